@@ -1,0 +1,89 @@
+"""Names the closed list of failure reasons, and decides which one the evidence speaks for."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why an attempt failed; the same word on disk, in the CLI and on the screen."""
+
+    GPU_OOM = "gpu-oom"
+    HOST_OOM = "host-oom"
+    DISK_FULL = "disk-full"
+    GPU_HELD = "gpu-held"
+    NAN_LOSS = "nan-loss"
+    DATA_MISMATCH = "data-mismatch"
+    ADAPTER_MISMATCH = "adapter-mismatch"
+    MERGE_EMPTY = "merge-empty"
+    VLLM_INIT = "vllm-init"
+    AUTH = "auth"
+    TIMEOUT = "timeout"
+    STALLED = "stalled"
+    KILLED = "killed"
+    UPSTREAM = "upstream"
+    CONFIG = "config"
+    CODE = "code"
+    UNKNOWN = "unknown"
+
+
+NEXT_ACTION: dict[Reason, str] = {
+    Reason.GPU_OOM: "lower the batch size or the sampler's memory share, then relaunch",
+    Reason.HOST_OOM: "lower the number of workers or the eval batch size, then relaunch",
+    Reason.DISK_FULL: "free space (tuilab gc --dry-run lists leftovers), then relaunch",
+    Reason.GPU_HELD: "end the process that holds the GPU (tuilab doctor names it), then relaunch",
+    Reason.NAN_LOSS: "lower the learning rate (--set marker.lr=...), then relaunch",
+    Reason.DATA_MISMATCH: "check the row counts in tuilab plan, then redo from data",
+    Reason.ADAPTER_MISMATCH: "redo from train: the adapter is not the planned one",
+    Reason.MERGE_EMPTY: "redo from train: the adapter changes nothing",
+    Reason.VLLM_INIT: "run tuilab doctor: vLLM did not start",
+    Reason.AUTH: "set HF_TOKEN (or WANDB_API_KEY) in the engine's environment",
+    Reason.TIMEOUT: "raise the time limit or look at the log, then relaunch",
+    Reason.STALLED: "look at the last log line, stop the job, then relaunch",
+    Reason.KILLED: "relaunch; if it was killed again, look who sends the signal",
+    Reason.UPSTREAM: "relaunch the stage it depends on",
+    Reason.CONFIG: "mend the config file and run tuilab plan",
+    Reason.CODE: "read the log: the runner's code raised an error",
+    Reason.UNKNOWN: "read the log",
+}
+
+_LOG_SIGNS: tuple[tuple[Reason, re.Pattern[str]], ...] = tuple(
+    (reason, re.compile(pattern, re.IGNORECASE))
+    for reason, pattern in (
+        (Reason.GPU_OOM, r"CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED"),
+        (Reason.DISK_FULL, r"No space left on device|Disk quota exceeded|ENOSPC|EDQUOT"),
+        (Reason.HOST_OOM, r"\bMemoryError\b|Cannot allocate memory|std::bad_alloc"),
+        (Reason.AUTH, r"401 Client Error|403 Client Error|GatedRepoError|Invalid user token"),
+        (Reason.VLLM_INIT, r"Engine core initialization failed|EngineCore.*failed to start"),
+        (Reason.CODE, r"^Traceback \(most recent call last\)|^\w*(Error|Exception): "),
+    )
+)
+
+
+def from_log(last_lines: list[str]) -> tuple[Reason, str]:
+    """Return the reason the last log lines speak for, and the line that says so ("" if none)."""
+    for reason, sign in _LOG_SIGNS:
+        for line in reversed(last_lines):
+            if sign.search(line):
+                return reason, line.strip()
+    return Reason.UNKNOWN, next((line.strip() for line in reversed(last_lines) if line.strip()), "")
+
+
+def from_exit(
+    exit_code: int | None, last_lines: list[str], oom_kills: int = 0
+) -> tuple[Reason, str]:
+    """Classify an attempt that left no outcome: exit signal first, then the log's last lines.
+
+    ``exit_code`` follows the shell: 128 + signal for a death by signal. ``oom_kills`` is how far
+    the cgroup's oom_kill counter rose while the process lived.
+    """
+    if exit_code in (137, -9) and oom_kills > 0:
+        return Reason.HOST_OOM, "killed by the kernel: the container ran out of memory (exit 137)"
+    reason, line = from_log(last_lines)
+    if reason not in (Reason.UNKNOWN, Reason.CODE):
+        return reason, line
+    if exit_code is not None and (exit_code > 128 or exit_code < 0):
+        number = exit_code - 128 if exit_code > 128 else -exit_code
+        return Reason.KILLED, f"killed by signal {number} (exit {exit_code})"
+    return reason, line

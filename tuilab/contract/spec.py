@@ -1,0 +1,89 @@
+"""The spec of one attempt: all that a runner needs, resolved; written by the engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract import atomic
+
+SCHEMA = 1
+SPEC_FILE = "spec.json"
+REQUIRED = ("schema", "job", "stage", "attempt", "token", "fingerprint", "settings")
+
+
+class SpecError(Exception):
+    """The spec cannot be used; its text says what is wrong and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One upstream result that this attempt reads."""
+
+    job: str
+    """Job id of the upstream, such as ``converge/villain#42``."""
+    path: str
+    """Attempt directory of the upstream, relative to this attempt's directory."""
+    output_hash: str
+    """The upstream outcome's ``output_hash``; the runner refuses another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One attempt of one job, as the runner sees it."""
+
+    job: str
+    """Job id, such as ``train/villain@10#42`` (also the directory below ``jobs/``)."""
+    stage: str
+    """data, converge, train, merge, eval or cosine."""
+    attempt: int
+    """1 for the first; never reused."""
+    token: str
+    """Unique per attempt; a runner whose token is no longer the one on disk must not publish."""
+    fingerprint: str
+    """Hash of the settings, the planned inputs and the runner code version."""
+    settings: Mapping[str, Any]
+    """The resolved settings of this stage (see ``tuilab/grid/settings.py``)."""
+    inputs: tuple[Input, ...] = ()
+    """Upstream attempts, in plan order."""
+    source: str | None = None
+    """Persona key; for the data stage the persona whose answers are sampled."""
+    epoch: int | None = None
+    """Convergence epoch of the cell; None for data and converge."""
+    seed: int | None = None
+    """Training seed of the cell; None for data."""
+    schema: int = SCHEMA
+    launch: Mapping[str, Any] = field(default_factory=dict)
+    """Provenance captured by the engine: git commit, dirty diff hash, argv, hostname."""
+
+
+def read_spec(path: Path) -> Spec:
+    """Read a spec file; SpecError (one sentence) if it is missing, broken or of a newer schema."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise SpecError(f"{path}: is not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise SpecError(f"{path}: is not a JSON object")
+    if missing := [key for key in REQUIRED if key not in raw]:
+        raise SpecError(f"{path}: lacks {', '.join(missing)}")
+    if raw["schema"] > SCHEMA:
+        raise SpecError(f"{path}: schema {raw['schema']} is newer than this program's {SCHEMA}")
+    known = {name: raw[name] for name in Spec.__dataclass_fields__ if name in raw}
+    try:
+        known["inputs"] = tuple(Input(**item) for item in raw.get("inputs", ()))
+    except TypeError as error:
+        raise SpecError(f"{path}: inputs: {error}") from error
+    return Spec(**known)
+
+
+def write_spec(attempt_dir: Path, spec: Spec) -> Path:
+    """Write ``spec`` into its attempt directory and return the file's path."""
+    path = attempt_dir / SPEC_FILE
+    atomic.write_json(path, asdict(spec))
+    return path

@@ -1,0 +1,61 @@
+"""The files of a worker directory: who it is, what it is to serve, and how its tree ended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract import atomic
+from tuilab.contract.identity import Identity, from_json
+
+LEASE_FILE = "lease.json"
+EXIT_FILE = "exit.json"
+LOG_FILE = "log.txt"
+INBOX = "inbox"
+CLOSE_FILE = "close"
+"""In the inbox: the engine assigns no more; the worker leaves when the rest is served."""
+CLOSED_FILE = "closed"
+"""In the inbox, created exclusively by the leaving worker; what comes later is unserved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One attempt to serve; the file's number gives the order."""
+
+    number: int
+    attempt_dir: Path
+    """Absolute path; its spec.json says what to do."""
+
+
+def assign(worker_dir: Path, number: int, attempt_dir: Path) -> None:
+    """Put one attempt into the worker's inbox, in order of ``number``."""
+    inbox = worker_dir / INBOX
+    inbox.mkdir(parents=True, exist_ok=True)
+    atomic.write_json(inbox / f"{number:06d}.json", {"attempt_dir": str(attempt_dir)})
+
+
+def assignments(worker_dir: Path, after: int = 0) -> list[Assignment]:
+    """Return the assignments with a number above ``after``, in order; broken files are skipped."""
+    found = []
+    for path in sorted((worker_dir / INBOX).glob("[0-9]*.json")):
+        number = int(path.stem)
+        if number > after and (raw := read_json(path)):
+            found.append(Assignment(number, Path(raw["attempt_dir"])))
+    return found
+
+
+def read_lease(worker_dir: Path) -> Identity | None:
+    """Return the identity of the worker's shim, or None while there is none."""
+    raw = read_json(worker_dir / LEASE_FILE)
+    return from_json(raw.get("shim")) if raw else None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object, or None if the file is missing, unreadable or not an object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
