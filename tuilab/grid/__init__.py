@@ -1,0 +1,1 @@
+"""The pure core: cells, stages, jobs, states, planning; no files, no clock, no processes."""

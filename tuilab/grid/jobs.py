@@ -1,0 +1,125 @@
+"""Jobs (one stage of one cell, or a shared stage) and the plan that lists them all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from tuilab.grid.cells import Cell
+from tuilab.grid.stages import Stage
+
+PLAN_SCHEMA = 1
+_ID = re.compile(r"(?P<stage>[a-z]+)/(?P<source>[^@#]+)(?:@(?P<epoch>\d+))?(?:#(?P<seed>\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stage of one cell, or a stage that cells share."""
+
+    stage: Stage
+    source: str
+    """Persona key; for data any persona whose answers are needed."""
+    epoch: int | None
+    """None for data and converge."""
+    seed: int | None
+    """None for data."""
+    parents: tuple[str, ...]
+    """Ids of the jobs whose output it reads, in the order of the spec's inputs."""
+    settings: str
+    """Key into ``Plan.settings``."""
+    fingerprint: str
+    """Hash of the settings, the parents' fingerprints and the stage's code version."""
+    deviation: Mapping[str, Any] = field(default_factory=dict)
+    """Edits that make this job differ from the config, such as {"marker.lr": 1e-05}."""
+
+    @property
+    def id(self) -> str:
+        """``train/villain@10#42``, ``converge/villain#42``, ``data/villain``."""
+        return job_id(self.stage, self.source, self.epoch, self.seed)
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell it belongs to, or None for a shared stage."""
+        if self.epoch is None or self.seed is None:
+            return None
+        return Cell(self.source, self.epoch, self.seed)
+
+
+def job_id(stage: Stage, source: str, epoch: int | None = None, seed: int | None = None) -> str:
+    """Compose a job id; parts that are None are left out."""
+    at = "" if epoch is None else f"@{epoch}"
+    number = "" if seed is None else f"#{seed}"
+    return f"{stage.value}/{source}{at}{number}"
+
+
+def parse_job_id(text: str) -> tuple[Stage, str, int | None, int | None]:
+    """Split a job id into stage, source, epoch and seed; ValueError if it is not one."""
+    match = _ID.fullmatch(text)
+    if match is None or match["stage"] not in set(Stage):
+        raise ValueError(f"{text!r} is not a job id such as train/villain@10#42")
+    epoch, seed = match["epoch"], match["seed"]
+    return (
+        Stage(match["stage"]),
+        match["source"],
+        None if epoch is None else int(epoch),
+        None if seed is None else int(seed),
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every job of an experiment, resolved; the engine and the readers work from it alone."""
+
+    experiment: str
+    """Name shown on screens."""
+    sources: tuple[str, ...]
+    """Persona keys in config order."""
+    labels: Mapping[str, str]
+    """Persona key to the label people see."""
+    target: str
+    """Persona key whose leakage is the headline (the assistant)."""
+    epochs: tuple[int, ...]
+    seeds: tuple[int, ...]
+    jobs: tuple[Job, ...]
+    """In launch order: config order of sources, then epochs, parents before children."""
+    settings: Mapping[str, Mapping[str, Any]]
+    """Stage settings by key; many jobs share one."""
+    config_hash: str
+    """sha256 of the resolved config."""
+    resources: Mapping[str, Any]
+    """Workers, threads, runner argv, executor, limits (see ``grid/config.py``)."""
+    synthetic: bool = False
+    """True for the tiny base: every screen and report says that the model is synthetic."""
+    headline_cosine: Mapping[str, Any] = field(default_factory=dict)
+    """{"layer", "pool", "model_state"} of the cosine that the grid shows."""
+    reference: str | None = None
+    """Name of the reference table that results are compared with ("eps109"), or None."""
+    code_version: str = ""
+    schema: int = PLAN_SCHEMA
+
+    @cached_property
+    def by_id(self) -> dict[str, Job]:
+        """Jobs by id."""
+        return {job.id: job for job in self.jobs}
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Cells in grid order: source, then seed, then epoch."""
+        return tuple(
+            Cell(source, epoch, seed)
+            for source in self.sources
+            for seed in self.seeds
+            for epoch in self.epochs
+        )
+
+    @cached_property
+    def children(self) -> dict[str, tuple[str, ...]]:
+        """Ids of the jobs that read a job's output, by its id."""
+        found: dict[str, list[str]] = {job.id: [] for job in self.jobs}
+        for job in self.jobs:
+            for parent in job.parents:
+                found[parent].append(job.id)
+        return {parent: tuple(ids) for parent, ids in found.items()}

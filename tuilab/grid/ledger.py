@@ -1,0 +1,162 @@
+"""Folds journal lines into evidence, one line at a time; pure, and the only meaning they have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tuilab.grid.states import LIVE, Attempt, Evidence, Verdict
+
+Line = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the journal says, by job; grows by ``fold`` and never looks at a file."""
+
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    pause: str = ""
+    """"" , ``soft`` or ``hard``."""
+    go: bool = False
+    """Whether an operator asked the engine to go on with queued work."""
+    order: tuple[str, ...] = ()
+    """Job ids that a person moved to the front of the queue, first to start first."""
+    sequence: int = 0
+    """Number of the last folded line."""
+
+    def of(self, job: str) -> Evidence:
+        """Return what is known of a job; empty evidence if it was never mentioned."""
+        return self.evidence.get(job, _NOTHING)
+
+    def fold(self, lines: Iterable[Line]) -> set[str]:
+        """Take in journal lines in order and return the ids of the jobs they touched.
+
+        A line that is older than what was folded (``seq``), of an unknown kind, or about an unknown
+        attempt changes nothing: a journal of a newer program stays readable.
+        """
+        touched: set[str] = set()
+        for line in lines:
+            number = int(line.get("seq", self.sequence + 1))
+            if number <= self.sequence:
+                continue
+            self.sequence = number
+            if action := _ACTIONS.get(str(line.get("kind"))):
+                touched |= action(self, line)
+        return touched
+
+
+_NOTHING = Evidence()
+
+
+def _wanted(ledger: Ledger, line: Line) -> set[str]:
+    for job, number in line["jobs"].items():
+        ledger.evidence[job] = replace(ledger.of(job), wanted=int(number), held="")
+    ledger.go = True
+    return set(line["jobs"])
+
+
+def _unwanted(ledger: Ledger, line: Line) -> set[str]:
+    for job in line["jobs"]:
+        ledger.evidence[job] = replace(ledger.of(job), wanted=0)
+    return set(line["jobs"])
+
+
+def _held(ledger: Ledger, line: Line) -> set[str]:
+    for job in line["jobs"]:
+        ledger.evidence[job] = replace(ledger.of(job), held=str(line.get("why", "held")))
+    return set(line["jobs"])
+
+
+def _released(ledger: Ledger, line: Line) -> set[str]:
+    for job in line["jobs"]:
+        ledger.evidence[job] = replace(ledger.of(job), held="")
+    return set(line["jobs"])
+
+
+def _claimed(ledger: Ledger, line: Line) -> set[str]:
+    attempt = Attempt(
+        number=int(line["attempt"]),
+        token=str(line["token"]),
+        fingerprint=str(line["fingerprint"]),
+        inputs=dict(line.get("inputs", {})),
+        worker=str(line.get("worker", "")),
+    )
+    known = ledger.of(line["job"])
+    if known.last is None or known.last.number < attempt.number:
+        ledger.evidence[line["job"]] = replace(known, attempts=(*known.attempts, attempt))
+    return {line["job"]}
+
+
+def _started(ledger: Ledger, line: Line) -> set[str]:
+    def begin(attempt: Attempt) -> Attempt:
+        if attempt.verdict not in LIVE and attempt.verdict is not Verdict.LOST:
+            return attempt
+        return replace(attempt, verdict=Verdict.RUNNING, started_at=line.get("started_at"))
+
+    return _amend(ledger, line, begin)
+
+
+_SETTLED_FIELDS = (
+    "reason",
+    "detail",
+    "seconds",
+    "started_at",
+    "finished_at",
+    "output_hash",
+    "metrics",
+    "by",
+)
+
+
+def _settled(ledger: Ledger, line: Line) -> set[str]:
+    found = {name: line[name] for name in _SETTLED_FIELDS if line.get(name) is not None}
+
+    def settle(attempt: Attempt) -> Attempt:
+        return replace(attempt, verdict=Verdict(line["verdict"]), **found)
+
+    return _amend(ledger, line, settle)
+
+
+def _amend(ledger: Ledger, line: Line, change: Callable[[Attempt], Attempt]) -> set[str]:
+    known = ledger.of(line["job"])
+    number = int(line["attempt"])
+    attempts = tuple(change(a) if a.number == number else a for a in known.attempts)
+    ledger.evidence[line["job"]] = replace(known, attempts=attempts)
+    return {line["job"]}
+
+
+def _paused(ledger: Ledger, line: Line) -> set[str]:
+    ledger.pause = str(line.get("mode", "soft"))
+    return set()
+
+
+def _resumed(ledger: Ledger, line: Line) -> set[str]:
+    ledger.pause = ""
+    ledger.go = True
+    return set()
+
+
+def _ordered(ledger: Ledger, line: Line) -> set[str]:
+    ledger.order = tuple(line["jobs"])
+    return set()
+
+
+def _engine_started(ledger: Ledger, line: Line) -> set[str]:
+    ledger.go = bool(line.get("go", False))
+    return set()
+
+
+_ACTIONS: dict[str, Callable[[Ledger, Line], set[str]]] = {
+    "wanted": _wanted,
+    "unwanted": _unwanted,
+    "held": _held,
+    "released": _released,
+    "claimed": _claimed,
+    "started": _started,
+    "settled": _settled,
+    "paused": _paused,
+    "resumed": _resumed,
+    "ordered": _ordered,
+    "engine-started": _engine_started,
+}

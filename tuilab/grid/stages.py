@@ -1,0 +1,32 @@
+"""The stages of the experiment and their order."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """One step of the way from a config to a number."""
+
+    DATA = "data"
+    """On-policy answers of one persona; shared by all cells that use the persona."""
+    CONVERGE = "converge"
+    """The assistant learns a source's voice; shared by the epochs of one source and seed."""
+    TRAIN = "train"
+    """A fresh marker LoRA on one merged checkpoint."""
+    MERGE = "merge"
+    """The marker LoRA folded in and verified."""
+    EVAL = "eval"
+    """Sampled completions and marker detection."""
+    COSINE = "cosine"
+    """Centroids of hidden states and their cosines."""
+
+
+CELL_STAGES: tuple[Stage, ...] = (Stage.TRAIN, Stage.MERGE, Stage.EVAL, Stage.COSINE)
+"""The stages that each cell has to itself."""
+
+SHARED_STAGES: tuple[Stage, ...] = (Stage.DATA, Stage.CONVERGE)
+"""The stages that several cells share."""
+
+ORDER: dict[Stage, int] = {stage: place for place, stage in enumerate(Stage)}
+"""Place of a stage in the chain; cosine stands beside eval but is listed after it."""

@@ -1,0 +1,1 @@
+"""The only code that knows paths: the experiment directory and everything read from it."""

@@ -1,0 +1,119 @@
+"""The one picture of an experiment that the TUI and the CLI draw; frozen values, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tuilab.grid.cells import Cell
+from tuilab.grid.metrics import Measurement
+from tuilab.grid.states import JobStatus, State
+
+
+class EngineState(StrEnum):
+    """What the engine is doing."""
+
+    RUNNING = "running"
+    """Alive, and starts what is due."""
+    PAUSED = "paused"
+    """Alive; nothing new starts, what runs goes on (soft) or was suspended (hard)."""
+    WAITING = "waiting"
+    """Alive; wants a person's go before it continues queued work."""
+    STOPPED = "stopped"
+    """No engine; ``tuilab run DIR`` starts one."""
+    UNKNOWN = "unknown"
+    """On another host and silent for too long to tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Use of the machine, sampled by the engine."""
+
+    cpu_percent: float | None = None
+    memory_used: int | None = None
+    """Bytes."""
+    memory_total: int | None = None
+    gpus: tuple[Mapping[str, Any], ...] = ()
+    """Each {"index", "name", "percent", "memory_used", "memory_total", "unattributed"}."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineView:
+    """The engine as a reader sees it."""
+
+    state: EngineState = EngineState.STOPPED
+    pid: int | None = None
+    host: str | None = None
+    heartbeat_at: float | None = None
+    """Unix time of the last heartbeat."""
+    note: str = ""
+    """Why nothing starts, when something keeps it: disk, GPU memory held, paused by whom."""
+    pause: str = ""
+    """"" , "soft" or "hard"."""
+    workers: int = 0
+    """Slots."""
+    eta_seconds: float | None = None
+    """Estimated seconds of queued and running work, from measured stage times."""
+    meter: Meter = Meter()
+    history: tuple[Meter, ...] = ()
+    """Recent meters, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """One cell as it is drawn."""
+
+    cell: Cell
+    state: State
+    stage: str | None
+    """Stage that the state speaks of."""
+    reason: str | None = None
+    detail: str = ""
+    attempt: int = 0
+    percent: float | None = None
+    metrics: Mapping[str, Measurement] = field(default_factory=dict)
+    """By name (see ``grid/metrics.py``); absent = not measured."""
+    seconds: float = 0.0
+    """Wall seconds of its own done stages."""
+    jobs: tuple[JobStatus, ...] = ()
+    """Its own stages in order; () in a snapshot read from the cache until asked for."""
+    deviation: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An experiment at one moment."""
+
+    name: str
+    root: Path
+    sources: tuple[str, ...]
+    labels: Mapping[str, str]
+    epochs: tuple[int, ...]
+    seeds: tuple[int, ...]
+    target: str
+    cells: tuple[CellView, ...]
+    """In grid order: source, then seed, then epoch."""
+    shared: tuple[JobStatus, ...]
+    """data and converge jobs in plan order."""
+    engine: EngineView
+    counts: Mapping[str, int]
+    """Cells by state; states without a cell are left out."""
+    sequence: int
+    """Grows with every change; equal sequences mean equal pictures."""
+    taken_at: float
+    """Unix time."""
+    synthetic: bool = False
+    reference: str | None = None
+    headline_cosine: Mapping[str, Any] = field(default_factory=dict)
+    queue: tuple[str, ...] = ()
+    """Ids of due jobs in launch order."""
+    events: tuple[Mapping[str, Any], ...] = ()
+    """The last journal lines worth showing, oldest first."""
+    problems: tuple[str, ...] = ()
+    """What was quarantined or could not be read."""
+    read_only: bool = False
+    config_changed: bool = False
+    """experiment.toml differs from what plan.json was made of."""
