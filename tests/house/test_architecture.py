@@ -1,0 +1,64 @@
+"""The house keeps its layers: what a fresh interpreter really imports, not what a graph guesses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("textual", "pandas", "numpy", "scipy", "matplotlib", "plotext", "pydantic", "torch")
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter holds after ``statement``."""
+    code = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("import tuilab.contract.report, tuilab.contract.worker, tuilab.contract.foreign", set()),
+        ("import tuilab.grid.ledger, tuilab.grid.metrics", set()),
+        ("import tuilab.store.reader, tuilab.store.status", set()),
+        ("import tuilab.engine.shim", set()),
+        ("import tuilab.cli", set()),
+    ],
+)
+def test_a_module_loads_nothing_heavy(statement: str, allowed: set[str]) -> None:
+    assert loaded_by(statement) & set(HEAVY) <= allowed
+
+
+def test_the_shim_needs_the_standard_library_only() -> None:
+    outside = loaded_by("import tuilab.engine.shim") - set(sys.stdlib_module_names)
+    assert {name for name in outside if not name.startswith("_")} <= {"tuilab", "sitecustomize"}
+
+
+def test_no_file_is_longer_than_a_screenful_of_screenfuls() -> None:
+    long = {
+        str(path.relative_to(ROOT)): count
+        for folder in ("tuilab", "runners", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        if (count := path.read_text().count("\n")) > 420
+    }
+    assert long == {}
+
+
+def test_the_project_names_no_machine_of_ours() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"], capture_output=True, text=True, check=False, cwd=ROOT
+    ).stdout.split()
+    suspicious = ("/" + "work/", ".." + "/shared", "/" + "opt/wheels", "/" + "opt/pypi")
+    found = [
+        name
+        for name in tracked
+        if (path := ROOT / name).is_file() and path.suffix in {".py", ".md", ".toml", ".txt", ""}
+        if any(word in path.read_text(errors="replace") for word in suspicious)
+    ]
+    assert found == []
