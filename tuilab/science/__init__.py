@@ -1,0 +1,1 @@
+"""Pure numbers: measurements in, intervals, classes, claims, tables and figure data out."""

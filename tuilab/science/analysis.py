@@ -1,0 +1,178 @@
+"""Computes everything about an experiment once, for claims, tables and figures to read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tuilab.science.bootstrap import bootstrap_cells
+from tuilab.science.classify import Change, Classification, agree, classify
+from tuilab.science.cosine import Scale, scales
+from tuilab.science.design import BASELINE_EPOCH, Design, Persona
+from tuilab.science.reading import Bootstraps, cosine_trajectories, rate_trajectories
+from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of
+from tuilab.science.significance import (
+    CheckpointTest,
+    Overdispersion,
+    against_baseline,
+    overdispersion,
+)
+from tuilab.science.specificity import Specificity, specificity
+from tuilab.science.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One source under one seed."""
+
+    trajectory: Trajectory
+    """Leakage to the target."""
+    tests: tuple[CheckpointTest, ...]
+    """Every measured later checkpoint against epoch 0."""
+    overdispersion: Overdispersion | None
+    """How much checkpoints differ beyond sampling."""
+    classification: Classification
+    """The class of this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceResult:
+    """One source over its seeds."""
+
+    source: Persona
+    """Key and label."""
+    runs: tuple[RunResult, ...]
+    """One per planned seed, in seed order."""
+    leakage: Trajectory
+    """Leakage to the target; the mean over seeds when there are several."""
+    cosine: Trajectory
+    """Cosine to the target on the analysis' scale; the mean over seeds when there are several."""
+    cosine_runs: tuple[Trajectory, ...]
+    """Cosine per seed."""
+    classification: Classification
+    """The class the seeds agree on."""
+
+    @property
+    def change(self) -> Change:
+        """The class alone."""
+        return self.classification.change
+
+    @property
+    def rise(self) -> SeedSummary:
+        """Baseline to the peak epoch of the mean trajectory, paired within seeds."""
+        return self.gain(self.leakage.peak_epoch)
+
+    @property
+    def net(self) -> SeedSummary:
+        """Baseline to the last planned epoch, paired within seeds."""
+        return self.gain(self.leakage.points[-1].epoch)
+
+    @property
+    def cosine_change(self) -> SeedSummary:
+        """Cosine from epoch 0 to the last planned epoch, paired within seeds."""
+        return paired(self.cosine_runs, self.cosine.points[-1].epoch, BASELINE_EPOCH)
+
+    def gain(self, epoch: int | None) -> SeedSummary:
+        """Baseline to ``epoch``, paired within seeds."""
+        return paired([run.trajectory for run in self.runs], epoch, BASELINE_EPOCH)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """Every number of one experiment that claims, tables and figures show."""
+
+    design: Design
+    """The plan."""
+    frame: pd.DataFrame
+    """The measurements all of it was computed from."""
+    sources: tuple[SourceResult, ...]
+    """One per planned source, in the design's order."""
+    scale: Scale | None
+    """The scale of every cosine here; None when no cosine is measured."""
+    scales: tuple[Scale, ...]
+    """Every scale with values in the frame."""
+    specificity: tuple[Specificity, ...]
+    """Per planned cell."""
+
+    def source(self, key: str) -> SourceResult | None:
+        """Return one source's result, None when it is not in the plan."""
+        return next((result for result in self.sources if result.source.key == key), None)
+
+    def having(self, *changes: Change) -> tuple[SourceResult, ...]:
+        """Sources of the given classes, in the design's order."""
+        return tuple(result for result in self.sources if result.change in changes)
+
+    @property
+    def cells_measured(self) -> int:
+        """Cells whose leakage to the target is measured."""
+        runs = [run.trajectory for result in self.sources for run in result.runs]
+        return sum(len(run.measured) for run in runs)
+
+    @property
+    def cells_planned(self) -> int:
+        """Cells in the plan: sources x epochs x seeds."""
+        design = self.design
+        return len(design.sources) * len(design.epochs) * len(design.seeds)
+
+
+def analyse(
+    frame: pd.DataFrame,
+    design: Design,
+    *,
+    scale: Scale | None = None,
+    completions: pd.DataFrame | None = None,
+    bootstrap_seed: int = 0,
+) -> Analysis:
+    """Compute an experiment's numbers.
+
+    Args:
+        frame: a measurements frame (``frame.measurements``).
+        design: the plan.
+        scale: the cosines to use; needed only when the frame holds several scales.
+        completions: answers per question, for question-level bootstrap intervals in place of
+            Wilson's wherever hits and n agree with the measured cell.
+        bootstrap_seed: same seed, same intervals.
+
+    Raises:
+        MixedScalesError: when cosines of several scales are present and ``scale`` is None.
+    """
+    bootstraps: Bootstraps = {}
+    if completions is not None and len(completions):
+        bootstraps = bootstrap_cells(completions, seed=bootstrap_seed)
+    leakage = rate_trajectories(frame, design, bootstraps=bootstraps)
+    cosines = cosine_trajectories(frame, design, scale)
+    found = scales(frame)
+    return Analysis(
+        design=design,
+        frame=frame,
+        sources=tuple(
+            _source(
+                source,
+                runs_of(leakage, design, source.key),
+                runs_of(cosines, design, source.key),
+            )
+            for source in design.sources
+        ),
+        scale=scale or (found[0] if found else None),
+        scales=found,
+        specificity=specificity(frame, design),
+    )
+
+
+def _source(
+    source: Persona, leakage: Iterable[Trajectory], cosines: tuple[Trajectory, ...]
+) -> SourceResult:
+    runs = tuple(_run(trajectory) for trajectory in leakage)
+    return SourceResult(
+        source=source,
+        runs=runs,
+        leakage=mean_trajectory([run.trajectory for run in runs]),
+        cosine=mean_trajectory(cosines),
+        cosine_runs=cosines,
+        classification=agree([run.classification for run in runs]),
+    )
+
+
+def _run(trajectory: Trajectory) -> RunResult:
+    tests = against_baseline(trajectory)
+    return RunResult(trajectory, tests, overdispersion(trajectory), classify(trajectory, tests))

@@ -1,0 +1,67 @@
+"""Intervals for a rate and for the difference of two rates."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A two-sided 95% interval in the unit of its estimate."""
+
+    low: float
+    """Lower limit."""
+    high: float
+    """Upper limit."""
+    method: str
+    """How it was made: "Wilson", "Newcombe", "question bootstrap", "t over 3 seeds"."""
+
+    def __contains__(self, value: float) -> bool:
+        """Whether a value lies inside, limits included."""
+        return self.low <= value <= self.high
+
+
+def wilson(hits: int, n: int) -> Interval:
+    """95% score interval of hits / n (Wilson 1927, J. Am. Stat. Assoc. 22:209-212).
+
+    Raises:
+        ValueError: when n is not positive or hits do not fit into n.
+    """
+    if n <= 0 or not 0 <= hits <= n:
+        raise ValueError(f"{hits} hits of n = {n} is not a rate; n must be positive.")
+    limits = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    # Rounding can leave a limit a few ulp inside the estimate at 0 hits or n hits.
+    share = hits / n
+    return Interval(min(float(limits.low), share), max(float(limits.high), share), "Wilson")
+
+
+def difference(hits: int, n: int, other_hits: int, other_n: int) -> Interval:
+    """95% interval of hits/n - other_hits/other_n, two independent samples.
+
+    Hybrid score interval without continuity correction: Newcombe 1998, Stat. Med. 17:873-890,
+    method 10. It joins the two Wilson intervals, so it stays inside -1..1.
+    """
+    ours, theirs = wilson(hits, n), wilson(other_hits, other_n)
+    share, other = hits / n, other_hits / other_n
+    below = math.hypot(share - ours.low, theirs.high - other)
+    above = math.hypot(ours.high - share, other - theirs.low)
+    return Interval(share - other - below, share - other + above, "Newcombe")
+
+
+def over_seeds(
+    values: Sequence[float], low: float = -math.inf, high: float = math.inf
+) -> Interval | None:
+    """95% t interval of the mean over seeds, each seed one observation; None below two seeds.
+
+    Student 1908, Biometrika 6:1-25. Seeds vary more than completions do, so completions of
+    different seeds are never pooled into one binomial. ``low`` and ``high`` bound the scale.
+    """
+    if len(values) < 2:
+        return None
+    mean = math.fsum(values) / len(values)
+    error = float(stats.sem(list(values)))
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    method = f"t over {len(values)} seeds"
+    return Interval(max(mean - half, low), min(mean + half, high), method)

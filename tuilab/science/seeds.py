@@ -1,0 +1,113 @@
+"""Puts the seeds of a source together without pretending that they are one run."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Final
+
+from tuilab.science.design import Design
+from tuilab.science.intervals import Interval, over_seeds
+from tuilab.science.schema import METRICS
+from tuilab.science.trajectory import Point, Trajectory
+
+SHOWN_INSTEAD: Final = ("stale", "suspect", "failed", "missing")
+"""Which status a mean point takes when no seed is measured: the one that says most first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSummary:
+    """Mean and spread of one number over seeds."""
+
+    mean: float | None
+    """Mean over measured seeds; None when there is none."""
+    spread: float | None
+    """Sample standard deviation (ddof 1); None below two seeds."""
+    low: float | None
+    """Smallest seed."""
+    high: float | None
+    """Largest seed."""
+    measured: int
+    """Seeds measured: the n of n/N."""
+    planned: int
+    """Seeds planned: the N of n/N."""
+    interval: Interval | None
+    """t interval of the mean; None below two seeds."""
+
+
+def summarise(values: Iterable[float | None]) -> SeedSummary:
+    """Summarise one number over seeds; None is a seed that is planned and not measured."""
+    listed = list(values)
+    known = [value for value in listed if value is not None]
+    return SeedSummary(
+        mean=fmean(known) if known else None,
+        spread=stdev(known) if len(known) > 1 else None,
+        low=min(known, default=None),
+        high=max(known, default=None),
+        measured=len(known),
+        planned=len(listed),
+        interval=over_seeds(known),
+    )
+
+
+def mean_trajectory(runs: Sequence[Trajectory]) -> Trajectory:
+    """Mean over seeds, epoch by epoch; one run is returned as it is.
+
+    A mean point has no hits and no n (completions of different seeds are not one sample) and a t
+    interval over seeds; an epoch without measured seeds takes the most telling other status.
+
+    Raises:
+        ValueError: when there is no run.
+    """
+    if not runs:
+        raise ValueError("There is no run to average; a source needs at least one seed.")
+    if len(runs) == 1:
+        return runs[0]
+    first = runs[0]
+    columns = zip(*(run.points for run in runs), strict=True)
+    points = tuple(_mean_point(column, first.metric) for column in columns)
+    return Trajectory(first.source, None, points, first.metric)
+
+
+def paired(runs: Sequence[Trajectory], later: int | None, earlier: int) -> SeedSummary:
+    """Change from one epoch to another within each seed; a seed without both has none.
+
+    Pairing matters: the mean of one set of seeds minus the mean of another is no change at all.
+    """
+    changes: list[float | None] = []
+    for run in runs:
+        after = None if later is None else run.value_at(later)
+        before = run.value_at(earlier)
+        changes.append(None if after is None or before is None else after - before)
+    return summarise(changes)
+
+
+def runs_of(
+    trajectories: dict[tuple[str, int], Trajectory], design: Design, source: str
+) -> tuple[Trajectory, ...]:
+    """Every planned seed's trajectory of one source, in seed order."""
+    return tuple(trajectories[source, seed] for seed in design.seeds)
+
+
+def _mean_point(column: Sequence[Point], metric: str) -> Point:
+    planned = len(column)
+    known = [point.counted for point in column if point.counted is not None]
+    epoch = column[0].epoch
+    if known:
+        bounds = METRICS[metric]
+        return Point(
+            epoch=epoch,
+            value=math.fsum(known) / len(known),
+            interval=over_seeds(known, bounds.low, bounds.high),
+            seeds=len(known),
+            seeds_planned=planned,
+        )
+    chosen = next(point for status in SHOWN_INSTEAD for point in column if point.status == status)
+    return Point(
+        epoch=epoch,
+        value=chosen.value,
+        status=chosen.status,
+        seeds=0,
+        seeds_planned=planned,
+        reason=chosen.reason,
+    )

@@ -1,0 +1,132 @@
+"""Tests each checkpoint against the source's own epoch 0, corrected for how many there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+from tuilab.science.design import BASELINE_EPOCH
+from tuilab.science.intervals import Interval, difference
+from tuilab.science.trajectory import Point, Trajectory
+
+ALPHA: Final = 0.05
+"""Family-wise error rate of a source's checkpoints."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointTest:
+    """One checkpoint against a reference checkpoint of the same run."""
+
+    epoch: int
+    """The checkpoint tested."""
+    difference: float
+    """Its rate minus the reference rate, 0..1 scale."""
+    interval: Interval
+    """Newcombe interval of that difference, not corrected for multiplicity."""
+    p: float
+    """Two-sided Fisher exact p."""
+    p_holm: float
+    """The same after Holm's correction over ``family`` tests."""
+    family: int
+    """How many tests were planned, measured or not."""
+
+    @property
+    def is_up(self) -> bool:
+        """Significantly above the reference."""
+        return self.p_holm < ALPHA and self.difference > 0
+
+    @property
+    def is_down(self) -> bool:
+        """Significantly below the reference."""
+        return self.p_holm < ALPHA and self.difference < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overdispersion:
+    """Whether checkpoints differ more than sampling completions alone allows."""
+
+    chi_square: float
+    """Pearson chi-square of equal rates at all later checkpoints."""
+    df: int
+    """Degrees of freedom."""
+    p: float
+    """Upper tail probability."""
+
+    @property
+    def ratio(self) -> float:
+        """Chi-square / df: near 1 when completions are the only noise."""
+        return self.chi_square / self.df
+
+
+def fisher(ours: Point, reference: Point) -> float | None:
+    """Two-sided Fisher exact p of two checkpoints (Fisher 1935); None without counts."""
+    first, second = _counts(ours), _counts(reference)
+    if first is None or second is None:
+        return None
+    table = [[first[0], first[1] - first[0]], [second[0], second[1] - second[0]]]
+    return float(stats.fisher_exact(table).pvalue)
+
+
+def holm(p_values: Sequence[float], family: int | None = None) -> list[float]:
+    """Step-down adjusted p values (Holm 1979, Scand. J. Stat. 6:65-70), in the order given.
+
+    ``family`` is the number of planned tests; planned tests without a result count as p = 1, so
+    that a missing cell makes no other cell look more significant.
+    """
+    planned = max(family or 0, len(p_values))
+    adjusted = [1.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
+        largest = max(largest, min(1.0, (planned - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def against_baseline(trajectory: Trajectory) -> tuple[CheckpointTest, ...]:
+    """Test every measured later checkpoint against epoch 0, Holm over all planned later ones."""
+    return _against(trajectory.at(BASELINE_EPOCH), trajectory.later)
+
+
+def after(trajectory: Trajectory, epoch: int) -> tuple[CheckpointTest, ...]:
+    """Test every checkpoint later than ``epoch`` against the one at ``epoch``: is it a plateau?"""
+    later = tuple(point for point in trajectory.points if point.epoch > epoch)
+    return _against(trajectory.at(epoch), later)
+
+
+def overdispersion(trajectory: Trajectory) -> Overdispersion | None:
+    """Pearson chi-square over df across later checkpoints (Cochran 1954, Biometrics 10:417-451).
+
+    Well above 1 means that runs differ by more than sampling, by trend or by training noise, so
+    that binomial tests and intervals are too narrow. None with fewer than two checkpoints with
+    counts, or when all completions agree.
+    """
+    counts = [pair for pair in map(_counts, trajectory.later) if pair is not None]
+    table = np.array([[hits, n - hits] for hits, n in counts], dtype=float).reshape(-1, 2)
+    if len(table) < 2 or (table.sum(axis=0) == 0).any():
+        return None
+    result = stats.chi2_contingency(table, correction=False)
+    return Overdispersion(float(result.statistic), int(result.dof), float(result.pvalue))
+
+
+def _against(reference: Point | None, later: Sequence[Point]) -> tuple[CheckpointTest, ...]:
+    counts = None if reference is None else _counts(reference)
+    tested = [point for point in later if _counts(point) is not None]
+    if reference is None or counts is None or not tested:
+        return ()
+    raw = [fisher(point, reference) for point in tested]
+    p_values = [1.0 if p is None else p for p in raw]
+    tests = []
+    for point, p, p_holm in zip(tested, p_values, holm(p_values, len(later)), strict=True):
+        hits, n = _counts(point) or (0, 1)
+        interval = difference(hits, n, *counts)
+        gap = hits / n - counts[0] / counts[1]
+        tests.append(CheckpointTest(point.epoch, gap, interval, p, p_holm, len(later)))
+    return tuple(tests)
+
+
+def _counts(point: Point) -> tuple[int, int] | None:
+    if point.counted is None or point.hits is None or not point.n:
+        return None
+    return point.hits, point.n

@@ -1,0 +1,172 @@
+"""One source over the epochs: its points, and the numbers read off them."""
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from tuilab.science.design import BASELINE_EPOCH
+from tuilab.science.intervals import Interval
+
+SAME: Final = 1e-9
+"""Two rates closer than this are equal; only floating-point error is smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One checkpoint of one source, measured or not."""
+
+    epoch: int
+    """Convergence epoch."""
+    value: float | None
+    """Value in the metric's unit (0..1 for a rate). A suspect or stale point may carry one too."""
+    status: str = "measured"
+    """One of ``schema.STATUSES``."""
+    hits: int | None = None
+    """Completions that hit, None when there are no counts."""
+    n: int | None = None
+    """Completions, None when there are no counts."""
+    interval: Interval | None = None
+    """95% interval of the value, None when there is nothing to base one on."""
+    seeds: int = 1
+    """Seeds the value is the mean of."""
+    seeds_planned: int = 1
+    """Seeds there should be."""
+    reason: str = ""
+    """Why the value is missing, failed, suspect or stale."""
+
+    @property
+    def counted(self) -> float | None:
+        """The value if it may enter an aggregate, else None."""
+        return self.value if self.status == "measured" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """A source's points at every planned epoch, in order. Every derived number may be None."""
+
+    source: str
+    """Source key."""
+    seed: int | None
+    """Seed, or None for a mean over several."""
+    points: tuple[Point, ...]
+    """One per planned epoch, ascending."""
+    metric: str = "leakage"
+    """What the values are."""
+
+    def at(self, epoch: int) -> Point | None:
+        """Return the point of an epoch, None when the epoch is not in the plan."""
+        return next((point for point in self.points if point.epoch == epoch), None)
+
+    def value_at(self, epoch: int) -> float | None:
+        """Return the measured value at an epoch; suspect and stale values do not count."""
+        point = self.at(epoch)
+        return point.counted if point else None
+
+    @property
+    def measured(self) -> tuple[Point, ...]:
+        """Points that may enter an aggregate."""
+        return tuple(point for point in self.points if point.counted is not None)
+
+    @property
+    def later(self) -> tuple[Point, ...]:
+        """Planned points after the baseline, measured or not."""
+        return tuple(point for point in self.points if point.epoch > BASELINE_EPOCH)
+
+    @property
+    def baseline(self) -> float | None:
+        """Value at the source's own epoch 0."""
+        return self.value_at(BASELINE_EPOCH)
+
+    @property
+    def peak_point(self) -> Point | None:
+        """The measured point with the largest value, the earliest of equals; baseline included."""
+        best: Point | None = None
+        for point in self.measured:
+            if best is None or _of(point) > _of(best) + SAME:
+                best = point
+        return best
+
+    @property
+    def peak(self) -> float | None:
+        """Largest measured value: a maximum picked from ``picked_from``, so biased upward."""
+        return self.peak_point.value if self.peak_point else None
+
+    @property
+    def peak_epoch(self) -> int | None:
+        """Epoch of the peak."""
+        return self.peak_point.epoch if self.peak_point else None
+
+    @property
+    def picked_from(self) -> int:
+        """How many measured checkpoints the peak was picked from."""
+        return len(self.measured)
+
+    @property
+    def final(self) -> float | None:
+        """Value at the last planned epoch; None when that cell is not measured."""
+        return self.points[-1].counted if self.points else None
+
+    @property
+    def rise(self) -> float | None:
+        """Peak minus baseline; 0 when the baseline is the peak."""
+        return _minus(self.peak, self.baseline)
+
+    @property
+    def net(self) -> float | None:
+        """Final minus baseline."""
+        return _minus(self.final, self.baseline)
+
+    @property
+    def above_baseline(self) -> int | None:
+        """How many measured later checkpoints lie above the baseline."""
+        return None if self.baseline is None else sum(gap > SAME for gap in self._gaps())
+
+    @property
+    def ties(self) -> int | None:
+        """How many measured later checkpoints equal the baseline."""
+        return None if self.baseline is None else sum(abs(gap) <= SAME for gap in self._gaps())
+
+    @property
+    def later_measured(self) -> int:
+        """How many later checkpoints are measured: the denominator of the two counts."""
+        return sum(point.counted is not None for point in self.later)
+
+    def fraction_of_peak(self, epoch: int) -> float | None:
+        """Value at ``epoch`` over the peak; None when either is unknown or the peak is 0."""
+        value, peak = self.value_at(epoch), self.peak
+        return None if value is None or not peak else value / peak
+
+    def fraction_of_rise(self, epoch: int) -> float | None:
+        """Share of the rise present at ``epoch``: (value - baseline) / (peak - baseline).
+
+        None, not 0, when there is no rise. Negative when the value lies below the baseline.
+        """
+        gained, rise = _minus(self.value_at(epoch), self.baseline), self.rise
+        return None if gained is None or rise is None or rise <= SAME else gained / rise
+
+    @property
+    def scatter(self) -> float | None:
+        """Noise between later checkpoints, as a standard deviation from successive differences.
+
+        sqrt(sum d^2 / 2m) over the m neighbouring pairs of measured later checkpoints
+        (von Neumann et al. 1941, Ann. Math. Stat. 12:153-162); a slow trend hardly enters.
+        None with fewer than three checkpoints.
+        """
+        values = [_of(point) for point in self.measured if point.epoch > BASELINE_EPOCH]
+        steps = [after - before for before, after in itertools.pairwise(values)]
+        if len(steps) < 2:
+            return None
+        return math.sqrt(math.fsum(step * step for step in steps) / (2 * len(steps)))
+
+    def _gaps(self) -> list[float]:
+        gaps = (_minus(point.counted, self.baseline) for point in self.later)
+        return [gap for gap in gaps if gap is not None]
+
+
+def _of(point: Point) -> float:
+    return math.nan if point.value is None else point.value
+
+
+def _minus(ours: float | None, theirs: float | None) -> float | None:
+    return None if ours is None or theirs is None else ours - theirs
