@@ -1,0 +1,1 @@
+"""One program per stage of the experiment, and the machine-learning code they share."""
