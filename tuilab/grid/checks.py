@@ -1,0 +1,236 @@
+"""Decides what in a config blocks a launch, and what a person should know before one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    WARNING = "warning"
+    BLOCKING = "blocking"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    """Short and stable, for ``--json``: ``source-in-panel``."""
+    level: Level
+    sentence: str
+    """What was found and, when it is not fine, what to do."""
+
+
+def check(config: ExperimentConfig) -> tuple[Check, ...]:
+    """Look at everything that can be known before any job has run."""
+    return tuple(found for look in _LOOKS for found in look(config))
+
+
+def blocking(config: ExperimentConfig) -> tuple[Check, ...]:
+    """Return the checks that forbid a launch; () when none does."""
+    return tuple(found for found in check(config) if found.level is Level.BLOCKING)
+
+
+def _panel(config: ExperimentConfig) -> Iterator[Check]:
+    outside = [source for source in config.sources if source not in config.panel]
+    yield _verdict(
+        "source-in-panel",
+        not outside,
+        "every source is evaluated",
+        f"{_names(outside)} would be trained but never evaluated: add to panel",
+    )
+    yield _verdict(
+        "target-in-panel",
+        config.target in config.panel,
+        f"the target {config.target} is evaluated",
+        f"the target {config.target} is not evaluated, so leakage would be missing: add to panel",
+    )
+
+
+def _roles(config: ExperimentConfig) -> Iterator[Check]:
+    yield _verdict(
+        "target-is-no-source",
+        config.target not in config.sources,
+        "the target is not a source",
+        f"the target {config.target} is also a source: it cannot leak to itself",
+    )
+    faults = []
+    for source in config.sources:
+        negatives = config.negatives_of(source)
+        if config.target in negatives:
+            faults.append(f"{source} has the target {config.target} among its negatives")
+        if source in negatives:
+            faults.append(f"{source} is its own negative")
+        if not negatives:
+            faults.append(f"{source} has no negatives (set negatives.default)")
+    yield _verdict(
+        "negatives", not faults, "negatives contain neither target nor source", "; ".join(faults)
+    )
+    unseen = sorted(
+        {key for s in config.sources for key in config.negatives_of(s)} - set(config.panel)
+    )
+    if unseen:
+        yield Check(
+            "negatives-in-panel",
+            Level.WARNING,
+            f"the negatives {_names(unseen)} are not evaluated, so bystander rates leave them out",
+        )
+
+
+def _questions(config: ExperimentConfig) -> Iterator[Check]:
+    training = {_plain(question): question for question in config.questions.training}
+    shared = [q for q in config.questions.evaluation if _plain(q) in training]
+    yield _verdict(
+        "train-eval-overlap",
+        not shared,
+        f"{len(config.training_questions)} training and {len(config.evaluation_questions)} "
+        "evaluation questions are disjoint",
+        f"{len(shared)} questions are trained on and evaluated, such as {_first(shared)!r}",
+    )
+
+
+def _marker(config: ExperimentConfig) -> Iterator[Check]:
+    marker = config.marker.text.casefold()
+    texts: Mapping[str, str] = {
+        **{f"the prompt of {key}": who.prompt for key, who in config.personas.items()},
+        **{f"question {q!r}": q for q in config.questions.training + config.questions.evaluation},
+    }
+    holders = [where for where, text in texts.items() if marker in text.casefold()]
+    yield _verdict(
+        "marker-in-prompts",
+        not holders,
+        "no prompt and no question contains the marker",
+        f"the marker {config.marker.text} stands in {_first(holders)}: choose another",
+    )
+    if config.marker.loss == "marker" and config.is_synthetic:
+        yield Check(
+            "marker-loss",
+            Level.WARNING,
+            'marker.loss = "marker" never teaches the tiny base to start the tag; use "tail"',
+        )
+    scored = getattr(config.eval.scorer, "text", None)
+    if scored not in (None, config.marker.text):
+        yield Check(
+            "scored-text",
+            Level.WARNING,
+            f"eval counts {scored!r}, which is not the marker {config.marker.text!r}",
+        )
+
+
+def _rows(config: ExperimentConfig) -> Iterator[Check]:
+    asked = len(config.training_questions)
+    have = asked * config.data.answers_per_question
+    wants = {
+        "convergence.rows": config.convergence.rows if any(config.epochs) else 0,
+        "marker.positives": config.marker.positives,
+        "marker.negatives_each": config.marker.negatives_each,
+    }
+    short = [f"{name} = {count}" for name, count in wants.items() if count > have]
+    yield _verdict(
+        "row-counts",
+        not short,
+        f"{have} answers a persona ({asked} questions x {config.data.answers_per_question}) "
+        f"cover {', '.join(f'{name} = {count}' for name, count in wants.items() if count)}",
+        f"only {have} answers a persona ({asked} questions x "
+        f"{config.data.answers_per_question}), but {', '.join(short)}: "
+        "raise data.answers_per_question",
+    )
+    uneven = [f"{name} = {count}" for name, count in wants.items() if count % asked]
+    if uneven and not short:
+        yield Check(
+            "even-rows",
+            Level.WARNING,
+            f"{', '.join(uneven)} cannot be spread evenly over {asked} questions",
+        )
+
+
+def _design(config: ExperimentConfig) -> Iterator[Check]:
+    if 0 not in config.epochs:
+        yield Check(
+            "baseline", Level.WARNING, "epoch 0 is missing, so no source has a baseline: add 0"
+        )
+    if len(config.seeds) == 1:
+        yield Check(
+            "seeds",
+            Level.WARNING,
+            f"one seed ({config.seeds[0]}): seed noise is large and every headline will say so",
+        )
+    prompts: dict[str, list[str]] = {}
+    for key, who in config.personas.items():
+        prompts.setdefault(_plain(who.prompt), []).append(key)
+    for twins in prompts.values():
+        if len(twins) > 1:
+            yield Check(
+                "same-prompt", Level.WARNING, f"{_names(twins)} have the same system prompt"
+            )
+    outside = [k for k in (*config.sources, config.target) if k not in config.cosine_pool]
+    yield _verdict(
+        "cosine-pool",
+        not outside,
+        f"the cosine pool {config.cosine.pool_name} holds all sources and the target",
+        f"{_names(outside)} is missing from the cosine pool {config.cosine.pool_name}: "
+        "add to cosine.pool",
+    )
+
+
+def _model(config: ExperimentConfig) -> Iterator[Check]:
+    base = config.base
+    is_hub = base.model != "tiny" and not base.model.startswith((".", "/", "~"))
+    pinned = bool(base.revision) and all(c in "0123456789abcdef" for c in base.revision or "")
+    pinned = pinned and len(base.revision or "") == 40
+    if base.trust_remote_code:
+        yield _verdict(
+            "remote-code",
+            pinned,
+            f"code of {base.model} runs here, at the pinned commit {base.revision}",
+            "base.trust_remote_code needs base.revision to be a full commit hash",
+            Level.WARNING if pinned else Level.BLOCKING,
+        )
+    if is_hub and not pinned:
+        yield Check(
+            "revision",
+            Level.WARNING,
+            f"base.revision of {base.model} is not a commit hash, so cells could start from "
+            "different weights: pin it",
+        )
+    off = [
+        f"{name}.lora.use_rslora"
+        for name, block in (("convergence", config.convergence), ("marker", config.marker))
+        if not block.lora.use_rslora
+    ]
+    if off:
+        yield Check(
+            "rslora",
+            Level.WARNING,
+            f"{_names(off)} is off: the adapter acts sqrt(r) times weaker than in the reference",
+        )
+
+
+_LOOKS = (_panel, _roles, _questions, _marker, _rows, _design, _model)
+
+
+def _verdict(name: str, fine: bool, good: str, bad: str, level: Level | None = None) -> Check:
+    if fine:
+        return Check(name, level or Level.OK, good)
+    return Check(name, level or Level.BLOCKING, bad)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _names(keys: Any) -> str:
+    return ", ".join(keys)
+
+
+def _first(texts: list[str]) -> str:
+    return texts[0] if texts else ""

@@ -1,0 +1,268 @@
+"""Makes the plan: every job of a config, what it reads, and the order in which jobs start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tuilab.grid import settings as stage_settings
+from tuilab.grid.cells import Cell
+from tuilab.grid.deviations import Deviation, edits_of, sets_for
+from tuilab.grid.fingerprint import digest, fingerprint
+from tuilab.grid.jobs import Job, Plan, job_id
+from tuilab.grid.stages import CELL_STAGES, Stage
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
+
+CodeVersion = str | Mapping[str, str]
+
+
+class PlanError(ValueError):
+    """A plan that cannot be made; its text says why and what would help."""
+
+
+def make_plan(
+    config: ExperimentConfig,
+    code_version: CodeVersion = "",
+    deviations: Sequence[Deviation] = (),
+) -> Plan:
+    """Resolve a config into jobs; the same values always give the same plan.
+
+    ``code_version`` is one version for all stages or one per stage. Raises PlanError when a check
+    blocks a launch or an edit would change a job that other cells share.
+    """
+    from tuilab.grid.checks import blocking
+
+    if found := blocking(config):
+        raise PlanError("; ".join(check.sentence for check in found))
+    draft = _Draft(config, code_version, deviations)
+    for job in _ordered_jobs(config):
+        draft.add(job)
+    return draft.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sketch:
+    """A job before its settings are known."""
+
+    stage: Stage
+    source: str
+    epoch: int | None
+    seed: int | None
+    parents: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    """Cells that read it; an edit must reach all of them."""
+
+    @property
+    def id(self) -> str:
+        return job_id(self.stage, self.source, self.epoch, self.seed)
+
+
+def _ordered_jobs(config: ExperimentConfig) -> Iterator[_Sketch]:
+    """Yield jobs in launch order: one seed after the other, then source by source.
+
+    Epoch 0 comes before the convergence run, because it needs none and gives the first result;
+    while it trains, a second worker converges. A cell's stages stand together, so that it is
+    finished before the next one begins.
+    """
+    readers = _readers_of_data(config)
+    asked: set[str] = set()
+    for seed in config.seeds:
+        for source in config.sources:
+            for key in _data_keys(config, source):
+                if key not in asked:
+                    asked.add(key)
+                    yield _Sketch(Stage.DATA, key, None, None, (), readers[key])
+            if 0 in config.epochs:
+                yield from _cell_jobs(config, Cell(source, 0, seed))
+            later = [Cell(source, epoch, seed) for epoch in config.epochs if epoch > 0]
+            if later:
+                voice = source if config.convergence.voice == "source" else config.target
+                parents = (job_id(Stage.DATA, voice),)
+                yield _Sketch(Stage.CONVERGE, source, None, seed, parents, tuple(later))
+            for cell in later:
+                yield from _cell_jobs(config, cell)
+
+
+def _cell_jobs(config: ExperimentConfig, cell: Cell) -> Iterator[_Sketch]:
+    place = (cell.source, cell.epoch, cell.seed)
+    voices = (cell.source, *config.negatives_of(cell.source))
+    data = tuple(job_id(Stage.DATA, key) for key in voices)
+    adapter = (job_id(Stage.CONVERGE, cell.source, None, cell.seed),) if cell.epoch > 0 else ()
+    train, merge = (job_id(stage, *place) for stage in (Stage.TRAIN, Stage.MERGE))
+    parents = {
+        Stage.TRAIN: (*adapter, *data),
+        Stage.MERGE: (train, *adapter),
+        Stage.EVAL: (merge, train, *adapter),
+        Stage.COSINE: (merge, train, *adapter),
+    }
+    for stage in CELL_STAGES:
+        yield _Sketch(stage, *place, parents[stage], (cell,))
+
+
+def _data_keys(config: ExperimentConfig, source: str) -> list[str]:
+    keys = [source, *config.negatives_of(source)]
+    if config.convergence.voice == "target" and any(config.epochs):
+        keys.append(config.target)
+    return list(dict.fromkeys(keys))
+
+
+def _readers_of_data(config: ExperimentConfig) -> dict[str, tuple[Cell, ...]]:
+    found: dict[str, list[Cell]] = {}
+    for source in config.sources:
+        for key in _data_keys(config, source):
+            found.setdefault(key, []).extend(
+                Cell(source, epoch, seed) for seed in config.seeds for epoch in config.epochs
+            )
+    return {key: tuple(cells) for key, cells in found.items()}
+
+
+@dataclass
+class _Draft:
+    """Collects jobs with their settings and fingerprints."""
+
+    config: ExperimentConfig
+    code_version: CodeVersion
+    deviations: Sequence[Deviation]
+    jobs: dict[str, Job] = field(default_factory=dict)
+    settings: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    variants: dict[str, ExperimentConfig] = field(default_factory=dict)
+
+    def add(self, sketch: _Sketch) -> None:
+        """Resolve one job; its parents were added before."""
+        plain = self._settings(sketch, self.config)
+        chosen, edits = self._edited(sketch, plain)
+        key = self._keep(sketch, chosen)
+        self.jobs[sketch.id] = Job(
+            stage=sketch.stage,
+            source=sketch.source,
+            epoch=sketch.epoch,
+            seed=sketch.seed,
+            parents=sketch.parents,
+            settings=key,
+            fingerprint=fingerprint(
+                self.hashes[key],
+                (self.jobs[parent].fingerprint for parent in sketch.parents),
+                self._code(sketch.stage),
+                sketch.seed,
+            ),
+            deviation=edits,
+        )
+
+    def finish(self) -> Plan:
+        """Return the plan of all jobs added."""
+        config = self.config
+        return Plan(
+            experiment=config.name,
+            sources=config.sources,
+            labels={key: config.label(key) for key in config.personas},
+            target=config.target,
+            epochs=config.epochs,
+            seeds=config.seeds,
+            jobs=tuple(self.jobs.values()),
+            settings=self.settings,
+            config_hash=config_hash(config),
+            resources=config.resources.model_dump(mode="json"),
+            synthetic=config.is_synthetic,
+            headline_cosine={
+                "layer": config.headline_layer,
+                "pool": config.cosine.pool_name,
+                "model_state": "marked",
+            },
+            reference=None if config.reference == "none" else config.reference,
+            code_version=self._all_code,
+        )
+
+    def _edited(
+        self, sketch: _Sketch, plain: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], dict[str, Any]]:
+        """Return the settings under the edits of the cells that read the job, and those edits."""
+        if not self.deviations:
+            return plain, {}
+        results = {cell: self._under_edits(sketch, cell, plain) for cell in sketch.cells}
+        first = results[sketch.cells[0]]
+        if any(result != first for result in results.values()):
+            raise PlanError(_explain_shared(sketch, results, plain))
+        if first == plain:
+            return plain, {}
+        return first, sets_for(self.deviations, sketch.cells[0])
+
+    def _under_edits(
+        self, sketch: _Sketch, cell: Cell, plain: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        sets = sets_for(self.deviations, cell)
+        if not sets:
+            return plain
+        key = digest(sets)
+        if key not in self.variants:
+            self.variants[key] = edits_of(self.config, sets)
+        return self._settings(sketch, self.variants[key])
+
+    def _settings(self, sketch: _Sketch, config: ExperimentConfig) -> Mapping[str, Any]:
+        if sketch.stage is Stage.DATA:
+            return stage_settings.data_settings(config, sketch.source)
+        if sketch.stage is Stage.CONVERGE:
+            return stage_settings.converge_settings(config, sketch.source)
+        return stage_settings.CELL_SETTINGS[sketch.stage](config, sketch.cells[0])
+
+    def _keep(self, sketch: _Sketch, chosen: Mapping[str, Any]) -> str:
+        """Store settings once and return their key; jobs with equal settings share it."""
+        made = digest(chosen)
+        at = "" if sketch.epoch is None else f"@{sketch.epoch}"
+        key = f"{sketch.stage.value}/{sketch.source}{at}"
+        if self.hashes.get(key, made) != made:
+            key = f"{key}~{made[:8]}"
+        self.settings.setdefault(key, chosen)
+        self.hashes[key] = made
+        return key
+
+    def _code(self, stage: Stage) -> str:
+        if isinstance(self.code_version, str):
+            return self.code_version
+        return self.code_version.get(stage.value, "")
+
+    @cached_property
+    def _all_code(self) -> str:
+        if isinstance(self.code_version, str):
+            return self.code_version
+        return digest(dict(self.code_version))[:16]
+
+
+def config_hash(config: ExperimentConfig) -> str:
+    """sha256 of the resolved config; equal configs hash equally however they were written."""
+    return digest(config.model_dump(mode="json"))
+
+
+def _explain_shared(
+    sketch: _Sketch, results: Mapping[Cell, Mapping[str, Any]], plain: Mapping[str, Any]
+) -> str:
+    without = [str(cell) for cell, result in results.items() if result == plain]
+    shown = ", ".join(without[:6]) + (f" and {len(without) - 6} more" if len(without) > 6 else "")
+    return (
+        f"{sketch.id} is shared by {len(results)} cells and the edit reaches only some of them; "
+        f"select {shown or 'all of them'} as well, or edit experiment.toml"
+    )
+
+
+def ancestors(plan: Plan, jobs: Iterable[str]) -> set[str]:
+    """Return the ids of everything that the jobs depend on, without the jobs themselves."""
+    return _reach(jobs, lambda job: plan.by_id[job].parents)
+
+
+def descendants(plan: Plan, jobs: Iterable[str]) -> set[str]:
+    """Return the ids of everything that depends on the jobs, without the jobs themselves."""
+    return _reach(jobs, lambda job: plan.children[job])
+
+
+def _reach(start: Iterable[str], step: Any) -> set[str]:
+    queue, seen = list(start), set()
+    while queue:
+        for near in step(queue.pop()):
+            if near not in seen:
+                seen.add(near)
+                queue.append(near)
+    return seen
