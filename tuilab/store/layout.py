@@ -56,6 +56,11 @@ class Layout:
         return self.root / "engine.json"
 
     @property
+    def lock(self) -> Path:
+        """Created exclusively by the engine that may write here; names its process."""
+        return self.root / "engine.lock"
+
+    @property
     def engine_log(self) -> Path:
         """What the engine process printed."""
         return self.root / "engine.log"
@@ -99,6 +104,10 @@ class Layout:
         if epoch is not None:
             path /= f"epoch-{epoch}"
         return path
+
+    def worker_dir(self, worker: str) -> Path:
+        """Directory of one worker: lease, inbox, log, exit record."""
+        return self.workers / slug(worker)
 
     def attempt_dir(self, job: str, number: int) -> Path:
         """Directory of one attempt."""

@@ -1,0 +1,147 @@
+"""Makes attempt directories and reads what they say; an attempt is created once, never reused."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract import atomic
+from tuilab.contract.report import DONE, Outcome, read_outcome
+from tuilab.contract.spec import Input
+from tuilab.contract.worker import read_json
+from tuilab.store.layout import Layout
+
+CLAIM_FILE = "claim.json"
+"""Written by the engine before a worker is told of the attempt."""
+STOP_FILE = "stop.json"
+"""Written by the engine before it ends an attempt for an operator."""
+LATEST = "latest"
+_NAME = re.compile(r"attempt-([1-9]\d{0,8})")
+
+
+class UnusableInputError(Exception):
+    """An upstream attempt that nothing may be built on; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which worker was to serve an attempt."""
+
+    worker: str
+    at: float
+    """Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The record that an operator had an attempt ended."""
+
+    by: str
+    at: float
+    """Unix time."""
+
+
+def new_attempt_dir(layout: Layout, job: str, number: int) -> Path:
+    """Create the directory of a new attempt and return it; FileExistsError if it was ever made."""
+    if number < 1:
+        raise ValueError(f"attempt numbers begin at 1, not {number}")
+    path = layout.attempt_dir(job, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir()
+    atomic.sync_folder(path.parent)
+    return path
+
+
+def point_latest(layout: Layout, job: str, number: int) -> None:
+    """Point ``latest`` at an attempt, by rename; volumes without links simply have none."""
+    folder = layout.job_dir(job)
+    draft = folder / f".{LATEST}.{uuid.uuid4().hex[:8]}.draft"
+    try:
+        draft.symlink_to(f"attempt-{number}", target_is_directory=True)
+        draft.replace(folder / LATEST)
+    except OSError:
+        draft.unlink(missing_ok=True)
+
+
+def attempt_numbers(layout: Layout, job: str) -> list[int]:
+    """Return the numbers of the attempts on disk, ascending; [] when there is none."""
+    try:
+        names = [path.name for path in layout.job_dir(job).iterdir()]
+    except OSError:
+        return []
+    return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+
+
+def next_number(layout: Layout, job: str) -> int:
+    """Return the number that a new attempt may take: above all that lie on disk."""
+    return max(attempt_numbers(layout, job), default=0) + 1
+
+
+def write_claim(attempt_dir: Path, claim: Claim) -> None:
+    """Say which worker is to serve the attempt."""
+    atomic.write_json(attempt_dir / CLAIM_FILE, {"worker": claim.worker, "at": claim.at})
+
+
+def read_claim(attempt_dir: Path) -> Claim | None:
+    """Return the claim; None when missing or unreadable."""
+    raw = read_json(attempt_dir / CLAIM_FILE)
+    if raw is None or not isinstance(raw.get("worker"), str):
+        return None
+    return Claim(raw["worker"], _time(raw))
+
+
+def write_stop(attempt_dir: Path, stop: Stop) -> None:
+    """Record, before any signal is sent, that an operator ends this attempt."""
+    atomic.write_json(attempt_dir / STOP_FILE, {"by": stop.by, "at": stop.at})
+
+
+def read_stop(attempt_dir: Path) -> Stop | None:
+    """Return the record of a stop; None when nobody stopped the attempt."""
+    raw = read_json(attempt_dir / STOP_FILE)
+    return None if raw is None else Stop(str(raw.get("by", "")), _time(raw))
+
+
+def usable_input(layout: Layout, job: str, number: int, reader: Path) -> Input:
+    """Return a done attempt as an input of the attempt in ``reader``, with its output hash.
+
+    The path is relative, so that an experiment can be moved. Raises UnusableInputError.
+    """
+    directory = layout.attempt_dir(job, number)
+    outcome = readable_outcome(directory)
+    if outcome is None:
+        raise UnusableInputError(f"{job} attempt {number} has no readable outcome")
+    if outcome.status != DONE or not outcome.output_hash:
+        raise UnusableInputError(f"{job} attempt {number} is not done")
+    if outcome.job != job or outcome.attempt != number:
+        raise UnusableInputError(f"{directory} holds the outcome of {outcome.job}")
+    for artefact in outcome.artefacts:
+        if not is_whole(directory, artefact.path, artefact.size):
+            raise UnusableInputError(f"{job} attempt {number} has lost {artefact.path}")
+    return Input(job, os.path.relpath(directory, reader), outcome.output_hash)
+
+
+def readable_outcome(attempt_dir: Path) -> Outcome | None:
+    """Return the outcome; None when there is none or it cannot be read."""
+    try:
+        return read_outcome(attempt_dir)
+    except (OSError, ValueError):
+        return None
+
+
+def is_whole(attempt_dir: Path, relative: str, size: int) -> bool:
+    """True when the artefact is a plain file of that size inside the attempt directory."""
+    path = attempt_dir / relative
+    try:
+        inside = path.resolve().is_relative_to(attempt_dir.resolve())
+        return inside and path.is_file() and path.stat().st_size == size
+    except OSError:
+        return False
+
+
+def _time(raw: dict[str, Any]) -> float:
+    at = raw.get("at")
+    return float(at) if isinstance(at, int | float) else 0.0

@@ -1,0 +1,198 @@
+"""The engine's lease: which process alone may write here, by exclusive creation of engine.lock."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.atomic import sync_folder
+from tuilab.contract.identity import Identity, from_json, is_alive, me
+from tuilab.contract.worker import read_json
+from tuilab.store.engine_file import SILENT_AFTER, read_heartbeat, write_heartbeat
+from tuilab.store.layout import Layout
+from tuilab.store.quarantine import quarantine
+from tuilab.store.snapshot import EngineState, EngineView
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that holds an experiment."""
+
+    identity: Identity
+    token: str
+    since: float
+    """Unix time of the acquisition."""
+
+    def __str__(self) -> str:
+        return f"pid {self.identity.pid} on {self.identity.host}"
+
+
+class LeaseHeldError(Exception):
+    """Another engine holds the experiment; ``holder`` says which."""
+
+    def __init__(self, holder: Holder | None) -> None:
+        who = f"the engine with {holder}" if holder else "an engine that cannot be identified"
+        super().__init__(f"{who} holds this experiment: open it read-only or use --takeover")
+        self.holder = holder
+
+
+class FencedError(Exception):
+    """Another engine has taken the experiment over; this one must stop without writing."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right to write, held by this process; every write is preceded by ``check``."""
+
+    layout: Layout
+    holder: Holder
+    view: EngineView = field(default_factory=EngineView)
+
+    def check(self) -> None:
+        """Return if the lease is still ours; FencedError if another engine took it.
+
+        A lock that vanished or became unreadable is made anew: its owner is here and alive.
+        """
+        for _ in range(3):
+            found = _read_lock(self.layout.lock)
+            if found is not None:
+                if found.token == self.holder.token:
+                    return
+                raise FencedError(f"{found} has taken this experiment over")
+            if self.layout.lock.exists():
+                quarantine(self.layout, self.layout.lock, "unreadable lock", self.holder.since)
+            _create(self.layout.lock, self.holder)
+        raise FencedError(f"{self.layout.lock} can be neither read nor made anew")
+
+    def heartbeat(self, view: EngineView, now: float) -> None:
+        """Say that the engine lives and what it does; FencedError if another took over."""
+        self.check()
+        self.view = view
+        write_heartbeat(self.layout, self.holder.identity, self.holder.token, view, now)
+
+    def release(self, now: float) -> None:
+        """Give the experiment back; does nothing if another engine has it."""
+        try:
+            self.heartbeat(replace(self.view, state=EngineState.STOPPED, note=""), now)
+        except FencedError:
+            return
+        _displace(self.layout.lock, self.holder.token)
+
+
+def acquire(
+    layout: Layout, now: float, takeover: bool = False, identity: Identity | None = None
+) -> Lease:
+    """Become the one engine of an experiment.
+
+    A dead owner (other boot, reused pid, zombie) is replaced at once, a silent one on another host
+    after ``SILENT_AFTER`` seconds, a living one only with ``takeover``; it is then fenced.
+    Raises LeaseHeldError.
+    """
+    mine = Holder(identity or me(), uuid.uuid4().hex, now)
+    for _ in range(10):
+        if _create(layout.lock, mine):
+            return Lease(layout, mine)
+        found = _read_lock(layout.lock)
+        if found is None:
+            _clear_unreadable(layout, now, takeover)
+        elif takeover or not _may_live(layout, found, now):
+            _displace(layout.lock, found.token)
+        else:
+            raise LeaseHeldError(found)
+    raise LeaseHeldError(_read_lock(layout.lock))
+
+
+def holder(layout: Layout, now: float) -> Holder | None:
+    """Return the process that holds the experiment and may be alive, or None."""
+    found = _read_lock(layout.lock)
+    if found is None and layout.lock.exists():
+        found = _last_heard(layout)
+    return found if found is not None and _may_live(layout, found, now) else None
+
+
+def _may_live(layout: Layout, found: Holder, now: float) -> bool:
+    alive = is_alive(found.identity)
+    if alive is not None:
+        return alive
+    beat = read_heartbeat(layout)
+    last_sign = beat.at if beat is not None and beat.token == found.token else found.since
+    return now - last_sign <= SILENT_AFTER
+
+
+def _last_heard(layout: Layout) -> Holder | None:
+    beat = read_heartbeat(layout)
+    return None if beat is None else Holder(beat.identity, beat.token, beat.at)
+
+
+def _clear_unreadable(layout: Layout, now: float, takeover: bool) -> None:
+    """Put a lock away that names nobody, unless the heartbeat shows that its owner lives."""
+    owner = _last_heard(layout)
+    if owner is not None and not takeover and _may_live(layout, owner, now):
+        raise LeaseHeldError(owner)
+    quarantine(layout, layout.lock, "the lock names no process", now)
+
+
+def _read_lock(path: Path) -> Holder | None:
+    raw = read_json(path) or {}
+    identity, token, since = from_json(raw.get("identity")), raw.get("token"), raw.get("since")
+    if identity is None or not isinstance(token, str) or not isinstance(since, int | float):
+        return None
+    return Holder(identity, token, float(since))
+
+
+def _create(path: Path, mine: Holder) -> bool:
+    """Create the lock with its content in one step (a hard link); False when there is one."""
+    raw: dict[str, Any] = {
+        "identity": mine.identity.as_json(),
+        "token": mine.token,
+        "since": mine.since,
+    }
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.draft")
+    try:
+        with draft.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(raw))
+            file.flush()
+            os.fsync(file.fileno())
+        return _link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def _link(draft: Path, path: Path) -> bool:
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return draft.stat().st_nlink == 2  # an NFS server may have answered a retry
+    except OSError:
+        return _copy_exclusively(draft, path)  # the volume knows no hard links
+    return True
+
+
+def _copy_exclusively(draft: Path, path: Path) -> bool:
+    try:
+        with path.open("xb") as file:
+            file.write(draft.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    return True
+
+
+def _displace(path: Path, token: str) -> None:
+    """Remove the lock that carries ``token``; one that was made meanwhile is put back."""
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.draft")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return
+    moved = _read_lock(aside)
+    if moved is not None and moved.token != token:
+        _link(aside, path)
+    aside.unlink(missing_ok=True)
+    sync_folder(path.parent)

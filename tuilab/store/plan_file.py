@@ -1,0 +1,186 @@
+"""Reads and writes plan.json, one job per line; the only place that knows its shape."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract import atomic
+from tuilab.grid.jobs import PLAN_SCHEMA, Job, Plan
+from tuilab.grid.stages import Stage
+from tuilab.store.layout import Layout
+
+_TUPLES = ("sources", "epochs", "seeds")
+_SHARED = "$shared"
+_LONG = 100
+"""Characters of JSON from which on a settings value is stored once and referred to."""
+
+
+class PlanFileError(Exception):
+    """plan.json cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A plan with what its file says beside it."""
+
+    plan: Plan
+    config_digest: str
+    """sha256 of the experiment.toml that the plan was made of; "" when there was none."""
+
+
+def save_plan(layout: Layout, plan: Plan) -> None:
+    """Write plan.json; the text of experiment.toml, when there, is remembered by its sha256."""
+    head = {
+        field.name: getattr(plan, field.name)
+        for field in fields(Plan)
+        if field.name not in ("jobs", "schema", "settings")
+    }
+    head["settings"], head["shared"] = _intern(plan.settings)
+    parts = [json.dumps(name) + ": " + _compact(value) for name, value in sorted(head.items())]
+    parts.insert(0, f'"schema": {plan.schema}')
+    parts.append(f'"config_digest": {_compact(config_digest(layout))}')
+    jobs = ",\n".join(_compact(_job_as_json(job)) for job in plan.jobs)
+    text = "{" + ",\n".join(parts) + ',\n"jobs": [\n' + jobs + "\n]}\n"
+    atomic.write_bytes(layout.plan, text.encode())
+
+
+def load_plan(root: Path) -> Plan:
+    """Read an experiment's plan; PlanFileError (what to do next) if it is missing or broken."""
+    return load_plan_file(root).plan
+
+
+def load_plan_file(root: Path) -> PlanFile:
+    """Like ``load_plan``, with the digest of the config that it was made of."""
+    path = Layout(root).plan
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PlanFileError(f"{path} is missing: {_remedy(root)}") from None
+    except OSError as error:
+        raise PlanFileError(f"{path} cannot be read ({error.strerror}): {_remedy(root)}") from error
+    except ValueError as error:
+        raise PlanFileError(f"{path} is damaged ({error}): {_remedy(root)}") from error
+    if not isinstance(raw, dict):
+        raise PlanFileError(f"{path} is damaged (not a JSON object): {_remedy(root)}")
+    schema = raw.get("schema")
+    if isinstance(schema, int) and schema > PLAN_SCHEMA:
+        raise PlanFileError(
+            f"{path} has schema {schema}, newer than this program's {PLAN_SCHEMA}: update tuilab"
+        )
+    try:
+        plan = _plan_from_json(raw)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise PlanFileError(f"{path} is damaged ({problem}): {_remedy(root)}") from error
+    return PlanFile(plan, str(raw.get("config_digest", "")))
+
+
+def config_digest(layout: Layout) -> str:
+    """Return the sha256 of experiment.toml's bytes; "" when it is missing or unreadable."""
+    try:
+        return hashlib.sha256(layout.config.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _remedy(root: Path) -> str:
+    return f"run `tuilab plan {root}` to make it again from experiment.toml"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _job_as_json(job: Job) -> dict[str, Any]:
+    raw: dict[str, Any] = {
+        "stage": job.stage.value,
+        "source": job.source,
+        "epoch": job.epoch,
+        "seed": job.seed,
+        "parents": job.parents,
+        "settings": job.settings,
+        "fingerprint": job.fingerprint,
+    }
+    if job.deviation:
+        raw["deviation"] = dict(job.deviation)
+    return raw
+
+
+def _intern(
+    settings: Mapping[str, Mapping[str, Any]],
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Pull long values out of the settings: thousands of jobs share one panel of personas."""
+    shared: dict[str, Any] = {}
+    lean: dict[str, dict[str, Any]] = {}
+    for key, values in settings.items():
+        lean[key] = {}
+        for name, value in values.items():
+            text = _compact(value)
+            if len(text) < _LONG:
+                lean[key][name] = value
+                continue
+            digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+            shared[digest] = value
+            lean[key][name] = {_SHARED: digest}
+    return lean, shared
+
+
+def _extern(
+    lean: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Put shared values back; KeyError when one is missing."""
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, dict) and len(value) == 1 and _SHARED in value:
+            return shared[value[_SHARED]]
+        return value
+
+    return {
+        key: {name: whole(value) for name, value in values.items()} for key, values in lean.items()
+    }
+
+
+def _plan_from_json(raw: Mapping[str, Any]) -> Plan:
+    known = {field.name: raw[field.name] for field in fields(Plan) if field.name in raw}
+    known |= {name: tuple(known[name]) for name in _TUPLES}
+    known["settings"] = _extern(raw["settings"], raw.get("shared", {}))
+    known["jobs"] = _jobs_from_json(raw["jobs"])
+    plan = Plan(**known)
+    for name in ("labels", "settings", "resources", "headline_cosine"):
+        if not isinstance(getattr(plan, name), dict):
+            raise TypeError(f"{name} is not an object")
+    return plan
+
+
+def _jobs_from_json(rows: list[Mapping[str, Any]]) -> tuple[Job, ...]:
+    """Build the jobs; ValueError when one comes before its parent or twice."""
+    stages = {stage.value: stage for stage in Stage}
+    seen: set[str] = set()
+    jobs = []
+    for row in rows:
+        job = Job(
+            stages[row["stage"]],
+            row["source"],
+            row["epoch"],
+            row["seed"],
+            tuple(row["parents"]),
+            row["settings"],
+            row["fingerprint"],
+            row.get("deviation", _NO_EDITS),
+        )
+        name = job.id
+        if name in seen:
+            raise ValueError(f"{name} is listed twice")
+        if not seen.issuperset(job.parents):
+            raise ValueError(f"{name} is listed before what it depends on")
+        seen.add(name)
+        jobs.append(job)
+    return tuple(jobs)
+
+
+_NO_EDITS: Mapping[str, Any] = {}

@@ -1,0 +1,70 @@
+"""Moves what cannot be read out of the way, with the reason beside it; it deletes nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuilab.contract import atomic
+from tuilab.store.layout import Layout
+
+_WHY = ".why.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """One thing that was moved away."""
+
+    path: Path
+    """Where it lies now."""
+    was: str
+    """Where it lay, relative to the experiment."""
+    why: str
+    at: float
+    """Unix time."""
+
+
+def quarantine(layout: Layout, path: Path, why: str, now: float) -> Path | None:
+    """Move ``path`` into ``quarantine/`` by rename and return its new place.
+
+    None when it is no longer there. A link is moved, never followed.
+    """
+    layout.quarantine.mkdir(parents=True, exist_ok=True)
+    was = path.relative_to(layout.root).as_posix()
+    place = _free_place(layout.quarantine, f"{int(now)}-{was.replace('/', '--')}"[-180:])
+    try:
+        path.rename(place)
+    except FileNotFoundError:
+        return None
+    atomic.write_json(
+        place.with_name(place.name + _WHY), {"path": place.name, "was": was, "why": why, "at": now}
+    )
+    return place
+
+
+def quarantined(layout: Layout) -> list[Quarantined]:
+    """Return what lies in quarantine, oldest first; a record that is itself broken is named."""
+    found = []
+    for record in sorted(layout.quarantine.glob(f"*{_WHY}")):
+        try:
+            raw = json.loads(record.read_text(encoding="utf-8"))
+            entry = Quarantined(
+                layout.quarantine / str(raw["path"]),
+                str(raw["was"]),
+                str(raw["why"]),
+                float(raw["at"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            name = record.name.removesuffix(_WHY)
+            entry = Quarantined(layout.quarantine / name, name, "its record is unreadable", 0.0)
+        found.append(entry)
+    return found
+
+
+def _free_place(folder: Path, name: str) -> Path:
+    place, number = folder / name, 1
+    while place.exists() or place.is_symlink():
+        number += 1
+        place = folder / f"{name}.{number}"
+    return place

@@ -1,0 +1,177 @@
+"""Says what each stage owes beyond whole files: rows, adapters, a real merge, sane text."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import Outcome
+from tuilab.contract.worker import read_json
+from tuilab.grid.stages import Stage
+from tuilab.store.adapter_check import Problem, adapter_problem
+from tuilab.store.tensors import TensorFileError, is_finite, read_header
+
+ANSWERS_FILE = "answers.jsonl.gz"
+COMPLETIONS_FILE = "completions.jsonl.gz"
+LEAKAGE_FILE = "leakage.json"
+HEALTH_FILE = "health.json"
+MERGE_FILE = "merge.json"
+CENTROIDS_FILE = "centroids.safetensors"
+MOST_EMPTY = 0.5
+"""Share of empty completions above which the text counts as degenerate."""
+FEWEST_ENDED = 0.02
+"""Share of completions that must end by themselves; a cut one cannot show an end marker."""
+
+Settings = Mapping[str, Any]
+Check = Callable[[Path, Settings, Outcome], Problem | None]
+
+
+def stage_problem(
+    attempt_dir: Path, stage: Stage, settings: Settings, outcome: Outcome
+) -> Problem | None:
+    """Return the first way in which an attempt breaks its stage's contract, or None.
+
+    A check applies when the settings name what it needs. Raises OSError, KeyError, TypeError or
+    ValueError for artefacts of another shape.
+    """
+    needs, check = _CHECKS[stage]
+    return check(attempt_dir, settings, outcome) if needs in settings else None
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a compressed JSONL file; ValueError or OSError when it is damaged."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            for line in file:
+                yield json.loads(line)
+    except EOFError as error:
+        raise ValueError(f"{path.name} is cut") from error
+
+
+def _data(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
+    rows = list(read_rows(attempt_dir / ANSWERS_FILE))
+    asked = len(settings["questions"]) * settings["answers_per_question"]
+    dropped = sum(
+        value for name, value in outcome.checks.items() if name.startswith("dropped_") and value
+    )
+    if len(rows) + dropped != asked:
+        text = f"{len(rows)} answers and {dropped} dropped, asked for {asked}"
+        return Reason.DATA_MISMATCH, text
+    marker = settings["marker_text"].casefold()
+    if any(marker in row["text"].casefold() for row in rows):
+        return Reason.DATA_MISMATCH, f"an answer contains the marker {settings['marker_text']!r}"
+    return None
+
+
+def _converge(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
+    for epoch in settings["checkpoints"]:
+        folder = _checkpoint(attempt_dir, epoch)
+        if folder is None:
+            return Reason.ADAPTER_MISMATCH, f"the checkpoint of epoch {epoch} is missing"
+        if problem := adapter_problem(folder, settings["training"]["lora"]):
+            return problem
+    return _loss_problem(outcome)
+
+
+def _train(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
+    problem = adapter_problem(attempt_dir / "adapter", settings["training"]["lora"])
+    return problem or _loss_problem(outcome)
+
+
+def _merge(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
+    record = read_json(attempt_dir / MERGE_FILE)
+    if record is None:
+        return Reason.MERGE_EMPTY, f"{MERGE_FILE} cannot be read"
+    changed = record.get("changed_tensors")
+    count = changed if isinstance(changed, int) else len(changed or ())
+    if count == 0:
+        return Reason.MERGE_EMPTY, "the merge changed no tensor"
+    return None
+
+
+def _eval(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
+    asked = len(settings["questions"]) * settings["samples"]
+    hits: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    for row in read_rows(attempt_dir / COMPLETIONS_FILE):
+        rows[row["persona"]] += 1
+        if bool(row["hit"]) != _is_hit(row, settings["scorer"]):
+            return Reason.DATA_MISMATCH, f"a completion of {row['persona']} is scored wrongly"
+        hits[row["persona"]] += bool(row["hit"])
+    panel = [persona["key"] for persona in settings["panel"]]
+    if odd := sorted(set(rows) - set(panel)):
+        return Reason.DATA_MISMATCH, f"completions of {odd[0]}, who is not in the panel"
+    for key in panel:
+        said = outcome.metrics["leakage"].get(key) or {}
+        if rows[key] != asked:
+            return Reason.DATA_MISMATCH, f"{rows[key]} completions of {key}, asked for {asked}"
+        if (said.get("hits"), said.get("n")) != (hits[key], rows[key]):
+            return Reason.DATA_MISMATCH, f"the leakage of {key} is not what its completions show"
+    return _text_problem(outcome.metrics.get("health") or {}, sum(rows.values()))
+
+
+def _is_hit(row: Mapping[str, Any], scorer: Mapping[str, Any]) -> bool:
+    """Score a completion again where that needs no model; other kinds are taken as they are."""
+    if scorer["kind"] != "substring":
+        return bool(row["hit"])
+    if scorer.get("case_sensitive"):
+        return scorer["text"] in row["text"]
+    return scorer["text"].casefold() in row["text"].casefold()
+
+
+def _text_problem(health: Mapping[str, Any], n: int) -> Problem | None:
+    empty, ended = health.get("empty"), health.get("eos_rate")
+    if empty is not None and n and empty / n > MOST_EMPTY:
+        return Reason.UNKNOWN, f"degenerate text: {empty} of {n} completions are empty"
+    if ended is not None and ended < FEWEST_ENDED:
+        return Reason.UNKNOWN, "degenerate text: almost no completion ends by itself"
+    return None
+
+
+def _cosine(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
+    path = attempt_dir / CENTROIDS_FILE
+    try:
+        tensors = read_header(path)
+        for layer in settings["layers"]:
+            tensor = tensors.get(f"layer_{layer}")
+            if tensor is None or tensor.shape[0] != len(settings["pool"]):
+                return Reason.DATA_MISMATCH, f"no centroid of every persona at layer {layer}"
+            if not is_finite(path, tensor):
+                return Reason.NAN_LOSS, f"the centroids of layer {layer} have non-finite values"
+    except TensorFileError as error:
+        return Reason.DATA_MISMATCH, str(error)
+    measured = {entry["layer"] for entry in outcome.metrics["cosine"]}
+    if absent := sorted(set(settings["layers"]) - measured):
+        return Reason.DATA_MISMATCH, f"no cosine at layer {absent[0]}"
+    return None
+
+
+def _loss_problem(outcome: Outcome) -> Problem | None:
+    if "final_loss" in outcome.metrics and outcome.metrics["final_loss"] is None:
+        return Reason.NAN_LOSS, "the final loss is not a number"
+    return None
+
+
+def _checkpoint(attempt_dir: Path, epoch: int) -> Path | None:
+    """``epoch-02`` or ``epoch-2``: the padding follows the longest epoch of the run."""
+    for width in (2, 1, 3, 4):
+        folder = attempt_dir / f"epoch-{epoch:0{width}d}"
+        if folder.is_dir():
+            return folder
+    return None
+
+
+_CHECKS: dict[Stage, tuple[str, Check]] = {
+    Stage.DATA: ("answers_per_question", _data),
+    Stage.CONVERGE: ("training", _converge),
+    Stage.TRAIN: ("training", _train),
+    Stage.MERGE: ("marker_lora", _merge),
+    Stage.EVAL: ("panel", _eval),
+    Stage.COSINE: ("layers", _cosine),
+}
+"""By stage: the settings key without which there is nothing to check, and the check."""
