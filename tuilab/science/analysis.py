@@ -9,6 +9,7 @@ from tuilab.science.bootstrap import bootstrap_cells
 from tuilab.science.classify import Change, Classification, agree, classify
 from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
+from tuilab.science.intervals import Interval
 from tuilab.science.reading import Bootstraps, cosine_trajectories, rate_trajectories
 from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of
 from tuilab.science.significance import (
@@ -75,6 +76,13 @@ class SourceResult:
     def gain(self, epoch: int | None) -> SeedSummary:
         """Baseline to ``epoch``, paired within seeds."""
         return paired([run.trajectory for run in self.runs], epoch, BASELINE_EPOCH)
+
+    def gain_interval(self, epoch: int | None) -> Interval | None:
+        """95% interval of that gain: Newcombe for one seed, t over seeds for several."""
+        if len(self.runs) > 1:
+            return self.gain(epoch).interval
+        tests = self.runs[0].tests
+        return next((test.interval for test in tests if test.epoch == epoch), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

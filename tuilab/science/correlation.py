@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from tuilab.science.significance import holm
+
 EXACT_UP_TO: Final = 9
 """Largest N for which all N! permutations are enumerated (9! = 362,880)."""
 
@@ -40,6 +42,8 @@ class Correlation:
     """Standard error of a Monte Carlo p; None when exact."""
     tests: int = 1
     """How many correlations were computed together: read p against that number."""
+    p_holm: float | None = None
+    """p after Holm's correction over those tests; None when rho is undefined."""
     reason: str = ""
     """Why rho is undefined."""
     left_out: tuple[str, ...] = ()
@@ -84,6 +88,7 @@ def spearman(
         extreme=extreme,
         permutations=looked_at,
         p_error=None if exact else sqrt(p * (1 - p) / looked_at),
+        p_holm=p,
     )
 
 
@@ -96,7 +101,7 @@ def correlate(
 ) -> tuple[Correlation, ...]:
     """Correlate one column with several over sources; ``tests`` says how many there were.
 
-    Sources lacking either value are left out and named.
+    Sources lacking either value are left out and named; p_holm corrects over all of ``ys``.
     """
     results = []
     for name, y in ys.items():
@@ -108,7 +113,8 @@ def correlate(
         )
         left_out = tuple(key for key, (a, b) in pairs.items() if a is None or b is None)
         results.append(replace(found, tests=len(ys), left_out=left_out))
-    return tuple(results)
+    corrected = iter(holm([one.p for one in results if one.p is not None], len(ys)))
+    return tuple(one if one.p is None else replace(one, p_holm=next(corrected)) for one in results)
 
 
 def _why_undefined(x: Sequence[float], y: Sequence[float]) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 import pandas as pd
 
+from tuilab.science.cosine import Scale
 from tuilab.science.schema import TARGET
 
 BASELINE_EPOCH: Final = 0
@@ -32,8 +33,8 @@ class PublishedRow:
 
     cosine: float | None = None
     """Cosine at epoch 0 as printed."""
-    cosine_pool: str | None = None
-    """Pool that cosine was centred on; values of two pools are never compared."""
+    cosine_scale: Scale | None = None
+    """Layer, pool and model state of that cosine; values on two scales are never compared."""
     baseline: float | None = None
     """Leakage at epoch 0."""
     peak: float | None = None

@@ -31,8 +31,8 @@ def measurements(
 
     Columns and dtypes are ``schema.COLUMNS``; rates are 0..1; rows are in canonical order, so
     two tables that differ only in row order give equal frames. Absent optional columns are
-    filled: seed 0, persona ``target`` for rates and cosines, hits from value and n (or value from hits and
-    n), status ``measured`` where there is a value and ``missing`` where there is none.
+    filled: seed 0, persona ``target`` for rates and cosines, hits from value and n (or value from
+    hits and n), status ``measured`` where there is a value and ``missing`` where there is none.
 
     Args:
         rows: a table or records; text is read as numbers where numbers belong.

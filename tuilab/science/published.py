@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from tuilab.science.cosine import Scale
 from tuilab.science.design import Design, Persona, PublishedRow
 from tuilab.science.frame import measurements
 
@@ -65,15 +66,19 @@ def _design(card: dict[str, Any]) -> Design:
         seeds=(card["seed"],),
         target=Persona(**card["target"]),
         personas=tuple(Persona(**persona) for persona in card["evaluated"]),
-        published={source["key"]: _reference(source["headline"]) for source in card["sources"]},
+        published={
+            source["key"]: _reference(source["headline"], card["cosine"])
+            for source in card["sources"]
+        },
         name=card["card"],
     )
 
 
-def _reference(headline: dict[str, Any]) -> PublishedRow:
+def _reference(headline: dict[str, Any], shared: dict[str, Any]) -> PublishedRow:
     rates = {name: round(headline[name] / 100, 6) for name in ("baseline", "peak", "final")}
-    rest = {name: headline[name] for name in ("cosine", "cosine_pool", "peak_epoch")}
-    return PublishedRow(**rest, **rates)
+    scale = Scale(shared["layer"], headline["cosine_pool"], shared["model_state"])
+    rest = {name: headline[name] for name in ("cosine", "peak_epoch")}
+    return PublishedRow(cosine_scale=scale, **rest, **rates)
 
 
 def _leakage_rows(card: dict[str, Any]) -> list[dict[str, object]]:
@@ -117,16 +122,14 @@ def _cosine_rows(card: dict[str, Any]) -> list[dict[str, object]]:
     table = pd.read_csv(StringIO(read("cosine.csv")))
     scale = {"seed": card["seed"], "metric": "cosine", **card["cosine"]}
     rows: list[dict[str, object]] = [
-        {"source": source, "epoch": epoch, "layer": layer, "value": cosine, **scale}
+        {"source": source, "epoch": epoch, "value": cosine, **scale, "layer": layer}
         for source, epoch, layer, cosine in table.itertuples(index=False)
     ]
-    layer = int(table["layer"].iloc[0])
     absent = [s["key"] for s in card["sources"] if s["key"] not in set(table["source"])]
     rows += [
         {
             "source": key,
             "epoch": epoch,
-            "layer": layer,
             "status": "missing",
             "reason": card["missing"]["cosine"],
             **scale,

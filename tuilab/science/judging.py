@@ -1,0 +1,119 @@
+"""Judges declared claims against an analysis: verdict, numbers, evidence."""
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+
+from tuilab.science import judging_cosine, judging_leakage
+from tuilab.science.analysis import Analysis, SourceResult
+from tuilab.science.claims import Claim, Finding, Verdict, for_all, for_exactly
+from tuilab.science.claims_file import (
+    ChangeClaim,
+    CosineClaim,
+    DeclaredClaim,
+    FrontLoadedClaim,
+    PredictsClaim,
+    SameClaim,
+    ShapeClaim,
+    Sources,
+    ValueClaim,
+)
+from tuilab.science.classify import Change
+from tuilab.science.wording import names
+
+
+def judge(claims: Sequence[DeclaredClaim], analysis: Analysis) -> tuple[Claim, ...]:
+    """Judge every declared claim; a claim about an unknown source is not measured, and says so."""
+    return tuple(_judge(claim, analysis) for claim in claims)
+
+
+def _judge(claim: DeclaredClaim, analysis: Analysis) -> Claim:
+    match claim:
+        case PredictsClaim():
+            finding = judging_cosine.predicts(claim, analysis)
+            return Claim(claim.key, claim.says, finding.verdict, f"{finding.evidence}.")
+        case SameClaim():
+            return _judge_same(claim, analysis)
+        case _:
+            return _judge_sources(claim, analysis)
+
+
+def _judge_same(claim: SameClaim, analysis: Analysis) -> Claim:
+    results, unknown = _resolve(claim.sources, analysis)
+    if unknown:
+        finding = Finding(Verdict.NOT_MEASURED, unknown[0])
+    elif claim.metric == "cosine":
+        finding = judging_cosine.same(claim, results, analysis)
+    else:
+        finding = judging_leakage.same(claim, results)
+    return Claim(claim.key, claim.says, finding.verdict, f"{finding.evidence}.")
+
+
+def _judge_sources(
+    claim: ChangeClaim | ShapeClaim | FrontLoadedClaim | CosineClaim | ValueClaim,
+    analysis: Analysis,
+) -> Claim:
+    results, unknown = _resolve(claim.sources, analysis)
+    judged = {result.source.label: _about(claim, analysis)(result) for result in results}
+    findings = [*judged.values(), *(Finding(Verdict.NOT_MEASURED, text) for text in unknown)]
+    count = claim.exactly
+    verdict = for_all(findings) if count is None else for_exactly(count, findings)
+    evidence = [f"{label}: {finding.evidence}" for label, finding in judged.items()]
+    return Claim(
+        claim.key,
+        claim.says,
+        verdict,
+        _tally(judged, unknown),
+        (*evidence, *unknown),
+        {label: finding.verdict.value for label, finding in judged.items()},
+    )
+
+
+def _about(
+    claim: ChangeClaim | ShapeClaim | FrontLoadedClaim | CosineClaim | ValueClaim,
+    analysis: Analysis,
+) -> Callable[[SourceResult], Finding]:
+    """The question this claim asks of one source."""
+    match claim:
+        case ChangeClaim():
+            return lambda result: judging_leakage.changes(claim, result)
+        case ShapeClaim():
+            return lambda result: judging_leakage.shape(claim, result)
+        case FrontLoadedClaim():
+            return lambda result: judging_leakage.front_loaded(
+                result, claim.by_epoch, claim.at_least
+            )
+        case CosineClaim():
+            return lambda result: judging_cosine.changes(claim, result)
+        case ValueClaim():
+            return lambda result: judging_leakage.has_value(claim, result, analysis)
+
+
+def _resolve(wanted: Sources, analysis: Analysis) -> tuple[list[SourceResult], list[str]]:
+    """Return the sources meant, and a sentence for every name nobody has."""
+    if wanted == "all":
+        return list(analysis.sources), []
+    if wanted == "rising":
+        rising = list(analysis.having(Change.RISES))
+        return rising, [] if rising else ["no source rises beyond noise"]
+    keys = [result.source.key for result in analysis.sources]
+    results, unknown = [], []
+    for key in wanted:
+        result = analysis.source(key)
+        if result is not None:
+            results.append(result)
+            continue
+        close = get_close_matches(key, keys, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"sources are {', '.join(keys)}"
+        unknown.append(f"there is no source {key!r} in this experiment; {hint}")
+    return results, unknown
+
+
+def _tally(judged: dict[str, Finding], unknown: Sequence[str]) -> str:
+    """One sentence: who holds, who fails, who cannot be told."""
+    parts = []
+    for verdict in Verdict:
+        labels = [label for label, finding in judged.items() if finding.verdict is verdict]
+        if labels:
+            parts.append(f"{verdict.value} for {len(labels)} of {len(judged)} ({names(labels)})")
+    text = "; ".join([*parts, *unknown]) or "there is no source to judge"
+    return f"{text[:1].upper()}{text[1:]}."
