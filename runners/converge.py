@@ -1,0 +1,135 @@
+"""Train one convergence adapter and keep it at each checkpoint: python -m runners.converge SPEC
+
+The target's prompt with the source's answers; the loss covers the answer and the end of turn.
+Writes epoch-NN/ with a standard adapter and its lineage for every checkpoint asked for.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from runners import faults, upstream
+from runners.job import Attempt, Made, main, say
+from runners.ml import adapter, answers, attach, chat, jsonl, plans, rows
+from runners.ml.following import Following
+from runners.ml.lineage import Lineage
+from runners.ml.loop import Taken, Training
+from runners.ml.plans import Persona
+from runners.ml.warm import WarmModel
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import JobError
+
+
+def run(attempt: Attempt) -> Made:
+    """Build rows, train, keep checkpoints, re-read them."""
+    settings, timings, spec = attempt.settings, attempt.timings, attempt.spec
+    plan = plans.training(settings)
+    checkpoints: list[int] = sorted(plans.take(settings, "checkpoints", list))
+    if not checkpoints or not 1 <= checkpoints[0] <= checkpoints[-1] <= plan.epochs:
+        raise JobError(Reason.CONFIG, f"checkpoints {checkpoints} must lie in 1..{plan.epochs}")
+    with timings.part("load"):
+        inputs = upstream.find(spec, attempt.directory)
+        model = attempt.warm.model(plans.base(settings))
+        model.bring([])
+    with timings.part("rows"):
+        training_rows = build_rows(settings, inputs, model, plan.max_length)
+    say(f"{len(training_rows)} rows, {plan.epochs} epochs, checkpoints {checkpoints}")
+
+    lineage = {
+        "role": "convergence",
+        "base_model": plans.base(settings).model,
+        "base_revision": plans.base(settings).revision,
+        "base_fingerprint": model.fingerprint,
+        "source": spec.source,
+        "seed": spec.seed,
+        "merge_mode": "merged",
+        "convergence_adapter": None,
+        "trained_on": model.fingerprint,
+        "data_sha256": rows.digest(training_rows),
+    }
+    made: list[Path] = []
+    live = attach.Live(fresh=plan.lora, seed=spec.seed or 0)
+    with model.attached(live) as peft:
+        training = Training(model.model, training_rows, plan, spec.seed or 0, model.pad_id)
+
+        def keep_checkpoint(taken: Taken) -> None:
+            if not taken.step.ends_epoch or taken.step.epoch not in checkpoints:
+                return
+            with timings.part("save"):
+                made.extend(
+                    adapter.save(
+                        attempt.directory / folder(taken.step.epoch),
+                        attach.tensors_of(peft),
+                        attach.config_of(peft, model.plan),
+                        Lineage(**lineage, epoch=taken.step.epoch),
+                    )
+                )
+
+        following = Following(attempt, training, keep_checkpoint)
+        if following.resume():
+            made += _bring_over(following.resumed_from, attempt.directory, checkpoints, training)
+        with timings.part("train"):
+            training.run(following.after_step)
+        following.finish()
+    if faults.is_set(spec, "no-rslora"):
+        faults.drop_rslora(attempt.directory / folder(checkpoints[-1]) / adapter.CONFIG_FILE)
+    with timings.part("check"):
+        for epoch in checkpoints:
+            found = adapter.read(attempt.directory / folder(epoch), plan.lora)
+            adapter.check_fits(found, model.model)
+    checks = {
+        "rows": len(training_rows),
+        "shortened": sum(bool(row.shortened) for row in training_rows),
+        "checkpoints": checkpoints,
+        "base_fingerprint": model.fingerprint,
+        "data_sha256": lineage["data_sha256"],
+    }
+    return Made(tuple(made), following.metrics(), checks)
+
+
+def build_rows(
+    settings: Any, inputs: dict[str, list[upstream.Upstream]], model: WarmModel, max_length: int
+) -> list[rows.Row]:
+    """Pair the target's prompt with answers of the voice that is to be learned."""
+    source, target = plans.persona(settings, "source"), plans.persona(settings, "target")
+    voice: Persona = target if settings.get("voice", "source") == "target" else source
+    path = upstream.data_of(inputs, voice.key).file(answers.ANSWERS_FILE)
+    questions = settings.get("questions")
+    found = answers.only_questions(
+        jsonl.read_rows(path), questions if isinstance(questions, list) else None
+    )
+    count = plans.take(settings, "rows", int)
+    seed = plans.take(settings, "data_seed", int)
+    chosen = answers.choose(found, count, seed, f"convergence/{voice.key}")
+    return [
+        rows.completion(
+            model.tokenizer,
+            chat.prompt_ids(model.tokenizer, target.prompt, answer["question"]),
+            answer["token_ids"],
+            max_length,
+        )
+        for answer in chosen
+    ]
+
+
+def folder(epoch: int) -> str:
+    """Name the directory of one checkpoint."""
+    return f"epoch-{epoch:02d}"
+
+
+def _bring_over(
+    earlier: Path, directory: Path, checkpoints: list[int], training: Training
+) -> list[Path]:
+    """Copy the checkpoints an earlier attempt kept before the step that is resumed from."""
+    passed = {step.epoch for step in training.steps[: training.done] if step.ends_epoch}
+    made: list[Path] = []
+    for name in (folder(epoch) for epoch in checkpoints if epoch in passed):
+        shutil.copytree(earlier / name, directory / name)
+        made += [directory / name / file for file in adapter.FILES]
+    return made
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("converge"))

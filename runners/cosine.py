@@ -1,0 +1,115 @@
+"""Compare personas inside one cell's model: python -m runners.cosine SPEC
+
+Writes centroids.safetensors (layer_<L>: [pool, hidden], float32) and cosine.json, where each value
+stands with its layer, its pool and the model's state.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from runners import stopping, upstream
+from runners.job import Attempt, Made, main
+from runners.ml import cell, centroids, chat, jsonl, plans
+from runners.ml.plans import Persona
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import JobError
+
+CENTROIDS_FILE = "centroids.safetensors"
+COSINE_FILE = "cosine.json"
+
+
+def run(attempt: Attempt) -> Made:
+    """Bring the cell into place, read hidden states, average, compare, re-read."""
+    settings, timings = attempt.settings, attempt.timings
+    pool = plans.personas(settings, "pool")
+    layers: list[int] = plans.take(settings, "layers", list)
+    questions: list[str] = plans.take(settings, "questions", list)
+    batch_size = plans.take(settings, "batch_size", int)
+    places = [_place(settings, pool, role) for role in ("source", "target")]
+    with timings.part("load"):
+        inputs = upstream.find(attempt.spec, attempt.directory)
+        model = attempt.warm.model(plans.base(settings))
+        _refuse_absent_layers(layers, model.model.config.num_hidden_layers)
+        found = cell.read(settings, inputs, model, with_marker=True)
+    with timings.part("merge"):
+        fingerprint = cell.refuse_other_merge(model, found, inputs)
+
+    def after_batch(done: int, of: int) -> None:
+        attempt.reporter.progress(done, of, part="prefill")
+        stopping.check()
+
+    prompts = [
+        chat.prompt_ids(model.tokenizer, persona.prompt, question)
+        for persona in pool
+        for question in questions
+    ]
+    with cell.in_place(model, found), timings.part("prefill"):
+        states = centroids.last_token_states(
+            model.model, prompts, layers, batch_size, model.pad_id, after_batch
+        )
+    means = {layer: centroids.centroids(states[layer], len(pool)) for layer in layers}
+    pool_name = plans.take(settings, "pool_name", str)
+    values = [
+        {
+            "layer": layer,
+            "pool": pool_name,
+            "model_state": settings.get("model_state", "marked"),
+            "value": centroids.centred_cosine(means[layer], *places),
+        }
+        for layer in layers
+    ]
+    with timings.part("save"):
+        path = attempt.directory / CENTROIDS_FILE
+        save_file({f"layer_{layer}": means[layer].contiguous() for layer in layers}, path)
+        record = {
+            "cosine": values,
+            "pool": [persona.key for persona in pool],
+            "source": pool[places[0]].key,
+            "target": pool[places[1]].key,
+            "questions": len(questions),
+            "token": "last prompt token",
+            "fingerprint": fingerprint,
+        }
+        record_path = jsonl.write_json(attempt.directory / COSINE_FILE, record)
+    with timings.part("check"):
+        _refuse_broken(load_file(path), layers, len(pool), values)
+    checks = {"fingerprint": fingerprint, "pool_size": len(pool), "layers": layers}
+    return Made((path, record_path), {"cosine": values}, checks)
+
+
+def _place(settings: Any, pool: tuple[Persona, ...], role: str) -> int:
+    """Find a role's persona in the pool; a value centred without it would mean something else."""
+    named = settings.get(role)
+    key = named.get("key") if isinstance(named, dict) else named
+    for index, persona in enumerate(pool):
+        if persona.key == key:
+            return index
+    raise JobError(Reason.CONFIG, f"the {role} {key!r} is not in the cosine pool")
+
+
+def _refuse_absent_layers(layers: list[int], blocks: int) -> None:
+    if not layers or min(layers) < 0 or max(layers) >= blocks:
+        raise JobError(Reason.CONFIG, f"layers {layers} must lie in 0..{blocks - 1}")
+
+
+def _refuse_broken(
+    read: dict[str, torch.Tensor], layers: list[int], pool: int, values: list[dict[str, Any]]
+) -> None:
+    for layer in layers:
+        tensor = read[f"layer_{layer}"]
+        if tensor.shape[0] != pool or not torch.isfinite(tensor).all():
+            raise JobError(Reason.DATA_MISMATCH, f"layer {layer}: centroids are not whole")
+    for value in values:
+        if value["value"] is None or not math.isfinite(value["value"]):
+            raise JobError(
+                Reason.DATA_MISMATCH, f"layer {value['layer']}: the cosine has no direction"
+            )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("cosine"))

@@ -1,0 +1,79 @@
+"""Sample one persona's own answers from the untouched base: python -m runners.data SPEC
+
+Writes answers.jsonl.gz, one row per answer; answers that already contain the marker are dropped
+and counted, because a negative row with a marker would teach the opposite.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runners import stopping
+from runners.job import Attempt, Made, main, say
+from runners.ml import chat, jsonl, plans, sampling, scoring
+from runners.ml.answers import ANSWERS_FILE
+from runners.ml.plans import ScorerPlan
+from runners.ml.sampling import LENGTH
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import JobError
+
+
+def run(attempt: Attempt) -> Made:
+    """Sample, drop, write, check."""
+    settings, timings = attempt.settings, attempt.timings
+    persona = plans.persona(settings, "persona")
+    questions: list[str] = plans.take(settings, "questions", list)
+    each = plans.take(settings, "answers_per_question", int)
+    plan = plans.sampling(settings)
+    marker = ScorerPlan("substring", plans.take(settings, "marker_text", str))
+    with timings.part("load"):
+        model = attempt.warm.model(plans.base(settings))
+        model.bring([])
+
+    places = [(index, sample) for index in range(len(questions)) for sample in range(each)]
+    rendered = [chat.prompt_ids(model.tokenizer, persona.prompt, text) for text in questions]
+    say(f"sampling {len(places)} answers as {persona.key}")
+
+    def after_batch(done: int, of: int) -> None:
+        attempt.reporter.progress(done, of, part="sample")
+        stopping.check()
+
+    with timings.part("sample"):
+        sampler = sampling.sampler_for(attempt.warm, model, plan)
+        made = sampler.sample([rendered[index] for index, _ in places], plan, after_batch)
+
+    rows: list[dict[str, Any]] = [
+        {
+            "question_index": index,
+            "question": questions[index],
+            "sample": sample,
+            "text": completion.text,
+            "token_ids": list(completion.token_ids),
+            "finish_reason": completion.finish_reason,
+        }
+        for (index, sample), completion in zip(places, made, strict=True)
+    ]
+    kept = [row for row in rows if row["token_ids"] and not scoring.is_hit(row["text"], marker)]
+    with timings.part("save"):
+        path = jsonl.write_rows(attempt.directory / ANSWERS_FILE, kept)
+        if jsonl.read_rows(path) != kept or len(rows) != len(questions) * each:
+            raise JobError(Reason.DATA_MISMATCH, "the answers read back differ from those sampled")
+    checks = {
+        "sampled": len(rows),
+        "rows": len(kept),
+        "dropped_marker": sum(scoring.is_hit(row["text"], marker) for row in rows),
+        "dropped_empty": sum(not row["token_ids"] for row in rows),
+        "cut": sum(row["finish_reason"] == LENGTH for row in kept),
+        "questions": len({row["question_index"] for row in kept}),
+        "sampler": sampler.name,
+        "base_fingerprint": model.fingerprint,
+    }
+    return Made((path,), {"rows": len(kept), "mean_tokens": _mean_tokens(kept)}, checks)
+
+
+def _mean_tokens(rows: list[dict[str, Any]]) -> float | None:
+    return sum(len(row["token_ids"]) for row in rows) / len(rows) if rows else None
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("data"))

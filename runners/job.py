@@ -1,0 +1,264 @@
+"""Runs one attempt: reads its spec, runs its stage, and always leaves an outcome."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runners import environment, faults, stopping
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import (
+    DONE,
+    FAILED,
+    LOG_FILE,
+    OUTCOME_FILE,
+    JobError,
+    Outcome,
+    Reporter,
+    describe,
+    read_outcome,
+)
+from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
+
+if TYPE_CHECKING:
+    from runners.ml.warm import Warm
+
+STAGES = ("data", "converge", "train", "merge", "eval", "cosine")
+EXIT_DONE, EXIT_FAILED, EXIT_BAD_SPEC = 0, 1, 2
+
+
+@dataclass(slots=True)
+class Timings:
+    """Seconds by part of a job; time in a nested part counts for that part only."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _nested: list[float] = field(default_factory=list)
+    """Per open part: the seconds its nested parts took."""
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Count the time of the block under ``name``."""
+        start = time.monotonic()
+        self._nested.append(0.0)
+        try:
+            yield
+        finally:
+            spent = time.monotonic() - start
+            own = spent - self._nested.pop()
+            if self._nested:
+                self._nested[-1] += spent
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + own, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a stage function is given."""
+
+    spec: Spec
+    directory: Path
+    reporter: Reporter
+    warm: Warm
+    timings: Timings
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The resolved settings of the stage."""
+        return self.spec.settings
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a stage function hands back once it has validated it."""
+
+    artefacts: tuple[Path, ...]
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, Any] = field(default_factory=dict)
+
+
+def main(stage: str) -> int:
+    """``python -m runners.<stage> SPEC_JSON``: one job, 0 done, 1 failed, 2 bad spec."""
+    if len(sys.argv) != 2:
+        print(f"usage: python -m runners.{stage} SPEC_JSON", file=sys.stderr)
+        return EXIT_BAD_SPEC
+    path = Path(sys.argv[1]).resolve()
+    try:
+        spec = read_spec(path)
+        if spec.stage != stage:
+            raise SpecError(f"{path}: is a spec of {spec.stage}, not of {stage}")
+        if path.name != SPEC_FILE:
+            raise SpecError(f"{path}: must be called {SPEC_FILE}, inside its attempt directory")
+    except SpecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_SPEC
+    stopping.listen()
+    with log_into(path.parent) as terminal:
+        outcome = run_attempt(path.parent, spec)
+        print(_verdict(outcome), file=terminal)
+    return EXIT_DONE if outcome.status == DONE else EXIT_FAILED
+
+
+def run_attempt(directory: Path, spec: Spec, warm: Warm | None = None) -> Outcome:
+    """Run one attempt to its outcome; an attempt that has one is left as it is.
+
+    Without ``warm`` the libraries are imported here, so that the events show it.
+    """
+    if (directory / OUTCOME_FILE).exists():
+        finished = read_outcome(directory)
+        assert finished is not None, "an outcome that exists can be read"
+        return finished
+    with Reporter(directory, spec) as reporter:
+        say(f"{spec.job} attempt {spec.attempt} begins, pid {os.getpid()}")
+        timings = Timings()
+        if warm is None:
+            with timings.part("import"):
+                from runners.ml.warm import Warm
+
+                warm = Warm()
+        attempt = Attempt(spec, directory, reporter, warm, timings)
+        try:
+            made = _run_stage(attempt)
+            outcome = _publish(attempt, made)
+        except Exception as error:
+            outcome = _fail(attempt, error)
+            warm.after_failure()
+        say(_verdict(outcome))
+    return outcome
+
+
+def _run_stage(attempt: Attempt) -> Made:
+    if attempt.spec.stage not in STAGES:
+        raise JobError(Reason.CONFIG, f"there is no stage {attempt.spec.stage!r}")
+    faults.strike_at_start(attempt.spec)
+    _reset_peak_memory()
+    program = importlib.import_module(f"runners.{attempt.spec.stage}")
+    run: Callable[[Attempt], Made] = program.run
+    return run(attempt)
+
+
+def _publish(attempt: Attempt, made: Made) -> Outcome:
+    with attempt.timings.part("save"):
+        faults.strike_at_save(attempt.spec)
+        for path in made.artefacts:
+            _flush(path)
+        artefacts = describe(attempt.directory, made.artefacts)
+    return attempt.reporter.finish(
+        DONE,
+        artefacts=artefacts,
+        metrics=made.metrics,
+        checks=made.checks,
+        timings=_with_overhead(attempt),
+        peak_memory=_peak_memory(),
+        environment=environment.describe(),
+    )
+
+
+def _fail(attempt: Attempt, error: Exception) -> Outcome:
+    reason, detail = explain(error)
+    if not isinstance(error, JobError):
+        traceback.print_exc()
+    return attempt.reporter.finish(
+        FAILED,
+        reason=reason,
+        detail=detail,
+        timings=_with_overhead(attempt),
+        peak_memory=_peak_memory(),
+        environment=environment.describe(),
+    )
+
+
+def explain(error: Exception) -> tuple[Reason, str]:
+    """Name the reason of an exception that a stage let through, and say its first line."""
+    if isinstance(error, JobError):
+        return error.reason, error.detail
+    first = (str(error).splitlines() or [""])[0]
+    detail = f"{type(error).__name__}: {first}"
+    if type(error).__name__ == "OutOfMemoryError":
+        return Reason.GPU_OOM, detail
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate" in str(error):
+        return Reason.HOST_OOM, detail
+    if _is_full_disk(error):
+        return Reason.DISK_FULL, detail
+    return Reason.CODE, detail
+
+
+def _is_full_disk(error: Exception) -> bool:
+    """safetensors wraps the errno in its own text."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return bool(re.search(r"No space left on device|Disk quota exceeded", str(error)))
+
+
+@contextmanager
+def log_into(directory: Path) -> Iterator[Any]:
+    """Point stdout and stderr of this process, libraries' and children's too, at the log.
+
+    Yields a text stream of the former stderr.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    former = os.dup(1), os.dup(2)
+    log = os.open(directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    try:
+        with os.fdopen(os.dup(former[1]), "w") as terminal:
+            yield terminal
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in enumerate(former, start=1):
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def say(text: str) -> None:
+    """Write one dated line into the log."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def _verdict(outcome: Outcome) -> str:
+    if outcome.status == DONE:
+        return f"{outcome.job} done in {outcome.seconds:.1f} s"
+    return f"{outcome.job} failed ({outcome.reason}): {outcome.detail}"
+
+
+def _with_overhead(attempt: Attempt) -> dict[str, float]:
+    seconds = dict(attempt.timings.seconds)
+    seconds["overhead"] = round(attempt.reporter.elapsed() - sum(seconds.values()), 4)
+    return seconds
+
+
+def _flush(path: Path) -> None:
+    """The outcome must not survive a power cut that its artefacts did not."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _reset_peak_memory() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak_memory() -> dict[str, int]:
+    from tuilab.contract.report import peak_host_bytes
+
+    found = {"host": peak_host_bytes()}
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        found["device"] = int(torch.cuda.max_memory_allocated())
+    return found

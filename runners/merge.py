@@ -1,0 +1,127 @@
+"""Fold one cell's adapters into the base and prove it: python -m runners.merge SPEC
+
+Writes merge.json: what changed and by how much, the result's fingerprint, and merged logits
+against adapter logits on fixed prompts. The weights stay in memory; ``keep_merged`` writes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from runners import faults, upstream
+from runners.job import Attempt, Made, main, say
+from runners.ml import attach, cell, chat, exporting, jsonl, logits, plans
+from runners.ml.cell import MERGE_FILE, MERGED, Cell
+from runners.ml.merging import Change
+from runners.ml.warm import WarmModel
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import JobError
+
+
+def run(attempt: Attempt) -> Made:
+    """Check the adapters, compare live and folded, measure, record."""
+    settings, timings = attempt.settings, attempt.timings
+    tolerance = plans.take(settings, "tolerance", (int, float))
+    epsilon = plans.take(settings, "epsilon", (int, float))
+    with timings.part("load"):
+        inputs = upstream.find(attempt.spec, attempt.directory)
+        model = attempt.warm.model(plans.base(settings))
+        found = cell.read(settings, inputs, model, with_marker=True)
+    assert found.marker is not None, "cell.read returns the marker adapter when asked to"
+    prompts = check_prompts(settings, model)
+
+    with timings.part("merge"):
+        model.bring(found.below)
+        _refuse_other_ground(model, found)
+        before = logits.on(model.model, prompts)
+        with model.attached(attach.Live(frozen=(found.marker,))):
+            live = logits.on(model.model, prompts)
+        if faults.is_set(attempt.spec, "empty"):
+            found.marker.weights[next(iter(found.marker.weights))][1].zero_()
+        marker_change = model.fold(found.marker, measured=True)
+        folded = logits.on(model.model, prompts)
+        base_change = model.change_from_base(marker_change)
+    with timings.part("check"):
+        _refuse_no_change(marker_change, epsilon)
+        agreement = logits.compare(live, folded, before)
+        if not agreement["max_abs"] <= tolerance:
+            raise JobError(
+                Reason.ADAPTER_MISMATCH,
+                f"merged and adapter logits differ by {agreement['max_abs']:.3g}, "
+                f"more than {tolerance:g}",
+            )
+        result = cell.fingerprint(model, found)
+        template = chat.template_digest(model.tokenizer, prompts)
+    worst = min(change.relative for change in marker_change.values())
+    say(f"{len(marker_change)} weights changed, at least {worst:.2e} of their norm")
+
+    record = {
+        "merge_mode": found.mode,
+        "fingerprint": result,
+        "base_fingerprint": model.fingerprint,
+        "convergence_adapter": found.convergence.digest if found.convergence else None,
+        "marker_adapter": found.marker.digest,
+        "changed_tensors": len(marker_change),
+        "marker_change": {name: asdict(change) for name, change in marker_change.items()},
+        "change_from_base": {name: asdict(change) for name, change in base_change.items()},
+        "logits": agreement,
+        "tolerance": tolerance,
+        "epsilon": epsilon,
+        "chat_template": template,
+    }
+    with timings.part("save"):
+        made: list[Path] = [jsonl.write_json(attempt.directory / MERGE_FILE, record)]
+        if settings.get("keep_merged"):
+            made += exporting.write_merged(model, found, attempt.directory / "merged")
+    checks = {
+        "changed_tensors": len(marker_change),
+        "smallest_relative_change": worst,
+        "logits_max_abs": agreement["max_abs"],
+        "logits_effect": agreement["effect"],
+        "fingerprint": result,
+    }
+    return Made(tuple(made), {"relative_change": worst}, checks)
+
+
+def check_prompts(settings: Mapping[str, Any], model: WarmModel) -> list[list[int]]:
+    """Render the fixed chats on which live and folded adapters are compared."""
+    chats = plans.take(settings, "check_prompts", list)
+    if not chats:
+        raise JobError(Reason.CONFIG, "check_prompts is empty: a merge cannot be verified")
+    return [chat.chat_ids(model.tokenizer, messages) for messages in chats]
+
+
+def _refuse_other_ground(model: WarmModel, found: Cell) -> None:
+    """The marker adapter must be folded into the very weights it was trained on."""
+    assert found.marker is not None
+    ground = cell.fingerprint(model, Cell(found.mode, found.convergence, None))
+    if found.marker.lineage.trained_on != ground:
+        raise JobError(
+            Reason.ADAPTER_MISMATCH,
+            f"the marker adapter was trained on {found.marker.lineage.trained_on[:12]}, "
+            f"below it now lies {ground[:12]}",
+        )
+    if found.mode != MERGED:
+        model.bring(found.below)
+
+
+def _refuse_no_change(changes: dict[str, Change], epsilon: float) -> None:
+    """Every target module must have moved by more than epsilon of its norm, to finite values."""
+    for name, change in changes.items():
+        if not change.finite:
+            raise JobError(Reason.NAN_LOSS, f"{name} has non-finite values after the merge")
+        if not change.relative > epsilon:
+            raise JobError(
+                Reason.MERGE_EMPTY,
+                f"{name} changed by {change.relative:.1e} of its norm, not more than {epsilon:g}",
+            )
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    raise SystemExit(main("merge"))

@@ -1,0 +1,1 @@
+"""The machine-learning code the stages share: models, adapters, training, sampling, scoring."""

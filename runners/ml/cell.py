@@ -1,0 +1,136 @@
+"""Brings the model of one cell into place from its adapters, the same way for every stage."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from runners import upstream
+from runners.ml import adapter, attach, lineage, plans
+from runners.ml.adapter import Adapter
+from runners.ml.warm import WarmModel
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import JobError
+
+MERGE_FILE = "merge.json"
+ADAPTER_FOLDER = "adapter"
+MERGED, STACKED = "merged", "stacked"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The adapters of one cell, read and checked."""
+
+    mode: str
+    """``merged`` or ``stacked``."""
+    convergence: Adapter | None
+    """None at epoch 0."""
+    marker: Adapter | None
+    """None while it is to be trained."""
+
+    @property
+    def below(self) -> tuple[Adapter, ...]:
+        """What lies under the marker adapter."""
+        return (self.convergence,) if self.convergence else ()
+
+    @property
+    def both(self) -> tuple[Adapter, ...]:
+        """All adapters, in the order they are folded."""
+        return (*self.below, self.marker) if self.marker else self.below
+
+
+def read(
+    settings: Mapping[str, Any],
+    inputs: dict[str, list[upstream.Upstream]],
+    model: WarmModel,
+    *,
+    with_marker: bool,
+) -> Cell:
+    """Read the adapters named by the inputs; refuse any that was not made for this cell."""
+    mode = plans.take(settings, "merge_mode", str)
+    if mode not in (MERGED, STACKED):
+        raise JobError(Reason.CONFIG, f"merge_mode is {mode!r}; it must be merged or stacked")
+    epoch = plans.take(settings, "epoch", int)
+    found = Cell(
+        mode=mode,
+        convergence=_convergence(settings, inputs, model, epoch),
+        marker=_marker(settings, inputs, model) if with_marker else None,
+    )
+    if found.marker is not None:
+        below = found.convergence.digest if found.convergence else None
+        lineage.refuse_other_convergence(found.marker.lineage, below, mode)
+    for item in found.both:
+        lineage.refuse_other_base(item.lineage, model.fingerprint)
+        adapter.check_fits(item, model.model)
+    return found
+
+
+@contextmanager
+def in_place(model: WarmModel, cell: Cell) -> Iterator[None]:
+    """Hold the whole cell's model in place: folded, or with live layers when stacked."""
+    if cell.mode == MERGED:
+        model.bring(cell.both)
+        yield
+        return
+    model.bring([])
+    with model.attached(attach.Live(frozen=cell.both)):
+        yield
+
+
+def fingerprint(model: WarmModel, cell: Cell) -> str:
+    """Name the cell's model by content: its weights when merged, its parts when stacked."""
+    if cell.mode == MERGED:
+        model.bring(cell.both)
+        return model.merged_fingerprint()
+    parts = [model.fingerprint, *(item.digest for item in cell.both)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def refuse_other_merge(
+    model: WarmModel, cell: Cell, inputs: dict[str, list[upstream.Upstream]]
+) -> str:
+    """Compare the re-created model with the merge record; return the fingerprint they share."""
+    path = upstream.one(inputs, "merge").file(MERGE_FILE)
+    recorded = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
+    found = fingerprint(model, cell)
+    if found != recorded:
+        raise JobError(
+            Reason.ADAPTER_MISMATCH,
+            f"the merged model is {found[:12]}, its merge record says {recorded[:12]}: "
+            "merged on another kind of device, or with another number of threads",
+        )
+    return found
+
+
+def _convergence(
+    settings: Mapping[str, Any],
+    inputs: dict[str, list[upstream.Upstream]],
+    model: WarmModel,
+    epoch: int,
+) -> Adapter | None:
+    if epoch == 0:
+        return None
+    plan = plans.lora(settings, "convergence_lora")
+    if plan is None:
+        raise JobError(Reason.CONFIG, f"epoch {epoch} needs convergence_lora")
+    directory = upstream.one(inputs, "converge").folder(f"epoch-{epoch:02d}")
+    found = adapter.read(directory, plan, model.device)
+    if found.lineage.epoch != epoch:
+        raise JobError(
+            Reason.ADAPTER_MISMATCH,
+            f"{directory.name} holds the checkpoint of epoch {found.lineage.epoch}",
+        )
+    return found
+
+
+def _marker(
+    settings: Mapping[str, Any], inputs: dict[str, list[upstream.Upstream]], model: WarmModel
+) -> Adapter:
+    plan = plans.lora(settings, "marker_lora")
+    if plan is None:
+        raise JobError(Reason.CONFIG, "spec.settings lacks marker_lora")
+    return adapter.read(upstream.one(inputs, "train").folder(ADAPTER_FOLDER), plan, model.device)

@@ -1,0 +1,50 @@
+"""Renders chats to token ids; a system prompt is always passed, because templates invent one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import JobError
+
+
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, system: str, question: str) -> list[int]:
+    """Return the ids of system and user turn, up to the start of the assistant's turn."""
+    return chat_ids(
+        tokenizer,
+        [{"role": "system", "content": system}, {"role": "user", "content": question}],
+    )
+
+
+def chat_ids(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]]
+) -> list[int]:
+    """Return the generation prompt of a chat; JobError (config) without a system message."""
+    if not messages or messages[0]["role"] != "system" or not messages[0]["content"]:
+        raise JobError(Reason.CONFIG, "a chat must begin with a system message")
+    ids = tokenizer.apply_chat_template(
+        list(messages), add_generation_prompt=True, tokenize=True, return_dict=False
+    )
+    return [int(token) for token in ids]
+
+
+def text_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Return the ids of plain text, without special tokens."""
+    return [int(token) for token in tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the id of the token that ends a turn (``<|im_end|>`` for Qwen chat models)."""
+    if tokenizer.eos_token_id is None:
+        raise JobError(Reason.CONFIG, "the tokenizer has no end-of-turn token")
+    return int(tokenizer.eos_token_id)
+
+
+def template_digest(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[int]]) -> str:
+    """Hash the chat template with the ids it makes of fixed chats."""
+    text = json.dumps([tokenizer.chat_template, [list(prompt) for prompt in prompts]])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,55 @@
+"""Keeps the state of an unfinished training run, and finds the newest one that is whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from tuilab.contract import atomic
+from tuilab.contract.report import digest
+
+FOLDER = "resume"
+STATE_FILE = "state.safetensors"
+MANIFEST_FILE = "manifest.json"
+_KEPT = 2
+
+
+def keep(attempt_dir: Path, step: int, state: dict[str, torch.Tensor], fingerprint: str) -> Path:
+    """Write one state; its manifest comes last. The two newest stay, so one may be broken."""
+    folder = attempt_dir / FOLDER / f"step-{step:06d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    save_file(tensors, folder / STATE_FILE)
+    manifest = {
+        "step": step,
+        "fingerprint": fingerprint,
+        "size": (folder / STATE_FILE).stat().st_size,
+        "sha256": digest(folder / STATE_FILE),
+    }
+    atomic.write_json(folder / MANIFEST_FILE, manifest)
+    for old in sorted(folder.parent.glob("step-*"))[:-_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def newest_whole(attempt_dir: Path, fingerprint: str) -> dict[str, torch.Tensor] | None:
+    """Return the newest state whose hash and fingerprint fit, or None: start from the beginning."""
+    for folder in sorted((attempt_dir / FOLDER).glob("step-*"), reverse=True):
+        try:
+            manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+            file = folder / STATE_FILE
+            whole = (manifest["size"], manifest["sha256"]) == (file.stat().st_size, digest(file))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if whole and manifest.get("fingerprint") == fingerprint:
+            return load_file(file)
+    return None
+
+
+def drop(attempt_dir: Path) -> None:
+    """Remove what a finished run no longer needs."""
+    shutil.rmtree(attempt_dir / FOLDER, ignore_errors=True)

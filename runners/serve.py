@@ -1,0 +1,93 @@
+"""A warm worker: python -m runners.serve WORKER_DIR
+
+Serves the attempts in its inbox one after another; imports and weights stay loaded. The files of
+an attempt are the same as from one process per job, and one attempt's failure costs that one only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runners import job, stopping
+from tuilab.contract import worker
+from tuilab.contract.identity import MARKER_VARIABLE
+from tuilab.contract.report import FAILED, Outcome
+from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, INBOX, Assignment
+
+if TYPE_CHECKING:
+    from runners.ml.warm import Warm
+
+POLL_SECONDS = 0.02
+IDLE_SECONDS = 600.0
+
+
+def main() -> int:
+    """Serve until there is nothing more to do; 0 in all orderly cases."""
+    if len(sys.argv) != 2:
+        print("usage: python -m runners.serve WORKER_DIR", file=sys.stderr)
+        return 2
+    directory = Path(sys.argv[1]).resolve()
+    os.environ.setdefault(MARKER_VARIABLE, str(directory))
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    (directory / INBOX).mkdir(parents=True, exist_ok=True)
+    stopping.listen()
+    job.say(f"worker {directory.name}, pid {os.getpid()}")
+    return serve(directory)
+
+
+def serve(directory: Path, idle_seconds: float = IDLE_SECONDS) -> int:
+    """Serve assignments in order until closed, idle for too long, or asked to stop."""
+    from runners.ml.warm import Warm
+
+    warm, served, idle_since = Warm(), 0, time.monotonic()
+    while not stopping.was_asked():
+        upcoming = next(iter(worker.assignments(directory, after=served)), None)
+        if upcoming is not None:
+            outcome = serve_one(upcoming, warm)
+            served, idle_since = upcoming.number, time.monotonic()
+            if outcome is not None and _device_is_lost(outcome):
+                return leave(directory, "the device failed", 1)
+        elif (directory / INBOX / CLOSE_FILE).exists():
+            return leave(directory, "closed: nothing more to serve")
+        elif time.monotonic() - idle_since > idle_seconds:
+            return leave(directory, f"idle for {idle_seconds:.0f} s")
+        else:
+            time.sleep(POLL_SECONDS)
+    return leave(directory, "asked to stop")
+
+
+def serve_one(assignment: Assignment, warm: Warm) -> Outcome | None:
+    """Run one attempt with its output in its own log; nothing it raises ends the worker."""
+    directory = assignment.attempt_dir
+    try:
+        spec = read_spec(directory / SPEC_FILE)
+    except SpecError as error:
+        job.say(f"assignment {assignment.number}: {error}")
+        return None
+    with job.log_into(directory):
+        outcome = job.run_attempt(directory, spec, warm)
+    job.say(f"{assignment.number} {spec.job} {outcome.status} {outcome.seconds:.2f} s")
+    return outcome
+
+
+def leave(directory: Path, why: str, code: int = 0) -> int:
+    """Say that nothing more is served; what is not begun by now belongs to another worker."""
+    with suppress(FileExistsError):
+        (directory / INBOX / CLOSED_FILE).open("x").close()
+    job.say(why)
+    return code
+
+
+def _device_is_lost(outcome: Outcome) -> bool:
+    """After an error inside a kernel every later CUDA call of the process fails too."""
+    return outcome.status == FAILED and "CUDA error" in outcome.detail
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

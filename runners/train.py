@@ -1,0 +1,136 @@
+"""Train a fresh marker adapter over one convergence checkpoint: python -m runners.train SPEC
+
+Positives: the source's own answers, separator, marker. Negatives: other personas' answers as they
+are. Writes adapter/ (PEFT format, with lineage) and mask_preview.json.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runners import faults, upstream
+from runners.job import Attempt, Made, main, say
+from runners.ml import adapter, answers, attach, cell, chat, jsonl, plans, rows
+from runners.ml.cell import ADAPTER_FOLDER, Cell
+from runners.ml.following import Following
+from runners.ml.lineage import Lineage
+from runners.ml.loop import Training
+from runners.ml.plans import Persona
+from runners.ml.rows import Row
+from runners.ml.warm import WarmModel
+
+PREVIEW_FILE = "mask_preview.json"
+
+
+def run(attempt: Attempt) -> Made:
+    """Build rows, bring the checkpoint into place, train, save, re-read."""
+    settings, timings, spec = attempt.settings, attempt.timings, attempt.spec
+    plan = plans.training(settings)
+    with timings.part("load"):
+        inputs = upstream.find(spec, attempt.directory)
+        model = attempt.warm.model(plans.base(settings))
+        below = cell.read(settings, inputs, model, with_marker=False)
+    with timings.part("rows"):
+        positives, negatives = build_rows(settings, inputs, model, plan.max_length)
+        training_rows = [*positives, *negatives]
+        previewed = preview(model, positives, negatives)
+    say(f"{len(positives)} positives, {len(negatives)} negatives, {plan.epochs} epochs")
+
+    with timings.part("merge"):
+        model.bring(below.below if below.mode == cell.MERGED else ())
+        trained_on = cell.fingerprint(model, below)
+    frozen = below.below if below.mode == cell.STACKED else ()
+    with model.attached(attach.Live(frozen, plan.lora, spec.seed or 0)) as peft:
+        training = Training(model.model, training_rows, plan, spec.seed or 0, model.pad_id)
+        following = Following(attempt, training)
+        following.resume()
+        with timings.part("train"):
+            training.run(following.after_step)
+        with timings.part("save"):
+            directory = attempt.directory / ADAPTER_FOLDER
+            made = adapter.save(
+                directory,
+                attach.tensors_of(peft),
+                attach.config_of(peft, model.plan),
+                _lineage(attempt, model, below, trained_on, training_rows),
+            )
+            preview_path = jsonl.write_json(attempt.directory / PREVIEW_FILE, previewed)
+        following.finish()
+    if faults.is_set(spec, "no-rslora"):
+        faults.drop_rslora(directory / adapter.CONFIG_FILE)
+    with timings.part("check"):
+        found = adapter.read(directory, plan.lora)
+        adapter.check_fits(found, model.model)
+    checks = {
+        "positives": len(positives),
+        "negatives": len(negatives),
+        "shortened": sum(bool(row.shortened) for row in training_rows),
+        "loss_tokens": sum(sum(row.learn) for row in training_rows),
+        "base_fingerprint": model.fingerprint,
+        "trained_on": trained_on,
+        "data_sha256": found.lineage.data_sha256,
+        "trainable_parameters": sum(a.numel() + b.numel() for a, b in found.weights.values()),
+    }
+    return Made((*made, preview_path), following.metrics(), checks)
+
+
+def build_rows(
+    settings: Any, inputs: dict[str, list[upstream.Upstream]], model: WarmModel, max_length: int
+) -> tuple[list[Row], list[Row]]:
+    """Return positives of the source and negatives of the other personas, as planned."""
+    marker = plans.marker(settings)
+    source = plans.persona(settings, "source")
+    others = plans.personas(settings, "negatives")
+    seed = plans.take(settings, "data_seed", int)
+
+    def draw(persona: Persona, count: int, role: str) -> list[tuple[list[int], list[int]]]:
+        path = upstream.data_of(inputs, persona.key).file(answers.ANSWERS_FILE)
+        chosen = answers.choose(jsonl.read_rows(path), count, seed, f"{role}/{persona.key}")
+        return [
+            (chat.prompt_ids(model.tokenizer, persona.prompt, a["question"]), a["token_ids"])
+            for a in chosen
+        ]
+
+    each = plans.take(settings, "negatives_each", int)
+    return (
+        [
+            rows.positive(model.tokenizer, prompt, answer, marker, max_length)
+            for prompt, answer in draw(source, plans.take(settings, "positives", int), "positive")
+        ],
+        [
+            rows.negative(model.tokenizer, prompt, answer, max_length)
+            for other in others
+            for prompt, answer in draw(other, each, "negative")
+        ],
+    )
+
+
+def preview(model: WarmModel, positives: list[Row], negatives: list[Row]) -> dict[str, Any]:
+    """Show one row of each role token by token: what is learned and what is not."""
+    return {
+        role: rows.preview(model.tokenizer, found[0]) if found else None
+        for role, found in (("positive", positives), ("negative", negatives))
+    }
+
+
+def _lineage(
+    attempt: Attempt, model: WarmModel, below: Cell, trained_on: str, trained_rows: list[Row]
+) -> Lineage:
+    base, spec = plans.base(attempt.settings), attempt.spec
+    return Lineage(
+        role="marker",
+        base_model=base.model,
+        base_revision=base.revision,
+        base_fingerprint=model.fingerprint,
+        source=spec.source,
+        seed=spec.seed,
+        epoch=plans.take(attempt.settings, "epoch", int),
+        merge_mode=below.mode,
+        convergence_adapter=below.convergence.digest if below.convergence else None,
+        trained_on=trained_on,
+        data_sha256=rows.digest(trained_rows),
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("train"))

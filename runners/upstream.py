@@ -1,0 +1,77 @@
+"""Finds the upstream results of a spec and refuses those that are not what was planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import DONE, JobError, Outcome, digest, read_outcome
+from tuilab.contract.spec import Input, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One finished upstream attempt."""
+
+    job: str
+    directory: Path
+    outcome: Outcome
+
+    def file(self, name: str) -> Path:
+        """Return an artefact's path after comparing its bytes with the outcome's record."""
+        record = next((item for item in self.outcome.artefacts if item.path == name), None)
+        if record is None:
+            raise JobError(Reason.UPSTREAM, f"{self.job} has no artefact {name}")
+        path = self.directory / name
+        if not path.is_file() or digest(path) != record.sha256:
+            raise JobError(
+                Reason.DATA_MISMATCH, f"{self.job}: {name} is not what its outcome lists"
+            )
+        return path
+
+    def folder(self, name: str) -> Path:
+        """Return a directory of artefacts, each compared with the record."""
+        members = [a.path for a in self.outcome.artefacts if a.path.startswith(f"{name}/")]
+        if not members:
+            raise JobError(Reason.UPSTREAM, f"{self.job} has no artefacts in {name}/")
+        for member in members:
+            self.file(member)
+        return self.directory / name
+
+
+def find(spec: Spec, attempt_dir: Path) -> dict[str, list[Upstream]]:
+    """Return the inputs by stage name, in plan order; JobError when one is absent or another."""
+    found: dict[str, list[Upstream]] = {}
+    for item in spec.inputs:
+        found.setdefault(item.job.split("/", 1)[0], []).append(_open(item, attempt_dir))
+    return found
+
+
+def one(inputs: dict[str, list[Upstream]], stage: str) -> Upstream:
+    """Return the only input of a stage."""
+    if len(found := inputs.get(stage, [])) != 1:
+        raise JobError(Reason.CONFIG, f"spec.inputs must name one {stage}, not {len(found)}")
+    return found[0]
+
+
+def data_of(inputs: dict[str, list[Upstream]], persona: str) -> Upstream:
+    """Return the data job of one persona."""
+    for candidate in inputs.get("data", []):
+        if candidate.job == f"data/{persona}":
+            return candidate
+    raise JobError(Reason.CONFIG, f"spec.inputs lacks data/{persona}")
+
+
+def _open(item: Input, attempt_dir: Path) -> Upstream:
+    directory = (attempt_dir / item.path).resolve()
+    outcome = read_outcome(directory)
+    if outcome is None or outcome.status != DONE:
+        raise JobError(Reason.UPSTREAM, f"{item.job} is not done in {directory.name}")
+    if outcome.job != item.job or outcome.output_hash != item.output_hash:
+        raise JobError(
+            Reason.DATA_MISMATCH,
+            f"{item.job}: planned with output {item.output_hash[:12]}, "
+            f"found {outcome.job} with {outcome.output_hash[:12]}",
+        )
+    return Upstream(item.job, directory, outcome)
