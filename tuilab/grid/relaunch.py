@@ -1,0 +1,267 @@
+"""Decides which jobs a run or a relaunch touches; what is shown from here is what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tuilab.grid.cells import Cell
+from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.planning import ancestors, descendants
+from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
+from tuilab.grid.states import BROKEN, Evidence, JobStatus, State
+
+_BUSY = frozenset({State.RUNNING})
+_REDO = BROKEN | {State.STOPPED}
+_KEPT_BY_RUN = frozenset({State.DONE, State.STALE, State.RUNNING})
+"""``run`` never repeats a result; stale is a label, not an order."""
+
+
+class Evidences(Protocol):
+    """What is known of jobs, by id; a Ledger is one."""
+
+    def of(self, job: str) -> Evidence:
+        """Return the evidence of a job, empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """One job that will get a new attempt."""
+
+    job: str
+    stage: Stage
+    attempt: int
+    """Number of the new attempt."""
+    seconds: float | None
+    """Wall seconds it took last time; None when it never finished."""
+    why: str
+    """In a few words, such as ``failed`` or ``below train``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The exact answer to a wish."""
+
+    verb: str
+    jobs: tuple[Touched, ...] = ()
+    """In plan order."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Cell (or job) by name to the reason why nothing of it is touched."""
+    turns_stale: tuple[str, ...] = ()
+    """Cells that keep their result but will be stale, since a shared job is made anew."""
+
+    @property
+    def wanted(self) -> dict[str, int]:
+        """Job id to the attempt number asked for: the journal's ``wanted`` line."""
+        return {one.job: one.attempt for one in self.jobs}
+
+    @property
+    def seconds(self) -> float:
+        """Wall seconds that the touched jobs took last time, where known."""
+        return sum(one.seconds or 0.0 for one in self.jobs)
+
+    @property
+    def never_ran(self) -> int:
+        """How many of the touched jobs have no time to go by."""
+        return sum(one.seconds is None for one in self.jobs)
+
+
+def expand_run(
+    plan: Plan, evidence: Evidences, states: Mapping[str, JobStatus], cells: Collection[Cell]
+) -> Expansion:
+    """Answer ``run``: every job of the cells, and all they need, that has no result yet."""
+    chosen = _as_set(cells)
+    open_jobs = [
+        job.id
+        for job in plan.jobs
+        if job.cell in chosen and job.cell is not None and states[job.id].state not in _KEPT_BY_RUN
+    ]
+    why = {job: states[job].state.value for job in open_jobs}
+    for job in ancestors(plan, open_jobs):
+        if states[job].state not in _KEPT_BY_RUN:
+            why.setdefault(job, "needed")
+    return Expansion("run", _touched(plan, evidence, why))
+
+
+def expand_relaunch(
+    plan: Plan,
+    evidence: Evidences,
+    states: Mapping[str, JobStatus],
+    cells: Sequence[Cell],
+    from_stage: Stage | None = None,
+    changed: Collection[str] = frozenset(),
+) -> Expansion:
+    """Answer ``relaunch``: for each cell its first broken stage and all below it in that cell.
+
+    With ``from_stage`` that stage and all below it, done or not. Where nothing is broken, the first
+    stale stage, otherwise the whole cell. ``changed`` are jobs whose settings an edit has changed:
+    no cell starts below the first of them. A cell with a running stage in the way is refused.
+    """
+    why: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    for cell, chain in _chains(plan, cells).items():
+        starts = _first_jobs(chain, states, from_stage, changed)
+        if missing := _why_not_from(cell, chain, from_stage):
+            refused[str(cell)] = missing
+            continue
+        touched = _from_here_down(plan, chain, starts)
+        if busy := [job for job in touched if states[job].state in _BUSY]:
+            refused[str(cell)] = f"{busy[0]} is running: stop it first"
+            continue
+        for job in touched:
+            why.setdefault(job, _reason(job, starts, states, plan))
+    jobs = _touched(plan, evidence, why)
+    return Expansion("relaunch", jobs, refused, _turn_stale(plan, states, why, cells))
+
+
+def broken_cells(plan: Plan, states: Mapping[str, JobStatus]) -> list[Cell]:
+    """Return the cells that ``--failed`` means, in grid order.
+
+    Those with a broken job of their own, and those that wait for a broken shared job.
+    """
+    broken = {job.id for job in plan.jobs if states[job.id].state in BROKEN}
+    reached = broken | {
+        child
+        for child in descendants(plan, [job for job in broken if plan.by_id[job].cell is None])
+        if states[child].state not in _KEPT_BY_RUN
+    }
+    cells = {plan.by_id[job].cell for job in reached}
+    return [cell for cell in plan.cells if cell in cells]
+
+
+def expand_failed(plan: Plan, evidence: Evidences, states: Mapping[str, JobStatus]) -> Expansion:
+    """Answer ``relaunch --failed``: what is failed, lost or suspect, and all that waits for it."""
+    answer = expand_relaunch(plan, evidence, states, broken_cells(plan, states))
+    shared = {
+        job.id: states[job.id].state.value
+        for job in plan.jobs
+        if job.cell is None and states[job.id].state in BROKEN
+    }
+    why = {one.job: one.why for one in answer.jobs} | shared
+    return Expansion("relaunch", _touched(plan, evidence, why), answer.refused, answer.turns_stale)
+
+
+def explain(answer: Expansion) -> list[str]:
+    """Say what an expansion means, one line per job, refusal and consequence."""
+    lines = [
+        f"{one.job}  attempt {one.attempt}  {_took(one.seconds)}  ({one.why})"
+        for one in answer.jobs
+    ]
+    lines += [f"not {name}: {why}" for name, why in answer.refused.items()]
+    if answer.turns_stale:
+        shown = ", ".join(answer.turns_stale[:6])
+        more = len(answer.turns_stale) - 6
+        tail = f" and {more} more" if more > 0 else ""
+        lines.append(f"will be stale, and keep their result: {shown}{tail}")
+    return lines
+
+
+def _took(seconds: float | None) -> str:
+    return "never finished before" if seconds is None else f"took {seconds:.1f} s"
+
+
+def _as_set(cells: Iterable[Cell]) -> frozenset[Cell | None]:
+    return frozenset(cells)
+
+
+def _chains(plan: Plan, cells: Sequence[Cell]) -> dict[Cell, list[Job]]:
+    """Return each cell's jobs from its shared ancestors down, in plan order."""
+    wanted = _as_set(cells)
+    own: dict[Cell, list[Job]] = {cell: [] for cell in cells}
+    for job in plan.jobs:
+        if job.cell is not None and job.cell in wanted:
+            own[job.cell].append(job)
+    place = {job.id: number for number, job in enumerate(plan.jobs)}
+    chains = {}
+    for cell, jobs in own.items():
+        shared = sorted(ancestors(plan, [job.id for job in jobs]), key=place.__getitem__)
+        above = [plan.by_id[job] for job in shared if plan.by_id[job].cell is None]
+        chains[cell] = [*above, *jobs]
+    return chains
+
+
+def _first_jobs(
+    chain: list[Job],
+    states: Mapping[str, JobStatus],
+    from_stage: Stage | None,
+    changed: Collection[str],
+) -> list[str]:
+    """Return the jobs of a chain at which its relaunch begins."""
+    source = chain[-1].source if chain else ""
+    edited = [job.id for job in chain if job.id in changed]
+    if from_stage is not None:
+        # The data of the negatives belong to other sources; only the cell's own are made anew.
+        chosen = [job.id for job in chain if job.stage is from_stage and job.source == source]
+        return [*edited, *chosen]
+    for kinds in (_REDO, frozenset({State.STALE})):
+        if found := [job.id for job in chain if states[job.id].state in kinds]:
+            return [*edited, *found]
+    if edited:
+        return edited
+    unfinished = [j.id for j in chain if states[j.id].state not in _KEPT_BY_RUN]
+    return unfinished or [job.id for job in chain if job.stage is CELL_STAGES[0]]
+
+
+def _why_not_from(cell: Cell, chain: list[Job], from_stage: Stage | None) -> str:
+    if from_stage is None or any(job.stage is from_stage for job in chain):
+        return ""
+    if from_stage is Stage.CONVERGE and cell.epoch == 0:
+        return "epoch 0 has no convergence run; use --from train"
+    return f"it has no {from_stage.value} stage"
+
+
+def _from_here_down(plan: Plan, chain: list[Job], starts: list[str]) -> list[str]:
+    below = descendants(plan, starts) | set(starts)
+    return [job.id for job in chain if job.id in below]
+
+
+def _reason(job: str, starts: list[str], states: Mapping[str, JobStatus], plan: Plan) -> str:
+    if job in starts:
+        state = states[job].state
+        return "again" if state in (State.DONE, State.STALE) else state.value
+    first = min((plan.by_id[start] for start in starts), key=lambda one: ORDER[one.stage])
+    return f"below {first.stage.value}"
+
+
+def _touched(plan: Plan, evidence: Evidences, why: Mapping[str, str]) -> tuple[Touched, ...]:
+    return tuple(
+        Touched(
+            job.id,
+            job.stage,
+            attempt_after(evidence.of(job.id)),
+            last_seconds(evidence.of(job.id)),
+            why[job.id],
+        )
+        for job in plan.jobs
+        if job.id in why
+    )
+
+
+def attempt_after(known: Evidence) -> int:
+    """Return the number that a new attempt would get."""
+    return (known.last.number if known.last else 0) + 1
+
+
+def last_seconds(known: Evidence) -> float | None:
+    """Return how long the newest finished attempt took; None when none finished."""
+    for attempt in reversed(known.attempts):
+        if attempt.seconds > 0:
+            return attempt.seconds
+    return None
+
+
+def _turn_stale(
+    plan: Plan,
+    states: Mapping[str, JobStatus],
+    touched: Collection[str],
+    cells: Sequence[Cell],
+) -> tuple[str, ...]:
+    shared = [job for job in touched if plan.by_id[job].cell is None]
+    kept = {
+        plan.by_id[job].cell
+        for job in descendants(plan, shared)
+        if job not in touched and states[job].state in (State.DONE, State.STALE)
+    }
+    chosen = _as_set(cells)
+    return tuple(str(cell) for cell in plan.cells if cell in kept and cell not in chosen)

@@ -1,0 +1,77 @@
+"""Says why an action is impossible right now; "" when it is not. Pure, shared by keys and verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuilab.grid.states import JobStatus, State
+
+_STOPPABLE = frozenset({State.RUNNING, State.QUEUED, State.WAITING})
+
+
+def why_not_write(read_only: bool, engine_host: str | None = None) -> str:
+    """Say why nothing may be changed."""
+    if not read_only:
+        return ""
+    who = f" (the engine runs on {engine_host})" if engine_host else ""
+    return f"this experiment is open read-only{who}: open it without --read-only to act"
+
+
+def why_not_relaunch(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
+    """Say why a cell, given by its own jobs, cannot be relaunched."""
+    if why := why_not_write(read_only):
+        return why
+    if not jobs:
+        return "no cell is selected: move to one, or mark cells with space"
+    if running := [job for job in jobs if job.state is State.RUNNING]:
+        return f"{running[0].job} is running: stop it first (x)"
+    if all(job.state in (State.QUEUED, State.WAITING) for job in jobs):
+        return "it is already asked for and has not started"
+    return ""
+
+
+def why_not_run(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
+    """Say why asking for these jobs would change nothing."""
+    if why := why_not_write(read_only):
+        return why
+    if all(job.state in (State.DONE, State.STALE) for job in jobs):
+        return "everything selected is done; to repeat it, relaunch"
+    return ""
+
+
+def why_not_relaunch_failed(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
+    """Say why there is nothing to relaunch among all jobs."""
+    if why := why_not_write(read_only):
+        return why
+    if not any(job.state in (State.FAILED, State.LOST, State.SUSPECT) for job in jobs):
+        return "nothing is failed, lost or suspect"
+    return ""
+
+
+def why_not_stop(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
+    """Say why there is nothing to stop."""
+    if why := why_not_write(read_only):
+        return why
+    if not any(job.state in _STOPPABLE for job in jobs):
+        return "nothing of it is running, queued or waiting"
+    return ""
+
+
+def why_not_pause(engine: str, pause: str, mode: str = "soft", read_only: bool = False) -> str:
+    """Say why the engine cannot be paused; ``engine`` is its state word, ``pause`` the mode now."""
+    if why := why_not_write(read_only):
+        return why
+    if engine in ("stopped", "unknown"):
+        return "no engine is running, so nothing new starts"
+    if pause == mode:
+        return f"it is paused already ({mode})"
+    return ""
+
+
+def why_not_resume(engine: str, pause: str, read_only: bool = False) -> str:
+    """Say why there is nothing to resume."""
+    if why := why_not_write(read_only):
+        return why
+    if engine in ("running",) and not pause:
+        return "nothing is paused"
+    return ""
