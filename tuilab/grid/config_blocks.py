@@ -224,6 +224,8 @@ class Resources(Block):
     runner: Annotated[tuple[Text, ...], Field(min_length=1)] = ("python", "-m", "runners.serve")
     """Worker program; ``python`` means the interpreter that runs tuilab."""
     executor: Literal["local", "slurm", "ray"] = "local"
+    devices: str | tuple[str, ...] = "auto"
+    """``auto`` (CUDA_VISIBLE_DEVICES, else NVML), ``none``, or the device ids to use."""
     stall_minutes: Annotated[float, Field(gt=0.0)] = 15.0
     """Minutes without progress after which a job is called stalled."""
     stop_stalled: bool = False

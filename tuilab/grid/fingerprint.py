@@ -48,10 +48,11 @@ def code_versions(files: Mapping[str, str]) -> dict[str, str]:
     to their source text. A stage without a program gets the hash of nothing, so plans can be made
     where no runner is installed.
     """
-    return {stage.value: _closure_hash(f"runners.{stage.value}", files) for stage in Stage}
+    imports: dict[str, list[str]] = {}
+    return {stage.value: _closure_hash(f"runners.{stage.value}", files, imports) for stage in Stage}
 
 
-def _closure_hash(start: str, files: Mapping[str, str]) -> str:
+def _closure_hash(start: str, files: Mapping[str, str], imports: dict[str, list[str]]) -> str:
     seen: set[str] = set()
     queue = [start]
     while queue:
@@ -59,7 +60,9 @@ def _closure_hash(start: str, files: Mapping[str, str]) -> str:
         if name in seen or name not in files:
             continue
         seen.add(name)
-        queue += imported_names(files[name])
+        if name not in imports:
+            imports[name] = imported_names(files[name])
+        queue += imports[name]
     return digest({name: files[name] for name in seen})[:16]
 
 

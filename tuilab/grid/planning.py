@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
 from tuilab.grid.deviations import Deviation, edits_of, sets_for
+from tuilab.grid.estimate import SEVEN_B, TINY, cost_of
 from tuilab.grid.fingerprint import digest, fingerprint
 from tuilab.grid.jobs import Job, Plan, job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
@@ -28,17 +29,19 @@ def make_plan(
     config: ExperimentConfig,
     code_version: CodeVersion = "",
     deviations: Sequence[Deviation] = (),
+    base_hash: str = "",
 ) -> Plan:
     """Resolve a config into jobs; the same values always give the same plan.
 
-    ``code_version`` is one version for all stages or one per stage. Raises PlanError when a check
-    blocks a launch or an edit would change a job that other cells share.
+    ``code_version`` is one version for all stages or one per stage; ``base_hash`` tells base models
+    of one name apart. Raises PlanError when a check blocks a launch or an edit would change a job
+    that other cells share.
     """
     from tuilab.grid.checks import blocking
 
     if found := blocking(config):
         raise PlanError("; ".join(check.sentence for check in found))
-    draft = _Draft(config, code_version, deviations)
+    draft = _Draft(config, code_version, deviations, base_hash)
     for job in _ordered_jobs(config):
         draft.add(job)
     return draft.finish()
@@ -127,6 +130,7 @@ class _Draft:
     config: ExperimentConfig
     code_version: CodeVersion
     deviations: Sequence[Deviation]
+    base_hash: str
     jobs: dict[str, Job] = field(default_factory=dict)
     settings: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
@@ -147,7 +151,7 @@ class _Draft:
             fingerprint=fingerprint(
                 self.hashes[key],
                 (self.jobs[parent].fingerprint for parent in sketch.parents),
-                self._code(sketch.stage),
+                self._code(sketch.stage) + self.base_hash,
                 sketch.seed,
             ),
             deviation=edits,
@@ -166,7 +170,10 @@ class _Draft:
             jobs=tuple(self.jobs.values()),
             settings=self.settings,
             config_hash=config_hash(config),
-            resources=config.resources.model_dump(mode="json"),
+            resources={
+                **config.resources.model_dump(mode="json"),
+                "job_bytes": self._job_bytes(),
+            },
             synthetic=config.is_synthetic,
             headline_cosine={
                 "layer": config.headline_layer,
@@ -176,6 +183,15 @@ class _Draft:
             reference=None if config.reference == "none" else config.reference,
             code_version=self._all_code,
         )
+
+    def _job_bytes(self) -> dict[str, int]:
+        """Forecast the disk that one job of each stage takes at most."""
+        rates = TINY if self.config.is_synthetic else SEVEN_B
+        found: dict[str, int] = {}
+        for job in self.jobs.values():
+            cost = cost_of(job.stage, self.settings[job.settings], rates)
+            found[job.stage.value] = max(found.get(job.stage.value, 0), cost.bytes)
+        return found
 
     def _edited(
         self, sketch: _Sketch, plain: Mapping[str, Any]

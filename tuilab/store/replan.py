@@ -1,0 +1,104 @@
+"""Makes an experiment's plan from what lies on disk: config, edits, runner code, base model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuilab.grid.deviations import Deviation, from_json
+from tuilab.grid.fingerprint import code_versions
+from tuilab.grid.jobs import Plan
+from tuilab.store.layout import Layout
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
+    from tuilab.grid.config_text import LoadedConfig
+
+_RUNNERS = "runners"
+_TINY_MANIFEST = Path("tinybase/shipped/manifest.json")
+
+
+class DeviationsError(Exception):
+    """deviations.json cannot be used; the text says why and what to do."""
+
+
+def plan_of(root: Path, more: Sequence[Deviation] = ()) -> Plan:
+    """Plan an experiment as its files are now, with further edits laid over the kept ones.
+
+    Raises ConfigError, PlanError, EditError or DeviationsError, each with what to do.
+    """
+    config = read_config(Layout(root).config).config
+    return plan_with(config, (*read_deviations(Layout(root)), *more))
+
+
+def plan_with(config: ExperimentConfig, deviations: Sequence[Deviation] = ()) -> Plan:
+    """Plan a config with the runner code and the base model that are installed here."""
+    from tuilab.grid.planning import make_plan
+
+    return make_plan(config, code_versions(runner_sources()), deviations, base_hash(config))
+
+
+def read_config(path: Path) -> LoadedConfig:
+    """Read a config file and what it extends; ConfigError lists all that is wrong, OSError."""
+    from tuilab.grid.config_text import load_config
+
+    return load_config(str(path), path.read_text(encoding="utf-8"), _read_beside)
+
+
+def read_deviations(layout: Layout) -> tuple[Deviation, ...]:
+    """Return the edits kept for single cells, oldest first; () when there are none."""
+    try:
+        return from_json(json.loads(layout.deviations.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DeviationsError(
+            f"{layout.deviations} cannot be read ({error}): move it away, and the cells go back "
+            "to the config's own values"
+        ) from error
+
+
+def runner_sources() -> dict[str, str]:
+    """Return the source text of every runner module by name; {} where none is installed."""
+    folder = runner_folder()
+    if folder is None:
+        return {}
+    found = {}
+    for path in sorted(folder.rglob("*.py")):
+        parts = [_RUNNERS, *path.relative_to(folder).with_suffix("").parts]
+        name = ".".join(part for part in parts if part != "__init__")
+        found[name] = path.read_text(encoding="utf-8", errors="replace")
+    return found
+
+
+def runner_folder() -> Path | None:
+    """Return where the runner programs lie, without importing them; None where there are none."""
+    try:
+        spec = find_spec(_RUNNERS)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def base_hash(config: ExperimentConfig) -> str:
+    """Return what tells one tiny base from another; "" for models that a revision names."""
+    if not config.is_synthetic:
+        return ""
+    folder = runner_folder()
+    shipped = folder / _TINY_MANIFEST if folder else None
+    path = Path(config.base.path) / _TINY_MANIFEST.name if config.base.path else shipped
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+    except OSError:
+        return ""
+
+
+def _read_beside(name: str, by: str) -> tuple[str, str]:
+    path = Path(by).parent / name
+    return str(path), path.read_text(encoding="utf-8")
