@@ -1,0 +1,1 @@
+"""The fast path: the same mathematics as PEFT and transformers, in fewer passes over memory."""

@@ -1,0 +1,129 @@
+"""Causal attention inside packed segments, and of one new token over a cache; nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+NAME = "tuilab_packed"
+"""Under which transformers knows ``packed_interface``."""
+
+
+def within_segments(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    bounds: torch.Tensor,
+    lengths: tuple[int, ...],
+) -> torch.Tensor:
+    """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d]."""
+    if _flash_takes(q):
+        out: torch.Tensor = _Flash.apply(q, k, v, bounds, max(lengths))
+        return out
+    parts = (part.split(lengths) for part in (q, k, v))
+    return torch.cat([_alone(*segment) for segment in zip(*parts, strict=True)])
+
+
+def over_cache(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, used: torch.Tensor
+) -> torch.Tensor:
+    """Attend from one token of each row over its cache: q [b, heads, d], k and v [b, s, kv, d].
+
+    ``used`` [b] int32 says how much of each cache row is filled, the new token included.
+    """
+    if _flash_takes(q):
+        return _flash_over_cache(q, k, v, used)
+    seen = torch.arange(k.shape[1], device=k.device)[None, :] < used[:, None]
+    out = scaled_dot_product_attention(
+        q[:, :, None],
+        k.transpose(1, 2),
+        v.transpose(1, 2),
+        attn_mask=seen[:, None, None],
+        enable_gqa=True,
+    )
+    return out[:, :, 0]
+
+
+def packed_interface(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    segment_bounds: torch.Tensor,
+    segment_lengths: tuple[int, ...],
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Serve transformers' attention interface: [1, heads, t, d] in, [1, t, heads, d] out."""
+    q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
+    return within_segments(q, k, v, segment_bounds, segment_lengths)[None], None
+
+
+def _flash_takes(q: torch.Tensor) -> bool:
+    return q.is_cuda and q.dtype in (torch.bfloat16, torch.float16)
+
+
+def _alone(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
+    out = scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    return out[0].transpose(0, 1)
+
+
+class _Flash(torch.autograd.Function):
+    """PyTorch's own variable-length flash attention, which knows grouped heads.
+
+    ``torch.nn.attention.varlen`` wraps the same operators, with other arguments in each release
+    and a dispatch that takes longer than the kernel.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        bounds: torch.Tensor,
+        longest: int,
+    ) -> torch.Tensor:
+        out, sums, state, unused, _ = torch.ops.aten._flash_attention_forward(
+            q, k, v, bounds, bounds, longest, longest, 0.0, True, False
+        )
+        ctx.save_for_backward(q, k, v, out, sums, bounds, state, unused)
+        ctx.longest = longest
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        q, k, v, out, sums, bounds, state, unused = ctx.saved_tensors
+        n = ctx.longest
+        grads = torch.ops.aten._flash_attention_backward(
+            grad, q, k, v, out, sums, bounds, bounds, n, n, 0.0, True, state, unused
+        )
+        return (*grads, None, None)
+
+
+def _flash_over_cache(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, used: torch.Tensor
+) -> torch.Tensor:
+    """Let the heads that share a key stand in for query positions: one pass over each key."""
+    rows, slots, kv_heads, width = k.shape
+    shared = q.shape[1] // kv_heads
+    grouped = q.view(rows, kv_heads, shared, width).transpose(1, 2).reshape(-1, kv_heads, width)
+    count = torch.arange(rows + 1, device=q.device, dtype=torch.int32)
+    out = torch.ops.aten._flash_attention_forward(
+        grouped,
+        k.view(rows * slots, kv_heads, width),
+        v.view(rows * slots, kv_heads, width),
+        count * shared,
+        count * slots,
+        shared,
+        slots,
+        0.0,
+        False,
+        False,
+        seqused_k=used,
+    )[0]
+    return out.view(rows, shared, kv_heads, width).transpose(1, 2).reshape(q.shape)

@@ -1,0 +1,41 @@
+"""Draws the next token from logits; the order of the warpers is that of transformers' generate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from transformers import (
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How a token is drawn."""
+
+    temperature: float = 1.0
+    """0 takes the likeliest token."""
+    top_p: float = 1.0
+    top_k: int = 0
+    """0 keeps all tokens."""
+
+    def draw(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return one token per row of [b, vocabulary] float32 logits, [b] int64."""
+        if self.temperature == 0.0:
+            return logits.argmax(-1)
+        scores = self._warpers()(None, logits)  # type: ignore[arg-type]  # no warper reads ids
+        return torch.multinomial(scores.softmax(-1), num_samples=1)[:, 0]
+
+    def _warpers(self) -> LogitsProcessorList:
+        found = LogitsProcessorList()
+        if self.temperature != 1.0:
+            found.append(TemperatureLogitsWarper(self.temperature))
+        if self.top_k:
+            found.append(TopKLogitsWarper(self.top_k))
+        if self.top_p < 1.0:
+            found.append(TopPLogitsWarper(self.top_p))
+        return found

@@ -1,0 +1,92 @@
+"""Keys and values of running completions; grows with their length, shrinks with their number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+_STEP = 128
+"""Slots are added in steps of this many tokens."""
+
+
+class KVCache:
+    """For each layer two tensors [rows, slots, kv heads, d]; each row is filled from slot 0."""
+
+    def __init__(
+        self, layers: int, rows: int, slots: int, heads: int, width: int, like: torch.Tensor
+    ) -> None:
+        shape = (rows, _rounded(slots), heads, width)
+        self.used = torch.zeros(rows, dtype=torch.int32, device=like.device)
+        """[rows]: tokens kept of each row."""
+        self._keys = [like.new_zeros(shape) for _ in range(layers)]
+        self._values = [like.new_zeros(shape) for _ in range(layers)]
+        self._row = torch.arange(rows, device=like.device)
+        self._next = self.used.long()
+
+    @property
+    def slots(self) -> int:
+        """Tokens that fit into a row."""
+        return self._keys[0].shape[1]
+
+    def begin(self, used: torch.Tensor) -> None:
+        """Say how many tokens ``fill`` has put into each row."""
+        self.used.copy_(used)
+        self._next = self.used.long()
+
+    def fill(
+        self, layer: int, rows: torch.Tensor, slots: torch.Tensor, k: torch.Tensor, v: torch.Tensor
+    ) -> None:
+        """Put token i of k and v [t, heads, d] at ``(rows[i], slots[i])``."""
+        self._keys[layer][rows, slots] = k
+        self._values[layer][rows, slots] = v
+
+    def append(
+        self, layer: int, k: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put one more token, [rows, heads, d], behind each row; return the layer's tensors.
+
+        ``used`` still counts the tokens before it; ``advance`` comes after the last layer.
+        """
+        keys, values = self._keys[layer], self._values[layer]
+        keys[self._row, self._next] = k
+        values[self._row, self._next] = v
+        return keys, values
+
+    def advance(self) -> None:
+        """Count the token that every layer has appended."""
+        self.used += 1
+        self._next = self.used.long()
+
+    def keep(self, rows: torch.Tensor, slots: int) -> None:
+        """Keep these rows, in this order, with room for ``slots`` tokens each."""
+        self.used = self.used[rows]
+        self._next = self.used.long()
+        self._row = torch.arange(len(rows), device=rows.device)
+        for tensors in (self._keys, self._values):
+            for layer, old in enumerate(tensors):
+                tensors[layer] = _moved(old, rows, _rounded(slots))
+
+
+def bytes_needed(model_config: object, rows: int, tokens: int, element_size: int = 2) -> int:
+    """Estimate the peak of a cache for ``rows`` completions of at most ``tokens`` tokens."""
+    config: dict[str, int] = vars(model_config)
+    width = config["hidden_size"] // config["num_attention_heads"]
+    each = config["num_key_value_heads"] * width * element_size * 2
+    return rows * _rounded(tokens) * config["num_hidden_layers"] * each
+
+
+def _moved(old: torch.Tensor, rows: torch.Tensor, slots: int) -> torch.Tensor:
+    shared = min(slots, old.shape[1])
+    new = old.new_zeros((len(rows), slots, *old.shape[2:]))
+    torch.index_select(old[:, :shared], 0, rows, out=new[:, :shared])
+    return new
+
+
+def _rounded(slots: int) -> int:
+    return -(-slots // _STEP) * _STEP
+
+
+def positions_of(lengths: Sequence[int]) -> torch.Tensor:
+    """Count from 0 within each of several sequences laid end to end."""
+    return torch.cat([torch.arange(length) for length in lengths])

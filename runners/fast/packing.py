@@ -1,0 +1,93 @@
+"""Lays the rows of a batch end to end, without padding between them, and moves them in one copy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+
+class Row(Protocol):
+    """A training sequence."""
+
+    @property
+    def ids(self) -> Sequence[int]:
+        """The tokens."""
+        ...
+
+    @property
+    def learn(self) -> Sequence[bool]:
+        """True where the token is a target of the loss."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Segments laid end to end; t tokens in all. A last segment without targets may fill up."""
+
+    ids: torch.Tensor
+    """[t] int64."""
+    positions: torch.Tensor
+    """[t] int64, restarting at 0 in each segment."""
+    bounds: torch.Tensor
+    """[segments + 1] int32: where each segment starts, and t."""
+    where: torch.Tensor
+    """[n] int64: the positions that predict a target."""
+    targets: torch.Tensor
+    """[n] int64: the tokens to predict there."""
+    lengths: tuple[int, ...]
+    """Tokens of each segment, known to the host."""
+    tokens: int
+    """Tokens of the rows, filling not counted."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest segment."""
+        return max(self.lengths)
+
+    def to(self, device: torch.device) -> Packed:
+        """Move everything; to CUDA as one asynchronous copy out of pinned memory."""
+        if device.type != "cuda":
+            return self
+        parts = (self.ids, self.positions, self.where, self.targets, self.bounds.long())
+        sent = torch.cat(parts).pin_memory().to(device, non_blocking=True)
+        ids, positions, where, targets, bounds = sent.split([len(part) for part in parts])
+        return Packed(ids, positions, bounds.int(), where, targets, self.lengths, self.tokens)
+
+
+def pack(rows: Sequence[Row], multiple: int = 1) -> Packed:
+    """Pack rows in the given order and fill up to a multiple of ``multiple`` tokens.
+
+    On a GPU a matrix product is computed in tiles of 128 tokens, so filling up to 128 costs
+    nothing and keeps the number of different shapes small.
+    """
+    tokens = sum(len(row.ids) for row in rows)
+    lengths = [len(row.ids) for row in rows]
+    ids = [token for row in rows for token in row.ids]
+    if filling := -tokens % multiple:
+        lengths.append(filling)
+        ids += [0] * filling
+    bounds = torch.tensor([0, *lengths]).cumsum(0).int()
+    where, targets = _targets(rows, bounds.tolist())
+    return Packed(
+        ids=torch.tensor(ids),
+        positions=torch.cat([torch.arange(length) for length in lengths]),
+        bounds=bounds,
+        where=torch.tensor(where, dtype=torch.int64),
+        targets=torch.tensor(targets, dtype=torch.int64),
+        lengths=tuple(lengths),
+        tokens=tokens,
+    )
+
+
+def _targets(rows: Sequence[Row], starts: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Shift the loss mask by one: position i - 1 predicts token i."""
+    where, targets = [], []
+    for row, start in zip(rows, starts, strict=False):
+        for place, learn in enumerate(row.learn):
+            if learn and place > 0:
+                where.append(start + place - 1)
+                targets.append(row.ids[place])
+    return where, targets

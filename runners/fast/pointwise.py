@@ -1,0 +1,84 @@
+"""The steps between the matrix products, compiled into one kernel each where a GPU is there."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise:
+    """The functions of this module, compiled or as they are."""
+
+    norm: Callable[..., torch.Tensor]
+    add_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
+    rotate: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    swiglu: Callable[[torch.Tensor], torch.Tensor]
+
+
+def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+    """Root-mean-square norm in float32, as ``Qwen2RMSNorm`` (arXiv 1910.07467)."""
+    wide = x.float()
+    scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+    return weight * scaled.to(x.dtype)
+
+
+def add_norm(
+    x: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, eps: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the residual stream after ``change``, and its norm."""
+    total = x + change
+    return total, norm(total, weight, eps)
+
+
+def rotate(
+    qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int, kv_heads: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Split [t, (heads + 2 kv_heads) d] and turn q and k by their positions (arXiv 2104.09864)."""
+    width = cos.shape[-1]
+    parts = qkv.unflatten(-1, (-1, width))
+    q, k, v = parts.split((heads, kv_heads, kv_heads), dim=1)
+    return _turn(q, cos, sin), _turn(k, cos, sin), v
+
+
+def swiglu(gate_up: torch.Tensor) -> torch.Tensor:
+    """silu(gate) * up of [t, 2 n] (arXiv 2002.05202)."""
+    gate, up = gate_up.chunk(2, dim=-1)
+    return functional.silu(gate) * up
+
+
+def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    low, high = x.chunk(2, dim=-1)
+    return x * cos[:, None] + torch.cat((-high, low), dim=-1) * sin[:, None]
+
+
+PLAIN = Pointwise(norm, add_norm, rotate, swiglu)
+
+
+@functools.cache
+def for_device(kind: str) -> Pointwise:
+    """Return compiled functions for CUDA where the compiler works, else the plain ones."""
+    if kind != "cuda":
+        return PLAIN
+    made = Pointwise(
+        *(torch.compile(step, dynamic=True) for step in (norm, add_norm, rotate, swiglu))
+    )
+    try:
+        _try(made)
+    except Exception as error:  # whatever the compiler lacks on this machine
+        LOG.warning("torch.compile does not work here, running uncompiled: %s", error)
+        return PLAIN
+    return made
+
+
+def _try(made: Pointwise) -> None:
+    x = torch.randn(24, 64, device="cuda", dtype=torch.bfloat16, requires_grad=True)
+    total, normed = made.add_norm(x, made.norm(x, x.detach()[0], 1e-6), x.detach()[0], 1e-6)
+    (total + normed).sum().backward()

@@ -1,0 +1,176 @@
+"""Linear maps that read the same input, with their adapters, as one matrix; and its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft.tuners.lora.layer import Linear as LoraLinear
+from torch import nn
+
+
+@dataclass(frozen=True, slots=True)
+class LowRank:
+    """One adapter of one linear map: out += scale * B (A x)."""
+
+    a: nn.Parameter
+    """[r, in]."""
+    b: nn.Parameter
+    """[out, r]."""
+    scale: float
+    rows: slice
+    """Which outputs of the group it adds to."""
+    ranks: slice
+    """Its place among all ranks of the group."""
+
+    @property
+    def is_trained(self) -> bool:
+        """False for an adapter that is only carried along."""
+        return self.a.requires_grad
+
+
+class Group:
+    """Linear maps with a common input of k numbers and n outputs together, R adapter ranks.
+
+    ``wide`` is ``[[W, scale B], [A, 0]]`` of shape [n + R, k + R]; while the group lives, the
+    layers' own weights are views into it. x and the result are read and written once.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module]) -> None:
+        self._linears = [_linear(layer) for layer in layers]
+        self.adapters = list(_adapters(layers))
+        self.rank = sum(one.a.shape[0] for one in self.adapters)
+        first = self._linears[0].weight
+        self.inputs = first.shape[1]
+        self.outputs = sum(linear.out_features for linear in self._linears)
+        shape = (self.outputs + self.rank, self.inputs + self.rank)
+        self.wide = first.new_zeros(shape)
+        self._adopt()
+        self.bias = _joint_bias(self._linears)
+        self.trained = [p for one in self.adapters if one.is_trained for p in (one.a, one.b)]
+        self.refresh()
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Map [t, k] to [t, n]."""
+        out: torch.Tensor
+        if self.trained and torch.is_grad_enabled():
+            out = _Through.apply(x, self, *self.trained)
+            return out
+        return through(x, self.wide.T, self.rank, self.bias)[0]
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Copy the adapters into their place; needed after every change of them."""
+        for one in self.adapters:
+            inside = slice(self.outputs + one.ranks.start, self.outputs + one.ranks.stop)
+            beside = slice(self.inputs + one.ranks.start, self.inputs + one.ranks.stop)
+            self.wide[inside, : self.inputs].copy_(one.a)
+            torch.mul(one.b, one.scale, out=self.wide[one.rows, beside])
+
+    def release(self) -> None:
+        """Give the layers weights of their own again, with the values they have now."""
+        for linear in self._linears:
+            linear.weight.data = linear.weight.data.clone(memory_format=torch.contiguous_format)
+
+    def gradients(
+        self, x: torch.Tensor, low: torch.Tensor, grad: torch.Tensor, grad_low: torch.Tensor
+    ) -> Iterator[torch.Tensor]:
+        """Yield the float32 gradients of a and b of every trained adapter."""
+        of_a, of_b = _product32(grad_low.T, x), _product32(grad.T, low)
+        for one in self.adapters:
+            if one.is_trained:
+                yield of_a[one.ranks]
+                yield of_b[one.rows, one.ranks] * one.scale
+
+    def _adopt(self) -> None:
+        start = 0
+        for linear in self._linears:
+            own = self.wide[start : start + linear.out_features, : self.inputs]
+            own.copy_(linear.weight.data)
+            linear.weight.data = own
+            start += linear.out_features
+
+
+def through(
+    x: torch.Tensor, m: torch.Tensor, rank: int, bias: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return x W + (x P) Q + bias and x P, where m is ``[[W, P], [Q, 0]]``.
+
+    The smaller side of the product is the one that is widened: either [x, xP] meets [W; Q], or x
+    meets [W, P] and the rest is added to the result.
+    """
+    inputs, outputs = m.shape[0] - rank, m.shape[1] - rank
+    if inputs <= outputs:
+        low = x @ m[:inputs, outputs:]
+        y = _affine(torch.cat((x, low), dim=1) if rank else x, m[:, :outputs], bias)
+        return y, low
+    both = _affine(x, m[:inputs], None)
+    y, low = both[:, :outputs], both[:, outputs:].contiguous()
+    if rank:
+        y.addmm_(low, m[inputs:, :outputs])
+    return (y if bias is None else y.add_(bias)), low
+
+
+def _affine(x: torch.Tensor, m: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    return x @ m if bias is None else torch.addmm(bias, x, m)
+
+
+class _Through(torch.autograd.Function):
+    """The gradient reaches the input and the adapters; the frozen weights get none."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, group: Group, *_: nn.Parameter) -> torch.Tensor:
+        y, low = through(x, group.wide.T, group.rank, group.bias)
+        ctx.save_for_backward(x, low)
+        ctx.group = group
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
+        (x, low), group = ctx.saved_tensors, ctx.group
+        if ctx.needs_input_grad[0]:
+            grad_x, grad_low = through(grad, group.wide, group.rank)
+        else:
+            grad_x, grad_low = None, grad @ group.wide[: group.outputs, group.inputs :]
+        return (grad_x, None, *group.gradients(x, low, grad, grad_low))
+
+
+def _product32(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Multiply with a float32 result: the sum over all tokens is rounded once."""
+    if left.is_cuda and left.dtype != torch.float32:
+        return torch.mm(left, right, out_dtype=torch.float32)
+    return (left @ right).float()
+
+
+def _linear(layer: nn.Module) -> nn.Linear:
+    found: Any = layer.get_base_layer() if isinstance(layer, LoraLinear) else layer
+    assert isinstance(found, nn.Linear), f"{type(found)} is not a linear layer"
+    return found
+
+
+def _adapters(layers: Sequence[nn.Module]) -> Iterator[LowRank]:
+    row = rank = 0
+    for layer in layers:
+        rows = slice(row, row + _linear(layer).out_features)
+        row = rows.stop
+        for name in layer.active_adapters if isinstance(layer, LoraLinear) else ():
+            if name not in layer.lora_A:
+                continue
+            a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
+            ranks = slice(rank, rank + a.shape[0])
+            rank = ranks.stop
+            yield LowRank(a, b, layer.scaling[name], rows, ranks)
+
+
+def _joint_bias(linears: Sequence[nn.Linear]) -> torch.Tensor | None:
+    if all(linear.bias is None for linear in linears):
+        return None
+    none = [linear.weight.new_zeros(linear.out_features) for linear in linears]
+    return torch.cat(
+        [
+            zero if linear.bias is None else linear.bias.data
+            for linear, zero in zip(linears, none, strict=True)
+        ]
+    )
