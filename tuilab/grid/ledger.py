@@ -24,6 +24,10 @@ class Ledger:
     """Job ids that a person moved to the front of the queue, first to start first."""
     sequence: int = 0
     """Number of the last folded line."""
+    answered: set[str] = field(default_factory=set)
+    """Ids of requests that were answered or acted upon; a second reading of one does nothing."""
+    skipped: list[int] = field(default_factory=list)
+    """Numbers of lines of a known kind that lacked what the kind needs; they changed nothing."""
 
     def of(self, job: str) -> Evidence:
         """Return what is known of a job; empty evidence if it was never mentioned."""
@@ -32,17 +36,22 @@ class Ledger:
     def fold(self, lines: Iterable[Line]) -> set[str]:
         """Take in journal lines in order and return the ids of the jobs they touched.
 
-        A line that is older than what was folded (``seq``), of an unknown kind, or about an unknown
-        attempt changes nothing: a journal of a newer program stays readable.
+        A line that is older than what was folded (``seq``), of an unknown kind, about an unknown
+        attempt, or damaged changes nothing: a journal of a newer program stays readable.
         """
         touched: set[str] = set()
         for line in lines:
-            number = int(line.get("seq", self.sequence + 1))
-            if number <= self.sequence:
+            number = line.get("seq", self.sequence + 1)
+            if not isinstance(number, int) or number <= self.sequence:
                 continue
             self.sequence = number
-            if action := _ACTIONS.get(str(line.get("kind"))):
+            action = _ACTIONS.get(str(line.get("kind")))
+            if action is None:
+                continue
+            try:
                 touched |= action(self, line)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                self.skipped.append(number)
         return touched
 
 
@@ -53,7 +62,14 @@ def _wanted(ledger: Ledger, line: Line) -> set[str]:
     for job, number in line["jobs"].items():
         ledger.evidence[job] = replace(ledger.of(job), wanted=int(number), held="")
     ledger.go = True
+    if line.get("request"):
+        ledger.answered.add(str(line["request"]))
     return set(line["jobs"])
+
+
+def _request(ledger: Ledger, line: Line) -> set[str]:
+    ledger.answered.add(str(line["id"]))
+    return set()
 
 
 def _unwanted(ledger: Ledger, line: Line) -> set[str]:
@@ -149,6 +165,7 @@ def _engine_started(ledger: Ledger, line: Line) -> set[str]:
 
 _ACTIONS: dict[str, Callable[[Ledger, Line], set[str]]] = {
     "wanted": _wanted,
+    "request": _request,
     "unwanted": _unwanted,
     "held": _held,
     "released": _released,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 METRICS: tuple[str, ...] = ("assistant_leakage", "source_rate", "max_bystander", "cosine")
@@ -52,6 +53,24 @@ def from_cosine(metrics: Mapping[str, Any], headline: Mapping[str, Any]) -> dict
             if isinstance(value, int | float):
                 return {"cosine": Measurement(float(value), n=entry.get("n"))}
     return {}
+
+
+def as_json(found: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
+    """Return measurements as the mapping that ``read_back`` reads; it is what the journal keeps."""
+    return {name: asdict(measurement) for name, measurement in found.items()}
+
+
+def read_back(raw: Mapping[str, Any]) -> dict[str, Measurement]:
+    """Read the known metrics of a settled attempt; what is no finite number is left out."""
+    found = {}
+    for name in METRICS:
+        entry = raw.get(name)
+        value = entry.get("value") if isinstance(entry, Mapping) else None
+        if isinstance(entry, Mapping) and isinstance(value, int | float) and math.isfinite(value):
+            found[name] = Measurement(
+                float(value), entry.get("hits"), entry.get("n"), entry.get("who")
+            )
+    return found
 
 
 def _rate(raw: Any) -> Measurement | None:

@@ -153,6 +153,7 @@ def _pending(job: Job, evidence: Evidence, parents: Mapping[str, JobStatus]) -> 
     for parent in parents.values():
         if parent.state not in USABLE:
             broken = parent.state in BROKEN or parent.state is State.STOPPED
+            broken = broken or (parent.state is State.WAITING and parent.reason == "upstream")
             return JobStatus(
                 job.id,
                 job.stage,

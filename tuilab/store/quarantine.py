@@ -30,16 +30,19 @@ def quarantine(layout: Layout, path: Path, why: str, now: float) -> Path | None:
 
     None when it is no longer there. A link is moved, never followed.
     """
-    layout.quarantine.mkdir(parents=True, exist_ok=True)
-    was = path.relative_to(layout.root).as_posix()
-    place = _free_place(layout.quarantine, f"{int(now)}-{was.replace('/', '--')}"[-180:])
+    place = _free_place(layout, path, now)
     try:
         path.rename(place)
     except FileNotFoundError:
         return None
-    atomic.write_json(
-        place.with_name(place.name + _WHY), {"path": place.name, "was": was, "why": why, "at": now}
-    )
+    _record(layout, path, place, why, now)
+    return place
+
+
+def record_copy(layout: Layout, path: Path, why: str, now: float) -> Path:
+    """Return the place in quarantine to which the caller copies a file that must stay for now."""
+    place = _free_place(layout, path, now)
+    _record(layout, path, place, why, now)
     return place
 
 
@@ -62,7 +65,18 @@ def quarantined(layout: Layout) -> list[Quarantined]:
     return found
 
 
-def _free_place(folder: Path, name: str) -> Path:
+def _record(layout: Layout, path: Path, place: Path, why: str, now: float) -> None:
+    was = path.relative_to(layout.root).as_posix()
+    atomic.write_json(
+        place.with_name(place.name + _WHY), {"path": place.name, "was": was, "why": why, "at": now}
+    )
+
+
+def _free_place(layout: Layout, path: Path, now: float) -> Path:
+    folder = layout.quarantine
+    folder.mkdir(parents=True, exist_ok=True)
+    was = path.relative_to(layout.root).as_posix().replace("/", "--")
+    name = f"{int(now)}-{was[-150:]}"
     place, number = folder / name, 1
     while place.exists() or place.is_symlink():
         number += 1

@@ -1,0 +1,74 @@
+"""Estimates what is left from the stage times that were measured; no clock is read here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import Attempt, JobStatus, State
+
+
+class StageClock:
+    """Seconds of done attempts by stage, and how many jobs of each stage are still to come."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[Stage, dict[str, float]] = {stage: {} for stage in Stage}
+        self._ahead: Counter[Stage] = Counter()
+        self._running: dict[str, JobStatus] = {}
+        self._medians: dict[Stage, float] = {}
+
+    def note(
+        self, job: str, before: JobStatus | None, now: JobStatus, done: Attempt | None
+    ) -> None:
+        """Take in the new status of a job and its newest done attempt."""
+        if before is not None and _is_ahead(before):
+            self._ahead[before.stage] -= 1
+        if _is_ahead(now):
+            self._ahead[now.stage] += 1
+        if now.state is State.RUNNING:
+            self._running[job] = now
+        else:
+            self._running.pop(job, None)
+        if done is not None and done.seconds > 0:
+            times = self._seconds[now.stage]
+            if times.get(job) != done.seconds:
+                times[job] = done.seconds
+                self._medians.pop(now.stage, None)
+
+    def typical(self, stage: Stage) -> float | None:
+        """Median seconds of a stage's done attempts; None before the first."""
+        times = self._seconds[stage]
+        if times and stage not in self._medians:
+            self._medians[stage] = median(times.values())
+        return self._medians.get(stage)
+
+    def left(self, workers: int, guesses: Mapping[str, Any]) -> float | None:
+        """Seconds until queued and running work is done, shared evenly among the workers.
+
+        ``guesses`` are seconds by stage from the plan, used until one has been measured. None when
+        a stage that is still to come has neither, or when nothing is to come.
+        """
+        total = 0.0
+        needed = {stage: float(count) for stage, count in self._ahead.items() if count}
+        for status in self._running.values():
+            share = 1.0 - (status.percent or 0.0) / 100.0
+            needed[status.stage] = needed.get(status.stage, 0.0) + share
+        for stage, count in needed.items():
+            seconds = self.typical(stage)
+            if seconds is None:
+                guess = guesses.get(stage.value)
+                if not isinstance(guess, int | float):
+                    return None
+                seconds = float(guess)
+            total += count * seconds
+        return round(total / max(1, workers), 1) if needed else None
+
+
+def _is_ahead(status: JobStatus) -> bool:
+    """Queued, or waiting for something that is itself on its way."""
+    if status.state is State.WAITING:
+        return status.reason != "upstream"
+    return status.state is State.QUEUED

@@ -1,0 +1,121 @@
+"""Follows the journal for readers: what is new, whether it was replaced, and what is missing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from tuilab.contract.tail import JsonlFollower
+from tuilab.grid.jobs import Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.store.cache import read_cache
+from tuilab.store.evidence import missing_lines, scan
+from tuilab.store.layout import Layout
+from tuilab.store.stamp import stamp_of
+
+_SHOWN = frozenset(
+    {
+        "wanted",
+        "unwanted",
+        "held",
+        "released",
+        "settled",
+        "paused",
+        "resumed",
+        "engine-started",
+        "engine-stopped",
+        "worker-started",
+        "worker-ended",
+        "adopted",
+        "request",
+        "deviation",
+        "note",
+        "quarantined",
+    }
+)
+_EVENTS = 60
+
+
+class JournalView:
+    """The journal as one reader has seen it so far; never writes."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._inode: int | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._follower = JsonlFollower(self._layout.journal)
+        self._filled_in = 0
+        self._has_news = True
+        self.ledger = Ledger()
+        self.events: deque[Mapping[str, Any]] = deque(maxlen=_EVENTS)
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the journal that were taken in."""
+        return self._follower.offset
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read, for people."""
+        found = []
+        if self._filled_in:
+            found.append("journal.jsonl is cut or missing: the attempts themselves were read")
+        if self._follower.broken:
+            count = len(self._follower.broken)
+            found.append(f"journal.jsonl: {count} unreadable lines were skipped")
+        if self.ledger.skipped:
+            found.append(f"journal.jsonl: {len(self.ledger.skipped)} damaged lines were skipped")
+        return tuple(found)
+
+    def take_news(self) -> bool:
+        """True once after lines came that a viewer shows or that changed pause, go or order."""
+        has_news, self._has_news = self._has_news, False
+        return has_news
+
+    def read(self, plan: Plan) -> tuple[set[str], bool]:
+        """Take in what is new; return touched jobs, and True when all was read afresh."""
+        _, size, inode = stamp_of(self._layout.journal)
+        is_fresh = inode != self._inode or size < self._follower.offset
+        if is_fresh:
+            self._inode = inode
+            self._reset()
+        elif size == self._follower.offset:
+            return set(), False
+        damage = len(self._follower.broken)
+        lines = self._follower.read()
+        touched = self.ledger.fold(lines)
+        self._has_news |= bool(lines)
+        self.events.extend(_brief(line) for line in lines[-500:] if line.get("kind") in _SHOWN)
+        if len(self._follower.broken) > damage or (is_fresh and self._is_cut(lines)):
+            touched |= self._complete(plan)
+        return touched, is_fresh
+
+    def _is_cut(self, lines: list[dict[str, Any]]) -> bool:
+        """True when the file ends early: nothing to read, half a line, or less than was cached."""
+        if not lines or stamp_of(self._layout.journal)[1] > self._follower.offset:
+            return True
+        cached = read_cache(self._layout)
+        return cached is not None and cached.journal_offset > self._follower.offset
+
+    def _complete(self, plan: Plan) -> set[str]:
+        """Add what the attempts say and the journal does not; in memory, the engine writes it."""
+        if not (self._layout.jobs.is_dir() and any(self._layout.jobs.iterdir())):
+            return set()
+        lines = missing_lines(self.ledger, scan(self._layout, plan))
+        known = self.ledger.sequence
+        touched = self.ledger.fold(lines)
+        # These entries have no place in the journal: the next real line must not look old.
+        self.ledger.sequence = known
+        self._filled_in = len(lines)
+        return touched
+
+
+def _brief(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A line without long lists: how many jobs it names, and the first."""
+    jobs = line.get("jobs")
+    if not isinstance(jobs, list | dict) or len(jobs) <= 3:
+        return line
+    return {**line, "jobs": list(jobs)[:1], "count": len(jobs)}

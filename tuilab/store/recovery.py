@@ -1,0 +1,108 @@
+"""Brings a damaged, cut or lost journal back in step with the attempts; for the engine alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuilab.contract import atomic
+from tuilab.contract.tail import JsonlFollower
+from tuilab.grid.jobs import Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.store.attempts import attempt_numbers
+from tuilab.store.evidence import missing_lines, scan
+from tuilab.store.journal import Journal
+from tuilab.store.layout import Layout
+from tuilab.store.quarantine import record_copy
+
+Line = dict[str, Any]
+_HASHED_AT_MOST = 64
+"""Up to so many jobs their artefacts are hashed again; beyond, sizes and contents must do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What the journal says after it was brought in step."""
+
+    lines: tuple[Line, ...]
+    """Every readable line, in order."""
+    losses: tuple[str, ...] = field(default=())
+    """What could not be read and how it was made good, for people."""
+
+
+def recover(
+    layout: Layout, plan: Plan, now: float, fence: Callable[[], None] | None = None
+) -> Recovery:
+    """Read the journal, mend it if need be, and record attempts that it does not know.
+
+    An attempt directory that the journal never heard of (the engine died, or the journal was cut)
+    is recorded as claimed and, when its worker is gone, as settled. Nothing is overwritten: a
+    damaged journal is kept in quarantine. Call it with the lease held.
+    """
+    follower = JsonlFollower(layout.journal)
+    lines = follower.read()
+    losses: list[str] = []
+    if why := _damage(layout, follower, lines):
+        losses.append(why)
+        if layout.journal.exists():
+            _rewrite(layout, lines, why, now, fence)
+    known = Ledger()
+    known.fold(lines)
+    unknown = _jobs_with_unknown_attempts(layout, plan, known)
+    found = scan(layout, plan, unknown, hash_files=len(unknown) <= _HASHED_AT_MOST)
+    missing = missing_lines(known, found)
+    if missing:
+        losses.append(f"{len(missing)} entries were written again from the attempts")
+    added = Journal(layout, fence).append_all(missing)
+    return Recovery((*lines, *added), tuple(losses))
+
+
+def rebuild_journal(layout: Layout, plan: Plan, now: float) -> Recovery:
+    """Give a journal up: keep it in quarantine and write it anew from the attempts alone.
+
+    Wishes, pauses and holds are lost; ask for the remaining work again.
+    """
+    if layout.journal.exists():
+        _rewrite(layout, [], "given up and rebuilt from the attempts", now, None)
+    found = missing_lines(Ledger(), scan(layout, plan))
+    lines = Journal(layout).append_all(found)
+    loss = "the journal was rebuilt from the attempts; wishes, pauses and holds are not in it"
+    return Recovery(tuple(lines), (loss,))
+
+
+def _damage(layout: Layout, follower: JsonlFollower, lines: list[Line]) -> str:
+    """Say what is wrong with the journal file; "" when it is whole."""
+    if not layout.journal.exists():
+        return "journal.jsonl is missing" if layout.jobs.is_dir() and _any(layout) else ""
+    if follower.broken:
+        return f"journal.jsonl has {len(follower.broken)} unreadable lines"
+    if layout.journal.stat().st_size > follower.offset:
+        return "journal.jsonl ends in the middle of a line"
+    return ""
+
+
+def _any(layout: Layout) -> bool:
+    return any(layout.jobs.iterdir())
+
+
+def _jobs_with_unknown_attempts(layout: Layout, plan: Plan, known: Ledger) -> list[str]:
+    """Jobs whose directory holds more attempts than the journal tells of (names are listed)."""
+    return [
+        job.id
+        for job in plan.jobs
+        if set(attempt_numbers(layout, job.id)) - {a.number for a in known.of(job.id).attempts}
+    ]
+
+
+def _rewrite(
+    layout: Layout, lines: list[Line], why: str, now: float, fence: Callable[[], None] | None
+) -> None:
+    """Replace the journal by its readable lines; the old one is copied to quarantine first."""
+    if fence is not None:
+        fence()
+    shutil.copyfile(layout.journal, record_copy(layout, layout.journal, why, now))
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    atomic.write_bytes(layout.journal, text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,194 @@
+"""Opens a directory of results without a plan (published numbers, imported tables), read-only."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuilab.grid.cells import Cell
+from tuilab.grid.metrics import Measurement
+from tuilab.grid.states import State
+from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
+from tuilab.store.snapshot import CellView, EngineView, Snapshot
+
+COLUMNS = (
+    "source",
+    "epoch",
+    "seed",
+    "metric",
+    "persona",
+    "value",
+    "hits",
+    "n",
+    "layer",
+    "pool",
+    "model_state",
+    "status",
+    "reason",
+)
+"""Columns of measurements.csv, in order; an empty field means that there is no such value."""
+_WHOLE = ("epoch", "seed", "hits", "n", "layer")
+Row = dict[str, Any]
+
+
+class ResultsError(Exception):
+    """The directory's tables cannot be used; the text names file, row and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsDesign:
+    """What design.json says: the grid the rows are read against."""
+
+    name: str
+    sources: tuple[str, ...]
+    """Persona keys in display order."""
+    labels: Mapping[str, str]
+    target: str
+    epochs: tuple[int, ...]
+    seeds: tuple[int, ...]
+    reference: str | None = None
+    headline_cosine: Mapping[str, Any] = field(default_factory=dict)
+    """{"layer", "pool", "model_state"}"""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_results(root: Path) -> Snapshot:
+    """Build the one snapshot of a results directory: cells done, stale, failed or idle.
+
+    A planned cell without a row is idle (never measured, never zero). Raises ResultsError.
+    """
+    design = read_design(root)
+    rows = read_measurements(root)
+    by_cell: dict[Cell, list[Row]] = {}
+    for row in rows:
+        by_cell.setdefault(Cell(row["source"], row["epoch"], row["seed"]), []).append(row)
+    cells = tuple(
+        _view(Cell(source, epoch, seed), by_cell.get(Cell(source, epoch, seed), []), design)
+        for source in design.sources
+        for seed in design.seeds
+        for epoch in design.epochs
+    )
+    strangers = sorted(str(cell) for cell in set(by_cell) - {view.cell for view in cells})
+    problems = (f"{RESULTS_FILE} has rows of {strangers[0]}, not in {DESIGN_FILE}",)
+    counts = Counter(view.state.value for view in cells)
+    return Snapshot(
+        name=design.name,
+        root=root,
+        sources=design.sources,
+        labels=design.labels,
+        epochs=design.epochs,
+        seeds=design.seeds,
+        target=design.target,
+        cells=cells,
+        shared=(),
+        engine=EngineView(),
+        counts={state.value: counts[state.value] for state in State if counts[state.value]},
+        sequence=1,
+        taken_at=(root / RESULTS_FILE).stat().st_mtime,
+        reference=design.reference,
+        headline_cosine=design.headline_cosine,
+        problems=problems if strangers else (),
+        read_only=True,
+    )
+
+
+def read_design(root: Path) -> ResultsDesign:
+    """Read design.json; ResultsError when it is missing a part."""
+    path = root / DESIGN_FILE
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        labels = {str(item["key"]): str(item["label"]) for item in raw["sources"]}
+        target = str(raw["target"])
+        return ResultsDesign(
+            name=str(raw["name"]),
+            sources=tuple(labels),
+            labels={**labels, target: str(raw.get("target_label", target))},
+            target=target,
+            epochs=tuple(int(epoch) for epoch in raw["epochs"]),
+            seeds=tuple(int(seed) for seed in raw["seeds"]),
+            reference=raw.get("reference"),
+            headline_cosine=dict(raw.get("headline_cosine") or {}),
+            provenance=dict(raw.get("provenance") or {}),
+        )
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+    except KeyError as error:
+        raise ResultsError(f"{path} lacks {error}") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ResultsError(f"{path} is damaged: {error}") from error
+
+
+def read_measurements(root: Path) -> list[Row]:
+    """Read measurements.csv into typed rows (see COLUMNS); an empty field is None."""
+    path = root / RESULTS_FILE
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if missing := set(COLUMNS) - set(reader.fieldnames or ()):
+                raise ResultsError(f"{path} lacks the columns {', '.join(sorted(missing))}")
+            return [_typed(path, number, raw) for number, raw in enumerate(reader, start=2)]
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path} is damaged: {error}") from error
+
+
+def _typed(path: Path, number: int, raw: Mapping[str, str | None]) -> Row:
+    row: Row = {name: raw.get(name) or None for name in COLUMNS}
+    try:
+        for name in _WHOLE:
+            row[name] = None if row[name] is None else int(row[name])
+        row["value"] = None if row["value"] is None else float(row["value"])
+    except ValueError as error:
+        raise ResultsError(f"{path}, row {number}: {error}") from error
+    if row["source"] is None or row["epoch"] is None or row["metric"] is None:
+        raise ResultsError(f"{path}, row {number}: needs source, epoch and metric")
+    row["seed"] = 0 if row["seed"] is None else row["seed"]
+    if row["value"] is not None and not math.isfinite(row["value"]):
+        raise ResultsError(f"{path}, row {number}: the value is not a finite number")
+    return row
+
+
+def _view(cell: Cell, rows: list[Row], design: ResultsDesign) -> CellView:
+    measured = [row for row in rows if row["value"] is not None and _is_shown(row)]
+    if measured:
+        state = State.STALE if all(r["status"] == "stale" for r in measured) else State.DONE
+        return CellView(cell, state, None, metrics=_metrics(cell, measured, design), attempt=1)
+    told = next((row for row in rows if row["status"] in ("failed", "suspect")), None)
+    if told is not None:
+        return CellView(cell, State(told["status"]), "eval", detail=told["reason"] or "")
+    detail = next((row["reason"] for row in rows if row["reason"]), "not measured")
+    return CellView(cell, State.IDLE, None, detail=detail)
+
+
+def _is_shown(row: Row) -> bool:
+    return row["status"] in (None, "measured", "stale")
+
+
+def _metrics(cell: Cell, rows: list[Row], design: ResultsDesign) -> dict[str, Measurement]:
+    found: dict[str, Measurement] = {}
+    bystanders = []
+    for row in rows:
+        number = Measurement(row["value"], row["hits"], row["n"])
+        who = row["persona"] or design.target
+        if row["metric"] == "leakage" and who == design.target:
+            found["assistant_leakage"] = number
+        elif row["metric"] == "leakage" and who == cell.source:
+            found["source_rate"] = number
+        elif row["metric"] == "leakage":
+            bystanders.append(Measurement(row["value"], row["hits"], row["n"], who))
+        elif row["metric"] == "cosine" and _is_headline(row, design):
+            found["cosine"] = number
+    if bystanders:
+        found["max_bystander"] = max(bystanders, key=lambda m: (m.value, m.who or ""))
+    return found
+
+
+def _is_headline(row: Row, design: ResultsDesign) -> bool:
+    return all(row[key] == wanted for key, wanted in design.headline_cosine.items())

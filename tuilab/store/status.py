@@ -1,0 +1,65 @@
+"""What ``tuilab status --json`` prints; standard library only, from the cache when current."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from tuilab.store.cache import Cached, is_current, picture, read_cache
+from tuilab.store.engine_file import judge, read_heartbeat
+from tuilab.store.layout import Layout
+from tuilab.store.snapshot import EngineState, EngineView
+
+_ALIVE = frozenset({EngineState.RUNNING, EngineState.PAUSED, EngineState.WAITING})
+
+
+def status(root: Path, now: float | None = None) -> dict[str, Any]:
+    """Return the state of an experiment as plain JSON values.
+
+    Keys: experiment, root, synthetic, read_only, engine, counts (cells by state), cells (source,
+    epoch, seed, state, stage, reason, detail, attempt, metrics), problems. A metric is {value,
+    hits, n} or None when it was not measured. Raises PlanFileError or ResultsError.
+    """
+    moment = time.time() if now is None else now
+    layout = Layout(root)
+    engine = judge(read_heartbeat(layout), moment)
+    cached = read_cache(layout)
+    if cached is None or not is_current(layout, cached) or _is_doubtful(cached, engine):
+        return _read_all(root, moment)
+    return _assemble(root, cached.picture, engine)
+
+
+def _read_all(root: Path, now: float) -> dict[str, Any]:
+    # Imported here: the usual call answers from the cache and needs none of it.
+    from tuilab.store.reader import Reader
+
+    snapshot = Reader(root).poll(now)
+    return _assemble(root, picture(snapshot), snapshot.engine)
+
+
+def _is_doubtful(cached: Cached, engine: EngineView) -> bool:
+    """Without an engine, what was running must be looked at: it may have ended or be lost."""
+    return bool(cached.live) and engine.state not in _ALIVE
+
+
+def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
+    return {
+        "experiment": found["experiment"],
+        "root": str(root),
+        "synthetic": found["synthetic"],
+        "read_only": found["read_only"],
+        "engine": {
+            "state": engine.state.value,
+            "pid": engine.pid,
+            "host": engine.host,
+            "heartbeat_at": engine.heartbeat_at,
+            "note": engine.note,
+            "pause": found["pause"],
+            "workers": engine.workers,
+            "eta_seconds": engine.eta_seconds,
+        },
+        "counts": found["counts"],
+        "cells": found["cells"],
+        "problems": found["problems"],
+    }
