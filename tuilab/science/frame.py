@@ -79,7 +79,9 @@ def _refuse_shape(table: pd.DataFrame, may_be_empty: bool) -> None:
     problems = [
         Problem(0, name, f"column {name!r} is missing") for name in REQUIRED if name not in table
     ]
-    if "value" not in table and not {"hits", "n"} <= set(table.columns):
+    # A table that only lists what is missing or failed has neither, and is a table all the same.
+    valued = "value" in table or "status" in table or {"hits", "n"} <= set(table.columns)
+    if not valued:
         problems.append(Problem(0, "value", "give a value column, or both hits and n"))
     unknown = [str(name) for name in table.columns if name not in COLUMNS]
     problems += [
@@ -123,7 +125,8 @@ def _filled(table: pd.DataFrame, target: str, scale: float) -> pd.DataFrame:
     table["persona"] = table["persona"].mask(is_about_target & table["persona"].isna(), target)
     counted = table["hits"].notna() & (table["n"] > 0).fillna(False)
     share = (table["hits"] / table["n"].mask(table["n"] <= 0)).astype("float64") * scale
-    unset = table["value"].isna() & counted & (table["status"].fillna("measured") == "measured")
+    absent = table["status"].isin(["missing", "failed"]).astype(bool)
+    unset = table["value"].isna() & counted & ~absent
     table["value"] = table["value"].mask(unset, share)
     has_value = table["value"].notna()
     told = pd.Series(np.where(has_value, "measured", "missing"), index=table.index, dtype="string")

@@ -1,0 +1,76 @@
+"""Several seeds: means, spread, n/N, and pairing."""
+
+import pytest
+
+from tests.science.builders import design, leakage_row, trajectory
+from tuilab.science.analysis import Analysis, analyse
+from tuilab.science.classify import Change
+from tuilab.science.frame import measurements
+from tuilab.science.headline import headline
+from tuilab.science.seeds import mean_trajectory, paired, summarise
+
+
+def test_a_summary_counts_planned_seeds_and_averages_measured_ones() -> None:
+    found = summarise([0.2, None, 0.4])
+    assert (found.mean, found.measured, found.planned) == (pytest.approx(0.3), 2, 3)
+    assert found.spread == pytest.approx(0.02**0.5)
+    assert (found.low, found.high) == (0.2, 0.4)
+
+
+def test_nothing_measured_has_no_mean() -> None:
+    found = summarise([None, None])
+    assert (found.mean, found.spread, found.interval, found.measured) == (None, None, None, 0)
+
+
+def test_a_mean_point_is_missing_only_when_every_seed_is() -> None:
+    mean = mean_trajectory([trajectory([0.1, None, None]), trajectory([0.3, 0.5, None])])
+    assert [point.value for point in mean.points] == [pytest.approx(0.2), 0.5, None]
+    assert [point.seeds for point in mean.points] == [2, 1, 0]
+    assert mean.points[2].status == "missing"
+    # Two seeds are two observations, not one pooled binomial.
+    assert mean.points[0].n is None and mean.points[0].hits is None
+
+
+def test_one_seed_is_passed_through_with_its_counts() -> None:
+    run = trajectory([0.1, 0.2])
+    assert mean_trajectory([run]) is run
+
+
+def test_a_change_is_taken_within_seeds() -> None:
+    runs = [trajectory([0.0, 0.2]), trajectory([0.5, 0.7]), trajectory([None, 0.9])]
+    found = paired(runs, 2, 0)
+    assert found.mean == pytest.approx(0.2)
+    assert (found.measured, found.planned) == (2, 3)
+
+
+def three_seeds() -> Analysis:
+    finals = {42: 5, 137: 62, 256: 126}
+    rows = []
+    for seed, hits in finals.items():
+        rows += [
+            leakage_row("villain", 0, 2, seed=seed),
+            leakage_row("villain", 2, hits, seed=seed),
+        ]
+    return analyse(measurements(rows), design(["villain"], (0, 2), tuple(finals)))
+
+
+def test_the_noisy_recipe_of_old_is_mixed_and_its_interval_is_wide() -> None:
+    # 2.5, 31 and 63 % for one source over three seeds.
+    analysis = three_seeds()
+    [row] = headline(analysis)
+    assert row.final == pytest.approx((0.025 + 0.31 + 0.63) / 3)
+    assert (row.seeds, row.seeds_planned) == (3, 3)
+    assert row.net_interval is not None and 0.0 in row.net_interval
+    assert analysis.sources[0].change is Change.MIXED
+    assert row.final_interval is not None and row.final_interval.low == 0.0
+
+
+def test_a_seed_without_its_last_epoch_shows_in_n_of_n() -> None:
+    rows = [
+        leakage_row("villain", 0, 2, seed=1),
+        leakage_row("villain", 2, 50, seed=1),
+        leakage_row("villain", 0, 2, seed=2),
+    ]
+    [row] = headline(analyse(measurements(rows), design(["villain"], (0, 2), (1, 2))))
+    assert (row.seeds, row.seeds_planned) == (1, 2)
+    assert row.missing == ("villain@2#2",)
