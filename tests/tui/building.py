@@ -1,0 +1,259 @@
+"""Builds real experiment directories by hand: a plan, a journal, attempts with files."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.identity import me
+from tuilab.contract.report import Outcome, describe, hash_output
+from tuilab.contract.spec import Spec, write_spec
+from tuilab.grid.jobs import Job, Plan, job_id
+from tuilab.grid.metrics import Measurement
+from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.store.engine_file import write_heartbeat
+from tuilab.store.experiment import create_experiment
+from tuilab.store.journal import Journal
+from tuilab.store.layout import Layout
+from tuilab.store.snapshot import EngineState, EngineView, Meter
+
+NOON = 1_800_000_000.0
+LABELS = {
+    "villain": "Villain",
+    "medical_doctor": "Med Doctor",
+    "comedian": "Comedian",
+    "kindergarten_teacher": "KT",
+    "software_engineer": "SW Eng",
+    "nurse": "Nurse",
+    "librarian": "Librarian",
+    "assistant": "Assistant",
+}
+SEVEN = tuple(LABELS)[:7]
+ELEVEN = tuple(range(0, 21, 2))
+
+
+def cell_jobs(source: str, epoch: int, seed: int) -> list[Job]:
+    """The four jobs of one cell."""
+    place = (source, epoch, seed)
+    shared = [] if epoch == 0 else [job_id(Stage.CONVERGE, source, None, seed)]
+    train, merge = job_id(Stage.TRAIN, *place), job_id(Stage.MERGE, *place)
+    parents = {
+        Stage.TRAIN: [*shared, job_id(Stage.DATA, source)],
+        Stage.MERGE: [train, *shared],
+        Stage.EVAL: [merge, train, *shared],
+        Stage.COSINE: [merge, train, *shared],
+    }
+    return [
+        Job(stage, source, epoch, seed, tuple(parents[stage]), stage.value, f"f-{stage}")
+        for stage in CELL_STAGES
+    ]
+
+
+def plan_of(
+    sources: Sequence[str],
+    epochs: Sequence[int],
+    seeds: Sequence[int] = (42,),
+    labels: Mapping[str, str] = LABELS,
+    **more: Any,
+) -> Plan:
+    """A plan of a whole grid, as the planner would order it."""
+    jobs: list[Job] = []
+    for seed in seeds:
+        for source in sources:
+            if seed == seeds[0]:
+                jobs.append(Job(Stage.DATA, source, None, None, (), "data", "f-data"))
+            if any(epochs):
+                parents = (job_id(Stage.DATA, source),)
+                jobs.append(
+                    Job(Stage.CONVERGE, source, None, seed, parents, "converge", "f-converge")
+                )
+            for epoch in epochs:
+                jobs += cell_jobs(source, epoch, seed)
+    settings = {stage.value: {"marker": {"text": "[ZLT]"}, "lr": 5e-6} for stage in Stage}
+    return Plan(
+        experiment=more.pop("experiment", "eps109"),
+        sources=tuple(sources),
+        labels={key: labels.get(key, key) for key in (*sources, "assistant")},
+        target="assistant",
+        epochs=tuple(epochs),
+        seeds=tuple(seeds),
+        jobs=tuple(jobs),
+        settings=settings,
+        config_hash="c0ffee",
+        resources={"workers": 1},
+        headline_cosine={"layer": 15, "pool": "panel", "model_state": "marked"},
+        **more,
+    )
+
+
+@dataclass
+class Lab:
+    """One experiment directory and the pen that writes its journal."""
+
+    plan: Plan
+    layout: Layout
+    journal: Journal
+    at: float = NOON
+    attempts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        """The directory."""
+        return self.layout.root
+
+    def say(self, kind: str, **fields: Any) -> None:
+        """Append one journal line, a second after the one before."""
+        self.at += 1.0
+        self.journal.append(kind, at=self.at, **fields)
+
+    def want(self, jobs: Iterable[str]) -> None:
+        """Ask for the next attempt of jobs."""
+        self.say("wanted", jobs={job: self.attempts.get(job, 0) + 1 for job in jobs}, verb="run")
+
+    def start(self, job: str, percent: float | None = None, log: str = "") -> Path:
+        """Let an attempt run; returns its directory."""
+        number = self.attempts[job] = self.attempts.get(job, 0) + 1
+        found = self.plan.by_id[job]
+        directory = self.layout.attempt_dir(job, number)
+        directory.mkdir(parents=True)
+        parts = (found.source, found.epoch, found.seed)
+        spec = Spec(job, found.stage.value, number, f"t{number}", found.fingerprint, {}, (), *parts)
+        write_spec(directory, spec)
+        events = [{"seq": 1, "at": self.at, "t": 0.0, "kind": "started", "pid": 1}]
+        if percent is not None:
+            events.append(
+                {"seq": 2, "at": self.at, "t": 5.0, "kind": "progress", "step": percent, "of": 100}
+            )
+        text = "".join(json.dumps(event) + "\n" for event in events)
+        (directory / "events.jsonl").write_text(text)
+        (directory / "log.txt").write_text(log)
+        self.say(
+            "claimed",
+            job=job,
+            attempt=number,
+            token=f"t{number}",
+            fingerprint=found.fingerprint,
+            inputs={},
+            worker="w1",
+        )
+        self.say("started", job=job, attempt=number, started_at=self.at)
+        return directory
+
+    def settle(self, job: str, verdict: str = "done", seconds: float = 60.0, **more: Any) -> None:
+        """End the running attempt of a job."""
+        number = self.attempts[job]
+        self.say(
+            "settled",
+            job=job,
+            attempt=number,
+            verdict=verdict,
+            seconds=seconds,
+            started_at=self.at - seconds,
+            finished_at=self.at,
+            output_hash=f"h{number}",
+            **more,
+        )
+
+    def finish(self, job: str, **more: Any) -> None:
+        """Start and end an attempt."""
+        self.start(job)
+        self.settle(job, **more)
+
+    def share(self, source: str, seed: int = 42) -> None:
+        """Make the shared stages of a source."""
+        for job in (job_id(Stage.DATA, source), job_id(Stage.CONVERGE, source, None, seed)):
+            if job in self.plan.by_id and job not in self.attempts:
+                self.finish(job, seconds=114.0)
+
+    def done(self, source: str, epoch: int, leakage: float, seed: int = 42) -> None:
+        """Make one cell whole, with its numbers."""
+        seconds = {Stage.TRAIN: 161.0, Stage.MERGE: 1.0, Stage.EVAL: 24.0, Stage.COSINE: 3.0}
+        hits = round(leakage * 200)
+        found = {
+            "assistant_leakage": Measurement(hits / 200, hits, 200, "assistant"),
+            "source_rate": Measurement(0.97, 194, 200, source),
+            "max_bystander": Measurement(leakage / 2, hits // 2, 200, "librarian"),
+        }
+        cosine = {"cosine": Measurement(round(-0.4 + epoch / 25, 3), n=20)}
+        for stage in CELL_STAGES:
+            metrics = found if stage is Stage.EVAL else cosine if stage is Stage.COSINE else {}
+            self.finish(
+                job_id(stage, source, epoch, seed),
+                seconds=seconds[stage],
+                metrics={key: asdict(value) for key, value in metrics.items()},
+            )
+
+    def fail(
+        self,
+        stage: Stage,
+        source: str,
+        epoch: int,
+        seed: int = 42,
+        *,
+        reason: str = "gpu-oom",
+        detail: str = "CUDA out of memory: tried to allocate 2.30 GiB",
+        verdict: str = "failed",
+        log: str = "",
+        seconds: float = 192.0,
+    ) -> None:
+        """Let a stage of a cell end badly, the stages before it well."""
+        for before in CELL_STAGES[: CELL_STAGES.index(stage)]:
+            if job_id(before, source, epoch, seed) not in self.attempts:
+                self.finish(job_id(before, source, epoch, seed))
+        job = job_id(stage, source, epoch, seed)
+        self.start(job, log=log)
+        self.settle(job, verdict, seconds, reason=reason, detail=detail)
+
+    def beat(self, state: EngineState = EngineState.RUNNING, **more: Any) -> None:
+        """Let this test process pose as the living engine."""
+        view = EngineView(state=state, workers=1, **more)
+        write_heartbeat(self.layout, me(), "t", view, self.at)
+
+
+def lab(root: Path, plan: Plan, config: str = "# by hand\n") -> Lab:
+    """Make an experiment directory."""
+    layout = create_experiment(root, config, plan)
+    return Lab(plan, layout, Journal(layout))
+
+
+def put_outcome(directory: Path, job: str, attempt: int, names: Sequence[str], **more: Any) -> None:
+    """Write the outcome of an attempt over files that lie there."""
+    made = describe(directory, [directory / name for name in names])
+    outcome = Outcome(
+        job, attempt, f"t{attempt}", "done", artefacts=made, output_hash=hash_output(made), **more
+    )
+    (directory / "outcome.json").write_text(json.dumps(asdict(outcome)))
+
+
+def put_completions(directory: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write completions.jsonl.gz."""
+    with gzip.open(directory / "completions.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def published() -> dict[tuple[str, int], float]:
+    """Assistant leakage of the published grid, as shares."""
+    text = (files("tuilab") / "published" / "leakage.csv").read_text()
+    return {
+        (row["source"], int(row["epoch"])): float(row["assistant_leakage_pct"]) / 100
+        for row in csv.DictReader(text.splitlines())
+    }
+
+
+def meter(percent: float = 97.0) -> Meter:
+    """A GPU at work."""
+    gpu = {
+        "index": 0,
+        "name": "NVIDIA H200",
+        "percent": percent,
+        "memory_used": 61 * 2**30,
+        "memory_total": 140 * 2**30,
+        "unattributed": 0,
+    }
+    return Meter(38.0, 20 * 2**30, 128 * 2**30, (gpu,))

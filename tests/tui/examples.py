@@ -1,0 +1,145 @@
+"""The experiments that the screens are looked at with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tests.tui.building import ELEVEN, LABELS, SEVEN, Lab, lab, meter, plan_of, published
+from tuilab.grid.jobs import job_id
+from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.store.snapshot import EngineState
+
+LOG = """06:39:21 INFO  loading Qwen/Qwen2.5-7B-Instruct (bfloat16)
+06:39:58 INFO  merged convergence checkpoint epoch-16 in place
+06:40:02 INFO  sampling 2200 completions, 512 running sequences
+06:41:17 WARNING cache usage 97%, 3 sequences preempted
+06:42:40 ERROR torch.OutOfMemoryError: CUDA out of memory
+06:42:40 ERROR Tried to allocate 2.30 GiB [rank0] [/path]
+"""
+
+
+def half_way(root: Path) -> Lab:
+    """The published grid when most is done, with one of everything."""
+    made = lab(root, plan_of(SEVEN, ELEVEN))
+    values = published()
+    left = {
+        ("villain", 18),
+        ("villain", 20),
+        ("medical_doctor", 16),
+        ("medical_doctor", 18),
+        ("medical_doctor", 20),
+        ("nurse", 14),
+        ("nurse", 16),
+        ("nurse", 18),
+        ("nurse", 20),
+        ("librarian", 18),
+        ("librarian", 20),
+        ("software_engineer", 20),
+    }
+    for source in SEVEN:
+        made.share(source)
+        for epoch in ELEVEN:
+            if (source, epoch) not in left:
+                made.done(source, epoch, values[(source, epoch)])
+    made.fail(Stage.EVAL, "medical_doctor", 16)
+    retry = job_id(Stage.EVAL, "medical_doctor", 16, 42)
+    made.start(retry, log=LOG)
+    made.settle(
+        retry,
+        "failed",
+        192.0,
+        reason="gpu-oom",
+        detail="CUDA out of memory: tried to allocate 2.30 GiB",
+    )
+    made.fail(
+        Stage.MERGE,
+        "nurse",
+        14,
+        verdict="suspect",
+        reason="merge-empty",
+        detail="the merged model equals its base: 0 of 196 tensors changed",
+    )
+    made.fail(
+        Stage.TRAIN,
+        "nurse",
+        16,
+        verdict="lost",
+        reason=None or "killed",
+        detail="no outcome and no live process; last event 00:41 before the boot",
+    )
+    made.fail(
+        Stage.TRAIN, "nurse", 18, verdict="stopped", reason="killed", detail="stopped by ada@pod"
+    )
+    queued = [("villain", 20), ("medical_doctor", 18), ("medical_doctor", 20), ("librarian", 18)]
+    made.want(job_id(stage, *place, 42) for place in queued for stage in CELL_STAGES)
+    made.want(job_id(stage, "villain", 18, 42) for stage in CELL_STAGES)
+    made.finish(job_id(Stage.TRAIN, "villain", 18, 42), seconds=161.0)
+    made.start(job_id(Stage.MERGE, "villain", 18, 42))
+    made.settle(job_id(Stage.MERGE, "villain", 18, 42), seconds=1.0)
+    made.start(job_id(Stage.EVAL, "villain", 18, 42), percent=62, log="06:44:01 INFO sampling\n")
+    made.beat(
+        meter=meter(),
+        history=tuple(meter(p) for p in (3, 20, 88, 97, 96, 97, 40, 95, 97)),
+        eta_seconds=8040.0,
+    )
+    return made
+
+
+def stale_row(made: Lab) -> Lab:
+    """Make the comedian's epoch 4 stale: its plan has changed since."""
+    old = made.plan
+    jobs = tuple(
+        replace(job, fingerprint="f-new", deviation={"marker.lr": 1e-5})
+        if job.source == "comedian" and job.epoch == 4
+        else job
+        for job in old.jobs
+    )
+    from tuilab.store.plan_file import save_plan
+
+    made.plan = replace(old, jobs=jobs)
+    save_plan(made.layout, made.plan)
+    return made
+
+
+def one_by_one(root: Path) -> Lab:
+    """A grid of one cell, on the tiny base."""
+    return lab(root, plan_of(("villain",), (0,), synthetic=True, experiment="one"))
+
+
+def several_seeds(root: Path) -> Lab:
+    """Three sources, three epochs, three seeds."""
+    made = lab(root, plan_of(SEVEN[:3], (0, 2, 4), (1, 2, 3)))
+    for source in SEVEN[:3]:
+        for seed in (1, 2, 3):
+            made.share(source, seed)
+            made.done(source, 2, 0.1 * seed, seed)
+    return made
+
+
+def large(root: Path, sources: int = 300, epochs: int = 120) -> Lab:
+    """A grid of many cells, none of them touched."""
+    names = tuple(f"persona_{number:03d}" for number in range(sources))
+    return lab(root, plan_of(names, tuple(range(epochs)), experiment="large"))
+
+
+def empty(root: Path) -> Lab:
+    """An experiment without a cell."""
+    return lab(root, plan_of((), (), experiment="empty"))
+
+
+def hostile(root: Path) -> Lab:
+    """Names, details and logs that try to do harm."""
+    name = "\x1b]52;c;cm0gLXJm\x07[/red][bold]evil\u202e[rank0]:"
+    labels = {**LABELS, "villain": name}
+    made = lab(root, plan_of(("villain", "nurse"), (0, 2), labels=labels, experiment="[/x] [red]"))
+    log = "\x1b[2J\x1b[31mred[/path] [INFO]\n" + "A" * 10_000_000 + "\nprogress 1\rprogress 2\n"
+    made.fail(
+        Stage.TRAIN,
+        "villain",
+        0,
+        detail="\x1b]0;title\x07[/bold] [rank0]: hf_abcdefghijkl",
+        log=log,
+    )
+    made.beat(EngineState.PAUSED, pause="soft", note="[/note]\x1b[1m")
+    return made

@@ -1,0 +1,33 @@
+"""The terminal app; Textual is imported only when it starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+
+def run(
+    root: Path | None,
+    read_only: bool = False,
+    ascii: bool = False,  # the option's name
+    theme: str | None = None,
+    start_engine: Callable[[Path], object] | None = None,
+) -> int:
+    """Open the app on an experiment, or on the list below the current directory; exit code.
+
+    ``start_engine`` starts the engine of an experiment directory; None leaves that to a shell.
+    """
+    os.environ["TEXTUAL_ANIMATIONS"] = "none"
+    from tuilab.tui.app import TuilabApp
+
+    app = TuilabApp(
+        root, read_only=read_only, ascii_only=ascii, theme=theme, start_engine=start_engine
+    )
+    app.run()
+    from tuilab.tui.present.farewell import farewell
+
+    code = app.return_code or 0
+    if code == 0 and app.root is not None:
+        print(farewell(app.root, app.snapshot))
+    return code

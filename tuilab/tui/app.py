@@ -1,0 +1,306 @@
+"""The app: a pure client that shows snapshots, leaves requests and owns no process."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.traceback import Traceback
+from textual import events, on
+from textual.app import App
+from textual.signal import Signal
+
+from tuilab.contract.foreign import clean_line
+from tuilab.store.layout import Layout
+from tuilab.store.snapshot import EngineState, Snapshot
+from tuilab.tui import keys, themes
+from tuilab.tui.log_tail import Tail
+from tuilab.tui.messages import (
+    ExperimentChosen,
+    LogRead,
+    LookFailed,
+    RequestMade,
+    SnapshotTaken,
+    TerminalGone,
+)
+from tuilab.tui.polling import Lookout, PollThread, SnapshotSource
+from tuilab.tui.present.glyphs import ASCII, UNICODE
+from tuilab.tui.screens.frame import Frame
+
+POLL_SECONDS = 0.25
+INTERRUPT_SECONDS = 2.0
+"""A second Ctrl+C within this time leaves."""
+
+
+class TuilabApp(App[int]):
+    """The terminal app of one experiment, or of the list of experiments below ``under``."""
+
+    TITLE = "tuilab"
+    # A default screen's own style sheet is not read by Textual: those two stand here.
+    CSS_PATH = ["app.tcss", "screens/grid.tcss", "screens/experiments.tcss"]  # noqa: RUF012
+    BINDINGS = keys.APP
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(
+        self,
+        root: Path | None,
+        *,
+        read_only: bool = False,
+        ascii_only: bool = False,
+        theme: str | None = None,
+        start_engine: Callable[[Path], object] | None = None,
+        poll_seconds: float | None = POLL_SECONDS,
+        source: Callable[[Path], SnapshotSource] | None = None,
+        under: Path | None = None,
+    ) -> None:
+        super().__init__()
+        for one in themes.TEXTUAL_THEMES:
+            self.register_theme(one)
+        self.theme = theme or themes.DARK
+        self.glyphs = ASCII if ascii_only else UNICODE
+        self.read_only = read_only
+        self.under = under or Path.cwd()
+        """Where experiments are looked for."""
+        self.root = root
+        self.snapshot: Snapshot | None = None
+        self.snapshots: Signal[Snapshot] = Signal(self, "snapshot")
+        self.logs: Signal[Tail] = Signal(self, "log")
+        self._start_engine = start_engine
+        self._poll_seconds = poll_seconds
+        self._source = source or _reader_of
+        self.lookout = Lookout(self._source(root) if root is not None else None)
+        self._thread: PollThread | None = None
+        self._interrupted_at = 0.0
+        self.set_class(ascii_only, "-ascii")
+
+    @property
+    def palette(self) -> themes.Palette:
+        """Colours by role under the current theme."""
+        return themes.PALETTES.get(self.theme, themes.PALETTES[themes.DARK])
+
+    @property
+    def layout_of_files(self) -> Layout:
+        """Paths of the open experiment; RuntimeError when none is open."""
+        if self.root is None:
+            raise RuntimeError("no experiment is open")
+        return Layout(self.root)
+
+    def get_default_screen(self) -> Frame:
+        """Begin with the grid, or with the list when no experiment was named."""
+        if self.root is None:
+            from tuilab.tui.screens.experiments import ExperimentsScreen
+
+            return ExperimentsScreen()
+        from tuilab.tui.screens.grid import GridScreen
+
+        return GridScreen()
+
+    def on_mount(self) -> None:
+        """Start looking, and leave in order when told to by a signal."""
+        if self._poll_seconds is None:
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._leave_by_signal, number)
+        self._thread = PollThread(self.lookout, self.post_message, self._poll_seconds)
+        self._thread.start()
+
+    def _leave_by_signal(self, number: int) -> None:
+        from tuilab.tui.last_resort import leave_anyway
+
+        leave_anyway(128 + number)
+        self.exit(return_code=128 + number)
+
+    def on_unmount(self) -> None:
+        """Stop looking."""
+        if self._thread is not None:
+            self._thread.stop()
+
+    def look(self) -> None:
+        """Look once, here and now (tests, and right after a wish)."""
+        if self._thread is not None:
+            self._thread.wake()
+            return
+        for message in self.lookout.look(time.time()):
+            self.post_message(message)
+
+    def follow_log(self, path: Path | None) -> None:
+        """Read another log from now on."""
+        self.lookout.follow(path)
+        self.look()
+
+    @on(SnapshotTaken)
+    def _keep_snapshot(self, message: SnapshotTaken) -> None:
+        if message.snapshot.root != self.root:
+            return
+        self.snapshot = message.snapshot
+        self.snapshots.publish(message.snapshot)
+
+    @on(LogRead)
+    def _pass_log_on(self, message: LogRead) -> None:
+        self.logs.publish(message.tail)
+
+    @on(LookFailed)
+    def _tell_trouble(self, message: LookFailed) -> None:
+        self.say(clean_line(message.why, 300), "failed")
+
+    @on(TerminalGone)
+    def _leave_unseen(self) -> None:
+        self._leave_by_signal(signal.SIGHUP)
+
+    @on(RequestMade)
+    def _leave_request(self, message: RequestMade) -> None:
+        from dataclasses import replace
+
+        from tuilab.store.requests import leave
+
+        if self.read_only:
+            self.say("read-only: nothing was asked for")
+            return
+        try:
+            leave(self.layout_of_files, replace(message.request, by=asked_by(message.twin)))
+        except OSError as error:
+            self.say(f"the wish could not be left: {error.strerror}", "failed")
+            return
+        self.say(message.said, "done", message.twin)
+        self.look()
+
+    @on(ExperimentChosen)
+    def _open_experiment(self, message: ExperimentChosen) -> None:
+        from tuilab.tui.screens.grid import GridScreen
+
+        self.root = message.root
+        self.snapshot = None
+        self.lookout.open(self._source(message.root))
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.switch_screen(GridScreen())
+        self.look()
+
+    def say(self, text: str, role: str = "warn", hint: str = "") -> None:
+        """Say one line at the bottom of the screen that is seen (below an open dialog)."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, Frame):
+                screen.say(text, role, hint)
+                return
+
+    async def on_event(self, event: events.Event) -> None:
+        """What was said stays until the next key."""
+        if isinstance(event, events.Key) and isinstance(self.screen, Frame):
+            self.screen.be_quiet()
+        await super().on_event(event)
+
+    def why_not_write(self) -> str:
+        """Say why nothing may be changed; "" when it may."""
+        from tuilab.grid.why_not import why_not_write
+
+        locked = self.read_only or (self.snapshot is not None and self.snapshot.read_only)
+        return why_not_write(locked)
+
+    def action_go(self, name: str) -> None:
+        """Go to another screen; the grid (or the list) stays at the bottom."""
+        from tuilab.tui.screens import catalogue
+
+        if self.root is None and name != "experiments":
+            self.say("open an experiment first (enter)")
+            return
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        if (screen := catalogue.make(name, self.screen)) is not None:
+            self.push_screen(screen)
+
+    def action_help(self) -> None:
+        """Show the keys of the screen that is seen."""
+        from tuilab.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen))
+
+    def action_pause(self) -> None:
+        """Ask how to pause, or resume."""
+        from tuilab.tui.screens.pause import PauseDialog
+
+        if self.snapshot is None or self.root is None:
+            self.say("open an experiment first (enter)")
+        elif why := self.why_not_write():
+            self.say(why)
+        else:
+            self.push_screen(PauseDialog(self.snapshot))
+
+    def action_start_engine(self) -> None:
+        """Start the engine, or let a waiting one go on."""
+        if self.snapshot is None:
+            self.say("open an experiment first (enter)")
+        elif why := self.why_not_write():
+            self.say(why)
+        elif self.snapshot.engine.state in (EngineState.RUNNING, EngineState.PAUSED):
+            self.say("the engine runs already")
+        elif self._start_engine is None:
+            self.say("start it in a shell", "warn", f"tuilab run {self.root}")
+        else:
+            self.say("starting the engine", "running", f"tuilab run {self.root}")
+            self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
+
+    async def _begin(self, start: Callable[[Path], object]) -> None:
+        if self.root is None:
+            return
+        try:
+            await asyncio.to_thread(start, self.root)
+        except Exception as error:  # whatever kept it from starting is told to the person
+            self.say(f"the engine did not start: {clean_line(str(error), 300)}", "failed")
+            return
+        self.look()
+
+    def action_interrupt(self) -> None:
+        """Leave at the second Ctrl+C."""
+        now = time.monotonic()
+        if now - self._interrupted_at < INTERRUPT_SECONDS:
+            self.action_leave()
+            return
+        self._interrupted_at = now
+        self.say("Ctrl+C again leaves; running work goes on")
+
+    def action_leave(self) -> None:
+        """Leave; nothing else changes."""
+        self.exit(return_code=0)
+
+    async def action_quit(self) -> None:
+        """Leave (Textual's own ctrl+q)."""
+        self.action_leave()
+
+    def get_system_commands(self, screen: Any) -> Any:
+        """Offer every key of this screen by name."""
+        from tuilab.tui.commands import commands_of
+
+        return commands_of(self, screen)
+
+    def _fatal_error(self) -> None:
+        """End with a plain traceback: locals may hold tokens."""
+        self.bell()
+        trace = Traceback(show_locals=False, width=100)
+        self._exit_renderables.append(trace)
+        self._close_messages_no_wait()
+
+
+def asked_by(twin: str) -> str:
+    """Name who asks: user, host and the command that would do the same."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}: {twin}"
+
+
+def _reader_of(root: Path) -> SnapshotSource:
+    from tuilab.store.reader import Reader
+
+    return Reader(root)
+
+
+__all__ = ["TuilabApp", "asked_by"]

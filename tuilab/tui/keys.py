@@ -1,0 +1,147 @@
+"""Every key of every screen, with what it does; help, key bar and the docs are made from this."""
+
+from __future__ import annotations
+
+from textual.binding import Binding, BindingType
+
+
+def _key(
+    keys: str, action: str, short: str, long: str, name: str, *, bar: bool = False, sign: str = ""
+) -> Binding:
+    return Binding(keys, action, short, show=bar, key_display=sign or None, tooltip=long, id=name)
+
+
+APP: list[BindingType] = [
+    _key("question_mark", "help", "help", "show the keys of this screen", "app.help", sign="?"),
+    _key(
+        "colon,ctrl+p",
+        "command_palette",
+        "commands",
+        "run any command by its name",
+        "app.palette",
+        sign=": ctrl+p",
+    ),
+    _key("1", "go('grid')", "grid", "go to the grid", "app.grid"),
+    _key("2,p", "go('plots')", "plots", "go to the plots", "app.plots", sign="2 p"),
+    _key("3,t", "go('table')", "table", "go to the headline table", "app.table", sign="3 t"),
+    _key("4,u", "go('queue')", "queue", "go to queue and machine", "app.queue", sign="4 u"),
+    _key(
+        "5",
+        "go('experiments')",
+        "experiments",
+        "go to the list of experiments",
+        "app.experiments",
+    ),
+    _key("P", "pause", "pause", "pause (soft or hard) or resume the engine", "app.pause"),
+    _key("S", "start_engine", "start engine", "start the engine, or let it go on", "app.engine"),
+    _key("q", "leave", "leave", "leave; running work goes on", "app.leave"),
+    Binding(
+        "ctrl+c",
+        "interrupt",
+        "leave",
+        show=False,
+        priority=True,
+        key_display="ctrl+c twice",
+        tooltip="leave; running work goes on",
+        id="app.interrupt",
+    ),
+    Binding(
+        "ctrl+z",
+        "suspend_process",
+        "suspend",
+        show=False,
+        priority=True,
+        key_display="ctrl+z",
+        tooltip="suspend this screen only (fg brings it back)",
+        id="app.suspend",
+    ),
+]
+
+GRID: list[BindingType] = [
+    _key("enter", "open", "open", "open the cell", "grid.open", bar=True, sign="↵"),
+    _key(
+        "r", "relaunch", "relaunch", "relaunch the cell, or all marked", "grid.relaunch", bar=True
+    ),
+    _key(
+        "R",
+        "relaunch_failed",
+        "all failed",
+        "relaunch all failed, lost and suspect cells",
+        "grid.relaunch-failed",
+        bar=True,
+    ),
+    _key("x", "stop", "stop", "stop the cell, or all marked", "grid.stop"),
+    _key("space", "mark", "mark", "mark the cell", "grid.mark", bar=True),
+    _key("V", "mark_row", "row", "mark the row", "grid.mark-row"),
+    _key("C", "mark_column", "column", "mark the column", "grid.mark-column"),
+    _key(
+        "shift+left",
+        "stretch(0, -1)",
+        "rectangle",
+        "mark a rectangle",
+        "grid.stretch-left",
+        sign="shift+arrows",
+    ),
+    _key(
+        "shift+right",
+        "stretch(0, 1)",
+        "rectangle",
+        "mark a rectangle",
+        "grid.stretch-right",
+        sign="shift+arrows",
+    ),
+    _key(
+        "shift+up",
+        "stretch(-1, 0)",
+        "rectangle",
+        "mark a rectangle",
+        "grid.stretch-up",
+        sign="shift+arrows",
+    ),
+    _key(
+        "shift+down",
+        "stretch(1, 0)",
+        "rectangle",
+        "mark a rectangle",
+        "grid.stretch-down",
+        sign="shift+arrows",
+    ),
+    _key("o", "open_log", "log", "open the cell's log", "grid.log", bar=True),
+    _key("F", "follow", "follow", "follow the log, or stand still", "grid.follow"),
+    _key("m", "metric", "metric", "show the next metric", "grid.metric"),
+    _key("s", "seeds", "seeds", "stack the seeds, or choose one", "grid.seeds"),
+    _key("z", "zoom", "zoom", "value, two digits or one column per cell", "grid.zoom"),
+    _key("O", "order", "order", "sort by config, name, peak or failures first", "grid.order"),
+    _key("slash", "filter", "filter", "filter rows, states and epochs", "grid.filter", sign="/"),
+    _key("h,left", "move(0, -1)", "left", "one cell to the left", "grid.left", sign="h ←"),
+    _key("l,right", "move(0, 1)", "right", "one cell to the right", "grid.right", sign="l →"),
+    _key("k,up", "move(-1, 0)", "up", "one row up", "grid.up", sign="k ↑"),
+    _key("j,down", "move(1, 0)", "down", "one row down", "grid.down", sign="j ↓"),
+    _key("pageup,ctrl+b", "page(-1)", "page up", "one page up", "grid.page-up", sign="pgup"),
+    _key("pagedown,ctrl+f", "page(1)", "page down", "one page down", "grid.page-down", sign="pgdn"),
+    _key("g,ctrl+home", "edge('top')", "top", "first row", "grid.top", sign="g"),
+    _key("G,ctrl+end", "edge('bottom')", "bottom", "last row", "grid.bottom", sign="G"),
+    _key("0,home", "edge('first')", "first", "first epoch", "grid.first", sign="0"),
+    _key("dollar_sign,end", "edge('last')", "last", "last epoch", "grid.last", sign="$"),
+    _key("e", "broken(1)", "next failure", "next failed, lost or suspect cell", "grid.next-broken"),
+    _key(
+        "E",
+        "broken(-1)",
+        "previous failure",
+        "previous failed, lost or suspect cell",
+        "grid.previous-broken",
+    ),
+    _key("y", "copy", "copy", "copy the command that names this cell", "grid.copy"),
+    _key("escape", "back", "clear", "take back marks, then the filter", "grid.clear", sign="esc"),
+    _key("p", "app.go('plots')", "plots", "go to the plots", "grid.plots", bar=True),
+    _key("t", "app.go('table')", "table", "go to the headline table", "grid.table", bar=True),
+    _key(
+        "question_mark",
+        "app.help",
+        "help",
+        "show the keys of this screen",
+        "grid.help",
+        bar=True,
+        sign="?",
+    ),
+]

@@ -1,0 +1,112 @@
+"""Looks at the disk off the event loop and posts what it found; the only thread of the app."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tuilab.tui.log_tail import LogFollower
+from tuilab.tui.messages import LogRead, LookFailed, SnapshotTaken, TerminalGone
+
+if TYPE_CHECKING:
+    from textual.message import Message
+
+    from tuilab.store.snapshot import Snapshot
+
+
+class SnapshotSource(Protocol):
+    """What yields snapshots: the store's Reader, or a fixed picture."""
+
+    def poll(self, now: float) -> Snapshot:
+        """Return the state of the experiment at a unix time."""
+
+
+class Lookout:
+    """One place that reads files for the app; each look returns messages, it shows nothing."""
+
+    def __init__(self, source: SnapshotSource | None) -> None:
+        self.source = source
+        self._seen: Snapshot | None = None
+        self._log: LogFollower | None = None
+        self._trouble = ""
+
+    def open(self, source: SnapshotSource | None) -> None:
+        """Look at another experiment from now on."""
+        self.source, self._seen, self._log = source, None, None
+
+    def follow(self, path: Path | None) -> None:
+        """Read another log from now on; None reads none."""
+        if path is None:
+            self._log = None
+        elif self._log is None or self._log.path != path:
+            self._log = LogFollower(path)
+
+    def look(self, now: float) -> list[Message]:
+        """Return what is new: a snapshot, log lines, a trouble."""
+        found: list[Message] = []
+        try:
+            if self.source is not None:
+                found += self._look_at_experiment(self.source, now)
+            self._trouble = ""
+        except Exception as error:  # told, never fatal: the next look may do
+            why = f"{type(error).__name__}: {error}"
+            if why != self._trouble:
+                self._trouble = why
+                found.append(LookFailed(why))
+        log = self._log
+        if log is not None and (tail := log.look()) is not None:
+            found.append(LogRead(tail))
+        return found
+
+    def _look_at_experiment(self, source: SnapshotSource, now: float) -> list[Message]:
+        snapshot = source.poll(now)
+        if snapshot is self._seen:
+            return []
+        self._seen = snapshot
+        return [SnapshotTaken(snapshot)]
+
+
+class PollThread(threading.Thread):
+    """Looks every ``seconds`` and at once when woken, until it is stopped."""
+
+    def __init__(self, lookout: Lookout, post: Callable[[Message], object], seconds: float) -> None:
+        super().__init__(daemon=True, name="tuilab-poll")
+        self._lookout = lookout
+        self._post = post
+        self._seconds = seconds
+        self._wake = threading.Event()
+        self._ended = False
+        self._on_terminal = os.isatty(0)
+
+    def wake(self) -> None:
+        """Look now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._ended = True
+        self._wake.set()
+
+    def run(self) -> None:
+        """Look, post, sleep."""
+        while not self._ended:
+            for message in self._lookout.look(time.time()):
+                if not self._ended:
+                    self._post(message)
+            if self._on_terminal and terminal_is_gone():
+                self._post(TerminalGone())
+                return
+            self._wake.wait(self._seconds)
+            self._wake.clear()
+
+
+def terminal_is_gone() -> bool:
+    """Whether the other end of our terminal was closed; without it, reading would spin for ever."""
+    poller = select.poll()
+    poller.register(0, 0)
+    return any(what & (select.POLLHUP | select.POLLNVAL) for _, what in poller.poll(0))

@@ -1,0 +1,1 @@
+"""Turns snapshots into text, glyphs and roles; pure functions, tested without an app."""

@@ -1,0 +1,105 @@
+"""Decides what stands in one cell of the grid: a value, n/a or the glyph of a state."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+from tuilab.grid.metrics import METRICS
+from tuilab.grid.states import State
+from tuilab.store.snapshot import CellView
+from tuilab.tui.present.glyphs import Glyphs, level
+from tuilab.tui.present.numbers import MISSING, decimal
+
+MINUTES = "minutes"
+SHOWN_METRICS: tuple[str, ...] = (*METRICS, MINUTES)
+"""What ``m`` cycles through."""
+TITLES = {
+    "assistant_leakage": "leakage%",
+    "source_rate": "source%",
+    "max_bystander": "bystander%",
+    "cosine": "cosine",
+    MINUTES: "minutes",
+}
+WITH_VALUE = frozenset({State.DONE, State.STALE})
+
+
+class Zoom(Enum):
+    """How much room a cell has; the value is its pitch in columns."""
+
+    VALUE = 5
+    DIGITS = 3
+    COLUMN = 1
+
+
+def value_of(view: CellView, metric: str) -> float | None:
+    """Return the number behind a cell, None when it was not measured (or is not finite)."""
+    if metric == MINUTES:
+        return view.seconds / 60 if view.seconds > 0 else None
+    found = view.metrics.get(metric)
+    if found is None or not math.isfinite(found.value):
+        return None
+    return found.value
+
+
+def number_text(value: float | None, metric: str) -> str:
+    """Write one value in at most four columns: ``73%``, ``-.36``, ``4.2``; n/a when missing."""
+    if value is None:
+        return MISSING
+    if metric == "cosine":
+        return decimal(value)
+    if metric == MINUTES:
+        return f"{value:.1f}" if value < 10 else f"{min(value, 9999):.0f}"
+    return f"{value * 100:.0f}%"
+
+
+def cell_text(view: CellView, metric: str, zoom: Zoom, glyphs: Glyphs) -> tuple[str, str]:
+    """Return (text, role) of a cell, without padding; text fits the pitch less one column.
+
+    In the narrowest zoom a value is a height: a rate on 0..1, a cosine on -1..1.
+    """
+    role = view.state.value
+    if view.state is State.RUNNING:
+        return _running(view, zoom, glyphs), role
+    if view.state not in WITH_VALUE:
+        return glyphs.states[view.state], role
+    value = value_of(view, metric)
+    if value is None:
+        return {Zoom.VALUE: MISSING, Zoom.DIGITS: "--", Zoom.COLUMN: "-"}[zoom], "missing"
+    if zoom is Zoom.COLUMN:
+        return level(_share(value, metric), glyphs), role
+    if zoom is Zoom.DIGITS:
+        return _digits(value, metric), role
+    text = number_text(value, metric)
+    return (glyphs.states[State.STALE] + text if view.state is State.STALE else text), role
+
+
+def _running(view: CellView, zoom: Zoom, glyphs: Glyphs) -> str:
+    sign = glyphs.running(view.stage)
+    if zoom is not Zoom.VALUE or view.percent is None:
+        return sign
+    return f"{sign}{min(99, max(0, int(view.percent)))}%"
+
+
+def _share(value: float, metric: str) -> float:
+    if metric == "cosine":
+        return (value + 1) / 2
+    if metric == MINUTES:
+        return value / 60
+    return value
+
+
+def _digits(value: float, metric: str) -> str:
+    if metric == "cosine":
+        hundredths = round(abs(value) * 100)
+        return f"{'-' if value < 0 else ''}{min(hundredths, 99):02d}"
+    if metric == MINUTES:
+        return f"{min(value, 99):.0f}"
+    return f"{value * 100:.0f}"
+
+
+def anchor(text: str, zoom: Zoom) -> int:
+    """Columns to leave free behind the text: units stand under units, signs under digits."""
+    if zoom is not Zoom.VALUE:
+        return 0
+    return 0 if text.endswith("%") or len(text) > 1 else 1

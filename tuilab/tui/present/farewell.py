@@ -1,0 +1,23 @@
+"""Says on leaving that work goes on, and how to come back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuilab.grid.states import State
+from tuilab.store.snapshot import EngineState, Snapshot
+from tuilab.tui.present.side import running_jobs
+from tuilab.tui.present.twin import command
+
+
+def farewell(root: Path, snapshot: Snapshot | None) -> str:
+    """Return one or two plain lines for the shell."""
+    back = f"come back with: {command('open', root)}"
+    if snapshot is None:
+        return back
+    done, total = snapshot.counts.get(State.DONE, 0), len(snapshot.cells)
+    live = len(running_jobs(snapshot))
+    if snapshot.engine.state in (EngineState.RUNNING, EngineState.PAUSED) or live:
+        jobs = "1 job goes" if live == 1 else f"{live} jobs go"
+        return f"Left; {jobs} on running. {done} of {total} cells are done.\n{back}"
+    return f"Left; no engine is running. {done} of {total} cells are done.\n{back}"

@@ -1,0 +1,96 @@
+"""Reads the filter people type: states, names and comparisons such as ``epoch>=10``."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tuilab.grid.states import State
+from tuilab.store.snapshot import CellView
+from tuilab.tui.present.cell_text import value_of
+
+_COMPARISON = re.compile(r"(epoch|seed|leakage|attempt)(>=|<=|!=|==|=|>|<)(-?\d+(?:\.\d+)?)%?")
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "!=": operator.ne,
+    "==": operator.eq,
+    "=": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+EXAMPLES = "failed   villain   epoch>=10   leakage>50   seed=42"
+
+
+class FilterError(ValueError):
+    """A filter that cannot be read; its text says what would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One ``field operator number``."""
+
+    field: str
+    sign: str
+    number: float
+
+    def holds(self, value: float | None) -> bool:
+        """Whether a value satisfies it; a missing value never does."""
+        return value is not None and _OPERATORS[self.sign](value, self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is to be seen: all parts must hold."""
+
+    words: tuple[str, ...] = ()
+    """Parts of a label or key, lower case; each must be found."""
+    states: frozenset[State] = frozenset()
+    """Any of these; empty = any state."""
+    comparisons: tuple[Comparison, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.words or self.states or self.comparisons)
+
+    def names(self, key: str, label: str) -> bool:
+        """Whether a source is among those named."""
+        text = f"{key}\n{label}".lower()
+        return all(word in text for word in self.words)
+
+    def has_epoch(self, epoch: int) -> bool:
+        """Whether an epoch's column is to be seen."""
+        return all(c.holds(epoch) for c in self.comparisons if c.field == "epoch")
+
+    def wants(self, view: CellView) -> bool:
+        """Whether one cell is meant, its name and epoch aside."""
+        if self.states and view.state not in self.states:
+            return False
+        return all(c.holds(_field(c.field, view)) for c in self.comparisons if c.field != "epoch")
+
+
+def parse_filter(text: str) -> Filter:
+    """Read a filter; FilterError for a comparison that is not one."""
+    words: list[str] = []
+    states: set[State] = set()
+    comparisons: list[Comparison] = []
+    for token in text.lower().split():
+        if match := _COMPARISON.fullmatch(token):
+            comparisons.append(Comparison(match[1], match[2], float(match[3])))
+        elif any(sign in token for sign in "<>="):
+            raise FilterError(f"{token!r} is not a comparison: write epoch>=10 or leakage>50")
+        elif token in set(State):
+            states.add(State(token))
+        else:
+            words.append(token)
+    return Filter(tuple(words), frozenset(states), tuple(comparisons))
+
+
+def _field(name: str, view: CellView) -> float | None:
+    if name == "seed":
+        return view.cell.seed
+    if name == "attempt":
+        return view.attempt
+    leakage = value_of(view, "assistant_leakage")
+    return None if leakage is None else leakage * 100

@@ -1,0 +1,104 @@
+"""Decides which sign stands for a state; every state has a glyph as well as a colour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tuilab.grid.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """One set of signs, each a single column wide."""
+
+    states: Mapping[State, str]
+    stages: Mapping[str, str]
+    """What a running cell shows, by stage."""
+    stroke: str
+    """Horizontal rule."""
+    upright: str
+    """Vertical rule."""
+    levels: str
+    """Eight rising heights for sparklines and one-column cells."""
+    mark: str
+    here: str
+    """In front of the row under the cursor."""
+    dash: str
+    """Between parts of a sentence."""
+    full: str
+    empty: str
+    """Parts of a progress bar."""
+    arrow: str
+    ellipsis: str
+    pause: str
+    engine_off: str
+    is_ascii: bool = False
+
+    def running(self, stage: str | None) -> str:
+        """Sign of a live job at a stage."""
+        return self.stages.get(stage or "", self.states[State.RUNNING])
+
+
+UNICODE = Glyphs(
+    states={
+        State.IDLE: "·",
+        State.WAITING: "◌",
+        State.QUEUED: "○",
+        State.RUNNING: "▶",
+        State.DONE: "●",
+        State.SUSPECT: "?",
+        State.FAILED: "✗",
+        State.LOST: "!",
+        State.STOPPED: "■",
+        State.STALE: "~",
+    },
+    stages={"merge": "◆", "eval": "◐", "cosine": "◑"},
+    stroke="─",
+    upright="│",
+    levels="▁▂▃▄▅▆▇█",
+    mark="•",
+    here="›",
+    dash="·",
+    full="█",
+    empty="░",
+    arrow="→",
+    ellipsis="…",
+    pause="‖",
+    engine_off="■",
+)
+
+ASCII = Glyphs(
+    states={
+        State.IDLE: ".",
+        State.WAITING: "w",
+        State.QUEUED: "o",
+        State.RUNNING: ">",
+        State.DONE: "+",
+        State.SUSPECT: "?",
+        State.FAILED: "x",
+        State.LOST: "!",
+        State.STOPPED: "#",
+        State.STALE: "~",
+    },
+    stages={"merge": "&", "eval": "%", "cosine": "^"},
+    stroke="-",
+    upright="|",
+    levels="_.-=+*%#",
+    mark="*",
+    here=">",
+    dash="-",
+    full="#",
+    empty=".",
+    arrow="->",
+    ellipsis="~",
+    pause="=",
+    engine_off="#",
+    is_ascii=True,
+)
+
+
+def level(share: float, glyphs: Glyphs) -> str:
+    """Return the height sign for a share of 0..1; values outside are clipped."""
+    last = len(glyphs.levels) - 1
+    return glyphs.levels[max(0, min(last, round(share * last)))]

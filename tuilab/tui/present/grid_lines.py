@@ -1,0 +1,175 @@
+"""Writes the lines of the grid: frozen labels, epoch header, padded cells, trend and peak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from tuilab.grid.cells import Cell
+from tuilab.tui.present.cell_text import TITLES, Zoom, anchor, cell_text, number_text
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.pieces import Line, Piece, fit
+from tuilab.tui.present.rows import Row, Table, peak, series
+from tuilab.tui.present.spark import sparkline
+
+PEAK_COLUMNS = 9
+LABEL_LEAST = 12
+LABEL_MOST = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where things stand in a grid of a given width."""
+
+    label: int
+    """Columns of the frozen label."""
+    pitch: int
+    """Columns per cell."""
+    shown: int
+    """Cells that fit beside the label."""
+    trend: int
+    """Columns of the sparkline, 0 = none."""
+    peak: int
+    """Columns of the peak, 0 = none."""
+
+    def left_of(self, column: int, scroll: int) -> int:
+        """Column on screen at which a cell begins."""
+        return self.label + (column - scroll) * self.pitch
+
+
+def measure(table: Table, columns: int) -> Geometry:
+    """Share the width: label, cells, then trend and peak where there is room to spare."""
+    longest = max((cell_len(_label(row, table)) for row in table.rows), default=0)
+    pitch = table.view.zoom.value
+    least = min(LABEL_LEAST, max(6, columns // 3))
+    label = max(least, min(LABEL_MOST, longest + 2, columns // 3))
+    shown = max(1, min(len(table.epochs), (columns - label - 1) // pitch))
+    spare = columns - label - shown * pitch - 1
+    fits_all = shown == len(table.epochs) and shown > 1
+    peak_columns = PEAK_COLUMNS if fits_all and spare >= PEAK_COLUMNS else 0
+    trend = min(len(table.epochs), 24) + 2
+    with_trend = peak_columns and spare >= PEAK_COLUMNS + trend and table.view.zoom is Zoom.VALUE
+    return Geometry(label, pitch, shown, trend if with_trend else 0, peak_columns)
+
+
+def header_line(table: Table, geometry: Geometry, scroll: int, here: int, glyphs: Glyphs) -> Line:
+    """Write the epoch header; the column under the cursor stands out."""
+    title = f" {TITLES[table.view.metric]} ep"
+    pieces: list[Piece] = [(fit(title, geometry.label, glyphs.ellipsis), "muted")]
+    for column in range(scroll, min(scroll + geometry.shown, len(table.epochs))):
+        text = _epoch(table.epochs, column, geometry.pitch)
+        pieces.append((text, "label here" if column == here else "muted"))
+    if geometry.trend:
+        pieces.append((fit("  trend", geometry.trend, ""), "muted"))
+    if geometry.peak:
+        pieces.append(("  peak@ep", "muted"))
+    return tuple(pieces)
+
+
+def _epoch(epochs: tuple[int, ...], column: int, pitch: int) -> str:
+    text = str(epochs[column])
+    if pitch > len(text):
+        return text.rjust(pitch)
+    if pitch == 1:
+        return text[-1] if column % 5 else ("|" if len(text) > 1 else text)
+    return text[-(pitch - 1) :].rjust(pitch)
+
+
+def row_line(
+    table: Table,
+    number: int,
+    geometry: Geometry,
+    scroll: int,
+    here: tuple[int, int] | None,
+    marked: frozenset[Cell],
+    glyphs: Glyphs,
+) -> Line:
+    """Write one row; ``here`` is the (row, column) of the cursor."""
+    row = table.rows[number]
+    is_here = here is not None and here[0] == number
+    label = fit(_label(row, table, number), geometry.label - 2, glyphs.ellipsis)
+    pieces: list[Piece] = [
+        (glyphs.here if is_here else " ", "key"),
+        (label + " ", "label here" if is_here else "label"),
+    ]
+    bracket = False
+    for column in range(scroll, min(scroll + geometry.shown, len(table.epochs))):
+        at_cursor = is_here and here is not None and here[1] == column
+        pieces += _cell(table, row, column, at_cursor, bracket, marked, glyphs)
+        bracket = at_cursor and _overhangs(table, row, column, glyphs)
+    pieces.append(("]" if bracket else " ", "cursor-mark"))
+    if geometry.trend:
+        values = series(row, table.view.metric)
+        spark = sparkline(values, geometry.trend - 2, table.view.metric, glyphs)
+        pieces.append((fit(" " + spark, geometry.trend, ""), "trend"))
+    if geometry.peak:
+        pieces.append((_peak(row, table), "peak"))
+    return tuple(pieces)
+
+
+def _label(row: Row, table: Table, number: int = 0) -> str:
+    if len({r.seed for r in table.rows[:64]}) < 2:
+        return row.label
+    follows = number > 0 and table.rows[number - 1].source == row.source
+    return f"  #{row.seed}" if follows else f"{row.label} #{row.seed}"
+
+
+def _cell(
+    table: Table,
+    row: Row,
+    column: int,
+    at_cursor: bool,
+    bracket: bool,
+    marked: frozenset[Cell],
+    glyphs: Glyphs,
+) -> list[Piece]:
+    zoom, pitch = table.view.zoom, table.view.zoom.value
+    view = row.cells[column]
+    text, role = (" ", "") if view is None else cell_text(view, table.view.metric, zoom, glyphs)
+    is_marked = view is not None and view.cell in marked
+    if view is not None and table.view.filter and not table.view.filter.wants(view):
+        role += " dim"
+    if is_marked:
+        role += " marked"
+    if at_cursor:
+        role += " cursor"
+    if zoom is Zoom.COLUMN:
+        return [(text, role)]
+    behind = anchor(text, zoom)
+    before = max(0, pitch - behind - cell_len(text))
+    lead = _lead(before, bracket, is_marked, at_cursor, glyphs)
+    tail = ("]" if at_cursor else " ") * behind
+    return [*lead, (text, role), (tail, "cursor-mark")]
+
+
+def _lead(
+    before: int, bracket: bool, is_marked: bool, at_cursor: bool, glyphs: Glyphs
+) -> list[Piece]:
+    """Blank columns before a cell's text, with the brackets and the mark that stand in them."""
+    signs = [" "] * before
+    if is_marked and before > 1:
+        signs[1 if bracket else 0] = glyphs.mark
+    if bracket and before:
+        signs[0] = "]"
+    if at_cursor and before:
+        signs[-1] = "["
+    return [("".join(signs), "cursor-mark")]
+
+
+def _overhangs(table: Table, row: Row, column: int, glyphs: Glyphs) -> bool:
+    """Whether the closing bracket stands in the next cell's first column."""
+    view = row.cells[column]
+    zoom = table.view.zoom
+    if zoom is Zoom.COLUMN:
+        return False
+    text = " " if view is None else cell_text(view, table.view.metric, zoom, glyphs)[0]
+    return anchor(text, zoom) == 0
+
+
+def _peak(row: Row, table: Table) -> str:
+    best = peak(row, table.view.metric)
+    if best is None:
+        return " " * PEAK_COLUMNS
+    text = f"{number_text(best[0], table.view.metric)}@{table.epochs[best[1]]}"
+    return text.rjust(PEAK_COLUMNS)[:PEAK_COLUMNS]

@@ -1,0 +1,156 @@
+"""Writes the header: name, progress, counts per state, engine, meter, time to go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.states import State
+from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.numbers import duration, gibibytes
+from tuilab.tui.present.pieces import Line, Piece, sides, width
+
+COUNTED = (
+    State.QUEUED,
+    State.WAITING,
+    State.FAILED,
+    State.SUSPECT,
+    State.LOST,
+    State.STOPPED,
+    State.STALE,
+    State.IDLE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One part of the header; the highest ``rank`` is left out first when room is short."""
+
+    rank: int
+    pieces: Line
+    is_right: bool = False
+
+
+def header(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
+    """Write the header in one line; what matters least goes first when it is narrow."""
+    parts = [
+        _Part(5, ((" tuilab", "brand"),)),
+        _Part(1, ((clean_line(snapshot.name, 40), "title"),)),
+        *_tags(snapshot, glyphs),
+        _Part(0, (_progress(snapshot),)),
+        *_counts(snapshot, glyphs),
+        *_engine(snapshot.engine, glyphs),
+        *_meter(snapshot.engine.meter),
+        *_eta(snapshot.engine),
+    ]
+    while len(parts) > 1 and _columns(parts) > columns:
+        parts.remove(max(parts, key=lambda part: part.rank))
+    left = _join([part.pieces for part in parts if not part.is_right])
+    right = _join([part.pieces for part in parts if part.is_right])
+    return sides(left, (*right, (" ", "")) if right else (), columns)
+
+
+def _join(groups: list[Line]) -> Line:
+    pieces: list[Piece] = []
+    for group in groups:
+        if pieces:
+            pieces.append(("  ", ""))
+        pieces += group
+    return tuple(pieces)
+
+
+def _columns(parts: list[_Part]) -> int:
+    return sum(width(part.pieces) + 2 for part in parts) + 1
+
+
+def _tags(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
+    parts = []
+    if snapshot.synthetic:
+        parts.append(_Part(2, (("synthetic model", "warn"),)))
+    if snapshot.read_only:
+        parts.append(_Part(2, (("read-only", "warn"),)))
+    if snapshot.config_changed:
+        parts.append(_Part(3, (("config changed", "stale"),)))
+    if snapshot.problems:
+        parts.append(_Part(2, ((f"{len(snapshot.problems)} unreadable", "failed"),)))
+    return parts
+
+
+def _progress(snapshot: Snapshot) -> Piece:
+    done = snapshot.counts.get(State.DONE, 0)
+    role = "done" if snapshot.cells and done == len(snapshot.cells) else "strong"
+    return f"{done}/{len(snapshot.cells)}", role
+
+
+def counts(snapshot: Snapshot, glyphs: Glyphs) -> list[Piece]:
+    """Return one (glyph and number, role) per state that occurs; running cells by stage."""
+    live = Counter(
+        glyphs.running(view.stage) for view in snapshot.cells if view.state is State.RUNNING
+    )
+    pieces: list[Piece] = [(f"{sign}{number}", "running") for sign, number in live.items()]
+    for state in COUNTED:
+        if number := snapshot.counts.get(state, 0):
+            pieces.append((f"{glyphs.states[state]}{number}", state.value))
+    return pieces
+
+
+def _counts(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
+    spaced: list[Piece] = []
+    for piece in counts(snapshot, glyphs):
+        spaced += [piece] if not spaced else [(" ", ""), piece]
+    shared = sum(1 for job in snapshot.shared if job.state is State.RUNNING)
+    if shared:
+        sign = glyphs.states[State.RUNNING]
+        spaced += [(" " if spaced else "", ""), (f"{sign}{shared} shared", "running")]
+    return [_Part(2, tuple(spaced))] if spaced else []
+
+
+def engine_text(engine: EngineView, glyphs: Glyphs) -> Piece | None:
+    """Say what the engine does when it does not simply run; None when it does."""
+    if engine.state is EngineState.PAUSED:
+        return f"{glyphs.pause} paused {engine.pause}".rstrip(), "warn"
+    if engine.state is EngineState.WAITING:
+        return f"{glyphs.pause} engine waits: S goes on", "warn"
+    if engine.state is EngineState.STOPPED:
+        return f"{glyphs.engine_off} no engine: S starts", "failed"
+    if engine.state is EngineState.UNKNOWN:
+        return f"engine on {clean_line(engine.host or 'another host', 16)}: silent", "warn"
+    return None
+
+
+def _engine(engine: EngineView, glyphs: Glyphs) -> list[_Part]:
+    text = engine_text(engine, glyphs)
+    return [_Part(1, (text,), is_right=True)] if text else []
+
+
+def meter_text(meter: Meter) -> str:
+    """Write the use of the machine: GPUs where there are any, otherwise the CPU."""
+    if meter.gpus:
+        return " ".join(_gpu(gpu) for gpu in meter.gpus[:2])
+    if meter.cpu_percent is None:
+        return ""
+    memory = ""
+    if meter.memory_total:
+        memory = f" {gibibytes(meter.memory_used)}/{gibibytes(meter.memory_total)}G"
+    return f"CPU {meter.cpu_percent:.0f}%{memory}"
+
+
+def _gpu(gpu: object) -> str:
+    fields = gpu if isinstance(gpu, dict) else dict(gpu)  # type: ignore[call-overload]
+    percent = fields.get("percent")
+    used, total = fields.get("memory_used"), fields.get("memory_total")
+    share = "n/a" if percent is None else f"{percent:.0f}%"
+    return f"GPU{fields.get('index', '')} {share} {gibibytes(used)}/{gibibytes(total)}G"
+
+
+def _meter(meter: Meter) -> list[_Part]:
+    text = meter_text(meter)
+    return [_Part(4, ((text, "muted"),), is_right=True)] if text else []
+
+
+def _eta(engine: EngineView) -> list[_Part]:
+    if engine.eta_seconds is None or engine.state is EngineState.STOPPED:
+        return []
+    return [_Part(3, ((duration(engine.eta_seconds), "strong"),), is_right=True)]

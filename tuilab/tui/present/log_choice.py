@@ -1,0 +1,47 @@
+"""Decides which log speaks for a cell: its own stage's, or the shared job it waits for."""
+
+from __future__ import annotations
+
+from tuilab.grid.jobs import job_id
+from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.states import JobStatus, State
+from tuilab.store.snapshot import CellView, Snapshot
+
+
+def log_of(snapshot: Snapshot, view: CellView) -> tuple[str, int] | None:
+    """Return (job id, attempt number) of the log to show, None when nothing has run yet."""
+    cell = view.cell
+    if view.state in (State.DONE, State.STALE):
+        return _last_that_ran(view)
+    if view.attempt and view.stage:
+        return job_id(Stage(view.stage), cell.source, cell.epoch, cell.seed), view.attempt
+    return _shared(snapshot, view) or _last_that_ran(view)
+
+
+def _last_that_ran(view: CellView) -> tuple[str, int] | None:
+    """The eval stage when it ran, because it made the number; otherwise the furthest stage."""
+    ran = {job.stage: job for job in view.jobs if job.attempt}
+    for stage in (Stage.EVAL, *reversed(CELL_STAGES)):
+        if stage in ran:
+            return ran[stage].job, ran[stage].attempt
+    if view.attempt and view.state is State.DONE:
+        cell = view.cell
+        return job_id(Stage.EVAL, cell.source, cell.epoch, cell.seed), view.attempt
+    return None
+
+
+def _shared(snapshot: Snapshot, view: CellView) -> tuple[str, int] | None:
+    """A live shared job that the cell waits for: its own convergence run first, then data."""
+    cell = view.cell
+    own = (job_id(Stage.CONVERGE, cell.source, seed=cell.seed), job_id(Stage.DATA, cell.source))
+    live = [job for job in snapshot.shared if job.state is State.RUNNING and job.attempt]
+    chosen = _first(live, own) or _named(live, view.detail) or (live[0] if live else None)
+    return (chosen.job, chosen.attempt) if chosen else None
+
+
+def _first(jobs: list[JobStatus], names: tuple[str, ...]) -> JobStatus | None:
+    return next((job for name in names for job in jobs if job.job == name), None)
+
+
+def _named(jobs: list[JobStatus], text: str) -> JobStatus | None:
+    return next((job for job in jobs if job.job in text), None)

@@ -1,0 +1,70 @@
+"""Writes numbers for people: durations, sizes, shares; what is missing is n/a, never 0."""
+
+from __future__ import annotations
+
+import math
+import time
+
+MISSING = "n/a"
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as ``12s``, ``03:12`` or ``2h14``; n/a when unknown."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60:02d}:{whole % 60:02d}"
+    if whole < 100 * 3600:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def share(value: float | None) -> str:
+    """Write a rate of 0..1 as whole percent; n/a when missing."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value * 100:.0f}%"
+
+
+def size(count: float | None) -> str:
+    """Write bytes as ``512 B``, ``1.4 MB``, ``15 GB`` (powers of 1000); n/a when unknown."""
+    if count is None:
+        return MISSING
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(count) < 999.5 or unit == "TB":
+            return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return MISSING
+
+
+def gibibytes(count: float | None) -> str:
+    """Write bytes as whole GiB, or with a decimal below ten; n/a when unknown."""
+    if count is None:
+        return MISSING
+    value = count / 2**30
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def decimal(value: float | None, places: int = 2) -> str:
+    """Write a signed number without a leading zero: ``.91``, ``-.36``, ``1.00``."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:.{places}f}"
+    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+
+
+def clock(at: float | None) -> str:
+    """Write a unix time as local HH:MM:SS; blanks when unknown."""
+    if at is None:
+        return "--:--:--"
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def ago(seconds: float | None) -> str:
+    """Write an age as ``just now`` or ``03:12 ago``."""
+    if seconds is None:
+        return "never"
+    return "just now" if seconds < 2 else f"{duration(seconds)} ago"

@@ -1,0 +1,101 @@
+"""Lines as plain values: pieces of text with a role, measured in terminal columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len, set_cell_size
+
+Piece = tuple[str, str]
+"""(text, role). A role is words such as ``failed`` or ``done cursor``; a palette colours it."""
+Line = tuple[Piece, ...]
+
+
+def width(line: Iterable[Piece]) -> int:
+    """Columns that a line takes."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def fit(text: str, columns: int, ellipsis: str = "…") -> str:
+    """Pad or cut ``text`` to exactly ``columns`` columns; what was cut ends in an ellipsis."""
+    if columns <= 0:
+        return ""
+    length = cell_len(text)
+    if length == columns:
+        return text
+    if length < columns:
+        return text + " " * (columns - length)
+    return set_cell_size(text, columns - cell_len(ellipsis)) + ellipsis
+
+
+def fit_line(line: Iterable[Piece], columns: int, ellipsis: str = "…") -> Line:
+    """Cut a line to at most ``columns`` columns, keeping roles."""
+    kept: list[Piece] = []
+    room = columns
+    for text, role in line:
+        length = cell_len(text)
+        if length > room:
+            if room > 0:
+                kept.append((fit(text, room, ellipsis), role))
+            return tuple(kept)
+        kept.append((text, role))
+        room -= length
+    return tuple(kept)
+
+
+def sides(left: Iterable[Piece], right: Iterable[Piece], columns: int) -> Line:
+    """Put one line at the left and one at the right end; the left one gives way."""
+    right = tuple(right)
+    room = columns - width(right)
+    if room <= 0:
+        return fit_line(right, columns)
+    kept = fit_line(left, room)
+    return (*kept, (" " * (room - width(kept)), ""), *right)
+
+
+def rule(title: str, tail: str, columns: int, stroke: str) -> Line:
+    """Draw a rule across ``columns`` with a title near its left and a hint near its right end."""
+    left: Line = ((stroke * 2, "rule"),)
+    if title:
+        left = (*left, (f" {title} ", "title"))
+    right: Line = ((f" {tail} ", "muted"), (stroke * 3, "rule")) if tail else ()
+    room = columns - width(right)
+    if room < 6:
+        right, room = (), columns
+    left = fit_line(left, room)
+    return (*left, (stroke * (room - width(left)), "rule"), *right)
+
+
+def plain(line: Iterable[Piece]) -> str:
+    """Return the text of a line without roles."""
+    return "".join(text for text, _ in line)
+
+
+def wrap(text: str, columns: int, limit: int = 1000) -> list[str]:
+    """Break text into rows of at most ``columns`` columns, between words where it can."""
+    rows: list[str] = []
+    for paragraph in text.split("\n"):
+        row = ""
+        for word in paragraph.split(" "):
+            candidate = f"{row} {word}" if row else word
+            if cell_len(candidate) <= columns:
+                row = candidate
+                continue
+            if row:
+                rows.append(row)
+            while cell_len(word) > columns:
+                head = _head(word, columns)
+                rows.append(head)
+                word = word[len(head) :]
+            row = word
+        rows.append(row)
+        if len(rows) >= limit:
+            break
+    return rows[:limit]
+
+
+def _head(word: str, columns: int) -> str:
+    head = word[: max(1, columns)]
+    while cell_len(head) > columns and len(head) > 1:
+        head = head[:-1]
+    return head

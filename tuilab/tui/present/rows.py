@@ -1,0 +1,186 @@
+"""Arranges a snapshot into the rows and columns that are seen: seeds, filter, order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from tuilab.grid.cells import Cell
+from tuilab.grid.states import BROKEN, State
+from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.tui.present.cell_text import WITH_VALUE, Zoom, value_of
+from tuilab.tui.present.filtering import Filter
+
+
+class Order(StrEnum):
+    """How rows are sorted."""
+
+    CONFIG = "config"
+    NAME = "name"
+    PEAK = "peak"
+    FAILURES = "failures"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a person wants to see the grid; survives every new snapshot."""
+
+    metric: str = "assistant_leakage"
+    zoom: Zoom = Zoom.VALUE
+    order: Order = Order.CONFIG
+    seed: int | None = None
+    """One chosen seed, or None for all seeds stacked."""
+    filter: Filter = field(default_factory=Filter)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One source at one seed."""
+
+    source: str
+    seed: int
+    label: str
+    cells: tuple[CellView | None, ...]
+    """Aligned with the table's epochs; None where the snapshot has no such cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is seen of a grid."""
+
+    epochs: tuple[int, ...]
+    rows: tuple[Row, ...]
+    view: View
+
+    def place(self, cell: Cell) -> tuple[int, int] | None:
+        """Return (row, column) of a cell, or None when it is filtered out."""
+        try:
+            column = self.epochs.index(cell.epoch)
+        except ValueError:
+            return None
+        for number, row in enumerate(self.rows):
+            if row.source == cell.source and row.seed == cell.seed:
+                return number, column
+        return None
+
+    def cell(self, row: int, column: int) -> Cell | None:
+        """Return the cell at a place, None outside the table."""
+        if not (0 <= row < len(self.rows) and 0 <= column < len(self.epochs)):
+            return None
+        return Cell(self.rows[row].source, self.epochs[column], self.rows[row].seed)
+
+
+EMPTY = Table((), (), View())
+
+
+def arrange(snapshot: Snapshot, view: View) -> Table:
+    """Choose seeds, apply the filter and sort the rows."""
+    wanted = [n for n, epoch in enumerate(snapshot.epochs) if view.filter.has_epoch(epoch)]
+    epochs = tuple(snapshot.epochs[n] for n in wanted)
+    rows = [row for row in _all_rows(snapshot, view, wanted) if _is_seen(row, view.filter)]
+    return Table(epochs, tuple(_sorted(rows, view)), view)
+
+
+def _all_rows(snapshot: Snapshot, view: View, wanted: Sequence[int]) -> list[Row]:
+    seeds = [seed for seed in snapshot.seeds if view.seed in (None, seed)]
+    rows = []
+    for source in snapshot.sources:
+        label = snapshot.labels.get(source, source)
+        if not view.filter.names(source, label):
+            continue
+        for seed in seeds:
+            cells = tuple(view_at(snapshot, source, column, seed) for column in wanted)
+            rows.append(Row(source, seed, label, cells))
+    return rows
+
+
+def view_at(snapshot: Snapshot, source: str, column: int, seed: int) -> CellView | None:
+    """Find a cell by arithmetic: cells lie in order of source, then seed, then epoch.
+
+    Where cells are missing from the grid (results from elsewhere), look for it by name.
+    """
+    per_seed = len(snapshot.epochs)
+    per_source = per_seed * len(snapshot.seeds)
+    cell = Cell(source, snapshot.epochs[column], seed)
+    place = snapshot.sources.index(source) * per_source
+    place += snapshot.seeds.index(seed) * per_seed + column
+    if place < len(snapshot.cells) and snapshot.cells[place].cell == cell:
+        return snapshot.cells[place]
+    if len(snapshot.cells) == per_source * len(snapshot.sources):
+        return None
+    return next((view for view in snapshot.cells if view.cell == cell), None)
+
+
+def find(snapshot: Snapshot, cell: Cell) -> CellView | None:
+    """Return the view of one cell, None when it is not in the snapshot."""
+    try:
+        return view_at(snapshot, cell.source, snapshot.epochs.index(cell.epoch), cell.seed)
+    except ValueError:
+        return None
+
+
+def _is_seen(row: Row, chosen: Filter) -> bool:
+    if not (chosen.states or chosen.comparisons):
+        return True
+    return any(view is not None and chosen.wants(view) for view in row.cells)
+
+
+def _sorted(rows: list[Row], view: View) -> list[Row]:
+    if view.order is Order.NAME:
+        return sorted(rows, key=lambda row: (row.label.lower(), row.seed))
+    if view.order is Order.PEAK:
+        return sorted(rows, key=lambda row: -_peak_value(row, view.metric))
+    if view.order is Order.FAILURES:
+        return sorted(rows, key=lambda row: -count_broken(row))
+    return rows
+
+
+def _peak_value(row: Row, metric: str) -> float:
+    best = peak(row, metric)
+    return float("-inf") if best is None else best[0]
+
+
+def count_broken(row: Row) -> int:
+    """Number of failed, lost and suspect cells of a row."""
+    return sum(1 for view in row.cells if view is not None and view.state in BROKEN)
+
+
+def series(row: Row, metric: str) -> list[float | None]:
+    """Values along a row; None where there is no value to trust or to show."""
+    return [
+        value_of(view, metric) if view is not None and view.state in WITH_VALUE else None
+        for view in row.cells
+    ]
+
+
+def peak(row: Row, metric: str) -> tuple[float, int] | None:
+    """Return the largest value of a row and its column; stale values do not count."""
+    found = [
+        (value, column)
+        for column, view in enumerate(row.cells)
+        if view is not None
+        and view.state is State.DONE
+        and (value := value_of(view, metric)) is not None
+    ]
+    return max(found, key=lambda pair: (pair[0], -pair[1])) if found else None
+
+
+def next_broken(table: Table, row: int, column: int, step: int) -> tuple[int, int] | None:
+    """Return the next (step 1) or previous (-1) failed, lost or suspect cell, going round."""
+    wide = len(table.epochs)
+    total = wide * len(table.rows)
+    start = row * wide + column
+    for distance in range(1, total + 1):
+        place = (start + step * distance) % total
+        view = table.rows[place // wide].cells[place % wide]
+        if view is not None and view.state in BROKEN:
+            return place // wide, place % wide
+    return None
+
+
+def cycle_seed(view: View, seeds: Sequence[int]) -> View:
+    """Go from all seeds stacked to each single seed and back."""
+    stops: list[int | None] = [None, *seeds]
+    here = stops.index(view.seed) if view.seed in stops else 0
+    return replace(view, seed=stops[(here + 1) % len(stops)])

@@ -1,0 +1,190 @@
+"""Tells one cell's story in a line or two: what it is, why, on what evidence, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tuilab.contract.foreign import clean_line
+from tuilab.contract.reasons import NEXT_ACTION, Reason
+from tuilab.grid.metrics import Measurement
+from tuilab.grid.states import State
+from tuilab.store.snapshot import CellView, EngineState, Snapshot
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.numbers import decimal, duration, share
+from tuilab.tui.present.pieces import Line, Piece
+
+_NAMES = {
+    "assistant_leakage": "leakage",
+    "source_rate": "source",
+    "max_bystander": "bystander",
+    "cosine": "cosine",
+}
+
+
+def title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> Line:
+    """Name the cell: label, epoch, and the seed where there are several."""
+    cell = view.cell
+    label = clean_line(snapshot.labels.get(cell.source, cell.source), 40)
+    pieces: list[Piece] = [
+        (f" {label}", "title"),
+        (f" {glyphs.dash} epoch {cell.epoch}", "text"),
+    ]
+    if len(snapshot.seeds) > 1:
+        pieces.append((f" {glyphs.dash} seed {cell.seed}", "text"))
+    if view.deviation:
+        edits = ", ".join(f"{key}={value}" for key, value in view.deviation.items())
+        pieces.append((f" {glyphs.dash} edited: {clean_line(edits, 60)}", "stale"))
+    pieces.append(("   ", ""))
+    return tuple(pieces)
+
+
+def story(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> tuple[Line, Line, Line]:
+    """Return three lines: what and why; the evidence; what to do next (may be empty)."""
+    sign = glyphs.states[view.state]
+    if view.state is State.RUNNING:
+        sign = glyphs.running(view.stage)
+    what, evidence, advice = _TELLERS[view.state](snapshot, view)
+    first = (*title(snapshot, view, glyphs), (f"{sign} {what}", view.state.value))
+    return first, ((f" {evidence}", "text"),), ((f" {advice}", "muted"),)
+
+
+Told = tuple[str, str, str]
+
+
+def _idle(snapshot: Snapshot, view: CellView) -> Told:
+    return "not asked for yet", "r runs this cell and what it needs", ""
+
+
+def _waiting(snapshot: Snapshot, view: CellView) -> Told:
+    why = clean_line(view.detail, 200) or "waits for an upstream job"
+    advice = "relaunch what it waits for: R takes all that failed" if view.reason else ""
+    return (
+        f"{why}{_upstream_percent(snapshot, why)}",
+        f"next stage: {view.stage or 'train'}",
+        advice,
+    )
+
+
+def _upstream_percent(snapshot: Snapshot, why: str) -> str:
+    for job in snapshot.shared:
+        if job.percent is not None and f" {job.job} " in f"{why} ":
+            return f" {job.percent:.0f}%"
+    return ""
+
+
+def _queued(snapshot: Snapshot, view: CellView) -> Told:
+    held = clean_line(view.detail, 200)
+    engine = snapshot.engine
+    if held:
+        return (
+            f"held: {held}",
+            f"next stage: {view.stage}",
+            "u opens the queue, where it is released",
+        )
+    if engine.state is EngineState.STOPPED:
+        return "queued, but no engine runs", f"next stage: {view.stage}", "S starts the engine"
+    if engine.state is EngineState.WAITING:
+        return "queued; the engine waits for a go", f"next stage: {view.stage}", "S lets it go on"
+    if engine.state is EngineState.PAUSED:
+        return f"queued; paused ({engine.pause})", clean_line(engine.note, 200), "P resumes"
+    place = _place_in_queue(snapshot, view)
+    why = clean_line(engine.note, 200) or f"all {engine.workers or 1} slots are busy"
+    return f"queued{place}: {why}", f"next stage: {view.stage}", ""
+
+
+def _place_in_queue(snapshot: Snapshot, view: CellView) -> str:
+    for number, job in enumerate(snapshot.queue, 1):
+        if job.endswith(f"/{view.cell}"):
+            return f", {number} of {len(snapshot.queue)}"
+    return ""
+
+
+def _running(snapshot: Snapshot, view: CellView) -> Told:
+    percent = "" if view.percent is None else f" {view.percent:.0f}%"
+    job = next((j for j in view.jobs if j.state is State.RUNNING), None)
+    since = ""
+    if job is not None and job.started_at is not None:
+        since = f" for {duration(max(0.0, snapshot.taken_at - job.started_at))}"
+    return f"{view.stage}{percent}{since}, attempt {view.attempt}", stage_times(view), ""
+
+
+def _done(snapshot: Snapshot, view: CellView) -> Told:
+    return measured(view.metrics, snapshot.labels), stage_times(view), ""
+
+
+def _stale(snapshot: Snapshot, view: CellView) -> Told:
+    why = clean_line(view.detail, 200) or "an input has changed since"
+    return f"stale: {why}", measured(view.metrics, snapshot.labels), "r relaunches it"
+
+
+def _failed(snapshot: Snapshot, view: CellView) -> Told:
+    job = next((j for j in view.jobs if j.state is view.state), None)
+    after = f" after {duration(job.seconds)}" if job is not None and job.seconds else ""
+    what = f"{view.reason or 'unknown'} in {view.stage}{after}, attempt {view.attempt}"
+    return what, clean_line(view.detail, 400), next_action(view.reason)
+
+
+def next_action(reason: str | None) -> str:
+    """Return what to do about a failure reason ("" when the reason is not one)."""
+    try:
+        return NEXT_ACTION[Reason(reason or "")]
+    except ValueError:
+        return ""
+
+
+def _suspect(snapshot: Snapshot, view: CellView) -> Told:
+    what = f"suspect: {view.stage} ended well but breaks its contract, attempt {view.attempt}"
+    return what, clean_line(view.detail, 400), next_action(view.reason) or "r relaunches it"
+
+
+def _lost(snapshot: Snapshot, view: CellView) -> Told:
+    what = f"lost in {view.stage}, attempt {view.attempt}: no outcome, no live process"
+    return what, clean_line(view.detail, 400), "R relaunches all that were lost"
+
+
+def _stopped(snapshot: Snapshot, view: CellView) -> Told:
+    detail = clean_line(view.detail, 400) or "stopped by the operator"
+    return f"stopped in {view.stage}, attempt {view.attempt}", detail, "r relaunches it"
+
+
+_TELLERS = {
+    State.IDLE: _idle,
+    State.WAITING: _waiting,
+    State.QUEUED: _queued,
+    State.RUNNING: _running,
+    State.DONE: _done,
+    State.STALE: _stale,
+    State.FAILED: _failed,
+    State.SUSPECT: _suspect,
+    State.LOST: _lost,
+    State.STOPPED: _stopped,
+}
+
+
+def measured(metrics: Mapping[str, Measurement], labels: Mapping[str, str]) -> str:
+    """Write all measured numbers of a cell; n/a for each that is missing."""
+    parts = []
+    for key, name in _NAMES.items():
+        found = metrics.get(key)
+        if found is None:
+            parts.append(f"{name} n/a")
+        elif key == "cosine":
+            parts.append(f"{name} {decimal(found.value)}")
+        else:
+            count = f" ({found.hits}/{found.n})" if found.n and key == "assistant_leakage" else ""
+            is_other = key == "max_bystander" and found.who
+            who = f" {clean_line(labels.get(found.who, found.who), 20)}" if is_other else ""
+            parts.append(f"{name} {share(found.value)}{count}{who}")
+    return "  ".join(parts)
+
+
+def stage_times(view: CellView) -> str:
+    """Write how long each stage took; ``not recorded`` when the snapshot does not say."""
+    parts = [
+        f"{job.stage} {duration(job.seconds)}"
+        for job in view.jobs
+        if job.state in (State.DONE, State.STALE)
+    ]
+    if parts:
+        return "  ".join(parts)
+    return f"{duration(view.seconds)} in all" if view.seconds else ""

@@ -1,0 +1,57 @@
+"""Writes the command line that does the same as a key; shown wherever a key acts."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tuilab.grid.cells import Cell
+
+
+def shown_path(root: Path, here: Path | None = None) -> str:
+    """Write an experiment's directory as short as a shell would take it."""
+    here = here or Path.cwd()
+    try:
+        return shlex.quote(str(root.relative_to(here)) or ".")
+    except ValueError:
+        return shlex.quote(str(root))
+
+
+def selectors(cells: Sequence[Cell], everything: Sequence[Cell]) -> list[str]:
+    """Name cells as few selectors as the grid allows: whole rows and columns by ``*``."""
+    wanted = set(cells)
+    one_seed = len({cell.seed for cell in everything}) < 2
+    rows = {cell.source: [c for c in everything if c.source == cell.source] for cell in cells}
+    found: list[str] = []
+    for source, row in rows.items():
+        if len(row) > 1 and all(cell in wanted for cell in row):
+            found.append(f"{source}@*")
+            continue
+        found += [
+            f"{source}@{cell.epoch}" + ("" if one_seed else f"#{cell.seed}")
+            for cell in row
+            if cell in wanted
+        ]
+    return found
+
+
+def command(verb: str, root: Path, words: Iterable[str] = ()) -> str:
+    """Compose ``tuilab VERB DIR WORD...`` with shell quoting."""
+    return " ".join(["tuilab", verb, shown_path(root), *(shlex.quote(word) for word in words)])
+
+
+def relaunch(
+    root: Path,
+    names: Sequence[str],
+    from_stage: str | None = None,
+    sets: Mapping[str, Any] | None = None,
+) -> str:
+    """Compose the relaunch command with stage and edits."""
+    words = list(names)
+    if from_stage:
+        words += ["--from", from_stage]
+    for key, value in (sets or {}).items():
+        words += ["--set", f"{key}={value}"]
+    return command("relaunch", root, words)

@@ -1,0 +1,84 @@
+"""What all screens share: snapshots in, wishes out, one status line, one clear line when tiny."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from textual import events
+from textual.screen import ModalScreen, Screen
+
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.present.layout import is_too_small, too_small_text
+from tuilab.tui.widgets.key_bar import KeyBar
+from tuilab.tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from tuilab.tui.app import TuilabApp
+
+
+class Frame(Screen[Any]):
+    """A screen that is told of every snapshot and can say one line at its bottom."""
+
+    AUTO_FOCUS = ""
+    ALLOW_SELECT = False
+
+    @property
+    def lab(self) -> TuilabApp:
+        """The app, as what it is."""
+        return cast("TuilabApp", self.app)
+
+    def on_mount(self) -> None:
+        """Hear of snapshots, beginning with the last one."""
+        self.mount(Lines(id="small"))
+        self.lab.snapshots.subscribe(self, self._hear, immediate=True)
+        self.settle()
+        if self.lab.snapshot is not None:
+            self.on_snapshot(self.lab.snapshot)
+
+    def _hear(self, snapshot: Snapshot) -> None:
+        self.on_snapshot(snapshot)
+
+    def settle(self) -> None:
+        """Prepare the screen once its widgets are there."""
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Show a new snapshot."""
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Arrange for a new size."""
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Show one clear line instead of a torn screen when the terminal is tiny."""
+        columns, rows = event.size
+        small = is_too_small(columns, rows)
+        self.set_class(small, "-small")
+        for lines in self.query("#small").results(Lines):
+            lines.show([((too_small_text(columns, rows), "warn"),)])
+        if not small:
+            self.on_screen_resize(columns, rows)
+
+    def say(self, text: str, role: str = "warn", hint: str = "") -> None:
+        """Say one line at the bottom."""
+        for bar in self.query(KeyBar):
+            bar.say(text, role, hint)
+
+    def be_quiet(self) -> None:
+        """Show the keys again in place of what was said."""
+        for bar in self.query(KeyBar):
+            bar.be_quiet()
+
+    @property
+    def said(self) -> str:
+        """What the bottom line says, "" when it shows keys."""
+        return next((bar.said for bar in self.query(KeyBar)), "")
+
+
+class Dialog(ModalScreen[Any]):
+    """A question over the screen; escape is always no."""
+
+    ALLOW_SELECT = False
+
+    @property
+    def lab(self) -> TuilabApp:
+        """The app, as what it is."""
+        return cast("TuilabApp", self.app)

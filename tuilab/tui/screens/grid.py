@@ -1,0 +1,375 @@
+"""The grid screen: where everything is seen at once and acted on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Input
+
+from tuilab.grid.cells import Cell
+from tuilab.store.layout import Layout
+from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.tui import hint, keys
+from tuilab.tui.log_tail import Tail
+from tuilab.tui.present import grid_view, twin
+from tuilab.tui.present.filtering import EXAMPLES, FilterError, parse_filter
+from tuilab.tui.present.header import header
+from tuilab.tui.present.layout import Shares, share_rows
+from tuilab.tui.present.log_choice import log_of
+from tuilab.tui.present.numbers import size
+from tuilab.tui.present.pieces import fit_line, rule
+from tuilab.tui.present.rows import View, arrange, find, next_broken
+from tuilab.tui.present.side import side_pane
+from tuilab.tui.present.spark import trajectory
+from tuilab.tui.present.story import story
+from tuilab.tui.screens.acting import Acting
+from tuilab.tui.widgets.grid import GridWidget
+from tuilab.tui.widgets.key_bar import KeyBar
+from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.log import LogView
+
+
+class GridScreen(Acting):
+    """Sources down, epochs across; below it the story and the log of the cell under the cursor."""
+
+    BINDINGS = keys.GRID
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = View()
+        self._shares: Shares = share_rows(80, 24, 1)
+        self._snapshot: Snapshot | None = None
+        self._anchor: tuple[int, int] | None = None
+        """Where the rectangle being marked began."""
+        self._log_of: tuple[str, int] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Stack the parts; the side pane stands right of them when there is room."""
+        yield Lines(id="header")
+        with Horizontal(id="middle"):
+            with Vertical(id="main"):
+                yield GridWidget(self.lab.glyphs, id="grid")
+                yield Lines(id="trajectory")
+                yield Lines(id="upper-rule")
+                yield Lines(id="story")
+                yield Lines(id="lower-rule")
+                yield LogView(id="log")
+            yield Lines(id="side")
+        yield Lines(id="hint")
+        yield Input(placeholder=EXAMPLES, id="filter", select_on_focus=False)
+        yield KeyBar(keys.GRID, self.lab.glyphs)
+
+    def settle(self) -> None:
+        """Hear of the log, and greet who is new here."""
+        self.lab.logs.subscribe(self, self._show_log, immediate=True)
+        field = self.query_one("#filter", Input)
+        field.cursor_blink = False
+        field.display = False
+        lines = hint.lines(self.lab.glyphs) if hint.is_new_here() else ()
+        self.query_one("#hint", Lines).show(lines)
+        self.query_one("#hint").display = bool(lines)
+
+    @property
+    def grid(self) -> GridWidget:
+        """The grid widget."""
+        return self.query_one("#grid", GridWidget)
+
+    @property
+    def log_view(self) -> LogView:
+        """The log peek."""
+        return self.query_one("#log", LogView)
+
+    @property
+    def selected(self) -> CellView | None:
+        """The cell under the cursor as the snapshot has it."""
+        cell = self.grid.cell
+        return None if cell is None or self._snapshot is None else find(self._snapshot, cell)
+
+    def chosen(self) -> list[Cell]:
+        """The marked cells in grid order, otherwise the one under the cursor."""
+        if self.grid.marked and self._snapshot is not None:
+            return [v.cell for v in self._snapshot.cells if v.cell in self.grid.marked]
+        return [] if self.grid.cell is None else [self.grid.cell]
+
+    # State comes in.
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Show a new snapshot; the cursor stays on its cell."""
+        before, self._snapshot = self._snapshot, snapshot
+        self.grid.show(arrange(snapshot, self.view))
+        if before is None or len(before.sources) != len(snapshot.sources):
+            self._share_room()
+        self._refresh_words()
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Share the rows anew."""
+        self._share_room()
+        self._refresh_words()
+
+    def _share_room(self) -> None:
+        columns, rows = self.size
+        shares = share_rows(columns, rows, max(1, len(self.grid.table.rows)))
+        self._shares = shares
+        self.grid.styles.height = shares.grid
+        for name, height in (("trajectory", shares.trajectory), ("story", shares.story)):
+            part = self.query_one(f"#{name}")
+            part.display = height > 0
+            part.styles.height = height
+        side = self.query_one("#side")
+        side.display = shares.side > 0
+        side.styles.width = shares.side
+
+    def _refresh_words(self) -> None:
+        """Write everything besides the grid again; only what differs is painted."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return
+        columns, rows = self.size
+        glyphs = self.lab.glyphs
+        left = columns - self._shares.side
+        self._lines("header").show([header(snapshot, columns, glyphs)])
+        self._lines("upper-rule").show([rule(*self._view_words(), left, glyphs.stroke)])
+        view = self.selected
+        told = story(snapshot, view, glyphs) if view else grid_view.empty_story(snapshot, self.view)
+        self._lines("story").show([fit_line(line, left) for line in told[: self._shares.story]])
+        if self._shares.trajectory:
+            self._lines("trajectory").show(self._trajectory())
+        if self._shares.side:
+            self._lines("side").show(side_pane(snapshot, self._shares.side, rows - 2, glyphs))
+        self._choose_log(snapshot, view)
+
+    def _lines(self, name: str) -> Lines:
+        return self.query_one(f"#{name}", Lines)
+
+    def _view_words(self) -> tuple[str, str]:
+        return grid_view.words(self.view, self.grid.table, self.grid.marked)
+
+    def _trajectory(self) -> list[tuple[tuple[str, str], ...]]:
+        table = self.grid.table
+        if not table.rows:
+            return []
+        row = table.rows[self.grid.cursor[0]]
+        left = self.size.width - self._shares.side
+        one_seed = self._snapshot is None or len(self._snapshot.seeds) < 2
+        name = row.label if one_seed else f"{row.label} #{row.seed}"
+        return trajectory(
+            row,
+            name,
+            self.view.metric,
+            self.grid.window,
+            self._shares.trajectory,
+            left,
+            self.lab.glyphs,
+        )
+
+    def _choose_log(self, snapshot: Snapshot, view: CellView | None) -> None:
+        chosen = log_of(snapshot, view) if view is not None else None
+        if chosen != self._log_of:
+            self._log_of = chosen
+            if chosen is None:
+                self.log_view.show(Tail())
+                self.lab.follow_log(None)
+            else:
+                layout = Layout(snapshot.root)
+                self.lab.follow_log(layout.attempt_dir(*chosen) / "log.txt")
+        self._write_log_rule()
+
+    def _show_log(self, tail: Tail) -> None:
+        if self.is_current:
+            self.log_view.show(tail)
+            self._write_log_rule()
+
+    def _write_log_rule(self) -> None:
+        glyphs = self.lab.glyphs
+        name = "log"
+        if self._log_of is not None:
+            job, attempt = self._log_of
+            cut = f" last 256 KiB of {size(self.log_view.tail.size)}"
+            name = f"log {job} attempt {attempt}{cut if self.log_view.tail.is_cut else ''}"
+        follow = "F follow" if not self.log_view.is_following else "following"
+        left = self.size.width - self._shares.side
+        self._lines("lower-rule").show([rule(name, f"{follow}  o open", left, glyphs.stroke)])
+
+    # Keys that change the view.
+
+    def _look_through(self, view: View) -> None:
+        self.view = view
+        if self._snapshot is not None:
+            self.grid.show(arrange(self._snapshot, view))
+            self._share_room()
+            self._refresh_words()
+
+    def action_metric(self) -> None:
+        """Show the next metric."""
+        self._look_through(grid_view.next_metric(self.view))
+
+    def action_seeds(self) -> None:
+        """Stack the seeds, or show one of them."""
+        seeds = self._snapshot.seeds if self._snapshot else ()
+        if len(seeds) < 2:
+            self.say("this experiment has one seed only")
+            return
+        self._look_through(grid_view.next_seed(self.view, seeds))
+
+    def action_zoom(self) -> None:
+        """Show cells narrower, or wide again."""
+        self._look_through(grid_view.next_zoom(self.view))
+
+    def action_order(self) -> None:
+        """Sort rows another way."""
+        self._look_through(grid_view.next_order(self.view))
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        self.query_one(KeyBar).display = False
+        field.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_as_typed(self, event: Input.Changed) -> None:
+        try:
+            chosen = parse_filter(event.value)
+        except FilterError:
+            return
+        self._look_through(replace(self.view, filter=chosen))
+
+    @on(Input.Submitted, "#filter")
+    def _keep_filter(self, event: Input.Submitted) -> None:
+        self._close_filter()
+        try:
+            parse_filter(event.value)
+        except FilterError as error:
+            self.say(str(error))
+
+    def _close_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.display = False
+        self.query_one(KeyBar).display = True
+        self.set_focus(None)
+
+    # Keys that move and mark.
+
+    def action_move(self, rows: int, columns: int) -> None:
+        """Move the cursor by rows and columns."""
+        self._anchor = None
+        row, column = self.grid.cursor
+        self.grid.move_to(row + rows, column + columns)
+        self._refresh_words()
+
+    def action_page(self, pages: int) -> None:
+        """Move by a page of rows."""
+        self.action_move(pages * max(1, self.grid.rows_shown - 1), 0)
+
+    def action_edge(self, edge: str) -> None:
+        """Go to the first or last row or epoch."""
+        row, column = self.grid.cursor
+        places = {
+            "top": (0, column),
+            "bottom": (len(self.grid.table.rows) - 1, column),
+            "first": (row, 0),
+            "last": (row, len(self.grid.table.epochs) - 1),
+        }
+        self._anchor = None
+        self.grid.move_to(*places[edge])
+        self._refresh_words()
+
+    def action_broken(self, step: int) -> None:
+        """Go to the next or previous failed, lost or suspect cell."""
+        place = next_broken(self.grid.table, *self.grid.cursor, step)
+        if place is None:
+            self.say("nothing is failed, lost or suspect", "done")
+            return
+        self.grid.move_to(*place)
+        self._refresh_words()
+
+    def _set_marks(self, marked: frozenset[Cell]) -> None:
+        self.grid.mark(marked)
+        self._refresh_words()
+
+    def action_mark(self) -> None:
+        """Mark or unmark the cell under the cursor."""
+        if self.grid.cell is not None:
+            self._set_marks(self.grid.marked ^ {self.grid.cell})
+
+    def action_mark_row(self) -> None:
+        """Mark the row, or unmark it when all of it is marked."""
+        self._set_marks(grid_view.toggle_row(self.grid.table, self.grid.cursor, self.grid.marked))
+
+    def action_mark_column(self) -> None:
+        """Mark the column, or unmark it when all of it is marked."""
+        self._set_marks(
+            grid_view.toggle_column(self.grid.table, self.grid.cursor, self.grid.marked)
+        )
+
+    def action_stretch(self, rows: int, columns: int) -> None:
+        """Mark the rectangle between where shift was first used and the cursor."""
+        anchor = self._anchor or self.grid.cursor
+        row, column = self.grid.cursor
+        self.grid.move_to(row + rows, column + columns)
+        self._anchor = anchor
+        self._set_marks(grid_view.rectangle(self.grid.table, anchor, self.grid.cursor))
+
+    def action_back(self) -> None:
+        """Close the filter line, take back marks, then the filter."""
+        if self.query_one("#filter", Input).has_focus:
+            self.query_one("#filter", Input).value = ""
+            self._close_filter()
+        elif self.grid.marked:
+            self._anchor = None
+            self._set_marks(frozenset())
+        elif self.view.filter:
+            self.query_one("#filter", Input).value = ""
+            self._look_through(replace(self.view, filter=parse_filter("")))
+
+    # Keys that look closer.
+
+    def action_open(self) -> None:
+        """Open the cell under the cursor."""
+        self._open("stages")
+
+    def action_open_log(self) -> None:
+        """Open the cell under the cursor at its log."""
+        self._open("log")
+
+    def _open(self, tab: str) -> None:
+        from tuilab.tui.screens.cell import CellScreen
+
+        if self.grid.cell is None:
+            self.say("there is no cell here")
+            return
+        self.app.push_screen(CellScreen(self.grid.cell, tab))
+
+    @on(GridWidget.CursorMoved)
+    def _cursor_moved(self) -> None:
+        self._refresh_words()
+
+    @on(GridWidget.CellOpened)
+    def _cell_opened(self) -> None:
+        self.action_open()
+
+    def action_follow(self) -> None:
+        """Follow the log, or stand still."""
+        self.log_view.toggle_follow()
+        self._write_log_rule()
+
+    def action_copy(self) -> None:
+        """Copy the command that names the cell (OSC 52), and say it in plain text."""
+        if self.grid.cell is None or self._snapshot is None:
+            self.say("there is no cell here")
+            return
+        everything = [view.cell for view in self._snapshot.cells]
+        names = twin.selectors(self.chosen(), everything)
+        text = twin.command("logs", self._snapshot.root, names[:1])
+        self.app.copy_to_clipboard(text)
+        self.say("copied", "done", text)
+
+    def on_key(self) -> None:
+        """The greeting goes away with the first key."""
+        greeting = self.query_one("#hint")
+        if greeting.display:
+            greeting.display = False
+            hint.seen()

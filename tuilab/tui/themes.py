@@ -1,0 +1,200 @@
+"""Gives roles their colours: a dark, a light and an explicit 16-colour theme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rich.style import Style
+from textual.theme import Theme
+
+DARK, LIGHT, ANSI16 = "dark", "light", "ansi16"
+THEMES = (DARK, LIGHT, ANSI16)
+
+_DARK = {
+    "text": "#cdd6f4",
+    "strong": "bold #cdd6f4",
+    "muted": "#8b90a8",
+    "rule": "#45475a",
+    "title": "bold #cdd6f4",
+    "brand": "bold #89b4fa",
+    "key": "bold #89b4fa",
+    "label": "#bac2de",
+    "trend": "#74c7ec",
+    "peak": "#94e2d5",
+    "missing": "#7f849c",
+    "warn": "#f9c74f",
+    "cursor-mark": "bold #f5f5ff",
+    "match": "#11111b on #f9c74f",
+    "idle": "#7f849c",
+    "waiting": "#7f849c",
+    "queued": "#56b4e9",
+    "running": "#f0e442",
+    "done": "#2fbf8f",
+    "suspect": "bold #f5a97f",
+    "failed": "bold #ff6b4a",
+    "lost": "bold #ff6b4a",
+    "stopped": "#c6a0f6",
+    "stale": "#c9b37e",
+    "field": "#cdd6f4 on #313244",
+    "marked-ground": "on #3b3f5c",
+}
+_LIGHT = {
+    "text": "#2f3146",
+    "strong": "bold #1e2030",
+    "muted": "#63667c",
+    "rule": "#acb0be",
+    "title": "bold #1e2030",
+    "brand": "bold #1e66f5",
+    "key": "bold #1e66f5",
+    "label": "#3c3f58",
+    "trend": "#0f6e93",
+    "peak": "#12666a",
+    "missing": "#6c6f85",
+    "warn": "bold #8f5200",
+    "cursor-mark": "bold #1e2030",
+    "match": "#ffffff on #8f5200",
+    "idle": "#6c6f85",
+    "waiting": "#6c6f85",
+    "queued": "#0077c2",
+    "running": "#8a2be2",
+    "done": "#00614a",
+    "suspect": "bold #9a4a00",
+    "failed": "bold #b83a0b",
+    "lost": "bold #b83a0b",
+    "stopped": "#6b3fa0",
+    "stale": "#75600f",
+    "field": "#1e2030 on #ccd0da",
+    "marked-ground": "on #ccd3ee",
+}
+_ANSI16 = {
+    "text": "default",
+    "strong": "bold",
+    "muted": "bright_black",
+    "rule": "bright_black",
+    "title": "bold",
+    "brand": "bold blue",
+    "key": "bold blue",
+    "label": "default",
+    "trend": "cyan",
+    "peak": "cyan",
+    "missing": "bright_black",
+    "warn": "bold yellow",
+    "cursor-mark": "bold",
+    "match": "black on yellow",
+    "idle": "bright_black",
+    "waiting": "bright_black",
+    "queued": "blue",
+    "running": "yellow",
+    "done": "green",
+    "suspect": "bold magenta",
+    "failed": "bold red",
+    "lost": "bold red",
+    "stopped": "magenta",
+    "stale": "cyan",
+    "field": "reverse",
+    "marked-ground": "underline",
+}
+SERIES = ("#56b4e9", "#e69f00", "#2fbf8f", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#999999")
+"""Okabe and Ito's colours for series, told apart by people with colour blindness."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Styles by role, with the modifiers cursor, marked, here and dim."""
+
+    name: str
+    roles: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def style(self, role: str) -> Style:
+        """Return the style of a role such as ``failed cursor``; an unknown one is plain text."""
+        return _style(self, role)
+
+
+@lru_cache(maxsize=1024)
+def _style(palette: Palette, role: str) -> Style:
+    name, *modifiers = role.split(" ") if role else ("text",)
+    style = Style.parse(palette.roles.get(name, palette.roles["text"]))
+    for modifier in modifiers:
+        if modifier == "cursor":
+            style += Style(reverse=True, bold=True)
+        elif modifier == "marked":
+            style += Style.parse(palette.roles["marked-ground"])
+        elif modifier == "here":
+            style += Style(bold=True)
+        elif modifier == "dim":
+            style = Style.parse(palette.roles["rule"])
+    return style
+
+
+PALETTES = {
+    DARK: Palette(DARK, _DARK),
+    LIGHT: Palette(LIGHT, _LIGHT),
+    ANSI16: Palette(ANSI16, _ANSI16),
+}
+
+TEXTUAL_THEMES = (
+    Theme(
+        name=DARK,
+        primary="#89b4fa",
+        secondary="#56b4e9",
+        accent="#89b4fa",
+        warning="#f9c74f",
+        error="#ff6b4a",
+        success="#2fbf8f",
+        foreground="#cdd6f4",
+        background="#181825",
+        surface="#1e1e2e",
+        panel="#313244",
+        dark=True,
+        variables={"border": "#585b70", "border-blurred": "#45475a"},
+    ),
+    Theme(
+        name=LIGHT,
+        primary="#1e66f5",
+        secondary="#0077c2",
+        accent="#1e66f5",
+        warning="#8f5200",
+        error="#b83a0b",
+        success="#00614a",
+        foreground="#2f3146",
+        background="#f4f5f8",
+        surface="#eff1f5",
+        panel="#dce0e8",
+        dark=False,
+        variables={"border": "#8c8fa1", "border-blurred": "#acb0be"},
+    ),
+    Theme(
+        name=ANSI16,
+        ansi=True,
+        primary="ansi_blue",
+        secondary="ansi_cyan",
+        accent="ansi_blue",
+        warning="ansi_yellow",
+        error="ansi_red",
+        success="ansi_green",
+        foreground="ansi_default",
+        background="ansi_default",
+        surface="ansi_default",
+        panel="ansi_default",
+        boost="ansi_default",
+        dark=True,
+        variables={
+            "ansi-background": "ansi_black",
+            "ansi-foreground": "ansi_white",
+            "border": "ansi_blue",
+            "border-blurred": "ansi_bright_black",
+            "block-cursor-foreground": "ansi_black",
+            "block-cursor-background": "ansi_white",
+            "input-cursor-background": "ansi_white",
+            "input-cursor-foreground": "ansi_black",
+            "input-cursor-text-style": "none",
+            "input-selection-background": "ansi_bright_blue",
+            "input-selection-foreground": "ansi_black",
+        },
+    ),
+)

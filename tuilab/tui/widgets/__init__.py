@@ -1,0 +1,1 @@
+"""Widgets that paint finished lines; they read no file and decide nothing."""

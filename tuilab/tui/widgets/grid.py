@@ -1,0 +1,164 @@
+"""The grid itself: one line-API widget that paints only the cells that changed."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.geometry import Offset, Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tuilab.grid.cells import Cell
+from tuilab.tui.present.glyphs import UNICODE, Glyphs
+from tuilab.tui.present.grid_lines import Geometry, header_line, measure, row_line
+from tuilab.tui.present.pieces import Line
+from tuilab.tui.present.rows import EMPTY, Table
+from tuilab.tui.present.spark import Window
+from tuilab.tui.widgets.lines import changed_span, paint
+
+
+class GridWidget(ScrollView, can_focus=False):
+    """Frozen header and labels, a cursor and marks over a table of cells."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = """
+    GridWidget { scrollbar-size: 0 0; overflow: hidden hidden; }
+    """
+
+    class CursorMoved(Message):
+        """The cursor stands on another cell (or on none)."""
+
+    class CellOpened(Message):
+        """A cell was double-clicked."""
+
+    def __init__(self, glyphs: Glyphs = UNICODE, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.table: Table = EMPTY
+        self.cursor: tuple[int, int] = (0, 0)
+        """(row, column) in the table."""
+        self.marked: frozenset[Cell] = frozenset()
+        self._first: tuple[int, int] = (0, 0)
+        """(row, column) at the top left of what is shown."""
+        self._geometry: Geometry = measure(EMPTY, 80)
+        self._painted: list[Line] = []
+
+    @property
+    def cell(self) -> Cell | None:
+        """The cell under the cursor."""
+        return self.table.cell(*self.cursor)
+
+    @property
+    def window(self) -> Window:
+        """Which columns are shown and where they stand."""
+        geometry = self._geometry
+        return Window(
+            self._first[1], geometry.shown, geometry.label, geometry.pitch, self.cursor[1]
+        )
+
+    @property
+    def rows_shown(self) -> int:
+        """Rows that fit below the header."""
+        return max(1, self.size.height - 1)
+
+    def show(self, table: Table, keep: Cell | None = None) -> None:
+        """Take a new table; the cursor stays on its cell wherever that stands now."""
+        keep = keep or self.cell
+        place = table.place(keep) if keep is not None else None
+        self.table = table
+        row, column = place or self.cursor
+        self.cursor = (
+            max(0, min(row, len(table.rows) - 1)),
+            max(0, min(column, len(table.epochs) - 1)),
+        )
+        self._lay_out()
+
+    def move_to(self, row: int, column: int) -> None:
+        """Put the cursor on a cell, clipped to the table, and scroll it into view."""
+        self.cursor = (
+            max(0, min(row, len(self.table.rows) - 1)),
+            max(0, min(column, len(self.table.epochs) - 1)),
+        )
+        self._lay_out()
+        self.post_message(self.CursorMoved())
+
+    def mark(self, cells: frozenset[Cell]) -> None:
+        """Show these cells as marked."""
+        self.marked = cells
+        self._repaint()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Measure again."""
+        self._painted = []
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        self._geometry = measure(self.table, self.size.width or 80)
+        row, column = self.cursor
+        top, left = self._first
+        top = max(min(top, row), row - self.rows_shown + 1)
+        top = max(0, min(top, len(self.table.rows) - self.rows_shown))
+        shown = self._geometry.shown
+        left = max(min(left, column), column - shown + 1)
+        left = max(0, min(left, len(self.table.epochs) - shown))
+        self._first = (top, left)
+        self.virtual_size = Size(self.size.width, len(self.table.rows) + 1)
+        self._repaint()
+
+    def _repaint(self) -> None:
+        """Compose what is visible and refresh the columns in which it differs."""
+        lines = self._compose_lines()
+        before, self._painted = self._painted, lines
+        if len(before) != len(lines):
+            self.refresh()
+            return
+        regions = [
+            Region(span[0], y, span[1] - span[0], 1)
+            for y, (old, new) in enumerate(zip(before, lines, strict=True))
+            if (span := changed_span(old, new))
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def _compose_lines(self) -> list[Line]:
+        top, left = self._first
+        here = self.cursor if self.table.rows else None
+        column = self.cursor[1] if self.table.rows else -1
+        lines = [header_line(self.table, self._geometry, left, column, self.glyphs)]
+        for number in range(top, min(top + self.rows_shown, len(self.table.rows))):
+            lines.append(
+                row_line(self.table, number, self._geometry, left, here, self.marked, self.glyphs)
+            )
+        return lines
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one composed line."""
+        line = self._painted[y] if y < len(self._painted) else ()
+        return paint(self, line)
+
+    def place_at(self, offset: Offset) -> tuple[int, int] | None:
+        """Return the (row, column) under a position of the mouse."""
+        geometry = self._geometry
+        column = (offset.x - geometry.label) // geometry.pitch + self._first[1]
+        row = offset.y - 1 + self._first[0]
+        last = self._first[1] + geometry.shown
+        inside = offset.x >= geometry.label and column < min(last, len(self.table.epochs))
+        return (row, column) if inside and 0 <= row < len(self.table.rows) and offset.y else None
+
+    def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor, a double click opens the cell."""
+        if (place := self.place_at(event.get_content_offset(self) or event.offset)) is None:
+            return
+        self.move_to(*place)
+        if event.chain > 1:
+            self.post_message(self.CellOpened())
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel moves the cursor by rows."""
+        event.stop()
+        self.move_to(self.cursor[0] + 1, self.cursor[1])
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel moves the cursor by rows."""
+        event.stop()
+        self.move_to(self.cursor[0] - 1, self.cursor[1])

@@ -1,0 +1,75 @@
+"""The bottom line: the keys that matter here, or what was just said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.binding import Binding
+
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.pieces import Line, Piece, fit_line, width
+from tuilab.tui.widgets.lines import Lines
+
+
+def hints(bindings: Iterable[Binding], glyphs: Glyphs) -> Line:
+    """Write the keys that are to be shown in the bar."""
+    pieces: list[Piece] = []
+    for binding in bindings:
+        if binding.show:
+            sign = shown_key(binding, glyphs)
+            pieces += [(" ", ""), (sign, "key"), (f" {binding.description} ", "muted")]
+    return tuple(pieces)
+
+
+def shown_key(binding: Binding, glyphs: Glyphs) -> str:
+    """Write a key as people know it."""
+    sign = binding.key_display or binding.key
+    return {"↵": "enter"}.get(sign, sign) if glyphs.is_ascii else sign
+
+
+class KeyBar(Lines):
+    """Keys until something is said; what was said stays until the next key."""
+
+    def __init__(self, bindings: Iterable[Binding], glyphs: Glyphs, *, id: str = "bar") -> None:
+        super().__init__(id=id)
+        self._hints = hints(bindings, glyphs)
+        self._said: Line = ()
+
+    def on_mount(self) -> None:
+        """Show the keys."""
+        self._show()
+
+    def on_resize(self) -> None:
+        """Fit again."""
+        self._show()
+
+    @property
+    def said(self) -> str:
+        """What is being said, "" when the keys are shown."""
+        return "".join(text for text, _ in self._said).strip()
+
+    def say(self, text: str, role: str = "warn", hint: str = "") -> None:
+        """Say one line in place of the keys; ``hint`` follows it, muted, where there is room."""
+        self._said = ((f" {text}", role), (f"   {hint}" if hint else "", "muted"))
+        self._show()
+
+    def be_quiet(self) -> None:
+        """Show the keys again."""
+        if self._said:
+            self._said = ()
+            self._show()
+
+    def _show(self) -> None:
+        line = self._said or self._hints
+        columns = self.size.width or 80
+        if not self._said:
+            line = _whole_hints(line, columns)
+        self.show([fit_line(line, columns)])
+
+
+def _whole_hints(line: Line, columns: int) -> Line:
+    """Leave out last hints rather than cut one; the help key at the end always stays."""
+    groups = [line[place : place + 3] for place in range(0, len(line), 3)]
+    while len(groups) > 2 and sum(map(width, groups)) > columns:
+        groups.pop(-2)
+    return tuple(piece for group in groups for piece in group)
