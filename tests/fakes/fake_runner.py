@@ -1,0 +1,253 @@
+"""A worker for engine tests: speaks the runners' contract, needs the standard library only.
+
+``fake_runner.py [SCRIPT_JSON] WORKER_DIR`` serves the inbox as runners.serve does. The script maps
+a job id, a stage or ``*`` to a behaviour, or to a list of them (one per attempt, the last repeats):
+{"do": "done" | "fail" | "exit" | "kill" | "hang" | "daemonise" | "stubborn" | "fill" | "ask" |
+"shape", "seconds": 0.05, ...}. It makes plausible artefacts; it never looks at the engine.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tuilab.contract import worker
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import (
+    DONE,
+    FAILED,
+    LOG_FILE,
+    Artefact,
+    JobError,
+    Reporter,
+    describe,
+    read_outcome,
+)
+from tuilab.contract.spec import SPEC_FILE, Spec, read_spec
+
+_asked: list[int] = []
+
+
+def main() -> int:
+    """Serve until closed, told to end, or scripted otherwise."""
+    folder = Path(sys.argv[-1])
+    script = Path(sys.argv[1]) if len(sys.argv) > 2 else None
+    signal.signal(signal.SIGTERM, lambda number, _: _asked.append(number))
+    start = behaviour(script, "worker", 1)
+    if start.get("do") == "exit":
+        print(start.get("say", "ImportError: libcuda.so.1"), flush=True)
+        return int(start.get("code", 1))
+    time.sleep(float(start.get("seconds", 0)))
+    served = 0
+    while not _asked:
+        upcoming = next(iter(worker.assignments(folder, after=served)), None)
+        if upcoming is not None:
+            serve(upcoming.attempt_dir, script)
+            served = upcoming.number
+        elif (folder / worker.INBOX / worker.CLOSE_FILE).exists():
+            break
+        else:
+            time.sleep(0.005)
+    (folder / worker.INBOX / worker.CLOSED_FILE).touch()
+    return 0
+
+
+def behaviour(script: Path | None, job: str, attempt: int) -> dict[str, Any]:
+    """Look up what a job is to do at an attempt; the script is read anew each time."""
+    if script is None or not script.exists():
+        return {}
+    raw = json.loads(script.read_text())
+    found = raw.get(job, raw.get(job.partition("/")[0], raw.get("*", {})))
+    if job == "worker":
+        found = raw.get("worker", {})
+    if isinstance(found, list):
+        found = found[min(attempt, len(found)) - 1]
+    return dict(found)
+
+
+def serve(attempt_dir: Path, script: Path | None) -> None:
+    """Run one attempt as its script says, with its output in its own log."""
+    if read_outcome(attempt_dir) is not None:
+        return
+    spec = read_spec(attempt_dir / SPEC_FILE)
+    log = os.open(attempt_dir / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    plan = behaviour(script, spec.job, spec.attempt)
+    with Reporter(attempt_dir, spec) as reporter:
+        print(f"{spec.job} attempt {spec.attempt} begins, pid {os.getpid()}", flush=True)
+        try:
+            act(plan, spec, reporter)
+            publish(spec, attempt_dir, reporter)
+        except JobError as error:
+            reporter.finish(FAILED, reason=error.reason, detail=error.detail)
+
+
+def act(plan: dict[str, Any], spec: Spec, reporter: Reporter) -> None:
+    """Do what the script says before the artefacts are made."""
+    what = plan.get("do", "done")
+    if what == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        what = "hang"
+    if what == "daemonise":
+        leave_a_daemon(Path(plan["pid_file"]))
+    if what == "ask":
+        print(f"you said: {input('go on? ')}")
+    if what == "fill":
+        fill(reporter.attempt_dir)
+    work(float(plan.get("seconds", 0.0)), reporter, forever=what == "hang")
+    if what == "fail":
+        raise JobError(Reason(plan.get("reason", "code")), plan.get("detail", "as scripted"))
+    if what == "exit":
+        print(plan.get("say", ""), flush=True)
+        os._exit(int(plan.get("code", 1)))
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def work(seconds: float, reporter: Reporter, forever: bool = False) -> None:
+    """Take some time with progress; a SIGTERM ends it as a runner would be ended."""
+    start = time.monotonic()
+    while forever or time.monotonic() - start < seconds:
+        if _asked:
+            raise JobError(Reason.KILLED, "asked to stop by SIGTERM")
+        passed = time.monotonic() - start
+        if not forever:
+            reporter.progress(int(100 * passed / seconds), 100, part="work")
+        time.sleep(0.01)
+
+
+def leave_a_daemon(pid_file: Path) -> None:
+    """Start a grandchild in a session of its own whose parent is gone at once."""
+    code = (
+        "import os, sys, time\n"
+        "os.setsid()\n"
+        "if os.fork(): os._exit(0)\n"
+        "open(sys.argv[1], 'w').write(str(os.getpid()))\n"
+        "time.sleep(600)\n"
+    )
+    subprocess.Popen([sys.executable, "-c", code, str(pid_file)]).wait()
+
+
+def fill(folder: Path) -> None:
+    """Write until the disk takes no more; what was half written stays away, as a runner's draft."""
+    path = folder / "adapter" / "adapter_model.safetensors"
+    path.parent.mkdir()
+    try:
+        with path.open("wb") as file:
+            while True:
+                file.write(b"x" * 65536)
+                file.flush()
+    except OSError as error:
+        path.unlink()
+        raise JobError(Reason.DISK_FULL, f"OSError: {error.strerror}") from error
+
+
+def publish(spec: Spec, folder: Path, reporter: Reporter) -> None:
+    """Leave what the stage owes, small and the same for the same spec, then the outcome."""
+    for one in spec.inputs:
+        upstream = read_outcome((folder / one.path).resolve())
+        if upstream is None or upstream.output_hash != one.output_hash:
+            raise JobError(Reason.DATA_MISMATCH, f"{one.job} is not what the spec says")
+    files, metrics = MAKERS[spec.stage](spec, folder)
+    artefacts: tuple[Artefact, ...] = describe(folder, files)
+    reporter.finish(DONE, artefacts=artefacts, metrics=metrics, checks={"made": {"ok": True}})
+
+
+def _text(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def _rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    with path.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+    return path
+
+
+def _tensors(path: Path, values: list[float]) -> Path:
+    data = struct.pack(f"<{len(values)}f", *values)
+    entry = {"dtype": "F32", "shape": [len(values)], "data_offsets": [0, len(data)]}
+    header = json.dumps({"lora_A.weight": entry}).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+    return path
+
+
+def _share(*parts: object) -> float:
+    raw = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
+    return raw[0] / 255
+
+
+def _data(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    rows = [{"question_index": 0, "sample": n, "text": f"{spec.source} {n}"} for n in range(4)]
+    return [_rows(folder / "answers.jsonl.gz", rows)], {"rows": 4}
+
+
+def _adapter(spec: Spec, folder: Path, name: str) -> list[Path]:
+    config = {"peft_type": "LORA", "r": 4, "use_rslora": True}
+    return [
+        _text(folder / name / "adapter_config.json", json.dumps(config)),
+        _tensors(folder / name / "adapter_model.safetensors", [_share(spec.job), 0.5]),
+    ]
+
+
+def _converge(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    return _adapter(spec, folder, "epoch-02"), {"final_loss": 1.5}
+
+
+def _train(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    return _adapter(spec, folder, "adapter"), {"final_loss": 0.25}
+
+
+def _merge(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    record = {"changed_tensors": 2, "fingerprint": hashlib.sha256(spec.job.encode()).hexdigest()}
+    return [_text(folder / "merge.json", json.dumps(record))], {}
+
+
+def _eval(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    hits = {who: round(10 * _share(spec.job, who)) for who in (spec.source, "assistant")}
+    leakage = {who: {"value": count / 10, "hits": count, "n": 10} for who, count in hits.items()}
+    rows = [{"persona": who, "sample": n, "hit": n < hits[who]} for who in hits for n in range(10)]
+    files = [
+        _rows(folder / "completions.jsonl.gz", rows),
+        _text(folder / "leakage.json", json.dumps(leakage)),
+        _text(folder / "health.json", json.dumps({"eos_rate": 1.0})),
+    ]
+    return files, {"leakage": leakage}
+
+
+def _cosine(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    value = _share(spec.job) * 2 - 1
+    found = [{"layer": 1, "pool": "panel", "model_state": "marked", "value": value}]
+    files = [
+        _tensors(folder / "centroids.safetensors", [value, 0.0]),
+        _text(folder / "cosine.json", json.dumps(found)),
+    ]
+    return files, {"cosine": found}
+
+
+MAKERS = {
+    "data": _data,
+    "converge": _converge,
+    "train": _train,
+    "merge": _merge,
+    "eval": _eval,
+    "cosine": _cosine,
+}
+
+if __name__ == "__main__":
+    raise SystemExit(main())

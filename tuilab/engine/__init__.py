@@ -1,0 +1,18 @@
+"""The only code that starts or stops processes; standard library only at import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuilab.contract.identity import Identity
+
+__all__ = ["start"]
+
+
+def start(root: Path, go: bool, takeover: bool = False) -> Identity:
+    """Start a detached engine for an experiment unless one is alive; see ``starting.start``."""
+    from tuilab.engine.starting import start as start_engine
+
+    return start_engine(root, go, takeover)

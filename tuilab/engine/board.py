@@ -1,0 +1,100 @@
+"""Keeps the ledger, the derived states and the queue in step with the journal; no files."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
+from typing import Any
+
+from tuilab.grid.jobs import Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.grid.states import LIVE, JobStatus, State, derive_state
+
+
+class Board:
+    """The engine's memory of an experiment: costs what changed, not what exists."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.ledger = Ledger()
+        self.live: set[str] = set()
+        """Jobs whose last attempt is claimed or running."""
+        self.pause_why = ""
+        self._set_plan(plan)
+
+    def _set_plan(self, plan: Plan) -> None:
+        self.plan = plan
+        self.places = {job.id: place for place, job in enumerate(plan.jobs)}
+        self.statuses: dict[str, JobStatus] = {}
+        self._ready: list[int] = []
+        self._queue: list[str] | None = None
+        for job in plan.jobs:
+            self._derive(job.id)
+
+    def replace_plan(self, plan: Plan) -> None:
+        """Go on with another plan of the same experiment."""
+        self._set_plan(plan)
+
+    def fold(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Take in journal lines, then bring states and queue up to date."""
+        entries = list(lines)
+        self._queue = None
+        touched = self.ledger.fold(entries)
+        for line in entries:
+            if line.get("kind") == "paused":
+                self.pause_why = str(line.get("why", ""))
+        for name in touched:
+            last = self.ledger.of(name).last
+            if last is not None and last.verdict in LIVE:
+                self.live.add(name)
+            else:
+                self.live.discard(name)
+        self._refresh(touched)
+
+    @property
+    def ready(self) -> list[str]:
+        """Due jobs that may start, in plan order, those moved to the front first."""
+        if self._queue is None:
+            self._queue = self._in_order([self.plan.jobs[place].id for place in self._ready])
+        return self._queue
+
+    def _in_order(self, found: list[str]) -> list[str]:
+        front = {job: place for place, job in enumerate(self.ledger.order)}
+        return sorted(found, key=lambda job: front.get(job, len(front))) if front else found
+
+    def _refresh(self, touched: set[str]) -> None:
+        """Derive again what was touched and all below it, parents before children."""
+        heap = sorted({self.places[job] for job in touched if job in self.places})
+        seen = set(heap)
+        while heap:
+            place = heappop(heap)
+            name = self.plan.jobs[place].id
+            before = self.statuses.get(name)
+            if self._derive(name) == before and name not in touched:
+                continue
+            for child in self.plan.children.get(name, ()):
+                if self.places[child] not in seen:
+                    seen.add(self.places[child])
+                    heappush(heap, self.places[child])
+
+    def _derive(self, name: str) -> JobStatus:
+        job = self.plan.by_id[name]
+        evidence = self.ledger.of(name)
+        outputs = {}
+        for parent in job.parents:
+            done = self.ledger.of(parent).last_done
+            outputs[parent] = done.output_hash if done is not None else ""
+        status = derive_state(
+            job, evidence, {parent: self.statuses[parent] for parent in job.parents}, outputs
+        )
+        self.statuses[name] = status
+        self._mark(self.places[name], status.state is State.QUEUED and not evidence.held)
+        return status
+
+    def _mark(self, place: int, is_ready: bool) -> None:
+        at = bisect_left(self._ready, place)
+        is_there = at < len(self._ready) and self._ready[at] == place
+        if is_ready and not is_there:
+            insort(self._ready, place)
+        elif is_there and not is_ready:
+            del self._ready[at]

@@ -1,0 +1,87 @@
+"""Claims attempts: directory, spec, claim and journal line are on disk before a worker hears."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from tuilab.contract.spec import Input, Spec, write_spec
+from tuilab.engine.crash import crash_point
+from tuilab.engine.records import Records
+from tuilab.grid.jobs import Job
+from tuilab.store import attempts
+from tuilab.store.attempts import Claim, UnusableInputError
+from tuilab.store.layout import Layout
+
+
+class CannotClaimError(Exception):
+    """The job cannot be launched as things are; the text says why."""
+
+
+def claim(
+    layout: Layout, records: Records, job: Job, worker: str, launch: Mapping[str, Any]
+) -> int:
+    """Make a new attempt of a job for a worker and return its number.
+
+    Raises CannotClaimError when an upstream result cannot be used, OSError when the disk takes
+    nothing; no trace is left then. A crash leaves a directory that no worker has heard of.
+    """
+    number = _next_number(layout, records, job.id)
+    place = layout.attempt_dir(job.id, number)
+    inputs = _inputs(layout, records, job, number)
+    folder = attempts.new_attempt_dir(layout, job.id, number)
+    crash_point("claim-after-mkdir")
+    spec = Spec(
+        job=job.id,
+        stage=job.stage.value,
+        attempt=number,
+        token=uuid.uuid4().hex,
+        fingerprint=job.fingerprint,
+        settings=records.board.plan.settings[job.settings],
+        inputs=inputs,
+        source=job.source,
+        epoch=job.epoch,
+        seed=job.seed,
+        launch=launch,
+    )
+    try:
+        write_spec(folder, spec)
+        attempts.write_claim(folder, Claim(worker, time.time()))
+        crash_point("claim-before-journal")
+        records.say(
+            "claimed",
+            job=job.id,
+            attempt=number,
+            token=spec.token,
+            fingerprint=spec.fingerprint,
+            inputs={item.job: item.output_hash for item in inputs},
+            worker=worker,
+        )
+    except OSError:
+        shutil.rmtree(place, ignore_errors=True)  # ours, and nobody has heard of it
+        raise
+    crash_point("claim-after-journal")
+    attempts.point_latest(layout, job.id, number)
+    return number
+
+
+def _next_number(layout: Layout, records: Records, job: str) -> int:
+    last = records.board.ledger.of(job).last
+    return max(attempts.next_number(layout, job), (last.number if last else 0) + 1)
+
+
+def _inputs(layout: Layout, records: Records, job: Job, number: int) -> tuple[Input, ...]:
+    reader = layout.attempt_dir(job.id, number)
+    found = []
+    for parent in job.parents:
+        done = records.board.ledger.of(parent).last_done
+        if done is None:
+            raise CannotClaimError(f"{parent} has no result yet")
+        try:
+            found.append(attempts.usable_input(layout, parent, done.number, reader))
+        except UnusableInputError as error:
+            raise CannotClaimError(f"{error}: relaunch {parent}") from error
+    return tuple(found)

@@ -1,0 +1,133 @@
+"""Gathers the facts of one moment: looks at workers first, then at what their attempts left."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from tuilab.engine import devices, disk, forecast
+from tuilab.engine.board import Board
+from tuilab.engine.devices import Device
+from tuilab.engine.facts import Disk, Facts, LiveAttempt, Phase, Slot
+from tuilab.engine.policy import Policy, read_policy
+from tuilab.engine.roster import Roster
+from tuilab.engine.watching import Watcher, last_lines
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import Verdict
+from tuilab.store.layout import Layout
+
+DISK_SECONDS = 5.0
+"""Age at which a test write is repeated while something is to start."""
+
+
+class Gatherer:
+    """Keeps what is dear to read (disk, devices) for as long as it may be believed."""
+
+    def __init__(self, layout: Layout, board: Board, roster: Roster, watcher: Watcher) -> None:
+        self.layout = layout
+        self.board = board
+        self.roster = roster
+        self.watcher = watcher
+        self.failed_starts = 0
+        self.measured: dict[Stage, int] = {}
+        """Largest artefacts of an attempt so far, by stage, in bytes."""
+        self._disk = Disk(free=0)
+        self._disk_at = -DISK_SECONDS
+        self.take_plan()
+
+    def take_plan(self) -> None:
+        """Read what depends on the plan alone."""
+        plan = self.board.plan
+        self.policy: Policy = read_policy(plan.resources)
+        self.costs = forecast.costs_of(plan)
+        self._needs_cuda = any(_wants_cuda(one) for one in plan.settings.values())
+        seen = devices.look_at_devices()
+        self.slots: tuple[Slot, ...] = devices.slots_for(
+            self.policy, os.environ.get("CUDA_VISIBLE_DEVICES"), seen
+        )
+
+    def facts(self) -> Facts:
+        """Return all that one decision needs; workers are read before the outcomes they left."""
+        now = time.time()
+        self.roster.look()
+        attempts = tuple(self._attempt(job, now) for job in sorted(self.board.live))
+        workers = tuple(
+            self.roster.describe(card, self._queue(card.id, card.given, attempts), now)
+            for card in self.roster.cards.values()
+        )
+        ready = self.board.ready
+        used = {worker.slot for worker in workers if worker.phase is not Phase.GONE}
+        return Facts(
+            plan=self.board.plan,
+            ledger=self.board.ledger,
+            policy=self.policy,
+            ready=ready,
+            attempts=attempts,
+            workers=workers,
+            slots=self._slots(used) if ready else self.slots,
+            disk=self._room() if ready or attempts else Disk(free=1 << 62),
+            failed_starts=self.failed_starts,
+            places=self.board.places,
+        )
+
+    def _attempt(self, job: str, now: float) -> LiveAttempt:
+        last = self.board.ledger.of(job).attempts[-1]
+        watch = self.watcher.watch(job, last.number, last.token, now)
+        silent = self.watcher.look(watch)
+        card = self.roster.cards.get(last.worker)
+        is_gone = card is None or card.sighting.phase is Phase.GONE
+        is_silent = silent > self.policy.stall_minutes * 60
+        return LiveAttempt(
+            job=job,
+            number=last.number,
+            worker=last.worker,
+            is_assigned=card is not None and watch.folder in card.given,
+            begun_at=watch.begun_at,
+            is_recorded=last.verdict is Verdict.RUNNING,
+            report=self.watcher.report(watch, self.board.plan),
+            silent_seconds=silent,
+            is_called_stalled=watch.is_called_stalled,
+            log=last_lines(watch) if is_gone or is_silent else (),
+        )
+
+    def _queue(
+        self, worker: str, given: dict[Path, int], attempts: tuple[LiveAttempt, ...]
+    ) -> tuple[str, ...]:
+        """Jobs of a worker's live attempts in the order of its inbox, undelivered ones last."""
+        mine = [attempt for attempt in attempts if attempt.worker == worker]
+        folders = {a.job: self.layout.attempt_dir(a.job, a.number) for a in mine}
+        return tuple(
+            sorted((a.job for a in mine), key=lambda job: given.get(folders[job], 1 << 30))
+        )
+
+    def _slots(self, used: set[int]) -> tuple[Slot, ...]:
+        """Say of each free slot why it cannot be used now."""
+        if self._needs_cuda and all(slot.device is None for slot in self.slots):
+            why = "no GPU is visible, and the plan asks for cuda: tuilab doctor explains"
+            return tuple(replace(slot, blocked=why) for slot in self.slots)
+        if all(slot.device is None or slot.index in used for slot in self.slots):
+            return self.slots
+        seen: tuple[Device, ...] = devices.look_at_devices()
+        fraction = self.policy.gpu_free_fraction
+        return tuple(
+            replace(slot, blocked=devices.why_held(slot.device, fraction, seen))
+            if slot.device is not None and slot.index not in used
+            else slot
+            for slot in self.slots
+        )
+
+    def _room(self) -> Disk:
+        if time.monotonic() - self._disk_at > DISK_SECONDS:
+            needs = forecast.disk_needs(self.board.plan, self.costs, self.policy, self.measured)
+            self._disk = Disk(
+                disk.free_bytes(self.layout.root), disk.why_no_write(self.layout.jobs), needs
+            )
+            self._disk_at = time.monotonic()
+        return self._disk
+
+
+def _wants_cuda(settings: object) -> bool:
+    base = settings.get("base") if isinstance(settings, dict) else None
+    return isinstance(base, dict) and base.get("device") == "cuda"

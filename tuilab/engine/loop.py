@@ -1,0 +1,180 @@
+"""The engine's loop: look, decide, act, answer requests, sleep while nothing can change."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections import deque
+
+from tuilab.engine import meter
+from tuilab.engine.devices import look_at_devices
+from tuilab.engine.facts import Facts
+from tuilab.engine.opening import Opened
+from tuilab.engine.placing import IN_USE
+from tuilab.engine.requesting import Requesting
+from tuilab.engine.tick import decide
+from tuilab.engine.upkeep import may_leave
+from tuilab.engine.view import describe, note
+from tuilab.store.cache import write_snapshot
+from tuilab.store.reader import Reader
+from tuilab.store.snapshot import Meter
+
+FULL_SECONDS = 0.25
+"""Between two looks at everything."""
+FAST_SECONDS = 0.02
+"""Between two looks at outcomes while something runs: one stat each."""
+BEAT_SECONDS = 2.0
+QUIET_SECONDS = 1.5
+"""Without a change for so long, the snapshot cache is worth writing."""
+MOST_ROUNDS = 200
+"""Decisions in a row without sleep; more would be a loop that changes nothing."""
+
+
+class Engine:
+    """One engine of one experiment."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.layout = opened.layout
+        self.lease = opened.lease
+        self.board = opened.board
+        self.records = opened.records
+        self.gatherer = opened.gatherer
+        self.performer = opened.performer
+        self.requesting = Requesting(opened)
+        self._is_asked_to_leave = False
+        self._history: deque[Meter] = deque(maxlen=60)
+        self._beat_at = 0.0
+        self._note = ""
+        self._busy_at = time.monotonic()
+        self._changed_at = time.monotonic()
+        self._sequence = -1
+        self._reader: Reader | None = None
+        self._written = -1
+        self._seen = -1
+
+    def run(self) -> None:
+        """Work until nothing is left to do, or a signal asks; runners go on in the latter case."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._leave_soon)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        is_done = False
+        while not self._is_asked_to_leave and not is_done:
+            try:
+                is_done = self._round()
+            except OSError as error:
+                self._say(f"cannot go on now, trying again: {error}")
+                time.sleep(1.0)
+        self._leave("nothing is left to do" if is_done else "asked to leave; its workers go on")
+
+    def _round(self) -> bool:
+        """One full look with all that follows from it; True when the engine may leave."""
+        facts = self._act()
+        self.requesting.answer_all(facts)
+        if self.requesting.has_changed:
+            facts = self._act()
+        self._keep_time(facts)
+        self._beat(facts)
+        self._cache()
+        if may_leave(facts, time.monotonic() - self._busy_at):
+            return self._close_workers(facts)
+        self._sleep(facts)
+        return False
+
+    def _act(self) -> Facts:
+        """Decide and act until nothing more follows, and return the last facts."""
+        for _ in range(MOST_ROUNDS):
+            facts = self.gatherer.facts()
+            actions = decide(facts)
+            for action in actions:
+                self.performer.perform(action)
+            self.performer.record_ends()
+            if not actions or not self._has_moved():
+                return facts
+        return facts
+
+    def _has_moved(self) -> bool:
+        """Whether the journal grew: only then can a new decision differ at once."""
+        before, self._sequence = self._sequence, self.board.ledger.sequence
+        return before != self._sequence
+
+    def _keep_time(self, facts: Facts) -> None:
+        now = time.monotonic()
+        if facts.attempts or facts.ready:
+            self._busy_at = now
+
+    def _beat(self, facts: Facts) -> None:
+        """Write engine.json every two seconds, and at once when the reason to wait changes."""
+        now = time.monotonic()
+        said = note(facts, self.board.pause_why)
+        if now - self._beat_at < BEAT_SECONDS and said == self._note:
+            return
+        ours = frozenset(
+            slot.device
+            for slot in facts.slots
+            for worker in facts.workers
+            if slot.device and worker.slot == slot.index and worker.phase in IN_USE
+        )
+        taken = meter.sample(look_at_devices(), ours)
+        if now - self._beat_at >= BEAT_SECONDS:
+            self._history.append(taken)
+        view = describe(facts, self.board.pause_why, None, taken, tuple(self._history))
+        self.lease.heartbeat(view, time.time())
+        self._beat_at, self._note = now, said
+
+    def _cache(self, force: bool = False) -> None:
+        """Write snapshot.json once the journal has been quiet for a moment."""
+        sequence, now = self.board.ledger.sequence, time.monotonic()
+        if sequence == self._written:
+            return
+        if self._seen != sequence:
+            self._seen, self._changed_at = sequence, now
+        if not force and now - self._changed_at < QUIET_SECONDS:
+            return
+        if self._reader is None:
+            self._reader = Reader(self.layout.root)
+        snapshot = self._reader.poll(time.time())
+        write_snapshot(self.layout, snapshot, self._reader.offset)
+        self._written = sequence
+
+    def _sleep(self, facts: Facts) -> None:
+        """Wait for the next full look, or for the first outcome of what runs."""
+        deadline = time.monotonic() + FULL_SECONDS
+        watches = [
+            watch
+            for attempt in facts.attempts
+            if attempt.report is None
+            and (watch := self.gatherer.watcher.watches.get((attempt.job, attempt.number)))
+        ]
+        while (left := deadline - time.monotonic()) > 0 and not self._is_asked_to_leave:
+            if any(watch.has_outcome for watch in watches):
+                return
+            time.sleep(min(FAST_SECONDS if watches else FULL_SECONDS, left))
+
+    def _close_workers(self, facts: Facts) -> bool:
+        """Close the warm workers; True once none is left."""
+        alive = [worker for worker in facts.workers if worker.phase in IN_USE]
+        for worker in alive:
+            card = self.gatherer.roster.cards[worker.id]
+            if worker.takes_work:
+                self.gatherer.roster.close(card)
+        if alive:
+            time.sleep(FAST_SECONDS)
+        return not alive
+
+    def _leave(self, why: str) -> None:
+        self._is_asked_to_leave = True
+        try:
+            self.records.say("engine-stopped", why=why)
+            self._cache(force=True)
+        except OSError as error:
+            self._say(f"could not record the end: {error}")
+        self.gatherer.watcher.close()
+        self.lease.release(time.time())
+        self._say(why)
+
+    def _leave_soon(self, number: int, frame: object) -> None:
+        self._is_asked_to_leave = True
+
+    def _say(self, text: str) -> None:
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", file=sys.stderr, flush=True)

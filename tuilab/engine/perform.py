@@ -1,0 +1,229 @@
+"""Carries out what was decided; the only caller of the executor, the claims and the inboxes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tuilab.contract.report import OUTCOME_FILE
+from tuilab.engine import actions
+from tuilab.engine.actions import Action
+from tuilab.engine.claiming import CannotClaimError, claim
+from tuilab.engine.crash import crash_point
+from tuilab.engine.environment import worker_argv, worker_environment
+from tuilab.engine.facts import Exit, Phase, Report, Stop
+from tuilab.engine.gather import Gatherer
+from tuilab.engine.records import Records
+from tuilab.engine.roster import Card
+from tuilab.grid.jobs import parse_job_id
+from tuilab.grid.states import Verdict
+from tuilab.store import attempts
+from tuilab.store.layout import Layout
+
+
+class Performer:
+    """Acts on one experiment; each method carries out one kind of action."""
+
+    def __init__(self, records: Records, gatherer: Gatherer, launch: Mapping[str, Any]) -> None:
+        self.records = records
+        self.gatherer = gatherer
+        self.roster = gatherer.roster
+        self.watcher = gatherer.watcher
+        self.layout = gatherer.layout
+        self.launch = launch
+        """Provenance for the specs."""
+        self._do: dict[type[Any], Callable[[Any], None]] = {
+            actions.Launch: self._launch,
+            actions.Assign: self._assign,
+            actions.Deliver: self._deliver,
+            actions.RecordStart: self._record_start,
+            actions.Settle: self._settle,
+            actions.Retire: self._retire,
+            actions.EndOrphans: self._end_orphans,
+            actions.StopWorker: self._stop_worker,
+            actions.Withdraw: self._withdraw,
+            actions.KillShim: self._kill_shim,
+            actions.Suspend: lambda one: self._suspend(one.worker, True),
+            actions.Continue: lambda one: self._suspend(one.worker, False),
+            actions.Close: self._close,
+            actions.CallStalled: self._call_stalled,
+            actions.Pause: self._pause,
+        }
+
+    def perform(self, action: Action) -> None:
+        """Carry out one action; OSError when the disk takes nothing, to be tried again later."""
+        self._do[type(action)](action)
+
+    def record_ends(self) -> None:
+        """Journal the workers that are gone, once, and drop those that owe nothing."""
+        owing = {self.records.board.ledger.of(job).attempts[-1].worker for job in self.board_live}
+        for card in list(self.roster.cards.values()):
+            if card.sighting.phase is not Phase.GONE:
+                continue
+            if not card.is_ended:
+                self._record_end(card, card.sighting.exit or Exit())
+            if card.id not in owing:
+                self.roster.forget(card.id)
+
+    @property
+    def board_live(self) -> set[str]:
+        """Jobs with a live attempt."""
+        return self.records.board.live
+
+    def _launch(self, action: actions.Launch) -> None:
+        policy = self.gatherer.policy
+        slot = self.gatherer.slots[action.slot]
+        card = self.roster.make(
+            slot.index, slot.device, worker_argv(policy.runner), policy.grace_seconds
+        )
+        crash_point("launch-after-worker-dir")
+        if not self._claim_for(card, action.job):
+            self.executor.retire(card.folder)
+            return
+        crash_point("launch-before-spawn")
+        environment = worker_environment(os.environ, policy.threads, slot.device, policy.offline)
+        self.executor.launch(card.folder, environment)
+        crash_point("launch-after-spawn")
+        self.records.say("worker-started", worker=card.id, slot=slot.index)
+
+    def _assign(self, action: actions.Assign) -> None:
+        self._claim_for(self.roster.cards[action.worker], action.job)
+
+    def _claim_for(self, card: Card, job: str) -> bool:
+        try:
+            number = claim(
+                self.layout, self.records, self.records.board.plan.by_id[job], card.id, self.launch
+            )
+        except CannotClaimError as error:
+            self.records.say("held", jobs=[job], why=str(error))
+            return False
+        self.roster.give(card, job, self.layout.attempt_dir(job, number))
+        crash_point("assign-after-inbox")
+        return True
+
+    def _deliver(self, action: actions.Deliver) -> None:
+        card = self.roster.cards[action.worker]
+        self.roster.give(card, action.job, self.layout.attempt_dir(action.job, action.number))
+
+    def _record_start(self, action: actions.RecordStart) -> None:
+        self.records.say(
+            "started", job=action.job, attempt=action.number, started_at=action.started_at
+        )
+        self._has_served(action.job)
+
+    def _settle(self, action: actions.Settle) -> None:
+        report = action.report
+        if report.started_at is not None:
+            self._has_served(action.job)
+        entries: list[dict[str, Any]] = []
+        if action.retry:
+            wanted = {action.job: action.number + 1}
+            entries.append(
+                {"kind": "wanted", "jobs": wanted, "verb": "retry", "by": "engine",
+                 "why": action.retry}
+            )  # fmt: skip
+        entries.append(
+            {
+                "kind": "settled",
+                "job": action.job,
+                "attempt": action.number,
+                "verdict": report.verdict.value,
+                "reason": str(report.reason) if report.reason else None,
+                "detail": report.detail,
+                "seconds": report.seconds,
+                "started_at": report.started_at,
+                "finished_at": report.finished_at,
+                "output_hash": report.output_hash,
+                "metrics": dict(report.metrics),
+                "by": report.by,
+            }
+        )
+        if action.hold:
+            entries.append({"kind": "held", "jobs": [action.job], "why": action.hold})
+        crash_point("settle-before-journal")
+        self.records.say_all(entries)
+        crash_point("settle-after-journal")
+        self.watcher.forget(action.job, action.number)
+        if report.verdict is Verdict.DONE:
+            stage = parse_job_id(action.job)[0]
+            known = self.gatherer.measured.get(stage, 0)
+            self.gatherer.measured[stage] = max(known, report.bytes)
+
+    def _retire(self, action: actions.Retire) -> None:
+        self.executor.retire(self.roster.cards[action.worker].folder)
+
+    def _end_orphans(self, action: actions.EndOrphans) -> None:
+        card = self.roster.cards[action.worker]
+        card.orphaned_at = card.orphaned_at or time.monotonic()
+        self.executor.stop(card.folder, force=action.force)
+
+    def _stop_worker(self, action: actions.StopWorker) -> None:
+        """Intent first: whoever settles the attempt later must know that a person ended it."""
+        card = self.roster.cards[action.worker]
+        now = time.time()
+        if not action.is_stall:
+            for job in action.jobs:
+                last = self.records.board.ledger.of(job).last
+                if last is not None:
+                    folder = self.layout.attempt_dir(job, last.number)
+                    attempts.write_stop(folder, attempts.Stop(action.by, now))
+        self.roster.ask_to_stop(card, Stop(action.jobs, action.by, is_stall=action.is_stall), now)
+        crash_point("stop-before-signal")
+        self.executor.stop(card.folder)
+
+    def _withdraw(self, action: actions.Withdraw) -> None:
+        """Take an assignment back that waits behind another; if it has begun, end the worker."""
+        card = self.roster.cards[action.worker]
+        last = self.records.board.ledger.of(action.job).attempts[-1]
+        folder = self.layout.attempt_dir(action.job, last.number)
+        self.roster.take_back(card, folder)
+        if _has_outcome(self.layout, self.records, action.behind) or any(folder.glob("events*")):
+            self._stop_worker(actions.StopWorker(action.worker, (action.job,), action.by))
+            return
+        attempts.write_stop(folder, attempts.Stop(action.by, time.time()))
+        report = Report(Verdict.STOPPED, detail=f"stopped by {action.by}", by=action.by)
+        self._settle(actions.Settle(action.job, last.number, report))
+
+    def _kill_shim(self, action: actions.KillShim) -> None:
+        self.executor.stop(self.roster.cards[action.worker].folder, force=True)
+
+    def _suspend(self, worker: str, on: bool) -> None:
+        self.executor.suspend(self.roster.cards[worker].folder, on)
+
+    def _close(self, action: actions.Close) -> None:
+        self.roster.close(self.roster.cards[action.worker])
+
+    def _call_stalled(self, action: actions.CallStalled) -> None:
+        watch = self.watcher.watches[action.job, action.number]
+        watch.is_called_stalled = True
+        self.records.say("note", text=action.text, job=action.job)
+
+    def _pause(self, action: actions.Pause) -> None:
+        self.records.say("paused", mode="soft", by="engine", why=action.why)
+        self.gatherer.failed_starts = 0
+
+    @property
+    def executor(self) -> Any:
+        """Where workers run."""
+        return self.roster.executor
+
+    def _has_served(self, job: str) -> None:
+        last = self.records.board.ledger.of(job).last
+        card = self.roster.cards.get(last.worker) if last is not None else None
+        if card is not None:
+            card.has_served = True
+            self.gatherer.failed_starts = 0
+
+    def _record_end(self, card: Card, end: Exit) -> None:
+        self.records.say("worker-ended", worker=card.id, exit=end.exit_code, why=end.why)
+        card.is_ended = True
+        if not card.has_served and end.exit_code not in (0, None):
+            stopped = (card.folder / "stop.json").exists()
+            self.gatherer.failed_starts += 0 if stopped else 1
+
+
+def _has_outcome(layout: Layout, records: Records, job: str) -> bool:
+    last = records.board.ledger.of(job).last
+    return last is not None and (layout.attempt_dir(job, last.number) / OUTCOME_FILE).exists()

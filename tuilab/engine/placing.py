@@ -1,0 +1,171 @@
+"""Decides which ready job goes to which worker or free slot; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tuilab.engine.actions import Action, Assign, Launch
+from tuilab.engine.facts import Facts, Phase, Slot, Worker
+from tuilab.grid.jobs import parse_job_id
+
+IN_USE = frozenset({Phase.STARTING, Phase.UNBORN, Phase.ALIVE, Phase.ORPHANED})
+"""Phases in which a worker takes its slot on this machine."""
+
+
+def why_nothing_starts(facts: Facts) -> str:
+    """Say what keeps ready jobs from starting, whatever slot is free; "" when nothing does."""
+    if facts.ledger.pause:
+        return f"paused ({facts.ledger.pause}): nothing new starts until someone resumes"
+    if not facts.ledger.go:
+        return "waiting for a go: tuilab run continues the queued work"
+    if facts.disk.problem:
+        return f"disk: {facts.disk.problem}"
+    if facts.disk.free < facts.policy.reserve_bytes:
+        return (
+            f"disk: {_gib(facts.disk.free)} free is below the reserve of "
+            f"{_gib(facts.policy.reserve_bytes)}; tuilab gc --dry-run lists leftovers"
+        )
+    return ""
+
+
+def room(facts: Facts) -> int:
+    """Return the bytes that a new attempt may take: free, less the reserve and what runs."""
+    promised = sum(facts.disk.needs.get(attempt.job, 0) for attempt in facts.attempts)
+    return facts.disk.free - promised - facts.policy.reserve_bytes
+
+
+def why_not_here(facts: Facts) -> str:
+    """Say why the first ready job does not fit although others may; "" when it does."""
+    if not facts.ready:
+        return ""
+    need, left = facts.disk.needs.get(facts.ready[0], 0), room(facts)
+    if need <= left:
+        return ""
+    return (
+        f"disk: {facts.ready[0]} needs about {_gib(need)}; after running jobs and the reserve of "
+        f"{_gib(facts.policy.reserve_bytes)} only {_gib(max(0, left))} are left"
+    )
+
+
+def place(facts: Facts) -> list[Action]:
+    """Feed idle workers, then fill free slots, then give busy workers their next job early."""
+    if not facts.ready or why_nothing_starts(facts):
+        return []
+    left = room(facts)
+    candidates = [job for job in facts.ready if facts.disk.needs.get(job, 0) <= left]
+    taken: set[str] = set()
+    actions: list[Action] = []
+    for worker in _idle(facts):
+        if job := _best(facts, worker, candidates, taken):
+            taken.add(job)
+            actions.append(Assign(job, worker.id))
+    for slot in _free(facts):
+        if job := _best(facts, None, candidates, taken):
+            taken.add(job)
+            actions.append(Launch(slot.index, job))
+    actions += _ahead(facts, candidates, taken)
+    return actions
+
+
+def _idle(facts: Facts) -> list[Worker]:
+    """Workers with nothing to do; those that have something warm for a ready job come first."""
+    found = [w for w in _open_workers(facts) if not w.queue]
+    return sorted(found, key=lambda worker: (worker.last_job == "", worker.slot))
+
+
+def _open_workers(facts: Facts) -> list[Worker]:
+    return [
+        worker
+        for worker in facts.workers
+        if worker.phase in (Phase.STARTING, Phase.ALIVE)
+        and worker.takes_work
+        and not worker.is_suspended
+    ]
+
+
+def _free(facts: Facts) -> list[Slot]:
+    used = {worker.slot for worker in facts.workers if worker.phase in IN_USE}
+    return [slot for slot in facts.slots if slot.index not in used and not slot.blocked]
+
+
+def _ahead(facts: Facts, candidates: Sequence[str], taken: set[str]) -> Iterator[Action]:
+    """Assign one job early to each busy worker, unless another slot could want it.
+
+    A worker whose running job unlocks something that comes before the candidate waits for that.
+    """
+    left = [job for job in candidates if job not in taken]
+    if not facts.policy.assign_ahead or len(left) < len(facts.slots):
+        return
+    for worker in _open_workers(facts):
+        if len(worker.queue) != 1 or worker.phase is not Phase.ALIVE:
+            continue
+        job = _best(facts, worker, candidates, taken)
+        if job and not _unlocks_sooner(facts, worker.queue[0], job):
+            taken.add(job)
+            yield Assign(job, worker.id)
+
+
+def _unlocks_sooner(facts: Facts, running: str, candidate: str) -> bool:
+    """Whether a child of the running job is due that stands before the candidate in the plan."""
+    front = facts.ledger.order
+    if candidate in front:
+        return False
+    at = facts.places.get(candidate, 0)
+    return any(
+        facts.ledger.of(child).is_due and (child in front or facts.places.get(child, 0) < at)
+        for child in facts.plan.children.get(running, ())
+    )
+
+
+def _best(
+    facts: Facts, worker: Worker | None, candidates: Sequence[str], taken: set[str]
+) -> str | None:
+    """Return the job that suits a worker (None = a new one) best."""
+    owned = {
+        source_of(other.last_job)
+        for other in facts.workers
+        if other is not worker and other.last_job and other.phase in IN_USE
+    }
+    front = {job: place for place, job in enumerate(facts.ledger.order)}
+    best: tuple[tuple[int, int, int], str] | None = None
+    for at, job in enumerate(candidates):
+        if job in taken:
+            continue
+        key = (front.get(job, len(front)), _distance(facts, worker, job, owned), at)
+        if best is None or key < best[0]:
+            best = (key, job)
+        if best[0][:2] == (len(front), 0) and not front:
+            break
+    return best[1] if best else None
+
+
+def _distance(facts: Facts, worker: Worker | None, job: str, owned: set[str]) -> int:
+    """How far a job is from what a worker has warm: 0 its own cell, 1 its source, 2 free, 3 not."""
+    source = source_of(job)
+    if worker is not None and worker.last_job:
+        if _served_the_cell(facts, worker, job):
+            return 0
+        if source_of(worker.last_job) == source:
+            return 1
+    return 3 if source in owned else 2
+
+
+def _served_the_cell(facts: Facts, worker: Worker, job: str) -> bool:
+    """Whether an earlier stage of the job's own cell was made by this worker."""
+    planned = facts.plan.by_id[job]
+    for name in planned.parents:
+        done = facts.ledger.of(name).last_done
+        if done is None or done.worker != worker.id or planned.cell is None:
+            continue
+        if facts.plan.by_id[name].cell == planned.cell:
+            return True
+    return False
+
+
+def source_of(job: str) -> str:
+    """Return the persona key of a job id."""
+    return parse_job_id(job)[1]
+
+
+def _gib(count: int) -> str:
+    return f"{count / 1024**3:.1f} GiB"

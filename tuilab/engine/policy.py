@@ -1,0 +1,60 @@
+"""Reads what a plan's ``resources`` let the engine do; every setting has its default here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The engine's settings, resolved."""
+
+    workers: int = 1
+    """Runner processes at once; on GPUs at most one per device."""
+    threads: int | None = None
+    """CPU threads per worker; None leaves the libraries' own choice."""
+    runner: tuple[str, ...] = ("python", "-m", "runners.serve")
+    """Worker program; ``python`` means the interpreter that runs the engine."""
+    executor: str = "local"
+    devices: str | tuple[str, ...] = "auto"
+    """``auto`` (CUDA_VISIBLE_DEVICES, else NVML), ``none``, or the device ids to use."""
+    grace_seconds: float = 20.0
+    """Between SIGTERM and SIGKILL."""
+    retries: int = 1
+    """Automatic new attempts after a failure that may pass."""
+    stall_minutes: float = 15.0
+    stop_stalled: bool = False
+    reserve_bytes: int = 2 * GIB
+    """Disk that must stay free."""
+    job_bytes: Mapping[str, int] | None = None
+    """Forecast size of one attempt by stage; what was measured is used where this is silent."""
+    idle_seconds: float = 600.0
+    """A warm worker without work is closed after so long."""
+    engine_idle_seconds: float = 30.0
+    """The engine leaves when nothing has been running or due for so long."""
+    assign_ahead: bool = True
+    """Give a busy worker its next job early, when enough jobs are ready for all."""
+    gpu_free_fraction: float = 0.9
+    """Share of a device's memory that must be free before a worker is launched on it."""
+    offline: bool = False
+    """Runners do not reach for the hub: the base has been fetched."""
+
+
+def read_policy(resources: Mapping[str, Any]) -> Policy:
+    """Resolve a plan's resources; unknown keys are left alone, missing ones get their default."""
+    plain = {
+        name: resources[name]
+        for name in Policy.__dataclass_fields__
+        if resources.get(name) is not None
+    }
+    if "runner" in plain:
+        plain["runner"] = tuple(plain["runner"])
+    if isinstance(plain.get("devices"), list):
+        plain["devices"] = tuple(str(device) for device in plain["devices"])
+    if resources.get("reserve_gb") is not None:
+        plain["reserve_bytes"] = int(float(resources["reserve_gb"]) * GIB)
+    return Policy(**plain)

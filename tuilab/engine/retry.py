@@ -1,0 +1,73 @@
+"""Decides what follows a bad end: a new attempt, nothing, or a hold; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+
+from tuilab.contract.reasons import NEXT_ACTION, Reason
+from tuilab.grid.states import LIVE, Attempt, Verdict
+
+PASSING: frozenset[str] = frozenset({Reason.KILLED})
+"""Reasons that may be gone the next time; all others would only burn the same hours again."""
+BREAKER = 3
+"""So many ends with one signature hold the job."""
+_VARIABLE_PARTS = re.compile(r"0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?|/\S+", re.IGNORECASE)
+
+
+def signature(attempt: Attempt) -> str:
+    """Return what makes two bad ends the same: the reason and the detail without its numbers."""
+    detail = _VARIABLE_PARTS.sub("#", attempt.detail)[:200]
+    return f"{attempt.verdict.value}:{attempt.reason or ''}:{detail}"
+
+
+def was_never_begun(attempt: Attempt) -> bool:
+    """Whether the attempt was only assigned: its worker ended before it began."""
+    return attempt.verdict is Verdict.LOST and attempt.reason is None
+
+
+def why_retry(attempts: Sequence[Attempt], retries: int) -> str:
+    """Say why a new attempt should follow the last one by itself; "" when none should.
+
+    ``attempts`` ends with the attempt that has just been settled.
+    """
+    last = attempts[-1]
+    if was_never_begun(last):
+        return "" if _repeats(attempts) >= BREAKER else "it had not begun"
+    if not _may_pass(last):
+        return ""
+    tries = [a for a in takewhile(_may_pass, reversed(attempts)) if not was_never_begun(a)]
+    if len(tries) > retries:
+        return ""
+    return f"{last.reason or last.verdict.value} may pass"
+
+
+def why_hold(attempts: Sequence[Attempt]) -> str:
+    """Say why a job is held after its last attempt; "" when it is not."""
+    last = attempts[-1]
+    if last.verdict in LIVE or last.verdict in (Verdict.DONE, Verdict.STOPPED):
+        return ""
+    count = _repeats(attempts)
+    if count < BREAKER:
+        return ""
+    cause = last.reason or last.verdict.value
+    return f"{count} attempts in a row ended the same way ({cause}): {_advice(last)}"
+
+
+def _repeats(attempts: Sequence[Attempt]) -> int:
+    sign = signature(attempts[-1])
+    return len(list(takewhile(lambda attempt: signature(attempt) == sign, reversed(attempts))))
+
+
+def _may_pass(attempt: Attempt) -> bool:
+    if attempt.verdict is Verdict.LOST:
+        return True
+    return attempt.verdict is Verdict.FAILED and attempt.reason in PASSING
+
+
+def _advice(attempt: Attempt) -> str:
+    try:
+        return NEXT_ACTION[Reason(attempt.reason or "unknown")]
+    except ValueError:
+        return NEXT_ACTION[Reason.UNKNOWN]

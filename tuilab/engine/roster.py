@@ -1,0 +1,173 @@
+"""Knows the workers of an experiment: makes their directories, reads their inboxes."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tuilab.contract import atomic, worker
+from tuilab.contract.report import EVENTS_FILE
+from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, EXIT_FILE, INBOX, read_json
+from tuilab.engine.executors import Executor, Sighting
+from tuilab.engine.facts import Phase, Stop, Worker
+from tuilab.engine.shim import COMMAND_FILE
+from tuilab.store.layout import Layout
+
+STOP_FILE = "stop.json"
+"""In the worker's directory: the intent to end it, written before any signal is sent."""
+
+
+_UNSEEN = Sighting(Phase.UNBORN)
+
+
+@dataclass(slots=True)
+class Card:
+    """What is remembered of one worker; all of it can be read again from its directory."""
+
+    id: str
+    folder: Path
+    slot: int
+    device: str | None = None
+    given: dict[Path, int] = field(default_factory=dict)
+    """Attempt directories in its inbox, with their numbers there."""
+    last_number: int = 0
+    last_job: str = ""
+    has_served: bool = False
+    idle_since: float = field(default_factory=time.monotonic)
+    sighting: Sighting = _UNSEEN
+    orphaned_at: float | None = None
+    """Monotonic time at which its orphans were asked to end."""
+    is_ended: bool = False
+    """The journal has its end."""
+
+
+class Roster:
+    """The workers that matter now: those that may live, and those whose attempts are unsettled."""
+
+    def __init__(self, layout: Layout, executor: Executor) -> None:
+        self.layout = layout
+        self.executor = executor
+        self.cards: dict[str, Card] = {}
+
+    def adopt(self, needed: Iterable[str]) -> list[Card]:
+        """Read the workers directory anew after a start; returns the cards of those not ended.
+
+        ``needed`` are workers that unsettled attempts name: they are kept although they ended.
+        """
+        wanted = set(needed)
+        folders = sorted(self.layout.workers.iterdir()) if self.layout.workers.is_dir() else []
+        for folder in folders:
+            ended = (folder / EXIT_FILE).exists()
+            if folder.name not in self.cards and (not ended or folder.name in wanted):
+                self._read(folder)
+        return list(self.cards.values())
+
+    def make(self, slot: int, device: str | None, argv: list[str], grace: float) -> Card:
+        """Create the directory of a new worker, with its command and an empty inbox."""
+        name = f"w{slot}-{uuid.uuid4().hex[:8]}"
+        folder = self.layout.workers / name
+        (folder / INBOX).mkdir(parents=True)
+        argv = [*argv, str(folder)]
+        atomic.write_json(
+            folder / COMMAND_FILE,
+            {"argv": argv, "grace_seconds": grace, "slot": slot, "device": device},
+        )
+        card = Card(name, folder, slot, device)
+        self.cards[name] = card
+        return card
+
+    def give(self, card: Card, job: str, attempt_dir: Path) -> None:
+        """Put an attempt into a worker's inbox; does nothing if it is there already."""
+        if attempt_dir in card.given:
+            return
+        number = card.last_number + 1
+        worker.assign(card.folder, number, attempt_dir)
+        card.given[attempt_dir] = number
+        card.last_number, card.last_job = number, job
+
+    def take_back(self, card: Card, attempt_dir: Path) -> None:
+        """Withdraw an assignment that the worker has not come to: the runner never sees it."""
+        if number := card.given.pop(attempt_dir, 0):
+            path = card.folder / INBOX / f"{number:06d}.json"
+            path.replace(path.with_suffix(".withdrawn"))
+
+    def close(self, card: Card) -> None:
+        """Tell a worker that nothing more will come."""
+        atomic.write_json(card.folder / INBOX / CLOSE_FILE, {})
+
+    def ask_to_stop(self, card: Card, stop: Stop, now: float) -> None:
+        """Record the intent to end a worker; jobs that are meant are added to earlier ones."""
+        old = read_json(card.folder / STOP_FILE) or {}
+        jobs = sorted({*old.get("jobs", ()), *stop.jobs})
+        content = {"jobs": jobs, "by": stop.by, "is_stall": stop.is_stall}
+        atomic.write_json(card.folder / STOP_FILE, {**content, "at": old.get("at", now)})
+
+    def look(self) -> None:
+        """Look at every worker that has not ended."""
+        for card in self.cards.values():
+            if card.sighting.phase is not Phase.GONE:
+                card.sighting = self.executor.poll(card.folder)
+
+    def forget(self, name: str) -> None:
+        """Drop a worker that ended and owes nothing."""
+        self.cards.pop(name, None)
+
+    def describe(self, card: Card, queue: tuple[str, ...], now: float) -> Worker:
+        """Return the worker as a fact; ``now`` is unix time."""
+        if queue:
+            card.idle_since = time.monotonic()
+        phase = card.sighting.phase
+        stop = _read_stop(card.folder, now)
+        return Worker(
+            id=card.id,
+            slot=card.slot,
+            phase=phase,
+            takes_work=stop is None and not _is_closed(card.folder),
+            queue=queue,
+            last_job=card.last_job,
+            has_served=card.has_served,
+            idle_seconds=time.monotonic() - card.idle_since,
+            is_suspended=card.sighting.is_suspended,
+            orphaned_seconds=_since(card.orphaned_at),
+            exit=card.sighting.exit,
+            stop=stop,
+            log=tuple(self.executor.logs(card.folder)) if phase is Phase.GONE else (),
+        )
+
+    def _read(self, folder: Path) -> None:
+        command = read_json(folder / COMMAND_FILE) or {}
+        card = Card(folder.name, folder, int(command.get("slot", 0)), command.get("device"))
+        for one in worker.assignments(folder):
+            card.given[one.attempt_dir] = one.number
+            card.last_number = one.number
+            spec = read_json(one.attempt_dir / "spec.json") or {}
+            card.last_job = str(spec.get("job", card.last_job))
+            card.has_served = card.has_served or (one.attempt_dir / EVENTS_FILE).exists()
+        withdrawn = [int(p.stem) for p in (folder / INBOX).glob("*.withdrawn")]
+        card.last_number = max([card.last_number, *withdrawn])
+        self.cards[card.id] = card
+
+
+def _since(moment: float | None) -> float | None:
+    return None if moment is None else time.monotonic() - moment
+
+
+def _is_closed(folder: Path) -> bool:
+    inbox = folder / INBOX
+    return (inbox / CLOSE_FILE).exists() or (inbox / CLOSED_FILE).exists()
+
+
+def _read_stop(folder: Path, now: float) -> Stop | None:
+    raw = read_json(folder / STOP_FILE)
+    if raw is None:
+        return None
+    at = raw.get("at")
+    return Stop(
+        tuple(str(job) for job in raw.get("jobs", ())),
+        str(raw.get("by", "")),
+        max(0.0, now - at) if isinstance(at, int | float) else 0.0,
+        bool(raw.get("is_stall")),
+    )

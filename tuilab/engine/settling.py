@@ -1,0 +1,131 @@
+"""Decides what became of each live attempt; the outcome file outranks the process table; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tuilab.contract.reasons import Reason, from_exit
+from tuilab.engine.actions import Action, CallStalled, Deliver, RecordStart, Settle, StopWorker
+from tuilab.engine.facts import Exit, Facts, LiveAttempt, Phase, Report, Worker
+from tuilab.engine.retry import why_hold, why_retry
+from tuilab.grid.states import Verdict
+
+FOREIGN_SECONDS = 600.0
+"""Silence after which an attempt on another host counts as lost."""
+
+
+def settle_attempts(facts: Facts) -> Iterator[Action]:
+    """Yield what the live attempts ask for."""
+    for attempt in facts.attempts:
+        worker = facts.worker(attempt.worker)
+        report = what_became(attempt, worker, facts)
+        if report is not None:
+            yield _settle(facts, attempt, report)
+            continue
+        if attempt.begun_at is not None and not attempt.is_recorded:
+            yield RecordStart(attempt.job, attempt.number, attempt.begun_at)
+        if worker is not None and worker.phase is Phase.ALIVE:
+            yield from _tend(facts, attempt, worker)
+
+
+def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> Report | None:
+    """Return how an attempt ended, or None while it may still go on."""
+    stop = worker.stop if worker is not None else None
+    is_meant = stop is not None and attempt.job in stop.jobs
+    if attempt.report is not None:
+        if is_meant and attempt.report.verdict is Verdict.FAILED:
+            return _ended_on_request(attempt, worker)
+        return attempt.report
+    if worker is None:
+        return _unserved(attempt, "its worker's directory is gone")
+    if worker.phase is Phase.FOREIGN and attempt.silent_seconds > FOREIGN_SECONDS:
+        return Report(Verdict.LOST, detail="no sign of the host that ran it", seconds=0.0)
+    if worker.phase is not Phase.GONE or worker.exit is None:
+        return None
+    if is_meant:
+        return _ended_on_request(attempt, worker)
+    if attempt.begun_at is not None:
+        return _ended_without_outcome(attempt, worker.exit, facts)
+    if not worker.has_served and worker.queue[:1] == (attempt.job,) and _fell(worker):
+        return _never_came_up(worker, worker.exit)
+    return _unserved(attempt, f"worker {worker.id} ended first")
+
+
+def _ended_on_request(attempt: LiveAttempt, worker: Worker | None) -> Report:
+    stop = worker.stop if worker is not None else None
+    known = attempt.report or Report(Verdict.STOPPED, started_at=attempt.begun_at)
+    if stop is not None and stop.is_stall:
+        detail = f"no event for the time allowed; last line: {_last(attempt.log)}"
+        return replace(known, verdict=Verdict.FAILED, reason=Reason.STALLED, detail=detail)
+    by = stop.by if stop is not None else ""
+    detail = f"stopped by {by or 'an operator'}"
+    return replace(known, verdict=Verdict.STOPPED, reason=None, detail=detail, by=by)
+
+
+def _ended_without_outcome(attempt: LiveAttempt, end: Exit, facts: Facts) -> Report:
+    started = attempt.begun_at
+    if end.exit_code is None:
+        return Report(Verdict.LOST, Reason.KILLED, end.why, started_at=started)
+    reason, detail = from_exit(end.exit_code, list(attempt.log), end.oom_kills)
+    if facts.disk.problem and reason in (Reason.UNKNOWN, Reason.CODE):
+        reason, detail = Reason.DISK_FULL, facts.disk.problem
+    if end.exit_code == 0 and reason is Reason.UNKNOWN:
+        detail = "the worker left in good order, but without an outcome for this attempt"
+        return Report(Verdict.LOST, Reason.KILLED, detail, started_at=started)
+    if reason is Reason.UNKNOWN:
+        detail = f"exit code {end.exit_code} without an outcome; last line: {detail}"
+    return Report(Verdict.FAILED, reason, detail, started_at=started)
+
+
+def _never_came_up(worker: Worker, end: Exit) -> Report:
+    reason, line = from_exit(end.exit_code, list(worker.log), end.oom_kills)
+    detail = f"the worker ended before it began (exit {end.exit_code}): {line}"
+    return Report(Verdict.FAILED, reason, detail)
+
+
+def _unserved(attempt: LiveAttempt, why: str) -> Report:
+    if attempt.begun_at is not None:
+        return Report(Verdict.LOST, Reason.KILLED, why, started_at=attempt.begun_at)
+    return Report(Verdict.LOST, None, f"never begun: {why}")
+
+
+def _fell(worker: Worker) -> bool:
+    """Whether a worker ended badly by itself."""
+    end = worker.exit
+    return end is not None and end.exit_code not in (None, 0) and worker.stop is None
+
+
+def _settle(facts: Facts, attempt: LiveAttempt, report: Report) -> Settle:
+    evidence = facts.ledger.of(attempt.job)
+    past = tuple(
+        replace(a, verdict=report.verdict, reason=report.reason, detail=report.detail)
+        if a.number == attempt.number
+        else a
+        for a in evidence.attempts
+    )
+    hold = why_hold(past)
+    retry = "" if hold or evidence.is_due else why_retry(past, facts.policy.retries)
+    return Settle(attempt.job, attempt.number, report, retry=retry, hold=hold)
+
+
+def _tend(facts: Facts, attempt: LiveAttempt, worker: Worker) -> Iterator[Action]:
+    """What a living worker's attempt needs: delivery, or a word about its silence."""
+    if not attempt.is_assigned and worker.takes_work:
+        yield Deliver(attempt.job, attempt.number, worker.id)
+    is_at_work = attempt.begun_at is not None and not worker.is_suspended and worker.stop is None
+    limit = facts.policy.stall_minutes * 60
+    if not is_at_work or attempt.silent_seconds <= limit:
+        return
+    if not attempt.is_called_stalled:
+        text = (
+            f"{attempt.job} is stalled: no event for {attempt.silent_seconds / 60:.0f} min; "
+            f"last line: {_last(attempt.log)}"
+        )
+        yield CallStalled(attempt.job, attempt.number, text)
+    if facts.policy.stop_stalled:
+        yield StopWorker(worker.id, (attempt.job,), "the stall watchdog", is_stall=True)
+
+
+def _last(log: tuple[str, ...]) -> str:
+    return next((line.strip() for line in reversed(log) if line.strip()), "(the log is empty)")
