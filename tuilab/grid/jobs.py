@@ -34,18 +34,18 @@ class Job:
     """Hash of the settings, the parents' fingerprints and the stage's code version."""
     deviation: Mapping[str, Any] = field(default_factory=dict)
     """Edits that make this job differ from the config, such as {"marker.lr": 1e-05}."""
+    id: str = field(init=False, compare=False)
+    """``train/villain@10#42``, ``converge/villain#42``, ``data/villain``; follows from the rest."""
+    cell: Cell | None = field(init=False, compare=False)
+    """The cell it belongs to, or None for a shared stage; follows from the rest."""
 
-    @property
-    def id(self) -> str:
-        """``train/villain@10#42``, ``converge/villain#42``, ``data/villain``."""
-        return job_id(self.stage, self.source, self.epoch, self.seed)
-
-    @property
-    def cell(self) -> Cell | None:
-        """The cell it belongs to, or None for a shared stage."""
-        if self.epoch is None or self.seed is None:
-            return None
-        return Cell(self.source, self.epoch, self.seed)
+    def __post_init__(self) -> None:
+        # Kept, not computed: a grid of 10,000 cells asks for them millions of times.
+        name = job_id(self.stage, self.source, self.epoch, self.seed)
+        is_shared = self.epoch is None or self.seed is None
+        cell = None if is_shared else Cell(self.source, self.epoch or 0, self.seed or 0)
+        object.__setattr__(self, "id", name)
+        object.__setattr__(self, "cell", cell)
 
 
 def job_id(stage: Stage, source: str, epoch: int | None = None, seed: int | None = None) -> str:

@@ -26,6 +26,8 @@ class Cached:
     """Bytes of the journal that the picture contains."""
     journal_inode: int
     plan_stamp: Stamp
+    taken_at: float
+    """Unix time of the picture."""
     live: tuple[tuple[str, int], ...]
     """Job and attempt number of what was running."""
     picture: Mapping[str, Any]
@@ -42,6 +44,7 @@ def write_snapshot(layout: Layout, snapshot: Snapshot, journal_offset: int) -> N
         "schema": CACHE_SCHEMA,
         "journal": [journal_offset, stamp_of(layout.journal)[2]],
         "plan": stamp_of(layout.plan),
+        "taken_at": snapshot.taken_at,
         "live": _live(snapshot),
         "picture": picture(snapshot),
     }
@@ -61,7 +64,8 @@ def read_cache(layout: Layout) -> Cached | None:
         found = raw["picture"]
         if not isinstance(found["cells"], list) or not isinstance(found["counts"], dict):
             return None
-        return Cached(int(offset), int(inode), (mtime, size, plan_inode), live, found)
+        stamp = (mtime, size, plan_inode)
+        return Cached(int(offset), int(inode), stamp, float(raw["taken_at"]), live, found)
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -70,7 +74,12 @@ def is_current(layout: Layout, cached: Cached) -> bool:
     """True when neither the journal nor the plan has changed since the cache was written."""
     _, size, inode = stamp_of(layout.journal)
     same_journal = (size, inode) == (cached.journal_offset, cached.journal_inode)
-    return same_journal and stamp_of(layout.plan) == cached.plan_stamp
+    return same_journal and is_same_plan(layout, cached)
+
+
+def is_same_plan(layout: Layout, cached: Cached) -> bool:
+    """True when plan.json is the one that the cached picture was made with."""
+    return stamp_of(layout.plan) == cached.plan_stamp
 
 
 def picture(snapshot: Snapshot) -> dict[str, Any]:

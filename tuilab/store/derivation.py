@@ -30,6 +30,7 @@ class Derivation:
         self._percent_of = percent_of
         self._places = {job.id: place for place, job in enumerate(plan.jobs)}
         self._own = _own_jobs(plan)
+        self._shared = [job.id for job in plan.jobs if job.cell is None]
         self._cell_places = {cell: place for place, cell in enumerate(self._own)}
         self.statuses: dict[str, JobStatus] = {}
         self.outputs: dict[str, str] = {}
@@ -52,7 +53,7 @@ class Derivation:
     @property
     def shared(self) -> tuple[JobStatus, ...]:
         """Statuses of the jobs that cells share, in plan order."""
-        return tuple(self.statuses[job.id] for job in self.plan.jobs if job.cell is None)
+        return tuple(self.statuses[job] for job in self._shared)
 
     def queue(self, front: Iterable[str] = ()) -> tuple[str, ...]:
         """Ids of due jobs in launch order, those moved to the front first."""

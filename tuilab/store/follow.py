@@ -75,8 +75,11 @@ class JournalView:
         has_news, self._has_news = self._has_news, False
         return has_news
 
-    def read(self, plan: Plan) -> tuple[set[str], bool]:
-        """Take in what is new; return touched jobs, and True when all was read afresh."""
+    def read(self, plan: Plan, engine_alive: bool) -> tuple[set[str], bool]:
+        """Take in what is new; return touched jobs, and True when all was read afresh.
+
+        A journal that ends early is completed from the attempts, unless an engine is writing it.
+        """
         _, size, inode = stamp_of(self._layout.journal)
         is_fresh = inode != self._inode or size < self._follower.offset
         if is_fresh:
@@ -89,7 +92,8 @@ class JournalView:
         touched = self.ledger.fold(lines)
         self._has_news |= bool(lines)
         self.events.extend(_brief(line) for line in lines[-500:] if line.get("kind") in _SHOWN)
-        if len(self._follower.broken) > damage or (is_fresh and self._is_cut(lines)):
+        is_cut = is_fresh and not engine_alive and self._is_cut(lines)
+        if len(self._follower.broken) > damage or is_cut:
             touched |= self._complete(plan)
         return touched, is_fresh
 

@@ -98,7 +98,7 @@ class Reader:
         return is_changed
 
     def _read_evidence(self, now: float, engine_alive: bool) -> bool:
-        touched, is_fresh = self._journal.read(self.plan)
+        touched, is_fresh = self._journal.read(self.plan, engine_alive)
         if is_fresh:
             self._derivation = None
             self._live = LiveWatch(self.layout, self.plan)

@@ -6,11 +6,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tuilab.store.cache import Cached, is_current, picture, read_cache
+from tuilab.store.cache import Cached, is_current, is_same_plan, picture, read_cache
 from tuilab.store.engine_file import judge, read_heartbeat
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import EngineState, EngineView
 
+_LARGE = 2000
+"""Cells from which on reading everything takes a second or more."""
+_BEHIND = 5.0
+"""Seconds that the answer for a large grid may lag while its engine works."""
 _ALIVE = frozenset({EngineState.RUNNING, EngineState.PAUSED, EngineState.WAITING})
 
 
@@ -25,9 +29,9 @@ def status(root: Path, now: float | None = None) -> dict[str, Any]:
     layout = Layout(root)
     engine = judge(read_heartbeat(layout), moment)
     cached = read_cache(layout)
-    if cached is None or not is_current(layout, cached) or _is_doubtful(cached, engine):
-        return _read_all(root, moment)
-    return _assemble(root, cached.picture, engine)
+    if cached is not None and _may_answer(layout, cached, engine, moment):
+        return _assemble(root, cached.picture, engine)
+    return _read_all(root, moment)
 
 
 def _read_all(root: Path, now: float) -> dict[str, Any]:
@@ -38,9 +42,18 @@ def _read_all(root: Path, now: float) -> dict[str, Any]:
     return _assemble(root, picture(snapshot), snapshot.engine)
 
 
-def _is_doubtful(cached: Cached, engine: EngineView) -> bool:
-    """Without an engine, what was running must be looked at: it may have ended or be lost."""
-    return bool(cached.live) and engine.state not in _ALIVE
+def _may_answer(layout: Layout, cached: Cached, engine: EngineView, now: float) -> bool:
+    """True when the cache is the truth, or for a large grid at most a few seconds behind it.
+
+    Without an engine, what was running must be looked at: it may have ended or be lost.
+    """
+    if engine.state not in _ALIVE and cached.live:
+        return False
+    if is_current(layout, cached):
+        return True
+    is_large = len(cached.picture["cells"]) >= _LARGE
+    is_recent = 0 <= now - cached.taken_at <= _BEHIND
+    return is_large and is_recent and engine.state in _ALIVE and is_same_plan(layout, cached)
 
 
 def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
