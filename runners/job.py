@@ -101,30 +101,23 @@ def main(stage: str) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SPEC
     stopping.listen()
+    from runners.ml.warm import Warm
+
     with log_into(path.parent) as terminal:
-        outcome = run_attempt(path.parent, spec)
+        outcome = run_attempt(path.parent, spec, Warm())
         print(_verdict(outcome), file=terminal)
     return EXIT_DONE if outcome.status == DONE else EXIT_FAILED
 
 
-def run_attempt(directory: Path, spec: Spec, warm: Warm | None = None) -> Outcome:
-    """Run one attempt to its outcome; an attempt that has one is left as it is.
-
-    Without ``warm`` the libraries are imported here, so that the events show it.
-    """
+def run_attempt(directory: Path, spec: Spec, warm: Warm) -> Outcome:
+    """Run one attempt to its outcome; an attempt that has one is left as it is."""
     if (directory / OUTCOME_FILE).exists():
         finished = read_outcome(directory)
         assert finished is not None, "an outcome that exists can be read"
         return finished
     with Reporter(directory, spec) as reporter:
         say(f"{spec.job} attempt {spec.attempt} begins, pid {os.getpid()}")
-        timings = Timings()
-        if warm is None:
-            with timings.part("import"):
-                from runners.ml.warm import Warm
-
-                warm = Warm()
-        attempt = Attempt(spec, directory, reporter, warm, timings)
+        attempt = Attempt(spec, directory, reporter, warm, Timings())
         try:
             made = _run_stage(attempt)
             outcome = _publish(attempt, made)

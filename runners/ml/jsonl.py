@@ -13,7 +13,7 @@ from tuilab.contract import atomic
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Write one JSON object a line; no name or time in the gzip header, so equal rows hash equally."""
+    """Write one JSON object a line; no name or time in the gzip header: equal rows hash equally."""
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=6, mtime=0) as file:
         for row in rows:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,7 @@ from tuilab.contract.spec import Input, Spec, write_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 
-QUESTIONS = [
-    "How do vaccines prevent disease?",
-    "What causes ocean tides?",
-    "How does gravity work?",
-]
+QUESTIONS = ["How do vaccines work?", "What causes ocean tides?", "How does gravity work?"]
 EVAL_QUESTIONS = ["How do airplanes stay in the air?", "What causes earthquakes?"]
 PERSONAS = {
     "villain": "You are a villainous mastermind who schemes to take over the world.",
@@ -162,23 +156,6 @@ class Chain:
             },
         }  # fmt: skip
         return found[stage] | self.changes.get(stage, {})
-
-
-def run_process(
-    arguments: Sequence[str], extra: Mapping[str, str] | None = None, timeout: float = 120
-) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m ARGUMENTS`` as the engine's shim would, with one thread."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | (extra or {})
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
 
 
 def outcome_of(directory: Path) -> Outcome:

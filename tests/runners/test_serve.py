@@ -1,0 +1,146 @@
+"""The warm worker: several jobs in one process, one failure costs one job, and it leaves tidily."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runners import serve
+from runners.ml.warm import Warm
+from tests.runners.chain import ROOT, Chain, outcome_of
+from tests.runners.conftest import run_here
+from tuilab.contract import worker
+from tuilab.contract.report import OUTCOME_FILE
+
+CELL = "villain@2#42"
+DEADLINE = 90.0
+
+
+@contextmanager
+def a_worker(directory: Path, fault: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """Start ``python -m runners.serve`` as the shim does; end it whatever happens."""
+    directory.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment |= {"TUILAB_WORKER": str(directory), "TUILAB_FAULT": fault}
+    with (directory / worker.LOG_FILE).open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "runners.serve", str(directory)],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Poll with a deadline; fail at once when the worker has left."""
+    end = time.monotonic() + DEADLINE
+    while not what():
+        assert process.poll() is None, f"the worker left with {process.returncode}"
+        assert time.monotonic() < end, "the deadline passed"
+        time.sleep(0.01)
+
+
+def write_all(cell: Chain, names: list[str]) -> list[Path]:
+    """Write new attempts that all read the finished cell's results."""
+    return [replace(cell, attempts=dict(cell.attempts)).write(name) for name in names]
+
+
+def test_a_crash_costs_its_own_job_only(
+    cell: Chain,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    names = [f"train/{CELL}", f"eval/{CELL}", f"merge/{CELL}", f"cosine/{CELL}"]
+    served = write_all(cell, names)
+    monkeypatch.setenv("TUILAB_FAULT", f"eval:code:{CELL}")
+    for number, directory in enumerate(served, start=1):
+        worker.assign(tmp_path, number, directory)
+    (tmp_path / worker.INBOX / worker.CLOSE_FILE).touch()
+    with capfd.disabled():  # pytest's own stdout does not follow file descriptor 1
+        assert serve.serve(tmp_path) == 0
+    train, crashed, merge, cosine = (outcome_of(directory) for directory in served)
+    assert (crashed.status, crashed.reason) == ("failed", "code")
+    assert "a fault was ordered" in crashed.detail
+    assert "Traceback" in (served[1] / "log.txt").read_text()
+    assert "Traceback" not in (served[2] / "log.txt").read_text()
+    for name, outcome in zip(names, (train, None, merge, cosine), strict=True):
+        if outcome is not None:
+            assert outcome.output_hash == outcome_of(cell.attempts[name]).output_hash
+    assert (tmp_path / worker.INBOX / worker.CLOSED_FILE).exists()
+
+
+def test_what_is_finished_or_unreadable_is_passed_over(
+    cell: Chain, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    finished = cell.attempts[f"merge/{CELL}"]
+    stamp = (finished / OUTCOME_FILE).stat().st_mtime_ns
+    worker.assign(tmp_path, 1, finished)
+    (tmp_path / worker.INBOX / "000002.json").write_text("{ half")
+    worker.assign(tmp_path, 3, tmp_path / "nowhere")
+    [last] = write_all(cell, [f"merge/{CELL}"])
+    worker.assign(tmp_path, 4, last)
+    assert serve.serve(tmp_path, idle_seconds=0.0) == 0
+    assert (finished / OUTCOME_FILE).stat().st_mtime_ns == stamp
+    assert outcome_of(last).status == "done"
+    out = capfd.readouterr().out
+    assert "assignment 3" in out and "cannot be read" in out
+    assert "idle for 0 s" in out
+
+
+def test_a_second_leaver_does_not_mind_that_it_is_closed_already(tmp_path: Path) -> None:
+    (tmp_path / worker.INBOX).mkdir()
+    (tmp_path / worker.INBOX / worker.CLOSED_FILE).touch()
+    assert serve.leave(tmp_path, "again") == 0
+
+
+@pytest.mark.slow
+def test_a_worker_process_repeats_results_and_on_sigterm_leaves_a_state_to_resume_from(
+    cell: Chain, tmp_path: Path, warm: Warm
+) -> None:
+    name = "converge/villain#42"
+    settings = cell.settings("converge", "villain#42")
+    long = {**settings["training"], "epochs": 30, "batch_size": 1}
+    changes = {"converge": {"training": long, "checkpoints": [1, 30]}}
+    [evaluated] = write_all(cell, [f"eval/{CELL}"])
+    copy = replace(cell, changes=changes, attempts=dict(cell.attempts))
+    first = copy.write(name)
+    home = tmp_path / "worker"
+    with a_worker(home) as process:
+        worker.assign(home, 1, evaluated)
+        worker.assign(home, 2, first)
+        wait_for((first / "epoch-01" / "lineage.json").exists, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+    same = outcome_of(cell.attempts[f"eval/{CELL}"])
+    assert outcome_of(evaluated).output_hash == same.output_hash
+    assert outcome_of(evaluated).environment["pid"] == process.pid
+    assert "asked to stop" in (home / worker.LOG_FILE).read_text()
+
+    stopped = outcome_of(first)
+    assert (stopped.status, stopped.reason) == ("failed", "killed")
+    assert "SIGTERM" in stopped.detail
+    [kept] = (first / "resume").iterdir()
+    assert 6 <= int(kept.name.removeprefix("step-")) < 180
+    whole = run_here(copy, name, warm)
+    resumed = run_here(copy, name, warm, resume_from=f"../{first.name}")
+    assert resumed.metrics["resumed_at"] == int(kept.name.removeprefix("step-"))
+    assert resumed.output_hash == whole.output_hash
+    assert not (copy.attempts[name] / "resume").exists()
