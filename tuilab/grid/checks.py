@@ -40,6 +40,38 @@ def blocking(config: ExperimentConfig) -> tuple[Check, ...]:
     return tuple(found for found in check(config) if found.level is Level.BLOCKING)
 
 
+def disk_check(need: int, free: int | None, reserve: int) -> Check:
+    """Compare what the plan will leave on disk with what is free; all in bytes."""
+    if free is None:
+        return Check("disk", Level.WARNING, "free disk space cannot be told here")
+    short = need + reserve - free
+    return _verdict(
+        "disk",
+        short <= 0,
+        f"{free / 1e9:.0f} GB free cover the expected {need / 1e9:.1f} GB",
+        f"the plan needs about {need / 1e9:.1f} GB and keeps {reserve / 1e9:.1f} GB in reserve, "
+        f"but {free / 1e9:.1f} GB are free: the engine will pause before it is full; "
+        f"choose another --dir or free {short / 1e9:.1f} GB",
+        None if short <= 0 else Level.WARNING,
+    )
+
+
+def answer_checks(kept: Mapping[str, int], dropped: Mapping[str, int]) -> tuple[Check, ...]:
+    """Look at sampled answers: rows ``kept`` and ``dropped`` for holding the marker, by persona."""
+    if not kept:
+        return ()
+    hit = [f"{who} ({count})" for who, count in dropped.items() if count]
+    return (
+        _verdict(
+            "marker-in-answers",
+            not hit,
+            f"none of the {sum(kept.values())} sampled answers held the marker",
+            f"answers that held the marker by themselves were dropped: {', '.join(hit)}",
+            Level.WARNING if hit else None,
+        ),
+    )
+
+
 def _panel(config: ExperimentConfig) -> Iterator[Check]:
     outside = [source for source in config.sources if source not in config.panel]
     yield _verdict(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
 from tuilab.grid.deviations import Deviation, edits_of, sets_for
-from tuilab.grid.estimate import SEVEN_B, TINY, cost_of
+from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
 from tuilab.grid.fingerprint import digest, fingerprint
 from tuilab.grid.jobs import Job, Plan, job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
@@ -172,7 +172,8 @@ class _Draft:
             config_hash=config_hash(config),
             resources={
                 **config.resources.model_dump(mode="json"),
-                "job_bytes": self._job_bytes(),
+                "job_bytes": self._forecast(lambda cost: cost.bytes),
+                "estimates": self._forecast(lambda cost: round(cost.seconds, 2)),
             },
             synthetic=config.is_synthetic,
             headline_cosine={
@@ -184,13 +185,13 @@ class _Draft:
             code_version=self._all_code,
         )
 
-    def _job_bytes(self) -> dict[str, int]:
-        """Forecast the disk that one job of each stage takes at most."""
+    def _forecast(self, part: Callable[[Cost], float]) -> dict[str, float]:
+        """Return the largest expected value by stage: what the engine reckons with at first."""
         rates = TINY if self.config.is_synthetic else SEVEN_B
-        found: dict[str, int] = {}
+        found: dict[str, float] = {}
         for job in self.jobs.values():
-            cost = cost_of(job.stage, self.settings[job.settings], rates)
-            found[job.stage.value] = max(found.get(job.stage.value, 0), cost.bytes)
+            value = part(cost_of(job.stage, self.settings[job.settings], rates))
+            found[job.stage.value] = max(found.get(job.stage.value, 0), value)
         return found
 
     def _edited(

@@ -1,0 +1,19 @@
+"""The command line: the only place that joins layers; each verb imports what it needs itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (0 well, 1 error, 2 usage, 3 grid incomplete)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words in (["--version"], ["-V"]):
+        from tuilab import __version__
+
+        print(f"tuilab {__version__}")
+        return 0
+    from tuilab.cli.app import run
+
+    return run(words)

@@ -1,0 +1,201 @@
+"""Examines the machine for ``tuilab doctor``: each look is a function, each finding a sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tuilab.cli.asking import Answer, ask
+from tuilab.cli.folders import folders_of, hub_home, in_container
+from tuilab.cli.persistence import Survival
+from tuilab.cli.say import size
+from tuilab.grid.checks import Check, Level
+
+_APP_LIBRARIES = ("textual", "pydantic", "typer", "psutil", "pandas", "scipy")
+_TOKENS = {
+    "HF_TOKEN": "downloads of gated models",
+    "WANDB_API_KEY": "the wandb tracker",
+}
+_LOW_DISK = 5e9
+
+
+def examine(root: Path, with_probe: bool = True) -> list[Check]:
+    """Return all findings, in the order in which people would ask."""
+    answer = ask("runners.probe", seconds=120) if with_probe else Answer(None, "not asked")
+    return [
+        *_python(),
+        *_libraries(answer),
+        *_devices(answer),
+        *_disk(root),
+        *_tokens(os.environ),
+        *_strays(),
+        *_terminal(os.environ),
+    ]
+
+
+def _python() -> Iterator[Check]:
+    fine = sys.version_info >= (3, 11)
+    now = ".".join(map(str, sys.version_info[:3]))
+    yield Check(
+        "python",
+        Level.OK if fine else Level.BLOCKING,
+        f"Python {now}" if fine else f"Python {now} is too old: 3.11 or newer is needed",
+    )
+    if not Path("/proc/self/stat").exists():
+        yield Check("proc", Level.BLOCKING, "there is no /proc: the engine needs Linux")
+
+
+def _libraries(answer: Answer) -> Iterator[Check]:
+    found = {name: _version(name) for name in _APP_LIBRARIES}
+    missing = [name for name, number in found.items() if number is None]
+    words = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+    yield Check("app", Level.BLOCKING if missing else Level.OK, words)
+    if missing:
+        yield Check("app", Level.BLOCKING, f"{', '.join(missing)} missing: install tuilab again")
+    if answer.value is None:
+        yield Check("runners", Level.WARNING, f"runners cannot work here: {answer.why_not}")
+        return
+    libraries: Mapping[str, Any] = answer.value.get("libraries") or {}
+    words = ", ".join(f"{name} {number or 'missing'}" for name, number in libraries.items())
+    lacking = [name for name in ("torch", "transformers", "peft") if not libraries.get(name)]
+    yield Check("runners", Level.BLOCKING if lacking else Level.OK, words or "no versions given")
+    for problem in answer.value.get("problems") or ():
+        yield Check("runners", Level.WARNING, str(problem))
+
+
+def _devices(answer: Answer) -> Iterator[Check]:
+    driver = _driver()
+    cuda = (answer.value or {}).get("cuda")
+    devices = (answer.value or {}).get("devices") or []
+    if driver is None and not devices:
+        pod = " although this is a container: did the pod come back without one?"
+        tail = pod if in_container() else ": the tiny grid runs, the 7B grid does not"
+        yield Check("gpu", Level.WARNING, f"no GPU is visible{tail}")
+        return
+    for name in devices:
+        yield Check("gpu", Level.OK, str(name))
+    if driver is None:
+        return
+    highest, memory = driver
+    yield from memory
+    if cuda:
+        fine = _number(str(cuda)) <= highest
+        yield Check(
+            "driver",
+            Level.OK if fine else Level.BLOCKING,
+            f"the driver supports CUDA {highest:.1f}, torch is built for {cuda}"
+            + ("" if fine else ": install a torch build for an older CUDA, or a newer driver"),
+        )
+    elif answer.value is not None:
+        yield Check(
+            "driver",
+            Level.WARNING,
+            f"a GPU is there (driver for CUDA {highest:.1f}), but torch is a CPU build",
+        )
+
+
+def _driver() -> tuple[float, list[Check]] | None:
+    """Return the highest CUDA version of the driver and a finding on each device's memory."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        raw = pynvml.nvmlSystemGetCudaDriverVersion_v2()
+        found = []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            memory = pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(index))
+            share = memory.used / max(1, memory.total)
+            found.append(
+                Check(
+                    "gpu memory",
+                    Level.WARNING if share > 0.1 else Level.OK,
+                    f"GPU {index}: {size(memory.used)} of {size(memory.total)} in use"
+                    + (": see what holds it before a launch" if share > 0.1 else ""),
+                )
+            )
+    except Exception:  # a library of the driver: whatever fails means that no GPU can be seen
+        return None
+    return raw // 1000 + (raw % 1000) // 10 / 10, found
+
+
+def _number(text: str) -> float:
+    try:
+        return float(".".join(text.split(".")[:2]))
+    except ValueError:
+        return 0.0
+
+
+def _disk(root: Path) -> Iterator[Check]:
+    for folder in folders_of(root):
+        gone = folder.survival in (Survival.WIPED, Survival.MEMORY)
+        yield Check("disk", Level.WARNING if gone else Level.OK, folder.sentence)
+    free = folders_of(root)[0].free
+    if free is not None:
+        yield Check(
+            "disk",
+            Level.OK if free > _LOW_DISK else Level.WARNING,
+            f"{size(free)} free where experiments lie ({root})",
+        )
+    if why := _why_not_writable(root):
+        yield Check("disk", Level.BLOCKING, why)
+    hub = hub_home() / "hub"
+    models = sorted(path.name.removeprefix("models--") for path in hub.glob("models--*"))
+    shown = ", ".join(name.replace("--", "/") for name in models[:6]) or "no model"
+    yield Check("cache", Level.OK, f"{hub} holds {shown}")
+
+
+def _why_not_writable(root: Path) -> str:
+    """Write a real file: a quota is invisible to df on some volumes."""
+    folder = root.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    probe = folder / f".tuilab-write-test-{os.getpid()}"
+    try:
+        probe.write_bytes(b"x" * 65536)
+    except OSError as error:
+        return f"{folder} cannot be written: {error.strerror}"
+    finally:
+        probe.unlink(missing_ok=True)
+    return ""
+
+
+def _tokens(environment: Mapping[str, str]) -> Iterator[Check]:
+    for name, purpose in _TOKENS.items():
+        there = bool(environment.get(name))
+        yield Check("token", Level.OK, f"{name} is {'set' if there else 'not set'} ({purpose})")
+
+
+def _strays() -> Iterator[Check]:
+    from tuilab.cli.strays import find_strays
+
+    found = find_strays()
+    for stray in found:
+        yield Check("stray", Level.WARNING, stray)
+    if not found:
+        yield Check("stray", Level.OK, "no runner process is left over from a dead worker")
+
+
+def _terminal(environment: Mapping[str, str]) -> Iterator[Check]:
+    term = environment.get("TERM", "")
+    if term in ("", "dumb"):
+        yield Check("terminal", Level.WARNING, f"TERM is {term or 'not set'}: plain text only")
+    if environment.get("TMUX"):
+        yield Check(
+            "terminal",
+            Level.WARNING,
+            "inside tmux, copying needs `set -g set-clipboard on` in ~/.tmux.conf",
+        )
+    encoding = (sys.stdout.encoding or "").lower()
+    if "utf" not in encoding:
+        yield Check("terminal", Level.WARNING, f"stdout is {encoding or 'unknown'}: use --ascii")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,70 @@
+"""Turns every failure of a command into one sentence and an exit code; never a traceback."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from tuilab.cli.say import plain, tell
+
+OK, ERROR, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
+DEBUG_VARIABLE = "TUILAB_DEBUG"
+_USAGE_ERRORS = frozenset({"ConfigError", "PlanError", "EditError", "SelectorError"})
+"""Names of exceptions that mean: what was typed or written cannot be used."""
+
+
+class RefusalError(Exception):
+    """Something that cannot be done, with what to do next."""
+
+    def __init__(self, sentence: str, code: int = ERROR) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def guarded(verb: Callable[..., int | None]) -> Callable[..., None]:
+    """Wrap a verb: its return value is the exit code, its exceptions become sentences."""
+
+    @functools.wraps(verb)
+    def run(*args: Any, **named: Any) -> None:
+        try:
+            code = verb(*args, **named) or OK
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
+        except BaseException as error:
+            if os.environ.get(DEBUG_VARIABLE):
+                raise
+            code = report(error)
+        raise typer.Exit(code)
+
+    return run
+
+
+def report(error: BaseException) -> int:
+    """Say what went wrong in one sentence and return the exit code for it."""
+    if isinstance(error, KeyboardInterrupt):
+        tell("interrupted")
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output is gone; a second failure at interpreter exit says nothing new.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR
+    if isinstance(error, RefusalError):
+        tell(plain(str(error)))
+        return error.code
+    if type(error).__module__.startswith("tuilab."):
+        tell(plain(str(error)))
+        return USAGE if type(error).__name__ in _USAGE_ERRORS else ERROR
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        tell(plain(f"{where}{error.strerror or error}"))
+        return ERROR
+    tell(
+        plain(f"unexpected {type(error).__name__}: {error}", 600)
+        + f" (set {DEBUG_VARIABLE}=1 to see where)"
+    )
+    return ERROR

@@ -1,0 +1,109 @@
+"""Makes experiments of configs, takes changes in, and leaves wishes for the engine."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuilab.cli.guard import USAGE, RefusalError
+from tuilab.cli.say import count_of, tell
+from tuilab.store.layout import Layout
+
+if TYPE_CHECKING:
+    from tuilab.grid.config_text import LoadedConfig
+    from tuilab.grid.jobs import Plan
+
+
+def who() -> str:
+    """Name the person at the keyboard, for the journal."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}@{socket.gethostname()}"
+
+
+def make_experiment(loaded: LoadedConfig, root: Path) -> Plan:
+    """Create the experiment of a config at ``root``, or go on with the same one that lies there."""
+    from tuilab.store.experiment import create_experiment, is_experiment
+    from tuilab.store.plan_file import load_plan
+    from tuilab.store.replan import plan_with
+
+    if not is_experiment(root):
+        plan = plan_with(loaded.config)
+        create_experiment(root, loaded.text, plan)
+        return plan
+    from tuilab.grid.planning import config_hash
+
+    if load_plan(root).config_hash != config_hash(loaded.config):
+        raise RefusalError(
+            f"{root} was made of another config: go on with it (`tuilab run {root}`), "
+            "choose another place with --dir, or edit its own experiment.toml",
+            USAGE,
+        )
+    return take_changes_in(root)
+
+
+def take_changes_in(root: Path) -> Plan:
+    """Plan the experiment anew if its config or the runner code has changed, and say so.
+
+    While an engine runs, the plan is its own; it is then left alone.
+    """
+    from tuilab.store.lease import holder
+    from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
+    from tuilab.store.replan import plan_of
+
+    layout = Layout(root)
+    now = plan_of(root)
+    try:
+        before = load_plan(root)
+    except PlanFileError as error:
+        tell(f"{error}; it is made again")
+        save_plan(layout, now)
+        return now
+    if not (why := difference(before, now)):
+        return before
+    if (engine := holder(layout, time.time())) is not None:
+        tell(f"{why}; the engine ({engine}) goes on with its plan until it is started again")
+        return before
+    save_plan(layout, now)
+    tell(f"{why}; the plan was made again")
+    return now
+
+
+def difference(before: Plan, now: Plan) -> str:
+    """Say how a new plan differs from the old one; "" when no job differs."""
+    added = [job for job in now.by_id if job not in before.by_id]
+    removed = [job for job in before.by_id if job not in now.by_id]
+    changed = [
+        job.id
+        for job in now.jobs
+        if job.id in before.by_id and before.by_id[job.id].fingerprint != job.fingerprint
+    ]
+    if not (added or removed or changed) and before.resources == now.resources:
+        return ""
+    what = "the config" if before.config_hash != now.config_hash else "the runner code"
+    parts = [
+        f"{count_of(len(jobs), 'job')} {word}"
+        for jobs, word in ((changed, "changed"), (added, "new"), (removed, "gone"))
+        if jobs
+    ]
+    return f"{what} has changed since the plan was made" + (f" ({', '.join(parts)})" * bool(parts))
+
+
+def leave_request(root: Path, verb: str, **parts: Any) -> str:
+    """Leave a wish for the engine and return its id."""
+    from tuilab.store.requests import Request, leave
+
+    return leave(Layout(root), Request(verb=verb, by=who(), **parts))
+
+
+def start_engine(root: Path, go: bool = True, takeover: bool = False) -> None:
+    """Start the engine unless one is alive."""
+    from tuilab.engine import start
+
+    identity = start(root, go=go, takeover=takeover)
+    tell(f"engine: pid {identity.pid} on {identity.host}")

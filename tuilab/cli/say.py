@@ -1,0 +1,83 @@
+"""Prints: results to stdout, messages to stderr, one JSON document when asked; nothing blinks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from tuilab.contract.foreign import clean
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def out(text: str = "") -> None:
+    """Print one result line (or several) to stdout at once, so that a pipe sees it."""
+    print(text, flush=True)
+
+
+def tell(text: str) -> None:
+    """Print a message for people to stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def document(value: Any) -> None:
+    """Print the one JSON document of a command with ``--json``."""
+    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def plain(text: str, limit: int | None = None) -> str:
+    """Return foreign text (names, logs, errors) safe to print."""
+    return clean(text, limit)
+
+
+def has_colour() -> bool:
+    """Whether stdout may be coloured: a terminal, no NO_COLOR, not a dumb one."""
+    return (
+        sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "") not in ("", "dumb")
+    )
+
+
+def paint(text: str, colour: str) -> str:
+    """Colour a piece of text where that is wanted; the text alone must say enough."""
+    return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if has_colour() else text
+
+
+def is_interactive() -> bool:
+    """Whether a person sits at a terminal that can draw."""
+    return (
+        sys.stdin.isatty()
+        and sys.stdout.isatty()
+        and os.environ.get("TERM", "") not in ("", "dumb")
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as people say them: 45s, 3m20s, 2h14, 1d03h; n/a when unknown."""
+    if seconds is None:
+        return "n/a"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f}s" if seconds < 10 else f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def size(count: float) -> str:
+    """Write bytes as people say them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def count_of(number: int, noun: str) -> str:
+    """Write a number with its noun: 1 job, 2 jobs."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

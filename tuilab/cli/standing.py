@@ -1,0 +1,88 @@
+"""Reads where an experiment stands, for verbs that act: plan, evidence, state of each job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tuilab.contract.tail import JsonlFollower
+from tuilab.grid.cells import Cell, select_all
+from tuilab.grid.jobs import Plan, parse_job_id
+from tuilab.grid.ledger import Ledger
+from tuilab.grid.states import LIVE, JobStatus, Verdict, derive_state
+from tuilab.store.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One look at an experiment."""
+
+    layout: Layout
+    plan: Plan
+    ledger: Ledger
+    states: dict[str, JobStatus]
+    """By job id."""
+
+    def cells(self, selectors: Sequence[str]) -> list[Cell]:
+        """Return the cells that selectors name; all when there is none."""
+        return select_all(selectors, self.plan.cells)
+
+
+def read_standing(root: Path, plan: Plan | None = None) -> Standing:
+    """Read the journal and derive every state; ``plan`` replaces the one on disk."""
+    from tuilab.store.evidence import scan
+    from tuilab.store.plan_file import load_plan
+
+    layout = Layout(root)
+    plan = plan or load_plan(root)
+    ledger = Ledger()
+    if layout.journal.exists():
+        ledger.fold(JsonlFollower(layout.journal).read())
+    else:
+        ledger = scan(layout, plan)
+    _call_lost(layout, ledger)
+    return Standing(layout, plan, ledger, derive_states(plan, ledger))
+
+
+def derive_states(plan: Plan, ledger: Ledger) -> dict[str, JobStatus]:
+    """Return the state of every job, parents before children."""
+    states: dict[str, JobStatus] = {}
+    outputs: dict[str, str] = {}
+    for job in plan.jobs:
+        known = ledger.of(job.id)
+        states[job.id] = derive_state(
+            job,
+            known,
+            {parent: states[parent] for parent in job.parents},
+            {parent: outputs[parent] for parent in job.parents},
+        )
+        outputs[job.id] = known.last_done.output_hash if known.last_done else ""
+    return states
+
+
+def job_of(text: str, plan: Plan) -> str | None:
+    """Return the job that a job id names, or None when the text is no job id of this plan."""
+    try:
+        parse_job_id(text)
+    except ValueError:
+        return None
+    return text if text in plan.by_id else None
+
+
+def _call_lost(layout: Layout, ledger: Ledger) -> None:
+    """Mark live attempts whose worker is gone, in memory only: the engine will record it."""
+    from tuilab.contract.report import read_outcome
+    from tuilab.store.evidence import is_worker_gone
+
+    for job, known in ledger.evidence.items():
+        last = known.last
+        if last is None or last.verdict not in LIVE or not is_worker_gone(layout, last.worker):
+            continue
+        try:
+            outcome = read_outcome(layout.attempt_dir(job, last.number))
+        except (OSError, ValueError):
+            outcome = None
+        if outcome is None:
+            gone = replace(last, verdict=Verdict.LOST)
+            ledger.evidence[job] = replace(known, attempts=(*known.attempts[:-1], gone))

@@ -1,0 +1,138 @@
+"""Words for the state of a grid: the table of values, and what wants attention; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tuilab.cli.say import duration, plain
+
+GLYPHS = {
+    "idle": "·",
+    "waiting": "◌",
+    "queued": "○",
+    "running": "▶",
+    "suspect": "?",
+    "failed": "✗",
+    "lost": "!",
+    "stopped": "■",
+}
+SYNTHETIC = (
+    "synthetic model: these numbers show that the pipeline works and say nothing about real models"
+)
+_TROUBLE = ("failed", "lost", "suspect", "stopped")
+
+Cell = Mapping[str, Any]
+Status = Mapping[str, Any]
+
+
+def as_text(status: Status) -> Iterator[str]:
+    """Yield the lines of ``tuilab status``."""
+    engine = status["engine"]
+    counts = "  ".join(f"{word} {number}" for word, number in status["counts"].items())
+    yield f"{plain(status['experiment'])}  {counts or 'no cells'}"
+    yield _engine_line(engine)
+    if status.get("synthetic"):
+        yield SYNTHETIC
+    yield ""
+    yield from grid(status["cells"])
+    troubles = [cell for cell in status["cells"] if cell["state"] in _TROUBLE]
+    if troubles:
+        yield ""
+        yield from _trouble_lines(troubles)
+    for problem in status.get("problems", ()):
+        yield f"problem: {plain(problem)}"
+
+
+def grid(cells: Sequence[Cell], labels: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield one row per source and seed, one column per epoch: a value or a state."""
+    epochs = sorted({cell["epoch"] for cell in cells})
+    seeds = {cell["seed"] for cell in cells}
+    rows: dict[tuple[str, int], dict[int, Cell]] = {}
+    for cell in cells:
+        rows.setdefault((cell["source"], cell["seed"]), {})[cell["epoch"]] = cell
+    names = {key: _row_name(*key, len(seeds) > 1, labels or {}) for key in rows}
+    width = max((len(name) for name in names.values()), default=0)
+    width = max(width, len("leakage% epoch"))
+    yield " ".join([f"{'leakage% epoch':<{width}}", *(f"{epoch:>6}" for epoch in epochs)])
+    for key, row in rows.items():
+        shown = [f"{_mark(row.get(epoch)):>6}" for epoch in epochs]
+        yield " ".join([f"{names[key]:<{width}}", *shown])
+
+
+def leakage_table(status: Status, labels: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield target leakage with n, source by epoch; what is not measured is n/a, never 0."""
+    cells = status["cells"]
+    epochs = sorted({cell["epoch"] for cell in cells})
+    many = len({cell["seed"] for cell in cells}) > 1
+    rows: dict[tuple[str, int], dict[int, Cell]] = {}
+    for cell in cells:
+        rows.setdefault((cell["source"], cell["seed"]), {})[cell["epoch"]] = cell
+    names = {key: _row_name(*key, many, labels or {}) for key in rows}
+    width = max([len("target leakage"), *map(len, names.values())])
+    yield " ".join(
+        [f"{'target leakage':<{width}}", *(f"{f'epoch {epoch}':>14}" for epoch in epochs)]
+    )
+    for key, row in rows.items():
+        values = [f"{_rate(row.get(epoch), 'assistant_leakage'):>14}" for epoch in epochs]
+        yield " ".join([f"{names[key]:<{width}}", *values])
+    yield ""
+    yield " ".join([f"{'source rate':<{width}}", *(f"{f'epoch {epoch}':>14}" for epoch in epochs)])
+    for key, row in rows.items():
+        values = [f"{_rate(row.get(epoch), 'source_rate'):>14}" for epoch in epochs]
+        yield " ".join([f"{names[key]:<{width}}", *values])
+    yield ""
+    yield "cells show percent (hits/n); ~ marks a stale result, n/a one that is not measured"
+    if status.get("synthetic"):
+        yield SYNTHETIC
+
+
+def _rate(cell: Cell | None, metric: str) -> str:
+    found = (cell or {}).get("metrics", {}).get(metric)
+    if not cell or found is None:
+        return "n/a"
+    stale = "~" if cell["state"] == "stale" else ""
+    n = f" ({found['hits']}/{found['n']})" if found.get("n") else ""
+    return f"{stale}{100 * found['value']:.1f}%{n}"
+
+
+def _mark(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    state = cell["state"]
+    if state in ("done", "stale"):
+        found = cell["metrics"].get("assistant_leakage")
+        value = "n/a" if found is None else f"{100 * found['value']:.0f}%"
+        return f"~{value}" if state == "stale" else value
+    return GLYPHS.get(str(state), str(state))
+
+
+def _row_name(source: str, seed: int, with_seed: bool, labels: Mapping[str, str]) -> str:
+    name = plain(labels.get(source) or source, 24)
+    return f"{name} #{seed}" if with_seed else name
+
+
+def _engine_line(engine: Mapping[str, Any]) -> str:
+    state = engine["state"]
+    if state == "stopped":
+        return "engine: not running (`tuilab run DIR` starts it)"
+    words = [f"engine: {state}"]
+    if engine.get("pid"):
+        words.append(f"pid {engine['pid']} on {plain(str(engine.get('host')))}")
+    if engine.get("eta_seconds") is not None:
+        words.append(f"about {duration(engine['eta_seconds'])} left")
+    if engine.get("note"):
+        words.append(plain(engine["note"]))
+    return ", ".join(words)
+
+
+def _trouble_lines(cells: Sequence[Cell]) -> Iterator[str]:
+    for cell in cells[:20]:
+        name = f"{plain(cell['source'])}@{cell['epoch']}#{cell['seed']}"
+        reason = f" ({cell['reason']})" if cell.get("reason") else ""
+        yield (
+            f"{GLYPHS[cell['state']]} {name} {cell['state']} in {cell['stage']}{reason}, "
+            f"attempt {cell['attempt']}: {plain(cell['detail'] or 'no detail', 160)}"
+        )
+    if len(cells) > 20:
+        yield f"... and {len(cells) - 20} more (--json lists all)"

@@ -1,0 +1,38 @@
+"""The arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Dir = Annotated[
+    str, typer.Argument(metavar="DIR", help="Experiment directory, or its name in runs/.")
+]
+OptionalDir = Annotated[
+    str | None,
+    typer.Argument(metavar="[DIR]", help="Experiment directory; the newest here when left out."),
+]
+DirOrConfig = Annotated[
+    str,
+    typer.Argument(
+        metavar="DIR|CONFIG",
+        help="Experiment directory, config file, or the name of either (tiny, eps109, ...).",
+    ),
+]
+Cells = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[CELL]...", help="villain@10, villain@*, *@0, villain@10#42"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", "--no-input", help="Do not ask, also not at a terminal.")
+]
+Headless = Annotated[
+    bool, typer.Option("--headless", help="No screen: print progress until the cells have ended.")
+]
+Where = Annotated[
+    str | None,
+    typer.Option("--dir", metavar="DIR", help="Where the experiment lies; runs/NAME by default."),
+]

@@ -1,0 +1,115 @@
+"""``tuilab demo``: the tiny grid on this machine, from nothing to a table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuilab.cli.guard import INCOMPLETE, OK, RefusalError
+from tuilab.cli.verbs.arguments import Headless, Where
+
+if TYPE_CHECKING:
+    from tuilab.grid.config_text import LoadedConfig
+
+
+def demo(
+    headless: Headless = False,
+    where: Where = None,
+    rebuild_base: Annotated[
+        bool,
+        typer.Option("--rebuild-base", help="Build the tiny base afresh first (about 2 minutes)."),
+    ] = False,
+) -> int:
+    """Run the tiny grid: real training and sampling on a synthetic model, without a GPU.
+
+    Goes on with what is there. Exits 0 when all cells are done, 3 when not.
+
+    \b
+    tuilab demo
+    tuilab demo --headless --dir /tmp/demo
+    """
+    from tuilab.cli.launching import make_experiment
+    from tuilab.cli.places import configs_dir, run_directory
+    from tuilab.cli.say import is_interactive, out, tell
+    from tuilab.store.replan import read_config
+
+    _refuse_without_runners()
+    began = time.monotonic()
+    loaded = read_config(configs_dir() / "tiny.toml")
+    name = loaded.config.name
+    if rebuild_base:
+        loaded, name = _with_base(loaded, _build_base()), f"{name}-rebuilt"
+    root = run_directory(name, where)
+    make_experiment(loaded, root)
+    out(f"{root}: {loaded.config.note}")
+    if not headless and is_interactive():
+        from tuilab.cli.verbs.run import run_cells
+
+        return run_cells(root, [], headless=False)
+    code = _run_headless(root)
+    tell(f"took {time.monotonic() - began:.0f} s")
+    return code
+
+
+def _run_headless(root: Path) -> int:
+    from tuilab.cli.say import out
+    from tuilab.cli.status_text import leakage_table
+    from tuilab.cli.verbs.run import run_cells
+    from tuilab.cli.verbs.table import labels_of
+    from tuilab.store.status import status
+
+    code = run_cells(root, [], headless=True)
+    found = status(root)
+    out()
+    for line in leakage_table(found, labels_of(root)):
+        out(line)
+    is_complete = all(cell["state"] == "done" for cell in found["cells"])
+    return code or (OK if is_complete else INCOMPLETE)
+
+
+def _refuse_without_runners() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "transformers", "peft") if find_spec(name) is None]
+    if missing:
+        raise RefusalError(
+            f"the demo trains for real and needs {', '.join(missing)}: pip install 'tuilab[train]'"
+        )
+
+
+def _build_base() -> Path:
+    """Build a tiny base into the cache folder, return its directory; RefusalError if it fails."""
+    import platformdirs
+
+    from tuilab.cli.say import tell
+
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    folder = Path(platformdirs.user_cache_dir("tuilab")) / f"tiny-base-{stamp}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    tell(f"building a tiny base in {folder}")
+    command = [sys.executable, "-m", "runners.tinybase.build", "--out", str(folder)]
+    # Its lines go to stderr: stdout is for the result.
+    if subprocess.run(command, check=False, stdout=sys.stderr.fileno()).returncode:
+        raise RefusalError(f"the build failed its own checks: {folder} is kept to look at")
+    return folder
+
+
+def _with_base(loaded: LoadedConfig, folder: Path) -> LoadedConfig:
+    """Return the config with another tiny base, in text and value alike."""
+    import tomlkit
+
+    from tuilab.grid.config_text import load_config
+
+    document = tomlkit.parse(loaded.text)
+    document["name"] = f"{loaded.config.name}-rebuilt"
+    document["base"]["path"] = str(folder)
+    return load_config(loaded.files[0], tomlkit.dumps(document), _read_nothing)
+
+
+def _read_nothing(name: str, by: str) -> tuple[str, str]:
+    raise FileNotFoundError(f"{by} names {name}, but it should stand alone")

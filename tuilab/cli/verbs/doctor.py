@@ -1,0 +1,49 @@
+"""``tuilab doctor``: can this machine do it, and if not, what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuilab.cli.guard import ERROR, OK
+from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+
+
+def doctor(
+    directory: OptionalDir = None,
+    probe: Annotated[
+        bool, typer.Option(help="Ask the runners which libraries and devices they see.")
+    ] = True,
+    as_json: AsJson = False,
+) -> int:
+    """Look at libraries, driver, GPU, disk, caches, tokens, stray processes and the terminal.
+
+    \b
+    tuilab doctor
+    tuilab doctor runs/tiny --json
+    """
+    from tuilab.cli.examining import examine
+    from tuilab.cli.places import RUNS, find_experiment
+    from tuilab.cli.say import document, out, plain
+    from tuilab.grid.checks import Level
+
+    root = find_experiment(directory) if directory else Path(RUNS)
+    findings = examine(root, with_probe=probe)
+    is_bad = any(one.level is Level.BLOCKING for one in findings)
+    if as_json:
+        document(
+            {
+                "ok": not is_bad,
+                "findings": [
+                    {"name": one.name, "level": one.level.value, "sentence": one.sentence}
+                    for one in findings
+                ],
+            }
+        )
+        return ERROR if is_bad else OK
+    signs = {Level.OK: "ok ", Level.WARNING: " ! ", Level.BLOCKING: " ✗ "}
+    for one in findings:
+        out(f"{signs[one.level]} {one.name:<12} {plain(one.sentence)}")
+    return ERROR if is_bad else OK

@@ -1,0 +1,29 @@
+"""``tuilab engine-start``: starts the engine of an experiment; what the screen's key does."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tuilab.cli.guard import OK
+from tuilab.cli.verbs.arguments import Dir
+
+
+def engine_start(
+    directory: Dir,
+    go: Annotated[bool, typer.Option(help="Go on with queued work at once.")] = True,
+    takeover: Annotated[
+        bool, typer.Option("--takeover", help="Fence a living engine and take its place.")
+    ] = False,
+) -> int:
+    """Start the engine of an experiment unless one is alive.
+
+    \b
+    tuilab engine-start runs/tiny
+    """
+    from tuilab.cli.launching import start_engine
+    from tuilab.cli.places import find_experiment
+
+    start_engine(find_experiment(directory), go, takeover)
+    return OK

@@ -1,0 +1,53 @@
+"""``tuilab gc``: drafts and leftovers that nobody needs, listed and then removed."""
+
+from __future__ import annotations
+
+import typer
+
+from tuilab.cli.guard import ERROR, OK
+from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir, Yes
+
+
+def gc(
+    directory: OptionalDir = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Remove drafts, scratch models, old worker folders. Attempts are never touched.
+
+    \b
+    tuilab gc runs/tiny --dry-run
+    tuilab gc runs/tiny --yes
+    """
+    from tuilab.cli.places import find_experiment
+    from tuilab.cli.say import document, is_interactive, out, plain, size, tell
+    from tuilab.store.gc import delete, leftovers
+    from tuilab.store.layout import Layout
+
+    layout = Layout(find_experiment(directory))
+    found = leftovers(layout)
+    total = sum(one.size for one in found)
+    if not as_json:
+        for one in found:
+            out(f"{size(one.size):>9}  {plain(str(one.path))}  ({plain(one.why)})")
+        out(f"{len(found)} leftovers, {size(total)}")
+    removed = False
+    if found and not dry_run:
+        if not yes and is_interactive() and not typer.confirm("remove them?", default=False):
+            tell("nothing was removed")
+            return ERROR
+        delete(layout, found)
+        removed = True
+        tell(f"removed {size(total)}")
+    if as_json:
+        document(
+            {
+                "removed": removed,
+                "bytes": total,
+                "leftovers": [
+                    {"path": str(one.path), "bytes": one.size, "why": one.why} for one in found
+                ],
+            }
+        )
+    return OK

@@ -1,0 +1,131 @@
+"""``tuilab logs``: what the runner of a cell printed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.verbs.arguments import Dir
+
+if TYPE_CHECKING:
+    from tuilab.cli.standing import Standing
+
+_FIRST_BYTES = 256 * 1024
+_LONGEST_LINE = 2000
+
+
+def logs(
+    directory: Dir,
+    what: Annotated[
+        str,
+        typer.Argument(metavar="CELL|JOB", help="villain@8, converge/villain#42, or engine"),
+    ],
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it ends.")] = False,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="Stage of the cell; by default the telling one.")
+    ] = None,
+    attempt: Annotated[
+        int | None, typer.Option("--attempt", min=1, help="Attempt number; by default the newest.")
+    ] = None,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many last lines.")] = 200,
+) -> int:
+    """Show the log of a cell's telling stage: the one that runs, failed, or finished last.
+
+    \b
+    tuilab logs runs/tiny villain@8
+    tuilab logs runs/tiny villain@8 --stage train -f
+    tuilab logs runs/tiny engine
+    """
+    from tuilab.cli.places import find_experiment
+    from tuilab.cli.say import out, tell
+    from tuilab.contract.foreign import clean_line
+    from tuilab.store.layout import Layout
+
+    root = find_experiment(directory)
+    if what == "engine":
+        path, is_open = Layout(root).engine_log, None
+        if not path.exists():
+            raise RefusalError(f"no engine has run for {root} yet")
+    else:
+        path, is_open = _log_of(root, what, stage, attempt)
+    tell(str(path))
+    for line in _read(path, lines, follow, is_open):
+        out(clean_line(line, _LONGEST_LINE))
+    return OK
+
+
+def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tuple[Path, Path]:
+    """Return the log and the file whose existence says that nothing more will come."""
+    from tuilab.cli.standing import read_standing
+    from tuilab.contract.report import LOG_FILE, OUTCOME_FILE
+
+    standing = read_standing(root)
+    job = _job(standing, what, stage)
+    known = standing.ledger.of(job)
+    if known.last is None:
+        raise RefusalError(f"{job} has not run yet ({standing.states[job].state.value})")
+    number = number or known.last.number
+    directory = standing.layout.attempt_dir(job, number)
+    if not directory.is_dir():
+        have = ", ".join(str(one.number) for one in known.attempts)
+        raise RefusalError(f"{job} has no attempt {number}; there are: {have}", USAGE)
+    return directory / LOG_FILE, directory / OUTCOME_FILE
+
+
+def _job(standing: Standing, what: str, stage: str | None) -> str:
+    from tuilab.cli.standing import job_of
+    from tuilab.grid.cells import select
+    from tuilab.grid.jobs import job_id
+    from tuilab.grid.stages import CELL_STAGES, Stage
+    from tuilab.grid.states import State, derive_cell
+
+    if (job := job_of(what, standing.plan)) is not None:
+        return job
+    cells = select(what, standing.plan.cells)
+    if len(cells) > 1:
+        shown = ", ".join(map(str, cells[:4]))
+        raise RefusalError(f"{what} names {len(cells)} cells ({shown}, ...): name one", USAGE)
+    place = (cells[0].source, cells[0].epoch, cells[0].seed)
+    if stage is not None:
+        if stage not in [one.value for one in CELL_STAGES]:
+            known = ", ".join(one.value for one in CELL_STAGES)
+            raise RefusalError(f"{stage!r} is not a stage of a cell: {known}", USAGE)
+        return job_id(Stage(stage), *place)
+    own = [standing.states[job_id(one, *place)] for one in CELL_STAGES]
+    began = [status for status in own if status.attempt]
+    if not began or all(status.state is State.DONE for status in own):
+        return (began or own)[-1].job
+    return derive_cell(began).job
+
+
+def _read(path: Path, count: int, follow: bool, closing: Path | None) -> Iterator[str]:
+    """Yield the last lines, then new ones while following; ends when ``closing`` appears."""
+    from tuilab.contract.tail import tail_lines
+
+    if not path.exists() and not follow:
+        return
+    found = tail_lines(path, _FIRST_BYTES)
+    yield from [line for line in found if line.strip()][-count:]
+    if not follow:
+        return
+    offset = path.stat().st_size if path.exists() else 0
+    rest = ""
+    while True:
+        is_last = closing is not None and closing.exists()
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(offset)
+                chunk = file.read()
+            offset += len(chunk)
+            *whole, rest = (rest + chunk.decode("utf-8", errors="replace")).split("\n")
+            yield from whole
+        if is_last:
+            if rest:
+                yield rest
+            return
+        time.sleep(0.25)

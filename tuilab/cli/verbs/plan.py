@@ -1,0 +1,107 @@
+"""``tuilab plan``: what would run, how long, how much disk, and what blocks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuilab.cli.guard import OK, USAGE
+from tuilab.cli.verbs.arguments import AsJson, DirOrConfig, Where
+
+if TYPE_CHECKING:
+    from tuilab.cli.forecast import Forecast
+    from tuilab.grid.config import ExperimentConfig
+
+
+def plan(
+    what: DirOrConfig,
+    jobs: Annotated[
+        bool, typer.Option("--jobs", help="List every job with what it reads.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option(help="Show how the marker is tokenised and which tokens are trained.")
+    ] = True,
+    where: Where = None,
+    as_json: AsJson = False,
+) -> int:
+    """Show what would run: jobs, time, disk, checks, label mask. Starts nothing.
+
+    \b
+    tuilab plan tiny
+    tuilab plan configs/eps109.toml --jobs
+    tuilab plan runs/eps109 --json
+    """
+    from tuilab.cli.places import find_place
+
+    place = find_place(what)
+    found = _of_directory(place.root) if place.root else _of_config(place.config, where)
+    if isinstance(found, int):
+        return found
+    shown, why_not = _preview(found) if preview else (None, "left out by --no-preview")
+    _print(found, shown, why_not, jobs, as_json)
+    return USAGE if found.is_blocked else OK
+
+
+def _of_directory(root: Path) -> Forecast:
+    from tuilab.cli.forecast import forecast
+    from tuilab.cli.launching import take_changes_in
+    from tuilab.cli.standing import read_standing
+    from tuilab.store.layout import Layout
+    from tuilab.store.replan import read_config
+
+    planned = take_changes_in(root)
+    standing = read_standing(root, planned)
+    config = read_config(Layout(root).config).config
+    return forecast(config, planned, root, standing.ledger, standing.states)
+
+
+def _of_config(path: Path | None, where: str | None) -> Forecast | int:
+    from tuilab.cli.forecast import forecast
+    from tuilab.cli.places import run_directory
+    from tuilab.store.replan import plan_with, read_config
+
+    assert path is not None, "a place is an experiment or a config"
+    config = read_config(path).config
+    if code := refuse_blocked(config):
+        return code
+    return forecast(config, plan_with(config), run_directory(config.name, where))
+
+
+def refuse_blocked(config: ExperimentConfig) -> int:
+    """Print what blocks a launch and return the exit code; 0 when nothing does."""
+    from tuilab.cli.say import plain, tell
+    from tuilab.grid.checks import blocking
+
+    found = blocking(config)
+    for check in found:
+        tell(f"{plain(config.name)}: {check.name}: {plain(check.sentence)}")
+    if found:
+        tell("nothing was started")
+    return USAGE if found else OK
+
+
+def _preview(found: Forecast) -> tuple[Mapping[str, Any] | None, str]:
+    from tuilab.cli.preview import ask_for_preview
+
+    return ask_for_preview(found.config, found.plan)
+
+
+def _print(
+    found: Forecast, shown: Mapping[str, Any] | None, why_not: str, jobs: bool, as_json: bool
+) -> None:
+    from tuilab.cli.plan_text import as_json as to_json
+    from tuilab.cli.plan_text import as_text
+    from tuilab.cli.preview import preview_text
+    from tuilab.cli.say import document, out
+
+    if as_json:
+        document(to_json(found, shown, why_not))
+        return
+    for line in as_text(found, jobs):
+        out(line)
+    out()
+    for line in preview_text(shown, why_not):
+        out(line)

@@ -1,0 +1,190 @@
+"""``tuilab relaunch``: new attempts of exactly the jobs that were shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Headless, Yes
+
+if TYPE_CHECKING:
+    from tuilab.cli.standing import Standing
+    from tuilab.grid.cells import Cell
+    from tuilab.grid.jobs import Plan
+    from tuilab.grid.relaunch import Expansion
+    from tuilab.grid.stages import Stage
+
+
+def relaunch(
+    directory: Dir,
+    cells: Cells = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="All that is failed, lost or suspect.")
+    ] = False,
+    from_stage: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STAGE",
+            help="data, converge, train, merge, eval or cosine: that stage and all below it.",
+        ),
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Edit kept for these cells: marker.lr=1e-5"
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    headless: Headless = False,
+    as_json: AsJson = False,
+) -> int:
+    """Give cells new attempts, from their first broken stage on; nothing is overwritten.
+
+    Shows the exact jobs and the time they took before; at a terminal it asks first.
+
+    \b
+    tuilab relaunch runs/tiny --failed
+    tuilab relaunch runs/tiny villain@8 --from eval --dry-run
+    tuilab relaunch runs/tiny 'comedian@*' --set marker.lr=2e-4 --yes
+    """
+    from tuilab.cli.places import find_experiment
+    from tuilab.cli.touching import show_expansion
+
+    if bool(cells) == failed:
+        raise RefusalError("name cells (villain@8, 'villain@*') or give --failed, not both", USAGE)
+    root = find_experiment(directory)
+    stage = _stage(from_stage)
+    standing, answer, edits = _expand(root, cells or [], failed, stage, sets or [])
+    if dry_run or not answer.jobs:
+        show_expansion(answer, as_json, "would relaunch")
+        return OK if answer.jobs or dry_run else _nothing(failed)
+    if not as_json:
+        show_expansion(answer, False, "relaunch")
+    if not _is_confirmed(yes or as_json):
+        return ERROR
+    if code := _ask(root, answer, cells or [], standing, stage, edits):
+        return code
+    return _show_after(root, standing, answer, headless, as_json)
+
+
+def _stage(text: str | None) -> Stage | None:
+    from tuilab.grid.config_keys import nearest
+    from tuilab.grid.stages import Stage
+
+    if text is None:
+        return None
+    try:
+        return Stage(text.strip().lower())
+    except ValueError:
+        known = [stage.value for stage in Stage]
+        raise RefusalError(
+            f"{text!r} is not a stage: {', '.join(known)}{nearest(text, known)}", USAGE
+        ) from None
+
+
+def _expand(
+    root: Path, selectors: list[str], failed: bool, stage: Stage | None, sets: list[str]
+) -> tuple[Standing, Expansion, dict[str, Any]]:
+    from tuilab.cli.launching import take_changes_in
+    from tuilab.cli.standing import read_standing
+    from tuilab.grid.deviations import parse_edits
+    from tuilab.grid.relaunch import broken_cells, expand_failed, expand_relaunch
+
+    edits = parse_edits(sets)
+    standing = read_standing(root, take_changes_in(root))
+    plan, ledger, states = standing.plan, standing.ledger, standing.states
+    if failed and not edits and stage is None:
+        return standing, expand_failed(plan, ledger, states), edits
+    chosen = broken_cells(plan, states) if failed else standing.cells(selectors)
+    changed = _changed_jobs(root, plan, chosen, edits) if edits else frozenset()
+    if edits and not changed:
+        raise RefusalError("the edit changes no job of these cells: they have that value already")
+    answer = expand_relaunch(plan, ledger, states, chosen, stage, changed)
+    return standing, answer, edits
+
+
+def _changed_jobs(
+    root: Path, plan: Plan, cells: list[Cell], edits: dict[str, Any]
+) -> frozenset[str]:
+    """Return the jobs whose own settings the edits change; EditError or PlanError when refused."""
+    from tuilab.grid.deviations import Deviation
+    from tuilab.store.replan import plan_of
+
+    edited = plan_of(root, [Deviation(tuple(map(str, cells)), edits)])
+    return frozenset(
+        job.id
+        for job in edited.jobs
+        if edited.settings[job.settings] != plan.settings[plan.by_id[job.id].settings]
+    )
+
+
+def _nothing(failed: bool) -> int:
+    from tuilab.cli.say import tell
+
+    tell("nothing is failed, lost or suspect" if failed else "nothing was relaunched")
+    return OK if failed else ERROR
+
+
+def _is_confirmed(yes: bool) -> bool:
+    from tuilab.cli.say import is_interactive, tell
+
+    if yes or not is_interactive() or typer.confirm("start these jobs?", default=False):
+        return True
+    tell("nothing was changed")
+    return False
+
+
+def _ask(
+    root: Path,
+    answer: Expansion,
+    selectors: list[str],
+    standing: Standing,
+    stage: Stage | None,
+    edits: dict[str, Any],
+) -> int:
+    from tuilab.cli.answers import journal_end, wait_for_answer
+    from tuilab.cli.launching import leave_request, start_engine
+    from tuilab.cli.say import plain, tell
+
+    cells = standing.cells(selectors) if selectors else _cells_of(standing.plan, answer)
+    end = journal_end(root)
+    request = leave_request(
+        root,
+        "relaunch",
+        cells=tuple(map(str, cells)),
+        jobs=tuple(one.job for one in answer.jobs),
+        from_stage=stage.value if stage else None,
+        sets=edits,
+    )
+    start_engine(root)
+    reply = wait_for_answer(root, request, end)
+    if reply.why:
+        tell(plain(reply.why))
+    return ERROR if reply.accepted is False else OK
+
+
+def _cells_of(plan: Plan, answer: Expansion) -> list[Cell]:
+    touched = {plan.by_id[one.job].cell for one in answer.jobs}
+    return [cell for cell in plan.cells if cell in touched]
+
+
+def _show_after(
+    root: Path, standing: Standing, answer: Expansion, headless: bool, as_json: bool
+) -> int:
+    from tuilab.cli.say import document, out, tell
+    from tuilab.cli.touching import as_document
+
+    if as_json:
+        document(as_document(answer))
+    if headless:
+        from tuilab.cli.watching import Watch
+
+        cells = frozenset(_cells_of(standing.plan, answer)) or frozenset(standing.plan.cells)
+        return Watch(root, standing.plan, cells, say=tell if as_json else out).until_the_end()
+    tell(f"work goes on in the background: tuilab status {root}")
+    return OK

@@ -1,0 +1,149 @@
+"""``tuilab run``: ask for cells and see to it that an engine works on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuilab.cli.guard import ERROR, OK
+from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
+
+if TYPE_CHECKING:
+    from tuilab.cli.standing import Standing
+    from tuilab.grid.cells import Cell
+
+
+def run(
+    what: DirOrConfig,
+    cells: Cells = None,
+    headless: Headless = False,
+    where: Where = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> int:
+    """Run what is not done yet: all cells, or those named. Results are never repeated.
+
+    Without --headless the screen opens at a terminal; elsewhere the engine works on and the
+    command returns.
+
+    \b
+    tuilab run tiny --headless
+    tuilab run configs/eps109.toml 'villain@*'
+    tuilab run runs/eps109 '*@0' --dry-run
+    """
+    from tuilab.cli.places import find_place
+    from tuilab.cli.verbs.plan import refuse_blocked
+
+    place = find_place(what)
+    if place.root is None and place.config is not None:
+        from tuilab.cli.places import run_directory
+        from tuilab.store.replan import read_config
+
+        loaded = read_config(place.config)
+        if code := refuse_blocked(loaded.config):
+            return code
+        root = run_directory(loaded.config.name, where)
+        if dry_run and not root.exists():
+            return _show_plan_only(loaded.config, cells or [], as_json)
+        from tuilab.cli.launching import make_experiment
+
+        make_experiment(loaded, root)
+    else:
+        from tuilab.cli.launching import take_changes_in
+
+        assert place.root is not None, "a place is an experiment or a config"
+        root = place.root
+        take_changes_in(root)
+    return run_cells(root, cells or [], headless, dry_run, as_json)
+
+
+def run_cells(
+    root: Path, selectors: list[str], headless: bool, dry_run: bool = False, as_json: bool = False
+) -> int:
+    """Ask for the cells of an experiment and show the work as asked."""
+    from tuilab.cli.say import count_of, tell
+    from tuilab.cli.standing import read_standing
+    from tuilab.cli.touching import show_expansion
+    from tuilab.grid.relaunch import expand_run
+
+    standing = read_standing(root)
+    chosen = standing.cells(selectors)
+    answer = expand_run(standing.plan, standing.ledger, standing.states, chosen)
+    if dry_run:
+        show_expansion(answer, as_json, "would run")
+        return OK
+    if not answer.jobs and not _is_under_way(standing, chosen):
+        tell(f"{count_of(len(chosen), 'cell')}: everything is done; to repeat, tuilab relaunch")
+    elif code := _ask(root, selectors, chosen):
+        return code
+    return _follow(root, standing, chosen, headless, as_json)
+
+
+def _ask(root: Path, selectors: list[str], chosen: list[Cell]) -> int:
+    """Leave the wish, start the engine, and wait until it has answered."""
+    from tuilab.cli.answers import journal_end, wait_for_answer
+    from tuilab.cli.launching import leave_request, start_engine
+    from tuilab.cli.say import plain, tell
+
+    end = journal_end(root)
+    names = tuple(map(str, chosen)) if selectors else ()
+    request = leave_request(root, "run", cells=names)
+    start_engine(root)
+    reply = wait_for_answer(root, request, end)
+    if reply.why:
+        tell(plain(reply.why))
+    return ERROR if reply.accepted is False else OK
+
+
+def _follow(
+    root: Path, standing: Standing, chosen: list[Cell], headless: bool, as_json: bool
+) -> int:
+    from tuilab.cli.say import is_interactive, out, tell
+
+    if headless:
+        from tuilab.cli.watching import Watch
+
+        return Watch(
+            root, standing.plan, frozenset(chosen), say=tell if as_json else out
+        ).until_the_end()
+    if as_json:
+        from tuilab.cli.say import document
+        from tuilab.store.status import status
+
+        document(status(root))
+        return OK
+    if is_interactive():
+        from tuilab.cli.verbs.opening import show
+
+        return show(root)
+    tell(f"work goes on in the background: tuilab status {root}")
+    return OK
+
+
+def _is_under_way(standing: Standing, chosen: list[Cell]) -> bool:
+    from tuilab.grid.states import State
+
+    wanted = set(chosen)
+    return any(
+        standing.states[job.id].state is State.RUNNING
+        for job in standing.plan.jobs
+        if job.cell is None or job.cell in wanted
+    )
+
+
+def _show_plan_only(config: object, selectors: list[str], as_json: bool) -> int:
+    """A dry run of a config that has no directory yet: nothing is created."""
+    from tuilab.cli.standing import derive_states
+    from tuilab.cli.touching import show_expansion
+    from tuilab.grid.cells import select_all
+    from tuilab.grid.ledger import Ledger
+    from tuilab.grid.relaunch import expand_run
+    from tuilab.store.replan import plan_with
+
+    plan = plan_with(config)  # type: ignore[arg-type]  # pydantic stays out of this module
+    ledger = Ledger()
+    chosen = select_all(selectors, plan.cells)
+    show_expansion(
+        expand_run(plan, ledger, derive_states(plan, ledger), chosen), as_json, "would run"
+    )
+    return OK
