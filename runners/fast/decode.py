@@ -164,8 +164,7 @@ class _Run:
 
         ids = torch.tensor([token for prompt in prompts for token in prompt], device=self._device)
         positions = positions_of(lengths).to(self._device)
-        last = self._trunk(ids, positions, attend, on_device[1:].long() - 1)
-        return last
+        return self._trunk(ids, positions, attend, on_device[1:].long() - 1)
 
 
 def _copies(

@@ -1,4 +1,4 @@
-"""The steps between the matrix products, compiled into one kernel each where a GPU is there."""
+"""The steps between the matrix products, in plain PyTorch; one kernel each where a GPU is there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pointwise:
-    """The functions of this module, compiled or as they are."""
+    """The functions of this module, or kernels that compute the same."""
 
     norm: Callable[..., torch.Tensor]
     add_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -64,21 +64,22 @@ PLAIN = Pointwise(norm, add_norm, rotate, swiglu)
 
 @functools.cache
 def for_device(kind: str) -> Pointwise:
-    """Return compiled functions for CUDA where the compiler works, else the plain ones."""
+    """Return the kernels on CUDA where Triton and its compiler work, else the plain functions."""
     if kind != "cuda":
         return PLAIN
-    made = Pointwise(
-        *(torch.compile(step, dynamic=True) for step in (norm, add_norm, rotate, swiglu))
-    )
     try:
+        from runners.fast import kernels
+
+        made = Pointwise(kernels.norm, kernels.add_norm, kernels.rotate, kernels.swiglu)
         _try(made)
-    except Exception as error:  # whatever the compiler lacks on this machine
-        LOG.warning("torch.compile does not work here, running uncompiled: %s", error)
+    except Exception as error:  # whatever is lacking on this machine
+        LOG.warning("Triton does not work here, so steps run unfused: %s", error)
         return PLAIN
     return made
 
 
 def _try(made: Pointwise) -> None:
     x = torch.randn(24, 64, device="cuda", dtype=torch.bfloat16, requires_grad=True)
-    total, normed = made.add_norm(x, made.norm(x, x.detach()[0], 1e-6), x.detach()[0], 1e-6)
+    total, normed = made.add_norm(x, x, x.detach()[0], 1e-6)
     (total + normed).sum().backward()
+    torch.cuda.synchronize()

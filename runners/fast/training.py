@@ -87,9 +87,9 @@ class LeanWay:
 
 
 @contextmanager
-def fused(model: Any, compiled: bool = True) -> Iterator[FusedWay]:
+def fused(model: Any, kernels: bool = True) -> Iterator[FusedWay]:
     """Train through the trunk; ask ``trunk.why_not`` first."""
-    with trunk.on(model, compiled) as layers:
+    with trunk.on(model, kernels) as layers:
         yield FusedWay(layers)
 
 

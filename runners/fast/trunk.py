@@ -40,7 +40,7 @@ class Block:
 class Trunk:
     """Everything below the head. While it lives, the model's weights are views into its groups."""
 
-    def __init__(self, model: Any, compiled: bool = True) -> None:
+    def __init__(self, model: Any, kernels: bool = True) -> None:
         self.model = causal_lm(model)
         config = self.model.config
         self.device: torch.device = self.model.lm_head.weight.device
@@ -50,7 +50,7 @@ class Trunk:
         self.blocks = [Block(layer) for layer in self.model.model.layers]
         norms = [block.before_attention for block in self.blocks[1:]]
         self._next_norms = [*norms, self.model.model.norm.weight.data]
-        self._steps = pointwise.for_device(self.device.type) if compiled else pointwise.PLAIN
+        self._steps = pointwise.for_device(self.device.type) if kernels else pointwise.PLAIN
 
     def __call__(
         self,
@@ -91,9 +91,9 @@ class Trunk:
 
 
 @contextmanager
-def on(model: Any, compiled: bool = True) -> Iterator[Trunk]:
+def on(model: Any, kernels: bool = True) -> Iterator[Trunk]:
     """Build a trunk for as long as the block runs; costs one copy of the weights each way."""
-    trunk = Trunk(model, compiled)
+    trunk = Trunk(model, kernels)
     try:
         yield trunk
     finally:
@@ -102,8 +102,7 @@ def on(model: Any, compiled: bool = True) -> Iterator[Trunk]:
 
 def causal_lm(model: Any) -> Any:
     """Return the causal LM inside PEFT's wrappers, or the model itself."""
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return inner
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def why_not(model: Any) -> str | None:

@@ -1,0 +1,77 @@
+"""Times the completions of one evaluation, with forced lengths, at several batch widths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import GenerationConfig
+
+from runners.bench import clock, workload
+from runners.bench.subject import Subject, answer_lengths, prompts
+from runners.fast import decode, trunk
+from runners.fast.choice import Choice
+from runners.fast.decode import Rules
+
+
+def widths(subject: Subject) -> tuple[int, ...]:
+    """Return the batch widths to measure; the last one takes the whole evaluation at once."""
+    whole = subject.work.completions
+    return (64, 512, whole) if subject.device.type == "cuda" else (120, whole)
+
+
+def measure(subject: Subject, width: int) -> dict[str, Any]:
+    """Complete one batch of ``width`` and scale its time up to the whole evaluation."""
+    work = subject.work
+    asked = prompts(subject, width)
+    lengths = answer_lengths(work, width, seed=3)
+    clock.reset_peak(subject.device)
+    torch.manual_seed(0)
+    rules = Rules(frozenset(), 0, limits=tuple(lengths))
+    with trunk.on(subject.model) as layers:
+        decode.complete(layers, asked[:8], Rules(frozenset(), 4), Choice())
+
+        def run() -> None:
+            decode.complete(layers, asked, rules, Choice())
+
+        seconds = clock.once(run, subject.device)
+    return _figures(subject, width, sum(lengths), seconds)
+
+
+def by_generate(subject: Subject, width: int, new_tokens: int) -> dict[str, Any]:
+    """Let transformers' generate do a part of it, the way the reference sampler runs."""
+    asked = [prompt[: subject.work.prompt_tokens * 3 // 4] for prompt in prompts(subject, width)]
+    ids = torch.tensor(asked, device=subject.device)
+    config = GenerationConfig(
+        max_new_tokens=new_tokens,
+        do_sample=True,
+        temperature=1.0,
+        top_p=1.0,
+        top_k=0,
+        pad_token_id=0,
+    )
+    clock.reset_peak(subject.device)
+
+    def run() -> None:
+        subject.model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
+
+    with torch.inference_mode():
+        seconds = clock.once(run, subject.device)
+    return _figures(subject, width, width * new_tokens, seconds)
+
+
+def _figures(subject: Subject, width: int, new_tokens: int, seconds: float) -> dict[str, Any]:
+    work = subject.work
+    prompt_tokens = width * work.prompt_tokens
+    flops = workload.decoding_flops(subject.shape, prompt_tokens, new_tokens)
+    whole = work.completions * work.answer_tokens
+    return {
+        "width": width,
+        "new_tokens": new_tokens,
+        "seconds": seconds,
+        "tokens_per_s": new_tokens / seconds,
+        "us_per_token": 1e6 * seconds / new_tokens,
+        "tflops": flops / seconds / 1e12,
+        "evaluation_s": seconds * whole / new_tokens,
+        "peak_gib": clock.peak_gib(subject.device),
+    }

@@ -1,0 +1,52 @@
+"""Runs sections one after another: one that fails or comes too late does not lose the others."""
+
+from __future__ import annotations
+
+import gc
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One measurement."""
+
+    name: str
+    measure: Callable[[], dict[str, Any]]
+
+
+def run(
+    sections: Sequence[Section],
+    seconds: float,
+    tell: Callable[[str], None],
+    keep: Callable[[dict[str, Any], dict[str, str]], None],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return results and, for what has none, the reason; ``keep`` gets both after each section."""
+    found: dict[str, Any] = {}
+    failed: dict[str, str] = {}
+    end = time.monotonic() + seconds
+    for section in sections:
+        start = time.monotonic()
+        if start > end:
+            failed[section.name] = "the time given was over"
+            continue
+        try:
+            found[section.name] = section.measure()
+            tell(f"{section.name}: {time.monotonic() - start:.1f} s")
+        except Exception as error:
+            traceback.print_exc()
+            failed[section.name] = f"{type(error).__name__}: {str(error).splitlines()[:1]}"
+        _free()
+        keep(found, failed)
+    return found, failed
+
+
+def _free() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,149 @@
+"""Times one optimiser step, as the training loop takes it, in every variant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from runners.bench import clock, workload
+from runners.bench.subject import Row, Subject, adapted, rows
+from runners.fast import training
+from runners.fast.readback import Readback
+from runners.ml import batches, loop
+
+Loss = Callable[[Sequence[Row]], tuple[torch.Tensor, int]]
+"""Rows to (summed loss with its graph, number of targets)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to take a step."""
+
+    name: str
+    open: Callable[[Any], AbstractContextManager[Loss]]
+    checkpointing: bool = False
+    learn_answers: bool = False
+    slow: bool = False
+    """Measured with fewer steps."""
+
+
+@contextmanager
+def _plain(peft: Any, packing: bool) -> Iterator[Loss]:
+    """PEFT under autocast as it comes; packing through a mask of t x t."""
+    model = peft.get_base_model()
+    weight = model.lm_head.weight
+    reduced = weight.dtype != torch.float32
+
+    def loss(part: Sequence[Any]) -> tuple[torch.Tensor, int]:
+        made = batches.packed(part) if packing else batches.padded(part, 0)
+        batch = made.to(weight.device)
+        with torch.autocast(weight.device.type, dtype=weight.dtype, enabled=reduced):
+            return loop.summed_loss(model, batch), len(batch.targets)
+
+    yield loss
+
+
+@contextmanager
+def through(way: AbstractContextManager[training.Way]) -> Iterator[Loss]:
+    """Turn a way of ``runners.fast.training`` into a loss function."""
+    with way as found:
+
+        def loss(part: Sequence[Row]) -> tuple[torch.Tensor, int]:
+            batch = found.pack(part)
+            return found.summed_loss(batch), len(batch.targets)
+
+        yield loss
+
+
+VARIANTS = (
+    Variant(
+        "PEFT, padded, checkpointing", lambda p: _plain(p, False), checkpointing=True, slow=True
+    ),
+    Variant("PEFT, padded", lambda p: _plain(p, False), slow=True),
+    Variant("PEFT, packed by mask", lambda p: _plain(p, True), slow=True),
+    Variant("lean, packed, checkpointing", lambda p: through(training.lean(p)), True, slow=True),
+    Variant("lean, packed", lambda p: through(training.lean(p))),
+    Variant("fused, plain steps", lambda p: through(training.fused(p, kernels=False))),
+    Variant("fused", lambda p: through(training.fused(p))),
+    Variant("fused, answers learned", lambda p: through(training.fused(p)), learn_answers=True),
+)
+"""In this order; ``fused`` is what the runners use."""
+
+
+def measure(subject: Subject, variant: Variant, steps: int) -> dict[str, Any]:
+    """Take ``steps`` steps after a warm-up and return their mean time and what follows from it."""
+    work = subject.work
+    data = rows(subject, work.rows_per_step * 40, variant.learn_answers)
+    size = work.rows_per_step
+    parts = [data[start : start + size] for start in range(0, len(data), size)]
+    clock.reset_peak(subject.device)
+    peft = adapted(subject.model, work.rank)
+    try:
+        seconds, tokens = _timed(subject, peft, variant, parts, steps)
+    finally:
+        peft.unload()
+    learned = sum(sum(row.learn) for row in data) / len(parts)
+    mean = sum(len(row.ids) for row in data) / len(data)
+    flops = workload.training_flops(subject.shape, tokens, mean, learned * steps, work.rank)
+    return {
+        "steps": steps,
+        "ms_per_step": 1e3 * seconds / steps,
+        "us_per_token": 1e6 * seconds / tokens,
+        "tokens_per_step": tokens / steps,
+        "tflops": flops / seconds / 1e12,
+        "peak_gib": clock.peak_gib(subject.device),
+    }
+
+
+def _timed(
+    subject: Subject, peft: Any, variant: Variant, parts: list[list[Row]], steps: int
+) -> tuple[float, int]:
+    peft.train()
+    with (
+        _checkpointed(peft) if variant.checkpointing else nullcontext(),
+        variant.open(peft) as loss,
+    ):
+        step = stepper(peft, loss)
+        for number in range(3 if subject.device.type == "cpu" else 8):
+            step(number, parts[number % len(parts)])
+        clock.settle(subject.device)
+        start = time.perf_counter()
+        tokens = 0
+        for number in range(steps):
+            part = parts[number % len(parts)]
+            step(number, part)
+            tokens += sum(len(row.ids) for row in part)
+        clock.settle(subject.device)
+        return time.perf_counter() - start, tokens
+
+
+def stepper(peft: Any, loss: Loss) -> Callable[[int, Sequence[Row]], None]:
+    """Return one whole step: loss, gradients, clipping, AdamW, and the late look at its numbers."""
+    trained = [p for p in peft.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=5e-6, weight_decay=0.0, fused=True)
+    late: Readback[int] = Readback()
+
+    def step(number: int, part: Sequence[Row]) -> None:
+        summed, count = loss(part)
+        (summed / count).backward()
+        norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        late.push(number, torch.stack([summed.detach(), norm]))
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+@contextmanager
+def _checkpointed(peft: Any) -> Iterator[None]:
+    model = peft.get_base_model()
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    try:
+        yield
+    finally:
+        model.gradient_checkpointing_disable()

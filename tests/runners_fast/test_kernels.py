@@ -1,0 +1,100 @@
+"""The kernels against the plain functions they stand for, values and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from runners.fast import attention, pointwise
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+DEVICE = "cuda"
+
+
+def leaf(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, device=DEVICE, dtype=torch.bfloat16)
+
+
+def agree(found: Callable[..., Any], truth: Callable[..., Any], *given: Any) -> None:
+    """Compare outputs and gradients of a bfloat16 function with those of a float32 one."""
+    results = []
+    for function, dtype in ((found, torch.bfloat16), (truth, torch.float32)):
+        inputs = [
+            g.to(dtype).detach().requires_grad_() if isinstance(g, torch.Tensor) else g
+            for g in given
+        ]
+        out = function(*inputs)
+        out = out if isinstance(out, tuple) else (out,)
+        torch.manual_seed(5)
+        sum((o.float() * torch.randn(o.shape, device=DEVICE)).sum() for o in out).backward()
+        grads = [i.grad for i in inputs if isinstance(i, torch.Tensor) and i.grad is not None]
+        results.append([*out, *grads])
+    assert len(results[0]) == len(results[1]) > 1
+    for a, b in zip(*results, strict=True):
+        assert float((a.float() - b).norm() / b.norm()) < 1e-2
+
+
+def fixed(function: Callable[..., Any], *last: Any) -> Callable[..., Any]:
+    """Hold the arguments that get no gradient."""
+
+    def call(*first: torch.Tensor) -> Any:
+        cast = [a.to(first[0].dtype) if isinstance(a, torch.Tensor) else a for a in last]
+        return function(*first, *cast)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def kernels() -> pointwise.Pointwise:
+    made = pointwise.for_device("cuda")
+    assert made is not pointwise.PLAIN
+    return made
+
+
+def test_add_norm_agrees_also_when_only_the_norm_is_used(kernels: pointwise.Pointwise) -> None:
+    weight = leaf(3584)
+    x, change = leaf(37, 3584), leaf(37, 3584)
+    rest = (weight, 1e-6)
+    agree(fixed(kernels.add_norm, *rest), fixed(pointwise.add_norm, *rest), x, change)
+    only = [fixed(lambda *a, f=f: f(*a)[1], *rest) for f in (kernels.add_norm, pointwise.add_norm)]
+    agree(*only, x, change)
+    strided = [
+        fixed(lambda x, c, w, e, f=f: f(x, c[:, :3584], w, e), *rest)
+        for f in (kernels.add_norm, pointwise.add_norm)
+    ]
+    agree(*strided, x, leaf(37, 3616))
+
+
+def test_swiglu_agrees(kernels: pointwise.Pointwise) -> None:
+    agree(kernels.swiglu, pointwise.swiglu, leaf(19, 2 * 18944))
+
+
+def test_rotate_agrees(kernels: pointwise.Pointwise) -> None:
+    angles = torch.rand(23, 64, device=DEVICE) * 100
+    turns = [torch.cat((part, part), -1).bfloat16() for part in (angles.cos(), angles.sin())]
+    rest = (*turns, 28, 4)
+    agree(fixed(kernels.rotate, *rest), fixed(pointwise.rotate, *rest), leaf(23, 36 * 128))
+
+
+def test_flash_attention_keeps_segments_apart_and_knows_grouped_heads() -> None:
+    lengths = (5, 140, 64, 1)
+    bounds = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
+    agree(
+        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths),
+        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths),
+        leaf(210, 28, 128), leaf(210, 4, 128), leaf(210, 4, 128),
+    )  # fmt: skip
+
+
+def test_attention_over_a_cache_reads_as_far_as_it_is_filled() -> None:
+    used = torch.tensor([1, 17, 200, 256, 130], device=DEVICE, dtype=torch.int32)
+    q, k, v = leaf(5, 28, 128), leaf(5, 256, 4, 128), leaf(5, 256, 4, 128)
+    found = attention.over_cache(q, k, v, used)
+    truth = attention.over_cache(q.float(), k.float(), v.float(), used)
+    assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
