@@ -1,0 +1,103 @@
+"""What workers need: fencing, ending, suspending, closing; and when the engine may leave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from facts_of import Story, kinds, worker
+
+from tuilab.engine.actions import (
+    Close,
+    Continue,
+    EndOrphans,
+    KillShim,
+    Pause,
+    Retire,
+    StopWorker,
+    Suspend,
+    Withdraw,
+)
+from tuilab.engine.facts import Phase, Stop
+from tuilab.engine.stopping import how_to_stop
+from tuilab.engine.tick import decide
+from tuilab.engine.upkeep import may_leave
+
+
+def test_a_worker_that_nobody_is_starting_is_fenced() -> None:
+    assert decide(Story().facts([worker(phase=Phase.UNBORN)])) == [Retire("w0")]
+
+
+def test_orphans_are_asked_once_then_killed() -> None:
+    orphan = worker(phase=Phase.ORPHANED)
+    story = Story(grace_seconds=5)
+    assert decide(story.facts([orphan])) == [EndOrphans("w0")]
+    assert decide(story.facts([replace(orphan, orphaned_seconds=3.0)])) == []
+    late = replace(orphan, orphaned_seconds=6.0)
+    assert decide(story.facts([late])) == [EndOrphans("w0", force=True)]
+
+
+def test_a_shim_that_does_not_end_its_tree_is_killed() -> None:
+    story = Story(grace_seconds=5)
+    asked = worker(stop=Stop(("data/villain",), "ada", age=6.0), takes_work=False)
+    assert decide(story.facts([asked])) == []
+    late = replace(asked, stop=Stop(("data/villain",), "ada", age=16.0))
+    assert decide(story.facts([late])) == [KillShim("w0")]
+
+
+def test_a_hard_pause_suspends_and_a_resume_continues() -> None:
+    story = Story().tell("paused", mode="hard", by="ada")
+    assert decide(story.facts([worker()])) == [Suspend("w0")]
+    asleep = worker(is_suspended=True)
+    assert decide(story.facts([asleep])) == []
+    assert decide(story.tell("resumed", by="ada").facts([asleep])) == [Continue("w0")]
+
+
+def test_a_soft_pause_leaves_runners_alone() -> None:
+    story = Story().tell("paused", mode="soft", by="ada")
+    assert decide(story.facts([worker(queue=("data/villain",))])) == []
+
+
+def test_a_worker_that_idles_for_long_is_closed() -> None:
+    story = Story(idle_seconds=60)
+    assert decide(story.facts([worker(idle_seconds=61)])) == [
+        Close("w0", "it has been idle for long")
+    ]
+    busy = worker(idle_seconds=61, queue=("data/villain",))
+    assert decide(story.facts([busy])) == []
+
+
+def test_three_workers_in_a_row_that_never_come_up_pause_the_grid() -> None:
+    story = Story().want()
+    actions = decide(story.facts(failed_starts=3))
+    assert any(isinstance(action, Pause) for action in actions)
+    paused = story.tell("paused", mode="soft", by="engine").facts(failed_starts=3)
+    assert kinds(decide(paused)) == []
+
+
+def test_stopping_the_present_job_ends_the_worker_for_all_that_is_meant() -> None:
+    story = Story().want().claim("data/villain").claim("data/nurse")
+    busy = worker(queue=("data/villain", "data/nurse"))
+    both = how_to_stop(["data/nurse", "data/villain"], story.facts([busy]), "ada")
+    assert both == [StopWorker("w0", ("data/villain", "data/nurse"), "ada")]
+
+
+def test_stopping_what_waits_behind_another_job_spares_the_worker() -> None:
+    story = Story().want().claim("data/villain").claim("data/nurse")
+    busy = worker(queue=("data/villain", "data/nurse"))
+    assert how_to_stop(["data/nurse"], story.facts([busy]), "ada") == [
+        Withdraw("data/nurse", "w0", "data/villain", "ada")
+    ]
+
+
+def test_the_engine_leaves_only_when_nothing_runs_and_nothing_can_start() -> None:
+    story = Story(engine_idle_seconds=30)
+    assert may_leave(story.facts(), 31)
+    assert not may_leave(story.facts(), 29)
+    assert not may_leave(story.want().facts(), 31)
+    assert not may_leave(story.tell("paused", mode="soft", by="ada").facts(), 31)
+
+
+def test_the_engine_leaves_when_what_is_due_only_waits_for_a_failure() -> None:
+    story = Story().want("data/villain", "train/villain@0#42").make("data/clerk")
+    story.claim("data/villain").settle("data/villain", "failed", reason="code")
+    assert may_leave(story.facts(), 31)
