@@ -228,4 +228,3 @@ class Scene:
         if planned.stage is Stage.COSINE:
             return {"cosine": [{**HEADLINE, "value": -0.36}, {**HEADLINE, "layer": 1, "value": 0}]}
         return {"final_loss": 0.25}
-

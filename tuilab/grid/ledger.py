@@ -61,7 +61,8 @@ _NOTHING = Evidence()
 def _wanted(ledger: Ledger, line: Line) -> set[str]:
     for job, number in line["jobs"].items():
         ledger.evidence[job] = Evidence(ledger.of(job).attempts, int(number))
-    ledger.go = True
+    if line.get("verb") != "retry":  # the engine asks again, a person asks to go on
+        ledger.go = True
     if line.get("request"):
         ledger.answered.add(str(line["request"]))
     return set(line["jobs"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tuilab.contract.identity import is_alive
-from tuilab.contract.report import EVENTS_FILE
+from tuilab.contract.report import EVENTS_FILE, OUTCOME_FILE
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.contract.tail import JsonlFollower
 from tuilab.contract.worker import EXIT_FILE, read_lease
@@ -50,7 +50,9 @@ def read_attempt(
     try:
         spec = read_spec(directory / SPEC_FILE)
     except SpecError as error:
-        return Attempt(number, "", "", worker=worker, verdict=Verdict.LOST, detail=str(error))
+        ended = (directory / OUTCOME_FILE).exists()
+        verdict = Verdict.SUSPECT if ended else Verdict.LOST
+        return Attempt(number, "", "", worker=worker, verdict=verdict, detail=str(error))
     attempt = Attempt(
         number,
         spec.token,

@@ -73,6 +73,15 @@ class Reader:
         """Bytes of the journal that the last snapshot contains."""
         return self._journal.offset
 
+    @property
+    def is_results_only(self) -> bool:
+        """True for tables without a plan; there are then no attempts to ask about."""
+        return self._results is not None
+
+    def evidence(self, job: str) -> Evidence:
+        """All attempts of a job, as of the last poll."""
+        return self._evidence_of(job)
+
     def _load_plan(self) -> None:
         self._has_changed(self.layout.plan)
         self._file = load_plan_file(self.layout.root)

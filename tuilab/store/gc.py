@@ -1,0 +1,157 @@
+"""Lists what an experiment no longer needs, and deletes it when told to; never follows a link."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tuilab.contract.identity import is_alive
+from tuilab.contract.worker import EXIT_FILE, read_lease
+from tuilab.grid.states import LIVE, Verdict
+from tuilab.store.attempts import readable_outcome
+from tuilab.store.layout import Layout
+from tuilab.store.reader import Reader
+
+DRAFT_SECONDS = 3600.0
+"""Age from which on a draft cannot belong to a write that is still going on."""
+SCRATCH = ("merged", "scratch", "resume")
+"""Folders in an attempt that only a later step of the same work needs."""
+
+
+class Kind(StrEnum):
+    """Why something is left over."""
+
+    DRAFT = "draft"
+    """Half a file of a writer that died."""
+    SCRATCH = "scratch"
+    """Merged weights or resume states that no listed artefact is part of."""
+    QUARANTINE = "quarantine"
+    WORKER = "worker"
+    """Directory of a worker that is gone and whose attempts are settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """One thing that may be deleted."""
+
+    path: Path
+    kind: Kind
+    size: int
+    """Bytes, links not followed."""
+    why: str
+
+
+class OutsideError(ValueError):
+    """The path does not lie in the experiment; nothing was deleted."""
+
+
+def leftovers(root: Path, now: float) -> list[Leftover]:
+    """Return what may go, by kind and path; attempts themselves are never among it."""
+    reader = Reader(root)
+    if reader.is_results_only:
+        return []
+    reader.poll(now)
+    found = [
+        *_drafts(reader.layout, now),
+        *_scratch(reader),
+        *_quarantine(reader.layout),
+        *_workers(reader),
+    ]
+    return sorted(found, key=lambda item: (item.kind, item.path))
+
+
+def remove(root: Path, leftover: Leftover) -> None:
+    """Delete one leftover; a link is removed itself. OutsideError if it is not below ``root``."""
+    path = leftover.path
+    parent = path.parent.resolve()
+    if not (parent / path.name).is_relative_to(root.resolve()) or parent / path.name == root:
+        raise OutsideError(f"{path} does not lie in {root}")
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    if leftover.kind is Kind.QUARANTINE:
+        path.with_name(path.name + ".why.json").unlink(missing_ok=True)
+
+
+def size_of(path: Path) -> int:
+    """Bytes below a path; links count as themselves."""
+    try:
+        total = path.lstat().st_size
+        if path.is_symlink() or not path.is_dir():
+            return total
+        for folder, _, names in os.walk(path, followlinks=False):
+            total += sum((Path(folder) / name).lstat().st_size for name in names)
+    except OSError:
+        return 0
+    return total
+
+
+def _drafts(layout: Layout, now: float) -> Iterator[Leftover]:
+    for folder, folders, names in os.walk(layout.root, followlinks=False):
+        for name in [*names, *folders]:
+            path = Path(folder) / name
+            if name.startswith(".") and name.endswith(".draft") and _age(path, now) > DRAFT_SECONDS:
+                yield _leftover(path, Kind.DRAFT, "a writer died before it was finished")
+        folders[:] = [name for name in folders if not name.endswith(".draft")]
+
+
+def _scratch(reader: Reader) -> Iterator[Leftover]:
+    for job in reader.plan.jobs:
+        for attempt in reader.evidence(job.id).attempts:
+            if attempt.verdict in LIVE:
+                continue
+            folder = reader.layout.attempt_dir(job.id, attempt.number)
+            for name in SCRATCH:
+                path = folder / name
+                if path.is_dir() and not _is_listed(folder, name):
+                    is_resumable = name == "resume" and attempt is reader.evidence(job.id).last
+                    if not is_resumable or attempt.verdict is Verdict.DONE:
+                        yield _leftover(path, Kind.SCRATCH, f"{attempt.verdict.value}, not needed")
+
+
+def _is_listed(folder: Path, name: str) -> bool:
+    """True when an artefact of the outcome lies in the folder, so that hashes would break."""
+    outcome = readable_outcome(folder)
+    return outcome is not None and any(a.path.startswith(f"{name}/") for a in outcome.artefacts)
+
+
+def _quarantine(layout: Layout) -> Iterator[Leftover]:
+    if not layout.quarantine.is_dir() or layout.quarantine.is_symlink():
+        return
+    for path in layout.quarantine.iterdir():
+        if not path.name.endswith(".why.json") and not path.name.startswith("."):
+            yield _leftover(path, Kind.QUARANTINE, "could not be read")
+
+
+def _workers(reader: Reader) -> Iterator[Leftover]:
+    layout = reader.layout
+    busy = {
+        layout.worker_dir(attempt.worker)
+        for job in reader.plan.jobs
+        for attempt in reader.evidence(job.id).attempts
+        if attempt.verdict in LIVE
+    }
+    if not layout.workers.is_dir() or layout.workers.is_symlink():
+        return
+    for path in layout.workers.iterdir():
+        if path.is_symlink() or path in busy or not (path / EXIT_FILE).exists():
+            continue
+        shim = read_lease(path)
+        if shim is None or is_alive(shim) is False:
+            yield _leftover(path, Kind.WORKER, "the worker is gone")
+
+
+def _leftover(path: Path, kind: Kind, why: str) -> Leftover:
+    return Leftover(path, kind, size_of(path), why)
+
+
+def _age(path: Path, now: float) -> float:
+    try:
+        return now - path.lstat().st_mtime
+    except OSError:
+        return 0.0
