@@ -15,8 +15,9 @@ from tuilab.engine.crash import crash_point
 from tuilab.engine.environment import worker_argv, worker_environment
 from tuilab.engine.facts import Exit, Phase, Report, Stop
 from tuilab.engine.gather import Gatherer
+from tuilab.engine.local import RETIRED
 from tuilab.engine.records import Records
-from tuilab.engine.roster import Card
+from tuilab.engine.roster import STOP_FILE, Card
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.states import Verdict
 from tuilab.store import attempts
@@ -219,9 +220,9 @@ class Performer:
     def _record_end(self, card: Card, end: Exit) -> None:
         self.records.say("worker-ended", worker=card.id, exit=end.exit_code, why=end.why)
         card.is_ended = True
-        if not card.has_served and end.exit_code not in (0, None):
-            stopped = (card.folder / "stop.json").exists()
-            self.gatherer.failed_starts += 0 if stopped else 1
+        fell = end.exit_code not in (0, None) or end.why == RETIRED
+        if fell and not card.has_served and not (card.folder / STOP_FILE).exists():
+            self.gatherer.failed_starts += 1
 
 
 def _has_outcome(layout: Layout, records: Records, job: str) -> bool:

@@ -13,7 +13,8 @@ PASSING: frozenset[str] = frozenset({Reason.KILLED})
 """Reasons that may be gone the next time; all others would only burn the same hours again."""
 BREAKER = 3
 """So many ends with one signature hold the job."""
-_VARIABLE_PARTS = re.compile(r"0x[0-9a-f]+|[0-9]+(?:\.[0-9]+)?|/\S+", re.IGNORECASE)
+_VARIABLE_PARTS = re.compile(r"/\S+|\b(?=\w*\d)\w+(?:\.\d+)?", re.IGNORECASE)
+"""Paths, and words with a digit in them: numbers, addresses, names of workers."""
 
 
 def signature(attempt: Attempt) -> str:

@@ -44,6 +44,8 @@ class Held:
     folder: Path
     grace: float
     """Seconds between SIGTERM and SIGKILL."""
+    patience: float = STRAY_SECONDS
+    """Seconds that what the runner left behind has to leave by itself."""
     status: int | None = None
     """Wait status of the runner, once it is reaped."""
     is_asked: bool = False
@@ -118,7 +120,11 @@ def _take_lease_by_creation(folder: Path, content: bytes) -> bool:
 
 def _hold(folder: Path, command: dict[str, Any], wake: int) -> tuple[int, Held]:
     """Run the worker to its end and return the runner's exit code, as a shell would give it."""
-    held = Held(folder, float(command.get("grace_seconds", 20.0)))
+    held = Held(
+        folder,
+        float(command.get("grace_seconds", 20.0)),
+        float(command.get("stray_seconds", STRAY_SECONDS)),
+    )
     log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -172,7 +178,7 @@ def _ask_to_end(held: Held) -> None:
 def _end_strays(held: Held, wake: int) -> None:
     """End what the runner left behind: first it may leave by itself, then TERM, then KILL."""
     steps = (
-        (STRAY_SECONDS, None),
+        (held.patience, None),
         (held.grace, signal.SIGTERM),
         (KILL_SECONDS, signal.SIGKILL),
     )
