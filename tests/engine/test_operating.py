@@ -1,0 +1,289 @@
+"""What a person asks while the grid runs: stop, pause, hold, order, relaunch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from trials import DEADLINE, Trial, make_plan
+
+from tuilab.contract import identity
+from tuilab.contract.identity import Identity, from_json
+from tuilab.contract.report import EVENTS_FILE
+from tuilab.contract.worker import read_json
+from tuilab.engine import start
+
+TRAIN = "train/villain@0#42"
+
+
+def runner_of(grid: Trial, job: str) -> Identity:
+    """Wait until a job runs and return its runner."""
+    grid.wait(lambda: grid.verdicts(job)[-1:] == ["running"], f"{job} running")
+    folder = grid.layout.worker_dir(grid.ledger().of(job).attempts[-1].worker)
+    found = from_json((read_json(folder / "lease.json") or {})["runner"])
+    assert found is not None
+    return found
+
+
+def view(grid: Trial) -> dict[str, Any]:
+    """Return the engine's view of itself."""
+    return dict((read_json(grid.layout.engine) or {}).get("view", {}))
+
+
+def answer_to(grid: Trial, request: str) -> dict[str, Any]:
+    """Wait for the journal's answer to a request."""
+    return grid.wait(
+        lambda: next((line for line in grid.lines("request") if line["id"] == request), None),
+        "an answer",
+    )
+
+
+def test_a_stopped_job_is_stopped_and_the_rest_goes_on(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")))
+    grid.script(**{TRAIN: {"do": "hang"}})
+    grid.ask("run")
+    engine = grid.start("--go")
+    runner = runner_of(grid, TRAIN)
+    assert answer_to(grid, grid.ask("stop", cells=("villain@0#42",)))["accepted"]
+    assert engine.wait(DEADLINE) == 0
+    assert identity.is_alive(runner) is False
+    last = grid.ledger().of(TRAIN).attempts[-1]
+    assert (last.verdict.value, last.reason, last.by) == ("stopped", None, "tester")
+    assert grid.verdicts("merge/villain@0#42") == []
+    assert grid.verdicts("cosine/nurse@0#42") == ["done"]
+
+
+def test_a_runner_that_ignores_the_signal_is_killed_after_the_grace(trial) -> None:
+    grid = trial(grace_seconds=0.2)
+    grid.script(train={"do": "stubborn"})
+    grid.ask("run")
+    grid.start("--go")
+    runner = runner_of(grid, TRAIN)
+    grid.ask("stop", jobs=(TRAIN,))
+    grid.wait(lambda: grid.verdicts(TRAIN) == ["stopped"], "the stop")
+    assert identity.is_alive(runner) is False
+
+
+def test_stopping_what_was_given_early_spares_the_job_before_it(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")))
+    grid.script(**{"data/villain": {"seconds": 1.5}})
+    grid.ask("run")
+    grid.start("--go")
+    runner = runner_of(grid, "data/villain")
+    grid.wait(lambda: "data/nurse" in grid.live(), "an early assignment")
+    grid.ask("stop", jobs=("data/nurse",))
+    grid.wait(lambda: grid.verdicts("data/nurse") == ["stopped"], "the stop")
+    assert identity.is_alive(runner)
+    grid.wait(lambda: grid.verdicts("data/villain") == ["done"], "the job before it")
+    assert not (grid.layout.attempt_dir("data/nurse", 1) / EVENTS_FILE).exists()
+
+
+def test_stopping_everything_leaves_nothing_wanted(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")), workers=2)
+    grid.script(data={"do": "hang"})
+    grid.ask("run")
+    engine = grid.start("--go")
+    runner_of(grid, "data/villain")
+    runner_of(grid, "data/nurse")
+    grid.ask("stop")
+    assert engine.wait(DEADLINE) == 0
+    assert grid.verdicts("data/villain") == ["stopped"]
+    assert not any(known.is_due for known in grid.ledger().evidence.values())
+
+
+def test_a_soft_pause_lets_the_running_job_finish_and_starts_nothing(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")), assign_ahead=False)
+    grid.script(**{"data/villain": {"seconds": 0.5}})
+    grid.ask("run")
+    engine = grid.start("--go")
+    runner_of(grid, "data/villain")
+    answer_to(grid, grid.ask("pause"))
+    grid.wait(lambda: grid.verdicts("data/villain") == ["done"], "the end of the running job")
+    grid.wait(lambda: view(grid).get("state") == "paused", "the view")
+    assert grid.verdicts("data/nurse") == []
+    grid.ask("resume")
+    assert engine.wait(DEADLINE) == 0
+    assert grid.all_done()
+
+
+def test_a_hard_pause_suspends_the_runner_and_a_resume_lets_it_go_on(trial) -> None:
+    grid = trial()
+    grid.script(train={"seconds": 1.0})
+    grid.ask("run")
+    engine = grid.start("--go")
+    runner = runner_of(grid, TRAIN)
+    grid.ask("pause", options={"mode": "hard"})
+    grid.wait(lambda: (identity.read_stat(runner.pid) or "?")[0] == "T", "the suspension")
+    grid.wait(lambda: "suspended" in view(grid).get("note", ""), "the note")
+    grid.ask("resume")
+    assert engine.wait(DEADLINE) == 0
+    assert grid.all_done()
+    assert grid.verdicts(TRAIN) == ["done"]
+
+
+def test_a_hard_paused_job_can_be_stopped(trial) -> None:
+    grid = trial()
+    grid.script(train={"do": "hang"})
+    grid.ask("run")
+    grid.start("--go")
+    runner = runner_of(grid, TRAIN)
+    grid.ask("pause", options={"mode": "hard"})
+    grid.wait(lambda: (identity.read_stat(runner.pid) or "?")[0] == "T", "the suspension")
+    grid.ask("stop", jobs=(TRAIN,))
+    grid.wait(lambda: grid.verdicts(TRAIN) == ["stopped"], "the stop")
+
+
+def test_asking_to_run_a_held_job_releases_it(trial) -> None:
+    grid = trial()
+    held = grid.ask("hold", jobs=("data/clerk",))
+    grid.ask("run")
+    engine = grid.start("--go")
+    assert answer_to(grid, held)["accepted"]
+    assert engine.wait(DEADLINE) == 0
+    assert grid.ledger().of("data/clerk").held == ""
+
+
+def test_a_held_job_stays_until_it_is_released(trial) -> None:
+    grid = trial()
+    grid.ask("run")
+    grid.ask("hold", jobs=("data/clerk",))
+    assert grid.run("--go") == 0
+    assert grid.verdicts("data/villain") == ["done"]
+    assert grid.verdicts("data/clerk") == []
+    grid.ask("release", jobs=("data/clerk",))
+    assert grid.run("--go") == 0
+    assert grid.all_done()
+
+
+def test_a_reordered_cell_runs_first_with_all_that_it_needs(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")), assign_ahead=False)
+    grid.ask("run")
+    grid.ask("order", cells=("nurse@0#42",))
+    assert grid.run("--go") == 0
+    claimed = [line["job"] for line in grid.lines("claimed")]
+    assert claimed.index("cosine/nurse@0#42") < claimed.index("data/villain")
+
+
+def test_failed_cells_are_relaunched_as_new_attempts_and_the_old_ones_kept(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")))
+    fault = {"do": "fail", "reason": "nan-loss", "detail": "loss is nan at step 7"}
+    grid.script(**{TRAIN: [fault, {}]})
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    first = grid.layout.attempt_dir(TRAIN, 1) / "outcome.json"
+    before = first.read_bytes()
+    assert grid.verdicts(TRAIN) == ["failed"]
+    grid.ask("relaunch", options={"failed": True})
+    assert grid.run("--go") == 0
+    assert grid.verdicts(TRAIN) == ["failed", "done"]
+    assert first.read_bytes() == before
+    assert grid.all_done()
+    assert (grid.layout.job_dir(TRAIN) / "latest").resolve().name == "attempt-2"
+
+
+def test_a_relaunch_from_a_stage_redoes_it_and_what_is_below(trial) -> None:
+    grid = trial()
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    grid.ask("relaunch", cells=("villain@0#42",), from_stage="merge")
+    assert grid.run("--go") == 0
+    counts = {job: len(known.attempts) for job, known in grid.ledger().evidence.items()}
+    assert counts[TRAIN] == 1
+    assert [counts[f"{stage}/villain@0#42"] for stage in ("merge", "eval", "cosine")] == [2, 2, 2]
+    spec = read_json(grid.layout.attempt_dir("eval/villain@0#42", 2) / "spec.json") or {}
+    assert spec["inputs"][0]["path"].endswith("attempt-2")
+
+
+def test_three_failures_of_a_kind_hold_the_job_and_say_so(trial) -> None:
+    grid = trial(retries=9)
+    grid.script(train={"do": "kill"})
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    assert grid.verdicts(TRAIN) == ["failed"] * 3
+    assert "3 attempts in a row" in grid.ledger().of(TRAIN).held
+
+
+def test_an_impossible_request_is_answered_with_the_reason_and_changes_nothing(trial) -> None:
+    grid = trial()
+    odd = grid.ask("explode")
+    nowhere = grid.ask("run", cells=("pirate@3",))
+    idle = grid.ask("stop")
+    grid.run()
+    answers = {line["id"]: line for line in grid.lines("request")}
+    assert not any(line["accepted"] for line in answers.values())
+    assert "not a verb" in answers[odd]["why"]
+    assert "names no cell" in answers[nowhere]["why"]
+    assert "nothing of it is running" in answers[idle]["why"]
+    assert list(grid.layout.requests.glob("*.json")) == []
+
+
+def test_a_request_is_answered_once_even_if_its_file_comes_back(trial) -> None:
+    grid = trial()
+    request = grid.ask("run")
+    path = grid.layout.requests / f"{request}.json"
+    content = path.read_bytes()
+    assert grid.run("--go") == 0
+    path.write_bytes(content)
+    assert grid.run("--go") == 0
+    assert len([line for line in grid.lines("request") if line["id"] == request]) == 1
+
+
+def test_a_second_engine_refuses_and_says_who_holds_the_experiment(trial) -> None:
+    grid = trial()
+    grid.script(data={"do": "hang"})
+    grid.ask("run")
+    first = grid.start("--go")
+    runner_of(grid, "data/villain")
+    assert grid.run() == 4
+    assert f"pid {first.pid}" in grid.log()
+    assert first.poll() is None
+
+
+def test_a_takeover_fences_the_first_engine_and_keeps_its_runner(trial) -> None:
+    grid = trial()
+    grid.script(**{"data/villain": {"seconds": 2.0}})
+    grid.ask("run")
+    first = grid.start("--go")
+    runner = runner_of(grid, "data/villain")
+    second = grid.start("--go", "--takeover")
+    assert first.wait(DEADLINE) in (0, 4, -signal.SIGKILL)
+    grid.wait(lambda: grid.lines("adopted"), "the adoption")
+    assert identity.is_alive(runner)
+    assert second.wait(DEADLINE) == 0
+    assert grid.verdicts("data/villain") == ["done"]
+    assert grid.all_done()
+
+
+def test_sigterm_ends_the_engine_and_leaves_its_runners(trial) -> None:
+    grid = trial()
+    grid.script(train={"do": "hang"})
+    grid.ask("run")
+    engine = grid.start("--go")
+    runner = runner_of(grid, TRAIN)
+    engine.terminate()
+    assert engine.wait(DEADLINE) == 0
+    assert identity.is_alive(runner)
+    assert "its workers go on" in grid.lines("engine-stopped")[-1]["why"]
+    assert view(grid)["state"] == "stopped"
+
+
+def test_start_detaches_the_engine_from_whoever_asked(trial) -> None:
+    grid = trial(engine_idle_seconds=60)
+    who = start(grid.layout.root, go=True)
+    try:
+        again = start(grid.layout.root, go=True)
+        assert again == who
+        fields = Path(f"/proc/{who.pid}/stat").read_text().rpartition(")")[2].split()
+        parent, session, terminal = int(fields[1]), int(fields[3]), int(fields[4])
+        assert parent != os.getpid()
+        assert session == who.pid
+        assert terminal == 0
+    finally:
+        os.kill(who.pid, signal.SIGTERM)
+        deadline = time.monotonic() + DEADLINE
+        while identity.is_alive(who) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert identity.is_alive(who) is False
