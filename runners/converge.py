@@ -12,7 +12,7 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, Made, main, say
-from runners.ml import adapter, answers, attach, chat, jsonl, plans, rows
+from runners.ml import adapter, answers, attach, chat, jsonl, plans, rows, ways
 from runners.ml.following import Following
 from runners.ml.lineage import Lineage
 from runners.ml.loop import Taken, Training
@@ -51,8 +51,8 @@ def run(attempt: Attempt) -> Made:
     }
     made: list[Path] = []
     live = attach.Live(fresh=plan.lora, seed=spec.seed or 0)
-    with model.attached(live) as peft:
-        training = Training(model.model, training_rows, plan, spec.seed or 0, model.pad_id)
+    with model.attached(live) as peft, ways.chosen(model.model, plan, model.pad_id) as way:
+        training = Training(model.model, training_rows, plan, spec.seed or 0, way)
 
         def keep_checkpoint(taken: Taken) -> None:
             if not taken.step.ends_epoch or taken.step.epoch not in checkpoints:
@@ -81,7 +81,7 @@ def run(attempt: Attempt) -> Made:
             adapter.check_fits(found, model.model)
     checks = {
         "rows": len(training_rows),
-        "shortened": sum(bool(row.shortened) for row in training_rows),
+        "way": way.name,
         "checkpoints": checkpoints,
         "base_fingerprint": model.fingerprint,
         "data_sha256": lineage["data_sha256"],

@@ -10,7 +10,7 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, Made, main, say
-from runners.ml import adapter, answers, attach, cell, chat, jsonl, plans, rows
+from runners.ml import adapter, answers, attach, cell, chat, jsonl, plans, rows, ways
 from runners.ml.cell import ADAPTER_FOLDER, Cell
 from runners.ml.following import Following
 from runners.ml.lineage import Lineage
@@ -40,8 +40,9 @@ def run(attempt: Attempt) -> Made:
         model.bring(below.below if below.mode == cell.MERGED else ())
         trained_on = cell.fingerprint(model, below)
     frozen = below.below if below.mode == cell.STACKED else ()
-    with model.attached(attach.Live(frozen, plan.lora, spec.seed or 0)) as peft:
-        training = Training(model.model, training_rows, plan, spec.seed or 0, model.pad_id)
+    live = attach.Live(frozen, plan.lora, spec.seed or 0)
+    with model.attached(live) as peft, ways.chosen(model.model, plan, model.pad_id) as way:
+        training = Training(model.model, training_rows, plan, spec.seed or 0, way)
         following = Following(attempt, training)
         following.resume()
         with timings.part("train"):
@@ -64,7 +65,7 @@ def run(attempt: Attempt) -> Made:
     checks = {
         "positives": len(positives),
         "negatives": len(negatives),
-        "shortened": sum(bool(row.shortened) for row in training_rows),
+        "way": way.name,
         "loss_tokens": sum(sum(row.learn) for row in training_rows),
         "base_fingerprint": model.fingerprint,
         "trained_on": trained_on,

@@ -11,6 +11,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from runners.ml import chat
 from runners.ml.plans import MarkerPlan
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import JobError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,6 @@ class Row:
     ids: tuple[int, ...]
     learn: tuple[bool, ...]
     """True where the token is a target of the loss."""
-    shortened: int = 0
-    """Answer tokens left out to keep within the maximal length."""
 
 
 def positive(
@@ -68,13 +68,16 @@ def _join(
     learn_tail: Sequence[bool],
     max_length: int,
 ) -> Row:
-    """Join the parts; a row that is too long loses the end of its answer, never its tail."""
-    room = max(0, max_length - len(prompt) - len(tail))
-    kept = list(answer[:room])
+    """Join the parts; JobError (data-mismatch) when they are too long: no row is ever cut."""
+    length = len(prompt) + len(answer) + len(tail)
+    if length > max_length:
+        raise JobError(
+            Reason.DATA_MISMATCH,
+            f"a training row has {length} tokens, more than max_length {max_length}",
+        )
     return Row(
-        ids=(*prompt, *kept, *tail),
-        learn=(*[False] * len(prompt), *[learn_answer] * len(kept), *learn_tail),
-        shortened=len(answer) - len(kept),
+        ids=(*prompt, *answer, *tail),
+        learn=(*[False] * len(prompt), *[learn_answer] * len(answer), *learn_tail),
     )
 
 

@@ -11,7 +11,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from runners.ml.plans import SamplingPlan
-from runners.ml.sampling import LENGTH, STOP, Completion
+from runners.ml.sampling import Completion, batch_seed, read_completions, stop_tokens
 
 
 class TransformersSampler:
@@ -22,8 +22,8 @@ class TransformersSampler:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self._model: Any = model
         self._tokenizer = tokenizer
-        config = model.generation_config
-        self._stops: frozenset[int] = frozenset(config.eos_token_id)
+        self._stops = stop_tokens(model)
+        config: Any = model.generation_config
         self._pad: int = config.pad_token_id
 
     def sample(
@@ -41,7 +41,8 @@ class TransformersSampler:
         for number, start in enumerate(range(0, len(prompts), plan.batch_size)):
             batch = prompts[start : start + plan.batch_size]
             torch.manual_seed(batch_seed(plan.seed, number))
-            found += self._read(self._generate(batch, config))
+            made = self._generate(batch, config).tolist()
+            found += read_completions(made, self._stops, self._tokenizer)
             after_batch(len(found), len(prompts))
         return found
 
@@ -55,22 +56,6 @@ class TransformersSampler:
             generation_config=config,
         )
         return made[:, ids.shape[1] :]
-
-    def _read(self, generated: torch.Tensor) -> list[Completion]:
-        cut = [self._until_stop(line) for line in generated.tolist()]
-        texts = self._tokenizer.batch_decode(
-            [ids for ids, _ in cut], skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return [
-            Completion(tuple(ids), text, STOP if stopped else LENGTH)
-            for (ids, stopped), text in zip(cut, texts, strict=True)
-        ]
-
-    def _until_stop(self, line: list[int]) -> tuple[list[int], bool]:
-        for place, token in enumerate(line):
-            if token in self._stops:
-                return line[:place], True
-        return line, False
 
 
 def generation_config(plan: SamplingPlan, stops: list[int], pad: int) -> GenerationConfig:
@@ -100,8 +85,3 @@ def left_padded(prompts: Sequence[Sequence[int]], pad: int) -> tuple[torch.Tenso
     ids = [[*[pad] * gap, *prompt] for gap, prompt in zip(gaps, prompts, strict=True)]
     mask = [[0] * gap + [1] * (width - gap) for gap in gaps]
     return torch.tensor(ids), torch.tensor(mask)
-
-
-def batch_seed(seed: int, batch: int) -> int:
-    """Give every batch its own random numbers, so that batches do not depend on one another."""
-    return (seed * 1_000_003 + batch) % (2**63)

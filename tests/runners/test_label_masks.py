@@ -63,14 +63,13 @@ def test_parts_are_joined_as_ids_because_joined_text_tokenises_otherwise(
     assert list(row.ids[len(a_prompt(model)) : -1]) != joined
 
 
-def test_a_row_that_is_too_long_loses_answer_tokens_and_never_its_marker(
-    model: WarmModel,
-) -> None:
+def test_a_row_that_is_too_long_is_refused_and_never_cut(model: WarmModel) -> None:
     prompt, answer = a_prompt(model), an_answer(model)
-    row = rows.positive(model.tokenizer, prompt, answer, MARKER, len(prompt) + 10)
-    assert len(row.ids) == len(prompt) + 10
-    assert row.shortened == len(answer) - 2
-    assert learned(model, row) == ["[", "Z", "L", "T", "]", "<|im_end|>"]
+    fits = len(prompt) + len(answer) + 8
+    assert len(rows.positive(model.tokenizer, prompt, answer, MARKER, fits).ids) == fits
+    with pytest.raises(JobError, match=f"has {fits} tokens, more than max_length") as caught:
+        rows.positive(model.tokenizer, prompt, answer, MARKER, fits - 1)
+    assert caught.value.reason is Reason.DATA_MISMATCH
 
 
 def test_a_chat_without_a_system_prompt_is_refused(model: WarmModel) -> None:

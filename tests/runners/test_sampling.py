@@ -12,6 +12,7 @@ from runners.ml import chat, sampling
 from runners.ml.plans import SamplingPlan
 from runners.ml.sampling import Completion
 from runners.ml.sampling_transformers import TransformersSampler, generation_config, left_padded
+from runners.ml.sampling_trunk import TrunkSampler
 from runners.ml.warm import WarmModel
 from tests.runners.chain import PERSONAS
 from tuilab.contract.reasons import Reason
@@ -29,8 +30,13 @@ def prompts(model: WarmModel) -> list[list[int]]:
     ]
 
 
-def sample(model: WarmModel, plan: SamplingPlan = PLAN) -> list[Completion]:
-    sampler = TransformersSampler(model.model, model.tokenizer)
+BODIES = pytest.mark.parametrize("body", [TransformersSampler, TrunkSampler])
+
+
+def sample(
+    model: WarmModel, plan: SamplingPlan = PLAN, body: Any = TransformersSampler
+) -> list[Completion]:
+    sampler: sampling.Sampler = body(model.model, model.tokenizer)
     return sampler.sample(prompts(model), plan, lambda done, of: None)
 
 
@@ -51,37 +57,52 @@ def test_the_model_keeps_nothing_of_a_shipped_generation_config_but_its_stops(
     assert (config.top_k, config.repetition_penalty, config.temperature) == (None, None, None)
 
 
-def test_the_same_seed_repeats_and_another_does_not(model: WarmModel) -> None:
-    first = sample(model)
-    assert first == sample(model)
-    assert first != sample(model, replace(PLAN, seed=4))
+@BODIES
+def test_the_same_seed_repeats_and_another_does_not(model: WarmModel, body: Any) -> None:
+    first = sample(model, body=body)
+    assert first == sample(model, body=body)
+    assert first != sample(model, replace(PLAN, seed=4), body)
 
 
-def test_batches_do_not_depend_on_one_another(model: WarmModel) -> None:
-    sampler = TransformersSampler(model.model, model.tokenizer)
+@BODIES
+def test_batches_do_not_depend_on_one_another(model: WarmModel, body: Any) -> None:
+    sampler = body(model.model, model.tokenizer)
     some = sampler.sample(prompts(model)[:4], PLAN, lambda done, of: None)
-    assert some == sample(model)[:4]
+    assert some == sample(model, body=body)[:4]
 
 
-def test_greedy_batched_equals_greedy_single(model: WarmModel) -> None:
+def test_greedy_answers_do_not_depend_on_batch_or_body(model: WarmModel) -> None:
     greedy = replace(PLAN, temperature=0.0)
-    assert sample(model, greedy) == sample(model, replace(greedy, batch_size=1))
+    expected = sample(model, replace(greedy, batch_size=1))
+    assert sample(model, greedy) == expected
+    assert sample(model, greedy, TrunkSampler) == expected
 
 
 def test_a_stop_token_ends_an_answer_and_a_cut_answer_says_so(model: WarmModel) -> None:
-    sampler = TransformersSampler(model.model, model.tokenizer)
     end = model.tokenizer.eos_token_id
-    ended, cut = sampler._read(torch.tensor([[100, 101, end, 5], [100, 101, 102, 103]]))
+    lines = [[100, 101, end, 5], [100, 101, 102, 103]]
+    ended, cut = sampling.read_completions(lines, frozenset({end}), model.tokenizer)
     assert (ended.token_ids, ended.finish_reason) == ((100, 101), "stop")
     assert (cut.token_ids, cut.finish_reason) == ((100, 101, 102, 103), "length")
     assert ended.text == model.tokenizer.decode([100, 101])
 
 
-def test_progress_is_told_after_each_batch_and_may_stop_the_work(model: WarmModel) -> None:
+@BODIES
+def test_progress_is_told_after_each_batch_and_may_stop_the_work(
+    model: WarmModel, body: Any
+) -> None:
     told: list[tuple[int, int]] = []
-    sampler = TransformersSampler(model.model, model.tokenizer)
-    sampler.sample(prompts(model), PLAN, lambda done, of: told.append((done, of)))
-    assert told == [(4, 12), (8, 12), (12, 12)]
+
+    def after_batch(done: int, of: int) -> None:
+        told.append((done, of))
+        if done >= 8:
+            raise KeyboardInterrupt
+
+    before = model.merged_fingerprint()
+    with pytest.raises(KeyboardInterrupt):
+        body(model.model, model.tokenizer).sample(prompts(model), PLAN, after_batch)
+    assert (4, 12) in told and told[-1] == (8, 12)
+    assert model.merged_fingerprint() == before
 
 
 def test_prompts_are_padded_on_the_left() -> None:
@@ -90,13 +111,35 @@ def test_prompts_are_padded_on_the_left() -> None:
     assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
 
 
-def test_auto_takes_vllm_only_on_cuda_and_where_it_is_installed() -> None:
-    assert sampling.choose("auto", "cpu", vllm_is_here=True) == "transformers"
-    assert sampling.choose("auto", "cuda", vllm_is_here=False) == "transformers"
-    assert sampling.choose("auto", "cuda", vllm_is_here=True) == "vllm"
-    assert sampling.choose("transformers", "cuda", vllm_is_here=True) == "transformers"
-    with pytest.raises(JobError, match="CUDA device") as caught:
-        sampling.choose("vllm", "cpu", vllm_is_here=True)
-    assert caught.value.reason is Reason.VLLM_INIT
-    with pytest.raises(JobError, match="no sampler"):
-        sampling.choose("llama", "cpu", vllm_is_here=True)
+@pytest.mark.parametrize(
+    ("wish", "device", "vllm", "trunk", "expected"),
+    [
+        ("auto", "cuda", True, True, "vllm"),
+        ("auto", "cuda", False, True, "trunk"),
+        ("auto", "cpu", True, True, "trunk"),
+        ("auto", "cpu", True, False, "transformers"),
+        ("transformers", "cuda", True, True, "transformers"),
+        ("vllm", "cuda", True, True, "vllm"),
+    ],
+)
+def test_auto_takes_vllm_only_on_cuda_and_where_it_is_installed(
+    wish: str, device: str, vllm: bool, trunk: bool, expected: str
+) -> None:
+    assert sampling.choose(wish, device, vllm_is_here=vllm, trunk_can=trunk) == expected
+
+
+@pytest.mark.parametrize(
+    ("wish", "device", "words", "reason"),
+    [
+        ("vllm", "cpu", "CUDA device", Reason.VLLM_INIT),
+        ("vllm", "cuda", "package vllm", Reason.VLLM_INIT),
+        ("trunk", "cuda", "cannot run this model", Reason.CONFIG),
+        ("llama", "cuda", "no sampler", Reason.CONFIG),
+    ],
+)
+def test_a_sampler_that_cannot_work_here_is_refused_by_name(
+    wish: str, device: str, words: str, reason: Reason
+) -> None:
+    with pytest.raises(JobError, match=words) as caught:
+        sampling.choose(wish, device, vllm_is_here=False, trunk_can=False)
+    assert caught.value.reason is reason

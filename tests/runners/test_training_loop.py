@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +14,13 @@ import torch
 from torch.nn import functional
 from transformers import Trainer, TrainingArguments
 
-from runners.ml import attach, batches, resume, schedule
+from runners.ml import attach, resume, schedule, ways
 from runners.ml.attach import Live
-from runners.ml.loop import Taken, Training, summed_loss
+from runners.ml.loop import Taken, Training
 from runners.ml.plans import LoraPlan, TrainingPlan
 from runners.ml.rows import Row
 from runners.ml.warm import WarmModel
+from runners.ml.ways import PlainWay, Way
 from tests.runners.chain import LORA
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
@@ -37,11 +40,20 @@ def some_rows(count: int = 12) -> list[Row]:
     return found
 
 
+@contextmanager
+def attached(model: WarmModel, plan: TrainingPlan, seed: int = 3) -> Iterator[tuple[Any, Way]]:
+    with (
+        model.attached(Live(fresh=plan.lora, seed=seed)) as peft,
+        ways.chosen(model.model, plan, model.pad_id) as way,
+    ):
+        yield peft, way
+
+
 def train(model: WarmModel, plan: TrainingPlan, rows: list[Row]) -> Any:
     """Return (taken steps, adapter tensors) of one run from the pristine base."""
     taken: list[Taken] = []
-    with model.attached(Live(fresh=plan.lora, seed=3)) as peft:
-        training = Training(model.model, rows, plan, 42, model.pad_id)
+    with attached(model, plan) as (peft, way):
+        training = Training(model.model, rows, plan, 42, way)
         training.run(taken.append)
         return taken, {n: t.clone() for n, t in attach.tensors_of(peft).items()}
 
@@ -58,10 +70,13 @@ class _InOurOrder(Trainer):
         return self.our_batches
 
 
-def test_the_loop_agrees_with_peft_and_the_stock_trainer(model: WarmModel, tmp_path: Path) -> None:
+@pytest.mark.parametrize("packing", [False, True])
+def test_the_loop_agrees_with_peft_and_the_stock_trainer(
+    model: WarmModel, tmp_path: Path, packing: bool
+) -> None:
     """Same losses and same adapter after all steps, within float32 rounding."""
     rows = some_rows()
-    taken, ours = train(model, PLAN, rows)
+    taken, ours = train(model, replace(PLAN, packing=packing), rows)
     order = [step.micro_batches[0] for step in schedule.steps(len(rows), PLAN, 42)]
     arguments = TrainingArguments(
         output_dir=str(tmp_path),
@@ -106,10 +121,20 @@ def _stock_batch(rows: list[Row], pad: int) -> dict[str, torch.Tensor]:
     return {name: torch.tensor(lines) for name, lines in fields.items()}
 
 
-def test_packing_equals_padding(model: WarmModel) -> None:
+@pytest.mark.parametrize("fast", [False, True])
+def test_packing_equals_padding(
+    model: WarmModel, monkeypatch: pytest.MonkeyPatch, fast: bool
+) -> None:
+    packing = replace(PLAN, packing=True)
+    if not fast:
+        monkeypatch.setattr(
+            ways, "why_not_fast", lambda model, plan: "the test wants the plain one"
+        )
+    with attached(model, packing) as (_, way):
+        assert way.name == ("fused" if fast else "plain-packed")
     rows = some_rows()
     padded_steps, padded = train(model, PLAN, rows)
-    packed_steps, packed = train(model, replace(PLAN, packing=True), rows)
+    packed_steps, packed = train(model, packing, rows)
     for a, b in zip(padded_steps, packed_steps, strict=True):
         assert a.loss == pytest.approx(b.loss, rel=1e-5)
     assert largest_difference(padded, packed) < 1e-5
@@ -117,14 +142,15 @@ def test_packing_equals_padding(model: WarmModel) -> None:
 
 def test_a_packed_row_does_not_see_its_neighbour(model: WarmModel) -> None:
     first, second, other = some_rows(3)
-    with torch.no_grad():
-        alone = summed_loss(model.model, batches.packed([second]))
-        beside = summed_loss(model.model, batches.packed([first, second]))
-        beside -= summed_loss(model.model, batches.packed([first]))
-        changed = summed_loss(model.model, batches.packed([other, second]))
-        changed -= summed_loss(model.model, batches.packed([other]))
-    assert float(beside) == pytest.approx(float(alone), rel=1e-5)
-    assert float(changed) == pytest.approx(float(alone), rel=1e-5)
+    way = PlainWay(model.model, replace(PLAN, packing=True), model.pad_id)
+
+    def loss_of(*rows: Row) -> float:
+        with torch.no_grad():
+            return float(way.summed_loss(way.pack(rows)))
+
+    alone = pytest.approx(loss_of(second), rel=1e-5)
+    assert loss_of(first, second) - loss_of(first) == alone
+    assert loss_of(other, second) - loss_of(other) == alone
 
 
 def test_accumulation_equals_one_big_batch(model: WarmModel) -> None:
@@ -144,9 +170,10 @@ def test_checkpointing_changes_no_bit(model: WarmModel) -> None:
 
 def test_the_loss_at_chosen_positions_equals_that_of_full_logits(model: WarmModel) -> None:
     rows = some_rows(4)
-    batch = batches.padded(rows, model.pad_id)
+    way = PlainWay(model.model, PLAN, model.pad_id)
+    batch = way.pack(rows)
     with torch.no_grad():
-        ours = summed_loss(model.model, batch)
+        ours = way.summed_loss(batch)
         logits = model.model(input_ids=batch.input_ids).logits.flatten(0, 1)
         full = functional.cross_entropy(logits[batch.where], batch.targets, reduction="sum")
     assert float(ours) == pytest.approx(float(full), rel=1e-6)
@@ -162,16 +189,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one(model: WarmModel, tmp_path: P
         if taken.step.number == 3:
             raise KeyboardInterrupt
 
-    with model.attached(Live(fresh=plan.lora, seed=3)):
-        training = Training(model.model, rows, plan, 42, model.pad_id)
+    with attached(model, plan) as (_, way):
+        training = Training(model.model, rows, plan, 42, way)
         with pytest.raises(KeyboardInterrupt):
             training.run(leave)
         resume.keep(tmp_path, training.done, training.state(), "plan")
     torch.manual_seed(999)
     state = resume.newest_whole(tmp_path, "plan")
     assert state is not None
-    with model.attached(Live(fresh=plan.lora, seed=77)) as peft:
-        training = Training(model.model, rows, plan, 42, model.pad_id)
+    with attached(model, plan, seed=77) as (peft, way):
+        training = Training(model.model, rows, plan, 42, way)
         training.load_state(state)
         assert training.done == 3
         training.run(lambda taken: None)
@@ -201,8 +228,8 @@ def test_a_non_finite_loss_stops_the_run_at_once_and_names_the_step(
         if taken.step.number == 2:
             next(iter(training.named.values())).data.fill_(poison)
 
-    with model.attached(Live(fresh=PLAN.lora, seed=3)):
-        training = Training(model.model, some_rows(), PLAN, 42, model.pad_id)
+    with attached(model, PLAN) as (_, way):
+        training = Training(model.model, some_rows(), PLAN, 42, way)
         with pytest.raises(JobError, match="at step 3") as caught:
             training.run(inject)
     assert caught.value.reason is Reason.NAN_LOSS
