@@ -3,7 +3,8 @@
 ``fake_runner.py [SCRIPT_JSON] WORKER_DIR`` serves the inbox as runners.serve does. The script maps
 a job id, a stage or ``*`` to a behaviour, or to a list of them (one per attempt, the last repeats):
 {"do": "done" | "fail" | "exit" | "kill" | "hang" | "daemonise" | "stubborn" | "fill" | "ask" |
-"shape", "seconds": 0.05, ...}. It makes plausible artefacts; it never looks at the engine.
+"shape" | "environment", "seconds": 0.05, ...}. "shape" says done, but an artefact changed since.
+It makes plausible artefacts; it never looks at the engine.
 """
 
 from __future__ import annotations
@@ -90,9 +91,12 @@ def serve(attempt_dir: Path, script: Path | None) -> None:
         print(f"{spec.job} attempt {spec.attempt} begins, pid {os.getpid()}", flush=True)
         try:
             act(plan, spec, reporter)
-            publish(spec, attempt_dir, reporter)
+            publish(spec, attempt_dir, reporter, is_broken=plan.get("do") == "shape")
         except JobError as error:
             reporter.finish(FAILED, reason=error.reason, detail=error.detail)
+        except (EOFError, OSError) as error:
+            kind = type(error).__name__
+            reporter.finish(FAILED, reason=Reason.CODE, detail=f"{kind}: {error}")
 
 
 def act(plan: dict[str, Any], spec: Spec, reporter: Reporter) -> None:
@@ -105,8 +109,11 @@ def act(plan: dict[str, Any], spec: Spec, reporter: Reporter) -> None:
         leave_a_daemon(Path(plan["pid_file"]))
     if what == "ask":
         print(f"you said: {input('go on? ')}")
+    if what == "environment":
+        for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+            print(f"{name} is {'set' if os.environ.get(name) else 'not set'}", flush=True)
     if what == "fill":
-        fill(reporter.attempt_dir)
+        fill(reporter.attempt_dir, plan.get("keep", False))
     work(float(plan.get("seconds", 0.0)), reporter, forever=what == "hang")
     if what == "fail":
         raise JobError(Reason(plan.get("reason", "code")), plan.get("detail", "as scripted"))
@@ -141,8 +148,8 @@ def leave_a_daemon(pid_file: Path) -> None:
     subprocess.Popen([sys.executable, "-c", code, str(pid_file)]).wait()
 
 
-def fill(folder: Path) -> None:
-    """Write until the disk takes no more; what was half written stays away, as a runner's draft."""
+def fill(folder: Path, keep: bool) -> None:
+    """Write until the disk takes no more; half a file is removed, or kept by a runner that dies."""
     path = folder / "adapter" / "adapter_model.safetensors"
     path.parent.mkdir()
     try:
@@ -151,11 +158,13 @@ def fill(folder: Path) -> None:
                 file.write(b"x" * 65536)
                 file.flush()
     except OSError as error:
+        if keep:
+            os._exit(1)
         path.unlink()
         raise JobError(Reason.DISK_FULL, f"OSError: {error.strerror}") from error
 
 
-def publish(spec: Spec, folder: Path, reporter: Reporter) -> None:
+def publish(spec: Spec, folder: Path, reporter: Reporter, is_broken: bool = False) -> None:
     """Leave what the stage owes, small and the same for the same spec, then the outcome."""
     for one in spec.inputs:
         upstream = read_outcome((folder / one.path).resolve())
@@ -163,6 +172,9 @@ def publish(spec: Spec, folder: Path, reporter: Reporter) -> None:
             raise JobError(Reason.DATA_MISMATCH, f"{one.job} is not what the spec says")
     files, metrics = MAKERS[spec.stage](spec, folder)
     artefacts: tuple[Artefact, ...] = describe(folder, files)
+    if is_broken:
+        with files[-1].open("ab") as file:
+            file.write(b"late")
     reporter.finish(DONE, artefacts=artefacts, metrics=metrics, checks={"made": {"ok": True}})
 
 

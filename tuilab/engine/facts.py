@@ -36,6 +36,8 @@ class Exit:
     """As a shell gives it; None when nobody recorded it."""
     oom_kills: int = 0
     """How far the cgroup's counter rose while it lived."""
+    disk_free: int | None = None
+    """Bytes free at that moment."""
     why: str = ""
     """Why nobody recorded it: its shim was killed, the machine restarted, it never came up."""
 
@@ -141,6 +143,8 @@ class Disk:
     """Bytes."""
     problem: str = ""
     """Why the test write failed ("" = it went well)."""
+    lately: str = ""
+    """The last such problem of the past minutes, also when there is room again."""
     needs: Mapping[str, int] = field(default_factory=dict)
     """Forecast bytes of one attempt, by job id."""
 

@@ -19,7 +19,9 @@ from tuilab.grid.states import Verdict
 from tuilab.store.layout import Layout
 
 DISK_SECONDS = 5.0
-"""Age at which a test write is repeated while something is to start."""
+"""Age at which a test write is repeated while something is to start or running."""
+FULL_SECONDS = 120.0
+"""How long a full disk may explain a death that left no word."""
 
 
 class Gatherer:
@@ -35,6 +37,8 @@ class Gatherer:
         """Largest artefacts of an attempt so far, by stage, in bytes."""
         self._disk = Disk(free=0)
         self._disk_at = -DISK_SECONDS
+        self._full = ""
+        self._full_at = -FULL_SECONDS
         self.take_plan()
 
     def take_plan(self) -> None:
@@ -121,10 +125,12 @@ class Gatherer:
     def _room(self) -> Disk:
         if time.monotonic() - self._disk_at > DISK_SECONDS:
             needs = forecast.disk_needs(self.board.plan, self.costs, self.policy, self.measured)
-            self._disk = Disk(
-                disk.free_bytes(self.layout.root), disk.why_no_write(self.layout.jobs), needs
-            )
+            problem = disk.why_no_write(self.layout.jobs)
             self._disk_at = time.monotonic()
+            if problem:
+                self._full_at, self._full = self._disk_at, problem
+            lately = self._full if self._disk_at - self._full_at < FULL_SECONDS else ""
+            self._disk = Disk(disk.free_bytes(self.layout.root), problem, lately, needs)
         return self._disk
 
 

@@ -101,11 +101,12 @@ def _read_exit(folder: Path) -> Exit | None:
     raw = read_json(folder / EXIT_FILE)
     if raw is None:
         return None
-    code, kills = raw.get("exit_code"), raw.get("oom_kills")
+    code, kills, free = raw.get("exit_code"), raw.get("oom_kills"), raw.get("disk_free")
     return Exit(
-        code if isinstance(code, int) else None,
-        kills if isinstance(kills, int) else 0,
-        "" if isinstance(code, int) else "its exit record is unreadable",
+        exit_code=code if isinstance(code, int) else None,
+        oom_kills=kills if isinstance(kills, int) else 0,
+        disk_free=free if isinstance(free, int) else None,
+        why="" if isinstance(code, int) else "its exit record is unreadable",
     )
 
 

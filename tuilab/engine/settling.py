@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tuilab.contract.reasons import Reason, from_exit
 from tuilab.engine.actions import Action, CallStalled, Deliver, RecordStart, Settle, StopWorker
+from tuilab.engine.disk import TEST_BYTES
 from tuilab.engine.facts import Exit, Facts, LiveAttempt, Phase, Report, Worker
 from tuilab.engine.retry import why_hold, why_retry
 from tuilab.grid.states import Verdict
@@ -68,14 +69,22 @@ def _ended_without_outcome(attempt: LiveAttempt, end: Exit, facts: Facts) -> Rep
     if end.exit_code is None:
         return Report(Verdict.LOST, Reason.KILLED, end.why, started_at=started)
     reason, detail = from_exit(end.exit_code, list(attempt.log), end.oom_kills)
-    if facts.disk.problem and reason in (Reason.UNKNOWN, Reason.CODE):
-        reason, detail = Reason.DISK_FULL, facts.disk.problem
+    full = _why_full(end, facts)
+    if full and reason in (Reason.UNKNOWN, Reason.CODE):
+        reason, detail = Reason.DISK_FULL, full
     if end.exit_code == 0 and reason is Reason.UNKNOWN:
         detail = "the worker left in good order, but without an outcome for this attempt"
         return Report(Verdict.LOST, Reason.KILLED, detail, started_at=started)
     if reason is Reason.UNKNOWN:
         detail = f"exit code {end.exit_code} without an outcome; last line: {detail}"
     return Report(Verdict.FAILED, reason, detail, started_at=started)
+
+
+def _why_full(end: Exit, facts: Facts) -> str:
+    """Say that the disk was full when a worker ended without a word; "" when it was not."""
+    if end.disk_free is not None and end.disk_free < TEST_BYTES:
+        return f"the disk was full when it ended ({end.disk_free} bytes free)"
+    return facts.disk.problem or facts.disk.lately
 
 
 def _never_came_up(worker: Worker, end: Exit) -> Report:

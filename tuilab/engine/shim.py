@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -48,6 +49,8 @@ class Held:
     """Seconds that what the runner left behind has to leave by itself."""
     status: int | None = None
     """Wait status of the runner, once it is reaped."""
+    disk_free: int | None = None
+    """Bytes free when the runner ended: a full disk leaves no other word."""
     is_asked: bool = False
     """A SIGTERM came: the whole tree is to end."""
     strays: list[str] = field(default_factory=list)
@@ -83,6 +86,7 @@ def main(argv: list[str]) -> int:
             "signal": exit_code - 128 if exit_code > 128 else None,
             "oom_kills": max(0, after - kills) if after is not None and kills is not None else 0,
             "finished_at": time.time(),
+            "disk_free": held.disk_free,
             "strays": held.strays,
             "asked": held.is_asked,
         },
@@ -152,6 +156,8 @@ def _hold(folder: Path, command: dict[str, Any], wake: int) -> tuple[int, Held]:
         },
     )
     _wait_for_runner(held, runner, wake)
+    with contextlib.suppress(OSError):
+        held.disk_free = shutil.disk_usage(folder).free
     _end_strays(held, wake)
     assert held.status is not None
     code = os.waitstatus_to_exitcode(held.status)
