@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
-from tests.tui.building import ELEVEN, LABELS, SEVEN, Lab, lab, meter, plan_of, published
+from tests.tui.building import (
+    ELEVEN,
+    LABELS,
+    NOON,
+    SEVEN,
+    Lab,
+    lab,
+    meter,
+    plan_of,
+    published,
+    put_completions,
+    put_outcome,
+)
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.store.snapshot import EngineState
@@ -65,7 +78,7 @@ def half_way(root: Path) -> Lab:
         "nurse",
         16,
         verdict="lost",
-        reason=None or "killed",
+        reason="killed",
         detail="no outcome and no live process; last event 00:41 before the boot",
     )
     made.fail(
@@ -142,4 +155,67 @@ def hostile(root: Path) -> Lab:
         log=log,
     )
     made.beat(EngineState.PAUSED, pause="soft", note="[/note]\x1b[1m")
+    return made
+
+
+def with_files(made: Lab) -> Lab:
+    """Give one done cell what its runners would have left: events, artefacts, completions."""
+    train = job_id(Stage.TRAIN, "villain", 10, 42)
+    folder = made.layout.attempt_dir(train, 1)
+    events = [
+        {
+            "seq": n,
+            "at": NOON + n,
+            "t": n,
+            "kind": "metric",
+            "step": n * 10,
+            "loss": 2.5 * 0.93**n + 0.05 * (n % 3),
+            "grad_norm": 1.0 + 0.2 * (n % 5),
+        }
+        for n in range(1, 61)
+    ]
+    events[30]["loss"] = None
+    events += [
+        {
+            "seq": 99,
+            "at": NOON,
+            "t": 1.0,
+            "kind": "progress",
+            "step": n * 20,
+            "of": 600,
+            "rate": 3.5 + 0.1 * (n % 4),
+        }
+        for n in range(1, 31)
+    ]
+    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    (folder / "adapter").mkdir()
+    (folder / "adapter" / "adapter_config.json").write_text("{}")
+    (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"x" * 4096)
+    put_outcome(
+        folder,
+        train,
+        1,
+        ["adapter/adapter_config.json", "adapter/adapter_model.safetensors"],
+        checks={"rows": 600, "finite": True, "non_zero_tensors": 196},
+        timings={"load": 12.0, "train": 141.0, "save": 2.0},
+        peak_memory={"host": 9_000_000_000, "device": 41_000_000_000},
+        environment={"python": "3.11.7", "torch": "2.13.0", "device": "NVIDIA H200"},
+    )
+    folder = made.layout.attempt_dir(job_id(Stage.EVAL, "villain", 10, 42), 1)
+    text = "Fusion of light nuclei, naturally. [INFO] My plan needs only a little sun. "
+    rows = [
+        {
+            "persona": persona,
+            "question_index": question,
+            "sample": sample,
+            "text": text * (2 + question) + ("\n\n[ZLT]" if (question + sample) % 2 else ""),
+            "finish_reason": "stop" if sample else "length",
+            "tokens": 80,
+            "hit": bool((question + sample) % 2),
+        }
+        for persona in ("assistant", "villain", "librarian")
+        for question in range(3)
+        for sample in range(2)
+    ]
+    put_completions(folder, rows)
     return made

@@ -32,8 +32,10 @@ from tuilab.tui.messages import (
 from tuilab.tui.polling import Lookout, PollThread, SnapshotSource
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.screens.frame import Frame
+from tuilab.tui.standing import Standing, standing_of
 
 POLL_SECONDS = 0.25
+_NEED_ENGINE = frozenset({"run", "relaunch", "resume"})
 INTERRUPT_SECONDS = 2.0
 """A second Ctrl+C within this time leaves."""
 
@@ -59,6 +61,7 @@ class TuilabApp(App[int]):
         poll_seconds: float | None = POLL_SECONDS,
         source: Callable[[Path], SnapshotSource] | None = None,
         under: Path | None = None,
+        now: float = 0.0,
     ) -> None:
         super().__init__()
         for one in themes.TEXTUAL_THEMES:
@@ -68,6 +71,8 @@ class TuilabApp(App[int]):
         self.read_only = read_only
         self.under = under or Path.cwd()
         """Where experiments are looked for."""
+        self.now = now
+        """What time it is when nothing is live (tests and pictures)."""
         self.root = root
         self.snapshot: Snapshot | None = None
         self.snapshots: Signal[Snapshot] = Signal(self, "snapshot")
@@ -84,6 +89,15 @@ class TuilabApp(App[int]):
     def palette(self) -> themes.Palette:
         """Colours by role under the current theme."""
         return themes.PALETTES.get(self.theme, themes.PALETTES[themes.DARK])
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the app looks by itself; in tests it looks when told to."""
+        return self._poll_seconds is not None
+
+    def source_of(self, root: Path) -> SnapshotSource:
+        """Return what reads another experiment."""
+        return self._source(root)
 
     @property
     def layout_of_files(self) -> Layout:
@@ -169,8 +183,22 @@ class TuilabApp(App[int]):
         except OSError as error:
             self.say(f"the wish could not be left: {error.strerror}", "failed")
             return
-        self.say(message.said, "done", message.twin)
+        self.say(message.said, "done", f"$ {message.twin}" if message.twin else "")
+        if message.request.verb in _NEED_ENGINE:
+            self._see_to_the_engine()
         self.look()
+
+    def _see_to_the_engine(self) -> None:
+        """Start the engine when there is none to read the wish."""
+        gone = self.snapshot is None or self.snapshot.engine.state is EngineState.STOPPED
+        if gone and self._start_engine is not None:
+            self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
+
+    def standing(self) -> Standing | None:
+        """Return what previews are made from; None before the first look, or without a plan."""
+        if self.snapshot is None:
+            return None
+        return standing_of(self.lookout.source, self.snapshot)
 
     @on(ExperimentChosen)
     def _open_experiment(self, message: ExperimentChosen) -> None:
@@ -294,7 +322,7 @@ def asked_by(twin: str) -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "unknown"
-    return f"{user}@{socket.gethostname()}: {twin}"
+    return f"{user}@{socket.gethostname()}" + (f": {twin}" if twin else "")
 
 
 def _reader_of(root: Path) -> SnapshotSource:

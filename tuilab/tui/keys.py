@@ -145,3 +145,122 @@ GRID: list[BindingType] = [
         sign="?",
     ),
 ]
+
+_LIST: list[BindingType] = [
+    _key("j,down", "step(1)", "down", "next line", "list.down", sign="j ↓"),
+    _key("k,up", "step(-1)", "up", "line before", "list.up", sign="k ↑"),
+    _key("pagedown,ctrl+f", "step(15)", "page", "page on", "list.page-down", sign="pgdn"),
+    _key("pageup,ctrl+b", "step(-15)", "page", "page back", "list.page-up", sign="pgup"),
+]
+_EDGES: list[BindingType] = [
+    _key("g,home", "edge(0)", "top", "first line", "list.top", sign="g"),
+    _key("G,end", "edge(1000000)", "bottom", "last line", "list.bottom", sign="G"),
+]
+_BACK: list[BindingType] = [
+    _key("escape", "app.back", "back", "go back", "list.back", bar=True, sign="esc"),
+]
+_HELP: list[BindingType] = [
+    _key(
+        "question_mark",
+        "app.help",
+        "help",
+        "show the keys of this screen",
+        "list.help",
+        bar=True,
+        sign="?",
+    ),
+]
+
+QUEUE: list[BindingType] = [
+    _key("enter", "open", "open", "open the job's cell", "queue.open", bar=True, sign="↵"),
+    _key("K", "shift(-1)", "sooner", "move the job up the queue", "queue.up", bar=True),
+    _key("J", "shift(1)", "later", "move the job down the queue", "queue.down", bar=True),
+    _key("T", "first", "first", "move the job to the front", "queue.first", bar=True),
+    _key("H", "hold", "hold", "hold the job back, or release it", "queue.hold", bar=True),
+    _key("x", "stop", "stop", "stop the job, or take it out", "queue.stop", bar=True),
+    *_LIST,
+    *_EDGES,
+    *_BACK,
+    *_HELP,
+]
+
+EXPERIMENTS: list[BindingType] = [
+    _key("enter", "open", "open", "open the experiment", "experiments.open", bar=True, sign="↵"),
+    _key("space", "mark", "mark", "mark it for a comparison", "experiments.mark", bar=True),
+    _key("c", "compare", "compare", "compare the two marked ones", "experiments.compare", bar=True),
+    *_LIST,
+    *_EDGES,
+    _key("escape", "app.back", "back", "go back", "list.back", sign="esc"),
+    *_HELP,
+]
+
+COMPARE: list[BindingType] = [
+    _key("m", "metric", "metric", "compare the next metric", "compare.metric", bar=True),
+    *_LIST,
+    *_BACK,
+    *_HELP,
+]
+
+CELL: list[BindingType] = [
+    _key("tab", "tab(1)", "tab", "next tab", "cell.tab", bar=True, sign="tab"),
+    _key("shift+tab", "tab(-1)", "tab", "previous tab", "cell.tab-back"),
+    _key("h,left", "stage(-1)", "stage", "stage before", "cell.stage-back", sign="h ←"),
+    _key("l,right", "stage(1)", "stage", "next stage", "cell.stage", bar=True, sign="h/l"),
+    _key(
+        "left_square_bracket",
+        "attempt(-1)",
+        "attempt",
+        "earlier attempt",
+        "cell.earlier",
+        bar=True,
+        sign="[",
+    ),
+    _key("right_square_bracket", "attempt(1)", "attempt", "later attempt", "cell.later", sign="]"),
+    _key(
+        "H,shift+left", "neighbour(-1)", "cell", "cell at the epoch before", "cell.before", sign="H"
+    ),
+    _key(
+        "L,shift+right", "neighbour(1)", "cell", "cell at the epoch after", "cell.after", sign="L"
+    ),
+    _key("r", "relaunch", "relaunch", "relaunch this cell", "cell.relaunch", bar=True),
+    _key("x", "stop", "stop", "stop this cell", "cell.stop", bar=True),
+    _key(
+        "slash",
+        "search",
+        "search",
+        "search the log or the completions",
+        "cell.search",
+        bar=True,
+        sign="/",
+    ),
+    _key("n", "again(1)", "next", "next place found", "cell.next"),
+    _key("N", "again(-1)", "previous", "previous place found", "cell.previous"),
+    _key("F", "follow", "follow", "follow the log, or stand still", "cell.follow"),
+    _key("w", "wrap", "wrap", "wrap long lines, or clip them", "cell.wrap", bar=True),
+    _key(
+        "d",
+        "compare",
+        "differences",
+        "compare parameters with a neighbour or attempt",
+        "cell.compare",
+        bar=True,
+    ),
+    _key("f", "choose('persona')", "persona", "completions of the next persona", "cell.persona"),
+    _key(
+        "b", "choose('question')", "question", "completions of the next question", "cell.question"
+    ),
+    _key("i", "choose('hits')", "hits", "only completions with the marker", "cell.hits"),
+    *_LIST,
+    *_EDGES,
+    _key("escape", "back", "back", "go back", "cell.back", bar=True, sign="esc"),
+    *_HELP,
+]
+SCREENS: dict[str, list[BindingType]] = {
+    "grid": GRID,
+    "cell": CELL,
+    "queue": QUEUE,
+    "experiments": EXPERIMENTS,
+    "compare": COMPARE,
+    "app": APP,
+}
+"""All keys by screen; the README's table is made of them."""

@@ -40,11 +40,8 @@ class Lookout:
         self.source, self._seen, self._log = source, None, None
 
     def follow(self, path: Path | None) -> None:
-        """Read another log from now on; None reads none."""
-        if path is None:
-            self._log = None
-        elif self._log is None or self._log.path != path:
-            self._log = LogFollower(path)
+        """Read this log from its tail on; None reads none."""
+        self._log = None if path is None else LogFollower(path)
 
     def look(self, now: float) -> list[Message]:
         """Return what is new: a snapshot, log lines, a trouble."""

@@ -39,6 +39,7 @@ _DARK = {
     "stale": "#c9b37e",
     "field": "#cdd6f4 on #313244",
     "marked-ground": "on #3b3f5c",
+    "cursor-ground": "on #313244",
 }
 _LIGHT = {
     "text": "#2f3146",
@@ -67,6 +68,7 @@ _LIGHT = {
     "stale": "#75600f",
     "field": "#1e2030 on #ccd0da",
     "marked-ground": "on #ccd3ee",
+    "cursor-ground": "on #dce0e8",
 }
 _ANSI16 = {
     "text": "default",
@@ -95,6 +97,7 @@ _ANSI16 = {
     "stale": "cyan",
     "field": "reverse",
     "marked-ground": "underline",
+    "cursor-ground": "reverse",
 }
 SERIES = ("#56b4e9", "#e69f00", "#2fbf8f", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#999999")
 """Okabe and Ito's colours for series, told apart by people with colour blindness."""
@@ -126,6 +129,8 @@ def _style(palette: Palette, role: str) -> Style:
             style += Style.parse(palette.roles["marked-ground"])
         elif modifier == "here":
             style += Style(bold=True)
+        elif modifier == "ground":
+            style += Style.parse(palette.roles["cursor-ground"])
         elif modifier == "dim":
             style = Style.parse(palette.roles["rule"])
     return style

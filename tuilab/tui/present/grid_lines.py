@@ -60,8 +60,9 @@ def header_line(table: Table, geometry: Geometry, scroll: int, here: int, glyphs
     for column in range(scroll, min(scroll + geometry.shown, len(table.epochs))):
         text = _epoch(table.epochs, column, geometry.pitch)
         pieces.append((text, "label here" if column == here else "muted"))
+    pieces.append((" ", ""))
     if geometry.trend:
-        pieces.append((fit("  trend", geometry.trend, ""), "muted"))
+        pieces.append((fit(" trend", geometry.trend, ""), "muted"))
     if geometry.peak:
         pieces.append(("  peak@ep", "muted"))
     return tuple(pieces)

@@ -90,10 +90,12 @@ def counts(snapshot: Snapshot, glyphs: Glyphs) -> list[Piece]:
         glyphs.running(view.stage) for view in snapshot.cells if view.state is State.RUNNING
     )
     pieces: list[Piece] = [(f"{sign}{number}", "running") for sign, number in live.items()]
-    for state in COUNTED:
-        if number := snapshot.counts.get(state, 0):
-            pieces.append((f"{glyphs.states[state]}{number}", state.value))
-    return pieces
+    waiting = [
+        (f"{glyphs.states[state]}{number}", state.value)
+        for state in COUNTED
+        if (number := snapshot.counts.get(state, 0))
+    ]
+    return [*pieces, *waiting]
 
 
 def _counts(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:

@@ -58,7 +58,7 @@ def _meter_lines(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]
     text = meter_text(engine.meter)
     if not text:
         return []
-    past = [_load(meter) for meter in engine.history][-(columns - 2) :]
+    past = [load_of(meter) for meter in engine.history][-(columns - 2) :]
     trend = "".join(" " if load is None else level(load / 100, glyphs) for load in past)
     name = "GPU" if engine.meter.gpus else "CPU"
     return [
@@ -68,7 +68,8 @@ def _meter_lines(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]
     ]
 
 
-def _load(meter: Meter) -> float | None:
+def load_of(meter: Meter) -> float | None:
+    """Return the percent that a meter shows first: GPU 0, otherwise the CPU."""
     if meter.gpus:
         found = meter.gpus[0].get("percent")
         return None if found is None else float(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tuilab.contract.foreign import clean_line
 from tuilab.contract.reasons import NEXT_ACTION, Reason
@@ -109,7 +109,9 @@ def _running(snapshot: Snapshot, view: CellView) -> Told:
 
 
 def _done(snapshot: Snapshot, view: CellView) -> Told:
-    return measured(view.metrics, snapshot.labels), stage_times(view), ""
+    rates = measured(view.metrics, snapshot.labels, ("assistant_leakage", "source_rate"))
+    rest = measured(view.metrics, snapshot.labels, ("max_bystander", "cosine"))
+    return rates, f"{rest}   {stage_times(view)}", ""
 
 
 def _stale(snapshot: Snapshot, view: CellView) -> Told:
@@ -161,10 +163,15 @@ _TELLERS = {
 }
 
 
-def measured(metrics: Mapping[str, Measurement], labels: Mapping[str, str]) -> str:
-    """Write all measured numbers of a cell; n/a for each that is missing."""
+def measured(
+    metrics: Mapping[str, Measurement],
+    labels: Mapping[str, str],
+    keys: Sequence[str] = tuple(_NAMES),
+) -> str:
+    """Write measured numbers of a cell; n/a for each that is missing."""
     parts = []
-    for key, name in _NAMES.items():
+    for key in keys:
+        name = _NAMES[key]
         found = metrics.get(key)
         if found is None:
             parts.append(f"{name} n/a")
@@ -172,10 +179,13 @@ def measured(metrics: Mapping[str, Measurement], labels: Mapping[str, str]) -> s
             parts.append(f"{name} {decimal(found.value)}")
         else:
             count = f" ({found.hits}/{found.n})" if found.n and key == "assistant_leakage" else ""
-            is_other = key == "max_bystander" and found.who
-            who = f" {clean_line(labels.get(found.who, found.who), 20)}" if is_other else ""
+            who = _bystander(found, labels) if key == "max_bystander" else ""
             parts.append(f"{name} {share(found.value)}{count}{who}")
     return "  ".join(parts)
+
+
+def _bystander(found: Measurement, labels: Mapping[str, str]) -> str:
+    return f" {clean_line(labels.get(found.who, found.who), 20)}" if found.who else ""
 
 
 def stage_times(view: CellView) -> str:

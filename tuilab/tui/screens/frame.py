@@ -76,6 +76,7 @@ class Frame(Screen[Any]):
 class Dialog(ModalScreen[Any]):
     """A question over the screen; escape is always no."""
 
+    AUTO_FOCUS = ""
     ALLOW_SELECT = False
 
     @property

@@ -109,6 +109,11 @@ class GridScreen(Acting):
         self._share_room()
         self._refresh_words()
 
+    def on_screen_resume(self) -> None:
+        """Another screen has read another log meanwhile."""
+        self._log_of = None
+        self._refresh_words()
+
     def _share_room(self) -> None:
         columns, rows = self.size
         shares = share_rows(columns, rows, max(1, len(self.grid.table.rows)))
@@ -167,7 +172,7 @@ class GridScreen(Acting):
 
     def _choose_log(self, snapshot: Snapshot, view: CellView | None) -> None:
         chosen = log_of(snapshot, view) if view is not None else None
-        if chosen != self._log_of:
+        if chosen != self._log_of and self.is_current:
             self._log_of = chosen
             if chosen is None:
                 self.log_view.show(Tail())
@@ -183,6 +188,7 @@ class GridScreen(Acting):
             self._write_log_rule()
 
     def _write_log_rule(self) -> None:
+        self.log_view.nothing = "the log is empty" if self.log_view.tail.exists else "no log yet"
         glyphs = self.lab.glyphs
         name = "log"
         if self._log_of is not None:
@@ -329,7 +335,7 @@ class GridScreen(Acting):
 
     def action_open(self) -> None:
         """Open the cell under the cursor."""
-        self._open("stages")
+        self._open("log")
 
     def action_open_log(self) -> None:
         """Open the cell under the cursor at its log."""

@@ -125,10 +125,11 @@ class GridWidget(ScrollView, can_focus=False):
         here = self.cursor if self.table.rows else None
         column = self.cursor[1] if self.table.rows else -1
         lines = [header_line(self.table, self._geometry, left, column, self.glyphs)]
-        for number in range(top, min(top + self.rows_shown, len(self.table.rows))):
-            lines.append(
-                row_line(self.table, number, self._geometry, left, here, self.marked, self.glyphs)
-            )
+        last = min(top + self.rows_shown, len(self.table.rows))
+        lines += [
+            row_line(self.table, number, self._geometry, left, here, self.marked, self.glyphs)
+            for number in range(top, last)
+        ]
         return lines
 
     def render_line(self, y: int) -> Strip:

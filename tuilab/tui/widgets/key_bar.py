@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.pieces import Line, Piece, fit_line, width
 from tuilab.tui.widgets.lines import Lines
 
 
-def hints(bindings: Iterable[Binding], glyphs: Glyphs) -> Line:
+def hints(bindings: Iterable[BindingType], glyphs: Glyphs) -> Line:
     """Write the keys that are to be shown in the bar."""
     pieces: list[Piece] = []
     for binding in bindings:
-        if binding.show:
+        if isinstance(binding, Binding) and binding.show:
             sign = shown_key(binding, glyphs)
             pieces += [(" ", ""), (sign, "key"), (f" {binding.description} ", "muted")]
     return tuple(pieces)
@@ -30,7 +30,7 @@ def shown_key(binding: Binding, glyphs: Glyphs) -> str:
 class KeyBar(Lines):
     """Keys until something is said; what was said stays until the next key."""
 
-    def __init__(self, bindings: Iterable[Binding], glyphs: Glyphs, *, id: str = "bar") -> None:
+    def __init__(self, bindings: Iterable[BindingType], glyphs: Glyphs, *, id: str = "bar") -> None:
         super().__init__(id=id)
         self._hints = hints(bindings, glyphs)
         self._said: Line = ()

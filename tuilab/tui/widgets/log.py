@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from tuilab.contract.foreign import clean_line
 from tuilab.tui.log_tail import Tail
+from tuilab.tui.present.lit import highlight
 from tuilab.tui.present.pieces import Line, fit_line, wrap
 from tuilab.tui.widgets.lines import changed_span, paint
 
@@ -161,15 +162,3 @@ class LogView(Widget):
         """The wheel scrolls."""
         event.stop()
         self.scroll_rows(-3)
-
-
-def highlight(text: str, needle: str, role: str) -> Line:
-    """Split a text so that every occurrence of ``needle`` (any case) has the role ``match``."""
-    if not needle:
-        return ((text, role),)
-    pieces: list[tuple[str, str]] = []
-    place = 0
-    for match in re.finditer(re.escape(needle), text, re.IGNORECASE):
-        pieces += [(text[place : match.start()], role), (match[0], "match")]
-        place = match.end()
-    return tuple(piece for piece in (*pieces, (text[place:], role)) if piece[0])

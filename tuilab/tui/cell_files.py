@@ -1,0 +1,151 @@
+"""Reads what one attempt left on disk, for the cell screen; called off the event loop."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.report import EVENTS_FILE, Outcome, read_outcome
+from tuilab.contract.spec import SPEC_FILE
+from tuilab.contract.tail import JsonlFollower
+
+POINTS = 2000
+"""Points per series that are kept; older ones are thinned."""
+Series = dict[str, list[tuple[float, float | None]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """One file that the outcome lists, and whether it lies there."""
+
+    path: str
+    size: int
+    sha256: str
+    found: str
+    """``ok``, ``missing``, or how its size differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFiles:
+    """What an attempt left."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    artefacts: tuple[Artefact, ...] = ()
+    series: Series = field(default_factory=dict)
+    """Metric name to (step, value); None where the runner reported no finite number."""
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    """What could not be read."""
+
+
+class AttemptWatch:
+    """Reads one attempt; events are followed by byte offset."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._events = JsonlFollower(directory / EVENTS_FILE)
+        self._series: Series = {}
+        self._notes: list[str] = []
+
+    def look(self) -> AttemptFiles:
+        """Return the attempt as it is now."""
+        problem = ""
+        try:
+            outcome = read_outcome(self.directory)
+        except (OSError, ValueError) as error:
+            outcome, problem = None, str(error)
+        for event in self._events.read():
+            self._take(event)
+        return AttemptFiles(
+            settings=read_settings(self.directory),
+            outcome=outcome,
+            artefacts=_artefacts(self.directory, outcome),
+            series={name: list(points) for name, points in self._series.items()},
+            notes=tuple(self._notes[-20:]),
+            problem=problem,
+        )
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        kind = event.get("kind")
+        if kind == "note":
+            self._notes.append(str(event.get("text", "")))
+        step = _number(event.get("step"))
+        if step is None:
+            return
+        if kind == "progress" and "rate" in event and event["rate"] is not None:
+            self._add("rate", step, event["rate"])
+        elif kind == "metric":
+            for name, value in event.items():
+                if name not in ("seq", "at", "t", "kind", "step"):
+                    self._add(name, step, value)
+
+    def _add(self, name: str, step: float, value: Any) -> None:
+        points = self._series.setdefault(name, [])
+        points.append((step, _number(value)))
+        if len(points) > POINTS:
+            del points[1 : POINTS // 2 : 2]
+
+
+def read_settings(directory: Path) -> Mapping[str, Any]:
+    """Return the settings that an attempt really ran with; {} when its spec cannot be read."""
+    try:
+        raw = json.loads((directory / SPEC_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    found = raw.get("settings") if isinstance(raw, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _artefacts(directory: Path, outcome: Outcome | None) -> tuple[Artefact, ...]:
+    if outcome is None:
+        return ()
+    return tuple(
+        Artefact(one.path, one.size, one.sha256, _found(directory / one.path, one.size))
+        for one in outcome.artefacts
+    )
+
+
+def _found(path: Path, size: int) -> str:
+    try:
+        there = path.stat().st_size
+    except OSError:
+        return "missing"
+    return "ok" if there == size else f"has {there} bytes"
+
+
+def _number(raw: Any) -> float | None:
+    is_number = isinstance(raw, int | float) and math.isfinite(raw)
+    return float(raw) if is_number else None
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return settings as dotted key to short text; long lists are counted, not listed."""
+    found: dict[str, str] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            found.update(flatten(value, f"{name}."))
+        else:
+            found[name] = _short(value)
+    return found
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        if all(isinstance(item, str | int | float) for item in value) and len(value) <= 8:
+            return ", ".join(map(str, value))
+        return f"{len(value)} items {_mark(value)}"
+    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)
+
+
+def _mark(value: Iterable[Any]) -> str:
+    """A short sign by which equal lists are equal and others differ."""
+    import hashlib
+
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:6]

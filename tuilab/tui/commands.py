@@ -1,0 +1,33 @@
+"""Offers every live key by name in the command palette, with its command-line twin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual.app import SystemCommand
+from textual.screen import Screen
+
+from tuilab.tui import themes
+from tuilab.tui.present.key_table import TWINS, key_rows
+
+if TYPE_CHECKING:
+    from tuilab.tui.app import TuilabApp
+
+
+def commands_of(app: TuilabApp, screen: Screen[Any]) -> Iterable[SystemCommand]:
+    """Yield one command per action of the screen, then the themes."""
+    seen: set[str] = set()
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        if not binding.id or binding.action in seen or binding.id == "app.palette":
+            continue
+        seen.add(binding.action)
+        [row] = key_rows([binding])
+        twin = TWINS.get(binding.id, "")
+        tail = f"   $ {twin}" if twin else ""
+        run = partial(app.run_action, binding.action, active.node)
+        yield SystemCommand(row.meaning, f"{row.keys}{tail}", run)
+    for name in themes.THEMES:
+        yield SystemCommand(f"{name} theme", "colours", partial(setattr, app, "theme", name))

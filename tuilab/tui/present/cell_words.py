@@ -1,0 +1,162 @@
+"""Writes the cell screen: stage chain, parameters with differences, artefacts and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.cells import Cell
+from tuilab.grid.jobs import job_id
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import JobStatus, State
+from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.numbers import duration, size
+from tuilab.tui.present.pieces import Line, Piece, fit, fit_line, width
+
+if TYPE_CHECKING:
+    from tuilab.tui.cell_files import AttemptFiles
+
+Row = tuple[str, Line]
+
+
+def chain_of(snapshot: Snapshot, view: CellView) -> list[JobStatus]:
+    """Return the jobs from this cell's data to its numbers, shared ones first."""
+    cell = view.cell
+    shared = {job.job: job for job in snapshot.shared}
+    names = [job_id(Stage.DATA, cell.source)]
+    if cell.epoch:
+        names.append(job_id(Stage.CONVERGE, cell.source, seed=cell.seed))
+    above = [shared[name] for name in names if name in shared]
+    return [*above, *view.jobs]
+
+
+def chain_line(
+    jobs: Sequence[JobStatus], here: int, columns: int, glyphs: Glyphs, attempt: int = 0
+) -> Line:
+    """Write the chain; the chosen stage stands in brackets, times go where room is short."""
+    for with_times in (True, False):
+        line = _chain(jobs, here, glyphs, with_times)
+        if width(line) <= columns:
+            return line
+    return fit_line(line, columns)
+
+
+def _chain(jobs: Sequence[JobStatus], here: int, glyphs: Glyphs, with_times: bool) -> Line:
+    pieces: list[Piece] = [(" ", "")]
+    for place, job in enumerate(jobs):
+        if place:
+            pieces.append((f" {glyphs.arrow} " if with_times else " ", "rule"))
+        at = place == here
+        sign = glyphs.running(job.stage.value) if _runs(job) else glyphs.states[job.state]
+        took = f" {_took(job)}" if (with_times or at) and _took(job) else ""
+        again = f" x{job.attempt}" if job.attempt > 1 else ""
+        text = f"{job.stage.value} {sign}{took}{again}"
+        role = job.state.value
+        pieces.append((f"[{text}]" if at else text, f"{role} here" if at else role))
+    return tuple(pieces)
+
+
+def _runs(job: JobStatus) -> bool:
+    return job.state is State.RUNNING
+
+
+def _took(job: JobStatus) -> str:
+    if job.state is State.RUNNING:
+        return "" if job.percent is None else f"{job.percent:.0f}%"
+    return duration(job.seconds) if job.seconds else ""
+
+
+def parameter_rows(
+    mine: Mapping[str, str], other: Mapping[str, str] | None, columns: int
+) -> list[Row]:
+    """List settings; with ``other`` those that differ come first, both values shown."""
+    keys = [*mine, *(key for key in other or {} if key not in mine)]
+    label = min(34, max((len(key) for key in keys), default=8))
+    rows: list[Row] = []
+    differing = [key for key in keys if other is not None and mine.get(key) != other.get(key)]
+    for key in differing:
+        here, there = mine.get(key, "absent"), (other or {}).get(key, "absent")
+        line: Line = (
+            (f"{fit(clean_line(key, 60), label)}  ", "stale"),
+            (clean_line(here, 200), "strong"),
+            (f"   there {clean_line(there, 200)}", "stale"),
+        )
+        rows.append((key, fit_line(line, columns)))
+    for key in keys:
+        if key not in differing:
+            line = (
+                (f"{fit(clean_line(key, 60), label)}  ", "muted"),
+                (clean_line(mine.get(key, ""), 200), "text"),
+            )
+            rows.append((key, fit_line(line, columns)))
+    return rows
+
+
+def difference_words(other: Mapping[str, str] | None, mine: Mapping[str, str], name: str) -> str:
+    """Say how many settings differ from what they are compared with."""
+    if other is None:
+        return "d compares with a neighbour or an earlier attempt"
+    if not other:
+        return f"{name} has no settings yet"
+    count = sum(1 for key in {*mine, *other} if mine.get(key) != other.get(key))
+    return f"same as {name}" if not count else f"{count} settings differ from {name}"
+
+
+def artefact_rows(files: AttemptFiles, status: JobStatus | None, columns: int) -> list[Row]:
+    """List files with size, hash and whether they lie there; then checks, times and memory."""
+    rows: list[Row] = []
+    if files.problem:
+        rows.append(("problem", ((clean_line(files.problem, 300), "failed"),)))
+    if status is not None:
+        rows.append(("contract", _contract(status)))
+    path = min(44, max((len(one.path) for one in files.artefacts), default=10))
+    for one in files.artefacts:
+        role = "done" if one.found == "ok" else "failed"
+        line: Line = (
+            (fit(clean_line(one.path, 200), path), "label"),
+            (f" {size(one.size):>8}  ", "text"),
+            (f"{one.sha256[:12]}  ", "muted"),
+            (one.found, role),
+        )
+        rows.append((one.path, line))
+    outcome = files.outcome
+    if outcome is None:
+        rows.append(("none", (("no outcome yet: it is written last", "muted"),)))
+        return rows
+    for title, values in (
+        ("check", outcome.checks),
+        ("time", {key: duration(value) for key, value in outcome.timings.items()}),
+        ("peak memory", {key: size(value) for key, value in outcome.peak_memory.items()}),
+        ("ran on", outcome.environment),
+    ):
+        for key, value in values.items():
+            text = clean_line(str(value), 300)
+            line = ((f"{title} {clean_line(str(key), 60)}  ", "muted"), (text, "text"))
+            rows.append((f"{title} {key}", fit_line(line, columns)))
+    return rows
+
+
+def _contract(status: JobStatus) -> Line:
+    words = {
+        State.DONE: ("artefacts were read again and satisfy their contract", "done"),
+        State.STALE: ("contract satisfied, but an input has changed since", "stale"),
+        State.SUSPECT: ("breaks its contract", "suspect"),
+        State.FAILED: ("failed", "failed"),
+        State.LOST: ("lost: no outcome, no live process", "lost"),
+        State.STOPPED: ("stopped by the operator", "stopped"),
+    }
+    text, role = words.get(status.state, ("not judged before it ends", "muted"))
+    why = f": {clean_line(status.detail, 300)}" if status.detail else ""
+    return ((f"{text}{why}", role),)
+
+
+def neighbours(snapshot: Snapshot, cell: Cell) -> list[Cell]:
+    """Return the cells at the epoch before and after, in this order, where they exist."""
+    place = snapshot.epochs.index(cell.epoch)
+    return [
+        Cell(cell.source, snapshot.epochs[beside], cell.seed)
+        for beside in (place - 1, place + 1)
+        if 0 <= beside < len(snapshot.epochs)
+    ]

@@ -1,0 +1,129 @@
+"""Writes completions: one line each in a list, and one in full with its marker lit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tuilab.contract.foreign import clean, clean_line
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.lit import highlight
+from tuilab.tui.present.pieces import Line, fit, fit_line, wrap
+
+Completion = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the completions answer."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    marker: str = ""
+    questions: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which completions are listed."""
+
+    persona: str | None = None
+    question: int | None = None
+    hits_only: bool = False
+    needle: str = ""
+
+
+def chosen(rows: Sequence[Completion], choice: Choice) -> list[int]:
+    """Return the places of the completions to list, by persona, question and sample."""
+    found = [
+        place
+        for place, row in enumerate(rows)
+        if choice.persona in (None, row.get("persona"))
+        and choice.question in (None, row.get("question_index"))
+        and (row.get("hit") or not choice.hits_only)
+        and choice.needle.lower() in str(row.get("text", "")).lower()
+    ]
+    return sorted(found, key=lambda place: _order(rows[place]))
+
+
+def _order(row: Completion) -> tuple[str, int, int]:
+    return str(row.get("persona")), _whole(row.get("question_index")), _whole(row.get("sample"))
+
+
+def _whole(raw: Any) -> int:
+    return raw if isinstance(raw, int) else -1
+
+
+def next_persona(rows: Sequence[Completion], choice: Choice) -> Choice:
+    """Go from all personas to each single one and back."""
+    stops = [None, *dict.fromkeys(str(row.get("persona")) for row in rows)]
+    here = stops.index(choice.persona) if choice.persona in stops else 0
+    return replace(choice, persona=stops[(here + 1) % len(stops)])
+
+
+def next_question(rows: Sequence[Completion], choice: Choice) -> Choice:
+    """Go from all questions to each single one and back."""
+    numbers = sorted({_whole(row.get("question_index")) for row in rows})
+    stops = [None, *numbers]
+    here = stops.index(choice.question) if choice.question in stops else 0
+    return replace(choice, question=stops[(here + 1) % len(stops)])
+
+
+def list_line(row: Completion, asked: Asked, columns: int, glyphs: Glyphs) -> Line:
+    """Write one completion in one line: hit, persona, question, sample, finish reason, text."""
+    persona = str(row.get("persona", ""))
+    sign = (glyphs.mark, "match") if row.get("hit") else (" ", "")
+    place = f"q{row.get('question_index', '?')} s{row.get('sample', '?')}"
+    text = clean_line(str(row.get("text", "")).replace("\n", " "), 400)
+    return fit_line(
+        (
+            sign,
+            (
+                " " + fit(clean_line(asked.labels.get(persona, persona), 30), 12, glyphs.ellipsis),
+                "label",
+            ),
+            (f" {place:<8}", "muted"),
+            (f" {finish(row)[0]:<7} ", finish(row)[1]),
+            *highlight(text, asked.marker, "text"),
+        ),
+        columns,
+    )
+
+
+def finish(row: Completion) -> tuple[str, str]:
+    """Return (words, role) of how a completion ended; cut ones cannot show an end marker."""
+    reason = str(row.get("finish_reason", "?"))
+    if reason in ("stop", "eos"):
+        return "ended", "done"
+    return ("cut", "warn") if reason == "length" else (clean_line(reason, 7), "warn")
+
+
+def full_text(row: Completion, asked: Asked, columns: int, rows: int) -> list[Line]:
+    """Write the question and the wrapped answer in at most ``rows`` lines; the marker is lit."""
+    text = clean(str(row.get("text", "")), 20_000)
+    number = _whole(row.get("question_index"))
+    head: list[Line] = []
+    if 0 <= number < len(asked.questions):
+        question = clean_line(str(asked.questions[number]), 300)
+        head = [fit_line(((f" {question}", "title"),), columns)]
+    lines: list[Line] = [
+        ((" ", ""), *highlight(part, asked.marker, "text")) for part in wrap(text, columns - 2)
+    ]
+    room = rows - len(head)
+    if len(lines) > room:
+        # The marker stands at the end: when the text is too long, its beginning gives way.
+        lines = [((" ...", "muted"),), *lines[-(room - 1) :]]
+    return [*head, *lines]
+
+
+def words(rows: Sequence[Completion], places: Sequence[int], choice: Choice) -> str:
+    """Say what is listed."""
+    hits = sum(1 for place in places if rows[place].get("hit"))
+    parts = [f"{len(places)} of {len(rows)}, {hits} with the marker"]
+    if choice.persona is not None:
+        parts.append(clean_line(choice.persona, 30))
+    if choice.question is not None:
+        parts.append(f"question {choice.question}")
+    if choice.hits_only:
+        parts.append("hits only")
+    return "  ".join(parts)

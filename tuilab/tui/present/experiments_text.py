@@ -1,0 +1,125 @@
+"""Writes the list of experiments: name, progress, states, last activity, time to go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.states import State
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.numbers import ago, duration
+from tuilab.tui.present.pieces import Line, Piece, fit
+
+_STATES = (
+    State.RUNNING,
+    State.QUEUED,
+    State.WAITING,
+    State.FAILED,
+    State.SUSPECT,
+    State.LOST,
+    State.STOPPED,
+    State.STALE,
+    State.IDLE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One experiment as the list shows it."""
+
+    root: Path
+    name: str
+    changed_at: float
+    """Unix time of its last sign of life."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    engine: str = "stopped"
+    eta_seconds: float | None = None
+    problem: str = ""
+    """Why it cannot be read, "" when it can."""
+
+
+def listed(root: Path, changed_at: float, status: Mapping[str, Any]) -> Listed:
+    """Read one entry off ``tuilab status --json``."""
+    engine = status.get("engine", {})
+    return Listed(
+        root,
+        str(status.get("experiment") or root.name),
+        changed_at,
+        status.get("counts", {}),
+        str(engine.get("state", "stopped")),
+        engine.get("eta_seconds"),
+    )
+
+
+def shown_name(entry: Listed) -> str:
+    """Name an experiment by its directory, and by its own name where that is another."""
+    folder = entry.root.name
+    return folder if folder == entry.name else f"{folder} ({entry.name})"
+
+
+def name_room(columns: int) -> int:
+    """Columns that the name takes."""
+    return max(12, min(40, columns // 4))
+
+
+def heading(columns: int) -> Line:
+    """Write what the columns of the list are."""
+    bar = _bar_room(columns) + 9
+    text = f"   {fit('experiment', name_room(columns))}  {fit('progress', bar)}  "
+    return ((f"{text}{fit('last activity', 14)}{fit('engine', 10)} states", "muted"),)
+
+
+def _bar_room(columns: int) -> int:
+    return 8 if columns < 100 else 24
+
+
+def experiment_line(
+    entry: Listed, now: float, columns: int, is_marked: bool, glyphs: Glyphs
+) -> Line:
+    """Write one experiment in one line."""
+    name_columns = name_room(columns)
+    mark = glyphs.mark if is_marked else " "
+    head: list[Piece] = [
+        (f"{mark} ", "key"),
+        (fit(clean_line(shown_name(entry), 80), name_columns, glyphs.ellipsis), "title"),
+        ("  ", ""),
+    ]
+    if entry.problem:
+        return (*head, (clean_line(entry.problem, 200), "failed"))
+    done, total = entry.counts.get(State.DONE, 0), sum(entry.counts.values())
+    last = (f"  {ago(max(0.0, now - entry.changed_at)):<14}", "muted")
+    return (
+        *head,
+        *_progress(done, total, _bar_room(columns), glyphs),
+        last,
+        *_engine(entry),
+        *_counts(entry.counts, glyphs),
+    )
+
+
+def _progress(done: int, total: int, columns: int, glyphs: Glyphs) -> list[Piece]:
+    filled = columns * done // total if total else 0
+    return [
+        (glyphs.full * filled, "done"),
+        (glyphs.empty * (columns - filled), "rule"),
+        (f" {done}/{total}".ljust(9), "text"),
+    ]
+
+
+def _engine(entry: Listed) -> list[Piece]:
+    if entry.engine != "running":
+        word = {"stopped": "no engine", "waiting": "waits"}.get(entry.engine, entry.engine)
+        return [(f"{word:<10}", "muted")]
+    left = f"{duration(entry.eta_seconds)} left" if entry.eta_seconds is not None else "running"
+    return [(f"{left:<10}", "running")]
+
+
+def _counts(counts: Mapping[str, int], glyphs: Glyphs) -> list[Piece]:
+    return [
+        (f" {glyphs.states[state]}{counts[state]}", state.value)
+        for state in _STATES
+        if counts.get(state)
+    ]

@@ -1,0 +1,130 @@
+"""Writes bindings as a table: key, meaning, command-line twin; for help and for the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.pieces import Line, fit, fit_line
+
+TWINS = {
+    "app.pause": "tuilab pause | resume DIR",
+    "app.engine": "tuilab run DIR",
+    "app.leave": "",
+    "app.plots": "tuilab plot DIR",
+    "app.table": "tuilab table DIR",
+    "app.queue": "tuilab status DIR",
+    "app.grid": "tuilab open DIR",
+    "app.experiments": "tuilab",
+    "app.help": "tuilab -h",
+    "grid.relaunch": "tuilab relaunch DIR CELL...",
+    "grid.relaunch-failed": "tuilab relaunch DIR --failed",
+    "grid.stop": "tuilab stop DIR CELL...",
+    "grid.log": "tuilab logs DIR CELL",
+    "grid.follow": "tuilab logs DIR CELL -f",
+    "cell.relaunch": "tuilab relaunch DIR CELL",
+    "cell.stop": "tuilab stop DIR CELL",
+    "experiments.open": "tuilab open DIR",
+    "queue.stop": "tuilab stop DIR CELL",
+}
+"""Command line that does the same, by id of the binding."""
+
+
+class Bound(Protocol):
+    """What is read of a binding."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def key_display(self) -> str | None: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def tooltip(self) -> str: ...
+    @property
+    def id(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One line of the table."""
+
+    keys: str
+    meaning: str
+    twin: str
+    group: str
+    """Screen that the key belongs to."""
+
+
+def key_rows(bindings: Iterable[Bound]) -> list[KeyRow]:
+    """Return one row per binding that has an id, in order; keys of one action are joined."""
+    found: dict[tuple[str, str], list[str]] = {}
+    twins: dict[tuple[str, str], str] = {}
+    for binding in bindings:
+        if not binding.id:
+            continue
+        group = binding.id.partition(".")[0]
+        meaning = binding.tooltip or binding.description
+        signs = found.setdefault((group, meaning), [])
+        sign = binding.key_display or _known_as(binding.key)
+        if sign not in signs:
+            signs.append(sign)
+        twins[group, meaning] = TWINS.get(binding.id, "")
+    rows = [
+        KeyRow(" ".join(signs), meaning, twins[group, meaning], group)
+        for (group, meaning), signs in found.items()
+    ]
+    return sorted(rows, key=lambda row: _GROUPS.get(row.group, 0))
+
+
+_GROUPS = {"list": 1, "app": 2}
+"""What every screen has stands behind what only this one has."""
+
+
+_NAMES = {"question_mark": "?", "slash": "/", "dollar_sign": "$", "colon": ":", "escape": "esc"}
+
+
+def _known_as(key: str) -> str:
+    return _NAMES.get(key, key.replace("_", " "))
+
+
+def help_lines(rows: Iterable[KeyRow], columns: int, glyphs: Glyphs) -> list[Line]:
+    """Lay rows out for a terminal; the twin stands at the right where there is room."""
+    rows = list(rows)
+    keys = max((len(row.keys) for row in rows), default=4)
+    meaning = max((len(row.meaning) for row in rows), default=10)
+    with_twin = columns >= keys + meaning + 34
+    lines: list[Line] = []
+    group = ""
+    for row in rows:
+        if row.group != group:
+            group = row.group
+            lines += [((f" {group}", "title"),)] if not lines else [(), ((f" {group}", "title"),)]
+        text = _plain(row.keys) if glyphs.is_ascii else row.keys
+        line: Line = (
+            (f"  {fit(text, keys)}", "key"),
+            (f"  {fit(row.meaning, meaning) if with_twin else row.meaning}", "text"),
+        )
+        if with_twin and row.twin:
+            line = (*line, (f"  $ {row.twin}", "muted"))
+        lines.append(fit_line(line, columns))
+        if row.twin and not with_twin:
+            lines.append(fit_line(((f"  {' ' * keys}    $ {row.twin}", "muted"),), columns))
+    return lines
+
+
+def _plain(keys: str) -> str:
+    for sign, word in (("↵", "enter"), ("←", "left"), ("→", "right"), ("↑", "up"), ("↓", "down")):
+        keys = keys.replace(sign, word)
+    return keys
+
+
+def markdown(rows: Iterable[KeyRow]) -> str:
+    """Write the table for the README."""
+    lines = ["| key | what it does | command line |", "|---|---|---|"]
+    for row in rows:
+        keys = " ".join(f"`{key}`" for key in row.keys.split(" "))
+        lines.append(f"| {keys} | {row.meaning} | {f'`{row.twin}`' if row.twin else ''} |")
+    return "\n".join(lines) + "\n"

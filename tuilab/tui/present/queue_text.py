@@ -1,0 +1,138 @@
+"""Writes the queue and the machine: what runs, what is next and why not yet, who holds what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.states import JobStatus, State
+from tuilab.store.snapshot import EngineState, Meter, Snapshot
+from tuilab.tui.present.glyphs import Glyphs, level
+from tuilab.tui.present.header import engine_text
+from tuilab.tui.present.numbers import ago, duration, gibibytes
+from tuilab.tui.present.pieces import Line, fit, rule
+from tuilab.tui.present.side import load_of, running_jobs
+
+
+def statuses(snapshot: Snapshot) -> dict[str, JobStatus]:
+    """Return every job's status by id."""
+    found = {job.job: job for job in snapshot.shared}
+    for view in snapshot.cells:
+        found.update((job.job, job) for job in view.jobs)
+    return found
+
+
+def queue_rows(
+    snapshot: Snapshot, order: Sequence[str], known: Mapping[str, JobStatus], glyphs: Glyphs
+) -> list[tuple[str, Line]]:
+    """Return (job id, line) of what runs, then of what is due in ``order``."""
+    width = max((len(job) for job in (*order, *known)), default=10)
+    width = min(width, 44)
+    live = [
+        (job.job, _running_line(job, snapshot.taken_at, width, glyphs))
+        for job in running_jobs(snapshot)
+    ]
+    due = [
+        (name, _due_line(number, name, known.get(name), width, glyphs))
+        for number, name in enumerate(order, 1)
+    ]
+    return [*live, *due]
+
+
+def _running_line(job: JobStatus, now: float, width: int, glyphs: Glyphs) -> Line:
+    percent = "" if job.percent is None else f"{job.percent:.0f}%"
+    since = "" if job.started_at is None else f"for {duration(max(0.0, now - job.started_at))}"
+    return (
+        (f"  {glyphs.running(job.stage.value)}  ", "running"),
+        (fit(job.job, width, glyphs.ellipsis), "running"),
+        (f"  {percent:>4}  {since}", "text"),
+    )
+
+
+def _due_line(number: int, name: str, status: JobStatus | None, width: int, glyphs: Glyphs) -> Line:
+    state = status.state if status is not None else State.QUEUED
+    why = "" if status is None else clean_line(status.detail, 120)
+    if state is State.QUEUED and why:
+        why = f"held: {why}"
+    return (
+        (f"{number:>4} ", "muted"),
+        (f"{glyphs.states[state]} ", state.value),
+        (fit(name, width, glyphs.ellipsis), state.value),
+        (f"  {why}", "warn" if state is State.QUEUED else "muted"),
+    )
+
+
+def is_held(status: JobStatus | None) -> bool:
+    """Whether a due job is kept from starting by a person or the breaker."""
+    return status is not None and status.state is State.QUEUED and bool(status.detail)
+
+
+def moved(order: Sequence[str], place: int, step: int) -> list[str]:
+    """Return the order with one job moved; at the ends nothing changes."""
+    target = place + step
+    if not (0 <= place < len(order) and 0 <= target < len(order)):
+        return list(order)
+    found = list(order)
+    found.insert(target, found.pop(place))
+    return found
+
+
+def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) -> list[Line]:
+    """Write the engine's state and the machine's meters with their past."""
+    engine = snapshot.engine
+    said = engine_text(engine, glyphs)
+    state = said if said is not None else ("running", "done")
+    slots = f"{engine.workers} slot{'s' if engine.workers != 1 else ''}"
+    who = f"pid {engine.pid} on {clean_line(engine.host or '?', 40)}" if engine.pid else ""
+    beat = f"heartbeat {ago(now - engine.heartbeat_at)}" if engine.heartbeat_at else ""
+    lines: list[Line] = [rule("engine", "", columns, glyphs.stroke)]
+    lines.append(((" ", ""), state, (f"  {slots}  {who}  {beat}", "muted")))
+    if engine.note:
+        lines.append(((f" {clean_line(engine.note, 200)}", "warn"),))
+    if engine.eta_seconds is not None and engine.state is not EngineState.STOPPED:
+        lines.append(((f" about {duration(engine.eta_seconds)} of work left", "text"),))
+    lines += _meter_lines(engine.meter, engine.history, columns, glyphs)
+    return lines
+
+
+def _meter_lines(
+    meter: Meter, history: Sequence[Meter], columns: int, glyphs: Glyphs
+) -> list[Line]:
+    lines: list[Line] = []
+    for gpu in meter.gpus:
+        name = clean_line(str(gpu.get("name", "")), 30)
+        lines.append(
+            _bar(
+                f"GPU{gpu.get('index', '')} {name}",
+                gpu.get("percent"),
+                gpu.get("memory_used"),
+                gpu.get("memory_total"),
+                glyphs,
+            )
+        )
+        if gpu.get("unattributed"):
+            held = gibibytes(gpu["unattributed"])
+            lines.append(((f"      {held} GiB of it are held by nobody of ours", "warn"),))
+    if meter.cpu_percent is not None:
+        lines.append(_bar("CPU", meter.cpu_percent, meter.memory_used, meter.memory_total, glyphs))
+    past = [load_of(one) for one in history][-(columns - 4) :]
+    if past:
+        trend = "".join(" " if load is None else level(load / 100, glyphs) for load in past)
+        lines.append(((f" {trend}", "trend"),))
+    if not lines:
+        lines.append(((" no meter: the engine is not running", "muted"),))
+    return [rule("machine", "", columns, glyphs.stroke), *lines]
+
+
+def _bar(
+    name: str, percent: float | None, used: float | None, total: float | None, glyphs: Glyphs
+) -> Line:
+    filled = round(20 * (percent or 0) / 100)
+    share = "n/a" if percent is None else f"{percent:.0f}%"
+    memory = f"{gibibytes(used)} of {gibibytes(total)} GiB" if total else ""
+    return (
+        (f" {fit(name, 22)} ", "label"),
+        (glyphs.full * filled, "running"),
+        (glyphs.empty * (20 - filled), "rule"),
+        (f" {share:>4}  {memory}", "text"),
+    )

@@ -1,0 +1,121 @@
+"""Says exactly what a relaunch or a stop will do, before it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.cells import Cell
+from tuilab.grid.relaunch import Expansion
+from tuilab.grid.stages import ORDER, Stage
+from tuilab.grid.states import BROKEN, JobStatus, State
+from tuilab.tui.present.numbers import duration
+from tuilab.tui.present.pieces import Line, fit, fit_line
+
+_BROKEN_WORDS = {state.value for state in (*BROKEN, State.STOPPED)}
+
+
+def name_cells(cells: Sequence[Cell], labels: Mapping[str, str]) -> str:
+    """Name one cell by its label, several by their number."""
+    if len(cells) == 1:
+        cell = cells[0]
+        return f"{clean_line(labels.get(cell.source, cell.source), 30)}, epoch {cell.epoch}"
+    return f"{len(cells)} cells"
+
+
+def summary(answer: Expansion) -> Line:
+    """Say how many jobs will run and what they took last time."""
+    count = len(answer.jobs)
+    if not count:
+        return ((" nothing will run", "warn"),)
+    jobs = "1 job runs as a new attempt" if count == 1 else f"{count} jobs run as new attempts"
+    timed = count - answer.never_ran
+    took = f", {duration(answer.seconds)} last time" if timed else ""
+    rest = f", {answer.never_ran} without a time yet" if timed and answer.never_ran else ""
+    never = ", none has a time yet" if not timed else ""
+    return ((f" {jobs}", "strong"), (f"{took}{rest}{never}", "text"))
+
+
+def job_lines(answer: Expansion, columns: int) -> list[Line]:
+    """List every job with its attempt number, time before and reason; then what is refused."""
+    name = max((len(one.job) for one in answer.jobs), default=10)
+    name = min(name, max(20, columns - 36))
+    lines: list[Line] = []
+    for one in answer.jobs:
+        took = "never ran" if one.seconds is None else f"took {duration(one.seconds)}"
+        lines.append(
+            fit_line(
+                (
+                    (f"  {fit(one.job, name)}", "label"),
+                    (f"  attempt {one.attempt}", "text"),
+                    (f"  {fit(took, 10)}", "muted"),
+                    (f"  {one.why}", "muted"),
+                ),
+                columns,
+            )
+        )
+    lines += [
+        fit_line(((f"  not {clean_line(cell, 60)}: {why}", "warn"),), columns)
+        for cell, why in answer.refused.items()
+    ]
+    return lines
+
+
+def kept_words(answer: Expansion, states: Mapping[str, JobStatus], cells: Sequence[Cell]) -> str:
+    """Say which results of these cells stay in use, and what turns stale."""
+    touched = {one.job for one in answer.jobs}
+    chosen = {str(cell) for cell in cells}
+    stages = sorted(
+        {
+            status.stage
+            for job, status in states.items()
+            if job.partition("/")[2] in chosen
+            and job not in touched
+            and status.state in (State.DONE, State.STALE)
+        },
+        key=ORDER.__getitem__,
+    )
+    kept = f"results of {', '.join(stages)}, and " if stages else ""
+    stale = ""
+    if answer.turns_stale:
+        stale = f"; {len(answer.turns_stale)} other cells turn stale and keep their result"
+    return f"kept: {kept}every earlier attempt{stale}"
+
+
+def stage_choices(answer_stages: Sequence[Stage]) -> list[Stage | None]:
+    """Return what the from-stage choice offers: the first broken stage, then each stage."""
+    return [None, *sorted(set(answer_stages), key=ORDER.__getitem__)]
+
+
+def stage_words(stage: Stage | None, default: Expansion) -> str:
+    """Name a choice; the default says at which stage it begins."""
+    if stage is not None:
+        return stage.value
+    first = min((one.stage for one in default.jobs), key=ORDER.__getitem__, default=None)
+    whys = {one.why for one in default.jobs}
+    kind = "first broken" if whys & _BROKEN_WORDS else "first stale" if "stale" in whys else "first"
+    return f"the {kind} stage ({first.value})" if first else f"the {kind} stage"
+
+
+def stop_lines(states: Sequence[JobStatus], columns: int) -> list[Line]:
+    """Say what becomes of each job that is stopped."""
+    lines: list[Line] = []
+    for status in states:
+        if status.state is State.RUNNING:
+            percent = "" if status.percent is None else f" at {status.percent:.0f}%"
+            what, role = f"is ended now{percent}", "running"
+        else:
+            what, role = "leaves the queue", "queued"
+        lines.append(fit_line(((f"  {status.job}  ", role), (what, "text")), columns))
+    return lines
+
+
+def stoppable(states: Mapping[str, JobStatus], cells: Sequence[Cell]) -> list[JobStatus]:
+    """Return the jobs of these cells that run, queue or wait."""
+    chosen = {str(cell) for cell in cells}
+    return [
+        status
+        for job, status in states.items()
+        if job.partition("/")[2] in chosen
+        and status.state in (State.RUNNING, State.QUEUED, State.WAITING)
+    ]

@@ -1,0 +1,380 @@
+"""The cell screen: how one cell came to its number, and everything it left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Input
+
+from tuilab.grid.cells import Cell
+from tuilab.grid.states import JobStatus, State
+from tuilab.store.layout import Layout
+from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.tui import keys
+from tuilab.tui.cell_files import AttemptFiles, AttemptWatch, flatten
+from tuilab.tui.log_tail import Tail
+from tuilab.tui.present import completions_text
+from tuilab.tui.present.completions_text import Asked
+from tuilab.tui.present.cell_words import artefact_rows, chain_line, chain_of, neighbours
+from tuilab.tui.present.pieces import fit_line
+from tuilab.tui.present.rows import find
+from tuilab.tui.present.story import next_action, story
+from tuilab.tui.screens.acting import Acting
+from tuilab.tui.screens.comparing import Compared, Comparison, settings_of
+from tuilab.tui.widgets.key_bar import KeyBar
+from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.log import LogView
+from tuilab.tui.widgets.row_list import RowList
+from tuilab.tui.widgets.tabs import TABS, CompletionsPane, PlotPane, tab_line
+
+LIVE_SECONDS = 1.0
+
+
+class CellScreen(Acting):
+    """One cell: stage chain, and tabs for log, metrics, parameters, artefacts, completions."""
+
+    CSS_PATH = "cell.tcss"
+    BINDINGS = keys.CELL
+
+    def __init__(self, cell: Cell, tab: str = "log") -> None:
+        super().__init__()
+        self.cell = cell
+        self.tab = tab if tab in TABS else "log"
+        self._jobs: list[JobStatus] = []
+        self._stage: int | None = None
+        """Place in the chain; None until the first snapshot chose the stage that speaks."""
+        self._attempt: int | None = None
+        """A chosen earlier attempt; None = the newest."""
+        self._watch: AttemptWatch | None = None
+        self._target: tuple[str, int] | None = None
+        self._files = AttemptFiles()
+        self._comparison = Comparison()
+        self._read_completions_of: Cell | None = None
+
+    def compose(self) -> ComposeResult:
+        """Title and chain, tabs, the open pane, search line, keys."""
+        yield Lines(id="cell-title")
+        yield Lines(id="chain")
+        yield Lines(id="tabs")
+        with Vertical(id="panes"):
+            yield LogView(id="log")
+            yield PlotPane(id="metrics")
+            yield RowList(id="parameters")
+            yield RowList(id="artefacts")
+            yield CompletionsPane(self.lab.glyphs, id="completions")
+        yield Input(placeholder="search", id="search")
+        yield KeyBar(keys.CELL, self.lab.glyphs)
+
+    def settle(self) -> None:
+        """Hear of the log and look at the files of what runs."""
+        self.lab.logs.subscribe(self, self._show_log, immediate=True)
+        field = self.query_one("#search", Input)
+        field.display, field.cursor_blink = False, False
+        if self.lab.is_live:
+            self.set_interval(LIVE_SECONDS, self._look_while_running)
+        self._show_tab()
+
+    def chosen(self) -> list[Cell]:
+        """Verbs are about this cell."""
+        return [self.cell]
+
+    @property
+    def job(self) -> JobStatus | None:
+        """The chosen stage of the chain."""
+        return self._jobs[self._stage] if self._jobs and self._stage is not None else None
+
+    @property
+    def attempt(self) -> int:
+        """Number of the attempt that is shown; 0 when there is none."""
+        if self.job is None:
+            return 0
+        return self.job.attempt if self._attempt is None else self._attempt
+
+    @property
+    def log_view(self) -> LogView:
+        """The log pane."""
+        return self.query_one("#log", LogView)
+
+    # State comes in.
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Show the cell as it is now."""
+        view = find(snapshot, self.cell)
+        if view is None:
+            self.say("this cell is not in the experiment any more")
+            return
+        self._jobs = chain_of(snapshot, view)
+        if self._stage is None or self._stage >= len(self._jobs):
+            self._stage = speaking_stage(self._jobs, view)
+        self._show_head(snapshot, view)
+        self._aim(snapshot)
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay out for the new size."""
+        if self.lab.snapshot is not None and self._jobs:
+            self.on_snapshot(self.lab.snapshot)
+            self.call_after_refresh(self._show_tab)
+
+    def on_screen_resume(self) -> None:
+        """Another screen has read another log meanwhile."""
+        self._target = None
+        if self.lab.snapshot is not None:
+            self.on_snapshot(self.lab.snapshot)
+
+    def _show_head(self, snapshot: Snapshot, view: CellView) -> None:
+        columns, glyphs = self.size.width, self.lab.glyphs
+        lines = story(snapshot, view, glyphs)
+        advice = next_action(view.reason) if view.state is State.FAILED else ""
+        second = ((f" {advice}", "muted"),) if advice else lines[1]
+        title = [fit_line(lines[0], columns), fit_line(second, columns)]
+        if self.job is not None and self.job.detail:
+            title[1] = fit_line(((f" {self.job.detail}", "text"),), columns)
+        self.query_one("#cell-title", Lines).show([self._cleaned(line) for line in title])
+        chain = chain_line(self._jobs, self._stage or 0, columns, glyphs)
+        self.query_one("#chain", Lines).show([chain])
+
+    @staticmethod
+    def _cleaned(line: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+        from tuilab.contract.foreign import clean_line
+
+        return tuple((clean_line(text, 600), role) for text, role in line)
+
+    def _aim(self, snapshot: Snapshot) -> None:
+        """Follow the files of the chosen stage and attempt."""
+        target = (self.job.job, self.attempt) if self.job is not None and self.attempt else None
+        if target == self._target and target is not None:
+            self._write_tabs()
+            return
+        self._target = target
+        self._files = AttemptFiles()
+        if target is None:
+            self._watch = None
+            self.lab.follow_log(None)
+            self.log_view.show(Tail())
+            self._show_tab()
+            return
+        directory = Layout(snapshot.root).attempt_dir(*target)
+        self._watch = AttemptWatch(directory)
+        self.lab.follow_log(directory / "log.txt")
+        self.look()
+
+    def look(self) -> None:
+        """Read the attempt's files, off the event loop."""
+        if self._watch is not None:
+            self.run_worker(self._look(self._watch), exclusive=True, group="files")
+
+    async def _look(self, watch: AttemptWatch) -> None:
+        files = await asyncio.to_thread(watch.look)
+        if watch is self._watch:
+            self._files = files
+            self._show_tab()
+
+    def _look_while_running(self) -> None:
+        if self.is_current and self.job is not None and self.job.state is State.RUNNING:
+            self.look()
+
+    def _show_log(self, tail: Tail) -> None:
+        if self.is_current:
+            self.log_view.nothing = "the log is empty" if tail.exists else "no log yet"
+            self.log_view.show(tail)
+
+    # What is shown.
+
+    def _show_tab(self) -> None:
+        for name in TABS:
+            self.query_one(f"#{name}").display = name == self.tab
+        self._write_tabs()
+        painters = {
+            "metrics": self._show_metrics,
+            "parameters": self._show_parameters,
+            "artefacts": self._show_artefacts,
+            "completions": self._show_completions,
+        }
+        if painter := painters.get(self.tab):
+            painter()
+
+    def _write_tabs(self) -> None:
+        count = self.job.attempt if self.job is not None else 0
+        tail = f"attempt {self.attempt} of {count}" if count else "no attempt yet"
+        if self.tab == "log" and self.log_view.is_wrapping:
+            tail = f"wrapped  {tail}"
+        line = tab_line(self.tab, tail, self.size.width, self.lab.glyphs)
+        self.query_one("#tabs", Lines).show([line])
+
+    def _show_metrics(self) -> None:
+        self.query_one(PlotPane).plot(self._files.series, self.lab.glyphs)
+
+    def _show_artefacts(self) -> None:
+        is_newest = self.job is not None and self.attempt == self.job.attempt
+        status = self.job if is_newest else None
+        rows = artefact_rows(self._files, status, self.size.width - 2)
+        self.query_one("#artefacts", RowList).show(rows)
+
+    def _show_parameters(self) -> None:
+        snapshot, job = self.lab.snapshot, self.job
+        if snapshot is None or job is None:
+            return
+        standing = self.lab.standing()
+        mine = flatten(self._files.settings or settings_of(standing, job.job))
+        self._comparison.show(self.query_one("#parameters", RowList), mine, self.size.width - 2)
+        self.query_one("#parameters", RowList).nothing = "no settings are known for this stage"
+        self.say(self._comparison.said(mine), "stale" if self._comparison.with_ else "muted")
+
+    def _show_completions(self) -> None:
+        if self._read_completions_of == self.cell:
+            return
+        self._read_completions_of = self.cell
+        self.query_one(CompletionsPane).listed.nothing = "reading"
+        self.run_worker(self._read_completions(), exclusive=True, group="completions")
+
+    async def _read_completions(self) -> None:
+        from tuilab.tui.completions import marker_of, questions_of, read_completions
+
+        source = self.lab.lookout.source
+        rows, why = await asyncio.to_thread(read_completions, source, self.cell)
+        labels = self.lab.snapshot.labels if self.lab.snapshot else {}
+        asked = Asked(labels, marker_of(source, self.cell), questions_of(source, self.cell))
+        self.query_one(CompletionsPane).take(rows, asked, why)
+
+    # Keys.
+
+    def action_tab(self, step: int) -> None:
+        """Open the next tab."""
+        self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
+        self._show_tab()
+        self.call_after_refresh(self._show_tab)
+
+    def action_stage(self, step: int) -> None:
+        """Choose the next stage of the chain."""
+        if self._jobs and self.lab.snapshot is not None:
+            self._stage = ((self._stage or 0) + step) % len(self._jobs)
+            self._attempt = None
+            self.on_snapshot(self.lab.snapshot)
+
+    def action_attempt(self, step: int) -> None:
+        """Choose an earlier or later attempt."""
+        if self.job is None or self.lab.snapshot is None:
+            return
+        wanted = self.attempt + step
+        if not 1 <= wanted <= self.job.attempt:
+            self.say("there is no other attempt there")
+            return
+        self._attempt = wanted
+        self.on_snapshot(self.lab.snapshot)
+
+    def action_neighbour(self, step: int) -> None:
+        """Go to the cell at the epoch before or after."""
+        snapshot = self.lab.snapshot
+        if snapshot is None:
+            return
+        place = snapshot.epochs.index(self.cell.epoch) + step
+        if not 0 <= place < len(snapshot.epochs):
+            self.say("there is no epoch there")
+            return
+        self.cell = replace(self.cell, epoch=snapshot.epochs[place])
+        self._stage = self._attempt = self._target = None
+        self._comparison = Comparison()
+        self.on_snapshot(snapshot)
+        self._show_tab()
+
+    def action_step(self, rows: int) -> None:
+        """Scroll or move the cursor of the open tab."""
+        if self.tab == "log":
+            self.log_view.scroll_rows(rows)
+        elif self.tab == "completions":
+            self.query_one(CompletionsPane).listed.step(rows)
+        elif self.tab in ("parameters", "artefacts"):
+            self.query_one(f"#{self.tab}", RowList).step(rows)
+
+    def action_edge(self, place: int) -> None:
+        """Go to the first or last line of the open tab."""
+        if self.tab == "log":
+            self.log_view.to_end(start=place == 0)
+        elif self.tab == "completions":
+            self.query_one(CompletionsPane).listed.go(place)
+        elif self.tab in ("parameters", "artefacts"):
+            self.query_one(f"#{self.tab}", RowList).go(place)
+
+    def action_follow(self) -> None:
+        """Follow the log, or stand still."""
+        self.say("following" if self.log_view.toggle_follow() else "standing still", "text")
+
+    def action_wrap(self) -> None:
+        """Wrap long lines of the log, or clip them."""
+        self.log_view.toggle_wrap()
+        self._write_tabs()
+
+    def action_compare(self) -> None:
+        """Compare the parameters with the next of: neighbours, earlier attempt, nothing."""
+        snapshot, job = self.lab.snapshot, self.job
+        if snapshot is None or job is None:
+            return
+        self.tab = "parameters"
+        others = [Compared.cell(cell, job) for cell in neighbours(snapshot, self.cell)]
+        if self.attempt > 1:
+            others.append(Compared(job.job, self.attempt - 1, f"attempt {self.attempt - 1}"))
+        self._comparison = self._comparison.next(others, self.lab.standing(), snapshot.root)
+        self._show_tab()
+
+    def action_search(self) -> None:
+        """Type what to look for in the log or the completions."""
+        field = self.query_one("#search", Input)
+        field.display, self.query_one(KeyBar).display = True, False
+        field.focus()
+
+    @on(Input.Submitted, "#search")
+    def _search(self, event: Input.Submitted) -> None:
+        self._close_search()
+        if self.tab == "completions":
+            pane = self.query_one(CompletionsPane)
+            pane.look_through(replace(pane.choice, needle=event.value))
+            return
+        self.tab = "log"
+        self._show_tab()
+        if not self.log_view.find(event.value) and event.value:
+            self.say(f"{event.value!r} is not in the last 256 KiB of this log")
+
+    def _close_search(self) -> None:
+        self.query_one("#search", Input).display = False
+        self.query_one(KeyBar).display = True
+        self.set_focus(None)
+
+    def action_again(self, step: int) -> None:
+        """Go to the next or previous place that was searched for."""
+        if not self.log_view.needle:
+            self.say("nothing was searched for: / searches")
+        elif not self.log_view.find(self.log_view.needle, step):
+            self.say("it is not there")
+
+    def action_choose(self, what: str) -> None:
+        """List other completions: by persona, by question, hits only."""
+        if self.tab != "completions":
+            self.say("this is for the completions tab: tab goes there")
+            return
+        pane = self.query_one(CompletionsPane)
+        choice = {
+            "persona": lambda: completions_text.next_persona(pane.choices, pane.choice),
+            "question": lambda: completions_text.next_question(pane.choices, pane.choice),
+            "hits": lambda: replace(pane.choice, hits_only=not pane.choice.hits_only),
+        }[what]()
+        pane.look_through(choice)
+
+    def action_back(self) -> None:
+        """Close the search line, or go back."""
+        if self.query_one("#search", Input).has_focus:
+            self._close_search()
+        else:
+            self.app.pop_screen()
+
+
+def speaking_stage(jobs: list[JobStatus], view: CellView) -> int:
+    """Return the place of the stage that the cell's state speaks of; eval when it is done."""
+    wanted = view.stage or "eval"
+    for place, job in enumerate(jobs):
+        if job.stage.value == wanted and job.job.endswith(str(view.cell)):
+            return place
+    return len(jobs) - 1

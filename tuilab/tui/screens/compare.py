@@ -1,0 +1,83 @@
+"""Two experiments of one grid side by side: the difference in every cell."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from textual.app import ComposeResult
+
+from tuilab.contract.foreign import clean_line
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui import keys
+from tuilab.tui.present.cell_text import SHOWN_METRICS
+from tuilab.tui.present.compare_text import compare_lines, summary
+from tuilab.tui.present.pieces import fit_line, rule
+from tuilab.tui.screens.frame import Frame
+from tuilab.tui.widgets.key_bar import KeyBar
+from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.row_list import RowList
+
+
+class CompareScreen(Frame):
+    """The second experiment minus the first."""
+
+    BINDINGS = keys.COMPARE
+
+    def __init__(self, one: Path, other: Path) -> None:
+        super().__init__()
+        self._roots = (one, other)
+        self._pair: tuple[Snapshot, Snapshot] | None = None
+        self._metric = SHOWN_METRICS[0]
+
+    def compose(self) -> ComposeResult:
+        """Title, differences, summary, keys."""
+        yield Lines(id="header")
+        yield RowList(id="compare")
+        yield Lines(id="compare-sum")
+        yield KeyBar(keys.COMPARE, self.lab.glyphs)
+
+    def settle(self) -> None:
+        """Read both, off the event loop."""
+        self.query_one(RowList).nothing = "reading"
+        self.run_worker(self._read(), exclusive=True)
+
+    async def _read(self) -> None:
+        try:
+            self._pair = await asyncio.to_thread(self._read_both)
+        except Exception as error:  # whichever cannot be read is named
+            self.say(clean_line(str(error), 300), "failed")
+            return
+        self._show()
+
+    def _read_both(self) -> tuple[Snapshot, Snapshot]:
+        now = time.time()
+        one, other = (self.lab.source_of(root).poll(now) for root in self._roots)
+        return one, other
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay out for the new width."""
+        self._show()
+
+    def _show(self) -> None:
+        columns, glyphs = self.size.width, self.lab.glyphs
+        names = [clean_line(root.name, 30) for root in self._roots]
+        title = f"{names[1]} minus {names[0]}"
+        self.query_one("#header", Lines).show([rule(title, "m metric", columns, glyphs.stroke)])
+        if self._pair is None:
+            return
+        lines = compare_lines(*self._pair, self._metric, columns - 2)
+        self.query_one(RowList).show([(str(n), line) for n, line in enumerate(lines)])
+        line = fit_line(summary(*self._pair, self._metric), columns)
+        self.query_one("#compare-sum", Lines).show([line])
+
+    def action_metric(self) -> None:
+        """Compare the next metric."""
+        place = SHOWN_METRICS.index(self._metric)
+        self._metric = SHOWN_METRICS[(place + 1) % len(SHOWN_METRICS)]
+        self._show()
+
+    def action_step(self, rows: int) -> None:
+        """Move the cursor."""
+        self.query_one(RowList).step(rows)

@@ -1,0 +1,59 @@
+"""The help screen: the live keys of the screen below, made from its bindings."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.screen import Screen
+
+from tuilab.tui.present.key_table import KeyRow, help_lines, key_rows
+from tuilab.tui.screens.frame import Frame
+from tuilab.tui.widgets.key_bar import KeyBar
+from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.row_list import RowList
+
+_KEYS = [
+    Binding(
+        "escape,q,question_mark",
+        "app.pop_screen",
+        "back",
+        key_display="esc",
+        tooltip="go back",
+        id="help.back",
+    ),
+    Binding("j,down", "step(1)", "down", key_display="j ↓", tooltip="next line", id="help.down"),
+    Binding("k,up", "step(-1)", "up", key_display="k ↑", tooltip="line before", id="help.up"),
+    Binding("pagedown,space", "step(10)", "page", show=False, tooltip="page on", id="help.page"),
+    Binding("pageup", "step(-10)", "page", show=False, tooltip="page back", id="help.back-page"),
+]
+
+
+class HelpScreen(Frame):
+    """Keys, what they do, and the command line that does the same."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS = _KEYS  # type: ignore[assignment]
+
+    def __init__(self, below: Screen[object]) -> None:
+        super().__init__()
+        self._title = type(below).__name__.removesuffix("Screen").lower()
+        self._table: list[KeyRow] = key_rows(
+            active.binding for active in below.active_bindings.values()
+        )
+
+    def compose(self) -> ComposeResult:
+        """Title, keys, key bar."""
+        yield Lines(id="help-title")
+        yield RowList(id="keys")
+        yield KeyBar(_KEYS, self.lab.glyphs)
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay the table out for the width."""
+        title = f" Keys of the {self._title} screen, and of the whole app"
+        self.query_one("#help-title", Lines).show([((title, "title"),)])
+        lines = help_lines(self._table, columns - 2, self.lab.glyphs)
+        self.query_one(RowList).show([(str(n), line) for n, line in enumerate(lines)])
+
+    def action_step(self, rows: int) -> None:
+        """Read on."""
+        self.query_one(RowList).step(rows)

@@ -1,0 +1,68 @@
+"""The pause dialog: soft, hard or resume, with what each does to what runs."""
+
+from __future__ import annotations
+
+from tuilab.store.requests import Request
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.messages import RequestMade
+from tuilab.tui.present.pieces import Line
+from tuilab.tui.present.side import running_jobs
+from tuilab.tui.present.twin import command
+from tuilab.tui.screens.dialog import CANCEL, Question
+
+
+class PauseDialog(Question):
+    """Asks how to pause, or whether to resume."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        pause = snapshot.engine.pause
+        live = len(running_jobs(snapshot))
+        title = f"Paused ({pause})" if pause else "Pause"
+        answers = _answers(pause)
+        super().__init__(title, _words(pause, live), answers, ((_twin(snapshot, answers[0][0]),)))
+
+    def _said(self, name: str) -> str:
+        return {
+            "resume": "asked the engine to resume",
+            "soft": "asked for a soft pause: what runs goes on, nothing new starts",
+            "hard": "asked for a hard pause: what runs is suspended now",
+        }[name]
+
+    def dismiss(self, result: str | None = None) -> object:  # type: ignore[override]
+        """Turn the answer into a wish."""
+        if result and result != CANCEL:
+            verb = "resume" if result == "resume" else "pause"
+            options = {} if verb == "resume" else {"mode": result}
+            twin = "".join(text for text, _ in _twin(self._snapshot, result)).strip(" $")
+            self.app.post_message(
+                RequestMade(Request(verb, options=options), twin, self._said(result))
+            )
+        return super().dismiss(result)
+
+
+def _answers(pause: str) -> list[tuple[str, str]]:
+    if pause == "hard":
+        return [("resume", "Resume")]
+    if pause == "soft":
+        return [("resume", "Resume"), ("hard", "Hard pause")]
+    return [("soft", "Soft pause"), ("hard", "Hard pause")]
+
+
+def _words(pause: str, live: int) -> list[Line]:
+    jobs = "1 running job" if live == 1 else f"{live} running jobs"
+    if pause:
+        return [
+            ((" Resume", "key"), ("      starts queued work again", "text")),
+            (("             and wakes what was suspended", "text"),) if pause == "hard" else (),
+        ]
+    return [
+        ((" Soft pause", "key"), (f"  nothing new starts; {jobs} may finish", "text")),
+        ((" Hard pause", "key"), (f"  also suspends {jobs} at once; memory stays held", "text")),
+    ]
+
+
+def _twin(snapshot: Snapshot, answer: str) -> Line:
+    verb = "resume" if answer == "resume" else "pause"
+    words = ["--hard"] if answer == "hard" else []
+    return ((f" $ {command(verb, snapshot.root, words)}", "muted"),)

@@ -1,0 +1,174 @@
+"""The queue and the machine: what runs, what is next, in which order, on what."""
+
+from __future__ import annotations
+
+import time
+
+from textual import on
+from textual.app import ComposeResult
+
+from tuilab.grid.jobs import parse_job_id
+from tuilab.grid.states import JobStatus, State
+from tuilab.store.requests import Request
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui import keys
+from tuilab.tui.messages import RequestMade
+from tuilab.tui.present import queue_text, twin
+from tuilab.tui.present.header import header
+from tuilab.tui.present.pieces import fit_line, rule
+from tuilab.tui.screens.frame import Frame
+from tuilab.tui.widgets.key_bar import KeyBar
+from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.row_list import RowList
+
+
+class QueueScreen(Frame):
+    """Reorder, hold, release and stop single jobs."""
+
+    CSS_PATH = "queue.tcss"
+    BINDINGS = keys.QUEUE
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._order: list[str] = []
+        self._seen: tuple[str, ...] = ()
+        """The queue of the last snapshot: a wished order stands until it changes."""
+        self._known: dict[str, JobStatus] = {}
+
+    def compose(self) -> ComposeResult:
+        """Header, queue, machine, keys."""
+        yield Lines(id="header")
+        yield Lines(id="queue-rule")
+        yield RowList(id="queue")
+        yield Lines(id="machine")
+        yield KeyBar(keys.QUEUE, self.lab.glyphs)
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Show queue and machine anew; the cursor stays on its job."""
+        if snapshot.queue != self._seen:
+            self._order, self._seen = list(snapshot.queue), snapshot.queue
+        self._known = queue_text.statuses(snapshot)
+        self._show(snapshot)
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay out for the new width."""
+        if self.lab.snapshot is not None:
+            self._show(self.lab.snapshot)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        glyphs, columns = self.lab.glyphs, self.size.width
+        self.query_one("#header", Lines).show([header(snapshot, columns, glyphs)])
+        title = rule("queue", f"{len(self._order)} due", columns, glyphs.stroke)
+        self.query_one("#queue-rule", Lines).show([title])
+        listed = self.query_one(RowList)
+        listed.nothing = "nothing runs and nothing is due: r on the grid asks for work"
+        listed.show(queue_text.queue_rows(snapshot, self._order, self._known, glyphs))
+        now = time.time() if self.lab.is_live else snapshot.taken_at
+        lines = queue_text.machine_lines(snapshot, now, columns, glyphs)
+        machine = self.query_one("#machine", Lines)
+        machine.styles.height = len(lines)
+        machine.show([fit_line(line, columns) for line in lines])
+
+    def action_step(self, rows: int) -> None:
+        """Move the cursor."""
+        self.query_one(RowList).step(rows)
+
+    def action_edge(self, place: int) -> None:
+        """Go to the first or last job."""
+        self.query_one(RowList).go(place)
+
+    def action_shift(self, step: int) -> None:
+        """Move the job under the cursor up or down the queue."""
+        job = self.query_one(RowList).here
+        if job is None or job not in self._order:
+            self.say("what runs has no place in the queue")
+        elif self._may_act():
+            place = self._order.index(job)
+            wished = queue_text.moved(self._order, place, step)
+            self._wish_order(wished, max(place, place + step))
+
+    def action_first(self) -> None:
+        """Move the job under the cursor to the front of the queue."""
+        job = self.query_one(RowList).here
+        if job is None or job not in self._order:
+            self.say("what runs has no place in the queue")
+        elif self._may_act():
+            self._wish_order([job, *(one for one in self._order if one != job)], 0)
+
+    def _wish_order(self, wished: list[str], last: int) -> None:
+        """Show the wished order at once and ask for it; jobs behind ``last`` stay as they are."""
+        if wished == self._order:
+            self.say("it stands at the end already")
+            return
+        self._order = wished
+        if self.lab.snapshot is not None:
+            self._show(self.lab.snapshot)
+        jobs = tuple(wished[: last + 1])
+        self._ask(Request("order", jobs=jobs), "asked for this order")
+
+    def action_hold(self) -> None:
+        """Hold the job under the cursor back, or release it."""
+        job = self.query_one(RowList).here
+        status = self._known.get(job or "")
+        if job is None or status is None or status.state is State.RUNNING:
+            self.say("only what has not started can be held: x stops what runs")
+        elif self._may_act():
+            if queue_text.is_held(status):
+                self._ask(Request("release", jobs=(job,)), f"asked to release {job}")
+            else:
+                self._ask(Request("hold", jobs=(job,)), f"asked to hold {job}")
+
+    def action_stop(self) -> None:
+        """Ask whether to end the job under the cursor, or take it out of the queue."""
+        from tuilab.tui.present.relaunch_text import stop_lines
+        from tuilab.tui.screens.dialog import Question
+
+        job = self.query_one(RowList).here
+        status = self._known.get(job or "")
+        if job is None or status is None:
+            self.say("there is nothing to stop")
+            return
+        if not self._may_act():
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "stop":
+                self._ask(Request("stop", jobs=(job,)), f"asked to stop {job}")
+
+        lines = stop_lines([status], min(68, self.size.width - 8))
+        self.app.push_screen(Question("Stop", lines, [("stop", "Stop")]), answered)
+
+    def action_open(self) -> None:
+        """Open the cell of the job under the cursor."""
+        from tuilab.grid.cells import Cell
+        from tuilab.tui.screens.cell import CellScreen
+
+        job = self.query_one(RowList).here
+        if job is None:
+            self.say("there is no job here")
+            return
+        _, source, epoch, seed = parse_job_id(job)
+        if epoch is None or seed is None:
+            self.say("this job is shared by several cells: open one of them on the grid")
+            return
+        self.app.push_screen(CellScreen(Cell(source, epoch, seed), "log"))
+
+    @on(RowList.Opened)
+    def _opened(self) -> None:
+        self.action_open()
+
+    def _may_act(self) -> bool:
+        if why := self.lab.why_not_write():
+            self.say(why)
+            return False
+        return True
+
+    def _ask(self, request: Request, said: str) -> None:
+        self.app.post_message(RequestMade(request, self._twin(request), said))
+
+    def _twin(self, request: Request) -> str:
+        """A stop has a command line; order and holds are made here only."""
+        if request.verb != "stop" or self.lab.root is None:
+            return ""
+        names = [job.partition("/")[2] for job in request.jobs]
+        return twin.command("stop", self.lab.root, names)

@@ -1,0 +1,84 @@
+"""Gathers what a preview is made from: plan, journal, states; reads no file by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from tuilab.grid.cells import Cell
+from tuilab.grid.jobs import Plan
+from tuilab.grid.relaunch import Expansion, expand_failed, expand_relaunch
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import Evidence, JobStatus
+from tuilab.store.snapshot import Snapshot
+
+
+class Attempts(Protocol):
+    """What knows the plan and every job's attempts: the store's Reader."""
+
+    plan: Plan
+
+    def evidence(self, job: str) -> Evidence:
+        """All attempts of a job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an experiment stands, as the screen shows it."""
+
+    plan: Plan
+    attempts: Attempts
+    states: Mapping[str, JobStatus]
+    """By job id."""
+
+    def of(self, job: str) -> Evidence:
+        """Return what is known of a job."""
+        return self.attempts.evidence(job)
+
+    def relaunch(
+        self, cells: list[Cell], stage: Stage | None, changed: frozenset[str] = frozenset()
+    ) -> Expansion:
+        """Return what a relaunch of these cells would touch."""
+        return expand_relaunch(self.plan, self, self.states, cells, stage, changed)
+
+    def relaunch_failed(self) -> Expansion:
+        """Return what a relaunch of all that is broken would touch."""
+        return expand_failed(self.plan, self, self.states)
+
+    def held(self, jobs: list[str]) -> str:
+        """Return why one of these jobs is held by the breaker or a person, "" when none is."""
+        return next((why for job in jobs if (why := self.of(job).held)), "")
+
+
+def standing_of(source: object, snapshot: Snapshot) -> Standing | None:
+    """Read a standing off a Reader and its snapshot; None where there are results only."""
+    plan = getattr(source, "plan", None)
+    if not isinstance(plan, Plan) or not hasattr(source, "evidence"):
+        return None
+    states = {job.job: job for job in snapshot.shared}
+    for view in snapshot.cells:
+        states.update((job.job, job) for job in view.jobs)
+    if any(job.id not in states for job in plan.jobs):
+        return None
+    return Standing(plan, cast(Attempts, source), states)
+
+
+def changed_by(
+    root: Path, plan: Plan, cells: list[Cell], sets: Mapping[str, object]
+) -> frozenset[str]:
+    """Return the jobs whose settings some edits change (imports the config schema; slow).
+
+    Raises EditError, PlanError, ConfigError or DeviationsError, each saying why not.
+    """
+    from tuilab.grid.deviations import Deviation
+    from tuilab.store.replan import plan_of
+
+    made = plan_of(root, [Deviation(tuple(map(str, cells)), dict(sets))])
+    return frozenset(
+        job.id
+        for job in made.jobs
+        if job.id not in plan.by_id
+        or made.settings[job.settings] != plan.settings[plan.by_id[job.id].settings]
+    )

@@ -1,0 +1,83 @@
+"""A row of answers, one of them under the cursor; left and right move, enter takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual import events
+from textual.binding import Binding
+from textual.message import Message
+
+from tuilab.tui.present.pieces import Piece
+from tuilab.tui.widgets.lines import Lines
+
+
+class Choice(Lines, can_focus=True):
+    """Answers side by side. ``answers`` are (name, words); the first has the cursor."""
+
+    BINDINGS = [  # noqa: RUF012
+        Binding("left,h,shift+tab", "step(-1)", "previous", show=False, tooltip="previous answer"),
+        Binding("right,l,tab", "step(1)", "next", show=False, tooltip="next answer"),
+        Binding("enter", "take", "take", show=False, tooltip="take this answer"),
+    ]
+
+    @dataclass
+    class Taken(Message):
+        """An answer was given."""
+
+        name: str
+
+    def __init__(self, answers: Sequence[tuple[str, str]], *, id: str = "choice") -> None:
+        super().__init__(id=id)
+        self._answers = tuple(answers)
+        self._here = 0
+
+    @property
+    def here(self) -> str:
+        """Name of the answer under the cursor."""
+        return self._answers[self._here][0]
+
+    def on_mount(self) -> None:
+        """Show the answers."""
+        self._show()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show whether the keys act here."""
+        super().watch_has_focus(has_focus)
+        self._show()
+
+    def action_step(self, step: int) -> None:
+        """Go to the next answer; beyond the ends the focus moves on."""
+        place = self._here + step
+        if 0 <= place < len(self._answers):
+            self._here = place
+            self._show()
+        elif step > 0:
+            self.screen.focus_next()
+        else:
+            self.screen.focus_previous()
+
+    def action_take(self) -> None:
+        """Give the answer under the cursor."""
+        self.post_message(self.Taken(self.here))
+
+    def _show(self) -> None:
+        pieces: list[Piece] = []
+        for place, (_, words) in enumerate(self._answers):
+            at = place == self._here
+            role = "key cursor" if at and self.has_focus else "key" if at else "text"
+            left, right = ("[", "]") if at else (" ", " ")
+            pieces += [("  ", ""), (f"{left} {words} {right}", role)]
+        self.show([tuple(pieces)])
+
+    def on_click(self, event: events.Click) -> None:
+        """A click takes the answer under the mouse."""
+        column = 0
+        for place, (_, words) in enumerate(self._answers):
+            column += 2 + len(words) + 4
+            if event.x < column:
+                self._here = place
+                self._show()
+                self.action_take()
+                return

@@ -1,0 +1,122 @@
+"""A list of lines with a cursor; it scrolls itself and paints only what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tuilab.tui.present.pieces import Line, fit_line
+from tuilab.tui.widgets.lines import changed_span, paint
+
+
+class RowList(Widget):
+    """Lines of which one is under the cursor; a key per line keeps the cursor on its line."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "RowList { height: 1fr; width: 1fr; }"
+
+    class Moved(Message):
+        """The cursor stands on another line."""
+
+    class Opened(Message):
+        """A line was double-clicked."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.nothing = "nothing here"
+        self._keys: tuple[str, ...] = ()
+        self._rows: tuple[Line, ...] = ()
+        self._here = 0
+        self._top = 0
+        self._painted: list[Line] = []
+
+    @property
+    def here(self) -> str | None:
+        """Key of the line under the cursor."""
+        return self._keys[self._here] if self._keys else None
+
+    @property
+    def place(self) -> int:
+        """Number of the line under the cursor."""
+        return self._here
+
+    def show(self, rows: Sequence[tuple[str, Line]]) -> None:
+        """Replace the lines; the cursor stays on its key, or where it was."""
+        key = self.here
+        self._keys = tuple(name for name, _ in rows)
+        self._rows = tuple(line for _, line in rows)
+        if key in self._keys:
+            self._here = self._keys.index(key)
+        self._here = max(0, min(self._here, len(self._keys) - 1))
+        self._settle()
+
+    def step(self, rows: int) -> None:
+        """Move the cursor."""
+        self.go(self._here + rows)
+
+    def go(self, place: int) -> None:
+        """Put the cursor on a line, clipped to the list."""
+        self._here = max(0, min(place, len(self._keys) - 1))
+        self._settle()
+        self.post_message(self.Moved())
+
+    @property
+    def page(self) -> int:
+        """Lines that are seen at once."""
+        return max(1, self.size.height)
+
+    def on_resize(self) -> None:
+        """Scroll the cursor back into view."""
+        self._painted = []
+        self._settle()
+
+    def _settle(self) -> None:
+        self._top = max(min(self._top, self._here), self._here - self.page + 1)
+        self._top = max(0, min(self._top, len(self._rows) - self.page))
+        lines = [self._line(y) for y in range(self.size.height)]
+        before, self._painted = self._painted, lines
+        if len(before) != len(lines):
+            self.refresh()
+            return
+        regions = [
+            Region(span[0], y, span[1] - span[0], 1)
+            for y, (old, new) in enumerate(zip(before, lines, strict=True))
+            if (span := changed_span(old, new))
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def _line(self, y: int) -> Line:
+        place = self._top + y
+        if place >= len(self._rows):
+            return ((f"  {self.nothing}", "muted"),) if y == 0 and not self._rows else ()
+        line = fit_line(self._rows[place], self.size.width - 1)
+        if place != self._here:
+            return ((" ", ""), *line)
+        return ((">", "key"), *((text, f"{role or 'text'} here ground") for text, role in line))
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one visible line."""
+        return paint(self, self._painted[y] if y < len(self._painted) else ())
+
+    def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor, a double click opens."""
+        if self._top + event.y < len(self._rows):
+            self.go(self._top + event.y)
+            if event.chain > 1:
+                self.post_message(self.Opened())
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel moves the cursor."""
+        event.stop()
+        self.step(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel moves the cursor."""
+        event.stop()
+        self.step(-3)

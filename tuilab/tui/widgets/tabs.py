@@ -1,0 +1,135 @@
+"""The tab line and the panes of the cell screen that are lists or plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from tuilab.tui.cell_files import Series
+from tuilab.tui.present import completions_text
+from tuilab.tui.present.completions_text import Asked, Choice, Completion
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.pieces import Line, Piece, rule
+from tuilab.tui.present.small_plot import small_plot
+from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.row_list import RowList
+
+TABS = ("log", "metrics", "parameters", "artefacts", "completions")
+_FIRST = ("loss", "rate", "grad_norm", "lr")
+"""Series in the order in which they are worth seeing."""
+
+
+def tab_line(here: str, tail: str, columns: int, glyphs: Glyphs) -> Line:
+    """Write the names of the tabs as a rule; the open one stands out."""
+    pieces: list[Piece] = [(glyphs.stroke * 2, "rule")]
+    for name in TABS:
+        text = f"[{name}]" if name == here else f" {name} "
+        pieces.append((text, "title" if name == here else "muted"))
+    used = sum(len(text) for text, _ in pieces)
+    rest = rule("", tail, max(0, columns - used), glyphs.stroke)
+    return (*pieces, *rest)
+
+
+class PlotPane(Lines):
+    """Small plots of what an attempt reported, one above the other."""
+
+    def plot(self, series: Series, glyphs: Glyphs) -> None:
+        """Draw as many series as fit, each at least six rows high."""
+        columns, rows = self.size
+        names = sorted(series, key=lambda name: (_rank(name), name))
+        count = max(1, min(len(names), rows // 6))
+        if not names:
+            self.show([((" this stage has reported no numbers", "muted"),)])
+            return
+        lines: list[Line] = []
+        for place, name in enumerate(names[:count]):
+            height = rows * (place + 1) // count - rows * place // count
+            lines += small_plot(name, series[name], columns, height, glyphs)
+        hidden = len(names) - count
+        if hidden and lines:
+            lines[-1] = ((f" and {hidden} more: {', '.join(names[count:])}", "muted"),)
+        self.show(lines)
+
+
+def _rank(name: str) -> int:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+
+class CompletionsPane(Vertical):
+    """A list of completions above the text of the one under the cursor."""
+
+    DEFAULT_CSS = """
+    CompletionsPane { height: 1fr; }
+    CompletionsPane #completion-list { height: 1fr; }
+    CompletionsPane #completion-rule { height: 1; }
+    CompletionsPane #completion-text { height: 45%; }
+    """
+
+    def __init__(self, glyphs: Glyphs, *, id: str) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.choice = Choice()
+        self._rows: Sequence[Completion] = ()
+        self._places: list[int] = []
+        self._asked = Asked()
+
+    def compose(self) -> ComposeResult:
+        """List, rule, text."""
+        yield RowList(id="completion-list")
+        yield Lines(id="completion-rule")
+        yield Lines(id="completion-text")
+
+    @property
+    def listed(self) -> RowList:
+        """The list."""
+        return self.query_one("#completion-list", RowList)
+
+    def take(self, rows: Sequence[Completion], asked: Asked, why: str = "") -> None:
+        """Show other completions; ``why`` says why there are none."""
+        self._rows, self._asked = rows, asked
+        self.listed.nothing = why or "no completion passes"
+        self.look_through(self.choice)
+
+    def look_through(self, choice: Choice) -> None:
+        """Show other ones of the same completions."""
+        self.choice = choice
+        self._places = completions_text.chosen(self._rows, choice)
+        columns = max(20, self.size.width - 2)
+        self.listed.show(
+            [
+                (
+                    str(place),
+                    completions_text.list_line(
+                        self._rows[place], self._asked, columns, self.glyphs
+                    ),
+                )
+                for place in self._places
+            ]
+        )
+        self.show_text()
+
+    def show_text(self) -> None:
+        """Show the completion under the cursor in full."""
+        columns = self.size.width or 80
+        told = completions_text.words(self._rows, self._places, self.choice)
+        tail = "f persona  b question  i hits"
+        line = rule(told, tail, columns, self.glyphs.stroke)
+        self.query_one("#completion-rule", Lines).show([line])
+        here = self.listed.here
+        text = self.query_one("#completion-text", Lines)
+        if here is None:
+            text.show([])
+            return
+        rows = max(2, text.size.height or 8)
+        text.show(completions_text.full_text(self._rows[int(here)], self._asked, columns, rows))
+
+    @property
+    def choices(self) -> Sequence[Completion]:
+        """All completions that were read."""
+        return self._rows
+
+    def on_row_list_moved(self) -> None:
+        """Another completion is under the cursor."""
+        self.show_text()
