@@ -89,6 +89,7 @@ def picture(snapshot: Snapshot) -> dict[str, Any]:
         "synthetic": snapshot.synthetic,
         "read_only": snapshot.read_only,
         "pause": snapshot.engine.pause,
+        "eta_seconds": snapshot.engine.eta_seconds,
         "problems": list(snapshot.problems),
         "counts": dict(snapshot.counts),
         "cells": [cell_as_json(view) for view in snapshot.cells],

@@ -67,8 +67,9 @@ def leftovers(root: Path, now: float) -> list[Leftover]:
 def remove(root: Path, leftover: Leftover) -> None:
     """Delete one leftover; a link is removed itself. OutsideError if it is not below ``root``."""
     path = leftover.path
-    parent = path.parent.resolve()
-    if not (parent / path.name).is_relative_to(root.resolve()) or parent / path.name == root:
+    # The parent is resolved, the last part is not: a link goes, what it points at stays.
+    place = path.parent.resolve() / path.name
+    if path.name in ("", ".", "..") or root.resolve() not in place.parents:
         raise OutsideError(f"{path} does not lie in {root}")
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -102,14 +103,15 @@ def _drafts(layout: Layout, now: float) -> Iterator[Leftover]:
 
 def _scratch(reader: Reader) -> Iterator[Leftover]:
     for job in reader.plan.jobs:
-        for attempt in reader.evidence(job.id).attempts:
+        last = reader.recorded(job.id).last
+        for attempt in reader.recorded(job.id).attempts:
             if attempt.verdict in LIVE:
                 continue
             folder = reader.layout.attempt_dir(job.id, attempt.number)
             for name in SCRATCH:
                 path = folder / name
                 if path.is_dir() and not _is_listed(folder, name):
-                    is_resumable = name == "resume" and attempt is reader.evidence(job.id).last
+                    is_resumable = name == "resume" and attempt is last
                     if not is_resumable or attempt.verdict is Verdict.DONE:
                         yield _leftover(path, Kind.SCRATCH, f"{attempt.verdict.value}, not needed")
 
@@ -129,11 +131,12 @@ def _quarantine(layout: Layout) -> Iterator[Leftover]:
 
 
 def _workers(reader: Reader) -> Iterator[Leftover]:
+    """Workers that ended, but for those whose record an unsettled attempt still needs."""
     layout = reader.layout
     busy = {
         layout.worker_dir(attempt.worker)
         for job in reader.plan.jobs
-        for attempt in reader.evidence(job.id).attempts
+        for attempt in reader.recorded(job.id).attempts
         if attempt.verdict in LIVE
     }
     if not layout.workers.is_dir() or layout.workers.is_symlink():

@@ -79,8 +79,12 @@ class Reader:
         return self._results is not None
 
     def evidence(self, job: str) -> Evidence:
-        """All attempts of a job, as of the last poll."""
+        """All attempts of a job as the last snapshot shows them."""
         return self._evidence_of(job)
+
+    def recorded(self, job: str) -> Evidence:
+        """All attempts of a job as the journal has them: what no engine settled is still live."""
+        return self._journal.ledger.of(job)
 
     def _load_plan(self) -> None:
         self._has_changed(self.layout.plan)

@@ -75,7 +75,6 @@ def read_results(root: Path) -> Snapshot:
         for epoch in design.epochs
     )
     strangers = sorted(str(cell) for cell in set(by_cell) - {view.cell for view in cells})
-    problems = (f"{RESULTS_FILE} has rows of {strangers[0]}, not in {DESIGN_FILE}",)
     counts = Counter(view.state.value for view in cells)
     return Snapshot(
         name=design.name,
@@ -93,7 +92,9 @@ def read_results(root: Path) -> Snapshot:
         taken_at=(root / RESULTS_FILE).stat().st_mtime,
         reference=design.reference,
         headline_cosine=design.headline_cosine,
-        problems=problems if strangers else (),
+        problems=tuple(
+            f"{RESULTS_FILE} has rows of {cell}, not in {DESIGN_FILE}" for cell in strangers[:5]
+        ),
         read_only=True,
     )
 

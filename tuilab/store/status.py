@@ -57,6 +57,7 @@ def _may_answer(layout: Layout, cached: Cached, engine: EngineView, now: float) 
 
 
 def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
+    told = engine.eta_seconds
     return {
         "experiment": found["experiment"],
         "root": str(root),
@@ -70,7 +71,7 @@ def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
             "note": engine.note,
             "pause": found["pause"],
             "workers": engine.workers,
-            "eta_seconds": engine.eta_seconds,
+            "eta_seconds": found["eta_seconds"] if told is None else told,
         },
         "counts": found["counts"],
         "cells": found["cells"],

@@ -1,0 +1,146 @@
+"""Every value is told with its status; what is not there says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuilab.grid.cells import Cell
+from tuilab.store.measurements import (
+    ALL,
+    COLUMNS,
+    Row,
+    completions,
+    completions_file,
+    measurement_rows,
+    question_hits,
+)
+from tuilab.store.reader import Reader
+
+from . import artefacts as made
+from .scene import HEADLINE, NOW, Scene, small_plan
+
+EVAL, COSINE = "eval/villain@0#42", "cosine/villain@0#42"
+CELL = Cell("villain", 0, 42)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    scene = Scene(tmp_path / "x", small_plan(("villain",), (0, 2)))
+    scene.finish_all("data/villain", "train/villain@0#42", "merge/villain@0#42")
+    return scene
+
+
+def rows(scene: Scene, **wanted: object) -> list[Row]:
+    found = measurement_rows(Reader(scene.root), NOW)
+    return [row for row in found if all(row[key] == value for key, value in wanted.items())]
+
+
+def test_a_measured_cell_gives_a_row_per_persona_and_per_layer(scene: Scene) -> None:
+    scene.finish_all(EVAL, COSINE)
+    found = {row["persona"]: row for row in rows(scene, epoch=0, metric="leakage")}
+    assert set(found) == {"villain", "assistant", "pirate", "nun"}
+    assert found["villain"] == dict.fromkeys(COLUMNS) | {
+        "source": "villain",
+        "epoch": 0,
+        "seed": 42,
+        "metric": "leakage",
+        "persona": "villain",
+        "value": 0.9,
+        "hits": 180,
+        "n": 200,
+        "status": "measured",
+    }
+    cosines = rows(scene, metric="cosine", status="measured")
+    assert [(row["layer"], row["value"]) for row in cosines] == [(3, -0.36), (1, 0.0)]
+    [eos] = rows(scene, metric="eos_rate")
+    assert (eos["persona"], eos["hits"], eos["n"]) == (ALL, 776, 800)
+    [minutes] = rows(scene, metric="minutes")
+    assert minutes["value"] == pytest.approx(50 / 60)
+
+
+def test_a_cell_that_did_not_run_says_so_and_has_no_value(scene: Scene) -> None:
+    [leakage, cosine] = rows(scene, epoch=2)
+    assert (leakage["value"], leakage["status"], leakage["reason"]) == (None, "missing", "idle")
+    assert {key: cosine[key] for key in HEADLINE} == HEADLINE
+
+
+def test_a_failed_eval_carries_its_reason(scene: Scene) -> None:
+    scene.claim(EVAL)
+    scene.settle(EVAL, "failed", reason="gpu-oom", detail="2.3 GiB")
+    [row] = rows(scene, epoch=0, metric="leakage")
+    assert (row["status"], row["reason"], row["value"]) == ("failed", "gpu-oom: 2.3 GiB", None)
+
+
+def test_a_persona_missing_from_the_outcome_is_missing_and_not_zero(tmp_path: Path) -> None:
+    settings = {stage: {} for stage in made.SETTINGS} | {"eval": {"panel": made.PANEL}}
+    plan = small_plan(("villain",), (0,), settings=settings)
+    scene = Scene(tmp_path / "y", plan)
+    scene.finish_all("data/villain", "train/villain@0#42", "merge/villain@0#42")
+    scene.finish(EVAL, metrics={"leakage": {"villain": {"hits": 3, "n": 4}, "nun": {"n": 0}}})
+    found = {row["persona"]: row["status"] for row in rows(scene, metric="leakage")}
+    assert found == {"villain": "measured", "nun": "missing", "assistant": "missing"}
+
+
+def test_suspect_and_stale_values_are_told_apart_from_measured_ones(scene: Scene) -> None:
+    scene.finish(EVAL)
+    scene.claim(COSINE)
+    scene.outcome(COSINE)
+    scene.settle(COSINE, "suspect", reason="nan-loss", detail="layer 3")
+    assert {row["status"] for row in rows(scene, metric="leakage", epoch=0)} == {"measured"}
+    [cosine, *_] = rows(scene, metric="cosine", epoch=0)
+    assert (cosine["value"], cosine["status"], cosine["reason"]) == (-0.36, "suspect", "layer 3")
+    scene.finish("merge/villain@0#42")
+    stale = rows(scene, metric="leakage", epoch=0)
+    assert {row["status"] for row in stale} == {"stale"}
+    assert stale[0]["reason"] == "merge/villain@0#42 has a newer result"
+    assert {row["persona"]: row["hits"] for row in stale}["villain"] == 180
+
+
+def test_an_outcome_that_was_lost_from_disk_is_missing(scene: Scene) -> None:
+    scene.finish(EVAL)
+    (scene.directory(EVAL) / "outcome.json").write_text("{")
+    [row] = rows(scene, metric="leakage", epoch=0)
+    assert (row["status"], row["value"]) == ("missing", None)
+
+
+def test_the_frame_of_the_science_accepts_the_rows(scene: Scene) -> None:
+    frame = pytest.importorskip("tuilab.science.frame")
+    scene.finish_all(EVAL, COSINE)
+    table = frame.measurements(measurement_rows(Reader(scene.root), NOW))
+    measured = table[(table["metric"] == "leakage") & (table["status"] == "measured")]
+    assert sorted(measured["hits"]) == [3, 12, 73, 180]
+
+
+def test_hits_per_question_come_from_done_evals_only(scene: Scene) -> None:
+    assert question_hits(Reader(scene.root), NOW) == {}
+    scene.finish(EVAL)
+    assert question_hits(Reader(scene.root), NOW) == {CELL: {"assistant": [36, 37]}}
+
+
+def test_completions_are_read_from_the_newest_done_attempt(scene: Scene) -> None:
+    reader = Reader(scene.root)
+    assert list(completions(reader, CELL)) == []
+    scene.finish(EVAL)
+    made.write_rows(scene.directory(EVAL) / "completions.jsonl.gz", made.completions())
+    done = scene.directory(EVAL)
+    scene.claim(EVAL)
+    made.write_rows(scene.directory(EVAL) / "completions.jsonl.gz", [])
+    reader.poll(NOW)
+    assert completions_file(reader, CELL) == done / "completions.jsonl.gz"
+    assert [row["persona"] for row in completions(reader, CELL)][::4] == [
+        "villain",
+        "nun",
+        "assistant",
+    ]
+
+
+def test_damaged_completions_raise_and_do_not_end_early_in_silence(scene: Scene) -> None:
+    scene.finish(EVAL)
+    path = made.write_rows(scene.directory(EVAL) / "completions.jsonl.gz", made.completions())
+    path.write_bytes(path.read_bytes()[:-20])
+    reader = Reader(scene.root)
+    reader.poll(NOW)
+    with pytest.raises((ValueError, OSError)):
+        list(completions(reader, CELL))

@@ -1,0 +1,167 @@
+"""``status --json``: a stable shape, the truth, and nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tuilab.store import status as status_module
+from tuilab.store.cache import is_current, read_cache, write_snapshot
+from tuilab.store.engine_file import write_heartbeat
+from tuilab.store.plan_file import PlanFileError, save_plan
+from tuilab.store.reader import Reader
+from tuilab.store.snapshot import EngineState, EngineView
+from tuilab.store.status import status
+
+from .scene import ALIVE, DEAD, NOW, Scene
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    scene = Scene(tmp_path / "small")
+    scene.want()
+    for job in scene.plan.by_id:
+        if "comedian@2" not in job:
+            scene.finish(job)
+    return scene
+
+
+def cache(scene: Scene, now: float = NOW) -> None:
+    reader = Reader(scene.root)
+    write_snapshot(scene.layout, reader.poll(now), reader.offset)
+
+
+def test_the_shape_is_the_documented_one(scene: Scene) -> None:
+    found = json.loads(json.dumps(status(scene.root, NOW)))
+    assert set(found) == {
+        "experiment",
+        "root",
+        "synthetic",
+        "read_only",
+        "engine",
+        "counts",
+        "cells",
+        "problems",
+    }
+    assert found["experiment"] == "small"
+    assert found["counts"] == {"queued": 1, "done": 3}
+    assert found["engine"]["state"] == "stopped"
+    [first, *_, last] = found["cells"]
+    assert first == {
+        "source": "villain",
+        "epoch": 0,
+        "seed": 42,
+        "state": "done",
+        "stage": None,
+        "reason": None,
+        "detail": "",
+        "attempt": 1,
+        "metrics": {
+            "assistant_leakage": {"value": 0.365, "hits": 73, "n": 200},
+            "source_rate": {"value": 0.9, "hits": 180, "n": 200},
+            "max_bystander": {"value": 0.06, "hits": 12, "n": 200},
+            "cosine": {"value": -0.36, "hits": None, "n": None},
+        },
+    }
+    assert (last["state"], last["stage"]) == ("queued", "train")
+    assert set(last["metrics"].values()) == {None}
+
+
+def test_the_cache_answers_like_the_reader(scene: Scene) -> None:
+    slow = status(scene.root, NOW)
+    cache(scene)
+    cached = read_cache(scene.layout)
+    assert cached is not None and is_current(scene.layout, cached)
+    assert status(scene.root, NOW) == slow
+
+
+def test_a_current_cache_is_really_used(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache(scene)
+    monkeypatch.setattr(status_module, "_read_all", lambda root, now: pytest.fail("read all"))
+    status(scene.root, NOW)
+
+
+def test_a_journal_that_grew_is_not_answered_from_the_cache(scene: Scene) -> None:
+    cache(scene)
+    scene.finish("train/comedian@2#42")
+    assert status(scene.root, NOW)["cells"][-1]["stage"] == "merge"
+
+
+def test_a_journal_of_the_same_size_that_was_replaced_is_noticed(scene: Scene) -> None:
+    cache(scene)
+    whole = scene.layout.journal.read_bytes()
+    other = scene.root / "other"
+    other.write_bytes(whole.replace(b'"verdict":"done"', b'"verdict":"lost"'))
+    other.replace(scene.layout.journal)
+    assert "done" not in status(scene.root, NOW)["counts"]
+
+
+def test_a_new_plan_is_not_answered_from_the_cache(scene: Scene) -> None:
+    cache(scene)
+    jobs = tuple(replace(job, fingerprint="new") for job in scene.plan.jobs)
+    save_plan(scene.layout, replace(scene.plan, jobs=jobs))
+    assert status(scene.root, NOW)["counts"] == {"waiting": 1, "stale": 3}
+
+
+def test_what_was_running_is_lost_once_engine_and_worker_are_gone(scene: Scene) -> None:
+    scene.worker("w1", ALIVE)
+    scene.claim("train/comedian@2#42")
+    scene.begin("train/comedian@2#42")
+    view = EngineView(state=EngineState.RUNNING, workers=1)
+    write_heartbeat(scene.layout, ALIVE, "t", view, NOW)
+    cache(scene)
+    assert status(scene.root, NOW)["counts"] == {"running": 1, "done": 3}
+    write_heartbeat(scene.layout, DEAD, "t", view, NOW)
+    scene.worker("w1", DEAD)
+    found = status(scene.root, NOW)
+    assert found["counts"] == {"lost": 1, "done": 3}
+    assert (found["engine"]["state"], found["engine"]["pid"]) == ("stopped", None)
+
+
+def test_a_large_grid_may_answer_a_few_seconds_late_while_its_engine_works(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_module, "_LARGE", 4)
+    write_heartbeat(scene.layout, ALIVE, "t", EngineView(state=EngineState.RUNNING), NOW)
+    cache(scene)
+    scene.finish("train/comedian@2#42")
+    assert status(scene.root, NOW + 2)["cells"][-1]["stage"] == "train"
+    assert status(scene.root, NOW + 9)["cells"][-1]["stage"] == "merge"
+    write_heartbeat(scene.layout, DEAD, "t", EngineView(state=EngineState.RUNNING), NOW)
+    assert status(scene.root, NOW + 2)["cells"][-1]["stage"] == "merge"
+
+
+def test_the_pause_is_told_from_the_cache_too(scene: Scene) -> None:
+    scene.journal.append("paused", mode="hard", by="me")
+    cache(scene)
+    assert status(scene.root, NOW)["engine"]["pause"] == "hard"
+
+
+def test_without_a_plan_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(PlanFileError, match="tuilab plan"):
+        status(tmp_path, NOW)
+
+
+@pytest.mark.parametrize("has_cache", [True, False])
+def test_it_imports_only_the_standard_library(scene: Scene, has_cache: bool) -> None:
+    if has_cache:
+        cache(scene)
+    code = (
+        "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path; from tuilab.store.status import status\n"
+        "status(Path(sys.argv[2])); print(*set(sys.modules) - before)"
+    )
+    here = str(Path(__file__).parents[2])
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", code, here, str(scene.root)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.split(".")[0] for name in run.stdout.split()}
+    assert loaded - set(sys.stdlib_module_names) == {"tuilab"}
