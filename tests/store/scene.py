@@ -145,6 +145,7 @@ class Scene:
                 fingerprint=spec.fingerprint,
                 inputs={item.job: item.output_hash for item in inputs},
                 worker=worker,
+                at=self.clock,
             )
         return directory
 
@@ -152,7 +153,8 @@ class Scene:
         self.event(job, "started", pid=1)
         if tell:
             number = self.numbers[job]
-            self.journal.append("started", job=job, attempt=number, started_at=self.clock)
+            at = self.clock
+            self.journal.append("started", job=job, attempt=number, started_at=at, at=at)
 
     def event(self, job: str, kind: str, **fields: Any) -> None:
         line = {"seq": 1, "at": self.clock, "t": 0.0, "kind": kind, **fields}
@@ -184,7 +186,12 @@ class Scene:
     def settle(self, job: str, verdict: str = "done", **fields: Any) -> None:
         """Tell the journal how the newest attempt ended, in the scene's own words."""
         self.journal.append(
-            "settled", job=job, attempt=self.numbers[job], verdict=verdict, **fields
+            "settled",
+            job=job,
+            attempt=self.numbers[job],
+            verdict=verdict,
+            at=self.clock,
+            **fields,
         )
 
     def finish(self, job: str, **changes: Any) -> Outcome:
@@ -192,15 +199,18 @@ class Scene:
         self.claim(job)
         self.begin(job)
         outcome = self.outcome(job, **changes)
-        self.settle(
-            job,
-            seconds=outcome.seconds,
-            started_at=outcome.started_at,
-            finished_at=outcome.finished_at,
-            output_hash=outcome.output_hash,
-            metrics=headline_metrics(self.plan, self.plan.by_id[job], outcome),
-        )
+        self.settle(job, **self.told_by(outcome))
         return outcome
+
+    def told_by(self, outcome: Outcome) -> dict[str, Any]:
+        """What the journal keeps of an outcome."""
+        return {
+            "seconds": outcome.seconds,
+            "started_at": outcome.started_at,
+            "finished_at": outcome.finished_at,
+            "output_hash": outcome.output_hash,
+            "metrics": headline_metrics(self.plan, self.plan.by_id[outcome.job], outcome),
+        }
 
     def finish_all(self, *jobs: str) -> None:
         for job in jobs or tuple(self.plan.by_id):
