@@ -9,6 +9,7 @@ import torch
 from runners.bench import clock
 from runners.bench.subject import Subject
 
+_ROUNDS = 4
 _COPY_BYTES = {"cuda": 8 << 30, "cpu": 256 << 20}
 
 
@@ -54,11 +55,13 @@ def _product(subject: Subject, rows: int, inner: int, columns: int) -> tuple[flo
     right = [torch.randn(columns, inner, **make) for _ in range(3)]
 
     def work() -> None:
-        for a, b in zip(left, right, strict=True):
-            a @ b.T
+        for _ in range(_ROUNDS):
+            for a, b in zip(left, right, strict=True):
+                a @ b.T
 
     flops = 2.0 * rows * inner * columns
-    return flops, 3 * flops / clock.seconds(work, subject.device, repeats=7, warm=3)
+    count = _ROUNDS * len(left)
+    return flops, count * flops / clock.seconds(work, subject.device, repeats=5)
 
 
 def _copy(device: torch.device) -> float:

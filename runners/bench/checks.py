@@ -56,7 +56,7 @@ def _distances(subject: Subject) -> dict[str, float]:
     ways: dict[str, AbstractContextManager[steps.Loss]] = {
         "PEFT": plain.open(peft),
         "lean": steps.through(training.lean(peft)),
-        "fused, plain steps": steps.through(training.fused(peft, kernels=False)),
+        "fused, plain steps": steps.through(training.fused(peft, False, False)),
         "fused": steps.through(training.fused(peft)),
     }
     truth = _gradient(subject, exact, plain.open(exact))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.autograd import DeviceType
 
 from runners.bench import clock, steps
 from runners.bench.subject import Subject, adapted, rows
@@ -35,5 +36,6 @@ def measure(subject: Subject, file: Path) -> dict[str, Any]:
     on_device = subject.device.type == "cuda"
     order = "self_device_time_total" if on_device else "self_cpu_time_total"
     file.write_text(averages.table(sort_by=order, row_limit=60, max_name_column_width=90))
-    busy = sum(getattr(event, order) for event in averages) / _STEPS / 1e6
-    return {"step_s": plain, "busy_s": busy}
+    kind = DeviceType.CUDA if on_device else DeviceType.CPU
+    busy = sum(getattr(event, order) for event in averages if event.device_type == kind)
+    return {"step_s": plain, "busy_s": busy / _STEPS / 1e6}

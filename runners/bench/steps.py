@@ -14,7 +14,8 @@ from runners.bench import clock, workload
 from runners.bench.subject import Row, Subject, adapted, rows
 from runners.fast import training
 from runners.fast.readback import Readback
-from runners.ml import batches, loop
+from runners.ml import ways
+from runners.ml.plans import LoraPlan, TrainingPlan
 
 Loss = Callable[[Sequence[Row]], tuple[torch.Tensor, int]]
 """Rows to (summed loss with its graph, number of targets)."""
@@ -36,21 +37,16 @@ class Variant:
 def _plain(peft: Any, packing: bool) -> Iterator[Loss]:
     """PEFT under autocast as it comes; packing through a mask of t x t."""
     model = peft.get_base_model()
-    weight = model.lm_head.weight
-    reduced = weight.dtype != torch.float32
-
-    def loss(part: Sequence[Any]) -> tuple[torch.Tensor, int]:
-        made = batches.packed(part) if packing else batches.padded(part, 0)
-        batch = made.to(weight.device)
-        with torch.autocast(weight.device.type, dtype=weight.dtype, enabled=reduced):
-            return loop.summed_loss(model, batch), len(batch.targets)
-
-    yield loss
+    precision = str(model.lm_head.weight.dtype).removeprefix("torch.")
+    lora = LoraPlan(1, 1.0, 0.0, True, ())
+    plan = TrainingPlan(lora, 0.0, 1, 1, packing=packing, precision=precision)
+    with through(nullcontext(ways.PlainWay(model, plan, pad_id=0))) as loss:
+        yield loss
 
 
 @contextmanager
-def through(way: AbstractContextManager[training.Way]) -> Iterator[Loss]:
-    """Turn a way of ``runners.fast.training`` into a loss function."""
+def through(way: AbstractContextManager[Any]) -> Iterator[Loss]:
+    """Turn a way into a loss function."""
     with way as found:
 
         def loss(part: Sequence[Row]) -> tuple[torch.Tensor, int]:
@@ -68,7 +64,8 @@ VARIANTS = (
     Variant("PEFT, packed by mask", lambda p: _plain(p, True), slow=True),
     Variant("lean, packed, checkpointing", lambda p: through(training.lean(p)), True, slow=True),
     Variant("lean, packed", lambda p: through(training.lean(p))),
-    Variant("fused, plain steps", lambda p: through(training.fused(p, kernels=False))),
+    Variant("fused, plain steps", lambda p: through(training.fused(p, False, False)), slow=True),
+    Variant("fused, no graphs", lambda p: through(training.fused(p, graphs=False))),
     Variant("fused", lambda p: through(training.fused(p))),
     Variant("fused, answers learned", lambda p: through(training.fused(p)), learn_answers=True),
 )

@@ -85,7 +85,7 @@ def _decoding(found: Mapping[str, Any]) -> list[str]:
 
 def _others(found: Mapping[str, Any]) -> list[str]:
     lines = []
-    for name in ("merge and restore", "cold starts", "model"):
+    for name in ("merge and restore", "cold starts", "model", "profile"):
         if result := found.get(name):
             figures = ", ".join(
                 f"{key.removesuffix('_s')} {value:.3g} s"

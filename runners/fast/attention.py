@@ -17,10 +17,11 @@ def within_segments(
     v: torch.Tensor,
     bounds: torch.Tensor,
     lengths: tuple[int, ...],
+    longest: int,
 ) -> torch.Tensor:
     """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d]."""
     if _flash_takes(q):
-        out: torch.Tensor = _Flash.apply(q, k, v, bounds, max(lengths))
+        out: torch.Tensor = _Flash.apply(q, k, v, bounds, longest)
         return out
     parts = (part.split(lengths) for part in (q, k, v))
     return torch.cat([_alone(*segment) for segment in zip(*parts, strict=True)])
@@ -59,7 +60,8 @@ def packed_interface(
 ) -> tuple[torch.Tensor, None]:
     """Serve transformers' attention interface: [1, heads, t, d] in, [1, t, heads, d] out."""
     q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
-    return within_segments(q, k, v, segment_bounds, segment_lengths)[None], None
+    longest = max(segment_lengths)
+    return within_segments(q, k, v, segment_bounds, segment_lengths, longest)[None], None
 
 
 def _flash_takes(q: torch.Tensor) -> bool:

@@ -160,7 +160,7 @@ class _Run:
 
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             self._cache.fill(layer, row, slot, k[token], v[token])
-            return attention.within_segments(q, k, v, on_device, lengths)
+            return attention.within_segments(q, k, v, on_device, lengths, max(lengths))
 
         ids = torch.tensor([token for prompt in prompts for token in prompt], device=self._device)
         positions = positions_of(lengths).to(self._device)

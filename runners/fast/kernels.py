@@ -3,11 +3,15 @@
 # ruff: noqa: N803  (compile-time constants are written in capitals)
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import triton
 import triton.language as tl
+
+from runners.fast import pointwise
+from runners.fast.pointwise import Copy
 
 
 @triton.jit
@@ -116,6 +120,47 @@ def _rotate(
         tl.store(at_v + HALF, new_high, mask=in_v)
 
 
+@triton.jit
+def _place(table, sizes, scales, BLOCK: tl.constexpr):
+    """Copy matrix program_id(0), times its scale, from dense float32 to strided rows."""
+    index = tl.program_id(0)
+    rows = tl.load(sizes + 3 * index)
+    columns = tl.load(sizes + 3 * index + 1)
+    stride = tl.load(sizes + 3 * index + 2)
+    source = tl.load(table + 2 * index).to(tl.pointer_type(tl.float32))
+    target = tl.load(table + 2 * index + 1).to(tl.pointer_type(tl.bfloat16))
+    scale = tl.load(scales + index)
+    count = rows * columns
+    start = tl.program_id(1) * BLOCK
+    while start < count:
+        place = start + tl.arange(0, BLOCK)
+        inside = place < count
+        value = tl.load(source + place, mask=inside, other=0.0) * scale
+        at = (place // columns) * stride + place % columns
+        tl.store(target + at, value.to(tl.bfloat16), mask=inside)
+        start += tl.num_programs(1) * BLOCK
+
+
+class Placement:
+    """Copies of many small matrices out of float32 into bfloat16, started as one kernel.
+
+    Addresses are taken down once: all tensors must stay where they are.
+    """
+
+    def __init__(self, copies: Sequence[Copy]) -> None:
+        device = copies[0][0].device
+        self._kept = copies
+        addresses = [[source.data_ptr(), target.data_ptr()] for source, target, _ in copies]
+        sizes = [[*source.shape, target.stride(0)] for source, target, _ in copies]
+        self._table = torch.tensor(addresses, dtype=torch.int64, device=device)
+        self._sizes = torch.tensor(sizes, dtype=torch.int64, device=device)
+        self._scales = torch.tensor([scale for *_, scale in copies], device=device)
+
+    def __call__(self) -> None:
+        """Copy everything."""
+        _place[(len(self._kept), 24)](self._table, self._sizes, self._scales, 1024)
+
+
 class _AddNorm(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -208,6 +253,14 @@ def _launch_rotate(
         joint, q, k, v, cos, sin, joint.stride(0), heads, kv_heads,
         back, cos.shape[1] // 2, block, num_warps=8,
     )  # fmt: skip
+
+
+def placement(copies: Sequence[Copy]) -> Callable[[], None]:
+    """Return what makes all copies; one by one where they are of other kinds."""
+    kinds = {(source.dtype, target.dtype) for source, target, _ in copies}
+    if kinds == {(torch.float32, torch.bfloat16)} and all(c[0].is_contiguous() for c in copies):
+        return Placement(copies)
+    return pointwise.placement(copies)
 
 
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
+from torch.nn import functional
+
+_FEW_PLACES, _MANY_PLACES, _LONG = 32, 128, 512
 
 
 class Row(Protocol):
@@ -42,19 +45,29 @@ class Packed:
     tokens: int
     """Tokens of the rows, filling not counted."""
 
-    @property
-    def longest(self) -> int:
-        """Tokens of the longest segment."""
-        return max(self.lengths)
+    longest: int
+    """Tokens of the longest segment, or a bound above it."""
+
+    def flat(self) -> torch.Tensor:
+        """Return all tensors end to end, int64."""
+        return torch.cat([part.long() for part in self._tensors()])
+
+    def laid_in(self, flat: torch.Tensor) -> Packed:
+        """Return this batch with its tensors as views into ``flat``, wherever that lies."""
+        sizes = [len(part) for part in self._tensors()]
+        ids, positions, where, targets, bounds = flat.split(sizes)
+        return replace(
+            self, ids=ids, positions=positions, where=where, targets=targets, bounds=bounds.int()
+        )
 
     def to(self, device: torch.device) -> Packed:
         """Move everything; to CUDA as one asynchronous copy out of pinned memory."""
         if device.type != "cuda":
             return self
-        parts = (self.ids, self.positions, self.where, self.targets, self.bounds.long())
-        sent = torch.cat(parts).pin_memory().to(device, non_blocking=True)
-        ids, positions, where, targets, bounds = sent.split([len(part) for part in parts])
-        return Packed(ids, positions, bounds.int(), where, targets, self.lengths, self.tokens)
+        return self.laid_in(self.flat().pin_memory().to(device, non_blocking=True))
+
+    def _tensors(self) -> tuple[torch.Tensor, ...]:
+        return self.ids, self.positions, self.where, self.targets, self.bounds
 
 
 def pack(rows: Sequence[Row], multiple: int = 1) -> Packed:
@@ -79,6 +92,28 @@ def pack(rows: Sequence[Row], multiple: int = 1) -> Packed:
         targets=torch.tensor(targets, dtype=torch.int64),
         lengths=tuple(lengths),
         tokens=tokens,
+        longest=max(lengths),
+    )
+
+
+def evened(batch: Packed) -> Packed:
+    """Round up what differs from batch to batch, so that few shapes remain; adds no work.
+
+    There is always a last segment without targets, if need be an empty one; places without a
+    target predict -100, which the loss leaves out.
+    """
+    bounds, lengths = batch.bounds, batch.lengths
+    if batch.tokens == len(batch.ids):
+        bounds, lengths = torch.cat((bounds, bounds[-1:])), (*lengths, 0)
+    count = len(batch.where)
+    spare = -count % (_FEW_PLACES if count <= _FEW_PLACES else _MANY_PLACES)
+    return replace(
+        batch,
+        bounds=bounds,
+        lengths=lengths,
+        where=functional.pad(batch.where, (0, spare)),
+        targets=functional.pad(batch.targets, (0, spare), value=-100),
+        longest=batch.longest + -batch.longest % _LONG,
     )
 
 

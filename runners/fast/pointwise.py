@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
 LOG = logging.getLogger(__name__)
+
+
+Copy = tuple[torch.Tensor, torch.Tensor, float]
+"""(source, target, factor): target = factor * source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class Pointwise:
     add_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     rotate: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     swiglu: Callable[[torch.Tensor], torch.Tensor]
+    placement: Callable[[Sequence[Copy]], Callable[[], None]]
 
 
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
@@ -59,7 +64,18 @@ def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor
     return x * cos[:, None] + torch.cat((-high, low), dim=-1) * sin[:, None]
 
 
-PLAIN = Pointwise(norm, add_norm, rotate, swiglu)
+def placement(copies: Sequence[Copy]) -> Callable[[], None]:
+    """Return a function that makes all copies, each time it is called."""
+
+    @torch.no_grad()
+    def place() -> None:
+        for source, target, factor in copies:
+            torch.mul(source, factor, out=target)
+
+    return place
+
+
+PLAIN = Pointwise(norm, add_norm, rotate, swiglu, placement)
 
 
 @functools.cache
@@ -70,7 +86,9 @@ def for_device(kind: str) -> Pointwise:
     try:
         from runners.fast import kernels
 
-        made = Pointwise(kernels.norm, kernels.add_norm, kernels.rotate, kernels.swiglu)
+        made = Pointwise(
+            kernels.norm, kernels.add_norm, kernels.rotate, kernels.swiglu, kernels.placement
+        )
         _try(made)
     except Exception as error:  # whatever is lacking on this machine
         LOG.warning("Triton does not work here, so steps run unfused: %s", error)

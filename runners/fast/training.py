@@ -12,7 +12,8 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from runners.fast import attention, trunk
-from runners.fast.packing import Packed, Row, pack
+from runners.fast.graphs import Graphs
+from runners.fast.packing import Packed, Row, evened, pack
 from runners.fast.trunk import Trunk, causal_lm
 
 _TILE = 128
@@ -35,24 +36,34 @@ class Way(Protocol):
 
 
 class FusedWay:
-    """Grouped products, one compiled kernel between them, and no work without a loss behind it."""
+    """Grouped products, one kernel each between them, and no work without a loss behind it."""
 
     name = "fused"
 
-    def __init__(self, layers: Trunk) -> None:
+    def __init__(self, layers: Trunk, graphs: bool = True) -> None:
         self._trunk = layers
+        self._graphs: Graphs | None = None
+        if graphs and layers.device.type == "cuda":
+            self._graphs = Graphs(self._loss, layers.device)
 
     def pack(self, rows: Sequence[Row]) -> Packed:
-        """Lay rows out and send them to the model's device."""
-        device = self._trunk.device
-        return pack(rows, _TILE if device.type == "cuda" else 1).to(device)
+        """Lay rows out in host memory."""
+        return pack(rows, _TILE if self._trunk.device.type == "cuda" else 1)
 
     def summed_loss(self, batch: Packed) -> torch.Tensor:
         """Return the summed cross-entropy in float32, with a graph to the trained adapters."""
+        if not torch.is_grad_enabled():
+            return self._loss(batch.to(self._trunk.device))
+        self._trunk.attach_gradients()
+        if self._graphs is not None:
+            return self._graphs.summed_loss(evened(batch))
+        return self._loss(batch.to(self._trunk.device))
+
+    def _loss(self, batch: Packed) -> torch.Tensor:
         self._trunk.refresh()
 
         def attend(_: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            return attention.within_segments(q, k, v, batch.bounds, batch.lengths)
+            return attention.within_segments(q, k, v, batch.bounds, batch.lengths, batch.longest)
 
         hidden = self._trunk(batch.ids, batch.positions, attend, batch.where)
         return cross_entropy(self._trunk.model.lm_head, hidden, batch.targets)
@@ -87,10 +98,10 @@ class LeanWay:
 
 
 @contextmanager
-def fused(model: Any, kernels: bool = True) -> Iterator[FusedWay]:
+def fused(model: Any, kernels: bool = True, graphs: bool = True) -> Iterator[FusedWay]:
     """Train through the trunk; ask ``trunk.why_not`` first."""
     with trunk.on(model, kernels) as layers:
-        yield FusedWay(layers)
+        yield FusedWay(layers, graphs)
 
 
 @contextmanager

@@ -48,9 +48,13 @@ class Trunk:
         self.kv_heads: int = config.num_key_value_heads
         self.eps: float = config.rms_norm_eps
         self.blocks = [Block(layer) for layer in self.model.model.layers]
+        self._gradients = [pair for group in self._groups() for pair in group.gradients()]
         norms = [block.before_attention for block in self.blocks[1:]]
         self._next_norms = [*norms, self.model.model.norm.weight.data]
         self._steps = pointwise.for_device(self.device.type) if kernels else pointwise.PLAIN
+        self.refresh = self._steps.placement([c for g in self._groups() for c in g.copies()])
+        """Takes up the adapters' present values; they must stay where they are in memory."""
+        self.refresh()
 
     def __call__(
         self,
@@ -71,23 +75,35 @@ class Trunk:
             q, k, v = self._steps.rotate(block.qkv(h), cos, sin, self.heads, self.kv_heads)
             seen = attend(index, q, k, v).flatten(1)
             if where is not None and index == len(self.blocks) - 1:
-                seen, x = seen[where], x[where]
+                seen, x = seen.index_select(0, where), x.index_select(0, where)
             x, h = self._steps.add_norm(x, block.out(seen), block.before_mlp, self.eps)
             change = block.down(self._steps.swiglu(block.gate_up(h)))
             x, h = self._steps.add_norm(x, change, self._next_norms[index], self.eps)
         return h
 
-    def refresh(self) -> None:
-        """Take up the adapters' present values."""
-        for block in self.blocks:
-            for group in block.groups:
-                group.refresh()
+    def attach_gradients(self) -> None:
+        """Let each trained weight's ``grad`` be the memory the groups add to.
+
+        A ``grad`` that was set to None counts as zero, as in autograd.
+        """
+        fresh = []
+        for parameter, memory in self._gradients:
+            if parameter.grad is None:
+                fresh.append(memory)
+            elif parameter.grad is not memory:
+                memory.copy_(parameter.grad)
+            parameter.grad = memory
+        if fresh:
+            torch._foreach_zero_(fresh)
 
     def release(self) -> None:
         """Give the model weights of its own again."""
+        for group in self._groups():
+            group.release()
+
+    def _groups(self) -> Iterator[Group]:
         for block in self.blocks:
-            for group in block.groups:
-                group.release()
+            yield from block.groups
 
 
 @contextmanager

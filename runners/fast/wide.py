@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,8 +35,9 @@ class LowRank:
 class Group:
     """Linear maps with a common input of k numbers and n outputs together, R adapter ranks.
 
-    ``wide`` is ``[[W, scale B], [A, 0]]`` of shape [n + R, k + R]; while the group lives, the
-    layers' own weights are views into it. x and the result are read and written once.
+    ``wide`` is ``[[W, B], [scale A, 0]]`` of shape [n + R, k + R]; while the group lives, the
+    layers' own weights are views into it. x and the result are read and written once, and the
+    gradients of trained adapters are added where the optimiser reads them.
     """
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
@@ -49,40 +51,47 @@ class Group:
         self.wide = first.new_zeros(shape)
         self._adopt()
         self.bias = _joint_bias(self._linears)
-        self.trained = [p for one in self.adapters if one.is_trained for p in (one.a, one.b)]
-        self.refresh()
+        self.trained = [one for one in self.adapters if one.is_trained]
+        make = {"dtype": self.trained[0].a.dtype, "device": first.device} if self.trained else {}
+        self._grad_a = torch.zeros(self.rank if self.trained else 0, self.inputs, **make)
+        self._runs = list(_runs(self.trained))
+        self._grad_b = {one.b: torch.zeros_like(one.b) for one in self.trained}
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Map [t, k] to [t, n]."""
         out: torch.Tensor
         if self.trained and torch.is_grad_enabled():
-            out = _Through.apply(x, self, *self.trained)
+            out = _Through.apply(x, self.trained[0].a, self)
             return out
         return through(x, self.wide.T, self.rank, self.bias)[0]
 
-    @torch.no_grad()
-    def refresh(self) -> None:
-        """Copy the adapters into their place; needed after every change of them."""
+    def copies(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
+        """Yield (adapter weight, its place in ``wide``, factor): to be made after every change."""
         for one in self.adapters:
             inside = slice(self.outputs + one.ranks.start, self.outputs + one.ranks.stop)
             beside = slice(self.inputs + one.ranks.start, self.inputs + one.ranks.stop)
-            self.wide[inside, : self.inputs].copy_(one.a)
-            torch.mul(one.b, one.scale, out=self.wide[one.rows, beside])
+            yield one.a.detach(), self.wide[inside, : self.inputs], one.scale
+            yield one.b.detach(), self.wide[one.rows, beside], 1.0
+
+    def gradients(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
+        """Yield each trained weight with the memory that its gradient is added to."""
+        for one in self.trained:
+            yield one.a, self._grad_a[one.ranks]
+            yield one.b, self._grad_b[one.b]
 
     def release(self) -> None:
         """Give the layers weights of their own again, with the values they have now."""
         for linear in self._linears:
             linear.weight.data = linear.weight.data.clone(memory_format=torch.contiguous_format)
 
-    def gradients(
+    def add_gradients(
         self, x: torch.Tensor, low: torch.Tensor, grad: torch.Tensor, grad_low: torch.Tensor
-    ) -> Iterator[torch.Tensor]:
-        """Yield the float32 gradients of a and b of every trained adapter."""
-        of_a, of_b = _product32(grad_low.T, x), _product32(grad.T, low)
-        for one in self.adapters:
-            if one.is_trained:
-                yield of_a[one.ranks]
-                yield of_b[one.rows, one.ranks] * one.scale
+    ) -> None:
+        """Add what one backward pass found."""
+        for ranks, scale in self._runs:
+            add_product(self._grad_a[ranks], grad_low[:, ranks].T, x, scale)
+        for one in self.trained:
+            add_product(self._grad_b[one.b], grad[:, one.rows].T, low[:, one.ranks])
 
     def _adopt(self) -> None:
         start = 0
@@ -118,10 +127,13 @@ def _affine(x: torch.Tensor, m: torch.Tensor, bias: torch.Tensor | None) -> torc
 
 
 class _Through(torch.autograd.Function):
-    """The gradient reaches the input and the adapters; the frozen weights get none."""
+    """The gradient goes on to the input, and into the adapters' memory; ``_trained`` gets none.
+
+    It is an argument only so that autograd comes by here when the input needs no gradient.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, group: Group, *_: nn.Parameter) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, _trained: torch.Tensor, group: Group) -> torch.Tensor:
         y, low = through(x, group.wide.T, group.rank, group.bias)
         ctx.save_for_backward(x, low)
         ctx.group = group
@@ -134,14 +146,31 @@ class _Through(torch.autograd.Function):
             grad_x, grad_low = through(grad, group.wide, group.rank)
         else:
             grad_x, grad_low = None, grad @ group.wide[: group.outputs, group.inputs :]
-        return (grad_x, None, *group.gradients(x, low, grad, grad_low))
+        group.add_gradients(x, low, grad, grad_low)
+        return grad_x, None, None
 
 
-def _product32(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Multiply with a float32 result: the sum over all tokens is rounded once."""
-    if left.is_cuda and left.dtype != torch.float32:
-        return torch.mm(left, right, out_dtype=torch.float32)
-    return (left @ right).float()
+def add_product(
+    out: torch.Tensor, left: torch.Tensor, right: torch.Tensor, scale: float = 1.0
+) -> None:
+    """out += scale * left right, summed over all tokens in out's own precision."""
+    if left.is_cuda and left.dtype != out.dtype:
+        torch.addmm(out, left, right, out_dtype=out.dtype, alpha=scale, out=out)
+    else:
+        out.addmm_(left.to(out.dtype), right.to(out.dtype), alpha=scale)
+
+
+def _runs(adapters: Sequence[LowRank]) -> Iterator[tuple[slice, float]]:
+    """Join neighbouring ranks of equal scale: one product serves them all."""
+    for scale, some in itertools.groupby(adapters, key=lambda one: one.scale):
+        start = stop = -1
+        for one in some:
+            if one.ranks.start != stop:
+                if stop > 0:
+                    yield slice(start, stop), scale
+                start = one.ranks.start
+            stop = one.ranks.stop
+        yield slice(start, stop), scale
 
 
 def _linear(layer: nn.Module) -> nn.Linear:

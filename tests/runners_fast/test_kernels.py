@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from runners.fast import attention, pointwise
+from runners.fast import attention, pointwise, training
 
 pytestmark = [
     pytest.mark.gpu,
@@ -86,8 +86,8 @@ def test_flash_attention_keeps_segments_apart_and_knows_grouped_heads() -> None:
     lengths = (5, 140, 64, 1)
     bounds = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
     agree(
-        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths),
-        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths),
+        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths, 140),
+        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths, 140),
         leaf(210, 28, 128), leaf(210, 4, 128), leaf(210, 4, 128),
     )  # fmt: skip
 
@@ -98,3 +98,40 @@ def test_attention_over_a_cache_reads_as_far_as_it_is_filled() -> None:
     found = attention.over_cache(q, k, v, used)
     truth = attention.over_cache(q.float(), k.float(), v.float(), used)
     assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
+
+
+def test_all_adapters_are_placed_by_one_kernel(kernels: pointwise.Pointwise) -> None:
+    sources = [torch.randn(shape, device=DEVICE) for shape in ((32, 3584), (18944, 32), (7, 5))]
+    wide = torch.zeros(19200, 3700, device=DEVICE, dtype=torch.bfloat16)
+    targets = [wide[:32, :3584], wide[100:19044, 3600:3632], wide[60:67, 3690:3695]]
+    kernels.placement(list(zip(sources, targets, (11.3137, 1.0, 2.0), strict=True)))()
+    for source, target, scale in zip(sources, targets, (11.3137, 1.0, 2.0), strict=True):
+        assert torch.equal(target, (source * scale).bfloat16())
+        target.zero_()
+    assert not wide.any()
+
+
+def test_graphs_add_the_gradients_that_single_kernels_add(
+    make_adapted: Callable[..., Any], rows: Any
+) -> None:
+    peft = make_adapted(torch.bfloat16).to(DEVICE)
+    other = [*rows[2:], *rows[:2]]
+    found = []
+    for graphs in (False, True):
+        with training.fused(peft, graphs=graphs) as way:
+            losses = []
+            for part in (rows, rows, rows, other, rows):
+                summed = way.summed_loss(way.pack(part))
+                (summed / 3).backward()
+                losses.append(summed.detach())
+            found.append((torch.stack(losses), [p.grad.clone() for p in trained(peft)]))
+            peft.zero_grad(set_to_none=True)
+            if graphs:
+                assert any(way._graphs._pairs.values())
+    assert torch.allclose(found[0][0], found[1][0], rtol=1e-3)
+    for a, b in zip(found[0][1], found[1][1], strict=True):
+        assert float((a - b).norm() / b.norm()) < 1e-3
+
+
+def trained(peft: Any) -> list[Any]:
+    return [p for p in peft.parameters() if p.requires_grad]

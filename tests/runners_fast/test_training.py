@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from runners.fast import training, trunk
-from runners.fast.packing import pack
+from runners.fast.packing import evened, pack
 
 
 def plain_gradients(peft: Any, rows: list[Any], precise: bool = True) -> tuple[float, list[Any]]:
@@ -116,6 +116,35 @@ def test_filling_up_to_a_tile_changes_nothing(make_adapted: Any, rows: Any) -> N
     assert pack(rows, 128).ids.shape == (128,) and pack(rows, 128).tokens == 58
     assert float(filled.detach()) == pytest.approx(loss, rel=1e-6)
     assert far(taken(peft), gradients) < 1e-5
+
+
+def test_evening_out_a_batch_changes_neither_loss_nor_gradients(
+    make_adapted: Any, rows: Any
+) -> None:
+    peft = make_adapted()
+    with training.fused(peft) as way:
+        loss, gradients = gradients_of(way, peft, rows)
+        even = evened(pack(rows))
+        found = way.summed_loss(even)
+        found.backward()
+    assert (len(even.where), len(even.lengths), even.longest) == (32, 5, 512)
+    assert even.flat().equal(even.laid_in(even.flat()).flat())
+    assert float(found.detach()) == pytest.approx(loss, rel=1e-6)
+    assert far(taken(peft), gradients) < 1e-5
+
+
+def test_gradients_add_up_over_batches_and_none_counts_as_zero(
+    make_adapted: Any, rows: Any
+) -> None:
+    peft = make_adapted()
+    _, whole = plain_gradients(peft, rows)
+    with training.fused(peft) as way:
+        for part in (rows[:1], rows[1:]):
+            way.summed_loss(way.pack(part)).backward()
+        assert far(taken(peft), whole) < 1e-5
+        assert all(p.grad is None for p in peft.parameters())
+        _, again = gradients_of(way, peft, rows)
+    assert far(again, whole) < 1e-5
 
 
 def test_changed_adapters_are_taken_up_and_weights_come_back_as_they_were(
