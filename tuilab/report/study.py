@@ -1,0 +1,150 @@
+"""Opens an experiment for reading its science: any kind of directory becomes one analysed study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuilab.store.measurements import measurement_rows, question_hits
+from tuilab.store.reader import Reader
+from tuilab.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tuilab.science.analysis import Analysis
+    from tuilab.science.design import Design
+
+
+class StudyError(Exception):
+    """The experiment cannot be analysed; the text says why and what would help."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One experiment with its numbers."""
+
+    root: Path
+    snapshot: Snapshot
+    reader: Reader
+    rows: list[dict[str, Any]]
+    """Measurement rows (``store.measurements.COLUMNS``)."""
+    hits: Mapping[Any, Mapping[str, list[int]]] = field(default_factory=dict)
+    """Hits per question by cell and persona, where completions are at hand."""
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment."""
+        return self.snapshot.name
+
+    @cached_property
+    def design(self) -> Design:
+        """The plan that the numbers are read against."""
+        return _design(self)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The validated measurements frame."""
+        from tuilab.science.frame import measurements
+
+        return measurements(self.rows, target=self.snapshot.target)
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """All numbers, computed once; StudyError when there is nothing to compute."""
+        from tuilab.science.analysis import analyse
+        from tuilab.science.cosine import MixedScalesError
+        from tuilab.science.schema import MeasurementsError
+
+        try:
+            return analyse(
+                self.frame, self.design, scale=_scale(self), completions=_completions(self)
+            )
+        except (MeasurementsError, MixedScalesError) as error:
+            raise StudyError(str(error)) from error
+
+
+def open_study(root: Path) -> Study:
+    """Read every value of an experiment directory (planned or results only)."""
+    reader = Reader(root)
+    now = time.time()
+    snapshot = reader.poll(now)
+    rows = measurement_rows(reader, now)
+    return Study(root, snapshot, reader, rows, question_hits(reader, now))
+
+
+def _design(study: Study) -> Design:
+    from tuilab.science.design import Design, DesignError, Persona
+
+    snapshot = study.snapshot
+    labels = dict(snapshot.labels)
+    personas = dict.fromkeys(
+        str(row["persona"])
+        for row in study.rows
+        if row["metric"] == "leakage" and row["persona"] and row["persona"] != snapshot.target
+    )
+    panel = [key for key in labels if key in personas and key != snapshot.target]
+    panel += [key for key in personas if key not in labels]
+    try:
+        return Design(
+            sources=tuple(Persona(key, labels.get(key, key)) for key in snapshot.sources),
+            epochs=snapshot.epochs,
+            seeds=snapshot.seeds,
+            target=Persona(snapshot.target, labels.get(snapshot.target, snapshot.target)),
+            personas=(
+                Persona(snapshot.target, labels.get(snapshot.target, snapshot.target)),
+                *(Persona(key, labels.get(key, key)) for key in panel),
+            ),
+            published=_reference(snapshot),
+            name=snapshot.name,
+        )
+    except DesignError as error:
+        raise StudyError(str(error)) from error
+
+
+def _reference(snapshot: Snapshot) -> Mapping[str, Any]:
+    from tuilab.science.published import reference_rows
+
+    return reference_rows() if snapshot.reference == "eps109" else {}
+
+
+def _scale(study: Study) -> Any:
+    """The headline's cosine scale, when the frame holds it; None lets a single scale speak."""
+    from tuilab.science.cosine import scales
+
+    wanted = study.snapshot.headline_cosine
+    for scale in scales(study.frame):
+        if all(getattr(scale, key) == value for key, value in wanted.items()):
+            return scale
+    return None
+
+
+def _completions(study: Study) -> pd.DataFrame | None:
+    """Expand hits per question into one row per completion, as the cluster bootstrap wants it."""
+    import pandas as pd
+
+    samples = {
+        (row["source"], row["epoch"], row["seed"], row["persona"]): row["n"]
+        for row in study.rows
+        if row["metric"] == "leakage" and row["n"]
+    }
+    records = []
+    for cell, personas in study.hits.items():
+        for persona, hits in personas.items():
+            n = samples.get((cell.source, cell.epoch, cell.seed, persona))
+            if persona != study.snapshot.target or not n or not hits or n % len(hits):
+                continue
+            per_question = n // len(hits)
+            records += [
+                (cell.source, cell.epoch, cell.seed, persona, question, sample, sample < count)
+                for question, count in enumerate(hits)
+                for sample in range(per_question)
+            ]
+    if not records:
+        return None
+    columns = ["source", "epoch", "seed", "persona", "question", "sample", "hit"]
+    return pd.DataFrame(records, columns=columns)
