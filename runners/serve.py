@@ -45,7 +45,16 @@ def serve(directory: Path, idle_seconds: float = IDLE_SECONDS) -> int:
     """Serve assignments in order until closed, idle for too long, or asked to stop."""
     from runners.ml.warm import Warm
 
-    warm, served, idle_since = Warm(), 0, time.monotonic()
+    warm = Warm()
+    try:
+        return serve_all(directory, warm, idle_seconds)
+    finally:
+        warm.forget()
+
+
+def serve_all(directory: Path, warm: Warm, idle_seconds: float) -> int:
+    """Serve with what ``warm`` keeps loaded."""
+    served, idle_since = 0, time.monotonic()
     while not stopping.was_asked():
         upcoming = next(iter(worker.assignments(directory, after=served)), None)
         if upcoming is not None:

@@ -37,6 +37,21 @@ class WarmModel:
         config: Any = self.model.generation_config
         return int(config.pad_token_id)
 
+    @property
+    def folded(self) -> tuple[str, ...] | None:
+        """Digests of the adapters folded in, in order; None after a failure."""
+        return self._folded
+
+    @property
+    def is_live(self) -> bool:
+        """True while LoRA layers are attached."""
+        return self._live is not None
+
+    def touched(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield (module name, weight) of everything that was ever folded into."""
+        for name in self._pristine:
+            yield name, self._weight(name)
+
     def bring(self, adapters: Sequence[Adapter]) -> None:
         """Fold exactly these adapters, in this order, into the pristine base.
 
@@ -127,7 +142,7 @@ class Warm:
     def __init__(self) -> None:
         self._model: WarmModel | None = None
         self.engines: dict[str, Any] = {}
-        """Sampling engines by kind; they live as long as the worker."""
+        """Sampling engines by kind; each has ``stop()``."""
 
     def model(self, plan: BasePlan) -> WarmModel:
         """Return the loaded base, loading it when it is not the one in memory."""
@@ -141,6 +156,7 @@ class Warm:
 
     def after_failure(self) -> None:
         """Make sure that the next job starts from known weights and free memory."""
+        self.stop_engines()
         if self._model is not None:
             try:
                 self._model.distrust()
@@ -148,8 +164,15 @@ class Warm:
                 self.forget()
         free_memory()
 
+    def stop_engines(self) -> None:
+        """End all sampling engines."""
+        for engine in self.engines.values():
+            engine.stop()
+        self.engines.clear()
+
     def forget(self) -> None:
-        """Drop the base."""
+        """Drop the base and the engines that hold a copy of it."""
+        self.stop_engines()
         self._model = None
         free_memory()
 

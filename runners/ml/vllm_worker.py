@@ -1,0 +1,31 @@
+"""What runs inside vLLM's worker process: takes weights over, and reseeds; imports no vllm."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import torch
+
+
+class PushedWeights:
+    """Mixed into vLLM's worker (``worker_extension_cls``); methods are called by name."""
+
+    model_runner: Any
+    """vLLM's own; its model knows how to load weights under their checkpoint names."""
+
+    def push_weights(self, handles: bytes) -> int:
+        """Load the weights that the trainer shares and return how many there were.
+
+        ``handles`` come from our own parent process over vLLM's local pipe.
+        """
+        shared = pickle.loads(handles)
+        weights = [(name, rebuild(*arguments)) for name, (rebuild, arguments) in shared]
+        self.model_runner.model.load_weights(iter(weights))
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return len(weights)
+
+    def reseed(self, seed: int) -> None:
+        """Start the sampler's random numbers anew: a job must not depend on earlier ones."""
+        torch.manual_seed(seed)
