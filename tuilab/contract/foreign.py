@@ -11,8 +11,7 @@ _ESCAPES = re.compile(
 )
 _SECRETS = re.compile(
     r"\b(hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{12,}|ghp_[A-Za-z0-9]{20,}|wandb_v1_[A-Za-z0-9_]{10,})"
-    r"|(?P<key>(?:HF_TOKEN|HUGGING_FACE_HUB_TOKEN|WANDB_API_KEY|[A-Z_]*(?:SECRET|TOKEN|API_KEY))"
-    r"\s*[=:]\s*)[^\s'\"]+"
+    r"|(?P<key>(?<![A-Z_])[A-Z_]*(?:SECRET|TOKEN|API_KEY)['\"]?\s*[=:]\s*['\"]?)[^\s'\"]+"
 )
 _KEPT_CONTROLS = "\n\t"
 

@@ -72,6 +72,8 @@ def read_spec(path: Path) -> Spec:
         raise SpecError(f"{path}: is not a JSON object")
     if missing := [key for key in REQUIRED if key not in raw]:
         raise SpecError(f"{path}: lacks {', '.join(missing)}")
+    if not isinstance(raw["schema"], int):
+        raise SpecError(f"{path}: schema {raw['schema']!r} is not a number")
     if raw["schema"] > SCHEMA:
         raise SpecError(f"{path}: schema {raw['schema']} is newer than this program's {SCHEMA}")
     known = {name: raw[name] for name in Spec.__dataclass_fields__ if name in raw}

@@ -40,9 +40,11 @@ def assignments(worker_dir: Path, after: int = 0) -> list[Assignment]:
     """Return the assignments with a number above ``after``, in order; broken files are skipped."""
     found = []
     for path in sorted((worker_dir / INBOX).glob("[0-9]*.json")):
-        number = int(path.stem)
-        if number > after and (raw := read_json(path)):
-            found.append(Assignment(number, Path(raw["attempt_dir"])))
+        if not path.stem.isdecimal() or int(path.stem) <= after:
+            continue
+        raw = read_json(path) or {}
+        if isinstance(raw.get("attempt_dir"), str):
+            found.append(Assignment(int(path.stem), Path(raw["attempt_dir"])))
     return found
 
 

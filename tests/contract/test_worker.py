@@ -1,0 +1,52 @@
+"""Assignments are served in order; what cannot be read is nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuilab.contract import atomic
+from tuilab.contract.identity import me
+from tuilab.contract.worker import Assignment, assign, assignments, read_json, read_lease
+
+
+def test_assignments_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        assign(tmp_path, number, tmp_path / f"attempt-{number}")
+    assert [found.number for found in assignments(tmp_path)] == [1, 2, 10]
+    assert assignments(tmp_path, after=2) == [Assignment(10, tmp_path / "attempt-10")]
+
+
+def test_an_empty_or_missing_inbox_holds_nothing(tmp_path: Path) -> None:
+    assert assignments(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"attempt_dir": 3}'])
+def test_a_broken_assignment_is_skipped(tmp_path: Path, content: str) -> None:
+    assign(tmp_path, 1, tmp_path / "a")
+    (tmp_path / "inbox" / "000002.json").write_text(content)
+    assign(tmp_path, 3, tmp_path / "c")
+    assert [found.number for found in assignments(tmp_path)] == [1, 3]
+
+
+def test_close_marks_and_drafts_are_not_assignments(tmp_path: Path) -> None:
+    assign(tmp_path, 1, tmp_path / "a")
+    for name in ("close", "closed", "notes.json", ".000002.json.x.draft", "12x.json"):
+        (tmp_path / "inbox" / name).write_text("{}")
+    assert [found.number for found in assignments(tmp_path)] == [1]
+
+
+def test_the_lease_names_the_shim(tmp_path: Path) -> None:
+    assert read_lease(tmp_path) is None
+    atomic.write_json(tmp_path / "lease.json", {"shim": me().as_json()})
+    assert read_lease(tmp_path) == me()
+    (tmp_path / "lease.json").write_text('{"shim": 3}')
+    assert read_lease(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff\xfe"])
+def test_what_is_no_object_is_read_as_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    assert read_json(tmp_path / "x") is None
+    assert read_json(tmp_path) is None
