@@ -2,7 +2,8 @@
 
 ``TUILAB_FAULT=stage:what[:part of the job id[:first]]``, several separated by commas. ``first``
 limits it to the first attempt, so that a relaunch succeeds. Known to every stage: ``exit-137``
-(dies by SIGKILL), ``hang``, ``fork`(leaves a daemon behind), ``enospc``, ``code``, ``oom``; to
+(dies by SIGKILL), ``hang``, ``slow`` (waits two seconds), ``fork`` (leaves a daemon behind),
+``enospc``, ``code``, ``oom``; to
 train and converge: ``nan``, ``no-rslora``; to merge: ``empty``.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from tuilab.contract.spec import Spec
 
 VARIABLE = "TUILAB_FAULT"
+SLOW_SECONDS = 2.0
 
 
 def is_set(spec: Spec, what: str) -> bool:
@@ -42,6 +44,8 @@ def strike_at_start(spec: Spec) -> None:
         _leave_a_daemon()
     while is_set(spec, "hang"):
         time.sleep(1)
+    if is_set(spec, "slow"):
+        time.sleep(SLOW_SECONDS)
     if is_set(spec, "code"):
         raise RuntimeError("a fault was ordered")
     if is_set(spec, "oom"):
