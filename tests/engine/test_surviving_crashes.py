@@ -26,6 +26,8 @@ POINTS = (
     "launch-before-spawn",
     "launch-after-spawn",
     "assign-after-inbox",
+    "claim-after-journal:2",
+    "assign-after-inbox:3",
     "settle-before-journal",
     "settle-after-journal",
     "request-before-journal",

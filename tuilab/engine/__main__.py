@@ -37,7 +37,7 @@ def _run(root: Path, go: bool, takeover: bool) -> int:
     except LeaseHeldError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return EXIT_HELD
-    except PlanFileError as error:
+    except (PlanFileError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     try:

@@ -6,9 +6,17 @@ import os
 import signal
 
 VARIABLE = "TUILAB_CRASH_AT"
+_passed: list[str] = []
 
 
 def crash_point(name: str) -> None:
-    """Die by SIGKILL if the environment names this point; otherwise do nothing."""
-    if os.environ.get(VARIABLE) == name:
+    """Die by SIGKILL if the environment names this point; otherwise do nothing.
+
+    ``name:3`` dies when the point is passed for the third time.
+    """
+    wanted, _, count = os.environ.get(VARIABLE, "").partition(":")
+    if wanted != name:
+        return
+    _passed.append(name)
+    if len(_passed) >= int(count or 1):
         os.kill(os.getpid(), signal.SIGKILL)

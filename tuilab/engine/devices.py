@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,26 @@ def look_at_devices() -> tuple[Device, ...]:
             raw = json.loads(Path(fake).read_text())
             return tuple(Device(**{**one, "holders": tuple(one["holders"])}) for one in raw)
         return ()
+    nvml = _nvml()
+    if nvml is None:
+        return ()
+    try:
+        count = nvml.nvmlDeviceGetCount()
+        return tuple(_read(nvml, index) for index in range(count))
+    except nvml.NVMLError:  # the driver is gone: no device can be used
+        return ()
+
+
+@cache
+def _nvml() -> Any:
+    """Load NVML once; None where there is no driver."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
-        count = pynvml.nvmlDeviceGetCount()
-        return tuple(_read(pynvml, index) for index in range(count))
-    except Exception:  # NVML raises its own errors, ctypes raises others: no device can be used
-        return ()
+    except Exception:  # no package, no library, no driver: each raises errors of its own
+        return None
+    return pynvml
 
 
 def slots_for(policy: Policy, visible: str | None, devices: tuple[Device, ...]) -> tuple[Slot, ...]:

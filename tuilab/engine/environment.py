@@ -25,9 +25,12 @@ def worker_environment(
     own: Mapping[str, str],
     threads: int | None = None,
     device: str | None = None,
+    uuid: str = "",
     offline: bool = False,
 ) -> dict[str, str]:
     """Return a worker's environment: the allowed part of ``own``, with threads and device pinned.
+
+    ``uuid`` is the device that the runner must find behind CUDA_VISIBLE_DEVICES.
 
     Secrets such as HF_TOKEN pass through here and nowhere else.
     """
@@ -43,6 +46,8 @@ def worker_environment(
         found.update({name: str(threads) for name in _THREAD_VARIABLES})
     if device is not None:
         found["CUDA_VISIBLE_DEVICES"] = device
+    if uuid:
+        found["TUILAB_DEVICE_UUID"] = uuid
     if offline:
         found.update({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"})
     return found

@@ -48,17 +48,17 @@ class Gatherer:
         self.costs = forecast.costs_of(plan)
         self._needs_cuda = any(_wants_cuda(one) for one in plan.settings.values())
         seen = devices.look_at_devices()
+        self._had_devices = bool(seen)
         self.slots: tuple[Slot, ...] = devices.slots_for(
             self.policy, os.environ.get("CUDA_VISIBLE_DEVICES"), seen
         )
 
     def facts(self) -> Facts:
         """Return all that one decision needs; workers are read before the outcomes they left."""
-        now = time.time()
         self.roster.look()
-        attempts = tuple(self._attempt(job, now) for job in sorted(self.board.live))
+        attempts = tuple(self._attempt(job) for job in sorted(self.board.live))
         workers = tuple(
-            self.roster.describe(card, self._queue(card.id, card.given, attempts), now)
+            self.roster.describe(card, self._queue(card.id, card.given, attempts))
             for card in self.roster.cards.values()
         )
         ready = self.board.ready
@@ -76,9 +76,9 @@ class Gatherer:
             places=self.board.places,
         )
 
-    def _attempt(self, job: str, now: float) -> LiveAttempt:
+    def _attempt(self, job: str) -> LiveAttempt:
         last = self.board.ledger.of(job).attempts[-1]
-        watch = self.watcher.watch(job, last.number, last.token, now)
+        watch = self.watcher.watch(job, last.number, last.token)
         silent = self.watcher.look(watch)
         card = self.roster.cards.get(last.worker)
         is_gone = card is None or card.sighting.phase is Phase.GONE
@@ -114,6 +114,9 @@ class Gatherer:
         if all(slot.device is None or slot.index in used for slot in self.slots):
             return self.slots
         seen: tuple[Device, ...] = devices.look_at_devices()
+        if self._had_devices and not seen:
+            why = "the GPUs that were here are gone: tuilab doctor explains"
+            return tuple(replace(slot, blocked=why) for slot in self.slots)
         fraction = self.policy.gpu_free_fraction
         return tuple(
             replace(slot, blocked=devices.why_held(slot.device, fraction, seen))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from tuilab.store.lease import Holder, Lease, acquire, holder
 from tuilab.store.plan_file import load_plan
 from tuilab.store.recovery import recover
 
+EXECUTORS: dict[str, Callable[[], Executor]] = {"local": LocalExecutor}
+"""Places where workers can run, by their name in ``resources.executor``."""
 FENCE_SECONDS = 10.0
 """How long a fenced engine may take to notice before it is killed."""
 
@@ -51,13 +54,13 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     """
     layout = Layout(root)
     plan = load_plan(root)
+    executor = executor_named(str(plan.resources.get("executor") or "local"))
     for folder in (layout.jobs, layout.workers, layout.requests):
         folder.mkdir(parents=True, exist_ok=True)
     former = holder(layout, time.time()) if takeover else None
     lease = acquire(layout, time.time(), takeover)
     if former is not None:
         _see_off(former)
-    executor: Executor = LocalExecutor()
     roster = Roster(layout, executor)
     _retire_unborn(roster)
     board = Board(plan)
@@ -73,6 +76,13 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     _ask_again(records)
     _adopt(records, roster)
     return Opened(layout, lease, board, records, gatherer, performer)
+
+
+def executor_named(name: str) -> Executor:
+    """Return a new executor by its name in the config; ValueError for one that is not here."""
+    if name not in EXECUTORS:
+        raise ValueError(f"there is no executor {name!r}: use one of {', '.join(EXECUTORS)}")
+    return EXECUTORS[name]()
 
 
 def _see_off(former: Holder) -> None:

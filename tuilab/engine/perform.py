@@ -12,12 +12,14 @@ from tuilab.engine import actions
 from tuilab.engine.actions import Action
 from tuilab.engine.claiming import CannotClaimError, claim
 from tuilab.engine.crash import crash_point
+from tuilab.engine.devices import find, look_at_devices
 from tuilab.engine.environment import worker_argv, worker_environment
 from tuilab.engine.facts import Exit, Phase, Report, Stop
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.local import RETIRED
 from tuilab.engine.records import Records
-from tuilab.engine.roster import STOP_FILE, Card
+from tuilab.engine.roster import Card
+from tuilab.engine.shim import STOP_FILE
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.states import Verdict
 from tuilab.store import attempts
@@ -84,7 +86,14 @@ class Performer:
             self.executor.retire(card.folder)
             return
         crash_point("launch-before-spawn")
-        environment = worker_environment(os.environ, policy.threads, slot.device, policy.offline)
+        seen = find(slot.device, look_at_devices()) if slot.device is not None else None
+        environment = worker_environment(
+            os.environ,
+            policy.threads,
+            slot.device,
+            uuid=seen.uuid if seen is not None else "",
+            offline=policy.offline,
+        )
         self.executor.launch(card.folder, environment)
         crash_point("launch-after-spawn")
         self.records.say("worker-started", worker=card.id, slot=slot.index)
@@ -199,7 +208,16 @@ class Performer:
     def _call_stalled(self, action: actions.CallStalled) -> None:
         watch = self.watcher.watches[action.job, action.number]
         watch.is_called_stalled = True
-        self.records.say("note", text=action.text, job=action.job)
+        self.records.say("note", text=action.text + self._device_use(action.job), job=action.job)
+
+    def _device_use(self, job: str) -> str:
+        """Say how busy the device of a job's worker is; "" where that is not known."""
+        last = self.records.board.ledger.of(job).last
+        card = self.roster.cards.get(last.worker) if last is not None else None
+        found = find(card.device, look_at_devices()) if card is not None and card.device else None
+        if found is None or found.percent is None:
+            return ""
+        return f"; GPU {found.index} is {found.percent:.0f}% busy"
 
     def _pause(self, action: actions.Pause) -> None:
         self.records.say("paused", mode="soft", by="engine", why=action.why)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from tuilab.engine.actions import Action, Assign, Launch
 from tuilab.engine.facts import Facts, Phase, Slot, Worker
-from tuilab.grid.jobs import parse_job_id
 
 IN_USE = frozenset({Phase.STARTING, Phase.UNBORN, Phase.ALIVE, Phase.ORPHANED})
 """Phases in which a worker takes its slot on this machine."""
@@ -120,51 +119,53 @@ def _unlocks_sooner(facts: Facts, running: str, candidate: str) -> bool:
 def _best(
     facts: Facts, worker: Worker | None, candidates: Sequence[str], taken: set[str]
 ) -> str | None:
-    """Return the job that suits a worker (None = a new one) best."""
+    """Return the job that suits a worker (None = a new one) best: the first of the nearest."""
+    warm = _source(facts, worker.last_job) if worker is not None else None
     owned = {
-        source_of(other.last_job)
+        _source(facts, other.last_job)
         for other in facts.workers
         if other is not worker and other.last_job and other.phase in IN_USE
     }
     front = {job: place for place, job in enumerate(facts.ledger.order)}
-    best: tuple[tuple[int, int, int], str] | None = None
-    for at, job in enumerate(candidates):
+    best: tuple[tuple[int, int], str] | None = None
+    for job in candidates:
         if job in taken:
             continue
-        key = (front.get(job, len(front)), _distance(facts, worker, job, owned), at)
+        key = (front.get(job, len(front)), _distance(facts, worker, job, warm, owned))
         if best is None or key < best[0]:
             best = (key, job)
-        if best[0][:2] == (len(front), 0) and not front:
+        if best[0] == (0, 0):
             break
     return best[1] if best else None
 
 
-def _distance(facts: Facts, worker: Worker | None, job: str, owned: set[str]) -> int:
+def _distance(
+    facts: Facts, worker: Worker | None, job: str, warm: str | None, owned: set[str | None]
+) -> int:
     """How far a job is from what a worker has warm: 0 its own cell, 1 its source, 2 free, 3 not."""
-    source = source_of(job)
-    if worker is not None and worker.last_job:
-        if _served_the_cell(facts, worker, job):
-            return 0
-        if source_of(worker.last_job) == source:
-            return 1
+    source = facts.plan.by_id[job].source
+    if worker is not None and source == warm:
+        return 0 if _served_the_cell(facts, worker, job) else 1
     return 3 if source in owned else 2
 
 
 def _served_the_cell(facts: Facts, worker: Worker, job: str) -> bool:
     """Whether an earlier stage of the job's own cell was made by this worker."""
     planned = facts.plan.by_id[job]
+    if planned.cell is None:
+        return False
     for name in planned.parents:
         done = facts.ledger.of(name).last_done
-        if done is None or done.worker != worker.id or planned.cell is None:
-            continue
-        if facts.plan.by_id[name].cell == planned.cell:
+        is_mine = done is not None and done.worker == worker.id
+        if is_mine and facts.plan.by_id[name].cell == planned.cell:
             return True
     return False
 
 
-def source_of(job: str) -> str:
-    """Return the persona key of a job id."""
-    return parse_job_id(job)[1]
+def _source(facts: Facts, job: str) -> str | None:
+    """Return the persona of a job; None for one that the plan no longer has."""
+    known = facts.plan.by_id.get(job)
+    return known.source if known is not None else None
 
 
 def _gib(count: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tuilab.contract import atomic, worker
@@ -13,12 +13,8 @@ from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, EXIT_FILE, INBOX, read_json
 from tuilab.engine.executors import Executor, Sighting
 from tuilab.engine.facts import Phase, Stop, Worker
-from tuilab.engine.shim import COMMAND_FILE
+from tuilab.engine.shim import COMMAND_FILE, STOP_FILE
 from tuilab.store.layout import Layout
-
-STOP_FILE = "stop.json"
-"""In the worker's directory: the intent to end it, written before any signal is sent."""
-
 
 _UNSEEN = Sighting(Phase.UNBORN)
 
@@ -38,6 +34,8 @@ class Card:
     has_served: bool = False
     idle_since: float = field(default_factory=time.monotonic)
     sighting: Sighting = _UNSEEN
+    stopped_at: float | None = None
+    """Monotonic time at which the intent to end it was first seen."""
     orphaned_at: float | None = None
     """Monotonic time at which its orphans were asked to end."""
     is_ended: bool = False
@@ -115,12 +113,15 @@ class Roster:
         """Drop a worker that ended and owes nothing."""
         self.cards.pop(name, None)
 
-    def describe(self, card: Card, queue: tuple[str, ...], now: float) -> Worker:
-        """Return the worker as a fact; ``now`` is unix time."""
+    def describe(self, card: Card, queue: tuple[str, ...]) -> Worker:
+        """Return the worker as a fact; ages come from the monotonic clock."""
         if queue:
             card.idle_since = time.monotonic()
         phase = card.sighting.phase
-        stop = _read_stop(card.folder, now)
+        stop = _read_stop(card.folder)
+        if stop is not None:
+            card.stopped_at = card.stopped_at or time.monotonic()
+            stop = replace(stop, age=time.monotonic() - card.stopped_at)
         return Worker(
             id=card.id,
             slot=card.slot,
@@ -160,14 +161,12 @@ def _is_closed(folder: Path) -> bool:
     return (inbox / CLOSE_FILE).exists() or (inbox / CLOSED_FILE).exists()
 
 
-def _read_stop(folder: Path, now: float) -> Stop | None:
+def _read_stop(folder: Path) -> Stop | None:
     raw = read_json(folder / STOP_FILE)
     if raw is None:
         return None
-    at = raw.get("at")
     return Stop(
-        tuple(str(job) for job in raw.get("jobs", ())),
-        str(raw.get("by", "")),
-        max(0.0, now - at) if isinstance(at, int | float) else 0.0,
-        bool(raw.get("is_stall")),
+        jobs=tuple(str(job) for job in raw.get("jobs", ())),
+        by=str(raw.get("by", "")),
+        is_stall=bool(raw.get("is_stall")),
     )

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from tuilab.contract.reasons import Reason, from_exit
 from tuilab.engine.actions import Action, CallStalled, Deliver, RecordStart, Settle, StopWorker
-from tuilab.engine.disk import TEST_BYTES
 from tuilab.engine.facts import Exit, Facts, LiveAttempt, Phase, Report, Worker
 from tuilab.engine.retry import why_hold, why_retry
 from tuilab.grid.states import Verdict
 
+FULL_BYTES = 1024 * 1024
+"""Below so much free space a worker's unexplained end is put down to the full disk."""
 FOREIGN_SECONDS = 600.0
 """Silence after which an attempt on another host counts as lost."""
 
@@ -82,7 +83,7 @@ def _ended_without_outcome(attempt: LiveAttempt, end: Exit, facts: Facts) -> Rep
 
 def _why_full(end: Exit, facts: Facts) -> str:
     """Say that the disk was full when a worker ended without a word; "" when it was not."""
-    if end.disk_free is not None and end.disk_free < TEST_BYTES:
+    if end.disk_free is not None and end.disk_free < FULL_BYTES:
         return f"the disk was full when it ended ({end.disk_free} bytes free)"
     return facts.disk.problem or facts.disk.lately
 

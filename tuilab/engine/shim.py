@@ -27,6 +27,8 @@ from tuilab.engine import oom, tree
 from tuilab.engine.crash import crash_point
 
 COMMAND_FILE = "command.json"
+STOP_FILE = "stop.json"
+"""The intent to end a worker, written before any signal: a shim that is only coming up obeys it."""
 EXIT_RETIRED, EXIT_NO_COMMAND, EXIT_CANNOT_START = 3, 2, 127
 STRAY_SECONDS = 2.0
 """How long what the runner left behind may take to leave by itself."""
@@ -145,6 +147,7 @@ def _hold(folder: Path, command: dict[str, Any], wake: int) -> tuple[int, Held]:
     except OSError as error:
         print(f"cannot start {command['argv'][0]}: {error}", flush=True)
         return EXIT_CANNOT_START, held
+    held.is_asked = (folder / STOP_FILE).exists()
     crash_point("shim-after-spawn")
     who = identity.identify(runner.pid)
     atomic.write_json(

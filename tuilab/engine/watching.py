@@ -53,15 +53,12 @@ class Watcher:
         self.watches: dict[tuple[str, int], Watch] = {}
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="verify")
 
-    def watch(self, job: str, number: int, token: str, now: float) -> Watch:
-        """Return the watch of an attempt; ``now`` is unix time, for attempts found on a start."""
+    def watch(self, job: str, number: int, token: str) -> Watch:
+        """Return the watch of an attempt; its silence counts from the first look."""
         key = (job, number)
         if key not in self.watches:
             folder = self.layout.attempt_dir(job, number)
-            made = Watch(job, number, folder, token, spoke=time.monotonic())
-            silent = now - _changed_at(folder, now)
-            made.spoke -= max(0.0, silent)
-            self.watches[key] = made
+            self.watches[key] = Watch(job, number, folder, token, spoke=time.monotonic())
         return self.watches[key]
 
     def look(self, watch: Watch) -> float:
@@ -152,12 +149,3 @@ def _first_event_at(path: Path) -> float | None:
         return None
     at = raw.get("at") if isinstance(raw, dict) else None
     return float(at) if isinstance(at, int | float) else None
-
-
-def _changed_at(folder: Path, now: float) -> float:
-    for name in (EVENTS_FILE, "spec.json"):
-        try:
-            return (folder / name).stat().st_mtime
-        except OSError:
-            continue
-    return now
