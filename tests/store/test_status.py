@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tuilab.store import status as status_module
-from tuilab.store.cache import is_current, read_cache, write_snapshot
+from tuilab.store.cache import PICTURE_KEYS, is_current, read_cache, write_snapshot
 from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.plan_file import PlanFileError, save_plan
 from tuilab.store.reader import Reader
@@ -84,6 +84,16 @@ def test_a_current_cache_is_really_used(scene: Scene, monkeypatch: pytest.Monkey
     cache(scene)
     monkeypatch.setattr(status_module, "_read_all", lambda root, now: pytest.fail("read all"))
     status(scene.root, NOW)
+
+
+@pytest.mark.parametrize("part", sorted(PICTURE_KEYS))
+def test_a_cache_of_an_older_program_that_lacks_a_part_is_not_used(scene: Scene, part: str) -> None:
+    cache(scene)
+    truth = status(scene.root, NOW)
+    raw = json.loads(scene.layout.snapshot.read_text())
+    del raw["picture"][part]
+    scene.layout.snapshot.write_text(json.dumps(raw))
+    assert status(scene.root, NOW) == truth
 
 
 def test_a_journal_that_grew_is_not_answered_from_the_cache(scene: Scene) -> None:

@@ -16,6 +16,19 @@ from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.stamp import Stamp, stamp_of
 
 CACHE_SCHEMA = 1
+PICTURE_KEYS = frozenset(
+    {
+        "experiment",
+        "synthetic",
+        "read_only",
+        "pause",
+        "eta_seconds",
+        "problems",
+        "counts",
+        "cells",
+    }
+)
+"""What a cached picture must have; one of an older program that lacks a part is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ def read_cache(layout: Layout) -> Cached | None:
         mtime, size, plan_inode = raw["plan"]
         live = tuple((str(job), int(number)) for job, number in raw["live"])
         found = raw["picture"]
-        if not isinstance(found["cells"], list) or not isinstance(found["counts"], dict):
+        if not isinstance(found["cells"], list) or not set(found) >= PICTURE_KEYS:
             return None
         stamp = (mtime, size, plan_inode)
         return Cached(int(offset), int(inode), stamp, float(raw["taken_at"]), live, found)
