@@ -219,3 +219,19 @@ def with_files(made: Lab) -> Lab:
     ]
     put_completions(folder, rows)
     return made
+
+
+def small(root: Path) -> Lab:
+    """Two sources, three epochs: done, failed, running and queued cells."""
+    made = lab(root, plan_of(("villain", "nurse"), (0, 2, 4), experiment="small"))
+    made.share("villain")
+    made.share("nurse")
+    made.done("villain", 0, 0.0)
+    made.done("villain", 2, 0.45)
+    made.done("nurse", 0, 0.12)
+    made.fail(Stage.EVAL, "nurse", 2, log=LOG)
+    made.want(job_id(stage, "villain", 4, 42) for stage in CELL_STAGES)
+    made.want(job_id(stage, "nurse", 4, 42) for stage in CELL_STAGES)
+    made.start(job_id(Stage.TRAIN, "villain", 4, 42), percent=30, log="step 30\n")
+    made.beat(meter=meter())
+    return made

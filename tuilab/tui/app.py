@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class TuilabApp(App[int]):
         poll_seconds: float | None = POLL_SECONDS,
         source: Callable[[Path], SnapshotSource] | None = None,
         under: Path | None = None,
-        now: float = 0.0,
+        now: float | None = None,
     ) -> None:
         super().__init__()
         for one in themes.TEXTUAL_THEMES:
@@ -71,8 +72,7 @@ class TuilabApp(App[int]):
         self.read_only = read_only
         self.under = under or Path.cwd()
         """Where experiments are looked for."""
-        self.now = now
-        """What time it is when nothing is live (tests and pictures)."""
+        self._now = now
         self.root = root
         self.snapshot: Snapshot | None = None
         self.snapshots: Signal[Snapshot] = Signal(self, "snapshot")
@@ -94,6 +94,10 @@ class TuilabApp(App[int]):
     def is_live(self) -> bool:
         """Whether the app looks by itself; in tests it looks when told to."""
         return self._poll_seconds is not None
+
+    def time(self) -> float:
+        """Unix time; a fixed one where the app was given one (tests and pictures)."""
+        return time.time() if self._now is None else self._now
 
     def source_of(self, root: Path) -> SnapshotSource:
         """Return what reads another experiment."""
@@ -142,7 +146,7 @@ class TuilabApp(App[int]):
         if self._thread is not None:
             self._thread.wake()
             return
-        for message in self.lookout.look(time.time()):
+        for message in self.lookout.look(self.time()):
             self.post_message(message)
 
     def follow_log(self, path: Path | None) -> None:
@@ -154,8 +158,8 @@ class TuilabApp(App[int]):
     def _keep_snapshot(self, message: SnapshotTaken) -> None:
         if message.snapshot.root != self.root:
             return
-        self.snapshot = message.snapshot
-        self.snapshots.publish(message.snapshot)
+        self.snapshot = taken_in(message.snapshot, self.read_only)
+        self.snapshots.publish(self.snapshot)
 
     @on(LogRead)
     def _pass_log_on(self, message: LogRead) -> None:
@@ -171,8 +175,6 @@ class TuilabApp(App[int]):
 
     @on(RequestMade)
     def _leave_request(self, message: RequestMade) -> None:
-        from dataclasses import replace
-
         from tuilab.store.requests import leave
 
         if self.read_only:
@@ -209,7 +211,8 @@ class TuilabApp(App[int]):
         self.lookout.open(self._source(message.root))
         while len(self.screen_stack) > 1:
             self.pop_screen()
-        self.switch_screen(GridScreen())
+        if not isinstance(self.screen, GridScreen):
+            self.push_screen(GridScreen())
         self.look()
 
     def say(self, text: str, role: str = "warn", hint: str = "") -> None:
@@ -229,8 +232,7 @@ class TuilabApp(App[int]):
         """Say why nothing may be changed; "" when it may."""
         from tuilab.grid.why_not import why_not_write
 
-        locked = self.read_only or (self.snapshot is not None and self.snapshot.read_only)
-        return why_not_write(locked)
+        return why_not_write(self.read_only or bool(self.snapshot and self.snapshot.read_only))
 
     def action_go(self, name: str) -> None:
         """Go to another screen; the grid (or the list) stays at the bottom."""
@@ -239,9 +241,10 @@ class TuilabApp(App[int]):
         if self.root is None and name != "experiments":
             self.say("open an experiment first (enter)")
             return
-        while len(self.screen_stack) > 1:
+        home = catalogue.home_of(self.screen_stack, name)
+        while self.screen is not home:
             self.pop_screen()
-        if (screen := catalogue.make(name, self.screen)) is not None:
+        if (screen := catalogue.make(name, home)) is not None:
             self.push_screen(screen)
 
     def action_help(self) -> None:
@@ -314,6 +317,16 @@ class TuilabApp(App[int]):
         trace = Traceback(show_locals=False, width=100)
         self._exit_renderables.append(trace)
         self._close_messages_no_wait()
+
+
+def taken_in(snapshot: Snapshot, read_only: bool) -> Snapshot:
+    """Clean the names that stand on every screen, and say when nothing may be changed."""
+    return replace(
+        snapshot,
+        name=clean_line(snapshot.name, 80),
+        labels={key: clean_line(label, 80) for key, label in snapshot.labels.items()},
+        read_only=read_only or snapshot.read_only,
+    )
 
 
 def asked_by(twin: str) -> str:

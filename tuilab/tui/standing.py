@@ -12,6 +12,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, expand_failed, expand_relaunch
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Evidence, JobStatus
+from tuilab.grid.why_not import why_not_relaunch
 from tuilab.store.snapshot import Snapshot
 
 
@@ -46,6 +47,11 @@ class Standing:
     def relaunch_failed(self) -> Expansion:
         """Return what a relaunch of all that is broken would touch."""
         return expand_failed(self.plan, self, self.states)
+
+    def why_not_relaunch(self, cell: Cell) -> str:
+        """Say why nothing of a cell can be relaunched now, "" when something can."""
+        own = [self.states[job.id] for job in self.plan.jobs if job.cell == cell]
+        return why_not_relaunch(own)
 
     def held(self, jobs: list[str]) -> str:
         """Return why one of these jobs is held by the breaker or a person, "" when none is."""

@@ -48,7 +48,7 @@ def measure(table: Table, columns: int) -> Geometry:
     spare = columns - label - shown * pitch - 1
     fits_all = shown == len(table.epochs) and shown > 1
     peak_columns = PEAK_COLUMNS if fits_all and spare >= PEAK_COLUMNS else 0
-    trend = min(len(table.epochs), 24) + 2
+    trend = max(8, min(len(table.epochs), 24) + 2)
     with_trend = peak_columns and spare >= PEAK_COLUMNS + trend and table.view.zoom is Zoom.VALUE
     return Geometry(label, pitch, shown, trend if with_trend else 0, peak_columns)
 

@@ -29,7 +29,7 @@ def is_too_small(columns: int, rows: int) -> bool:
 
 def too_small_text(columns: int, rows: int) -> str:
     """Say in one clear line what would be enough."""
-    return f"{columns}x{rows}: tuilab needs {LEAST_COLUMNS}x{LEAST_ROWS}"
+    return f"needs {LEAST_COLUMNS}x{LEAST_ROWS}, has {columns}x{rows}"
 
 
 def share_rows(columns: int, rows: int, table_rows: int) -> Shares:

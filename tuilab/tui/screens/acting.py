@@ -46,7 +46,15 @@ class Acting(Frame):
         if not cells:
             self.say("no cell is selected: move to one, or mark cells with space")
             return
-        self._ask(snapshot, standing, cells, standing.relaunch(cells, None))
+        refused = {cell: standing.why_not_relaunch(cell) for cell in cells}
+        able = [cell for cell in cells if not refused[cell]]
+        if not able:
+            self.say(next(iter(refused.values())))
+            return
+        self._ask(snapshot, standing, able, standing.relaunch(able, None))
+        if len(able) < len(cells):
+            why = next(why for why in refused.values() if why)
+            self.say(f"{len(cells) - len(able)} cells are left out: {why}")
 
     def action_relaunch_failed(self) -> None:
         """Ask whether to relaunch all that is failed, lost or suspect."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
+from typing import Any
 
 from textual.screen import Screen
 
@@ -15,8 +17,14 @@ _PLACES = {
 }
 
 
-def make(name: str, bottom: Screen[object]) -> Screen[object] | None:
-    """Return a new screen, or None when ``bottom`` is the one that was asked for."""
+def home_of(stack: Sequence[Screen[Any]], name: str) -> Screen[Any]:
+    """Return the screen to go back to: the grid, or the list at the bottom when that is meant."""
+    _, kind = _PLACES["experiments" if name == "experiments" else "grid"]
+    return next((screen for screen in stack if type(screen).__name__ == kind), stack[0])
+
+
+def make(name: str, home: Screen[Any]) -> Screen[Any] | None:
+    """Return a new screen, or None when ``home`` is the one that was asked for."""
     module, kind = _PLACES[name]
     made = getattr(importlib.import_module(module), kind)
-    return None if isinstance(bottom, made) else made()
+    return None if isinstance(home, made) else made()

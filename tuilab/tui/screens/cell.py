@@ -18,8 +18,8 @@ from tuilab.tui import keys
 from tuilab.tui.cell_files import AttemptFiles, AttemptWatch, flatten
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import completions_text
-from tuilab.tui.present.completions_text import Asked
 from tuilab.tui.present.cell_words import artefact_rows, chain_line, chain_of, neighbours
+from tuilab.tui.present.completions_text import Asked
 from tuilab.tui.present.pieces import fit_line
 from tuilab.tui.present.rows import find
 from tuilab.tui.present.story import next_action, story
@@ -199,7 +199,7 @@ class CellScreen(Acting):
 
     def _write_tabs(self) -> None:
         count = self.job.attempt if self.job is not None else 0
-        tail = f"attempt {self.attempt} of {count}" if count else "no attempt yet"
+        tail = f"attempt {self.attempt}/{count}" if count else "no attempt yet"
         if self.tab == "log" and self.log_view.is_wrapping:
             tail = f"wrapped  {tail}"
         line = tab_line(self.tab, tail, self.size.width, self.lab.glyphs)

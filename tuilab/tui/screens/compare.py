@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -52,7 +51,7 @@ class CompareScreen(Frame):
         self._show()
 
     def _read_both(self) -> tuple[Snapshot, Snapshot]:
-        now = time.time()
+        now = self.lab.time()
         one, other = (self.lab.source_of(root).poll(now) for root in self._roots)
         return one, other
 

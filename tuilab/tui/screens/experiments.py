@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 from textual import on
@@ -70,7 +69,7 @@ class ExperimentsScreen(Frame):
             [rule("tuilab experiments", count, columns, glyphs.stroke)]
         )
         self.query_one("#columns", Lines).show([heading(columns - 2)])
-        now = time.time() if self.lab.is_live else self.lab.now
+        now = self.lab.time()
         rows = [
             (
                 str(entry.root),
@@ -132,7 +131,6 @@ def read_all(under: Path) -> tuple[Listed, ...]:
         try:
             entries.append(listed(found.root, found.changed_at, status(found.root)))
         except Exception as error:  # a broken experiment must not hide the others
-            entries.append(
-                Listed(found.root, found.root.name, found.changed_at, problem=str(error))
-            )
+            why = str(error).replace(f"{found.root}/", "")
+            entries.append(Listed(found.root, found.root.name, found.changed_at, problem=why))
     return tuple(entries)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from textual import on
 from textual.app import ComposeResult
 
@@ -63,8 +61,7 @@ class QueueScreen(Frame):
         listed = self.query_one(RowList)
         listed.nothing = "nothing runs and nothing is due: r on the grid asks for work"
         listed.show(queue_text.queue_rows(snapshot, self._order, self._known, glyphs))
-        now = time.time() if self.lab.is_live else snapshot.taken_at
-        lines = queue_text.machine_lines(snapshot, now, columns, glyphs)
+        lines = queue_text.machine_lines(snapshot, self.lab.time(), columns, glyphs)
         machine = self.query_one("#machine", Lines)
         machine.styles.height = len(lines)
         machine.show([fit_line(line, columns) for line in lines])

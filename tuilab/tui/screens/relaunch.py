@@ -208,7 +208,8 @@ class RelaunchDialog(Dialog):
                 changed_by, self._snapshot.root, self._standing.plan, list(self._asked.cells), sets
             )
         except Exception as error:  # a config, a plan or an edit that cannot be: told as it is
-            self._is_checking, self._problem = False, str(error)
+            why = str(error).replace(f"{self._snapshot.root}/", "")
+            self._is_checking, self._problem = False, why
             self._show()
             return
         self._is_checking = False

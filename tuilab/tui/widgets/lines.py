@@ -10,6 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tuilab.contract.foreign import clean_line
 from tuilab.tui.present.pieces import Line
 
 if TYPE_CHECKING:
@@ -19,8 +20,13 @@ if TYPE_CHECKING:
 def paint(widget: Widget, line: Line) -> Strip:
     """Colour a line and fill it up to the widget's width, on the widget's own ground."""
     palette = cast("TuilabApp", widget.app).palette
-    colours = Strip([Segment(text, palette.style(role)) for text, role in line if text])
+    colours = Strip([Segment(_safe(text), palette.style(role)) for text, role in line if text])
     return colours.adjust_cell_length(widget.size.width).apply_style(widget.rich_style)
+
+
+def _safe(text: str) -> str:
+    """The last gate: whatever is foreign in a name or a key, no control reaches the terminal."""
+    return text if text.isprintable() else clean_line(text)
 
 
 class Lines(Widget):

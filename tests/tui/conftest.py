@@ -1,0 +1,105 @@
+"""Fixtures of the screen tests: experiments on disk, an app that looks when told to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui import examples
+from tests.tui.building import LATER
+from tuilab.tui.app import TuilabApp
+
+
+@pytest.fixture(autouse=True)
+def _a_known_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Somebody who was greeted before, in UTC, standing in an empty directory."""
+    state = tmp_path / "state"
+    (state / "tuilab").mkdir(parents=True)
+    (state / "tuilab" / "greeted").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    time.tzset()
+    monkeypatch.chdir(tmp_path)
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Each example is built once; tests get copies."""
+    folder = tmp_path_factory.mktemp("originals")
+
+    def original(name: str) -> Path:
+        root = folder / name
+        if not root.exists():
+            made = getattr(examples, name)(root)
+            if name == "half_way":
+                examples.with_files(examples.stale_row(made))
+        return root
+
+    return original
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path, originals: Callable[[str], Path]) -> Callable[[str], Path]:
+    """Return a private copy of an example below ``runs/`` of the current directory."""
+
+    def copy(name: str) -> Path:
+        root = tmp_path / "runs" / name
+        shutil.copytree(originals(name), root, symlinks=True)
+        return root
+
+    return copy
+
+
+@pytest.fixture
+def experiment(copy_of: Callable[[str], Path]) -> Path:
+    """Two sources by three epochs, with one failed, one running and one queued cell."""
+    return copy_of("small")
+
+
+def app_of(root: Path | None, **options: Any) -> TuilabApp:
+    """An app without a thread, at a known time."""
+    return TuilabApp(root, poll_seconds=None, now=LATER, **options)
+
+
+async def look(pilot: Pilot[Any]) -> None:
+    """Let the app look at the disk once and show what it found (the log follows the cursor)."""
+    app = pilot.app
+    assert isinstance(app, TuilabApp)
+    for _ in range(2):
+        app.look()
+        await pilot.pause()
+    await app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys one after the other, then let the app look at the disk."""
+    await pilot.press(*keys)
+    await look(pilot)
+
+
+def requests_of(root: Path) -> list[dict[str, Any]]:
+    """The wishes that lie in an experiment, oldest first."""
+    return [json.loads(path.read_text()) for path in sorted((root / "requests").glob("*.json"))]
+
+
+def text_of(app: TuilabApp) -> str:
+    """What the screen shows, as plain lines."""
+    height = app.size.height
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips[:height])

@@ -1,0 +1,277 @@
+"""Relaunch, stop and pause: what the dialogs list is what is asked for on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from tests.tui.building import Lab, plan_of
+from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tuilab.grid.cells import Cell
+from tuilab.grid.deviations import Deviation
+from tuilab.store.experiment import create_experiment
+from tuilab.store.layout import Layout
+from tuilab.tui.screens.relaunch import RelaunchDialog
+
+SIZE = (80, 24)
+CONFIGS = Path(__file__).parents[2] / "configs"
+BROKEN = ["eval/nurse@2#42"]
+
+
+async def wait_for(pilot: Pilot[Any], word: str) -> str:
+    """Look until a word stands on the screen; the test's own time limit is the deadline."""
+    for _ in range(400):
+        await look(pilot)
+        if word in (shown := text_of(pilot.app)):
+            return shown
+    raise AssertionError(f"{word!r} never came:\n{text_of(pilot.app)}")
+
+
+async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r")
+        shown = text_of(pilot.app)
+        assert "eval/nurse@2#42  attempt 2  took 03:12  failed" in shown
+        assert "kept: results of train, merge, and every earlier attempt" in shown
+        assert "$ tuilab relaunch runs/small nurse@2" in shown
+        assert requests_of(experiment) == []
+        await press(pilot, "right", "enter")
+        assert "asked for 1 job" in text_of(pilot.app)
+    [request] = requests_of(experiment)
+    assert (request["verb"], request["cells"], request["jobs"]) == (
+        "relaunch",
+        ["nurse@2#42"],
+        BROKEN,
+    )
+    assert request["from_stage"] is None
+    assert request["by"].endswith(": tuilab relaunch runs/small nurse@2")
+
+
+@pytest.mark.parametrize("keys", ["enter", "escape", "right left enter"])
+async def test_the_focus_starts_on_cancel_and_cancel_asks_for_nothing(
+    experiment: Path, keys: str
+) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r", *keys.split())
+        assert not isinstance(pilot.app.screen, RelaunchDialog)
+    assert requests_of(experiment) == []
+
+
+async def test_f_begins_at_another_stage(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r", *["f"] * 3)
+        assert "< train >" in text_of(pilot.app)
+        assert "--from train" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
+    [request] = requests_of(experiment)
+    assert request["from_stage"] == "train"
+    assert request["jobs"] == [
+        f"{stage}/nurse@2#42" for stage in ("train", "merge", "eval", "cosine")
+    ]
+
+
+async def test_capital_r_takes_all_that_failed(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "R")
+        assert "$ tuilab relaunch runs/small --failed" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
+    [request] = requests_of(experiment)
+    assert request["jobs"] == BROKEN
+
+
+async def test_capital_r_says_when_nothing_failed(copy_of: Callable[[str], Path]) -> None:
+    async with app_of(copy_of("one_by_one")).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "R")
+        assert "nothing is failed, lost or suspect" in text_of(pilot.app)
+
+
+async def test_marked_cells_are_relaunched_together(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "C", "r")
+        assert "Relaunch 2 cells" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
+    [request] = requests_of(experiment)
+    assert request["cells"] == ["villain@0#42", "nurse@0#42"]
+    assert len(request["jobs"]) == 8
+
+
+async def test_a_running_cell_cannot_be_relaunched_and_the_status_line_says_why(
+    experiment: Path,
+) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "$", "r")
+        assert "train/villain@4#42 is running: stop it first" in text_of(pilot.app)
+    assert requests_of(experiment) == []
+
+
+async def test_a_held_job_says_that_the_breaker_holds_it(experiment: Path) -> None:
+    Lab(plan_of(("villain", "nurse"), (0, 2, 4)), Layout(experiment), _journal(experiment)).say(
+        "held", jobs=BROKEN[:1], why="3 attempts in a row ended the same way (gpu-oom)"
+    )
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r")
+        assert "held: 3 attempts in a row ended the same way (gpu-oom)" in text_of(pilot.app)
+        await press(pilot, "escape")
+        assert "held: 3 attempts in a row" in text_of(pilot.app).splitlines()[-1]
+
+
+def _journal(root: Path) -> Any:
+    from tuilab.store.journal import Journal
+
+    return Journal(Layout(root))
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Path:
+    """An experiment of the shipped tiny config, so that edits can be judged by its schema."""
+    from tuilab.store.replan import plan_with, read_config
+
+    loaded = read_config(CONFIGS / "tiny.toml")
+    root = tmp_path / "runs" / "tiny"
+    create_experiment(root, loaded.text, plan_with(loaded.config))
+    return root
+
+
+async def test_an_edit_is_judged_as_it_is_typed_and_goes_into_the_request(planned: Path) -> None:
+    async with app_of(planned).run_test(size=(80, 40)) as pilot:
+        await look(pilot)
+        await press(pilot, "V", "r", "e", *"marker.lrr=1")
+        assert "marker.lrr: unknown key" in await wait_for(pilot, "unknown key")
+        pilot.app.screen.query_one(Input).value = "marker.lr = 1e-5"
+        await wait_for(pilot, "is kept for these cells")
+        await press(pilot, "enter", "right", "enter")
+        assert not isinstance(pilot.app.screen, RelaunchDialog)
+    [request] = requests_of(planned)
+    assert request["sets"] == {"marker.lr": 1e-05}
+    assert "--set marker.lr=1e-05" in request["by"]
+    assert request["jobs"]
+    assert all(not job.startswith(("data/", "converge/")) for job in _changed(planned, request))
+
+
+def _changed(root: Path, request: dict[str, Any]) -> list[str]:
+    """Jobs whose settings the request's edits change, worked out anew."""
+    from tuilab.store.plan_file import load_plan
+    from tuilab.store.replan import plan_of as replanned
+
+    before = load_plan(root)
+    after = replanned(root, [Deviation(tuple(request["cells"]), request["sets"])])
+    return [
+        job.id
+        for job in after.jobs
+        if after.settings[job.settings] != before.settings[before.by_id[job.id].settings]
+    ]
+
+
+async def test_start_does_nothing_while_the_edit_is_wrong(planned: Path) -> None:
+    async with app_of(planned).run_test(size=(80, 40)) as pilot:
+        await look(pilot)
+        await press(pilot, "r", "e", *"nonsense", "enter", "right", "enter")
+        assert "is not an edit" in text_of(pilot.app)
+        assert isinstance(pilot.app.screen, RelaunchDialog)
+    assert requests_of(planned) == []
+
+
+async def test_x_stops_what_runs_after_saying_so(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "$", "x")
+        shown = text_of(pilot.app)
+        assert "train/villain@4#42  is ended now at 30%" in shown
+        assert "eval/villain@4#42  leaves the queue" in shown
+        assert "$ tuilab stop runs/small villain@4" in shown
+        await press(pilot, "right", "enter")
+    [request] = requests_of(experiment)
+    assert request["verb"] == "stop"
+    assert request["jobs"] == [
+        f"{stage}/villain@4#42" for stage in ("train", "merge", "eval", "cosine")
+    ]
+
+
+async def test_x_says_when_there_is_nothing_to_stop(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "x")
+        assert "nothing of it is running, queued or waiting" in text_of(pilot.app)
+
+
+@pytest.mark.parametrize(("keys", "mode"), [("right enter", "soft"), ("right right enter", "hard")])
+async def test_capital_p_pauses_softly_or_hard(experiment: Path, keys: str, mode: str) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "P", *keys.split())
+    [request] = requests_of(experiment)
+    assert (request["verb"], request["options"]) == ("pause", {"mode": mode})
+
+
+async def test_capital_p_resumes_what_is_paused(copy_of: Callable[[str], Path]) -> None:
+    root = copy_of("hostile")
+    _journal(root).append("paused", mode="soft")
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "P", "right", "enter")
+    [request] = requests_of(root)
+    assert request["verb"] == "resume"
+
+
+READ_ONLY = ("r", "R", "x", "P", "S")
+
+
+async def test_read_only_says_why_and_asks_for_nothing(experiment: Path) -> None:
+    async with app_of(experiment, read_only=True).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        assert "read-only" in text_of(pilot.app).splitlines()[0]
+        for key in READ_ONLY:
+            await press(pilot, "e", key)
+            assert (key, "read-only" in pilot.app.screen.said) == (key, True)  # type: ignore[attr-defined]
+        await press(pilot, "4", "K", "H", "x")
+        assert "read-only" in pilot.app.screen.said  # type: ignore[attr-defined]
+    assert requests_of(experiment) == []
+
+
+async def test_a_relaunch_starts_the_engine_when_there_is_none(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("one_by_one")
+    started: list[Path] = []
+    app = app_of(root, start_engine=started.append)
+    async with app.run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "r")
+        assert "no engine is running: it is started with them" in text_of(app)
+        await press(pilot, "right", "enter")
+    assert started == [root]
+    assert [request["cells"] for request in requests_of(root)] == [["villain@0#42"]]
+
+
+async def test_capital_s_starts_the_engine(copy_of: Callable[[str], Path]) -> None:
+    root = copy_of("one_by_one")
+    started: list[Path] = []
+    app = app_of(root, start_engine=started.append)
+    async with app.run_test(size=SIZE) as pilot:
+        await look(pilot)
+        assert "no engine: S starts" in text_of(app)
+        await press(pilot, "S")
+    assert started == [root]
+
+
+def test_cells_are_named_by_as_few_selectors_as_the_grid_allows() -> None:
+    from tuilab.tui.present.twin import selectors
+
+    grid = [Cell(source, epoch, 42) for source in ("a", "b") for epoch in (0, 2)]
+    assert selectors(grid[:2], grid) == ["a@*"]
+    assert selectors(grid[1:3], grid) == ["a@2", "b@0"]
+    two_seeds = [*grid, Cell("a", 0, 43)]
+    assert selectors(grid[:1], two_seeds) == ["a@0#42"]
