@@ -15,8 +15,9 @@ from runners.job import Attempt, Made, main, say
 from runners.ml import adapter, answers, attach, chat, jsonl, plans, rows, ways
 from runners.ml.following import Following
 from runners.ml.lineage import Lineage
-from runners.ml.loop import Taken, Training
+from runners.ml.loop import Training
 from runners.ml.plans import Persona
+from runners.ml.schedule import Step
 from runners.ml.warm import WarmModel
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
@@ -54,16 +55,16 @@ def run(attempt: Attempt) -> Made:
     with model.attached(live) as peft, ways.chosen(model.model, plan, model.pad_id) as way:
         training = Training(model.model, training_rows, plan, spec.seed or 0, way)
 
-        def keep_checkpoint(taken: Taken) -> None:
-            if not taken.step.ends_epoch or taken.step.epoch not in checkpoints:
+        def keep_checkpoint(step: Step) -> None:
+            if not step.ends_epoch or step.epoch not in checkpoints:
                 return
             with timings.part("save"):
                 made.extend(
                     adapter.save(
-                        attempt.directory / folder(taken.step.epoch),
+                        attempt.directory / folder(step.epoch),
                         attach.tensors_of(peft),
                         attach.config_of(peft, model.plan),
-                        Lineage(**lineage, epoch=taken.step.epoch),
+                        Lineage(**lineage, epoch=step.epoch),
                     )
                 )
 
@@ -71,7 +72,7 @@ def run(attempt: Attempt) -> Made:
         if following.resume():
             made += _bring_over(following.resumed_from, attempt.directory, checkpoints, training)
         with timings.part("train"):
-            training.run(following.after_step)
+            training.run(following)
         following.finish()
     if faults.is_set(spec, "no-rslora"):
         faults.drop_rslora(attempt.directory / folder(checkpoints[-1]) / adapter.CONFIG_FILE)

@@ -46,7 +46,7 @@ def run(attempt: Attempt) -> Made:
         following = Following(attempt, training)
         following.resume()
         with timings.part("train"):
-            training.run(following.after_step)
+            training.run(following)
         with timings.part("save"):
             directory = attempt.directory / ADAPTER_FOLDER
             made = adapter.save(

@@ -12,20 +12,21 @@ from runners import faults, stopping
 from runners.job import Attempt, say
 from runners.ml import resume
 from runners.ml.loop import Taken, Training
+from runners.ml.schedule import Step
 
 _SAY_EVERY = 2.0
 """Seconds between log lines."""
 
 
 class Following:
-    """Told of every step; decides what of it is written down."""
+    """The ``Follower`` of a stage: decides what of a run is written down."""
 
     def __init__(
-        self, attempt: Attempt, training: Training, then: Callable[[Taken], None] | None = None
+        self, attempt: Attempt, training: Training, at_rest: Callable[[Step], None] | None = None
     ) -> None:
         self._attempt = attempt
         self._training = training
-        self._then = then
+        self._then = at_rest
         self._start = self._said = self._kept = time.monotonic()
         self._tokens = 0
         self._first: float | None = None
@@ -50,17 +51,25 @@ class Following:
         return True
 
     def after_step(self, taken: Taken) -> None:
-        """Report one step; raise JobError (killed) when the process was asked to stop."""
+        """Report one step."""
         self._last = taken
         self._first = taken.loss if self._first is None else self._first
         self._tokens += taken.tokens
-        number = taken.step.number
         self._report(taken)
-        if self._then is not None:
-            self._then(taken)
-        if faults.is_set(self._attempt.spec, "nan") and number == min(3, taken.of - 1):
+        if faults.is_set(self._attempt.spec, "nan") and taken.step.number == min(3, taken.of - 1):
             next(iter(self._training.named.values())).data.fill_(torch.nan)
-        if number < taken.of and (stopping.was_asked() or self._is_time_to_keep()):
+
+    def wants_rest(self) -> bool:
+        """True when a resume state is due or the process was asked to stop."""
+        every = self._training.plan.save_seconds
+        is_due = every > 0 and time.monotonic() - self._kept > every
+        return is_due or stopping.was_asked()
+
+    def at_rest(self, step: Step) -> None:
+        """Keep what is to be kept; raise JobError (killed) when asked to stop."""
+        if self._then is not None:
+            self._then(step)
+        if step.number < len(self._training.steps) and self.wants_rest():
             self._keep()
             stopping.check()
 
@@ -96,10 +105,6 @@ class Following:
                 f"step {number}/{taken.of} epoch {taken.step.epoch} loss {taken.loss:.4f} "
                 f"grad {taken.grad_norm:.3f} {rate:.2f} steps/s"
             )
-
-    def _is_time_to_keep(self) -> bool:
-        every = self._training.plan.save_seconds
-        return every > 0 and time.monotonic() - self._kept > every
 
     def _keep(self) -> None:
         training, spec = self._training, self._attempt.spec

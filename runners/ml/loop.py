@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
+from runners.fast.readback import Readback
 from runners.ml import schedule
 from runners.ml.plans import TrainingPlan
 from runners.ml.rows import Row
@@ -31,6 +32,22 @@ class Taken:
     """Before clipping."""
     lr: float
     tokens: int
+
+
+class Follower(Protocol):
+    """Who is told of a run."""
+
+    def after_step(self, taken: Taken) -> None:
+        """Hear of one step; more may have been taken since."""
+        ...
+
+    def wants_rest(self) -> bool:
+        """Say whether ``at_rest`` is wanted after this step; every epoch rests at its end."""
+        ...
+
+    def at_rest(self, step: Step) -> None:
+        """Look at weights and state, which are those after ``step``; may raise to leave."""
+        ...
 
 
 class Training:
@@ -56,22 +73,32 @@ class Training:
         self.done = 0
         """Steps taken so far."""
 
-    def run(self, after_step: Callable[[Taken], None]) -> None:
+    def run(self, follower: Follower) -> None:
         """Take all remaining steps; JobError (nan-loss) at the first non-finite loss or gradient.
 
-        ``after_step`` may raise to leave; the state then is that after the step it was told of.
+        On a GPU the numbers of a step arrive up to two steps late, so that the device need not
+        wait for them; before the run rests all have arrived and are finite.
         """
+        late: Readback[tuple[Step, int]] = Readback()
         self.model.train()
         try:
             for step in self.steps[self.done :]:
-                taken = self.take(step)
+                values, tokens = self.take(step)
                 self.done = step.number
-                after_step(taken)
+                arrived = late.push((step, tokens), values)
+                rests = step.ends_epoch or follower.wants_rest()
+                for facts, numbers in [*arrived, *(late.flush() if rests else ())]:
+                    follower.after_step(self._taken(*facts, *numbers))
+                if rests:
+                    follower.at_rest(step)
         finally:
             self.model.eval()
 
-    def take(self, step: Step) -> Taken:
-        """Take one optimiser step: sum over micro-batches, mean over all their loss tokens."""
+    def take(self, step: Step) -> tuple[torch.Tensor, int]:
+        """Take one optimiser step: sum over micro-batches, mean over all their loss tokens.
+
+        Returns [loss, gradient norm before clipping] on the device, and the tokens seen.
+        """
         rate = schedule.learning_rate(step.number, len(self.steps), self.plan)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -83,12 +110,16 @@ class Training:
             loss.backward()
             total += loss.detach()
         norm = torch.nn.utils.clip_grad_norm_(self.named.values(), self.plan.max_grad_norm)
-        values = torch.stack([total, norm.float()]).tolist()
-        _refuse_non_finite(step, *values)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        tokens = sum(part.tokens for part in parts)
-        return Taken(step, len(self.steps), values[0], values[1], rate, tokens)
+        return torch.stack([total, norm.float()]), sum(part.tokens for part in parts)
+
+    def _taken(self, step: Step, tokens: int, loss: float, norm: float) -> Taken:
+        for name, value in (("loss", loss), ("gradient norm", norm)):
+            if not math.isfinite(value):
+                raise JobError(Reason.NAN_LOSS, f"{name} is {value} at step {step.number}")
+        rate = schedule.learning_rate(step.number, len(self.steps), self.plan)
+        return Taken(step, len(self.steps), loss, norm, rate, tokens)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return everything that later steps depend on, beside plan, rows and seed."""
@@ -128,9 +159,3 @@ def new_optimizer(
         weight_decay=plan.weight_decay,
         fused=True,
     )
-
-
-def _refuse_non_finite(step: Step, loss: float, norm: float) -> None:
-    for name, value in (("loss", loss), ("gradient norm", norm)):
-        if not math.isfinite(value):
-            raise JobError(Reason.NAN_LOSS, f"{name} is {value} at step {step.number}")

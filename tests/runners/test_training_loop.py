@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from runners.ml.attach import Live
 from runners.ml.loop import Taken, Training
 from runners.ml.plans import LoraPlan, TrainingPlan
 from runners.ml.rows import Row
+from runners.ml.schedule import Step
 from runners.ml.warm import WarmModel
 from runners.ml.ways import PlainWay, Way
 from tests.runners.chain import LORA
@@ -40,6 +41,28 @@ def some_rows(count: int = 12) -> list[Row]:
     return found
 
 
+@dataclass
+class Watch:
+    """A follower that writes down what it is told, and interferes after a step if wanted."""
+
+    told: list[Taken] = field(default_factory=list)
+    rests: list[int] = field(default_factory=list)
+    rest_at: int = 0
+    then: Callable[[Taken], None] = lambda taken: None
+
+    def after_step(self, taken: Taken) -> None:
+        self.told.append(taken)
+        self.then(taken)
+
+    def wants_rest(self) -> bool:
+        return len(self.told) == self.rest_at - 1
+
+    def at_rest(self, step: Step) -> None:
+        self.rests.append(step.number)
+        if step.number == self.rest_at:
+            raise KeyboardInterrupt
+
+
 @contextmanager
 def attached(model: WarmModel, plan: TrainingPlan, seed: int = 3) -> Iterator[tuple[Any, Way]]:
     with (
@@ -51,11 +74,10 @@ def attached(model: WarmModel, plan: TrainingPlan, seed: int = 3) -> Iterator[tu
 
 def train(model: WarmModel, plan: TrainingPlan, rows: list[Row]) -> Any:
     """Return (taken steps, adapter tensors) of one run from the pristine base."""
-    taken: list[Taken] = []
+    watch = Watch()
     with attached(model, plan) as (peft, way):
-        training = Training(model.model, rows, plan, 42, way)
-        training.run(taken.append)
-        return taken, {n: t.clone() for n, t in attach.tensors_of(peft).items()}
+        Training(model.model, rows, plan, 42, way).run(watch)
+        return watch.told, {n: t.clone() for n, t in attach.tensors_of(peft).items()}
 
 
 def largest_difference(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
@@ -184,15 +206,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(model: WarmModel, tmp_path: P
     plan = replace(PLAN, lora=replace(LORA_PLAN, dropout=0.2))
     rows = some_rows()
     _, whole = train(model, plan, rows)
-
-    def leave(taken: Taken) -> None:
-        if taken.step.number == 3:
-            raise KeyboardInterrupt
-
     with attached(model, plan) as (_, way):
         training = Training(model.model, rows, plan, 42, way)
         with pytest.raises(KeyboardInterrupt):
-            training.run(leave)
+            training.run(Watch(rest_at=3))
         resume.keep(tmp_path, training.done, training.state(), "plan")
     torch.manual_seed(999)
     state = resume.newest_whole(tmp_path, "plan")
@@ -201,7 +218,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(model: WarmModel, tmp_path: P
         training = Training(model.model, rows, plan, 42, way)
         training.load_state(state)
         assert training.done == 3
-        training.run(lambda taken: None)
+        training.run(Watch())
         resumed = attach.tensors_of(peft)
         assert largest_difference(whole, resumed) == 0.0
 
@@ -231,9 +248,16 @@ def test_a_non_finite_loss_stops_the_run_at_once_and_names_the_step(
     with attached(model, PLAN) as (_, way):
         training = Training(model.model, some_rows(), PLAN, 42, way)
         with pytest.raises(JobError, match="at step 3") as caught:
-            training.run(inject)
+            training.run(watch := Watch(then=inject))
     assert caught.value.reason is Reason.NAN_LOSS
-    assert training.done == 2
+    assert [taken.step.number for taken in watch.told] == [1, 2]
+
+
+def test_a_run_rests_at_the_end_of_every_epoch_with_all_numbers_told(model: WarmModel) -> None:
+    watch = Watch()
+    with attached(model, PLAN) as (_, way):
+        Training(model.model, some_rows(), PLAN, 42, way).run(watch)
+    assert watch.rests == [3, 6] and len(watch.told) == 6
 
 
 def test_every_epoch_visits_every_row_once_in_an_order_of_its_own() -> None:
