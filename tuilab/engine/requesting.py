@@ -63,7 +63,7 @@ class Requesting:
         if request.verb != "relaunch":
             return Answer(accepted=False, why="edits can only be made by a relaunch")
         try:
-            cells = [str(cell) for cell in select_all(request.cells, self.board.plan.cells)]
+            cells = _edited_cells(request, self.board.plan)
             made, changed = plan_with_edits(self.layout, self.board.plan, cells, request.sets)
         except (EditRefusedError, SelectorError) as error:
             return Answer(accepted=False, why=str(error))
@@ -77,3 +77,13 @@ class Requesting:
 
     def _standing(self, plan: Plan) -> Standing:
         return Standing(plan, self.board.ledger, self.board.statuses)
+
+
+def _edited_cells(request: Request, plan: Plan) -> list[str]:
+    """Return the cells that an edit is for; EditRefusedError when it names none."""
+    if request.cells:
+        return [str(cell) for cell in select_all(request.cells, plan.cells)]
+    named = {job.cell for name in request.jobs if (job := plan.by_id.get(name)) and job.cell}
+    if not named:
+        raise EditRefusedError("name the cells that the edit is for; experiment.toml is for all")
+    return [str(cell) for cell in plan.cells if cell in named]

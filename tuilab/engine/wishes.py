@@ -125,13 +125,14 @@ def _release(request: Request, standing: Standing) -> Answer:
 
 
 def _order(request: Request, standing: Standing) -> Answer:
-    """Move jobs to the front; what was moved there earlier stays behind them."""
+    """Move jobs to the front, each behind what it needs; those moved earlier follow them."""
     plan, ledger = standing.plan, standing.ledger
-    chosen = _jobs(request, plan)
-    needed = ancestors(plan, chosen)
-    first = [job for job in chosen if ledger.of(job).is_due]
-    above = [job.id for job in plan.jobs if job.id in needed and ledger.of(job.id).is_due]
-    front = [*dict.fromkeys([*above, *first])]
+    places = {job.id: place for place, job in enumerate(plan.jobs)}
+    wished: dict[str, None] = {}
+    for job in _jobs(request, plan):
+        needed = sorted(ancestors(plan, [job]), key=places.__getitem__)
+        wished.update(dict.fromkeys([*needed, job]))
+    front = [job for job in wished if ledger.of(job).is_due]
     if not front:
         return Answer(accepted=False, why="nothing of it is queued or waiting")
     kept = [job for job in ledger.order if job not in front and ledger.of(job).is_due]
