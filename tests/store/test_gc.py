@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tuilab.store.gc import Kind, Leftover, OutsideError, leftovers, remove
+from tuilab.store.gc import Kind, Leftover, OutsideError, delete, leftovers
 from tuilab.store.quarantine import quarantine
 
 from . import artefacts as made
@@ -22,7 +22,7 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def names(scene: Scene) -> dict[str, Kind]:
-    found = leftovers(scene.root, NOW)
+    found = leftovers(scene.layout, NOW)
     return {item.path.relative_to(scene.root).as_posix(): item.kind for item in found}
 
 
@@ -58,10 +58,10 @@ def test_each_kind_of_leftover_is_found_and_can_be_deleted(scene: Scene) -> None
         kept.relative_to(scene.root).as_posix(): Kind.QUARANTINE,
         "workers/w9": Kind.WORKER,
     }
-    found = leftovers(scene.root, NOW)
+    found = leftovers(scene.layout, NOW)
     assert all(item.size > 0 for item in found)
     for item in found:
-        remove(scene.root, item)
+        delete(scene.layout, [item])
     assert names(scene) == {}
     assert list(scene.layout.quarantine.iterdir()) == []
     assert (scene.directory(TRAIN) / "outcome.json").exists()
@@ -104,9 +104,9 @@ def test_deleting_removes_a_link_and_not_what_it_points_at(scene: Scene, tmp_pat
     (folder / "link").symlink_to(precious)
     inner = grow(folder / "real")
     (inner / "deep").symlink_to(precious)
-    for item in leftovers(scene.root, NOW):
+    for item in leftovers(scene.layout, NOW):
         assert item.size < 2000 + len(str(precious)) + 4096
-        remove(scene.root, item)
+        delete(scene.layout, [item])
     assert list(folder.iterdir()) == []
     assert (precious / "weights").stat().st_size == 1000
 
@@ -122,7 +122,7 @@ def test_nothing_outside_the_experiment_can_be_deleted(scene: Scene, tmp_path: P
         scene.root / "jobs" / "..",
     ):
         with pytest.raises(OutsideError):
-            remove(scene.root, Leftover(path, Kind.DRAFT, 0, ""))
+            delete(scene.layout, [Leftover(path, Kind.DRAFT, 0, "")])
     assert (precious / "weights").exists()
     assert scene.layout.plan.exists()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan
@@ -36,6 +36,7 @@ class Derivation:
         self.outputs: dict[str, str] = {}
         self.clock = StageClock()
         self._due: list[int] = []
+        self._queue: tuple[str, ...] | None = None
         self._views: list[CellView] = []
         self._counts: Counter[str] = Counter()
         self._start()
@@ -55,12 +56,16 @@ class Derivation:
         """Statuses of the jobs that cells share, in plan order."""
         return tuple(self.statuses[job] for job in self._shared)
 
-    def queue(self, front: Iterable[str] = ()) -> tuple[str, ...]:
+    def queue(self, front: Sequence[str] = ()) -> tuple[str, ...]:
         """Ids of due jobs in launch order, those moved to the front first."""
-        due = [self.plan.jobs[place].id for place in self._due]
-        among = set(due)
+        if self._queue is None:
+            self._queue = tuple(self.plan.jobs[place].id for place in self._due)
+        among = set(self._queue) if front else set()
         moved = [job for job in front if job in among]
-        return (*moved, *(job for job in due if job not in set(moved))) if moved else tuple(due)
+        if not moved:
+            return self._queue
+        ahead = set(moved)
+        return (*moved, *(job for job in self._queue if job not in ahead))
 
     def refresh(self, touched: Iterable[str]) -> bool:
         """Derive touched jobs again and whatever depends on a change; True if anything changed."""
@@ -116,9 +121,12 @@ class Derivation:
     def _mark(self, place: int, is_due: bool) -> None:
         at = bisect_left(self._due, place)
         is_there = at < len(self._due) and self._due[at] == place
-        if is_due and not is_there:
+        if is_due == is_there:
+            return
+        self._queue = None
+        if is_due:
             insort(self._due, place)
-        elif is_there and not is_due:
+        else:
             del self._due[at]
 
     def _view(self, cell: Cell) -> None:

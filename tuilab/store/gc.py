@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -49,14 +50,15 @@ class OutsideError(ValueError):
     """The path does not lie in the experiment; nothing was deleted."""
 
 
-def leftovers(root: Path, now: float) -> list[Leftover]:
-    """Return what may go, by kind and path; attempts themselves are never among it."""
-    reader = Reader(root)
+def leftovers(layout: Layout, now: float | None = None) -> list[Leftover]:
+    """Return what may go at ``now`` (unix time), by kind and path; attempts are never among it."""
+    moment = time.time() if now is None else now
+    reader = Reader(layout.root)
     if reader.is_results_only:
         return []
-    reader.poll(now)
+    reader.poll(moment)
     found = [
-        *_drafts(reader.layout, now),
+        *_drafts(reader.layout, moment),
         *_scratch(reader),
         *_quarantine(reader.layout),
         *_workers(reader),
@@ -64,8 +66,13 @@ def leftovers(root: Path, now: float) -> list[Leftover]:
     return sorted(found, key=lambda item: (item.kind, item.path))
 
 
-def remove(root: Path, leftover: Leftover) -> None:
-    """Delete one leftover; a link is removed itself. OutsideError if it is not below ``root``."""
+def delete(layout: Layout, chosen: Iterable[Leftover]) -> None:
+    """Delete leftovers; a link is removed itself. OutsideError for one outside the experiment."""
+    for leftover in chosen:
+        _delete(layout.root, leftover)
+
+
+def _delete(root: Path, leftover: Leftover) -> None:
     path = leftover.path
     # The parent is resolved, the last part is not: a link goes, what it points at stays.
     place = path.parent.resolve() / path.name

@@ -56,6 +56,8 @@ class ResultsDesign:
     headline_cosine: Mapping[str, Any] = field(default_factory=dict)
     """{"layer", "pool", "model_state"}"""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    panel: tuple[str, ...] = ()
+    """Evaluated personas in display order; () when only the rows tell."""
 
 
 def read_results(root: Path) -> Snapshot:
@@ -105,17 +107,19 @@ def read_design(root: Path) -> ResultsDesign:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         labels = {str(item["key"]): str(item["label"]) for item in raw["sources"]}
+        panel = {str(item["key"]): str(item["label"]) for item in raw.get("panel", ())}
         target = str(raw["target"])
         return ResultsDesign(
             name=str(raw["name"]),
             sources=tuple(labels),
-            labels={**labels, target: str(raw.get("target_label", target))},
+            labels={**panel, **labels, target: str(raw.get("target_label", target))},
             target=target,
             epochs=tuple(int(epoch) for epoch in raw["epochs"]),
             seeds=tuple(int(seed) for seed in raw["seeds"]),
             reference=raw.get("reference"),
             headline_cosine=dict(raw.get("headline_cosine") or {}),
             provenance=dict(raw.get("provenance") or {}),
+            panel=tuple(panel),
         )
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
