@@ -9,15 +9,20 @@ import typer
 
 from tuilab import __version__
 from tuilab.cli.guard import guarded, report
+from tuilab.cli.verbs.claims import claims
 from tuilab.cli.verbs.control import pause, resume, stop
 from tuilab.cli.verbs.demo import demo
 from tuilab.cli.verbs.doctor import doctor
 from tuilab.cli.verbs.engine_start import engine_start
 from tuilab.cli.verbs.gc import gc
+from tuilab.cli.verbs.importing import import_table
 from tuilab.cli.verbs.logs import logs
 from tuilab.cli.verbs.opening import Ascii, ReadOnly, Theme, open_experiment, open_newest
 from tuilab.cli.verbs.plan import plan
+from tuilab.cli.verbs.published import published
 from tuilab.cli.verbs.relaunch import relaunch
+from tuilab.cli.verbs.report import report as report_verb
+from tuilab.cli.verbs.report import verify
 from tuilab.cli.verbs.run import run as run_verb
 from tuilab.cli.verbs.status import status
 from tuilab.cli.verbs.table import table
@@ -42,6 +47,11 @@ for verb, name in (
     (pause, "pause"),
     (resume, "resume"),
     (table, "table"),
+    (claims, "claims"),
+    (report_verb, "report"),
+    (verify, "verify"),
+    (published, "published"),
+    (import_table, "import"),
     (doctor, "doctor"),
     (gc, "gc"),
 ):

@@ -9,6 +9,8 @@ from pathlib import Path
 from tuilab.cli.guard import USAGE, RefusalError
 
 RUNS = "runs"
+PUBLISHED = "published"
+"""Names the card's own results, which come with the package as a read-only experiment."""
 SHARED_PROMPTS = "eps109-prompts.toml"
 """Extended by the other configs; no experiment of its own."""
 
@@ -32,6 +34,11 @@ def configs_dir() -> Path:
     raise RefusalError(f"the shipped configs are missing beside {package}: install tuilab again")
 
 
+def published_dir() -> Path:
+    """Return the read-only experiment of the published card's own numbers."""
+    return Path(__file__).parents[1] / "published"
+
+
 def shipped_configs() -> list[Path]:
     """Return the config files that come with tuilab, without the shared prompts."""
     return sorted(p for p in configs_dir().glob("*.toml") if p.name != SHARED_PROMPTS)
@@ -49,6 +56,8 @@ def find_place(text: str, here: Path | None = None) -> Place:
         if path.name == "experiment.toml" and is_experiment(path.parent):
             return Place(root=path.parent)
         return Place(config=path)
+    if text == PUBLISHED:
+        return Place(root=published_dir())
     if "/" not in text:
         named = here / RUNS / text
         if is_experiment(named):

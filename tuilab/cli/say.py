@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from typing import Any
 
@@ -53,6 +54,11 @@ def is_interactive() -> bool:
         and sys.stdout.isatty()
         and os.environ.get("TERM", "") not in ("", "dumb")
     )
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal on stdout; None where stdout is no terminal and nothing is folded."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def duration(seconds: float | None) -> str:

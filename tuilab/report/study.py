@@ -87,7 +87,7 @@ def _design(study: Study) -> Design:
         for row in study.rows
         if row["metric"] == "leakage" and row["persona"] and row["persona"] != snapshot.target
     )
-    panel = [key for key in labels if key in personas and key != snapshot.target]
+    panel = _panel(study) or [key for key in labels if key in personas]
     panel += [key for key in personas if key not in labels]
     try:
         return Design(
@@ -97,13 +97,22 @@ def _design(study: Study) -> Design:
             target=Persona(snapshot.target, labels.get(snapshot.target, snapshot.target)),
             personas=(
                 Persona(snapshot.target, labels.get(snapshot.target, snapshot.target)),
-                *(Persona(key, labels.get(key, key)) for key in panel),
+                *(Persona(key, labels.get(key, key)) for key in panel if key != snapshot.target),
             ),
             published=_reference(snapshot),
             name=snapshot.name,
         )
     except DesignError as error:
         raise StudyError(str(error)) from error
+
+
+def _panel(study: Study) -> list[str]:
+    """The panel that a results directory declares; [] where only the rows tell."""
+    if not study.reader.is_results_only:
+        return []
+    from tuilab.store.results_only import read_design
+
+    return list(read_design(study.root).panel)
 
 
 def _reference(snapshot: Snapshot) -> Mapping[str, Any]:

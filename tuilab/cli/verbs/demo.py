@@ -57,10 +57,10 @@ def demo(
 
 
 def _run_headless(root: Path) -> int:
+    from tuilab.cli.labels import labels_of
     from tuilab.cli.say import out
     from tuilab.cli.status_text import leakage_table
     from tuilab.cli.verbs.run import run_cells
-    from tuilab.cli.verbs.table import labels_of
     from tuilab.store.status import status
 
     code = run_cells(root, [], headless=True)

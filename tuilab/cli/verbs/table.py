@@ -1,39 +1,42 @@
-"""``tuilab table``: measured leakage by source and epoch, in plain text."""
+"""``tuilab table``: the headline table with intervals, n and what was left out."""
 
 from __future__ import annotations
 
-from tuilab.cli.guard import OK
+from typing import Annotated
+
+import typer
+
+from tuilab.cli.guard import OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 
+Layout = Annotated[
+    str, typer.Option("--format", metavar="FORMAT", help="text, md, csv, latex or json.")
+]
+Full = Annotated[
+    bool, typer.Option("--full", help="Also rise, counts above the baseline, early fractions.")
+]
 
-def table(directory: OptionalDir = None, as_json: AsJson = False) -> int:
-    """Show leakage and source rate with hits and n; what is not measured is n/a.
+
+def table(
+    directory: OptionalDir = None,
+    layout: Layout = "text",
+    full: Full = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show the headline table: baseline, peak, final, net, intervals, n; n/a is never 0.
 
     \b
     tuilab table runs/tiny
+    tuilab table published --format md
     """
     from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import document, out
-    from tuilab.cli.status_text import leakage_table
-    from tuilab.store.status import status
+    from tuilab.cli.say import out, terminal_width
+    from tuilab.report.headline_table import render
+    from tuilab.report.layouts import FORMATS
+    from tuilab.report.study import open_study
 
-    root = find_experiment(directory)
-    found = status(root)
-    if as_json:
-        document({key: found[key] for key in ("experiment", "synthetic", "cells")})
-        return OK
-    for line in leakage_table(found, labels_of(root)):
-        out(line)
+    chosen = "json" if as_json else layout
+    if chosen not in FORMATS:
+        raise RefusalError(f"there is no format {chosen!r}: use {', '.join(FORMATS)}", USAGE)
+    out(render(open_study(find_experiment(directory)), chosen, full, terminal_width()))
     return OK
-
-
-def labels_of(root: object) -> dict[str, str]:
-    """Return the labels of an experiment's personas; {} where there is no plan."""
-    from pathlib import Path
-
-    from tuilab.store.plan_file import PlanFileError, load_plan
-
-    try:
-        return dict(load_plan(Path(str(root))).labels)
-    except PlanFileError:
-        return {}

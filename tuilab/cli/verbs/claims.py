@@ -1,0 +1,69 @@
+"""``tuilab claims``: what the data say, or what they say of the claims in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuilab.report.study import Study
+    from tuilab.science.claims import Claim
+
+ClaimsFile = Annotated[
+    str | None,
+    typer.Argument(metavar="[FILE]", help="Claims to judge; `eps109` is the original card's own."),
+]
+
+
+def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJson = False) -> int:
+    """Judge claims: holds, fails, not measured or within noise, each with its numbers.
+
+    \b
+    tuilab claims runs/tiny
+    tuilab claims published eps109         the card's claims against its own numbers
+    tuilab claims runs/tiny claims.toml --json
+    """
+    from tuilab.cli.places import find_experiment
+    from tuilab.cli.say import document, out, plain
+    from tuilab.report.study import open_study
+
+    study = open_study(find_experiment(directory))
+    found = _judged(study, file)
+    if as_json:
+        document({"experiment": study.name, "claims": [claim.record() for claim in found]})
+        return OK
+    for claim in found:
+        out(f"{claim.verdict.value:12}  {plain(claim.claim)}")
+        out(f"              {plain(claim.sentence)}")
+        for line in claim.evidence:
+            out(f"                {plain(line)}")
+    return OK
+
+
+def _judged(study: Study, file: str | None) -> Sequence[Claim]:
+    from tuilab.science.claims_file import ClaimsFileError, parse
+    from tuilab.science.judging import judge
+    from tuilab.science.standard_claims import standard_claims
+
+    if file is None:
+        return standard_claims(study.analysis)
+    try:
+        declared = parse(_text_of(file))
+    except ClaimsFileError as error:
+        raise RefusalError(f"{file}: {error}", USAGE) from error
+    return judge(declared, study.analysis)
+
+
+def _text_of(file: str) -> str:
+    from tuilab.science.published import CLAIMS_FILE, read
+
+    if file == "eps109":
+        return read(CLAIMS_FILE)
+    return Path(file).expanduser().read_text(encoding="utf-8")

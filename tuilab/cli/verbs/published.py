@@ -1,0 +1,18 @@
+"""``tuilab published``: the card's own numbers as a read-only experiment."""
+
+from __future__ import annotations
+
+from tuilab.cli.verbs.opening import Ascii, Theme
+
+
+def published(ascii_glyphs: Ascii = False, theme: Theme = None) -> int:
+    """Open the published card's own results, read-only; `table published` prints them.
+
+    \b
+    tuilab published
+    tuilab claims published eps109
+    """
+    from tuilab.cli.places import published_dir
+    from tuilab.cli.verbs.opening import show
+
+    return show(published_dir(), read_only=True, ascii_glyphs=ascii_glyphs, theme=theme)

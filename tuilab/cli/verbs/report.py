@@ -1,0 +1,84 @@
+"""``tuilab report`` and ``tuilab verify``: the report folder, its bundle, and the check of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuilab.cli.guard import ERROR, OK
+from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+
+Out = Annotated[
+    str | None,
+    typer.Option("--out", metavar="DIR", help="Folder to write; report-NAME by default."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 when a run card field is empty.")]
+Bundle = Annotated[bool, typer.Option("--bundle", help="Also archive everything behind it.")]
+SampleSeed = Annotated[int, typer.Option("--seed", help="Seed that draws the sample outputs.")]
+
+
+def report(
+    directory: OptionalDir = None,
+    out_dir: Out = None,
+    strict: Strict = False,
+    bundle: Bundle = False,
+    seed: SampleSeed = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Write report.md with figures, tables and claims, filled from what really ran.
+
+    \b
+    tuilab report runs/tiny --out report --bundle
+    tuilab report published --out card
+    """
+    from tuilab.cli.places import find_experiment
+    from tuilab.cli.say import count_of, document, out, tell
+    from tuilab.report.making import make_bundle, make_report
+    from tuilab.report.study import open_study
+    from tuilab.store.layout import slug
+
+    study = open_study(find_experiment(directory))
+    folder = Path(out_dir).expanduser() if out_dir else Path(f"report-{slug(study.name)}")
+    made = make_report(study, folder, seed)
+    archive = folder.with_name(f"{folder.name}.tar.gz") if bundle else None
+    sha256 = make_bundle(study, made, archive) if archive else None
+    if as_json:
+        document(
+            {
+                "report": str(made.report),
+                "files": [str(path) for path in made.files],
+                "empty": list(made.empty),
+                "bundle": str(archive) if archive else None,
+                "sha256": sha256,
+            }
+        )
+    else:
+        out(f"{made.report} and {count_of(len(made.files) - 1, 'file')} beside it")
+        if archive:
+            out(f"{archive}  sha256 {sha256}")
+    if made.empty:
+        tell(f"{count_of(len(made.empty), 'field')} of the run card are empty:")
+        for name in made.empty:
+            tell(f"  {name}")
+    return ERROR if strict and made.empty else OK
+
+
+def verify(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A .tar.gz made by report.")],
+) -> int:
+    """Check that a bundle is whole and unchanged.
+
+    \b
+    tuilab verify report-tiny.tar.gz
+    """
+    from tuilab.cli.say import out, plain
+    from tuilab.report.bundle import verify_bundle
+
+    problems = verify_bundle(Path(bundle).expanduser())
+    for problem in problems:
+        out(plain(problem))
+    if not problems:
+        out(f"{bundle}: whole and unchanged")
+    return ERROR if problems else OK

@@ -1,0 +1,76 @@
+"""The headline table of a study in every format, with a caption that says what it rests on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import textwrap
+from typing import Any
+
+from tuilab.report.layouts import as_csv, as_latex, as_markdown, as_text
+from tuilab.report.study import Study
+from tuilab.science.headline import HeadlineRow, headline, headline_frame, headline_text
+
+
+def provenance_hash(study: Study) -> str:
+    """Hash the rows that the numbers were computed from: equal data, equal hash (12 hex digits)."""
+    text = json.dumps(study.rows, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def caption(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
+    """Say what is counted, on which scale the cosine is, what was left out, and the data's hash."""
+    scale = next((row.cosine_scale for row in rows if row.cosine_scale is not None), None)
+    parts = [
+        f"{study.name}: share of {study.design.target.label} completions with the marker, 95%"
+        " intervals in brackets; a peak is the largest of its checkpoints and biased upward",
+        f"cosine at epoch 0 ({scale})" if scale is not None else "no cosine was measured",
+        _left_out(rows),
+        "synthetic model: says nothing about real models" if study.snapshot.synthetic else "",
+        f"data {provenance_hash(study)}",
+    ]
+    return "; ".join(part for part in parts if part) + "."
+
+
+def render(study: Study, layout: str, full: bool = False, width: int | None = None) -> str:
+    """Return the table as text, md, csv, latex or json; ``width`` bounds text alone."""
+    rows = headline(study.analysis)
+    if layout == "json":
+        return json.dumps(as_document(study), indent=1, ensure_ascii=False, allow_nan=False)
+    titles, cells = headline_text(rows, full=full)
+    about = caption(study, rows)
+    if layout == "md":
+        return f"{as_markdown(titles, cells)}\n\n{about}"
+    if layout == "csv":
+        return as_csv(titles, cells)
+    if layout == "latex":
+        return as_latex(titles, cells, about)
+    return f"{as_text(titles, cells, width)}\n\n{_folded(about, width)}"
+
+
+def as_document(study: Study) -> dict[str, Any]:
+    """Return raw numbers (rates 0..1, null where not measured) for programs."""
+    rows = headline(study.analysis)
+    records = json.loads(headline_frame(rows).to_json(orient="records"))
+    return {
+        "experiment": study.name,
+        "synthetic": study.snapshot.synthetic,
+        "data": provenance_hash(study),
+        "caption": caption(study, rows),
+        "rows": records,
+    }
+
+
+def _folded(text: str, width: int | None) -> str:
+    return textwrap.fill(text, width) if width else text
+
+
+def _left_out(rows: tuple[HeadlineRow, ...]) -> str:
+    counts = {
+        "missing": sum(len(row.missing) for row in rows),
+        "failed": sum(len(row.failed) for row in rows),
+        "suspect": sum(len(row.suspect) for row in rows),
+        "stale": sum(len(row.stale) for row in rows),
+    }
+    named = [f"{count} {word}" for word, count in counts.items() if count]
+    return f"left out: {', '.join(named)} cells" if named else ""
