@@ -14,6 +14,7 @@ from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import Attempt, Verdict
 from tuilab.store.attempts import Stop, write_stop
 from tuilab.store.evidence import missing_lines, scan
+from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
 
 from .scene import ALIVE, DEAD, NOW, Scene, small_plan
@@ -161,3 +162,24 @@ def test_whatever_the_journal_forgot_is_filled_in_again(
                 if now["verdict"] in (Verdict.CLAIMED, Verdict.RUNNING):
                     continue
                 assert now == before
+
+
+@settings(max_examples=15, deadline=None)
+@given(histories, st.data())
+def test_a_reader_that_followed_sees_what_a_fresh_one_sees(
+    history: list[tuple[str, str]], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Scene(Path(folder) / "x", small_plan(("villain",), (0,)))
+        follower = Reader(scene.root)
+        follower.poll(NOW)
+        for place, (job, ending) in enumerate(history):
+            if data.draw(st.booleans()):
+                scene.want(job)
+            play(scene, place, job, ending)
+            followed = follower.poll(NOW)
+            fresh = Reader(scene.root).poll(NOW)
+            assert (followed.cells, followed.shared) == (fresh.cells, fresh.shared)
+            assert (followed.counts, followed.queue) == (fresh.counts, fresh.queue)
+            assert followed.engine == fresh.engine
+            assert follower.poll(NOW) is followed
