@@ -20,6 +20,7 @@ from runners.bench import (
     decoding,
     profile,
     projection,
+    runs,
     states,
     steps,
     subject,
@@ -71,12 +72,14 @@ def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
     return [
         Section("checks", lambda: checks.measure(found)),
         Section("ceilings", lambda: ceilings.measure(found)),
+        Section("step: the runners' loop", lambda: runs.by_loop(found, count)),
         *(
             Section(
                 f"step: {v.name}", lambda v=v: steps.measure(found, v, few if v.slow else count)
             )
             for v in reversed(steps.VARIANTS)
         ),
+        Section("step: stock Trainer", lambda: runs.by_trainer(found, few)),
         Section("merge and restore", lambda: states.measure(found)),
         *(
             Section(f"decode: ours, {width} at once", lambda w=width: decoding.measure(found, w))

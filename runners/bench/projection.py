@@ -73,7 +73,7 @@ def _hours(parts: list[tuple[float | None, int]]) -> float | None:
 
 
 def _marker(work: Workload, found: Mapping[str, Any]) -> float | None:
-    each = (found.get("step: fused") or {}).get("us_per_token")
+    each = (found.get("step: the runners' loop") or {}).get("us_per_token")
     return each and each * 1e-6 * work.marker_rows * work.epochs * work.row_tokens
 
 

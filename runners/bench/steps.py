@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,6 +15,9 @@ from runners.fast import training
 from runners.fast.readback import Readback
 from runners.ml import ways
 from runners.ml.plans import LoraPlan, TrainingPlan
+
+_DISTINCT = 12
+"""Different batches."""
 
 Loss = Callable[[Sequence[Row]], tuple[torch.Tensor, int]]
 """Rows to (summed loss with its graph, number of targets)."""
@@ -75,18 +77,25 @@ VARIANTS = (
 def measure(subject: Subject, variant: Variant, steps: int) -> dict[str, Any]:
     """Take ``steps`` steps after a warm-up and return their mean time and what follows from it."""
     work = subject.work
-    data = rows(subject, work.rows_per_step * 40, variant.learn_answers)
     size = work.rows_per_step
+    data = rows(subject, size * _DISTINCT, variant.learn_answers)
     parts = [data[start : start + size] for start in range(0, len(data), size)]
     clock.reset_peak(subject.device)
     peft = adapted(subject.model, work.rank)
     try:
-        seconds, tokens = _timed(subject, peft, variant, parts, steps)
+        warm, seconds, tokens = _timed(subject, peft, variant, parts, steps)
     finally:
         peft.unload()
-    learned = sum(sum(row.learn) for row in data) / len(parts)
-    mean = sum(len(row.ids) for row in data) / len(data)
-    flops = workload.training_flops(subject.shape, tokens, mean, learned * steps, work.rank)
+    learned = steps * sum(sum(row.learn) for row in data) / len(parts)
+    return {"warm_up_s": warm, **figures(subject, steps, seconds, tokens, learned)}
+
+
+def figures(
+    subject: Subject, steps: int, seconds: float, tokens: float, learned: float
+) -> dict[str, Any]:
+    """Return what follows from the time of some steps over ``tokens`` with ``learned`` targets."""
+    mean = subject.work.row_tokens
+    flops = workload.training_flops(subject.shape, tokens, mean, learned, subject.work.rank)
     return {
         "steps": steps,
         "ms_per_step": 1e3 * seconds / steps,
@@ -99,24 +108,27 @@ def measure(subject: Subject, variant: Variant, steps: int) -> dict[str, Any]:
 
 def _timed(
     subject: Subject, peft: Any, variant: Variant, parts: list[list[Row]], steps: int
-) -> tuple[float, int]:
+) -> tuple[float, float, int]:
+    """Return the seconds of the warm-up and of the steps, and the tokens of the latter.
+
+    Every shape comes twice before: the second time it may be recorded as a graph.
+    """
+    warm = 3 if subject.device.type == "cpu" else 2 * _DISTINCT
     peft.train()
     with (
         _checkpointed(peft) if variant.checkpointing else nullcontext(),
         variant.open(peft) as loss,
     ):
         step = stepper(peft, loss)
-        for number in range(3 if subject.device.type == "cpu" else 8):
-            step(number, parts[number % len(parts)])
-        clock.settle(subject.device)
-        start = time.perf_counter()
-        tokens = 0
-        for number in range(steps):
-            part = parts[number % len(parts)]
-            step(number, part)
-            tokens += sum(len(row.ids) for row in part)
-        clock.settle(subject.device)
-        return time.perf_counter() - start, tokens
+
+        def take(count: int) -> None:
+            for number in range(count):
+                step(number, parts[number % len(parts)])
+
+        warming = clock.once(lambda: take(2 if variant.slow else warm), subject.device)
+        seconds = clock.once(lambda: take(steps), subject.device)
+    tokens = sum(len(row.ids) for n in range(steps) for row in parts[n % len(parts)])
+    return warming, seconds, tokens
 
 
 def stepper(peft: Any, loss: Loss) -> Callable[[int, Sequence[Row]], None]:

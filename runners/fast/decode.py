@@ -9,6 +9,7 @@ import torch
 
 from runners.fast import attention
 from runners.fast.choice import Choice
+from runners.fast.graphs import Recorded
 from runners.fast.kv_cache import KVCache, positions_of
 from runners.fast.trunk import Trunk
 
@@ -73,7 +74,8 @@ class _Run:
         self._made = torch.zeros(len(prompts), self.longest, dtype=torch.int64, device=self._device)
         self._ended = torch.zeros(len(prompts), dtype=torch.bool, device=self._device)
         self._lengths = self._limits.clone()
-        self._token = torch.zeros(0)
+        self._token = torch.zeros_like(self._origin)
+        self._step = Recorded(self._advance, self._device)
         config = trunk.model.config
         self._longest_prompt = max(len(prompt) for prompt in prompts)
         self._cache = KVCache(
@@ -104,7 +106,7 @@ class _Run:
         news = ends & ~self._ended
         self._lengths[self._origin] = torch.where(news, step + 1, self._lengths[self._origin])
         self._ended |= ends
-        self._token = token
+        self._token.copy_(token)
 
     def look(self, made: int) -> int:
         """Return how many rows still run; drop ended rows and make room for the next tokens."""
@@ -122,6 +124,7 @@ class _Run:
             self._origin, self._ended, self._token = (
                 part[kept] for part in (self._origin, self._ended, self._token)
             )
+            self._step.forget()
         return running
 
     @property
@@ -130,13 +133,15 @@ class _Run:
 
     def advance(self) -> torch.Tensor:
         """Feed the drawn tokens and return the logits after them."""
+        return self._step()
 
+    def _advance(self) -> torch.Tensor:
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             keys, values = self._cache.append(layer, k, v)
-            return attention.over_cache(q, keys, values, self._cache.used + 1)
+            return attention.over_cache(q, keys, values, self._cache.used)
 
-        hidden = self._trunk(self._token, self._cache.used.long(), attend)
         self._cache.advance()
+        hidden = self._trunk(self._token, self._cache.last, attend)
         return self._head(hidden)
 
     def texts(self) -> list[list[int]]:

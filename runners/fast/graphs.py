@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from runners.fast.packing import Packed
 
+T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 Loss = Callable[[Packed], torch.Tensor]
 """A batch on the device to its summed loss; targets of -100 are left out."""
@@ -64,18 +65,15 @@ class Graphs:
         try:
             return self._record(batch)
         except RuntimeError as error:
-            LOG.warning("CUDA graphs do not work here, starting kernels one by one: %s", error)
+            give_up(error)
             self._works = False
             return None
 
     def _record(self, batch: Packed) -> _Pair:
         sent = batch.flat().to(self._device)
-        forward, backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
-        with torch.cuda.graph(forward, pool=self._pool):
-            loss = self._loss(batch.laid_in(sent))
+        forward, loss = record(lambda: self._loss(batch.laid_in(sent)), self._pool)
         scale = torch.ones_like(loss)
-        with torch.cuda.graph(backward, pool=self._pool):
-            loss.backward(scale)
+        backward, _ = record(lambda: loss.backward(scale), self._pool)
         return _Pair(sent, loss.detach(), scale, forward, backward)
 
     def _begin(self) -> None:
@@ -101,3 +99,47 @@ class _Replay(torch.autograd.Function):
         ctx.pair.backward.replay()
         ctx.graphs._end()
         return None, None, None
+
+
+class Recorded:
+    """A function of fixed memory: the first call runs it, the second records it."""
+
+    def __init__(self, work: Callable[[], torch.Tensor], device: torch.device) -> None:
+        self._work = work
+        self._works = device.type == "cuda"
+        self._pool = torch.cuda.graph_pool_handle() if self._works else None
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._result = torch.empty(0)
+
+    def __call__(self) -> torch.Tensor:
+        """Run or replay; a replay's result lies where the last one lay."""
+        self._calls += 1
+        if self._works and self._calls == 2:
+            try:
+                self._graph, self._result = record(self._work, self._pool)
+            except RuntimeError as error:
+                give_up(error)
+                self._works = False
+        if self._graph is None:
+            return self._work()
+        self._graph.replay()
+        return self._result
+
+    def forget(self) -> None:
+        """Begin anew: some of the memory is another one now."""
+        self._calls, self._graph, self._result = 0, None, torch.empty(0)
+
+
+def record(work: Callable[[], T], pool: Any) -> tuple[torch.cuda.CUDAGraph, T]:
+    """Record what ``work`` starts, without running it."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, pool=pool):
+        result = work()
+    return graph, result
+
+
+def give_up(error: RuntimeError) -> None:
+    """Say why there are no graphs; the error that broke the recording hides behind the last."""
+    cause = error.__context__ or error
+    LOG.warning("CUDA graphs do not work here, starting kernels one by one: %s", cause)

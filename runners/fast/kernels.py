@@ -36,14 +36,15 @@ def _add_norm(
 
 @triton.jit
 def _add_norm_back(
-    total, weight, scale, of_total, of_normed, out, n, HAS_TOTAL: tl.constexpr, BLOCK: tl.constexpr
+    total, weight, scale, of_total, of_normed, out, stride, n,
+    HAS_TOTAL: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     place = tl.arange(0, BLOCK)
     inside = place < n
     factor = tl.load(scale + row)
     hat = tl.load(total + row * n + place, mask=inside, other=0.0).to(tl.float32) * factor
-    grad = tl.load(of_normed + row * n + place, mask=inside, other=0.0).to(tl.float32)
+    grad = tl.load(of_normed + row * stride + place, mask=inside, other=0.0).to(tl.float32)
     grad *= tl.load(weight + place, mask=inside, other=0.0).to(tl.float32)
     found = factor * (grad - hat * (tl.sum(grad * hat, axis=0) / n))
     if HAS_TOTAL:
@@ -181,13 +182,14 @@ class _AddNorm(torch.autograd.Function):
     def backward(ctx: Any, of_total: torch.Tensor | None, of_normed: torch.Tensor) -> Any:
         total, weight, scale = ctx.saved_tensors
         rows, n = total.shape
-        of_normed = of_normed.contiguous()
+        of_normed = of_normed if of_normed.stride(1) == 1 else of_normed.contiguous()
         given = of_normed if of_total is None else of_total.contiguous()
         out = torch.empty_like(total)
         block = triton.next_power_of_2(n)
         _add_norm_back[(rows,)](
-            total, weight, scale, given, of_normed, out, n, of_total is not None, block
-        )
+            total, weight, scale, given, of_normed, out, of_normed.stride(0), n,
+            of_total is not None, block,
+        )  # fmt: skip
         return out, out, None, None
 
 

@@ -21,8 +21,9 @@ class KVCache:
         """[rows]: tokens kept of each row."""
         self._keys = [like.new_zeros(shape) for _ in range(layers)]
         self._values = [like.new_zeros(shape) for _ in range(layers)]
+        self.last = self.used.long()
+        """[rows]: where the newest token of each row is."""
         self._row = torch.arange(rows, device=like.device)
-        self._next = self.used.long()
 
     @property
     def slots(self) -> int:
@@ -32,7 +33,7 @@ class KVCache:
     def begin(self, used: torch.Tensor) -> None:
         """Say how many tokens ``fill`` has put into each row."""
         self.used.copy_(used)
-        self._next = self.used.long()
+        self.last.copy_(self.used - 1)
 
     def fill(
         self, layer: int, rows: torch.Tensor, slots: torch.Tensor, k: torch.Tensor, v: torch.Tensor
@@ -41,27 +42,24 @@ class KVCache:
         self._keys[layer][rows, slots] = k
         self._values[layer][rows, slots] = v
 
+    def advance(self) -> None:
+        """Make room for one more token in each row, in place: a recorded step does it too."""
+        self.used += 1
+        self.last += 1
+
     def append(
         self, layer: int, k: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put one more token, [rows, heads, d], behind each row; return the layer's tensors.
-
-        ``used`` still counts the tokens before it; ``advance`` comes after the last layer.
-        """
+        """Put the newest token's k and v, [rows, heads, d], at ``last``; return the tensors."""
         keys, values = self._keys[layer], self._values[layer]
-        keys[self._row, self._next] = k
-        values[self._row, self._next] = v
+        keys[self._row, self.last] = k
+        values[self._row, self.last] = v
         return keys, values
-
-    def advance(self) -> None:
-        """Count the token that every layer has appended."""
-        self.used += 1
-        self._next = self.used.long()
 
     def keep(self, rows: torch.Tensor, slots: int) -> None:
         """Keep these rows, in this order, with room for ``slots`` tokens each."""
         self.used = self.used[rows]
-        self._next = self.used.long()
+        self.last = self.last[rows]
         self._row = torch.arange(len(rows), device=rows.device)
         for tensors in (self._keys, self._values):
             for layer, old in enumerate(tensors):

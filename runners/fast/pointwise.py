@@ -96,6 +96,7 @@ def for_device(kind: str) -> Pointwise:
     return made
 
 
+@torch.enable_grad()
 def _try(made: Pointwise) -> None:
     x = torch.randn(24, 64, device="cuda", dtype=torch.bfloat16, requires_grad=True)
     total, normed = made.add_norm(x, x, x.detach()[0], 1e-6)
