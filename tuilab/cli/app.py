@@ -19,6 +19,7 @@ from tuilab.cli.verbs.importing import import_table
 from tuilab.cli.verbs.logs import logs
 from tuilab.cli.verbs.opening import Ascii, ReadOnly, Theme, open_experiment, open_newest
 from tuilab.cli.verbs.plan import plan
+from tuilab.cli.verbs.plot import plot
 from tuilab.cli.verbs.published import published
 from tuilab.cli.verbs.relaunch import relaunch
 from tuilab.cli.verbs.report import report as report_verb
@@ -47,6 +48,7 @@ for verb, name in (
     (pause, "pause"),
     (resume, "resume"),
     (table, "table"),
+    (plot, "plot"),
     (claims, "claims"),
     (report_verb, "report"),
     (verify, "verify"),
