@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_SOURCE_ROOT = Path(__file__).resolve().parents[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -37,13 +39,24 @@ def ask(
             text=True,
             timeout=seconds,
             check=False,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
+            env=_environment(),
         )
     except subprocess.TimeoutExpired:
         return Answer(None, f"{program} did not answer within {seconds:.0f} s")
     except OSError as error:
         return Answer(None, f"{program} could not be started: {error.strerror}")
     return _read(program, done)
+
+
+def _environment() -> dict[str, str]:
+    """Return an environment in which the runners beside this package are found, off the net."""
+    path = os.pathsep.join(filter(None, (str(_SOURCE_ROOT), os.environ.get("PYTHONPATH"))))
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
 
 
 def _read(program: str, done: subprocess.CompletedProcess[str]) -> Answer:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tuilab.report.evidence import Ran
-from tuilab.report.study import Study
+from tuilab.study.opening import Study
 
 CUT_LIMIT = 0.02
 """Share of completions cut at the token limit above which a caveat is due."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from tuilab.contract.foreign import clean, clean_line
-from tuilab.report.headline_table import provenance_hash, render
-from tuilab.report.layouts import as_markdown
 from tuilab.report.run_card import Field
 from tuilab.report.samples import Sample
-from tuilab.report.study import Study
 from tuilab.science.claims import Claim
 from tuilab.science.figure_model import Figure
+from tuilab.study.headline_table import provenance_hash, render
+from tuilab.study.layouts import as_markdown
+from tuilab.study.opening import Study
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from tuilab.contract.report import Outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
-from tuilab.report.study import Study
 from tuilab.store.attempts import readable_outcome
+from tuilab.study.opening import Study
 
 
 @dataclass(frozen=True, slots=True)

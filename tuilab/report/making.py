@@ -13,12 +13,12 @@ from tuilab.report.caveats import caveats
 from tuilab.report.document import Parts, write_report
 from tuilab.report.evidence import Ran, cell_record, done_attempts
 from tuilab.report.figure_image import save_figure
-from tuilab.report.headline_table import render
-from tuilab.report.layouts import as_csv
 from tuilab.report.run_card import empty_fields, run_card
 from tuilab.report.samples import draw_samples
-from tuilab.report.study import Study
 from tuilab.store.results_only import COLUMNS
+from tuilab.study.headline_table import render
+from tuilab.study.layouts import as_csv
+from tuilab.study.opening import Study
 
 LARGE = {"adapter_model.safetensors", "model.safetensors"}
 """Weights stay with the experiment; a bundle carries their hashes."""

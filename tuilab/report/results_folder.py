@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuilab.contract import atomic
-from tuilab.report.layouts import as_csv
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE, is_experiment
 from tuilab.store.results_only import COLUMNS
+from tuilab.study.layouts import as_csv
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuilab.grid.cells import Cell
-from tuilab.report.study import Study
 from tuilab.store.measurements import completions
+from tuilab.study.opening import Study
 
 
 @dataclass(frozen=True, slots=True)

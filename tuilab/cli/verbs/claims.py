@@ -13,8 +13,8 @@ from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuilab.report.study import Study
     from tuilab.science.claims import Claim
+    from tuilab.study.opening import Study
 
 ClaimsFile = Annotated[
     str | None,
@@ -32,7 +32,7 @@ def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJs
     """
     from tuilab.cli.places import find_experiment
     from tuilab.cli.say import document, out, plain
-    from tuilab.report.study import open_study
+    from tuilab.study.opening import open_study
 
     study = open_study(find_experiment(directory))
     found = _judged(study, file)

@@ -41,8 +41,8 @@ def plot(
     """
     from tuilab.cli.places import find_experiment
     from tuilab.cli.say import has_colour, out
-    from tuilab.report.study import open_study
     from tuilab.science.figures_data import figure
+    from tuilab.study.opening import open_study
 
     study = open_study(find_experiment(directory))
     try:

@@ -36,8 +36,8 @@ def report(
     from tuilab.cli.places import find_experiment
     from tuilab.cli.say import count_of, document, out, tell
     from tuilab.report.making import make_bundle, make_report
-    from tuilab.report.study import open_study
     from tuilab.store.layout import slug
+    from tuilab.study.opening import open_study
 
     study = open_study(find_experiment(directory))
     folder = Path(out_dir).expanduser() if out_dir else Path(f"report-{slug(study.name)}")

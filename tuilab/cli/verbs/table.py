@@ -31,9 +31,9 @@ def table(
     """
     from tuilab.cli.places import find_experiment
     from tuilab.cli.say import out, terminal_width
-    from tuilab.report.headline_table import render
-    from tuilab.report.layouts import FORMATS
-    from tuilab.report.study import open_study
+    from tuilab.study.headline_table import render
+    from tuilab.study.layouts import FORMATS
+    from tuilab.study.opening import open_study
 
     chosen = "json" if as_json else layout
     if chosen not in FORMATS:

@@ -7,9 +7,9 @@ import json
 import textwrap
 from typing import Any
 
-from tuilab.report.layouts import as_csv, as_latex, as_markdown, as_text
-from tuilab.report.study import Study
 from tuilab.science.headline import HeadlineRow, headline, headline_frame, headline_text
+from tuilab.study.layouts import as_csv, as_latex, as_markdown, as_text
+from tuilab.study.opening import Study
 
 
 def provenance_hash(study: Study) -> str:

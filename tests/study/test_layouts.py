@@ -8,7 +8,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuilab.report.layouts import as_csv, as_latex, as_markdown, as_text
+from tuilab.study.layouts import as_csv, as_latex, as_markdown, as_text
 
 TITLES = ["Source", "Peak [95%]", "n"]
 ROWS = [["Villain", "73.2% [69.5, 76.6]", "600"], ["a|b & c_d", "n/a", "200"]]
