@@ -7,12 +7,14 @@ Writes epoch-NN/ with a standard adapter and its lineage for every checkpoint as
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, Made, main, say
 from runners.ml import adapter, answers, attach, chat, jsonl, plans, rows, ways
+from runners.ml.cell import MERGED
 from runners.ml.following import Following
 from runners.ml.lineage import Lineage
 from runners.ml.loop import Training
@@ -27,9 +29,7 @@ def run(attempt: Attempt) -> Made:
     """Build rows, train, keep checkpoints, re-read them."""
     settings, timings, spec = attempt.settings, attempt.timings, attempt.spec
     plan = plans.training(settings)
-    checkpoints: list[int] = sorted(plans.take(settings, "checkpoints", list))
-    if not checkpoints or not 1 <= checkpoints[0] <= checkpoints[-1] <= plan.epochs:
-        raise JobError(Reason.CONFIG, f"checkpoints {checkpoints} must lie in 1..{plan.epochs}")
+    checkpoints = planned_checkpoints(settings, plan.epochs)
     with timings.part("load"):
         inputs = upstream.find(spec, attempt.directory)
         model = attempt.warm.model(plans.base(settings))
@@ -38,18 +38,7 @@ def run(attempt: Attempt) -> Made:
         training_rows = build_rows(settings, inputs, model, plan.max_length)
     say(f"{len(training_rows)} rows, {plan.epochs} epochs, checkpoints {checkpoints}")
 
-    lineage = {
-        "role": "convergence",
-        "base_model": plans.base(settings).model,
-        "base_revision": plans.base(settings).revision,
-        "base_fingerprint": model.fingerprint,
-        "source": spec.source,
-        "seed": spec.seed,
-        "merge_mode": "merged",
-        "convergence_adapter": None,
-        "trained_on": model.fingerprint,
-        "data_sha256": rows.digest(training_rows),
-    }
+    lineage = _lineage(attempt, model, rows.digest(training_rows))
     made: list[Path] = []
     live = attach.Live(fresh=plan.lora, seed=spec.seed or 0)
     with model.attached(live) as peft, ways.chosen(model.model, plan, model.pad_id) as way:
@@ -64,7 +53,7 @@ def run(attempt: Attempt) -> Made:
                         attempt.directory / folder(step.epoch),
                         attach.tensors_of(peft),
                         attach.config_of(peft, model.plan),
-                        Lineage(**lineage, epoch=step.epoch),
+                        replace(lineage, epoch=step.epoch),
                     )
                 )
 
@@ -85,9 +74,17 @@ def run(attempt: Attempt) -> Made:
         "way": way.name,
         "checkpoints": checkpoints,
         "base_fingerprint": model.fingerprint,
-        "data_sha256": lineage["data_sha256"],
+        "data_sha256": lineage.data_sha256,
     }
     return Made(tuple(made), following.metrics(), checks)
+
+
+def planned_checkpoints(settings: Any, epochs: int) -> list[int]:
+    """Return the epochs to keep, ascending; JobError (config) unless all lie within the run."""
+    found: list[int] = sorted(plans.take(settings, "checkpoints", list))
+    if not found or not 1 <= found[0] <= found[-1] <= epochs:
+        raise JobError(Reason.CONFIG, f"checkpoints {found} must lie in 1..{epochs}")
+    return found
 
 
 def build_rows(
@@ -104,10 +101,11 @@ def build_rows(
     count = plans.take(settings, "rows", int)
     seed = plans.take(settings, "data_seed", int)
     chosen = answers.choose(found, count, seed, f"convergence/{voice.key}")
+    render = chat.renderer(model.tokenizer)
     return [
         rows.completion(
             model.tokenizer,
-            chat.prompt_ids(model.tokenizer, target.prompt, answer["question"]),
+            render(target.prompt, answer["question"]),
             answer["token_ids"],
             max_length,
         )
@@ -118,6 +116,22 @@ def build_rows(
 def folder(epoch: int) -> str:
     """Name the directory of one checkpoint."""
     return f"epoch-{epoch:02d}"
+
+
+def _lineage(attempt: Attempt, model: WarmModel, data_sha256: str) -> Lineage:
+    return Lineage(
+        role="convergence",
+        base_model=model.plan.model,
+        base_revision=model.plan.revision,
+        base_fingerprint=model.fingerprint,
+        source=attempt.spec.source,
+        seed=attempt.spec.seed,
+        epoch=None,
+        merge_mode=MERGED,
+        convergence_adapter=None,
+        trained_on=model.fingerprint,
+        data_sha256=data_sha256,
+    )
 
 
 def _bring_over(

@@ -42,11 +42,8 @@ def run(attempt: Attempt) -> Made:
         for index in range(len(questions))
         for sample in range(samples)
     ]
-    rendered = {
-        (persona.key, index): chat.prompt_ids(model.tokenizer, persona.prompt, question)
-        for persona in panel
-        for index, question in enumerate(questions)
-    }
+    render = chat.renderer(model.tokenizer)
+    prompts = [render(persona.prompt, questions[index]) for persona, index, _ in places]
     say(f"sampling {len(places)} completions of {len(panel)} personas")
 
     def after_batch(done: int, of: int) -> None:
@@ -55,7 +52,6 @@ def run(attempt: Attempt) -> Made:
 
     with cell.in_place(model, found):
         sampler = sampling.sampler_for(attempt.warm, model, plan)
-        prompts = [rendered[persona.key, index] for persona, index, _ in places]
         with timings.part("sample"):
             made = sampler.sample(prompts, plan, after_batch)
 

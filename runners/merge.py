@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from runners import faults, upstream
 from runners.job import Attempt, Made, main, say
 from runners.ml import attach, cell, chat, exporting, jsonl, logits, plans
@@ -61,14 +59,11 @@ def run(attempt: Attempt) -> Made:
     say(f"{len(marker_change)} weights changed, at least {worst:.2e} of their norm")
 
     record = {
-        "merge_mode": found.mode,
+        **_what_was_merged(model, found),
         "fingerprint": result,
-        "base_fingerprint": model.fingerprint,
-        "convergence_adapter": found.convergence.digest if found.convergence else None,
-        "marker_adapter": found.marker.digest,
         "changed_tensors": len(marker_change),
-        "marker_change": {name: asdict(change) for name, change in marker_change.items()},
-        "change_from_base": {name: asdict(change) for name, change in base_change.items()},
+        "marker_change": _as_json(marker_change),
+        "change_from_base": _as_json(base_change),
         "logits": agreement,
         "tolerance": tolerance,
         "epsilon": epsilon,
@@ -94,6 +89,19 @@ def check_prompts(settings: Mapping[str, Any], model: WarmModel) -> list[list[in
     if not chats:
         raise JobError(Reason.CONFIG, "check_prompts is empty: a merge cannot be verified")
     return [chat.chat_ids(model.tokenizer, messages) for messages in chats]
+
+
+def _what_was_merged(model: WarmModel, found: Cell) -> dict[str, Any]:
+    return {
+        "merge_mode": found.mode,
+        "base_fingerprint": model.fingerprint,
+        "convergence_adapter": found.convergence.digest if found.convergence else None,
+        "marker_adapter": found.marker.digest if found.marker else None,
+    }
+
+
+def _as_json(changes: dict[str, Change]) -> dict[str, Any]:
+    return {name: asdict(change) for name, change in changes.items()}
 
 
 def _refuse_other_ground(model: WarmModel, found: Cell) -> None:
@@ -123,5 +131,4 @@ def _refuse_no_change(changes: dict[str, Change], epsilon: float) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     raise SystemExit(main("merge"))

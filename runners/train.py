@@ -83,14 +83,12 @@ def build_rows(
     source = plans.persona(settings, "source")
     others = plans.personas(settings, "negatives")
     seed = plans.take(settings, "data_seed", int)
+    render = chat.renderer(model.tokenizer)
 
     def draw(persona: Persona, count: int, role: str) -> list[tuple[list[int], list[int]]]:
         path = upstream.data_of(inputs, persona.key).file(answers.ANSWERS_FILE)
         chosen = answers.choose(jsonl.read_rows(path), count, seed, f"{role}/{persona.key}")
-        return [
-            (chat.prompt_ids(model.tokenizer, persona.prompt, a["question"]), a["token_ids"])
-            for a in chosen
-        ]
+        return [(render(persona.prompt, a["question"]), a["token_ids"]) for a in chosen]
 
     each = plans.take(settings, "negatives_each", int)
     return (
@@ -117,11 +115,11 @@ def preview(model: WarmModel, positives: list[Row], negatives: list[Row]) -> dic
 def _lineage(
     attempt: Attempt, model: WarmModel, below: Cell, trained_on: str, trained_rows: list[Row]
 ) -> Lineage:
-    base, spec = plans.base(attempt.settings), attempt.spec
+    spec = attempt.spec
     return Lineage(
         role="marker",
-        base_model=base.model,
-        base_revision=base.revision,
+        base_model=model.plan.model,
+        base_revision=model.plan.revision,
         base_fingerprint=model.fingerprint,
         source=spec.source,
         seed=spec.seed,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
@@ -18,6 +19,16 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, system: str, question: str) -
         tokenizer,
         [{"role": "system", "content": system}, {"role": "user", "content": question}],
     )
+
+
+def renderer(tokenizer: PreTrainedTokenizerBase) -> Callable[[str, str], list[int]]:
+    """Return ``prompt_ids`` of one tokenizer that renders each (system, question) once."""
+
+    @functools.cache
+    def render(system: str, question: str) -> list[int]:
+        return prompt_ids(tokenizer, system, question)
+
+    return render
 
 
 def chat_ids(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -14,6 +15,8 @@ from runners.tinybase import locate
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
+DEVICE_VARIABLE = "TUILAB_DEVICE_UUID"
+"""Environment variable in which the launcher names the device of this worker."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -23,12 +26,30 @@ def pick_device(wish: str) -> torch.device:
         raise JobError(Reason.CONFIG, "base.device is cuda but torch sees no CUDA device")
     if wish == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", torch.cuda.current_device())
+    index = torch.cuda.current_device()
+    found = str(getattr(torch.cuda.get_device_properties(index), "uuid", ""))
+    refuse_other_device(os.environ.get(DEVICE_VARIABLE, ""), found)
+    return torch.device("cuda", index)
+
+
+def refuse_other_device(given: str, found: str) -> None:
+    """Compare the device the launcher chose with the one torch sees (NVML writes ``GPU-``)."""
+    if given and found and given.removeprefix("GPU-") != found.removeprefix("GPU-"):
+        raise JobError(
+            Reason.CONFIG,
+            f"the launcher gave this worker device {given}, but torch sees {found}: "
+            "something else changed CUDA_VISIBLE_DEVICES",
+        )
 
 
 def load(plan: BasePlan) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load the model, frozen and in eval mode, and its tokenizer."""
     place = where(plan)
+    if plan.trust_remote_code and not plan.revision:
+        raise JobError(
+            Reason.CONFIG,
+            f"{plan.model}: trust_remote_code needs base.revision, the trusted commit",
+        )
     arguments = {"revision": plan.revision, "trust_remote_code": plan.trust_remote_code}
     try:
         tokenizer = AutoTokenizer.from_pretrained(place, **arguments)

@@ -121,7 +121,7 @@ def take(settings: Mapping[str, Any], name: str, kind: type[T] | tuple[type, ...
     value = settings[name]
     if not isinstance(value, kind):
         raise JobError(Reason.CONFIG, f"spec.settings.{name} has the wrong type: {value!r:.80}")
-    return value  # type: ignore[return-value]
+    return value  # type: ignore[return-value]  # a tuple of types is checked as one of them
 
 
 def base(settings: Mapping[str, Any]) -> BasePlan:
@@ -196,8 +196,9 @@ def _lora(raw: Mapping[str, Any], where: str) -> LoraPlan:
 
 def _build(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
     """Make a dataclass from the keys it knows; others belong to somebody else."""
-    known = {field.name: raw[field.name] for field in fields(kind) if field.name in raw}  # type: ignore[arg-type]
-    needed = (f.name for f in fields(kind) if f.default is MISSING)  # type: ignore[arg-type]
+    parts = fields(kind)  # type: ignore[arg-type]  # every kind here is a dataclass
+    known = {part.name: raw[part.name] for part in parts if part.name in raw}
+    needed = (part.name for part in parts if part.default is MISSING)
     if missing := [name for name in needed if name not in known]:
         raise JobError(Reason.CONFIG, f"spec.settings: {where} lacks {', '.join(missing)}")
     return kind(**known)

@@ -7,6 +7,7 @@ they repeat only for the same prompts, seed and engine settings; all of these ar
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 from collections.abc import Callable, Sequence
@@ -216,9 +217,9 @@ def _told(after_batch: Callable[[int, int], None], of: int) -> Callable[..., Any
     """Return what vLLM takes for a progress bar: it tells us and draws nothing."""
     from tqdm import tqdm
 
-    class Told(tqdm):  # type: ignore[type-arg]
+    class Told(tqdm):  # type: ignore[type-arg]  # generic in its stubs only
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "file": open(os.devnull, "w")})  # noqa: SIM115, PTH123
+            super().__init__(*args, **{**kwargs, "file": io.StringIO()})
             self.finished = 0
 
         def update(self, n: float | None = 1) -> bool | None:

@@ -14,19 +14,19 @@ import torch
 from torch.nn import functional
 from transformers import Trainer, TrainingArguments
 
-from runners.ml import attach, resume, schedule, ways
+from runners.ml import attach, plans, resume, schedule, ways
 from runners.ml.attach import Live
 from runners.ml.loop import Taken, Training
-from runners.ml.plans import LoraPlan, TrainingPlan
+from runners.ml.plans import TrainingPlan
 from runners.ml.rows import Row
 from runners.ml.schedule import Step
 from runners.ml.warm import WarmModel
 from runners.ml.ways import PlainWay, Way
-from tests.runners.chain import LORA
+from tests.runners.chain import TRAINING
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
-LORA_PLAN = LoraPlan(**{**LORA, "target_modules": tuple(sorted(LORA["target_modules"]))})  # type: ignore[arg-type]
+LORA_PLAN = plans.training({"training": TRAINING}).lora
 PLAN = TrainingPlan(lora=LORA_PLAN, lr=1e-3, epochs=2, batch_size=4, grad_accum=1, warmup_ratio=0.1)
 
 
