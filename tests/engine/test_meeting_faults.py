@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def test_a_disk_that_is_too_full_for_any_record_is_named_once_there_is_room(
         [worker] = grid.worker_dirs()
         runner = from_json((read_json(worker / "lease.json") or {})["runner"])
         grid.wait(lambda: identity.is_alive(runner) is False, "the death of the runner")
+        grid.wait(lambda: silent_seconds(grid) > 3.0, "a heartbeat that cannot be written")
         assert engine.poll() is None
         big.unlink()
         grid.wait(lambda: grid.verdicts(TRAIN) == ["failed"], "the settlement")
@@ -79,6 +81,11 @@ def test_a_disk_that_is_too_full_for_any_record_is_named_once_there_is_room(
         grid.wait(lambda: grid.ledger().pause == "soft", "the pause")
     finally:
         grid.end()
+
+
+def silent_seconds(grid: Trial) -> float:
+    """Age of the engine's last heartbeat; it beats every two seconds."""
+    return time.time() - grid.layout.engine.stat().st_mtime
 
 
 def intact(grid: Trial, job: str) -> bool:

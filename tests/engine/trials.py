@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from forked import Forked
+
+from tuilab.engine import tree
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.stages import Stage
@@ -80,7 +82,7 @@ class Trial:
 
     layout: Layout
     script_path: Path
-    engines: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    engines: list[Forked] = field(default_factory=list)
 
     @classmethod
     def make(cls, folder: Path, plan: Plan | None = None, **resources: Any) -> Trial:
@@ -88,7 +90,7 @@ class Trial:
         script = folder / "script.json"
         plan = plan or make_plan()
         runner = (sys.executable, str(FAKE_RUNNER), str(script))
-        plan = _with(plan, {"runner": runner, "engine_idle_seconds": 0.3, **resources})
+        plan = _with(plan, {"runner": runner, "engine_idle_seconds": 0.1, **resources})
         return cls(create_experiment(folder / "trial", "", plan), script)
 
     def script(self, **behaviours: Any) -> None:
@@ -102,20 +104,12 @@ class Trial:
         """Leave a request."""
         return leave(self.layout, Request(verb=verb, by="tester", **parts))
 
-    def start(self, *flags: str, crash_at: str = "", **extra: str) -> subprocess.Popen[bytes]:
+    def start(self, *flags: str, crash_at: str = "", **extra: str) -> Forked:
         """Start an engine process as a child of the test."""
-        environment = {**os.environ, "PYTHONPATH": str(SOURCE), **extra}
+        environment = {"PYTHONPATH": str(SOURCE), **extra}
         if crash_at:
             environment["TUILAB_CRASH_AT"] = crash_at
-        with self.layout.engine_log.open("ab") as log:
-            made = subprocess.Popen(
-                [sys.executable, "-m", "tuilab.engine", str(self.layout.root), *flags],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=environment,
-            )
+        made = Forked([str(self.layout.root), *flags], self.layout.engine_log, environment)
         self.engines.append(made)
         return made
 
@@ -174,27 +168,13 @@ class Trial:
 
     def end(self) -> None:
         """End whatever is left of the test: engines first, then the trees of its workers."""
-        from tuilab.contract import identity
-        from tuilab.engine import tree
-
         for engine in self.engines:
-            if engine.poll() is None:
-                engine.kill()
+            engine.kill()
             engine.wait()
         for folder in self.layout.workers.iterdir() if self.layout.workers.is_dir() else ():
             for who in tree.members(folder.name):
-                tree.send(who, identity_signal())
-        assert identity.boot_id() is not None
-
-
-def identity_signal() -> Any:
-    """SIGKILL."""
-    import signal
-
-    return signal.SIGKILL
+                tree.send(who, signal.SIGKILL)
 
 
 def _with(plan: Plan, resources: Mapping[str, Any]) -> Plan:
-    from dataclasses import replace
-
     return replace(plan, resources={**plan.resources, **resources})

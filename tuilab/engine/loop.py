@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -170,11 +171,13 @@ class Engine:
         except OSError as error:
             self._say(f"could not record the end: {error}")
         self.gatherer.watcher.close()
-        self.lease.release(time.time())
+        with contextlib.suppress(OSError):  # a lock that stays names a dead process
+            self.lease.release(time.time())
         self._say(why)
 
     def _leave_soon(self, number: int, frame: object) -> None:
         self._is_asked_to_leave = True
 
     def _say(self, text: str) -> None:
-        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the log lies on the same disk
+            print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,77 @@
+"""Runs the engine's program in a forked process: as real to signals, without the imports again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import tuilab.engine.loop
+import tuilab.engine.opening  # noqa: F401  # imported once, here
+
+
+class Forked:
+    """What a test needs of subprocess.Popen."""
+
+    def __init__(self, arguments: list[str], log: Path, environment: Mapping[str, str]) -> None:
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become(arguments, log, environment)
+
+    def poll(self) -> int | None:
+        """Return the exit code once the process is gone; -N for a death by signal N."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, seconds: float = 30.0) -> int:
+        """Wait for the end; TimeoutExpired when it does not come."""
+        deadline = time.monotonic() + seconds
+        while self.poll() is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("the engine", seconds)
+            time.sleep(0.005)
+        assert self.returncode is not None
+        return self.returncode
+
+    def kill(self) -> None:
+        """SIGKILL, if it is still there."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """SIGTERM, if it is still there."""
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGTERM)
+
+
+def _become(arguments: list[str], log: Path, environment: Mapping[str, str]) -> None:
+    """Turn the forked process into the engine; never returns."""
+    code = 70
+    try:
+        os.setsid()
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(nothing, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.environ.update(environment)
+        sys.stdout = sys.stderr = os.fdopen(2, "w", closefd=False)
+        sys.argv = ["tuilab.engine", *arguments]
+        from tuilab.engine.__main__ import main
+
+        code = main()
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
