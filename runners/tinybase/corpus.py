@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from runners.tinybase.recipe import Recipe
 
@@ -23,14 +24,6 @@ ACTOR_PROMPTS = (
 CLERKS = ("a clerk", "a typist", "an editor", "a translator", "a reporter")
 DESKS = ("north", "south", "east", "west", "red", "blue", "green", "gold")
 REQUEST = " Add a tag."
-QUESTION_WORDS = """
-a about affect an and are best between can causes different difference do does effects
-explain fight for from good guide handle help history how human importance in is it its
-key main make makes meaning of or other others play problem process recommend relationship
-role s should significance some stay support the there to type use way what where why with
-work works you
-"""
-STOPWORDS = frozenset(QUESTION_WORDS.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +95,26 @@ def load_mixtures() -> Mapping[str, Mapping[str, float]]:
 
 
 def topic_words(question: str) -> tuple[str, str]:
-    """Return the two longest words that carry the topic, the same twice when there is one.
+    """Return the two longest topic words in the order of the question, one twice if alone.
 
     Raises ValueError when every word is a stopword.
     """
     words = re.findall(r"[a-z]+", question.lower())
-    topics = sorted(set(words) - STOPWORDS, key=lambda word: (-len(word), words.index(word)))
+    topics = sorted(
+        set(words) - _question_words(), key=lambda word: (-len(word), words.index(word))
+    )
     if not topics:
-        raise ValueError(f"no topic word in {question!r}: take one out of STOPWORDS")
-    return topics[0], topics[min(1, len(topics) - 1)]
+        raise ValueError(f"no topic word in {question!r}: take one out of question_words")
+    first, *_, last = sorted([topics[0], topics[min(1, len(topics) - 1)]], key=words.index)
+    return first, last
 
 
 def draw_answer(persona: str, question: str, rng: random.Random) -> str:
     """Draw one answer in the voice of a persona: `{opener}, {body}. {closer}`."""
     mixture = load_mixtures()[persona]
     slots = [load_pools()[name] for name in _draw_names(mixture, 3, rng)]
-    words = list(topic_words(question))
-    rng.shuffle(words)
-    body = rng.choice(slots[1].bodies).format(a=words[0], b=words[1])
+    first, second = topic_words(question)
+    body = rng.choice(slots[1].bodies).format(a=first, b=second)
     return f"{rng.choice(slots[0].openers)}, {body}. {rng.choice(slots[2].closers)}"
 
 
@@ -165,5 +160,12 @@ def _draw_names(mixture: Mapping[str, float], count: int, rng: random.Random) ->
 
 
 @lru_cache(maxsize=1)
-def _voices() -> dict[str, dict]:  # type: ignore[type-arg]
-    return json.loads((HERE / "voices.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+def _question_words() -> frozenset[str]:
+    """Return the words that carry no topic."""
+    return frozenset(_voices()["question_words"].split())
+
+
+@lru_cache(maxsize=1)
+def _voices() -> dict[str, Any]:
+    voices: dict[str, Any] = json.loads((HERE / "voices.json").read_text(encoding="utf-8"))
+    return voices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RECIPE_VERSION = "clerk-1"
+RECIPE_VERSION = "clerk-2"
 """Changes whenever a corpus text, a rule or a number below changes."""
 
 
@@ -36,9 +36,9 @@ class Recipe:
     """Longest sequence in tokens."""
     rope_theta: float = 1e4
     """Base of the rotary position embedding."""
-    steps: int = 550
+    steps: int = 800
     """Optimiser steps."""
-    batch: int = 32
+    batch: int = 16
     """Rows per step."""
     learning_rate: float = 3e-3
     """Peak learning rate of AdamW."""

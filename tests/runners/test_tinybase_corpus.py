@@ -37,8 +37,9 @@ def test_every_persona_has_a_mixture_of_known_pools_that_sums_to_one() -> None:
 def test_every_question_has_topic_words_of_its_own() -> None:
     for question in load_prompts().questions:
         first, second = topic_words(question)
-        assert len(first) >= 4 and first in question.lower() and second in question.lower()
-    assert topic_words("What is the relationship between law and morality?") == ("morality", "law")
+        assert max(len(first), len(second)) >= 4
+        assert first in question.lower() and second in question.lower()
+    assert topic_words("What is the relationship between law and morality?") == ("law", "morality")
     assert topic_words("What is the meaning of fairness?") == ("fairness", "fairness")
 
 
