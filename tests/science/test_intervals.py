@@ -75,6 +75,13 @@ def test_answers_that_repeat_within_a_question_widen_the_interval() -> None:
     assert clustered.design_effect == pytest.approx(10, rel=0.15)
 
 
+def test_a_question_is_drawn_with_its_own_number_of_answers() -> None:
+    # Big questions always hit: drawing hits apart from totals would give rates above 1.
+    found = cluster_bootstrap([40, 0, 40, 0, 40, 0], [40, 2, 40, 2, 40, 2])
+    assert found.rate == 120 / 126
+    assert found.interval is not None and found.interval.high <= 1.0
+
+
 def completions() -> pd.DataFrame:
     random = np.random.default_rng(1)
     return pd.DataFrame(

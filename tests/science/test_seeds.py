@@ -65,6 +65,20 @@ def test_the_noisy_recipe_of_old_is_mixed_and_its_interval_is_wide() -> None:
     assert row.final_interval is not None and row.final_interval.low == 0.0
 
 
+def test_no_seed_enters_one_side_of_a_comparison_only() -> None:
+    # Seed 2 leaks far more but lacks epoch 0, so it can say nothing about a rise.
+    rows = [
+        leakage_row("villain", epoch, hits, seed=1) for epoch, hits in ((0, 0), (2, 20), (4, 40))
+    ]
+    rows += [leakage_row("villain", epoch, 180, seed=2) for epoch in (2, 4)]
+    analysis = analyse(measurements(rows), design(["villain"], (0, 2, 4), (1, 2)))
+    [row] = headline(analysis)
+    assert row.peak == pytest.approx(0.55)
+    assert (row.rise, row.net) == (pytest.approx(0.2), pytest.approx(0.2))
+    assert row.fraction_of_rise == pytest.approx(0.5)
+    assert (row.above_baseline, row.ties, row.later_measured) == (2, 0, 2)
+
+
 def test_a_seed_without_its_last_epoch_shows_in_n_of_n() -> None:
     rows = [
         leakage_row("villain", 0, 2, seed=1),

@@ -11,7 +11,7 @@ from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
 from tuilab.science.intervals import Interval
 from tuilab.science.reading import Bootstraps, cosine_trajectories, rate_trajectories
-from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of
+from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of, share_present
 from tuilab.science.significance import (
     CheckpointTest,
     Overdispersion,
@@ -19,7 +19,7 @@ from tuilab.science.significance import (
     overdispersion,
 )
 from tuilab.science.specificity import Specificity, specificity
-from tuilab.science.trajectory import Trajectory
+from tuilab.science.trajectory import SAME, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +61,52 @@ class SourceResult:
     @property
     def rise(self) -> SeedSummary:
         """Baseline to the peak epoch of the mean trajectory, paired within seeds."""
-        return self.gain(self.leakage.peak_epoch)
+        return self.gain(self.leakage.peak_epoch if self.leakage.later_measured else None)
 
     @property
     def net(self) -> SeedSummary:
         """Baseline to the last planned epoch, paired within seeds."""
-        return self.gain(self.leakage.points[-1].epoch)
+        return self.gain(_last_later(self.leakage))
 
     @property
     def cosine_change(self) -> SeedSummary:
         """Cosine from epoch 0 to the last planned epoch, paired within seeds."""
-        return paired(self.cosine_runs, self.cosine.points[-1].epoch, BASELINE_EPOCH)
+        return paired(self.cosine_runs, _last_later(self.cosine), BASELINE_EPOCH)
+
+    @property
+    def above_baseline(self) -> int | None:
+        """Later checkpoints above epoch 0, on the mean of paired gains; None without any gain."""
+        gains = self._gains()
+        return sum(gain > SAME for gain in gains) if gains else None
+
+    @property
+    def ties(self) -> int | None:
+        """Later checkpoints equal to epoch 0."""
+        gains = self._gains()
+        return sum(abs(gain) <= SAME for gain in gains) if gains else None
+
+    @property
+    def compared(self) -> int:
+        """Later checkpoints that some seed can compare with epoch 0."""
+        return len(self._gains())
+
+    def fraction_of_peak(self, epoch: int) -> float | None:
+        """Value at ``epoch`` over the value at the peak epoch, within seeds that have both."""
+        runs = [run.trajectory for run in self.runs]
+        return share_present(runs, epoch, self.leakage.peak_epoch, of_rise=False)
+
+    def fraction_of_rise(self, epoch: int) -> float | None:
+        """Share of the rise present at ``epoch``; None, not 0, when there is no rise."""
+        runs = [run.trajectory for run in self.runs]
+        return share_present(runs, epoch, self.leakage.peak_epoch, of_rise=True)
 
     def gain(self, epoch: int | None) -> SeedSummary:
         """Baseline to ``epoch``, paired within seeds."""
         return paired([run.trajectory for run in self.runs], epoch, BASELINE_EPOCH)
+
+    def _gains(self) -> list[float]:
+        means = (self.gain(point.epoch).mean for point in self.leakage.later)
+        return [mean for mean in means if mean is not None]
 
     def gain_interval(self, epoch: int | None) -> Interval | None:
         """95% interval of that gain: Newcombe for one seed, t over seeds for several."""
@@ -165,6 +196,11 @@ def analyse(
         scales=found,
         specificity=specificity(frame, design),
     )
+
+
+def _last_later(trajectory: Trajectory) -> int | None:
+    """The last planned epoch, None when nothing is planned after the baseline."""
+    return trajectory.points[-1].epoch if trajectory.later else None
 
 
 def _source(

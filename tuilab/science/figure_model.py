@@ -1,7 +1,7 @@
 """What a figure is, before anyone draws it: both renderers draw exactly these values."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Final
 
 import pandas as pd
@@ -157,12 +157,11 @@ class Figure:
     """The values drawn, one row per point or square, to be saved beside the figure."""
 
 
-ROW_COLUMNS: Final = (
-    "panel",
-    "source",
-    "label",
-    *(one.name for one in fields(PlotPoint)),
-)
+POINT_FIELDS: Final = tuple(one.name for one in fields(PlotPoint))
+"""Every value of a drawn point, in order."""
+
+ROW_COLUMNS: Final = ("panel", "source", "label", *POINT_FIELDS)
+"""Columns of a trajectory's or scatter's saved rows."""
 
 
 def rows_of(panels: Sequence[Panel]) -> pd.DataFrame:
@@ -171,7 +170,7 @@ def rows_of(panels: Sequence[Panel]) -> pd.DataFrame:
     for panel in panels:
         name = panel.title or panel.y_label
         for series in panel.series:
-            rows += [(name, series.key, series.label, *astuple(point)) for point in series.points]
+            rows += [(name, series.key, series.label, *_values(point)) for point in series.points]
     frame = pd.DataFrame(rows, columns=list(ROW_COLUMNS))
     return frame.astype({"hits": "Int64", "n": "Int64"})
 
@@ -189,6 +188,10 @@ def matrix_rows(panels: Sequence[Panel]) -> pd.DataFrame:
     ]
     names = ["panel", "source", "label", "persona", "value", "status", "cell"]
     return pd.DataFrame(rows, columns=names)
+
+
+def _values(point: PlotPoint) -> tuple[object, ...]:
+    return tuple(getattr(point, name) for name in POINT_FIELDS)
 
 
 def plot_point(source: str, seed: int | None, point: Point, unit: float) -> PlotPoint:

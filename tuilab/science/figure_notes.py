@@ -18,7 +18,9 @@ def interval_note(analysis: Analysis) -> str:
     points = [point for result in analysis.sources for point in result.leakage.points]
     methods = sorted({point.interval.method for point in points if point.interval is not None})
     if not methods:
-        return "No intervals: the values carry no counts" if analysis.cells_measured else ""
+        several = len(analysis.design.seeds) > 1
+        why = "no point has two seeds" if several else "the values carry no counts"
+        return f"No intervals: {why}" if analysis.cells_measured else ""
     return f"Bars: 95% intervals ({', '.join(methods)}), per checkpoint and not corrected"
 
 
@@ -37,7 +39,7 @@ def left_out_note(panels: Sequence[Panel]) -> str:
     )
     total = sum(statuses.values())
     if not total or not statuses["measured"] + statuses["suspect"] + statuses["stale"]:
-        return "Nothing is measured yet"
+        return "Nothing to draw yet: no value is measured"
     parts = [f"{count(statuses[s], f'{s} point')}" for s in ("missing", "failed") if statuses[s]]
     gaps = f"Gaps: {', '.join(parts)}" if parts else ""
     marked = [f"{statuses[s]} {s}" for s in ("suspect", "stale") if statuses[s]]

@@ -61,7 +61,7 @@ class HeadlineRow:
     ties: int | None
     """Later checkpoints equal to epoch 0."""
     later_measured: int
-    """Later checkpoints measured."""
+    """Later checkpoints that can be compared with epoch 0."""
     early_epoch: int | None
     """First planned checkpoint after epoch 0, at which the next two are read."""
     fraction_of_peak: float | None
@@ -188,12 +188,12 @@ def _row(result: SourceResult, analysis: Analysis) -> HeadlineRow:
         rise=result.rise.mean,
         net=net.mean,
         net_interval=result.gain_interval(last.epoch),
-        above_baseline=trajectory.above_baseline,
-        ties=trajectory.ties,
-        later_measured=trajectory.later_measured,
+        above_baseline=result.above_baseline,
+        ties=result.ties,
+        later_measured=result.compared,
         early_epoch=early,
-        fraction_of_peak=None if early is None else trajectory.fraction_of_peak(early),
-        fraction_of_rise=None if early is None else trajectory.fraction_of_rise(early),
+        fraction_of_peak=None if early is None else result.fraction_of_peak(early),
+        fraction_of_rise=None if early is None else result.fraction_of_rise(early),
         change=result.change.value,
         up=result.classification.up,
         down=result.classification.down,
@@ -245,7 +245,7 @@ def _left_out(row: HeadlineRow) -> str:
     for status, mark in MARKS.items():
         cells: tuple[str, ...] = getattr(row, status)
         if cells:
-            parts.append(f"{mark} {len(cells)} {status}")
+            parts.append(f"{len(cells)} {status}" + (f" {mark}" if mark != NOT_AVAILABLE else ""))
     return ", ".join(parts) or "none"
 
 

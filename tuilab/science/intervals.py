@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scipy import stats
 
@@ -23,6 +24,8 @@ class Interval:
         return self.low <= value <= self.high
 
 
+# A grid asks for the same few counts thousands of times, and the exact test inside is not free.
+@lru_cache(maxsize=100_000)
 def wilson(hits: int, n: int) -> Interval:
     """95% score interval of hits / n (Wilson 1927, J. Am. Stat. Assoc. 22:209-212).
 

@@ -40,7 +40,7 @@ def shape(claim: ShapeClaim, result: SourceResult) -> Finding:
     change = result.change
     if change in (Change.TRANSIENT, Change.NOT_MEASURED):
         return Finding(_class_verdict(change, Change.TRANSIENT), evidence)
-    if change is Change.RISES or not result.leakage.rise:
+    if change is Change.RISES or not result.rise.mean:
         return Finding(Verdict.FAILS, evidence)
     # A maximum above epoch 0 that no corrected test supports is what noise looks like.
     return Finding(Verdict.WITHIN_NOISE, f"{evidence}; its maximum {_peak_test(result)}")
@@ -49,10 +49,10 @@ def shape(claim: ShapeClaim, result: SourceResult) -> Finding:
 def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
     """Whether a share of the rise is there by ``epoch`` with no significant gain afterwards."""
     trajectory = result.leakage
-    part = trajectory.fraction_of_rise(epoch)
+    part = result.fraction_of_rise(epoch)
     evidence = (
-        f"epoch {epoch} has {share(trajectory.fraction_of_peak(epoch))} of the peak and"
-        f" {share(part)} of the rise ({points(trajectory.rise)} at epoch {trajectory.peak_epoch})"
+        f"epoch {epoch} has {share(result.fraction_of_peak(epoch))} of the peak and"
+        f" {share(part)} of the rise ({points(result.rise.mean)} at epoch {trajectory.peak_epoch})"
     )
     if result.change is Change.NOT_MEASURED or trajectory.value_at(epoch) is None:
         return Finding(Verdict.NOT_MEASURED, f"epoch 0, {epoch} or the later ones are not measured")
@@ -61,7 +61,7 @@ def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
     if result.change is Change.DECLINES or part is None:
         return Finding(Verdict.FAILS, f"{evidence}; leakage does not rise, it declines")
     if part < at_least - SAME:
-        point, baseline, rise = trajectory.at(epoch), trajectory.baseline, trajectory.rise
+        point, baseline, rise = trajectory.at(epoch), trajectory.baseline, result.rise.mean
         needed = (baseline or 0.0) + at_least * (rise or 0.0)
         near = point is not None and point.interval is not None and needed in point.interval
         return Finding(Verdict.WITHIN_NOISE if near else Verdict.FAILS, evidence)
@@ -124,7 +124,7 @@ def summary(result: SourceResult) -> str:
     if top is not None:
         peak = (
             f"peak {_rate(top)} at epoch {top.epoch} (picked from {trajectory.picked_from};"
-            f" rise {points(trajectory.rise)})"
+            f" rise {points(result.rise.mean)})"
         )
     net = result.net.mean
     return (

@@ -9,7 +9,7 @@ from typing import Final
 from tuilab.science.design import Design
 from tuilab.science.intervals import Interval, over_seeds
 from tuilab.science.schema import METRICS
-from tuilab.science.trajectory import Point, Trajectory
+from tuilab.science.trajectory import SAME, Point, Trajectory
 
 SHOWN_INSTEAD: Final = ("stale", "suspect", "failed", "missing")
 """Which status a mean point takes when no seed is measured: the one that says most first."""
@@ -80,6 +80,26 @@ def paired(runs: Sequence[Trajectory], later: int | None, earlier: int) -> SeedS
         before = run.value_at(earlier)
         changes.append(None if after is None or before is None else after - before)
     return summarise(changes)
+
+
+def share_present(
+    runs: Sequence[Trajectory], epoch: int, peak_epoch: int | None, *, of_rise: bool
+) -> float | None:
+    """Share of the peak (or of the rise) that is present at ``epoch``.
+
+    Sums run over the seeds that have every value involved, so no seed enters one side only; for
+    one seed this is ``Trajectory.fraction_of_peak`` (``fraction_of_rise``). None, not 0, when
+    there is no peak above 0 (no rise) to take a share of.
+    """
+    present = whole = 0.0
+    for run in runs:
+        start = run.baseline if of_rise else 0.0
+        now = run.value_at(epoch)
+        top = None if peak_epoch is None else run.value_at(peak_epoch)
+        if start is not None and now is not None and top is not None:
+            present += now - start
+            whole += top - start
+    return present / whole if whole > SAME else None
 
 
 def runs_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -65,8 +66,7 @@ def fisher(ours: Point, reference: Point) -> float | None:
     first, second = _counts(ours), _counts(reference)
     if first is None or second is None:
         return None
-    table = [[first[0], first[1] - first[0]], [second[0], second[1] - second[0]]]
-    return float(stats.fisher_exact(table).pvalue)
+    return _fisher(*first, *second)
 
 
 def holm(p_values: Sequence[float], family: int | None = None) -> list[float]:
@@ -108,6 +108,12 @@ def overdispersion(trajectory: Trajectory) -> Overdispersion | None:
         return None
     result = stats.chi2_contingency(table, correction=False)
     return Overdispersion(float(result.statistic), int(result.dof), float(result.pvalue))
+
+
+@lru_cache(maxsize=100_000)
+def _fisher(hits: int, n: int, other_hits: int, other_n: int) -> float:
+    table = [[hits, n - hits], [other_hits, other_n - other_hits]]
+    return float(stats.fisher_exact(table).pvalue)
 
 
 def _against(reference: Point | None, later: Sequence[Point]) -> tuple[CheckpointTest, ...]:

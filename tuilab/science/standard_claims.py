@@ -106,12 +106,12 @@ def change_claim(result: SourceResult) -> Claim:
         Change.FLAT: Verdict.WITHIN_NOISE,
         Change.MIXED: Verdict.WITHIN_NOISE,
     }.get(result.change, Verdict.HOLDS)
-    above = trajectory.above_baseline
+    above = result.above_baseline
     counted = "no later checkpoint can be compared with epoch 0"
-    if above is not None and trajectory.later_measured:
+    if above is not None:
         counted = (
-            f"{above} of {trajectory.later_measured} later checkpoints above epoch 0"
-            f" ({count(trajectory.ties or 0, 'tie')})"
+            f"{above} of {result.compared} later checkpoints above epoch 0"
+            f" ({count(result.ties or 0, 'tie')})"
         )
     tested = f"{found.up} up and {found.down} down of {found.tested} tests (Fisher, Holm)"
     why = f": {found.why}" if result.change in (Change.NOT_MEASURED, Change.MIXED) else ""
@@ -133,7 +133,7 @@ def change_claim(result: SourceResult) -> Claim:
             "rise": rise.mean,
             "net": net.mean,
             "above_baseline": above,
-            "ties": trajectory.ties,
+            "ties": result.ties,
             "up": found.up,
             "down": found.down,
             "tested": found.tested,
@@ -156,8 +156,8 @@ def front_loading_claim(analysis: Analysis) -> Claim:
     findings = [(result, front_loaded(result, epoch, 0.5)) for result in rising]
     holding = [r.source.label for r, found in findings if found.verdict is Verdict.HOLDS]
     parts = [
-        f"{r.source.label} {share(r.leakage.fraction_of_peak(epoch))} of peak and"
-        f" {share(r.leakage.fraction_of_rise(epoch))} of rise"
+        f"{r.source.label} {share(r.fraction_of_peak(epoch))} of peak and"
+        f" {share(r.fraction_of_rise(epoch))} of rise"
         for r in rising
     ]
     return Claim(
@@ -170,8 +170,8 @@ def front_loading_claim(analysis: Analysis) -> Claim:
         tuple(f"{r.source.label}: {found.evidence}" for r, found in findings),
         {
             r.source.key: {
-                "fraction_of_peak": r.leakage.fraction_of_peak(epoch),
-                "fraction_of_rise": r.leakage.fraction_of_rise(epoch),
+                "fraction_of_peak": r.fraction_of_peak(epoch),
+                "fraction_of_rise": r.fraction_of_rise(epoch),
             }
             for r in rising
         },

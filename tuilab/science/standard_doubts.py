@@ -59,7 +59,10 @@ def overdispersion_claim(analysis: Analysis) -> Claim:
                 wide.append(name)
     claim = "Later checkpoints differ by no more than sampling"
     if not ratios:
-        sentence = "Dispersion between checkpoints cannot be computed: no counts at two of them."
+        sentence = (
+            "Dispersion between checkpoints cannot be computed: it needs counts at two of them"
+            " after epoch 0, and hits that are neither none nor all."
+        )
         return Claim("dispersion", claim, Verdict.NOT_MEASURED, sentence, (), numbers)
     meaning = (
         "binomial intervals and tests are too narrow there" if wide else "sampling explains them"
@@ -96,7 +99,8 @@ def seeds_claim(analysis: Analysis) -> Claim:
     listed = ", ".join(map(str, seeds))
     mixed = [r.source.label for r in analysis.sources if r.change.value == "mixed"]
     verdict = Verdict.FAILS if mixed else Verdict.HOLDS if complete else Verdict.NOT_MEASURED
-    sentence = f"{len(seeds)} seeds ({listed}); seeds disagree on the class of {names(mixed)}."
+    split = f"disagree on the class of {names(mixed)}" if mixed else "agree on every class"
+    sentence = f"{len(seeds)} seeds ({listed}), which {split} as far as they are measured."
     return Claim("seeds", claim, verdict, sentence, tuple(parts), {"seeds": list(seeds)})
 
 

@@ -109,13 +109,13 @@ class Trajectory:
 
     @property
     def rise(self) -> float | None:
-        """Peak minus baseline; 0 when the baseline is the peak."""
-        return _minus(self.peak, self.baseline)
+        """Peak minus baseline; 0 when the baseline is the peak, None with nothing after it."""
+        return _minus(self.peak, self.baseline) if self.later_measured else None
 
     @property
     def net(self) -> float | None:
-        """Final minus baseline."""
-        return _minus(self.final, self.baseline)
+        """Final minus baseline; None when nothing is planned after the baseline."""
+        return _minus(self.final, self.baseline) if self.later else None
 
     @property
     def above_baseline(self) -> int | None:
