@@ -16,7 +16,7 @@ from runners.ml.loop import Taken, Training
 from runners.ml.plans import LoraPlan, TrainingPlan
 from runners.ml.schedule import Step
 
-_STEPS_PER_EPOCH = 12
+_STEPS_PER_EPOCH = {"cuda": 12, "cpu": 3}
 
 
 class _Clock:
@@ -40,12 +40,13 @@ def by_loop(subject: Subject, wanted: int) -> dict[str, Any]:
     """Time the runners' loop, in the way it chooses, after two epochs of warm-up."""
     work = subject.work
     precision = str(subject.model.lm_head.weight.dtype).removeprefix("torch.")
-    epochs = 2 + -(-wanted // _STEPS_PER_EPOCH)
+    each = _STEPS_PER_EPOCH[subject.device.type]
+    epochs = 2 + -(-wanted // each)
     lora = LoraPlan(work.rank, 2.0 * work.rank, 0.0, True, tuple(MODULES))
     plan = TrainingPlan(
         lora, 5e-6, epochs, work.rows_per_step, packing=True, precision=precision, warmup_ratio=0.05
     )
-    data = rows(subject, work.rows_per_step * _STEPS_PER_EPOCH)
+    data = rows(subject, work.rows_per_step * each)
     clock.reset_peak(subject.device)
     peft = adapted(subject.model, work.rank)
     follower = _Clock()
@@ -54,7 +55,7 @@ def by_loop(subject: Subject, wanted: int) -> dict[str, Any]:
             Training(subject.model, data, plan, 42, way).run(follower)  # type: ignore[arg-type]
     finally:
         peft.unload()
-    count = (epochs - 2) * _STEPS_PER_EPOCH
+    count = (epochs - 2) * each
     seconds = follower.ends[-1] - follower.ends[1]
     learned = (epochs - 2) * sum(sum(row.learn) for row in data)
     found = steps.figures(subject, count, seconds, sum(follower.tokens[-count:]), learned)
@@ -77,7 +78,7 @@ class _Stopwatch(TrainerCallback):
 def by_trainer(subject: Subject, wanted: int) -> dict[str, Any]:
     """Time the stock trainer: padded rows, logits everywhere, PEFT as it comes."""
     work, warm = subject.work, 3
-    data = rows(subject, work.rows_per_step * _STEPS_PER_EPOCH)
+    data = rows(subject, work.rows_per_step * _STEPS_PER_EPOCH[subject.device.type])
     watch = _Stopwatch(subject, warm)
     clock.reset_peak(subject.device)
     peft = adapted(subject.model, work.rank)

@@ -84,10 +84,10 @@ def for_device(kind: str) -> Pointwise:
     if kind != "cuda":
         return PLAIN
     try:
-        from runners.fast import kernels
+        from runners.fast import launch
 
         made = Pointwise(
-            kernels.norm, kernels.add_norm, kernels.rotate, kernels.swiglu, kernels.placement
+            launch.norm, launch.add_norm, launch.rotate, launch.swiglu, launch.placement
         )
         _try(made)
     except Exception as error:  # whatever is lacking on this machine

@@ -1,0 +1,103 @@
+"""The measuring program: its arithmetic, its patience with failures, and one real run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from runners.bench import __main__ as bench
+from runners.bench import projection, sections, subject, table, workload
+from runners.bench.sections import Section
+from runners.bench.workload import REFERENCE, Shape
+
+QWEN = Shape(hidden=3584, layers=28, heads=28, kv_heads=4, intermediate=18944, vocabulary=152064)
+
+
+def test_the_floor_of_the_marker_stage_is_the_published_one() -> None:
+    """161 s at 790 TFLOP/s: 600 rows of 390 tokens, 20 epochs, 4 operations a weight and token."""
+    assert QWEN.trunk_weights == 6_525_288_448
+    found = projection.stages(
+        REFERENCE, QWEN, 2, {"ceilings": {"square_tflops": 790.0, "copy_tb_s": 4.3}}
+    )
+    floors = {stage.name: stage.floor for stage in found}
+    assert floors["marker training"] == pytest.approx(159, abs=2.5)
+    assert floors["sampling"] == pytest.approx(17, abs=1)
+    assert floors["merge and restore"] == pytest.approx(0.012, abs=0.001)
+    assert projection.grid_hours(found)[0] is None
+    assert projection.grid_hours(found)[1] == pytest.approx(4.0, abs=0.2)
+
+
+def test_random_weights_have_the_shape_of_qwen() -> None:
+    assert workload.shape_of(subject.qwen_config()) == QWEN
+    assert QWEN.adapter_weights(32) == 80_740_352
+
+
+def test_measured_times_become_hours_of_a_grid() -> None:
+    results = {
+        "ceilings": {"square_tflops": 700.0, "copy_tb_s": 4.2},
+        "step: the runners' loop": {"us_per_token": 50.0},
+        "step: fused, answers learned": {"us_per_token": 60.0},
+        "merge and restore": {"merge_s": 0.05, "restore_s": 0.01},
+        "decode: ours, 2200 at once": {"evaluation_s": 27.0},
+        "decode: ours, 512 at once": {"evaluation_s": 55.0},
+        "decode: generate, 64 at once": {"evaluation_s": 1.0},
+    }
+    stages = {s.name: s for s in projection.stages(REFERENCE, QWEN, 2, results)}
+    assert stages["marker training"].seconds == pytest.approx(234.0)
+    assert stages["sampling"].seconds == 27.0
+    assert stages["convergence"].seconds == pytest.approx(187.2)
+    total = 77 * (234.0 + 0.06 + 27.0) + 7 * 187.2
+    assert projection.grid_hours(list(stages.values()))[0] == pytest.approx(total / 3600)
+
+
+def test_what_is_missing_shows_as_missing() -> None:
+    stages = projection.stages(REFERENCE, QWEN, 2, {})
+    text = table.report({}, {}, {"step: fused": "lost"}, stages, projection.grid_hours(stages))
+    assert "not measured: step: fused: lost" in text
+    assert "0.0" not in text
+
+
+def test_a_failing_section_and_a_late_one_lose_only_themselves() -> None:
+    kept: list[int] = []
+
+    def fail() -> dict[str, object]:
+        raise ValueError("no such card")
+
+    some = [
+        Section("good", lambda: {"a": 1}),
+        Section("bad", fail),
+        Section("also good", lambda: {"b": 2}),
+    ]
+    found, failed = sections.run(some, 60.0, lambda _: None, lambda f, n: kept.append(len(f)))
+    assert found == {"good": {"a": 1}, "also good": {"b": 2}}
+    assert "no such card" in failed["bad"]
+    assert kept == [1, 1, 2]
+    late = sections.run(some[:1], -1.0, lambda _: None, lambda f, n: None)
+    assert late == ({}, {"good": "the time given was over"})
+
+
+def test_rows_and_prompts_have_the_lengths_of_the_experiment() -> None:
+    lengths = subject.answer_lengths(REFERENCE, 2200)
+    assert abs(sum(lengths) / len(lengths) - 350) < 8
+    assert max(lengths) <= 512 and min(lengths) >= 4
+    assert lengths == subject.answer_lengths(REFERENCE, 2200)
+
+
+@pytest.mark.slow
+def test_the_tiny_base_is_measured_on_a_cpu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "bench.json"
+    only = "checks;step: the runners;merge"
+    arguments = ["--tiny", "--cpu", "--steps", "2", "--only", only, "--json", str(file)]
+    monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+    assert bench.main(arguments) == 0
+    record = json.loads(file.read_text())
+    assert record["results"]["checks"]["passed"] is True
+    assert record["results"]["merge and restore"]["restored_exactly"] is True
+    assert record["results"]["step: the runners' loop"]["way"] == "fused"
+    assert record["not_measured"] == {}
+    assert "same mathematics" in capsys.readouterr().out
