@@ -13,7 +13,7 @@ from typing import Any
 
 from tuilab.contract.identity import Identity
 from tuilab.contract.report import Outcome, describe, hash_output
-from tuilab.contract.spec import Spec, write_spec
+from tuilab.contract.spec import Spec
 from tuilab.grid.jobs import Job, Plan, job_id
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.stages import CELL_STAGES, Stage
@@ -104,6 +104,7 @@ class Lab:
     journal: Journal
     at: float = NOON
     attempts: dict[str, int] = field(default_factory=dict)
+    lines: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def root(self) -> Path:
@@ -111,23 +112,29 @@ class Lab:
         return self.layout.root
 
     def say(self, kind: str, **fields: Any) -> None:
-        """Append one journal line, a second after the one before."""
+        """Take down one journal line, a second after the one before; ``flush`` writes it."""
         self.at += 1.0
-        self.journal.append(kind, at=self.at, **fields)
+        self.lines.append({"kind": kind, "at": self.at, **fields})
+
+    def flush(self) -> Lab:
+        """Write what was taken down, in one go."""
+        self.journal.append_all(self.lines)
+        self.lines.clear()
+        return self
 
     def want(self, jobs: Iterable[str]) -> None:
         """Ask for the next attempt of jobs."""
         self.say("wanted", jobs={job: self.attempts.get(job, 0) + 1 for job in jobs}, verb="run")
 
     def start(self, job: str, percent: float | None = None, log: str = "") -> Path:
-        """Let an attempt run; returns its directory."""
-        number = self.attempts[job] = self.attempts.get(job, 0) + 1
+        """Let an attempt run and leave its first files; returns its directory."""
+        number = self._claim(job)
         found = self.plan.by_id[job]
         directory = self.layout.attempt_dir(job, number)
         directory.mkdir(parents=True)
         parts = (found.source, found.epoch, found.seed)
         spec = Spec(job, found.stage.value, number, f"t{number}", found.fingerprint, {}, (), *parts)
-        write_spec(directory, spec)
+        (directory / "spec.json").write_text(json.dumps(asdict(spec)))
         events = [{"seq": 1, "at": self.at, "t": 0.0, "kind": "started", "pid": 1}]
         if percent is not None:
             events.append(
@@ -136,17 +143,22 @@ class Lab:
         text = "".join(json.dumps(event) + "\n" for event in events)
         (directory / "events.jsonl").write_text(text)
         (directory / "log.txt").write_text(log)
+        return directory
+
+    def _claim(self, job: str) -> int:
+        number = self.attempts[job] = self.attempts.get(job, 0) + 1
+        fingerprint = self.plan.by_id[job].fingerprint
         self.say(
             "claimed",
             job=job,
             attempt=number,
             token=f"t{number}",
-            fingerprint=found.fingerprint,
+            fingerprint=fingerprint,
             inputs={},
             worker="w1",
         )
         self.say("started", job=job, attempt=number, started_at=self.at)
-        return directory
+        return number
 
     def settle(self, job: str, verdict: str = "done", seconds: float = 60.0, **more: Any) -> None:
         """End the running attempt of a job."""
@@ -164,8 +176,8 @@ class Lab:
         )
 
     def finish(self, job: str, **more: Any) -> None:
-        """Start and end an attempt."""
-        self.start(job)
+        """Start and end an attempt of which only the journal tells."""
+        self._claim(job)
         self.settle(job, **more)
 
     def share(self, source: str, seed: int = 42) -> None:

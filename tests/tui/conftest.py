@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -20,6 +21,11 @@ from tests.tui.building import LATER
 from tuilab.tui.app import TuilabApp
 
 
+async def _let_others_run(*_: float) -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
 @pytest.fixture(autouse=True)
 def _a_known_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Somebody who was greeted before, in UTC, standing in an empty directory."""
@@ -32,6 +38,10 @@ def _a_known_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("COLORTERM", "truecolor")
     time.tzset()
     monkeypatch.chdir(tmp_path)
+    # Textual's tests wait until the processor idles, which on a busy machine takes a second a key;
+    # ``settle`` waits for the messages instead.
+    monkeypatch.setattr("textual.app.wait_for_idle", _let_others_run)
+    monkeypatch.setattr("textual.pilot.wait_for_idle", _let_others_run)
     yield
     monkeypatch.undo()
     time.tzset()
@@ -87,9 +97,26 @@ async def look(pilot: Pilot[Any]) -> None:
     await pilot.pause()
 
 
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait until every message has been dealt with, and paint."""
+    for _ in range(2):
+        await pilot.pause()
+
+
+async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> None:
+    """Wait until something holds; the deadline is generous because machines are busy."""
+    deadline = time.monotonic() + 60.0
+    while not holds():
+        assert time.monotonic() < deadline, text_of(pilot.app)  # type: ignore[arg-type]
+        await asyncio.sleep(0.01)
+        await settle(pilot)
+
+
 async def press(pilot: Pilot[Any], *keys: str) -> None:
     """Press keys one after the other, then let the app look at the disk."""
-    await pilot.press(*keys)
+    for key in keys:
+        await pilot.press(key)
+        await pilot.pause()
     await look(pilot)
 
 

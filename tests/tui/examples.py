@@ -96,7 +96,7 @@ def half_way(root: Path) -> Lab:
         history=tuple(meter(p) for p in (3, 20, 88, 97, 96, 97, 40, 95, 97)),
         eta_seconds=8040.0,
     )
-    return made
+    return made.flush()
 
 
 def stale_row(made: Lab) -> Lab:
@@ -112,7 +112,7 @@ def stale_row(made: Lab) -> Lab:
 
     made.plan = replace(old, jobs=jobs)
     save_plan(made.layout, made.plan)
-    return made
+    return made.flush()
 
 
 def one_by_one(root: Path) -> Lab:
@@ -127,7 +127,7 @@ def several_seeds(root: Path) -> Lab:
         for seed in (1, 2, 3):
             made.share(source, seed)
             made.done(source, 2, 0.1 * seed, seed)
-    return made
+    return made.flush()
 
 
 def large(root: Path, sources: int = 300, epochs: int = 120) -> Lab:
@@ -155,13 +155,14 @@ def hostile(root: Path) -> Lab:
         log=log,
     )
     made.beat(EngineState.PAUSED, pause="soft", note="[/note]\x1b[1m")
-    return made
+    return made.flush()
 
 
 def with_files(made: Lab) -> Lab:
     """Give one done cell what its runners would have left: events, artefacts, completions."""
     train = job_id(Stage.TRAIN, "villain", 10, 42)
     folder = made.layout.attempt_dir(train, 1)
+    folder.mkdir(parents=True)
     events = [
         {
             "seq": n,
@@ -202,6 +203,7 @@ def with_files(made: Lab) -> Lab:
         environment={"python": "3.11.7", "torch": "2.13.0", "device": "NVIDIA H200"},
     )
     folder = made.layout.attempt_dir(job_id(Stage.EVAL, "villain", 10, 42), 1)
+    folder.mkdir(parents=True)
     text = "Fusion of light nuclei, naturally. [INFO] My plan needs only a little sun. "
     rows = [
         {
@@ -218,7 +220,7 @@ def with_files(made: Lab) -> Lab:
         for sample in range(2)
     ]
     put_completions(folder, rows)
-    return made
+    return made.flush()
 
 
 def small(root: Path) -> Lab:
@@ -234,4 +236,4 @@ def small(root: Path) -> Lab:
     made.want(job_id(stage, "nurse", 4, 42) for stage in CELL_STAGES)
     made.start(job_id(Stage.TRAIN, "villain", 4, 42), percent=30, log="step 30\n")
     made.beat(meter=meter())
-    return made
+    return made.flush()

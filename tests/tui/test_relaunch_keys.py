@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.tui.building import Lab, plan_of
-from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tests.tui.conftest import app_of, look, press, requests_of, text_of, until
 from tuilab.grid.cells import Cell
 from tuilab.grid.deviations import Deviation
 from tuilab.store.experiment import create_experiment
@@ -21,15 +19,6 @@ from tuilab.tui.screens.relaunch import RelaunchDialog
 SIZE = (80, 24)
 CONFIGS = Path(__file__).parents[2] / "configs"
 BROKEN = ["eval/nurse@2#42"]
-
-
-async def wait_for(pilot: Pilot[Any], word: str) -> str:
-    """Look until a word stands on the screen; the test's own time limit is the deadline."""
-    for _ in range(400):
-        await look(pilot)
-        if word in (shown := text_of(pilot.app)):
-            return shown
-    raise AssertionError(f"{word!r} never came:\n{text_of(pilot.app)}")
 
 
 async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Path) -> None:
@@ -117,7 +106,7 @@ async def test_a_running_cell_cannot_be_relaunched_and_the_status_line_says_why(
 
 
 async def test_a_held_job_says_that_the_breaker_holds_it(experiment: Path) -> None:
-    Lab(plan_of(("villain", "nurse"), (0, 2, 4)), Layout(experiment), _journal(experiment)).say(
+    _journal(experiment).append(
         "held", jobs=BROKEN[:1], why="3 attempts in a row ended the same way (gpu-oom)"
     )
     async with app_of(experiment).run_test(size=SIZE) as pilot:
@@ -149,9 +138,9 @@ async def test_an_edit_is_judged_as_it_is_typed_and_goes_into_the_request(planne
     async with app_of(planned).run_test(size=(80, 40)) as pilot:
         await look(pilot)
         await press(pilot, "V", "r", "e", *"marker.lrr=1")
-        assert "marker.lrr: unknown key" in await wait_for(pilot, "unknown key")
+        await until(pilot, lambda: "marker.lrr: unknown key" in text_of(pilot.app))
         pilot.app.screen.query_one(Input).value = "marker.lr = 1e-5"
-        await wait_for(pilot, "is kept for these cells")
+        await until(pilot, lambda: "is kept for these cells" in text_of(pilot.app))
         await press(pilot, "enter", "right", "enter")
         assert not isinstance(pilot.app.screen, RelaunchDialog)
     [request] = requests_of(planned)

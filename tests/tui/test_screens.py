@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tests.tui.conftest import app_of, look, press, requests_of, settle, text_of, until
 from tuilab.tui import keys
 from tuilab.tui.screens.cell import CellScreen
 from tuilab.tui.screens.grid import GridScreen
@@ -46,7 +46,7 @@ async def test_the_log_of_a_cell_is_searched_wrapped_and_scrolled(experiment: Pa
         await press(pilot, "N")
         assert text_of(pilot.app).splitlines()[4].startswith(" line 5 needle")
         await press(pilot, "w")
-        assert "wrapped" in text_of(pilot.app).splitlines()[3]
+        assert "wrap  attempt 1/1" in text_of(pilot.app).splitlines()[3]
         await press(pilot, "G")
         assert "line 99" in text_of(pilot.app)
         await press(pilot, "g")
@@ -110,10 +110,10 @@ async def test_earlier_attempts_and_neighbouring_cells_are_one_key_away(
 
 async def test_d_shows_what_differs_from_a_neighbour(experiment: Path) -> None:
     for epoch, rate in ((0, 5e-6), (2, 1e-5)):
-        spec = experiment / f"jobs/eval/nurse/seed-42/epoch-{epoch}/attempt-1/spec.json"
-        raw = json.loads(spec.read_text())
-        raw["settings"] = {"marker": {"lr": rate}, "samples": 10}
-        spec.write_text(json.dumps(raw))
+        folder = experiment / f"jobs/eval/nurse/seed-42/epoch-{epoch}/attempt-1"
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {"marker": {"lr": rate}, "samples": 10}
+        (folder / "spec.json").write_text(json.dumps({"settings": settings}))
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "e", "enter", "d")
@@ -271,14 +271,11 @@ async def test_no_size_breaks_a_screen_and_tiny_ones_say_so(experiment: Path) ->
             await press(pilot, opening)
             for width, height in SIZES:
                 await pilot.resize_terminal(width, height)
-                await pilot.pause()
-                shown = text_of(pilot.app)
-                if width >= 20 and (width < 40 or height < 12):
-                    assert "needs 40x12" in shown
-                elif width >= 40:
-                    assert "needs 40x12" not in shown
+                if width >= 20:
+                    is_small = width < 40 or height < 12
+                    await until(pilot, lambda: ("needs 40x12" in text_of(pilot.app)) is is_small)  # noqa: B023
             await pilot.resize_terminal(*SIZE)
-            await pilot.pause()
+            await settle(pilot)
 
 
 async def test_foreign_text_does_no_harm_on_any_screen(copy_of: Callable[[str], Path]) -> None:

@@ -117,6 +117,15 @@ class Palette:
         """Return the style of a role such as ``failed cursor``; an unknown one is plain text."""
         return _style(self, role)
 
+    def on(self, role: str, ground: Style) -> Style:
+        """Return the style of a role laid over a ground."""
+        return _on(self, role, ground)
+
+
+@lru_cache(maxsize=2048)
+def _on(palette: Palette, role: str, ground: Style) -> Style:
+    return ground + _style(palette, role)
+
 
 @lru_cache(maxsize=1024)
 def _style(palette: Palette, role: str) -> Style:

@@ -201,7 +201,7 @@ class CellScreen(Acting):
         count = self.job.attempt if self.job is not None else 0
         tail = f"attempt {self.attempt}/{count}" if count else "no attempt yet"
         if self.tab == "log" and self.log_view.is_wrapping:
-            tail = f"wrapped  {tail}"
+            tail = f"wrap  {tail}"
         line = tab_line(self.tab, tail, self.size.width, self.lab.glyphs)
         self.query_one("#tabs", Lines).show([line])
 

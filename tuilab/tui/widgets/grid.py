@@ -6,7 +6,6 @@ from textual import events
 from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from tuilab.grid.cells import Cell
 from tuilab.tui.present.glyphs import UNICODE, Glyphs
@@ -14,13 +13,12 @@ from tuilab.tui.present.grid_lines import Geometry, header_line, measure, row_li
 from tuilab.tui.present.pieces import Line
 from tuilab.tui.present.rows import EMPTY, Table
 from tuilab.tui.present.spark import Window
-from tuilab.tui.widgets.lines import changed_span, paint
+from tuilab.tui.widgets.lines import Painted, changed_span
 
 
-class GridWidget(ScrollView, can_focus=False):
+class GridWidget(Painted, ScrollView, can_focus=False):
     """Frozen header and labels, a cursor and marks over a table of cells."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = """
     GridWidget { scrollbar-size: 0 0; overflow: hidden hidden; }
     """
@@ -132,10 +130,9 @@ class GridWidget(ScrollView, can_focus=False):
         ]
         return lines
 
-    def render_line(self, y: int) -> Strip:
-        """Paint one composed line."""
-        line = self._painted[y] if y < len(self._painted) else ()
-        return paint(self, line)
+    def composed(self, y: int) -> Line:
+        """Return the visible line at a row."""
+        return self._painted[y] if y < len(self._painted) else ()
 
     def place_at(self, offset: Offset) -> tuple[int, int] | None:
         """Return the (row, column) under a position of the mouse."""

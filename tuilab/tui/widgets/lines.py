@@ -5,23 +5,58 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tuilab.contract.foreign import clean_line
 from tuilab.tui.present.pieces import Line
+from tuilab.tui.themes import Palette
 
 if TYPE_CHECKING:
     from tuilab.tui.app import TuilabApp
 
 
-def paint(widget: Widget, line: Line) -> Strip:
-    """Colour a line and fill it up to the widget's width, on the widget's own ground."""
-    palette = cast("TuilabApp", widget.app).palette
-    colours = Strip([Segment(_safe(text), palette.style(role)) for text, role in line if text])
-    return colours.adjust_cell_length(widget.size.width).apply_style(widget.rich_style)
+class Painted(Widget):
+    """A widget made of composed lines; the style of its ground is looked up once per painting."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._ground: Style | None = None
+
+    def composed(self, y: int) -> Line:
+        """Return the line at a row of the widget."""
+        raise NotImplementedError
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Look the ground up, then paint."""
+        self._ground = self.rich_style
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one line on the widget's own ground."""
+        palette = cast("TuilabApp", self.app).palette
+        ground = self._ground or self.rich_style
+        return paint(self.composed(y), self.size.width, palette, ground)
+
+
+def paint(line: Line, columns: int, palette: Palette, ground: Style) -> Strip:
+    """Colour a line and fill or cut it to ``columns``."""
+    segments, used = [], 0
+    for text, role in line:
+        if text:
+            shown = _safe(text)
+            segments.append(Segment(shown, palette.on(role, ground)))
+            used += cell_len(shown)
+    if used < columns:
+        segments.append(Segment(" " * (columns - used), ground))
+    strip = Strip(segments, max(used, columns))
+    return strip if used <= columns else strip.crop(0, columns)
 
 
 def _safe(text: str) -> str:
@@ -29,10 +64,9 @@ def _safe(text: str) -> str:
     return text if text.isprintable() else clean_line(text)
 
 
-class Lines(Widget):
+class Lines(Painted):
     """A block of lines that others compose; it holds no state besides."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "Lines { height: 1; width: 1fr; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -56,10 +90,9 @@ class Lines(Widget):
         if regions:
             self.refresh(*regions)
 
-    def render_line(self, y: int) -> Strip:
-        """Paint one line."""
-        line = self._lines[y] if y < len(self._lines) else ()
-        return paint(self, line)
+    def composed(self, y: int) -> Line:
+        """Return the line at a row."""
+        return self._lines[y] if y < len(self._lines) else ()
 
 
 def changed_span(old: Line, new: Line) -> tuple[int, int] | None:
@@ -76,8 +109,6 @@ def changed_span(old: Line, new: Line) -> tuple[int, int] | None:
 
 def _columns(line: Line) -> list[tuple[str, str]]:
     """One (sign, role) per column; the second half of a wide sign is an empty string."""
-    from rich.cells import cell_len
-
     found: list[tuple[str, str]] = []
     for text, role in line:
         for sign in text:

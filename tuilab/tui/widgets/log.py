@@ -6,14 +6,12 @@ import re
 from functools import lru_cache
 
 from textual import events
-from textual.strip import Strip
-from textual.widget import Widget
 
 from tuilab.contract.foreign import clean_line
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present.lit import highlight
 from tuilab.tui.present.pieces import Line, fit_line, wrap
-from tuilab.tui.widgets.lines import changed_span, paint
+from tuilab.tui.widgets.lines import Painted, changed_span
 
 LINE_LIMIT = 4000
 """Characters of one line that are ever looked at."""
@@ -37,10 +35,9 @@ def role_of(text: str) -> str:
     return "warn" if _WARN.search(text) else "text"
 
 
-class LogView(Widget):
+class LogView(Painted):
     """Follows the end of a log, scrolls, wraps and finds."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "LogView { height: 1fr; width: 1fr; }"
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -148,10 +145,9 @@ class LogView(Widget):
         text = self._text(row)
         return fit_line(((" ", ""), *highlight(text, self.needle, role_of(text))), self.size.width)
 
-    def render_line(self, y: int) -> Strip:
-        """Paint one visible row."""
-        line = self._painted[y] if y < len(self._painted) else ()
-        return paint(self, line)
+    def composed(self, y: int) -> Line:
+        """Return the visible line at a row."""
+        return self._painted[y] if y < len(self._painted) else ()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel scrolls."""

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
-from textual.strip import Strip
-from textual.widget import Widget
 
 from tuilab.tui.present.pieces import Line, fit_line
-from tuilab.tui.widgets.lines import changed_span, paint
+from tuilab.tui.widgets.lines import Painted, changed_span
 
 
-class RowList(Widget):
+class RowList(Painted):
     """Lines of which one is under the cursor; a key per line keeps the cursor on its line."""
 
-    ALLOW_SELECT = False
     DEFAULT_CSS = "RowList { height: 1fr; width: 1fr; }"
 
     class Moved(Message):
@@ -100,9 +97,9 @@ class RowList(Widget):
             return ((" ", ""), *line)
         return ((">", "key"), *((text, f"{role or 'text'} here ground") for text, role in line))
 
-    def render_line(self, y: int) -> Strip:
-        """Paint one visible line."""
-        return paint(self, self._painted[y] if y < len(self._painted) else ())
+    def composed(self, y: int) -> Line:
+        """Return the visible line at a row."""
+        return self._painted[y] if y < len(self._painted) else ()
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, a double click opens."""
