@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from trials import Trial
 
+MEMORY = Path("/dev/shm")
 
-@pytest.fixture
-def trial(tmp_path: Path) -> Iterator[Callable[..., Trial]]:
-    """Return a maker of trials; whatever they started is ended afterwards."""
+
+@contextmanager
+def trials() -> Iterator[Callable[..., Trial]]:
+    """Yield a maker of trials; what they started is ended afterwards, what they wrote removed.
+
+    They lie in memory where there is some: processes are killed here, not machines, and a flush to
+    a busy disk would take most of the time.
+    """
+    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    root = Path(tempfile.mkdtemp(prefix="tuilab-trial-", dir=place))
     made: list[Trial] = []
 
     def make(plan: Any = None, **resources: Any) -> Trial:
-        made.append(Trial.make(tmp_path / f"t{len(made)}", plan, **resources))
+        made.append(Trial.make(root / f"t{len(made)}", plan, **resources))
         return made[-1]
 
-    yield make
-    for one in made:
-        one.end()
+    try:
+        yield make
+    finally:
+        for one in made:
+            one.end()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def trial() -> Iterator[Callable[..., Trial]]:
+    """Return a maker of trials."""
+    with trials() as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def trial_of_module() -> Iterator[Callable[..., Trial]]:
+    """Return a maker of trials that several tests look at."""
+    with trials() as make:
+        yield make

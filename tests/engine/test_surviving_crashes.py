@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,10 +36,10 @@ POINTS = (
 
 
 @pytest.fixture(scope="module")
-def crashed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
+def crashed(trial_of_module: Callable[..., Trial]) -> dict[str, Trial]:
     """One trial per point: an engine that dies there, then one that goes on to the end."""
 
-    made = {point: Trial.make(tmp_path_factory.mktemp("crash")) for point in POINTS}
+    made = {point: trial_of_module() for point in POINTS}
     for some in batched(POINTS, 4):
         for point in some:
             made[point].script(any={"seconds": 0.03})

@@ -20,6 +20,8 @@ from tuilab.store.layout import Layout
 
 DISK_SECONDS = 5.0
 """Age at which a test write is repeated while something is to start or running."""
+SHORT_SECONDS = 1.0
+"""The same while there is too little room: somebody may be making some."""
 FULL_SECONDS = 120.0
 """How long a full disk may explain a death that left no word."""
 
@@ -126,7 +128,9 @@ class Gatherer:
         )
 
     def _room(self) -> Disk:
-        if time.monotonic() - self._disk_at > DISK_SECONDS:
+        is_short = self._disk.problem or self._disk.free < self.policy.reserve_bytes
+        limit = SHORT_SECONDS if is_short else DISK_SECONDS
+        if time.monotonic() - self._disk_at > limit:
             needs = forecast.disk_needs(self.board.plan, self.costs, self.policy, self.measured)
             problem = disk.why_no_write(self.layout.jobs)
             self._disk_at = time.monotonic()

@@ -9,6 +9,7 @@ import time
 from collections import deque
 
 from tuilab.engine import meter
+from tuilab.engine.actions import Close, StopWorker
 from tuilab.engine.devices import look_at_devices
 from tuilab.engine.facts import Facts
 from tuilab.engine.opening import Opened
@@ -28,6 +29,8 @@ FAST_SECONDS = 0.02
 BEAT_SECONDS = 2.0
 QUIET_SECONDS = 1.5
 """Without a change for so long, the snapshot cache is worth writing."""
+LEAVE_SECONDS = 30.0
+"""How long a closed worker may take to leave before it is ended."""
 MOST_ROUNDS = 200
 """Decisions in a row without sleep; more would be a loop that changes nothing."""
 
@@ -53,6 +56,7 @@ class Engine:
         self._reader: Reader | None = None
         self._written = -1
         self._seen = -1
+        self._closing_at: float | None = None
 
     def run(self) -> None:
         """Work until nothing is left to do, or a signal asks; runners go on in the latter case."""
@@ -79,6 +83,7 @@ class Engine:
         self._cache()
         if may_leave(facts, time.monotonic() - self._busy_at):
             return self._close_workers(facts)
+        self._closing_at = None
         self._sleep(facts)
         return False
 
@@ -153,15 +158,19 @@ class Engine:
             time.sleep(min(FAST_SECONDS if watches else FULL_SECONDS, left))
 
     def _close_workers(self, facts: Facts) -> bool:
-        """Close the warm workers; True once none is left."""
+        """Close the warm workers, end those that do not leave in time; True once none is left."""
         alive = [worker for worker in facts.workers if worker.phase in IN_USE]
+        if not alive:
+            return True
+        self._closing_at = self._closing_at or time.monotonic()
+        is_late = time.monotonic() - self._closing_at > LEAVE_SECONDS
         for worker in alive:
-            card = self.gatherer.roster.cards[worker.id]
             if worker.takes_work:
-                self.gatherer.roster.close(card)
-        if alive:
-            time.sleep(FAST_SECONDS)
-        return not alive
+                self.performer.perform(Close(worker.id, "nothing is left to do"))
+            elif is_late and worker.stop is None:
+                self.performer.perform(StopWorker(worker.id, (), "the engine, which leaves"))
+        time.sleep(FULL_SECONDS if is_late else FAST_SECONDS)
+        return False
 
     def _leave(self, why: str) -> None:
         self._is_asked_to_leave = True
