@@ -7,12 +7,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tuilab.cli.guard import USAGE, RefusalError
+from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
 
 RUNS = "runs"
 PUBLISHED = "published"
 """Names the card's own results, which come with the package as a read-only experiment."""
-SHARED_PROMPTS = "eps109-prompts.toml"
-"""Extended by the other configs; no experiment of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +22,6 @@ class Place:
     """An experiment directory."""
     config: Path | None = None
     """A config file, when it is no experiment."""
-
-
-def configs_dir() -> Path:
-    """Return the folder of the shipped configs: in the package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    for folder in (package / "configs", package.parent / "configs"):
-        if (folder / SHARED_PROMPTS).is_file():
-            return folder
-    raise RefusalError(f"the shipped configs are missing beside {package}: install tuilab again")
 
 
 def published_dir() -> Path:

@@ -13,6 +13,7 @@ from tuilab.grid.deviations import Deviation, from_json
 from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import Plan
 from tuilab.store.layout import Layout
+from tuilab.store.shipped import configs_dir
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -100,5 +101,8 @@ def base_hash(config: ExperimentConfig) -> str:
 
 
 def _read_beside(name: str, by: str) -> tuple[str, str]:
+    """Read a file beside the one that extends it, else a shipped config of that name."""
     path = Path(by).parent / name
+    if not path.is_file() and Path(name).name == name and (configs_dir() / name).is_file():
+        path = configs_dir() / name
     return str(path), path.read_text(encoding="utf-8")

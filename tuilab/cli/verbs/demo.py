@@ -34,9 +34,10 @@ def demo(
     tuilab demo --headless --dir /tmp/demo
     """
     from tuilab.cli.launching import make_experiment
-    from tuilab.cli.places import configs_dir, run_directory
+    from tuilab.cli.places import run_directory
     from tuilab.cli.say import is_interactive, out, tell
     from tuilab.store.replan import read_config
+    from tuilab.store.shipped import configs_dir
 
     _refuse_without_runners()
     began = time.monotonic()
