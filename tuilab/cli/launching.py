@@ -47,9 +47,10 @@ def make_experiment(loaded: LoadedConfig, root: Path) -> Plan:
     return take_changes_in(root)
 
 
-def take_changes_in(root: Path) -> Plan:
+def take_changes_in(root: Path, write: bool = True) -> Plan:
     """Plan the experiment anew if its config or the runner code has changed, and say so.
 
+    Without ``write`` the new plan is only returned; one that cannot be read is always mended.
     While an engine runs, the plan is its own; it is then left alone.
     """
     from tuilab.store.lease import holder
@@ -69,6 +70,9 @@ def take_changes_in(root: Path) -> Plan:
     if (engine := holder(layout, time.time())) is not None:
         tell(f"{why}; the engine ({engine}) goes on with its plan until it is started again")
         return before
+    if not write:
+        tell(f"{why}; `tuilab run {root}` takes it in")
+        return now
     save_plan(layout, now)
     tell(f"{why}; the plan was made again")
     return now

@@ -31,7 +31,7 @@ def as_text(status: Status) -> Iterator[str]:
     engine = status["engine"]
     counts = "  ".join(f"{word} {number}" for word, number in status["counts"].items())
     yield f"{plain(status['experiment'])}  {counts or 'no cells'}"
-    yield _engine_line(engine)
+    yield _engine_line(engine, str(status["root"]))
     if status.get("synthetic"):
         yield SYNTHETIC
     yield ""
@@ -112,10 +112,10 @@ def _row_name(source: str, seed: int, with_seed: bool, labels: Mapping[str, str]
     return f"{name} #{seed}" if with_seed else name
 
 
-def _engine_line(engine: Mapping[str, Any]) -> str:
+def _engine_line(engine: Mapping[str, Any], root: str) -> str:
     state = engine["state"]
     if state == "stopped":
-        return "engine: not running (`tuilab run DIR` starts it)"
+        return f"engine: not running (`tuilab run {plain(root)}` starts it)"
     words = [f"engine: {state}"]
     if engine.get("pid"):
         words.append(f"pid {engine['pid']} on {plain(str(engine.get('host')))}")

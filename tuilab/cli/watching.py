@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from tuilab.store.snapshot import EngineState, Snapshot
 
 POLL_SECONDS = 0.25
 QUIET_SECONDS = 2.0
-"""A progress line is printed when nothing else was for so long."""
+"""A progress line is printed when nothing else was for so long, at a terminal."""
+QUIET_SECONDS_IN_A_FILE = 10.0
 PATIENCE_SECONDS = 5.0
 """A standstill must last so long before the watch ends: a retry may be about to be recorded."""
 
@@ -36,6 +38,9 @@ class Watch:
     offset: int = 0
     """Journal byte from which events are printed."""
     say: Callable[[str], None] = out
+    _quiet: float = field(
+        default_factory=lambda: QUIET_SECONDS if sys.stdout.isatty() else QUIET_SECONDS_IN_A_FILE
+    )
     _still_since: float | None = None
     _printed_at: float = field(default=0.0)
     _last_line: str = ""
@@ -63,7 +68,7 @@ class Watch:
             self._print(f"{_clock(line.get('at'))} {text}{self._tally(snapshot)}")
 
     def _progress(self, snapshot: Snapshot, now: float) -> None:
-        if now - self._printed_at < QUIET_SECONDS:
+        if now - self._printed_at < self._quiet:
             return
         text = running_text(snapshot)
         if text and text != self._last_line:

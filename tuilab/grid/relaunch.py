@@ -15,7 +15,9 @@ from tuilab.grid.states import BROKEN, Evidence, JobStatus, State
 _BUSY = frozenset({State.RUNNING})
 _REDO = BROKEN | {State.STOPPED}
 _KEPT_BY_RUN = frozenset({State.DONE, State.STALE, State.RUNNING})
-"""``run`` never repeats a result; stale is a label, not an order."""
+"""``run`` never repeats a cell's result; stale is a label, not an order."""
+_ON_ITS_WAY = frozenset({State.DONE, State.RUNNING, State.QUEUED, State.WAITING})
+"""States of a parent for which a new attempt can wait; a stale one would block it for ever."""
 
 
 class Evidences(Protocol):
@@ -70,7 +72,10 @@ class Expansion:
 def expand_run(
     plan: Plan, evidence: Evidences, states: Mapping[str, JobStatus], cells: Collection[Cell]
 ) -> Expansion:
-    """Answer ``run``: every job of the cells, and all they need, that has no result yet."""
+    """Answer ``run``: every job of the cells that has no result yet, and all that it needs.
+
+    A stale result is kept, unless a job without a result would have to be built on it.
+    """
     chosen = _as_set(cells)
     open_jobs = [
         job.id
@@ -79,8 +84,8 @@ def expand_run(
     ]
     why = {job: states[job].state.value for job in open_jobs}
     for job in ancestors(plan, open_jobs):
-        if states[job].state not in _KEPT_BY_RUN:
-            why.setdefault(job, "needed")
+        if states[job].state not in (State.DONE, State.RUNNING):
+            why.setdefault(job, _needed(states[job].state))
     return Expansion("run", _touched(plan, evidence, why))
 
 
@@ -95,16 +100,19 @@ def expand_relaunch(
     """Answer ``relaunch``: for each cell its first broken stage and all below it in that cell.
 
     With ``from_stage`` that stage and all below it, done or not. Where nothing is broken, the first
-    stale stage, otherwise the whole cell. ``changed`` are jobs whose settings an edit has changed:
-    no cell starts below the first of them. A cell with a running stage in the way is refused.
+    stale stage, otherwise the whole cell. What these are built on is made anew where it is stale or
+    gone. ``changed`` are jobs whose settings an edit has changed: no cell starts below the first of
+    them. A cell is refused when a running stage, or a stale one above ``from_stage``, is in the way.
     """
     why: dict[str, str] = {}
     refused: dict[str, str] = {}
     for cell, chain in _chains(plan, cells).items():
         starts = _first_jobs(chain, states, from_stage, changed)
-        if missing := _why_not_from(cell, chain, from_stage):
-            refused[str(cell)] = missing
+        missing = _missing_above(plan, chain, starts, states)
+        if wrong := _why_not_from(cell, chain, from_stage, missing):
+            refused[str(cell)] = wrong
             continue
+        starts = [*starts, *missing]
         touched = _from_here_down(plan, chain, starts)
         if busy := [job for job in touched if states[job].state in _BUSY]:
             refused[str(cell)] = f"{busy[0]} is running: stop it first"
@@ -157,6 +165,10 @@ def explain(answer: Expansion) -> list[str]:
     return lines
 
 
+def _needed(state: State) -> str:
+    return "stale, and needed" if state is State.STALE else "needed"
+
+
 def _took(seconds: float | None) -> str:
     return "never finished before" if seconds is None else f"took {seconds:.1f} s"
 
@@ -203,9 +215,25 @@ def _first_jobs(
     return unfinished or [job.id for job in chain if job.stage is CELL_STAGES[0]]
 
 
-def _why_not_from(cell: Cell, chain: list[Job], from_stage: Stage | None) -> str:
-    if from_stage is None or any(job.stage is from_stage for job in chain):
+def _missing_above(
+    plan: Plan, chain: list[Job], starts: list[str], states: Mapping[str, JobStatus]
+) -> list[str]:
+    """Return what the relaunch is built on and cannot use: stale, broken or never made."""
+    touched = set(_from_here_down(plan, chain, starts))
+    above = ancestors(plan, touched) - touched
+    return [job.id for job in chain if job.id in above and states[job.id].state not in _ON_ITS_WAY]
+
+
+def _why_not_from(
+    cell: Cell, chain: list[Job], from_stage: Stage | None, missing: list[str]
+) -> str:
+    if from_stage is None:
         return ""
+    if any(job.stage is from_stage for job in chain):
+        if not missing:
+            return ""
+        first = missing[0].partition("/")[0]
+        return f"{from_stage.value} would wait for {missing[0]}, which is not current: from {first}"
     if from_stage is Stage.CONVERGE and cell.epoch == 0:
         return "epoch 0 has no convergence run; use --from train"
     return f"it has no {from_stage.value} stage"
@@ -219,7 +247,7 @@ def _from_here_down(plan: Plan, chain: list[Job], starts: list[str]) -> list[str
 def _reason(job: str, starts: list[str], states: Mapping[str, JobStatus], plan: Plan) -> str:
     if job in starts:
         state = states[job].state
-        return "again" if state in (State.DONE, State.STALE) else state.value
+        return "again" if state is State.DONE else state.value
     first = min((plan.by_id[start] for start in starts), key=lambda one: ORDER[one.stage])
     return f"below {first.stage.value}"
 

@@ -15,6 +15,7 @@ from tuilab.cli.verbs.arguments import Headless, Where
 
 if TYPE_CHECKING:
     from tuilab.grid.config_text import LoadedConfig
+    from tuilab.grid.jobs import Plan
 
 
 def demo(
@@ -46,25 +47,25 @@ def demo(
     if rebuild_base:
         loaded, name = _with_base(loaded, _build_base()), f"{name}-rebuilt"
     root = run_directory(name, where)
-    make_experiment(loaded, root)
+    planned = make_experiment(loaded, root)
     out(f"{root}: {loaded.config.note}")
     if not headless and is_interactive():
         from tuilab.cli.verbs.run import run_cells
 
-        return run_cells(root, [], headless=False)
-    code = _run_headless(root)
+        return run_cells(root, planned, [], headless=False)
+    code = _run_headless(root, planned)
     tell(f"took {time.monotonic() - began:.0f} s")
     return code
 
 
-def _run_headless(root: Path) -> int:
+def _run_headless(root: Path, planned: Plan) -> int:
     from tuilab.cli.labels import labels_of
     from tuilab.cli.say import out
     from tuilab.cli.status_text import leakage_table
     from tuilab.cli.verbs.run import run_cells
     from tuilab.store.status import status
 
-    code = run_cells(root, [], headless=True)
+    code = run_cells(root, planned, [], headless=True)
     found = status(root)
     out()
     for line in leakage_table(found, labels_of(root)):

@@ -34,8 +34,8 @@ def gc(
         out(f"{len(found)} leftovers, {size(total)}")
     removed = False
     if found and not dry_run:
-        if not yes and is_interactive() and not typer.confirm("remove them?", default=False):
-            tell("nothing was removed")
+        if not yes and not (is_interactive() and typer.confirm("remove them?", default=False)):
+            tell("nothing was removed (--yes removes without asking)")
             return ERROR
         delete(layout, found)
         removed = True

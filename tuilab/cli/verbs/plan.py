@@ -52,7 +52,7 @@ def _of_directory(root: Path) -> Forecast:
     from tuilab.store.layout import Layout
     from tuilab.store.replan import read_config
 
-    planned = take_changes_in(root)
+    planned = take_changes_in(root, write=False)
     standing = read_standing(root, planned)
     config = read_config(Layout(root).config).config
     return forecast(config, planned, root, standing.ledger, standing.states)

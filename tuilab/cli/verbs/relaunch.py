@@ -59,7 +59,9 @@ def relaunch(
         raise RefusalError("name cells (villain@8, 'villain@*') or give --failed, not both", USAGE)
     root = find_experiment(directory)
     stage = _stage(from_stage)
-    standing, answer, edits = _expand(root, cells or [], failed, stage, sets or [])
+    standing, answer, edits = _expand(
+        root, cells or [], failed, stage, sets or [], write=not dry_run
+    )
     if dry_run or not answer.jobs:
         show_expansion(answer, as_json, "would relaunch")
         return OK if answer.jobs or dry_run else _nothing(failed)
@@ -88,7 +90,12 @@ def _stage(text: str | None) -> Stage | None:
 
 
 def _expand(
-    root: Path, selectors: list[str], failed: bool, stage: Stage | None, sets: list[str]
+    root: Path,
+    selectors: list[str],
+    failed: bool,
+    stage: Stage | None,
+    sets: list[str],
+    write: bool,
 ) -> tuple[Standing, Expansion, dict[str, Any]]:
     from tuilab.cli.launching import take_changes_in
     from tuilab.cli.standing import read_standing
@@ -96,7 +103,7 @@ def _expand(
     from tuilab.grid.relaunch import broken_cells, expand_failed, expand_relaunch
 
     edits = parse_edits(sets)
-    standing = read_standing(root, take_changes_in(root))
+    standing = read_standing(root, take_changes_in(root, write))
     plan, ledger, states = standing.plan, standing.ledger, standing.states
     if failed and not edits and stage is None:
         return standing, expand_failed(plan, ledger, states), edits

@@ -11,6 +11,7 @@ from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headl
 if TYPE_CHECKING:
     from tuilab.cli.standing import Standing
     from tuilab.grid.cells import Cell
+    from tuilab.grid.jobs import Plan
 
 
 def run(
@@ -47,34 +48,41 @@ def run(
             return _show_plan_only(loaded.config, cells or [], as_json)
         from tuilab.cli.launching import make_experiment
 
-        make_experiment(loaded, root)
+        planned = make_experiment(loaded, root)
     else:
         from tuilab.cli.launching import take_changes_in
 
         assert place.root is not None, "a place is an experiment or a config"
         root = place.root
-        take_changes_in(root)
-    return run_cells(root, cells or [], headless, dry_run, as_json)
+        planned = take_changes_in(root, write=not dry_run)
+    return run_cells(root, planned, cells or [], headless, dry_run, as_json)
 
 
 def run_cells(
-    root: Path, selectors: list[str], headless: bool, dry_run: bool = False, as_json: bool = False
+    root: Path,
+    planned: Plan,
+    selectors: list[str],
+    headless: bool,
+    dry_run: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Ask for the cells of an experiment and show the work as asked."""
-    from tuilab.cli.say import count_of, tell
+    from tuilab.cli.say import tell
     from tuilab.cli.standing import read_standing
     from tuilab.cli.touching import show_expansion
     from tuilab.grid.relaunch import expand_run
 
-    standing = read_standing(root)
+    standing = read_standing(root, planned)
     chosen = standing.cells(selectors)
     answer = expand_run(standing.plan, standing.ledger, standing.states, chosen)
     if dry_run:
         show_expansion(answer, as_json, "would run")
         return OK
     if not answer.jobs and not _is_under_way(standing, chosen):
-        tell(f"{count_of(len(chosen), 'cell')}: everything is done; to repeat, tuilab relaunch")
-    elif code := _ask(root, selectors, chosen):
+        words, code = _nothing_to_do(standing, chosen)
+        tell(words)
+        return code if headless else _follow(root, standing, chosen, headless, as_json)
+    if code := _ask(root, selectors, chosen):
         return code
     return _follow(root, standing, chosen, headless, as_json)
 
@@ -118,6 +126,28 @@ def _follow(
         return show(root)
     tell(f"work goes on in the background: tuilab status {root}")
     return OK
+
+
+def _nothing_to_do(standing: Standing, chosen: list[Cell]) -> tuple[str, int]:
+    """Say that nothing is asked for, and what that comes to."""
+    from tuilab.cli.guard import INCOMPLETE
+    from tuilab.cli.say import count_of
+    from tuilab.grid.states import State
+
+    wanted = set(chosen)
+    stale = {
+        job.cell
+        for job in standing.plan.jobs
+        if job.cell in wanted and standing.states[job.id].state is State.STALE
+    }
+    cells = count_of(len(chosen), "cell")
+    if not stale:
+        return f"{cells}: everything is done; `tuilab relaunch` repeats", OK
+    return (
+        f"{cells}: nothing is missing, {len(stale)} of them stale; `tuilab relaunch` makes them "
+        "current",
+        INCOMPLETE,
+    )
 
 
 def _is_under_way(standing: Standing, chosen: list[Cell]) -> bool:
