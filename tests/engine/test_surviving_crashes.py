@@ -159,6 +159,24 @@ def test_what_ended_while_no_engine_lived_is_settled_from_its_files(trial) -> No
     assert grid.verdicts("merge/villain@0#42") == []
 
 
+@pytest.mark.parametrize("kept", [0.0, 0.4, 0.97])
+def test_a_cut_journal_loses_no_result_and_starts_no_second_attempt(trial, kept: float) -> None:
+    grid = trial()
+    grid.script(train={"seconds": 1.0})
+    grid.ask("run")
+    engine = grid.start("--go")
+    running(grid, "train/villain@0#42")
+    engine.kill()
+    engine.wait()
+    whole = grid.layout.journal.read_bytes()
+    grid.layout.journal.write_bytes(whole[: int(len(whole) * kept)])
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    assert grid.all_done()
+    assert grid.verdicts("data/villain") == ["done"]
+    assert grid.verdicts("train/villain@0#42") == ["done"]
+
+
 def test_without_a_go_a_new_engine_adopts_but_starts_nothing(trial) -> None:
     grid = trial()
     grid.script(train={"do": "hang"})
