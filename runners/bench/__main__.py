@@ -72,14 +72,14 @@ def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
     return [
         Section("checks", lambda: checks.measure(found)),
         Section("ceilings", lambda: ceilings.measure(found)),
-        Section("step: the runners' loop", lambda: runs.by_loop(found, count)),
+        Section("step: the runners' loop", lambda: runs.measure(found, count)),
         *(
             Section(
                 f"step: {v.name}", lambda v=v: steps.measure(found, v, few if v.slow else count)
             )
             for v in reversed(steps.VARIANTS)
         ),
-        Section("step: stock Trainer", lambda: runs.by_trainer(found, few)),
+        Section("step: stock Trainer", lambda: _stock(found, few)),
         Section("merge and restore", lambda: states.measure(found)),
         *(
             Section(f"decode: ours, {width} at once", lambda w=width: decoding.measure(found, w))
@@ -93,6 +93,12 @@ def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
             else []
         ),
     ]
+
+
+def _stock(found: Subject, count: int) -> dict[str, Any]:
+    from runners.bench import stock  # takes seconds to import
+
+    return stock.measure(found, count)
 
 
 def open_subject(asked: argparse.Namespace) -> Subject:

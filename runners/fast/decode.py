@@ -75,7 +75,7 @@ class _Run:
         self._ended = torch.zeros(len(prompts), dtype=torch.bool, device=self._device)
         self._lengths = self._limits.clone()
         self._token = torch.zeros_like(self._origin)
-        self._step = Recorded(self._advance, self._device)
+        self._step = Recorded(self._device)
         config = trunk.model.config
         self._longest_prompt = max(len(prompt) for prompt in prompts)
         self._cache = KVCache(
@@ -133,7 +133,7 @@ class _Run:
 
     def advance(self) -> torch.Tensor:
         """Feed the drawn tokens and return the logits after them."""
-        return self._step()
+        return self._step(self._advance)
 
     def _advance(self) -> torch.Tensor:
         def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -37,8 +37,7 @@ class Graphs:
     through autograd's leaves: ``loss`` is to add them to memory that stays where it is.
     """
 
-    def __init__(self, loss: Loss, device: torch.device) -> None:
-        self._loss = loss
+    def __init__(self, device: torch.device) -> None:
         self._device = device
         self._pairs: dict[tuple[int, ...], _Pair | None] = {}
         self._pool = torch.cuda.graph_pool_handle()
@@ -47,31 +46,34 @@ class Graphs:
         self._waits = False
         self._works = True
 
-    def summed_loss(self, batch: Packed) -> torch.Tensor:
-        """Return the summed loss of a batch in host memory, with a graph to the gradients."""
+    def summed_loss(self, batch: Packed, loss_of: Loss) -> torch.Tensor:
+        """Return the summed loss of a batch in host memory, with a graph to the gradients.
+
+        ``loss_of`` is the same function each time.
+        """
         shape = (len(batch.ids), len(batch.bounds), len(batch.where), batch.longest)
         if not self._works or shape not in self._pairs:
             self._pairs[shape] = None
-            return self._loss(batch.to(self._device))
-        pair = self._pairs[shape] or self._try_to_record(batch)
+            return loss_of(batch.to(self._device))
+        pair = self._pairs[shape] or self._try_to_record(batch, loss_of)
         if pair is None:
-            return self._loss(batch.to(self._device))
+            return loss_of(batch.to(self._device))
         self._pairs[shape] = pair
         pair.sent.copy_(batch.flat().pin_memory(), non_blocking=True)
         loss: torch.Tensor = _Replay.apply(self._asks, pair, self)
         return loss
 
-    def _try_to_record(self, batch: Packed) -> _Pair | None:
+    def _try_to_record(self, batch: Packed, loss_of: Loss) -> _Pair | None:
         try:
-            return self._record(batch)
+            return self._record(batch, loss_of)
         except RuntimeError as error:
             give_up(error)
             self._works = False
             return None
 
-    def _record(self, batch: Packed) -> _Pair:
+    def _record(self, batch: Packed, loss_of: Loss) -> _Pair:
         sent = batch.flat().to(self._device)
-        forward, loss = record(lambda: self._loss(batch.laid_in(sent)), self._pool)
+        forward, loss = record(lambda: loss_of(batch.laid_in(sent)), self._pool)
         scale = torch.ones_like(loss)
         backward, _ = record(lambda: loss.backward(scale), self._pool)
         return _Pair(sent, loss.detach(), scale, forward, backward)
@@ -102,27 +104,26 @@ class _Replay(torch.autograd.Function):
 
 
 class Recorded:
-    """A function of fixed memory: the first call runs it, the second records it."""
+    """Calls of one function of fixed memory: the first runs it, the second records it."""
 
-    def __init__(self, work: Callable[[], torch.Tensor], device: torch.device) -> None:
-        self._work = work
+    def __init__(self, device: torch.device) -> None:
         self._works = device.type == "cuda"
         self._pool = torch.cuda.graph_pool_handle() if self._works else None
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result = torch.empty(0)
 
-    def __call__(self) -> torch.Tensor:
+    def __call__(self, work: Callable[[], torch.Tensor]) -> torch.Tensor:
         """Run or replay; a replay's result lies where the last one lay."""
         self._calls += 1
         if self._works and self._calls == 2:
             try:
-                self._graph, self._result = record(self._work, self._pool)
+                self._graph, self._result = record(work, self._pool)
             except RuntimeError as error:
                 give_up(error)
                 self._works = False
         if self._graph is None:
-            return self._work()
+            return work()
         self._graph.replay()
         return self._result
 

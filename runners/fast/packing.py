@@ -73,8 +73,7 @@ class Packed:
 def pack(rows: Sequence[Row], multiple: int = 1) -> Packed:
     """Pack rows in the given order and fill up to a multiple of ``multiple`` tokens.
 
-    On a GPU a matrix product is computed in tiles of 128 tokens, so filling up to 128 costs
-    nothing and keeps the number of different shapes small.
+    The filling is a segment of its own, without targets.
     """
     tokens = sum(len(row.ids) for row in rows)
     lengths = [len(row.ids) for row in rows]

@@ -61,7 +61,8 @@ class Group:
         """Map [t, k] to [t, n]."""
         out: torch.Tensor
         if self.trained and torch.is_grad_enabled():
-            out = _Through.apply(x, self.trained[0].a, self)
+            asks = x if x.requires_grad else x.new_empty(0).requires_grad_()
+            out = _Through.apply(x, asks, self)
             return out
         return through(x, self.wide.T, self.rank, self.bias)[0]
 
@@ -127,13 +128,14 @@ def _affine(x: torch.Tensor, m: torch.Tensor, bias: torch.Tensor | None) -> torc
 
 
 class _Through(torch.autograd.Function):
-    """The gradient goes on to the input, and into the adapters' memory; ``_trained`` gets none.
+    """The gradient goes on to the input, and into the adapters' memory.
 
-    It is an argument only so that autograd comes by here when the input needs no gradient.
+    ``_asks`` makes autograd come by here when the input needs no gradient. It is never a weight:
+    autograd ties a leaf to the stream it was first used on, which a recording may not wait for.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, _trained: torch.Tensor, group: Group) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, _asks: torch.Tensor, group: Group) -> torch.Tensor:
         y, low = through(x, group.wide.T, group.rank, group.bias)
         ctx.save_for_backward(x, low)
         ctx.group = group

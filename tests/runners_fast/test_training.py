@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
-from runners.fast import training, trunk
+from runners.fast import decode, training, trunk
+from runners.fast.choice import Choice
+from runners.fast.decode import Rules
 from runners.fast.packing import evened, pack
 
 
@@ -165,6 +169,26 @@ def test_changed_adapters_are_taken_up_and_weights_come_back_as_they_were(
         assert parameter.untyped_storage().nbytes() == parameter.nbytes
         if "lora_" not in name:
             assert torch.equal(parameter, before[name])
+
+
+def test_nothing_is_held_after_the_end(make_adapted: Any, make_tiny: Any, rows: Any) -> None:
+    """A cycle of references would keep a second copy of the weights until the next collection."""
+    peft = make_adapted()
+    gc.collect()
+    gc.disable()
+    try:
+        with training.fused(peft) as way:
+            gradients_of(way, peft, rows)
+            held = [weakref.ref(way._trunk), weakref.ref(way._trunk.blocks[0].qkv.wide)]
+            held += [weakref.ref(way)]
+        del way
+        with trunk.on(make_tiny()) as layers:
+            decode.complete(layers, [(1, 2, 3)], Rules(frozenset(), 4), Choice())
+            held += [weakref.ref(layers)]
+        del layers
+        assert [ref() for ref in held] == [None] * 4
+    finally:
+        gc.enable()
 
 
 def test_a_second_frozen_adapter_is_carried_along_without_a_gradient(

@@ -1,0 +1,77 @@
+"""Times transformers' Trainer as it comes: what the experiment's authors ran."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from runners.bench import clock, steps
+from runners.bench.subject import Row, Subject, adapted, rows
+
+_DISTINCT = 12
+"""Different batches."""
+
+
+class _Stopwatch(TrainerCallback):
+    """Notes when the warm-up is over and when the last step is done."""
+
+    def __init__(self, subject: Subject, warm: int) -> None:
+        self._subject, self._warm = subject, warm
+        self.times: list[float] = []
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step in (self._warm, state.max_steps):
+            clock.settle(self._subject.device)
+            self.times.append(time.perf_counter())
+
+
+def measure(subject: Subject, wanted: int) -> dict[str, Any]:
+    """Time the stock trainer: padded rows, logits everywhere, PEFT as it comes."""
+    work, warm = subject.work, 3
+    data = rows(subject, work.rows_per_step * _DISTINCT)
+    watch = _Stopwatch(subject, warm)
+    clock.reset_peak(subject.device)
+    peft = adapted(subject.model, work.rank)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder,
+            max_steps=warm + wanted,
+            per_device_train_batch_size=work.rows_per_step,
+            learning_rate=5e-6,
+            lr_scheduler_type="cosine",
+            bf16=subject.element == 2,
+            use_cpu=subject.device.type == "cpu",
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            logging_strategy="no",
+            remove_unused_columns=False,
+        )
+        trainer = Trainer(
+            peft, arguments, data_collator=_collate, train_dataset=data, callbacks=[watch]
+        )
+        try:
+            trainer.train()
+        finally:
+            peft.unload()
+    tokens = wanted * work.rows_per_step * sum(len(row.ids) for row in data) / len(data)
+    learned = wanted * work.rows_per_step * sum(sum(row.learn) for row in data) / len(data)
+    return steps.figures(subject, wanted, watch.times[1] - watch.times[0], tokens, learned)
+
+
+def _collate(part: list[Row]) -> dict[str, torch.Tensor]:
+    width = max(len(row.ids) for row in part)
+
+    def filled(values: list[int], filling: int) -> list[int]:
+        return [*values, *[filling] * (width - len(values))]
+
+    labels = [[i if m else -100 for i, m in zip(r.ids, r.learn, strict=True)] for r in part]
+    return {
+        "input_ids": torch.tensor([filled(list(row.ids), 0) for row in part]),
+        "attention_mask": torch.tensor([filled([1] * len(row.ids), 0) for row in part]),
+        "labels": torch.tensor([filled(line, -100) for line in labels]),
+    }
