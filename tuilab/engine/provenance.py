@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
+import os
 import shutil
 import socket
 import subprocess
@@ -13,21 +15,42 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tuilab import __version__
+from tuilab.contract.foreign import redact
 from tuilab.engine.environment import source_root
+
+ASKED_VARIABLE = "TUILAB_ASKED_BY"
+"""Carries the command line of whoever started the engine, as a JSON list."""
 
 
 @cache
 def launch_provenance() -> dict[str, Any]:
-    """Return git commit, hash of the uncommitted diff, argv, host, Python; None if unknown."""
-    commit = _git("rev-parse", "HEAD")
+    """Return git commit, hash of the uncommitted diff, commands, host, versions; None if unknown.
+
+    ``asked`` is the command a person gave; ``argv`` the engine's own. An installed package may lie
+    inside a checkout of something else, whose commit would say nothing: it counts as unknown.
+    """
+    is_ours = _git("ls-files", "--error-unmatch", "tuilab/engine/provenance.py") is not None
+    commit = _git("rev-parse", "HEAD") if is_ours else None
     diff = _git("diff", "HEAD", "--", "runners", "tuilab") if commit else None
     return {
         "git_commit": commit.strip() if commit else None,
         "dirty_diff": hashlib.sha256(diff.encode()).hexdigest() if diff else None,
-        "argv": list(sys.argv),
+        "tuilab": __version__,
+        "asked": asked_command(os.environ.get(ASKED_VARIABLE, "")),
+        "argv": [redact(word) for word in sys.argv],
         "host": socket.gethostname(),
         "python": sys.version.split()[0],
     }
+
+
+def asked_command(text: str) -> list[str] | None:
+    """Read a command line as it was handed over; None when there is none."""
+    try:
+        words = json.loads(text)
+    except ValueError:
+        return None
+    return [redact(str(word)) for word in words] if isinstance(words, list) else None
 
 
 def keep_code(folder: Path) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from tuilab.contract.foreign import redact
 from tuilab.contract.identity import Identity
 from tuilab.contract.tail import tail_lines
 from tuilab.engine.environment import source_root
+from tuilab.engine.provenance import ASKED_VARIABLE
 from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, holder
 
@@ -55,7 +58,11 @@ def _launch(layout: Layout, go: bool, takeover: bool) -> subprocess.Popen[bytes]
             stdout=log,
             stderr=log,
             cwd="/",
-            env={**os.environ, "PYTHONPATH": path},
+            env={
+                **os.environ,
+                "PYTHONPATH": path,
+                ASKED_VARIABLE: json.dumps([redact(word) for word in sys.orig_argv]),
+            },
             start_new_session=True,
         )
 
