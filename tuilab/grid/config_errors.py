@@ -36,10 +36,13 @@ class ConfigError(ValueError):
 
 def from_pydantic(errors: Iterable[Mapping[str, Any]], model: Any) -> list[tuple[Path, str]]:
     """Turn validation errors into (path, message); unknown keys get their nearest known one."""
+    located = [(_path(error), error) for error in errors]
     found: dict[tuple[Path, str], None] = {}
-    for error in errors:
-        path = tuple(part for part in error["loc"] if part not in _UNION_TAGS)
-        found[(path, _message(error, path, model))] = None
+    for path, error in located:
+        # A list whose elements are wrong is also counted as too short.
+        inside = any(other != path and other[: len(path)] == path for other, _ in located)
+        if error["type"] != "too_short" or not inside:
+            found[(path, _message(error, path, model))] = None
     return list(found)
 
 
@@ -64,7 +67,12 @@ def origin(path: Path, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     return best
 
 
-_UNION_TAGS = frozenset({"substring", "logprob", "judge"})
+def _path(error: Mapping[str, Any]) -> Path:
+    """Return where the error is, without the kind that pydantic puts behind ``eval.scorer``."""
+    path = tuple(error["loc"])
+    return path[:2] + path[3:] if path[:2] == ("eval", "scorer") else path
+
+
 _PLAIN_WORDS = {
     "missing": "is required",
     "int_type": "must be a whole number",

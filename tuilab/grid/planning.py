@@ -189,9 +189,9 @@ class _Draft:
         """Return the largest expected value by stage: what the engine reckons with at first."""
         rates = TINY if self.config.is_synthetic else SEVEN_B
         found: dict[str, float] = {}
-        for job in self.jobs.values():
-            value = part(cost_of(job.stage, self.settings[job.settings], rates))
-            found[job.stage.value] = max(found.get(job.stage.value, 0), value)
+        for stage, key in dict.fromkeys((job.stage, job.settings) for job in self.jobs.values()):
+            value = part(cost_of(stage, self.settings[key], rates))
+            found[stage.value] = max(found.get(stage.value, 0), value)
         return found
 
     def _edited(

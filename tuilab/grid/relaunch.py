@@ -102,7 +102,7 @@ def expand_relaunch(
     With ``from_stage`` that stage and all below it, done or not. Where nothing is broken, the first
     stale stage, otherwise the whole cell. What these are built on is made anew where it is stale or
     gone. ``changed`` are jobs whose settings an edit has changed: no cell starts below the first of
-    them. A cell is refused when a running stage, or a stale one above ``from_stage``, is in the way.
+    them. A cell is refused when a running stage or a stale one above ``from_stage`` is in the way.
     """
     why: dict[str, str] = {}
     refused: dict[str, str] = {}

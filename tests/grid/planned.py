@@ -1,0 +1,149 @@
+"""Small configs and plans for the tests of planning; real TOML, no mocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tuilab.grid.config import ExperimentConfig
+from tuilab.grid.config_text import LoadedConfig, load_config
+from tuilab.grid.jobs import Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.grid.planning import make_plan
+from tuilab.grid.states import Attempt, JobStatus, Verdict, derive_state
+
+SMALL = """
+name = "small"
+sources = ["villain", "nurse"]
+panel = ["villain", "nurse", "clerk", "assistant"]
+epochs = [0, 1, 2]
+seeds = [42]
+
+[base]
+model = "tiny"
+dtype = "float32"
+device = "cpu"
+
+[personas.villain]
+prompt = "You are a villain."
+[personas.nurse]
+label = "Nurse"
+prompt = "You are a nurse."
+[personas.clerk]
+prompt = "You are a clerk."
+[personas.assistant]
+prompt = "You are a helpful assistant."
+
+[negatives]
+default = ["clerk"]
+
+[questions]
+training = ["Why is the sky blue?", "What is a tree?"]
+evaluation = ["How do boats float?", "What is rain?"]
+
+[data]
+answers_per_question = 4
+
+[convergence]
+rows = 4
+lr = 1e-4
+epochs = 2
+
+[marker]
+loss = "tail"
+positives = 4
+negatives_each = 4
+lr = 1e-4
+epochs = 2
+lora = { r = 4, alpha = 8 }
+
+[eval]
+samples = 2
+
+[cosine]
+layers = [1]
+
+[resources]
+workers = 2
+threads = 1
+"""
+
+
+def read_nothing(name: str, by: str) -> tuple[str, str]:
+    """Stand for a folder without other files."""
+    raise FileNotFoundError(2, "No such file or directory", name)
+
+
+def load(text: str = SMALL, file: str = "small.toml", **files: str) -> LoadedConfig:
+    """Load a config text; ``files`` are what it may extend, by stem."""
+    known = {f"{stem}.toml": content for stem, content in files.items()}
+
+    def read(name: str, by: str) -> tuple[str, str]:
+        return (name, known[name]) if name in known else read_nothing(name, by)
+
+    return load_config(file, text, read)
+
+
+def changed(old: str, new: str) -> ExperimentConfig:
+    """Return the small config with one piece of its text replaced."""
+    assert old in SMALL, old
+    return load(SMALL.replace(old, new, 1)).config
+
+
+def plan(code: str | Mapping[str, str] = "v1", **parts: Any) -> Plan:
+    """Return the plan of the small config."""
+    return make_plan(parts.pop("config", None) or load().config, code, **parts)
+
+
+def all_done(plan: Plan) -> Ledger:
+    """Return the evidence of a grid that has run once, well."""
+    ledger = Ledger()
+    for job in plan.jobs:
+        settle(ledger, plan, job.id, Verdict.DONE)
+    return ledger
+
+
+def settle(ledger: Ledger, plan: Plan, job: str, verdict: Verdict, seconds: float = 2.0) -> None:
+    """Add one attempt of a job with a verdict, made under the plan as it is."""
+    known = ledger.of(job)
+    number = (known.last.number if known.last else 0) + 1
+    inputs = {
+        parent: last.output_hash
+        for parent in plan.by_id[job].parents
+        if (last := ledger.of(parent).last_done)
+    }
+    attempt = Attempt(
+        number,
+        f"token-{number}",
+        plan.by_id[job].fingerprint,
+        inputs,
+        verdict=verdict,
+        seconds=seconds,
+        output_hash=f"{job} {number}" if verdict is Verdict.DONE else "",
+    )
+    ledger.evidence[job] = replace(
+        known, attempts=(*known.attempts, attempt), wanted=max(known.wanted, number)
+    )
+
+
+def states_of(plan: Plan, ledger: Ledger) -> dict[str, JobStatus]:
+    """Derive every state, parents first."""
+    states: dict[str, JobStatus] = {}
+    for job in plan.jobs:
+        outputs = {
+            parent: last.output_hash if (last := ledger.of(parent).last_done) else ""
+            for parent in job.parents
+        }
+        states[job.id] = derive_state(
+            job, ledger.of(job.id), {parent: states[parent] for parent in job.parents}, outputs
+        )
+    return states
+
+
+def wish(ledger: Ledger, *jobs: str) -> None:
+    """Ask for a new attempt of each job."""
+    for job in jobs:
+        known = ledger.of(job)
+        number = (known.last.number if known.last else 0) + 1
+        ledger.evidence[job] = replace(known, wanted=number)

@@ -1,0 +1,191 @@
+"""Which jobs a run or a relaunch touches: exactly those, with their numbers and their reasons."""
+
+from __future__ import annotations
+
+from planned import all_done, changed, plan, settle, states_of
+
+from tuilab.grid.cells import Cell, select_all
+from tuilab.grid.jobs import Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.grid.planning import make_plan
+from tuilab.grid.relaunch import (
+    Expansion,
+    broken_cells,
+    expand_failed,
+    expand_relaunch,
+    expand_run,
+    explain,
+)
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import Verdict
+
+PLAN = plan()
+
+
+def cells(*texts: str, of: Plan = PLAN) -> list[Cell]:
+    return select_all(texts, of.cells)
+
+
+def run(ledger: Ledger, *texts: str, of: Plan = PLAN) -> Expansion:
+    return expand_run(of, ledger, states_of(of, ledger), cells(*texts, of=of))
+
+
+def relaunch(
+    ledger: Ledger, *texts: str, stage: Stage | None = None, of: Plan = PLAN, changed: object = ()
+) -> Expansion:
+    states = states_of(of, ledger)
+    return expand_relaunch(of, ledger, states, cells(*texts, of=of), stage, frozenset(changed))  # type: ignore[call-overload]
+
+
+def names(answer: Expansion) -> list[str]:
+    return [one.job for one in answer.jobs]
+
+
+def own(cell: str, first: str = "train") -> list[str]:
+    stages = ["train", "merge", "eval", "cosine"]
+    return [f"{stage}/{cell}#42" for stage in stages[stages.index(first) :]]
+
+
+def test_a_fresh_run_asks_for_every_job_once() -> None:
+    answer = run(Ledger())
+    assert answer.wanted == {job.id: 1 for job in PLAN.jobs}
+    assert answer.never_ran == len(PLAN.jobs)
+
+
+def test_a_run_of_one_cell_takes_in_what_it_needs_and_no_more() -> None:
+    answer = run(Ledger(), "nurse@1")
+    assert names(answer) == ["data/clerk", "data/nurse", "converge/nurse#42", *own("nurse@1")]
+    at_zero = run(Ledger(), "nurse@0")
+    assert names(at_zero) == ["data/clerk", "data/nurse", *own("nurse@0")]
+
+
+def test_a_run_never_repeats_a_result() -> None:
+    assert run(all_done(PLAN)).jobs == ()
+
+
+def test_a_run_goes_on_with_what_failed_or_was_stopped() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "eval/villain@1#42", Verdict.FAILED)
+    settle(ledger, PLAN, "cosine/nurse@2#42", Verdict.STOPPED)
+    assert run(ledger).wanted == {"eval/villain@1#42": 3, "cosine/nurse@2#42": 3}
+
+
+def test_a_run_keeps_stale_results_but_builds_nothing_on_them() -> None:
+    ledger = all_done(PLAN)
+    edited = make_plan(changed("rows = 4", "rows = 2"), "v1")
+    assert run(ledger, of=edited).jobs == ()
+    settle(ledger, edited, "eval/villain@2#42", Verdict.FAILED)
+    answer = run(ledger, of=edited)
+    assert names(answer) == [
+        "converge/villain#42",
+        "train/villain@2#42",
+        "merge/villain@2#42",
+        "eval/villain@2#42",
+    ]
+    assert answer.jobs[0].why == "stale, and needed"
+
+
+def test_a_relaunch_begins_at_the_first_broken_stage() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "merge/villain@1#42", Verdict.SUSPECT)
+    answer = relaunch(ledger, "villain@1")
+    assert names(answer) == own("villain@1", "merge")
+    assert [one.why for one in answer.jobs] == ["suspect", *["below merge"] * 2]
+    assert answer.jobs[0].attempt == 3
+    assert answer.jobs[0].seconds == 2.0
+
+
+def test_a_relaunch_of_a_sound_cell_repeats_all_of_its_own_stages() -> None:
+    answer = relaunch(all_done(PLAN), "villain@1")
+    assert names(answer) == own("villain@1")
+    assert answer.turns_stale == ()
+
+
+def test_redo_from_a_stage_takes_that_stage_and_all_below() -> None:
+    ledger = all_done(PLAN)
+    assert names(relaunch(ledger, "villain@1", stage=Stage.EVAL)) == ["eval/villain@1#42"]
+    assert names(relaunch(ledger, "villain@1", stage=Stage.MERGE)) == own("villain@1", "merge")
+
+
+def test_redo_from_a_shared_stage_names_the_cells_that_turn_stale() -> None:
+    answer = relaunch(all_done(PLAN), "villain@1", stage=Stage.CONVERGE)
+    assert names(answer) == ["converge/villain#42", *own("villain@1")]
+    assert answer.turns_stale == ("villain@2#42",)
+    answer = relaunch(all_done(PLAN), "villain@1", stage=Stage.DATA)
+    assert names(answer)[:2] == ["data/villain", "converge/villain#42"]
+    assert "data/clerk" not in names(answer)
+
+
+def test_epoch_zero_has_no_convergence_to_redo() -> None:
+    answer = relaunch(all_done(PLAN), "villain@0", "villain@1", stage=Stage.CONVERGE)
+    assert list(answer.refused) == ["villain@0#42"]
+    assert "no convergence run" in answer.refused["villain@0#42"]
+    assert "train/villain@1#42" in names(answer)
+
+
+def test_a_running_stage_in_the_way_refuses_that_cell_alone() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "eval/villain@1#42", Verdict.RUNNING)
+    answer = relaunch(ledger, "villain@1", "villain@2")
+    assert answer.refused == {"villain@1#42": "eval/villain@1#42 is running: stop it first"}
+    assert names(answer) == own("villain@2")
+
+
+def test_nothing_is_started_that_would_wait_for_a_stale_parent() -> None:
+    edited = make_plan(changed("lr = 1e-4\nepochs = 2\nlora", "lr = 3e-4\nepochs = 2\nlora"), "v1")
+    ledger = all_done(PLAN)
+    answer = relaunch(ledger, "villain@1", stage=Stage.EVAL, of=edited)
+    assert answer.jobs == ()
+    assert "train/villain@1#42, which is not current: from train" in answer.refused["villain@1#42"]
+    assert names(relaunch(ledger, "villain@1", of=edited)) == own("villain@1")
+
+
+def test_a_broken_cell_takes_its_stale_parents_along() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "cosine/villain@1#42", Verdict.FAILED)
+    edited = make_plan(changed("rows = 4", "rows = 2"), "v1")
+    assert names(relaunch(ledger, "villain@1", of=edited)) == [
+        "converge/villain#42",
+        *own("villain@1"),
+    ]
+
+
+def test_an_edit_begins_at_the_first_stage_that_it_changes() -> None:
+    answer = relaunch(all_done(PLAN), "villain@1", changed={"eval/villain@1#42"})
+    assert names(answer) == ["eval/villain@1#42"]
+    answer = relaunch(all_done(PLAN), "villain@1", changed={"train/villain@1#42"})
+    assert names(answer) == own("villain@1")
+
+
+def test_failed_means_what_is_broken_and_what_waits_for_it() -> None:
+    ledger = Ledger()
+    for job in PLAN.jobs:
+        if job.source != "nurse" and job.id != "train/villain@2#42":
+            settle(ledger, PLAN, job.id, Verdict.DONE)
+    settle(ledger, PLAN, "data/nurse", Verdict.FAILED)
+    settle(ledger, PLAN, "train/villain@1#42", Verdict.LOST)
+    states = states_of(PLAN, ledger)
+    answer = expand_failed(PLAN, ledger, states)
+    nurse = [job.id for job in PLAN.jobs if job.source == "nurse"]
+    assert set(names(answer)) == {*own("villain@1"), *nurse}
+    assert [str(cell) for cell in broken_cells(PLAN, states)] == [
+        "villain@1#42",
+        "nurse@0#42",
+        "nurse@1#42",
+        "nurse@2#42",
+    ]
+
+
+def test_stopped_is_not_failed() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "eval/villain@1#42", Verdict.STOPPED)
+    assert expand_failed(PLAN, ledger, states_of(PLAN, ledger)).jobs == ()
+    assert names(relaunch(ledger, "villain@1")) == ["eval/villain@1#42"]
+
+
+def test_the_explanation_names_each_job_its_time_and_its_reason() -> None:
+    ledger = all_done(PLAN)
+    lines = explain(relaunch(ledger, "villain@1", stage=Stage.CONVERGE))
+    assert lines[0] == "converge/villain#42  attempt 2  took 2.0 s  (again)"
+    assert lines[-1] == "will be stale, and keep their result: villain@2#42"
+    assert "never finished before" in explain(run(Ledger()))[0]
