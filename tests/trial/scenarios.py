@@ -34,9 +34,12 @@ def is_complete(trial: Trial) -> bool:
 
 
 def is_at_rest(trial: Trial) -> bool:
-    """Whether nothing runs and nothing could start without a person."""
-    counts = trial.counts()
-    return not counts.get("running") and not counts.get("queued")
+    """Whether nothing goes on: a cell that waits for shared work that may come is not at rest."""
+    return not any(
+        cell["state"] in ("running", "queued")
+        or (cell["state"] == "waiting" and cell["reason"] != "upstream")
+        for cell in trial.status()["cells"]
+    )
 
 
 def finish(trial: Trial) -> str:
