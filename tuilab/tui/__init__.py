@@ -19,6 +19,10 @@ def run(
     ``start_engine`` starts the engine of an experiment directory; None leaves that to a shell.
     """
     os.environ["TEXTUAL_ANIMATIONS"] = "none"
+    if os.environ.get("NO_COLOR"):
+        # Textual takes colours out only where it began with a 16-colour theme; it would paint grey.
+        os.environ["TEXTUAL_THEME"] = "ansi-dark"
+        theme = "ansi16"
     from tuilab.tui.app import TuilabApp
 
     app = TuilabApp(

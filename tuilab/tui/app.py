@@ -7,17 +7,18 @@ import getpass
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.traceback import Traceback
+from rich.text import Text
 from textual import events, on
 from textual.app import App
 from textual.signal import Signal
 
-from tuilab.contract.foreign import clean_line
+from tuilab.contract.foreign import clean, clean_line
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import EngineState, Snapshot
 from tuilab.tui import keys, themes
@@ -122,6 +123,8 @@ class TuilabApp(App[int]):
 
     def on_mount(self) -> None:
         """Start looking, and leave in order when told to by a signal."""
+        # Textual does not paint again by itself after Ctrl+Z and fg.
+        self.app_resume_signal.subscribe(self, self._paint_again)
         if self._poll_seconds is None:
             return
         loop = asyncio.get_running_loop()
@@ -129,6 +132,10 @@ class TuilabApp(App[int]):
             loop.add_signal_handler(number, self._leave_by_signal, number)
         self._thread = PollThread(self.lookout, self.post_message, self._poll_seconds)
         self._thread.start()
+
+    def _paint_again(self, _: object) -> None:
+        self.refresh(layout=True)
+        self.screen.refresh(layout=True)
 
     def _leave_by_signal(self, number: int) -> None:
         from tuilab.tui.last_resort import leave_anyway
@@ -312,10 +319,8 @@ class TuilabApp(App[int]):
         return commands_of(self, screen)
 
     def _fatal_error(self) -> None:
-        """End with a plain traceback: locals may hold tokens."""
-        self.bell()
-        trace = Traceback(show_locals=False, width=100)
-        self._exit_renderables.append(trace)
+        """End with a plain traceback: locals may hold tokens, and texts may hold sequences."""
+        self._exit_renderables.append(Text(clean(traceback.format_exc())))
         self._close_messages_no_wait()
 
 

@@ -17,7 +17,8 @@ def farewell(root: Path, snapshot: Snapshot | None) -> str:
         return back
     done, total = snapshot.counts.get(State.DONE, 0), len(snapshot.cells)
     live = len(running_jobs(snapshot))
-    if snapshot.engine.state in (EngineState.RUNNING, EngineState.PAUSED) or live:
-        jobs = "1 job goes" if live == 1 else f"{live} jobs go"
-        return f"Left; {jobs} on running. {done} of {total} cells are done.\n{back}"
-    return f"Left; no engine is running. {done} of {total} cells are done.\n{back}"
+    what = {0: "", 1: "1 job goes on running"}.get(live, f"{live} jobs go on running")
+    if not what:
+        is_gone = snapshot.engine.state is EngineState.STOPPED
+        what = "no engine is running" if is_gone else "the engine goes on"
+    return f"Left; {what}. {done} of {total} cells are done.\n{back}"

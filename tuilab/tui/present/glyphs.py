@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rich.cells import cell_len
+
 from tuilab.grid.states import State
 
 
@@ -96,6 +98,17 @@ ASCII = Glyphs(
     engine_off="#",
     is_ascii=True,
 )
+
+
+_IN_ASCII = str.maketrans({"…": "~", "·": "-", "→": ">", "–": "-", "—": "-", "•": "*", "›": ">"})
+
+
+def to_ascii(text: str) -> str:
+    """Write a text in ASCII without changing its width; what has no likeness becomes ``?``."""
+    text = text.translate(_IN_ASCII)
+    if text.isascii():
+        return text
+    return "".join(sign if sign.isascii() else "?" * cell_len(sign) for sign in text)
 
 
 def level(share: float, glyphs: Glyphs) -> str:

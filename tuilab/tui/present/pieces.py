@@ -58,10 +58,12 @@ def rule(title: str, tail: str, columns: int, stroke: str) -> Line:
     left: Line = ((stroke * 2, "rule"),)
     if title:
         left = (*left, (f" {title} ", "title"))
-    right: Line = ((f" {tail} ", "muted"), (stroke * 3, "rule")) if tail else ()
+    room = columns - width(left) - 4
+    if tail and room < cell_len(tail) + 1 and room < columns // 3:
+        tail = ""
+    right: Line = ((f" {fit(tail, min(room - 1, cell_len(tail)))} ", "muted"),) if tail else ()
+    right = (*right, (stroke * 3, "rule")) if tail else ()
     room = columns - width(right)
-    if room < 6:
-        right, room = (), columns
     left = fit_line(left, room)
     return (*left, (stroke * (room - width(left)), "rule"), *right)
 

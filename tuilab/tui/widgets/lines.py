@@ -13,6 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tuilab.contract.foreign import clean_line
+from tuilab.tui.present.glyphs import to_ascii
 from tuilab.tui.present.pieces import Line
 from tuilab.tui.themes import Palette
 
@@ -40,9 +41,12 @@ class Painted(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Paint one line on the widget's own ground."""
-        palette = cast("TuilabApp", self.app).palette
+        lab = cast("TuilabApp", self.app)
         ground = self._ground or self.rich_style
-        return paint(self.composed(y), self.size.width, palette, ground)
+        line = self.composed(y)
+        if lab.glyphs.is_ascii:
+            line = tuple((to_ascii(text), role) for text, role in line)
+        return paint(line, self.size.width, lab.palette, ground)
 
 
 def paint(line: Line, columns: int, palette: Palette, ground: Style) -> Strip:

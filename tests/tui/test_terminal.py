@@ -1,0 +1,200 @@
+"""In a real pty: signals, hang-up, suspension, crashes, bytes; the terminal is given back."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.tui.terminal import DEADLINE, Terminal, opened
+from tuilab.store.engine_file import read_heartbeat, write_heartbeat
+from tuilab.store.layout import Layout
+
+HEAVY = ("numpy", "pandas", "scipy", "plotext", "matplotlib", "pydantic", "typer", "torch")
+
+
+@pytest.fixture
+def live(copy_of: Callable[[str], Path]) -> Path:
+    """The small experiment, its engine's heartbeat a moment old."""
+    root = copy_of("small")
+    layout = Layout(root)
+    beat = read_heartbeat(layout)
+    assert beat is not None
+    write_heartbeat(layout, beat.identity, beat.token, beat.view, time.time())
+    return root
+
+
+def files_of(root: Path) -> dict[str, int]:
+    """Every file below a directory with the time of its last change."""
+    return {str(path): path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+
+
+def test_q_leaves_a_clean_terminal_says_that_work_goes_on_and_changed_nothing(
+    live: Path, tmp_path: Path
+) -> None:
+    before = files_of(live)
+    report = f"print('loaded', [name for name in {HEAVY!r} if name in sys.modules]); "
+    with Terminal(opened(live, after=report), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        assert terminal.process.children() == []
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert terminal.is_restored()
+        last = terminal.output[terminal.output.rfind(b"\x1b[?1049l") :].decode()
+    assert "1 job goes on running. 3 of 6 cells are done." in last
+    assert "tuilab open runs/small" in last
+    assert "loaded []" in last
+    assert files_of(live) == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)])
+def test_a_signal_gives_the_terminal_back(
+    live: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    with Terminal(opened(live), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        os.kill(terminal.child.pid, number)
+        assert terminal.end() == code
+        assert terminal.is_restored()
+
+
+def test_a_hang_up_ends_the_app_and_leaves_the_experiment_alone(live: Path, tmp_path: Path) -> None:
+    before = files_of(live)
+    with Terminal(opened(live), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        process = terminal.process
+        terminal.hang_up()
+        process.wait(timeout=DEADLINE)
+    assert files_of(live) == before
+
+
+def test_a_terminal_that_goes_without_a_signal_ends_the_app_too(live: Path, tmp_path: Path) -> None:
+    deaf = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP]); "
+    with Terminal(deaf + opened(live), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        process = terminal.process
+        terminal.hang_up()
+        process.wait(timeout=DEADLINE)
+
+
+def test_ctrl_c_twice_leaves(live: Path, tmp_path: Path) -> None:
+    with Terminal(opened(live), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        terminal.press("\x03")
+        terminal.wait_for("Ctrl+C again leaves")
+        terminal.press("\x03")
+        assert terminal.end() == 0
+        assert terminal.is_restored()
+
+
+def test_ctrl_z_suspends_the_screen_and_fg_brings_it_back(live: Path, tmp_path: Path) -> None:
+    with Terminal(opened(live), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        terminal.press("\x1a")
+        deadline = time.monotonic() + DEADLINE
+        while terminal.process.status() != psutil.STATUS_STOPPED:
+            assert time.monotonic() < deadline
+            terminal.read()
+        terminal.drain()
+        assert terminal.is_restored()
+        terminal.screen.reset()
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.wait_for("3/6")
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_a_crash_shows_a_plain_traceback_without_locals(live: Path, tmp_path: Path) -> None:
+    code = f"""
+import os, sys
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+from pathlib import Path
+from tuilab.tui.app import TuilabApp
+def crash(self):
+    token = "hf_" + "abcdefghijkl"
+    raise RuntimeError("boom [/x] [rank0]")
+TuilabApp.action_help = crash
+app = TuilabApp(Path({str(live)!r}))
+app.run()
+sys.exit(app.return_code)
+"""
+    with Terminal(code, tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        terminal.press("?")
+        assert terminal.end() == 1
+        assert terminal.is_restored()
+        shown = terminal.output.decode(errors="replace")
+    assert "RuntimeError: boom [/x] [rank0]" in shown
+    assert "abcdefghijkl" not in shown.replace('"hf_" + "abcdefghijkl"', "")
+
+
+def test_an_idle_app_sends_nothing(live: Path, tmp_path: Path) -> None:
+    with Terminal(opened(live), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        terminal.drain()
+        assert terminal.read(2.0) == 0
+
+
+def test_no_foreign_sequence_reaches_the_terminal(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    root = copy_of("hostile")
+    with Terminal(opened(root), tmp_path) as terminal:
+        terminal.wait_for("evil")
+        for key, word in (("\r", "[log]"), ("w", "wrap"), ("u", "engine"), ("5", "experiments")):
+            terminal.press(key)
+            terminal.wait_for(word)
+        terminal.press("q")
+        terminal.end()
+    # Textual itself sets the shape of the mouse pointer.
+    sent = re.sub(rb"\x1b\]22;[a-z]+\x07", b"", terminal.output)
+    for harm in (b"\x1b]", b"\x07", b"\x1b[2J\x1b[31m", b"hf_abcdefghijkl", "\u202e".encode()):
+        assert harm not in sent
+
+
+def test_no_color_sends_no_colour(live: Path, tmp_path: Path) -> None:
+    with Terminal(opened(live), tmp_path, NO_COLOR="1") as terminal:
+        terminal.wait_for("3/6")
+        terminal.press("jje")
+        terminal.wait_for("gpu-oom")
+        colours = {
+            part
+            for sequence in terminal.output.split(b"\x1b[")[1:]
+            for part in sequence.split(b"m")[0].split(b";")
+            if b"m" in sequence[:20]
+        }
+    assert not colours & {
+        b"38",
+        b"48",
+        *(str(n).encode() for n in (*range(30, 38), *range(90, 98))),
+    }
+
+
+def test_ascii_sends_ascii_only(live: Path, tmp_path: Path) -> None:
+    with Terminal(opened(live, ", ascii=True"), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        for key, word in (("e", "gpu-oom"), ("r", "Relaunch"), ("\x1b", "following")):
+            terminal.press(key)
+            terminal.wait_for(word)
+        terminal.drain()
+    assert terminal.output.decode().isascii()
+
+
+def test_the_screen_follows_the_disk_within_a_moment(live: Path, tmp_path: Path) -> None:
+    from tuilab.store.journal import Journal
+
+    with Terminal(opened(live), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        job = "train/villain@4#42"
+        Journal(Layout(live)).append(
+            "settled", job=job, attempt=1, verdict="failed", reason="nan-loss", detail="loss is nan"
+        )
+        terminal.wait_for("✗2")
+        terminal.press("q")
+        assert terminal.end() == 0
