@@ -5,12 +5,14 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.guard import USAGE, RefusalError
 from tuilab.cli.say import count_of, tell
+from tuilab.contract.foreign import redact
 from tuilab.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -99,10 +101,12 @@ def difference(before: Plan, now: Plan) -> str:
 
 
 def leave_request(root: Path, verb: str, **parts: Any) -> str:
-    """Leave a wish for the engine and return its id."""
+    """Leave a wish for the engine, with the command that was typed, and return its id."""
     from tuilab.store.requests import Request, leave
 
-    return leave(Layout(root), Request(verb=verb, by=who(), **parts))
+    command = [redact(word) for word in sys.orig_argv]
+    options = {**parts.pop("options", {}), "command": command}
+    return leave(Layout(root), Request(verb=verb, by=who(), options=options, **parts))
 
 
 def start_engine(root: Path, go: bool = True, takeover: bool = False) -> None:

@@ -51,6 +51,7 @@ class Requesting:
             "accepted": given.accepted,
             "why": given.why,
             "by": request.by,
+            **{key: request.options[key] for key in ("command",) if key in request.options},
         }
         self.records.say_all([*given.entries, line])
         crash_point("request-after-journal")
