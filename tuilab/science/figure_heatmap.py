@@ -16,7 +16,7 @@ def heatmap(analysis: Analysis) -> Figure:
     (the diagonal) is n/a in plain sight instead of being absent.
     """
     design = analysis.design
-    columns = _columns(analysis)
+    columns = columns_of(analysis)
     tables = {
         persona.key: rate_trajectories(analysis.frame, design, persona=persona.key)
         for persona in columns
@@ -44,7 +44,8 @@ def heatmap(analysis: Analysis) -> Figure:
     )
 
 
-def _columns(analysis: Analysis) -> tuple[Persona, ...]:
+def columns_of(analysis: Analysis) -> tuple[Persona, ...]:
+    """Personas of a heatmap: the target, the evaluated panel, then sources outside of it."""
     design = analysis.design
     panel = design.personas or (design.target,)
     known = {persona.key for persona in panel}

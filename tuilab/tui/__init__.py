@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuilab.science.figure_model import Figure
 
 
 def run(
@@ -13,10 +17,12 @@ def run(
     ascii: bool = False,  # the option's name
     theme: str | None = None,
     start_engine: Callable[[Path], object] | None = None,
+    export_figure: Callable[[Path, Figure], Sequence[Path]] | None = None,
 ) -> int:
     """Open the app on an experiment, or on the list below the current directory; exit code.
 
     ``start_engine`` starts the engine of an experiment directory; None leaves that to a shell.
+    ``export_figure`` writes a figure of an experiment as files and returns their paths, likewise.
     """
     os.environ["TEXTUAL_ANIMATIONS"] = "none"
     if os.environ.get("NO_COLOR"):
@@ -26,7 +32,12 @@ def run(
     from tuilab.tui.app import TuilabApp
 
     app = TuilabApp(
-        root, read_only=read_only, ascii_only=ascii, theme=theme, start_engine=start_engine
+        root,
+        read_only=read_only,
+        ascii_only=ascii,
+        theme=theme,
+        start_engine=start_engine,
+        export_figure=export_figure,
     )
     app.run()
     from tuilab.tui.present.farewell import farewell

@@ -8,10 +8,10 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import events, on
@@ -35,6 +35,10 @@ from tuilab.tui.polling import Lookout, PollThread, SnapshotSource
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.standing import Standing, standing_of
+from tuilab.tui.study_desk import StudyDesk
+
+if TYPE_CHECKING:
+    from tuilab.science.figure_model import Figure
 
 POLL_SECONDS = 0.25
 _NEED_ENGINE = frozenset({"run", "relaunch", "resume"})
@@ -60,6 +64,7 @@ class TuilabApp(App[int]):
         ascii_only: bool = False,
         theme: str | None = None,
         start_engine: Callable[[Path], object] | None = None,
+        export_figure: Callable[[Path, Figure], Sequence[Path]] | None = None,
         poll_seconds: float | None = POLL_SECONDS,
         source: Callable[[Path], SnapshotSource] | None = None,
         under: Path | None = None,
@@ -79,6 +84,9 @@ class TuilabApp(App[int]):
         self.snapshots: Signal[Snapshot] = Signal(self, "snapshot")
         self.logs: Signal[Tail] = Signal(self, "log")
         self._start_engine = start_engine
+        self.export_figure = export_figure
+        """Writes a figure of an experiment as files and returns their paths."""
+        self.desk = StudyDesk()
         self._poll_seconds = poll_seconds
         self._source = source or _reader_of
         self.lookout = Lookout(self._source(root) if root is not None else None)

@@ -201,6 +201,45 @@ COMPARE: list[BindingType] = [
     *_HELP,
 ]
 
+PLOTS: list[BindingType] = [
+    _key("enter", "open", "cell", "go to this cell on the grid", "plots.open", bar=True, sign="↵"),
+    _key("tab,n", "kind(1)", "next plot", "next kind of plot", "plots.kind", bar=True, sign="tab"),
+    _key("shift+tab,N", "kind(-1)", "plot", "kind of plot before", "plots.kind-back", sign="N"),
+    _key("h,left", "along(-1)", "point", "point to the left", "plots.left", sign="h ←"),
+    _key("l,right", "along(1)", "point", "point to the right", "plots.right", bar=True, sign="h/l"),
+    _key("k,up", "between(-1)", "line", "line above; others dim", "plots.up", sign="k ↑"),
+    _key(
+        "j,down", "between(1)", "line", "line below; others dim", "plots.down", bar=True, sign="j/k"
+    ),
+    _key("0,home", "along(-1000000)", "first", "first point", "plots.first", sign="0"),
+    _key("dollar_sign,end", "along(1000000)", "last", "last point", "plots.last", sign="$"),
+    _key("left_square_bracket", "source(-1)", "source", "source before", "plots.before", sign="["),
+    _key("right_square_bracket", "source(1)", "source", "next source", "plots.after", sign="]"),
+    _key("f", "dim", "dim", "dim the other lines, or show all alike", "plots.focus", bar=True),
+    _key("i", "intervals", "intervals", "draw 95% intervals or not", "plots.intervals", bar=True),
+    _key("e", "export", "export", "write PNG, PDF and CSV", "plots.export", bar=True),
+    *_BACK,
+    *_HELP,
+]
+
+TABLE: list[BindingType] = [
+    _key("enter", "open", "row", "go to this source on the grid", "table.open", bar=True, sign="↵"),
+    _key("h,left", "column(-1)", "column", "column to the left", "table.left", sign="h ←"),
+    _key(
+        "l,right", "column(1)", "column", "column to the right", "table.right", bar=True, sign="h/l"
+    ),
+    _key("0,home", "column(-1000)", "first", "first column", "table.first", sign="0"),
+    _key("dollar_sign,end", "column(1000)", "last", "last column", "table.last", sign="$"),
+    _key("s", "sort", "sort", "sort by this column: down, up, as planned", "table.sort", bar=True),
+    _key("f", "full", "more", "more columns, or fewer", "table.full", bar=True),
+    _key("y", "copy", "copy", "copy the table as Markdown", "table.copy", bar=True),
+    *_LIST,
+    _key("g", "edge(0)", "top", "first line", "table.top", sign="g"),
+    _key("G", "edge(1000000)", "bottom", "last line", "table.bottom", sign="G"),
+    *_BACK,
+    *_HELP,
+]
+
 CELL: list[BindingType] = [
     _key("tab", "tab(1)", "tab", "next tab", "cell.tab", bar=True, sign="tab"),
     _key("shift+tab", "tab(-1)", "tab", "previous tab", "cell.tab-back"),
@@ -258,6 +297,8 @@ CELL: list[BindingType] = [
 SCREENS: dict[str, list[BindingType]] = {
     "grid": GRID,
     "cell": CELL,
+    "plots": PLOTS,
+    "table": TABLE,
     "queue": QUEUE,
     "experiments": EXPERIMENTS,
     "compare": COMPARE,

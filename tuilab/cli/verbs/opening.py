@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from tuilab.cli.guard import OK
 from tuilab.cli.verbs.arguments import DirOrConfig
 
 if TYPE_CHECKING:
+    from tuilab.science.figure_model import Figure
     from tuilab.store.experiment import Found
 
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, touch nothing.")]
@@ -83,7 +85,17 @@ def show(
         ascii=ascii_glyphs,
         theme=theme,
         start_engine=lambda place: start(place, go=True),
+        export_figure=_export_figure,
     )
+
+
+def _export_figure(root: Path, figure: Figure) -> list[Path]:
+    """Write a figure into the experiment, or beside the user where results are not theirs."""
+    from tuilab.report.figure_image import save_figure
+    from tuilab.store.experiment import is_results_only
+
+    is_foreign = is_results_only(root) or not os.access(root, os.W_OK)
+    return save_figure(figure, Path("figures") if is_foreign else root / "figures")
 
 
 def _make(config: Path | None) -> Path | None:

@@ -23,6 +23,10 @@ Out = Annotated[
     typer.Option("--out", metavar="FOLDER", help="Write KIND.png, KIND.pdf and KIND.csv there."),
 ]
 AsciiGlyphs = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII glyphs.")]
+Source = Annotated[
+    str | None,
+    typer.Option("--source", metavar="SOURCE", help="Heatmap of one source, by epoch."),
+]
 Intervals = Annotated[bool, typer.Option("--intervals", help="Draw 95% intervals.")]
 
 
@@ -32,6 +36,7 @@ def plot(
     out_folder: Out = None,
     ascii_glyphs: AsciiGlyphs = False,
     intervals: Intervals = False,
+    source: Source = None,
 ) -> int:
     """Draw one figure; missing values are gaps, suspect and stale points are marked.
 
@@ -44,9 +49,16 @@ def plot(
     from tuilab.science.figures_data import figure
     from tuilab.study.opening import open_study
 
+    if source is not None and kind != "heatmap":
+        raise RefusalError("--source belongs to the heatmap: tuilab plot DIR heatmap", USAGE)
     study = open_study(find_experiment(directory))
     try:
-        prepared = figure(kind, study.analysis)
+        if source is not None:
+            from tuilab.science.figure_source_heatmap import source_heatmap
+
+            prepared = source_heatmap(study.analysis, source)
+        else:
+            prepared = figure(kind, study.analysis)
     except ValueError as error:
         raise RefusalError(str(error), USAGE) from error
     if out_folder is not None:
@@ -55,12 +67,14 @@ def plot(
         for path in save_figure(prepared, Path(out_folder).expanduser()):
             out(str(path))
         return OK
-    from tuilab.tui.present.figure_plot import Look, figure_lines
+    from tuilab.tui.present.figure_ansi import figure_lines
+    from tuilab.tui.present.figure_look import Look
 
     size = shutil.get_terminal_size()
-    look = Look(is_ascii=ascii_glyphs, with_intervals=intervals, has_colour=has_colour())
+    look = Look(is_ascii=ascii_glyphs, with_intervals=intervals)
     out(prepared.title)
-    for line in figure_lines(prepared, size.columns, max(size.lines - 4, 12), look):
+    rows = max(size.lines - 4, 12)
+    for line in figure_lines(prepared, size.columns, rows, look, has_colour()):
         out(line)
     out(prepared.note)
     if study.snapshot.synthetic:

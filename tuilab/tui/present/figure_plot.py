@@ -1,217 +1,251 @@
-"""Draws prepared figures as lines of text by plotext; the only file that knows plotext.
-
-plotext aborts the process on a NaN and knows one global canvas, so values are guarded here and
-nothing else may call it.
-"""
+"""Draws prepared figures as lines of text: lines from the canvas, points and labels on top."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from tuilab.science.figure_model import Figure, Panel, PlotPoint, Series
+from tuilab.tui.present.figure_canvas import Axes, axes_of, canvas_rows, finite
 from tuilab.tui.present.figure_heat import heat_lines
-from tuilab.tui.present.figure_labels import Label, beside_points, line_ends
+from tuilab.tui.present.figure_labels import Label, Wish, beside_points, line_ends
+from tuilab.tui.present.figure_look import Look, Sign, Spot, glyph_of, joined, role_of, signs_of
+from tuilab.tui.present.pieces import Line, fit_line
+from tuilab.tui.present.pieces import width as width_of
 
-MARGIN = 6
-"""Columns of the y axis with its tick labels."""
-_DIM = (110, 110, 110)
-_SMALLEST = (24, 6)
-"""Columns and lines below which a panel cannot be read."""
+if TYPE_CHECKING:
+    from tuilab.science.figure_model import Figure, Panel, Series
 
+__all__ = ["Look", "Spot", "figure_pieces"]
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a figure is to be drawn; none of it changes the data."""
-
-    focus: str | None = None
-    """Source key that stands out; the others are dimmed."""
-    cursor: str | None = None
-    """Cell under the cursor, such as ``villain@10#42``."""
-    is_ascii: bool = False
-    with_intervals: bool = False
-    has_colour: bool = True
+_PANEL = (36, 9)
+"""Columns and lines that a panel keeps before panels are left out."""
+_LABEL_COLUMNS = 16
+MOST_SERIES = 40
+"""More lines than this in one panel are mush: those around the focused one are drawn."""
 
 
-def figure_lines(figure: Figure, width: int, height: int, look: Look | None = None) -> list[str]:
-    """Return ``height`` lines or fewer of at most ``width`` columns, with ANSI colours.
+def figure_pieces(figure: Figure, width: int, height: int, look: Look | None = None) -> list[Line]:
+    """Return at most ``height`` lines of at most ``width`` columns.
 
     Panels stand side by side where each keeps at least 36 columns, otherwise one below the other;
-    panels for which there is no room are named in the last line.
+    panels for which there is no room are named in the last line, never the one with the cursor.
     """
     look = look or Look()
-    panels = list(figure.panels)
-    if not panels:
-        return ["nothing yet"]
-    across = max(1, min(len(panels), figure.columns, width // 36))
-    down = -(-len(panels) // across)
-    fits = max(1, height // 9)
-    shown = panels[: across * min(down, fits)]
-    rows = -(-len(shown) // across)
-    each = (height - (1 if len(shown) < len(panels) else 0)) // rows
-    lines: list[str] = []
-    for row in range(rows):
+    count = len(figure.panels)
+    if not count:
+        return [(("nothing yet", "muted"),)]
+    across = max(1, min(count, figure.columns, width // _PANEL[0]))
+    rows = -(-count // across)
+    fits = max(1, min(rows, height // _PANEL[1]))
+    here = look.cursor.panel // across if look.cursor else 0
+    first = max(0, min(here, rows - fits))
+    numbers = range(first * across, min((first + fits) * across, count))
+    hidden = [number for number in range(count) if number not in numbers]
+    each = (height - bool(hidden)) // fits
+    lines: list[Line] = []
+    for row in range(first, first + fits):
         blocks = [
-            panel_lines(panel, width // across, each, look)
-            for panel in shown[row * across : (row + 1) * across]
+            panel_pieces(figure, number, width // across - (across > 1), each, look)
+            for number in numbers
+            if number // across == row
         ]
         lines += _side_by_side(blocks, width // across)
-    if hidden := [panel.title or panel.y_label for panel in panels[len(shown) :]]:
-        lines.append(f"(no room for: {', '.join(hidden)})")
+    if hidden:
+        names = [figure.panels[number].title or figure.panels[number].y_label for number in hidden]
+        lines.append(fit_line(((f"(no room for: {', '.join(names)})", "muted"),), width))
     return lines
 
 
-def panel_lines(panel: Panel, width: int, height: int, look: Look) -> list[str]:
+def panel_pieces(figure: Figure, number: int, width: int, height: int, look: Look) -> list[Line]:
     """Draw one panel with its title; "nothing yet" where there is no value."""
-    title = [panel.title[:width]] if panel.title else [panel.y_label[:width]]
+    panel = figure.panels[number]
+    ellipsis = "~" if look.is_ascii else "…"
+    title = fit_line(((panel.title or panel.y_label, "title"),), width, ellipsis)
+    cursor = look.cursor if look.cursor is not None and look.cursor.panel == number else None
     if panel.matrix is not None:
-        return [*title, *heat_lines(panel.matrix, width, height - 1, look.cursor, look.has_colour)]
-    if width < _SMALLEST[0] or height < _SMALLEST[1]:
-        return ["no room for a plot"]
-    if not any(True for _ in _drawn(panel.series)):
-        return [*title, "nothing yet"]
-    return [*title, *_plot(panel, width, height - len(title), look)]
+        return [title, *heat_lines(panel.matrix, width, height - 1, cursor, ellipsis)]
+    if not any(finite(series.points) for series in panel.series):
+        return [title, (("nothing yet", "muted"),)]
+    has_foot = height >= _PANEL[1] and not _has_lines(panel)
+    rows = _plot(figure, number, (width, height - 1 - has_foot), look, cursor)
+    if rows is None:
+        return [title, (("no room for a plot", "warn"),)]
+    foot = [fit_line(((f"x: {panel.x_label}", "muted"),), width, ellipsis)] if has_foot else []
+    return [title, *(joined(row) for row in rows), *foot]
 
 
-def _plot(panel: Panel, width: int, height: int, look: Look) -> list[str]:
-    import plotext
-
-    labels, right = _labels(panel, width - MARGIN, height - 2, look)
-    canvas: Any = plotext
-    canvas.clear_figure()
-    canvas.limit_size(False, False)
-    canvas.plotsize(width, height)
-    canvas.theme("clear")
-    canvas.xaxes(True, False)
-    canvas.yaxes(True, False)
-    canvas.xlim(panel.x_range[0], right)
-    canvas.ylim(*panel.y_range)
-    ticks = _thinned(panel, width - MARGIN)
-    canvas.xticks([tick.at for tick in ticks], [tick.label for tick in ticks])
-    canvas.yticks([tick.at for tick in panel.y_ticks], [tick.label for tick in panel.y_ticks])
-    for line in panel.references:
-        _draw_line(canvas, [line.start, line.end], look, _DIM)
-    for series in sorted(panel.series, key=lambda one: one.key == look.focus):
-        _draw_series(canvas, series, look)
-    for label in labels:
-        canvas.text(label.text, label.x, label.y, alignment="left", color=_of(label.key, look))
-    _draw_cursor(canvas, panel.series, look)
-    text = str(canvas.build())
-    canvas.clear_figure()
-    return text.rstrip("\n").split("\n") if look.has_colour else _plain(text)
+def _plot(
+    figure: Figure, number: int, size: tuple[int, int], look: Look, cursor: Spot | None
+) -> list[list[Sign]] | None:
+    panel = figure.panels[number]
+    axes = axes_of(panel, *size, _label_room(panel, size[0]))
+    if axes is None:
+        return None
+    shown = shown_series(panel, look.focus)
+    with_all = look.with_intervals and look.focus is None
+    base = _base(figure, number, axes, shown, look.is_ascii, with_all)
+    rows = [list(row) for row in base]
+    if look.focus is not None:
+        rows = [[(sign, _dimmed(role)) for sign, role in row] for row in rows]
+        _lay_focus(rows, figure, number, axes, look)
+    _lay_points(rows, panel, shown, axes, look)
+    _lay_labels(rows, panel, shown, axes, look)
+    if cursor is not None:
+        _lay_cursor(rows, panel, axes, look, cursor)
+    return rows
 
 
-def _draw_series(canvas: Any, series: Series, look: Look) -> None:
-    colour = _colour(series, look)
-    if series.is_line:
-        for run in _runs(series.points):
-            _draw_line(canvas, run, look, colour)
-    for point in _with_values(series.points):
-        if look.with_intervals and point.low is not None and point.high is not None:
-            _draw_line(canvas, [(point.x, point.low), (point.x, point.high)], look, colour)
-    for status, marker in _markers(series, look):
-        those = [p for p in _with_values(series.points) if p.status == status]
-        if those:
-            xs, ys = [p.x for p in those], [p.y for p in those]
-            canvas.scatter(xs, ys, marker=marker, color=colour)
+@lru_cache(maxsize=16)
+def _base(
+    figure: Figure,
+    number: int,
+    axes: Axes,
+    shown: tuple[int, ...],
+    is_ascii: bool,
+    with_intervals: bool,
+) -> tuple[tuple[Sign, ...], ...]:
+    """What stays while a cursor moves; drawing lines is what takes time."""
+    panel = figure.panels[number]
+    drawn = [panel.series[place] for place in shown]
+    return tuple(tuple(row) for row in canvas_rows(panel, axes, drawn, is_ascii, with_intervals))
 
 
-def _markers(series: Series, look: Look) -> list[tuple[str, str]]:
-    glyph = series.mark.ascii if look.is_ascii else series.mark.glyph
-    return [("measured", glyph), ("stale", "~"), ("suspect", "?")]
+def shown_series(panel: Panel, focus: str | None) -> tuple[int, ...]:
+    """Numbers of the series that are drawn: all, or those around the focused one."""
+    count = len(panel.series)
+    here = next((n for n, series in enumerate(panel.series) if series.key == focus), 0)
+    first = max(0, min(here - MOST_SERIES // 2, count - MOST_SERIES))
+    return tuple(range(first, min(first + MOST_SERIES, count)))
 
 
-def _draw_line(
-    canvas: Any, points: Sequence[tuple[float, float]], look: Look, colour: tuple[int, int, int]
+def _lay_focus(rows: list[list[Sign]], figure: Figure, number: int, axes: Axes, look: Look) -> None:
+    """Draw the focused line over all others, whole."""
+    panel = figure.panels[number]
+    for place, series in enumerate(panel.series):
+        if series.key != look.focus:
+            continue
+        alone = _base(figure, number, axes, (place,), look.is_ascii, look.with_intervals)
+        for row, signs in enumerate(alone):
+            for column, (sign, role) in enumerate(signs):
+                if role == role_of(series):
+                    rows[row][column] = (sign, f"{role} here")
+
+
+def _lay_points(
+    rows: list[list[Sign]], panel: Panel, shown: Sequence[int], axes: Axes, look: Look
 ) -> None:
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    canvas.plot(xs, ys, marker="." if look.is_ascii else "braille", color=colour)
+    for series in sorted((panel.series[n] for n in shown), key=lambda one: one.key == look.focus):
+        points = finite(series.points)
+        is_dense = len(points) > axes.columns // 3
+        for place, (number, x, y) in enumerate(points):
+            status = series.points[number].status
+            if is_dense and status == "measured" and place not in (0, len(points) - 1):
+                continue
+            sign = (glyph_of(series, status, look), _role(series, look))
+            rows[axes.row(y)][axes.left + axes.column(x)] = sign
 
 
-def _draw_cursor(canvas: Any, all_series: Sequence[Series], look: Look) -> None:
-    for series, point in _drawn(all_series):
-        if look.cursor and point.cell == look.cursor and series.key == (look.focus or series.key):
-            marker = "@" if look.is_ascii else "◎"
-            canvas.scatter([point.x], [point.y], marker=marker, color=_colour(series, look))
+def _lay_labels(
+    rows: list[list[Sign]], panel: Panel, shown: Sequence[int], axes: Axes, look: Look
+) -> None:
+    named = [panel.series[n] for n in shown if finite(panel.series[n].points)]
+    labels = panel_labels(panel, named, axes, look)
+    for label in labels:
+        series = named[label.wish] if label.wish >= 0 else None
+        is_dim = look.focus is not None and (series is None or series.key != look.focus)
+        role = "muted" if series is None or is_dim else _role(series, look)
+        _write(rows, axes, label, role)
+    for line in panel.references:
+        if line.label:
+            _write_beside(rows, axes, line.label, line.start, line.end)
+    if _has_lines(panel):
+        _write_right(rows[-1], "epoch")
 
 
-def _labels(panel: Panel, columns: int, lines: int, look: Look) -> tuple[list[Label], float]:
-    """Return the labels with their places, and the right end of the x axis that has room."""
-    low, high = panel.x_range
-    if any(series.is_line for series in panel.series):
-        widest = max((len(series.label) for series in panel.series), default=0)
-        room = min(widest + 2, columns // 3)
-        right = low + (high - low) * columns / max(columns - room, 1)
-        return line_ends(panel, right, room, lines), right
-    return beside_points(panel, columns, lines), high
+def panel_labels(panel: Panel, named: Sequence[Series], axes: Axes, look: Look) -> list[Label]:
+    """Place the labels of ``named``, which have at least one point each."""
+    points = [(series, finite(series.points)) for series in named]
+    ends = [(series, found[-1]) for series, found in points]
+    if not _has_lines(panel):
+        wishes = [Wish(signs_of(one.label), axes.column(x), axes.row(y)) for one, (_, x, y) in ends]
+        return beside_points(wishes, axes.columns, axes.lines)
+    column = axes.column(panel.x_range[1]) + 2
+    wishes = [
+        Wish(signs_of(f"{glyph_of(one, 'measured', look)} {one.label}"), column, axes.row(y))
+        for one, (_, _, y) in ends
+    ]
+    first = next((n for n, (series, _) in enumerate(ends) if series.key == look.focus), None)
+    return line_ends(wishes, column, axes.columns - column, axes.lines, first)
 
 
-def _thinned(panel: Panel, columns: int) -> list[Any]:
-    """Leave out ticks whose labels would touch; first and last stay."""
-    ticks = list(panel.x_ticks)
-    widest = max((len(tick.label) for tick in ticks), default=1) + 1
-    step = max(1, math.ceil(len(ticks) * widest / max(columns * 2 // 3, 1)))
-    kept = ticks[::step]
-    if ticks and kept[-1] is not ticks[-1]:
-        kept = [*kept[:-1], ticks[-1]] if step > 1 and len(kept) > 1 else [*kept, ticks[-1]]
-    return kept
+def _lay_cursor(rows: list[list[Sign]], panel: Panel, axes: Axes, look: Look, cursor: Spot) -> None:
+    """Put brackets around the point; a gap has its brackets on the axis."""
+    series = panel.series[cursor.row]
+    point = series.points[cursor.column]
+    drawn = {number: (x, y) for number, x, y in finite(series.points)}
+    x, y = drawn.get(cursor.column, (point.x, panel.y_range[0]))
+    row, column = rows[axes.row(y)], axes.left + axes.column(x)
+    sign = glyph_of(series, point.status, look) if cursor.column in drawn else " "
+    row[column] = (sign, f"{role_of(series)} cursor")
+    for side, bracket in ((column - 1, "["), (column + 1, "]")):
+        if axes.left <= side < len(row):
+            row[side] = (bracket, "cursor-mark")
 
 
-def _colour(series: Series, look: Look) -> tuple[int, int, int]:
-    if look.focus is not None and series.key != look.focus:
-        return _DIM
-    code = series.mark.colour.lstrip("#")
-    return int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)
+def _write(rows: list[list[Sign]], axes: Axes, label: Label, role: str) -> None:
+    for step, sign in enumerate(label.text):
+        rows[label.row][axes.left + label.column + step] = (sign, role)
 
 
-def _of(series: Series, look: Look) -> tuple[int, int, int]:
-    return _colour(series, look)
+def _write_beside(
+    rows: list[list[Sign]],
+    axes: Axes,
+    text: str,
+    start: tuple[float, float],
+    end: tuple[float, float],
+) -> None:
+    """Write what a sloping reference means left of its upper part, where that is free."""
+    x, y = (low + (high - low) * 0.9 for low, high in zip(start, end, strict=True))
+    begin, row = axes.left + axes.column(x) - len(text) - 3, rows[axes.row(y)]
+    if begin > axes.left and all(sign == " " for sign, _ in row[begin - 1 : begin + len(text) + 1]):
+        row[begin : begin + len(text)] = [(sign, "muted") for sign in text]
 
 
-def _with_values(points: Sequence[PlotPoint]) -> list[Any]:
-    """The points that can be drawn: finite in both directions."""
-    return [p for p in points if p.y is not None and math.isfinite(p.y) and math.isfinite(p.x)]
+def _write_right(row: list[Sign], text: str) -> None:
+    if all(sign == " " for sign, _ in row[-len(text) - 2 :]):
+        row[-len(text) :] = [(sign, "muted") for sign in text]
 
 
-def _drawn(all_series: Sequence[Series]) -> Iterator[tuple[Series, PlotPoint]]:
-    for series in all_series:
-        for point in _with_values(series.points):
-            yield series, point
+def _label_room(panel: Panel, width: int) -> int:
+    if not _has_lines(panel):
+        return 0
+    widest = max((len(signs_of(one.label)) for one in panel.series), default=0) + 2
+    return min(widest, _LABEL_COLUMNS, width // 3) + 2
 
 
-def _runs(points: Sequence[PlotPoint]) -> list[list[tuple[float, float]]]:
-    """Split at gaps: a line never bridges what was not measured."""
-    runs: list[list[tuple[float, float]]] = [[]]
-    for point in points:
-        if point.y is None or not math.isfinite(point.y):
-            runs.append([])
-        else:
-            runs[-1].append((point.x, point.y))
-    return [run for run in runs if len(run) > 1]
+def _has_lines(panel: Panel) -> bool:
+    return any(series.is_line for series in panel.series)
 
 
-def _side_by_side(blocks: Sequence[Sequence[str]], width: int) -> list[str]:
+def _role(series: Series, look: Look) -> str:
+    if look.focus is None:
+        return role_of(series)
+    return f"{role_of(series)} {'here' if series.key == look.focus else 'dim'}"
+
+
+def _dimmed(role: str) -> str:
+    return f"{role} dim" if role.startswith("series-") else role
+
+
+def _side_by_side(blocks: Sequence[Sequence[Line]], width: int) -> list[Line]:
     if len(blocks) == 1:
         return list(blocks[0])
-    tallest = max(len(block) for block in blocks)
-    lines = []
-    for index in range(tallest):
-        pieces = [block[index] if index < len(block) else "" for block in blocks]
-        lines.append("".join(_padded(piece, width) for piece in pieces[:-1]) + pieces[-1])
-    return lines
+    return [tuple(_padded(blocks, row, width)) for row in range(max(map(len, blocks)))]
 
 
-def _padded(text: str, width: int) -> str:
-    return text + " " * max(0, width - len(_without_colour(text)))
-
-
-def _without_colour(text: str) -> str:
-    from tuilab.contract.foreign import clean
-
-    return clean(text)
-
-
-def _plain(text: str) -> list[str]:
-    return [_without_colour(line).rstrip() for line in text.rstrip("\n").split("\n")]
+def _padded(blocks: Sequence[Sequence[Line]], row: int, width: int) -> Iterator[tuple[str, str]]:
+    for block in blocks:
+        line = block[row] if row < len(block) else ()
+        yield from line
+        yield " " * (width - width_of(line)), ""

@@ -28,6 +28,11 @@ TWINS = {
     "cell.stop": "tuilab stop DIR CELL",
     "experiments.open": "tuilab open DIR",
     "queue.stop": "tuilab stop DIR CELL",
+    "plots.kind": "tuilab plot DIR KIND",
+    "plots.intervals": "tuilab plot DIR KIND --intervals",
+    "plots.export": "tuilab plot DIR KIND --out figures",
+    "table.copy": "tuilab table DIR --format md",
+    "table.full": "tuilab table DIR --full",
 }
 """Command line that does the same, by id of the binding."""
 

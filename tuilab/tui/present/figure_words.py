@@ -1,0 +1,142 @@
+"""Says in words what stands under the cursor of a figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.present.figure_cursor import (
+    cell_of,
+    is_scatter,
+    key_at,
+    point_at,
+    series_at,
+    square_at,
+)
+from tuilab.tui.present.figure_look import Look, Spot, glyph_of, role_of
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.pieces import Line, Piece, fit_line, rule, wrap
+from tuilab.tui.present.rows import find
+
+if TYPE_CHECKING:
+    from tuilab.science.figure_model import Figure, PlotPoint
+
+KIND_NAMES = {
+    "leakage": "leakage",
+    "cosine": "cosine",
+    "leakage-cosine": "both",
+    "cosine-peak": "scatter",
+    "grouped": "classes",
+    "baseline-peak": "baseline",
+    "heatmap": "personas",
+}
+"""What the tabs call the figures, in their order."""
+
+
+def kind_line(here: str, title: str, columns: int, glyphs: Glyphs) -> Line:
+    """Write the kinds of figure as a rule; the open one stands out."""
+    pieces: list[Piece] = [(glyphs.stroke * 2, "rule")]
+    for kind, name in KIND_NAMES.items():
+        is_here = kind == here
+        pieces.append((f"[{name}]" if is_here else f" {name} ", "title" if is_here else "muted"))
+    used = sum(len(text) for text, _ in pieces)
+    return (*pieces, *rule("", title, max(0, columns - used), glyphs.stroke))
+
+
+def note_lines(
+    note: str, is_synthetic: bool, columns: int, rows: int, glyphs: Glyphs
+) -> list[Line]:
+    """Write the caption; that a model is synthetic comes first, for it changes every meaning."""
+    warning = "synthetic model: says nothing about real models. " if is_synthetic else ""
+    lines = wrap(warning + note, columns - 2)
+    shown = lines[:rows]
+    if len(lines) > rows:
+        shown[-1] = f"{shown[-1]}{glyphs.ellipsis}"
+    return [fit_line(((f" {line}", "muted"),), columns, glyphs.ellipsis) for line in shown]
+
+
+def spot_line(figure: Figure, spot: Spot, snapshot: Snapshot, look: Look) -> Line:
+    """Name what is under the cursor: source, epoch, value, interval, n, status, and why."""
+    if figure.panels[spot.panel].matrix is not None:
+        return _square_line(figure, spot, snapshot)
+    series, point = series_at(figure, spot), point_at(figure, spot)
+    glyph = glyph_of(series, point.status, look)
+    head: Line = ((f" {glyph} ", f"{role_of(series)} here"), (series.label, "strong"))
+    return (
+        *head,
+        (f"  epoch {_epoch(point.cell)}", "text"),
+        *_values(figure, spot),
+        *_counts(point),
+        *_status(point.status, point.cell, snapshot),
+    )
+
+
+def _values(figure: Figure, spot: Spot) -> Line:
+    panel, point = figure.panels[spot.panel], point_at(figure, spot)
+    is_rate = not _is_cosine(figure, spot)
+    if point.y is None or point.y != point.y:
+        return (("  n/a", "missing"),)
+    value = f"  {point.y:.1f}%" if is_rate else f"  {point.y:+.3f}"
+    if is_scatter(panel):
+        x = f"{point.x:+.3f}" if figure.kind == "cosine-peak" else f"{point.x:.1f}%"
+        name = "cosine at epoch 0" if figure.kind == "cosine-peak" else "baseline"
+        return ((f"  {name} {x}  peak{value}", "strong"), *_interval(point, is_rate))
+    return ((value, "strong"), *_interval(point, is_rate))
+
+
+def _is_cosine(figure: Figure, spot: Spot) -> bool:
+    return figure.kind == "cosine" or (figure.kind == "leakage-cosine" and spot.panel == 1)
+
+
+def _interval(point: PlotPoint, is_rate: bool) -> Line:
+    if point.low is None or point.high is None:
+        return ()
+    ends = (
+        f"{point.low:.1f}, {point.high:.1f}" if is_rate else f"{point.low:+.3f}, {point.high:+.3f}"
+    )
+    return ((f"  [{ends}]", "text"), (f" {point.interval}" if point.interval else "", "muted"))
+
+
+def _counts(point: PlotPoint) -> Line:
+    pieces: list[Piece] = []
+    if point.n is not None:
+        hits = f"{point.hits}/" if point.hits is not None else "n "
+        pieces.append((f"  {hits}{point.n}", "text"))
+    if not point.seeds.endswith("/1"):
+        pieces.append((f"  {point.seeds} seeds", "text"))
+    return tuple(pieces)
+
+
+def _status(status: str, cell: str, snapshot: Snapshot) -> Line:
+    """Say what the grid knows of the cell where its value is not simply measured."""
+    if status == "measured":
+        return (("  measured", "done"),)
+    found = cell_of(cell, snapshot.seeds[0]) if snapshot.seeds else None
+    view = find(snapshot, found) if found is not None else None
+    role = status if status in ("failed", "suspect", "stale") else "missing"
+    state = view.state.value if view is not None else ""
+    why = view.reason or view.detail if view is not None else ""
+    if state in ("", "done", status):
+        state = ""
+    words = "  ".join(word for word in (status, state, why or "") if word)
+    return ((f"  {words}", role),)
+
+
+def _square_line(figure: Figure, spot: Spot, snapshot: Snapshot) -> Line:
+    matrix, square = figure.panels[spot.panel].matrix, square_at(figure, spot)
+    if matrix is None:
+        return ()
+    key = key_at(figure, spot)
+    label = snapshot.labels.get(key, key)
+    has_value = square.value is not None and square.value == square.value
+    value: Piece = (f"  {square.value:.1f}%", "strong") if has_value else ("  n/a", "missing")
+    return (
+        (f" {label}", "strong"),
+        (f"  epoch {_epoch(square.cell)}  asked as {matrix.columns[spot.column]}", "text"),
+        value,
+        *_status(square.status, square.cell, snapshot),
+    )
+
+
+def _epoch(cell: str) -> str:
+    return cell.rpartition("@")[2].partition("#")[0]

@@ -1,0 +1,236 @@
+"""The plots screen: prepared figures with a cursor that walks their points."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+
+from tuilab.contract.foreign import clean_line
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui import keys
+from tuilab.tui.present import figure_cursor, twin
+from tuilab.tui.present.figure_look import Look, Spot
+from tuilab.tui.present.figure_words import KIND_NAMES, kind_line, note_lines, spot_line
+from tuilab.tui.present.header import header
+from tuilab.tui.present.pieces import fit_line
+from tuilab.tui.screens.studying import Studying
+from tuilab.tui.study_desk import in_thread
+from tuilab.tui.widgets.key_bar import KeyBar
+from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.plot import PlotView
+
+if TYPE_CHECKING:
+    from tuilab.science.figure_model import Figure
+
+KINDS = tuple(KIND_NAMES)
+
+
+class PlotsScreen(Studying):
+    """One figure at a time; the cell under its cursor is the one on the grid."""
+
+    CSS_PATH = "plots.tcss"
+    BINDINGS = keys.PLOTS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind = KINDS[0]
+        self.cell = ""
+        """Name of the cell under the cursor; it stays from figure to figure."""
+        self.spot = Spot()
+        self.figure: Figure | None = None
+        self._has_focus = False
+        self._with_intervals = False
+
+    def compose(self) -> ComposeResult:
+        """Header, kinds, figure, point, caption, keys."""
+        yield Lines(id="header")
+        yield Lines(id="kinds")
+        yield PlotView(id="plot")
+        yield Lines(id="spot")
+        yield Lines(id="note")
+        yield KeyBar(keys.PLOTS, self.lab.glyphs)
+
+    def settle(self) -> None:
+        """Begin at the cell that is selected on the grid."""
+        home = self.grid_below()
+        if home is not None and home.grid.cell is not None:
+            self.cell = f"{home.grid.cell.source}@{home.grid.cell.epoch}"
+        self._show()
+
+    def on_state(self, snapshot: Snapshot) -> None:
+        """Write the header; the figure waits for numbers."""
+        line = header(snapshot, self.size.width, self.lab.glyphs)
+        self.query_one("#header", Lines).show([line])
+        if not self.cell and snapshot.sources and snapshot.epochs:
+            self.cell = f"{snapshot.sources[0]}@{snapshot.epochs[0]}"
+        if self.figure is None and self.study is not None:
+            self._prepare()
+
+    def on_study(self) -> None:
+        """Draw the new numbers."""
+        if self.study is None:
+            self._show()
+        else:
+            self._prepare()
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Give the caption the rows that there are."""
+        self.query_one("#note").styles.height = 1 if rows < 30 else 3
+        if self.lab.snapshot is not None:
+            self.on_state(self.lab.snapshot)
+        self._show()
+
+    # The figure.
+
+    @property
+    def source(self) -> str:
+        """Source under the cursor."""
+        return figure_cursor.source_of(self.cell)
+
+    def _prepare(self) -> None:
+        """Show the figure of this kind; one that is not prepared yet is prepared in a thread."""
+        if self.study is None:
+            self._show()
+            return
+        ready = self.desk.figure(self.kind, self.source)
+        if ready is not None:
+            self._take(ready)
+        else:
+            self.run_worker(self._wait_for_figure(), exclusive=True, group="figure")
+
+    async def _wait_for_figure(self) -> None:
+        kind = self.kind
+        try:
+            figure = await asyncio.wrap_future(self.desk.prepared(kind, self.source))
+        except Exception as error:  # a figure that fails leaves the others usable
+            self.figure, self.trouble = None, clean_line(str(error), 300)
+            self._show()
+            return
+        if kind == self.kind:
+            self._take(figure)
+
+    def _take(self, figure: Figure) -> None:
+        """Show a figure; the cursor stays on its cell."""
+        self.figure, self.trouble = figure, ""
+        found = figure_cursor.spot_of(figure, self.cell)
+        if found is not None and self.kind == "heatmap":
+            columns = len(figure.panels[0].matrix.columns) if figure.panels[0].matrix else 1
+            found = Spot(found.panel, found.row, min(self.spot.column, columns - 1))
+        self.spot = found or Spot()
+        self._show()
+
+    @property
+    def look(self) -> Look:
+        """How the figure is drawn now."""
+        is_empty = self.figure is None or next(figure_cursor.stops(self.figure), None) is None
+        return Look(
+            focus=self.source if self._has_focus and self.kind != "heatmap" else None,
+            cursor=None if is_empty else self.spot,
+            is_ascii=self.lab.glyphs.is_ascii,
+            with_intervals=self._with_intervals,
+        )
+
+    def _show(self) -> None:
+        columns, glyphs, look = self.size.width, self.lab.glyphs, self.look
+        title = self.figure.title if self.figure is not None else ""
+        kinds = kind_line(self.kind, title, columns, glyphs)
+        self.query_one("#kinds", Lines).show([kinds])
+        self.query_one(PlotView).draw(self.figure, look, self.waiting_words())
+        spot, note = self.query_one("#spot", Lines), self.query_one("#note", Lines)
+        snapshot = self.lab.snapshot
+        if self.figure is None or snapshot is None:
+            spot.show([])
+            note.show([])
+            return
+        if look.cursor is not None:
+            line = spot_line(self.figure, look.cursor, snapshot, look)
+            spot.show([fit_line(line, columns, glyphs.ellipsis)])
+        rows = 1 if self.size.height < 30 else 3
+        note.show(note_lines(self.figure.note, snapshot.synthetic, columns, rows, glyphs))
+
+    # Keys.
+
+    def action_kind(self, step: int) -> None:
+        """Show the next kind of figure."""
+        self.kind = KINDS[(KINDS.index(self.kind) + step) % len(KINDS)]
+        self._prepare()
+
+    def action_along(self, step: int) -> None:
+        """Move along the series."""
+        if self.figure is not None and self.look.cursor is not None:
+            self._stand(figure_cursor.along(self.figure, self.spot, step))
+
+    def action_between(self, step: int) -> None:
+        """Move to another series, which stands out from now on."""
+        if self.figure is not None and self.look.cursor is not None:
+            self._has_focus = True
+            self._stand(figure_cursor.between(self.figure, self.spot, step))
+
+    def _stand(self, spot: Spot) -> None:
+        if self.figure is not None:
+            self.spot = spot
+            self.cell = figure_cursor.cell_at(self.figure, spot).partition("#")[0]
+            self._show()
+
+    def action_source(self, step: int) -> None:
+        """Go to the source before or after in the plan's order."""
+        snapshot = self.lab.snapshot
+        if snapshot is None or self.source not in snapshot.sources:
+            return
+        place = snapshot.sources.index(self.source) + step
+        source = snapshot.sources[place % len(snapshot.sources)]
+        self.cell = f"{source}@{self.cell.rpartition('@')[2]}"
+        self._has_focus = True
+        self._prepare()
+
+    def action_dim(self) -> None:
+        """Dim the other series, or show all alike."""
+        self._has_focus = not self._has_focus
+        self._show()
+
+    def action_intervals(self) -> None:
+        """Draw 95% intervals, or leave them out."""
+        self._with_intervals = not self._with_intervals
+        self._show()
+        if self._with_intervals and self.kind == "heatmap":
+            self.say("a heatmap has no room for intervals")
+
+    def action_open(self) -> None:
+        """Go back to the grid, to the cell under the cursor."""
+        if self.figure is None or self.look.cursor is None:
+            self.say("there is no point here")
+            return
+        name = figure_cursor.cell_at(self.figure, self.spot)
+        seed = self.seed_on_grid(self.source)
+        if (cell := figure_cursor.cell_of(name, seed)) is not None:
+            self.show_on_grid(cell)
+
+    def action_export(self) -> None:
+        """Write this figure as PNG and PDF, with the rows that it draws."""
+        if self.figure is None or self.lab.root is None:
+            self.say("there is no figure yet")
+            return
+        words = [self.kind, "--out", "figures"]
+        if self.kind == "heatmap":
+            words[1:1] = ["--source", self.source]
+        command = twin.command("plot", self.lab.root, words)
+        if self.lab.export_figure is None:
+            self.say("write it in a shell", "warn", command)
+            return
+        self.say("writing the figure", "running", command)
+        self.run_worker(self._export(self.figure, command), exclusive=True, group="export")
+
+    async def _export(self, figure: Figure, command: str) -> None:
+        export, root = self.lab.export_figure, self.lab.root
+        if export is None or root is None:
+            return
+        try:
+            paths = await asyncio.wrap_future(in_thread(lambda: export(root, figure)))
+        except Exception as error:  # a full disk or a read-only place is told to the person
+            self.say(f"the figure was not written: {clean_line(str(error), 200)}", "failed")
+            return
+        names = ", ".join(path.suffix for path in paths[1:])
+        first = twin.shown_path(paths[0]) if paths else "nothing"
+        self.say(f"wrote {first} {names}".rstrip(), "done", command)

@@ -1,0 +1,108 @@
+"""A screen that shows computed numbers: opened in a thread, again only when evidence changed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.cells import Cell
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.screens import catalogue
+from tuilab.tui.screens.frame import Frame
+from tuilab.tui.study_desk import StudyDesk, evidence_of
+
+if TYPE_CHECKING:
+    from tuilab.study.opening import Study
+    from tuilab.tui.screens.grid import GridScreen
+
+
+class Studying(Frame):
+    """What the plots and the table share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trouble = ""
+        """Why there are no numbers; "" while they are computed or there."""
+        self._is_computing = False
+        self._refused: object = None
+        """The evidence that could not be computed: it is not tried again."""
+
+    @property
+    def desk(self) -> StudyDesk:
+        """Where the numbers lie."""
+        return self.lab.desk
+
+    @property
+    def study(self) -> Study | None:
+        """The newest numbers of the open experiment; None before the first."""
+        study = self.desk.study
+        return study if study is not None and study.root == self.lab.root else None
+
+    def on_study(self) -> None:
+        """Show new numbers, or why there are none."""
+
+    def on_state(self, snapshot: Snapshot) -> None:
+        """Show a new snapshot."""
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Compute again when something was measured, not at every sign of progress."""
+        self.on_state(snapshot)
+        evidence = evidence_of(snapshot)
+        is_known = evidence in (self.desk.evidence, self._refused)
+        if not is_known and not self._is_computing:
+            self._is_computing = True
+            self.run_worker(self._compute(snapshot), group="numbers")
+
+    async def _compute(self, snapshot: Snapshot) -> None:
+        evidence = evidence_of(snapshot)
+        try:
+            study = await asyncio.shield(asyncio.wrap_future(self.desk.opened(snapshot)))
+        except Exception as error:  # whatever keeps the numbers away is told to the person
+            self.trouble = clean_line(str(error), 300) or type(error).__name__
+            self._refused = evidence
+        else:
+            self.trouble = ""
+            self.desk.keep(evidence, study)
+        finally:
+            self._is_computing = False
+        self.on_study()
+        if self.lab.snapshot is not None and self.lab.snapshot is not snapshot:
+            self.on_snapshot(self.lab.snapshot)
+
+    def waiting_words(self) -> str:
+        """Say why there is nothing to see yet."""
+        if self.trouble:
+            return f"nothing yet: {self.trouble}"
+        cells = len(self.lab.snapshot.cells) if self.lab.snapshot is not None else 0
+        return f"computing the numbers of {cells} cells"
+
+    # The grid below.
+
+    def grid_below(self) -> GridScreen | None:
+        """Return the grid screen under this one."""
+        from tuilab.tui.screens.grid import GridScreen
+
+        home: Screen[object] = catalogue.home_of(self.app.screen_stack, "grid")
+        return home if isinstance(home, GridScreen) else None
+
+    def show_on_grid(self, cell: Cell) -> None:
+        """Go back to the grid with the cursor on a cell."""
+        home = self.grid_below()
+        place = home.grid.table.place(cell) if home is not None else None
+        if home is None or place is None:
+            self.say("the grid's filter or seed hides this cell")
+            return
+        while self.app.screen is not home:
+            self.app.pop_screen()
+        home.grid.move_to(*place)
+
+    def seed_on_grid(self, source: str) -> int:
+        """The seed to go to for a value that is a mean: the first one the grid shows."""
+        home, snapshot = self.grid_below(), self.lab.snapshot
+        rows = home.grid.table.rows if home is not None else ()
+        seeds = [row.seed for row in rows if row.source == source]
+        known = snapshot.seeds if snapshot is not None else ()
+        return next(iter([*seeds, *known]), 0)
