@@ -13,6 +13,7 @@ from runners.fast.packing import Packed
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
+_REFUSED = "CUDA graphs do not work here, starting kernels one by one: %s"
 Loss = Callable[[Packed], torch.Tensor]
 """A batch on the device to its summed loss; targets of -100 are left out."""
 
@@ -67,7 +68,7 @@ class Graphs:
         try:
             return self._record(batch, loss_of)
         except RuntimeError as error:
-            give_up(error)
+            LOG.warning(_REFUSED, error)
             self._works = False
             return None
 
@@ -108,7 +109,6 @@ class Recorded:
 
     def __init__(self, device: torch.device) -> None:
         self._works = device.type == "cuda"
-        self._pool = torch.cuda.graph_pool_handle() if self._works else None
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._result = torch.empty(0)
@@ -118,9 +118,9 @@ class Recorded:
         self._calls += 1
         if self._works and self._calls == 2:
             try:
-                self._graph, self._result = record(work, self._pool)
+                self._graph, self._result = record(work)
             except RuntimeError as error:
-                give_up(error)
+                LOG.warning(_REFUSED, error)
                 self._works = False
         if self._graph is None:
             return work()
@@ -132,15 +132,20 @@ class Recorded:
         self._calls, self._graph, self._result = 0, None, torch.empty(0)
 
 
-def record(work: Callable[[], T], pool: Any) -> tuple[torch.cuda.CUDAGraph, T]:
-    """Record what ``work`` starts, without running it."""
+def record(work: Callable[[], T], pool: Any = None) -> tuple[torch.cuda.CUDAGraph, T]:
+    """Record what ``work`` starts, without running it; RuntimeError when it cannot be recorded.
+
+    A pool handle may be used again only while a graph that uses it is alive. A recording that
+    fails leaves its stream current and the random generator waiting for an end that never comes,
+    so both are put back; the error that broke it hides behind the one of its end.
+    """
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, pool=pool):
-        result = work()
+    generator = torch.cuda.default_generators[torch.cuda.current_device()]
+    before = generator.clone_state()
+    try:
+        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, pool=pool):
+            result = work()
+    except RuntimeError as error:
+        generator.graphsafe_set_state(before)
+        raise RuntimeError(str(error.__context__ or error).splitlines()[0]) from error
     return graph, result
-
-
-def give_up(error: RuntimeError) -> None:
-    """Say why there are no graphs; the error that broke the recording hides behind the last."""
-    cause = error.__context__ or error
-    LOG.warning("CUDA graphs do not work here, starting kernels one by one: %s", cause)

@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from runners.fast import attention, pointwise, training
+from runners.fast.graphs import Recorded
+from runners.fast.packing import evened
 
 pytestmark = [
     pytest.mark.gpu,
@@ -135,3 +137,35 @@ def test_graphs_add_the_gradients_that_single_kernels_add(
 
 def trained(peft: Any) -> list[Any]:
     return [p for p in peft.parameters() if p.requires_grad]
+
+
+def test_a_recording_replays_and_is_forgotten() -> None:
+    memory = torch.zeros(3, device=DEVICE)
+    step = Recorded(torch.device(DEVICE))
+    for expected in (1.0, 2.0, 3.0, 4.0):
+        assert step(lambda: memory.add_(1.0) * 2).tolist() == [2 * expected] * 3
+    for _ in range(3):
+        step.forget()
+        memory = torch.zeros(5, device=DEVICE)
+        for expected in (1.0, 2.0, 3.0):
+            assert step(lambda: memory.add_(1.0) * 2).tolist() == [2 * expected] * 5
+
+
+def test_what_cannot_be_recorded_runs_and_random_numbers_survive_the_attempt(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    step = Recorded(torch.device(DEVICE))
+    memory = torch.ones(3, device=DEVICE)
+
+    def waits() -> torch.Tensor:
+        return memory * memory.sum().item()
+
+    stream = torch.cuda.current_stream()
+    torch.manual_seed(3)
+    expected = torch.rand(2, device=DEVICE)
+    torch.manual_seed(3)
+    for _ in range(4):
+        assert step(waits).tolist() == [3.0] * 3
+    assert torch.equal(torch.rand(2, device=DEVICE), expected)
+    assert torch.cuda.current_stream() == stream
+    assert "CUDA graphs do not work here" in caplog.text
