@@ -123,7 +123,7 @@ def test_graphs_add_the_gradients_that_single_kernels_add(
         with training.fused(peft, graphs=graphs) as way:
             losses = []
             for part in (rows, rows, rows, other, rows):
-                summed = way.summed_loss(way.pack(part))
+                summed = way.summed_loss(evened(way.pack(part)))
                 (summed / 3).backward()
                 losses.append(summed.detach())
             found.append((torch.stack(losses), [p.grad.clone() for p in trained(peft)]))
@@ -148,7 +148,7 @@ def test_a_recording_replays_and_is_forgotten() -> None:
         step.forget()
         memory = torch.zeros(5, device=DEVICE)
         for expected in (1.0, 2.0, 3.0):
-            assert step(lambda: memory.add_(1.0) * 2).tolist() == [2 * expected] * 5
+            assert step(lambda m=memory: m.add_(1.0) * 2).tolist() == [2 * expected] * 5
 
 
 def test_what_cannot_be_recorded_runs_and_random_numbers_survive_the_attempt(
