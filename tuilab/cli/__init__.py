@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (0 well, 1 error, 2 usage, 3 grid incomplete)."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if words in (["--version"], ["-V"]):
-        from tuilab import __version__
+    from tuilab.cli.quick import answer_quickly
 
-        print(f"tuilab {__version__}")
-        return 0
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    code = answer_quickly(words)
+    if code is not None:
+        return code
     from tuilab.cli.app import run
 
     return run(words)

@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import typer
-
 from tuilab.cli.say import plain, tell
 
 OK, ERROR, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -28,6 +26,8 @@ class RefusalError(Exception):
 
 def guarded(verb: Callable[..., int | None]) -> Callable[..., None]:
     """Wrap a verb: its return value is the exit code, its exceptions become sentences."""
+
+    import typer
 
     @functools.wraps(verb)
     def run(*args: Any, **named: Any) -> None:

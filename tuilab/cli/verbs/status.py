@@ -1,8 +1,7 @@
-"""``tuilab status``: the grid as it stands; the JSON form loads nothing heavy."""
+"""``tuilab status``: the grid as it stands; see ``quick.py`` for how scripts get it."""
 
 from __future__ import annotations
 
-from tuilab.cli.guard import OK
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 
 
@@ -13,16 +12,6 @@ def status(directory: OptionalDir = None, as_json: AsJson = False) -> int:
     tuilab status
     tuilab status runs/tiny --json | jq .counts
     """
-    from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import document, out
-    from tuilab.store.status import status as read_status
+    from tuilab.cli.showing import show_status
 
-    found = read_status(find_experiment(directory))
-    if as_json:
-        document(found)
-        return OK
-    from tuilab.cli.status_text import as_text
-
-    for line in as_text(found):
-        out(line)
-    return OK
+    return show_status(directory, as_json)

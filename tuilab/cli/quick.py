@@ -1,0 +1,38 @@
+"""Answers the calls that scripts repeat without the parser, which takes longer than they do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+
+def answer_quickly(words: Sequence[str]) -> int | None:
+    """Return the exit code of a plain version or status call; None for the parser to read.
+
+    The parser's own type checking loads pydantic, which a loop around ``status --json`` would pay
+    for at each turn.
+    """
+    if list(words) in (["--version"], ["-V"]):
+        from tuilab import __version__
+
+        print(f"tuilab {__version__}")
+        return 0
+    if not words or words[0] != "status":
+        return None
+    places = [word for word in words[1:] if not word.startswith("-")]
+    options = {word for word in words[1:] if word.startswith("-")}
+    if len(places) > 1 or not options <= {"--json"}:
+        return None
+    return _status(places[0] if places else None, bool(options))
+
+
+def _status(directory: str | None, as_json: bool) -> int:
+    from tuilab.cli.guard import DEBUG_VARIABLE, report
+    from tuilab.cli.showing import show_status
+
+    try:
+        return show_status(directory, as_json)
+    except BaseException as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        return report(error)
