@@ -6,9 +6,10 @@ import gzip
 import hashlib
 import io
 import tarfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -56,32 +57,42 @@ def verify_bundle(path: Path) -> list[str]:
 
     Raises BundleError when the file is no bundle at all.
     """
-    found = _contents(path)
-    if CHECKSUMS not in found:
+    found, sums, problems = _contents(path)
+    if sums is None:
         raise BundleError(f"{path}: has no {CHECKSUMS}: it is not a tuilab bundle")
-    listed = _listed(path, found.pop(CHECKSUMS))
-    problems = [f"{name}: is listed but missing" for name in listed if name not in found]
+    listed = _listed(path, sums)
+    problems += [f"{name}: is listed but missing" for name in listed if name not in found]
     problems += [f"{name}: is not listed" for name in found if name not in listed]
     problems += [
         f"{name}: has changed since the bundle was made"
-        for name, data in found.items()
-        if name in listed and hashlib.sha256(data).hexdigest() != listed[name]
+        for name, digest in found.items()
+        if digest != listed.get(name, digest)
     ]
     return sorted(problems)
 
 
-def _contents(path: Path) -> dict[str, bytes]:
+def _contents(path: Path) -> tuple[dict[str, str], bytes | None, list[str]]:
+    """Checksum of every file by name, the checksum list, and what no bundle of ours would hold."""
+    digests: dict[str, str] = {}
+    sums: bytes | None = None
+    problems = []
     try:
         with tarfile.open(path, "r:gz") as archive:
-            return {
-                entry.name: file.read()
-                for entry in archive
-                if entry.isfile() and (file := archive.extractfile(entry)) is not None
-            }
+            for entry in archive:
+                file = archive.extractfile(entry) if entry.isfile() else None
+                if file is None:
+                    problems.append(f"{entry.name}: is no regular file")
+                elif entry.name == CHECKSUMS and sums is None:
+                    sums = file.read()
+                elif entry.name in digests or entry.name == CHECKSUMS:
+                    problems.append(f"{entry.name}: occurs twice")
+                else:
+                    digests[entry.name] = _digest_of(file)
     except FileNotFoundError:
         raise BundleError(f"{path}: there is no such file") from None
-    except (OSError, tarfile.TarError, EOFError) as error:
+    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         raise BundleError(f"{path}: cannot be read as a .tar.gz archive: {error}") from error
+    return digests, sums, problems
 
 
 def _listed(path: Path, sums: bytes) -> dict[str, str]:
@@ -105,7 +116,11 @@ def _open(source: Path | bytes) -> BinaryIO:
 
 def _digest(source: Path | bytes) -> str:
     with _open(source) as file:
-        digest = hashlib.sha256()
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-        return digest.hexdigest()
+        return _digest_of(file)
+
+
+def _digest_of(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()

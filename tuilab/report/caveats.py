@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tuilab.report.evidence import Ran
+from tuilab.science.significance import ALPHA
 from tuilab.study.opening import Study
 
 CUT_LIMIT = 0.02
@@ -25,6 +26,8 @@ def caveats(study: Study, ran: Sequence[Ran]) -> list[str]:
         *_cosine_scales(study),
         *_deviations(study),
         *_picked(study),
+        *_clustered(study),
+        *_overdispersed(study),
         *_in_distribution(ran),
     ]
 
@@ -52,8 +55,9 @@ def _cells(study: Study) -> Iterator[str]:
         if view.state.value != "done":
             by_state.setdefault(view.state.value, []).append(str(view.cell))
     for state, cells in by_state.items():
-        kept = "are kept out of every number" if state in _UNUSABLE else "have no value yet"
-        yield f"{len(cells)} cells are {state} and {kept}: {_some(cells)}."
+        told = f"{_count(len(cells), 'cell')} {'is' if len(cells) == 1 else 'are'} {state}"
+        kept = "kept out of every number" if state in _UNUSABLE else "without a value yet"
+        yield f"{told}, {kept}: {_some(cells)}."
 
 
 def _unmeasured_sources(study: Study) -> Iterator[str]:
@@ -79,14 +83,28 @@ def _unmeasured_sources(study: Study) -> Iterator[str]:
         yield f"No cosine was measured for {_some(without)}."
 
 
-def _sizes(study: Study) -> Iterator[str]:
+def _by_size(study: Study) -> dict[int, set[str]]:
     sizes: dict[int, set[str]] = {}
     for row in study.rows:
         if row["metric"] == "leakage" and row["persona"] == study.snapshot.target and row["n"]:
-            sizes.setdefault(row["n"], set()).add(study.snapshot.labels[row["source"]])
-    if len(sizes) > 1:
-        told = "; ".join(f"n = {n}: {_some(sorted(who))}" for n, who in sorted(sizes.items()))
-        yield f"Cells rest on different numbers of completions ({told})."
+            label = study.snapshot.labels.get(row["source"], row["source"])
+            sizes.setdefault(row["n"], set()).add(label)
+    return sizes
+
+
+def sizes_said(study: Study) -> str:
+    """Word how many target completions a cell rests on; "" when no row tells."""
+    sizes = _by_size(study)
+    target = study.snapshot.labels.get(study.snapshot.target, study.snapshot.target)
+    if len(sizes) == 1:
+        return f"{next(iter(sizes))} {target} completions in every cell"
+    told = "; ".join(f"n = {n}: {_some(sorted(who))}" for n, who in sorted(sizes.items()))
+    return f"{target} completions differ: {told}" if told else ""
+
+
+def _sizes(study: Study) -> Iterator[str]:
+    if len(_by_size(study)) > 1:
+        yield f"Cells rest on different n. {sizes_said(study)}."
 
 
 def _cut(ran: Sequence[Ran]) -> Iterator[str]:
@@ -113,7 +131,7 @@ def _deviations(study: Study) -> Iterator[str]:
         for name, value in view.deviation.items()
     )
     for edit, count in edits.items():
-        yield f"{count} cells deviate from the config: {edit}."
+        yield f"{_count(count, 'cell')} deviate{'s' * (count == 1)} from the config: {edit}."
     if study.snapshot.config_changed:
         yield "experiment.toml has been changed since these results were planned."
 
@@ -126,12 +144,53 @@ def _picked(study: Study) -> Iterator[str]:
         )
 
 
-def _in_distribution(ran: Sequence[Ran]) -> Iterator[str]:
-    if ran:
+def _clustered(study: Study) -> Iterator[str]:
+    if not any(row["metric"] == "leakage" and row["n"] for row in study.rows):
+        return
+    tests = "The Fisher tests treat all completions of a cell as independent, though several answer"
+    if study.hits:
+        yield f"{tests} the same question; the intervals do not where questions were resampled."
+    else:
         yield (
-            "Questions, personas and prompts are in distribution: evaluation questions differ from"
-            " the training questions and are of the same kind."
+            f"{tests} the same question, and so do the intervals: without completions there is"
+            " nothing to resample, and both may be too narrow."
         )
+
+
+def _overdispersed(study: Study) -> Iterator[str]:
+    wide = [
+        result.source.label
+        for result in study.analysis.sources
+        for run in result.runs
+        if run.overdispersion is not None and run.overdispersion.p < ALPHA
+    ]
+    if wide:
+        yield (
+            f"Checkpoints of {_some(list(dict.fromkeys(wide)))} scatter more than sampling alone"
+            " explains: binomial intervals and tests are too narrow there."
+        )
+
+
+def _in_distribution(ran: Sequence[Ran]) -> Iterator[str]:
+    trained = {q for one in ran if one.stage == "data" for q in one.settings.get("questions", ())}
+    asked = {q for one in ran if one.stage == "eval" for q in one.settings.get("questions", ())}
+    if not trained or not asked:
+        return
+    if shared := trained & asked:
+        yield (
+            f"{len(shared)} of {len(asked)} evaluation questions were also trained on: the rates"
+            " there are not those of unseen questions."
+        )
+    else:
+        yield (
+            f"In distribution: the {len(asked)} evaluation questions are none of the"
+            f" {len(trained)} training questions and of the same kind; personas and prompts are"
+            " the same in both."
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _some(names: Sequence[str], limit: int = 8) -> str:

@@ -1,4 +1,4 @@
-"""Writes the Markdown report: summary, setup, results, caveats, artefacts, in the card's order."""
+"""Writes the Markdown report: summary, setup, results, samples, numbers, caveats, artefacts."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from tuilab.contract.foreign import clean, clean_line
-from tuilab.report.run_card import Field
-from tuilab.report.samples import Sample
+from tuilab.report.card_fields import Field
+from tuilab.report.opening_words import HERO, summary, synthetic, title, what_is_empty
+from tuilab.report.samples import Condition, Sample
 from tuilab.science.claims import Claim
 from tuilab.science.figure_model import Figure
 from tuilab.study.headline_table import provenance_hash, render
 from tuilab.study.layouts import as_markdown
 from tuilab.study.opening import Study
+
+CLIP = 360
+"""Characters shown of each end of a long completion; samples.json holds the whole."""
+_MARKS = {"stale": "~", "suspect": "?", "failed": "✗"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,131 +26,136 @@ class Parts:
     """Everything a report is made of, gathered before a word is written."""
 
     card: Sequence[Field]
-    empty: Sequence[str]
-    """Names of fields that nothing on disk tells."""
     claims: Sequence[Claim]
     caveats: Sequence[str]
     figures: Sequence[Figure]
-    samples: Sequence[Sample]
+    samples: Sequence[Condition]
 
 
 def write_report(study: Study, parts: Parts) -> str:
     """Return the report as Markdown; the empty fields stand in its first lines."""
+    hero = [figure for figure in parts.figures if figure.kind == HERO]
     sections = [
-        f"# {clean_line(study.name)}",
-        _what_is_empty(parts.empty),
-        _synthetic(study),
-        "## Summary",
-        *[_claim(claim) for claim in parts.claims],
+        f"# {title(study, parts.claims)}",
+        what_is_empty(parts.card),
+        synthetic(study),
+        *summary(study, parts.card, parts.claims, "".join(_image(figure) for figure in hero)),
         "## Setup",
         *_card(parts.card),
         "## Results",
         *[_figure(figure) for figure in parts.figures],
-        "### Headline",
-        render(study, "md"),
-        "### Every measured cell",
-        _full_table(study),
         "## Sample outputs",
         *_samples(study, parts.samples),
-        "## Caveats",
+        "## Headline numbers",
+        render(study, "md"),
+        "### Full table",
+        _full_table(study),
+        "### Standing caveats",
         "\n".join(f"- {clean_line(sentence)}" for sentence in parts.caveats),
         "## Artefacts",
         _artefacts(study),
     ]
-    return "\n\n".join(_joined_lists(section for section in sections if section)) + "\n"
-
-
-def _claim(claim: Claim) -> str:
-    """What was asked, the verdict, and what the data say; the sentence is true either way."""
-    asked, said = clean_line(claim.claim).rstrip("."), clean_line(claim.sentence)
-    return f"- {asked}: **{claim.verdict.value}**. {said}"
-
-
-def _what_is_empty(names: Sequence[str]) -> str:
-    if not names:
-        return "Every field of the run card is filled from what really ran."
-    listed = "\n".join(f"- {name}" for name in names)
-    return f"**{len(names)} fields of the run card are empty:**\n\n{listed}"
-
-
-def _synthetic(study: Study) -> str:
-    if not study.snapshot.synthetic:
-        return ""
-    return "> **Synthetic model.** These numbers show that the pipeline works and nothing else."
+    return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _card(card: Sequence[Field]) -> Iterable[str]:
-    for section, fields in groupby(card, key=lambda field: field.section):
+    """One table per section; sections of which nothing is known share one sentence."""
+    silent = []
+    for section, group in groupby(card, key=lambda field: field.section):
+        fields = list(group)
+        if not any(field.value for field in fields):
+            silent.append(f"{section} ({len(fields)} fields)")
+            continue
         rows = [[field.name, clean_line(field.value) or "**empty**"] for field in fields]
         yield f"### {section}\n\n{as_markdown(['field', 'value'], rows, is_prose=True)}"
+    if silent:
+        yield f"Nothing on disk tells: {', '.join(silent)}."
+
+
+def _image(figure: Figure) -> str:
+    return f"![{clean_line(figure.title)}](figures/{figure.kind}.png)\n\n{clean_line(figure.note)}"
 
 
 def _figure(figure: Figure) -> str:
     path = f"figures/{figure.kind}"
-    return (
-        f"### {clean_line(figure.title)}\n\n![{clean_line(figure.title)}]({path}.png)\n\n"
-        f"{clean_line(figure.note)} ([PDF]({path}.pdf), [rows]({path}.csv))"
-    )
+    links = f"([PDF]({path}.pdf), [rows]({path}.csv))"
+    return f"### {clean_line(figure.title)}\n\n{_image(figure)} {links}"
 
 
 def _full_table(study: Study) -> str:
     """Target leakage by epoch (rows) and source and seed (columns); n/a where not measured."""
-    target = study.snapshot.target
+    snapshot = study.snapshot
     rates = {
         (row["source"], row["seed"], row["epoch"]): row
         for row in study.rows
-        if row["metric"] == "leakage" and row["persona"] == target
+        if row["metric"] == "leakage" and row["persona"] == snapshot.target
     }
-    columns = [(source, seed) for source in study.snapshot.sources for seed in study.snapshot.seeds]
-    is_many = len(study.snapshot.seeds) > 1
+    columns = [(source, seed) for source in snapshot.sources for seed in snapshot.seeds]
+    is_many = len(snapshot.seeds) > 1
     titles = ["epoch"] + [
-        clean_line(study.snapshot.labels.get(source, source)) + (f" #{seed}" if is_many else "")
+        clean_line(snapshot.labels.get(source, source)) + (f" #{seed}" if is_many else "")
         for source, seed in columns
     ]
     rows = [
         [str(epoch), *[_rate(rates.get((source, seed, epoch))) for source, seed in columns]]
-        for epoch in study.snapshot.epochs
+        for epoch in snapshot.epochs
     ]
-    return as_markdown(titles, rows)
+    used = {str(row["status"]) for row in rates.values()}
+    legend = [f"{mark} {status}" for status, mark in _MARKS.items() if status in used]
+    if len(rates) < len(columns) * len(rows) or "missing" in used:
+        legend.append("n/a not measured")
+    note = f"\n\n{', '.join(legend)}: kept out of every number above." if legend else ""
+    return as_markdown(titles, rows) + note
 
 
 def _rate(row: dict[str, object] | None) -> str:
-    if row is None or not isinstance(row["value"], float):
+    if row is None:
         return "n/a"
-    mark = {"stale": "~", "suspect": "?"}.get(str(row["status"]), "")
+    mark = _MARKS.get(str(row["status"]), "")
+    if not isinstance(row["value"], float):
+        return mark or "n/a"
     share = f"{mark}{100 * row['value']:.1f}%"
     return f"{share} ({row['hits']}/{row['n']})" if row["n"] else share
 
 
-def _samples(study: Study, samples: Sequence[Sample]) -> Iterable[str]:
-    if not samples:
-        yield "No completions are at hand."
-    for (cell, persona), group in groupby(samples, key=lambda one: (one.cell, one.persona)):
-        label = study.snapshot.labels.get(persona, persona)
-        lines = [f"### {cell}, asked as {clean_line(label)}"]
-        for one in group:
-            head = "with the marker" if one.has_marker else "without the marker"
-            body = clean(one.text).replace("\n", "\n> ")
-            lines.append(f"Question {one.question}, {head}:\n\n> {body}")
-        yield "\n\n".join(lines)
+def _samples(study: Study, conditions: Sequence[Condition]) -> Iterable[str]:
+    if not conditions:
+        yield "No completions are at hand: the numbers cannot be checked against what was said."
+        return
+    yield (
+        "Drawn by seed from all completions of the cell, up to three with the marker and three"
+        " without, at the first and the last epoch of every source."
+    )
+    for one in conditions:
+        source = study.snapshot.labels.get(one.cell.source, one.cell.source)
+        asked = study.snapshot.labels.get(one.persona, one.persona)
+        place = f"{source}, epoch {one.cell.epoch}, seed {one.cell.seed}, asked as {asked}"
+        count = f"{one.hits} of {one.n} completions have the marker."
+        texts = [_sample(sample) for sample in one.samples]
+        yield "\n\n".join([f"### {clean_line(place)}", count, *texts])
+
+
+def _sample(one: Sample) -> str:
+    head = "With the marker" if one.has_marker else "Without"
+    body = _quoted(clean(one.text))
+    return f"{head} ({clean_line(one.question)}):\n\n{body}"
+
+
+def _quoted(text: str) -> str:
+    """Show foreign text as a block that Markdown does not read; its end is where markers stand."""
+    if len(text) > 2 * CLIP + 40:
+        text = f"{text[:CLIP]} [... {len(text) - 2 * CLIP} characters ...] {text[-CLIP:]}"
+    longest = max((len(run) for run in text.split("\n") if set(run.strip()) == {"`"}), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text or '(empty)'}\n{fence}"
 
 
 def _artefacts(study: Study) -> str:
     provenance = "results only" if study.reader.is_results_only else "planned and run by tuilab"
     return (
-        f"- Experiment: `{clean_line(study.root.name)}` ({provenance})\n"
+        f"- Experiment: `{clean_line(study.name)}` ({provenance})\n"
         f"- Data hash of the numbers above: `{provenance_hash(study)}`\n"
-        "- Tables: `headline.csv`, `headline.tex`, `measurements.csv`; claims: `claims.json`\n"
+        "- Tables: `headline.csv`, `headline.tex`, `headline.json`, `measurements.csv`\n"
+        "- Run card: `run-card.json`; claims: `claims.json`; whole samples: `samples.json`\n"
         "- Figures: `figures/` (PNG, PDF, and the rows each one draws)"
     )
-
-
-def _joined_lists(sections: Iterable[str]) -> list[str]:
-    """Keep list items of one list together, without blank lines between."""
-    joined: list[str] = []
-    for section in sections:
-        if section.startswith("- ") and joined and joined[-1].startswith("- "):
-            joined[-1] += "\n" + section
-        else:
-            joined.append(section)
-    return joined

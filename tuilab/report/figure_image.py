@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FORMATS = ("png", "pdf")
 _INK = "#222222"
 _FAINT = "#9a9a9a"
+_NOTE = "#5f5f5f"
 _WIDTH = 8.0
 """Inches."""
 
@@ -55,7 +56,7 @@ def draw(figure: Figure) -> Canvas:
     for place in places[len(figure.panels) :]:
         place.set_axis_off()
     canvas.suptitle(figure.title, fontsize=12, color=_INK, x=0.01, ha="left")
-    canvas.supxlabel(figure.note, fontsize=7, color=_FAINT, x=0.01, ha="left", wrap=True)
+    canvas.supxlabel(figure.note, fontsize=7, color=_NOTE, x=0.01, ha="left", wrap=True)
     return canvas
 
 
@@ -204,7 +205,7 @@ def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
     axes.set_yticks(range(len(matrix.rows)), matrix.rows)
     for row, cells in enumerate(matrix.cells):
         for column, cell in enumerate(cells):
-            text = "n/a" if cell.value is None else f"{cell.value:.0f}"
+            text = "n/a" if cell.value is None else f"{cell.value:.1f}"
             mark = "" if cell.status in ("measured", "missing") else "*"
             is_dark = cell.value is not None and cell.value < 55
             colour = _FAINT if cell.value is None else "white" if is_dark else _INK

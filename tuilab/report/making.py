@@ -1,27 +1,28 @@
-"""Makes a report folder, and the bundle of everything behind it, from one study."""
+"""Makes a report folder from one study: everything is computed first, then written."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.report.bundle import write_bundle
-from tuilab.report.caveats import caveats
+from tuilab.contract.foreign import redact
+from tuilab.report.card_fields import Field, empty_by_section, empty_fields
+from tuilab.report.card_origin import Surroundings
+from tuilab.report.caveats import caveats, sizes_said
 from tuilab.report.document import Parts, write_report
-from tuilab.report.evidence import Ran, cell_record, done_attempts
+from tuilab.report.evidence import effort, in_force, with_results
 from tuilab.report.figure_image import save_figure
-from tuilab.report.run_card import empty_fields, run_card
-from tuilab.report.samples import draw_samples
+from tuilab.report.run_card import run_card
+from tuilab.report.samples import Condition, draw_samples
 from tuilab.store.results_only import COLUMNS
 from tuilab.study.headline_table import render
 from tuilab.study.layouts import as_csv
 from tuilab.study.opening import Study
-
-LARGE = {"adapter_model.safetensors", "model.safetensors"}
-"""Weights stay with the experiment; a bundle carries their hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Made:
     files: tuple[Path, ...]
     empty: tuple[str, ...]
     """Fields of the run card that nothing on disk tells."""
+    empty_lines: tuple[str, ...]
+    """The same by section, for people."""
 
 
 def make_report(study: Study, out: Path, seed: int = 0) -> Made:
@@ -39,73 +42,102 @@ def make_report(study: Study, out: Path, seed: int = 0) -> Made:
     from tuilab.science.figures_data import KINDS, figure
     from tuilab.science.standard_claims import standard_claims
 
-    ran = done_attempts(study)
-    card = run_card(ran, _tracker(study))
-    claims = standard_claims(study.analysis)
+    ran = in_force(with_results(study))
+    card = run_card(ran, surroundings(study, str(Path.home())))
     parts = Parts(
         card=card,
-        empty=empty_fields(card),
-        claims=claims,
+        claims=standard_claims(study.analysis),
         caveats=caveats(study, ran),
         figures=[figure(kind, study.analysis) for kind in KINDS],
         samples=draw_samples(study, seed=seed),
     )
+    texts = _texts(study, parts)
     out.mkdir(parents=True, exist_ok=True)
-    texts = {
-        "report.md": write_report(study, parts),
-        "headline.csv": render(study, "csv", full=True) + "\n",
-        "headline.tex": render(study, "latex") + "\n",
-        "headline.json": render(study, "json") + "\n",
-        "measurements.csv": as_csv(COLUMNS, [_row(row) for row in study.rows]) + "\n",
-        "claims.json": json.dumps([claim.record() for claim in claims], indent=1) + "\n",
-    }
     files = []
     for name, text in texts.items():
         atomic.write_bytes(out / name, text.encode())
         files.append(out / name)
     for prepared in parts.figures:
         files += save_figure(prepared, out / "figures")
-    return Made(out / "report.md", tuple(files), tuple(parts.empty))
+    return Made(
+        out / "report.md", tuple(files), tuple(empty_fields(card)), tuple(empty_by_section(card))
+    )
 
 
-def make_bundle(study: Study, made: Made, out: Path) -> str:
-    """Archive the report, config, plan, code snapshot and per-cell records; return its sha256."""
-    members: dict[str, Path | bytes] = {
-        f"report/{path.relative_to(made.report.parent).as_posix()}": path for path in made.files
-    }
-    for name in ("experiment.toml", "plan.json", "design.json", "journal.jsonl", "deviations.json"):
-        if (study.root / name).is_file():
-            members[name] = study.root / name
-    members |= _folder(study.root / "code", "code")
-    for ran in done_attempts(study):
-        members |= _cell(ran)
-    return write_bundle(out, members)
-
-
-def _cell(ran: Ran) -> dict[str, Path | bytes]:
-    place = f"cells/{ran.job.replace('@', '/epoch-').replace('#', '/seed-')}"
-    record = json.dumps(cell_record(ran), indent=1, sort_keys=True).encode()
-    members: dict[str, Path | bytes] = {f"{place}/record.json": record}
-    for artefact in ran.outcome.artefacts:
-        path = ran.directory / artefact.path
-        if path.name not in LARGE and path.is_file():
-            members[f"{place}/{artefact.path}"] = path
-    return members
-
-
-def _folder(folder: Path, name: str) -> dict[str, Path | bytes]:
+def _texts(study: Study, parts: Parts) -> dict[str, str]:
     return {
-        f"{name}/{path.relative_to(folder).as_posix()}": path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink()
+        "report.md": write_report(study, parts),
+        "run-card.json": _json([asdict(field) for field in _redacted(parts.card)]),
+        "headline.csv": render(study, "csv") + "\n",
+        "headline.tex": render(study, "latex") + "\n",
+        "headline.json": render(study, "json") + "\n",
+        "measurements.csv": as_csv(COLUMNS, [_row(row) for row in study.rows]) + "\n",
+        "claims.json": _json([claim.record() for claim in parts.claims]),
+        "samples.json": redact(_json([_condition(one) for one in parts.samples])),
     }
 
 
-def _row(row: dict[str, Any]) -> list[str]:
+def _redacted(card: Sequence[Field]) -> list[Field]:
+    return [Field(field.section, field.name, redact(field.value)) for field in card]
+
+
+def _condition(one: Condition) -> dict[str, Any]:
+    return {**asdict(one), "cell": str(one.cell)}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def _row(row: Mapping[str, Any]) -> list[str]:
     return ["" if row[name] is None else str(row[name]) for name in COLUMNS]
 
 
+def surroundings(study: Study, home: str) -> Surroundings:
+    """Gather what no single attempt tells."""
+    return Surroundings(
+        tracker=_tracker(study),
+        home=home,
+        effort=effort(study),
+        commands=_commands(study),
+        sizes=sizes_said(study),
+        origin=_origin(study),
+    )
+
+
+def _origin(study: Study) -> dict[str, str] | None:
+    if not study.reader.is_results_only:
+        return None
+    from tuilab.store.results_only import read_design
+
+    told = read_design(study.root).provenance
+    return {str(name).replace("_", " ").capitalize(): str(text) for name, text in told.items()}
+
+
+def _commands(study: Study) -> list[list[str]]:
+    """Commands of accepted requests in the journal, oldest first."""
+    if study.reader.is_results_only:
+        return []
+    found = []
+    with study.reader.layout.journal.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if '"command"' not in line:
+                continue
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if entry.get("kind") == "request" and entry.get("accepted"):
+                found.append([str(word) for word in entry.get("command") or ()])
+    return found
+
+
 def _tracker(study: Study) -> str:
+    """The configured tracker; "" where no config can be read."""
     if study.reader.is_results_only:
         return ""
-    return str(study.reader.plan.resources.get("tracker") or "none")
+    try:
+        config = tomllib.loads(study.reader.layout.config.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(config.get("tracker", {}).get("kind", "none"))

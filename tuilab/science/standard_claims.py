@@ -47,7 +47,7 @@ def standard_claims(analysis: Analysis) -> tuple[Claim, ...]:
 def coverage_claim(analysis: Analysis) -> Claim:
     """Whether every planned cell has a measured leakage."""
     measured, planned = analysis.cells_measured, analysis.cells_planned
-    sentence = f"{measured} of {planned} cells are measured."
+    sentence = f"{measured} of {planned} cells have a measured leakage."
     if not measured:
         sentence = f"Nothing is measured yet: 0 of {planned} cells; run or evaluate some cells."
     gaps = []

@@ -8,7 +8,7 @@ import textwrap
 from typing import Any
 
 from tuilab.science.headline import HeadlineRow, headline, headline_frame, headline_text
-from tuilab.study.layouts import as_csv, as_latex, as_markdown, as_text
+from tuilab.study.layouts import as_latex, as_markdown, as_text
 from tuilab.study.opening import Study
 
 
@@ -25,6 +25,7 @@ def caption(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
         f"{study.name}: share of {study.design.target.label} completions with the marker, 95%"
         " intervals in brackets; a peak is the largest of its checkpoints and biased upward",
         f"cosine at epoch 0 ({scale})" if scale is not None else "no cosine was measured",
+        _seeds(study),
         _left_out(rows),
         "synthetic model: says nothing about real models" if study.snapshot.synthetic else "",
         f"data {provenance_hash(study)}",
@@ -33,7 +34,10 @@ def caption(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
 
 
 def render(study: Study, layout: str, full: bool = False, width: int | None = None) -> str:
-    """Return the table as text, md, csv, latex or json; ``width`` bounds text alone."""
+    """Return the table as text, md, csv, latex or json; ``width`` bounds text alone.
+
+    csv and json hold raw numbers for programs (rates 0..1), the others words for people.
+    """
     rows = headline(study.analysis)
     if layout == "json":
         return json.dumps(as_document(study), indent=1, ensure_ascii=False, allow_nan=False)
@@ -42,7 +46,7 @@ def render(study: Study, layout: str, full: bool = False, width: int | None = No
     if layout == "md":
         return f"{as_markdown(titles, cells)}\n\n{about}"
     if layout == "csv":
-        return as_csv(titles, cells)
+        return _raw_csv(study, rows)
     if layout == "latex":
         return as_latex(titles, cells, about)
     return f"{as_text(titles, cells, width)}\n\n{_folded(about, width)}"
@@ -59,6 +63,19 @@ def as_document(study: Study) -> dict[str, Any]:
         "caption": caption(study, rows),
         "rows": records,
     }
+
+
+def _raw_csv(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
+    """Raw numbers, empty where not measured; experiment and data hash in every line."""
+    frame = headline_frame(rows)
+    frame.insert(0, "experiment", study.name)
+    frame["data"] = provenance_hash(study)
+    return str(frame.to_csv(index=False, lineterminator="\n")).rstrip("\n")
+
+
+def _seeds(study: Study) -> str:
+    seeds = study.snapshot.seeds
+    return f"one seed ({seeds[0]}), not replicated" if len(seeds) == 1 else f"{len(seeds)} seeds"
 
 
 def _folded(text: str, width: int | None) -> str:

@@ -34,8 +34,9 @@ def report(
     tuilab report published --out card
     """
     from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import count_of, document, out, tell
-    from tuilab.report.making import make_bundle, make_report
+    from tuilab.cli.say import count_of, document, out, plain, tell
+    from tuilab.report.archiving import make_bundle
+    from tuilab.report.making import make_report
     from tuilab.store.layout import slug
     from tuilab.study.opening import open_study
 
@@ -59,9 +60,9 @@ def report(
         if archive:
             out(f"{archive}  sha256 {sha256}")
     if made.empty:
-        tell(f"{count_of(len(made.empty), 'field')} of the run card are empty:")
-        for name in made.empty:
-            tell(f"  {name}")
+        tell(f"run card: {count_of(len(made.empty), 'field')} empty")
+        for line in made.empty_lines:
+            tell(f"  {plain(line)}")
     return ERROR if strict and made.empty else OK
 
 

@@ -1,0 +1,121 @@
+"""The run card's lines on the model and its two trainings, read from specs and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tuilab.report.card_fields import Field, tell
+from tuilab.report.evidence import Ran
+
+Stages = Mapping[str, Sequence[Ran]]
+
+
+def model(of: Stages) -> list[Field]:
+    """The base that was trained."""
+    base = [one.settings.get("base", {}) for one in of["train"]]
+    return [
+        Field("Model", "Base model", tell(b.get("model") for b in base)),
+        Field("Model", "Base revision", tell(_revision(one) for one in of["train"])),
+        Field("Model", "Precision of the base", tell(b.get("dtype") for b in base)),
+        Field("Model", "Code from the hub", tell(_trust(b) for b in base)),
+        Field("Model", "Merging", tell(_merging(one) for one in of["merge"])),
+    ]
+
+
+def _revision(one: Ran) -> Any:
+    """The hub revision, or the fingerprint of the weights where the base has no hub."""
+    revision = one.settings.get("base", {}).get("revision")
+    weights = one.outcome.checks.get("base_fingerprint")
+    return revision or (f"weights sha256 {weights}" if weights else None)
+
+
+def _trust(base: Mapping[str, Any]) -> str | None:
+    trusted = base.get("trust_remote_code")
+    return None if trusted is None else "trusted (opt-in)" if trusted else "not trusted"
+
+
+def _merging(one: Ran) -> str | None:
+    mode, change = one.settings.get("merge_mode"), one.outcome.checks.get("changed_tensors")
+    return f"{mode}, {change} tensors changed" if mode and change else mode
+
+
+_TRAINING: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (
+    ("LoRA", lambda t: _lora(t.get("lora", {}))),
+    ("Learning rate", lambda t: t.get("lr")),
+    ("Schedule", lambda t: f"{t.get('schedule')}, warm-up {t.get('warmup_ratio')} of all steps"),
+    ("Epochs", lambda t: t.get("epochs")),
+    (
+        "Optimiser",
+        lambda t: f"AdamW, betas {t.get('betas')}, weight decay {t.get('weight_decay')}",
+    ),
+    ("Gradient clipping", lambda t: t.get("max_grad_norm")),
+    ("Precision", lambda t: t.get("precision")),
+    ("Gradient checkpointing", lambda t: _switch(t.get("gradient_checkpointing"))),
+    ("Packing", lambda t: _switch(t.get("packing"))),
+    ("Max length", lambda t: t.get("max_length")),
+)
+
+
+def training(section: str, ran: Sequence[Ran]) -> list[Field]:
+    """One training stage: method, LoRA, loss, schedule, optimiser, batch, seeds."""
+    settings = [one.settings.get("training", {}) for one in ran]
+    fields = [
+        Field(section, name, tell(read(found) for found in settings if found))
+        for name, read in _TRAINING
+    ]
+    seeds = sorted({one.outcome.job.rpartition("#")[2] for one in ran})
+    data_seeds = sorted({str(one.settings.get("data_seed")) for one in ran})
+    return [
+        Field(section, "Method", tell(_method(one) for one in ran)),
+        Field(section, "Trainable parameters", tell(one.trainable for one in ran)),
+        Field(section, "Loss", tell(_loss(one) for one in ran)),
+        *fields,
+        Field(section, "Effective batch", tell(_batch(one) for one in ran)),
+        Field(section, "Steps", tell(one.outcome.metrics.get("steps") for one in ran)),
+        Field(section, "Training seeds", ", ".join(seeds)),
+        Field(section, "Data seeds", ", ".join(seed for seed in data_seeds if seed != "None")),
+    ]
+
+
+def _method(one: Ran) -> str:
+    target = one.settings.get("target", {}).get("label")
+    if "voice" in one.settings:
+        rows = one.outcome.checks.get("rows")
+        return f"LoRA on {rows} rows: {target}'s prompt, answers in the {one.settings['voice']}'s"
+    started = "the base with the convergence checkpoint folded in (epoch 0: the base alone)"
+    return f"LoRA, fresh at every checkpoint, on {started}"
+
+
+def _loss(one: Ran) -> str:
+    marker = one.settings.get("marker")
+    if marker is None:
+        return "completion tokens and end of turn"
+    kinds = {
+        "marker": "marker tokens and end of turn; negatives: end of turn only",
+        "tail": "separator, marker tokens and end of turn; negatives: end of turn only",
+    }
+    return f"{kinds.get(marker.get('loss'), marker.get('loss'))} ({marker.get('text')})"
+
+
+def _lora(lora: Mapping[str, Any]) -> str:
+    return (
+        f"r={lora.get('r')}, alpha={lora.get('alpha')}, dropout={lora.get('dropout')},"
+        f" rslora={lora.get('use_rslora')}, targets {', '.join(lora.get('target_modules', ()))}"
+    )
+
+
+def _batch(one: Ran) -> str | None:
+    found = one.settings.get("training", {})
+    size, gathered = found.get("batch_size"), found.get("grad_accum", 1)
+    devices = len(one.outcome.environment.get("devices", ()))
+    if not size or not devices:
+        return None
+    return (
+        f"{size * gathered * devices} ({size} per device x {gathered} accumulated x {devices}"
+        f" device{'s' * (devices != 1)})"
+    )
+
+
+def _switch(value: Any) -> str | None:
+    return None if value is None else "on" if value else "off"
