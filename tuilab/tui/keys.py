@@ -203,7 +203,7 @@ COMPARE: list[BindingType] = [
 
 PLOTS: list[BindingType] = [
     _key("enter", "open", "cell", "go to this cell on the grid", "plots.open", bar=True, sign="↵"),
-    _key("tab,n", "kind(1)", "next plot", "next kind of plot", "plots.kind", bar=True, sign="tab"),
+    _key("tab,n", "kind(1)", "next", "next kind of plot", "plots.kind", bar=True, sign="tab"),
     _key("shift+tab,N", "kind(-1)", "plot", "kind of plot before", "plots.kind-back", sign="N"),
     _key("h,left", "along(-1)", "point", "point to the left", "plots.left", sign="h ←"),
     _key("l,right", "along(1)", "point", "point to the right", "plots.right", bar=True, sign="h/l"),
@@ -215,9 +215,9 @@ PLOTS: list[BindingType] = [
     _key("dollar_sign,end", "along(1000000)", "last", "last point", "plots.last", sign="$"),
     _key("left_square_bracket", "source(-1)", "source", "source before", "plots.before", sign="["),
     _key("right_square_bracket", "source(1)", "source", "next source", "plots.after", sign="]"),
-    _key("f", "dim", "dim", "dim the other lines, or show all alike", "plots.focus", bar=True),
     _key("i", "intervals", "intervals", "draw 95% intervals or not", "plots.intervals", bar=True),
     _key("e", "export", "export", "write PNG, PDF and CSV", "plots.export", bar=True),
+    _key("f", "dim", "dim", "dim the other lines, or show all alike", "plots.focus", bar=True),
     *_BACK,
     *_HELP,
 ]
@@ -241,7 +241,7 @@ TABLE: list[BindingType] = [
 ]
 
 CELL: list[BindingType] = [
-    _key("tab", "tab(1)", "tab", "next tab", "cell.tab", bar=True, sign="tab"),
+    _key("tab", "tab(1)", "next", "next tab", "cell.tab", bar=True, sign="tab"),
     _key("shift+tab", "tab(-1)", "tab", "previous tab", "cell.tab-back"),
     _key("h,left", "stage(-1)", "stage", "stage before", "cell.stage-back", sign="h ←"),
     _key("l,right", "stage(1)", "stage", "next stage", "cell.stage", bar=True, sign="h/l"),

@@ -40,6 +40,8 @@ def kind_line(here: str, title: str, columns: int, glyphs: Glyphs) -> Line:
         is_here = kind == here
         pieces.append((f"[{name}]" if is_here else f" {name} ", "title" if is_here else "muted"))
     used = sum(len(text) for text, _ in pieces)
+    if used + len(title) + 8 > columns:
+        title = ""
     return (*pieces, *rule("", title, max(0, columns - used), glyphs.stroke))
 
 
@@ -76,12 +78,12 @@ def _values(figure: Figure, spot: Spot) -> Line:
     is_rate = not _is_cosine(figure, spot)
     if point.y is None or point.y != point.y:
         return (("  n/a", "missing"),)
-    value = f"  {point.y:.1f}%" if is_rate else f"  {point.y:+.3f}"
+    value = f"{point.y:.1f}%" if is_rate else f"{point.y:+.3f}"
     if is_scatter(panel):
         x = f"{point.x:+.3f}" if figure.kind == "cosine-peak" else f"{point.x:.1f}%"
-        name = "cosine at epoch 0" if figure.kind == "cosine-peak" else "baseline"
-        return ((f"  {name} {x}  peak{value}", "strong"), *_interval(point, is_rate))
-    return ((value, "strong"), *_interval(point, is_rate))
+        name = "cosine" if figure.kind == "cosine-peak" else "baseline"
+        return ((f"  {name} {x}  peak {value}", "strong"), *_interval(point, is_rate))
+    return ((f"  {value}", "strong"), *_interval(point, is_rate))
 
 
 def _is_cosine(figure: Figure, spot: Spot) -> bool:
@@ -94,14 +96,14 @@ def _interval(point: PlotPoint, is_rate: bool) -> Line:
     ends = (
         f"{point.low:.1f}, {point.high:.1f}" if is_rate else f"{point.low:+.3f}, {point.high:+.3f}"
     )
-    return ((f"  [{ends}]", "text"), (f" {point.interval}" if point.interval else "", "muted"))
+    return ((f" [{ends}]", "text"), (f" {point.interval}" if point.interval else "", "muted"))
 
 
 def _counts(point: PlotPoint) -> Line:
     pieces: list[Piece] = []
     if point.n is not None:
         hits = f"{point.hits}/" if point.hits is not None else "n "
-        pieces.append((f"  {hits}{point.n}", "text"))
+        pieces.append((f" {hits}{point.n}", "text"))
     if not point.seeds.endswith("/1"):
         pieces.append((f"  {point.seeds} seeds", "text"))
     return tuple(pieces)

@@ -77,7 +77,7 @@ class PlotsScreen(Studying):
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Give the caption the rows that there are."""
-        self.query_one("#note").styles.height = 1 if rows < 30 else 3
+        self.query_one("#note").styles.height = 2 if rows < 30 else 3
         if self.lab.snapshot is not None:
             self.on_state(self.lab.snapshot)
         self._show()
@@ -147,7 +147,7 @@ class PlotsScreen(Studying):
         if look.cursor is not None:
             line = spot_line(self.figure, look.cursor, snapshot, look)
             spot.show([fit_line(line, columns, glyphs.ellipsis)])
-        rows = 1 if self.size.height < 30 else 3
+        rows = 2 if self.size.height < 30 else 3
         note.show(note_lines(self.figure.note, snapshot.synthetic, columns, rows, glyphs))
 
     # Keys.

@@ -1,0 +1,238 @@
+"""The headline table screen: one row per source, sorted, explained and copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+
+from tuilab.grid.cells import Cell
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui import keys
+from tuilab.tui.present import table_text, twin
+from tuilab.tui.present.header import header
+from tuilab.tui.present.pieces import fit_line, rule
+from tuilab.tui.present.table_columns import explained, sorted_rows
+from tuilab.tui.screens.studying import Studying
+from tuilab.tui.widgets.key_bar import KeyBar
+from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.row_list import RowList
+
+if TYPE_CHECKING:
+    from tuilab.science.headline import HeadlineRow
+
+CAPTION_ROWS = 4
+"""Most rows of the caption."""
+
+
+class TableScreen(Studying):
+    """The numbers of every source, with what each rests on."""
+
+    CSS_PATH = "table.tcss"
+    BINDINGS = keys.TABLE
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rows: tuple[HeadlineRow, ...] = ()
+        """In the plan's order."""
+        self._titles: tuple[str, ...] = ()
+        self._cells: dict[str, Sequence[str]] = {}
+        """Source -> what its cells say."""
+        self._caption = ""
+        self._here = 1
+        self._first = 1
+        self._order: tuple[str, bool | None] = ("Source", None)
+        """Column and direction (falling) of the order; None = as planned."""
+        self._is_full = False
+
+    def compose(self) -> ComposeResult:
+        """Header, table, what the cell rests on, the whole row, caption, keys."""
+        yield Lines(id="header")
+        yield Lines(id="table-rule")
+        yield Lines(id="titles")
+        yield RowList(id="table")
+        yield Lines(id="detail-rule")
+        yield Lines(id="about")
+        yield Lines(id="detail")
+        yield Lines(id="caption")
+        yield KeyBar(keys.TABLE, self.lab.glyphs)
+
+    def settle(self) -> None:
+        """Say what is awaited, or show what is there."""
+        self.on_study()
+
+    def on_state(self, snapshot: Snapshot) -> None:
+        """Write the header; the table waits for numbers."""
+        line = header(snapshot, self.size.width, self.lab.glyphs)
+        self.query_one("#header", Lines).show([line])
+
+    def on_study(self) -> None:
+        """Take new numbers; the cursor stays on its source."""
+        if self.study is not None:
+            from tuilab.science.headline import headline, headline_text
+            from tuilab.study.headline_table import caption
+
+            self._rows = headline(self.study.analysis)
+            before = self._titles[self._here] if self._titles else ""
+            self._titles, cells = headline_text(self._rows, full=self._is_full)
+            if before in self._titles:
+                self._here = self._titles.index(before)
+            self._cells = {row.source: one for row, one in zip(self._rows, cells, strict=True)}
+            self._caption = caption(self.study, self._rows)
+            self._here = min(self._here, len(self._titles) - 1)
+        self._show()
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Fit other columns and share the rows anew."""
+        if self.lab.snapshot is not None:
+            self.on_state(self.lab.snapshot)
+        self._show()
+
+    @property
+    def _shown(self) -> list[HeadlineRow]:
+        return sorted_rows(self._rows, *self._order)
+
+    def _show(self) -> None:
+        columns, glyphs = self.size.width, self.lab.glyphs
+        listed = self.query_one(RowList)
+        listed.nothing = self.waiting_words()
+        rule_line = self.query_one("#table-rule", Lines)
+        if not self._titles or not self._rows:
+            rule_line.show([rule("headline table", "", columns, glyphs.stroke)])
+            listed.show([])
+            return
+        view = table_text.measure(
+            self._titles, list(self._cells.values()), columns - 2, self._here, self._first
+        )
+        self._first = view.shown.start
+        seen = f"columns {view.shown.start} to {view.shown.stop - 1} of {len(self._titles) - 1}"
+        is_cut = len(view.shown) < len(self._titles) - 1
+        tail = seen if is_cut else ""
+        rule_line.show([rule("headline table", tail, columns, glyphs.stroke)])
+        titles = table_text.title_line(self._titles, view, self._order, glyphs)
+        self.query_one("#titles", Lines).show([fit_line(((" ", ""), *titles), columns)])
+        here = self._source
+        listed.show(
+            [
+                (
+                    row.source,
+                    table_text.row_line(self._cells[row.source], view, row.source == here, glyphs),
+                )
+                for row in self._shown
+            ]
+        )
+        self._share_room()
+        self._show_row()
+
+    @property
+    def _source(self) -> str | None:
+        """Source under the cursor; the first one before the list is filled."""
+        here = self.query_one(RowList).here
+        if here in self._cells:
+            return here
+        return self._shown[0].source if self._rows else None
+
+    def _share_room(self) -> None:
+        """The table takes what it needs, the whole row what is left."""
+        glyphs = self.lab.glyphs
+        wanted = CAPTION_ROWS if self.size.height >= 24 else 1
+        caption = table_text.caption_lines(self._caption, self.size.width, wanted, glyphs)
+        self.query_one("#caption", Lines).show(caption)
+        self.query_one("#caption").styles.height = len(caption)
+        rows = self.size.height - 6 - len(caption)
+        table = max(3, min(len(self._rows), rows - 4))
+        listed, detail = self.query_one("#table"), self.query_one("#detail")
+        listed.styles.height = table
+        detail.styles.height = max(0, rows - table)
+        detail.display = rows > table
+
+    def _show_row(self) -> None:
+        """Say what stands behind the cell under the cursor."""
+        row, snapshot = self._row, self.lab.snapshot
+        if row is None or snapshot is None:
+            return
+        columns, glyphs = self.size.width, self.lab.glyphs
+        cells, title = self._cells[row.source], self._titles[self._here]
+        head = rule(row.label, "", columns, glyphs.stroke)
+        self.query_one("#detail-rule", Lines).show([head])
+        about = explained(row, title, cells[self._here], snapshot)
+        line = (
+            (f" {title} ", "key"),
+            (f"{cells[self._here]}  ", "strong"),
+            (about, "missing" if cells[self._here] == "n/a" else "text"),
+        )
+        self.query_one("#about", Lines).show([fit_line(line, columns, glyphs.ellipsis)])
+        detail = table_text.detail_lines(self._titles, cells, columns, self._here, glyphs)
+        self.query_one("#detail", Lines).show(detail)
+
+    @property
+    def _row(self) -> HeadlineRow | None:
+        source = self._source
+        return next((row for row in self._rows if row.source == source), None)
+
+    @on(RowList.Moved)
+    def _moved(self) -> None:
+        self._show()
+
+    # Keys.
+
+    def action_step(self, rows: int) -> None:
+        """Move the cursor."""
+        self.query_one(RowList).step(rows)
+
+    def action_edge(self, place: int) -> None:
+        """Go to the first or last row."""
+        self.query_one(RowList).go(place)
+
+    def action_column(self, step: int) -> None:
+        """Move the cursor by columns; those out of sight come into it."""
+        self._here = max(0, min(len(self._titles) - 1, self._here + step))
+        self._show()
+
+    def action_sort(self) -> None:
+        """Sort by this column: falling, rising, as planned."""
+        if not self._titles:
+            self.say("there is no table yet")
+            return
+        title = self._titles[self._here]
+        turns: tuple[bool | None, ...] = (True, False, None)
+        before = self._order[1] if self._order[0] == title else None
+        self._order = (title, turns[(turns.index(before) + 1) % 3])
+        self._show()
+        words = {True: "falling", False: "rising", None: "as planned"}[self._order[1]]
+        self.say(f"{title}: {words}", "done")
+
+    def action_full(self) -> None:
+        """Show more columns, or fewer."""
+        self._is_full = not self._is_full
+        self.on_study()
+
+    def action_copy(self) -> None:
+        """Copy the table as Markdown (OSC 52) as it is sorted, with its caption."""
+        if not self._titles or self.lab.root is None:
+            self.say("there is no table yet")
+            return
+        from tuilab.study.layouts import as_markdown
+
+        rows = [self._cells[row.source] for row in self._shown]
+        self.app.copy_to_clipboard(f"{as_markdown(self._titles, rows)}\n\n{self._caption}\n")
+        full = ["--full"] if self._is_full else []
+        command = twin.command("table", self.lab.root, ["--format", "md", *full])
+        self.say(f"copied {len(rows)} rows as Markdown", "done", command)
+
+    def action_open(self) -> None:
+        """Go to the source's row on the grid."""
+        row, snapshot = self._row, self.lab.snapshot
+        if row is None or snapshot is None or not snapshot.epochs:
+            self.say("there is no source here")
+            return
+        epoch = row.peak_epoch if "Peak" in self._titles[self._here] else None
+        if epoch is None:
+            epoch = snapshot.epochs[-1 if "Final" in self._titles[self._here] else 0]
+        self.show_on_grid(Cell(row.source, epoch, self.seed_on_grid(row.source)))
+
+    @on(RowList.Opened)
+    def _opened(self) -> None:
+        self.action_open()
