@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuilab.contract import atomic
-from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE, is_experiment
+from tuilab.report.csv_table import ImportRefusedError, read_csv, refusal
+from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.results_only import COLUMNS
 from tuilab.study.layouts import as_csv
 
@@ -17,29 +21,44 @@ if TYPE_CHECKING:
 
     from tuilab.science.design import Design
 
-
-class ImportRefusedError(Exception):
-    """The table or the place for it cannot be used; the text says why."""
+PERCENT_HINT = "(is the table in percent?)"
 
 
-def read_table(path: Path, unit: str, target: str) -> pd.DataFrame:
-    """Read a tidy CSV into a measurements frame; every problem of the file is named by its line.
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadTable:
+    """A file's measurements with the order that people gave them."""
+
+    frame: pd.DataFrame
+    """A measurements frame in canonical order."""
+    sources: tuple[str, ...]
+    """Sources in the order of the file."""
+
+
+def read_table(path: Path, unit: str, target: str) -> ReadTable:
+    """Read a tidy CSV into measurements; every problem of the file is named by its line.
 
     Columns: source, epoch, metric, and value or hits and n; optionally seed, persona, layer, pool,
     model_state, status, reason. ``unit`` is ``rate`` (0..1) or ``percent``.
+    Raises ImportRefusedError.
     """
     import pandas as pd
 
     from tuilab.science.frame import measurements
+    from tuilab.science.schema import MeasurementsError
 
-    try:
-        raw = pd.read_csv(path, dtype="string", keep_default_na=False)
-    except FileNotFoundError:
-        raise ImportRefusedError(f"{path}: there is no such file") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ImportRefusedError(f"{path}: is no table: {error}") from error
+    table = read_csv(path)
+    raw = pd.DataFrame(table.rows, columns=table.header, dtype="string")
     chosen: Literal["percent", "rate"] = "percent" if unit == "percent" else "rate"
-    return measurements(raw, unit=chosen, target=target, first_row=2, may_be_empty=False)
+    may_be_empty = bool(table.problems)
+    try:
+        frame = measurements(raw, unit=chosen, target=target, may_be_empty=may_be_empty)
+    except MeasurementsError as error:
+        raise refusal(path, [*table.problems, *map(table.at_line, error.problems)]) from error
+    if table.problems:
+        raise refusal(path, table.problems)
+    if not bool(frame["value"].notna().any()):
+        raise ImportRefusedError(f"{path}: every value is missing, so there is nothing to show")
+    return ReadTable(frame, tuple(dict.fromkeys(row["source"].strip() for row in table.rows)))
 
 
 def write_results(
@@ -49,19 +68,35 @@ def write_results(
     provenance: Mapping[str, Any],
     reference: str | None = None,
 ) -> Path:
-    """Write measurements.csv and design.json; refuses a directory that holds an experiment."""
-    if is_experiment(root):
-        raise ImportRefusedError(f"{root} already holds an experiment: choose another --name")
-    root.mkdir(parents=True, exist_ok=True)
+    """Make a results directory, all of it or nothing; refuses a place that is taken."""
+    if root.exists():
+        raise ImportRefusedError(f"{root} is taken: choose another --name")
+    files = results_files(frame, design, provenance, reference)
+    draft = root.with_name(f".{root.name[:100]}.{uuid.uuid4().hex[:8]}.draft")
+    draft.mkdir(parents=True)
+    try:
+        for name, data in files.items():
+            atomic.write_bytes(draft / name, data)
+        draft.rename(root)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return root
+
+
+def results_files(
+    frame: pd.DataFrame, design: Design, provenance: Mapping[str, Any], reference: str | None
+) -> dict[str, bytes]:
+    """Return measurements.csv and design.json as they are written."""
     rows = [
         ["" if _is_na(row[name]) else _text(row[name]) for name in COLUMNS]
         for row in frame.to_dict("records")
     ]
-    atomic.write_bytes(root / RESULTS_FILE, (as_csv(COLUMNS, rows) + "\n").encode())
     described = design_document(frame, design, provenance, reference)
-    text = json.dumps(described, indent=1, ensure_ascii=False)
-    atomic.write_bytes(root / DESIGN_FILE, (text + "\n").encode())
-    return root
+    return {
+        RESULTS_FILE: (as_csv(COLUMNS, rows) + "\n").encode(),
+        DESIGN_FILE: (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode(),
+    }
 
 
 def design_document(

@@ -25,16 +25,27 @@ def import_table(
     tuilab import results.csv --name mine --unit percent
     """
     from tuilab.cli.places import run_directory
-    from tuilab.cli.say import out
-    from tuilab.report.results_folder import read_table, write_results
+    from tuilab.cli.say import count_of, out
+    from tuilab.report.csv_table import ImportRefusedError
+    from tuilab.report.results_folder import PERCENT_HINT, read_table, write_results
     from tuilab.science.design import design_of
 
     if unit not in ("rate", "percent"):
         raise RefusalError(f"--unit {unit}: use rate (0 to 1) or percent", USAGE)
+    if not name.strip():
+        raise RefusalError("--name is empty: give the experiment a name", USAGE)
     path = Path(file).expanduser()
-    frame = read_table(path, unit, target)
-    design = design_of(frame, target=target, name=name)
-    root = run_directory(name, None)
-    write_results(root, frame, design, {"imported_from": path.name})
-    out(f"{root}: {len(frame)} values, read-only; `tuilab open {root}`, `tuilab table {root}`")
+    try:
+        table = read_table(path, unit, target)
+    except ImportRefusedError as error:
+        hint = "\n  --unit percent reads rates of 0 to 100" * (PERCENT_HINT in str(error))
+        raise RefusalError(f"{error}{hint}") from error
+    design = design_of(table.frame, target=target, sources=table.sources, name=name)
+    root = write_results(
+        run_directory(name, None), table.frame, design, {"imported_from": path.name}
+    )
+    missing = int(table.frame["value"].isna().sum())
+    absent = f", {count_of(missing, 'value')} missing (n/a)" if missing else ""
+    out(f"{root}: {count_of(len(table.frame), 'row')} of {count_of(len(design.sources), 'source')}")
+    out(f"read-only{absent}; `tuilab open {root}`, `tuilab table {root}`")
     return OK
