@@ -106,9 +106,11 @@ class PlotsScreen(Studying):
             figure = await asyncio.wrap_future(self.desk.prepared(kind, self.source))
         except Exception as error:  # a figure that fails leaves the others usable
             self.figure, self.trouble = None, clean_line(str(error), 300)
-            self._show()
+            if self.is_attached:
+                self._show()
             return
-        if kind == self.kind:
+        # The screen may be left while a figure is prepared.
+        if kind == self.kind and self.is_attached:
             self._take(figure)
 
     def _take(self, figure: Figure) -> None:

@@ -68,6 +68,8 @@ class Studying(Frame):
             self.desk.keep(evidence, study)
         finally:
             self._is_computing = False
+        if not self.is_attached:  # left while the numbers were computed: they are kept, not shown
+            return
         self.on_study()
         if self.lab.snapshot is not None and self.lab.snapshot is not snapshot:
             self.on_snapshot(self.lab.snapshot)
