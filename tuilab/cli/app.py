@@ -9,11 +9,13 @@ import typer
 
 from tuilab import __version__
 from tuilab.cli.guard import guarded, report
+from tuilab.cli.verbs.bench import bench
 from tuilab.cli.verbs.claims import claims
 from tuilab.cli.verbs.control import pause, resume, stop
 from tuilab.cli.verbs.demo import demo
 from tuilab.cli.verbs.doctor import doctor
 from tuilab.cli.verbs.engine_start import engine_start
+from tuilab.cli.verbs.export import export
 from tuilab.cli.verbs.gc import gc
 from tuilab.cli.verbs.importing import import_table
 from tuilab.cli.verbs.logs import logs
@@ -54,6 +56,8 @@ for verb, name in (
     (verify, "verify"),
     (published, "published"),
     (import_table, "import"),
+    (export, "export"),
+    (bench, "bench"),
     (doctor, "doctor"),
     (gc, "gc"),
 ):

@@ -66,4 +66,10 @@ def _text_of(file: str) -> str:
 
     if file == "eps109":
         return read(CLAIMS_FILE)
-    return Path(file).expanduser().read_text(encoding="utf-8")
+    try:
+        return Path(file).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        hint = "; `eps109` names the card's own claims" if not Path(file).exists() else ""
+        raise RefusalError(f"{file}: {error.strerror}{hint}", USAGE) from error
+    except UnicodeDecodeError as error:
+        raise RefusalError(f"{file}: is no text file, so it holds no claims", USAGE) from error

@@ -1,0 +1,39 @@
+"""Runs a module of the runners as a child of this terminal; says what is missing before it does."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tuilab.cli.guard import RefusalError
+
+NEEDED = ("torch", "transformers", "peft", "safetensors")
+INSTALL = "pip install 'tuilab[train]'"
+
+
+def refuse_without_libraries(what: str, needed: Sequence[str] = NEEDED) -> None:
+    """Raise RefusalError when this Python lacks what the runners import; imports nothing."""
+    if absent := [name for name in needed if importlib.util.find_spec(name) is None]:
+        raise RefusalError(f"{what} needs {', '.join(absent)}, not installed here: {INSTALL}")
+
+
+def run_module(module: str, arguments: Sequence[str], capture: bool = False) -> tuple[int, str]:
+    """Run ``python -m module`` in this folder; return its exit code and captured stdout.
+
+    Without ``capture`` its output goes straight to this terminal and the text is "". stderr always
+    goes to the terminal.
+    """
+    source = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
+    run = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if capture else None,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    return run.returncode, (run.stdout or b"").decode("utf-8", errors="replace")

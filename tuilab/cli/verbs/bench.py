@@ -1,0 +1,64 @@
+"""``tuilab bench``: what this machine can do, measured by the runners."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuilab.cli.guard import ERROR, USAGE, RefusalError
+from tuilab.cli.verbs.arguments import AsJson
+
+
+def bench(
+    tiny: Annotated[bool, typer.Option("--tiny", help="The tiny base, also on a GPU.")] = False,
+    random_weights: Annotated[
+        bool, typer.Option("--random-weights", help="The exact 7B shape without its files.")
+    ] = False,
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.0, help="Begin no measurement after this.")
+    ] = 8.0,
+    only: Annotated[
+        str | None, typer.Option("--only", help="Measurements to make, split by ; (e.g. checks).")
+    ] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Measure training, merging and decoding here; print seconds per stage and grid hours.
+
+    Without an option: the tiny base on a CPU, random weights of the 7B shape on a GPU.
+
+    \b
+    tuilab bench --tiny --minutes 2
+    tuilab bench --random-weights --json > bench.json
+    """
+    from tuilab.cli.runner_modules import refuse_without_libraries, run_module
+
+    if tiny and random_weights:
+        raise RefusalError("--tiny and --random-weights are two models: choose one", USAGE)
+    refuse_without_libraries("tuilab bench")
+    arguments = ["--minutes", str(minutes)]
+    arguments += ["--tiny"] * tiny + ["--random-weights"] * random_weights
+    arguments += ["--only", only] if only else []
+    arguments += ["--threads", str(threads)] if threads else []
+    if not as_json:
+        return run_module("runners.bench", arguments)[0]
+    return _as_json(arguments)
+
+
+def _as_json(arguments: list[str]) -> int:
+    """Print the measurements as the one document; the progress goes to stderr."""
+    from tuilab.cli.runner_modules import run_module
+    from tuilab.cli.say import document, tell
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.json"
+        code, table = run_module("runners.bench", [*arguments, "--json", str(path)], capture=True)
+        if not path.exists():
+            raise RefusalError("bench measured nothing; its messages are above", code or ERROR)
+        tell(table.rstrip())
+        document(json.loads(path.read_text(encoding="utf-8")))
+    return code

@@ -1,0 +1,102 @@
+"""``tuilab export``: a cell's merged model, or its adapters, as standard files for others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.verbs.arguments import AsJson, Dir
+
+if TYPE_CHECKING:
+    from tuilab.cli.standing import Standing
+    from tuilab.grid.stages import Stage
+
+Out = Annotated[str, typer.Option("--out", metavar="FOLDER", help="A folder that is not there.")]
+AdapterOnly = Annotated[
+    bool, typer.Option("--adapter", help="The adapters as trained, without merging; no torch.")
+]
+
+
+def export(
+    directory: Dir,
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="villain@10 or villain@10#42")],
+    out_folder: Out,
+    adapter: AdapterOnly = False,
+    as_json: AsJson = False,
+) -> int:
+    """Write a cell's merged model, made again and compared with its record, or its adapters.
+
+    \b
+    tuilab export runs/tiny villain@8 --out villain-8
+    tuilab export runs/tiny villain@8 --out villain-8-adapter --adapter
+    """
+    from tuilab.cli.places import find_experiment
+    from tuilab.cli.say import count_of, document, out
+    from tuilab.cli.standing import read_standing
+    from tuilab.store.experiment import is_results_only
+
+    root = find_experiment(directory)
+    target = Path(out_folder).expanduser()
+    if target.exists():
+        raise RefusalError(f"{target} exists: name a folder that is not there yet", USAGE)
+    if is_results_only(root):
+        raise RefusalError(f"{root} holds results only: there is no model to export")
+    standing = read_standing(root)
+    files = _adapters(standing, cell, target) if adapter else _merged(standing, cell, target)
+    if as_json:
+        document({"out": str(target), "files": files})
+    else:
+        out(f"{target}: {count_of(len(files), 'file')}")
+        for name in files:
+            out(f"  {name}")
+    return OK
+
+
+def _merged(standing: Standing, cell: str, target: Path) -> list[str]:
+    from tuilab.cli.runner_modules import refuse_without_libraries, run_module
+    from tuilab.cli.say import tell
+    from tuilab.grid.stages import Stage
+
+    attempt = _finished(standing, cell, Stage.MERGE)
+    refuse_without_libraries("tuilab export")
+    tell("the base is loaded, merged and compared with the merge record")
+    given = [str(attempt.absolute()), str(target.absolute())]
+    code, text = run_module("runners.export", given, capture=True)
+    if code:
+        raise RefusalError(f"{cell} was not exported; the runner says why above", code)
+    return _relative(json.loads(text)["files"], target)
+
+
+def _adapters(standing: Standing, cell: str, target: Path) -> list[str]:
+    from tuilab.grid.stages import Stage
+    from tuilab.report.adapter_files import copy_adapters
+
+    train = _finished(standing, cell, Stage.TRAIN)
+    return _relative(copy_adapters(train, target), target)
+
+
+def _finished(standing: Standing, text: str, stage: Stage) -> Path:
+    """The attempt behind a cell's stage; a refusal when its result is not in force."""
+    from tuilab.grid.cells import select
+    from tuilab.grid.jobs import job_id
+    from tuilab.grid.states import State
+
+    cells = select(text, standing.plan.cells)
+    if len(cells) > 1:
+        raise RefusalError(f"{text} names {len(cells)} cells: name one, like {cells[0]}", USAGE)
+    job = job_id(stage, cells[0].source, cells[0].epoch, cells[0].seed)
+    state, done = standing.states[job].state, standing.ledger.of(job).last_done
+    if state is not State.DONE or done is None:
+        raise RefusalError(
+            f"{job} is {state.value}: only a finished result that is in force can be exported"
+        )
+    return standing.layout.attempt_dir(job, done.number)
+
+
+def _relative(files: list[str], target: Path) -> list[str]:
+    root = target.absolute()
+    return [str(Path(name).absolute().relative_to(root)) for name in files]
