@@ -13,6 +13,7 @@ from runners.ml.plans import LoraPlan, TrainingPlan
 from runners.ml.schedule import Step
 
 _STEPS_PER_EPOCH = {"cuda": 12, "cpu": 3}
+_WARM_EPOCHS = {"cuda": 8, "cpu": 1}
 
 
 class _Clock:
@@ -33,11 +34,12 @@ class _Clock:
 
 
 def measure(subject: Subject, wanted: int) -> dict[str, Any]:
-    """Time the runners' loop, in the way it chooses, after two epochs of warm-up."""
+    """Time the runners' loop, in the way it chooses, once nearly all shapes have been met."""
     work = subject.work
     precision = str(subject.model.lm_head.weight.dtype).removeprefix("torch.")
     each = _STEPS_PER_EPOCH[subject.device.type]
-    epochs = 2 + -(-wanted // each)
+    warm = _WARM_EPOCHS[subject.device.type]
+    epochs = warm + -(-wanted // each)
     lora = LoraPlan(work.rank, 2.0 * work.rank, 0.0, True, tuple(MODULES))
     plan = TrainingPlan(
         lora, 5e-6, epochs, work.rows_per_step, packing=True, precision=precision, warmup_ratio=0.05
@@ -51,8 +53,8 @@ def measure(subject: Subject, wanted: int) -> dict[str, Any]:
             Training(subject.model, data, plan, 42, way).run(follower)  # type: ignore[arg-type]
     finally:
         peft.unload()
-    count = (epochs - 2) * each
-    seconds = follower.ends[-1] - follower.ends[1]
-    learned = (epochs - 2) * sum(sum(row.learn) for row in data)
+    count = (epochs - warm) * each
+    seconds = follower.ends[-1] - follower.ends[warm - 1]
+    learned = (epochs - warm) * sum(sum(row.learn) for row in data)
     found = steps.figures(subject, count, seconds, sum(follower.tokens[-count:]), learned)
     return {"way": way.name, **found}
