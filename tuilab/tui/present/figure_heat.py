@@ -57,7 +57,7 @@ def _header(
 ) -> Line:
     names = [
         (
-            " " + _short(matrix.columns[column], each - 1, ellipsis),
+            f"{_short(matrix.columns[column], each - 1, ellipsis).strip():>{each - 1}} ",
             "strong" if cursor is not None and cursor.column == column else "label",
         )
         for column in columns
@@ -92,4 +92,4 @@ def _what_is_seen(matrix: Matrix, rows: range, columns: range) -> str:
     ):
         if len(seen) < count:
             parts.append(f"{name} {seen.start + 1} to {seen.stop} of {count}")
-    return f"({', '.join(parts)}: the cursor shows the rest)"
+    return f"({', '.join(parts)})"

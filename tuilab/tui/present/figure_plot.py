@@ -31,7 +31,11 @@ def figure_pieces(figure: Figure, width: int, height: int, look: Look | None = N
     Panels stand side by side where each keeps at least 36 columns, otherwise one below the other;
     panels for which there is no room are named in the last line, never the one with the cursor.
     """
-    look = look or Look()
+    lines = _panels(figure, width, height, look or Look())
+    return [fit_line(line, width) for line in lines[:height]]
+
+
+def _panels(figure: Figure, width: int, height: int, look: Look) -> list[Line]:
     count = len(figure.panels)
     if not count:
         return [(("nothing yet", "muted"),)]
@@ -53,7 +57,7 @@ def figure_pieces(figure: Figure, width: int, height: int, look: Look | None = N
         lines += _side_by_side(blocks, width // across)
     if hidden:
         names = [figure.panels[number].title or figure.panels[number].y_label for number in hidden]
-        lines.append(fit_line(((f"(no room for: {', '.join(names)})", "muted"),), width))
+        lines.append(((f"(no room for: {', '.join(names)})", "muted"),))
     return lines
 
 

@@ -1,0 +1,300 @@
+"""The plots screen: every key by its effect, on published numbers and on a half-way grid."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.tui.conftest import app_of, look, press, settle, text_of, until
+from tuilab.cli.verbs.opening import _export_figure
+from tuilab.grid.cells import Cell
+from tuilab.study.opening import Study, open_study
+from tuilab.tui.app import TuilabApp
+from tuilab.tui.present.figure_words import KIND_NAMES
+from tuilab.tui.screens.grid import GridScreen
+from tuilab.tui.screens.help import HelpScreen
+from tuilab.tui.screens.plots import PlotsScreen
+from tuilab.tui.study_desk import evidence_of
+from tuilab.tui.widgets.plot import PlotView
+
+PUBLISHED = Path(__file__).parents[2] / "tuilab" / "published"
+SIZE, WIDE = (80, 24), (140, 45)
+
+
+@pytest.fixture(scope="module")
+def published() -> Study:
+    """The published numbers, analysed once: most tests begin behind the computation."""
+    study = open_study(PUBLISHED)
+    assert study.analysis.cells_measured == 77
+    return study
+
+
+async def begin(pilot: Pilot[Any], study: Study, key: str = "p") -> None:
+    """Look, lay the numbers on the desk, and go to the screen."""
+    app = pilot.app
+    assert isinstance(app, TuilabApp)
+    await look(pilot)
+    assert app.snapshot is not None
+    app.desk.keep(evidence_of(app.snapshot), study)
+    await press(pilot, key)
+
+
+def screen_of(pilot: Pilot[Any]) -> PlotsScreen:
+    screen = pilot.app.screen
+    assert isinstance(screen, PlotsScreen)
+    return screen
+
+
+def spot_words(pilot: Pilot[Any]) -> str:
+    """The line that says what is under the cursor."""
+    from tuilab.tui.present.pieces import plain
+    from tuilab.tui.widgets.lines import Lines
+
+    return plain(screen_of(pilot).query_one("#spot", Lines).lines[0]).strip()
+
+
+def roles_of(pilot: Pilot[Any]) -> set[str]:
+    lines = screen_of(pilot).query_one(PlotView).lines
+    return {role for line in lines for _, role in line if role.startswith("series")}
+
+
+async def test_every_kind_of_figure_is_reached_and_shows_itself(published: Study) -> None:
+    seen = {
+        "leakage": "Assistant completions with the marker (%)",
+        "cosine": "Cosine to Assistant (layer 15, 11 personas, marked)",
+        "leakage-cosine": "Cosine to Assistant (layer 15, 11 personas, marked)",
+        "cosine-peak": "x: Cosine to Assistant at epoch 0",
+        "grouped": "Rises (4)",
+        "baseline-peak": "no change",
+        "heatmap": "Villain: completions with the marker (%), by who was asked to speak",
+    }
+    assert list(seen) == list(KIND_NAMES)
+    async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        for kind, words in seen.items():
+            assert screen_of(pilot).kind == kind
+            assert words in text_of(pilot.app)
+            await press(pilot, "n" if kind == "cosine" else "tab")
+        assert screen_of(pilot).kind == "leakage"
+        await press(pilot, "shift+tab")
+        assert screen_of(pilot).kind == "heatmap"
+        await press(pilot, "N")
+        assert screen_of(pilot).kind == "baseline-peak"
+
+
+async def test_the_cursor_begins_at_the_grids_cell_and_enter_selects_another(
+    published: Study,
+) -> None:
+    async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "j", "l", "l")
+        await begin(pilot, published)
+        assert (
+            spot_words(pilot)
+            == "■ Med Doctor  epoch 4  59.5% [52.6, 66.1] Wilson 119/200  measured"
+        )
+        await press(pilot, "l", "right", "h")
+        assert "epoch 6  53.0%" in spot_words(pilot)
+        await press(pilot, "left", "dollar_sign")
+        assert "epoch 20  43.0%" in spot_words(pilot)
+        await press(pilot, "k", "enter")
+        grid = pilot.app.screen
+        assert isinstance(grid, GridScreen)
+        assert grid.grid.cell == Cell("villain", 20, 42)
+        await press(pilot, "p", "0", "enter")
+        assert grid.grid.cell == Cell("villain", 0, 42)
+
+
+async def test_escape_leaves_the_grid_as_it_was(published: Study) -> None:
+    async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        await press(pilot, "j", "l", "escape")
+        grid = pilot.app.screen
+        assert isinstance(grid, GridScreen)
+        assert grid.grid.cell == Cell("villain", 0, 42)
+
+
+async def test_a_filter_of_the_grid_that_hides_the_cell_is_said(published: Study) -> None:
+    async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "slash", *"nurse", "enter")
+        await begin(pilot, published)
+        await press(pilot, "k", "enter")
+        assert "hides this cell" in screen_of(pilot).said
+
+
+async def test_moving_between_lines_dims_the_others_and_f_shows_all_again(
+    published: Study,
+) -> None:
+    async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        assert not any(role.endswith("dim") for role in roles_of(pilot))
+        await press(pilot, "j")
+        assert spot_words(pilot).startswith("■ Med Doctor")
+        assert {"series-1 here", "series-0 dim"} <= roles_of(pilot)
+        await press(pilot, "down", "up")
+        assert spot_words(pilot).startswith("■ Med Doctor")
+        await press(pilot, "f")
+        assert not any(role.endswith("dim") for role in roles_of(pilot))
+        await press(pilot, "f", "right_square_bracket")
+        assert spot_words(pilot).startswith("▲ Comedian")
+        await press(pilot, "left_square_bracket", "left_square_bracket")
+        assert spot_words(pilot).startswith("● Villain")
+
+
+async def test_i_switches_intervals(published: Study) -> None:
+    async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        without = screen_of(pilot).query_one(PlotView).lines
+        await press(pilot, "i")
+        assert screen_of(pilot).query_one(PlotView).lines != without
+        await press(pilot, "i")
+        assert screen_of(pilot).query_one(PlotView).lines == without
+        await press(pilot, "N", "i")
+        assert "no room for intervals" in screen_of(pilot).said
+
+
+async def test_the_heatmap_walks_epochs_personas_and_sources(published: Study) -> None:
+    async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        await press(pilot, "N", "j", "l")
+        assert spot_words(pilot) == "Villain  epoch 2  asked as Villain  n/a  missing"
+        await press(pilot, "h", "right_square_bracket")
+        assert spot_words(pilot) == "Med Doctor  epoch 2  asked as Assistant  57.5%  measured"
+        await press(pilot, "k", "enter")
+        grid = pilot.app.screen
+        assert isinstance(grid, GridScreen)
+        assert grid.grid.cell == Cell("medical_doctor", 0, 42)
+
+
+async def test_e_writes_the_figure_that_is_seen_as_png_and_pdf(
+    published: Study, tmp_path: Path
+) -> None:
+    async with app_of(PUBLISHED, export_figure=_export_figure).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        await press(pilot, "tab", "e")
+        assert "wrote figures/cosine.png .pdf, .csv" in screen_of(pilot).said
+        assert "plot" in screen_of(pilot).said
+    made = {path.name: path.read_bytes()[:4] for path in (tmp_path / "figures").iterdir()}
+    assert made["cosine.png"] == b"\x89PNG"
+    assert made["cosine.pdf"] == b"%PDF"
+    assert "cosine.csv" in made
+
+
+async def test_an_export_that_fails_and_one_that_is_not_offered_say_so(published: Study) -> None:
+    def full(root: Path, figure: object) -> list[Path]:
+        raise OSError(28, "No space left on device")
+
+    async with app_of(PUBLISHED, export_figure=full).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        await press(pilot, "e")
+        assert "the figure was not written: [Errno 28] No space" in screen_of(pilot).said
+    async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        await press(pilot, "N", "e")
+        said = screen_of(pilot).said
+        assert "heatmap --source villain --out figures" in said
+
+
+async def test_help_lists_the_keys_of_the_plots(published: Study) -> None:
+    async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        await press(pilot, "question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        shown = text_of(pilot.app)
+        assert "Keys of the plots screen" in shown
+        assert "write PNG, PDF and CSV" in shown
+        assert "tuilab plot DIR KIND --out figures" in shown
+
+
+async def test_plots_are_legible_in_ascii_and_in_every_theme(published: Study) -> None:
+    async with app_of(PUBLISHED, ascii_only=True).run_test(size=SIZE) as pilot:
+        await begin(pilot, published)
+        for _ in KIND_NAMES:
+            assert text_of(pilot.app).isascii(), text_of(pilot.app)
+            await press(pilot, "tab")
+        await press(pilot, "j", "i")
+        assert text_of(pilot.app).isascii()
+
+
+async def test_numbers_come_from_a_thread_and_only_when_something_was_measured(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("half_way")
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        app = pilot.app
+        assert isinstance(app, TuilabApp)
+        assert app.desk.study is None
+        await pilot.press("p")
+        await settle(pilot)
+        assert isinstance(app.screen, PlotsScreen)
+        await until(pilot, lambda: screen_of(pilot).figure is not None)
+        first = app.desk.study
+        assert first is not None
+        shown = text_of(app)
+        assert "~" in shown, "stale points have a sign of their own"
+        await press(pilot, "l", "l")
+        assert app.desk.study is first, "looking again computes nothing again"
+        result = next(root.glob("jobs/eval/*/*/*/attempt-*/result.bin"), None)
+        before = evidence_of(app.snapshot) if app.snapshot else ()
+        done = next(view for view in app.snapshot.cells if view.metrics) if app.snapshot else None
+        assert done is not None
+        place = f"jobs/eval/{done.cell.source}/seed-{done.cell.seed}/epoch-{done.cell.epoch}"
+        for outcome in (root / place).glob("attempt-*/outcome.json"):
+            outcome.write_text("{}")
+        del result
+        app.lookout.open(app.source_of(root))
+        await look(pilot)
+        if app.snapshot is not None and evidence_of(app.snapshot) != before:
+            await until(pilot, lambda: app.desk.study is not first)
+
+
+async def test_an_experiment_without_values_says_nothing_yet(
+    copy_of: Callable[[str], Path],
+) -> None:
+    async with app_of(copy_of("empty")).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await pilot.press("p")
+        await until(pilot, lambda: "nothing yet" in text_of(pilot.app))  # type: ignore[arg-type]
+        await press(pilot, "j", "l", "tab", "i", "e", "enter", "f", "right_square_bracket")
+        assert isinstance(pilot.app.screen, PlotsScreen)
+
+
+def test_going_to_the_plots_is_what_loads_the_libraries() -> None:
+    import subprocess
+
+    code = (
+        "import sys, tuilab.tui.app, tuilab.tui.screens.grid, tuilab.tui.screens.plots,"
+        " tuilab.tui.screens.table;"
+        "print(sorted({'numpy','pandas','scipy','plotext','matplotlib'} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("size", "theme", "keys"),
+    [
+        (SIZE, "dark", ["j", "l", "l"]),
+        (WIDE, "dark", ["j", "l", "l", "i"]),
+        (WIDE, "light", []),
+        (WIDE, "dark", ["tab", "tab"]),
+        (SIZE, "dark", ["tab", "tab", "tab", "k"]),
+        (WIDE, "dark", ["tab", "tab", "tab", "tab"]),
+    ],
+    ids=["80x24", "140x45", "light", "both", "scatter", "classes"],
+)
+def test_plots_look_as_they_looked(
+    snap_compare: Any, published: Study, size: tuple[int, int], theme: str, keys: list[str]
+) -> None:
+    async def prepare(pilot: Pilot[Any]) -> None:
+        await begin(pilot, published)
+        await press(pilot, *keys)
+
+    assert snap_compare(app_of(PUBLISHED, theme=theme), terminal_size=size, run_before=prepare)
