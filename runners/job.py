@@ -69,6 +69,8 @@ class Attempt:
     reporter: Reporter
     warm: Warm
     timings: Timings
+    tracked: Callable[[], Mapping[str, Any]] = dict
+    """Says, at the end, which copy a tracker holds."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -117,7 +119,8 @@ def run_attempt(directory: Path, spec: Spec, warm: Warm) -> Outcome:
         return finished
     with Reporter(directory, spec) as reporter:
         say(f"{spec.job} attempt {spec.attempt} begins, pid {os.getpid()}")
-        attempt = Attempt(spec, directory, reporter, warm, Timings())
+        tracked = _begin_tracking(spec, directory, reporter)
+        attempt = Attempt(spec, directory, reporter, warm, Timings(), tracked)
         try:
             made = _run_stage(attempt)
             outcome = _publish(attempt, made)
@@ -126,6 +129,20 @@ def run_attempt(directory: Path, spec: Spec, warm: Warm) -> Outcome:
             warm.after_failure()
         say(_verdict(outcome))
     return outcome
+
+
+def _begin_tracking(
+    spec: Spec, directory: Path, reporter: Reporter
+) -> Callable[[], Mapping[str, Any]]:
+    """Have a tracker copy the events, where the spec names one.
+
+    Imported by name, as stages are: a tracker decides no result, so no code version holds it.
+    """
+    if "tracker" not in spec.launch:
+        return dict
+    beside = importlib.import_module("runners.tracker.beside")
+    begin: Callable[..., Callable[[], Mapping[str, Any]]] = beside.begin
+    return begin(spec, directory, reporter)
 
 
 def _run_stage(attempt: Attempt) -> Made:
@@ -151,7 +168,7 @@ def _publish(attempt: Attempt, made: Made) -> Outcome:
         checks=made.checks,
         timings=_with_overhead(attempt),
         peak_memory=_peak_memory(),
-        environment=environment.describe(),
+        environment=environment.describe() | attempt.tracked(),
     )
 
 
@@ -165,7 +182,7 @@ def _fail(attempt: Attempt, error: Exception) -> Outcome:
         detail=detail,
         timings=_with_overhead(attempt),
         peak_memory=_peak_memory(),
-        environment=environment.describe(),
+        environment=environment.describe() | attempt.tracked(),
     )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tuilab.contract.spec import Input, Spec, write_spec
+from tuilab.contract.tracking import TRACKER
 from tuilab.engine.crash import crash_point
 from tuilab.engine.records import Records
 from tuilab.grid.jobs import Job
+from tuilab.grid.resuming import may_go_on_from
 from tuilab.store import attempts
 from tuilab.store.attempts import Claim, UnusableInputError
 from tuilab.store.layout import Layout
@@ -45,7 +49,11 @@ def claim(
         source=job.source,
         epoch=job.epoch,
         seed=job.seed,
-        launch=launch,
+        launch={
+            **launch,
+            **_tracker(layout, records, place),
+            **_resume(layout, records, job, inputs),
+        },
     )
     try:
         write_spec(folder, spec)
@@ -66,6 +74,27 @@ def claim(
     crash_point("claim-after-journal")
     attempts.point_latest(layout, job.id, number)
     return number
+
+
+def _tracker(layout: Layout, records: Records, place: Path) -> dict[str, Any]:
+    """The tracker that the plan asks for; its folder is relative, so that all can be moved."""
+    plan = records.board.plan
+    asked = plan.resources.get(TRACKER)
+    if not asked:
+        return {}
+    folder = os.path.relpath(layout.tracker, place)
+    return {TRACKER: {**asked, "group": plan.experiment, "folder": folder}}
+
+
+def _resume(
+    layout: Layout, records: Records, job: Job, inputs: tuple[Input, ...]
+) -> dict[str, str]:
+    """Name the unfinished attempt whose saved state the runner is to go on from, if there is one."""
+    used = {item.job: item.output_hash for item in inputs}
+    for number in may_go_on_from(job, records.board.ledger.of(job.id), used):
+        if attempts.has_saved_state(layout, job.id, number):
+            return {"resume_from": f"../attempt-{number}"}
+    return {}
 
 
 def _next_number(layout: Layout, records: Records, job: str) -> int:

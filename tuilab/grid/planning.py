@@ -174,6 +174,7 @@ class _Draft:
                 **config.resources.model_dump(mode="json"),
                 "job_bytes": self._forecast(lambda cost: cost.bytes),
                 "estimates": self._forecast(lambda cost: round(cost.seconds, 2)),
+                **self._tracker(),
             },
             synthetic=config.is_synthetic,
             headline_cosine={
@@ -184,6 +185,11 @@ class _Draft:
             reference=None if config.reference == "none" else config.reference,
             code_version=self._all_code,
         )
+
+    def _tracker(self) -> dict[str, Any]:
+        """Where copies of the events go; among the resources, since no result depends on it."""
+        tracker = self.config.tracker
+        return {"tracker": tracker.model_dump(mode="json")} if tracker.kind != "none" else {}
 
     def _forecast(self, part: Callable[[Cost], float]) -> dict[str, float]:
         """Return the largest expected value by stage: what the engine reckons with at first."""

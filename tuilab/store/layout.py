@@ -91,6 +91,11 @@ class Layout:
         return self.root / "quarantine"
 
     @property
+    def tracker(self) -> Path:
+        """Copies for an experiment tracker, and their states; only a copy, may be deleted."""
+        return self.root / "tracker"
+
+    @property
     def code(self) -> Path:
         """Snapshot of the runner code."""
         return self.root / "code"
