@@ -29,6 +29,7 @@ from tuilab.cli.verbs.report import verify
 from tuilab.cli.verbs.run import run as run_verb
 from tuilab.cli.verbs.status import status
 from tuilab.cli.verbs.table import table
+from tuilab.cli.verbs.track import track
 
 app = typer.Typer(
     name="tuilab",
@@ -62,6 +63,7 @@ for verb, name in (
     (gc, "gc"),
 ):
     app.command(name)(guarded(verb))
+app.add_typer(track, name="track")
 app.command("engine-start", hidden=True)(guarded(engine_start))
 
 

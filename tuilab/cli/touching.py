@@ -42,6 +42,7 @@ def as_document(answer: Expansion) -> dict[str, object]:
                 "attempt": one.attempt,
                 "seconds_before": one.seconds,
                 "why": one.why,
+                "resumes": one.resumes,
             }
             for one in answer.jobs
         ],

@@ -104,8 +104,9 @@ class Watch:
 
 
 _ENDED = frozenset(
-    {State.DONE, State.STALE, State.FAILED, State.SUSPECT, State.LOST, State.STOPPED, State.IDLE}
+    {State.DONE, State.STALE, State.FAILED, State.SUSPECT, State.STOPPED, State.IDLE}
 )
+"""A lost job is not among them: it comes back if it writes again while an engine lives."""
 
 
 def standstill(snapshot: Snapshot, cells: Collection[Cell]) -> str:
@@ -149,17 +150,12 @@ def event_text(line: Mapping[str, Any], plan: Plan) -> str:
 
 def running_text(snapshot: Snapshot) -> str:
     """Name what is running with its percent; the engine's note when nothing is."""
+    own = (status for view in snapshot.cells for status in view.jobs)
     found = [
         (status.stage.value, status.job.partition("/")[2], status.percent)
-        for status in snapshot.shared
-        if status.state is State.RUNNING
-    ]
-    found += [
-        (status.stage.value, status.job.partition("/")[2], status.percent)
-        for view in snapshot.cells
-        if view.state is State.RUNNING
-        for status in view.jobs
-        if status.state is State.RUNNING
+        for status in (*snapshot.shared, *own)
+        # What was assigned early has not begun: its worker is busy with another job.
+        if status.state is State.RUNNING and status.started_at is not None
     ]
     if not found:
         return plain(snapshot.engine.note, 160)

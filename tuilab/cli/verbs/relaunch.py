@@ -38,6 +38,10 @@ def relaunch(
             "--set", metavar="KEY=VALUE", help="Edit kept for these cells: marker.lr=1e-5"
         ),
     ] = None,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="From scratch: take up no unfinished attempt."),
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     headless: Headless = False,
@@ -45,15 +49,19 @@ def relaunch(
 ) -> int:
     """Give cells new attempts, from their first broken stage on; nothing is overwritten.
 
-    Shows the exact jobs and the time they took before; at a terminal it asks first.
+    Shows the exact jobs and the time they took before; at a terminal it asks first. A training
+    that did not finish goes on from its last complete saved state, unless --from or --restart asks
+    for a new beginning.
 
     \b
     tuilab relaunch runs/tiny --failed
     tuilab relaunch runs/tiny villain@8 --from eval --dry-run
     tuilab relaunch runs/tiny 'comedian@*' --set marker.lr=2e-4 --yes
     """
+    from tuilab.cli.answers import journal_end
     from tuilab.cli.places import find_experiment
     from tuilab.cli.touching import show_expansion
+    from tuilab.grid.relaunch import from_scratch
 
     if bool(cells) == failed:
         raise RefusalError("name cells (villain@8, 'villain@*') or give --failed, not both", USAGE)
@@ -62,6 +70,8 @@ def relaunch(
     standing, answer, edits = _expand(
         root, cells or [], failed, stage, sets or [], write=not dry_run
     )
+    if restart:
+        answer = from_scratch(answer)
     if dry_run or not answer.jobs:
         show_expansion(answer, as_json, "would relaunch")
         return OK if answer.jobs or dry_run else _nothing(failed)
@@ -69,9 +79,11 @@ def relaunch(
         show_expansion(answer, False, "relaunch")
     if not _is_confirmed(yes or as_json):
         return ERROR
-    if code := _ask(root, answer, cells or [], standing, stage, edits):
+    end = journal_end(root)
+    options = {"restart": True} if restart else {}
+    if code := _ask(root, answer, cells or [], standing, stage, edits, options, end):
         return code
-    return _show_after(root, standing, answer, headless, as_json)
+    return _show_after(root, standing, answer, headless, as_json, end)
 
 
 def _stage(text: str | None) -> Stage | None:
@@ -153,13 +165,14 @@ def _ask(
     standing: Standing,
     stage: Stage | None,
     edits: dict[str, Any],
+    options: dict[str, Any],
+    end: int,
 ) -> int:
-    from tuilab.cli.answers import journal_end, wait_for_answer
+    from tuilab.cli.answers import wait_for_answer
     from tuilab.cli.launching import leave_request, start_engine
     from tuilab.cli.say import plain, tell
 
     cells = standing.cells(selectors) if selectors else _cells_of(standing.plan, answer)
-    end = journal_end(root)
     request = leave_request(
         root,
         "relaunch",
@@ -167,6 +180,7 @@ def _ask(
         jobs=tuple(one.job for one in answer.jobs),
         from_stage=stage.value if stage else None,
         sets=edits,
+        options=options,
     )
     start_engine(root)
     reply = wait_for_answer(root, request, end)
@@ -181,7 +195,7 @@ def _cells_of(plan: Plan, answer: Expansion) -> list[Cell]:
 
 
 def _show_after(
-    root: Path, standing: Standing, answer: Expansion, headless: bool, as_json: bool
+    root: Path, standing: Standing, answer: Expansion, headless: bool, as_json: bool, offset: int
 ) -> int:
     from tuilab.cli.say import document, out, tell
     from tuilab.cli.touching import as_document
@@ -192,6 +206,6 @@ def _show_after(
         from tuilab.cli.watching import Watch
 
         cells = frozenset(_cells_of(standing.plan, answer)) or frozenset(standing.plan.cells)
-        return Watch(root, standing.plan, cells, say=tell if as_json else out).until_the_end()
+        return Watch(root, standing.plan, cells, offset, tell if as_json else out).until_the_end()
     tell(f"work goes on in the background: tuilab status {root}")
     return OK

@@ -67,6 +67,7 @@ def run_cells(
     as_json: bool = False,
 ) -> int:
     """Ask for the cells of an experiment and show the work as asked."""
+    from tuilab.cli.answers import journal_end
     from tuilab.cli.say import tell
     from tuilab.cli.standing import read_standing
     from tuilab.cli.touching import show_expansion
@@ -81,19 +82,19 @@ def run_cells(
     if not answer.jobs and not _is_under_way(standing, chosen):
         words, code = _nothing_to_do(standing, chosen)
         tell(words)
-        return code if headless else _follow(root, standing, chosen, headless, as_json)
-    if code := _ask(root, selectors, chosen):
+        return code if headless else _follow(root, standing, chosen, headless, as_json, 0)
+    end = journal_end(root)
+    if code := _ask(root, selectors, chosen, end):
         return code
-    return _follow(root, standing, chosen, headless, as_json)
+    return _follow(root, standing, chosen, headless, as_json, end)
 
 
-def _ask(root: Path, selectors: list[str], chosen: list[Cell]) -> int:
+def _ask(root: Path, selectors: list[str], chosen: list[Cell], end: int) -> int:
     """Leave the wish, start the engine, and wait until it has answered."""
-    from tuilab.cli.answers import journal_end, wait_for_answer
+    from tuilab.cli.answers import wait_for_answer
     from tuilab.cli.launching import leave_request, start_engine
     from tuilab.cli.say import plain, tell
 
-    end = journal_end(root)
     names = tuple(map(str, chosen)) if selectors else ()
     request = leave_request(root, "run", cells=names)
     start_engine(root)
@@ -104,7 +105,7 @@ def _ask(root: Path, selectors: list[str], chosen: list[Cell]) -> int:
 
 
 def _follow(
-    root: Path, standing: Standing, chosen: list[Cell], headless: bool, as_json: bool
+    root: Path, standing: Standing, chosen: list[Cell], headless: bool, as_json: bool, offset: int
 ) -> int:
     from tuilab.cli.say import is_interactive, out, tell
 

@@ -1,0 +1,138 @@
+"""Operating a grid from the shell while played runners fail, hang and are stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_grid import SOURCE, call, spawn, states, wait_until, write_config
+
+from tuilab.contract.identity import is_alive
+from tuilab.store.engine_file import read_heartbeat
+from tuilab.store.layout import Layout
+
+
+class Played:
+    """An experiment whose jobs do as a script says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.script_path = folder / "script.json"
+        self.config = write_config(folder, self.script_path)
+        self.root = folder / "runs" / "micro"
+
+    def script(self, **behaviours: Any) -> None:
+        """Say what the jobs of each stage do."""
+        self.script_path.write_text(json.dumps(behaviours))
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Call the app in a process of its own, in the experiment's folder."""
+        return spawn(*words, cwd=self.folder)
+
+    def states_of(self, stage: str) -> list[str]:
+        """Return what ``plan`` and the journal make of a stage's jobs."""
+        from tuilab.cli.standing import read_standing
+
+        standing = read_standing(self.root)
+        return [s.state.value for s in standing.states.values() if s.stage.value == stage]
+
+    def end(self) -> None:
+        """End the engine and its workers."""
+        if not self.root.exists():
+            return
+        call("stop", str(self.root), "--yes")
+        beat = read_heartbeat(Layout(self.root))
+        if beat is not None and is_alive(beat.identity):
+            wait_until(lambda: "running" not in self.states_of("data"))
+            os.kill(beat.identity.pid, signal.SIGTERM)
+            wait_until(lambda: not is_alive(beat.identity))
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Iterator[Played]:
+    one = Played(tmp_path)
+    yield one
+    one.end()
+
+
+def test_a_grid_that_cannot_finish_exits_3_and_names_the_failure(played: Played) -> None:
+    played.script(data={"do": "fail", "reason": "nan-loss", "detail": "loss is nan at step 3"})
+    done = played.run("run", "micro.toml", "--headless")
+    assert done.returncode == 3
+    assert "data/villain failed (nan-loss): loss is nan at step 3" in done.stdout
+    assert "tuilab status" in done.stderr
+    answer = json.loads(
+        call("relaunch", str(played.root), "--failed", "--dry-run", "--json").stdout
+    )
+    jobs = {one["job"]: one["why"] for one in answer["jobs"]}
+    assert jobs["data/villain"] == "failed"
+    assert "cosine/villain@1#42" in jobs
+
+
+def test_work_goes_on_in_the_background_and_obeys_pause_resume_and_stop(played: Played) -> None:
+    played.script(data={"do": "hang"})
+    done = played.run("run", "micro.toml")
+    assert done.returncode == 0
+    assert "work goes on in the background: tuilab status runs/micro" in done.stderr
+    root = str(played.root)
+    wait_until(lambda: "running" in played.states_of("data"))
+    assert call("pause", root).exit_code == 0
+    assert json.loads(call("status", root, "--json").stdout)["engine"]["pause"] == "soft"
+    again = call("pause", root)
+    assert (again.exit_code, "paused already" in again.stderr) == (1, True)
+    assert call("resume", root).exit_code == 0
+    assert call("resume", root).exit_code == 1
+    shown = json.loads(call("stop", root, "--dry-run", "--json").stdout)
+    assert shown["ends"][0] == "data/villain"
+    assert "train/villain@0#42" in shown["takes_back"]
+    assert "running" in played.states_of("data")
+    assert call("stop", root, "--yes").exit_code == 0
+    wait_until(lambda: played.states_of("data")[0] == "stopped")
+    assert set(states(played.root).values()) <= {"idle", "stopped"}
+
+
+def test_a_request_without_an_engine_starts_one_that_waits_for_nobody(played: Played) -> None:
+    played.script(data={"do": "fail", "reason": "nan-loss"})
+    played.run("run", "micro.toml", "--headless")
+    played.end()
+    played.script(data={"do": "fail", "reason": "nan-loss", "detail": "once more"})
+    done = played.run("relaunch", "runs/micro", "--failed", "--headless")
+    assert done.returncode == 3
+    assert "data/villain  attempt 2" in done.stdout
+    assert "data/villain failed (nan-loss): once more" in done.stdout
+
+
+def test_an_interrupt_only_detaches(played: Played) -> None:
+    played.script(data={"do": "hang"})
+    watch = subprocess.Popen(
+        [sys.executable, "-m", "tuilab", "run", "micro.toml", "--headless"],
+        cwd=played.folder,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: played.root.exists() and "running" in played.states_of("data"))
+    watch.send_signal(signal.SIGINT)
+    _, said = watch.communicate(timeout=30)
+    assert watch.returncode == 3
+    assert "detached; work goes on: tuilab status runs/micro" in said
+    assert "running" in played.states_of("data")
+
+
+def test_a_log_is_followed_until_its_attempt_ends(played: Played) -> None:
+    played.script(data={"do": "fail", "seconds": 0.5, "detail": "as scripted"})
+    played.run("run", "micro.toml")
+    wait_until(lambda: "idle" not in played.states_of("data")[:1])
+    wait_until(lambda: list(played.root.glob("jobs/data/villain/attempt-1/log.txt")) != [])
+    found = call("logs", str(played.root), "data/villain", "-f")
+    assert found.exit_code == 0
+    assert "data/villain attempt 1 begins" in found.stdout
