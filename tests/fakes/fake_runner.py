@@ -3,7 +3,8 @@
 ``fake_runner.py [SCRIPT_JSON] WORKER_DIR`` serves the inbox as runners.serve does. The script maps
 a job id, a stage or ``*`` to a behaviour, or to a list of them (one per attempt, the last repeats):
 {"do": "done" | "fail" | "exit" | "kill" | "hang" | "daemonise" | "stubborn" | "fill" | "ask" |
-"shape" | "environment", "seconds": 0.05, ...}. "shape" says done, but an artefact changed since.
+"shape" | "environment", "seconds": 0.05, ...}. "shape" says done, but an artefact changed since;
+"save": true leaves a saved state first.
 It makes plausible artefacts; it never looks at the engine.
 """
 
@@ -112,6 +113,8 @@ def act(plan: dict[str, Any], spec: Spec, reporter: Reporter) -> None:
     if what == "environment":
         for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
             print(f"{name} is {'set' if os.environ.get(name) else 'not set'}", flush=True)
+    if plan.get("save"):
+        save_state(reporter.attempt_dir)
     if what == "fill":
         fill(reporter.attempt_dir, plan.get("keep", False))
     work(float(plan.get("seconds", 0.0)), reporter, forever=what == "hang")
@@ -146,6 +149,14 @@ def leave_a_daemon(pid_file: Path) -> None:
         "time.sleep(600)\n"
     )
     subprocess.Popen([sys.executable, "-c", code, str(pid_file)]).wait()
+
+
+def save_state(folder: Path) -> None:
+    """Leave what a real runner leaves of an unfinished run: a state, its manifest last."""
+    place = folder / "resume" / "step-000003"
+    place.mkdir(parents=True)
+    (place / "state.safetensors").write_bytes(b"state")
+    (place / "manifest.json").write_text("{}")
 
 
 def fill(folder: Path, keep: bool) -> None:

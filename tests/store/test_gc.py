@@ -80,12 +80,16 @@ def test_what_is_still_needed_is_not_a_leftover(scene: Scene) -> None:
     assert names(scene) == {}
 
 
-def test_the_resume_state_of_a_failed_last_attempt_is_kept_for_resuming(scene: Scene) -> None:
+def test_the_newest_saved_state_of_an_unfinished_run_is_kept_for_resuming(scene: Scene) -> None:
     for _ in range(2):
         scene.claim(TRAIN)
-        grow(scene.directory(TRAIN) / "resume")
+        (grow(scene.directory(TRAIN) / "resume" / "step-000007") / "manifest.json").write_text("{}")
         scene.settle(TRAIN, "failed", reason="killed")
-    assert list(names(scene)) == ["jobs/train/villain/seed-42/epoch-0/attempt-1/resume"]
+    scene.claim(TRAIN)
+    grow(scene.directory(TRAIN) / "resume" / "step-000009")
+    scene.settle(TRAIN, "failed", reason="killed")
+    place = "jobs/train/villain/seed-42/epoch-0"
+    assert list(names(scene)) == [f"{place}/attempt-1/resume", f"{place}/attempt-3/resume"]
 
 
 def test_merged_weights_that_are_an_artefact_are_kept(scene: Scene) -> None:

@@ -89,7 +89,7 @@ def _tracker(layout: Layout, records: Records, place: Path) -> dict[str, Any]:
 def _resume(
     layout: Layout, records: Records, job: Job, inputs: tuple[Input, ...]
 ) -> dict[str, str]:
-    """Name the unfinished attempt whose saved state the runner is to go on from, if there is one."""
+    """Name the unfinished attempt whose saved state the runner is to go on from; {} for none."""
     used = {item.job: item.output_hash for item in inputs}
     for number in may_go_on_from(job, records.board.ledger.of(job.id), used):
         if attempts.has_saved_state(layout, job.id, number):

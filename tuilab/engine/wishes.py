@@ -82,7 +82,10 @@ def _relaunch(request: Request, standing: Standing) -> Answer:
     why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
     if not found:
         return Answer(accepted=False, why=why or "there is nothing to relaunch")
-    return Answer((_wanted(request, found),), why=why)
+    entry = dict(_wanted(request, found))
+    if request.from_stage or request.options.get("restart"):
+        entry["restart"] = True  # a stage that is made again begins anew
+    return Answer((entry,), why=why)
 
 
 def _stop(request: Request, standing: Standing) -> Answer:

@@ -60,7 +60,9 @@ _NOTHING = Evidence()
 
 def _wanted(ledger: Ledger, line: Line) -> set[str]:
     for job, number in line["jobs"].items():
-        ledger.evidence[job] = Evidence(ledger.of(job).attempts, int(number))
+        known = ledger.of(job)
+        restarted = int(number) if line.get("restart") else known.restarted
+        ledger.evidence[job] = Evidence(known.attempts, int(number), restarted=restarted)
     if line.get("verb") != "retry":  # the engine asks again, a person asks to go on
         ledger.go = True
     if line.get("request"):
@@ -153,7 +155,7 @@ def _amend(ledger: Ledger, line: Line, change: Callable[[Attempt], Attempt]) -> 
 
 def _with(known: Evidence, attempts: tuple[Attempt, ...]) -> Evidence:
     """``dataclasses.replace`` costs ten times as much, and a journal has 100,000 lines."""
-    return Evidence(attempts, known.wanted, known.held)
+    return Evidence(attempts, known.wanted, known.held, known.restarted)
 
 
 def _paused(ledger: Ledger, line: Line) -> set[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.planning import ancestors, descendants
+from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
 from tuilab.grid.states import BROKEN, Evidence, JobStatus, State
 
@@ -39,6 +40,8 @@ class Touched:
     """Wall seconds it took last time; None when it never finished."""
     why: str
     """In a few words, such as ``failed`` or ``below train``."""
+    resumes: int = 0
+    """Unfinished attempt whose saved state it goes on from, if it saved one; 0 = from scratch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,8 @@ def expand_relaunch(
         for job in touched:
             why.setdefault(job, _reason(job, starts, states, plan))
     jobs = _touched(plan, evidence, why)
-    return Expansion("relaunch", jobs, refused, _turn_stale(plan, states, why, cells))
+    answer = Expansion("relaunch", jobs, refused, _turn_stale(plan, states, why, cells))
+    return answer if from_stage is None else from_scratch(answer)
 
 
 def broken_cells(plan: Plan, states: Mapping[str, JobStatus]) -> list[Cell]:
@@ -153,7 +157,7 @@ def expand_failed(plan: Plan, evidence: Evidences, states: Mapping[str, JobStatu
 def explain(answer: Expansion) -> list[str]:
     """Say what an expansion means, one line per job, refusal and consequence."""
     lines = [
-        f"{one.job}  attempt {one.attempt}  {_took(one.seconds)}  ({one.why})"
+        f"{one.job}  attempt {one.attempt}  {_took(one.seconds)}  ({one.why}{_resumes(one)})"
         for one in answer.jobs
     ]
     lines += [f"not {name}: {why}" for name, why in answer.refused.items()]
@@ -167,6 +171,15 @@ def explain(answer: Expansion) -> list[str]:
 
 def _needed(state: State) -> str:
     return "stale, and needed" if state is State.STALE else "needed"
+
+
+def _resumes(one: Touched) -> str:
+    return f"; goes on from what attempt {one.resumes} saved" if one.resumes else ""
+
+
+def from_scratch(answer: Expansion) -> Expansion:
+    """Return the same answer without going on from saved states: what ``--restart`` does."""
+    return replace(answer, jobs=tuple(replace(one, resumes=0) for one in answer.jobs))
 
 
 def _took(seconds: float | None) -> str:
@@ -260,6 +273,7 @@ def _touched(plan: Plan, evidence: Evidences, why: Mapping[str, str]) -> tuple[T
             attempt_after(evidence.of(job.id)),
             last_seconds(evidence.of(job.id)),
             why[job.id],
+            next(iter(may_go_on_from(job, evidence.of(job.id))), 0),
         )
         for job in plan.jobs
         if job.id in why

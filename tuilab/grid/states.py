@@ -80,6 +80,8 @@ class Evidence:
     """The attempt number somebody asked for; a launch is due while it exceeds the last number."""
     held: str = ""
     """Why nothing may start it ("" = free): held by a person, or the breaker."""
+    restarted: int = 0
+    """Attempt that somebody asked to start from scratch last; nothing goes on from before it."""
 
     @property
     def last(self) -> Attempt | None:

@@ -20,6 +20,8 @@ CLAIM_FILE = "claim.json"
 STOP_FILE = "stop.json"
 """Written by the engine before it ends an attempt for an operator."""
 LATEST = "latest"
+SAVED_STATES = "resume/step-*/manifest.json"
+"""What a runner leaves of an unfinished run, below its attempt; the manifest is written last."""
 _NAME = re.compile(r"attempt-([1-9]\d{0,8})")
 
 
@@ -103,6 +105,11 @@ def read_stop(attempt_dir: Path) -> Stop | None:
     """Return the record of a stop; None when nobody stopped the attempt."""
     raw = read_json(attempt_dir / STOP_FILE)
     return None if raw is None else Stop(str(raw.get("by", "")), _time(raw))
+
+
+def has_saved_state(layout: Layout, job: str, number: int) -> bool:
+    """Whether an attempt kept a state of its run; the runner checks that one is whole."""
+    return any(layout.attempt_dir(job, number).glob(SAVED_STATES))
 
 
 def usable_input(layout: Layout, job: str, number: int, reader: Path) -> Input:

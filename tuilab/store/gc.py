@@ -12,8 +12,10 @@ from pathlib import Path
 
 from tuilab.contract.identity import is_alive
 from tuilab.contract.worker import EXIT_FILE, read_lease
-from tuilab.grid.states import LIVE, Verdict
-from tuilab.store.attempts import readable_outcome
+from tuilab.grid.jobs import Job
+from tuilab.grid.resuming import may_go_on_from
+from tuilab.grid.states import LIVE
+from tuilab.store.attempts import has_saved_state, readable_outcome
 from tuilab.store.layout import Layout
 from tuilab.store.reader import Reader
 
@@ -110,17 +112,24 @@ def _drafts(layout: Layout, now: float) -> Iterator[Leftover]:
 
 def _scratch(reader: Reader) -> Iterator[Leftover]:
     for job in reader.plan.jobs:
-        last = reader.recorded(job.id).last
+        needed = _newest_state(reader, job)
         for attempt in reader.recorded(job.id).attempts:
             if attempt.verdict in LIVE:
                 continue
             folder = reader.layout.attempt_dir(job.id, attempt.number)
             for name in SCRATCH:
                 path = folder / name
-                if path.is_dir() and not _is_listed(folder, name):
-                    is_resumable = name == "resume" and attempt is last
-                    if not is_resumable or attempt.verdict is Verdict.DONE:
-                        yield _leftover(path, Kind.SCRATCH, f"{attempt.verdict.value}, not needed")
+                is_needed = name == "resume" and attempt.number == needed
+                if path.is_dir() and not is_needed and not _is_listed(folder, name):
+                    yield _leftover(path, Kind.SCRATCH, f"{attempt.verdict.value}, not needed")
+
+
+def _newest_state(reader: Reader, job: Job) -> int:
+    """Return the attempt whose saved state the next one would take up; 0 when none would."""
+    for number in may_go_on_from(job, reader.recorded(job.id)):
+        if has_saved_state(reader.layout, job.id, number):
+            return number
+    return 0
 
 
 def _is_listed(folder: Path, name: str) -> bool:
