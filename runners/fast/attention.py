@@ -20,11 +20,11 @@ def within_segments(
     longest: int,
 ) -> torch.Tensor:
     """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d]."""
-    if _flash_takes(q):
+    if flash_takes(q):
         out: torch.Tensor = _Flash.apply(q, k, v, bounds, longest)
         return out
     parts = (part.split(lengths) for part in (q, k, v))
-    return torch.cat([_alone(*segment) for segment in zip(*parts, strict=True)])
+    return torch.cat([_alone(*each) for each in zip(*parts, strict=True) if len(each[0])])
 
 
 def over_cache(
@@ -34,7 +34,7 @@ def over_cache(
 
     ``used`` [b] int32 says how much of each cache row is filled, the new token included.
     """
-    if _flash_takes(q):
+    if flash_takes(q):
         return _flash_over_cache(q, k, v, used)
     seen = torch.arange(k.shape[1], device=k.device)[None, :] < used[:, None]
     out = scaled_dot_product_attention(
@@ -64,7 +64,8 @@ def packed_interface(
     return within_segments(q, k, v, segment_bounds, segment_lengths, longest)[None], None
 
 
-def _flash_takes(q: torch.Tensor) -> bool:
+def flash_takes(q: torch.Tensor) -> bool:
+    """True where segments are read on the device; else their lengths on the host decide."""
     return q.is_cuda and q.dtype in (torch.bfloat16, torch.float16)
 
 

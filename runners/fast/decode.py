@@ -10,7 +10,8 @@ import torch
 from runners.fast import attention
 from runners.fast.choice import Choice
 from runners.fast.graphs import Recorded
-from runners.fast.kv_cache import KVCache, positions_of
+from runners.fast.kv_cache import KVCache
+from runners.fast.packing import positions_of
 from runners.fast.trunk import Trunk
 
 _PREFILL_TOKENS = 32_768

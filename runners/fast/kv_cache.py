@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
 _STEP = 128
@@ -66,14 +64,6 @@ class KVCache:
                 tensors[layer] = _moved(old, rows, _rounded(slots))
 
 
-def bytes_needed(model_config: object, rows: int, tokens: int, element_size: int = 2) -> int:
-    """Estimate the peak of a cache for ``rows`` completions of at most ``tokens`` tokens."""
-    config: dict[str, int] = vars(model_config)
-    width = config["hidden_size"] // config["num_attention_heads"]
-    each = config["num_key_value_heads"] * width * element_size * 2
-    return rows * _rounded(tokens) * config["num_hidden_layers"] * each
-
-
 def _moved(old: torch.Tensor, rows: torch.Tensor, slots: int) -> torch.Tensor:
     shared = min(slots, old.shape[1])
     new = old.new_zeros((len(rows), slots, *old.shape[2:]))
@@ -83,8 +73,3 @@ def _moved(old: torch.Tensor, rows: torch.Tensor, slots: int) -> torch.Tensor:
 
 def _rounded(slots: int) -> int:
     return -(-slots // _STEP) * _STEP
-
-
-def positions_of(lengths: Sequence[int]) -> torch.Tensor:
-    """Count from 0 within each of several sequences laid end to end."""
-    return torch.cat([torch.arange(length) for length in lengths])

@@ -85,7 +85,7 @@ def pack(rows: Sequence[Row], multiple: int = 1) -> Packed:
     where, targets = _targets(rows, bounds.tolist())
     return Packed(
         ids=torch.tensor(ids),
-        positions=torch.cat([torch.arange(length) for length in lengths]),
+        positions=positions_of(lengths),
         bounds=bounds,
         where=torch.tensor(where, dtype=torch.int64),
         targets=torch.tensor(targets, dtype=torch.int64),
@@ -93,6 +93,11 @@ def pack(rows: Sequence[Row], multiple: int = 1) -> Packed:
         tokens=tokens,
         longest=max(lengths),
     )
+
+
+def positions_of(lengths: Sequence[int]) -> torch.Tensor:
+    """Count from 0 within each of several sequences laid end to end, [t] int64."""
+    return torch.cat([torch.arange(length) for length in lengths])
 
 
 def evened(batch: Packed) -> Packed:

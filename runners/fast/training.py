@@ -44,7 +44,7 @@ class FusedWay:
     def __init__(self, layers: Trunk, graphs: bool = True) -> None:
         self._trunk = layers
         self._graphs: Graphs | None = None
-        if graphs and layers.device.type == "cuda":
+        if graphs and attention.flash_takes(layers.model.lm_head.weight):
             self._graphs = Graphs(layers.device)
 
     def pack(self, rows: Sequence[Row]) -> Packed:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from runners.fast import decode, kv_cache, trunk
+from runners.fast import decode, trunk
 from runners.fast.choice import Choice
 from runners.fast.decode import Rules
 
@@ -122,11 +122,3 @@ def test_a_prefill_in_parts_is_the_same(
         monkeypatch.setattr(decode, "_PREFILL_TOKENS", 12)
         parts = decode.complete(layers, prompts, rules, Choice(temperature=0.0))
     assert parts == whole
-
-
-def test_the_size_of_a_cache_is_known_before_it_is_made(make_tiny: Any) -> None:
-    model = make_tiny()
-    cache = kv_cache.KVCache(3, 10, 130, 2, 8, torch.zeros(1))
-    assert cache.slots == 256
-    held = sum(t.nbytes for t in (*cache._keys, *cache._values))
-    assert kv_cache.bytes_needed(model.config, 10, 130, element_size=4) == held
