@@ -39,14 +39,20 @@ def compute(ran: Sequence[Ran], around: Surroundings) -> list[Field]:
     ]
     hosts = [one.outcome.environment.get("host") for one in ran]
     wall = [(one.outcome.started_at, one.outcome.finished_at) for one in ran]
-    hours = max(end for _, end in wall) - min(start for start, _ in wall) if wall else 0.0
+    seconds = max(end for _, end in wall) - min(start for start, _ in wall) if wall else 0.0
     return [
         Field("Compute", "Hardware", tell(dict.fromkeys(devices))),
         Field("Compute", "Hosts", ", ".join(sorted({str(host) for host in hosts if host}))),
-        Field("Compute", "Wall time", f"{hours / 3600:.2f} h from first to last" if wall else ""),
+        Field("Compute", "Wall time", f"{_time(seconds)} from first to last" if wall else ""),
         Field("Compute", "Device hours per stage", _hours(ran)),
         Field("Compute", "Attempts", _attempts(around.effort) if ran else ""),
     ]
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _hours(ran: Sequence[Ran]) -> str:

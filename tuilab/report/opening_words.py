@@ -18,14 +18,15 @@ def title(study: Study, claims: Sequence[Claim]) -> str:
     """Say what was found and on how many seeds, in one line."""
     classes = next((claim.sentence for claim in claims if claim.key == "classes"), "")
     said = classes.rstrip(".")
-    return clean_line(f"{study.name}: {said[:1].lower() + said[1:]} ({seeds_said(study)})")
+    grade = " (LOW confidence)" if doubts(study, claims) else ""
+    return clean_line(f"{study.name}: {said[:1].lower() + said[1:]}; {seeds_said(study)}{grade}")
 
 
 def seeds_said(study: Study) -> str:
     """Word the replication; it belongs to every headline."""
     seeds = study.snapshot.seeds
     if len(seeds) == 1:
-        return f"one seed, {seeds[0]}: not replicated"
+        return f"one seed ({seeds[0]}), not replicated"
     return f"{len(seeds)} seeds: {', '.join(map(str, seeds))}"
 
 

@@ -1,0 +1,138 @@
+"""The run card says what ran; what nothing tells is empty, and what differs is shown as differing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.report.ran_here import LAUNCH, finish, whole
+from tuilab.report.card_fields import (
+    Field,
+    command_line,
+    empty_by_section,
+    empty_fields,
+    span,
+    tell,
+)
+from tuilab.report.card_origin import Surroundings
+from tuilab.report.evidence import Ran, effort, in_force, with_results
+from tuilab.report.making import surroundings
+from tuilab.report.run_card import run_card
+from tuilab.study.opening import open_study
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return whole(tmp_path_factory.mktemp("card") / "x").root
+
+
+@pytest.fixture(scope="module")
+def ran(root: Path) -> list[Ran]:
+    return with_results(open_study(root))
+
+
+def told(ran: list[Ran], around: Surroundings) -> dict[str, str]:
+    return {f"{field.section}: {field.name}": field.value for field in run_card(ran, around)}
+
+
+def test_every_field_is_filled_from_a_run_that_recorded_everything(
+    root: Path, ran: list[Ran]
+) -> None:
+    card = run_card(ran, surroundings(open_study(root), "/home/ana"))
+    missing = {"Convergence LoRA: Steps", "Marker LoRA: Steps"}  # a fake outcome counts no steps
+    assert set(empty_fields(card)) == missing
+    found = {f"{field.section}: {field.name}": field.value for field in card}
+    assert found["Model: Base model"] == "Qwen/Qwen2.5-7B-Instruct"
+    assert found["Marker LoRA: Learning rate"] == "5e-06"
+    assert found["Marker LoRA: Effective batch"].startswith("16 (4 per device x 4 accumulated x 1")
+    assert found["Data: Marker rows"] == "200 positives, 400 negatives of 2 personas"
+    assert found["Eval: n per cell"] == "40 Assistant completions in every cell"
+    assert found["Eval: Finish"].startswith("32 of 320 completions cut")
+    assert found["Compute: Hardware"] == "cuda NVIDIA H200"
+    assert found["Environment: Libraries as imported"] == "peft 0.21.2, torch 2.9.0"
+    assert found["Environment: Launch command"] == "tuilab run 'eps 109'"
+    assert found["Environment: Dirty diff"] == "none"
+    assert found["Records: Tracker runs"].startswith("none configured")
+
+
+def test_nothing_known_leaves_every_field_but_the_test_empty() -> None:
+    card = run_card([], Surroundings())
+    assert [field.name for field in card if field.value] == ["Significance test"]
+
+
+def test_a_field_that_differs_between_cells_says_so(ran: list[Ran]) -> None:
+    first, *rest = [one for one in ran if one.stage == "train"]
+    other = replace(first.outcome, environment={**first.outcome.environment, "python": "3.12.1"})
+    found = told([replace(first, outcome=other), *rest], Surroundings())
+    assert found["Environment: Python"] == "3.11.10 (x3); 3.12.1 (x1)"
+
+
+@pytest.mark.parametrize(
+    ("launch", "commit", "dirty"),
+    [
+        (LAUNCH | {"dirty_diff": "f" * 64}, "014c267", "sha256 ffff"),
+        (LAUNCH | {"git_commit": None}, "no checkout: tuilab 0.1.0 and the code", "no checkout"),
+        (LAUNCH | {"git_commit": None, "code": None}, "", ""),
+    ],
+)
+def test_outside_a_checkout_release_and_snapshot_say_whose_code_ran(
+    ran: list[Ran], launch: dict[str, str], commit: str, dirty: str
+) -> None:
+    found = told([replace(one, launch=launch) for one in ran], Surroundings())
+    for name, start in (("Git commit", commit), ("Dirty diff", dirty)):
+        value = found[f"Environment: {name}"]
+        assert value.startswith(start)
+        assert bool(value) is bool(start)
+
+
+def test_typed_commands_outrank_what_started_the_engine(ran: list[Ran]) -> None:
+    words = ["/usr/bin/python3", "/home/ana/bin/tuilab", "relaunch", "/home/ana/x", "--failed"]
+    found = told(ran, Surroundings(home="/home/ana", commands=[words, words]))
+    assert found["Environment: Launch command"] == "tuilab relaunch ~/x --failed"
+
+
+def test_only_what_is_in_force_enters_the_card(tmp_path: Path) -> None:
+    scene = whole(tmp_path / "x")
+    finish(scene, "train/villain@2#42", checks={"positives": 7, "negatives": 7})
+    every = with_results(open_study(scene.root))
+    stale = {one.job for one in every} - {one.job for one in in_force(every)}
+    assert stale == {"merge/villain@2#42", "eval/villain@2#42", "cosine/villain@2#42"}
+    spent = effort(open_study(scene.root))
+    assert spent is not None and (spent.started, spent.done) == (len(every) + 1, len(every) + 1)
+
+
+def test_attempts_that_came_to_nothing_are_counted(tmp_path: Path) -> None:
+    scene = whole(tmp_path / "x")
+    scene.claim("eval/villain@2#42")
+    scene.begin("eval/villain@2#42")
+    scene.settle("eval/villain@2#42", "failed", reason="gpu-oom", seconds=3600.0)
+    study = open_study(scene.root)
+    found = told(in_force(with_results(study)), surroundings(study, ""))
+    assert "1.000 h went into attempts without a result" in found["Compute: Attempts"]
+
+
+def test_a_grid_of_epoch_zero_alone_lacks_no_convergence(tmp_path: Path) -> None:
+    scene = whole(tmp_path / "x", epochs=(0,))
+    ran = [
+        replace(one, settings={**one.settings, "epoch": 0})
+        for one in with_results(open_study(scene.root))
+    ]
+    assert not any(field.section == "Convergence LoRA" for field in run_card(ran, Surroundings()))
+
+
+def test_words_of_a_field() -> None:
+    assert tell([]) == tell([None, ""]) == ""
+    assert tell([0, 0]) == "0"
+    assert span([3, 1, 1, None]) == "1, 3"
+    assert span(range(9)).startswith("9 different ones")
+    assert command_line([]) == ""
+    assert command_line(["/a/python3.11", "-m", "tuilab", "run", "a b"]) == (
+        "python3.11 -m tuilab run 'a b'"
+    )
+
+
+def test_whole_sections_are_named_in_one_word() -> None:
+    card = [Field("A", "x", ""), Field("A", "y", ""), Field("B", "z", ""), Field("C", "w", "1")]
+    assert empty_by_section(card) == ["A: all 2 fields", "B: z"]
