@@ -10,6 +10,7 @@ from collections import deque
 
 from tuilab.engine import meter
 from tuilab.engine.actions import Close, StopWorker
+from tuilab.engine.caching import SnapshotCache
 from tuilab.engine.devices import look_at_devices
 from tuilab.engine.facts import Facts
 from tuilab.engine.opening import Opened
@@ -18,8 +19,6 @@ from tuilab.engine.requesting import Requesting
 from tuilab.engine.tick import decide
 from tuilab.engine.upkeep import may_leave
 from tuilab.engine.view import describe, note
-from tuilab.store.cache import write_snapshot
-from tuilab.store.reader import Reader
 from tuilab.store.snapshot import Meter
 
 FULL_SECONDS = 0.25
@@ -27,8 +26,6 @@ FULL_SECONDS = 0.25
 FAST_SECONDS = 0.02
 """Between two looks at outcomes while something runs: one stat each."""
 BEAT_SECONDS = 2.0
-QUIET_SECONDS = 1.5
-"""Without a change for so long, the snapshot cache is worth writing."""
 LEAVE_SECONDS = 30.0
 """How long a closed worker may take to leave before it is ended."""
 MOST_ROUNDS = 200
@@ -51,11 +48,8 @@ class Engine:
         self._beat_at = 0.0
         self._note = ""
         self._busy_at = time.monotonic()
-        self._changed_at = time.monotonic()
         self._sequence = -1
-        self._reader: Reader | None = None
-        self._written = -1
-        self._seen = -1
+        self._cache = SnapshotCache(opened.layout)
         self._closing_at: float | None = None
 
     def run(self) -> None:
@@ -80,7 +74,7 @@ class Engine:
             facts = self._act()
         self._keep_time(facts)
         self._beat(facts)
-        self._cache()
+        self._cache.keep(self.board.ledger.sequence)
         if may_leave(facts, time.monotonic() - self._busy_at):
             return self._close_workers(facts)
         self._closing_at = None
@@ -128,21 +122,6 @@ class Engine:
         self.lease.heartbeat(view, time.time())
         self._beat_at, self._note = now, said
 
-    def _cache(self, force: bool = False) -> None:
-        """Write snapshot.json once the journal has been quiet for a moment."""
-        sequence, now = self.board.ledger.sequence, time.monotonic()
-        if sequence == self._written:
-            return
-        if self._seen != sequence:
-            self._seen, self._changed_at = sequence, now
-        if not force and now - self._changed_at < QUIET_SECONDS:
-            return
-        if self._reader is None:
-            self._reader = Reader(self.layout.root)
-        snapshot = self._reader.poll(time.time())
-        write_snapshot(self.layout, snapshot, self._reader.offset)
-        self._written = sequence
-
     def _sleep(self, facts: Facts) -> None:
         """Wait for the next full look, or for the first outcome of what runs."""
         deadline = time.monotonic() + FULL_SECONDS
@@ -176,7 +155,7 @@ class Engine:
         self._is_asked_to_leave = True
         try:
             self.records.say("engine-stopped", why=why)
-            self._cache(force=True)
+            self._cache.keep(self.board.ledger.sequence, force=True)
         except OSError as error:
             self._say(f"could not record the end: {error}")
         self.gatherer.watcher.close()

@@ -13,7 +13,7 @@ from tuilab.store.snapshot import EngineState, EngineView
 
 _LARGE = 2000
 """Cells from which on reading everything takes a second or more."""
-_BEHIND = 5.0
+_BEHIND = 8.0
 """Seconds that the answer for a large grid may lag while its engine works."""
 _ALIVE = frozenset({EngineState.RUNNING, EngineState.PAUSED, EngineState.WAITING})
 

@@ -42,6 +42,7 @@ def job_lines(answer: Expansion, columns: int) -> list[Line]:
     name = min(name, max(20, columns - 36))
     lines: list[Line] = []
     for one in answer.jobs:
+        resumed = f", goes on from attempt {one.resumes}" if one.resumes else ""
         took = "never ran" if one.seconds is None else f"took {duration(one.seconds)}"
         lines.append(
             fit_line(
@@ -49,7 +50,7 @@ def job_lines(answer: Expansion, columns: int) -> list[Line]:
                     (f"  {fit(one.job, name)}", "label"),
                     (f"  attempt {one.attempt}", "text"),
                     (f"  {fit(took, 10)}", "muted"),
-                    (f"  {one.why}", "muted"),
+                    (f"  {one.why}{resumed}", "muted"),
                 ),
                 columns,
             )
