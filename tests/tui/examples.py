@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from tests.tui.building import (
     ELEVEN,
     LABELS,
+    LATER,
     NOON,
     SEVEN,
     Lab,
@@ -19,9 +21,12 @@ from tests.tui.building import (
     put_completions,
     put_outcome,
 )
+from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import job_id
+from tuilab.grid.metrics import Measurement
 from tuilab.grid.stages import CELL_STAGES, Stage
-from tuilab.store.snapshot import EngineState
+from tuilab.grid.states import State
+from tuilab.store.snapshot import CellView, EngineState, EngineView, Snapshot
 
 LOG = """06:39:21 INFO  loading Qwen/Qwen2.5-7B-Instruct (bfloat16)
 06:39:58 INFO  merged convergence checkpoint epoch-16 in place
@@ -130,10 +135,46 @@ def several_seeds(root: Path) -> Lab:
     return made.flush()
 
 
-def large(root: Path, sources: int = 300, epochs: int = 120) -> Lab:
-    """A grid of many cells, none of them touched."""
+class Fixed:
+    """A source that always shows the same picture."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    def poll(self, now: float) -> Snapshot:
+        """Return the picture."""
+        return self.snapshot
+
+
+def large(root: Path, sources: int = 300, epochs: int = 120) -> Fixed:
+    """A grid of many cells in all states, without a directory behind it."""
     names = tuple(f"persona_{number:03d}" for number in range(sources))
-    return lab(root, plan_of(names, tuple(range(epochs)), experiment="large"))
+    states = list(State)
+    views = []
+    for row, name in enumerate(names):
+        for epoch in range(epochs):
+            value = (row * 7 + epoch) % 100 / 100
+            is_done = (row + epoch) % 7 > 0
+            state = State.DONE if is_done else states[(row * 3 + epoch) % len(states)]
+            metrics = {"assistant_leakage": Measurement(value, n=200)} if is_done else {}
+            views.append(CellView(Cell(name, epoch, 42), state, "train", metrics=metrics))
+    return Fixed(
+        Snapshot(
+            name="large",
+            root=root,
+            sources=names,
+            labels={name: name.replace("_", " ") for name in names},
+            epochs=tuple(range(epochs)),
+            seeds=(42,),
+            target="assistant",
+            cells=tuple(views),
+            shared=(),
+            engine=EngineView(state=EngineState.RUNNING, workers=8, meter=meter()),
+            counts=Counter(view.state.value for view in views),
+            sequence=1,
+            taken_at=LATER,
+        )
+    )
 
 
 def empty(root: Path) -> Lab:

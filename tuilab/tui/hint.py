@@ -27,7 +27,7 @@ def lines(glyphs: Glyphs) -> tuple[Line, ...]:
             (" r", "key"),
             (" relaunches a cell and ", "text"),
             ("R", "key"),
-            (" all that failed; both show what will run before they do it.", "text"),
+            (" all that failed, after showing what will run.", "text"),
         ),
         (
             (" ?", "key"),
@@ -35,7 +35,7 @@ def lines(glyphs: Glyphs) -> tuple[Line, ...]:
             (":", "key"),
             (" finds any command, ", "text"),
             ("q", "key"),
-            (" leaves and work goes on. Any key hides this.", "text"),
+            (" leaves and work goes on.", "text"),
         ),
     )
 

@@ -83,7 +83,7 @@ ASCII = Glyphs(
         State.STOPPED: "#",
         State.STALE: "~",
     },
-    stages={"merge": "&", "eval": "%", "cosine": "^"},
+    stages={"merge": "&", "eval": "@", "cosine": "^"},
     stroke="-",
     upright="|",
     levels="_.-=+*%#",

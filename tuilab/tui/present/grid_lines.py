@@ -57,8 +57,9 @@ def header_line(table: Table, geometry: Geometry, scroll: int, here: int, glyphs
     """Write the epoch header; the column under the cursor stands out."""
     title = f" {TITLES[table.view.metric]} ep"
     pieces: list[Piece] = [(fit(title, geometry.label, glyphs.ellipsis), "muted")]
-    for column in range(scroll, min(scroll + geometry.shown, len(table.epochs))):
-        text = _epoch(table.epochs, column, geometry.pitch)
+    last = min(scroll + geometry.shown, len(table.epochs))
+    texts = _epochs(table.epochs[scroll:last], geometry.pitch)
+    for column, text in enumerate(texts, scroll):
         pieces.append((text, "label here" if column == here else "muted"))
     pieces.append((" ", ""))
     if geometry.trend:
@@ -68,13 +69,19 @@ def header_line(table: Table, geometry: Geometry, scroll: int, here: int, glyphs
     return tuple(pieces)
 
 
-def _epoch(epochs: tuple[int, ...], column: int, pitch: int) -> str:
-    text = str(epochs[column])
-    if pitch > len(text):
-        return text.rjust(pitch)
-    if pitch == 1:
-        return text[-1] if column % 5 else ("|" if len(text) > 1 else text)
-    return text[-(pitch - 1) :].rjust(pitch)
+def _epochs(epochs: tuple[int, ...], pitch: int) -> list[str]:
+    """One text of ``pitch`` columns per epoch; where that is too little, every tenth is written."""
+    longest = max((len(str(epoch)) for epoch in epochs), default=1)
+    if pitch > longest:
+        return [str(epoch).rjust(pitch) for epoch in epochs]
+    signs = [" "] * (len(epochs) * pitch)
+    for place in range(0, len(epochs), 10):
+        at = place * pitch + pitch - 1
+        text = str(epochs[place])
+        if at + len(text) <= len(signs):
+            signs[at : at + len(text)] = text
+    whole = "".join(signs)
+    return [whole[n * pitch : (n + 1) * pitch] for n in range(len(epochs))]
 
 
 def row_line(

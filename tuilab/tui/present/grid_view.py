@@ -43,8 +43,13 @@ def next_seed(view: View, seeds: Sequence[int]) -> View:
     return cycle_seed(view, seeds)
 
 
-def words(view: View, table: Table, marked: frozenset[Cell]) -> tuple[str, str]:
-    """Return (title, hint) for the rule under the grid: what is shown and how."""
+def words(
+    view: View, table: Table, marked: frozenset[Cell], seen: tuple[range, range]
+) -> tuple[str, str]:
+    """Return (title, hint) for the rule under the grid: what is shown and how.
+
+    ``seen`` are the rows and the columns that fit on the screen.
+    """
     title = _METRIC_WORDS[view.metric]
     if view.seed is not None:
         title += f", seed {view.seed}"
@@ -53,6 +58,12 @@ def words(view: View, table: Table, marked: frozenset[Cell]) -> tuple[str, str]:
     if view.filter:
         title += f", filtered: {len(table.rows)} rows"
     hints = []
+    rows, columns = seen
+    if len(rows) < len(table.rows):
+        hints.append(f"rows {rows.start + 1}-{rows.stop} of {len(table.rows)}")
+    if 0 < len(columns) < len(table.epochs):
+        first, last = table.epochs[columns.start], table.epochs[columns.stop - 1]
+        hints.append(f"epochs {first}-{last} of {table.epochs[0]}-{table.epochs[-1]}")
     if marked:
         hints.append(f"{len(marked)} marked")
     if view.filter or marked:

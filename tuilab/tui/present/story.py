@@ -111,7 +111,8 @@ def _running(snapshot: Snapshot, view: CellView) -> Told:
 def _done(snapshot: Snapshot, view: CellView) -> Told:
     rates = measured(view.metrics, snapshot.labels, ("assistant_leakage", "source_rate"))
     rest = measured(view.metrics, snapshot.labels, ("max_bystander", "cosine"))
-    return rates, f"{rest}   {stage_times(view)}", ""
+    took = f"   took {duration(view.seconds)}, attempt {view.attempt}" if view.attempt else ""
+    return rates, f"{rest}{took}", ""
 
 
 def _stale(snapshot: Snapshot, view: CellView) -> Told:
@@ -178,7 +179,8 @@ def measured(
         elif key == "cosine":
             parts.append(f"{name} {decimal(found.value)}")
         else:
-            count = f" ({found.hits}/{found.n})" if found.n and key == "assistant_leakage" else ""
+            counted = key == "assistant_leakage" and found.hits is not None and found.n
+            count = f" ({found.hits}/{found.n})" if counted else ""
             who = _bystander(found, labels) if key == "max_bystander" else ""
             parts.append(f"{name} {share(found.value)}{count}{who}")
     return "  ".join(parts)

@@ -33,6 +33,7 @@ class CompareScreen(Frame):
     def compose(self) -> ComposeResult:
         """Title, differences, summary, keys."""
         yield Lines(id="header")
+        yield Lines(id="compare-head")
         yield RowList(id="compare")
         yield Lines(id="compare-sum")
         yield KeyBar(keys.COMPARE, self.lab.glyphs)
@@ -67,7 +68,9 @@ class CompareScreen(Frame):
         if self._pair is None:
             return
         lines = compare_lines(*self._pair, self._metric, columns - 2)
-        self.query_one(RowList).show([(str(n), line) for n, line in enumerate(lines)])
+        self.query_one("#compare-head", Lines).show([((" ", ""), *lines[0])])
+        rows = [(str(n), line) for n, line in enumerate(lines[1:])]
+        self.query_one(RowList).show(rows)
         line = fit_line(summary(*self._pair, self._metric), columns)
         self.query_one("#compare-sum", Lines).show([line])
 

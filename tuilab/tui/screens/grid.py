@@ -150,7 +150,7 @@ class GridScreen(Acting):
         return self.query_one(f"#{name}", Lines)
 
     def _view_words(self) -> tuple[str, str]:
-        return grid_view.words(self.view, self.grid.table, self.grid.marked)
+        return grid_view.words(self.view, self.grid.table, self.grid.marked, self.grid.seen)
 
     def _trajectory(self) -> list[tuple[tuple[str, str], ...]]:
         table = self.grid.table

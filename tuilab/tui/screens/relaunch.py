@@ -38,6 +38,8 @@ from tuilab.tui.widgets.cycle import Cycle
 from tuilab.tui.widgets.lines import Lines
 
 START = "start"
+_FIXED_ROWS = 13
+"""What stands around the list of jobs: border, title, choices, answers, and the space between."""
 EDIT_HINT = "edit, such as marker.lr = 1e-5; eval.samples = 20"
 
 
@@ -112,17 +114,17 @@ class RelaunchDialog(Dialog):
     # What is said.
 
     def _show(self) -> None:
-        columns = min(74, self.app.size.width - 4)
+        columns = min(76, self.app.size.width) - 4
         title = f" Relaunch {name_cells(self._asked.cells, self._snapshot.labels)}"
         self._say("title", [((title, "title"),), summary(self._answer)])
         jobs = job_lines(self._answer, columns - 2)
         self.query_one("#relaunch-jobs").styles.height = max(1, len(jobs))
-        room = max(2, self.app.size.height - 13)
-        self.query_one("#relaunch-scroll").styles.height = min(room, max(1, len(jobs)))
         self._say("jobs", jobs)
         kept = kept_words(self._answer, self._standing.states, self._asked.cells)
-        rows = wrap(kept, columns - 4)[:2]
+        rows = wrap(kept, columns - 2)[:2]
         self.query_one("#relaunch-kept").styles.height = len(rows)
+        room = max(2, self.app.size.height - _FIXED_ROWS - len(rows))
+        self.query_one("#relaunch-scroll").styles.height = min(room, max(1, len(jobs)))
         self._say("kept", [((f" {row}", "muted"),) for row in rows])
         self._say("verdict", [fit_line(self._verdict(), columns)])
         command = ((" $ ", "muted"), (self._twin(), "muted"))

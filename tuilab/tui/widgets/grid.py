@@ -55,6 +55,14 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         )
 
     @property
+    def seen(self) -> tuple[range, range]:
+        """Rows and columns of the table that are on the screen."""
+        top, left = self._first
+        bottom = min(top + self.rows_shown, len(self.table.rows))
+        right = min(left + self._geometry.shown, len(self.table.epochs))
+        return range(top, bottom), range(left, right)
+
+    @property
     def rows_shown(self) -> int:
         """Rows that fit below the header."""
         return max(1, self.size.height - 1)

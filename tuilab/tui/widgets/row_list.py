@@ -8,7 +8,7 @@ from textual import events
 from textual.geometry import Region
 from textual.message import Message
 
-from tuilab.tui.present.pieces import Line, fit_line
+from tuilab.tui.present.pieces import Line, fit_line, width
 from tuilab.tui.widgets.lines import Painted, changed_span
 
 
@@ -95,7 +95,9 @@ class RowList(Painted):
         line = fit_line(self._rows[place], self.size.width - 1)
         if place != self._here:
             return ((" ", ""), *line)
-        return ((">", "key"), *((text, f"{role or 'text'} here ground") for text, role in line))
+        rest = " " * max(0, self.size.width - 1 - width(line))
+        here = ((text, f"{role or 'text'} here ground") for text, role in (*line, (rest, "")))
+        return ((">", "key"), *here)
 
     def composed(self, y: int) -> Line:
         """Return the visible line at a row."""
