@@ -32,7 +32,7 @@ def measure(titles: Sequence[str], rows: Cells, columns: int, here: int, first: 
     ``first`` is the first column shown before, so that the table moves only when it has to.
     """
     widths = [
-        max(len(titles[column]), *(len(row[column]) for row in rows)) if rows else len(titles[0])
+        max(len(text) for text in (titles[column], *(row[column] for row in rows)))
         for column in range(len(titles))
     ]
     widths[0] = min(widths[0], _SOURCE_COLUMNS)
@@ -94,6 +94,8 @@ def detail_lines(
 ) -> list[Line]:
     """List the whole row as titled values, in as many columns as fit, top to bottom."""
     pairs = list(zip(titles, cells, strict=True))[1:]
+    if not pairs:
+        return []
     blocks = _blocks(pairs, columns)
     lines: list[Line] = []
     for row in range(max(map(len, blocks), default=0)):
@@ -117,8 +119,6 @@ def _blocks(pairs: Pairs, columns: int) -> list[Pairs]:
     for across in (3, 2):
         down = -(-len(pairs) // across)
         blocks = [pairs[start : start + down] for start in range(0, len(pairs), down)]
-        if not blocks:
-            break
         left = sum(_block_columns(block) for block in blocks[:-1])
         titles = max(len(title) for title, _ in blocks[-1])
         if left + titles + 3 + _LEAST_VALUE <= columns:

@@ -40,6 +40,8 @@ class PlotsScreen(Studying):
         """Name of the cell under the cursor; it stays from figure to figure."""
         self.spot = Spot()
         self.figure: Figure | None = None
+        self._is_awaited = False
+        """Whether another figure is on its way: keys that move would move in the wrong one."""
         self._has_focus = False
         self._with_intervals = False
 
@@ -98,24 +100,24 @@ class PlotsScreen(Studying):
         if ready is not None:
             self._take(ready)
         else:
+            self._is_awaited = True
             self.run_worker(self._wait_for_figure(), exclusive=True, group="figure")
 
     async def _wait_for_figure(self) -> None:
-        kind = self.kind
+        kind, source = self.kind, self.source
         try:
-            figure = await asyncio.wrap_future(self.desk.prepared(kind, self.source))
+            figure = await asyncio.wrap_future(self.desk.prepared(kind, source))
         except Exception as error:  # a figure that fails leaves the others usable
             self.figure, self.trouble = None, clean_line(str(error), 300)
-            if self.is_attached:
-                self._show()
+            self._is_awaited = False
+            self._show()
             return
-        # The screen may be left while a figure is prepared.
-        if kind == self.kind and self.is_attached:
+        if (kind, source) == (self.kind, self.source):
             self._take(figure)
 
     def _take(self, figure: Figure) -> None:
         """Show a figure; the cursor stays on its cell."""
-        self.figure, self.trouble = figure, ""
+        self.figure, self.trouble, self._is_awaited = figure, "", False
         found = figure_cursor.spot_of(figure, self.cell)
         if found is not None and self.kind == "heatmap":
             columns = len(figure.panels[0].matrix.columns) if figure.panels[0].matrix else 1
@@ -161,20 +163,28 @@ class PlotsScreen(Studying):
 
     def action_along(self, step: int) -> None:
         """Move along the series."""
-        if self.figure is not None and self.look.cursor is not None:
-            self._stand(figure_cursor.along(self.figure, self.spot, step))
+        if self._can_move():
+            self._stand(figure_cursor.along(self._seen, self.spot, step))
 
     def action_between(self, step: int) -> None:
         """Move to another series, which stands out from now on."""
-        if self.figure is not None and self.look.cursor is not None:
+        if self._can_move():
             self._has_focus = True
-            self._stand(figure_cursor.between(self.figure, self.spot, step))
+            self._stand(figure_cursor.between(self._seen, self.spot, step))
+
+    @property
+    def _seen(self) -> Figure:
+        if self.figure is None:
+            raise RuntimeError("there is no figure yet")
+        return self.figure
+
+    def _can_move(self) -> bool:
+        return self.figure is not None and not self._is_awaited and self.look.cursor is not None
 
     def _stand(self, spot: Spot) -> None:
-        if self.figure is not None:
-            self.spot = spot
-            self.cell = figure_cursor.cell_at(self.figure, spot).partition("#")[0]
-            self._show()
+        self.spot = spot
+        self.cell = figure_cursor.cell_at(self._seen, spot).partition("#")[0]
+        self._show()
 
     def action_source(self, step: int) -> None:
         """Go to the source before or after in the plan's order."""
@@ -201,7 +211,7 @@ class PlotsScreen(Studying):
 
     def action_open(self) -> None:
         """Go back to the grid, to the cell under the cursor."""
-        if self.figure is None or self.look.cursor is None:
+        if self.figure is None or not self._can_move():
             self.say("there is no point here")
             return
         name = figure_cursor.cell_at(self.figure, self.spot)
@@ -211,7 +221,7 @@ class PlotsScreen(Studying):
 
     def action_export(self) -> None:
         """Write this figure as PNG and PDF, with the rows that it draws."""
-        if self.figure is None or self.lab.root is None:
+        if self.figure is None or self._is_awaited or self.lab.root is None:
             self.say("there is no figure yet")
             return
         words = [self.kind, "--out", "figures"]
