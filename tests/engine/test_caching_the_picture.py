@@ -10,7 +10,7 @@ from tuilab.store.journal import Journal
 def test_a_quiet_moment_is_used_and_nothing_new_is_not_written() -> None:
     assert not is_worth_writing(Written(5, at=9.0), 6, changed_at=10.0, now=10.1)
     assert is_worth_writing(Written(5, at=9.0), 6, changed_at=8.0, now=10.0)
-    assert not is_worth_writing(written, 5, changed_at=8.0, now=1000.0)
+    assert not is_worth_writing(Written(5, at=9.0), 5, changed_at=8.0, now=1000.0)
 
 
 def test_changes_without_end_are_written_every_four_seconds() -> None:

@@ -8,7 +8,7 @@ from trials import make_plan
 from tuilab.engine.actions import Assign, Launch
 from tuilab.engine.facts import Disk, Phase, Slot
 from tuilab.engine.tick import decide
-from tuilab.engine.view import note
+from tuilab.engine.view import note, why_queued, why_stages_wait
 
 FIRST_DATA = ("data/villain", "data/nurse", "data/clerk")
 
@@ -171,3 +171,29 @@ def test_an_orphaned_tree_keeps_its_slot_until_it_is_gone() -> None:
 def test_a_worker_on_another_host_does_not_take_a_slot_here() -> None:
     facts = Story().want().facts([worker(phase=Phase.FOREIGN)])
     assert kinds(decide(facts)) == ["Launch"]
+
+
+def test_a_queued_job_is_told_which_jobs_are_on_the_slots() -> None:
+    story = Story().want().claim("data/villain")
+    busy = story.facts([worker(queue=("data/villain",))])
+    assert why_queued(busy) == "no free slot: data/villain running"
+    ending = story.facts([worker(phase=Phase.ORPHANED)])
+    assert "being started or ended" in why_queued(ending)
+    assert why_queued(Story().facts()) == ""
+
+
+def test_a_queued_job_is_told_who_paused_and_who_holds_the_gpu() -> None:
+    story = Story().want()
+    held = (Slot(0, "0", "gpu-held: GPU 0 has 1.0 of 80 GiB free; the rest is held by pid 7"),)
+    assert "pid 7" in why_queued(story.facts(slots=held))
+    story.tell("paused", mode="soft", by="ada@pod")
+    assert why_queued(story.facts()).startswith("paused by ada@pod")
+    story.tell("paused", mode="soft", by="engine", why="the disk was full")
+    assert why_queued(story.facts()) == "paused by engine: the disk was full"
+
+
+def test_a_stage_that_does_not_fit_on_the_disk_says_so_and_others_do_not() -> None:
+    story = Story(reserve_bytes=0).want()
+    room = Disk(free=100, needs={"data/villain": 1000})
+    assert "data/villain needs" in why_stages_wait(story.facts(disk=room))["data"]
+    assert why_stages_wait(story.facts(disk=Disk(free=100))) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,9 @@ def as_text(status: Status) -> Iterator[str]:
         yield SYNTHETIC
     yield ""
     yield from grid(status["cells"])
+    if queued := [cell for cell in status["cells"] if cell["state"] == "queued"]:
+        yield ""
+        yield from _queued_lines(queued)
     troubles = [cell for cell in status["cells"] if cell["state"] in _TROUBLE]
     if troubles:
         yield ""
@@ -124,6 +128,13 @@ def _engine_line(engine: Mapping[str, Any], root: str) -> str:
     if engine.get("note"):
         words.append(plain(engine["note"]))
     return ", ".join(words)
+
+
+def _queued_lines(cells: Sequence[Cell]) -> Iterator[str]:
+    """Say why cells are queued, once for each reason."""
+    reasons = Counter(str(cell["detail"]) for cell in cells)
+    for why, number in reasons.most_common(5):
+        yield f"{GLYPHS['queued']} {number} queued: {plain(why or 'no reason is known', 160)}"
 
 
 def _trouble_lines(cells: Sequence[Cell]) -> Iterator[str]:

@@ -19,7 +19,6 @@ class Board:
         self.ledger = Ledger()
         self.live: set[str] = set()
         """Jobs whose last attempt is claimed or running."""
-        self.pause_why = ""
         self._set_plan(plan)
 
     def _set_plan(self, plan: Plan) -> None:
@@ -40,9 +39,6 @@ class Board:
         entries = list(lines)
         self._queue = None
         touched = self.ledger.fold(entries)
-        for line in entries:
-            if line.get("kind") == "paused":
-                self.pause_why = str(line.get("why", ""))
         for name in touched:
             last = self.ledger.of(name).last
             if last is not None and last.verdict in LIVE:

@@ -106,7 +106,7 @@ class Engine:
     def _beat(self, facts: Facts) -> None:
         """Write engine.json every two seconds, and at once when the reason to wait changes."""
         now = time.monotonic()
-        said = note(facts, self.board.pause_why)
+        said = note(facts)
         if now - self._beat_at < BEAT_SECONDS and said == self._note:
             return
         ours = frozenset(
@@ -118,7 +118,7 @@ class Engine:
         taken = meter.sample(look_at_devices(), ours)
         if now - self._beat_at >= BEAT_SECONDS:
             self._history.append(taken)
-        view = describe(facts, self.board.pause_why, None, taken, tuple(self._history))
+        view = describe(facts, None, taken, tuple(self._history))
         self.lease.heartbeat(view, time.time())
         self._beat_at, self._note = now, said
 

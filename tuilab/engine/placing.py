@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tuilab.engine.actions import Action, Assign, Launch
 from tuilab.engine.facts import Facts, Phase, Slot, Worker
+from tuilab.grid.ledger import Ledger
 
 IN_USE = frozenset({Phase.STARTING, Phase.UNBORN, Phase.ALIVE, Phase.ORPHANED})
 """Phases in which a worker takes its slot on this machine."""
@@ -14,7 +15,7 @@ IN_USE = frozenset({Phase.STARTING, Phase.UNBORN, Phase.ALIVE, Phase.ORPHANED})
 def why_nothing_starts(facts: Facts) -> str:
     """Say what keeps ready jobs from starting, whatever slot is free; "" when nothing does."""
     if facts.ledger.pause:
-        return f"paused ({facts.ledger.pause}): nothing new starts until someone resumes"
+        return why_paused(facts.ledger)
     if not facts.ledger.go:
         return "waiting for a go: tuilab run continues the queued work"
     if facts.disk.problem:
@@ -27,6 +28,26 @@ def why_nothing_starts(facts: Facts) -> str:
     return ""
 
 
+def why_paused(ledger: Ledger) -> str:
+    """Say who paused the grid and what that means."""
+    who = f" by {ledger.pause_by}" if ledger.pause_by else ""
+    if ledger.pause == "hard":
+        what = "running jobs are suspended and keep their memory until resumed"
+        return f"paused (hard){who}: {what}"
+    return f"paused{who}: {ledger.pause_why or 'nothing new starts until someone resumes'}"
+
+
+def why_too_large(facts: Facts, job: str, left: int) -> str:
+    """Say that a job needs more disk than is left; "" when it does not."""
+    need = facts.disk.needs.get(job, 0)
+    if need <= left:
+        return ""
+    return (
+        f"disk: {job} needs about {_gib(need)}; after running jobs and the reserve of "
+        f"{_gib(facts.policy.reserve_bytes)} only {_gib(max(0, left))} are left"
+    )
+
+
 def room(facts: Facts) -> int:
     """Return the bytes that a new attempt may take: free, less the reserve and what runs."""
     promised = sum(facts.disk.needs.get(attempt.job, 0) for attempt in facts.attempts)
@@ -35,15 +56,7 @@ def room(facts: Facts) -> int:
 
 def why_not_here(facts: Facts) -> str:
     """Say why the first ready job does not fit although others may; "" when it does."""
-    if not facts.ready:
-        return ""
-    need, left = facts.disk.needs.get(facts.ready[0], 0), room(facts)
-    if need <= left:
-        return ""
-    return (
-        f"disk: {facts.ready[0]} needs about {_gib(need)}; after running jobs and the reserve of "
-        f"{_gib(facts.policy.reserve_bytes)} only {_gib(max(0, left))} are left"
-    )
+    return why_too_large(facts, facts.ready[0], room(facts)) if facts.ready else ""
 
 
 def place(facts: Facts) -> list[Action]:

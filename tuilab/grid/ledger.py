@@ -18,6 +18,10 @@ class Ledger:
     evidence: dict[str, Evidence] = field(default_factory=dict)
     pause: str = ""
     """"" , ``soft`` or ``hard``."""
+    pause_by: str = ""
+    """Who paused last."""
+    pause_why: str = ""
+    """What the engine gave as the reason when it paused by itself."""
     go: bool = False
     """Whether an operator asked the engine to go on with queued work."""
     order: tuple[str, ...] = ()
@@ -160,6 +164,7 @@ def _with(known: Evidence, attempts: tuple[Attempt, ...]) -> Evidence:
 
 def _paused(ledger: Ledger, line: Line) -> set[str]:
     ledger.pause = str(line.get("mode", "soft"))
+    ledger.pause_by, ledger.pause_why = str(line.get("by") or ""), str(line.get("why") or "")
     return set()
 
 

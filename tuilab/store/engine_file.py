@@ -89,6 +89,8 @@ def view_from_json(raw: Mapping[str, Any]) -> EngineView:
         eta_seconds=float(eta) if isinstance(eta, int | float) else None,
         meter=_meter(view.get("meter")),
         history=tuple(_meter(item) for item in _list(view.get("history"))),
+        queued=str(view.get("queued", "")),
+        queued_stages=_texts(view.get("queued_stages")),
     )
 
 
@@ -97,6 +99,10 @@ def _meter(raw: Any) -> Meter:
         return Meter()
     gpus = tuple(item for item in _list(raw.get("gpus")) if isinstance(item, dict))
     return Meter(raw.get("cpu_percent"), raw.get("memory_used"), raw.get("memory_total"), gpus)
+
+
+def _texts(raw: Any) -> dict[str, str]:
+    return {str(key): str(value) for key, value in raw.items()} if isinstance(raw, dict) else {}
 
 
 def _list(raw: Any) -> list[Any]:

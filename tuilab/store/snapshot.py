@@ -60,6 +60,10 @@ class EngineView:
     meter: Meter = Meter()
     history: tuple[Meter, ...] = ()
     """Recent meters, oldest first."""
+    queued: str = ""
+    """Why jobs that may run do not start now; see ``store/queued.py``."""
+    queued_stages: Mapping[str, str] = field(default_factory=dict)
+    """The same for stages that have a reason of their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tuilab.store.cache import Cached, is_current, is_same_plan, picture, read_cache
 from tuilab.store.engine_file import judge, read_heartbeat
 from tuilab.store.layout import Layout
+from tuilab.store.queued import why_queued
 from tuilab.store.snapshot import EngineState, EngineView
 
 _LARGE = 2000
@@ -56,8 +58,16 @@ def _may_answer(layout: Layout, cached: Cached, engine: EngineView, now: float) 
     return is_large and is_recent and engine.state in _ALIVE and is_same_plan(layout, cached)
 
 
+def _with_reason(cell: dict[str, Any], engine: EngineView) -> dict[str, Any]:
+    """Let a queued cell say why; the cache does not know, since it is the engine of the moment."""
+    if cell["state"] != "queued":
+        return cell
+    return {**cell, "detail": why_queued(engine, cell["stage"], cell["detail"])}
+
+
 def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
     told = engine.eta_seconds
+    engine = replace(engine, pause=found["pause"])
     return {
         "experiment": found["experiment"],
         "root": str(root),
@@ -74,6 +84,6 @@ def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
             "eta_seconds": found["eta_seconds"] if told is None else told,
         },
         "counts": found["counts"],
-        "cells": found["cells"],
+        "cells": [_with_reason(cell, engine) for cell in found["cells"]],
         "problems": found["problems"],
     }

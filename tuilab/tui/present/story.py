@@ -8,6 +8,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.contract.reasons import NEXT_ACTION, Reason
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
+from tuilab.store.queued import why_queued
 from tuilab.store.snapshot import CellView, EngineState, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.numbers import decimal, duration, share
@@ -85,11 +86,10 @@ def _queued(snapshot: Snapshot, view: CellView) -> Told:
         return "queued, but no engine runs", f"next stage: {view.stage}", "S starts the engine"
     if engine.state is EngineState.WAITING:
         return "queued; the engine waits for a go", f"next stage: {view.stage}", "S lets it go on"
+    why = clean_line(why_queued(engine, view.stage), 200)
     if engine.state is EngineState.PAUSED:
-        return f"queued; paused ({engine.pause})", clean_line(engine.note, 200), "P resumes"
-    place = _place_in_queue(snapshot, view)
-    why = clean_line(engine.note, 200) or f"all {engine.workers or 1} slots are busy"
-    return f"queued{place}: {why}", f"next stage: {view.stage}", ""
+        return f"queued; paused ({engine.pause})", why, "P resumes"
+    return f"queued{_place_in_queue(snapshot, view)}: {why}", f"next stage: {view.stage}", ""
 
 
 def _place_in_queue(snapshot: Snapshot, view: CellView) -> str:

@@ -1,0 +1,68 @@
+"""A queued job says why: from the engine's last word, or from its absence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuilab.store.cache import write_snapshot
+from tuilab.store.engine_file import view_from_json, write_heartbeat
+from tuilab.store.queued import why_queued
+from tuilab.store.reader import Reader
+from tuilab.store.snapshot import EngineState, EngineView
+from tuilab.store.status import status
+
+from .scene import ALIVE, NOW, Scene
+
+BUSY = EngineView(
+    EngineState.RUNNING,
+    workers=2,
+    queued="no free slot: train/villain@0#42 running",
+    queued_stages={"merge": "disk: merge/x needs about 15.0 GiB"},
+)
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        (EngineView(), "no engine runs"),
+        (EngineView(pause="soft"), "the grid is paused (soft)"),
+        (EngineView(EngineState.UNKNOWN, note="no sign of the engine on pod"), "no sign"),
+        (BUSY, "no free slot: train/villain@0#42"),
+        (EngineView(EngineState.PAUSED, note="paused by ada", queued="paused by ada"), "by ada"),
+        (EngineView(EngineState.RUNNING, note="gpu-held: GPU 0"), "gpu-held"),
+        (EngineView(EngineState.RUNNING, workers=3), "all 3 slots"),
+    ],
+)
+def test_the_engine_s_last_word_is_the_reason(engine: EngineView, words: str) -> None:
+    assert words in why_queued(engine, "train")
+
+
+def test_a_stage_or_a_job_with_a_reason_of_its_own_says_that() -> None:
+    assert "15.0 GiB" in why_queued(BUSY, "merge")
+    assert why_queued(BUSY, "merge", "held by ada") == "held by ada"
+
+
+def test_a_view_of_an_older_engine_has_no_word_on_it() -> None:
+    found = view_from_json({"view": {"state": "running", "queued_stages": ["odd"]}})
+    assert (found.queued, found.queued_stages) == ("", {})
+
+
+def test_status_says_it_from_the_cache_as_from_the_journal(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "x")
+    scene.want()
+    for job in scene.plan.by_id:
+        if job.startswith(("data", "converge")):
+            scene.finish(job)
+    write_heartbeat(scene.layout, ALIVE, "t", BUSY, NOW)
+
+    def reasons() -> set[str]:
+        return {cell["detail"] for cell in status(scene.root, NOW)["cells"]}
+
+    assert reasons() == {BUSY.queued}
+    reader = Reader(scene.root)
+    write_snapshot(scene.layout, reader.poll(NOW), reader.offset)
+    assert reasons() == {BUSY.queued}
+    write_heartbeat(scene.layout, ALIVE, "t", EngineView(EngineState.STOPPED), NOW)
+    assert reasons() == {"no engine runs: tuilab run starts one"}
