@@ -41,7 +41,8 @@ def sources(pilot: Pilot[Any]) -> list[str]:
 
 
 def about(pilot: Pilot[Any]) -> str:
-    return plain(screen_of(pilot).query_one("#about", Lines).lines[0]).strip()
+    lines = screen_of(pilot).query_one("#about", Lines).lines
+    return "  ".join(plain(line).strip() for line in lines)
 
 
 async def test_all_columns_are_reached_with_the_source_fixed(published: Study) -> None:

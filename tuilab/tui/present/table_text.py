@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece, fit, fit_line, wrap
+from tuilab.tui.present.pieces import Line, Piece, fit, fit_line, width, wrap
 
 Cells = Sequence[Sequence[str]]
 _GAP = 2
@@ -61,15 +61,15 @@ def title_line(
     sign = {True: "v" if glyphs.is_ascii else "▼", False: "^" if glyphs.is_ascii else "▲"}
     pieces: list[Piece] = []
     for column in (0, *view.shown):
-        title, width = titles[column], view.widths[column]
+        title, room = titles[column], view.widths[column]
         is_order = titles[column] == order[0] and order[1] is not None
-        text = f"{title:<{width}}" if column == 0 else f"{title:>{width + _GAP}}"
+        text = f"{title:<{room}}" if column == 0 else f"{title:>{room + _GAP}}"
         if is_order and order[1] is not None:
             arrow = sign[order[1]]
             text = (
-                f"{title[: width - 2]} {arrow}".ljust(width)
+                f"{title[: room - 2]} {arrow}".ljust(room)
                 if column == 0
-                else f"{arrow}{title}".rjust(width + _GAP)
+                else f"{arrow}{title}".rjust(room + _GAP)
             )
         pieces.append((text, "title" if column == view.here else "label"))
     return tuple(pieces)
@@ -79,9 +79,9 @@ def row_line(cells: Sequence[str], view: TableView, is_here: bool, glyphs: Glyph
     """Write one row; the cell under the cursor stands out."""
     pieces: list[Piece] = []
     for column in (0, *view.shown):
-        text, width = cells[column], view.widths[column]
+        text, room = cells[column], view.widths[column]
         role = "strong" if column == 0 else "missing" if text == "n/a" else "text"
-        shown = fit(text, width, glyphs.ellipsis) if column == 0 else f"{text:>{width}}"
+        shown = fit(text, room, glyphs.ellipsis) if column == 0 else f"{text:>{room}}"
         if column:
             pieces.append((" " * _GAP, ""))
         is_cursor = is_here and column == view.here
@@ -139,6 +139,17 @@ def _pair(block: Pairs, row: int, is_here: bool, each: int, glyphs: Glyphs) -> l
         (f" {title:<{left}}  ", "key" if is_here else "muted"),
         (fit(text, room, glyphs.ellipsis), role),
     ]
+
+
+def about_lines(title: str, text: str, words: str, columns: int, glyphs: Glyphs) -> list[Line]:
+    """Write a cell and what it rests on, on one row, or on two where one is too short."""
+    head: Line = ((f" {title} ", "key"), (text, "strong"))
+    role = "missing" if text == "n/a" else "text"
+    line: Line = (*head, (f"  {words}", role))
+    if width(line) <= columns:
+        return [line]
+    below: Line = ((f"   {words}", role),)
+    return [fit_line(one, columns, glyphs.ellipsis) for one in (head, below)]
 
 
 def caption_lines(text: str, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:

@@ -13,7 +13,7 @@ from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.present import table_text, twin
 from tuilab.tui.present.header import header
-from tuilab.tui.present.pieces import fit_line, rule
+from tuilab.tui.present.pieces import Line, fit_line, rule
 from tuilab.tui.present.table_columns import explained, sorted_rows
 from tuilab.tui.screens.studying import Studying
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -137,11 +137,14 @@ class TableScreen(Studying):
     def _share_room(self) -> None:
         """The table takes what it needs, the whole row what is left."""
         glyphs = self.lab.glyphs
-        wanted = CAPTION_ROWS if self.size.height >= 24 else 1
+        about = self._about()
+        self.query_one("#about").styles.height = len(about)
+        self.query_one("#about", Lines).show(about)
+        wanted = CAPTION_ROWS + 1 - len(about) if self.size.height >= 24 else 1
         caption = table_text.caption_lines(self._caption, self.size.width, wanted, glyphs)
         self.query_one("#caption", Lines).show(caption)
         self.query_one("#caption").styles.height = len(caption)
-        rows = self.size.height - 6 - len(caption)
+        rows = self.size.height - 5 - len(about) - len(caption)
         table = max(3, min(len(self._rows), rows - 4))
         listed, detail = self.query_one("#table"), self.query_one("#detail")
         listed.styles.height = table
@@ -149,23 +152,25 @@ class TableScreen(Studying):
         detail.display = rows > table
 
     def _show_row(self) -> None:
-        """Say what stands behind the cell under the cursor."""
-        row, snapshot = self._row, self.lab.snapshot
-        if row is None or snapshot is None:
+        """List the whole row under the cursor."""
+        row = self._row
+        if row is None:
             return
         columns, glyphs = self.size.width, self.lab.glyphs
-        cells, title = self._cells[row.source], self._titles[self._here]
+        cells = self._cells[row.source]
         head = rule(row.label, "", columns, glyphs.stroke)
         self.query_one("#detail-rule", Lines).show([head])
-        about = explained(row, title, cells[self._here], snapshot)
-        line = (
-            (f" {title} ", "key"),
-            (f"{cells[self._here]}  ", "strong"),
-            (about, "missing" if cells[self._here] == "n/a" else "text"),
-        )
-        self.query_one("#about", Lines).show([fit_line(line, columns, glyphs.ellipsis)])
         detail = table_text.detail_lines(self._titles, cells, columns, self._here, glyphs)
         self.query_one("#detail", Lines).show(detail)
+
+    def _about(self) -> list[Line]:
+        """What the cell under the cursor rests on, or why it is n/a."""
+        row, snapshot = self._row, self.lab.snapshot
+        if row is None or snapshot is None:
+            return [()]
+        title, text = self._titles[self._here], self._cells[row.source][self._here]
+        words = explained(row, title, text, snapshot)
+        return table_text.about_lines(title, text, words, self.size.width, self.lab.glyphs)
 
     @property
     def _row(self) -> HeadlineRow | None:
