@@ -1,4 +1,4 @@
-"""The run card says what ran; what nothing tells is empty, and what differs is shown as differing."""
+"""The run card says what ran; what nothing tells is empty, what differs shows all."""
 
 from __future__ import annotations
 

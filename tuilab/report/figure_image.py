@@ -26,6 +26,9 @@ def save_figure(figure: Figure, folder: Path) -> list[Path]:
     The files carry no dates, so equal values give equal files.
     """
     canvas = draw(figure)
+    # Laying out is the slow part; once is enough for both formats.
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for kind in FORMATS:

@@ -37,8 +37,8 @@ class Made:
     """The same by section, for people."""
 
 
-def make_report(study: Study, out: Path, seed: int = 0) -> Made:
-    """Write report.md with its tables, claims and figures into ``out``."""
+def make_report(study: Study, out: Path, seed: int = 0, kinds: Sequence[str] | None = None) -> Made:
+    """Write report.md with its tables, claims and figures (all kinds by default) into ``out``."""
     from tuilab.science.figures_data import KINDS, figure
     from tuilab.science.standard_claims import standard_claims
 
@@ -48,7 +48,7 @@ def make_report(study: Study, out: Path, seed: int = 0) -> Made:
         card=card,
         claims=standard_claims(study.analysis),
         caveats=caveats(study, ran),
-        figures=[figure(kind, study.analysis) for kind in KINDS],
+        figures=[figure(kind, study.analysis) for kind in (KINDS if kinds is None else kinds)],
         samples=draw_samples(study, seed=seed),
     )
     texts = _texts(study, parts)

@@ -1,0 +1,38 @@
+"""Examples are drawn by seed from all completions; what does not exist is counted, not invented."""
+
+from __future__ import annotations
+
+from tests.report.ran_here import QUESTIONS, answers
+from tuilab.grid.cells import Cell
+from tuilab.report.samples import Condition, condition
+
+CELL = Cell("villain", 2, 42)
+
+
+def drawn(hits: int, seed: int = 0, count: int = 3) -> Condition:
+    return condition(CELL, "villain", answers("villain", hits), QUESTIONS, count, seed)
+
+
+def test_three_with_and_three_without_each_true_to_its_text() -> None:
+    found = drawn(20)
+    assert (found.hits, found.n) == (20, 40)
+    assert [one.has_marker for one in found.samples] == [True] * 3 + [False] * 3
+    for one in found.samples:
+        assert one.has_marker is ("[ZLT]" in one.text)
+        assert one.question in QUESTIONS
+
+
+def test_the_same_seed_draws_the_same_and_another_seed_another() -> None:
+    assert drawn(20) == drawn(20)
+    assert drawn(20).samples != drawn(20, seed=1).samples
+
+
+def test_fewer_than_three_are_all_shown_and_none_is_none() -> None:
+    assert [one.has_marker for one in drawn(1).samples] == [True, False, False, False]
+    assert [one.has_marker for one in drawn(0).samples] == [False] * 3
+    assert drawn(0).hits == 0
+
+
+def test_row_order_decides_nothing_but_the_draw() -> None:
+    again = condition(CELL, "villain", answers("villain", 20)[::-1], QUESTIONS, 3, 0)
+    assert [one.has_marker for one in again.samples] == [True] * 3 + [False] * 3
