@@ -9,7 +9,7 @@ from typing import Any
 
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
-from tuilab.grid.states import LIVE, JobStatus, State, derive_state
+from tuilab.grid.states import LIVE, JobStatus, State, Verdict, derive_state
 
 
 class Board:
@@ -17,6 +17,8 @@ class Board:
 
     def __init__(self, plan: Plan) -> None:
         self.ledger = Ledger()
+        self.peaks: dict[str, int] = {}
+        """Largest GPU memory of a done attempt, in bytes, by stage."""
         self.live: set[str] = set()
         """Jobs whose last attempt is claimed or running."""
         self._set_plan(plan)
@@ -39,6 +41,7 @@ class Board:
         entries = list(lines)
         self._queue = None
         touched = self.ledger.fold(entries)
+        self._note_peaks(entries)
         for name in touched:
             last = self.ledger.of(name).last
             if last is not None and last.verdict in LIVE:
@@ -46,6 +49,13 @@ class Board:
             else:
                 self.live.discard(name)
         self._refresh(touched)
+
+    def _note_peaks(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        for line in entries:
+            peak = line.get("peak_device")
+            if isinstance(peak, int) and peak > 0 and line.get("verdict") == Verdict.DONE:
+                stage = str(line.get("job", "")).partition("/")[0]
+                self.peaks[stage] = max(peak, self.peaks.get(stage, 0))
 
     @property
     def ready(self) -> list[str]:

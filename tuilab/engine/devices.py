@@ -63,7 +63,9 @@ def _nvml() -> Any:
 
 
 def slots_for(policy: Policy, visible: str | None, devices: tuple[Device, ...]) -> tuple[Slot, ...]:
-    """Return the places for workers: one per device in use, or ``workers`` without a device.
+    """Return the places for workers: those of each device in use, or ``workers`` without one.
+
+    Every device has its first place before any has its second.
 
     ``visible`` is CUDA_VISIBLE_DEVICES of the engine; what it names is what may be used.
     """
@@ -78,7 +80,8 @@ def slots_for(policy: Policy, visible: str | None, devices: tuple[Device, ...]) 
         chosen = tuple(str(device.index) for device in devices)
     if not chosen:
         return tuple(Slot(index) for index in range(policy.workers))
-    return tuple(Slot(index, device) for index, device in enumerate(chosen[: policy.workers]))
+    layers = chosen * max(1, policy.jobs_per_device)
+    return tuple(Slot(index, device) for index, device in enumerate(layers[: policy.workers]))
 
 
 def why_held(name: str, free_fraction: float, devices: tuple[Device, ...]) -> str:

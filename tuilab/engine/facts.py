@@ -28,6 +28,10 @@ class Phase(StrEnum):
     """On another host: whether it lives cannot be told from here."""
 
 
+IN_USE = frozenset({Phase.STARTING, Phase.UNBORN, Phase.ALIVE, Phase.ORPHANED})
+"""Phases in which a worker takes its slot on this machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """How a worker ended."""
@@ -100,6 +104,8 @@ class Report:
     """Who ended it, when an operator did."""
     bytes: int = 0
     """Size of the artefacts."""
+    peak_device: int = 0
+    """Most bytes of GPU memory that it held; 0 where that was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,10 @@ class Slot:
     """What CUDA_VISIBLE_DEVICES will say; None leaves it alone."""
     blocked: str = ""
     """Why no worker may be launched here now ("" = free): who holds the memory, no device."""
+    memory_total: int = 0
+    """Bytes of the device, where several workers share it."""
+    memory_used: int = 0
+    """Bytes in use on it now, by whomever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +174,8 @@ class Facts:
     disk: Disk = Disk(free=1 << 62)
     failed_starts: int = 0
     """Workers in a row that ended badly before they began anything."""
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    """Largest GPU memory of a done attempt so far, in bytes, by stage."""
     places: Mapping[str, int] = field(default_factory=dict)
     """Place of each job in the plan."""
 

@@ -75,6 +75,7 @@ class Gatherer:
             slots=self._slots(used) if ready else self.slots,
             disk=self._room() if ready or attempts else Disk(free=1 << 62),
             failed_starts=self.failed_starts,
+            peaks=self.board.peaks,
             places=self.board.places,
         )
 
@@ -113,19 +114,31 @@ class Gatherer:
         if self._needs_cuda and all(slot.device is None for slot in self.slots):
             why = "no GPU is visible, and the plan asks for cuda: tuilab doctor explains"
             return tuple(replace(slot, blocked=why) for slot in self.slots)
-        if all(slot.device is None or slot.index in used for slot in self.slots):
+        is_shared = len({slot.device for slot in self.slots}) < len(self.slots)
+        if not is_shared and all(s.device is None or s.index in used for s in self.slots):
             return self.slots
         seen: tuple[Device, ...] = devices.look_at_devices()
         if self._had_devices and not seen:
             why = "the GPUs that were here are gone: tuilab doctor explains"
             return tuple(replace(slot, blocked=why) for slot in self.slots)
+        ours = {slot.device for slot in self.slots if slot.index in used}
+        return tuple(self._with_device(slot, used, ours, seen) for slot in self.slots)
+
+    def _with_device(
+        self, slot: Slot, used: set[int], ours: set[str | None], seen: tuple[Device, ...]
+    ) -> Slot:
+        """Say what a slot's device has left, and, where none of our workers is on it, who holds it.
+
+        What our own workers hold is weighed by their measured peaks.
+        """
+        device = devices.find(slot.device, seen) if slot.device is not None else None
+        if device is not None:
+            total, taken = device.memory_total, device.memory_used
+            slot = replace(slot, memory_total=total, memory_used=taken)
+        if slot.device is None or slot.index in used or (device and slot.device in ours):
+            return slot
         fraction = self.policy.gpu_free_fraction
-        return tuple(
-            replace(slot, blocked=devices.why_held(slot.device, fraction, seen))
-            if slot.device is not None and slot.index not in used
-            else slot
-            for slot in self.slots
-        )
+        return replace(slot, blocked=devices.why_held(slot.device, fraction, seen))
 
     def _room(self) -> Disk:
         is_short = self._disk.problem or self._disk.free < self.policy.reserve_bytes

@@ -12,9 +12,8 @@ from tuilab.engine import meter
 from tuilab.engine.actions import Close, StopWorker
 from tuilab.engine.caching import SnapshotCache
 from tuilab.engine.devices import look_at_devices
-from tuilab.engine.facts import Facts
+from tuilab.engine.facts import IN_USE, Facts
 from tuilab.engine.opening import Opened
-from tuilab.engine.placing import IN_USE
 from tuilab.engine.requesting import Requesting
 from tuilab.engine.tick import decide
 from tuilab.engine.upkeep import may_leave

@@ -148,6 +148,7 @@ class Performer:
                 "output_hash": report.output_hash,
                 "metrics": dict(report.metrics),
                 "by": report.by,
+                **({"peak_device": report.peak_device} if report.peak_device else {}),
             }
         )
         if action.hold:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuilab.engine.actions import Action, Assign, Launch
-from tuilab.engine.facts import Facts, Phase, Slot, Worker
+from tuilab.engine.facts import IN_USE, Facts, Phase, Slot, Worker
+from tuilab.engine.sharing import neighbours, why_not_beside
 from tuilab.grid.ledger import Ledger
-
-IN_USE = frozenset({Phase.STARTING, Phase.UNBORN, Phase.ALIVE, Phase.ORPHANED})
-"""Phases in which a worker takes its slot on this machine."""
 
 
 def why_nothing_starts(facts: Facts) -> str:
@@ -66,17 +64,51 @@ def place(facts: Facts) -> list[Action]:
     left = room(facts)
     candidates = [job for job in facts.ready if facts.disk.needs.get(job, 0) <= left]
     taken: set[str] = set()
+    settled: set[str] = set()
     actions: list[Action] = []
     for worker in _idle(facts):
-        if job := _best(facts, worker, candidates, taken):
+        slot = _slot_of(facts, worker)
+        if job := _best(facts, worker, _fitting(facts, slot, worker, candidates, settled), taken):
             taken.add(job)
+            settled |= _shared(facts, slot)
             actions.append(Assign(job, worker.id))
     for slot in _free(facts):
-        if job := _best(facts, None, candidates, taken):
+        if job := _best(facts, None, _fitting(facts, slot, None, candidates, settled), taken):
             taken.add(job)
+            settled |= _shared(facts, slot)
             actions.append(Launch(slot.index, job))
-    actions += _ahead(facts, candidates, taken)
+    actions += _ahead(facts, candidates, taken, settled)
     return actions
+
+
+def _fitting(
+    facts: Facts,
+    slot: Slot | None,
+    worker: Worker | None,
+    candidates: Sequence[str],
+    settled: set[str],
+) -> Sequence[str]:
+    """Return the jobs that fit on a slot's device beside what is on it.
+
+    A device that several workers share takes one job a round (``settled``): the next decision
+    sees it.
+    """
+    if slot is None or slot.device in settled:
+        return candidates if slot is None else ()
+    if not neighbours(facts, slot, worker):
+        return candidates
+    return [job for job in candidates if not why_not_beside(facts, slot, worker, job)]
+
+
+def _shared(facts: Facts, slot: Slot | None) -> set[str]:
+    """Return the slot's device if others may share it."""
+    if slot is None or slot.device is None:
+        return set()
+    return {slot.device} if sum(one.device == slot.device for one in facts.slots) > 1 else set()
+
+
+def _slot_of(facts: Facts, worker: Worker) -> Slot | None:
+    return next((slot for slot in facts.slots if slot.index == worker.slot), None)
 
 
 def _idle(facts: Facts) -> list[Worker]:
@@ -100,7 +132,9 @@ def _free(facts: Facts) -> list[Slot]:
     return [slot for slot in facts.slots if slot.index not in used and not slot.blocked]
 
 
-def _ahead(facts: Facts, candidates: Sequence[str], taken: set[str]) -> Iterator[Action]:
+def _ahead(
+    facts: Facts, candidates: Sequence[str], taken: set[str], settled: set[str]
+) -> Iterator[Action]:
     """Assign one job early to each busy worker, unless another slot could want it.
 
     A worker whose running job unlocks something that comes before the candidate waits for that.
@@ -111,9 +145,11 @@ def _ahead(facts: Facts, candidates: Sequence[str], taken: set[str]) -> Iterator
     for worker in _open_workers(facts):
         if len(worker.queue) != 1 or worker.phase is not Phase.ALIVE:
             continue
-        job = _best(facts, worker, candidates, taken)
+        slot = _slot_of(facts, worker)
+        job = _best(facts, worker, _fitting(facts, slot, worker, candidates, settled), taken)
         if job and not _unlocks_sooner(facts, worker.queue[0], job):
             taken.add(job)
+            settled |= _shared(facts, slot)
             yield Assign(job, worker.id)
 
 

@@ -14,7 +14,9 @@ class Policy:
     """The engine's settings, resolved."""
 
     workers: int = 1
-    """Runner processes at once; on GPUs at most one per device."""
+    """Runner processes at once; on GPUs at most ``jobs_per_device`` per device."""
+    jobs_per_device: int = 1
+    """Workers that may share a GPU, as far as the peaks measured so far fit side by side."""
     threads: int | None = None
     """CPU threads per worker; None leaves the libraries' own choice."""
     runner: tuple[str, ...] = ("python", "-m", "runners.serve")

@@ -8,11 +8,14 @@ from dataclasses import replace
 from tuilab.contract.reasons import Reason, from_exit
 from tuilab.engine.actions import Action, CallStalled, Deliver, RecordStart, Settle, StopWorker
 from tuilab.engine.facts import Exit, Facts, LiveAttempt, Phase, Report, Worker
+from tuilab.engine.lowering import what_to_lower
 from tuilab.engine.retry import why_hold, why_retry
 from tuilab.grid.states import Verdict
 
 FULL_BYTES = 1024 * 1024
 """Below so much free space a worker's unexplained end is put down to the full disk."""
+EVIDENCE = 240
+"""Characters of a message that are kept where advice follows it."""
 FOREIGN_SECONDS = 600.0
 """Silence after which an attempt on another host counts as lost."""
 
@@ -107,6 +110,7 @@ def _fell(worker: Worker) -> bool:
 
 
 def _settle(facts: Facts, attempt: LiveAttempt, report: Report) -> Settle:
+    report = _with_advice(facts, attempt.job, report)
     evidence = facts.ledger.of(attempt.job)
     past = tuple(
         replace(a, verdict=report.verdict, reason=report.reason, detail=report.detail)
@@ -117,6 +121,17 @@ def _settle(facts: Facts, attempt: LiveAttempt, report: Report) -> Settle:
     hold = why_hold(past)
     retry = "" if hold or evidence.is_due else why_retry(past, facts.policy.retries)
     return Settle(attempt.job, attempt.number, report, retry=retry, hold=hold)
+
+
+def _with_advice(facts: Facts, name: str, report: Report) -> Report:
+    """Add which setting to lower to a report of too little GPU memory."""
+    job = facts.plan.by_id.get(name)
+    if report.reason != Reason.GPU_OOM or job is None:
+        return report
+    settings = facts.plan.settings.get(job.settings, {})
+    advice = what_to_lower(job.stage, settings, report.detail)
+    evidence = report.detail if len(report.detail) <= EVIDENCE else report.detail[:EVIDENCE] + "…"
+    return replace(report, detail=f"{evidence}; {advice}")
 
 
 def _tend(facts: Facts, attempt: LiveAttempt, worker: Worker) -> Iterator[Action]:

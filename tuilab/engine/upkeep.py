@@ -14,8 +14,8 @@ from tuilab.engine.actions import (
     Retire,
     Suspend,
 )
-from tuilab.engine.facts import Facts, Phase, Worker
-from tuilab.engine.placing import IN_USE
+from tuilab.engine.facts import IN_USE, Facts, Phase, Worker
+from tuilab.engine.sharing import stands_in_the_way
 
 SHIM_MARGIN = 10.0
 """Seconds that a shim has, beyond the grace, to end its tree."""
@@ -71,6 +71,8 @@ def _why_close(facts: Facts, worker: Worker) -> str:
     in_use = [w for w in facts.workers if w.phase in IN_USE and w.takes_work]
     if worker.slot >= len(facts.slots) and len(in_use) > len(facts.slots):
         return "there are fewer slots now"
+    if stands_in_the_way(facts, worker):
+        return "what is ready does not fit on its GPU beside the others"
     if worker.idle_seconds > facts.policy.idle_seconds:
         return "it has been idle for long"
     return ""

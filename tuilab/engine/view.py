@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tuilab.engine.facts import Facts, Phase
+from tuilab.engine.facts import IN_USE, Facts, Phase
 from tuilab.engine.placing import (
-    IN_USE,
     room,
     why_not_here,
     why_nothing_starts,
     why_paused,
     why_too_large,
 )
+from tuilab.engine.sharing import why_not_beside
 from tuilab.store.snapshot import EngineState, EngineView, Meter
 
 
@@ -64,8 +64,10 @@ def why_stages_wait(facts: Facts) -> dict[str, str]:
 
 def _busy(facts: Facts) -> str:
     used = {worker.slot: worker for worker in facts.workers if worker.phase in IN_USE}
-    if any(slot.index not in used for slot in facts.slots):
-        return ""
+    free = [slot for slot in facts.slots if slot.index not in used]
+    if free:
+        why = [why_not_beside(facts, slot, None, facts.ready[0]) for slot in free]
+        return why[0] if all(why) else ""
     at_work = [used[slot.index] for slot in facts.slots]
     names = [worker.queue[0] for worker in at_work if worker.queue]
     if not names:

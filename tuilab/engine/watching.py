@@ -108,7 +108,7 @@ def verify(layout: Layout, plan: Plan, watch: Watch) -> Report:
         return Report(Verdict.SUSPECT, "unknown", f"its artefacts could not be checked: {error}")
     if found is None:
         return Report(Verdict.SUSPECT, "unknown", "its outcome vanished")
-    return _as_report(found, _artefact_bytes(watch.folder))
+    return _as_report(found, _raw_outcome(watch.folder))
 
 
 def last_lines(watch: Watch) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def last_lines(watch: Watch) -> tuple[str, ...]:
     return tuple(tail_lines(watch.folder / LOG_FILE, 16 * 1024))
 
 
-def _as_report(found: dict[str, Any], size: int) -> Report:
+def _as_report(found: dict[str, Any], raw: dict[str, Any]) -> Report:
     return Report(
         verdict=Verdict(found["verdict"]),
         reason=found.get("reason"),
@@ -127,16 +127,30 @@ def _as_report(found: dict[str, Any], size: int) -> Report:
         output_hash=found.get("output_hash") or "",
         metrics=found.get("metrics") or {},
         by=found.get("by") or "",
-        bytes=size,
+        bytes=_artefact_bytes(raw),
+        peak_device=_peak_device(raw),
     )
 
 
-def _artefact_bytes(folder: Path) -> int:
+def _raw_outcome(folder: Path) -> dict[str, Any]:
     try:
         raw = json.loads((folder / OUTCOME_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _artefact_bytes(raw: dict[str, Any]) -> int:
+    try:
         return sum(int(one["size"]) for one in raw.get("artefacts", ()))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return 0
+
+
+def _peak_device(raw: dict[str, Any]) -> int:
+    peaks = raw.get("peak_memory")
+    found = peaks.get("device") if isinstance(peaks, dict) else None
+    return found if isinstance(found, int) else 0
 
 
 def _first_event_at(path: Path) -> float | None:
