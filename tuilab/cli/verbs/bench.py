@@ -46,17 +46,17 @@ def bench(
     arguments += ["--threads", str(threads)] if threads else []
     if not as_json:
         return run_module("runners.bench", arguments)[0]
-    return _as_json(arguments)
+    return as_json_document(arguments)
 
 
-def _as_json(arguments: list[str]) -> int:
+def as_json_document(arguments: list[str], module: str = "runners.bench") -> int:
     """Print the measurements as the one document; the progress goes to stderr."""
     from tuilab.cli.runner_modules import run_module
     from tuilab.cli.say import document, tell
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.json"
-        code, table = run_module("runners.bench", [*arguments, "--json", str(path)], capture=True)
+        code, table = run_module(module, [*arguments, "--json", str(path)], capture=True)
         if not path.exists():
             raise RefusalError("bench measured nothing; its messages are above", code or ERROR)
         tell(table.rstrip())
