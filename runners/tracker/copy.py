@@ -22,7 +22,7 @@ from tuilab.contract.foreign import clean
 from tuilab.contract.report import EVENTS_FILE, Outcome, read_outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.contract.tail import JsonlFollower
-from tuilab.contract.tracking import CopyState, Order, read_order, run_id, write_state
+from tuilab.contract.tracking import CopyState, Order, read_order, read_state, run_id, write_state
 
 if TYPE_CHECKING:
     from runners.tracker.wandb_run import WandbRun
@@ -90,6 +90,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not is_beside and not state.place:  # the next one could not be opened either
             problem = state.problem
         print(json.dumps(asdict(state)), flush=True)
+        if is_beside and state.problem and state.place:
+            break  # the library's own process died; a new program gets a new one
     return 0 if are_whole else 1
 
 
@@ -112,6 +114,9 @@ def copy(order: Order, orders: Orders) -> CopyState:
         state = replace(state, copied=copied.copied, is_complete=True)
     except Exception as error:
         state = replace(state, problem=explain(error))
+        before = read_state(order.folder, run)
+        if not state.place and before is not None and before.is_complete:
+            return state  # the whole copy elsewhere is still known
     _keep(order, run, state)
     return state
 

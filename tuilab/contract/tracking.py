@@ -96,7 +96,7 @@ def run_id(group: str, spec: Spec) -> str:
 
     The token tells apart attempts of experiments that have the same name.
     """
-    words = (_slug(group)[:40], _slug(spec.job)[:60], str(spec.attempt), spec.token[:12])
+    words = (_slug(group)[:40], _slug(spec.job)[:60], str(spec.attempt), _slug(spec.token)[:12])
     return "-".join(words)
 
 

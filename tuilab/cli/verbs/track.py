@@ -1,0 +1,140 @@
+"""``tuilab track refill``: brings an experiment tracker up to what our own event files say."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError, guarded
+from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
+
+if TYPE_CHECKING:
+    from tuilab.store.tracked import Lacking
+
+_PROGRAM = "runners.tracker.copy"
+_MODES = ("online", "offline")
+
+track = typer.Typer(
+    help="Copies of the events in Weights & Biases.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@track.callback()
+def _only_subcommands() -> None:
+    """Copies of the events in Weights & Biases; events.jsonl of each attempt stays the source."""
+
+
+def refill(
+    directory: OptionalDir = None,
+    mode: Annotated[
+        str | None,
+        typer.Option("--mode", metavar="MODE", help="online or offline; else as the run was."),
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option("--project", metavar="NAME", help="Another project.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also attempts whose copy is whole.")
+    ] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> int:
+    """Copy the attempts that Weights & Biases lacks, or has only a part of, under the same ids.
+
+    What runs is left to its own runner. Needs WANDB_API_KEY in the environment when online.
+
+    \b
+    tuilab track refill runs/tiny --dry-run
+    tuilab track refill runs/tiny --mode online
+    """
+    from tuilab.cli.say import count_of, document, out, plain
+
+    missing = _missing(directory, _wishes(mode, project), everything)
+    told: list[dict[str, Any]] = []
+    for index, one in enumerate(missing if dry_run else ()):
+        told.append({"job": one.job, "attempt": one.attempt, "why": one.why, "order": index})
+    if not dry_run and missing:
+        for one, state in zip(missing, _copied(missing), strict=False):
+            told.append({"job": one.job, "attempt": one.attempt, "why": one.why, **state})
+            if not as_json:
+                out(plain(f"{one.job} attempt {one.attempt}: {_words(state)}"))
+    whole = sum(bool(entry.get("is_complete")) for entry in told)
+    if as_json:
+        document({"lacking": len(missing), "copied": whole, "attempts": told})
+    elif dry_run:
+        for one in missing:
+            out(plain(f"{one.job} attempt {one.attempt}: {one.why}"))
+        out(f"{count_of(len(missing), 'attempt')} would be copied")
+    else:
+        out(f"{whole} of {count_of(len(missing), 'attempt')} copied" if missing else "all whole")
+    return OK if dry_run or whole == len(missing) else ERROR
+
+
+track.command("refill")(guarded(refill))
+
+
+def _wishes(mode: str | None, project: str | None) -> dict[str, str]:
+    chosen = mode or os.environ.get("WANDB_MODE")
+    if chosen is not None and chosen not in _MODES:
+        raise RefusalError(f"there is no mode {chosen!r}: use {' or '.join(_MODES)}", USAGE)
+    given = {"mode": chosen, "project": project}
+    return {name: value for name, value in given.items() if value}
+
+
+def _missing(directory: str | None, wishes: dict[str, str], everything: bool) -> list[Lacking]:
+    import time
+
+    from tuilab.cli.places import find_experiment
+    from tuilab.store.reader import Reader
+    from tuilab.store.tracked import lacking
+
+    reader = Reader(find_experiment(directory))
+    if reader.is_results_only:
+        raise RefusalError("these are results alone: there are no events to copy")
+    reader.poll(time.time())
+    return lacking(reader, wishes, redo=everything)
+
+
+def _copied(missing: Sequence[Lacking]) -> Iterator[dict[str, Any]]:
+    """Run the copying program over all orders; yield the state of each copy as it ends."""
+    folder = missing[0].order.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    root = str(Path(__file__).resolve().parents[3])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    log_path = folder / "log.txt"
+    with (
+        log_path.open("ab") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, "PYTHONPATH": path},
+            text=True,
+        ) as process,
+    ):
+        assert process.stdin is not None and process.stdout is not None, "started with pipes"
+        with suppress(BrokenPipeError):  # it died already: its log says why
+            process.stdin.write("".join(one.order.as_json() + "\n" for one in missing))
+            process.stdin.close()
+        heard = 0
+        for line in process.stdout:
+            if line.startswith("{"):
+                heard += 1
+                yield json.loads(line)
+    if heard < len(missing):
+        raise RefusalError(f"the copying program ended early: {log_path} says why")
+
+
+def _words(state: dict[str, Any]) -> str:
+    if state.get("is_complete"):
+        return f"{state['copied']} events in {state['run']} ({state['mode']})"
+    return f"not copied: {state.get('problem') or 'it broke off'}"
