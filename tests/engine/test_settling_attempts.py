@@ -8,7 +8,15 @@ import pytest
 from facts_of import GOOD, Story, kinds, worker
 
 from tuilab.contract.reasons import Reason
-from tuilab.engine.actions import CallStalled, Deliver, Pause, RecordStart, Settle, StopWorker
+from tuilab.engine.actions import (
+    CallStalled,
+    ComeBack,
+    Deliver,
+    Pause,
+    RecordStart,
+    Settle,
+    StopWorker,
+)
 from tuilab.engine.facts import Disk, Exit, Phase, Report, Stop
 from tuilab.engine.tick import decide
 from tuilab.grid.states import Verdict
@@ -142,7 +150,38 @@ def test_a_worker_on_another_host_is_given_time_before_its_attempt_is_lost() -> 
     story = one_live()
     far = worker(phase=Phase.FOREIGN, queue=(JOB,))
     assert decide(story.facts([far], {JOB: story.attempt(JOB, silent_seconds=500)})) == []
-    assert settled(story, silent_seconds=700, worker=far).report.verdict is Verdict.LOST
+    given_up = settled(story, silent_seconds=700, worker=far)
+    assert (given_up.report.verdict, given_up.report.reason) == (Verdict.LOST, Reason.UNKNOWN)
+    assert (given_up.retry, given_up.hold) == ("", "")  # it may still run: no second one beside it
+
+
+def test_what_waits_behind_a_talkative_attempt_on_another_host_is_not_lost() -> None:
+    story = one_live().claim("data/nurse")
+    far = worker(phase=Phase.FOREIGN, queue=(JOB, "data/nurse"))
+    behind = story.attempt("data/nurse", begun_at=None, silent_seconds=9000)
+    assert decide(story.facts([far], {"data/nurse": behind})) == []
+
+
+def test_a_lost_attempt_that_writes_again_is_running_and_nothing_else_is_wanted() -> None:
+    story = one_live().settle(JOB, "lost", reason="unknown", detail="no sign of the host")
+    assert story.board.missing == {JOB}
+    silent = story.attempt(JOB)
+    assert decide(story.facts(missing=(silent,))) == []
+    assert decide(story.facts(missing=(replace(silent, has_spoken=True),))) == [
+        ComeBack(JOB, 1, 5.0)
+    ]
+    story.tell("started", job=JOB, attempt=1, started_at=5.0)
+    assert (story.board.missing, story.board.live) == (set(), {JOB})
+    status = story.board.statuses[JOB]
+    assert (status.state.value, status.reason, status.detail) == ("running", None, "")
+
+
+def test_a_lost_attempt_that_finished_after_all_is_done() -> None:
+    story = one_live().settle(JOB, "lost", reason="unknown")
+    back = story.attempt(JOB, report=GOOD)
+    [action] = decide(story.facts(missing=(back,)))
+    assert isinstance(action, Settle)
+    assert action.report.verdict is Verdict.DONE
 
 
 def test_a_start_is_recorded_once() -> None:

@@ -42,6 +42,15 @@ class RecordStart:
 
 
 @dataclass(frozen=True, slots=True)
+class ComeBack:
+    """Note that an attempt that counted as lost writes again: it runs, and no other is wanted."""
+
+    job: str
+    number: int
+    started_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Record what became of an attempt."""
 
@@ -141,6 +150,7 @@ Action = (
     | Assign
     | Deliver
     | RecordStart
+    | ComeBack
     | Settle
     | Retire
     | EndOrphans

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
+from tuilab.engine.retry import is_missing
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import LIVE, JobStatus, State, Verdict, derive_state
@@ -21,6 +22,8 @@ class Board:
         """Largest GPU memory of a done attempt, in bytes, by stage."""
         self.live: set[str] = set()
         """Jobs whose last attempt is claimed or running."""
+        self.missing: set[str] = set()
+        """Jobs whose last attempt counts as lost for its silence alone."""
         self._set_plan(plan)
 
     def _set_plan(self, plan: Plan) -> None:
@@ -44,10 +47,8 @@ class Board:
         self._note_peaks(entries)
         for name in touched:
             last = self.ledger.of(name).last
-            if last is not None and last.verdict in LIVE:
-                self.live.add(name)
-            else:
-                self.live.discard(name)
+            _keep(self.live, name, last is not None and last.verdict in LIVE)
+            _keep(self.missing, name, last is not None and is_missing(last))
         self._refresh(touched)
 
     def _note_peaks(self, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -104,3 +105,10 @@ class Board:
             insort(self._ready, place)
         elif is_there and not is_ready:
             del self._ready[at]
+
+
+def _keep(names: set[str], name: str, belongs: bool) -> None:
+    if belongs:
+        names.add(name)
+    else:
+        names.discard(name)

@@ -124,6 +124,8 @@ class LiveAttempt:
     report: Report | None = None
     silent_seconds: float = 0.0
     """Since its last event."""
+    has_spoken: bool = False
+    """It has written an event since this engine looked at it first."""
     is_called_stalled: bool = False
     """The journal has named the stall already."""
     log: tuple[str, ...] = ()
@@ -169,6 +171,8 @@ class Facts:
     ready: Sequence[str] = ()
     """Ids of due jobs that may start, in launch order, without held ones."""
     attempts: tuple[LiveAttempt, ...] = ()
+    missing: tuple[LiveAttempt, ...] = ()
+    """Attempts that count as lost for their silence alone, and whose worker may live."""
     workers: tuple[Worker, ...] = ()
     slots: tuple[Slot, ...] = ()
     disk: Disk = Disk(free=1 << 62)

@@ -63,6 +63,9 @@ class Gatherer:
             self.roster.describe(card, self._queue(card.id, card.given, attempts))
             for card in self.roster.cards.values()
         )
+        missing = tuple(
+            self._attempt(job) for job in sorted(self.board.missing) if self._may_live(job)
+        )
         ready = self.board.ready
         used = {worker.slot for worker in workers if worker.phase is not Phase.GONE}
         return Facts(
@@ -71,6 +74,7 @@ class Gatherer:
             policy=self.policy,
             ready=ready,
             attempts=attempts,
+            missing=missing,
             workers=workers,
             slots=self._slots(used) if ready else self.slots,
             disk=self._room() if ready or attempts else Disk(free=1 << 62),
@@ -78,6 +82,10 @@ class Gatherer:
             peaks=self.board.peaks,
             places=self.board.places,
         )
+
+    def _may_live(self, job: str) -> bool:
+        card = self.roster.cards.get(self.board.ledger.of(job).attempts[-1].worker)
+        return card is not None and card.sighting.phase in (Phase.FOREIGN, Phase.ALIVE)
 
     def _attempt(self, job: str) -> LiveAttempt:
         last = self.board.ledger.of(job).attempts[-1]
@@ -95,6 +103,7 @@ class Gatherer:
             is_recorded=last.verdict is Verdict.RUNNING,
             report=self.watcher.report(watch, self.board.plan),
             silent_seconds=silent,
+            has_spoken=watch.has_spoken,
             is_called_stalled=watch.is_called_stalled,
             log=last_lines(watch) if is_gone or is_silent else (),
         )

@@ -42,6 +42,7 @@ class Performer:
             actions.Assign: self._assign,
             actions.Deliver: self._deliver,
             actions.RecordStart: self._record_start,
+            actions.ComeBack: self._come_back,
             actions.Settle: self._settle,
             actions.Retire: self._retire,
             actions.EndOrphans: self._end_orphans,
@@ -122,6 +123,17 @@ class Performer:
             "started", job=action.job, attempt=action.number, started_at=action.started_at
         )
         self._has_served(action.job)
+
+    def _come_back(self, action: actions.ComeBack) -> None:
+        job, number = action.job, action.number
+        text = f"{job} attempt {number} counted as lost, but it writes again: it is running"
+        entries: list[dict[str, Any]] = [
+            {"kind": "started", "job": job, "attempt": number, "started_at": action.started_at},
+            {"kind": "note", "text": text, "job": job},
+        ]
+        if self.records.board.ledger.of(job).is_due:
+            entries.append({"kind": "unwanted", "jobs": [job], "by": "engine", "why": text})
+        self.records.say_all(entries)
 
     def _settle(self, action: actions.Settle) -> None:
         report = action.report

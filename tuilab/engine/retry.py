@@ -28,6 +28,11 @@ def was_never_begun(attempt: Attempt) -> bool:
     return attempt.verdict is Verdict.LOST and attempt.reason is None
 
 
+def is_missing(attempt: Attempt) -> bool:
+    """Whether an attempt is lost for its silence alone: it may still run where nobody can look."""
+    return attempt.verdict is Verdict.LOST and attempt.reason == Reason.UNKNOWN
+
+
 def why_retry(attempts: Sequence[Attempt], retries: int) -> str:
     """Say why a new attempt should follow the last one by itself; "" when none should.
 
@@ -63,7 +68,7 @@ def _repeats(attempts: Sequence[Attempt]) -> int:
 
 def _may_pass(attempt: Attempt) -> bool:
     if attempt.verdict is Verdict.LOST:
-        return True
+        return not is_missing(attempt)  # a second one beside it would be two of one job
     return attempt.verdict is Verdict.FAILED and attempt.reason in PASSING
 
 

@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tuilab.contract.reasons import Reason, from_exit
-from tuilab.engine.actions import Action, CallStalled, Deliver, RecordStart, Settle, StopWorker
+from tuilab.engine.actions import (
+    Action,
+    CallStalled,
+    ComeBack,
+    Deliver,
+    RecordStart,
+    Settle,
+    StopWorker,
+)
 from tuilab.engine.facts import Exit, Facts, LiveAttempt, Phase, Report, Worker
 from tuilab.engine.lowering import what_to_lower
 from tuilab.engine.retry import why_hold, why_retry
@@ -22,6 +30,11 @@ FOREIGN_SECONDS = 600.0
 
 def settle_attempts(facts: Facts) -> Iterator[Action]:
     """Yield what the live attempts ask for."""
+    for attempt in facts.missing:
+        if attempt.report is not None:
+            yield _settle(facts, attempt, attempt.report)
+        elif attempt.has_spoken:
+            yield ComeBack(attempt.job, attempt.number, attempt.begun_at)
     for attempt in facts.attempts:
         worker = facts.worker(attempt.worker)
         report = what_became(attempt, worker, facts)
@@ -44,8 +57,8 @@ def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> Re
         return attempt.report
     if worker is None:
         return _unserved(attempt, "its worker's directory is gone")
-    if worker.phase is Phase.FOREIGN and attempt.silent_seconds > FOREIGN_SECONDS:
-        return Report(Verdict.LOST, detail="no sign of the host that ran it", seconds=0.0)
+    if worker.phase is Phase.FOREIGN:
+        return _missing(attempt, facts)
     if worker.phase is not Phase.GONE or worker.exit is None:
         return None
     if is_meant:
@@ -55,6 +68,15 @@ def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> Re
     if not worker.has_served and worker.queue[:1] == (attempt.job,) and _fell(worker):
         return _never_came_up(worker, worker.exit)
     return _unserved(attempt, f"worker {worker.id} ended first")
+
+
+def _missing(attempt: LiveAttempt, facts: Facts) -> Report | None:
+    """Give an attempt on another host up after long silence of all that its worker was given."""
+    mine = [a.silent_seconds for a in facts.attempts if a.worker == attempt.worker]
+    if min(mine, default=attempt.silent_seconds) <= FOREIGN_SECONDS:
+        return None
+    detail = "no sign of the host that ran it; it counts as running again once it writes"
+    return Report(Verdict.LOST, Reason.UNKNOWN, detail, started_at=attempt.begun_at)
 
 
 def _ended_on_request(attempt: LiveAttempt, worker: Worker | None) -> Report:

@@ -36,6 +36,8 @@ class Watch:
     """Bytes of its events at the last look."""
     spoke: float = 0.0
     """Monotonic time of its last event."""
+    has_spoken: bool = False
+    """It wrote an event since the first look."""
     is_called_stalled: bool = False
     verification: Future[Report] | None = None
 
@@ -70,6 +72,7 @@ class Watcher:
         if watch.size not in (-1, size):
             watch.spoke = time.monotonic()
             watch.is_called_stalled = False
+            watch.has_spoken = True
         watch.size = size
         if size and watch.begun_at is None:
             watch.begun_at = _first_event_at(watch.folder / EVENTS_FILE)

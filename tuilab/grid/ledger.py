@@ -115,7 +115,8 @@ def _started(ledger: Ledger, line: Line) -> set[str]:
     def begin(attempt: Attempt) -> Attempt:
         if attempt.verdict not in LIVE and attempt.verdict is not Verdict.LOST:
             return attempt
-        return replace(attempt, verdict=Verdict.RUNNING, started_at=line.get("started_at"))
+        at = line.get("started_at")
+        return replace(attempt, verdict=Verdict.RUNNING, reason=None, detail="", started_at=at)
 
     return _amend(ledger, line, begin)
 
