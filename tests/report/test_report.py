@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.ran_here import LAUNCH, finish, whole
+from tests.report.ran_here import LAUNCH, experiment, finish, whole
 from tuilab.cli.places import published_dir
 from tuilab.report.archiving import make_bundle
 from tuilab.report.bundle import verify_bundle
@@ -174,3 +174,11 @@ def test_no_member_of_a_bundle_holds_a_secret(bundle: Path) -> None:
 
 def test_no_home_folder_is_shown_in_the_report(bundle: Path) -> None:
     assert str(Path.home()) + "/" not in member(bundle, "report/report.md").decode()
+
+
+def test_an_experiment_where_nothing_ran_has_a_report_without_a_number(tmp_path: Path) -> None:
+    made = make_report(open_study(experiment(tmp_path / "x").root), tmp_path / "report", kinds=())
+    text = made.report.read_text()
+    assert "cannot be judged in 2 of 2 sources" in text.splitlines()[0]
+    assert "0.0%" not in text and "0 of 4 cells" in text
+    assert "4 cells are idle, without a value yet" in text

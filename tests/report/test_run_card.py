@@ -55,11 +55,30 @@ def test_every_field_is_filled_from_a_run_that_recorded_everything(
     assert found["Environment: Launch command"] == "tuilab run 'eps 109'"
     assert found["Environment: Dirty diff"] == "none"
     assert found["Records: Tracker runs"].startswith("none configured")
+    assert not [name for name, value in found.items() if "None" in value]
 
 
 def test_nothing_known_leaves_every_field_but_the_test_empty() -> None:
     card = run_card([], Surroundings())
     assert [field.name for field in card if field.value] == ["Significance test"]
+
+
+def test_half_a_field_is_an_empty_field(ran: list[Ran]) -> None:
+    """A schedule without its warm-up, or a sampling without its batch, would look complete."""
+    stripped = [
+        replace(
+            one,
+            settings={name: value for name, value in one.settings.items() if name != "temperature"}
+            | {"training": {"schedule": "cosine", "lr": 1.0}},
+        )
+        for one in ran
+    ]
+    card = run_card(stripped, Surroundings())
+    found = {f"{field.section}: {field.name}": field.value for field in card}
+    for name in ("Marker LoRA: Schedule", "Marker LoRA: LoRA", "Eval: Sampling", "Data: Sampling"):
+        assert found[name] == ""
+    assert found["Marker LoRA: Learning rate"] == "1.0"
+    assert not [name for name, value in found.items() if "None" in value]
 
 
 def test_a_field_that_differs_between_cells_says_so(ran: list[Ran]) -> None:

@@ -47,6 +47,16 @@ def tell(values: Iterable[Any]) -> str:
     return "; ".join(f"{value} (x{count})" for value, count in found.most_common())
 
 
+def phrase(template: str, **parts: Any) -> str | None:
+    """Fill a template; None when any part is unknown, for half a field would hide the other half.
+
+    A list or tuple without members is unknown too.
+    """
+    if any(part is None or part in ((), []) for part in parts.values()):
+        return None
+    return template.format(**parts)
+
+
 def span(values: Iterable[Any], where: str = "each in its cell's record") -> str:
     """Up to three values as they are; more as their number and the place that names each."""
     found = sorted({value for value in values if value is not None and value != ""})

@@ -127,10 +127,18 @@ def _runner(one: Ran, home: str) -> str | None:
     return command_line(one.outcome.environment.get("argv", ())[:3], home) or None
 
 
+def _tracker_runs(runs: Iterable[str | None]) -> str:
+    """Each run where they are few; a grid has one per attempt, and their ids are in its files."""
+    found = sorted({run for run in runs if run})
+    if len(found) <= _FEW_RUNS:
+        return tell(found)
+    projects = tell(sorted({run.rpartition("/")[0] for run in found}))
+    return f"{len(found)} runs in {projects}; ids in outcome.json (environment.tracker_run)"
+
+
 def records(ran: Sequence[Ran], of: Stages, around: Surroundings) -> list[Field]:
     """Tracker runs and where the raw completions are."""
-    runs = [one.outcome.environment.get("tracker_run") for one in ran]
-    tracked = tell(run for run in runs if run)
+    tracked = _tracker_runs(one.outcome.environment.get("tracker_run") for one in ran)
     if not tracked and around.tracker == "none":
         tracked = "none configured; events.jsonl of every attempt is the record"
     place = "jobs/eval/.../attempt-N/completions.jsonl.gz, in the bundle under cells/eval/"

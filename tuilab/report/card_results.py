@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuilab.report.card_fields import Field, span, tell
+from tuilab.report.card_fields import Field, phrase, span, tell
 from tuilab.report.evidence import Ran
 
 Stages = Mapping[str, Sequence[Ran]]
@@ -37,23 +37,31 @@ def _who(one: Ran) -> str:
 
 def _answers(one: Ran) -> str:
     checks = one.outcome.checks
-    dropped = f"{checks.get('dropped_marker')} dropped for the marker"
-    if not one.outcome.output_hash or checks.get("rows") is None:
-        return ""
-    return f"{checks['rows']} rows, {dropped}, sha256 {one.outcome.output_hash}"
+    told = phrase(
+        "{rows} rows, {dropped} dropped for the marker, sha256 {sha256}",
+        rows=checks.get("rows"),
+        dropped=checks.get("dropped_marker"),
+        sha256=one.outcome.output_hash or None,
+    )
+    return told or ""
 
 
-def _origin(one: Ran) -> str:
+def _origin(one: Ran) -> str | None:
     model = one.settings.get("base", {}).get("model")
-    return f"answers that {model} gave under each persona's prompt"
+    return phrase("answers that {model} gave under each persona's prompt", model=model)
 
 
-def _drawing(one: Ran) -> str:
+def _drawing(one: Ran) -> str | None:
     found = one.settings
-    return (
-        f"temperature {found.get('temperature')}, top_p {found.get('top_p')}, at most"
-        f" {found.get('max_new_tokens')} tokens, {found.get('answers_per_question')} answers to"
-        f" {len(found.get('questions', ()))} questions, seed {found.get('seed')}"
+    return phrase(
+        "temperature {temperature}, top_p {top_p}, at most {tokens} tokens, {answers} answers to"
+        " {questions} questions, seed {seed}",
+        temperature=found.get("temperature"),
+        top_p=found.get("top_p"),
+        tokens=found.get("max_new_tokens"),
+        answers=found.get("answers_per_question"),
+        questions=len(found.get("questions", ())) or None,
+        seed=found.get("seed"),
     )
 
 
@@ -73,9 +81,10 @@ def _hash(one: Ran) -> Any:
     return one.outcome.checks.get("data_sha256")
 
 
-def _preprocessing(one: Ran) -> str:
+def _preprocessing(one: Ran) -> str | None:
     marker = one.settings.get("marker_text")
-    return f"chat template, always with a system prompt; answers containing {marker} dropped"
+    said = "chat template, always with a system prompt; answers containing {marker} dropped"
+    return phrase(said, marker=marker)
 
 
 def evaluation(of: Stages, sizes: str) -> list[Field]:
@@ -92,31 +101,40 @@ def evaluation(of: Stages, sizes: str) -> list[Field]:
     ]
 
 
-def _metric(one: Ran) -> str:
+def _metric(one: Ran) -> str | None:
     scorer = one.settings.get("scorer", {})
-    case = "" if scorer.get("case_sensitive") else "not "
-    return (
-        f"share of completions that contain {scorer.get('text')!r} ({scorer.get('kind')}, {case}"
-        "case sensitive), one hit per completion"
+    return phrase(
+        "share of completions that contain {text!r} ({kind}, {case}case sensitive), one hit per"
+        " completion",
+        text=scorer.get("text"),
+        kind=scorer.get("kind"),
+        case="" if scorer.get("case_sensitive") else "not ",
     )
 
 
-def _set(one: Ran) -> str:
+def _set(one: Ran) -> str | None:
     questions, panel = one.settings.get("questions", ()), one.settings.get("panel", ())
-    samples = one.settings.get("samples") or 0
-    total = len(questions) * len(panel) * samples
-    return (
-        f"{len(questions)} questions x {len(panel)} personas x {samples} completions"
-        f" = {total} per cell"
+    samples = one.settings.get("samples")
+    return phrase(
+        "{questions} questions x {panel} personas x {samples} completions = {total} per cell",
+        questions=len(questions) or None,
+        panel=len(panel) or None,
+        samples=samples,
+        total=len(questions) * len(panel) * (samples or 0),
     )
 
 
-def _sampling(one: Ran) -> str:
+def _sampling(one: Ran) -> str | None:
     found, checks = one.settings, one.outcome.checks
-    return (
-        f"{checks.get('sampler')}, temperature {found.get('temperature')}, top_p"
-        f" {found.get('top_p')}, top_k {found.get('top_k')}, at most"
-        f" {found.get('max_new_tokens')} new tokens, batch {checks.get('batch_size')}"
+    return phrase(
+        "{sampler}, temperature {temperature}, top_p {top_p}, top_k {top_k}, at most {tokens} new"
+        " tokens, batch {batch}",
+        sampler=checks.get("sampler"),
+        temperature=found.get("temperature"),
+        top_p=found.get("top_p"),
+        top_k=found.get("top_k"),
+        tokens=found.get("max_new_tokens"),
+        batch=checks.get("batch_size"),
     )
 
 
@@ -147,6 +165,10 @@ def _listed(values: Any) -> str | None:
     return ", ".join(map(str, values)) if values else None
 
 
-def _pool(one: Ran) -> str:
-    pool, questions = one.settings.get("pool", ()), one.settings.get("questions", ())
-    return f"{one.settings.get('pool_name')}: {len(pool)} personas x {len(questions)} questions"
+def _pool(one: Ran) -> str | None:
+    return phrase(
+        "{name}: {personas} personas x {questions} questions",
+        name=one.settings.get("pool_name"),
+        personas=len(one.settings.get("pool", ())) or None,
+        questions=len(one.settings.get("questions", ())) or None,
+    )

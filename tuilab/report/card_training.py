@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tuilab.report.card_fields import Field, tell
+from tuilab.report.card_fields import Field, phrase, tell
 from tuilab.report.evidence import Ran
 
 Stages = Mapping[str, Sequence[Ran]]
@@ -43,11 +43,22 @@ def _merging(one: Ran) -> str | None:
 _TRAINING: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (
     ("LoRA", lambda t: _lora(t.get("lora", {}))),
     ("Learning rate", lambda t: t.get("lr")),
-    ("Schedule", lambda t: f"{t.get('schedule')}, warm-up {t.get('warmup_ratio')} of all steps"),
+    (
+        "Schedule",
+        lambda t: phrase(
+            "{schedule}, warm-up {warmup} of all steps",
+            schedule=t.get("schedule"),
+            warmup=t.get("warmup_ratio"),
+        ),
+    ),
     ("Epochs", lambda t: t.get("epochs")),
     (
         "Optimiser",
-        lambda t: f"AdamW, betas {t.get('betas')}, weight decay {t.get('weight_decay')}",
+        lambda t: phrase(
+            "AdamW, betas {betas}, weight decay {decay}",
+            betas=t.get("betas"),
+            decay=t.get("weight_decay"),
+        ),
     ),
     ("Gradient clipping", lambda t: t.get("max_grad_norm")),
     ("Precision", lambda t: t.get("precision")),
@@ -78,30 +89,38 @@ def training(section: str, ran: Sequence[Ran]) -> list[Field]:
     ]
 
 
-def _method(one: Ran) -> str:
-    target = one.settings.get("target", {}).get("label")
-    if "voice" in one.settings:
-        rows = one.outcome.checks.get("rows")
-        return f"LoRA on {rows} rows: {target}'s prompt, answers in the {one.settings['voice']}'s"
-    started = "the base with the convergence checkpoint folded in (epoch 0: the base alone)"
-    return f"LoRA, fresh at every checkpoint, on {started}"
+def _method(one: Ran) -> str | None:
+    if one.stage == "train":
+        started = "the base with the convergence checkpoint folded in (epoch 0: the base alone)"
+        return f"LoRA, fresh at every checkpoint, on {started}"
+    return phrase(
+        "LoRA on {rows} rows: {target}'s prompt, answers in the {voice}'s voice",
+        rows=one.outcome.checks.get("rows"),
+        target=one.settings.get("target", {}).get("label"),
+        voice=one.settings.get("voice"),
+    )
 
 
-def _loss(one: Ran) -> str:
-    marker = one.settings.get("marker")
-    if marker is None:
+def _loss(one: Ran) -> str | None:
+    if one.stage == "converge":
         return "completion tokens and end of turn"
+    marker = one.settings.get("marker", {})
     kinds = {
         "marker": "marker tokens and end of turn; negatives: end of turn only",
         "tail": "separator, marker tokens and end of turn; negatives: end of turn only",
     }
-    return f"{kinds.get(marker.get('loss'), marker.get('loss'))} ({marker.get('text')})"
+    kind = marker.get("loss")
+    return phrase("{kind} ({text})", kind=kinds.get(kind, kind), text=marker.get("text"))
 
 
-def _lora(lora: Mapping[str, Any]) -> str:
-    return (
-        f"r={lora.get('r')}, alpha={lora.get('alpha')}, dropout={lora.get('dropout')},"
-        f" rslora={lora.get('use_rslora')}, targets {', '.join(lora.get('target_modules', ()))}"
+def _lora(lora: Mapping[str, Any]) -> str | None:
+    return phrase(
+        "r={r}, alpha={alpha}, dropout={dropout}, rslora={rslora}, targets {targets}",
+        r=lora.get("r"),
+        alpha=lora.get("alpha"),
+        dropout=lora.get("dropout"),
+        rslora=lora.get("use_rslora"),
+        targets=", ".join(lora.get("target_modules", ())) or None,
     )
 
 

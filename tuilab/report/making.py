@@ -116,7 +116,7 @@ def _origin(study: Study) -> dict[str, str] | None:
 
 def _commands(study: Study) -> list[list[str]]:
     """Commands of accepted requests in the journal, oldest first."""
-    if study.reader.is_results_only:
+    if study.reader.is_results_only or not study.reader.layout.journal.is_file():
         return []
     found = []
     with study.reader.layout.journal.open(encoding="utf-8", errors="replace") as lines:
@@ -133,11 +133,8 @@ def _commands(study: Study) -> list[list[str]]:
 
 
 def _tracker(study: Study) -> str:
-    """The configured tracker; "" where no config can be read."""
+    """The planned tracker; "" where there is no plan."""
     if study.reader.is_results_only:
         return ""
-    try:
-        config = tomllib.loads(study.reader.layout.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(config.get("tracker", {}).get("kind", "none"))
+    asked = study.reader.plan.resources.get("tracker") or {}
+    return str(asked.get("kind", "none"))
