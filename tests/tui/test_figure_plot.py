@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from tuilab.science.figure_model import (
     Panel,
     PlotPoint,
     Series,
+    Tick,
     matrix_rows,
 )
 from tuilab.tui.present import figure_cursor
@@ -228,6 +230,20 @@ def test_ticks_stand_under_real_epochs_evenly_with_first_and_last() -> None:
         figure = figure_of([50.0] * 11, epochs=epochs)
         ticks = rows_of(figure, size=(columns, 20))[-1].replace("epoch", "").split()
         assert [int(tick) for tick in ticks] == expected
+
+
+@pytest.mark.parametrize("lines", [10, 18, 37, 45])
+def test_points_stand_level_with_their_ticks(lines: int) -> None:
+    base = figure_of([0.0, 20.0, 40.0, 60.0, 80.0, 100.0])
+    y_ticks = tuple(Tick(value, f"{value:g}") for value in (0.0, 20.0, 40.0, 60.0, 80.0, 100.0))
+    panel = replace(base.panels[0], y_ticks=y_ticks)
+    drawn = rows_of(replace(base, panels=(panel,)), size=(83, lines))
+    axes = axes_of(panel, 83, lines - 1, _label_room(panel, 83))
+    assert axes is not None
+    for tick in y_ticks:
+        assert drawn[1 + axes.row(tick.at)].startswith(f"{tick.label:>3}┤") or lines == 10
+    foot = drawn[-2]
+    assert all(foot[axes.left + axes.column(float(epoch))] == "┬" for epoch in range(6))
 
 
 def test_ascii_figures_hold_nothing_else() -> None:

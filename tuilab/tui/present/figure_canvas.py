@@ -114,6 +114,15 @@ def _place(value: float, ends: tuple[float, float], count: int, parts: int) -> i
     return max(0, min(count - 1, dot // parts))
 
 
+def _centre(value: float, ends: tuple[float, float], count: int, parts: int) -> float:
+    """Where a tick must be asked for so that it stands level with points of that value.
+
+    plotext rounds ticks to whole signs and lines to dots, which may differ by one sign.
+    """
+    low, high = ends
+    return low + (high - low) * _place(value, ends, count, parts) / max(count - 1, 1)
+
+
 def _begin(canvas: Any, panel: Panel, axes: Axes) -> None:
     canvas.clear_figure()
     canvas.limit_size(False, False)
@@ -126,9 +135,11 @@ def _begin(canvas: Any, panel: Panel, axes: Axes) -> None:
     # Without any point plotext draws no ticks.
     canvas.scatter([axes.x_range[0]], [axes.y_range[0]], marker=" ")
     x_ticks = thinned(panel.x_ticks, axes)
-    canvas.xticks([tick.at for tick in x_ticks], [tick.label for tick in x_ticks])
+    columns = [_centre(tick.at, axes.x_range, axes.columns, 2) for tick in x_ticks]
+    canvas.xticks(columns, [tick.label for tick in x_ticks])
     y_ticks = _apart(panel.y_ticks, axes)
-    canvas.yticks([tick.at for tick in y_ticks], [tick.label for tick in y_ticks])
+    rows = [_centre(tick.at, axes.y_range, axes.lines, 4) for tick in y_ticks]
+    canvas.yticks(rows, [tick.label for tick in y_ticks])
 
 
 def thinned(ticks: Sequence[Tick], axes: Axes) -> list[Tick]:

@@ -190,7 +190,8 @@ def _lay_cursor(rows: list[list[Sign]], panel: Panel, axes: Axes, look: Look, cu
     drawn = {number: (x, y) for number, x, y in finite(series.points)}
     x, y = drawn.get(cursor.column, (point.x, panel.y_range[0]))
     row, column = rows[axes.row(y)], axes.left + axes.column(x)
-    sign = glyph_of(series, point.status, look) if cursor.column in drawn else " "
+    # A gap hides no point of another line that happens to stand there.
+    sign = glyph_of(series, point.status, look) if cursor.column in drawn else row[column][0]
     row[column] = (sign, f"{role_of(series)} cursor")
     for side, bracket in ((column - 1, "["), (column + 1, "]")):
         if axes.left <= side < len(row):

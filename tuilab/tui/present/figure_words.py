@@ -69,8 +69,13 @@ def spot_line(figure: Figure, spot: Spot, snapshot: Snapshot, look: Look) -> Lin
         (f"  epoch {_epoch(point.cell)}", "text"),
         *_values(figure, spot),
         *_counts(point),
-        *_status(point.status, point.cell, snapshot),
+        # A scatter holds peaks, which are picked from what is measured.
+        *(() if is_scatter(figure.panels[spot.panel]) else _state(point, snapshot)),
     )
+
+
+def _state(point: PlotPoint, snapshot: Snapshot) -> Line:
+    return _status(point.status, point.cell, snapshot)
 
 
 def _values(figure: Figure, spot: Spot) -> Line:
