@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from trials import make_plan
 
 from tuilab.engine.devices import Device, slots_for, why_held
 from tuilab.engine.environment import source_root, worker_argv, worker_environment
 from tuilab.engine.facts import Slot
+from tuilab.engine.offline import is_offline
 from tuilab.engine.policy import GIB, Policy, read_policy
+from tuilab.grid.config_blocks import Resources
+from tuilab.grid.jobs import Plan
 
 OWN = {
     "PATH": "/bin",
@@ -84,3 +93,45 @@ def test_resources_are_read_with_their_defaults() -> None:
     assert read_policy({}) == Policy()
     found = read_policy({"reserve_gb": 0.5, "devices": [0, 1], "unknown": 1, "threads": None})
     assert found == Policy(reserve_bytes=GIB // 2, devices=("0", "1"))
+
+
+def test_every_setting_of_the_engine_can_be_written_in_a_config_and_has_the_same_default() -> None:
+    written = Resources().model_dump(mode="json")
+    assert read_policy(written) == Policy(job_bytes={})
+    renamed = {"reserve_bytes": "reserve_gb"}
+    known = {renamed.get(name, name) for name in Policy.__dataclass_fields__}
+    assert known == set(written)
+
+
+def test_a_config_with_all_of_them_reaches_the_engine() -> None:
+    raw = {"job_bytes": {"merge": 15}, "offline": True, "jobs_per_device": 2, "assign_ahead": False}
+    found = read_policy(Resources(**raw).model_dump(mode="json"))
+    assert found == Policy(
+        job_bytes={"merge": 15}, offline=True, jobs_per_device=2, assign_ahead=False
+    )
+    with pytest.raises(ValidationError, match="job_bytes"):
+        Resources(job_bytes={"boil": 15})
+
+
+def on(model: str, revision: str | None = None) -> Plan:
+    base = {"model": model, "revision": revision}
+    return replace(make_plan(), settings={"plain": {"base": base}})
+
+
+def test_workers_go_offline_once_the_base_was_fetched_and_a_result_made(tmp_path: Path) -> None:
+    plan, own = on("Qwen/Qwen2.5-7B-Instruct", "abc"), {"HF_HOME": str(tmp_path)}
+    assert not is_offline(Policy(), plan, True, own)
+    snapshot = tmp_path / "hub" / "models--Qwen--Qwen2.5-7B-Instruct" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    assert not is_offline(Policy(), plan, False, own)
+    assert is_offline(Policy(), plan, True, own)
+    assert not is_offline(Policy(), on("Qwen/Qwen2.5-7B-Instruct", "def"), True, own)
+    assert is_offline(Policy(), on("Qwen/Qwen2.5-7B-Instruct"), True, own)
+
+
+def test_a_local_base_needs_no_hub_and_a_person_s_word_counts_first(tmp_path: Path) -> None:
+    assert is_offline(Policy(), on("tiny"), False, {})
+    assert is_offline(Policy(), on(str(tmp_path)), False, {})
+    assert not is_offline(Policy(offline=False), on("tiny"), True, {})
+    assert is_offline(Policy(offline=True), on("org/model"), False, {})

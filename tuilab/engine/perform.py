@@ -17,6 +17,7 @@ from tuilab.engine.environment import worker_argv, worker_environment
 from tuilab.engine.facts import Exit, Phase, Report, Stop
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.local import RETIRED
+from tuilab.engine.offline import is_offline
 from tuilab.engine.records import Records
 from tuilab.engine.roster import Card
 from tuilab.engine.shim import STOP_FILE
@@ -93,11 +94,16 @@ class Performer:
             policy.threads,
             slot.device,
             uuid=seen.uuid if seen is not None else "",
-            offline=policy.offline,
+            offline=self._is_offline(),
         )
         self.executor.launch(card.folder, environment)
         crash_point("launch-after-spawn")
         self.records.say("worker-started", worker=card.id, slot=slot.index)
+
+    def _is_offline(self) -> bool:
+        board = self.records.board
+        has_result = any(known.last_done for known in board.ledger.evidence.values())
+        return is_offline(self.gatherer.policy, board.plan, has_result, os.environ)
 
     def _assign(self, action: actions.Assign) -> None:
         self._claim_for(self.roster.cards[action.worker], action.job)

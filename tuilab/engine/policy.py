@@ -33,7 +33,7 @@ class Policy:
     reserve_bytes: int = 2 * GIB
     """Disk that must stay free."""
     job_bytes: Mapping[str, int] | None = None
-    """Forecast size of one attempt by stage; what was measured is used where this is silent."""
+    """Bytes of one attempt by stage; forecast and measurement are used where this is silent."""
     idle_seconds: float = 600.0
     """A warm worker without work is closed after so long."""
     engine_idle_seconds: float = 30.0
@@ -42,8 +42,8 @@ class Policy:
     """Give a busy worker its next job early, when enough jobs are ready for all."""
     gpu_free_fraction: float = 0.9
     """Share of a device's memory that must be free before a worker is launched on it."""
-    offline: bool = False
-    """Runners do not reach for the hub: the base has been fetched."""
+    offline: bool | str = "auto"
+    """Whether runners may not reach for the hub; ``auto``: once the base was fetched and used."""
 
 
 def read_policy(resources: Mapping[str, Any]) -> Policy:

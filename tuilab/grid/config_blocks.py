@@ -13,6 +13,7 @@ Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 LearningRate = Annotated[float, Field(gt=0.0, lt=1.0)]
 BlockIndex = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
+StageName = Literal["data", "converge", "train", "merge", "eval", "cosine"]
 Key = Annotated[str, Field(min_length=1, max_length=400)]
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -219,6 +220,8 @@ class Resources(Block):
 
     workers: Positive = 1
     """Runner processes at once."""
+    jobs_per_device: Positive = 1
+    """Workers that may share a GPU, as far as the peaks measured so far fit side by side."""
     threads: Positive | None = None
     """CPU threads per worker; part of the result on a CPU. All when left out."""
     runner: Annotated[tuple[Text, ...], Field(min_length=1)] = ("python", "-m", "runners.serve")
@@ -236,8 +239,19 @@ class Resources(Block):
     """Disk that must stay free; below it nothing new starts."""
     retries: Annotated[int, Field(ge=0, le=10)] = 1
     """Automatic new attempts after a failure that may pass; never after a deterministic one."""
+    job_bytes: dict[StageName, Positive] = Field(default_factory=dict)
+    """Disk of one attempt by stage, in bytes; forecast and measurement where left out."""
     idle_seconds: Annotated[float, Field(gt=0.0)] = 600.0
     """A warm worker without work leaves after so long."""
+    engine_idle_seconds: Annotated[float, Field(ge=0.0)] = 30.0
+    """The engine leaves when nothing has been running or due for so long."""
+    assign_ahead: bool = True
+    """Give a busy worker its next job early, when enough jobs are ready for all."""
+    gpu_free_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    """Share of a GPU's memory that must be free before a first worker starts on it."""
+    offline: bool | Literal["auto"] = "auto"
+    """Whether runners may not reach for the model hub; ``auto``: once the base was fetched and a
+    result was made with it."""
 
 
 class Tracker(Block):

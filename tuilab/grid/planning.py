@@ -172,7 +172,6 @@ class _Draft:
             config_hash=config_hash(config),
             resources={
                 **config.resources.model_dump(mode="json"),
-                "job_bytes": self._forecast(lambda cost: cost.bytes),
                 "estimates": self._forecast(lambda cost: round(cost.seconds, 2)),
                 **self._tracker(),
             },
