@@ -89,7 +89,7 @@ def plan_of(
         jobs=tuple(jobs),
         settings=settings,
         config_hash="c0ffee",
-        resources={"workers": 1},
+        resources=more.pop("resources", {"workers": 1}),
         headline_cosine={"layer": 15, "pool": "panel", "model_state": "marked"},
         **more,
     )

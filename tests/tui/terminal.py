@@ -36,6 +36,8 @@ class Terminal:
         self.child = pexpect.spawn(
             sys.executable, ["-c", code], dimensions=(24, 80), env=env, cwd=str(cwd), timeout=5
         )
+        # pexpect waits 50 ms before each key by default, which is all that a benchmark would see.
+        self.child.delaybeforesend = None
 
     def __enter__(self) -> Terminal:
         return self
@@ -76,6 +78,12 @@ class Terminal:
         """Read until nothing has come for a while."""
         while self.read(0.4):
             pass
+
+    def drain_for(self, seconds: float) -> None:
+        """Read whatever comes for a while."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.read()
 
     def press(self, keys: str) -> None:
         """Send keys as a keyboard would."""

@@ -124,6 +124,9 @@ def test_the_header_says_what_the_engine_does(
 ) -> None:
     engine = EngineView(state=state, pause="soft", host="pod")
     assert words in plain(header(replace(half_way, engine=engine), 80, UNICODE))
+    if state is EngineState.STOPPED:
+        idle = replace(half_way, engine=engine, queue=())
+        assert "no engine, nothing queued" in plain(header(idle, 80, UNICODE))
 
 
 def test_stories_say_why_and_what_next(half_way: Snapshot) -> None:

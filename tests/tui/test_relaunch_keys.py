@@ -251,7 +251,7 @@ async def test_capital_s_starts_the_engine(copy_of: Callable[[str], Path]) -> No
     app = app_of(root, start_engine=started.append)
     async with app.run_test(size=SIZE) as pilot:
         await look(pilot)
-        assert "no engine: S starts" in text_of(app)
+        assert "no engine, nothing queued" in text_of(app)
         await press(pilot, "S")
     assert started == [root]
 

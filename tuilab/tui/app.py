@@ -20,6 +20,7 @@ from textual.signal import Signal
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.store.layout import Layout
+from tuilab.store.requests import Request
 from tuilab.store.snapshot import EngineState, Snapshot
 from tuilab.tui import keys, themes
 from tuilab.tui.log_tail import Tail
@@ -33,6 +34,7 @@ from tuilab.tui.messages import (
 )
 from tuilab.tui.polling import Lookout, PollThread, SnapshotSource
 from tuilab.tui.present.glyphs import ASCII, UNICODE
+from tuilab.tui.present.twin import shown_path
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.standing import Standing, standing_of
 from tuilab.tui.study_desk import StudyDesk
@@ -287,10 +289,15 @@ class TuilabApp(App[int]):
             self.say(why)
         elif self.snapshot.engine.state in (EngineState.RUNNING, EngineState.PAUSED):
             self.say("the engine runs already")
+        elif self.snapshot.engine.state is EngineState.WAITING:
+            twin = f"tuilab resume {shown_path(self.snapshot.root)}"
+            self.post_message(RequestMade(Request("resume"), twin, "asked the engine to go on"))
         elif self._start_engine is None:
-            self.say("start it in a shell", "warn", f"tuilab run {self.root}")
+            self.say("start it in a shell", "warn", f"tuilab run {shown_path(self.snapshot.root)}")
         else:
-            self.say("starting the engine", "running", f"tuilab run {self.root}")
+            self.say(
+                "starting the engine", "running", f"tuilab run {shown_path(self.snapshot.root)}"
+            )
             self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
 
     async def _begin(self, start: Callable[[Path], object]) -> None:

@@ -41,7 +41,7 @@ def header(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
         *_tags(snapshot, glyphs),
         _Part(0, (_progress(snapshot),)),
         *_counts(snapshot, glyphs),
-        *_engine(snapshot.engine, glyphs),
+        *_engine(snapshot, glyphs),
         *_meter(snapshot.engine.meter),
         *_eta(snapshot.engine),
     ]
@@ -86,9 +86,10 @@ def _progress(snapshot: Snapshot) -> Piece:
 
 def counts(snapshot: Snapshot, glyphs: Glyphs) -> list[Piece]:
     """Return one (glyph and number, role) per state that occurs; running cells by stage."""
-    live = Counter(
-        glyphs.running(view.stage) for view in snapshot.cells if view.state is State.RUNNING
-    )
+    live: Counter[str] = Counter()
+    if snapshot.counts.get(State.RUNNING):
+        running = (view for view in snapshot.cells if view.state is State.RUNNING)
+        live.update(glyphs.running(view.stage) for view in running)
     pieces: list[Piece] = [(f"{sign}{number}", "running") for sign, number in live.items()]
     waiting = [
         (f"{glyphs.states[state]}{number}", state.value)
@@ -109,12 +110,17 @@ def _counts(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
     return [_Part(2, tuple(spaced))] if spaced else []
 
 
-def engine_text(engine: EngineView, glyphs: Glyphs) -> Piece | None:
-    """Say what the engine does when it does not simply run; None when it does."""
+def engine_text(engine: EngineView, glyphs: Glyphs, has_work: bool = True) -> Piece | None:
+    """Say what the engine does when it does not simply run; None when it does.
+
+    That no engine runs is an alarm only where something waits for one.
+    """
     if engine.state is EngineState.PAUSED:
         return f"{glyphs.pause} paused {engine.pause}".rstrip(), "warn"
     if engine.state is EngineState.WAITING:
         return f"{glyphs.pause} engine waits: S goes on", "warn"
+    if engine.state is EngineState.STOPPED and not has_work:
+        return "no engine, nothing queued", "muted"
     if engine.state is EngineState.STOPPED:
         return f"{glyphs.engine_off} no engine: S starts", "failed"
     if engine.state is EngineState.UNKNOWN:
@@ -122,8 +128,8 @@ def engine_text(engine: EngineView, glyphs: Glyphs) -> Piece | None:
     return None
 
 
-def _engine(engine: EngineView, glyphs: Glyphs) -> list[_Part]:
-    text = engine_text(engine, glyphs)
+def _engine(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
+    text = engine_text(snapshot.engine, glyphs, bool(snapshot.queue))
     return [_Part(1, (text,), is_right=True)] if text else []
 
 

@@ -80,7 +80,7 @@ def moved(order: Sequence[str], place: int, step: int) -> list[str]:
 def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) -> list[Line]:
     """Write the engine's state and the machine's meters with their past."""
     engine = snapshot.engine
-    said = engine_text(engine, glyphs)
+    said = engine_text(engine, glyphs, bool(snapshot.queue))
     state = said if said is not None else ("running", "done")
     slots = f"{engine.workers} slot{'s' if engine.workers != 1 else ''}"
     who = f"pid {engine.pid} on {clean_line(engine.host or '?', 40)}" if engine.pid else ""

@@ -84,15 +84,28 @@ def arrange(snapshot: Snapshot, view: View) -> Table:
 
 def _all_rows(snapshot: Snapshot, view: View, wanted: Sequence[int]) -> list[Row]:
     seeds = [seed for seed in snapshot.seeds if view.seed in (None, seed)]
+    whole = _is_whole(snapshot) and len(wanted) == len(snapshot.epochs)
+    wide = len(snapshot.epochs)
     rows = []
-    for source in snapshot.sources:
+    for place, source in enumerate(snapshot.sources):
         label = snapshot.labels.get(source, source)
         if not view.filter.names(source, label):
             continue
         for seed in seeds:
-            cells = tuple(view_at(snapshot, source, column, seed) for column in wanted)
+            cells: tuple[CellView | None, ...]
+            if whole:
+                first = (place * len(snapshot.seeds) + snapshot.seeds.index(seed)) * wide
+                cells = snapshot.cells[first : first + wide]
+            else:
+                cells = tuple(view_at(snapshot, source, column, seed) for column in wanted)
             rows.append(Row(source, seed, label, cells))
     return rows
+
+
+def _is_whole(snapshot: Snapshot) -> bool:
+    """Whether every cell of the grid is there, so that a row is a slice."""
+    grid = len(snapshot.sources) * len(snapshot.seeds) * len(snapshot.epochs)
+    return len(snapshot.cells) == grid
 
 
 def view_at(snapshot: Snapshot, source: str, column: int, seed: int) -> CellView | None:
@@ -107,7 +120,7 @@ def view_at(snapshot: Snapshot, source: str, column: int, seed: int) -> CellView
     place += snapshot.seeds.index(seed) * per_seed + column
     if place < len(snapshot.cells) and snapshot.cells[place].cell == cell:
         return snapshot.cells[place]
-    if len(snapshot.cells) == per_source * len(snapshot.sources):
+    if _is_whole(snapshot):
         return None
     return next((view for view in snapshot.cells if view.cell == cell), None)
 

@@ -62,7 +62,7 @@ class CellScreen(Acting):
         yield Lines(id="tabs")
         with Vertical(id="panes"):
             yield LogView(id="log")
-            yield PlotPane(id="metrics")
+            yield PlotPane(self.lab.glyphs, id="metrics")
             yield RowList(id="parameters")
             yield RowList(id="artefacts")
             yield CompletionsPane(self.lab.glyphs, id="completions")
@@ -117,7 +117,7 @@ class CellScreen(Acting):
         """Lay out for the new size."""
         if self.lab.snapshot is not None and self._jobs:
             self.on_snapshot(self.lab.snapshot)
-            self.call_after_refresh(self._show_tab)
+            self._show_tab()
 
     def on_screen_resume(self) -> None:
         """Another screen has read another log meanwhile."""
@@ -206,7 +206,7 @@ class CellScreen(Acting):
         self.query_one("#tabs", Lines).show([line])
 
     def _show_metrics(self) -> None:
-        self.query_one(PlotPane).plot(self._files.series, self.lab.glyphs)
+        self.query_one(PlotPane).plot(self._files.series)
 
     def _show_artefacts(self) -> None:
         is_newest = self.job is not None and self.attempt == self.job.attempt
@@ -246,7 +246,6 @@ class CellScreen(Acting):
         """Open the next tab."""
         self.tab = TABS[(TABS.index(self.tab) + step) % len(TABS)]
         self._show_tab()
-        self.call_after_refresh(self._show_tab)
 
     def action_stage(self, step: int) -> None:
         """Choose the next stage of the chain."""

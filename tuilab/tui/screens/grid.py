@@ -102,17 +102,27 @@ class GridScreen(Acting):
         self.grid.show(arrange(snapshot, self.view))
         if before is None or len(before.sources) != len(snapshot.sources):
             self._share_room()
+        self._refresh_frame(snapshot)
         self._refresh_words()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Share the rows anew."""
         self._share_room()
+        if self._snapshot is not None:
+            self._refresh_frame(self._snapshot)
         self._refresh_words()
 
     def on_screen_resume(self) -> None:
         """Another screen has read another log meanwhile."""
         self._log_of = None
         self._refresh_words()
+
+    def _refresh_frame(self, snapshot: Snapshot) -> None:
+        """Write what does not depend on the cursor: header and right pane."""
+        (columns, rows), glyphs = self.size, self.lab.glyphs
+        self._lines("header").show([header(snapshot, columns, glyphs)])
+        if self._shares.side:
+            self._lines("side").show(side_pane(snapshot, self._shares.side, rows - 2, glyphs))
 
     def _share_room(self) -> None:
         columns, rows = self.size
@@ -128,22 +138,18 @@ class GridScreen(Acting):
         side.styles.width = shares.side
 
     def _refresh_words(self) -> None:
-        """Write everything besides the grid again; only what differs is painted."""
+        """Write what depends on the cursor and the view; only what differs is painted."""
         snapshot = self._snapshot
         if snapshot is None:
             return
-        columns, rows = self.size
         glyphs = self.lab.glyphs
-        left = columns - self._shares.side
-        self._lines("header").show([header(snapshot, columns, glyphs)])
+        left = self.size.width - self._shares.side
         self._lines("upper-rule").show([rule(*self._view_words(), left, glyphs.stroke)])
         view = self.selected
         told = story(snapshot, view, glyphs) if view else grid_view.empty_story(snapshot, self.view)
         self._lines("story").show([fit_line(line, left) for line in told[: self._shares.story]])
         if self._shares.trajectory:
             self._lines("trajectory").show(self._trajectory())
-        if self._shares.side:
-            self._lines("side").show(side_pane(snapshot, self._shares.side, rows - 2, glyphs))
         self._choose_log(snapshot, view)
 
     def _lines(self, name: str) -> Lines:

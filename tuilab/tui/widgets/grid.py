@@ -24,7 +24,7 @@ class GridWidget(Painted, ScrollView, can_focus=False):
     """
 
     class CursorMoved(Message):
-        """The cursor stands on another cell (or on none)."""
+        """The mouse has put the cursor on another cell."""
 
     class CellOpened(Message):
         """A cell was double-clicked."""
@@ -81,12 +81,16 @@ class GridWidget(Painted, ScrollView, can_focus=False):
 
     def move_to(self, row: int, column: int) -> None:
         """Put the cursor on a cell, clipped to the table, and scroll it into view."""
+        was, first = self.cursor, self._first
         self.cursor = (
             max(0, min(row, len(self.table.rows) - 1)),
             max(0, min(column, len(self.table.epochs) - 1)),
         )
-        self._lay_out()
-        self.post_message(self.CursorMoved())
+        self._bring_into_view()
+        if first == self._first and self._painted:
+            self._repaint({was[0], self.cursor[0]})
+        else:
+            self._repaint()
 
     def mark(self, cells: frozenset[Cell]) -> None:
         """Show these cells as marked."""
@@ -100,6 +104,11 @@ class GridWidget(Painted, ScrollView, can_focus=False):
 
     def _lay_out(self) -> None:
         self._geometry = measure(self.table, self.size.width or 80)
+        self.virtual_size = Size(self.size.width, len(self.table.rows) + 1)
+        self._bring_into_view()
+        self._repaint()
+
+    def _bring_into_view(self) -> None:
         row, column = self.cursor
         top, left = self._first
         top = max(min(top, row), row - self.rows_shown + 1)
@@ -108,12 +117,10 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         left = max(min(left, column), column - shown + 1)
         left = max(0, min(left, len(self.table.epochs) - shown))
         self._first = (top, left)
-        self.virtual_size = Size(self.size.width, len(self.table.rows) + 1)
-        self._repaint()
 
-    def _repaint(self) -> None:
-        """Compose what is visible and refresh the columns in which it differs."""
-        lines = self._compose_lines()
+    def _repaint(self, rows: set[int] | None = None) -> None:
+        """Compose what is visible (or only these rows) and refresh the columns that differ."""
+        lines = self._compose_lines(rows)
         before, self._painted = self._painted, lines
         if len(before) != len(lines):
             self.refresh()
@@ -126,17 +133,19 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         if regions:
             self.refresh(*regions)
 
-    def _compose_lines(self) -> list[Line]:
-        top, left = self._first
-        here = self.cursor if self.table.rows else None
+    def _compose_lines(self, rows: set[int] | None) -> list[Line]:
+        left = self._first[1]
         column = self.cursor[1] if self.table.rows else -1
         lines = [header_line(self.table, self._geometry, left, column, self.glyphs)]
-        last = min(top + self.rows_shown, len(self.table.rows))
-        lines += [
-            row_line(self.table, number, self._geometry, left, here, self.marked, self.glyphs)
-            for number in range(top, last)
-        ]
+        for y, number in enumerate(self.seen[0], 1):
+            is_wanted = rows is None or number in rows or y >= len(self._painted)
+            lines.append(self._compose_row(number) if is_wanted else self._painted[y])
         return lines
+
+    def _compose_row(self, number: int) -> Line:
+        here = self.cursor if self.table.rows else None
+        left = self._first[1]
+        return row_line(self.table, number, self._geometry, left, here, self.marked, self.glyphs)
 
     def composed(self, y: int) -> Line:
         """Return the visible line at a row."""
@@ -155,16 +164,20 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         """A click moves the cursor, a double click opens the cell."""
         if (place := self.place_at(event.get_content_offset(self) or event.offset)) is None:
             return
-        self.move_to(*place)
+        self._move_by_mouse(*place)
         if event.chain > 1:
             self.post_message(self.CellOpened())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel moves the cursor by rows."""
         event.stop()
-        self.move_to(self.cursor[0] + 1, self.cursor[1])
+        self._move_by_mouse(self.cursor[0] + 1, self.cursor[1])
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         """The wheel moves the cursor by rows."""
         event.stop()
-        self.move_to(self.cursor[0] - 1, self.cursor[1])
+        self._move_by_mouse(self.cursor[0] - 1, self.cursor[1])
+
+    def _move_by_mouse(self, row: int, column: int) -> None:
+        self.move_to(row, column)
+        self.post_message(self.CursorMoved())

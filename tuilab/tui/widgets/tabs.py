@@ -35,9 +35,23 @@ def tab_line(here: str, tail: str, columns: int, glyphs: Glyphs) -> Line:
 class PlotPane(Lines):
     """Small plots of what an attempt reported, one above the other."""
 
-    def plot(self, series: Series, glyphs: Glyphs) -> None:
+    def __init__(self, glyphs: Glyphs, *, id: str) -> None:
+        super().__init__(id=id)
+        self._glyphs = glyphs
+        self._series: Series = {}
+
+    def plot(self, series: Series) -> None:
+        """Take other numbers."""
+        self._series = series
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Draw for the new size; a pane that was hidden has none before."""
+        self._draw()
+
+    def _draw(self) -> None:
         """Draw as many series as fit, each at least six rows high."""
-        columns, rows = self.size
+        (columns, rows), series = self.size, self._series
         names = sorted(series, key=lambda name: (_rank(name), name))
         count = max(1, min(len(names), rows // 6))
         if not names:
@@ -46,7 +60,7 @@ class PlotPane(Lines):
         lines: list[Line] = []
         for place, name in enumerate(names[:count]):
             height = rows * (place + 1) // count - rows * place // count
-            lines += small_plot(name, series[name], columns, height, glyphs)
+            lines += small_plot(name, series[name], columns, height, self._glyphs)
         hidden = len(names) - count
         if hidden and lines:
             lines[-1] = ((f" and {hidden} more: {', '.join(names[count:])}", "muted"),)
@@ -124,6 +138,10 @@ class CompletionsPane(Vertical):
             return
         rows = max(2, text.size.height or 8)
         text.show(completions_text.full_text(self._rows[int(here)], self._asked, columns, rows))
+
+    def on_resize(self) -> None:
+        """Fit the lines to the new width."""
+        self.look_through(self.choice)
 
     @property
     def choices(self) -> Sequence[Completion]:

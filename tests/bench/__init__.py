@@ -1,0 +1,1 @@
+"""Measures the screen through a pty; prints figures and ratios, asserts nothing."""

@@ -1,0 +1,128 @@
+"""Takes single measurements of the running app: start-up, keys, idle, updates, memory."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.tui.terminal import ROOT, Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured number."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float | None = None
+    """What it should not exceed; for people, nothing fails."""
+
+
+@contextmanager
+def child(kind: str, argument: str, cwd: Path, ready: str) -> Iterator[Terminal]:
+    """Run the app in a pty until its screen shows ``ready``."""
+    (cwd / "state" / "tuilab").mkdir(parents=True, exist_ok=True)
+    (cwd / "state" / "tuilab" / "greeted").touch()
+    code = f"import sys; from tests.bench.child import main; sys.exit(main({kind!r}, {argument!r}))"
+    with Terminal(code, cwd) as terminal:
+        terminal.wait_for(ready)
+        yield terminal
+
+
+def start_up(experiment: Path, cwd: Path, rounds: int = 7) -> list[Figure]:
+    """Time from spawn to the first painted grid, against importing Textual alone."""
+    imports, paints = [], []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import textual.app"], check=True)
+        imports.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        with child("open", str(experiment), cwd, "leakage%"):
+            paints.append(time.perf_counter() - began)
+    plain, ours = statistics.median(imports), statistics.median(paints)
+    return [
+        Figure("import textual.app", plain * 1000, "ms"),
+        Figure("first painted grid", ours * 1000, "ms"),
+        Figure("first paint / import textual.app", ours / plain, "x", 2.0),
+    ]
+
+
+def key_latency(cwd: Path, cells: str = "100x100", presses: int = 60) -> list[Figure]:
+    """Time from a key to the first byte of the answer."""
+    waits = []
+    with child("fixed", cells, cwd, "persona 000") as terminal:
+        terminal.drain()
+        for number in range(presses):
+            began = time.perf_counter()
+            terminal.press("jlkh"[number % 4])
+            while not terminal.read(1.0):
+                pass
+            waits.append((time.perf_counter() - began) * 1000)
+            while terminal.read(0.05):
+                pass
+    waits.sort()
+    return [
+        Figure(f"key at {cells} cells, median", statistics.median(waits), "ms", 20.0),
+        Figure(f"key at {cells} cells, 95%", waits[int(0.95 * len(waits))], "ms", 20.0),
+    ]
+
+
+def idle(experiment: Path, cwd: Path, seconds: float = 20.0) -> list[Figure]:
+    """Bytes and processor use of an app that nobody touches."""
+    with child("open", str(experiment), cwd, "leakage%") as terminal:
+        terminal.drain()
+        sent, share = _watch(terminal, seconds)
+    return [
+        Figure(f"bytes in {seconds:.0f} idle seconds", sent, "B", 0),
+        Figure("processor, idle", share * 100, "% of a core", 1.0),
+    ]
+
+
+def updates(cwd: Path, cells: str = "7x11", seconds: float = 15.0) -> list[Figure]:
+    """Cost of ten changing cells a second."""
+    with child("changing", cells, cwd, "persona 000") as terminal:
+        terminal.drain_for(2.0)
+        sent, share = _watch(terminal, seconds)
+    return [
+        Figure(f"bytes per update at {cells}", sent / (seconds * 10), "B", 500),
+        Figure(f"processor, ten updates a second at {cells}", share * 100, "% of a core", 5.0),
+    ]
+
+
+def _watch(terminal: Terminal, seconds: float) -> tuple[int, float]:
+    process = terminal.process
+    before, began = _spent(process), time.monotonic()
+    sent = 0
+    while (passed := time.monotonic() - began) < seconds:
+        sent += terminal.read(min(0.5, seconds - passed))
+    return sent, (_spent(process) - before) / (time.monotonic() - began)
+
+
+def _spent(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def soak(cwd: Path, snapshots: int = 20_000) -> list[Figure]:
+    """Growth of memory over many snapshots (and plot redraws, where there are plots)."""
+    code = f"from tests.bench.soak import main; main({snapshots})"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TEXTUAL_ANIMATIONS": "none"},
+    )
+    grown = float(found.stdout.split()[-1])
+    return [Figure(f"memory grown over {snapshots} snapshots", grown, "MB", 10.0)]

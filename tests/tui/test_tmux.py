@@ -1,0 +1,117 @@
+"""In tmux, with a real engine: a cell fails, ``R`` relaunches it, the screen says done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.tui.building import lab, plan_of
+from tests.tui.terminal import DEADLINE, ROOT
+from tuilab.store.layout import Layout
+from tuilab.store.lease import holder
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+FAKE_RUNNER = ROOT / "tests" / "fakes" / "fake_runner.py"
+
+
+class Tmux:
+    """One tmux server of its own with one window of 80 by 24."""
+
+    def __init__(self, folder: Path, command: str) -> None:
+        self._socket = str(folder / "tmux")
+        self._tmux(
+            "-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", "80", "-y", "24", command
+        )
+
+    def _tmux(self, *words: str) -> str:
+        run = subprocess.run(
+            ["tmux", "-S", self._socket, *words], capture_output=True, text=True, check=False
+        )
+        return run.stdout
+
+    @property
+    def text(self) -> str:
+        """What the window shows."""
+        return self._tmux("capture-pane", "-p", "-t", "t")
+
+    def press(self, *keys: str) -> None:
+        """Send keys by their tmux names."""
+        self._tmux("send-keys", "-t", "t", *keys)
+
+    def wait_for(self, word: str) -> None:
+        """Look until a word stands in the window."""
+        deadline = time.monotonic() + DEADLINE
+        while word not in self.text:
+            assert time.monotonic() < deadline, f"{word!r} never came:\n{self.text}"
+            time.sleep(0.05)
+
+    def end(self) -> None:
+        """End the server and what runs in it."""
+        self._tmux("kill-server")
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Iterator[Path]:
+    """An experiment of one cell whose eval fails at its first attempt."""
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps({"eval": [{"do": "fail", "reason": "code"}, {"do": "done"}]}))
+    plan = plan_of(
+        ("villain",),
+        (0,),
+        experiment="trial",
+        resources={
+            "workers": 1,
+            "reserve_gb": 0,
+            "grace_seconds": 1,
+            "engine_idle_seconds": 0.5,
+            "retries": 0,
+            "runner": [sys.executable, str(FAKE_RUNNER), str(script)],
+        },
+    )
+    root = tmp_path / "runs" / "trial"
+    lab(root, plan, config="")
+    yield root
+    if (engine := holder(Layout(root), time.time())) is not None:
+        psutil.Process(engine.identity.pid).terminate()
+
+
+def test_a_failed_cell_is_relaunched_with_capital_r_until_it_is_done(
+    failing: Path, tmp_path: Path
+) -> None:
+    code = (
+        "from pathlib import Path; from tuilab.engine import start; from tuilab.tui import run; "
+        "run(Path('runs/trial'), start_engine=lambda root: start(root, go=True))"
+    )
+    environment = f"PYTHONPATH={ROOT} XDG_STATE_HOME={tmp_path}/state"
+    tmux = Tmux(
+        tmp_path, f'cd {tmp_path}; {environment} {sys.executable} -c "{code}"; echo left; cat'
+    )
+    try:
+        tmux.wait_for("0/1")
+        tmux.press("r")
+        tmux.wait_for("5 jobs run as new attempts")
+        tmux.press("Right", "Enter")
+        tmux.wait_for("✗1")
+        tmux.press("R")
+        tmux.wait_for("tuilab relaunch runs/trial --failed")
+        tmux.press("Right", "Enter")
+        tmux.wait_for("1/1")
+        tmux.press("Enter")
+        tmux.wait_for("attempt 2/2")
+        tmux.press("q")
+        tmux.wait_for("left")
+        assert "1 of 1 cells are done" in tmux.text
+    finally:
+        tmux.end()
+    attempts = sorted(
+        path.name for path in (failing / "jobs/eval/villain/seed-42/epoch-0").iterdir()
+    )
+    assert attempts == ["attempt-1", "attempt-2", "latest"]
