@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from tuilab.report.card_fields import Field, command_line, tell
 from tuilab.report.evidence import Effort, Ran
 
 Stages = Mapping[str, Sequence[Ran]]
+_FEW_RUNS = 3
 
 
 @dataclass(frozen=True, slots=True)
