@@ -1,4 +1,4 @@
-"""``python -m tests.bench.plot_redraws``: by how many MB 200 redraws of figures grow the process."""
+"""``python -m tests.bench.plot_redraws``: by how many MB 200 redraws grow the process."""
 
 from __future__ import annotations
 

@@ -110,9 +110,10 @@ class PlotsScreen(Studying):
         except Exception as error:  # a figure that fails leaves the others usable
             self.figure, self.trouble = None, clean_line(str(error), 300)
             self._is_awaited = False
-            self._show()
+            if self.is_there:
+                self._show()
             return
-        if (kind, source) == (self.kind, self.source):
+        if self.is_there and (kind, source) == (self.kind, self.source):
             self._take(figure)
 
     def _take(self, figure: Figure) -> None:
@@ -243,6 +244,5 @@ class PlotsScreen(Studying):
         except Exception as error:  # a full disk or a read-only place is told to the person
             self.say(f"the figure was not written: {clean_line(str(error), 200)}", "failed")
             return
-        names = ", ".join(path.suffix for path in paths[1:])
-        first = twin.shown_path(paths[0]) if paths else "nothing"
-        self.say(f"wrote {first} {names}".rstrip(), "done", command)
+        names = [twin.shown_path(path) for path in paths[:1]] + [path.suffix for path in paths[1:]]
+        self.say(f"wrote {', '.join(names) or 'nothing'}", "done", command)

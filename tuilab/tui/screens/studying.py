@@ -13,6 +13,7 @@ from tuilab.store.snapshot import Snapshot
 from tuilab.tui.screens import catalogue
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.study_desk import StudyDesk, evidence_of
+from tuilab.tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
     from tuilab.study.opening import Study
@@ -73,6 +74,11 @@ class Studying(Frame):
         self.on_study()
         if self.lab.snapshot is not None and self.lab.snapshot is not snapshot:
             self.on_snapshot(self.lab.snapshot)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is still something to show on: numbers may come after the screen went."""
+        return self.is_attached and bool(self.query(KeyBar))
 
     def waiting_words(self) -> str:
         """Say why there is nothing to see yet."""
