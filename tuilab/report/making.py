@@ -19,6 +19,7 @@ from tuilab.report.figure_image import save_figure
 from tuilab.report.run_card import run_card
 from tuilab.report.samples import Condition, draw_samples
 from tuilab.store.results_only import COLUMNS
+from tuilab.study.figure_origin import with_origin
 from tuilab.study.headline_table import render
 from tuilab.study.layouts import as_csv
 from tuilab.study.opening import Study
@@ -47,7 +48,10 @@ def make_report(study: Study, out: Path, seed: int = 0, kinds: Sequence[str] | N
         card=card,
         claims=standard_claims(study.analysis),
         caveats=caveats(study, ran),
-        figures=[figure(kind, study.analysis) for kind in (KINDS if kinds is None else kinds)],
+        figures=[
+            with_origin(figure(kind, study.analysis), study)
+            for kind in (KINDS if kinds is None else kinds)
+        ],
         samples=draw_samples(study, seed=seed),
     )
     texts = _texts(study, parts)

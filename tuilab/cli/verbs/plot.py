@@ -63,8 +63,9 @@ def plot(
         raise RefusalError(str(error), USAGE) from error
     if out_folder is not None:
         from tuilab.report.figure_image import save_figure
+        from tuilab.study.figure_origin import with_origin
 
-        for path in save_figure(prepared, Path(out_folder).expanduser()):
+        for path in save_figure(with_origin(prepared, study), Path(out_folder).expanduser()):
             out(str(path))
         return OK
     from tuilab.tui.present.figure_ansi import figure_lines
