@@ -23,7 +23,7 @@ demo-headless: setup
 	$(BIN)/tuilab demo --headless
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from small_grid import CONFIG, SOURCE, call, spawn, write_config
 
+from tests.cli.small_grid import CONFIG, SOURCE, call, spawn, write_config
 from tuilab import __version__
 from tuilab.cli import main
 
@@ -26,15 +27,21 @@ HEAVY = {
 }
 
 
-@pytest.fixture
-def idle(tmp_path: Path) -> Path:
-    """An experiment that was planned and never run."""
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment that was planned and never run, to copy from."""
     from tuilab.cli.launching import make_experiment
     from tuilab.store.replan import read_config
 
-    root = tmp_path / "runs" / "micro"
-    make_experiment(read_config(write_config(tmp_path)), root)
-    return root
+    folder = tmp_path_factory.mktemp("planned")
+    make_experiment(read_config(write_config(folder)), folder / "micro")
+    return folder / "micro"
+
+
+@pytest.fixture
+def idle(planned: Path, tmp_path: Path) -> Path:
+    """A fresh copy of it."""
+    return Path(shutil.copytree(planned, tmp_path / "runs" / "micro"))
 
 
 def test_the_version_is_printed_by_both_spellings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_grid import SOURCE, call, spawn, states, wait_until, write_config
 
+from tests.cli.small_grid import SOURCE, call, spawn, states, wait_until, write_config
 from tuilab.contract.identity import is_alive
 from tuilab.store.engine_file import read_heartbeat
 from tuilab.store.layout import Layout

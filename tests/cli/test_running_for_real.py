@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from small_grid import call, spawn, states, write_config
+
+from tests.cli.small_grid import call, spawn, states, write_config
 
 pytestmark = pytest.mark.slow
 

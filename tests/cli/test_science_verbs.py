@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from small_grid import call
 
+from tests.cli.small_grid import call
 from tests.report.ran_here import whole
 from tests.store.scene import Scene
 from tuilab.cli import runner_modules

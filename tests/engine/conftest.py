@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trials import Trial
+
+from tests.engine.trials import Trial
 
 MEMORY = Path("/dev/shm")
 
@@ -42,12 +43,5 @@ def trials() -> Iterator[Callable[..., Trial]]:
 @pytest.fixture
 def trial() -> Iterator[Callable[..., Trial]]:
     """Return a maker of trials."""
-    with trials() as make:
-        yield make
-
-
-@pytest.fixture(scope="module")
-def trial_of_module() -> Iterator[Callable[..., Trial]]:
-    """Return a maker of trials that several tests look at."""
     with trials() as make:
         yield make

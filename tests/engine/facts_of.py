@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from trials import make_plan
-
+from tests.engine.trials import make_plan
 from tuilab.engine.board import Board
 from tuilab.engine.facts import Disk, Facts, LiveAttempt, Phase, Report, Slot, Worker
 from tuilab.engine.policy import Policy

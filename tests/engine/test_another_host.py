@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from trials import DEADLINE, Trial
-
+from tests.engine.trials import DEADLINE, Trial
 from tuilab.contract.worker import read_json
 from tuilab.store.journal import Journal
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from facts_of import Story
-
+from tests.engine.facts_of import Story
 from tuilab.engine.wishes import Answer, Standing, answer
 from tuilab.store.requests import Request
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from trials import Trial, make_plan
 
+from tests.engine.trials import Trial, make_plan
 from tuilab.contract.identity import from_json
 from tuilab.contract.report import Outcome, read_outcome
 from tuilab.contract.spec import SPEC_FILE, read_spec

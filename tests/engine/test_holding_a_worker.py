@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trials import SOURCE
 
+from tests.engine.trials import SOURCE
 from tuilab.contract import identity
 from tuilab.contract.identity import Identity, from_json
 from tuilab.engine import tree

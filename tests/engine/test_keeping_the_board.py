@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from facts_of import Story
-from trials import make_plan
 
+from tests.engine.facts_of import Story
+from tests.engine.trials import make_plan
 from tuilab.engine.board import Board
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger

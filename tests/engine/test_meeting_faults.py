@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trials import DEADLINE, Trial, make_plan
 
+from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
 from tuilab.contract.identity import from_json
 from tuilab.contract.spec import read_spec

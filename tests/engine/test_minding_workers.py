@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from facts_of import Story, kinds, worker
-
+from tests.engine.facts_of import Story, kinds, worker
 from tuilab.engine.actions import (
     Close,
     Continue,

@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trials import DEADLINE, Trial, make_plan
-
+from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
 from tuilab.contract.identity import Identity, from_json
 from tuilab.contract.report import EVENTS_FILE

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trials import Trial
-
+from tests.engine.trials import Trial
 from tuilab.contract.spec import SPEC_FILE, read_spec
 from tuilab.contract.tracking import order_for
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from facts_of import Story, kinds, worker
-from trials import make_plan
-
+from tests.engine.facts_of import Story, kinds, worker
+from tests.engine.trials import make_plan
 from tuilab.engine.actions import Assign, Launch
 from tuilab.engine.facts import Disk, Phase, Slot
 from tuilab.engine.tick import decide

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from facts_of import Story
-from trials import make_plan
 
+from tests.engine.facts_of import Story
+from tests.engine.trials import make_plan
 from tuilab.contract.reasons import Reason
 from tuilab.engine.actions import Settle
 from tuilab.engine.facts import Report

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from trials import SOURCE, Trial
 
+from tests.engine.trials import SOURCE, Trial
 from tuilab.store.experiment import create_experiment
 from tuilab.store.plan_file import load_plan
 from tuilab.store.replan import plan_with, read_config

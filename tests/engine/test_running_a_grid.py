@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trials import make_plan
+from tests.engine.trials import make_plan
 
 
 def test_a_grid_runs_to_its_end_and_the_engine_leaves(trial) -> None:

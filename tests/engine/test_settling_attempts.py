@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from facts_of import GOOD, Story, kinds, worker
 
+from tests.engine.facts_of import GOOD, Story, kinds, worker
 from tuilab.contract.reasons import Reason
 from tuilab.engine.actions import (
     CallStalled,

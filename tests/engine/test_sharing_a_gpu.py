@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from facts_of import Story, worker
-from trials import make_plan
 
+from tests.engine.facts_of import Story, worker
+from tests.engine.trials import make_plan
 from tuilab.engine.actions import Action, Assign, Close, Launch
 from tuilab.engine.devices import Device, slots_for
 from tuilab.engine.facts import Facts, Phase, Slot, Worker

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from trials import DEADLINE, Trial
 
+from tests.engine.trials import DEADLINE, Trial
 from tuilab.contract import identity
 from tuilab.contract.identity import from_json
 from tuilab.contract.report import read_outcome
@@ -35,58 +34,31 @@ POINTS = (
 )
 
 
-@pytest.fixture(scope="module")
-def crashed(trial_of_module: Callable[..., Trial]) -> dict[str, Trial]:
-    """One trial per point: an engine that dies there, then one that goes on to the end."""
-
-    made = {point: trial_of_module() for point in POINTS}
-    for some in batched(POINTS, 4):
-        for point in some:
-            made[point].script(any={"seconds": 0.03})
-            made[point].ask("run")
-            made[point].start("--go", crash_at=point)
-        for point in some:
-            assert made[point].engines[0].wait(DEADLINE) == -signal.SIGKILL, point
-        for point in some:
-            made[point].start("--go")
-        for point in some:
-            assert made[point].engines[1].wait(DEADLINE) == 0, point
-            made[point].end()
-    return made
-
-
-def batched(points: tuple[str, ...], size: int) -> list[tuple[str, ...]]:
-    """Some at a time: they mostly wait."""
-    return [points[at : at + size] for at in range(0, len(points), size)]
-
-
 @pytest.mark.parametrize("point", POINTS)
-def test_the_grid_is_finished_by_the_next_engine(crashed: dict[str, Trial], point: str) -> None:
-    assert crashed[point].all_done()
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_no_job_is_done_twice(crashed: dict[str, Trial], point: str) -> None:
-    for job, known in crashed[point].ledger().evidence.items():
-        assert [a.verdict.value for a in known.attempts].count("done") == 1, job
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_no_two_attempts_of_a_job_ever_overlap(crashed: dict[str, Trial], point: str) -> None:
-    grid = crashed[point]
+def test_after_a_crash_the_next_engine_finishes_the_grid_and_repeats_nothing(
+    trial, point: str
+) -> None:
+    grid = trial()
+    grid.script(any={"seconds": 0.03})
+    grid.ask("run")
+    assert grid.start("--go", crash_at=point).wait(DEADLINE) == -signal.SIGKILL
+    assert grid.run("--go") == 0
+    assert grid.all_done()
     for job, known in grid.ledger().evidence.items():
-        spans = []
-        for attempt in known.attempts:
-            outcome = read_outcome(grid.layout.attempt_dir(job, attempt.number))
-            if outcome is not None:
-                spans.append((outcome.started_at, outcome.finished_at))
-        assert all(a[1] <= b[0] for a, b in pairwise(spans)), job
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_no_process_is_left(crashed: dict[str, Trial], point: str) -> None:
-    for folder in crashed[point].worker_dirs():
+        assert [a.verdict.value for a in known.attempts].count("done") == 1, job
+        assert not overlaps(grid, job), job
+    for folder in grid.worker_dirs():
         assert tree.members(folder.name) == []
+
+
+def overlaps(grid: Trial, job: str) -> bool:
+    """Whether any two attempts of a job ran at the same time."""
+    spans = []
+    for attempt in grid.ledger().of(job).attempts:
+        outcome = read_outcome(grid.layout.attempt_dir(job, attempt.number))
+        if outcome is not None:
+            spans.append((outcome.started_at, outcome.finished_at))
+    return any(before[1] > after[0] for before, after in pairwise(spans))
 
 
 def running(grid: Trial, job: str) -> Path:

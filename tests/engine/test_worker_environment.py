@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from trials import make_plan
 
+from tests.engine.trials import make_plan
 from tuilab.engine.devices import Device, slots_for, why_held
 from tuilab.engine.environment import source_root, worker_argv, worker_environment
 from tuilab.engine.facts import Slot

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from forked import Forked
-
+from tests.engine.forked import Forked
 from tuilab.engine import tree
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger

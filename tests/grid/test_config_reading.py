@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from planned import SMALL, load
 
+from tests.grid.planned import SMALL, load
 from tuilab.grid.config_errors import ConfigError
 
 

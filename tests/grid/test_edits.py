@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from planned import load
 
+from tests.grid.planned import load
 from tuilab.grid.cells import Cell
 from tuilab.grid.deviations import (
     Deviation,

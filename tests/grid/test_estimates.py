@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from planned import all_done, plan, settle
 
+from tests.grid.planned import all_done, plan, settle
 from tuilab.grid.estimate import (
     SEVEN_B,
     TINY,

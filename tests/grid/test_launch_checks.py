@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from planned import SMALL, changed, load
 
+from tests.grid.planned import SMALL, changed, load
 from tuilab.grid.checks import Level, answer_checks, blocking, check, disk_check
 
 

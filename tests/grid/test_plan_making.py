@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from planned import SMALL, changed, load, plan
 
+from tests.grid.planned import SMALL, changed, load, plan
 from tuilab.grid.deviations import Deviation, EditError
 from tuilab.grid.planning import PlanError, ancestors, descendants, make_plan
 from tuilab.grid.stages import Stage

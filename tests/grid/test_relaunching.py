@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from planned import all_done, changed, plan, settle, states_of
-
+from tests.grid.planned import all_done, changed, plan, settle, states_of
 from tuilab.grid.cells import Cell, select_all
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger

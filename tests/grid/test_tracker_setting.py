@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from planned import SMALL, load
-
+from tests.grid.planned import SMALL, load
 from tuilab.grid.planning import make_plan
 
 TRACKER = """

@@ -57,7 +57,14 @@ def test_a_change_is_named(tmp_path: Path, change: dict[str, bytes | None], prob
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not an archive", gzip.compress(b"not a tar"), gzip.compress(b"")[:-3]]
+    "content",
+    [
+        b"",
+        b"not an archive",
+        gzip.compress(b"not a tar", mtime=0),
+        gzip.compress(b"", mtime=0)[:-3],
+    ],
+    ids=["empty", "text", "gzip of text", "cut gzip"],
 )
 def test_what_is_no_bundle_is_said_in_a_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "odd.tar.gz"

@@ -1,4 +1,4 @@
-"""Makes the checked-in experiment of release 0.1: cd tests && python -m store.old_experiment DIR
+"""Makes the checked-in experiment of release 0.1: python -m tests.store.old_experiment DIR
 
 Run once per release, into fixtures/experiment-<release>; a fixture that exists is never remade,
 because it is what people have on disk.

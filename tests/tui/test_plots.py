@@ -247,6 +247,7 @@ async def test_numbers_come_from_a_thread_and_only_when_something_was_measured(
         first = app.desk.study
         assert first is not None
         shown = text_of(app)
+        assert "Synthetic model: says nothing about real models." in shown
         assert "~" in shown, "stale points have a sign of their own"
         assert app.snapshot is not None
         cells = app.snapshot.cells

@@ -1,0 +1,108 @@
+"""The doctor: findings as sentences, one JSON document, and strays found by their marker."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from tests.cli.small_grid import call, wait_until
+from tuilab.cli.asking import Answer, ask, is_cached
+from tuilab.cli.examining import findings_on_devices, findings_on_libraries
+from tuilab.cli.strays import find_strays
+from tuilab.contract import atomic
+from tuilab.contract.identity import MARKER_VARIABLE, me
+from tuilab.contract.worker import LEASE_FILE
+from tuilab.grid.checks import Level
+
+
+def test_the_doctor_speaks_in_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "hf_verysecretvalue123")
+    found = call("doctor", "--no-probe", "--json")
+    document = json.loads(found.stdout)
+    names = {one["name"] for one in document["findings"]}
+    assert {"python", "app", "disk", "token", "cache"} <= names
+    assert "hf_verysecretvalue123" not in found.output
+    assert any("HF_TOKEN is set" in one["sentence"] for one in document["findings"])
+
+
+def test_missing_libraries_block_and_say_how_to_get_them() -> None:
+    answer = Answer({"libraries": {"torch": None, "transformers": "5", "peft": "0.21"}})
+    found = [one for one in findings_on_libraries(answer) if one.name == "runners"]
+    assert found[0].level is Level.BLOCKING
+    assert "torch missing" in found[0].sentence
+
+
+def test_runners_that_do_not_answer_are_a_warning_with_the_reason() -> None:
+    [found] = [
+        one for one in findings_on_libraries(Answer(None, "broken")) if one.name == "runners"
+    ]
+    assert (found.level, "broken" in found.sentence) == (Level.WARNING, True)
+
+
+@pytest.mark.parametrize(
+    ("driver", "cuda", "level", "said"),
+    [
+        (12.4, "12.4", Level.OK, "supports CUDA 12.4"),
+        (12.4, "12.8", Level.WARNING, "mostly works"),
+        (12.8, "13.0", Level.BLOCKING, "torch is built for 13.0"),
+        (12.8, None, Level.WARNING, "torch is a CPU build"),
+    ],
+)
+def test_the_driver_is_compared_with_what_torch_was_built_for(
+    driver: float, cuda: str | None, level: Level, said: str
+) -> None:
+    answer = Answer({"cuda": cuda, "devices": ["CPU x"] if cuda is None else ["H200, 139 GiB"]})
+    found = {one.name: one for one in findings_on_devices(answer, (driver, []), False)}
+    assert found["driver"].level is level
+    assert said in found["driver"].sentence
+
+
+def test_a_pod_without_its_gpu_is_noticed() -> None:
+    answer = Answer({"cuda": None, "devices": ["CPU x86_64"]})
+    [found] = findings_on_devices(answer, None, True)
+    assert found.level is Level.WARNING
+    assert "did the pod come back without one?" in found.sentence
+    [found] = findings_on_devices(answer, None, False)
+    assert "the tiny grid runs" in found.sentence
+
+
+def test_a_process_of_a_dead_worker_is_named(tmp_path: Path) -> None:
+    worker = tmp_path / "w0-x"
+    worker.mkdir()
+    dead = replace(me(), start_ticks=me().start_ticks + 1)
+    atomic.write_json(worker / LEASE_FILE, {"shim": asdict(dead)})
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"],
+        stdin=subprocess.PIPE,
+        env={**os.environ, MARKER_VARIABLE: str(worker)},
+    )
+    try:
+        wait_until(lambda: any(f"pid {child.pid} " in text for text in find_strays()))
+        atomic.write_json(worker / LEASE_FILE, {"shim": asdict(me())})
+        assert not any(f"pid {child.pid} " in text for text in find_strays())
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_program_that_is_missing_or_silent_is_one_sentence() -> None:
+    assert ask("runners.no_such_program").why_not == "runners.no_such_program is not installed"
+    assert ask("this").why_not == "this gave no answer (no output)"
+
+
+def test_a_tokenizer_is_looked_for_in_the_cache_only(tmp_path: Path) -> None:
+    assert is_cached("tiny", None, tmp_path)
+    assert not is_cached("org/model", "abc", tmp_path)
+    folder = tmp_path / "hub" / "models--org--model" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "tokenizer.json").write_text("{}")
+    assert is_cached("org/model", "abc", tmp_path)
+    assert is_cached("org/model", None, tmp_path)
+    assert not is_cached("org/model", "def", tmp_path)

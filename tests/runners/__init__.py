@@ -1,0 +1,1 @@
+"""Real runners and the tiny base under test; mirrors ``runners``."""
