@@ -22,7 +22,7 @@ def move_away(grid: Trial) -> None:
 
 def test_a_lost_attempt_of_another_host_comes_back_to_running_and_to_its_result(trial) -> None:
     grid = trial()
-    grid.script(**{DATA: {"seconds": 4.0}})
+    grid.script(**{DATA: {"until": str(grid.gate)}})
     grid.ask("run", jobs=(DATA,))
     engine = grid.start("--go")
     grid.wait(lambda: grid.verdicts(DATA) == ["running"], "the start")
@@ -38,6 +38,7 @@ def test_a_lost_attempt_of_another_host_comes_back_to_running_and_to_its_result(
     grid.wait(lambda: grid.verdicts(DATA) == ["running"], "the return")
     assert not grid.ledger().of(DATA).is_due
     assert any("writes again" in line["text"] for line in grid.lines("note"))
+    grid.gate.touch()
     grid.wait(lambda: grid.verdicts(DATA) == ["done"], "the result")
     assert second.wait(DEADLINE) == 0
     assert len(grid.worker_dirs()) == 1

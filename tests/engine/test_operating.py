@@ -68,7 +68,7 @@ def test_a_runner_that_ignores_the_signal_is_killed_after_the_grace(trial) -> No
 
 def test_stopping_what_was_given_early_spares_the_job_before_it(trial) -> None:
     grid = trial(make_plan(("villain", "nurse")))
-    grid.script(**{"data/villain": {"seconds": 1.5}})
+    grid.script(**{"data/villain": {"until": str(grid.gate)}})
     grid.ask("run")
     grid.start("--go")
     runner = runner_of(grid, "data/villain")
@@ -76,6 +76,7 @@ def test_stopping_what_was_given_early_spares_the_job_before_it(trial) -> None:
     grid.ask("stop", jobs=("data/nurse",))
     grid.wait(lambda: grid.verdicts("data/nurse") == ["stopped"], "the stop")
     assert identity.is_alive(runner)
+    grid.gate.touch()
     grid.wait(lambda: grid.verdicts("data/villain") == ["done"], "the job before it")
     assert not (grid.layout.attempt_dir("data/nurse", 1) / EVENTS_FILE).exists()
 
@@ -95,11 +96,12 @@ def test_stopping_everything_leaves_nothing_wanted(trial) -> None:
 
 def test_a_soft_pause_lets_the_running_job_finish_and_starts_nothing(trial) -> None:
     grid = trial(make_plan(("villain", "nurse")), assign_ahead=False)
-    grid.script(**{"data/villain": {"seconds": 0.5}})
+    grid.script(**{"data/villain": {"until": str(grid.gate)}})
     grid.ask("run")
     engine = grid.start("--go")
     runner_of(grid, "data/villain")
     answer_to(grid, grid.ask("pause"))
+    grid.gate.touch()
     grid.wait(lambda: grid.verdicts("data/villain") == ["done"], "the end of the running job")
     grid.wait(lambda: view(grid).get("state") == "paused", "the view")
     assert grid.verdicts("data/nurse") == []
@@ -110,13 +112,14 @@ def test_a_soft_pause_lets_the_running_job_finish_and_starts_nothing(trial) -> N
 
 def test_a_hard_pause_suspends_the_runner_and_a_resume_lets_it_go_on(trial) -> None:
     grid = trial()
-    grid.script(train={"seconds": 1.0})
+    grid.script(train={"until": str(grid.gate)})
     grid.ask("run")
     engine = grid.start("--go")
     runner = runner_of(grid, TRAIN)
     grid.ask("pause", options={"mode": "hard"})
     grid.wait(lambda: (identity.read_stat(runner.pid) or "?")[0] == "T", "the suspension")
     grid.wait(lambda: "suspended" in view(grid).get("note", ""), "the note")
+    grid.gate.touch()
     grid.ask("resume")
     assert engine.wait(DEADLINE) == 0
     assert grid.all_done()
@@ -243,7 +246,7 @@ def test_a_second_engine_refuses_and_says_who_holds_the_experiment(trial) -> Non
 
 def test_a_takeover_fences_the_first_engine_and_keeps_its_runner(trial) -> None:
     grid = trial()
-    grid.script(**{"data/villain": {"seconds": 2.0}})
+    grid.script(**{"data/villain": {"until": str(grid.gate)}})
     grid.ask("run")
     first = grid.start("--go")
     runner = runner_of(grid, "data/villain")
@@ -251,6 +254,7 @@ def test_a_takeover_fences_the_first_engine_and_keeps_its_runner(trial) -> None:
     assert first.wait(DEADLINE) in (0, 4, -signal.SIGKILL)
     grid.wait(lambda: grid.lines("adopted"), "the adoption")
     assert identity.is_alive(runner)
+    grid.gate.touch()
     assert second.wait(DEADLINE) == 0
     assert grid.verdicts("data/villain") == ["done"]
     assert grid.all_done()

@@ -104,13 +104,16 @@ def test_a_killed_shim_has_its_orphans_ended_before_the_job_is_tried_again(trial
 
 def test_a_killed_engine_s_runner_is_adopted_and_its_worker_fed_again(trial) -> None:
     grid = trial()
-    grid.script(train={"seconds": 1.0})
+    grid.script(train={"until": str(grid.gate)})
     grid.ask("run")
     engine = grid.start("--go")
     folder = running(grid, "train/villain@0#42")
     engine.kill()
     engine.wait()
-    assert grid.run("--go") == 0
+    next_engine = grid.start("--go")
+    grid.wait(lambda: grid.lines("adopted"), "the adoption")
+    grid.gate.touch()
+    assert next_engine.wait(DEADLINE) == 0
     assert grid.all_done()
     assert grid.worker_dirs() == [folder]
     assert [line["job"] for line in grid.lines("adopted")] == ["train/villain@0#42"]
@@ -118,12 +121,13 @@ def test_a_killed_engine_s_runner_is_adopted_and_its_worker_fed_again(trial) -> 
 
 def test_what_ended_while_no_engine_lived_is_settled_from_its_files(trial) -> None:
     grid = trial()
-    grid.script(train={"seconds": 0.3})
+    grid.script(train={"until": str(grid.gate)})
     grid.ask("run")
     engine = grid.start("--go")
     running(grid, "train/villain@0#42")
     engine.kill()
     engine.wait()
+    grid.gate.touch()
     outcome = grid.layout.attempt_dir("train/villain@0#42", 1) / "outcome.json"
     grid.wait(outcome.exists, "the outcome")
     grid.start()
@@ -134,7 +138,7 @@ def test_what_ended_while_no_engine_lived_is_settled_from_its_files(trial) -> No
 @pytest.mark.parametrize("kept", [0.0, 0.4, 0.97])
 def test_a_cut_journal_loses_no_result_and_starts_no_second_attempt(trial, kept: float) -> None:
     grid = trial()
-    grid.script(train={"seconds": 1.0})
+    grid.script(train={"until": str(grid.gate)})
     grid.ask("run")
     engine = grid.start("--go")
     running(grid, "train/villain@0#42")
@@ -143,7 +147,10 @@ def test_a_cut_journal_loses_no_result_and_starts_no_second_attempt(trial, kept:
     whole = grid.layout.journal.read_bytes()
     grid.layout.journal.write_bytes(whole[: int(len(whole) * kept)])
     grid.ask("run")
-    assert grid.run("--go") == 0
+    next_engine = grid.start("--go")
+    grid.wait(lambda: grid.verdicts("train/villain@0#42") == ["running"], "the adoption")
+    grid.gate.touch()
+    assert next_engine.wait(DEADLINE) == 0
     assert grid.all_done()
     assert grid.verdicts("data/villain") == ["done"]
     assert grid.verdicts("train/villain@0#42") == ["done"]

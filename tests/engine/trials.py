@@ -99,6 +99,11 @@ class Trial:
         draft.write_text(json.dumps(named))
         draft.replace(self.script_path)
 
+    @property
+    def gate(self) -> Path:
+        """File for the ``until`` of a behaviour: the job ends once it is there."""
+        return self.script_path.with_name("gate")
+
     def ask(self, verb: str = "run", **parts: Any) -> str:
         """Leave a request."""
         return leave(self.layout, Request(verb=verb, by="tester", **parts))

@@ -4,7 +4,7 @@
 a job id, a stage or ``*`` to a behaviour, or to a list of them (one per attempt, the last repeats):
 {"do": "done" | "fail" | "exit" | "kill" | "hang" | "daemonise" | "stubborn" | "fill" | "ask" |
 "shape" | "environment", "seconds": 0.05, ...}. "shape" says done, but an artefact changed since;
-"save": true leaves a saved state first.
+"save": true leaves a saved state first; "until": a file, works until the file is there.
 It makes plausible artefacts; it never looks at the engine.
 """
 
@@ -117,6 +117,8 @@ def act(plan: dict[str, Any], spec: Spec, reporter: Reporter) -> None:
         save_state(reporter.attempt_dir)
     if what == "fill":
         fill(reporter.attempt_dir, plan.get("keep", False))
+    if "until" in plan:
+        wait_for(Path(plan["until"]), reporter)
     work(float(plan.get("seconds", 0.0)), reporter, forever=what == "hang")
     if what == "fail":
         raise JobError(Reason(plan.get("reason", "code")), plan.get("detail", "as scripted"))
@@ -136,6 +138,17 @@ def work(seconds: float, reporter: Reporter, forever: bool = False) -> None:
         passed = time.monotonic() - start
         if not forever:
             reporter.progress(int(100 * passed / seconds), 100, part="work")
+        time.sleep(0.01)
+
+
+def wait_for(gate: Path, reporter: Reporter) -> None:
+    """Work, with a word now and then, until a file is there."""
+    step = 0
+    while not gate.exists():
+        if _asked:
+            raise JobError(Reason.KILLED, "asked to stop by SIGTERM")
+        step += 1
+        reporter.progress(min(step, 99), 100, part="wait")
         time.sleep(0.01)
 
 

@@ -123,7 +123,7 @@ class Engine:
 
     def _sleep(self, facts: Facts) -> None:
         """Wait for the next full look, or for the first outcome of what runs."""
-        deadline = time.monotonic() + FULL_SECONDS
+        deadline = time.monotonic() + self._until_next_look(facts)
         watches = [
             watch
             for attempt in facts.attempts
@@ -134,6 +134,12 @@ class Engine:
             if any(watch.has_outcome for watch in watches):
                 return
             time.sleep(min(FAST_SECONDS if watches else FULL_SECONDS, left))
+
+    def _until_next_look(self, facts: Facts) -> float:
+        """Seconds to sleep: less than usual when the engine may leave before that."""
+        idle = time.monotonic() - self._busy_at
+        left = facts.policy.engine_idle_seconds - idle
+        return FULL_SECONDS if left <= 0 else min(FULL_SECONDS, max(FAST_SECONDS, left))
 
     def _close_workers(self, facts: Facts) -> bool:
         """Close the warm workers, end those that do not leave in time; True once none is left."""
