@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo demo-headless test check format setup picture bench clean
+.PHONY: demo demo-headless test check format setup picture bench trial clean
 
 setup: $(STAMP)
 
@@ -34,6 +34,15 @@ check: setup
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+picture: setup
+	$(BIN)/python -m tests.tui.readme
+
+bench: setup
+	$(BIN)/python -m tests.bench
+
+trial: setup
+	$(BIN)/python -m tests.trial
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist
