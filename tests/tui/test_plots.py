@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,17 +13,22 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from tests.tui import examples
+from tests.tui.building import put_outcome
 from tests.tui.conftest import app_of, look, press, settle, text_of, until
 from tuilab.cli.verbs.opening import _export_figure
 from tuilab.grid.cells import Cell
+from tuilab.store.layout import Layout
 from tuilab.study.opening import Study, open_study
 from tuilab.tui.app import TuilabApp
 from tuilab.tui.messages import SnapshotTaken
 from tuilab.tui.present.figure_words import KIND_NAMES
+from tuilab.tui.present.pieces import plain
 from tuilab.tui.screens.grid import GridScreen
 from tuilab.tui.screens.help import HelpScreen
 from tuilab.tui.screens.plots import PlotsScreen
 from tuilab.tui.study_desk import evidence_of
+from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.plot import PlotView
 
 PUBLISHED = Path(__file__).parents[2] / "tuilab" / "published"
@@ -35,6 +41,20 @@ def published() -> Study:
     study = open_study(PUBLISHED)
     assert study.analysis.cells_measured == 77
     return study
+
+
+def with_rates(root: Path) -> Path:
+    """Give evals of which only the journal tells the outcomes that their numbers come from."""
+    for line in (root / "journal.jsonl").read_text().splitlines():
+        told = json.loads(line)
+        rate = (told.get("metrics") or {}).get("assistant_leakage")
+        if rate is None:
+            continue
+        folder = Layout(root).attempt_dir(told["job"], told["attempt"])
+        folder.mkdir(parents=True, exist_ok=True)
+        rates = {rate["who"]: {"hits": rate["hits"], "n": rate["n"]}}
+        put_outcome(folder, told["job"], told["attempt"], [], metrics={"leakage": rates})
+    return root
 
 
 async def begin(pilot: Pilot[Any], study: Study, key: str = "p") -> None:
@@ -55,9 +75,6 @@ def screen_of(pilot: Pilot[Any]) -> PlotsScreen:
 
 def spot_words(pilot: Pilot[Any]) -> str:
     """The line that says what is under the cursor."""
-    from tuilab.tui.present.pieces import plain
-    from tuilab.tui.widgets.lines import Lines
-
     return plain(screen_of(pilot).query_one("#spot", Lines).lines[0]).strip()
 
 
@@ -234,8 +251,8 @@ async def test_plots_are_legible_in_ascii_and_in_every_theme(published: Study) -
 async def test_numbers_come_from_a_thread_and_only_when_something_was_measured(
     copy_of: Callable[[str], Path],
 ) -> None:
-    root = copy_of("half_way")
-    async with app_of(root).run_test(size=SIZE) as pilot:
+    root = with_rates(copy_of("half_way"))
+    async with app_of(root).run_test(size=WIDE) as pilot:
         await look(pilot)
         app = pilot.app
         assert isinstance(app, TuilabApp)
@@ -246,9 +263,9 @@ async def test_numbers_come_from_a_thread_and_only_when_something_was_measured(
         await until(pilot, lambda: screen_of(pilot).figure is not None)
         first = app.desk.study
         assert first is not None
-        shown = text_of(app)
-        assert "Synthetic model: says nothing about real models." in shown
-        assert "~" in shown, "stale points have a sign of their own"
+        drawn = [plain(line) for line in screen_of(pilot).query_one(PlotView).lines]
+        assert "● Villain" in "\n".join(drawn)
+        assert "~" in "".join(drawn), "stale points have a sign of their own"
         assert app.snapshot is not None
         cells = app.snapshot.cells
         further = [replace(one, percent=77.0) if not one.metrics else one for one in cells]
@@ -258,6 +275,32 @@ async def test_numbers_come_from_a_thread_and_only_when_something_was_measured(
         again = [replace(one, attempt=one.attempt + 1) if one.metrics else one for one in cells]
         app.post_message(SnapshotTaken(replace(app.snapshot, cells=tuple(again))))
         await until(pilot, lambda: app.desk.study is not first)
+
+
+async def test_a_failed_cell_is_a_gap_that_says_why(copy_of: Callable[[str], Path]) -> None:
+    async with app_of(with_rates(copy_of("half_way"))).run_test(size=WIDE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "p")
+        await until(pilot, lambda: screen_of(pilot).figure is not None)
+        assert "n/a  failed  gpu-oom" in spot_words(pilot)
+        assert "[ ]" in text_of(pilot.app)
+
+
+async def test_one_synthetic_point_is_drawn_with_its_warning(tmp_path: Path) -> None:
+    made = examples.one_by_one(tmp_path / "one")
+    made.done("villain", 0, 0.25)
+    made.flush()
+    async with app_of(with_rates(tmp_path / "one")).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await pilot.press("p")
+        await settle(pilot)
+        await until(pilot, lambda: screen_of(pilot).figure is not None)
+        assert "Synthetic model: says nothing about real models." in text_of(pilot.app)
+        assert "25.0%" in spot_words(pilot)
+        for _ in KIND_NAMES:
+            await press(pilot, "tab")
+            await press(pilot, "l", "j", "i")
+        assert isinstance(pilot.app.screen, PlotsScreen)
 
 
 async def test_an_experiment_without_values_says_nothing_yet(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from textual.pilot import Pilot
 
 from tests.tui.conftest import app_of, look, press, text_of, until
-from tests.tui.test_plots import PUBLISHED, SIZE, WIDE, begin, published
+from tests.tui.test_plots import PUBLISHED, SIZE, WIDE, begin, published, with_rates
 from tuilab.grid.cells import Cell
 from tuilab.study.headline_table import provenance_hash, render
 from tuilab.study.opening import Study
@@ -147,7 +147,9 @@ async def test_the_caption_names_the_data(published: Study) -> None:
 async def test_a_half_way_grid_gives_reasons_from_its_cells(
     copy_of: Callable[[str], Path],
 ) -> None:
-    async with app_of(copy_of("half_way"), ascii_only=True).run_test(size=WIDE) as pilot:
+    async with app_of(with_rates(copy_of("half_way")), ascii_only=True).run_test(
+        size=WIDE
+    ) as pilot:
         await look(pilot)
         await pilot.press("t")
         await until(pilot, lambda: "Left out" in text_of(pilot.app))  # type: ignore[arg-type]

@@ -113,7 +113,8 @@ def _computed(root: Path) -> Study:
 def _figure(study: Study, kind: str, source: str) -> Figure:
     from tuilab.science.figure_source_heatmap import source_heatmap
     from tuilab.science.figures_data import figure
+    from tuilab.study.figure_origin import with_origin
 
     if kind == "heatmap":
-        return source_heatmap(study.analysis, source)
-    return figure(kind, study.analysis)
+        return with_origin(source_heatmap(study.analysis, source), study)
+    return with_origin(figure(kind, study.analysis), study)

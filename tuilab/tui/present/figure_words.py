@@ -45,16 +45,13 @@ def kind_line(here: str, title: str, columns: int, glyphs: Glyphs) -> Line:
     return (*pieces, *rule("", title, max(0, columns - used), glyphs.stroke))
 
 
-def note_lines(
-    note: str, is_synthetic: bool, columns: int, rows: int, glyphs: Glyphs
-) -> list[Line]:
-    """Write the caption; that a model is synthetic comes first, for it changes every meaning."""
-    warning = "synthetic model: says nothing about real models. " if is_synthetic else ""
-    lines = wrap(warning + note, columns - 2)
-    shown = lines[:rows]
+def note_lines(note: str, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:
+    """Write the caption; its last sentence, which may say that the model is synthetic, stays."""
+    lines = wrap(note, columns - 2)
     if len(lines) > rows:
-        shown[-1] = f"{shown[-1]}{glyphs.ellipsis}"
-    return [fit_line(((f" {line}", "muted"),), columns, glyphs.ellipsis) for line in shown]
+        last = note.rstrip(".").rpartition(". ")[2] + "."
+        lines = [*lines[: max(rows - 1, 0)], f"{glyphs.ellipsis} {last}"][:rows]
+    return [fit_line(((f" {line}", "muted"),), columns, glyphs.ellipsis) for line in lines]
 
 
 def spot_line(figure: Figure, spot: Spot, snapshot: Snapshot, look: Look) -> Line:

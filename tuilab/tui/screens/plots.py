@@ -153,7 +153,7 @@ class PlotsScreen(Studying):
             line = spot_line(self.figure, look.cursor, snapshot, look)
             spot.show([fit_line(line, columns, glyphs.ellipsis)])
         rows = 2 if self.size.height < 30 else 3
-        note.show(note_lines(self.figure.note, snapshot.synthetic, columns, rows, glyphs))
+        note.show(note_lines(self.figure.note, columns, rows, glyphs))
 
     # Keys.
 
