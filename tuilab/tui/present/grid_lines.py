@@ -146,6 +146,8 @@ def _cell(
         return [(text, role)]
     behind = anchor(text, zoom)
     before = max(0, pitch - behind - cell_len(text))
+    if not (at_cursor or is_marked or bracket):
+        return [(" " * before + text + " " * behind, role)]
     lead = _lead(before, bracket, is_marked, at_cursor, glyphs)
     tail = ("]" if at_cursor else " ") * behind
     return [*lead, (text, role), (tail, "cursor-mark")]

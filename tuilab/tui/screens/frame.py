@@ -9,6 +9,7 @@ from textual.screen import ModalScreen, Screen
 
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.layout import is_too_small, too_small_text
+from tuilab.tui.tight import TightCompositor
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
@@ -21,6 +22,10 @@ class Frame(Screen[Any]):
 
     AUTO_FOCUS = ""
     ALLOW_SELECT = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = TightCompositor()
 
     @property
     def lab(self) -> TuilabApp:
@@ -78,6 +83,10 @@ class Dialog(ModalScreen[Any]):
 
     AUTO_FOCUS = ""
     ALLOW_SELECT = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = TightCompositor()
 
     @property
     def lab(self) -> TuilabApp:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual import events
-from textual.geometry import Offset, Region, Size
+from textual.geometry import Offset, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 
@@ -13,7 +13,7 @@ from tuilab.tui.present.grid_lines import Geometry, header_line, measure, row_li
 from tuilab.tui.present.pieces import Line
 from tuilab.tui.present.rows import EMPTY, Table
 from tuilab.tui.present.spark import Window
-from tuilab.tui.widgets.lines import Painted, changed_span
+from tuilab.tui.widgets.lines import Painted, changed_regions
 
 
 class GridWidget(Painted, ScrollView, can_focus=False):
@@ -71,6 +71,7 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         """Take a new table; the cursor stays on its cell wherever that stands now."""
         keep = keep or self.cell
         place = table.place(keep) if keep is not None else None
+        before, was, first = self.table, self.cursor, self._first
         self.table = table
         row, column = place or self.cursor
         self.cursor = (
@@ -78,6 +79,11 @@ class GridWidget(Painted, ScrollView, can_focus=False):
             max(0, min(column, len(table.epochs) - 1)),
         )
         self._lay_out()
+        same_shape = before.view == table.view and before.epochs == table.epochs
+        if same_shape and self.cursor == was and self._first == first and self._painted:
+            self._repaint(_changed_rows(before, table))
+        else:
+            self._repaint()
 
     def move_to(self, row: int, column: int) -> None:
         """Put the cursor on a cell, clipped to the table, and scroll it into view."""
@@ -101,12 +107,12 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         """Measure again."""
         self._painted = []
         self._lay_out()
+        self._repaint()
 
     def _lay_out(self) -> None:
         self._geometry = measure(self.table, self.size.width or 80)
         self.virtual_size = Size(self.size.width, len(self.table.rows) + 1)
         self._bring_into_view()
-        self._repaint()
 
     def _bring_into_view(self) -> None:
         row, column = self.cursor
@@ -125,11 +131,7 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         if len(before) != len(lines):
             self.refresh()
             return
-        regions = [
-            Region(span[0], y, span[1] - span[0], 1)
-            for y, (old, new) in enumerate(zip(before, lines, strict=True))
-            if (span := changed_span(old, new))
-        ]
+        regions = changed_regions(before, lines)
         if regions:
             self.refresh(*regions)
 
@@ -181,3 +183,12 @@ class GridWidget(Painted, ScrollView, can_focus=False):
     def _move_by_mouse(self, row: int, column: int) -> None:
         self.move_to(row, column)
         self.post_message(self.CursorMoved())
+
+
+def _changed_rows(before: Table, after: Table) -> set[int]:
+    """Numbers of the rows that are not the same; cells that did not change are the same objects."""
+    return {
+        number
+        for number, row in enumerate(after.rows)
+        if number >= len(before.rows) or before.rows[number] != row
+    }

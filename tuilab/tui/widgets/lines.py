@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from tuilab.tui.app import TuilabApp
 
 
+NEAR = 6
+"""Columns between two changes up to which they are painted as one."""
+
+
 class Painted(Widget):
-    """A widget made of composed lines; the style of its ground is looked up once per painting."""
+    """A widget made of composed lines; the style of its ground is looked up once."""
 
     ALLOW_SELECT = False
 
@@ -34,19 +38,20 @@ class Painted(Widget):
         """Return the line at a row of the widget."""
         raise NotImplementedError
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Look the ground up, then paint."""
-        self._ground = self.rich_style
-        return super().render_lines(crop)
+    def notify_style_update(self) -> None:
+        """Another theme or class: the ground is another one."""
+        self._ground = None
+        super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
         """Paint one line on the widget's own ground."""
         lab = cast("TuilabApp", self.app)
-        ground = self._ground or self.rich_style
+        if self._ground is None:
+            self._ground = self.rich_style
         line = self.composed(y)
         if lab.glyphs.is_ascii:
             line = tuple((to_ascii(text), role) for text, role in line)
-        return paint(line, self.size.width, lab.palette, ground)
+        return paint(line, self.size.width, lab.palette, self._ground)
 
 
 def paint(line: Line, columns: int, palette: Palette, ground: Style) -> Strip:
@@ -85,12 +90,7 @@ class Lines(Painted):
     def show(self, lines: Sequence[Line]) -> None:
         """Replace the lines; only columns that differ are painted again."""
         before, self._lines = self._lines, tuple(lines)
-        regions = []
-        for y in range(max(len(before), len(self._lines))):
-            old = before[y] if y < len(before) else ()
-            new = self._lines[y] if y < len(self._lines) else ()
-            if span := changed_span(old, new):
-                regions.append(Region(span[0], y, span[1] - span[0], 1))
+        regions = changed_regions(before, self._lines)
         if regions:
             self.refresh(*regions)
 
@@ -99,16 +99,36 @@ class Lines(Painted):
         return self._lines[y] if y < len(self._lines) else ()
 
 
-def changed_span(old: Line, new: Line) -> tuple[int, int] | None:
-    """Return the (first, last + 1) columns in which two lines differ, None when equal."""
+def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
+    """Return (first, last + 1) of the stretches of columns in which two lines differ.
+
+    Stretches that lie close together are one: to begin another costs some 40 bytes.
+    """
     if old == new:
-        return None
+        return []
     before, after = _columns(old), _columns(new)
     length = max(len(before), len(after))
     before += [(" ", "")] * (length - len(before))
     after += [(" ", "")] * (length - len(after))
-    differing = [x for x in range(length) if before[x] != after[x]]
-    return (differing[0], differing[-1] + 1) if differing else None
+    spans: list[tuple[int, int]] = []
+    for x in range(length):
+        if before[x] != after[x]:
+            if spans and x - spans[-1][1] < NEAR:
+                spans[-1] = (spans[-1][0], x + 1)
+            else:
+                spans.append((x, x + 1))
+    return spans
+
+
+def changed_regions(before: Sequence[Line], after: Sequence[Line]) -> list[Region]:
+    """Return the regions of a widget in which its lines differ."""
+    return [
+        Region(first, y, last - first, 1)
+        for y in range(max(len(before), len(after)))
+        for first, last in changed_spans(
+            before[y] if y < len(before) else (), after[y] if y < len(after) else ()
+        )
+    ]
 
 
 def _columns(line: Line) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present.lit import highlight
 from tuilab.tui.present.pieces import Line, fit_line, wrap
-from tuilab.tui.widgets.lines import Painted, changed_span
+from tuilab.tui.widgets.lines import Painted, changed_regions
 
 LINE_LIMIT = 4000
 """Characters of one line that are ever looked at."""
@@ -122,8 +122,10 @@ class LogView(Painted):
         self._top = last if self.is_following else max(0, min(self._top, last))
         lines = [self._line(y) for y in range(self.size.height)]
         before, self._painted = self._painted, lines
-        if len(before) != len(lines) or any(map(changed_span, before, lines)):
+        if len(before) != len(lines):
             self.refresh()
+        elif regions := changed_regions(before, lines):
+            self.refresh(*regions)
 
     def _wrapped(self) -> list[tuple[int, str]]:
         if self._rows is None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual import events
-from textual.geometry import Region
 from textual.message import Message
 
 from tuilab.tui.present.pieces import Line, fit_line, width
-from tuilab.tui.widgets.lines import Painted, changed_span
+from tuilab.tui.widgets.lines import Painted, changed_regions
 
 
 class RowList(Painted):
@@ -80,11 +79,7 @@ class RowList(Painted):
         if len(before) != len(lines):
             self.refresh()
             return
-        regions = [
-            Region(span[0], y, span[1] - span[0], 1)
-            for y, (old, new) in enumerate(zip(before, lines, strict=True))
-            if (span := changed_span(old, new))
-        ]
+        regions = changed_regions(before, lines)
         if regions:
             self.refresh(*regions)
 
