@@ -264,3 +264,36 @@ def test_cells_are_named_by_as_few_selectors_as_the_grid_allows() -> None:
     assert selectors(grid[1:3], grid) == ["a@2", "b@0"]
     two_seeds = [*grid, Cell("a", 0, 43)]
     assert selectors(grid[:1], two_seeds) == ["a@0#42"]
+
+
+async def test_what_the_engine_refuses_is_said_on_the_status_line(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r", "right", "enter")
+        [request] = requests_of(experiment)
+        _journal(experiment).append(
+            "request", id=request["id"], verb="relaunch", accepted=False, why="it is running [/x]"
+        )
+        await look(pilot)
+        assert "refused: it is running [/x]" in text_of(pilot.app)
+
+
+async def test_results_without_a_plan_cannot_be_run(tmp_path: Path) -> None:
+    from importlib.resources import files
+
+    root = Path(str(files("tuilab") / "published"))
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        assert "77/77" in text_of(pilot.app)
+        for key in ("r", "R", "x"):
+            await press(pilot, key)
+            assert "results without a plan" in text_of(pilot.app)
+
+
+def test_an_unknown_theme_is_refused_with_the_known_ones(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tuilab.tui import run
+
+    assert run(experiment, theme="solarised") == 2
+    assert "dark, light, ansi16" in capsys.readouterr().err

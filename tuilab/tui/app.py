@@ -3,52 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
+import gc
 import signal
-import socket
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import events, on
-from textual.app import App
 from textual.signal import Signal
 
 from tuilab.contract.foreign import clean, clean_line
-from tuilab.store.layout import Layout
-from tuilab.store.requests import Request
-from tuilab.store.snapshot import EngineState, Snapshot
+from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys, themes
+from tuilab.tui.asking import AskingApp
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.messages import (
     ExperimentChosen,
     LogRead,
     LookFailed,
-    RequestMade,
     SnapshotTaken,
     TerminalGone,
 )
 from tuilab.tui.polling import Lookout, PollThread, SnapshotSource
 from tuilab.tui.present.glyphs import ASCII, UNICODE
-from tuilab.tui.present.twin import shown_path
 from tuilab.tui.screens.frame import Frame
-from tuilab.tui.standing import Standing, standing_of
 from tuilab.tui.study_desk import StudyDesk
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure
+    from tuilab.tui.standing import Standing
 
 POLL_SECONDS = 0.25
-_NEED_ENGINE = frozenset({"run", "relaunch", "resume"})
 INTERRUPT_SECONDS = 2.0
 """A second Ctrl+C within this time leaves."""
 
 
-class TuilabApp(App[int]):
+class TuilabApp(AskingApp):
     """The terminal app of one experiment, or of the list of experiments below ``under``."""
 
     TITLE = "tuilab"
@@ -72,26 +67,22 @@ class TuilabApp(App[int]):
         under: Path | None = None,
         now: float | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(root, read_only, start_engine)
         for one in themes.TEXTUAL_THEMES:
             self.register_theme(one)
         self.theme = theme or themes.DARK
         self.glyphs = ASCII if ascii_only else UNICODE
-        self.read_only = read_only
         self.under = under or Path.cwd()
         """Where experiments are looked for."""
         self._now = now
-        self.root = root
-        self.snapshot: Snapshot | None = None
         self.snapshots: Signal[Snapshot] = Signal(self, "snapshot")
         self.logs: Signal[Tail] = Signal(self, "log")
-        self._start_engine = start_engine
         self.export_figure = export_figure
         """Writes a figure of an experiment as files and returns their paths."""
         self.desk = StudyDesk()
         self._poll_seconds = poll_seconds
         self._source = source or _reader_of
-        self.lookout = Lookout(self._source(root) if root is not None else None)
+        self.lookout = Lookout(None if root is None else partial(self._source, root))
         self._thread: PollThread | None = None
         self._interrupted_at = 0.0
         self.set_class(ascii_only, "-ascii")
@@ -113,13 +104,6 @@ class TuilabApp(App[int]):
     def source_of(self, root: Path) -> SnapshotSource:
         """Return what reads another experiment."""
         return self._source(root)
-
-    @property
-    def layout_of_files(self) -> Layout:
-        """Paths of the open experiment; RuntimeError when none is open."""
-        if self.root is None:
-            raise RuntimeError("no experiment is open")
-        return Layout(self.root)
 
     def get_default_screen(self) -> Frame:
         """Begin with the grid, or with the list when no experiment was named."""
@@ -175,8 +159,12 @@ class TuilabApp(App[int]):
     def _keep_snapshot(self, message: SnapshotTaken) -> None:
         if message.snapshot.root != self.root:
             return
+        is_first = self.snapshot is None
         self.snapshot = taken_in(message.snapshot, self.read_only)
         self.snapshots.publish(self.snapshot)
+        self.hear_answers(self.snapshot)
+        if is_first and self.is_live:
+            self.call_after_refresh(_collect_garbage_again)
 
     @on(LogRead)
     def _pass_log_on(self, message: LogRead) -> None:
@@ -190,31 +178,10 @@ class TuilabApp(App[int]):
     def _leave_unseen(self) -> None:
         self._leave_by_signal(signal.SIGHUP)
 
-    @on(RequestMade)
-    def _leave_request(self, message: RequestMade) -> None:
-        from tuilab.store.requests import leave
-
-        if self.read_only:
-            self.say("read-only: nothing was asked for")
-            return
-        try:
-            leave(self.layout_of_files, replace(message.request, by=asked_by(message.twin)))
-        except OSError as error:
-            self.say(f"the wish could not be left: {error.strerror}", "failed")
-            return
-        self.say(message.said, "done", f"$ {message.twin}" if message.twin else "")
-        if message.request.verb in _NEED_ENGINE:
-            self._see_to_the_engine()
-        self.look()
-
-    def _see_to_the_engine(self) -> None:
-        """Start the engine when there is none to read the wish."""
-        gone = self.snapshot is None or self.snapshot.engine.state is EngineState.STOPPED
-        if gone and self._start_engine is not None:
-            self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
-
     def standing(self) -> Standing | None:
         """Return what previews are made from; None before the first look, or without a plan."""
+        from tuilab.tui.standing import standing_of
+
         if self.snapshot is None:
             return None
         return standing_of(self.lookout.source, self.snapshot)
@@ -225,7 +192,7 @@ class TuilabApp(App[int]):
 
         self.root = message.root
         self.snapshot = None
-        self.lookout.open(self._source(message.root))
+        self.lookout.open(partial(self._source, message.root))
         while len(self.screen_stack) > 1:
             self.pop_screen()
         if not isinstance(self.screen, GridScreen):
@@ -245,12 +212,6 @@ class TuilabApp(App[int]):
             self.screen.be_quiet()
         await super().on_event(event)
 
-    def why_not_write(self) -> str:
-        """Say why nothing may be changed; "" when it may."""
-        from tuilab.grid.why_not import why_not_write
-
-        return why_not_write(self.read_only or bool(self.snapshot and self.snapshot.read_only))
-
     def action_go(self, name: str) -> None:
         """Go to another screen; the grid (or the list) stays at the bottom."""
         from tuilab.tui.screens import catalogue
@@ -269,46 +230,6 @@ class TuilabApp(App[int]):
         from tuilab.tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen))
-
-    def action_pause(self) -> None:
-        """Ask how to pause, or resume."""
-        from tuilab.tui.screens.pause import PauseDialog
-
-        if self.snapshot is None or self.root is None:
-            self.say("open an experiment first (enter)")
-        elif why := self.why_not_write():
-            self.say(why)
-        else:
-            self.push_screen(PauseDialog(self.snapshot))
-
-    def action_start_engine(self) -> None:
-        """Start the engine, or let a waiting one go on."""
-        if self.snapshot is None:
-            self.say("open an experiment first (enter)")
-        elif why := self.why_not_write():
-            self.say(why)
-        elif self.snapshot.engine.state in (EngineState.RUNNING, EngineState.PAUSED):
-            self.say("the engine runs already")
-        elif self.snapshot.engine.state is EngineState.WAITING:
-            twin = f"tuilab resume {shown_path(self.snapshot.root)}"
-            self.post_message(RequestMade(Request("resume"), twin, "asked the engine to go on"))
-        elif self._start_engine is None:
-            self.say("start it in a shell", "warn", f"tuilab run {shown_path(self.snapshot.root)}")
-        else:
-            self.say(
-                "starting the engine", "running", f"tuilab run {shown_path(self.snapshot.root)}"
-            )
-            self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
-
-    async def _begin(self, start: Callable[[Path], object]) -> None:
-        if self.root is None:
-            return
-        try:
-            await asyncio.to_thread(start, self.root)
-        except Exception as error:  # whatever kept it from starting is told to the person
-            self.say(f"the engine did not start: {clean_line(str(error), 300)}", "failed")
-            return
-        self.look()
 
     def action_interrupt(self) -> None:
         """Leave at the second Ctrl+C."""
@@ -339,6 +260,12 @@ class TuilabApp(App[int]):
         self._close_messages_no_wait()
 
 
+def _collect_garbage_again() -> None:
+    """End what ``run`` began: nothing is collected before the first picture stands."""
+    gc.freeze()
+    gc.enable()
+
+
 def taken_in(snapshot: Snapshot, read_only: bool) -> Snapshot:
     """Clean the names that stand on every screen, and say when nothing may be changed."""
     return replace(
@@ -349,19 +276,7 @@ def taken_in(snapshot: Snapshot, read_only: bool) -> Snapshot:
     )
 
 
-def asked_by(twin: str) -> str:
-    """Name who asks: user, host and the command that would do the same."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}" + (f": {twin}" if twin else "")
-
-
 def _reader_of(root: Path) -> SnapshotSource:
     from tuilab.store.reader import Reader
 
     return Reader(root)
-
-
-__all__ = ["TuilabApp", "asked_by"]

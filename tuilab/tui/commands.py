@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from tuilab.tui import themes
+from tuilab.tui import THEMES
 from tuilab.tui.present.key_table import TWINS, key_rows
 
 if TYPE_CHECKING:
@@ -29,5 +29,5 @@ def commands_of(app: TuilabApp, screen: Screen[Any]) -> Iterable[SystemCommand]:
         tail = f"   $ {twin}" if twin else ""
         run = partial(app.run_action, binding.action, active.node)
         yield SystemCommand(row.meaning, f"{row.keys}{tail}", run)
-    for name in themes.THEMES:
+    for name in THEMES:
         yield SystemCommand(f"{name} theme", "colours", partial(setattr, app, "theme", name))

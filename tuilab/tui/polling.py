@@ -29,15 +29,17 @@ class SnapshotSource(Protocol):
 class Lookout:
     """One place that reads files for the app; each look returns messages, it shows nothing."""
 
-    def __init__(self, source: SnapshotSource | None) -> None:
-        self.source = source
+    def __init__(self, make: Callable[[], SnapshotSource] | None) -> None:
+        self._make = make
+        self.source: SnapshotSource | None = None
+        """Made at the first look, because a plan of 10,000 cells takes a moment to read."""
         self._seen: Snapshot | None = None
         self._log: LogFollower | None = None
         self._trouble = ""
 
-    def open(self, source: SnapshotSource | None) -> None:
+    def open(self, make: Callable[[], SnapshotSource]) -> None:
         """Look at another experiment from now on."""
-        self.source, self._seen, self._log = source, None, None
+        self._make, self.source, self._seen, self._log = make, None, None, None
 
     def follow(self, path: Path | None) -> None:
         """Read this log from its tail on; None reads none."""
@@ -47,8 +49,8 @@ class Lookout:
         """Return what is new: a snapshot, log lines, a trouble."""
         found: list[Message] = []
         try:
-            if self.source is not None:
-                found += self._look_at_experiment(self.source, now)
+            if (source := self._made()) is not None:
+                found += self._look_at_experiment(source, now)
             self._trouble = ""
         except Exception as error:  # told, never fatal: the next look may do
             why = f"{type(error).__name__}: {error}"
@@ -59,6 +61,15 @@ class Lookout:
         if log is not None and (tail := log.look()) is not None:
             found.append(LogRead(tail))
         return found
+
+    def _made(self) -> SnapshotSource | None:
+        """Return the source; another experiment may be opened while one is being made."""
+        make = self._make
+        if self.source is None and make is not None:
+            made = make()
+            if self._make is make:
+                self.source = made
+        return self.source
 
     def _look_at_experiment(self, source: SnapshotSource, now: float) -> list[Message]:
         snapshot = source.poll(now)

@@ -10,7 +10,6 @@ from rich.style import Style
 from textual.theme import Theme
 
 DARK, LIGHT, ANSI16 = "dark", "light", "ansi16"
-THEMES = (DARK, LIGHT, ANSI16)
 
 _DARK = {
     "text": "#cdd6f4",

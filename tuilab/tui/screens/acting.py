@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.relaunch import Expansion, broken_cells
-from tuilab.grid.why_not import why_not_relaunch_failed
 from tuilab.store.requests import Request
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import twin
-from tuilab.tui.present.relaunch_text import name_cells, stop_lines, stoppable
 from tuilab.tui.screens.frame import Frame
-from tuilab.tui.standing import Standing
+
+if TYPE_CHECKING:
+    from tuilab.grid.relaunch import Expansion
+    from tuilab.tui.standing import Standing
 
 
 class Acting(Frame):
@@ -28,12 +30,12 @@ class Acting(Frame):
         if snapshot is None:
             self.say("the experiment has not been read yet")
             return None
-        if why := self.lab.why_not_write():
-            self.say(why)
-            return None
         standing = self.lab.standing()
         if standing is None:
             self.say("these are results without a plan: nothing can be run here")
+            return None
+        if why := self.lab.why_not_write():
+            self.say(why)
             return None
         return snapshot, standing
 
@@ -58,6 +60,9 @@ class Acting(Frame):
 
     def action_relaunch_failed(self) -> None:
         """Ask whether to relaunch all that is failed, lost or suspect."""
+        from tuilab.grid.relaunch import broken_cells
+        from tuilab.grid.why_not import why_not_relaunch_failed
+
         if (found := self._standing()) is None:
             return
         snapshot, standing = found
@@ -87,6 +92,7 @@ class Acting(Frame):
 
     def action_stop(self) -> None:
         """Ask whether to stop what runs or waits of the chosen cells."""
+        from tuilab.tui.present.relaunch_text import name_cells, stop_lines, stoppable
         from tuilab.tui.screens.dialog import Question
 
         if (found := self._standing()) is None:

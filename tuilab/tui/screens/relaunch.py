@@ -69,7 +69,7 @@ class RelaunchDialog(Dialog):
 
     CSS_PATH = "relaunch.tcss"
     BINDINGS = [  # noqa: RUF012
-        Binding("escape", "cancel", "no", tooltip="change nothing", id="relaunch.cancel"),
+        Binding("escape,q", "cancel", "no", tooltip="change nothing", id="relaunch.cancel"),
         Binding("f", "stage", "from", tooltip="begin at another stage", id="relaunch.stage"),
         Binding("e", "edit", "edit", tooltip="edit a setting for these cells", id="relaunch.edit"),
         Binding("pagedown,j,down", "scroll(1)", "down", tooltip="read on", id="relaunch.down"),
