@@ -92,7 +92,8 @@ def test_the_merge_record_measures_every_target_module(cell: Chain) -> None:
     record = json.loads((cell.attempts[f"merge/{CELL}"] / "merge.json").read_text())
     assert record["changed_tensors"] == 2 * 7 == len(record["change_from_base"])
     assert all(change["relative"] > 1e-7 for change in record["marker_change"].values())
-    assert record["logits"]["max_abs"] < 1e-3 < record["logits"]["effect"]
+    checks = outcome_of(cell.attempts[f"merge/{CELL}"]).checks
+    assert checks["logits_max_abs"] < 1e-3 < checks["logits_effect"]
     assert record["fingerprint"] != record["base_fingerprint"]
 
 

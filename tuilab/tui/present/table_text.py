@@ -63,7 +63,7 @@ def title_line(
     for column in (0, *view.shown):
         title, room = titles[column], view.widths[column]
         is_order = titles[column] == order[0] and order[1] is not None
-        text = f"{title:<{room}}" if column == 0 else f"{title:>{room + _GAP}}"
+        text = fit(title, room, glyphs.ellipsis) if column == 0 else f"{title:>{room + _GAP}}"
         if is_order and order[1] is not None:
             arrow = sign[order[1]]
             text = (
