@@ -28,8 +28,8 @@ def examine(root: Path, with_probe: bool = True) -> list[Check]:
     answer = ask("runners.probe", seconds=120) if with_probe else Answer(None, "not asked")
     return [
         *_python(),
-        *_libraries(answer),
-        *_devices(answer),
+        *findings_on_libraries(answer),
+        *findings_on_devices(answer, _driver(), in_container()),
         *_disk(root),
         *_tokens(os.environ),
         *_strays(),
@@ -49,7 +49,8 @@ def _python() -> Iterator[Check]:
         yield Check("proc", Level.BLOCKING, "there is no /proc: the engine needs Linux")
 
 
-def _libraries(answer: Answer) -> Iterator[Check]:
+def findings_on_libraries(answer: Answer) -> Iterator[Check]:
+    """Judge the app's own libraries and those that the runners imported."""
     found = {name: _version(name) for name in _APP_LIBRARIES}
     missing = [name for name, number in found.items() if number is None]
     words = ", ".join(f"{name} {number}" for name, number in found.items() if number)
@@ -67,35 +68,43 @@ def _libraries(answer: Answer) -> Iterator[Check]:
         yield Check("runners", Level.WARNING, str(problem))
 
 
-def _devices(answer: Answer) -> Iterator[Check]:
-    driver = _driver()
-    cuda = (answer.value or {}).get("cuda")
-    devices = (answer.value or {}).get("devices") or []
-    if driver is None and not devices:
+def findings_on_devices(
+    answer: Answer, driver: tuple[float, list[Check]] | None, is_pod: bool
+) -> Iterator[Check]:
+    """Judge what the runners can compute on; ``driver`` as from ``_driver``."""
+    said = answer.value or {}
+    cuda = said.get("cuda")
+    gpus = [str(name) for name in said.get("devices") or () if not str(name).startswith("CPU")]
+    if driver is None and not gpus:
         pod = " although this is a container: did the pod come back without one?"
-        tail = pod if in_container() else ": the tiny grid runs, the 7B grid does not"
+        tail = pod if is_pod else ": the tiny grid runs, the 7B grid does not"
         yield Check("gpu", Level.WARNING, f"no GPU is visible{tail}")
         return
-    for name in devices:
-        yield Check("gpu", Level.OK, str(name))
+    for name in gpus:
+        yield Check("gpu", Level.OK, name)
     if driver is None:
         return
     highest, memory = driver
     yield from memory
     if cuda:
-        fine = _number(str(cuda)) <= highest
-        yield Check(
-            "driver",
-            Level.OK if fine else Level.BLOCKING,
-            f"the driver supports CUDA {highest:.1f}, torch is built for {cuda}"
-            + ("" if fine else ": install a torch build for an older CUDA, or a newer driver"),
-        )
+        yield _compare(highest, str(cuda))
     elif answer.value is not None:
         yield Check(
             "driver",
             Level.WARNING,
             f"a GPU is there (driver for CUDA {highest:.1f}), but torch is a CPU build",
         )
+
+
+def _compare(highest: float, cuda: str) -> Check:
+    """Judge torch's CUDA against the driver's: an older minor version works, a major does not."""
+    text = f"the driver supports CUDA {highest:.1f}, torch is built for {cuda}"
+    if _number(cuda) <= highest:
+        return Check("driver", Level.OK, text)
+    if int(_number(cuda)) == int(highest):
+        return Check("driver", Level.WARNING, f"{text}: that mostly works within a major version")
+    advice = "install a torch build for an older CUDA, or a newer driver"
+    return Check("driver", Level.BLOCKING, f"{text}: {advice}")
 
 
 def _driver() -> tuple[float, list[Check]] | None:

@@ -23,7 +23,7 @@ POLL_SECONDS = 0.25
 QUIET_SECONDS = 2.0
 """A progress line is printed when nothing else was for so long, at a terminal."""
 QUIET_SECONDS_IN_A_FILE = 10.0
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 2.0
 """A standstill must last so long before the watch ends: a retry may be about to be recorded."""
 
 
