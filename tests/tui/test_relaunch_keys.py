@@ -42,14 +42,12 @@ async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Pat
     assert request["by"].endswith(": tuilab relaunch runs/small nurse@2")
 
 
-@pytest.mark.parametrize("keys", ["enter", "escape", "right left enter"])
-async def test_the_focus_starts_on_cancel_and_cancel_asks_for_nothing(
-    experiment: Path, keys: str
-) -> None:
+async def test_the_focus_starts_on_cancel_and_cancel_asks_for_nothing(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
-        await press(pilot, "e", "r", *keys.split())
-        assert not isinstance(pilot.app.screen, RelaunchDialog)
+        for keys in ("enter", "escape", "q", "right left enter"):
+            await press(pilot, "e", "r", *keys.split())
+            assert not isinstance(pilot.app.screen, RelaunchDialog), keys
     assert requests_of(experiment) == []
 
 
@@ -196,13 +194,13 @@ async def test_x_says_when_there_is_nothing_to_stop(experiment: Path) -> None:
         assert "nothing of it is running, queued or waiting" in text_of(pilot.app)
 
 
-@pytest.mark.parametrize(("keys", "mode"), [("right enter", "soft"), ("right right enter", "hard")])
-async def test_capital_p_pauses_softly_or_hard(experiment: Path, keys: str, mode: str) -> None:
+async def test_capital_p_pauses_softly_or_hard(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
-        await press(pilot, "P", *keys.split())
-    [request] = requests_of(experiment)
-    assert (request["verb"], request["options"]) == ("pause", {"mode": mode})
+        await press(pilot, "P", "right", "enter")
+        await press(pilot, "P", "right", "right", "enter")
+    asked = [(request["verb"], request["options"]) for request in requests_of(experiment)]
+    assert asked == [("pause", {"mode": "soft"}), ("pause", {"mode": "hard"})]
 
 
 async def test_capital_p_resumes_what_is_paused(copy_of: Callable[[str], Path]) -> None:

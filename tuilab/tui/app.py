@@ -132,9 +132,11 @@ class TuilabApp(AskingApp):
         self.screen.refresh(layout=True)
 
     def _leave_by_signal(self, number: int) -> None:
-        from tuilab.tui.last_resort import leave_anyway
+        from tuilab.tui.last_resort import GRACE_SECONDS, leave_anyway
+        from tuilab.tui.polling import terminal_is_gone
 
-        leave_anyway(128 + number)
+        # A terminal that is gone needs no restoring, and writing to it can block.
+        leave_anyway(128 + number, 0.3 if terminal_is_gone() else GRACE_SECONDS)
         self.exit(return_code=128 + number)
 
     def on_unmount(self) -> None:
