@@ -234,7 +234,7 @@ async def test_the_palette_runs_a_command_by_name(experiment: Path) -> None:
             await settle(pilot)
             pilot.app.screen.query_one(Input).value = "next metric"
             await pilot.pause(0.3)
-            await press(pilot, "enter", "enter")
+            await press(pilot, "enter")
             assert screen.view.metric == metric
 
 
