@@ -223,3 +223,28 @@ async def test_every_grid_survives_every_key(copy_of: Callable[[str], Path], nam
         await look(pilot)
         await press(pilot, *keys.split())
         assert text_of(pilot.app).strip()
+
+
+async def test_the_rule_tells_which_rows_are_seen_only_when_some_are_not(
+    experiment: Path, tmp_path: Path
+) -> None:
+    from tests.tui.examples import large
+
+    for app, words in (
+        (app_of(experiment), None),
+        (app_of(tmp_path, source=large), "of 300"),
+    ):
+        async with app.run_test(size=SIZE) as pilot:
+            await look(pilot)
+            await press(pilot, "l")
+            shown = text_of(app)
+            assert ("rows " in shown) is (words is not None)
+            assert words is None or words in shown
+
+
+async def test_the_palette_offers_every_action_once(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        offered = [one.title for one in pilot.app.get_system_commands(pilot.app.screen)]
+        assert len(offered) == len(set(offered))
+        assert "relaunch the cell, or all marked" in offered

@@ -21,10 +21,12 @@ def commands_of(app: TuilabApp, screen: Screen[Any]) -> Iterable[SystemCommand]:
     seen: set[str] = set()
     for active in screen.active_bindings.values():
         binding = active.binding
-        if not binding.id or binding.action in seen or binding.id == "app.palette":
+        if not binding.id or binding.id == "app.palette":
             continue
-        seen.add(binding.action)
         [row] = key_rows([binding])
+        if row.meaning in seen:
+            continue
+        seen.add(row.meaning)
         twin = TWINS.get(binding.id, "")
         tail = f"   $ {twin}" if twin else ""
         run = partial(app.run_action, binding.action, active.node)

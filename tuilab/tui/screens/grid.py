@@ -356,6 +356,7 @@ class GridScreen(Acting):
         self.app.push_screen(CellScreen(self.grid.cell, tab))
 
     @on(GridWidget.CursorMoved)
+    @on(GridWidget.Fitted)
     def _cursor_moved(self) -> None:
         self._refresh_words()
 

@@ -26,6 +26,9 @@ class GridWidget(Painted, ScrollView, can_focus=False):
     class CursorMoved(Message):
         """The mouse has put the cursor on another cell."""
 
+    class Fitted(Message):
+        """Other rows or columns fit now than before."""
+
     class CellOpened(Message):
         """A cell was double-clicked."""
 
@@ -108,6 +111,7 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         self._painted = []
         self._lay_out()
         self._repaint()
+        self.post_message(self.Fitted())
 
     def _lay_out(self) -> None:
         self._geometry = measure(self.table, self.size.width or 80)
