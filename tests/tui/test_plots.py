@@ -337,10 +337,9 @@ def test_going_to_the_plots_is_what_loads_the_libraries() -> None:
         (WIDE, "dark", ["j", "l", "l", "i"]),
         (WIDE, "light", []),
         (WIDE, "dark", ["tab", "tab"]),
-        (SIZE, "dark", ["tab", "tab", "tab", "k"]),
         (WIDE, "dark", ["tab", "tab", "tab", "tab"]),
     ],
-    ids=["80x24", "140x45", "light", "both", "scatter", "classes"],
+    ids=["80x24", "140x45", "light", "both", "classes"],
 )
 def test_plots_look_as_they_looked(
     snap_compare: Any, published: Study, size: tuple[int, int], theme: str, keys: list[str]
