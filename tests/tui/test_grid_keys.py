@@ -232,7 +232,7 @@ async def test_the_rule_tells_which_rows_are_seen_only_when_some_are_not(
 
     for app, words in (
         (app_of(experiment), None),
-        (app_of(tmp_path, source=large), "rows 1-12 of 300"),
+        (app_of(tmp_path, source=large), "rows 1-13 of 300"),
     ):
         async with app.run_test(size=SIZE) as pilot:
             await look(pilot)
