@@ -10,10 +10,13 @@ STAMP := $(VENV)/.installed
 
 setup: $(STAMP)
 
+# Compiled on all cores here: each runner process would otherwise compile torch and transformers
+# anew (11 s) wherever PYTHONDONTWRITEBYTECODE is set. Files of other Python versions do not compile.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt "torch==2.13.0"
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[train,dev]"
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib tuilab runners || true
 	touch $(STAMP)
 
 demo: setup
