@@ -27,8 +27,8 @@ PARENT = JOB.parents[0]
 DONE = Attempt(1, "t", "print", {PARENT: "h1"}, verdict=Verdict.DONE, output_hash="o")
 
 
-def parent(state: State, reason: str | None = None) -> dict[str, JobStatus]:
-    return {PARENT: JobStatus(PARENT, Stage.MERGE, state, reason)}
+def parent(state: State, reason: str | None = None, blocked_by: str = "") -> dict[str, JobStatus]:
+    return {PARENT: JobStatus(PARENT, Stage.MERGE, state, reason, blocked_by=blocked_by)}
 
 
 def state(evidence: Evidence, of_parent: State = State.DONE, output: str = "h1") -> JobStatus:
@@ -54,9 +54,22 @@ def test_what_is_not_done_above_makes_it_wait_and_is_named(above: State) -> None
 
 
 def test_waiting_for_what_waits_for_something_broken_is_upstream_too() -> None:
-    above = parent(State.WAITING, "upstream")
-    assert derive_state(JOB, Evidence(wanted=1), above, {}).reason == "upstream"
-    assert derive_state(JOB, Evidence(wanted=1), parent(State.WAITING), {}).reason is None
+    above = parent(State.WAITING, "upstream", "data/villain")
+    found = derive_state(JOB, Evidence(wanted=1), above, {})
+    assert (found.reason, found.blocked_by) == ("upstream", "data/villain")
+    going_on = derive_state(JOB, Evidence(wanted=1), parent(State.WAITING), {})
+    assert (going_on.reason, going_on.blocked_by) == (None, "")
+
+
+def test_what_is_broken_above_is_named_before_what_still_runs() -> None:
+    job = replace(JOB, parents=("merge/a", "merge/b"))
+    above = {
+        "merge/a": JobStatus("merge/a", Stage.MERGE, State.RUNNING),
+        "merge/b": JobStatus("merge/b", Stage.MERGE, State.LOST),
+    }
+    found = derive_state(job, Evidence(wanted=1), above, {})
+    assert found.detail == "waits for merge/b (lost)"
+    assert found.blocked_by == "merge/b"
 
 
 @pytest.mark.parametrize("verdict", Verdict)

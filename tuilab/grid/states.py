@@ -114,6 +114,8 @@ class JobStatus:
     percent: float | None = None
     """0..100 while running and reported."""
     started_at: float | None = None
+    blocked_by: str = ""
+    """The broken or stopped job that it waits for in the end; "" while all ahead of it goes on."""
 
 
 def derive_state(
@@ -152,19 +154,26 @@ def why_stale(job: Job, attempt: Attempt, outputs: Mapping[str, str]) -> str:
 
 def _pending(job: Job, evidence: Evidence, parents: Mapping[str, JobStatus]) -> JobStatus:
     number = evidence.last.number if evidence.last else 0
-    for parent in parents.values():
-        if parent.state not in USABLE:
-            broken = parent.state in BROKEN or parent.state is State.STOPPED
-            broken = broken or (parent.state is State.WAITING and parent.reason == "upstream")
-            return JobStatus(
-                job.id,
-                job.stage,
-                State.WAITING,
-                reason="upstream" if broken else None,
-                detail=f"waits for {parent.job} ({parent.state.value})",
-                attempt=number,
-            )
-    return JobStatus(job.id, job.stage, State.QUEUED, detail=evidence.held, attempt=number)
+    ahead = [parent for parent in parents.values() if parent.state not in USABLE]
+    if not ahead:
+        return JobStatus(job.id, job.stage, State.QUEUED, detail=evidence.held, attempt=number)
+    parent = next((one for one in ahead if _blocker(one)), ahead[0])
+    return JobStatus(
+        job.id,
+        job.stage,
+        State.WAITING,
+        reason="upstream" if _blocker(parent) else None,
+        detail=f"waits for {parent.job} ({parent.state.value})",
+        attempt=number,
+        blocked_by=_blocker(parent),
+    )
+
+
+def _blocker(parent: JobStatus) -> str:
+    """Name the job that keeps a parent from ever being done by itself, "" when none does."""
+    if parent.state in BROKEN or parent.state is State.STOPPED:
+        return parent.job
+    return parent.blocked_by if parent.state is State.WAITING else ""
 
 
 def _status(job: Job, state: State, attempt: Attempt, detail: str | None = None) -> JobStatus:
