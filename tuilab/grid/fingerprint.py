@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tuilab.grid.code_shape import CodeShape, code_shape
 from tuilab.grid.stages import Stage
 
 
@@ -45,14 +45,15 @@ def code_versions(files: Mapping[str, str]) -> dict[str, str]:
     """Return each stage's code version: a hash over its program and what that imports.
 
     ``files`` maps module names (``runners.train``, ``runners.ml.loop``, ``tuilab.contract.spec``)
-    to their source text. A stage without a program gets the hash of nothing, so plans can be made
-    where no runner is installed.
+    to their source text. Only what the code does counts (``grid/code_shape.py``): a comment, a
+    docstring or the layout makes no result stale. A stage without a program gets the hash of
+    nothing, so plans can be made where no runner is installed.
     """
-    imports: dict[str, list[str]] = {}
-    return {stage.value: _closure_hash(f"runners.{stage.value}", files, imports) for stage in Stage}
+    shapes: dict[str, CodeShape] = {}
+    return {stage.value: _closure_hash(f"runners.{stage.value}", files, shapes) for stage in Stage}
 
 
-def _closure_hash(start: str, files: Mapping[str, str], imports: dict[str, list[str]]) -> str:
+def _closure_hash(start: str, files: Mapping[str, str], shapes: dict[str, CodeShape]) -> str:
     seen: set[str] = set()
     queue = [start]
     while queue:
@@ -60,19 +61,7 @@ def _closure_hash(start: str, files: Mapping[str, str], imports: dict[str, list[
         if name in seen or name not in files:
             continue
         seen.add(name)
-        if name not in imports:
-            imports[name] = imported_names(files[name])
-        queue += imports[name]
-    return digest({name: files[name] for name in seen})[:16]
-
-
-def imported_names(source: str) -> list[str]:
-    """Return every module name that an import in the source could mean."""
-    found: list[str] = []
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.append(node.module)
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return found
+        if name not in shapes:
+            shapes[name] = code_shape(files[name])
+        queue += shapes[name].imports
+    return digest({name: shapes[name].hash for name in seen})[:16]
