@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tuilab.contract.foreign import clean_line
 from tuilab.tui.present.glyphs import to_ascii
-from tuilab.tui.present.pieces import Line
+from tuilab.tui.present.pieces import Line, Piece, width
 from tuilab.tui.themes import Palette
 
 if TYPE_CHECKING:
@@ -25,6 +28,16 @@ NEAR = 6
 """Columns between two changes up to which they are painted as one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a widget's own style sheet gives to every line; looked up once."""
+
+    style: Style
+    backdrop: Color
+    is_plain: bool
+    """Whether the widget is its lines and nothing else: no border, no padding, no opacity."""
+
+
 class Painted(Widget):
     """A widget made of composed lines; the style of its ground is looked up once."""
 
@@ -32,7 +45,7 @@ class Painted(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._ground: Style | None = None
+        self._ground: Ground | None = None
 
     def composed(self, y: int) -> Line:
         """Return the line at a row of the widget."""
@@ -43,15 +56,41 @@ class Painted(Widget):
         self._ground = None
         super().notify_style_update()
 
+    @property
+    def ground(self) -> Ground:
+        """What lies under the lines."""
+        if self._ground is None:
+            plain = not any(self.gutter) and self.opacity == 1.0
+            self._ground = Ground(self.rich_style, self.background_colors[1], plain)
+        return self._ground
+
     def render_line(self, y: int) -> Strip:
         """Paint one line on the widget's own ground."""
-        lab = cast("TuilabApp", self.app)
-        if self._ground is None:
-            self._ground = self.rich_style
+        return self._paint(self._shown(y), self.size.width)
+
+    def stretch(self, y: int, first: int, last: int) -> Strip:
+        """Paint the columns from ``first`` to before ``last`` of a line, as the terminal needs it.
+
+        For a widget whose ground is plain: it goes past Textual's own cache of whole lines.
+        """
+        line = self._shown(y)
+        part = stretch_of(line, first, last)
+        if part is None:
+            strip = self._paint(line, self.size.width).crop(first, last)
+        else:
+            strip = self._paint(part, last - first)
+        for line_filter in self.get_line_filters():
+            strip = strip.apply_filter(line_filter, self.ground.backdrop)
+        return strip
+
+    def _shown(self, y: int) -> Line:
         line = self.composed(y)
-        if lab.glyphs.is_ascii:
-            line = tuple((to_ascii(text), role) for text, role in line)
-        return paint(line, self.size.width, lab.palette, self._ground)
+        if cast("TuilabApp", self.app).glyphs.is_ascii:
+            return tuple((to_ascii(text), role) for text, role in line)
+        return line
+
+    def _paint(self, line: Line, columns: int) -> Strip:
+        return paint(line, columns, cast("TuilabApp", self.app).palette, self.ground.style)
 
 
 def paint(line: Line, columns: int, palette: Palette, ground: Style) -> Strip:
@@ -66,6 +105,30 @@ def paint(line: Line, columns: int, palette: Palette, ground: Style) -> Strip:
         segments.append(Segment(" " * (columns - used), ground))
     strip = Strip(segments, max(used, columns))
     return strip if used <= columns else strip.crop(0, columns)
+
+
+def stretch_of(line: Line, first: int, last: int) -> Line | None:
+    """Return the pieces between two columns; None where text that is not plain would be cut."""
+    found: list[Piece] = []
+    at = 0
+    for text, role in line:
+        if at >= last:
+            break
+        end = at + cell_len(text)
+        if end > first:
+            if at < first or end > last:
+                if not _is_narrow(text):
+                    return None
+                text = text[max(0, first - at) : last - at]
+            found.append((text, role))
+        at = end
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def _is_narrow(text: str) -> bool:
+    """Whether every sign takes one column."""
+    return text.isascii() or all(cell_len(sign) == 1 for sign in text)
 
 
 def _safe(text: str) -> str:
@@ -106,6 +169,7 @@ def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
     """
     if old == new:
         return []
+    start, old, new = _without_common_ends(old, new)
     before, after = _columns(old), _columns(new)
     length = max(len(before), len(after))
     before += [(" ", "")] * (length - len(before))
@@ -113,11 +177,32 @@ def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     for x in range(length):
         if before[x] != after[x]:
-            if spans and x - spans[-1][1] < NEAR:
-                spans[-1] = (spans[-1][0], x + 1)
+            at = start + x
+            if spans and at - spans[-1][1] < NEAR:
+                spans[-1] = (spans[-1][0], at + 1)
             else:
-                spans.append((x, x + 1))
+                spans.append((at, at + 1))
     return spans
+
+
+def _without_common_ends(old: Line, new: Line) -> tuple[int, Line, Line]:
+    """Leave out the pieces in which both lines begin and end alike; the column that is left of it.
+
+    Most of a line is the same as before, and to look at its every sign is most of the work.
+    """
+    shorter = min(len(old), len(new))
+    head = 0
+    while head < shorter and old[head] == new[head]:
+        head += 1
+    start = width(new[:head])
+    old, new = old[head:], new[head:]
+    if width(old) == width(new):
+        shorter -= head
+        tail = 0
+        while tail < shorter and old[-1 - tail] == new[-1 - tail]:
+            tail += 1
+        old, new = old[: len(old) - tail], new[: len(new) - tail]
+    return start, old, new
 
 
 def changed_regions(before: Sequence[Line], after: Sequence[Line]) -> list[Region]:
