@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.grid.planned import all_done, changed, plan, settle, states_of
+from tests.grid.planned import all_done, changed, plan, settle, states_of, wish
 from tuilab.grid.cells import Cell, select_all
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
@@ -92,6 +92,27 @@ def test_a_relaunch_begins_at_the_first_broken_stage() -> None:
     assert [one.why for one in answer.jobs] == ["suspect", *["below merge"] * 2]
     assert answer.jobs[0].attempt == 3
     assert answer.jobs[0].seconds == 2.0
+
+
+def test_a_relaunch_takes_in_the_stages_that_nobody_has_asked_for() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "eval/villain@1#42", Verdict.FAILED)
+    del ledger.evidence["cosine/villain@1#42"]
+    answer = relaunch(ledger, "villain@1")
+    assert [(one.job, one.why) for one in answer.jobs] == [
+        ("eval/villain@1#42", "failed"),
+        ("cosine/villain@1#42", "not asked for yet"),
+    ]
+    assert names(expand_failed(PLAN, ledger, states_of(PLAN, ledger))) == names(answer)
+    assert names(relaunch(ledger, "villain@1", stage=Stage.EVAL)) == ["eval/villain@1#42"]
+
+
+def test_a_stage_that_is_asked_for_already_is_not_asked_for_again() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "eval/villain@1#42", Verdict.FAILED)
+    del ledger.evidence["cosine/villain@1#42"]
+    wish(ledger, "cosine/villain@1#42")
+    assert names(relaunch(ledger, "villain@1")) == ["eval/villain@1#42"]
 
 
 def test_a_relaunch_of_a_sound_cell_repeats_all_of_its_own_stages() -> None:

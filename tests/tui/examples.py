@@ -125,6 +125,15 @@ def one_by_one(root: Path) -> Lab:
     return lab(root, plan_of(("villain",), (0,), synthetic=True, experiment="one"))
 
 
+def unfinished(root: Path) -> Lab:
+    """Two cells, the training of one of which was lost half-way."""
+    made = lab(root, plan_of(("villain",), (0, 2), experiment="unfinished"))
+    made.share("villain")
+    made.done("villain", 0, 0.1)
+    made.fail(Stage.TRAIN, "villain", 2, verdict="lost", reason="killed", detail="no live process")
+    return made.flush()
+
+
 def several_seeds(root: Path) -> Lab:
     """Three sources, three epochs, three seeds."""
     made = lab(root, plan_of(SEVEN[:3], (0, 2, 4), (1, 2, 3)))

@@ -18,7 +18,8 @@ from tuilab.tui.screens.relaunch import RelaunchDialog
 
 SIZE = (80, 24)
 CONFIGS = Path(__file__).parents[2] / "configs"
-BROKEN = ["eval/nurse@2#42"]
+BROKEN = ["eval/nurse@2#42", "cosine/nurse@2#42"]
+"""The failed stage, and the one that nobody has asked for yet."""
 
 
 async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Path) -> None:
@@ -26,12 +27,13 @@ async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Pat
         await look(pilot)
         await press(pilot, "e", "r")
         shown = text_of(pilot.app)
-        assert "eval/nurse@2#42  attempt 2  took 03:12  failed" in shown
+        assert "eval/nurse@2#42    attempt 2  took 03:12  failed" in shown
+        assert "cosine/nurse@2#42  attempt 1  never ran   not asked for yet" in shown
         assert "kept: results of train, merge, and every earlier attempt" in shown
         assert "$ tuilab relaunch runs/small nurse@2" in shown
         assert requests_of(experiment) == []
         await press(pilot, "right", "enter")
-        assert "asked for 1 job" in text_of(pilot.app)
+        assert "asked for 2 jobs" in text_of(pilot.app)
     [request] = requests_of(experiment)
     assert (request["verb"], request["cells"], request["jobs"]) == (
         "relaunch",
@@ -39,7 +41,7 @@ async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Pat
         BROKEN,
     )
     assert request["from_stage"] is None
-    assert request["by"].endswith(": tuilab relaunch runs/small nurse@2")
+    assert request["options"] == {"command": ["tuilab", "relaunch", "runs/small", "nurse@2"]}
 
 
 async def test_the_focus_starts_on_cancel_and_cancel_asks_for_nothing(experiment: Path) -> None:
@@ -54,7 +56,7 @@ async def test_the_focus_starts_on_cancel_and_cancel_asks_for_nothing(experiment
 async def test_f_begins_at_another_stage(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
-        await press(pilot, "e", "r", *["f"] * 3)
+        await press(pilot, "e", "r", *["f"] * 4)
         assert "< train >" in text_of(pilot.app)
         assert "--from train" in text_of(pilot.app)
         await press(pilot, "right", "enter")
@@ -63,6 +65,28 @@ async def test_f_begins_at_another_stage(experiment: Path) -> None:
     assert request["jobs"] == [
         f"{stage}/nurse@2#42" for stage in ("train", "merge", "eval", "cosine")
     ]
+
+
+async def test_from_scratch_is_a_choice_and_takes_up_no_unfinished_attempt(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("unfinished")
+    train = "train/villain@2#42"
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r")
+        assert "resumes attempt 1" in text_of(pilot.app)
+        await press(pilot, "f")
+        shown = text_of(pilot.app)
+        assert "< the first broken stage (train), from scratch >" in shown
+        assert "resumes attempt 1" not in shown
+        assert "$ tuilab relaunch runs/unfinished villain@2 --restart" in shown
+        await press(pilot, "right", "enter")
+    [request] = requests_of(root)
+    assert request["options"]["restart"] is True
+    assert request["options"]["command"][-1] == "--restart"
+    assert request["jobs"][0] == train
+    assert request["from_stage"] is None
 
 
 async def test_capital_r_takes_all_that_failed(experiment: Path) -> None:
@@ -143,7 +167,7 @@ async def test_an_edit_is_judged_as_it_is_typed_and_goes_into_the_request(planne
         assert not isinstance(pilot.app.screen, RelaunchDialog)
     [request] = requests_of(planned)
     assert request["sets"] == {"marker.lr": 1e-05}
-    assert "--set marker.lr=1e-05" in request["by"]
+    assert "marker.lr=1e-05" in request["options"]["command"]
     assert request["jobs"]
     assert all(not job.startswith(("data/", "converge/")) for job in _changed(planned, request))
 
@@ -199,8 +223,8 @@ async def test_capital_p_pauses_softly_or_hard(experiment: Path) -> None:
         await look(pilot)
         await press(pilot, "P", "right", "enter")
         await press(pilot, "P", "right", "right", "enter")
-    asked = [(request["verb"], request["options"]) for request in requests_of(experiment)]
-    assert asked == [("pause", {"mode": "soft"}), ("pause", {"mode": "hard"})]
+    asked = [(request["verb"], request["options"]["mode"]) for request in requests_of(experiment)]
+    assert asked == [("pause", "soft"), ("pause", "hard")]
 
 
 async def test_capital_p_resumes_what_is_paused(copy_of: Callable[[str], Path]) -> None:

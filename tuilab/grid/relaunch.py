@@ -17,6 +17,8 @@ _BUSY = frozenset({State.RUNNING})
 _REDO = BROKEN | {State.STOPPED}
 _KEPT_BY_RUN = frozenset({State.DONE, State.STALE, State.RUNNING})
 """``run`` never repeats a cell's result; stale is a label, not an order."""
+_BEGINS = {State.DONE: "again", State.IDLE: "not asked for yet"}
+"""Why a relaunch begins at a job, where the word for its state does not say it."""
 _ON_ITS_WAY = frozenset({State.DONE, State.RUNNING, State.QUEUED, State.WAITING})
 """States of a parent for which a new attempt can wait; a stale one would block it for ever."""
 
@@ -100,7 +102,8 @@ def expand_relaunch(
     from_stage: Stage | None = None,
     changed: Collection[str] = frozenset(),
 ) -> Expansion:
-    """Answer ``relaunch``: for each cell its first broken stage and all below it in that cell.
+    """Answer ``relaunch``: for each cell its first broken stage and all below it in that cell,
+    together with its stages that nobody has ever asked for.
 
     With ``from_stage`` that stage and all below it, done or not. Where nothing is broken, the first
     stale stage, otherwise the whole cell. What these are built on is made anew where it is stale or
@@ -219,11 +222,12 @@ def _first_jobs(
         # The data of the negatives belong to other sources; only the cell's own are made anew.
         chosen = [job.id for job in chain if job.stage is from_stage and job.source == source]
         return [*edited, *chosen]
+    never = [job.id for job in chain if job.cell and states[job.id].state is State.IDLE]
     for kinds in (_REDO, frozenset({State.STALE})):
         if found := [job.id for job in chain if states[job.id].state in kinds]:
-            return [*edited, *found]
+            return [*edited, *found, *never]
     if edited:
-        return edited
+        return [*edited, *never]
     unfinished = [j.id for j in chain if states[j.id].state not in _KEPT_BY_RUN]
     return unfinished or [job.id for job in chain if job.stage is CELL_STAGES[0]]
 
@@ -258,9 +262,9 @@ def _from_here_down(plan: Plan, chain: list[Job], starts: list[str]) -> list[str
 
 
 def _reason(job: str, starts: list[str], states: Mapping[str, JobStatus], plan: Plan) -> str:
-    if job in starts:
-        state = states[job].state
-        return "again" if state is State.DONE else state.value
+    is_below = states[job].state is State.IDLE and not ancestors(plan, [job]).isdisjoint(starts)
+    if job in starts and not is_below:
+        return _BEGINS.get(states[job].state, states[job].state.value)
     first = min((plan.by_id[start] for start in starts), key=lambda one: ORDER[one.stage])
     return f"below {first.stage.value}"
 

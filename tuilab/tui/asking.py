@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
+import shlex
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +14,7 @@ from pathlib import Path
 from textual import on
 from textual.app import App
 
-from tuilab.contract.foreign import clean_line
+from tuilab.contract.foreign import clean_line, redact
 from tuilab.store.layout import Layout
 from tuilab.store.requests import Request
 from tuilab.store.snapshot import EngineState, Snapshot
@@ -63,7 +65,7 @@ class AskingApp(App[int]):
             self.say("read-only: nothing was asked for")
             return
         try:
-            wish = replace(message.request, by=asked_by(message.twin))
+            wish = signed(message.request, message.twin)
             self._asked.add(leave(Layout(self.root), wish))
         except OSError as error:
             self.say(f"the wish could not be left: {error.strerror}", "failed")
@@ -134,10 +136,18 @@ class AskingApp(App[int]):
         self.look()
 
 
-def asked_by(twin: str) -> str:
-    """Name who asks: user, host and the command that would do the same."""
+def signed(request: Request, twin: str) -> Request:
+    """Say who asks, and with which command a shell would ask for the same."""
+    options = dict(request.options)
+    if twin:
+        options["command"] = [redact(word) for word in shlex.split(twin)]
+    return replace(request, by=who(), options=options)
+
+
+def who() -> str:
+    """Name the person at the keyboard, for the journal."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}" + (f": {twin}" if twin else "")
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"

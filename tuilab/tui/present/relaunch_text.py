@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
@@ -42,7 +43,7 @@ def job_lines(answer: Expansion, columns: int) -> list[Line]:
     name = min(name, max(20, columns - 36))
     lines: list[Line] = []
     for one in answer.jobs:
-        resumed = f", goes on from attempt {one.resumes}" if one.resumes else ""
+        resumed = f", resumes attempt {one.resumes}" if one.resumes else ""
         took = "never ran" if one.seconds is None else f"took {duration(one.seconds)}"
         lines.append(
             fit_line(
@@ -83,15 +84,30 @@ def kept_words(answer: Expansion, states: Mapping[str, JobStatus], cells: Sequen
     return f"kept: {kept}every earlier attempt{stale}"
 
 
-def stage_choices(answer_stages: Sequence[Stage]) -> list[Stage | None]:
-    """Return what the from-stage choice offers: the first broken stage, then each stage."""
-    return [None, *sorted(set(answer_stages), key=ORDER.__getitem__)]
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Where a relaunch begins."""
+
+    stage: Stage | None = None
+    """None = the first broken stage of each cell."""
+    restart: bool = False
+    """Whether an unfinished training begins from scratch instead of going on."""
 
 
-def stage_words(stage: Stage | None, default: Expansion) -> str:
+def beginnings(stages: Sequence[Stage]) -> list[Beginning]:
+    """Return what the choice offers: the first broken stage, the same from scratch, each stage."""
+    ordered = sorted(set(stages), key=ORDER.__getitem__)
+    return [Beginning(), Beginning(restart=True), *map(Beginning, ordered)]
+
+
+def beginning_words(chosen: Beginning, default: Expansion) -> str:
     """Name a choice; the default says at which stage it begins."""
-    if stage is not None:
-        return stage.value
+    if chosen.stage is not None:
+        return chosen.stage.value
+    return _first_stage(default) + (", from scratch" if chosen.restart else "")
+
+
+def _first_stage(default: Expansion) -> str:
     first = min((one.stage for one in default.jobs), key=ORDER.__getitem__, default=None)
     whys = {one.why for one in default.jobs}
     kind = "first broken" if whys & _BROKEN_WORDS else "first stale" if "stale" in whys else "first"

@@ -47,11 +47,14 @@ def relaunch(
     names: Sequence[str],
     from_stage: str | None = None,
     sets: Mapping[str, Any] | None = None,
+    restart: bool = False,
 ) -> str:
-    """Compose the relaunch command with stage and edits."""
+    """Compose the relaunch command with stage, edits and whether it begins from scratch."""
     words = list(names)
     if from_stage:
         words += ["--from", from_stage]
+    if restart:
+        words.append("--restart")
     for key, value in (sets or {}).items():
         words += ["--set", f"{key}={value}"]
     return command("relaunch", root, words)

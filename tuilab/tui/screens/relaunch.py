@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,19 +15,19 @@ from textual.widgets import Input
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.deviations import EditError, parse_edits
-from tuilab.grid.relaunch import Expansion
-from tuilab.grid.stages import Stage
+from tuilab.grid.relaunch import Expansion, from_scratch
 from tuilab.store.requests import Request
 from tuilab.store.snapshot import EngineState, Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import twin
 from tuilab.tui.present.pieces import Line, fit_line, wrap
 from tuilab.tui.present.relaunch_text import (
+    Beginning,
+    beginning_words,
+    beginnings,
     job_lines,
     kept_words,
     name_cells,
-    stage_choices,
-    stage_words,
     summary,
 )
 from tuilab.tui.screens.dialog import CANCEL
@@ -58,7 +58,7 @@ class Asked:
 class Choices:
     """What was changed in the dialog so far."""
 
-    stage: Stage | None = None
+    begin: Beginning = field(default_factory=Beginning)
     sets: Mapping[str, object] = field(default_factory=dict)
     changed: frozenset[str] = frozenset()
     """Jobs whose settings the edits change."""
@@ -85,11 +85,11 @@ class RelaunchDialog(Dialog):
         self._answer = asked.default
         self._problem = ""
         self._is_checking = False
-        self._stages = stage_choices([job.stage for job in standing.plan.jobs])
+        self._beginnings = beginnings([job.stage for job in standing.plan.jobs])
 
     def compose(self) -> ComposeResult:
         """Title and sum, the jobs, what is kept, the choices, the twin, the answers."""
-        names = [stage_words(stage, self._asked.default) for stage in self._stages]
+        names = [beginning_words(one, self._asked.default) for one in self._beginnings]
         with Vertical(classes="window"):
             yield Lines(id="relaunch-title")
             with VerticalScroll(id="relaunch-scroll", can_focus=False):
@@ -150,13 +150,12 @@ class RelaunchDialog(Dialog):
 
     def _twin(self) -> str:
         everything = [view.cell for view in self._snapshot.cells]
-        if self._asked.is_all_broken and not self._choices.sets and not self._choices.stage:
-            return twin.command("relaunch", self._snapshot.root, ["--failed"])
-        names = twin.selectors(self._asked.cells, everything)
-        stage = self._choices.stage
-        return twin.relaunch(
-            self._snapshot.root, names, stage.value if stage else None, self._choices.sets
-        )
+        begin, sets = self._choices.begin, self._choices.sets
+        names = ["--failed"]
+        if not self._asked.is_all_broken:
+            names = twin.selectors(self._asked.cells, everything)
+        stage = begin.stage.value if begin.stage else None
+        return twin.relaunch(self._snapshot.root, names, stage, sets, begin.restart)
 
     # What is chosen.
 
@@ -174,9 +173,7 @@ class RelaunchDialog(Dialog):
 
     @on(Cycle.Changed)
     def _stage_changed(self, event: Cycle.Changed) -> None:
-        self._choices = Choices(
-            self._stages[event.place], self._choices.sets, self._choices.changed
-        )
+        self._choices = replace(self._choices, begin=self._beginnings[event.place])
         self._expand()
 
     @on(Input.Submitted)
@@ -186,7 +183,7 @@ class RelaunchDialog(Dialog):
     @on(Input.Changed)
     def _edit_typed(self, event: Input.Changed) -> None:
         texts = [part for part in event.value.split(";") if part.strip()]
-        self._choices = Choices(self._choices.stage)
+        self._choices = Choices(self._choices.begin)
         self._problem = ""
         self._is_checking = False
         self.workers.cancel_group(self, "edits")
@@ -217,16 +214,16 @@ class RelaunchDialog(Dialog):
         self._is_checking = False
         if not changed:
             self._problem = "the edit changes no job of these cells: they have that value already"
-        self._choices = Choices(self._choices.stage, sets, changed)
+        self._choices = replace(self._choices, sets=sets, changed=changed)
         self._expand()
 
     def _expand(self) -> None:
-        chosen = self._choices
-        if chosen == Choices():
-            self._answer = self._asked.default
-        else:
+        chosen, begin = self._choices, self._choices.begin
+        answer = self._asked.default
+        if begin.stage or chosen.sets:
             cells = list(self._asked.cells)
-            self._answer = self._standing.relaunch(cells, chosen.stage, chosen.changed)
+            answer = self._standing.relaunch(cells, begin.stage, chosen.changed)
+        self._answer = from_scratch(answer) if begin.restart else answer
         self._show()
 
     # What is answered.
@@ -244,13 +241,14 @@ class RelaunchDialog(Dialog):
 
     def _start(self) -> None:
         jobs = tuple(one.job for one in self._answer.jobs)
-        stage = self._choices.stage
+        begin = self._choices.begin
         request = Request(
             "relaunch",
             cells=tuple(map(str, self._asked.cells)),
             jobs=jobs,
-            from_stage=stage.value if stage else None,
+            from_stage=begin.stage.value if begin.stage else None,
             sets=dict(self._choices.sets),
+            options={"restart": True} if begin.restart else {},
         )
         said = "asked for 1 job" if len(jobs) == 1 else f"asked for {len(jobs)} jobs"
         self.app.post_message(RequestMade(request, self._twin(), said))
