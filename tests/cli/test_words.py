@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,49 @@ def test_status_names_what_is_wrong_and_cleans_foreign_text() -> None:
     assert "problem: journal.jsonl is cut" in text
 
 
+def test_status_counts_and_names_failed_shared_jobs() -> None:
+    engine = {"state": "stopped", "pid": None, "host": None, "eta_seconds": None, "note": ""}
+    failed = {
+        "job": "data/villain",
+        "stage": "data",
+        "state": "failed",
+        "reason": "code",
+        "detail": "no module named torch",
+        "attempt": 2,
+        "cells_waiting": 4,
+    }
+    text = list(
+        as_text(
+            {
+                "experiment": "x",
+                "root": "runs/x",
+                "engine": engine,
+                "counts": {"waiting": 1},
+                "jobs_failed": [failed],
+                "cells": [cell("waiting")],
+            }
+        )
+    )
+    assert text[0] == "x  waiting 1  shared jobs failed 1"
+    assert text[-1] == (
+        "✗ data/villain failed (code), attempt 2: no module named torch; 4 cells wait for it"
+    )
+
+
+def test_what_holds_results_only_is_not_told_to_start_an_engine() -> None:
+    [_, engine, *_] = as_text(
+        {
+            "experiment": "published",
+            "root": "x",
+            "read_only": True,
+            "engine": {"state": "stopped"},
+            "counts": {"done": 1},
+            "cells": [cell("done", 0.5)],
+        }
+    )
+    assert "tuilab run" not in engine
+
+
 def test_a_finished_job_is_one_line_with_its_numbers() -> None:
     line = {
         "kind": "settled",
@@ -158,6 +202,24 @@ def test_a_watch_ends_when_the_rest_cannot_move() -> None:
     waiting = snapshot(EngineState.RUNNING, State.WAITING, reason="upstream")
     assert "1 waiting" in still(waiting)
     assert "engine has ended" in still(snapshot(EngineState.STOPPED, State.QUEUED))
+
+
+def test_a_watch_names_the_shared_job_that_broke() -> None:
+    shown = snapshot(EngineState.RUNNING, State.WAITING, reason="upstream")
+    broken = JobStatus("data/villain", Stage.DATA, State.FAILED, reason="code")
+    waits = JobStatus("train/villain@0#1", Stage.TRAIN, State.WAITING, blocked_by=broken.job)
+    cells = (replace(shown.cells[0], jobs=(waits,)),)
+    found = still(replace(shown, shared=(broken,), cells=cells))
+    assert found == "not complete (1 waiting, data/villain failed (code))"
+
+
+def test_a_watch_ends_when_the_engine_has_paused_itself_and_nothing_runs() -> None:
+    view = EngineView(EngineState.PAUSED, pause="soft", pause_by="engine", note="the disk is full")
+    queued = replace(snapshot(EngineState.PAUSED, State.QUEUED), engine=view)
+    assert still(queued) == "the disk is full"
+    assert still(replace(queued, engine=replace(view, pause_by="ada@pod"))) == ""
+    running = replace(snapshot(EngineState.PAUSED, State.QUEUED, State.RUNNING), engine=view)
+    assert still(running) == ""
 
 
 def test_only_what_has_begun_is_called_running() -> None:

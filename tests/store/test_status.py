@@ -39,17 +39,20 @@ def cache(scene: Scene, now: float = NOW) -> None:
 def test_the_shape_is_the_documented_one(scene: Scene) -> None:
     found = json.loads(json.dumps(status(scene.root, NOW)))
     assert set(found) == {
+        "schema",
         "experiment",
         "root",
         "synthetic",
         "read_only",
         "engine",
         "counts",
+        "jobs_failed",
         "cells",
         "problems",
     }
     assert found["experiment"] == "small"
     assert found["counts"] == {"queued": 1, "done": 3}
+    assert found["jobs_failed"] == []
     assert found["engine"]["state"] == "stopped"
     [first, *_, last] = found["cells"]
     assert first == {
@@ -70,6 +73,28 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
     }
     assert (last["state"], last["stage"]) == ("queued", "train")
     assert set(last["metrics"].values()) == {None}
+
+
+def test_a_failed_shared_job_is_listed_with_the_cells_that_wait_for_it(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "broken")
+    scene.want()
+    scene.claim("data/villain")
+    scene.settle("data/villain", "failed", reason="code", detail="no module named torch")
+    found = status(scene.root, NOW)
+    assert found["jobs_failed"] == [
+        {
+            "job": "data/villain",
+            "stage": "data",
+            "state": "failed",
+            "reason": "code",
+            "detail": "no module named torch",
+            "attempt": 1,
+            "cells_waiting": 2,
+        }
+    ]
+    assert found["counts"] == {"waiting": 4}
+    cache(scene)
+    assert status(scene.root, NOW) == found
 
 
 def test_the_cache_answers_like_the_reader(scene: Scene) -> None:

@@ -6,19 +6,33 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tuilab.cli.guard import RefusalError
 
 NEEDED = ("torch", "transformers", "peft", "safetensors")
+OURS = ("python", "-m", "runners.serve")
+"""The worker program that a config names when it names none."""
 INSTALL = "pip install 'tuilab[train]'"
 
 
 def refuse_without_libraries(what: str, needed: Sequence[str] = NEEDED) -> None:
     """Raise RefusalError when this Python lacks what the runners import; imports nothing."""
     if absent := [name for name in needed if importlib.util.find_spec(name) is None]:
-        raise RefusalError(f"{what} needs {', '.join(absent)}, not installed here: {INSTALL}")
+        raise RefusalError(
+            f"{what} needs the extra `train` ({', '.join(absent)} missing here): {INSTALL}"
+        )
+
+
+def refuse_without_workers(resources: Mapping[str, Any]) -> None:
+    """Raise RefusalError when the plan's workers could not begin anything with this Python.
+
+    Another runner program than ours may need other libraries: it is let through.
+    """
+    if tuple(resources.get("runner") or OURS) == OURS:
+        refuse_without_libraries("running a grid")
 
 
 def run_module(module: str, arguments: Sequence[str], capture: bool = False) -> tuple[int, str]:

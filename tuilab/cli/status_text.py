@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuilab.cli.say import duration, plain
+from tuilab.cli.say import count_of, duration, plain
 
 GLYPHS = {
     "idle": "·",
@@ -30,9 +30,12 @@ Status = Mapping[str, Any]
 def as_text(status: Status) -> Iterator[str]:
     """Yield the lines of ``tuilab status``."""
     engine = status["engine"]
-    counts = "  ".join(f"{word} {number}" for word, number in status["counts"].items())
-    yield f"{plain(status['experiment'])}  {counts or 'no cells'}"
-    yield _engine_line(engine, str(status["root"]))
+    failures = status.get("jobs_failed", ())
+    counts = [f"{word} {number}" for word, number in status["counts"].items()] or ["no cells"]
+    if failures:
+        counts.append(f"shared jobs failed {len(failures)}")
+    yield f"{plain(status['experiment'])}  {'  '.join(counts)}"
+    yield _read_only_line() if status.get("read_only") else _engine_line(engine, status["root"])
     if status.get("synthetic"):
         yield SYNTHETIC
     yield ""
@@ -41,8 +44,9 @@ def as_text(status: Status) -> Iterator[str]:
         yield ""
         yield from _queued_lines(queued)
     troubles = [cell for cell in status["cells"] if cell["state"] in _TROUBLE]
-    if troubles:
+    if troubles or failures:
         yield ""
+        yield from map(failed_job, failures)
         yield from _trouble_lines(troubles)
     for problem in status.get("problems", ()):
         yield f"problem: {plain(problem)}"
@@ -114,6 +118,21 @@ def _mark(cell: Cell | None) -> str:
 def _row_name(source: str, seed: int, with_seed: bool, labels: Mapping[str, str]) -> str:
     name = plain(labels.get(source) or source, 24)
     return f"{name} #{seed}" if with_seed else name
+
+
+def failed_job(job: Mapping[str, Any]) -> str:
+    """Say what became of a shared job and how many cells cannot go on without it."""
+    reason = f" ({job['reason']})" if job.get("reason") else ""
+    number = job["cells_waiting"]
+    waiting = f"; {count_of(number, 'cell')} wait{'s' * (number == 1)} for it" if number else ""
+    return (
+        f"{GLYPHS.get(job['state'], '?')} {plain(job['job'])} {job['state']}{reason}, "
+        f"attempt {job['attempt']}: {plain(job['detail'] or 'no detail', 160)}{waiting}"
+    )
+
+
+def _read_only_line() -> str:
+    return "results only: there is nothing to run"
 
 
 def _engine_line(engine: Mapping[str, Any], root: str) -> str:

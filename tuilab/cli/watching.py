@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuilab.cli.guard import INCOMPLETE, OK
-from tuilab.cli.say import duration, out, plain, tell
+from tuilab.cli.say import count_of, duration, out, plain, tell
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Plan, parse_job_id
+from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
 from tuilab.store.layout import Layout
 from tuilab.store.reader import Reader
-from tuilab.store.snapshot import EngineState, Snapshot
+from tuilab.store.snapshot import CellView, EngineState, Snapshot
 
 POLL_SECONDS = 0.25
 QUIET_SECONDS = 2.0
@@ -84,7 +85,9 @@ class Watch:
         done = sum(view.state is State.DONE for view in chosen)
         eta = snapshot.engine.eta_seconds
         left = f", ETA {duration(eta)}" if eta is not None else ""
-        return f"   [{done}/{len(chosen)} cells{left}]"
+        broken = len(_broken_shared(snapshot, chosen))
+        failed = f", {count_of(broken, 'shared job')} failed" if broken else ""
+        return f"   [{done}/{len(chosen)} cells{failed}{left}]"
 
     def _ending(self, snapshot: Snapshot, now: float) -> int | None:
         """Return the exit code once nothing more will happen to the cells, else None."""
@@ -103,6 +106,8 @@ class Watch:
         return INCOMPLETE
 
 
+ENGINE_ITSELF = "engine"
+"""Who paused, in the journal, when it was no person: nothing starts before one resumes."""
 _ENDED = frozenset(
     {State.DONE, State.STALE, State.FAILED, State.SUSPECT, State.STOPPED, State.IDLE}
 )
@@ -116,19 +121,38 @@ def standstill(snapshot: Snapshot, cells: Collection[Cell]) -> str:
         return "the engine has ended before all cells were done"
     if any(status.state is State.RUNNING for status in snapshot.shared):
         return ""
-    is_open = [
-        view
-        for view in chosen
-        if view.state not in _ENDED
-        and not (view.state is State.WAITING and view.reason == "upstream")
-    ]
-    if is_open:
+    if any(view.state is State.RUNNING for view in chosen):
         return ""
+    if snapshot.engine.pause and snapshot.engine.pause_by == ENGINE_ITSELF:
+        return snapshot.engine.note or "the engine has paused itself"
+    if any(_may_move(view) for view in chosen):
+        return ""
+    return _what_is_left(snapshot, chosen)
+
+
+def _may_move(view: CellView) -> bool:
+    is_blocked = view.state is State.WAITING and view.reason == "upstream"
+    return view.state not in _ENDED and not is_blocked
+
+
+def _what_is_left(snapshot: Snapshot, chosen: Sequence[CellView]) -> str:
+    """Count the cells that are not done, and name the shared jobs that they wait for."""
     left = [view for view in chosen if view.state is not State.DONE]
     words: dict[str, int] = {}
     for view in left:
         words[view.state.value] = words.get(view.state.value, 0) + 1
-    return "not complete (" + ", ".join(f"{n} {word}" for word, n in words.items()) + ")"
+    found = [f"{n} {word}" for word, n in words.items()]
+    for failure in _broken_shared(snapshot, chosen):
+        status = failure.status
+        reason = f" ({status.reason})" if status.reason else ""
+        found.append(f"{plain(status.job)} {status.state.value}{reason}")
+    return f"not complete ({', '.join(found)})"
+
+
+def _broken_shared(snapshot: Snapshot, cells: Iterable[CellView]) -> tuple[SharedFailure, ...]:
+    """Return the broken shared jobs without which some of the cells cannot go on."""
+    found = shared_failures(snapshot.shared, ((view.cell, view.jobs) for view in cells))
+    return tuple(one for one in found if one.cells)
 
 
 def event_text(line: Mapping[str, Any], plan: Plan) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from tuilab.contract import atomic
 from tuilab.contract.worker import read_json
 from tuilab.grid.metrics import METRICS, Measurement
+from tuilab.grid.shared_failures import shared_failures
 from tuilab.grid.states import JobStatus, State
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
@@ -22,9 +23,11 @@ PICTURE_KEYS = frozenset(
         "synthetic",
         "read_only",
         "pause",
+        "pause_by",
         "eta_seconds",
         "problems",
         "counts",
+        "jobs_failed",
         "cells",
     }
 )
@@ -44,7 +47,8 @@ class Cached:
     live: tuple[tuple[str, int], ...]
     """Job and attempt number of what was running."""
     picture: Mapping[str, Any]
-    """Ready for ``status --json``: experiment, synthetic, pause, problems, counts, cells."""
+    """Ready for ``status --json``: experiment, synthetic, pause, problems, counts,
+    jobs_failed, cells."""
 
 
 def write_snapshot(layout: Layout, snapshot: Snapshot, journal_offset: int) -> None:
@@ -102,9 +106,11 @@ def picture(snapshot: Snapshot) -> dict[str, Any]:
         "synthetic": snapshot.synthetic,
         "read_only": snapshot.read_only,
         "pause": snapshot.engine.pause,
+        "pause_by": snapshot.engine.pause_by,
         "eta_seconds": snapshot.engine.eta_seconds,
         "problems": list(snapshot.problems),
         "counts": dict(snapshot.counts),
+        "jobs_failed": _jobs_failed(snapshot),
         "cells": [cell_as_json(view) for view in snapshot.cells],
     }
 
@@ -122,6 +128,23 @@ def cell_as_json(view: CellView) -> dict[str, Any]:
         "attempt": view.attempt,
         "metrics": {name: _measured(view.metrics.get(name)) for name in METRICS},
     }
+
+
+def _jobs_failed(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the shared jobs that ended badly: no cell of its own speaks for them."""
+    cells = ((view.cell, view.jobs) for view in snapshot.cells)
+    return [
+        {
+            "job": found.status.job,
+            "stage": found.status.stage.value,
+            "state": found.status.state.value,
+            "reason": found.status.reason,
+            "detail": found.status.detail,
+            "attempt": found.status.attempt,
+            "cells_waiting": len(found.cells),
+        }
+        for found in shared_failures(snapshot.shared, cells)
+    ]
 
 
 def _measured(found: Measurement | None) -> dict[str, Any] | None:

@@ -146,8 +146,8 @@ class Reader:
             workers = engine.workers or _number(plan.resources.get("workers"))
             left = picture.clock.left(workers, _mapping(plan.resources.get("estimates")))
             engine = replace(engine, eta_seconds=left)
-        if ledger.pause != engine.pause:
-            engine = replace(engine, pause=ledger.pause)
+        if (ledger.pause, ledger.pause_by) != (engine.pause, engine.pause_by):
+            engine = replace(engine, pause=ledger.pause, pause_by=ledger.pause_by)
         return Snapshot(
             name=plan.experiment,
             root=self.layout.root,
@@ -193,8 +193,8 @@ def _live_attempt(evidence: Evidence) -> Attempt | None:
 
 def _same(now: EngineView, shown: EngineView) -> bool:
     """Equal but for the heartbeat's time and for what the reader itself filled in."""
-    return replace(now, heartbeat_at=None, eta_seconds=None, pause="") == replace(
-        shown, heartbeat_at=None, eta_seconds=None, pause=""
+    return replace(now, heartbeat_at=None, eta_seconds=None, pause="", pause_by="") == replace(
+        shown, heartbeat_at=None, eta_seconds=None, pause="", pause_by=""
     ) and (now.eta_seconds is None or now.eta_seconds == shown.eta_seconds)
 
 

@@ -53,6 +53,8 @@ class EngineView:
     """Why nothing starts, when something keeps it: disk, GPU memory held, paused by whom."""
     pause: str = ""
     """"" , "soft" or "hard"."""
+    pause_by: str = ""
+    """Who paused: a person, or ``engine`` itself, which goes on only when it is told to."""
     workers: int = 0
     """Slots."""
     eta_seconds: float | None = None

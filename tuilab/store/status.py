@@ -13,6 +13,7 @@ from tuilab.store.layout import Layout
 from tuilab.store.queued import why_queued
 from tuilab.store.snapshot import EngineState, EngineView
 
+STATUS_SCHEMA = 1
 _LARGE = 2000
 """Cells from which on reading everything takes a second or more."""
 _BEHIND = 8.0
@@ -23,9 +24,11 @@ _ALIVE = frozenset({EngineState.RUNNING, EngineState.PAUSED, EngineState.WAITING
 def status(root: Path, now: float | None = None) -> dict[str, Any]:
     """Return the state of an experiment as plain JSON values.
 
-    Keys: experiment, root, synthetic, read_only, engine, counts (cells by state), cells (source,
-    epoch, seed, state, stage, reason, detail, attempt, metrics), problems. A metric is {value,
-    hits, n} or None when it was not measured. Raises PlanFileError or ResultsError.
+    Keys: schema, experiment, root, synthetic, read_only, engine, counts (cells by state),
+    jobs_failed (shared jobs that ended badly: job, stage, state, reason, detail, attempt,
+    cells_waiting), cells (source, epoch, seed, state, stage, reason, detail, attempt, metrics),
+    problems. A metric is {value, hits, n} or None when it was not measured. Raises PlanFileError or
+    ResultsError.
     """
     moment = time.time() if now is None else now
     layout = Layout(root)
@@ -67,8 +70,9 @@ def _with_reason(cell: dict[str, Any], engine: EngineView) -> dict[str, Any]:
 
 def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
     told = engine.eta_seconds
-    engine = replace(engine, pause=found["pause"])
+    engine = replace(engine, pause=found["pause"], pause_by=found["pause_by"])
     return {
+        "schema": STATUS_SCHEMA,
         "experiment": found["experiment"],
         "root": str(root),
         "synthetic": found["synthetic"],
@@ -79,11 +83,13 @@ def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
             "host": engine.host,
             "heartbeat_at": engine.heartbeat_at,
             "note": engine.note,
-            "pause": found["pause"],
+            "pause": engine.pause,
+            "paused_by": engine.pause_by or None,
             "workers": engine.workers,
             "eta_seconds": found["eta_seconds"] if told is None else told,
         },
         "counts": found["counts"],
+        "jobs_failed": found["jobs_failed"],
         "cells": [_with_reason(cell, engine) for cell in found["cells"]],
         "problems": found["problems"],
     }

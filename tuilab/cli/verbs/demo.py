@@ -36,11 +36,12 @@ def demo(
     """
     from tuilab.cli.launching import make_experiment
     from tuilab.cli.places import run_directory
+    from tuilab.cli.runner_modules import refuse_without_libraries
     from tuilab.cli.say import is_interactive, out, tell
     from tuilab.store.replan import read_config
     from tuilab.store.shipped import configs_dir
 
-    _refuse_without_runners()
+    refuse_without_libraries("the demo trains for real: it")
     began = time.monotonic()
     loaded = read_config(configs_dir() / "tiny.toml")
     name = loaded.config.name
@@ -72,16 +73,6 @@ def _run_headless(root: Path, planned: Plan) -> int:
         out(line)
     is_complete = all(cell["state"] == "done" for cell in found["cells"])
     return code or (OK if is_complete else INCOMPLETE)
-
-
-def _refuse_without_runners() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in ("torch", "transformers", "peft") if find_spec(name) is None]
-    if missing:
-        raise RefusalError(
-            f"the demo trains for real and needs {', '.join(missing)}: pip install 'tuilab[train]'"
-        )
 
 
 def _build_base() -> Path:

@@ -60,6 +60,7 @@ def relaunch(
     """
     from tuilab.cli.answers import journal_end
     from tuilab.cli.places import find_experiment
+    from tuilab.cli.runner_modules import refuse_without_workers
     from tuilab.cli.touching import show_expansion
     from tuilab.grid.relaunch import from_scratch
 
@@ -79,6 +80,7 @@ def relaunch(
         show_expansion(answer, False, "relaunch")
     if not _is_confirmed(yes or as_json):
         return ERROR
+    refuse_without_workers(standing.plan.resources)
     end = journal_end(root)
     options = {"restart": True} if restart else {}
     if code := _ask(root, answer, cells or [], standing, stage, edits, options, end):

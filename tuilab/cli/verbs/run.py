@@ -68,6 +68,7 @@ def run_cells(
 ) -> int:
     """Ask for the cells of an experiment and show the work as asked."""
     from tuilab.cli.answers import journal_end
+    from tuilab.cli.runner_modules import refuse_without_workers
     from tuilab.cli.say import tell
     from tuilab.cli.standing import read_standing
     from tuilab.cli.touching import show_expansion
@@ -83,6 +84,7 @@ def run_cells(
         words, code = _nothing_to_do(standing, chosen)
         tell(words)
         return code if headless else _follow(root, standing, chosen, headless, as_json, 0)
+    refuse_without_workers(standing.plan.resources)
     end = journal_end(root)
     if code := _ask(root, selectors, chosen, end):
         return code
