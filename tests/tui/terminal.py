@@ -117,6 +117,11 @@ class Terminal:
         return all(sign in after for sign in signs)
 
 
+def typed(*words: str) -> str:
+    """The program that runs ``tuilab`` with some words."""
+    return f"import sys; from tuilab.cli import main; sys.argv = {['tuilab', *words]!r}; main()"
+
+
 def opened(root: Path, options: str = "", after: str = "") -> str:
     """The program that opens an experiment and ends with the app's return code."""
     return f"{OPEN}code = run(Path({str(root)!r}){options}); {after}sys.exit(code)"

@@ -145,6 +145,12 @@ async def test_the_queue_is_reordered_held_and_stopped(experiment: Path) -> None
     assert (order["verb"], order["jobs"]) == ("order", ["train/nurse@4#42"])
     assert (later["verb"], later["jobs"]) == ("order", ["merge/villain@4#42", "train/nurse@4#42"])
     assert (hold["verb"], hold["jobs"]) == ("hold", ["train/nurse@4#42"])
+    twins = [request["options"]["command"][3:] for request in (order, later, hold)]
+    assert twins == [
+        ["--first", "train/nurse@4#42"],
+        ["--first", "merge/villain@4#42", "--first", "train/nurse@4#42"],
+        ["--hold", "train/nurse@4#42"],
+    ]
     assert (stop["verb"], stop["jobs"]) == ("stop", ["train/nurse@4#42"])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.tui.terminal import DEADLINE, Terminal, opened
+from tests.tui.terminal import DEADLINE, Terminal, opened, typed
 from tuilab.store.engine_file import read_heartbeat, write_heartbeat
 from tuilab.store.layout import Layout
 
@@ -198,3 +198,35 @@ def test_the_screen_follows_the_disk_within_a_moment(live: Path, tmp_path: Path)
         terminal.wait_for("✗2")
         terminal.press("q")
         assert terminal.end() == 0
+
+
+def test_bare_tuilab_opens_the_only_experiment_here(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    copy_of("small")
+    with Terminal(typed(), tmp_path) as terminal:
+        terminal.wait_for("3/6")
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_bare_tuilab_lists_several_experiments_and_opens_the_chosen_one(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for age, name in enumerate(("unfinished", "small")):
+        os.utime(copy_of(name) / "journal.jsonl", (time.time() - age,) * 2)
+    with Terminal(typed(), tmp_path) as terminal:
+        terminal.wait_for("2 below")
+        shown = terminal.wait_for("unfinished")
+        assert "tuilab experiments" in shown
+        terminal.press("\r")
+        terminal.wait_for("1/2")
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
+def test_bare_tuilab_where_nothing_is_says_how_to_begin(tmp_path: Path) -> None:
+    with Terminal(typed(), tmp_path) as terminal:
+        assert terminal.end() == 0
+    assert "no experiment here yet" in terminal.text
+    assert "tuilab demo" in terminal.text

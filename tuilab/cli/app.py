@@ -19,10 +19,11 @@ from tuilab.cli.verbs.export import export
 from tuilab.cli.verbs.gc import gc
 from tuilab.cli.verbs.importing import import_table
 from tuilab.cli.verbs.logs import logs
-from tuilab.cli.verbs.opening import Ascii, ReadOnly, Theme, open_experiment, open_newest
+from tuilab.cli.verbs.opening import Ascii, ReadOnly, Theme, open_experiment, open_here
 from tuilab.cli.verbs.plan import plan
 from tuilab.cli.verbs.plot import plot
 from tuilab.cli.verbs.published import published
+from tuilab.cli.verbs.queue import queue
 from tuilab.cli.verbs.relaunch import relaunch
 from tuilab.cli.verbs.report import report as report_verb
 from tuilab.cli.verbs.report import verify
@@ -50,6 +51,7 @@ for verb, name in (
     (stop, "stop"),
     (pause, "pause"),
     (resume, "resume"),
+    (queue, "queue"),
     (table, "table"),
     (plot, "plot"),
     (claims, "claims"),
@@ -77,7 +79,7 @@ def bare(
 ) -> None:
     """Run, watch and relaunch grids of LoRA experiments.
 
-    Without a command: open the most recent experiment here.
+    Without a command: open the experiment here, or the list of several.
 
     \b
     tuilab demo                        the tiny grid on this machine, from nothing
@@ -89,7 +91,7 @@ def bare(
         typer.echo(f"tuilab {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        guarded(open_newest)(read_only, ascii_glyphs, theme)
+        guarded(open_here)(read_only, ascii_glyphs, theme)
 
 
 def run(words: Sequence[str]) -> int:

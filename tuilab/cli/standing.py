@@ -28,6 +28,20 @@ class Standing:
         """Return the cells that selectors name; all when there is none."""
         return select_all(selectors, self.plan.cells)
 
+    def jobs(self, names: Sequence[str]) -> list[str]:
+        """Return the jobs that cells and job ids name, in the order of the names.
+
+        A cell stands for its own jobs. SelectorError when a name names nothing.
+        """
+        found: dict[str, None] = {}
+        for name in names:
+            if (job := job_of(name, self.plan)) is not None:
+                found[job] = None
+                continue
+            chosen = set(self.cells([name]))
+            found.update((job.id, None) for job in self.plan.jobs if job.cell in chosen)
+        return list(found)
+
 
 def read_standing(root: Path, plan: Plan | None = None) -> Standing:
     """Read the journal and derive every state; ``plan`` replaces the one on disk."""

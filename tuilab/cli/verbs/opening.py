@@ -42,17 +42,15 @@ def open_experiment(
     return show(root, read_only, ascii_glyphs, theme)
 
 
-def open_newest(
-    read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None
-) -> int:
-    """Open the most recent experiment here; without one, say how to begin."""
+def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None) -> int:
+    """Open the experiment here, or the list of several; without one, say how to begin."""
     from tuilab.cli.places import shipped_configs
     from tuilab.cli.say import is_interactive, out
     from tuilab.store.experiment import find_experiments
 
     found = find_experiments(Path.cwd())
     if found and is_interactive():
-        return show(found[0].root, read_only, ascii_glyphs, theme)
+        return draw(found[0].root if len(found) == 1 else None, read_only, ascii_glyphs, theme)
     if found:
         return _list(found)
     out("no experiment here yet")
@@ -76,6 +74,16 @@ def show(
         for line in as_text(status(root)):
             out(line)
         return OK
+    return draw(root, read_only, ascii_glyphs, theme)
+
+
+def draw(
+    root: Path | None,
+    read_only: bool = False,
+    ascii_glyphs: bool = False,
+    theme: str | None = None,
+) -> int:
+    """Draw an experiment, or the list of those below the current directory."""
     from tuilab.engine import start
     from tuilab.tui import run
 

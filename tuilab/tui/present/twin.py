@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.grid.cells import Cell
+from tuilab.store.requests import Request
+
+_QUEUE_OPTIONS = {"order": "--first", "hold": "--hold", "release": "--release"}
 
 
 def shown_path(root: Path, here: Path | None = None) -> str:
@@ -40,6 +43,14 @@ def selectors(cells: Sequence[Cell], everything: Sequence[Cell]) -> list[str]:
 def command(verb: str, root: Path, words: Iterable[str] = ()) -> str:
     """Compose ``tuilab VERB DIR WORD...`` with shell quoting."""
     return " ".join(["tuilab", verb, shown_path(root), *(shlex.quote(word) for word in words)])
+
+
+def of_jobs(request: Request, root: Path) -> str:
+    """Compose the command that stops, moves, holds or releases single jobs."""
+    if request.verb == "stop":
+        return command("stop", root, request.jobs)
+    option = _QUEUE_OPTIONS[request.verb]
+    return command("queue", root, [word for job in request.jobs for word in (option, job)])
 
 
 def relaunch(

@@ -164,8 +164,4 @@ class QueueScreen(Frame):
         self.app.post_message(RequestMade(request, self._twin(request), said))
 
     def _twin(self, request: Request) -> str:
-        """A stop has a command line; order and holds are made here only."""
-        if request.verb != "stop" or self.lab.root is None:
-            return ""
-        names = [job.partition("/")[2] for job in request.jobs]
-        return twin.command("stop", self.lab.root, names)
+        return "" if self.lab.root is None else twin.of_jobs(request, self.lab.root)

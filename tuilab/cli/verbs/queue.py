@@ -1,0 +1,115 @@
+"""``tuilab queue``: what runs, what is next and why not yet; moves, holds and releases jobs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun
+
+if TYPE_CHECKING:
+    from tuilab.grid.states import JobStatus
+    from tuilab.store.snapshot import Snapshot
+
+_SHOWN = 200
+Names = list[str] | None
+
+
+def queue(
+    directory: Dir,
+    first: Annotated[
+        Names, typer.Option("--first", metavar="CELL|JOB", help="Move to the front, in this order.")
+    ] = None,
+    hold: Annotated[
+        Names, typer.Option("--hold", metavar="CELL|JOB", help="Keep from starting.")
+    ] = None,
+    release: Annotated[
+        Names, typer.Option("--release", metavar="CELL|JOB", help="Let start again.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show the queue in launch order, or move, hold and release jobs in it.
+
+    A CELL stands for all its stages, a JOB such as eval/villain@8#42 for one.
+
+    \b
+    tuilab queue runs/tiny
+    tuilab queue runs/tiny --first villain@8 --first 'nurse@*'
+    tuilab queue runs/tiny --hold eval/villain@8#42
+    """
+    from tuilab.cli.places import find_experiment
+
+    wishes = {"order": first, "hold": hold, "release": release}
+    asked = [(verb, names) for verb, names in wishes.items() if names]
+    if len(asked) > 1:
+        raise RefusalError("give one of --first, --hold and --release", USAGE)
+    root = find_experiment(directory)
+    return _change(root, *asked[0], dry_run, as_json) if asked else _show(root, as_json)
+
+
+def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: bool) -> int:
+    from tuilab.cli.say import count_of, document, out, plain
+    from tuilab.cli.standing import read_standing
+    from tuilab.cli.wishing import wish
+
+    jobs = read_standing(root).jobs(names)
+    if as_json and dry_run:
+        document({"verb": verb, "jobs": jobs})
+        return OK
+    if not as_json:
+        what = {"order": "to the front", "hold": "hold", "release": "release"}[verb]
+        out(f"{what}: {count_of(len(jobs), 'job')}")
+        for job in jobs[:_SHOWN]:
+            out(f"  {plain(job)}")
+    if dry_run:
+        return OK
+    said = {"order": "moved to the front", "hold": "held", "release": "released"}[verb]
+    return wish(root, verb, said, as_json, jobs=tuple(jobs))
+
+
+def _show(root: Path, as_json: bool) -> int:
+    from tuilab.cli.say import document, out, plain
+    from tuilab.grid.states import State
+    from tuilab.store.reader import Reader
+
+    snapshot = Reader(root).poll(time.time())
+    known = _statuses(snapshot)
+    running = [job for job in known.values() if job.state is State.RUNNING]
+    due = [_due(known[name], snapshot) for name in snapshot.queue]
+    if as_json:
+        live = [{"job": job.job, "percent": job.percent} for job in running]
+        document({"experiment": snapshot.name, "running": live, "due": due})
+        return OK
+    for job in running:
+        percent = "" if job.percent is None else f"  {job.percent:.0f}%"
+        out(f"   ▶ {plain(job.job)}{percent}")
+    for number, one in enumerate(due[:_SHOWN], 1):
+        out(f"{number:>4} {plain(one['job'])}  {one['state']}: {plain(one['why'], 160)}")
+    if len(due) > _SHOWN:
+        out(f"     and {len(due) - _SHOWN} more (--json lists all)")
+    if not running and not due:
+        out("nothing runs and nothing is due")
+    return OK
+
+
+def _due(status: JobStatus, snapshot: Snapshot) -> dict[str, str]:
+    """Say of a job that is asked for why it has not started."""
+    from tuilab.grid.states import State
+    from tuilab.store.queued import why_queued
+
+    why = status.detail
+    if status.state is State.QUEUED:
+        why = why_queued(snapshot.engine, status.stage, status.detail)
+    return {"job": status.job, "state": status.state.value, "why": why}
+
+
+def _statuses(snapshot: Snapshot) -> dict[str, JobStatus]:
+    found = {job.job: job for job in snapshot.shared}
+    for view in snapshot.cells:
+        found.update((job.job, job) for job in view.jobs)
+    return found
