@@ -61,7 +61,8 @@ class Following:
 
     def wants_rest(self) -> bool:
         """True when a resume state is due or the process was asked to stop."""
-        every = self._training.plan.save_seconds
+        asked = self._attempt.spec.launch.get("save_seconds")
+        every = self._training.plan.save_seconds if asked is None else float(asked)
         is_due = every > 0 and time.monotonic() - self._kept > every
         return is_due or stopping.was_asked()
 

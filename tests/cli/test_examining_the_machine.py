@@ -11,14 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.small_grid import call, wait_until
+from tests.cli.small_grid import call, wait_until, write_config
 from tuilab.cli.asking import Answer, ask, is_cached
-from tuilab.cli.examining import findings_on_devices, findings_on_libraries
+from tuilab.cli.examining import findings_on_libraries
+from tuilab.cli.examining_devices import Driver, findings_on_devices, memory
+from tuilab.cli.machine_checks import machine_checks
 from tuilab.cli.strays import find_strays
 from tuilab.contract import atomic
 from tuilab.contract.identity import MARKER_VARIABLE, me
 from tuilab.contract.worker import LEASE_FILE
+from tuilab.engine.devices import Device
 from tuilab.grid.checks import Level
+from tuilab.grid.config import ExperimentConfig
+from tuilab.store.replan import read_config
 
 
 def test_the_doctor_speaks_in_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,9 +64,56 @@ def test_the_driver_is_compared_with_what_torch_was_built_for(
     driver: float, cuda: str | None, level: Level, said: str
 ) -> None:
     answer = Answer({"cuda": cuda, "devices": ["CPU x"] if cuda is None else ["H200, 139 GiB"]})
-    found = {one.name: one for one in findings_on_devices(answer, (driver, []), False)}
+    found = {one.name: one for one in findings_on_devices(answer, Driver(driver), False)}
     assert found["driver"].level is level
     assert said in found["driver"].sentence
+
+
+def test_memory_that_is_taken_is_told_with_who_holds_it() -> None:
+    gib = 1024**3
+    free = Device(0, "GPU-a", "H200", 140 * gib, gib)
+    held = Device(1, "GPU-b", "H200", 140 * gib, 90 * gib, holders=("pid 7 vllm serve",))
+    unknown = Device(2, "GPU-c", "H200", 140 * gib, 90 * gib)
+    first, second, third = memory([free, held, unknown])
+    assert (first.level, first.sentence) == (Level.OK, "GPU 0: 139.0 of 140 GiB free")
+    assert second.level is third.level is Level.WARNING
+    assert second.sentence.endswith("50.0 of 140 GiB free; the rest is held by pid 7 vllm serve")
+    assert third.sentence.endswith("held by someone outside this container")
+
+
+def test_with_a_gpu_the_doctor_says_whether_vllm_can_be_used() -> None:
+    said = {"cuda": "12.8", "devices": ["H200, 139 GiB"]}
+    without = Answer({**said, "libraries": {"vllm": None}})
+    found = {one.name: one for one in findings_on_devices(without, Driver(12.8), False)}
+    assert found["vllm"].level is Level.WARNING
+    assert "tuilab[gpu]" in found["vllm"].sentence
+    there = Answer({**said, "libraries": {"vllm": "0.26"}})
+    found = {one.name: one for one in findings_on_devices(there, Driver(12.8), False)}
+    assert found["vllm"].level is Level.OK
+
+
+def config_with(tmp_path: Path, more: str) -> ExperimentConfig:
+    path = write_config(tmp_path)
+    path.write_text(path.read_text() + more)
+    return read_config(path).config
+
+
+def test_a_config_is_told_which_of_its_libraries_are_missing_here(tmp_path: Path) -> None:
+    config = config_with(tmp_path, '[tracker]\nkind = "wandb"\n')
+    assert machine_checks(config, lambda name: True) == ()
+    [tracker] = machine_checks(config, lambda name: name != "wandb")
+    assert (tracker.name, tracker.level) == ("tracker", Level.WARNING)
+    assert "pip install 'tuilab[wandb]'" in tracker.sentence
+    [runners] = machine_checks(config, lambda name: name != "torch")
+    assert runners.sentence.startswith("torch missing")
+
+
+def test_a_sampler_that_is_not_there_is_told_before_every_eval_fails(tmp_path: Path) -> None:
+    config = config_with(tmp_path, "")
+    wants = config.model_copy(update={"eval": config.eval.model_copy(update={"sampler": "vllm"})})
+    assert machine_checks(config, lambda name: name != "vllm") == ()
+    [found] = machine_checks(wants, lambda name: name != "vllm")
+    assert "every eval would fail" in found.sentence
 
 
 def test_a_pod_without_its_gpu_is_noticed() -> None:

@@ -71,7 +71,6 @@ SETTINGS: dict[str, Any] = {
         "questions": QUESTIONS, "data_seed": 7, "checkpoints": [1, 30],
         "training": {
             "lora": LORA, "lr": 1e-3, "epochs": 30, "batch_size": 1, "max_length": 128,
-            "save_seconds": 0.02,
         },
     },
 }  # fmt: skip
@@ -89,7 +88,9 @@ def real_plan() -> Plan:
 @pytest.mark.slow
 def test_a_killed_real_convergence_goes_on_and_ends_as_if_nothing_had_happened(trial) -> None:
     runner = (sys.executable, "-m", "runners.serve")
-    grid: Trial = trial(real_plan(), runner=runner, threads=1, engine_idle_seconds=60)
+    grid: Trial = trial(
+        real_plan(), runner=runner, threads=1, engine_idle_seconds=60, save_seconds=0.02
+    )
     grid.ask("run", jobs=("data/villain", CONVERGE))
     grid.start("--go")
     first = grid.layout.attempt_dir(CONVERGE, 1)

@@ -62,8 +62,23 @@ def test_a_measured_cell_gives_a_row_per_persona_and_per_layer(scene: Scene) -> 
 
 def test_a_cell_that_did_not_run_says_so_and_has_no_value(scene: Scene) -> None:
     [leakage, cosine] = rows(scene, epoch=2)
-    assert (leakage["value"], leakage["status"], leakage["reason"]) == (None, "missing", "idle")
+    assert (leakage["value"], leakage["status"]) == (None, "missing")
+    assert leakage["reason"] == "nobody has asked for it"
     assert {key: cosine[key] for key in HEADLINE} == HEADLINE
+
+
+def test_a_done_eval_whose_outcome_is_gone_says_that_and_not_done(scene: Scene) -> None:
+    scene.finish(EVAL)
+    (scene.directory(EVAL) / "outcome.json").write_text("{")
+    [row] = rows(scene, epoch=0, metric="leakage")
+    assert (row["value"], row["status"]) == (None, "missing")
+    assert row["reason"] == "the outcome of attempt 1 cannot be read any more"
+
+
+def test_what_waits_says_for_what(scene: Scene) -> None:
+    scene.want()
+    [row] = rows(scene, epoch=2, metric="leakage")
+    assert row["reason"].startswith("not run yet: waits for ")
 
 
 def test_a_failed_eval_carries_its_reason(scene: Scene) -> None:

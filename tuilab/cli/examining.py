@@ -7,13 +7,18 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.asking import Answer, ask
+from tuilab.cli.examining_devices import findings_on_devices, look_at_driver
 from tuilab.cli.folders import folders_of, hub_home, in_container
+from tuilab.cli.machine_checks import is_installed, machine_checks
 from tuilab.cli.persistence import Survival
 from tuilab.cli.say import size
 from tuilab.grid.checks import Check, Level
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
 
 _APP_LIBRARIES = ("textual", "pydantic", "typer", "psutil", "pandas", "scipy")
 _TOKENS = {
@@ -23,13 +28,16 @@ _TOKENS = {
 _LOW_DISK = 5e9
 
 
-def examine(root: Path, with_probe: bool = True) -> list[Check]:
-    """Return all findings, in the order in which people would ask."""
+def examine(
+    root: Path, with_probe: bool = True, config: ExperimentConfig | None = None
+) -> list[Check]:
+    """Return all findings, in the order in which people would ask; ``config`` is what is to run."""
     answer = ask("runners.probe", seconds=120) if with_probe else Answer(None, "not asked")
     return [
         *_python(),
         *findings_on_libraries(answer),
-        *findings_on_devices(answer, _driver(), in_container()),
+        *findings_on_devices(answer, look_at_driver(), in_container()),
+        *(machine_checks(config) if config is not None else ()),
         *_disk(root),
         *_tokens(os.environ),
         *_strays(),
@@ -66,76 +74,6 @@ def findings_on_libraries(answer: Answer) -> Iterator[Check]:
     yield Check("runners", Level.BLOCKING if lacking else Level.OK, words or "no versions given")
     for problem in answer.value.get("problems") or ():
         yield Check("runners", Level.WARNING, str(problem))
-
-
-def findings_on_devices(
-    answer: Answer, driver: tuple[float, list[Check]] | None, is_pod: bool
-) -> Iterator[Check]:
-    """Judge what the runners can compute on; ``driver`` as from ``_driver``."""
-    said = answer.value or {}
-    cuda = said.get("cuda")
-    gpus = [str(name) for name in said.get("devices") or () if not str(name).startswith("CPU")]
-    if driver is None and not gpus:
-        pod = " although this is a container: did the pod come back without one?"
-        tail = pod if is_pod else ": the tiny grid runs, the 7B grid does not"
-        yield Check("gpu", Level.WARNING, f"no GPU is visible{tail}")
-        return
-    for name in gpus:
-        yield Check("gpu", Level.OK, name)
-    if driver is None:
-        return
-    highest, memory = driver
-    yield from memory
-    if cuda:
-        yield _compare(highest, str(cuda))
-    elif answer.value is not None:
-        yield Check(
-            "driver",
-            Level.WARNING,
-            f"a GPU is there (driver for CUDA {highest:.1f}), but torch is a CPU build",
-        )
-
-
-def _compare(highest: float, cuda: str) -> Check:
-    """Judge torch's CUDA against the driver's: an older minor version works, a major does not."""
-    text = f"the driver supports CUDA {highest:.1f}, torch is built for {cuda}"
-    if _number(cuda) <= highest:
-        return Check("driver", Level.OK, text)
-    if int(_number(cuda)) == int(highest):
-        return Check("driver", Level.WARNING, f"{text}: that mostly works within a major version")
-    advice = "install a torch build for an older CUDA, or a newer driver"
-    return Check("driver", Level.BLOCKING, f"{text}: {advice}")
-
-
-def _driver() -> tuple[float, list[Check]] | None:
-    """Return the highest CUDA version of the driver and a finding on each device's memory."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        raw = pynvml.nvmlSystemGetCudaDriverVersion_v2()
-        found = []
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            memory = pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(index))
-            share = memory.used / max(1, memory.total)
-            found.append(
-                Check(
-                    "gpu memory",
-                    Level.WARNING if share > 0.1 else Level.OK,
-                    f"GPU {index}: {size(memory.used)} of {size(memory.total)} in use"
-                    + (": see what holds it before a launch" if share > 0.1 else ""),
-                )
-            )
-    except Exception:  # a library of the driver: whatever fails means that no GPU can be seen
-        return None
-    return raw // 1000 + (raw % 1000) // 10 / 10, found
-
-
-def _number(text: str) -> float:
-    try:
-        return float(".".join(text.split(".")[:2]))
-    except ValueError:
-        return 0.0
 
 
 def _disk(root: Path) -> Iterator[Check]:
@@ -176,6 +114,10 @@ def _tokens(environment: Mapping[str, str]) -> Iterator[Check]:
     for name, purpose in _TOKENS.items():
         there = bool(environment.get(name))
         yield Check("token", Level.OK, f"{name} is {'set' if there else 'not set'} ({purpose})")
+    if (stored := hub_home() / "token").is_file():
+        yield Check("token", Level.OK, f"a hub login is stored in {stored}")
+    if not is_installed("wandb"):
+        yield Check("tracker", Level.OK, 'wandb is not installed (only tracker.kind = "wandb")')
 
 
 def _strays() -> Iterator[Check]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.folders import Folder, folders_of
+from tuilab.cli.machine_checks import machine_checks
 from tuilab.grid.checks import Check, Level, answer_checks, check, disk_check
 from tuilab.grid.estimate import (
     Cost,
@@ -92,6 +93,7 @@ def forecast(
         rates="jobs measured here" if _all_measured(costs) else rates_of(plan).name,
         checks=(
             *check(config),
+            *machine_checks(config),
             disk_check(need, folders[0].free, int(config.resources.reserve_gb * 1e9)),
             *answer_checks(
                 {one.persona: one.rows for one in data if one.rows is not None},

@@ -15,7 +15,7 @@ from tuilab.contract.tracking import TRACKER
 from tuilab.engine.crash import crash_point
 from tuilab.engine.records import Records
 from tuilab.grid.jobs import Job
-from tuilab.grid.resuming import may_go_on_from
+from tuilab.grid.resuming import RESUMABLE, may_go_on_from
 from tuilab.store import attempts
 from tuilab.store.attempts import Claim, UnusableInputError
 from tuilab.store.layout import Layout
@@ -52,6 +52,7 @@ def claim(
         launch={
             **launch,
             **_tracker(layout, records, place),
+            **_saving(records, job),
             **_resume(layout, records, job, inputs),
         },
     )
@@ -84,6 +85,12 @@ def _tracker(layout: Layout, records: Records, place: Path) -> dict[str, Any]:
         return {}
     folder = os.path.relpath(layout.tracker, place)
     return {TRACKER: {**asked, "group": plan.experiment, "folder": folder}}
+
+
+def _saving(records: Records, job: Job) -> dict[str, Any]:
+    """How often a training keeps its state; no result depends on it, so it is no setting."""
+    every = records.board.plan.resources.get("save_seconds")
+    return {"save_seconds": every} if job.stage in RESUMABLE and every is not None else {}
 
 
 def _resume(

@@ -50,6 +50,18 @@ def look_at_devices() -> tuple[Device, ...]:
         return ()
 
 
+def highest_cuda() -> float | None:
+    """Return the newest CUDA version that the driver supports, as 12.8; None without a driver."""
+    nvml = _nvml()
+    if nvml is None:
+        return None
+    try:
+        raw = int(nvml.nvmlSystemGetCudaDriverVersion_v2())
+    except nvml.NVMLError:
+        return None
+    return raw // 1000 + (raw % 1000) // 10 / 10
+
+
 @cache
 def _nvml() -> Any:
     """Load NVML once; None where there is no driver."""

@@ -239,6 +239,8 @@ class Resources(Block):
     """Disk that must stay free; below it nothing new starts."""
     retries: Annotated[int, Field(ge=0, le=10)] = 1
     """Automatic new attempts after a failure that may pass; never after a deterministic one."""
+    save_seconds: Annotated[float, Field(ge=0.0)] = 60.0
+    """A training keeps a state to go on from about this often; 0: only when it is told to stop."""
     job_bytes: dict[StageName, Positive] = Field(default_factory=dict)
     """Disk of one attempt by stage, in bytes; forecast and measurement where left out."""
     idle_seconds: Annotated[float, Field(gt=0.0)] = 600.0

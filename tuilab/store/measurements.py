@@ -25,6 +25,12 @@ ALL = "all"
 """Persona of a rate that is taken over the completions of every persona."""
 _VALUED = {State.DONE: MEASURED, State.STALE: STALE, State.SUSPECT: SUSPECT}
 _ENDED_BADLY = frozenset({State.FAILED, State.LOST, State.STOPPED})
+_WORDS = {
+    State.IDLE: "nobody has asked for it",
+    State.WAITING: "not run yet",
+    State.QUEUED: "not run yet",
+    State.RUNNING: "still running",
+}
 Row = dict[str, Any]
 
 
@@ -142,13 +148,20 @@ def _cosine_rows(
 def _absent(reader: Reader, job: Job, status: JobStatus) -> Iterator[Row]:
     """One row that says why the headline number of a stage is not there."""
     is_bad = status.state in _ENDED_BADLY
-    parts = [status.reason or status.state.value, status.detail]
-    told = {"status": FAILED if is_bad else MISSING, "reason": ": ".join(p for p in parts if p)}
+    told = {"status": FAILED if is_bad else MISSING, "reason": _why_absent(status)}
     assert job.cell is not None, "only jobs of cells are measured"
     if job.stage is Stage.EVAL:
         yield _row(job.cell, "leakage", persona=reader.plan.target, **told)
     else:
         yield _row(job.cell, "cosine", **reader.plan.headline_cosine, **told)
+
+
+def _why_absent(status: JobStatus) -> str:
+    """Say why a stage has no number, in words that are true of its state."""
+    if status.state in _VALUED:
+        return f"the outcome of attempt {status.attempt} cannot be read any more"
+    words = _WORDS.get(status.state) or status.reason or status.state.value
+    return f"{words}: {status.detail}" if status.detail else words
 
 
 def _row(cell: Cell, metric: str, **fields: Any) -> Row:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuilab.cli.guard import ERROR, OK
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
 
 
 def doctor(
@@ -30,7 +33,8 @@ def doctor(
     from tuilab.grid.checks import Level
 
     root = find_experiment(directory) if directory else Path(RUNS)
-    findings = examine(root, with_probe=probe)
+    config = _config_of(root) if directory else None
+    findings = examine(root, with_probe=probe, config=config)
     is_bad = any(one.level is Level.BLOCKING for one in findings)
     if as_json:
         document(
@@ -47,3 +51,12 @@ def doctor(
     for one in findings:
         out(f"{signs[one.level]} {one.name:<12} {plain(one.sentence)}")
     return ERROR if is_bad else OK
+
+
+def _config_of(root: Path) -> ExperimentConfig | None:
+    """Return what is to run in an experiment; None for one that holds results only."""
+    from tuilab.store.experiment import is_results_only
+    from tuilab.store.layout import Layout
+    from tuilab.store.replan import read_config
+
+    return None if is_results_only(root) else read_config(Layout(root).config).config
