@@ -36,6 +36,11 @@ def test_relaunch(states: list[State], why: str) -> None:
     assert bool(found) == bool(why)
 
 
+def test_what_waits_for_something_broken_can_be_relaunched_with_it() -> None:
+    waiting = JobStatus("train/villain@0#42", Stage.TRAIN, State.WAITING, blocked_by="data/villain")
+    assert why_not_relaunch([waiting]) == ""
+
+
 def test_reading_only_forbids_every_action() -> None:
     some = jobs(State.FAILED)
     for found in (

@@ -77,6 +77,7 @@ def write(root: Path, rows: list[dict[str, Any]] = ROWS, design: Any = DESIGN) -
 def test_tables_open_as_done_cells_with_their_numbers(tmp_path: Path) -> None:
     snapshot = Reader(write(tmp_path)).poll(NOW)
     assert snapshot.read_only
+    assert snapshot.imported_from == "measurements.csv of card EPS-109"
     assert (snapshot.name, snapshot.target, snapshot.reference) == (
         "published",
         "assistant",

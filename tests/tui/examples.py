@@ -134,6 +134,19 @@ def unfinished(root: Path) -> Lab:
     return made.flush()
 
 
+def no_data(root: Path) -> Lab:
+    """Two sources; the data of one could not be made, so that none of its cells can go on."""
+    made = lab(root, plan_of(("villain", "nurse"), (0, 2), experiment="no_data"))
+    made.share("nurse")
+    made.done("nurse", 0, 0.1)
+    data = job_id(Stage.DATA, "villain")
+    made.want(job.id for job in made.plan.jobs if job.source == "villain" and job.id != data)
+    made.start(data, log="06:39:21 ERROR no question is left for villain\n")
+    made.settle(data, "failed", 12.0, reason="data-mismatch", detail="0 of 8 questions are left")
+    made.beat()
+    return made.flush()
+
+
 def several_seeds(root: Path) -> Lab:
     """Three sources, three epochs, three seeds."""
     made = lab(root, plan_of(SEVEN[:3], (0, 2, 4), (1, 2, 3)))

@@ -87,6 +87,7 @@ UNUSUAL = {
     "one_by_one": (SMALL, ""),
     "empty": (SMALL, ""),
     "hostile": (SMALL, ""),
+    "no_data": (WIDE, ""),
     "several_seeds": (SMALL, "j l"),
     "small": ((39, 11), ""),
 }

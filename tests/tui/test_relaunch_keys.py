@@ -99,6 +99,28 @@ async def test_capital_r_takes_all_that_failed(experiment: Path) -> None:
     assert request["jobs"] == BROKEN
 
 
+async def test_a_failed_shared_job_is_told_and_offered_where_cells_wait_for_it(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("no_data")
+    blocked = [f"{stage}/villain@0#42" for stage in ("train", "merge", "eval", "cosine")]
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        shown = text_of(pilot.app)
+        assert "1 shared job failed" in shown.splitlines()[0]
+        assert "◌ data/villain failed (data-mismatch): R relaunches it" in shown
+        assert "0 of 8 questions are left" in shown
+        assert "log data/villain attempt 1" in shown
+        assert "ERROR no question is left for villain" in shown
+        await press(pilot, "enter")
+        assert "[data ✗ 12s]" in text_of(pilot.app)
+        await press(pilot, "r", "right", "enter", "escape", "R", "right", "enter")
+    one, all_failed = requests_of(root)
+    assert one["jobs"] == ["data/villain", *blocked]
+    assert set(all_failed["jobs"]) > set(one["jobs"])
+    assert "converge/villain#42" in all_failed["jobs"]
+
+
 async def test_capital_r_says_when_nothing_failed(copy_of: Callable[[str], Path]) -> None:
     async with app_of(copy_of("one_by_one")).run_test(size=SIZE) as pilot:
         await look(pilot)
@@ -306,7 +328,12 @@ async def test_results_without_a_plan_cannot_be_run(tmp_path: Path) -> None:
     root = Path(str(files("tuilab") / "published"))
     async with app_of(root).run_test(size=SIZE) as pilot:
         await look(pilot)
-        assert "77/77" in text_of(pilot.app)
+        shown = text_of(pilot.app)
+        assert "77/77" in shown
+        assert "imported from measurements.csv of card EPS-109" in shown
+        assert "an imported measurement: its log is not here" in shown
+        assert "attempt" not in shown
+        assert "engine" not in shown
         for key in ("r", "R", "x"):
             await press(pilot, key)
             assert "results without a plan" in text_of(pilot.app)

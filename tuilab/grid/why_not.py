@@ -25,7 +25,8 @@ def why_not_relaunch(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
         return "no cell is selected: move to one, or mark cells with space"
     if running := [job for job in jobs if job.state is State.RUNNING]:
         return f"{running[0].job} is running: stop it first (x)"
-    if all(job.state in (State.QUEUED, State.WAITING) for job in jobs):
+    is_asked_for = all(job.state in (State.QUEUED, State.WAITING) for job in jobs)
+    if is_asked_for and not any(job.blocked_by for job in jobs):
         return "it is already asked for and has not started"
     return ""
 

@@ -98,7 +98,16 @@ def read_results(root: Path) -> Snapshot:
             f"{RESULTS_FILE} has rows of {cell}, not in {DESIGN_FILE}" for cell in strangers[:5]
         ),
         read_only=True,
+        imported_from=_origin(design.provenance),
     )
+
+
+def _origin(provenance: Mapping[str, Any]) -> str:
+    """Name the file that was imported, otherwise ours and the card it belongs to."""
+    if told := provenance.get("imported_from"):
+        return str(told)
+    card = provenance.get("card")
+    return f"{RESULTS_FILE} of card {card}" if card else RESULTS_FILE
 
 
 def read_design(root: Path) -> ResultsDesign:
@@ -164,7 +173,7 @@ def _view(cell: Cell, rows: list[Row], design: ResultsDesign) -> CellView:
     measured = [row for row in rows if row["value"] is not None and _is_shown(row)]
     if measured:
         state = State.STALE if all(r["status"] == "stale" for r in measured) else State.DONE
-        return CellView(cell, state, None, metrics=_metrics(cell, measured, design), attempt=1)
+        return CellView(cell, state, None, metrics=_metrics(cell, measured, design))
     told = next((row for row in rows if row["status"] in ("failed", "suspect")), None)
     if told is not None:
         return CellView(cell, State(told["status"]), "eval", detail=told["reason"] or "")

@@ -121,5 +121,7 @@ class Snapshot:
     problems: tuple[str, ...] = ()
     """What was quarantined or could not be read."""
     read_only: bool = False
+    imported_from: str = ""
+    """File (and card) that results without a plan were taken from; "" where they are made here."""
     config_changed: bool = False
     """experiment.toml differs from what plan.json was made of."""

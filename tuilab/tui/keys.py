@@ -262,6 +262,13 @@ CELL: list[BindingType] = [
         "L,shift+right", "neighbour(1)", "cell", "cell at the epoch after", "cell.after", sign="L"
     ),
     _key("r", "relaunch", "relaunch", "relaunch this cell", "cell.relaunch", bar=True),
+    _key(
+        "R",
+        "relaunch_failed",
+        "all failed",
+        "relaunch all failed, lost and suspect cells",
+        "cell.relaunch-failed",
+    ),
     _key("x", "stop", "stop", "stop this cell", "cell.stop", bar=True),
     _key(
         "slash",

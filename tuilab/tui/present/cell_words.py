@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import job_id
-from tuilab.grid.stages import Stage
+from tuilab.grid.stages import ORDER, Stage
 from tuilab.grid.states import JobStatus, State
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
@@ -22,13 +22,18 @@ Row = tuple[str, Line]
 
 
 def chain_of(snapshot: Snapshot, view: CellView) -> list[JobStatus]:
-    """Return the jobs from this cell's data to its numbers, shared ones first."""
+    """Return the jobs from this cell's data to its numbers, shared ones first.
+
+    With them the broken job that it waits for, which may be another persona's data.
+    """
     cell = view.cell
     shared = {job.job: job for job in snapshot.shared}
-    names = [job_id(Stage.DATA, cell.source)]
+    names = [job.blocked_by for job in view.jobs if job.blocked_by]
+    names.append(job_id(Stage.DATA, cell.source))
     if cell.epoch:
         names.append(job_id(Stage.CONVERGE, cell.source, seed=cell.seed))
-    above = [shared[name] for name in names if name in shared]
+    above = [shared[name] for name in dict.fromkeys(names) if name in shared]
+    above.sort(key=lambda job: ORDER[job.stage])
     return [*above, *view.jobs]
 
 

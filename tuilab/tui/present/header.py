@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tuilab.contract.foreign import clean_line
-from tuilab.grid.states import State
+from tuilab.grid.states import BROKEN, State
 from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.numbers import duration, gibibytes
@@ -107,7 +107,12 @@ def _counts(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
     if shared:
         sign = glyphs.states[State.RUNNING]
         spaced += [(" " if spaced else "", ""), (f"{sign}{shared} shared", "running")]
-    return [_Part(2, tuple(spaced))] if spaced else []
+    parts = [_Part(2, tuple(spaced))] if spaced else []
+    failed = sum(1 for job in snapshot.shared if job.state in BROKEN)
+    if failed:
+        text = "1 shared job failed" if failed == 1 else f"{failed} shared jobs failed"
+        parts.append(_Part(1, ((text, "failed"),)))
+    return parts
 
 
 def engine_text(engine: EngineView, glyphs: Glyphs, has_work: bool = True) -> Piece | None:
@@ -129,6 +134,8 @@ def engine_text(engine: EngineView, glyphs: Glyphs, has_work: bool = True) -> Pi
 
 
 def _engine(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
+    if snapshot.imported_from:
+        return []
     text = engine_text(snapshot.engine, glyphs, bool(snapshot.queue))
     return [_Part(1, (text,), is_right=True)] if text else []
 

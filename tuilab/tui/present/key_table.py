@@ -25,6 +25,7 @@ TWINS = {
     "grid.log": "tuilab logs DIR CELL",
     "grid.follow": "tuilab logs DIR CELL -f",
     "cell.relaunch": "tuilab relaunch DIR CELL",
+    "cell.relaunch-failed": "tuilab relaunch DIR --failed",
     "cell.stop": "tuilab stop DIR CELL",
     "experiments.open": "tuilab open DIR",
     "queue.up": "tuilab queue DIR --first JOB...",

@@ -15,7 +15,17 @@ def log_of(snapshot: Snapshot, view: CellView) -> tuple[str, int] | None:
         return _last_that_ran(view)
     if view.attempt and view.stage:
         return job_id(Stage(view.stage), cell.source, cell.epoch, cell.seed), view.attempt
+    if above := next((job.blocked_by for job in view.jobs if job.blocked_by), ""):
+        broken = next((job for job in snapshot.shared if job.job == above), None)
+        return (broken.job, broken.attempt) if broken else None
     return _shared(snapshot, view) or _last_that_ran(view)
+
+
+def why_no_log(snapshot: Snapshot | None, exists: bool) -> str:
+    """Say why there is no line to read."""
+    if snapshot is not None and snapshot.imported_from:
+        return "an imported measurement: its log is not here"
+    return "the log is empty" if exists else "no log yet"
 
 
 def _last_that_ran(view: CellView) -> tuple[str, int] | None:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from tuilab.contract.foreign import clean_line
 from tuilab.contract.reasons import NEXT_ACTION, Reason
 from tuilab.grid.metrics import Measurement
+from tuilab.grid.shared_failures import SharedFailure
 from tuilab.grid.states import State
 from tuilab.store.queued import why_queued
 from tuilab.store.snapshot import CellView, EngineState, Snapshot
+from tuilab.study.shared_failures import failure_above
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.numbers import decimal, duration, share
 from tuilab.tui.present.pieces import Line, Piece
@@ -44,7 +46,8 @@ def story(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> tuple[Line, Lin
     sign = glyphs.states[view.state]
     if view.state is State.RUNNING:
         sign = glyphs.running(view.stage)
-    what, evidence, advice = _TELLERS[view.state](snapshot, view)
+    teller = _imported if snapshot.imported_from else _TELLERS[view.state]
+    what, evidence, advice = teller(snapshot, view)
     first = (*title(snapshot, view, glyphs), (f"{sign} {what}", view.state.value))
     return first, ((f" {evidence}", "text"),), ((f" {advice}", "muted"),)
 
@@ -52,18 +55,41 @@ def story(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> tuple[Line, Lin
 Told = tuple[str, str, str]
 
 
+def _imported(snapshot: Snapshot, view: CellView) -> Told:
+    """Tell of a measurement that was not made here: there is no attempt, no log, nothing to run."""
+    origin = f"imported from {clean_line(snapshot.imported_from, 80)}"
+    told = clean_line(view.detail, 200)
+    if view.metrics:
+        first = measured(view.metrics, snapshot.labels, ("assistant_leakage", "source_rate"))
+        rest = measured(view.metrics, snapshot.labels, ("max_bystander", "cosine"))
+        stale = ["stale there"] if view.state is State.STALE else []
+        return first, "   ".join([rest, *stale, origin]), told
+    what = "not measured" if view.state is State.IDLE else f"{view.state.value} where it was run"
+    return what, f"{told}   {origin}" if told and told != what else origin, ""
+
+
 def _idle(snapshot: Snapshot, view: CellView) -> Told:
     return "not asked for yet", "r runs this cell and what it needs", ""
 
 
 def _waiting(snapshot: Snapshot, view: CellView) -> Told:
+    if (above := failure_above(snapshot, view)) is not None:
+        return _blocked(above)
     why = clean_line(view.detail, 200) or "waits for an upstream job"
-    advice = "relaunch what it waits for: R takes all that failed" if view.reason else ""
-    return (
-        f"{why}{_upstream_percent(snapshot, why)}",
-        f"next stage: {view.stage or 'train'}",
-        advice,
-    )
+    return f"{why}{_upstream_percent(snapshot, why)}", f"next stage: {view.stage or 'train'}", ""
+
+
+def _blocked(above: SharedFailure) -> Told:
+    """Say which shared job is in the way and how to start it again, then its evidence."""
+    job = above.status
+    key = "r" if job.state is State.STOPPED else "R"
+    reason = f" ({job.reason})" if job.reason else ""
+    after = f" after {duration(job.seconds)}" if job.seconds else ""
+    number = len(above.cells)
+    waiting = "1 cell waits" if number == 1 else f"{number} cells wait"
+    what = f"{job.job} {job.state.value}{reason}: {key} relaunches it"
+    advice = f"attempt {job.attempt}{after}; {waiting} for it. {next_action(job.reason)}"
+    return what, clean_line(job.detail, 400) or "it left no detail", advice.strip()
 
 
 def _upstream_percent(snapshot: Snapshot, why: str) -> str:

@@ -20,6 +20,7 @@ from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import completions_text
 from tuilab.tui.present.cell_words import artefact_rows, chain_line, chain_of, neighbours
 from tuilab.tui.present.completions_text import Asked
+from tuilab.tui.present.log_choice import why_no_log
 from tuilab.tui.present.pieces import fit_line
 from tuilab.tui.present.rows import find
 from tuilab.tui.present.story import next_action, story
@@ -154,6 +155,7 @@ class CellScreen(Acting):
         if target is None:
             self._watch = None
             self.lab.follow_log(None)
+            self.log_view.nothing = why_no_log(snapshot, False)
             self.log_view.show(Tail())
             self._show_tab()
             return
@@ -179,7 +181,7 @@ class CellScreen(Acting):
 
     def _show_log(self, tail: Tail) -> None:
         if self.is_current:
-            self.log_view.nothing = "the log is empty" if tail.exists else "no log yet"
+            self.log_view.nothing = why_no_log(self.lab.snapshot, tail.exists)
             self.log_view.show(tail)
 
     # What is shown.
@@ -199,11 +201,15 @@ class CellScreen(Acting):
 
     def _write_tabs(self) -> None:
         count = self.job.attempt if self.job is not None else 0
-        tail = f"attempt {self.attempt}/{count}" if count else "no attempt yet"
+        tail = f"attempt {self.attempt}/{count}" if count else self._why_no_attempt()
         if self.tab == "log" and self.log_view.is_wrapping:
             tail = f"wrap  {tail}"
         line = tab_line(self.tab, tail, self.size.width, self.lab.glyphs)
         self.query_one("#tabs", Lines).show([line])
+
+    def _why_no_attempt(self) -> str:
+        snapshot = self.lab.snapshot
+        return "imported" if snapshot is not None and snapshot.imported_from else "no attempt yet"
 
     def _show_metrics(self) -> None:
         self.query_one(PlotPane).plot(self._files.series)
@@ -211,7 +217,8 @@ class CellScreen(Acting):
     def _show_artefacts(self) -> None:
         is_newest = self.job is not None and self.attempt == self.job.attempt
         status = self.job if is_newest else None
-        rows = artefact_rows(self._files, status, self.size.width - 2)
+        rows = artefact_rows(self._files, status, self.size.width - 2) if self.job else []
+        self.query_one("#artefacts", RowList).nothing = f"{self._why_no_attempt()}: nothing to list"
         self.query_one("#artefacts", RowList).show(rows)
 
     def _show_parameters(self) -> None:
@@ -371,9 +378,15 @@ class CellScreen(Acting):
 
 
 def speaking_stage(jobs: list[JobStatus], view: CellView) -> int:
-    """Return the place of the stage that the cell's state speaks of; eval when it is done."""
+    """Return the place of the stage that the cell's state speaks of; eval when it is done.
+
+    Where a broken shared job is in the way, that one speaks.
+    """
     wanted = view.stage or "eval"
+    above = next((job.blocked_by for job in view.jobs if job.blocked_by), "")
     for place, job in enumerate(jobs):
+        if job.job == above:
+            return place
         if job.stage.value == wanted and job.job.endswith(str(view.cell)):
             return place
     return len(jobs) - 1

@@ -18,7 +18,7 @@ from tuilab.tui.present import grid_view, twin
 from tuilab.tui.present.filtering import EXAMPLES, FilterError, parse_filter
 from tuilab.tui.present.header import header
 from tuilab.tui.present.layout import Shares, share_rows
-from tuilab.tui.present.log_choice import log_of
+from tuilab.tui.present.log_choice import log_of, why_no_log
 from tuilab.tui.present.numbers import size
 from tuilab.tui.present.pieces import fit_line, rule
 from tuilab.tui.present.rows import View, arrange, find, next_broken
@@ -194,7 +194,7 @@ class GridScreen(Acting):
             self._write_log_rule()
 
     def _write_log_rule(self) -> None:
-        self.log_view.nothing = "the log is empty" if self.log_view.tail.exists else "no log yet"
+        self.log_view.nothing = why_no_log(self._snapshot, self.log_view.tail.exists)
         glyphs = self.lab.glyphs
         name = "log"
         if self._log_of is not None:
