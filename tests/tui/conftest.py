@@ -19,6 +19,7 @@ from textual.pilot import Pilot
 from tests.tui import examples
 from tests.tui.building import LATER
 from tuilab.tui.app import TuilabApp
+from tuilab.tui.screens.studying import Studying
 
 
 async def _let_others_run(*_: float) -> None:
@@ -112,12 +113,25 @@ async def until(pilot: Pilot[Any], holds: Callable[[], bool]) -> None:
         await settle(pilot)
 
 
+async def numbers_shown(pilot: Pilot[Any]) -> None:
+    """Wait until the plots or the table show what was asked for: keys would act on the old one."""
+
+    def is_settled() -> bool:
+        screen = pilot.app.screen
+        return not (isinstance(screen, Studying) and screen.is_busy)
+
+    if not is_settled():
+        await until(pilot, is_settled)
+
+
 async def press(pilot: Pilot[Any], *keys: str) -> None:
     """Press keys one after the other, then let the app look at the disk."""
     for key in keys:
         await pilot.press(key)
         await pilot.pause()
+        await numbers_shown(pilot)
     await look(pilot)
+    await numbers_shown(pilot)
 
 
 def requests_of(root: Path) -> list[dict[str, Any]]:

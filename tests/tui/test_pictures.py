@@ -83,6 +83,14 @@ def test_the_grid_looks_right_in_every_dress(
     assert snap_compare(app, terminal_size=SMALL, run_before=after("j", "e"))
 
 
+@pytest.mark.parametrize("dress", DRESSES)
+def test_a_dialog_looks_right_in_every_dress(
+    snap_compare: Compare, copy_of: Callable[[str], Path], dress: str
+) -> None:
+    app = app_of(copy_of("half_way"), **DRESSES[dress])
+    assert snap_compare(app, terminal_size=SMALL, run_before=after("j", "e", "r"))
+
+
 UNUSUAL = {
     "one_by_one": (SMALL, ""),
     "empty": (SMALL, ""),

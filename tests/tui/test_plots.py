@@ -331,21 +331,29 @@ def test_going_to_the_plots_is_what_loads_the_libraries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "theme", "keys"),
+    ("size", "dress", "keys"),
     [
-        (SIZE, "dark", ["j", "l", "l"]),
-        (WIDE, "dark", ["j", "l", "l", "i"]),
-        (WIDE, "light", []),
-        (WIDE, "dark", ["tab", "tab"]),
-        (WIDE, "dark", ["tab", "tab", "tab", "tab"]),
+        (SIZE, {}, ["j", "l", "l"]),
+        (WIDE, {}, ["j", "l", "l", "i"]),
+        (WIDE, {"theme": "light"}, []),
+        (SIZE, {"theme": "ansi16"}, ["j"]),
+        (SIZE, {"ascii_only": True}, ["j"]),
+        (WIDE, {}, ["tab", "tab"]),
+        (SIZE, {}, ["tab", "tab", "tab", "l"]),
+        (WIDE, {}, ["tab", "tab", "tab", "tab"]),
+        (SIZE, {"theme": "ansi16"}, ["N"]),
     ],
-    ids=["80x24", "140x45", "light", "both", "classes"],
+    ids=["80x24", "140x45", "light", "16", "ascii", "both", "scatter", "classes", "heatmap"],
 )
 def test_plots_look_as_they_looked(
-    snap_compare: Any, published: Study, size: tuple[int, int], theme: str, keys: list[str]
+    snap_compare: Any,
+    published: Study,
+    size: tuple[int, int],
+    dress: dict[str, Any],
+    keys: list[str],
 ) -> None:
     async def prepare(pilot: Pilot[Any]) -> None:
         await begin(pilot, published)
         await press(pilot, *keys)
 
-    assert snap_compare(app_of(PUBLISHED, theme=theme), terminal_size=size, run_before=prepare)
+    assert snap_compare(app_of(PUBLISHED, **dress), terminal_size=size, run_before=prepare)

@@ -198,15 +198,25 @@ def test_a_table_never_outgrows_its_screen_and_shows_the_column_under_the_cursor
 
 
 @pytest.mark.parametrize(
-    ("size", "theme", "keys"),
-    [(SIZE, "dark", []), (WIDE, "dark", ["G", "k"]), (SIZE, "light", ["l", "s"])],
-    ids=["80x24", "140x45", "light"],
+    ("size", "dress", "keys"),
+    [
+        (SIZE, {}, []),
+        (WIDE, {}, ["G", "k"]),
+        (SIZE, {"theme": "light"}, ["l", "s"]),
+        (SIZE, {"theme": "ansi16"}, ["j"]),
+        (SIZE, {"ascii_only": True}, ["j"]),
+    ],
+    ids=["80x24", "140x45", "light", "16", "ascii"],
 )
 def test_the_table_looks_as_it_looked(
-    snap_compare: Any, published: Study, size: tuple[int, int], theme: str, keys: list[str]
+    snap_compare: Any,
+    published: Study,
+    size: tuple[int, int],
+    dress: dict[str, Any],
+    keys: list[str],
 ) -> None:
     async def prepare(pilot: Pilot[Any]) -> None:
         await begin(pilot, published, "t")
         await press(pilot, *keys)
 
-    assert snap_compare(app_of(PUBLISHED, theme=theme), terminal_size=size, run_before=prepare)
+    assert snap_compare(app_of(PUBLISHED, **dress), terminal_size=size, run_before=prepare)

@@ -49,8 +49,10 @@ def note_lines(note: str, columns: int, rows: int, glyphs: Glyphs) -> list[Line]
     """Write the caption; its last sentence, which may say that the model is synthetic, stays."""
     lines = wrap(note, columns - 2)
     if len(lines) > rows:
-        last = note.rstrip(".").rpartition(". ")[2] + "."
-        lines = [*lines[: max(rows - 1, 0)], f"{glyphs.ellipsis} {last}"][:rows]
+        last = f"{glyphs.ellipsis} {note.rstrip('.').rpartition('. ')[2]}."
+        begun = (wrap(lines[rows - 1], columns - 3 - len(last)) if rows else [""])[0]
+        is_room = columns - 3 - len(last) > 10
+        lines = [*lines[: max(rows - 1, 0)], f"{begun} {last}" if is_room else last][:rows]
     return [fit_line(((f" {line}", "muted"),), columns, glyphs.ellipsis) for line in lines]
 
 

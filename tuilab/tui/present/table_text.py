@@ -101,7 +101,8 @@ def detail_lines(
     for row in range(max(map(len, blocks), default=0)):
         pieces: list[Piece] = []
         for number, block in enumerate(blocks):
-            each = _block_columns(block) if number < len(blocks) - 1 else columns
+            is_last = number == len(blocks) - 1
+            each = columns - width(pieces) if is_last else _block_columns(block)
             if row < len(block):
                 is_here = block[row][0] == titles[here]
                 pieces += _pair(block, row, is_here, each, glyphs)
@@ -127,7 +128,7 @@ def _blocks(pairs: Pairs, columns: int) -> list[Pairs]:
 
 
 def _block_columns(block: Pairs) -> int:
-    return max(len(title) for title, _ in block) + max(len(text) for _, text in block) + 5
+    return max(len(title) for title, _ in block) + max(len(text) for _, text in block) + 4
 
 
 def _pair(block: Pairs, row: int, is_here: bool, each: int, glyphs: Glyphs) -> list[Piece]:

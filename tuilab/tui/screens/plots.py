@@ -87,6 +87,11 @@ class PlotsScreen(Studying):
     # The figure.
 
     @property
+    def is_busy(self) -> bool:
+        """Whether numbers or another figure are on their way."""
+        return super().is_busy or self._is_awaited
+
+    @property
     def source(self) -> str:
         """Source under the cursor."""
         return figure_cursor.source_of(self.cell)

@@ -42,6 +42,11 @@ class Studying(Frame):
         study = self.desk.study
         return study if study is not None and study.root == self.lab.root else None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something newer than what is shown is on its way."""
+        return self._is_computing
+
     def on_study(self) -> None:
         """Show new numbers, or why there are none."""
 
