@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,29 @@ def test_the_project_names_no_machine_of_ours() -> None:
         if any(word in path.read_text(errors="replace") for word in suspicious)
     ]
     assert found == []
+
+
+@cache
+def importers() -> dict[str, set[str]]:
+    """Return for each top-level module that our sources import the files that do."""
+    found: dict[str, set[str]] = {}
+    for folder in ("tuilab", "runners"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for name in re.findall(r"^\s*(?:import|from)\s+(\w+)", path.read_text(), re.MULTILINE):
+                found.setdefault(name, set()).add(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_nothing_relies_on_what_a_network_volume_cannot_do() -> None:
+    """Locks, shared memory maps and change notices do not work there; SQLite needs the first."""
+    assert "json" in importers()
+    assert not importers().keys() & {"fcntl", "mmap", "sqlite3", "inotify", "watchdog"}
+
+
+def test_no_file_is_read_that_could_run_code() -> None:
+    """Weights and resume states are safetensors; vLLM's handles go from process to process."""
+    between_processes = {"runners/ml/sampling_vllm.py", "runners/ml/vllm_worker.py"}
+    for name in ("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"):
+        assert importers().get(name, set()) <= between_processes
+    texts = {path: path.read_text() for path in (ROOT / "runners").rglob("*.py")}
+    assert [path for path, text in texts.items() if "torch.load(" in text] == []

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuilab.contract.foreign import clean_line
 from tuilab.store.measurements import measurement_rows, question_hits
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import Snapshot
@@ -39,7 +40,7 @@ class Study:
     @property
     def name(self) -> str:
         """Name of the experiment."""
-        return self.snapshot.name
+        return clean_line(self.snapshot.name)
 
     @cached_property
     def design(self) -> Design:
@@ -81,7 +82,7 @@ def _design(study: Study) -> Design:
     from tuilab.science.design import Design, DesignError, Persona
 
     snapshot = study.snapshot
-    labels = dict(snapshot.labels)
+    labels = {key: clean_line(label) or key for key, label in snapshot.labels.items()}
     personas = dict.fromkeys(
         str(row["persona"])
         for row in study.rows
@@ -100,7 +101,7 @@ def _design(study: Study) -> Design:
                 *(Persona(key, labels.get(key, key)) for key in panel if key != snapshot.target),
             ),
             published=_reference(snapshot),
-            name=snapshot.name,
+            name=study.name,
         )
     except DesignError as error:
         raise StudyError(str(error)) from error
