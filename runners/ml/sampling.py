@@ -54,9 +54,8 @@ def choose(wish: str, device: str, *, vllm_is_here: bool, trunk_can: bool) -> st
     """
     if wish not in ("auto", "transformers", "trunk", "vllm"):
         raise JobError(Reason.CONFIG, f"there is no sampler {wish!r}")
-    if wish == "vllm" and (device != "cuda" or not vllm_is_here):
-        lacking = "a CUDA device" if device != "cuda" else "the package vllm"
-        raise JobError(Reason.VLLM_INIT, f"sampler is vllm but {lacking} is missing")
+    if wish == "vllm" and not vllm_is_here:
+        raise JobError(Reason.VLLM_INIT, "sampler is vllm but the package vllm is missing")
     if wish == "trunk" and not trunk_can:
         raise JobError(Reason.CONFIG, "sampler is trunk but it cannot run this model")
     if wish != "auto":

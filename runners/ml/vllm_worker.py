@@ -12,7 +12,7 @@ class PushedWeights:
     """Mixed into vLLM's worker (``worker_extension_cls``); methods are called by name."""
 
     model_runner: Any
-    """vLLM's own; its model knows how to load weights under their checkpoint names."""
+    """vLLM's own; reloads whole layers under their checkpoint names into the kernels' layout."""
 
     def push_weights(self, handles: bytes) -> int:
         """Load the weights that the trainer shares and return how many there were.
@@ -21,7 +21,7 @@ class PushedWeights:
         """
         shared = pickle.loads(handles)
         weights = [(name, rebuild(*arguments)) for name, (rebuild, arguments) in shared]
-        self.model_runner.model.load_weights(iter(weights))
+        self.model_runner.reload_weights(weights_iterator=iter(weights))
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         return len(weights)

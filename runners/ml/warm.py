@@ -47,11 +47,6 @@ class WarmModel:
         """True while LoRA layers are attached."""
         return self._live is not None
 
-    def touched(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield (module name, weight) of everything that was ever folded into."""
-        for name in self._pristine:
-            yield name, self._weight(name)
-
     def bring(self, adapters: Sequence[Adapter]) -> None:
         """Fold exactly these adapters, in this order, into the pristine base.
 

