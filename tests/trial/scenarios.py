@@ -168,6 +168,27 @@ def fault_then_relaunch(fault: str, reason: str, folder: Path) -> str:
         trial.stop()
 
 
+def disk_full(folder: Path) -> str:
+    """A full disk pauses the engine; once there is room, ``resume`` and ``relaunch`` finish."""
+    trial = Trial(folder)
+    try:
+        trial.start(TUILAB_FAULT="train:enospc")
+        wait_for("the engine to pause itself", lambda: _is_paused_and_quiet(trial))
+        reasons = {cell["reason"] for cell in trial.status()["cells"] if cell["state"] in BROKEN}
+        assert reasons == {"disk-full"}, f"expected disk-full, seen {reasons}"
+        trial.stop()
+        trial.tuilab("resume", str(trial.root), check=True)
+        return f"paused by disk-full; {finish(trial)}"
+    finally:
+        trial.stop()
+
+
+def _is_paused_and_quiet(trial: Trial) -> bool:
+    status = trial.status()
+    running = any(cell["state"] == "running" for cell in status["cells"])
+    return status["engine"]["state"] == "paused" and not running
+
+
 def state_file_lost(name: str, folder: Path) -> str:
     """A state file is destroyed while nobody looks: it is rebuilt, and nothing runs again."""
     trial = Trial(folder)
@@ -214,7 +235,7 @@ SCENARIOS: dict[str, Callable[[Path], str]] = {
     "nan-in-training": partial(fault_then_relaunch, "train:nan", "nan-loss"),
     "adapter-without-rslora": partial(fault_then_relaunch, "train:no-rslora", "adapter-mismatch"),
     "empty-merge": partial(fault_then_relaunch, "merge:empty", "merge-empty"),
-    "disk-full-in-train": partial(fault_then_relaunch, "train:enospc", "disk-full"),
+    "disk-full-in-train": disk_full,
     "exit-137-in-eval": partial(fault_then_relaunch, "eval:exit-137", "killed"),
     "journal-destroyed": partial(state_file_lost, "journal.jsonl"),
     "snapshot-destroyed": partial(state_file_lost, "snapshot.json"),
