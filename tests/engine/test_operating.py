@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
@@ -290,3 +293,21 @@ def test_start_detaches_the_engine_from_whoever_asked(trial) -> None:
         while identity.is_alive(who) and time.monotonic() < deadline:
             time.sleep(0.01)
     assert identity.is_alive(who) is False
+
+
+def test_an_engine_outlives_a_short_absence_of_its_directory_and_leaves_a_deleted_one(
+    trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuilab.engine.loop.GONE_SECONDS", 1.0)
+    grid = trial(engine_idle_seconds=600.0)
+    grid.ask()
+    engine = grid.start()
+    grid.wait(grid.all_done, "all done")
+    away = grid.layout.root.with_name("away")
+    grid.layout.root.rename(away)
+    time.sleep(0.3)  # several looks of the engine
+    away.rename(grid.layout.root)
+    answer_to(grid, grid.ask("pause", options={"hard": False}))
+    grid.layout.root.rename(away)
+    assert engine.wait() == 0
+    away.rename(grid.layout.root)

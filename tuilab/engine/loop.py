@@ -27,6 +27,8 @@ FAST_SECONDS = 0.02
 BEAT_SECONDS = 2.0
 LEAVE_SECONDS = 30.0
 """How long a closed worker may take to leave before it is ended."""
+GONE_SECONDS = 60.0
+"""So long may the directory be away (a volume that is mounted anew) before the engine leaves."""
 MOST_ROUNDS = 200
 """Decisions in a row without sleep; more would be a loop that changes nothing."""
 
@@ -48,6 +50,7 @@ class Engine:
         self._note = ""
         self._busy_at = time.monotonic()
         self._sequence = -1
+        self._seen_at = time.monotonic()
         self._cache = SnapshotCache(opened.layout)
         self._closing_at: float | None = None
 
@@ -58,12 +61,21 @@ class Engine:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         is_done = False
         while not self._is_asked_to_leave and not is_done:
+            if self._is_homeless():
+                return
             try:
                 is_done = self._round()
             except OSError as error:
                 self._say(f"cannot go on now, trying again: {error}")
                 time.sleep(1.0)
         self._leave("nothing is left to do" if is_done else "asked to leave; its workers go on")
+
+    def _is_homeless(self) -> bool:
+        """Whether the experiment was deleted or moved: nobody can ask or see this engine again."""
+        now = time.monotonic()
+        if self.layout.root.is_dir():
+            self._seen_at = now
+        return now - self._seen_at > GONE_SECONDS
 
     def _round(self) -> bool:
         """One full look with all that follows from it; True when the engine may leave."""
