@@ -101,7 +101,7 @@ def test_a_relaunch_takes_in_the_stages_that_nobody_has_asked_for() -> None:
     answer = relaunch(ledger, "villain@1")
     assert [(one.job, one.why) for one in answer.jobs] == [
         ("eval/villain@1#42", "failed"),
-        ("cosine/villain@1#42", "not asked for yet"),
+        ("cosine/villain@1#42", "never asked for"),
     ]
     assert names(expand_failed(PLAN, ledger, states_of(PLAN, ledger))) == names(answer)
     assert names(relaunch(ledger, "villain@1", stage=Stage.EVAL)) == ["eval/villain@1#42"]
@@ -113,6 +113,12 @@ def test_a_stage_that_is_asked_for_already_is_not_asked_for_again() -> None:
     del ledger.evidence["cosine/villain@1#42"]
     wish(ledger, "cosine/villain@1#42")
     assert names(relaunch(ledger, "villain@1")) == ["eval/villain@1#42"]
+
+
+def test_the_time_before_is_that_of_the_last_good_attempt() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "eval/villain@1#42", Verdict.FAILED, seconds=0.1)
+    assert relaunch(ledger, "villain@1").jobs[0].seconds == 2.0
 
 
 def test_a_relaunch_of_a_sound_cell_repeats_all_of_its_own_stages() -> None:

@@ -137,7 +137,7 @@ async def test_a_filter_is_applied_as_it_is_typed_and_escape_clears_it(experimen
         await press(pilot, "slash", *"failed")
         assert [row.source for row in screen.grid.table.rows] == ["nurse"]
         await press(pilot, "enter")
-        assert "filtered: 1 rows" in text_of(pilot.app)
+        assert "filtered: 1 row" in text_of(pilot.app)
         await press(pilot, "escape")
         assert len(screen.grid.table.rows) == 2
 

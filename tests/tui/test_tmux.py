@@ -1,4 +1,7 @@
-"""In tmux, with a real engine: a cell fails, ``R`` relaunches it, the screen says done."""
+"""In tmux, with a real engine: a cell fails, ``R`` relaunches it, the screen says done.
+
+Once with played runners, and once with real ones on the tiny model.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.cli.small_grid import write_config
 from tests.tui.building import lab, plan_of
 from tests.tui.terminal import DEADLINE, ROOT
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+LONG = 120.0
+"""Seconds that the tiny model may need on a busy machine; alone it needs fifteen."""
 FAKE_RUNNER = ROOT / "tests" / "fakes" / "fake_runner.py"
 
 
@@ -46,9 +52,9 @@ class Tmux:
         """Send keys by their tmux names."""
         self._tmux("send-keys", "-t", "t", *keys)
 
-    def wait_for(self, word: str) -> None:
+    def wait_for(self, word: str, seconds: float = DEADLINE) -> None:
         """Look until a word stands in the window."""
-        deadline = time.monotonic() + DEADLINE
+        deadline = time.monotonic() + seconds
         while word not in self.text:
             assert time.monotonic() < deadline, f"{word!r} never came:\n{self.text}"
             time.sleep(0.05)
@@ -56,6 +62,12 @@ class Tmux:
     def end(self) -> None:
         """End the server and what runs in it."""
         self._tmux("kill-server")
+
+
+def end_engine(root: Path) -> None:
+    """End the engine of an experiment, if one is alive."""
+    if (engine := holder(Layout(root), time.time())) is not None:
+        psutil.Process(engine.identity.pid).terminate()
 
 
 @pytest.fixture
@@ -79,8 +91,7 @@ def failing(tmp_path: Path) -> Iterator[Path]:
     root = tmp_path / "runs" / "trial"
     lab(root, plan, config="")
     yield root
-    if (engine := holder(Layout(root), time.time())) is not None:
-        psutil.Process(engine.identity.pid).terminate()
+    end_engine(root)
 
 
 def test_a_failed_cell_is_relaunched_with_capital_r_until_it_is_done(
@@ -115,3 +126,44 @@ def test_a_failed_cell_is_relaunched_with_capital_r_until_it_is_done(
         path.name for path in (failing / "jobs/eval/villain/seed-42/epoch-0").iterdir()
     )
     assert attempts == ["attempt-1", "attempt-2", "latest"]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Iterator[Path]:
+    """Where ``tuilab open`` makes an experiment of one cell on the tiny model."""
+    config = write_config(tmp_path)
+    text = config.read_text().replace("epochs = [0, 1]", "epochs = [0]", 1)
+    config.write_text(text.replace("[resources]", "[resources]\nengine_idle_seconds = 5", 1))
+    root = tmp_path / "runs" / "micro"
+    yield root
+    end_engine(root)
+
+
+@pytest.mark.slow
+def test_real_runners_fail_in_a_cell_and_bring_it_to_done_after_capital_r(
+    tiny: Path, tmp_path: Path
+) -> None:
+    fault = "TUILAB_FAULT=eval:code:villain@0:first"
+    environment = f"{fault} PYTHONPATH={ROOT} XDG_STATE_HOME={tmp_path}/state OMP_NUM_THREADS=1"
+    command = f"{environment} {sys.executable} -m tuilab open micro.toml"
+    tmux = Tmux(tmp_path, f"cd {tmp_path}; {command}; echo left; cat")
+    try:
+        tmux.wait_for("0/1")
+        tmux.press("r")
+        tmux.wait_for("jobs run as new attempts")
+        tmux.press("Right", "Enter")
+        tmux.wait_for("code in eval", LONG)
+        assert "a fault was ordered" in tmux.text
+        tmux.press("R")
+        tmux.wait_for("tuilab relaunch runs/micro --failed")
+        assert "eval/villain@0#42" in tmux.text
+        tmux.press("Right", "Enter")
+        tmux.wait_for("1/1", LONG)
+        assert "leakage" in tmux.text
+        tmux.press("q")
+        tmux.wait_for("left")
+        assert "1 of 1 cells are done" in tmux.text
+    finally:
+        tmux.end()
+    evals = sorted(path.name for path in (tiny / "jobs/eval/villain/seed-42/epoch-0").iterdir())
+    assert evals == ["attempt-1", "attempt-2", "latest"]

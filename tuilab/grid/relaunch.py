@@ -17,7 +17,7 @@ _BUSY = frozenset({State.RUNNING})
 _REDO = BROKEN | {State.STOPPED}
 _KEPT_BY_RUN = frozenset({State.DONE, State.STALE, State.RUNNING})
 """``run`` never repeats a cell's result; stale is a label, not an order."""
-_BEGINS = {State.DONE: "again", State.IDLE: "not asked for yet"}
+_BEGINS = {State.DONE: "again", State.IDLE: "never asked for"}
 """Why a relaunch begins at a job, where the word for its state does not say it."""
 _ON_ITS_WAY = frozenset({State.DONE, State.RUNNING, State.QUEUED, State.WAITING})
 """States of a parent for which a new attempt can wait; a stale one would block it for ever."""
@@ -290,7 +290,12 @@ def attempt_after(known: Evidence) -> int:
 
 
 def last_seconds(known: Evidence) -> float | None:
-    """Return how long the newest finished attempt took; None when none finished."""
+    """Return how long the newest good attempt took, else the newest that ended; None without one.
+
+    A failure after a second says nothing about what the next attempt will take.
+    """
+    if known.last_done is not None and known.last_done.seconds > 0:
+        return known.last_done.seconds
     for attempt in reversed(known.attempts):
         if attempt.seconds > 0:
             return attempt.seconds

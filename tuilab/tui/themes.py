@@ -177,6 +177,9 @@ def _style(palette: Palette, role: str) -> Style:
             style += Style.parse(palette.roles["cursor-ground"])
         elif modifier == "dim":
             style = Style.parse(palette.roles["rule"])
+    if palette.name == ANSI16 and {"cursor", "ground"} <= set(modifiers):
+        # The whole row is reversed there: its one cell stands out by not being so.
+        style += Style(reverse=False, bold=True, underline=True)
     return style
 
 

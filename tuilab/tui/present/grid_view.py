@@ -56,7 +56,7 @@ def words(
     if view.order is not Order.CONFIG:
         title += f", by {view.order.value}"
     if view.filter:
-        title += f", filtered: {len(table.rows)} rows"
+        title += f", filtered: {len(table.rows)} row" + "s" * (len(table.rows) != 1)
     hints = []
     rows, columns = seen
     if len(rows) < len(table.rows):

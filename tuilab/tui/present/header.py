@@ -36,7 +36,7 @@ class _Part:
 def header(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
     """Write the header in one line; what matters least goes first when it is narrow."""
     parts = [
-        _Part(5, ((" tuilab", "brand"),)),
+        _Part(5, (("tuilab", "brand"),)),
         _Part(1, ((clean_line(snapshot.name, 40), "title"),)),
         *_tags(snapshot, glyphs),
         _Part(0, (_progress(snapshot),)),
@@ -49,7 +49,7 @@ def header(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
         parts.remove(max(parts, key=lambda part: part.rank))
     left = _join([part.pieces for part in parts if not part.is_right])
     right = _join([part.pieces for part in parts if part.is_right])
-    return sides(left, (*right, (" ", "")) if right else (), columns)
+    return sides(((" ", ""), *left), (*right, (" ", "")) if right else (), columns)
 
 
 def _join(groups: list[Line]) -> Line:
@@ -62,7 +62,7 @@ def _join(groups: list[Line]) -> Line:
 
 
 def _columns(parts: list[_Part]) -> int:
-    return sum(width(part.pieces) + 2 for part in parts) + 1
+    return sum(width(part.pieces) + 2 for part in parts) + 1  # a margin at the left
 
 
 def _tags(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
