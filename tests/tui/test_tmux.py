@@ -5,7 +5,6 @@ Once with played runners, and once with real ones on the tiny model.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -13,19 +12,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.cli.small_grid import write_config
-from tests.tui.building import lab, plan_of
+from tests.tui.played import APP, end_engine, one_cell
 from tests.tui.terminal import DEADLINE, ROOT
-from tuilab.store.layout import Layout
-from tuilab.store.lease import holder
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 LONG = 120.0
 """Seconds that the tiny model may need on a busy machine; alone it needs fifteen."""
-FAKE_RUNNER = ROOT / "tests" / "fakes" / "fake_runner.py"
 
 
 class Tmux:
@@ -64,32 +59,10 @@ class Tmux:
         self._tmux("kill-server")
 
 
-def end_engine(root: Path) -> None:
-    """End the engine of an experiment, if one is alive."""
-    if (engine := holder(Layout(root), time.time())) is not None:
-        psutil.Process(engine.identity.pid).terminate()
-
-
 @pytest.fixture
 def failing(tmp_path: Path) -> Iterator[Path]:
     """An experiment of one cell whose eval fails at its first attempt."""
-    script = tmp_path / "script.json"
-    script.write_text(json.dumps({"eval": [{"do": "fail", "reason": "code"}, {"do": "done"}]}))
-    plan = plan_of(
-        ("villain",),
-        (0,),
-        experiment="trial",
-        resources={
-            "workers": 1,
-            "reserve_gb": 0,
-            "grace_seconds": 1,
-            "engine_idle_seconds": 0.5,
-            "retries": 0,
-            "runner": [sys.executable, str(FAKE_RUNNER), str(script)],
-        },
-    )
-    root = tmp_path / "runs" / "trial"
-    lab(root, plan, config="")
+    root = one_cell(tmp_path, eval=[{"do": "fail", "reason": "code"}, {"do": "done"}])
     yield root
     end_engine(root)
 
@@ -97,13 +70,9 @@ def failing(tmp_path: Path) -> Iterator[Path]:
 def test_a_failed_cell_is_relaunched_with_capital_r_until_it_is_done(
     failing: Path, tmp_path: Path
 ) -> None:
-    code = (
-        "from pathlib import Path; from tuilab.engine import start; from tuilab.tui import run; "
-        "run(Path('runs/trial'), start_engine=lambda root: start(root, go=True))"
-    )
     environment = f"PYTHONPATH={ROOT} XDG_STATE_HOME={tmp_path}/state"
     tmux = Tmux(
-        tmp_path, f'cd {tmp_path}; {environment} {sys.executable} -c "{code}"; echo left; cat'
+        tmp_path, f'cd {tmp_path}; {environment} {sys.executable} -c "{APP}"; echo left; cat'
     )
     try:
         tmux.wait_for("0/1")
