@@ -10,7 +10,7 @@ from typing import Any
 
 from runners import stopping
 from runners.job import Attempt, Made, main, say
-from runners.ml import chat, jsonl, plans, sampling, scoring
+from runners.ml import chat, jsonl, plans, sampler_choice, scoring
 from runners.ml.answers import ANSWERS_FILE
 from runners.ml.plans import ScorerPlan
 from runners.ml.sampling import LENGTH
@@ -39,7 +39,7 @@ def run(attempt: Attempt) -> Made:
         stopping.check()
 
     with timings.part("sample"):
-        sampler = sampling.sampler_for(attempt.warm, model, plan)
+        sampler = sampler_choice.sampler_for(attempt.warm, model, plan)
         made = sampler.sample([rendered[index] for index, _ in places], plan, after_batch)
 
     rows: list[dict[str, Any]] = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from runners import stopping, upstream
 from runners.job import Attempt, Made, main, say
-from runners.ml import cell, chat, jsonl, plans, sampling, scoring
+from runners.ml import cell, chat, jsonl, plans, sampler_choice, scoring
 from runners.ml.plans import Persona
 from runners.ml.sampling import Completion
 from tuilab.contract.reasons import Reason
@@ -51,7 +51,7 @@ def run(attempt: Attempt) -> Made:
         stopping.check()
 
     with cell.in_place(model, found):
-        sampler = sampling.sampler_for(attempt.warm, model, plan)
+        sampler = sampler_choice.sampler_for(attempt.warm, model, plan)
         with timings.part("sample"):
             made = sampler.sample(prompts, plan, after_batch)
 

@@ -1,21 +1,16 @@
-"""The sampler protocol: prompts in, completions with finish reasons out; and which body to use."""
+"""The sampler protocol: prompts in, completions with finish reasons out."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runners.ml.plans import SamplingPlan
-from tuilab.contract.reasons import Reason
-from tuilab.contract.report import JobError
 
 if TYPE_CHECKING:
     from transformers.modeling_utils import PreTrainedModel
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
-
-    from runners.ml.warm import Warm, WarmModel
 
 STOP, LENGTH = "stop", "length"
 
@@ -45,43 +40,6 @@ class Sampler(Protocol):
     ) -> list[Completion]:
         """Return completions in the order of the prompts; ``after_batch(done, of)`` may raise."""
         ...
-
-
-def choose(wish: str, device: str, *, vllm_is_here: bool, trunk_can: bool) -> str:
-    """Decide between the bodies: ``auto`` is vLLM on CUDA where it can be imported.
-
-    Else it is our own decoding loop where that can run the model, else transformers' generate.
-    """
-    if wish not in ("auto", "transformers", "trunk", "vllm"):
-        raise JobError(Reason.CONFIG, f"there is no sampler {wish!r}")
-    if wish == "vllm" and not vllm_is_here:
-        raise JobError(Reason.VLLM_INIT, "sampler is vllm but the package vllm is missing")
-    if wish == "trunk" and not trunk_can:
-        raise JobError(Reason.CONFIG, "sampler is trunk but it cannot run this model")
-    if wish != "auto":
-        return wish
-    if device == "cuda" and vllm_is_here:
-        return "vllm"
-    return "trunk" if trunk_can else "transformers"
-
-
-def sampler_for(warm: Warm, model: WarmModel, plan: SamplingPlan) -> Sampler:
-    """Return a sampler of the warm model's present weights."""
-    from runners.ml import sampling_transformers, sampling_trunk
-
-    name = choose(
-        plan.sampler,
-        model.device.type,
-        vllm_is_here=importlib.util.find_spec("vllm") is not None,
-        trunk_can=sampling_trunk.can_run(model.model),
-    )
-    if name == "vllm":
-        from runners.ml import sampling_vllm
-
-        return sampling_vllm.engine_of(warm, model)
-    if name == "trunk":
-        return sampling_trunk.TrunkSampler(model.model, model.tokenizer)
-    return sampling_transformers.TransformersSampler(model.model, model.tokenizer)
 
 
 def batch_seed(seed: int, batch: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from runners.ml import chat, sampling
+from runners.ml import chat, sampler_choice, sampling
 from runners.ml.plans import SamplingPlan
 from runners.ml.sampling import Completion
 from runners.ml.sampling_transformers import TransformersSampler, generation_config, left_padded
@@ -125,7 +125,7 @@ def test_prompts_are_padded_on_the_left() -> None:
 def test_auto_takes_vllm_only_on_cuda_and_where_it_is_installed(
     wish: str, device: str, vllm: bool, trunk: bool, expected: str
 ) -> None:
-    assert sampling.choose(wish, device, vllm_is_here=vllm, trunk_can=trunk) == expected
+    assert sampler_choice.choose(wish, device, vllm_is_here=vllm, trunk_can=trunk) == expected
 
 
 @pytest.mark.parametrize(
@@ -141,5 +141,5 @@ def test_a_sampler_that_cannot_work_here_is_refused_by_name(
     wish: str, device: str, words: str, reason: Reason
 ) -> None:
     with pytest.raises(JobError, match=words) as caught:
-        sampling.choose(wish, device, vllm_is_here=False, trunk_can=False)
+        sampler_choice.choose(wish, device, vllm_is_here=False, trunk_can=False)
     assert caught.value.reason is reason
