@@ -26,7 +26,9 @@ def main(names: list[str]) -> None:
             "keys": lambda: measures.key_latency(cwd),
             "idle": lambda: measures.idle(experiment, cwd),
             "updates": lambda: measures.updates(cwd) + measures.updates(cwd, "100x100"),
+            "disk": lambda: measures.from_disk(experiment, cwd),
             "soak": lambda: measures.soak(cwd),
+            "plots": lambda: measures.plot_redraws(cwd),
         }
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
         print(f"load per core: {load:.1f} (figures are honest below 0.5)")

@@ -11,10 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from tests.tui.terminal import ROOT, Terminal
+from tuilab.grid.stages import Stage
+from tuilab.store.journal import Journal
+from tuilab.store.layout import Layout
+from tuilab.store.plan_file import load_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,50 @@ def updates(cwd: Path, cells: str = "7x11", seconds: float = 15.0) -> list[Figur
     ]
 
 
+def from_disk(experiment: Path, cwd: Path, seconds: float = 15.0) -> list[Figure]:
+    """Cost of ten journal lines a second: a cell is claimed, then done, then the next one."""
+    lines = _news(experiment)
+    with child("open", str(experiment), cwd, "leakage%") as terminal:
+        terminal.drain()
+        journal = Journal(Layout(experiment))
+        process, sent = terminal.process, 0
+        before, began = _spent(process), time.monotonic()
+        for number in range(round(seconds * 10)):
+            journal.append(**next(lines))
+            while (left := began + (number + 1) / 10 - time.monotonic()) > 0:
+                sent += terminal.read(left)
+        share = (_spent(process) - before) / (time.monotonic() - began)
+    return [
+        Figure("bytes per journal line, 77 cells", sent / (seconds * 10), "B", 500),
+        Figure("processor, ten journal lines a second, 77 cells", share * 100, "% of a core", 5.0),
+    ]
+
+
+def _news(experiment: Path) -> Iterator[dict[str, Any]]:
+    """Journal lines under which one eval after the other runs again and is done."""
+    plan = load_plan(experiment)
+    jobs = [job for job in plan.jobs if job.stage is Stage.EVAL and job.source == "comedian"]
+    for number in range(10, 10_000):
+        for job in jobs:
+            made = {"job": job.id, "attempt": number}
+            yield {
+                "kind": "claimed",
+                **made,
+                "token": "t",
+                "fingerprint": job.fingerprint,
+                "worker": "w",
+            }
+            rate = {"value": number % 100 / 100, "hits": number % 100, "n": 100}
+            yield {
+                "kind": "settled",
+                **made,
+                "verdict": "done",
+                "seconds": 20.0,
+                "output_hash": f"h{number}",
+                "metrics": {"assistant_leakage": {**rate, "who": "assistant"}},
+            }
+
+
 def _watch(terminal: Terminal, seconds: float) -> tuple[int, float]:
     process = terminal.process
     before, began = _spent(process), time.monotonic()
@@ -114,8 +163,19 @@ def _spent(process: psutil.Process) -> float:
 
 
 def soak(cwd: Path, snapshots: int = 20_000) -> list[Figure]:
-    """Growth of memory over many snapshots (and plot redraws, where there are plots)."""
-    code = f"from tests.bench.soak import main; main({snapshots})"
+    """Growth of memory over many snapshots."""
+    grown = _grown(cwd, f"from tests.bench.soak import main; main({snapshots})")
+    return [Figure(f"memory grown over {snapshots} snapshots", grown, "MB", 10.0)]
+
+
+def plot_redraws(cwd: Path, times: int = 200) -> list[Figure]:
+    """Growth of memory over many drawings of figures of every kind."""
+    grown = _grown(cwd, f"from tests.bench.plot_redraws import growth; print(growth({times}))")
+    return [Figure(f"memory grown over {times} plot redraws", grown, "MB", 10.0)]
+
+
+def _grown(cwd: Path, code: str) -> float:
+    """Run a program of its own that prints by how many MB it has grown."""
     found = subprocess.run(
         [sys.executable, "-c", code],
         check=True,
@@ -124,5 +184,4 @@ def soak(cwd: Path, snapshots: int = 20_000) -> list[Figure]:
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), "TEXTUAL_ANIMATIONS": "none"},
     )
-    grown = float(found.stdout.split()[-1])
-    return [Figure(f"memory grown over {snapshots} snapshots", grown, "MB", 10.0)]
+    return float(found.stdout.split()[-1])

@@ -193,6 +193,15 @@ async def test_the_list_of_experiments_opens_one(
         assert pilot.app.root in (tmp_path / "runs" / "small", tmp_path / "runs" / "one_by_one")
 
 
+async def test_the_list_tells_of_a_shared_job_that_failed(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    copy_of("no_data")
+    async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await until(pilot, lambda: "1 shared job failed" in text_of(pilot.app))  # type: ignore[arg-type]
+
+
 async def test_a_broken_experiment_is_listed_with_the_reason(
     copy_of: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.tui.changing import ENDED
 from tests.tui.terminal import DEADLINE, Terminal, opened, typed
 from tuilab.store.engine_file import read_heartbeat, write_heartbeat
 from tuilab.store.layout import Layout
@@ -230,3 +231,33 @@ def test_bare_tuilab_where_nothing_is_says_how_to_begin(tmp_path: Path) -> None:
         assert terminal.end() == 0
     assert "no experiment here yet" in terminal.text
     assert "tuilab demo" in terminal.text
+
+
+def changed(last: int, at_once: bool) -> str:
+    """The program that shows a grid after some changes: seen one by one, or only their outcome."""
+    return f"""
+import os
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+from pathlib import Path
+from tests.tui.changing import changing
+from tuilab.tui.app import TuilabApp
+source = changing(12, 11, {last})
+while {at_once} and source.snapshot.sequence < {last}:
+    source.poll(0.0)
+TuilabApp(Path.cwd(), source=lambda root: source, poll_seconds=0.02).run()
+"""
+
+
+def test_what_is_painted_piece_by_piece_is_what_is_painted_at_once(tmp_path: Path) -> None:
+    last, moves = 120, "jjlllkj"
+    screens = []
+    for at_once in (False, True):
+        with Terminal(changed(last, at_once), tmp_path) as terminal:
+            terminal.wait_for("persona 000")
+            for key in moves:
+                terminal.press(key)
+                terminal.drain_for(0.1)
+            terminal.wait_for(ENDED)
+            terminal.drain()
+            screens.append([dict(terminal.screen.buffer[y]) for y in range(24)])
+    assert screens[0] == screens[1]

@@ -7,7 +7,7 @@ import gc
 import signal
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -85,6 +85,7 @@ class TuilabApp(AskingApp):
         self.lookout = Lookout(None if root is None else partial(self._source, root))
         self._thread: PollThread | None = None
         self._interrupted_at = 0.0
+        self._cleaned = CleanLabels()
         self.set_class(ascii_only, "-ascii")
 
     @property
@@ -162,7 +163,7 @@ class TuilabApp(AskingApp):
         if message.snapshot.root != self.root:
             return
         is_first = self.snapshot is None
-        self.snapshot = taken_in(message.snapshot, self.read_only)
+        self.snapshot = taken_in(message.snapshot, self.read_only, self._cleaned)
         self.snapshots.publish(self.snapshot)
         self.hear_answers(self.snapshot)
         if is_first and self.is_live:
@@ -268,12 +269,27 @@ def _collect_garbage_again() -> None:
     gc.enable()
 
 
-def taken_in(snapshot: Snapshot, read_only: bool) -> Snapshot:
+class CleanLabels:
+    """Cleans the labels of a plan once, not at every snapshot of it."""
+
+    def __init__(self) -> None:
+        self._raw: Mapping[str, str] = {}
+        self._clean: Mapping[str, str] = {}
+
+    def of(self, raw: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the labels without anything that a terminal would obey."""
+        if raw is not self._raw:
+            self._raw = raw
+            self._clean = {key: clean_line(label, 80) for key, label in raw.items()}
+        return self._clean
+
+
+def taken_in(snapshot: Snapshot, read_only: bool, labels: CleanLabels) -> Snapshot:
     """Clean the names that stand on every screen, and say when nothing may be changed."""
     return replace(
         snapshot,
         name=clean_line(snapshot.name, 80),
-        labels={key: clean_line(label, 80) for key, label in snapshot.labels.items()},
+        labels=labels.of(snapshot.labels),
         read_only=read_only or snapshot.read_only,
     )
 

@@ -37,6 +37,8 @@ class Listed:
     counts: Mapping[str, int] = field(default_factory=dict)
     engine: str = "stopped"
     eta_seconds: float | None = None
+    shared_failed: int = 0
+    """Shared jobs that ended badly: no cell speaks for them."""
     problem: str = ""
     """Why it cannot be read, "" when it can."""
 
@@ -51,6 +53,7 @@ def listed(root: Path, changed_at: float, status: Mapping[str, Any]) -> Listed:
         status.get("counts", {}),
         str(engine.get("state", "stopped")),
         engine.get("eta_seconds"),
+        len(status.get("jobs_failed", ())),
     )
 
 
@@ -96,6 +99,7 @@ def experiment_line(
         *_progress(done, total, _bar_room(columns), glyphs),
         last,
         *_engine(entry),
+        *_shared(entry.shared_failed),
         *_counts(entry.counts, glyphs),
     )
 
@@ -115,6 +119,12 @@ def _engine(entry: Listed) -> list[Piece]:
         return [(f"{word:<10}", "muted")]
     left = f"{duration(entry.eta_seconds)} left" if entry.eta_seconds is not None else "running"
     return [(f"{left:<10}", "running")]
+
+
+def _shared(failed: int) -> list[Piece]:
+    if not failed:
+        return []
+    return [(f" {failed} shared job{'s' if failed > 1 else ''} failed", "failed")]
 
 
 def _counts(counts: Mapping[str, int], glyphs: Glyphs) -> list[Piece]:

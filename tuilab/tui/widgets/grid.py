@@ -81,8 +81,11 @@ class GridWidget(Painted, ScrollView, can_focus=False):
             max(0, min(row, len(table.rows) - 1)),
             max(0, min(column, len(table.epochs) - 1)),
         )
-        self._lay_out()
-        same_shape = before.view == table.view and before.epochs == table.epochs
+        same_shape = _has_same_shape(before, table)
+        if same_shape:
+            self._bring_into_view()
+        else:
+            self._lay_out()
         if same_shape and self.cursor == was and self._first == first and self._painted:
             self._repaint(_changed_rows(before, table))
         else:
@@ -187,6 +190,19 @@ class GridWidget(Painted, ScrollView, can_focus=False):
     def _move_by_mouse(self, row: int, column: int) -> None:
         self.move_to(row, column)
         self.post_message(self.CursorMoved())
+
+
+def _has_same_shape(before: Table, after: Table) -> bool:
+    """Whether two tables are measured alike: the same view, columns and labels."""
+    return (
+        before.view == after.view
+        and before.epochs == after.epochs
+        and len(before.rows) == len(after.rows)
+        and all(
+            one.label == other.label and one.seed == other.seed
+            for one, other in zip(before.rows, after.rows, strict=True)
+        )
+    )
 
 
 def _changed_rows(before: Table, after: Table) -> set[int]:
