@@ -199,7 +199,7 @@ async def test_the_list_tells_of_a_shared_job_that_failed(
     copy_of("no_data")
     async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
         await look(pilot)
-        await until(pilot, lambda: "1 shared job failed" in text_of(pilot.app))  # type: ignore[arg-type]
+        await until(pilot, lambda: "✗1 shared" in text_of(pilot.app))  # type: ignore[arg-type]
 
 
 async def test_a_broken_experiment_is_listed_with_the_reason(

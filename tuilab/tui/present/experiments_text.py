@@ -99,7 +99,7 @@ def experiment_line(
         *_progress(done, total, _bar_room(columns), glyphs),
         last,
         *_engine(entry),
-        *_shared(entry.shared_failed),
+        *_shared(entry.shared_failed, glyphs),
         *_counts(entry.counts, glyphs),
     )
 
@@ -121,10 +121,8 @@ def _engine(entry: Listed) -> list[Piece]:
     return [(f"{left:<10}", "running")]
 
 
-def _shared(failed: int) -> list[Piece]:
-    if not failed:
-        return []
-    return [(f" {failed} shared job{'s' if failed > 1 else ''} failed", "failed")]
+def _shared(failed: int, glyphs: Glyphs) -> list[Piece]:
+    return [(f" {glyphs.states[State.FAILED]}{failed} shared", "failed")] if failed else []
 
 
 def _counts(counts: Mapping[str, int], glyphs: Glyphs) -> list[Piece]:
