@@ -243,10 +243,13 @@ async def test_x_says_when_there_is_nothing_to_stop(experiment: Path) -> None:
 async def test_capital_p_pauses_softly_or_hard(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
-        await press(pilot, "P", "right", "enter")
+        await press(pilot, "P")
+        assert "$ tuilab pause runs/small --hard" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
         await press(pilot, "P", "right", "right", "enter")
     asked = [(request["verb"], request["options"]["mode"]) for request in requests_of(experiment)]
     assert asked == [("pause", "soft"), ("pause", "hard")]
+    assert requests_of(experiment)[1]["options"]["command"][-1] == "--hard"
 
 
 async def test_capital_p_resumes_what_is_paused(copy_of: Callable[[str], Path]) -> None:

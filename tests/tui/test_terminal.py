@@ -13,10 +13,11 @@ import psutil
 import pytest
 
 from tests.tui.changing import ENDED
-from tests.tui.terminal import DEADLINE, Terminal, opened, typed
+from tests.tui.terminal import DEADLINE, ROOT, Terminal, opened, typed
 from tuilab.store.engine_file import read_heartbeat, write_heartbeat
 from tuilab.store.layout import Layout
 
+PUBLISHED = ROOT / "tuilab" / "published"
 HEAVY = ("numpy", "pandas", "scipy", "plotext", "matplotlib", "pydantic", "typer", "torch")
 
 
@@ -159,22 +160,37 @@ def test_no_foreign_sequence_reaches_the_terminal(
         assert harm not in sent
 
 
+def colours_in(output: bytes) -> set[bytes]:
+    """Every number of a sequence that sets a colour."""
+    numbers = {
+        part
+        for sequence in output.split(b"\x1b[")[1:]
+        for part in sequence.split(b"m")[0].split(b";")
+        if b"m" in sequence[:20]
+    }
+    sixteen = {str(n).encode() for n in (*range(30, 38), *range(40, 48), *range(90, 108))}
+    return numbers & {b"38", b"48", *sixteen}
+
+
 def test_no_color_sends_no_colour(live: Path, tmp_path: Path) -> None:
     with Terminal(opened(live), tmp_path, NO_COLOR="1") as terminal:
         terminal.wait_for("3/6")
         terminal.press("jje")
         terminal.wait_for("gpu-oom")
-        colours = {
-            part
-            for sequence in terminal.output.split(b"\x1b[")[1:]
-            for part in sequence.split(b"m")[0].split(b";")
-            if b"m" in sequence[:20]
-        }
-    assert not colours & {
-        b"38",
-        b"48",
-        *(str(n).encode() for n in (*range(30, 38), *range(90, 98))),
-    }
+        terminal.press("r")
+        terminal.wait_for("Relaunch")
+    assert colours_in(terminal.output) == set()
+
+
+def test_no_color_sends_no_colour_from_plots_and_table_either(tmp_path: Path) -> None:
+    with Terminal(opened(PUBLISHED), tmp_path, NO_COLOR="1") as terminal:
+        terminal.wait_for("77/77")
+        for key, word in (("p", "Bars:"), ("N", "squares are n/a"), ("t", "Baseline [95%]")):
+            terminal.press(key)
+            terminal.wait_for(word)
+            terminal.press("j")
+            terminal.drain()
+    assert colours_in(terminal.output) == set()
 
 
 def test_ascii_sends_ascii_only(live: Path, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ class PauseDialog(Question):
         live = len(running_jobs(snapshot))
         title = f"Paused ({pause})" if pause else "Pause"
         answers = _answers(pause)
-        super().__init__(title, _words(pause, live), answers, ((_twin(snapshot, answers[0][0]),)))
+        twins = [_twin(snapshot, name) for name, _ in answers]
+        super().__init__(title, _words(pause, live), answers, twins)
 
     def _said(self, name: str) -> str:
         return {
