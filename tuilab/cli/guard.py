@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tuilab.cli.say import plain, tell
 
 OK, ERROR, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 DEBUG_VARIABLE = "TUILAB_DEBUG"
-_USAGE_ERRORS = frozenset({"ConfigError", "PlanError", "EditError", "SelectorError"})
+_USAGE_ERRORS = frozenset({"ConfigError", "PlanError", "EditError", "SelectorError", "NoTextError"})
 """Names of exceptions that mean: what was typed or written cannot be used."""
 
 
@@ -60,11 +62,30 @@ def report(error: BaseException) -> int:
         tell(plain(str(error)))
         return USAGE if type(error).__name__ in _USAGE_ERRORS else ERROR
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        tell(plain(f"{where}{error.strerror or error}"))
+        tell(plain(_words_for(error)))
         return ERROR
     tell(
         plain(f"unexpected {type(error).__name__}: {error}", 600)
         + f" (set {DEBUG_VARIABLE}=1 to see where)"
     )
     return ERROR
+
+
+_NEXT = {
+    errno.EACCES: "ask its owner, or work in a folder of your own (--dir)",
+    errno.EPERM: "ask its owner, or work in a folder of your own (--dir)",
+    errno.EROFS: "it can be looked at only; choose another folder with --dir",
+    errno.ENOSPC: "free some space; `tuilab gc DIR --dry-run` lists leftovers",
+    errno.EDQUOT: "free some space; `tuilab gc DIR --dry-run` lists leftovers",
+}
+"""What to do about a refusal of the system, by its number."""
+
+
+def _words_for(error: OSError) -> str:
+    """Name the file (its folder, where it is only a draft), what is wrong and what to do."""
+    path = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else None
+    if path is not None and path.suffix == ".draft":
+        path = path.parent
+    where = f"{path}: " if path else ""
+    advice = _NEXT.get(error.errno or 0)
+    return f"{where}{error.strerror or error}" + (f": {advice}" if advice else "")

@@ -38,15 +38,23 @@ def make_experiment(loaded: LoadedConfig, root: Path) -> Plan:
         plan = plan_with(loaded.config)
         create_experiment(root, loaded.text, plan)
         return plan
-    from tuilab.grid.planning import config_hash
-
-    if load_plan(root).config_hash != config_hash(loaded.config):
+    if not _is_of(root, loaded, load_plan(root)):
         raise RefusalError(
             f"{root} was made of another config: go on with it (`tuilab run {root}`), "
             "choose another place with --dir, or edit its own experiment.toml",
             USAGE,
         )
     return take_changes_in(root)
+
+
+def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:
+    """Whether an experiment was made of a config; settings that are new since do not count."""
+    from tuilab.grid.planning import config_hash
+    from tuilab.store.replan import read_config
+
+    if plan.config_hash == config_hash(loaded.config):
+        return True
+    return read_config(Layout(root).config).config == loaded.config
 
 
 def take_changes_in(root: Path, write: bool = True) -> Plan:
@@ -91,13 +99,19 @@ def difference(before: Plan, now: Plan) -> str:
     ]
     if not (added or removed or changed) and before.resources == now.resources:
         return ""
-    what = "the config" if before.config_hash != now.config_hash else "the runner code"
+    causes = {
+        "the config": before.config_hash != now.config_hash,
+        "the runner code": before.code_version != now.code_version,
+    }
+    what = " and ".join(cause for cause, has_changed in causes.items() if has_changed)
     parts = [
         f"{count_of(len(jobs), 'job')} {word}"
         for jobs, word in ((changed, "changed"), (added, "new"), (removed, "gone"))
         if jobs
     ]
-    return f"{what} has changed since the plan was made" + (f" ({', '.join(parts)})" * bool(parts))
+    verb = "have" if all(causes.values()) else "has"
+    told = f" ({', '.join(parts)})" if parts else ""
+    return f"{what or 'the base model'} {verb} changed since the plan was made{told}"
 
 
 def leave_request(root: Path, verb: str, **parts: Any) -> str:

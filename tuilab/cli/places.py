@@ -39,6 +39,8 @@ def find_place(text: str, here: Path | None = None) -> Place:
     from tuilab.store.experiment import is_experiment
 
     here = here or Path.cwd()
+    if not text.strip():
+        raise RefusalError("an empty name: give an experiment's directory or a config", USAGE)
     path = Path(text).expanduser()
     if path.is_dir() and is_experiment(path):
         return Place(root=path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def answer_quickly(words: Sequence[str]) -> int | None:
@@ -13,25 +13,35 @@ def answer_quickly(words: Sequence[str]) -> int | None:
     for at each turn.
     """
     if list(words) in (["--version"], ["-V"]):
-        from tuilab import __version__
-
-        print(f"tuilab {__version__}")
-        return 0
+        return _guarded(_version)
     if not words or words[0] != "status":
         return None
     places = [word for word in words[1:] if not word.startswith("-")]
     options = {word for word in words[1:] if word.startswith("-")}
     if len(places) > 1 or not options <= {"--json"}:
         return None
-    return _status(places[0] if places else None, bool(options))
+    return _guarded(lambda: _status(places[0] if places else None, bool(options)))
+
+
+def _version() -> int:
+    from tuilab import __version__
+    from tuilab.cli.say import out
+
+    out(f"tuilab {__version__}")
+    return 0
 
 
 def _status(directory: str | None, as_json: bool) -> int:
-    from tuilab.cli.guard import DEBUG_VARIABLE, report
     from tuilab.cli.showing import show_status
 
+    return show_status(directory, as_json)
+
+
+def _guarded(answer: Callable[[], int]) -> int:
+    from tuilab.cli.guard import DEBUG_VARIABLE, report
+
     try:
-        return show_status(directory, as_json)
+        return answer()
     except BaseException as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -20,12 +21,25 @@ def out(text: str = "") -> None:
 
 def tell(text: str) -> None:
     """Print a message for people to stderr."""
-    print(text, file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # closed by the caller; print would take stdout instead
+        print(text, file=sys.stderr, flush=True)
 
 
 def document(value: Any) -> None:
     """Print the one JSON document of a command with ``--json``."""
-    print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False), flush=True)
+    ascii_only = not _is_utf(sys.stdout)
+    print(json.dumps(value, indent=1, ensure_ascii=ascii_only, allow_nan=False), flush=True)
+
+
+def bear_any_text() -> None:
+    """Let no name stop the output: what a stream cannot write becomes a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace" if _is_utf(stream) else "replace")
+
+
+def _is_utf(stream: Any) -> bool:
+    return "utf" in str(getattr(stream, "encoding", None) or "utf-8").lower()
 
 
 def plain(text: str, limit: int | None = None) -> str:

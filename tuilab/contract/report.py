@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from tuilab.contract import atomic
+from tuilab.contract.parsing import loads
 from tuilab.contract.reasons import Reason
 from tuilab.contract.spec import Spec
 
@@ -208,7 +209,7 @@ def peak_host_bytes() -> int:
 def read_outcome(attempt_dir: Path) -> Outcome | None:
     """Return the outcome of an attempt, or None when there is none yet; ValueError when broken."""
     try:
-        raw = json.loads((attempt_dir / OUTCOME_FILE).read_text(encoding="utf-8"))
+        raw = loads((attempt_dir / OUTCOME_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     if not isinstance(raw, dict):

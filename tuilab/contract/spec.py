@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
+from tuilab.contract.parsing import loads
 
 SCHEMA = 1
 SPEC_FILE = "spec.json"
@@ -63,7 +63,7 @@ class Spec:
 def read_spec(path: Path) -> Spec:
     """Read a spec file; SpecError (one sentence) if it is missing, broken or of a newer schema."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SpecError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tuilab.contract.parsing import loads
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ def _parse_together(whole: bytes) -> list[dict[str, Any]] | None:
     if len(lines) < 50 or not all(line.startswith(b"{") and line.endswith(b"}") for line in lines):
         return None
     try:
-        values: list[dict[str, Any]] = json.loads(b"[" + b",".join(lines) + b"]")
+        values: list[dict[str, Any]] = loads(b"[" + b",".join(lines) + b"]")
     except ValueError:
         return None
     is_one_each = len(values) == len(lines) and all(isinstance(value, dict) for value in values)
@@ -70,7 +71,7 @@ def _parse_together(whole: bytes) -> list[dict[str, Any]] | None:
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
+        value = loads(line)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.identity import Identity, from_json
+from tuilab.contract.parsing import loads
 
 LEASE_FILE = "lease.json"
 EXIT_FILE = "exit.json"
@@ -57,7 +57,7 @@ def read_lease(worker_dir: Path) -> Identity | None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return a JSON object, or None if the file is missing, unreadable or not an object."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.parsing import loads
 from tuilab.contract.report import EVENTS_FILE, LOG_FILE, OUTCOME_FILE
 from tuilab.contract.spec import SPEC_FILE, read_spec
 from tuilab.contract.tail import tail_lines
@@ -137,7 +137,7 @@ def _as_report(found: dict[str, Any], raw: dict[str, Any]) -> Report:
 
 def _raw_outcome(folder: Path) -> dict[str, Any]:
     try:
-        raw = json.loads((folder / OUTCOME_FILE).read_text())
+        raw = loads((folder / OUTCOME_FILE).read_text())
     except (OSError, ValueError):
         return {}
     return raw if isinstance(raw, dict) else {}
@@ -161,7 +161,7 @@ def _first_event_at(path: Path) -> float | None:
     try:
         with path.open("rb") as file:
             line = file.readline(65536)
-        raw = json.loads(line) if line.endswith(b"\n") else None
+        raw = loads(line) if line.endswith(b"\n") else None
     except (OSError, ValueError):
         return None
     at = raw.get("at") if isinstance(raw, dict) else None

@@ -57,9 +57,14 @@ def parse_edit(text: str) -> tuple[str, Any]:
     if not equals or not key or not raw:
         raise EditError(f"{text!r} is not an edit: write key=value, such as marker.lr=1e-5")
     try:
-        return key, tomllib.loads(f"value = {raw}")["value"]
+        value = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
         return key, raw
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise EditError(f"{key}={raw}: must be a finite number, a text, a list or true") from None
+    return key, value
 
 
 def parse_edits(texts: Iterable[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract.atomic import sync_folder
+from tuilab.contract.parsing import loads
 from tuilab.contract.tail import JsonlFollower
 from tuilab.store.layout import Layout
 
@@ -108,7 +109,7 @@ def last_sequence(path: Path) -> int:
 
 def _sequence_of(line: bytes) -> int | None:
     try:
-        return int(json.loads(line)["seq"])
+        return int(loads(line)["seq"])
     except (ValueError, KeyError, TypeError):
         return None
 

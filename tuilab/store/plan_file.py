@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
+from tuilab.contract.parsing import loads
 from tuilab.grid.jobs import PLAN_SCHEMA, Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
@@ -58,7 +59,7 @@ def load_plan_file(root: Path) -> PlanFile:
     """Like ``load_plan``, with the digest of the config that it was made of."""
     path = Layout(root).plan
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PlanFileError(f"{path} is missing: {_remedy(root)}") from None
     except OSError as error:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from tuilab.contract import atomic
+from tuilab.contract.parsing import loads
 from tuilab.store.layout import Layout
 
 _WHY = ".why.json"
@@ -51,7 +51,7 @@ def quarantined(layout: Layout) -> list[Quarantined]:
     found = []
     for record in sorted(layout.quarantine.glob(f"*{_WHY}")):
         try:
-            raw = json.loads(record.read_text(encoding="utf-8"))
+            raw = loads(record.read_text(encoding="utf-8"))
             entry = Quarantined(
                 layout.quarantine / str(raw["path"]),
                 str(raw["was"]),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuilab.contract.parsing import loads
 from tuilab.grid.deviations import Deviation, from_json
 from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import Plan
@@ -25,6 +25,10 @@ _TINY_MANIFEST = Path("tinybase/shipped/manifest.json")
 
 class DeviationsError(Exception):
     """deviations.json cannot be used; the text says why and what to do."""
+
+
+class NoTextError(Exception):
+    """A config that is not even text."""
 
 
 def plan_of(root: Path, more: Sequence[Deviation] = ()) -> Plan:
@@ -47,13 +51,20 @@ def read_config(path: Path) -> LoadedConfig:
     """Read a config file and what it extends; ConfigError lists all that is wrong, OSError."""
     from tuilab.grid.config_text import load_config
 
-    return load_config(str(path), path.read_text(encoding="utf-8"), _read_beside)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        error.filename = error.filename or str(path)  # an open file that fails names none
+        raise
+    except UnicodeDecodeError as error:
+        raise NoTextError(f"{path}: is no text file: a config is TOML in UTF-8") from error
+    return load_config(str(path), text, _read_beside)
 
 
 def read_deviations(layout: Layout) -> tuple[Deviation, ...]:
     """Return the edits kept for single cells, oldest first; () when there are none."""
     try:
-        return from_json(json.loads(layout.deviations.read_text(encoding="utf-8")))
+        return from_json(loads(layout.deviations.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError) as error:

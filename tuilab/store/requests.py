@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import uuid
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
+from tuilab.contract.parsing import loads
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
 
@@ -81,7 +81,7 @@ def discard(layout: Layout, request_id: str) -> None:
 def read_request(path: Path) -> Request:
     """Read one request file; RequestError when broken, FileNotFoundError when gone."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:

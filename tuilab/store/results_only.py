@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.parsing import loads
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
@@ -114,7 +114,7 @@ def read_design(root: Path) -> ResultsDesign:
     """Read design.json; ResultsError when it is missing a part."""
     path = root / DESIGN_FILE
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = loads(path.read_text(encoding="utf-8"))
         labels = {str(item["key"]): str(item["label"]) for item in raw["sources"]}
         panel = {str(item["key"]): str(item["label"]) for item in raw.get("panel", ())}
         target = str(raw["target"])

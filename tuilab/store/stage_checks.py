@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.parsing import loads
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome
 from tuilab.contract.worker import read_json
@@ -48,7 +48,7 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             for line in file:
-                yield json.loads(line)
+                yield loads(line)
     except EOFError as error:
         raise ValueError(f"{path.name} is cut") from error
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tuilab.contract.parsing import loads
 
 _SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1}
 _EXPONENT = {
@@ -46,7 +47,7 @@ def read_header(path: Path) -> dict[str, Tensor]:
             length = int.from_bytes(file.read(8), "little")
             if total < 8 or length > min(_HEADER_LIMIT, total - 8):
                 raise TensorFileError(f"{path.name} is cut: its header is not whole")
-            raw = json.loads(file.read(length))
+            raw = loads(file.read(length))
     except ValueError as error:
         if isinstance(error, TensorFileError):
             raise

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.parsing import loads
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
 from tuilab.contract.tail import tail_lines
@@ -93,7 +93,7 @@ def _last_event(folder: Path) -> int:
     """``seq`` of the last whole event; 0 when there is none."""
     for line in reversed(tail_lines(folder / EVENTS_FILE)):
         try:
-            return int(json.loads(line)["seq"])
+            return int(loads(line)["seq"])
         except (ValueError, KeyError, TypeError):
             continue
     return 0

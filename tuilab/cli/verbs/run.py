@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuilab.cli.guard import ERROR, OK
+from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
 
 if TYPE_CHECKING:
@@ -36,6 +36,12 @@ def run(
     from tuilab.cli.verbs.plan import refuse_blocked
 
     place = find_place(what)
+    if place.root is not None and where:
+        raise RefusalError(
+            f"{place.root} is an experiment already: --dir says where that of a config is to lie; "
+            f"give a config's file instead of {what}",
+            USAGE,
+        )
     if place.root is None and place.config is not None:
         from tuilab.cli.places import run_directory
         from tuilab.store.replan import read_config
@@ -69,7 +75,7 @@ def run_cells(
     """Ask for the cells of an experiment and show the work as asked."""
     from tuilab.cli.answers import journal_end
     from tuilab.cli.runner_modules import refuse_without_workers
-    from tuilab.cli.say import tell
+    from tuilab.cli.say import is_interactive, tell
     from tuilab.cli.standing import read_standing
     from tuilab.cli.touching import show_expansion
     from tuilab.grid.relaunch import expand_run
@@ -83,7 +89,9 @@ def run_cells(
     if not answer.jobs and not _is_under_way(standing, chosen):
         words, code = _nothing_to_do(standing, chosen)
         tell(words)
-        return code if headless else _follow(root, standing, chosen, headless, as_json, 0)
+        if headless or not (as_json or is_interactive()):
+            return code
+        return _follow(root, standing, chosen, headless, as_json, 0)
     refuse_without_workers(standing.plan.resources)
     end = journal_end(root)
     if code := _ask(root, selectors, chosen, end):

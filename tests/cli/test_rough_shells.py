@@ -1,0 +1,114 @@
+"""Calls from shells that close, fill, refuse or garble what a program takes for granted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.small_grid import SOURCE, call, write_config
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs/micro in it, planned and never run."""
+    from tuilab.cli.launching import make_experiment
+    from tuilab.store.replan import read_config
+
+    folder = tmp_path_factory.mktemp("rough")
+    make_experiment(read_config(write_config(folder)), folder / "runs" / "micro")
+    return folder
+
+
+def shell(command: str, folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which $T is tuilab."""
+    return subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(SOURCE),
+            "T": f"{sys.executable} -m tuilab",
+            "TERM": "dumb",
+            **extra,
+        },
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "status micro", "plan micro"])
+def test_a_full_disk_behind_stdout_is_one_sentence(planned: Path, words: str) -> None:
+    done = shell(f"$T {words} --no-preview > /dev/full" if "plan" in words
+                 else f"$T {words} > /dev/full", planned)  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+
+
+def test_closed_streams_are_borne_and_messages_never_mix_with_results(planned: Path) -> None:
+    assert shell("$T status micro >&-", planned).returncode == 0
+    done = shell("$T status nowhere --json 2>&-", planned)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_terminal_that_is_not_utf_8_gets_question_marks_and_valid_json(planned: Path) -> None:
+    done = shell("$T status micro", planned, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "?" in done.stdout
+    done = shell("$T status micro --json", planned, PYTHONIOENCODING="latin-1")
+    assert json.loads(done.stdout)["experiment"] == "micro"
+
+
+def test_a_folder_that_may_only_be_read_shows_and_says_why_it_does_not_run(
+    planned: Path, tmp_path: Path
+) -> None:
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("root may write anywhere, and setpriv is not here to give that up")
+    shutil.copytree(planned, tmp_path / "locked")
+    as_other = "setpriv --bounding-set=-dac_override,-dac_read_search" * (os.geteuid() == 0)
+    shell("chmod -R a-w locked", tmp_path)
+    try:
+        shown = shell(f"{as_other} $T status micro", tmp_path / "locked")
+        assert shown.returncode == 0
+        refused = shell(
+            f"{as_other} $T run eps109 --dry-run; {as_other} $T resume micro", tmp_path / "locked"
+        )
+        assert refused.returncode == 1
+        assert "Permission denied: ask its owner" in refused.stderr
+        assert ".draft" not in refused.stderr
+    finally:
+        shell("chmod -R u+w locked", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("plan", ""), "an empty name"),
+        (("relaunch", "micro", "villain@1", "--set", "marker.lr=1e999"), "finite number"),
+        (("run", "micro", "--dir", "elsewhere"), "--dir says where that of a config is to lie"),
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(
+    planned: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(planned)
+    found = call(*words)
+    assert (found.exit_code, "unexpected" in found.output) == (2, False)
+    assert said in found.stderr
+
+
+def test_a_config_that_is_no_text_is_a_usage_error(planned: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(b"\xff\xfe\x00n")
+    found = call("plan", str(path))
+    assert found.exit_code == 2
+    assert "is no text file" in found.stderr
