@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from tests.cli.small_grid import SOURCE, call, write_config
@@ -112,3 +114,29 @@ def test_a_config_that_is_no_text_is_a_usage_error(planned: Path, tmp_path: Path
     found = call("plan", str(path))
     assert found.exit_code == 2
     assert "is no text file" in found.stderr
+
+
+@pytest.mark.parametrize("words", ["logs micro engine -f", "relaunch micro villain@0"])
+def test_ctrl_c_ends_by_the_signal_and_says_so_without_a_traceback(
+    planned: Path, tmp_path: Path, words: str
+) -> None:
+    root = Path(shutil.copytree(planned, tmp_path / "copy"))
+    engine_log = root / "runs" / "micro" / "engine.log"
+    engine_log.write_text("2026-01-01 00:00:00 begun\n")
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "tuilab", *words.split()],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "TERM": "xterm"},
+        encoding="utf-8",
+        timeout=60,
+    )
+    child.expect("begun|start these jobs")
+    for _ in range(60):  # readline may miss one that comes just before it waits
+        child.sendintr()
+        if child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=1) == 0:
+            break
+    child.close()
+    assert child.signalstatus == signal.SIGINT
+    assert "Traceback" not in child.before
+    assert not list((root / "runs" / "micro" / "requests").iterdir())

@@ -10,7 +10,6 @@ import pytest
 from tests.cli.small_grid import call
 from tests.report.ran_here import whole
 from tests.store.scene import Scene
-from tuilab.cli import runner_modules
 from tuilab.cli.guard import RefusalError
 from tuilab.cli.verbs.bench import as_json_document
 from tuilab.report.adapter_files import AdapterExportError, copy_adapters
@@ -191,11 +190,6 @@ def test_a_merge_that_the_runner_refuses_is_a_sentence(ran: Path, tmp_path: Path
     assert found.exit_code == 1
     assert "was not exported" in found.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_missing_libraries_are_named_with_what_installs_them() -> None:
-    with pytest.raises(RefusalError, match=r"needs no_such_library.*pip install 'tuilab\[train\]'"):
-        runner_modules.refuse_without_libraries("tuilab bench", ("json", "no_such_library"))
 
 
 def test_bench_refuses_two_models() -> None:

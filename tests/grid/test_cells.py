@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuilab.grid.cells import Cell, SelectorError, parse_cell, select, select_all
+from tuilab.grid.cells import Cell, SelectorError, select, select_all
 
 GRID = [
     Cell(source, epoch, seed)
@@ -16,7 +16,6 @@ GRID = [
 
 @pytest.mark.parametrize("cell", GRID)
 def test_a_cell_s_name_reads_back(cell: Cell) -> None:
-    assert parse_cell(str(cell)) == cell
     assert select(str(cell), GRID) == [cell]
 
 
@@ -56,9 +55,3 @@ def test_a_selector_that_names_nothing_says_what_exists(text: str) -> None:
         return
     with pytest.raises(SelectorError, match=r"names no cell .*epochs 0, 2, 10|not a selector"):
         select(text, GRID)
-
-
-@pytest.mark.parametrize("text", ["villain", "villain@1", "villain#1", "@1#2", "villain@x#y"])
-def test_half_a_cell_is_no_cell(text: str) -> None:
-    with pytest.raises(SelectorError):
-        parse_cell(text)

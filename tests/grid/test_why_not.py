@@ -11,8 +11,6 @@ from tuilab.grid.why_not import (
     why_not_relaunch,
     why_not_relaunch_failed,
     why_not_resume,
-    why_not_run,
-    why_not_stop,
 )
 
 
@@ -45,8 +43,6 @@ def test_reading_only_forbids_every_action() -> None:
     some = jobs(State.FAILED)
     for found in (
         why_not_relaunch(some, read_only=True),
-        why_not_run(some, read_only=True),
-        why_not_stop(some, read_only=True),
         why_not_relaunch_failed(some, read_only=True),
         why_not_pause("running", "", read_only=True),
         why_not_resume("paused", "soft", read_only=True),
@@ -57,16 +53,6 @@ def test_reading_only_forbids_every_action() -> None:
 def test_nothing_broken_means_nothing_to_relaunch() -> None:
     assert why_not_relaunch_failed(jobs(State.DONE, State.STOPPED))
     assert not why_not_relaunch_failed(jobs(State.DONE, State.SUSPECT))
-
-
-def test_only_what_is_under_way_or_asked_for_can_be_stopped() -> None:
-    assert why_not_stop(jobs(State.DONE, State.FAILED))
-    assert not why_not_stop(jobs(State.WAITING))
-
-
-def test_a_finished_selection_is_not_run_again() -> None:
-    assert "relaunch" in why_not_run(jobs(State.DONE, State.STALE))
-    assert not why_not_run(jobs(State.DONE, State.IDLE))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.journal import Journal
 from tuilab.store.quarantine import quarantined
 from tuilab.store.reader import Reader
-from tuilab.store.recovery import rebuild_journal, recover
+from tuilab.store.recovery import recover
 from tuilab.store.snapshot import EngineState, EngineView
 from tuilab.store.status import status
 
@@ -121,13 +121,6 @@ def test_a_lost_journal_is_rebuilt_from_the_attempts(scene: Scene) -> None:
     recover(scene.layout, scene.plan, NOW)
     assert states(scene) == TRUTH
     assert Reader(scene.root).poll(NOW).problems == ()
-
-
-def test_a_journal_can_be_given_up_on_purpose(scene: Scene) -> None:
-    scene.layout.journal.write_text("nonsense\n" * 5)
-    recovery = rebuild_journal(scene.layout, scene.plan, NOW)
-    assert "wishes" in recovery.losses[0]
-    assert states(scene) == TRUTH
 
 
 def test_a_new_experiment_without_a_journal_is_not_damaged(tmp_path: Path) -> None:

@@ -2,20 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
+INTERRUPTED = 130
+"""Exit code of what Ctrl+C ended, as a shell says it."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (0 well, 1 error, 2 usage, 3 grid incomplete)."""
+    """Run one command and return its exit code (0 well, 1 error, 2 usage, 3 grid incomplete).
+
+    Interrupted by Ctrl+C, the program ends by that signal, which a shell shows as 130.
+    """
+    try:
+        code = _answer(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # before a verb could see to it
+        code = INTERRUPTED
+    if code == INTERRUPTED and arguments is None:
+        _die_as_interrupted()
+    return code
+
+
+def _answer(words: Sequence[str]) -> int:
     from tuilab.cli.quick import answer_quickly
     from tuilab.cli.say import bear_any_text
 
     bear_any_text()
-    words = list(sys.argv[1:] if arguments is None else arguments)
     code = answer_quickly(words)
     if code is not None:
         return code
     from tuilab.cli.app import run
 
     return run(words)
+
+
+def _die_as_interrupted() -> None:
+    """End by the signal itself: a loop in a shell then ends too, and no library is torn down."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)

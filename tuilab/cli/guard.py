@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tuilab.cli import INTERRUPTED
 from tuilab.cli.say import plain, tell
 
-OK, ERROR, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
+OK, ERROR, USAGE, INCOMPLETE = 0, 1, 2, 3
 DEBUG_VARIABLE = "TUILAB_DEBUG"
 _USAGE_ERRORS = frozenset({"ConfigError", "PlanError", "EditError", "SelectorError", "NoTextError"})
 """Names of exceptions that mean: what was typed or written cannot be used."""
@@ -35,8 +36,11 @@ def guarded(verb: Callable[..., int | None]) -> Callable[..., None]:
     def run(*args: Any, **named: Any) -> None:
         try:
             code = verb(*args, **named) or OK
-        except (typer.Exit, typer.Abort, typer.BadParameter):
+        except (typer.Exit, typer.BadParameter):
             raise
+        except typer.Abort:  # Ctrl+C or the end of input at a question
+            tell("\nnothing was changed")
+            code = INTERRUPTED
         except BaseException as error:
             if os.environ.get(DEBUG_VARIABLE):
                 raise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,8 @@ from tuilab.cli.guard import RefusalError
 NEEDED = ("torch", "transformers", "peft", "safetensors")
 OURS = ("python", "-m", "runners.serve")
 """The worker program that a config names when it names none."""
+GRACE_SECONDS = 5.0
+"""For a child to leave after SIGTERM."""
 INSTALL = "pip install 'tuilab[train]'"
 
 
@@ -43,11 +47,24 @@ def run_module(module: str, arguments: Sequence[str], capture: bool = False) -> 
     """
     source = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
-    run = subprocess.run(
+    child = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if capture else None,
         env={**os.environ, "PYTHONPATH": path},
-        check=False,
+        process_group=0,  # Ctrl+C reaches this process alone, which ends the child's whole group
     )
-    return run.returncode, (run.stdout or b"").decode("utf-8", errors="replace")
+    try:
+        text, _ = child.communicate()
+    except BaseException:
+        _end_group(child)
+        raise
+    return child.returncode, (text or b"").decode("utf-8", errors="replace")
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE_SECONDS)

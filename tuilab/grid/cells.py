@@ -28,17 +28,6 @@ class Cell:
         return f"{self.source}@{self.epoch}#{self.seed}"
 
 
-def parse_cell(text: str) -> Cell:
-    """Read ``villain@10#42`` back; SelectorError when a part is missing or not a number."""
-    match = _SELECTOR.fullmatch(text)
-    if match is None or not match["source"] or match["epoch"] is None or match["seed"] is None:
-        raise SelectorError(f"{text!r} is not a cell: write SOURCE@EPOCH#SEED")
-    try:
-        return Cell(match["source"], int(match["epoch"]), int(match["seed"]))
-    except ValueError:
-        raise SelectorError(f"{text!r}: epoch and seed must be whole numbers") from None
-
-
 def select(text: str, cells: Sequence[Cell]) -> list[Cell]:
     """Return the cells a selector names, in grid order; SelectorError when there is none.
 

@@ -107,16 +107,6 @@ def edits_of(config: ExperimentConfig, sets: Mapping[str, Any]) -> ExperimentCon
         raise EditError("; ".join(_messages(error, sets))) from None
 
 
-def why_not_edit(config: ExperimentConfig, text: str) -> str:
-    """Say why an edit as typed cannot be made on this config; "" when it can."""
-    try:
-        key, value = parse_edit(text)
-        edits_of(config, {key: value})
-    except EditError as error:
-        return str(error)
-    return ""
-
-
 def _place(raw: dict[str, Any], key: str, value: Any) -> str:
     """Put a value at its place in the raw config; return why that is impossible, or ""."""
     block, *rest = key.split(".")

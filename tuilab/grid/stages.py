@@ -25,8 +25,5 @@ class Stage(StrEnum):
 CELL_STAGES: tuple[Stage, ...] = (Stage.TRAIN, Stage.MERGE, Stage.EVAL, Stage.COSINE)
 """The stages that each cell has to itself."""
 
-SHARED_STAGES: tuple[Stage, ...] = (Stage.DATA, Stage.CONVERGE)
-"""The stages that several cells share."""
-
 ORDER: dict[Stage, int] = {stage: place for place, stage in enumerate(Stage)}
 """Place of a stage in the chain; cosine stands beside eval but is listed after it."""

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from tuilab.grid.states import JobStatus, State
 
-_STOPPABLE = frozenset({State.RUNNING, State.QUEUED, State.WAITING})
-
 
 def why_not_write(read_only: bool, engine_host: str | None = None) -> str:
     """Say why nothing may be changed."""
@@ -31,30 +29,12 @@ def why_not_relaunch(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
     return ""
 
 
-def why_not_run(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
-    """Say why asking for these jobs would change nothing."""
-    if why := why_not_write(read_only):
-        return why
-    if all(job.state in (State.DONE, State.STALE) for job in jobs):
-        return "everything selected is done; to repeat it, relaunch"
-    return ""
-
-
 def why_not_relaunch_failed(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
     """Say why there is nothing to relaunch among all jobs."""
     if why := why_not_write(read_only):
         return why
     if not any(job.state in (State.FAILED, State.LOST, State.SUSPECT) for job in jobs):
         return "nothing is failed, lost or suspect"
-    return ""
-
-
-def why_not_stop(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
-    """Say why there is nothing to stop."""
-    if why := why_not_write(read_only):
-        return why
-    if not any(job.state in _STOPPABLE for job in jobs):
-        return "nothing of it is running, queued or waiting"
     return ""
 
 

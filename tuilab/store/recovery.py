@@ -60,19 +60,6 @@ def recover(
     return Recovery((*lines, *added), tuple(losses))
 
 
-def rebuild_journal(layout: Layout, plan: Plan, now: float) -> Recovery:
-    """Give a journal up: keep it in quarantine and write it anew from the attempts alone.
-
-    Wishes, pauses and holds are lost; ask for the remaining work again.
-    """
-    if layout.journal.exists():
-        _rewrite(layout, [], "given up and rebuilt from the attempts", now, None)
-    found = missing_lines(Ledger(), scan(layout, plan))
-    lines = Journal(layout).append_all(found)
-    loss = "the journal was rebuilt from the attempts; wishes, pauses and holds are not in it"
-    return Recovery(tuple(lines), (loss,))
-
-
 def _damage(layout: Layout, follower: JsonlFollower, lines: list[Line]) -> str:
     """Say what is wrong with the journal file; "" when it is whole."""
     if not layout.journal.exists():
