@@ -44,6 +44,12 @@ def test_asked_for_and_able_to_run_is_queued_with_what_holds_it() -> None:
     assert state(Evidence(wanted=1, held="the breaker")).detail == "the breaker"
 
 
+def test_what_waits_may_be_held_as_well() -> None:
+    found = state(Evidence(wanted=1, held="by ada"), State.RUNNING)
+    assert (found.state, found.held) == (State.WAITING, "by ada")
+    assert found.detail.startswith("waits for")
+
+
 @pytest.mark.parametrize("above", [state for state in State if state is not State.DONE])
 def test_what_is_not_done_above_makes_it_wait_and_is_named(above: State) -> None:
     found = state(Evidence(wanted=1), above)

@@ -8,7 +8,7 @@ import pytest
 
 from tuilab.store.cache import write_snapshot
 from tuilab.store.engine_file import view_from_json, write_heartbeat
-from tuilab.store.queued import why_queued
+from tuilab.store.queued import held_words, why_queued
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import EngineState, EngineView
 from tuilab.store.status import status
@@ -66,3 +66,8 @@ def test_status_says_it_from_the_cache_as_from_the_journal(tmp_path: Path) -> No
     assert reasons() == {BUSY.queued}
     write_heartbeat(scene.layout, ALIVE, "t", EngineView(EngineState.STOPPED), NOW)
     assert reasons() == {"no engine runs: tuilab run starts one"}
+
+
+def test_what_is_held_says_so_once() -> None:
+    assert held_words("3 attempts in a row failed") == "held: 3 attempts in a row failed"
+    assert held_words("held by ada@pod") == "held by ada@pod"

@@ -292,6 +292,16 @@ async def test_a_relaunch_starts_the_engine_when_there_is_none(
     assert [request["cells"] for request in requests_of(root)] == [["villain@0#42"]]
 
 
+async def test_a_wish_that_no_engine_reads_yet_says_so(copy_of: Callable[[str], Path]) -> None:
+    root = copy_of("one_by_one")
+    _journal(root).append("wanted", jobs={"train/villain@0#42": 1}, verb="run")
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "u", "H")
+        assert "read when an engine runs, S starts one" in text_of(pilot.app)
+    assert [request["verb"] for request in requests_of(root)] == ["hold"]
+
+
 async def test_capital_s_starts_the_engine(copy_of: Callable[[str], Path]) -> None:
     root = copy_of("one_by_one")
     started: list[Path] = []

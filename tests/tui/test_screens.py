@@ -167,6 +167,19 @@ async def test_a_held_job_is_released_by_the_same_key(experiment: Path) -> None:
     assert [request["verb"] for request in requests_of(experiment)] == ["release"]
 
 
+async def test_what_waits_shows_that_it_is_held_and_is_released_too(experiment: Path) -> None:
+    from tuilab.store.journal import Journal
+    from tuilab.store.layout import Layout
+
+    Journal(Layout(experiment)).append("held", jobs=["merge/villain@4#42"], why="by ada")
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "u", "j")
+        assert "1 ◌ merge/villain@4#42   held: by ada" in text_of(pilot.app)
+        await press(pilot, "H")
+    assert [request["verb"] for request in requests_of(experiment)] == ["release"]
+
+
 async def test_enter_on_a_queued_job_opens_its_cell(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)

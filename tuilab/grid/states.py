@@ -116,6 +116,8 @@ class JobStatus:
     started_at: float | None = None
     blocked_by: str = ""
     """The broken or stopped job that it waits for in the end; "" while all ahead of it goes on."""
+    held: str = ""
+    """Why nothing may start it although it is asked for: a person, or the breaker."""
 
 
 def derive_state(
@@ -156,7 +158,8 @@ def _pending(job: Job, evidence: Evidence, parents: Mapping[str, JobStatus]) -> 
     number = evidence.last.number if evidence.last else 0
     ahead = [parent for parent in parents.values() if parent.state not in USABLE]
     if not ahead:
-        return JobStatus(job.id, job.stage, State.QUEUED, detail=evidence.held, attempt=number)
+        held = evidence.held
+        return JobStatus(job.id, job.stage, State.QUEUED, detail=held, attempt=number, held=held)
     parent = next((one for one in ahead if _blocker(one)), ahead[0])
     return JobStatus(
         job.id,
@@ -166,6 +169,7 @@ def _pending(job: Job, evidence: Evidence, parents: Mapping[str, JobStatus]) -> 
         detail=f"waits for {parent.job} ({parent.state.value})",
         attempt=number,
         blocked_by=_blocker(parent),
+        held=evidence.held,
     )
 
 

@@ -22,3 +22,8 @@ def why_queued(engine: EngineView, stage: str | None, held: str = "") -> str:
     if engine.state is EngineState.RUNNING and of_stage:
         return of_stage
     return engine.queued or engine.note or f"all {engine.workers or 1} slots are busy"
+
+
+def held_words(held: str) -> str:
+    """Say that a job is held and why; the engine's own words may begin with it."""
+    return held if held.startswith("held") else f"held: {held}"

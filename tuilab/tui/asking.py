@@ -70,15 +70,19 @@ class AskingApp(App[int]):
         except OSError as error:
             self.say(f"the wish could not be left: {error.strerror}", "failed")
             return
-        self.say(message.said, "done", f"$ {message.twin}" if message.twin else "")
+        unread = self._is_engine_gone() and message.request.verb not in _NEED_ENGINE
+        said = f"{message.said}: read when an engine runs, S starts one" if unread else message.said
+        self.say(said, "warn" if unread else "done", f"$ {message.twin}" if message.twin else "")
         if message.request.verb in _NEED_ENGINE:
             self._see_to_the_engine()
         self.look()
 
+    def _is_engine_gone(self) -> bool:
+        return self.snapshot is None or self.snapshot.engine.state is EngineState.STOPPED
+
     def _see_to_the_engine(self) -> None:
         """Start the engine when there is none to read the wish."""
-        gone = self.snapshot is None or self.snapshot.engine.state is EngineState.STOPPED
-        if gone and self._start_engine is not None:
+        if self._is_engine_gone() and self._start_engine is not None:
             self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
 
     def why_not_write(self) -> str:
@@ -118,10 +122,12 @@ class AskingApp(App[int]):
             twin = f"tuilab resume {shown_path(self.snapshot.root)}"
             self.post_message(RequestMade(Request("resume"), twin, "asked the engine to go on"))
         elif self._start_engine is None:
-            self.say("start it in a shell", "warn", f"tuilab run {shown_path(self.snapshot.root)}")
+            self.say(
+                "start it in a shell", "warn", f"$ tuilab run {shown_path(self.snapshot.root)}"
+            )
         else:
             self.say(
-                "starting the engine", "running", f"tuilab run {shown_path(self.snapshot.root)}"
+                "starting the engine", "running", f"$ tuilab run {shown_path(self.snapshot.root)}"
             )
             self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
 

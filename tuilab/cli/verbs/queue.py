@@ -100,11 +100,11 @@ def _show(root: Path, as_json: bool) -> int:
 def _due(status: JobStatus, snapshot: Snapshot) -> dict[str, str]:
     """Say of a job that is asked for why it has not started."""
     from tuilab.grid.states import State
-    from tuilab.store.queued import why_queued
+    from tuilab.store.queued import held_words, why_queued
 
-    why = status.detail
-    if status.state is State.QUEUED:
-        why = why_queued(snapshot.engine, status.stage, status.detail)
+    why = held_words(status.held) if status.held else status.detail
+    if status.state is State.QUEUED and not status.held:
+        why = why_queued(snapshot.engine, status.stage)
     return {"job": status.job, "state": status.state.value, "why": why}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import JobStatus, State
+from tuilab.store.queued import held_words
 from tuilab.store.snapshot import EngineState, Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import engine_text
@@ -51,20 +52,19 @@ def _running_line(job: JobStatus, now: float, width: int, glyphs: Glyphs) -> Lin
 
 def _due_line(number: int, name: str, status: JobStatus | None, width: int, glyphs: Glyphs) -> Line:
     state = status.state if status is not None else State.QUEUED
-    why = "" if status is None else clean_line(status.detail, 120)
-    if state is State.QUEUED and why:
-        why = f"held: {why}"
+    held = is_held(status)
+    why = "" if status is None else held_words(status.held) if held else status.detail
     return (
         (f"{number:>4} ", "muted"),
         (f"{glyphs.states[state]} ", state.value),
         (fit(name, width, glyphs.ellipsis), state.value),
-        (f"  {why}", "warn" if state is State.QUEUED else "muted"),
+        (f"  {clean_line(why, 120)}", "warn" if held else "muted"),
     )
 
 
 def is_held(status: JobStatus | None) -> bool:
     """Whether a due job is kept from starting by a person or the breaker."""
-    return status is not None and status.state is State.QUEUED and bool(status.detail)
+    return status is not None and bool(status.held)
 
 
 def moved(order: Sequence[str], place: int, step: int) -> list[str]:

@@ -9,7 +9,7 @@ from tuilab.contract.reasons import NEXT_ACTION, Reason
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.shared_failures import SharedFailure
 from tuilab.grid.states import State
-from tuilab.store.queued import why_queued
+from tuilab.store.queued import held_words, why_queued
 from tuilab.store.snapshot import CellView, EngineState, Snapshot
 from tuilab.study.shared_failures import failure_above
 from tuilab.tui.present.glyphs import Glyphs
@@ -104,7 +104,7 @@ def _queued(snapshot: Snapshot, view: CellView) -> Told:
     engine = snapshot.engine
     if held:
         return (
-            f"held: {held}",
+            held_words(held),
             f"next stage: {view.stage}",
             "u opens the queue, where it is released",
         )

@@ -378,7 +378,7 @@ class GridScreen(Acting):
         names = twin.selectors(self.chosen(), everything)
         text = twin.command("logs", self._snapshot.root, names[:1])
         self.app.copy_to_clipboard(text)
-        self.say("copied", "done", text)
+        self.say("copied", "done", f"$ {text}")
 
     def on_key(self) -> None:
         """The greeting goes away with the first key."""

@@ -235,9 +235,9 @@ class PlotsScreen(Studying):
             words[1:1] = ["--source", self.source]
         command = twin.command("plot", self.lab.root, words)
         if self.lab.export_figure is None:
-            self.say("write it in a shell", "warn", command)
+            self.say("write it in a shell", "warn", f"$ {command}")
             return
-        self.say("writing the figure", "running", command)
+        self.say("writing the figure", "running", f"$ {command}")
         self.run_worker(self._export(self.figure, command), exclusive=True, group="export")
 
     async def _export(self, figure: Figure, command: str) -> None:
@@ -250,4 +250,4 @@ class PlotsScreen(Studying):
             self.say(f"the figure was not written: {clean_line(str(error), 200)}", "failed")
             return
         names = [twin.shown_path(path) for path in paths[:1]] + [path.suffix for path in paths[1:]]
-        self.say(f"wrote {', '.join(names) or 'nothing'}", "done", command)
+        self.say(f"wrote {', '.join(names) or 'nothing'}", "done", f"$ {command}")

@@ -225,7 +225,7 @@ class TableScreen(Studying):
         self.app.copy_to_clipboard(f"{as_markdown(self._titles, rows)}\n\n{self._caption}\n")
         full = ["--full"] if self._is_full else []
         command = twin.command("table", self.lab.root, ["--format", "md", *full])
-        self.say(f"copied {len(rows)} rows as Markdown", "done", command)
+        self.say(f"copied {len(rows)} rows as Markdown", "done", f"$ {command}")
 
     def action_open(self) -> None:
         """Go to the source's row on the grid."""
