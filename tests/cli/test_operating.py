@@ -109,6 +109,31 @@ def test_a_request_without_an_engine_starts_one_that_waits_for_nobody(played: Pl
     assert "data/villain failed (nan-loss): once more" in done.stdout
 
 
+def test_several_shells_may_run_the_same_config_at_once(played: Played) -> None:
+    played.script(data={"do": "fail", "reason": "nan-loss"})
+    shells = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tuilab", "run", "micro.toml", "--headless"],
+            cwd=played.folder,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for shell in shells:
+        _, said = shell.communicate(timeout=120)
+        assert shell.returncode == 3, said
+        assert "Traceback" not in said
+    journal = [
+        json.loads(line) for line in (played.root / "journal.jsonl").read_text().splitlines()
+    ]
+    claims = [(line["job"], line["attempt"]) for line in journal if line["kind"] == "claimed"]
+    assert len(claims) == len(set(claims))
+    assert [line["seq"] for line in journal] == list(range(1, len(journal) + 1))
+
+
 def test_an_interrupt_only_detaches(played: Played) -> None:
     played.script(data={"do": "hang"})
     watch = subprocess.Popen(

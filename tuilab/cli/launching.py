@@ -30,14 +30,19 @@ def who() -> str:
 
 def make_experiment(loaded: LoadedConfig, root: Path) -> Plan:
     """Create the experiment of a config at ``root``, or go on with the same one that lies there."""
-    from tuilab.store.experiment import create_experiment, is_experiment
+    from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
     from tuilab.store.plan_file import load_plan
     from tuilab.store.replan import plan_with
 
     if not is_experiment(root):
         plan = plan_with(loaded.config)
-        create_experiment(root, loaded.text, plan)
-        return plan
+        try:
+            create_experiment(root, loaded.text, plan)
+            return plan
+        except ExperimentExistsError:
+            if not is_experiment(root):
+                raise
+            # Another shell was faster: go on with what it made.
     if not _is_of(root, loaded, load_plan(root)):
         raise RefusalError(
             f"{root} was made of another config: go on with it (`tuilab run {root}`), "
