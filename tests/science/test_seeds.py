@@ -7,7 +7,9 @@ from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.classify import Change
 from tuilab.science.frame import measurements
 from tuilab.science.headline import headline
+from tuilab.science.intervals import difference, over_seeds, wilson
 from tuilab.science.seeds import mean_trajectory, paired, summarise
+from tuilab.science.trajectory import Point, Trajectory
 
 
 def test_a_summary_counts_planned_seeds_and_averages_measured_ones() -> None:
@@ -88,3 +90,33 @@ def test_a_seed_without_its_last_epoch_shows_in_n_of_n() -> None:
     [row] = headline(analyse(measurements(rows), design(["villain"], (0, 2), (1, 2))))
     assert (row.seeds, row.seeds_planned) == (1, 2)
     assert row.missing == ("villain@2#2",)
+
+
+def test_seeds_that_agree_by_chance_are_not_taken_for_certainty() -> None:
+    runs = [
+        Trajectory(
+            "villain",
+            seed,
+            (Point(0, 0.0, hits=0, n=50), Point(4, 0.0, hits=0, n=50)),
+        )
+        for seed in (1, 2, 3)
+    ]
+    first = mean_trajectory(runs).points[0]
+    assert first.interval is not None
+    assert (first.interval.low, first.interval.high) == (0.0, wilson(0, 150).high)
+    assert first.interval.method == "t over 3 seeds, no narrower than Wilson"
+    change = paired(runs, 4, 0).interval
+    assert change is not None
+    assert (change.low, change.high) == (difference(0, 150, 0, 150).low, wilson(0, 150).high)
+
+
+def test_counting_never_narrows_what_seeds_leave_open() -> None:
+    runs = [
+        Trajectory("villain", seed, (Point(0, hits / 50, hits=hits, n=50),))
+        for seed, hits in ((1, 1), (2, 20), (3, 44))
+    ]
+    [point] = mean_trajectory(runs).points
+    assert point.interval is not None
+    student = over_seeds([1 / 50, 20 / 50, 44 / 50], 0.0, 1.0)
+    assert student is not None
+    assert (point.interval.low, point.interval.high) == (student.low, student.high)

@@ -68,3 +68,16 @@ def over_seeds(
     half = float(stats.t.ppf(0.975, len(values) - 1)) * error
     method = f"t over {len(values)} seeds"
     return Interval(max(mean - half, low), min(mean + half, high), method)
+
+
+def no_narrower(seeds: Interval | None, counting: Interval) -> Interval | None:
+    """Widen an interval over seeds to what the counts alone leave open.
+
+    Three seeds that agree by chance have no spread, and a t interval without width would claim
+    certainty. ``counting`` is the interval of all their completions taken together, which is the
+    least uncertainty there can be.
+    """
+    if seeds is None:
+        return None
+    method = f"{seeds.method}, no narrower than {counting.method}"
+    return Interval(min(seeds.low, counting.low), max(seeds.high, counting.high), method)

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Final
 
 from tuilab.science.design import Design
-from tuilab.science.intervals import Interval, over_seeds
+from tuilab.science.intervals import Interval, difference, no_narrower, over_seeds, wilson
 from tuilab.science.schema import METRICS
 from tuilab.science.trajectory import SAME, Point, Trajectory
 
@@ -54,7 +54,8 @@ def mean_trajectory(runs: Sequence[Trajectory]) -> Trajectory:
     """Mean over seeds, epoch by epoch; one run is returned as it is.
 
     A mean point has no hits and no n (completions of different seeds are not one sample) and a t
-    interval over seeds; an epoch without measured seeds takes the most telling other status.
+    interval over seeds, no narrower than counting alone would make it; an epoch without measured
+    seeds takes the most telling other status.
 
     Raises:
         ValueError: when there is no run.
@@ -75,11 +76,20 @@ def paired(runs: Sequence[Trajectory], later: int | None, earlier: int) -> SeedS
     Pairing matters: the mean of one set of seeds minus the mean of another is no change at all.
     """
     changes: list[float | None] = []
+    ends: list[tuple[Point, Point]] = []
     for run in runs:
-        after = None if later is None else run.value_at(later)
-        before = run.value_at(earlier)
-        changes.append(None if after is None or before is None else after - before)
-    return summarise(changes)
+        after = None if later is None else run.at(later)
+        before = run.at(earlier)
+        if after is None or before is None or after.counted is None or before.counted is None:
+            changes.append(None)
+        else:
+            changes.append(after.counted - before.counted)
+            ends.append((after, before))
+    summary = summarise(changes)
+    now, then = _pooled([after for after, _ in ends]), _pooled([before for _, before in ends])
+    if now is None or then is None:
+        return summary
+    return replace(summary, interval=no_narrower(summary.interval, difference(*now, *then)))
 
 
 def share_present(
@@ -111,14 +121,17 @@ def runs_of(
 
 def _mean_point(column: Sequence[Point], metric: str) -> Point:
     planned = len(column)
-    known = [point.counted for point in column if point.counted is not None]
+    measured = [point for point in column if point.counted is not None]
+    known = [point.counted for point in measured if point.counted is not None]
     epoch = column[0].epoch
     if known:
         bounds = METRICS[metric]
+        interval = over_seeds(known, bounds.low, bounds.high)
+        counts = _pooled(measured)
         return Point(
             epoch=epoch,
             value=math.fsum(known) / len(known),
-            interval=over_seeds(known, bounds.low, bounds.high),
+            interval=interval if counts is None else no_narrower(interval, wilson(*counts)),
             seeds=len(known),
             seeds_planned=planned,
         )
@@ -131,3 +144,10 @@ def _mean_point(column: Sequence[Point], metric: str) -> Point:
         seeds_planned=planned,
         reason=chosen.reason,
     )
+
+
+def _pooled(points: Sequence[Point]) -> tuple[int, int] | None:
+    """Return (hits, n) of all points together; None without points or where one has no counts."""
+    hits = [point.hits for point in points if point.hits is not None]
+    n = [point.n for point in points if point.n]
+    return (sum(hits), sum(n)) if points and len(hits) == len(n) == len(points) else None
