@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tuilab.cli.folders import look_at
 from tuilab.cli.persistence import Mount, Survival, explain, find_mount, judge
 from tuilab.cli.preview import preview_text
-from tuilab.cli.say import count_of, duration, size
+from tuilab.cli.say import count_of, document, duration, size
 from tuilab.cli.status_text import as_text, grid, leakage_table
 from tuilab.cli.watching import event_text, running_text, standstill
 from tuilab.grid.cells import Cell
@@ -46,6 +47,20 @@ def test_sizes_and_counts() -> None:
         "47.7 GB",
     )
     assert (count_of(1, "job"), count_of(2, "job")) == ("1 job", "2 jobs")
+
+
+def test_a_document_is_one_line_per_key_and_entry_whatever_the_texts_hold(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    value = {"cells": [{"a": '}, {"b": [{"'}, {"a": "ä\n"}], "none": [], "deep": {"x": [{"y": 1}]}}
+    document(value)
+    text = capsys.readouterr().out
+    assert json.loads(text) == value
+    assert text.splitlines()[1:4] == [
+        ' "cells": [',
+        '  {"a": "}, {\\"b\\": [{\\""},',
+        '  {"a": "ä\\n"}],',
+    ]
 
 
 def cell(state: str, value: float | None = None, **more: Any) -> dict[str, Any]:

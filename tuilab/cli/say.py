@@ -27,8 +27,21 @@ def tell(text: str) -> None:
 
 def document(value: Any) -> None:
     """Print the one JSON document of a command with ``--json``."""
-    ascii_only = not _is_utf(sys.stdout)
-    print(json.dumps(value, indent=1, ensure_ascii=ascii_only, allow_nan=False), flush=True)
+    print(_laid_out(value), flush=True)
+
+
+def _laid_out(value: Any) -> str:
+    """Write a line per key, and one per object of a list.
+
+    Python's own indentation is five times slower, which counts at 10,000 cells. A quote inside a
+    text is escaped, so what is replaced here can only stand between objects.
+    """
+    encode = json.JSONEncoder(ensure_ascii=not _is_utf(sys.stdout), allow_nan=False).encode
+    if not isinstance(value, dict):
+        return encode(value)
+    parts = [f" {encode(str(key))}: {encode(item)}" for key, item in value.items()]
+    text = ",\n".join(parts).replace('[{"', '[\n  {"').replace('}, {"', '},\n  {"')
+    return f"{{\n{text}\n}}"
 
 
 def bear_any_text() -> None:
