@@ -265,7 +265,7 @@ TuilabApp(Path.cwd(), source=lambda root: source, poll_seconds=0.02).run()
 
 
 def test_what_is_painted_piece_by_piece_is_what_is_painted_at_once(tmp_path: Path) -> None:
-    last, moves = 120, "jjlllkj"
+    last, moves = 60, "jjlllkj"
     screens = []
     for at_once in (False, True):
         with Terminal(changed(last, at_once), tmp_path) as terminal:

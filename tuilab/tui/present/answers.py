@@ -22,6 +22,8 @@ class Answer:
 
 def answers(events: Sequence[Mapping[str, Any]], asked: frozenset[str]) -> list[Answer]:
     """Return the answers to the wishes in ``asked``, oldest first."""
+    if not asked:
+        return []
     found = []
     for event in events:
         request = event.get("id")
