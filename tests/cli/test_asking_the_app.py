@@ -231,6 +231,19 @@ def test_an_edited_experiment_is_seen_by_plan_and_left_alone(idle: Path) -> None
     assert (idle / "plan.json").read_bytes() == before
 
 
+def test_a_dry_run_of_a_config_whose_experiment_exists_leaves_that_alone(
+    idle: Path, tmp_path: Path
+) -> None:
+    text = (idle / "plan.json").read_text()
+    old = json.loads(text)
+    old["jobs"][0]["fingerprint"] = "of older code"
+    (idle / "plan.json").write_text(json.dumps(old))
+    config = write_config(tmp_path)
+    found = call("run", str(config), "--dir", str(idle), "--dry-run")
+    assert (found.exit_code, "takes it in" in found.stderr) == (0, True)
+    assert "of older code" in (idle / "plan.json").read_text()
+
+
 def test_a_damaged_plan_is_made_again_from_the_config(idle: Path) -> None:
     (idle / "plan.json").write_text("{")
     assert call("status", str(idle)).exit_code in (0, 1)

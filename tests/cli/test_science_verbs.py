@@ -219,3 +219,12 @@ def test_bench_prints_what_was_measured_as_the_one_document(
     printed = capsys.readouterr()
     assert json.loads(printed.out) == {"results": {}}
     assert printed.err == "a table\n"
+
+
+@pytest.mark.parametrize(
+    "words", [["run"], ["plan"], ["stop"], ["relaunch", "villain@2"], ["logs", "villain@2"]]
+)
+def test_what_acts_on_jobs_says_that_results_have_none(words: list[str]) -> None:
+    found = call(words[0], "published", *words[1:])
+    assert (found.exit_code, found.stdout) == (1, "")
+    assert "published holds results only" in found.stderr

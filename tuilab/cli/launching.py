@@ -28,8 +28,11 @@ def who() -> str:
         return f"uid {os.getuid()}@{socket.gethostname()}"
 
 
-def make_experiment(loaded: LoadedConfig, root: Path) -> Plan:
-    """Create the experiment of a config at ``root``, or go on with the same one that lies there."""
+def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Plan:
+    """Create the experiment of a config at ``root``, or go on with the same one that lies there.
+
+    Without ``write`` one that is there is left as it is; see ``take_changes_in``.
+    """
     from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
     from tuilab.store.plan_file import load_plan
     from tuilab.store.replan import plan_with
@@ -49,7 +52,7 @@ def make_experiment(loaded: LoadedConfig, root: Path) -> Plan:
             "choose another place with --dir, or edit its own experiment.toml",
             USAGE,
         )
-    return take_changes_in(root)
+    return take_changes_in(root, write)
 
 
 def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:

@@ -72,6 +72,24 @@ def find_experiment(text: str | None, here: Path | None = None) -> Path:
     )
 
 
+def find_grid(text: str | None) -> Path:
+    """Return the experiment that DIR names; refuse one that holds results and no jobs."""
+    root = find_experiment(text)
+    refuse_results(root)
+    return root
+
+
+def refuse_results(root: Path) -> None:
+    """Raise RefusalError where there is nothing but results."""
+    from tuilab.store.experiment import is_results_only
+
+    if is_results_only(root):
+        raise RefusalError(
+            f"{root.name} holds results only: it has no jobs; table, plot, claims and report "
+            "read it"
+        )
+
+
 def newest_experiment(here: Path) -> Path:
     """Return the experiment with the newest sign of life in or below a folder."""
     from tuilab.store.experiment import find_experiments, is_experiment

@@ -26,11 +26,11 @@ def stop(
     tuilab stop runs/tiny
     tuilab stop runs/tiny villain@8 --dry-run
     """
-    from tuilab.cli.places import find_experiment
+    from tuilab.cli.places import find_grid
     from tuilab.cli.say import count_of, document, is_interactive, out, plain, tell
     from tuilab.cli.wishing import wish
 
-    root = find_experiment(directory)
+    root = find_grid(directory)
     running, due = _what_stops(root, cells or [])
     if as_json and dry_run:
         document({"verb": "stop", "ends": running, "takes_back": due})
@@ -63,11 +63,11 @@ def pause(
     tuilab pause runs/tiny
     tuilab pause runs/tiny --hard
     """
-    from tuilab.cli.places import find_experiment
+    from tuilab.cli.places import find_grid
     from tuilab.cli.wishing import wish
     from tuilab.grid.why_not import why_not_pause
 
-    root = find_experiment(directory)
+    root = find_grid(directory)
     mode = "hard" if hard else "soft"
     engine, paused = _engine_state(root)
     if why := why_not_pause(engine, paused, mode):
@@ -81,11 +81,11 @@ def resume(directory: Dir, as_json: AsJson = False) -> int:
     \b
     tuilab resume runs/tiny
     """
-    from tuilab.cli.places import find_experiment
+    from tuilab.cli.places import find_grid
     from tuilab.cli.wishing import wish
     from tuilab.grid.why_not import why_not_resume
 
-    root = find_experiment(directory)
+    root = find_grid(directory)
     if why := why_not_resume(*_engine_state(root)):
         raise RefusalError(why)
     return wish(root, "resume", "going on", as_json)

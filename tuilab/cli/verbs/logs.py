@@ -41,12 +41,12 @@ def logs(
     tuilab logs runs/tiny villain@8 --stage train -f
     tuilab logs runs/tiny engine
     """
-    from tuilab.cli.places import find_experiment
+    from tuilab.cli.places import find_grid
     from tuilab.cli.say import out, tell
     from tuilab.contract.foreign import clean_line
     from tuilab.store.layout import Layout
 
-    root = find_experiment(directory)
+    root = find_grid(directory)
     if what == "engine":
         path, is_open = Layout(root).engine_log, None
         if not path.exists():

@@ -48,10 +48,12 @@ def plan(
 def _of_directory(root: Path) -> Forecast:
     from tuilab.cli.forecast import forecast
     from tuilab.cli.launching import take_changes_in
+    from tuilab.cli.places import refuse_results
     from tuilab.cli.standing import read_standing
     from tuilab.store.layout import Layout
     from tuilab.store.replan import read_config
 
+    refuse_results(root)
     planned = take_changes_in(root, write=False)
     standing = read_standing(root, planned)
     config = read_config(Layout(root).config).config

@@ -59,14 +59,14 @@ def relaunch(
     tuilab relaunch runs/tiny 'comedian@*' --set marker.lr=2e-4 --yes
     """
     from tuilab.cli.answers import journal_end
-    from tuilab.cli.places import find_experiment
+    from tuilab.cli.places import find_grid
     from tuilab.cli.runner_modules import refuse_without_workers
     from tuilab.cli.touching import show_expansion
     from tuilab.grid.relaunch import from_scratch
 
     if bool(cells) == failed:
         raise RefusalError("name cells (villain@8, 'villain@*') or give --failed, not both", USAGE)
-    root = find_experiment(directory)
+    root = find_grid(directory)
     stage = _stage(from_stage)
     standing, answer, edits = _expand(
         root, cells or [], failed, stage, sets or [], write=not dry_run

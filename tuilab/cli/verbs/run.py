@@ -32,7 +32,7 @@ def run(
     tuilab run configs/eps109.toml 'villain@*'
     tuilab run runs/eps109 '*@0' --dry-run
     """
-    from tuilab.cli.places import find_place
+    from tuilab.cli.places import find_place, refuse_results
     from tuilab.cli.verbs.plan import refuse_blocked
 
     place = find_place(what)
@@ -53,13 +53,17 @@ def run(
         if dry_run and not root.exists():
             return _show_plan_only(loaded.config, cells or [], as_json)
         from tuilab.cli.launching import make_experiment
+        from tuilab.cli.runner_modules import refuse_without_workers
 
-        planned = make_experiment(loaded, root)
+        if not dry_run:
+            refuse_without_workers(loaded.config.resources.model_dump())
+        planned = make_experiment(loaded, root, write=not dry_run)
     else:
         from tuilab.cli.launching import take_changes_in
 
         assert place.root is not None, "a place is an experiment or a config"
         root = place.root
+        refuse_results(root)
         planned = take_changes_in(root, write=not dry_run)
     return run_cells(root, planned, cells or [], headless, dry_run, as_json)
 
