@@ -78,7 +78,7 @@ def key_rows(bindings: Iterable[Bound]) -> list[KeyRow]:
         group = binding.id.partition(".")[0]
         meaning = binding.tooltip or binding.description
         signs = found.setdefault((group, meaning), [])
-        sign = binding.key_display or _known_as(binding.key)
+        sign = _sign(binding)
         if sign not in signs:
             signs.append(sign)
         twins[group, meaning] = TWINS.get(binding.id, "")
@@ -93,11 +93,26 @@ _GROUPS = {"list": 1, "app": 2}
 """What every screen has stands behind what only this one has."""
 
 
-_NAMES = {"question_mark": "?", "slash": "/", "dollar_sign": "$", "colon": ":", "escape": "esc"}
+_NAMES = {
+    "question_mark": "?",
+    "slash": "/",
+    "dollar_sign": "$",
+    "colon": ":",
+    "escape": "esc",
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+}
+_PAIRS = frozenset({"h/l", "j/k"})
+"""Signs of the key bar that name a key together with its opposite."""
 
 
-def _known_as(key: str) -> str:
-    return _NAMES.get(key, key.replace("_", " "))
+def _sign(binding: Bound) -> str:
+    shown = binding.key_display
+    if shown and shown not in _PAIRS:
+        return shown
+    return " ".join(_NAMES.get(key, key.replace("_", " ")) for key in binding.key.split(","))
 
 
 def help_lines(rows: Iterable[KeyRow], columns: int, glyphs: Glyphs) -> list[Line]:
@@ -135,6 +150,7 @@ def markdown(rows: Iterable[KeyRow]) -> str:
     """Write the table for the README."""
     lines = ["| key | what it does | command line |", "|---|---|---|"]
     for row in rows:
-        keys = " ".join(f"`{key}`" for key in row.keys.split(" "))
-        lines.append(f"| {keys} | {row.meaning} | {f'`{row.twin}`' if row.twin else ''} |")
+        keys = " ".join(f"`{key}`" for key in row.keys.split(" ")).replace("`twice`", "twice")
+        twin = row.twin.replace("|", r"\|")  # a bar would end the column, even in code
+        lines.append(f"| {keys} | {row.meaning} | {f'`{twin}`' if twin else ''} |")
     return "\n".join(lines) + "\n"
