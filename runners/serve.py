@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +30,25 @@ POLL_SECONDS = 0.02
 IDLE_SECONDS = 600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Why a worker cannot go on after a job."""
+
+    why: str
+    code: int
+    """Its exit code."""
+
+
+ServeOne = Callable[[Assignment], Leaving | None]
+
+
 def main() -> int:
     """Serve until there is nothing more to do; 0 in all orderly cases."""
+    return main_with(serve)
+
+
+def main_with(serve: Callable[[Path], int]) -> int:
+    """Serve the worker directory on the command line in the given way."""
     if len(sys.argv) != 2:
         print("usage: python -m runners.serve WORKER_DIR", file=sys.stderr)
         return 2
@@ -47,21 +67,21 @@ def serve(directory: Path, idle_seconds: float = IDLE_SECONDS) -> int:
 
     warm = Warm()
     try:
-        return serve_all(directory, warm, idle_seconds)
+        return serve_all(directory, partial(serve_one, warm=warm), idle_seconds)
     finally:
         warm.forget()
 
 
-def serve_all(directory: Path, warm: Warm, idle_seconds: float) -> int:
-    """Serve with what ``warm`` keeps loaded."""
+def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int:
+    """Hand assignments to ``serve_next`` until one of them ends the worker or none is to come."""
     served, idle_since = 0, time.monotonic()
     while not stopping.was_asked():
         upcoming = next(iter(worker.assignments(directory, after=served)), None)
         if upcoming is not None:
-            outcome = serve_one(upcoming, warm)
+            leaving = serve_next(upcoming)
             served, idle_since = upcoming.number, time.monotonic()
-            if outcome is not None and _device_is_lost(outcome):
-                return leave(directory, "the device failed", 1)
+            if leaving is not None:
+                return leave(directory, leaving.why, leaving.code)
         elif (directory / INBOX / CLOSE_FILE).exists():
             return leave(directory, "closed: nothing more to serve")
         elif time.monotonic() - idle_since > idle_seconds:
@@ -71,7 +91,7 @@ def serve_all(directory: Path, warm: Warm, idle_seconds: float) -> int:
     return leave(directory, "asked to stop")
 
 
-def serve_one(assignment: Assignment, warm: Warm) -> Outcome | None:
+def serve_one(assignment: Assignment, warm: Warm) -> Leaving | None:
     """Run one attempt with its output in its own log; nothing it raises ends the worker."""
     directory = assignment.attempt_dir
     try:
@@ -82,7 +102,7 @@ def serve_one(assignment: Assignment, warm: Warm) -> Outcome | None:
     with job.log_into(directory):
         outcome = job.run_attempt(directory, spec, warm)
     job.say(f"{assignment.number} {spec.job} {outcome.status} {outcome.seconds:.2f} s")
-    return outcome
+    return Leaving("the device failed", 1) if _device_is_lost(outcome) else None
 
 
 def leave(directory: Path, why: str, code: int = 0) -> int:

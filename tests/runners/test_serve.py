@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from runners import serve
+from runners import serve, serve_fresh
 from runners.ml.warm import Warm
 from tests.runners.chain import ROOT, Chain, outcome_of
 from tests.runners.conftest import run_here
 from tuilab.contract import worker
-from tuilab.contract.report import OUTCOME_FILE
+from tuilab.contract.report import EVENTS_FILE, OUTCOME_FILE
 
 CELL = "villain@2#42"
 DEADLINE = 90.0
@@ -109,6 +110,45 @@ def test_a_second_leaver_does_not_mind_that_it_is_closed_already(tmp_path: Path)
     (tmp_path / worker.INBOX).mkdir()
     (tmp_path / worker.INBOX / worker.CLOSED_FILE).touch()
     assert serve.leave(tmp_path, "again") == 0
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_for_each_job_makes_what_the_warm_worker_made(
+    cell: Chain, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The cell was run warm, in this process; the hashes cover adapters and completions."""
+    names = [f"{stage}/{CELL}" for stage in ("train", "eval")]
+    served = write_all(cell, names)
+    for number, directory in enumerate(served, start=1):
+        worker.assign(tmp_path, number, directory)
+    (tmp_path / worker.INBOX / worker.CLOSE_FILE).touch()
+    assert serve_fresh.serve(tmp_path) == 0
+    pids = {outcome_of(directory).environment["pid"] for directory in served}
+    assert len(pids) == 2 and os.getpid() not in pids
+    for name, directory in zip(names, served, strict=True):
+        warm, fresh = outcome_of(cell.attempts[name]), outcome_of(directory)
+        assert fresh.output_hash == warm.output_hash
+        assert fresh.metrics == warm.metrics
+        assert losses(directory) == losses(cell.attempts[name])
+
+
+def losses(attempt: Path) -> list[float]:
+    events = map(json.loads, (attempt / EVENTS_FILE).read_text().splitlines())
+    return [event["loss"] for event in events if event["kind"] == "metric"]
+
+
+@pytest.mark.slow
+def test_a_job_that_dies_without_a_word_ends_its_worker_with_its_exit_code(
+    cell: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"merge/{CELL}"
+    died, never = write_all(cell, [name, name])
+    monkeypatch.setenv("TUILAB_FAULT", f"merge:exit-137:{CELL}")
+    for number, directory in enumerate((died, never), start=1):
+        worker.assign(tmp_path, number, directory)
+    assert serve_fresh.serve(tmp_path) == 137
+    assert not (died / OUTCOME_FILE).exists() and not (never / OUTCOME_FILE).exists()
+    assert (tmp_path / worker.INBOX / worker.CLOSED_FILE).exists()
 
 
 @pytest.mark.slow
