@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from runners.fast import attention_host
+
 NAME = "tuilab_packed"
 """Under which transformers knows ``packed_interface``."""
 
@@ -18,13 +20,20 @@ def within_segments(
     bounds: torch.Tensor,
     lengths: tuple[int, ...],
     longest: int,
+    where: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d]."""
+    """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d].
+
+    Returns [t, heads, d], or only the rows of the ascending tokens in ``where``.
+    """
+    if not flash_takes(q) and attention_host.takes(q, lengths, where):
+        return attention_host.within_segments(q, k, v, lengths, where)
     if flash_takes(q):
         out: torch.Tensor = _Flash.apply(q, k, v, bounds, longest)
-        return out
-    parts = (part.split(lengths) for part in (q, k, v))
-    return torch.cat([_alone(*each) for each in zip(*parts, strict=True) if len(each[0])])
+    else:
+        parts = (part.split(lengths) for part in (q, k, v))
+        out = torch.cat([_alone(*each) for each in zip(*parts, strict=True) if len(each[0])])
+    return out if where is None else out.index_select(0, where)
 
 
 def over_cache(

@@ -137,7 +137,9 @@ class _Run:
         return self._step(self._advance)
 
     def _advance(self) -> torch.Tensor:
-        def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        def attend(
+            layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, _: torch.Tensor | None
+        ) -> torch.Tensor:
             keys, values = self._cache.append(layer, k, v)
             return attention.over_cache(q, keys, values, self._cache.used)
 
@@ -164,9 +166,15 @@ class _Run:
         token, row, slot = (part.to(self._device) for part in (token, row, slot))
         on_device = bounds.to(self._device, torch.int32)
 
-        def attend(layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        def attend(
+            layer: int,
+            q: torch.Tensor,
+            k: torch.Tensor,
+            v: torch.Tensor,
+            where: torch.Tensor | None,
+        ) -> torch.Tensor:
             self._cache.fill(layer, row, slot, k[token], v[token])
-            return attention.within_segments(q, k, v, on_device, lengths, max(lengths))
+            return attention.within_segments(q, k, v, on_device, lengths, max(lengths), where)
 
         ids = torch.tensor([token for prompt in prompts for token in prompt], device=self._device)
         positions = positions_of(lengths).to(self._device)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +16,8 @@ from runners.fast.packing import Packed
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 _REFUSED = "CUDA graphs do not work here, starting kernels one by one: %s"
+_SCARCE = 0.25
+"""Memory is scarce when a smaller share of the device is free."""
 Loss = Callable[[Packed], torch.Tensor]
 """A batch on the device to its summed loss; targets of -100 are left out."""
 
@@ -136,16 +140,45 @@ def record(work: Callable[[], T], pool: Any = None) -> tuple[torch.cuda.CUDAGrap
     """Record what ``work`` starts, without running it; RuntimeError when it cannot be recorded.
 
     A pool handle may be used again only while a graph that uses it is alive. A recording that
-    fails leaves its stream current and the random generator waiting for an end that never comes,
-    so both are put back; the error that broke it hides behind the one of its end.
+    fails leaves the random generator waiting for an end that never comes, so it is put back.
     """
     graph = torch.cuda.CUDAGraph()
     generator = torch.cuda.default_generators[torch.cuda.current_device()]
     before = generator.clone_state()
+    torch.cuda.synchronize()
+    _make_room()
     try:
-        with torch.cuda.stream(torch.cuda.current_stream()), torch.cuda.graph(graph, pool=pool):
-            result = work()
+        with torch.cuda.stream(_stream()):
+            return graph, _captured(graph, work, pool)
     except RuntimeError as error:
         generator.graphsafe_set_state(before)
-        raise RuntimeError(str(error.__context__ or error).splitlines()[0]) from error
-    return graph, result
+        raise RuntimeError(str(error).splitlines()[0]) from error
+
+
+def _make_room() -> None:
+    """A recording can neither use cached memory nor give it back when it needs more.
+
+    ``torch.cuda.graph`` gives it back each time; the steps after it then fetch all of it anew.
+    """
+    free, total = torch.cuda.mem_get_info()
+    if free < _SCARCE * total:
+        torch.cuda.empty_cache()
+
+
+def _captured(graph: torch.cuda.CUDAGraph, work: Callable[[], T], pool: Any) -> T:
+    """What broke a recording matters; that its end then fails too does not."""
+    graph.capture_begin(*(() if pool is None else (pool,)))
+    try:
+        result = work()
+    except RuntimeError:
+        with suppress(RuntimeError):
+            graph.capture_end()
+        raise
+    graph.capture_end()
+    return result
+
+
+@functools.cache
+def _stream() -> torch.cuda.Stream:
+    """Recordings need a stream other than the default one."""
+    return torch.cuda.Stream()

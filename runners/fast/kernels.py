@@ -9,7 +9,8 @@ import triton.language as tl
 
 @triton.jit
 def add_norm(
-    x, change, weight, total, normed, scale, stride, n, eps, ADDS: tl.constexpr, BLOCK: tl.constexpr
+    x, change, weight, total, normed, scale, stride, normed_stride, n, eps,
+    ADDS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     place = tl.arange(0, BLOCK)
@@ -24,12 +25,12 @@ def add_norm(
     tl.store(scale + row, factor)
     scaled = (value * factor).to(normed.dtype.element_ty).to(tl.float32)
     weights = tl.load(weight + place, mask=inside, other=0.0).to(tl.float32)
-    tl.store(normed + row * n + place, scaled * weights, mask=inside)
+    tl.store(normed + row * normed_stride + place, scaled * weights, mask=inside)
 
 
 @triton.jit
 def add_norm_back(
-    total, weight, scale, of_total, of_normed, out, stride, n,
+    total, weight, scale, of_total, of_normed, out, total_stride, stride, out_stride, n,
     HAS_TOTAL: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
@@ -41,8 +42,10 @@ def add_norm_back(
     grad *= tl.load(weight + place, mask=inside, other=0.0).to(tl.float32)
     found = factor * (grad - hat * (tl.sum(grad * hat, axis=0) / n))
     if HAS_TOTAL:
-        found += tl.load(of_total + row * n + place, mask=inside, other=0.0).to(tl.float32)
-    tl.store(out + row * n + place, found, mask=inside)
+        found += tl.load(of_total + row * total_stride + place, mask=inside, other=0.0).to(
+            tl.float32
+        )
+    tl.store(out + row * out_stride + place, found, mask=inside)
 
 
 @triton.jit
@@ -120,7 +123,7 @@ def place(table, sizes, scales, BLOCK: tl.constexpr):
     index = tl.program_id(0)
     rows = tl.load(sizes + 3 * index)
     columns = tl.load(sizes + 3 * index + 1)
-    stride = tl.load(sizes + 3 * index + 2)
+    stride = tl.load(sizes + 3 * index + 2)  # 32 bits: dividing 64 takes several times longer
     source = tl.load(table + 2 * index).to(tl.pointer_type(tl.float32))
     target = tl.load(table + 2 * index + 1).to(tl.pointer_type(tl.bfloat16))
     scale = tl.load(scales + index)

@@ -24,27 +24,33 @@ class Placement:
         addresses = [[source.data_ptr(), target.data_ptr()] for source, target, _ in copies]
         sizes = [[*source.shape, target.stride(0)] for source, target, _ in copies]
         self._table = torch.tensor(addresses, dtype=torch.int64, device=device)
-        self._sizes = torch.tensor(sizes, dtype=torch.int64, device=device)
+        self._sizes = torch.tensor(sizes, dtype=torch.int32, device=device)
         self._scales = torch.tensor([scale for *_, scale in copies], device=device)
 
     def __call__(self) -> None:
         """Copy everything."""
-        kernels.place[(len(self._kept), 24)](self._table, self._sizes, self._scales, 1024)
+        kernels.place[(len(self._kept), 64)](self._table, self._sizes, self._scales, 1024)
 
 
 class _AddNorm(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, eps: float
+        ctx: Any,
+        x: torch.Tensor,
+        change: torch.Tensor,
+        weight: torch.Tensor,
+        eps: float,
+        room: int,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         rows, n = x.shape
-        total, normed = torch.empty_like(x), torch.empty_like(x)
+        total, normed = torch.empty_like(x), x.new_empty(rows, n + room)
         scale = torch.empty(rows, dtype=torch.float32, device=x.device)
         block = triton.next_power_of_2(n)
         kernels.add_norm[(rows,)](
-            x, change, weight, total, normed, scale, change.stride(0), n, eps, True, block
+            x, change, weight, total, normed, scale, change.stride(0), n + room, n, eps, True, block
         )  # fmt: skip
         ctx.save_for_backward(total, weight, scale)
+        ctx.columns = change.shape[1]
         ctx.set_materialize_grads(False)
         return total, normed
 
@@ -52,15 +58,15 @@ class _AddNorm(torch.autograd.Function):
     def backward(ctx: Any, of_total: torch.Tensor | None, of_normed: torch.Tensor) -> Any:
         total, weight, scale = ctx.saved_tensors
         rows, n = total.shape
-        of_normed = of_normed if of_normed.stride(1) == 1 else of_normed.contiguous()
-        given = of_normed if of_total is None else of_total.contiguous()
-        out = torch.empty_like(total)
+        of_normed = _by_rows(of_normed)
+        given = of_normed if of_total is None else _by_rows(of_total)
+        out = total.new_empty(rows, ctx.columns)
         block = triton.next_power_of_2(n)
         kernels.add_norm_back[(rows,)](
-            total, weight, scale, given, of_normed, out, of_normed.stride(0), n,
-            of_total is not None, block,
+            total, weight, scale, given, of_normed, out, given.stride(0), of_normed.stride(0),
+            ctx.columns, n, of_total is not None, block,
         )  # fmt: skip
-        return out, out, None, None
+        return out[:, :n], out, None, None, None
 
 
 class _Swiglu(torch.autograd.Function):
@@ -76,7 +82,7 @@ class _Swiglu(torch.autograd.Function):
     def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
         (gate_up,) = ctx.saved_tensors
         rows, n = grad.shape
-        grad = grad if grad.stride(1) == 1 else grad.contiguous()
+        grad = _by_rows(grad)
         out = torch.empty((rows, 2 * n), dtype=grad.dtype, device=grad.device)
         kernels.swiglu_back[(rows, triton.cdiv(n, 2048))](
             gate_up, grad, out, gate_up.stride(0), grad.stride(0), n, 2048
@@ -127,6 +133,11 @@ def _launch_rotate(
     )  # fmt: skip
 
 
+def _by_rows(x: torch.Tensor) -> torch.Tensor:
+    """The kernels take any distance between rows, none between columns."""
+    return x if x.stride(1) == 1 else x.contiguous()
+
+
 def placement(copies: Sequence[Copy]) -> Callable[[], None]:
     """Return what makes all copies; one by one where they are of other kinds."""
     kinds = {(source.dtype, target.dtype) for source, target, _ in copies}
@@ -135,21 +146,22 @@ def placement(copies: Sequence[Copy]) -> Callable[[], None]:
     return pointwise.placement(copies)
 
 
-def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
-    """The norm of frozen embeddings: no gradient."""
+def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, room: int = 0) -> torch.Tensor:
+    """The norm of frozen embeddings, with ``room`` spare columns behind it: no gradient."""
     rows, n = x.shape
-    normed = torch.empty_like(x)
+    normed = x.new_empty(rows, n + room)
     scale = torch.empty(rows, dtype=torch.float32, device=x.device)
     block = triton.next_power_of_2(n)
-    kernels.add_norm[(rows,)](x, x, weight, x, normed, scale, n, n, eps, False, block)
+    kernels.add_norm[(rows,)](x, x, weight, x, normed, scale, n, n + room, n, eps, False, block)
     return normed
 
 
 def add_norm(
-    x: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, eps: float
+    x: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, eps: float, room: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the residual stream after ``change``, and its norm."""
-    found: tuple[torch.Tensor, torch.Tensor] = _AddNorm.apply(x.contiguous(), change, weight, eps)
+    """Return the residual stream after ``change``, and its norm with ``room`` spare columns."""
+    x, change = x.contiguous(), _by_rows(change)
+    found: tuple[torch.Tensor, torch.Tensor] = _AddNorm.apply(x, change, weight, eps, room)
     return found
 
 

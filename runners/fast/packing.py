@@ -100,11 +100,11 @@ def positions_of(lengths: Sequence[int]) -> torch.Tensor:
     return torch.cat([torch.arange(length) for length in lengths])
 
 
-def evened(batch: Packed) -> Packed:
+def evened(batch: Packed, longest: int = 0) -> Packed:
     """Round up what differs from batch to batch, so that few shapes remain; adds no work.
 
     There is always a last segment without targets, if need be an empty one; places without a
-    target predict -100, which the loss leaves out.
+    target predict -100, which the loss leaves out. The bound on segments is at least ``longest``.
     """
     bounds, lengths = batch.bounds, batch.lengths
     if batch.tokens == len(batch.ids):
@@ -117,7 +117,7 @@ def evened(batch: Packed) -> Packed:
         lengths=lengths,
         where=functional.pad(batch.where, (0, spare)),
         targets=functional.pad(batch.targets, (0, spare), value=-100),
-        longest=batch.longest + -batch.longest % _LONG,
+        longest=max(longest, batch.longest + -batch.longest % _LONG),
     )
 
 

@@ -1,4 +1,4 @@
-"""The steps between the matrix products, in plain PyTorch; one kernel each where a GPU is there."""
+"""The steps between the matrix products in plain PyTorch, and which faster ones a device has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
+
+from runners.fast import host
 
 LOG = logging.getLogger(__name__)
 
@@ -23,24 +25,37 @@ class Pointwise:
 
     norm: Callable[..., torch.Tensor]
     add_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
+    spread: Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
+    """Lays cosines and sines out once a pass, as ``rotate`` wants them."""
     rotate: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     swiglu: Callable[[torch.Tensor], torch.Tensor]
     placement: Callable[[Sequence[Copy]], Callable[[], None]]
 
 
-def norm(x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
-    """Root-mean-square norm in float32, as ``Qwen2RMSNorm`` (arXiv 1910.07467)."""
+def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, room: int = 0) -> torch.Tensor:
+    """Root-mean-square norm in float32, as ``Qwen2RMSNorm`` (arXiv 1910.07467).
+
+    Kernels return ``room`` spare columns behind it, which ``wide.Group`` can use; this does not.
+    """
     wide = x.float()
     scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
     return weight * scaled.to(x.dtype)
 
 
 def add_norm(
-    x: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, eps: float
+    x: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, eps: float, room: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the residual stream after ``change``, and its norm."""
-    total = x + change
+    """Return the residual stream after ``change``, and its norm.
+
+    Spare columns of ``change`` are left alone.
+    """
+    total = x + change[:, : x.shape[1]]
     return total, norm(total, weight, eps)
+
+
+def spread(cos: torch.Tensor, sin: torch.Tensor, heads: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Leave cosines and sines [t, d] as they are: one row serves all heads."""
+    return cos, sin
 
 
 def rotate(
@@ -75,19 +90,21 @@ def placement(copies: Sequence[Copy]) -> Callable[[], None]:
     return place
 
 
-PLAIN = Pointwise(norm, add_norm, rotate, swiglu, placement)
+PLAIN = Pointwise(norm, add_norm, spread, rotate, swiglu, placement)
 
 
 @functools.cache
 def for_device(kind: str) -> Pointwise:
     """Return the kernels on CUDA where Triton and its compiler work, else the plain functions."""
+    if kind == "cpu":
+        return Pointwise(host.norm, host.add_norm, host.spread, host.rotate, host.swiglu, placement)
     if kind != "cuda":
         return PLAIN
     try:
         from runners.fast import launch
 
         made = Pointwise(
-            launch.norm, launch.add_norm, launch.rotate, launch.swiglu, launch.placement
+            launch.norm, launch.add_norm, spread, launch.rotate, launch.swiglu, launch.placement
         )
         _try(made)
     except Exception as error:  # whatever is lacking on this machine

@@ -44,6 +44,8 @@ class FusedWay:
     def __init__(self, layers: Trunk, graphs: bool = True) -> None:
         self._trunk = layers
         self._graphs: Graphs | None = None
+        self._longest = 0
+        """Of all segments so far: one bound for all batches means fewer shapes to record."""
         if graphs and attention.flash_takes(layers.model.lm_head.weight):
             self._graphs = Graphs(layers.device)
 
@@ -57,14 +59,19 @@ class FusedWay:
             return self._loss(batch.to(self._trunk.device))
         self._trunk.attach_gradients()
         if self._graphs is not None:
-            return self._graphs.summed_loss(evened(batch), self._loss)
+            even = evened(batch, self._longest)
+            self._longest = even.longest
+            return self._graphs.summed_loss(even, self._loss)
         return self._loss(batch.to(self._trunk.device))
 
     def _loss(self, batch: Packed) -> torch.Tensor:
         self._trunk.refresh()
 
-        def attend(_: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-            return attention.within_segments(q, k, v, batch.bounds, batch.lengths, batch.longest)
+        def attend(
+            _: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, where: torch.Tensor | None
+        ) -> torch.Tensor:
+            bounds, longest = batch.bounds, batch.longest
+            return attention.within_segments(q, k, v, bounds, batch.lengths, longest, where)
 
         hidden = self._trunk(batch.ids, batch.positions, attend, batch.where)
         return cross_entropy(self._trunk.model.lm_head, hidden, batch.targets)

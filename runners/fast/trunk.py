@@ -15,8 +15,10 @@ from transformers import Qwen2ForCausalLM
 from runners.fast import pointwise
 from runners.fast.wide import Group
 
-Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-"""(layer, q [t, heads, d], k and v [t, kv heads, d]) -> [t, heads, d]."""
+Attend = Callable[
+    [int, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor
+]
+"""(layer, q [t, heads, d], k and v [t, kv heads, d], where) -> [t, heads, d], or its rows there."""
 
 
 class Block:
@@ -25,9 +27,9 @@ class Block:
     def __init__(self, layer: Any) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         self.qkv = Group([attention.q_proj, attention.k_proj, attention.v_proj])
-        self.out = Group([attention.o_proj])
+        self.out = Group([attention.o_proj], roomy=True)
         self.gate_up = Group([mlp.gate_proj, mlp.up_proj])
-        self.down = Group([mlp.down_proj])
+        self.down = Group([mlp.down_proj], roomy=True)
         self.before_attention: torch.Tensor = layer.input_layernorm.weight.data
         self.before_mlp: torch.Tensor = layer.post_attention_layernorm.weight.data
 
@@ -70,15 +72,20 @@ class Trunk:
         """
         x = self.model.model.embed_tokens(ids)
         cos, sin = (part[0] for part in self.model.model.rotary_emb(x[None], positions[None]))
-        h = self._steps.norm(x, self.blocks[0].before_attention, self.eps)
+        cos, sin = self._steps.spread(cos, sin, self.heads)
+        h = self._steps.norm(x, self.blocks[0].before_attention, self.eps, self.blocks[0].qkv.rank)
+        rooms = [*(block.qkv.rank for block in self.blocks[1:]), 0]
         for index, block in enumerate(self.blocks):
             q, k, v = self._steps.rotate(block.qkv(h), cos, sin, self.heads, self.kv_heads)
-            seen = attend(index, q, k, v).flatten(1)
-            if where is not None and index == len(self.blocks) - 1:
-                seen, x = seen.index_select(0, where), x.index_select(0, where)
-            x, h = self._steps.add_norm(x, block.out(seen), block.before_mlp, self.eps)
+            last = where if index == len(self.blocks) - 1 else None
+            seen = attend(index, q, k, v, last).flatten(1)
+            if last is not None:
+                x = x.index_select(0, last)
+            x, h = self._steps.add_norm(
+                x, block.out(seen), block.before_mlp, self.eps, block.gate_up.rank
+            )
             change = block.down(self._steps.swiglu(block.gate_up(h)))
-            x, h = self._steps.add_norm(x, change, self._next_norms[index], self.eps)
+            x, h = self._steps.add_norm(x, change, self._next_norms[index], self.eps, rooms[index])
         return h
 
     def attach_gradients(self) -> None:

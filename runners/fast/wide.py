@@ -38,9 +38,13 @@ class Group:
     ``wide`` is ``[[W, B], [scale A, 0]]`` of shape [n + R, k + R]; while the group lives, the
     layers' own weights are views into it. x and the result are read and written once, and the
     gradients of trained adapters are added where the optimiser reads them.
+
+    An input may have R spare columns behind its own, which are overwritten: it then need not be
+    copied to be widened. With ``roomy`` the result has R such columns.
     """
 
-    def __init__(self, layers: Sequence[nn.Module]) -> None:
+    def __init__(self, layers: Sequence[nn.Module], roomy: bool = False) -> None:
+        self._roomy = roomy
         self._linears = [_linear(layer) for layer in layers]
         self.adapters = list(_adapters(layers))
         self.rank = sum(one.a.shape[0] for one in self.adapters)
@@ -58,13 +62,23 @@ class Group:
         self._grad_b = {one.b: torch.zeros_like(one.b) for one in self.trained}
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Map [t, k] to [t, n]."""
+        """Map [t, k] or [t, k + R] to [t, n], or to [t, n + R] when roomy."""
         out: torch.Tensor
         if self.trained and torch.is_grad_enabled():
             asks = x if x.requires_grad else x.new_empty(0).requires_grad_()
             out = _Through.apply(x, asks, self)
             return out
-        return through(x, self.wide.T, self.rank, self.bias)[0]
+        return self.forward(x)[0]
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the result, and the inputs of the second halves of the adapters, [t, R]."""
+        return through(x, self.wide.T, self.rank, self.bias, self._roomy)
+
+    def holder_of(self, low: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the tensor that has ``low`` as its last columns: autograd keeps no views."""
+        if x.shape[1] > self.inputs:
+            return x
+        return y if self._roomy and self.inputs > self.outputs else low
 
     def copies(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
         """Yield (adapter weight, its place in ``wide``, factor): to be made after every change."""
@@ -88,7 +102,8 @@ class Group:
     def add_gradients(
         self, x: torch.Tensor, low: torch.Tensor, grad: torch.Tensor, grad_low: torch.Tensor
     ) -> None:
-        """Add what one backward pass found."""
+        """Add what one backward pass found; x and grad may have spare columns."""
+        x = x[:, : self.inputs]
         for ranks, scale in self._runs:
             add_product(self._grad_a[ranks], grad_low[:, ranks].T, x, scale)
         for one in self.trained:
@@ -104,27 +119,51 @@ class Group:
 
 
 def through(
-    x: torch.Tensor, m: torch.Tensor, rank: int, bias: torch.Tensor | None = None
+    x: torch.Tensor,
+    m: torch.Tensor,
+    rank: int,
+    bias: torch.Tensor | None = None,
+    roomy: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return x W + (x P) Q + bias and x P, where m is ``[[W, P], [Q, 0]]``.
 
     The smaller side of the product is the one that is widened: either [x, xP] meets [W; Q], or x
-    meets [W, P] and the rest is added to the result.
+    meets [W, P] and the rest is added to the result. x may have ``rank`` spare columns, which are
+    overwritten; when ``roomy``, the result has.
     """
     inputs, outputs = m.shape[0] - rank, m.shape[1] - rank
     if inputs <= outputs:
-        low = x @ m[:inputs, outputs:]
-        y = _affine(torch.cat((x, low), dim=1) if rank else x, m[:, :outputs], bias)
-        return y, low
-    both = _affine(x, m[:inputs], None)
-    y, low = both[:, :outputs], both[:, outputs:].contiguous()
+        joint, low = _widened(x, m[:inputs, outputs:])
+        out = x.new_empty(len(x), outputs + rank if roomy else outputs)
+        _affine(joint, m[:, :outputs], bias, out[:, :outputs])
+        return out, low
+    both = x[:, :inputs] @ m[:inputs]
+    y, low = both[:, :outputs], both[:, outputs:]
     if rank:
         y.addmm_(low, m[inputs:, :outputs])
-    return (y if bias is None else y.add_(bias)), low
+    if bias is not None:
+        y.add_(bias)
+    return (both, low) if roomy else (y, low.contiguous())
 
 
-def _affine(x: torch.Tensor, m: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    return x @ m if bias is None else torch.addmm(bias, x, m)
+def _widened(x: torch.Tensor, p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return [x, x p] and x p; without a copy where x has room for it."""
+    inputs, rank = p.shape
+    if not rank:
+        return x, x[:, :0]
+    if x.shape[1] == inputs:
+        low = x @ p
+        return torch.cat((x, low), dim=1), low
+    low = x[:, inputs:]
+    torch.mm(x[:, :inputs], p, out=low)
+    return x, low
+
+
+def _affine(x: torch.Tensor, m: torch.Tensor, bias: torch.Tensor | None, out: torch.Tensor) -> None:
+    if bias is None:
+        torch.mm(x, m, out=out)
+    else:
+        torch.addmm(bias, x, m, out=out)
 
 
 class _Through(torch.autograd.Function):
@@ -136,18 +175,23 @@ class _Through(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, _asks: torch.Tensor, group: Group) -> torch.Tensor:
-        y, low = through(x, group.wide.T, group.rank, group.bias)
-        ctx.save_for_backward(x, low)
+        y, low = group.forward(x)
+        ctx.save_for_backward(x, group.holder_of(low, x, y))
         ctx.group = group
         return y
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
-        (x, low), group = ctx.saved_tensors, ctx.group
+        (x, behind), group = ctx.saved_tensors, ctx.group
+        low = behind[:, -group.rank :]
         if ctx.needs_input_grad[0]:
-            grad_x, grad_low = through(grad, group.wide, group.rank)
+            has_room = x.shape[1] > group.inputs
+            grad_x, grad_low = through(grad, group.wide, group.rank, roomy=has_room)
         else:
-            grad_x, grad_low = None, grad @ group.wide[: group.outputs, group.inputs :]
+            grad_x, grad_low = (
+                None,
+                grad[:, : group.outputs] @ group.wide[: group.outputs, group.inputs :],
+            )
         group.add_gradients(x, low, grad, grad_low)
         return grad_x, None, None
 

@@ -73,6 +73,19 @@ def test_add_norm_agrees_also_when_only_the_norm_is_used(kernels: pointwise.Poin
     agree(*strided, x, leaf(37, 3616))
 
 
+def test_spare_columns_are_neither_read_nor_counted(kernels: pointwise.Pointwise) -> None:
+    """In ``change`` and behind the norm: what stands there is not a number."""
+    rest = (leaf(3584), 1e-6)
+
+    def roomy(x: torch.Tensor, c: torch.Tensor, w: torch.Tensor, eps: float) -> Any:
+        spoiled = torch.cat((c, torch.full_like(c[:, :32], torch.nan)), 1)
+        total, normed = kernels.add_norm(x, spoiled, w, eps, 96)
+        assert normed.shape == (37, 3680)
+        return total, normed[:, :3584]
+
+    agree(fixed(roomy, *rest), fixed(pointwise.add_norm, *rest), leaf(37, 3584), leaf(37, 3584))
+
+
 def test_swiglu_agrees(kernels: pointwise.Pointwise) -> None:
     agree(kernels.swiglu, pointwise.swiglu, leaf(19, 2 * 18944))
 
