@@ -80,6 +80,7 @@ def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
             for v in reversed(steps.VARIANTS)
         ),
         Section("step: stock Trainer", lambda: _stock(found, few)),
+        *([] if fast else [Section("against the stock Trainer", lambda: _contest(found, few))]),
         Section("merge and restore", lambda: states.measure(found)),
         *(
             Section(f"decode: ours, {width} at once", lambda w=width: decoding.measure(found, w))
@@ -101,6 +102,12 @@ def _stock(found: Subject, count: int) -> dict[str, Any]:
     return stock.measure(found, count)
 
 
+def _contest(found: Subject, count: int) -> dict[str, Any]:
+    from runners.bench import contest
+
+    return contest.measure(found, count)
+
+
 def open_subject(asked: argparse.Namespace) -> Subject:
     """Make or load the model that is asked for, with the workload that goes with it."""
     device = loading.pick_device("cpu" if asked.cpu else "auto")
@@ -111,19 +118,11 @@ def open_subject(asked: argparse.Namespace) -> Subject:
         model, _ = loading.load(BasePlan(asked.model, dtype="bfloat16", device=device.type))
         return Subject(model, device, workload.REFERENCE, asked.model)
     shipped = (locate.shipped_dir() / locate.MANIFEST).is_file()
-    model, _ = (
-        loading.load(BasePlan("tiny", device=device.type)) if shipped else (_tiny(device), None)
-    )
+    if shipped:
+        model, _ = loading.load(BasePlan("tiny", device=device.type))
+    else:
+        model = subject.random_model(subject.small_config(), device, torch.float32)
     return Subject(model, device, workload.TINY, "tiny base" if shipped else "tiny, random weights")
-
-
-def _tiny(device: torch.device) -> Any:
-    config = subject.qwen_config(layers=4)
-    sizes = {"vocab_size": 1536, "hidden_size": 128, "intermediate_size": 384}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    for name, value in (sizes | heads).items():
-        setattr(config, name, value)
-    return subject.random_model(config, device, torch.float32)
 
 
 def _device_name(device: torch.device) -> str:

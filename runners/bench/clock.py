@@ -5,8 +5,35 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """Now, by two clocks."""
+
+    wall: float
+    cpu: float
+    """Seconds of all threads of this process: what a busy machine leaves nearly unchanged."""
+
+    def until(self, later: Instant) -> Span:
+        """Return what passed."""
+        return Span(later.wall - self.wall, later.cpu - self.cpu)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Seconds that passed, by two clocks."""
+
+    wall: float
+    cpu: float
+
+
+def now() -> Instant:
+    """Read both clocks."""
+    return Instant(time.perf_counter(), time.process_time())
 
 
 def settle(device: torch.device) -> None:
@@ -29,9 +56,13 @@ def seconds(work: Callable[[], object], device: torch.device, repeats: int, warm
     return statistics.median(found)
 
 
-def once(work: Callable[[], object], device: torch.device) -> float:
+def once(work: Callable[[], object], device: torch.device) -> Span:
     """Return the time of a single call."""
-    return seconds(work, device, repeats=1, warm=0)
+    settle(device)
+    start = now()
+    work()
+    settle(device)
+    return start.until(now())
 
 
 def peak_gib(device: torch.device) -> float | None:

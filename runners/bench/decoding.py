@@ -34,7 +34,7 @@ def measure(subject: Subject, width: int) -> dict[str, Any]:
         def run() -> None:
             decode.complete(layers, asked, rules, Choice())
 
-        seconds = clock.once(run, subject.device)
+        seconds = clock.once(run, subject.device).wall
     return _figures(subject, width, sum(lengths), seconds)
 
 
@@ -56,7 +56,7 @@ def by_generate(subject: Subject, width: int, new_tokens: int) -> dict[str, Any]
         subject.model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)
 
     with torch.inference_mode():
-        seconds = clock.once(run, subject.device)
+        seconds = clock.once(run, subject.device).wall
     return _figures(subject, width, width * new_tokens, seconds)
 
 

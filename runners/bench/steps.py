@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from runners.bench import clock, workload
+from runners.bench.clock import Span
 from runners.bench.subject import Row, Subject, adapted, rows
 from runners.fast import training
 from runners.fast.readback import Readback
@@ -83,33 +84,34 @@ def measure(subject: Subject, variant: Variant, steps: int) -> dict[str, Any]:
     clock.reset_peak(subject.device)
     peft = adapted(subject.model, work.rank)
     try:
-        warm, seconds, tokens = _timed(subject, peft, variant, parts, steps)
+        warm, span, tokens = _timed(subject, peft, variant, parts, steps)
     finally:
         peft.unload()
     learned = steps * sum(sum(row.learn) for row in data) / len(parts)
-    return {"warm_up_s": warm, **figures(subject, steps, seconds, tokens, learned)}
+    return {"warm_up_s": warm, **figures(subject, steps, span, tokens, learned)}
 
 
 def figures(
-    subject: Subject, steps: int, seconds: float, tokens: float, learned: float
+    subject: Subject, steps: int, span: Span, tokens: float, learned: float
 ) -> dict[str, Any]:
     """Return what follows from the time of some steps over ``tokens`` with ``learned`` targets."""
     mean = subject.work.row_tokens
     flops = workload.training_flops(subject.shape, tokens, mean, learned, subject.work.rank)
     return {
         "steps": steps,
-        "ms_per_step": 1e3 * seconds / steps,
-        "us_per_token": 1e6 * seconds / tokens,
+        "ms_per_step": 1e3 * span.wall / steps,
+        "cpu_ms_per_step": 1e3 * span.cpu / steps,
+        "us_per_token": 1e6 * span.wall / tokens,
         "tokens_per_step": tokens / steps,
-        "tflops": flops / seconds / 1e12,
+        "tflops": flops / span.wall / 1e12,
         "peak_gib": clock.peak_gib(subject.device),
     }
 
 
 def _timed(
     subject: Subject, peft: Any, variant: Variant, parts: list[list[Row]], steps: int
-) -> tuple[float, float, int]:
-    """Return the seconds of the warm-up and of the steps, and the tokens of the latter.
+) -> tuple[float, Span, int]:
+    """Return the seconds of the warm-up and the time of the steps, and the tokens of the latter.
 
     Every shape comes twice before: the second time it may be recorded as a graph.
     """
@@ -125,10 +127,10 @@ def _timed(
             for number in range(count):
                 step(number, parts[number % len(parts)])
 
-        warming = clock.once(lambda: take(2 if variant.slow else warm), subject.device)
-        seconds = clock.once(lambda: take(steps), subject.device)
+        warming = clock.once(lambda: take(2 if variant.slow else warm), subject.device).wall
+        span = clock.once(lambda: take(steps), subject.device)
     tokens = sum(len(row.ids) for n in range(steps) for row in parts[n % len(parts)])
-    return warming, seconds, tokens
+    return warming, span, tokens
 
 
 def stepper(peft: Any, loss: Loss) -> Callable[[int, Sequence[Row]], None]:

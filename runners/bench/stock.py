@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from typing import Any
 
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from runners.bench import clock, steps
+from runners.bench.clock import Instant
 from runners.bench.subject import Row, Subject, adapted, rows
 
 _DISTINCT = 12
@@ -21,12 +21,12 @@ class _Stopwatch(TrainerCallback):
 
     def __init__(self, subject: Subject, warm: int) -> None:
         self._subject, self._warm = subject, warm
-        self.times: list[float] = []
+        self.times: list[Instant] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step in (self._warm, state.max_steps):
             clock.settle(self._subject.device)
-            self.times.append(time.perf_counter())
+            self.times.append(clock.now())
 
 
 def measure(subject: Subject, wanted: int) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def measure(subject: Subject, wanted: int) -> dict[str, Any]:
             peft.unload()
     tokens = wanted * work.rows_per_step * sum(len(row.ids) for row in data) / len(data)
     learned = wanted * work.rows_per_step * sum(sum(row.learn) for row in data) / len(data)
-    return steps.figures(subject, wanted, watch.times[1] - watch.times[0], tokens, learned)
+    return steps.figures(subject, wanted, watch.times[0].until(watch.times[1]), tokens, learned)
 
 
 def _collate(part: list[Row]) -> dict[str, torch.Tensor]:

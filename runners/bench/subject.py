@@ -64,6 +64,16 @@ def qwen_config(layers: int = 28) -> Qwen2Config:
     )
 
 
+def small_config() -> Qwen2Config:
+    """The shape of the tiny base."""
+    config = qwen_config(layers=4)
+    sizes = {"vocab_size": 1536, "hidden_size": 128, "intermediate_size": 384}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    for name, value in (sizes | heads).items():
+        setattr(config, name, value)
+    return config
+
+
 def random_model(config: Qwen2Config, device: torch.device, dtype: torch.dtype) -> Any:
     """Return a frozen model with random weights, made on the device."""
     torch.manual_seed(0)

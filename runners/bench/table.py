@@ -21,6 +21,7 @@ def report(
         *_ceilings(found),
         *_checks(found),
         *_steps(found),
+        *_contest(found),
         *_decoding(found),
         *_others(found),
         *_stages(stages, hours),
@@ -68,6 +69,20 @@ def _steps(found: Mapping[str, Any]) -> list[str]:
             f"{share:>5} {_number(r['peak_gib'])}"
         )
     return lines
+
+
+def _contest(found: Mapping[str, Any]) -> list[str]:
+    result = found.get("against the stock Trainer")
+    if not result:
+        return []
+    return [
+        f"\nour loop against the stock Trainer, in turns, median of {result['rounds']}: "
+        + ", ".join(
+            f"{label} {result[name]:.1f} against {result[f'stock_{name}']:.1f} ms "
+            f"({result[f'times_faster_{name}']:.2f} times)"
+            for label, name in (("wall", "ms_per_step"), ("CPU", "cpu_ms_per_step"))
+        )
+    ]
 
 
 def _decoding(found: Mapping[str, Any]) -> list[str]:

@@ -91,7 +91,7 @@ def test_the_tiny_base_is_measured_on_a_cpu(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "bench.json"
-    only = "checks;step: the runners;merge"
+    only = "checks;step: the runners;merge;against"
     arguments = ["--tiny", "--cpu", "--steps", "2", "--only", only, "--json", str(file)]
     monkeypatch.setattr(sys, "argv", ["bench", *arguments])
     assert bench.main(arguments) == 0
@@ -99,5 +99,20 @@ def test_the_tiny_base_is_measured_on_a_cpu(
     assert record["results"]["checks"]["passed"] is True
     assert record["results"]["merge and restore"]["restored_exactly"] is True
     assert record["results"]["step: the runners' loop"]["way"] == "fused"
+    contest = record["results"]["against the stock Trainer"]
+    assert contest["ms_per_step"] > 0 and contest["stock_cpu_ms_per_step"] > 0
     assert record["not_measured"] == {}
-    assert "same mathematics" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "same mathematics" in out and "in turns, median of 5" in out
+
+
+def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
+    from runners.bench import checkpoint
+    from runners.ml import loading
+    from runners.ml.plans import BasePlan
+
+    assert checkpoint.main([str(tmp_path / "base"), "--small"]) == 0
+    model, tokenizer = loading.load(BasePlan(str(tmp_path / "base"), dtype="bfloat16"))
+    assert model.config.hidden_size == 128
+    assert tokenizer.eos_token == "<|im_end|>"
+    assert tokenizer.eos_token_id in model.generation_config.eos_token_id

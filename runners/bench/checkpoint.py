@@ -1,0 +1,44 @@
+"""Writes a base of random weights: python -m runners.bench.checkpoint DIR [--small]
+
+The weights have the exact shape of Qwen2.5-7B; the tokenizer is the tiny base's. A config whose
+base.model is DIR then runs the whole path at its real size on a machine without the real weights:
+every time and every byte is real, no number means anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer
+
+from runners.bench import subject
+from runners.ml import loading
+from runners.tinybase import locate
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the model on the device, where there is one, and save it in bfloat16."""
+    asked = _parser().parse_args(arguments)
+    tokenizer = AutoTokenizer.from_pretrained(locate.shipped_dir())
+    config = subject.small_config() if asked.small else subject.qwen_config(asked.layers)
+    config.eos_token_id = tokenizer.eos_token_id
+    config.pad_token_id = tokenizer.pad_token_id
+    model = subject.random_model(config, loading.pick_device("auto"), torch.bfloat16)
+    model.save_pretrained(asked.directory)
+    tokenizer.save_pretrained(asked.directory)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m runners.bench.checkpoint", description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--layers", type=int, default=28)
+    parser.add_argument("--small", action="store_true", help="the tiny base's shape instead")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
