@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.guard import ERROR, USAGE, RefusalError
-from tuilab.cli.verbs.arguments import AsJson
+from tuilab.cli.verbs.arguments import AsJson, Where
 
 
 def bench(
@@ -25,21 +25,38 @@ def bench(
         str | None, typer.Option("--only", help="Measurements to make, split by ; (e.g. checks).")
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    grid: Annotated[
+        bool,
+        typer.Option("--grid", help="Instead: a grid, warm and with one process per job."),
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="For --grid: another config than a small one.")
+    ] = None,
+    warm_only: Annotated[bool, typer.Option("--warm-only", help="For --grid: warm only.")] = False,
+    where: Where = None,
     as_json: AsJson = False,
 ) -> int:
     """Measure training, merging and decoding here; print seconds per stage and grid hours.
 
-    Without an option: the tiny base on a CPU, random weights of the 7B shape on a GPU.
+    Without an option: the tiny base on a CPU, random weights of the 7B shape on a GPU. With
+    --grid: run a small grid through the engine both ways and compare times and results.
 
     \b
     tuilab bench --tiny --minutes 2
     tuilab bench --random-weights --json > bench.json
+    tuilab bench --grid
     """
     from tuilab.cli.runner_modules import refuse_without_libraries, run_module
 
     if tiny and random_weights:
         raise RefusalError("--tiny and --random-weights are two models: choose one", USAGE)
+    if (config or warm_only or where) and not grid:
+        raise RefusalError("--config, --dir and --warm-only belong to --grid", USAGE)
     refuse_without_libraries("tuilab bench")
+    if grid:
+        from tuilab.cli.verbs.bench_grid import bench_grid
+
+        return bench_grid(config, where, warm_only, as_json)
     arguments = ["--minutes", str(minutes)]
     arguments += ["--tiny"] * tiny + ["--random-weights"] * random_weights
     arguments += ["--only", only] if only else []

@@ -1,0 +1,78 @@
+"""What a grid spent its time on, and whether two runs of it came to the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.cli.small_grid import CONFIG, spawn
+from tuilab.cli.verbs.bench_ways import JobRun, differences, spent
+
+FIRST = JobRun(
+    job="data/villain",
+    started_at=110.0,
+    finished_at=114.0,
+    timings={"load": 1.5, "sample": 2.0, "overhead": 0.5},
+    output_hash="a",
+    peak_memory={},
+    metrics={"rows": 3},
+    losses=(),
+)
+SECOND = JobRun(
+    job="train/villain@0#42",
+    started_at=115.0,
+    finished_at=120.0,
+    timings={"train": 4.0, "save": 0.5},
+    output_hash="b",
+    peak_memory={},
+    metrics={"final_loss": 0.5},
+    losses=(2.0, 0.5),
+)
+
+
+def test_every_second_is_counted_once() -> None:
+    found = spent([FIRST, SECOND], began=100.0)
+    assert found.stages == {
+        "training": 4.0,
+        "sampling": 2.0,
+        "loading": 1.5,
+        "merging": 0.0,
+        "saving and checking": 0.5,
+        "other": 1.0,
+        "between jobs": 11.0,
+    }
+    assert sum(found.stages.values()) == found.wall == 20.0
+    assert found.overhead_per_job == pytest.approx((20.0 - 6.0) / 2)
+    assert found.overhead_per_later_job == pytest.approx(6.0 - 4.0)
+    assert spent([FIRST], began=100.0).overhead_per_later_job is None
+
+
+def test_files_metrics_and_losses_are_compared_job_by_job() -> None:
+    assert differences([FIRST, SECOND], [SECOND, FIRST]) == []
+    other = replace(SECOND, output_hash="c", losses=(2.0, 0.4))
+    assert differences([FIRST, SECOND], [FIRST, other]) == [
+        "train/villain@0#42: files differ",
+        "train/villain@0#42: training losses differ",
+    ]
+    assert differences([FIRST], [FIRST, SECOND]) == ["train/villain@0#42: in one grid only"]
+    assert differences([FIRST], [replace(FIRST, metrics={})]) == ["data/villain: metrics differ"]
+
+
+@pytest.mark.slow
+def test_a_grid_is_run_and_accounted_for(tmp_path: Path) -> None:
+    """One cell at epoch 0, warm, through the engine; the other way is the runners' to test."""
+    config = tmp_path / "one.toml"
+    config.write_text(CONFIG.replace("epochs = [0, 1]", "epochs = [0]"))
+    done = spawn("bench", "--grid", "--warm-only", "--config", str(config), "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["equal"] is None and found["times_faster"] is None
+    [(way, warm)] = found["ways"].items()
+    stages = [run["job"].split("/")[0] for run in warm["runs"]]
+    assert way == "warm worker"
+    assert stages == ["data", "data", "train", "merge", "eval", "cosine"]
+    assert sum(warm["stages"].values()) == pytest.approx(warm["wall"])
+    assert 0 < warm["overhead_per_later_job"] < warm["overhead_per_job"]

@@ -1,0 +1,130 @@
+"""What a finished grid spent its time on, and whether two of them came to the same; no clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.report import DONE, EVENTS_FILE, OUTCOME_FILE, read_outcome
+
+PARTS = {
+    "training": ("train",),
+    "sampling": ("sample", "prefill"),
+    "loading": ("load",),
+    "merging": ("merge",),
+    "saving and checking": ("save", "check", "keep"),
+}
+"""Stages of the report -> parts of a job's timings; what is left over is named ``other``."""
+WORK = ("training", "sampling")
+"""Everything else is overhead."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """One job as its attempt directory tells it."""
+
+    job: str
+    started_at: float
+    """Unix time."""
+    finished_at: float
+    timings: Mapping[str, float]
+    """Seconds by part."""
+    output_hash: str
+    peak_memory: Mapping[str, int]
+    """Bytes: ``host``, and ``device`` on a GPU."""
+    metrics: Mapping[str, Any]
+    losses: tuple[float, ...]
+    """Of every training step."""
+
+    @property
+    def work(self) -> float:
+        """Seconds of training and sampling."""
+        return sum(self.timings.get(part, 0.0) for name in WORK for part in PARTS[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Where the wall time of one grid went, in seconds."""
+
+    wall: float
+    jobs: int
+    stages: Mapping[str, float]
+    """Sums to ``wall``; ``between jobs`` is time in which no job ran: starts, imports, planning."""
+    overhead_per_job: float
+    """All but training and sampling, over all jobs."""
+    overhead_per_later_job: float | None
+    """The same without the time up to the end of the first job: what a warm worker costs."""
+
+
+def read_runs(root: Path) -> list[JobRun]:
+    """Read all done attempts of an experiment, in the order they began."""
+    found = []
+    for path in root.glob(f"jobs/**/{OUTCOME_FILE}"):
+        outcome = read_outcome(path.parent)
+        if path.parent.is_symlink() or outcome is None or outcome.status != DONE:
+            continue
+        found.append(
+            JobRun(
+                outcome.job,
+                outcome.started_at,
+                outcome.finished_at,
+                outcome.timings,
+                outcome.output_hash,
+                outcome.peak_memory,
+                outcome.metrics,
+                _losses(path.with_name(EVENTS_FILE)),
+            )
+        )
+    return sorted(found, key=lambda run: run.started_at)
+
+
+def spent(runs: Sequence[JobRun], began: float) -> Spent:
+    """Add up a grid of at least one job whose first request was made at ``began`` (unix time).
+
+    Jobs must have run one at a time.
+    """
+    end = max(run.finished_at for run in runs)
+    wall = end - began
+    stages = {
+        name: sum(run.timings.get(part, 0.0) for run in runs for part in parts)
+        for name, parts in PARTS.items()
+    }
+    inside = sum(run.finished_at - run.started_at for run in runs)
+    stages["other"] = inside - sum(stages.values())
+    stages["between jobs"] = wall - inside
+    first, *later = runs
+    rest = end - first.finished_at - sum(run.work for run in later)
+    return Spent(
+        wall=wall,
+        jobs=len(runs),
+        stages=stages,
+        overhead_per_job=(wall - sum(run.work for run in runs)) / len(runs),
+        overhead_per_later_job=rest / len(later) if later else None,
+    )
+
+
+def differences(one: Sequence[JobRun], other: Sequence[JobRun]) -> list[str]:
+    """Name every job whose files, metrics or training losses differ; [] when all are equal."""
+    left, right = ({run.job: run for run in runs} for runs in (one, other))
+    found = [f"{job}: in one grid only" for job in sorted(left.keys() ^ right.keys())]
+    for job in sorted(left.keys() & right.keys()):
+        a, b = left[job], right[job]
+        found += [
+            f"{job}: {name} differ"
+            for name, is_same in (
+                ("files", a.output_hash == b.output_hash),
+                ("metrics", a.metrics == b.metrics),
+                ("training losses", a.losses == b.losses),
+            )
+            if not is_same
+        ]
+    return found
+
+
+def _losses(path: Path) -> tuple[float, ...]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    events = (json.loads(line) for line in lines if '"metric"' in line)
+    return tuple(event["loss"] for event in events if "loss" in event)
