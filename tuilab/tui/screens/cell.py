@@ -171,7 +171,7 @@ class CellScreen(Acting):
 
     async def _look(self, watch: AttemptWatch) -> None:
         files = await asyncio.to_thread(watch.look)
-        if watch is self._watch:
+        if watch is self._watch and self.is_there:
             self._files = files
             self._show_tab()
 
@@ -243,6 +243,8 @@ class CellScreen(Acting):
 
         source = self.lab.lookout.source
         rows, why = await asyncio.to_thread(read_completions, source, self.cell)
+        if not self.is_there:
+            return
         labels = self.lab.snapshot.labels if self.lab.snapshot else {}
         asked = Asked(labels, marker_of(source, self.cell), questions_of(source, self.cell))
         self.query_one(CompletionsPane).take(rows, asked, why)

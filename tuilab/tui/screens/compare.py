@@ -49,7 +49,8 @@ class CompareScreen(Frame):
         except Exception as error:  # whichever cannot be read is named
             self.say(clean_line(str(error), 300), "failed")
             return
-        self._show()
+        if self.is_there:
+            self._show()
 
     def _read_both(self) -> tuple[Snapshot, Snapshot]:
         now = self.lab.time()

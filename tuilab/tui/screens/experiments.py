@@ -53,6 +53,8 @@ class ExperimentsScreen(Frame):
 
     async def _look(self) -> None:
         self._entries = await asyncio.to_thread(read_all, self.lab.under)
+        if not self.is_there:
+            return
         self.query_one(
             RowList
         ).nothing = f"no experiment below {self.lab.under}: tuilab demo makes one"

@@ -32,6 +32,12 @@ class Frame(Screen[Any]):
         """The app, as what it is."""
         return cast("TuilabApp", self.app)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it still has its parts: what comes from a thread may find it left."""
+        # ``display`` is False from the moment in which a screen is being taken down.
+        return self.is_attached and bool(self.display)
+
     def on_mount(self) -> None:
         """Hear of snapshots, beginning with the last one."""
         self.mount(Lines(id="small"))
@@ -92,3 +98,9 @@ class Dialog(ModalScreen[Any]):
     def lab(self) -> TuilabApp:
         """The app, as what it is."""
         return cast("TuilabApp", self.app)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it still has its parts: what comes from a thread may find it left."""
+        # ``display`` is False from the moment in which a screen is being taken down.
+        return self.is_attached and bool(self.display)

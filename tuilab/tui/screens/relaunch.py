@@ -209,7 +209,10 @@ class RelaunchDialog(Dialog):
         except Exception as error:  # a config, a plan or an edit that cannot be: told as it is
             why = str(error).replace(f"{self._snapshot.root}/", "")
             self._is_checking, self._problem = False, why
-            self._show()
+            if self.is_there:
+                self._show()
+            return
+        if not self.is_there:
             return
         self._is_checking = False
         if not changed:

@@ -13,7 +13,6 @@ from tuilab.store.snapshot import Snapshot
 from tuilab.tui.screens import catalogue
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.study_desk import StudyDesk, evidence_of
-from tuilab.tui.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
     from tuilab.study.opening import Study
@@ -64,8 +63,10 @@ class Studying(Frame):
 
     async def _compute(self, snapshot: Snapshot) -> None:
         evidence = evidence_of(snapshot)
+        opened = asyncio.wrap_future(self.desk.opened(snapshot))
+        opened.add_done_callback(_look_at)
         try:
-            study = await asyncio.shield(asyncio.wrap_future(self.desk.opened(snapshot)))
+            study = await asyncio.shield(opened)
         except Exception as error:  # whatever keeps the numbers away is told to the person
             self.trouble = clean_line(str(error), 300) or type(error).__name__
             self._refused = evidence
@@ -74,16 +75,11 @@ class Studying(Frame):
             self.desk.keep(evidence, study)
         finally:
             self._is_computing = False
-        if not self.is_attached:  # left while the numbers were computed: they are kept, not shown
+        if not self.is_there:  # left while the numbers were computed: they are kept, not shown
             return
         self.on_study()
         if self.lab.snapshot is not None and self.lab.snapshot is not snapshot:
             self.on_snapshot(self.lab.snapshot)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether there is still something to show on: numbers may come after the screen went."""
-        return self.is_attached and bool(self.query(KeyBar))
 
     def waiting_words(self) -> str:
         """Say why there is nothing to see yet."""
@@ -119,3 +115,9 @@ class Studying(Frame):
         seeds = [row.seed for row in rows if row.source == source]
         known = snapshot.seeds if snapshot is not None else ()
         return next(iter([*seeds, *known]), 0)
+
+
+def _look_at(done: asyncio.Future[Study]) -> None:
+    """Take note of a failure, or asyncio complains when the screen was left before it came."""
+    if not done.cancelled():
+        done.exception()
