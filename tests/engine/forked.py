@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import tuilab.engine.loop
@@ -73,5 +74,6 @@ def _become(arguments: list[str], log: Path, environment: Mapping[str, str]) -> 
 
         traceback.print_exc()
     finally:
-        sys.stderr.flush()
+        with suppress(OSError):  # the log's disk may be full: this process must never come back
+            sys.stderr.flush()
         os._exit(code)

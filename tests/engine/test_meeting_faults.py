@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
@@ -25,18 +21,6 @@ TRAIN = "train/villain@0#42"
 def note(grid: Trial) -> str:
     """Return what the engine says keeps it."""
     return str((read_json(grid.layout.engine) or {}).get("view", {}).get("note", ""))
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A volume of four megabytes."""
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def test_a_full_disk_is_named_pauses_the_grid_and_leaves_old_results_whole(

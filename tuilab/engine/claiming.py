@@ -13,6 +13,7 @@ from typing import Any
 from tuilab.contract.spec import Input, Spec, write_spec
 from tuilab.contract.tracking import TRACKER
 from tuilab.engine.crash import crash_point
+from tuilab.engine.policy import read_policy
 from tuilab.engine.records import Records
 from tuilab.grid.jobs import Job
 from tuilab.grid.resuming import RESUMABLE, may_go_on_from
@@ -89,8 +90,8 @@ def _tracker(layout: Layout, records: Records, place: Path) -> dict[str, Any]:
 
 def _saving(records: Records, job: Job) -> dict[str, Any]:
     """How often a training keeps its state; no result depends on it, so it is no setting."""
-    every = records.board.plan.resources.get("save_seconds")
-    return {"save_seconds": every} if job.stage in RESUMABLE and every is not None else {}
+    every = read_policy(records.board.plan.resources).save_seconds
+    return {"save_seconds": every} if job.stage in RESUMABLE else {}
 
 
 def _resume(

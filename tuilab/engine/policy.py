@@ -38,6 +38,8 @@ class Policy:
     """A warm worker without work is closed after so long."""
     engine_idle_seconds: float = 30.0
     """The engine leaves when nothing has been running or due for so long."""
+    save_seconds: float = 60.0
+    """A training keeps a state to go on from about this often; 0: only when told to stop."""
     assign_ahead: bool = True
     """Give a busy worker its next job early, when enough jobs are ready for all."""
     gpu_free_fraction: float = 0.9

@@ -54,7 +54,10 @@ def asked_command(text: str) -> list[str] | None:
 
 
 def keep_code(folder: Path) -> str:
-    """Copy the runners' and the contract's sources into ``folder/HASH``, once; return the hash."""
+    """Copy the runners' and the contract's sources into ``folder/HASH``, once; return the hash.
+
+    OSError where the disk takes no copy; nothing of it is left then.
+    """
     files = _sources()
     digest = hashlib.sha256()
     for name, path in files:
@@ -63,13 +66,15 @@ def keep_code(folder: Path) -> str:
     place = folder / version
     if not place.exists():
         draft = folder / f".{version}.{uuid.uuid4().hex[:8]}.draft"
-        for name, path in files:
-            (draft / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, draft / name)
         try:
+            for name, path in files:
+                (draft / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, draft / name)
             draft.rename(place)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)
+            if not place.exists():  # else another engine was faster
+                raise
     return version
 
 
