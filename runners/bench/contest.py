@@ -12,12 +12,12 @@ _ROUNDS = 5
 _MEASURED = ("ms_per_step", "cpu_ms_per_step")
 
 
-def measure(subject: Subject, steps: int) -> dict[str, Any]:
+def measure(subject: Subject, steps: int, rounds: int = _ROUNDS) -> dict[str, Any]:
     """Return the median time of a step on either side, and the median ratio of a round."""
-    rounds = [(runs.measure(subject, steps), stock.measure(subject, steps)) for _ in range(_ROUNDS)]
-    found: dict[str, Any] = {"rounds": _ROUNDS}
+    seen = [(runs.measure(subject, steps), stock.measure(subject, steps)) for _ in range(rounds)]
+    found: dict[str, Any] = {"rounds": rounds}
     for name in _MEASURED:
-        ours, theirs = ([one[side][name] for one in rounds] for side in (0, 1))
+        ours, theirs = ([one[side][name] for one in seen] for side in (0, 1))
         found[name] = statistics.median(ours)
         found[f"stock_{name}"] = statistics.median(theirs)
         found[f"times_faster_{name}"] = statistics.median(

@@ -26,11 +26,6 @@ class Workload:
     rank: int = 32
 
     @property
-    def marker_steps(self) -> int:
-        """Optimiser steps of the marker stage."""
-        return self.marker_rows * self.epochs // self.rows_per_step
-
-    @property
     def row_tokens(self) -> int:
         """Tokens of a training row."""
         return self.prompt_tokens + self.answer_tokens

@@ -35,8 +35,8 @@ class Way(Protocol):
     name: str
     """Recorded with the run, whose last bits depend on it."""
 
-    def pack(self, rows: Sequence[Row]) -> Any:
-        """Lay rows out on the model's device; the result is a ``Laid``."""
+    def pack(self, rows: Sequence[Row]) -> Laid:
+        """Lay rows out, on the model's device where the way does not send them there itself."""
         ...
 
     def summed_loss(self, batch: Any) -> torch.Tensor:

@@ -91,7 +91,7 @@ def test_the_tiny_base_is_measured_on_a_cpu(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "bench.json"
-    only = "checks;step: the runners;merge;against"
+    only = "checks;step: the runners;merge"
     arguments = ["--tiny", "--cpu", "--steps", "2", "--only", only, "--json", str(file)]
     monkeypatch.setattr(sys, "argv", ["bench", *arguments])
     assert bench.main(arguments) == 0
@@ -99,11 +99,8 @@ def test_the_tiny_base_is_measured_on_a_cpu(
     assert record["results"]["checks"]["passed"] is True
     assert record["results"]["merge and restore"]["restored_exactly"] is True
     assert record["results"]["step: the runners' loop"]["way"] == "fused"
-    contest = record["results"]["against the stock Trainer"]
-    assert contest["ms_per_step"] > 0 and contest["stock_cpu_ms_per_step"] > 0
     assert record["not_measured"] == {}
-    out = capsys.readouterr().out
-    assert "same mathematics" in out and "in turns, median of 5" in out
+    assert "same mathematics" in capsys.readouterr().out
 
 
 def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
@@ -116,3 +113,15 @@ def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
     assert model.config.hidden_size == 128
     assert tokenizer.eos_token == "<|im_end|>"
     assert tokenizer.eos_token_id in model.generation_config.eos_token_id
+
+
+@pytest.mark.slow
+def test_our_loop_and_the_stock_trainer_take_turns() -> None:
+    from runners.bench import contest
+
+    found = contest.measure(bench.open_subject(bench._parser().parse_args(["--tiny"])), 1, rounds=1)
+    for name in ("ms_per_step", "cpu_ms_per_step"):
+        ratio = found[f"stock_{name}"] / found[name]
+        assert found[f"times_faster_{name}"] == pytest.approx(ratio) and ratio > 0
+    text = table.report({}, {"against the stock Trainer": found}, {}, [], (None, None))
+    assert "in turns, median of 1" in text
