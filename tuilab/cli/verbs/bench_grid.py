@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.guard import ERROR, OK, RefusalError
@@ -41,15 +41,17 @@ Timed = tuple[float, list[JobRun]]
 def bench_grid(config: Path | None, where: str | None, warm_only: bool, as_json: bool) -> int:
     """Run the grid each way; 1 when the results differ.
 
-    The experiments are kept in ``where``, else in a folder that is thrown away.
+    The experiments are kept in ``where``, else in a folder that is removed once all has gone well:
+    one that did not finish may still have an engine, and is there to look at.
     """
     from tuilab.cli.say import document, out
 
     ways = list(WAYS)[: 1 if warm_only else None]
-    with ExitStack() as stack:
-        folder = Path(where or stack.enter_context(TemporaryDirectory(prefix="tuilab-bench-")))
-        loaded = _load(config, folder)
-        found = {way: _run(loaded, way, folder / way.replace(" ", "-")) for way in ways}
+    folder = Path(where or mkdtemp(prefix="tuilab-bench-"))
+    loaded = _load(config, folder)
+    found = {way: _run(loaded, way, folder / way.replace(" ", "-")) for way in ways}
+    if where is None:
+        shutil.rmtree(folder, ignore_errors=True)
     times = {way: spent(runs, began) for way, (began, runs) in found.items()}
     differ = differences(*(runs for _, runs in found.values())) if len(found) == 2 else None
     if as_json:
@@ -97,7 +99,9 @@ def _wait_until_left(root: Path) -> None:
     from tuilab.store.lease import holder
 
     deadline = time.monotonic() + LEAVING_SECONDS
-    while holder(Layout(root), time.time()) is not None and time.monotonic() < deadline:
+    while holder(Layout(root), time.time()) is not None:
+        if time.monotonic() > deadline:
+            raise RefusalError(f"{root} still has an engine: `tuilab stop {root}` ends it", ERROR)
         time.sleep(0.1)
 
 
