@@ -28,7 +28,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shell(command: str, folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of shell in which $T is tuilab."""
+    """Run a line of shell in which $T is tuilab, with Python's own buffers as users have them."""
     return subprocess.run(
         ["bash", "-c", command],
         capture_output=True,
@@ -36,7 +36,7 @@ def shell(command: str, folder: Path, **extra: str) -> subprocess.CompletedProce
         check=False,
         cwd=folder,
         env={
-            **os.environ,
+            **{name: os.environ[name] for name in os.environ if name != "PYTHONUNBUFFERED"},
             "PYTHONPATH": str(SOURCE),
             "T": f"{sys.executable} -m tuilab",
             "TERM": "dumb",

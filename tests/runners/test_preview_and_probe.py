@@ -68,7 +68,10 @@ def test_the_probe_names_versions_devices_and_what_is_missing(
     found = json.loads(capsys.readouterr().out)
     assert found["libraries"]["torch"] == torch.__version__
     assert found["libraries"]["no_such_library"] is None
-    assert found["problems"] == ["no_such_library is not installed: pip install 'tuilab[train]'"]
+    missing = "no_such_library is not installed: pip install 'tuilab[train]'"
+    assert missing in found["problems"]
+    # torch from the package registry is built for CUDA, and says so where there is no device.
+    assert all("no device" in other for other in found["problems"] if other != missing)
     assert found["cuda"] == torch.version.cuda
     assert found["devices"]
 

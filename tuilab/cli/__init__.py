@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = INTERRUPTED
     if code == INTERRUPTED and arguments is None:
         _die_as_interrupted()
-    return code
+    return code if _is_written() else code or 1
 
 
 def _answer(words: Sequence[str]) -> int:
@@ -37,6 +37,17 @@ def _answer(words: Sequence[str]) -> int:
     from tuilab.cli.app import run
 
     return run(words)
+
+
+def _is_written() -> bool:
+    """Whether all of stdout arrived; what cannot is dropped, or Python fails with it at its end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def _die_as_interrupted() -> None:
