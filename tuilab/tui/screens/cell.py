@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input
@@ -236,8 +236,9 @@ class CellScreen(Acting):
             return
         self._read_completions_of = self.cell
         self.query_one(CompletionsPane).listed.nothing = "reading"
-        self.run_worker(self._read_completions(), exclusive=True, group="completions")
+        self._read_completions()
 
+    @work(exclusive=True, group="completions")
     async def _read_completions(self) -> None:
         from tuilab.tui.completions import marker_of, questions_of, read_completions
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from textual import work
 from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
@@ -41,8 +42,9 @@ class CompareScreen(Frame):
     def settle(self) -> None:
         """Read both, off the event loop."""
         self.query_one(RowList).nothing = "reading"
-        self.run_worker(self._read(), exclusive=True)
+        self._read()
 
+    @work(exclusive=True)
     async def _read(self) -> None:
         try:
             self._pair = await asyncio.to_thread(self._read_both)

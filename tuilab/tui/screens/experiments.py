@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 
 from tuilab.store.experiment import find_experiments
@@ -49,8 +49,9 @@ class ExperimentsScreen(Frame):
     def look(self) -> None:
         """Read all experiments, off the event loop."""
         if self.is_current:
-            self.run_worker(self._look(), exclusive=True, group="list")
+            self._look()
 
+    @work(exclusive=True, group="list")
     async def _look(self) -> None:
         self._entries = await asyncio.to_thread(read_all, self.lab.under)
         if not self.is_there:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
@@ -106,8 +107,9 @@ class PlotsScreen(Studying):
             self._take(ready)
         else:
             self._is_awaited = True
-            self.run_worker(self._wait_for_figure(), exclusive=True, group="figure")
+            self._wait_for_figure()
 
+    @work(exclusive=True, group="figure")
     async def _wait_for_figure(self) -> None:
         kind, source = self.kind, self.source
         try:
