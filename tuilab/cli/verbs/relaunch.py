@@ -18,30 +18,31 @@ if TYPE_CHECKING:
     from tuilab.grid.stages import Stage
 
 
+Failed = Annotated[bool, typer.Option("--failed", help="All that is failed, lost or suspect.")]
+FromStage = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="STAGE",
+        help="data, converge, train, merge, eval or cosine: that stage and all below it.",
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Edit kept for these cells: marker.lr=1e-5"),
+]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="From scratch: take up no unfinished attempt.")
+]
+
+
 def relaunch(
     directory: Dir,
     cells: Cells = None,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="All that is failed, lost or suspect.")
-    ] = False,
-    from_stage: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="STAGE",
-            help="data, converge, train, merge, eval or cosine: that stage and all below it.",
-        ),
-    ] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Edit kept for these cells: marker.lr=1e-5"
-        ),
-    ] = None,
-    restart: Annotated[
-        bool,
-        typer.Option("--restart", help="From scratch: take up no unfinished attempt."),
-    ] = False,
+    failed: Failed = False,
+    from_stage: FromStage = None,
+    sets: Sets = None,
+    restart: Restart = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     headless: Headless = False,
