@@ -26,10 +26,10 @@ def within_segments(
 
     Returns [t, heads, d], or only the rows of the ascending tokens in ``where``.
     """
-    if not flash_takes(q) and attention_host.takes(q, lengths, where):
-        return attention_host.within_segments(q, k, v, lengths, where)
     if flash_takes(q):
         out: torch.Tensor = _Flash.apply(q, k, v, bounds, longest)
+    elif attention_host.takes(q, lengths, where):
+        return attention_host.within_segments(q, k, v, lengths, where)
     else:
         parts = (part.split(lengths) for part in (q, k, v))
         out = torch.cat([_alone(*each) for each in zip(*parts, strict=True) if len(each[0])])
