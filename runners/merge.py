@@ -47,12 +47,7 @@ def run(attempt: Attempt) -> Made:
     with timings.part("check"):
         _refuse_no_change(marker_change, epsilon)
         agreement = logits.compare(live, folded, before)
-        if not agreement["max_abs"] <= tolerance:
-            raise JobError(
-                Reason.ADAPTER_MISMATCH,
-                f"merged and adapter logits differ by {agreement['max_abs']:.3g}, "
-                f"more than {tolerance:g}",
-            )
+        _refuse_disagreement(agreement["max_abs"], tolerance)
         result = cell.fingerprint(model, found)
         template = chat.template_digest(model.tokenizer, prompts)
     worst = min(change.relative for change in marker_change.values())
@@ -82,6 +77,14 @@ def run(attempt: Attempt) -> Made:
         "fingerprint": result,
     }
     return Made(tuple(made), {"relative_change": worst}, checks)
+
+
+def _refuse_disagreement(distance: float, tolerance: float) -> None:
+    if not distance <= tolerance:  # also where it is not a number
+        raise JobError(
+            Reason.ADAPTER_MISMATCH,
+            f"merged and adapter logits differ by {distance:.3g}, more than {tolerance:g}",
+        )
 
 
 def check_prompts(settings: Mapping[str, Any], model: WarmModel) -> list[list[int]]:
