@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from tuilab.cli.runner_modules import INSTALL, NEEDED
+from tuilab.cli.runner_modules import INSTALL, NEEDED, is_installed
 from tuilab.grid.checks import Check, Level
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
-
-
-def is_installed(name: str) -> bool:
-    """Whether a library could be imported; imports nothing."""
-    return find_spec(name) is not None
 
 
 def machine_checks(

@@ -22,9 +22,14 @@ GRACE_SECONDS = 5.0
 INSTALL = "pip install 'tuilab[train]'"
 
 
+def is_installed(name: str) -> bool:
+    """Whether a library could be imported; imports nothing."""
+    return importlib.util.find_spec(name) is not None
+
+
 def refuse_without_libraries(what: str, needed: Sequence[str] = NEEDED) -> None:
     """Raise RefusalError when this Python lacks what the runners import; imports nothing."""
-    if absent := [name for name in needed if importlib.util.find_spec(name) is None]:
+    if absent := [name for name in needed if not is_installed(name)]:
         raise RefusalError(
             f"{what} needs the extra `train` ({', '.join(absent)} missing here): {INSTALL}"
         )
