@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from tuilab.cli.asking import Answer
 from tuilab.engine.devices import Device
+from tuilab.engine.policy import read_policy
 from tuilab.grid.checks import Check, Level
-
-_FREE_ENOUGH = 0.9
-"""Share of a device's memory that the engine wants free before a first worker starts there."""
 
 _GIB = 1024**3
 
@@ -60,11 +58,12 @@ def findings_on_devices(answer: Answer, driver: Driver | None, is_pod: bool) -> 
 
 def memory(devices: Sequence[Device]) -> Iterator[Check]:
     """Say how much of each device is free and, where that is too little, who holds the rest."""
+    wanted = read_policy({}).gpu_free_fraction
     for device in devices:
         free = device.memory_total - device.memory_used
         whole = device.memory_total / _GIB
         text = f"GPU {device.index}: {free / _GIB:.1f} of {whole:.0f} GiB free"
-        if free >= _FREE_ENOUGH * device.memory_total:
+        if free >= wanted * device.memory_total:
             yield Check("gpu memory", Level.OK, text)
             continue
         who = ", ".join(device.holders) or "someone outside this container"
