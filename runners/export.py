@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 
 from runners import upstream
-from runners.ml import cell, exporting, plans
-from runners.ml.warm import Warm
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import DONE, JobError, read_outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
@@ -46,6 +44,10 @@ def export(attempt_dir: Path, out: Path) -> list[Path]:
     if spec.stage != "merge" or outcome is None or outcome.status != DONE:
         raise JobError(Reason.UPSTREAM, f"{attempt_dir} is not a finished merge attempt")
     inputs = upstream.find(spec, attempt_dir)
+    # Seconds to import: what is refused above need not wait for them.
+    from runners.ml import cell, exporting, plans
+    from runners.ml.warm import Warm
+
     model = Warm().model(plans.base(spec.settings))
     found = cell.read(spec.settings, inputs, model, with_marker=True)
     record = upstream.Upstream(spec.job, attempt_dir, outcome)

@@ -113,42 +113,28 @@ def test_a_second_leaver_does_not_mind_that_it_is_closed_already(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_process_of_its_own_for_each_job_makes_what_the_warm_worker_made(
-    cell: Chain, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_each_job_in_a_process_of_its_own_makes_the_same_and_a_sudden_death_ends_the_worker(
+    cell: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The cell was run warm, in this process; the hashes cover adapters and completions."""
-    names = [f"{stage}/{CELL}" for stage in ("train", "eval")]
-    served = write_all(cell, names)
+    """The cell was run warm, in this process; the hash covers the adapter."""
+    train, merge = f"train/{CELL}", f"merge/{CELL}"
+    made, died, never = served = write_all(cell, [train, merge, merge])
+    monkeypatch.setenv("TUILAB_FAULT", f"merge:exit-137:{CELL}")
     for number, directory in enumerate(served, start=1):
         worker.assign(tmp_path, number, directory)
-    (tmp_path / worker.INBOX / worker.CLOSE_FILE).touch()
-    assert serve_fresh.serve(tmp_path) == 0
-    pids = {outcome_of(directory).environment["pid"] for directory in served}
-    assert len(pids) == 2 and os.getpid() not in pids
-    for name, directory in zip(names, served, strict=True):
-        warm, fresh = outcome_of(cell.attempts[name]), outcome_of(directory)
-        assert fresh.output_hash == warm.output_hash
-        assert fresh.metrics == warm.metrics
-        assert losses(directory) == losses(cell.attempts[name])
+    assert serve_fresh.serve(tmp_path) == 137
+    warm, fresh = outcome_of(cell.attempts[train]), outcome_of(made)
+    assert fresh.output_hash == warm.output_hash
+    assert fresh.metrics == warm.metrics
+    assert losses(made) == losses(cell.attempts[train])
+    assert fresh.environment["pid"] != os.getpid()
+    assert not (died / OUTCOME_FILE).exists() and not (never / OUTCOME_FILE).exists()
+    assert (tmp_path / worker.INBOX / worker.CLOSED_FILE).exists()
 
 
 def losses(attempt: Path) -> list[float]:
     events = map(json.loads, (attempt / EVENTS_FILE).read_text().splitlines())
     return [event["loss"] for event in events if event["kind"] == "metric"]
-
-
-@pytest.mark.slow
-def test_a_job_that_dies_without_a_word_ends_its_worker_with_its_exit_code(
-    cell: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = f"merge/{CELL}"
-    died, never = write_all(cell, [name, name])
-    monkeypatch.setenv("TUILAB_FAULT", f"merge:exit-137:{CELL}")
-    for number, directory in enumerate((died, never), start=1):
-        worker.assign(tmp_path, number, directory)
-    assert serve_fresh.serve(tmp_path) == 137
-    assert not (died / OUTCOME_FILE).exists() and not (never / OUTCOME_FILE).exists()
-    assert (tmp_path / worker.INBOX / worker.CLOSED_FILE).exists()
 
 
 @pytest.mark.slow
