@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import CONFIG, spawn
-from tuilab.cli.verbs.bench_ways import JobRun, differences, spent
+from tuilab.cli.comparing_ways import JobRun, differences, spent
 
 FIRST = JobRun(
     job="data/villain",

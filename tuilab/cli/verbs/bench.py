@@ -54,7 +54,7 @@ def bench(
         raise RefusalError("--config, --dir and --warm-only belong to --grid", USAGE)
     refuse_without_libraries("tuilab bench")
     if grid:
-        from tuilab.cli.verbs.bench_grid import bench_grid
+        from tuilab.cli.bench_grid import bench_grid
 
         return bench_grid(config, where, warm_only, as_json)
     arguments = ["--minutes", str(minutes)]

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
+from tuilab.cli.comparing_ways import JobRun, Spent, differences, read_runs, spent
 from tuilab.cli.guard import ERROR, OK, RefusalError
-from tuilab.cli.verbs.bench_ways import JobRun, Spent, differences, read_runs, spent
 
 if TYPE_CHECKING:
     from tuilab.grid.config_text import LoadedConfig
@@ -80,6 +80,7 @@ def _run(loaded: LoadedConfig, way: str, root: Path) -> Timed:
     from tuilab.cli.launching import make_experiment
     from tuilab.cli.say import tell
     from tuilab.cli.verbs.run import run_cells
+    from tuilab.store.layout import Layout
 
     changed = _with_runner(loaded, WAYS[way])
     tell(f"{way}:")
@@ -87,7 +88,7 @@ def _run(loaded: LoadedConfig, way: str, root: Path) -> Timed:
     began = time.time()
     run_cells(root, planned, [], headless=True, as_json=True)
     _wait_until_left(root)
-    runs = read_runs(root)
+    runs = read_runs(Layout(root), [job.id for job in planned.jobs])
     if len(runs) < len(planned.jobs):
         raise RefusalError(f"{root}: the grid did not finish; its messages are above", ERROR)
     return began, runs

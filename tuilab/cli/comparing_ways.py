@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.report import DONE, EVENTS_FILE, OUTCOME_FILE, read_outcome
+from tuilab.contract.report import DONE, EVENTS_FILE
+from tuilab.contract.tail import JsonlFollower
+from tuilab.store.attempts import attempt_numbers, readable_outcome
+from tuilab.store.layout import Layout
 
 PARTS = {
     "training": ("train",),
@@ -59,25 +61,26 @@ class Spent:
     """The same without the time up to the end of the first job: what a warm worker costs."""
 
 
-def read_runs(root: Path) -> list[JobRun]:
-    """Read all done attempts of an experiment, in the order they began."""
+def read_runs(layout: Layout, jobs: Iterable[str]) -> list[JobRun]:
+    """Read all done attempts of the jobs, in the order they began."""
     found = []
-    for path in root.glob(f"jobs/**/{OUTCOME_FILE}"):
-        outcome = read_outcome(path.parent)
-        if path.parent.is_symlink() or outcome is None or outcome.status != DONE:
-            continue
-        found.append(
-            JobRun(
-                outcome.job,
+    for job in jobs:
+        for number in attempt_numbers(layout, job):
+            attempt = layout.attempt_dir(job, number)
+            outcome = readable_outcome(attempt)
+            if outcome is None or outcome.status != DONE:
+                continue
+            run = JobRun(
+                job,
                 outcome.started_at,
                 outcome.finished_at,
                 outcome.timings,
                 outcome.output_hash,
                 outcome.peak_memory,
                 outcome.metrics,
-                _losses(path.with_name(EVENTS_FILE)),
+                _losses(attempt / EVENTS_FILE),
             )
-        )
+            found.append(run)
     return sorted(found, key=lambda run: run.started_at)
 
 
@@ -124,7 +127,6 @@ def differences(one: Sequence[JobRun], other: Sequence[JobRun]) -> list[str]:
     return found
 
 
-def _losses(path: Path) -> tuple[float, ...]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    events = (json.loads(line) for line in lines if '"metric"' in line)
-    return tuple(event["loss"] for event in events if "loss" in event)
+def _losses(events: Path) -> tuple[float, ...]:
+    lines = JsonlFollower(events).read()
+    return tuple(line["loss"] for line in lines if line.get("kind") == "metric" and "loss" in line)
