@@ -55,3 +55,11 @@ def test_a_selector_that_names_nothing_says_what_exists(text: str) -> None:
         return
     with pytest.raises(SelectorError, match=r"names no cell .*epochs 0, 2, 10|not a selector"):
         select(text, GRID)
+
+
+def test_a_misspelt_source_is_answered_with_the_nearest_one() -> None:
+    with pytest.raises(SelectorError, match=r"did you mean villain\?"):
+        select("vilain@0", GRID)
+    with pytest.raises(SelectorError) as known:
+        select("villain@1", GRID)
+    assert "did you mean" not in str(known.value)

@@ -45,7 +45,8 @@ def select(text: str, cells: Sequence[Cell]) -> list[Cell]:
         and seed in (None, "", "*", str(cell.seed))
     ]
     if not found:
-        raise SelectorError(f"{text!r} names no cell of this grid ({_what_exists(cells)})")
+        said = f"{text!r} names no cell of this grid ({_what_exists(cells)})"
+        raise SelectorError(said + _nearest_source(source, cells))
     return found
 
 
@@ -61,6 +62,13 @@ def _what_exists(cells: Sequence[Cell]) -> str:
     seeds = sorted({cell.seed for cell in cells})
     shown = ", ".join(sources[:8]) + (", ..." if len(sources) > 8 else "")
     return f"sources {shown}; epochs {_span(epochs)}; seeds {_span(seeds)}"
+
+
+def _nearest_source(word: str, cells: Sequence[Cell]) -> str:
+    from tuilab.grid.config_keys import nearest  # difflib costs what `tuilab status` may not
+
+    sources = {cell.source for cell in cells}
+    return "" if word in sources else nearest(word, sources)
 
 
 def _span(numbers: list[int]) -> str:
