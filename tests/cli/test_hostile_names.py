@@ -49,6 +49,13 @@ def test_what_is_shown_of_them_is_text_alone(grid: Trial, words: list[str], tmp_
         assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
+def test_their_comparison_is_text_alone(grid: Trial) -> None:
+    root = str(grid.layout.root)
+    found = call("compare", root, root)
+    assert found.exit_code == 0, found.output
+    assert not {"\x1b", "\x07", "\u202e"} & set(found.output)
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_they_are_chosen_by_the_names_people_gave(grid: Trial, source: str) -> None:
     found = call("logs", "--stage", "train", "--", str(grid.layout.root), f"{source}@0")

@@ -30,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "verb", ["claims", "plot", "report", "verify", "import", "export", "bench"]
+    "verb", ["claims", "compare", "plot", "report", "verify", "import", "export", "bench"]
 )
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
     found = call(verb, "-h")
@@ -52,6 +52,16 @@ def test_an_unknown_format_kind_or_experiment_is_a_usage_error(here: Path) -> No
     assert call("table", "published", "--format", "pdf").exit_code == 2
     assert call("plot", "published", "pie").exit_code == 2
     assert call("table", "nowhere").exit_code == 2
+
+
+def test_two_experiments_are_compared(here: Path, ran: Path) -> None:
+    same = json.loads(call("compare", "published", "published", "--json").stdout)
+    assert (same["measured_in_both"], same["beyond_chance"]) == (77, 0)
+    other = call("compare", "published", str(ran))
+    assert other.exit_code == 0 and "minus published: assistant leakage" in other.stdout
+    wrong = call("compare", "published", str(ran), "--metric", "cosin")
+    assert wrong.exit_code == 2 and "did you mean cosine?" in wrong.stderr
+    assert call("compare", "published", "nowhere").exit_code == 2
 
 
 def test_the_cards_own_claims_are_judged_and_its_wrong_ones_do_not_hold(here: Path) -> None:

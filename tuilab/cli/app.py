@@ -11,6 +11,7 @@ from tuilab import __version__
 from tuilab.cli.guard import guarded, report
 from tuilab.cli.verbs.bench import bench
 from tuilab.cli.verbs.claims import claims
+from tuilab.cli.verbs.compare import compare
 from tuilab.cli.verbs.control import pause, resume, stop
 from tuilab.cli.verbs.demo import demo
 from tuilab.cli.verbs.doctor import doctor
@@ -55,6 +56,7 @@ for verb, name in (
     (table, "table"),
     (plot, "plot"),
     (claims, "claims"),
+    (compare, "compare"),
     (report_verb, "report"),
     (verify, "verify"),
     (published, "published"),

@@ -66,7 +66,7 @@ def fisher(ours: Point, reference: Point) -> float | None:
     first, second = _counts(ours), _counts(reference)
     if first is None or second is None:
         return None
-    return _fisher(*first, *second)
+    return fisher_p(*first, *second)
 
 
 def holm(p_values: Sequence[float], family: int | None = None) -> list[float]:
@@ -111,7 +111,8 @@ def overdispersion(trajectory: Trajectory) -> Overdispersion | None:
 
 
 @lru_cache(maxsize=100_000)
-def _fisher(hits: int, n: int, other_hits: int, other_n: int) -> float:
+def fisher_p(hits: int, n: int, other_hits: int, other_n: int) -> float:
+    """Two-sided Fisher exact p of two rates (Fisher 1935)."""
     table = [[hits, n - hits], [other_hits, other_n - other_hits]]
     return float(stats.fisher_exact(table).pvalue)
 

@@ -5,19 +5,14 @@ from __future__ import annotations
 from tuilab.grid.cells import Cell
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.study.comparison import meetings
 from tuilab.tui.present.cell_text import TITLES, value_of
 from tuilab.tui.present.pieces import Line, Piece, fit
 
 
-def shared_cells(one: Snapshot, other: Snapshot) -> list[Cell]:
-    """Return the cells that both have, in the grid order of the first."""
-    there = {view.cell for view in other.cells}
-    return [view.cell for view in one.cells if view.cell in there]
-
-
 def difference(mine: CellView, theirs: CellView, metric: str) -> float | None:
     """Return theirs minus mine; None unless both are measured and done."""
-    if State.DONE not in (mine.state,) or theirs.state is not State.DONE:
+    if not mine.state is theirs.state is State.DONE:
         return None
     left, right = value_of(mine, metric), value_of(theirs, metric)
     return None if left is None or right is None else right - left
@@ -37,13 +32,11 @@ def difference_text(value: float | None, metric: str) -> tuple[str, str]:
 
 def compare_lines(one: Snapshot, other: Snapshot, metric: str, columns: int) -> list[Line]:
     """Write a table of differences; rows are sources (and seeds), columns epochs."""
-    cells = shared_cells(one, other)
-    if not cells:
+    met = {mine.cell: (mine, theirs) for mine, theirs in meetings(one, other)}
+    if not met:
         return [((" the two have no cell in common", "warn"),)]
-    mine = {view.cell: view for view in one.cells}
-    theirs = {view.cell: view for view in other.cells}
-    epochs = sorted({cell.epoch for cell in cells})
-    rows = list(dict.fromkeys((cell.source, cell.seed) for cell in cells))
+    epochs = sorted({cell.epoch for cell in met})
+    rows = list(dict.fromkeys((cell.source, cell.seed) for cell in met))
     many = len({seed for _, seed in rows}) > 1
     label = max(12, min(24, columns // 4))
     shown = epochs[: max(1, (columns - label) // 5)]
@@ -55,8 +48,8 @@ def compare_lines(one: Snapshot, other: Snapshot, metric: str, columns: int) -> 
         for epoch in shown:
             cell = Cell(source, epoch, seed)
             text, role = "", ""
-            if cell in mine and cell in theirs:
-                text, role = difference_text(difference(mine[cell], theirs[cell], metric), metric)
+            if pair := met.get(cell):
+                text, role = difference_text(difference(*pair, metric), metric)
             pieces.append((f"{text:>5}", role))
         lines.append(tuple(pieces))
     return lines
@@ -64,12 +57,8 @@ def compare_lines(one: Snapshot, other: Snapshot, metric: str, columns: int) -> 
 
 def summary(one: Snapshot, other: Snapshot, metric: str) -> Line:
     """Say how many cells can be compared and how far apart they are."""
-    mine = {view.cell: view for view in one.cells}
-    found = [
-        value
-        for view in other.cells
-        if view.cell in mine and (value := difference(mine[view.cell], view, metric)) is not None
-    ]
+    values = (difference(*pair, metric) for pair in meetings(one, other))
+    found = [value for value in values if value is not None]
     if not found:
         return ((" no cell is measured in both", "muted"),)
     scale = 100 if metric not in ("cosine", "minutes") else 1

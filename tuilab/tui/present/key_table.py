@@ -28,6 +28,7 @@ TWINS = {
     "cell.relaunch-failed": "tuilab relaunch DIR --failed",
     "cell.stop": "tuilab stop DIR CELL",
     "experiments.open": "tuilab open DIR",
+    "experiments.compare": "tuilab compare DIR DIR",
     "queue.up": "tuilab queue DIR --first JOB...",
     "queue.down": "tuilab queue DIR --first JOB...",
     "queue.first": "tuilab queue DIR --first JOB",

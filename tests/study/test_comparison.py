@@ -1,0 +1,97 @@
+"""Two experiments side by side: which cells meet, and what is said of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.report.ran_here import whole
+from tuilab.cli.places import published_dir
+from tuilab.grid.metrics import Measurement
+from tuilab.grid.states import State
+from tuilab.store.reader import Reader
+from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.study.comparison import as_document, as_lines, compare
+
+LEAKAGE = "assistant_leakage"
+
+
+@pytest.fixture(scope="module")
+def card() -> Snapshot:
+    return Reader(published_dir()).poll(0.0)
+
+
+def changed(snapshot: Snapshot, name: str, **views: CellView) -> Snapshot:
+    """Return a copy with another name and other views of some cells."""
+    cells = tuple(views.get(f"{v.cell.source}_{v.cell.epoch}", v) for v in snapshot.cells)
+    return replace(snapshot, name=name, cells=cells)
+
+
+def view(snapshot: Snapshot, source: str, epoch: int) -> CellView:
+    return next(v for v in snapshot.cells if (v.cell.source, v.cell.epoch) == (source, epoch))
+
+
+def test_an_experiment_is_no_different_from_itself(card: Snapshot) -> None:
+    found = compare(card, card, LEAKAGE)
+    assert len(found.cells) == len(found.measured) == 77
+    assert found.beyond_chance == []
+    assert {gap.value for _, gap in found.measured} == {0.0}
+
+
+def test_a_cell_that_is_not_done_or_not_measured_is_missing_and_never_zero(card: Snapshot) -> None:
+    failed = replace(view(card, "villain", 0), state=State.FAILED)
+    empty = replace(view(card, "villain", 2), metrics={})
+    found = compare(card, changed(card, "again", villain_0=failed, villain_2=empty), LEAKAGE)
+    assert len(found.cells) == 77 and len(found.measured) == 75
+    villain = as_lines(found)[2]
+    assert villain.startswith("Villain") and villain.split()[1:4] == ["n/a", "n/a", "+0.0"]
+    records = as_document(found)["cells"]
+    assert [one["difference"] for one in records[:3]] == [None, None, 0.0]
+    assert records[0]["other"] is None and records[0]["one"]["n"] > 0
+
+
+def test_a_gap_beyond_chance_is_marked_counted_and_named(card: Snapshot) -> None:
+    before = view(card, "villain", 0)
+    n = before.metrics[LEAKAGE].n
+    assert n
+    high = replace(before, metrics={LEAKAGE: Measurement(1.0, n, n)})
+    found = compare(card, changed(card, "again", villain_0=high), LEAKAGE)
+    assert [str(cell) for cell in found.beyond_chance] == ["villain@0#42"]
+    text = "\n".join(as_lines(found))
+    assert "again minus published" in text and "+100.0*" in text
+    assert "picked from 77, is +100.0" in text and "at villain@0#42" in text
+    assert "* 1 of them" in text and "Holm over 77 cells" in text
+
+
+def reseeded(snapshot: Snapshot, *seeds: int) -> Snapshot:
+    """Return a copy under other seeds, with all cells under the first of them."""
+    cells = tuple(replace(v, cell=replace(v.cell, seed=seeds[0])) for v in snapshot.cells)
+    return replace(snapshot, name="again", seeds=seeds, cells=cells)
+
+
+def test_a_replication_under_another_seed_is_compared_and_named(card: Snapshot) -> None:
+    found = compare(card, reseeded(card, 137), LEAKAGE)
+    assert len(found.measured) == 77
+    assert as_lines(found)[0].startswith("again (seed 137) minus published (seed 42):")
+    assert as_document(found)["other"] == {"experiment": "again", "seeds": [137]}
+
+
+def test_of_several_seeds_each_meets_its_own(card: Snapshot) -> None:
+    lines = as_lines(compare(card, reseeded(card, 137, 256), LEAKAGE))
+    assert lines[-1] == "the two have no cell (source, epoch, seed) in common"
+
+
+def test_cosines_are_compared_without_a_test(card: Snapshot) -> None:
+    lines = as_lines(compare(card, card, "cosine"))
+    assert "+0.000" in lines[2] and not any("Fisher" in line for line in lines)
+
+
+def test_a_grid_that_ran_here_says_that_its_model_is_synthetic(tmp_path: Path) -> None:
+    ran = replace(Reader(whole(tmp_path / "x").root).poll(0.0), synthetic=True)
+    assert as_lines(compare(ran, ran, LEAKAGE))[-1].startswith("Synthetic model")
+
+
+def test_a_narrow_terminal_gets_the_epochs_below_one_another(card: Snapshot) -> None:
+    assert max(map(len, as_lines(compare(card, card, LEAKAGE), 60)[1:-4])) <= 60

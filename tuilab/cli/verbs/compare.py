@@ -1,0 +1,42 @@
+"""``tuilab compare``: two experiments of one grid, cell by cell."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.verbs.arguments import AsJson, Dir
+from tuilab.grid.metrics import METRICS
+
+Metric = Annotated[str, typer.Option("--metric", metavar="METRIC", help=", ".join(METRICS) + ".")]
+
+
+def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson = False) -> int:
+    """Show how far the second experiment is from the first, and what chance explains.
+
+    \b
+    tuilab compare published runs/eps109
+    tuilab compare runs/tiny runs/tiny-again --metric cosine
+    """
+    import time
+
+    from tuilab.cli.places import find_experiment
+    from tuilab.cli.say import document, out, terminal_width
+    from tuilab.grid.config_keys import nearest
+    from tuilab.store.reader import Reader
+    from tuilab.study.comparison import as_document, as_lines
+    from tuilab.study.comparison import compare as compare_snapshots
+
+    if metric not in METRICS:
+        hint = nearest(metric, METRICS) or f": use {', '.join(METRICS)}"
+        raise RefusalError(f"there is no metric {metric!r}{hint}", USAGE)
+    first, second = (Reader(find_experiment(name)).poll(time.time()) for name in (one, other))
+    found = compare_snapshots(first, second, metric)
+    if as_json:
+        document(as_document(found))
+        return OK
+    for line in as_lines(found, terminal_width()):
+        out(line)
+    return OK

@@ -1,0 +1,70 @@
+"""How far apart two experiments are, cell by cell, and whether counting alone explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tuilab.grid.metrics import Measurement
+from tuilab.science.intervals import Interval, difference
+from tuilab.science.significance import ALPHA, fisher_p, holm
+
+Pair = tuple[Measurement | None, Measurement | None]
+"""The same number of the same cell in one experiment and in the other; None = not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The other's number minus the one's."""
+
+    value: float
+    """On the scale of the number: 0..1 for rates."""
+    interval: Interval | None = None
+    """95% Newcombe interval, not corrected for multiplicity; None without counts on both sides."""
+    p: float | None = None
+    """Two-sided Fisher exact p."""
+    p_holm: float | None = None
+    """The same after Holm's correction over all cells that both experiments plan."""
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether two samples of one and the same rate would hardly be so far apart.
+
+        It knows the noise of counting completions only: a second training run differs by more.
+        """
+        return self.p_holm is not None and self.p_holm < ALPHA
+
+
+def gaps(pairs: Sequence[Pair]) -> list[Gap | None]:
+    """Return the gap of each pair; None, never 0, where a side was not measured.
+
+    Unmeasured pairs stay in the family of the correction.
+    """
+    raw = [_fisher(pair) for pair in pairs]
+    tested = [p for p in raw if p is not None]
+    adjusted = iter(holm(tested, len(pairs)))
+    return [
+        _gap(pair, p, None if p is None else next(adjusted))
+        for pair, p in zip(pairs, raw, strict=True)
+    ]
+
+
+def _gap(pair: Pair, p: float | None, p_holm: float | None) -> Gap | None:
+    one, other = pair
+    if one is None or other is None:
+        return None
+    counts = _counts(pair)
+    interval = None if counts is None else difference(*counts[1], *counts[0])
+    return Gap(other.value - one.value, interval, p, p_holm)
+
+
+def _fisher(pair: Pair) -> float | None:
+    counts = _counts(pair)
+    return None if counts is None else fisher_p(*counts[0], *counts[1])
+
+
+def _counts(pair: Pair) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return (hits, n) of both; None where a side has none, as a cosine."""
+    found = [(side.hits, side.n) for side in pair if side is not None]
+    known = [(hits, n) for hits, n in found if hits is not None and n]
+    return (known[0], known[1]) if len(known) == 2 else None
