@@ -237,6 +237,7 @@ async def test_two_experiments_are_compared_cell_by_cell(
         shown = text_of(pilot.app)
         assert "half_way" in shown.splitlines()[0]
         assert "3 cells measured in both" in shown
+        assert "* 0 further apart than counting completions explains (Holm," in shown
         await press(pilot, "m", "escape", "escape")
 
 

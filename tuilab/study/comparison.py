@@ -54,6 +54,11 @@ class Comparison:
         return [(one.cell, one.gap) for one in self.cells if one.gap is not None]
 
     @property
+    def is_tested(self) -> bool:
+        """Whether any gap has counts behind it, so that chance can be spoken of."""
+        return any(gap.p_holm is not None for _, gap in self.measured)
+
+    @property
     def beyond_chance(self) -> list[Cell]:
         """The cells whose gap counting alone does not explain."""
         return [cell for cell, gap in self.measured if gap.is_beyond_chance]
@@ -149,7 +154,7 @@ def _sentences(found: Comparison) -> list[str]:
     lines = [f"{len(found.cells)} cells in both, {len(measured)} of them measured in both."]
     if measured:
         lines.append(_spread(measured, found.metric))
-    if any(gap.p_holm is not None for _, gap in measured):
+    if found.is_tested:
         lines.append(_chance(found))
     if found.synthetic:
         lines.append("Synthetic model: says nothing about real models.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tuilab.grid.cells import Cell
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.comparison import meetings
+from tuilab.study.comparison import SIGN, meetings
 from tuilab.tui.present.cell_text import TITLES, value_of
 from tuilab.tui.present.pieces import Line, Piece, fit
 
@@ -18,11 +20,14 @@ def difference(mine: CellView, theirs: CellView, metric: str) -> float | None:
     return None if left is None or right is None else right - left
 
 
-def difference_text(value: float | None, metric: str) -> tuple[str, str]:
-    """Write a difference: points for rates, hundredths for cosines; n/a when there is none."""
+def difference_text(value: float | None, metric: str, beyond: bool = False) -> tuple[str, str]:
+    """Write a difference: points for rates, hundredths for cosines; n/a when there is none.
+
+    It has a colour only when it is ``beyond`` chance.
+    """
     if value is None:
         return "n/a", "missing"
-    role = "text" if abs(value) < 5e-3 else "done" if value > 0 else "failed"
+    role = "text" if not beyond else "done" if value > 0 else "failed"
     if metric == "cosine":
         return f"{value:+.2f}".replace("0.", ".", 1), role
     if metric == "minutes":
@@ -30,8 +35,13 @@ def difference_text(value: float | None, metric: str) -> tuple[str, str]:
     return f"{value * 100:+.0f}", role
 
 
-def compare_lines(one: Snapshot, other: Snapshot, metric: str, columns: int) -> list[Line]:
-    """Write a table of differences; rows are sources (and seeds), columns epochs."""
+def compare_lines(
+    one: Snapshot, other: Snapshot, metric: str, columns: int, beyond: Collection[Cell] = ()
+) -> list[Line]:
+    """Write a table of differences; rows are sources (and seeds), columns epochs.
+
+    ``beyond`` names the cells that differ by more than chance: they are marked.
+    """
     met = {mine.cell: (mine, theirs) for mine, theirs in meetings(one, other)}
     if not met:
         return [((" the two have no cell in common", "warn"),)]
@@ -41,7 +51,7 @@ def compare_lines(one: Snapshot, other: Snapshot, metric: str, columns: int) -> 
     label = max(12, min(24, columns // 4))
     shown = epochs[: max(1, (columns - label) // 5)]
     head: list[Piece] = [(fit(f" {TITLES[metric]} ep", label), "muted")]
-    lines: list[Line] = [(*head, *((f"{epoch:>5}", "muted") for epoch in shown))]
+    lines: list[Line] = [(*head, *((f"{epoch:>4} ", "muted") for epoch in shown))]
     for source, seed in rows:
         name = one.labels.get(source, source) + (f" #{seed}" if many else "")
         pieces: list[Piece] = [(fit(f" {name}", label), "label")]
@@ -49,8 +59,8 @@ def compare_lines(one: Snapshot, other: Snapshot, metric: str, columns: int) -> 
             cell = Cell(source, epoch, seed)
             text, role = "", ""
             if pair := met.get(cell):
-                text, role = difference_text(difference(*pair, metric), metric)
-            pieces.append((f"{text:>5}", role))
+                text, role = difference_text(difference(*pair, metric), metric, cell in beyond)
+            pieces.append((f"{text:>4}{SIGN if cell in beyond else ' '}", role))
         lines.append(tuple(pieces))
     return lines
 
@@ -67,3 +77,9 @@ def summary(one: Snapshot, other: Snapshot, metric: str) -> Line:
     most = max(found, key=abs) * scale
     text = f" {len(found)} cells measured in both; mean difference {mean:.2g}{unit}"
     return ((f"{text}, largest {most:+.2g}{unit}", "text"),)
+
+
+def beyond_text(count: int, cells: int) -> Line:
+    """Say how many differences chance does not explain."""
+    text = f" {SIGN} {count} further apart than counting completions explains (Holm, {cells} cells)"
+    return ((text, "text" if count else "muted"),)

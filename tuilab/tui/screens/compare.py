@@ -9,10 +9,12 @@ from textual import work
 from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.metrics import METRICS
 from tuilab.store.snapshot import Snapshot
+from tuilab.study.comparison import Comparison, compare
 from tuilab.tui import keys
 from tuilab.tui.present.cell_text import SHOWN_METRICS
-from tuilab.tui.present.compare_text import compare_lines, summary
+from tuilab.tui.present.compare_text import beyond_text, compare_lines, summary
 from tuilab.tui.present.pieces import fit_line, rule
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -29,6 +31,8 @@ class CompareScreen(Frame):
         super().__init__()
         self._roots = (one, other)
         self._pair: tuple[Snapshot, Snapshot] | None = None
+        self._found: dict[str, Comparison] = {}
+        """By metric; without those that know no chance."""
         self._metric = SHOWN_METRICS[0]
 
     def compose(self) -> ComposeResult:
@@ -47,17 +51,18 @@ class CompareScreen(Frame):
     @work(exclusive=True)
     async def _read(self) -> None:
         try:
-            self._pair = await asyncio.to_thread(self._read_both)
+            self._pair, self._found = await asyncio.to_thread(self._read_both)
         except Exception as error:  # whichever cannot be read is named
             self.say(clean_line(str(error), 300), "failed")
             return
         if self.is_there:
             self._show()
 
-    def _read_both(self) -> tuple[Snapshot, Snapshot]:
+    def _read_both(self) -> tuple[tuple[Snapshot, Snapshot], dict[str, Comparison]]:
         now = self.lab.time()
         one, other = (self.lab.source_of(root).poll(now) for root in self._roots)
-        return one, other
+        found = {metric: compare(one, other, metric) for metric in METRICS}
+        return (one, other), {key: each for key, each in found.items() if each.is_tested}
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new width."""
@@ -70,12 +75,18 @@ class CompareScreen(Frame):
         self.query_one("#header", Lines).show([rule(title, "m metric", columns, glyphs.stroke)])
         if self._pair is None:
             return
-        lines = compare_lines(*self._pair, self._metric, columns - 2)
+        found = self._found.get(self._metric)
+        beyond = found.beyond_chance if found else ()
+        lines = compare_lines(*self._pair, self._metric, columns - 2, frozenset(beyond))
         self.query_one("#compare-head", Lines).show([((" ", ""), *lines[0])])
         rows = [(str(n), line) for n, line in enumerate(lines[1:])]
         self.query_one(RowList).show(rows)
-        line = fit_line(summary(*self._pair, self._metric), columns)
-        self.query_one("#compare-sum", Lines).show([line])
+        said = [summary(*self._pair, self._metric)]
+        if found:
+            said.append(beyond_text(len(beyond), len(found.cells)))
+        foot = self.query_one("#compare-sum", Lines)
+        foot.styles.height = len(said)
+        foot.show([fit_line(line, columns) for line in said])
 
     def action_metric(self) -> None:
         """Compare the next metric."""

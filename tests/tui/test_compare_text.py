@@ -1,0 +1,24 @@
+"""The words of the compare screen: what chance explains has no mark and no colour."""
+
+from __future__ import annotations
+
+from tuilab.cli.places import published_dir
+from tuilab.store.reader import Reader
+from tuilab.tui.present.compare_text import beyond_text, compare_lines, difference_text
+
+
+def test_only_what_is_beyond_chance_is_marked_and_coloured() -> None:
+    card = Reader(published_dir()).poll(0.0)
+    first = card.cells[0].cell
+    row = compare_lines(card, card, "assistant_leakage", 78, frozenset({first}))[1]
+    assert [text for text, _ in row[1:3]] == ["  +0*", "  +0 "]
+    assert difference_text(-0.21, "assistant_leakage") == ("-21", "text")
+    assert difference_text(-0.21, "assistant_leakage", beyond=True) == ("-21", "failed")
+    assert difference_text(None, "assistant_leakage") == ("n/a", "missing")
+
+
+def test_all_columns_of_a_full_grid_fit_80_columns() -> None:
+    card = Reader(published_dir()).poll(0.0)
+    lines = compare_lines(card, card, "assistant_leakage", 78)
+    assert {sum(len(text) for text, _ in line) for line in lines} == {19 + 11 * 5}
+    assert sum(len(text) for text, _ in beyond_text(77, 77)) <= 80
