@@ -49,3 +49,10 @@ def test_a_cosine_has_a_gap_and_neither_interval_nor_test() -> None:
     [gap] = gaps([(Measurement(-0.2, n=20), Measurement(0.1, n=20))])
     assert gap is not None and gap.value == pytest.approx(0.3)
     assert gap.interval is None and gap.p_holm is None and not gap.is_beyond_chance
+
+
+def test_the_largest_of_several_personas_is_not_tested_as_if_it_were_one() -> None:
+    picked = Measurement(0.5, 100, 200, who="pirate"), Measurement(0.0, 0, 200, who="poet")
+    [gap] = gaps([picked], are_picked=True)
+    assert gap is not None and gap.value == -0.5
+    assert gap.interval is None and gap.p is None and not gap.is_beyond_chance

@@ -88,6 +88,12 @@ def test_cosines_are_compared_without_a_test(card: Snapshot) -> None:
     assert "+0.000" in lines[2] and not any("Fisher" in line for line in lines)
 
 
+def test_the_largest_of_the_bystanders_is_compared_without_a_test(tmp_path: Path) -> None:
+    ran = Reader(whole(tmp_path / "x").root).poll(0.0)
+    found = compare(ran, ran, "max_bystander")
+    assert found.measured and not found.is_tested
+
+
 def test_a_grid_that_ran_here_says_that_its_model_is_synthetic(tmp_path: Path) -> None:
     ran = replace(Reader(whole(tmp_path / "x").root).poll(0.0), synthetic=True)
     assert as_lines(compare(ran, ran, LEAKAGE))[-1].startswith("Synthetic model")

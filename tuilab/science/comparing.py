@@ -35,12 +35,13 @@ class Gap:
         return self.p_holm is not None and self.p_holm < ALPHA
 
 
-def gaps(pairs: Sequence[Pair]) -> list[Gap | None]:
+def gaps(pairs: Sequence[Pair], are_picked: bool = False) -> list[Gap | None]:
     """Return the gap of each pair; None, never 0, where a side was not measured.
 
-    Unmeasured pairs stay in the family of the correction.
+    Unmeasured pairs stay in the family of the correction. Numbers that ``are_picked``, as the
+    largest of several personas, are no samples of one rate and not tested.
     """
-    raw = [_fisher(pair) for pair in pairs]
+    raw = [None if are_picked else _fisher(pair) for pair in pairs]
     tested = [p for p in raw if p is not None]
     adjusted = iter(holm(tested, len(pairs)))
     return [
@@ -53,7 +54,7 @@ def _gap(pair: Pair, p: float | None, p_holm: float | None) -> Gap | None:
     one, other = pair
     if one is None or other is None:
         return None
-    counts = _counts(pair)
+    counts = None if p is None else _counts(pair)
     interval = None if counts is None else difference(*counts[1], *counts[0])
     return Gap(other.value - one.value, interval, p, p_holm)
 

@@ -12,11 +12,14 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.study.figure_origin import SYNTHETIC
 from tuilab.study.layouts import as_text
 
 if TYPE_CHECKING:
     from tuilab.science.comparing import Gap
 
+PICKED = frozenset({"max_bystander"})
+"""Metrics that are the largest of several."""
 SIGN = "*"
 """Marks a gap that counting alone does not explain."""
 
@@ -91,7 +94,7 @@ def compare(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
         labels={key: clean_line(label) for key, label in one.labels.items()},
         cells=tuple(
             Compared(mine.cell, *pair, gap)
-            for (mine, _), pair, gap in zip(met, pairs, gaps(pairs), strict=True)
+            for (mine, _), pair, gap in zip(met, pairs, gaps(pairs, metric in PICKED), strict=True)
         ),
         synthetic=one.synthetic or other.synthetic,
     )
@@ -157,7 +160,7 @@ def _sentences(found: Comparison) -> list[str]:
     if found.is_tested:
         lines.append(_chance(found))
     if found.synthetic:
-        lines.append("Synthetic model: says nothing about real models.")
+        lines.append(SYNTHETIC)
     return lines
 
 
