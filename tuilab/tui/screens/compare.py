@@ -50,19 +50,22 @@ class CompareScreen(Frame):
 
     @work(exclusive=True)
     async def _read(self) -> None:
+        """Show the numbers as soon as they are there, and what chance explains of them after it."""
         try:
-            self._pair, self._found = await asyncio.to_thread(self._read_both)
+            self._pair = await asyncio.to_thread(self._read_both)
         except Exception as error:  # whichever cannot be read is named
             self.say(clean_line(str(error), 300), "failed")
             return
         if self.is_there:
             self._show()
+            self._found = await asyncio.to_thread(_tested, *self._pair)
+        if self.is_there:
+            self._show()
 
-    def _read_both(self) -> tuple[tuple[Snapshot, Snapshot], dict[str, Comparison]]:
+    def _read_both(self) -> tuple[Snapshot, Snapshot]:
         now = self.lab.time()
         one, other = (self.lab.source_of(root).poll(now) for root in self._roots)
-        found = {metric: compare(one, other, metric) for metric in METRICS}
-        return (one, other), {key: each for key, each in found.items() if each.is_tested}
+        return one, other
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new width."""
@@ -97,3 +100,9 @@ class CompareScreen(Frame):
     def action_step(self, rows: int) -> None:
         """Move the cursor."""
         self.query_one(RowList).step(rows)
+
+
+def _tested(one: Snapshot, other: Snapshot) -> dict[str, Comparison]:
+    """Compare by every metric that can be tested; the tests take seconds on thousands of cells."""
+    found = {metric: compare(one, other, metric) for metric in METRICS}
+    return {metric: each for metric, each in found.items() if each.is_tested}
