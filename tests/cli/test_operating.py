@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.cli.small_grid import SOURCE, call, spawn, states, wait_until, write_config
+from tests.ending import end_workers
 from tuilab.contract.identity import is_alive
-from tuilab.engine import tree
 from tuilab.store.engine_file import read_heartbeat
 from tuilab.store.layout import Layout
 
@@ -54,10 +54,7 @@ class Played:
             wait_until(lambda: "running" not in self.states_of("data"))
             os.kill(beat.identity.pid, signal.SIGTERM)
             wait_until(lambda: not is_alive(beat.identity))
-        workers = Layout(self.root).workers
-        for folder in workers.iterdir() if workers.is_dir() else ():
-            for who in tree.members(folder.name):  # they go on without an engine
-                tree.send(who, signal.SIGKILL)
+        end_workers(Layout(self.root))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.ending import end_workers
 from tests.engine.forked import Forked
-from tuilab.engine import tree
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.stages import Stage
@@ -175,9 +174,7 @@ class Trial:
         for engine in self.engines:
             engine.kill()
             engine.wait()
-        for folder in self.layout.workers.iterdir() if self.layout.workers.is_dir() else ():
-            for who in tree.members(folder.name):
-                tree.send(who, signal.SIGKILL)
+        end_workers(self.layout)
 
 
 def _with(plan: Plan, resources: Mapping[str, Any]) -> Plan:

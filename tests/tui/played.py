@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.ending import end_workers
 from tests.tui.building import lab, plan_of
-from tests.tui.terminal import ROOT
+from tests.tui.terminal import DEADLINE, ROOT
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 
@@ -48,6 +50,10 @@ def engine_pid(root: Path) -> int | None:
 
 
 def end_engine(root: Path) -> None:
-    """End the engine, if one is alive."""
+    """End the engine, if one is alive, and its workers."""
     if (pid := engine_pid(root)) is not None:
-        psutil.Process(pid).terminate()
+        with suppress(psutil.NoSuchProcess):
+            engine = psutil.Process(pid)
+            engine.terminate()
+            engine.wait(DEADLINE)
+    end_workers(Layout(root))
