@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from tuilab.contract.identity import Identity, identify, me
 from tuilab.store.engine_file import SILENT_AFTER, judge, read_heartbeat, write_heartbeat
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
-from tuilab.store.lease import FencedError, LeaseHeldError, acquire, holder
+from tuilab.store.lease import GUARD_SECONDS, FencedError, LeaseHeldError, acquire, holder
 from tuilab.store.quarantine import quarantined
 from tuilab.store.snapshot import EngineState, EngineView, Meter
 
@@ -143,6 +145,31 @@ def test_of_many_engines_that_start_at_once_exactly_one_wins(tmp_path: Path) -> 
         racer.kill()
         racer.join()
     assert won.count(True) == 1
+
+
+def test_a_lock_changes_hands_only_when_nobody_else_is_at_it(layout: Layout) -> None:
+    """Another process, about to remove what it took for a dead owner's lock, is waited for."""
+    guard = layout.lock.with_name(f".{layout.lock.name}.guard")
+    with guard.open("a") as file, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        waiting = pool.submit(acquire, layout, NOW)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.1)
+        assert not layout.lock.exists()
+        fcntl.flock(file, fcntl.LOCK_UN)
+        waiting.result(GUARD_SECONDS).check()
+
+
+def test_a_volume_without_flock_still_gives_one_lease(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: object, operation: int) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    acquire(layout, NOW).check()
+    with pytest.raises(LeaseHeldError):
+        acquire(layout, NOW)
 
 
 def test_an_engine_that_was_killed_is_seen_as_stopped_even_as_a_zombie(layout: Layout) -> None:

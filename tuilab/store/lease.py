@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,9 @@ from tuilab.store.engine_file import SILENT_AFTER, read_heartbeat, write_heartbe
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
 from tuilab.store.snapshot import EngineState, EngineView
+
+GUARD_SECONDS = 5.0
+"""How long a change of hands may keep others waiting; after that fencing alone protects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,8 @@ class Lease:
             self.heartbeat(replace(self.view, state=EngineState.STOPPED, note=""), now)
         except FencedError:
             return
-        _displace(self.layout.lock, self.holder.token)
+        with _alone(self.layout.lock):
+            _displace(self.layout.lock, self.holder.token)
 
 
 def acquire(
@@ -93,6 +101,11 @@ def acquire(
     Raises LeaseHeldError.
     """
     mine = Holder(identity or me(), uuid.uuid4().hex, now)
+    with _alone(layout.lock):
+        return _take(layout, mine, now, takeover)
+
+
+def _take(layout: Layout, mine: Holder, now: float, takeover: bool) -> Lease:
     for _ in range(10):
         if _create(layout.lock, mine):
             return Lease(layout, mine)
@@ -182,6 +195,28 @@ def _copy_exclusively(draft: Path, path: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Keep other processes of this machine from changing the lock meanwhile.
+
+    Between the look at a dead owner's lock and its removal another may have put its own there; it
+    would be moved aside for a moment, in which a third could make one too. Where the volume knows
+    no ``flock``, the first of those two is fenced at its next write.
+    """
+    with lock.with_name(f".{lock.name}.guard").open("a") as file:
+        deadline = time.monotonic() + GUARD_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.01)
+            except OSError:
+                break
+            else:
+                break
+        yield
 
 
 def _displace(path: Path, token: str) -> None:
