@@ -78,9 +78,14 @@ def importers() -> dict[str, set[str]]:
 
 
 def test_nothing_relies_on_what_a_network_volume_cannot_do() -> None:
-    """Locks, shared memory maps and change notices do not work there; SQLite needs the first."""
+    """Locks, shared memory maps and change notices do not work there; SQLite needs the first.
+
+    The lease alone asks for ``flock``, and never as its only guard: without it a second owner is
+    fenced at its next write.
+    """
     assert "json" in importers()
-    assert not importers().keys() & {"fcntl", "mmap", "sqlite3", "inotify", "watchdog"}
+    assert not importers().keys() & {"mmap", "sqlite3", "inotify", "watchdog"}
+    assert importers().get("fcntl", set()) <= {"tuilab/store/lease.py"}
 
 
 def test_no_file_is_read_that_could_run_code() -> None:
