@@ -28,7 +28,10 @@ class Row(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Segments laid end to end; t tokens in all. A last segment without targets may fill up."""
+    """Segments laid end to end; t tokens in all. A last segment without targets may fill up.
+
+    A row's last target and what follows it are no input: nothing that is predicted depends on them.
+    """
 
     ids: torch.Tensor
     """[t] int64."""
@@ -42,8 +45,10 @@ class Packed:
     """[n] int64: the tokens to predict there."""
     lengths: tuple[int, ...]
     """Tokens of each segment, known to the host."""
+    rows: int
+    """How many of the segments are rows: one each, in their order."""
     tokens: int
-    """Tokens of the rows, filling not counted."""
+    """Tokens of the rows as they were given."""
 
     longest: int
     """Tokens of the longest segment, or a bound above it."""
@@ -75,10 +80,9 @@ def pack(rows: Sequence[Row], multiple: int = 1) -> Packed:
 
     The filling is a segment of its own, without targets.
     """
-    tokens = sum(len(row.ids) for row in rows)
-    lengths = [len(row.ids) for row in rows]
-    ids = [token for row in rows for token in row.ids]
-    if filling := -tokens % multiple:
+    lengths = [_inputs(row) for row in rows]
+    ids = [token for row, length in zip(rows, lengths, strict=True) for token in row.ids[:length]]
+    if filling := -len(ids) % multiple:
         lengths.append(filling)
         ids += [0] * filling
     bounds = torch.tensor([0, *lengths]).cumsum(0).int()
@@ -90,7 +94,8 @@ def pack(rows: Sequence[Row], multiple: int = 1) -> Packed:
         where=torch.tensor(where, dtype=torch.int64),
         targets=torch.tensor(targets, dtype=torch.int64),
         lengths=tuple(lengths),
-        tokens=tokens,
+        rows=len(rows),
+        tokens=sum(len(row.ids) for row in rows),
         longest=max(lengths),
     )
 
@@ -107,7 +112,7 @@ def evened(batch: Packed, longest: int = 0) -> Packed:
     target predict -100, which the loss leaves out. The bound on segments is at least ``longest``.
     """
     bounds, lengths = batch.bounds, batch.lengths
-    if batch.tokens == len(batch.ids):
+    if batch.rows == len(lengths):
         bounds, lengths = torch.cat((bounds, bounds[-1:])), (*lengths, 0)
     count = len(batch.where)
     spare = -count % (_FEW_PLACES if count <= _FEW_PLACES else _MANY_PLACES)
@@ -119,6 +124,12 @@ def evened(batch: Packed, longest: int = 0) -> Packed:
         targets=functional.pad(batch.targets, (0, spare), value=-100),
         longest=max(longest, batch.longest + -batch.longest % _LONG),
     )
+
+
+def _inputs(row: Row) -> int:
+    """Count the tokens before the last target; a row without a target keeps its first token."""
+    learned = (place for place in range(len(row.ids) - 1, 0, -1) if row.learn[place])
+    return next(learned, 1)
 
 
 def _targets(rows: Sequence[Row], starts: Sequence[int]) -> tuple[list[int], list[int]]:

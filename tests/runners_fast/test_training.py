@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,6 +121,24 @@ def test_filling_up_to_a_tile_changes_nothing(make_adapted: Any, rows: Any) -> N
     assert pack(rows, 128).ids.shape == (128,) and pack(rows, 128).tokens == 58
     assert float(filled.detach()) == pytest.approx(loss, rel=1e-6)
     assert far(taken(peft), gradients) < 1e-5
+
+
+@pytest.mark.parametrize("kind", [training.fused, training.lean])
+def test_what_stands_behind_the_last_target_is_not_computed(
+    kind: Any, make_adapted: Any, rows: Any
+) -> None:
+    """As the newline behind an end of turn; and a row may have no target at all."""
+    longer = [replace(row, ids=(*row.ids, 3, 5), learn=(*row.learn, False, False)) for row in rows]
+    longer.append(replace(rows[1], learn=(False,) * len(rows[1].ids)))
+    peft = make_adapted()
+    loss, gradients = plain_gradients(peft, longer)
+    with kind(peft) as way:
+        found_loss, found = gradients_of(way, peft, longer)
+    batch = pack(longer)
+    assert batch.lengths == (*(len(row.ids) - 1 for row in rows), 1)
+    assert batch.tokens == sum(len(row.ids) for row in longer)
+    assert found_loss == pytest.approx(loss, rel=1e-6)
+    assert far(found, gradients) < 1e-5
 
 
 def test_evening_out_a_batch_changes_neither_loss_nor_gradients(
