@@ -76,9 +76,9 @@ class Group:
 
     def holder_of(self, low: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Return the tensor that has ``low`` as its last columns: autograd keeps no views."""
-        if x.shape[1] > self.inputs:
-            return x
-        return y if self._roomy and self.inputs > self.outputs else low
+        if _widens_input(x, self.inputs, self.outputs):
+            return x if x.shape[1] > self.inputs else low
+        return y if self._roomy else low
 
     def copies(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
         """Yield (adapter weight, its place in ``wide``, factor): to be made after every change."""
@@ -132,7 +132,7 @@ def through(
     overwritten; when ``roomy``, the result has.
     """
     inputs, outputs = m.shape[0] - rank, m.shape[1] - rank
-    if inputs <= outputs:
+    if _widens_input(x, inputs, outputs):
         joint, low = _widened(x, m[:inputs, outputs:])
         out = x.new_empty(len(x), outputs + rank if roomy else outputs)
         _affine(joint, m[:, :outputs], bias, out[:, :outputs])
@@ -144,6 +144,11 @@ def through(
     if bias is not None:
         y.add_(bias)
     return (both, low) if roomy else (y, low.contiguous())
+
+
+def _widens_input(x: torch.Tensor, inputs: int, outputs: int) -> bool:
+    """Of equal sides the input is widened only where it has room: its copy costs more."""
+    return inputs < outputs or (inputs == outputs and x.shape[1] > inputs)
 
 
 def _widened(x: torch.Tensor, p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
