@@ -8,7 +8,9 @@ import socket
 import sys
 from typing import Any
 
-LIBRARIES = ("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "vllm")
+LIBRARIES = (
+    "torch", "transformers", "peft", "tokenizers", "safetensors", "numpy", "triton", "vllm",
+)  # fmt: skip
 
 
 def describe() -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +12,9 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from runners.fast import attention_host
 
+LOG = logging.getLogger(__name__)
+OnDevice = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor]
+"""(q, k, v, bounds, longest) -> like q."""
 NAME = "tuilab_packed"
 """Under which transformers knows ``packed_interface``."""
 
@@ -27,7 +33,7 @@ def within_segments(
     Returns [t, heads, d], or only the rows of the ascending tokens in ``where``.
     """
     if flash_takes(q):
-        out: torch.Tensor = _Flash.apply(q, k, v, bounds, longest)
+        out = on_device(q.shape[-1], q.dtype)(q, k, v, bounds, longest)
     elif attention_host.takes(q, lengths, where):
         return attention_host.within_segments(q, k, v, lengths, where)
     else:
@@ -76,6 +82,42 @@ def packed_interface(
 def flash_takes(q: torch.Tensor) -> bool:
     """True where segments are read on the device; else their lengths on the host decide."""
     return q.is_cuda and q.dtype in (torch.bfloat16, torch.float16)
+
+
+@functools.cache
+def on_device(width: int, dtype: torch.dtype) -> OnDevice:
+    """Return the kernels for heads of this width where they work, else PyTorch's own.
+
+    Ours take two thirds of the time for rows of a few hundred tokens, and the same batch gives the
+    same bits.
+    """
+    try:
+        from runners.fast import attention_device
+
+        _try(attention_device.within_segments, width, dtype)
+    except Exception as error:  # whatever is lacking on this machine
+        LOG.warning("Triton does not do attention here, PyTorch does: %s", error)
+        return flash
+    return attention_device.within_segments
+
+
+@torch.enable_grad()
+def _try(attend: OnDevice, width: int, dtype: torch.dtype) -> None:
+    q, k = (
+        torch.randn(24, heads, width, device="cuda", dtype=dtype, requires_grad=True)
+        for heads in (4, 2)
+    )
+    bounds = torch.tensor([0, 9, 24], device="cuda", dtype=torch.int32)
+    attend(q, k, k, bounds, 15).sum().backward()
+    torch.cuda.synchronize()
+
+
+def flash(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: torch.Tensor, longest: int
+) -> torch.Tensor:
+    """Attend by PyTorch's own kernels; gradients of the same batch differ in their last bits."""
+    out: torch.Tensor = _Flash.apply(q, k, v, bounds, longest)
+    return out
 
 
 def _alone(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -97,14 +97,32 @@ def test_rotate_agrees(kernels: pointwise.Pointwise) -> None:
     agree(fixed(kernels.rotate, *rest), fixed(pointwise.rotate, *rest), leaf(23, 36 * 128))
 
 
-def test_flash_attention_keeps_segments_apart_and_knows_grouped_heads() -> None:
-    lengths = (5, 140, 64, 1)
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize(("heads", "kv_heads", "width"), [(28, 4, 128), (4, 4, 32), (6, 3, 64)])
+def test_attention_keeps_segments_apart_and_knows_grouped_heads(
+    ours: bool, heads: int, kv_heads: int, width: int
+) -> None:
+    lengths = (5, 140, 64, 1, 0, 600)
     bounds = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
+    attend = attention.on_device(width, torch.bfloat16) if ours else attention.flash
+    assert (attend is attention.flash) != ours, "our kernels do not work on this machine"
     agree(
-        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths, 140),
-        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths, 140),
-        leaf(210, 28, 128), leaf(210, 4, 128), leaf(210, 4, 128),
-    )  # fmt: skip
+        lambda q, k, v: attend(q, k, v, bounds, 1024),
+        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths, 600),
+        *(leaf(810, count, width) for count in (heads, kv_heads, kv_heads)),
+    )
+
+
+def test_the_same_batch_gives_the_same_bits(make_adapted: Callable[..., Any], rows: Any) -> None:
+    peft = make_adapted(torch.bfloat16).to(DEVICE)
+    found = []
+    for _ in range(2):
+        with training.fused(peft) as way:
+            way.summed_loss(way.pack(rows)).backward()
+            found.append([p.grad.clone() for p in trained(peft)])
+        peft.zero_grad(set_to_none=True)
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    assert any(gradient.any() for gradient in found[0])
 
 
 def test_attention_over_a_cache_reads_as_far_as_it_is_filled() -> None:
