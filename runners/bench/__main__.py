@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from runners.bench import (
 )
 from runners.bench.sections import Section, run
 from runners.bench.subject import Subject
-from runners.ml import loading
+from runners.ml import loading, sampling_vllm
 from runners.ml.plans import BasePlan
 from runners.tinybase import locate
 
@@ -86,6 +87,11 @@ def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
             Section(f"decode: ours, {width} at once", lambda w=width: decoding.measure(found, w))
             for width in (whole, *decoding.widths(found)[:-1])
         ),
+        *(
+            Section(f"decode: vLLM, {width} at once", lambda w=width: _vllm(found, w))
+            for width in (whole, sampling_vllm.SEQUENCES)
+            if fast and find_spec("vllm")
+        ),
         Section("decode: generate, 64 at once", lambda: decoding.by_generate(found, 64, 32)),
         Section("cold starts", lambda: cold.measure(fast)),
         *(
@@ -100,6 +106,12 @@ def _stock(found: Subject, count: int) -> dict[str, Any]:
     from runners.bench import stock  # takes seconds to import
 
     return stock.measure(found, count)
+
+
+def _vllm(found: Subject, width: int) -> dict[str, Any]:
+    from runners.bench import decoding_vllm
+
+    return decoding_vllm.measure(found, width)
 
 
 def _contest(found: Subject, count: int) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def measure(subject: Subject, width: int) -> dict[str, Any]:
             decode.complete(layers, asked, rules, Choice())
 
         seconds = clock.once(run, subject.device).wall
-    return _figures(subject, width, sum(lengths), seconds)
+    return figures(subject, width, sum(lengths), seconds)
 
 
 def by_generate(subject: Subject, width: int, new_tokens: int) -> dict[str, Any]:
@@ -57,10 +57,11 @@ def by_generate(subject: Subject, width: int, new_tokens: int) -> dict[str, Any]
 
     with torch.inference_mode():
         seconds = clock.once(run, subject.device).wall
-    return _figures(subject, width, width * new_tokens, seconds)
+    return figures(subject, width, width * new_tokens, seconds)
 
 
-def _figures(subject: Subject, width: int, new_tokens: int, seconds: float) -> dict[str, Any]:
+def figures(subject: Subject, width: int, new_tokens: int, seconds: float) -> dict[str, Any]:
+    """Return what follows from the time of ``width`` completions with ``new_tokens`` in all."""
     work = subject.work
     prompt_tokens = width * work.prompt_tokens
     flops = workload.decoding_flops(subject.shape, prompt_tokens, new_tokens)

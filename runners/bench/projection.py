@@ -86,7 +86,7 @@ def _sampling(found: Mapping[str, Any]) -> float | None:
     times = [
         result["evaluation_s"]
         for name, result in found.items()
-        if name.startswith("decode: ours") and result
+        if name.startswith(("decode: ours", "decode: vLLM")) and result
     ]
     return min(times, default=None)
 

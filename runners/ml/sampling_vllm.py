@@ -111,11 +111,12 @@ class VllmSampler:
             return
         os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
         self._sequences = max(SEQUENCES, plan.batch_size)
-        room = device_room() if self.base.device.type == "cuda" else HOST_ROOM
         try:
             import vllm
 
-            self._llm = vllm.LLM(**engine_arguments(self.base, plan.seed, self._sequences), **room)
+            self._llm = vllm.LLM(
+                **engine_arguments(self.base, plan.seed, self._sequences), **room(self.base.device)
+            )
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
             raise JobError(Reason.VLLM_INIT, f"{type(error).__name__}: {first}") from error
@@ -192,8 +193,10 @@ def engine_arguments(model: WarmModel, seed: int, sequences: int) -> dict[str, A
     }
 
 
-def device_room() -> dict[str, Any]:
-    """Return the share of the GPU for ``vllm.LLM``, from what is free beside the trainer now."""
+def room(device: torch.device) -> dict[str, Any]:
+    """Return the share of memory for ``vllm.LLM``: on a GPU what is free beside the trainer now."""
+    if device.type != "cuda":
+        return HOST_ROOM
     free, total = torch.cuda.mem_get_info()
     spare = torch.cuda.max_memory_reserved() - torch.cuda.memory_reserved()
     return {"gpu_memory_utilization": memory_share(free, total, RESERVE + spare)}

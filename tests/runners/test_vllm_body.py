@@ -217,7 +217,7 @@ def test_on_a_gpu_the_share_comes_from_the_memory_that_is_free_at_that_moment(
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 30 << 30)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 20 << 30)
     expected = round((100 - 10 - 6) / 140, 3)  # 10 GiB is what the trainer may take again
-    assert sampling_vllm.device_room() == {"gpu_memory_utilization": expected}
+    assert sampling_vllm.room(torch.device("cuda")) == {"gpu_memory_utilization": expected}
 
 
 def test_every_sampling_number_is_passed_explicitly() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -125,3 +127,35 @@ def test_our_loop_and_the_stock_trainer_take_turns() -> None:
         assert found[f"times_faster_{name}"] == pytest.approx(ratio) and ratio > 0
     text = table.report({}, {"against the stock Trainer": found}, {}, [], (None, None))
     assert "in turns, median of 1" in text
+
+
+def test_vllm_is_timed_with_forced_lengths_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    from runners.bench import decoding_vllm
+
+    given: list[tuple[int, SimpleNamespace]] = []
+    ended: list[bool] = []
+
+    class Engine:
+        def __init__(self, **arguments: Any) -> None:
+            config = json.loads((Path(arguments["model"]) / "config.json").read_text())
+            assert config["hidden_size"] == 128 and arguments["load_format"] == "dummy"
+            assert arguments["max_num_seqs"] == 70
+            core = SimpleNamespace(shutdown=lambda: ended.append(True))
+            self.llm_engine = SimpleNamespace(engine_core=core)
+
+        def reset_prefix_cache(self) -> None:
+            given.clear()
+
+        def generate(self, asked: list[Any], rules: list[Any], use_tqdm: bool) -> None:
+            ids = [one["prompt_token_ids"] for one in asked]
+            given.extend((len(i), r) for i, r in zip(ids, rules, strict=True))
+
+    fake = SimpleNamespace(LLM=Engine, SamplingParams=SimpleNamespace)
+    monkeypatch.setitem(sys.modules, "vllm", fake)
+    tiny = bench.open_subject(bench._parser().parse_args(["--tiny"]))
+    found = decoding_vllm.measure(tiny, 70)
+    assert ended == [True] and len(given) == 70
+    assert all(rule.min_tokens == rule.max_tokens and rule.ignore_eos for _, rule in given)
+    assert found["new_tokens"] == sum(rule.max_tokens for _, rule in given)
+    line = table.report({}, {"decode: vLLM, 70 at once": found}, {}, [], (None, None))
+    assert "vLLM, 70 at once" in line
