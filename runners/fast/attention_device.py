@@ -89,23 +89,22 @@ class _Segments(torch.autograd.Function):
             q, k, v, out, grad, sums, deltas, of_q, bounds, tokens, heads,
             factor * _LOG2_E, factor, SHARED=shared, WIDTH=width, **TO_QUERIES.options(),
         )  # fmt: skip
-        parts_k, parts_v = torch.empty_like(q), torch.empty_like(q)
+        parts = q.new_empty(2, *q.shape)
         grid = (triton.cdiv(ctx.longest, TO_KEYS.keys), heads, len(bounds) - 1)
         kernels.back_to_keys[grid](
-            q, k, v, grad, sums, deltas, parts_k, parts_v, bounds, tokens, heads,
+            q, k, v, grad, sums, deltas, *parts, bounds, tokens, heads,
             factor * _LOG2_E, factor, SHARED=shared, WIDTH=width, **TO_KEYS.options(),
         )  # fmt: skip
-        return of_q, _together(parts_k, k), _together(parts_v, v), None, None
+        return of_q, *_together(parts, shared), None, None
 
 
-def _together(parts: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Sum what the query heads found for the key head they share."""
-    tokens, kv_heads, width = like.shape
-    shared = parts.shape[1] // kv_heads
+def _together(parts: torch.Tensor, shared: int) -> torch.Tensor:
+    """Sum what the query heads found for the key head they share: [2, t, heads, d] for k and v."""
     if shared == 1:
         return parts
-    out = torch.empty_like(like)
-    kernels.sum_shared[(tokens * kv_heads,)](
+    kinds, tokens, heads, width = parts.shape
+    out = parts.new_empty(kinds, tokens, heads // shared, width)
+    kernels.sum_shared[(kinds * tokens * heads // shared,)](
         parts, out, SHARED=shared, WIDTH=width, BLOCK=triton.next_power_of_2(shared), num_warps=1
     )
     return out
