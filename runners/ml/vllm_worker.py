@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import numpy
 import torch
 
 
@@ -27,5 +28,10 @@ class PushedWeights:
         return len(weights)
 
     def reseed(self, seed: int) -> None:
-        """Start the sampler's random numbers anew: a job must not depend on earlier ones."""
+        """Start the sampler's random numbers anew: a job must not depend on earlier ones.
+
+        Tokens are drawn with torch's generator, or, by vLLM's newer model runner, with a seed that
+        each request draws from numpy's.
+        """
         torch.manual_seed(seed)
+        numpy.random.seed(seed % 2**32)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from torch.multiprocessing.reductions import reduce_tensor
@@ -237,6 +238,15 @@ def test_the_worker_side_loads_what_the_trainer_shares() -> None:
     handles = pickle.dumps([("model.x.weight", reduce_tensor(weight))])
     assert worker.push_weights(handles) == 1
     assert taken[0][0] == "model.x.weight" and torch.equal(taken[0][1], weight)
+
+
+def test_the_worker_side_starts_every_generator_anew_that_vllm_draws_from() -> None:
+    drawn = []
+    for seed in (2**40 + 7, 8, 2**40 + 7):
+        PushedWeights().reseed(seed)
+        drawn.append((float(torch.rand(())), int(numpy.random.randint(2**31))))
+    assert drawn[0] == drawn[2]
+    assert all(a != b for a, b in zip(drawn[0], drawn[1], strict=True))
 
 
 @pytest.mark.skipif(
