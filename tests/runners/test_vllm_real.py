@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from runners.ml import adapter, sampling_vllm
 from runners.ml.plans import BasePlan, SamplingPlan
@@ -34,8 +35,13 @@ def say_nothing(done: int, of: int) -> None:
 
 @pytest.fixture(scope="module")
 def loaded(base: dict[str, Any]) -> WarmModel:
-    """The shipped base: vLLM's kernels do not know the heads of the smaller test model."""
-    return WarmModel(BasePlan(**{**base, "model": str(locate.shipped_dir())}))
+    """The shipped base: vLLM's kernels do not know the heads of the smaller test model.
+
+    In float32 also on a GPU: answers are compared token by token.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    plan = BasePlan(**{**base, "model": str(locate.shipped_dir()), "device": device})
+    return WarmModel(plan)
 
 
 @pytest.fixture
