@@ -10,9 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.engine.trials import make_plan
-from tuilab.engine.devices import Device, slots_for, why_held
 from tuilab.engine.environment import source_root, worker_argv, worker_environment
-from tuilab.engine.facts import Slot
 from tuilab.engine.offline import is_offline
 from tuilab.engine.policy import GIB, Policy, read_policy
 from tuilab.grid.config_blocks import Resources
@@ -43,6 +41,12 @@ def test_threads_and_device_are_pinned_for_each_worker() -> None:
     assert (found["CUDA_VISIBLE_DEVICES"], found["TUILAB_DEVICE_UUID"]) == ("1", "GPU-1")
 
 
+def test_the_index_of_a_device_counts_as_nvidia_smi_counts() -> None:
+    by_speed = {**OWN, "CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
+    assert worker_environment(by_speed, device="1")["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert worker_environment(by_speed)["CUDA_DEVICE_ORDER"] == "FASTEST_FIRST"
+
+
 def test_without_a_word_about_threads_and_devices_the_caller_s_choice_stays() -> None:
     found = worker_environment(OWN)
     assert (found["OMP_NUM_THREADS"], found["CUDA_VISIBLE_DEVICES"]) == ("64", "0,1")
@@ -60,33 +64,6 @@ def test_offline_workers_do_not_reach_for_the_hub() -> None:
 def test_python_means_the_engine_s_interpreter() -> None:
     assert worker_argv(("python", "-m", "runners.serve")) == [sys.executable, "-m", "runners.serve"]
     assert worker_argv(("/opt/x", "y")) == ["/opt/x", "y"]
-
-
-def gpu(index: int, used: float = 0.0, holders: tuple[str, ...] = ()) -> Device:
-    return Device(index, f"GPU-{index}", "H", 80 * GIB, int(used * GIB), holders=holders)
-
-
-def test_slots_follow_the_visible_devices_and_the_number_of_workers() -> None:
-    seen = (gpu(0), gpu(1), gpu(2))
-    assert slots_for(Policy(workers=8), None, seen) == (Slot(0, "0"), Slot(1, "1"), Slot(2, "2"))
-    assert slots_for(Policy(workers=8), "2,0", seen) == (Slot(0, "2"), Slot(1, "0"))
-    assert slots_for(Policy(workers=1), "2,0", seen) == (Slot(0, "2"),)
-    assert slots_for(Policy(workers=2, devices=("GPU-1",)), None, seen) == (Slot(0, "GPU-1"),)
-
-
-def test_without_devices_there_are_as_many_slots_as_workers() -> None:
-    plain = (Slot(0), Slot(1))
-    assert slots_for(Policy(workers=2), None, ()) == plain
-    assert slots_for(Policy(workers=2), "", (gpu(0),)) == plain
-    assert slots_for(Policy(workers=2), "-1", (gpu(0),)) == plain
-    assert slots_for(Policy(workers=2, devices="none"), None, (gpu(0),)) == plain
-
-
-def test_a_held_device_is_named_with_who_holds_it() -> None:
-    assert why_held("0", 0.9, (gpu(0, 1.0),)) == ""
-    assert "pid 7" in why_held("0", 0.9, (gpu(0, 40.0, ("pid 7 python",)),))
-    assert "outside this container" in why_held("GPU-0", 0.9, (gpu(0, 40.0),))
-    assert "not there any more" in why_held("3", 0.9, (gpu(0),))
 
 
 def test_resources_are_read_with_their_defaults() -> None:

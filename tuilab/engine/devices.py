@@ -7,12 +7,15 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from tuilab.engine.facts import Slot
 from tuilab.engine.policy import Policy
 
+MIG = "MIG-"
+"""Begins the UUID of a slice of a card."""
 FAKE_VARIABLE = "TUILAB_FAKE_DEVICES"
 """Test hook: a JSON file with a list of devices, read at each look instead of NVML."""
 
@@ -32,6 +35,24 @@ class Device:
     holders: tuple[str, ...] = ()
     """Who has memory there, as far as this container can see."""
 
+    @property
+    def is_slice(self) -> bool:
+        """Whether this is a MIG slice: only its UUID names it, the index is its whole card's."""
+        return self.uuid.startswith(MIG)
+
+    @property
+    def promise(self) -> str:
+        """The UUID that a runner must find; "" for a slice, whose UUID torch may not tell."""
+        return "" if self.is_slice else self.uuid
+
+    @property
+    def label(self) -> str:
+        """What a worker on it is given as CUDA_VISIBLE_DEVICES.
+
+        The index, in the order of nvidia-smi, wherever there is one: vLLM reads nothing else.
+        """
+        return self.uuid if self.is_slice else str(self.index)
+
 
 def look_at_devices() -> tuple[Device, ...]:
     """Return the devices of this machine; () where there is no driver, or no device."""
@@ -45,9 +66,9 @@ def look_at_devices() -> tuple[Device, ...]:
         return ()
     try:
         count = nvml.nvmlDeviceGetCount()
-        return tuple(_read(nvml, index) for index in range(count))
     except nvml.NVMLError:  # the driver is gone: no device can be used
         return ()
+    return tuple(device for index in range(count) for device in _read(nvml, index))
 
 
 def highest_cuda() -> float | None:
@@ -77,23 +98,37 @@ def _nvml() -> Any:
 def slots_for(policy: Policy, visible: str | None, devices: tuple[Device, ...]) -> tuple[Slot, ...]:
     """Return the places for workers: those of each device in use, or ``workers`` without one.
 
-    Every device has its first place before any has its second.
+    Every device has its first place before any has its second. A device that is named twice, by
+    its index and by its UUID, is one.
 
     ``visible`` is CUDA_VISIBLE_DEVICES of the engine; what it names is what may be used.
     """
-    if policy.devices == "none":
-        chosen: tuple[str, ...] = ()
-    elif isinstance(policy.devices, tuple):
-        chosen = policy.devices
-    elif visible is not None:
-        chosen = tuple(part.strip() for part in visible.split(",") if part.strip())
-        chosen = () if chosen == ("-1",) else chosen
-    else:
-        chosen = tuple(str(device.index) for device in devices)
+    chosen = tuple(dict.fromkeys(label_of(name, devices) for name in _named(policy, visible)))
+    if policy.devices == "auto" and visible is None:
+        chosen = tuple(device.label for device in devices)
     if not chosen:
         return tuple(Slot(index) for index in range(policy.workers))
     layers = chosen * max(1, policy.jobs_per_device)
     return tuple(Slot(index, device) for index, device in enumerate(layers[: policy.workers]))
+
+
+def _named(policy: Policy, visible: str | None) -> tuple[str, ...]:
+    """Return the names that the policy or CUDA_VISIBLE_DEVICES gives; () for none, and for all."""
+    if policy.devices == "none":
+        return ()
+    if policy.devices != "auto":
+        return policy.devices if isinstance(policy.devices, tuple) else _parts(policy.devices)
+    return tuple(takewhile(lambda name: name != "-1", _parts(visible or "")))  # as CUDA reads it
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def label_of(name: str, devices: tuple[Device, ...]) -> str:
+    """Return a device's label for any name of it; the name itself where nobody knows it."""
+    found = find(name, devices)
+    return found.label if found is not None else name
 
 
 def why_held(name: str, free_fraction: float, devices: tuple[Device, ...]) -> str:
@@ -112,15 +147,38 @@ def why_held(name: str, free_fraction: float, devices: tuple[Device, ...]) -> st
 
 
 def find(name: str, devices: tuple[Device, ...]) -> Device | None:
-    """Return the device that CUDA_VISIBLE_DEVICES would mean by an index or a UUID."""
+    """Return the device that CUDA_VISIBLE_DEVICES would mean by an index or the start of a UUID.
+
+    The index of a card that is cut up means its first slice.
+    """
     for device in devices:
-        if name == str(device.index) or (device.uuid and device.uuid.startswith(name)):
+        if name == str(device.index) or (name and device.uuid.startswith(name)):
             return device
     return None
 
 
-def _read(nvml: Any, index: int) -> Device:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+def _read(nvml: Any, index: int) -> list[Device]:
+    """Read one card, or the slices of one that is cut up; [] for one that fell off the bus."""
+    try:
+        card = nvml.nvmlDeviceGetHandleByIndex(index)
+        slices = _slices(nvml, card)
+        return [_describe(nvml, index, handle) for handle in slices or [card]]
+    except nvml.NVMLError:  # the others can still be used
+        return []
+
+
+def _slices(nvml: Any, card: Any) -> list[Any]:
+    """Return the handles of a card's MIG slices; [] for a whole card."""
+    found: list[Any] = []
+    with contextlib.suppress(Exception):  # no MIG: not supported, or a driver without it
+        if nvml.nvmlDeviceGetMigMode(card)[0] == 1:
+            for place in range(nvml.nvmlDeviceGetMaxMigDeviceCount(card)):
+                with contextlib.suppress(nvml.NVMLError):  # a place without a slice
+                    found.append(nvml.nvmlDeviceGetMigDeviceHandleByIndex(card, place))
+    return found
+
+
+def _describe(nvml: Any, index: int, handle: Any) -> Device:
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     percent = None
     holders: tuple[str, ...] = ()

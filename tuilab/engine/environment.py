@@ -46,6 +46,7 @@ def worker_environment(
         found.update({name: str(threads) for name in _THREAD_VARIABLES})
     if device is not None:
         found["CUDA_VISIBLE_DEVICES"] = device
+        found["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # NVML counts so; CUDA would count by speed
     if uuid:
         found["TUILAB_DEVICE_UUID"] = uuid
     if offline:
