@@ -65,6 +65,14 @@ def test_a_worker_that_idles_for_long_is_closed() -> None:
     assert decide(story.facts([busy])) == []
 
 
+def test_a_worker_without_a_slot_gets_nothing_more_and_leaves_when_it_is_idle() -> None:
+    story = Story(assign_ahead=True).want().claim("data/villain")
+    busy = worker(slot=1, queue=("data/villain",))
+    assert kinds(decide(story.facts([busy]))) == ["Launch"]
+    idle = replace(busy, queue=(), idle_seconds=1.0)
+    assert kinds(decide(story.facts([idle]))) == ["Close", "Launch"]
+
+
 def test_three_workers_in_a_row_that_never_come_up_pause_the_grid() -> None:
     story = Story().want()
     actions = decide(story.facts(failed_starts=3))

@@ -10,7 +10,7 @@ from pathlib import Path
 from tuilab.engine import devices, disk, forecast
 from tuilab.engine.board import Board
 from tuilab.engine.devices import Device
-from tuilab.engine.facts import Disk, Facts, LiveAttempt, Phase, Slot
+from tuilab.engine.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Slot
 from tuilab.engine.policy import Policy, read_policy
 from tuilab.engine.roster import Roster
 from tuilab.engine.watching import Watcher, last_lines
@@ -41,6 +41,8 @@ class Gatherer:
         self._disk_at = -DISK_SECONDS
         self._full = ""
         self._full_at = -FULL_SECONDS
+        self._known: tuple[Device, ...] = ()
+        """The devices when the plan was taken; a driver that fails later takes no slot away."""
         self.take_plan()
 
     def take_plan(self) -> None:
@@ -49,15 +51,15 @@ class Gatherer:
         self.policy: Policy = read_policy(plan.resources)
         self.costs = forecast.costs_of(plan)
         self._needs_cuda = any(_wants_cuda(one) for one in plan.settings.values())
-        seen = devices.look_at_devices()
-        self._had_devices = bool(seen)
+        self._known = devices.look_at_devices() or self._known
         self.slots: tuple[Slot, ...] = devices.slots_for(
-            self.policy, os.environ.get("CUDA_VISIBLE_DEVICES"), seen
+            self.policy, os.environ.get("CUDA_VISIBLE_DEVICES"), self._known
         )
 
     def facts(self) -> Facts:
         """Return all that one decision needs; workers are read before the outcomes they left."""
         self.roster.look()
+        self.roster.seat(self.slots)
         attempts = tuple(self._attempt(job) for job in sorted(self.board.live))
         workers = tuple(
             self.roster.describe(card, self._queue(card.id, card.given, attempts))
@@ -67,7 +69,7 @@ class Gatherer:
             self._attempt(job) for job in sorted(self.board.missing) if self._may_live(job)
         )
         ready = self.board.ready
-        used = {worker.slot for worker in workers if worker.phase is not Phase.GONE}
+        used = {worker.slot for worker in workers if worker.phase in IN_USE}
         return Facts(
             plan=self.board.plan,
             ledger=self.board.ledger,
@@ -127,7 +129,7 @@ class Gatherer:
         if not is_shared and all(s.device is None or s.index in used for s in self.slots):
             return self.slots
         seen: tuple[Device, ...] = devices.look_at_devices()
-        if self._had_devices and not seen:
+        if self._known and not seen:
             why = "the GPUs that were here are gone: tuilab doctor explains"
             return tuple(replace(slot, blocked=why) for slot in self.slots)
         ours = {slot.device for slot in self.slots if slot.index in used}

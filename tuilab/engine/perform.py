@@ -80,25 +80,28 @@ class Performer:
     def _launch(self, action: actions.Launch) -> None:
         policy = self.gatherer.policy
         slot = self.gatherer.slots[action.slot]
+        seen = find(slot.device, look_at_devices()) if slot.device is not None else None
+        uuid = seen.promise if seen is not None else ""
         card = self.roster.make(
-            slot.index, slot.device, worker_argv(policy.runner), policy.grace_seconds
+            slot.index, slot.device, worker_argv(policy.runner), policy.grace_seconds, uuid
         )
         crash_point("launch-after-worker-dir")
         if not self._claim_for(card, action.job):
             self.executor.retire(card.folder)
             return
         crash_point("launch-before-spawn")
-        seen = find(slot.device, look_at_devices()) if slot.device is not None else None
         environment = worker_environment(
             os.environ,
             policy.threads,
-            slot.device,
-            uuid=seen.uuid if seen is not None else "",
+            "" if policy.devices == "none" else slot.device,
+            uuid=uuid,
             offline=self._is_offline(),
         )
         self.executor.launch(card.folder, environment)
         crash_point("launch-after-spawn")
-        self.records.say("worker-started", worker=card.id, slot=slot.index)
+        where = {} if slot.device is None else {"device": slot.device}
+        held = {} if seen is None else {"device_bytes": seen.memory_used}
+        self.records.say("worker-started", worker=card.id, slot=slot.index, **where, **held)
 
     def _is_offline(self) -> bool:
         board = self.records.board

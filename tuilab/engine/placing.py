@@ -124,6 +124,7 @@ def _open_workers(facts: Facts) -> list[Worker]:
         if worker.phase in (Phase.STARTING, Phase.ALIVE)
         and worker.takes_work
         and not worker.is_suspended
+        and worker.slot < len(facts.slots)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tuilab.contract import atomic, worker
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, EXIT_FILE, INBOX, read_json
 from tuilab.engine.executors import Executor, Sighting
-from tuilab.engine.facts import Phase, Stop, Worker
+from tuilab.engine.facts import IN_USE, Phase, Slot, Stop, Worker
 from tuilab.engine.shim import COMMAND_FILE, STOP_FILE
 from tuilab.store.layout import Layout
 
@@ -63,15 +63,20 @@ class Roster:
                 self._read(folder)
         return list(self.cards.values())
 
-    def make(self, slot: int, device: str | None, argv: list[str], grace: float) -> Card:
-        """Create the directory of a new worker, with its command and an empty inbox."""
+    def make(
+        self, slot: int, device: str | None, argv: list[str], grace: float, promise: str = ""
+    ) -> Card:
+        """Create the directory of a new worker, with its command and an empty inbox.
+
+        ``promise`` is the UUID of the device, whose name may mean another card after a restart.
+        """
         name = f"w{slot}-{uuid.uuid4().hex[:8]}"
         folder = self.layout.workers / name
         (folder / INBOX).mkdir(parents=True)
         argv = [*argv, str(folder)]
         atomic.write_json(
             folder / COMMAND_FILE,
-            {"argv": argv, "grace_seconds": grace, "slot": slot, "device": device},
+            {"argv": argv, "grace_seconds": grace, "slot": slot, "device": device, "uuid": promise},
         )
         card = Card(name, folder, slot, device)
         self.cards[name] = card
@@ -108,6 +113,23 @@ class Roster:
         for card in self.cards.values():
             if card.sighting.phase is not Phase.GONE:
                 card.sighting = self.executor.poll(card.folder)
+
+    def seat(self, slots: Sequence[Slot]) -> None:
+        """Put every living worker into a slot of its own device: the slots may be others now.
+
+        One without a slot is put beyond them all; it gets nothing more and leaves when idle.
+        """
+        here = sorted((card for card in self.cards.values() if _is_here(card)), key=_by_slot)
+        free = {slot.index: slot.device for slot in slots}
+        for card in here:
+            if card.slot in free and free[card.slot] == card.device:
+                del free[card.slot]
+            else:
+                card.slot = -1
+        for number, card in enumerate(card for card in here if card.slot < 0):
+            fitting = [index for index, device in free.items() if device == card.device]
+            card.slot = fitting[0] if fitting else len(slots) + number
+            free.pop(card.slot, None)
 
     def forget(self, name: str) -> None:
         """Drop a worker that ended and owes nothing."""
@@ -150,6 +172,14 @@ class Roster:
         withdrawn = [int(p.stem) for p in (folder / INBOX).glob("*.withdrawn")]
         card.last_number = max([card.last_number, *withdrawn])
         self.cards[card.id] = card
+
+
+def _is_here(card: Card) -> bool:
+    return card.sighting.phase in IN_USE
+
+
+def _by_slot(card: Card) -> int:
+    return card.slot
 
 
 def _since(moment: float | None) -> float | None:

@@ -68,9 +68,8 @@ def _why_close(facts: Facts, worker: Worker) -> str:
     """Say why an idle worker should leave; "" when it should not."""
     if worker.queue or not worker.takes_work or worker.is_suspended:
         return ""
-    in_use = [w for w in facts.workers if w.phase in IN_USE and w.takes_work]
-    if worker.slot >= len(facts.slots) and len(in_use) > len(facts.slots):
-        return "there are fewer slots now"
+    if worker.slot >= len(facts.slots):
+        return "there is no slot for it any more"
     if stands_in_the_way(facts, worker):
         return "what is ready does not fit on its GPU beside the others"
     if worker.idle_seconds > facts.policy.idle_seconds:
