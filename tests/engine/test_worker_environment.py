@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tests.engine.trials import make_plan
 from tuilab.engine.environment import source_root, worker_argv, worker_environment
 from tuilab.engine.offline import is_offline
-from tuilab.engine.policy import GIB, Policy, read_policy
+from tuilab.engine.policy import GIB, Policy, policy_of, read_policy
 from tuilab.grid.config_blocks import Resources
 from tuilab.grid.jobs import Plan
 
@@ -70,6 +70,15 @@ def test_resources_are_read_with_their_defaults() -> None:
     assert read_policy({}) == Policy()
     found = read_policy({"reserve_gb": 0.5, "devices": [0, 1], "unknown": 1, "threads": None})
     assert found == Policy(reserve_bytes=GIB // 2, devices=("0", "1"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "devices"), [("cpu", "none"), ("auto", "auto"), ("cuda", "auto"), (None, "auto")]
+)
+def test_a_grid_for_the_processor_waits_for_no_gpu(asked: str | None, devices: str) -> None:
+    base = {} if asked is None else {"base": {"device": asked}}
+    plan = replace(make_plan(), settings={"plain": base, "other": {}})
+    assert policy_of(plan).devices == devices
 
 
 def test_every_setting_of_the_engine_can_be_written_in_a_config_and_has_the_same_default() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.folders import Folder, folders_of
-from tuilab.cli.machine_checks import machine_checks
+from tuilab.cli.machine_checks import Places, machine_checks, places_for
 from tuilab.grid.checks import Check, Level, answer_checks, check, disk_check
 from tuilab.grid.estimate import (
     Cost,
@@ -45,11 +45,12 @@ class Forecast:
 
     config: ExperimentConfig
     plan: Plan
+    places: Places
     costs: Mapping[str, Cost]
     open_jobs: tuple[str, ...]
     """Jobs without a result."""
     seconds: float
-    """Wall time of the open jobs with the planned workers."""
+    """Wall time of the open jobs with the workers that can run here."""
     first_cell_seconds: float | None
     """Until the first cell of a fresh grid is complete."""
     bytes: int
@@ -78,13 +79,15 @@ def forecast(
     if ledger is not None:
         costs = corrected(plan, costs, ledger.of)
     open_jobs = _open_jobs(plan, states)
-    workers = config.resources.workers
+    places = places_for(config)
+    workers = places.workers
     folders = tuple(folders_of(root))
     need = total_bytes(costs[job] for job in open_jobs)
     data = data_sets(plan, root, ledger) if ledger is not None else ()
     return Forecast(
         config=config,
         plan=plan,
+        places=places,
         costs=costs,
         open_jobs=open_jobs,
         seconds=wall_seconds(plan, costs, workers, open_jobs),
@@ -93,7 +96,7 @@ def forecast(
         rates="jobs measured here" if _all_measured(costs) else rates_of(plan).name,
         checks=(
             *check(config),
-            *machine_checks(config),
+            *machine_checks(config, places=places),
             disk_check(need, folders[0].free, int(config.resources.reserve_gb * 1e9)),
             *answer_checks(
                 {one.persona: one.rows for one in data if one.rows is not None},

@@ -68,7 +68,9 @@ def _stages(found: Forecast) -> Iterator[str]:
             f"{stage.value:<9} {len(jobs):>5} {len(todo):>7} {each:>10} "
             f"{duration(total) if todo else '-':>10} {disk:>10}"
         )
-    workers = count_of(found.config.resources.workers, "worker")
+    workers = count_of(found.places.workers, "worker")
+    if found.places.cards:
+        workers += f" on {count_of(len(found.places.cards), 'GPU')}"
     yield (
         f"expected: {duration(found.seconds)} with {workers}, {size(found.bytes)} of disk"
         + (
@@ -111,7 +113,8 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
             "seconds": round(found.seconds, 1),
             "first_cell_seconds": found.first_cell_seconds,
             "bytes": found.bytes,
-            "workers": config.resources.workers,
+            "workers": found.places.workers,
+            "gpus": list(found.places.cards),
             "times_from": found.rates,
         },
         "jobs": [

@@ -11,7 +11,7 @@ from tuilab.engine import devices, disk, forecast
 from tuilab.engine.board import Board
 from tuilab.engine.devices import Device
 from tuilab.engine.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Slot
-from tuilab.engine.policy import Policy, read_policy
+from tuilab.engine.policy import Policy, bases, policy_of
 from tuilab.engine.roster import Roster
 from tuilab.engine.watching import Watcher, last_lines
 from tuilab.grid.stages import Stage
@@ -48,9 +48,9 @@ class Gatherer:
     def take_plan(self) -> None:
         """Read what depends on the plan alone."""
         plan = self.board.plan
-        self.policy: Policy = read_policy(plan.resources)
+        self.policy: Policy = policy_of(plan)
         self.costs = forecast.costs_of(plan)
-        self._needs_cuda = any(_wants_cuda(one) for one in plan.settings.values())
+        self._needs_cuda = any(base.get("device") == "cuda" for base in bases(plan))
         self._known = devices.look_at_devices() or self._known
         self.slots: tuple[Slot, ...] = devices.slots_for(
             self.policy, os.environ.get("CUDA_VISIBLE_DEVICES"), self._known
@@ -163,8 +163,3 @@ class Gatherer:
             lately = self._full if self._disk_at - self._full_at < FULL_SECONDS else ""
             self._disk = Disk(disk.free_bytes(self.layout.root), problem, lately, needs)
         return self._disk
-
-
-def _wants_cuda(settings: object) -> bool:
-    base = settings.get("base") if isinstance(settings, dict) else None
-    return isinstance(base, dict) and base.get("device") == "cuda"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from tuilab.grid.jobs import Plan
 
 GIB = 1024**3
 
@@ -46,6 +48,19 @@ class Policy:
     """Share of a device's memory that must be free before a worker is launched on it."""
     offline: bool | str = "auto"
     """Whether runners may not reach for the hub; ``auto``: once the base was fetched and used."""
+
+
+def policy_of(plan: Plan) -> Policy:
+    """Resolve a plan's resources; one whose base is for the processor waits for no GPU."""
+    policy = read_policy(plan.resources)
+    asked = {base.get("device") for base in bases(plan)}
+    return replace(policy, devices="none") if asked == {"cpu"} else policy
+
+
+def bases(plan: Plan) -> list[Mapping[str, Any]]:
+    """Return the base model's settings wherever a plan has some."""
+    found = [one.get("base") for one in plan.settings.values() if isinstance(one, Mapping)]
+    return [base for base in found if isinstance(base, Mapping)]
 
 
 def read_policy(resources: Mapping[str, Any]) -> Policy:
