@@ -14,19 +14,20 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader
-from tuilab.store.snapshot import CellView, EngineState, EngineView, Snapshot
+from tuilab.store.snapshot import CellView, EngineState, EngineView, Meter, Snapshot
 from tuilab.tui.present import numbers
 from tuilab.tui.present.cell_text import Zoom, cell_text
 from tuilab.tui.present.filtering import FilterError, parse_filter
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.grid_lines import header_line, measure, row_line
-from tuilab.tui.present.header import header
+from tuilab.tui.present.header import header, meter_text
 from tuilab.tui.present.key_table import key_rows, markdown
 from tuilab.tui.present.layout import share_rows
 from tuilab.tui.present.log_choice import log_of
 from tuilab.tui.present.pieces import fit, plain, rule, sides, width, wrap
-from tuilab.tui.present.queue_text import moved
+from tuilab.tui.present.queue_text import machine_lines, moved
 from tuilab.tui.present.rows import View, arrange, find, next_broken, peak
+from tuilab.tui.present.side import load_of
 from tuilab.tui.present.small_plot import small_plot
 from tuilab.tui.present.spark import bars, sparkline
 from tuilab.tui.present.story import story
@@ -127,6 +128,25 @@ def test_the_header_says_what_the_engine_does(
     if state is EngineState.STOPPED:
         idle = replace(half_way, engine=engine, queue=())
         assert "no engine, nothing queued" in plain(header(idle, 80, UNICODE))
+
+
+def card(index: int, percent: float | None, jobs: tuple[str, ...] = ()) -> dict[str, object]:
+    used, total = 61 * 2**30, 140 * 2**30
+    memory = {"memory_used": used, "memory_total": total, "unattributed": 0}
+    return {"index": index, "name": "NVIDIA H200", "percent": percent, **memory, "jobs": jobs}
+
+
+def test_two_gpus_stand_side_by_side_and_more_are_counted(half_way: Snapshot) -> None:
+    two = (card(0, 97.0, ("train/villain@2#42",)), card(1, 41.0))
+    assert meter_text(Meter(gpus=two)) == "GPU0 97% 61/140G GPU1 41% 61/140G"
+    assert meter_text(Meter(gpus=(*two, card(2, 5.0)))).endswith("61/140G +1")
+    assert load_of(Meter(gpus=two)) == 69.0
+    assert load_of(Meter(gpus=(card(0, None), card(1, 41.0)))) == 41.0
+    engine = EngineView(EngineState.RUNNING, workers=2, meter=Meter(gpus=two))
+    lines = [plain(x) for x in machine_lines(replace(half_way, engine=engine), 0.0, 80, UNICODE)]
+    first = next(number for number, line in enumerate(lines) if line.startswith(" GPU0"))
+    assert lines[first + 1].strip() == "train/villain@2#42"
+    assert lines[first + 2].startswith(" GPU1")
 
 
 def test_stories_say_why_and_what_next(half_way: Snapshot) -> None:

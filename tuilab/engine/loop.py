@@ -120,16 +120,12 @@ class Engine:
         said = note(facts)
         if now - self._beat_at < BEAT_SECONDS and said == self._note:
             return
-        ours = frozenset(
-            slot.device
-            for slot in facts.slots
-            for worker in facts.workers
-            if slot.device and worker.slot == slot.index and worker.phase in IN_USE
-        )
-        taken = meter.sample(look_at_devices(), ours)
+        devices, loads = meter.of_slots(look_at_devices(), facts), meter.loads_of(facts)
+        taken = meter.sample(devices, loads)
         if now - self._beat_at >= BEAT_SECONDS:
             self._history.append(taken)
-        view = describe(facts, None, taken, tuple(self._history))
+        now_on = meter.with_jobs(taken, devices, loads)
+        view = describe(facts, None, now_on, tuple(self._history))
         self.lease.heartbeat(view, time.time())
         self._beat_at, self._note = now, said
 

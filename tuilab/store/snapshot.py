@@ -37,7 +37,8 @@ class Meter:
     """Bytes."""
     memory_total: int | None = None
     gpus: tuple[Mapping[str, Any], ...] = ()
-    """Each {"index", "name", "percent", "memory_used", "memory_total", "unattributed"}."""
+    """Each {"index", "name", "percent", "memory_used", "memory_total", "unattributed"}, and
+    "jobs", the ids of what runs there, in the newest one."""
 
 
 @dataclass(frozen=True, slots=True)

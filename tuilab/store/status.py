@@ -87,6 +87,7 @@ def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
             "paused_by": engine.pause_by or None,
             "workers": engine.workers,
             "eta_seconds": found["eta_seconds"] if told is None else told,
+            "gpus": [dict(gpu) for gpu in engine.meter.gpus],
         },
         "counts": found["counts"],
         "jobs_failed": found["jobs_failed"],

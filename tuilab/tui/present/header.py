@@ -143,7 +143,8 @@ def _engine(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
 def meter_text(meter: Meter) -> str:
     """Write the use of the machine: GPUs where there are any, otherwise the CPU."""
     if meter.gpus:
-        return " ".join(_gpu(gpu) for gpu in meter.gpus[:2])
+        more = [f"+{len(meter.gpus) - 2}"] if len(meter.gpus) > 2 else []
+        return " ".join([*(_gpu(gpu) for gpu in meter.gpus[:2]), *more])
     if meter.cpu_percent is None:
         return ""
     memory = ""

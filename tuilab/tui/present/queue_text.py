@@ -110,6 +110,9 @@ def _meter_lines(
                 glyphs,
             )
         )
+        if jobs := gpu.get("jobs"):
+            names = clean_line(", ".join(map(str, jobs)), columns - 8)
+            lines.append(((f"      {names}", "running"),))
         if gpu.get("unattributed"):
             held = gibibytes(gpu["unattributed"])
             lines.append(((f"      {held} GiB of it are held by nobody of ours", "warn"),))

@@ -69,10 +69,10 @@ def _meter_lines(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]
 
 
 def load_of(meter: Meter) -> float | None:
-    """Return the percent that a meter shows first: GPU 0, otherwise the CPU."""
+    """Return how busy the machine is in percent: the mean of its GPUs, otherwise the CPU."""
     if meter.gpus:
-        found = meter.gpus[0].get("percent")
-        return None if found is None else float(found)
+        known = [float(gpu["percent"]) for gpu in meter.gpus if gpu.get("percent") is not None]
+        return sum(known) / len(known) if known else None
     return meter.cpu_percent
 
 
