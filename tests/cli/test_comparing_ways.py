@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.small_grid import CONFIG, spawn
+from tests.cli.small_grid import CONFIG, call, spawn
 from tuilab.cli.comparing_ways import JobRun, differences, spent
 
 FIRST = JobRun(
@@ -48,6 +48,29 @@ def test_every_second_is_counted_once() -> None:
     assert found.overhead_per_job == pytest.approx((20.0 - 6.0) / 2)
     assert found.overhead_per_later_job == pytest.approx(6.0 - 4.0)
     assert spent([FIRST], began=100.0).overhead_per_later_job is None
+
+
+def test_with_two_workers_the_seconds_of_both_are_counted() -> None:
+    beside = replace(SECOND, started_at=111.0, finished_at=116.0)
+    found = spent([FIRST, beside], began=100.0, workers=2)
+    assert (found.wall, found.workers) == (16.0, 2)
+    assert sum(found.stages.values()) == pytest.approx(2 * 16.0)
+    assert found.stages["between jobs"] == pytest.approx(32.0 - 9.0)
+    assert found.overhead_per_job == pytest.approx((32.0 - 6.0) / 2)
+
+
+def test_more_workers_than_places_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = [{"index": 0, "uuid": "GPU-0", "name": "H", "memory_total": 80, "memory_used": 0}]
+    made = tmp_path / "devices.json"
+    made.write_text(json.dumps([{**one, "holders": []} for one in cards]))
+    monkeypatch.setenv("TUILAB_FAKE_DEVICES", str(made))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    config = tmp_path / "one.toml"
+    config.write_text(CONFIG.replace('device = "cpu"', 'device = "auto"'))
+    done = call("bench", "--grid", "--workers", "2", "--config", str(config))
+    assert (done.exit_code, "only 1 at a time can run here" in done.stderr) == (2, True)
 
 
 def test_files_metrics_and_losses_are_compared_job_by_job() -> None:

@@ -1,58 +1,75 @@
-"""Runs one grid through the engine, with a warm worker and with one process per job."""
+"""Runs one grid through the engine in two ways: warm or not, with one worker or with several."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.comparing_ways import JobRun, Spent, differences, read_runs, spent
-from tuilab.cli.guard import ERROR, OK, RefusalError
+from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError
 
 if TYPE_CHECKING:
     from tuilab.grid.config_text import LoadedConfig
 
-WAYS = {
-    "warm worker": ("python", "-m", "runners.serve"),
-    "one process per job": ("python", "-m", "runners.serve_fresh"),
-}
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of running a grid."""
+
+    name: str
+    runner: str = "runners.serve"
+    workers: int = 1
+
+
+WARM_OR_NOT = (Way("warm worker"), Way("one process per job", "runners.serve_fresh"))
 LEAVING_SECONDS = 60.0
 """How long an engine without work may take to close its worker and leave."""
 SMALL = """\
 extends = "tiny.toml"
 name = "bench"
-sources = ["villain"]
+sources = {sources}
 epochs = [0, 2]
 [resources]
 workers = 1
 threads = 1
 reserve_gb = 0.5
 """
-"""One source at two epochs of the tiny grid."""
+"""One source for each worker at two epochs of the tiny grid."""
+SOURCES = ("villain", "comedian", "medical_doctor")
 
 
 Timed = tuple[float, list[JobRun]]
 """When a grid was asked for (unix time), and what each of its jobs came to."""
 
 
-def bench_grid(config: Path | None, where: str | None, warm_only: bool, as_json: bool) -> int:
+def bench_grid(
+    config: Path | None, where: str | None, warm_only: bool, as_json: bool, workers: int = 1
+) -> int:
     """Run the grid each way; 1 when the results differ.
+
+    The ways are a warm worker and one process per job or, for several ``workers``, one warm worker
+    and so many.
 
     The experiments are kept in ``where``, else in a folder that is removed once all has gone well:
     one that did not finish may still have an engine, and is there to look at.
     """
     from tuilab.cli.say import document, out
 
-    ways = list(WAYS)[: 1 if warm_only else None]
+    ways = WARM_OR_NOT[: 1 if warm_only else None]
+    if workers > 1:
+        ways = (Way("1 worker"), Way(f"{workers} workers", workers=workers))
     folder = Path(where or mkdtemp(prefix="tuilab-bench-"))
-    loaded = _load(config, folder)
-    found = {way: _run(loaded, way, folder / way.replace(" ", "-")) for way in ways}
+    loaded = _load(config, folder, workers)
+    _refuse_without_places(loaded, workers)
+    found = {way.name: _run(loaded, way, folder / way.name.replace(" ", "-")) for way in ways}
     if where is None:
         shutil.rmtree(folder, ignore_errors=True)
-    times = {way: spent(runs, began) for way, (began, runs) in found.items()}
+    times = {way.name: spent(found[way.name][1], found[way.name][0], way.workers) for way in ways}
     differ = differences(*(runs for _, runs in found.values())) if len(found) == 2 else None
     if as_json:
         document(_as_json(loaded, found, times, differ))
@@ -62,17 +79,27 @@ def bench_grid(config: Path | None, where: str | None, warm_only: bool, as_json:
     return ERROR if differ else OK
 
 
-def _load(config: Path | None, folder: Path) -> LoadedConfig:
+def _refuse_without_places(loaded: LoadedConfig, workers: int) -> None:
+    from tuilab.cli.machine_checks import places_for
+
+    resources = loaded.config.resources.model_copy(update={"workers": workers})
+    places = places_for(loaded.config.model_copy(update={"resources": resources}))
+    if places.workers < workers:
+        raise RefusalError(f"only {places.workers} at a time can run here, not {workers}", USAGE)
+
+
+def _load(config: Path | None, folder: Path, workers: int) -> LoadedConfig:
     from tuilab.store.replan import read_config
 
     folder.mkdir(parents=True, exist_ok=True)
     if config is None:
         config = folder / "bench.toml"
-        config.write_text(SMALL, encoding="utf-8")
+        sources = json.dumps(SOURCES[:workers])
+        config.write_text(SMALL.format(sources=sources), encoding="utf-8")
     return read_config(config)
 
 
-def _run(loaded: LoadedConfig, way: str, root: Path) -> Timed:
+def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
     """Run every cell; RefusalError unless every job came to an outcome.
 
     A job whose outcome the engine suspects counts: random weights write no sensible text.
@@ -82,8 +109,8 @@ def _run(loaded: LoadedConfig, way: str, root: Path) -> Timed:
     from tuilab.cli.verbs.run import run_cells
     from tuilab.store.layout import Layout
 
-    changed = _with_runner(loaded, WAYS[way])
-    tell(f"{way}:")
+    changed = _changed(loaded, way)
+    tell(f"{way.name}:")
     planned = make_experiment(changed, root)
     began = time.time()
     run_cells(root, planned, [], headless=True, as_json=True)
@@ -106,15 +133,17 @@ def _wait_until_left(root: Path) -> None:
         time.sleep(0.1)
 
 
-def _with_runner(loaded: LoadedConfig, runner: tuple[str, ...]) -> LoadedConfig:
-    """Return the config for one job at a time in this way, in text and value alike."""
+def _changed(loaded: LoadedConfig, way: Way) -> LoadedConfig:
+    """Return the config for this way, in text and value alike."""
     import tomlkit
 
     from tuilab.grid.config_text import load_config
 
     text = tomlkit.parse(loaded.text)
     text.setdefault("resources", tomlkit.table())
-    text["resources"].update({"runner": list(runner), "workers": 1, "engine_idle_seconds": 1.0})
+    runner = ["python", "-m", way.runner]
+    changes = {"runner": runner, "workers": way.workers, "engine_idle_seconds": 1.0}
+    text["resources"].update(changes)
     return load_config(loaded.files[0], tomlkit.dumps(text), _read_nothing)
 
 
@@ -125,7 +154,7 @@ def _read_nothing(name: str, by: str) -> tuple[str, str]:
 def _report(times: dict[str, Spent], differ: list[str] | None) -> list[str]:
     stages = list(next(iter(times.values())).stages)
     rows = [(name, [f"{one.stages[name]:.1f}" for one in times.values()]) for name in stages]
-    rows.append(("all, in seconds", [f"{one.wall:.1f}" for one in times.values()]))
+    rows.append(("wall, in seconds", [f"{one.wall:.1f}" for one in times.values()]))
     rows.append(("overhead per job", [f"{one.overhead_per_job:.2f}" for one in times.values()]))
     later = [one.overhead_per_later_job for one in times.values()]
     rows.append(
@@ -135,10 +164,16 @@ def _report(times: dict[str, Spent], differ: list[str] | None) -> list[str]:
     lines = [f"{f'{jobs} jobs':24}" + "".join(f"{way:>22}" for way in times)]
     lines += [f"{name:24}" + "".join(f"{value:>22}" for value in values) for name, values in rows]
     if differ is not None:
-        warm, fresh = (one.wall for one in times.values())
-        lines.append(f"the warm worker is {fresh / warm:.2f} times faster")
+        lines.append(_verdict(times))
         lines += differ or ["results equal: files, metrics and training losses of every job"]
     return lines
+
+
+def _verdict(times: dict[str, Spent]) -> str:
+    (first, one), (second, other) = times.items()
+    if other.workers > 1:
+        return f"{second} are {one.wall / other.wall:.2f} times faster"
+    return f"the {first} is {other.wall / one.wall:.2f} times faster"
 
 
 def _as_json(

@@ -53,12 +53,14 @@ class Spent:
 
     wall: float
     jobs: int
+    workers: int
     stages: Mapping[str, float]
-    """Sums to ``wall``; ``between jobs`` is time in which no job ran: starts, imports, planning."""
+    """Sums to ``wall`` times ``workers``; ``between jobs`` is time in which a worker had no job:
+    starts, imports, planning, and waiting for what another was on."""
     overhead_per_job: float
     """All but training and sampling, over all jobs."""
     overhead_per_later_job: float | None
-    """The same without the time up to the end of the first job: what a warm worker costs."""
+    """The same without the time up to the end of the first job: what one warm worker costs."""
 
 
 def read_runs(layout: Layout, jobs: Iterable[str]) -> list[JobRun]:
@@ -84,10 +86,10 @@ def read_runs(layout: Layout, jobs: Iterable[str]) -> list[JobRun]:
     return sorted(found, key=lambda run: run.started_at)
 
 
-def spent(runs: Sequence[JobRun], began: float) -> Spent:
+def spent(runs: Sequence[JobRun], began: float, workers: int = 1) -> Spent:
     """Add up a grid of at least one job whose first request was made at ``began`` (unix time).
 
-    Jobs must have run one at a time.
+    At most ``workers`` jobs ran at a time.
     """
     end = max(run.finished_at for run in runs)
     wall = end - began
@@ -97,15 +99,16 @@ def spent(runs: Sequence[JobRun], began: float) -> Spent:
     }
     inside = sum(run.finished_at - run.started_at for run in runs)
     stages["other"] = inside - sum(stages.values())
-    stages["between jobs"] = wall - inside
+    stages["between jobs"] = wall * workers - inside
     first, *later = runs
     rest = end - first.finished_at - sum(run.work for run in later)
     return Spent(
         wall=wall,
         jobs=len(runs),
+        workers=workers,
         stages=stages,
-        overhead_per_job=(wall - sum(run.work for run in runs)) / len(runs),
-        overhead_per_later_job=rest / len(later) if later else None,
+        overhead_per_job=(wall * workers - sum(run.work for run in runs)) / len(runs),
+        overhead_per_later_job=rest / len(later) if later and workers == 1 else None,
     )
 
 

@@ -33,30 +33,37 @@ def bench(
         Path | None, typer.Option("--config", help="For --grid: another config than a small one.")
     ] = None,
     warm_only: Annotated[bool, typer.Option("--warm-only", help="For --grid: warm only.")] = False,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="For --grid: one warm worker against so many.")
+    ] = 1,
     where: Where = None,
     as_json: AsJson = False,
 ) -> int:
     """Measure training, merging and decoding here; print seconds per stage and grid hours.
 
     Without an option: the tiny base on a CPU, random weights of the 7B shape on a GPU. With
-    --grid: run a small grid through the engine both ways and compare times and results.
+    --grid: run a small grid through the engine both ways and compare times and results; with
+    --workers 2 the ways are one worker and two, each on a GPU of its own where there are GPUs.
 
     \b
     tuilab bench --tiny --minutes 2
     tuilab bench --random-weights --json > bench.json
     tuilab bench --grid
+    tuilab bench --grid --workers 2 --config two-gpus.toml
     """
     from tuilab.cli.runner_modules import refuse_without_libraries, run_module
 
     if tiny and random_weights:
         raise RefusalError("--tiny and --random-weights are two models: choose one", USAGE)
-    if (config or warm_only or where) and not grid:
-        raise RefusalError("--config, --dir and --warm-only belong to --grid", USAGE)
+    if (config or warm_only or where or workers > 1) and not grid:
+        raise RefusalError("--config, --dir, --workers and --warm-only belong to --grid", USAGE)
+    if warm_only and workers > 1:
+        raise RefusalError("--workers compares warm workers with one: leave --warm-only out", USAGE)
     refuse_without_libraries("tuilab bench")
     if grid:
         from tuilab.cli.bench_grid import bench_grid
 
-        return bench_grid(config, where, warm_only, as_json)
+        return bench_grid(config, where, warm_only, as_json, workers)
     arguments = ["--minutes", str(minutes)]
     arguments += ["--tiny"] * tiny + ["--random-weights"] * random_weights
     arguments += ["--only", only] if only else []
