@@ -14,7 +14,8 @@ ALLOWED = (
     "http_proxy", "https_proxy", "no_proxy",
 )  # fmt: skip
 ALLOWED_PREFIXES = (
-    "HF_", "HUGGING_FACE_", "TRANSFORMERS_", "TOKENIZERS_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_",
+    "HF_", "HUGGING_FACE_", "TRANSFORMERS_", "TOKENIZERS_", "CUDA_", "NVIDIA_", "NCCL_",
+    "NVSHMEM_", "OMP_",
     "MKL_", "OPENBLAS_", "TORCH", "PYTORCH_", "TRITON_", "VLLM_", "WANDB_", "PYTHON", "LC_", "XDG_",
     "TUILAB_",
 )  # fmt: skip
