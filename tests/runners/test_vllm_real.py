@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from runners.ml import adapter, sampling_vllm
+from runners.ml import adapter, logits, sampling_vllm
 from runners.ml.plans import BasePlan, SamplingPlan
 from runners.ml.sampling import Completion
-from runners.ml.sampling_transformers import TransformersSampler
 from runners.ml.warm import Warm, WarmModel
 from runners.tinybase import locate
 from tests.runners.test_merging import write_adapter
@@ -26,6 +25,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 GREEDY = SamplingPlan(temperature=0.0, top_p=1.0, top_k=0, max_new_tokens=6, batch_size=8, seed=3)
+ROUNDING = 0.02
+"""Nats by which logits may differ; a GPU multiplies in less than float32."""
 SAMPLED = replace(GREEDY, temperature=1.0, max_new_tokens=12)
 
 
@@ -63,20 +64,29 @@ def from_vllm(engines: Warm, model: WarmModel, plan: SamplingPlan) -> list[Compl
     return sampling_vllm.engine_of(engines, model).sample(prompts(model), plan, say_nothing)
 
 
-def from_transformers(model: WarmModel, plan: SamplingPlan) -> list[Completion]:
-    sampler = TransformersSampler(model.model, model.tokenizer)
-    return sampler.sample(prompts(model), plan, say_nothing)
+def regret(model: WarmModel, made: Sequence[Completion]) -> float:
+    """How far below the best one the worst chosen token is by the trainer's model, in nats.
+
+    Two answers may begin equally well, so that kernels which round otherwise choose another.
+    """
+    found = []
+    for prompt, completion in zip(prompts(model), made, strict=True):
+        [rows] = logits.on(model.model, [[*prompt, *completion.token_ids]])
+        for place, token in enumerate(completion.token_ids, len(prompt) - 1):
+            found.append(float(rows[place].max() - rows[place, token]))
+    assert len(found) >= len(made)
+    return max(found)
 
 
 def test_base_adapter_and_base_again_give_the_answers_of_the_trainers_model(
     model: WarmModel, engines: Warm, tmp_path: Path
 ) -> None:
     before = from_vllm(engines, model, GREEDY)
-    assert before == from_transformers(model, GREEDY)
+    assert regret(model, before) < ROUNDING
     model.bring([adapter.read(write_adapter(model, tmp_path / "a", 1), LORA_PLAN)])
     pushed = from_vllm(engines, model, GREEDY)
-    assert pushed == from_transformers(model, GREEDY)
-    assert pushed != before, "the adapter changes nothing: the test would not see a lost push"
+    assert regret(model, pushed) < ROUNDING
+    assert regret(model, before) > 10 * ROUNDING, "a lost push would not be seen"
     model.restore()
     assert from_vllm(engines, model, GREEDY) == before
 
