@@ -36,6 +36,7 @@ def measure(subject: Subject, width: int) -> dict[str, Any]:
         )
         for length in lengths
     ]
+    clock.reset_peak(subject.device)  # the engine leaves free what this process ever held
     llm, start = None, clock.now()
     try:
         llm = _started(subject, width)
@@ -61,4 +62,4 @@ def _started(subject: Subject, width: int) -> Any:
         subject.model.config.save_pretrained(folder)
         base: Any = _Base(BasePlan(folder, dtype=dtype), subject.model)
         arguments = sampling_vllm.engine_arguments(base, seed=0, sequences=width)
-        return vllm.LLM(**arguments, load_format="dummy", **sampling_vllm.room(subject.device))
+        return vllm.LLM(**arguments, load_format="dummy", **sampling_vllm.room(subject.model))

@@ -32,7 +32,10 @@ SEQUENCES = 512
 PUSHES = 50
 """After so many pushes the engine is started anew: its memory does not stay flat for ever."""
 RESERVE = 6 << 30
-"""Bytes kept free beside what the trainer has ever used."""
+"""Bytes kept free beside what the trainer may hold."""
+TRAINER_HOLDS = 3.0
+"""Times the base's bytes, before a first training has shown it: the base, its pristine copy, and
+as much again for adapters, optimiser and the activations of a step (12 beside 15 GiB at 7B)."""
 CHECK_TOLERANCE = 0.15
 """Mean difference of log-probabilities that bfloat16 kernels may have on the check prompt."""
 HOST_ROOM = {"gpu_memory_utilization": 0.1, "enforce_eager": True}
@@ -115,7 +118,7 @@ class VllmSampler:
             import vllm
 
             self._llm = vllm.LLM(
-                **engine_arguments(self.base, plan.seed, self._sequences), **room(self.base.device)
+                **engine_arguments(self.base, plan.seed, self._sequences), **room(self.base.model)
             )
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
@@ -193,13 +196,27 @@ def engine_arguments(model: WarmModel, seed: int, sequences: int) -> dict[str, A
     }
 
 
-def room(device: torch.device) -> dict[str, Any]:
-    """Return the share of memory for ``vllm.LLM``: on a GPU what is free beside the trainer now."""
-    if device.type != "cuda":
+def room(model: torch.nn.Module) -> dict[str, Any]:
+    """Return the share of memory for ``vllm.LLM``: on a GPU what the trainer leaves free."""
+    weights = list(model.parameters())
+    if weights[0].device.type != "cuda":
         return HOST_ROOM
     free, total = torch.cuda.mem_get_info()
-    spare = torch.cuda.max_memory_reserved() - torch.cuda.memory_reserved()
-    return {"gpu_memory_utilization": memory_share(free, total, RESERVE + spare)}
+    more = trainer_takes(
+        sum(weight.nbytes for weight in weights),
+        torch.cuda.memory_reserved(),
+        torch.cuda.max_memory_reserved(),
+    )
+    return {"gpu_memory_utilization": memory_share(free, total, RESERVE + more)}
+
+
+def trainer_takes(weights: int, held: int, most: int) -> int:
+    """Return the bytes that the trainer may take beyond those it holds now.
+
+    ``most`` is what it has ever held. An engine that starts before the first training would
+    otherwise leave no room for it.
+    """
+    return max(0, max(most, int(TRAINER_HOLDS * weights)) - held)
 
 
 def sampling_arguments(plan: SamplingPlan, stops: list[int]) -> dict[str, Any]:

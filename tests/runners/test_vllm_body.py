@@ -211,14 +211,23 @@ def test_the_memory_share_is_what_is_free_less_a_reserve() -> None:
     assert caught.value.reason is Reason.GPU_OOM
 
 
+def test_an_engine_leaves_room_for_a_training_that_has_not_been_yet() -> None:
+    gib = 1 << 30
+    assert sampling_vllm.trainer_takes(15 * gib, held=15 * gib, most=16 * gib) == 30 * gib
+    assert sampling_vllm.trainer_takes(15 * gib, held=20 * gib, most=60 * gib) == 40 * gib
+    assert sampling_vllm.trainer_takes(15 * gib, held=50 * gib, most=50 * gib) == 0
+
+
 def test_on_a_gpu_the_share_comes_from_the_memory_that_is_free_at_that_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (100 << 30, 140 << 30))
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 30 << 30)
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 20 << 30)
+    weight = SimpleNamespace(device=torch.device("cuda"), nbytes=5 << 30)
+    model: Any = SimpleNamespace(parameters=lambda: iter([weight]))
     expected = round((100 - 10 - 6) / 140, 3)  # 10 GiB is what the trainer may take again
-    assert sampling_vllm.room(torch.device("cuda")) == {"gpu_memory_utilization": expected}
+    assert sampling_vllm.room(model) == {"gpu_memory_utilization": expected}
 
 
 def test_every_sampling_number_is_passed_explicitly() -> None:
