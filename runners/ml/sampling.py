@@ -38,8 +38,21 @@ class Sampler(Protocol):
         plan: SamplingPlan,
         after_batch: Callable[[int, int], None],
     ) -> list[Completion]:
-        """Return completions in the order of the prompts; ``after_batch(done, of)`` may raise."""
+        """Return completions in the order of the prompts.
+
+        ``after_batch(done, of)`` hears how far the work is, in completions, and may raise; ``done``
+        never falls, and is ``of`` once the last completion has ended.
+        """
         ...
+
+
+def counted(begun: int, running: int, tokens: int, limit: int) -> int:
+    """Count completions for progress; one that still runs counts by its share of the limit.
+
+    Hundreds decode at once and end late: to count only ended ones would say nothing for minutes.
+    ``tokens`` is what each running one has. No length is guessed, so the count never falls.
+    """
+    return begun - running + running * tokens // limit
 
 
 def batch_seed(seed: int, batch: int) -> int:

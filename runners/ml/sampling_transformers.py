@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from runners.ml.plans import SamplingPlan
-from runners.ml.sampling import Completion, batch_seed, read_completions, stop_tokens
+from runners.ml.sampling import Completion, batch_seed, counted, read_completions, stop_tokens
+
+_LOOK_EVERY = 8
+"""Tokens between two looks at which rows have ended; a look waits for the device."""
 
 
 class TransformersSampler:
@@ -40,22 +43,55 @@ class TransformersSampler:
         found: list[Completion] = []
         for number, start in enumerate(range(0, len(prompts), plan.batch_size)):
             batch = prompts[start : start + plan.batch_size]
+            begun = start + len(batch)
+
+            def after_look(running: int, tokens: int, begun: int = begun) -> None:
+                done = counted(begun, running, tokens, plan.max_new_tokens)
+                after_batch(done, len(prompts))
+
             torch.manual_seed(batch_seed(plan.seed, number))
-            made = self._generate(batch, config).tolist()
+            made = self._generate(batch, config, after_look).tolist()
             found += read_completions(made, self._stops, self._tokenizer)
             after_batch(len(found), len(prompts))
         return found
 
     @torch.inference_mode()
-    def _generate(self, batch: Sequence[Sequence[int]], config: GenerationConfig) -> torch.Tensor:
+    def _generate(
+        self,
+        batch: Sequence[Sequence[int]],
+        config: GenerationConfig,
+        after_look: Callable[[int, int], None],
+    ) -> torch.Tensor:
         ids, mask = left_padded(batch, self._pad)
+        look = _Look(self._stops, ids.shape[1], after_look)
         device = self._model.device
         made: torch.Tensor = self._model.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             generation_config=config,
+            stopping_criteria=StoppingCriteriaList([look]),
         )
         return made[:, ids.shape[1] :]
+
+
+class _Look(StoppingCriteria):
+    """Stops nothing: it is the one thing that ``generate`` calls after every token."""
+
+    def __init__(
+        self, stops: frozenset[int], width: int, after_look: Callable[[int, int], None]
+    ) -> None:
+        self._stops, self._width, self._after_look = sorted(stops), width, after_look
+
+    def __call__(
+        self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any
+    ) -> torch.Tensor:
+        """Say how many rows still run and how many tokens they have; return that none must end."""
+        made = input_ids[:, self._width :]
+        if made.shape[1] % _LOOK_EVERY == 0:
+            stops = torch.tensor(self._stops, device=made.device)
+            running = int((~torch.isin(made, stops).any(1)).sum())
+            self._after_look(running, made.shape[1])
+        return torch.zeros(len(made), dtype=torch.bool, device=made.device)
 
 
 def generation_config(plan: SamplingPlan, stops: list[int], pad: int) -> GenerationConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -12,7 +13,7 @@ from runners.fast import decode, trunk
 from runners.fast.choice import Choice
 from runners.fast.decode import Rules
 from runners.ml.plans import SamplingPlan
-from runners.ml.sampling import Completion, batch_seed, read_completions, stop_tokens
+from runners.ml.sampling import Completion, batch_seed, counted, read_completions, stop_tokens
 
 
 def can_run(model: PreTrainedModel) -> bool:
@@ -46,12 +47,22 @@ class TrunkSampler:
         with torch.no_grad(), trunk.on(self._model) as layers:
             for number, start in enumerate(range(0, len(prompts), plan.batch_size)):
                 batch = prompts[start : start + plan.batch_size]
-
-                def after_look(running: int, until: int = start + len(batch)) -> None:
-                    after_batch(until - running, len(prompts))
-
+                after_look = _told(after_batch, start + len(batch), len(prompts), rules)
                 torch.manual_seed(batch_seed(plan.seed, number))
                 made = decode.complete(layers, batch, rules, choice, after_look)
                 found += read_completions(made, self._stops, self._tokenizer)
                 after_batch(len(found), len(prompts))
         return found
+
+
+def _told(
+    after_batch: Callable[[int, int], None], begun: int, of: int, rules: Rules
+) -> Callable[[int], None]:
+    """Return what the loop calls with the rows that still run, at every look at one batch."""
+    looks = itertools.count(1)
+
+    def after_look(running: int) -> None:
+        tokens = next(looks) * rules.look_every
+        after_batch(counted(begun, running, tokens, rules.limit), of)
+
+    return after_look

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -103,6 +104,44 @@ def test_progress_is_told_after_each_batch_and_may_stop_the_work(
         body(model.model, model.tokenizer).sample(prompts(model), PLAN, after_batch)
     assert (4, 12) in told and told[-1] == (8, 12)
     assert model.merged_fingerprint() == before
+
+
+@BODIES
+def test_progress_grows_with_the_tokens_of_those_that_decode_at_once(
+    model: WarmModel, body: Any
+) -> None:
+    """Counting ended answers alone, each batch of six would be one jump at its end."""
+    told: list[int] = []
+    plan = replace(PLAN, max_new_tokens=64, batch_size=6)
+    body(model.model, model.tokenizer).sample(
+        prompts(model), plan, lambda done, of: told.append(done)
+    )
+    steps = [after - before for before, after in pairwise([0, *told])]
+    assert min(steps) >= 0 and max(steps) <= 2
+    assert told.index(12) >= len(told) - 2, "the end is told at the end only"
+
+
+def test_listening_does_not_change_a_drawn_token(model: WarmModel) -> None:
+    plan = replace(PLAN, max_new_tokens=24, batch_size=12)
+    end, pad = model.tokenizer.eos_token_id, model.pad_id
+    ids, mask = left_padded(prompts(model), pad)
+    torch.manual_seed(sampling.batch_seed(plan.seed, 0))
+    alone: Any = model.model.generate(
+        input_ids=ids, attention_mask=mask, generation_config=generation_config(plan, [end], pad)
+    )
+    lines = alone[:, ids.shape[1] :].tolist()
+    expected = sampling.read_completions(lines, frozenset({end}), model.tokenizer)
+    assert sample(model, plan) == expected
+
+
+@pytest.mark.parametrize(
+    ("begun", "running", "tokens", "expected"),
+    [(600, 600, 0, 0), (600, 600, 128, 150), (600, 300, 256, 450), (1200, 0, 512, 1200)],
+)
+def test_a_completion_under_way_counts_by_its_share_of_the_limit(
+    begun: int, running: int, tokens: int, expected: int
+) -> None:
+    assert sampling.counted(begun, running, tokens, limit=512) == expected
 
 
 def test_prompts_are_padded_on_the_left() -> None:
