@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tuilab.grid.metrics import Measurement
 from tuilab.science.intervals import Interval, difference
-from tuilab.science.significance import ALPHA, fisher_p, holm
+from tuilab.science.significance import ALPHA, counts, fisher_p, holm
 
 Pair = tuple[Measurement | None, Measurement | None]
 """The same number of the same cell in one experiment and in the other; None = not measured."""
@@ -54,18 +54,16 @@ def _gap(pair: Pair, p: float | None, p_holm: float | None) -> Gap | None:
     one, other = pair
     if one is None or other is None:
         return None
-    counts = None if p is None else _counts(pair)
-    interval = None if counts is None else difference(*counts[1], *counts[0])
+    known = None if p is None else _both_counts(pair)
+    interval = None if known is None else difference(*known[1], *known[0])
     return Gap(other.value - one.value, interval, p, p_holm)
 
 
 def _fisher(pair: Pair) -> float | None:
-    counts = _counts(pair)
-    return None if counts is None else fisher_p(*counts[0], *counts[1])
+    known = _both_counts(pair)
+    return None if known is None else fisher_p(*known[0], *known[1])
 
 
-def _counts(pair: Pair) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Return (hits, n) of both; None where a side has none, as a cosine."""
-    found = [(side.hits, side.n) for side in pair if side is not None]
-    known = [(hits, n) for hits, n in found if hits is not None and n]
-    return (known[0], known[1]) if len(known) == 2 else None
+def _both_counts(pair: Pair) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    one, other = map(counts, pair)
+    return None if one is None or other is None else (one, other)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from scipy import stats
 
+from tuilab.grid.metrics import Measurement
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.intervals import Interval, difference
 from tuilab.science.trajectory import Point, Trajectory
@@ -61,9 +62,21 @@ class Overdispersion:
         return self.chi_square / self.df
 
 
+def counts(found: Point | Measurement | None) -> tuple[int, int] | None:
+    """Return hits and n of a number that may be tested; None where it was not measured or has none.
+
+    A suspect or stale checkpoint is shown and not tested; a cosine has no hits.
+    """
+    if found is None or found.hits is None or not found.n:
+        return None
+    if isinstance(found, Point) and found.counted is None:
+        return None
+    return found.hits, found.n
+
+
 def fisher(ours: Point, reference: Point) -> float | None:
     """Two-sided Fisher exact p of two checkpoints (Fisher 1935); None without counts."""
-    first, second = _counts(ours), _counts(reference)
+    first, second = counts(ours), counts(reference)
     if first is None or second is None:
         return None
     return fisher_p(*first, *second)
@@ -102,8 +115,8 @@ def overdispersion(trajectory: Trajectory) -> Overdispersion | None:
     that binomial tests and intervals are too narrow. None with fewer than two checkpoints with
     counts, or when all completions agree.
     """
-    counts = [pair for pair in map(_counts, trajectory.later) if pair is not None]
-    table = np.array([[hits, n - hits] for hits, n in counts], dtype=float).reshape(-1, 2)
+    known = [pair for pair in map(counts, trajectory.later) if pair is not None]
+    table = np.array([[hits, n - hits] for hits, n in known], dtype=float).reshape(-1, 2)
     if len(table) < 2 or (table.sum(axis=0) == 0).any():
         return None
     result = stats.chi2_contingency(table, correction=False)
@@ -118,22 +131,14 @@ def fisher_p(hits: int, n: int, other_hits: int, other_n: int) -> float:
 
 
 def _against(reference: Point | None, later: Sequence[Point]) -> tuple[CheckpointTest, ...]:
-    counts = None if reference is None else _counts(reference)
-    tested = [point for point in later if _counts(point) is not None]
-    if reference is None or counts is None or not tested:
+    theirs = counts(reference)
+    tested = [(point.epoch, ours) for point in later if (ours := counts(point)) is not None]
+    if theirs is None or not tested:
         return ()
-    raw = [fisher(point, reference) for point in tested]
-    p_values = [1.0 if p is None else p for p in raw]
+    p_values = [fisher_p(*ours, *theirs) for _, ours in tested]
     tests = []
-    for point, p, p_holm in zip(tested, p_values, holm(p_values, len(later)), strict=True):
-        hits, n = _counts(point) or (0, 1)
-        interval = difference(hits, n, *counts)
-        gap = hits / n - counts[0] / counts[1]
-        tests.append(CheckpointTest(point.epoch, gap, interval, p, p_holm, len(later)))
+    for (epoch, ours), p, p_holm in zip(tested, p_values, holm(p_values, len(later)), strict=True):
+        gap = ours[0] / ours[1] - theirs[0] / theirs[1]
+        interval = difference(*ours, *theirs)
+        tests.append(CheckpointTest(epoch, gap, interval, p, p_holm, len(later)))
     return tuple(tests)
-
-
-def _counts(point: Point) -> tuple[int, int] | None:
-    if point.counted is None or point.hits is None or not point.n:
-        return None
-    return point.hits, point.n
