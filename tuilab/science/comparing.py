@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuilab.grid.metrics import Measurement
+from tuilab.science.exact_test import Table, fisher_p_values
 from tuilab.science.intervals import Interval, difference
-from tuilab.science.significance import ALPHA, counts, fisher_p, holm
+from tuilab.science.significance import ALPHA, counts, holm
 
 Pair = tuple[Measurement | None, Measurement | None]
 """The same number of the same cell in one experiment and in the other; None = not measured."""
@@ -41,29 +42,26 @@ def gaps(pairs: Sequence[Pair], are_picked: bool = False) -> list[Gap | None]:
     Unmeasured pairs stay in the family of the correction. Numbers that ``are_picked``, as the
     largest of several personas, are no samples of one rate and not tested.
     """
-    raw = [None if are_picked else _fisher(pair) for pair in pairs]
-    tested = [p for p in raw if p is not None]
-    adjusted = iter(holm(tested, len(pairs)))
+    tables = [None if are_picked else _table(pair) for pair in pairs]
+    tested = [table for table in tables if table is not None]
+    p_values = fisher_p_values(tested)
+    judged = zip(tested, p_values, holm(p_values, len(pairs)), strict=True)
     return [
-        _gap(pair, p, None if p is None else next(adjusted))
-        for pair, p in zip(pairs, raw, strict=True)
+        _gap(pair) if table is None else _gap(pair, *next(judged))
+        for pair, table in zip(pairs, tables, strict=True)
     ]
 
 
-def _gap(pair: Pair, p: float | None, p_holm: float | None) -> Gap | None:
+def _gap(
+    pair: Pair, table: Table | None = None, p: float | None = None, p_holm: float | None = None
+) -> Gap | None:
     one, other = pair
     if one is None or other is None:
         return None
-    known = None if p is None else _both_counts(pair)
-    interval = None if known is None else difference(*known[1], *known[0])
-    return Gap(other.value - one.value, interval, p, p_holm)
+    return Gap(other.value - one.value, None if table is None else difference(*table), p, p_holm)
 
 
-def _fisher(pair: Pair) -> float | None:
-    known = _both_counts(pair)
-    return None if known is None else fisher_p(*known[0], *known[1])
-
-
-def _both_counts(pair: Pair) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def _table(pair: Pair) -> Table | None:
+    """Return the counts of both, the other's first; None where a side has none."""
     one, other = map(counts, pair)
-    return None if one is None or other is None else (one, other)
+    return None if one is None or other is None else (*other, *one)

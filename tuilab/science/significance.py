@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy import stats
 
 from tuilab.grid.metrics import Measurement
 from tuilab.science.design import BASELINE_EPOCH
+from tuilab.science.exact_test import fisher_p_values
 from tuilab.science.intervals import Interval, difference
 from tuilab.science.trajectory import Point, Trajectory
 
@@ -79,7 +79,8 @@ def fisher(ours: Point, reference: Point) -> float | None:
     first, second = counts(ours), counts(reference)
     if first is None or second is None:
         return None
-    return fisher_p(*first, *second)
+    [p] = fisher_p_values([(*first, *second)])
+    return p
 
 
 def holm(p_values: Sequence[float], family: int | None = None) -> list[float]:
@@ -123,19 +124,12 @@ def overdispersion(trajectory: Trajectory) -> Overdispersion | None:
     return Overdispersion(float(result.statistic), int(result.dof), float(result.pvalue))
 
 
-@lru_cache(maxsize=100_000)
-def fisher_p(hits: int, n: int, other_hits: int, other_n: int) -> float:
-    """Two-sided Fisher exact p of two rates (Fisher 1935)."""
-    table = [[hits, n - hits], [other_hits, other_n - other_hits]]
-    return float(stats.fisher_exact(table).pvalue)
-
-
 def _against(reference: Point | None, later: Sequence[Point]) -> tuple[CheckpointTest, ...]:
     theirs = counts(reference)
     tested = [(point.epoch, ours) for point in later if (ours := counts(point)) is not None]
     if theirs is None or not tested:
         return ()
-    p_values = [fisher_p(*ours, *theirs) for _, ours in tested]
+    p_values = fisher_p_values([(*ours, *theirs) for _, ours in tested])
     tests = []
     for (epoch, ours), p, p_holm in zip(tested, p_values, holm(p_values, len(later)), strict=True):
         gap = ours[0] / ours[1] - theirs[0] / theirs[1]
