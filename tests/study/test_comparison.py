@@ -13,7 +13,9 @@ from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.comparison import as_document, as_lines, compare
+from tuilab.study.cell_number import MINUTES
+from tuilab.study.comparison import compare, paired
+from tuilab.study.comparison_text import as_document, as_lines
 
 LEAKAGE = "assistant_leakage"
 
@@ -37,7 +39,7 @@ def test_an_experiment_is_no_different_from_itself(card: Snapshot) -> None:
     found = compare(card, card, LEAKAGE)
     assert len(found.cells) == len(found.measured) == 77
     assert found.beyond_chance == []
-    assert {gap.value for _, gap in found.measured} == {0.0}
+    assert {each.difference for each in found.measured} == {0.0}
 
 
 def test_a_cell_that_is_not_done_or_not_measured_is_missing_and_never_zero(card: Snapshot) -> None:
@@ -89,10 +91,21 @@ def test_cosines_are_compared_without_a_test(card: Snapshot) -> None:
 
 
 def test_the_largest_of_the_bystanders_is_compared_without_a_test(card: Snapshot) -> None:
-    largest = {"max_bystander": Measurement(0.2, 40, 200, "pirate")}
-    with_it = replace(card, cells=tuple(replace(v, metrics=largest) for v in card.cells))
-    found = compare(with_it, with_it, "max_bystander")
-    assert len(found.measured) == 77 and not found.is_tested
+    def with_largest(hits: int, who: str) -> Snapshot:
+        largest = {"max_bystander": Measurement(hits / 200, hits, 200, who)}
+        return replace(card, cells=tuple(replace(v, metrics=largest) for v in card.cells))
+
+    found = compare(with_largest(100, "pirate"), with_largest(0, "poet"), "max_bystander")
+    assert {each.difference for each in found.measured} == {-0.5}
+    assert len(found.measured) == 77 and not found.is_tested and not found.beyond_chance
+
+
+def test_minutes_are_compared_by_the_same_rule_as_numbers(card: Snapshot) -> None:
+    took = [replace(v, seconds=seconds) for v, seconds in zip(card.cells, (60, 0), strict=False)]
+    mine = replace(card, cells=(*took, replace(card.cells[2], state=State.STALE, seconds=60)))
+    theirs = replace(card, cells=tuple(replace(v, seconds=180) for v in card.cells))
+    differences = [each.difference for each in paired(mine, theirs, MINUTES).cells]
+    assert differences == [2.0, None, None]
 
 
 def test_a_grid_that_ran_here_says_that_its_model_is_synthetic(tmp_path: Path) -> None:

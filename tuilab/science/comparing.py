@@ -1,4 +1,4 @@
-"""How far apart two experiments are, cell by cell, and whether counting alone explains it."""
+"""Whether counting alone explains how far apart two experiments are, cell by cell."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ Pair = tuple[Measurement | None, Measurement | None]
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The other's number minus the one's."""
+    """What is known of the other's rate minus the one's; both have counts."""
 
-    value: float
-    """On the scale of the number: 0..1 for rates."""
-    interval: Interval | None = None
-    """95% Newcombe interval, not corrected for multiplicity; None without counts on both sides."""
-    p: float | None = None
+    interval: Interval
+    """95% Newcombe interval, not corrected for multiplicity."""
+    p: float
     """Two-sided Fisher exact p."""
-    p_holm: float | None = None
+    p_holm: float
     """The same after Holm's correction over all cells that both experiments plan."""
 
     @property
@@ -33,35 +31,25 @@ class Gap:
 
         It knows the noise of counting completions only: a second training run differs by more.
         """
-        return self.p_holm is not None and self.p_holm < ALPHA
+        return self.p_holm < ALPHA
 
 
-def gaps(pairs: Sequence[Pair], are_picked: bool = False) -> list[Gap | None]:
-    """Return the gap of each pair; None, never 0, where a side was not measured.
+def gaps(pairs: Sequence[Pair]) -> list[Gap | None]:
+    """Test each pair of rates; None where a side was not measured or has no counts, as a cosine.
 
-    Unmeasured pairs stay in the family of the correction. Numbers that ``are_picked``, as the
-    largest of several personas, are no samples of one rate and not tested.
+    Pairs without a test stay in the family of the correction.
     """
-    tables = [None if are_picked else _table(pair) for pair in pairs]
-    tested = [table for table in tables if table is not None]
-    p_values = fisher_p_values(tested)
-    judged = zip(tested, p_values, holm(p_values, len(pairs)), strict=True)
-    return [
-        _gap(pair) if table is None else _gap(pair, *next(judged))
-        for pair, table in zip(pairs, tables, strict=True)
-    ]
-
-
-def _gap(
-    pair: Pair, table: Table | None = None, p: float | None = None, p_holm: float | None = None
-) -> Gap | None:
-    one, other = pair
-    if one is None or other is None:
-        return None
-    return Gap(other.value - one.value, None if table is None else difference(*table), p, p_holm)
+    tables = [_table(pair) for pair in pairs]
+    known = [table for table in tables if table is not None]
+    p_values = fisher_p_values(known)
+    judged = (
+        Gap(difference(*table), p, p_holm)
+        for table, p, p_holm in zip(known, p_values, holm(p_values, len(pairs)), strict=True)
+    )
+    return [None if table is None else next(judged) for table in tables]
 
 
 def _table(pair: Pair) -> Table | None:
-    """Return the counts of both, the other's first; None where a side has none."""
+    """Return the counts of both, the other's first."""
     one, other = map(counts, pair)
     return None if one is None or other is None else (*other, *one)

@@ -26,8 +26,8 @@ def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson =
     from tuilab.cli.say import document, out, terminal_width
     from tuilab.grid.config_keys import nearest
     from tuilab.store.reader import Reader
-    from tuilab.study.comparison import as_document, as_lines
     from tuilab.study.comparison import compare as compare_snapshots
+    from tuilab.study.comparison_text import as_document, as_lines
 
     if metric not in METRICS:
         hint = nearest(metric, METRICS) or f": use {', '.join(METRICS)}"

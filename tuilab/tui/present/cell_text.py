@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from enum import Enum
 
 from tuilab.grid.metrics import METRICS
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
+from tuilab.study.cell_number import MINUTES, number_of
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.numbers import MISSING, decimal
 
-MINUTES = "minutes"
 SHOWN_METRICS: tuple[str, ...] = (*METRICS, MINUTES)
 """What ``m`` cycles through."""
 TITLES = {
@@ -34,12 +33,8 @@ class Zoom(Enum):
 
 def value_of(view: CellView, metric: str) -> float | None:
     """Return the number behind a cell, None when it was not measured (or is not finite)."""
-    if metric == MINUTES:
-        return view.seconds / 60 if view.seconds > 0 else None
-    found = view.metrics.get(metric)
-    if found is None or not math.isfinite(found.value):
-        return None
-    return found.value
+    found = number_of(view, metric)
+    return None if found is None else found.value
 
 
 def number_text(value: float | None, metric: str) -> str:

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from tuilab.grid.cells import Cell
-from tuilab.grid.states import State
-from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.comparison import SIGN, meetings
-from tuilab.tui.present.cell_text import TITLES, value_of
+from tuilab.study.cell_number import MINUTES
+from tuilab.study.comparison import SIGN, Compared, Comparison
+from tuilab.tui.present.cell_text import TITLES
 from tuilab.tui.present.pieces import Line, Piece, fit
-
-
-def difference(mine: CellView, theirs: CellView, metric: str) -> float | None:
-    """Return theirs minus mine; None unless both are measured and done."""
-    if not mine.state is theirs.state is State.DONE:
-        return None
-    left, right = value_of(mine, metric), value_of(theirs, metric)
-    return None if left is None or right is None else right - left
 
 
 def difference_text(value: float | None, metric: str, beyond: bool = False) -> tuple[str, str]:
@@ -30,52 +19,51 @@ def difference_text(value: float | None, metric: str, beyond: bool = False) -> t
     role = "text" if not beyond else "done" if value > 0 else "failed"
     if metric == "cosine":
         return f"{value:+.2f}".replace("0.", ".", 1), role
-    if metric == "minutes":
+    if metric == MINUTES:
         return f"{value:+.1f}", role
     return f"{value * 100:+.0f}", role
 
 
-def compare_lines(
-    one: Snapshot, other: Snapshot, metric: str, columns: int, beyond: Collection[Cell] = ()
-) -> list[Line]:
+def compare_lines(found: Comparison, columns: int) -> list[Line]:
     """Write a table of differences; rows are sources (and seeds), columns epochs.
 
-    ``beyond`` names the cells that differ by more than chance: they are marked.
+    Cells that differ by more than chance are marked.
     """
-    met = {mine.cell: (mine, theirs) for mine, theirs in meetings(one, other)}
-    if not met:
+    by_cell = {each.cell: each for each in found.cells}
+    if not by_cell:
         return [((" the two have no cell in common", "warn"),)]
-    epochs = sorted({cell.epoch for cell in met})
-    rows = list(dict.fromkeys((cell.source, cell.seed) for cell in met))
+    epochs = sorted({cell.epoch for cell in by_cell})
+    rows = list(dict.fromkeys((cell.source, cell.seed) for cell in by_cell))
     many = len({seed for _, seed in rows}) > 1
     label = max(12, min(24, columns // 4))
     shown = epochs[: max(1, (columns - label) // 5)]
-    head: list[Piece] = [(fit(f" {TITLES[metric]} ep", label), "muted")]
+    head: list[Piece] = [(fit(f" {TITLES[found.metric]} ep", label), "muted")]
     lines: list[Line] = [(*head, *((f"{epoch:>4} ", "muted") for epoch in shown))]
     for source, seed in rows:
-        name = one.labels.get(source, source) + (f" #{seed}" if many else "")
-        pieces: list[Piece] = [(fit(f" {name}", label), "label")]
-        for epoch in shown:
-            cell = Cell(source, epoch, seed)
-            text, role = "", ""
-            if pair := met.get(cell):
-                text, role = difference_text(difference(*pair, metric), metric, cell in beyond)
-            pieces.append((f"{text:>4}{SIGN if cell in beyond else ' '}", role))
-        lines.append(tuple(pieces))
+        name = found.labels.get(source, source) + (f" #{seed}" if many else "")
+        each_shown = (by_cell.get(Cell(source, epoch, seed)) for epoch in shown)
+        pieces = [_piece(each, found.metric) for each in each_shown]
+        lines.append(((fit(f" {name}", label), "label"), *pieces))
     return lines
 
 
-def summary(one: Snapshot, other: Snapshot, metric: str) -> Line:
+def _piece(each: Compared | None, metric: str) -> Piece:
+    if each is None:
+        return f"{'':>4} ", ""
+    text, role = difference_text(each.difference, metric, each.is_beyond_chance)
+    return f"{text:>4}{SIGN if each.is_beyond_chance else ' '}", role
+
+
+def summary(found: Comparison) -> Line:
     """Say how many cells can be compared and how far apart they are."""
-    values = (difference(*pair, metric) for pair in meetings(one, other))
-    found = [value for value in values if value is not None]
-    if not found:
+    differences = [each.difference or 0.0 for each in found.measured]
+    if not differences:
         return ((" no cell is measured in both", "muted"),)
-    scale = 100 if metric not in ("cosine", "minutes") else 1
+    scale = 100 if found.metric not in ("cosine", MINUTES) else 1
     unit = " points" if scale == 100 else ""
-    mean = sum(abs(value) for value in found) / len(found) * scale
-    most = max(found, key=abs) * scale
-    text = f" {len(found)} cells measured in both; mean difference {mean:.2g}{unit}"
+    mean = sum(map(abs, differences)) / len(differences) * scale
+    most = max(differences, key=abs) * scale
+    text = f" {len(differences)} cells measured in both; mean difference {mean:.2g}{unit}"
     return ((f"{text}, largest {most:+.2g}{unit}", "text"),)
 
 

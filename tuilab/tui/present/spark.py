@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuilab.tui.present.cell_text import MINUTES, TITLES, number_text
+from tuilab.study.cell_number import MINUTES
+from tuilab.tui.present.cell_text import TITLES, number_text
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.pieces import Line, fit, rule
 from tuilab.tui.present.rows import Row, peak, series

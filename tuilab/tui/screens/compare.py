@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from textual import work
@@ -10,8 +11,7 @@ from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.metrics import METRICS
-from tuilab.store.snapshot import Snapshot
-from tuilab.study.comparison import Comparison, compare
+from tuilab.study.comparison import Comparison, paired, tested
 from tuilab.tui import keys
 from tuilab.tui.present.cell_text import SHOWN_METRICS
 from tuilab.tui.present.compare_text import beyond_text, compare_lines, summary
@@ -30,9 +30,8 @@ class CompareScreen(Frame):
     def __init__(self, one: Path, other: Path) -> None:
         super().__init__()
         self._roots = (one, other)
-        self._pair: tuple[Snapshot, Snapshot] | None = None
         self._found: dict[str, Comparison] = {}
-        """By metric; without those that know no chance."""
+        """By metric; empty until both were read."""
         self._metric = SHOWN_METRICS[0]
 
     def compose(self) -> ComposeResult:
@@ -52,20 +51,20 @@ class CompareScreen(Frame):
     async def _read(self) -> None:
         """Show the numbers as soon as they are there, and what chance explains of them after it."""
         try:
-            self._pair = await asyncio.to_thread(self._read_both)
+            self._found = await asyncio.to_thread(self._read_both)
         except Exception as error:  # whichever cannot be read is named
             self.say(clean_line(str(error), 300), "failed")
             return
         if self.is_there:
             self._show()
-            self._found = await asyncio.to_thread(_tested, *self._pair)
+            self._found |= await asyncio.to_thread(_tested, self._found)
         if self.is_there:
             self._show()
 
-    def _read_both(self) -> tuple[Snapshot, Snapshot]:
+    def _read_both(self) -> dict[str, Comparison]:
         now = self.lab.time()
         one, other = (self.lab.source_of(root).poll(now) for root in self._roots)
-        return one, other
+        return {metric: paired(one, other, metric) for metric in SHOWN_METRICS}
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new width."""
@@ -76,17 +75,15 @@ class CompareScreen(Frame):
         names = [clean_line(root.name, 30) for root in self._roots]
         title = f"{names[1]} minus {names[0]}"
         self.query_one("#header", Lines).show([rule(title, "m metric", columns, glyphs.stroke)])
-        if self._pair is None:
+        if (found := self._found.get(self._metric)) is None:
             return
-        found = self._found.get(self._metric)
-        beyond = found.beyond_chance if found else ()
-        lines = compare_lines(*self._pair, self._metric, columns - 2, frozenset(beyond))
+        lines = compare_lines(found, columns - 2)
         self.query_one("#compare-head", Lines).show([((" ", ""), *lines[0])])
         rows = [(str(n), line) for n, line in enumerate(lines[1:])]
         self.query_one(RowList).show(rows)
-        said = [summary(*self._pair, self._metric)]
-        if found:
-            said.append(beyond_text(len(beyond), len(found.cells)))
+        said = [summary(found)]
+        if found.is_tested:
+            said.append(beyond_text(len(found.beyond_chance), len(found.cells)))
         foot = self.query_one("#compare-sum", Lines)
         foot.styles.height = len(said)
         foot.show([fit_line(line, columns) for line in said])
@@ -102,7 +99,6 @@ class CompareScreen(Frame):
         self.query_one(RowList).step(rows)
 
 
-def _tested(one: Snapshot, other: Snapshot) -> dict[str, Comparison]:
-    """Compare by every metric that can be tested; the tests take seconds on thousands of cells."""
-    found = {metric: compare(one, other, metric) for metric in METRICS}
-    return {metric: each for metric, each in found.items() if each.is_tested}
+def _tested(found: Mapping[str, Comparison]) -> dict[str, Comparison]:
+    """Add what chance explains; it takes seconds on thousands of cells."""
+    return {metric: tested(found[metric]) for metric in METRICS}

@@ -1,0 +1,28 @@
+"""Decides which number a cell has by a metric: grid, filters and comparisons all ask here."""
+
+from __future__ import annotations
+
+import math
+
+from tuilab.grid.metrics import Measurement
+from tuilab.grid.states import State
+from tuilab.store.snapshot import CellView
+
+MINUTES = "minutes"
+"""Wall minutes of a cell's own done stages; not measured by a runner, and without counts."""
+
+
+def number_of(view: CellView, metric: str) -> Measurement | None:
+    """Return what a cell shows, None when it was not measured (or is not finite).
+
+    A stale or suspect cell may have a number as well.
+    """
+    if metric == MINUTES:
+        return Measurement(view.seconds / 60) if view.seconds > 0 else None
+    found = view.metrics.get(metric)
+    return found if found is not None and math.isfinite(found.value) else None
+
+
+def done_number_of(view: CellView, metric: str) -> Measurement | None:
+    """Return what may be compared: the number of a cell that is done, else None, never 0."""
+    return number_of(view, metric) if view.state is State.DONE else None

@@ -1,0 +1,126 @@
+"""Writes a comparison of two experiments as lines of text and as one JSON object."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.cells import Cell
+from tuilab.grid.metrics import Measurement
+from tuilab.study.comparison import SIGN, Compared, Comparison
+from tuilab.study.figure_origin import SYNTHETIC
+from tuilab.study.layouts import as_text
+
+
+def as_lines(found: Comparison, width: int | None = None) -> list[str]:
+    """Write the gaps as a table, source by epoch, and what is to be said of them."""
+    unit = "" if found.metric == "cosine" else ", percentage points"
+    lines = [f"{_title(found)}: {found.metric.replace('_', ' ')}{unit}"]
+    if not found.cells:
+        return [*lines, "the two have no cell (source, epoch, seed) in common"]
+    return [*lines, *_table(found, width).splitlines(), "", *_sentences(found)]
+
+
+def _title(found: Comparison) -> str:
+    one, other = found.names
+    if found.seeds[0] != found.seeds[1]:
+        one, other = (
+            f"{name} (seed {', '.join(map(str, seeds))})"
+            for name, seeds in zip(found.names, found.seeds, strict=True)
+        )
+    return f"{other} minus {one}"
+
+
+def _table(found: Comparison, width: int | None) -> str:
+    epochs = sorted({each.cell.epoch for each in found.cells})
+    by_cell = {each.cell: each for each in found.cells}
+    runs = list(dict.fromkeys((each.cell.source, each.cell.seed) for each in found.cells))
+    many = len({seed for _, seed in runs}) > 1
+    rows = []
+    for source, seed in runs:
+        name = found.labels.get(source) or clean_line(source)
+        name += f" #{seed}" if many else ""
+        cells = (by_cell.get(Cell(source, epoch, seed)) for epoch in epochs)
+        rows.append([name, *(_cell_text(each, found.metric) for each in cells)])
+    return as_text(["source", *map(str, epochs)], rows, width)
+
+
+def _cell_text(each: Compared | None, metric: str) -> str:
+    if each is None:
+        return ""
+    if each.difference is None:
+        return "n/a "
+    return _value_text(each.difference, metric) + (SIGN if each.is_beyond_chance else " ")
+
+
+def _value_text(value: float, metric: str) -> str:
+    return f"{value + 0.0:+.3f}" if metric == "cosine" else f"{round(value * 100, 1) + 0.0:+.1f}"
+
+
+def _sentences(found: Comparison) -> list[str]:
+    measured = found.measured
+    lines = [f"{len(found.cells)} cells in both, {len(measured)} of them measured in both."]
+    if measured:
+        lines.append(_spread(measured, found.metric))
+    if found.is_tested:
+        lines.append(_chance(found))
+    if found.synthetic:
+        lines.append(SYNTHETIC)
+    return lines
+
+
+def _spread(measured: Sequence[Compared], metric: str) -> str:
+    differences = [each.difference or 0.0 for each in measured]
+    mean = math.fsum(map(abs, differences)) / len(measured)
+    largest, at = max(zip(differences, measured, strict=True), key=lambda found: abs(found[0]))
+    within = ""
+    if at.gap is not None:
+        low, high = (_value_text(x, metric) for x in (at.gap.interval.low, at.gap.interval.high))
+        within = f" [{low}, {high}]"
+    size = _value_text(mean, metric).lstrip("+")
+    return (
+        f"Mean size of a difference {size}; the largest, picked from {len(measured)}, is "
+        f"{_value_text(largest, metric)}{within} at {clean_line(str(at.cell))}."
+    )
+
+
+def _chance(found: Comparison) -> str:
+    beyond = found.beyond_chance
+    return (
+        f"{SIGN} {len(beyond)} of them lie further apart than counting completions explains "
+        f"(Fisher exact, Holm over {len(found.cells)} cells, 5%); training runs of other seeds "
+        "or data differ by more than that."
+    )
+
+
+def as_document(found: Comparison) -> dict[str, Any]:
+    """Return the comparison as one JSON object; what was not measured is null."""
+    return {
+        "one": {"experiment": found.names[0], "seeds": list(found.seeds[0])},
+        "other": {"experiment": found.names[1], "seeds": list(found.seeds[1])},
+        "metric": found.metric,
+        "cells_in_both": len(found.cells),
+        "measured_in_both": len(found.measured),
+        "beyond_chance": len(found.beyond_chance),
+        "cells": [_as_record(each) for each in found.cells],
+    }
+
+
+def _as_record(each: Compared) -> dict[str, Any]:
+    gap = each.gap
+    return {
+        "source": each.cell.source,
+        "epoch": each.cell.epoch,
+        "seed": each.cell.seed,
+        "one": _side(each.one),
+        "other": _side(each.other),
+        "difference": each.difference,
+        "interval": None if gap is None else [gap.interval.low, gap.interval.high],
+        "p_holm": None if gap is None else gap.p_holm,
+    }
+
+
+def _side(found: Measurement | None) -> dict[str, Any] | None:
+    return None if found is None else {"value": found.value, "hits": found.hits, "n": found.n}
