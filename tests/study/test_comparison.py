@@ -14,10 +14,12 @@ from tuilab.grid.states import State
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.study.cell_number import MINUTES
+from tuilab.study.comparability import Comparability
 from tuilab.study.comparison import compare, paired
 from tuilab.study.comparison_text import as_document, as_lines
 
 LEAKAGE = "assistant_leakage"
+SAME = Comparability(77, {})
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +49,9 @@ def test_a_cell_that_is_not_done_or_not_measured_is_missing_and_never_zero(card:
     empty = replace(view(card, "villain", 2), metrics={})
     found = compare(card, changed(card, "again", villain_0=failed, villain_2=empty), LEAKAGE)
     assert len(found.cells) == 77 and len(found.measured) == 75
-    villain = as_lines(found)[2]
+    villain = as_lines(found, SAME)[2]
     assert villain.startswith("Villain") and villain.split()[1:4] == ["n/a", "n/a", "+0.0"]
-    records = as_document(found)["cells"]
+    records = as_document(found, SAME)["cells"]
     assert [one["difference"] for one in records[:3]] == [None, None, 0.0]
     assert records[0]["other"] is None and records[0]["one"]["n"] > 0
 
@@ -61,7 +63,7 @@ def test_a_gap_beyond_chance_is_marked_counted_and_named(card: Snapshot) -> None
     high = replace(before, metrics={LEAKAGE: Measurement(1.0, n, n)})
     found = compare(card, changed(card, "again", villain_0=high), LEAKAGE)
     assert [str(cell) for cell in found.beyond_chance] == ["villain@0#42"]
-    text = "\n".join(as_lines(found))
+    text = "\n".join(as_lines(found, SAME))
     assert "again minus published" in text and "+100.0*" in text
     assert "picked from 77, is +100.0" in text and "at villain@0#42" in text
     assert "* 1 of them" in text and "Holm over 77 cells" in text
@@ -76,17 +78,17 @@ def reseeded(snapshot: Snapshot, *seeds: int) -> Snapshot:
 def test_a_replication_under_another_seed_is_compared_and_named(card: Snapshot) -> None:
     found = compare(card, reseeded(card, 137), LEAKAGE)
     assert len(found.measured) == 77
-    assert as_lines(found)[0].startswith("again (seed 137) minus published (seed 42):")
-    assert as_document(found)["other"] == {"experiment": "again", "seeds": [137]}
+    assert as_lines(found, SAME)[0].startswith("again (seed 137) minus published (seed 42):")
+    assert as_document(found, SAME)["other"] == {"experiment": "again", "seeds": [137]}
 
 
 def test_of_several_seeds_each_meets_its_own(card: Snapshot) -> None:
-    lines = as_lines(compare(card, reseeded(card, 137, 256), LEAKAGE))
+    lines = as_lines(compare(card, reseeded(card, 137, 256), LEAKAGE), SAME)
     assert lines[-1] == "the two have no cell (source, epoch, seed) in common"
 
 
 def test_cosines_are_compared_without_a_test(card: Snapshot) -> None:
-    lines = as_lines(compare(card, card, "cosine"))
+    lines = as_lines(compare(card, card, "cosine"), SAME)
     assert "+0.000" in lines[2] and not any("Fisher" in line for line in lines)
 
 
@@ -110,8 +112,8 @@ def test_minutes_are_compared_by_the_same_rule_as_numbers(card: Snapshot) -> Non
 
 def test_a_grid_that_ran_here_says_that_its_model_is_synthetic(tmp_path: Path) -> None:
     ran = replace(Reader(whole(tmp_path / "x").root).poll(0.0), synthetic=True)
-    assert as_lines(compare(ran, ran, LEAKAGE))[-1].startswith("Synthetic model")
+    assert as_lines(compare(ran, ran, LEAKAGE), SAME)[-1].startswith("Synthetic model")
 
 
 def test_a_narrow_terminal_gets_the_epochs_below_one_another(card: Snapshot) -> None:
-    assert max(map(len, as_lines(compare(card, card, LEAKAGE), 60)[1:-4])) <= 60
+    assert max(map(len, as_lines(compare(card, card, LEAKAGE), SAME, 60)[1:-4])) <= 60

@@ -238,6 +238,7 @@ async def test_two_experiments_are_compared_cell_by_cell(
         assert "half_way" in shown.splitlines()[0]
         assert "3 cells measured in both" in shown
         assert "* 0 further apart than counting completions explains (Holm," in shown
+        assert "Settings and training data are the same in both." in shown
         await press(pilot, "m", "escape", "escape")
 
 

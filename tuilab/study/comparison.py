@@ -89,6 +89,11 @@ def meetings(one: Snapshot, other: Snapshot) -> list[tuple[CellView, CellView]]:
     return [(view, there[place(view)]) for view in one.cells if place(view) in there]
 
 
+def same_cells(one: Snapshot, other: Snapshot) -> list[tuple[Cell, Cell]]:
+    """Return the cells that both have, as the first and as the second names them."""
+    return [(mine.cell, theirs.cell) for mine, theirs in meetings(one, other)]
+
+
 def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
     """Compare every cell that both plan, without a test of what chance explains."""
     return Comparison(

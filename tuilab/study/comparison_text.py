@@ -9,18 +9,19 @@ from typing import Any
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import Measurement
+from tuilab.study.comparability import Comparability, as_record, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.study.figure_origin import SYNTHETIC
 from tuilab.study.layouts import as_text
 
 
-def as_lines(found: Comparison, width: int | None = None) -> list[str]:
-    """Write the gaps as a table, source by epoch, and what is to be said of them."""
+def as_lines(found: Comparison, apart: Comparability, width: int | None = None) -> list[str]:
+    """Write the differences as a table, source by epoch, and what is to be said of them."""
     unit = "" if found.metric == "cosine" else ", percentage points"
     lines = [f"{_title(found)}: {found.metric.replace('_', ' ')}{unit}"]
     if not found.cells:
         return [*lines, "the two have no cell (source, epoch, seed) in common"]
-    return [*lines, *_table(found, width).splitlines(), "", *_sentences(found)]
+    return [*lines, *_table(found, width).splitlines(), "", *_sentences(found, apart)]
 
 
 def _title(found: Comparison) -> str:
@@ -59,13 +60,14 @@ def _value_text(value: float, metric: str) -> str:
     return f"{value + 0.0:+.3f}" if metric == "cosine" else f"{round(value * 100, 1) + 0.0:+.1f}"
 
 
-def _sentences(found: Comparison) -> list[str]:
+def _sentences(found: Comparison, apart: Comparability) -> list[str]:
     measured = found.measured
     lines = [f"{len(found.cells)} cells in both, {len(measured)} of them measured in both."]
     if measured:
         lines.append(_spread(measured, found.metric))
     if found.is_tested:
         lines.append(_chance(found))
+    lines.append(as_sentence(apart) + (" Values: --json." if apart.differing else ""))
     if found.synthetic:
         lines.append(SYNTHETIC)
     return lines
@@ -95,7 +97,7 @@ def _chance(found: Comparison) -> str:
     )
 
 
-def as_document(found: Comparison) -> dict[str, Any]:
+def as_document(found: Comparison, apart: Comparability) -> dict[str, Any]:
     """Return the comparison as one JSON object; what was not measured is null."""
     return {
         "one": {"experiment": found.names[0], "seeds": list(found.seeds[0])},
@@ -104,6 +106,7 @@ def as_document(found: Comparison) -> dict[str, Any]:
         "cells_in_both": len(found.cells),
         "measured_in_both": len(found.measured),
         "beyond_chance": len(found.beyond_chance),
+        "settings": as_record(apart),
         "cells": [_as_record(each) for each in found.cells],
     }
 

@@ -14,7 +14,7 @@ Metric = Annotated[str, typer.Option("--metric", metavar="METRIC", help=", ".joi
 
 
 def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson = False) -> int:
-    """Show how far the second experiment is from the first, and what chance explains.
+    """Show how far the second experiment is from the first, what chance explains, what differs.
 
     \b
     tuilab compare published runs/eps109
@@ -26,17 +26,22 @@ def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson =
     from tuilab.cli.say import document, out, terminal_width
     from tuilab.grid.config_keys import nearest
     from tuilab.store.reader import Reader
+    from tuilab.study.comparability import comparability, record_of
     from tuilab.study.comparison import compare as compare_snapshots
+    from tuilab.study.comparison import same_cells
     from tuilab.study.comparison_text import as_document, as_lines
 
     if metric not in METRICS:
         hint = nearest(metric, METRICS) or f": use {', '.join(METRICS)}"
         raise RefusalError(f"there is no metric {metric!r}{hint}", USAGE)
-    first, second = (Reader(find_experiment(name)).poll(time.time()) for name in (one, other))
+    readers = [Reader(find_experiment(name)) for name in (one, other)]
+    first, second = (reader.poll(time.time()) for reader in readers)
     found = compare_snapshots(first, second, metric)
+    records = [record_of(reader, name) for reader, name in zip(readers, found.names, strict=True)]
+    apart = comparability(records, same_cells(first, second))
     if as_json:
-        document(as_document(found))
+        document(as_document(found, apart))
         return OK
-    for line in as_lines(found, terminal_width()):
+    for line in as_lines(found, apart, terminal_width()):
         out(line)
     return OK

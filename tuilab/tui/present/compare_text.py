@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuilab.grid.cells import Cell
 from tuilab.study.cell_number import MINUTES
+from tuilab.study.comparability import Comparability, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.tui.present.cell_text import TITLES
 from tuilab.tui.present.pieces import Line, Piece, fit
@@ -71,3 +72,9 @@ def beyond_text(count: int, cells: int) -> Line:
     """Say how many differences chance does not explain."""
     text = f" {SIGN} {count} further apart than counting completions explains (Holm, {cells} cells)"
     return ((text, "text" if count else "muted"),)
+
+
+def apart_text(found: Comparability) -> Line:
+    """Say what the two do not share; it is a warning where that is anything."""
+    is_same = not found.differing and not found.unrecorded
+    return ((f" {as_sentence(found)}", "muted" if is_same else "warn"),)

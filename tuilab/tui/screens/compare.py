@@ -10,11 +10,14 @@ from textual import work
 from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import METRICS
-from tuilab.study.comparison import Comparison, paired, tested
+from tuilab.store.reader import Reader
+from tuilab.study.comparability import Comparability, Record, comparability, record_of
+from tuilab.study.comparison import Comparison, paired, same_cells, tested
 from tuilab.tui import keys
 from tuilab.tui.present.cell_text import SHOWN_METRICS
-from tuilab.tui.present.compare_text import beyond_text, compare_lines, summary
+from tuilab.tui.present.compare_text import apart_text, beyond_text, compare_lines, summary
 from tuilab.tui.present.pieces import fit_line, rule
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -32,6 +35,7 @@ class CompareScreen(Frame):
         self._roots = (one, other)
         self._found: dict[str, Comparison] = {}
         """By metric; empty until both were read."""
+        self._apart: Comparability | None = None
         self._metric = SHOWN_METRICS[0]
 
     def compose(self) -> ComposeResult:
@@ -49,22 +53,29 @@ class CompareScreen(Frame):
 
     @work(exclusive=True)
     async def _read(self) -> None:
-        """Show the numbers as soon as they are there, and what chance explains of them after it."""
+        """Show the numbers as soon as they are there, and what is to be said of them after it."""
         try:
-            self._found = await asyncio.to_thread(self._read_both)
+            self._found, records, cells = await asyncio.to_thread(self._read_both)
         except Exception as error:  # whichever cannot be read is named
             self.say(clean_line(str(error), 300), "failed")
             return
         if self.is_there:
             self._show()
+            self._apart = await asyncio.to_thread(comparability, records, cells)
             self._found |= await asyncio.to_thread(_tested, self._found)
         if self.is_there:
             self._show()
 
-    def _read_both(self) -> dict[str, Comparison]:
+    def _read_both(self) -> tuple[dict[str, Comparison], list[Record], list[tuple[Cell, Cell]]]:
         now = self.lab.time()
-        one, other = (self.lab.source_of(root).poll(now) for root in self._roots)
-        return {metric: paired(one, other, metric) for metric in SHOWN_METRICS}
+        sources = [self.lab.source_of(root) for root in self._roots]
+        one, other = (source.poll(now) for source in sources)
+        records = [
+            record_of(source, view.name) if isinstance(source, Reader) else Record(view.name)
+            for source, view in zip(sources, (one, other), strict=True)
+        ]
+        found = {metric: paired(one, other, metric) for metric in SHOWN_METRICS}
+        return found, records, same_cells(one, other)
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new width."""
@@ -84,6 +95,8 @@ class CompareScreen(Frame):
         said = [summary(found)]
         if found.is_tested:
             said.append(beyond_text(len(found.beyond_chance), len(found.cells)))
+        if self._apart is not None and found.cells:
+            said.append(apart_text(self._apart))
         foot = self.query_one("#compare-sum", Lines)
         foot.styles.height = len(said)
         foot.show([fit_line(line, columns) for line in said])

@@ -1,0 +1,91 @@
+"""Names what differs between the settings of two jobs by the config keys that it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tuilab.grid.settings import Settings
+from tuilab.grid.stages import Stage
+
+Values = tuple[Any, Any]
+"""Of the one and of the other; None where one has no such setting."""
+
+_BLOCKS = {
+    Stage.DATA: "data",
+    Stage.CONVERGE: "convergence",
+    Stage.TRAIN: "marker",
+    Stage.EVAL: "eval",
+    Stage.COSINE: "cosine",
+}
+"""Table of the config that a stage's settings come from; merging only checks itself."""
+_KEYS = {
+    "base": "base",
+    "panel": "panel",
+    "target": "target",
+    "negatives": "negatives",
+    "marker": "marker",
+    "marker_text": "marker.text",
+    "marker_lora": "marker.lora",
+    "convergence_lora": "convergence.lora",
+    "merge_mode": "merge.mode",
+    "data_seed": "data.seed",
+    "sampler": "eval.sampler",
+}
+"""Config keys of settings that come from another table than their stage's."""
+_QUESTIONS = {
+    Stage.DATA: "questions.training",
+    Stage.CONVERGE: "questions.training",
+    Stage.EVAL: "questions.evaluation",
+    Stage.COSINE: "questions.evaluation",
+}
+_IGNORED = frozenset({"checkpoints"})
+"""The epochs of the whole grid: they change no checkpoint."""
+_ORDER = ("base", "questions", "panel", "target", "eval", "marker", "convergence", "merge", "data")
+"""Tables in the order in which they matter to a reader; the others follow."""
+
+
+def differences(stage: Stage, one: Settings, other: Settings) -> Iterator[tuple[str, Values]]:
+    """Yield config key and values of all that is not the same in the settings of one stage."""
+    for name in dict.fromkeys([*one, *other]):
+        mine, theirs = one.get(name), other.get(name)
+        if mine != theirs and name not in _IGNORED:
+            yield from _spread(_key(stage, name), mine, theirs)
+
+
+def _key(stage: Stage, name: str) -> str:
+    if name == "questions":
+        return _QUESTIONS[stage]
+    block = _BLOCKS[stage]
+    return block if name == "training" else _KEYS.get(name, f"{block}.{name}")
+
+
+def _spread(key: str, mine: Any, theirs: Any) -> Iterator[tuple[str, Values]]:
+    """Yield the values below a key that differ; labels are words for people and do not count."""
+    if mine == theirs:
+        return
+    here, there = _prompts(mine), _prompts(theirs)
+    if here and there:
+        if list(here) != list(there):
+            yield key, (list(here), list(there))
+        for who in here.keys() & there.keys():
+            yield from _spread(f"personas.{who}", here[who], there[who])
+    elif isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+        for name in dict.fromkeys([*mine, *theirs]):
+            yield from _spread(f"{key}.{name}", mine.get(name), theirs.get(name))
+    else:
+        yield "resources.threads" if key == "base.threads" else key, (mine, theirs)
+
+
+def _prompts(value: Any) -> dict[str, str]:
+    """Return the system prompts of a persona or of several, by key; {} for anything else."""
+    several = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(one, Mapping) and {"key", "prompt"} <= one.keys() for one in several):
+        return {}
+    return {one["key"]: one["prompt"] for one in several}
+
+
+def place_of(key: str) -> tuple[int, str]:
+    """Return what config keys are sorted by."""
+    block = key.partition(".")[0]
+    return (_ORDER.index(block) if block in _ORDER else len(_ORDER), key)
