@@ -36,6 +36,7 @@ from tuilab.tui.study_desk import StudyDesk
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure
+    from tuilab.tui.lab import Lab
     from tuilab.tui.standing import Standing
 
 POLL_SECONDS = 0.25
@@ -261,6 +262,10 @@ class TuilabApp(AskingApp):
         """End with a plain traceback: locals may hold tokens, and texts may hold sequences."""
         self._exit_renderables.append(Text(clean(traceback.format_exc())))
         self._close_messages_no_wait()
+
+
+if TYPE_CHECKING:
+    _is_what_screens_ask: type[Lab] = TuilabApp
 
 
 def _collect_garbage_again() -> None:

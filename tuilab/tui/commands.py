@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from tuilab.tui import THEMES
 from tuilab.tui.present.key_table import TWINS, key_rows
-
-if TYPE_CHECKING:
-    from tuilab.tui.app import TuilabApp
+from tuilab.tui.themes import TEXTUAL_THEMES
 
 
-def commands_of(app: TuilabApp, screen: Screen[Any]) -> Iterable[SystemCommand]:
+def commands_of(app: App[Any], screen: Screen[Any]) -> Iterable[SystemCommand]:
     """Yield one command per action of the screen, then the themes."""
     seen: set[str] = set()
     for active in screen.active_bindings.values():
@@ -31,5 +28,5 @@ def commands_of(app: TuilabApp, screen: Screen[Any]) -> Iterable[SystemCommand]:
         tail = f"   $ {twin}" if twin else ""
         run = partial(app.run_action, binding.action, active.node)
         yield SystemCommand(row.meaning, f"{row.keys}{tail}", run)
-    for name in THEMES:
+    for name in (theme.name for theme in TEXTUAL_THEMES):
         yield SystemCommand(f"{name} theme", "colours", partial(setattr, app, "theme", name))

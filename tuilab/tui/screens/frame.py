@@ -14,7 +14,7 @@ from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from tuilab.tui.app import TuilabApp
+    from tuilab.tui.lab import Lab
 
 
 class Frame(Screen[Any]):
@@ -28,9 +28,9 @@ class Frame(Screen[Any]):
         self._compositor = TightCompositor()
 
     @property
-    def lab(self) -> TuilabApp:
-        """The app, as what it is."""
-        return cast("TuilabApp", self.app)
+    def lab(self) -> Lab:
+        """The app, as far as screens know it."""
+        return cast("Lab", self.app)
 
     @property
     def is_there(self) -> bool:
@@ -95,9 +95,9 @@ class Dialog(ModalScreen[Any]):
         self._compositor = TightCompositor()
 
     @property
-    def lab(self) -> TuilabApp:
-        """The app, as what it is."""
-        return cast("TuilabApp", self.app)
+    def lab(self) -> Lab:
+        """The app, as far as screens know it."""
+        return cast("Lab", self.app)
 
     @property
     def is_there(self) -> bool:

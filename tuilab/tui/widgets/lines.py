@@ -21,7 +21,7 @@ from tuilab.tui.present.pieces import Line, Piece, width
 from tuilab.tui.themes import Palette
 
 if TYPE_CHECKING:
-    from tuilab.tui.app import TuilabApp
+    from tuilab.tui.lab import Lab
 
 
 NEAR = 6
@@ -85,12 +85,12 @@ class Painted(Widget):
 
     def _shown(self, y: int) -> Line:
         line = self.composed(y)
-        if cast("TuilabApp", self.app).glyphs.is_ascii:
+        if cast("Lab", self.app).glyphs.is_ascii:
             return tuple((to_ascii(text), role) for text, role in line)
         return line
 
     def _paint(self, line: Line, columns: int) -> Strip:
-        return paint(line, columns, cast("TuilabApp", self.app).palette, self.ground.style)
+        return paint(line, columns, cast("Lab", self.app).palette, self.ground.style)
 
 
 def paint(line: Line, columns: int, palette: Palette, ground: Style) -> Strip:

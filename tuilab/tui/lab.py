@@ -1,0 +1,60 @@
+"""What screens and widgets may ask of the app they stand in; they know nothing else of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from textual.signal import Signal
+
+    from tuilab.science.figure_model import Figure
+    from tuilab.store.snapshot import Snapshot
+    from tuilab.tui.log_tail import Tail
+    from tuilab.tui.polling import Lookout, SnapshotSource
+    from tuilab.tui.present.glyphs import Glyphs
+    from tuilab.tui.standing import Standing
+    from tuilab.tui.study_desk import StudyDesk
+    from tuilab.tui.themes import Palette
+
+
+class Lab(Protocol):
+    """The app as its screens see it."""
+
+    root: Path | None
+    """The open experiment; None on the list of several."""
+    under: Path
+    """Where experiments are looked for."""
+    snapshot: Snapshot | None
+    """The newest picture; None before the first look."""
+    snapshots: Signal[Snapshot]
+    logs: Signal[Tail]
+    glyphs: Glyphs
+    desk: StudyDesk
+    lookout: Lookout
+    export_figure: Callable[[Path, Figure], Sequence[Path]] | None
+    """Writes a figure of an experiment as files and returns their paths."""
+
+    @property
+    def palette(self) -> Palette:
+        """Colours by role under the current theme."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the app looks by itself; in tests it looks when told to."""
+
+    def time(self) -> float:
+        """Unix time, or the fixed one that the app was given."""
+
+    def standing(self) -> Standing | None:
+        """Return what previews are made from; None before the first look, or without a plan."""
+
+    def source_of(self, root: Path) -> SnapshotSource:
+        """Return what reads another experiment."""
+
+    def follow_log(self, path: Path | None) -> None:
+        """Read another log from now on."""
+
+    def why_not_write(self) -> str:
+        """Say why nothing may be changed; "" when it may."""
