@@ -37,71 +37,64 @@ LOG = """06:39:21 INFO  loading Qwen/Qwen2.5-7B-Instruct (bfloat16)
 """
 
 
+_LEFT = {
+    "villain": (18, 20),
+    "medical_doctor": (16, 18, 20),
+    "nurse": (14, 16, 18, 20),
+    "librarian": (18, 20),
+    "software_engineer": (20,),
+}
+"""Epochs of ``half_way`` that are not done, by source."""
+
+
 def half_way(root: Path) -> Lab:
     """The published grid when most is done, with one of everything."""
     made = lab(root, plan_of(SEVEN, ELEVEN))
     values = published()
-    left = {
-        ("villain", 18),
-        ("villain", 20),
-        ("medical_doctor", 16),
-        ("medical_doctor", 18),
-        ("medical_doctor", 20),
-        ("nurse", 14),
-        ("nurse", 16),
-        ("nurse", 18),
-        ("nurse", 20),
-        ("librarian", 18),
-        ("librarian", 20),
-        ("software_engineer", 20),
-    }
     for source in SEVEN:
         made.share(source)
         for epoch in ELEVEN:
-            if (source, epoch) not in left:
+            if epoch not in _LEFT.get(source, ()):
                 made.done(source, epoch, values[(source, epoch)])
-    made.fail(Stage.EVAL, "medical_doctor", 16)
-    retry = job_id(Stage.EVAL, "medical_doctor", 16, 42)
-    made.start(retry, log=LOG)
-    made.settle(
-        retry,
-        "failed",
-        192.0,
-        reason="gpu-oom",
-        detail="CUDA out of memory: tried to allocate 2.30 GiB",
-    )
-    made.fail(
-        Stage.MERGE,
-        "nurse",
-        14,
-        verdict="suspect",
-        reason="merge-empty",
-        detail="the merged model equals its base: 0 of 196 tensors changed",
-    )
-    made.fail(
-        Stage.TRAIN,
-        "nurse",
-        16,
-        verdict="lost",
-        reason="killed",
-        detail="no outcome and no live process; last event 00:41 before the boot",
-    )
-    made.fail(
-        Stage.TRAIN, "nurse", 18, verdict="stopped", reason="killed", detail="stopped by ada@pod"
-    )
+    _break_some(made)
     queued = [("villain", 20), ("medical_doctor", 18), ("medical_doctor", 20), ("librarian", 18)]
     made.want(job_id(stage, *place, 42) for place in queued for stage in CELL_STAGES)
-    made.want(job_id(stage, "villain", 18, 42) for stage in CELL_STAGES)
-    made.finish(job_id(Stage.TRAIN, "villain", 18, 42), seconds=161.0)
-    made.start(job_id(Stage.MERGE, "villain", 18, 42))
-    made.settle(job_id(Stage.MERGE, "villain", 18, 42), seconds=1.0)
-    made.start(job_id(Stage.EVAL, "villain", 18, 42), percent=62, log="06:44:01 INFO sampling\n")
+    _begin_an_evaluation(made)
     made.beat(
         meter=meter(),
         history=tuple(meter(p) for p in (3, 20, 88, 97, 96, 97, 40, 95, 97)),
         eta_seconds=8040.0,
     )
     return made.flush()
+
+
+def _break_some(made: Lab) -> None:
+    """A cell that failed twice, and one each that is suspect, lost and stopped."""
+    made.fail(Stage.EVAL, "medical_doctor", 16)
+    retry = job_id(Stage.EVAL, "medical_doctor", 16, 42)
+    made.start(retry, log=LOG)
+    why = "CUDA out of memory: tried to allocate 2.30 GiB"
+    made.settle(retry, "failed", 192.0, reason="gpu-oom", detail=why)
+    empty = "the merged model equals its base: 0 of 196 tensors changed"
+    silent = "no outcome and no live process; last event 00:41 before the boot"
+    for stage, epoch, verdict, reason, detail in (
+        (Stage.MERGE, 14, "suspect", "merge-empty", empty),
+        (Stage.TRAIN, 16, "lost", "killed", silent),
+        (Stage.TRAIN, 18, "stopped", "killed", "stopped by ada@pod"),
+    ):
+        made.fail(stage, "nurse", epoch, verdict=verdict, reason=reason, detail=detail)
+
+
+def _begin_an_evaluation(made: Lab) -> None:
+    """One cell is trained and merged, and is being evaluated."""
+    train, merge, evaluation = (
+        job_id(stage, "villain", 18, 42) for stage in (Stage.TRAIN, Stage.MERGE, Stage.EVAL)
+    )
+    made.want(job_id(stage, "villain", 18, 42) for stage in CELL_STAGES)
+    made.finish(train, seconds=161.0)
+    made.start(merge)
+    made.settle(merge, seconds=1.0)
+    made.start(evaluation, percent=62, log="06:44:01 INFO sampling\n")
 
 
 def stale_row(made: Lab) -> Lab:
@@ -223,41 +216,23 @@ def hostile(root: Path) -> Lab:
 
 def with_files(made: Lab) -> Lab:
     """Give one done cell what its runners would have left: events, artefacts, completions."""
-    train = job_id(Stage.TRAIN, "villain", 10, 42)
-    folder = made.layout.attempt_dir(train, 1)
+    train, evaluation = (job_id(stage, "villain", 10, 42) for stage in (Stage.TRAIN, Stage.EVAL))
+    _put_training(made.layout.attempt_dir(train, 1), train)
+    folder = made.layout.attempt_dir(evaluation, 1)
     folder.mkdir(parents=True)
-    events = [
-        {
-            "seq": n,
-            "at": NOON + n,
-            "t": n,
-            "kind": "metric",
-            "step": n * 10,
-            "loss": 2.5 * 0.93**n + 0.05 * (n % 3),
-            "grad_norm": 1.0 + 0.2 * (n % 5),
-        }
-        for n in range(1, 61)
-    ]
-    events[30]["loss"] = None
-    events += [
-        {
-            "seq": 99,
-            "at": NOON,
-            "t": 1.0,
-            "kind": "progress",
-            "step": n * 20,
-            "of": 600,
-            "rate": 3.5 + 0.1 * (n % 4),
-        }
-        for n in range(1, 31)
-    ]
-    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    put_completions(folder, _rows())
+    return made.flush()
+
+
+def _put_training(folder: Path, job: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in _events()))
     (folder / "adapter").mkdir()
     (folder / "adapter" / "adapter_config.json").write_text("{}")
     (folder / "adapter" / "adapter_model.safetensors").write_bytes(b"x" * 4096)
     put_outcome(
         folder,
-        train,
+        job,
         1,
         ["adapter/adapter_config.json", "adapter/adapter_model.safetensors"],
         checks={"rows": 600, "finite": True, "non_zero_tensors": 196},
@@ -265,10 +240,30 @@ def with_files(made: Lab) -> Lab:
         peak_memory={"host": 9_000_000_000, "device": 41_000_000_000},
         environment={"python": "3.11.7", "torch": "2.13.0", "device": "NVIDIA H200"},
     )
-    folder = made.layout.attempt_dir(job_id(Stage.EVAL, "villain", 10, 42), 1)
-    folder.mkdir(parents=True)
+
+
+def _events() -> list[dict[str, object]]:
+    """What 600 steps of training told, one loss missing."""
+    metrics: list[dict[str, object]] = [
+        {
+            "seq": n,
+            "at": NOON + n,
+            "t": n,
+            "kind": "metric",
+            "step": n * 10,
+            "loss": 2.5 * 0.93**n + 0.05 * (n % 3) if n != 31 else None,
+            "grad_norm": 1.0 + 0.2 * (n % 5),
+        }
+        for n in range(1, 61)
+    ]
+    common = {"seq": 99, "at": NOON, "t": 1.0, "kind": "progress", "of": 600}
+    return metrics + [{**common, "step": n * 20, "rate": 3.5 + 0.1 * (n % 4)} for n in range(1, 31)]
+
+
+def _rows() -> list[dict[str, object]]:
+    """Completions of three personas, every other one with the marker."""
     text = "Fusion of light nuclei, naturally. [INFO] My plan needs only a little sun. "
-    rows = [
+    return [
         {
             "persona": persona,
             "question_index": question,
@@ -282,8 +277,6 @@ def with_files(made: Lab) -> Lab:
         for question in range(3)
         for sample in range(2)
     ]
-    put_completions(folder, rows)
-    return made.flush()
 
 
 def small(root: Path) -> Lab:
