@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,9 @@ def save_figure(figure: Figure, folder: Path) -> list[Path]:
     The files carry no dates, so equal values give equal files.
     """
     canvas = draw(figure)
-    # Laying out is the slow part; once is enough for both formats.
-    canvas.draw_without_rendering()
+    # Laying out is slow; once, and without a drawing, is enough for both formats.
+    if (engine := canvas.get_layout_engine()) is not None:
+        engine.execute(canvas)
     canvas.set_layout_engine("none")
     folder.mkdir(parents=True, exist_ok=True)
     made = []
@@ -101,22 +103,19 @@ def _draw_series(axes: Axes, series: Series) -> None:
         for run in _unbroken(series.points):
             heights = [p.y for p in run if p.y is not None]
             axes.plot([p.x for p in run], heights, color=colour, lw=1.4, zorder=2)
-    for point in series.points:
-        if point.y is None:
-            continue
-        if point.low is not None and point.high is not None:
-            axes.plot([point.x, point.x], [point.low, point.high], color=colour, lw=0.8, alpha=0.5)
-        is_sound = point.status == "measured"
-        axes.plot(
-            point.x,
-            point.y,
-            marker,
-            ms=5,
-            color=colour,
-            mfc=colour if is_sound else "white",
-            mew=1.0,
-            zorder=3,
-        )
+    # One artist for many points: drawing takes its time by the artist.
+    known = [(p.x, p.y, p) for p in series.points if p.y is not None]
+    spans = [(p.x, p.low, p.high) for _, _, p in known if p.low is not None and p.high is not None]
+    if spans:
+        across = [at for x, _, _ in spans for at in (x, x, math.nan)]
+        along = [at for _, low, high in spans for at in (low, high, math.nan)]
+        axes.plot(across, along, color=colour, lw=0.8, alpha=0.5)
+    for is_sound in (True, False):
+        points = [(x, y) for x, y, p in known if (p.status == "measured") is is_sound]
+        if points:
+            fill = colour if is_sound else "white"
+            xs, ys = zip(*points, strict=True)
+            axes.plot(xs, ys, marker, ms=5, color=colour, mfc=fill, mew=1.0, zorder=3)
 
 
 def _unbroken(points: Sequence[PlotPoint]) -> list[list[PlotPoint]]:
