@@ -122,7 +122,7 @@ def run_attempt(directory: Path, spec: Spec, warm: Warm) -> Outcome:
         tracked = _begin_tracking(spec, directory, reporter)
         attempt = Attempt(spec, directory, reporter, warm, Timings(), tracked)
         try:
-            made = _run_stage(attempt)
+            made = _run_with_room(attempt)
             outcome = _publish(attempt, made)
         except Exception as error:
             outcome = _fail(attempt, error)
@@ -143,6 +143,23 @@ def _begin_tracking(
     beside = importlib.import_module("runners.tracker.beside")
     begin: Callable[..., Callable[[], Mapping[str, Any]]] = beside.begin
     return begin(spec, directory, reporter)
+
+
+def _run_with_room(attempt: Attempt) -> Made:
+    """Run the stage; where a sampling engine leaves it too little memory, end that and run again.
+
+    An engine that is started later leaves free what the stage has shown to need.
+    """
+    try:
+        return _run_stage(attempt)
+    except Exception as error:
+        if not attempt.warm.engines or explain(error)[0] is not Reason.GPU_OOM:
+            raise
+    told = "no GPU memory beside the sampling engine: that ends, and the stage begins anew"
+    attempt.reporter.note(told)
+    say(told)
+    attempt.warm.after_failure()
+    return _run_stage(attempt)
 
 
 def _run_stage(attempt: Attempt) -> Made:

@@ -33,7 +33,8 @@ def training(rows: int, **others: Any) -> dict[str, Any]:
         (Stage.EVAL, {"batch_size": 512, "sampler": "auto"}, {"eval.batch_size": 256}),
         (Stage.DATA, {"batch_size": 64}, {"data.batch_size": 32}),
         (Stage.COSINE, {"batch_size": 64}, {"cosine.batch_size": 32}),
-        (Stage.EVAL, {"batch_size": 512, "sampler": "vllm"}, {"eval.sampler": "transformers"}),
+        (Stage.EVAL, {"batch_size": 512, "sampler": "vllm"}, {"eval.sampler": "trunk"}),
+        (Stage.DATA, {"batch_size": 64, "sampler": "vllm"}, {"eval.sampler": "trunk"}),
     ],
 )
 def test_the_proposal_is_an_edit_that_needs_less(
@@ -47,7 +48,8 @@ def test_where_nothing_is_left_to_lower_it_says_so() -> None:
     assert "nothing is left" in what_to_lower(Stage.TRAIN, training(1, gradient_checkpointing=True))
     assert "nothing is left" in what_to_lower(Stage.EVAL, {"batch_size": 1})
     assert "doctor" in what_to_lower(Stage.MERGE, {})
-    assert "vLLM" in what_to_lower(Stage.EVAL, {"sampler": "auto"}, "too little for vLLM")
+    advice = what_to_lower(Stage.EVAL, {"sampler": "auto"}, "too little for vLLM")
+    assert "vLLM" in advice and advice.endswith("--set eval.sampler=transformers")
 
 
 def test_the_record_keeps_the_evidence_and_adds_the_proposal() -> None:

@@ -153,7 +153,9 @@ def test_prompts_are_padded_on_the_left() -> None:
 @pytest.mark.parametrize(
     ("wish", "device", "vllm", "trunk", "expected"),
     [
-        ("auto", "cuda", True, True, "vllm"),
+        ("auto", "cuda", True, True, "trunk"),
+        ("auto", "cuda", True, False, "vllm"),
+        ("auto", "cuda", False, False, "transformers"),
         ("auto", "cuda", False, True, "trunk"),
         ("auto", "cpu", True, True, "trunk"),
         ("auto", "cpu", True, False, "transformers"),
@@ -161,7 +163,7 @@ def test_prompts_are_padded_on_the_left() -> None:
         ("vllm", "cuda", True, True, "vllm"),
     ],
 )
-def test_auto_takes_vllm_only_on_cuda_and_where_it_is_installed(
+def test_auto_decodes_here_where_it_can_and_takes_vllm_for_other_models_on_cuda(
     wish: str, device: str, vllm: bool, trunk: bool, expected: str
 ) -> None:
     assert sampler_choice.choose(wish, device, vllm_is_here=vllm, trunk_can=trunk) == expected

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from runners import faults, job
+from runners import faults, job, train
 from runners.ml import jsonl
 from runners.ml.warm import Warm
 from tests.runners.chain import LORA, PERSONAS, TRAINING, Chain, outcome_of
@@ -263,3 +264,38 @@ def test_a_bad_spec_is_exit_2_and_touches_nothing(
     assert job.main("train") == 2
     assert "lacks job, stage" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == [SPEC_FILE]
+
+
+def _full_device_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the first marker training find no memory; returns what happens, in order."""
+    happened: list[str] = []
+    really = train.run
+
+    def run(attempt: job.Attempt) -> job.Made:
+        happened.append("train")
+        if happened == ["train"]:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 26.00 MiB.")
+        return really(attempt)
+
+    monkeypatch.setattr(train, "run", run)
+    return happened
+
+
+def test_a_stage_without_memory_beside_an_engine_ends_that_and_runs_again(
+    cell: Chain, warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened = _full_device_once(monkeypatch)
+    warm.engines["vllm"] = SimpleNamespace(stop=lambda: happened.append("engine ended"))
+    outcome = again(cell, f"train/{CELL}", warm)
+    assert outcome.status == "done"
+    assert happened == ["train", "engine ended", "train"]
+    assert warm.engines == {}
+
+
+def test_a_stage_without_memory_and_without_an_engine_is_not_tried_again(
+    cell: Chain, warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened = _full_device_once(monkeypatch)
+    outcome = again(cell, f"train/{CELL}", warm)
+    assert (outcome.status, outcome.reason) == ("failed", "gpu-oom")
+    assert happened == ["train"]

@@ -206,16 +206,16 @@ def test_the_memory_share_is_what_is_free_less_a_reserve() -> None:
     gib = 1 << 30
     assert sampling_vllm.memory_share(80 * gib, 100 * gib, 10 * gib) == 0.7
     assert sampling_vllm.memory_share(100 * gib, 100 * gib, 1 * gib) == 0.9
-    with pytest.raises(JobError, match=r"set sampler = transformers") as caught:
+    with pytest.raises(JobError, match=r"set eval.sampler to trunk") as caught:
         sampling_vllm.memory_share(15 * gib, 100 * gib, 10 * gib)
     assert caught.value.reason is Reason.GPU_OOM
 
 
 def test_an_engine_leaves_room_for_a_training_that_has_not_been_yet() -> None:
     gib = 1 << 30
-    assert sampling_vllm.trainer_takes(15 * gib, held=15 * gib, most=16 * gib) == 30 * gib
+    assert sampling_vllm.trainer_takes(15 * gib, held=15 * gib, most=16 * gib) == 37.5 * gib
     assert sampling_vllm.trainer_takes(15 * gib, held=20 * gib, most=60 * gib) == 40 * gib
-    assert sampling_vllm.trainer_takes(15 * gib, held=50 * gib, most=50 * gib) == 0
+    assert sampling_vllm.trainer_takes(15 * gib, held=60 * gib, most=60 * gib) == 0
 
 
 def test_on_a_gpu_the_share_comes_from_the_memory_that_is_free_at_that_moment(

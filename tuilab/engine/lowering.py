@@ -16,14 +16,14 @@ def what_to_lower(stage: Stage, settings: Mapping[str, Any], detail: str = "") -
     """Return the edit that would need less GPU memory, as ``tuilab relaunch`` takes it.
 
     Training halves the rows per pass and keeps the rows per step; sampling and centroids halve
-    the batch; vLLM, which takes what is free, gives way to transformers.
+    the batch; vLLM, which takes what is free, gives way to what decodes in the worker itself.
     """
     if stage in _BLOCKS:
         return _for_training(_BLOCKS[stage], settings.get("training", {}))
     if stage in _SAMPLERS and (settings.get("sampler") == "vllm" or "vllm" in detail.lower()):
         return (
             "vLLM found too little free memory: end what else holds the GPU, or relaunch with "
-            f"--set {_SAMPLERS[stage]}.sampler=transformers"
+            f"--set eval.sampler={'trunk' if settings.get('sampler') == 'vllm' else 'transformers'}"
         )
     if stage in _SAMPLERS or stage is Stage.COSINE:
         return _halved(_SAMPLERS.get(stage, stage.value), settings.get("batch_size"))

@@ -85,7 +85,7 @@ def _peak(facts: Facts, name: str) -> int | None:
 def _takes_all(facts: Facts, job: Job) -> bool:
     """Whether a job's sampler may be vLLM, which reserves what it finds free."""
     settings = facts.plan.settings.get(job.settings, {})
-    return job.stage in _SAMPLING and settings.get("sampler", "auto") != "transformers"
+    return job.stage in _SAMPLING and settings.get("sampler", "auto") in ("auto", "vllm")
 
 
 def _gib(count: int) -> str:

@@ -196,7 +196,8 @@ class Eval(Block):
     max_new_tokens: Positive = 512
     batch_size: Positive = 512
     """Sequences at once; part of the result, since batched sampling depends on it."""
-    sampler: Literal["auto", "transformers", "vllm"] = "auto"
+    sampler: Literal["auto", "trunk", "transformers", "vllm"] = "auto"
+    """``trunk`` is the runners' own decoding loop, for Qwen2 models."""
     seed: int = 42
     """Mixed with each cell's name, so that cells are sampled independently."""
     scorer: Scorer = SubstringScorer()
