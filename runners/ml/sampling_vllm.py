@@ -78,7 +78,8 @@ class VllmSampler:
         """Push the model as it is now, then sample all prompts at once."""
         if self.base.is_live:
             raise JobError(
-                Reason.CONFIG, "vLLM takes no stacked adapters: set eval.sampler to trunk or transformers"
+                Reason.CONFIG,
+                "vLLM takes no stacked adapters: set eval.sampler to trunk or transformers",
             )
         try:
             self._start(plan)
