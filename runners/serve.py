@@ -73,16 +73,19 @@ def serve(directory: Path, idle_seconds: float = IDLE_SECONDS) -> int:
 
 
 def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int:
-    """Hand assignments to ``serve_next`` until one of them ends the worker or none is to come."""
+    """Hand assignments to ``serve_next`` until one of them ends the worker or none is to come.
+
+    A worker that is held back idles: it leaves after the same time, and gives its memory back.
+    """
     served, idle_since = 0, time.monotonic()
     while not stopping.was_asked():
         upcoming = next(iter(worker.assignments(directory, after=served)), None)
-        if upcoming is not None:
+        if upcoming is not None and not worker.is_held_back(directory):
             leaving = serve_next(upcoming)
             served, idle_since = upcoming.number, time.monotonic()
             if leaving is not None:
                 return leave(directory, leaving.why, leaving.code)
-        elif (directory / INBOX / CLOSE_FILE).exists():
+        elif upcoming is None and (directory / INBOX / CLOSE_FILE).exists():
             return leave(directory, "closed: nothing more to serve")
         elif time.monotonic() - idle_since > idle_seconds:
             return leave(directory, f"idle for {idle_seconds:.0f} s")

@@ -9,14 +9,16 @@ from tuilab.engine.actions import (
     Close,
     Continue,
     EndOrphans,
+    HoldBack,
     KillShim,
+    LetBegin,
     Pause,
     Retire,
     StopWorker,
     Suspend,
     Withdraw,
 )
-from tuilab.engine.facts import Phase, Stop
+from tuilab.engine.facts import Disk, Phase, Stop
 from tuilab.engine.stopping import how_to_stop
 from tuilab.engine.tick import decide
 from tuilab.engine.upkeep import may_leave
@@ -54,6 +56,50 @@ def test_a_hard_pause_suspends_and_a_resume_continues() -> None:
 def test_a_soft_pause_leaves_runners_alone() -> None:
     story = Story().tell("paused", mode="soft", by="ada")
     assert decide(story.facts([worker(queue=("data/villain",))])) == []
+
+
+def given_two(story: Story) -> dict[str, object]:
+    """A worker on one job with another ahead."""
+    story.want().claim("data/villain").claim("data/nurse")
+    ahead = story.attempt("data/nurse", begun_at=None, is_recorded=False)
+    return {"attempts": {"data/nurse": ahead}}
+
+
+def test_what_keeps_ready_jobs_from_starting_holds_back_those_given_early() -> None:
+    story = Story()
+    given = given_two(story)
+    busy = worker(queue=("data/villain", "data/nurse"))
+    assert decide(story.facts([busy], **given)) == []
+    full = Disk(free=1 << 50, problem="no space")
+    assert decide(story.facts([busy], disk=full, **given)) == [HoldBack("w0")]
+    story.tell("paused", mode="soft", by="ada")
+    assert decide(story.facts([busy], **given)) == [HoldBack("w0")]
+    held = replace(busy, is_held_back=True)
+    assert decide(story.facts([held], **given)) == []
+    assert decide(story.tell("resumed", by="ada").facts([held], **given)) == [LetBegin("w0")]
+
+
+def test_a_worker_that_is_still_being_started_is_held_back_too() -> None:
+    story = Story().want().claim("data/villain").tell("paused", mode="soft", by="ada")
+    first = story.attempt("data/villain", begun_at=None, is_recorded=False)
+    coming = worker(phase=Phase.STARTING, queue=("data/villain",))
+    facts = story.facts([coming], {"data/villain": first})
+    assert decide(facts) == [HoldBack("w0")]
+
+
+def test_a_held_worker_wakes_from_a_hard_pause_without_its_hold() -> None:
+    story = Story()
+    given = given_two(story)
+    asleep = worker(queue=("data/villain", "data/nurse"), is_suspended=True, is_held_back=True)
+    assert decide(story.facts([asleep], **given)) == [LetBegin("w0"), Continue("w0")]
+
+
+def test_a_held_worker_is_not_stalled() -> None:
+    story = Story(stall_minutes=1, stop_stalled=True)
+    story.want().claim("data/nurse").tell("paused", mode="soft", by="ada")
+    silent = story.attempt("data/nurse", begun_at=None, is_recorded=False, silent_seconds=999.0)
+    held = worker(queue=("data/nurse",), is_held_back=True)
+    assert decide(story.facts([held], {"data/nurse": silent})) == []
 
 
 def test_a_worker_that_idles_for_long_is_closed() -> None:

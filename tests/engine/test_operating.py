@@ -15,7 +15,7 @@ from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
 from tuilab.contract.identity import Identity, from_json
 from tuilab.contract.report import EVENTS_FILE
-from tuilab.contract.worker import read_json
+from tuilab.contract.worker import HOLD_FILE, read_json
 from tuilab.engine import start
 
 TRAIN = "train/villain@0#42"
@@ -111,6 +111,58 @@ def test_a_soft_pause_lets_the_running_job_finish_and_starts_nothing(trial) -> N
     grid.ask("resume")
     assert engine.wait(DEADLINE) == 0
     assert grid.all_done()
+
+
+def a_paused_grid_with_a_job_ahead(grid: Trial) -> None:
+    """Pause while data/villain runs and data/nurse lies in its worker's inbox, then let it end."""
+    grid.script(**{"data/villain": {"until": str(grid.gate)}})
+    grid.ask("run")
+    grid.start("--go")
+    runner_of(grid, "data/villain")
+    grid.wait(lambda: "data/nurse" in grid.live(), "an early assignment")
+    answer_to(grid, grid.ask("pause"))
+    [worker] = grid.worker_dirs()
+    grid.wait((worker / HOLD_FILE).exists, "the hold")
+    grid.gate.touch()
+    grid.wait(lambda: grid.verdicts("data/villain") == ["done"], "the end of the running job")
+
+
+def test_what_was_given_early_does_not_begin_after_a_soft_pause(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")))
+    a_paused_grid_with_a_job_ahead(grid)
+    beat = (read_json(grid.layout.engine) or {})["heartbeat_at"]
+    grid.wait(
+        lambda: (read_json(grid.layout.engine) or {})["heartbeat_at"] > beat, "some time in pause"
+    )
+    assert grid.verdicts("data/nurse") == ["claimed"]
+    assert not (grid.layout.attempt_dir("data/nurse", 1) / EVENTS_FILE).exists()
+    assert "nothing new starts" in view(grid)["queued"]
+    grid.ask("resume")
+    assert grid.engines[-1].wait(DEADLINE) == 0
+    assert grid.all_done()
+    assert grid.verdicts("data/nurse") == ["done"]
+
+
+def test_a_held_worker_s_job_can_be_stopped_and_the_rest_goes_on(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")))
+    a_paused_grid_with_a_job_ahead(grid)
+    grid.ask("stop", jobs=("data/nurse",))
+    grid.wait(lambda: grid.verdicts("data/nurse") == ["stopped"], "the stop")
+    grid.ask("resume")
+    assert grid.engines[-1].wait(DEADLINE) == 0
+    assert not (grid.layout.attempt_dir("data/nurse", 1) / EVENTS_FILE).exists()
+    assert grid.verdicts("cosine/villain@0#42") == ["done"]
+
+
+def test_an_engine_that_comes_back_lets_a_held_worker_begin(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")))
+    a_paused_grid_with_a_job_ahead(grid)
+    grid.engines[-1].kill()
+    grid.engines[-1].wait()
+    grid.ask("resume")
+    assert grid.run("--go") == 0
+    assert grid.all_done()
+    assert grid.verdicts("data/nurse") == ["done"]
 
 
 def test_a_hard_pause_suspends_the_runner_and_a_resume_lets_it_go_on(trial) -> None:

@@ -55,10 +55,12 @@ def main() -> int:
     served = 0
     while not _asked:
         upcoming = next(iter(worker.assignments(folder, after=served)), None)
-        if upcoming is not None:
+        if upcoming is not None and not worker.is_held_back(folder):
             serve(upcoming.attempt_dir, script)
             served = upcoming.number
-        elif (folder / worker.INBOX / worker.CLOSE_FILE).exists() or not folder.exists():
+        elif not folder.exists():
+            break
+        elif upcoming is None and (folder / worker.INBOX / worker.CLOSE_FILE).exists():
             break
         else:
             time.sleep(0.005)

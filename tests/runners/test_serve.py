@@ -106,6 +106,19 @@ def test_what_is_finished_or_unreadable_is_passed_over(
     assert "idle for 0 s" in out
 
 
+def test_a_held_worker_begins_nothing_and_leaves_when_it_idles_for_long(tmp_path: Path) -> None:
+    served = []
+    worker.assign(tmp_path, 1, tmp_path / "attempt-1")
+    (tmp_path / worker.INBOX / worker.CLOSE_FILE).touch()
+    worker.hold_back(tmp_path, on=True)
+    assert serve.serve_all(tmp_path, lambda one: served.append(one.number), 0.05) == 0
+    assert served == []
+    assert (tmp_path / worker.INBOX / worker.CLOSED_FILE).exists()
+    worker.hold_back(tmp_path, on=False)
+    serve.serve_all(tmp_path, lambda one: served.append(one.number), 0.05)
+    assert served == [1]
+
+
 def test_a_second_leaver_does_not_mind_that_it_is_closed_already(tmp_path: Path) -> None:
     (tmp_path / worker.INBOX).mkdir()
     (tmp_path / worker.INBOX / worker.CLOSED_FILE).touch()

@@ -18,6 +18,8 @@ CLOSE_FILE = "close"
 """In the inbox: the engine assigns no more; the worker leaves when the rest is served."""
 CLOSED_FILE = "closed"
 """In the inbox, created exclusively by the leaving worker; what comes later is unserved."""
+HOLD_FILE = "hold"
+"""Beside the inbox: the worker begins nothing more while it is there; what it is on goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,19 @@ def assignments(worker_dir: Path, after: int = 0) -> list[Assignment]:
         if isinstance(raw.get("attempt_dir"), str):
             found.append(Assignment(int(path.stem), Path(raw["attempt_dir"])))
     return found
+
+
+def hold_back(worker_dir: Path, on: bool) -> None:
+    """Keep a worker from beginning its next assignment, or let it begin again."""
+    if on:
+        (worker_dir / HOLD_FILE).touch()
+    else:
+        (worker_dir / HOLD_FILE).unlink(missing_ok=True)
+
+
+def is_held_back(worker_dir: Path) -> bool:
+    """Whether nothing of the inbox may be begun now; one stat."""
+    return (worker_dir / HOLD_FILE).exists()
 
 
 def read_lease(worker_dir: Path) -> Identity | None:

@@ -122,6 +122,20 @@ class Continue:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldBack:
+    """Keep a worker from beginning what lies in its inbox."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class LetBegin:
+    """Let a worker that is held back begin its next job."""
+
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Tell a worker that nothing more will come."""
 
@@ -159,6 +173,8 @@ Action = (
     | KillShim
     | Suspend
     | Continue
+    | HoldBack
+    | LetBegin
     | Close
     | CallStalled
     | Pause

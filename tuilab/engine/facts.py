@@ -77,6 +77,8 @@ class Worker:
     idle_seconds: float = 0.0
     """Since its queue became empty."""
     is_suspended: bool = False
+    is_held_back: bool = False
+    """It begins nothing of its inbox."""
     orphaned_seconds: float | None = None
     """Since its orphans were asked to end; None when they were not."""
     exit: Exit | None = None
@@ -182,6 +184,11 @@ class Facts:
     """Largest GPU memory of a done attempt so far, in bytes, by stage."""
     places: Mapping[str, int] = field(default_factory=dict)
     """Place of each job in the plan."""
+
+    @property
+    def unbegun(self) -> list[LiveAttempt]:
+        """Attempts that were given to a worker and that no runner has begun."""
+        return [one for one in self.attempts if one.begun_at is None and one.report is None]
 
     def worker(self, name: str) -> Worker | None:
         """Return a worker by its id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from tuilab.contract.report import OUTCOME_FILE
@@ -52,6 +53,8 @@ class Performer:
             actions.KillShim: self._kill_shim,
             actions.Suspend: lambda one: self._suspend(one.worker, True),
             actions.Continue: lambda one: self._suspend(one.worker, False),
+            actions.HoldBack: lambda one: self._hold_back(one.worker, True),
+            actions.LetBegin: lambda one: self._hold_back(one.worker, False),
             actions.Close: self._close,
             actions.CallStalled: self._call_stalled,
             actions.Pause: self._pause,
@@ -223,6 +226,10 @@ class Performer:
 
     def _suspend(self, worker: str, on: bool) -> None:
         self.executor.suspend(self.roster.cards[worker].folder, on)
+
+    def _hold_back(self, worker: str, on: bool) -> None:
+        with suppress(OSError):  # a full disk must not keep a person's resume from being answered
+            self.roster.hold_back(self.roster.cards[worker], on)
 
     def _close(self, action: actions.Close) -> None:
         self.roster.close(self.roster.cards[action.worker])

@@ -101,6 +101,10 @@ class Roster:
         """Tell a worker that nothing more will come."""
         atomic.write_json(card.folder / INBOX / CLOSE_FILE, {})
 
+    def hold_back(self, card: Card, on: bool) -> None:
+        """Keep a worker from beginning its next assignment, or let it begin again."""
+        worker.hold_back(card.folder, on)
+
     def ask_to_stop(self, card: Card, stop: Stop, now: float) -> None:
         """Record the intent to end a worker; jobs that are meant are added to earlier ones."""
         old = read_json(card.folder / STOP_FILE) or {}
@@ -154,6 +158,7 @@ class Roster:
             has_served=card.has_served,
             idle_seconds=time.monotonic() - card.idle_since,
             is_suspended=card.sighting.is_suspended,
+            is_held_back=worker.is_held_back(card.folder),
             orphaned_seconds=_since(card.orphaned_at),
             exit=card.sighting.exit,
             stop=stop,

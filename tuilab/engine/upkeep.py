@@ -9,22 +9,28 @@ from tuilab.engine.actions import (
     Close,
     Continue,
     EndOrphans,
+    HoldBack,
     KillShim,
+    LetBegin,
     Pause,
     Retire,
     Suspend,
 )
 from tuilab.engine.facts import IN_USE, Facts, Phase, Worker
+from tuilab.engine.placing import why_nothing_starts
 from tuilab.engine.sharing import stands_in_the_way
 
 SHIM_MARGIN = 10.0
 """Seconds that a shim has, beyond the grace, to end its tree."""
+_MAY_BEGIN = frozenset({Phase.STARTING, Phase.ALIVE, Phase.FOREIGN})
+"""Phases in which a runner may look at its inbox."""
 FAILED_STARTS = 3
 """So many workers in a row that ended before they began anything pause the grid."""
 
 
 def keep_up(facts: Facts) -> Iterator[Action]:
     """Yield what the workers ask for."""
+    yield from _hold_back(facts)
     for worker in facts.workers:
         if worker.phase is Phase.UNBORN:
             yield Retire(worker.id)
@@ -37,6 +43,22 @@ def keep_up(facts: Facts) -> Iterator[Action]:
             f"{facts.failed_starts} workers in a row ended before they began anything: "
             "read the log of the last one in workers/, mend the cause, then resume"
         )
+
+
+def _hold_back(facts: Facts) -> Iterator[Action]:
+    """What keeps ready jobs from starting keeps those in the inboxes from beginning.
+
+    Before all else: a worker that wakes from a hard pause must not find the hold still there.
+    """
+    is_still = bool(why_nothing_starts(facts))
+    owing = {attempt.worker for attempt in facts.unbegun}
+    for worker in facts.workers:
+        if worker.phase not in _MAY_BEGIN or worker.stop is not None:
+            continue
+        if is_still and worker.id in owing and not worker.is_held_back:
+            yield HoldBack(worker.id)
+        elif worker.is_held_back and not is_still:
+            yield LetBegin(worker.id)
 
 
 def _end_orphans(worker: Worker, grace: float) -> Iterator[Action]:
