@@ -240,7 +240,7 @@ def test_a_watch_ends_when_the_engine_has_paused_itself_and_nothing_runs() -> No
 def test_only_what_has_begun_is_called_running() -> None:
     shown = snapshot(EngineState.RUNNING, State.RUNNING)
     begun = JobStatus("eval/villain@0#1", Stage.EVAL, State.RUNNING, percent=40, started_at=1.0)
-    ahead = JobStatus("cosine/villain@0#1", Stage.COSINE, State.RUNNING)
+    ahead = JobStatus("cosine/villain@0#1", Stage.COSINE, State.QUEUED, given_to="w0-83f88f39")
     view = CellView(shown.cells[0].cell, State.RUNNING, "eval", jobs=(begun, ahead))
     object.__setattr__(shown, "cells", (view,))
     assert running_text(shown) == "eval villain@0#1 40%"

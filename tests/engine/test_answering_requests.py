@@ -47,6 +47,17 @@ def test_what_runs_is_not_relaunched() -> None:
     assert "stop it first" in given.why
 
 
+def test_what_a_worker_was_given_is_next_and_neither_moved_nor_held() -> None:
+    story = Story().want("data/villain", "data/nurse").claim("data/nurse")
+    moved = ask(story, "order", jobs=("data/nurse",))
+    assert (moved.accepted, moved.why) == (False, "data/nurse is next on a worker already")
+    held = ask(story, "hold", jobs=("data/nurse",))
+    assert (held.accepted, "next on a worker: stop it first" in held.why) == (False, True)
+    assert ask(story, "hold").entries[0]["jobs"][:1] == ["data/villain"]
+    assert "data/nurse" not in ask(story, "hold").entries[0]["jobs"]
+    assert ask(story, "stop", jobs=("data/nurse",)).stops == ("data/nurse",)
+
+
 def test_a_stop_unwants_what_is_due_and_names_what_runs() -> None:
     story = Story().want("data/villain", "data/nurse").claim("data/villain")
     given = ask(story, "stop")

@@ -17,6 +17,8 @@ from tuilab.contract.identity import Identity, from_json
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.worker import HOLD_FILE, read_json
 from tuilab.engine import start
+from tuilab.grid.states import State
+from tuilab.store.reader import Reader
 
 TRAIN = "train/villain@0#42"
 
@@ -120,6 +122,9 @@ def a_paused_grid_with_a_job_ahead(grid: Trial) -> None:
     grid.start("--go")
     runner_of(grid, "data/villain")
     grid.wait(lambda: "data/nurse" in grid.live(), "an early assignment")
+    shown = {one.job: one for one in Reader(grid.layout.root).poll(time.time()).shared}
+    assert shown["data/villain"].state is State.RUNNING
+    assert (shown["data/nurse"].state, shown["data/nurse"].is_live) == (State.QUEUED, True)
     answer_to(grid, grid.ask("pause"))
     [worker] = grid.worker_dirs()
     grid.wait((worker / HOLD_FILE).exists, "the hold")

@@ -58,15 +58,18 @@ def main() -> int:
         if upcoming is not None and not worker.is_held_back(folder):
             serve(upcoming.attempt_dir, script)
             served = upcoming.number
-        elif not folder.exists():
-            break
-        elif upcoming is None and (folder / worker.INBOX / worker.CLOSE_FILE).exists():
+        elif not folder.exists() or (upcoming is None and is_closed(folder)):
             break
         else:
             time.sleep(0.005)
     with suppress(FileNotFoundError):  # the test's directory may be gone by now
         (folder / worker.INBOX / worker.CLOSED_FILE).touch()
     return 0
+
+
+def is_closed(folder: Path) -> bool:
+    """Whether nothing more will be assigned."""
+    return (folder / worker.INBOX / worker.CLOSE_FILE).exists()
 
 
 def behaviour(script: Path | None, job: str, attempt: int) -> dict[str, Any]:

@@ -157,6 +157,18 @@ def test_a_running_stage_in_the_way_refuses_that_cell_alone() -> None:
     assert names(answer) == own("villain@2")
 
 
+def test_a_stage_that_a_worker_was_given_is_not_made_a_second_time() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "eval/villain@1#42", Verdict.CLAIMED)
+    answer = relaunch(ledger, "villain@1")
+    why = "eval/villain@1#42 is next on a worker: stop it first"
+    assert answer.refused == {"villain@1#42": why}
+    assert run(ledger).jobs == ()
+    settle(ledger, PLAN, "train/villain@2#42", Verdict.CLAIMED)
+    settle(ledger, PLAN, "merge/villain@2#42", Verdict.FAILED)
+    assert names(run(ledger)) == ["merge/villain@2#42"]
+
+
 def test_nothing_is_started_that_would_wait_for_a_stale_parent() -> None:
     edited = make_plan(changed("lr = 1e-4\nepochs = 2\nlora", "lr = 3e-4\nepochs = 2\nlora"), "v1")
     ledger = all_done(PLAN)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tuilab.grid.jobs import Job
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import (
-    LIVE,
     Attempt,
     Evidence,
     JobStatus,
@@ -81,8 +80,19 @@ def test_what_is_broken_above_is_named_before_what_still_runs() -> None:
 @pytest.mark.parametrize("verdict", Verdict)
 def test_the_last_attempt_decides(verdict: Verdict) -> None:
     found = state(Evidence((DONE, replace(DONE, number=2, verdict=verdict)), wanted=2))
-    assert found.state is (State.RUNNING if verdict in LIVE else State(verdict.value))
+    is_given = verdict is Verdict.CLAIMED
+    assert found.state is (State.QUEUED if is_given else State(verdict.value))
     assert found.attempt == 2
+
+
+def test_what_a_worker_was_given_and_has_not_begun_is_queued_there() -> None:
+    given = replace(DONE, number=2, verdict=Verdict.CLAIMED, worker="w0-83f88f39")
+    found = state(Evidence((DONE, given), wanted=2))
+    assert (found.state, found.given_to, found.is_live) == (State.QUEUED, "w0-83f88f39", True)
+    begun = state(Evidence((DONE, replace(given, verdict=Verdict.RUNNING)), wanted=2))
+    assert (begun.state, begun.given_to, begun.is_live) == (State.RUNNING, "", True)
+    asked = state(Evidence((DONE,), wanted=2))
+    assert (asked.given_to, asked.is_live) == ("", False)
 
 
 def test_a_live_attempt_outranks_a_wish_and_a_wish_outranks_a_verdict() -> None:
@@ -129,8 +139,11 @@ def test_every_evidence_has_a_state(
     evidence = Evidence(tried, wanted, held)
     found = state(evidence, above, output)
     assert found.job == JOB.id
+    is_given = bool(tried) and tried[-1].verdict is Verdict.CLAIMED
+    is_running = bool(tried) and tried[-1].verdict is Verdict.RUNNING
+    assert bool(found.given_to) == is_given
     assert (found.state in (State.QUEUED, State.WAITING)) == (
-        evidence.is_due and not (tried and tried[-1].verdict in LIVE)
+        is_given or (evidence.is_due and not is_running)
     )
 
 

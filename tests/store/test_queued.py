@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tuilab.grid.states import State
 from tuilab.store.cache import write_snapshot
 from tuilab.store.engine_file import view_from_json, write_heartbeat
 from tuilab.store.queued import held_words, why_queued
@@ -42,6 +44,49 @@ def test_the_engine_s_last_word_is_the_reason(engine: EngineView, words: str) ->
 def test_a_stage_or_a_job_with_a_reason_of_its_own_says_that() -> None:
     assert "15.0 GiB" in why_queued(BUSY, "merge")
     assert why_queued(BUSY, "merge", "held by ada") == "held by ada"
+
+
+GIVEN = "w0-83f88f39"
+
+
+def test_a_job_that_a_worker_was_given_is_next_there_unless_nothing_begins() -> None:
+    assert why_queued(BUSY, "merge", given_to=GIVEN) == "next on worker w0"
+    assert why_queued(EngineView(), "train", given_to=GIVEN) == "next on worker w0"
+    still = replace(BUSY, state=EngineState.PAUSED, is_still=True, queued="paused by ada")
+    assert why_queued(still, "merge", given_to=GIVEN) == "paused by ada"
+    gone = EngineView(EngineState.STOPPED, pause="soft")
+    assert "the grid is paused (soft)" in why_queued(gone, "train", given_to=GIVEN)
+
+
+def test_what_was_given_early_is_queued_and_first_until_its_runner_speaks(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "x")
+    scene.want()
+    scene.worker(GIVEN)
+    scene.finish("data/comedian")
+    scene.claim("data/villain", GIVEN)
+    scene.begin("data/villain")
+    scene.claim("train/comedian@0#42", GIVEN)
+    write_heartbeat(scene.layout, ALIVE, "t", BUSY, NOW)
+    reader = Reader(scene.root)
+    before = reader.poll(NOW)
+    [cell] = [one for one in before.cells if str(one.cell) == "comedian@0#42"]
+    assert (cell.state, cell.stage, cell.given_to) == (State.QUEUED, "train", GIVEN)
+    assert before.queue[0] == "train/comedian@0#42"
+    assert State.RUNNING not in before.counts
+    write_snapshot(scene.layout, before, reader.offset)
+    for told in (status(scene.root, NOW), read_anew(scene)):
+        [row] = [one for one in told["cells"] if one["state"] == "queued" and one["epoch"] == 0]
+        assert row["detail"] == "next on worker w0"
+        assert "given_to" not in row
+    scene.event("train/comedian@0#42", "started")
+    after = reader.poll(NOW)
+    assert after.counts[State.RUNNING] == 1
+    assert "train/comedian@0#42" not in after.queue
+
+
+def read_anew(scene: Scene) -> dict[str, object]:
+    scene.layout.snapshot.unlink()
+    return status(scene.root, NOW)
 
 
 def test_a_view_of_an_older_engine_has_no_word_on_it() -> None:

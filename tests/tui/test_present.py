@@ -162,7 +162,7 @@ def test_stories_say_why_and_what_next(half_way: Snapshot) -> None:
     assert "the merged model equals its base" in told(Cell("nurse", 14, 42))
     assert "R relaunches all that were lost" in told(Cell("nurse", 16, 42))
     assert "stopped by ada@pod" in told(Cell("nurse", 18, 42))
-    assert "queued, 2 of 17: all 1 slots are busy" in told(Cell("villain", 20, 42))
+    assert "queued, 2 of 17: the slot is busy" in told(Cell("villain", 20, 42))
     assert "stale: the config or the runner code" in told(Cell("comedian", 4, 42))
     assert "edited: marker.lr=1e-05" in told(Cell("comedian", 4, 42))
     assert "eval 62% for" in told(Cell("villain", 18, 42))

@@ -55,7 +55,7 @@ def read_standing(root: Path, plan: Plan | None = None) -> Standing:
         ledger.fold(JsonlFollower(layout.journal).read())
     else:
         ledger = scan(layout, plan)
-    _call_lost(layout, ledger)
+    _look_at_live(layout, ledger)
     return Standing(layout, plan, ledger, derive_states(plan, ledger))
 
 
@@ -84,19 +84,18 @@ def job_of(text: str, plan: Plan) -> str | None:
     return text if text in plan.by_id else None
 
 
-def _call_lost(layout: Layout, ledger: Ledger) -> None:
-    """Mark live attempts whose worker is gone, in memory only: the engine will record it."""
-    from tuilab.contract.report import read_outcome
-    from tuilab.store.evidence import is_worker_gone
+def _look_at_live(layout: Layout, ledger: Ledger) -> None:
+    """Mark live attempts that have begun, or whose worker is gone: the engine will record it."""
+    from tuilab.store.attempts import readable_outcome
+    from tuilab.store.evidence import as_begun, is_worker_gone
 
     for job, known in ledger.evidence.items():
         last = known.last
-        if last is None or last.verdict not in LIVE or not is_worker_gone(layout, last.worker):
+        if last is None or last.verdict not in LIVE:
             continue
-        try:
-            outcome = read_outcome(layout.attempt_dir(job, last.number))
-        except (OSError, ValueError):
-            outcome = None
-        if outcome is None:
-            gone = replace(last, verdict=Verdict.LOST)
-            ledger.evidence[job] = replace(known, attempts=(*known.attempts[:-1], gone))
+        seen = as_begun(layout, job, last) if last.verdict is Verdict.CLAIMED else last
+        folder = layout.attempt_dir(job, last.number)
+        if is_worker_gone(layout, last.worker) and readable_outcome(folder) is None:
+            seen = replace(last, verdict=Verdict.LOST)
+        if seen is not last:
+            ledger.evidence[job] = replace(known, attempts=(*known.attempts[:-1], seen))

@@ -178,8 +178,7 @@ def running_text(snapshot: Snapshot) -> str:
     found = [
         (status.stage.value, status.job.partition("/")[2], status.percent)
         for status in (*snapshot.shared, *own)
-        # What was assigned early has not begun: its worker is busy with another job.
-        if status.state is State.RUNNING and status.started_at is not None
+        if status.state is State.RUNNING
     ]
     if not found:
         return plain(snapshot.engine.note, 160)

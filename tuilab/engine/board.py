@@ -95,7 +95,8 @@ class Board:
             job, evidence, {parent: self.statuses[parent] for parent in job.parents}, outputs
         )
         self.statuses[name] = status
-        self._mark(self.places[name], status.state is State.QUEUED and not evidence.held)
+        is_ready = status.state is State.QUEUED and not evidence.held and not status.given_to
+        self._mark(self.places[name], is_ready)
         return status
 
     def _mark(self, place: int, is_ready: bool) -> None:

@@ -190,6 +190,11 @@ class Facts:
         """Attempts that were given to a worker and that no runner has begun."""
         return [one for one in self.attempts if one.begun_at is None and one.report is None]
 
+    def present_job(self, worker: Worker) -> str:
+        """Return the job that a worker is on; "" when it has not begun what it was given."""
+        job = next(iter(worker.queue), "")
+        return "" if any(one.job == job for one in self.unbegun) else job
+
     def worker(self, name: str) -> Worker | None:
         """Return a worker by its id."""
         return next((worker for worker in self.workers if worker.id == name), None)

@@ -19,7 +19,8 @@ def loads_of(facts: Facts) -> Loads:
     found: dict[str, list[str]] = {}
     for slot in facts.slots:
         if slot.device is not None and slot.index in at:
-            found.setdefault(slot.device, []).extend(at[slot.index].queue[:1])
+            job = facts.present_job(at[slot.index])
+            found.setdefault(slot.device, []).extend([job] if job else [])
     return found
 
 

@@ -13,6 +13,7 @@ from tuilab.engine.stopping import how_to_stop
 from tuilab.engine.wishes import Answer, Standing, answer
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.jobs import Plan
+from tuilab.grid.relaunch import why_busy
 from tuilab.store import requests
 from tuilab.store.requests import Request
 
@@ -69,7 +70,7 @@ class Requesting:
         except (EditRefusedError, SelectorError) as error:
             return Answer(accepted=False, why=str(error))
         if running := sorted(changed & self.board.live):
-            return Answer(accepted=False, why=f"{running[0]} is running: stop it first")
+            return Answer(accepted=False, why=why_busy(self.board.statuses[running[0]]))
         keep_edits(self.layout, made, cells, request.sets)
         self.board.replace_plan(made)
         given = answer(request, replace(self._standing(made), changed=changed))

@@ -28,6 +28,7 @@ def describe(
         history=history,
         queued=why_queued(facts),
         queued_stages=why_stages_wait(facts),
+        is_still=bool(why_nothing_starts(facts)),
     )
 
 
@@ -35,7 +36,8 @@ def note(facts: Facts) -> str:
     """Say in one sentence what keeps work from starting, or what else a person should know."""
     if facts.ledger.pause:
         return why_paused(facts.ledger)
-    if facts.ready and (why := why_nothing_starts(facts) or why_not_here(facts)):
+    may_begin = facts.ready or facts.unbegun
+    if may_begin and (why := why_nothing_starts(facts) or why_not_here(facts)):
         return why
     if stalled := [attempt.job for attempt in facts.attempts if attempt.is_called_stalled]:
         return f"stalled: {', '.join(stalled[:3])} has been silent for long; x stops it"
@@ -45,10 +47,10 @@ def note(facts: Facts) -> str:
 def why_queued(facts: Facts) -> str:
     """Say why a job that may run does not: what holds all of them, or what the slots are busy with.
 
-    "" when nothing is ready.
+    "" when nothing is ready, and nothing that was given to a worker is kept from beginning.
     """
     if not facts.ready:
-        return ""
+        return why_nothing_starts(facts) if facts.unbegun else ""
     return why_nothing_starts(facts) or _blocked_slot(facts) or _busy(facts) or "starts next"
 
 
@@ -69,7 +71,7 @@ def _busy(facts: Facts) -> str:
         why = [why_not_beside(facts, slot, None, facts.ready[0]) for slot in free]
         return why[0] if all(why) else ""
     at_work = [used[slot.index] for slot in facts.slots]
-    names = [worker.queue[0] for worker in at_work if worker.queue]
+    names = [job for worker in at_work if (job := facts.present_job(worker))]
     if not names:
         return "no free slot: a worker is being started or ended"
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""

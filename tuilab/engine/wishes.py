@@ -69,7 +69,7 @@ def _relaunch(request: Request, standing: Standing) -> Answer:
     if request.jobs:
         found = _exactly(request.jobs, standing)
         busy = [job for job in request.jobs if job not in found]
-        refused = dict.fromkeys(busy, "is running: stop it first")
+        refused = {job: relaunch.why_busy(statuses[job]) for job in busy}
     elif request.options.get("failed"):
         expansion = relaunch.expand_failed(plan, ledger, statuses)
         found, refused = expansion.wanted, dict(expansion.refused)
@@ -116,7 +116,10 @@ def _resume(request: Request, standing: Standing) -> Answer:
 
 def _hold(request: Request, standing: Standing) -> Answer:
     why = str(request.options.get("why") or f"held by {request.by or 'an operator'}")
-    jobs = [job for job in _jobs(request, standing.plan) if not _is_live(standing.ledger, job)]
+    chosen = _jobs(request, standing.plan)
+    jobs = [job for job in chosen if not _is_live(standing.ledger, job)]
+    if chosen and not jobs:
+        return Answer(accepted=False, why=relaunch.why_busy(standing.statuses[chosen[0]]))
     return Answer(({"kind": "held", "jobs": jobs, "why": why, "by": request.by},))
 
 
@@ -137,7 +140,9 @@ def _order(request: Request, standing: Standing) -> Answer:
         wished.update(dict.fromkeys([*needed, job]))
     front = [job for job in wished if ledger.of(job).is_due]
     if not front:
-        return Answer(accepted=False, why="nothing of it is queued or waiting")
+        given = next((job for job in wished if standing.statuses[job].given_to), "")
+        why = f"{given} is next on a worker already" if given else ""
+        return Answer(accepted=False, why=why or "nothing of it is queued or waiting")
     kept = [job for job in ledger.order if job not in front and ledger.of(job).is_due]
     return Answer(({"kind": "ordered", "jobs": [*front, *kept], "by": request.by},))
 

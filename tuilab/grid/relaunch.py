@@ -13,9 +13,8 @@ from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
 from tuilab.grid.states import BROKEN, Evidence, JobStatus, State
 
-_BUSY = frozenset({State.RUNNING})
 _REDO = BROKEN | {State.STOPPED}
-_KEPT_BY_RUN = frozenset({State.DONE, State.STALE, State.RUNNING})
+_KEPT_BY_RUN = frozenset({State.DONE, State.STALE})
 """``run`` never repeats a cell's result; stale is a label, not an order."""
 _BEGINS = {State.DONE: "again", State.IDLE: "never asked for"}
 """Why a relaunch begins at a job, where the word for its state does not say it."""
@@ -85,11 +84,11 @@ def expand_run(
     open_jobs = [
         job.id
         for job in plan.jobs
-        if job.cell in chosen and job.cell is not None and states[job.id].state not in _KEPT_BY_RUN
+        if job.cell in chosen and job.cell is not None and not _is_kept(states[job.id])
     ]
     why = {job: states[job].state.value for job in open_jobs}
     for job in ancestors(plan, open_jobs):
-        if states[job].state not in (State.DONE, State.RUNNING):
+        if states[job].state is not State.DONE and not states[job].is_live:
             why.setdefault(job, _needed(states[job].state))
     return Expansion("run", _touched(plan, evidence, why))
 
@@ -120,14 +119,20 @@ def expand_relaunch(
             continue
         starts = [*starts, *missing]
         touched = _from_here_down(plan, chain, starts)
-        if busy := [job for job in touched if states[job].state in _BUSY]:
-            refused[str(cell)] = f"{busy[0]} is running: stop it first"
+        if busy := [states[job] for job in touched if states[job].is_live]:
+            refused[str(cell)] = why_busy(busy[0])
             continue
         for job in touched:
             why.setdefault(job, _reason(job, starts, states, plan))
     jobs = _touched(plan, evidence, why)
     answer = Expansion("relaunch", jobs, refused, _turn_stale(plan, states, why, cells))
     return answer if from_stage is None else from_scratch(answer)
+
+
+def why_busy(status: JobStatus) -> str:
+    """Say of a live job why no other attempt of it is made now."""
+    what = "next on a worker" if status.given_to else "running"
+    return f"{status.job} is {what}: stop it first"
 
 
 def broken_cells(plan: Plan, states: Mapping[str, JobStatus]) -> list[Cell]:
@@ -139,7 +144,7 @@ def broken_cells(plan: Plan, states: Mapping[str, JobStatus]) -> list[Cell]:
     reached = broken | {
         child
         for child in descendants(plan, [job for job in broken if plan.by_id[job].cell is None])
-        if states[child].state not in _KEPT_BY_RUN
+        if not _is_kept(states[child])
     }
     cells = {plan.by_id[job].cell for job in reached}
     return [cell for cell in plan.cells if cell in cells]
@@ -170,6 +175,10 @@ def explain(answer: Expansion) -> list[str]:
         tail = f" and {more} more" if more > 0 else ""
         lines.append(f"will be stale, and keep their result: {shown}{tail}")
     return lines
+
+
+def _is_kept(status: JobStatus) -> bool:
+    return status.state in _KEPT_BY_RUN or status.is_live
 
 
 def _needed(state: State) -> str:
@@ -228,7 +237,7 @@ def _first_jobs(
             return [*edited, *found, *never]
     if edited:
         return [*edited, *never]
-    unfinished = [j.id for j in chain if states[j.id].state not in _KEPT_BY_RUN]
+    unfinished = [j.id for j in chain if not _is_kept(states[j.id])]
     return unfinished or [job.id for job in chain if job.stage is CELL_STAGES[0]]
 
 

@@ -118,6 +118,13 @@ class JobStatus:
     """The broken or stopped job that it waits for in the end; "" while all ahead of it goes on."""
     held: str = ""
     """Why nothing may start it although it is asked for: a person, or the breaker."""
+    given_to: str = ""
+    """Worker that has a new attempt of it in its inbox and has not begun it ("" = none): queued."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether an attempt is running or given to a worker: no other may be made beside it."""
+        return self.state is State.RUNNING or bool(self.given_to)
 
 
 def derive_state(
@@ -126,12 +133,16 @@ def derive_state(
     """Decide a job's state.
 
     ``parents`` holds the status of each of ``job.parents``; ``outputs`` the output hash of each
-    parent's newest done attempt ("" when it has none). A live attempt outranks everything, then a
-    wish for a new attempt, then the last verdict, then staleness.
+    parent's newest done attempt ("" when it has none). A live attempt outranks everything (one that
+    its worker has not begun is queued there), then a wish for a new attempt, then the last
+    verdict, then staleness.
     """
     last = evidence.last
-    if last is not None and last.verdict in LIVE:
+    if last is not None and last.verdict is Verdict.RUNNING:
         return _status(job, State.RUNNING, last)
+    if last is not None and last.verdict is Verdict.CLAIMED:
+        worker = last.worker or "?"
+        return JobStatus(job.id, job.stage, State.QUEUED, attempt=last.number, given_to=worker)
     if evidence.is_due:
         return _pending(job, evidence, parents)
     if last is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuilab.grid.relaunch import why_busy
 from tuilab.grid.states import JobStatus, State
 
 
@@ -22,7 +23,7 @@ def why_not_relaunch(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
     if not jobs:
         return "no cell is selected: move to one, or mark cells with space"
     if running := [job for job in jobs if job.state is State.RUNNING]:
-        return f"{running[0].job} is running: stop it first (x)"
+        return f"{why_busy(running[0])} (x)"
     is_asked_for = all(job.state in (State.QUEUED, State.WAITING) for job in jobs)
     if is_asked_for and not any(job.blocked_by for job in jobs):
         return "it is already asked for and has not started"

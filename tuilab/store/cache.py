@@ -11,7 +11,7 @@ from tuilab.contract import atomic
 from tuilab.contract.worker import read_json
 from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.grid.shared_failures import shared_failures
-from tuilab.grid.states import JobStatus, State
+from tuilab.grid.states import JobStatus
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.stamp import Stamp, stamp_of
@@ -45,7 +45,7 @@ class Cached:
     taken_at: float
     """Unix time of the picture."""
     live: tuple[tuple[str, int], ...]
-    """Job and attempt number of what was running."""
+    """Job and attempt number of what was running or given to a worker."""
     picture: Mapping[str, Any]
     """Ready for ``status --json``: experiment, synthetic, pause, problems, counts,
     jobs_failed, cells."""
@@ -100,7 +100,10 @@ def is_same_plan(layout: Layout, cached: Cached) -> bool:
 
 
 def picture(snapshot: Snapshot) -> dict[str, Any]:
-    """Return the parts of ``status --json`` that do not depend on the moment."""
+    """Return the parts of ``status --json`` that do not depend on the moment.
+
+    A cell whose stage was given to a worker says so (``given_to``); the reason is made of it.
+    """
     return {
         "experiment": snapshot.name,
         "synthetic": snapshot.synthetic,
@@ -111,7 +114,7 @@ def picture(snapshot: Snapshot) -> dict[str, Any]:
         "problems": list(snapshot.problems),
         "counts": dict(snapshot.counts),
         "jobs_failed": _jobs_failed(snapshot),
-        "cells": [cell_as_json(view) for view in snapshot.cells],
+        "cells": [cell_as_json(view) | _given(view) for view in snapshot.cells],
     }
 
 
@@ -128,6 +131,10 @@ def cell_as_json(view: CellView) -> dict[str, Any]:
         "attempt": view.attempt,
         "metrics": {name: _measured(view.metrics.get(name)) for name in METRICS},
     }
+
+
+def _given(view: CellView) -> dict[str, str]:
+    return {"given_to": view.given_to} if view.given_to else {}
 
 
 def _jobs_failed(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -154,6 +161,5 @@ def _measured(found: Measurement | None) -> dict[str, Any] | None:
 def _live(snapshot: Snapshot) -> list[tuple[str, int]]:
     statuses: list[JobStatus] = list(snapshot.shared)
     for view in snapshot.cells:
-        if view.state is State.RUNNING:
-            statuses.extend(view.jobs)
-    return [(s.job, s.attempt) for s in statuses if s.state is State.RUNNING]
+        statuses.extend(view.jobs)
+    return [(s.job, s.attempt) for s in statuses if s.is_live]

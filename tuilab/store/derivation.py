@@ -36,6 +36,8 @@ class Derivation:
         self.outputs: dict[str, str] = {}
         self.clock = StageClock()
         self._due: list[int] = []
+        self._given: set[str] = set()
+        """Jobs that a worker has in its inbox and has not begun."""
         self._queue: tuple[str, ...] | None = None
         self._views: list[CellView] = []
         self._counts: Counter[str] = Counter()
@@ -57,15 +59,17 @@ class Derivation:
         return tuple(self.statuses[job] for job in self._shared)
 
     def queue(self, front: Sequence[str] = ()) -> tuple[str, ...]:
-        """Ids of due jobs in launch order, those moved to the front first."""
+        """Ids of due jobs in launch order: those given to a worker, those moved to the front."""
         if self._queue is None:
-            self._queue = tuple(self.plan.jobs[place].id for place in self._due)
-        among = set(self._queue) if front else set()
+            due = [self.plan.jobs[place].id for place in self._due]
+            self._queue = tuple(sorted(due, key=lambda job: job not in self._given))
+        among = set(self._queue) - self._given if front else set()
         moved = [job for job in front if job in among]
         if not moved:
             return self._queue
-        ahead = set(moved)
-        return (*moved, *(job for job in self._queue if job not in ahead))
+        given, ahead = len(self._given), set(moved)
+        rest = (job for job in self._queue[given:] if job not in ahead)
+        return (*self._queue[:given], *moved, *rest)
 
     def refresh(self, touched: Iterable[str]) -> bool:
         """Derive touched jobs again and whatever depends on a change; True if anything changed."""
@@ -115,7 +119,10 @@ class Derivation:
         self.statuses[job.id] = status
         self.outputs[job.id] = output
         self.clock.note(job.id, before, status, done)
-        self._mark(place, evidence.is_due)
+        self._mark(place, evidence.is_due or bool(status.given_to))
+        if (job.id in self._given) != bool(status.given_to):
+            self._queue = None
+            (self._given.add if status.given_to else self._given.discard)(job.id)
         return True
 
     def _mark(self, place: int, is_due: bool) -> None:
@@ -152,6 +159,7 @@ class Derivation:
             metrics=self._metrics(own),
             seconds=sum(s.seconds for s in statuses if s.state in _VALUED),
             jobs=statuses,
+            given_to=speaks.given_to,
             deviation=next((job.deviation for job in own if job.deviation), {}),
         )
 

@@ -90,6 +90,7 @@ def view_from_json(raw: Mapping[str, Any]) -> EngineView:
         meter=_meter(view.get("meter")),
         history=tuple(_meter(item) for item in _list(view.get("history"))),
         queued=str(view.get("queued", "")),
+        is_still=view.get("is_still") is True,
         queued_stages=_texts(view.get("queued_stages")),
     )
 

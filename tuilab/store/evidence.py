@@ -64,8 +64,18 @@ def read_attempt(
     if found is None and is_worker_gone(layout, worker):
         found = ending(layout, job, number)
     if found is None:
-        return _live(layout, job, attempt)
+        return as_begun(layout, job.id, attempt)
     return _settled(attempt, found)
+
+
+def as_begun(layout: Layout, job: str, attempt: Attempt) -> Attempt:
+    """Return a live attempt as running if its runner has spoken, otherwise as it is."""
+    events = JsonlFollower(layout.attempt_dir(job, attempt.number) / EVENTS_FILE).read()
+    if not events:
+        return attempt
+    at = events[0].get("at")
+    started = float(at) if isinstance(at, int | float) else None
+    return replace(attempt, verdict=Verdict.RUNNING, started_at=started)
 
 
 def is_worker_gone(layout: Layout, worker: str) -> bool:
@@ -133,15 +143,6 @@ def _started_line(job: str, attempt: Attempt) -> Line:
         "attempt": attempt.number,
         "started_at": attempt.started_at,
     }
-
-
-def _live(layout: Layout, job: Job, attempt: Attempt) -> Attempt:
-    events = JsonlFollower(layout.attempt_dir(job.id, attempt.number) / EVENTS_FILE).read()
-    if not events:
-        return attempt
-    at = events[0].get("at")
-    started = float(at) if isinstance(at, int | float) else None
-    return replace(attempt, verdict=Verdict.RUNNING, started_at=started)
 
 
 def _settled(attempt: Attempt, found: Fields) -> Attempt:

@@ -52,6 +52,8 @@ class _Watched:
     events: JsonlFollower
     percent: float | None = None
     last_at: float = 0.0
+    begun_at: float | None = None
+    """Unix time of its first event: the runner has begun it, whatever the journal says yet."""
     shim: Identity | None = None
     verdict: Attempt | None = None
     """What the files say, once the engine is gone; read once."""
@@ -88,9 +90,13 @@ class LiveWatch:
     def override(self, job: str, attempt: Attempt) -> Attempt:
         """Return the attempt as a reader must show it now."""
         known = self._watched.get(job)
-        if known is None or known.number != attempt.number or known.verdict is None:
+        if known is None or known.number != attempt.number:
             return attempt
-        return known.verdict if known.sign is not Sign.WORKING else attempt
+        if known.verdict is not None and known.sign is not Sign.WORKING:
+            return known.verdict
+        if attempt.verdict is Verdict.CLAIMED and known.begun_at is not None:
+            return replace(attempt, verdict=Verdict.RUNNING, started_at=known.begun_at)
+        return attempt
 
     def look(self, now: float, engine_alive: bool, last: Callable[[str], Attempt]) -> set[str]:
         """Read what is new of every watched attempt; return the jobs whose picture changed."""
@@ -103,7 +109,7 @@ class LiveWatch:
     def _look(
         self, job: str, known: _Watched, now: float, engine_alive: bool, attempt: Attempt
     ) -> bool:
-        before = (known.percent, known.sign, known.verdict)
+        before = (known.percent, known.sign, known.verdict, known.begun_at)
         _read_events(known)
         directory = self.layout.attempt_dir(job, known.number)
         has_outcome = not engine_alive and (directory / OUTCOME_FILE).exists()
@@ -113,7 +119,7 @@ class LiveWatch:
             known.verdict = None
         elif known.verdict is None or before[1] is not known.sign:
             known.verdict = self._verdict(job, known, attempt)
-        return before != (known.percent, known.sign, known.verdict)
+        return before != (known.percent, known.sign, known.verdict, known.begun_at)
 
     def _is_worker_alive(self, known: _Watched) -> bool | None:
         directory = self.layout.worker_dir(known.worker)
@@ -142,6 +148,7 @@ def _read_events(known: _Watched) -> None:
         at, step, of = event.get("at"), event.get("step"), event.get("of")
         if isinstance(at, int | float):
             known.last_at = float(at)
+            known.begun_at = known.begun_at or known.last_at
         if event.get("kind") != "progress":
             continue
         if isinstance(step, int | float) and isinstance(of, int | float) and of > 0:

@@ -65,6 +65,8 @@ class EngineView:
     """Recent meters, oldest first."""
     queued: str = ""
     """Why jobs that may run do not start now; see ``store/queued.py``."""
+    is_still: bool = False
+    """Nothing begins, not even what a worker was given already; ``queued`` says why."""
     queued_stages: Mapping[str, str] = field(default_factory=dict)
     """The same for stages that have a reason of their own."""
 
@@ -85,6 +87,8 @@ class CellView:
     """By name (see ``grid/metrics.py``); absent = not measured."""
     seconds: float = 0.0
     """Wall seconds of its own done stages."""
+    given_to: str = ""
+    """Worker that has the queued stage in its inbox and has not begun it ("" = none)."""
     jobs: tuple[JobStatus, ...] = ()
     """Its own stages in order; () in a snapshot read from the cache until asked for."""
     deviation: Mapping[str, Any] = field(default_factory=dict)
@@ -116,7 +120,7 @@ class Snapshot:
     reference: str | None = None
     headline_cosine: Mapping[str, Any] = field(default_factory=dict)
     queue: tuple[str, ...] = ()
-    """Ids of due jobs in launch order."""
+    """Ids of due jobs in launch order; those that a worker was given already come first."""
     events: tuple[Mapping[str, Any], ...] = ()
     """The last journal lines worth showing, oldest first."""
     problems: tuple[str, ...] = ()

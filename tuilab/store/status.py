@@ -65,7 +65,9 @@ def _with_reason(cell: dict[str, Any], engine: EngineView) -> dict[str, Any]:
     """Let a queued cell say why; the cache does not know, since it is the engine of the moment."""
     if cell["state"] != "queued":
         return cell
-    return {**cell, "detail": why_queued(engine, cell["stage"], cell["detail"])}
+    told = {name: value for name, value in cell.items() if name != "given_to"}
+    why = why_queued(engine, cell["stage"], cell["detail"], cell.get("given_to", ""))
+    return {**told, "detail": why}
 
 
 def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:

@@ -166,11 +166,9 @@ def _nothing_to_do(standing: Standing, chosen: list[Cell]) -> tuple[str, int]:
 
 
 def _is_under_way(standing: Standing, chosen: list[Cell]) -> bool:
-    from tuilab.grid.states import State
-
     wanted = set(chosen)
     return any(
-        standing.states[job.id].state is State.RUNNING
+        standing.states[job.id].is_live
         for job in standing.plan.jobs
         if job.cell is None or job.cell in wanted
     )

@@ -9,7 +9,7 @@ from tuilab.contract.reasons import NEXT_ACTION, Reason
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.shared_failures import SharedFailure
 from tuilab.grid.states import State
-from tuilab.store.queued import held_words, why_queued
+from tuilab.store.queued import held_words, next_on, why_queued
 from tuilab.store.snapshot import CellView, EngineState, Snapshot
 from tuilab.study.shared_failures import failure_above
 from tuilab.tui.present.glyphs import Glyphs
@@ -108,6 +108,8 @@ def _queued(snapshot: Snapshot, view: CellView) -> Told:
             f"next stage: {view.stage}",
             "u opens the queue, where it is released",
         )
+    if told := next_on(engine, view.given_to):
+        return f"queued: {told}", f"next stage: {view.stage}", ""
     if engine.state is EngineState.STOPPED:
         return "queued, but no engine runs", f"next stage: {view.stage}", "S starts the engine"
     if engine.state is EngineState.WAITING:
