@@ -116,6 +116,21 @@ def test_of_two_assigned_attempts_only_the_begun_one_is_charged_with_the_crash()
     assert by_job["data/nurse"].verdict is Verdict.LOST
 
 
+def test_what_lay_ahead_of_a_job_that_ends_its_workers_is_never_held_for_it() -> None:
+    story = Story().want(JOB, "data/nurse")
+    unbegun = "never begun: worker w0 ended first"
+    for _ in range(2):
+        story.claim("data/nurse").settle("data/nurse", "lost", detail=unbegun).want("data/nurse")
+    story.claim(JOB).claim("data/nurse")
+    facts = story.facts(
+        [replace(gone(139), queue=(JOB, "data/nurse"))],
+        {"data/nurse": story.attempt("data/nurse", begun_at=None)},
+    )
+    ahead = next(a for a in decide(facts) if isinstance(a, Settle) and a.job == "data/nurse")
+    assert (ahead.report.verdict, ahead.hold) == (Verdict.LOST, "")
+    assert ahead.retry == "it had not begun"
+
+
 def test_a_worker_that_never_came_up_is_charged_to_its_first_job() -> None:
     dead = replace(gone(1), has_served=False, log=("ImportError: libcudart.so.13",))
     action = settled(one_live(), begun_at=None, worker=dead)

@@ -17,7 +17,7 @@ from tuilab.engine.actions import (
 )
 from tuilab.engine.facts import Exit, Facts, LiveAttempt, Phase, Report, Worker
 from tuilab.engine.lowering import what_to_lower
-from tuilab.engine.retry import why_hold, why_retry
+from tuilab.engine.retry import was_never_begun, why_hold, why_retry
 from tuilab.grid.states import Verdict
 
 FULL_BYTES = 1024 * 1024
@@ -39,7 +39,7 @@ def settle_attempts(facts: Facts) -> Iterator[Action]:
         worker = facts.worker(attempt.worker)
         report = what_became(attempt, worker, facts)
         if report is not None:
-            yield _settle(facts, attempt, report)
+            yield _settle(facts, attempt, report, was_ahead=_was_ahead(facts, attempt, worker))
             continue
         if attempt.begun_at is not None and not attempt.is_recorded:
             yield RecordStart(attempt.job, attempt.number, attempt.begun_at)
@@ -131,7 +131,14 @@ def _fell(worker: Worker) -> bool:
     return end is not None and end.exit_code not in (None, 0) and worker.stop is None
 
 
-def _settle(facts: Facts, attempt: LiveAttempt, report: Report) -> Settle:
+def _was_ahead(facts: Facts, attempt: LiveAttempt, worker: Worker | None) -> bool:
+    """Whether the attempt only lay in the inbox of a worker that was on another job."""
+    on = "" if worker is None else facts.present_job(worker)
+    return attempt.begun_at is None and on not in ("", attempt.job)
+
+
+def _settle(facts: Facts, attempt: LiveAttempt, report: Report, was_ahead: bool = False) -> Settle:
+    """``was_ahead``: what ended its worker was another job's doing, and counts for that one."""
     report = _with_advice(facts, attempt.job, report)
     evidence = facts.ledger.of(attempt.job)
     past = tuple(
@@ -140,6 +147,9 @@ def _settle(facts: Facts, attempt: LiveAttempt, report: Report) -> Settle:
         else a
         for a in evidence.attempts
     )
+    if was_ahead and was_never_begun(past[-1]):
+        retry = "" if evidence.is_due else "it had not begun"
+        return Settle(attempt.job, attempt.number, report, retry=retry)
     hold = why_hold(past)
     retry = "" if hold or evidence.is_due else why_retry(past, facts.policy.retries)
     return Settle(attempt.job, attempt.number, report, retry=retry, hold=hold)
