@@ -180,6 +180,30 @@ async def test_what_waits_shows_that_it_is_held_and_is_released_too(experiment: 
     assert [request["verb"] for request in requests_of(experiment)] == ["release"]
 
 
+async def test_a_job_that_a_worker_was_given_is_first_in_the_queue_and_stays_there(
+    experiment: Path,
+) -> None:
+    from tuilab.store.journal import Journal
+    from tuilab.store.layout import Layout
+
+    job = "train/nurse@4#42"
+    told = {"attempt": 1, "token": "t", "fingerprint": "f", "worker": "w0-83f88f39"}
+    Journal(Layout(experiment)).append("claimed", job=job, **told)
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "u", "j")
+        assert f"1 ○ {job} next on worker w0" in " ".join(text_of(pilot.app).split())
+        assert "▶1" in text_of(pilot.app)
+        for key in "TJH":
+            await press(pilot, key)
+            assert f"{job} is next on a worker already" in text_of(pilot.app)
+        await press(pilot, "x")
+        assert f"{job}  leaves the queue" in text_of(pilot.app)
+        await press(pilot, "escape", "1", "P")
+        assert "1 running job" in text_of(pilot.app)
+    assert requests_of(experiment) == []
+
+
 async def test_enter_on_a_queued_job_opens_its_cell(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)

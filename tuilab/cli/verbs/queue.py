@@ -99,12 +99,9 @@ def _show(root: Path, as_json: bool) -> int:
 
 def _due(status: JobStatus, snapshot: Snapshot) -> dict[str, str]:
     """Say of a job that is asked for why it has not started."""
-    from tuilab.grid.states import State
-    from tuilab.store.queued import held_words, why_queued
+    from tuilab.store.queued import why_not_yet
 
-    why = held_words(status.held) if status.held else status.detail
-    if status.state is State.QUEUED and not status.held:
-        why = why_queued(snapshot.engine, status.stage)
+    why = why_not_yet(snapshot.engine, status)
     return {"job": status.job, "state": status.state.value, "why": why}
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import JobStatus, State
-from tuilab.store.queued import held_words
-from tuilab.store.snapshot import EngineState, Meter, Snapshot
+from tuilab.store.queued import why_not_yet
+from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import engine_text
 from tuilab.tui.present.numbers import ago, duration, gibibytes
@@ -34,7 +34,7 @@ def queue_rows(
         for job in running_jobs(snapshot)
     ]
     due = [
-        (name, _due_line(number, name, known.get(name), width, glyphs))
+        (name, _due_line(number, name, known.get(name), snapshot.engine, width, glyphs))
         for number, name in enumerate(order, 1)
     ]
     return [*live, *due]
@@ -50,10 +50,17 @@ def _running_line(job: JobStatus, now: float, width: int, glyphs: Glyphs) -> Lin
     )
 
 
-def _due_line(number: int, name: str, status: JobStatus | None, width: int, glyphs: Glyphs) -> Line:
+def _due_line(
+    number: int,
+    name: str,
+    status: JobStatus | None,
+    engine: EngineView,
+    width: int,
+    glyphs: Glyphs,
+) -> Line:
     state = status.state if status is not None else State.QUEUED
     held = is_held(status)
-    why = "" if status is None else held_words(status.held) if held else status.detail
+    why = "" if status is None else why_not_yet(engine, status)
     return (
         (f"{number:>4} ", "muted"),
         (f"{glyphs.states[state]} ", state.value),
@@ -65,6 +72,16 @@ def _due_line(number: int, name: str, status: JobStatus | None, width: int, glyp
 def is_held(status: JobStatus | None) -> bool:
     """Whether a due job is kept from starting by a person or the breaker."""
     return status is not None and bool(status.held)
+
+
+def why_not_moved(job: str | None, order: Sequence[str], known: Mapping[str, JobStatus]) -> str:
+    """Say why a job has no other place in the queue; "" when it may have one."""
+    if job is None or job not in order:
+        return "what runs has no place in the queue"
+    status = known.get(job)
+    if status is not None and status.given_to:
+        return f"{job} is next on a worker already"
+    return ""
 
 
 def moved(order: Sequence[str], place: int, step: int) -> list[str]:

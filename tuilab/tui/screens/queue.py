@@ -77,9 +77,9 @@ class QueueScreen(Frame):
     def action_shift(self, step: int) -> None:
         """Move the job under the cursor up or down the queue."""
         job = self.query_one(RowList).here
-        if job is None or job not in self._order:
-            self.say("what runs has no place in the queue")
-        elif self._may_act():
+        if why := queue_text.why_not_moved(job, self._order, self._known):
+            self.say(why)
+        elif job is not None and self._may_act():
             place = self._order.index(job)
             wished = queue_text.moved(self._order, place, step)
             self._wish_order(wished, max(place, place + step))
@@ -87,9 +87,9 @@ class QueueScreen(Frame):
     def action_first(self) -> None:
         """Move the job under the cursor to the front of the queue."""
         job = self.query_one(RowList).here
-        if job is None or job not in self._order:
-            self.say("what runs has no place in the queue")
-        elif self._may_act():
+        if why := queue_text.why_not_moved(job, self._order, self._known):
+            self.say(why)
+        elif job is not None and self._may_act():
             self._wish_order([job, *(one for one in self._order if one != job)], 0)
 
     def _wish_order(self, wished: list[str], last: int) -> None:
@@ -109,6 +109,8 @@ class QueueScreen(Frame):
         status = self._known.get(job or "")
         if job is None or status is None or status.state is State.RUNNING:
             self.say("only what has not started can be held: x stops what runs")
+        elif status.given_to:
+            self.say(f"{job} is next on a worker already: x takes it out")
         elif self._may_act():
             if queue_text.is_held(status):
                 self._ask(Request("release", jobs=(job,)), f"asked to release {job}")
