@@ -97,6 +97,8 @@ def test_a_folder_that_may_only_be_read_shows_and_says_why_it_does_not_run(
         (("plan", ""), "an empty name"),
         (("relaunch", "micro", "villain@1", "--set", "marker.lr=1e999"), "finite number"),
         (("run", "micro", "--dir", "elsewhere"), "--dir says where that of a config is to lie"),
+        (("--read-only", "relaunch", "micro", "villain@1", "-y"), "put it behind one that takes"),
+        (("--theme", "nope", "--ascii", "open", "micro"), "--ascii --theme would not act before"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(

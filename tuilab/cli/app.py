@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuilab import __version__
-from tuilab.cli.guard import guarded, report
+from tuilab.cli.guard import USAGE, RefusalError, guarded, report
 from tuilab.cli.verbs.bench import bench
 from tuilab.cli.verbs.claims import claims
 from tuilab.cli.verbs.compare import compare
@@ -94,6 +94,18 @@ def bare(
         raise typer.Exit
     if context.invoked_subcommand is None:
         guarded(open_here)(read_only, ascii_glyphs, theme)
+    given = {"--read-only": read_only, "--ascii": ascii_glyphs, "--theme": theme is not None}
+    if options := [option for option, is_given in given.items() if is_given]:
+        guarded(_refuse_before_a_verb)(options)
+
+
+def _refuse_before_a_verb(options: Sequence[str]) -> None:
+    """Refuse options of the screen before a verb: passed over, --read-only would start work."""
+    raise RefusalError(
+        f"{' '.join(options)} would not act before a command: put it behind one that takes it, "
+        f"as in `tuilab open DIR {options[0]}`",
+        USAGE,
+    )
 
 
 def run(words: Sequence[str]) -> int:
