@@ -78,6 +78,15 @@ def test_a_grid_that_cannot_finish_exits_3_and_names_the_failure(played: Played)
     assert "cosine/villain@1#42" in jobs
 
 
+def test_a_second_run_reports_what_happens_now_and_not_what_has_happened(played: Played) -> None:
+    played.script(data={"do": "fail", "reason": "nan-loss", "detail": "the first time"})
+    played.run("run", "micro.toml", "--headless")
+    played.script(data={"do": "fail", "reason": "nan-loss", "detail": "the second time"})
+    again = played.run("run", "runs/micro", "--headless")
+    assert "data/villain failed (nan-loss): the second time" in again.stdout
+    assert "the first time" not in again.stdout
+
+
 def test_work_goes_on_in_the_background_and_obeys_pause_resume_and_stop(played: Played) -> None:
     played.script(data={"do": "hang"})
     done = played.run("run", "micro.toml")

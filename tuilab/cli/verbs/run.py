@@ -127,7 +127,7 @@ def _follow(
         from tuilab.cli.watching import Watch
 
         return Watch(
-            root, standing.plan, frozenset(chosen), say=tell if as_json else out
+            root, standing.plan, frozenset(chosen), offset, tell if as_json else out
         ).until_the_end()
     if as_json:
         from tuilab.cli.say import document
