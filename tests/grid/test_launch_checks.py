@@ -6,6 +6,7 @@ import pytest
 
 from tests.grid.planned import SMALL, changed, load
 from tuilab.grid.checks import Level, answer_checks, blocking, check, disk_check
+from tuilab.grid.planning import PlanError, make_plan
 
 
 def test_a_sound_config_has_no_blocking_check() -> None:
@@ -63,6 +64,16 @@ def test_what_is_only_doubtful_warns_and_does_not_block(old: str, new: str, name
     levels = {one.name: one.level for one in check(config)}
     assert levels[name] is Level.WARNING
     assert blocking(config) == ()
+
+
+def test_a_layer_that_the_base_does_not_have_blocks_the_launch() -> None:
+    config = changed("layers = [1]", "layers = [1, 4, 99]\nheadline_layer = 1")
+    [found] = blocking(config, 4)
+    assert found.name == "cosine-layers"
+    assert found.sentence.startswith("cosine.layers [4, 99] lie beyond the 4 blocks of tiny")
+    assert blocking(config, 100) == ()
+    with pytest.raises(PlanError, match="write layers from 0 to 3"):
+        make_plan(config, blocks=4)
 
 
 def test_a_pinned_hub_model_needs_no_warning() -> None:

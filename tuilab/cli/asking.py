@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuilab.store.base_model import hub_snapshots
+
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -84,7 +86,4 @@ def is_cached(model: str, revision: str | None, hub_home: Path) -> bool:
     """Whether a hub model's tokenizer lies in the local cache, without importing a hub library."""
     if model == "tiny" or Path(model).is_dir():
         return True
-    hub = Path(os.environ.get("HF_HUB_CACHE") or hub_home / "hub")
-    snapshots = hub / f"models--{model.replace('/', '--')}" / "snapshots"
-    pattern = f"{revision or '*'}/tokenizer*.json"
-    return any(snapshots.glob(pattern))
+    return any(hub_snapshots(model, hub_home).glob(f"{revision or '*'}/tokenizer*.json"))

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.asking import Answer, ask
 from tuilab.cli.examining_devices import findings_on_devices, look_at_driver
-from tuilab.cli.folders import folders_of, hub_home, in_container
+from tuilab.cli.folders import folders_of, in_container
 from tuilab.cli.machine_checks import machine_checks
 from tuilab.cli.persistence import Survival
 from tuilab.cli.runner_modules import is_installed
 from tuilab.cli.say import size
 from tuilab.grid.checks import Check, Level
+from tuilab.store.base_model import hub_home
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig

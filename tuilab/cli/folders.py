@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuilab.cli.persistence import Survival, explain, find_mount, judge
+from tuilab.store.base_model import hub_home
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,6 @@ def folders_of(root: Path) -> list[Folder]:
         look_at("the model cache (HF_HOME)", hub_home()),
         look_at("the Python environment", Path(sys.prefix)),
     ]
-
-
-def hub_home() -> Path:
-    """Return where hub downloads are cached."""
-    return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
 
 
 def in_container() -> bool:

@@ -23,6 +23,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
+from tuilab.store.base_model import base_blocks
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -95,7 +96,7 @@ def forecast(
         bytes=need,
         rates="jobs measured here" if _all_measured(costs) else rates_of(plan).name,
         checks=(
-            *check(config),
+            *check(config, base_blocks(config)),
             *machine_checks(config, places=places),
             disk_check(need, folders[0].free, int(config.resources.reserve_gb * 1e9)),
             *answer_checks(

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.asking import ask, is_cached
-from tuilab.cli.folders import hub_home
 from tuilab.cli.say import plain
 from tuilab.grid.stages import Stage
+from tuilab.store.base_model import hub_home
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig

@@ -30,14 +30,18 @@ class Check:
     """What was found and, when it is not fine, what to do."""
 
 
-def check(config: ExperimentConfig) -> tuple[Check, ...]:
-    """Look at everything that can be known before any job has run."""
-    return tuple(found for look in _LOOKS for found in look(config))
+def check(config: ExperimentConfig, blocks: int | None = None) -> tuple[Check, ...]:
+    """Look at everything that can be known before any job has run.
+
+    ``blocks`` is how many decoder blocks the base has, where that is known.
+    """
+    found = tuple(found for look in _LOOKS for found in look(config))
+    return found if blocks is None else (*found, _layers(config, blocks))
 
 
-def blocking(config: ExperimentConfig) -> tuple[Check, ...]:
+def blocking(config: ExperimentConfig, blocks: int | None = None) -> tuple[Check, ...]:
     """Return the checks that forbid a launch; () when none does."""
-    return tuple(found for found in check(config) if found.level is Level.BLOCKING)
+    return tuple(found for found in check(config, blocks) if found.level is Level.BLOCKING)
 
 
 def disk_check(need: int, free: int | None, reserve: int) -> Check:
@@ -211,6 +215,18 @@ def _design(config: ExperimentConfig) -> Iterator[Check]:
         f"the cosine pool {config.cosine.pool_name} holds all sources and the target",
         f"{_names(outside)} is missing from the cosine pool {config.cosine.pool_name}: "
         "add to cosine.pool",
+    )
+
+
+def _layers(config: ExperimentConfig, blocks: int) -> Check:
+    absent = [layer for layer in config.cosine.layers if layer >= blocks]
+    base = config.base.model
+    return _verdict(
+        "cosine-layers",
+        not absent,
+        f"cosine.layers {[*config.cosine.layers]} are among the {blocks} blocks of {base}",
+        f"cosine.layers {absent} lie beyond the {blocks} blocks of {base}: "
+        f"write layers from 0 to {blocks - 1}",
     )
 
 

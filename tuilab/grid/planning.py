@@ -30,16 +30,17 @@ def make_plan(
     code_version: CodeVersion = "",
     deviations: Sequence[Deviation] = (),
     base_hash: str = "",
+    blocks: int | None = None,
 ) -> Plan:
     """Resolve a config into jobs; the same values always give the same plan.
 
     ``code_version`` is one version for all stages or one per stage; ``base_hash`` tells base models
-    of one name apart. Raises PlanError when a check blocks a launch or an edit would change a job
-    that other cells share.
+    of one name apart; ``blocks`` is how many decoder blocks it has, if known. Raises PlanError
+    when a check blocks a launch or an edit would change a job that other cells share.
     """
     from tuilab.grid.checks import blocking
 
-    if found := blocking(config):
+    if found := blocking(config, blocks):
         raise PlanError("; ".join(check.sentence for check in found))
     draft = _Draft(config, code_version, deviations, base_hash)
     for job in _ordered_jobs(config):

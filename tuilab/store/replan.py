@@ -12,6 +12,7 @@ from tuilab.contract.parsing import loads
 from tuilab.grid.deviations import Deviation, from_json
 from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import Plan
+from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
 from tuilab.store.shipped import configs_dir
 
@@ -44,7 +45,8 @@ def plan_with(config: ExperimentConfig, deviations: Sequence[Deviation] = ()) ->
     """Plan a config with the runner code and the base model that are installed here."""
     from tuilab.grid.planning import make_plan
 
-    return make_plan(config, code_versions(runner_sources()), deviations, base_hash(config))
+    versions = code_versions(runner_sources())
+    return make_plan(config, versions, deviations, base_hash(config), base_blocks(config))
 
 
 def read_config(path: Path) -> LoadedConfig:

@@ -76,8 +76,9 @@ def refuse_blocked(config: ExperimentConfig) -> int:
     """Print what blocks a launch and return the exit code; 0 when nothing does."""
     from tuilab.cli.say import plain, tell
     from tuilab.grid.checks import blocking
+    from tuilab.store.base_model import base_blocks
 
-    found = blocking(config)
+    found = blocking(config, base_blocks(config))
     for check in found:
         tell(f"{plain(config.name)}: {check.name}: {plain(check.sentence)}")
     if found:

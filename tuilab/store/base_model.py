@@ -1,0 +1,59 @@
+"""Tells the base model's shape from its config.json where that lies here; never fetches one."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuilab.contract.parsing import loads
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
+
+_TINY = Path("tinybase/shipped")
+_QWEN = re.compile(r"Qwen/Qwen2\.5-([\d.]+B)(-Instruct)?")
+_QWEN_BLOCKS = {"0.5B": 24, "1.5B": 28, "3B": 36, "7B": 28, "14B": 48, "32B": 64, "72B": 80}
+"""The published shapes, for plans that are made before the model is fetched."""
+
+
+def base_blocks(config: ExperimentConfig) -> int | None:
+    """Return how many decoder blocks the base has; None where nothing here tells."""
+    for folder in _folders(config):
+        try:
+            found = loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        blocks = found.get("num_hidden_layers") if isinstance(found, dict) else None
+        if isinstance(blocks, int) and blocks > 0:
+            return blocks
+    named = _QWEN.fullmatch(config.base.model)
+    return _QWEN_BLOCKS.get(named[1]) if named else None
+
+
+def hub_home() -> Path:
+    """Return where hub downloads are cached."""
+    return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+
+
+def hub_snapshots(model: str, home: Path) -> Path:
+    """Return the folder in which the hub's cache keeps a model, a folder for each commit."""
+    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    return hub / f"models--{model.replace('/', '--')}" / "snapshots"
+
+
+def _folders(config: ExperimentConfig) -> Iterator[Path]:
+    from tuilab.store.replan import runner_folder
+
+    base = config.base
+    if config.is_synthetic:
+        if base.path:
+            yield Path(base.path)
+        elif runners := runner_folder():
+            yield runners / _TINY
+        return
+    yield Path(base.model)
+    commits = hub_snapshots(base.model, hub_home()).glob("*")
+    yield from sorted(commits, key=lambda folder: (folder.name != base.revision, folder))
