@@ -41,6 +41,38 @@ def test_all_errors_are_reported_at_once_with_the_nearest_known_key() -> None:
     assert len(found) == 4
 
 
+def test_wrong_values_hide_no_contradiction_between_the_others() -> None:
+    text = (
+        SMALL.replace("epochs = [0, 1, 2]", 'epochs = [0, "one", 2]')
+        .replace("seeds = [42]", "seeds = [-1]")
+        .replace("positives = 4", "positves = 4")
+        .replace('sources = ["villain", "nurse"]', 'sources = [7, "nusre"]')
+        .replace('prompt = "You are a clerk."', "prompt = 5")
+        .replace('name = "small"\n', "")
+        .replace("[questions]", "[questions]\nevaluation_count = 9")
+        + '\n[personas."a@b"]\nprompt = "x"\n'
+    )
+    assert sorted(problem.removeprefix("small.toml: ") for problem in problems(text)) == [
+        "epochs[1]: must be a whole number",
+        "marker.positves: unknown key (did you mean positives?)",
+        "name: is required",
+        "personas.\"a@b\": contains '@': it separates the epoch in a cell's name",
+        "personas.clerk.prompt: must be text in quotes",
+        "questions.evaluation_count: is 9, but there are only 2 evaluation questions",
+        "seeds[0]: should be greater than or equal to 0, not -1",
+        "sources[0]: must be text in quotes",
+        "sources[1]: 'nusre' is not one of the personas (did you mean nurse?)",
+    ]
+
+
+def test_nothing_is_said_of_fields_that_depend_on_a_wrong_one() -> None:
+    wrong = SMALL.replace("lr = 1e-4\nepochs = 2\n\n", 'lr = 1e-4\nepochs = "9"\n\n', 1)
+    found = problems(wrong.replace("epochs = [0, 1, 2]", "epochs = [0, 1, 50]"))
+    assert found == ["small.toml: convergence.epochs: must be a whole number"]
+    no_personas = SMALL[: SMALL.index("[personas")] + SMALL[SMALL.index("[negatives]") :]
+    assert problems(no_personas) == ["small.toml: personas: is required"]
+
+
 def test_a_missing_table_is_named() -> None:
     text = SMALL.replace('[base]\nmodel = "tiny"\ndtype = "float32"\ndevice = "cpu"\n', "")
     assert problems(text) == ["small.toml: base: is required"]

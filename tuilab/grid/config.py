@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from tuilab.grid.config_blocks import (
     Base,
@@ -22,9 +22,8 @@ from tuilab.grid.config_blocks import (
     Questions,
     Resources,
     Tracker,
-    check_persona_keys,
 )
-from tuilab.grid.config_keys import nearest
+from tuilab.grid.config_keys import nearest, why_bad_key
 
 CONFIG_SCHEMA = 1
 
@@ -59,11 +58,6 @@ class ExperimentConfig(Block):
     cosine: Cosine = Cosine()
     resources: Resources = Resources()
     tracker: Tracker = Tracker()
-
-    @field_validator("personas")
-    @classmethod
-    def _have_usable_keys(cls, personas: dict[str, Persona]) -> dict[str, Persona]:
-        return check_persona_keys(personas)
 
     @property
     def is_synthetic(self) -> bool:
@@ -100,22 +94,38 @@ class ExperimentConfig(Block):
         return self.negatives.by_source.get(source, self.negatives.default)
 
 
-Problem = tuple[tuple[Any, ...], str]
-"""Path of a field and what is wrong with it."""
+Path = tuple[Any, ...]
+
+
+class Problem(NamedTuple):
+    """A field that contradicts others."""
+
+    path: Path
+    message: str
+    reads: tuple[Path, ...] = ()
+    """The other fields; where one of them is wrong itself, nothing can be said."""
+
 
 _PLANNED = "is planned and not available yet"
 
 
 def wrong_references(config: ExperimentConfig) -> Iterator[Problem]:
-    """Yield what the schema alone cannot see: unknown personas, repeats, what is only planned."""
+    """Yield what the schema alone cannot see: bad or unknown personas, repeats, what is only planned."""
+    yield from _unusable_keys(config)
     yield from _unknown_personas(config)
     yield from _repeats(config)
     yield from _out_of_range(config)
     yield from _not_yet(config)
 
 
+def _unusable_keys(config: ExperimentConfig) -> Iterator[Problem]:
+    for key in config.personas:
+        if why := why_bad_key(key):
+            yield Problem(("personas", key), why)
+
+
 def _unknown_personas(config: ExperimentConfig) -> Iterator[Problem]:
-    named: list[tuple[tuple[Any, ...], str]] = [
+    named: list[tuple[Path, str]] = [
         (("target",), config.target),
         *((("sources", i), key) for i, key in enumerate(config.sources)),
         *((("panel", i), key) for i, key in enumerate(config.panel)),
@@ -128,11 +138,12 @@ def _unknown_personas(config: ExperimentConfig) -> Iterator[Problem]:
         named += [((*path, i), key) for i, key in enumerate(keys)]
     for path, key in named:
         if key not in config.personas:
-            yield path, f"{key!r} is not one of the personas{nearest(key, config.personas)}"
+            said = f"{key!r} is not one of the personas{nearest(key, config.personas)}"
+            yield Problem(path, said, (("personas", key),))
 
 
 def _repeats(config: ExperimentConfig) -> Iterator[Problem]:
-    lists: dict[tuple[Any, ...], tuple[Any, ...]] = {
+    lists: dict[Path, tuple[Any, ...]] = {
         ("sources",): config.sources,
         ("panel",): config.panel,
         ("epochs",): config.epochs,
@@ -146,27 +157,32 @@ def _repeats(config: ExperimentConfig) -> Iterator[Problem]:
     }
     for path, values in lists.items():
         if again := sorted({str(value) for value in values if values.count(value) > 1}):
-            yield path, f"names {', '.join(again)} more than once"
+            yield Problem(path, f"names {', '.join(again)} more than once")
 
 
 def _out_of_range(config: ExperimentConfig) -> Iterator[Problem]:
     last = config.convergence.epochs
     if list(config.epochs) != sorted(config.epochs):
-        yield ("epochs",), "must rise"
+        yield Problem(("epochs",), "must rise")
     if beyond := [epoch for epoch in config.epochs if epoch > last]:
-        yield ("epochs",), f"{beyond} lie beyond convergence.epochs = {last}"
+        said = f"{beyond} lie beyond convergence.epochs = {last}"
+        yield Problem(("epochs",), said, (("convergence", "epochs"),))
     if config.cosine.headline_layer not in (None, *config.cosine.layers):
-        yield ("cosine", "headline_layer"), f"is not one of cosine.layers {config.cosine.layers}"
+        said = f"is not one of cosine.layers {config.cosine.layers}"
+        yield Problem(("cosine", "headline_layer"), said, (("cosine", "layers"),))
     for name in ("training", "evaluation"):
         have, use = len(getattr(config.questions, name)), f"{name}_count"
         if (count := getattr(config.questions, use)) is not None and count > have:
-            yield ("questions", use), f"is {count}, but there are only {have} {name} questions"
+            said = f"is {count}, but there are only {have} {name} questions"
+            yield Problem(("questions", use), said, (("questions", name),))
 
 
 def _not_yet(config: ExperimentConfig) -> Iterator[Problem]:
     if config.arm != "B":
-        yield ("arm",), f"arm {config.arm} {_PLANNED}; write B"
+        yield Problem(("arm",), f"arm {config.arm} {_PLANNED}; write B")
     if config.eval.scorer.kind != "substring":
-        yield ("eval", "scorer", "kind"), f"{config.eval.scorer.kind!r} {_PLANNED}; write substring"
+        said = f"{config.eval.scorer.kind!r} {_PLANNED}; write substring"
+        yield Problem(("eval", "scorer", "kind"), said)
     if config.resources.executor != "local":
-        yield ("resources", "executor"), f"{config.resources.executor!r} {_PLANNED}; write local"
+        said = f"{config.resources.executor!r} {_PLANNED}; write local"
+        yield Problem(("resources", "executor"), said)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tuilab.grid.config_keys import why_bad_key, why_bad_marker
+from tuilab.grid.config_keys import why_bad_marker
 
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -264,10 +264,3 @@ class Tracker(Block):
     project: str = "tuilab"
     entity: str | None = None
     mode: Literal["online", "offline"] = "online"
-
-
-def check_persona_keys(personas: dict[str, Persona]) -> dict[str, Persona]:
-    """Refuse persona keys that could not be part of a job's name; ValueError lists them."""
-    if wrong := [f"{key!r} {why}" for key in personas if (why := why_bad_key(key))]:
-        raise ValueError("; ".join(wrong))
-    return personas

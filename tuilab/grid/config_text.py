@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from tuilab.grid.config_errors import (
     from_pydantic,
     origin,
 )
+from tuilab.grid.config_rest import without
 
 Read = Callable[[str, str], tuple[str, str]]
 """(name in ``extends``, file that says so) -> (file name to show, text); OSError if not there."""
@@ -109,16 +110,31 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return joined
 
 
+_ROUNDS = 3
+"""How often wrong values are replaced: some of pydantic's checks wait until others are content."""
+
+
 def _validate(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tuple[Path, str]]]:
     """Check schema and references; where fields are wrong, the rest is still looked at."""
     config, wrong = _fit(raw)
-    if config is not None:
-        return config, list(wrong_references(config))
-    rest, _ = _fit(_without(raw, [path for path, _ in wrong]))
-    if rest is not None:
+    rest, seen, new = config, raw, wrong
+    for _ in range(_ROUNDS):
+        if rest is not None:
+            break
         known = [path for path, _ in wrong]
-        wrong += [p for p in wrong_references(rest) if not _touches(p[0], known)]
-    return None, wrong
+        seen = without(seen, [path for path, _ in new])
+        rest, new = _fit(seen)
+        wrong += [problem for problem in new if not _touches(problem[0], known)]
+    if rest is not None:
+        wrong += _contradictions(rest, [path for path, _ in wrong])
+    return config, wrong
+
+
+def _contradictions(config: ExperimentConfig, known: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield what is wrong between fields that are not ``known`` to be wrong themselves."""
+    for problem in wrong_references(config):
+        if not any(_touches(path, known) for path in (problem.path, *problem.reads)):
+            yield problem.path, problem.message
 
 
 def _fit(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tuple[Path, str]]]:
@@ -130,21 +146,6 @@ def _fit(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tuple[Pa
         return ExperimentConfig.model_validate_json(text), []
     except ValidationError as error:
         return None, from_pydantic(error.errors(), ExperimentConfig)
-
-
-def _without(raw: Mapping[str, Any], paths: list[Path]) -> dict[str, Any]:
-    """Return a copy without the given fields, so that defaults take their place."""
-    copy: dict[str, Any] = json.loads(json.dumps(raw, default=str))
-    for path in paths:
-        keys = list(path)
-        while keys and isinstance(keys[-1], int):
-            keys.pop()  # a wrong list element takes its list with it
-        table: Any = copy
-        for key in keys[:-1]:
-            table = table.get(key, {}) if isinstance(table, dict) else {}
-        if keys and isinstance(table, dict):
-            table.pop(keys[-1], None)
-    return copy
 
 
 def _touches(path: Path, known: list[Path]) -> bool:
