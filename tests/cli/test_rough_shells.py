@@ -24,6 +24,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("rough")
     make_experiment(read_config(write_config(folder)), folder / "runs" / "micro")
+    (folder / "script.py").touch()
     return folder
 
 
@@ -97,6 +98,9 @@ def test_a_folder_that_may_only_be_read_shows_and_says_why_it_does_not_run(
         (("plan", ""), "an empty name"),
         (("relaunch", "micro", "villain@1", "--set", "marker.lr=1e999"), "finite number"),
         (("run", "micro", "--dir", "elsewhere"), "--dir says where that of a config is to lie"),
+        (("status", "script.py"), "script.py is neither an experiment's directory nor a config"),
+        (("run", "script.py"), "whose name ends in .toml"),
+        (("status", "micro.toml"), "micro.toml is a config, not an experiment"),
         (("--read-only", "relaunch", "micro", "villain@1", "-y"), "put it behind one that takes"),
         (("--theme", "nope", "--ascii", "open", "micro"), "--ascii --theme would not act before"),
     ],

@@ -10,6 +10,7 @@ from tuilab.cli.guard import USAGE, RefusalError
 from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
 
 RUNS = "runs"
+CONFIG_SUFFIX = ".toml"
 PUBLISHED = "published"
 """Names the card's own results, which come with the package as a read-only experiment."""
 
@@ -47,6 +48,12 @@ def find_place(text: str, here: Path | None = None) -> Place:
     if path.is_file():
         if path.name == "experiment.toml" and is_experiment(path.parent):
             return Place(root=path.parent)
+        if path.suffix != CONFIG_SUFFIX:
+            raise RefusalError(
+                f"{text} is neither an experiment's directory nor a config, whose name ends in "
+                f"{CONFIG_SUFFIX}",
+                USAGE,
+            )
         return Place(config=path)
     if text == PUBLISHED:
         return Place(root=published_dir())
