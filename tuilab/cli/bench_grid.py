@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.comparing_ways import JobRun, Spent, differences, read_runs, spent
 from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError
+from tuilab.store.program import program
 
 if TYPE_CHECKING:
     from tuilab.grid.config_text import LoadedConfig
@@ -129,7 +130,9 @@ def _wait_until_left(root: Path) -> None:
     deadline = time.monotonic() + LEAVING_SECONDS
     while holder(Layout(root), time.time()) is not None:
         if time.monotonic() > deadline:
-            raise RefusalError(f"{root} still has an engine: `tuilab stop {root}` ends it", ERROR)
+            raise RefusalError(
+                f"{root} still has an engine: `{program()} stop {root}` ends it", ERROR
+            )
         time.sleep(0.1)
 
 

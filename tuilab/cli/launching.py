@@ -14,6 +14,7 @@ from tuilab.cli.guard import USAGE, RefusalError
 from tuilab.cli.say import count_of, tell
 from tuilab.contract.foreign import redact
 from tuilab.store.layout import Layout
+from tuilab.store.program import program
 
 if TYPE_CHECKING:
     from tuilab.grid.config_text import LoadedConfig
@@ -48,7 +49,7 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
             # Another shell was faster: go on with what it made.
     if not _is_of(root, loaded, load_plan(root)):
         raise RefusalError(
-            f"{root} was made of another config: go on with it (`tuilab run {root}`), "
+            f"{root} was made of another config: go on with it (`{program()} run {root}`), "
             "choose another place with --dir, or edit its own experiment.toml",
             USAGE,
         )
@@ -89,7 +90,7 @@ def take_changes_in(root: Path, write: bool = True) -> Plan:
         tell(f"{why}; the engine ({engine}) goes on with its plan until it is started again")
         return before
     if not write:
-        tell(f"{why}; `tuilab run {root}` takes it in")
+        tell(f"{why}; `{program()} run {root}` takes it in")
         return now
     save_plan(layout, now)
     tell(f"{why}; the plan was made again")

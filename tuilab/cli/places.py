@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tuilab.cli.guard import USAGE, RefusalError
+from tuilab.store.program import program
 from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
 
 RUNS = "runs"
@@ -75,7 +76,7 @@ def find_experiment(text: str | None, here: Path | None = None) -> Path:
     if place.root is not None:
         return place.root
     raise RefusalError(
-        f"{text} is a config, not an experiment: `tuilab run {text}` makes one of it", USAGE
+        f"{text} is a config, not an experiment: `{program()} run {text}` makes one of it", USAGE
     )
 
 
@@ -106,7 +107,7 @@ def newest_experiment(here: Path) -> Path:
     found = find_experiments(here)
     if not found:
         raise RefusalError(
-            f"no experiment in {here} or {here / RUNS}: `tuilab demo` makes a first one", USAGE
+            f"no experiment in {here} or {here / RUNS}: `{program()} demo` makes a first one", USAGE
         )
     return found[0].root
 

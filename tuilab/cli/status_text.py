@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuilab.cli.say import count_of, duration, plain
+from tuilab.store.program import program
 
 GLYPHS = {
     "idle": "·",
@@ -138,7 +139,7 @@ def _read_only_line() -> str:
 def _engine_line(engine: Mapping[str, Any], root: str) -> str:
     state = engine["state"]
     if state == "stopped":
-        return f"engine: not running (`tuilab run {plain(root)}` starts it)"
+        return f"engine: not running (`{program()} run {plain(root)}` starts it)"
     words = [f"engine: {state}"]
     if engine.get("pid"):
         words.append(f"pid {engine['pid']} on {plain(str(engine.get('host')))}")

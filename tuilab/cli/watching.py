@@ -17,6 +17,7 @@ from tuilab.grid.jobs import Plan, parse_job_id
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
 from tuilab.store.layout import Layout
+from tuilab.store.program import program
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, EngineState, Snapshot
 
@@ -61,7 +62,7 @@ class Watch:
                 self._progress(snapshot, time.monotonic())
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            tell(f"detached; work goes on: tuilab status {self.root}")
+            tell(f"detached; work goes on: {program()} status {self.root}")
             return INCOMPLETE
 
     def _report(self, line: Mapping[str, Any], snapshot: Snapshot) -> None:
@@ -102,7 +103,7 @@ class Watch:
             self._still_since = now
         if now - self._still_since < PATIENCE_SECONDS:
             return None
-        tell(f"{why}: tuilab status {self.root}")
+        tell(f"{why}: {program()} status {self.root}")
         return INCOMPLETE
 
 

@@ -110,7 +110,7 @@ _PLANNED = "is planned and not available yet"
 
 
 def wrong_references(config: ExperimentConfig) -> Iterator[Problem]:
-    """Yield what the schema alone cannot see: bad or unknown personas, repeats, what is only planned."""
+    """Yield what the schema alone cannot see: keys, personas, repeats, what is planned."""
     yield from _unusable_keys(config)
     yield from _unknown_personas(config)
     yield from _repeats(config)

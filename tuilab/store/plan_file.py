@@ -14,6 +14,7 @@ from tuilab.contract.parsing import loads
 from tuilab.grid.jobs import PLAN_SCHEMA, Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
+from tuilab.store.program import program
 
 _TUPLES = ("sources", "epochs", "seeds")
 _SHARED = "$shared"
@@ -90,7 +91,7 @@ def config_digest(layout: Layout) -> str:
 
 
 def _remedy(root: Path) -> str:
-    return f"run `tuilab plan {root}` to make it again from experiment.toml"
+    return f"run `{program()} plan {root}` to make it again from experiment.toml"
 
 
 def _compact(value: Any) -> str:

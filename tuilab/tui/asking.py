@@ -20,7 +20,7 @@ from tuilab.store.requests import Request
 from tuilab.store.snapshot import EngineState, Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.answers import answers
-from tuilab.tui.present.twin import shown_path
+from tuilab.tui.present.twin import command
 
 _NEED_ENGINE = frozenset({"run", "relaunch", "resume"})
 
@@ -119,16 +119,12 @@ class AskingApp(App[int]):
         elif self.snapshot.engine.state in (EngineState.RUNNING, EngineState.PAUSED):
             self.say("the engine runs already")
         elif self.snapshot.engine.state is EngineState.WAITING:
-            twin = f"tuilab resume {shown_path(self.snapshot.root)}"
+            twin = command("resume", self.snapshot.root)
             self.post_message(RequestMade(Request("resume"), twin, "asked the engine to go on"))
         elif self._start_engine is None:
-            self.say(
-                "start it in a shell", "warn", f"$ tuilab run {shown_path(self.snapshot.root)}"
-            )
+            self.say("start it in a shell", "warn", f"$ {command('run', self.snapshot.root)}")
         else:
-            self.say(
-                "starting the engine", "running", f"$ tuilab run {shown_path(self.snapshot.root)}"
-            )
+            self.say("starting the engine", "running", f"$ {command('run', self.snapshot.root)}")
             self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
 
     async def _begin(self, start: Callable[[Path], object]) -> None:

@@ -29,6 +29,7 @@ def import_table(
     from tuilab.report.csv_table import ImportRefusedError
     from tuilab.report.results_folder import PERCENT_HINT, read_table, write_results
     from tuilab.science.design import design_of
+    from tuilab.store.program import program
 
     if unit not in ("rate", "percent"):
         raise RefusalError(f"--unit {unit}: use rate (0 to 1) or percent", USAGE)
@@ -47,5 +48,5 @@ def import_table(
     missing = int(table.frame["value"].isna().sum())
     absent = f", {count_of(missing, 'value')} missing (n/a)" if missing else ""
     out(f"{root}: {count_of(len(table.frame), 'row')} of {count_of(len(design.sources), 'source')}")
-    out(f"read-only{absent}; `tuilab open {root}`, `tuilab table {root}`")
+    out(f"read-only{absent}; `{program()} open {root}`, `{program()} table {root}`")
     return OK

@@ -47,6 +47,7 @@ def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | 
     from tuilab.cli.places import shipped_configs
     from tuilab.cli.say import is_interactive, out
     from tuilab.store.experiment import find_experiments
+    from tuilab.store.program import program
 
     found = find_experiments(Path.cwd())
     if found and is_interactive():
@@ -54,10 +55,10 @@ def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | 
     if found:
         return _list(found)
     out("no experiment here yet")
-    out("  tuilab demo                 the tiny grid on this machine, without a GPU")
+    out(f"  {program()} demo                 the tiny grid on this machine, without a GPU")
     for config in shipped_configs():
-        out(f"  tuilab plan {config.stem:<16} {_first_comment(config)}")
-    out("  tuilab -h                   all commands")
+        out(f"  {program()} plan {config.stem:<16} {_first_comment(config)}")
+    out(f"  {program()} -h                   all commands")
     return OK
 
 

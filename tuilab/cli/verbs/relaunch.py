@@ -202,6 +202,7 @@ def _show_after(
 ) -> int:
     from tuilab.cli.say import document, out, tell
     from tuilab.cli.touching import as_document
+    from tuilab.store.program import program
 
     if as_json:
         document(as_document(answer))
@@ -210,5 +211,5 @@ def _show_after(
 
         cells = frozenset(_cells_of(standing.plan, answer)) or frozenset(standing.plan.cells)
         return Watch(root, standing.plan, cells, offset, tell if as_json else out).until_the_end()
-    tell(f"work goes on in the background: tuilab status {root}")
+    tell(f"work goes on in the background: {program()} status {root}")
     return OK

@@ -122,6 +122,7 @@ def _follow(
     root: Path, standing: Standing, chosen: list[Cell], headless: bool, as_json: bool, offset: int
 ) -> int:
     from tuilab.cli.say import is_interactive, out, tell
+    from tuilab.store.program import program
 
     if headless:
         from tuilab.cli.watching import Watch
@@ -139,7 +140,7 @@ def _follow(
         from tuilab.cli.verbs.opening import show
 
         return show(root)
-    tell(f"work goes on in the background: tuilab status {root}")
+    tell(f"work goes on in the background: {program()} status {root}")
     return OK
 
 

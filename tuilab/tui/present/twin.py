@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.grid.cells import Cell
+from tuilab.store.program import program
 from tuilab.store.requests import Request
 
 _QUEUE_OPTIONS = {"order": "--first", "hold": "--hold", "release": "--release"}
@@ -41,8 +42,8 @@ def selectors(cells: Sequence[Cell], everything: Sequence[Cell]) -> list[str]:
 
 
 def command(verb: str, root: Path, words: Iterable[str] = ()) -> str:
-    """Compose ``tuilab VERB DIR WORD...`` with shell quoting."""
-    return " ".join(["tuilab", verb, shown_path(root), *(shlex.quote(word) for word in words)])
+    """Compose ``tuilab VERB DIR WORD...`` with shell quoting, as it works where the user is."""
+    return " ".join([program(), verb, shown_path(root), *(shlex.quote(word) for word in words)])
 
 
 def of_jobs(request: Request, root: Path) -> str:
