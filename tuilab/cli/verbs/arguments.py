@@ -22,7 +22,7 @@ DirOrConfig = Annotated[
 ]
 Cells = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[CELL]...", help="villain@10, villain@*, *@0, villain@10#42"),
+    typer.Argument(metavar="[CELL]...", help="villain@4, villain@*, *@0, villain@4#42"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]

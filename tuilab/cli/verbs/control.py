@@ -24,7 +24,7 @@ def stop(
 
     \b
     tuilab stop runs/tiny
-    tuilab stop runs/tiny villain@8 --dry-run
+    tuilab stop runs/tiny villain@4 --dry-run
     """
     from tuilab.cli.places import find_grid
     from tuilab.cli.say import count_of, document, is_interactive, out, plain, tell

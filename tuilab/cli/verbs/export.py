@@ -23,7 +23,7 @@ AdapterOnly = Annotated[
 
 def export(
     directory: Dir,
-    cell: Annotated[str, typer.Argument(metavar="CELL", help="villain@10 or villain@10#42")],
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="villain@4 or villain@4#42")],
     out_folder: Out,
     adapter: AdapterOnly = False,
     as_json: AsJson = False,
@@ -31,8 +31,8 @@ def export(
     """Write a cell's merged model, made again and compared with its record, or its adapters.
 
     \b
-    tuilab export runs/tiny villain@8 --out villain-8
-    tuilab export runs/tiny villain@8 --out villain-8-adapter --adapter
+    tuilab export runs/tiny villain@4 --out villain-4
+    tuilab export runs/tiny villain@4 --out villain-4-adapter --adapter
     """
     from tuilab.cli.places import find_experiment
     from tuilab.cli.say import count_of, document, out

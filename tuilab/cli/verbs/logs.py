@@ -23,7 +23,7 @@ def logs(
     directory: Dir,
     what: Annotated[
         str,
-        typer.Argument(metavar="CELL|JOB", help="villain@8, converge/villain#42, or engine"),
+        typer.Argument(metavar="CELL|JOB", help="villain@4, converge/villain#42, or engine"),
     ],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it ends.")] = False,
     stage: Annotated[
@@ -37,8 +37,8 @@ def logs(
     """Show the log of a cell's telling stage: the one that runs, failed, or finished last.
 
     \b
-    tuilab logs runs/tiny villain@8
-    tuilab logs runs/tiny villain@8 --stage train -f
+    tuilab logs runs/tiny villain@4
+    tuilab logs runs/tiny villain@4 --stage train -f
     tuilab logs runs/tiny engine
     """
     from tuilab.cli.places import find_grid

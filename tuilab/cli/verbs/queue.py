@@ -35,12 +35,12 @@ def queue(
 ) -> int:
     """Show the queue in launch order, or move, hold and release jobs in it.
 
-    A CELL stands for all its stages, a JOB such as eval/villain@8#42 for one.
+    A CELL stands for all its stages, a JOB such as eval/villain@4#42 for one.
 
     \b
     tuilab queue runs/tiny
-    tuilab queue runs/tiny --first villain@8 --first 'nurse@*'
-    tuilab queue runs/tiny --hold eval/villain@8#42
+    tuilab queue runs/tiny --first villain@4 --first 'comedian@*'
+    tuilab queue runs/tiny --hold eval/villain@4#42
     """
     from tuilab.cli.places import find_experiment
 

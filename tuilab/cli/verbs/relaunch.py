@@ -56,7 +56,7 @@ def relaunch(
 
     \b
     tuilab relaunch runs/tiny --failed
-    tuilab relaunch runs/tiny villain@8 --from eval --dry-run
+    tuilab relaunch runs/tiny villain@4 --from eval --dry-run
     tuilab relaunch runs/tiny 'comedian@*' --set marker.lr=2e-4 --yes
     """
     from tuilab.cli.answers import journal_end
@@ -66,7 +66,7 @@ def relaunch(
     from tuilab.grid.relaunch import from_scratch
 
     if bool(cells) == failed:
-        raise RefusalError("name cells (villain@8, 'villain@*') or give --failed, not both", USAGE)
+        raise RefusalError("name cells (villain@4, 'villain@*') or give --failed, not both", USAGE)
     root = find_grid(directory)
     stage = _stage(from_stage)
     standing, answer, edits = _expand(

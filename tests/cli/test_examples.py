@@ -1,0 +1,33 @@
+"""Examples in the help and the README work on the demo."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from tests.cli.small_grid import SOURCE
+from tuilab.cli.app import app
+from tuilab.cli.standing import job_of
+from tuilab.grid.cells import select
+from tuilab.store.replan import plan_with, read_config
+from tuilab.store.shipped import configs_dir
+
+PLAN = plan_with(read_config(configs_dir() / "tiny.toml").config)
+
+
+def _helps() -> dict[str, str]:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return {name: command.help or "" for name, command in commands.items()}
+
+
+TEXTS = {**_helps(), "README": Path(SOURCE / "README.md").read_text(encoding="utf-8")}
+
+
+@pytest.mark.parametrize("where", [name for name, text in TEXTS.items() if "runs/tiny" in text])
+def test_cells_in_examples_are_cells_of_the_demo(where: str) -> None:
+    lines = [line for line in TEXTS[where].splitlines() if "runs/tiny" in line]
+    for name in re.findall(r"[\w/*]+@[\d*]+(?:#\d+)?", "\n".join(lines)):
+        assert job_of(name, PLAN) or select(name, PLAN.cells), name
