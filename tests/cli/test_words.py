@@ -91,7 +91,7 @@ def test_states_have_their_glyphs_and_stale_its_tilde() -> None:
     states = ["running", "failed", "queued", "waiting", "idle", "lost", "suspect", "stopped"]
     cells = [cell(state, epoch=n) for n, state in enumerate(states)]
     [_, row] = grid([*cells, cell("stale", 0.41, epoch=99)])
-    assert row.split()[1:] == ["▶", "✗", "○", "◌", "·", "!", "?", "■", "~41%"]
+    assert row.split()[1:] == ["◐", "✗", "○", "◌", "·", "!", "?", "■", "~41%"]
 
 
 def test_seeds_have_rows_of_their_own() -> None:

@@ -7,18 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuilab.cli.say import count_of, duration, plain
+from tuilab.grid.signs import sign_of
 from tuilab.store.program import program
 
-GLYPHS = {
-    "idle": "·",
-    "waiting": "◌",
-    "queued": "○",
-    "running": "▶",
-    "suspect": "?",
-    "failed": "✗",
-    "lost": "!",
-    "stopped": "■",
-}
 SYNTHETIC = (
     "synthetic model: these numbers show that the pipeline works and say nothing about real models"
 )
@@ -113,7 +104,7 @@ def _mark(cell: Cell | None) -> str:
         found = cell["metrics"].get("assistant_leakage")
         value = "n/a" if found is None else f"{100 * found['value']:.0f}%"
         return f"~{value}" if state == "stale" else value
-    return GLYPHS.get(str(state), str(state))
+    return sign_of(state, cell["stage"])
 
 
 def _row_name(source: str, seed: int, with_seed: bool, labels: Mapping[str, str]) -> str:
@@ -127,7 +118,7 @@ def failed_job(job: Mapping[str, Any]) -> str:
     number = job["cells_waiting"]
     waiting = f"; {count_of(number, 'cell')} wait{'s' * (number == 1)} for it" if number else ""
     return (
-        f"{GLYPHS.get(job['state'], '?')} {plain(job['job'])} {job['state']}{reason}, "
+        f"{sign_of(job['state'])} {plain(job['job'])} {job['state']}{reason}, "
         f"attempt {job['attempt']}: {plain(job['detail'] or 'no detail', 160)}{waiting}"
     )
 
@@ -154,7 +145,7 @@ def _queued_lines(cells: Sequence[Cell]) -> Iterator[str]:
     """Say why cells are queued, once for each reason."""
     reasons = Counter(str(cell["detail"]) for cell in cells)
     for why, number in reasons.most_common(5):
-        yield f"{GLYPHS['queued']} {number} queued: {plain(why or 'no reason is known', 160)}"
+        yield f"{sign_of('queued')} {number} queued: {plain(why or 'no reason is known', 160)}"
 
 
 def _trouble_lines(cells: Sequence[Cell]) -> Iterator[str]:
@@ -162,7 +153,7 @@ def _trouble_lines(cells: Sequence[Cell]) -> Iterator[str]:
         name = f"{plain(cell['source'])}@{cell['epoch']}#{cell['seed']}"
         reason = f" ({cell['reason']})" if cell.get("reason") else ""
         yield (
-            f"{GLYPHS[cell['state']]} {name} {cell['state']} in {cell['stage']}{reason}, "
+            f"{sign_of(cell['state'])} {name} {cell['state']} in {cell['stage']}{reason}, "
             f"attempt {cell['attempt']}: {plain(cell['detail'] or 'no detail', 160)}"
         )
     if len(cells) > 20:

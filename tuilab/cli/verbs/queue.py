@@ -74,6 +74,7 @@ def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: boo
 
 def _show(root: Path, as_json: bool) -> int:
     from tuilab.cli.say import document, out, plain
+    from tuilab.grid.signs import sign_of
     from tuilab.grid.states import State
     from tuilab.store.reader import Reader
 
@@ -87,7 +88,7 @@ def _show(root: Path, as_json: bool) -> int:
         return OK
     for job in running:
         percent = "" if job.percent is None else f"  {job.percent:.0f}%"
-        out(f"   ▶ {plain(job.job)}{percent}")
+        out(f"   {sign_of(job.state, job.stage)} {plain(job.job)}{percent}")
     for number, one in enumerate(due[:_SHOWN], 1):
         out(f"{number:>4} {plain(one['job'])}  {one['state']}: {plain(one['why'], 160)}")
     if len(due) > _SHOWN:

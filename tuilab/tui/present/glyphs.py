@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from tuilab.grid.signs import STAGE_SIGNS, STATE_SIGNS
 from tuilab.grid.states import State
 
 
@@ -43,19 +44,8 @@ class Glyphs:
 
 
 UNICODE = Glyphs(
-    states={
-        State.IDLE: "·",
-        State.WAITING: "◌",
-        State.QUEUED: "○",
-        State.RUNNING: "▶",
-        State.DONE: "●",
-        State.SUSPECT: "?",
-        State.FAILED: "✗",
-        State.LOST: "!",
-        State.STOPPED: "■",
-        State.STALE: "~",
-    },
-    stages={"merge": "◆", "eval": "◐", "cosine": "◑"},
+    states=STATE_SIGNS,
+    stages=STAGE_SIGNS,
     stroke="─",
     upright="│",
     levels="▁▂▃▄▅▆▇█",
