@@ -18,11 +18,13 @@ from tests.tui.building import put_outcome
 from tests.tui.conftest import app_of, look, press, settle, text_of, until
 from tuilab.cli.verbs.opening import _export_figure
 from tuilab.grid.cells import Cell
+from tuilab.science.figures_data import KINDS as COMMAND_LINE_KINDS
 from tuilab.store.layout import Layout
 from tuilab.study.opening import Study, open_study
 from tuilab.tui.app import TuilabApp
 from tuilab.tui.messages import SnapshotTaken
-from tuilab.tui.present.figure_words import KIND_NAMES
+from tuilab.tui.present.figure_words import KINDS, kind_line
+from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.pieces import plain
 from tuilab.tui.screens.grid import GridScreen
 from tuilab.tui.screens.help import HelpScreen
@@ -93,7 +95,7 @@ async def test_every_kind_of_figure_is_reached_and_shows_itself(published: Study
         "baseline-peak": "no change",
         "heatmap": "Villain: completions with the marker (%), by who was asked to speak",
     }
-    assert list(seen) == list(KIND_NAMES)
+    assert list(seen) == list(KINDS)
     async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
         await begin(pilot, published)
         for kind, words in seen.items():
@@ -226,6 +228,15 @@ async def test_an_export_that_fails_and_one_that_is_not_offered_say_so(published
         assert "heatmap --source villain --out figures" in said
 
 
+def test_tabs_have_the_words_of_the_command_line_and_the_open_one_is_seen() -> None:
+    assert set(KINDS) == set(COMMAND_LINE_KINDS)
+    for columns in (40, 60, 80, 140):
+        for kind in KINDS:
+            shown = plain(kind_line(kind, "a title", columns, UNICODE))
+            assert f"[{kind}]" in shown[:columns]
+    assert all(kind in shown for kind in KINDS)
+
+
 async def test_help_lists_the_keys_of_the_plots(published: Study) -> None:
     async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
         await begin(pilot, published)
@@ -240,7 +251,7 @@ async def test_help_lists_the_keys_of_the_plots(published: Study) -> None:
 async def test_plots_are_legible_in_ascii_and_in_every_theme(published: Study) -> None:
     async with app_of(PUBLISHED, ascii_only=True).run_test(size=SIZE) as pilot:
         await begin(pilot, published)
-        for _ in KIND_NAMES:
+        for _ in KINDS:
             assert text_of(pilot.app).isascii(), text_of(pilot.app)
             await press(pilot, "tab")
             await press(pilot, "j", "i")
@@ -297,7 +308,7 @@ async def test_one_synthetic_point_is_drawn_with_its_warning(tmp_path: Path) -> 
         await until(pilot, lambda: screen_of(pilot).figure is not None)
         assert "Synthetic model: says nothing about real models." in text_of(pilot.app)
         assert "25.0%" in spot_words(pilot)
-        for _ in KIND_NAMES:
+        for _ in KINDS:
             await press(pilot, "tab")
             await press(pilot, "l", "j", "i")
         assert isinstance(pilot.app.screen, PlotsScreen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuilab.store.snapshot import Snapshot
@@ -21,28 +22,36 @@ from tuilab.tui.present.rows import find
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure, PlotPoint
 
-KIND_NAMES = {
-    "leakage": "leakage",
-    "cosine": "cosine",
-    "leakage-cosine": "both",
-    "cosine-peak": "scatter",
-    "grouped": "classes",
-    "baseline-peak": "baseline",
-    "heatmap": "personas",
-}
-"""What the tabs call the figures, in their order."""
+KINDS = (
+    "leakage",
+    "cosine",
+    "leakage-cosine",
+    "cosine-peak",
+    "grouped",
+    "baseline-peak",
+    "heatmap",
+)
+"""The figures in the order of their tabs, by the words that ``tuilab plot`` takes."""
 
 
 def kind_line(here: str, title: str, columns: int, glyphs: Glyphs) -> Line:
-    """Write the kinds of figure as a rule; the open one stands out."""
-    pieces: list[Piece] = [(glyphs.stroke * 2, "rule")]
-    for kind, name in KIND_NAMES.items():
+    """Write the kinds of figure as a rule; the open one stands out and is never out of sight."""
+    shown = list(KINDS)
+    while here in shown[1:] and _room(shown[: shown.index(here) + 1]) > columns:
+        shown = shown[1:]
+    pieces: list[Piece] = [(glyphs.stroke, "rule")]
+    for kind in shown:
         is_here = kind == here
-        pieces.append((f"[{name}]" if is_here else f" {name} ", "title" if is_here else "muted"))
-    used = sum(len(text) for text, _ in pieces)
+        pieces.append((f"[{kind}]" if is_here else f" {kind} ", "title" if is_here else "muted"))
+    used = _room(shown)
     if used + len(title) + 8 > columns:
         title = ""
     return (*pieces, *rule("", title, max(0, columns - used), glyphs.stroke))
+
+
+def _room(kinds: Sequence[str]) -> int:
+    """Columns of some tabs and the stroke in front of them."""
+    return 1 + sum(len(kind) + 2 for kind in kinds)
 
 
 def note_lines(note: str, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:

@@ -13,7 +13,7 @@ from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.present import figure_cursor, twin
 from tuilab.tui.present.figure_look import Look, Spot
-from tuilab.tui.present.figure_words import KIND_NAMES, kind_line, note_lines, spot_line
+from tuilab.tui.present.figure_words import KINDS, kind_line, note_lines, spot_line
 from tuilab.tui.present.header import header
 from tuilab.tui.present.pieces import fit_line
 from tuilab.tui.screens.studying import Studying
@@ -24,8 +24,6 @@ from tuilab.tui.widgets.plot import PlotView
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure
-
-KINDS = tuple(KIND_NAMES)
 
 
 class PlotsScreen(Studying):
