@@ -172,3 +172,6 @@ def test_a_log_is_followed_until_its_attempt_ends(played: Played) -> None:
     found = call("logs", str(played.root), "data/villain", "-f")
     assert found.exit_code == 0
     assert "data/villain attempt 1 begins" in found.stdout
+    whole = json.loads(call("logs", str(played.root), "data/villain", "--json").stdout)
+    assert whole["log"].endswith("attempt-1/log.txt")
+    assert whole["lines"] == found.stdout.splitlines()

@@ -48,6 +48,24 @@ def test_published_is_known_from_any_folder(here: Path) -> None:
     assert plot.exit_code == 0 and "No cosine (n/a): Nurse" in plot.stdout
 
 
+def test_a_kind_alone_is_drawn_of_the_newest_experiment(
+    ran: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ran)
+    assert "cosine" in call("plot", "cosine").stdout.splitlines()[0].lower()
+    assert call("queue").exit_code == 0
+    assert call("plot", "cosmic").exit_code == 2
+
+
+def test_a_plot_as_json_holds_the_rows_that_are_drawn(here: Path) -> None:
+    found = json.loads(call("plot", "published", "cosine", "--json").stdout)
+    assert (found["kind"], found["files"]) == ("cosine", [])
+    ends = {row["source"]: row["y"] for row in found["rows"] if row["x"] == 0}
+    assert ends["villain"] == -0.355
+    assert "nurse" not in ends, "it has no cosine: the note says so"
+    assert "Nurse" in found["note"]
+
+
 def test_an_unknown_format_kind_or_experiment_is_a_usage_error(here: Path) -> None:
     assert call("table", "published", "--format", "pdf").exit_code == 2
     assert call("plot", "published", "pie").exit_code == 2
@@ -133,7 +151,7 @@ def test_report_bundle_and_verify(here: Path, ran: Path, monkeypatch: pytest.Mon
     Path("cut.tar.gz").write_bytes(whole_bundle[: len(whole_bundle) // 2])
     cut = call("verify", "cut.tar.gz")
     assert cut.exit_code == 1 and "cut.tar.gz" in cut.stderr
-    assert call("verify", "none.tar.gz").exit_code == 1
+    assert call("verify", "none.tar.gz").exit_code == 2
 
 
 @pytest.fixture

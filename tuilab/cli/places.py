@@ -68,6 +68,15 @@ def find_place(text: str, here: Path | None = None) -> Place:
     raise RefusalError(_explain_nothing(text, path, here), USAGE)
 
 
+def is_place(text: str) -> bool:
+    """Whether DIR|CONFIG names something."""
+    try:
+        find_place(text)
+    except RefusalError:
+        return False
+    return True
+
+
 def find_experiment(text: str | None, here: Path | None = None) -> Path:
     """Return the experiment directory that DIR names; without DIR the newest one here."""
     if text is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuilab.cli.guard import OK, USAGE, RefusalError
-from tuilab.cli.verbs.arguments import Dir
+from tuilab.cli.verbs.arguments import AsJson, Dir
 
 if TYPE_CHECKING:
     from tuilab.cli.standing import Standing
@@ -33,6 +33,7 @@ def logs(
         int | None, typer.Option("--attempt", min=1, help="Attempt number; by default the newest.")
     ] = None,
     lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many last lines.")] = 200,
+    as_json: AsJson = False,
 ) -> int:
     """Show the log of a cell's telling stage: the one that runs, failed, or finished last.
 
@@ -42,10 +43,12 @@ def logs(
     tuilab logs runs/tiny engine
     """
     from tuilab.cli.places import find_grid
-    from tuilab.cli.say import out, tell
+    from tuilab.cli.say import document, out, tell
     from tuilab.contract.foreign import clean_line
     from tuilab.store.layout import Layout
 
+    if follow and as_json:
+        raise RefusalError("one document has an end: give --follow or --json, not both", USAGE)
     root = find_grid(directory)
     if what == "engine":
         path, is_open = Layout(root).engine_log, None
@@ -53,9 +56,13 @@ def logs(
             raise RefusalError(f"no engine has run for {root} yet")
     else:
         path, is_open = _log_of(root, what, stage, attempt)
+    shown = (clean_line(line, _LONGEST_LINE) for line in _read(path, lines, follow, is_open))
+    if as_json:
+        document({"log": str(path), "lines": list(shown)})
+        return OK
     tell(str(path))
-    for line in _read(path, lines, follow, is_open):
-        out(clean_line(line, _LONGEST_LINE))
+    for line in shown:
+        out(line)
     return OK
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tuilab.cli.guard import OK, USAGE, RefusalError
-from tuilab.cli.verbs.arguments import OptionalDir
+from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+
+if TYPE_CHECKING:
+    from tuilab.science.figure_model import Figure
+    from tuilab.study.opening import Study
+    from tuilab.tui.present.figure_look import Look
 
 Kind = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="[KIND]",
-        help="leakage, leakage-cosine, cosine, cosine-peak, grouped, baseline-peak or heatmap.",
+        help="leakage (the default), cosine, leakage-cosine, cosine-peak, grouped, baseline-peak "
+        "or heatmap.",
     ),
 ]
 Out = Annotated[
@@ -32,23 +38,31 @@ Intervals = Annotated[bool, typer.Option("--intervals", help="Draw 95% intervals
 
 def plot(
     directory: OptionalDir = None,
-    kind: Kind = "leakage",
+    kind: Kind = None,
     out_folder: Out = None,
     ascii_glyphs: AsciiGlyphs = False,
     intervals: Intervals = False,
     source: Source = None,
+    as_json: AsJson = False,
 ) -> int:
     """Draw one figure; missing values are gaps, suspect and stale points are marked.
 
     \b
     tuilab plot runs/tiny leakage
+    tuilab plot grouped                    of the newest experiment here
+    tuilab plot runs/tiny heatmap --json   the rows drawn
     tuilab plot published cosine-peak --out figures
     """
-    from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import has_colour, out
-    from tuilab.science.figures_data import figure
+    from tuilab.cli.places import find_experiment, is_place
+    from tuilab.cli.say import out
+    from tuilab.science.figures_data import KINDS, figure
+    from tuilab.study.figure_origin import with_origin
     from tuilab.study.opening import open_study
+    from tuilab.tui.present.figure_look import Look
 
+    if kind is None and directory in KINDS and not is_place(directory):
+        directory, kind = None, directory
+    kind = kind or KINDS[0]
     if source is not None and kind != "heatmap":
         raise RefusalError("--source belongs to the heatmap: tuilab plot DIR heatmap", USAGE)
     study = open_study(find_experiment(directory))
@@ -61,23 +75,45 @@ def plot(
             prepared = figure(kind, study.analysis)
     except ValueError as error:
         raise RefusalError(str(error), USAGE) from error
+    prepared = with_origin(prepared, study)
+    made: list[Path] = []
     if out_folder is not None:
         from tuilab.report.figure_image import save_figure
-        from tuilab.study.figure_origin import with_origin
 
-        for path in save_figure(with_origin(prepared, study), Path(out_folder).expanduser()):
+        made = save_figure(prepared, Path(out_folder).expanduser())
+    if as_json:
+        _print_rows(study, prepared, made)
+    elif made:
+        for path in made:
             out(str(path))
-        return OK
+    else:
+        _draw(prepared, Look(is_ascii=ascii_glyphs, with_intervals=intervals))
+    return OK
+
+
+def _print_rows(study: Study, figure: Figure, made: list[Path]) -> None:
+    from tuilab.cli.say import document
+
+    rows = figure.rows.astype(object).where(figure.rows.notna(), None)
+    document(
+        {
+            "experiment": study.name,
+            "kind": figure.kind,
+            "title": figure.title,
+            "note": figure.note,
+            "synthetic": study.snapshot.synthetic,
+            "files": [str(path) for path in made],
+            "rows": rows.to_dict("records"),
+        }
+    )
+
+
+def _draw(figure: Figure, look: Look) -> None:
+    from tuilab.cli.say import has_colour, out
     from tuilab.tui.present.figure_ansi import figure_lines
-    from tuilab.tui.present.figure_look import Look
 
     size = shutil.get_terminal_size()
-    look = Look(is_ascii=ascii_glyphs, with_intervals=intervals)
-    out(prepared.title)
-    rows = max(size.lines - 4, 12)
-    for line in figure_lines(prepared, size.columns, rows, look, has_colour()):
+    out(figure.title)
+    for line in figure_lines(figure, size.columns, max(size.lines - 4, 12), look, has_colour()):
         out(line)
-    out(prepared.note)
-    if study.snapshot.synthetic:
-        out("synthetic model: says nothing about real models")
-    return OK
+    out(figure.note)

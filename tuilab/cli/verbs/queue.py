@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuilab.cli.guard import OK, USAGE, RefusalError
-from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun
+from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
 
 if TYPE_CHECKING:
     from tuilab.grid.states import JobStatus
@@ -20,7 +20,7 @@ Names = list[str] | None
 
 
 def queue(
-    directory: Dir,
+    directory: OptionalDir = None,
     first: Annotated[
         Names, typer.Option("--first", metavar="CELL|JOB", help="Move to the front, in this order.")
     ] = None,

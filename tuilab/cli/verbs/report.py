@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.guard import ERROR, OK
+from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 
 Out = Annotated[
@@ -68,16 +68,23 @@ def report(
 
 def verify(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A .tar.gz made by report.")],
+    as_json: AsJson = False,
 ) -> int:
     """Check that a bundle is whole and unchanged.
 
     \b
     tuilab verify report-tiny.tar.gz
     """
-    from tuilab.cli.say import out, plain
+    from tuilab.cli.say import document, out, plain
     from tuilab.report.bundle import verify_bundle
 
-    problems = verify_bundle(Path(bundle).expanduser())
+    path = Path(bundle).expanduser()
+    if not path.is_file():
+        raise RefusalError(f"there is no file {bundle}: `tuilab report --bundle` makes one", USAGE)
+    problems = verify_bundle(path)
+    if as_json:
+        document({"bundle": str(path), "whole": not problems, "problems": problems})
+        return ERROR if problems else OK
     for problem in problems:
         out(plain(problem))
     if not problems:
