@@ -63,6 +63,23 @@ def test_closed_streams_are_borne_and_messages_never_mix_with_results(planned: P
     assert (done.returncode, done.stdout) == (2, "")
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("status micro", 0),
+        ("plan micro --no-preview", 0),
+        ("plot published", 0),
+        ("table published --json", 0),
+        ("verify micro.toml", 1),
+        ("plot micro pie", 2),
+    ],
+)
+def test_a_reader_who_leaves_changes_no_exit_code(planned: Path, words: str, code: int) -> None:
+    done = shell(f"(sleep 0.2; $T {words}; echo $? >&2) | true", planned)
+    assert done.stderr.splitlines()[-1] == str(code)
+    assert "Traceback" not in done.stderr and "Broken" not in done.stderr
+
+
 def test_a_terminal_that_is_not_utf_8_gets_question_marks_and_valid_json(planned: Path) -> None:
     done = shell("$T status micro", planned, PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")
@@ -98,6 +115,8 @@ def test_a_folder_that_may_only_be_read_shows_and_says_why_it_does_not_run(
         (("plan", ""), "an empty name"),
         (("relaunch", "micro", "villain@1", "--set", "marker.lr=1e999"), "finite number"),
         (("run", "micro", "--dir", "elsewhere"), "--dir says where that of a config is to lie"),
+        (("verify", "nowhere.tar.gz"), "there is no file nowhere.tar.gz"),
+        (("logs", "micro", "engine", "-f", "--json"), "give --follow or --json"),
         (("status", "script.py"), "script.py is neither an experiment's directory nor a config"),
         (("run", "script.py"), "whose name ends in .toml"),
         (("status", "micro.toml"), "micro.toml is a config, not an experiment"),

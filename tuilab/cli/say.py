@@ -14,9 +14,18 @@ from tuilab.contract.foreign import clean
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
-def out(text: str = "") -> None:
-    """Print one result line (or several) to stdout at once, so that a pipe sees it."""
-    print(text, flush=True)
+def out(text: str = "") -> bool:
+    """Print one result line (or several) to stdout at once, so that a pipe sees it.
+
+    False when its reader has left, as ``head`` does: that is no error, and what a verb has to say
+    by its exit code does not depend on how far somebody read.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def tell(text: str) -> None:
@@ -27,7 +36,7 @@ def tell(text: str) -> None:
 
 def document(value: Any) -> None:
     """Print the one JSON document of a command with ``--json``."""
-    print(_laid_out(value), flush=True)
+    out(_laid_out(value))
 
 
 def _laid_out(value: Any) -> str:

@@ -39,7 +39,7 @@ class Watch:
     """The cells that were asked for; the watch ends when they have ended."""
     offset: int = 0
     """Journal byte from which events are printed."""
-    say: Callable[[str], None] = out
+    say: Callable[[str], bool | None] = out
     _quiet: float = field(
         default_factory=lambda: QUIET_SECONDS if sys.stdout.isatty() else QUIET_SECONDS_IN_A_FILE
     )
@@ -49,7 +49,10 @@ class Watch:
     _done: set[str] = field(default_factory=set)
 
     def until_the_end(self) -> int:
-        """Print until the cells have ended; 0 when all are done, else 3. Ctrl+C only detaches."""
+        """Print until the cells have ended; 0 when all are done, else 3.
+
+        Ctrl+C only detaches, and so does a reader of our output who leaves.
+        """
         reader = Reader(self.root)
         follower = JsonlFollower(Layout(self.root).journal, self.offset)
         try:
@@ -61,7 +64,7 @@ class Watch:
                     return code
                 self._progress(snapshot, time.monotonic())
                 time.sleep(POLL_SECONDS)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenPipeError):
             tell(f"detached; work goes on: {program()} status {self.root}")
             return INCOMPLETE
 
@@ -79,7 +82,8 @@ class Watch:
 
     def _print(self, text: str) -> None:
         self._printed_at = time.monotonic()
-        self.say(text)
+        if self.say(text) is False:
+            raise BrokenPipeError
 
     def _tally(self, snapshot: Snapshot) -> str:
         chosen = [view for view in snapshot.cells if view.cell in self.cells]
