@@ -183,7 +183,7 @@ def test_what_is_not_there_is_said_in_one_sentence(
         (("relaunch", "villain@1", "--set", "convergence.rows=4", "--dry-run"), 0, ""),
         (("relaunch", "villain@1", "--set", "data.seed=1"), 2, "is shared by 2 cells"),
         (("relaunch",), 2, "name cells"),
-        (("relaunch", "villain@1", "--failed"), 2, "not both"),
+        (("relaunch", "villain@1", "--failed"), 2, "leave it out, or the cells"),
         (("relaunch", "--failed"), 0, "nothing is failed"),
         (("stop",), 1, "nothing of it is running"),
         (("pause",), 1, "no engine is running"),

@@ -17,6 +17,7 @@ from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, EngineState, EngineView, Meter, Snapshot
 from tuilab.tui.present import numbers
 from tuilab.tui.present.cell_text import Zoom, cell_text
+from tuilab.tui.present.cell_words import difference_words
 from tuilab.tui.present.filtering import FilterError, parse_filter
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.grid_lines import header_line, measure, row_line
@@ -27,7 +28,7 @@ from tuilab.tui.present.log_choice import log_of
 from tuilab.tui.present.pieces import fit, plain, rule, sides, width, wrap
 from tuilab.tui.present.queue_text import machine_lines, moved
 from tuilab.tui.present.rows import View, arrange, find, next_broken, peak
-from tuilab.tui.present.side import load_of
+from tuilab.tui.present.side import event_text, load_of
 from tuilab.tui.present.small_plot import small_plot
 from tuilab.tui.present.spark import bars, sparkline
 from tuilab.tui.present.story import story
@@ -286,3 +287,14 @@ def test_the_key_table_joins_keys_of_one_action() -> None:
     [rectangle] = [row for row in rows if row.meaning == "mark a rectangle"]
     assert rectangle.keys == "shift+arrows"
     assert "| `R` | relaunch all failed, lost and suspect cells |" in markdown(rows)
+
+
+def test_what_was_asked_for_is_counted_whole() -> None:
+    assert event_text({"kind": "wanted", "verb": "retry", "jobs": ["a"]})[0] == "retry: 1 job"
+    brief = {"kind": "wanted", "jobs": ["a"], "count": 38}
+    assert event_text(brief)[0] == "run: 38 jobs"
+
+
+def test_settings_that_differ_are_counted_as_people_count() -> None:
+    assert difference_words({"a": "1"}, {"a": "2"}, "epoch 0") == "1 setting differs from epoch 0"
+    assert difference_words({}, {}, "epoch 0") == "epoch 0 has no settings yet"

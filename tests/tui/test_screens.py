@@ -118,7 +118,7 @@ async def test_d_shows_what_differs_from_a_neighbour(experiment: Path) -> None:
         await press(pilot, "e", "enter", "d")
         shown = text_of(pilot.app)
         assert "marker.lr  1e-05   there 5e-06" in shown
-        assert "1 settings differ from epoch 0" in shown
+        assert "1 setting differs from epoch 0" in shown
 
 
 async def test_r_on_the_cell_screen_is_about_this_cell(experiment: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.asking import ask, is_cached
-from tuilab.cli.say import plain
+from tuilab.cli.say import count_of, plain
 from tuilab.grid.stages import Stage
 from tuilab.store.base_model import hub_home
 
@@ -41,7 +41,8 @@ def preview_text(preview: Mapping[str, Any] | None, why_not: str) -> Iterator[st
         return
     yield "label mask (learned tokens in 【 】, · is a space, ↵ a line break)"
     if tokens := preview.get("marker_tokens"):
-        yield f"  marker    {len(tokens)} tokens: {' '.join(_text(token) for token in tokens)}"
+        count = count_of(len(tokens), "token")
+        yield f"  marker    {count}: {' '.join(map(_text, tokens))}"
     for name in ("positive", "negative"):
         if row := preview.get(name):
             learned = sum(bool(token.get("learn")) for token in row)

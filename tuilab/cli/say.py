@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 from tuilab.contract.foreign import clean
+from tuilab.grid.words import count_of as count_of  # one of the words that are printed
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -118,8 +119,3 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
-
-
-def count_of(number: int, noun: str) -> str:
-    """Write a number with its noun: 1 job, 2 jobs."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -21,7 +21,7 @@ def gc(
     tuilab gc runs/tiny --yes
     """
     from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import document, is_interactive, out, plain, size, tell
+    from tuilab.cli.say import count_of, document, is_interactive, out, plain, size, tell
     from tuilab.store.gc import delete, leftovers
     from tuilab.store.layout import Layout
 
@@ -31,7 +31,7 @@ def gc(
     if not as_json:
         for one in found:
             out(f"{size(one.size):>9}  {plain(str(one.path))}  ({plain(one.why)})")
-        out(f"{len(found)} leftovers, {size(total)}")
+        out(f"{count_of(len(found), 'leftover')}, {size(total)}")
     removed = False
     if found and not dry_run:
         if not yes and not (is_interactive() and typer.confirm("remove them?", default=False)):

@@ -65,8 +65,10 @@ def relaunch(
     from tuilab.cli.touching import show_expansion
     from tuilab.grid.relaunch import from_scratch
 
-    if bool(cells) == failed:
-        raise RefusalError("name cells (villain@4, 'villain@*') or give --failed, not both", USAGE)
+    if not cells and not failed:
+        raise RefusalError("name cells (villain@4, 'villain@*') or give --failed", USAGE)
+    if cells and failed:
+        raise RefusalError("--failed chooses the cells itself: leave it out, or the cells", USAGE)
     root = find_grid(directory)
     stage = _stage(from_stage)
     standing, answer, edits = _expand(

@@ -10,6 +10,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import ORDER, Stage
 from tuilab.grid.states import JobStatus, State
+from tuilab.grid.words import count_of
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.numbers import duration, size
@@ -106,7 +107,8 @@ def difference_words(other: Mapping[str, str] | None, mine: Mapping[str, str], n
     if not other:
         return f"{name} has no settings yet"
     count = sum(1 for key in {*mine, *other} if mine.get(key) != other.get(key))
-    return f"same as {name}" if not count else f"{count} settings differ from {name}"
+    differ = "differs" if count == 1 else "differ"
+    return f"{count_of(count, 'setting')} {differ} from {name}" if count else f"same as {name}"
 
 
 def artefact_rows(files: AttemptFiles, status: JobStatus | None, columns: int) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.words import count_of
 from tuilab.study.cell_number import MINUTES
 from tuilab.study.comparability import Comparability, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
@@ -64,7 +65,7 @@ def summary(found: Comparison) -> Line:
     unit = " points" if scale == 100 else ""
     mean = sum(map(abs, differences)) / len(differences) * scale
     most = max(differences, key=abs) * scale
-    text = f" {len(differences)} cells measured in both; mean difference {mean:.2g}{unit}"
+    text = f" {count_of(len(differences), 'cell')} measured in both; mean difference {mean:.2g}{unit}"
     return ((f"{text}, largest {most:+.2g}{unit}", "text"),)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import JobStatus, State
+from tuilab.grid.words import count_of
 from tuilab.store.snapshot import Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import meter_text
@@ -100,6 +101,7 @@ def event_text(event: Mapping[str, Any]) -> tuple[str, str]:
         return clean_line(f"{job} {kind}", 200), "running" if kind == "started" else "muted"
     if kind == "wanted":
         verb = event.get("verb", "run")
-        return clean_line(f"{verb}: {len(event.get('jobs', ()))} jobs", 200), "queued"
+        number = int(event.get("count") or len(event.get("jobs", ())))  # long lists are counted
+        return clean_line(f"{verb}: {count_of(number, 'job')}", 200), "queued"
     text = next((str(event[key]) for key in ("why", "text", "mode", "verb") if event.get(key)), "")
     return clean_line(f"{kind} {text} {job}".strip(), 200), "text"

@@ -135,8 +135,15 @@ def _ours(row: HeadlineRow, name: str) -> str:
     return f"{value:+.3f} ({row.cosine_scale})" if name == "cosine" else f"{value * 100:.1f}%"
 
 
+def _measured(row: HeadlineRow) -> str:
+    count = len(row.missing)
+    if not count:
+        return "all its cells are measured"
+    return f"{count} of its cells {'is' if count == 1 else 'are'} not measured"
+
+
 _MEANINGS: Final[Mapping[str, Callable[[HeadlineRow], str]]] = {
-    "Source": lambda row: f"{row.source}: {len(row.missing)} of its cells are not measured",
+    "Source": lambda row: f"{row.source}: {_measured(row)}",
     "Cosine": lambda row: f"to the target at epoch 0, {row.cosine_scale}",
     "Baseline [95%]": lambda row: f"leakage at epoch 0; {_method(row, 'baseline')}",
     "Peak [95%]": _peak,

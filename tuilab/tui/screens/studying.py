@@ -9,6 +9,7 @@ from textual.screen import Screen
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
+from tuilab.grid.words import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.screens import catalogue
 from tuilab.tui.screens.frame import Frame
@@ -86,7 +87,7 @@ class Studying(Frame):
         if self.trouble:
             return f"nothing yet: {self.trouble}"
         cells = len(self.lab.snapshot.cells) if self.lab.snapshot is not None else 0
-        return f"computing the numbers of {cells} cells"
+        return f"computing the numbers of {count_of(cells, 'cell')}"
 
     # The grid below.
 

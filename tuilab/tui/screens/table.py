@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.words import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.present import table_text, twin
@@ -225,7 +226,7 @@ class TableScreen(Studying):
         self.app.copy_to_clipboard(f"{as_markdown(self._titles, rows)}\n\n{self._caption}\n")
         full = ["--full"] if self._is_full else []
         command = twin.command("table", self.lab.root, ["--format", "md", *full])
-        self.say(f"copied {len(rows)} rows as Markdown", "done", f"$ {command}")
+        self.say(f"copied {count_of(len(rows), 'row')} as Markdown", "done", f"$ {command}")
 
     def action_open(self) -> None:
         """Go to the source's row on the grid."""
