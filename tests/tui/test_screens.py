@@ -266,6 +266,21 @@ async def test_two_experiments_are_compared_cell_by_cell(
         await press(pilot, "m", "escape", "escape")
 
 
+async def test_two_experiments_without_a_common_cell_are_not_read_for_ever(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    copy_of("empty")
+    copy_of("small")
+    async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "space", "j", "space", "c")
+        shown = text_of(pilot.app)
+        assert "the two have no cell in common" in shown
+        assert "reading" not in shown
+        await press(pilot, "m")
+        assert "nothing to compare" in text_of(pilot.app)
+
+
 async def test_help_lists_the_live_keys_of_the_screen(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=WIDE) as pilot:
         await look(pilot)

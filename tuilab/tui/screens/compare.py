@@ -57,6 +57,9 @@ class CompareScreen(Frame):
         try:
             self._found, records, cells = await asyncio.to_thread(self._read_both)
         except Exception as error:  # whichever cannot be read is named
+            for rows in self.query(RowList):
+                rows.nothing = ""
+                rows.refresh()
             self.say(clean_line(str(error), 300), "failed")
             return
         if self.is_there:
@@ -90,6 +93,7 @@ class CompareScreen(Frame):
             return
         lines = compare_lines(found, columns - 2)
         self.query_one("#compare-head", Lines).show([((" ", ""), *lines[0])])
+        self.query_one(RowList).nothing = ""  # what is there to say stands above
         rows = [(str(n), line) for n, line in enumerate(lines[1:])]
         self.query_one(RowList).show(rows)
         said = [summary(found)]
@@ -103,6 +107,9 @@ class CompareScreen(Frame):
 
     def action_metric(self) -> None:
         """Compare the next metric."""
+        if self._found and not self._found[self._metric].cells:
+            self.say("there is nothing to compare: the two have no cell in common")
+            return
         place = SHOWN_METRICS.index(self._metric)
         self._metric = SHOWN_METRICS[(place + 1) % len(SHOWN_METRICS)]
         self._show()
