@@ -34,6 +34,12 @@ def test_every_kind_draws_every_panel(card: Analysis, kind: str) -> None:
         assert {s.label for s in panel.series if any(p.y is not None for p in s.points)} <= texts
 
 
+def test_points_at_the_edges_of_the_axes_are_drawn_whole(card: Analysis) -> None:
+    lines = [line for axes in draw(figure("grouped", card)).axes for line in axes.lines]
+    points = [line for line in lines if line.get_marker() not in ("None", "", None)]
+    assert points and not any(point.get_clip_on() for point in points)
+
+
 def test_a_source_without_values_is_not_drawn_at_zero(card: Analysis) -> None:
     canvas = draw(figure("cosine", card))
     assert "Nurse" not in {text.get_text() for axes in canvas.axes for text in axes.texts}

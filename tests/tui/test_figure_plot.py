@@ -28,7 +28,7 @@ from tuilab.tui.present.figure_ansi import figure_lines
 from tuilab.tui.present.figure_canvas import axes_of
 from tuilab.tui.present.figure_heat import heat_lines
 from tuilab.tui.present.figure_labels import Label, Wish, beside_points, line_ends
-from tuilab.tui.present.figure_look import Look, Spot
+from tuilab.tui.present.figure_look import Look, Spot, signs_of
 from tuilab.tui.present.figure_plot import _label_room, figure_pieces
 from tuilab.tui.present.pieces import plain, width
 
@@ -104,6 +104,15 @@ WISHES = st.lists(
     ),
     max_size=20,
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "room", "shown"),
+    [("Med Doctor", 10, "Med Doctor"), ("Med Doctor", 6, "Med D…"), ("村の医者", 6, "村の …")],
+)
+def test_a_label_that_is_cut_says_so(text: str, room: int, shown: str) -> None:
+    [label] = line_ends([Wish(signs_of(text), 0, 0)], 0, room, 1)
+    assert "".join(label.text) == shown
 
 
 @FEW

@@ -58,7 +58,7 @@ def axes_of(panel: Panel, width: int, height: int, room: int = 0) -> Axes | None
     low, high = panel.x_range
     if not all(map(math.isfinite, (low, high, *panel.y_range))):
         return None
-    room = min(room, columns // 3)
+    room = min(room, columns * 2 // 5)
     end = low + (high - low) * (columns - 1) / (columns - 1 - room)
     bottom, top = panel.y_range
     # plotext divides by the length of an axis.

@@ -32,7 +32,12 @@ class Label:
 
 
 def line_ends(
-    wishes: Sequence[Wish], column: int, room: int, lines: int, first: int | None = None
+    wishes: Sequence[Wish],
+    column: int,
+    room: int,
+    lines: int,
+    first: int | None = None,
+    ellipsis: str = "…",
 ) -> list[Label]:
     """Stack labels from ``column`` on, each on a row of its own as near its line as order allows.
 
@@ -48,7 +53,7 @@ def line_ends(
     limit = lines if len(kept) == len(order) else lines - 1
     rows = own_rows([wishes[number].row for number in kept], limit)
     labels = [
-        Label(number, _cut(wishes[number].text, room), column, row)
+        Label(number, _cut(wishes[number].text, room, ellipsis), column, row)
         for number, row in zip(kept, rows, strict=True)
     ]
     if len(kept) < len(order):
@@ -107,8 +112,9 @@ def _free_place(wish: Wish, columns: int, lines: int, used: Collection[Place]) -
     return None
 
 
-def _cut(text: tuple[str, ...], room: int) -> tuple[str, ...]:
-    """Keep ``room`` columns; half of a wide sign becomes a blank."""
-    if len(text) > room and text[room] == "":
-        return (*text[: room - 1], " ")
-    return text[:room]
+def _cut(text: tuple[str, ...], room: int, ellipsis: str) -> tuple[str, ...]:
+    """Keep ``room`` columns, the last of them an ellipsis; half of a wide sign becomes a blank."""
+    if len(text) <= room:
+        return text
+    kept = text[: room - 1]
+    return (*kept[:-1], " ", ellipsis) if kept and text[room - 1] == "" else (*kept, ellipsis)

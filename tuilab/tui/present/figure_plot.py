@@ -179,8 +179,9 @@ def panel_labels(panel: Panel, named: Sequence[Series], axes: Axes, look: Look) 
         Wish(signs_of(f"{glyph_of(one, 'measured', look)} {one.label}"), column, axes.row(y))
         for one, (_, _, y) in ends
     ]
+    ellipsis = "~" if look.is_ascii else "…"
     first = next((n for n, (series, _) in enumerate(ends) if series.key == look.focus), None)
-    return line_ends(wishes, column, axes.columns - column, axes.lines, first)
+    return line_ends(wishes, column, axes.columns - column, axes.lines, first, ellipsis)
 
 
 def _lay_cursor(rows: list[list[Sign]], panel: Panel, axes: Axes, look: Look, cursor: Spot) -> None:
