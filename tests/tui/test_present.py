@@ -29,7 +29,7 @@ from tuilab.tui.present.pieces import fit, plain, rule, sides, width, wrap
 from tuilab.tui.present.queue_text import machine_lines, moved
 from tuilab.tui.present.rows import View, arrange, find, next_broken, peak
 from tuilab.tui.present.side import event_text, load_of
-from tuilab.tui.present.small_plot import small_plot
+from tuilab.tui.present.small_plot import charted, small_plot
 from tuilab.tui.present.spark import bars, sparkline
 from tuilab.tui.present.story import story
 
@@ -243,6 +243,22 @@ def test_small_plots_bear_whatever_comes(points: list[tuple[float, float | None]
     for rows in (1, 2, 3, 12):
         assert len(small_plot("loss", points, 60, rows, UNICODE)) == rows
         small_plot("loss", points, 3, rows, ASCII)
+
+
+def test_a_loss_over_decades_has_a_log_axis_and_names_its_steps() -> None:
+    falling = [(float(n), 100.0 * 0.5**n) for n in range(20)]
+    lines = [plain(line) for line in small_plot("loss", falling, 60, 8, UNICODE)]
+    assert "log axis" in lines[0]
+    assert lines[-1].split() == ["step", "0", "19"]
+    heights = [{row for row, line in enumerate(lines[1:-1]) if line[9 + x : 10 + x].strip()}
+               for x in range(50)]  # fmt: skip
+    assert len(set(map(min, filter(None, heights)))) == 6, "it falls evenly, row by row"
+    assert "log" not in plain(small_plot("lr", falling, 60, 8, UNICODE)[0])
+
+
+def test_a_chart_says_its_unit_and_what_only_counts_has_none() -> None:
+    assert "3 steps/s" in plain(small_plot("rate", [(1.0, 3.0)], 60, 8, UNICODE)[0])
+    assert charted(["lr", "epoch", "loss", "zeal"]) == ["loss", "lr", "zeal"]
 
 
 def test_lines_fit_wide_signs_and_cut_with_an_ellipsis() -> None:

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.pieces import Line, fit
 
 Point = tuple[float, float | None]
+_FIRST = ("loss", "rate", "grad_norm", "lr")
+"""Series in the order in which they are worth seeing."""
+_NO_CHART = frozenset({"epoch"})
+"""It rises with the step by definition."""
+_UNITS = {"rate": "steps/s"}
+_OVER_DECADES = frozenset({"loss", "grad_norm"})
+"""Their first spikes would press all that follows into one flat line."""
+_SPAN = 30.0
+"""Largest over smallest value from which on such an axis is logarithmic."""
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+
+def charted(names: Iterable[str]) -> list[str]:
+    """Return the series that are worth a chart, those that people look for first."""
+    return sorted(set(names) - _NO_CHART, key=lambda name: (_rank(name), name))
+
+
+def _rank(name: str) -> int:
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
 
 def small_plot(
     name: str, points: Sequence[Point], columns: int, rows: int, glyphs: Glyphs
 ) -> list[Line]:
-    """Return exactly ``rows`` lines: a title with the last value, the plot, the x range."""
+    """Return exactly ``rows`` lines: a title with the last value, the plot, the steps."""
     known = [(x, y) for x, y in points if y is not None and math.isfinite(y) and math.isfinite(x)]
     if not known:
         text = f" {name}: nothing yet" if not points else f" {name}: no finite number reported"
@@ -24,11 +42,16 @@ def small_plot(
     low, high = min(y for _, y in known), max(y for _, y in known)
     gone = len(points) - len(known)
     lost = f"   {gone} not finite" if gone else ""
+    is_log = name in _OVER_DECADES and low > 0 and high / low >= _SPAN
+    unit = f" {_UNITS[name]}" if name in _UNITS else ""
     title: Line = (
         (f" {name} ", "title"),
-        (f"{_short(known[-1][1])}", "strong"),
-        (f"   {_short(low)} to {_short(high)}{lost}", "muted"),
+        (f"{_short(known[-1][1])}{unit}", "strong"),
+        (f"   {_short(low)} to {_short(high)}{lost}{'   log axis' * is_log}", "muted"),
     )
+    if is_log:
+        points = [(x, math.log10(y) if y is not None and y > 0 else None) for x, y in points]
+        known = [(x, math.log10(y)) for x, y in known]
     height = max(1, rows - 2)
     label = 9
     body = _canvas(points, known, max(4, columns - label - 1), height, glyphs)
@@ -38,7 +61,7 @@ def small_plot(
         if low == high and row != height // 2:
             edge = ""
         lines.append(((fit(edge.rjust(label - 1) + " ", label), "muted"), (text, "trend")))
-    first, last = _short(known[0][0]), _short(known[-1][0])
+    first, last = f"step {_short(known[0][0])}", _short(known[-1][0])
     axis = " " * label + first + last.rjust(max(1, columns - label - 1 - len(first)))
     lines.append(((axis, "muted"),))
     return lines[:rows]

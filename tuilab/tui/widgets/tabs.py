@@ -12,13 +12,11 @@ from tuilab.tui.present import completions_text
 from tuilab.tui.present.completions_text import Asked, Choice, Completion
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.pieces import Line, Piece, rule
-from tuilab.tui.present.small_plot import small_plot
+from tuilab.tui.present.small_plot import charted, small_plot
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
 
 TABS = ("log", "metrics", "parameters", "artefacts", "completions")
-_FIRST = ("loss", "rate", "grad_norm", "lr")
-"""Series in the order in which they are worth seeing."""
 
 
 def tab_line(here: str, tail: str, columns: int, glyphs: Glyphs) -> Line:
@@ -52,7 +50,7 @@ class PlotPane(Lines):
     def _draw(self) -> None:
         """Draw as many series as fit, each at least six rows high."""
         (columns, rows), series = self.size, self._series
-        names = sorted(series, key=lambda name: (_rank(name), name))
+        names = charted(series)
         count = max(1, min(len(names), rows // 6))
         if not names:
             self.show([((" this stage has reported no numbers", "muted"),)])
@@ -65,10 +63,6 @@ class PlotPane(Lines):
         if hidden and lines:
             lines[-1] = ((f" and {hidden} more: {', '.join(names[count:])}", "muted"),)
         self.show(lines)
-
-
-def _rank(name: str) -> int:
-    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
 
 class CompletionsPane(Vertical):
