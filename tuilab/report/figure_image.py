@@ -116,8 +116,9 @@ def _draw_series(axes: Axes, series: Series) -> None:
             fill = colour if is_sound else "white"
             xs, ys = zip(*points, strict=True)
             # Not clipped: the first and last point stand on the edges of the axes.
-            look = {"ms": 5, "color": colour, "mfc": fill, "mew": 1.0, "clip_on": False}
-            axes.plot(xs, ys, marker, zorder=3, **look)
+            axes.plot(
+                xs, ys, marker, ms=5, color=colour, mfc=fill, mew=1.0, zorder=3, clip_on=False
+            )
 
 
 def _unbroken(points: Sequence[PlotPoint]) -> list[list[PlotPoint]]:

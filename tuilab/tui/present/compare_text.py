@@ -65,7 +65,9 @@ def summary(found: Comparison) -> Line:
     unit = " points" if scale == 100 else ""
     mean = sum(map(abs, differences)) / len(differences) * scale
     most = max(differences, key=abs) * scale
-    text = f" {count_of(len(differences), 'cell')} measured in both; mean difference {mean:.2g}{unit}"
+    text = (
+        f" {count_of(len(differences), 'cell')} measured in both; mean difference {mean:.2g}{unit}"
+    )
     return ((f"{text}, largest {most:+.2g}{unit}", "text"),)
 
 
