@@ -70,6 +70,7 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
             "max_bystander": {"value": 0.06, "hits": 12, "n": 200},
             "cosine": {"value": -0.36, "hits": None, "n": None},
         },
+        "edits": {},
     }
     assert (last["state"], last["stage"]) == ("queued", "train")
     assert set(last["metrics"].values()) == {None}

@@ -93,6 +93,28 @@ def sets_for(deviations: Sequence[Deviation], cell: Cell) -> dict[str, Any]:
     return found
 
 
+def sets_for_all(deviations: Sequence[Deviation], cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return the edits that all of some cells have; a job that they share can have no others."""
+    first, *others = (sets_for(deviations, cell) for cell in cells)
+    return {
+        key: value
+        for key, value in first.items()
+        if all(key in other and other[key] == value for other in others)
+    }
+
+
+def without_idle(raw: Mapping[str, Any], sets: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out edits to the value that the raw config has anyway."""
+    return {key: value for key, value in sets.items() if _value_at(raw, key) != value}
+
+
+def _value_at(raw: Mapping[str, Any], key: str) -> Any:
+    found: Any = raw
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
 def edits_of(config: ExperimentConfig, sets: Mapping[str, Any]) -> ExperimentConfig:
     """Return the config under some edits; EditError lists all that is wrong with them."""
     from pydantic import ValidationError

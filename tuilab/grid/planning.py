@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
-from tuilab.grid.deviations import Deviation, edits_of, sets_for
+from tuilab.grid.deviations import Deviation, edits_of, sets_for, sets_for_all, without_idle
 from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
 from tuilab.grid.fingerprint import digest, fingerprint
 from tuilab.grid.jobs import Job, Plan, job_id
@@ -212,7 +212,11 @@ class _Draft:
             raise PlanError(_explain_shared(sketch, results, plain))
         if first == plain:
             return plain, {}
-        return first, sets_for(self.deviations, sketch.cells[0])
+        return first, without_idle(self._raw, sets_for_all(self.deviations, sketch.cells))
+
+    @cached_property
+    def _raw(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json")
 
     def _under_edits(
         self, sketch: _Sketch, cell: Cell, plain: Mapping[str, Any]

@@ -18,7 +18,7 @@ from tuilab.report.evidence import effort, in_force, with_results
 from tuilab.report.figure_image import save_figure
 from tuilab.report.run_card import run_card
 from tuilab.report.samples import Condition, draw_samples
-from tuilab.store.results_only import COLUMNS
+from tuilab.store.results_only import columns_of
 from tuilab.study.figure_origin import with_origin
 from tuilab.study.headline_table import render
 from tuilab.study.layouts import as_csv
@@ -68,13 +68,14 @@ def make_report(study: Study, out: Path, seed: int = 0, kinds: Sequence[str] | N
 
 
 def _texts(study: Study, parts: Parts) -> dict[str, str]:
+    columns = columns_of(study.rows)
     return {
         "report.md": write_report(study, parts),
         "run-card.json": _json([asdict(field) for field in _redacted(parts.card)]),
         "headline.csv": render(study, "csv") + "\n",
         "headline.tex": render(study, "latex") + "\n",
         "headline.json": render(study, "json") + "\n",
-        "measurements.csv": as_csv(COLUMNS, [_row(row) for row in study.rows]) + "\n",
+        "measurements.csv": as_csv(columns, [_row(row, columns) for row in study.rows]) + "\n",
         "claims.json": _json([claim.record() for claim in parts.claims]),
         "samples.json": redact(_json([_condition(one) for one in parts.samples])),
     }
@@ -92,8 +93,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
-def _row(row: Mapping[str, Any]) -> list[str]:
-    return ["" if row[name] is None else str(row[name]) for name in COLUMNS]
+def _row(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+    return ["" if row[name] is None else str(row[name]) for name in columns]
 
 
 def surroundings(study: Study, home: str) -> Surroundings:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuilab.contract import atomic
 from tuilab.report.csv_table import ImportRefusedError, read_csv, refusal
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
-from tuilab.store.results_only import COLUMNS
+from tuilab.store.results_only import columns_of
 from tuilab.study.layouts import as_csv
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def read_table(path: Path, unit: str, target: str) -> ReadTable:
     """Read a tidy CSV into measurements; every problem of the file is named by its line.
 
     Columns: source, epoch, metric, and value or hits and n; optionally seed, persona, layer, pool,
-    model_state, status, reason. ``unit`` is ``rate`` (0..1) or ``percent``.
+    model_state, status, reason, edits. ``unit`` is ``rate`` (0..1) or ``percent``.
     Raises ImportRefusedError.
     """
     import pandas as pd
@@ -88,13 +88,12 @@ def results_files(
     frame: pd.DataFrame, design: Design, provenance: Mapping[str, Any], reference: str | None
 ) -> dict[str, bytes]:
     """Return measurements.csv and design.json as they are written."""
-    rows = [
-        ["" if _is_na(row[name]) else _text(row[name]) for name in COLUMNS]
-        for row in frame.to_dict("records")
-    ]
+    records = frame.to_dict("records")
+    columns = columns_of(records)
+    rows = [["" if _is_na(row[name]) else _text(row[name]) for name in columns] for row in records]
     described = design_document(frame, design, provenance, reference)
     return {
-        RESULTS_FILE: (as_csv(COLUMNS, rows) + "\n").encode(),
+        RESULTS_FILE: (as_csv(columns, rows) + "\n").encode(),
         DESIGN_FILE: (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode(),
     }
 

@@ -18,6 +18,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "model_state": "string",
     "status": "string",
     "reason": "string",
+    "edits": "string",
 }
 """Column of a measurements frame -> pandas dtype. One row is one measured (or missing) value."""
 
@@ -33,8 +34,8 @@ KEY: Final = (
 )
 """The columns that together name one value; no two rows may share them."""
 
-STATUSES: Final = ("measured", "missing", "failed", "suspect", "stale")
-"""Only ``measured`` enters an aggregate; ``suspect`` and ``stale`` are shown, marked, kept out."""
+STATUSES: Final = ("measured", "missing", "failed", "suspect", "stale", "edited")
+"""Only ``measured`` enters an aggregate; the last three are shown, marked and kept out."""
 
 MODEL_STATES: Final = ("base", "converged", "marked")
 """Which model a hidden state was read from: untouched, after convergence, after marker training."""

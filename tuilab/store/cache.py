@@ -16,7 +16,7 @@ from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.stamp import Stamp, stamp_of
 
-CACHE_SCHEMA = 1
+CACHE_SCHEMA = 2
 PICTURE_KEYS = frozenset(
     {
         "experiment",
@@ -130,6 +130,7 @@ def cell_as_json(view: CellView) -> dict[str, Any]:
         "detail": view.detail,
         "attempt": view.attempt,
         "metrics": {name: _measured(view.metrics.get(name)) for name in METRICS},
+        "edits": dict(view.edits),
     }
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.edits import cell_edits
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.metrics import Measurement, read_back
 from tuilab.grid.stages import CELL_STAGES, Stage
@@ -30,6 +31,7 @@ class Derivation:
         self._percent_of = percent_of
         self._places = {job.id: place for place, job in enumerate(plan.jobs)}
         self._own = _own_jobs(plan)
+        self._edits = cell_edits(plan)
         self._shared = [job.id for job in plan.jobs if job.cell is None]
         self._cell_places = {cell: place for place, cell in enumerate(self._own)}
         self.statuses: dict[str, JobStatus] = {}
@@ -148,6 +150,7 @@ class Derivation:
         statuses = tuple(self.statuses[job.id] for job in own)
         speaks = derive_cell(statuses)
         is_done = speaks.state is State.DONE
+        edits = self._edits.get(cell, {})
         return CellView(
             cell=cell,
             state=speaks.state,
@@ -160,7 +163,9 @@ class Derivation:
             seconds=sum(s.seconds for s in statuses if s.state in _VALUED),
             jobs=statuses,
             given_to=speaks.given_to,
-            deviation=next((job.deviation for job in own if job.deviation), {}),
+            deviation=edits,
+            # Done means that what ran has the fingerprint of what is planned, edits included.
+            edits=edits if is_done else {},
         )
 
     def _metrics(self, own: tuple[Job, ...]) -> dict[str, Measurement]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tuilab.contract.report import Outcome
 from tuilab.grid.cells import Cell
+from tuilab.grid.edits import behind, edits_text
 from tuilab.grid.jobs import Job, job_id
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, JobStatus, State
@@ -38,7 +39,8 @@ def measurement_rows(reader: Reader, now: float) -> list[Row]:
     """Return one row per value that was measured or should have been, by cell in grid order.
 
     Columns are ``COLUMNS``; rates are 0..1 with hits and n. Status says measured, stale, suspect
-    (a value that aggregates leave out), failed or missing (no value; the reason says why).
+    (a value that aggregates leave out), failed or missing (no value; the reason says why);
+    edits name the settings of a measured value that are not the config's.
     """
     snapshot = reader.poll(now)
     if snapshot.read_only:
@@ -92,6 +94,9 @@ def _cell_rows(reader: Reader, view: CellView) -> Iterator[Row]:
         outcome = _outcome(reader, status) if kind else None
         if kind and outcome is not None:
             told = {"status": kind, "reason": status.detail or None}
+            if status.state is State.DONE:  # only then did it run as it is planned
+                edits = behind(view.deviation, is_cosine=stage is Stage.COSINE)
+                told["edits"] = edits_text(edits) or None
             yield from rows_of(reader, job, outcome, told)
         else:
             yield from _absent(reader, job, status)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract.parsing import loads
 from tuilab.grid.cells import Cell
+from tuilab.grid.edits import read_edits
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.snapshot import CellView, EngineView, Snapshot
 
+EDITS = "edits"
+"""Column that a table may lack: settings that a value ran with, unlike the config."""
 COLUMNS = (
     "source",
     "epoch",
@@ -31,6 +34,7 @@ COLUMNS = (
     "model_state",
     "status",
     "reason",
+    EDITS,
 )
 """Columns of measurements.csv, in order; an empty field means that there is no such value."""
 _WHOLE = ("epoch", "seed", "hits", "n", "layer")
@@ -144,13 +148,19 @@ def read_measurements(root: Path) -> list[Row]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            if missing := set(COLUMNS) - set(reader.fieldnames or ()):
+            if missing := set(COLUMNS) - {EDITS} - set(reader.fieldnames or ()):
                 raise ResultsError(f"{path} lacks the columns {', '.join(sorted(missing))}")
             return [_typed(path, number, raw) for number, raw in enumerate(reader, start=2)]
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise ResultsError(f"{path} is damaged: {error}") from error
+
+
+def columns_of(rows: Iterable[Mapping[Any, Any]]) -> tuple[str, ...]:
+    """Return the columns to write: that of edits only where something was edited."""
+    has_edits = any(isinstance(row[EDITS], str) and row[EDITS] for row in rows)
+    return COLUMNS if has_edits else tuple(name for name in COLUMNS if name != EDITS)
 
 
 def _typed(path: Path, number: int, raw: Mapping[str, str | None]) -> Row:
@@ -173,12 +183,24 @@ def _view(cell: Cell, rows: list[Row], design: ResultsDesign) -> CellView:
     measured = [row for row in rows if row["value"] is not None and _is_shown(row)]
     if measured:
         state = State.STALE if all(r["status"] == "stale" for r in measured) else State.DONE
-        return CellView(cell, state, None, metrics=_metrics(cell, measured, design))
+        edits = {key: value for row in measured for key, value in _edits(row).items()}
+        return CellView(
+            cell,
+            state,
+            None,
+            metrics=_metrics(cell, measured, design),
+            deviation=edits,
+            edits=edits,
+        )
     told = next((row for row in rows if row["status"] in ("failed", "suspect")), None)
     if told is not None:
         return CellView(cell, State(told["status"]), "eval", detail=told["reason"] or "")
     detail = next((row["reason"] for row in rows if row["reason"]), "not measured")
     return CellView(cell, State.IDLE, None, detail=detail)
+
+
+def _edits(row: Row) -> dict[str, Any]:
+    return read_edits(row[EDITS] or "")
 
 
 def _is_shown(row: Row) -> bool:

@@ -92,6 +92,9 @@ class CellView:
     jobs: tuple[JobStatus, ...] = ()
     """Its own stages in order; () in a snapshot read from the cache until asked for."""
     deviation: Mapping[str, Any] = field(default_factory=dict)
+    """Edits that its jobs are planned with, run or not."""
+    edits: Mapping[str, Any] = field(default_factory=dict)
+    """Edits that its numbers ran with; {} where it ran as the config says, or is not done."""
 
 
 @dataclass(frozen=True, slots=True)

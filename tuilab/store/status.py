@@ -26,9 +26,9 @@ def status(root: Path, now: float | None = None) -> dict[str, Any]:
 
     Keys: schema, experiment, root, synthetic, read_only, engine, counts (cells by state),
     jobs_failed (shared jobs that ended badly: job, stage, state, reason, detail, attempt,
-    cells_waiting), cells (source, epoch, seed, state, stage, reason, detail, attempt, metrics),
-    problems. A metric is {value, hits, n} or None when it was not measured. Raises PlanFileError or
-    ResultsError.
+    cells_waiting), cells (source, epoch, seed, state, stage, reason, detail, attempt, metrics,
+    edits), problems. A metric is {value, hits, n} or None when it was not measured; edits are the
+    settings that it ran with unlike the config. Raises PlanFileError or ResultsError.
     """
     moment = time.time() if now is None else now
     layout = Layout(root)
