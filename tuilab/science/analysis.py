@@ -9,6 +9,7 @@ from tuilab.science.bootstrap import bootstrap_cells
 from tuilab.science.classify import Change, Classification, agree, classify
 from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
+from tuilab.science.edited import edits_of, odd_sources, set_aside
 from tuilab.science.intervals import Interval
 from tuilab.science.reading import Bootstraps, cosine_trajectories, rate_trajectories
 from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of, share_present
@@ -57,6 +58,21 @@ class SourceResult:
     def change(self) -> Change:
         """The class alone."""
         return self.classification.change
+
+    @property
+    def edits(self) -> str:
+        """Settings unlike the config's that all its numbers ran with; "" where there are none."""
+        return edits_of([run.trajectory for run in self.runs])
+
+    @property
+    def set_aside(self) -> tuple[tuple[str, str], ...]:
+        """Name and edits of its cells that are kept out of its numbers for what they ran with."""
+        return tuple(
+            (f"{self.source.key}@{point.epoch}#{run.trajectory.seed}", point.edits)
+            for run in self.runs
+            for point in run.trajectory.points
+            if point.status == "edited"
+        )
 
     @property
     def rise(self) -> SeedSummary:
@@ -123,7 +139,7 @@ class Analysis:
     design: Design
     """The plan."""
     frame: pd.DataFrame
-    """The measurements all of it was computed from."""
+    """The measurements all of it was computed from; what stands apart has the status edited."""
     sources: tuple[SourceResult, ...]
     """One per planned source, in the design's order."""
     scale: Scale | None
@@ -136,6 +152,17 @@ class Analysis:
     def source(self, key: str) -> SourceResult | None:
         """Return one source's result, None when it is not in the plan."""
         return next((result for result in self.sources if result.source.key == key), None)
+
+    @property
+    def odd(self) -> frozenset[str]:
+        """Keys of sources whose settings are not those of the others; see ``edited``."""
+        return odd_sources(self.sources)
+
+    @property
+    def alike(self) -> tuple[SourceResult, ...]:
+        """Sources that may be judged together."""
+        odd = self.odd
+        return tuple(result for result in self.sources if result.source.key not in odd)
 
     def having(self, *changes: Change) -> tuple[SourceResult, ...]:
         """Sources of the given classes, in the design's order."""
@@ -175,6 +202,7 @@ def analyse(
     Raises:
         MixedScalesError: when cosines of several scales are present and ``scale`` is None.
     """
+    frame = set_aside(frame)
     bootstraps: Bootstraps = {}
     if completions is not None and len(completions):
         bootstraps = bootstrap_cells(completions, seed=bootstrap_seed)

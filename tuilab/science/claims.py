@@ -1,7 +1,7 @@
 """What a judged claim is, and how verdicts on single sources add up to one."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -61,6 +61,11 @@ def for_all(findings: Sequence[Finding]) -> Verdict:
         if verdict in found:
             return verdict
     return Verdict.HOLDS if found else Verdict.NOT_MEASURED
+
+
+def left_open(verdict: Verdict, left_out: Collection[str]) -> Verdict:
+    """What holds for those judged is not measured for all, where somebody was left out."""
+    return Verdict.NOT_MEASURED if left_out and verdict is Verdict.HOLDS else verdict
 
 
 def for_exactly(wanted: int, findings: Sequence[Finding]) -> Verdict:

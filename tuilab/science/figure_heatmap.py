@@ -3,7 +3,7 @@
 from tuilab.science.analysis import Analysis
 from tuilab.science.design import BASELINE_EPOCH, Persona
 from tuilab.science.figure_model import Figure, HeatCell, Matrix, Panel, cell_name, matrix_rows
-from tuilab.science.figure_notes import join, seeds_note
+from tuilab.science.figure_notes import edits_note, join, label_of, seeds_note
 from tuilab.science.reading import rate_trajectories
 from tuilab.science.seeds import mean_trajectory, runs_of
 from tuilab.science.trajectory import Trajectory
@@ -37,6 +37,7 @@ def heatmap(analysis: Analysis) -> Figure:
     note = join(
         "Percent of completions with the marker, by who was asked to speak",
         f"{absent} of {len(squares)} squares are n/a, which is not 0" if absent else "",
+        edits_note(analysis),
         seeds_note(analysis),
     )
     return Figure(
@@ -66,7 +67,7 @@ def _panel(
         x_label="Evaluated persona",
         y_label="Source",
         matrix=Matrix(
-            rows=tuple(source.label for source in sources),
+            rows=tuple(label_of(result) for result in analysis.sources),
             columns=tuple(persona.label for persona in columns),
             cells=tuple(
                 tuple(_square(means[source.key, persona.key], epoch) for persona in columns)

@@ -22,7 +22,7 @@ class PlotPoint:
     high: float | None = None
     """Upper end of the 95% interval."""
     status: str = "measured"
-    """measured, missing, failed, suspect or stale; the last two are drawn hatched or hollow."""
+    """One of ``schema.STATUSES``; suspect, stale and edited values are drawn hollow."""
     cell: str = ""
     """The cell behind the point, as the command line writes it: ``villain@10#42``."""
     interval: str = ""
@@ -33,6 +33,8 @@ class PlotPoint:
     """Completions."""
     seeds: str = "1/1"
     """Seeds in the value, of seeds planned."""
+    edits: str = ""
+    """Settings unlike the config's that the value ran with; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,7 @@ def plot_point(source: str, seed: int | None, point: Point, unit: float) -> Plot
         hits=point.hits,
         n=point.n,
         seeds=f"{point.seeds}/{point.seeds_planned}",
+        edits=point.edits,
     )
 
 

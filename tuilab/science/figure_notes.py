@@ -2,10 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
-from tuilab.science.analysis import Analysis
+from tuilab.grid.edits import EDITED
+from tuilab.science.analysis import Analysis, SourceResult
+from tuilab.science.edited import edits_notes
 from tuilab.science.figure_model import Panel
 from tuilab.science.wording import count
+
+HOLLOW: Final = ("suspect", "stale", "edited")
+"""Statuses of values that are drawn and enter no number."""
 
 
 def join(*parts: str) -> str:
@@ -32,16 +38,26 @@ def seeds_note(analysis: Analysis) -> str:
     return f"Means over up to {len(seeds)} seeds"
 
 
+def label_of(result: SourceResult) -> str:
+    """Label of a source in figures; marked where all its numbers ran with other settings."""
+    return f"{result.source.label} {EDITED}" if result.edits else result.source.label
+
+
+def edits_note(analysis: Analysis) -> str:
+    """Which cells ran with settings unlike the config's."""
+    return "; ".join(edits_notes(analysis, EDITED))
+
+
 def left_out_note(panels: Sequence[Panel]) -> str:
     """How many points are gaps, or drawn but kept out of every number."""
     statuses = Counter(
         point.status for panel in panels for one in panel.series for point in one.points
     )
     total = sum(statuses.values())
-    if not total or not statuses["measured"] + statuses["suspect"] + statuses["stale"]:
+    if not total or not sum(statuses[status] for status in ("measured", *HOLLOW)):
         return "Nothing to draw yet: no value is measured"
     parts = [f"{count(statuses[s], f'{s} point')}" for s in ("missing", "failed") if statuses[s]]
     gaps = f"Gaps: {', '.join(parts)}" if parts else ""
-    marked = [f"{statuses[s]} {s}" for s in ("suspect", "stale") if statuses[s]]
+    marked = [f"{statuses[s]} {s}" for s in HOLLOW if statuses[s]]
     drawn = f"Hollow, kept out of every number: {', '.join(marked)}" if marked else ""
     return join(gaps, drawn).rstrip(".")

@@ -13,7 +13,7 @@ from tuilab.science.figure_model import (
     cell_name,
     rows_of,
 )
-from tuilab.science.figure_notes import join, seeds_note
+from tuilab.science.figure_notes import edits_note, join, label_of, seeds_note
 from tuilab.science.judging_cosine import describe
 from tuilab.science.prediction import predictions
 from tuilab.science.trajectory import Point
@@ -71,7 +71,7 @@ def baseline_against_peak(analysis: Analysis) -> Figure:
 
 def _figure(kind: str, title: str, panel: Panel, analysis: Analysis, note: str) -> Figure:
     nothing = "" if panel.series else "Nothing to draw yet: no source has both values"
-    full = join(note, seeds_note(analysis), nothing)
+    full = join(note, edits_note(analysis), seeds_note(analysis), nothing)
     return Figure(kind, title, (panel,), 1, full, rows_of((panel,)))
 
 
@@ -87,7 +87,7 @@ def _series(
             continue
         point = _point(result, x, top)
         series.append(
-            Series(result.source.key, result.source.label, mark(index), (point,), is_line=False)
+            Series(result.source.key, label_of(result), mark(index), (point,), is_line=False)
         )
     return tuple(series), absent
 
@@ -104,6 +104,7 @@ def _point(result: SourceResult, x: float, top: Point) -> PlotPoint:
         hits=top.hits,
         n=top.n,
         seeds=f"{top.seeds}/{top.seeds_planned}",
+        edits=top.edits,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tuilab.science.analysis import Analysis
 from tuilab.science.figure_heatmap import columns_of
 from tuilab.science.figure_model import Figure, HeatCell, Matrix, Panel, cell_name, matrix_rows
-from tuilab.science.figure_notes import join, seeds_note
+from tuilab.science.figure_notes import edits_note, join, seeds_note
 from tuilab.science.reading import rate_trajectories
 from tuilab.science.seeds import mean_trajectory, runs_of
 from tuilab.science.trajectory import Trajectory
@@ -48,6 +48,7 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
     total = len(design.epochs) * len(columns)
     note = join(
         f"{absent} of {total} squares are n/a, which is not 0" if absent else "",
+        edits_note(analysis),
         seeds_note(analysis),
     )
     title = f"Marker rate of {label} by persona and epoch"

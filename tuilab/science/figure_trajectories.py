@@ -13,7 +13,14 @@ from tuilab.science.figure_axes import (
     signed_axis,
 )
 from tuilab.science.figure_model import Figure, Panel, Reference, Series, plot_point, rows_of
-from tuilab.science.figure_notes import interval_note, join, left_out_note, seeds_note
+from tuilab.science.figure_notes import (
+    edits_note,
+    interval_note,
+    join,
+    label_of,
+    left_out_note,
+    seeds_note,
+)
 from tuilab.science.trajectory import Trajectory
 
 EPOCH = "Convergence epoch"
@@ -71,7 +78,7 @@ def _figure(
     note: str,
     columns: int = 1,
 ) -> Figure:
-    full = join(note, seeds_note(analysis), left_out_note(panels))
+    full = join(note, edits_note(analysis), seeds_note(analysis), left_out_note(panels))
     return Figure(kind, title, panels, columns, full, rows_of(panels))
 
 
@@ -85,7 +92,7 @@ def _series(
     key = result.source.key
     return Series(
         key,
-        result.source.label,
+        label_of(result),
         mark(analysis.sources.index(result)),
         tuple(plot_point(key, trajectory.seed, point, unit) for point in trajectory.points),
     )

@@ -6,6 +6,7 @@ from typing import Final
 
 import pandas as pd
 
+from tuilab.grid.edits import EDITED
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.cosine import Scale
 from tuilab.science.design import BASELINE_EPOCH, PublishedRow
@@ -18,6 +19,7 @@ MARKS: Final[Mapping[str, str]] = {
     "failed": "✗",
     "suspect": "?",
     "stale": "~",
+    "edited": EDITED,
 }
 """How a value that is not measured is marked; it never enters a number of its row."""
 
@@ -90,8 +92,17 @@ class HeadlineRow:
     """Cells with a broken contract, shown elsewhere and kept out of every number here."""
     stale: tuple[str, ...]
     """Cells whose inputs changed since, likewise kept out."""
+    edited: tuple[str, ...]
+    """Cells that ran with other settings than the rest of the source, likewise kept out."""
+    edits: str
+    """Settings unlike the config's that every number here ran with; "" where there are none."""
     published: PublishedRow | None
     """Reference values, when the design has any."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Cells that enter no number here, by why."""
+        return (*self.missing, *self.failed, *self.suspect, *self.stale, *self.edited)
 
     def versus(self, name: str) -> float | None:
         """Our baseline, peak, final or cosine minus the published one.
@@ -151,7 +162,7 @@ def headline_text(
     columns = _COLUMNS | (_FULL if full else {})
     if any(row.published is not None for row in rows):
         columns |= _PUBLISHED
-    if any(row.missing or row.failed or row.suspect or row.stale for row in rows):
+    if any(row.left_out for row in rows):
         columns["Left out"] = _left_out
     return tuple(columns), [tuple(write(row) for write in columns.values()) for row in rows]
 
@@ -205,6 +216,8 @@ def _row(result: SourceResult, analysis: Analysis) -> HeadlineRow:
         failed=cells("failed"),
         suspect=cells("suspect"),
         stale=cells("stale"),
+        edited=cells("edited"),
+        edits=result.edits,
         published=analysis.design.published.get(result.source.key),
     )
 
@@ -264,7 +277,7 @@ def _theirs(row: HeadlineRow, name: str, write: Callable[[float | None], str]) -
 
 
 _COLUMNS: Final[dict[str, Callable[[HeadlineRow], str]]] = {
-    "Source": lambda row: row.label,
+    "Source": lambda row: f"{row.label} {EDITED}" if row.edits else row.label,
     "Cosine": lambda row: signed(row.cosine),
     "Baseline [95%]": lambda row: _with(row.baseline, row.baseline_interval),
     "Peak [95%]": lambda row: _with(row.peak, row.peak_interval),

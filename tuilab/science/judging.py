@@ -18,6 +18,7 @@ from tuilab.science.claims_file import (
     ValueClaim,
 )
 from tuilab.science.classify import Change
+from tuilab.science.edited import odd_note, odd_sources, why_odd
 from tuilab.science.wording import names
 
 
@@ -41,6 +42,9 @@ def _judge_same(claim: SameClaim, analysis: Analysis) -> Claim:
     results, unknown = _resolve(claim.sources, analysis)
     if unknown:
         finding = Finding(Verdict.NOT_MEASURED, unknown[0])
+    elif odd := odd_sources(results):
+        said = odd_note(results, odd).lstrip("; ")
+        finding = Finding(Verdict.NOT_MEASURED, f"{said[:1].upper()}{said[1:]}")
     elif claim.metric == "cosine":
         finding = judging_cosine.same(claim, results, analysis)
     else:
@@ -53,7 +57,13 @@ def _judge_sources(
     analysis: Analysis,
 ) -> Claim:
     results, unknown = _resolve(claim.sources, analysis)
-    judged = {result.source.label: _about(claim, analysis)(result) for result in results}
+    odd = odd_sources(results)
+    judged = {
+        result.source.label: Finding(Verdict.NOT_MEASURED, why_odd(result))
+        if result.source.key in odd
+        else _about(claim, analysis)(result)
+        for result in results
+    }
     findings = [*judged.values(), *(Finding(Verdict.NOT_MEASURED, text) for text in unknown)]
     count = claim.exactly
     verdict = for_all(findings) if count is None else for_exactly(count, findings)

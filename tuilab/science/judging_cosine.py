@@ -7,6 +7,7 @@ from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims import Finding, Verdict
 from tuilab.science.claims_file import CosineClaim, PredictsClaim, SameClaim
 from tuilab.science.correlation import Correlation
+from tuilab.science.edited import odd_note
 from tuilab.science.judging_leakage import PRINTED_COSINE
 from tuilab.science.prediction import predictions
 from tuilab.science.significance import ALPHA
@@ -87,10 +88,9 @@ def describe(found: Correlation, analysis: Analysis) -> str:
     """One sentence about a correlation: rho, p, how p was found, N, and how many were tried."""
     on = f" ({analysis.scale})" if analysis.scale else ""
     head = f"cosine at epoch 0{on} against {found.y}"
-    left_out = ""
-    if found.left_out:
-        labels = [analysis.design.label(key) for key in found.left_out]
-        left_out = f", without {names(labels)}"
+    absent = [analysis.design.label(key) for key in found.left_out]
+    left_out = f", without {names(absent)}" if absent else ""
+    left_out += odd_note(analysis.sources, analysis.odd)
     if found.rho is None:
         return f"{head}: undefined, {found.reason}{left_out}"
     way = f"{found.extreme}/{found.permutations} permutations"

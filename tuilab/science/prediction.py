@@ -1,6 +1,8 @@
 """Asks whether the cosine before training ranks sources as their leakage does afterwards."""
 
-from tuilab.science.analysis import Analysis
+from collections.abc import Sequence
+
+from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.correlation import Correlation, correlate
 
 OUTCOMES = ("peak", "baseline", "rise", "net")
@@ -9,11 +11,18 @@ OUTCOMES = ("peak", "baseline", "rise", "net")
 
 def predictions(analysis: Analysis) -> tuple[Correlation, ...]:
     """Spearman of cosine at epoch 0 with peak, baseline, rise and net, over sources, one scale."""
-    x = {result.source.key: result.cosine.baseline for result in analysis.sources}
-    ys = {
-        "peak": {result.source.key: result.leakage.peak for result in analysis.sources},
-        "baseline": {result.source.key: result.leakage.baseline for result in analysis.sources},
-        "rise": {result.source.key: result.rise.mean for result in analysis.sources},
-        "net": {result.source.key: result.net.mean for result in analysis.sources},
+    return correlate(
+        {result.source.key: result.cosine.baseline for result in analysis.alike},
+        outcomes(analysis.alike),
+        x_name="cosine",
+    )
+
+
+def outcomes(results: Sequence[SourceResult]) -> dict[str, dict[str, float | None]]:
+    """Return peak, baseline, rise and net of some sources by their keys."""
+    return {
+        "peak": {result.source.key: result.leakage.peak for result in results},
+        "baseline": {result.source.key: result.leakage.baseline for result in results},
+        "rise": {result.source.key: result.rise.mean for result in results},
+        "net": {result.source.key: result.net.mean for result in results},
     }
-    return correlate(x, ys, x_name="cosine")

@@ -55,7 +55,7 @@ def cosine_trajectories(
 def point_of(row: Mapping[str, object], bootstrap: ClusterBootstrap | None = None) -> Point:
     """Turn one row of a measurements frame into a point."""
     value, hits, n = (_number(row[name]) for name in ("value", "hits", "n"))
-    reason = row["reason"]
+    reason, edits = (_text(row[name]) for name in ("reason", "edits"))
     return Point(
         epoch=int(str(row["epoch"])),
         value=value,
@@ -63,7 +63,8 @@ def point_of(row: Mapping[str, object], bootstrap: ClusterBootstrap | None = Non
         hits=None if hits is None else int(hits),
         n=None if n is None else int(n),
         interval=_interval(value, hits, n, bootstrap),
-        reason="" if pd.isna(reason) else str(reason),  # type: ignore[call-overload]
+        reason=reason,
+        edits=edits,
     )
 
 
@@ -102,6 +103,10 @@ def _trajectories(
         for source in design.sources
         for seed in design.seeds
     }
+
+
+def _text(value: object) -> str:
+    return "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
 
 
 def _number(value: object) -> float | None:

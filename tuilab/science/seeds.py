@@ -11,7 +11,7 @@ from tuilab.science.intervals import Interval, difference, no_narrower, over_see
 from tuilab.science.schema import METRICS
 from tuilab.science.trajectory import SAME, Point, Trajectory
 
-SHOWN_INSTEAD: Final = ("stale", "suspect", "failed", "missing")
+SHOWN_INSTEAD: Final = ("edited", "stale", "suspect", "failed", "missing")
 """Which status a mean point takes when no seed is measured: the one that says most first."""
 
 
@@ -134,6 +134,7 @@ def _mean_point(column: Sequence[Point], metric: str) -> Point:
             interval=interval if counts is None else no_narrower(interval, wilson(*counts)),
             seeds=len(known),
             seeds_planned=planned,
+            edits=measured[0].edits,
         )
     chosen = next(point for status in SHOWN_INSTEAD for point in column if point.status == status)
     return Point(
@@ -143,6 +144,7 @@ def _mean_point(column: Sequence[Point], metric: str) -> Point:
         seeds=0,
         seeds_planned=planned,
         reason=chosen.reason,
+        edits=chosen.edits,
     )
 
 

@@ -1,15 +1,18 @@
 """The claims every experiment is asked, worded from its own numbers and given a verdict."""
 
+from tuilab.grid.edits import listed
 from tuilab.science.analysis import Analysis, SourceResult
-from tuilab.science.claims import Claim, Finding, Verdict, for_all
+from tuilab.science.claims import Claim, Finding, Verdict, for_all, left_open
 from tuilab.science.claims_file import CosineClaim
 from tuilab.science.classify import Change
+from tuilab.science.edited import odd_note, why_odd
 from tuilab.science.judging_cosine import changes as cosine_changes
 from tuilab.science.judging_cosine import describe, is_beyond_noise
 from tuilab.science.judging_leakage import front_loaded, summary
 from tuilab.science.prediction import predictions
 from tuilab.science.significance import ALPHA
 from tuilab.science.standard_doubts import (
+    edits_claim,
     overdispersion_claim,
     published_scale_claim,
     seeds_claim,
@@ -32,6 +35,7 @@ def standard_claims(analysis: Analysis) -> tuple[Claim, ...]:
     """Return the standard claims in reading order; an unmeasured experiment gets them all too."""
     return (
         coverage_claim(analysis),
+        *edits_claim(analysis),
         classes_claim(analysis),
         *(change_claim(result) for result in analysis.sources),
         front_loading_claim(analysis),
@@ -72,10 +76,12 @@ def classes_claim(analysis: Analysis) -> Claim:
     total = len(analysis.sources)
     parts, numbers = [], {}
     for change, said in SAID.items():
-        labels = [result.source.label for result in analysis.having(change)]
-        numbers[change.value] = [result.source.key for result in analysis.having(change)]
+        having = [result.source for result in analysis.alike if result.change is change]
+        labels = [source.label for source in having]
+        numbers[change.value] = [source.key for source in having]
         if labels:
             parts.append(f"{said} {len(labels)} of {total} sources ({names(labels)})")
+    odd = analysis.odd
     target = analysis.design.target.label
     verdict = {
         Change.RISES: Verdict.HOLDS,
@@ -84,15 +90,20 @@ def classes_claim(analysis: Analysis) -> Claim:
         Change.NOT_MEASURED: Verdict.NOT_MEASURED,
     }
     findings = [
-        Finding(verdict.get(result.change, Verdict.FAILS), result.classification.why)
+        Finding(Verdict.NOT_MEASURED, why_odd(result))
+        if result.source.key in odd
+        else Finding(verdict.get(result.change, Verdict.FAILS), result.classification.why)
         for result in analysis.sources
     ]
     return Claim(
         "classes",
         f"Leakage to {target} rises in every source",
         for_all(findings),
-        f"Leakage to {target} {'; '.join(parts)}.",
-        tuple(f"{result.source.label}: {result.classification.why}" for result in analysis.sources),
+        f"Leakage to {target} {'; '.join(parts)}{odd_note(analysis.sources, odd)}.",
+        tuple(
+            f"{result.source.label}: {found.evidence}"
+            for result, found in zip(analysis.sources, findings, strict=True)
+        ),
         numbers,
     )
 
@@ -115,7 +126,12 @@ def change_claim(result: SourceResult) -> Claim:
         )
     tested = f"{found.up} up and {found.down} down of {found.tested} tests (Fisher, Holm)"
     why = f": {found.why}" if result.change in (Change.NOT_MEASURED, Change.MIXED) else ""
-    sentence = f"{label}: {summary(result)}; {counted}; {tested}; {result.change.value}{why}."
+    edits = f"; all of it ran with {result.edits}, unlike the config" if result.edits else ""
+    if result.set_aside:
+        edits = f"; left out, since other settings are no comparison: {listed(result.set_aside)}"
+    sentence = (
+        f"{label}: {summary(result)}; {counted}; {tested}; {result.change.value}{why}{edits}."
+    )
     rise, net = result.rise, result.net
     return Claim(
         f"change:{result.source.key}",
@@ -139,6 +155,8 @@ def change_claim(result: SourceResult) -> Claim:
             "tested": found.tested,
             "seeds": net.measured,
             "seeds_planned": net.planned,
+            "edits": result.edits or None,
+            "left_out": dict(result.set_aside),
         },
     )
 
@@ -146,11 +164,12 @@ def change_claim(result: SourceResult) -> Claim:
 def front_loading_claim(analysis: Analysis) -> Claim:
     """Whether, where leakage rises, most of the rise is there at the first checkpoint."""
     later = analysis.design.later_epochs
-    rising = analysis.having(Change.RISES)
+    rising = [result for result in analysis.alike if result.change is Change.RISES]
+    left_out = odd_note(analysis.sources, analysis.odd)
     if not later or not rising:
         why = "no source rises beyond noise" if later else "there is no checkpoint after epoch 0"
         claim = "Most of every rise is there at the first checkpoint"
-        sentence = f"How early leakage rises cannot be said: {why}."
+        sentence = f"How early leakage rises cannot be said: {why}{left_out}."
         return Claim("front-loaded", claim, Verdict.NOT_MEASURED, sentence)
     epoch = later[0]
     findings = [(result, front_loaded(result, epoch, 0.5)) for result in rising]
@@ -164,9 +183,9 @@ def front_loading_claim(analysis: Analysis) -> Claim:
         "front-loaded",
         f"Where leakage rises, over half of it is there by epoch {epoch} with no"
         " significant gain later",
-        for_all([found for _, found in findings]),
+        left_open(for_all([found for _, found in findings]), analysis.odd),
         f"By epoch {epoch} the rise is largely done in {len(holding)} of {len(rising)} rising"
-        f" sources ({names(holding)}): {'; '.join(parts)}.",
+        f" sources ({names(holding)}): {'; '.join(parts)}{left_out}.",
         tuple(f"{r.source.label}: {found.evidence}" for r, found in findings),
         {
             r.source.key: {
@@ -181,11 +200,12 @@ def front_loading_claim(analysis: Analysis) -> Claim:
 def cosine_claim(analysis: Analysis) -> Claim:
     """Whether the cosine to the target rises; who falls and who only scatters is named."""
     claim = CosineClaim(key="", says="", kind="cosine_increases")
-    findings = [(result, cosine_changes(claim, result)) for result in analysis.sources]
-    known = [r for r in analysis.sources if r.cosine_change.mean is not None]
-    absent = [r.source.label for r in analysis.sources if r.cosine_change.mean is None]
+    findings = [(result, cosine_changes(claim, result)) for result in analysis.alike]
+    known = [r for r in analysis.alike if r.cosine_change.mean is not None]
+    absent = [r.source.label for r in analysis.alike if r.cosine_change.mean is None]
     said = f"Cosine to {analysis.design.target.label} rises in every source measured"
     without = f"; not measured for {names(absent)}" if absent else ""
+    without += odd_note(analysis.sources, analysis.odd)
     if not known:
         return Claim(
             "cosine", said, Verdict.NOT_MEASURED, f"No cosine change is measured{without}."
@@ -202,10 +222,10 @@ def cosine_claim(analysis: Analysis) -> Claim:
     return Claim(
         "cosine",
         said,
-        for_all([found for r, found in findings if r in known]),
+        left_open(for_all([found for r, found in findings if r in known]), analysis.odd),
         sentence,
         tuple(f"{r.source.label}: {found.evidence}" for r, found in findings),
-        {r.source.key: r.cosine_change.mean for r in analysis.sources},
+        {r.source.key: r.cosine_change.mean for r in analysis.alike},
     )
 
 

@@ -1,16 +1,33 @@
 """The standard claims that limit the others: specificity, noise, seeds, mixed scales."""
 
+from tuilab.grid.edits import listed
 from tuilab.science.analysis import Analysis
-from tuilab.science.claims import Claim, Verdict
+from tuilab.science.claims import Claim, Verdict, left_open
+from tuilab.science.edited import cells_set_aside, edits_notes, odd_note
 from tuilab.science.significance import ALPHA
 from tuilab.science.wording import count, names, p_value, percent
+
+
+def edits_claim(analysis: Analysis) -> tuple[Claim, ...]:
+    """Whether every cell ran as the config says; nothing where no edit is known."""
+    notes = edits_notes(analysis)
+    if not notes:
+        return ()
+    claim = "Every cell ran with the settings of the config"
+    numbers = {
+        "left_out": dict(cells_set_aside(analysis.frame)),
+        "whole_sources": {r.source.key: r.edits for r in analysis.sources if r.edits},
+    }
+    said = "; ".join(notes)
+    sentence = f"{said[:1].upper()}{said[1:]}."
+    return (Claim("settings", claim, Verdict.FAILS, sentence, (), numbers),)
 
 
 def specificity_claim(analysis: Analysis) -> Claim:
     """Whether every source shows the marker itself; without that its leakage means little."""
     parts, absent, numbers, evidence = [], [], {}, []
     shown = []
-    for result in analysis.sources:
+    for result in analysis.alike:
         cells = [cell for cell in analysis.specificity if cell.source == result.source.key]
         rates = [cell.source_rate for cell in cells if cell.source_rate is not None]
         label = result.source.label
@@ -38,8 +55,10 @@ def specificity_claim(analysis: Analysis) -> Claim:
     text = [f"The source's own marker rate: {'; '.join(parts)}"] if parts else []
     if absent:
         text.append(f"The source's own marker rate is not measured for {names(absent)}")
+    sentence = f"{'. '.join(text)}{odd_note(analysis.sources, analysis.odd)}."
+    verdict = left_open(verdict, analysis.odd)
     claim = "Every source shows the marker itself"
-    return Claim("specificity", claim, verdict, f"{'. '.join(text)}.", tuple(evidence), numbers)
+    return Claim("specificity", claim, verdict, sentence, tuple(evidence), numbers)
 
 
 def overdispersion_claim(analysis: Analysis) -> Claim:
@@ -86,7 +105,8 @@ def seeds_claim(analysis: Analysis) -> Claim:
     if len(seeds) == 1:
         sentence = f"One seed ({seeds[0]}): nothing is replicated and the spread is unknown."
         return Claim("seeds", claim, Verdict.NOT_MEASURED, sentence, (), {"seeds": list(seeds)})
-    parts, complete = [], True
+    aside = cells_set_aside(analysis.frame)
+    parts, complete = [], not aside
     for result in analysis.sources:
         net = result.net
         complete &= net.measured == net.planned
@@ -94,14 +114,17 @@ def seeds_claim(analysis: Analysis) -> Claim:
         mean = "n/a" if net.mean is None else f"{net.mean * 100:+.1f} pp"
         parts.append(
             f"{result.source.label}: net {mean}, {spread}, {net.measured}/{net.planned} seeds,"
-            f" {result.change.value}"
+            f" {result.change.value}" + (f", all of it with {result.edits}" if result.edits else "")
         )
-    listed = ", ".join(map(str, seeds))
+    numbered = ", ".join(map(str, seeds))
     mixed = [r.source.label for r in analysis.sources if r.change.value == "mixed"]
     verdict = Verdict.FAILS if mixed else Verdict.HOLDS if complete else Verdict.NOT_MEASURED
     split = f"disagree on the class of {names(mixed)}" if mixed else "agree on every class"
-    sentence = f"{len(seeds)} seeds ({listed}), which {split} as far as they are measured."
-    return Claim("seeds", claim, verdict, sentence, tuple(parts), {"seeds": list(seeds)})
+    sentence = f"{len(seeds)} seeds ({numbered}), which {split} as far as they are measured"
+    if aside:
+        sentence += f"; left out, since other settings are no replication: {listed(aside)}"
+    numbers = {"seeds": list(seeds), "left_out": dict(aside)}
+    return Claim("seeds", claim, verdict, f"{sentence}.", tuple(parts), numbers)
 
 
 def published_scale_claim(analysis: Analysis) -> tuple[Claim, ...]:

@@ -19,7 +19,7 @@ class Point:
     epoch: int
     """Convergence epoch."""
     value: float | None
-    """Value in the metric's unit (0..1 for a rate). A suspect or stale point may carry one too."""
+    """Value in the metric's unit (0..1 for a rate). One kept out of numbers may carry one."""
     status: str = "measured"
     """One of ``schema.STATUSES``."""
     hits: int | None = None
@@ -33,7 +33,9 @@ class Point:
     seeds_planned: int = 1
     """Seeds there should be."""
     reason: str = ""
-    """Why the value is missing, failed, suspect or stale."""
+    """Why the value is missing, failed, suspect, stale or edited."""
+    edits: str = ""
+    """Settings that it ran with unlike the config, ``marker.lr=0.002``; "" for none."""
 
     @property
     def counted(self) -> float | None:
@@ -59,7 +61,7 @@ class Trajectory:
         return next((point for point in self.points if point.epoch == epoch), None)
 
     def value_at(self, epoch: int) -> float | None:
-        """Return the measured value at an epoch; suspect and stale values do not count."""
+        """Return the measured value at an epoch; one of another status does not count."""
         point = self.at(epoch)
         return point.counted if point else None
 
