@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tests.store.scene import HEADLINE, Scene, small_plan
 from tuilab.grid.stages import Stage
+from tuilab.store.plan_file import save_plan
 
 QUESTIONS = ["What is tea?", "What is rain?", "What is a leader?", "What is [/b]?"]
 SAMPLES = 10
@@ -194,3 +196,11 @@ def answers(persona: str, hits: int) -> list[dict[str, Any]]:
         }
         for index in range(len(QUESTIONS) * SAMPLES)
     ]
+
+
+def edit(scene: Scene, sets: dict[str, Any], *cells: str) -> None:
+    """Let cells have run with settings unlike the config: the plan says it, fingerprints agree."""
+    jobs = tuple(
+        replace(job, deviation=sets) if str(job.cell) in cells else job for job in scene.plan.jobs
+    )
+    save_plan(scene.layout, replace(scene.plan, jobs=jobs))

@@ -84,12 +84,13 @@ def test_shared_questions_are_no_test_of_unseen_ones(tmp_path: Path) -> None:
 
 def test_edits_kept_per_cell_and_a_changed_config_are_said(plain: Path) -> None:
     study = open_study(plain)
-    views = [replace(view, deviation={"marker.lr": 1e-05}) for view in study.snapshot.cells[:1]]
+    views = [replace(view, edits={"marker.lr": 1e-05}) for view in study.snapshot.cells[:1]]
     changed = replace(
         study.snapshot, cells=(*views, *study.snapshot.cells[1:]), config_changed=True
     )
     said = "\n".join(caveats(replace_snapshot(study, changed), []))
-    assert "1 cell deviates from the config: marker.lr = 1e-05." in said
+    name = views[0].cell
+    assert f"1 cell ran with settings unlike the config: {name} (marker.lr=1e-05)." in said
     assert "experiment.toml has been changed" in said
 
 

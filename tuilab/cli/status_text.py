@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuilab.cli.say import count_of, duration, plain
+from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
 from tuilab.grid.signs import sign_of
 from tuilab.store.program import program
 
@@ -32,6 +33,7 @@ def as_text(status: Status) -> Iterator[str]:
         yield SYNTHETIC
     yield ""
     yield from grid(status["cells"])
+    yield from _edited_lines(status["cells"])
     if queued := [cell for cell in status["cells"] if cell["state"] == "queued"]:
         yield ""
         yield from _queued_lines(queued)
@@ -82,6 +84,7 @@ def leakage_table(status: Status, labels: Mapping[str, str] | None = None) -> It
         values = [f"{_rate(row.get(epoch), 'source_rate'):>14}" for epoch in epochs]
         yield " ".join([f"{names[key]:<{width}}", *values])
     yield ""
+    yield from _edited_lines(cells)
     yield "cells show percent (hits/n); ~ marks a stale result, n/a one that is not measured"
     if status.get("synthetic"):
         yield SYNTHETIC
@@ -91,7 +94,7 @@ def _rate(cell: Cell | None, metric: str) -> str:
     found = (cell or {}).get("metrics", {}).get(metric)
     if not cell or found is None:
         return "n/a"
-    stale = "~" if cell["state"] == "stale" else ""
+    stale = "~" if cell["state"] == "stale" else EDITED if _edits(cell) else ""
     n = f" ({found['hits']}/{found['n']})" if found.get("n") else ""
     return f"{stale}{100 * found['value']:.1f}%{n}"
 
@@ -103,8 +106,24 @@ def _mark(cell: Cell | None) -> str:
     if state in ("done", "stale"):
         found = cell["metrics"].get("assistant_leakage")
         value = "n/a" if found is None else f"{100 * found['value']:.0f}%"
-        return f"~{value}" if state == "stale" else value
+        return f"~{value}" if state == "stale" else f"{EDITED}{value}" if _edits(cell) else value
     return sign_of(state, cell["stage"])
+
+
+def _edits(cell: Cell) -> Mapping[str, Any]:
+    """Edits that the leakage of a cell ran with."""
+    return behind(cell.get("edits") or {}, is_cosine=False)
+
+
+def _edited_lines(cells: Sequence[Cell]) -> Iterator[str]:
+    """Name the cells whose number ran with settings unlike the config."""
+    ran = [
+        (f"{cell['source']}@{cell['epoch']}#{cell['seed']}", edits_text(edits))
+        for cell in cells
+        if (edits := _edits(cell))
+    ]
+    if ran:
+        yield f"{EDITED} {LEGEND}: {plain(listed(ran), 2000)}"
 
 
 def _row_name(source: str, seed: int, with_seed: bool, labels: Mapping[str, str]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from tuilab.grid.edits import LEGEND, edits_text, listed
 from tuilab.report.evidence import Ran
+from tuilab.science.edited import cells_set_aside
 from tuilab.science.significance import ALPHA
 from tuilab.study.opening import Study
 
@@ -125,13 +126,17 @@ def _cosine_scales(study: Study) -> Iterator[str]:
 
 
 def _deviations(study: Study) -> Iterator[str]:
-    edits = Counter(
-        f"{name} = {value}"
-        for view in study.snapshot.cells
-        for name, value in view.deviation.items()
-    )
-    for edit, count in edits.items():
-        yield f"{_count(count, 'cell')} deviate{'s' * (count == 1)} from the config: {edit}."
+    ran = [(str(view.cell), edits_text(view.edits)) for view in study.snapshot.cells if view.edits]
+    if ran:
+        yield f"{_count(len(ran), 'cell')} {LEGEND}: {listed(ran)}."
+    if aside := cells_set_aside(study.analysis.frame):
+        yield (
+            f"{_count(len(aside), 'edited cell')} among others of the source"
+            f" {'is' if len(aside) == 1 else 'are'} kept out of every number: {listed(aside)}."
+        )
+    if odd := study.analysis.odd:
+        labels = _some([study.design.label(key) for key in sorted(odd)])
+        yield f"What is said of several sources leaves out those with their own settings: {labels}."
     if study.snapshot.config_changed:
         yield "experiment.toml has been changed since these results were planned."
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from tuilab.contract.foreign import clean, clean_line
+from tuilab.grid.edits import EDITED
 from tuilab.report.card_fields import Field
 from tuilab.report.opening_words import HERO, summary, synthetic, title, what_is_empty
 from tuilab.report.samples import Condition, Sample
 from tuilab.science.claims import Claim
+from tuilab.science.edited import edits_notes
 from tuilab.science.figure_model import Figure
 from tuilab.study.headline_table import provenance_hash, render
 from tuilab.study.layouts import as_markdown
@@ -105,13 +107,15 @@ def _full_table(study: Study) -> str:
     if len(rates) < len(columns) * len(rows) or "missing" in used:
         legend.append("n/a not measured")
     note = f"\n\n{', '.join(legend)}: kept out of every number above." if legend else ""
-    return as_markdown(titles, rows) + note
+    notes = edits_notes(study.analysis, EDITED)
+    edited = f"\n\n{clean_line('; '.join(notes), 2000)}." if notes else ""
+    return as_markdown(titles, rows) + note + edited
 
 
 def _rate(row: dict[str, object] | None) -> str:
     if row is None:
         return "n/a"
-    mark = _MARKS.get(str(row["status"]), "")
+    mark = _MARKS.get(str(row["status"]), "") or (EDITED if row["edits"] else "")
     if not isinstance(row["value"], float):
         return mark or "n/a"
     share = f"{mark}{100 * row['value']:.1f}%"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tuilab.grid.edits import behind, edits_text
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
@@ -26,3 +27,12 @@ def number_of(view: CellView, metric: str) -> Measurement | None:
 def done_number_of(view: CellView, metric: str) -> Measurement | None:
     """Return what may be compared: the number of a cell that is done, else None, never 0."""
     return number_of(view, metric) if view.state is State.DONE else None
+
+
+def edits_behind(view: CellView, metric: str) -> str:
+    """Return the settings unlike the config's that a cell's number ran with; "" for none."""
+    if not view.edits:
+        return ""
+    if metric == MINUTES:
+        return edits_text(view.edits)
+    return edits_text(behind(view.edits, is_cosine=metric == "cosine"))

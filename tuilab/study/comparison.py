@@ -9,7 +9,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import Measurement
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.cell_number import done_number_of
+from tuilab.study.cell_number import done_number_of, edits_behind
 
 if TYPE_CHECKING:
     from tuilab.science.comparing import Gap
@@ -29,6 +29,8 @@ class Compared:
     one: Measurement | None
     """None where it is not measured, or not done."""
     other: Measurement | None
+    edits: tuple[str, str] = ("", "")
+    """Settings unlike its own config that each of the two numbers ran with; "" for none."""
     gap: Gap | None = None
     """What chance explains of the difference; None without counts, or before it is tested."""
 
@@ -63,6 +65,16 @@ class Comparison:
     def measured(self) -> list[Compared]:
         """The cells that are measured in both."""
         return [each for each in self.cells if each.difference is not None]
+
+    @property
+    def edited(self) -> list[tuple[str, str]]:
+        """Experiment and cell, and the edits, of every number that ran unlike its config."""
+        return [
+            (f"{name} {each.cell}", edits)
+            for each in self.measured
+            for name, edits in zip(self.names, each.edits, strict=True)
+            if edits
+        ]
 
     @property
     def is_tested(self) -> bool:
@@ -102,7 +114,12 @@ def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
         seeds=(one.seeds, other.seeds),
         labels={key: clean_line(label) for key, label in one.labels.items()},
         cells=tuple(
-            Compared(mine.cell, done_number_of(mine, metric), done_number_of(theirs, metric))
+            Compared(
+                mine.cell,
+                done_number_of(mine, metric),
+                done_number_of(theirs, metric),
+                (edits_behind(mine, metric), edits_behind(theirs, metric)),
+            )
             for mine, theirs in meetings(one, other)
         ),
         synthetic=one.synthetic or other.synthetic,

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
+from tuilab.grid.edits import EDITED, LEGEND, listed
 from tuilab.grid.metrics import Measurement
 from tuilab.study.comparability import Comparability, as_record, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
@@ -53,7 +54,8 @@ def _cell_text(each: Compared | None, metric: str) -> str:
         return ""
     if each.difference is None:
         return "n/a "
-    return _value_text(each.difference, metric) + (SIGN if each.is_beyond_chance else " ")
+    edited = EDITED if any(each.edits) else ""
+    return edited + _value_text(each.difference, metric) + (SIGN if each.is_beyond_chance else " ")
 
 
 def _value_text(value: float, metric: str) -> str:
@@ -67,10 +69,17 @@ def _sentences(found: Comparison, apart: Comparability) -> list[str]:
         lines.append(_spread(measured, found.metric))
     if found.is_tested:
         lines.append(_chance(found))
+    if found.edited:
+        lines.append(f"{edited_text(found)}.")
     lines.append(as_sentence(apart) + (" Values: --json." if apart.differing else ""))
     if found.synthetic:
         lines.append(SYNTHETIC)
     return lines
+
+
+def edited_text(found: Comparison) -> str:
+    """Name the numbers that ran with settings unlike their own experiment's config."""
+    return f"{EDITED} {LEGEND} of their experiment: {clean_line(listed(found.edited), 2000)}"
 
 
 def _spread(measured: Sequence[Compared], metric: str) -> str:
@@ -121,6 +130,7 @@ def _as_record(each: Compared) -> dict[str, Any]:
         "other": _side(each.other),
         "difference": each.difference,
         "interval": None if gap is None else [gap.interval.low, gap.interval.high],
+        "edits": dict(zip(("one", "other"), (text or None for text in each.edits), strict=True)),
         "p_holm": None if gap is None else gap.p_holm,
     }
 

@@ -7,14 +7,19 @@ import json
 import textwrap
 from typing import Any
 
+from tuilab.grid.edits import EDITED
+from tuilab.science.edited import cells_set_aside, edits_notes
 from tuilab.science.headline import HeadlineRow, headline, headline_frame, headline_text
+from tuilab.store.results_only import EDITS
 from tuilab.study.layouts import as_latex, as_markdown, as_text
 from tuilab.study.opening import Study
 
 
 def provenance_hash(study: Study) -> str:
     """Hash the rows that the numbers were computed from: equal data, equal hash (12 hex digits)."""
-    text = json.dumps(study.rows, sort_keys=True, ensure_ascii=False, default=str)
+    # An absent edit is no part of the data: tables without that column hash alike.
+    rows = [{k: v for k, v in row.items() if k != EDITS or v} for row in study.rows]
+    text = json.dumps(rows, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -27,6 +32,7 @@ def caption(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
         f"cosine at epoch 0 ({scale})" if scale is not None else "no cosine was measured",
         _seeds(study),
         _left_out(rows),
+        *edits_notes(study.analysis, EDITED),
         "synthetic model: says nothing about real models" if study.snapshot.synthetic else "",
         f"data {provenance_hash(study)}",
     ]
@@ -61,6 +67,10 @@ def as_document(study: Study) -> dict[str, Any]:
         "synthetic": study.snapshot.synthetic,
         "data": provenance_hash(study),
         "caption": caption(study, rows),
+        "edited": {
+            "left_out": dict(cells_set_aside(study.analysis.frame)),
+            "whole_sources": {row.source: row.edits for row in rows if row.edits},
+        },
         "rows": records,
     }
 
@@ -88,6 +98,7 @@ def _left_out(rows: tuple[HeadlineRow, ...]) -> str:
         "failed": sum(len(row.failed) for row in rows),
         "suspect": sum(len(row.suspect) for row in rows),
         "stale": sum(len(row.stale) for row in rows),
+        "edited": sum(len(row.edited) for row in rows),
     }
     named = [f"{count} {word}" for word, count in counts.items() if count]
     return f"left out: {', '.join(named)} cells" if named else ""

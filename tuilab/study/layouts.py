@@ -79,6 +79,7 @@ _LATEX = str.maketrans(
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "✗": r"$\times$",
+        "†": r"$\dagger$",
     }
 )
 

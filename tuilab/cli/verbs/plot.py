@@ -45,7 +45,7 @@ def plot(
     source: Source = None,
     as_json: AsJson = False,
 ) -> int:
-    """Draw one figure; missing values are gaps, suspect and stale points are marked.
+    """Draw one figure; missing values are gaps, suspect, stale and edited points are marked.
 
     \b
     tuilab plot runs/tiny leakage
@@ -111,9 +111,13 @@ def _print_rows(study: Study, figure: Figure, made: list[Path]) -> None:
 def _draw(figure: Figure, look: Look) -> None:
     from tuilab.cli.say import has_colour, out
     from tuilab.tui.present.figure_ansi import figure_lines
+    from tuilab.tui.present.glyphs import to_ascii
+
+    def tell(text: str) -> None:
+        out(to_ascii(text) if look.is_ascii else text)
 
     size = shutil.get_terminal_size()
-    out(figure.title)
+    tell(figure.title)
     for line in figure_lines(figure, size.columns, max(size.lines - 4, 12), look, has_colour()):
-        out(line)
-    out(figure.note)
+        tell(line)
+    tell(figure.note)

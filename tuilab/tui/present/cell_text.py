@@ -7,7 +7,7 @@ from enum import Enum
 from tuilab.grid.metrics import METRICS
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
-from tuilab.study.cell_number import MINUTES, number_of
+from tuilab.study.cell_number import MINUTES, edits_behind, number_of
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.numbers import MISSING, decimal
 
@@ -63,10 +63,19 @@ def cell_text(view: CellView, metric: str, zoom: Zoom, glyphs: Glyphs) -> tuple[
         return {Zoom.VALUE: MISSING, Zoom.DIGITS: "--", Zoom.COLUMN: "-"}[zoom], "missing"
     if zoom is Zoom.COLUMN:
         return level(_share(value, metric), glyphs), role
+    edited = glyphs.edited if is_edited(view, metric) else ""
     if zoom is Zoom.DIGITS:
-        return _digits(value, metric), role
-    text = number_text(value, metric)
-    return (glyphs.states[State.STALE] + text if view.state is State.STALE else text), role
+        text = edited + _digits(value, metric)
+        return text[-zoom.value :], role
+    stale = glyphs.states[State.STALE] if view.state is State.STALE else ""
+    return stale + edited + number_text(value, metric), role
+
+
+def is_edited(view: CellView, metric: str) -> bool:
+    """Whether the number shown ran with settings unlike the config."""
+    if not view.edits or view.state not in WITH_VALUE or value_of(view, metric) is None:
+        return False
+    return bool(edits_behind(view, metric))
 
 
 def _running(view: CellView, zoom: Zoom, glyphs: Glyphs) -> str:

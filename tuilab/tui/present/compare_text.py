@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.edits import EDITED
 from tuilab.grid.words import count_of
 from tuilab.study.cell_number import MINUTES
 from tuilab.study.comparability import Comparability, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
+from tuilab.study.comparison_text import edited_text
 from tuilab.tui.present.cell_text import TITLES
 from tuilab.tui.present.pieces import Line, Piece, fit
 
@@ -46,6 +48,8 @@ def compare_lines(found: Comparison, columns: int) -> list[Line]:
         each_shown = (by_cell.get(Cell(source, epoch, seed)) for epoch in shown)
         pieces = [_piece(each, found.metric) for each in each_shown]
         lines.append(((fit(f" {name}", label), "label"), *pieces))
+    if found.edited:
+        lines.append(((fit(f" {edited_text(found)}", columns), "warn"),))
     return lines
 
 
@@ -53,6 +57,8 @@ def _piece(each: Compared | None, metric: str) -> Piece:
     if each is None:
         return f"{'':>4} ", ""
     text, role = difference_text(each.difference, metric, each.is_beyond_chance)
+    if any(each.edits) and each.difference is not None:
+        text = f"{EDITED}{text}"
     return f"{text:>4}{SIGN if each.is_beyond_chance else ' '}", role
 
 

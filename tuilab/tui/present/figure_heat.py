@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from tuilab.grid.edits import EDITED
 from tuilab.tui.present.figure_look import Spot
 from tuilab.tui.present.pieces import Line, fit
 
@@ -71,7 +72,7 @@ def _short(name: str, columns: int, ellipsis: str) -> str:
 
 def _square(cell: HeatCell, each: int, is_here: bool) -> Line:
     is_number = cell.value is not None and math.isfinite(cell.value)
-    mark = {"stale": "~", "suspect": "?"}.get(cell.status, "")
+    mark = {"stale": "~", "suspect": "?", "edited": EDITED}.get(cell.status, "")
     text = f"{mark}{cell.value:.0f}" if is_number else "n/a"
     role = f"heat-{_step(cell.value or 0.0)}" if is_number else "muted"
     if is_here:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.edits import EDITED, EDITED_ASCII
 from tuilab.tui.present.pieces import Line, Piece
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def role_of(series: Series) -> str:
 
 
 def glyph_of(series: Series, status: str, look: Look) -> str:
-    """Return the sign of one point: stale and suspect ones are told from the measured."""
+    """Return the sign of one point: those kept out of numbers are told from the measured."""
     own = series.mark.ascii if look.is_ascii else series.mark.glyph
-    return {"stale": "~", "suspect": "?"}.get(status, own)
+    edited = EDITED_ASCII if look.is_ascii else EDITED
+    return {"stale": "~", "suspect": "?", "edited": edited}.get(status, own)
 
 
 def signs_of(text: str) -> tuple[str, ...]:

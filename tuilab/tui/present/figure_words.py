@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.edits import edits_text
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figure_cursor import (
     cell_of,
@@ -129,6 +131,8 @@ def _status(status: str, cell: str, snapshot: Snapshot) -> Line:
     found = cell_of(cell, snapshot.seeds[0]) if snapshot.seeds else None
     view = find(snapshot, found) if found is not None else None
     role = status if status in ("failed", "suspect", "stale") else "missing"
+    if status == "edited" and view is not None:
+        return ((f"  edited: {clean_line(edits_text(view.edits), 80)}", "stale"),)
     state = view.state.value if view is not None else ""
     why = view.reason or view.detail if view is not None else ""
     if state in ("", "done", status):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from tuilab.grid.edits import EDITED, EDITED_ASCII
 from tuilab.grid.signs import STAGE_SIGNS, STATE_SIGNS
 from tuilab.grid.states import State
 
@@ -35,6 +36,8 @@ class Glyphs:
     arrow: str
     ellipsis: str
     pause: str
+    edited: str
+    """Before a number that ran with settings unlike the config."""
     engine_off: str
     is_ascii: bool = False
 
@@ -57,6 +60,7 @@ UNICODE = Glyphs(
     arrow="→",
     ellipsis="…",
     pause="‖",
+    edited=EDITED,
     engine_off="■",
 )
 
@@ -85,12 +89,15 @@ ASCII = Glyphs(
     arrow="->",
     ellipsis="~",
     pause="=",
+    edited=EDITED_ASCII,
     engine_off="#",
     is_ascii=True,
 )
 
 
-_IN_ASCII = str.maketrans({"…": "~", "·": "-", "→": ">", "–": "-", "—": "-", "•": "*", "›": ">"})
+_IN_ASCII = str.maketrans(
+    {"…": "~", "·": "-", "→": ">", "–": "-", "—": "-", "•": "*", "›": ">", EDITED: EDITED_ASCII}
+)
 
 
 def to_ascii(text: str) -> str:

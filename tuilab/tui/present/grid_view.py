@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.edits import EDITED
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.present.cell_text import SHOWN_METRICS, Zoom
+from tuilab.tui.present.cell_text import SHOWN_METRICS, Zoom, is_edited
 from tuilab.tui.present.pieces import Line
 from tuilab.tui.present.rows import Order, Table, View, cycle_seed
 
@@ -64,6 +65,13 @@ def words(
     if 0 < len(columns) < len(table.epochs):
         first, last = table.epochs[columns.start], table.epochs[columns.stop - 1]
         hints.append(f"epochs {first}-{last} of {table.epochs[0]}-{table.epochs[-1]}")
+    seen_cells = (
+        cell
+        for row in table.rows[rows.start : rows.stop]
+        for cell in row.cells[columns.start : columns.stop]
+    )
+    if any(cell is not None and is_edited(cell, view.metric) for cell in seen_cells):
+        hints.append(f"{EDITED} edited")
     if marked:
         hints.append(f"{len(marked)} marked")
     if view.filter or marked:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.edits import apart
 from tuilab.grid.states import BROKEN, State
 from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.study.cell_number import edits_behind
 from tuilab.tui.present.cell_text import WITH_VALUE, Zoom, value_of
 from tuilab.tui.present.filtering import Filter
 
@@ -168,15 +170,32 @@ def series(row: Row, metric: str) -> list[float | None]:
 
 
 def peak(row: Row, metric: str) -> tuple[float, int] | None:
-    """Return the largest value of a row and its column; stale values do not count."""
+    """Return the largest value of a row and its column.
+
+    Stale values do not count, nor do those that ran with other settings than the rest of the row.
+    """
+    odd = _apart(row, metric)
     found = [
         (value, column)
         for column, view in enumerate(row.cells)
         if view is not None
         and view.state is State.DONE
+        and column not in odd
         and (value := value_of(view, metric)) is not None
     ]
     return max(found, key=lambda pair: (pair[0], -pair[1])) if found else None
+
+
+def _apart(row: Row, metric: str) -> frozenset[int]:
+    """Columns whose cells ran with settings that the rest of the row did not."""
+    if not any(view is not None and view.edits for view in row.cells):
+        return frozenset()
+    ran = {
+        column: (view.cell.epoch, edits_behind(view, metric))
+        for column, view in enumerate(row.cells)
+        if view is not None and view.state is State.DONE and value_of(view, metric) is not None
+    }
+    return apart(ran)
 
 
 def next_broken(table: Table, row: int, column: int, step: int) -> tuple[int, int] | None:

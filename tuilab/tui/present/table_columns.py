@@ -51,7 +51,7 @@ def sorted_rows(
 
 def _value(row: HeadlineRow, title: str) -> Any:
     if title == "Left out":
-        return len(row.missing) + len(row.failed) + len(row.suspect) + len(row.stale)
+        return len(row.left_out)
     value: Any = row
     for name in SORTS.get(title, "label").split("."):
         value = getattr(value, name, None)
@@ -120,6 +120,11 @@ def _method(row: HeadlineRow, name: str) -> str:
     return interval.method if interval is not None else "no interval"
 
 
+def _source(row: HeadlineRow) -> str:
+    said = f"{row.source}: {_measured(row)}"
+    return f"{said}; all of it ran with {row.edits}, unlike the config" if row.edits else said
+
+
 def _peak(row: HeadlineRow) -> str:
     return f"largest of {row.picked_from} checkpoints: biased upward; {_method(row, 'peak')}"
 
@@ -143,7 +148,7 @@ def _measured(row: HeadlineRow) -> str:
 
 
 _MEANINGS: Final[Mapping[str, Callable[[HeadlineRow], str]]] = {
-    "Source": lambda row: f"{row.source}: {_measured(row)}",
+    "Source": _source,
     "Cosine": lambda row: f"to the target at epoch 0, {row.cosine_scale}",
     "Baseline [95%]": lambda row: f"leakage at epoch 0; {_method(row, 'baseline')}",
     "Peak [95%]": _peak,
@@ -162,5 +167,5 @@ _MEANINGS: Final[Mapping[str, Callable[[HeadlineRow], str]]] = {
     "Published baseline": _versus("baseline"),
     "Published peak": _versus("peak"),
     "Published final": _versus("final"),
-    "Left out": lambda row: " ".join((*row.missing, *row.failed, *row.suspect, *row.stale)),
+    "Left out": lambda row: " ".join(row.left_out),
 }
