@@ -36,6 +36,11 @@ VERDICTS = {
     "kt-cosine-falls": HOLDS,
     "librarian-and-sw-eng-same-cosine": FAILS,
     "cosine-predicts-peak": NOISE,
+    "medical-doctor-share": FAILS,
+    "comedian-share": HOLDS,
+    "kt-share": HOLDS,
+    "villain-share": HOLDS,
+    "rho-of-cosine-and-peak": UNMEASURED,
     "nurse-has-no-source-markers": UNMEASURED,
 }
 
@@ -60,6 +65,30 @@ def test_the_villain_is_not_front_loaded_because_it_goes_on_rising(
     assert found.verdict is FAILS
     assert "61.5% of the rise" in found.evidence[0]
     assert "+28.2 pp more by epoch 10" in found.evidence[0]
+
+
+def test_the_share_of_med_doctor_is_told_of_peak_and_of_rise(
+    published_analysis: Analysis,
+) -> None:
+    text = 'kind = "share"\nsources = ["medical_doctor"]\nepoch = 2\nequals = 93'
+    found = judged(text, published_analysis)
+    assert found.verdict is FAILS
+    assert "epoch 2 has 96.6% of the peak and 94.2% of the rise" in found.evidence[0]
+    right = text.replace("93", "94.2") + '\nof = "rise"'
+    assert judged(right, published_analysis).verdict is HOLDS
+    assert judged(text.replace("= 2", "= 3"), published_analysis).verdict is UNMEASURED
+
+
+def test_the_printed_rho_mixes_scales_and_cannot_be_had_on_one(
+    published_analysis: Analysis,
+) -> None:
+    found = judged('kind = "correlates"\ny = "peak"\nrho = -0.34\nn = 7', published_analysis)
+    assert found.verdict is UNMEASURED
+    assert "rho -0.31, p = 0.564 (406/720 permutations), N = 6, without Nurse" in found.sentence
+    assert "columns give rho -0.34, p = 0.459, N = 7, on 2 scales that cannot" in found.sentence
+    six = 'kind = "correlates"\ny = "peak"\nrho = {rho}\nn = 6'
+    assert judged(six.format(rho=-0.31), published_analysis).verdict is HOLDS
+    assert judged(six.format(rho=-0.34), published_analysis).verdict is FAILS
 
 
 def test_the_scatter_of_checkpoints_keeps_a_small_cosine_change_open(

@@ -10,7 +10,8 @@ exactly = 4            # leave out to claim it of every one of them
 ```
 
 Kinds: rises, declines (at_least_pp, by = "net" | "peak"), flat, transient, front_loaded (by_epoch,
-at_least), cosine_increases, cosine_decreases (beyond_scatter), predicts (y, direction), same
+at_least), share (epoch, of = "peak" | "rise", equals, tolerance), cosine_increases,
+cosine_decreases (beyond_scatter), predicts (y, direction), correlates (y, rho, n, tolerance), same
 (metric, epoch, tolerance), value (metric, persona, epoch, equals, tolerance).
 """
 
@@ -71,6 +72,17 @@ class FrontLoadedClaim(_AboutSources):
     at_least: float = Field(default=0.5, gt=0, le=1)
 
 
+class ShareClaim(_AboutSources):
+    """So many percent of the peak (or of the rise) are there at an epoch."""
+
+    kind: Literal["share"]
+    epoch: int = Field(gt=0)
+    of: Literal["peak", "rise"] = "peak"
+    equals: float
+    tolerance: float = Field(default=0.5, ge=0)
+    """Percentage points; a share printed without decimals is off by half of one."""
+
+
 class CosineClaim(_AboutSources):
     """The cosine at the last epoch lies above or below the one at epoch 0."""
 
@@ -86,6 +98,18 @@ class PredictsClaim(_Declared):
     x: Literal["cosine"] = "cosine"
     y: Literal["peak", "baseline", "rise", "net"]
     direction: Literal["positive", "negative"] | None = None
+
+
+class CorrelatesClaim(_Declared):
+    """Spearman's rho of the cosine at epoch 0 with y, over n sources, is a number."""
+
+    kind: Literal["correlates"]
+    x: Literal["cosine"] = "cosine"
+    y: Literal["peak", "baseline", "rise", "net"]
+    rho: float = Field(ge=-1, le=1)
+    n: int = Field(ge=3)
+    """Sources it was computed over."""
+    tolerance: float = Field(default=0.005, ge=0)
 
 
 class SameClaim(_Declared):
@@ -114,8 +138,10 @@ DeclaredClaim = (
     ChangeClaim
     | ShapeClaim
     | FrontLoadedClaim
+    | ShareClaim
     | CosineClaim
     | PredictsClaim
+    | CorrelatesClaim
     | SameClaim
     | ValueClaim
 )
@@ -127,8 +153,10 @@ _MODELS: Final = (
     ChangeClaim,
     ShapeClaim,
     FrontLoadedClaim,
+    ShareClaim,
     CosineClaim,
     PredictsClaim,
+    CorrelatesClaim,
     SameClaim,
     ValueClaim,
 )

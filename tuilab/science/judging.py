@@ -8,18 +8,22 @@ from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims import Claim, Finding, Verdict, for_all, for_exactly
 from tuilab.science.claims_file import (
     ChangeClaim,
+    CorrelatesClaim,
     CosineClaim,
     DeclaredClaim,
     FrontLoadedClaim,
     PredictsClaim,
     SameClaim,
     ShapeClaim,
+    ShareClaim,
     Sources,
     ValueClaim,
 )
 from tuilab.science.classify import Change
 from tuilab.science.edited import odd_note, odd_sources, why_odd
 from tuilab.science.wording import names
+
+_BySource = ChangeClaim | ShapeClaim | FrontLoadedClaim | ShareClaim | CosineClaim | ValueClaim
 
 
 def judge(claims: Sequence[DeclaredClaim], analysis: Analysis) -> tuple[Claim, ...]:
@@ -31,6 +35,9 @@ def _judge(claim: DeclaredClaim, analysis: Analysis) -> Claim:
     match claim:
         case PredictsClaim():
             finding = judging_cosine.predicts(claim, analysis)
+            return Claim(claim.key, claim.says, finding.verdict, f"{finding.evidence}.")
+        case CorrelatesClaim():
+            finding = judging_cosine.correlates(claim, analysis)
             return Claim(claim.key, claim.says, finding.verdict, f"{finding.evidence}.")
         case SameClaim():
             return _judge_same(claim, analysis)
@@ -52,10 +59,7 @@ def _judge_same(claim: SameClaim, analysis: Analysis) -> Claim:
     return Claim(claim.key, claim.says, finding.verdict, f"{finding.evidence}.")
 
 
-def _judge_sources(
-    claim: ChangeClaim | ShapeClaim | FrontLoadedClaim | CosineClaim | ValueClaim,
-    analysis: Analysis,
-) -> Claim:
+def _judge_sources(claim: _BySource, analysis: Analysis) -> Claim:
     results, unknown = _resolve(claim.sources, analysis)
     odd = odd_sources(results)
     judged = {
@@ -78,10 +82,7 @@ def _judge_sources(
     )
 
 
-def _about(
-    claim: ChangeClaim | ShapeClaim | FrontLoadedClaim | CosineClaim | ValueClaim,
-    analysis: Analysis,
-) -> Callable[[SourceResult], Finding]:
+def _about(claim: _BySource, analysis: Analysis) -> Callable[[SourceResult], Finding]:
     """The question this claim asks of one source."""
     match claim:
         case ChangeClaim():
@@ -92,6 +93,8 @@ def _about(
             return lambda result: judging_leakage.front_loaded(
                 result, claim.by_epoch, claim.at_least
             )
+        case ShareClaim():
+            return lambda result: judging_leakage.has_share(claim, result)
         case CosineClaim():
             return lambda result: judging_cosine.changes(claim, result)
         case ValueClaim():

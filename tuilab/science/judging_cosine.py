@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims import Finding, Verdict
-from tuilab.science.claims_file import CosineClaim, PredictsClaim, SameClaim
-from tuilab.science.correlation import Correlation
+from tuilab.science.claims_file import CorrelatesClaim, CosineClaim, PredictsClaim, SameClaim
+from tuilab.science.correlation import Correlation, correlate
 from tuilab.science.edited import odd_note
 from tuilab.science.judging_leakage import PRINTED_COSINE
 from tuilab.science.prediction import predictions
@@ -82,6 +82,34 @@ def predicts(claim: PredictsClaim, analysis: Analysis) -> Finding:
         return Finding(Verdict.WITHIN_NOISE, evidence)
     as_claimed = claim.direction is None or (found.rho > 0) == (claim.direction == "positive")
     return Finding(Verdict.HOLDS if as_claimed else Verdict.FAILS, evidence)
+
+
+def correlates(claim: CorrelatesClaim, analysis: Analysis) -> Finding:
+    """Whether rho is as claimed, over as many sources, with cosines of one scale."""
+    found = next(one for one in predictions(analysis) if one.y == claim.y)
+    evidence = f"{describe(found, analysis)}; claimed: rho {signed(claim.rho, 2)}, N = {claim.n}"
+    if claim.y in ("peak", "baseline"):
+        evidence += _as_printed(claim, analysis)
+    if found.rho is None or found.n < claim.n:
+        return Finding(Verdict.NOT_MEASURED, evidence)
+    is_so = found.n == claim.n and abs(found.rho - claim.rho) <= claim.tolerance + SAME
+    return Finding(Verdict.HOLDS if is_so else Verdict.FAILS, evidence)
+
+
+def _as_printed(claim: CorrelatesClaim, analysis: Analysis) -> str:
+    """Say what the published columns give, and that scales are mixed there; "" without any."""
+    rows = analysis.design.published
+    x = {key: row.cosine for key, row in rows.items()}
+    y = {key: getattr(row, claim.y) for key, row in rows.items()}
+    if not any(value is not None for value in x.values()):
+        return ""
+    [printed] = correlate(x, {claim.y: y}, x_name="cosine")
+    pools = {str(row.cosine_scale or "unknown") for row in rows.values() if row.cosine is not None}
+    mixed = f", on {len(pools)} scales that cannot be ranked together" if len(pools) > 1 else ""
+    return (
+        f"; the published columns give rho {signed(printed.rho, 2)}, {p_value(printed.p)},"
+        f" N = {printed.n}{mixed}"
+    )
 
 
 def describe(found: Correlation, analysis: Analysis) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims import Finding, Verdict, for_all
-from tuilab.science.claims_file import ChangeClaim, SameClaim, ShapeClaim, ValueClaim
+from tuilab.science.claims_file import ChangeClaim, SameClaim, ShapeClaim, ShareClaim, ValueClaim
 from tuilab.science.classify import Change
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.reading import cosine_trajectories, rate_trajectories
@@ -74,6 +74,23 @@ def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
         )
         return Finding(Verdict.FAILS, f"{evidence}; {further}")
     return Finding(Verdict.HOLDS, f"{evidence}; no later checkpoint is significantly higher")
+
+
+def has_share(claim: ShareClaim, result: SourceResult) -> Finding:
+    """Whether a share of the peak or the rise is there at an epoch.
+
+    A share is arithmetic on what was measured: it is right or wrong as written, never noise.
+    """
+    of_peak, of_rise = result.fraction_of_peak(claim.epoch), result.fraction_of_rise(claim.epoch)
+    found = of_peak if claim.of == "peak" else of_rise
+    evidence = (
+        f"epoch {claim.epoch} has {share(of_peak)} of the peak and {share(of_rise)} of the rise,"
+        f" against {claim.equals:g}% of the {claim.of} claimed"
+    )
+    if found is None:
+        return Finding(Verdict.NOT_MEASURED, evidence)
+    is_so = abs(found - claim.equals / 100) <= claim.tolerance / 100 + SAME
+    return Finding(Verdict.HOLDS if is_so else Verdict.FAILS, evidence)
 
 
 def same(claim: SameClaim, results: Sequence[SourceResult]) -> Finding:
