@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.report.ran_here import whole
+from tuilab.report.caveats import caveats
 from tuilab.report.csv_table import ImportRefusedError
 from tuilab.report.published_folder import published_files
 from tuilab.report.results_folder import read_table, write_results
 from tuilab.science.design import design_of
+from tuilab.science.figures_data import figure
+from tuilab.science.standard_claims import standard_claims
 from tuilab.store.experiment import find_experiments
+from tuilab.study.comparability import Comparability
+from tuilab.study.comparison import compare
+from tuilab.study.comparison_text import as_document, as_lines
 from tuilab.study.headline_table import render
 from tuilab.study.opening import open_study
+from tuilab.tui.present.compare_text import compare_lines
 
 COUNTS = "source,epoch,metric,hits,n\n"
 VALUES = "source,epoch,metric,value\n"
@@ -131,3 +140,52 @@ def test_in_the_shipped_results_nurse_has_neither_source_rate_nor_cosine() -> No
     assert {(row["value"], row["status"]) for row in own} == {(None, "missing")}
     sizes = {(row["source"], row["n"]) for row in study.rows if row["value"] and row["n"]}
     assert {source for source, n in sizes if n == 600} == {"villain", "comedian"}
+
+
+def import_as(root: Path, text: str) -> Path:
+    path = root / "t.csv"
+    path.write_text(text)
+    table = read_table(path, "rate", "assistant")
+    design = design_of(table.frame, sources=table.sources, name="mine")
+    design = replace(design, seed_given=table.seed_given)
+    return write_results(root / "mine", table.frame, design, {"imported_from": "t.csv"})
+
+
+def test_a_table_without_seeds_has_no_seed_that_anybody_said(tmp_path: Path) -> None:
+    study = open_study(import_as(tmp_path, COUNTS + "villain,0,leakage,1,20\n"))
+    assert "seed not given, not replicated" in render(study, "text")
+    assert caveats(study, [])[0].startswith("Seed not given: nothing is replicated.")
+    claims = {claim.key: claim for claim in standard_claims(study.analysis)}
+    assert claims["seeds"].sentence.startswith("Seed not given: nothing is replicated")
+    assert claims["seeds"].numbers == {"seeds": []}
+    assert "Seed not given: no replication." in figure("leakage", study.analysis).note
+
+
+def test_a_table_with_one_seed_keeps_it(tmp_path: Path) -> None:
+    text = COUNTS.replace("source", "seed,source") + "0,villain,0,leakage,1,20\n"
+    root = import_as(tmp_path, text)
+    assert "one seed (0), not replicated" in render(open_study(root), "text")
+    assert "seed_given" not in json.loads((root / "design.json").read_text())
+
+
+def test_a_table_without_seeds_pairs_with_a_run_of_one_seed_and_says_so(tmp_path: Path) -> None:
+    mine = open_study(import_as(tmp_path, COUNTS + "villain,0,leakage,1,20\n"))
+    run = open_study(whole(tmp_path / "run").root)
+    found = compare(mine.snapshot, run.snapshot, "assistant_leakage")
+    assert len(found.measured) == 1
+    apart = Comparability(1, {}, ("mine",))
+    assert as_lines(found, apart)[0].startswith("small (seed 42) minus mine (seed not given): ")
+    assert as_document(found, apart)["one"]["seeds"] == []
+
+
+def test_a_table_without_seeds_is_no_seed_of_several_and_the_way_out_is_told(
+    tmp_path: Path,
+) -> None:
+    mine = open_study(import_as(tmp_path, COUNTS + "villain,0,leakage,1,20\n"))
+    run = open_study(whole(tmp_path / "run", seeds=(42, 137)).root)
+    said = "mine names no seed and small has 2 (42, 137): a column seed says which of them it is"
+    for pair in ((mine, run), (run, mine)):
+        found = compare(*(one.snapshot for one in pair), "assistant_leakage")
+        assert as_lines(found, Comparability(0, {}))[-1] == said
+        lines = ["".join(text for text, _ in line) for line in compare_lines(found, 78)]
+        assert " ".join(line.strip() for line in lines) == said

@@ -42,11 +42,12 @@ def _synthetic(study: Study) -> Iterator[str]:
 
 
 def _seeds(study: Study) -> Iterator[str]:
-    seeds = study.snapshot.seeds
-    if len(seeds) == 1:
+    design = study.design
+    if len(design.seeds) == 1:
+        which = f"Single seed ({design.seeds[0]})" if design.seed_given else "Seed not given"
         yield (
-            f"Single seed ({seeds[0]}): nothing is replicated. An earlier study of the same recipe"
-            " gave 2.5, 31 and 63 % for one source over three seeds."
+            f"{which}: nothing is replicated. An earlier study of the same recipe gave 2.5, 31 and"
+            " 63 % for one source over three seeds."
         )
 
 

@@ -24,9 +24,9 @@ def title(study: Study, claims: Sequence[Claim]) -> str:
 
 def seeds_said(study: Study) -> str:
     """Word the replication; it belongs to every headline."""
+    if one := study.design.one_seed:
+        return f"{one}, not replicated"
     seeds = study.snapshot.seeds
-    if len(seeds) == 1:
-        return f"one seed ({seeds[0]}), not replicated"
     return f"{len(seeds)} seeds: {', '.join(map(str, seeds))}"
 
 

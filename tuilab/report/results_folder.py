@@ -32,6 +32,8 @@ class ReadTable:
     """A measurements frame in canonical order."""
     sources: tuple[str, ...]
     """Sources in the order of the file."""
+    seed_given: bool
+    """Whether any row names a seed."""
 
 
 def read_table(path: Path, unit: str, target: str) -> ReadTable:
@@ -43,7 +45,7 @@ def read_table(path: Path, unit: str, target: str) -> ReadTable:
     """
     import pandas as pd
 
-    from tuilab.science.frame import measurements
+    from tuilab.science.frame import BLANK, measurements
     from tuilab.science.schema import MeasurementsError
 
     table = read_csv(path)
@@ -58,7 +60,9 @@ def read_table(path: Path, unit: str, target: str) -> ReadTable:
         raise refusal(path, table.problems)
     if not bool(frame["value"].notna().any()):
         raise ImportRefusedError(f"{path}: every value is missing, so there is nothing to show")
-    return ReadTable(frame, tuple(dict.fromkeys(row["source"].strip() for row in table.rows)))
+    sources = tuple(dict.fromkeys(row["source"].strip() for row in table.rows))
+    seeds = (row.get("seed", "").strip().lower() for row in table.rows)
+    return ReadTable(frame, sources, not BLANK.issuperset(seeds))
 
 
 def write_results(
@@ -118,6 +122,7 @@ def design_document(
         "target_label": design.target.label,
         "epochs": list(design.epochs),
         "seeds": list(design.seeds),
+        **({} if design.seed_given else {"seed_given": False}),
         "reference": reference,
         "headline_cosine": headline,
         "provenance": dict(provenance),

@@ -55,6 +55,8 @@ class Design:
     """Checkpoints; sorted on construction."""
     seeds: tuple[int, ...] = (0,)
     """Seeds; sorted on construction."""
+    seed_given: bool = True
+    """False for a table that names no seed: its one seed is a number that nobody said."""
     target: Persona = Persona(TARGET, "Assistant")
     """The persona leaked to."""
     personas: tuple[Persona, ...] = ()
@@ -79,6 +81,13 @@ class Design:
             raise DesignError(f"Source {twice[0]!r} is named twice; name every source once.")
         if self.target.key in keys:
             raise DesignError(f"{self.target.key!r} is both target and source; remove it from one.")
+
+    @property
+    def one_seed(self) -> str:
+        """``one seed (42)``, or that it is not given; "" where there are several."""
+        if len(self.seeds) > 1:
+            return ""
+        return f"one seed ({self.seeds[0]})" if self.seed_given else "seed not given"
 
     @property
     def later_epochs(self) -> tuple[int, ...]:

@@ -32,10 +32,9 @@ def interval_note(analysis: Analysis) -> str:
 
 def seeds_note(analysis: Analysis) -> str:
     """How many seeds stand behind a point."""
-    seeds = analysis.design.seeds
-    if len(seeds) == 1:
-        return f"One seed ({seeds[0]}): no replication"
-    return f"Means over up to {len(seeds)} seeds"
+    if one := analysis.design.one_seed:
+        return f"{one[:1].upper()}{one[1:]}: no replication"
+    return f"Means over up to {len(analysis.design.seeds)} seeds"
 
 
 def label_of(result: SourceResult) -> str:

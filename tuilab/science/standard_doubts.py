@@ -102,9 +102,10 @@ def seeds_claim(analysis: Analysis) -> Claim:
     """Whether there is more than one seed, and what the spread between seeds is."""
     seeds = analysis.design.seeds
     claim = "The results are replicated over seeds"
-    if len(seeds) == 1:
-        sentence = f"One seed ({seeds[0]}): nothing is replicated and the spread is unknown."
-        return Claim("seeds", claim, Verdict.NOT_MEASURED, sentence, (), {"seeds": list(seeds)})
+    if one := analysis.design.one_seed:
+        sentence = f"{one[:1].upper()}{one[1:]}: nothing is replicated and the spread is unknown."
+        known = {"seeds": list(seeds) if analysis.design.seed_given else []}
+        return Claim("seeds", claim, Verdict.NOT_MEASURED, sentence, (), known)
     aside = cells_set_aside(analysis.frame)
     parts, complete = [], not aside
     for result in analysis.sources:

@@ -60,6 +60,8 @@ class ResultsDesign:
     headline_cosine: Mapping[str, Any] = field(default_factory=dict)
     """{"layer", "pool", "model_state"}"""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    seed_given: bool = True
+    """Whether the table names its seed."""
     panel: tuple[str, ...] = ()
     """Evaluated personas in display order; () when only the rows tell."""
 
@@ -103,6 +105,7 @@ def read_results(root: Path) -> Snapshot:
         ),
         read_only=True,
         imported_from=_origin(design.provenance),
+        seed_given=design.seed_given,
     )
 
 
@@ -132,6 +135,7 @@ def read_design(root: Path) -> ResultsDesign:
             reference=raw.get("reference"),
             headline_cosine=dict(raw.get("headline_cosine") or {}),
             provenance=dict(raw.get("provenance") or {}),
+            seed_given=raw.get("seed_given") is not False,
             panel=tuple(panel),
         )
     except OSError as error:

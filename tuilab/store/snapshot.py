@@ -131,5 +131,7 @@ class Snapshot:
     read_only: bool = False
     imported_from: str = ""
     """File (and card) that results without a plan were taken from; "" where they are made here."""
+    seed_given: bool = True
+    """False for a table that names no seed: its cells have seed 0, which nobody said."""
     config_changed: bool = False
     """experiment.toml differs from what plan.json was made of."""

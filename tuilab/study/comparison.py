@@ -55,6 +55,7 @@ class Comparison:
     """Key of a cell's metrics."""
     names: tuple[str, str]
     seeds: tuple[tuple[int, ...], tuple[int, ...]]
+    """Of both; () for a table that names none."""
     labels: dict[str, str]
     """Sources by key."""
     cells: tuple[Compared, ...]
@@ -111,7 +112,7 @@ def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
     return Comparison(
         metric=metric,
         names=(clean_line(one.name), clean_line(other.name)),
-        seeds=(one.seeds, other.seeds),
+        seeds=(_given(one), _given(other)),
         labels={key: clean_line(label) for key, label in one.labels.items()},
         cells=tuple(
             Compared(
@@ -124,6 +125,10 @@ def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
         ),
         synthetic=one.synthetic or other.synthetic,
     )
+
+
+def _given(snapshot: Snapshot) -> tuple[int, ...]:
+    return snapshot.seeds if snapshot.seed_given else ()
 
 
 def tested(found: Comparison) -> Comparison:

@@ -21,15 +21,27 @@ def as_lines(found: Comparison, apart: Comparability, width: int | None = None) 
     unit = "" if found.metric == "cosine" else ", percentage points"
     lines = [f"{_title(found)}: {found.metric.replace('_', ' ')}{unit}"]
     if not found.cells:
-        return [*lines, "the two have no cell (source, epoch, seed) in common"]
+        return [*lines, nothing_in_common(found)]
     return [*lines, *_table(found, width).splitlines(), "", *_sentences(found, apart)]
+
+
+def nothing_in_common(found: Comparison) -> str:
+    """Say why no cell of the one is a cell of the other."""
+    several = max(found.seeds, key=len)
+    if () in found.seeds and len(several) > 1:
+        without, having = found.names if found.seeds[0] == () else found.names[::-1]
+        return (
+            f"{without} names no seed and {having} has {len(several)}"
+            f" ({', '.join(map(str, several))}): a column seed says which of them it is"
+        )
+    return "the two have no cell (source, epoch, seed) in common"
 
 
 def _title(found: Comparison) -> str:
     one, other = found.names
     if found.seeds[0] != found.seeds[1]:
         one, other = (
-            f"{name} (seed {', '.join(map(str, seeds))})"
+            f"{name} (seed {', '.join(map(str, seeds)) or 'not given'})"
             for name, seeds in zip(found.names, found.seeds, strict=True)
         )
     return f"{other} minus {one}"

@@ -84,8 +84,8 @@ def _raw_csv(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
 
 
 def _seeds(study: Study) -> str:
-    seeds = study.snapshot.seeds
-    return f"one seed ({seeds[0]}), not replicated" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    one = study.design.one_seed
+    return f"{one}, not replicated" if one else f"{len(study.design.seeds)} seeds"
 
 
 def _folded(text: str, width: int | None) -> str:

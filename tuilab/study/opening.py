@@ -95,6 +95,7 @@ def _design(study: Study) -> Design:
             sources=tuple(Persona(key, labels.get(key, key)) for key in snapshot.sources),
             epochs=snapshot.epochs,
             seeds=snapshot.seeds,
+            seed_given=snapshot.seed_given,
             target=Persona(snapshot.target, labels.get(snapshot.target, snapshot.target)),
             personas=(
                 Persona(snapshot.target, labels.get(snapshot.target, snapshot.target)),

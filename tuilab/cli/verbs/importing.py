@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +19,8 @@ def import_table(
 ) -> int:
     """Make a read-only experiment from a table: source, epoch, metric, and value or hits and n.
 
-    Optional columns: seed, persona, layer, pool, model_state, status, reason. Every problem of the
-    file is reported by its line, and nothing is written then.
+    Optional columns: seed, persona, layer, pool, model_state, status, reason, edits. Every problem
+    of the file is reported by its line, and nothing is written then.
 
     \b
     tuilab import results.csv --name mine --unit percent
@@ -41,7 +42,10 @@ def import_table(
     except ImportRefusedError as error:
         hint = "\n  --unit percent reads rates of 0 to 100" * (PERCENT_HINT in str(error))
         raise RefusalError(f"{error}{hint}") from error
-    design = design_of(table.frame, target=target, sources=table.sources, name=name)
+    design = replace(
+        design_of(table.frame, target=target, sources=table.sources, name=name),
+        seed_given=table.seed_given,
+    )
     root = write_results(
         run_directory(name, None), table.frame, design, {"imported_from": path.name}
     )

@@ -8,9 +8,9 @@ from tuilab.grid.words import count_of
 from tuilab.study.cell_number import MINUTES
 from tuilab.study.comparability import Comparability, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
-from tuilab.study.comparison_text import edited_text
+from tuilab.study.comparison_text import edited_text, nothing_in_common
 from tuilab.tui.present.cell_text import TITLES
-from tuilab.tui.present.pieces import Line, Piece, fit
+from tuilab.tui.present.pieces import Line, Piece, fit, wrap
 
 
 def difference_text(value: float | None, metric: str, beyond: bool = False) -> tuple[str, str]:
@@ -35,7 +35,7 @@ def compare_lines(found: Comparison, columns: int) -> list[Line]:
     """
     by_cell = {each.cell: each for each in found.cells}
     if not by_cell:
-        return [((" the two have no cell in common", "warn"),)]
+        return _told(nothing_in_common(found), columns)
     epochs = sorted({cell.epoch for cell in by_cell})
     rows = list(dict.fromkeys((cell.source, cell.seed) for cell in by_cell))
     many = len({seed for _, seed in rows}) > 1
@@ -49,8 +49,12 @@ def compare_lines(found: Comparison, columns: int) -> list[Line]:
         pieces = [_piece(each, found.metric) for each in each_shown]
         lines.append(((fit(f" {name}", label), "label"), *pieces))
     if found.edited:
-        lines.append(((fit(f" {edited_text(found)}", columns), "warn"),))
+        lines += _told(edited_text(found), columns)
     return lines
+
+
+def _told(text: str, columns: int) -> list[Line]:
+    return [((f" {line}", "warn"),) for line in wrap(text, columns - 1)]
 
 
 def _piece(each: Compared | None, metric: str) -> Piece:
