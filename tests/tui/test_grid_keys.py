@@ -110,12 +110,22 @@ async def test_o_sorts_rows_and_the_cursor_stays_on_its_cell(experiment: Path) -
         assert screen.grid.table.rows[0].source == "nurse"
 
 
-async def test_s_stacks_seeds_or_chooses_one(copy_of: Callable[[str], Path]) -> None:
+async def test_s_stacks_seeds_or_shows_their_mean_or_one(copy_of: Callable[[str], Path]) -> None:
     async with app_of(copy_of("several_seeds")).run_test(size=SIZE) as pilot:
         await look(pilot)
         screen = pilot.app.screen
         assert isinstance(screen, GridScreen)
         assert len(screen.grid.table.rows) == 9
+        await press(pilot, "j", "l", "s")
+        assert len(screen.grid.table.rows) == 3
+        assert "mean 20% of 3 of 3 seeds, 10% to 30%, sd 10 points" in text_of(pilot.app)
+        await press(pilot, "enter")
+        assert "a mean is of several cells" in text_of(pilot.app)
+        await press(pilot, "r")
+        assert pilot.app.screen is screen
+        assert "no cell is selected" in text_of(pilot.app)
+        await press(pilot, "x")
+        assert "nothing of it is running" in text_of(pilot.app)
         await press(pilot, "s", "s")
         assert [row.seed for row in screen.grid.table.rows] == [2, 2, 2]
         await press(pilot, "s", "s")

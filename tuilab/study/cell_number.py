@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from tuilab.grid.edits import behind, edits_text
+from tuilab.grid.cells import Cell
+from tuilab.grid.edits import apart, behind, edits_text
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
@@ -36,3 +38,16 @@ def edits_behind(view: CellView, metric: str) -> str:
     if metric == MINUTES:
         return edits_text(view.edits)
     return edits_text(behind(view.edits, is_cosine=metric == "cosine"))
+
+
+def standing_apart(views: Sequence[CellView], metric: str) -> frozenset[Cell]:
+    """Return the done cells that ran with settings unlike the rest of those given."""
+    if not any(view.edits for view in views):
+        return frozenset()
+    return apart(
+        {
+            view.cell: (view.cell.epoch, edits_behind(view, metric))
+            for view in views
+            if done_number_of(view, metric) is not None
+        }
+    )

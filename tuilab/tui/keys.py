@@ -109,7 +109,7 @@ GRID: list[BindingType] = [
     _key("o", "open_log", "log", "open the cell's log", "grid.log", bar=True),
     _key("F", "follow", "follow", "follow the log, or stand still", "grid.follow"),
     _key("m", "metric", "metric", "show the next metric", "grid.metric"),
-    _key("s", "seeds", "seeds", "stack the seeds, or choose one", "grid.seeds"),
+    _key("s", "seeds", "seeds", "stack the seeds, their mean, or one seed", "grid.seeds"),
     _key("z", "zoom", "zoom", "value, two digits or one column per cell", "grid.zoom"),
     _key("O", "order", "order", "sort by config, name, peak or failures first", "grid.order"),
     _key("slash", "filter", "filter", "filter rows, states and epochs", "grid.filter", sign="/"),

@@ -9,8 +9,10 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.cell_text import SHOWN_METRICS, Zoom, is_edited
+from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.pieces import Line
-from tuilab.tui.present.rows import Order, Table, View, cycle_seed
+from tuilab.tui.present.rows import Order, Row, Table, View, cycle_seed
+from tuilab.tui.present.seed_means import mean_story
 
 _ZOOMS = (Zoom.VALUE, Zoom.DIGITS, Zoom.COLUMN)
 _METRIC_WORDS = {
@@ -40,7 +42,7 @@ def next_order(view: View) -> View:
 
 
 def next_seed(view: View, seeds: Sequence[int]) -> View:
-    """Stack the seeds, or show the next one alone."""
+    """Stack the seeds, show their mean, or the next one alone."""
     return cycle_seed(view, seeds)
 
 
@@ -52,6 +54,8 @@ def words(
     ``seen`` are the rows and the columns that fit on the screen.
     """
     title = _METRIC_WORDS[view.metric]
+    if view.is_mean:
+        title += ", mean over seeds"
     if view.seed is not None:
         title += f", seed {view.seed}"
     if view.order is not Order.CONFIG:
@@ -79,8 +83,14 @@ def words(
     return title, "  ".join(hints)
 
 
-def empty_story(snapshot: Snapshot, view: View) -> tuple[Line, ...]:
-    """Say why no cell is under the cursor."""
+def story_without_cell(
+    snapshot: Snapshot, table: Table, place: tuple[int, int], glyphs: Glyphs
+) -> tuple[Line, ...]:
+    """Tell of the mean under the cursor, or say why no cell is there."""
+    view, (row, column) = table.view, place
+    if view.is_mean and table.rows and table.epochs:
+        source, epoch = table.rows[row].source, table.epochs[column]
+        return mean_story(snapshot, source, epoch, view.metric, glyphs)
     if view.filter:
         return ((((" nothing passes the filter", "warn"),)), ((" esc clears it", "muted"),))
     if not snapshot.cells:
@@ -89,6 +99,20 @@ def empty_story(snapshot: Snapshot, view: View) -> tuple[Line, ...]:
             ((" its config names no source or no epoch: tuilab plan checks it", "muted"),),
         )
     return ()
+
+
+def why_no_cell(view: View) -> str:
+    """Say why nothing can be done with what is under the cursor."""
+    if view.is_mean:
+        return "a mean is of several cells: s shows the seeds, which can be opened"
+    return "there is no cell here"
+
+
+def row_name(row: Row, view: View, seeds: Sequence[int]) -> str:
+    """Name the row whose trajectory is drawn, with its seed where there are several."""
+    if len(seeds) < 2:
+        return row.label
+    return f"{row.label} mean" if view.is_mean else f"{row.label} #{row.seed}"
 
 
 def toggle_row(table: Table, place: tuple[int, int], marked: frozenset[Cell]) -> frozenset[Cell]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.edits import apart
 from tuilab.grid.states import BROKEN, State
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.cell_number import edits_behind
+from tuilab.study.cell_number import standing_apart
 from tuilab.tui.present.cell_text import WITH_VALUE, Zoom, value_of
 from tuilab.tui.present.filtering import Filter
+from tuilab.tui.present.seed_means import mean_cells
 
 
 class Order(StrEnum):
@@ -32,7 +32,9 @@ class View:
     zoom: Zoom = Zoom.VALUE
     order: Order = Order.CONFIG
     seed: int | None = None
-    """One chosen seed, or None for all seeds stacked."""
+    """One chosen seed, or None for all of them."""
+    is_mean: bool = False
+    """Whether the seeds are put together instead of stacked."""
     filter: Filter = field(default_factory=Filter)
 
 
@@ -56,19 +58,19 @@ class Table:
     view: View
 
     def place(self, cell: Cell) -> tuple[int, int] | None:
-        """Return (row, column) of a cell, or None when it is filtered out."""
+        """Return (row, column) of a cell (or its mean), or None when it is filtered out."""
         try:
             column = self.epochs.index(cell.epoch)
         except ValueError:
             return None
         for number, row in enumerate(self.rows):
-            if row.source == cell.source and row.seed == cell.seed:
+            if row.source == cell.source and (self.view.is_mean or row.seed == cell.seed):
                 return number, column
         return None
 
     def cell(self, row: int, column: int) -> Cell | None:
-        """Return the cell at a place, None outside the table."""
-        if not (0 <= row < len(self.rows) and 0 <= column < len(self.epochs)):
+        """Return the cell at a place, None outside the table and where a mean stands."""
+        if self.view.is_mean or not (0 <= row < len(self.rows) and 0 <= column < len(self.epochs)):
             return None
         return Cell(self.rows[row].source, self.epochs[column], self.rows[row].seed)
 
@@ -93,6 +95,7 @@ def _all_rows(snapshot: Snapshot, view: View, wanted: Sequence[int]) -> list[Row
         label = snapshot.labels.get(source, source)
         if not view.filter.names(source, label):
             continue
+        stacked = []
         for seed in seeds:
             cells: tuple[CellView | None, ...]
             if whole:
@@ -100,7 +103,11 @@ def _all_rows(snapshot: Snapshot, view: View, wanted: Sequence[int]) -> list[Row
                 cells = snapshot.cells[first : first + wide]
             else:
                 cells = tuple(view_at(snapshot, source, column, seed) for column in wanted)
-            rows.append(Row(source, seed, label, cells))
+            stacked.append(Row(source, seed, label, cells))
+        if view.is_mean:
+            means = mean_cells([row.cells for row in stacked], view.metric)
+            stacked = [Row(source, seeds[0], label, means)]
+        rows += stacked
     return rows
 
 
@@ -174,28 +181,16 @@ def peak(row: Row, metric: str) -> tuple[float, int] | None:
 
     Stale values do not count, nor do those that ran with other settings than the rest of the row.
     """
-    odd = _apart(row, metric)
+    odd = standing_apart([view for view in row.cells if view is not None], metric)
     found = [
         (value, column)
         for column, view in enumerate(row.cells)
         if view is not None
         and view.state is State.DONE
-        and column not in odd
+        and view.cell not in odd
         and (value := value_of(view, metric)) is not None
     ]
     return max(found, key=lambda pair: (pair[0], -pair[1])) if found else None
-
-
-def _apart(row: Row, metric: str) -> frozenset[int]:
-    """Columns whose cells ran with settings that the rest of the row did not."""
-    if not any(view is not None and view.edits for view in row.cells):
-        return frozenset()
-    ran = {
-        column: (view.cell.epoch, edits_behind(view, metric))
-        for column, view in enumerate(row.cells)
-        if view is not None and view.state is State.DONE and value_of(view, metric) is not None
-    }
-    return apart(ran)
 
 
 def next_broken(table: Table, row: int, column: int, step: int) -> tuple[int, int] | None:
@@ -212,7 +207,8 @@ def next_broken(table: Table, row: int, column: int, step: int) -> tuple[int, in
 
 
 def cycle_seed(view: View, seeds: Sequence[int]) -> View:
-    """Go from all seeds stacked to each single seed and back."""
-    stops: list[int | None] = [None, *seeds]
-    here = stops.index(view.seed) if view.seed in stops else 0
-    return replace(view, seed=stops[(here + 1) % len(stops)])
+    """Go from all seeds stacked to their mean, then to each single seed and back."""
+    stops = [(None, False), (None, True), *((seed, False) for seed in seeds)]
+    here = (view.seed, view.is_mean)
+    seed, is_mean = stops[(stops.index(here) + 1) % len(stops)] if here in stops else stops[0]
+    return replace(view, seed=seed, is_mean=is_mean)

@@ -146,7 +146,12 @@ class GridScreen(Acting):
         left = self.size.width - self._shares.side
         self._lines("upper-rule").show([rule(*self._view_words(), left, glyphs.stroke)])
         view = self.selected
-        told = story(snapshot, view, glyphs) if view else grid_view.empty_story(snapshot, self.view)
+        table, cursor = self.grid.table, self.grid.cursor
+        told = (
+            story(snapshot, view, glyphs)
+            if view
+            else grid_view.story_without_cell(snapshot, table, cursor, glyphs)
+        )
         self._lines("story").show([fit_line(line, left) for line in told[: self._shares.story]])
         if self._shares.trajectory:
             self._lines("trajectory").show(self._trajectory())
@@ -164,11 +169,10 @@ class GridScreen(Acting):
             return []
         row = table.rows[self.grid.cursor[0]]
         left = self.size.width - self._shares.side
-        one_seed = self._snapshot is None or len(self._snapshot.seeds) < 2
-        name = row.label if one_seed else f"{row.label} #{row.seed}"
+        seeds = self._snapshot.seeds if self._snapshot else ()
         return trajectory(
             row,
-            name,
+            grid_view.row_name(row, self.view, seeds),
             self.view.metric,
             self.grid.window,
             self._shares.trajectory,
@@ -219,7 +223,7 @@ class GridScreen(Acting):
         self._look_through(grid_view.next_metric(self.view))
 
     def action_seeds(self) -> None:
-        """Stack the seeds, or show one of them."""
+        """Stack the seeds, show their mean, or one of them."""
         seeds = self._snapshot.seeds if self._snapshot else ()
         if len(seeds) < 2:
             self.say("this experiment has one seed only")
@@ -351,7 +355,7 @@ class GridScreen(Acting):
         from tuilab.tui.screens.cell import CellScreen
 
         if self.grid.cell is None:
-            self.say("there is no cell here")
+            self.say(grid_view.why_no_cell(self.view))
             return
         self.app.push_screen(CellScreen(self.grid.cell, tab))
 
@@ -372,7 +376,7 @@ class GridScreen(Acting):
     def action_copy(self) -> None:
         """Copy the command that names the cell (OSC 52), and say it in plain text."""
         if self.grid.cell is None or self._snapshot is None:
-            self.say("there is no cell here")
+            self.say(grid_view.why_no_cell(self.view))
             return
         everything = [view.cell for view in self._snapshot.cells]
         names = twin.selectors(self.chosen(), everything)
