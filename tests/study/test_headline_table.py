@@ -110,3 +110,15 @@ def test_an_experiment_where_nothing_ran_has_a_table_of_n_a(tmp_path: Path) -> N
     rows = json.loads(render(study, "json"))["rows"]
     assert [row["baseline"] for row in rows] == [None, None]
     assert "0.0%" not in render(study, "text")
+
+
+def test_programs_get_numbers_that_nobody_rounded(card: Study) -> None:
+    [row] = [r for r in json.loads(render(card, "json"))["rows"] if r["source"] == "villain"]
+    [line] = [
+        line
+        for line in csv.DictReader(io.StringIO(render(card, "csv")))
+        if line["source"] == "villain"
+    ]
+    for name in ("final", "final_low", "fraction_of_peak"):
+        assert float(line[name]) == pytest.approx(row[name], abs=1e-9)
+    assert row["fraction_of_peak"] == pytest.approx(45 / 73.2, abs=1e-6)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuilab.cli.say import count_of, duration, plain
 from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
+from tuilab.grid.rounding import percent_text
 from tuilab.grid.signs import sign_of
 from tuilab.store.program import program
 
@@ -96,7 +97,7 @@ def _rate(cell: Cell | None, metric: str) -> str:
         return "n/a"
     stale = "~" if cell["state"] == "stale" else EDITED if _edits(cell) else ""
     n = f" ({found['hits']}/{found['n']})" if found.get("n") else ""
-    return f"{stale}{100 * found['value']:.1f}%{n}"
+    return f"{stale}{percent_text(found['value'], 1)}{n}"
 
 
 def _mark(cell: Cell | None) -> str:
@@ -105,7 +106,7 @@ def _mark(cell: Cell | None) -> str:
     state = cell["state"]
     if state in ("done", "stale"):
         found = cell["metrics"].get("assistant_leakage")
-        value = "n/a" if found is None else f"{100 * found['value']:.0f}%"
+        value = "n/a" if found is None else percent_text(found["value"])
         return f"~{value}" if state == "stale" else f"{EDITED}{value}" if _edits(cell) else value
     return sign_of(state, cell["stage"])
 

@@ -14,6 +14,7 @@ from tuilab.cli.say import count_of, duration, out, plain, tell
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Plan, parse_job_id
+from tuilab.grid.rounding import percent_text
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
 from tuilab.store.layout import Layout
@@ -211,7 +212,7 @@ def _numbers(metrics: Mapping[str, Any], plan: Plan, job: str) -> str:
         found = metrics.get(name)
         if isinstance(found, Mapping) and found.get("value") is not None:
             of = f" ({found['hits']}/{found['n']})" if found.get("n") else ""
-            parts.append(f"{plain(label)} {100 * found['value']:.0f}%{of}")
+            parts.append(f"{plain(label)} {percent_text(found['value'])}{of}")
     cosine = metrics.get("cosine")
     if isinstance(cosine, Mapping) and cosine.get("value") is not None:
         parts.append(f"cosine {cosine['value']:+.2f}")

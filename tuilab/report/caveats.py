@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuilab.grid.edits import LEGEND, edits_text, listed
+from tuilab.grid.rounding import percent_text
 from tuilab.report.evidence import Ran
 from tuilab.science.edited import cells_set_aside
 from tuilab.science.significance import ALPHA
@@ -115,8 +116,8 @@ def _cut(ran: Sequence[Ran]) -> Iterator[str]:
     cut = sum(int(found.get("cut") or 0) for found in health)
     if total and cut / total > CUT_LIMIT:
         yield (
-            f"{cut} of {total} completions ({cut / total:.1%}) were cut at the token limit and"
-            " cannot show a marker at their end."
+            f"{cut} of {total} completions ({percent_text(cut / total, 1)}) were cut at the token"
+            " limit and cannot show a marker at their end."
         )
 
 

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.edits import EDITED
+from tuilab.grid.rounding import percent_text
 from tuilab.report.card_fields import Field
 from tuilab.report.opening_words import HERO, summary, synthetic, title, what_is_empty
 from tuilab.report.samples import Condition, Sample
@@ -118,7 +119,7 @@ def _rate(row: dict[str, object] | None) -> str:
     mark = _MARKS.get(str(row["status"]), "") or (EDITED if row["edits"] else "")
     if not isinstance(row["value"], float):
         return mark or "n/a"
-    share = f"{mark}{100 * row['value']:.1f}%"
+    share = f"{mark}{percent_text(row['value'], 1)}"
     return f"{share} ({row['hits']}/{row['n']})" if row["n"] else share
 
 

@@ -5,7 +5,7 @@ from tuilab.science.analysis import Analysis
 from tuilab.science.claims import Claim, Verdict, left_open
 from tuilab.science.edited import cells_set_aside, edits_notes, odd_note
 from tuilab.science.significance import ALPHA
-from tuilab.science.wording import count, names, p_value, percent
+from tuilab.science.wording import count, names, p_value, percent, points
 
 
 def edits_claim(analysis: Analysis) -> tuple[Claim, ...]:
@@ -111,8 +111,8 @@ def seeds_claim(analysis: Analysis) -> Claim:
     for result in analysis.sources:
         net = result.net
         complete &= net.measured == net.planned
-        spread = "spread n/a" if net.spread is None else f"sd {net.spread * 100:.1f} pp"
-        mean = "n/a" if net.mean is None else f"{net.mean * 100:+.1f} pp"
+        spread = "spread n/a" if net.spread is None else f"sd {points(net.spread).lstrip('+')}"
+        mean = points(net.mean)
         parts.append(
             f"{result.source.label}: net {mean}, {spread}, {net.measured}/{net.planned} seeds,"
             f" {result.change.value}" + (f", all of it with {result.edits}" if result.edits else "")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from tuilab.grid.rounding import half_up, percent_text
 from tuilab.science.intervals import Interval
 
 NOT_AVAILABLE: Final = "n/a"
@@ -11,29 +12,29 @@ NOT_AVAILABLE: Final = "n/a"
 
 def percent(rate: float | None) -> str:
     """``0.732`` -> ``73.2%``."""
-    return NOT_AVAILABLE if rate is None else f"{_unsigned_zero(rate * 100, 1):.1f}%"
+    return NOT_AVAILABLE if rate is None else percent_text(rate, 1)
 
 
 def points(change: float | None) -> str:
     """``-0.22`` -> ``-22.0 pp``: a difference of two rates in percentage points."""
-    return NOT_AVAILABLE if change is None else f"{_unsigned_zero(change * 100, 1):+.1f} pp"
+    return NOT_AVAILABLE if change is None else f"{half_up(change * 100, 1):+.1f} pp"
 
 
 def signed(value: float | None, digits: int = 3) -> str:
     """``0.016`` -> ``+0.016``, for cosines and correlations."""
-    return NOT_AVAILABLE if value is None else f"{_unsigned_zero(value, digits):+.{digits}f}"
+    return NOT_AVAILABLE if value is None else f"{half_up(value, digits):+.{digits}f}"
 
 
 def share(fraction: float | None) -> str:
     """``0.615`` -> ``61.5%``; undefined stays undefined."""
-    return "undefined" if fraction is None else f"{_unsigned_zero(fraction * 100, 1):.1f}%"
+    return "undefined" if fraction is None else percent_text(fraction, 1)
 
 
 def bracket(interval: Interval | None) -> str:
     """A rate's interval in percent: ``[69.5, 76.6]``; empty without one."""
     if interval is None:
         return ""
-    low, high = (_unsigned_zero(limit * 100, 1) for limit in (interval.low, interval.high))
+    low, high = (half_up(limit * 100, 1) for limit in (interval.low, interval.high))
     return f"[{low:.1f}, {high:.1f}]"
 
 
@@ -56,8 +57,3 @@ def names(labels: Sequence[str]) -> str:
 def count(number: int, noun: str) -> str:
     """``1 checkpoint``, ``2 checkpoints``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _unsigned_zero(value: float, digits: int) -> float:
-    """Round half away from binary noise, and never write -0.0."""
-    return round(value, digits) + 0.0

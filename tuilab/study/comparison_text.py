@@ -10,6 +10,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED, LEGEND, listed
 from tuilab.grid.metrics import Measurement
+from tuilab.grid.rounding import half_up
 from tuilab.study.comparability import Comparability, as_record, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.study.figure_origin import SYNTHETIC
@@ -71,7 +72,7 @@ def _cell_text(each: Compared | None, metric: str) -> str:
 
 
 def _value_text(value: float, metric: str) -> str:
-    return f"{value + 0.0:+.3f}" if metric == "cosine" else f"{round(value * 100, 1) + 0.0:+.1f}"
+    return f"{half_up(value, 3):+.3f}" if metric == "cosine" else f"{half_up(value * 100, 1):+.1f}"
 
 
 def _sentences(found: Comparison, apart: Comparability) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from tuilab.grid.metrics import METRICS
+from tuilab.grid.rounding import half_up, percent_text
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
 from tuilab.study.cell_number import MINUTES, edits_behind, number_of
@@ -45,7 +46,7 @@ def number_text(value: float | None, metric: str) -> str:
         return decimal(value)
     if metric == MINUTES:
         return f"{value:.1f}" if value < 10 else f"{min(value, 9999):.0f}"
-    return f"{value * 100:.0f}%"
+    return percent_text(value)
 
 
 def cell_text(view: CellView, metric: str, zoom: Zoom, glyphs: Glyphs) -> tuple[str, str]:
@@ -95,11 +96,11 @@ def _share(value: float, metric: str) -> float:
 
 def _digits(value: float, metric: str) -> str:
     if metric == "cosine":
-        hundredths = round(abs(value) * 100)
+        hundredths = int(half_up(abs(value) * 100))
         return f"{'-' if value < 0 else ''}{min(hundredths, 99):02d}"
     if metric == MINUTES:
         return f"{min(value, 99):.0f}"
-    return f"{value * 100:.0f}"
+    return f"{half_up(value * 100):.0f}"
 
 
 def anchor(text: str, zoom: Zoom) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
+from tuilab.grid.rounding import half_up
 from tuilab.grid.words import count_of
 from tuilab.study.cell_number import MINUTES
 from tuilab.study.comparability import Comparability, as_sentence
@@ -22,10 +23,10 @@ def difference_text(value: float | None, metric: str, beyond: bool = False) -> t
         return "n/a", "missing"
     role = "text" if not beyond else "done" if value > 0 else "failed"
     if metric == "cosine":
-        return f"{value:+.2f}".replace("0.", ".", 1), role
+        return f"{half_up(value, 2):+.2f}".replace("0.", ".", 1), role
     if metric == MINUTES:
         return f"{value:+.1f}", role
-    return f"{value * 100:+.0f}", role
+    return f"{half_up(value * 100):+.0f}", role
 
 
 def compare_lines(found: Comparison, columns: int) -> list[Line]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import edits_text
+from tuilab.grid.rounding import half_up
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figure_cursor import (
     cell_of,
@@ -93,9 +94,9 @@ def _values(figure: Figure, spot: Spot) -> Line:
     is_rate = not _is_cosine(figure, spot)
     if point.y is None or point.y != point.y:
         return (("  n/a", "missing"),)
-    value = f"{point.y:.1f}%" if is_rate else f"{point.y:+.3f}"
+    value = f"{_tenths(point.y)}%" if is_rate else f"{point.y:+.3f}"
     if is_scatter(panel):
-        x = f"{point.x:+.3f}" if figure.kind == "cosine-peak" else f"{point.x:.1f}%"
+        x = f"{point.x:+.3f}" if figure.kind == "cosine-peak" else f"{_tenths(point.x)}%"
         name = "cosine" if figure.kind == "cosine-peak" else "baseline"
         return ((f"  {name} {x}  peak {value}", "strong"), *_interval(point, is_rate))
     return ((f"  {value}", "strong"), *_interval(point, is_rate))
@@ -109,7 +110,9 @@ def _interval(point: PlotPoint, is_rate: bool) -> Line:
     if point.low is None or point.high is None:
         return ()
     ends = (
-        f"{point.low:.1f}, {point.high:.1f}" if is_rate else f"{point.low:+.3f}, {point.high:+.3f}"
+        f"{_tenths(point.low)}, {_tenths(point.high)}"
+        if is_rate
+        else f"{point.low:+.3f}, {point.high:+.3f}"
     )
     return ((f" [{ends}]", "text"), (f" {point.interval}" if point.interval else "", "muted"))
 
@@ -147,14 +150,19 @@ def _square_line(figure: Figure, spot: Spot, snapshot: Snapshot) -> Line:
         return ()
     key = key_at(figure, spot)
     label = snapshot.labels.get(key, key)
-    has_value = square.value is not None and square.value == square.value
-    value: Piece = (f"  {square.value:.1f}%", "strong") if has_value else ("  n/a", "missing")
+    value: Piece = ("  n/a", "missing")
+    if square.value is not None and square.value == square.value:
+        value = (f"  {_tenths(square.value)}%", "strong")
     return (
         (f" {label}", "strong"),
         (f"  epoch {_epoch(square.cell)}  asked as {matrix.columns[spot.column]}", "text"),
         value,
         *_status(square.status, square.cell, snapshot),
     )
+
+
+def _tenths(percent: float) -> str:
+    return f"{half_up(percent, 1):.1f}"
 
 
 def _epoch(cell: str) -> str:

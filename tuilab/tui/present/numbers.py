@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 
+from tuilab.grid.rounding import percent_text
+
 MISSING = "n/a"
 
 
@@ -26,7 +28,7 @@ def share(value: float | None) -> str:
     """Write a rate of 0..1 as whole percent; n/a when missing."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value * 100:.0f}%"
+    return percent_text(value)
 
 
 def size(count: float | None) -> str:

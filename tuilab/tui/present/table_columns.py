@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from tuilab.grid.rounding import percent_text
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figure_cursor import cell_of
 from tuilab.tui.present.rows import find
@@ -137,7 +138,7 @@ def _ours(row: HeadlineRow, name: str) -> str:
     value = getattr(row, name)
     if value is None:
         return NOT_AVAILABLE
-    return f"{value:+.3f} ({row.cosine_scale})" if name == "cosine" else f"{value * 100:.1f}%"
+    return f"{value:+.3f} ({row.cosine_scale})" if name == "cosine" else percent_text(value, 1)
 
 
 def _measured(row: HeadlineRow) -> str:
