@@ -69,3 +69,11 @@ def test_spread_labels_keep_their_order_and_their_distance(places: list[float]) 
     assert all(b - a >= 5.0 - 1e-6 for a, b in pairwise(heights))
     for (a, at_a), (b, at_b) in pairwise(ranked):
         assert a == b or at_a < at_b
+
+
+def test_no_mark_is_cut_by_the_edge_of_its_panel(card: Analysis) -> None:
+    canvas = draw(figure("grouped", card))
+    marks = [
+        line for axes in canvas.axes for line in axes.lines if line.get_marker() not in ("None", "")
+    ]
+    assert marks and not any(line.get_clip_on() for line in marks)
