@@ -275,7 +275,7 @@ async def test_two_experiments_without_a_common_cell_are_not_read_for_ever(
         await look(pilot)
         await press(pilot, "space", "j", "space", "c")
         shown = text_of(pilot.app)
-        assert "the two have no cell in common" in shown
+        assert "the two have no cell (source, epoch, seed) in common" in shown
         assert "reading" not in shown
         await press(pilot, "m")
         assert "nothing to compare" in text_of(pilot.app)
