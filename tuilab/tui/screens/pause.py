@@ -53,10 +53,9 @@ def _answers(pause: str) -> list[tuple[str, str]]:
 def _words(pause: str, live: int) -> list[Line]:
     jobs = "1 running job" if live == 1 else f"{live} running jobs"
     if pause:
-        return [
-            ((" Resume", "key"), ("      starts queued work again", "text")),
-            (("             and wakes what was suspended", "text"),) if pause == "hard" else (),
-        ]
+        wakes: list[Line] = [(("             and wakes what was suspended", "text"),)]
+        resume: Line = ((" Resume", "key"), ("      starts queued work again", "text"))
+        return [resume, *(wakes if pause == "hard" else [])]
     return [
         ((" Soft pause", "key"), (f"  nothing new starts; {jobs} may finish", "text")),
         ((" Hard pause", "key"), (f"  also suspends {jobs} at once; memory stays held", "text")),
