@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from tuilab.cli.verbs.arguments import AsJson, Dir
 
 if TYPE_CHECKING:
     from tuilab.cli.standing import Standing
+    from tuilab.grid.states import Attempt
 
 _FIRST_BYTES = 256 * 1024
 _LONGEST_LINE = 2000
@@ -51,23 +52,30 @@ def logs(
         raise RefusalError("one document has an end: give --follow or --json, not both", USAGE)
     root = find_grid(directory)
     if what == "engine":
-        path, is_open = Layout(root).engine_log, None
+        path, is_open, ending = Layout(root).engine_log, None, ""
         if not path.exists():
             raise RefusalError(f"no engine has run for {root} yet")
     else:
-        path, is_open = _log_of(root, what, stage, attempt)
-    shown = (clean_line(line, _LONGEST_LINE) for line in _read(path, lines, follow, is_open))
+        path, is_open, ending = _log_of(root, what, stage, attempt)
+    # An attempt that ended without an outcome writes no more: following it would never end.
+    read = _read(path, lines, follow and not ending, is_open)
+    shown = (clean_line(line, _LONGEST_LINE) for line in read)
+    ended = clean_line(ending, _LONGEST_LINE)
     if as_json:
-        document({"log": str(path), "lines": list(shown)})
+        document({"log": str(path), "lines": list(shown), "ending": ended or None})
         return OK
     tell(str(path))
     for line in shown:
         out(line)
+    if ended:
+        tell(ended)
     return OK
 
 
-def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tuple[Path, Path]:
-    """Return the log and the file whose existence says that nothing more will come."""
+def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tuple[Path, Path, str]:
+    """Return the log, the file whose existence says that nothing more will come, and how the
+    attempt ended when it ended badly.
+    """
     from tuilab.cli.standing import read_standing
     from tuilab.contract.report import LOG_FILE, OUTCOME_FILE
 
@@ -81,7 +89,16 @@ def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tup
     if not directory.is_dir():
         have = ", ".join(str(one.number) for one in known.attempts)
         raise RefusalError(f"{job} has no attempt {number}; there are: {have}", USAGE)
-    return directory / LOG_FILE, directory / OUTCOME_FILE
+    return directory / LOG_FILE, directory / OUTCOME_FILE, _ending(job, number, known.attempts)
+
+
+def _ending(job: str, number: int, attempts: Sequence[Attempt]) -> str:
+    from tuilab.grid.endings import ending_words, short_ending
+
+    found = next((one for one in attempts if one.number == number), None)
+    if found is None or not short_ending(found):
+        return ""
+    return f"{job} attempt {number} {ending_words(found)}"
 
 
 def _job(standing: Standing, what: str, stage: str | None) -> str:
