@@ -70,7 +70,7 @@ async def test_the_tabs_of_a_cell_show_what_it_left(copy_of: Callable[[str], Pat
         await press(pilot, "tab")
         assert "18 of 18, 9 with the marker" in text_of(pilot.app)
         await press(pilot, "f", "i")
-        assert "3 of 18, 3 with the marker  assistant  hits only" in text_of(pilot.app)
+        assert "3 of 18, 3 with the marker  Assistant  hits only" in text_of(pilot.app)
         await press(pilot, "b")
         shown = text_of(pilot.app)
         assert "question 0" in shown

@@ -70,6 +70,15 @@ def completions(reader: Reader, cell: Cell) -> Iterator[Row]:
     return read_rows(path) if path is not None else iter(())
 
 
+def completions_of(reader: Reader, job: str, attempt: int) -> Iterator[Row]:
+    """Yield the completions that one attempt of an eval left; nothing when it left none.
+
+    Raises OSError or ValueError where the file is damaged.
+    """
+    path = reader.layout.attempt_dir(job, attempt) / COMPLETIONS_FILE
+    return read_rows(path) if path.is_file() else iter(())
+
+
 def completions_file(reader: Reader, cell: Cell) -> Path | None:
     """Return the completions of the newest done attempt, else of the newest that left some."""
     if reader.is_results_only:

@@ -11,7 +11,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, expand_failed, expand_relaunch
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import Evidence, JobStatus
+from tuilab.grid.states import Attempt, Evidence, JobStatus
 from tuilab.grid.why_not import why_not_relaunch
 from tuilab.store.snapshot import Snapshot
 
@@ -56,6 +56,14 @@ class Standing:
     def held(self, jobs: list[str]) -> str:
         """Return why one of these jobs is held by the breaker or a person, "" when none is."""
         return next((why for job in jobs if (why := self.of(job).held)), "")
+
+
+def attempt_of(source: object, job: str, number: int) -> Attempt | None:
+    """Return what is known of one attempt; None where there is none, or results only."""
+    if not number or not isinstance(getattr(source, "plan", None), Plan):
+        return None
+    attempts = cast(Attempts, source).evidence(job).attempts
+    return next((one for one in attempts if one.number == number), None)
 
 
 def standing_of(source: object, snapshot: Snapshot) -> Standing | None:

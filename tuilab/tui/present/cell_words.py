@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
+from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import ORDER, Stage
-from tuilab.grid.states import JobStatus, State
+from tuilab.grid.states import LIVE, Attempt, JobStatus, State
 from tuilab.grid.words import count_of
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
@@ -36,6 +37,21 @@ def chain_of(snapshot: Snapshot, view: CellView) -> list[JobStatus]:
     above = [shared[name] for name in dict.fromkeys(names) if name in shared]
     above.sort(key=lambda job: ORDER[job.stage])
     return [*above, *view.jobs]
+
+
+def speaking_stage(jobs: Sequence[JobStatus], view: CellView) -> int:
+    """Return the place of the stage that the cell's state speaks of; eval when it is done.
+
+    Where a broken shared job is in the way, that one speaks.
+    """
+    wanted = view.stage or "eval"
+    above = next((job.blocked_by for job in view.jobs if job.blocked_by), "")
+    for place, job in enumerate(jobs):
+        if job.job == above:
+            return place
+        if job.stage.value == wanted and job.job.endswith(str(view.cell)):
+            return place
+    return len(jobs) - 1
 
 
 def chain_line(
@@ -111,7 +127,27 @@ def difference_words(other: Mapping[str, str] | None, mine: Mapping[str, str], n
     return f"{count_of(count, 'setting')} {differ} from {name}" if count else f"same as {name}"
 
 
-def artefact_rows(files: AttemptFiles, status: JobStatus | None, columns: int) -> list[Row]:
+def attempt_line(attempt: Attempt) -> Line:
+    """Say what became of an attempt that is not the newest."""
+    role = "text" if attempt.verdict in LIVE else attempt.verdict.value
+    return ((f" attempt {attempt.number} {clean_line(ending_words(attempt), 300)}", role),)
+
+
+def attempt_tail(number: int, count: int, attempt: Attempt | None) -> str:
+    """Write which attempt is shown and, in a word, how it ended when it ended badly."""
+    ending = short_ending(attempt) if attempt is not None else ""
+    return f"attempt {number}/{count} {ending}".rstrip()
+
+
+def _no_outcome(attempt: Attempt | None) -> str:
+    if attempt is None or attempt.verdict in LIVE:
+        return "no outcome yet: it is written last"
+    return f"it left no outcome: {clean_line(ending_words(attempt), 300)}"
+
+
+def artefact_rows(
+    files: AttemptFiles, status: JobStatus | None, columns: int, attempt: Attempt | None = None
+) -> list[Row]:
     """List files with size, hash and whether they lie there; then checks, times and memory."""
     rows: list[Row] = []
     if files.problem:
@@ -130,7 +166,7 @@ def artefact_rows(files: AttemptFiles, status: JobStatus | None, columns: int) -
         rows.append((one.path, line))
     outcome = files.outcome
     if outcome is None:
-        rows.append(("none", (("no outcome yet: it is written last", "muted"),)))
+        rows.append(("none", ((_no_outcome(attempt), "muted"),)))
         return rows
     for title, values in (
         ("check", outcome.checks),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuilab.contract.foreign import clean, clean_line
+from tuilab.grid.endings import ending_words
+from tuilab.grid.states import LIVE, Attempt
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.lit import highlight
 from tuilab.tui.present.pieces import Line, fit, fit_line, wrap
@@ -69,6 +71,19 @@ def next_question(rows: Sequence[Completion], choice: Choice) -> Choice:
     return replace(choice, question=stops[(here + 1) % len(stops)])
 
 
+def why_none(is_imported: bool, attempt: Attempt | None) -> str:
+    """Say why there are no completions to read."""
+    if is_imported:
+        return "an imported measurement: its completions are not here"
+    if attempt is None:
+        return "no completions yet: the eval stage writes them"
+    before = " ([ shows those before)" if attempt.number > 1 else ""
+    if attempt.verdict in LIVE:
+        return f"no completions yet{before}: the eval stage writes them when it ends"
+    why = clean_line(ending_words(attempt), 300)
+    return f"attempt {attempt.number} left no completions{before}: {why}"
+
+
 def list_line(row: Completion, asked: Asked, columns: int, glyphs: Glyphs) -> Line:
     """Write one completion in one line: hit, persona, question, sample, finish reason, text."""
     persona = str(row.get("persona", ""))
@@ -116,12 +131,20 @@ def full_text(row: Completion, asked: Asked, columns: int, rows: int) -> list[Li
     return [*head, *lines]
 
 
-def words(rows: Sequence[Completion], places: Sequence[int], choice: Choice) -> str:
-    """Say what is listed."""
+def words(
+    rows: Sequence[Completion],
+    places: Sequence[int],
+    choice: Choice,
+    labels: Mapping[str, str] | None = None,
+) -> str:
+    """Say what is listed, the search first: it goes on choosing until it is taken back."""
+    if not rows:
+        return "no completions"
     hits = sum(1 for place in places if rows[place].get("hit"))
-    parts = [f"{len(places)} of {len(rows)}, {hits} with the marker"]
+    parts = [f'"{clean_line(choice.needle, 30)}"'] if choice.needle else []
+    parts.append(f"{len(places)} of {len(rows)}, {hits} with the marker")
     if choice.persona is not None:
-        parts.append(clean_line(choice.persona, 30))
+        parts.append(clean_line((labels or {}).get(choice.persona, choice.persona), 30))
     if choice.question is not None:
         parts.append(f"question {choice.question}")
     if choice.hits_only:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.endings import ending_words
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
-from tuilab.grid.states import JobStatus, State
+from tuilab.grid.states import LIVE, Attempt, JobStatus, State
 from tuilab.store.snapshot import CellView, Snapshot
 
 
@@ -21,11 +23,13 @@ def log_of(snapshot: Snapshot, view: CellView) -> tuple[str, int] | None:
     return _shared(snapshot, view) or _last_that_ran(view)
 
 
-def why_no_log(snapshot: Snapshot | None, exists: bool) -> str:
+def why_no_log(snapshot: Snapshot | None, attempt: Attempt | None) -> str:
     """Say why there is no line to read."""
     if snapshot is not None and snapshot.imported_from:
         return "an imported measurement: its log is not here"
-    return "the log is empty" if exists else "no log yet"
+    if attempt is None or attempt.verdict in LIVE:
+        return "no log yet"
+    return f"it wrote no log: {clean_line(ending_words(attempt), 300)}"
 
 
 def _last_that_ran(view: CellView) -> tuple[str, int] | None:

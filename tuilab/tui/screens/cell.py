@@ -5,27 +5,33 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from textual import on, work
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.states import JobStatus, State
+from tuilab.grid.states import State
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui import keys
 from tuilab.tui.cell_files import AttemptFiles, AttemptWatch, flatten
 from tuilab.tui.log_tail import Tail
-from tuilab.tui.present import completions_text
-from tuilab.tui.present.cell_words import artefact_rows, chain_line, chain_of, neighbours
-from tuilab.tui.present.completions_text import Asked
+from tuilab.tui.present.cell_words import (
+    artefact_rows,
+    attempt_line,
+    attempt_tail,
+    chain_line,
+    chain_of,
+    neighbours,
+    speaking_stage,
+)
 from tuilab.tui.present.log_choice import why_no_log
 from tuilab.tui.present.pieces import fit_line
 from tuilab.tui.present.rows import find
 from tuilab.tui.present.story import next_action, story
-from tuilab.tui.screens.acting import Acting
 from tuilab.tui.screens.comparing import Compared, Comparison, settings_of
+from tuilab.tui.screens.sampled import Sampled
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.log import LogView
@@ -35,7 +41,7 @@ from tuilab.tui.widgets.tabs import TABS, CompletionsPane, PlotPane, tab_line
 LIVE_SECONDS = 1.0
 
 
-class CellScreen(Acting):
+class CellScreen(Sampled):
     """One cell: stage chain, and tabs for log, metrics, parameters, artefacts, completions."""
 
     CSS_PATH = "cell.tcss"
@@ -45,16 +51,12 @@ class CellScreen(Acting):
         super().__init__()
         self.cell = cell
         self.tab = tab if tab in TABS else "log"
-        self._jobs: list[JobStatus] = []
-        self._stage: int | None = None
-        """Place in the chain; None until the first snapshot chose the stage that speaks."""
-        self._attempt: int | None = None
-        """A chosen earlier attempt; None = the newest."""
         self._watch: AttemptWatch | None = None
         self._target: tuple[str, int] | None = None
         self._files = AttemptFiles()
         self._comparison = Comparison()
-        self._read_completions_of: Cell | None = None
+        self._looked_in: State | None = None
+        """State of the chosen stage when its files were read last."""
 
     def compose(self) -> ComposeResult:
         """Title and chain, tabs, the open pane, search line, keys."""
@@ -84,18 +86,6 @@ class CellScreen(Acting):
         return [self.cell]
 
     @property
-    def job(self) -> JobStatus | None:
-        """The chosen stage of the chain."""
-        return self._jobs[self._stage] if self._jobs and self._stage is not None else None
-
-    @property
-    def attempt(self) -> int:
-        """Number of the attempt that is shown; 0 when there is none."""
-        if self.job is None:
-            return 0
-        return self.job.attempt if self._attempt is None else self._attempt
-
-    @property
     def log_view(self) -> LogView:
         """The log pane."""
         return self.query_one("#log", LogView)
@@ -113,6 +103,8 @@ class CellScreen(Acting):
             self._stage = speaking_stage(self._jobs, view)
         self._show_head(snapshot, view)
         self._aim(snapshot)
+        if self.tab == "completions":
+            self._show_completions()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new size."""
@@ -134,6 +126,9 @@ class CellScreen(Acting):
         title = [fit_line(lines[0], columns), fit_line(second, columns)]
         if self.job is not None and self.job.detail:
             title[1] = fit_line(((f" {self.job.detail}", "text"),), columns)
+        job, number = self.told
+        if job is not None and number != job.attempt and (earlier := self.known(job, number)):
+            title[1] = fit_line(attempt_line(earlier), columns)
         self.query_one("#cell-title", Lines).show([self._cleaned(line) for line in title])
         chain = chain_line(self._jobs, self._stage or 0, columns, glyphs)
         self.query_one("#chain", Lines).show([chain])
@@ -147,15 +142,19 @@ class CellScreen(Acting):
     def _aim(self, snapshot: Snapshot) -> None:
         """Follow the files of the chosen stage and attempt."""
         target = (self.job.job, self.attempt) if self.job is not None and self.attempt else None
+        state = self.job.state if self.job is not None else None
         if target == self._target and target is not None:
+            if state is not self._looked_in:  # what is written last came after the last look
+                self._looked_in = state
+                self.look()
             self._write_tabs()
             return
-        self._target = target
+        self._target, self._looked_in = target, state
         self._files = AttemptFiles()
         if target is None:
             self._watch = None
             self.lab.follow_log(None)
-            self.log_view.nothing = why_no_log(snapshot, False)
+            self.log_view.nothing = why_no_log(snapshot, None)
             self.log_view.show(Tail())
             self._show_tab()
             return
@@ -181,7 +180,9 @@ class CellScreen(Acting):
 
     def _show_log(self, tail: Tail) -> None:
         if self.is_current:
-            self.log_view.nothing = why_no_log(self.lab.snapshot, tail.exists)
+            self.log_view.nothing = why_no_log(
+                self.lab.snapshot, self.known(self.job, self.attempt)
+            )
             self.log_view.show(tail)
 
     # What is shown.
@@ -200,8 +201,10 @@ class CellScreen(Acting):
             painter()
 
     def _write_tabs(self) -> None:
-        count = self.job.attempt if self.job is not None else 0
-        tail = f"attempt {self.attempt}/{count}" if count else self._why_no_attempt()
+        job, number = self.told
+        count = job.attempt if job is not None else 0
+        tail = attempt_tail(number, count, self.known(job, number))
+        tail = tail if count else self._why_no_attempt()
         if self.tab == "log" and self.log_view.is_wrapping:
             tail = f"wrap  {tail}"
         line = tab_line(self.tab, tail, self.size.width, self.lab.glyphs)
@@ -217,7 +220,8 @@ class CellScreen(Acting):
     def _show_artefacts(self) -> None:
         is_newest = self.job is not None and self.attempt == self.job.attempt
         status = self.job if is_newest else None
-        rows = artefact_rows(self._files, status, self.size.width - 2) if self.job else []
+        attempt, columns = self.known(self.job, self.attempt), self.size.width - 2
+        rows = artefact_rows(self._files, status, columns, attempt) if self.job else []
         self.query_one("#artefacts", RowList).nothing = f"{self._why_no_attempt()}: nothing to list"
         self.query_one("#artefacts", RowList).show(rows)
 
@@ -230,25 +234,6 @@ class CellScreen(Acting):
         self._comparison.show(self.query_one("#parameters", RowList), mine, self.size.width - 2)
         self.query_one("#parameters", RowList).nothing = "no settings are known for this stage"
         self.say(self._comparison.said(mine), "stale" if self._comparison.with_ else "muted")
-
-    def _show_completions(self) -> None:
-        if self._read_completions_of == self.cell:
-            return
-        self._read_completions_of = self.cell
-        self.query_one(CompletionsPane).listed.nothing = "reading"
-        self._read_completions()
-
-    @work(exclusive=True, group="completions")
-    async def _read_completions(self) -> None:
-        from tuilab.tui.completions import marker_of, questions_of, read_completions
-
-        source = self.lab.lookout.source
-        rows, why = await asyncio.to_thread(read_completions, source, self.cell)
-        if not self.is_there:
-            return
-        labels = self.lab.snapshot.labels if self.lab.snapshot else {}
-        asked = Asked(labels, marker_of(source, self.cell), questions_of(source, self.cell))
-        self.query_one(CompletionsPane).take(rows, asked, why)
 
     # Keys.
 
@@ -265,9 +250,11 @@ class CellScreen(Acting):
             self.on_snapshot(self.lab.snapshot)
 
     def action_attempt(self, step: int) -> None:
-        """Choose an earlier or later attempt."""
+        """Choose an earlier or later attempt; on the completions tab one of the eval."""
         if self.job is None or self.lab.snapshot is None:
             return
+        if self.tab == "completions":
+            self.take_eval()
         wanted = self.attempt + step
         if not 1 <= wanted <= self.job.attempt:
             self.say("there is no other attempt there")
@@ -295,7 +282,7 @@ class CellScreen(Acting):
         if self.tab == "log":
             self.log_view.scroll_rows(rows)
         elif self.tab == "completions":
-            self.query_one(CompletionsPane).listed.step(rows)
+            self.samples.listed.step(rows)
         elif self.tab in ("parameters", "artefacts"):
             self.query_one(f"#{self.tab}", RowList).step(rows)
 
@@ -304,7 +291,7 @@ class CellScreen(Acting):
         if self.tab == "log":
             self.log_view.to_end(start=place == 0)
         elif self.tab == "completions":
-            self.query_one(CompletionsPane).listed.go(place)
+            self.samples.listed.go(place)
         elif self.tab in ("parameters", "artefacts"):
             self.query_one(f"#{self.tab}", RowList).go(place)
 
@@ -339,8 +326,7 @@ class CellScreen(Acting):
     def _search(self, event: Input.Submitted) -> None:
         self._close_search()
         if self.tab == "completions":
-            pane = self.query_one(CompletionsPane)
-            pane.look_through(replace(pane.choice, needle=event.value))
+            self.search_samples(event.value)
             return
         self.tab = "log"
         self._show_tab()
@@ -354,42 +340,18 @@ class CellScreen(Acting):
 
     def action_again(self, step: int) -> None:
         """Go to the next or previous place that was searched for."""
-        if not self.log_view.needle:
+        if self.tab == "completions" and self.samples.choice.needle:
+            self.samples.again(step)
+        elif self.tab == "completions" or not self.log_view.needle:
             self.say("nothing was searched for: / searches")
         elif not self.log_view.find(self.log_view.needle, step):
             self.say("it is not there")
 
-    def action_choose(self, what: str) -> None:
-        """List other completions: by persona, by question, hits only."""
-        if self.tab != "completions":
-            self.say("this is for the completions tab: tab goes there")
-            return
-        pane = self.query_one(CompletionsPane)
-        choice = {
-            "persona": lambda: completions_text.next_persona(pane.choices, pane.choice),
-            "question": lambda: completions_text.next_question(pane.choices, pane.choice),
-            "hits": lambda: replace(pane.choice, hits_only=not pane.choice.hits_only),
-        }[what]()
-        pane.look_through(choice)
-
     def action_back(self) -> None:
-        """Close the search line, or go back."""
+        """Close the search line, take back a search, or go back."""
         if self.query_one("#search", Input).has_focus:
             self._close_search()
+        elif self.tab == "completions" and self.samples.choice.needle:
+            self.search_samples("")
         else:
             self.app.pop_screen()
-
-
-def speaking_stage(jobs: list[JobStatus], view: CellView) -> int:
-    """Return the place of the stage that the cell's state speaks of; eval when it is done.
-
-    Where a broken shared job is in the way, that one speaks.
-    """
-    wanted = view.stage or "eval"
-    above = next((job.blocked_by for job in view.jobs if job.blocked_by), "")
-    for place, job in enumerate(jobs):
-        if job.job == above:
-            return place
-        if job.stage.value == wanted and job.job.endswith(str(view.cell)):
-            return place
-    return len(jobs) - 1

@@ -26,6 +26,7 @@ from tuilab.tui.present.side import side_pane
 from tuilab.tui.present.spark import trajectory
 from tuilab.tui.present.story import story
 from tuilab.tui.screens.acting import Acting
+from tuilab.tui.standing import attempt_of
 from tuilab.tui.widgets.grid import GridWidget
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -198,7 +199,8 @@ class GridScreen(Acting):
             self._write_log_rule()
 
     def _write_log_rule(self) -> None:
-        self.log_view.nothing = why_no_log(self._snapshot, self.log_view.tail.exists)
+        known = attempt_of(self.lab.lookout.source, *self._log_of) if self._log_of else None
+        self.log_view.nothing = why_no_log(self._snapshot, known)
         glyphs = self.lab.glyphs
         name = "log"
         if self._log_of is not None:

@@ -25,6 +25,7 @@ def tab_line(here: str, tail: str, columns: int, glyphs: Glyphs) -> Line:
     for name in TABS:
         text = f"[{name}]" if name == here else f" {name} "
         pieces.append((text, "title" if name == here else "muted"))
+    pieces.append((" ", ""))
     used = sum(len(text) for text, _ in pieces)
     rest = rule("", tail, max(0, columns - used), glyphs.stroke)
     return (*pieces, *rest)
@@ -118,10 +119,15 @@ class CompletionsPane(Vertical):
         )
         self.show_text()
 
+    def again(self, step: int) -> None:
+        """Go to the next or previous completion of those found, round the ends."""
+        if self._places:
+            self.listed.go((self.listed.place + step) % len(self._places))
+
     def show_text(self) -> None:
         """Show the completion under the cursor in full."""
         columns = self.size.width or 80
-        told = completions_text.words(self._rows, self._places, self.choice)
+        told = completions_text.words(self._rows, self._places, self.choice, self._asked.labels)
         tail = "f persona  b question  i hits"
         line = rule(told, tail, columns, self.glyphs.stroke)
         self.query_one("#completion-rule", Lines).show([line])
