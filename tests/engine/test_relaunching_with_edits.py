@@ -63,3 +63,26 @@ def test_an_impossible_edit_is_refused_and_leaves_the_plan_alone(tiny: Trial) ->
     assert "shared" in found[1][1]
     assert tiny.layout.plan.read_bytes() == before
     assert not tiny.layout.deviations.exists()
+
+
+def test_edits_are_taken_back_when_cells_go_back_to_the_plan(tiny: Trial) -> None:
+    before = load_plan(tiny.layout.root)
+    one, other = map(str, before.cells[1:3])
+    tiny.ask("relaunch", cells=(one, other), sets={"marker.lr": 7e-5})
+    tiny.ask("relaunch", cells=(one,), options={"as_planned": True})
+    serve_requests(tiny, 3)
+    after = load_plan(tiny.layout.root)
+    assert after.by_id[f"train/{one}"].fingerprint == before.by_id[f"train/{one}"].fingerprint
+    assert after.by_id[f"train/{other}"].deviation == {"marker.lr": 7e-5}
+    kept = json.loads(tiny.layout.deviations.read_text())
+    assert kept == [{"cells": [other], "sets": {"marker.lr": 7e-5}}]
+    assert tiny.lines("deviation")[-1]["as_planned"] is True
+
+
+def test_a_value_that_comes_back_after_another_is_kept(tiny: Trial) -> None:
+    cell = str(load_plan(tiny.layout.root).cells[1])
+    for rate in (1e-5, 2e-5, 1e-5):
+        tiny.ask("relaunch", cells=(cell,), sets={"marker.lr": rate})
+    serve_requests(tiny, 4)
+    kept = [one["sets"]["marker.lr"] for one in json.loads(tiny.layout.deviations.read_text())]
+    assert kept == [1e-5, 2e-5, 1e-5]

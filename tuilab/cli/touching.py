@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tuilab.cli.say import count_of, document, duration, out, plain
+from tuilab.grid.cells import Cell
+from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, explain
 
 _SHOWN = 60
@@ -19,6 +23,15 @@ def show_expansion(answer: Expansion, as_json: bool, verb: str) -> None:
         out(f"  {plain(line)}")
     if len(lines) > _SHOWN:
         out(f"  ... and {len(lines) - _SHOWN} more (--json lists all)")
+
+
+def show_carried(plan: Plan, cells: Sequence[Cell], as_planned: bool) -> None:
+    """Say which edits of earlier relaunches the cells carry, and what becomes of them."""
+    from tuilab.grid.carried import carried, carried_words
+
+    if words := carried_words(carried(plan, cells), cells):
+        end = "taken back" if as_planned else "kept: --as-planned takes them back"
+        out(plain(f"{words}; {end}"))
 
 
 def summary(answer: Expansion, verb: str) -> str:

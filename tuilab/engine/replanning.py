@@ -15,10 +15,11 @@ class EditRefusedError(Exception):
 
 
 def plan_with_edits(
-    layout: Layout, plan: Plan, cells: Sequence[str], sets: Mapping[str, Any]
+    layout: Layout, plan: Plan, cells: Sequence[str], sets: Mapping[str, Any], as_planned: bool
 ) -> tuple[Plan, frozenset[str]]:
     """Return the plan under further edits and the jobs that they change; writes nothing.
 
+    With ``as_planned`` the cells first lose the edits that they carry.
     Imports the config schema (pydantic), which nothing else in the engine needs.
     Raises EditRefusedError.
     """
@@ -28,7 +29,9 @@ def plan_with_edits(
     from tuilab.store.replan import DeviationsError, plan_of
 
     try:
-        made = plan_of(layout.root, [Deviation(tuple(cells), dict(sets))])
+        made = plan_of(
+            layout.root, [Deviation(tuple(cells), dict(sets))], cells if as_planned else ()
+        )
     except (ConfigError, EditError, PlanError, DeviationsError, OSError) as error:
         raise EditRefusedError(str(error)) from error
     changed = {
@@ -39,13 +42,21 @@ def plan_with_edits(
     return made, frozenset(changed)
 
 
-def keep_edits(layout: Layout, plan: Plan, cells: Sequence[str], sets: Mapping[str, Any]) -> None:
+def keep_edits(
+    layout: Layout, plan: Plan, cells: Sequence[str], sets: Mapping[str, Any], as_planned: bool
+) -> None:
     """Write the edits to deviations.json, then the plan that was made with them."""
+    from tuilab.grid.deviations import without
     from tuilab.store.plan_file import save_plan
     from tuilab.store.replan import read_deviations
 
-    known = [deviation.as_json() for deviation in read_deviations(layout)]
+    before = [deviation.as_json() for deviation in read_deviations(layout)]
+    kept = without(read_deviations(layout), cells if as_planned else ())
+    known = [deviation.as_json() for deviation in kept]
     entry = {"cells": list(cells), "sets": dict(sets)}
-    if entry not in known:
-        atomic.write_json(layout.deviations, [*known, entry])
+    # The last one only: a repeated request adds nothing, but a value may come back after another.
+    if sets and known[-1:] != [entry]:
+        known.append(entry)
+    if known != before:
+        atomic.write_json(layout.deviations, known)
     save_plan(layout, plan)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 from tuilab.engine.crash import crash_point
 from tuilab.engine.facts import Facts
@@ -60,21 +61,31 @@ class Requesting:
             self.gatherer.take_plan()
 
     def _answer_for(self, request: Request) -> Answer:
-        if not request.sets:
+        as_planned = bool(request.options.get("as_planned"))
+        if not request.sets and not as_planned:
             return answer(request, self._standing(self.board.plan))
         if request.verb != "relaunch":
             return Answer(accepted=False, why="edits can only be made by a relaunch")
         try:
             cells = _edited_cells(request, self.board.plan)
-            made, changed = plan_with_edits(self.layout, self.board.plan, cells, request.sets)
+            made, changed = plan_with_edits(
+                self.layout, self.board.plan, cells, request.sets, as_planned
+            )
         except (EditRefusedError, SelectorError) as error:
             return Answer(accepted=False, why=str(error))
         if running := sorted(changed & self.board.live):
             return Answer(accepted=False, why=why_busy(self.board.statuses[running[0]]))
-        keep_edits(self.layout, made, cells, request.sets)
+        keep_edits(self.layout, made, cells, request.sets, as_planned)
         self.board.replace_plan(made)
         given = answer(request, replace(self._standing(made), changed=changed))
-        edit = {"kind": "deviation", "cells": cells, "sets": dict(request.sets), "by": request.by}
+        edit: dict[str, Any] = {
+            "kind": "deviation",
+            "cells": cells,
+            "sets": dict(request.sets),
+            "by": request.by,
+        }
+        if as_planned:
+            edit["as_planned"] = True
         return replace(given, entries=(edit, *given.entries))
 
     def _standing(self, plan: Plan) -> Standing:

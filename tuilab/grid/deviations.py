@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +113,16 @@ def _value_at(raw: Mapping[str, Any], key: str) -> Any:
     for name in key.split("."):
         found = found.get(name) if isinstance(found, Mapping) else None
     return found
+
+
+def without(deviations: Sequence[Deviation], cells: Collection[str]) -> tuple[Deviation, ...]:
+    """Return the edits that stay when some cells go back to the config's own values."""
+    gone = set(cells)
+    kept = (
+        Deviation(tuple(name for name in one.cells if name not in gone), one.sets)
+        for one in deviations
+    )
+    return tuple(one for one in kept if one.cells)
 
 
 def edits_of(config: ExperimentConfig, sets: Mapping[str, Any]) -> ExperimentConfig:

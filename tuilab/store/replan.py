@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.contract.parsing import loads
-from tuilab.grid.deviations import Deviation, from_json
+from tuilab.grid.deviations import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import Plan
 from tuilab.store.base_model import base_blocks
@@ -32,13 +32,16 @@ class NoTextError(Exception):
     """A config that is not even text."""
 
 
-def plan_of(root: Path, more: Sequence[Deviation] = ()) -> Plan:
+def plan_of(root: Path, more: Sequence[Deviation] = (), as_planned: Collection[str] = ()) -> Plan:
     """Plan an experiment as its files are now, with further edits laid over the kept ones.
+
+    The kept edits of the cells ``as_planned`` are left out.
 
     Raises ConfigError, PlanError, EditError or DeviationsError, each with what to do.
     """
     config = read_config(Layout(root).config).config
-    return plan_with(config, (*read_deviations(Layout(root)), *more))
+    kept = without(read_deviations(Layout(root)), as_planned)
+    return plan_with(config, (*kept, *more))
 
 
 def plan_with(config: ExperimentConfig, deviations: Sequence[Deviation] = ()) -> Plan:

@@ -80,16 +80,22 @@ def standing_of(source: object, snapshot: Snapshot) -> Standing | None:
 
 
 def changed_by(
-    root: Path, plan: Plan, cells: list[Cell], sets: Mapping[str, object]
+    root: Path,
+    plan: Plan,
+    cells: list[Cell],
+    sets: Mapping[str, object],
+    as_planned: bool = False,
 ) -> frozenset[str]:
     """Return the jobs whose settings some edits change (imports the config schema; slow).
 
+    With ``as_planned`` the cells first lose the edits that they carry.
     Raises EditError, PlanError, ConfigError or DeviationsError, each saying why not.
     """
     from tuilab.grid.deviations import Deviation
     from tuilab.store.replan import plan_of
 
-    made = plan_of(root, [Deviation(tuple(map(str, cells)), dict(sets))])
+    names = tuple(map(str, cells))
+    made = plan_of(root, [Deviation(names, dict(sets))], names if as_planned else ())
     return frozenset(
         job.id
         for job in made.jobs

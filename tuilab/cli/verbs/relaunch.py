@@ -34,6 +34,9 @@ Sets = Annotated[
 Restart = Annotated[
     bool, typer.Option("--restart", help="From scratch: take up no unfinished attempt.")
 ]
+AsPlanned = Annotated[
+    bool, typer.Option("--as-planned", help="Take back the edits that these cells carry.")
+]
 
 
 def relaunch(
@@ -43,6 +46,7 @@ def relaunch(
     from_stage: FromStage = None,
     sets: Sets = None,
     restart: Restart = False,
+    as_planned: AsPlanned = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     headless: Headless = False,
@@ -62,7 +66,7 @@ def relaunch(
     from tuilab.cli.answers import journal_end
     from tuilab.cli.places import find_grid
     from tuilab.cli.runner_modules import refuse_without_workers
-    from tuilab.cli.touching import show_expansion
+    from tuilab.cli.touching import show_carried, show_expansion
     from tuilab.grid.relaunch import from_scratch
 
     if not cells and not failed:
@@ -72,9 +76,13 @@ def relaunch(
     root = find_grid(directory)
     stage = _stage(from_stage)
     standing, answer, edits = _expand(
-        root, cells or [], failed, stage, sets or [], write=not dry_run
+        root, cells or [], failed, stage, sets or [], as_planned, write=not dry_run
     )
+    chosen = standing.cells(cells) if cells else _cells_of(standing.plan, answer)
+    if not as_json:
+        show_carried(standing.plan, chosen, as_planned)
     if restart:
+        _warn_of_idle_restart(answer)
         answer = from_scratch(answer)
     if dry_run or not answer.jobs:
         show_expansion(answer, as_json, "would relaunch")
@@ -85,7 +93,8 @@ def relaunch(
         return ERROR
     refuse_without_workers(standing.plan.resources)
     end = journal_end(root)
-    options = {"restart": True} if restart else {}
+    given = {"restart": restart, "as_planned": as_planned}
+    options = {name: True for name, is_given in given.items() if is_given}
     if code := _ask(root, answer, cells or [], standing, stage, edits, options, end):
         return code
     return _show_after(root, standing, answer, headless, as_json, end)
@@ -112,6 +121,7 @@ def _expand(
     failed: bool,
     stage: Stage | None,
     sets: list[str],
+    as_planned: bool,
     write: bool,
 ) -> tuple[Standing, Expansion, dict[str, Any]]:
     from tuilab.cli.launching import take_changes_in
@@ -122,10 +132,13 @@ def _expand(
     edits = parse_edits(sets)
     standing = read_standing(root, take_changes_in(root, write))
     plan, ledger, states = standing.plan, standing.ledger, standing.states
-    if failed and not edits and stage is None:
+    if failed and not (edits or as_planned) and stage is None:
         return standing, expand_failed(plan, ledger, states), edits
     chosen = broken_cells(plan, states) if failed else standing.cells(selectors)
-    changed = _changed_jobs(root, plan, chosen, edits) if edits else frozenset()
+    is_edited = bool(edits) or as_planned
+    changed = _changed_jobs(root, plan, chosen, edits, as_planned) if is_edited else frozenset()
+    if as_planned and not edits and not changed:
+        raise RefusalError("these cells carry no edit: they run as planned already")
     if edits and not changed:
         raise RefusalError("the edit changes no job of these cells: they have that value already")
     answer = expand_relaunch(plan, ledger, states, chosen, stage, changed)
@@ -133,18 +146,28 @@ def _expand(
 
 
 def _changed_jobs(
-    root: Path, plan: Plan, cells: list[Cell], edits: dict[str, Any]
+    root: Path, plan: Plan, cells: list[Cell], edits: dict[str, Any], as_planned: bool
 ) -> frozenset[str]:
     """Return the jobs whose own settings the edits change; EditError or PlanError when refused."""
     from tuilab.grid.deviations import Deviation
     from tuilab.store.replan import plan_of
 
-    edited = plan_of(root, [Deviation(tuple(map(str, cells)), edits)])
+    names = tuple(map(str, cells))
+    edited = plan_of(root, [Deviation(names, edits)], names if as_planned else ())
     return frozenset(
         job.id
         for job in edited.jobs
         if edited.settings[job.settings] != plan.settings[plan.by_id[job.id].settings]
     )
+
+
+def _warn_of_idle_restart(answer: Expansion) -> None:
+    """Say so where nothing would go on from a saved state: --restart chooses no other stage."""
+    from tuilab.cli.say import tell
+
+    if answer.jobs and not any(one.resumes for one in answer.jobs):
+        first = answer.jobs[0].stage.value
+        tell(f"--restart: no saved state would be taken up; it begins at {first}, --from chooses")
 
 
 def _nothing(failed: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuilab.contract.foreign import clean_line
@@ -14,6 +14,14 @@ from tuilab.tui.present.numbers import duration
 from tuilab.tui.present.pieces import Line, fit, fit_line
 
 _BROKEN_WORDS = {state.value for state in (*BROKEN, State.STOPPED)}
+
+
+def edit_words(count: int, sets: Mapping[str, object]) -> str:
+    """Say how many jobs the edits change and what becomes of them."""
+    jobs = "1 job" if count == 1 else f"{count} jobs"
+    if not sets:
+        return f"going back changes {jobs}; from now on these cells run as planned"
+    return f"the edit changes {jobs} and is kept for these cells"
 
 
 def name_cells(cells: Sequence[Cell], labels: Mapping[str, str]) -> str:
@@ -100,15 +108,22 @@ def beginnings(stages: Sequence[Stage]) -> list[Beginning]:
     return [Beginning(), Beginning(restart=True), *map(Beginning, ordered)]
 
 
-def beginning_words(chosen: Beginning, default: Expansion) -> str:
-    """Name a choice; the default says at which stage it begins."""
+def beginning_words(
+    chosen: Beginning, default: Expansion, changed: Collection[str] = frozenset()
+) -> str:
+    """Name a choice; the default says at which stage it begins.
+
+    ``default`` is what runs without another stage, under the edits that change ``changed``.
+    """
     if chosen.stage is not None:
         return chosen.stage.value
-    return _first_stage(default) + (", from scratch" if chosen.restart else "")
+    return _first_stage(default, changed) + (", from scratch" if chosen.restart else "")
 
 
-def _first_stage(default: Expansion) -> str:
+def _first_stage(default: Expansion, changed: Collection[str]) -> str:
     first = min((one.stage for one in default.jobs), key=ORDER.__getitem__, default=None)
+    if first is not None and any(job.partition("/")[0] == first.value for job in changed):
+        return f"the first edited stage ({first.value})"
     whys = {one.why for one in default.jobs}
     kind = "first broken" if whys & _BROKEN_WORDS else "first stale" if "stale" in whys else "first"
     return f"the {kind} stage ({first.value})" if first else f"the {kind} stage"

@@ -60,6 +60,7 @@ def relaunch(
     from_stage: str | None = None,
     sets: Mapping[str, Any] | None = None,
     restart: bool = False,
+    as_planned: bool = False,
 ) -> str:
     """Compose the relaunch command with stage, edits and whether it begins from scratch."""
     words = list(names)
@@ -67,6 +68,8 @@ def relaunch(
         words += ["--from", from_stage]
     if restart:
         words.append("--restart")
+    if as_planned:
+        words.append("--as-planned")
     for key, value in (sets or {}).items():
         words += ["--set", f"{key}={value}"]
     return command("relaunch", root, words)

@@ -12,20 +12,45 @@ from textual.containers import Vertical, VerticalScroll
 from tuilab.tui.present.pieces import Line
 from tuilab.tui.screens.frame import Dialog
 from tuilab.tui.widgets.choice import Choice
+from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
 CANCEL = "cancel"
+HELP = Binding(
+    "question_mark",
+    "app.help",
+    "help",
+    key_display="?",
+    tooltip="show the keys of this dialog",
+    id="dialog.help",
+)
 
 
 class Question(Dialog):
     """Says what will happen and waits for an answer; dismissed with the answer's name."""
 
     BINDINGS = [  # noqa: RUF012
-        Binding("escape,q", "cancel", "no", tooltip="change nothing", id="dialog.cancel"),
+        Binding(
+            "escape,q",
+            "cancel",
+            "no",
+            key_display="esc",
+            tooltip="change nothing",
+            id="dialog.cancel",
+        ),
+        Binding(
+            "tab",
+            "app.focus_next",
+            "next answer",
+            key_display="h/l",
+            tooltip="next answer",
+            id="dialog.next",
+        ),
         Binding(
             "pagedown,j,down", "scroll(1)", "down", show=False, tooltip="read on", id="dialog.down"
         ),
         Binding("pageup,k,up", "scroll(-1)", "up", show=False, tooltip="read back", id="dialog.up"),
+        HELP,
     ]
 
     def __init__(
@@ -50,6 +75,7 @@ class Question(Dialog):
                 yield Lines(id="dialog-body")
             yield Lines(id="dialog-foot")
             yield Choice(self._answers)
+        yield KeyBar(self.BINDINGS, self.lab.glyphs)
 
     def on_mount(self) -> None:
         """Show the words; the cursor stands on Cancel."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from tuilab.tui.present.key_table import KeyRow, help_lines, key_rows
 from tuilab.tui.screens.frame import Frame
@@ -36,7 +36,10 @@ class HelpScreen(Frame):
 
     def __init__(self, below: Screen[object]) -> None:
         super().__init__()
-        self._title = type(below).__name__.removesuffix("Screen").lower()
+        name = type(below).__name__.removesuffix("Screen").removesuffix("Dialog").lower()
+        self._title = f"{name} screen, and of the whole app"
+        if isinstance(below, ModalScreen):
+            self._title = f"{name} dialog"
         self._table: list[KeyRow] = key_rows(
             active.binding for active in below.active_bindings.values()
         )
@@ -49,7 +52,7 @@ class HelpScreen(Frame):
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay the table out for the width."""
-        title = f" Keys of the {self._title} screen, and of the whole app"
+        title = f" Keys of the {self._title}"
         self.query_one("#help-title", Lines).show([((title, "title"),)])
         lines = help_lines(self._table, columns - 2, self.lab.glyphs)
         self.query_one(RowList).show([(str(n), line) for n, line in enumerate(lines)])

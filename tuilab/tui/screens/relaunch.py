@@ -13,6 +13,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.carried import carried, carried_words
 from tuilab.grid.cells import Cell
 from tuilab.grid.deviations import EditError, parse_edits
 from tuilab.grid.relaunch import Expansion, from_scratch
@@ -25,22 +26,26 @@ from tuilab.tui.present.relaunch_text import (
     Beginning,
     beginning_words,
     beginnings,
+    edit_words,
     job_lines,
     kept_words,
     name_cells,
     summary,
 )
-from tuilab.tui.screens.dialog import CANCEL
+from tuilab.tui.screens.dialog import CANCEL, HELP
 from tuilab.tui.screens.frame import Dialog
 from tuilab.tui.standing import Standing, changed_by
 from tuilab.tui.widgets.choice import Choice
 from tuilab.tui.widgets.cycle import Cycle
+from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
 START = "start"
-_FIXED_ROWS = 13
-"""What stands around the list of jobs: border, title, choices, answers, and the space between."""
-EDIT_HINT = "edit, such as marker.lr = 1e-5; eval.samples = 20"
+_FIXED_ROWS = 14
+"""What stands around the list of jobs: border, title, choices, answers, keys, and the space."""
+_TIGHT_ROWS, _TIGHT_FIXED = 20, 9
+"""Below so many rows it goes without the space, the keys and the word on what is kept."""
+EDIT_HINT = "e  edit, such as marker.lr = 1e-5; eval.samples = 20"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class Choices:
     sets: Mapping[str, object] = field(default_factory=dict)
     changed: frozenset[str] = frozenset()
     """Jobs whose settings the edits change."""
+    as_planned: bool = False
+    """Whether the edits that the cells carry are taken back first."""
 
 
 class RelaunchDialog(Dialog):
@@ -69,11 +76,36 @@ class RelaunchDialog(Dialog):
 
     CSS_PATH = "relaunch.tcss"
     BINDINGS = [  # noqa: RUF012
-        Binding("escape,q", "cancel", "no", tooltip="change nothing", id="relaunch.cancel"),
-        Binding("f", "stage", "from", tooltip="begin at another stage", id="relaunch.stage"),
+        Binding(
+            "escape,q",
+            "cancel",
+            "no",
+            key_display="esc",
+            tooltip="change nothing",
+            id="relaunch.cancel",
+        ),
         Binding("e", "edit", "edit", tooltip="edit a setting for these cells", id="relaunch.edit"),
-        Binding("pagedown,j,down", "scroll(1)", "down", tooltip="read on", id="relaunch.down"),
-        Binding("pageup,k,up", "scroll(-1)", "up", tooltip="read back", id="relaunch.up"),
+        Binding("f", "stage", "from stage", tooltip="begin at another stage", id="relaunch.stage"),
+        Binding(
+            "a",
+            "as_planned",
+            "as planned",
+            tooltip="take back the edits that these cells carry, or keep them",
+            id="relaunch.as-planned",
+        ),
+        Binding("tab", "app.focus_next", "next", tooltip="next part", id="relaunch.next"),
+        Binding(
+            "pagedown,j,down",
+            "scroll(1)",
+            "read on",
+            key_display="j/k",
+            tooltip="read on",
+            id="relaunch.down",
+        ),
+        Binding(
+            "pageup,k,up", "scroll(-1)", "up", show=False, tooltip="read back", id="relaunch.up"
+        ),
+        HELP,
     ]
 
     def __init__(self, snapshot: Snapshot, standing: Standing, asked: Asked) -> None:
@@ -83,23 +115,26 @@ class RelaunchDialog(Dialog):
         self._asked = asked
         self._choices = Choices()
         self._answer = asked.default
+        self._unstaged = asked.default
+        """What runs when no other stage is chosen."""
+        self._carried = carried(standing.plan, asked.cells)
         self._problem = ""
         self._is_checking = False
         self._beginnings = beginnings([job.stage for job in standing.plan.jobs])
 
     def compose(self) -> ComposeResult:
         """Title and sum, the jobs, what is kept, the choices, the twin, the answers."""
-        names = [beginning_words(one, self._asked.default) for one in self._beginnings]
         with Vertical(classes="window"):
             yield Lines(id="relaunch-title")
             with VerticalScroll(id="relaunch-scroll", can_focus=False):
                 yield Lines(id="relaunch-jobs")
             yield Lines(id="relaunch-kept")
-            yield Cycle("from ", names, id="relaunch-from")
+            yield Cycle("f  from", self._beginning_names(), id="relaunch-from")
             yield Input(placeholder=EDIT_HINT, id="relaunch-edit")
             yield Lines(id="relaunch-verdict")
             yield Lines(id="relaunch-twin")
             yield Choice([(CANCEL, "Cancel"), (START, "Start")])
+        yield KeyBar(self.BINDINGS, self.lab.glyphs)
 
     def on_mount(self) -> None:
         """Show what would run; the cursor stands on Cancel."""
@@ -121,11 +156,18 @@ class RelaunchDialog(Dialog):
         self.query_one("#relaunch-jobs").styles.height = max(1, len(jobs))
         self._say("jobs", jobs)
         kept = kept_words(self._answer, self._standing.states, self._asked.cells)
-        rows = wrap(kept, columns - 2)[:2]
+        is_tight = self.app.size.height < _TIGHT_ROWS
+        self.set_class(is_tight, "-tight")
+        told = [] if is_tight else wrap(kept, columns - 2)[:2]
+        rows: list[Line] = [((f" {row}", "muted"),) for row in told]
+        if edited := self._edited_words():
+            rows.append(fit_line(((f" {edited}", "stale"),), columns))
         self.query_one("#relaunch-kept").styles.height = len(rows)
-        room = max(2, self.app.size.height - _FIXED_ROWS - len(rows))
+        fixed = _TIGHT_FIXED if is_tight else _FIXED_ROWS
+        room = max(2, self.app.size.height - fixed - len(rows))
         self.query_one("#relaunch-scroll").styles.height = min(room, max(1, len(jobs)))
-        self._say("kept", [((f" {row}", "muted"),) for row in rows])
+        self._say("kept", rows)
+        self.query_one(Cycle).rename(self._beginning_names())
         self._say("verdict", [fit_line(self._verdict(), columns)])
         command = ((" $ ", "muted"), (self._twin(), "muted"))
         self._say("twin", [fit_line(command, columns)])
@@ -133,20 +175,30 @@ class RelaunchDialog(Dialog):
     def _say(self, part: str, lines: list[Line]) -> None:
         self.query_one(f"#relaunch-{part}", Lines).show(lines)
 
+    def _beginning_names(self) -> list[str]:
+        default, changed = self._unstaged, self._choices.changed
+        return [beginning_words(one, default, changed) for one in self._beginnings]
+
+    def _edited_words(self) -> str:
+        """Say which earlier edits these cells carry, and whether they stay."""
+        words = carried_words(self._carried, self._asked.cells)
+        if not words:
+            return ""
+        return f"taken back: {words}" if self._choices.as_planned else f"{words} (a takes it back)"
+
     def _verdict(self) -> Line:
         """One line of judgement on the edits, a breaker, or a missing engine."""
         if self._problem:
             return ((f" {clean_line(self._problem, 300)}", "failed"),)
         if self._is_checking:
             return ((" checking the edit", "muted"),)
-        if self._choices.sets:
-            count = len(self._choices.changed)
-            return ((f" the edit changes {count} jobs and is kept for these cells", "done"),)
+        if self._choices.sets or self._choices.as_planned:
+            return ((f" {edit_words(len(self._choices.changed), self._choices.sets)}", "done"),)
         if held := self._standing.held([one.job for one in self._answer.jobs]):
             return ((f" held: {clean_line(held, 300)}", "warn"),)
         if self._snapshot.engine.state is EngineState.STOPPED:
             return ((" no engine is running: it is started with them", "warn"),)
-        return ((" e edits a setting, f changes the stage, tab goes round", "muted"),)
+        return ()
 
     def _twin(self) -> str:
         everything = [view.cell for view in self._snapshot.cells]
@@ -155,7 +207,8 @@ class RelaunchDialog(Dialog):
         if not self._asked.is_all_broken:
             names = twin.selectors(self._asked.cells, everything)
         stage = begin.stage.value if begin.stage else None
-        return twin.relaunch(self._snapshot.root, names, stage, sets, begin.restart)
+        as_planned = self._choices.as_planned
+        return twin.relaunch(self._snapshot.root, names, stage, sets, begin.restart, as_planned)
 
     # What is chosen.
 
@@ -176,14 +229,28 @@ class RelaunchDialog(Dialog):
         self._choices = replace(self._choices, begin=self._beginnings[event.place])
         self._expand()
 
+    def action_as_planned(self) -> None:
+        """Take back the edits that the cells carry, or keep them after all."""
+        if not self._carried:
+            self._say("verdict", [((" these cells carry no earlier edit", "warn"),)])
+            return
+        self._choices = replace(self._choices, as_planned=not self._choices.as_planned)
+        self._judge()
+
     @on(Input.Submitted)
     def _edit_submitted(self) -> None:
-        self.query_one(Choice).focus()
+        """Go on to Start; an edit that cannot be stays under the cursor, with why."""
+        if not self._problem:
+            choice = self.query_one(Choice)
+            choice.go(START)
+            choice.focus()
 
     @on(Input.Changed)
-    def _edit_typed(self, event: Input.Changed) -> None:
-        texts = [part for part in event.value.split(";") if part.strip()]
-        self._choices = Choices(self._choices.begin)
+    def _judge(self) -> None:
+        """Judge the edit as it stands."""
+        texts = [part for part in self.query_one(Input).value.split(";") if part.strip()]
+        as_planned = self._choices.as_planned
+        self._choices = Choices(self._choices.begin, as_planned=as_planned)
         self._problem = ""
         self._is_checking = False
         self.workers.cancel_group(self, "edits")
@@ -193,7 +260,7 @@ class RelaunchDialog(Dialog):
             self._problem = str(error)
             self._show()
             return
-        if not sets:
+        if not (sets or as_planned):
             self._expand()
             return
         self._is_checking = True
@@ -202,12 +269,12 @@ class RelaunchDialog(Dialog):
 
     async def _check(self, sets: Mapping[str, object]) -> None:
         """Plan the cells under the edits, off the event loop, and show what it changes."""
+        cells, as_planned = list(self._asked.cells), self._choices.as_planned
+        root, plan = self._snapshot.root, self._standing.plan
         try:
-            changed = await asyncio.to_thread(
-                changed_by, self._snapshot.root, self._standing.plan, list(self._asked.cells), sets
-            )
+            changed = await asyncio.to_thread(changed_by, root, plan, cells, sets, as_planned)
         except Exception as error:  # a config, a plan or an edit that cannot be: told as it is
-            why = str(error).replace(f"{self._snapshot.root}/", "")
+            why = str(error).replace(f"{root}/", "")
             self._is_checking, self._problem = False, why
             if self.is_there:
                 self._show()
@@ -222,9 +289,11 @@ class RelaunchDialog(Dialog):
 
     def _expand(self) -> None:
         chosen, begin = self._choices, self._choices.begin
-        answer = self._asked.default
-        if begin.stage or chosen.sets:
-            cells = list(self._asked.cells)
+        cells = list(self._asked.cells)
+        answer = self._unstaged = self._asked.default
+        if chosen.sets or chosen.as_planned:
+            answer = self._unstaged = self._standing.relaunch(cells, None, chosen.changed)
+        if begin.stage:
             answer = self._standing.relaunch(cells, begin.stage, chosen.changed)
         self._answer = from_scratch(answer) if begin.restart else answer
         self._show()
@@ -235,7 +304,11 @@ class RelaunchDialog(Dialog):
     def _answered(self, event: Choice.Taken) -> None:
         if event.name == CANCEL:
             self.action_cancel()
-        elif not (self._problem or self._is_checking) and self._answer.jobs:
+        elif self._problem:
+            self.query_one(Input).focus()
+        elif self._is_checking:
+            self._say("verdict", [((" still checking the edit: nothing was started", "warn"),)])
+        elif self._answer.jobs:
             self._start()
 
     def action_cancel(self) -> None:
@@ -251,8 +324,12 @@ class RelaunchDialog(Dialog):
             jobs=jobs,
             from_stage=begin.stage.value if begin.stage else None,
             sets=dict(self._choices.sets),
-            options={"restart": True} if begin.restart else {},
+            options=self._options(),
         )
         said = "asked for 1 job" if len(jobs) == 1 else f"asked for {len(jobs)} jobs"
         self.app.post_message(RequestMade(request, self._twin(), said))
         self.dismiss(True)
+
+    def _options(self) -> dict[str, bool]:
+        chosen = {"restart": self._choices.begin.restart, "as_planned": self._choices.as_planned}
+        return {name: True for name, is_chosen in chosen.items() if is_chosen}

@@ -38,6 +38,11 @@ class Choice(Lines, can_focus=True):
         """Name of the answer under the cursor."""
         return self._answers[self._here][0]
 
+    def go(self, name: str) -> None:
+        """Put the cursor on an answer."""
+        self._here = next(n for n, (known, _) in enumerate(self._answers) if known == name)
+        self._show()
+
     def on_mount(self) -> None:
         """Show the answers."""
         self._show()

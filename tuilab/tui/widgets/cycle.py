@@ -31,6 +31,12 @@ class Cycle(Lines, can_focus=True):
         self._values = list(values)
         self.place = 0
 
+    def rename(self, values: Sequence[str]) -> None:
+        """Take other words for the same values."""
+        if list(values) != self._values:
+            self._values = list(values)
+            self._show()
+
     def on_mount(self) -> None:
         """Show the value."""
         self._show()
