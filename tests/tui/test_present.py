@@ -314,3 +314,16 @@ def test_what_was_asked_for_is_counted_whole() -> None:
 def test_settings_that_differ_are_counted_as_people_count() -> None:
     assert difference_words({"a": "1"}, {"a": "2"}, "epoch 0") == "1 setting differs from epoch 0"
     assert difference_words({}, {}, "epoch 0") == "epoch 0 has no settings yet"
+
+
+def test_a_mark_touches_the_value_that_it_marks(half_way: Snapshot) -> None:
+    table = arrange(half_way, View())
+    marked = frozenset({Cell("villain", 0, 42), Cell("villain", 4, 42), Cell("comedian", 4, 42)})
+    geometry = measure(table, 80)
+
+    def row(number: int, here: tuple[int, int] | None = None) -> str:
+        return plain(row_line(table, number, geometry, 0, here, marked, UNICODE))
+
+    assert "•0%  45% •41%  50%" in row(0)
+    assert "37%•~40%  42%" in row(2)
+    assert "45%•[41%] 50%" in row(0, (0, 2))

@@ -156,10 +156,13 @@ def _cell(
 def _lead(
     before: int, bracket: bool, is_marked: bool, at_cursor: bool, glyphs: Glyphs
 ) -> list[Piece]:
-    """Blank columns before a cell's text, with the brackets and the mark that stand in them."""
+    """Blank columns before a cell's text, with the brackets and the mark that stand in them.
+
+    The mark touches the text that it marks: further left it would read as the cell before's.
+    """
     signs = [" "] * before
-    if is_marked and before > 1:
-        signs[1 if bracket else 0] = glyphs.mark
+    if is_marked and before > at_cursor:
+        signs[-1 - at_cursor] = glyphs.mark
     if bracket and before:
         signs[0] = "]"
     if at_cursor and before:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuilab.contract.foreign import clean_line
-from tuilab.grid.endings import ending_words
+from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import LIVE, Attempt, JobStatus, State
@@ -29,6 +29,8 @@ def why_no_log(snapshot: Snapshot | None, attempt: Attempt | None) -> str:
         return "an imported measurement: its log is not here"
     if attempt is None or attempt.verdict in LIVE:
         return "no log yet"
+    if not short_ending(attempt):
+        return "it wrote no log"
     return f"it wrote no log: {clean_line(ending_words(attempt), 300)}"
 
 
