@@ -204,9 +204,11 @@ async def test_e_writes_the_figure_that_is_seen_as_png_and_pdf(
         await begin(pilot, published)
         await press(pilot, "tab")
         await press(pilot, "e")
-        assert "wrote figures/cosine.png, .pdf, .csv" in screen_of(pilot).said
+        assert "wrote runs/published/figures/cosine.png, .pdf, .csv" in screen_of(pilot).said
         assert "plot" in screen_of(pilot).said
-    made = {path.name: path.read_bytes()[:4] for path in (tmp_path / "figures").iterdir()}
+    made = {
+        path.name: path.read_bytes()[:4] for path in (tmp_path / "runs/published/figures").iterdir()
+    }
     assert made["cosine.png"] == b"\x89PNG"
     assert made["cosine.pdf"] == b"%PDF"
     assert "cosine.csv" in made

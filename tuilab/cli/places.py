@@ -9,6 +9,7 @@ from pathlib import Path
 from tuilab.cli.guard import USAGE, RefusalError
 from tuilab.store.program import program
 from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
+from tuilab.store.shipped import published_dir as published_dir
 
 RUNS = "runs"
 CONFIG_SUFFIX = ".toml"
@@ -24,11 +25,6 @@ class Place:
     """An experiment directory."""
     config: Path | None = None
     """A config file, when it is no experiment."""
-
-
-def published_dir() -> Path:
-    """Return the read-only experiment of the published card's own numbers."""
-    return Path(__file__).parents[1] / "published"
 
 
 def shipped_configs() -> list[Path]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from tuilab.grid.relaunch import why_busy
 from tuilab.grid.states import JobStatus, State
 
+RESULTS_ONLY = "these are results without a plan: nothing can be run here"
+
 
 def why_not_write(read_only: bool, engine_host: str | None = None) -> str:
     """Say why nothing may be changed."""

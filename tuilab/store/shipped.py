@@ -1,4 +1,4 @@
-"""Finds the configs that come with tuilab: inside the package, or beside it in a checkout."""
+"""Finds what comes with tuilab: configs (in the package, or beside it) and published numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from pathlib import Path
 
 SHARED_PROMPTS = "eps109-prompts.toml"
 """Extended by the other configs; no experiment of its own."""
+
+
+def published_dir() -> Path:
+    """Return the read-only experiment of the published card's own numbers."""
+    return Path(__file__).parents[1] / "published"
 
 
 def configs_dir() -> Path:

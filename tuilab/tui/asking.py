@@ -87,8 +87,10 @@ class AskingApp(App[int]):
 
     def why_not_write(self) -> str:
         """Say why nothing may be changed; "" when it may."""
-        from tuilab.grid.why_not import why_not_write
+        from tuilab.grid.why_not import RESULTS_ONLY, why_not_write
 
+        if self.snapshot is not None and self.snapshot.imported_from:
+            return RESULTS_ONLY
         return why_not_write(self.read_only or bool(self.snapshot and self.snapshot.read_only))
 
     def action_pause(self) -> None:

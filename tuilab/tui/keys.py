@@ -301,6 +301,14 @@ CELL: list[BindingType] = [
     _key("escape", "back", "back", "go back", "cell.back", bar=True, sign="esc"),
     *_HELP,
 ]
+NEED_PLAN = frozenset(
+    {
+        *("grid.relaunch", "grid.relaunch-failed", "grid.stop"),
+        *("cell.relaunch", "cell.relaunch-failed", "cell.stop"),
+        *("queue.up", "queue.down", "queue.first", "queue.hold", "queue.stop"),
+    }
+)
+"""Keys that do nothing where there are results only: the bar does not offer them there."""
 SCREENS: dict[str, list[BindingType]] = {
     "grid": GRID,
     "cell": CELL,

@@ -99,12 +99,13 @@ def draw(
 
 
 def _export_figure(root: Path, figure: Figure) -> list[Path]:
-    """Write a figure into the experiment, or beside the user where results are not theirs."""
+    """Write a figure into the experiment, or where a run of its name would lie if not ours."""
+    from tuilab.cli.places import RUNS
     from tuilab.report.figure_image import save_figure
-    from tuilab.store.experiment import is_results_only
+    from tuilab.store.shipped import published_dir
 
-    is_foreign = is_results_only(root) or not os.access(root, os.W_OK)
-    return save_figure(figure, Path("figures") if is_foreign else root / "figures")
+    is_foreign = root == published_dir() or not os.access(root, os.W_OK)
+    return save_figure(figure, (Path(RUNS) / root.name if is_foreign else root) / "figures")
 
 
 def _make(config: Path | None) -> Path | None:

@@ -7,15 +7,17 @@ from pathlib import Path
 from tuilab.grid.states import State
 from tuilab.store.snapshot import EngineState, Snapshot
 from tuilab.tui.present.side import running_jobs
-from tuilab.tui.present.twin import command
+from tuilab.tui.present.twin import opening
 
 
 def farewell(root: Path, snapshot: Snapshot | None) -> str:
     """Return one or two plain lines for the shell."""
-    back = f"come back with: {command('open', root)}"
+    back = f"come back with: {opening(root)}"
     if snapshot is None:
         return back
     done, total = snapshot.counts.get(State.DONE, 0), len(snapshot.cells)
+    if snapshot.imported_from:
+        return f"Left; {done} of {total} cells are measured.\n{back}"
     live = len(running_jobs(snapshot))
     what = {0: "", 1: "1 job goes on running"}.get(live, f"{live} jobs go on running")
     if not what:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import JobStatus, State
+from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.store.queued import why_not_yet
 from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
@@ -38,6 +39,13 @@ def queue_rows(
         for number, name in enumerate(order, 1)
     ]
     return [*live, *due]
+
+
+def why_empty(snapshot: Snapshot) -> str:
+    """Say why nothing is listed, and what would ask for work."""
+    if snapshot.imported_from:
+        return RESULTS_ONLY
+    return "nothing runs and nothing is due: r on the grid asks for work"
 
 
 def _running_line(job: JobStatus, now: float, width: int, glyphs: Glyphs) -> Line:

@@ -10,12 +10,15 @@ from typing import Any
 from tuilab.grid.cells import Cell
 from tuilab.store.program import program
 from tuilab.store.requests import Request
+from tuilab.store.shipped import published_dir
 
 _QUEUE_OPTIONS = {"order": "--first", "hold": "--hold", "release": "--release"}
 
 
 def shown_path(root: Path, here: Path | None = None) -> str:
     """Write an experiment's directory as short as a shell would take it."""
+    if root == published_dir():
+        return "published"
     here = here or Path.cwd()
     try:
         return shlex.quote(str(root.relative_to(here)) or ".")
@@ -44,6 +47,11 @@ def selectors(cells: Sequence[Cell], everything: Sequence[Cell]) -> list[str]:
 def command(verb: str, root: Path, words: Iterable[str] = ()) -> str:
     """Compose ``tuilab VERB DIR WORD...`` with shell quoting, as it works where the user is."""
     return " ".join([program(), verb, shown_path(root), *(shlex.quote(word) for word in words)])
+
+
+def opening(root: Path) -> str:
+    """Compose the command that opens an experiment."""
+    return "tuilab published" if root == published_dir() else command("open", root)
 
 
 def of_jobs(request: Request, root: Path) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
+from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.store.requests import Request
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
@@ -32,7 +33,7 @@ class Acting(Frame):
             return None
         standing = self.lab.standing()
         if standing is None:
-            self.say("these are results without a plan: nothing can be run here")
+            self.say(RESULTS_ONLY)
             return None
         if why := self.lab.why_not_write():
             self.say(why)

@@ -8,6 +8,7 @@ from textual import events
 from textual.screen import ModalScreen, Screen
 
 from tuilab.store.snapshot import Snapshot
+from tuilab.tui.keys import NEED_PLAN
 from tuilab.tui.present.layout import is_too_small, too_small_text
 from tuilab.tui.tight import TightCompositor
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -44,9 +45,12 @@ class Frame(Screen[Any]):
         self.lab.snapshots.subscribe(self, self._hear, immediate=True)
         self.settle()
         if self.lab.snapshot is not None:
-            self.on_snapshot(self.lab.snapshot)
+            self._hear(self.lab.snapshot)
 
     def _hear(self, snapshot: Snapshot) -> None:
+        if snapshot.imported_from:
+            for bar in self.query(KeyBar):
+                bar.leave_out(NEED_PLAN)
         self.on_snapshot(snapshot)
 
     def settle(self) -> None:

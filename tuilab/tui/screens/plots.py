@@ -230,17 +230,16 @@ class PlotsScreen(Studying):
         if self.figure is None or self._is_awaited or self.lab.root is None:
             self.say("there is no figure yet")
             return
-        words = [self.kind, "--out", "figures"]
-        if self.kind == "heatmap":
-            words[1:1] = ["--source", self.source]
-        command = twin.command("plot", self.lab.root, words)
+        source = self.source if self.kind == "heatmap" else ""
+        words = [self.kind, *(["--source", source] if source else [])]
         if self.lab.export_figure is None:
+            command = twin.command("plot", self.lab.root, [*words, "--out", "figures"])
             self.say("write it in a shell", "warn", f"$ {command}")
             return
-        self.say("writing the figure", "running", f"$ {command}")
-        self.run_worker(self._export(self.figure, command), exclusive=True, group="export")
+        self.say("writing the figure", "running")
+        self.run_worker(self._export(self.figure, words), exclusive=True, group="export")
 
-    async def _export(self, figure: Figure, command: str) -> None:
+    async def _export(self, figure: Figure, words: list[str]) -> None:
         export, root = self.lab.export_figure, self.lab.root
         if export is None or root is None:
             return
@@ -249,5 +248,7 @@ class PlotsScreen(Studying):
         except Exception as error:  # a full disk or a read-only place is told to the person
             self.say(f"the figure was not written: {clean_line(str(error), 200)}", "failed")
             return
+        where = ["--out", str(paths[0].parent)] if paths else []
+        command = twin.command("plot", root, [*words, *where])
         names = [twin.shown_path(path) for path in paths[:1]] + [path.suffix for path in paths[1:]]
         self.say(f"wrote {', '.join(names) or 'nothing'}", "done", f"$ {command}")

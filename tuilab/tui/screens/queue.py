@@ -59,7 +59,7 @@ class QueueScreen(Frame):
         title = rule("queue", f"{len(self._order)} due", columns, glyphs.stroke)
         self.query_one("#queue-rule", Lines).show([title])
         listed = self.query_one(RowList)
-        listed.nothing = "nothing runs and nothing is due: r on the grid asks for work"
+        listed.nothing = queue_text.why_empty(snapshot)
         listed.show(queue_text.queue_rows(snapshot, self._order, self._known, glyphs))
         lines = queue_text.machine_lines(snapshot, self.lab.time(), columns, glyphs)
         machine = self.query_one("#machine", Lines)

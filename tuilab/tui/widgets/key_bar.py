@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from textual.binding import Binding, BindingType
 
@@ -32,8 +32,18 @@ class KeyBar(Lines):
 
     def __init__(self, bindings: Iterable[BindingType], glyphs: Glyphs, *, id: str = "bar") -> None:
         super().__init__(id=id)
-        self._hints = hints(bindings, glyphs)
+        self._offered = tuple(bindings)
+        self._glyphs = glyphs
+        self._hints = hints(self._offered, glyphs)
         self._said: Line = ()
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """Offer some keys no longer, by the ids of their bindings."""
+        kept = [one for one in self._offered if not (isinstance(one, Binding) and one.id in names)]
+        if len(kept) < len(self._offered):
+            self._offered = tuple(kept)
+            self._hints = hints(kept, self._glyphs)
+            self._show()
 
     def on_mount(self) -> None:
         """Show the keys."""
