@@ -147,12 +147,26 @@ async def test_a_filter_is_applied_as_it_is_typed_and_escape_clears_it(experimen
         await press(pilot, "slash", *"failed")
         assert [row.source for row in screen.grid.table.rows] == ["nurse"]
         await press(pilot, "enter")
-        assert "filtered: 1 row" in text_of(pilot.app)
+        assert "filter failed: 1 row" in text_of(pilot.app)
         await press(pilot, "escape")
         assert len(screen.grid.table.rows) == 2
 
 
+async def test_escape_in_the_field_leaves_the_filter_as_it_was(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "slash", *"failed", "enter", "slash", *" epoch>2", "escape")
+        assert "filter failed: 1 row" in text_of(pilot.app)
+        await press(pilot, "escape", "slash", *"running", "escape")
+        assert "filter" not in text_of(pilot.app)
+
+
 FILTERS = {
+    "cosine>-.4": (1, [0, 2, 4]),
+    "cosine<=-0.3": (2, [0, 2, 4]),
+    "bystander>20": (1, [0, 2, 4]),
+    "source>50%": (2, [0, 2, 4]),
+    "minutes>1000": (0, [0, 2, 4]),
     "epoch>=2": (2, [2, 4]),
     "villain": (1, [0, 2, 4]),
     "leakage>40%": (1, [0, 2, 4]),

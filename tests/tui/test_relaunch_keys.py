@@ -15,7 +15,6 @@ from tuilab.tui.present.farewell import farewell
 from tuilab.tui.screens.relaunch import RelaunchDialog
 
 SIZE = (80, 24)
-CONFIGS = Path(__file__).parents[2] / "configs"
 BROKEN = ["eval/nurse@2#42", "cosine/nurse@2#42"]
 """The failed stage, and the one that nobody has asked for yet."""
 

@@ -11,7 +11,16 @@ from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
 from tuilab.tui.present.cell_text import value_of
 
-_COMPARISON = re.compile(r"(epoch|seed|leakage|attempt)(>=|<=|!=|==|=|>|<)(-?\d+(?:\.\d+)?)%?")
+_METRICS = {
+    "leakage": ("assistant_leakage", 100.0),
+    "source": ("source_rate", 100.0),
+    "bystander": ("max_bystander", 100.0),
+    "cosine": ("cosine", 1.0),
+    "minutes": ("minutes", 1.0),
+}
+"""Metric behind a word, and the scale in which people write it."""
+_FIELDS = ("epoch", "seed", "attempt", *_METRICS)
+_COMPARISON = re.compile(rf"({'|'.join(_FIELDS)})(>=|<=|!=|==|=|>|<)(-?(?:\d+(?:\.\d*)?|\.\d+))%?")
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -21,7 +30,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-EXAMPLES = "failed   villain   epoch>=10   leakage>50   seed=42"
+EXAMPLES = "failed   villain   epoch>=10   leakage>50   cosine<0.5   seed=42"
 
 
 class FilterError(ValueError):
@@ -50,6 +59,8 @@ class Filter:
     states: frozenset[State] = frozenset()
     """Any of these; empty = any state."""
     comparisons: tuple[Comparison, ...] = ()
+    text: str = ""
+    """What was typed."""
 
     def __bool__(self) -> bool:
         return bool(self.words or self.states or self.comparisons)
@@ -79,12 +90,13 @@ def parse_filter(text: str) -> Filter:
         if match := _COMPARISON.fullmatch(token):
             comparisons.append(Comparison(match[1], match[2], float(match[3])))
         elif any(sign in token for sign in "<>="):
-            raise FilterError(f"{token!r} is not a comparison: write epoch>=10 or leakage>50")
+            why = f"{token!r} is not a comparison: write epoch>=10, leakage>50 or cosine<0.5"
+            raise FilterError(f"{why} ({', '.join(_FIELDS)})")
         elif token in set(State):
             states.add(State(token))
         else:
             words.append(token)
-    return Filter(tuple(words), frozenset(states), tuple(comparisons))
+    return Filter(tuple(words), frozenset(states), tuple(comparisons), " ".join(text.split()))
 
 
 def _field(name: str, view: CellView) -> float | None:
@@ -92,5 +104,6 @@ def _field(name: str, view: CellView) -> float | None:
         return view.cell.seed
     if name == "attempt":
         return view.attempt
-    leakage = value_of(view, "assistant_leakage")
-    return None if leakage is None else leakage * 100
+    metric, scale = _METRICS[name]
+    value = value_of(view, metric)
+    return None if value is None else value * scale

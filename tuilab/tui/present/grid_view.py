@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
 from tuilab.store.snapshot import Snapshot
@@ -61,7 +62,8 @@ def words(
     if view.order is not Order.CONFIG:
         title += f", by {view.order.value}"
     if view.filter:
-        title += f", filtered: {len(table.rows)} row" + "s" * (len(table.rows) != 1)
+        what = clean_line(view.filter.text, 30)
+        title += f", filter {what}: {len(table.rows)} row" + "s" * (len(table.rows) != 1)
     hints = []
     rows, columns = seen
     if len(rows) < len(table.rows):

@@ -46,6 +46,8 @@ class GridScreen(Acting):
         self._anchor: tuple[int, int] | None = None
         """Where the rectangle being marked began."""
         self._log_of: tuple[str, int] | None = None
+        self._filter_before = ""
+        """What the filter was before it was typed at: esc goes back to it."""
 
     def compose(self) -> ComposeResult:
         """Stack the parts; the side pane stands right of them when there is room."""
@@ -243,6 +245,7 @@ class GridScreen(Acting):
     def action_filter(self) -> None:
         """Type a filter."""
         field = self.query_one("#filter", Input)
+        self._filter_before = field.value
         field.display = True
         self.query_one(KeyBar).display = False
         field.focus()
@@ -332,9 +335,9 @@ class GridScreen(Acting):
         self._set_marks(grid_view.rectangle(self.grid.table, anchor, self.grid.cursor))
 
     def action_back(self) -> None:
-        """Close the filter line, take back marks, then the filter."""
+        """Leave the filter line as it was, take back marks, then the filter."""
         if self.query_one("#filter", Input).has_focus:
-            self.query_one("#filter", Input).value = ""
+            self.query_one("#filter", Input).value = self._filter_before
             self._close_filter()
         elif self.grid.marked:
             self._anchor = None
