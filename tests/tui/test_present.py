@@ -28,7 +28,7 @@ from tuilab.tui.present.log_choice import log_of
 from tuilab.tui.present.pieces import fit, plain, rule, sides, width, wrap
 from tuilab.tui.present.queue_text import machine_lines, moved
 from tuilab.tui.present.rows import View, arrange, find, next_broken, peak
-from tuilab.tui.present.side import event_text, load_of
+from tuilab.tui.present.side import event_lines, event_text, load_of
 from tuilab.tui.present.small_plot import charted, small_plot
 from tuilab.tui.present.spark import bars, sparkline
 from tuilab.tui.present.story import story
@@ -327,3 +327,17 @@ def test_a_mark_touches_the_value_that_it_marks(half_way: Snapshot) -> None:
     assert "•0%  45% •41%  50%" in row(0)
     assert "37%•~40%  42%" in row(2)
     assert "45%•[41%] 50%" in row(0, (0, 2))
+
+
+def test_events_of_a_narrow_pane_keep_their_reason(half_way: Snapshot) -> None:
+    shown = "\n".join(plain(line) for line in event_lines(half_way, 37, 20, UNICODE))
+    assert "killed" in shown
+    assert "merge-empty" in shown
+    assert len(shown.splitlines()) == 20
+    assert all(len(line) <= 37 for line in shown.splitlines())
+
+
+def test_the_right_pane_takes_what_the_table_leaves() -> None:
+    assert share_rows(140, 45, 7, 70).side == 56
+    assert share_rows(140, 45, 7, 93).side == 47
+    assert share_rows(140, 45, 7, 500).side == 38

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.cells import cell_len
 
@@ -15,6 +15,7 @@ from tuilab.tui.present.spark import sparkline
 
 PEAK_COLUMNS = 9
 LABEL_LEAST = 12
+_ENDLESS = 100_000
 LABEL_MOST = 26
 
 
@@ -51,6 +52,13 @@ def measure(table: Table, columns: int) -> Geometry:
     trend = max(8, min(len(table.epochs), 24) + 2)
     with_trend = peak_columns and spare >= PEAK_COLUMNS + trend and table.view.zoom is Zoom.VALUE
     return Geometry(label, pitch, shown, trend if with_trend else 0, peak_columns)
+
+
+def columns_of(table: Table) -> int:
+    """Return the columns that a table takes with trend and peak, its values written out."""
+    whole = replace(table, view=replace(table.view, zoom=Zoom.VALUE))
+    found = measure(whole, _ENDLESS)
+    return found.label + found.shown * found.pitch + 1 + found.trend + found.peak
 
 
 def header_line(table: Table, geometry: Geometry, scroll: int, here: int, glyphs: Glyphs) -> Line:

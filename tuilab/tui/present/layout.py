@@ -7,7 +7,7 @@ from dataclasses import dataclass
 LEAST_COLUMNS = 40
 LEAST_ROWS = 12
 WIDE_COLUMNS = 120
-SIDE_COLUMNS = 38
+SIDE_LEAST, SIDE_MOST = 38, 56
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,11 @@ def too_small_text(columns: int, rows: int) -> str:
     return f"needs {LEAST_COLUMNS}x{LEAST_ROWS}, has {columns}x{rows}"
 
 
-def share_rows(columns: int, rows: int, table_rows: int) -> Shares:
-    """Give the grid what it needs, the log what is left, and extras only where there is room."""
+def share_rows(columns: int, rows: int, table_rows: int, table_columns: int = 0) -> Shares:
+    """Give the grid what it needs, the log what is left, and extras only where there is room.
+
+    The right pane takes columns that the table leaves: its events end in what went wrong.
+    """
     story = 3 if rows >= 32 else 2
     fixed = 1 + 1 + story + 1 + 1
     free = max(2, rows - fixed)
@@ -41,5 +44,8 @@ def share_rows(columns: int, rows: int, table_rows: int) -> Shares:
     grid = min(max(2, table_rows + 1), max(2, free - log_least))
     left = free - grid
     trajectory = 7 if columns >= WIDE_COLUMNS and left >= log_least + 9 else 0
-    side = SIDE_COLUMNS if columns >= WIDE_COLUMNS and rows >= 20 else 0
+    spare = (
+        max(SIDE_LEAST, min(SIDE_MOST, columns - table_columns)) if table_columns else SIDE_LEAST
+    )
+    side = spare if columns >= WIDE_COLUMNS and rows >= 20 else 0
     return Shares(grid, trajectory, story, max(0, left - trajectory), side)

@@ -12,7 +12,7 @@ from tuilab.store.snapshot import Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import meter_text
 from tuilab.tui.present.numbers import clock, duration
-from tuilab.tui.present.pieces import Line, fit, fit_line, rule, sides
+from tuilab.tui.present.pieces import Line, fit, fit_line, rule, sides, wrap
 
 
 def side_pane(snapshot: Snapshot, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:
@@ -78,14 +78,15 @@ def load_of(meter: Meter) -> float | None:
 
 
 def event_lines(snapshot: Snapshot, columns: int, limit: int, glyphs: Glyphs) -> list[Line]:
-    """Write the last journal lines, newest first."""
-    lines = []
+    """Write the last journal lines, newest first; a long one goes on below, as its end tells."""
+    lines: list[Line] = []
     for event in reversed(snapshot.events[-limit:] if limit else ()):
         text, role = event_text(event)
-        lines.append(
-            fit_line(((f" {clock(event.get('at'))[:5]} ", "muted"), (text, role)), columns)
-        )
-    return lines or [((" nothing yet", "muted"),)]
+        begin = f" {clock(event.get('at'))[:5]} "
+        first, *rest = wrap(text, max(8, columns - len(begin)), limit=2)
+        lines.append(((begin, "muted"), (first, role)))
+        lines += [((" " * (len(begin) + 1), ""), (part, role)) for part in rest]
+    return [fit_line(line, columns) for line in lines[:limit]] or [((" nothing yet", "muted"),)]
 
 
 def event_text(event: Mapping[str, Any]) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from tuilab.tui import hint, keys
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import grid_view, twin
 from tuilab.tui.present.filtering import EXAMPLES, FilterError, parse_filter
+from tuilab.tui.present.grid_lines import columns_of
 from tuilab.tui.present.header import header
 from tuilab.tui.present.layout import Shares, share_rows
 from tuilab.tui.present.log_choice import log_of, why_no_log
@@ -129,7 +130,8 @@ class GridScreen(Acting):
 
     def _share_room(self) -> None:
         columns, rows = self.size
-        shares = share_rows(columns, rows, max(1, len(self.grid.table.rows)))
+        table = self.grid.table
+        shares = share_rows(columns, rows, max(1, len(table.rows)), columns_of(table))
         self._shares = shares
         self.grid.styles.height = shares.grid
         for name, height in (("trajectory", shares.trajectory), ("story", shares.story)):
