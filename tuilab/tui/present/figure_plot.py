@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Look", "Spot", "figure_pieces"]
 
-_PANEL = (36, 9)
+_PANEL = (36, 8)
 """Columns and lines that a panel keeps before panels are left out."""
 _LABEL_COLUMNS = 16
+_GAP = 2
+"""Columns between panels: a label must not run into the next panel's axis."""
 MOST_SERIES = 40
 """More lines than this in one panel are mush: those around the focused one are drawn."""
 
@@ -50,7 +52,7 @@ def _panels(figure: Figure, width: int, height: int, look: Look) -> list[Line]:
     lines: list[Line] = []
     for row in range(first, first + fits):
         blocks = [
-            panel_pieces(figure, number, width // across - (across > 1), each, look)
+            panel_pieces(figure, number, width // across - _GAP * (across > 1), each, look)
             for number in numbers
             if number // across == row
         ]
@@ -227,7 +229,7 @@ def _label_room(panel: Panel, width: int) -> int:
     if not _has_lines(panel):
         return 0
     widest = max((len(signs_of(one.label)) for one in panel.series), default=0) + 2
-    return min(widest, _LABEL_COLUMNS, width // 3) + 2
+    return min(widest, _LABEL_COLUMNS, width * 2 // 5) + 2
 
 
 def _has_lines(panel: Panel) -> bool:

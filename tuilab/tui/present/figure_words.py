@@ -57,6 +57,11 @@ def _room(kinds: Sequence[str]) -> int:
     return 1 + sum(len(kind) + 2 for kind in kinds)
 
 
+def note_rows(note: str, columns: int, height: int) -> int:
+    """Return the rows that a caption takes: all it needs up to a quarter of the screen."""
+    return max(1, min(len(wrap(note, columns - 2)), max(2, height // 4)))
+
+
 def note_lines(note: str, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:
     """Write the caption; its last sentence, which may say that the model is synthetic, stays."""
     lines = wrap(note, columns - 2)

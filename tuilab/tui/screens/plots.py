@@ -13,7 +13,7 @@ from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.present import figure_cursor, twin
 from tuilab.tui.present.figure_look import Look, Spot
-from tuilab.tui.present.figure_words import KINDS, kind_line, note_lines, spot_line
+from tuilab.tui.present.figure_words import KINDS, kind_line, note_lines, note_rows, spot_line
 from tuilab.tui.present.header import header
 from tuilab.tui.present.pieces import fit_line
 from tuilab.tui.screens.studying import Studying
@@ -77,8 +77,7 @@ class PlotsScreen(Studying):
             self._prepare()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
-        """Give the caption the rows that there are."""
-        self.query_one("#note").styles.height = 2 if rows < 30 else 3
+        """Lay out for the new size."""
         if self.lab.snapshot is not None:
             self.on_state(self.lab.snapshot)
         self._show()
@@ -157,7 +156,8 @@ class PlotsScreen(Studying):
         if look.cursor is not None:
             line = spot_line(self.figure, look.cursor, snapshot, look)
             spot.show([fit_line(line, columns, glyphs.ellipsis)])
-        rows = 2 if self.size.height < 30 else 3
+        rows = note_rows(self.figure.note, columns, self.size.height)
+        note.styles.height = rows
         note.show(note_lines(self.figure.note, columns, rows, glyphs))
 
     # Keys.
