@@ -139,7 +139,7 @@ def _short(value: Any) -> str:
     if isinstance(value, list | tuple):
         if all(isinstance(item, str | int | float) for item in value) and len(value) <= 8:
             return ", ".join(map(str, value))
-        return f"{len(value)} items {_mark(value)}"
+        return f"{len(value)} items, hash {_mark(value)}"
     return json.dumps(value) if isinstance(value, bool) or value is None else str(value)
 
 

@@ -169,4 +169,5 @@ def _meter(meter: Meter) -> list[_Part]:
 def _eta(engine: EngineView) -> list[_Part]:
     if engine.eta_seconds is None or engine.state is EngineState.STOPPED:
         return []
-    return [_Part(3, ((duration(engine.eta_seconds), "strong"),), is_right=True)]
+    time: Line = ((duration(engine.eta_seconds), "strong"), (" left", "muted"))
+    return [_Part(3, time, is_right=True)]

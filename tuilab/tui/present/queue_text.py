@@ -143,10 +143,11 @@ def _meter_lines(
             lines.append(((f"      {held} GiB of it are held by nobody of ours", "warn"),))
     if meter.cpu_percent is not None:
         lines.append(_bar("CPU", meter.cpu_percent, meter.memory_used, meter.memory_total, glyphs))
-    past = [load_of(one) for one in history][-(columns - 4) :]
+    past = [load_of(one) for one in history][-(columns - 25) :]
     if past:
         trend = "".join(" " if load is None else level(load / 100, glyphs) for load in past)
-        lines.append(((f" {trend}", "trend"),))
+        name = f"{'GPU' if meter.gpus else 'CPU'} before now"
+        lines.append(((f" {fit(name, 22)} ", "label"), (trend, "trend")))
     if not lines:
         lines.append(((" no meter: the engine is not running", "muted"),))
     return [rule("machine", "", columns, glyphs.stroke), *lines]
