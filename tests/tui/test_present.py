@@ -341,3 +341,14 @@ def test_the_right_pane_takes_what_the_table_leaves() -> None:
     assert share_rows(140, 45, 7, 70).side == 56
     assert share_rows(140, 45, 7, 93).side == 47
     assert share_rows(140, 45, 7, 500).side == 38
+
+
+def test_a_metric_that_falls_over_decades_is_drawn_on_a_logarithmic_axis() -> None:
+    points: list[tuple[float, float | None]] = [(n, 10.0 ** -(n / 10)) for n in range(41)]
+    lines = [plain(line) for line in small_plot("loss", points, 60, 12, UNICODE)]
+    assert "log axis" in lines[0]
+    assert lines[-1].split() == ["0", "step", "40"]
+    halves = [line[10:].rstrip() for line in lines[1:-1]]
+    assert all(len(line) for line in halves)  # a straight line, not a corner
+    assert "log axis" not in plain(small_plot("rate", [(0, 3.0), (1, 4.0)], 60, 6, UNICODE)[0])
+    assert "4 steps/s" in plain(small_plot("rate", [(0, 3.0), (1, 4.0)], 60, 6, UNICODE)[0])

@@ -65,7 +65,7 @@ GRID: list[BindingType] = [
     _key(
         "R",
         "relaunch_failed",
-        "all failed",
+        "failed",
         "relaunch all failed, lost and suspect cells",
         "grid.relaunch-failed",
         bar=True,
@@ -106,7 +106,7 @@ GRID: list[BindingType] = [
         "grid.stretch-down",
         sign="shift+arrows",
     ),
-    _key("o", "open_log", "log", "open the cell's log", "grid.log", bar=True),
+    _key("o", "open_log", "log", "open the cell's log", "grid.log"),
     _key("F", "follow", "follow", "follow the log, or stand still", "grid.follow"),
     _key("m", "metric", "metric", "show the next metric", "grid.metric"),
     _key("s", "seeds", "seeds", "stack the seeds, their mean, or one seed", "grid.seeds"),
@@ -135,6 +135,15 @@ GRID: list[BindingType] = [
     _key("escape", "back", "clear", "take back marks, then the filter", "grid.clear", sign="esc"),
     _key("p", "app.go('plots')", "plots", "go to the plots", "grid.plots", bar=True),
     _key("t", "app.go('table')", "table", "go to the headline table", "grid.table", bar=True),
+    _key("u", "app.go('queue')", "queue", "go to queue and machine", "grid.queue", bar=True),
+    _key(
+        "5",
+        "app.go('experiments')",
+        "list",
+        "go to the list of experiments",
+        "grid.experiments",
+        bar=True,
+    ),
     _key(
         "question_mark",
         "app.help",

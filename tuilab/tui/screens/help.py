@@ -23,8 +23,26 @@ _KEYS = [
     ),
     Binding("j,down", "step(1)", "down", key_display="j ↓", tooltip="next line", id="help.down"),
     Binding("k,up", "step(-1)", "up", key_display="k ↑", tooltip="line before", id="help.up"),
-    Binding("pagedown,space", "step(10)", "page", show=False, tooltip="page on", id="help.page"),
-    Binding("pageup", "step(-10)", "page", show=False, tooltip="page back", id="help.back-page"),
+    Binding(
+        "pagedown,space,ctrl+f",
+        "step(10)",
+        "page on",
+        key_display="pgdn",
+        tooltip="page on",
+        id="help.page",
+    ),
+    Binding(
+        "pageup,ctrl+b",
+        "step(-10)",
+        "page back",
+        key_display="pgup",
+        tooltip="page back",
+        id="help.back-page",
+    ),
+    Binding("g,home", "edge(0)", "first", key_display="g", tooltip="first line", id="help.top"),
+    Binding(
+        "G,end", "edge(1000000)", "last", key_display="G", tooltip="last line", id="help.bottom"
+    ),
 ]
 
 
@@ -55,8 +73,16 @@ class HelpScreen(Frame):
         title = f" Keys of the {self._title}"
         self.query_one("#help-title", Lines).show([((title, "title"),)])
         lines = help_lines(self._table, columns - 2, self.lab.glyphs)
-        self.query_one(RowList).show([(str(n), line) for n, line in enumerate(lines)])
+        listed = self.query_one(RowList)
+        is_first = listed.here is None
+        listed.show([(str(n), line) for n, line in enumerate(lines)])
+        if is_first:
+            listed.go(1)  # the first line is a heading
 
     def action_step(self, rows: int) -> None:
         """Read on."""
         self.query_one(RowList).step(rows)
+
+    def action_edge(self, place: int) -> None:
+        """Go to the first or last line."""
+        self.query_one(RowList).go(place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from textual.binding import Binding, BindingType
+from textual.timer import Timer
 
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.pieces import Line, Piece, fit_line, width
@@ -27,8 +28,12 @@ def shown_key(binding: Binding, glyphs: Glyphs) -> str:
     return {"↵": "enter"}.get(sign, sign) if glyphs.is_ascii else sign
 
 
+GOOD_NEWS_SECONDS = 6.0
+"""How long what went well is said: after it the keys come back by themselves."""
+
+
 class KeyBar(Lines):
-    """Keys until something is said; what was said stays until the next key."""
+    """Keys until something is said; what was said stays until the next key, good news less."""
 
     def __init__(self, bindings: Iterable[BindingType], glyphs: Glyphs, *, id: str = "bar") -> None:
         super().__init__(id=id)
@@ -36,6 +41,7 @@ class KeyBar(Lines):
         self._glyphs = glyphs
         self._hints = hints(self._offered, glyphs)
         self._said: Line = ()
+        self._timer: Timer | None = None
 
     def leave_out(self, names: Collection[str]) -> None:
         """Offer some keys no longer, by the ids of their bindings."""
@@ -62,12 +68,21 @@ class KeyBar(Lines):
         """Say one line in place of the keys; ``hint`` follows it, muted, where there is room."""
         self._said = ((f" {text}", role), (f"   {hint}" if hint else "", "muted"))
         self._show()
+        self._forget_timer()
+        if role == "done":
+            self._timer = self.set_timer(GOOD_NEWS_SECONDS, self.be_quiet)
 
     def be_quiet(self) -> None:
         """Show the keys again."""
+        self._forget_timer()
         if self._said:
             self._said = ()
             self._show()
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
 
     def _show(self) -> None:
         line = self._said or self._hints
