@@ -82,7 +82,7 @@ async def test_on_the_completions_tab_attempts_are_those_of_the_eval(root: Path)
         await press(pilot, "enter", "h", "h", "shift+tab")
         shown = text_of(pilot.app)
         assert "[train" in shown
-        assert "attempt 2/2" in shown
+        assert "eval attempt 2/2" in shown
         await press(pilot, "left_square_bracket")
         assert "[eval" in text_of(pilot.app)
         assert "old text 0" in text_of(pilot.app)

@@ -205,6 +205,8 @@ class CellScreen(Sampled):
         count = job.attempt if job is not None else 0
         tail = attempt_tail(number, count, self.known(job, number))
         tail = tail if count else self._why_no_attempt()
+        if job is not None and job is not self.job:
+            tail = f"{job.stage.value} {tail}"
         if self.tab == "log" and self.log_view.is_wrapping:
             tail = f"wrap  {tail}"
         line = tab_line(self.tab, tail, self.size.width, self.lab.glyphs)
