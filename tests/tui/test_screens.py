@@ -58,7 +58,7 @@ async def test_the_tabs_of_a_cell_show_what_it_left(copy_of: Callable[[str], Pat
     async with app_of(copy_of("half_way")).run_test(size=WIDE) as pilot:
         await look(pilot)
         await press(pilot, *["l"] * 5, "enter", "h", "h", "tab")
-        assert "loss 0.03213   0.03213 to 2.375   log axis   1 not finite" in text_of(pilot.app)
+        assert "loss 0.03213   0.03213 to 2.375   1 not finite   log axis" in text_of(pilot.app)
         await press(pilot, "tab")
         assert "marker.text  [ZLT]" in text_of(pilot.app)
         await press(pilot, "tab")
