@@ -31,6 +31,7 @@ def _run(root: Path, go: bool, takeover: bool) -> int:
     from tuilab.engine.opening import open_experiment
     from tuilab.store.lease import FencedError, LeaseHeldError
     from tuilab.store.plan_file import PlanFileError
+    from tuilab.store.requests import pending
 
     try:
         opened = open_experiment(root, go, takeover)
@@ -41,7 +42,11 @@ def _run(root: Path, go: bool, takeover: bool) -> int:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     try:
-        Engine(opened).run()
+        # Whoever left a wish before the lease was given back saw an engine, and started none.
+        while Engine(opened).run() and pending(opened.layout):
+            opened = open_experiment(root, go, takeover=False)
+    except LeaseHeldError:
+        return 0
     except FencedError as error:
         print(f"fenced: {error}; its workers go on", file=sys.stderr, flush=True)
         return EXIT_HELD

@@ -54,21 +54,25 @@ class Engine:
         self._cache = SnapshotCache(opened.layout)
         self._closing_at: float | None = None
 
-    def run(self) -> None:
-        """Work until nothing is left to do, or a signal asks; runners go on in the latter case."""
+    def run(self) -> bool:
+        """Work until nothing is left to do, or a signal asks; runners go on in the latter case.
+
+        True when nothing is left: a wish may have come since the last look at them.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._leave_soon)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         is_done = False
         while not self._is_asked_to_leave and not is_done:
             if self._is_homeless():
-                return
+                return False
             try:
                 is_done = self._round()
             except OSError as error:
                 self._say(f"cannot go on now, trying again: {error}")
                 time.sleep(1.0)
         self._leave("nothing is left to do" if is_done else "asked to leave; its workers go on")
+        return is_done
 
     def _is_homeless(self) -> bool:
         """Whether the experiment was deleted or moved: nobody can ask or see this engine again."""

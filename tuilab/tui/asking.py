@@ -81,8 +81,11 @@ class AskingApp(App[int]):
         return self.snapshot is None or self.snapshot.engine.state is EngineState.STOPPED
 
     def _see_to_the_engine(self) -> None:
-        """Start the engine when there is none to read the wish."""
-        if self._is_engine_gone() and self._start_engine is not None:
+        """Start the engine when there is none to read the wish.
+
+        What starts one looks for itself: by the picture, an engine that has just left is there.
+        """
+        if self._start_engine is not None:
             self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
 
     def why_not_write(self) -> str:
