@@ -70,6 +70,17 @@ async def test_start_does_nothing_while_the_edit_is_wrong(planned: Path) -> None
     assert requests_of(planned) == []
 
 
+async def test_enter_leads_back_to_an_edit_that_turns_out_wrong(planned: Path) -> None:
+    """Judging takes a moment: whoever presses enter at once stands on Start by then."""
+    async with app_of(planned).run_test(size=(80, 40)) as pilot:
+        await look(pilot)
+        await press(pilot, "r", "e")
+        pilot.app.screen.query_one(Input).value = "eval.sample=3"
+        await pilot.press("enter")
+        await until(pilot, lambda: "eval.sample: unknown key" in text_of(pilot.app))
+        await until(pilot, lambda: isinstance(pilot.app.focused, Input))
+
+
 async def test_the_stage_is_named_where_the_edit_makes_it_begin(planned: Path) -> None:
     async with app_of(planned).run_test(size=(80, 40)) as pilot:
         await look(pilot)

@@ -278,6 +278,7 @@ class RelaunchDialog(Dialog):
             self._is_checking, self._problem = False, why
             if self.is_there:
                 self._show()
+                self._back_to_the_edit()
             return
         if not self.is_there:
             return
@@ -286,6 +287,14 @@ class RelaunchDialog(Dialog):
             self._problem = "the edit changes no job of these cells: they have that value already"
         self._choices = replace(self._choices, sets=sets, changed=changed)
         self._expand()
+        if self._problem:
+            self._back_to_the_edit()
+
+    def _back_to_the_edit(self) -> None:
+        """Whoever went on to Start while the edit was judged has it to change."""
+        choice = self.query_one(Choice)
+        if choice.has_focus and choice.here == START:
+            self.query_one(Input).focus()
 
     def _expand(self) -> None:
         chosen, begin = self._choices, self._choices.begin
