@@ -101,4 +101,5 @@ def _left_out(rows: tuple[HeadlineRow, ...]) -> str:
         "edited": sum(len(row.edited) for row in rows),
     }
     named = [f"{count} {word}" for word, count in counts.items() if count]
-    return f"left out: {', '.join(named)} cells" if named else ""
+    noun = "cell" if sum(counts.values()) == 1 else "cells"
+    return f"left out: {', '.join(named)} {noun}" if named else ""

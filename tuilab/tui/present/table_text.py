@@ -156,7 +156,7 @@ def about_lines(title: str, text: str, words: str, columns: int, glyphs: Glyphs)
 def caption_lines(text: str, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:
     """Fold the caption; its end, which names the data, is never what is cut."""
     lines = wrap(text, columns - 2)
-    if len(lines) > rows:
-        tail = lines[-1]
-        lines = [*lines[: max(rows - 1, 0)], tail][:rows]
+    if len(lines) > rows > 0:
+        begun = lines[: rows - 1]
+        lines = [*begun, f"{glyphs.ellipsis} {lines[-1]}"]
     return [fit_line(((f" {line}", "muted"),), columns, glyphs.ellipsis) for line in lines]

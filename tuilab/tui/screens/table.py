@@ -24,9 +24,6 @@ from tuilab.tui.widgets.row_list import RowList
 if TYPE_CHECKING:
     from tuilab.science.headline import HeadlineRow
 
-CAPTION_ROWS = 4
-"""Most rows of the caption."""
-
 
 class TableScreen(Studying):
     """The numbers of every source, with what each rests on."""
@@ -141,7 +138,8 @@ class TableScreen(Studying):
         about = self._about()
         self.query_one("#about").styles.height = len(about)
         self.query_one("#about", Lines).show(about)
-        wanted = CAPTION_ROWS + 1 - len(about) if self.size.height >= 24 else 1
+        height = self.size.height
+        wanted = height // 4 + 1 - len(about) if height >= 24 else 1
         caption = table_text.caption_lines(self._caption, self.size.width, wanted, glyphs)
         self.query_one("#caption", Lines).show(caption)
         self.query_one("#caption").styles.height = len(caption)
