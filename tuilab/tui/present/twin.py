@@ -51,7 +51,7 @@ def command(verb: str, root: Path, words: Iterable[str] = ()) -> str:
 
 def opening(root: Path) -> str:
     """Compose the command that opens an experiment."""
-    return "tuilab published" if root == published_dir() else command("open", root)
+    return f"{program()} published" if root == published_dir() else command("open", root)
 
 
 def of_jobs(request: Request, root: Path) -> str:
