@@ -16,7 +16,7 @@ from tuilab.contract import identity
 from tuilab.contract.identity import Identity, from_json
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.worker import HOLD_FILE, read_json
-from tuilab.engine import loop, start
+from tuilab.engine import start
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader
 
@@ -368,43 +368,3 @@ def test_an_engine_outlives_a_short_absence_of_its_directory_and_leaves_a_delete
     grid.layout.root.rename(away)
     assert engine.wait() == 0
     away.rename(grid.layout.root)
-
-
-def test_a_wish_left_while_the_engine_leaves_is_read_by_it(
-    trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Who left it saw the lease, and so started no engine."""
-    grid = trial(make_plan())
-
-    class AskedLate(loop.Engine):
-        def _leave(self, why: str) -> None:
-            if len(grid.lines("request")) == 1:
-                grid.ask("relaunch", jobs=("cosine/villain@0#42",), cells=("villain@0#42",))
-            super()._leave(why)
-
-    monkeypatch.setattr(loop, "Engine", AskedLate)
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    assert grid.verdicts("cosine/villain@0#42") == ["done", "done"]
-    assert [line["accepted"] for line in grid.lines("request")] == [True, True]
-    assert len(grid.lines("engine-stopped")) == 2
-
-
-def test_an_engine_that_is_told_to_leave_reads_no_more_wishes(
-    trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    grid = trial(make_plan())
-
-    class AskedLate(loop.Engine):
-        def _leave(self, why: str) -> None:
-            grid.ask("relaunch", jobs=(TRAIN,), cells=("villain@0#42",))
-            super()._leave(why)
-
-    monkeypatch.setattr(loop, "Engine", AskedLate)
-    grid.script(**{TRAIN: {"do": "hang"}})
-    grid.ask("run")
-    engine = grid.start("--go")
-    runner_of(grid, TRAIN)
-    engine.terminate()
-    assert engine.wait(DEADLINE) == 0
-    assert len(grid.lines("engine-stopped")) == 1

@@ -1,0 +1,80 @@
+"""The list of experiments, and two of them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.tui.conftest import app_of, look, press, text_of, until
+from tuilab.tui.screens.grid import GridScreen
+
+SIZE = (80, 24)
+
+
+async def test_the_list_of_experiments_opens_one(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    copy_of("small")
+    copy_of("one_by_one")
+    (tmp_path / "runs" / "small" / "journal.jsonl").touch()
+    async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        shown = text_of(pilot.app)
+        assert "3/6" in shown
+        assert "0/1" in shown
+        await press(pilot, "p")
+        assert "open an experiment first" in text_of(pilot.app)
+        await press(pilot, "G", "enter")
+        assert isinstance(pilot.app.screen, GridScreen)
+        assert pilot.app.root in (tmp_path / "runs" / "small", tmp_path / "runs" / "one_by_one")
+
+
+async def test_the_list_tells_of_a_shared_job_that_failed(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    copy_of("no_data")
+    async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await until(pilot, lambda: "✗1 shared" in text_of(pilot.app))  # type: ignore[arg-type]
+
+
+async def test_a_broken_experiment_is_listed_with_the_reason(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    (copy_of("one_by_one") / "plan.json").write_text("{")
+    async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        assert "is damaged" in text_of(pilot.app)
+
+
+async def test_two_experiments_are_compared_cell_by_cell(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    copy_of("half_way")
+    copy_of("small")
+    async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "c")
+        assert "mark two experiments with space" in text_of(pilot.app)
+        await press(pilot, "space", "j", "space", "c")
+        shown = text_of(pilot.app)
+        assert "half_way" in shown.splitlines()[0]
+        assert "3 cells measured in both" in shown
+        assert "* 0 further apart than counting completions explains (Holm," in shown
+        assert "Settings and training data are the same in both." in shown
+        await press(pilot, "m", "escape", "escape")
+
+
+async def test_two_experiments_without_a_common_cell_are_not_read_for_ever(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    copy_of("empty")
+    copy_of("small")
+    async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "space", "j", "space", "c")
+        shown = text_of(pilot.app)
+        assert "the two have no cell (source, epoch, seed) in common" in shown
+        assert "reading" not in shown
+        await press(pilot, "m")
+        assert "nothing to compare" in text_of(pilot.app)
