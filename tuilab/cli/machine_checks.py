@@ -30,11 +30,9 @@ class Places:
 def places_for(config: ExperimentConfig) -> Places:
     """Return the places that an engine would have for a config on this machine, now."""
     from tuilab.engine.devices import look_at_devices, slots_for
-    from tuilab.engine.policy import read_policy
+    from tuilab.engine.policy import policy_for
 
-    policy = read_policy(config.resources.model_dump(mode="json"))
-    if config.base.device == "cpu":
-        return Places(policy.workers)
+    policy = policy_for(config.resources.model_dump(mode="json"), [config.base.device])
     visible, devices = os.environ.get("CUDA_VISIBLE_DEVICES"), look_at_devices()
     slots = slots_for(policy, visible, devices)
     known = {device.label for device in devices}

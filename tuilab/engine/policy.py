@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,10 +51,14 @@ class Policy:
 
 
 def policy_of(plan: Plan) -> Policy:
-    """Resolve a plan's resources; one whose base is for the processor waits for no GPU."""
-    policy = read_policy(plan.resources)
-    asked = {base.get("device") for base in bases(plan)}
-    return replace(policy, devices="none") if asked == {"cpu"} else policy
+    """Resolve a plan's resources."""
+    return policy_for(plan.resources, (base.get("device") for base in bases(plan)))
+
+
+def policy_for(resources: Mapping[str, Any], asked: Iterable[Any]) -> Policy:
+    """Resolve resources for bases on these devices; one for the processor takes no GPU."""
+    policy = read_policy(resources)
+    return replace(policy, devices="none") if set(asked) == {"cpu"} else policy
 
 
 def bases(plan: Plan) -> list[Mapping[str, Any]]:

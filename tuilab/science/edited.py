@@ -66,10 +66,16 @@ def why_odd(result: "SourceResult") -> str:
     return f"left out, it ran with {result.edits}, unlike other sources"
 
 
+def left_out_note(named: Sequence[tuple[str, str]]) -> str:
+    """Name what is left out by its edits, to go at a sentence's end; "" for none."""
+    return f"; left out, since other settings are no comparison: {listed(named)}" if named else ""
+
+
 def odd_note(results: Sequence["SourceResult"], odd: frozenset[str]) -> str:
     """Name the sources left out, to go at a sentence's end; "" for none."""
-    named = [(one.source.label, one.edits) for one in results if one.source.key in odd]
-    return f"; left out, since other settings are no comparison: {listed(named)}" if named else ""
+    return left_out_note(
+        [(one.source.label, one.edits) for one in results if one.source.key in odd]
+    )
 
 
 def cells_set_aside(frame: pd.DataFrame) -> list[tuple[str, str]]:

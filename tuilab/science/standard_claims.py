@@ -1,11 +1,10 @@
 """The claims every experiment is asked, worded from its own numbers and given a verdict."""
 
-from tuilab.grid.edits import listed
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims import Claim, Finding, Verdict, for_all, left_open
 from tuilab.science.claims_file import CosineClaim
 from tuilab.science.classify import Change
-from tuilab.science.edited import odd_note, why_odd
+from tuilab.science.edited import left_out_note, odd_note, why_odd
 from tuilab.science.judging_cosine import changes as cosine_changes
 from tuilab.science.judging_cosine import describe, is_beyond_noise
 from tuilab.science.judging_leakage import front_loaded, summary
@@ -127,8 +126,7 @@ def change_claim(result: SourceResult) -> Claim:
     tested = f"{found.up} up and {found.down} down of {found.tested} tests (Fisher, Holm)"
     why = f": {found.why}" if result.change in (Change.NOT_MEASURED, Change.MIXED) else ""
     edits = f"; all of it ran with {result.edits}, unlike the config" if result.edits else ""
-    if result.set_aside:
-        edits = f"; left out, since other settings are no comparison: {listed(result.set_aside)}"
+    edits = left_out_note(result.set_aside) or edits
     sentence = (
         f"{label}: {summary(result)}; {counted}; {tested}; {result.change.value}{why}{edits}."
     )
