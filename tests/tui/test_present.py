@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.tui.building import LATER
+from tuilab.grid import text as numbers
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, EngineState, EngineView, Meter, Snapshot
-from tuilab.tui.present import numbers
 from tuilab.tui.present.cell_text import Zoom, cell_text
 from tuilab.tui.present.cell_words import difference_words
 from tuilab.tui.present.filtering import FilterError, parse_filter

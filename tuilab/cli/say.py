@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from tuilab.contract.foreign import clean
-from tuilab.grid.words import count_of as count_of  # one of the words that are printed
+from tuilab.grid.text import count_of as count_of  # one of the words that are printed
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from tuilab.cli.say import count_of, duration, plain
 from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
-from tuilab.grid.rounding import percent_text
 from tuilab.grid.signs import sign_of
+from tuilab.grid.text import percent_text
 from tuilab.store.program import program
 
 SYNTHETIC = (

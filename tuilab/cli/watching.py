@@ -14,9 +14,9 @@ from tuilab.cli.say import count_of, duration, out, plain, tell
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Plan, parse_job_id
-from tuilab.grid.rounding import percent_text
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
+from tuilab.grid.text import percent_text
 from tuilab.store.layout import Layout
 from tuilab.store.program import program
 from tuilab.store.reader import Reader

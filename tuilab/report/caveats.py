@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuilab.grid.edits import LEGEND, edits_text, listed
-from tuilab.grid.rounding import percent_text
+from tuilab.grid.text import percent_text
 from tuilab.report.evidence import Ran
 from tuilab.science.edited import cells_set_aside
 from tuilab.science.significance import ALPHA

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.edits import EDITED
-from tuilab.grid.rounding import percent_text
+from tuilab.grid.text import percent_text
 from tuilab.report.card_fields import Field
 from tuilab.report.opening_words import HERO, summary, synthetic, title, what_is_empty
 from tuilab.report.samples import Condition, Sample

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.rounding import half_up
+from tuilab.grid.text import half_up
 from tuilab.science.figure_model import Figure, Matrix, Panel, PlotPoint, Series
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from tuilab.grid.rounding import half_up, percent_text
+from tuilab.grid.text import half_up, percent_text
 from tuilab.science.intervals import Interval
 
 NOT_AVAILABLE: Final = "n/a"

@@ -10,7 +10,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED, LEGEND, listed
 from tuilab.grid.metrics import Measurement
-from tuilab.grid.rounding import half_up
+from tuilab.grid.text import half_up
 from tuilab.study.comparability import Comparability, as_record, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.study.figure_origin import SYNTHETIC

@@ -5,12 +5,11 @@ from __future__ import annotations
 from enum import Enum
 
 from tuilab.grid.metrics import METRICS
-from tuilab.grid.rounding import half_up, percent_text
 from tuilab.grid.states import State
+from tuilab.grid.text import MISSING, decimal, half_up, percent_text
 from tuilab.store.snapshot import CellView
 from tuilab.study.cell_number import MINUTES, edits_behind, number_of
 from tuilab.tui.present.glyphs import Glyphs, level
-from tuilab.tui.present.numbers import MISSING, decimal
 
 SHOWN_METRICS: tuple[str, ...] = (*METRICS, MINUTES)
 """What ``m`` cycles through."""

@@ -11,10 +11,9 @@ from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import ORDER, Stage
 from tuilab.grid.states import LIVE, Attempt, JobStatus, State
-from tuilab.grid.words import count_of
+from tuilab.grid.text import count_of, duration, size
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.numbers import duration, size
 from tuilab.tui.present.pieces import Line, Piece, fit, fit_line, width
 
 if TYPE_CHECKING:

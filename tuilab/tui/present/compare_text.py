@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
-from tuilab.grid.rounding import half_up
-from tuilab.grid.words import count_of
+from tuilab.grid.text import count_of, half_up
 from tuilab.study.cell_number import MINUTES
 from tuilab.study.comparability import Comparability, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison

@@ -9,8 +9,8 @@ from typing import Any
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import State
+from tuilab.grid.text import ago, duration
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.numbers import ago, duration
 from tuilab.tui.present.pieces import Line, Piece, fit
 
 _STATES = (

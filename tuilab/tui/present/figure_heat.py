@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.rounding import half_up
+from tuilab.grid.text import half_up
 from tuilab.tui.present.figure_look import Spot
 from tuilab.tui.present.pieces import Line, fit
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import edits_text
-from tuilab.grid.rounding import half_up
+from tuilab.grid.text import half_up
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figure_cursor import (
     cell_of,

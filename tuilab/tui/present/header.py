@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import BROKEN, State
+from tuilab.grid.text import duration, gibibytes
 from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.numbers import duration, gibibytes
 from tuilab.tui.present.pieces import Line, Piece, sides, width
 
 COUNTED = (

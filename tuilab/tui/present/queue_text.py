@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import JobStatus, State
+from tuilab.grid.text import ago, duration, gibibytes
 from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.store.queued import why_not_yet
 from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import engine_text
-from tuilab.tui.present.numbers import ago, duration, gibibytes
 from tuilab.tui.present.pieces import Line, fit, rule
 from tuilab.tui.present.side import load_of, running_jobs
 

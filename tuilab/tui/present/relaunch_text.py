@@ -10,7 +10,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.relaunch import Expansion
 from tuilab.grid.stages import ORDER, Stage
 from tuilab.grid.states import BROKEN, JobStatus, State
-from tuilab.tui.present.numbers import duration
+from tuilab.grid.text import duration
 from tuilab.tui.present.pieces import Line, fit, fit_line
 
 _BROKEN_WORDS = {state.value for state in (*BROKEN, State.STOPPED)}

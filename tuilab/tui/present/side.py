@@ -7,11 +7,10 @@ from typing import Any
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import JobStatus, State
-from tuilab.grid.words import count_of
+from tuilab.grid.text import clock, count_of, duration
 from tuilab.store.snapshot import Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import meter_text
-from tuilab.tui.present.numbers import clock, duration
 from tuilab.tui.present.pieces import Line, fit, fit_line, rule, sides, wrap
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from tuilab.grid.rounding import percent_text
+from tuilab.grid.text import percent_text
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figure_cursor import cell_of
 from tuilab.tui.present.rows import find

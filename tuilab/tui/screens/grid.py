@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui import hint, keys
@@ -20,7 +21,6 @@ from tuilab.tui.present.grid_lines import columns_of
 from tuilab.tui.present.header import header
 from tuilab.tui.present.layout import Shares, share_rows
 from tuilab.tui.present.log_choice import log_of, why_no_log
-from tuilab.tui.present.numbers import size
 from tuilab.tui.present.pieces import fit_line, rule
 from tuilab.tui.present.rows import View, arrange, find, next_broken
 from tuilab.tui.present.side import side_pane

@@ -9,7 +9,7 @@ from textual.screen import Screen
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.words import count_of
+from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.screens import catalogue
 from tuilab.tui.screens.frame import Frame

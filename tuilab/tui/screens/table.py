@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.words import count_of
+from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.present import table_text, twin

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tuilab.grid.rounding import half_up, percent_text
+from tuilab.grid.text import half_up, percent_text
 
 
 @pytest.mark.parametrize("half", [0.5, 1.5, 2.5, 12.5, 37.5, 42.5, 57.5, 59.5, 99.5])
