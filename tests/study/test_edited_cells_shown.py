@@ -25,8 +25,8 @@ from tuilab.study.opening import Study, open_study
 from tuilab.tui.present.cell_text import Zoom, cell_text
 from tuilab.tui.present.compare_text import compare_lines
 from tuilab.tui.present.glyphs import ASCII, UNICODE
+from tuilab.tui.present.grid_table import View, arrange, peak
 from tuilab.tui.present.grid_view import words
-from tuilab.tui.present.rows import View, arrange, peak
 
 SETS = {"marker.lr": 0.002}
 CELL = "villain@2#42"

@@ -19,7 +19,7 @@ from textual.pilot import Pilot
 from tests.tui import examples
 from tests.tui.building import LATER
 from tuilab.tui.app import TuilabApp
-from tuilab.tui.screens.studying import Studying
+from tuilab.tui.screens.analysis_screen import AnalysisScreen
 
 
 async def _let_others_run(*_: float) -> None:
@@ -118,7 +118,7 @@ async def numbers_shown(pilot: Pilot[Any]) -> None:
 
     def is_settled() -> bool:
         screen = pilot.app.screen
-        return not (isinstance(screen, Studying) and screen.is_busy)
+        return not (isinstance(screen, AnalysisScreen) and screen.is_busy)
 
     if not is_settled():
         await until(pilot, is_settled)

@@ -30,7 +30,7 @@ from tuilab.tui.present.figure_heat import heat_lines
 from tuilab.tui.present.figure_labels import Label, Wish, beside_points, line_ends
 from tuilab.tui.present.figure_look import Look, Spot, signs_of
 from tuilab.tui.present.figure_plot import _label_room, figure_pieces
-from tuilab.tui.present.pieces import plain, width
+from tuilab.tui.present.styled_text import plain, width
 
 GLYPHS = "●■▲◆▼✚✖★~?"
 Values = Sequence[float | None]

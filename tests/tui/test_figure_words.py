@@ -9,7 +9,7 @@ from tuilab.store.shipped import published_dir
 from tuilab.tui.present.figure_labels import Wish, line_ends
 from tuilab.tui.present.figure_words import note_lines, note_rows
 from tuilab.tui.present.glyphs import UNICODE
-from tuilab.tui.present.pieces import plain
+from tuilab.tui.present.styled_text import plain
 
 CAPTION = (
     "Cosine at epoch 0 against peak: Spearman rho -0.31, p = 0.564, N = 6, without Nurse; Holm "

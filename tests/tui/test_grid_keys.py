@@ -11,7 +11,7 @@ from textual.widgets import Input
 from tests.tui.conftest import app_of, look, press, text_of
 from tuilab.grid.cells import Cell
 from tuilab.tui.present.cell_text import SHOWN_METRICS, Zoom
-from tuilab.tui.present.rows import Order
+from tuilab.tui.present.grid_table import Order
 from tuilab.tui.screens.grid import GridScreen
 
 SIZE = (80, 24)

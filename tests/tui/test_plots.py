@@ -21,15 +21,15 @@ from tuilab.grid.cells import Cell
 from tuilab.science.figures_data import KINDS as COMMAND_LINE_KINDS
 from tuilab.store.layout import Layout
 from tuilab.study.opening import Study, open_study
+from tuilab.tui.analysis_cache import evidence_of
 from tuilab.tui.app import TuilabApp
 from tuilab.tui.messages import SnapshotTaken
 from tuilab.tui.present.figure_words import KINDS, kind_line
 from tuilab.tui.present.glyphs import UNICODE
-from tuilab.tui.present.pieces import plain
+from tuilab.tui.present.styled_text import plain
 from tuilab.tui.screens.grid import GridScreen
 from tuilab.tui.screens.help import HelpScreen
 from tuilab.tui.screens.plots import PlotsScreen
-from tuilab.tui.study_desk import evidence_of
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.plot import PlotView
 
@@ -65,7 +65,7 @@ async def begin(pilot: Pilot[Any], study: Study, key: str = "p") -> None:
     assert isinstance(app, TuilabApp)
     await look(pilot)
     assert app.snapshot is not None
-    app.desk.keep(evidence_of(app.snapshot), study)
+    app.analyses.keep(evidence_of(app.snapshot), study)
     await press(pilot, key)
 
 
@@ -269,12 +269,12 @@ async def test_numbers_come_from_a_thread_and_only_when_something_was_measured(
         await look(pilot)
         app = pilot.app
         assert isinstance(app, TuilabApp)
-        assert app.desk.study is None
+        assert app.analyses.study is None
         await pilot.press("p")
         await settle(pilot)
         assert isinstance(app.screen, PlotsScreen)
         await until(pilot, lambda: screen_of(pilot).figure is not None)
-        first = app.desk.study
+        first = app.analyses.study
         assert first is not None
         drawn = [plain(line) for line in screen_of(pilot).query_one(PlotView).lines]
         assert "● Villain" in "\n".join(drawn)
@@ -284,10 +284,10 @@ async def test_numbers_come_from_a_thread_and_only_when_something_was_measured(
         further = [replace(one, percent=77.0) if not one.metrics else one for one in cells]
         app.post_message(SnapshotTaken(replace(app.snapshot, cells=tuple(further))))
         await press(pilot, "l")
-        assert app.desk.study is first, "progress alone computes nothing again"
+        assert app.analyses.study is first, "progress alone computes nothing again"
         again = [replace(one, attempt=one.attempt + 1) if one.metrics else one for one in cells]
         app.post_message(SnapshotTaken(replace(app.snapshot, cells=tuple(again))))
-        await until(pilot, lambda: app.desk.study is not first)
+        await until(pilot, lambda: app.analyses.study is not first)
 
 
 async def test_a_failed_cell_is_a_gap_that_says_why(copy_of: Callable[[str], Path]) -> None:

@@ -16,22 +16,22 @@ from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, EngineState, EngineView, Meter, Snapshot
+from tuilab.tui.present.cell_screen_text import difference_words
+from tuilab.tui.present.cell_summary import story
 from tuilab.tui.present.cell_text import Zoom, cell_text
-from tuilab.tui.present.cell_words import difference_words
-from tuilab.tui.present.filtering import FilterError, parse_filter
+from tuilab.tui.present.filters import FilterError, parse_filter
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.grid_lines import header_line, measure, row_line
+from tuilab.tui.present.grid_table import View, arrange, find, next_broken, peak
 from tuilab.tui.present.header import header, meter_text
 from tuilab.tui.present.key_table import key_rows, markdown
 from tuilab.tui.present.layout import share_rows
 from tuilab.tui.present.log_choice import log_of
-from tuilab.tui.present.pieces import fit, plain, rule, sides, width, wrap
 from tuilab.tui.present.queue_text import machine_lines, moved
-from tuilab.tui.present.rows import View, arrange, find, next_broken, peak
-from tuilab.tui.present.side import event_lines, event_text, load_of
+from tuilab.tui.present.side_pane import event_lines, event_text, load_of
 from tuilab.tui.present.small_plot import charted, small_plot
 from tuilab.tui.present.spark import bars, sparkline
-from tuilab.tui.present.story import story
+from tuilab.tui.present.styled_text import fit, plain, rule, sides, width, wrap
 
 CELL = Cell("villain", 2, 42)
 

@@ -274,7 +274,7 @@ async def test_capital_s_starts_the_engine(copy_of: Callable[[str], Path]) -> No
 
 
 def test_cells_are_named_by_as_few_selectors_as_the_grid_allows() -> None:
-    from tuilab.tui.present.twin import selectors
+    from tuilab.tui.present.cli_equivalent import selectors
 
     grid = [Cell(source, epoch, 42) for source in ("a", "b") for epoch in (0, 2)]
     assert selectors(grid[:2], grid) == ["a@*"]

@@ -10,7 +10,7 @@ from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
 from tuilab.tui.present.cell_text import Zoom, cell_text
 from tuilab.tui.present.glyphs import UNICODE
-from tuilab.tui.present.rows import View, cycle_seed
+from tuilab.tui.present.grid_table import View, cycle_seed
 from tuilab.tui.present.seed_means import mean_cells, spread_words
 
 LEAKAGE = "assistant_leakage"

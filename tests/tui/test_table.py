@@ -17,7 +17,7 @@ from tuilab.grid.cells import Cell
 from tuilab.study.headline_table import provenance_hash, render
 from tuilab.study.opening import Study
 from tuilab.tui.present.glyphs import ASCII, UNICODE
-from tuilab.tui.present.pieces import plain, width
+from tuilab.tui.present.styled_text import plain, width
 from tuilab.tui.present.table_text import detail_lines, measure, row_line, title_line
 from tuilab.tui.screens.grid import GridScreen
 from tuilab.tui.screens.help import HelpScreen

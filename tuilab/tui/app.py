@@ -20,7 +20,7 @@ from textual.signal import Signal
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys, themes
-from tuilab.tui.asking import AskingApp
+from tuilab.tui.analysis_cache import AnalysisCache
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.messages import (
     ExperimentChosen,
@@ -29,22 +29,22 @@ from tuilab.tui.messages import (
     SnapshotTaken,
     TerminalGone,
 )
-from tuilab.tui.polling import Lookout, PollThread, SnapshotSource
+from tuilab.tui.poller import Poller, PollThread, SnapshotSource
 from tuilab.tui.present.glyphs import ASCII, UNICODE
+from tuilab.tui.requests import RequestingApp
 from tuilab.tui.screens.frame import Frame
-from tuilab.tui.study_desk import StudyDesk
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure
-    from tuilab.tui.lab import Lab
-    from tuilab.tui.standing import Standing
+    from tuilab.tui.app_protocol import AppProtocol
+    from tuilab.tui.experiment_state import ExperimentState
 
 POLL_SECONDS = 0.25
 INTERRUPT_SECONDS = 2.0
 """A second Ctrl+C within this time leaves."""
 
 
-class TuilabApp(AskingApp):
+class TuilabApp(RequestingApp):
     """The terminal app of one experiment, or of the list of experiments below ``under``."""
 
     TITLE = "tuilab"
@@ -80,10 +80,10 @@ class TuilabApp(AskingApp):
         self.logs: Signal[Tail] = Signal(self, "log")
         self.export_figure = export_figure
         """Writes a figure of an experiment as files and returns their paths."""
-        self.desk = StudyDesk()
+        self.analyses = AnalysisCache()
         self._poll_seconds = poll_seconds
         self._source = source or _reader_of
-        self.lookout = Lookout(None if root is None else partial(self._source, root))
+        self.poller = Poller(None if root is None else partial(self._source, root))
         self._thread: PollThread | None = None
         self._interrupted_at = 0.0
         self._cleaned = CleanLabels()
@@ -126,7 +126,7 @@ class TuilabApp(AskingApp):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave_by_signal, number)
-        self._thread = PollThread(self.lookout, self.post_message, self._poll_seconds)
+        self._thread = PollThread(self.poller, self.post_message, self._poll_seconds)
         self._thread.start()
 
     def _paint_again(self, _: object) -> None:
@@ -134,8 +134,8 @@ class TuilabApp(AskingApp):
         self.screen.refresh(layout=True)
 
     def _leave_by_signal(self, number: int) -> None:
-        from tuilab.tui.last_resort import GRACE_SECONDS, leave_anyway
-        from tuilab.tui.polling import terminal_is_gone
+        from tuilab.tui.force_exit import GRACE_SECONDS, leave_anyway
+        from tuilab.tui.poller import terminal_is_gone
 
         # A terminal that is gone needs no restoring, and writing to it can block.
         leave_anyway(128 + number, 0.3 if terminal_is_gone() else GRACE_SECONDS)
@@ -151,12 +151,12 @@ class TuilabApp(AskingApp):
         if self._thread is not None:
             self._thread.wake()
             return
-        for message in self.lookout.look(self.time()):
+        for message in self.poller.look(self.time()):
             self.post_message(message)
 
     def follow_log(self, path: Path | None) -> None:
         """Read another log from now on."""
-        self.lookout.follow(path)
+        self.poller.follow(path)
         self.look()
 
     @on(SnapshotTaken)
@@ -182,13 +182,13 @@ class TuilabApp(AskingApp):
     def _leave_unseen(self) -> None:
         self._leave_by_signal(signal.SIGHUP)
 
-    def standing(self) -> Standing | None:
+    def experiment_state(self) -> ExperimentState | None:
         """Return what previews are made from; None before the first look, or without a plan."""
-        from tuilab.tui.standing import standing_of
+        from tuilab.tui.experiment_state import state_of
 
         if self.snapshot is None:
             return None
-        return standing_of(self.lookout.source, self.snapshot)
+        return state_of(self.poller.source, self.snapshot)
 
     @on(ExperimentChosen)
     def _open_experiment(self, message: ExperimentChosen) -> None:
@@ -196,7 +196,7 @@ class TuilabApp(AskingApp):
 
         self.root = message.root
         self.snapshot = None
-        self.lookout.open(partial(self._source, message.root))
+        self.poller.open(partial(self._source, message.root))
         while len(self.screen_stack) > 1:
             self.pop_screen()
         if not isinstance(self.screen, GridScreen):
@@ -265,7 +265,7 @@ class TuilabApp(AskingApp):
 
 
 if TYPE_CHECKING:
-    _is_what_screens_ask: type[Lab] = TuilabApp
+    _is_what_screens_ask: type[AppProtocol] = TuilabApp
 
 
 def _collect_garbage_again() -> None:

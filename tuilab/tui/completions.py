@@ -9,7 +9,7 @@ from typing import Any
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Attempt, State
 from tuilab.store.layout import Layout
-from tuilab.tui.cell_files import read_settings
+from tuilab.tui.attempt_files import read_settings
 
 Completion = Mapping[str, Any]
 

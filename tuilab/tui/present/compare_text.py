@@ -10,7 +10,7 @@ from tuilab.study.comparability import Comparability, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.study.comparison_text import edited_text, nothing_in_common
 from tuilab.tui.present.cell_text import TITLES
-from tuilab.tui.present.pieces import Line, Piece, fit, wrap
+from tuilab.tui.present.styled_text import Line, Piece, fit, wrap
 
 
 def difference_text(value: float | None, metric: str, beyond: bool = False) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import State
 from tuilab.grid.text import ago, duration
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece, fit
+from tuilab.tui.present.styled_text import Line, Piece, fit
 
 _STATES = (
     State.RUNNING,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tuilab.grid.states import State
 from tuilab.store.snapshot import EngineState, Snapshot
-from tuilab.tui.present.side import running_jobs
-from tuilab.tui.present.twin import opening
+from tuilab.tui.present.cli_equivalent import opening
+from tuilab.tui.present.side_pane import running_jobs
 
 
 def farewell(root: Path, snapshot: Snapshot | None) -> str:

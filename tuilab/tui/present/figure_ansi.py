@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuilab.tui.present.figure_plot import Look, figure_pieces
-from tuilab.tui.present.pieces import plain
+from tuilab.tui.present.styled_text import plain
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure

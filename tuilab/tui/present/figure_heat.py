@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuilab.grid.edits import EDITED
 from tuilab.grid.text import half_up
 from tuilab.tui.present.figure_look import Spot
-from tuilab.tui.present.pieces import Line, fit
+from tuilab.tui.present.styled_text import Line, fit
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import HeatCell, Matrix

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import EDITED, EDITED_ASCII
-from tuilab.tui.present.pieces import Line, Piece
+from tuilab.tui.present.styled_text import Line, Piece
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Series

@@ -10,8 +10,8 @@ from tuilab.tui.present.figure_canvas import Axes, axes_of, canvas_rows, finite
 from tuilab.tui.present.figure_heat import heat_lines
 from tuilab.tui.present.figure_labels import Label, Wish, beside_points, line_ends
 from tuilab.tui.present.figure_look import Look, Sign, Spot, glyph_of, joined, role_of, signs_of
-from tuilab.tui.present.pieces import Line, fit_line
-from tuilab.tui.present.pieces import width as width_of
+from tuilab.tui.present.styled_text import Line, fit_line
+from tuilab.tui.present.styled_text import width as width_of
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure, Panel, Series

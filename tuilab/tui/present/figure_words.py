@@ -19,8 +19,8 @@ from tuilab.tui.present.figure_cursor import (
 )
 from tuilab.tui.present.figure_look import Look, Spot, glyph_of, role_of
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece, fit_line, rule, wrap
-from tuilab.tui.present.rows import find
+from tuilab.tui.present.grid_table import find
+from tuilab.tui.present.styled_text import Line, Piece, fit_line, rule, wrap
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure, PlotPoint

@@ -9,9 +9,9 @@ from rich.cells import cell_len
 from tuilab.grid.cells import Cell
 from tuilab.tui.present.cell_text import TITLES, Zoom, anchor, cell_text, number_text
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece, fit
-from tuilab.tui.present.rows import Row, Table, peak, series
+from tuilab.tui.present.grid_table import Row, Table, peak, series
 from tuilab.tui.present.spark import sparkline
+from tuilab.tui.present.styled_text import Line, Piece, fit
 
 PEAK_COLUMNS = 9
 LABEL_LEAST = 12

@@ -11,9 +11,9 @@ from tuilab.grid.edits import EDITED
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.cell_text import SHOWN_METRICS, Zoom, is_edited
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line
-from tuilab.tui.present.rows import Order, Row, Table, View, cycle_seed
+from tuilab.tui.present.grid_table import Order, Row, Table, View, cycle_seed
 from tuilab.tui.present.seed_means import mean_story
+from tuilab.tui.present.styled_text import Line
 
 _ZOOMS = (Zoom.VALUE, Zoom.DIGITS, Zoom.COLUMN)
 _METRIC_WORDS = {

@@ -10,7 +10,7 @@ from tuilab.grid.states import BROKEN, State
 from tuilab.grid.text import duration, gibibytes
 from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece, sides, width
+from tuilab.tui.present.styled_text import Line, Piece, sides, width
 
 COUNTED = (
     State.QUEUED,

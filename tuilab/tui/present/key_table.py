@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, fit, fit_line
+from tuilab.tui.present.styled_text import Line, fit, fit_line
 
 TWINS = {
     "app.pause": "tuilab pause | resume DIR",

@@ -12,8 +12,8 @@ from tuilab.store.queued import why_not_yet
 from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import engine_text
-from tuilab.tui.present.pieces import Line, fit, rule
-from tuilab.tui.present.side import load_of, running_jobs
+from tuilab.tui.present.side_pane import load_of, running_jobs
+from tuilab.tui.present.styled_text import Line, fit, rule
 
 
 def statuses(snapshot: Snapshot) -> dict[str, JobStatus]:

@@ -11,7 +11,7 @@ from tuilab.grid.relaunch import Expansion
 from tuilab.grid.stages import ORDER, Stage
 from tuilab.grid.states import BROKEN, JobStatus, State
 from tuilab.grid.text import duration
-from tuilab.tui.present.pieces import Line, fit, fit_line
+from tuilab.tui.present.styled_text import Line, fit, fit_line
 
 _BROKEN_WORDS = {state.value for state in (*BROKEN, State.STOPPED)}
 

@@ -14,7 +14,7 @@ from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.study.cell_number import MINUTES, done_number_of, standing_apart
 from tuilab.tui.present.cell_text import Zoom, cell_text, number_text, value_of
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line
+from tuilab.tui.present.styled_text import Line
 
 Seeds = Sequence[CellView | None]
 """One cell at every seed, None where there is none."""

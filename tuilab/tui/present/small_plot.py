@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, fit
+from tuilab.tui.present.styled_text import Line, fit
 
 Point = tuple[float, float | None]
 _FIRST = ("loss", "rate", "grad_norm", "lr")

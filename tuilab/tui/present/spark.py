@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from tuilab.study.cell_number import MINUTES
 from tuilab.tui.present.cell_text import TITLES, number_text
 from tuilab.tui.present.glyphs import Glyphs, level
-from tuilab.tui.present.pieces import Line, fit, rule
-from tuilab.tui.present.rows import Row, peak, series
+from tuilab.tui.present.grid_table import Row, peak, series
+from tuilab.tui.present.styled_text import Line, fit, rule
 
 Values = Sequence[float | None]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tuilab.grid.text import percent_text
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figure_cursor import cell_of
-from tuilab.tui.present.rows import find
+from tuilab.tui.present.grid_table import find
 
 if TYPE_CHECKING:
     from tuilab.science.headline import HeadlineRow

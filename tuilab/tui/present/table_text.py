@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece, fit, fit_line, width, wrap
+from tuilab.tui.present.styled_text import Line, Piece, fit, fit_line, width, wrap
 
 Cells = Sequence[Sequence[str]]
 _GAP = 2

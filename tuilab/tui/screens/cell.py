@@ -15,9 +15,9 @@ from tuilab.grid.states import State
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui import keys
-from tuilab.tui.cell_files import AttemptFiles, AttemptWatch, flatten
+from tuilab.tui.attempt_files import AttemptFiles, AttemptWatch, flatten
 from tuilab.tui.log_tail import Tail
-from tuilab.tui.present.cell_words import (
+from tuilab.tui.present.cell_screen_text import (
     artefact_rows,
     attempt_line,
     attempt_tail,
@@ -26,12 +26,12 @@ from tuilab.tui.present.cell_words import (
     neighbours,
     speaking_stage,
 )
+from tuilab.tui.present.cell_summary import next_action, story
+from tuilab.tui.present.grid_table import find
 from tuilab.tui.present.log_choice import why_no_log
-from tuilab.tui.present.pieces import fit_line
-from tuilab.tui.present.rows import find
-from tuilab.tui.present.story import next_action, story
-from tuilab.tui.screens.comparing import Compared, Comparison, settings_of
-from tuilab.tui.screens.sampled import Sampled
+from tuilab.tui.present.styled_text import fit_line
+from tuilab.tui.screens.completions import CompletionsOfCell
+from tuilab.tui.screens.parameter_diff import Compared, Comparison, settings_of
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.log import LogView
@@ -41,7 +41,7 @@ from tuilab.tui.widgets.tabs import TABS, CompletionsPane, PlotPane, tab_line
 LIVE_SECONDS = 1.0
 
 
-class CellScreen(Sampled):
+class CellScreen(CompletionsOfCell):
     """One cell: stage chain, and tabs for log, metrics, parameters, artefacts, completions."""
 
     CSS_PATH = "cell.tcss"
@@ -65,19 +65,19 @@ class CellScreen(Sampled):
         yield Lines(id="tabs")
         with Vertical(id="panes"):
             yield LogView(id="log")
-            yield PlotPane(self.lab.glyphs, id="metrics")
+            yield PlotPane(self.tuilab.glyphs, id="metrics")
             yield RowList(id="parameters")
             yield RowList(id="artefacts")
-            yield CompletionsPane(self.lab.glyphs, id="completions")
+            yield CompletionsPane(self.tuilab.glyphs, id="completions")
         yield Input(placeholder="search", id="search")
-        yield KeyBar(keys.CELL, self.lab.glyphs)
+        yield KeyBar(keys.CELL, self.tuilab.glyphs)
 
     def settle(self) -> None:
         """Hear of the log and look at the files of what runs."""
-        self.lab.logs.subscribe(self, self._show_log, immediate=True)
+        self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
         field = self.query_one("#search", Input)
         field.display, field.cursor_blink = False, False
-        if self.lab.is_live:
+        if self.tuilab.is_live:
             self.set_interval(LIVE_SECONDS, self._look_while_running)
         self._show_tab()
 
@@ -108,18 +108,18 @@ class CellScreen(Sampled):
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new size."""
-        if self.lab.snapshot is not None and self._jobs:
-            self.on_snapshot(self.lab.snapshot)
+        if self.tuilab.snapshot is not None and self._jobs:
+            self.on_snapshot(self.tuilab.snapshot)
             self._show_tab()
 
     def on_screen_resume(self) -> None:
         """Another screen has read another log meanwhile."""
         self._target = None
-        if self.lab.snapshot is not None:
-            self.on_snapshot(self.lab.snapshot)
+        if self.tuilab.snapshot is not None:
+            self.on_snapshot(self.tuilab.snapshot)
 
     def _show_head(self, snapshot: Snapshot, view: CellView) -> None:
-        columns, glyphs = self.size.width, self.lab.glyphs
+        columns, glyphs = self.size.width, self.tuilab.glyphs
         lines = story(snapshot, view, glyphs)
         advice = next_action(view.reason) if view.state is State.FAILED else ""
         second = ((f" {advice}", "muted"),) if advice else lines[1]
@@ -153,14 +153,14 @@ class CellScreen(Sampled):
         self._files = AttemptFiles()
         if target is None:
             self._watch = None
-            self.lab.follow_log(None)
+            self.tuilab.follow_log(None)
             self.log_view.nothing = why_no_log(snapshot, None)
             self.log_view.show(Tail())
             self._show_tab()
             return
         directory = Layout(snapshot.root).attempt_dir(*target)
         self._watch = AttemptWatch(directory)
-        self.lab.follow_log(directory / "log.txt")
+        self.tuilab.follow_log(directory / "log.txt")
         self.look()
 
     def look(self) -> None:
@@ -181,7 +181,7 @@ class CellScreen(Sampled):
     def _show_log(self, tail: Tail) -> None:
         if self.is_current:
             self.log_view.nothing = why_no_log(
-                self.lab.snapshot, self.known(self.job, self.attempt)
+                self.tuilab.snapshot, self.known(self.job, self.attempt)
             )
             self.log_view.show(tail)
 
@@ -209,11 +209,11 @@ class CellScreen(Sampled):
             tail = f"{job.stage.value} {tail}"
         if self.tab == "log" and self.log_view.is_wrapping:
             tail = f"wrap  {tail}"
-        line = tab_line(self.tab, tail, self.size.width, self.lab.glyphs)
+        line = tab_line(self.tab, tail, self.size.width, self.tuilab.glyphs)
         self.query_one("#tabs", Lines).show([line])
 
     def _why_no_attempt(self) -> str:
-        snapshot = self.lab.snapshot
+        snapshot = self.tuilab.snapshot
         return "imported" if snapshot is not None and snapshot.imported_from else "no attempt yet"
 
     def _show_metrics(self) -> None:
@@ -228,11 +228,11 @@ class CellScreen(Sampled):
         self.query_one("#artefacts", RowList).show(rows)
 
     def _show_parameters(self) -> None:
-        snapshot, job = self.lab.snapshot, self.job
+        snapshot, job = self.tuilab.snapshot, self.job
         if snapshot is None or job is None:
             return
-        standing = self.lab.standing()
-        mine = flatten(self._files.settings or settings_of(standing, job.job))
+        state = self.tuilab.experiment_state()
+        mine = flatten(self._files.settings or settings_of(state, job.job))
         self._comparison.show(self.query_one("#parameters", RowList), mine, self.size.width - 2)
         self.query_one("#parameters", RowList).nothing = "no settings are known for this stage"
         self.say(self._comparison.said(mine), "stale" if self._comparison.with_ else "muted")
@@ -246,14 +246,14 @@ class CellScreen(Sampled):
 
     def action_stage(self, step: int) -> None:
         """Choose the next stage of the chain."""
-        if self._jobs and self.lab.snapshot is not None:
+        if self._jobs and self.tuilab.snapshot is not None:
             self._stage = ((self._stage or 0) + step) % len(self._jobs)
             self._attempt = None
-            self.on_snapshot(self.lab.snapshot)
+            self.on_snapshot(self.tuilab.snapshot)
 
     def action_attempt(self, step: int) -> None:
         """Choose an earlier or later attempt; on the completions tab one of the eval."""
-        if self.job is None or self.lab.snapshot is None:
+        if self.job is None or self.tuilab.snapshot is None:
             return
         if self.tab == "completions":
             self.take_eval()
@@ -262,11 +262,11 @@ class CellScreen(Sampled):
             self.say("there is no other attempt there")
             return
         self._attempt = wanted
-        self.on_snapshot(self.lab.snapshot)
+        self.on_snapshot(self.tuilab.snapshot)
 
     def action_neighbour(self, step: int) -> None:
         """Go to the cell at the epoch before or after."""
-        snapshot = self.lab.snapshot
+        snapshot = self.tuilab.snapshot
         if snapshot is None:
             return
         place = snapshot.epochs.index(self.cell.epoch) + step
@@ -308,14 +308,16 @@ class CellScreen(Sampled):
 
     def action_compare(self) -> None:
         """Compare the parameters with the next of: neighbours, earlier attempt, nothing."""
-        snapshot, job = self.lab.snapshot, self.job
+        snapshot, job = self.tuilab.snapshot, self.job
         if snapshot is None or job is None:
             return
         self.tab = "parameters"
         others = [Compared.cell(cell, job) for cell in neighbours(snapshot, self.cell)]
         if self.attempt > 1:
             others.append(Compared(job.job, self.attempt - 1, f"attempt {self.attempt - 1}"))
-        self._comparison = self._comparison.next(others, self.lab.standing(), snapshot.root)
+        self._comparison = self._comparison.next(
+            others, self.tuilab.experiment_state(), snapshot.root
+        )
         self._show_tab()
 
     def action_search(self) -> None:

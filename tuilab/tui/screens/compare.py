@@ -18,7 +18,7 @@ from tuilab.study.comparison import Comparison, paired, same_cells, tested
 from tuilab.tui import keys
 from tuilab.tui.present.cell_text import SHOWN_METRICS
 from tuilab.tui.present.compare_text import apart_text, beyond_text, compare_lines, summary
-from tuilab.tui.present.pieces import fit_line, rule
+from tuilab.tui.present.styled_text import fit_line, rule
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -44,7 +44,7 @@ class CompareScreen(Frame):
         yield Lines(id="compare-head")
         yield RowList(id="compare")
         yield Lines(id="compare-sum")
-        yield KeyBar(keys.COMPARE, self.lab.glyphs)
+        yield KeyBar(keys.COMPARE, self.tuilab.glyphs)
 
     def settle(self) -> None:
         """Read both, off the event loop."""
@@ -70,8 +70,8 @@ class CompareScreen(Frame):
             self._show()
 
     def _read_both(self) -> tuple[dict[str, Comparison], list[Record], list[tuple[Cell, Cell]]]:
-        now = self.lab.time()
-        sources = [self.lab.source_of(root) for root in self._roots]
+        now = self.tuilab.time()
+        sources = [self.tuilab.source_of(root) for root in self._roots]
         one, other = (source.poll(now) for source in sources)
         records = [
             record_of(source, view.name) if isinstance(source, Reader) else Record(view.name)
@@ -85,7 +85,7 @@ class CompareScreen(Frame):
         self._show()
 
     def _show(self) -> None:
-        columns, glyphs = self.size.width, self.lab.glyphs
+        columns, glyphs = self.size.width, self.tuilab.glyphs
         names = [clean_line(root.name, 30) for root in self._roots]
         title = f"{names[1]} minus {names[0]}"
         self.query_one("#header", Lines).show([rule(title, "m metric", columns, glyphs.stroke)])

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 
-from tuilab.tui.present.pieces import Line
+from tuilab.tui.present.styled_text import Line
 from tuilab.tui.screens.frame import Dialog
 from tuilab.tui.widgets.choice import Choice
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -75,7 +75,7 @@ class Question(Dialog):
                 yield Lines(id="dialog-body")
             yield Lines(id="dialog-foot")
             yield Choice(self._answers)
-        yield KeyBar(self.BINDINGS, self.lab.glyphs)
+        yield KeyBar(self.BINDINGS, self.tuilab.glyphs)
 
     def on_mount(self) -> None:
         """Show the words; the cursor stands on Cancel."""

@@ -13,7 +13,7 @@ from tuilab.store.status import status
 from tuilab.tui import keys
 from tuilab.tui.messages import ExperimentChosen
 from tuilab.tui.present.experiments_text import Listed, experiment_line, heading, listed
-from tuilab.tui.present.pieces import rule
+from tuilab.tui.present.styled_text import rule
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -37,13 +37,13 @@ class ExperimentsScreen(Frame):
         yield Lines(id="header")
         yield Lines(id="columns")
         yield RowList(id="experiments")
-        yield KeyBar(keys.EXPERIMENTS, self.lab.glyphs)
+        yield KeyBar(keys.EXPERIMENTS, self.tuilab.glyphs)
 
     def settle(self) -> None:
         """Look now, and again now and then."""
         self.query_one(RowList).nothing = "looking"
         self.look()
-        if self.lab.is_live:
+        if self.tuilab.is_live:
             self.set_interval(LOOK_SECONDS, self.look)
 
     def look(self) -> None:
@@ -53,12 +53,12 @@ class ExperimentsScreen(Frame):
 
     @work(exclusive=True, group="list")
     async def _look(self) -> None:
-        self._entries = await asyncio.to_thread(read_all, self.lab.under)
+        self._entries = await asyncio.to_thread(read_all, self.tuilab.under)
         if not self.is_there:
             return
         self.query_one(
             RowList
-        ).nothing = f"no experiment below {self.lab.under}: tuilab demo makes one"
+        ).nothing = f"no experiment below {self.tuilab.under}: tuilab demo makes one"
         self._show()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
@@ -66,13 +66,13 @@ class ExperimentsScreen(Frame):
         self._show()
 
     def _show(self) -> None:
-        columns, glyphs = self.size.width, self.lab.glyphs
-        count = f"{len(self._entries)} below {self.lab.under}"
+        columns, glyphs = self.size.width, self.tuilab.glyphs
+        count = f"{len(self._entries)} below {self.tuilab.under}"
         self.query_one("#header", Lines).show(
             [rule("tuilab experiments", count, columns, glyphs.stroke)]
         )
         self.query_one("#columns", Lines).show([heading(columns - 2)])
-        now = self.lab.time()
+        now = self.tuilab.time()
         rows = [
             (
                 str(entry.root),

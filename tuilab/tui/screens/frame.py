@@ -8,14 +8,14 @@ from textual import events
 from textual.screen import ModalScreen, Screen
 
 from tuilab.store.snapshot import Snapshot
+from tuilab.tui.compositor import TightCompositor
 from tuilab.tui.keys import NEED_PLAN
 from tuilab.tui.present.layout import is_too_small, too_small_text
-from tuilab.tui.tight import TightCompositor
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from tuilab.tui.lab import Lab
+    from tuilab.tui.app_protocol import AppProtocol
 
 
 class Frame(Screen[Any]):
@@ -29,9 +29,9 @@ class Frame(Screen[Any]):
         self._compositor = TightCompositor()
 
     @property
-    def lab(self) -> Lab:
+    def tuilab(self) -> AppProtocol:
         """The app, as far as screens know it."""
-        return cast("Lab", self.app)
+        return cast("AppProtocol", self.app)
 
     @property
     def is_there(self) -> bool:
@@ -42,10 +42,10 @@ class Frame(Screen[Any]):
     def on_mount(self) -> None:
         """Hear of snapshots, beginning with the last one."""
         self.mount(Lines(id="small"))
-        self.lab.snapshots.subscribe(self, self._hear, immediate=True)
+        self.tuilab.snapshots.subscribe(self, self._hear, immediate=True)
         self.settle()
-        if self.lab.snapshot is not None:
-            self._hear(self.lab.snapshot)
+        if self.tuilab.snapshot is not None:
+            self._hear(self.tuilab.snapshot)
 
     def _hear(self, snapshot: Snapshot) -> None:
         if snapshot.imported_from:
@@ -99,9 +99,9 @@ class Dialog(ModalScreen[Any]):
         self._compositor = TightCompositor()
 
     @property
-    def lab(self) -> Lab:
+    def tuilab(self) -> AppProtocol:
         """The app, as far as screens know it."""
-        return cast("Lab", self.app)
+        return cast("AppProtocol", self.app)
 
     @property
     def is_there(self) -> bool:

@@ -13,28 +13,28 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.tui import hint, keys
+from tuilab.tui import keys, welcome
+from tuilab.tui.experiment_state import attempt_of
 from tuilab.tui.log_tail import Tail
-from tuilab.tui.present import grid_view, twin
-from tuilab.tui.present.filtering import EXAMPLES, FilterError, parse_filter
+from tuilab.tui.present import cli_equivalent, grid_view
+from tuilab.tui.present.cell_summary import story
+from tuilab.tui.present.filters import EXAMPLES, FilterError, parse_filter
 from tuilab.tui.present.grid_lines import columns_of
+from tuilab.tui.present.grid_table import View, arrange, find, next_broken
 from tuilab.tui.present.header import header
 from tuilab.tui.present.layout import Shares, share_rows
 from tuilab.tui.present.log_choice import log_of, why_no_log
-from tuilab.tui.present.pieces import fit_line, rule
-from tuilab.tui.present.rows import View, arrange, find, next_broken
-from tuilab.tui.present.side import side_pane
+from tuilab.tui.present.side_pane import side_pane
 from tuilab.tui.present.spark import trajectory
-from tuilab.tui.present.story import story
-from tuilab.tui.screens.acting import Acting
-from tuilab.tui.standing import attempt_of
+from tuilab.tui.present.styled_text import fit_line, rule
+from tuilab.tui.screens.cell_actions import CellActions
 from tuilab.tui.widgets.grid import GridWidget
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.log import LogView
 
 
-class GridScreen(Acting):
+class GridScreen(CellActions):
     """Sources down, epochs across; below it the story and the log of the cell under the cursor."""
 
     BINDINGS = keys.GRID
@@ -55,7 +55,7 @@ class GridScreen(Acting):
         yield Lines(id="header")
         with Horizontal(id="middle"):
             with Vertical(id="main"):
-                yield GridWidget(self.lab.glyphs, id="grid")
+                yield GridWidget(self.tuilab.glyphs, id="grid")
                 yield Lines(id="trajectory")
                 yield Lines(id="upper-rule")
                 yield Lines(id="story")
@@ -64,15 +64,15 @@ class GridScreen(Acting):
             yield Lines(id="side")
         yield Lines(id="hint")
         yield Input(placeholder=EXAMPLES, id="filter", select_on_focus=False)
-        yield KeyBar(keys.GRID, self.lab.glyphs)
+        yield KeyBar(keys.GRID, self.tuilab.glyphs)
 
     def settle(self) -> None:
         """Hear of the log, and greet who is new here."""
-        self.lab.logs.subscribe(self, self._show_log, immediate=True)
+        self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
         field = self.query_one("#filter", Input)
         field.cursor_blink = False
         field.display = False
-        lines = hint.lines(self.lab.glyphs) if hint.is_new_here() else ()
+        lines = welcome.lines(self.tuilab.glyphs) if welcome.is_new_here() else ()
         self.query_one("#hint", Lines).show(lines)
         self.query_one("#hint").display = bool(lines)
 
@@ -123,7 +123,7 @@ class GridScreen(Acting):
 
     def _refresh_frame(self, snapshot: Snapshot) -> None:
         """Write what does not depend on the cursor: header and right pane."""
-        (columns, rows), glyphs = self.size, self.lab.glyphs
+        (columns, rows), glyphs = self.size, self.tuilab.glyphs
         self._lines("header").show([header(snapshot, columns, glyphs)])
         if self._shares.side:
             self._lines("side").show(side_pane(snapshot, self._shares.side, rows - 2, glyphs))
@@ -147,7 +147,7 @@ class GridScreen(Acting):
         snapshot = self._snapshot
         if snapshot is None:
             return
-        glyphs = self.lab.glyphs
+        glyphs = self.tuilab.glyphs
         left = self.size.width - self._shares.side
         self._lines("upper-rule").show([rule(*self._view_words(), left, glyphs.stroke)])
         view = self.selected
@@ -182,7 +182,7 @@ class GridScreen(Acting):
             self.grid.window,
             self._shares.trajectory,
             left,
-            self.lab.glyphs,
+            self.tuilab.glyphs,
         )
 
     def _choose_log(self, snapshot: Snapshot, view: CellView | None) -> None:
@@ -191,10 +191,10 @@ class GridScreen(Acting):
             self._log_of = chosen
             if chosen is None:
                 self.log_view.show(Tail())
-                self.lab.follow_log(None)
+                self.tuilab.follow_log(None)
             else:
                 layout = Layout(snapshot.root)
-                self.lab.follow_log(layout.attempt_dir(*chosen) / "log.txt")
+                self.tuilab.follow_log(layout.attempt_dir(*chosen) / "log.txt")
         self._write_log_rule()
 
     def _show_log(self, tail: Tail) -> None:
@@ -203,9 +203,9 @@ class GridScreen(Acting):
             self._write_log_rule()
 
     def _write_log_rule(self) -> None:
-        known = attempt_of(self.lab.lookout.source, *self._log_of) if self._log_of else None
+        known = attempt_of(self.tuilab.poller.source, *self._log_of) if self._log_of else None
         self.log_view.nothing = why_no_log(self._snapshot, known)
-        glyphs = self.lab.glyphs
+        glyphs = self.tuilab.glyphs
         name = "log"
         if self._log_of is not None:
             job, attempt = self._log_of
@@ -386,8 +386,8 @@ class GridScreen(Acting):
             self.say(grid_view.why_no_cell(self.view))
             return
         everything = [view.cell for view in self._snapshot.cells]
-        names = twin.selectors(self.chosen(), everything)
-        text = twin.command("logs", self._snapshot.root, names[:1])
+        names = cli_equivalent.selectors(self.chosen(), everything)
+        text = cli_equivalent.command("logs", self._snapshot.root, names[:1])
         self.app.copy_to_clipboard(text)
         self.say("copied", "done", f"$ {text}")
 
@@ -396,4 +396,4 @@ class GridScreen(Acting):
         greeting = self.query_one("#hint")
         if greeting.display:
             greeting.display = False
-            hint.seen()
+            welcome.seen()

@@ -66,13 +66,13 @@ class HelpScreen(Frame):
         """Title, keys, key bar."""
         yield Lines(id="help-title")
         yield RowList(id="keys")
-        yield KeyBar(_KEYS, self.lab.glyphs)
+        yield KeyBar(_KEYS, self.tuilab.glyphs)
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay the table out for the width."""
         title = f" Keys of the {self._title}"
         self.query_one("#help-title", Lines).show([((title, "title"),)])
-        lines = help_lines(self._table, columns - 2, self.lab.glyphs)
+        lines = help_lines(self._table, columns - 2, self.tuilab.glyphs)
         listed = self.query_one(RowList)
         is_first = listed.here is None
         listed.show([(str(n), line) for n, line in enumerate(lines)])

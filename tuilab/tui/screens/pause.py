@@ -5,9 +5,9 @@ from __future__ import annotations
 from tuilab.store.requests import Request
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
-from tuilab.tui.present.pieces import Line
-from tuilab.tui.present.side import running_jobs
-from tuilab.tui.present.twin import command
+from tuilab.tui.present.cli_equivalent import command
+from tuilab.tui.present.side_pane import running_jobs
+from tuilab.tui.present.styled_text import Line
 from tuilab.tui.screens.dialog import CANCEL, Question
 
 

@@ -11,13 +11,13 @@ from textual.app import ComposeResult
 from tuilab.contract.foreign import clean_line
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
-from tuilab.tui.present import figure_cursor, twin
+from tuilab.tui.analysis_cache import in_thread
+from tuilab.tui.present import cli_equivalent, figure_cursor
 from tuilab.tui.present.figure_look import Look, Spot
 from tuilab.tui.present.figure_words import KINDS, kind_line, note_lines, note_rows, spot_line
 from tuilab.tui.present.header import header
-from tuilab.tui.present.pieces import fit_line
-from tuilab.tui.screens.studying import Studying
-from tuilab.tui.study_desk import in_thread
+from tuilab.tui.present.styled_text import fit_line
+from tuilab.tui.screens.analysis_screen import AnalysisScreen
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.plot import PlotView
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure
 
 
-class PlotsScreen(Studying):
+class PlotsScreen(AnalysisScreen):
     """One figure at a time; the cell under its cursor is the one on the grid."""
 
     CSS_PATH = "plots.tcss"
@@ -51,7 +51,7 @@ class PlotsScreen(Studying):
         yield PlotView(id="plot")
         yield Lines(id="spot")
         yield Lines(id="note")
-        yield KeyBar(keys.PLOTS, self.lab.glyphs)
+        yield KeyBar(keys.PLOTS, self.tuilab.glyphs)
 
     def settle(self) -> None:
         """Begin at the cell that is selected on the grid."""
@@ -62,7 +62,7 @@ class PlotsScreen(Studying):
 
     def on_state(self, snapshot: Snapshot) -> None:
         """Write the header; the figure waits for numbers."""
-        line = header(snapshot, self.size.width, self.lab.glyphs)
+        line = header(snapshot, self.size.width, self.tuilab.glyphs)
         self.query_one("#header", Lines).show([line])
         if not self.cell and snapshot.sources and snapshot.epochs:
             self.cell = f"{snapshot.sources[0]}@{snapshot.epochs[0]}"
@@ -78,8 +78,8 @@ class PlotsScreen(Studying):
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new size."""
-        if self.lab.snapshot is not None:
-            self.on_state(self.lab.snapshot)
+        if self.tuilab.snapshot is not None:
+            self.on_state(self.tuilab.snapshot)
         self._show()
 
     # The figure.
@@ -99,7 +99,7 @@ class PlotsScreen(Studying):
         if self.study is None:
             self._show()
             return
-        ready = self.desk.figure(self.kind, self.source)
+        ready = self.analyses.figure(self.kind, self.source)
         if ready is not None:
             self._take(ready)
         else:
@@ -110,7 +110,7 @@ class PlotsScreen(Studying):
     async def _wait_for_figure(self) -> None:
         kind, source = self.kind, self.source
         try:
-            figure = await asyncio.wrap_future(self.desk.prepared(kind, source))
+            figure = await asyncio.wrap_future(self.analyses.prepared(kind, source))
         except Exception as error:  # a figure that fails leaves the others usable
             self.figure, self.trouble = None, clean_line(str(error), 300)
             self._is_awaited = False
@@ -137,18 +137,18 @@ class PlotsScreen(Studying):
         return Look(
             focus=self.source if self._has_focus and self.kind != "heatmap" else None,
             cursor=None if is_empty else self.spot,
-            is_ascii=self.lab.glyphs.is_ascii,
+            is_ascii=self.tuilab.glyphs.is_ascii,
             with_intervals=self._with_intervals,
         )
 
     def _show(self) -> None:
-        columns, glyphs, look = self.size.width, self.lab.glyphs, self.look
+        columns, glyphs, look = self.size.width, self.tuilab.glyphs, self.look
         title = self.figure.title if self.figure is not None else ""
         kinds = kind_line(self.kind, title, columns, glyphs)
         self.query_one("#kinds", Lines).show([kinds])
         self.query_one(PlotView).draw(self.figure, look, self.waiting_words())
         spot, note = self.query_one("#spot", Lines), self.query_one("#note", Lines)
-        snapshot = self.lab.snapshot
+        snapshot = self.tuilab.snapshot
         if self.figure is None or snapshot is None:
             spot.show([])
             note.show([])
@@ -194,7 +194,7 @@ class PlotsScreen(Studying):
 
     def action_source(self, step: int) -> None:
         """Go to the source before or after in the plan's order."""
-        snapshot = self.lab.snapshot
+        snapshot = self.tuilab.snapshot
         if snapshot is None or self.source not in snapshot.sources:
             return
         place = snapshot.sources.index(self.source) + step
@@ -227,20 +227,20 @@ class PlotsScreen(Studying):
 
     def action_export(self) -> None:
         """Write this figure as PNG and PDF, with the rows that it draws."""
-        if self.figure is None or self._is_awaited or self.lab.root is None:
+        if self.figure is None or self._is_awaited or self.tuilab.root is None:
             self.say("there is no figure yet")
             return
         source = self.source if self.kind == "heatmap" else ""
         words = [self.kind, *(["--source", source] if source else [])]
-        if self.lab.export_figure is None:
-            command = twin.command("plot", self.lab.root, [*words, "--out", "figures"])
+        if self.tuilab.export_figure is None:
+            command = cli_equivalent.command("plot", self.tuilab.root, [*words, "--out", "figures"])
             self.say("write it in a shell", "warn", f"$ {command}")
             return
         self.say("writing the figure", "running")
         self.run_worker(self._export(self.figure, words), exclusive=True, group="export")
 
     async def _export(self, figure: Figure, words: list[str]) -> None:
-        export, root = self.lab.export_figure, self.lab.root
+        export, root = self.tuilab.export_figure, self.tuilab.root
         if export is None or root is None:
             return
         try:
@@ -249,6 +249,8 @@ class PlotsScreen(Studying):
             self.say(f"the figure was not written: {clean_line(str(error), 200)}", "failed")
             return
         where = ["--out", str(paths[0].parent)] if paths else []
-        command = twin.command("plot", root, [*words, *where])
-        names = [twin.shown_path(path) for path in paths[:1]] + [path.suffix for path in paths[1:]]
+        command = cli_equivalent.command("plot", root, [*words, *where])
+        names = [cli_equivalent.shown_path(path) for path in paths[:1]] + [
+            path.suffix for path in paths[1:]
+        ]
         self.say(f"wrote {', '.join(names) or 'nothing'}", "done", f"$ {command}")

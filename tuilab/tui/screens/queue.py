@@ -11,9 +11,9 @@ from tuilab.store.requests import Request
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.messages import RequestMade
-from tuilab.tui.present import queue_text, twin
+from tuilab.tui.present import cli_equivalent, queue_text
 from tuilab.tui.present.header import header
-from tuilab.tui.present.pieces import fit_line, rule
+from tuilab.tui.present.styled_text import fit_line, rule
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -39,7 +39,7 @@ class QueueScreen(Frame):
         yield Lines(id="queue-rule")
         yield RowList(id="queue")
         yield Lines(id="machine")
-        yield KeyBar(keys.QUEUE, self.lab.glyphs)
+        yield KeyBar(keys.QUEUE, self.tuilab.glyphs)
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Show queue and machine anew; the cursor stays on its job."""
@@ -50,18 +50,18 @@ class QueueScreen(Frame):
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new width."""
-        if self.lab.snapshot is not None:
-            self._show(self.lab.snapshot)
+        if self.tuilab.snapshot is not None:
+            self._show(self.tuilab.snapshot)
 
     def _show(self, snapshot: Snapshot) -> None:
-        glyphs, columns = self.lab.glyphs, self.size.width
+        glyphs, columns = self.tuilab.glyphs, self.size.width
         self.query_one("#header", Lines).show([header(snapshot, columns, glyphs)])
         title = rule("queue", f"{len(self._order)} due", columns, glyphs.stroke)
         self.query_one("#queue-rule", Lines).show([title])
         listed = self.query_one(RowList)
         listed.nothing = queue_text.why_empty(snapshot)
         listed.show(queue_text.queue_rows(snapshot, self._order, self._known, glyphs))
-        lines = queue_text.machine_lines(snapshot, self.lab.time(), columns, glyphs)
+        lines = queue_text.machine_lines(snapshot, self.tuilab.time(), columns, glyphs)
         machine = self.query_one("#machine", Lines)
         machine.styles.height = len(lines)
         machine.show([fit_line(line, columns) for line in lines])
@@ -98,8 +98,8 @@ class QueueScreen(Frame):
             self.say("it stands at the end already")
             return
         self._order = wished
-        if self.lab.snapshot is not None:
-            self._show(self.lab.snapshot)
+        if self.tuilab.snapshot is not None:
+            self._show(self.tuilab.snapshot)
         jobs = tuple(wished[: last + 1])
         self._ask(Request("order", jobs=jobs), "asked for this order")
 
@@ -157,7 +157,7 @@ class QueueScreen(Frame):
         self.action_open()
 
     def _may_act(self) -> bool:
-        if why := self.lab.why_not_write():
+        if why := self.tuilab.why_not_write():
             self.say(why)
             return False
         return True
@@ -166,4 +166,4 @@ class QueueScreen(Frame):
         self.app.post_message(RequestMade(request, self._twin(request), said))
 
     def _twin(self, request: Request) -> str:
-        return "" if self.lab.root is None else twin.of_jobs(request, self.lab.root)
+        return "" if self.tuilab.root is None else cli_equivalent.of_jobs(request, self.tuilab.root)

@@ -19,9 +19,9 @@ from tuilab.grid.deviations import EditError, parse_edits
 from tuilab.grid.relaunch import Expansion, from_scratch
 from tuilab.store.requests import Request
 from tuilab.store.snapshot import EngineState, Snapshot
+from tuilab.tui.experiment_state import ExperimentState, changed_by
 from tuilab.tui.messages import RequestMade
-from tuilab.tui.present import twin
-from tuilab.tui.present.pieces import Line, fit_line, wrap
+from tuilab.tui.present import cli_equivalent
 from tuilab.tui.present.relaunch_text import (
     Beginning,
     beginning_words,
@@ -32,9 +32,9 @@ from tuilab.tui.present.relaunch_text import (
     name_cells,
     summary,
 )
+from tuilab.tui.present.styled_text import Line, fit_line, wrap
 from tuilab.tui.screens.dialog import CANCEL, HELP
 from tuilab.tui.screens.frame import Dialog
-from tuilab.tui.standing import Standing, changed_by
 from tuilab.tui.widgets.choice import Choice
 from tuilab.tui.widgets.cycle import Cycle
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -108,19 +108,19 @@ class RelaunchDialog(Dialog):
         HELP,
     ]
 
-    def __init__(self, snapshot: Snapshot, standing: Standing, asked: Asked) -> None:
+    def __init__(self, snapshot: Snapshot, state: ExperimentState, asked: Asked) -> None:
         super().__init__()
         self._snapshot = snapshot
-        self._standing = standing
+        self._state = state
         self._asked = asked
         self._choices = Choices()
         self._answer = asked.default
         self._unstaged = asked.default
         """What runs when no other stage is chosen."""
-        self._carried = carried(standing.plan, asked.cells)
+        self._carried = carried(state.plan, asked.cells)
         self._problem = ""
         self._is_checking = False
-        self._beginnings = beginnings([job.stage for job in standing.plan.jobs])
+        self._beginnings = beginnings([job.stage for job in state.plan.jobs])
 
     def compose(self) -> ComposeResult:
         """Title and sum, the jobs, what is kept, the choices, the twin, the answers."""
@@ -134,7 +134,7 @@ class RelaunchDialog(Dialog):
             yield Lines(id="relaunch-verdict")
             yield Lines(id="relaunch-twin")
             yield Choice([(CANCEL, "Cancel"), (START, "Start")])
-        yield KeyBar(self.BINDINGS, self.lab.glyphs)
+        yield KeyBar(self.BINDINGS, self.tuilab.glyphs)
 
     def on_mount(self) -> None:
         """Show what would run; the cursor stands on Cancel."""
@@ -155,7 +155,7 @@ class RelaunchDialog(Dialog):
         jobs = job_lines(self._answer, columns - 2)
         self.query_one("#relaunch-jobs").styles.height = max(1, len(jobs))
         self._say("jobs", jobs)
-        kept = kept_words(self._answer, self._standing.states, self._asked.cells)
+        kept = kept_words(self._answer, self._state.states, self._asked.cells)
         is_tight = self.app.size.height < _TIGHT_ROWS
         self.set_class(is_tight, "-tight")
         told = [] if is_tight else wrap(kept, columns - 2)[:2]
@@ -194,7 +194,7 @@ class RelaunchDialog(Dialog):
             return ((" checking the edit", "muted"),)
         if self._choices.sets or self._choices.as_planned:
             return ((f" {edit_words(len(self._choices.changed), self._choices.sets)}", "done"),)
-        if held := self._standing.held([one.job for one in self._answer.jobs]):
+        if held := self._state.held([one.job for one in self._answer.jobs]):
             return ((f" held: {clean_line(held, 300)}", "warn"),)
         if self._snapshot.engine.state is EngineState.STOPPED:
             return ((" no engine is running: it is started with them", "warn"),)
@@ -205,10 +205,12 @@ class RelaunchDialog(Dialog):
         begin, sets = self._choices.begin, self._choices.sets
         names = ["--failed"]
         if not self._asked.is_all_broken:
-            names = twin.selectors(self._asked.cells, everything)
+            names = cli_equivalent.selectors(self._asked.cells, everything)
         stage = begin.stage.value if begin.stage else None
         as_planned = self._choices.as_planned
-        return twin.relaunch(self._snapshot.root, names, stage, sets, begin.restart, as_planned)
+        return cli_equivalent.relaunch(
+            self._snapshot.root, names, stage, sets, begin.restart, as_planned
+        )
 
     # What is chosen.
 
@@ -270,7 +272,7 @@ class RelaunchDialog(Dialog):
     async def _check(self, sets: Mapping[str, object]) -> None:
         """Plan the cells under the edits, off the event loop, and show what it changes."""
         cells, as_planned = list(self._asked.cells), self._choices.as_planned
-        root, plan = self._snapshot.root, self._standing.plan
+        root, plan = self._snapshot.root, self._state.plan
         try:
             changed = await asyncio.to_thread(changed_by, root, plan, cells, sets, as_planned)
         except Exception as error:  # a config, a plan or an edit that cannot be: told as it is
@@ -301,9 +303,9 @@ class RelaunchDialog(Dialog):
         cells = list(self._asked.cells)
         answer = self._unstaged = self._asked.default
         if chosen.sets or chosen.as_planned:
-            answer = self._unstaged = self._standing.relaunch(cells, None, chosen.changed)
+            answer = self._unstaged = self._state.relaunch(cells, None, chosen.changed)
         if begin.stage:
-            answer = self._standing.relaunch(cells, begin.stage, chosen.changed)
+            answer = self._state.relaunch(cells, begin.stage, chosen.changed)
         self._answer = from_scratch(answer) if begin.restart else answer
         self._show()
 

@@ -12,11 +12,11 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
-from tuilab.tui.present import table_text, twin
+from tuilab.tui.present import cli_equivalent, table_text
 from tuilab.tui.present.header import header
-from tuilab.tui.present.pieces import Line, fit_line, rule
+from tuilab.tui.present.styled_text import Line, fit_line, rule
 from tuilab.tui.present.table_columns import explained, sorted_rows
-from tuilab.tui.screens.studying import Studying
+from tuilab.tui.screens.analysis_screen import AnalysisScreen
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuilab.science.headline import HeadlineRow
 
 
-class TableScreen(Studying):
+class TableScreen(AnalysisScreen):
     """The numbers of every source, with what each rests on."""
 
     CSS_PATH = "table.tcss"
@@ -55,7 +55,7 @@ class TableScreen(Studying):
         yield Lines(id="about")
         yield Lines(id="detail")
         yield Lines(id="caption")
-        yield KeyBar(keys.TABLE, self.lab.glyphs)
+        yield KeyBar(keys.TABLE, self.tuilab.glyphs)
 
     def settle(self) -> None:
         """Say what is awaited, or show what is there."""
@@ -63,7 +63,7 @@ class TableScreen(Studying):
 
     def on_state(self, snapshot: Snapshot) -> None:
         """Write the header; the table waits for numbers."""
-        line = header(snapshot, self.size.width, self.lab.glyphs)
+        line = header(snapshot, self.size.width, self.tuilab.glyphs)
         self.query_one("#header", Lines).show([line])
 
     def on_study(self) -> None:
@@ -84,8 +84,8 @@ class TableScreen(Studying):
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Fit other columns and share the rows anew."""
-        if self.lab.snapshot is not None:
-            self.on_state(self.lab.snapshot)
+        if self.tuilab.snapshot is not None:
+            self.on_state(self.tuilab.snapshot)
         self._show()
 
     @property
@@ -93,7 +93,7 @@ class TableScreen(Studying):
         return sorted_rows(self._rows, *self._order)
 
     def _show(self) -> None:
-        columns, glyphs = self.size.width, self.lab.glyphs
+        columns, glyphs = self.size.width, self.tuilab.glyphs
         listed = self.query_one(RowList)
         listed.nothing = self.waiting_words()
         rule_line = self.query_one("#table-rule", Lines)
@@ -134,7 +134,7 @@ class TableScreen(Studying):
 
     def _share_room(self) -> None:
         """The table takes what it needs, the whole row what is left."""
-        glyphs = self.lab.glyphs
+        glyphs = self.tuilab.glyphs
         about = self._about()
         self.query_one("#about").styles.height = len(about)
         self.query_one("#about", Lines).show(about)
@@ -155,7 +155,7 @@ class TableScreen(Studying):
         row = self._row
         if row is None:
             return
-        columns, glyphs = self.size.width, self.lab.glyphs
+        columns, glyphs = self.size.width, self.tuilab.glyphs
         cells = self._cells[row.source]
         head = rule(row.label, "", columns, glyphs.stroke)
         self.query_one("#detail-rule", Lines).show([head])
@@ -164,12 +164,12 @@ class TableScreen(Studying):
 
     def _about(self) -> list[Line]:
         """What the cell under the cursor rests on, or why it is n/a."""
-        row, snapshot = self._row, self.lab.snapshot
+        row, snapshot = self._row, self.tuilab.snapshot
         if row is None or snapshot is None:
             return [()]
         title, text = self._titles[self._here], self._cells[row.source][self._here]
         words = explained(row, title, text, snapshot)
-        return table_text.about_lines(title, text, words, self.size.width, self.lab.glyphs)
+        return table_text.about_lines(title, text, words, self.size.width, self.tuilab.glyphs)
 
     @property
     def _row(self) -> HeadlineRow | None:
@@ -215,7 +215,7 @@ class TableScreen(Studying):
 
     def action_copy(self) -> None:
         """Copy the table as Markdown (OSC 52) as it is sorted, with its caption."""
-        if not self._titles or self.lab.root is None:
+        if not self._titles or self.tuilab.root is None:
             self.say("there is no table yet")
             return
         from tuilab.study.layouts import as_markdown
@@ -223,12 +223,12 @@ class TableScreen(Studying):
         rows = [self._cells[row.source] for row in self._shown]
         self.app.copy_to_clipboard(f"{as_markdown(self._titles, rows)}\n\n{self._caption}\n")
         full = ["--full"] if self._is_full else []
-        command = twin.command("table", self.lab.root, ["--format", "md", *full])
+        command = cli_equivalent.command("table", self.tuilab.root, ["--format", "md", *full])
         self.say(f"copied {count_of(len(rows), 'row')} as Markdown", "done", f"$ {command}")
 
     def action_open(self) -> None:
         """Go to the source's row on the grid."""
-        row, snapshot = self._row, self.lab.snapshot
+        row, snapshot = self._row, self.tuilab.snapshot
         if row is None or snapshot is None or not snapshot.epochs:
             self.say("there is no source here")
             return

@@ -9,7 +9,7 @@ from textual import events
 from textual.binding import Binding
 from textual.message import Message
 
-from tuilab.tui.present.pieces import Piece
+from tuilab.tui.present.styled_text import Piece
 from tuilab.tui.widgets.lines import Lines
 
 

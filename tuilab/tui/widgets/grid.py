@@ -10,9 +10,9 @@ from textual.scroll_view import ScrollView
 from tuilab.grid.cells import Cell
 from tuilab.tui.present.glyphs import UNICODE, Glyphs
 from tuilab.tui.present.grid_lines import Geometry, header_line, measure, row_line
-from tuilab.tui.present.pieces import Line
-from tuilab.tui.present.rows import EMPTY, Table
+from tuilab.tui.present.grid_table import EMPTY, Table
 from tuilab.tui.present.spark import Window
+from tuilab.tui.present.styled_text import Line
 from tuilab.tui.widgets.lines import Painted, changed_regions
 
 

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.timer import Timer
 
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece, fit_line, width
+from tuilab.tui.present.styled_text import Line, Piece, fit_line, width
 from tuilab.tui.widgets.lines import Lines
 
 

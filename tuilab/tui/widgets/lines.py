@@ -17,11 +17,11 @@ from textual.widget import Widget
 
 from tuilab.contract.foreign import clean_line
 from tuilab.tui.present.glyphs import to_ascii
-from tuilab.tui.present.pieces import Line, Piece, width
+from tuilab.tui.present.styled_text import Line, Piece, width
 from tuilab.tui.themes import Palette
 
 if TYPE_CHECKING:
-    from tuilab.tui.lab import Lab
+    from tuilab.tui.app_protocol import AppProtocol
 
 
 NEAR = 6
@@ -85,12 +85,12 @@ class Painted(Widget):
 
     def _shown(self, y: int) -> Line:
         line = self.composed(y)
-        if cast("Lab", self.app).glyphs.is_ascii:
+        if cast("AppProtocol", self.app).glyphs.is_ascii:
             return tuple((to_ascii(text), role) for text, role in line)
         return line
 
     def _paint(self, line: Line, columns: int) -> Strip:
-        return paint(line, columns, cast("Lab", self.app).palette, self.ground.style)
+        return paint(line, columns, cast("AppProtocol", self.app).palette, self.ground.style)
 
 
 def paint(line: Line, columns: int, palette: Palette, ground: Style) -> Strip:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuilab.tui.present.figure_look import Look
-from tuilab.tui.present.pieces import fit_line
+from tuilab.tui.present.styled_text import fit_line
 from tuilab.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual import events
 from textual.message import Message
 
-from tuilab.tui.present.pieces import Line, fit_line, width
+from tuilab.tui.present.styled_text import Line, fit_line, width
 from tuilab.tui.widgets.lines import Painted, changed_regions
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from tuilab.tui.cell_files import Series
+from tuilab.tui.attempt_files import Series
 from tuilab.tui.present import completions_text
 from tuilab.tui.present.completions_text import Asked, Choice, Completion
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece, rule
 from tuilab.tui.present.small_plot import charted, small_plot
+from tuilab.tui.present.styled_text import Line, Piece, rule
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
 

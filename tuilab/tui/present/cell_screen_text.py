@@ -14,10 +14,10 @@ from tuilab.grid.states import LIVE, Attempt, JobStatus, State
 from tuilab.grid.text import count_of, duration, size
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece, fit, fit_line, width
+from tuilab.tui.present.styled_text import Line, Piece, fit, fit_line, width
 
 if TYPE_CHECKING:
-    from tuilab.tui.cell_files import AttemptFiles
+    from tuilab.tui.attempt_files import AttemptFiles
 
 Row = tuple[str, Line]
 

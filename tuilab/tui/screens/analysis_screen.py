@@ -11,16 +11,16 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
+from tuilab.tui.analysis_cache import AnalysisCache, evidence_of
 from tuilab.tui.screens import catalogue
 from tuilab.tui.screens.frame import Frame
-from tuilab.tui.study_desk import StudyDesk, evidence_of
 
 if TYPE_CHECKING:
     from tuilab.study.opening import Study
     from tuilab.tui.screens.grid import GridScreen
 
 
-class Studying(Frame):
+class AnalysisScreen(Frame):
     """What the plots and the table share."""
 
     def __init__(self) -> None:
@@ -32,15 +32,15 @@ class Studying(Frame):
         """The evidence that could not be computed: it is not tried again."""
 
     @property
-    def desk(self) -> StudyDesk:
+    def analyses(self) -> AnalysisCache:
         """Where the numbers lie."""
-        return self.lab.desk
+        return self.tuilab.analyses
 
     @property
     def study(self) -> Study | None:
         """The newest numbers of the open experiment; None before the first."""
-        study = self.desk.study
-        return study if study is not None and study.root == self.lab.root else None
+        study = self.analyses.study
+        return study if study is not None and study.root == self.tuilab.root else None
 
     @property
     def is_busy(self) -> bool:
@@ -57,14 +57,14 @@ class Studying(Frame):
         """Compute again when something was measured, not at every sign of progress."""
         self.on_state(snapshot)
         evidence = evidence_of(snapshot)
-        is_known = evidence in (self.desk.evidence, self._refused)
+        is_known = evidence in (self.analyses.evidence, self._refused)
         if not is_known and not self._is_computing:
             self._is_computing = True
             self.run_worker(self._compute(snapshot), group="numbers")
 
     async def _compute(self, snapshot: Snapshot) -> None:
         evidence = evidence_of(snapshot)
-        opened = asyncio.wrap_future(self.desk.opened(snapshot))
+        opened = asyncio.wrap_future(self.analyses.opened(snapshot))
         opened.add_done_callback(_look_at)
         try:
             study = await asyncio.shield(opened)
@@ -73,20 +73,20 @@ class Studying(Frame):
             self._refused = evidence
         else:
             self.trouble = ""
-            self.desk.keep(evidence, study)
+            self.analyses.keep(evidence, study)
         finally:
             self._is_computing = False
         if not self.is_there:  # left while the numbers were computed: they are kept, not shown
             return
         self.on_study()
-        if self.lab.snapshot is not None and self.lab.snapshot is not snapshot:
-            self.on_snapshot(self.lab.snapshot)
+        if self.tuilab.snapshot is not None and self.tuilab.snapshot is not snapshot:
+            self.on_snapshot(self.tuilab.snapshot)
 
     def waiting_words(self) -> str:
         """Say why there is nothing to see yet."""
         if self.trouble:
             return f"nothing yet: {self.trouble}"
-        cells = len(self.lab.snapshot.cells) if self.lab.snapshot is not None else 0
+        cells = len(self.tuilab.snapshot.cells) if self.tuilab.snapshot is not None else 0
         return f"computing the numbers of {count_of(cells, 'cell')}"
 
     # The grid below.
@@ -111,7 +111,7 @@ class Studying(Frame):
 
     def seed_on_grid(self, source: str) -> int:
         """The seed to go to for a value that is a mean: the first one the grid shows."""
-        home, snapshot = self.grid_below(), self.lab.snapshot
+        home, snapshot = self.grid_below(), self.tuilab.snapshot
         rows = home.grid.table.rows if home is not None else ()
         seeds = [row.seed for row in rows if row.source == source]
         known = snapshot.seeds if snapshot is not None else ()

@@ -11,7 +11,7 @@ from tuilab.grid.text import clock, count_of, duration
 from tuilab.store.snapshot import Meter, Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import meter_text
-from tuilab.tui.present.pieces import Line, fit, fit_line, rule, sides, wrap
+from tuilab.tui.present.styled_text import Line, fit, fit_line, rule, sides, wrap
 
 
 def side_pane(snapshot: Snapshot, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:

@@ -11,7 +11,7 @@ from tuilab.grid.states import BROKEN, State
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.study.cell_number import standing_apart
 from tuilab.tui.present.cell_text import WITH_VALUE, Zoom, value_of
-from tuilab.tui.present.filtering import Filter
+from tuilab.tui.present.filters import Filter
 from tuilab.tui.present.seed_means import mean_cells
 
 

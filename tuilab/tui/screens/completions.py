@@ -10,14 +10,14 @@ from textual import work
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, JobStatus
 from tuilab.tui.completions import Sampling
+from tuilab.tui.experiment_state import attempt_of
 from tuilab.tui.present import completions_text
 from tuilab.tui.present.completions_text import Asked, why_none
-from tuilab.tui.screens.acting import Acting
-from tuilab.tui.standing import attempt_of
+from tuilab.tui.screens.cell_actions import CellActions
 from tuilab.tui.widgets.tabs import CompletionsPane
 
 
-class Sampled(Acting):
+class CompletionsOfCell(CellActions):
     """The chosen stage and attempt of a cell, and its completions tab."""
 
     tab: str
@@ -66,7 +66,7 @@ class Sampled(Acting):
 
     def known(self, job: JobStatus | None, number: int) -> Attempt | None:
         """What is known of an attempt of a job; None where there is none."""
-        source = self.lab.lookout.source
+        source = self.tuilab.poller.source
         return None if job is None else attempt_of(source, job.job, number)
 
     def _show_completions(self) -> None:
@@ -85,18 +85,18 @@ class Sampled(Acting):
     async def _read_completions(self, wanted: Sampling, attempt: Attempt | None) -> None:
         from tuilab.tui.completions import read_completions
 
-        source = self.lab.lookout.source
+        source = self.tuilab.poller.source
         found = await asyncio.to_thread(read_completions, source, wanted, attempt)
         if not self.is_there:
             return
-        labels = self.lab.snapshot.labels if self.lab.snapshot is not None else {}
+        labels = self.tuilab.snapshot.labels if self.tuilab.snapshot is not None else {}
         asked = Asked(labels, found.marker, found.questions)
         why = found.problem or ("" if found.rows else why_none(self._is_imported, attempt))
         self.samples.take(found.rows, asked, why)
 
     @property
     def _is_imported(self) -> bool:
-        snapshot = self.lab.snapshot
+        snapshot = self.tuilab.snapshot
         return snapshot is not None and bool(snapshot.imported_from)
 
     def search_samples(self, needle: str) -> None:

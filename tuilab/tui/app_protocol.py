@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
     from tuilab.science.figure_model import Figure
     from tuilab.store.snapshot import Snapshot
+    from tuilab.tui.analysis_cache import AnalysisCache
+    from tuilab.tui.experiment_state import ExperimentState
     from tuilab.tui.log_tail import Tail
-    from tuilab.tui.polling import Lookout, SnapshotSource
+    from tuilab.tui.poller import Poller, SnapshotSource
     from tuilab.tui.present.glyphs import Glyphs
-    from tuilab.tui.standing import Standing
-    from tuilab.tui.study_desk import StudyDesk
     from tuilab.tui.themes import Palette
 
 
-class Lab(Protocol):
+class AppProtocol(Protocol):
     """The app as its screens see it."""
 
     root: Path | None
@@ -31,8 +31,8 @@ class Lab(Protocol):
     snapshots: Signal[Snapshot]
     logs: Signal[Tail]
     glyphs: Glyphs
-    desk: StudyDesk
-    lookout: Lookout
+    analyses: AnalysisCache
+    poller: Poller
     export_figure: Callable[[Path, Figure], Sequence[Path]] | None
     """Writes a figure of an experiment as files and returns their paths."""
 
@@ -47,7 +47,7 @@ class Lab(Protocol):
     def time(self) -> float:
         """Unix time, or the fixed one that the app was given."""
 
-    def standing(self) -> Standing | None:
+    def experiment_state(self) -> ExperimentState | None:
         """Return what previews are made from; None before the first look, or without a plan."""
 
     def source_of(self, root: Path) -> SnapshotSource:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line
+from tuilab.tui.present.styled_text import Line
 
 
 def lines(glyphs: Glyphs) -> tuple[Line, ...]:

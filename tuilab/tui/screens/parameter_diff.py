@@ -12,9 +12,9 @@ from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES
 from tuilab.grid.states import JobStatus
 from tuilab.store.layout import Layout
-from tuilab.tui.cell_files import flatten, read_settings
-from tuilab.tui.present.cell_words import difference_words, parameter_rows
-from tuilab.tui.standing import Standing
+from tuilab.tui.attempt_files import flatten, read_settings
+from tuilab.tui.experiment_state import ExperimentState
+from tuilab.tui.present.cell_screen_text import difference_words, parameter_rows
 from tuilab.tui.widgets.row_list import RowList
 
 
@@ -43,13 +43,15 @@ class Comparison:
     settings: Mapping[str, str] | None = None
     words: str = ""
 
-    def next(self, others: Sequence[Compared], standing: Standing | None, root: Path) -> Comparison:
+    def next(
+        self, others: Sequence[Compared], state: ExperimentState | None, root: Path
+    ) -> Comparison:
         """Compare with the next of ``others``; after the last one with nothing."""
         place = others.index(self.with_) + 1 if self.with_ in others else 0
         if place >= len(others):
             return Comparison()
         other = others[place]
-        return Comparison(other, flatten(_settings(other, standing, root)), other.name)
+        return Comparison(other, flatten(_settings(other, state, root)), other.name)
 
     def show(self, rows: RowList, mine: Mapping[str, str], columns: int) -> None:
         """List the settings of ``mine`` with what differs."""
@@ -60,17 +62,17 @@ class Comparison:
         return difference_words(self.settings, mine, self.words)
 
 
-def _settings(other: Compared, standing: Standing | None, root: Path) -> Mapping[str, Any]:
+def _settings(other: Compared, state: ExperimentState | None, root: Path) -> Mapping[str, Any]:
     number = other.attempt
-    if number is None and standing is not None and (last := standing.of(other.job).last):
+    if number is None and state is not None and (last := state.of(other.job).last):
         number = last.number
     found = read_settings(Layout(root).attempt_dir(other.job, number)) if number else {}
-    return found or settings_of(standing, other.job)
+    return found or settings_of(state, other.job)
 
 
-def settings_of(standing: Standing | None, job: str) -> Mapping[str, Any]:
+def settings_of(state: ExperimentState | None, job: str) -> Mapping[str, Any]:
     """Return the settings that the plan has for a job; {} when it has none."""
-    planned = standing.plan.by_id.get(job) if standing is not None else None
-    if planned is None or standing is None:
+    planned = state.plan.by_id.get(job) if state is not None else None
+    if planned is None or state is None:
         return {}
-    return standing.plan.settings.get(planned.settings, {})
+    return state.plan.settings.get(planned.settings, {})

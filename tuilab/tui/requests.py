@@ -19,13 +19,13 @@ from tuilab.store.layout import Layout
 from tuilab.store.requests import Request
 from tuilab.store.snapshot import EngineState, Snapshot
 from tuilab.tui.messages import RequestMade
-from tuilab.tui.present.answers import answers
-from tuilab.tui.present.twin import command
+from tuilab.tui.present.cli_equivalent import command
+from tuilab.tui.present.engine_answers import answers
 
 _NEED_ENGINE = frozenset({"run", "relaunch", "resume"})
 
 
-class AskingApp(App[int]):
+class RequestingApp(App[int]):
     """An app on an experiment that may ask for work, unless it is read-only."""
 
     def __init__(

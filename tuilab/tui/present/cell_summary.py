@@ -14,7 +14,7 @@ from tuilab.store.queued import held_words, next_on, why_queued
 from tuilab.store.snapshot import CellView, EngineState, Snapshot
 from tuilab.study.shared_failures import failure_above
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.pieces import Line, Piece
+from tuilab.tui.present.styled_text import Line, Piece
 
 _NAMES = {
     "assistant_leakage": "leakage",

@@ -26,7 +26,7 @@ class SnapshotSource(Protocol):
         """Return the state of the experiment at a unix time."""
 
 
-class Lookout:
+class Poller:
     """One place that reads files for the app; each look returns messages, it shows nothing."""
 
     def __init__(self, make: Callable[[], SnapshotSource] | None) -> None:
@@ -82,9 +82,9 @@ class Lookout:
 class PollThread(threading.Thread):
     """Looks every ``seconds`` and at once when woken, until it is stopped."""
 
-    def __init__(self, lookout: Lookout, post: Callable[[Message], object], seconds: float) -> None:
+    def __init__(self, poller: Poller, post: Callable[[Message], object], seconds: float) -> None:
         super().__init__(daemon=True, name="tuilab-poll")
-        self._lookout = lookout
+        self._lookout = poller
         self._post = post
         self._seconds = seconds
         self._wake = threading.Event()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tuilab.tui.present.pieces import Line
+from tuilab.tui.present.styled_text import Line
 
 
 def highlight(text: str, needle: str, role: str) -> Line:

@@ -26,7 +26,7 @@ class Attempts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ExperimentState:
     """Where an experiment stands, as the screen shows it."""
 
     plan: Plan
@@ -66,8 +66,8 @@ def attempt_of(source: object, job: str, number: int) -> Attempt | None:
     return next((one for one in attempts if one.number == number), None)
 
 
-def standing_of(source: object, snapshot: Snapshot) -> Standing | None:
-    """Read a standing off a Reader and its snapshot; None where there are results only."""
+def state_of(source: object, snapshot: Snapshot) -> ExperimentState | None:
+    """Read the state off a Reader and its snapshot; None where there are results only."""
     plan = getattr(source, "plan", None)
     if not isinstance(plan, Plan) or not hasattr(source, "evidence"):
         return None
@@ -76,7 +76,7 @@ def standing_of(source: object, snapshot: Snapshot) -> Standing | None:
         states.update((job.job, job) for job in view.jobs)
     if any(job.id not in states for job in plan.jobs):
         return None
-    return Standing(plan, cast(Attempts, source), states)
+    return ExperimentState(plan, cast(Attempts, source), states)
 
 
 def changed_by(

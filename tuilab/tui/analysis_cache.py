@@ -30,7 +30,7 @@ def evidence_of(snapshot: Snapshot) -> Evidence:
     return (snapshot.root, len(snapshot.cells), cells)
 
 
-class StudyDesk:
+class AnalysisCache:
     """One study at a time; whoever asks for the same evidence shares the computation."""
 
     def __init__(self) -> None:
