@@ -34,7 +34,7 @@ KNOWN_CODES = {0, 1, 2, 3}
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An experiment that was planned and never run."""
-    from tuilab.cli.launching import make_experiment
+    from tuilab.cli.experiments import make_experiment
     from tuilab.store.replan import read_config
 
     folder = tmp_path_factory.mktemp("planned")

@@ -19,7 +19,7 @@ from tests.cli.small_grid import SOURCE, call, write_config
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with runs/micro in it, planned and never run."""
-    from tuilab.cli.launching import make_experiment
+    from tuilab.cli.experiments import make_experiment
     from tuilab.store.replan import read_config
 
     folder = tmp_path_factory.mktemp("rough")

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.small_grid import call
 from tests.report.ran_here import whole
 from tests.store.scene import Scene
-from tuilab.cli.guard import RefusalError
+from tuilab.cli.errors import RefusalError
 from tuilab.cli.verbs.bench import as_json_document
 from tuilab.report.adapter_files import AdapterExportError, copy_adapters
 

@@ -14,7 +14,7 @@ from tuilab.engine.actions import Settle
 from tuilab.engine.facts import Report
 from tuilab.engine.lowering import what_to_lower
 from tuilab.engine.tick import decide
-from tuilab.grid.deviations import parse_edits
+from tuilab.grid.edits import parse_edits
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
 

@@ -13,7 +13,7 @@ from tests.engine.trials import make_plan
 from tuilab.engine.environment import source_root, worker_argv, worker_environment
 from tuilab.engine.offline import is_offline
 from tuilab.engine.policy import GIB, Policy, policy_of, read_policy
-from tuilab.grid.config_blocks import Resources
+from tuilab.grid.config import Resources
 from tuilab.grid.jobs import Plan
 
 OWN = {

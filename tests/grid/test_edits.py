@@ -1,20 +1,34 @@
-"""Edits as people type them: read, checked against the schema, refused with the reason."""
+"""Edits of single cells: as typed, checked against the schema, collected, written and compared."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.grid.planned import load
+from tests.grid.planned import SMALL, load
+from tests.tui.building import plan_of
 from tuilab.grid.cells import Cell
-from tuilab.grid.deviations import (
+from tuilab.grid.edits import (
     Deviation,
     EditError,
+    apart,
+    behind,
+    carried,
+    carried_words,
+    cell_edits,
     edits_of,
+    edits_text,
     from_json,
+    listed,
     parse_edit,
     parse_edits,
+    read_edits,
     sets_for,
+    without,
 )
+from tuilab.grid.jobs import Plan
+from tuilab.grid.planning import make_plan
 
 
 @pytest.mark.parametrize(
@@ -82,3 +96,105 @@ def test_deviations_survive_their_file() -> None:
     assert from_json([kept.as_json()]) == (kept,)
     assert sets_for([kept], Cell("a", 0, 1)) == {"marker.lr": 1e-5}
     assert sets_for([kept], Cell("a", 1, 1)) == {}
+
+
+def plan_with(*deviations: Deviation) -> Plan:
+    return make_plan(load(SMALL).config, deviations=deviations)
+
+
+def later(plan: Plan, source: str) -> list[Cell]:
+    return [cell for cell in plan.cells if cell.source == source and cell.epoch > 0]
+
+
+def test_a_plan_without_edits_has_no_edited_cell() -> None:
+    assert cell_edits(plan_with()) == {}
+
+
+def test_an_edit_of_one_cell_is_of_that_cell_alone() -> None:
+    cell = plan_with().cells[0]
+    assert cell_edits(plan_with(Deviation((str(cell),), {"marker.lr": 2e-3}))) == {
+        cell: {"marker.lr": 2e-3}
+    }
+
+
+def test_an_edit_of_the_shared_convergence_is_of_every_cell_built_on_it() -> None:
+    plan = plan_with()
+    source = plan.sources[0]
+    cells = [cell for cell in plan.cells if cell.source == source]
+    first, *others = later(plan, source)
+    edited = plan_with(
+        Deviation(tuple(map(str, cells)), {"convergence.lr": 1e-3}),
+        Deviation((str(first),), {"marker.lr": 2e-3}),
+    )
+    found = cell_edits(edited)
+    assert set(found) == {first, *others}  # epoch 0 has no convergence adapter
+    assert found[first] == {"convergence.lr": 1e-3, "marker.lr": 2e-3}
+    assert all(found[cell] == {"convergence.lr": 1e-3} for cell in others)
+
+
+def test_an_edit_to_the_value_of_the_config_is_none() -> None:
+    config = load(SMALL).config
+    cell = str(plan_with().cells[0])
+    sets = {"marker.epochs": config.marker.epochs, "marker.lr": 2e-3}
+    assert list(cell_edits(plan_with(Deviation((cell,), sets))).values()) == [{"marker.lr": 2e-3}]
+
+
+def test_edits_survive_being_written() -> None:
+    edits = {"marker.lr": 0.002, "marker.lora.target_modules": ["q", "v"], "eval.sampler": "hf"}
+    assert read_edits(edits_text(edits)) == edits
+    assert edits_text({"b.x": 1, "a.x": 2}) == "a.x=2; b.x=1"
+    assert read_edits("") == {} and read_edits("seed=odd") == {"seed": "odd"}
+
+
+def test_sampling_is_behind_no_cosine_and_layers_behind_no_rate() -> None:
+    edits = {"marker.lr": 1, "eval.samples": 3, "cosine.layers": [2]}
+    assert behind(edits, is_cosine=False) == {"marker.lr": 1, "eval.samples": 3}
+    assert behind(edits, is_cosine=True) == {"marker.lr": 1, "cosine.layers": [2]}
+
+
+@pytest.mark.parametrize(
+    ("ran", "left_out"),
+    [
+        ({}, ""),
+        ({"a": (0, ""), "b": (2, "")}, ""),
+        ({"a": (0, ""), "b": (2, "m.lr=1"), "c": (4, "")}, "b"),
+        ({"a": (0, "m.lr=1"), "b": (2, "m.lr=1")}, ""),
+        ({"a": (0, ""), "b": (2, "m.lr=1")}, "b"),
+        ({"a": (0, "m.lr=1"), "b": (2, "")}, "a"),
+        ({"a": (0, "m.lr=1"), "b": (2, "m.lr=2")}, "ab"),
+        ({"a": (0, "m.lr=1"), "b": (0, "m.lr=2")}, "ab"),
+        ({"a": (0, ""), "b": (2, "convergence.lr=1"), "c": (4, "convergence.lr=1")}, ""),
+        ({"a": (0, "m.lr=1"), "b": (2, "convergence.lr=1; m.lr=1")}, ""),
+        ({"a": (0, ""), "b": (2, "convergence.lr=1"), "c": (4, "")}, "b"),
+    ],
+)
+def test_what_ran_alike_stays_together_and_otherwise_the_edited_stand_apart(
+    ran: dict[str, tuple[int, str]], left_out: str
+) -> None:
+    assert apart(ran) == set(left_out)
+
+
+def test_cells_are_named_by_what_they_ran_with() -> None:
+    assert listed([("a@2#1", "x=1"), ("b@2#1", "x=2"), ("a@4#1", "x=1")]) == (
+        "a@2#1, a@4#1 (x=1); b@2#1 (x=2)"
+    )
+    assert listed([(f"a@{n}", "x=1") for n in range(5)], limit=2) == "a@0, a@1 and 3 more (x=1)"
+
+
+def test_edits_are_told_with_how_many_cells_carry_each() -> None:
+    plan = plan_of(("villain",), (0, 2, 4))
+    edits = {0: {"eval.samples": 3}, 2: {"eval.samples": 3, "marker.lr": 2e-3}}
+    jobs = [replace(job, deviation=edits.get(job.epoch, {})) for job in plan.jobs]
+    plan = replace(plan, jobs=tuple(jobs))
+    zero, two, four = plan.cells
+    found = carried(plan, plan.cells)
+    assert set(found) == {zero, two}
+    assert carried_words(carried(plan, [zero]), [zero]) == "edited before: eval.samples=3"
+    told = "2 of 3 cells edited before: eval.samples=3 (2), marker.lr=0.002 (1)"
+    assert carried_words(found, plan.cells) == told
+    assert carried_words(carried(plan, [four]), [four]) == ""
+
+
+def test_cells_that_go_back_leave_the_edits_of_others() -> None:
+    kept = without([Deviation(("a@0#1", "b@0#1"), {"x": 1}), Deviation(("a@0#1",), {})], ["a@0#1"])
+    assert kept == (Deviation(("b@0#1",), {"x": 1}),)

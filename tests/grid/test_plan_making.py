@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.grid.planned import SMALL, changed, load, plan
-from tuilab.grid.deviations import Deviation, EditError
+from tuilab.grid.edits import Deviation, EditError
 from tuilab.grid.planning import PlanError, ancestors, descendants, make_plan
 from tuilab.grid.stages import Stage
 

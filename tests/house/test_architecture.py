@@ -47,7 +47,7 @@ def test_no_file_is_longer_than_a_screenful_of_screenfuls() -> None:
         str(path.relative_to(ROOT)): count
         for folder in ("tuilab", "runners", "tests")
         for path in (ROOT / folder).rglob("*.py")
-        if (count := path.read_text().count("\n")) > 420
+        if (count := path.read_text().count("\n")) > 600
     }
     assert long == {}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.ran_here import LAUNCH, experiment, finish, whole
-from tuilab.cli.places import published_dir
+from tuilab.cli.resolve import published_dir
 from tuilab.report.archiving import make_bundle
 from tuilab.report.bundle import verify_bundle
 from tuilab.report.making import Made, make_report

@@ -11,8 +11,8 @@ import pytest
 
 from tests.grid.planned import SMALL, load
 from tests.report.ran_here import whole
-from tuilab.cli.places import published_dir
-from tuilab.grid.deviations import Deviation
+from tuilab.cli.resolve import published_dir
+from tuilab.grid.edits import Deviation
 from tuilab.grid.jobs import Plan
 from tuilab.grid.planning import make_plan
 from tuilab.grid.stages import Stage

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.ran_here import whole
-from tuilab.cli.places import published_dir
+from tuilab.cli.resolve import published_dir
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.ran_here import finish, whole
-from tuilab.cli.places import published_dir
+from tuilab.cli.resolve import published_dir
 from tuilab.science.figures_data import figure
 from tuilab.study.figure_origin import with_origin
 from tuilab.study.headline_table import provenance_hash, render

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuilab.cli.places import published_dir
+from tuilab.cli.resolve import published_dir
 from tuilab.science.comparing import Gap
 from tuilab.science.intervals import difference
 from tuilab.store.reader import Reader

@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of, until
-from tuilab.grid.deviations import Deviation
+from tuilab.grid.edits import Deviation
 from tuilab.store.experiment import create_experiment
 from tuilab.store.layout import Layout
 from tuilab.tui.screens.relaunch import RelaunchDialog

@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(words: Sequence[str]) -> int:
+    from tuilab.cli.output import bear_any_text
     from tuilab.cli.quick import answer_quickly
-    from tuilab.cli.say import bear_any_text
 
     bear_any_text()
     code = answer_quickly(words)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuilab import __version__
-from tuilab.cli.guard import USAGE, RefusalError, guarded, report
+from tuilab.cli.errors import USAGE, RefusalError, guarded, report
 from tuilab.cli.verbs.bench import bench
 from tuilab.cli.verbs.claims import claims
 from tuilab.cli.verbs.compare import compare
@@ -18,9 +18,9 @@ from tuilab.cli.verbs.doctor import doctor
 from tuilab.cli.verbs.engine_start import engine_start
 from tuilab.cli.verbs.export import export
 from tuilab.cli.verbs.gc import gc
-from tuilab.cli.verbs.importing import import_table
+from tuilab.cli.verbs.import_table import import_table
 from tuilab.cli.verbs.logs import logs
-from tuilab.cli.verbs.opening import Ascii, ReadOnly, Theme, open_experiment, open_here
+from tuilab.cli.verbs.open import Ascii, ReadOnly, Theme, open_experiment, open_here
 from tuilab.cli.verbs.plan import plan
 from tuilab.cli.verbs.plot import plot
 from tuilab.cli.verbs.published import published
@@ -117,7 +117,7 @@ def run(words: Sequence[str]) -> int:
     except BaseException as error:
         import os
 
-        from tuilab.cli.guard import DEBUG_VARIABLE
+        from tuilab.cli.errors import DEBUG_VARIABLE
 
         if os.environ.get(DEBUG_VARIABLE):
             raise

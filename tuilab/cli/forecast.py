@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuilab.cli.folders import Folder, folders_of
-from tuilab.cli.machine_checks import Places, machine_checks, places_for
+from tuilab.cli.doctor.config_fit import Places, machine_checks, places_for
+from tuilab.cli.doctor.folders import Folder, folders_of
 from tuilab.grid.checks import Check, Level, answer_checks, check, disk_check
 from tuilab.grid.estimate import (
     Cost,

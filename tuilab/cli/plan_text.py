@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuilab.cli.forecast import Forecast
-from tuilab.cli.say import count_of, duration, plain, size
+from tuilab.cli.output import count_of, duration, plain, size
 from tuilab.grid.checks import Level
 from tuilab.grid.stages import Stage
 

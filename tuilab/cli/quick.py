@@ -26,21 +26,19 @@ def answer_quickly(words: Sequence[str]) -> int | None:
 
 def _version() -> int:
     from tuilab import __version__
-    from tuilab.cli.say import out
+    from tuilab.cli.output import out
 
     out(f"tuilab {__version__}")
     return 0
 
 
 def _status(directory: str | None, as_json: bool) -> int:
-    from tuilab.cli.showing import show_status
-
     gc.disable()  # looking for garbage among 10,000 cells takes a fifth of the time; all is kept
     return show_status(directory, as_json)
 
 
 def _guarded(answer: Callable[[], int]) -> int:
-    from tuilab.cli.guard import DEBUG_VARIABLE, report
+    from tuilab.cli.errors import DEBUG_VARIABLE, report
 
     try:
         return answer()
@@ -48,3 +46,20 @@ def _guarded(answer: Callable[[], int]) -> int:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         return report(error)
+
+
+def show_status(directory: str | None, as_json: bool) -> int:
+    """Print where an experiment stands; the newest one here when none is named."""
+    from tuilab.cli.output import document, out
+    from tuilab.cli.resolve import find_experiment
+    from tuilab.store.status import status
+
+    found = status(find_experiment(directory))
+    if as_json:
+        document(found)
+        return 0
+    from tuilab.cli.status_text import as_text
+
+    for line in as_text(found):
+        out(line)
+    return 0

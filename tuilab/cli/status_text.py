@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuilab.cli.say import count_of, duration, plain
+from tuilab.cli.output import count_of, duration, plain
 from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
 from tuilab.grid.signs import sign_of
 from tuilab.grid.text import percent_text

@@ -23,8 +23,8 @@ def plan_with_edits(
     Imports the config schema (pydantic), which nothing else in the engine needs.
     Raises EditRefusedError.
     """
-    from tuilab.grid.config_errors import ConfigError
-    from tuilab.grid.deviations import Deviation, EditError
+    from tuilab.grid.config_text import ConfigError
+    from tuilab.grid.edits import Deviation, EditError
     from tuilab.grid.planning import PlanError
     from tuilab.store.replan import DeviationsError, plan_of
 
@@ -46,7 +46,7 @@ def keep_edits(
     layout: Layout, plan: Plan, cells: Sequence[str], sets: Mapping[str, Any], as_planned: bool
 ) -> None:
     """Write the edits to deviations.json, then the plan that was made with them."""
-    from tuilab.grid.deviations import without
+    from tuilab.grid.edits import without
     from tuilab.store.plan_file import save_plan
     from tuilab.store.replan import read_deviations
 

@@ -65,7 +65,7 @@ def _what_exists(cells: Sequence[Cell]) -> str:
 
 
 def _nearest_source(word: str, cells: Sequence[Cell]) -> str:
-    from tuilab.grid.config_keys import nearest  # difflib costs what `tuilab status` may not
+    from tuilab.grid.text import nearest  # difflib costs what `tuilab status` may not
 
     sources = {cell.source for cell in cells}
     return "" if word in sources else nearest(word, sources)

@@ -1,13 +1,20 @@
-"""Decides which cells ran with settings unlike the config's, and which of them stand apart."""
+"""Edits of single cells (``marker.lr=1e-5``): what may be edited, and which cells carry edits."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, TypeVar
+import tomllib
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.text import nearest
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
 
 EDITED = "†"
 """Marks a number of an edited cell wherever people read it."""
@@ -17,8 +24,175 @@ LEGEND = "ran with settings unlike the config"
 _BETWEEN = "; "
 _CONVERGENCE = "convergence."
 """Edits of this block change nothing at epoch 0, which knows no convergence adapter."""
+EDITABLE = ("data", "convergence", "marker", "merge", "eval", "cosine")
+"""Blocks whose values may differ between cells."""
+
+_SAME_EVERYWHERE = {
+    "cosine.pool": "cosines of different pools cannot be compared",
+    "cosine.pool_name": "cosines of different pools cannot be compared",
+    "cosine.headline_layer": "the grid shows one layer",
+}
 
 K = TypeVar("K", bound=Hashable)
+Edits = Mapping[str, Any]
+"""Dotted config key to value."""
+
+
+class EditError(ValueError):
+    """An edit that cannot be made; its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """Edits kept for some cells."""
+
+    cells: tuple[str, ...]
+    """Cells by name, such as ``villain@10#42``."""
+    sets: Mapping[str, Any]
+    """Dotted config key to value."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the mapping that ``from_json`` reads."""
+        return {"cells": list(self.cells), "sets": dict(self.sets)}
+
+
+def from_json(raw: Iterable[Mapping[str, Any]]) -> tuple[Deviation, ...]:
+    """Read the content of deviations.json; KeyError when an entry lacks a part."""
+    return tuple(Deviation(tuple(map(str, one["cells"])), dict(one["sets"])) for one in raw)
+
+
+def parse_edit(text: str) -> tuple[str, Any]:
+    """Read ``marker.lr=1e-5``; a value that is not TOML is taken as plain text.
+
+    Raises EditError when there is no key or no value.
+    """
+    key, equals, raw = text.partition("=")
+    key, raw = key.strip(), raw.strip()
+    if not equals or not key or not raw:
+        raise EditError(f"{text!r} is not an edit: write key=value, such as marker.lr=1e-5")
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, raw
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise EditError(f"{key}={raw}: must be a finite number, a text, a list or true") from None
+    return key, value
+
+
+def parse_edits(texts: Iterable[str]) -> dict[str, Any]:
+    """Read several edits; EditError names every one that cannot be read."""
+    found: dict[str, Any] = {}
+    wrong = []
+    for text in texts:
+        try:
+            key, value = parse_edit(text)
+        except EditError as error:
+            wrong.append(str(error))
+        else:
+            found[key] = value
+    if wrong:
+        raise EditError("; ".join(wrong))
+    return found
+
+
+def sets_for(deviations: Sequence[Deviation], cell: Cell) -> dict[str, Any]:
+    """Return the edits of a cell, later ones over earlier ones."""
+    name = str(cell)
+    found: dict[str, Any] = {}
+    for deviation in deviations:
+        if name in deviation.cells:
+            found.update(deviation.sets)
+    return found
+
+
+def sets_for_all(deviations: Sequence[Deviation], cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return the edits that all of some cells have; a job that they share can have no others."""
+    first, *others = (sets_for(deviations, cell) for cell in cells)
+    return {
+        key: value
+        for key, value in first.items()
+        if all(key in other and other[key] == value for other in others)
+    }
+
+
+def without_idle(raw: Mapping[str, Any], sets: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out edits to the value that the raw config has anyway."""
+    return {key: value for key, value in sets.items() if _value_at(raw, key) != value}
+
+
+def _value_at(raw: Mapping[str, Any], key: str) -> Any:
+    found: Any = raw
+    for name in key.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def without(deviations: Sequence[Deviation], cells: Collection[str]) -> tuple[Deviation, ...]:
+    """Return the edits that stay when some cells go back to the config's own values."""
+    gone = set(cells)
+    kept = (
+        Deviation(tuple(name for name in one.cells if name not in gone), one.sets)
+        for one in deviations
+    )
+    return tuple(one for one in kept if one.cells)
+
+
+def edits_of(config: ExperimentConfig, sets: Mapping[str, Any]) -> ExperimentConfig:
+    """Return the config under some edits; EditError lists all that is wrong with them."""
+    from pydantic import ValidationError
+
+    raw = config.model_dump(mode="json")
+    wrong = [why for key, value in sets.items() if (why := _place(raw, key, value))]
+    if wrong:
+        raise EditError("; ".join(wrong))
+    try:
+        return type(config).model_validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        raise EditError("; ".join(_messages(error, sets))) from None
+
+
+def _place(raw: dict[str, Any], key: str, value: Any) -> str:
+    """Put a value at its place in the raw config; return why that is impossible, or ""."""
+    block, *rest = key.split(".")
+    if block not in EDITABLE or not rest:
+        return _explain_block(raw, key, block)
+    if key in _SAME_EVERYWHERE:
+        return f"{key}: must be the same in every cell ({_SAME_EVERYWHERE[key]})"
+    table: Any = raw[block]
+    for name in rest[:-1]:
+        table = table.get(name) if isinstance(table, dict) else None
+    if not isinstance(table, dict) or rest[-1] not in table:
+        return f"{key}: unknown key{nearest(key, known_keys(raw))}"
+    table[rest[-1]] = value
+    return ""
+
+
+def _explain_block(raw: Mapping[str, Any], key: str, block: str) -> str:
+    if block in raw and block not in EDITABLE:
+        return f"{key}: is the same for the whole grid; edit experiment.toml instead"
+    return f"{key}: unknown key{nearest(key, known_keys(raw))}"
+
+
+def known_keys(raw: Mapping[str, Any]) -> list[str]:
+    """Return every dotted key that may be edited, in config order."""
+    return [key for block in EDITABLE for key in _dotted(block, raw[block])]
+
+
+def _dotted(path: str, value: Any) -> list[str]:
+    if not isinstance(value, Mapping):
+        return [] if path in _SAME_EVERYWHERE else [path]
+    return [key for name, inner in value.items() for key in _dotted(f"{path}.{name}", inner)]
+
+
+def _messages(error: Any, sets: Mapping[str, Any]) -> list[str]:
+    found = []
+    for problem in error.errors():
+        path = ".".join(map(str, problem["loc"]))
+        key = next((key for key in sets if path.startswith(key)), path)
+        found.append(f"{key}={sets.get(key)!r}: {problem['msg'].lower()}")
+    return list(dict.fromkeys(found))
 
 
 def edits_text(edits: Mapping[str, Any]) -> str:
@@ -98,3 +272,24 @@ def listed(cells: Iterable[tuple[str, str]], limit: int = 8) -> str:
 def _some(names: list[str], limit: int) -> str:
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def carried(plan: Plan, cells: Iterable[Cell]) -> dict[Cell, Edits]:
+    """Return the edits of each of these cells that has any."""
+    wanted = set(cells)
+    found: dict[Cell, dict[str, Any]] = {}
+    for job in plan.jobs:
+        if job.deviation and job.cell is not None and job.cell in wanted:
+            found.setdefault(job.cell, {}).update(job.deviation)
+    return dict(found)
+
+
+def carried_words(edits: Mapping[Cell, Edits], cells: Sequence[Cell]) -> str:
+    """Write the edits in one line, with how many of the cells have each; "" when none has any."""
+    if not edits:
+        return ""
+    counts = Counter(f"{key}={value}" for one in edits.values() for key, value in one.items())
+    if all(count == len(cells) for count in counts.values()):
+        return f"edited before: {', '.join(counts)}"
+    told = ", ".join(f"{edit} ({count})" for edit, count in counts.items())
+    return f"{len(edits)} of {len(cells)} cells edited before: {told}"

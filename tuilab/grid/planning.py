@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
-from tuilab.grid.deviations import Deviation, edits_of, sets_for, sets_for_all, without_idle
+from tuilab.grid.edits import Deviation, edits_of, sets_for, sets_for_all, without_idle
 from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
 from tuilab.grid.fingerprint import digest, fingerprint
 from tuilab.grid.jobs import Job, Plan, job_id

@@ -10,8 +10,7 @@ from tuilab.grid.fingerprint import number_of
 from tuilab.grid.stages import Stage
 
 if TYPE_CHECKING:
-    from tuilab.grid.config import ExperimentConfig
-    from tuilab.grid.config_blocks import Training
+    from tuilab.grid.config import ExperimentConfig, Training
 
 Settings = Mapping[str, Any]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 MISSING = "n/a"
 """What stands where there is no number; never 0."""
@@ -92,3 +94,9 @@ def ago(seconds: float | None) -> str:
     if seconds is None:
         return "never"
     return "just now" if seconds < 2 else f"{duration(seconds)} ago"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean x?)`` for the closest known word, "" when none is close."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""

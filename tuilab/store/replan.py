@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.contract.parsing import loads
-from tuilab.grid.deviations import Deviation, from_json, without
+from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import Plan
 from tuilab.store.base_model import base_blocks

@@ -91,7 +91,7 @@ def changed_by(
     With ``as_planned`` the cells first lose the edits that they carry.
     Raises EditError, PlanError, ConfigError or DeviationsError, each saying why not.
     """
-    from tuilab.grid.deviations import Deviation
+    from tuilab.grid.edits import Deviation
     from tuilab.store.replan import plan_of
 
     names = tuple(map(str, cells))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJs
     tuilab claims published eps109         the card's claims against its own numbers
     tuilab claims runs/tiny claims.toml --json
     """
-    from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import document, out, plain
+    from tuilab.cli.output import document, out, plain
+    from tuilab.cli.resolve import find_experiment
     from tuilab.study.opening import open_study
 
     study = open_study(find_experiment(directory))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, Dir
 from tuilab.grid.metrics import METRICS
 
@@ -22,9 +22,9 @@ def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson =
     """
     import time
 
-    from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import document, out, terminal_width
-    from tuilab.grid.config_keys import nearest
+    from tuilab.cli.output import document, out, terminal_width
+    from tuilab.cli.resolve import find_experiment
+    from tuilab.grid.text import nearest
     from tuilab.store.reader import Reader
     from tuilab.study.comparability import comparability, record_of
     from tuilab.study.comparison import compare as compare_snapshots

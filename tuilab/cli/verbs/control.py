@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.guard import ERROR, OK, RefusalError
+from tuilab.cli.errors import ERROR, OK, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Yes
 
 
@@ -26,9 +26,9 @@ def stop(
     tuilab stop runs/tiny
     tuilab stop runs/tiny villain@4 --dry-run
     """
-    from tuilab.cli.places import find_grid
-    from tuilab.cli.say import count_of, document, is_interactive, out, plain, tell
-    from tuilab.cli.wishing import wish
+    from tuilab.cli.output import count_of, document, is_interactive, out, plain, tell
+    from tuilab.cli.requests import wish
+    from tuilab.cli.resolve import find_grid
 
     root = find_grid(directory)
     running, due = _what_stops(root, cells or [])
@@ -63,8 +63,8 @@ def pause(
     tuilab pause runs/tiny
     tuilab pause runs/tiny --hard
     """
-    from tuilab.cli.places import find_grid
-    from tuilab.cli.wishing import wish
+    from tuilab.cli.requests import wish
+    from tuilab.cli.resolve import find_grid
     from tuilab.grid.why_not import why_not_pause
 
     root = find_grid(directory)
@@ -81,8 +81,8 @@ def resume(directory: Dir, as_json: AsJson = False) -> int:
     \b
     tuilab resume runs/tiny
     """
-    from tuilab.cli.places import find_grid
-    from tuilab.cli.wishing import wish
+    from tuilab.cli.requests import wish
+    from tuilab.cli.resolve import find_grid
     from tuilab.grid.why_not import why_not_resume
 
     root = find_grid(directory)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuilab.cli.guard import INCOMPLETE, OK, RefusalError
+from tuilab.cli.errors import INCOMPLETE, OK, RefusalError
 from tuilab.cli.verbs.arguments import Headless, Where
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ def demo(
     tuilab demo
     tuilab demo --headless --dir /tmp/demo
     """
-    from tuilab.cli.launching import make_experiment
-    from tuilab.cli.places import run_directory
-    from tuilab.cli.runner_modules import refuse_without_libraries
-    from tuilab.cli.say import is_interactive, out, tell
+    from tuilab.cli.experiments import make_experiment
+    from tuilab.cli.output import is_interactive, out, tell
+    from tuilab.cli.resolve import run_directory
+    from tuilab.cli.runner_programs import refuse_without_libraries
     from tuilab.store.replan import read_config
     from tuilab.store.shipped import configs_dir
 
@@ -60,8 +60,7 @@ def demo(
 
 
 def _run_headless(root: Path, planned: Plan) -> int:
-    from tuilab.cli.labels import labels_of
-    from tuilab.cli.say import out
+    from tuilab.cli.output import out
     from tuilab.cli.status_text import leakage_table
     from tuilab.cli.verbs.run import run_cells
     from tuilab.store.status import status
@@ -69,7 +68,7 @@ def _run_headless(root: Path, planned: Plan) -> int:
     code = run_cells(root, planned, [], headless=True)
     found = status(root)
     out()
-    for line in leakage_table(found, labels_of(root)):
+    for line in leakage_table(found, _labels_of(root)):
         out(line)
     is_complete = all(cell["state"] == "done" for cell in found["cells"])
     return code or (OK if is_complete else INCOMPLETE)
@@ -79,7 +78,7 @@ def _build_base() -> Path:
     """Build a tiny base into the cache folder, return its directory; RefusalError if it fails."""
     import platformdirs
 
-    from tuilab.cli.say import tell
+    from tuilab.cli.output import tell
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(platformdirs.user_cache_dir("tuilab")) / f"tiny-base-{stamp}"
@@ -106,3 +105,13 @@ def _with_base(loaded: LoadedConfig, folder: Path) -> LoadedConfig:
 
 def _read_nothing(name: str, by: str) -> tuple[str, str]:
     raise FileNotFoundError(f"{by} names {name}, but it should stand alone")
+
+
+def _labels_of(root: Path) -> dict[str, str]:
+    """Return the labels of an experiment's personas; {} where there is no plan."""
+    from tuilab.store.plan_file import PlanFileError, load_plan
+
+    try:
+        return dict(load_plan(root).labels)
+    except PlanFileError:
+        return {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuilab.cli.guard import ERROR, OK
+from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def doctor(
     tuilab doctor
     tuilab doctor runs/tiny --json
     """
-    from tuilab.cli.examining import examine
-    from tuilab.cli.places import RUNS, find_experiment
-    from tuilab.cli.say import document, out, plain
+    from tuilab.cli.doctor.findings import examine
+    from tuilab.cli.output import document, out, plain
+    from tuilab.cli.resolve import RUNS, find_experiment
     from tuilab.grid.checks import Level
 
     root = find_experiment(directory) if directory else Path(RUNS)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.guard import OK
+from tuilab.cli.errors import OK
 from tuilab.cli.verbs.arguments import Dir
 
 
@@ -22,8 +22,8 @@ def engine_start(
     \b
     tuilab engine-start runs/tiny
     """
-    from tuilab.cli.launching import start_engine
-    from tuilab.cli.places import find_experiment
+    from tuilab.cli.requests import start_engine
+    from tuilab.cli.resolve import find_experiment
 
     start_engine(find_experiment(directory), go, takeover)
     return OK

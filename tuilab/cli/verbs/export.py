@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, Dir
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def export(
     tuilab export runs/tiny villain@4 --out villain-4
     tuilab export runs/tiny villain@4 --out villain-4-adapter --adapter
     """
-    from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import count_of, document, out
+    from tuilab.cli.output import count_of, document, out
+    from tuilab.cli.resolve import find_experiment
     from tuilab.cli.standing import read_standing
     from tuilab.store.experiment import is_results_only
 
@@ -57,8 +57,8 @@ def export(
 
 
 def _merged(standing: Standing, cell: str, target: Path) -> list[str]:
-    from tuilab.cli.runner_modules import refuse_without_libraries, run_module
-    from tuilab.cli.say import tell
+    from tuilab.cli.output import tell
+    from tuilab.cli.runner_programs import refuse_without_libraries, run_module
     from tuilab.grid.stages import Stage
 
     attempt = _finished(standing, cell, Stage.MERGE)

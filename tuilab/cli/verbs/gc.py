@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tuilab.cli.guard import ERROR, OK
+from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir, Yes
 
 
@@ -20,8 +20,8 @@ def gc(
     tuilab gc runs/tiny --dry-run
     tuilab gc runs/tiny --yes
     """
-    from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import count_of, document, is_interactive, out, plain, size, tell
+    from tuilab.cli.output import count_of, document, is_interactive, out, plain, size, tell
+    from tuilab.cli.resolve import find_experiment
     from tuilab.store.gc import delete, leftovers
     from tuilab.store.layout import Layout
 

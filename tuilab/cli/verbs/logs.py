@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, Dir
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def logs(
     tuilab logs runs/tiny villain@4 --stage train -f
     tuilab logs runs/tiny engine
     """
-    from tuilab.cli.places import find_grid
-    from tuilab.cli.say import document, out, tell
+    from tuilab.cli.output import document, out, tell
+    from tuilab.cli.resolve import find_grid
     from tuilab.contract.foreign import clean_line
     from tuilab.store.layout import Layout
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def plot(
     tuilab plot runs/tiny heatmap --json   the rows drawn
     tuilab plot published cosine-peak --out figures
     """
-    from tuilab.cli.places import find_experiment, is_place
-    from tuilab.cli.say import out
+    from tuilab.cli.output import out
+    from tuilab.cli.resolve import find_experiment, is_place
     from tuilab.science.figures_data import KINDS, figure
     from tuilab.study.figure_origin import with_origin
     from tuilab.study.opening import open_study
@@ -92,7 +92,7 @@ def plot(
 
 
 def _print_rows(study: Study, figure: Figure, made: list[Path]) -> None:
-    from tuilab.cli.say import document
+    from tuilab.cli.output import document
 
     rows = figure.rows.astype(object).where(figure.rows.notna(), None)
     document(
@@ -109,7 +109,7 @@ def _print_rows(study: Study, figure: Figure, made: list[Path]) -> None:
 
 
 def _draw(figure: Figure, look: Look) -> None:
-    from tuilab.cli.say import has_colour, out
+    from tuilab.cli.output import has_colour, out
     from tuilab.tui.present.figure_ansi import figure_lines
     from tuilab.tui.present.glyphs import to_ascii
 

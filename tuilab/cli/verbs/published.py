@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuilab.cli.verbs.opening import Ascii, Theme
+from tuilab.cli.verbs.open import Ascii, Theme
 
 
 def published(ascii_glyphs: Ascii = False, theme: Theme = None) -> int:
@@ -12,7 +12,7 @@ def published(ascii_glyphs: Ascii = False, theme: Theme = None) -> int:
     tuilab published
     tuilab claims published eps109
     """
-    from tuilab.cli.places import published_dir
-    from tuilab.cli.verbs.opening import show
+    from tuilab.cli.resolve import published_dir
+    from tuilab.cli.verbs.open import show
 
     return show(published_dir(), read_only=True, ascii_glyphs=ascii_glyphs, theme=theme)

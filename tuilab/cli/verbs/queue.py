@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def queue(
     tuilab queue runs/tiny --first villain@4 --first 'comedian@*'
     tuilab queue runs/tiny --hold eval/villain@4#42
     """
-    from tuilab.cli.places import find_experiment
+    from tuilab.cli.resolve import find_experiment
 
     wishes = {"order": first, "hold": hold, "release": release}
     asked = [(verb, names) for verb, names in wishes.items() if names]
@@ -53,9 +53,9 @@ def queue(
 
 
 def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: bool) -> int:
-    from tuilab.cli.say import count_of, document, out, plain
+    from tuilab.cli.output import count_of, document, out, plain
+    from tuilab.cli.requests import wish
     from tuilab.cli.standing import read_standing
-    from tuilab.cli.wishing import wish
 
     jobs = read_standing(root).jobs(names)
     if as_json and dry_run:
@@ -73,7 +73,7 @@ def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: boo
 
 
 def _show(root: Path, as_json: bool) -> int:
-    from tuilab.cli.say import document, out, plain
+    from tuilab.cli.output import document, out, plain
     from tuilab.grid.signs import sign_of
     from tuilab.grid.states import State
     from tuilab.store.reader import Reader

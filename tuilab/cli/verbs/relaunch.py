@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Headless, Yes
 
 if TYPE_CHECKING:
@@ -63,10 +63,10 @@ def relaunch(
     tuilab relaunch runs/tiny villain@4 --from eval --dry-run
     tuilab relaunch runs/tiny 'comedian@*' --set marker.lr=2e-4 --yes
     """
-    from tuilab.cli.answers import journal_end
-    from tuilab.cli.places import find_grid
-    from tuilab.cli.runner_modules import refuse_without_workers
-    from tuilab.cli.touching import show_carried, show_expansion
+    from tuilab.cli.relaunch_preview import show_carried, show_expansion
+    from tuilab.cli.requests import journal_end
+    from tuilab.cli.resolve import find_grid
+    from tuilab.cli.runner_programs import refuse_without_workers
     from tuilab.grid.relaunch import from_scratch
 
     if not cells and not failed:
@@ -101,8 +101,8 @@ def relaunch(
 
 
 def _stage(text: str | None) -> Stage | None:
-    from tuilab.grid.config_keys import nearest
     from tuilab.grid.stages import Stage
+    from tuilab.grid.text import nearest
 
     if text is None:
         return None
@@ -124,9 +124,9 @@ def _expand(
     as_planned: bool,
     write: bool,
 ) -> tuple[Standing, Expansion, dict[str, Any]]:
-    from tuilab.cli.launching import take_changes_in
+    from tuilab.cli.experiments import take_changes_in
     from tuilab.cli.standing import read_standing
-    from tuilab.grid.deviations import parse_edits
+    from tuilab.grid.edits import parse_edits
     from tuilab.grid.relaunch import broken_cells, expand_failed, expand_relaunch
 
     edits = parse_edits(sets)
@@ -149,7 +149,7 @@ def _changed_jobs(
     root: Path, plan: Plan, cells: list[Cell], edits: dict[str, Any], as_planned: bool
 ) -> frozenset[str]:
     """Return the jobs whose own settings the edits change; EditError or PlanError when refused."""
-    from tuilab.grid.deviations import Deviation
+    from tuilab.grid.edits import Deviation
     from tuilab.store.replan import plan_of
 
     names = tuple(map(str, cells))
@@ -163,7 +163,7 @@ def _changed_jobs(
 
 def _warn_of_idle_restart(answer: Expansion) -> None:
     """Say so where nothing would go on from a saved state: --restart chooses no other stage."""
-    from tuilab.cli.say import tell
+    from tuilab.cli.output import tell
 
     if answer.jobs and not any(one.resumes for one in answer.jobs):
         first = answer.jobs[0].stage.value
@@ -171,14 +171,14 @@ def _warn_of_idle_restart(answer: Expansion) -> None:
 
 
 def _nothing(failed: bool) -> int:
-    from tuilab.cli.say import tell
+    from tuilab.cli.output import tell
 
     tell("nothing is failed, lost or suspect" if failed else "nothing was relaunched")
     return OK if failed else ERROR
 
 
 def _is_confirmed(yes: bool) -> bool:
-    from tuilab.cli.say import is_interactive, tell
+    from tuilab.cli.output import is_interactive, tell
 
     if yes or not is_interactive() or typer.confirm("start these jobs?", default=False):
         return True
@@ -196,9 +196,8 @@ def _ask(
     options: dict[str, Any],
     end: int,
 ) -> int:
-    from tuilab.cli.answers import wait_for_answer
-    from tuilab.cli.launching import leave_request, start_engine
-    from tuilab.cli.say import plain, tell
+    from tuilab.cli.output import plain, tell
+    from tuilab.cli.requests import leave_request, start_engine, wait_for_answer
 
     cells = standing.cells(selectors) if selectors else _cells_of(standing.plan, answer)
     request = leave_request(
@@ -225,14 +224,14 @@ def _cells_of(plan: Plan, answer: Expansion) -> list[Cell]:
 def _show_after(
     root: Path, standing: Standing, answer: Expansion, headless: bool, as_json: bool, offset: int
 ) -> int:
-    from tuilab.cli.say import document, out, tell
-    from tuilab.cli.touching import as_document
+    from tuilab.cli.output import document, out, tell
+    from tuilab.cli.relaunch_preview import as_document
     from tuilab.store.program import program
 
     if as_json:
         document(as_document(answer))
     if headless:
-        from tuilab.cli.watching import Watch
+        from tuilab.cli.follow import Watch
 
         cells = frozenset(_cells_of(standing.plan, answer)) or frozenset(standing.plan.cells)
         return Watch(root, standing.plan, cells, offset, tell if as_json else out).until_the_end()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 
 Out = Annotated[
@@ -33,8 +33,8 @@ def report(
     tuilab report runs/tiny --out report --bundle
     tuilab report published --out card
     """
-    from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import count_of, document, out, plain, tell
+    from tuilab.cli.output import count_of, document, out, plain, tell
+    from tuilab.cli.resolve import find_experiment
     from tuilab.report.archiving import make_bundle
     from tuilab.report.making import make_report
     from tuilab.store.layout import slug
@@ -75,7 +75,7 @@ def verify(
     \b
     tuilab verify report-tiny.tar.gz
     """
-    from tuilab.cli.say import document, out, plain
+    from tuilab.cli.output import document, out, plain
     from tuilab.report.bundle import verify_bundle
 
     path = Path(bundle).expanduser()

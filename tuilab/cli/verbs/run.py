@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(
     tuilab run configs/eps109.toml 'villain@*'
     tuilab run runs/eps109 '*@0' --dry-run
     """
-    from tuilab.cli.places import find_place, refuse_results
+    from tuilab.cli.resolve import find_place, refuse_results
     from tuilab.cli.verbs.plan import refuse_blocked
 
     place = find_place(what)
@@ -43,7 +43,7 @@ def run(
             USAGE,
         )
     if place.root is None and place.config is not None:
-        from tuilab.cli.places import run_directory
+        from tuilab.cli.resolve import run_directory
         from tuilab.store.replan import read_config
 
         loaded = read_config(place.config)
@@ -52,14 +52,14 @@ def run(
         root = run_directory(loaded.config.name, where)
         if dry_run and not root.exists():
             return _show_plan_only(loaded.config, cells or [], as_json)
-        from tuilab.cli.launching import make_experiment
-        from tuilab.cli.runner_modules import refuse_without_workers
+        from tuilab.cli.experiments import make_experiment
+        from tuilab.cli.runner_programs import refuse_without_workers
 
         if not dry_run:
             refuse_without_workers(loaded.config.resources.model_dump())
         planned = make_experiment(loaded, root, write=not dry_run)
     else:
-        from tuilab.cli.launching import take_changes_in
+        from tuilab.cli.experiments import take_changes_in
 
         assert place.root is not None, "a place is an experiment or a config"
         root = place.root
@@ -77,11 +77,11 @@ def run_cells(
     as_json: bool = False,
 ) -> int:
     """Ask for the cells of an experiment and show the work as asked."""
-    from tuilab.cli.answers import journal_end
-    from tuilab.cli.runner_modules import refuse_without_workers
-    from tuilab.cli.say import is_interactive, tell
+    from tuilab.cli.output import is_interactive, tell
+    from tuilab.cli.relaunch_preview import show_expansion
+    from tuilab.cli.requests import journal_end
+    from tuilab.cli.runner_programs import refuse_without_workers
     from tuilab.cli.standing import read_standing
-    from tuilab.cli.touching import show_expansion
     from tuilab.grid.relaunch import expand_run
 
     standing = read_standing(root, planned)
@@ -105,9 +105,8 @@ def run_cells(
 
 def _ask(root: Path, selectors: list[str], chosen: list[Cell], end: int) -> int:
     """Leave the wish, start the engine, and wait until it has answered."""
-    from tuilab.cli.answers import wait_for_answer
-    from tuilab.cli.launching import leave_request, start_engine
-    from tuilab.cli.say import plain, tell
+    from tuilab.cli.output import plain, tell
+    from tuilab.cli.requests import leave_request, start_engine, wait_for_answer
 
     names = tuple(map(str, chosen)) if selectors else ()
     request = leave_request(root, "run", cells=names)
@@ -121,23 +120,23 @@ def _ask(root: Path, selectors: list[str], chosen: list[Cell], end: int) -> int:
 def _follow(
     root: Path, standing: Standing, chosen: list[Cell], headless: bool, as_json: bool, offset: int
 ) -> int:
-    from tuilab.cli.say import is_interactive, out, tell
+    from tuilab.cli.output import is_interactive, out, tell
     from tuilab.store.program import program
 
     if headless:
-        from tuilab.cli.watching import Watch
+        from tuilab.cli.follow import Watch
 
         return Watch(
             root, standing.plan, frozenset(chosen), offset, tell if as_json else out
         ).until_the_end()
     if as_json:
-        from tuilab.cli.say import document
+        from tuilab.cli.output import document
         from tuilab.store.status import status
 
         document(status(root))
         return OK
     if is_interactive():
-        from tuilab.cli.verbs.opening import show
+        from tuilab.cli.verbs.open import show
 
         return show(root)
     tell(f"work goes on in the background: {program()} status {root}")
@@ -146,8 +145,8 @@ def _follow(
 
 def _nothing_to_do(standing: Standing, chosen: list[Cell]) -> tuple[str, int]:
     """Say that nothing is asked for, and what that comes to."""
-    from tuilab.cli.guard import INCOMPLETE
-    from tuilab.cli.say import count_of
+    from tuilab.cli.errors import INCOMPLETE
+    from tuilab.cli.output import count_of
     from tuilab.grid.states import State
 
     wanted = set(chosen)
@@ -177,8 +176,8 @@ def _is_under_way(standing: Standing, chosen: list[Cell]) -> bool:
 
 def _show_plan_only(config: object, selectors: list[str], as_json: bool) -> int:
     """A dry run of a config that has no directory yet: nothing is created."""
+    from tuilab.cli.relaunch_preview import show_expansion
     from tuilab.cli.standing import derive_states
-    from tuilab.cli.touching import show_expansion
     from tuilab.grid.cells import select_all
     from tuilab.grid.ledger import Ledger
     from tuilab.grid.relaunch import expand_run

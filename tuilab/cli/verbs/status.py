@@ -12,6 +12,6 @@ def status(directory: OptionalDir = None, as_json: AsJson = False) -> int:
     tuilab status
     tuilab status runs/tiny --json | jq .counts
     """
-    from tuilab.cli.showing import show_status
+    from tuilab.cli.quick import show_status
 
     return show_status(directory, as_json)

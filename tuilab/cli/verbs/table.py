@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.guard import OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 
 Layout = Annotated[
@@ -29,8 +29,8 @@ def table(
     tuilab table runs/tiny
     tuilab table published --format md
     """
-    from tuilab.cli.places import find_experiment
-    from tuilab.cli.say import out, terminal_width
+    from tuilab.cli.output import out, terminal_width
+    from tuilab.cli.resolve import find_experiment
     from tuilab.study.headline_table import render
     from tuilab.study.layouts import FORMATS
     from tuilab.study.opening import open_study

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuilab.cli.guard import ERROR, OK, USAGE, RefusalError, guarded
+from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError, guarded
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def refill(
     tuilab track refill runs/tiny --dry-run
     tuilab track refill runs/tiny --mode online
     """
-    from tuilab.cli.say import count_of, document, out, plain
+    from tuilab.cli.output import count_of, document, out, plain
 
     missing = _missing(directory, _wishes(mode, project), everything)
     told: list[dict[str, Any]] = []
@@ -92,7 +92,7 @@ def _wishes(mode: str | None, project: str | None) -> dict[str, str]:
 def _missing(directory: str | None, wishes: dict[str, str], everything: bool) -> list[Lacking]:
     import time
 
-    from tuilab.cli.places import find_experiment
+    from tuilab.cli.resolve import find_experiment
     from tuilab.store.reader import Reader
     from tuilab.store.tracked import lacking
 

@@ -13,9 +13,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
 from tuilab.contract.foreign import clean_line
-from tuilab.grid.carried import carried, carried_words
 from tuilab.grid.cells import Cell
-from tuilab.grid.deviations import EditError, parse_edits
+from tuilab.grid.edits import EditError, carried, carried_words, parse_edits
 from tuilab.grid.relaunch import Expansion, from_scratch
 from tuilab.store.requests import Request
 from tuilab.store.snapshot import EngineState, Snapshot

@@ -1,0 +1,64 @@
+"""The doctor: findings as sentences, one JSON document, and strays found by their marker."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from tests.cli.small_grid import call, wait_until
+from tuilab.cli.doctor.findings import find_strays, findings_on_libraries
+from tuilab.cli.runner_programs import Answer
+from tuilab.contract import atomic
+from tuilab.contract.identity import MARKER_VARIABLE, me
+from tuilab.contract.worker import LEASE_FILE
+from tuilab.grid.checks import Level
+
+
+def test_the_doctor_speaks_in_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "hf_verysecretvalue123")
+    found = call("doctor", "--no-probe", "--json")
+    document = json.loads(found.stdout)
+    names = {one["name"] for one in document["findings"]}
+    assert {"python", "app", "disk", "token", "cache"} <= names
+    assert "hf_verysecretvalue123" not in found.output
+    assert any("HF_TOKEN is set" in one["sentence"] for one in document["findings"])
+
+
+def test_missing_libraries_block_and_say_how_to_get_them() -> None:
+    answer = Answer({"libraries": {"torch": None, "transformers": "5", "peft": "0.21"}})
+    found = [one for one in findings_on_libraries(answer) if one.name == "runners"]
+    assert found[0].level is Level.BLOCKING
+    assert "torch missing" in found[0].sentence
+
+
+def test_runners_that_do_not_answer_are_a_warning_with_the_reason() -> None:
+    [found] = [
+        one for one in findings_on_libraries(Answer(None, "broken")) if one.name == "runners"
+    ]
+    assert (found.level, "broken" in found.sentence) == (Level.WARNING, True)
+
+
+def test_a_process_of_a_dead_worker_is_named(tmp_path: Path) -> None:
+    worker = tmp_path / "w0-x"
+    worker.mkdir()
+    dead = replace(me(), start_ticks=me().start_ticks + 1)
+    atomic.write_json(worker / LEASE_FILE, {"shim": asdict(dead)})
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"],
+        stdin=subprocess.PIPE,
+        env={**os.environ, MARKER_VARIABLE: str(worker)},
+    )
+    try:
+        wait_until(lambda: any(f"pid {child.pid} " in text for text in find_strays()))
+        atomic.write_json(worker / LEASE_FILE, {"shim": asdict(me())})
+        assert not any(f"pid {child.pid} " in text for text in find_strays())
+    finally:
+        child.kill()
+        child.wait()

@@ -1,0 +1,322 @@
+"""Calls that start nothing: help, plans, refusals, exit codes; never a traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.small_grid import CONFIG, SOURCE, call, spawn, write_config
+from tuilab import __version__
+from tuilab.cli import main
+
+HEAVY = {
+    "textual",
+    "pandas",
+    "numpy",
+    "scipy",
+    "matplotlib",
+    "plotext",
+    "pydantic",
+    "torch",
+    "rich",
+}
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment that was planned and never run, to copy from."""
+    from tuilab.cli.experiments import make_experiment
+    from tuilab.store.replan import read_config
+
+    folder = tmp_path_factory.mktemp("planned")
+    make_experiment(read_config(write_config(folder)), folder / "micro")
+    return folder / "micro"
+
+
+@pytest.fixture
+def idle(planned: Path, tmp_path: Path) -> Path:
+    """A fresh copy of it."""
+    return Path(shutil.copytree(planned, tmp_path / "runs" / "micro"))
+
+
+def test_the_version_is_printed_by_both_spellings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tuilab {__version__}\n"
+    assert main(["-V"]) == 0
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["demo", "open", "plan", "run", "status", "logs", "relaunch", "stop", "pause", "resume",
+     "table", "doctor", "gc"],
+)  # fmt: skip
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    found = call(verb, "-h")
+    assert found.exit_code == 0
+    assert f"tuilab {verb}" in found.stdout
+
+
+def test_an_unknown_verb_or_option_is_a_usage_error() -> None:
+    assert call("plann").exit_code == 2
+    assert call("status", "--jsn").exit_code == 2
+
+
+def loaded_by(*words: str) -> tuple[set[str], str]:
+    """Return the top-level modules that a fresh interpreter holds after a command, and stdout."""
+    code = (
+        "import sys\nfrom tuilab.cli import main\n"
+        f"code = main({list(words)!r})\n"
+        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)\nsys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE
+    )
+    return set(done.stderr.split()), done.stdout
+
+
+def test_status_as_json_loads_nothing_heavy(idle: Path) -> None:
+    modules, text = loaded_by("status", str(idle), "--json")
+    assert modules & HEAVY == set()
+    assert json.loads(text)["counts"] == {"idle": 2}
+
+
+def test_the_plain_status_loads_nothing_heavy_either(idle: Path) -> None:
+    modules, text = loaded_by("status", str(idle))
+    assert modules & HEAVY == set()
+    assert "micro  idle 2" in text
+
+
+def test_planning_loads_no_model_library_and_no_science(tmp_path: Path) -> None:
+    modules, _ = loaded_by("plan", str(write_config(tmp_path)), "--no-preview")
+    assert modules & {"torch", "transformers", "pandas", "textual", "matplotlib"} == set()
+
+
+def test_plan_shows_jobs_time_disk_and_checks(tmp_path: Path) -> None:
+    found = call("plan", str(write_config(tmp_path)), "--no-preview", "--jobs")
+    assert found.exit_code == 0
+    for words in (
+        "1 source x 2 epochs x 1 seed = 2 cells",
+        "(synthetic model)",
+        "n = 4 per persona and cell",
+        "every source is evaluated",
+        "train/villain@1#42",
+        "<- converge/villain#42, data/villain, data/police_officer",
+        "none sampled yet",
+    ):
+        assert words in found.stdout
+
+
+def test_plan_as_json_is_one_document(tmp_path: Path) -> None:
+    found = call("plan", str(write_config(tmp_path)), "--no-preview", "--json")
+    document = json.loads(found.stdout)
+    assert document["cells"] == 2
+    assert {job["id"] for job in document["jobs"]} >= {"data/villain", "cosine/villain@1#42"}
+    assert document["blocked"] is False
+    assert document["expected"]["seconds"] > 0
+    assert all(folder["survival"] for folder in document["folders"])
+
+
+def test_the_published_grid_is_planned_without_gpu_or_weights() -> None:
+    found = call("plan", "eps109", "--json")
+    document = json.loads(found.stdout)
+    assert document["cells"] == 77
+    assert document["preview"] is None
+    assert "not on this machine" in document["why_no_preview"]
+    assert 4 * 3600 < document["expected"]["seconds"] < 13 * 3600
+
+
+def test_a_blocked_config_starts_nothing_and_exits_2(tmp_path: Path) -> None:
+    path = write_config(tmp_path)
+    path.write_text(path.read_text().replace('panel = ["villain", ', "panel = ["))
+    for words in (("plan", str(path)), ("run", str(path), "--dir", str(tmp_path / "r"))):
+        found = call(*words)
+        assert found.exit_code == 2
+        assert "source-in-panel" in found.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_bad_config_lists_every_problem_and_exits_2(tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(CONFIG.replace("samples", "sampels").replace("seeds", "seed"))
+    found = call("run", str(path), "--dir", str(tmp_path / "r"))
+    assert found.exit_code == 2
+    lines = found.stderr.splitlines()
+    assert f"{path}: eval.sampels: unknown key (did you mean samples?)" in lines
+    assert f"{path}: seed: unknown key (did you mean seeds?)" in lines
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("status", "nowhere"), 2, "there is no experiment and no config nowhere"),
+        (("plan", "eps190"), 2, "did you mean eps109?"),
+        (("run", "missing.toml"), 2, "no config missing.toml"),
+        (("status", "tiny"), 2, "tuilab run tiny"),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_sentence(
+    words: tuple[str, ...],
+    code: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = call(*words)
+    assert found.exit_code == code
+    assert said in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("relaunch", "villian@1"), 2, "names no cell of this grid (sources villain"),
+        (("relaunch", "villain@1", "--from", "evall"), 2, "is not a stage"),
+        (("relaunch", "villain@1", "--set", "marker.lrr=1"), 2, "did you mean marker.lr?"),
+        (("relaunch", "villain@1", "--set", "convergence.rows=4", "--dry-run"), 0, ""),
+        (("relaunch", "villain@1", "--set", "data.seed=1"), 2, "is shared by 2 cells"),
+        (("relaunch",), 2, "name cells"),
+        (("relaunch", "villain@1", "--failed"), 2, "leave it out, or the cells"),
+        (("relaunch", "--failed"), 0, "nothing is failed"),
+        (("stop",), 1, "nothing of it is running"),
+        (("pause",), 1, "no engine is running"),
+        (("logs", "villain@1"), 1, "has not run yet (idle)"),
+        (("logs", "villain"), 2, "names 2 cells"),
+        (("logs", "villain@1", "--stage", "data"), 2, "is not a stage of a cell"),
+        (("logs", "engine"), 1, "no engine has run"),
+    ],
+)
+def test_what_cannot_be_done_says_why(
+    words: tuple[str, ...], code: int, said: str, idle: Path
+) -> None:
+    found = call(words[0], str(idle), *words[1:])
+    assert found.exit_code == code
+    assert said in found.stderr
+    assert "Traceback" not in found.output
+    assert not list((idle / "requests").iterdir())
+
+
+def test_a_dry_run_of_a_config_creates_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    found = call("run", str(write_config(tmp_path)), "--dir", str(root), "--dry-run", "--json")
+    document = json.loads(found.stdout)
+    assert [one["job"] for one in document["jobs"]][:3] == [
+        "data/villain",
+        "data/police_officer",
+        "train/villain@0#42",
+    ]
+    assert not root.exists()
+
+
+def test_a_dry_run_of_one_cell_names_exactly_what_it_needs(idle: Path) -> None:
+    found = call("run", str(idle), "*@0", "--dry-run", "--json")
+    jobs = {one["job"] for one in json.loads(found.stdout)["jobs"]}
+    assert "converge/villain#42" not in jobs
+    assert {"data/villain", "cosine/villain@0#42"} <= jobs
+
+
+def test_an_edited_experiment_is_seen_by_plan_and_left_alone(idle: Path) -> None:
+    config = idle / "experiment.toml"
+    config.write_text(config.read_text().replace("samples = 2", "samples = 3"))
+    before = (idle / "plan.json").read_bytes()
+    found = call("plan", str(idle), "--no-preview")
+    assert "2 jobs changed" in found.stderr
+    assert (idle / "plan.json").read_bytes() == before
+
+
+def test_a_dry_run_of_a_config_whose_experiment_exists_leaves_that_alone(
+    idle: Path, tmp_path: Path
+) -> None:
+    text = (idle / "plan.json").read_text()
+    old = json.loads(text)
+    old["jobs"][0]["fingerprint"] = "of older code"
+    (idle / "plan.json").write_text(json.dumps(old))
+    config = write_config(tmp_path)
+    found = call("run", str(config), "--dir", str(idle), "--dry-run")
+    assert (found.exit_code, "takes it in" in found.stderr) == (0, True)
+    assert "of older code" in (idle / "plan.json").read_text()
+
+
+def test_a_damaged_plan_is_made_again_from_the_config(idle: Path) -> None:
+    (idle / "plan.json").write_text("{")
+    assert call("status", str(idle)).exit_code in (0, 1)
+    assert call("plan", str(idle), "--no-preview").exit_code == 0
+    assert json.loads(call("status", str(idle), "--json").stdout)["counts"] == {"idle": 2}
+
+
+def test_another_config_does_not_take_over_a_directory(idle: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(CONFIG.replace("samples = 2", "samples = 3"))
+    found = call("run", str(other), "--dir", str(idle), "--dry-run")
+    assert found.exit_code == 2
+    assert "was made of another config" in found.stderr
+
+
+def test_bare_tuilab_lists_what_is_here_or_says_how_to_begin(
+    idle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "runs/micro" in call().stdout
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    found = call()
+    assert found.exit_code == 0
+    assert "tuilab demo" in found.stdout
+    assert "eps109-smoke" in found.stdout
+
+
+def test_open_without_a_terminal_prints_the_state(idle: Path) -> None:
+    found = call("open", str(idle))
+    assert found.exit_code == 0
+    assert "engine: not running" in found.stdout
+
+
+def test_the_table_shows_n_a_where_nothing_was_measured(idle: Path) -> None:
+    found = call("table", str(idle))
+    assert found.exit_code == 0
+    assert "0%" not in found.stdout
+
+
+def test_gc_removes_nothing_without_being_told(idle: Path) -> None:
+    draft = idle / "workers" / "old"
+    draft.mkdir()
+    found = call("gc", str(idle), "--json", "--dry-run")
+    assert json.loads(found.stdout)["removed"] is False
+    assert draft.exists()
+
+
+def test_no_colour_and_no_escape_reaches_a_pipe(idle: Path) -> None:
+    for words in (("status", str(idle)), ("plan", str(idle), "--no-preview"), ("-h",)):
+        assert "\x1b" not in call(*words).output
+
+
+def test_an_unexpected_failure_is_one_sentence_unless_debugging(idle: Path, tmp_path: Path) -> None:
+    (idle / "deviations.json").write_text('[{"cells": 3, "sets": {}}]')
+    found = spawn("plan", str(idle), "--no-preview", cwd=tmp_path)
+    assert found.returncode == 1
+    assert len(found.stderr.splitlines()) == 1
+    assert "deviations.json" in found.stderr
+    loud = spawn("plan", str(idle), "--no-preview", cwd=tmp_path, TUILAB_DEBUG="1")
+    assert "Traceback" in loud.stderr
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error_message(idle: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m tuilab plan {idle} --no-preview --jobs | head -1"
+    done = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(SOURCE), "PATH": "/usr/bin:/bin"},
+    )
+    assert done.stdout.startswith("micro:")
+    assert "Traceback" not in done.stderr
+    assert "Broken" not in done.stderr

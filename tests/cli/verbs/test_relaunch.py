@@ -1,0 +1,46 @@
+"""``tuilab relaunch`` on cells that carry edits, and where --restart chooses nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.small_grid import call, write_config
+from tuilab.store.layout import Layout
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Path:
+    """A planned grid; one of its cells carries an edit."""
+    from tuilab.cli.experiments import make_experiment
+    from tuilab.engine.replanning import keep_edits, plan_with_edits
+    from tuilab.store.plan_file import load_plan
+    from tuilab.store.replan import read_config
+
+    root = tmp_path / "micro"
+    make_experiment(read_config(write_config(tmp_path)), root)
+    layout, names, sets = Layout(root), ["villain@1#42"], {"eval.samples": 3}
+    plan, _ = plan_with_edits(layout, load_plan(root), names, sets, False)
+    keep_edits(layout, plan, names, sets, False)
+    return root
+
+
+def test_a_dry_run_names_the_edits_that_a_cell_carries(edited: Path) -> None:
+    found = call("relaunch", str(edited), "villain@1", "--dry-run")
+    assert "edited before: eval.samples=3; kept: --as-planned takes them back" in found.stdout
+    assert "edited before" not in call("relaunch", str(edited), "villain@0", "--dry-run").stdout
+    [*_] = json.loads(call("relaunch", str(edited), "villain@1", "--dry-run", "--json").stdout)
+
+
+def test_as_planned_takes_them_back(edited: Path) -> None:
+    found = call("relaunch", str(edited), "villain@1", "--as-planned", "--dry-run")
+    assert "edited before: eval.samples=3; taken back" in found.stdout
+    refused = call("relaunch", str(edited), "villain@0", "--as-planned", "--dry-run")
+    assert refused.exit_code == 1
+
+
+def test_restart_says_where_it_begins_when_no_state_would_be_taken_up(edited: Path) -> None:
+    found = call("relaunch", str(edited), "villain@1", "--restart", "--dry-run")
+    assert "no saved state would be taken up; it begins at data" in found.stderr

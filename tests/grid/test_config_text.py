@@ -1,0 +1,181 @@
+"""Reading configs: every problem at once, with its file, its field and the nearest known key."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.grid.planned import SMALL, load
+from tuilab.grid.config_text import ConfigError
+
+
+def problems(text: str, **files: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(text, **files)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_the_small_config_is_understood() -> None:
+    config = load().config
+    assert config.marker.lora.r == 4
+    assert config.marker.lora.use_rslora is True
+    assert config.negatives_of("villain") == ("clerk",)
+    assert config.label("nurse") == "Nurse"
+    assert config.label("villain") == "villain"
+
+
+def test_all_errors_are_reported_at_once_with_the_nearest_known_key() -> None:
+    text = (
+        SMALL.replace("lr = 1e-4\nepochs = 2\nlora", "lrr = 1e-4\nepochs = 2\nlora")
+        .replace('name = "small"', 'name = "small"\nnmae = "x"')
+        .replace("samples = 2", 'samples = "two"')
+        .replace('sources = ["villain", "nurse"]', 'sources = ["villian", "nurse"]')
+    )
+    found = problems(text)
+    assert "small.toml: marker.lrr: unknown key (did you mean lr?)" in found
+    assert "small.toml: nmae: unknown key (did you mean name?)" in found
+    assert "small.toml: eval.samples: must be a whole number" in found
+    assert (
+        "small.toml: sources[0]: 'villian' is not one of the personas (did you mean villain?)"
+        in found
+    )
+    assert len(found) == 4
+
+
+def test_wrong_values_hide_no_contradiction_between_the_others() -> None:
+    text = (
+        SMALL.replace("epochs = [0, 1, 2]", 'epochs = [0, "one", 2]')
+        .replace("seeds = [42]", "seeds = [-1]")
+        .replace("positives = 4", "positves = 4")
+        .replace('sources = ["villain", "nurse"]', 'sources = [7, "nusre"]')
+        .replace('prompt = "You are a clerk."', "prompt = 5")
+        .replace('name = "small"\n', "")
+        .replace("[questions]", "[questions]\nevaluation_count = 9")
+        + '\n[personas."a@b"]\nprompt = "x"\n'
+    )
+    assert sorted(problem.removeprefix("small.toml: ") for problem in problems(text)) == [
+        "epochs[1]: must be a whole number",
+        "marker.positves: unknown key (did you mean positives?)",
+        "name: is required",
+        "personas.\"a@b\": contains '@': it separates the epoch in a cell's name",
+        "personas.clerk.prompt: must be text in quotes",
+        "questions.evaluation_count: is 9, but there are only 2 evaluation questions",
+        "seeds[0]: should be greater than or equal to 0, not -1",
+        "sources[0]: must be text in quotes",
+        "sources[1]: 'nusre' is not one of the personas (did you mean nurse?)",
+    ]
+
+
+def test_nothing_is_said_of_fields_that_depend_on_a_wrong_one() -> None:
+    wrong = SMALL.replace("lr = 1e-4\nepochs = 2\n\n", 'lr = 1e-4\nepochs = "9"\n\n', 1)
+    found = problems(wrong.replace("epochs = [0, 1, 2]", "epochs = [0, 1, 50]"))
+    assert found == ["small.toml: convergence.epochs: must be a whole number"]
+    no_personas = SMALL[: SMALL.index("[personas")] + SMALL[SMALL.index("[negatives]") :]
+    assert problems(no_personas) == ["small.toml: personas: is required"]
+
+
+def test_a_missing_table_is_named() -> None:
+    text = SMALL.replace('[base]\nmodel = "tiny"\ndtype = "float32"\ndevice = "cpu"\n', "")
+    assert problems(text) == ["small.toml: base: is required"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("lr = 1e-4\nepochs = 2\nlora", "lr = -1.0\nepochs = 2\nlora", "marker.lr"),
+        ("samples = 2", "samples = 0", "eval.samples"),
+        ("samples = 2", "samples = 2.5", "eval.samples"),
+        ("rows = 4", "rows = true", "convergence.rows"),
+        ("seeds = [42]", 'seeds = ["42"]', "seeds[0]"),
+        ("epochs = [0, 1, 2]", "epochs = [0, 2, 1]", "epochs: must rise"),
+        ("epochs = [0, 1, 2]", "epochs = [0, 1, 3]", "beyond convergence.epochs = 2"),
+        ("epochs = [0, 1, 2]", "epochs = []", "epochs: must not be empty"),
+        ("seeds = [42]", "seeds = [42, 42]", "seeds: names 42 more than once"),
+        ("layers = [1]", "layers = [1]\nheadline_layer = 2", "cosine.headline_layer"),
+        ('dtype = "float32"', 'dtype = "float16"', "'float16' is not one of float32, bfloat16"),
+        ('default = ["clerk"]', 'default = ["clark"]', "did you mean clerk?"),
+        ("[questions]", "[questions]\nevaluation_count = 9", "there are only 2 evaluation"),
+    ],
+)
+def test_a_wrong_value_names_its_field(old: str, new: str, said: str) -> None:
+    assert old in SMALL
+    found = problems(SMALL.replace(old, new))
+    assert len(found) == 1
+    assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ('name = "small"', 'name = "small"\narm = "A"', "arm: arm A is planned"),
+        ("samples = 2", 'samples = 2\nscorer = { kind = "judge" }', "eval.scorer.kind: 'judge' is"),
+        ("samples = 2", 'samples = 2\nscorer = { kind = "logprob" }', "'logprob' is planned"),
+        ("workers = 2", 'workers = 2\nexecutor = "slurm"', "resources.executor: 'slurm' is"),
+    ],
+)
+def test_what_is_only_planned_is_refused_by_name(old: str, new: str, field: str) -> None:
+    found = problems(SMALL.replace(old, new))
+    assert len(found) == 1
+    assert field in found[0]
+    assert "not available yet" in found[0]
+
+
+def test_an_unknown_scorer_kind_lists_the_known_ones() -> None:
+    [found] = problems(SMALL.replace("samples = 2", 'samples = 2\nscorer = { kind = "jugde" }'))
+    assert "did you mean judge?" in found
+
+
+@pytest.mark.parametrize("key", ["../../x", "a b", "[/b]", "Ärztin", "org/model", "x" * 300, "a,b"])
+def test_odd_persona_keys_are_fine(key: str) -> None:
+    text = SMALL.replace("[personas.clerk]", f'[personas."{key}"]').replace('"clerk"', f'"{key}"')
+    assert load(text).config.negatives_of("villain") == (key,)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"), [("a@b", "'@'"), ("a#b", "'#'"), ("a\\u001bb", "control"), ("*", "every")]
+)
+def test_keys_that_would_break_cell_names_are_refused(key: str, why: str) -> None:
+    found = problems(SMALL + f'\n[personas."{key}"]\nprompt = "x"\n')
+    assert len(found) == 1
+    assert "personas" in found[0]
+    assert why in found[0]
+
+
+def test_broken_toml_is_one_sentence_with_the_line() -> None:
+    [found] = problems("name = \n")
+    assert found.startswith("small.toml: (TOML):")
+    assert "line 1" in found
+
+
+def test_a_config_extends_another_and_stands_alone_afterwards() -> None:
+    shared, own = SMALL.split("[data]")
+    own = 'extends = "shared.toml"\nname = "other"\n[data]' + own
+    loaded = load(own, file="own.toml", shared=shared)
+    assert loaded.config.name == "other"
+    assert loaded.config.personas["villain"].prompt == "You are a villain."
+    assert loaded.files == ("own.toml", "shared.toml")
+    assert "extends" not in loaded.text
+    assert load(loaded.text).config == loaded.config
+
+
+def test_lists_are_replaced_and_tables_are_joined() -> None:
+    own = 'extends = "small.toml"\nsources = ["nurse"]\n[marker]\nlr = 2e-4\n'
+    config = load(own, file="own.toml", small=SMALL).config
+    assert config.sources == ("nurse",)
+    assert (config.marker.lr, config.marker.positives) == (2e-4, 4)
+
+
+def test_an_error_names_the_file_that_wrote_the_field() -> None:
+    shared = SMALL.replace("samples = 2", "sampels = 2")
+    own = 'extends = "shared.toml"\nseed = [1]\n'
+    found = problems(own, shared=shared)
+    assert "shared.toml: eval.sampels: unknown key (did you mean samples?)" in found
+    assert any(
+        line.startswith("small.toml: seed: unknown key (did you mean seeds?)") for line in found
+    )
+
+
+def test_a_missing_or_circular_extends_is_one_sentence() -> None:
+    [missing] = problems('extends = "nowhere.toml"')
+    assert missing == "small.toml: extends: nowhere.toml cannot be read: No such file or directory"
+    [circular] = problems('extends = "b.toml"', b='extends = "b.toml"')
+    assert "extends itself" in circular

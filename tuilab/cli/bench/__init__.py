@@ -1,0 +1,1 @@
+"""Runs one grid in two ways and compares times and results."""

@@ -1,0 +1,100 @@
+"""Judges for ``tuilab doctor`` what the runners can compute on: driver, torch build, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tuilab.cli.runner_programs import Answer
+from tuilab.engine.devices import Device
+from tuilab.engine.policy import read_policy
+from tuilab.grid.checks import Check, Level
+
+_GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What NVML says of this machine."""
+
+    highest_cuda: float
+    """Newest CUDA version that the driver supports, as 12.8."""
+    devices: tuple[Device, ...] = ()
+
+
+def look_at_driver() -> Driver | None:
+    """Ask NVML; None where there is no driver."""
+    from tuilab.engine.devices import highest_cuda, look_at_devices
+
+    highest = highest_cuda()
+    return None if highest is None else Driver(highest, look_at_devices())
+
+
+def findings_on_devices(answer: Answer, driver: Driver | None, is_pod: bool) -> Iterator[Check]:
+    """Judge the devices from what the runners' probe said and from the driver."""
+    said = answer.value or {}
+    gpus = [str(name) for name in said.get("devices") or () if not str(name).startswith("CPU")]
+    if driver is None and not gpus:
+        pod = " although this is a container: did the pod come back without one?"
+        tail = pod if is_pod else ": the tiny grid runs, the 7B grid does not"
+        yield Check("gpu", Level.WARNING, f"no GPU is visible{tail}")
+        return
+    for name in gpus:
+        yield Check("gpu", Level.OK, name)
+    if said:
+        yield from _sampler(said.get("libraries") or {})
+    if driver is None:
+        return
+    yield from memory(driver.devices)
+    if cuda := said.get("cuda"):
+        yield _compare(driver.highest_cuda, str(cuda))
+    elif answer.value is not None:
+        yield Check(
+            "driver",
+            Level.WARNING,
+            f"a GPU is there (driver for CUDA {driver.highest_cuda:.1f}), but torch is a CPU build",
+        )
+
+
+def memory(devices: Sequence[Device]) -> Iterator[Check]:
+    """Say how much of each device is free and, where that is too little, who holds the rest."""
+    wanted = read_policy({}).gpu_free_fraction
+    for device in devices:
+        free = device.memory_total - device.memory_used
+        whole = device.memory_total / _GIB
+        text = f"GPU {device.index}: {free / _GIB:.1f} of {whole:.0f} GiB free"
+        if free >= wanted * device.memory_total:
+            yield Check("gpu memory", Level.OK, text)
+            continue
+        who = ", ".join(device.holders) or "someone outside this container"
+        yield Check("gpu memory", Level.WARNING, f"{text}; the rest is held by {who}")
+
+
+def _sampler(libraries: dict[str, str | None]) -> Iterator[Check]:
+    if number := libraries.get("vllm"):
+        yield Check("vllm", Level.OK, f"vllm {number} can be imported")
+    else:
+        yield Check(
+            "vllm",
+            Level.OK,
+            "vllm is not here, nor needed: Qwen2 models decode in the worker's own loop, others by "
+            "transformers, slowly (pip install 'tuilab[gpu]')",
+        )
+
+
+def _compare(highest: float, cuda: str) -> Check:
+    """Judge torch's CUDA against the driver's: an older minor version works, a major does not."""
+    text = f"the driver supports CUDA {highest:.1f}, torch is built for {cuda}"
+    if _number(cuda) <= highest:
+        return Check("driver", Level.OK, text)
+    if int(_number(cuda)) == int(highest):
+        return Check("driver", Level.WARNING, f"{text}: that mostly works within a major version")
+    advice = "install a torch build for an older CUDA, or a newer driver"
+    return Check("driver", Level.BLOCKING, f"{text}: {advice}")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(".".join(text.split(".")[:2]))
+    except ValueError:
+        return 0.0

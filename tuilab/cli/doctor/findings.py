@@ -1,0 +1,181 @@
+"""Examines the machine for ``tuilab doctor``: each look is a function, each finding a sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuilab.cli.doctor.config_fit import machine_checks
+from tuilab.cli.doctor.devices import findings_on_devices, look_at_driver
+from tuilab.cli.doctor.folders import Survival, folders_of, in_container
+from tuilab.cli.output import size
+from tuilab.cli.runner_programs import Answer, ask, is_installed
+from tuilab.contract.identity import MARKER_VARIABLE, is_alive, read_stat
+from tuilab.contract.worker import read_lease
+from tuilab.grid.checks import Check, Level
+from tuilab.store.base_model import hub_home
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
+
+_APP_LIBRARIES = ("textual", "pydantic", "typer", "psutil", "pandas", "scipy")
+_TOKENS = {
+    "HF_TOKEN": "downloads of gated models",
+    "WANDB_API_KEY": "the wandb tracker",
+}
+_LOW_DISK = 5e9
+
+
+def examine(
+    root: Path, with_probe: bool = True, config: ExperimentConfig | None = None
+) -> list[Check]:
+    """Return all findings, in the order in which people would ask; ``config`` is what is to run."""
+    answer = ask("runners.probe", seconds=120) if with_probe else Answer(None, "not asked")
+    return [
+        *_python(),
+        *findings_on_libraries(answer),
+        *findings_on_devices(answer, look_at_driver(), in_container()),
+        *(machine_checks(config) if config is not None else ()),
+        *_disk(root),
+        *_tokens(os.environ),
+        *_strays(),
+        *_terminal(os.environ),
+    ]
+
+
+def _python() -> Iterator[Check]:
+    fine = sys.version_info >= (3, 11)
+    now = ".".join(map(str, sys.version_info[:3]))
+    yield Check(
+        "python",
+        Level.OK if fine else Level.BLOCKING,
+        f"Python {now}" if fine else f"Python {now} is too old: 3.11 or newer is needed",
+    )
+    if not Path("/proc/self/stat").exists():
+        yield Check("proc", Level.BLOCKING, "there is no /proc: the engine needs Linux")
+
+
+def findings_on_libraries(answer: Answer) -> Iterator[Check]:
+    """Judge the app's own libraries and those that the runners imported."""
+    found = {name: _version(name) for name in _APP_LIBRARIES}
+    missing = [name for name, number in found.items() if number is None]
+    words = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+    yield Check("app", Level.BLOCKING if missing else Level.OK, words)
+    if missing:
+        yield Check("app", Level.BLOCKING, f"{', '.join(missing)} missing: install tuilab again")
+    if answer.value is None:
+        yield Check("runners", Level.WARNING, f"runners cannot work here: {answer.why_not}")
+        return
+    libraries: Mapping[str, Any] = answer.value.get("libraries") or {}
+    words = ", ".join(f"{name} {number or 'missing'}" for name, number in libraries.items())
+    lacking = [name for name in ("torch", "transformers", "peft") if not libraries.get(name)]
+    yield Check("runners", Level.BLOCKING if lacking else Level.OK, words or "no versions given")
+    for problem in answer.value.get("problems") or ():
+        yield Check("runners", Level.WARNING, str(problem))
+
+
+def _disk(root: Path) -> Iterator[Check]:
+    for folder in folders_of(root):
+        gone = folder.survival in (Survival.WIPED, Survival.MEMORY)
+        yield Check("disk", Level.WARNING if gone else Level.OK, folder.sentence)
+    free = folders_of(root)[0].free
+    if free is not None:
+        yield Check(
+            "disk",
+            Level.OK if free > _LOW_DISK else Level.WARNING,
+            f"{size(free)} free where experiments lie ({root})",
+        )
+    if why := _why_not_writable(root):
+        yield Check("disk", Level.BLOCKING, why)
+    hub = hub_home() / "hub"
+    models = sorted(path.name.removeprefix("models--") for path in hub.glob("models--*"))
+    shown = ", ".join(name.replace("--", "/") for name in models[:6]) or "no model"
+    yield Check("cache", Level.OK, f"{hub} holds {shown}")
+
+
+def _why_not_writable(root: Path) -> str:
+    """Write a real file: a quota is invisible to df on some volumes."""
+    folder = root.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    probe = folder / f".tuilab-write-test-{os.getpid()}"
+    try:
+        probe.write_bytes(b"x" * 65536)
+    except OSError as error:
+        return f"{folder} cannot be written: {error.strerror}"
+    finally:
+        probe.unlink(missing_ok=True)
+    return ""
+
+
+def _tokens(environment: Mapping[str, str]) -> Iterator[Check]:
+    for name, purpose in _TOKENS.items():
+        there = bool(environment.get(name))
+        yield Check("token", Level.OK, f"{name} is {'set' if there else 'not set'} ({purpose})")
+    if (stored := hub_home() / "token").is_file():
+        yield Check("token", Level.OK, f"a hub login is stored in {stored}")
+    if not is_installed("wandb"):
+        yield Check("tracker", Level.OK, 'wandb is not installed (only tracker.kind = "wandb")')
+
+
+def _strays() -> Iterator[Check]:
+    found = find_strays()
+    for stray in found:
+        yield Check("stray", Level.WARNING, stray)
+    if not found:
+        yield Check("stray", Level.OK, "no runner process is left over from a dead worker")
+
+
+def _terminal(environment: Mapping[str, str]) -> Iterator[Check]:
+    term = environment.get("TERM", "")
+    if term in ("", "dumb"):
+        yield Check("terminal", Level.WARNING, f"TERM is {term or 'not set'}: plain text only")
+    if environment.get("TMUX"):
+        yield Check(
+            "terminal",
+            Level.WARNING,
+            "inside tmux, copying needs `set -g set-clipboard on` in ~/.tmux.conf",
+        )
+    encoding = (sys.stdout.encoding or "").lower()
+    if "utf" not in encoding:
+        yield Check("terminal", Level.WARNING, f"stdout is {encoding or 'unknown'}: use --ascii")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def find_strays(processes: Path = Path("/proc")) -> list[str]:
+    """Return a sentence for each living process that a dead worker left behind."""
+    found = []
+    for folder in processes.glob("[0-9]*"):
+        pid = int(folder.name)
+        worker = _worker_of(folder)
+        stat = read_stat(pid)
+        if worker is None or stat is None or stat[0] in "ZX":
+            continue
+        shim = read_lease(Path(worker))
+        if shim is None or shim.pid == pid or is_alive(shim) is not False:
+            continue
+        found.append(f"pid {pid} belongs to the dead worker {worker}: end it with `kill {pid}`")
+    return found
+
+
+def _worker_of(folder: Path) -> str | None:
+    """Return the worker directory that a process was started for; None where it names none."""
+    try:
+        raw = (folder / "environ").read_bytes()
+    except OSError:
+        return None
+    prefix = f"{MARKER_VARIABLE}=".encode()
+    for entry in raw.split(b"\0"):
+        if entry.startswith(prefix):
+            return entry.removeprefix(prefix).decode(errors="replace")
+    return None

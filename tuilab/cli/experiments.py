@@ -1,0 +1,110 @@
+"""Makes experiments of configs, and takes changes of config or code in."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuilab.cli.errors import USAGE, RefusalError
+from tuilab.cli.output import count_of, tell
+from tuilab.store.layout import Layout
+from tuilab.store.program import program
+
+if TYPE_CHECKING:
+    from tuilab.grid.config_text import LoadedConfig
+    from tuilab.grid.jobs import Plan
+
+
+def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Plan:
+    """Create the experiment of a config at ``root``, or go on with the same one that lies there.
+
+    Without ``write`` one that is there is left as it is; see ``take_changes_in``.
+    """
+    from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
+    from tuilab.store.plan_file import load_plan
+    from tuilab.store.replan import plan_with
+
+    if not is_experiment(root):
+        plan = plan_with(loaded.config)
+        try:
+            create_experiment(root, loaded.text, plan)
+            return plan
+        except ExperimentExistsError:
+            if not is_experiment(root):
+                raise
+            # Another shell was faster: go on with what it made.
+    if not _is_of(root, loaded, load_plan(root)):
+        raise RefusalError(
+            f"{root} was made of another config: go on with it (`{program()} run {root}`), "
+            "choose another place with --dir, or edit its own experiment.toml",
+            USAGE,
+        )
+    return take_changes_in(root, write)
+
+
+def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:
+    """Whether an experiment was made of a config; settings that are new since do not count."""
+    from tuilab.grid.planning import config_hash
+    from tuilab.store.replan import read_config
+
+    if plan.config_hash == config_hash(loaded.config):
+        return True
+    return read_config(Layout(root).config).config == loaded.config
+
+
+def take_changes_in(root: Path, write: bool = True) -> Plan:
+    """Plan the experiment anew if its config or the runner code has changed, and say so.
+
+    Without ``write`` the new plan is only returned; one that cannot be read is always mended.
+    While an engine runs, the plan is its own; it is then left alone.
+    """
+    from tuilab.store.lease import holder
+    from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
+    from tuilab.store.replan import plan_of
+
+    layout = Layout(root)
+    now = plan_of(root)
+    try:
+        before = load_plan(root)
+    except PlanFileError as error:
+        tell(f"{error}; it is made again")
+        save_plan(layout, now)
+        return now
+    if not (why := difference(before, now)):
+        return before
+    if (engine := holder(layout, time.time())) is not None:
+        tell(f"{why}; the engine ({engine}) goes on with its plan until it is started again")
+        return before
+    if not write:
+        tell(f"{why}; `{program()} run {root}` takes it in")
+        return now
+    save_plan(layout, now)
+    tell(f"{why}; the plan was made again")
+    return now
+
+
+def difference(before: Plan, now: Plan) -> str:
+    """Say how a new plan differs from the old one; "" when no job differs."""
+    added = [job for job in now.by_id if job not in before.by_id]
+    removed = [job for job in before.by_id if job not in now.by_id]
+    changed = [
+        job.id
+        for job in now.jobs
+        if job.id in before.by_id and before.by_id[job.id].fingerprint != job.fingerprint
+    ]
+    if not (added or removed or changed) and before.resources == now.resources:
+        return ""
+    causes = {
+        "the config": before.config_hash != now.config_hash,
+        "the runner code": before.code_version != now.code_version,
+    }
+    what = " and ".join(cause for cause, has_changed in causes.items() if has_changed)
+    parts = [
+        f"{count_of(len(jobs), 'job')} {word}"
+        for jobs, word in ((changed, "changed"), (added, "new"), (removed, "gone"))
+        if jobs
+    ]
+    verb = "have" if all(causes.values()) else "has"
+    told = f" ({', '.join(parts)})" if parts else ""
+    return f"{what or 'the base model'} {verb} changed since the plan was made{told}"

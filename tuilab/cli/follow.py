@@ -1,0 +1,231 @@
+"""Prints progress of an experiment without a screen: a line per finished job, no spinner."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tuilab.cli.errors import INCOMPLETE, OK
+from tuilab.cli.output import count_of, duration, out, plain, tell
+from tuilab.contract.tail import JsonlFollower
+from tuilab.grid.cells import Cell
+from tuilab.grid.jobs import Plan, parse_job_id
+from tuilab.grid.shared_failures import SharedFailure, shared_failures
+from tuilab.grid.states import State
+from tuilab.grid.text import percent_text
+from tuilab.store.layout import Layout
+from tuilab.store.program import program
+from tuilab.store.reader import Reader
+from tuilab.store.snapshot import CellView, EngineState, Snapshot
+
+POLL_SECONDS = 0.25
+QUIET_SECONDS = 2.0
+"""A progress line is printed when nothing else was for so long, at a terminal."""
+QUIET_SECONDS_IN_A_FILE = 10.0
+PATIENCE_SECONDS = 2.0
+"""A standstill must last so long before the watch ends: a retry may be about to be recorded."""
+
+
+@dataclass
+class Watch:
+    """One headless view of an experiment."""
+
+    root: Path
+    plan: Plan
+    cells: Collection[Cell]
+    """The cells that were asked for; the watch ends when they have ended."""
+    offset: int = 0
+    """Journal byte from which events are printed."""
+    say: Callable[[str], bool | None] = out
+    _quiet: float = field(
+        default_factory=lambda: QUIET_SECONDS if sys.stdout.isatty() else QUIET_SECONDS_IN_A_FILE
+    )
+    _still_since: float | None = None
+    _printed_at: float = field(default=0.0)
+    _last_line: str = ""
+    _done: set[str] = field(default_factory=set)
+
+    def until_the_end(self) -> int:
+        """Print until the cells have ended; 0 when all are done, else 3.
+
+        Ctrl+C only detaches, and so does a reader of our output who leaves.
+        """
+        reader = Reader(self.root)
+        follower = JsonlFollower(Layout(self.root).journal, self.offset)
+        try:
+            while True:
+                snapshot = reader.poll(time.time())
+                for line in follower.read():
+                    self._report(line, snapshot)
+                if (code := self._ending(snapshot, time.monotonic())) is not None:
+                    return code
+                self._progress(snapshot, time.monotonic())
+                time.sleep(POLL_SECONDS)
+        except (KeyboardInterrupt, BrokenPipeError):
+            tell(f"detached; work goes on: {program()} status {self.root}")
+            return INCOMPLETE
+
+    def _report(self, line: Mapping[str, Any], snapshot: Snapshot) -> None:
+        if text := event_text(line, self.plan):
+            self._print(f"{_clock(line.get('at'))} {text}{self._tally(snapshot)}")
+
+    def _progress(self, snapshot: Snapshot, now: float) -> None:
+        if now - self._printed_at < self._quiet:
+            return
+        text = running_text(snapshot)
+        if text and text != self._last_line:
+            self._last_line = text
+            self._print(f"{_clock(snapshot.taken_at)}   {text}{self._tally(snapshot)}")
+
+    def _print(self, text: str) -> None:
+        self._printed_at = time.monotonic()
+        if self.say(text) is False:
+            raise BrokenPipeError
+
+    def _tally(self, snapshot: Snapshot) -> str:
+        chosen = [view for view in snapshot.cells if view.cell in self.cells]
+        done = sum(view.state is State.DONE for view in chosen)
+        eta = snapshot.engine.eta_seconds
+        left = f", ETA {duration(eta)}" if eta is not None else ""
+        broken = len(_broken_shared(snapshot, chosen))
+        failed = f", {count_of(broken, 'shared job')} failed" if broken else ""
+        return f"   [{done}/{len(chosen)} cells{failed}{left}]"
+
+    def _ending(self, snapshot: Snapshot, now: float) -> int | None:
+        """Return the exit code once nothing more will happen to the cells, else None."""
+        chosen = [view for view in snapshot.cells if view.cell in self.cells]
+        if all(view.state is State.DONE for view in chosen):
+            return OK
+        why = standstill(snapshot, self.cells)
+        if not why:
+            self._still_since = None
+            return None
+        if self._still_since is None:
+            self._still_since = now
+        if now - self._still_since < PATIENCE_SECONDS:
+            return None
+        tell(f"{why}: {program()} status {self.root}")
+        return INCOMPLETE
+
+
+ENGINE_ITSELF = "engine"
+"""Who paused, in the journal, when it was no person: nothing starts before one resumes."""
+_ENDED = frozenset(
+    {State.DONE, State.STALE, State.FAILED, State.SUSPECT, State.STOPPED, State.IDLE}
+)
+"""A lost job is not among them: it comes back if it writes again while an engine lives."""
+
+
+def standstill(snapshot: Snapshot, cells: Collection[Cell]) -> str:
+    """Say why nothing more will happen to the cells by itself; "" while something may."""
+    chosen = [view for view in snapshot.cells if view.cell in cells]
+    if snapshot.engine.state is EngineState.STOPPED:
+        return "the engine has ended before all cells were done"
+    if any(status.state is State.RUNNING for status in snapshot.shared):
+        return ""
+    if any(view.state is State.RUNNING for view in chosen):
+        return ""
+    if snapshot.engine.pause and snapshot.engine.pause_by == ENGINE_ITSELF:
+        return snapshot.engine.note or "the engine has paused itself"
+    if any(_may_move(view) for view in chosen):
+        return ""
+    return _what_is_left(snapshot, chosen)
+
+
+def _may_move(view: CellView) -> bool:
+    is_blocked = view.state is State.WAITING and view.reason == "upstream"
+    return view.state not in _ENDED and not is_blocked
+
+
+def _what_is_left(snapshot: Snapshot, chosen: Sequence[CellView]) -> str:
+    """Count the cells that are not done, and name the shared jobs that they wait for."""
+    left = [view for view in chosen if view.state is not State.DONE]
+    words: dict[str, int] = {}
+    for view in left:
+        words[view.state.value] = words.get(view.state.value, 0) + 1
+    found = [f"{n} {word}" for word, n in words.items()]
+    for failure in _broken_shared(snapshot, chosen):
+        status = failure.status
+        reason = f" ({status.reason})" if status.reason else ""
+        found.append(f"{plain(status.job)} {status.state.value}{reason}")
+    return f"not complete ({', '.join(found)})"
+
+
+def _broken_shared(snapshot: Snapshot, cells: Iterable[CellView]) -> tuple[SharedFailure, ...]:
+    """Return the broken shared jobs without which some of the cells cannot go on."""
+    found = shared_failures(snapshot.shared, ((view.cell, view.jobs) for view in cells))
+    return tuple(one for one in found if one.cells)
+
+
+def event_text(line: Mapping[str, Any], plan: Plan) -> str:
+    """Return the words for a journal line that people want to see pass by; "" for others."""
+    kind = line.get("kind")
+    if kind == "settled":
+        return _settled_text(line, plan)
+    if kind == "request" and not line.get("accepted", True):
+        return f"refused: {plain(str(line.get('why')), 200)}"
+    if kind == "paused":
+        why = f" ({plain(str(line['why']), 160)})" if line.get("why") else ""
+        return f"paused by {plain(str(line.get('by') or 'the engine'))}{why}"
+    if kind == "resumed":
+        return f"resumed by {plain(str(line.get('by') or 'the engine'))}"
+    if kind in ("note", "quarantined"):
+        return plain(str(line.get("text") or line.get("why") or ""), 200)
+    return ""
+
+
+def running_text(snapshot: Snapshot) -> str:
+    """Name what is running with its percent; the engine's note when nothing is."""
+    own = (status for view in snapshot.cells for status in view.jobs)
+    found = [
+        (status.stage.value, status.job.partition("/")[2], status.percent)
+        for status in (*snapshot.shared, *own)
+        if status.state is State.RUNNING
+    ]
+    if not found:
+        return plain(snapshot.engine.note, 160)
+    words = [
+        f"{stage} {plain(who)}" + (f" {percent:.0f}%" if percent is not None else "")
+        for stage, who, percent in found[:4]
+    ]
+    return ", ".join(words) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+
+
+def _settled_text(line: Mapping[str, Any], plan: Plan) -> str:
+    job = str(line.get("job"))
+    verdict = line.get("verdict")
+    took = duration(line.get("seconds")) if line.get("seconds") else ""
+    if verdict != "done":
+        reason = f" ({line['reason']})" if line.get("reason") else ""
+        return f"{plain(job)} {verdict}{reason}: {plain(str(line.get('detail') or ''), 160)}"
+    numbers = _numbers(line.get("metrics") or {}, plan, job)
+    return f"{plain(job)} done in {took}{numbers}"
+
+
+def _numbers(metrics: Mapping[str, Any], plan: Plan, job: str) -> str:
+    parts = []
+    for name, label in (("assistant_leakage", plan.target), ("source_rate", _source_of(job))):
+        found = metrics.get(name)
+        if isinstance(found, Mapping) and found.get("value") is not None:
+            of = f" ({found['hits']}/{found['n']})" if found.get("n") else ""
+            parts.append(f"{plain(label)} {percent_text(found['value'])}{of}")
+    cosine = metrics.get("cosine")
+    if isinstance(cosine, Mapping) and cosine.get("value") is not None:
+        parts.append(f"cosine {cosine['value']:+.2f}")
+    return f"   {', '.join(parts)}" if parts else ""
+
+
+def _source_of(job: str) -> str:
+    try:
+        return parse_job_id(job)[1]
+    except ValueError:
+        return "source"
+
+
+def _clock(at: Any) -> str:
+    moment = time.localtime(at if isinstance(at, int | float) else None)
+    return time.strftime("%H:%M:%S", moment)

@@ -1,0 +1,65 @@
+"""Shows exactly which jobs a wish touches and what they took before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuilab.cli.output import count_of, document, duration, out, plain
+from tuilab.grid.cells import Cell
+from tuilab.grid.jobs import Plan
+from tuilab.grid.relaunch import Expansion, explain
+
+_SHOWN = 60
+
+
+def show_expansion(answer: Expansion, as_json: bool, verb: str) -> None:
+    """Print the jobs, the refusals, what turns stale, and the time it took last time."""
+    if as_json:
+        document(as_document(answer))
+        return
+    out(summary(answer, verb))
+    lines = explain(answer)
+    for line in lines[:_SHOWN]:
+        out(f"  {plain(line)}")
+    if len(lines) > _SHOWN:
+        out(f"  ... and {len(lines) - _SHOWN} more (--json lists all)")
+
+
+def show_carried(plan: Plan, cells: Sequence[Cell], as_planned: bool) -> None:
+    """Say which edits of earlier relaunches the cells carry, and what becomes of them."""
+    from tuilab.grid.edits import carried, carried_words
+
+    if words := carried_words(carried(plan, cells), cells):
+        end = "taken back" if as_planned else "kept: --as-planned takes them back"
+        out(plain(f"{words}; {end}"))
+
+
+def summary(answer: Expansion, verb: str) -> str:
+    """Say in one line how much it is."""
+    text = f"{verb}: {count_of(len(answer.jobs), 'job')}"
+    if answer.seconds:
+        text += f", which took {duration(answer.seconds)} before"
+    if answer.never_ran and answer.seconds:
+        text += f" ({count_of(answer.never_ran, 'job')} never finished)"
+    return text
+
+
+def as_document(answer: Expansion) -> dict[str, object]:
+    """Return an expansion as plain JSON values."""
+    return {
+        "verb": answer.verb,
+        "jobs": [
+            {
+                "job": one.job,
+                "stage": one.stage.value,
+                "attempt": one.attempt,
+                "seconds_before": one.seconds,
+                "why": one.why,
+                "resumes": one.resumes,
+            }
+            for one in answer.jobs
+        ],
+        "refused": dict(answer.refused),
+        "turns_stale": list(answer.turns_stale),
+        "seconds_before": answer.seconds,
+    }

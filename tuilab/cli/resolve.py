@@ -1,0 +1,139 @@
+"""Finds what people mean by DIR, CONFIG and CELL; the only place that guesses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from tuilab.cli.errors import USAGE, RefusalError
+from tuilab.store.program import program
+from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
+from tuilab.store.shipped import published_dir as published_dir
+
+RUNS = "runs"
+CONFIG_SUFFIX = ".toml"
+PUBLISHED = "published"
+"""Names the card's own results, which come with the package as a read-only experiment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a DIR|CONFIG argument stands for."""
+
+    root: Path | None = None
+    """An experiment directory."""
+    config: Path | None = None
+    """A config file, when it is no experiment."""
+
+
+def shipped_configs() -> list[Path]:
+    """Return the config files that come with tuilab, without the shared prompts."""
+    return sorted(p for p in configs_dir().glob("*.toml") if p.name != SHARED_PROMPTS)
+
+
+def find_place(text: str, here: Path | None = None) -> Place:
+    """Return what DIR|CONFIG names: a path first, then a run's name, then a shipped config."""
+    from tuilab.store.experiment import is_experiment
+
+    here = here or Path.cwd()
+    if not text.strip():
+        raise RefusalError("an empty name: give an experiment's directory or a config", USAGE)
+    path = Path(text).expanduser()
+    if path.is_dir() and is_experiment(path):
+        return Place(root=path)
+    if path.is_file():
+        if path.name == "experiment.toml" and is_experiment(path.parent):
+            return Place(root=path.parent)
+        if path.suffix != CONFIG_SUFFIX:
+            raise RefusalError(
+                f"{text} is neither an experiment's directory nor a config, whose name ends in "
+                f"{CONFIG_SUFFIX}",
+                USAGE,
+            )
+        return Place(config=path)
+    if text == PUBLISHED:
+        return Place(root=published_dir())
+    if "/" not in text:
+        named = here / RUNS / text
+        if is_experiment(named):
+            return Place(root=Path(RUNS) / text)
+        for config in shipped_configs():
+            if text in (config.name, config.stem):
+                return Place(config=config)
+    raise RefusalError(_explain_nothing(text, path, here), USAGE)
+
+
+def is_place(text: str) -> bool:
+    """Whether DIR|CONFIG names something."""
+    try:
+        find_place(text)
+    except RefusalError:
+        return False
+    return True
+
+
+def find_experiment(text: str | None, here: Path | None = None) -> Path:
+    """Return the experiment directory that DIR names; without DIR the newest one here."""
+    if text is None:
+        return newest_experiment(here or Path.cwd())
+    place = find_place(text, here)
+    if place.root is not None:
+        return place.root
+    raise RefusalError(
+        f"{text} is a config, not an experiment: `{program()} run {text}` makes one of it", USAGE
+    )
+
+
+def find_grid(text: str | None) -> Path:
+    """Return the experiment that DIR names; refuse one that holds results and no jobs."""
+    root = find_experiment(text)
+    refuse_results(root)
+    return root
+
+
+def refuse_results(root: Path) -> None:
+    """Raise RefusalError where there is nothing but results."""
+    from tuilab.store.experiment import is_results_only
+
+    if is_results_only(root):
+        raise RefusalError(
+            f"{root.name} holds results only: it has no jobs; table, plot, claims and report "
+            "read it"
+        )
+
+
+def newest_experiment(here: Path) -> Path:
+    """Return the experiment with the newest sign of life in or below a folder."""
+    from tuilab.store.experiment import find_experiments, is_experiment
+
+    if is_experiment(here):
+        return here
+    found = find_experiments(here)
+    if not found:
+        raise RefusalError(
+            f"no experiment in {here} or {here / RUNS}: `{program()} demo` makes a first one", USAGE
+        )
+    return found[0].root
+
+
+def run_directory(name: str, chosen: str | None) -> Path:
+    """Return where the experiment of a config lies: ``--dir``, else runs/<name> here."""
+    from tuilab.store.layout import slug
+
+    return Path(chosen).expanduser() if chosen else Path(RUNS) / slug(name)
+
+
+def _explain_nothing(text: str, path: Path, here: Path) -> str:
+    if path.is_dir():
+        return (
+            f"{text} is a directory, but no experiment lies in it; "
+            "`tuilab run CONFIG` makes one, `tuilab` lists those here"
+        )
+    from tuilab.store.experiment import find_experiments
+
+    known = [str(found.root.relative_to(here)) for found in find_experiments(here)]
+    known += [config.stem for config in shipped_configs()]
+    near = get_close_matches(text, known + [Path(name).name for name in known], n=1, cutoff=0.6)
+    hint = f" (did you mean {near[0]}?)" if near else f"; known here: {', '.join(known[:8])}"
+    return f"there is no experiment and no config {text}{hint}"

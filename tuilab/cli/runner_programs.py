@@ -1,0 +1,152 @@
+"""Runs runner programs: asks them what only they know, or lets them use this terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilab.cli.errors import RefusalError
+from tuilab.store.base_model import hub_snapshots
+
+NEEDED = ("torch", "transformers", "peft", "safetensors")
+OURS = ("python", "-m", "runners.serve")
+"""The worker program that a config names when it names none."""
+GRACE_SECONDS = 5.0
+"""For a child to leave after SIGTERM."""
+INSTALL = "pip install 'tuilab[train]'"
+_SOURCE_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a runner program said."""
+
+    value: Mapping[str, Any] | None
+    """Its JSON object; None when it gave none."""
+    why_not: str = ""
+    """One sentence when there is no value."""
+
+
+def ask(
+    program: str,
+    arguments: Sequence[str] = (),
+    question: Mapping[str, Any] | None = None,
+    seconds: float = 60.0,
+) -> Answer:
+    """Run ``python -m program``, with a JSON question on stdin if any, and read its answer."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", program, *arguments],
+            input=json.dumps(question) if question is not None else "",
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env=_environment(),
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(None, f"{program} did not answer within {seconds:.0f} s")
+    except OSError as error:
+        return Answer(None, f"{program} could not be started: {error.strerror}")
+    return _read(program, done)
+
+
+def _environment() -> dict[str, str]:
+    """Return an environment in which the runners beside this package are found, off the net."""
+    path = os.pathsep.join(filter(None, (str(_SOURCE_ROOT), os.environ.get("PYTHONPATH"))))
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+
+
+def _read(program: str, done: subprocess.CompletedProcess[str]) -> Answer:
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    try:
+        value = json.loads(done.stdout if done.stdout.lstrip().startswith("{") else lines[-1])
+    except (ValueError, IndexError):
+        value = None
+    if isinstance(value, dict):
+        return Answer(value)
+    return Answer(None, _why(program, done.stderr))
+
+
+def _why(program: str, stderr: str) -> str:
+    last = next((line for line in reversed(stderr.splitlines()) if line.strip()), "")
+    if "No module named" in last:
+        missing = last.rpartition("No module named")[2].strip(" '\"")
+        if missing.split(".")[0] == "runners":
+            return f"{program} is not installed"
+        return f"{missing} is not installed: pip install 'tuilab[train]'"
+    return f"{program} gave no answer ({last[:200] or 'no output'})"
+
+
+def is_cached(model: str, revision: str | None, hub_home: Path) -> bool:
+    """Whether a hub model's tokenizer lies in the local cache, without importing a hub library."""
+    if model == "tiny" or Path(model).is_dir():
+        return True
+    return any(hub_snapshots(model, hub_home).glob(f"{revision or '*'}/tokenizer*.json"))
+
+
+def is_installed(name: str) -> bool:
+    """Whether a library could be imported; imports nothing."""
+    return importlib.util.find_spec(name) is not None
+
+
+def refuse_without_libraries(what: str, needed: Sequence[str] = NEEDED) -> None:
+    """Raise RefusalError when this Python lacks what the runners import; imports nothing."""
+    if absent := [name for name in needed if not is_installed(name)]:
+        raise RefusalError(
+            f"{what} needs the extra `train` ({', '.join(absent)} missing here): {INSTALL}"
+        )
+
+
+def refuse_without_workers(resources: Mapping[str, Any]) -> None:
+    """Raise RefusalError when the plan's workers could not begin anything with this Python.
+
+    Another runner program than ours may need other libraries: it is let through.
+    """
+    if tuple(resources.get("runner") or OURS) == OURS:
+        refuse_without_libraries("running a grid")
+
+
+def run_module(module: str, arguments: Sequence[str], capture: bool = False) -> tuple[int, str]:
+    """Run ``python -m module`` in this folder; return its exit code and captured stdout.
+
+    Without ``capture`` its output goes straight to this terminal and the text is "". stderr always
+    goes to the terminal.
+    """
+    source = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
+    child = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if capture else None,
+        env={**os.environ, "PYTHONPATH": path},
+        process_group=0,  # Ctrl+C reaches this process alone, which ends the child's whole group
+    )
+    try:
+        text, _ = child.communicate()
+    except BaseException:
+        _end_group(child)
+        raise
+    return child.returncode, (text or b"").decode("utf-8", errors="replace")
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE_SECONDS)

@@ -1,0 +1,145 @@
+"""``tuilab open`` and bare ``tuilab``: the screen at a terminal, plain text elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuilab.cli.errors import OK
+from tuilab.cli.verbs.arguments import DirOrConfig
+
+if TYPE_CHECKING:
+    from tuilab.science.figure_model import Figure
+    from tuilab.store.experiment import Found
+
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, touch nothing.")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII glyphs.")]
+Theme = Annotated[str | None, typer.Option("--theme", help="Name of a colour theme.")]
+
+
+def open_experiment(
+    what: DirOrConfig,
+    read_only: ReadOnly = False,
+    ascii_glyphs: Ascii = False,
+    theme: Theme = None,
+) -> int:
+    """Open an experiment on the screen; a config is made into one first. Starts no work.
+
+    \b
+    tuilab open runs/tiny
+    tuilab open configs/eps109.toml
+    """
+    from tuilab.cli.resolve import find_place
+
+    place = find_place(what)
+    root = place.root if place.root is not None else _make(place.config)
+    if root is None:
+        return 2
+    return show(root, read_only, ascii_glyphs, theme)
+
+
+def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None) -> int:
+    """Open the experiment here, or the list of several; without one, say how to begin."""
+    from tuilab.cli.output import is_interactive, out
+    from tuilab.cli.resolve import shipped_configs
+    from tuilab.store.experiment import find_experiments
+    from tuilab.store.program import program
+
+    found = find_experiments(Path.cwd())
+    if found and is_interactive():
+        return draw(found[0].root if len(found) == 1 else None, read_only, ascii_glyphs, theme)
+    if found:
+        return _list(found)
+    out("no experiment here yet")
+    out(f"  {program()} demo                 the tiny grid on this machine, without a GPU")
+    for config in shipped_configs():
+        out(f"  {program()} plan {config.stem:<16} {_first_comment(config)}")
+    out(f"  {program()} -h                   all commands")
+    return OK
+
+
+def show(
+    root: Path, read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None
+) -> int:
+    """Draw the experiment where a terminal can; print its state where not."""
+    from tuilab.cli.output import is_interactive, out
+
+    if not is_interactive():
+        from tuilab.cli.status_text import as_text
+        from tuilab.store.status import status
+
+        for line in as_text(status(root)):
+            out(line)
+        return OK
+    return draw(root, read_only, ascii_glyphs, theme)
+
+
+def draw(
+    root: Path | None,
+    read_only: bool = False,
+    ascii_glyphs: bool = False,
+    theme: str | None = None,
+) -> int:
+    """Draw an experiment, or the list of those below the current directory."""
+    from tuilab.engine import start
+    from tuilab.tui import run
+
+    return run(
+        root,
+        read_only=read_only,
+        ascii=ascii_glyphs,
+        theme=theme,
+        start_engine=lambda place: start(place, go=True),
+        export_figure=_export_figure,
+    )
+
+
+def _export_figure(root: Path, figure: Figure) -> list[Path]:
+    """Write a figure into the experiment, or where a run of its name would lie if not ours."""
+    from tuilab.cli.resolve import RUNS
+    from tuilab.report.figure_image import save_figure
+    from tuilab.store.shipped import published_dir
+
+    is_foreign = root == published_dir() or not os.access(root, os.W_OK)
+    return save_figure(figure, (Path(RUNS) / root.name if is_foreign else root) / "figures")
+
+
+def _make(config: Path | None) -> Path | None:
+    from tuilab.cli.experiments import make_experiment
+    from tuilab.cli.resolve import run_directory
+    from tuilab.cli.verbs.plan import refuse_blocked
+    from tuilab.store.replan import read_config
+
+    assert config is not None, "a place is an experiment or a config"
+    loaded = read_config(config)
+    if refuse_blocked(loaded.config):
+        return None
+    root = run_directory(loaded.config.name, None)
+    make_experiment(loaded, root)
+    return root
+
+
+def _list(found: Sequence[Found]) -> int:
+    from tuilab.cli.output import out, plain
+    from tuilab.store.plan_file import PlanFileError
+    from tuilab.store.status import status
+
+    for one in found:
+        root = one.root
+        try:
+            state = status(root)
+        except PlanFileError as error:
+            out(f"{root}  {plain(str(error))}")
+            continue
+        counts = "  ".join(f"{word} {number}" for word, number in state["counts"].items())
+        out(f"{root}  engine {state['engine']['state']}  {counts}")
+    return OK
+
+
+def _first_comment(config: Path) -> str:
+    lines = config.read_text(encoding="utf-8").splitlines()
+    return lines[0].lstrip("# ") if lines and lines[0].startswith("#") else ""
