@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 
-from tuilab.engine import tree
+from tuilab.engine.host import process_tree
 from tuilab.store.layout import Layout
 
 
 def end_workers(layout: Layout) -> None:
     """Kill every process of every worker of an experiment; its engine must have ended."""
     for folder in layout.workers.iterdir() if layout.workers.is_dir() else ():
-        for who in tree.members(folder.name):
-            tree.send(who, signal.SIGKILL)
+        for who in process_tree.members(folder.name):
+            process_tree.send(who, signal.SIGKILL)

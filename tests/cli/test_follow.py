@@ -8,10 +8,11 @@ from typing import Any
 
 from tuilab.cli.follow import event_text, running_text, standstill
 from tuilab.grid.cells import Cell
+from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import JobStatus, State
-from tuilab.store.snapshot import CellView, EngineState, EngineView, Snapshot
+from tuilab.store.snapshot import CellView, Snapshot
 
 PLAN = Plan("x", ("villain",), {}, "assistant", (0,), (1,), (), {}, "", {})
 

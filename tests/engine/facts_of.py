@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from tests.engine.trials import make_plan
-from tuilab.engine.board import Board
-from tuilab.engine.facts import Disk, Facts, LiveAttempt, Phase, Report, Slot, Worker
-from tuilab.engine.policy import Policy
+from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Phase, Report, Slot, Worker
+from tuilab.engine.decide.policy import Policy
+from tuilab.engine.state import Board
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Verdict
 

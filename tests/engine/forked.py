@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import tuilab.engine.loop
-import tuilab.engine.opening  # noqa: F401  # imported once, here
+import tuilab.engine.startup  # noqa: F401  # imported once, here
 
 
 class Forked:

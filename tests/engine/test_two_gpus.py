@@ -23,15 +23,15 @@ from typing import Any
 import pytest
 
 from tests.cli.small_grid import call
-from tests.engine.test_meeting_faults import devices as made_up_devices
-from tests.engine.test_meeting_faults import note
+from tests.engine.test_faults import devices as made_up_devices
+from tests.engine.test_faults import note
 from tests.engine.trials import SOURCE, Trial, make_plan
 from tests.trial.grid import CONFIG
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome
 from tuilab.contract.worker import read_json
-from tuilab.engine.devices import Device
-from tuilab.engine.policy import GIB
+from tuilab.engine.decide.policy import GIB
+from tuilab.engine.host.gpus import Device
 from tuilab.grid.jobs import Plan
 from tuilab.store.attempts import readable_outcome
 from tuilab.store.replan import plan_with, read_config
@@ -40,7 +40,7 @@ DRIVER = Path("/dev/nvidiactl")
 LOOK = """\
 import json
 from dataclasses import asdict
-from tuilab.engine.devices import look_at_devices
+from tuilab.engine.host.gpus import look_at_devices
 print(json.dumps([asdict(one) for one in look_at_devices()]))
 """
 PATH = os.pathsep.join(filter(None, (str(SOURCE), os.environ.get("PYTHONPATH"))))

@@ -14,12 +14,13 @@ from tests.ending import end_workers
 from tests.engine.forked import Forked
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
+from tuilab.grid.request import Request
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import LIVE, Verdict
 from tuilab.store.experiment import create_experiment
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
-from tuilab.store.requests import Request, leave
+from tuilab.store.requests import leave
 
 FAKE_RUNNER = Path(__file__).parents[1] / "fakes" / "fake_runner.py"
 SOURCE = Path(__file__).parents[2]

@@ -8,20 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tuilab.store.snapshot_file import write_snapshot
 
 from tuilab.contract.report import OUTCOME_FILE
 from tuilab.contract.spec import SPEC_FILE
 from tuilab.contract.worker import LEASE_FILE
+from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import LIVE, State, Verdict
 from tuilab.store.attempts import CLAIM_FILE, UnusableInputError, next_number, usable_input
-from tuilab.store.cache import write_snapshot
 from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.journal import Journal
 from tuilab.store.quarantine import quarantined
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
-from tuilab.store.snapshot import EngineState, EngineView
 from tuilab.store.status import status
 
 from .scene import ALIVE, DEAD, NOW, Scene, small_plan

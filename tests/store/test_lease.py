@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tuilab.contract.identity import Identity, identify, me
+from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.store.engine_file import SILENT_AFTER, judge, read_heartbeat, write_heartbeat
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.lease import GUARD_SECONDS, FencedError, LeaseHeldError, acquire, holder
 from tuilab.store.quarantine import quarantined
-from tuilab.store.snapshot import EngineState, EngineView, Meter
 
 from .scene import DEAD, ELSEWHERE, NOW, REBOOTED
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tuilab.grid.engine_view import EngineState
 from tuilab.grid.ledger import Ledger
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.lease import acquire
@@ -14,7 +15,6 @@ from tuilab.store.measurements import completions, measurement_rows
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
 from tuilab.store.requests import pending
-from tuilab.store.snapshot import EngineState
 from tuilab.store.status import status
 
 from . import old_experiment

@@ -9,11 +9,12 @@ import pytest
 
 from tuilab.contract.identity import Identity
 from tuilab.grid.cells import Cell
+from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.states import State
 from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.plan_file import PlanFileError, save_plan
 from tuilab.store.reader import Reader
-from tuilab.store.snapshot import CellView, EngineState, EngineView, Snapshot
+from tuilab.store.snapshot import CellView, Snapshot
 
 from .scene import ALIVE, DEAD, ELSEWHERE, NOW, REBOOTED, Scene, small_plan
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tuilab.grid.request import Request
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantined
-from tuilab.store.requests import Request, discard, leave, pending, waiting
+from tuilab.store.requests import discard, leave, pending, waiting
 
 from .scene import NOW
 

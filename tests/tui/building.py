@@ -14,6 +14,7 @@ from typing import Any
 from tuilab.contract.identity import Identity
 from tuilab.contract.report import Outcome, describe, hash_output
 from tuilab.contract.spec import Spec
+from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.jobs import Job, Plan, job_id
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.stages import CELL_STAGES, Stage
@@ -21,7 +22,6 @@ from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.experiment import create_experiment
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
-from tuilab.store.snapshot import EngineState, EngineView, Meter
 
 NOON = 1_800_000_000.0
 LATER = NOON + 3000.0

@@ -22,11 +22,12 @@ from tests.tui.building import (
     put_outcome,
 )
 from tuilab.grid.cells import Cell
+from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.jobs import job_id
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import State
-from tuilab.store.snapshot import CellView, EngineState, EngineView, Snapshot
+from tuilab.store.snapshot import CellView, Snapshot
 
 LOG = """06:39:21 INFO  loading Qwen/Qwen2.5-7B-Instruct (bfloat16)
 06:39:58 INFO  merged convergence checkpoint epoch-16 in place

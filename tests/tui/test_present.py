@@ -12,10 +12,11 @@ import pytest
 from tests.tui.building import LATER
 from tuilab.grid import text as numbers
 from tuilab.grid.cells import Cell
+from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader
-from tuilab.store.snapshot import CellView, EngineState, EngineView, Meter, Snapshot
+from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.cell_screen_text import difference_words
 from tuilab.tui.present.cell_summary import story
 from tuilab.tui.present.cell_text import Zoom, cell_text

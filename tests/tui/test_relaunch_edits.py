@@ -138,7 +138,7 @@ async def test_a_cell_without_edits_says_so(planned: Path) -> None:
 
 
 def _edit(root: Path, cell: str, sets: dict[str, Any]) -> None:
-    from tuilab.engine.replanning import keep_edits, plan_with_edits
+    from tuilab.engine.answer_requests import keep_edits, plan_with_edits
     from tuilab.store.plan_file import load_plan
 
     layout = Layout(root)

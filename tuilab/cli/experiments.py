@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.cli.output import count_of, tell
 from tuilab.store.layout import Layout
-from tuilab.store.program import program
+from tuilab.store.program_name import program
 
 if TYPE_CHECKING:
     from tuilab.grid.config_text import LoadedConfig

@@ -13,14 +13,15 @@ from tuilab.cli.errors import INCOMPLETE, OK
 from tuilab.cli.output import count_of, duration, out, plain, tell
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import Cell
+from tuilab.grid.engine_view import EngineState
 from tuilab.grid.jobs import Plan, parse_job_id
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
 from tuilab.grid.text import percent_text
 from tuilab.store.layout import Layout
-from tuilab.store.program import program
+from tuilab.store.program_name import program
 from tuilab.store.reader import Reader
-from tuilab.store.snapshot import CellView, EngineState, Snapshot
+from tuilab.store.snapshot import CellView, Snapshot
 
 POLL_SECONDS = 0.25
 QUIET_SECONDS = 2.0

@@ -29,7 +29,8 @@ def who() -> str:
 
 def leave_request(root: Path, verb: str, **parts: Any) -> str:
     """Leave a wish for the engine, with the command that was typed, and return its id."""
-    from tuilab.store.requests import Request, leave
+    from tuilab.grid.request import Request
+    from tuilab.store.requests import leave
 
     command = [redact(word) for word in sys.orig_argv]
     options = {**parts.pop("options", {}), "command": command}

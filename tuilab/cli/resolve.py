@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tuilab.cli.errors import USAGE, RefusalError
-from tuilab.store.program import program
+from tuilab.store.program_name import program
 from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
 from tuilab.store.shipped import published_dir as published_dir
 

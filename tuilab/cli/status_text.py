@@ -10,7 +10,7 @@ from tuilab.cli.output import count_of, duration, plain
 from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
 from tuilab.grid.signs import sign_of
 from tuilab.grid.text import percent_text
-from tuilab.store.program import program
+from tuilab.store.program_name import program
 
 SYNTHETIC = (
     "synthetic model: these numbers show that the pipeline works and say nothing about real models"

@@ -13,6 +13,6 @@ __all__ = ["start"]
 
 def start(root: Path, go: bool, takeover: bool = False) -> Identity:
     """Start a detached engine for an experiment unless one is alive; see ``starting.start``."""
-    from tuilab.engine.starting import start as start_engine
+    from tuilab.engine.spawn import start as start_engine
 
     return start_engine(root, go, takeover)

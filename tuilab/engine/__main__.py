@@ -28,7 +28,7 @@ def main() -> int:
 
 def _run(root: Path, go: bool, takeover: bool) -> int:
     from tuilab.engine.loop import Engine
-    from tuilab.engine.opening import open_experiment
+    from tuilab.engine.startup import open_experiment
     from tuilab.store.lease import FencedError, LeaseHeldError
     from tuilab.store.plan_file import PlanFileError
     from tuilab.store.requests import pending

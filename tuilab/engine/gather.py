@@ -7,13 +7,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from tuilab.engine import devices, disk, forecast
-from tuilab.engine.board import Board
-from tuilab.engine.devices import Device
-from tuilab.engine.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Slot
-from tuilab.engine.policy import Policy, bases, policy_of
-from tuilab.engine.roster import Roster
-from tuilab.engine.watching import Watcher, last_lines
+from tuilab.engine.decide import disk_needs
+from tuilab.engine.decide.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Slot
+from tuilab.engine.decide.policy import Policy, bases, policy_of
+from tuilab.engine.host import disk, gpus
+from tuilab.engine.host.gpus import Device
+from tuilab.engine.state import Board
+from tuilab.engine.watch_attempts import Watcher, last_lines
+from tuilab.engine.workers import Workers
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
 from tuilab.store.layout import Layout
@@ -29,10 +30,10 @@ FULL_SECONDS = 120.0
 class Gatherer:
     """Keeps what is dear to read (disk, devices) for as long as it may be believed."""
 
-    def __init__(self, layout: Layout, board: Board, roster: Roster, watcher: Watcher) -> None:
+    def __init__(self, layout: Layout, board: Board, workers: Workers, watcher: Watcher) -> None:
         self.layout = layout
         self.board = board
-        self.roster = roster
+        self.workers = workers
         self.watcher = watcher
         self.failed_starts = 0
         self.measured: dict[Stage, int] = {}
@@ -49,21 +50,21 @@ class Gatherer:
         """Read what depends on the plan alone."""
         plan = self.board.plan
         self.policy: Policy = policy_of(plan)
-        self.costs = forecast.costs_of(plan)
+        self.costs = disk_needs.costs_of(plan)
         self._needs_cuda = any(base.get("device") == "cuda" for base in bases(plan))
-        self._known = devices.look_at_devices() or self._known
-        self.slots: tuple[Slot, ...] = devices.slots_for(
+        self._known = gpus.look_at_devices() or self._known
+        self.slots: tuple[Slot, ...] = gpus.slots_for(
             self.policy, os.environ.get("CUDA_VISIBLE_DEVICES"), self._known
         )
 
     def facts(self) -> Facts:
         """Return all that one decision needs; workers are read before the outcomes they left."""
-        self.roster.look()
-        self.roster.seat(self.slots)
+        self.workers.look()
+        self.workers.seat(self.slots)
         attempts = tuple(self._attempt(job) for job in sorted(self.board.live))
         workers = tuple(
-            self.roster.describe(card, self._queue(card.id, card.given, attempts))
-            for card in self.roster.cards.values()
+            self.workers.describe(worker, self._queue(worker.id, worker.given, attempts))
+            for worker in self.workers.known.values()
         )
         missing = tuple(
             self._attempt(job) for job in sorted(self.board.missing) if self._may_live(job)
@@ -86,21 +87,21 @@ class Gatherer:
         )
 
     def _may_live(self, job: str) -> bool:
-        card = self.roster.cards.get(self.board.ledger.of(job).attempts[-1].worker)
-        return card is not None and card.sighting.phase in (Phase.FOREIGN, Phase.ALIVE)
+        worker = self.workers.known.get(self.board.ledger.of(job).attempts[-1].worker)
+        return worker is not None and worker.sighting.phase in (Phase.FOREIGN, Phase.ALIVE)
 
     def _attempt(self, job: str) -> LiveAttempt:
         last = self.board.ledger.of(job).attempts[-1]
         watch = self.watcher.watch(job, last.number, last.token)
         silent = self.watcher.look(watch)
-        card = self.roster.cards.get(last.worker)
-        is_gone = card is None or card.sighting.phase is Phase.GONE
+        worker = self.workers.known.get(last.worker)
+        is_gone = worker is None or worker.sighting.phase is Phase.GONE
         is_silent = silent > self.policy.stall_minutes * 60
         return LiveAttempt(
             job=job,
             number=last.number,
             worker=last.worker,
-            is_assigned=card is not None and watch.folder in card.given,
+            is_assigned=worker is not None and watch.folder in worker.given,
             begun_at=watch.begun_at,
             is_recorded=last.verdict is Verdict.RUNNING,
             report=self.watcher.report(watch, self.board.plan),
@@ -128,7 +129,7 @@ class Gatherer:
         is_shared = len({slot.device for slot in self.slots}) < len(self.slots)
         if not is_shared and all(s.device is None or s.index in used for s in self.slots):
             return self.slots
-        seen: tuple[Device, ...] = devices.look_at_devices()
+        seen: tuple[Device, ...] = gpus.look_at_devices()
         if self._known and not seen:
             why = "the GPUs that were here are gone: tuilab doctor explains"
             return tuple(replace(slot, blocked=why) for slot in self.slots)
@@ -142,20 +143,20 @@ class Gatherer:
 
         What our own workers hold is weighed by their measured peaks.
         """
-        device = devices.find(slot.device, seen) if slot.device is not None else None
+        device = gpus.find(slot.device, seen) if slot.device is not None else None
         if device is not None:
             total, taken = device.memory_total, device.memory_used
             slot = replace(slot, memory_total=total, memory_used=taken)
         if slot.device is None or slot.index in used or (device and slot.device in ours):
             return slot
         fraction = self.policy.gpu_free_fraction
-        return replace(slot, blocked=devices.why_held(slot.device, fraction, seen))
+        return replace(slot, blocked=gpus.why_held(slot.device, fraction, seen))
 
     def _room(self) -> Disk:
         is_short = self._disk.problem or self._disk.free < self.policy.reserve_bytes
         limit = SHORT_SECONDS if is_short else DISK_SECONDS
         if time.monotonic() - self._disk_at > limit:
-            needs = forecast.disk_needs(self.board.plan, self.costs, self.policy, self.measured)
+            needs = disk_needs.disk_needs(self.board.plan, self.costs, self.policy, self.measured)
             problem = disk.why_no_write(self.layout.jobs)
             self._disk_at = time.monotonic()
             if problem:

@@ -8,17 +8,17 @@ import sys
 import time
 from collections import deque
 
-from tuilab.engine import meter
-from tuilab.engine.actions import Close, StopWorker
-from tuilab.engine.caching import SnapshotCache
-from tuilab.engine.devices import look_at_devices
-from tuilab.engine.facts import IN_USE, Facts
-from tuilab.engine.opening import Opened
-from tuilab.engine.requesting import Requesting
-from tuilab.engine.tick import decide
-from tuilab.engine.upkeep import may_leave
-from tuilab.engine.view import describe, note
-from tuilab.store.snapshot import Meter
+from tuilab.engine.answer_requests import Requests
+from tuilab.engine.decide.actions import Close, StopWorker
+from tuilab.engine.decide.engine_view import describe, note
+from tuilab.engine.decide.facts import IN_USE, Facts
+from tuilab.engine.decide.tick import decide
+from tuilab.engine.decide.workers import may_leave
+from tuilab.engine.host import load
+from tuilab.engine.host.gpus import look_at_devices
+from tuilab.engine.snapshot_cache import SnapshotCache
+from tuilab.engine.startup import Opened
+from tuilab.grid.engine_view import Meter
 
 FULL_SECONDS = 0.25
 """Between two looks at everything."""
@@ -43,7 +43,7 @@ class Engine:
         self.records = opened.records
         self.gatherer = opened.gatherer
         self.performer = opened.performer
-        self.requesting = Requesting(opened)
+        self.requests = Requests(opened)
         self._is_asked_to_leave = False
         self._history: deque[Meter] = deque(maxlen=60)
         self._beat_at = 0.0
@@ -84,8 +84,8 @@ class Engine:
     def _round(self) -> bool:
         """One full look with all that follows from it; True when the engine may leave."""
         facts = self._act()
-        self.requesting.answer_all(facts)
-        if self.requesting.has_changed:
+        self.requests.answer_all(facts)
+        if self.requests.has_changed:
             facts = self._act()
         self._keep_time(facts)
         self._beat(facts)
@@ -124,11 +124,11 @@ class Engine:
         said = note(facts)
         if now - self._beat_at < BEAT_SECONDS and said == self._note:
             return
-        devices, loads = meter.of_slots(look_at_devices(), facts), meter.loads_of(facts)
-        taken = meter.sample(devices, loads)
+        devices, loads = load.of_slots(look_at_devices(), facts), load.loads_of(facts)
+        taken = load.sample(devices, loads)
         if now - self._beat_at >= BEAT_SECONDS:
             self._history.append(taken)
-        now_on = meter.with_jobs(taken, devices, loads)
+        now_on = load.with_jobs(taken, devices, loads)
         view = describe(facts, None, now_on, tuple(self._history))
         self.lease.heartbeat(view, time.time())
         self._beat_at, self._note = now, said

@@ -9,19 +9,19 @@ from contextlib import suppress
 from typing import Any
 
 from tuilab.contract.report import OUTCOME_FILE
-from tuilab.engine import actions
-from tuilab.engine.actions import Action
-from tuilab.engine.claiming import CannotClaimError, claim
-from tuilab.engine.crash import crash_point
-from tuilab.engine.devices import find, look_at_devices
-from tuilab.engine.environment import worker_argv, worker_environment
-from tuilab.engine.facts import Exit, Phase, Report, Stop
+from tuilab.engine.claim import CannotClaimError, claim
+from tuilab.engine.decide import actions
+from tuilab.engine.decide.actions import Action
+from tuilab.engine.decide.facts import Exit, Phase, Report, Stop
 from tuilab.engine.gather import Gatherer
-from tuilab.engine.local import RETIRED
-from tuilab.engine.offline import is_offline
-from tuilab.engine.records import Records
-from tuilab.engine.roster import Card
+from tuilab.engine.host.crash_points import crash_point
+from tuilab.engine.host.environment import worker_argv, worker_environment
+from tuilab.engine.host.gpus import find, look_at_devices
+from tuilab.engine.host.hub_cache import is_offline
+from tuilab.engine.host.local import RETIRED
 from tuilab.engine.shim import STOP_FILE
+from tuilab.engine.state import Records
+from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.states import Verdict
 from tuilab.store import attempts
@@ -34,7 +34,7 @@ class Performer:
     def __init__(self, records: Records, gatherer: Gatherer, launch: Mapping[str, Any]) -> None:
         self.records = records
         self.gatherer = gatherer
-        self.roster = gatherer.roster
+        self.workers = gatherer.workers
         self.watcher = gatherer.watcher
         self.layout = gatherer.layout
         self.launch = launch
@@ -67,13 +67,13 @@ class Performer:
     def record_ends(self) -> None:
         """Journal the workers that are gone, once, and drop those that owe nothing."""
         owing = {self.records.board.ledger.of(job).attempts[-1].worker for job in self.board_live}
-        for card in list(self.roster.cards.values()):
-            if card.sighting.phase is not Phase.GONE:
+        for worker in list(self.workers.known.values()):
+            if worker.sighting.phase is not Phase.GONE:
                 continue
-            if not card.is_ended:
-                self._record_end(card, card.sighting.exit or Exit())
-            if card.id not in owing:
-                self.roster.forget(card.id)
+            if not worker.is_ended:
+                self._record_end(worker, worker.sighting.exit or Exit())
+            if worker.id not in owing:
+                self.workers.forget(worker.id)
 
     @property
     def board_live(self) -> set[str]:
@@ -85,12 +85,12 @@ class Performer:
         slot = self.gatherer.slots[action.slot]
         seen = find(slot.device, look_at_devices()) if slot.device is not None else None
         uuid = seen.promise if seen is not None else ""
-        card = self.roster.make(
+        worker = self.workers.make(
             slot.index, slot.device, worker_argv(policy.runner), policy.grace_seconds, uuid
         )
         crash_point("launch-after-worker-dir")
-        if not self._claim_for(card, action.job):
-            self.executor.retire(card.folder)
+        if not self._claim_for(worker, action.job):
+            self.executor.retire(worker.folder)
             return
         crash_point("launch-before-spawn")
         environment = worker_environment(
@@ -100,11 +100,11 @@ class Performer:
             uuid=uuid,
             offline=self._is_offline(),
         )
-        self.executor.launch(card.folder, environment)
+        self.executor.launch(worker.folder, environment)
         crash_point("launch-after-spawn")
         where = {} if slot.device is None else {"device": slot.device}
         held = {} if seen is None else {"device_bytes": seen.memory_used}
-        self.records.say("worker-started", worker=card.id, slot=slot.index, **where, **held)
+        self.records.say("worker-started", worker=worker.id, slot=slot.index, **where, **held)
 
     def _is_offline(self) -> bool:
         board = self.records.board
@@ -112,23 +112,27 @@ class Performer:
         return is_offline(self.gatherer.policy, board.plan, has_result, os.environ)
 
     def _assign(self, action: actions.Assign) -> None:
-        self._claim_for(self.roster.cards[action.worker], action.job)
+        self._claim_for(self.workers.known[action.worker], action.job)
 
-    def _claim_for(self, card: Card, job: str) -> bool:
+    def _claim_for(self, worker: WorkerRecord, job: str) -> bool:
         try:
             number = claim(
-                self.layout, self.records, self.records.board.plan.by_id[job], card.id, self.launch
+                self.layout,
+                self.records,
+                self.records.board.plan.by_id[job],
+                worker.id,
+                self.launch,
             )
         except CannotClaimError as error:
             self.records.say("held", jobs=[job], why=str(error))
             return False
-        self.roster.give(card, job, self.layout.attempt_dir(job, number))
+        self.workers.give(worker, job, self.layout.attempt_dir(job, number))
         crash_point("assign-after-inbox")
         return True
 
     def _deliver(self, action: actions.Deliver) -> None:
-        card = self.roster.cards[action.worker]
-        self.roster.give(card, action.job, self.layout.attempt_dir(action.job, action.number))
+        worker = self.workers.known[action.worker]
+        self.workers.give(worker, action.job, self.layout.attempt_dir(action.job, action.number))
 
     def _record_start(self, action: actions.RecordStart) -> None:
         self.records.say(
@@ -187,16 +191,16 @@ class Performer:
             self.gatherer.measured[stage] = max(known, report.bytes)
 
     def _retire(self, action: actions.Retire) -> None:
-        self.executor.retire(self.roster.cards[action.worker].folder)
+        self.executor.retire(self.workers.known[action.worker].folder)
 
     def _end_orphans(self, action: actions.EndOrphans) -> None:
-        card = self.roster.cards[action.worker]
-        card.orphaned_at = card.orphaned_at or time.monotonic()
-        self.executor.stop(card.folder, force=action.force)
+        worker = self.workers.known[action.worker]
+        worker.orphaned_at = worker.orphaned_at or time.monotonic()
+        self.executor.stop(worker.folder, force=action.force)
 
     def _stop_worker(self, action: actions.StopWorker) -> None:
         """Intent first: whoever settles the attempt later must know that a person ended it."""
-        card = self.roster.cards[action.worker]
+        worker = self.workers.known[action.worker]
         now = time.time()
         if not action.is_stall:
             for job in action.jobs:
@@ -204,16 +208,18 @@ class Performer:
                 if last is not None:
                     folder = self.layout.attempt_dir(job, last.number)
                     attempts.write_stop(folder, attempts.Stop(action.by, now))
-        self.roster.ask_to_stop(card, Stop(action.jobs, action.by, is_stall=action.is_stall), now)
+        self.workers.ask_to_stop(
+            worker, Stop(action.jobs, action.by, is_stall=action.is_stall), now
+        )
         crash_point("stop-before-signal")
-        self.executor.stop(card.folder)
+        self.executor.stop(worker.folder)
 
     def _withdraw(self, action: actions.Withdraw) -> None:
         """Take an assignment back that waits behind another; if it has begun, end the worker."""
-        card = self.roster.cards[action.worker]
+        worker = self.workers.known[action.worker]
         last = self.records.board.ledger.of(action.job).attempts[-1]
         folder = self.layout.attempt_dir(action.job, last.number)
-        self.roster.take_back(card, folder)
+        self.workers.take_back(worker, folder)
         if _has_outcome(self.layout, self.records, action.behind) or any(folder.glob("events*")):
             self._stop_worker(actions.StopWorker(action.worker, (action.job,), action.by))
             return
@@ -222,17 +228,17 @@ class Performer:
         self._settle(actions.Settle(action.job, last.number, report))
 
     def _kill_shim(self, action: actions.KillShim) -> None:
-        self.executor.stop(self.roster.cards[action.worker].folder, force=True)
+        self.executor.stop(self.workers.known[action.worker].folder, force=True)
 
     def _suspend(self, worker: str, on: bool) -> None:
-        self.executor.suspend(self.roster.cards[worker].folder, on)
+        self.executor.suspend(self.workers.known[worker].folder, on)
 
     def _hold_back(self, worker: str, on: bool) -> None:
         with suppress(OSError):  # a full disk must not keep a person's resume from being answered
-            self.roster.hold_back(self.roster.cards[worker], on)
+            self.workers.hold_back(self.workers.known[worker], on)
 
     def _close(self, action: actions.Close) -> None:
-        self.roster.close(self.roster.cards[action.worker])
+        self.workers.close(self.workers.known[action.worker])
 
     def _call_stalled(self, action: actions.CallStalled) -> None:
         watch = self.watcher.watches[action.job, action.number]
@@ -242,8 +248,10 @@ class Performer:
     def _device_use(self, job: str) -> str:
         """Say how busy the device of a job's worker is; "" where that is not known."""
         last = self.records.board.ledger.of(job).last
-        card = self.roster.cards.get(last.worker) if last is not None else None
-        found = find(card.device, look_at_devices()) if card is not None and card.device else None
+        worker = self.workers.known.get(last.worker) if last is not None else None
+        found = (
+            find(worker.device, look_at_devices()) if worker is not None and worker.device else None
+        )
         if found is None or found.percent is None:
             return ""
         return f"; GPU {found.index} is {found.percent:.0f}% busy"
@@ -255,20 +263,20 @@ class Performer:
     @property
     def executor(self) -> Any:
         """Where workers run."""
-        return self.roster.executor
+        return self.workers.executor
 
     def _has_served(self, job: str) -> None:
         last = self.records.board.ledger.of(job).last
-        card = self.roster.cards.get(last.worker) if last is not None else None
-        if card is not None:
-            card.has_served = True
+        worker = self.workers.known.get(last.worker) if last is not None else None
+        if worker is not None:
+            worker.has_served = True
             self.gatherer.failed_starts = 0
 
-    def _record_end(self, card: Card, end: Exit) -> None:
-        self.records.say("worker-ended", worker=card.id, exit=end.exit_code, why=end.why)
-        card.is_ended = True
+    def _record_end(self, worker: WorkerRecord, end: Exit) -> None:
+        self.records.say("worker-ended", worker=worker.id, exit=end.exit_code, why=end.why)
+        worker.is_ended = True
         fell = end.exit_code not in (0, None) or end.why == RETIRED
-        if fell and not card.has_served and not (card.folder / STOP_FILE).exists():
+        if fell and not worker.has_served and not (worker.folder / STOP_FILE).exists():
             self.gatherer.failed_starts += 1
 
 

@@ -23,8 +23,8 @@ from typing import Any
 from tuilab.contract import atomic, identity
 from tuilab.contract.identity import MARKER_VARIABLE, Identity
 from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, read_json
-from tuilab.engine import oom, tree
-from tuilab.engine.crash import crash_point
+from tuilab.engine.host import process_tree
+from tuilab.engine.host.crash_points import crash_point
 
 COMMAND_FILE = "command.json"
 STOP_FILE = "stop.json"
@@ -59,7 +59,7 @@ class Held:
 
     def members(self) -> list[Identity]:
         """The live processes of the tree."""
-        return tree.members(self.folder.name, os.getpid())
+        return process_tree.members(self.folder.name, os.getpid())
 
 
 def main(argv: list[str]) -> int:
@@ -75,12 +75,12 @@ def main(argv: list[str]) -> int:
     crash_point("shim-before-lease")
     if not take_lease(folder, {"shim": identity.me().as_json(), "at": time.time()}):
         return EXIT_RETIRED
-    counter = oom.find_counter()
+    counter = process_tree.find_counter()
     if command.get("memory_events"):
         counter = Path(command["memory_events"])
-    kills = oom.count_kills(counter)
+    kills = process_tree.count_kills(counter)
     exit_code, held = _hold(folder, command, wake)
-    after = oom.count_kills(counter)
+    after = process_tree.count_kills(counter)
     _record(
         folder,
         {
@@ -174,14 +174,14 @@ def _wait_for_runner(held: Held, runner: subprocess.Popen[bytes], wake: int) -> 
             deadline = time.monotonic() + held.grace
             _ask_to_end(held)
         if deadline is not None and time.monotonic() > deadline:
-            tree.send_all(held.members(), signal.SIGKILL)
+            process_tree.send_all(held.members(), signal.SIGKILL)
         _sleep(held, wake, 3600.0 if deadline is None else 0.2)
 
 
 def _ask_to_end(held: Held) -> None:
     """SIGTERM once for each process, then SIGCONT: a suspended one could not see it."""
-    asked = tree.send_all(held.members(), signal.SIGTERM)
-    tree.send_all(asked, signal.SIGCONT)
+    asked = process_tree.send_all(held.members(), signal.SIGTERM)
+    process_tree.send_all(asked, signal.SIGCONT)
 
 
 def _end_strays(held: Held, wake: int) -> None:
@@ -194,9 +194,9 @@ def _end_strays(held: Held, wake: int) -> None:
     for seconds, number in steps:
         remaining = held.members()
         if number is not None and remaining:
-            held.strays = held.strays or [tree.describe(who) for who in remaining]
-            tree.send_all(remaining, number)
-            tree.send_all(remaining, signal.SIGCONT)
+            held.strays = held.strays or [process_tree.describe(who) for who in remaining]
+            process_tree.send_all(remaining, number)
+            process_tree.send_all(remaining, signal.SIGCONT)
         deadline = time.monotonic() + seconds
         while remaining and time.monotonic() < deadline:
             _sleep(held, wake, 0.05)

@@ -13,8 +13,8 @@ from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.metrics import Measurement, read_back
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import Evidence, JobStatus, State, derive_cell, derive_state
-from tuilab.store.eta import StageClock
 from tuilab.store.snapshot import CellView
+from tuilab.store.time_left import StageClock
 
 EvidenceOf = Callable[[str], Evidence]
 PercentOf = Callable[[str], float | None]

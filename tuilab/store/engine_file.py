@@ -9,8 +9,8 @@ from typing import Any
 from tuilab.contract import atomic
 from tuilab.contract.identity import Identity, from_json, is_alive
 from tuilab.contract.worker import read_json
+from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.store.layout import Layout
-from tuilab.store.snapshot import EngineState, EngineView, Meter
 
 ENGINE_SCHEMA = 1
 SILENT_AFTER = 300.0

@@ -11,7 +11,7 @@ from tuilab.contract import atomic
 from tuilab.grid.jobs import Plan
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import save_plan
-from tuilab.store.program import program
+from tuilab.store.program_name import program
 
 RUNS = "runs"
 """Folder beside a config in which its experiments lie."""

@@ -9,10 +9,10 @@ from typing import Any
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
-from tuilab.store.cache import read_cache
 from tuilab.store.evidence import missing_lines, scan
+from tuilab.store.file_stamp import stamp_of
 from tuilab.store.layout import Layout
-from tuilab.store.stamp import stamp_of
+from tuilab.store.snapshot_file import read_cache
 
 _SHOWN = frozenset(
     {

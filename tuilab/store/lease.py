@@ -16,10 +16,10 @@ from typing import Any
 from tuilab.contract.atomic import sync_folder
 from tuilab.contract.identity import Identity, from_json, is_alive, me
 from tuilab.contract.worker import read_json
+from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.store.engine_file import SILENT_AFTER, read_heartbeat, write_heartbeat
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
-from tuilab.store.snapshot import EngineState, EngineView
 
 GUARD_SECONDS = 5.0
 """How long a change of hands may keep others waiting; after that fencing alone protects."""

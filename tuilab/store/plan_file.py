@@ -14,7 +14,7 @@ from tuilab.contract.parsing import loads
 from tuilab.grid.jobs import PLAN_SCHEMA, Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
-from tuilab.store.program import program
+from tuilab.store.program_name import program
 
 _TUPLES = ("sources", "epochs", "seeds")
 _SHARED = "$shared"

@@ -7,18 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.states import LIVE, Attempt, Evidence
 from tuilab.store import results_only
 from tuilab.store.derivation import Derivation
 from tuilab.store.engine_file import Heartbeat, judge, read_heartbeat
 from tuilab.store.experiment import is_results_only
+from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
 from tuilab.store.follow import JournalView
 from tuilab.store.layout import Layout
 from tuilab.store.live import LiveWatch
 from tuilab.store.plan_file import PlanFileError, config_digest, load_plan_file
 from tuilab.store.quarantine import quarantined
-from tuilab.store.snapshot import EngineState, EngineView, Snapshot
-from tuilab.store.stamp import NO_FILE, Stamp, stamp_of
+from tuilab.store.snapshot import Snapshot
 
 _ALIVE = frozenset({EngineState.RUNNING, EngineState.PAUSED, EngineState.WAITING})
 

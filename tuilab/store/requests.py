@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads
+from tuilab.grid.request import Request
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
 
@@ -20,29 +20,6 @@ REQUEST_SCHEMA = 1
 
 class RequestError(ValueError):
     """A request file that cannot be understood; its text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One wish of a person, such as: relaunch these cells from eval on."""
-
-    verb: str
-    """run, relaunch, stop, pause, resume, ... ; the engine answers an unknown one with why not."""
-    cells: tuple[str, ...] = ()
-    """``villain@10#42``; empty with no jobs either means the whole grid."""
-    jobs: tuple[str, ...] = ()
-    """Exact job ids: what was shown is what happens."""
-    from_stage: str | None = None
-    sets: Mapping[str, Any] = field(default_factory=dict)
-    """Edits to keep as a deviation, such as {"marker.lr": 1e-05}."""
-    by: str = ""
-    """Who asks: user@host and the command."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """What only some verbs know, such as {"mode": "hard"} for pause."""
-    id: str = ""
-    """Given by ``leave``; ids sort in the order of leaving."""
-    at: float = 0.0
-    """Unix time of leaving."""
 
 
 def leave(layout: Layout, request: Request, at: float | None = None) -> str:

@@ -13,10 +13,11 @@ from typing import Any
 from tuilab.contract.parsing import loads
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import read_edits
+from tuilab.grid.engine_view import EngineView
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.states import State
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
-from tuilab.store.snapshot import CellView, EngineView, Snapshot
+from tuilab.store.snapshot import CellView, Snapshot
 
 EDITS = "edits"
 """Column that a table may lack: settings that a value ran with, unlike the config."""

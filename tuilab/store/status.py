@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuilab.store.cache import Cached, is_current, is_same_plan, picture, read_cache
+from tuilab.grid.engine_view import EngineState, EngineView
+from tuilab.grid.why_queued import why_queued
 from tuilab.store.engine_file import judge, read_heartbeat
 from tuilab.store.layout import Layout
-from tuilab.store.queued import why_queued
-from tuilab.store.snapshot import EngineState, EngineView
+from tuilab.store.snapshot_file import Cached, is_current, is_same_plan, picture, read_cache
 
 STATUS_SCHEMA = 1
 _LARGE = 2000

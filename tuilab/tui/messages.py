@@ -7,7 +7,7 @@ from pathlib import Path
 
 from textual.message import Message
 
-from tuilab.store.requests import Request
+from tuilab.grid.request import Request
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.log_tail import Tail
 

@@ -15,9 +15,10 @@ from textual import on
 from textual.app import App
 
 from tuilab.contract.foreign import clean_line, redact
+from tuilab.grid.engine_view import EngineState
+from tuilab.grid.request import Request
 from tuilab.store.layout import Layout
-from tuilab.store.requests import Request
-from tuilab.store.snapshot import EngineState, Snapshot
+from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.cli_equivalent import command
 from tuilab.tui.present.engine_answers import answers

@@ -12,7 +12,7 @@ from tuilab.cli.doctor.config_fit import Places, machine_checks, places_for
 from tuilab.cli.forecast import forecast
 from tuilab.cli.plan_text import as_text
 from tuilab.contract import atomic
-from tuilab.engine.devices import Device
+from tuilab.engine.host.gpus import Device
 from tuilab.grid.checks import Level
 from tuilab.grid.config import ExperimentConfig
 from tuilab.store.replan import plan_with, read_config

@@ -6,7 +6,7 @@ import pytest
 
 from tuilab.cli.doctor.devices import Driver, findings_on_devices, memory
 from tuilab.cli.runner_programs import Answer
-from tuilab.engine.devices import Device
+from tuilab.engine.host.gpus import Device
 from tuilab.grid.checks import Level
 
 

@@ -15,7 +15,7 @@ from tuilab.store.layout import Layout
 def edited(tmp_path: Path) -> Path:
     """A planned grid; one of its cells carries an edit."""
     from tuilab.cli.experiments import make_experiment
-    from tuilab.engine.replanning import keep_edits, plan_with_edits
+    from tuilab.engine.answer_requests import keep_edits, plan_with_edits
     from tuilab.store.plan_file import load_plan
     from tuilab.store.replan import read_config
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.bench.report import JobRun, Spent, differences, read_runs, spent
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
-from tuilab.store.program import program
+from tuilab.store.program_name import program
 
 if TYPE_CHECKING:
     from tuilab.grid.config_text import LoadedConfig

@@ -29,8 +29,8 @@ class Places:
 
 def places_for(config: ExperimentConfig) -> Places:
     """Return the places that an engine would have for a config on this machine, now."""
-    from tuilab.engine.devices import look_at_devices, slots_for
-    from tuilab.engine.policy import policy_for
+    from tuilab.engine.decide.policy import policy_for
+    from tuilab.engine.host.gpus import look_at_devices, slots_for
 
     policy = policy_for(config.resources.model_dump(mode="json"), [config.base.device])
     visible, devices = os.environ.get("CUDA_VISIBLE_DEVICES"), look_at_devices()

@@ -30,7 +30,7 @@ def import_table(
     from tuilab.report.csv_table import ImportRefusedError
     from tuilab.report.results_folder import PERCENT_HINT, read_table, write_results
     from tuilab.science.design import design_of
-    from tuilab.store.program import program
+    from tuilab.store.program_name import program
 
     if unit not in ("rate", "percent"):
         raise RefusalError(f"--unit {unit}: use rate (0 to 1) or percent", USAGE)

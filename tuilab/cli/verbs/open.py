@@ -47,7 +47,7 @@ def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | 
     from tuilab.cli.output import is_interactive, out
     from tuilab.cli.resolve import shipped_configs
     from tuilab.store.experiment import find_experiments
-    from tuilab.store.program import program
+    from tuilab.store.program_name import program
 
     found = find_experiments(Path.cwd())
     if found and is_interactive():

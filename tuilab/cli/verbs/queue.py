@@ -100,7 +100,7 @@ def _show(root: Path, as_json: bool) -> int:
 
 def _due(status: JobStatus, snapshot: Snapshot) -> dict[str, str]:
     """Say of a job that is asked for why it has not started."""
-    from tuilab.store.queued import why_not_yet
+    from tuilab.grid.why_queued import why_not_yet
 
     why = why_not_yet(snapshot.engine, status)
     return {"job": status.job, "state": status.state.value, "why": why}

@@ -226,7 +226,7 @@ def _show_after(
 ) -> int:
     from tuilab.cli.output import document, out, tell
     from tuilab.cli.relaunch_preview import as_document
-    from tuilab.store.program import program
+    from tuilab.store.program_name import program
 
     if as_json:
         document(as_document(answer))

@@ -121,7 +121,7 @@ def _follow(
     root: Path, standing: Standing, chosen: list[Cell], headless: bool, as_json: bool, offset: int
 ) -> int:
     from tuilab.cli.output import is_interactive, out, tell
-    from tuilab.store.program import program
+    from tuilab.store.program_name import program
 
     if headless:
         from tuilab.cli.follow import Watch

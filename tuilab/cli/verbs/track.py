@@ -17,7 +17,7 @@ from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError, guarded
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
 
 if TYPE_CHECKING:
-    from tuilab.store.tracked import Lacking
+    from tuilab.store.tracker_copies import Lacking
 
 _PROGRAM = "runners.tracker.copy"
 _MODES = ("online", "offline")
@@ -94,7 +94,7 @@ def _missing(directory: str | None, wishes: dict[str, str], everything: bool) ->
 
     from tuilab.cli.resolve import find_experiment
     from tuilab.store.reader import Reader
-    from tuilab.store.tracked import lacking
+    from tuilab.store.tracker_copies import lacking
 
     reader = Reader(find_experiment(directory))
     if reader.is_results_only:

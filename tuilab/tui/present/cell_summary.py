@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from tuilab.contract.foreign import clean_line
 from tuilab.contract.reasons import NEXT_ACTION, Reason
+from tuilab.grid.engine_view import EngineState
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.shared_failures import SharedFailure
 from tuilab.grid.states import State
 from tuilab.grid.text import decimal, duration, share
-from tuilab.store.queued import held_words, next_on, why_queued
-from tuilab.store.snapshot import CellView, EngineState, Snapshot
+from tuilab.grid.why_queued import held_words, next_on, why_queued
+from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.study.shared_failures import failure_above
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece

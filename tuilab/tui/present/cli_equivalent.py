@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.grid.cells import Cell
-from tuilab.store.program import program
-from tuilab.store.requests import Request
+from tuilab.grid.request import Request
+from tuilab.store.program_name import program
 from tuilab.store.shipped import published_dir
 
 _QUEUE_OPTIONS = {"order": "--first", "hold": "--hold", "release": "--release"}

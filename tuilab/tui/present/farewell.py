@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tuilab.grid.engine_view import EngineState
 from tuilab.grid.states import State
-from tuilab.store.snapshot import EngineState, Snapshot
+from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.cli_equivalent import opening
 from tuilab.tui.present.side_pane import running_jobs
 

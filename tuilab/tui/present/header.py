@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.states import BROKEN, State
 from tuilab.grid.text import duration, gibibytes
-from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
+from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece, sides, width
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.states import JobStatus, State
 from tuilab.grid.text import ago, duration, gibibytes
 from tuilab.grid.why_not import RESULTS_ONLY
-from tuilab.store.queued import why_not_yet
-from tuilab.store.snapshot import EngineState, EngineView, Meter, Snapshot
+from tuilab.grid.why_queued import why_not_yet
+from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import engine_text
 from tuilab.tui.present.side_pane import load_of, running_jobs

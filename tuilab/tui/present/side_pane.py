@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.engine_view import Meter
 from tuilab.grid.states import JobStatus, State
 from tuilab.grid.text import clock, count_of, duration
-from tuilab.store.snapshot import Meter, Snapshot
+from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import meter_text
 from tuilab.tui.present.styled_text import Line, fit, fit_line, rule, sides, wrap

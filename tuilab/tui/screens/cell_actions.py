@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
+from tuilab.grid.request import Request
 from tuilab.grid.why_not import RESULTS_ONLY
-from tuilab.store.requests import Request
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import cli_equivalent

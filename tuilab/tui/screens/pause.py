@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuilab.store.requests import Request
+from tuilab.grid.request import Request
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.cli_equivalent import command

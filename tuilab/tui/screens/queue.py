@@ -6,8 +6,8 @@ from textual import on
 from textual.app import ComposeResult
 
 from tuilab.grid.jobs import parse_job_id
+from tuilab.grid.request import Request
 from tuilab.grid.states import JobStatus, State
-from tuilab.store.requests import Request
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.messages import RequestMade

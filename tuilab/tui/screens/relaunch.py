@@ -15,9 +15,10 @@ from textual.widgets import Input
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EditError, carried, carried_words, parse_edits
+from tuilab.grid.engine_view import EngineState
 from tuilab.grid.relaunch import Expansion, from_scratch
-from tuilab.store.requests import Request
-from tuilab.store.snapshot import EngineState, Snapshot
+from tuilab.grid.request import Request
+from tuilab.store.snapshot import Snapshot
 from tuilab.tui.experiment_state import ExperimentState, changed_by
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import cli_equivalent

@@ -1,0 +1,156 @@
+"""What workers need: fencing, ending, suspending, closing; and when the engine may leave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.engine.facts_of import Story, kinds, worker
+from tuilab.engine.decide.actions import (
+    Close,
+    Continue,
+    EndOrphans,
+    HoldBack,
+    KillShim,
+    LetBegin,
+    Pause,
+    Retire,
+    StopWorker,
+    Suspend,
+    Withdraw,
+)
+from tuilab.engine.decide.facts import Disk, Phase, Stop
+from tuilab.engine.decide.requests import how_to_stop
+from tuilab.engine.decide.tick import decide
+from tuilab.engine.decide.workers import may_leave
+
+
+def test_a_worker_that_nobody_is_starting_is_fenced() -> None:
+    assert decide(Story().facts([worker(phase=Phase.UNBORN)])) == [Retire("w0")]
+
+
+def test_orphans_are_asked_once_then_killed() -> None:
+    orphan = worker(phase=Phase.ORPHANED)
+    story = Story(grace_seconds=5)
+    assert decide(story.facts([orphan])) == [EndOrphans("w0")]
+    assert decide(story.facts([replace(orphan, orphaned_seconds=3.0)])) == []
+    late = replace(orphan, orphaned_seconds=6.0)
+    assert decide(story.facts([late])) == [EndOrphans("w0", force=True)]
+
+
+def test_a_shim_that_does_not_end_its_tree_is_killed() -> None:
+    story = Story(grace_seconds=5)
+    asked = worker(stop=Stop(("data/villain",), "ada", age=6.0), takes_work=False)
+    assert decide(story.facts([asked])) == []
+    late = replace(asked, stop=Stop(("data/villain",), "ada", age=16.0))
+    assert decide(story.facts([late])) == [KillShim("w0")]
+
+
+def test_a_hard_pause_suspends_and_a_resume_continues() -> None:
+    story = Story().tell("paused", mode="hard", by="ada")
+    assert decide(story.facts([worker()])) == [Suspend("w0")]
+    asleep = worker(is_suspended=True)
+    assert decide(story.facts([asleep])) == []
+    assert decide(story.tell("resumed", by="ada").facts([asleep])) == [Continue("w0")]
+
+
+def test_a_soft_pause_leaves_runners_alone() -> None:
+    story = Story().tell("paused", mode="soft", by="ada")
+    assert decide(story.facts([worker(queue=("data/villain",))])) == []
+
+
+def given_two(story: Story) -> dict[str, object]:
+    """A worker on one job with another ahead."""
+    story.want().claim("data/villain").claim("data/nurse")
+    ahead = story.attempt("data/nurse", begun_at=None, is_recorded=False)
+    return {"attempts": {"data/nurse": ahead}}
+
+
+def test_what_keeps_ready_jobs_from_starting_holds_back_those_given_early() -> None:
+    story = Story()
+    given = given_two(story)
+    busy = worker(queue=("data/villain", "data/nurse"))
+    assert decide(story.facts([busy], **given)) == []
+    full = Disk(free=1 << 50, problem="no space")
+    assert decide(story.facts([busy], disk=full, **given)) == [HoldBack("w0")]
+    story.tell("paused", mode="soft", by="ada")
+    assert decide(story.facts([busy], **given)) == [HoldBack("w0")]
+    held = replace(busy, is_held_back=True)
+    assert decide(story.facts([held], **given)) == []
+    assert decide(story.tell("resumed", by="ada").facts([held], **given)) == [LetBegin("w0")]
+
+
+def test_a_worker_that_is_still_being_started_is_held_back_too() -> None:
+    story = Story().want().claim("data/villain").tell("paused", mode="soft", by="ada")
+    first = story.attempt("data/villain", begun_at=None, is_recorded=False)
+    coming = worker(phase=Phase.STARTING, queue=("data/villain",))
+    facts = story.facts([coming], {"data/villain": first})
+    assert decide(facts) == [HoldBack("w0")]
+
+
+def test_a_held_worker_wakes_from_a_hard_pause_without_its_hold() -> None:
+    story = Story()
+    given = given_two(story)
+    asleep = worker(queue=("data/villain", "data/nurse"), is_suspended=True, is_held_back=True)
+    assert decide(story.facts([asleep], **given)) == [LetBegin("w0"), Continue("w0")]
+
+
+def test_a_held_worker_is_not_stalled() -> None:
+    story = Story(stall_minutes=1, stop_stalled=True)
+    story.want().claim("data/nurse").tell("paused", mode="soft", by="ada")
+    silent = story.attempt("data/nurse", begun_at=None, is_recorded=False, silent_seconds=999.0)
+    held = worker(queue=("data/nurse",), is_held_back=True)
+    assert decide(story.facts([held], {"data/nurse": silent})) == []
+
+
+def test_a_worker_that_idles_for_long_is_closed() -> None:
+    story = Story(idle_seconds=60)
+    assert decide(story.facts([worker(idle_seconds=61)])) == [
+        Close("w0", "it has been idle for long")
+    ]
+    busy = worker(idle_seconds=61, queue=("data/villain",))
+    assert decide(story.facts([busy])) == []
+
+
+def test_a_worker_without_a_slot_gets_nothing_more_and_leaves_when_it_is_idle() -> None:
+    story = Story(assign_ahead=True).want().claim("data/villain")
+    busy = worker(slot=1, queue=("data/villain",))
+    assert kinds(decide(story.facts([busy]))) == ["Launch"]
+    idle = replace(busy, queue=(), idle_seconds=1.0)
+    assert kinds(decide(story.facts([idle]))) == ["Close", "Launch"]
+
+
+def test_three_workers_in_a_row_that_never_come_up_pause_the_grid() -> None:
+    story = Story().want()
+    actions = decide(story.facts(failed_starts=3))
+    assert any(isinstance(action, Pause) for action in actions)
+    paused = story.tell("paused", mode="soft", by="engine").facts(failed_starts=3)
+    assert kinds(decide(paused)) == []
+
+
+def test_stopping_the_present_job_ends_the_worker_for_all_that_is_meant() -> None:
+    story = Story().want().claim("data/villain").claim("data/nurse")
+    busy = worker(queue=("data/villain", "data/nurse"))
+    both = how_to_stop(["data/nurse", "data/villain"], story.facts([busy]), "ada")
+    assert both == [StopWorker("w0", ("data/villain", "data/nurse"), "ada")]
+
+
+def test_stopping_what_waits_behind_another_job_spares_the_worker() -> None:
+    story = Story().want().claim("data/villain").claim("data/nurse")
+    busy = worker(queue=("data/villain", "data/nurse"))
+    assert how_to_stop(["data/nurse"], story.facts([busy]), "ada") == [
+        Withdraw("data/nurse", "w0", "data/villain", "ada")
+    ]
+
+
+def test_the_engine_leaves_only_when_nothing_runs_and_nothing_can_start() -> None:
+    story = Story(engine_idle_seconds=30)
+    assert may_leave(story.facts(), 31)
+    assert not may_leave(story.facts(), 29)
+    assert not may_leave(story.want().facts(), 31)
+    assert not may_leave(story.tell("paused", mode="soft", by="ada").facts(), 31)
+
+
+def test_the_engine_leaves_when_what_is_due_only_waits_for_a_failure() -> None:
+    story = Story().want("data/villain", "train/villain@0#42").make("data/clerk")
+    story.claim("data/villain").settle("data/villain", "failed", reason="code")
+    assert may_leave(story.facts(), 31)

@@ -1,0 +1,291 @@
+"""Faults of machines and runners, met with real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.engine.trials import DEADLINE, Trial, make_plan
+from tuilab.contract import identity
+from tuilab.contract.identity import from_json
+from tuilab.contract.spec import read_spec
+from tuilab.contract.worker import read_json
+from tuilab.store.verify import verify_attempt
+
+TRAIN = "train/villain@0#42"
+
+
+def note(grid: Trial) -> str:
+    """Return what the engine says keeps it."""
+    return str((read_json(grid.layout.engine) or {}).get("view", {}).get("note", ""))
+
+
+def test_a_full_disk_is_named_pauses_the_grid_and_leaves_old_results_whole(
+    small_disk: Path,
+) -> None:
+    grid = Trial.make(small_disk)
+    try:
+        grid.script(train=[{"do": "fill"}, {}])
+        grid.ask("run")
+        engine = grid.start("--go")
+        grid.wait(lambda: grid.verdicts(TRAIN) == ["failed"], "the failure")
+        assert grid.ledger().of(TRAIN).attempts[0].reason == "disk-full"
+        grid.wait(lambda: grid.ledger().pause == "soft", "the pause")
+        grid.wait(lambda: "disk was full" in note(grid), "the note")
+        assert intact(grid, "data/villain")
+        grid.ask("resume")
+        grid.ask("relaunch", options={"failed": True})
+        assert engine.wait(DEADLINE) == 0
+        assert grid.all_done()
+    finally:
+        grid.end()
+
+
+def test_a_disk_that_is_too_full_for_any_record_is_named_once_there_is_room(
+    small_disk: Path,
+) -> None:
+    grid = Trial.make(small_disk)
+    try:
+        grid.script(train=[{"do": "fill", "keep": True}, {}])
+        grid.ask("run")
+        engine = grid.start("--go")
+        big = grid.layout.attempt_dir(TRAIN, 1) / "adapter" / "adapter_model.safetensors"
+        grid.wait(lambda: big.exists() and os.statvfs(small_disk).f_bavail == 0, "a full disk")
+        [worker] = grid.worker_dirs()
+        runner = from_json((read_json(worker / "lease.json") or {})["runner"])
+        grid.wait(lambda: identity.is_alive(runner) is False, "the death of the runner")
+        grid.wait(lambda: silent_seconds(grid) > 3.0, "a heartbeat that cannot be written")
+        assert engine.poll() is None
+        big.unlink()
+        grid.wait(lambda: grid.verdicts(TRAIN) == ["failed"], "the settlement")
+        assert grid.ledger().of(TRAIN).attempts[0].reason == "disk-full"
+        grid.wait(lambda: grid.ledger().pause == "soft", "the pause")
+    finally:
+        grid.end()
+
+
+def silent_seconds(grid: Trial) -> float:
+    """Age of the engine's last heartbeat; it beats every two seconds."""
+    return time.time() - grid.layout.engine.stat().st_mtime
+
+
+def intact(grid: Trial, job: str) -> bool:
+    from tuilab.contract.report import read_outcome
+    from tuilab.store.plan_file import load_plan
+
+    plan = load_plan(grid.layout.root)
+    outcome = read_outcome(folder := grid.layout.attempt_dir(job, 1))
+    assert outcome is not None
+    return verify_attempt(folder, plan.by_id[job], {}, outcome).verdict.value == "done"
+
+
+def test_nothing_is_launched_onto_a_disk_that_takes_no_more(small_disk: Path) -> None:
+    grid = Trial.make(small_disk)
+    try:
+        grid.ask("run")
+        ballast = small_disk / "ballast"
+        with ballast.open("wb") as file:
+            left = os.statvfs(small_disk)
+            file.write(b"x" * (left.f_bavail * left.f_frsize - 600_000))
+        engine = grid.start("--go")
+        grid.wait(lambda: "takes no more data" in note(grid), "the note")
+        assert grid.lines("claimed") == []
+        ballast.unlink()
+        assert engine.wait(DEADLINE) == 0
+        assert grid.all_done()
+    finally:
+        grid.end()
+
+
+def test_nothing_is_launched_below_the_reserve(trial) -> None:
+    grid = trial(reserve_gb=1e6)
+    grid.ask("run")
+    grid.start("--go")
+    grid.wait(lambda: "below the reserve" in note(grid), "the note")
+    assert grid.lines("claimed") == []
+
+
+def test_a_daemon_that_a_runner_leaves_does_not_outlive_its_worker(trial, tmp_path: Path) -> None:
+    grid = trial()
+    pid_file = tmp_path / "daemon.pid"
+    grid.script(train={"do": "daemonise", "pid_file": str(pid_file)})
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    assert grid.all_done()
+    assert identity.identify(int(pid_file.read_text())) is None
+    [worker] = grid.worker_dirs()
+    assert len((read_json(worker / "exit.json") or {})["strays"]) == 1
+
+
+def test_a_runner_that_asks_a_question_fails_at_once(trial) -> None:
+    grid = trial()
+    grid.script(train={"do": "ask"})
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    last = grid.ledger().of(TRAIN).attempts[0]
+    assert last.verdict.value == "failed"
+    assert "EOFError" in last.detail
+
+
+def test_a_crash_is_charged_to_its_own_job_and_the_next_worker_goes_on(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")))
+    crash = {"do": "exit", "code": 1, "say": "RuntimeError: shapes do not match"}
+    grid.script(**{TRAIN: crash})
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    last = grid.ledger().of(TRAIN).attempts[-1]
+    assert (last.reason, last.detail) == ("code", "RuntimeError: shapes do not match")
+    assert grid.verdicts("cosine/nurse@0#42") == ["done"]
+
+
+def test_workers_that_cannot_start_pause_the_grid_instead_of_failing_every_job(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse", "clown")))
+    grid.script(worker={"do": "exit", "code": 1, "say": "ImportError: libcuda.so.1"})
+    grid.ask("run")
+    grid.start("--go")
+    grid.wait(lambda: grid.ledger().pause == "soft", "the pause")
+    failed = [j for j, known in grid.ledger().evidence.items() if known.attempts]
+    assert len(failed) <= 4
+    first = grid.ledger().of("data/villain").attempts[0]
+    assert (first.verdict.value, "libcuda" in first.detail) == ("failed", True)
+
+
+def test_a_hang_is_named_with_its_last_line_and_ended_only_by_the_setting(trial) -> None:
+    grid = trial(stall_minutes=0.005)
+    grid.script(train={"do": "hang"})
+    grid.ask("run")
+    grid.start("--go")
+    grid.wait(lambda: grid.lines("note"), "the word about the stall")
+    assert "begins, pid" in grid.lines("note")[-1]["text"]
+    grid.wait(lambda: "stalled" in note(grid), "the note")
+    assert grid.verdicts(TRAIN) == ["running"]
+
+
+def test_a_hang_is_ended_as_stalled_when_the_settings_say_so(trial) -> None:
+    grid = trial(stall_minutes=0.005, stop_stalled=True)
+    grid.script(train={"do": "hang"})
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    last = grid.ledger().of(TRAIN).attempts[-1]
+    assert (last.verdict.value, last.reason) == ("failed", "stalled")
+    assert len(grid.ledger().of(TRAIN).attempts) == 1
+
+
+def test_an_upstream_result_that_lost_a_file_holds_its_children_with_the_remedy(trial) -> None:
+    grid = trial()
+    grid.ask("run", jobs=(TRAIN, "data/villain", "data/clerk"))
+    assert grid.run("--go") == 0
+    (grid.layout.attempt_dir(TRAIN, 1) / "adapter" / "adapter_model.safetensors").unlink()
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    assert f"relaunch {TRAIN}" in grid.ledger().of("merge/villain@0#42").held
+    assert grid.verdicts("merge/villain@0#42") == []
+
+
+def test_an_outcome_that_breaks_its_contract_is_suspect(trial) -> None:
+    """The runner says done; the engine reads the files again and does not believe it."""
+    grid = trial()
+    grid.script(train={"do": "shape"})
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    assert grid.verdicts(TRAIN) == ["suspect"]
+    assert grid.verdicts("merge/villain@0#42") == []
+
+
+def devices(folder: Path, *used_gib: float) -> dict[str, str]:
+    """Return the environment that shows the engine made-up devices of 80 GiB."""
+    gib = 1024**3
+    found = [
+        {
+            "index": index,
+            "uuid": f"GPU-{index}",
+            "name": "H",
+            "memory_total": 80 * gib,
+            "memory_used": int(used * gib),
+            "percent": 0.0,
+            "holders": ["pid 7 python serve.py"] if used else [],
+        }
+        for index, used in enumerate(used_gib)
+    ]
+    path = folder / "devices.json"
+    draft = folder / "devices.draft"
+    draft.write_text(json.dumps(found))
+    draft.replace(path)
+    return {"TUILAB_FAKE_DEVICES": str(path)}
+
+
+def test_each_device_gets_one_worker_and_sees_only_its_own(trial, tmp_path: Path) -> None:
+    grid = trial(make_plan(("villain", "nurse", "clown")), workers=4)
+    grid.script(any={"seconds": 0.2})
+    grid.ask("run")
+    assert grid.run("--go", **devices(tmp_path, 0, 0)) == 0
+    folders = grid.worker_dirs()
+    assert sorted(str((read_json(f / "command.json") or {})["device"]) for f in folders) == [
+        "0",
+        "1",
+    ]
+    assert grid.all_done()
+
+
+def test_a_device_that_someone_holds_is_waited_for_and_the_holder_named(
+    trial, tmp_path: Path
+) -> None:
+    grid = trial()
+    grid.ask("run")
+    engine = grid.start("--go", **devices(tmp_path, 61.0))
+    said = grid.wait(lambda: n if "gpu-held" in (n := note(grid)) else None, "the note")
+    assert "pid 7 python serve.py" in said
+    assert grid.lines("claimed") == []
+    devices(tmp_path, 0.5)
+    assert engine.wait(DEADLINE) == 0
+    assert grid.all_done()
+
+
+def test_a_plan_for_cuda_launches_nothing_where_there_is_no_device(trial) -> None:
+    from dataclasses import replace
+
+    plan = replace(make_plan(), settings={"plain": {"base": {"device": "cuda"}}})
+    grid = trial(plan)
+    grid.ask("run")
+    grid.start("--go", TUILAB_FAKE_DEVICES="/no/such/file")
+    grid.wait(lambda: "no GPU is visible" in note(grid), "the note")
+    assert grid.lines("claimed") == []
+
+
+def test_secrets_reach_the_runner_and_no_file(trial) -> None:
+    grid = trial()
+    secret = "hf_abcdefgh12345678"
+    grid.script(train={"do": "environment"})
+    grid.ask("run")
+    extra: dict[str, Any] = {"HF_TOKEN": secret, "AWS_SECRET_ACCESS_KEY": "nobody-asked"}
+    assert grid.run("--go", **extra) == 0
+    log = (grid.layout.attempt_dir(TRAIN, 1) / "log.txt").read_text()
+    assert "HF_TOKEN is set" in log
+    assert "AWS_SECRET_ACCESS_KEY is not set" in log
+    texts = [p.read_bytes() for p in grid.layout.root.rglob("*") if p.is_file()]
+    assert not any(secret.encode() in text for text in texts)
+
+
+def test_a_spec_tells_what_code_launched_it_and_where_the_copy_is(trial) -> None:
+    grid = trial()
+    grid.ask("run", jobs=("data/villain",))
+    assert grid.run("--go") == 0
+    launch = read_spec(grid.layout.attempt_dir("data/villain", 1) / "spec.json").launch
+    assert {"git_commit", "dirty_diff", "argv", "host", "code"} <= set(launch)
+    copy = grid.layout.code / launch["code"]
+    assert (copy / "tuilab" / "contract" / "spec.py").exists()
+    assert len(list(grid.layout.code.iterdir())) == 1
+
+
+def test_the_snapshot_cache_is_there_when_the_engine_has_left(trial) -> None:
+    from tuilab.store.snapshot_file import is_current, read_cache
+
+    grid = trial()
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    cached = read_cache(grid.layout)
+    assert cached is not None
+    assert is_current(grid.layout, cached)

@@ -1,0 +1,58 @@
+"""A grid runs to its end with real processes and a fast fake runner; then the engine leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engine.trials import DEADLINE, make_plan
+from tuilab.engine import loop
+
+TRAIN = "train/villain@0#42"
+
+
+def test_a_grid_runs_to_its_end_and_the_engine_leaves(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse"), (0, 2)), workers=2)
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    assert grid.all_done()
+    assert len(grid.lines("settled")) == len(grid.lines("claimed"))
+
+
+def test_a_wish_left_while_the_engine_leaves_is_read_by_it(
+    trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who left it saw the lease, and so started no engine."""
+    grid = trial(make_plan())
+
+    class AskedLate(loop.Engine):
+        def _leave(self, why: str) -> None:
+            if len(grid.lines("request")) == 1:
+                grid.ask("relaunch", jobs=("cosine/villain@0#42",), cells=("villain@0#42",))
+            super()._leave(why)
+
+    monkeypatch.setattr(loop, "Engine", AskedLate)
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    assert grid.verdicts("cosine/villain@0#42") == ["done", "done"]
+    assert [line["accepted"] for line in grid.lines("request")] == [True, True]
+    assert len(grid.lines("engine-stopped")) == 2
+
+
+def test_an_engine_that_is_told_to_leave_reads_no_more_wishes(
+    trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = trial(make_plan())
+
+    class AskedLate(loop.Engine):
+        def _leave(self, why: str) -> None:
+            grid.ask("relaunch", jobs=(TRAIN,), cells=("villain@0#42",))
+            super()._leave(why)
+
+    monkeypatch.setattr(loop, "Engine", AskedLate)
+    grid.script(**{TRAIN: {"do": "hang"}})
+    grid.ask("run")
+    engine = grid.start("--go")
+    grid.wait(lambda: grid.verdicts(TRAIN) == ["running"], "a running training")
+    engine.terminate()
+    assert engine.wait(DEADLINE) == 0
+    assert len(grid.lines("engine-stopped")) == 1

@@ -1,0 +1,155 @@
+"""Takes requests from the folder, carries out their answers, and journals each exactly once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tuilab.contract import atomic
+from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.requests import Answer, Standing, answer, how_to_stop
+from tuilab.engine.host.crash_points import crash_point
+from tuilab.engine.startup import Opened
+from tuilab.grid.cells import SelectorError, select_all
+from tuilab.grid.jobs import Plan
+from tuilab.grid.relaunch import why_busy
+from tuilab.grid.request import Request
+from tuilab.store import requests
+from tuilab.store.layout import Layout
+
+
+class Requests:
+    """The engine's side of the requests folder."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.layout = opened.layout
+        self.board = opened.board
+        self.records = opened.records
+        self.performer = opened.performer
+        self.gatherer = opened.gatherer
+        self.has_changed = False
+        """Whether the last call answered anything."""
+
+    def answer_all(self, facts: Facts) -> None:
+        """Answer every pending request, oldest first."""
+        self.has_changed = False
+        for request in requests.pending(self.layout, time.time()):
+            if request.id not in self.board.ledger.answered:
+                self._answer(request, facts if not self.has_changed else self.gatherer.facts())
+                self.has_changed = True
+            requests.discard(self.layout, request.id)
+
+    def _answer(self, request: Request, facts: Facts) -> None:
+        """Signals first, journal next, file last: a crash in between repeats what is harmless."""
+        plan, given = self.board.plan, self._answer_for(request)
+        for action in how_to_stop(given.stops, facts, request.by or "an operator"):
+            self.performer.perform(action)
+        crash_point("request-before-journal")
+        line = {
+            "kind": "request",
+            "id": request.id,
+            "verb": request.verb,
+            "accepted": given.accepted,
+            "why": given.why,
+            "by": request.by,
+            **{key: request.options[key] for key in ("command",) if key in request.options},
+        }
+        self.records.say_all([*given.entries, line])
+        crash_point("request-after-journal")
+        if self.board.plan is not plan:
+            self.gatherer.take_plan()
+
+    def _answer_for(self, request: Request) -> Answer:
+        as_planned = bool(request.options.get("as_planned"))
+        if not request.sets and not as_planned:
+            return answer(request, self._standing(self.board.plan))
+        if request.verb != "relaunch":
+            return Answer(accepted=False, why="edits can only be made by a relaunch")
+        try:
+            cells = _edited_cells(request, self.board.plan)
+            made, changed = plan_with_edits(
+                self.layout, self.board.plan, cells, request.sets, as_planned
+            )
+        except (EditRefusedError, SelectorError) as error:
+            return Answer(accepted=False, why=str(error))
+        if running := sorted(changed & self.board.live):
+            return Answer(accepted=False, why=why_busy(self.board.statuses[running[0]]))
+        keep_edits(self.layout, made, cells, request.sets, as_planned)
+        self.board.replace_plan(made)
+        given = answer(request, replace(self._standing(made), changed=changed))
+        edit: dict[str, Any] = {
+            "kind": "deviation",
+            "cells": cells,
+            "sets": dict(request.sets),
+            "by": request.by,
+        }
+        if as_planned:
+            edit["as_planned"] = True
+        return replace(given, entries=(edit, *given.entries))
+
+    def _standing(self, plan: Plan) -> Standing:
+        return Standing(plan, self.board.ledger, self.board.statuses)
+
+
+def _edited_cells(request: Request, plan: Plan) -> list[str]:
+    """Return the cells that an edit is for; EditRefusedError when it names none."""
+    if request.cells:
+        return [str(cell) for cell in select_all(request.cells, plan.cells)]
+    named = {job.cell for name in request.jobs if (job := plan.by_id.get(name)) and job.cell}
+    if not named:
+        raise EditRefusedError("name the cells that the edit is for; experiment.toml is for all")
+    return [str(cell) for cell in plan.cells if cell in named]
+
+
+class EditRefusedError(Exception):
+    """The edits cannot be made; the text says why."""
+
+
+def plan_with_edits(
+    layout: Layout, plan: Plan, cells: Sequence[str], sets: Mapping[str, Any], as_planned: bool
+) -> tuple[Plan, frozenset[str]]:
+    """Return the plan under further edits and the jobs that they change; writes nothing.
+
+    With ``as_planned`` the cells first lose the edits that they carry.
+    Imports the config schema (pydantic), which nothing else in the engine needs.
+    Raises EditRefusedError.
+    """
+    from tuilab.grid.config_text import ConfigError
+    from tuilab.grid.edits import Deviation, EditError
+    from tuilab.grid.planning import PlanError
+    from tuilab.store.replan import DeviationsError, plan_of
+
+    try:
+        made = plan_of(
+            layout.root, [Deviation(tuple(cells), dict(sets))], cells if as_planned else ()
+        )
+    except (ConfigError, EditError, PlanError, DeviationsError, OSError) as error:
+        raise EditRefusedError(str(error)) from error
+    changed = {
+        job.id
+        for job in made.jobs
+        if job.id not in plan.by_id or plan.by_id[job.id].fingerprint != job.fingerprint
+    }
+    return made, frozenset(changed)
+
+
+def keep_edits(
+    layout: Layout, plan: Plan, cells: Sequence[str], sets: Mapping[str, Any], as_planned: bool
+) -> None:
+    """Write the edits to deviations.json, then the plan that was made with them."""
+    from tuilab.grid.edits import without
+    from tuilab.store.plan_file import save_plan
+    from tuilab.store.replan import read_deviations
+
+    before = [deviation.as_json() for deviation in read_deviations(layout)]
+    kept = without(read_deviations(layout), cells if as_planned else ())
+    known = [deviation.as_json() for deviation in kept]
+    entry = {"cells": list(cells), "sets": dict(sets)}
+    # The last one only: a repeated request adds nothing, but a value may come back after another.
+    if sets and known[-1:] != [entry]:
+        known.append(entry)
+    if known != before:
+        atomic.write_json(layout.deviations, known)
+    save_plan(layout, plan)

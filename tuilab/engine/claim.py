@@ -1,0 +1,124 @@
+"""Claims attempts: directory, spec, claim and journal line are on disk before a worker hears."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.spec import Input, Spec, write_spec
+from tuilab.contract.tracking import TRACKER
+from tuilab.engine.decide.policy import read_policy
+from tuilab.engine.host.crash_points import crash_point
+from tuilab.engine.state import Records
+from tuilab.grid.jobs import Job
+from tuilab.grid.resuming import RESUMABLE, may_go_on_from
+from tuilab.store import attempts
+from tuilab.store.attempts import Claim, UnusableInputError
+from tuilab.store.layout import Layout
+
+
+class CannotClaimError(Exception):
+    """The job cannot be launched as things are; the text says why."""
+
+
+def claim(
+    layout: Layout, records: Records, job: Job, worker: str, launch: Mapping[str, Any]
+) -> int:
+    """Make a new attempt of a job for a worker and return its number.
+
+    Raises CannotClaimError when an upstream result cannot be used, OSError when the disk takes
+    nothing; no trace is left then. A crash leaves a directory that no worker has heard of.
+    """
+    number = _next_number(layout, records, job.id)
+    place = layout.attempt_dir(job.id, number)
+    inputs = _inputs(layout, records, job, number)
+    folder = attempts.new_attempt_dir(layout, job.id, number)
+    crash_point("claim-after-mkdir")
+    spec = Spec(
+        job=job.id,
+        stage=job.stage.value,
+        attempt=number,
+        token=uuid.uuid4().hex,
+        fingerprint=job.fingerprint,
+        settings=records.board.plan.settings[job.settings],
+        inputs=inputs,
+        source=job.source,
+        epoch=job.epoch,
+        seed=job.seed,
+        launch={
+            **launch,
+            **_tracker(layout, records, place),
+            **_saving(records, job),
+            **_resume(layout, records, job, inputs),
+        },
+    )
+    try:
+        write_spec(folder, spec)
+        attempts.write_claim(folder, Claim(worker, time.time()))
+        crash_point("claim-before-journal")
+        records.say(
+            "claimed",
+            job=job.id,
+            attempt=number,
+            token=spec.token,
+            fingerprint=spec.fingerprint,
+            inputs={item.job: item.output_hash for item in inputs},
+            worker=worker,
+        )
+    except OSError:
+        shutil.rmtree(place, ignore_errors=True)  # ours, and nobody has heard of it
+        raise
+    crash_point("claim-after-journal")
+    attempts.point_latest(layout, job.id, number)
+    return number
+
+
+def _tracker(layout: Layout, records: Records, place: Path) -> dict[str, Any]:
+    """The tracker that the plan asks for; its folder is relative, so that all can be moved."""
+    plan = records.board.plan
+    asked = plan.resources.get(TRACKER)
+    if not asked:
+        return {}
+    folder = os.path.relpath(layout.tracker, place)
+    return {TRACKER: {**asked, "group": plan.experiment, "folder": folder}}
+
+
+def _saving(records: Records, job: Job) -> dict[str, Any]:
+    """How often a training keeps its state; no result depends on it, so it is no setting."""
+    every = read_policy(records.board.plan.resources).save_seconds
+    return {"save_seconds": every} if job.stage in RESUMABLE else {}
+
+
+def _resume(
+    layout: Layout, records: Records, job: Job, inputs: tuple[Input, ...]
+) -> dict[str, str]:
+    """Name the unfinished attempt whose saved state the runner is to go on from; {} for none."""
+    used = {item.job: item.output_hash for item in inputs}
+    for number in may_go_on_from(job, records.board.ledger.of(job.id), used):
+        if attempts.has_saved_state(layout, job.id, number):
+            return {"resume_from": f"../attempt-{number}"}
+    return {}
+
+
+def _next_number(layout: Layout, records: Records, job: str) -> int:
+    last = records.board.ledger.of(job).last
+    return max(attempts.next_number(layout, job), (last.number if last else 0) + 1)
+
+
+def _inputs(layout: Layout, records: Records, job: Job, number: int) -> tuple[Input, ...]:
+    reader = layout.attempt_dir(job.id, number)
+    found = []
+    for parent in job.parents:
+        done = records.board.ledger.of(parent).last_done
+        if done is None:
+            raise CannotClaimError(f"{parent} has no result yet")
+        try:
+            found.append(attempts.usable_input(layout, parent, done.number, reader))
+        except UnusableInputError as error:
+            raise CannotClaimError(f"{error}: relaunch {parent}") from error
+    return tuple(found)

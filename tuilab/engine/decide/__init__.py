@@ -1,0 +1,1 @@
+"""What the engine decides: pure functions from facts to actions; no file, clock or process."""

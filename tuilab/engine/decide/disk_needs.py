@@ -1,0 +1,33 @@
+"""Forecasts the disk that jobs will take; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tuilab.engine.decide.policy import Policy
+from tuilab.grid.estimate import Cost, expected
+from tuilab.grid.jobs import Plan
+from tuilab.grid.stages import Stage
+
+
+def costs_of(plan: Plan) -> dict[str, Cost]:
+    """Return what every job is expected to take; {} for a plan whose settings tell nothing."""
+    try:
+        return expected(plan)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def disk_needs(
+    plan: Plan, costs: Mapping[str, Cost], policy: Policy, measured: Mapping[Stage, int]
+) -> dict[str, int]:
+    """Return the bytes that one attempt of each job needs.
+
+    The plan's own word for the stage comes first, then the largest of estimate and measurement.
+    """
+    said = policy.job_bytes or {}
+    found = {}
+    for job in plan.jobs:
+        known = costs[job.id].bytes if job.id in costs else 0
+        found[job.id] = int(said.get(job.stage.value, max(known, measured.get(job.stage, 0))))
+    return found

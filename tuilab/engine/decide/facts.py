@@ -1,0 +1,200 @@
+"""What the engine knows at one moment: frozen values, gathered and decided upon elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tuilab.engine.decide.policy import Policy
+from tuilab.grid.jobs import Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.grid.states import Verdict
+
+
+class Phase(StrEnum):
+    """How far a worker is, as far as its files and the process table tell."""
+
+    STARTING = "starting"
+    """Launched by this engine; its shim has not spoken yet."""
+    UNBORN = "unborn"
+    """It has no lease and nobody here is starting it: an engine died at that moment."""
+    ALIVE = "alive"
+    ORPHANED = "orphaned"
+    """Its shim is gone without a record, but processes of its tree are left."""
+    GONE = "gone"
+    FOREIGN = "foreign"
+    """On another host: whether it lives cannot be told from here."""
+
+
+IN_USE = frozenset({Phase.STARTING, Phase.UNBORN, Phase.ALIVE, Phase.ORPHANED})
+"""Phases in which a worker takes its slot on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a worker ended."""
+
+    exit_code: int | None = None
+    """As a shell gives it; None when nobody recorded it."""
+    oom_kills: int = 0
+    """How far the cgroup's counter rose while it lived."""
+    disk_free: int | None = None
+    """Bytes free at that moment."""
+    why: str = ""
+    """Why nobody recorded it: its shim was killed, the machine restarted, it never came up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The recorded intent to end a worker."""
+
+    jobs: tuple[str, ...]
+    """Jobs on it that are meant; others on it are only in the way."""
+    by: str
+    age: float = 0.0
+    """Seconds since it was asked."""
+    is_stall: bool = False
+    """The watchdog ended it, not a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One runner process under its shim."""
+
+    id: str
+    slot: int
+    phase: Phase
+    takes_work: bool = True
+    """Its inbox is open and nobody has asked it to end."""
+    queue: tuple[str, ...] = ()
+    """Jobs of its live attempts, in the order of its inbox."""
+    last_job: str = ""
+    """The job it was given last ("" = none): what it has warm."""
+    has_served: bool = False
+    """It has begun at least one attempt."""
+    idle_seconds: float = 0.0
+    """Since its queue became empty."""
+    is_suspended: bool = False
+    is_held_back: bool = False
+    """It begins nothing of its inbox."""
+    orphaned_seconds: float | None = None
+    """Since its orphans were asked to end; None when they were not."""
+    exit: Exit | None = None
+    """Only when gone."""
+    stop: Stop | None = None
+    log: tuple[str, ...] = ()
+    """Last lines of its own log; only when gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An outcome after its artefacts were read again."""
+
+    verdict: Verdict
+    """done, suspect or failed."""
+    reason: str | None = None
+    detail: str = ""
+    seconds: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    output_hash: str = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    """The few numbers that screens show."""
+    by: str = ""
+    """Who ended it, when an operator did."""
+    bytes: int = 0
+    """Size of the artefacts."""
+    peak_device: int = 0
+    """Most bytes of GPU memory that it held; 0 where that was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveAttempt:
+    """An attempt that the journal has claimed and not settled."""
+
+    job: str
+    number: int
+    worker: str
+    is_assigned: bool = True
+    """Its assignment is in the worker's inbox."""
+    begun_at: float | None = None
+    """Unix time of its first event."""
+    is_recorded: bool = False
+    """The journal says that it started."""
+    report: Report | None = None
+    silent_seconds: float = 0.0
+    """Since its last event."""
+    has_spoken: bool = False
+    """It has written an event since this engine looked at it first."""
+    is_called_stalled: bool = False
+    """The journal has named the stall already."""
+    log: tuple[str, ...] = ()
+    """Last lines of its log; only when they are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place for a worker."""
+
+    index: int
+    device: str | None = None
+    """What CUDA_VISIBLE_DEVICES will say; None leaves it alone."""
+    blocked: str = ""
+    """Why no worker may be launched here now ("" = free): who holds the memory, no device."""
+    memory_total: int = 0
+    """Bytes of the device, where several workers share it."""
+    memory_used: int = 0
+    """Bytes in use on it now, by whomever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Room on the experiment's volume."""
+
+    free: int
+    """Bytes."""
+    problem: str = ""
+    """Why the test write failed ("" = it went well)."""
+    lately: str = ""
+    """The last such problem of the past minutes, also when there is room again."""
+    needs: Mapping[str, int] = field(default_factory=dict)
+    """Forecast bytes of one attempt, by job id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that one decision is made of."""
+
+    plan: Plan
+    ledger: Ledger
+    policy: Policy
+    ready: Sequence[str] = ()
+    """Ids of due jobs that may start, in launch order, without held ones."""
+    attempts: tuple[LiveAttempt, ...] = ()
+    missing: tuple[LiveAttempt, ...] = ()
+    """Attempts that count as lost for their silence alone, and whose worker may live."""
+    workers: tuple[Worker, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    disk: Disk = Disk(free=1 << 62)
+    failed_starts: int = 0
+    """Workers in a row that ended badly before they began anything."""
+    peaks: Mapping[str, int] = field(default_factory=dict)
+    """Largest GPU memory of a done attempt so far, in bytes, by stage."""
+    places: Mapping[str, int] = field(default_factory=dict)
+    """Place of each job in the plan."""
+
+    @property
+    def unbegun(self) -> list[LiveAttempt]:
+        """Attempts that were given to a worker and that no runner has begun."""
+        return [one for one in self.attempts if one.begun_at is None and one.report is None]
+
+    def present_job(self, worker: Worker) -> str:
+        """Return the job that a worker is on; "" when it has not begun what it was given."""
+        job = next(iter(worker.queue), "")
+        return "" if any(one.job == job for one in self.unbegun) else job
+
+    def worker(self, name: str) -> Worker | None:
+        """Return a worker by its id."""
+        return next((worker for worker in self.workers if worker.id == name), None)

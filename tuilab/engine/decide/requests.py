@@ -1,0 +1,222 @@
+"""Decides what a request comes to: journal lines, attempts to end, or why not; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuilab.engine.decide.actions import Action, StopWorker, Withdraw
+from tuilab.engine.decide.facts import Facts
+from tuilab.grid import relaunch
+from tuilab.grid.cells import Cell, SelectorError, select_all
+from tuilab.grid.jobs import Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.grid.planning import ancestors
+from tuilab.grid.request import Request
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import LIVE, JobStatus
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a request is answered from."""
+
+    plan: Plan
+    ledger: Ledger
+    statuses: Mapping[str, JobStatus]
+    changed: Collection[str] = ()
+    """Jobs whose settings the request's edits have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What follows from a request."""
+
+    entries: tuple[Entry, ...] = ()
+    """Journal entries."""
+    stops: tuple[str, ...] = ()
+    """Jobs whose live attempts are to end."""
+    why: str = ""
+    """What was refused, or what it comes to."""
+    accepted: bool = True
+
+
+def answer(request: Request, standing: Standing) -> Answer:
+    """Return what a request comes to; never raises for what a person asked."""
+    verb = _VERBS.get(request.verb)
+    if verb is None:
+        known = ", ".join(sorted(_VERBS))
+        return Answer(accepted=False, why=f"{request.verb!r} is not a verb: {known}")
+    try:
+        return verb(request, standing)
+    except (SelectorError, ValueError) as error:
+        return Answer(accepted=False, why=str(error))
+
+
+def _run(request: Request, standing: Standing) -> Answer:
+    plan, ledger, statuses = standing.plan, standing.ledger, standing.statuses
+    if request.jobs:
+        wanted = _exactly(request.jobs, standing)
+    else:
+        wanted = relaunch.expand_run(plan, ledger, statuses, _cells(request, plan)).wanted
+    why = "" if wanted else "everything asked for is done or under way"
+    return Answer((_wanted(request, wanted),), why=why)
+
+
+def _relaunch(request: Request, standing: Standing) -> Answer:
+    plan, ledger, statuses = standing.plan, standing.ledger, standing.statuses
+    if request.jobs:
+        found = _exactly(request.jobs, standing)
+        busy = [job for job in request.jobs if job not in found]
+        refused = {job: relaunch.why_busy(statuses[job]) for job in busy}
+    elif request.options.get("failed"):
+        expansion = relaunch.expand_failed(plan, ledger, statuses)
+        found, refused = expansion.wanted, dict(expansion.refused)
+    else:
+        stage = Stage(request.from_stage) if request.from_stage else None
+        expansion = relaunch.expand_relaunch(
+            plan, ledger, statuses, _cells(request, plan), stage, frozenset(standing.changed)
+        )
+        found, refused = expansion.wanted, dict(expansion.refused)
+    why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
+    if not found:
+        return Answer(accepted=False, why=why or "there is nothing to relaunch")
+    entry = dict(_wanted(request, found))
+    if request.from_stage or request.options.get("restart"):
+        entry["restart"] = True  # a stage that is made again begins anew
+    return Answer((entry,), why=why)
+
+
+def _stop(request: Request, standing: Standing) -> Answer:
+    chosen = _jobs(request, standing.plan)
+    ledger = standing.ledger
+    live = [job for job in chosen if _is_live(ledger, job)]
+    due = [job for job in chosen if ledger.of(job).is_due]
+    if not live and not due:
+        return Answer(accepted=False, why="nothing of it is running, queued or waiting")
+    entries = ({"kind": "unwanted", "jobs": [*dict.fromkeys([*live, *due])], "by": request.by},)
+    return Answer(entries, tuple(live))
+
+
+def _pause(request: Request, standing: Standing) -> Answer:
+    mode = request.options.get("mode", "soft")
+    if mode not in ("soft", "hard"):
+        return Answer(accepted=False, why=f"{mode!r} is not a way to pause: soft or hard")
+    if standing.ledger.pause == mode:
+        return Answer(accepted=False, why=f"it is paused already ({mode})")
+    return Answer(({"kind": "paused", "mode": mode, "by": request.by},))
+
+
+def _resume(request: Request, standing: Standing) -> Answer:
+    if standing.ledger.go and not standing.ledger.pause:
+        return Answer(accepted=False, why="nothing is paused")
+    return Answer(({"kind": "resumed", "by": request.by},))
+
+
+def _hold(request: Request, standing: Standing) -> Answer:
+    why = str(request.options.get("why") or f"held by {request.by or 'an operator'}")
+    chosen = _jobs(request, standing.plan)
+    jobs = [job for job in chosen if not _is_live(standing.ledger, job)]
+    if chosen and not jobs:
+        return Answer(accepted=False, why=relaunch.why_busy(standing.statuses[chosen[0]]))
+    return Answer(({"kind": "held", "jobs": jobs, "why": why, "by": request.by},))
+
+
+def _release(request: Request, standing: Standing) -> Answer:
+    jobs = [job for job in _jobs(request, standing.plan) if standing.ledger.of(job).held]
+    if not jobs:
+        return Answer(accepted=False, why="nothing of it is held")
+    return Answer(({"kind": "released", "jobs": jobs, "by": request.by},))
+
+
+def _order(request: Request, standing: Standing) -> Answer:
+    """Move jobs to the front, each behind what it needs; those moved earlier follow them."""
+    plan, ledger = standing.plan, standing.ledger
+    places = {job.id: place for place, job in enumerate(plan.jobs)}
+    wished: dict[str, None] = {}
+    for job in _jobs(request, plan):
+        needed = sorted(ancestors(plan, [job]), key=places.__getitem__)
+        wished.update(dict.fromkeys([*needed, job]))
+    front = [job for job in wished if ledger.of(job).is_due]
+    if not front:
+        given = next((job for job in wished if standing.statuses[job].given_to), "")
+        why = f"{given} is next on a worker already" if given else ""
+        return Answer(accepted=False, why=why or "nothing of it is queued or waiting")
+    kept = [job for job in ledger.order if job not in front and ledger.of(job).is_due]
+    return Answer(({"kind": "ordered", "jobs": [*front, *kept], "by": request.by},))
+
+
+_VERBS: dict[str, Callable[[Request, Standing], Answer]] = {
+    "run": _run,
+    "relaunch": _relaunch,
+    "stop": _stop,
+    "pause": _pause,
+    "resume": _resume,
+    "hold": _hold,
+    "release": _release,
+    "order": _order,
+}
+
+
+def _wanted(request: Request, jobs: Mapping[str, int]) -> Entry:
+    return {
+        "kind": "wanted",
+        "jobs": dict(jobs),
+        "verb": request.verb,
+        "by": request.by,
+        "request": request.id,
+    }
+
+
+def _exactly(jobs: Sequence[str], standing: Standing) -> dict[str, int]:
+    """Ask for exactly these jobs: what was shown is what happens."""
+    if unknown := [job for job in jobs if job not in standing.plan.by_id]:
+        raise ValueError(f"{unknown[0]!r} is not a job of this plan")
+    ledger = standing.ledger
+    return {
+        job: relaunch.attempt_after(ledger.of(job)) for job in jobs if not _is_live(ledger, job)
+    }
+
+
+def _cells(request: Request, plan: Plan) -> list[Cell]:
+    return select_all(request.cells, plan.cells)
+
+
+def _jobs(request: Request, plan: Plan) -> list[str]:
+    """Return the jobs that a request names: its own list, the cells' own jobs, or all."""
+    if request.jobs:
+        return [job for job in request.jobs if job in plan.by_id]
+    if not request.cells:
+        return [job.id for job in plan.jobs]
+    chosen = set(_cells(request, plan))
+    stage = Stage(request.from_stage) if request.from_stage else None
+    return [
+        job.id for job in plan.jobs if job.cell in chosen and (stage is None or job.stage is stage)
+    ]
+
+
+def _is_live(ledger: Ledger, job: str) -> bool:
+    last = ledger.of(job).last
+    return last is not None and last.verdict in LIVE
+
+
+def how_to_stop(jobs: Collection[str], facts: Facts, by: str) -> list[Action]:
+    """Return the actions that end the live attempts of ``jobs``.
+
+    A worker whose present job is meant ends as a whole; what only waits behind a job that is not
+    meant is taken out of the inbox.
+    """
+    meant = set(jobs)
+    found: list[Action] = []
+    for worker in facts.workers:
+        here = tuple(job for job in worker.queue if job in meant)
+        if not here:
+            continue
+        if worker.queue[0] in meant:
+            found.append(StopWorker(worker.id, here, by))
+        else:
+            found += [Withdraw(job, worker.id, worker.queue[0], by) for job in here]
+    return found

@@ -1,0 +1,31 @@
+"""One decision of the engine: from the facts of a moment to the actions they ask for; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tuilab.contract.reasons import Reason
+from tuilab.engine.decide.actions import Action, Pause, Settle
+from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.place import place
+from tuilab.engine.decide.settle import settle_attempts
+from tuilab.engine.decide.workers import keep_up
+
+_STEPS: tuple[Callable[[Facts], Iterable[Action]], ...] = (settle_attempts, keep_up)
+
+
+def decide(facts: Facts) -> list[Action]:
+    """Return what to do now, in order.
+
+    Ends are recorded first; new work is placed only in a round that settles nothing, so that what
+    has just become ready is weighed with the rest. Ages and durations are part of the facts: no
+    clock is read here.
+    """
+    actions = [action for step in _STEPS for action in step(facts)]
+    settled = [action for action in actions if isinstance(action, Settle)]
+    if not settled:
+        return actions + place(facts)
+    full = next((s for s in settled if s.report.reason == Reason.DISK_FULL), None)
+    if full is not None and not facts.ledger.pause:
+        actions.append(Pause(f"the disk was full in {full.job}: {full.report.detail}"))
+    return actions

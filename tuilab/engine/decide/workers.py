@@ -1,0 +1,106 @@
+"""Decides what workers need apart from jobs: fencing, ending, suspending, closing; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tuilab.engine.decide.actions import (
+    Action,
+    Close,
+    Continue,
+    EndOrphans,
+    HoldBack,
+    KillShim,
+    LetBegin,
+    Pause,
+    Retire,
+    Suspend,
+)
+from tuilab.engine.decide.facts import IN_USE, Facts, Phase, Worker
+from tuilab.engine.decide.gpu_sharing import stands_in_the_way
+from tuilab.engine.decide.place import why_nothing_starts
+
+SHIM_MARGIN = 10.0
+"""Seconds that a shim has, beyond the grace, to end its tree."""
+_MAY_BEGIN = frozenset({Phase.STARTING, Phase.ALIVE, Phase.FOREIGN})
+"""Phases in which a runner may look at its inbox."""
+FAILED_STARTS = 3
+"""So many workers in a row that ended before they began anything pause the grid."""
+
+
+def keep_up(facts: Facts) -> Iterator[Action]:
+    """Yield what the workers ask for."""
+    yield from _hold_back(facts)
+    for worker in facts.workers:
+        if worker.phase is Phase.UNBORN:
+            yield Retire(worker.id)
+        elif worker.phase is Phase.ORPHANED:
+            yield from _end_orphans(worker, facts.policy.grace_seconds)
+        elif worker.phase is Phase.ALIVE:
+            yield from _mind(facts, worker)
+    if facts.failed_starts >= FAILED_STARTS and not facts.ledger.pause:
+        yield Pause(
+            f"{facts.failed_starts} workers in a row ended before they began anything: "
+            "read the log of the last one in workers/, mend the cause, then resume"
+        )
+
+
+def _hold_back(facts: Facts) -> Iterator[Action]:
+    """What keeps ready jobs from starting keeps those in the inboxes from beginning.
+
+    Before all else: a worker that wakes from a hard pause must not find the hold still there.
+    """
+    is_still = bool(why_nothing_starts(facts))
+    owing = {attempt.worker for attempt in facts.unbegun}
+    for worker in facts.workers:
+        if worker.phase not in _MAY_BEGIN or worker.stop is not None:
+            continue
+        if is_still and worker.id in owing and not worker.is_held_back:
+            yield HoldBack(worker.id)
+        elif worker.is_held_back and not is_still:
+            yield LetBegin(worker.id)
+
+
+def _end_orphans(worker: Worker, grace: float) -> Iterator[Action]:
+    """Ask once, then insist; a worker that was being stopped has had its grace."""
+    waited = worker.orphaned_seconds
+    if worker.stop is not None and worker.stop.age > grace:
+        yield EndOrphans(worker.id, force=True)
+    elif waited is None:
+        yield EndOrphans(worker.id)
+    elif waited > grace:
+        yield EndOrphans(worker.id, force=True)
+
+
+def _mind(facts: Facts, worker: Worker) -> Iterator[Action]:
+    is_hard = facts.ledger.pause == "hard"
+    if worker.stop is not None:
+        if worker.stop.age > facts.policy.grace_seconds + SHIM_MARGIN:
+            yield KillShim(worker.id)
+        return
+    if is_hard and not worker.is_suspended:
+        yield Suspend(worker.id)
+    elif worker.is_suspended and not is_hard:
+        yield Continue(worker.id)
+    elif why := _why_close(facts, worker):
+        yield Close(worker.id, why)
+
+
+def _why_close(facts: Facts, worker: Worker) -> str:
+    """Say why an idle worker should leave; "" when it should not."""
+    if worker.queue or not worker.takes_work or worker.is_suspended:
+        return ""
+    if worker.slot >= len(facts.slots):
+        return "there is no slot for it any more"
+    if stands_in_the_way(facts, worker):
+        return "what is ready does not fit on its GPU beside the others"
+    if worker.idle_seconds > facts.policy.idle_seconds:
+        return "it has been idle for long"
+    return ""
+
+
+def may_leave(facts: Facts, idle_seconds: float) -> bool:
+    """Whether the engine itself may end: nothing runs, nothing is due, for long enough."""
+    busy = facts.attempts or any(w.queue for w in facts.workers if w.phase in IN_USE)
+    waits = facts.ready and (facts.ledger.go or facts.ledger.pause)
+    return not (busy or waits) and idle_seconds > facts.policy.engine_idle_seconds

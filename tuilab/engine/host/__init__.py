@@ -1,0 +1,1 @@
+"""What touches the machine: processes, GPUs, disk, environment, places where workers run."""

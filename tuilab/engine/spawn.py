@@ -1,0 +1,76 @@
+"""Starts an engine that outlives whoever asked for it: own session, no terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tuilab.contract.foreign import redact
+from tuilab.contract.identity import Identity
+from tuilab.contract.tail import tail_lines
+from tuilab.engine.host.environment import source_root
+from tuilab.engine.host.provenance import ASKED_VARIABLE
+from tuilab.store.layout import Layout
+from tuilab.store.lease import Holder, holder
+
+WAIT_SECONDS = 20.0
+
+
+class EngineStartError(Exception):
+    """The engine did not come up; the text says what it printed last."""
+
+
+def start(root: Path, go: bool, takeover: bool = False) -> Identity:
+    """Return the identity of the experiment's engine, started now unless one is alive.
+
+    An engine that is alive is left as it is; ``go`` reaches it as a request (run or resume).
+    Raises EngineStartError.
+    """
+    layout = Layout(root.absolute())
+    before = holder(layout, time.time())
+    if before is not None and not takeover:
+        return before.identity
+    launcher = _launch(layout, go, takeover)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        found = holder(layout, time.time())
+        if found is not None and _is_new(found, before):
+            launcher.wait()
+            return found.identity
+        if launcher.poll() not in (None, 0):
+            break
+        time.sleep(0.02)
+    raise EngineStartError(f"the engine did not start: {_last_words(layout)}")
+
+
+def _launch(layout: Layout, go: bool, takeover: bool) -> subprocess.Popen[bytes]:
+    """Run the launcher that forks the engine away; it ends at once, so nobody has to reap."""
+    flags = [*(["--go"] if go else []), *(["--takeover"] if takeover else []), "--detach"]
+    path = os.pathsep.join(filter(None, (str(source_root()), os.environ.get("PYTHONPATH"))))
+    with layout.engine_log.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tuilab.engine", str(layout.root), *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={
+                **os.environ,
+                "PYTHONPATH": path,
+                ASKED_VARIABLE: json.dumps([redact(word) for word in sys.orig_argv]),
+            },
+            start_new_session=True,
+        )
+
+
+def _is_new(found: Holder, before: Holder | None) -> bool:
+    return before is None or found.token != before.token
+
+
+def _last_words(layout: Layout) -> str:
+    lines = [line for line in tail_lines(layout.engine_log, 8192) if line.strip()]
+    return lines[-1] if lines else f"see {layout.engine_log}"

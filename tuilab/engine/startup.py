@@ -1,0 +1,141 @@
+"""Opens an experiment for an engine: lease, journal in step with the attempts, workers adopted."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuilab.contract import identity
+from tuilab.engine.decide.facts import Phase
+from tuilab.engine.decide.retry import was_never_begun
+from tuilab.engine.gather import Gatherer
+from tuilab.engine.host import process_tree
+from tuilab.engine.host.executor import Executor
+from tuilab.engine.host.local import LocalExecutor
+from tuilab.engine.host.provenance import keep_code, launch_provenance
+from tuilab.engine.perform import Performer
+from tuilab.engine.state import Board, Records
+from tuilab.engine.watch_attempts import Watcher
+from tuilab.engine.workers import Workers
+from tuilab.grid.jobs import Plan
+from tuilab.store.journal import Journal
+from tuilab.store.layout import Layout
+from tuilab.store.lease import Holder, Lease, acquire, holder
+from tuilab.store.plan_file import load_plan
+from tuilab.store.recovery import recover
+
+EXECUTORS: dict[str, Callable[[], Executor]] = {"local": LocalExecutor}
+"""Places where workers can run, by their name in ``resources.executor``."""
+FENCE_SECONDS = 10.0
+"""How long a fenced engine may take to notice before it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """All that the loop works with."""
+
+    layout: Layout
+    lease: Lease
+    board: Board
+    records: Records
+    gatherer: Gatherer
+    performer: Performer
+
+
+def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
+    """Become the engine of an experiment and bring it in step with what is on disk.
+
+    Raises LeaseHeldError when another engine lives, PlanFileError when there is no usable plan.
+    """
+    layout = Layout(root)
+    plan = load_plan(root)
+    executor = executor_named(str(plan.resources.get("executor") or "local"))
+    for folder in (layout.jobs, layout.workers, layout.requests):
+        folder.mkdir(parents=True, exist_ok=True)
+    former = holder(layout, time.time()) if takeover else None
+    lease = acquire(layout, time.time(), takeover)
+    if former is not None:
+        _see_off(former)
+    workers = Workers(layout, executor)
+    _retire_unborn(workers)
+    board = Board(plan)
+    recovery = recover(layout, plan, time.time(), lease.check)
+    board.fold(recovery.lines)
+    records = Records(Journal(layout, lease.check), board)
+    gatherer = Gatherer(layout, board, workers, Watcher(layout))
+    performer = Performer(records, gatherer, _provenance(layout, plan))
+    me = lease.holder.identity
+    records.say("engine-started", pid=me.pid, host=socket.gethostname(), go=go)
+    for loss in recovery.losses:
+        records.say("note", text=loss)
+    _ask_again(records)
+    _adopt(records, workers)
+    return Opened(layout, lease, board, records, gatherer, performer)
+
+
+def executor_named(name: str) -> Executor:
+    """Return a new executor by its name in the config; ValueError for one that is not here."""
+    if name not in EXECUTORS:
+        raise ValueError(f"there is no executor {name!r}: use one of {', '.join(EXECUTORS)}")
+    return EXECUTORS[name]()
+
+
+def _see_off(former: Holder) -> None:
+    """Wait until a fenced engine of this host is gone; it must not act on what it still knows."""
+    if former.identity == identity.me():
+        return
+    process_tree.send(former.identity, signal.SIGTERM)
+    deadline = time.monotonic() + FENCE_SECONDS
+    while identity.is_alive(former.identity) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process_tree.send(former.identity, signal.SIGKILL)
+
+
+def _retire_unborn(workers: Workers) -> None:
+    """Nobody here is starting a worker yet: one without a lease must never come up."""
+    for worker in workers.adopt(()):
+        worker.sighting = workers.executor.poll(worker.folder)
+        if worker.sighting.phase is Phase.UNBORN:
+            workers.executor.retire(worker.folder)
+
+
+def _provenance(layout: Layout, plan: Plan) -> dict[str, object]:
+    found = dict(launch_provenance())
+    try:
+        found["code"] = keep_code(layout.code)
+    except OSError as error:  # a full disk must not keep living workers from being adopted
+        found["code"] = None
+        found["code_problem"] = str(error)
+    return {**found, "plan_code_version": plan.code_version}
+
+
+def _ask_again(records: Records) -> None:
+    """Ask anew for what was asked for and never begun: the engine died between two steps."""
+    wanted = {}
+    for job, evidence in records.board.ledger.evidence.items():
+        last = evidence.last
+        if last is None or not was_never_begun(last) or evidence.held:
+            continue
+        if evidence.wanted == last.number:
+            wanted[job] = last.number + 1
+    if wanted:
+        records.say("wanted", jobs=wanted, verb="retry", by="engine", why="it had not begun")
+
+
+def _adopt(records: Records, workers: Workers) -> None:
+    """Take living workers over, and keep the dead ones whose attempts are not settled."""
+    board = records.board
+    owners = {job: board.ledger.of(job).attempts[-1].worker for job in sorted(board.live)}
+    workers.adopt(owners.values())
+    workers.look()
+    entries = []
+    for job, worker in owners.items():
+        record = workers.known.get(worker)
+        if record is not None and record.sighting.phase is Phase.ALIVE:
+            number = board.ledger.of(job).attempts[-1].number
+            entries.append({"kind": "adopted", "job": job, "attempt": number, "worker": worker})
+    records.say_all(entries)

@@ -1,0 +1,168 @@
+"""Watches live attempts: when they begin, when they speak, when their outcome can be believed."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYetError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.parsing import loads
+from tuilab.contract.report import EVENTS_FILE, LOG_FILE, OUTCOME_FILE
+from tuilab.contract.spec import SPEC_FILE, read_spec
+from tuilab.contract.tail import tail_lines
+from tuilab.engine.decide.facts import Report
+from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.states import Verdict
+from tuilab.store.layout import Layout
+from tuilab.store.settlement import settlement
+
+PATIENCE = 0.05
+"""Seconds a look waits for a verification: most take less, and a large one must not block."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is remembered of one live attempt between two looks."""
+
+    job: str
+    number: int
+    folder: Path
+    token: str
+    begun_at: float | None = None
+    size: int = -1
+    """Bytes of its events at the last look."""
+    spoke: float = 0.0
+    """Monotonic time of its last event."""
+    has_spoken: bool = False
+    """It wrote an event since the first look."""
+    is_called_stalled: bool = False
+    verification: Future[Report] | None = None
+
+    @property
+    def has_outcome(self) -> bool:
+        """One stat: the file that means the rest is complete."""
+        return (self.folder / OUTCOME_FILE).exists()
+
+
+class Watcher:
+    """The watches of all live attempts, and the thread that re-reads artefacts."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.watches: dict[tuple[str, int], Watch] = {}
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="verify")
+
+    def watch(self, job: str, number: int, token: str) -> Watch:
+        """Return the watch of an attempt; its silence counts from the first look."""
+        key = (job, number)
+        if key not in self.watches:
+            folder = self.layout.attempt_dir(job, number)
+            self.watches[key] = Watch(job, number, folder, token, spoke=time.monotonic())
+        return self.watches[key]
+
+    def look(self, watch: Watch) -> float:
+        """Take in new events of an attempt and return the seconds since the last."""
+        try:
+            size = (watch.folder / EVENTS_FILE).stat().st_size
+        except OSError:
+            size = 0
+        if watch.size not in (-1, size):
+            watch.spoke = time.monotonic()
+            watch.is_called_stalled = False
+            watch.has_spoken = True
+        watch.size = size
+        if size and watch.begun_at is None:
+            watch.begun_at = _first_event_at(watch.folder / EVENTS_FILE)
+        return time.monotonic() - watch.spoke
+
+    def report(self, watch: Watch, plan: Plan) -> Report | None:
+        """Return the believed outcome of an attempt, or None while there is none yet."""
+        if watch.verification is None:
+            if not watch.has_outcome:
+                return None
+            watch.verification = self._pool.submit(verify, self.layout, plan, watch)
+        try:
+            return watch.verification.result(timeout=PATIENCE)
+        except NotYetError:
+            return None
+
+    def forget(self, job: str, number: int) -> None:
+        """Drop an attempt that is settled."""
+        self.watches.pop((job, number), None)
+
+    def close(self) -> None:
+        """End the verifying threads without waiting."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def verify(layout: Layout, plan: Plan, watch: Watch) -> Report:
+    """Re-read an attempt's artefacts and say what its outcome is worth; raises nothing."""
+    job: Job | None = plan.by_id.get(watch.job)
+    if job is None:
+        return Report(Verdict.SUSPECT, detail="the plan no longer has this job")
+    try:
+        if read_spec(watch.folder / SPEC_FILE).token != watch.token:
+            return Report(Verdict.SUSPECT, "unknown", "its spec is not the one that was claimed")
+        found = settlement(layout, plan, job, watch.number)
+    except Exception as error:  # a checker that breaks must not take the engine with it
+        return Report(Verdict.SUSPECT, "unknown", f"its artefacts could not be checked: {error}")
+    if found is None:
+        return Report(Verdict.SUSPECT, "unknown", "its outcome vanished")
+    return _as_report(found, _raw_outcome(watch.folder))
+
+
+def last_lines(watch: Watch) -> tuple[str, ...]:
+    """Return the last lines of an attempt's log."""
+    return tuple(tail_lines(watch.folder / LOG_FILE, 16 * 1024))
+
+
+def _as_report(found: dict[str, Any], raw: dict[str, Any]) -> Report:
+    return Report(
+        verdict=Verdict(found["verdict"]),
+        reason=found.get("reason"),
+        detail=found.get("detail", ""),
+        seconds=float(found.get("seconds") or 0.0),
+        started_at=found.get("started_at"),
+        finished_at=found.get("finished_at"),
+        output_hash=found.get("output_hash") or "",
+        metrics=found.get("metrics") or {},
+        by=found.get("by") or "",
+        bytes=_artefact_bytes(raw),
+        peak_device=_peak_device(raw),
+    )
+
+
+def _raw_outcome(folder: Path) -> dict[str, Any]:
+    try:
+        raw = loads((folder / OUTCOME_FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+def _artefact_bytes(raw: dict[str, Any]) -> int:
+    try:
+        return sum(int(one["size"]) for one in raw.get("artefacts", ()))
+    except (KeyError, TypeError, ValueError):
+        return 0
+
+
+def _peak_device(raw: dict[str, Any]) -> int:
+    peaks = raw.get("peak_memory")
+    found = peaks.get("device") if isinstance(peaks, dict) else None
+    return found if isinstance(found, int) else 0
+
+
+def _first_event_at(path: Path) -> float | None:
+    """Unix time of the first event; None while its line is not whole."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(65536)
+        raw = loads(line) if line.endswith(b"\n") else None
+    except (OSError, ValueError):
+        return None
+    at = raw.get("at") if isinstance(raw, dict) else None
+    return float(at) if isinstance(at, int | float) else None

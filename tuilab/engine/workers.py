@@ -1,0 +1,209 @@
+"""Knows the workers of an experiment: makes their directories, reads their inboxes."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tuilab.contract import atomic, worker
+from tuilab.contract.report import EVENTS_FILE
+from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, EXIT_FILE, INBOX, read_json
+from tuilab.engine.decide.facts import IN_USE, Phase, Slot, Stop, Worker
+from tuilab.engine.host.executor import Executor, Sighting
+from tuilab.engine.shim import COMMAND_FILE, STOP_FILE
+from tuilab.store.layout import Layout
+
+_UNSEEN = Sighting(Phase.UNBORN)
+
+
+@dataclass(slots=True)
+class WorkerRecord:
+    """What is remembered of one worker; all of it can be read again from its directory."""
+
+    id: str
+    folder: Path
+    slot: int
+    device: str | None = None
+    given: dict[Path, int] = field(default_factory=dict)
+    """Attempt directories in its inbox, with their numbers there."""
+    last_number: int = 0
+    last_job: str = ""
+    has_served: bool = False
+    idle_since: float = field(default_factory=time.monotonic)
+    sighting: Sighting = _UNSEEN
+    stopped_at: float | None = None
+    """Monotonic time at which the intent to end it was first seen."""
+    orphaned_at: float | None = None
+    """Monotonic time at which its orphans were asked to end."""
+    is_ended: bool = False
+    """The journal has its end."""
+
+
+class Workers:
+    """The workers that matter now: those that may live, and those whose attempts are unsettled."""
+
+    def __init__(self, layout: Layout, executor: Executor) -> None:
+        self.layout = layout
+        self.executor = executor
+        self.known: dict[str, WorkerRecord] = {}
+
+    def adopt(self, needed: Iterable[str]) -> list[WorkerRecord]:
+        """Read the workers directory anew after a start; returns the records of those not ended.
+
+        ``needed`` are workers that unsettled attempts name: they are kept although they ended.
+        """
+        wanted = set(needed)
+        folders = sorted(self.layout.workers.iterdir()) if self.layout.workers.is_dir() else []
+        for folder in folders:
+            ended = (folder / EXIT_FILE).exists()
+            if folder.name not in self.known and (not ended or folder.name in wanted):
+                self._read(folder)
+        return list(self.known.values())
+
+    def make(
+        self, slot: int, device: str | None, argv: list[str], grace: float, promise: str = ""
+    ) -> WorkerRecord:
+        """Create the directory of a new worker, with its command and an empty inbox.
+
+        ``promise`` is the UUID of the device, whose name may mean another card after a restart.
+        """
+        name = f"w{slot}-{uuid.uuid4().hex[:8]}"
+        folder = self.layout.workers / name
+        (folder / INBOX).mkdir(parents=True)
+        argv = [*argv, str(folder)]
+        atomic.write_json(
+            folder / COMMAND_FILE,
+            {"argv": argv, "grace_seconds": grace, "slot": slot, "device": device, "uuid": promise},
+        )
+        record = WorkerRecord(name, folder, slot, device)
+        self.known[name] = record
+        return record
+
+    def give(self, record: WorkerRecord, job: str, attempt_dir: Path) -> None:
+        """Put an attempt into a worker's inbox; does nothing if it is there already."""
+        if attempt_dir in record.given:
+            return
+        number = record.last_number + 1
+        worker.assign(record.folder, number, attempt_dir)
+        record.given[attempt_dir] = number
+        record.last_number, record.last_job = number, job
+
+    def take_back(self, record: WorkerRecord, attempt_dir: Path) -> None:
+        """Withdraw an assignment that the worker has not come to: the runner never sees it."""
+        if number := record.given.pop(attempt_dir, 0):
+            path = record.folder / INBOX / f"{number:06d}.json"
+            path.replace(path.with_suffix(".withdrawn"))
+
+    def close(self, record: WorkerRecord) -> None:
+        """Tell a worker that nothing more will come."""
+        atomic.write_json(record.folder / INBOX / CLOSE_FILE, {})
+
+    def hold_back(self, record: WorkerRecord, on: bool) -> None:
+        """Keep a worker from beginning its next assignment, or let it begin again."""
+        worker.hold_back(record.folder, on)
+
+    def ask_to_stop(self, record: WorkerRecord, stop: Stop, now: float) -> None:
+        """Record the intent to end a worker; jobs that are meant are added to earlier ones."""
+        old = read_json(record.folder / STOP_FILE) or {}
+        jobs = sorted({*old.get("jobs", ()), *stop.jobs})
+        content = {"jobs": jobs, "by": stop.by, "is_stall": stop.is_stall}
+        atomic.write_json(record.folder / STOP_FILE, {**content, "at": old.get("at", now)})
+
+    def look(self) -> None:
+        """Look at every worker that has not ended."""
+        for record in self.known.values():
+            if record.sighting.phase is not Phase.GONE:
+                record.sighting = self.executor.poll(record.folder)
+
+    def seat(self, slots: Sequence[Slot]) -> None:
+        """Put every living worker into a slot of its own device: the slots may be others now.
+
+        One without a slot is put beyond them all; it gets nothing more and leaves when idle.
+        """
+        here = sorted((record for record in self.known.values() if _is_here(record)), key=_by_slot)
+        free = {slot.index: slot.device for slot in slots}
+        for record in here:
+            if record.slot in free and free[record.slot] == record.device:
+                del free[record.slot]
+            else:
+                record.slot = -1
+        for number, record in enumerate(record for record in here if record.slot < 0):
+            fitting = [index for index, device in free.items() if device == record.device]
+            record.slot = fitting[0] if fitting else len(slots) + number
+            free.pop(record.slot, None)
+
+    def forget(self, name: str) -> None:
+        """Drop a worker that ended and owes nothing."""
+        self.known.pop(name, None)
+
+    def describe(self, record: WorkerRecord, queue: tuple[str, ...]) -> Worker:
+        """Return the worker as a fact; ages come from the monotonic clock."""
+        if queue:
+            record.idle_since = time.monotonic()
+        phase = record.sighting.phase
+        stop = _read_stop(record.folder)
+        if stop is not None:
+            record.stopped_at = record.stopped_at or time.monotonic()
+            stop = replace(stop, age=time.monotonic() - record.stopped_at)
+        return Worker(
+            id=record.id,
+            slot=record.slot,
+            phase=phase,
+            takes_work=stop is None and not _is_closed(record.folder),
+            queue=queue,
+            last_job=record.last_job,
+            has_served=record.has_served,
+            idle_seconds=time.monotonic() - record.idle_since,
+            is_suspended=record.sighting.is_suspended,
+            is_held_back=worker.is_held_back(record.folder),
+            orphaned_seconds=_since(record.orphaned_at),
+            exit=record.sighting.exit,
+            stop=stop,
+            log=tuple(self.executor.logs(record.folder)) if phase is Phase.GONE else (),
+        )
+
+    def _read(self, folder: Path) -> None:
+        command = read_json(folder / COMMAND_FILE) or {}
+        record = WorkerRecord(
+            folder.name, folder, int(command.get("slot", 0)), command.get("device")
+        )
+        for one in worker.assignments(folder):
+            record.given[one.attempt_dir] = one.number
+            record.last_number = one.number
+            spec = read_json(one.attempt_dir / "spec.json") or {}
+            record.last_job = str(spec.get("job", record.last_job))
+            record.has_served = record.has_served or (one.attempt_dir / EVENTS_FILE).exists()
+        withdrawn = [int(p.stem) for p in (folder / INBOX).glob("*.withdrawn")]
+        record.last_number = max([record.last_number, *withdrawn])
+        self.known[record.id] = record
+
+
+def _is_here(record: WorkerRecord) -> bool:
+    return record.sighting.phase in IN_USE
+
+
+def _by_slot(record: WorkerRecord) -> int:
+    return record.slot
+
+
+def _since(moment: float | None) -> float | None:
+    return None if moment is None else time.monotonic() - moment
+
+
+def _is_closed(folder: Path) -> bool:
+    inbox = folder / INBOX
+    return (inbox / CLOSE_FILE).exists() or (inbox / CLOSED_FILE).exists()
+
+
+def _read_stop(folder: Path) -> Stop | None:
+    raw = read_json(folder / STOP_FILE)
+    if raw is None:
+        return None
+    return Stop(
+        jobs=tuple(str(job) for job in raw.get("jobs", ())),
+        by=str(raw.get("by", "")),
+        is_stall=bool(raw.get("is_stall")),
+    )

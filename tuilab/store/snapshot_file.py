@@ -1,0 +1,166 @@
+"""snapshot.json: the derived picture as the engine last saw it; a cache, never the truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuilab.contract import atomic
+from tuilab.contract.worker import read_json
+from tuilab.grid.metrics import METRICS, Measurement
+from tuilab.grid.shared_failures import shared_failures
+from tuilab.grid.states import JobStatus
+from tuilab.store.file_stamp import Stamp, stamp_of
+from tuilab.store.layout import Layout
+from tuilab.store.snapshot import CellView, Snapshot
+
+CACHE_SCHEMA = 2
+PICTURE_KEYS = frozenset(
+    {
+        "experiment",
+        "synthetic",
+        "read_only",
+        "pause",
+        "pause_by",
+        "eta_seconds",
+        "problems",
+        "counts",
+        "jobs_failed",
+        "cells",
+    }
+)
+"""What a cached picture must have; one of an older program that lacks a part is not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """What snapshot.json held."""
+
+    journal_offset: int
+    """Bytes of the journal that the picture contains."""
+    journal_inode: int
+    plan_stamp: Stamp
+    taken_at: float
+    """Unix time of the picture."""
+    live: tuple[tuple[str, int], ...]
+    """Job and attempt number of what was running or given to a worker."""
+    picture: Mapping[str, Any]
+    """Ready for ``status --json``: experiment, synthetic, pause, problems, counts,
+    jobs_failed, cells."""
+
+
+def write_snapshot(layout: Layout, snapshot: Snapshot, journal_offset: int) -> None:
+    """Replace snapshot.json; ``journal_offset`` is how much of the journal the snapshot contains.
+
+    About 3 MB and 0.1 s of work at 10,000 cells: an engine should write it when it has been quiet
+    for a moment and when it leaves, not at every change.
+    """
+    content = {
+        "schema": CACHE_SCHEMA,
+        "journal": [journal_offset, stamp_of(layout.journal)[2]],
+        "plan": stamp_of(layout.plan),
+        "taken_at": snapshot.taken_at,
+        "live": _live(snapshot),
+        "picture": picture(snapshot),
+    }
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    atomic.write_bytes(layout.snapshot, text.encode("utf-8", "surrogatepass"))
+
+
+def read_cache(layout: Layout) -> Cached | None:
+    """Return the cache; None when it is missing, damaged, or of another schema."""
+    raw = read_json(layout.snapshot)
+    if raw is None or raw.get("schema") != CACHE_SCHEMA:
+        return None
+    try:
+        offset, inode = raw["journal"]
+        mtime, size, plan_inode = raw["plan"]
+        live = tuple((str(job), int(number)) for job, number in raw["live"])
+        found = raw["picture"]
+        if not isinstance(found["cells"], list) or not set(found) >= PICTURE_KEYS:
+            return None
+        stamp = (mtime, size, plan_inode)
+        return Cached(int(offset), int(inode), stamp, float(raw["taken_at"]), live, found)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def is_current(layout: Layout, cached: Cached) -> bool:
+    """True when neither the journal nor the plan has changed since the cache was written."""
+    _, size, inode = stamp_of(layout.journal)
+    same_journal = (size, inode) == (cached.journal_offset, cached.journal_inode)
+    return same_journal and is_same_plan(layout, cached)
+
+
+def is_same_plan(layout: Layout, cached: Cached) -> bool:
+    """True when plan.json is the one that the cached picture was made with."""
+    return stamp_of(layout.plan) == cached.plan_stamp
+
+
+def picture(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the parts of ``status --json`` that do not depend on the moment.
+
+    A cell whose stage was given to a worker says so (``given_to``); the reason is made of it.
+    """
+    return {
+        "experiment": snapshot.name,
+        "synthetic": snapshot.synthetic,
+        "read_only": snapshot.read_only,
+        "pause": snapshot.engine.pause,
+        "pause_by": snapshot.engine.pause_by,
+        "eta_seconds": snapshot.engine.eta_seconds,
+        "problems": list(snapshot.problems),
+        "counts": dict(snapshot.counts),
+        "jobs_failed": _jobs_failed(snapshot),
+        "cells": [cell_as_json(view) | _given(view) for view in snapshot.cells],
+    }
+
+
+def cell_as_json(view: CellView) -> dict[str, Any]:
+    """Return one entry of ``cells`` in ``status --json``."""
+    return {
+        "source": view.cell.source,
+        "epoch": view.cell.epoch,
+        "seed": view.cell.seed,
+        "state": view.state.value,
+        "stage": view.stage,
+        "reason": view.reason,
+        "detail": view.detail,
+        "attempt": view.attempt,
+        "metrics": {name: _measured(view.metrics.get(name)) for name in METRICS},
+        "edits": dict(view.edits),
+    }
+
+
+def _given(view: CellView) -> dict[str, str]:
+    return {"given_to": view.given_to} if view.given_to else {}
+
+
+def _jobs_failed(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the shared jobs that ended badly: no cell of its own speaks for them."""
+    cells = ((view.cell, view.jobs) for view in snapshot.cells)
+    return [
+        {
+            "job": found.status.job,
+            "stage": found.status.stage.value,
+            "state": found.status.state.value,
+            "reason": found.status.reason,
+            "detail": found.status.detail,
+            "attempt": found.status.attempt,
+            "cells_waiting": len(found.cells),
+        }
+        for found in shared_failures(snapshot.shared, cells)
+    ]
+
+
+def _measured(found: Measurement | None) -> dict[str, Any] | None:
+    return None if found is None else {"value": found.value, "hits": found.hits, "n": found.n}
+
+
+def _live(snapshot: Snapshot) -> list[tuple[str, int]]:
+    statuses: list[JobStatus] = list(snapshot.shared)
+    for view in snapshot.cells:
+        statuses.extend(view.jobs)
+    return [(s.job, s.attempt) for s in statuses if s.is_live]
