@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tuilab.store.snapshot_file import is_current, read_cache
-
 from tuilab.engine.snapshot_cache import SHARE, SnapshotCache, Written, is_worth_writing
 from tuilab.store.journal import Journal
+from tuilab.store.snapshot_file import is_current, read_cache
 
 
 def test_a_quiet_moment_is_used_and_nothing_new_is_not_written() -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tuilab.store.snapshot_file import write_snapshot
 
 from tests.store.scene import ALIVE, NOW, Scene
 from tuilab.grid.engine_view import EngineState, EngineView
@@ -14,6 +13,7 @@ from tuilab.grid.states import State
 from tuilab.grid.why_queued import held_words, why_queued
 from tuilab.store.engine_file import view_from_json, write_heartbeat
 from tuilab.store.reader import Reader
+from tuilab.store.snapshot_file import write_snapshot
 from tuilab.store.status import status
 
 BUSY = EngineView(

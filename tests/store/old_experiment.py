@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tuilab.store.snapshot_file import write_snapshot
-
 from tuilab.contract.identity import Identity
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.request import Request
 from tuilab.store.lease import acquire
 from tuilab.store.reader import Reader
 from tuilab.store.requests import leave
+from tuilab.store.snapshot_file import write_snapshot
 
 from . import artefacts as made
 from .scene import NOW, Scene, small_plan

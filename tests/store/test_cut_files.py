@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tuilab.store.snapshot_file import write_snapshot
 
 from tuilab.contract.report import OUTCOME_FILE
 from tuilab.contract.spec import SPEC_FILE
@@ -22,6 +21,7 @@ from tuilab.store.journal import Journal
 from tuilab.store.quarantine import quarantined
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
+from tuilab.store.snapshot_file import write_snapshot
 from tuilab.store.status import status
 
 from .scene import ALIVE, DEAD, NOW, Scene, small_plan

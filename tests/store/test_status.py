@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tuilab.store.snapshot_file import PICTURE_KEYS, is_current, read_cache, write_snapshot
 
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.store import status as status_module
 from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.plan_file import PlanFileError, save_plan
 from tuilab.store.reader import Reader
+from tuilab.store.snapshot_file import PICTURE_KEYS, is_current, read_cache, write_snapshot
 from tuilab.store.status import status
 
 from .scene import ALIVE, DEAD, NOW, Scene
