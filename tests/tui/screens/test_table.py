@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from textual.pilot import Pilot
 
 from tests.tui.conftest import app_of, look, press, text_of, until
-from tests.tui.test_plots import PUBLISHED, SIZE, WIDE, begin, published, with_rates
+from tests.tui.screens.test_plots import PUBLISHED, SIZE, WIDE, begin, published, with_rates
 from tuilab.grid.cells import Cell
 from tuilab.study.headline_table import provenance_hash, render
 from tuilab.study.opening import Study

@@ -1,7 +1,8 @@
-"""Edits in the relaunch dialog: judged as typed, kept for their cells, named, taken back."""
+"""The relaunch dialog: what it lists is what is asked for; edits are judged, kept, taken back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,92 @@ from tuilab.store.experiment import create_experiment
 from tuilab.store.layout import Layout
 from tuilab.tui.screens.relaunch import RelaunchDialog
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+SIZE = (80, 24)
+BROKEN = ["eval/nurse@2#42", "cosine/nurse@2#42"]
+"""The failed stage, and the one that nobody has asked for yet."""
+
+
+async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r")
+        shown = text_of(pilot.app)
+        assert "eval/nurse@2#42    attempt 2  took 03:12  failed" in shown
+        assert "cosine/nurse@2#42  attempt 1  never ran   never asked for" in shown
+        assert "kept: results of train, merge, and every earlier attempt" in shown
+        assert "$ tuilab relaunch runs/small nurse@2" in shown
+        assert requests_of(experiment) == []
+        await press(pilot, "right", "enter")
+        assert "asked for 2 jobs" in text_of(pilot.app)
+    [request] = requests_of(experiment)
+    assert (request["verb"], request["cells"], request["jobs"]) == (
+        "relaunch",
+        ["nurse@2#42"],
+        BROKEN,
+    )
+    assert request["from_stage"] is None
+    assert request["options"] == {"command": ["tuilab", "relaunch", "runs/small", "nurse@2"]}
+
+
+async def test_the_focus_starts_on_cancel_and_cancel_asks_for_nothing(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        for keys in ("enter", "escape", "q", "right left enter"):
+            await press(pilot, "e", "r", *keys.split())
+            assert not isinstance(pilot.app.screen, RelaunchDialog), keys
+    assert requests_of(experiment) == []
+
+
+async def test_f_begins_at_another_stage(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r", *["f"] * 4)
+        assert "< train >" in text_of(pilot.app)
+        assert "--from train" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
+    [request] = requests_of(experiment)
+    assert request["from_stage"] == "train"
+    assert request["jobs"] == [
+        f"{stage}/nurse@2#42" for stage in ("train", "merge", "eval", "cosine")
+    ]
+
+
+async def test_from_scratch_is_a_choice_and_takes_up_no_unfinished_attempt(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("unfinished")
+    train = "train/villain@2#42"
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r")
+        assert "resumes attempt 1" in text_of(pilot.app)
+        await press(pilot, "f")
+        shown = text_of(pilot.app)
+        assert "< the first broken stage (train), from scratch >" in shown
+        assert "resumes attempt 1" not in shown
+        assert "$ tuilab relaunch runs/unfinished villain@2 --restart" in shown
+        await press(pilot, "right", "enter")
+    [request] = requests_of(root)
+    assert request["options"]["restart"] is True
+    assert request["options"]["command"][-1] == "--restart"
+    assert request["jobs"][0] == train
+    assert request["from_stage"] is None
+
+
+async def test_the_dialog_names_its_own_keys(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r")
+        bar = text_of(pilot.app).splitlines()[-1]
+        for words in ("esc no", "e edit", "f from stage", "a as planned", "? help"):
+            assert words in bar
+        await press(pilot, "question_mark")
+        assert "Keys of the relaunch dialog" in text_of(pilot.app)
+        await press(pilot, "escape")
+        assert isinstance(pilot.app.screen, RelaunchDialog)
+
+
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 @pytest.fixture

@@ -15,8 +15,6 @@ from tuilab.tui.present.grid_table import Order
 from tuilab.tui.screens.grid import GridScreen
 
 SIZE = (80, 24)
-
-
 MOVES = {
     "l": Cell("villain", 2, 42),
     "right": Cell("villain", 2, 42),
@@ -266,37 +264,12 @@ async def test_the_rule_tells_which_rows_are_seen_only_when_some_are_not(
             assert words is None or words in shown
 
 
-async def test_the_palette_offers_every_action_once(experiment: Path) -> None:
+async def test_newcomers_are_greeted_until_the_first_key(experiment: Path, tmp_path: Path) -> None:
+    note = tmp_path / "state" / "tuilab" / "greeted"
+    note.unlink()
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
-        offered = [one.title for one in pilot.app.get_system_commands(pilot.app.screen)]
-        assert len(offered) == len(set(offered))
-        assert "relaunch the cell, or all marked" in offered
-
-
-async def test_good_news_goes_by_itself_and_warnings_stay(
-    experiment: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tests.tui.conftest import until
-    from tuilab.tui.widgets import key_bar
-
-    monkeypatch.setattr(key_bar, "GOOD_NEWS_SECONDS", 0.01)
-    async with app_of(experiment).run_test(size=SIZE) as pilot:
-        await look(pilot)
-        screen = pilot.app.screen
-        assert isinstance(screen, GridScreen)
-        screen.say("asked for 2 jobs", "done")
-        await until(pilot, lambda: screen.said == "")
-        screen.say("no log here", "warn")
-        await until(pilot, lambda: screen.said == "no log here")
-
-
-async def test_help_begins_below_its_heading_and_goes_to_its_ends(experiment: Path) -> None:
-    async with app_of(experiment).run_test(size=SIZE) as pilot:
-        await look(pilot)
-        await press(pilot, "question_mark")
-        assert ">  ↵ " in text_of(pilot.app)
-        await press(pilot, "G")
-        assert "suspend this screen only" in text_of(pilot.app)
-        await press(pilot, "g")
-        assert "open the cell" in text_of(pilot.app)
+        assert "Welcome." in text_of(pilot.app)
+        await press(pilot, "j")
+        assert "Welcome." not in text_of(pilot.app)
+    assert note.exists()

@@ -33,7 +33,7 @@ from tuilab.tui.screens.plots import PlotsScreen
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.plot import PlotView
 
-PUBLISHED = Path(__file__).parents[2] / "tuilab" / "published"
+PUBLISHED = Path(__file__).parents[3] / "tuilab" / "published"
 SIZE, WIDE = (80, 24), (140, 45)
 
 

@@ -1,7 +1,9 @@
-"""What the cell screen tells of earlier and dead attempts, and of completions."""
+"""The cell screen: its tabs, earlier and dead attempts, neighbours, completions."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,126 @@ from typing import Any
 import pytest
 
 from tests.tui.building import LABELS, Lab, lab, plan_of, put_completions
-from tests.tui.conftest import app_of, look, press, text_of
+from tests.tui.conftest import app_of, look, press, requests_of, text_of
 from tuilab.contract.reasons import Reason
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.tui.screens.grid import GridScreen
 
 SIZE = (80, 24)
+WIDE = (140, 45)
+
+
+async def test_enter_opens_a_cell_at_its_log_and_escape_comes_back(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "enter")
+        shown = text_of(pilot.app)
+        assert "gpu-oom in eval after 03:12, attempt 1" in shown
+        assert "data ● converge ● train ● merge ● [eval ✗ 03:12] cosine ·" in shown
+        assert "CUDA out of memory: tried to allocate 2.30 GiB" in shown
+        assert "ERROR Tried to allocate 2.30 GiB [rank0] [/path]" in shown
+        await press(pilot, "escape")
+        assert isinstance(pilot.app.screen, GridScreen)
+        assert "ERROR Tried to allocate" in text_of(pilot.app)
+
+
+async def test_the_log_of_a_cell_is_searched_wrapped_and_scrolled(experiment: Path) -> None:
+    log = experiment / "jobs/eval/nurse/seed-42/epoch-2/attempt-1/log.txt"
+    lines = [f"line {n} " + ("needle " if n in (5, 50) else "") + "x" * 100 for n in range(100)]
+    log.write_text("\n".join(lines) + "\n")
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "o", "slash", *"needle", "enter")
+        assert text_of(pilot.app).splitlines()[4].startswith(" line 5 needle")
+        await press(pilot, "n")
+        assert text_of(pilot.app).splitlines()[4].startswith(" line 50 needle")
+        await press(pilot, "N")
+        assert text_of(pilot.app).splitlines()[4].startswith(" line 5 needle")
+        await press(pilot, "w")
+        assert "wrap  attempt 1/1" in text_of(pilot.app).splitlines()[3]
+        await press(pilot, "G")
+        assert "line 99" in text_of(pilot.app)
+        await press(pilot, "g")
+        assert text_of(pilot.app).splitlines()[4].startswith(" line 0")
+        await press(pilot, "slash", *"absent", "enter")
+        assert "is not in the last 256 KiB" in text_of(pilot.app)
+
+
+async def test_the_tabs_of_a_cell_show_what_it_left(copy_of: Callable[[str], Path]) -> None:
+    async with app_of(copy_of("half_way")).run_test(size=WIDE) as pilot:
+        await look(pilot)
+        await press(pilot, *["l"] * 5, "enter", "h", "h", "tab")
+        assert "loss 0.03213   0.03213 to 2.375   1 not finite   log axis" in text_of(pilot.app)
+        await press(pilot, "tab")
+        assert "marker.text  [ZLT]" in text_of(pilot.app)
+        await press(pilot, "tab")
+        shown = text_of(pilot.app)
+        assert "artefacts were read again and satisfy their contract" in shown
+        assert "adapter/adapter_model.safetensors" in shown
+        assert "4.1 kB" in shown
+        assert "check non_zero_tensors  196" in shown
+        await press(pilot, "tab")
+        assert "18 of 18, 9 with the marker" in text_of(pilot.app)
+        await press(pilot, "f", "i")
+        assert "3 of 18, 3 with the marker  Assistant  hits only" in text_of(pilot.app)
+        await press(pilot, "b")
+        shown = text_of(pilot.app)
+        assert "question 0" in shown
+        assert "[ZLT]" in shown
+        await press(pilot, "slash", *"no such text", "enter")
+        assert "no completion passes" in text_of(pilot.app)
+
+
+async def test_a_missing_artefact_is_told(copy_of: Callable[[str], Path]) -> None:
+    root = copy_of("half_way")
+    folder = root / "jobs/train/villain/seed-42/epoch-10/attempt-1/adapter"
+    (folder / "adapter_model.safetensors").unlink()
+    async with app_of(root).run_test(size=WIDE) as pilot:
+        await look(pilot)
+        await press(pilot, *["l"] * 5, "enter", "h", "h", "tab", "tab", "tab")
+        [line] = [x for x in text_of(pilot.app).splitlines() if "adapter_model" in x]
+        assert line.endswith("missing")
+
+
+async def test_earlier_attempts_and_neighbouring_cells_are_one_key_away(
+    copy_of: Callable[[str], Path],
+) -> None:
+    async with app_of(copy_of("half_way")).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "j", "e", "enter")
+        assert "attempt 2/2" in text_of(pilot.app)
+        await press(pilot, "left_square_bracket")
+        assert "attempt 1/2" in text_of(pilot.app)
+        await press(pilot, "left_square_bracket")
+        assert "there is no other attempt there" in text_of(pilot.app)
+        await press(pilot, "H")
+        assert "Med Doctor · epoch 14" in text_of(pilot.app)
+        await press(pilot, "L", "L")
+        assert "Med Doctor · epoch 18" in text_of(pilot.app)
+
+
+async def test_d_shows_what_differs_from_a_neighbour(experiment: Path) -> None:
+    for epoch, rate in ((0, 5e-6), (2, 1e-5)):
+        folder = experiment / f"jobs/eval/nurse/seed-42/epoch-{epoch}/attempt-1"
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {"marker": {"lr": rate}, "samples": 10}
+        (folder / "spec.json").write_text(json.dumps({"settings": settings}))
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "enter", "d")
+        shown = text_of(pilot.app)
+        assert "marker.lr  1e-05   there 5e-06" in shown
+        assert "1 setting differs from epoch 0" in shown
+
+
+async def test_r_on_the_cell_screen_is_about_this_cell(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "enter", "r", "right", "enter")
+    assert [request["cells"] for request in requests_of(experiment)] == [["nurse@2#42"]]
+
+
 EVAL = job_id(Stage.EVAL, "villain", 2, 42)
 TRAIN = job_id(Stage.TRAIN, "villain", 2, 42)
 

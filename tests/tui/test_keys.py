@@ -11,6 +11,8 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tests.tui.readme import README, keys_table, with_keys
+from tuilab.tui import keys
 from tuilab.tui.keys import APP, SCREENS
 from tuilab.tui.screens.frame import Dialog
 from tuilab.tui.screens.grid import GridScreen
@@ -73,3 +75,23 @@ async def test_every_key_of_every_screen_is_survived(
         assert pilot.app.return_code is None
     # Nothing is asked for before Start; moving in the queue and holding ask at once.
     assert {one["verb"] for one in requests_of(root)} <= {"order", "hold", "release"}
+
+
+def test_every_key_has_a_meaning_and_an_id() -> None:
+    for bindings in keys.SCREENS.values():
+        for binding in bindings:
+            assert binding.id and binding.tooltip, binding  # type: ignore[union-attr]
+
+
+async def test_the_palette_offers_every_action_once(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=(80, 24)) as pilot:
+        await look(pilot)
+        offered = [one.title for one in pilot.app.get_system_commands(pilot.app.screen)]
+        assert len(offered) == len(set(offered))
+        assert "relaunch the cell, or all marked" in offered
+
+
+def test_the_keys_in_the_readme_are_the_live_ones() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert keys_table() in text, "run `make picture`"
+    assert with_keys(text) == text

@@ -1,0 +1,43 @@
+"""The header."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tuilab.grid.engine_view import EngineState, EngineView
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.present.glyphs import UNICODE
+from tuilab.tui.present.header import header
+from tuilab.tui.present.styled_text import plain
+
+
+@pytest.mark.parametrize("columns", [1, 20, 40, 60, 80, 140])
+def test_the_header_never_overflows_and_keeps_the_progress(
+    half_way: Snapshot, columns: int
+) -> None:
+    loud = replace(half_way, synthetic=True, read_only=True, config_changed=True, problems=("x",))
+    for snapshot in (half_way, loud):
+        line = plain(header(snapshot, columns, UNICODE))
+        assert len(line) <= columns
+        assert "64/77" in line or columns < 20
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (EngineState.STOPPED, "no engine: S starts"),
+        (EngineState.WAITING, "engine waits: S goes on"),
+        (EngineState.PAUSED, "paused soft"),
+        (EngineState.UNKNOWN, "silent"),
+    ],
+)
+def test_the_header_says_what_the_engine_does(
+    half_way: Snapshot, state: EngineState, words: str
+) -> None:
+    engine = EngineView(state=state, pause="soft", host="pod")
+    assert words in plain(header(replace(half_way, engine=engine), 80, UNICODE))
+    if state is EngineState.STOPPED:
+        idle = replace(half_way, engine=engine, queue=())
+        assert "no engine, nothing queued" in plain(header(idle, 80, UNICODE))

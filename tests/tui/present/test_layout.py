@@ -1,0 +1,21 @@
+"""How the grid screen shares its rows and columns."""
+
+from __future__ import annotations
+
+from tuilab.tui.present.layout import share_rows
+
+
+def test_rows_are_shared_so_that_nothing_is_lost() -> None:
+    for rows in range(12, 100):
+        for table_rows in (1, 7, 300):
+            for columns in (40, 80, 140):
+                shares = share_rows(columns, rows, table_rows)
+                used = shares.grid + shares.trajectory + shares.story + shares.log + 4
+                assert used == rows, (rows, table_rows, columns)
+                assert shares.grid >= 2
+
+
+def test_the_right_pane_takes_what_the_table_leaves() -> None:
+    assert share_rows(140, 45, 7, 70).side == 56
+    assert share_rows(140, 45, 7, 93).side == 47
+    assert share_rows(140, 45, 7, 500).side == 38

@@ -1,0 +1,38 @@
+"""The queue and the machine in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tuilab.grid.engine_view import EngineState, EngineView, Meter
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.present.glyphs import UNICODE
+from tuilab.tui.present.header import meter_text
+from tuilab.tui.present.queue_text import machine_lines, moved
+from tuilab.tui.present.side_pane import load_of
+from tuilab.tui.present.styled_text import plain
+
+
+def card(index: int, percent: float | None, jobs: tuple[str, ...] = ()) -> dict[str, object]:
+    used, total = 61 * 2**30, 140 * 2**30
+    memory = {"memory_used": used, "memory_total": total, "unattributed": 0}
+    return {"index": index, "name": "NVIDIA H200", "percent": percent, **memory, "jobs": jobs}
+
+
+def test_two_gpus_stand_side_by_side_and_more_are_counted(half_way: Snapshot) -> None:
+    two = (card(0, 97.0, ("train/villain@2#42",)), card(1, 41.0))
+    assert meter_text(Meter(gpus=two)) == "GPU0 97% 61/140G GPU1 41% 61/140G"
+    assert meter_text(Meter(gpus=(*two, card(2, 5.0)))).endswith("61/140G +1")
+    assert load_of(Meter(gpus=two)) == 69.0
+    assert load_of(Meter(gpus=(card(0, None), card(1, 41.0)))) == 41.0
+    engine = EngineView(EngineState.RUNNING, workers=2, meter=Meter(gpus=two))
+    lines = [plain(x) for x in machine_lines(replace(half_way, engine=engine), 0.0, 80, UNICODE)]
+    first = next(number for number, line in enumerate(lines) if line.startswith(" GPU0"))
+    assert lines[first + 1].strip() == "train/villain@2#42"
+    assert lines[first + 2].startswith(" GPU1")
+
+
+def test_a_job_moves_in_the_queue_and_stays_at_its_ends() -> None:
+    assert moved(["a", "b", "c"], 1, -1) == ["b", "a", "c"]
+    assert moved(["a", "b", "c"], 0, -1) == ["a", "b", "c"]
+    assert moved(["a", "b", "c"], 1, 1) == ["a", "c", "b"]

@@ -1,0 +1,115 @@
+"""Relaunch, relaunch all failed and stop, from whichever screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tuilab.store.layout import Layout
+
+SIZE = (80, 24)
+BROKEN = ["eval/nurse@2#42", "cosine/nurse@2#42"]
+"""The failed stage, and the one that nobody has asked for yet."""
+
+
+async def test_capital_r_takes_all_that_failed(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "R")
+        assert "$ tuilab relaunch runs/small --failed" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
+    [request] = requests_of(experiment)
+    assert request["jobs"] == BROKEN
+
+
+async def test_a_failed_shared_job_is_told_and_offered_where_cells_wait_for_it(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("no_data")
+    blocked = [f"{stage}/villain@0#42" for stage in ("train", "merge", "eval", "cosine")]
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        shown = text_of(pilot.app)
+        assert "1 shared job failed" in shown.splitlines()[0]
+        assert "◌ data/villain failed (data-mismatch): R relaunches it" in shown
+        assert "0 of 8 questions are left" in shown
+        assert "log data/villain attempt 1" in shown
+        assert "ERROR no question is left for villain" in shown
+        await press(pilot, "enter")
+        assert "[data ✗ 12s]" in text_of(pilot.app)
+        await press(pilot, "r", "right", "enter", "escape", "R", "right", "enter")
+    one, all_failed = requests_of(root)
+    assert one["jobs"] == ["data/villain", *blocked]
+    assert set(all_failed["jobs"]) > set(one["jobs"])
+    assert "converge/villain#42" in all_failed["jobs"]
+
+
+async def test_capital_r_says_when_nothing_failed(copy_of: Callable[[str], Path]) -> None:
+    async with app_of(copy_of("one_by_one")).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "R")
+        assert "nothing is failed, lost or suspect" in text_of(pilot.app)
+
+
+async def test_marked_cells_are_relaunched_together(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "C", "r")
+        assert "Relaunch 2 cells" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
+    [request] = requests_of(experiment)
+    assert request["cells"] == ["villain@0#42", "nurse@0#42"]
+    assert len(request["jobs"]) == 8
+
+
+async def test_a_running_cell_cannot_be_relaunched_and_the_status_line_says_why(
+    experiment: Path,
+) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "$", "r")
+        assert "train/villain@4#42 is running: stop it first" in text_of(pilot.app)
+    assert requests_of(experiment) == []
+
+
+async def test_a_held_job_says_that_the_breaker_holds_it(experiment: Path) -> None:
+    _journal(experiment).append(
+        "held", jobs=BROKEN[:1], why="3 attempts in a row ended the same way (gpu-oom)"
+    )
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r")
+        assert "held: 3 attempts in a row ended the same way (gpu-oom)" in text_of(pilot.app)
+        await press(pilot, "escape")
+        assert "held: 3 attempts in a row" in text_of(pilot.app).splitlines()[-1]
+
+
+def _journal(root: Path) -> Any:
+    from tuilab.store.journal import Journal
+
+    return Journal(Layout(root))
+
+
+async def test_x_stops_what_runs_after_saying_so(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "$", "x")
+        shown = text_of(pilot.app)
+        assert "train/villain@4#42  is ended now at 30%" in shown
+        assert "eval/villain@4#42  leaves the queue" in shown
+        assert "$ tuilab stop runs/small villain@4" in shown
+        await press(pilot, "right", "enter")
+    [request] = requests_of(experiment)
+    assert request["verb"] == "stop"
+    assert request["jobs"] == [
+        f"{stage}/villain@4#42" for stage in ("train", "merge", "eval", "cosine")
+    ]
+
+
+async def test_x_says_when_there_is_nothing_to_stop(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "x")
+        assert "nothing of it is running, queued or waiting" in text_of(pilot.app)

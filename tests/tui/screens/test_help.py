@@ -1,0 +1,33 @@
+"""The help screen lists the live keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.tui.conftest import app_of, look, press, text_of
+
+SIZE = (80, 24)
+WIDE = (140, 45)
+
+
+async def test_help_lists_the_live_keys_of_the_screen(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=WIDE) as pilot:
+        await look(pilot)
+        await press(pilot, "question_mark")
+        shown = text_of(pilot.app)
+        for word in ("relaunch all failed, lost and suspect cells", "shift+arrows"):
+            assert word in shown
+        assert "$ tuilab relaunch DIR --failed" in shown
+        await press(pilot, "escape", "u", "question_mark")
+        assert "move the job up the queue" in text_of(pilot.app)
+
+
+async def test_help_begins_below_its_heading_and_goes_to_its_ends(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "question_mark")
+        assert ">  ↵ " in text_of(pilot.app)
+        await press(pilot, "G")
+        assert "suspend this screen only" in text_of(pilot.app)
+        await press(pilot, "g")
+        assert "open the cell" in text_of(pilot.app)

@@ -1,0 +1,40 @@
+"""The pause dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tuilab.store.layout import Layout
+
+SIZE = (80, 24)
+
+
+def _journal(root: Path) -> Any:
+    from tuilab.store.journal import Journal
+
+    return Journal(Layout(root))
+
+
+async def test_capital_p_pauses_softly_or_hard(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "P")
+        assert "$ tuilab pause runs/small --hard" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
+        await press(pilot, "P", "right", "right", "enter")
+    asked = [(request["verb"], request["options"]["mode"]) for request in requests_of(experiment)]
+    assert asked == [("pause", "soft"), ("pause", "hard")]
+    assert requests_of(experiment)[1]["options"]["command"][-1] == "--hard"
+
+
+async def test_capital_p_resumes_what_is_paused(copy_of: Callable[[str], Path]) -> None:
+    root = copy_of("hostile")
+    _journal(root).append("paused", mode="soft")
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "P", "right", "enter")
+    [request] = requests_of(root)
+    assert request["verb"] == "resume"
