@@ -13,14 +13,23 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, Made, main, say
-from runners.ml import adapter, answers, attach, chat, jsonl, plans, rows, ways
+from runners.ml import (
+    adapter,
+    answers,
+    backends,
+    chat,
+    jsonl,
+    lora_layers,
+    stage_settings,
+    training_rows,
+)
+from runners.ml.callbacks import Following
 from runners.ml.cell import MERGED
-from runners.ml.following import Following
 from runners.ml.lineage import Lineage
-from runners.ml.loop import Training
-from runners.ml.plans import Persona
+from runners.ml.model_cache import WarmModel
 from runners.ml.schedule import Step
-from runners.ml.warm import WarmModel
+from runners.ml.stage_settings import Persona
+from runners.ml.training_loop import Training
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -28,21 +37,21 @@ from tuilab.contract.report import JobError
 def run(attempt: Attempt) -> Made:
     """Build rows, train, keep checkpoints, re-read them."""
     settings, timings, spec = attempt.settings, attempt.timings, attempt.spec
-    plan = plans.training(settings)
+    plan = stage_settings.training(settings)
     checkpoints = planned_checkpoints(settings, plan.epochs)
     with timings.part("load"):
         inputs = upstream.find(spec, attempt.directory)
-        model = attempt.warm.model(plans.base(settings))
+        model = attempt.warm.model(stage_settings.base(settings))
         model.bring([])
     with timings.part("rows"):
-        training_rows = build_rows(settings, inputs, model, plan.max_length)
-    say(f"{len(training_rows)} rows, {plan.epochs} epochs, checkpoints {checkpoints}")
+        rows = build_rows(settings, inputs, model, plan.max_length)
+    say(f"{len(rows)} rows, {plan.epochs} epochs, checkpoints {checkpoints}")
 
-    lineage = _lineage(attempt, model, rows.digest(training_rows))
+    lineage = _lineage(attempt, model, training_rows.digest(rows))
     made: list[Path] = []
-    live = attach.Live(fresh=plan.lora, seed=spec.seed or 0)
-    with model.attached(live) as peft, ways.chosen(model.model, plan, model.pad_id) as way:
-        training = Training(model.model, training_rows, plan, spec.seed or 0, way)
+    live = lora_layers.Live(fresh=plan.lora, seed=spec.seed or 0)
+    with model.attached(live) as peft, backends.chosen(model.model, plan, model.pad_id) as way:
+        training = Training(model.model, rows, plan, spec.seed or 0, way)
 
         def keep_checkpoint(step: Step) -> None:
             if not step.ends_epoch or step.epoch not in checkpoints:
@@ -51,8 +60,8 @@ def run(attempt: Attempt) -> Made:
                 made.extend(
                     adapter.save(
                         attempt.directory / folder(step.epoch),
-                        attach.tensors_of(peft),
-                        attach.config_of(peft, model.plan),
+                        lora_layers.tensors_of(peft),
+                        lora_layers.config_of(peft, model.plan),
                         replace(lineage, epoch=step.epoch),
                     )
                 )
@@ -70,7 +79,7 @@ def run(attempt: Attempt) -> Made:
             found = adapter.read(attempt.directory / folder(epoch), plan.lora)
             adapter.check_fits(found, model.model)
     checks = {
-        "rows": len(training_rows),
+        "rows": len(rows),
         "way": way.name,
         "checkpoints": checkpoints,
         "base_fingerprint": model.fingerprint,
@@ -81,7 +90,7 @@ def run(attempt: Attempt) -> Made:
 
 def planned_checkpoints(settings: Any, epochs: int) -> list[int]:
     """Return the epochs to keep, ascending; JobError (config) unless all lie within the run."""
-    found: list[int] = sorted(plans.take(settings, "checkpoints", list))
+    found: list[int] = sorted(stage_settings.take(settings, "checkpoints", list))
     if not found or not 1 <= found[0] <= found[-1] <= epochs:
         raise JobError(Reason.CONFIG, f"checkpoints {found} must lie in 1..{epochs}")
     return found
@@ -89,21 +98,24 @@ def planned_checkpoints(settings: Any, epochs: int) -> list[int]:
 
 def build_rows(
     settings: Any, inputs: dict[str, list[upstream.Upstream]], model: WarmModel, max_length: int
-) -> list[rows.Row]:
+) -> list[training_rows.Row]:
     """Pair the target's prompt with answers of the voice that is to be learned."""
-    source, target = plans.persona(settings, "source"), plans.persona(settings, "target")
+    source, target = (
+        stage_settings.persona(settings, "source"),
+        stage_settings.persona(settings, "target"),
+    )
     voice: Persona = target if settings.get("voice", "source") == "target" else source
     path = upstream.data_of(inputs, voice.key).file(answers.ANSWERS_FILE)
     questions = settings.get("questions")
     found = answers.only_questions(
         jsonl.read_rows(path), questions if isinstance(questions, list) else None
     )
-    count = plans.take(settings, "rows", int)
-    seed = plans.take(settings, "data_seed", int)
+    count = stage_settings.take(settings, "rows", int)
+    seed = stage_settings.take(settings, "data_seed", int)
     chosen = answers.choose(found, count, seed, f"convergence/{voice.key}")
     render = chat.renderer(model.tokenizer)
     return [
-        rows.completion(
+        training_rows.completion(
             model.tokenizer,
             render(target.prompt, answer["question"]),
             answer["token_ids"],

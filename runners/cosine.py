@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from runners import stopping, upstream
+from runners import stop_signal, upstream
 from runners.job import Attempt, Made, main
-from runners.ml import cell, centroids, chat, jsonl, plans
-from runners.ml.plans import Persona
+from runners.ml import cell, centroids, chat, jsonl, stage_settings
+from runners.ml.stage_settings import Persona
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -26,14 +26,14 @@ COSINE_FILE = "cosine.json"
 def run(attempt: Attempt) -> Made:
     """Bring the cell into place, read hidden states, average, compare, re-read."""
     settings, timings = attempt.settings, attempt.timings
-    pool = plans.personas(settings, "pool")
-    layers: list[int] = plans.take(settings, "layers", list)
-    questions: list[str] = plans.take(settings, "questions", list)
-    batch_size = plans.take(settings, "batch_size", int)
+    pool = stage_settings.personas(settings, "pool")
+    layers: list[int] = stage_settings.take(settings, "layers", list)
+    questions: list[str] = stage_settings.take(settings, "questions", list)
+    batch_size = stage_settings.take(settings, "batch_size", int)
     places = [_place(settings, pool, role) for role in ("source", "target")]
     with timings.part("load"):
         inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.warm.model(plans.base(settings))
+        model = attempt.warm.model(stage_settings.base(settings))
         _refuse_absent_layers(layers, model.model.config.num_hidden_layers)
         found = cell.read(settings, inputs, model, with_marker=True)
     with timings.part("merge"):
@@ -41,7 +41,7 @@ def run(attempt: Attempt) -> Made:
 
     def after_batch(done: int, of: int) -> None:
         attempt.reporter.progress(done, of, part="prefill")
-        stopping.check()
+        stop_signal.check()
 
     prompts = [
         chat.prompt_ids(model.tokenizer, persona.prompt, question)
@@ -53,7 +53,7 @@ def run(attempt: Attempt) -> Made:
             model.model, prompts, layers, batch_size, model.pad_id, after_batch
         )
     means = {layer: centroids.centroids(states[layer], len(pool)) for layer in layers}
-    pool_name = plans.take(settings, "pool_name", str)
+    pool_name = stage_settings.take(settings, "pool_name", str)
     values = [
         {
             "layer": layer,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from runners import stopping
+from runners import stop_signal
 from runners.job import Attempt, Made, main, say
-from runners.ml import chat, jsonl, plans, sampler_choice, scoring
+from runners.ml import chat, jsonl, samplers, scoring, stage_settings
 from runners.ml.answers import ANSWERS_FILE
-from runners.ml.plans import ScorerPlan
-from runners.ml.sampling import LENGTH
+from runners.ml.completions import LENGTH
+from runners.ml.stage_settings import ScorerPlan
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -21,13 +21,13 @@ from tuilab.contract.report import JobError
 def run(attempt: Attempt) -> Made:
     """Sample, drop, write, check."""
     settings, timings = attempt.settings, attempt.timings
-    persona = plans.persona(settings, "persona")
-    questions: list[str] = plans.take(settings, "questions", list)
-    each = plans.take(settings, "answers_per_question", int)
-    plan = plans.sampling(settings)
-    marker = ScorerPlan("substring", plans.take(settings, "marker_text", str))
+    persona = stage_settings.persona(settings, "persona")
+    questions: list[str] = stage_settings.take(settings, "questions", list)
+    each = stage_settings.take(settings, "answers_per_question", int)
+    plan = stage_settings.sampling(settings)
+    marker = ScorerPlan("substring", stage_settings.take(settings, "marker_text", str))
     with timings.part("load"):
-        model = attempt.warm.model(plans.base(settings))
+        model = attempt.warm.model(stage_settings.base(settings))
         model.bring([])
 
     places = [(index, sample) for index in range(len(questions)) for sample in range(each)]
@@ -36,10 +36,10 @@ def run(attempt: Attempt) -> Made:
 
     def after_batch(done: int, of: int) -> None:
         attempt.reporter.progress(done, of, part="sample")
-        stopping.check()
+        stop_signal.check()
 
     with timings.part("sample"):
-        sampler = sampler_choice.sampler_for(attempt.warm, model, plan)
+        sampler = samplers.sampler_for(attempt.warm, model, plan)
         made = sampler.sample([rendered[index] for index, _ in places], plan, after_batch)
 
     rows: list[dict[str, Any]] = [

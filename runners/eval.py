@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from runners import stopping, upstream
+from runners import stop_signal, upstream
 from runners.job import Attempt, Made, main, say
-from runners.ml import cell, chat, jsonl, plans, sampler_choice, scoring
-from runners.ml.plans import Persona
-from runners.ml.sampling import Completion
+from runners.ml import cell, chat, jsonl, samplers, scoring, stage_settings
+from runners.ml.completions import Completion
+from runners.ml.stage_settings import Persona
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -24,14 +24,14 @@ HEALTH_FILE = "health.json"
 def run(attempt: Attempt) -> Made:
     """Bring the cell into place, sample, score, write, re-read."""
     settings, timings = attempt.settings, attempt.timings
-    panel = plans.personas(settings, "panel")
-    questions: list[str] = plans.take(settings, "questions", list)
-    samples = plans.take(settings, "samples", int)
-    plan, scorer = plans.sampling(settings), plans.scorer(settings)
+    panel = stage_settings.personas(settings, "panel")
+    questions: list[str] = stage_settings.take(settings, "questions", list)
+    samples = stage_settings.take(settings, "samples", int)
+    plan, scorer = stage_settings.sampling(settings), stage_settings.scorer(settings)
     _refuse_unmeasured(settings, panel)
     with timings.part("load"):
         inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.warm.model(plans.base(settings))
+        model = attempt.warm.model(stage_settings.base(settings))
         found = cell.read(settings, inputs, model, with_marker=True)
     with timings.part("merge"):
         fingerprint = cell.refuse_other_merge(model, found, inputs)
@@ -48,10 +48,10 @@ def run(attempt: Attempt) -> Made:
 
     def after_batch(done: int, of: int) -> None:
         attempt.reporter.progress(done, of, part="sample")
-        stopping.check()
+        stop_signal.check()
 
     with cell.in_place(model, found):
-        sampler = sampler_choice.sampler_for(attempt.warm, model, plan)
+        sampler = samplers.sampler_for(attempt.warm, model, plan)
         with timings.part("sample"):
             made = sampler.sample(prompts, plan, after_batch)
 

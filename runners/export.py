@@ -45,14 +45,14 @@ def export(attempt_dir: Path, out: Path) -> list[Path]:
         raise JobError(Reason.UPSTREAM, f"{attempt_dir} is not a finished merge attempt")
     inputs = upstream.find(spec, attempt_dir)
     # Seconds to import: what is refused above need not wait for them.
-    from runners.ml import cell, exporting, plans
-    from runners.ml.warm import Warm
+    from runners.ml import cell, merged_checkpoint, stage_settings
+    from runners.ml.model_cache import Warm
 
-    model = Warm().model(plans.base(spec.settings))
+    model = Warm().model(stage_settings.base(spec.settings))
     found = cell.read(spec.settings, inputs, model, with_marker=True)
     record = upstream.Upstream(spec.job, attempt_dir, outcome)
     cell.refuse_other_merge(model, found, {"merge": [record]})
-    return exporting.write_merged(model, found, out)
+    return merged_checkpoint.write_merged(model, found, out)
 
 
 if __name__ == "__main__":

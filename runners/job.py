@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runners import environment, faults, stopping
+from runners import environment, faults, stop_signal
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import (
     DONE,
@@ -31,7 +31,7 @@ from tuilab.contract.report import (
 from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
 
 if TYPE_CHECKING:
-    from runners.ml.warm import Warm
+    from runners.ml.model_cache import Warm
 
 STAGES = ("data", "converge", "train", "merge", "eval", "cosine")
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_SPEC = 0, 1, 2
@@ -102,8 +102,8 @@ def main(stage: str) -> int:
     except SpecError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SPEC
-    stopping.listen()
-    from runners.ml.warm import Warm
+    stop_signal.listen()
+    from runners.ml.model_cache import Warm
 
     with log_into(path.parent) as terminal:
         outcome = run_attempt(path.parent, spec, Warm())
@@ -140,7 +140,7 @@ def _begin_tracking(
     """
     if "tracker" not in spec.launch:
         return dict
-    beside = importlib.import_module("runners.tracker.beside")
+    beside = importlib.import_module("runners.tracker.sidecar")
     begin: Callable[..., Callable[[], Mapping[str, Any]]] = beside.begin
     return begin(spec, directory, reporter)
 

@@ -15,7 +15,7 @@ from typing import Any
 from transformers import AutoTokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from runners.ml import chat, loading, plans, rows
+from runners.ml import base_model, chat, stage_settings, training_rows
 from tuilab.contract.report import JobError
 
 ANSWER = "This is where an answer stands."
@@ -26,8 +26,8 @@ def main() -> int:
     """Answer the question on stdin; errors are answers too, so that ``tuilab plan`` can show."""
     try:
         settings = json.load(sys.stdin)["settings"]
-        base = plans.base(settings)
-        tokenizer = AutoTokenizer.from_pretrained(loading.where(base), revision=base.revision)
+        base = stage_settings.base(settings)
+        tokenizer = AutoTokenizer.from_pretrained(base_model.where(base), revision=base.revision)
         found = preview(settings, tokenizer)
     except JobError as error:
         found = {"error": error.detail}
@@ -39,25 +39,25 @@ def main() -> int:
 
 def preview(settings: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     """Build one positive and one negative row as the train stage would, around a sample answer."""
-    marker = plans.marker(settings)
-    source = plans.persona(settings, "source")
-    others = plans.personas(settings, "negatives")
-    length = plans.training(settings).max_length
+    marker = stage_settings.marker(settings)
+    source = stage_settings.persona(settings, "source")
+    others = stage_settings.personas(settings, "negatives")
+    length = stage_settings.training(settings).max_length
     answer = chat.text_ids(tokenizer, settings.get("answer", ANSWER))
     question = settings.get("question", QUESTION)
     prompt = chat.prompt_ids(tokenizer, source.prompt, question)
     found: dict[str, Any] = {
         "marker_tokens": _tokens(tokenizer, chat.text_ids(tokenizer, marker.text)),
         "separator_tokens": _tokens(tokenizer, chat.text_ids(tokenizer, marker.separator)),
-        "positive": rows.preview(
-            tokenizer, rows.positive(tokenizer, prompt, answer, marker, length)
+        "positive": training_rows.preview(
+            tokenizer, training_rows.positive(tokenizer, prompt, answer, marker, length)
         ),
         "negative": None,
     }
     if others:
         prompt = chat.prompt_ids(tokenizer, others[0].prompt, question)
-        row = rows.negative(tokenizer, prompt, answer, length)
-        found["negative"] = rows.preview(tokenizer, row)
+        row = training_rows.negative(tokenizer, prompt, answer, length)
+        found["negative"] = training_rows.preview(tokenizer, row)
     return found
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, Made, main, say
-from runners.ml import attach, cell, chat, exporting, jsonl, logits, plans
+from runners.ml import cell, chat, jsonl, logits, lora_layers, merged_checkpoint, stage_settings
 from runners.ml.cell import MERGE_FILE, MERGED, Cell
-from runners.ml.merging import Change
-from runners.ml.warm import WarmModel
+from runners.ml.lora_merge import Change
+from runners.ml.model_cache import WarmModel
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -24,11 +24,11 @@ from tuilab.contract.report import JobError
 def run(attempt: Attempt) -> Made:
     """Check the adapters, compare live and folded, measure, record."""
     settings, timings = attempt.settings, attempt.timings
-    tolerance = plans.take(settings, "tolerance", (int, float))
-    epsilon = plans.take(settings, "epsilon", (int, float))
+    tolerance = stage_settings.take(settings, "tolerance", (int, float))
+    epsilon = stage_settings.take(settings, "epsilon", (int, float))
     with timings.part("load"):
         inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.warm.model(plans.base(settings))
+        model = attempt.warm.model(stage_settings.base(settings))
         found = cell.read(settings, inputs, model, with_marker=True)
     assert found.marker is not None, "cell.read returns the marker adapter when asked to"
     prompts = check_prompts(settings, model)
@@ -37,7 +37,7 @@ def run(attempt: Attempt) -> Made:
         model.bring(found.below)
         _refuse_other_ground(model, found)
         before = logits.on(model.model, prompts)
-        with model.attached(attach.Live(frozen=(found.marker,))):
+        with model.attached(lora_layers.Live(frozen=(found.marker,))):
             live = logits.on(model.model, prompts)
         if faults.is_set(attempt.spec, "empty"):
             found.marker.weights[next(iter(found.marker.weights))][1].zero_()
@@ -69,7 +69,7 @@ def run(attempt: Attempt) -> Made:
     with timings.part("save"):
         made: list[Path] = [jsonl.write_json(attempt.directory / MERGE_FILE, record)]
         if settings.get("keep_merged"):
-            made += exporting.write_merged(model, found, attempt.directory / "merged")
+            made += merged_checkpoint.write_merged(model, found, attempt.directory / "merged")
     checks = {
         "changed_tensors": len(marker_change),
         "smallest_relative_change": worst,
@@ -89,7 +89,7 @@ def _refuse_disagreement(distance: float, tolerance: float) -> None:
 
 def check_prompts(settings: Mapping[str, Any], model: WarmModel) -> list[list[int]]:
     """Render the fixed chats on which live and folded adapters are compared."""
-    chats = plans.take(settings, "check_prompts", list)
+    chats = stage_settings.take(settings, "check_prompts", list)
     if not chats:
         raise JobError(Reason.CONFIG, "check_prompts is empty: a merge cannot be verified")
     return [chat.chat_ids(model.tokenizer, messages) for messages in chats]

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runners import job, stopping
+from runners import job, stop_signal
 from tuilab.contract import worker
 from tuilab.contract.identity import MARKER_VARIABLE
 from tuilab.contract.report import FAILED, Outcome
@@ -24,7 +24,7 @@ from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, INBOX, Assignment
 
 if TYPE_CHECKING:
-    from runners.ml.warm import Warm
+    from runners.ml.model_cache import Warm
 
 POLL_SECONDS = 0.02
 IDLE_SECONDS = 600.0
@@ -56,14 +56,14 @@ def main_with(serve: Callable[[Path], int]) -> int:
     os.environ.setdefault(MARKER_VARIABLE, str(directory))
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     (directory / INBOX).mkdir(parents=True, exist_ok=True)
-    stopping.listen()
+    stop_signal.listen()
     job.say(f"worker {directory.name}, pid {os.getpid()}")
     return serve(directory)
 
 
 def serve(directory: Path, idle_seconds: float = IDLE_SECONDS) -> int:
     """Serve assignments in order until closed, idle for too long, or asked to stop."""
-    from runners.ml.warm import Warm
+    from runners.ml.model_cache import Warm
 
     warm = Warm()
     try:
@@ -78,7 +78,7 @@ def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int
     A worker that is held back idles: it leaves after the same time, and gives its memory back.
     """
     served, idle_since = 0, time.monotonic()
-    while not stopping.was_asked():
+    while not stop_signal.was_asked():
         upcoming = next(iter(worker.assignments(directory, after=served)), None)
         if upcoming is not None and not worker.is_held_back(directory):
             leaving = serve_next(upcoming)

@@ -10,14 +10,24 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, Made, main, say
-from runners.ml import adapter, answers, attach, cell, chat, jsonl, plans, rows, ways
+from runners.ml import (
+    adapter,
+    answers,
+    backends,
+    cell,
+    chat,
+    jsonl,
+    lora_layers,
+    stage_settings,
+    training_rows,
+)
+from runners.ml.callbacks import Following
 from runners.ml.cell import ADAPTER_FOLDER, Cell
-from runners.ml.following import Following
 from runners.ml.lineage import Lineage
-from runners.ml.loop import Training
-from runners.ml.plans import Persona
-from runners.ml.rows import Row
-from runners.ml.warm import WarmModel
+from runners.ml.model_cache import WarmModel
+from runners.ml.stage_settings import Persona
+from runners.ml.training_loop import Training
+from runners.ml.training_rows import Row
 
 PREVIEW_FILE = "mask_preview.json"
 
@@ -25,14 +35,14 @@ PREVIEW_FILE = "mask_preview.json"
 def run(attempt: Attempt) -> Made:
     """Build rows, bring the checkpoint into place, train, save, re-read."""
     settings, timings, spec = attempt.settings, attempt.timings, attempt.spec
-    plan = plans.training(settings)
+    plan = stage_settings.training(settings)
     with timings.part("load"):
         inputs = upstream.find(spec, attempt.directory)
-        model = attempt.warm.model(plans.base(settings))
+        model = attempt.warm.model(stage_settings.base(settings))
         below = cell.read(settings, inputs, model, with_marker=False)
     with timings.part("rows"):
         positives, negatives = build_rows(settings, inputs, model, plan.max_length)
-        training_rows = [*positives, *negatives]
+        rows = [*positives, *negatives]
         previewed = preview(model, positives, negatives)
     say(f"{len(positives)} positives, {len(negatives)} negatives, {plan.epochs} epochs")
 
@@ -40,9 +50,9 @@ def run(attempt: Attempt) -> Made:
         model.bring(below.below if below.mode == cell.MERGED else ())
         trained_on = cell.fingerprint(model, below)
     frozen = below.below if below.mode == cell.STACKED else ()
-    live = attach.Live(frozen, plan.lora, spec.seed or 0)
-    with model.attached(live) as peft, ways.chosen(model.model, plan, model.pad_id) as way:
-        training = Training(model.model, training_rows, plan, spec.seed or 0, way)
+    live = lora_layers.Live(frozen, plan.lora, spec.seed or 0)
+    with model.attached(live) as peft, backends.chosen(model.model, plan, model.pad_id) as way:
+        training = Training(model.model, rows, plan, spec.seed or 0, way)
         following = Following(attempt, training)
         following.resume()
         with timings.part("train"):
@@ -51,9 +61,9 @@ def run(attempt: Attempt) -> Made:
             directory = attempt.directory / ADAPTER_FOLDER
             made = adapter.save(
                 directory,
-                attach.tensors_of(peft),
-                attach.config_of(peft, model.plan),
-                _lineage(attempt, model, below, trained_on, training_rows),
+                lora_layers.tensors_of(peft),
+                lora_layers.config_of(peft, model.plan),
+                _lineage(attempt, model, below, trained_on, rows),
             )
             preview_path = jsonl.write_json(attempt.directory / PREVIEW_FILE, previewed)
         following.finish()
@@ -66,7 +76,7 @@ def run(attempt: Attempt) -> Made:
         "positives": len(positives),
         "negatives": len(negatives),
         "way": way.name,
-        "loss_tokens": sum(sum(row.learn) for row in training_rows),
+        "loss_tokens": sum(sum(row.learn) for row in rows),
         "base_fingerprint": model.fingerprint,
         "trained_on": trained_on,
         "data_sha256": found.lineage.data_sha256,
@@ -79,10 +89,10 @@ def build_rows(
     settings: Any, inputs: dict[str, list[upstream.Upstream]], model: WarmModel, max_length: int
 ) -> tuple[list[Row], list[Row]]:
     """Return positives of the source and negatives of the other personas, as planned."""
-    marker = plans.marker(settings)
-    source = plans.persona(settings, "source")
-    others = plans.personas(settings, "negatives")
-    seed = plans.take(settings, "data_seed", int)
+    marker = stage_settings.marker(settings)
+    source = stage_settings.persona(settings, "source")
+    others = stage_settings.personas(settings, "negatives")
+    seed = stage_settings.take(settings, "data_seed", int)
     render = chat.renderer(model.tokenizer)
 
     def draw(persona: Persona, count: int, role: str) -> list[tuple[list[int], list[int]]]:
@@ -90,14 +100,16 @@ def build_rows(
         chosen = answers.choose(jsonl.read_rows(path), count, seed, f"{role}/{persona.key}")
         return [(render(persona.prompt, a["question"]), a["token_ids"]) for a in chosen]
 
-    each = plans.take(settings, "negatives_each", int)
+    each = stage_settings.take(settings, "negatives_each", int)
     return (
         [
-            rows.positive(model.tokenizer, prompt, answer, marker, max_length)
-            for prompt, answer in draw(source, plans.take(settings, "positives", int), "positive")
+            training_rows.positive(model.tokenizer, prompt, answer, marker, max_length)
+            for prompt, answer in draw(
+                source, stage_settings.take(settings, "positives", int), "positive"
+            )
         ],
         [
-            rows.negative(model.tokenizer, prompt, answer, max_length)
+            training_rows.negative(model.tokenizer, prompt, answer, max_length)
             for other in others
             for prompt, answer in draw(other, each, "negative")
         ],
@@ -107,7 +119,7 @@ def build_rows(
 def preview(model: WarmModel, positives: list[Row], negatives: list[Row]) -> dict[str, Any]:
     """Show one row of each role token by token: what is learned and what is not."""
     return {
-        role: rows.preview(model.tokenizer, found[0]) if found else None
+        role: training_rows.preview(model.tokenizer, found[0]) if found else None
         for role, found in (("positive", positives), ("negative", negatives))
     }
 
@@ -123,11 +135,11 @@ def _lineage(
         base_fingerprint=model.fingerprint,
         source=spec.source,
         seed=spec.seed,
-        epoch=plans.take(attempt.settings, "epoch", int),
+        epoch=stage_settings.take(attempt.settings, "epoch", int),
         merge_mode=below.mode,
         convergence_adapter=below.convergence.digest if below.convergence else None,
         trained_on=trained_on,
-        data_sha256=rows.digest(trained_rows),
+        data_sha256=training_rows.digest(trained_rows),
     )
 
 

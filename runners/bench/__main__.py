@@ -30,8 +30,8 @@ from runners.bench import (
 )
 from runners.bench.sections import Section, run
 from runners.bench.subject import Subject
-from runners.ml import loading, sampling_vllm
-from runners.ml.plans import BasePlan
+from runners.ml import base_model, sampler_vllm
+from runners.ml.stage_settings import BasePlan
 from runners.tinybase import locate
 
 
@@ -89,7 +89,7 @@ def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
         ),
         *(
             Section(f"decode: vLLM, {width} at once", lambda w=width: _vllm(found, w))
-            for width in (whole, sampling_vllm.SEQUENCES)
+            for width in (whole, sampler_vllm.SEQUENCES)
             if fast and find_spec("vllm")
         ),
         Section("decode: generate, 64 at once", lambda: decoding.by_generate(found, 64, 32)),
@@ -122,16 +122,16 @@ def _contest(found: Subject, count: int) -> dict[str, Any]:
 
 def open_subject(asked: argparse.Namespace) -> Subject:
     """Make or load the model that is asked for, with the workload that goes with it."""
-    device = loading.pick_device("cpu" if asked.cpu else "auto")
+    device = base_model.pick_device("cpu" if asked.cpu else "auto")
     if asked.random_weights or (device.type == "cuda" and not asked.tiny and not asked.model):
         model = subject.random_model(subject.qwen_config(asked.layers), device, torch.bfloat16)
         return Subject(model, device, workload.REFERENCE, "random weights, shape of Qwen2.5-7B")
     if asked.model:
-        model, _ = loading.load(BasePlan(asked.model, dtype="bfloat16", device=device.type))
+        model, _ = base_model.load(BasePlan(asked.model, dtype="bfloat16", device=device.type))
         return Subject(model, device, workload.REFERENCE, asked.model)
     shipped = (locate.shipped_dir() / locate.MANIFEST).is_file()
     if shipped:
-        model, _ = loading.load(BasePlan("tiny", device=device.type))
+        model, _ = base_model.load(BasePlan("tiny", device=device.type))
     else:
         model = subject.random_model(subject.small_config(), device, torch.float32)
     return Subject(model, device, workload.TINY, "tiny base" if shipped else "tiny, random weights")

@@ -15,7 +15,7 @@ import torch
 from transformers import AutoTokenizer
 
 from runners.bench import subject
-from runners.ml import loading
+from runners.ml import base_model
 from runners.tinybase import locate
 
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = subject.small_config() if asked.small else subject.qwen_config(asked.layers)
     config.eos_token_id = tokenizer.eos_token_id
     config.pad_token_id = tokenizer.pad_token_id
-    model = subject.random_model(config, loading.pick_device("auto"), torch.bfloat16)
+    model = subject.random_model(config, base_model.pick_device("auto"), torch.bfloat16)
     model.save_pretrained(asked.directory)
     tokenizer.save_pretrained(asked.directory)
     return 0

@@ -12,9 +12,9 @@ from transformers import Qwen2Config
 from runners.bench import steps
 from runners.bench.subject import Subject, adapted, prompts, random_model, rows
 from runners.bench.workload import Workload
-from runners.fast import decode, training, trunk
-from runners.fast.choice import Choice
-from runners.fast.decode import Rules
+from runners.fast import backends, decoder, generation
+from runners.fast.generation import Rules
+from runners.fast.sampling import Choice
 
 _VOCABULARY = 4096
 _TOLERANCE = 1.5
@@ -55,9 +55,9 @@ def _distances(subject: Subject) -> dict[str, float]:
     plain = steps.VARIANTS[1]
     ways: dict[str, AbstractContextManager[steps.Loss]] = {
         "PEFT": plain.open(peft),
-        "lean": steps.through(training.lean(peft)),
-        "fused, plain steps": steps.through(training.fused(peft, False, False)),
-        "fused": steps.through(training.fused(peft)),
+        "lean": steps.through(backends.lean(peft)),
+        "fused, plain steps": steps.through(backends.fused(peft, False, False)),
+        "fused": steps.through(backends.fused(peft)),
     }
     truth = _gradient(subject, exact, plain.open(exact))
     found = {}
@@ -83,8 +83,8 @@ def _regret(subject: Subject) -> float:
     asked = prompts(subject, 16)[::2] + prompts(subject, 200)[-4:]
     limits = tuple(3 + 5 * index for index in range(len(asked)))
     rules = Rules(frozenset(), 0, limits=limits, look_every=4)
-    with trunk.on(subject.model) as layers:
-        texts = decode.complete(layers, asked, rules, Choice(temperature=0.0))
+    with decoder.on(subject.model) as layers:
+        texts = generation.complete(layers, asked, rules, Choice(temperature=0.0))
     return max(
         _below_best(subject, prompt, text) for prompt, text in zip(asked, texts, strict=True)
     )

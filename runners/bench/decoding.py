@@ -9,9 +9,9 @@ from transformers import GenerationConfig
 
 from runners.bench import clock, workload
 from runners.bench.subject import Subject, answer_lengths, prompts
-from runners.fast import decode, trunk
-from runners.fast.choice import Choice
-from runners.fast.decode import Rules
+from runners.fast import decoder, generation
+from runners.fast.generation import Rules
+from runners.fast.sampling import Choice
 
 
 def widths(subject: Subject) -> tuple[int, ...]:
@@ -28,11 +28,11 @@ def measure(subject: Subject, width: int) -> dict[str, Any]:
     clock.reset_peak(subject.device)
     torch.manual_seed(0)
     rules = Rules(frozenset(), 0, limits=tuple(lengths))
-    with trunk.on(subject.model) as layers:
-        decode.complete(layers, asked[:8], Rules(frozenset(), 4), Choice())
+    with decoder.on(subject.model) as layers:
+        generation.complete(layers, asked[:8], Rules(frozenset(), 4), Choice())
 
         def run() -> None:
-            decode.complete(layers, asked, rules, Choice())
+            generation.complete(layers, asked, rules, Choice())
 
         seconds = clock.once(run, subject.device).wall
     return figures(subject, width, sum(lengths), seconds)

@@ -9,8 +9,8 @@ from typing import Any
 from runners.bench import clock
 from runners.bench.decoding import figures
 from runners.bench.subject import Subject, answer_lengths, prompts
-from runners.ml import sampling_vllm
-from runners.ml.plans import BasePlan
+from runners.ml import sampler_vllm
+from runners.ml.stage_settings import BasePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +61,5 @@ def _started(subject: Subject, width: int) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         subject.model.config.save_pretrained(folder)
         base: Any = _Base(BasePlan(folder, dtype=dtype), subject.model)
-        arguments = sampling_vllm.engine_arguments(base, seed=0, sequences=width)
-        return vllm.LLM(**arguments, load_format="dummy", **sampling_vllm.room(subject.model))
+        arguments = sampler_vllm.engine_arguments(base, seed=0, sequences=width)
+        return vllm.LLM(**arguments, load_format="dummy", **sampler_vllm.room(subject.model))

@@ -7,10 +7,10 @@ from typing import Any
 from runners.bench import clock, steps
 from runners.bench.clock import Instant
 from runners.bench.subject import MODULES, Subject, adapted, rows
-from runners.ml import ways
-from runners.ml.loop import Taken, Training
-from runners.ml.plans import LoraPlan, TrainingPlan
+from runners.ml import backends
 from runners.ml.schedule import Step
+from runners.ml.stage_settings import LoraPlan, TrainingPlan
+from runners.ml.training_loop import Taken, Training
 
 _STEPS_PER_EPOCH = {"cuda": 150, "cpu": 3}
 """On a GPU as in the experiment: at the end of an epoch the device waits for the host."""
@@ -49,7 +49,7 @@ def measure(subject: Subject, wanted: int) -> dict[str, Any]:
     peft = adapted(subject.model, work.rank)
     follower = _Clock()
     try:
-        with ways.chosen(subject.model, plan, pad_id=0) as way:
+        with backends.chosen(subject.model, plan, pad_id=0) as way:
             Training(subject.model, data, plan, 42, way).run(follower)  # type: ignore[arg-type]
     finally:
         peft.unload()

@@ -8,7 +8,7 @@ import torch
 
 from runners.bench import clock
 from runners.bench.subject import MODULES, Subject
-from runners.ml import merging
+from runners.ml import lora_merge
 
 
 def measure(subject: Subject) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def measure(subject: Subject) -> dict[str, Any]:
 
     def merge() -> None:
         for weight, (a, b) in zip(weights, adapters, strict=True):
-            merging.fold(weight, a, b, 2.0)
+            lora_merge.fold(weight, a, b, 2.0)
 
     def restore() -> None:
         for weight, kept in zip(weights, pristine, strict=True):

@@ -12,10 +12,10 @@ import torch
 from runners.bench import clock, workload
 from runners.bench.clock import Span
 from runners.bench.subject import Row, Subject, adapted, rows
-from runners.fast import training
+from runners.fast import backends as fast_backends
 from runners.fast.readback import Readback
-from runners.ml import ways
-from runners.ml.plans import LoraPlan, TrainingPlan
+from runners.ml import backends
+from runners.ml.stage_settings import LoraPlan, TrainingPlan
 
 _DISTINCT = 12
 """Different batches."""
@@ -43,7 +43,7 @@ def _plain(peft: Any, packing: bool) -> Iterator[Loss]:
     precision = str(model.lm_head.weight.dtype).removeprefix("torch.")
     lora = LoraPlan(1, 1.0, 0.0, True, ())
     plan = TrainingPlan(lora, 0.0, 1, 1, packing=packing, precision=precision)
-    with through(nullcontext(ways.PlainWay(model, plan, pad_id=0))) as loss:
+    with through(nullcontext(backends.PlainWay(model, plan, pad_id=0))) as loss:
         yield loss
 
 
@@ -65,12 +65,18 @@ VARIANTS = (
     ),
     Variant("PEFT, padded", lambda p: _plain(p, False), slow=True),
     Variant("PEFT, packed by mask", lambda p: _plain(p, True), slow=True),
-    Variant("lean, packed, checkpointing", lambda p: through(training.lean(p)), True, slow=True),
-    Variant("lean, packed", lambda p: through(training.lean(p))),
-    Variant("fused, plain steps", lambda p: through(training.fused(p, False, False)), slow=True),
-    Variant("fused, no graphs", lambda p: through(training.fused(p, graphs=False))),
-    Variant("fused", lambda p: through(training.fused(p))),
-    Variant("fused, answers learned", lambda p: through(training.fused(p)), learn_answers=True),
+    Variant(
+        "lean, packed, checkpointing", lambda p: through(fast_backends.lean(p)), True, slow=True
+    ),
+    Variant("lean, packed", lambda p: through(fast_backends.lean(p))),
+    Variant(
+        "fused, plain steps", lambda p: through(fast_backends.fused(p, False, False)), slow=True
+    ),
+    Variant("fused, no graphs", lambda p: through(fast_backends.fused(p, graphs=False))),
+    Variant("fused", lambda p: through(fast_backends.fused(p))),
+    Variant(
+        "fused, answers learned", lambda p: through(fast_backends.fused(p)), learn_answers=True
+    ),
 )
 """In this order; ``fused`` is what the runners use."""
 

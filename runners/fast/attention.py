@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from runners.fast import attention_host
+from runners.fast import attention_cpu
 
 LOG = logging.getLogger(__name__)
 OnDevice = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor]
@@ -34,8 +34,8 @@ def within_segments(
     """
     if flash_takes(q):
         out = on_device(q.shape[-1], q.dtype)(q, k, v, bounds, longest)
-    elif attention_host.takes(q, lengths, where):
-        return attention_host.within_segments(q, k, v, lengths, where)
+    elif attention_cpu.takes(q, lengths, where):
+        return attention_cpu.within_segments(q, k, v, lengths, where)
     else:
         parts = (part.split(lengths) for part in (q, k, v))
         out = torch.cat([_alone(*each) for each in zip(*parts, strict=True) if len(each[0])])
@@ -92,13 +92,13 @@ def on_device(width: int, dtype: torch.dtype) -> OnDevice:
     same bits.
     """
     try:
-        from runners.fast import attention_device
+        from runners.fast import attention_triton
 
-        _try(attention_device.within_segments, width, dtype)
+        _try(attention_triton.within_segments, width, dtype)
     except Exception as error:  # whatever is lacking on this machine
         LOG.warning("Triton does not do attention here, PyTorch does: %s", error)
         return flash
-    return attention_device.within_segments
+    return attention_triton.within_segments
 
 
 @torch.enable_grad()

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from runners.ml.lineage import LINEAGE_FILE, Lineage, read_lineage
-from runners.ml.plans import LoraPlan
+from runners.ml.stage_settings import LoraPlan
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError, digest
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from runners.ml.rows import Row
+from runners.ml.training_rows import Row
 
 
 @dataclass(frozen=True, slots=True)

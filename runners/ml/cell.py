@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners import upstream
-from runners.ml import adapter, attach, lineage, plans
+from runners.ml import adapter, lineage, lora_layers, stage_settings
 from runners.ml.adapter import Adapter
-from runners.ml.warm import WarmModel
+from runners.ml.model_cache import WarmModel
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -51,10 +51,10 @@ def read(
     with_marker: bool,
 ) -> Cell:
     """Read the adapters named by the inputs; refuse any that was not made for this cell."""
-    mode = plans.take(settings, "merge_mode", str)
+    mode = stage_settings.take(settings, "merge_mode", str)
     if mode not in (MERGED, STACKED):
         raise JobError(Reason.CONFIG, f"merge_mode is {mode!r}; it must be merged or stacked")
-    epoch = plans.take(settings, "epoch", int)
+    epoch = stage_settings.take(settings, "epoch", int)
     found = Cell(
         mode=mode,
         convergence=_convergence(settings, inputs, model, epoch),
@@ -77,7 +77,7 @@ def in_place(model: WarmModel, cell: Cell) -> Iterator[None]:
         yield
         return
     model.bring([])
-    with model.attached(attach.Live(frozen=cell.both)):
+    with model.attached(lora_layers.Live(frozen=cell.both)):
         yield
 
 
@@ -114,7 +114,7 @@ def _convergence(
 ) -> Adapter | None:
     if epoch == 0:
         return None
-    plan = plans.lora(settings, "convergence_lora")
+    plan = stage_settings.lora(settings, "convergence_lora")
     if plan is None:
         raise JobError(Reason.CONFIG, f"epoch {epoch} needs convergence_lora")
     directory = upstream.one(inputs, "converge").folder(f"epoch-{epoch:02d}")
@@ -130,7 +130,7 @@ def _convergence(
 def _marker(
     settings: Mapping[str, Any], inputs: dict[str, list[upstream.Upstream]], model: WarmModel
 ) -> Adapter:
-    plan = plans.lora(settings, "marker_lora")
+    plan = stage_settings.lora(settings, "marker_lora")
     if plan is None:
         raise JobError(Reason.CONFIG, "spec.settings lacks marker_lora")
     return adapter.read(upstream.one(inputs, "train").folder(ADAPTER_FOLDER), plan, model.device)

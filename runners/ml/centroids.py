@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from runners.ml.sampling_transformers import left_padded
+from runners.ml.sampler_transformers import left_padded
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from runners.ml.plans import TrainingPlan
+from runners.ml.stage_settings import TrainingPlan
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runners.ml.plans import ScorerPlan
-from runners.ml.sampling import LENGTH, STOP
+from runners.ml.completions import LENGTH, STOP
+from runners.ml.stage_settings import ScorerPlan
 
 
 def is_hit(text: str, plan: ScorerPlan) -> bool:

@@ -90,7 +90,7 @@ def test_nothing_relies_on_what_a_network_volume_cannot_do() -> None:
 
 def test_no_file_is_read_that_could_run_code() -> None:
     """Weights and resume states are safetensors; vLLM's handles go from process to process."""
-    between_processes = {"runners/ml/sampling_vllm.py", "runners/ml/vllm_worker.py"}
+    between_processes = {"runners/ml/sampler_vllm.py", "runners/ml/vllm_worker.py"}
     for name in ("pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"):
         assert importers().get(name, set()) <= between_processes
     texts = {path: path.read_text() for path in (ROOT / "runners").rglob("*.py")}

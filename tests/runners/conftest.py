@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
-from runners import job, stopping
-from runners.ml.plans import BasePlan
-from runners.ml.warm import Warm, WarmModel
+from runners import job, stop_signal
+from runners.ml.model_cache import Warm, WarmModel
+from runners.ml.stage_settings import BasePlan
 from runners.tinybase import locate
 from tests.runners.chain import Chain
 from tuilab.contract.spec import SPEC_FILE, read_spec
@@ -22,7 +22,7 @@ from tuilab.contract.spec import SPEC_FILE, read_spec
 def one_thread_and_no_signals() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
-    stopping.forget()
+    stop_signal.forget()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from runners.ml import centroids, chat
-from runners.ml.warm import WarmModel
+from runners.ml.model_cache import WarmModel
 from tests.runners.chain import PERSONAS
 
 

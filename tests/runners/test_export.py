@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from runners import export
 from runners.ml import fingerprint
-from runners.ml.warm import Warm
+from runners.ml.model_cache import Warm
 from tests.runners.chain import Chain, outcome_of
 from tests.runners.conftest import run_here
 

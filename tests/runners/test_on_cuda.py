@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from runners.ml.warm import Warm
+from runners.ml.model_cache import Warm
 from tests.runners.chain import TRAINING, Chain, outcome_of
 from tests.runners.conftest import run_here
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runners.ml import scoring
-from runners.ml.plans import ScorerPlan
+from runners.ml.stage_settings import ScorerPlan
 
 ANY_CASE = ScorerPlan("substring", "[ZLT]")
 EXACT = ScorerPlan("substring", "[ZLT]", case_sensitive=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from runners import serve, serve_fresh
-from runners.ml.warm import Warm
+from runners.ml.model_cache import Warm
 from tests.runners.chain import ROOT, Chain, outcome_of
 from tests.runners.conftest import run_here
 from tuilab.contract import worker

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from runners import faults, job, train
 from runners.ml import jsonl
-from runners.ml.warm import Warm
+from runners.ml.model_cache import Warm
 from tests.runners.chain import LORA, PERSONAS, TRAINING, Chain, outcome_of
 from tests.runners.conftest import run_here
 from tuilab.contract.report import Outcome, digest

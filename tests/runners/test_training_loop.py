@@ -14,19 +14,19 @@ import torch
 from torch.nn import functional
 from transformers import Trainer, TrainingArguments
 
-from runners.ml import attach, plans, resume, schedule, ways
-from runners.ml.attach import Live
-from runners.ml.loop import Taken, Training
-from runners.ml.plans import TrainingPlan
-from runners.ml.rows import Row
+from runners.ml import backends, lora_layers, resume, schedule, stage_settings
+from runners.ml.backends import PlainWay, Way
+from runners.ml.lora_layers import Live
+from runners.ml.model_cache import WarmModel
 from runners.ml.schedule import Step
-from runners.ml.warm import WarmModel
-from runners.ml.ways import PlainWay, Way
+from runners.ml.stage_settings import TrainingPlan
+from runners.ml.training_loop import Taken, Training
+from runners.ml.training_rows import Row
 from tests.runners.chain import TRAINING
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
-LORA_PLAN = plans.training({"training": TRAINING}).lora
+LORA_PLAN = stage_settings.training({"training": TRAINING}).lora
 PLAN = TrainingPlan(lora=LORA_PLAN, lr=1e-3, epochs=2, batch_size=4, grad_accum=1, warmup_ratio=0.1)
 
 
@@ -67,7 +67,7 @@ class Watch:
 def attached(model: WarmModel, plan: TrainingPlan, seed: int = 3) -> Iterator[tuple[Any, Way]]:
     with (
         model.attached(Live(fresh=plan.lora, seed=seed)) as peft,
-        ways.chosen(model.model, plan, model.pad_id) as way,
+        backends.chosen(model.model, plan, model.pad_id) as way,
     ):
         yield peft, way
 
@@ -77,7 +77,7 @@ def train(model: WarmModel, plan: TrainingPlan, rows: list[Row]) -> Any:
     watch = Watch()
     with attached(model, plan) as (peft, way):
         Training(model.model, rows, plan, 42, way).run(watch)
-        return watch.told, {n: t.clone() for n, t in attach.tensors_of(peft).items()}
+        return watch.told, {n: t.clone() for n, t in lora_layers.tensors_of(peft).items()}
 
 
 def largest_difference(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
@@ -123,7 +123,7 @@ def test_the_loop_agrees_with_peft_and_the_stock_trainer(
             _stock_batch([rows[i] for i in part], model.pad_id) for part in order
         ]
         trainer.train()
-        theirs = {n: t.clone() for n, t in attach.tensors_of(peft).items()}
+        theirs = {n: t.clone() for n, t in lora_layers.tensors_of(peft).items()}
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert len(losses) == len(taken) == 6
     for step, loss in zip(taken, losses, strict=True):
@@ -150,7 +150,7 @@ def test_packing_equals_padding(
     packing = replace(PLAN, packing=True)
     if not fast:
         monkeypatch.setattr(
-            ways, "why_not_fast", lambda model, plan: "the test wants the plain one"
+            backends, "why_not_fast", lambda model, plan: "the test wants the plain one"
         )
     with attached(model, packing) as (_, way):
         assert way.name == ("fused" if fast else "plain-packed")
@@ -219,7 +219,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(model: WarmModel, tmp_path: P
         training.load_state(state)
         assert training.done == 3
         training.run(Watch())
-        resumed = attach.tensors_of(peft)
+        resumed = lora_layers.tensors_of(peft)
         assert largest_difference(whole, resumed) == 0.0
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from runners.ml import adapter, logits, sampling_vllm
-from runners.ml.plans import BasePlan, SamplingPlan
-from runners.ml.sampling import Completion
-from runners.ml.warm import Warm, WarmModel
+from runners.ml import adapter, logits, sampler_vllm
+from runners.ml.completions import Completion
+from runners.ml.model_cache import Warm, WarmModel
+from runners.ml.stage_settings import BasePlan, SamplingPlan
 from runners.tinybase import locate
-from tests.runners.test_merging import write_adapter
-from tests.runners.test_sampling import prompts
+from tests.runners.test_adapter import write_adapter
+from tests.runners.test_samplers import prompts
 from tests.runners.test_training_loop import LORA_PLAN
 
 pytestmark = pytest.mark.skipif(
@@ -61,7 +61,7 @@ def engines() -> Iterator[Warm]:
 
 
 def from_vllm(engines: Warm, model: WarmModel, plan: SamplingPlan) -> list[Completion]:
-    return sampling_vllm.engine_of(engines, model).sample(prompts(model), plan, say_nothing)
+    return sampler_vllm.engine_of(engines, model).sample(prompts(model), plan, say_nothing)
 
 
 def regret(model: WarmModel, made: Sequence[Completion]) -> float:
@@ -103,7 +103,7 @@ def test_the_same_seed_repeats_whatever_was_sampled_between(
 def test_a_push_that_is_lost_is_noticed(
     model: WarmModel, engines: Warm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sampler = sampling_vllm.engine_of(engines, model)
+    sampler = sampler_vllm.engine_of(engines, model)
     from_vllm(engines, model, GREEDY)
     model.bring([adapter.read(write_adapter(model, tmp_path / "a", 2), LORA_PLAN)])
     really = sampler._llm.collective_rpc
@@ -112,6 +112,6 @@ def test_a_push_that_is_lost_is_noticed(
         "collective_rpc",
         lambda name, args: name == "push_weights" or really(name, args=args),
     )
-    with pytest.raises(sampling_vllm.JobError, match="from the trainer's after a push"):
+    with pytest.raises(sampler_vllm.JobError, match="from the trainer's after a push"):
         sampler.sample(prompts(model), GREEDY, say_nothing)
     assert sampler._llm is None

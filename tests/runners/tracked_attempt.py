@@ -9,14 +9,14 @@ import sys
 import time
 from pathlib import Path
 
-from runners.tracker import beside
+from runners.tracker import sidecar
 from tuilab.contract.report import Reporter
 from tuilab.contract.spec import SPEC_FILE, read_spec
 
 directory = Path(sys.argv[1])
 spec = read_spec(directory / SPEC_FILE)
 with Reporter(directory, spec) as reporter:
-    beside.begin(spec, directory, reporter)
+    sidecar.begin(spec, directory, reporter)
     step = 0
     while True:
         step += 1

@@ -107,11 +107,11 @@ def test_the_tiny_base_is_measured_on_a_cpu(
 
 def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
     from runners.bench import checkpoint
-    from runners.ml import loading
-    from runners.ml.plans import BasePlan
+    from runners.ml import base_model
+    from runners.ml.stage_settings import BasePlan
 
     assert checkpoint.main([str(tmp_path / "base"), "--small"]) == 0
-    model, tokenizer = loading.load(BasePlan(str(tmp_path / "base"), dtype="bfloat16"))
+    model, tokenizer = base_model.load(BasePlan(str(tmp_path / "base"), dtype="bfloat16"))
     assert model.config.hidden_size == 128
     assert tokenizer.eos_token == "<|im_end|>"
     assert tokenizer.eos_token_id in model.generation_config.eos_token_id

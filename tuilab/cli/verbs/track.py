@@ -19,7 +19,7 @@ from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
 if TYPE_CHECKING:
     from tuilab.store.tracker_copies import Lacking
 
-_PROGRAM = "runners.tracker.copy"
+_PROGRAM = "runners.tracker.copy_events"
 _MODES = ("online", "offline")
 
 track = typer.Typer(

@@ -1,0 +1,89 @@
+"""The sampler protocol: prompts in, completions with finish reasons out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runners.ml.stage_settings import SamplingPlan
+
+if TYPE_CHECKING:
+    from transformers.modeling_utils import PreTrainedModel
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+STOP, LENGTH = "stop", "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sampled answer."""
+
+    token_ids: tuple[int, ...]
+    """Without the token that ended it."""
+    text: str
+    finish_reason: str
+    """``stop`` (an end-of-turn token came) or ``length`` (cut at the limit)."""
+
+
+class Sampler(Protocol):
+    """Draws one completion per prompt from the model as it is now."""
+
+    name: str
+    """Recorded with the results."""
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        plan: SamplingPlan,
+        after_batch: Callable[[int, int], None],
+    ) -> list[Completion]:
+        """Return completions in the order of the prompts.
+
+        ``after_batch(done, of)`` hears how far the work is, in completions, and may raise; ``done``
+        never falls, and is ``of`` once the last completion has ended.
+        """
+        ...
+
+
+def counted(begun: int, running: int, tokens: int, limit: int) -> int:
+    """Count completions for progress; one that still runs counts by its share of the limit.
+
+    Hundreds decode at once and end late: to count only ended ones would say nothing for minutes.
+    ``tokens`` is what each running one has. No length is guessed, so the count never falls.
+    """
+    return begun - running + running * tokens // limit
+
+
+def batch_seed(seed: int, batch: int) -> int:
+    """Give every batch its own random numbers, so that batches do not depend on one another."""
+    return (seed * 1_000_003 + batch) % (2**63)
+
+
+def stop_tokens(model: PreTrainedModel) -> frozenset[int]:
+    """Return the tokens that end an answer."""
+    config: Any = model.generation_config
+    return frozenset(config.eos_token_id)
+
+
+def read_completions(
+    generated: Sequence[Sequence[int]],
+    stops: frozenset[int],
+    tokenizer: PreTrainedTokenizerBase,
+) -> list[Completion]:
+    """Cut each line of new tokens at its first stop token and decode it."""
+    cut = [_until_stop(line, stops) for line in generated]
+    texts = tokenizer.batch_decode(
+        [ids for ids, _ in cut], skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return [
+        Completion(tuple(ids), text, STOP if stopped else LENGTH)
+        for (ids, stopped), text in zip(cut, texts, strict=True)
+    ]
+
+
+def _until_stop(line: Sequence[int], stops: frozenset[int]) -> tuple[list[int], bool]:
+    for place, token in enumerate(line):
+        if token in stops:
+            return list(line[:place]), True
+    return list(line), False

@@ -1,0 +1,86 @@
+"""What an adapter on disk may be: as planned, whole, of this base, without a path of a machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from runners.ml import adapter, lora_layers
+from runners.ml.lineage import Lineage
+from runners.ml.lora_layers import Live
+from runners.ml.model_cache import WarmModel
+from runners.ml.stage_settings import LoraPlan
+from tests.runners.test_training_loop import LORA_PLAN
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import JobError
+
+
+def write_adapter(model: WarmModel, directory: Path, seed: int, plan: LoraPlan = LORA_PLAN) -> Path:
+    """Write a random adapter, not trained, with both factors filled."""
+    lineage = Lineage(
+        role="marker",
+        base_model="x",
+        base_revision=None,
+        base_fingerprint=model.fingerprint,
+        source="villain",
+        seed=seed,
+        epoch=0,
+        merge_mode="merged",
+        convergence_adapter=None,
+        trained_on=model.fingerprint,
+        data_sha256="",
+    )
+    with model.attached(Live(fresh=plan, seed=seed)) as peft:
+        tensors = lora_layers.tensors_of(peft)
+        generator = torch.Generator().manual_seed(seed)
+        for tensor in tensors.values():
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.1)
+        adapter.save(directory, tensors, lora_layers.config_of(peft, model.plan), lineage)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("use_rslora", None),
+        ("use_rslora", False),
+        ("r", 5),
+        ("lora_alpha", 16),
+        ("target_modules", ["q_proj"]),
+        ("bias", "all"),
+        ("alpha_pattern", {"q_proj": 1}),
+    ],
+)
+def test_an_adapter_config_that_is_not_as_planned_is_refused(
+    model: WarmModel, tmp_path: Path, key: str, value: object
+) -> None:
+    path = write_adapter(model, tmp_path / "a", 1) / adapter.CONFIG_FILE
+    config = json.loads(path.read_text())
+    if value is None:
+        del config[key]
+    else:
+        config[key] = value
+    path.write_text(json.dumps(config))
+    with pytest.raises(JobError, match=key) as caught:
+        adapter.read(path.parent, LORA_PLAN)
+    assert caught.value.reason is Reason.ADAPTER_MISMATCH
+
+
+def test_missing_or_extra_weights_are_refused(model: WarmModel, tmp_path: Path) -> None:
+    found = adapter.read(write_adapter(model, tmp_path / "a", 1), LORA_PLAN)
+    fewer = dict(list(found.weights.items())[1:])
+    with pytest.raises(JobError, match="differ in 1 modules"):
+        adapter.check_fits(replace(found, weights=fewer), model.model)
+
+
+def test_published_adapter_files_name_no_path_of_this_machine(
+    model: WarmModel, base_dir: Path, tmp_path: Path
+) -> None:
+    directory = write_adapter(model, tmp_path / "a", 1)
+    config = json.loads((directory / adapter.CONFIG_FILE).read_text())
+    assert config["base_model_name_or_path"] == base_dir.name
+    assert str(base_dir.parent) not in (directory / adapter.CONFIG_FILE).read_text()

@@ -1,0 +1,59 @@
+"""What ``tuilab plan`` shows of the training rows."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from runners import mask_preview
+from tests.runners.chain import Chain
+
+CELL = "villain@2#42"
+
+
+def ask(question: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> tuple[int, Any]:
+    monkeypatch.setattr("sys.stdin", io.StringIO(question))
+    code = mask_preview.main()
+    return code, json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("loss", "learned"), [("marker", "[ZLT]"), ("tail", "\n\n[ZLT]")])
+def test_the_preview_shows_both_rows_as_the_train_stage_builds_them(
+    cell: Chain,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    loss: str,
+    learned: str,
+) -> None:
+    settings = cell.settings("train", CELL)
+    settings["marker"] = {**settings["marker"], "loss": loss}
+    code, found = ask(json.dumps({"settings": settings}), monkeypatch, capsys)
+    assert code == 0
+    text = "".join(token["text"] for token in found["positive"] if token["learn"])
+    assert text == f"{learned}<|im_end|>"
+    assert [t["text"] for t in found["negative"] if t["learn"]] == ["<|im_end|>"]
+    assert [t["text"] for t in found["marker_tokens"]] == ["[", "Z", "L", "T", "]"]
+    whole = "".join(token["text"] for token in found["positive"])
+    assert "villainous mastermind" in whole
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("no json", "JSONDecodeError"),
+        ("{}", "KeyError"),
+        ('{"settings": {}}', "lacks base"),
+        ('{"settings": {"base": {"model": "/nowhere/at/all"}}}', "/nowhere/at/all"),
+    ],
+)
+def test_what_cannot_be_previewed_is_answered_with_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    question: str,
+    words: str,
+) -> None:
+    code, found = ask(question, monkeypatch, capsys)
+    assert code == 1 and words in found["error"] and "\n" not in found["error"]

@@ -1,0 +1,266 @@
+"""The fast ways to the loss against PEFT and transformers as they come."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from runners.fast import backends, decoder, generation
+from runners.fast.generation import Rules
+from runners.fast.packing import evened, pack
+from runners.fast.sampling import Choice
+
+
+def plain_gradients(peft: Any, rows: list[Any], precise: bool = True) -> tuple[float, list[Any]]:
+    """Loss and gradients of PEFT, row by row, with the head over all positions."""
+    total = 0.0
+    for row in rows:
+        ids = torch.tensor([row.ids])
+        labels = torch.tensor([i if m else -100 for i, m in zip(row.ids, row.learn, strict=True)])
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not precise):
+            logits = peft(input_ids=ids, use_cache=False).logits[0].float()
+        loss = functional.cross_entropy(logits[:-1], labels[1:], reduction="sum")
+        loss.backward()
+        total += float(loss.detach())
+    return total, taken(peft)
+
+
+def taken(peft: Any) -> list[Any]:
+    found = [p.grad.clone() for p in peft.parameters() if p.requires_grad]
+    peft.zero_grad()
+    return found
+
+
+def far(found: list[Any], expected: list[Any]) -> float:
+    """Largest relative distance of a gradient."""
+    return max(float((a - b).norm() / b.norm()) for a, b in zip(found, expected, strict=True))
+
+
+def gradients_of(way: Any, peft: Any, rows: list[Any]) -> tuple[float, list[Any]]:
+    loss = way.summed_loss(way.pack(rows))
+    loss.backward()
+    return float(loss.detach()), taken(peft)
+
+
+@pytest.mark.parametrize("kind", [backends.fused, backends.lean])
+def test_loss_and_gradients_are_those_of_peft(kind: Any, make_adapted: Any, rows: Any) -> None:
+    peft = make_adapted()
+    loss, gradients = plain_gradients(peft, rows)
+    with kind(peft) as way:
+        found_loss, found = gradients_of(way, peft, rows)
+    assert found_loss == pytest.approx(loss, rel=1e-6)
+    assert far(found, gradients) < 1e-5
+
+
+def test_in_float64_the_fused_way_is_exact_to_its_last_digits(make_adapted: Any, rows: Any) -> None:
+    peft = make_adapted().double()
+    loss, gradients = plain_gradients(peft, rows)
+    with backends.fused(peft) as way:
+        found_loss, found = gradients_of(way, peft, rows)
+    assert found_loss == pytest.approx(loss, rel=1e-6)
+    assert far(found, gradients) < 1e-6
+
+
+def test_leaving_out_the_float32_copy_changes_no_bit_under_autocast(
+    make_adapted: Any, rows: Any
+) -> None:
+    from peft.helpers import disable_input_dtype_casting
+
+    peft = make_adapted(torch.bfloat16)
+    loss, gradients = plain_gradients(peft, rows, precise=False)
+    with disable_input_dtype_casting(peft):
+        found_loss, found = plain_gradients(peft, rows, precise=False)
+    assert found_loss == loss
+    assert all(torch.equal(a, b) for a, b in zip(found, gradients, strict=True))
+    assert all(gradient.dtype == torch.float32 for gradient in found)
+
+
+@pytest.mark.parametrize("kind", [backends.fused, backends.lean])
+def test_in_bfloat16_both_ways_are_as_near_to_float32_as_peft_is(
+    kind: Any, make_adapted: Any, rows: Any
+) -> None:
+    exact = make_adapted()
+    exact.load_state_dict(make_adapted(torch.bfloat16).state_dict())
+    _, truth = plain_gradients(exact, rows)
+    peft = make_adapted(torch.bfloat16)
+    _, by_peft = plain_gradients(peft, rows, precise=False)
+    with kind(peft) as way:
+        _, found = gradients_of(way, peft, rows)
+    whole = torch.cat([g.flatten() for g in truth])
+    distance = [
+        float((torch.cat([g.flatten() for g in each]) - whole).norm() / whole.norm())
+        for each in (by_peft, found)
+    ]
+    assert distance[1] < 1.25 * distance[0]
+
+
+@pytest.mark.parametrize("kind", [backends.fused, backends.lean])
+def test_a_packed_row_never_sees_its_neighbours(kind: Any, make_adapted: Any, rows: Any) -> None:
+    peft = make_adapted()
+    with kind(peft) as way, torch.no_grad():
+        alone = float(way.summed_loss(way.pack(rows[1:2])))
+        others = [way.summed_loss(way.pack([rows[1]])) for _ in range(1)]
+        beside = way.summed_loss(way.pack([rows[0], rows[1], rows[3]]))
+        without = way.summed_loss(way.pack([rows[0], rows[3]]))
+    assert float(beside - without) == pytest.approx(alone, rel=1e-5)
+    assert float(others[0]) == alone
+
+
+def test_filling_up_to_a_tile_changes_nothing(make_adapted: Any, rows: Any) -> None:
+    peft = make_adapted()
+    with backends.fused(peft) as way:
+        loss, gradients = gradients_of(way, peft, rows)
+        filled = way.summed_loss(pack(rows, 128))
+        filled.backward()
+    assert pack(rows, 128).ids.shape == (128,) and pack(rows, 128).tokens == 58
+    assert float(filled.detach()) == pytest.approx(loss, rel=1e-6)
+    assert far(taken(peft), gradients) < 1e-5
+
+
+@pytest.mark.parametrize("kind", [backends.fused, backends.lean])
+def test_what_stands_behind_the_last_target_is_not_computed(
+    kind: Any, make_adapted: Any, rows: Any
+) -> None:
+    """As the newline behind an end of turn; and a row may have no target at all."""
+    longer = [replace(row, ids=(*row.ids, 3, 5), learn=(*row.learn, False, False)) for row in rows]
+    longer.append(replace(rows[1], learn=(False,) * len(rows[1].ids)))
+    peft = make_adapted()
+    loss, gradients = plain_gradients(peft, longer)
+    with kind(peft) as way:
+        found_loss, found = gradients_of(way, peft, longer)
+    batch = pack(longer)
+    assert batch.lengths == (*(len(row.ids) - 1 for row in rows), 1)
+    assert batch.tokens == sum(len(row.ids) for row in longer)
+    assert found_loss == pytest.approx(loss, rel=1e-6)
+    assert far(found, gradients) < 1e-5
+
+
+def test_evening_out_a_batch_changes_neither_loss_nor_gradients(
+    make_adapted: Any, rows: Any
+) -> None:
+    peft = make_adapted()
+    with backends.fused(peft) as way:
+        loss, gradients = gradients_of(way, peft, rows)
+        even = evened(pack(rows))
+        found = way.summed_loss(even)
+        found.backward()
+    assert (len(even.where), len(even.lengths), even.longest) == (32, 5, 512)
+    assert even.flat().equal(even.laid_in(even.flat()).flat())
+    assert float(found.detach()) == pytest.approx(loss, rel=1e-6)
+    assert far(taken(peft), gradients) < 1e-5
+
+
+def test_gradients_add_up_over_batches_and_none_counts_as_zero(
+    make_adapted: Any, rows: Any
+) -> None:
+    peft = make_adapted()
+    _, whole = plain_gradients(peft, rows)
+    with backends.fused(peft) as way:
+        for part in (rows[:1], rows[1:]):
+            way.summed_loss(way.pack(part)).backward()
+        assert far(taken(peft), whole) < 1e-5
+        assert all(p.grad is None for p in peft.parameters())
+        _, again = gradients_of(way, peft, rows)
+    assert far(again, whole) < 1e-5
+
+
+def test_changed_adapters_are_taken_up_and_weights_come_back_as_they_were(
+    make_adapted: Any, rows: Any
+) -> None:
+    peft = make_adapted()
+    before = {name: p.clone() for name, p in peft.named_parameters()}
+    with backends.fused(peft) as way:
+        first = float(way.summed_loss(way.pack(rows)).detach())
+        for name, parameter in peft.named_parameters():
+            if "lora_B" in name:
+                parameter.data.mul_(0.5)
+        second = float(way.summed_loss(way.pack(rows)).detach())
+    assert second != pytest.approx(first, rel=1e-3)
+    assert plain_gradients(peft, rows)[0] == pytest.approx(second, rel=1e-6)
+    for name, parameter in peft.named_parameters():
+        assert parameter.is_contiguous()
+        assert parameter.untyped_storage().nbytes() == parameter.nbytes
+        if "lora_" not in name:
+            assert torch.equal(parameter, before[name])
+
+
+def test_nothing_is_held_after_the_end(make_adapted: Any, make_tiny: Any, rows: Any) -> None:
+    """A cycle of references would keep a second copy of the weights until the next collection."""
+    peft = make_adapted()
+    gc.collect()
+    gc.disable()
+    try:
+        with backends.fused(peft) as way:
+            gradients_of(way, peft, rows)
+            held = [weakref.ref(way._trunk), weakref.ref(way._trunk.blocks[0].qkv.wide)]
+            held += [weakref.ref(way)]
+        del way
+        with decoder.on(make_tiny()) as layers:
+            generation.complete(layers, [(1, 2, 3)], Rules(frozenset(), 4), Choice())
+            held += [weakref.ref(layers)]
+        del layers
+        assert [ref() for ref in held] == [None] * 4
+    finally:
+        gc.enable()
+
+
+def test_a_second_frozen_adapter_is_carried_along_without_a_gradient(
+    make_adapted: Any, rows: Any
+) -> None:
+    from peft import LoraConfig
+
+    peft = make_adapted()
+    peft.add_adapter("below", LoraConfig(r=2, lora_alpha=2, target_modules=["q_proj", "down_proj"]))
+    peft.base_model.set_adapter(["default", "below"])
+    for name, parameter in peft.named_parameters():
+        if ".below." in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+        parameter.requires_grad_(".default." in name)
+    loss, gradients = plain_gradients(peft, rows)
+    with backends.fused(peft) as way:
+        found_loss, found = gradients_of(way, peft, rows)
+    assert found_loss == pytest.approx(loss, rel=1e-6)
+    assert far(found, gradients) < 1e-5
+
+
+def test_what_the_trunk_cannot_compute_exactly_it_refuses_with_a_reason(
+    make_adapted: Any, make_tiny: Any
+) -> None:
+    assert decoder.why_not(make_adapted()) is None
+    assert decoder.why_not(make_tiny()) is None
+    assert "dropout" in str(decoder.why_not(make_adapted(dropout=0.05)))
+    other = torch.nn.Linear(2, 2)
+    assert "Linear" in str(decoder.why_not(other))
+    with backends.best(make_adapted(dropout=0.05)) as way:
+        assert way.name == "lean"
+    with backends.best(make_adapted()) as way:
+        assert way.name == "fused"
+
+
+def test_the_lean_way_leaves_the_model_as_it_found_it(make_adapted: Any, rows: Any) -> None:
+    peft = make_adapted()
+    with backends.lean(peft):
+        pass
+    assert peft.config._attn_implementation == "sdpa"
+    assert all(
+        module.cast_input_dtype_enabled
+        for module in peft.modules()
+        if hasattr(module, "cast_input_dtype_enabled")
+    )
+
+
+def test_checkpointing_recomputes_the_same_in_the_lean_way(make_adapted: Any, rows: Any) -> None:
+    peft = make_adapted()
+    with backends.lean(peft) as way:
+        loss, gradients = gradients_of(way, peft, rows)
+        peft.train()
+        peft.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+        found_loss, found = gradients_of(way, peft, rows)
+    assert found_loss == loss
+    assert all(torch.equal(a, b) for a, b in zip(found, gradients, strict=True))

@@ -1,0 +1,202 @@
+"""The kernels against the plain functions they stand for, values and gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from runners.fast import attention, backends, ops, torch_ops
+from runners.fast.cuda_graphs import Recorded
+from runners.fast.packing import evened
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+DEVICE = "cuda"
+
+
+def leaf(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, device=DEVICE, dtype=torch.bfloat16)
+
+
+def agree(found: Callable[..., Any], truth: Callable[..., Any], *given: Any) -> None:
+    """Compare outputs and gradients of a bfloat16 function with those of a float32 one."""
+    results = []
+    for function, dtype in ((found, torch.bfloat16), (truth, torch.float32)):
+        inputs = [
+            g.to(dtype).detach().requires_grad_() if isinstance(g, torch.Tensor) else g
+            for g in given
+        ]
+        out = function(*inputs)
+        out = out if isinstance(out, tuple) else (out,)
+        torch.manual_seed(5)
+        sum((o.float() * torch.randn(o.shape, device=DEVICE)).sum() for o in out).backward()
+        grads = [i.grad for i in inputs if isinstance(i, torch.Tensor) and i.grad is not None]
+        results.append([*out, *grads])
+    assert len(results[0]) == len(results[1]) > 1
+    for a, b in zip(*results, strict=True):
+        assert float((a.float() - b).norm() / b.norm()) < 1e-2
+
+
+def fixed(function: Callable[..., Any], *last: Any) -> Callable[..., Any]:
+    """Hold the arguments that get no gradient."""
+
+    def call(*first: torch.Tensor) -> Any:
+        cast = [a.to(first[0].dtype) if isinstance(a, torch.Tensor) else a for a in last]
+        return function(*first, *cast)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def kernels() -> ops.Pointwise:
+    made = ops.for_device("cuda")
+    assert made is not ops.PLAIN
+    return made
+
+
+def test_add_norm_agrees_also_when_only_the_norm_is_used(kernels: ops.Pointwise) -> None:
+    weight = leaf(3584)
+    x, change = leaf(37, 3584), leaf(37, 3584)
+    rest = (weight, 1e-6)
+    agree(fixed(kernels.add_norm, *rest), fixed(torch_ops.add_norm, *rest), x, change)
+    only = [fixed(lambda *a, f=f: f(*a)[1], *rest) for f in (kernels.add_norm, torch_ops.add_norm)]
+    agree(*only, x, change)
+    strided = [
+        fixed(lambda x, c, w, e, f=f: f(x, c[:, :3584], w, e), *rest)
+        for f in (kernels.add_norm, torch_ops.add_norm)
+    ]
+    agree(*strided, x, leaf(37, 3616))
+
+
+def test_spare_columns_are_neither_read_nor_counted(kernels: ops.Pointwise) -> None:
+    """In ``change`` and behind the norm: what stands there is not a number."""
+    rest = (leaf(3584), 1e-6)
+
+    def roomy(x: torch.Tensor, c: torch.Tensor, w: torch.Tensor, eps: float) -> Any:
+        spoiled = torch.cat((c, torch.full_like(c[:, :32], torch.nan)), 1)
+        total, normed = kernels.add_norm(x, spoiled, w, eps, 96)
+        assert normed.shape == (37, 3680)
+        return total, normed[:, :3584]
+
+    agree(fixed(roomy, *rest), fixed(torch_ops.add_norm, *rest), leaf(37, 3584), leaf(37, 3584))
+
+
+def test_swiglu_agrees(kernels: ops.Pointwise) -> None:
+    agree(kernels.swiglu, torch_ops.swiglu, leaf(19, 2 * 18944))
+
+
+def test_rotate_agrees(kernels: ops.Pointwise) -> None:
+    angles = torch.rand(23, 64, device=DEVICE) * 100
+    turns = [torch.cat((part, part), -1).bfloat16() for part in (angles.cos(), angles.sin())]
+    rest = (*turns, 28, 4)
+    agree(fixed(kernels.rotate, *rest), fixed(torch_ops.rotate, *rest), leaf(23, 36 * 128))
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize(("heads", "kv_heads", "width"), [(28, 4, 128), (4, 4, 32), (6, 3, 64)])
+def test_attention_keeps_segments_apart_and_knows_grouped_heads(
+    ours: bool, heads: int, kv_heads: int, width: int
+) -> None:
+    lengths = (5, 140, 64, 1, 0, 600)
+    bounds = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
+    attend = attention.on_device(width, torch.bfloat16) if ours else attention.flash
+    assert (attend is attention.flash) != ours, "our kernels do not work on this machine"
+    agree(
+        lambda q, k, v: attend(q, k, v, bounds, 1024),
+        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths, 600),
+        *(leaf(810, count, width) for count in (heads, kv_heads, kv_heads)),
+    )
+
+
+def test_the_same_batch_gives_the_same_bits(make_adapted: Callable[..., Any], rows: Any) -> None:
+    peft = make_adapted(torch.bfloat16).to(DEVICE)
+    found = []
+    for _ in range(2):
+        with backends.fused(peft) as way:
+            way.summed_loss(way.pack(rows)).backward()
+            found.append([p.grad.clone() for p in trained(peft)])
+        peft.zero_grad(set_to_none=True)
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    assert any(gradient.any() for gradient in found[0])
+
+
+def test_attention_over_a_cache_reads_as_far_as_it_is_filled() -> None:
+    used = torch.tensor([1, 17, 200, 256, 130], device=DEVICE, dtype=torch.int32)
+    q, k, v = leaf(5, 28, 128), leaf(5, 256, 4, 128), leaf(5, 256, 4, 128)
+    found = attention.over_cache(q, k, v, used)
+    truth = attention.over_cache(q.float(), k.float(), v.float(), used)
+    assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
+
+
+def test_all_adapters_are_placed_by_one_kernel(kernels: ops.Pointwise) -> None:
+    sources = [torch.randn(shape, device=DEVICE) for shape in ((32, 3584), (18944, 32), (7, 5))]
+    wide = torch.zeros(19200, 3700, device=DEVICE, dtype=torch.bfloat16)
+    targets = [wide[:32, :3584], wide[100:19044, 3600:3632], wide[60:67, 3690:3695]]
+    kernels.placement(list(zip(sources, targets, (11.3137, 1.0, 2.0), strict=True)))()
+    for source, target, scale in zip(sources, targets, (11.3137, 1.0, 2.0), strict=True):
+        assert torch.equal(target, (source * scale).bfloat16())
+        target.zero_()
+    assert not wide.any()
+
+
+def test_graphs_add_the_gradients_that_single_kernels_add(
+    make_adapted: Callable[..., Any], rows: Any
+) -> None:
+    peft = make_adapted(torch.bfloat16).to(DEVICE)
+    other = [*rows[2:], *rows[:2]]
+    found = []
+    for graphs in (False, True):
+        with backends.fused(peft, graphs=graphs) as way:
+            losses = []
+            for part in (rows, rows, rows, other, rows):
+                summed = way.summed_loss(evened(way.pack(part)))
+                (summed / 3).backward()
+                losses.append(summed.detach())
+            found.append((torch.stack(losses), [p.grad.clone() for p in trained(peft)]))
+            peft.zero_grad(set_to_none=True)
+            if graphs:
+                assert any(way._graphs._pairs.values())
+    assert torch.allclose(found[0][0], found[1][0], rtol=1e-3)
+    for a, b in zip(found[0][1], found[1][1], strict=True):
+        assert float((a - b).norm() / b.norm()) < 1e-3
+
+
+def trained(peft: Any) -> list[Any]:
+    return [p for p in peft.parameters() if p.requires_grad]
+
+
+def test_a_recording_replays_and_is_forgotten() -> None:
+    memory = torch.zeros(3, device=DEVICE)
+    step = Recorded(torch.device(DEVICE))
+    for expected in (1.0, 2.0, 3.0, 4.0):
+        assert step(lambda: memory.add_(1.0) * 2).tolist() == [2 * expected] * 3
+    for _ in range(3):
+        step.forget()
+        memory = torch.zeros(5, device=DEVICE)
+        for expected in (1.0, 2.0, 3.0):
+            assert step(lambda m=memory: m.add_(1.0) * 2).tolist() == [2 * expected] * 5
+
+
+def test_what_cannot_be_recorded_runs_and_random_numbers_survive_the_attempt(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    step = Recorded(torch.device(DEVICE))
+    memory = torch.ones(3, device=DEVICE)
+
+    def waits() -> torch.Tensor:
+        return memory * memory.sum().item()
+
+    stream = torch.cuda.current_stream()
+    torch.manual_seed(3)
+    expected = torch.rand(2, device=DEVICE)
+    torch.manual_seed(3)
+    for _ in range(4):
+        assert step(waits).tolist() == [3.0] * 3
+    assert torch.equal(torch.rand(2, device=DEVICE), expected)
+    assert torch.cuda.current_stream() == stream
+    assert "CUDA graphs do not work here" in caplog.text
