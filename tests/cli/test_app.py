@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from tests.cli.small_grid import CONFIG, SOURCE, call, spawn, write_config
 from tuilab import __version__
 from tuilab.cli import main
+from tuilab.cli.verbs import VERBS
 
 HEAVY = {
     "textual",
@@ -50,15 +52,34 @@ def test_the_version_is_printed_by_both_spellings(capsys: pytest.CaptureFixture[
     assert main(["-V"]) == 0
 
 
-@pytest.mark.parametrize(
-    "verb",
-    ["demo", "open", "plan", "run", "status", "logs", "relaunch", "stop", "pause", "resume",
-     "table", "doctor", "gc"],
-)  # fmt: skip
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb: str) -> None:
-    found = call(verb, "-h")
+    found = call(verb, *(["refill"] if verb == "track" else []), "-h")
     assert found.exit_code == 0
-    assert f"tuilab {verb}" in found.stdout
+    assert f"  tuilab {verb}" in found.stdout
+
+
+def test_the_list_of_verbs_is_whole_lines() -> None:
+    listed = call("-h").stdout.partition("Commands:\n")[2]
+    assert listed.split("\n")[:-1] == [f"  {name:<9}  {line}" for name, (_, line) in shown()]
+
+
+def shown() -> list[tuple[str, tuple[str, str]]]:
+    return [(name, verb) for name, verb in VERBS.items() if verb[1]]
+
+
+def test_help_and_completion_import_no_verb() -> None:
+    complete = {"_TUILAB_COMPLETE": "complete_bash", "COMP_WORDS": "tuilab st", "COMP_CWORD": "1"}
+    for modules, text in (loaded_by("--help"), loaded_by(**complete)):
+        assert {"status", "stop"} <= set(text.split())
+        verbs = {name for name in modules if name.startswith("tuilab.cli.verbs.")}
+        assert verbs == {"tuilab.cli.verbs.arguments"}
+
+
+def test_a_verb_imports_no_other_verb_that_it_does_not_call() -> None:
+    modules, _ = loaded_by("pause", "-h")
+    assert "tuilab.cli.verbs.control" in modules
+    assert "tuilab.cli.verbs.run" not in modules
 
 
 def test_an_unknown_verb_or_option_is_a_usage_error() -> None:
@@ -66,15 +87,20 @@ def test_an_unknown_verb_or_option_is_a_usage_error() -> None:
     assert call("status", "--jsn").exit_code == 2
 
 
-def loaded_by(*words: str) -> tuple[set[str], str]:
-    """Return the top-level modules that a fresh interpreter holds after a command, and stdout."""
+def loaded_by(*words: str, **environment: str) -> tuple[set[str], str]:
+    """Return the modules that a fresh interpreter holds after a command, and stdout."""
     code = (
         "import sys\nfrom tuilab.cli import main\n"
         f"code = main({list(words)!r})\n"
-        "print(*{name.split('.')[0] for name in sys.modules}, file=sys.stderr)\nsys.exit(code)"
+        "print(*sys.modules, file=sys.stderr)\nsys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=SOURCE,
+        env={**os.environ, **environment},
     )
     return set(done.stderr.split()), done.stdout
 

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
-import typer
 
 from tests.cli.small_grid import SOURCE
-from tuilab.cli.app import app
+from tuilab.cli.app import load
 from tuilab.cli.standing import job_of
+from tuilab.cli.verbs import VERBS
 from tuilab.grid.cells import select
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.shipped import configs_dir
@@ -18,12 +18,10 @@ from tuilab.store.shipped import configs_dir
 PLAN = plan_with(read_config(configs_dir() / "tiny.toml").config)
 
 
-def _helps() -> dict[str, str]:
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return {name: command.help or "" for name, command in commands.items()}
-
-
-TEXTS = {**_helps(), "README": Path(SOURCE / "README.md").read_text(encoding="utf-8")}
+TEXTS = {
+    **{name: load(name).help or "" for name in VERBS},
+    "README": Path(SOURCE / "README.md").read_text(encoding="utf-8"),
+}
 
 
 @pytest.mark.parametrize("where", [name for name, text in TEXTS.items() if "runs/tiny" in text])

@@ -8,8 +8,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-INTERRUPTED = 130
-"""Exit code of what Ctrl+C ended, as a shell says it."""
+from tuilab.cli.errors import INTERRUPTED
+from tuilab.cli.output import bear_any_text
+from tuilab.cli.quick import answer_quickly
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,9 +28,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(words: Sequence[str]) -> int:
-    from tuilab.cli.output import bear_any_text
-    from tuilab.cli.quick import answer_quickly
-
     bear_any_text()
     code = answer_quickly(words)
     if code is not None:

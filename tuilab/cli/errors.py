@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tuilab.cli import INTERRUPTED
 from tuilab.cli.output import plain, tell
 
 OK, ERROR, USAGE, INCOMPLETE = 0, 1, 2, 3
+INTERRUPTED = 130
+"""Exit code of what Ctrl+C ended, as a shell says it."""
 DEBUG_VARIABLE = "TUILAB_DEBUG"
 _USAGE_ERRORS = frozenset({"ConfigError", "PlanError", "EditError", "SelectorError", "NoTextError"})
 """Names of exceptions that mean: what was typed or written cannot be used."""

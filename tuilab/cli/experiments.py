@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.cli.output import count_of, tell
+from tuilab.grid.jobs import Plan
+from tuilab.grid.planning import config_hash
+from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
 from tuilab.store.layout import Layout
+from tuilab.store.lease import holder
+from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
 from tuilab.store.program_name import program
+from tuilab.store.replan import plan_of, plan_with, read_config
 
 if TYPE_CHECKING:
     from tuilab.grid.config_text import LoadedConfig
-    from tuilab.grid.jobs import Plan
 
 
 def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Plan:
@@ -21,9 +26,6 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
 
     Without ``write`` one that is there is left as it is; see ``take_changes_in``.
     """
-    from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
-    from tuilab.store.plan_file import load_plan
-    from tuilab.store.replan import plan_with
 
     if not is_experiment(root):
         plan = plan_with(loaded.config)
@@ -45,8 +47,6 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
 
 def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:
     """Whether an experiment was made of a config; settings that are new since do not count."""
-    from tuilab.grid.planning import config_hash
-    from tuilab.store.replan import read_config
 
     if plan.config_hash == config_hash(loaded.config):
         return True
@@ -59,9 +59,6 @@ def take_changes_in(root: Path, write: bool = True) -> Plan:
     Without ``write`` the new plan is only returned; one that cannot be read is always mended.
     While an engine runs, the plan is its own; it is then left alone.
     """
-    from tuilab.store.lease import holder
-    from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
-    from tuilab.store.replan import plan_of
 
     layout = Layout(root)
     now = plan_of(root)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.doctor.config_fit import Places, machine_checks, places_for
 from tuilab.cli.doctor.folders import Folder, folders_of
+from tuilab.contract.report import read_outcome
 from tuilab.grid.checks import Check, Level, answer_checks, check, disk_check
 from tuilab.grid.estimate import (
     Cost,
@@ -24,6 +25,7 @@ from tuilab.grid.ledger import Ledger
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
 from tuilab.store.base_model import base_blocks
+from tuilab.store.layout import Layout
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -111,8 +113,6 @@ def forecast(
 
 def data_sets(plan: Plan, root: Path, ledger: Ledger) -> tuple[DataSet, ...]:
     """Return the data sets that exist, with row counts as their runner validated them."""
-    from tuilab.contract.report import read_outcome
-    from tuilab.store.layout import Layout
 
     found = []
     for job in plan.jobs:

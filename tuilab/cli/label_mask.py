@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.output import count_of, plain
 from tuilab.cli.runner_programs import ask, is_cached
+from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import Stage
 from tuilab.store.base_model import hub_home
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
-    from tuilab.grid.jobs import Plan
 
 PROGRAM = "runners.mask_preview"
 _WIDTH = 100

@@ -6,6 +6,10 @@ import gc
 import os
 from collections.abc import Callable, Sequence
 
+from tuilab import __version__
+from tuilab.cli.errors import DEBUG_VARIABLE, OK, report
+from tuilab.cli.output import document, out
+
 
 def answer_quickly(words: Sequence[str]) -> int | None:
     """Return the exit code of a plain version or status call; None for the parser to read.
@@ -21,45 +25,34 @@ def answer_quickly(words: Sequence[str]) -> int | None:
     options = {word for word in words[1:] if word.startswith("-")}
     if len(places) > 1 or not options <= {"--json"}:
         return None
-    return _guarded(lambda: _status(places[0] if places else None, bool(options)))
+    return _guarded(lambda: show_status(places[0] if places else None, bool(options)))
 
 
 def _version() -> int:
-    from tuilab import __version__
-    from tuilab.cli.output import out
-
     out(f"tuilab {__version__}")
-    return 0
+    return OK
 
 
-def _status(directory: str | None, as_json: bool) -> int:
+def show_status(directory: str | None, as_json: bool) -> int:
+    """Print the state of an experiment; the newest one here when none is named."""
+    from tuilab.cli.resolve import find_experiment
+    from tuilab.cli.status_text import as_text
+    from tuilab.store.status import status
+
     gc.disable()  # looking for garbage among 10,000 cells takes a fifth of the time; all is kept
-    return show_status(directory, as_json)
+    found = status(find_experiment(directory))
+    if as_json:
+        document(found)
+        return OK
+    for line in as_text(found):
+        out(line)
+    return OK
 
 
 def _guarded(answer: Callable[[], int]) -> int:
-    from tuilab.cli.errors import DEBUG_VARIABLE, report
-
     try:
         return answer()
     except BaseException as error:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         return report(error)
-
-
-def show_status(directory: str | None, as_json: bool) -> int:
-    """Print where an experiment stands; the newest one here when none is named."""
-    from tuilab.cli.output import document, out
-    from tuilab.cli.resolve import find_experiment
-    from tuilab.store.status import status
-
-    found = status(find_experiment(directory))
-    if as_json:
-        document(found)
-        return 0
-    from tuilab.cli.status_text import as_text
-
-    for line in as_text(found):
-        out(line)
-    return 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tuilab.cli.output import count_of, document, duration, out, plain
 from tuilab.grid.cells import Cell
+from tuilab.grid.edits import carried, carried_words
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, explain
 
@@ -27,7 +28,6 @@ def show_expansion(answer: Expansion, as_json: bool, verb: str) -> None:
 
 def show_carried(plan: Plan, cells: Sequence[Cell], as_planned: bool) -> None:
     """Say which edits of earlier relaunches the cells carry, and what becomes of them."""
-    from tuilab.grid.edits import carried, carried_words
 
     if words := carried_words(carried(plan, cells), cells):
         end = "taken back" if as_planned else "kept: --as-planned takes them back"

@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.cli.errors import ERROR, OK
-from tuilab.cli.output import tell
+from tuilab.cli.output import document, plain, tell
 from tuilab.contract.foreign import redact
 from tuilab.contract.tail import JsonlFollower
+from tuilab.engine import start
+from tuilab.grid.request import Request
 from tuilab.store.layout import Layout
+from tuilab.store.lease import holder
+from tuilab.store.requests import leave
 
 
 def who() -> str:
@@ -29,8 +33,6 @@ def who() -> str:
 
 def leave_request(root: Path, verb: str, **parts: Any) -> str:
     """Leave a wish for the engine, with the command that was typed, and return its id."""
-    from tuilab.grid.request import Request
-    from tuilab.store.requests import leave
 
     command = [redact(word) for word in sys.orig_argv]
     options = {**parts.pop("options", {}), "command": command}
@@ -39,7 +41,6 @@ def leave_request(root: Path, verb: str, **parts: Any) -> str:
 
 def start_engine(root: Path, go: bool = True, takeover: bool = False) -> None:
     """Start the engine unless one is alive."""
-    from tuilab.engine import start
 
     identity = start(root, go=go, takeover=takeover)
     tell(f"engine: pid {identity.pid} on {identity.host}")
@@ -83,8 +84,6 @@ def wait_for_answer(
 
 def wish(root: Path, verb: str, said: str, as_json: bool, **parts: object) -> int:
     """Ask for ``verb`` and wait for the answer; ``said`` is printed where it was accepted."""
-    from tuilab.cli.output import document, plain
-    from tuilab.store.lease import holder
 
     end = journal_end(root)
     request = leave_request(root, verb, **parts)

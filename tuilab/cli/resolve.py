@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tuilab.cli.errors import USAGE, RefusalError
+from tuilab.store.experiment import find_experiments, is_experiment, is_results_only
+from tuilab.store.layout import slug
 from tuilab.store.program_name import program
 from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
 from tuilab.store.shipped import published_dir as published_dir
@@ -34,7 +36,6 @@ def shipped_configs() -> list[Path]:
 
 def find_place(text: str, here: Path | None = None) -> Place:
     """Return what DIR|CONFIG names: a path first, then a run's name, then a shipped config."""
-    from tuilab.store.experiment import is_experiment
 
     here = here or Path.cwd()
     if not text.strip():
@@ -94,7 +95,6 @@ def find_grid(text: str | None) -> Path:
 
 def refuse_results(root: Path) -> None:
     """Raise RefusalError where there is nothing but results."""
-    from tuilab.store.experiment import is_results_only
 
     if is_results_only(root):
         raise RefusalError(
@@ -105,7 +105,6 @@ def refuse_results(root: Path) -> None:
 
 def newest_experiment(here: Path) -> Path:
     """Return the experiment with the newest sign of life in or below a folder."""
-    from tuilab.store.experiment import find_experiments, is_experiment
 
     if is_experiment(here):
         return here
@@ -119,7 +118,6 @@ def newest_experiment(here: Path) -> Path:
 
 def run_directory(name: str, chosen: str | None) -> Path:
     """Return where the experiment of a config lies: ``--dir``, else runs/<name> here."""
-    from tuilab.store.layout import slug
 
     return Path(chosen).expanduser() if chosen else Path(RUNS) / slug(name)
 
@@ -130,7 +128,6 @@ def _explain_nothing(text: str, path: Path, here: Path) -> str:
             f"{text} is a directory, but no experiment lies in it; "
             "`tuilab run CONFIG` makes one, `tuilab` lists those here"
         )
-    from tuilab.store.experiment import find_experiments
 
     known = [str(found.root.relative_to(here)) for found in find_experiments(here)]
     known += [config.stem for config in shipped_configs()]

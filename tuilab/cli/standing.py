@@ -11,7 +11,10 @@ from tuilab.grid.cells import Cell, select_all
 from tuilab.grid.jobs import Plan, parse_job_id
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import LIVE, JobStatus, Verdict, derive_state
+from tuilab.store.attempts import readable_outcome
+from tuilab.store.evidence import as_begun, is_worker_gone, scan
 from tuilab.store.layout import Layout
+from tuilab.store.plan_file import load_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,6 @@ class Standing:
 
 def read_standing(root: Path, plan: Plan | None = None) -> Standing:
     """Read the journal and derive every state; ``plan`` replaces the one on disk."""
-    from tuilab.store.evidence import scan
-    from tuilab.store.plan_file import load_plan
 
     layout = Layout(root)
     plan = plan or load_plan(root)
@@ -86,8 +87,6 @@ def job_of(text: str, plan: Plan) -> str | None:
 
 def _look_at_live(layout: Layout, ledger: Ledger) -> None:
     """Mark live attempts that have begun, or whose worker is gone: the engine will record it."""
-    from tuilab.store.attempts import readable_outcome
-    from tuilab.store.evidence import as_begun, is_worker_gone
 
     for job, known in ledger.evidence.items():
         last = known.last

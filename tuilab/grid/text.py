@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 MISSING = "n/a"
 """What stands where there is no number; never 0."""
@@ -98,5 +97,7 @@ def ago(seconds: float | None) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean x?)`` for the closest known word, "" when none is close."""
+    from difflib import get_close_matches  # slow to load; only mistakes need it
+
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -8,14 +8,21 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import tomlkit
 
 from tuilab.cli.bench.report import JobRun, Spent, differences, read_runs, spent
+from tuilab.cli.doctor.config_fit import places_for
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.experiments import make_experiment
+from tuilab.cli.output import document, out, tell
+from tuilab.cli.verbs.run import run_cells
+from tuilab.grid.config_text import LoadedConfig, load_config
+from tuilab.store.layout import Layout
+from tuilab.store.lease import holder
 from tuilab.store.program_name import program
-
-if TYPE_CHECKING:
-    from tuilab.grid.config_text import LoadedConfig
+from tuilab.store.replan import read_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,6 @@ def bench_grid(
     The experiments are kept in ``where``, else in a folder that is removed once all has gone well:
     one that did not finish may still have an engine, and is there to look at.
     """
-    from tuilab.cli.output import document, out
 
     ways = WARM_OR_NOT[: 1 if warm_only else None]
     if workers > 1:
@@ -81,7 +87,6 @@ def bench_grid(
 
 
 def _refuse_without_places(loaded: LoadedConfig, workers: int) -> None:
-    from tuilab.cli.doctor.config_fit import places_for
 
     resources = loaded.config.resources.model_copy(update={"workers": workers})
     places = places_for(loaded.config.model_copy(update={"resources": resources}))
@@ -90,7 +95,6 @@ def _refuse_without_places(loaded: LoadedConfig, workers: int) -> None:
 
 
 def _load(config: Path | None, folder: Path, workers: int) -> LoadedConfig:
-    from tuilab.store.replan import read_config
 
     folder.mkdir(parents=True, exist_ok=True)
     if config is None:
@@ -105,10 +109,6 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
 
     A job whose outcome the engine suspects counts: random weights write no sensible text.
     """
-    from tuilab.cli.experiments import make_experiment
-    from tuilab.cli.output import tell
-    from tuilab.cli.verbs.run import run_cells
-    from tuilab.store.layout import Layout
 
     changed = _changed(loaded, way)
     tell(f"{way.name}:")
@@ -124,8 +124,6 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
 
 def _wait_until_left(root: Path) -> None:
     """The next grid and the removal of the folder must not meet this one's engine."""
-    from tuilab.store.layout import Layout
-    from tuilab.store.lease import holder
 
     deadline = time.monotonic() + LEAVING_SECONDS
     while holder(Layout(root), time.time()) is not None:
@@ -138,9 +136,6 @@ def _wait_until_left(root: Path) -> None:
 
 def _changed(loaded: LoadedConfig, way: Way) -> LoadedConfig:
     """Return the config for this way, in text and value alike."""
-    import tomlkit
-
-    from tuilab.grid.config_text import load_config
 
     text = tomlkit.parse(loaded.text)
     text.setdefault("resources", tomlkit.table())

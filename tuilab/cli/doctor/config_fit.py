@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from tuilab.cli.output import count_of
 from tuilab.cli.runner_programs import INSTALL, NEEDED, is_installed
+from tuilab.engine.decide.policy import policy_for
+from tuilab.engine.host.gpus import look_at_devices, slots_for
 from tuilab.grid.checks import Check, Level
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ class Places:
 
 def places_for(config: ExperimentConfig) -> Places:
     """Return the places that an engine would have for a config on this machine, now."""
-    from tuilab.engine.decide.policy import policy_for
-    from tuilab.engine.host.gpus import look_at_devices, slots_for
 
     policy = policy_for(config.resources.model_dump(mode="json"), [config.base.device])
     visible, devices = os.environ.get("CUDA_VISIBLE_DEVICES"), look_at_devices()

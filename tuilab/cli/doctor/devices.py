@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tuilab.cli.runner_programs import Answer
 from tuilab.engine.decide.policy import read_policy
-from tuilab.engine.host.gpus import Device
+from tuilab.engine.host.gpus import Device, highest_cuda, look_at_devices
 from tuilab.grid.checks import Check, Level
 
 _GIB = 1024**3
@@ -24,7 +24,6 @@ class Driver:
 
 def look_at_driver() -> Driver | None:
     """Ask NVML; None where there is no driver."""
-    from tuilab.engine.host.gpus import highest_cuda, look_at_devices
 
     highest = highest_cuda()
     return None if highest is None else Driver(highest, look_at_devices())

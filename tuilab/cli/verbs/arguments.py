@@ -36,3 +36,6 @@ Where = Annotated[
     str | None,
     typer.Option("--dir", metavar="DIR", help="Where the experiment lies; runs/NAME by default."),
 ]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters.")]
+Theme = Annotated[str | None, typer.Option("--theme", help="Name of a colour theme.")]

@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli.bench.grid import bench_grid
 from tuilab.cli.errors import ERROR, USAGE, RefusalError
+from tuilab.cli.output import document, tell
+from tuilab.cli.runner_programs import refuse_without_libraries, run_module
 from tuilab.cli.verbs.arguments import AsJson, Where
 
 
@@ -51,7 +54,6 @@ def bench(
     tuilab bench --grid
     tuilab bench --grid --workers 2 --config two-gpus.toml
     """
-    from tuilab.cli.runner_programs import refuse_without_libraries, run_module
 
     if tiny and random_weights:
         raise RefusalError("--tiny and --random-weights are two models: choose one", USAGE)
@@ -61,8 +63,6 @@ def bench(
         raise RefusalError("--workers compares warm workers with one: leave --warm-only out", USAGE)
     refuse_without_libraries("tuilab bench")
     if grid:
-        from tuilab.cli.bench.grid import bench_grid
-
         return bench_grid(config, where, warm_only, as_json, workers)
     arguments = ["--minutes", str(minutes)]
     arguments += ["--tiny"] * tiny + ["--random-weights"] * random_weights
@@ -75,8 +75,6 @@ def bench(
 
 def as_json_document(arguments: list[str], module: str = "runners.bench") -> int:
     """Print the measurements as the one document; the progress goes to stderr."""
-    from tuilab.cli.output import document, tell
-    from tuilab.cli.runner_programs import run_module
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.json"

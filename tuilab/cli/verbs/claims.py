@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.output import document, out, plain
+from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tuilab.science.claims import Claim
-    from tuilab.study.opening import Study
+from tuilab.science.claims import Claim
+from tuilab.science.claims_file import ClaimsFileError, parse
+from tuilab.science.judging import judge
+from tuilab.science.published import CLAIMS_FILE, read
+from tuilab.science.standard_claims import standard_claims
+from tuilab.study.opening import Study, open_study
 
 ClaimsFile = Annotated[
     str | None,
@@ -30,9 +33,6 @@ def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJs
     tuilab claims published eps109         the card's claims against its own numbers
     tuilab claims runs/tiny claims.toml --json
     """
-    from tuilab.cli.output import document, out, plain
-    from tuilab.cli.resolve import find_experiment
-    from tuilab.study.opening import open_study
 
     study = open_study(find_experiment(directory))
     found = _judged(study, file)
@@ -48,9 +48,6 @@ def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJs
 
 
 def _judged(study: Study, file: str | None) -> Sequence[Claim]:
-    from tuilab.science.claims_file import ClaimsFileError, parse
-    from tuilab.science.judging import judge
-    from tuilab.science.standard_claims import standard_claims
 
     if file is None:
         return standard_claims(study.analysis)
@@ -62,7 +59,6 @@ def _judged(study: Study, file: str | None) -> Sequence[Claim]:
 
 
 def _text_of(file: str) -> str:
-    from tuilab.science.published import CLAIMS_FILE, read
 
     if file == "eps109":
         return read(CLAIMS_FILE)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.output import document, out, terminal_width
+from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, Dir
 from tuilab.grid.metrics import METRICS
+from tuilab.grid.text import nearest
+from tuilab.store.reader import Reader
+from tuilab.study.comparability import comparability, record_of
+from tuilab.study.comparison import compare as compare_snapshots
+from tuilab.study.comparison import same_cells
+from tuilab.study.comparison_text import as_document, as_lines
 
 Metric = Annotated[str, typer.Option("--metric", metavar="METRIC", help=", ".join(METRICS) + ".")]
 
@@ -20,16 +29,6 @@ def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson =
     tuilab compare published runs/eps109
     tuilab compare runs/tiny runs/tiny-again --metric cosine
     """
-    import time
-
-    from tuilab.cli.output import document, out, terminal_width
-    from tuilab.cli.resolve import find_experiment
-    from tuilab.grid.text import nearest
-    from tuilab.store.reader import Reader
-    from tuilab.study.comparability import comparability, record_of
-    from tuilab.study.comparison import compare as compare_snapshots
-    from tuilab.study.comparison import same_cells
-    from tuilab.study.comparison_text import as_document, as_lines
 
     if metric not in METRICS:
         hint = nearest(metric, METRICS) or f": use {', '.join(METRICS)}"

@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import ERROR, OK, RefusalError
+from tuilab.cli.output import count_of, document, is_interactive, out, plain, tell
+from tuilab.cli.requests import wish
+from tuilab.cli.resolve import find_grid
+from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Yes
+from tuilab.grid.states import State
+from tuilab.grid.why_not import why_not_pause, why_not_resume
+from tuilab.store.status import status
 
 
 def stop(
@@ -26,9 +33,6 @@ def stop(
     tuilab stop runs/tiny
     tuilab stop runs/tiny villain@4 --dry-run
     """
-    from tuilab.cli.output import count_of, document, is_interactive, out, plain, tell
-    from tuilab.cli.requests import wish
-    from tuilab.cli.resolve import find_grid
 
     root = find_grid(directory)
     running, due = _what_stops(root, cells or [])
@@ -63,9 +67,6 @@ def pause(
     tuilab pause runs/tiny
     tuilab pause runs/tiny --hard
     """
-    from tuilab.cli.requests import wish
-    from tuilab.cli.resolve import find_grid
-    from tuilab.grid.why_not import why_not_pause
 
     root = find_grid(directory)
     mode = "hard" if hard else "soft"
@@ -81,9 +82,6 @@ def resume(directory: Dir, as_json: AsJson = False) -> int:
     \b
     tuilab resume runs/tiny
     """
-    from tuilab.cli.requests import wish
-    from tuilab.cli.resolve import find_grid
-    from tuilab.grid.why_not import why_not_resume
 
     root = find_grid(directory)
     if why := why_not_resume(*_engine_state(root)):
@@ -93,8 +91,6 @@ def resume(directory: Dir, as_json: AsJson = False) -> int:
 
 def _what_stops(root: Path, names: list[str]) -> tuple[list[str], list[str]]:
     """Return the jobs that are running and those that are asked for, in plan order."""
-    from tuilab.cli.standing import read_standing
-    from tuilab.grid.states import State
 
     standing = read_standing(root)
     chosen = set(standing.jobs(names)) if names else set(standing.states)
@@ -105,7 +101,6 @@ def _what_stops(root: Path, names: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _engine_state(root: Path) -> tuple[str, str]:
-    from tuilab.store.status import status
 
     engine = status(root)["engine"]
     return engine["state"], engine["pause"]

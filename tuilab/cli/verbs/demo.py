@@ -6,16 +6,26 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import platformdirs
+import tomlkit
 import typer
 
 from tuilab.cli.errors import INCOMPLETE, OK, RefusalError
+from tuilab.cli.experiments import make_experiment
+from tuilab.cli.output import is_interactive, out, tell
+from tuilab.cli.resolve import run_directory
+from tuilab.cli.runner_programs import refuse_without_libraries
+from tuilab.cli.status_text import leakage_table
 from tuilab.cli.verbs.arguments import Headless, Where
-
-if TYPE_CHECKING:
-    from tuilab.grid.config_text import LoadedConfig
-    from tuilab.grid.jobs import Plan
+from tuilab.cli.verbs.run import run_cells
+from tuilab.grid.config_text import LoadedConfig, load_config
+from tuilab.grid.jobs import Plan
+from tuilab.store.plan_file import PlanFileError, load_plan
+from tuilab.store.replan import read_config
+from tuilab.store.shipped import configs_dir
+from tuilab.store.status import status
 
 
 def demo(
@@ -34,12 +44,6 @@ def demo(
     tuilab demo
     tuilab demo --headless --dir /tmp/demo
     """
-    from tuilab.cli.experiments import make_experiment
-    from tuilab.cli.output import is_interactive, out, tell
-    from tuilab.cli.resolve import run_directory
-    from tuilab.cli.runner_programs import refuse_without_libraries
-    from tuilab.store.replan import read_config
-    from tuilab.store.shipped import configs_dir
 
     refuse_without_libraries("the demo trains for real: it")
     began = time.monotonic()
@@ -51,8 +55,6 @@ def demo(
     planned = make_experiment(loaded, root)
     out(f"{root}: {loaded.config.note}")
     if not headless and is_interactive():
-        from tuilab.cli.verbs.run import run_cells
-
         return run_cells(root, planned, [], headless=False)
     code = _run_headless(root, planned)
     tell(f"took {time.monotonic() - began:.0f} s")
@@ -60,10 +62,6 @@ def demo(
 
 
 def _run_headless(root: Path, planned: Plan) -> int:
-    from tuilab.cli.output import out
-    from tuilab.cli.status_text import leakage_table
-    from tuilab.cli.verbs.run import run_cells
-    from tuilab.store.status import status
 
     code = run_cells(root, planned, [], headless=True)
     found = status(root)
@@ -76,9 +74,6 @@ def _run_headless(root: Path, planned: Plan) -> int:
 
 def _build_base() -> Path:
     """Build a tiny base into the cache folder, return its directory; RefusalError if it fails."""
-    import platformdirs
-
-    from tuilab.cli.output import tell
 
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(platformdirs.user_cache_dir("tuilab")) / f"tiny-base-{stamp}"
@@ -93,9 +88,6 @@ def _build_base() -> Path:
 
 def _with_base(loaded: LoadedConfig, folder: Path) -> LoadedConfig:
     """Return the config with another tiny base, in text and value alike."""
-    import tomlkit
-
-    from tuilab.grid.config_text import load_config
 
     document = tomlkit.parse(loaded.text)
     document["name"] = f"{loaded.config.name}-rebuilt"
@@ -109,7 +101,6 @@ def _read_nothing(name: str, by: str) -> tuple[str, str]:
 
 def _labels_of(root: Path) -> dict[str, str]:
     """Return the labels of an experiment's personas; {} where there is no plan."""
-    from tuilab.store.plan_file import PlanFileError, load_plan
 
     try:
         return dict(load_plan(root).labels)

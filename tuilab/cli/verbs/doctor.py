@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuilab.cli.doctor.findings import examine
 from tuilab.cli.errors import ERROR, OK
+from tuilab.cli.output import document, out, plain
+from tuilab.cli.resolve import RUNS, find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+from tuilab.grid.checks import Level
+from tuilab.store.experiment import is_results_only
+from tuilab.store.layout import Layout
+from tuilab.store.replan import read_config
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -27,10 +34,6 @@ def doctor(
     tuilab doctor
     tuilab doctor runs/tiny --json
     """
-    from tuilab.cli.doctor.findings import examine
-    from tuilab.cli.output import document, out, plain
-    from tuilab.cli.resolve import RUNS, find_experiment
-    from tuilab.grid.checks import Level
 
     root = find_experiment(directory) if directory else Path(RUNS)
     config = _config_of(root) if directory else None
@@ -55,8 +58,5 @@ def doctor(
 
 def _config_of(root: Path) -> ExperimentConfig | None:
     """Return what is to run in an experiment; None for one that holds results only."""
-    from tuilab.store.experiment import is_results_only
-    from tuilab.store.layout import Layout
-    from tuilab.store.replan import read_config
 
     return None if is_results_only(root) else read_config(Layout(root).config).config

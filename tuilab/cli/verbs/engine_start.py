@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import OK
+from tuilab.cli.requests import start_engine
+from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import Dir
 
 
@@ -22,8 +24,6 @@ def engine_start(
     \b
     tuilab engine-start runs/tiny
     """
-    from tuilab.cli.requests import start_engine
-    from tuilab.cli.resolve import find_experiment
 
     start_engine(find_experiment(directory), go, takeover)
     return OK

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.output import count_of, document, out, tell
+from tuilab.cli.resolve import find_experiment
+from tuilab.cli.runner_programs import refuse_without_libraries, run_module
+from tuilab.cli.standing import Standing, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Dir
-
-if TYPE_CHECKING:
-    from tuilab.cli.standing import Standing
-    from tuilab.grid.stages import Stage
+from tuilab.grid.cells import select
+from tuilab.grid.jobs import job_id
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import State
+from tuilab.report.adapter_files import copy_adapters
+from tuilab.store.experiment import is_results_only
 
 Out = Annotated[str, typer.Option("--out", metavar="FOLDER", help="A folder that is not there.")]
 AdapterOnly = Annotated[
@@ -34,10 +40,6 @@ def export(
     tuilab export runs/tiny villain@4 --out villain-4
     tuilab export runs/tiny villain@4 --out villain-4-adapter --adapter
     """
-    from tuilab.cli.output import count_of, document, out
-    from tuilab.cli.resolve import find_experiment
-    from tuilab.cli.standing import read_standing
-    from tuilab.store.experiment import is_results_only
 
     root = find_experiment(directory)
     target = Path(out_folder).expanduser()
@@ -57,9 +59,6 @@ def export(
 
 
 def _merged(standing: Standing, cell: str, target: Path) -> list[str]:
-    from tuilab.cli.output import tell
-    from tuilab.cli.runner_programs import refuse_without_libraries, run_module
-    from tuilab.grid.stages import Stage
 
     attempt = _finished(standing, cell, Stage.MERGE)
     refuse_without_libraries("tuilab export")
@@ -72,8 +71,6 @@ def _merged(standing: Standing, cell: str, target: Path) -> list[str]:
 
 
 def _adapters(standing: Standing, cell: str, target: Path) -> list[str]:
-    from tuilab.grid.stages import Stage
-    from tuilab.report.adapter_files import copy_adapters
 
     train = _finished(standing, cell, Stage.TRAIN)
     return _relative(copy_adapters(train, target), target)
@@ -81,9 +78,6 @@ def _adapters(standing: Standing, cell: str, target: Path) -> list[str]:
 
 def _finished(standing: Standing, text: str, stage: Stage) -> Path:
     """The attempt behind a cell's stage; a refusal when its result is not in force."""
-    from tuilab.grid.cells import select
-    from tuilab.grid.jobs import job_id
-    from tuilab.grid.states import State
 
     cells = select(text, standing.plan.cells)
     if len(cells) > 1:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import typer
 
 from tuilab.cli.errors import ERROR, OK
+from tuilab.cli.output import count_of, document, is_interactive, out, plain, size, tell
+from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir, Yes
+from tuilab.store.gc import delete, leftovers
+from tuilab.store.layout import Layout
 
 
 def gc(
@@ -20,10 +24,6 @@ def gc(
     tuilab gc runs/tiny --dry-run
     tuilab gc runs/tiny --yes
     """
-    from tuilab.cli.output import count_of, document, is_interactive, out, plain, size, tell
-    from tuilab.cli.resolve import find_experiment
-    from tuilab.store.gc import delete, leftovers
-    from tuilab.store.layout import Layout
 
     layout = Layout(find_experiment(directory))
     found = leftovers(layout)

@@ -9,6 +9,12 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.output import count_of, out
+from tuilab.cli.resolve import run_directory
+from tuilab.report.csv_table import ImportRefusedError
+from tuilab.report.results_folder import PERCENT_HINT, read_table, write_results
+from tuilab.science.design import design_of
+from tuilab.store.program_name import program
 
 
 def import_table(
@@ -25,12 +31,6 @@ def import_table(
     \b
     tuilab import results.csv --name mine --unit percent
     """
-    from tuilab.cli.output import count_of, out
-    from tuilab.cli.resolve import run_directory
-    from tuilab.report.csv_table import ImportRefusedError
-    from tuilab.report.results_folder import PERCENT_HINT, read_table, write_results
-    from tuilab.science.design import design_of
-    from tuilab.store.program_name import program
 
     if unit not in ("rate", "percent"):
         raise RefusalError(f"--unit {unit}: use rate (0 to 1) or percent", USAGE)

@@ -5,16 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.output import document, out, tell
+from tuilab.cli.resolve import find_grid
+from tuilab.cli.standing import Standing, job_of, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Dir
-
-if TYPE_CHECKING:
-    from tuilab.cli.standing import Standing
-    from tuilab.grid.states import Attempt
+from tuilab.contract.foreign import clean_line
+from tuilab.contract.report import LOG_FILE, OUTCOME_FILE
+from tuilab.contract.tail import tail_lines
+from tuilab.grid.cells import select
+from tuilab.grid.endings import ending_words, short_ending
+from tuilab.grid.jobs import job_id
+from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.states import Attempt, State, derive_cell
+from tuilab.store.layout import Layout
 
 _FIRST_BYTES = 256 * 1024
 _LONGEST_LINE = 2000
@@ -43,10 +51,6 @@ def logs(
     tuilab logs runs/tiny villain@4 --stage train -f
     tuilab logs runs/tiny engine
     """
-    from tuilab.cli.output import document, out, tell
-    from tuilab.cli.resolve import find_grid
-    from tuilab.contract.foreign import clean_line
-    from tuilab.store.layout import Layout
 
     if follow and as_json:
         raise RefusalError("one document has an end: give --follow or --json, not both", USAGE)
@@ -76,8 +80,6 @@ def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tup
     """Return the log, the file whose existence says that nothing more will come, and how the
     attempt ended when it ended badly.
     """
-    from tuilab.cli.standing import read_standing
-    from tuilab.contract.report import LOG_FILE, OUTCOME_FILE
 
     standing = read_standing(root)
     job = _job(standing, what, stage)
@@ -93,7 +95,6 @@ def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tup
 
 
 def _ending(job: str, number: int, attempts: Sequence[Attempt]) -> str:
-    from tuilab.grid.endings import ending_words, short_ending
 
     found = next((one for one in attempts if one.number == number), None)
     if found is None or not short_ending(found):
@@ -102,11 +103,6 @@ def _ending(job: str, number: int, attempts: Sequence[Attempt]) -> str:
 
 
 def _job(standing: Standing, what: str, stage: str | None) -> str:
-    from tuilab.cli.standing import job_of
-    from tuilab.grid.cells import select
-    from tuilab.grid.jobs import job_id
-    from tuilab.grid.stages import CELL_STAGES, Stage
-    from tuilab.grid.states import State, derive_cell
 
     if (job := job_of(what, standing.plan)) is not None:
         return job
@@ -129,7 +125,6 @@ def _job(standing: Standing, what: str, stage: str | None) -> str:
 
 def _read(path: Path, count: int, follow: bool, closing: Path | None) -> Iterator[str]:
     """Yield the last lines, then new ones while following; ends when ``closing`` appears."""
-    from tuilab.contract.tail import tail_lines
 
     if not path.exists() and not follow:
         return

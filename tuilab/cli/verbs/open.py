@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from tuilab.cli.errors import OK
-from tuilab.cli.verbs.arguments import DirOrConfig
+from tuilab.cli.experiments import make_experiment
+from tuilab.cli.output import is_interactive, out, plain
+from tuilab.cli.resolve import RUNS, find_place, run_directory, shipped_configs
+from tuilab.cli.status_text import as_text
+from tuilab.cli.verbs.arguments import Ascii, DirOrConfig, ReadOnly, Theme
+from tuilab.cli.verbs.plan import refuse_blocked
+from tuilab.engine import start
+from tuilab.store.experiment import Found, find_experiments
+from tuilab.store.plan_file import PlanFileError
+from tuilab.store.program_name import program
+from tuilab.store.replan import read_config
+from tuilab.store.shipped import published_dir
+from tuilab.store.status import status
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure
-    from tuilab.store.experiment import Found
-
-ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, touch nothing.")]
-Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII glyphs.")]
-Theme = Annotated[str | None, typer.Option("--theme", help="Name of a colour theme.")]
 
 
 def open_experiment(
@@ -33,7 +38,6 @@ def open_experiment(
     tuilab open runs/tiny
     tuilab open configs/eps109.toml
     """
-    from tuilab.cli.resolve import find_place
 
     place = find_place(what)
     root = place.root if place.root is not None else _make(place.config)
@@ -44,10 +48,6 @@ def open_experiment(
 
 def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None) -> int:
     """Open the experiment here, or the list of several; without one, say how to begin."""
-    from tuilab.cli.output import is_interactive, out
-    from tuilab.cli.resolve import shipped_configs
-    from tuilab.store.experiment import find_experiments
-    from tuilab.store.program_name import program
 
     found = find_experiments(Path.cwd())
     if found and is_interactive():
@@ -66,12 +66,8 @@ def show(
     root: Path, read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None
 ) -> int:
     """Draw the experiment where a terminal can; print its state where not."""
-    from tuilab.cli.output import is_interactive, out
 
     if not is_interactive():
-        from tuilab.cli.status_text import as_text
-        from tuilab.store.status import status
-
         for line in as_text(status(root)):
             out(line)
         return OK
@@ -85,7 +81,6 @@ def draw(
     theme: str | None = None,
 ) -> int:
     """Draw an experiment, or the list of those below the current directory."""
-    from tuilab.engine import start
     from tuilab.tui import run
 
     return run(
@@ -100,19 +95,13 @@ def draw(
 
 def _export_figure(root: Path, figure: Figure) -> list[Path]:
     """Write a figure into the experiment, or where a run of its name would lie if not ours."""
-    from tuilab.cli.resolve import RUNS
     from tuilab.report.figure_image import save_figure
-    from tuilab.store.shipped import published_dir
 
     is_foreign = root == published_dir() or not os.access(root, os.W_OK)
     return save_figure(figure, (Path(RUNS) / root.name if is_foreign else root) / "figures")
 
 
 def _make(config: Path | None) -> Path | None:
-    from tuilab.cli.experiments import make_experiment
-    from tuilab.cli.resolve import run_directory
-    from tuilab.cli.verbs.plan import refuse_blocked
-    from tuilab.store.replan import read_config
 
     assert config is not None, "a place is an experiment or a config"
     loaded = read_config(config)
@@ -124,9 +113,6 @@ def _make(config: Path | None) -> Path | None:
 
 
 def _list(found: Sequence[Found]) -> int:
-    from tuilab.cli.output import out, plain
-    from tuilab.store.plan_file import PlanFileError
-    from tuilab.store.status import status
 
     for one in found:
         root = one.root

@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuilab.cli.errors import OK, USAGE
+from tuilab.cli.experiments import take_changes_in
+from tuilab.cli.forecast import Forecast, forecast
+from tuilab.cli.label_mask import ask_for_preview, preview_text
+from tuilab.cli.output import document, out, plain, tell
+from tuilab.cli.plan_text import as_json as to_json
+from tuilab.cli.plan_text import as_text
+from tuilab.cli.resolve import find_place, refuse_results, run_directory
+from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, DirOrConfig, Where
+from tuilab.grid.checks import blocking
+from tuilab.store.base_model import base_blocks
+from tuilab.store.layout import Layout
+from tuilab.store.replan import plan_with, read_config
 
 if TYPE_CHECKING:
-    from tuilab.cli.forecast import Forecast
     from tuilab.grid.config import ExperimentConfig
 
 
@@ -34,7 +45,6 @@ def plan(
     tuilab plan configs/eps109.toml --jobs
     tuilab plan runs/eps109 --json
     """
-    from tuilab.cli.resolve import find_place
 
     place = find_place(what)
     found = _of_directory(place.root) if place.root else _of_config(place.config, where)
@@ -46,12 +56,6 @@ def plan(
 
 
 def _of_directory(root: Path) -> Forecast:
-    from tuilab.cli.experiments import take_changes_in
-    from tuilab.cli.forecast import forecast
-    from tuilab.cli.resolve import refuse_results
-    from tuilab.cli.standing import read_standing
-    from tuilab.store.layout import Layout
-    from tuilab.store.replan import read_config
 
     refuse_results(root)
     planned = take_changes_in(root, write=False)
@@ -61,9 +65,6 @@ def _of_directory(root: Path) -> Forecast:
 
 
 def _of_config(path: Path | None, where: str | None) -> Forecast | int:
-    from tuilab.cli.forecast import forecast
-    from tuilab.cli.resolve import run_directory
-    from tuilab.store.replan import plan_with, read_config
 
     assert path is not None, "a place is an experiment or a config"
     config = read_config(path).config
@@ -74,9 +75,6 @@ def _of_config(path: Path | None, where: str | None) -> Forecast | int:
 
 def refuse_blocked(config: ExperimentConfig) -> int:
     """Print what blocks a launch and return the exit code; 0 when nothing does."""
-    from tuilab.cli.output import plain, tell
-    from tuilab.grid.checks import blocking
-    from tuilab.store.base_model import base_blocks
 
     found = blocking(config, base_blocks(config))
     for check in found:
@@ -87,7 +85,6 @@ def refuse_blocked(config: ExperimentConfig) -> int:
 
 
 def _preview(found: Forecast) -> tuple[Mapping[str, Any] | None, str]:
-    from tuilab.cli.label_mask import ask_for_preview
 
     return ask_for_preview(found.config, found.plan)
 
@@ -95,10 +92,6 @@ def _preview(found: Forecast) -> tuple[Mapping[str, Any] | None, str]:
 def _print(
     found: Forecast, shown: Mapping[str, Any] | None, why_not: str, jobs: bool, as_json: bool
 ) -> None:
-    from tuilab.cli.label_mask import preview_text
-    from tuilab.cli.output import document, out
-    from tuilab.cli.plan_text import as_json as to_json
-    from tuilab.cli.plan_text import as_text
 
     if as_json:
         document(to_json(found, shown, why_not))

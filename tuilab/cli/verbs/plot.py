@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.output import document, has_colour, out
+from tuilab.cli.resolve import find_experiment, is_place
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
-
-if TYPE_CHECKING:
-    from tuilab.science.figure_model import Figure
-    from tuilab.study.opening import Study
-    from tuilab.tui.present.figure_look import Look
+from tuilab.science.figure_model import Figure
+from tuilab.science.figures_data import KINDS, figure
+from tuilab.study.figure_origin import with_origin
+from tuilab.study.opening import Study, open_study
+from tuilab.tui.present.figure_ansi import figure_lines
+from tuilab.tui.present.figure_look import Look
+from tuilab.tui.present.glyphs import to_ascii
 
 Kind = Annotated[
     str | None,
@@ -53,12 +57,6 @@ def plot(
     tuilab plot runs/tiny heatmap --json   the rows drawn
     tuilab plot published cosine-peak --out figures
     """
-    from tuilab.cli.output import out
-    from tuilab.cli.resolve import find_experiment, is_place
-    from tuilab.science.figures_data import KINDS, figure
-    from tuilab.study.figure_origin import with_origin
-    from tuilab.study.opening import open_study
-    from tuilab.tui.present.figure_look import Look
 
     if kind is None and directory in KINDS and not is_place(directory):
         directory, kind = None, directory
@@ -92,7 +90,6 @@ def plot(
 
 
 def _print_rows(study: Study, figure: Figure, made: list[Path]) -> None:
-    from tuilab.cli.output import document
 
     rows = figure.rows.astype(object).where(figure.rows.notna(), None)
     document(
@@ -109,9 +106,6 @@ def _print_rows(study: Study, figure: Figure, made: list[Path]) -> None:
 
 
 def _draw(figure: Figure, look: Look) -> None:
-    from tuilab.cli.output import has_colour, out
-    from tuilab.tui.present.figure_ansi import figure_lines
-    from tuilab.tui.present.glyphs import to_ascii
 
     def tell(text: str) -> None:
         out(to_ascii(text) if look.is_ascii else text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tuilab.cli.verbs.open import Ascii, Theme
+from tuilab.cli.resolve import published_dir
+from tuilab.cli.verbs.arguments import Ascii, Theme
+from tuilab.cli.verbs.open import show
 
 
 def published(ascii_glyphs: Ascii = False, theme: Theme = None) -> int:
@@ -12,7 +14,5 @@ def published(ascii_glyphs: Ascii = False, theme: Theme = None) -> int:
     tuilab published
     tuilab claims published eps109
     """
-    from tuilab.cli.resolve import published_dir
-    from tuilab.cli.verbs.open import show
 
     return show(published_dir(), read_only=True, ascii_glyphs=ascii_glyphs, theme=theme)

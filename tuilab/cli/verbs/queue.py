@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.output import count_of, document, out, plain
+from tuilab.cli.requests import wish
+from tuilab.cli.resolve import find_experiment
+from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
-
-if TYPE_CHECKING:
-    from tuilab.grid.states import JobStatus
-    from tuilab.store.snapshot import Snapshot
+from tuilab.grid.signs import sign_of
+from tuilab.grid.states import JobStatus, State
+from tuilab.grid.why_queued import why_not_yet
+from tuilab.store.reader import Reader
+from tuilab.store.snapshot import Snapshot
 
 _SHOWN = 200
 Names = list[str] | None
@@ -42,7 +47,6 @@ def queue(
     tuilab queue runs/tiny --first villain@4 --first 'comedian@*'
     tuilab queue runs/tiny --hold eval/villain@4#42
     """
-    from tuilab.cli.resolve import find_experiment
 
     wishes = {"order": first, "hold": hold, "release": release}
     asked = [(verb, names) for verb, names in wishes.items() if names]
@@ -53,9 +57,6 @@ def queue(
 
 
 def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: bool) -> int:
-    from tuilab.cli.output import count_of, document, out, plain
-    from tuilab.cli.requests import wish
-    from tuilab.cli.standing import read_standing
 
     jobs = read_standing(root).jobs(names)
     if as_json and dry_run:
@@ -73,10 +74,6 @@ def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: boo
 
 
 def _show(root: Path, as_json: bool) -> int:
-    from tuilab.cli.output import document, out, plain
-    from tuilab.grid.signs import sign_of
-    from tuilab.grid.states import State
-    from tuilab.store.reader import Reader
 
     snapshot = Reader(root).poll(time.time())
     known = _statuses(snapshot)
@@ -100,7 +97,6 @@ def _show(root: Path, as_json: bool) -> int:
 
 def _due(status: JobStatus, snapshot: Snapshot) -> dict[str, str]:
     """Say of a job that is asked for why it has not started."""
-    from tuilab.grid.why_queued import why_not_yet
 
     why = why_not_yet(snapshot.engine, status)
     return {"job": status.job, "state": status.state.value, "why": why}

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.experiments import take_changes_in
+from tuilab.cli.follow import Watch
+from tuilab.cli.output import document, is_interactive, out, plain, tell
+from tuilab.cli.relaunch_preview import as_document, show_carried, show_expansion
+from tuilab.cli.requests import journal_end, leave_request, start_engine, wait_for_answer
+from tuilab.cli.resolve import find_grid
+from tuilab.cli.runner_programs import refuse_without_workers
+from tuilab.cli.standing import Standing, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Headless, Yes
-
-if TYPE_CHECKING:
-    from tuilab.cli.standing import Standing
-    from tuilab.grid.cells import Cell
-    from tuilab.grid.jobs import Plan
-    from tuilab.grid.relaunch import Expansion
-    from tuilab.grid.stages import Stage
-
+from tuilab.grid.cells import Cell
+from tuilab.grid.edits import Deviation, parse_edits
+from tuilab.grid.jobs import Plan
+from tuilab.grid.relaunch import (
+    Expansion,
+    broken_cells,
+    expand_failed,
+    expand_relaunch,
+    from_scratch,
+)
+from tuilab.grid.stages import Stage
+from tuilab.grid.text import nearest
+from tuilab.store.program_name import program
+from tuilab.store.replan import plan_of
 
 Failed = Annotated[bool, typer.Option("--failed", help="All that is failed, lost or suspect.")]
 FromStage = Annotated[
@@ -63,11 +77,6 @@ def relaunch(
     tuilab relaunch runs/tiny villain@4 --from eval --dry-run
     tuilab relaunch runs/tiny 'comedian@*' --set marker.lr=2e-4 --yes
     """
-    from tuilab.cli.relaunch_preview import show_carried, show_expansion
-    from tuilab.cli.requests import journal_end
-    from tuilab.cli.resolve import find_grid
-    from tuilab.cli.runner_programs import refuse_without_workers
-    from tuilab.grid.relaunch import from_scratch
 
     if not cells and not failed:
         raise RefusalError("name cells (villain@4, 'villain@*') or give --failed", USAGE)
@@ -101,8 +110,6 @@ def relaunch(
 
 
 def _stage(text: str | None) -> Stage | None:
-    from tuilab.grid.stages import Stage
-    from tuilab.grid.text import nearest
 
     if text is None:
         return None
@@ -124,10 +131,6 @@ def _expand(
     as_planned: bool,
     write: bool,
 ) -> tuple[Standing, Expansion, dict[str, Any]]:
-    from tuilab.cli.experiments import take_changes_in
-    from tuilab.cli.standing import read_standing
-    from tuilab.grid.edits import parse_edits
-    from tuilab.grid.relaunch import broken_cells, expand_failed, expand_relaunch
 
     edits = parse_edits(sets)
     standing = read_standing(root, take_changes_in(root, write))
@@ -149,8 +152,6 @@ def _changed_jobs(
     root: Path, plan: Plan, cells: list[Cell], edits: dict[str, Any], as_planned: bool
 ) -> frozenset[str]:
     """Return the jobs whose own settings the edits change; EditError or PlanError when refused."""
-    from tuilab.grid.edits import Deviation
-    from tuilab.store.replan import plan_of
 
     names = tuple(map(str, cells))
     edited = plan_of(root, [Deviation(names, edits)], names if as_planned else ())
@@ -163,7 +164,6 @@ def _changed_jobs(
 
 def _warn_of_idle_restart(answer: Expansion) -> None:
     """Say so where nothing would go on from a saved state: --restart chooses no other stage."""
-    from tuilab.cli.output import tell
 
     if answer.jobs and not any(one.resumes for one in answer.jobs):
         first = answer.jobs[0].stage.value
@@ -171,14 +171,12 @@ def _warn_of_idle_restart(answer: Expansion) -> None:
 
 
 def _nothing(failed: bool) -> int:
-    from tuilab.cli.output import tell
 
     tell("nothing is failed, lost or suspect" if failed else "nothing was relaunched")
     return OK if failed else ERROR
 
 
 def _is_confirmed(yes: bool) -> bool:
-    from tuilab.cli.output import is_interactive, tell
 
     if yes or not is_interactive() or typer.confirm("start these jobs?", default=False):
         return True
@@ -196,8 +194,6 @@ def _ask(
     options: dict[str, Any],
     end: int,
 ) -> int:
-    from tuilab.cli.output import plain, tell
-    from tuilab.cli.requests import leave_request, start_engine, wait_for_answer
 
     cells = standing.cells(selectors) if selectors else _cells_of(standing.plan, answer)
     request = leave_request(
@@ -224,15 +220,10 @@ def _cells_of(plan: Plan, answer: Expansion) -> list[Cell]:
 def _show_after(
     root: Path, standing: Standing, answer: Expansion, headless: bool, as_json: bool, offset: int
 ) -> int:
-    from tuilab.cli.output import document, out, tell
-    from tuilab.cli.relaunch_preview import as_document
-    from tuilab.store.program_name import program
 
     if as_json:
         document(as_document(answer))
     if headless:
-        from tuilab.cli.follow import Watch
-
         cells = frozenset(_cells_of(standing.plan, answer)) or frozenset(standing.plan.cells)
         return Watch(root, standing.plan, cells, offset, tell if as_json else out).until_the_end()
     tell(f"work goes on in the background: {program()} status {root}")

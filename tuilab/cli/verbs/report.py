@@ -1,4 +1,4 @@
-"""``tuilab report`` and ``tuilab verify``: the report folder, its bundle, and the check of one."""
+"""``tuilab report``: the report folder, and the bundle of everything behind it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.errors import ERROR, OK
+from tuilab.cli.output import count_of, document, out, plain, tell
+from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+from tuilab.report.archiving import make_bundle
+from tuilab.report.making import make_report
+from tuilab.store.layout import slug
+from tuilab.study.opening import open_study
 
 Out = Annotated[
     str | None,
@@ -33,12 +39,6 @@ def report(
     tuilab report runs/tiny --out report --bundle
     tuilab report published --out card
     """
-    from tuilab.cli.output import count_of, document, out, plain, tell
-    from tuilab.cli.resolve import find_experiment
-    from tuilab.report.archiving import make_bundle
-    from tuilab.report.making import make_report
-    from tuilab.store.layout import slug
-    from tuilab.study.opening import open_study
 
     study = open_study(find_experiment(directory))
     folder = Path(out_dir).expanduser() if out_dir else Path(f"report-{slug(study.name)}")
@@ -64,29 +64,3 @@ def report(
         for line in made.empty_lines:
             tell(f"  {plain(line)}")
     return ERROR if strict and made.empty else OK
-
-
-def verify(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A .tar.gz made by report.")],
-    as_json: AsJson = False,
-) -> int:
-    """Check that a bundle is whole and unchanged.
-
-    \b
-    tuilab verify report-tiny.tar.gz
-    """
-    from tuilab.cli.output import document, out, plain
-    from tuilab.report.bundle import verify_bundle
-
-    path = Path(bundle).expanduser()
-    if not path.is_file():
-        raise RefusalError(f"there is no file {bundle}: `tuilab report --bundle` makes one", USAGE)
-    problems = verify_bundle(path)
-    if as_json:
-        document({"bundle": str(path), "whole": not problems, "problems": problems})
-        return ERROR if problems else OK
-    for problem in problems:
-        out(plain(problem))
-    if not problems:
-        out(f"{bundle}: whole and unchanged")
-    return ERROR if problems else OK

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.errors import ERROR, INCOMPLETE, OK, USAGE, RefusalError
+from tuilab.cli.experiments import make_experiment, take_changes_in
+from tuilab.cli.follow import Watch
+from tuilab.cli.output import count_of, document, is_interactive, out, plain, tell
+from tuilab.cli.relaunch_preview import show_expansion
+from tuilab.cli.requests import journal_end, leave_request, start_engine, wait_for_answer
+from tuilab.cli.resolve import find_place, refuse_results, run_directory
+from tuilab.cli.runner_programs import refuse_without_workers
+from tuilab.cli.standing import Standing, derive_states, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
-
-if TYPE_CHECKING:
-    from tuilab.cli.standing import Standing
-    from tuilab.grid.cells import Cell
-    from tuilab.grid.jobs import Plan
+from tuilab.cli.verbs.open import show
+from tuilab.cli.verbs.plan import refuse_blocked
+from tuilab.grid.cells import Cell, select_all
+from tuilab.grid.jobs import Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.grid.relaunch import expand_run
+from tuilab.grid.states import State
+from tuilab.store.program_name import program
+from tuilab.store.replan import plan_with, read_config
+from tuilab.store.status import status
 
 
 def run(
@@ -32,8 +44,6 @@ def run(
     tuilab run configs/eps109.toml 'villain@*'
     tuilab run runs/eps109 '*@0' --dry-run
     """
-    from tuilab.cli.resolve import find_place, refuse_results
-    from tuilab.cli.verbs.plan import refuse_blocked
 
     place = find_place(what)
     if place.root is not None and where:
@@ -43,24 +53,17 @@ def run(
             USAGE,
         )
     if place.root is None and place.config is not None:
-        from tuilab.cli.resolve import run_directory
-        from tuilab.store.replan import read_config
-
         loaded = read_config(place.config)
         if code := refuse_blocked(loaded.config):
             return code
         root = run_directory(loaded.config.name, where)
         if dry_run and not root.exists():
             return _show_plan_only(loaded.config, cells or [], as_json)
-        from tuilab.cli.experiments import make_experiment
-        from tuilab.cli.runner_programs import refuse_without_workers
 
         if not dry_run:
             refuse_without_workers(loaded.config.resources.model_dump())
         planned = make_experiment(loaded, root, write=not dry_run)
     else:
-        from tuilab.cli.experiments import take_changes_in
-
         assert place.root is not None, "a place is an experiment or a config"
         root = place.root
         refuse_results(root)
@@ -77,12 +80,6 @@ def run_cells(
     as_json: bool = False,
 ) -> int:
     """Ask for the cells of an experiment and show the work as asked."""
-    from tuilab.cli.output import is_interactive, tell
-    from tuilab.cli.relaunch_preview import show_expansion
-    from tuilab.cli.requests import journal_end
-    from tuilab.cli.runner_programs import refuse_without_workers
-    from tuilab.cli.standing import read_standing
-    from tuilab.grid.relaunch import expand_run
 
     standing = read_standing(root, planned)
     chosen = standing.cells(selectors)
@@ -105,8 +102,6 @@ def run_cells(
 
 def _ask(root: Path, selectors: list[str], chosen: list[Cell], end: int) -> int:
     """Leave the wish, start the engine, and wait until it has answered."""
-    from tuilab.cli.output import plain, tell
-    from tuilab.cli.requests import leave_request, start_engine, wait_for_answer
 
     names = tuple(map(str, chosen)) if selectors else ()
     request = leave_request(root, "run", cells=names)
@@ -120,24 +115,15 @@ def _ask(root: Path, selectors: list[str], chosen: list[Cell], end: int) -> int:
 def _follow(
     root: Path, standing: Standing, chosen: list[Cell], headless: bool, as_json: bool, offset: int
 ) -> int:
-    from tuilab.cli.output import is_interactive, out, tell
-    from tuilab.store.program_name import program
 
     if headless:
-        from tuilab.cli.follow import Watch
-
         return Watch(
             root, standing.plan, frozenset(chosen), offset, tell if as_json else out
         ).until_the_end()
     if as_json:
-        from tuilab.cli.output import document
-        from tuilab.store.status import status
-
         document(status(root))
         return OK
     if is_interactive():
-        from tuilab.cli.verbs.open import show
-
         return show(root)
     tell(f"work goes on in the background: {program()} status {root}")
     return OK
@@ -145,9 +131,6 @@ def _follow(
 
 def _nothing_to_do(standing: Standing, chosen: list[Cell]) -> tuple[str, int]:
     """Say that nothing is asked for, and what that comes to."""
-    from tuilab.cli.errors import INCOMPLETE
-    from tuilab.cli.output import count_of
-    from tuilab.grid.states import State
 
     wanted = set(chosen)
     stale = {
@@ -176,12 +159,6 @@ def _is_under_way(standing: Standing, chosen: list[Cell]) -> bool:
 
 def _show_plan_only(config: object, selectors: list[str], as_json: bool) -> int:
     """A dry run of a config that has no directory yet: nothing is created."""
-    from tuilab.cli.relaunch_preview import show_expansion
-    from tuilab.cli.standing import derive_states
-    from tuilab.grid.cells import select_all
-    from tuilab.grid.ledger import Ledger
-    from tuilab.grid.relaunch import expand_run
-    from tuilab.store.replan import plan_with
 
     plan = plan_with(config)  # type: ignore[arg-type]  # pydantic stays out of this module
     ledger = Ledger()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tuilab.cli.quick import show_status
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 
 
@@ -12,6 +13,5 @@ def status(directory: OptionalDir = None, as_json: AsJson = False) -> int:
     tuilab status
     tuilab status runs/tiny --json | jq .counts
     """
-    from tuilab.cli.quick import show_status
 
     return show_status(directory, as_json)

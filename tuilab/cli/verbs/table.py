@@ -7,7 +7,12 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.output import out, terminal_width
+from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+from tuilab.study.headline_table import render
+from tuilab.study.layouts import FORMATS
+from tuilab.study.opening import open_study
 
 Layout = Annotated[
     str, typer.Option("--format", metavar="FORMAT", help="text, md, csv, latex or json.")
@@ -29,11 +34,6 @@ def table(
     tuilab table runs/tiny
     tuilab table published --format md
     """
-    from tuilab.cli.output import out, terminal_width
-    from tuilab.cli.resolve import find_experiment
-    from tuilab.study.headline_table import render
-    from tuilab.study.layouts import FORMATS
-    from tuilab.study.opening import open_study
 
     chosen = "json" if as_json else layout
     if chosen not in FORMATS:

@@ -6,25 +6,25 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError, guarded
+from tuilab.cli.output import count_of, document, out, plain
+from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
-
-if TYPE_CHECKING:
-    from tuilab.store.tracker_copies import Lacking
+from tuilab.store.reader import Reader
+from tuilab.store.tracker_copies import Lacking, lacking
 
 _PROGRAM = "runners.tracker.copy_events"
 _MODES = ("online", "offline")
 
-track = typer.Typer(
-    help="Copies of the events in Weights & Biases.", no_args_is_help=True, rich_markup_mode=None
-)
+track = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @track.callback()
@@ -55,7 +55,6 @@ def refill(
     tuilab track refill runs/tiny --dry-run
     tuilab track refill runs/tiny --mode online
     """
-    from tuilab.cli.output import count_of, document, out, plain
 
     missing = _missing(directory, _wishes(mode, project), everything)
     told: list[dict[str, Any]] = []
@@ -90,11 +89,6 @@ def _wishes(mode: str | None, project: str | None) -> dict[str, str]:
 
 
 def _missing(directory: str | None, wishes: dict[str, str], everything: bool) -> list[Lacking]:
-    import time
-
-    from tuilab.cli.resolve import find_experiment
-    from tuilab.store.reader import Reader
-    from tuilab.store.tracker_copies import lacking
 
     reader = Reader(find_experiment(directory))
     if reader.is_results_only:
