@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
 from tuilab.store.layout import Layout
-from tuilab.tui.present.farewell import farewell
+from tuilab.tui import farewell
 
 SIZE = (80, 24)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tuilab.science.figure_model import Figure
+    from tuilab.store.snapshot import Snapshot
 
 
 THEMES = ("dark", "light", "ansi16")
@@ -51,8 +52,6 @@ def run(
         export_figure=export_figure,
     )
     app.run()
-    from tuilab.tui.present.farewell import farewell
-
     code = app.return_code or 0
     if code == 0 and app.root is not None:
         print(farewell(app.root, app.snapshot))
@@ -63,3 +62,24 @@ def _theme_of_terminal() -> str:
     """Dark where the terminal says that it has more than 16 colours."""
     many = "256color" in os.environ.get("TERM", "") or bool(os.environ.get("COLORTERM"))
     return "dark" if many else "ansi16"
+
+
+def farewell(root: Path, snapshot: Snapshot | None) -> str:
+    """Say on leaving that work continues, and how to come back; plain lines for the shell."""
+    from tuilab.grid.engine_view import EngineState
+    from tuilab.grid.states import State
+    from tuilab.tui.present.cli_equivalent import opening
+    from tuilab.tui.present.side_pane import running_jobs
+
+    back = f"come back with: {opening(root)}"
+    if snapshot is None:
+        return back
+    done, total = snapshot.counts.get(State.DONE, 0), len(snapshot.cells)
+    if snapshot.imported_from:
+        return f"Left; {done} of {total} cells are measured.\n{back}"
+    live = len(running_jobs(snapshot))
+    what = {0: "", 1: "1 job goes on running"}.get(live, f"{live} jobs go on running")
+    if not what:
+        is_gone = snapshot.engine.state is EngineState.STOPPED
+        what = "no engine is running" if is_gone else "the engine goes on"
+    return f"Left; {what}. {done} of {total} cells are done.\n{back}"

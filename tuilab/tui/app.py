@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
+import os
 import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import events, on
+from textual.app import SystemCommand
+from textual.screen import Screen
 from textual.signal import Signal
 
 from tuilab.contract.foreign import clean, clean_line
@@ -29,8 +34,9 @@ from tuilab.tui.messages import (
     SnapshotTaken,
     TerminalGone,
 )
-from tuilab.tui.poller import Poller, PollThread, SnapshotSource
+from tuilab.tui.poller import Poller, PollThread, SnapshotSource, terminal_is_gone
 from tuilab.tui.present.glyphs import ASCII, UNICODE
+from tuilab.tui.present.key_table import key_rows
 from tuilab.tui.requests import RequestingApp
 from tuilab.tui.screens.frame import Frame
 
@@ -109,13 +115,7 @@ class TuilabApp(RequestingApp):
 
     def get_default_screen(self) -> Frame:
         """Begin with the grid, or with the list when no experiment was named."""
-        if self.root is None:
-            from tuilab.tui.screens.experiments import ExperimentsScreen
-
-            return ExperimentsScreen()
-        from tuilab.tui.screens.grid import GridScreen
-
-        return GridScreen()
+        return _screen_class("grid" if self.root else "experiments")()
 
     def on_mount(self) -> None:
         """Start looking, and leave in order when told to by a signal."""
@@ -134,11 +134,8 @@ class TuilabApp(RequestingApp):
         self.screen.refresh(layout=True)
 
     def _leave_by_signal(self, number: int) -> None:
-        from tuilab.tui.force_exit import GRACE_SECONDS, leave_anyway
-        from tuilab.tui.poller import terminal_is_gone
-
         # A terminal that is gone needs no restoring, and writing to it can block.
-        leave_anyway(128 + number, 0.3 if terminal_is_gone() else GRACE_SECONDS)
+        force_exit(128 + number, 0.3 if terminal_is_gone() else 3.0)
         self.exit(return_code=128 + number)
 
     def on_unmount(self) -> None:
@@ -192,15 +189,14 @@ class TuilabApp(RequestingApp):
 
     @on(ExperimentChosen)
     def _open_experiment(self, message: ExperimentChosen) -> None:
-        from tuilab.tui.screens.grid import GridScreen
-
+        grid = _screen_class("grid")
         self.root = message.root
         self.snapshot = None
         self.poller.open(partial(self._source, message.root))
         while len(self.screen_stack) > 1:
             self.pop_screen()
-        if not isinstance(self.screen, GridScreen):
-            self.push_screen(GridScreen())
+        if not isinstance(self.screen, grid):
+            self.push_screen(grid())
         self.look()
 
     def say(self, text: str, role: str = "warn", hint: str = "") -> None:
@@ -218,16 +214,17 @@ class TuilabApp(RequestingApp):
 
     def action_go(self, name: str) -> None:
         """Go to another screen; the grid (or the list) stays at the bottom."""
-        from tuilab.tui.screens import catalogue
-
         if self.root is None and name != "experiments":
             self.say("open an experiment first (enter)")
             return
-        home = catalogue.home_of(self.screen_stack, name)
+        wanted = _screen_class(name)
+        bottom = _screen_class("experiments" if name == "experiments" else "grid")
+        stack = self.screen_stack
+        home = next((screen for screen in stack if isinstance(screen, bottom)), stack[0])
         while self.screen is not home:
             self.pop_screen()
-        if (screen := catalogue.make(name, home)) is not None:
-            self.push_screen(screen)
+        if not isinstance(home, wanted):
+            self.push_screen(wanted())
 
     def action_help(self) -> None:
         """Show the keys of the screen that is seen."""
@@ -252,11 +249,21 @@ class TuilabApp(RequestingApp):
         """Leave (Textual's own ctrl+q)."""
         self.action_leave()
 
-    def get_system_commands(self, screen: Any) -> Any:
-        """Offer every key of this screen by name."""
-        from tuilab.tui.commands import commands_of
-
-        return commands_of(self, screen)
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Offer every live key by name, with the command line that does the same; then themes."""
+        seen: set[str] = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if not binding.id or binding.id == "app.palette":
+                continue
+            [row] = key_rows([binding])
+            if row.meaning not in seen:
+                seen.add(row.meaning)
+                tail = f"   $ {row.twin}" if row.twin else ""
+                run = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(row.meaning, f"{row.keys}{tail}", run)
+        for name in (theme.name for theme in themes.TEXTUAL_THEMES):
+            yield SystemCommand(f"{name} theme", "colours", partial(setattr, self, "theme", name))
 
     def _fatal_error(self) -> None:
         """End with a plain traceback: locals may hold tokens, and texts may hold sequences."""
@@ -266,6 +273,29 @@ class TuilabApp(RequestingApp):
 
 if TYPE_CHECKING:
     _is_what_screens_ask: type[AppProtocol] = TuilabApp
+
+
+_SCREENS = {
+    "grid": "GridScreen",
+    "plots": "PlotsScreen",
+    "table": "TableScreen",
+    "queue": "QueueScreen",
+    "experiments": "ExperimentsScreen",
+}
+
+
+def _screen_class(name: str) -> type[Frame]:
+    """Load a screen only when it is gone to."""
+    module = importlib.import_module(f"tuilab.tui.screens.{name}")
+    found: type[Frame] = getattr(module, _SCREENS[name])
+    return found
+
+
+def force_exit(code: int, seconds: float) -> None:
+    """Exit after a grace time, whatever still hangs: a dead terminal can block the writer."""
+    timer = threading.Timer(seconds, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
 
 
 def _collect_garbage_again() -> None:

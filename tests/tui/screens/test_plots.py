@@ -29,9 +29,8 @@ from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.styled_text import plain
 from tuilab.tui.screens.grid import GridScreen
 from tuilab.tui.screens.help import HelpScreen
-from tuilab.tui.screens.plots import PlotsScreen
+from tuilab.tui.screens.plots import PlotsScreen, PlotView
 from tuilab.tui.widgets.lines import Lines
-from tuilab.tui.widgets.plot import PlotView
 
 PUBLISHED = Path(__file__).parents[3] / "tuilab" / "published"
 SIZE, WIDE = (80, 24), (140, 45)

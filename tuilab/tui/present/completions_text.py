@@ -10,8 +10,7 @@ from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.endings import ending_words
 from tuilab.grid.states import LIVE, Attempt
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.highlight import highlight
-from tuilab.tui.present.styled_text import Line, fit, fit_line, wrap
+from tuilab.tui.present.styled_text import Line, fit, fit_line, highlight, wrap
 
 Completion = Mapping[str, Any]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from rich.cells import cell_len, set_cell_size
@@ -101,3 +102,15 @@ def _head(word: str, columns: int) -> str:
     while cell_len(head) > columns and len(head) > 1:
         head = head[:-1]
     return head
+
+
+def highlight(text: str, needle: str, role: str) -> Line:
+    """Split a text so that every occurrence of ``needle`` (any case) has the role ``match``."""
+    if not needle:
+        return ((text, role),)
+    pieces: list[tuple[str, str]] = []
+    place = 0
+    for match in re.finditer(re.escape(needle), text, re.IGNORECASE):
+        pieces += [(text[place : match.start()], role), (match[0], "match")]
+        place = match.end()
+    return tuple(piece for piece in (*pieces, (text[place:], role)) if piece[0])

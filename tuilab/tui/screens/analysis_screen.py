@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from textual.screen import Screen
-
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.analysis_cache import AnalysisCache, evidence_of
-from tuilab.tui.screens import catalogue
 from tuilab.tui.screens.frame import Frame
+from tuilab.tui.screens.grid import GridScreen
 
 if TYPE_CHECKING:
     from tuilab.study.opening import Study
-    from tuilab.tui.screens.grid import GridScreen
 
 
 class AnalysisScreen(Frame):
@@ -93,10 +90,7 @@ class AnalysisScreen(Frame):
 
     def grid_below(self) -> GridScreen | None:
         """Return the grid screen under this one."""
-        from tuilab.tui.screens.grid import GridScreen
-
-        home: Screen[object] = catalogue.home_of(self.app.screen_stack, "grid")
-        return home if isinstance(home, GridScreen) else None
+        return next((one for one in self.app.screen_stack if isinstance(one, GridScreen)), None)
 
     def show_on_grid(self, cell: Cell) -> None:
         """Go back to the grid with the cursor on a cell."""

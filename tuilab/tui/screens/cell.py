@@ -3,45 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.states import State
+from tuilab.grid.jobs import job_id
+from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.states import Attempt, JobStatus, State
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui import keys
-from tuilab.tui.attempt_files import AttemptFiles, AttemptWatch, flatten
+from tuilab.tui.attempt_files import (
+    AttemptFiles,
+    AttemptWatch,
+    Sampling,
+    flatten,
+    read_completions,
+    read_settings,
+)
+from tuilab.tui.experiment_state import ExperimentState, attempt_of
 from tuilab.tui.log_tail import Tail
+from tuilab.tui.present import completions_text
 from tuilab.tui.present.cell_screen_text import (
     artefact_rows,
     attempt_line,
     attempt_tail,
     chain_line,
     chain_of,
+    difference_words,
     neighbours,
+    parameter_rows,
     speaking_stage,
 )
 from tuilab.tui.present.cell_summary import next_action, story
+from tuilab.tui.present.completions_text import Asked, why_none
 from tuilab.tui.present.grid_table import find
 from tuilab.tui.present.log_choice import why_no_log
 from tuilab.tui.present.styled_text import fit_line
-from tuilab.tui.screens.completions import CompletionsOfCell
-from tuilab.tui.screens.parameter_diff import Compared, Comparison, settings_of
+from tuilab.tui.screens.cell_actions import CellActions
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.log import LogView
 from tuilab.tui.widgets.row_list import RowList
-from tuilab.tui.widgets.tabs import TABS, CompletionsPane, PlotPane, tab_line
+from tuilab.tui.widgets.cell_tabs import TABS, CompletionsPane, PlotPane, tab_line
 
 LIVE_SECONDS = 1.0
 
 
-class CellScreen(CompletionsOfCell):
+class CellScreen(CellActions):
     """One cell: stage chain, and tabs for log, metrics, parameters, artefacts, completions."""
 
     CSS_PATH = "cell.tcss"
@@ -51,6 +68,13 @@ class CellScreen(CompletionsOfCell):
         super().__init__()
         self.cell = cell
         self.tab = tab if tab in TABS else "log"
+        self._jobs: list[JobStatus] = []
+        self._stage: int | None = None
+        """Place in the chain; None until the first snapshot chose the stage that speaks."""
+        self._attempt: int | None = None
+        """A chosen earlier attempt; None = the newest."""
+        self._sampling: Sampling | None = None
+        """Whose completions are shown; None before the first look at them."""
         self._watch: AttemptWatch | None = None
         self._target: tuple[str, int] | None = None
         self._files = AttemptFiles()
@@ -89,6 +113,42 @@ class CellScreen(CompletionsOfCell):
     def log_view(self) -> LogView:
         """The log pane."""
         return self.query_one("#log", LogView)
+
+    @property
+    def samples(self) -> CompletionsPane:
+        """The completions pane."""
+        return self.query_one(CompletionsPane)
+
+    @property
+    def job(self) -> JobStatus | None:
+        """The chosen stage of the chain."""
+        return self._jobs[self._stage] if self._jobs and self._stage is not None else None
+
+    @property
+    def attempt(self) -> int:
+        """Number of the attempt that is shown; 0 when there is none."""
+        if self.job is None:
+            return 0
+        return self.job.attempt if self._attempt is None else self._attempt
+
+    @property
+    def _eval_place(self) -> int | None:
+        """Place of the eval stage in the chain."""
+        places = (n for n, job in enumerate(self._jobs) if job.stage is Stage.EVAL)
+        return next(places, None)
+
+    @property
+    def told(self) -> tuple[JobStatus | None, int]:
+        """The job and the attempt that the open tab shows: completions are always the eval's."""
+        place = self._eval_place
+        if self.tab != "completions" or place is None or place == self._stage:
+            return self.job, self.attempt
+        return self._jobs[place], self._jobs[place].attempt
+
+    def known(self, job: JobStatus | None, number: int) -> Attempt | None:
+        """What is known of an attempt of a job; None where there is none."""
+        source = self.tuilab.poller.source
+        return None if job is None else attempt_of(source, job.job, number)
 
     # State comes in.
 
@@ -135,8 +195,6 @@ class CellScreen(CompletionsOfCell):
 
     @staticmethod
     def _cleaned(line: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-        from tuilab.contract.foreign import clean_line
-
         return tuple((clean_line(text, 600), role) for text, role in line)
 
     def _aim(self, snapshot: Snapshot) -> None:
@@ -236,6 +294,43 @@ class CellScreen(CompletionsOfCell):
         self._comparison.show(self.query_one("#parameters", RowList), mine, self.size.width - 2)
         self.query_one("#parameters", RowList).nothing = "no settings are known for this stage"
         self.say(self._comparison.said(mine), "stale" if self._comparison.with_ else "muted")
+
+    def _show_completions(self) -> None:
+        job, number = self.told
+        if job is None:
+            self.samples.take((), Asked(), why_none(self._is_imported, None))
+            return
+        wanted = Sampling(job.job, number, job.state)
+        if wanted == self._sampling:
+            return
+        self._sampling = wanted
+        self.samples.listed.nothing = "reading"
+        self._read_completions(wanted, self.known(job, number))
+
+    @work(exclusive=True, group="completions")
+    async def _read_completions(self, wanted: Sampling, attempt: Attempt | None) -> None:
+        source = self.tuilab.poller.source
+        found = await asyncio.to_thread(read_completions, source, wanted, attempt)
+        if not self.is_there:
+            return
+        labels = self.tuilab.snapshot.labels if self.tuilab.snapshot is not None else {}
+        asked = Asked(labels, found.marker, found.questions)
+        why = found.problem or ("" if found.rows else why_none(self._is_imported, attempt))
+        self.samples.take(found.rows, asked, why)
+
+    @property
+    def _is_imported(self) -> bool:
+        snapshot = self.tuilab.snapshot
+        return snapshot is not None and bool(snapshot.imported_from)
+
+    def search_samples(self, needle: str) -> None:
+        """List only completions with this text; "" lists all again."""
+        self.samples.look_through(replace(self.samples.choice, needle=needle))
+
+    def take_eval(self) -> None:
+        """Choose the eval stage: attempts of completions are its attempts."""
+        if self._eval_place not in (None, self._stage):
+            self._stage, self._attempt = self._eval_place, None
 
     # Keys.
 
@@ -359,3 +454,76 @@ class CellScreen(CompletionsOfCell):
             self.search_samples("")
         else:
             self.app.pop_screen()
+
+    def action_choose(self, what: str) -> None:
+        """List other completions: by persona, by question, hits only."""
+        if self.tab != "completions":
+            self.say("this is for the completions tab: tab goes there")
+            return
+        pane = self.samples
+        choice = {
+            "persona": lambda: completions_text.next_persona(pane.choices, pane.choice),
+            "question": lambda: completions_text.next_question(pane.choices, pane.choice),
+            "hits": lambda: replace(pane.choice, hits_only=not pane.choice.hits_only),
+        }[what]()
+        pane.look_through(choice)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One thing to compare with."""
+
+    job: str
+    attempt: int | None
+    """None = the newest, or the plan when it never ran."""
+    name: str
+
+    @classmethod
+    def cell(cls, cell: Cell, job: JobStatus) -> Compared:
+        """The same stage of another cell; a shared stage is the same in all cells of a source."""
+        stage = job.stage if job.stage in CELL_STAGES else CELL_STAGES[0]
+        name = job_id(stage, cell.source, cell.epoch, cell.seed)
+        return cls(name, None, f"epoch {cell.epoch}")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """With what the parameters are compared now."""
+
+    with_: Compared | None = None
+    settings: Mapping[str, str] | None = None
+    words: str = ""
+
+    def next(
+        self, others: Sequence[Compared], state: ExperimentState | None, root: Path
+    ) -> Comparison:
+        """Compare with the next of ``others``; after the last one with nothing."""
+        place = others.index(self.with_) + 1 if self.with_ in others else 0
+        if place >= len(others):
+            return Comparison()
+        other = others[place]
+        return Comparison(other, flatten(_settings(other, state, root)), other.name)
+
+    def show(self, rows: RowList, mine: Mapping[str, str], columns: int) -> None:
+        """List the settings of ``mine`` with what differs."""
+        rows.show(parameter_rows(mine, self.settings, columns))
+
+    def said(self, mine: Mapping[str, str]) -> str:
+        """Say how many settings differ."""
+        return difference_words(self.settings, mine, self.words)
+
+
+def _settings(other: Compared, state: ExperimentState | None, root: Path) -> Mapping[str, Any]:
+    number = other.attempt
+    if number is None and state is not None and (last := state.of(other.job).last):
+        number = last.number
+    found = read_settings(Layout(root).attempt_dir(other.job, number)) if number else {}
+    return found or settings_of(state, other.job)
+
+
+def settings_of(state: ExperimentState | None, job: str) -> Mapping[str, Any]:
+    """Return the settings that the plan has for a job; {} when it has none."""
+    planned = state.plan.by_id.get(job) if state is not None else None
+    if planned is None or state is None:
+        return {}
+    return state.plan.settings.get(planned.settings, {})

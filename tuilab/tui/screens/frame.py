@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tuilab.tui.app_protocol import AppProtocol
 
 
-class Frame(Screen[Any]):
-    """A screen that is told of every snapshot and can say one line at its bottom."""
+class _OfTheApp(Screen[Any]):
+    """What screens and dialogs share."""
 
     AUTO_FOCUS = ""
     ALLOW_SELECT = False
@@ -38,6 +38,10 @@ class Frame(Screen[Any]):
         """Whether it still has its parts: what comes from a thread may find it left."""
         # ``display`` is False from the moment in which a screen is being taken down.
         return self.is_attached and bool(self.display)
+
+
+class Frame(_OfTheApp):
+    """A screen that is told of every snapshot and can say one line at its bottom."""
 
     def on_mount(self) -> None:
         """Hear of snapshots, beginning with the last one."""
@@ -88,23 +92,5 @@ class Frame(Screen[Any]):
         return next((bar.said for bar in self.query(KeyBar)), "")
 
 
-class Dialog(ModalScreen[Any]):
+class Dialog(_OfTheApp, ModalScreen[Any]):
     """A question over the screen; escape is always no."""
-
-    AUTO_FOCUS = ""
-    ALLOW_SELECT = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._compositor = TightCompositor()
-
-    @property
-    def tuilab(self) -> AppProtocol:
-        """The app, as far as screens know it."""
-        return cast("AppProtocol", self.app)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether it still has its parts: what comes from a thread may find it left."""
-        # ``display`` is False from the moment in which a screen is being taken down.
-        return self.is_attached and bool(self.display)

@@ -35,8 +35,7 @@ from tuilab.tui.present.relaunch_text import (
 from tuilab.tui.present.styled_text import Line, fit_line, wrap
 from tuilab.tui.screens.dialog import CANCEL, HELP
 from tuilab.tui.screens.frame import Dialog
-from tuilab.tui.widgets.choice import Choice
-from tuilab.tui.widgets.cycle import Cycle
+from tuilab.tui.widgets.choice import Choice, Cycle
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 

@@ -15,7 +15,6 @@ from tuilab.tui import keys
 from tuilab.tui.present import cli_equivalent, table_text
 from tuilab.tui.present.header import header
 from tuilab.tui.present.styled_text import Line, fit_line, rule
-from tuilab.tui.present.table_columns import explained, sorted_rows
 from tuilab.tui.screens.analysis_screen import AnalysisScreen
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -90,7 +89,7 @@ class TableScreen(AnalysisScreen):
 
     @property
     def _shown(self) -> list[HeadlineRow]:
-        return sorted_rows(self._rows, *self._order)
+        return table_text.sorted_rows(self._rows, *self._order)
 
     def _show(self) -> None:
         columns, glyphs = self.size.width, self.tuilab.glyphs
@@ -168,7 +167,7 @@ class TableScreen(AnalysisScreen):
         if row is None or snapshot is None:
             return [()]
         title, text = self._titles[self._here], self._cells[row.source][self._here]
-        words = explained(row, title, text, snapshot)
+        words = table_text.explained(row, title, text, snapshot)
         return table_text.about_lines(title, text, words, self.size.width, self.tuilab.glyphs)
 
     @property

@@ -9,8 +9,7 @@ from textual import events
 
 from tuilab.contract.foreign import clean_line
 from tuilab.tui.log_tail import Tail
-from tuilab.tui.present.highlight import highlight
-from tuilab.tui.present.styled_text import Line, fit_line, wrap
+from tuilab.tui.present.styled_text import Line, fit_line, highlight, wrap
 from tuilab.tui.widgets.lines import Painted, changed_regions
 
 LINE_LIMIT = 4000
