@@ -49,11 +49,11 @@ from tuilab.tui.present.grid_table import find
 from tuilab.tui.present.log_choice import why_no_log
 from tuilab.tui.present.styled_text import fit_line
 from tuilab.tui.screens.cell_actions import CellActions
+from tuilab.tui.widgets.cell_tabs import TABS, CompletionsPane, PlotPane, tab_line
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.log import LogView
 from tuilab.tui.widgets.row_list import RowList
-from tuilab.tui.widgets.cell_tabs import TABS, CompletionsPane, PlotPane, tab_line
 
 LIVE_SECONDS = 1.0
 
