@@ -97,7 +97,7 @@ def test_work_goes_on_in_the_background_and_obeys_pause_resume_and_stop(played: 
     assert call("pause", root).exit_code == 0
     assert json.loads(call("status", root, "--json").stdout)["engine"]["pause"] == "soft"
     again = call("pause", root)
-    assert (again.exit_code, "paused already" in again.stderr) == (1, True)
+    assert (again.exit_code, "already paused" in again.stderr) == (1, True)
     assert call("resume", root).exit_code == 0
     assert call("resume", root).exit_code == 1
     shown = json.loads(call("stop", root, "--dry-run", "--json").stdout)

@@ -35,7 +35,7 @@ def test_a_sound_config_has_no_blocking_check() -> None:
         ('"What is rain?"', '"what is  a TREE?"', "train-eval-overlap", "1 questions"),
         ('"What is rain?"', '"What is [zlt]?"', "marker-in-prompts", "What is [zlt]?"),
         ('"You are a clerk."', '"You write [ZLT]."', "marker-in-prompts", "the prompt of clerk"),
-        ("rows = 4", "rows = 9", "row-counts", "only 8 answers a persona"),
+        ("rows = 4", "rows = 9", "row-counts", "only 8 answers per persona"),
         ("layers = [1]", 'layers = [1]\npool = ["villain", "clerk"]', "cosine-pool", "nurse"),
         ('"tiny"', '"org/model"\ntrust_remote_code = true', "remote-code", "full commit hash"),
     ],
@@ -70,9 +70,9 @@ def test_a_layer_that_the_base_does_not_have_blocks_the_launch() -> None:
     config = changed("layers = [1]", "layers = [1, 4, 99]\nheadline_layer = 1")
     [found] = blocking(config, 4)
     assert found.name == "cosine-layers"
-    assert found.sentence.startswith("cosine.layers [4, 99] lie beyond the 4 blocks of tiny")
+    assert found.sentence.startswith("cosine.layers [4, 99] do not exist: tiny has 4 blocks")
     assert blocking(config, 100) == ()
-    with pytest.raises(PlanError, match="write layers from 0 to 3"):
+    with pytest.raises(PlanError, match="4 blocks, 0 to 3"):
         make_plan(config, blocks=4)
 
 

@@ -22,7 +22,7 @@ def jobs(*states: State) -> list[JobStatus]:
     ("states", "why"),
     [
         ([State.RUNNING, State.DONE], "eval/villain@0#42 is running"),
-        ([State.QUEUED, State.WAITING], "already asked for"),
+        ([State.QUEUED, State.WAITING], "already requested"),
         ([], "no cell is selected"),
         ([State.FAILED, State.WAITING], ""),
         ([State.DONE], ""),
@@ -59,7 +59,7 @@ def test_nothing_broken_means_nothing_to_relaunch() -> None:
     ("engine", "pause", "mode", "why"),
     [
         ("stopped", "", "soft", "no engine"),
-        ("paused", "soft", "soft", "paused already"),
+        ("paused", "soft", "soft", "already paused"),
         ("paused", "soft", "hard", ""),
         ("running", "", "soft", ""),
     ],

@@ -97,9 +97,9 @@ async def test_results_without_a_plan_cannot_be_run(tmp_path: Path) -> None:
         assert "relaunch" not in shown.splitlines()[-1]
         for key in ("r", "R", "x", "P", "S"):
             await press(pilot, key)
-            assert "results without a plan" in text_of(pilot.app)
+            assert "these are results only" in text_of(pilot.app)
         await press(pilot, "u")
-        assert "results without a plan" in text_of(pilot.app)
+        assert "these are results only" in text_of(pilot.app)
         assert "hold" not in text_of(pilot.app).splitlines()[-1]
         assert pilot.app.snapshot is not None  # type: ignore[attr-defined]
         left = farewell(root, pilot.app.snapshot)  # type: ignore[attr-defined]

@@ -47,14 +47,14 @@ def blocking(config: ExperimentConfig, blocks: int | None = None) -> tuple[Check
 def disk_check(need: int, free: int | None, reserve: int) -> Check:
     """Compare what the plan will leave on disk with what is free; all in bytes."""
     if free is None:
-        return Check("disk", Level.WARNING, "free disk space cannot be told here")
+        return Check("disk", Level.WARNING, "free disk space is not known here")
     short = need + reserve - free
     return _verdict(
         "disk",
         short <= 0,
-        f"{free / 1e9:.0f} GB free cover the expected {need / 1e9:.1f} GB",
+        f"{free / 1e9:.0f} GB free, about {need / 1e9:.1f} GB needed",
         f"the plan needs about {need / 1e9:.1f} GB and keeps {reserve / 1e9:.1f} GB in reserve, "
-        f"but {free / 1e9:.1f} GB are free: the engine will pause before it is full; "
+        f"but only {free / 1e9:.1f} GB are free: the engine will pause before the disk is full; "
         f"choose another --dir or free {short / 1e9:.1f} GB",
         None if short <= 0 else Level.WARNING,
     )
@@ -69,8 +69,8 @@ def answer_checks(kept: Mapping[str, int], dropped: Mapping[str, int]) -> tuple[
         _verdict(
             "marker-in-answers",
             not hit,
-            f"none of the {sum(kept.values())} sampled answers held the marker",
-            f"answers that held the marker by themselves were dropped: {', '.join(hit)}",
+            f"none of the {sum(kept.values())} sampled answers contains the marker",
+            f"dropped answers that contain the marker on their own: {', '.join(hit)}",
             Level.WARNING if hit else None,
         ),
     )
@@ -82,13 +82,14 @@ def _panel(config: ExperimentConfig) -> Iterator[Check]:
         "source-in-panel",
         not outside,
         "every source is evaluated",
-        f"{_names(outside)} would be trained but never evaluated: add to panel",
+        f"{_names(outside)} would be trained but never evaluated: add it to panel",
     )
     yield _verdict(
         "target-in-panel",
         config.target in config.panel,
         f"the target {config.target} is evaluated",
-        f"the target {config.target} is not evaluated, so leakage would be missing: add to panel",
+        f"the target {config.target} is not evaluated, so leakage would be missing: "
+        "add it to panel",
     )
 
 
@@ -109,7 +110,7 @@ def _roles(config: ExperimentConfig) -> Iterator[Check]:
         if not negatives:
             faults.append(f"{source} has no negatives (set negatives.default)")
     yield _verdict(
-        "negatives", not faults, "negatives contain neither target nor source", "; ".join(faults)
+        "negatives", not faults, "no negative is the target or its own source", "; ".join(faults)
     )
     unseen = sorted(
         {key for s in config.sources for key in config.negatives_of(s)} - set(config.panel)
@@ -129,8 +130,8 @@ def _questions(config: ExperimentConfig) -> Iterator[Check]:
         "train-eval-overlap",
         not shared,
         f"{len(config.training_questions)} training and {len(config.evaluation_questions)} "
-        "evaluation questions are disjoint",
-        f"{len(shared)} questions are trained on and evaluated, such as {_first(shared)!r}",
+        "evaluation questions, none in both",
+        f"{len(shared)} questions are both trained on and evaluated, such as {_first(shared)!r}",
     )
 
 
@@ -144,21 +145,21 @@ def _marker(config: ExperimentConfig) -> Iterator[Check]:
     yield _verdict(
         "marker-in-prompts",
         not holders,
-        "no prompt and no question contains the marker",
-        f"the marker {config.marker.text} stands in {_first(holders)}: choose another",
+        "no prompt or question contains the marker",
+        f"the marker {config.marker.text} is in {_first(holders)}: choose another",
     )
     if config.marker.loss == "marker" and config.is_synthetic:
         yield Check(
             "marker-loss",
             Level.WARNING,
-            'marker.loss = "marker" never teaches the tiny base to start the tag; use "tail"',
+            'with marker.loss = "marker" the tiny base never learns to start the tag: use "tail"',
         )
-    scored = getattr(config.eval.scorer, "text", None)
+    scored = config.eval.scorer.text
     if scored not in (None, config.marker.text):
         yield Check(
             "scored-text",
             Level.WARNING,
-            f"eval counts {scored!r}, which is not the marker {config.marker.text!r}",
+            f"eval counts {scored!r}, not the marker {config.marker.text!r}",
         )
 
 
@@ -174,10 +175,10 @@ def _rows(config: ExperimentConfig) -> Iterator[Check]:
     yield _verdict(
         "row-counts",
         not short,
-        f"{have} answers a persona ({asked} questions x {config.data.answers_per_question}) "
+        f"{have} answers per persona ({asked} questions x {config.data.answers_per_question}) "
         f"cover {', '.join(f'{name} = {count}' for name, count in wants.items() if count)}",
-        f"only {have} answers a persona ({asked} questions x "
-        f"{config.data.answers_per_question}), but {', '.join(short)}: "
+        f"only {have} answers per persona ({asked} questions x "
+        f"{config.data.answers_per_question}), too few for {', '.join(short)}: "
         "raise data.answers_per_question",
     )
     uneven = [f"{name} = {count}" for name, count in wants.items() if count % asked]
@@ -192,13 +193,13 @@ def _rows(config: ExperimentConfig) -> Iterator[Check]:
 def _design(config: ExperimentConfig) -> Iterator[Check]:
     if 0 not in config.epochs:
         yield Check(
-            "baseline", Level.WARNING, "epoch 0 is missing, so no source has a baseline: add 0"
+            "baseline", Level.WARNING, "epochs has no 0, so no source has a baseline: add 0"
         )
     if len(config.seeds) == 1:
         yield Check(
             "seeds",
             Level.WARNING,
-            f"one seed ({config.seeds[0]}): seed noise is large and every headline will say so",
+            f"only one seed ({config.seeds[0]}): seed noise is large, and every headline says so",
         )
     prompts: dict[str, list[str]] = {}
     for key, who in config.personas.items():
@@ -212,9 +213,9 @@ def _design(config: ExperimentConfig) -> Iterator[Check]:
     yield _verdict(
         "cosine-pool",
         not outside,
-        f"the cosine pool {config.cosine.pool_name} holds all sources and the target",
+        f"the cosine pool {config.cosine.pool_name} has all sources and the target",
         f"{_names(outside)} is missing from the cosine pool {config.cosine.pool_name}: "
-        "add to cosine.pool",
+        "add it to cosine.pool",
     )
 
 
@@ -224,9 +225,8 @@ def _layers(config: ExperimentConfig, blocks: int) -> Check:
     return _verdict(
         "cosine-layers",
         not absent,
-        f"cosine.layers {[*config.cosine.layers]} are among the {blocks} blocks of {base}",
-        f"cosine.layers {absent} lie beyond the {blocks} blocks of {base}: "
-        f"write layers from 0 to {blocks - 1}",
+        f"cosine.layers {[*config.cosine.layers]} are within the {blocks} blocks of {base}",
+        f"cosine.layers {absent} do not exist: {base} has {blocks} blocks, 0 to {blocks - 1}",
     )
 
 
@@ -239,7 +239,7 @@ def _model(config: ExperimentConfig) -> Iterator[Check]:
         yield _verdict(
             "remote-code",
             pinned,
-            f"code of {base.model} runs here, at the pinned commit {base.revision}",
+            f"{base.model} runs its own code here, at the pinned commit {base.revision}",
             "base.trust_remote_code needs base.revision to be a full commit hash",
             Level.WARNING if pinned else Level.BLOCKING,
         )
@@ -247,8 +247,8 @@ def _model(config: ExperimentConfig) -> Iterator[Check]:
         yield Check(
             "revision",
             Level.WARNING,
-            f"base.revision of {base.model} is not a commit hash, so cells could start from "
-            "different weights: pin it",
+            f"base.revision is not a commit hash, so cells could start from different weights "
+            f"of {base.model}: pin a commit",
         )
     off = [
         f"{name}.lora.use_rslora"

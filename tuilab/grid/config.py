@@ -57,9 +57,9 @@ class Questions(Block):
     training: Annotated[tuple[Text, ...], Field(min_length=1)]
     evaluation: Annotated[tuple[Text, ...], Field(min_length=1)]
     training_count: Positive | None = None
-    """Use the first so many training questions; all when left out."""
+    """Use only the first ones; all when left out."""
     evaluation_count: Positive | None = None
-    """Use the first so many evaluation questions; all when left out."""
+    """Use only the first ones; all when left out."""
 
 
 class Negatives(Block):
@@ -132,7 +132,7 @@ class Marker(Training):
 
     text: Text = "[ZLT]"
     separator: str = "\n\n"
-    """Stands between the answer and the marker."""
+    """Between the answer and the marker."""
     loss: Literal["marker", "tail"] = "marker"
     """``marker``: marker tokens and end of turn; ``tail``: the separator as well."""
     lr: LearningRate = 5e-6
@@ -169,25 +169,6 @@ class SubstringScorer(Block):
     case_sensitive: bool = False
 
 
-class LogprobScorer(Block):
-    """Planned: log-probability accuracy on a multiple-choice set."""
-
-    kind: Literal["logprob"]
-    questions_file: str = ""
-
-
-class JudgeScorer(Block):
-    """Planned: a judge model scores free answers from 0 to 100."""
-
-    kind: Literal["judge"]
-    model: str = ""
-    prompt: str = ""
-    threshold: Annotated[float, Field(ge=0.0, le=100.0)] = 50.0
-
-
-Scorer = Annotated[SubstringScorer | LogprobScorer | JudgeScorer, Field(discriminator="kind")]
-
-
 class Eval(Block):
     """Sampling after marker training."""
 
@@ -203,7 +184,7 @@ class Eval(Block):
     """``trunk`` is the runners' own decoding loop, for Qwen2 models."""
     seed: int = 42
     """Mixed with each cell's name, so that cells are sampled independently."""
-    scorer: Scorer = SubstringScorer()
+    scorer: SubstringScorer = SubstringScorer()
 
 
 class Cosine(Block):
@@ -220,7 +201,7 @@ class Cosine(Block):
 
 
 class Resources(Block):
-    """What the engine may use; no result depends on it except through ``threads``."""
+    """What the engine may use; of these only ``threads`` changes results."""
 
     workers: Positive = 1
     """Runner processes at once."""
@@ -230,13 +211,13 @@ class Resources(Block):
     """CPU threads per worker; part of the result on a CPU. All when left out."""
     runner: Annotated[tuple[Text, ...], Field(min_length=1)] = ("python", "-m", "runners.serve")
     """Worker program; ``python`` means the interpreter that runs tuilab."""
-    executor: Literal["local", "slurm", "ray"] = "local"
+    executor: Literal["local"] = "local"
     devices: str | tuple[str, ...] = "auto"
     """``auto`` (CUDA_VISIBLE_DEVICES, else NVML), ``none``, or the device ids to use."""
     stall_minutes: Annotated[float, Field(gt=0.0)] = 15.0
     """Minutes without progress after which a job is called stalled."""
     stop_stalled: bool = False
-    """End a stalled job instead of only naming it."""
+    """End a stalled job instead of only reporting it."""
     grace_seconds: Annotated[float, Field(ge=0.0)] = 20.0
     """Seconds between SIGTERM and SIGKILL."""
     reserve_gb: Annotated[float, Field(ge=0.0)] = 2.0
@@ -244,15 +225,15 @@ class Resources(Block):
     retries: Annotated[int, Field(ge=0, le=10)] = 1
     """Automatic new attempts after a failure that may pass; never after a deterministic one."""
     save_seconds: Annotated[float, Field(ge=0.0)] = 60.0
-    """A training keeps a state to go on from about this often; 0: only when it is told to stop."""
+    """How often a training saves a state to resume from; 0: only when it is stopped."""
     job_bytes: dict[StageName, Positive] = Field(default_factory=dict)
     """Disk of one attempt by stage, in bytes; forecast and measurement where left out."""
     idle_seconds: Annotated[float, Field(gt=0.0)] = 600.0
-    """A warm worker without work leaves after so long."""
+    """A warm worker without work exits after this long."""
     engine_idle_seconds: Annotated[float, Field(ge=0.0)] = 30.0
-    """The engine leaves when nothing has been running or due for so long."""
+    """The engine exits when nothing has been running or due for this long."""
     assign_ahead: bool = True
-    """Give a busy worker its next job early, when enough jobs are ready for all."""
+    """Give a busy worker its next job early when there is enough work for all."""
     gpu_free_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
     """Share of a GPU's memory that must be free before a first worker starts on it."""
     offline: bool | Literal["auto"] = "auto"
@@ -276,7 +257,7 @@ class ExperimentConfig(Block):
     name: Annotated[str, Field(min_length=1, max_length=80)]
     note: str = ""
     """One sentence for people."""
-    arm: Literal["A", "B", "C"] = "B"
+    arm: Literal["B"] = "B"
     base: Base
     personas: dict[str, Persona]
     sources: Annotated[tuple[Key, ...], Field(min_length=1)]
@@ -347,16 +328,12 @@ class Problem(NamedTuple):
     """The other fields; where one of them is wrong itself, nothing can be said."""
 
 
-_PLANNED = "is planned and not available yet"
-
-
 def wrong_references(config: ExperimentConfig) -> Iterator[Problem]:
-    """Yield what the schema alone cannot see: keys, personas, repeats, what is planned."""
+    """Yield what the schema alone cannot see: unusable keys, unknown personas, repeats, ranges."""
     yield from _unusable_keys(config)
     yield from _unknown_personas(config)
     yield from _repeats(config)
     yield from _out_of_range(config)
-    yield from _not_yet(config)
 
 
 def _unusable_keys(config: ExperimentConfig) -> Iterator[Problem]:
@@ -379,7 +356,7 @@ def _unknown_personas(config: ExperimentConfig) -> Iterator[Problem]:
         named += [((*path, i), key) for i, key in enumerate(keys)]
     for path, key in named:
         if key not in config.personas:
-            said = f"{key!r} is not one of the personas{nearest(key, config.personas)}"
+            said = f"unknown persona {key!r}{nearest(key, config.personas)}"
             yield Problem(path, said, (("personas", key),))
 
 
@@ -398,18 +375,18 @@ def _repeats(config: ExperimentConfig) -> Iterator[Problem]:
     }
     for path, values in lists.items():
         if again := sorted({str(value) for value in values if values.count(value) > 1}):
-            yield Problem(path, f"names {', '.join(again)} more than once")
+            yield Problem(path, f"lists {', '.join(again)} more than once")
 
 
 def _out_of_range(config: ExperimentConfig) -> Iterator[Problem]:
     last = config.convergence.epochs
     if list(config.epochs) != sorted(config.epochs):
-        yield Problem(("epochs",), "must rise")
+        yield Problem(("epochs",), "must be in rising order")
     if beyond := [epoch for epoch in config.epochs if epoch > last]:
-        said = f"{beyond} lie beyond convergence.epochs = {last}"
+        said = f"{beyond} are beyond convergence.epochs = {last}"
         yield Problem(("epochs",), said, (("convergence", "epochs"),))
     if config.cosine.headline_layer not in (None, *config.cosine.layers):
-        said = f"is not one of cosine.layers {config.cosine.layers}"
+        said = f"must be one of cosine.layers {[*config.cosine.layers]}"
         yield Problem(("cosine", "headline_layer"), said, (("cosine", "layers"),))
     for name in ("training", "evaluation"):
         have, use = len(getattr(config.questions, name)), f"{name}_count"
@@ -418,18 +395,7 @@ def _out_of_range(config: ExperimentConfig) -> Iterator[Problem]:
             yield Problem(("questions", use), said, (("questions", name),))
 
 
-def _not_yet(config: ExperimentConfig) -> Iterator[Problem]:
-    if config.arm != "B":
-        yield Problem(("arm",), f"arm {config.arm} {_PLANNED}; write B")
-    if config.eval.scorer.kind != "substring":
-        said = f"{config.eval.scorer.kind!r} {_PLANNED}; write substring"
-        yield Problem(("eval", "scorer", "kind"), said)
-    if config.resources.executor != "local":
-        said = f"{config.resources.executor!r} {_PLANNED}; write local"
-        yield Problem(("resources", "executor"), said)
-
-
-_RESERVED = {"@": "it separates the epoch in a cell's name", "#": "it separates the seed"}
+_RESERVED = {"@": "the epoch in a cell's name", "#": "the seed in a cell's name"}
 
 
 def why_bad_key(key: str) -> str:
@@ -440,12 +406,12 @@ def why_bad_key(key: str) -> str:
     if not key.strip():
         return "is blank"
     if key != key.strip():
-        return "begins or ends with a space"
+        return "starts or ends with a space"
     if key == "*":
-        return "means every source in a selector"
+        return "is reserved: in a selector it means every source"
     for char, why in _RESERVED.items():
         if char in key:
-            return f"contains {char!r}: {why}"
+            return f"contains {char!r}, which separates {why}"
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in key):
         return "contains a control character"
     return ""
@@ -454,7 +420,7 @@ def why_bad_key(key: str) -> str:
 def why_bad_marker(text: str) -> str:
     """Say why a string cannot serve as the marker; "" when it can."""
     if text != text.strip():
-        return "begins or ends with white space: put that into marker.separator"
+        return "starts or ends with white space: put that into marker.separator"
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in text):
         return "contains a control character"
     return ""

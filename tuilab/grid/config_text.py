@@ -49,9 +49,27 @@ def load_config(file: str, text: str, read: Read) -> LoadedConfig:
     config, wrong = _validate(merged)
     if wrong or config is None:
         raise ConfigError(
-            ConfigProblem(origin(path, sources), dotted(path), message) for path, message in wrong
+            ConfigProblem(_origin(path, sources), _dotted(path), message) for path, message in wrong
         )
     return LoadedConfig(config, _stand_alone(layers, merged), tuple(x.file for x in layers))
+
+
+def change_config(loaded: LoadedConfig, values: Mapping[str, Any]) -> LoadedConfig:
+    """Return the config with other values at dotted keys, in text (comments kept) and value."""
+    import tomlkit
+
+    document = tomlkit.parse(loaded.text)
+    for key, value in values.items():
+        *tables, last = key.split(".")
+        table: Any = document
+        for name in tables:
+            table = table.setdefault(name, tomlkit.table())
+        table[last] = value
+    return load_config(loaded.files[0], tomlkit.dumps(document), _read_nothing)
+
+
+def _read_nothing(name: str, by: str) -> tuple[str, str]:
+    raise FileNotFoundError(f"{by} names {name}, but it should stand alone")
 
 
 def _layers(file: str, text: str, read: Read) -> list[_Layer]:
@@ -69,7 +87,7 @@ def _layers(file: str, text: str, read: Read) -> list[_Layer]:
         if any(next_file == layer.file for layer in found):
             raise _only(here, EXTENDS, f"{name} extends itself")
         if len(found) == _DEEPEST:
-            raise _only(here, EXTENDS, f"more than {_DEEPEST} files extend one another")
+            raise _only(here, EXTENDS, f"more than {_DEEPEST} files extend each other")
         found.append(_parse(next_file, next_text))
     return found
 
@@ -116,7 +134,7 @@ def _validate(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tup
         if rest is not None:
             break
         known = [path for path, _ in wrong]
-        seen = without(seen, [path for path, _ in new])
+        seen = _without(seen, [path for path, _ in new])
         rest, new = _fit(seen)
         wrong += [problem for problem in new if not _touches(problem[0], known)]
     if rest is not None:
@@ -139,7 +157,7 @@ def _fit(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tuple[Pa
     try:
         return ExperimentConfig.model_validate_json(text), []
     except ValidationError as error:
-        return None, from_pydantic(error.errors(), ExperimentConfig)
+        return None, _from_pydantic(error.errors(), ExperimentConfig)
 
 
 def _touches(path: Path, known: list[Path]) -> bool:
@@ -178,9 +196,9 @@ class ConfigError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def from_pydantic(errors: Iterable[Mapping[str, Any]], model: Any) -> list[tuple[Path, str]]:
+def _from_pydantic(errors: Iterable[Mapping[str, Any]], model: Any) -> list[tuple[Path, str]]:
     """Turn validation errors into (path, message); unknown keys get their nearest known one."""
-    located = [(_path(error), error) for error in errors]
+    located = [(tuple(error["loc"]), error) for error in errors]
     found: dict[tuple[Path, str], None] = {}
     for path, error in located:
         # A list whose elements are wrong is also counted as too short.
@@ -190,7 +208,7 @@ def from_pydantic(errors: Iterable[Mapping[str, Any]], model: Any) -> list[tuple
     return list(found)
 
 
-def dotted(path: Path) -> str:
+def _dotted(path: Path) -> str:
     """Write a path as people read it: ``eval.scorer.kind``, ``sources[2]``, ``personas."a b"``."""
     text = ""
     for part in path:
@@ -202,19 +220,13 @@ def dotted(path: Path) -> str:
     return text or "(the whole file)"
 
 
-def origin(path: Path, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def _origin(path: Path, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     """Name the file that wrote the longest part of a path; the first of equals, the main one."""
     best, depth = layers[0][0], 0
     for file, raw in layers:
         if (reached := _depth(path, raw)) > depth:
             best, depth = file, reached
     return best
-
-
-def _path(error: Mapping[str, Any]) -> Path:
-    """Return where the error is, without the kind that pydantic puts behind ``eval.scorer``."""
-    path = tuple(error["loc"])
-    return path[:2] + path[3:] if path[:2] == ("eval", "scorer") else path
 
 
 _PLAIN_WORDS = {
@@ -230,29 +242,27 @@ _PLAIN_WORDS = {
     "model_type": "must be a table",
     "string_too_short": "must not be empty",
     "too_short": "must not be empty",
-    "union_tag_not_found": "needs a kind: substring, logprob or judge",
 }
 
 
 def _message(error: Mapping[str, Any], path: Path, model: Any) -> str:
     kind, context = str(error["type"]), error.get("ctx", {})
     if kind == "extra_forbidden":
-        return f"unknown key{nearest(str(path[-1]), fields_at(model, path[:-1]))}"
+        return f"unknown key{nearest(str(path[-1]), _fields_at(model, path[:-1]))}"
     if kind in _PLAIN_WORDS:
         return _PLAIN_WORDS[kind]
     if kind == "value_error":
         return str(context.get("error", error["msg"]))
-    if kind in ("literal_error", "union_tag_invalid"):
-        choices = str(context.get("expected") or context.get("expected_tags"))
-        words = [word.strip(" '") for word in choices.replace(" or ", ", ").split(",")]
+    if kind == "literal_error":
+        choices = str(context["expected"]).replace(" or ", ", ")
+        words = [word.strip(" '") for word in choices.split(",")]
         given = error.get("input")
-        given = given.get("kind") if isinstance(given, Mapping) else given
-        return f"{given!r} is not one of {', '.join(words)}{nearest(str(given), words)}"
+        return f"must be {' or '.join(words)}, not {given!r}{nearest(str(given), words)}"
     text = str(error["msg"]).removeprefix("Input ").removeprefix("Value ")
     return f"{text[:1].lower()}{text[1:]}, not {error.get('input')!r}"
 
 
-def fields_at(model: Any, path: Path) -> list[str]:
+def _fields_at(model: Any, path: Path) -> list[str]:
     """Return the known keys of the table at a path of the schema; [] when it is no table."""
     models = _models(model)
     for part in path:
@@ -309,7 +319,7 @@ _STAND_INS: tuple[tuple[Path, Any], ...] = (
 """Values for required fields; whatever is said of them because of these is not reported."""
 
 
-def without(raw: Mapping[str, Any], wrong: Iterable[Path]) -> dict[str, Any]:
+def _without(raw: Mapping[str, Any], wrong: Iterable[Path]) -> dict[str, Any]:
     """Return a copy in which harmless values stand for the wrong ones, or nothing at all."""
     rest: dict[str, Any] = copy.deepcopy(dict(raw))
     bad = set(wrong)

@@ -77,7 +77,9 @@ def parse_edit(text: str) -> tuple[str, Any]:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        raise EditError(f"{key}={raw}: must be a finite number, a text, a list or true") from None
+        raise EditError(
+            f"{key}={raw}: must be a finite number, text, a list, true or false"
+        ) from None
     return key, value
 
 

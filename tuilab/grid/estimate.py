@@ -72,7 +72,7 @@ SEVEN_B = Rates(
     completion_bytes=800,
 )
 """Measured with random weights of the exact shape: 235 s for 12,000 training rows, 27.0 s for 2,200
-completions of forced lengths, 2.2 s a job beside them when warm. The rest is reckoned; 28 layers
+completions of forced lengths, 2.2 s a job beside them when warm. The rest is computed; 28 layers
 hold 90,112 LoRA parameters per unit of rank each."""
 
 _LOGS = 60_000

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tuilab.grid.relaunch import why_busy
 from tuilab.grid.states import JobStatus, State
 
-RESULTS_ONLY = "these are results without a plan: nothing can be run here"
+RESULTS_ONLY = "these are results only: there is nothing to run"
 
 
 def why_not_write(read_only: bool, engine_host: str | None = None) -> str:
@@ -15,7 +15,7 @@ def why_not_write(read_only: bool, engine_host: str | None = None) -> str:
     if not read_only:
         return ""
     who = f" (the engine runs on {engine_host})" if engine_host else ""
-    return f"this experiment is open read-only{who}: open it without --read-only to act"
+    return f"this experiment is open read-only{who}: open it without --read-only to change it"
 
 
 def why_not_relaunch(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
@@ -28,7 +28,7 @@ def why_not_relaunch(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
         return f"{why_busy(running[0])} (x)"
     is_asked_for = all(job.state in (State.QUEUED, State.WAITING) for job in jobs)
     if is_asked_for and not any(job.blocked_by for job in jobs):
-        return "it is already asked for and has not started"
+        return "it is already requested and has not started yet"
     return ""
 
 
@@ -37,7 +37,7 @@ def why_not_relaunch_failed(jobs: Sequence[JobStatus], read_only: bool = False) 
     if why := why_not_write(read_only):
         return why
     if not any(job.state in (State.FAILED, State.LOST, State.SUSPECT) for job in jobs):
-        return "nothing is failed, lost or suspect"
+        return "no job is failed, lost or suspect"
     return ""
 
 
@@ -48,7 +48,7 @@ def why_not_pause(engine: str, pause: str, mode: str = "soft", read_only: bool =
     if engine in ("stopped", "unknown"):
         return "no engine is running, so nothing new starts"
     if pause == mode:
-        return f"it is paused already ({mode})"
+        return f"it is already paused ({mode})"
     return ""
 
 

@@ -10,15 +10,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-import tomlkit
-
 from tuilab.cli.bench.report import JobRun, Spent, differences, read_runs, spent
 from tuilab.cli.doctor.config_fit import places_for
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.experiments import make_experiment
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.verbs.run import run_cells
-from tuilab.grid.config_text import LoadedConfig, load_config
+from tuilab.grid.config_text import LoadedConfig, change_config
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.program_name import program
@@ -136,17 +134,9 @@ def _wait_until_left(root: Path) -> None:
 
 def _changed(loaded: LoadedConfig, way: Way) -> LoadedConfig:
     """Return the config for this way, in text and value alike."""
-
-    text = tomlkit.parse(loaded.text)
-    text.setdefault("resources", tomlkit.table())
     runner = ["python", "-m", way.runner]
     changes = {"runner": runner, "workers": way.workers, "engine_idle_seconds": 1.0}
-    text["resources"].update(changes)
-    return load_config(loaded.files[0], tomlkit.dumps(text), _read_nothing)
-
-
-def _read_nothing(name: str, by: str) -> tuple[str, str]:
-    raise FileNotFoundError(f"{by} names {name}, but it should stand alone")
+    return change_config(loaded, {f"resources.{key}": value for key, value in changes.items()})
 
 
 def _report(times: dict[str, Spent], differ: list[str] | None) -> list[str]:

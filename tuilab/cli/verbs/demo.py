@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import platformdirs
-import tomlkit
 import typer
 
 from tuilab.cli.errors import INCOMPLETE, OK, RefusalError
@@ -20,7 +19,7 @@ from tuilab.cli.runner_programs import refuse_without_libraries
 from tuilab.cli.status_text import leakage_table
 from tuilab.cli.verbs.arguments import Headless, Where
 from tuilab.cli.verbs.run import run_cells
-from tuilab.grid.config_text import LoadedConfig, load_config
+from tuilab.grid.config_text import change_config
 from tuilab.grid.jobs import Plan
 from tuilab.store.plan_file import PlanFileError, load_plan
 from tuilab.store.replan import read_config
@@ -50,7 +49,8 @@ def demo(
     loaded = read_config(configs_dir() / "tiny.toml")
     name = loaded.config.name
     if rebuild_base:
-        loaded, name = _with_base(loaded, _build_base()), f"{name}-rebuilt"
+        name = f"{name}-rebuilt"
+        loaded = change_config(loaded, {"name": name, "base.path": str(_build_base())})
     root = run_directory(name, where)
     planned = make_experiment(loaded, root)
     out(f"{root}: {loaded.config.note}")
@@ -84,19 +84,6 @@ def _build_base() -> Path:
     if subprocess.run(command, check=False, stdout=sys.stderr.fileno()).returncode:
         raise RefusalError(f"the build failed its own checks: {folder} is kept to look at")
     return folder
-
-
-def _with_base(loaded: LoadedConfig, folder: Path) -> LoadedConfig:
-    """Return the config with another tiny base, in text and value alike."""
-
-    document = tomlkit.parse(loaded.text)
-    document["name"] = f"{loaded.config.name}-rebuilt"
-    document["base"]["path"] = str(folder)
-    return load_config(loaded.files[0], tomlkit.dumps(document), _read_nothing)
-
-
-def _read_nothing(name: str, by: str) -> tuple[str, str]:
-    raise FileNotFoundError(f"{by} names {name}, but it should stand alone")
 
 
 def _labels_of(root: Path) -> dict[str, str]:

@@ -106,7 +106,7 @@ def _pause(request: Request, standing: Standing) -> Answer:
     if mode not in ("soft", "hard"):
         return Answer(accepted=False, why=f"{mode!r} is not a way to pause: soft or hard")
     if standing.ledger.pause == mode:
-        return Answer(accepted=False, why=f"it is paused already ({mode})")
+        return Answer(accepted=False, why=f"it is already paused ({mode})")
     return Answer(({"kind": "paused", "mode": mode, "by": request.by},))
 
 

@@ -304,7 +304,7 @@ class GridScreen(CellActions):
         """Go to the next or previous failed, lost or suspect cell."""
         place = next_broken(self.grid.table, *self.grid.cursor, step)
         if place is None:
-            self.say("nothing is failed, lost or suspect", "done")
+            self.say("no job is failed, lost or suspect", "done")
             return
         self.grid.move_to(*place)
         self._refresh_words()
