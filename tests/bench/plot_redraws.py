@@ -7,9 +7,9 @@ import sys
 
 import psutil
 
-from tests.tui.test_figure_plot import figure_of, heat_of, scatter_of
-from tuilab.tui.present.figure_look import Look, Spot
-from tuilab.tui.present.figure_plot import figure_pieces
+from tests.tui.present.figures.test_plot import figure_of, heat_of, scatter_of
+from tuilab.tui.present.figures.look import Look, Spot
+from tuilab.tui.present.figures.plot import figure_pieces
 
 MOST_MB = 10.0
 

@@ -139,7 +139,7 @@ def test_an_import_that_is_refused_writes_nothing(here: Path) -> None:
 
 
 def test_report_bundle_and_verify(here: Path, ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuilab.science.figures_data.KINDS", ("leakage",))  # drawing is slow
+    monkeypatch.setattr("tuilab.science.figures.prepare.KINDS", ("leakage",))  # drawing is slow
     found = call("report", str(ran), "--out", "r", "--bundle", "--strict", "--json")
     told = json.loads(found.stdout)
     assert found.exit_code == 1

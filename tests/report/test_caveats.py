@@ -10,10 +10,10 @@ import pytest
 
 from tests.report.ran_here import SETTINGS, finish, whole
 from tuilab.report.caveats import caveats, sizes_said
-from tuilab.report.evidence import in_force, with_results
+from tuilab.report.finished_jobs import in_force, with_results
 from tuilab.report.opening_words import confidence, doubts, next_steps, seeds_said, title
-from tuilab.science.standard_claims import standard_claims
-from tuilab.study.opening import Study, open_study
+from tuilab.science.claims.standard import standard_claims
+from tuilab.study.study import Study, open_study
 
 
 def told(root: Path) -> str:

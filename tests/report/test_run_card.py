@@ -17,10 +17,10 @@ from tuilab.report.card_fields import (
     tell,
 )
 from tuilab.report.card_origin import Surroundings
-from tuilab.report.evidence import Ran, effort, in_force, with_results
-from tuilab.report.making import surroundings
+from tuilab.report.finished_jobs import Ran, effort, in_force, with_results
+from tuilab.report.folder import surroundings
 from tuilab.report.run_card import run_card
-from tuilab.study.opening import open_study
+from tuilab.study.study import open_study
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pandas as pd
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.design import Design, Persona
 from tuilab.science.frame import measurements
-from tuilab.science.trajectory import Point, Trajectory
+from tuilab.science.trajectories import Point, Trajectory
 
 Row = dict[str, object]
 

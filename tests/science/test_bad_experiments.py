@@ -7,11 +7,11 @@ import pytest
 
 from tests.science.builders import analysis_of, cosine_row, design, leakage_row
 from tuilab.science.analysis import Analysis, analyse
+from tuilab.science.claims.standard import standard_claims
 from tuilab.science.design import Design, DesignError, Persona, design_of
-from tuilab.science.figures_data import KINDS, figure
+from tuilab.science.figures.prepare import KINDS, figure
 from tuilab.science.frame import empty, measurements
-from tuilab.science.headline import headline, headline_frame, headline_text
-from tuilab.science.standard_claims import standard_claims
+from tuilab.science.headline_rows import headline, headline_frame, headline_text
 
 
 def everything(analysis: Analysis) -> str:

@@ -10,9 +10,9 @@ from scipy import stats
 
 from tests.science.builders import cosine_row, design, leakage_row
 from tuilab.science.analysis import analyse
+from tuilab.science.claims.prediction import OUTCOMES, predictions
 from tuilab.science.correlation import correlate, spearman
 from tuilab.science.frame import measurements
-from tuilab.science.prediction import OUTCOMES, predictions
 
 
 @settings(max_examples=15)

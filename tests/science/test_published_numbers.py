@@ -6,7 +6,7 @@ from tuilab.science.analysis import Analysis
 from tuilab.science.classify import Change
 from tuilab.science.correlation import spearman
 from tuilab.science.cosine import Scale
-from tuilab.science.headline import headline
+from tuilab.science.headline_rows import headline
 from tuilab.science.published import PublishedExperiment
 
 # source: baseline, peak, peak epoch, final, rise, net (percent)

@@ -6,10 +6,10 @@ from tests.science.builders import design, leakage_row, trajectory
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.classify import Change
 from tuilab.science.frame import measurements
-from tuilab.science.headline import headline
+from tuilab.science.headline_rows import headline
 from tuilab.science.intervals import difference, over_seeds, wilson
 from tuilab.science.seeds import mean_trajectory, paired, summarise
-from tuilab.science.trajectory import Point, Trajectory
+from tuilab.science.trajectories import Point, Trajectory
 
 
 def test_a_summary_counts_planned_seeds_and_averages_measured_ones() -> None:

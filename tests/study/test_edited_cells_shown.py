@@ -13,15 +13,15 @@ import pytest
 from tests.report.ran_here import edit, finish, whole
 from tuilab.cli.status_text import as_text
 from tuilab.report.caveats import caveats
-from tuilab.report.document import Parts, write_report
-from tuilab.report.making import make_report
-from tuilab.science.standard_claims import standard_claims
+from tuilab.report.folder import make_report
+from tuilab.report.markdown import Parts, write_report
+from tuilab.science.claims.standard import standard_claims
 from tuilab.store.status import status
 from tuilab.study.comparability import comparability, record_of
 from tuilab.study.comparison import compare, same_cells
 from tuilab.study.comparison_text import as_document, as_lines
 from tuilab.study.headline_table import provenance_hash, render
-from tuilab.study.opening import Study, open_study
+from tuilab.study.study import Study, open_study
 from tuilab.tui.present.cell_text import Zoom, cell_text
 from tuilab.tui.present.compare_text import compare_lines
 from tuilab.tui.present.glyphs import ASCII, UNICODE

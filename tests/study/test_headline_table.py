@@ -12,11 +12,11 @@ import pytest
 
 from tests.report.ran_here import finish, whole
 from tuilab.cli.resolve import published_dir
-from tuilab.science.figures_data import figure
+from tuilab.science.figures.prepare import figure
 from tuilab.study.figure_origin import with_origin
 from tuilab.study.headline_table import provenance_hash, render
-from tuilab.study.layouts import FORMATS
-from tuilab.study.opening import Study, open_study
+from tuilab.study.study import Study, open_study
+from tuilab.study.table_formats import FORMATS
 
 
 @pytest.fixture(scope="module")

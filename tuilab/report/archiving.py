@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tuilab.contract.foreign import redact
 from tuilab.report.bundle import write_bundle
-from tuilab.report.evidence import Ran, cell_record, with_results
-from tuilab.report.making import Made
-from tuilab.study.opening import Study
+from tuilab.report.finished_jobs import Ran, cell_record, with_results
+from tuilab.report.folder import Made
+from tuilab.study.study import Study
 
 LARGE = frozenset({"adapter_model.safetensors", "model.safetensors"})
 """Weights stay with the experiment; a bundle carries their hashes."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuilab.report.card_fields import Field, command_line, tell
-from tuilab.report.evidence import Effort, Ran
+from tuilab.report.finished_jobs import Effort, Ran
 
 Stages = Mapping[str, Sequence[Ran]]
 _FEW_RUNS = 3

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tuilab.report.card_fields import Field, phrase, tell
-from tuilab.report.evidence import Ran
+from tuilab.report.finished_jobs import Ran
 
 Stages = Mapping[str, Sequence[Ran]]
 

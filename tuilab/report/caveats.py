@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from tuilab.grid.edits import LEGEND, edits_text, listed
 from tuilab.grid.text import percent_text
-from tuilab.report.evidence import Ran
-from tuilab.science.edited import cells_set_aside
+from tuilab.report.finished_jobs import Ran
+from tuilab.science.edit_notes import cells_set_aside
 from tuilab.science.significance import ALPHA
-from tuilab.study.opening import Study
+from tuilab.study.study import Study
 
 CUT_LIMIT = 0.02
 """Share of completions cut at the token limit above which a caveat is due."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tuilab.contract.foreign import clean_line
 from tuilab.report.card_fields import Field, empty_by_section, empty_fields
-from tuilab.science.claims import Claim, Verdict
-from tuilab.study.opening import Study
+from tuilab.science.claims.claim import Claim, Verdict
+from tuilab.study.study import Study
 
 HERO = "leakage-cosine"
 """Kind of the figure that stands in the summary."""

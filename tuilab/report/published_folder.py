@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuilab.contract import atomic
-from tuilab.report.results_folder import results_files
+from tuilab.report.import_results import results_files
 from tuilab.science import published
 
 NAME, REFERENCE = "published", "eps109"

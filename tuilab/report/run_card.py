@@ -9,7 +9,7 @@ from tuilab.report.card_fields import Field
 from tuilab.report.card_origin import Surroundings, compute, environment, records
 from tuilab.report.card_results import cosine, data, evaluation
 from tuilab.report.card_training import model, training
-from tuilab.report.evidence import Ran
+from tuilab.report.finished_jobs import Ran
 
 
 def run_card(ran: Sequence[Ran], around: Surroundings) -> list[Field]:

@@ -11,7 +11,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import Stage
 from tuilab.store.measurements import completions
-from tuilab.study.opening import Study
+from tuilab.study.study import Study
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from tuilab.science.bootstrap import bootstrap_cells
 from tuilab.science.classify import Change, Classification, agree, classify
 from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
-from tuilab.science.edited import edits_of, odd_sources, set_aside
+from tuilab.science.edit_notes import edits_of, odd_sources, set_aside
 from tuilab.science.intervals import Interval
 from tuilab.science.reading import Bootstraps, cosine_trajectories, rate_trajectories
 from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of, share_present
@@ -20,7 +20,7 @@ from tuilab.science.significance import (
     overdispersion,
 )
 from tuilab.science.specificity import Specificity, specificity
-from tuilab.science.trajectory import SAME, Trajectory
+from tuilab.science.trajectories import SAME, Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Analysis:
 
     @property
     def odd(self) -> frozenset[str]:
-        """Keys of sources whose settings are not those of the others; see ``edited``."""
+        """Keys of sources whose settings are not those of the others; see ``edit_notes``."""
         return odd_sources(self.sources)
 
     @property

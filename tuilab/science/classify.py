@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.significance import CheckpointTest
-from tuilab.science.trajectory import Trajectory
+from tuilab.science.trajectories import Trajectory
 
 
 class Change(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuilab.grid.metrics import Measurement
-from tuilab.science.exact_test import Table, fisher_p_values
+from tuilab.science.fisher import Table, fisher_p_values
 from tuilab.science.intervals import Interval, difference
 from tuilab.science.significance import ALPHA, counts, holm
 

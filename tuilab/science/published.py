@@ -30,7 +30,7 @@ class PublishedExperiment:
     provenance: str
     """Where the numbers come from and what they are."""
     claims_text: str
-    """The card's claims in the declarative form ``claims_file.parse`` reads."""
+    """The card's claims in the declarative form ``claims.declared.parse`` reads."""
 
 
 @cache

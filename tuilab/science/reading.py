@@ -8,7 +8,7 @@ from tuilab.science.bootstrap import CellKey, ClusterBootstrap
 from tuilab.science.cosine import Scale, on_scale
 from tuilab.science.design import Design
 from tuilab.science.intervals import Interval, wilson
-from tuilab.science.trajectory import Point, Trajectory
+from tuilab.science.trajectories import Point, Trajectory
 
 UNRUN = "not measured: no row for this cell"
 

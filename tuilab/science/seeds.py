@@ -9,7 +9,7 @@ from typing import Final
 from tuilab.science.design import Design
 from tuilab.science.intervals import Interval, difference, no_narrower, over_seeds, wilson
 from tuilab.science.schema import METRICS
-from tuilab.science.trajectory import SAME, Point, Trajectory
+from tuilab.science.trajectories import SAME, Point, Trajectory
 
 SHOWN_INSTEAD: Final = ("edited", "stale", "suspect", "failed", "missing")
 """Which status a mean point takes when no seed is measured: the one that says most first."""

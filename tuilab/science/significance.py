@@ -9,9 +9,9 @@ from scipy import stats
 
 from tuilab.grid.metrics import Measurement
 from tuilab.science.design import BASELINE_EPOCH
-from tuilab.science.exact_test import fisher_p_values
+from tuilab.science.fisher import fisher_p_values
 from tuilab.science.intervals import Interval, difference
-from tuilab.science.trajectory import Point, Trajectory
+from tuilab.science.trajectories import Point, Trajectory
 
 ALPHA: Final = 0.05
 """Family-wise error rate of a source's checkpoints."""

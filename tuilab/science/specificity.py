@@ -7,7 +7,7 @@ import pandas as pd
 
 from tuilab.science.design import Design
 from tuilab.science.reading import point_of
-from tuilab.science.trajectory import Point
+from tuilab.science.trajectories import Point
 
 
 @dataclass(frozen=True, slots=True)

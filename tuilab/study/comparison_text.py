@@ -14,7 +14,7 @@ from tuilab.grid.text import half_up
 from tuilab.study.comparability import Comparability, as_record, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.study.figure_origin import SYNTHETIC
-from tuilab.study.layouts import as_text
+from tuilab.study.table_formats import as_text
 
 
 def as_lines(found: Comparison, apart: Comparability, width: int | None = None) -> list[str]:

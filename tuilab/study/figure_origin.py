@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuilab.science.figure_model import Figure
-    from tuilab.study.opening import Study
+    from tuilab.science.figures.model import Figure
+    from tuilab.study.study import Study
 
 SYNTHETIC = "Synthetic model: says nothing about real models."
 

@@ -8,11 +8,11 @@ import textwrap
 from typing import Any
 
 from tuilab.grid.edits import EDITED
-from tuilab.science.edited import cells_set_aside, edits_notes
-from tuilab.science.headline import HeadlineRow, headline, headline_frame, headline_text
+from tuilab.science.edit_notes import cells_set_aside, edits_notes
+from tuilab.science.headline_rows import HeadlineRow, headline, headline_frame, headline_text
 from tuilab.store.results_only import EDITS
-from tuilab.study.layouts import as_latex, as_markdown, as_text
-from tuilab.study.opening import Study
+from tuilab.study.study import Study
+from tuilab.study.table_formats import as_latex, as_markdown, as_text
 
 
 def provenance_hash(study: Study) -> str:

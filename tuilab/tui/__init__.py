@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuilab.science.figure_model import Figure
+    from tuilab.science.figures.model import Figure
     from tuilab.store.snapshot import Snapshot
 
 

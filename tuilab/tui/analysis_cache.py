@@ -12,8 +12,8 @@ from tuilab.grid.states import BROKEN, State
 from tuilab.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from tuilab.science.figure_model import Figure
-    from tuilab.study.opening import Study
+    from tuilab.science.figures.model import Figure
+    from tuilab.study.study import Study
 
 T = TypeVar("T")
 Evidence = tuple[object, ...]
@@ -103,7 +103,7 @@ def _computed(root: Path) -> Study:
     """Everything that takes long, imports included, so that the screen stays awake."""
     import plotext  # noqa: F401
 
-    from tuilab.study.opening import open_study
+    from tuilab.study.study import open_study
 
     study = open_study(root)
     _ = study.analysis
@@ -111,8 +111,8 @@ def _computed(root: Path) -> Study:
 
 
 def _figure(study: Study, kind: str, source: str) -> Figure:
-    from tuilab.science.figure_source_heatmap import source_heatmap
-    from tuilab.science.figures_data import figure
+    from tuilab.science.figures.prepare import figure
+    from tuilab.science.figures.source_heatmap import source_heatmap
     from tuilab.study.figure_origin import with_origin
 
     if kind == "heatmap":

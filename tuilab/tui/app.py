@@ -41,7 +41,7 @@ from tuilab.tui.requests import RequestingApp
 from tuilab.tui.screens.frame import Frame
 
 if TYPE_CHECKING:
-    from tuilab.science.figure_model import Figure
+    from tuilab.science.figures.model import Figure
     from tuilab.tui.app_protocol import AppProtocol
     from tuilab.tui.experiment_state import ExperimentState
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from textual.signal import Signal
 
-    from tuilab.science.figure_model import Figure
+    from tuilab.science.figures.model import Figure
     from tuilab.store.snapshot import Snapshot
     from tuilab.tui.analysis_cache import AnalysisCache
     from tuilab.tui.experiment_state import ExperimentState

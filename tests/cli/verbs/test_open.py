@@ -19,7 +19,7 @@ def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
         folders.append(folder)
         return []
 
-    monkeypatch.setattr("tuilab.report.figure_image.save_figure", save)
+    monkeypatch.setattr("tuilab.report.figure_files.save_figure", save)
     monkeypatch.chdir(tmp_path)
     return folders
 

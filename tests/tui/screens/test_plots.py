@@ -18,13 +18,13 @@ from tests.tui.building import put_outcome
 from tests.tui.conftest import app_of, look, press, settle, text_of, until
 from tuilab.cli.verbs.open import _export_figure
 from tuilab.grid.cells import Cell
-from tuilab.science.figures_data import KINDS as COMMAND_LINE_KINDS
+from tuilab.science.figures.prepare import KINDS as COMMAND_LINE_KINDS
 from tuilab.store.layout import Layout
-from tuilab.study.opening import Study, open_study
+from tuilab.study.study import Study, open_study
 from tuilab.tui.analysis_cache import evidence_of
 from tuilab.tui.app import TuilabApp
 from tuilab.tui.messages import SnapshotTaken
-from tuilab.tui.present.figure_words import KINDS, kind_line
+from tuilab.tui.present.figures.text import KINDS, kind_line
 from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.styled_text import plain
 from tuilab.tui.screens.grid import GridScreen

@@ -15,7 +15,7 @@ from tests.tui.conftest import app_of, look, press, text_of, until
 from tests.tui.screens.test_plots import PUBLISHED, SIZE, WIDE, begin, published, with_rates
 from tuilab.grid.cells import Cell
 from tuilab.study.headline_table import provenance_hash, render
-from tuilab.study.opening import Study
+from tuilab.study.study import Study
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.styled_text import plain, width
 from tuilab.tui.present.table_text import detail_lines, measure, row_line, title_line

@@ -12,12 +12,12 @@ from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, plain
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
-from tuilab.science.claims import Claim
-from tuilab.science.claims_file import ClaimsFileError, parse
-from tuilab.science.judging import judge
+from tuilab.science.claims.claim import Claim
+from tuilab.science.claims.declared import ClaimsFileError, parse
+from tuilab.science.claims.evaluate import judge
+from tuilab.science.claims.standard import standard_claims
 from tuilab.science.published import CLAIMS_FILE, read
-from tuilab.science.standard_claims import standard_claims
-from tuilab.study.opening import Study, open_study
+from tuilab.study.study import Study, open_study
 
 ClaimsFile = Annotated[
     str | None,

@@ -23,7 +23,7 @@ from tuilab.store.shipped import published_dir
 from tuilab.store.status import status
 
 if TYPE_CHECKING:
-    from tuilab.science.figure_model import Figure
+    from tuilab.science.figures.model import Figure
 
 
 def open_experiment(
@@ -95,7 +95,7 @@ def draw(
 
 def _export_figure(root: Path, figure: Figure) -> list[Path]:
     """Write a figure into the experiment, or where a run of its name would lie if not ours."""
-    from tuilab.report.figure_image import save_figure
+    from tuilab.report.figure_files import save_figure
 
     is_foreign = root == published_dir() or not os.access(root, os.W_OK)
     return save_figure(figure, (Path(RUNS) / root.name if is_foreign else root) / "figures")

@@ -12,12 +12,12 @@ from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, has_colour, out
 from tuilab.cli.resolve import find_experiment, is_place
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
-from tuilab.science.figure_model import Figure
-from tuilab.science.figures_data import KINDS, figure
+from tuilab.science.figures.model import Figure
+from tuilab.science.figures.prepare import KINDS, figure
 from tuilab.study.figure_origin import with_origin
-from tuilab.study.opening import Study, open_study
-from tuilab.tui.present.figure_ansi import figure_lines
-from tuilab.tui.present.figure_look import Look
+from tuilab.study.study import Study, open_study
+from tuilab.tui.present.figures.ansi import figure_lines
+from tuilab.tui.present.figures.look import Look
 from tuilab.tui.present.glyphs import to_ascii
 
 Kind = Annotated[
@@ -66,7 +66,7 @@ def plot(
     study = open_study(find_experiment(directory))
     try:
         if source is not None:
-            from tuilab.science.figure_source_heatmap import source_heatmap
+            from tuilab.science.figures.source_heatmap import source_heatmap
 
             prepared = source_heatmap(study.analysis, source)
         else:
@@ -76,7 +76,7 @@ def plot(
     prepared = with_origin(prepared, study)
     made: list[Path] = []
     if out_folder is not None:
-        from tuilab.report.figure_image import save_figure
+        from tuilab.report.figure_files import save_figure
 
         made = save_figure(prepared, Path(out_folder).expanduser())
     if as_json:

@@ -12,9 +12,9 @@ from tuilab.cli.output import count_of, document, out, plain, tell
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 from tuilab.report.archiving import make_bundle
-from tuilab.report.making import make_report
+from tuilab.report.folder import make_report
 from tuilab.store.layout import slug
-from tuilab.study.opening import open_study
+from tuilab.study.study import open_study
 
 Out = Annotated[
     str | None,

@@ -11,8 +11,8 @@ from tuilab.cli.output import out, terminal_width
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 from tuilab.study.headline_table import render
-from tuilab.study.layouts import FORMATS
-from tuilab.study.opening import open_study
+from tuilab.study.study import open_study
+from tuilab.study.table_formats import FORMATS
 
 Layout = Annotated[
     str, typer.Option("--format", metavar="FORMAT", help="text, md, csv, latex or json.")

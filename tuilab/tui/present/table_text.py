@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tuilab.grid.text import percent_text
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.present.figure_cursor import cell_of
+from tuilab.tui.present.figures.cursor import cell_of
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_table import find
 from tuilab.tui.present.styled_text import Line, Piece, fit, fit_line, width, wrap
 
 if TYPE_CHECKING:
-    from tuilab.science.headline import HeadlineRow
+    from tuilab.science.headline_rows import HeadlineRow
 
 Cells = Sequence[Sequence[str]]
 _GAP = 2

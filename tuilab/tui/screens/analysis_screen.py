@@ -14,7 +14,7 @@ from tuilab.tui.screens.frame import Frame
 from tuilab.tui.screens.grid import GridScreen
 
 if TYPE_CHECKING:
-    from tuilab.study.opening import Study
+    from tuilab.study.study import Study
 
 
 class AnalysisScreen(Frame):

@@ -12,9 +12,10 @@ from tuilab.contract.foreign import clean_line
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.analysis_cache import in_thread
-from tuilab.tui.present import cli_equivalent, figure_cursor
-from tuilab.tui.present.figure_look import Look, Spot
-from tuilab.tui.present.figure_words import KINDS, kind_line, note_lines, note_rows, spot_line
+from tuilab.tui.present import cli_equivalent
+from tuilab.tui.present.figures import cursor
+from tuilab.tui.present.figures.look import Look, Spot
+from tuilab.tui.present.figures.text import KINDS, kind_line, note_lines, note_rows, spot_line
 from tuilab.tui.present.header import header
 from tuilab.tui.present.styled_text import fit_line
 from tuilab.tui.screens.analysis_screen import AnalysisScreen
@@ -22,7 +23,7 @@ from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from tuilab.science.figure_model import Figure
+    from tuilab.science.figures.model import Figure
 
 
 class PlotsScreen(AnalysisScreen):
@@ -91,7 +92,7 @@ class PlotsScreen(AnalysisScreen):
     @property
     def source(self) -> str:
         """Source under the cursor."""
-        return figure_cursor.source_of(self.cell)
+        return cursor.source_of(self.cell)
 
     def _prepare(self) -> None:
         """Show the figure of this kind; one that is not prepared yet is prepared in a thread."""
@@ -122,7 +123,7 @@ class PlotsScreen(AnalysisScreen):
     def _take(self, figure: Figure) -> None:
         """Show a figure; the cursor stays on its cell."""
         self.figure, self.trouble, self._is_awaited = figure, "", False
-        found = figure_cursor.spot_of(figure, self.cell)
+        found = cursor.spot_of(figure, self.cell)
         if found is not None and self.kind == "heatmap":
             columns = len(figure.panels[0].matrix.columns) if figure.panels[0].matrix else 1
             found = Spot(found.panel, found.row, min(self.spot.column, columns - 1))
@@ -132,7 +133,7 @@ class PlotsScreen(AnalysisScreen):
     @property
     def look(self) -> Look:
         """How the figure is drawn now."""
-        is_empty = self.figure is None or next(figure_cursor.stops(self.figure), None) is None
+        is_empty = self.figure is None or next(cursor.stops(self.figure), None) is None
         return Look(
             focus=self.source if self._has_focus and self.kind != "heatmap" else None,
             cursor=None if is_empty else self.spot,
@@ -169,13 +170,13 @@ class PlotsScreen(AnalysisScreen):
     def action_along(self, step: int) -> None:
         """Move along the series."""
         if self._can_move():
-            self._stand(figure_cursor.along(self._seen, self.spot, step))
+            self._stand(cursor.along(self._seen, self.spot, step))
 
     def action_between(self, step: int) -> None:
         """Move to another series, which stands out from now on."""
         if self._can_move():
             self._has_focus = True
-            self._stand(figure_cursor.between(self._seen, self.spot, step))
+            self._stand(cursor.between(self._seen, self.spot, step))
 
     @property
     def _seen(self) -> Figure:
@@ -188,7 +189,7 @@ class PlotsScreen(AnalysisScreen):
 
     def _stand(self, spot: Spot) -> None:
         self.spot = spot
-        self.cell = figure_cursor.cell_at(self._seen, spot).partition("#")[0]
+        self.cell = cursor.cell_at(self._seen, spot).partition("#")[0]
         self._show()
 
     def action_source(self, step: int) -> None:
@@ -219,9 +220,9 @@ class PlotsScreen(AnalysisScreen):
         if self.figure is None or not self._can_move():
             self.say("there is no point here")
             return
-        name = figure_cursor.cell_at(self.figure, self.spot)
+        name = cursor.cell_at(self.figure, self.spot)
         seed = self.seed_on_grid(self.source)
-        if (cell := figure_cursor.cell_of(name, seed)) is not None:
+        if (cell := cursor.cell_of(name, seed)) is not None:
             self.show_on_grid(cell)
 
     def action_export(self) -> None:
@@ -280,6 +281,6 @@ class PlotView(Lines):
         if self._figure is None or columns == 0 or rows == 0:
             self.show([fit_line(((f" {self._words}", "muted"),), columns)])
             return
-        from tuilab.tui.present.figure_plot import figure_pieces
+        from tuilab.tui.present.figures.plot import figure_pieces
 
         self.show(figure_pieces(self._figure, columns, rows, self._look))

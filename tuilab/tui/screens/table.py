@@ -21,7 +21,7 @@ from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
-    from tuilab.science.headline import HeadlineRow
+    from tuilab.science.headline_rows import HeadlineRow
 
 
 class TableScreen(AnalysisScreen):
@@ -68,7 +68,7 @@ class TableScreen(AnalysisScreen):
     def on_study(self) -> None:
         """Take new numbers; the cursor stays on its source."""
         if self.study is not None:
-            from tuilab.science.headline import headline, headline_text
+            from tuilab.science.headline_rows import headline, headline_text
             from tuilab.study.headline_table import caption
 
             self._rows = headline(self.study.analysis)
@@ -217,7 +217,7 @@ class TableScreen(AnalysisScreen):
         if not self._titles or self.tuilab.root is None:
             self.say("there is no table yet")
             return
-        from tuilab.study.layouts import as_markdown
+        from tuilab.study.table_formats import as_markdown
 
         rows = [self._cells[row.source] for row in self._shown]
         self.app.copy_to_clipboard(f"{as_markdown(self._titles, rows)}\n\n{self._caption}\n")

@@ -1,0 +1,79 @@
+"""Figures on paper: every prepared kind is drawn, reproducibly, and labels never overlap."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuilab.report.figure_files import draw, save_figure, spread
+from tuilab.science import published
+from tuilab.science.analysis import Analysis, analyse
+from tuilab.science.figures.model import Figure
+from tuilab.science.figures.prepare import KINDS, figure
+
+
+@pytest.fixture(scope="module")
+def card() -> Analysis:
+    experiment = published.load()
+    return analyse(experiment.measurements, experiment.design)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_draws_every_panel(card: Analysis, kind: str) -> None:
+    prepared = figure(kind, card)
+    canvas = draw(prepared)
+    shown = [axes for axes in canvas.axes if axes.axison]
+    assert len(shown) == len(prepared.panels)
+    texts = {text.get_text() for axes in shown for text in axes.texts}
+    for panel in prepared.panels:
+        assert {s.label for s in panel.series if any(p.y is not None for p in s.points)} <= texts
+
+
+def test_points_at_the_edges_of_the_axes_are_drawn_whole(card: Analysis) -> None:
+    lines = [line for axes in draw(figure("grouped", card)).axes for line in axes.lines]
+    points = [line for line in lines if line.get_marker() not in ("None", "", None)]
+    assert points and not any(point.get_clip_on() for point in points)
+
+
+def test_a_source_without_values_is_not_drawn_at_zero(card: Analysis) -> None:
+    canvas = draw(figure("cosine", card))
+    assert "Nurse" not in {text.get_text() for axes in canvas.axes for text in axes.texts}
+
+
+def test_equal_values_give_equal_files_and_the_rows_lie_beside_them(
+    card: Analysis, tmp_path: Path
+) -> None:
+    prepared = figure("cosine-peak", card)
+    first, second = (save_figure(prepared, tmp_path / name) for name in ("a", "b"))
+    assert [path.suffix for path in first] == [".png", ".pdf", ".csv"]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert len(pd.read_csv(first[-1])) == len(prepared.rows)
+
+
+def test_a_figure_without_panels_is_an_empty_sheet() -> None:
+    empty = Figure("leakage", "Nothing", (), 1, "nothing yet", pd.DataFrame())
+    assert [axes.axison for axes in draw(empty).axes] == [False]
+
+
+@given(st.lists(st.floats(0, 100), max_size=12))
+def test_spread_labels_keep_their_order_and_their_distance(places: list[float]) -> None:
+    moved = spread(places, 5.0, 0.0, 100.0)
+    ranked = sorted(zip(places, moved, strict=True))
+    heights = sorted(height for _, height in ranked)
+    assert all(0.0 <= height <= 100.0 for height in heights)
+    assert all(b - a >= 5.0 - 1e-6 for a, b in pairwise(heights))
+    for (a, at_a), (b, at_b) in pairwise(ranked):
+        assert a == b or at_a < at_b
+
+
+def test_no_mark_is_cut_by_the_edge_of_its_panel(card: Analysis) -> None:
+    canvas = draw(figure("grouped", card))
+    marks = [
+        line for axes in canvas.axes for line in axes.lines if line.get_marker() not in ("None", "")
+    ]
+    assert marks and not any(line.get_clip_on() for line in marks)

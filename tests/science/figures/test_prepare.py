@@ -1,0 +1,142 @@
+"""What each figure draws, decided once for every renderer."""
+
+import pytest
+
+from tests.science.builders import analysis_of, design, leakage_row
+from tuilab.science.analysis import Analysis, analyse
+from tuilab.science.figures.axes import epoch_ticks, mark
+from tuilab.science.figures.model import Figure, Panel, PlotPoint
+from tuilab.science.figures.prepare import KINDS, figure
+from tuilab.science.frame import empty, measurements
+from tuilab.science.published import PublishedExperiment
+
+
+def drawn(panel: Panel) -> list[PlotPoint]:
+    return [point for one in panel.series for point in one.points if point.y is not None]
+
+
+def test_trajectories_are_in_percent_with_intervals_at_real_epochs(
+    published_analysis: Analysis,
+) -> None:
+    [panel] = figure("leakage", published_analysis).panels
+    assert [one.label for one in panel.series][:2] == ["Villain", "Med Doctor"]
+    assert [tick.label for tick in panel.x_ticks] == [str(epoch) for epoch in range(0, 21, 2)]
+    [point] = [point for point in panel.series[0].points if point.x == 10]
+    assert (point.y, point.cell, point.interval) == (pytest.approx(73.2), "villain@10#42", "Wilson")
+    assert point.low is not None and round(point.low, 1) == 69.5
+    assert (point.hits, point.n) == (439, 600)
+
+
+def test_the_cosine_panel_names_its_scale_and_leaves_nurse_out(
+    published_analysis: Analysis,
+) -> None:
+    shown = figure("leakage-cosine", published_analysis)
+    top, bottom = shown.panels
+    assert len(top.series) == 7 and len(bottom.series) == 6
+    assert "nurse" not in {one.key for one in bottom.series}
+    assert "layer 15, 11 personas, marked" in bottom.y_label
+    assert "No cosine (n/a): Nurse" in shown.note
+    assert bottom.x_range == top.x_range
+
+
+def test_the_scatter_shows_rank_correlation_and_that_peaks_are_picked(
+    published_analysis: Analysis,
+) -> None:
+    shown = figure("cosine-peak", published_analysis)
+    assert len(drawn(shown.panels[0])) == 6
+    for part in ("rho -0.31", "406/720", "N = 6", "Holm over 4", "without Nurse", "of 11"):
+        assert part in shown.note
+
+
+def test_groups_are_the_classes_on_one_axis(published_analysis: Analysis) -> None:
+    shown = figure("grouped", published_analysis)
+    assert [panel.title for panel in shown.panels] == ["Rises (4)", "Declines (1)", "Flat (2)"]
+    assert len({panel.y_range for panel in shown.panels}) == 1
+    # A source keeps its mark from figure to figure.
+    [panel] = figure("leakage", published_analysis).panels
+    marks = {one.key: one.mark for one in panel.series}
+    assert all(one.mark == marks[one.key] for group in shown.panels for one in group.series)
+
+
+def test_baseline_against_peak_has_the_line_of_no_change(published_analysis: Analysis) -> None:
+    [panel] = figure("baseline-peak", published_analysis).panels
+    [line] = panel.references
+    assert line.start[0] == line.start[1] and line.end[0] == line.end[1]
+    assert all((point.y or 0) >= point.x for point in drawn(panel))
+
+
+def test_the_heatmap_shows_gaps_as_gaps(published_analysis: Analysis) -> None:
+    shown = figure("heatmap", published_analysis)
+    first, last = (panel.matrix for panel in shown.panels)
+    assert first is not None and last is not None
+    assert first.columns[0] == "Assistant" and "Nurse" in first.columns
+    column = last.columns.index("Nurse")
+    assert last.cells[first.rows.index("Nurse")][column].value is None
+    assert last.cells[0][0].value == pytest.approx(62.3)
+    assert "154 of 168 squares are n/a" in shown.note
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_drawn_value_lies_inside_its_axes_and_in_the_saved_rows(
+    published_analysis: Analysis, kind: str
+) -> None:
+    shown = figure(kind, published_analysis)
+    points = [point for panel in shown.panels for point in drawn(panel)]
+    for panel in shown.panels:
+        for point in drawn(panel):
+            assert panel.x_range[0] <= point.x <= panel.x_range[1]
+            for value in (point.y, point.low, point.high):
+                assert value is None or panel.y_range[0] <= value <= panel.y_range[1]
+    column = "value" if kind == "heatmap" else "y"
+    squares = [
+        square
+        for panel in shown.panels
+        if panel.matrix
+        for row in panel.matrix.cells
+        for square in row
+        if square.value is not None
+    ]
+    assert shown.rows[column].notna().sum() == len(points) + len(squares)
+    assert len(points) + len(squares) > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_experiment_without_values_gives_empty_figures_that_say_so(
+    card: PublishedExperiment, kind: str
+) -> None:
+    shown: Figure = figure(kind, analyse(empty(), card.design))
+    assert not any(drawn(panel) for panel in shown.panels)
+    assert "Nothing" in shown.note or "168 of 168 squares are n/a" in shown.note
+
+
+def test_a_gap_is_a_point_without_height_and_a_suspect_point_is_marked() -> None:
+    rows = [leakage_row("a", 0, 10), leakage_row("a", 4, 90, status="suspect")]
+    shown = figure("leakage", analyse(measurements(rows), design(["a"], (0, 2, 4))))
+    points = shown.panels[0].series[0].points
+    assert [point.y for point in points] == [5.0, None, 45.0]
+    assert [point.status for point in points] == ["measured", "missing", "suspect"]
+    assert "Gaps: 1 missing point" in shown.note
+    assert "kept out of every number: 1 suspect" in shown.note
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_source_is_enough_for_every_figure(kind: str) -> None:
+    assert figure(kind, analysis_of({"a": [1, 2]}, (0, 2))).panels
+
+
+def test_an_unknown_figure_names_the_nearest(published_analysis: Analysis) -> None:
+    with pytest.raises(ValueError, match="did you mean 'leakage'"):
+        figure("leakages", published_analysis)
+
+
+def test_marks_differ_by_more_than_colour_and_do_not_repeat_soon() -> None:
+    marks = [mark(index) for index in range(56)]
+    assert len(set(marks)) == 56
+    assert len({one.glyph for one in marks[:7]}) == len({one.colour for one in marks[:7]}) == 7
+
+
+def test_many_epochs_are_thinned_and_keep_their_ends() -> None:
+    ticks = epoch_ticks(tuple(range(300)))
+    assert len(ticks) <= 13
+    assert (ticks[0].label, ticks[-1].label) == ("0", "299")
+    assert all(float(tick.label) == tick.at for tick in ticks)

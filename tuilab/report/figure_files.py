@@ -1,0 +1,219 @@
+"""Draws prepared figures as PNG and PDF by matplotlib; it decides nothing about data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuilab.grid.edits import EDITED
+from tuilab.grid.text import half_up
+from tuilab.science.figures.model import Figure, Matrix, Panel, PlotPoint, Series
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+FORMATS = ("png", "pdf")
+_INK = "#222222"
+_FAINT = "#9a9a9a"
+_NOTE = "#5f5f5f"
+_WIDTH = 8.0
+"""Inches."""
+
+
+def save_figure(figure: Figure, folder: Path) -> list[Path]:
+    """Write KIND.png, KIND.pdf and KIND.csv (the rows drawn) into ``folder``; return the paths.
+
+    The files carry no dates, so equal values give equal files.
+    """
+    canvas = draw(figure)
+    # Laying out is slow; once, and without a drawing, is enough for both formats.
+    if (engine := canvas.get_layout_engine()) is not None:
+        engine.execute(canvas)
+    canvas.set_layout_engine("none")
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for kind in FORMATS:
+        path = folder / f"{figure.kind}.{kind}"
+        metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
+        canvas.savefig(path, dpi=160, metadata=metadata, bbox_inches="tight")
+        made.append(path)
+    rows = folder / f"{figure.kind}.csv"
+    figure.rows.to_csv(rows, index=False)
+    return [*made, rows]
+
+
+def draw(figure: Figure) -> Canvas:
+    """Return the matplotlib figure, without any window or global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Canvas
+
+    columns = max(1, min(figure.columns, len(figure.panels) or 1))
+    count = max(1, -(-len(figure.panels) // columns))
+    canvas = Canvas(figsize=(_WIDTH, _height(figure, count, columns)), layout="constrained")
+    FigureCanvasAgg(canvas)
+    grid = canvas.subplots(count, columns, squeeze=False)
+    places = list(grid.flat)
+    for index, (place, panel) in enumerate(zip(places, figure.panels, strict=False)):
+        _draw_panel(place, panel)
+        if index % columns:
+            place.set_ylabel("")
+    for place in places[len(figure.panels) :]:
+        place.set_axis_off()
+    canvas.suptitle(figure.title, fontsize=12, color=_INK, x=0.01, ha="left")
+    canvas.supxlabel(figure.note, fontsize=7, color=_NOTE, x=0.01, ha="left", wrap=True)
+    return canvas
+
+
+def _height(figure: Figure, rows: int, columns: int) -> float:
+    if any(panel.matrix is not None for panel in figure.panels):
+        return 0.9 + sum(
+            1.4 + 0.32 * len(panel.matrix.rows) for panel in figure.panels if panel.matrix
+        )
+    return 1.0 + rows * (4.0 if columns == 1 and rows == 1 else 2.9 if columns == 1 else 2.2)
+
+
+def _draw_panel(axes: Axes, panel: Panel) -> None:
+    axes.set_title(panel.title, fontsize=9, color=_INK, loc="left")
+    axes.set_xlabel(panel.x_label, fontsize=8, color=_INK)
+    axes.set_ylabel(panel.y_label, fontsize=8, color=_INK)
+    axes.tick_params(labelsize=7, colors=_INK)
+    if panel.matrix is not None:
+        _draw_matrix(axes, panel.matrix)
+        return
+    axes.set_xlim(*panel.x_range)
+    axes.set_ylim(*panel.y_range)
+    axes.set_xticks([tick.at for tick in panel.x_ticks], [tick.label for tick in panel.x_ticks])
+    axes.set_yticks([tick.at for tick in panel.y_ticks], [tick.label for tick in panel.y_ticks])
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    for line in panel.references:
+        axes.plot(*zip(line.start, line.end, strict=True), color=_FAINT, lw=0.8, ls=":", zorder=1)
+    for series in panel.series:
+        _draw_series(axes, series)
+    _label_series(axes, panel)
+    if not any(point.y is not None for series in panel.series for point in series.points):
+        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_FAINT)
+
+
+def _draw_series(axes: Axes, series: Series) -> None:
+    colour, marker = series.mark.colour, series.mark.marker
+    if series.is_line:
+        for run in _unbroken(series.points):
+            heights = [p.y for p in run if p.y is not None]
+            axes.plot([p.x for p in run], heights, color=colour, lw=1.4, zorder=2)
+    # One artist for many points: drawing takes its time by the artist.
+    known = [(p.x, p.y, p) for p in series.points if p.y is not None]
+    spans = [(p.x, p.low, p.high) for _, _, p in known if p.low is not None and p.high is not None]
+    if spans:
+        across = [at for x, _, _ in spans for at in (x, x, math.nan)]
+        along = [at for _, low, high in spans for at in (low, high, math.nan)]
+        axes.plot(across, along, color=colour, lw=0.8, alpha=0.5)
+    for is_sound in (True, False):
+        points = [(x, y) for x, y, p in known if (p.status == "measured") is is_sound]
+        if points:
+            fill = colour if is_sound else "white"
+            xs, ys = zip(*points, strict=True)
+            # Not clipped: the first and last point stand on the edges of the axes.
+            axes.plot(
+                xs, ys, marker, ms=5, color=colour, mfc=fill, mew=1.0, zorder=3, clip_on=False
+            )
+
+
+def _unbroken(points: Sequence[PlotPoint]) -> list[list[PlotPoint]]:
+    """Split a series at its gaps: a line never bridges what was not measured."""
+    runs: list[list[PlotPoint]] = [[]]
+    for point in points:
+        if point.y is None:
+            runs.append([])
+        else:
+            runs[-1].append(point)
+    return [run for run in runs if len(run) > 1]
+
+
+def _label_series(axes: Axes, panel: Panel) -> None:
+    """Name each line at its end, or each point beside it, pushed apart so that none overlap."""
+    ends = [
+        (series, last)
+        for series in panel.series
+        if (last := next((p for p in reversed(series.points) if p.y is not None), None)) is not None
+    ]
+    if not ends:
+        return
+    is_lines = any(series.is_line for series, _ in ends)
+    low, high = panel.y_range
+    gap = (high - low) * 0.055
+    placed = spread([point.y or 0.0 for _, point in ends], gap, low, high)
+    offset = (panel.x_range[1] - panel.x_range[0]) * 0.02
+    for (series, point), height in zip(ends, placed, strict=True):
+        axes.annotate(
+            series.label,
+            xy=(point.x, point.y or 0.0),
+            xytext=((panel.x_range[1] if is_lines else point.x) + offset, height),
+            fontsize=7.5,
+            color=series.mark.colour,
+            va="center",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": series.mark.colour, "lw": 0.4, "alpha": 0.6},
+        )
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move places apart until neighbours are ``gap`` apart, each as little as its order allows.
+
+    Order is kept. They may leave low..high only when there is no room for all.
+    """
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    clusters: list[list[int]] = []
+    for index in order:
+        clusters.append([index])
+        while len(clusters) > 1 and _bottom(clusters[-1], places, gap) < (
+            _bottom(clusters[-2], places, gap) + gap * len(clusters[-2])
+        ):
+            clusters[-2:] = [clusters[-2] + clusters[-1]]
+    wished = [
+        _bottom(cluster, places, gap) + step * gap
+        for cluster in clusters
+        for step in range(len(cluster))
+    ]
+    for index in range(len(wished)):
+        wished[index] = max(wished[index], wished[index - 1] + gap if index else low)
+    ceiling = max(high, low + gap * (len(wished) - 1))
+    for index in reversed(range(len(wished))):
+        wished[index] = min(wished[index], ceiling)
+        ceiling = wished[index] - gap
+    moved = [0.0] * len(places)
+    for index, place in zip(order, wished, strict=True):
+        moved[index] = place
+    return moved
+
+
+def _bottom(cluster: Sequence[int], places: Sequence[float], gap: float) -> float:
+    """Lowest place of a cluster whose members stand ``gap`` apart around their mean."""
+    middle = sum(places[index] for index in cluster) / len(cluster)
+    return middle - gap * (len(cluster) - 1) / 2
+
+
+def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
+    import numpy as np
+
+    values = np.array(
+        [[np.nan if cell.value is None else cell.value for cell in row] for row in matrix.cells]
+    )
+    if values.size == 0:
+        axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_FAINT)
+        return
+    axes.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    axes.set_facecolor("white")
+    axes.set_xticks(range(len(matrix.columns)), matrix.columns, rotation=35, ha="right")
+    axes.set_yticks(range(len(matrix.rows)), matrix.rows)
+    for row, cells in enumerate(matrix.cells):
+        for column, cell in enumerate(cells):
+            text = "n/a" if cell.value is None else f"{half_up(cell.value, 1):.1f}"
+            mark = {"measured": "", "missing": "", "edited": EDITED}.get(cell.status, "*")
+            is_dark = cell.value is not None and cell.value < 55
+            colour = _FAINT if cell.value is None else "white" if is_dark else _INK
+            axes.text(column, row, text + mark, ha="center", va="center", fontsize=7, color=colour)

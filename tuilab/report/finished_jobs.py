@@ -1,0 +1,113 @@
+"""What really ran, job by job: the spec and outcome behind every result a report speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.report import Outcome
+from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.grid.states import State
+from tuilab.store.attempts import readable_outcome
+from tuilab.store.tensors import TensorFileError, read_header
+from tuilab.study.study import Study
+
+ADAPTER = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One attempt with a result."""
+
+    job: str
+    stage: str
+    directory: Path
+    settings: Mapping[str, Any]
+    launch: Mapping[str, Any]
+    outcome: Outcome
+    state: str = "done"
+    """State of its job now; only ``done`` enters numbers and the run card."""
+    trainable: int | None = None
+    """Parameters of the adapter that it trained; None for the other stages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Everything that was started, not only what came to a result."""
+
+    started: int
+    done: int
+    vain_seconds: float
+    """Seconds of attempts without a result."""
+
+
+def with_results(study: Study) -> list[Ran]:
+    """Return the newest attempt with a result of every job, in plan order; [] for tables."""
+    if study.reader.is_results_only:
+        return []
+    return list(_walk(study))
+
+
+def in_force(ran: list[Ran]) -> list[Ran]:
+    """Keep what numbers rest on: no stale, suspect, failed or rerunning job."""
+    return [one for one in ran if one.state == State.DONE.value]
+
+
+def effort(study: Study) -> Effort | None:
+    """Count every attempt of the experiment; None for a table of results."""
+    if study.reader.is_results_only:
+        return None
+    every = [a for job in study.reader.plan.jobs for a in study.reader.evidence(job.id).attempts]
+    done = [attempt for attempt in every if attempt.verdict.value == "done"]
+    vain = sum(attempt.seconds for attempt in every if attempt.verdict.value != "done")
+    return Effort(len(every), len(done), vain)
+
+
+def _walk(study: Study) -> Iterator[Ran]:
+    views = study.snapshot.cells
+    statuses = [*study.snapshot.shared, *(status for view in views for status in view.jobs)]
+    states = {status.job: status.state.value for status in statuses}
+    for job in study.reader.plan.jobs:
+        attempt = study.reader.evidence(job.id).last_done
+        if attempt is None:
+            continue
+        directory = study.reader.layout.attempt_dir(job.id, attempt.number)
+        outcome = readable_outcome(directory)
+        try:
+            spec = read_spec(directory / SPEC_FILE)
+        except SpecError:
+            continue
+        if outcome is not None:
+            state = states.get(job.id, State.DONE.value)
+            size = _trainable(directory, outcome)
+            yield Ran(
+                job.id, job.stage.value, directory, spec.settings, spec.launch, outcome, state, size
+            )
+
+
+def _trainable(directory: Path, outcome: Outcome) -> int | None:
+    """Count what an adapter holds, from its header; None where there is no adapter."""
+    counted = outcome.checks.get("trainable_parameters")
+    if isinstance(counted, int):
+        return counted
+    adapter = next((a.path for a in outcome.artefacts if Path(a.path).name == ADAPTER), None)
+    if adapter is None:
+        return None
+    try:
+        return sum(prod(tensor.shape) for tensor in read_header(directory / adapter).values())
+    except TensorFileError:
+        return None
+
+
+def cell_record(ran: Ran) -> dict[str, Any]:
+    """Return everything about one attempt as plain JSON."""
+    return {
+        "job": ran.job,
+        "state": ran.state,
+        "settings": ran.settings,
+        "launch": ran.launch,
+        "outcome": asdict(ran.outcome),
+    }

@@ -1,0 +1,144 @@
+"""Makes a report folder from one study: everything is computed first, then written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract import atomic
+from tuilab.contract.foreign import redact
+from tuilab.report.card_fields import Field, empty_by_section, empty_fields
+from tuilab.report.card_origin import Surroundings
+from tuilab.report.caveats import caveats, sizes_said
+from tuilab.report.figure_files import save_figure
+from tuilab.report.finished_jobs import effort, in_force, with_results
+from tuilab.report.markdown import Parts, write_report
+from tuilab.report.run_card import run_card
+from tuilab.report.samples import Condition, draw_samples
+from tuilab.store.results_only import columns_of
+from tuilab.study.figure_origin import with_origin
+from tuilab.study.headline_table import render
+from tuilab.study.study import Study
+from tuilab.study.table_formats import as_csv
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What was written."""
+
+    report: Path
+    files: tuple[Path, ...]
+    empty: tuple[str, ...]
+    """Fields of the run card that nothing on disk tells."""
+    empty_lines: tuple[str, ...]
+    """The same by section, for people."""
+
+
+def make_report(study: Study, out: Path, seed: int = 0, kinds: Sequence[str] | None = None) -> Made:
+    """Write report.md with its tables, claims and figures (all kinds by default) into ``out``."""
+    from tuilab.science.claims.standard import standard_claims
+    from tuilab.science.figures.prepare import KINDS, figure
+
+    ran = in_force(with_results(study))
+    card = run_card(ran, surroundings(study, str(Path.home())))
+    parts = Parts(
+        card=card,
+        claims=standard_claims(study.analysis),
+        caveats=caveats(study, ran),
+        figures=[
+            with_origin(figure(kind, study.analysis), study)
+            for kind in (KINDS if kinds is None else kinds)
+        ],
+        samples=draw_samples(study, seed=seed),
+    )
+    texts = _texts(study, parts)
+    out.mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, text in texts.items():
+        atomic.write_bytes(out / name, text.encode())
+        files.append(out / name)
+    for prepared in parts.figures:
+        files += save_figure(prepared, out / "figures")
+    return Made(
+        out / "report.md", tuple(files), tuple(empty_fields(card)), tuple(empty_by_section(card))
+    )
+
+
+def _texts(study: Study, parts: Parts) -> dict[str, str]:
+    columns = columns_of(study.rows)
+    return {
+        "report.md": write_report(study, parts),
+        "run-card.json": _json([asdict(field) for field in _redacted(parts.card)]),
+        "headline.csv": render(study, "csv") + "\n",
+        "headline.tex": render(study, "latex") + "\n",
+        "headline.json": render(study, "json") + "\n",
+        "measurements.csv": as_csv(columns, [_row(row, columns) for row in study.rows]) + "\n",
+        "claims.json": _json([claim.record() for claim in parts.claims]),
+        "samples.json": redact(_json([_condition(one) for one in parts.samples])),
+    }
+
+
+def _redacted(card: Sequence[Field]) -> list[Field]:
+    return [Field(field.section, field.name, redact(field.value)) for field in card]
+
+
+def _condition(one: Condition) -> dict[str, Any]:
+    return {**asdict(one), "cell": str(one.cell)}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def _row(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+    return ["" if row[name] is None else str(row[name]) for name in columns]
+
+
+def surroundings(study: Study, home: str) -> Surroundings:
+    """Gather what no single attempt tells."""
+    return Surroundings(
+        tracker=_tracker(study),
+        home=home,
+        effort=effort(study),
+        commands=_commands(study),
+        sizes=sizes_said(study),
+        origin=_origin(study),
+    )
+
+
+def _origin(study: Study) -> dict[str, str] | None:
+    if not study.reader.is_results_only:
+        return None
+    from tuilab.store.results_only import read_design
+
+    told = read_design(study.root).provenance
+    return {str(name).replace("_", " ").capitalize(): str(text) for name, text in told.items()}
+
+
+def _commands(study: Study) -> list[list[str]]:
+    """Commands of accepted requests in the journal, oldest first."""
+    if study.reader.is_results_only or not study.reader.layout.journal.is_file():
+        return []
+    found = []
+    with study.reader.layout.journal.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if '"command"' not in line:
+                continue
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if entry.get("kind") == "request" and entry.get("accepted"):
+                found.append([str(word) for word in entry.get("command") or ()])
+    return found
+
+
+def _tracker(study: Study) -> str:
+    """The planned tracker; "" where there is no plan."""
+    if study.reader.is_results_only:
+        return ""
+    asked = study.reader.plan.resources.get("tracker") or {}
+    return str(asked.get("kind", "none"))

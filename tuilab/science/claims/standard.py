@@ -1,0 +1,258 @@
+"""The claims every experiment is asked, worded from its own numbers and given a verdict."""
+
+from tuilab.science.analysis import Analysis, SourceResult
+from tuilab.science.claims.caveats import (
+    edits_claim,
+    overdispersion_claim,
+    published_scale_claim,
+    seeds_claim,
+    specificity_claim,
+)
+from tuilab.science.claims.claim import Claim, Finding, Verdict, for_all, left_open
+from tuilab.science.claims.declared import CosineClaim
+from tuilab.science.claims.evaluate_cosine import changes as cosine_changes
+from tuilab.science.claims.evaluate_cosine import describe, is_beyond_noise
+from tuilab.science.claims.evaluate_leakage import front_loaded, summary
+from tuilab.science.claims.prediction import predictions
+from tuilab.science.classify import Change
+from tuilab.science.edit_notes import left_out_note, odd_note, why_odd
+from tuilab.science.significance import ALPHA
+from tuilab.science.text import count, names, share, signed
+
+SAID: dict[Change, str] = {
+    Change.RISES: "rises in",
+    Change.DECLINES: "declines in",
+    Change.TRANSIENT: "leaves its baseline and comes back in",
+    Change.FLAT: "does not change beyond noise in",
+    Change.MIXED: "differs between seeds in",
+    Change.NOT_MEASURED: "cannot be judged in",
+}
+"""How a class reads in the middle of a sentence."""
+
+
+def standard_claims(analysis: Analysis) -> tuple[Claim, ...]:
+    """Return the standard claims in reading order; an unmeasured experiment gets them all too."""
+    return (
+        coverage_claim(analysis),
+        *edits_claim(analysis),
+        classes_claim(analysis),
+        *(change_claim(result) for result in analysis.sources),
+        front_loading_claim(analysis),
+        cosine_claim(analysis),
+        *prediction_claims(analysis),
+        specificity_claim(analysis),
+        overdispersion_claim(analysis),
+        seeds_claim(analysis),
+        *published_scale_claim(analysis),
+    )
+
+
+def coverage_claim(analysis: Analysis) -> Claim:
+    """Whether every planned cell has a measured leakage."""
+    measured, planned = analysis.cells_measured, analysis.cells_planned
+    sentence = f"{measured} of {planned} cells have a measured leakage."
+    if not measured:
+        sentence = f"Nothing is measured yet: 0 of {planned} cells; run or evaluate some cells."
+    gaps = []
+    for result in analysis.sources:
+        for run in result.runs:
+            points_ = run.trajectory.points
+            gaps += [
+                f"{result.source.label}, epoch {point.epoch}, seed {run.trajectory.seed}:"
+                f" {point.status}" + (f" ({point.reason})" if point.reason else "")
+                for point in points_
+                if point.counted is None
+            ]
+    verdict = Verdict.HOLDS if measured == planned else Verdict.NOT_MEASURED
+    numbers = {"measured": measured, "planned": planned}
+    return Claim(
+        "coverage", "Every planned cell is measured", verdict, sentence, tuple(gaps), numbers
+    )
+
+
+def classes_claim(analysis: Analysis) -> Claim:
+    """How many sources rise, decline, stay flat; by the written rule, not by their maxima."""
+    total = len(analysis.sources)
+    parts, numbers = [], {}
+    for change, said in SAID.items():
+        having = [result.source for result in analysis.alike if result.change is change]
+        labels = [source.label for source in having]
+        numbers[change.value] = [source.key for source in having]
+        if labels:
+            parts.append(f"{said} {len(labels)} of {total} sources ({names(labels)})")
+    odd = analysis.odd
+    target = analysis.design.target.label
+    verdict = {
+        Change.RISES: Verdict.HOLDS,
+        Change.FLAT: Verdict.WITHIN_NOISE,
+        Change.MIXED: Verdict.WITHIN_NOISE,
+        Change.NOT_MEASURED: Verdict.NOT_MEASURED,
+    }
+    findings = [
+        Finding(Verdict.NOT_MEASURED, why_odd(result))
+        if result.source.key in odd
+        else Finding(verdict.get(result.change, Verdict.FAILS), result.classification.why)
+        for result in analysis.sources
+    ]
+    return Claim(
+        "classes",
+        f"Leakage to {target} rises in every source",
+        for_all(findings),
+        f"Leakage to {target} {'; '.join(parts)}{odd_note(analysis.sources, odd)}.",
+        tuple(
+            f"{result.source.label}: {found.evidence}"
+            for result, found in zip(analysis.sources, findings, strict=True)
+        ),
+        numbers,
+    )
+
+
+def change_claim(result: SourceResult) -> Claim:
+    """One source: baseline, peak, final, net, counts and class, always together."""
+    trajectory, found = result.leakage, result.classification
+    label = result.source.label
+    verdict = {
+        Change.NOT_MEASURED: Verdict.NOT_MEASURED,
+        Change.FLAT: Verdict.WITHIN_NOISE,
+        Change.MIXED: Verdict.WITHIN_NOISE,
+    }.get(result.change, Verdict.HOLDS)
+    above = result.above_baseline
+    counted = "no later checkpoint can be compared with epoch 0"
+    if above is not None:
+        counted = (
+            f"{above} of {result.compared} later checkpoints above epoch 0"
+            f" ({count(result.ties or 0, 'tie')})"
+        )
+    tested = f"{found.up} up and {found.down} down of {found.tested} tests (Fisher, Holm)"
+    why = f": {found.why}" if result.change in (Change.NOT_MEASURED, Change.MIXED) else ""
+    edits = f"; all of it ran with {result.edits}, unlike the config" if result.edits else ""
+    edits = left_out_note(result.set_aside) or edits
+    sentence = (
+        f"{label}: {summary(result)}; {counted}; {tested}; {result.change.value}{why}{edits}."
+    )
+    rise, net = result.rise, result.net
+    return Claim(
+        f"change:{result.source.key}",
+        f"Leakage of {label} changes beyond noise",
+        verdict,
+        sentence,
+        (found.why,),
+        {
+            "class": result.change.value,
+            "baseline": trajectory.baseline,
+            "peak": trajectory.peak,
+            "peak_epoch": trajectory.peak_epoch,
+            "picked_from": trajectory.picked_from,
+            "final": trajectory.final,
+            "rise": rise.mean,
+            "net": net.mean,
+            "above_baseline": above,
+            "ties": result.ties,
+            "up": found.up,
+            "down": found.down,
+            "tested": found.tested,
+            "seeds": net.measured,
+            "seeds_planned": net.planned,
+            "edits": result.edits or None,
+            "left_out": dict(result.set_aside),
+        },
+    )
+
+
+def front_loading_claim(analysis: Analysis) -> Claim:
+    """Whether, where leakage rises, most of the rise is there at the first checkpoint."""
+    later = analysis.design.later_epochs
+    rising = [result for result in analysis.alike if result.change is Change.RISES]
+    left_out = odd_note(analysis.sources, analysis.odd)
+    if not later or not rising:
+        why = "no source rises beyond noise" if later else "there is no checkpoint after epoch 0"
+        claim = "Most of every rise is there at the first checkpoint"
+        sentence = f"How early leakage rises cannot be said: {why}{left_out}."
+        return Claim("front-loaded", claim, Verdict.NOT_MEASURED, sentence)
+    epoch = later[0]
+    findings = [(result, front_loaded(result, epoch, 0.5)) for result in rising]
+    holding = [r.source.label for r, found in findings if found.verdict is Verdict.HOLDS]
+    parts = [
+        f"{r.source.label} {share(r.fraction_of_peak(epoch))} of peak and"
+        f" {share(r.fraction_of_rise(epoch))} of rise"
+        for r in rising
+    ]
+    return Claim(
+        "front-loaded",
+        f"Where leakage rises, over half of it is there by epoch {epoch} with no"
+        " significant gain later",
+        left_open(for_all([found for _, found in findings]), analysis.odd),
+        f"By epoch {epoch} the rise is largely done in {len(holding)} of {len(rising)} rising"
+        f" sources ({names(holding)}): {'; '.join(parts)}{left_out}.",
+        tuple(f"{r.source.label}: {found.evidence}" for r, found in findings),
+        {
+            r.source.key: {
+                "fraction_of_peak": r.fraction_of_peak(epoch),
+                "fraction_of_rise": r.fraction_of_rise(epoch),
+            }
+            for r in rising
+        },
+    )
+
+
+def cosine_claim(analysis: Analysis) -> Claim:
+    """Whether the cosine to the target rises; who falls and who only scatters is named."""
+    claim = CosineClaim(key="", says="", kind="cosine_increases")
+    findings = [(result, cosine_changes(claim, result)) for result in analysis.alike]
+    known = [r for r in analysis.alike if r.cosine_change.mean is not None]
+    absent = [r.source.label for r in analysis.alike if r.cosine_change.mean is None]
+    said = f"Cosine to {analysis.design.target.label} rises in every source measured"
+    without = f"; not measured for {names(absent)}" if absent else ""
+    without += odd_note(analysis.sources, analysis.odd)
+    if not known:
+        return Claim(
+            "cosine", said, Verdict.NOT_MEASURED, f"No cosine change is measured{without}."
+        )
+    moved = {r.source.label: r.cosine_change.mean or 0.0 for r in known}
+    up = [f"{label} {signed(change)}" for label, change in moved.items() if change > 0]
+    down = [f"{label} {signed(change)}" for label, change in moved.items() if change < 0]
+    noisy = [r.source.label for r in known if is_beyond_noise(r) is False]
+    sentence = (
+        f"Cosine ({analysis.scale}) ends higher than it began in {len(up)} of {len(known)} sources"
+        f" ({names(up)}) and lower in {len(down)} ({names(down)}); no larger than the scatter"
+        f" between checkpoints or seeds: {names(noisy)}{without}."
+    )
+    return Claim(
+        "cosine",
+        said,
+        left_open(for_all([found for r, found in findings if r in known]), analysis.odd),
+        sentence,
+        tuple(f"{r.source.label}: {found.evidence}" for r, found in findings),
+        {r.source.key: r.cosine_change.mean for r in analysis.alike},
+    )
+
+
+def prediction_claims(analysis: Analysis) -> tuple[Claim, ...]:
+    """Whether the cosine at epoch 0 predicts peak, baseline, rise, net: four tests, all shown."""
+    claims = []
+    for found in predictions(analysis):
+        verdict = Verdict.NOT_MEASURED
+        if found.p_holm is not None:
+            verdict = Verdict.HOLDS if found.p_holm < ALPHA else Verdict.WITHIN_NOISE
+        sentence = describe(found, analysis)
+        numbers = {
+            "rho": found.rho,
+            "p": found.p,
+            "p_holm": found.p_holm,
+            "method": found.method,
+            "extreme": found.extreme,
+            "permutations": found.permutations,
+            "n": found.n,
+            "tests": found.tests,
+        }
+        claims.append(
+            Claim(
+                f"cosine-predicts:{found.y}",
+                f"Cosine at epoch 0 predicts {found.y}",
+                verdict,
+                f"{sentence[:1].upper()}{sentence[1:]}.",
+                (),
+                numbers,
+            )
+        )
+    return tuple(claims)

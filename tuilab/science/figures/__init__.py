@@ -1,0 +1,1 @@
+"""Figures before anyone draws them: what a figure is and what each of them shows."""

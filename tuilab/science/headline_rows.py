@@ -1,0 +1,303 @@
+"""The headline table: one row per source, every number with what it needs to be read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import pandas as pd
+
+from tuilab.grid.edits import EDITED
+from tuilab.science.analysis import Analysis, SourceResult
+from tuilab.science.cosine import Scale
+from tuilab.science.design import BASELINE_EPOCH, PublishedRow
+from tuilab.science.intervals import Interval
+from tuilab.science.text import NOT_AVAILABLE, bracket, count, percent, points, share, signed
+from tuilab.science.trajectories import Point
+
+MARKS: Final[Mapping[str, str]] = {
+    "missing": NOT_AVAILABLE,
+    "failed": "✗",
+    "suspect": "?",
+    "stale": "~",
+    "edited": EDITED,
+}
+"""How a value that is not measured is marked; it never enters a number of its row."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadlineRow:
+    """One source's numbers; rates 0..1, None where not measured."""
+
+    source: str
+    """Key."""
+    label: str
+    """Label."""
+    cosine: float | None
+    """Cosine to the target at epoch 0."""
+    cosine_scale: Scale | None
+    """Its layer, pool and model state; None when no cosine is measured anywhere."""
+    baseline: float | None
+    """Leakage at epoch 0."""
+    baseline_interval: Interval | None
+    """Its 95% interval."""
+    peak: float | None
+    """Largest measured leakage."""
+    peak_interval: Interval | None
+    """Interval of the value at the peak epoch; it ignores that the peak was picked."""
+    peak_epoch: int | None
+    """Epoch of the peak."""
+    picked_from: int
+    """Measured checkpoints the peak was picked from."""
+    final: float | None
+    """Leakage at the last planned epoch."""
+    final_interval: Interval | None
+    """Its 95% interval."""
+    rise: float | None
+    """Peak minus baseline, paired within seeds."""
+    net: float | None
+    """Final minus baseline, paired within seeds."""
+    net_interval: Interval | None
+    """95% interval of net: Newcombe for one seed, t over seeds for several."""
+    above_baseline: int | None
+    """Later checkpoints above epoch 0."""
+    ties: int | None
+    """Later checkpoints equal to epoch 0."""
+    later_measured: int
+    """Later checkpoints that can be compared with epoch 0."""
+    early_epoch: int | None
+    """First planned checkpoint after epoch 0, at which the next two are read."""
+    fraction_of_peak: float | None
+    """Value there over the peak."""
+    fraction_of_rise: float | None
+    """Share of the rise present there; None, not 0, when there is no rise."""
+    change: str
+    """Class by the written rule."""
+    up: int
+    """Checkpoints significantly above epoch 0."""
+    down: int
+    """Checkpoints significantly below epoch 0."""
+    n_low: int | None
+    """Smallest n of a measured cell; None without counts."""
+    n_high: int | None
+    """Largest n of a measured cell."""
+    seeds: int
+    """Seeds with both ends measured, so that net exists."""
+    seeds_planned: int
+    """Seeds in the plan."""
+    missing: tuple[str, ...]
+    """Cells without a value, like ``villain@4#42``."""
+    failed: tuple[str, ...]
+    """Cells whose evaluation failed."""
+    suspect: tuple[str, ...]
+    """Cells with a broken contract, shown elsewhere and kept out of every number here."""
+    stale: tuple[str, ...]
+    """Cells whose inputs changed since, likewise kept out."""
+    edited: tuple[str, ...]
+    """Cells that ran with other settings than the rest of the source, likewise kept out."""
+    edits: str
+    """Settings unlike the config's that every number here ran with; "" where there are none."""
+    published: PublishedRow | None
+    """Reference values, when the design has any."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Cells that enter no number here, by why."""
+        return (*self.missing, *self.failed, *self.suspect, *self.stale, *self.edited)
+
+    def versus(self, name: str) -> float | None:
+        """Our baseline, peak, final or cosine minus the published one.
+
+        None when either is absent, and for cosines when the scales differ or one is unknown.
+        """
+        ours = getattr(self, name)
+        theirs = getattr(self.published, name, None)
+        if ours is None or theirs is None:
+            return None
+        if name == "cosine" and (
+            self.published is None or self.published.cosine_scale != self.cosine_scale
+        ):
+            return None
+        return float(ours) - float(theirs)
+
+
+def headline(analysis: Analysis) -> tuple[HeadlineRow, ...]:
+    """Headline rows in the design's order."""
+    return tuple(_row(result, analysis) for result in analysis.sources)
+
+
+def headline_frame(rows: Sequence[HeadlineRow]) -> pd.DataFrame:
+    """Headline rows as a table of raw numbers (rates 0..1), one column per number."""
+    records = []
+    for row in rows:
+        record: dict[str, object] = {}
+        for name, value in asdict(row).items():
+            if name.endswith("interval"):
+                stem = name.removesuffix("_interval")
+                record[f"{stem}_low"] = None if value is None else value["low"]
+                record[f"{stem}_high"] = None if value is None else value["high"]
+                record[f"{stem}_method"] = None if value is None else value["method"]
+            elif name == "published":
+                continue
+            elif name == "cosine_scale":
+                record[name] = None if row.cosine_scale is None else str(row.cosine_scale)
+            else:
+                record[name] = " ".join(value) if isinstance(value, tuple) else value
+        for name in ("cosine", "baseline", "peak", "peak_epoch", "final"):
+            record[f"published_{name}"] = getattr(row.published, name, None)
+        theirs = row.published.cosine_scale if row.published else None
+        record["published_cosine_scale"] = None if theirs is None else str(theirs)
+        for name in ("cosine", "baseline", "peak", "final"):
+            record[f"{name}_minus_published"] = row.versus(name)
+        records.append(record)
+    return pd.DataFrame(records)
+
+
+def headline_text(
+    rows: Sequence[HeadlineRow], *, full: bool = False
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return column titles and formatted cells, for any layout (text, Markdown, LaTeX).
+
+    ``full`` adds rise, count above the baseline, and what part of peak and rise is there early.
+    """
+    columns = _COLUMNS | (_FULL if full else {})
+    if any(row.published is not None for row in rows):
+        columns |= _PUBLISHED
+    if any(row.left_out for row in rows):
+        columns["Left out"] = _left_out
+    return tuple(columns), [tuple(write(row) for write in columns.values()) for row in rows]
+
+
+def _row(result: SourceResult, analysis: Analysis) -> HeadlineRow:
+    trajectory = result.leakage
+    first, last, top = trajectory.at(BASELINE_EPOCH), trajectory.points[-1], trajectory.peak_point
+    runs = [run.trajectory for run in result.runs]
+    sizes = [point.n for run in runs for point in run.measured if point.n is not None]
+    net = result.net
+    early = next(iter(analysis.design.later_epochs), None)
+
+    def cells(status: str) -> tuple[str, ...]:
+        return tuple(
+            f"{result.source.key}@{point.epoch}#{run.seed}"
+            for run in runs
+            for point in run.points
+            if point.status == status
+        )
+
+    return HeadlineRow(
+        source=result.source.key,
+        label=result.source.label,
+        cosine=result.cosine.baseline,
+        cosine_scale=analysis.scale,
+        baseline=trajectory.baseline,
+        baseline_interval=_interval(first),
+        peak=trajectory.peak,
+        peak_interval=_interval(top),
+        peak_epoch=trajectory.peak_epoch,
+        picked_from=trajectory.picked_from,
+        final=trajectory.final,
+        final_interval=_interval(last),
+        rise=result.rise.mean,
+        net=net.mean,
+        net_interval=result.gain_interval(last.epoch),
+        above_baseline=result.above_baseline,
+        ties=result.ties,
+        later_measured=result.compared,
+        early_epoch=early,
+        fraction_of_peak=None if early is None else result.fraction_of_peak(early),
+        fraction_of_rise=None if early is None else result.fraction_of_rise(early),
+        change=result.change.value,
+        up=result.classification.up,
+        down=result.classification.down,
+        n_low=min(sizes, default=None),
+        n_high=max(sizes, default=None),
+        seeds=net.measured,
+        seeds_planned=net.planned,
+        missing=cells("missing"),
+        failed=cells("failed"),
+        suspect=cells("suspect"),
+        stale=cells("stale"),
+        edited=cells("edited"),
+        edits=result.edits,
+        published=analysis.design.published.get(result.source.key),
+    )
+
+
+def _interval(point: Point | None) -> Interval | None:
+    return point.interval if point is not None and point.counted is not None else None
+
+
+def _with(value: float | None, interval: Interval | None) -> str:
+    return " ".join(part for part in (percent(value), bracket(interval)) if part)
+
+
+def _n(row: HeadlineRow) -> str:
+    if row.n_low is None:
+        return NOT_AVAILABLE
+    return str(row.n_low) if row.n_low == row.n_high else f"{row.n_low} to {row.n_high}"
+
+
+def _peak_epoch(row: HeadlineRow) -> str:
+    if row.peak_epoch is None:
+        return NOT_AVAILABLE
+    return f"{row.peak_epoch} (of {row.picked_from})"
+
+
+def _above(row: HeadlineRow) -> str:
+    if row.above_baseline is None:
+        return NOT_AVAILABLE
+    tied = f" ({count(row.ties, 'tie')})" if row.ties else ""
+    return f"{row.above_baseline}/{row.later_measured}{tied}"
+
+
+def _early(row: HeadlineRow, fraction: float | None) -> str:
+    return f"{share(fraction)} (ep {row.early_epoch})" if fraction is not None else "undefined"
+
+
+def _left_out(row: HeadlineRow) -> str:
+    parts = []
+    for status, mark in MARKS.items():
+        cells: tuple[str, ...] = getattr(row, status)
+        if cells:
+            parts.append(f"{len(cells)} {status}" + (f" {mark}" if mark != NOT_AVAILABLE else ""))
+    return ", ".join(parts) or "none"
+
+
+def _theirs(row: HeadlineRow, name: str, write: Callable[[float | None], str]) -> str:
+    value = getattr(row.published, name, None)
+    if value is None:
+        return NOT_AVAILABLE
+    gap = row.versus(name)
+    if name == "cosine":
+        scale = row.published.cosine_scale if row.published else None
+        where = scale.pool if scale else "scale unknown"
+        note = f"{gap:+.3f}" if gap is not None else f"not comparable: {where}"
+    else:
+        note = points(gap)
+    return f"{write(value)} ({note})"
+
+
+_COLUMNS: Final[dict[str, Callable[[HeadlineRow], str]]] = {
+    "Source": lambda row: f"{row.label} {EDITED}" if row.edits else row.label,
+    "Cosine": lambda row: signed(row.cosine),
+    "Baseline [95%]": lambda row: _with(row.baseline, row.baseline_interval),
+    "Peak [95%]": lambda row: _with(row.peak, row.peak_interval),
+    "Peak epoch": _peak_epoch,
+    "Final [95%]": lambda row: _with(row.final, row.final_interval),
+    "Net [95%]": lambda row: f"{points(row.net)} {bracket(row.net_interval)}".strip(),
+    "Class": lambda row: row.change,
+    "Up/down": lambda row: f"{row.up}/{row.down}",
+    "n": _n,
+    "Seeds": lambda row: f"{row.seeds}/{row.seeds_planned}",
+}
+_FULL: Final[dict[str, Callable[[HeadlineRow], str]]] = {
+    "Rise": lambda row: points(row.rise),
+    "Above baseline": lambda row: _above(row),
+    "Early % of peak": lambda row: _early(row, row.fraction_of_peak),
+    "Early % of rise": lambda row: _early(row, row.fraction_of_rise),
+}
+_PUBLISHED: Final[dict[str, Callable[[HeadlineRow], str]]] = {
+    "Published cosine": lambda row: _theirs(row, "cosine", lambda value: signed(value, 2)),
+    "Published baseline": lambda row: _theirs(row, "baseline", percent),
+    "Published peak": lambda row: _theirs(row, "peak", percent),
+    "Published final": lambda row: _theirs(row, "final", percent),
+}

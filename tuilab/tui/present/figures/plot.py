@@ -1,0 +1,259 @@
+"""Draws prepared figures as lines of text: lines from the canvas, points and labels on top."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from tuilab.tui.present.figures.canvas import Axes, axes_of, canvas_rows, finite
+from tuilab.tui.present.figures.heat import heat_lines
+from tuilab.tui.present.figures.labels import Label, Wish, beside_points, line_ends
+from tuilab.tui.present.figures.look import Look, Sign, Spot, glyph_of, joined, role_of, signs_of
+from tuilab.tui.present.styled_text import Line, fit_line
+from tuilab.tui.present.styled_text import width as width_of
+
+if TYPE_CHECKING:
+    from tuilab.science.figures.model import Figure, Panel, Series
+
+__all__ = ["Look", "Spot", "figure_pieces"]
+
+_PANEL = (36, 8)
+"""Columns and lines that a panel keeps before panels are left out."""
+_LABEL_COLUMNS = 16
+_GAP = 2
+"""Columns between panels: a label must not run into the next panel's axis."""
+MOST_SERIES = 40
+"""More lines than this in one panel are mush: those around the focused one are drawn."""
+
+
+def figure_pieces(figure: Figure, width: int, height: int, look: Look | None = None) -> list[Line]:
+    """Return at most ``height`` lines of at most ``width`` columns.
+
+    Panels stand side by side where each keeps at least 36 columns, otherwise one below the other;
+    panels for which there is no room are named in the last line, never the one with the cursor.
+    """
+    lines = _panels(figure, width, height, look or Look())
+    return [fit_line(line, width) for line in lines[:height]]
+
+
+def _panels(figure: Figure, width: int, height: int, look: Look) -> list[Line]:
+    count = len(figure.panels)
+    if not count:
+        return [(("nothing yet", "muted"),)]
+    across = max(1, min(count, figure.columns, width // _PANEL[0]))
+    rows = -(-count // across)
+    fits = max(1, min(rows, height // _PANEL[1]))
+    here = look.cursor.panel // across if look.cursor else 0
+    first = max(0, min(here, rows - fits))
+    numbers = range(first * across, min((first + fits) * across, count))
+    hidden = [number for number in range(count) if number not in numbers]
+    each = (height - bool(hidden)) // fits
+    lines: list[Line] = []
+    for row in range(first, first + fits):
+        blocks = [
+            panel_pieces(figure, number, width // across - _GAP * (across > 1), each, look)
+            for number in numbers
+            if number // across == row
+        ]
+        lines += _side_by_side(blocks, width // across)
+    if hidden:
+        names = [figure.panels[number].title or figure.panels[number].y_label for number in hidden]
+        lines.append(((f"(no room for: {', '.join(names)})", "muted"),))
+    return lines
+
+
+def panel_pieces(figure: Figure, number: int, width: int, height: int, look: Look) -> list[Line]:
+    """Draw one panel with its title; "nothing yet" where there is no value."""
+    panel = figure.panels[number]
+    ellipsis = "~" if look.is_ascii else "…"
+    title = fit_line(((panel.title or panel.y_label, "title"),), width, ellipsis)
+    cursor = look.cursor if look.cursor is not None and look.cursor.panel == number else None
+    if panel.matrix is not None:
+        return [title, *heat_lines(panel.matrix, width, height - 1, cursor, ellipsis)]
+    if not any(finite(series.points) for series in panel.series):
+        return [title, (("nothing yet", "muted"),)]
+    has_foot = height >= _PANEL[1] and not _has_lines(panel)
+    rows = _plot(figure, number, (width, height - 1 - has_foot), look, cursor)
+    if rows is None:
+        return [title, (("no room for a plot", "warn"),)]
+    foot = [fit_line(((f"x: {panel.x_label}", "muted"),), width, ellipsis)] if has_foot else []
+    return [title, *(joined(row) for row in rows), *foot]
+
+
+def _plot(
+    figure: Figure, number: int, size: tuple[int, int], look: Look, cursor: Spot | None
+) -> list[list[Sign]] | None:
+    panel = figure.panels[number]
+    axes = axes_of(panel, *size, _label_room(panel, size[0]))
+    if axes is None:
+        return None
+    shown = shown_series(panel, look.focus)
+    with_all = look.with_intervals and look.focus is None
+    base = _base(figure, number, axes, shown, look.is_ascii, with_all)
+    rows = [list(row) for row in base]
+    if look.focus is not None:
+        rows = [[(sign, _dimmed(role)) for sign, role in row] for row in rows]
+        _lay_focus(rows, figure, number, axes, look)
+    _lay_points(rows, panel, shown, axes, look)
+    _lay_labels(rows, panel, shown, axes, look)
+    if cursor is not None:
+        _lay_cursor(rows, panel, axes, look, cursor)
+    return rows
+
+
+@lru_cache(maxsize=16)
+def _base(
+    figure: Figure,
+    number: int,
+    axes: Axes,
+    shown: tuple[int, ...],
+    is_ascii: bool,
+    with_intervals: bool,
+) -> tuple[tuple[Sign, ...], ...]:
+    """What stays while a cursor moves; drawing lines is what takes time."""
+    panel = figure.panels[number]
+    drawn = [panel.series[place] for place in shown]
+    return tuple(tuple(row) for row in canvas_rows(panel, axes, drawn, is_ascii, with_intervals))
+
+
+def shown_series(panel: Panel, focus: str | None) -> tuple[int, ...]:
+    """Numbers of the series that are drawn: all, or those around the focused one."""
+    count = len(panel.series)
+    here = next((n for n, series in enumerate(panel.series) if series.key == focus), 0)
+    first = max(0, min(here - MOST_SERIES // 2, count - MOST_SERIES))
+    return tuple(range(first, min(first + MOST_SERIES, count)))
+
+
+def _lay_focus(rows: list[list[Sign]], figure: Figure, number: int, axes: Axes, look: Look) -> None:
+    """Draw the focused line over all others, whole."""
+    panel = figure.panels[number]
+    for place, series in enumerate(panel.series):
+        if series.key != look.focus:
+            continue
+        alone = _base(figure, number, axes, (place,), look.is_ascii, look.with_intervals)
+        for row, signs in enumerate(alone):
+            for column, (sign, role) in enumerate(signs):
+                if role == role_of(series):
+                    rows[row][column] = (sign, f"{role} here")
+
+
+def _lay_points(
+    rows: list[list[Sign]], panel: Panel, shown: Sequence[int], axes: Axes, look: Look
+) -> None:
+    for series in sorted((panel.series[n] for n in shown), key=lambda one: one.key == look.focus):
+        points = finite(series.points)
+        is_dense = len(points) > axes.columns // 3
+        for place, (number, x, y) in enumerate(points):
+            status = series.points[number].status
+            if is_dense and status == "measured" and place not in (0, len(points) - 1):
+                continue
+            sign = (glyph_of(series, status, look), _role(series, look))
+            rows[axes.row(y)][axes.left + axes.column(x)] = sign
+
+
+def _lay_labels(
+    rows: list[list[Sign]], panel: Panel, shown: Sequence[int], axes: Axes, look: Look
+) -> None:
+    named = [panel.series[n] for n in shown if finite(panel.series[n].points)]
+    labels = panel_labels(panel, named, axes, look)
+    for label in labels:
+        series = named[label.wish] if label.wish >= 0 else None
+        is_dim = look.focus is not None and (series is None or series.key != look.focus)
+        role = "muted" if series is None or is_dim else _role(series, look)
+        _write(rows, axes, label, role)
+    for line in panel.references:
+        if line.label:
+            _write_beside(rows, axes, line.label, line.start, line.end)
+    if _has_lines(panel):
+        _write_right(rows[-1], "epoch")
+
+
+def panel_labels(panel: Panel, named: Sequence[Series], axes: Axes, look: Look) -> list[Label]:
+    """Place the labels of ``named``, which have at least one point each."""
+    points = [(series, finite(series.points)) for series in named]
+    ends = [(series, found[-1]) for series, found in points]
+    if not _has_lines(panel):
+        wishes = [Wish(signs_of(one.label), axes.column(x), axes.row(y)) for one, (_, x, y) in ends]
+        return beside_points(wishes, axes.columns, axes.lines)
+    column = axes.column(panel.x_range[1]) + 2
+    wishes = [
+        Wish(signs_of(f"{glyph_of(one, 'measured', look)} {one.label}"), column, axes.row(y))
+        for one, (_, _, y) in ends
+    ]
+    ellipsis = "~" if look.is_ascii else "…"
+    first = next((n for n, (series, _) in enumerate(ends) if series.key == look.focus), None)
+    return line_ends(wishes, column, axes.columns - column, axes.lines, first, ellipsis)
+
+
+def _lay_cursor(rows: list[list[Sign]], panel: Panel, axes: Axes, look: Look, cursor: Spot) -> None:
+    """Put brackets around the point; a gap has its brackets on the axis."""
+    series = panel.series[cursor.row]
+    point = series.points[cursor.column]
+    drawn = {number: (x, y) for number, x, y in finite(series.points)}
+    x, y = drawn.get(cursor.column, (point.x, panel.y_range[0]))
+    row, column = rows[axes.row(y)], axes.left + axes.column(x)
+    # A gap hides no point of another line that happens to stand there.
+    sign = glyph_of(series, point.status, look) if cursor.column in drawn else row[column][0]
+    row[column] = (sign, f"{role_of(series)} cursor")
+    for side, bracket in ((column - 1, "["), (column + 1, "]")):
+        if axes.left <= side < len(row):
+            row[side] = (bracket, "cursor-mark")
+
+
+def _write(rows: list[list[Sign]], axes: Axes, label: Label, role: str) -> None:
+    for step, sign in enumerate(label.text):
+        rows[label.row][axes.left + label.column + step] = (sign, role)
+
+
+def _write_beside(
+    rows: list[list[Sign]],
+    axes: Axes,
+    text: str,
+    start: tuple[float, float],
+    end: tuple[float, float],
+) -> None:
+    """Write what a sloping reference means left of its upper part, where that is free."""
+    x, y = (low + (high - low) * 0.9 for low, high in zip(start, end, strict=True))
+    begin, row = axes.left + axes.column(x) - len(text) - 3, rows[axes.row(y)]
+    if begin > axes.left and all(sign == " " for sign, _ in row[begin - 1 : begin + len(text) + 1]):
+        row[begin : begin + len(text)] = [(sign, "muted") for sign in text]
+
+
+def _write_right(row: list[Sign], text: str) -> None:
+    if all(sign == " " for sign, _ in row[-len(text) - 2 :]):
+        row[-len(text) :] = [(sign, "muted") for sign in text]
+
+
+def _label_room(panel: Panel, width: int) -> int:
+    if not _has_lines(panel):
+        return 0
+    widest = max((len(signs_of(one.label)) for one in panel.series), default=0) + 2
+    return min(widest, _LABEL_COLUMNS, width * 2 // 5) + 2
+
+
+def _has_lines(panel: Panel) -> bool:
+    return any(series.is_line for series in panel.series)
+
+
+def _role(series: Series, look: Look) -> str:
+    if look.focus is None:
+        return role_of(series)
+    return f"{role_of(series)} {'here' if series.key == look.focus else 'dim'}"
+
+
+def _dimmed(role: str) -> str:
+    return f"{role} dim" if role.startswith("series-") else role
+
+
+def _side_by_side(blocks: Sequence[Sequence[Line]], width: int) -> list[Line]:
+    if len(blocks) == 1:
+        return list(blocks[0])
+    return [tuple(_padded(blocks, row, width)) for row in range(max(map(len, blocks)))]
+
+
+def _padded(blocks: Sequence[Sequence[Line]], row: int, width: int) -> Iterator[tuple[str, str]]:
+    for block in blocks:
+        line = block[row] if row < len(block) else ()
+        yield from line
+        yield " " * (width - width_of(line)), ""
