@@ -8,14 +8,22 @@ _LIVE_WORDS = {Verdict.CLAIMED: "it has not begun yet", Verdict.RUNNING: "it is 
 
 
 def ending_words(attempt: Attempt) -> str:
-    """Name the verdict, its reason and its evidence, such as ``failed (killed): by signal 9``."""
+    """Name the verdict, its reason and its evidence, such as ``failed (code): KeyError: 'x'``."""
     if attempt.verdict in LIVE:
         return _LIVE_WORDS[attempt.verdict]
-    verdict = attempt.verdict.value
-    reason = f" ({attempt.reason})" if attempt.reason else ""
-    if attempt.detail.startswith(f"{verdict} "):
-        return attempt.detail + reason
-    return f"{verdict}{reason}" + (f": {attempt.detail}" if attempt.detail else "")
+    return how_it_ended(attempt.verdict.value, attempt.reason, attempt.detail)
+
+
+def how_it_ended(verdict: str, reason: str | None, detail: str) -> str:
+    """Say the same from its parts; a detail that begins with one of them is not told twice."""
+    if verdict == Verdict.LOST and not reason and detail.startswith("never"):
+        return detail
+    if reason and detail.startswith(f"{reason} "):
+        return detail
+    cause = f" ({reason})" if reason else ""
+    if detail.startswith(f"{verdict} "):
+        return detail + cause
+    return f"{verdict}{cause}" + (f": {detail}" if detail else "")
 
 
 def short_ending(attempt: Attempt) -> str:
