@@ -6,34 +6,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuilab.cli.follow import event_text, running_text, standstill
+from tuilab.cli.follow import Watch, running_text, standstill
 from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState, EngineView
-from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import JobStatus, State
 from tuilab.store.snapshot import CellView, Snapshot
 
-PLAN = Plan("x", ("villain",), {}, "assistant", (0,), (1,), (), {}, "", {})
 
-
-def test_a_finished_job_is_one_line_with_its_numbers() -> None:
-    line = {
-        "kind": "settled",
-        "job": "eval/villain@0#42",
-        "verdict": "done",
-        "seconds": 4.6,
-        "metrics": {
-            "assistant_leakage": {"value": 0.0, "hits": 0, "n": 50},
-            "source_rate": {"value": 0.9, "hits": 45, "n": 50},
-        },
-    }
-    assert event_text(line, PLAN) == (
-        "eval/villain@0#42 done in 4.6s   assistant 0% (0/50), villain 90% (45/50)"
-    )
-    line |= {"verdict": "failed", "reason": "nan-loss", "detail": "step 3", "metrics": {}}
-    assert event_text(line, PLAN) == "eval/villain@0#42 failed (nan-loss): step 3"
-    assert event_text({"kind": "claimed"}, PLAN) == ""
+def test_what_happens_passes_by_line_by_line_and_starts_do_not(tmp_path: Path) -> None:
+    lines = [
+        {"at": 0.0, "kind": "wanted", "jobs": {"data/a": 1}, "by": "ada", "verb": "run"},
+        {"at": 1.0, "kind": "started", "job": "data/a", "attempt": 1},
+        {"at": 4.6, "kind": "settled", "job": "data/a", "verdict": "done", "seconds": 3.6},
+    ]
+    said: list[str] = []
+    Watch(tmp_path, (), say=said.append)._report(lines, snapshot(EngineState.RUNNING))
+    assert [text[9:] for text in said] == [
+        "ada asked to run data/a   [0/0 cells]",
+        "data/a done in 4s   [0/0 cells]",
+    ]
 
 
 def snapshot(engine: EngineState, *states: State, **more: Any) -> Snapshot:

@@ -74,3 +74,14 @@ def test_the_tail_of_a_log_is_bounded_and_progress_bars_collapse(tmp_path: Path)
     found = tail_lines(path, 1000)
     assert found[1:] == ["100%", "last \ufffd line"]
     assert len(found[0]) < 1000
+
+
+def test_a_file_is_streamed_line_by_line_and_what_is_damaged_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"n": 1}\nnot json\n[]\n\n{"n": 2}\n{"n": ')
+    follower = JsonlFollower(path)
+    assert list(follower.stream()) == [{"n": 1}, {"n": 2}]
+    assert follower.broken == [9, 18]
+    with path.open("a") as file:
+        file.write("3}\n")
+    assert list(follower.stream()) == [{"n": 3}]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tuilab.grid.history import NEWS, SENTENCES, SinceError, parse_since, tell
+from tuilab.grid.history import NEWS, SENTENCES, SinceError, events_of, parse_since
 
 ROOT = Path(__file__).parents[2]
 OLD = ROOT / "tests/fixtures/experiment-0.1/journal.jsonl"
@@ -26,7 +26,7 @@ def settled(job: str, verdict: str = "done", at: float = 0.0, **fields: Any) -> 
 
 
 def told(*lines: dict[str, Any]) -> list[str]:
-    return [event.text for event in tell(lines)]
+    return [event.text for event in events_of(lines)]
 
 
 def test_every_kind_of_line_that_the_engine_writes_has_a_sentence() -> None:
@@ -67,7 +67,7 @@ def test_a_worker_that_is_killed_and_its_retry_are_one_sentence() -> None:
     job = "eval/nurse@4#42"
     wanted = line("wanted", jobs={job: 2}, verb="retry", by="engine", why="killed may pass")
     ended = settled(job, "failed", reason="killed", detail="killed by signal 9 (exit 137)")
-    [event] = tell([wanted, ended])
+    [event] = events_of([wanted, ended])
     assert event.text == "eval/nurse@4#42 killed by signal 9 (exit 137), retried"
     assert event.role == "failed"
 
@@ -86,7 +86,7 @@ def test_what_happens_alike_to_many_within_a_second_is_told_once() -> None:
     ]
     assert told(*stopped) == ["12 jobs stopped by ann"]
     assert told(*stopped[:2]) == ["train/a@0#1, train/a@1#1 stopped by ann"]
-    [event] = tell(stopped)
+    [event] = events_of(stopped)
     assert event.is_about(["train/a@7#1"])
     assert not event.is_about(["train/a@70#1"])
 
@@ -190,7 +190,7 @@ def test_no_line_is_too_damaged_to_be_told(kind: str) -> None:
             right = {**dict.fromkeys(FIELDS, "a"), "attempt": 1, "metrics": {}, "sets": {}}
             for at in (0.0, "noon", None):
                 lines = [{"kind": kind, "at": at, **right, wrong: value}, {"kind": kind, wrong: 1}]
-                assert all(isinstance(event.text, str) for event in tell(lines))
+                assert all(isinstance(event.text, str) for event in events_of(lines))
 
 
 def test_lines_that_come_for_every_job_do_not_pass_by_as_news() -> None:

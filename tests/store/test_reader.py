@@ -298,7 +298,7 @@ def test_events_keep_what_is_worth_showing_without_long_lists(tmp_path: Path) ->
     scene.want()
     scene.finish("data/villain")
     events = Reader(scene.root).poll(NOW).events
-    assert [event["kind"] for event in events] == ["wanted", "settled"]
+    assert [event["kind"] for event in events] == ["wanted", "started", "settled"]
     assert events[0]["count"] == len(scene.plan.jobs)
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from tuilab.cli.errors import INCOMPLETE, OK
 from tuilab.cli.output import count_of, duration, out, plain, tell
+from tuilab.contract.foreign import clean_line
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState
-from tuilab.grid.jobs import Plan, parse_job_id
+from tuilab.grid.history import NEWS, events_of
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
-from tuilab.grid.text import percent_text
+from tuilab.grid.text import clock
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
 from tuilab.store.reader import Reader
@@ -36,7 +37,6 @@ class Watch:
     """One headless view of an experiment."""
 
     root: Path
-    plan: Plan
     cells: Collection[Cell]
     """The cells that were asked for; the watch ends when they have ended."""
     offset: int = 0
@@ -60,8 +60,7 @@ class Watch:
         try:
             while True:
                 snapshot = reader.poll(time.time())
-                for line in follower.read():
-                    self._report(line, snapshot)
+                self._report(follower.read(), snapshot)
                 if (code := self._ending(snapshot, time.monotonic())) is not None:
                     return code
                 self._progress(snapshot, time.monotonic())
@@ -70,9 +69,10 @@ class Watch:
             tell(f"detached; work goes on: {program()} status {self.root}")
             return INCOMPLETE
 
-    def _report(self, line: Mapping[str, Any], snapshot: Snapshot) -> None:
-        if text := event_text(line, self.plan):
-            self._print(f"{_clock(line.get('at'))} {text}{self._tally(snapshot)}")
+    def _report(self, lines: Iterable[Mapping[str, Any]], snapshot: Snapshot) -> None:
+        for event in events_of(line for line in lines if line.get("kind") in NEWS):
+            text = f"{clock(event.at)} {clean_line(event.text, 240)}"
+            self._print(f"{text}{self._tally(snapshot)}")
 
     def _progress(self, snapshot: Snapshot, now: float) -> None:
         if now - self._printed_at < self._quiet:
@@ -80,7 +80,7 @@ class Watch:
         text = running_text(snapshot)
         if text and text != self._last_line:
             self._last_line = text
-            self._print(f"{_clock(snapshot.taken_at)}   {text}{self._tally(snapshot)}")
+            self._print(f"{clock(snapshot.taken_at)}   {text}{self._tally(snapshot)}")
 
     def _print(self, text: str) -> None:
         self._printed_at = time.monotonic()
@@ -162,23 +162,6 @@ def _broken_shared(snapshot: Snapshot, cells: Iterable[CellView]) -> tuple[Share
     return tuple(one for one in found if one.cells)
 
 
-def event_text(line: Mapping[str, Any], plan: Plan) -> str:
-    """Return the words for a journal line that people want to see pass by; "" for others."""
-    kind = line.get("kind")
-    if kind == "settled":
-        return _settled_text(line, plan)
-    if kind == "request" and not line.get("accepted", True):
-        return f"refused: {plain(str(line.get('why')), 200)}"
-    if kind == "paused":
-        why = f" ({plain(str(line['why']), 160)})" if line.get("why") else ""
-        return f"paused by {plain(str(line.get('by') or 'the engine'))}{why}"
-    if kind == "resumed":
-        return f"resumed by {plain(str(line.get('by') or 'the engine'))}"
-    if kind in ("note", "quarantined"):
-        return plain(str(line.get("text") or line.get("why") or ""), 200)
-    return ""
-
-
 def running_text(snapshot: Snapshot) -> str:
     """Name what is running with its percent; the engine's note when nothing is."""
     own = (status for view in snapshot.cells for status in view.jobs)
@@ -194,39 +177,3 @@ def running_text(snapshot: Snapshot) -> str:
         for stage, who, percent in found[:4]
     ]
     return ", ".join(words) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
-
-
-def _settled_text(line: Mapping[str, Any], plan: Plan) -> str:
-    job = str(line.get("job"))
-    verdict = line.get("verdict")
-    took = duration(line.get("seconds")) if line.get("seconds") else ""
-    if verdict != "done":
-        reason = f" ({line['reason']})" if line.get("reason") else ""
-        return f"{plain(job)} {verdict}{reason}: {plain(str(line.get('detail') or ''), 160)}"
-    numbers = _numbers(line.get("metrics") or {}, plan, job)
-    return f"{plain(job)} done in {took}{numbers}"
-
-
-def _numbers(metrics: Mapping[str, Any], plan: Plan, job: str) -> str:
-    parts = []
-    for name, label in (("assistant_leakage", plan.target), ("source_rate", _source_of(job))):
-        found = metrics.get(name)
-        if isinstance(found, Mapping) and found.get("value") is not None:
-            of = f" ({found['hits']}/{found['n']})" if found.get("n") else ""
-            parts.append(f"{plain(label)} {percent_text(found['value'])}{of}")
-    cosine = metrics.get("cosine")
-    if isinstance(cosine, Mapping) and cosine.get("value") is not None:
-        parts.append(f"cosine {cosine['value']:+.2f}")
-    return f"   {', '.join(parts)}" if parts else ""
-
-
-def _source_of(job: str) -> str:
-    try:
-        return parse_job_id(job)[1]
-    except ValueError:
-        return "source"
-
-
-def _clock(at: Any) -> str:
-    moment = time.localtime(at if isinstance(at, int | float) else None)
-    return time.strftime("%H:%M:%S", moment)

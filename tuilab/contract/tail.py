@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,19 @@ class JsonlFollower:
                 self.broken.append(self.offset)
             self.offset += len(line)
         return found
+
+    def stream(self) -> Iterator[dict[str, Any]]:
+        """Yield the same objects one at a time: no more than a line of the file is in memory."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                if (parsed := _parse(line)) is not None:
+                    yield parsed
+                elif line.strip():
+                    self.broken.append(self.offset)
+                self.offset += len(line)
 
 
 def tail_lines(path: Path, limit_bytes: int = 64 * 1024) -> list[str]:

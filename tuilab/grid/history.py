@@ -56,7 +56,7 @@ class Event:
         return not set(names).isdisjoint(self.names)
 
 
-def tell(lines: Iterable[Line]) -> Iterator[Event]:
+def events_of(lines: Iterable[Line]) -> Iterator[Event]:
     """Yield what happened, oldest first; never raises for what a line holds.
 
     A retry is told with the end that it follows, and what happened alike to several jobs within
@@ -298,7 +298,8 @@ SENTENCES: dict[str, Callable[[Line], Event | None]] = {
     "note": _note,
 }
 """How each kind of line is told; None where another line says it."""
-NEWS = frozenset(SENTENCES) - {"claimed", "started", "worker-started"}
+TOLD = frozenset(SENTENCES) - {"claimed"}
+NEWS = TOLD - {"started", "worker-started"}
 """Kinds that pass by on a screen; the others, a few for every job, only the history lists."""
 
 

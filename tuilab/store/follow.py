@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuilab.contract.tail import JsonlFollower
+from tuilab.grid.history import TOLD
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.store.evidence import missing_lines, scan
@@ -14,27 +15,8 @@ from tuilab.store.file_stamp import stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot_file import read_cache
 
-_SHOWN = frozenset(
-    {
-        "wanted",
-        "unwanted",
-        "held",
-        "released",
-        "settled",
-        "paused",
-        "resumed",
-        "engine-started",
-        "engine-stopped",
-        "worker-started",
-        "worker-ended",
-        "adopted",
-        "request",
-        "deviation",
-        "note",
-        "quarantined",
-    }
-)
-_EVENTS = 60
+_EVENTS = 2000
+"""So many of the last lines are kept to be told; `tuilab history` tells them all."""
 
 
 class JournalView:
@@ -91,7 +73,8 @@ class JournalView:
         lines = self._follower.read()
         touched = self.ledger.fold(lines)
         self._has_news |= bool(lines)
-        self.events.extend(_brief(line) for line in lines[-500:] if line.get("kind") in _SHOWN)
+        told = (line for line in lines[-4 * _EVENTS :] if line.get("kind") in TOLD)
+        self.events.extend(map(_brief, told))
         is_cut = is_fresh and not engine_alive and self._is_cut(lines)
         if len(self._follower.broken) > damage or is_cut:
             touched |= self._complete(plan)

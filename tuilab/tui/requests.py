@@ -17,6 +17,7 @@ from textual.app import App
 
 from tuilab.contract.foreign import clean_line, redact
 from tuilab.grid.engine_view import EngineState
+from tuilab.grid.history import events_of
 from tuilab.grid.request import Request
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import Snapshot
@@ -53,10 +54,12 @@ class RequestingApp(App[int]):
 
     def hear_answers(self, snapshot: Snapshot) -> None:
         """Say what the engine answered to wishes of this app."""
-        for answer in answers(snapshot.events, frozenset(self._asked)):
-            self._asked.discard(answer.request)
-            if answer.text:
-                self.say(answer.text, answer.role)
+        answers = (line for line in snapshot.events if line.get("kind") == "request")
+        for line in answers if self._asked else ():
+            if (request := str(line.get("id"))) in self._asked:
+                self._asked.discard(request)
+                for event in events_of([line]):
+                    self.say(clean_line(event.text, 300), event.role)
 
     @on(RequestMade)
     def _leave_request(self, message: RequestMade) -> None:

@@ -225,6 +225,6 @@ def _show_after(
         document(as_document(answer))
     if headless:
         cells = frozenset(_cells_of(standing.plan, answer)) or frozenset(standing.plan.cells)
-        return Watch(root, standing.plan, cells, offset, tell if as_json else out).until_the_end()
+        return Watch(root, cells, offset, tell if as_json else out).until_the_end()
     tell(f"work goes on in the background: {program()} status {root}")
     return OK

@@ -117,9 +117,7 @@ def _follow(
 ) -> int:
 
     if headless:
-        return Watch(
-            root, standing.plan, frozenset(chosen), offset, tell if as_json else out
-        ).until_the_end()
+        return Watch(root, frozenset(chosen), offset, tell if as_json else out).until_the_end()
     if as_json:
         document(status(root))
         return OK

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import Meter
+from tuilab.grid.history import NEWS, Event, events_of
 from tuilab.grid.states import JobStatus, State
-from tuilab.grid.text import clock, count_of, duration
+from tuilab.grid.text import clock
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import meter_text
@@ -78,31 +76,18 @@ def load_of(meter: Meter) -> float | None:
 
 
 def event_lines(snapshot: Snapshot, columns: int, limit: int, glyphs: Glyphs) -> list[Line]:
-    """Write the last journal lines, newest first; a long one goes on below, as its end tells."""
+    """Write the last events, newest first; a long one goes on below, as its end tells."""
     lines: list[Line] = []
-    for event in reversed(snapshot.events[-limit:] if limit else ()):
-        text, role = event_text(event)
-        begin = f" {clock(event.get('at'))[:5]} "
-        first, *rest = wrap(text, max(8, columns - len(begin)), limit=2)
-        lines.append(((begin, "muted"), (first, role)))
-        lines += [((" " * (len(begin) + 1), ""), (part, role)) for part in rest]
+    for event in reversed(last_events(snapshot, limit)):
+        begin = f" {clock(event.at)[:5]} "
+        first, *rest = wrap(clean_line(event.text, 200), max(8, columns - len(begin)), limit=2)
+        lines.append(((begin, "muted"), (first, event.role)))
+        lines += [((" " * (len(begin) + 1), ""), (part, event.role)) for part in rest]
     return [fit_line(line, columns) for line in lines[:limit]] or [((" nothing yet", "muted"),)]
 
 
-def event_text(event: Mapping[str, Any]) -> tuple[str, str]:
-    """Write one journal line as (text, role); every part of it is foreign."""
-    kind = str(event.get("kind", ""))
-    job = str(event.get("job", ""))
-    if kind == "settled":
-        verdict = str(event.get("verdict", ""))
-        reason = f" {event['reason']}" if event.get("reason") else ""
-        took = f" {duration(event['seconds'])}" if event.get("seconds") else ""
-        return clean_line(f"{job} {verdict}{reason}{took}", 200), verdict
-    if kind in ("claimed", "started"):
-        return clean_line(f"{job} {kind}", 200), "running" if kind == "started" else "muted"
-    if kind == "wanted":
-        verb = event.get("verb", "run")
-        number = int(event.get("count") or len(event.get("jobs", ())))  # long lists are counted
-        return clean_line(f"{verb}: {count_of(number, 'job')}", 200), "queued"
-    text = next((str(event[key]) for key in ("why", "text", "mode", "verb") if event.get(key)), "")
-    return clean_line(f"{kind} {text} {job}".strip(), 200), "text"
+def last_events(snapshot: Snapshot, limit: int) -> list[Event]:
+    """Return up to ``limit`` of the newest events that are news, oldest first."""
+    # Of the lines about a job one in two is news; one line is seldom no event.
+    lines = [line for line in snapshot.events[-4 * limit - 8 :] if line.get("kind") in NEWS]
+    return list(events_of(lines))[-limit:] if limit else []
