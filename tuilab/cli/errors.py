@@ -16,7 +16,9 @@ OK, ERROR, USAGE, INCOMPLETE = 0, 1, 2, 3
 INTERRUPTED = 130
 """Exit code of what Ctrl+C ended, as a shell says it."""
 DEBUG_VARIABLE = "TUILAB_DEBUG"
-_USAGE_ERRORS = frozenset({"ConfigError", "PlanError", "EditError", "SelectorError", "NoTextError"})
+_USAGE_ERRORS = frozenset(
+    {"ConfigError", "PlanError", "EditError", "SelectorError", "SinceError", "NoTextError"}
+)
 """Names of exceptions that mean: what was typed or written cannot be used."""
 
 

@@ -9,6 +9,7 @@ VERBS = {
     "run": ("run:run", "Run what is not done yet: all cells, or the ones you name."),
     "status": ("status:status", "Show counts, values and what went wrong."),
     "logs": ("logs:logs", "Show the log of a cell, a job or the engine."),
+    "history": ("history:history", "Tell what happened, and who asked for it."),
     "relaunch": ("relaunch:relaunch", "Run cells again. Nothing is overwritten."),
     "stop": ("control:stop", "Stop running jobs and take queued ones back."),
     "pause": ("control:pause", "Start nothing new."),
