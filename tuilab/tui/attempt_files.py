@@ -190,16 +190,18 @@ def read_completions(source: object, wanted: Sampling, attempt: Attempt | None) 
         rows, problem = list(completions_of(source, wanted.job, wanted.attempt)), ""
     except (OSError, ValueError) as error:
         rows, problem = [], f"the completions cannot be read: {error}"
-    settings = _settings(source.layout, source.plan, wanted)
+    settings = settings_of(source.layout, source.plan, wanted.job, wanted.attempt)
     return Found(rows, _marker(settings), _questions(settings), problem)
 
 
-def _settings(layout: Layout, plan: Plan, wanted: Sampling) -> Mapping[str, Any]:
-    """What the attempt really ran with, otherwise what the plan has for the job."""
-    if found := read_settings(layout.attempt_dir(wanted.job, wanted.attempt)):
-        return found
-    job = plan.by_id.get(wanted.job)
-    return plan.settings.get(job.settings, {}) if job is not None else {}
+def settings_of(layout: Layout, plan: Plan | None, job: str, attempt: int) -> Mapping[str, Any]:
+    """Return what an attempt really ran with, otherwise what the plan has for the job.
+
+    Attempt 0 is none; {} where nothing is known.
+    """
+    found = read_settings(layout.attempt_dir(job, attempt)) if attempt else {}
+    planned = plan.by_id.get(job) if plan is not None else None
+    return found or (plan.settings.get(planned.settings, {}) if plan and planned else {})
 
 
 def _questions(settings: Mapping[str, Any]) -> Sequence[str]:

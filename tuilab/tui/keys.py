@@ -106,7 +106,7 @@ GRID: list[BindingType] = [
         "grid.stretch-down",
         sign="shift+arrows",
     ),
-    _key("o", "open_log", "log", "open the cell's log", "grid.log"),
+    _key("o", "open", "log", "open the cell's log", "grid.log"),
     _key("F", "follow", "follow", "follow the log, or stand still", "grid.follow"),
     _key("m", "metric", "metric", "show the next metric", "grid.metric"),
     _key("s", "seeds", "seeds", "stack the seeds, their mean, or one seed", "grid.seeds"),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id
-from tuilab.grid.stages import ORDER, Stage
+from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
 from tuilab.grid.states import LIVE, Attempt, JobStatus, State
 from tuilab.grid.text import count_of, duration, size
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.grid_table import find
 from tuilab.tui.present.styled_text import Line, Piece, fit, fit_line, width
 
 if TYPE_CHECKING:
@@ -53,9 +55,7 @@ def speaking_stage(jobs: Sequence[JobStatus], view: CellView) -> int:
     return len(jobs) - 1
 
 
-def chain_line(
-    jobs: Sequence[JobStatus], here: int, columns: int, glyphs: Glyphs, attempt: int = 0
-) -> Line:
+def chain_line(jobs: Sequence[JobStatus], here: int, columns: int, glyphs: Glyphs) -> Line:
     """Write the chain; the chosen stage stands in brackets, times go where room is short."""
     for with_times in (True, False):
         line = _chain(jobs, here, glyphs, with_times)
@@ -70,17 +70,17 @@ def _chain(jobs: Sequence[JobStatus], here: int, glyphs: Glyphs, with_times: boo
         if place:
             pieces.append((f" {glyphs.arrow} " if with_times else " ", "rule"))
         at = place == here
-        sign = glyphs.running(job.stage.value) if _runs(job) else glyphs.states[job.state]
+        sign = (
+            glyphs.running(job.stage.value)
+            if job.state is State.RUNNING
+            else glyphs.states[job.state]
+        )
         took = f" {_took(job)}" if (with_times or at) and _took(job) else ""
         again = f" x{job.attempt}" if job.attempt > 1 else ""
         text = f"{job.stage.value} {sign}{took}{again}"
         role = job.state.value
         pieces.append((f"[{text}]" if at else text, f"{role} here" if at else role))
     return tuple(pieces)
-
-
-def _runs(job: JobStatus) -> bool:
-    return job.state is State.RUNNING
 
 
 def _took(job: JobStatus) -> str:
@@ -194,11 +194,28 @@ def _contract(status: JobStatus) -> Line:
     return ((f"{text}{why}", role),)
 
 
-def neighbours(snapshot: Snapshot, cell: Cell) -> list[Cell]:
-    """Return the cells at the epoch before and after, in this order, where they exist."""
+class Other(NamedTuple):
+    """An attempt whose settings stand beside those of a cell."""
+
+    job: str
+    attempt: int
+    """0 when it never ran: what the plan has is meant."""
+    name: str
+
+
+def others(snapshot: Snapshot, cell: Cell, job: JobStatus, attempt: int) -> list[Other]:
+    """Return what a stage is compared with: the epochs before and after, the attempt before.
+
+    A shared stage is the same in all cells of a source, so their training is taken instead.
+    """
+    stage = job.stage if job.stage in CELL_STAGES else CELL_STAGES[0]
     place = snapshot.epochs.index(cell.epoch)
-    return [
-        Cell(cell.source, snapshot.epochs[beside], cell.seed)
-        for beside in (place - 1, place + 1)
-        if 0 <= beside < len(snapshot.epochs)
-    ]
+    found = []
+    for epoch in (*snapshot.epochs[max(0, place - 1) : place], *snapshot.epochs[place + 1 :][:1]):
+        name = job_id(stage, cell.source, epoch, cell.seed)
+        view = find(snapshot, replace(cell, epoch=epoch))
+        ran = (one.attempt for one in view.jobs if one.job == name) if view else iter(())
+        found.append(Other(name, next(ran, 0), f"epoch {epoch}"))
+    if attempt > 1:
+        found.append(Other(job.job, attempt - 1, f"attempt {attempt - 1}"))
+    return found

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from textual import on, work
@@ -15,8 +14,7 @@ from textual.widgets import Input
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.jobs import job_id
-from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, JobStatus, State
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
@@ -27,19 +25,20 @@ from tuilab.tui.attempt_files import (
     Sampling,
     flatten,
     read_completions,
-    read_settings,
+    settings_of,
 )
-from tuilab.tui.experiment_state import ExperimentState, attempt_of
+from tuilab.tui.experiment_state import attempt_of
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import completions_text
 from tuilab.tui.present.cell_screen_text import (
+    Other,
     artefact_rows,
     attempt_line,
     attempt_tail,
     chain_line,
     chain_of,
     difference_words,
-    neighbours,
+    others,
     parameter_rows,
     speaking_stage,
 )
@@ -64,10 +63,10 @@ class CellScreen(CellActions):
     CSS_PATH = "cell.tcss"
     BINDINGS = keys.CELL
 
-    def __init__(self, cell: Cell, tab: str = "log") -> None:
+    def __init__(self, cell: Cell) -> None:
         super().__init__()
         self.cell = cell
-        self.tab = tab if tab in TABS else "log"
+        self.tab = TABS[0]
         self._jobs: list[JobStatus] = []
         self._stage: int | None = None
         """Place in the chain; None until the first snapshot chose the stage that speaks."""
@@ -78,7 +77,9 @@ class CellScreen(CellActions):
         self._watch: AttemptWatch | None = None
         self._target: tuple[str, int] | None = None
         self._files = AttemptFiles()
-        self._comparison = Comparison()
+        self._other: Other | None = None
+        """Whose parameters stand beside those of this cell."""
+        self._theirs: Mapping[str, str] | None = None
         self._looked_in: State | None = None
         """State of the chosen stage when its files were read last."""
 
@@ -189,13 +190,10 @@ class CellScreen(CellActions):
         job, number = self.told
         if job is not None and number != job.attempt and (earlier := self.known(job, number)):
             title[1] = fit_line(attempt_line(earlier), columns)
-        self.query_one("#cell-title", Lines).show([self._cleaned(line) for line in title])
+        clean = [tuple((clean_line(text, 600), role) for text, role in line) for line in title]
+        self.query_one("#cell-title", Lines).show(clean)
         chain = chain_line(self._jobs, self._stage or 0, columns, glyphs)
         self.query_one("#chain", Lines).show([chain])
-
-    @staticmethod
-    def _cleaned(line: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-        return tuple((clean_line(text, 600), role) for text, role in line)
 
     def _aim(self, snapshot: Snapshot) -> None:
         """Follow the files of the chosen stage and attempt."""
@@ -271,8 +269,7 @@ class CellScreen(CellActions):
         self.query_one("#tabs", Lines).show([line])
 
     def _why_no_attempt(self) -> str:
-        snapshot = self.tuilab.snapshot
-        return "imported" if snapshot is not None and snapshot.imported_from else "no attempt yet"
+        return "imported" if self._is_imported else "no attempt yet"
 
     def _show_metrics(self) -> None:
         self.query_one(PlotPane).plot(self._files.series)
@@ -289,11 +286,18 @@ class CellScreen(CellActions):
         snapshot, job = self.tuilab.snapshot, self.job
         if snapshot is None or job is None:
             return
-        state = self.tuilab.experiment_state()
-        mine = flatten(self._files.settings or settings_of(state, job.job))
-        self._comparison.show(self.query_one("#parameters", RowList), mine, self.size.width - 2)
-        self.query_one("#parameters", RowList).nothing = "no settings are known for this stage"
-        self.say(self._comparison.said(mine), "stale" if self._comparison.with_ else "muted")
+        mine = flatten(self._files.settings or self._settings(job.job, 0))
+        listed = self.query_one("#parameters", RowList)
+        listed.nothing = "no settings are known for this stage"
+        listed.show(parameter_rows(mine, self._theirs, self.size.width - 2))
+        name = self._other.name if self._other else ""
+        self.say(difference_words(self._theirs, mine, name), "stale" if name else "muted")
+
+    def _settings(self, job: str, attempt: int) -> Mapping[str, Any]:
+        state, root = self.tuilab.experiment_state(), self.tuilab.root
+        if root is None:
+            return {}
+        return settings_of(Layout(root), state.plan if state else None, job, attempt)
 
     def _show_completions(self) -> None:
         job, number = self.told
@@ -370,7 +374,7 @@ class CellScreen(CellActions):
             return
         self.cell = replace(self.cell, epoch=snapshot.epochs[place])
         self._stage = self._attempt = self._target = None
-        self._comparison = Comparison()
+        self._other = self._theirs = None
         self.on_snapshot(snapshot)
         self._show_tab()
 
@@ -407,12 +411,10 @@ class CellScreen(CellActions):
         if snapshot is None or job is None:
             return
         self.tab = "parameters"
-        others = [Compared.cell(cell, job) for cell in neighbours(snapshot, self.cell)]
-        if self.attempt > 1:
-            others.append(Compared(job.job, self.attempt - 1, f"attempt {self.attempt - 1}"))
-        self._comparison = self._comparison.next(
-            others, self.tuilab.experiment_state(), snapshot.root
-        )
+        known = others(snapshot, self.cell, job, self.attempt)
+        place = known.index(self._other) + 1 if self._other in known else 0
+        self._other = other = known[place] if place < len(known) else None
+        self._theirs = flatten(self._settings(other.job, other.attempt)) if other else None
         self._show_tab()
 
     def action_search(self) -> None:
@@ -467,63 +469,3 @@ class CellScreen(CellActions):
             "hits": lambda: replace(pane.choice, hits_only=not pane.choice.hits_only),
         }[what]()
         pane.look_through(choice)
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One thing to compare with."""
-
-    job: str
-    attempt: int | None
-    """None = the newest, or the plan when it never ran."""
-    name: str
-
-    @classmethod
-    def cell(cls, cell: Cell, job: JobStatus) -> Compared:
-        """The same stage of another cell; a shared stage is the same in all cells of a source."""
-        stage = job.stage if job.stage in CELL_STAGES else CELL_STAGES[0]
-        name = job_id(stage, cell.source, cell.epoch, cell.seed)
-        return cls(name, None, f"epoch {cell.epoch}")
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """With what the parameters are compared now."""
-
-    with_: Compared | None = None
-    settings: Mapping[str, str] | None = None
-    words: str = ""
-
-    def next(
-        self, others: Sequence[Compared], state: ExperimentState | None, root: Path
-    ) -> Comparison:
-        """Compare with the next of ``others``; after the last one with nothing."""
-        place = others.index(self.with_) + 1 if self.with_ in others else 0
-        if place >= len(others):
-            return Comparison()
-        other = others[place]
-        return Comparison(other, flatten(_settings(other, state, root)), other.name)
-
-    def show(self, rows: RowList, mine: Mapping[str, str], columns: int) -> None:
-        """List the settings of ``mine`` with what differs."""
-        rows.show(parameter_rows(mine, self.settings, columns))
-
-    def said(self, mine: Mapping[str, str]) -> str:
-        """Say how many settings differ."""
-        return difference_words(self.settings, mine, self.words)
-
-
-def _settings(other: Compared, state: ExperimentState | None, root: Path) -> Mapping[str, Any]:
-    number = other.attempt
-    if number is None and state is not None and (last := state.of(other.job).last):
-        number = last.number
-    found = read_settings(Layout(root).attempt_dir(other.job, number)) if number else {}
-    return found or settings_of(state, other.job)
-
-
-def settings_of(state: ExperimentState | None, job: str) -> Mapping[str, Any]:
-    """Return the settings that the plan has for a job; {} when it has none."""
-    planned = state.plan.by_id.get(job) if state is not None else None
-    if planned is None or state is None:
-        return {}
-    return state.plan.settings.get(planned.settings, {})

@@ -352,19 +352,12 @@ class GridScreen(CellActions):
 
     def action_open(self) -> None:
         """Open the cell under the cursor."""
-        self._open("log")
-
-    def action_open_log(self) -> None:
-        """Open the cell under the cursor at its log."""
-        self._open("log")
-
-    def _open(self, tab: str) -> None:
         from tuilab.tui.screens.cell import CellScreen
 
         if self.grid.cell is None:
             self.say(grid_view.why_no_cell(self.view))
             return
-        self.app.push_screen(CellScreen(self.grid.cell, tab))
+        self.app.push_screen(CellScreen(self.grid.cell))
 
     @on(GridWidget.CursorMoved)
     @on(GridWidget.Fitted)

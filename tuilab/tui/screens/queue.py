@@ -150,7 +150,7 @@ class QueueScreen(Frame):
         if epoch is None or seed is None:
             self.say("this job is shared by several cells: open one of them on the grid")
             return
-        self.app.push_screen(CellScreen(Cell(source, epoch, seed), "log"))
+        self.app.push_screen(CellScreen(Cell(source, epoch, seed)))
 
     @on(RowList.Opened)
     def _opened(self) -> None:
