@@ -60,7 +60,7 @@ def events_of(lines: Iterable[Line]) -> Iterator[Event]:
     """Yield what happened, oldest first; never raises for what a line holds.
 
     A retry is told with the end that it follows, and what happened alike to several jobs within
-    a second is told once.
+    a second is told once; results and bad ends are told one by one.
     """
     batches = groupby(lines, key=lambda line: line.get("at"))
     events = (event for _, batch in batches for event in _tell_together(list(batch)))
@@ -128,8 +128,8 @@ def _event(line: Line) -> Event | None:
 
 
 def _what_happened(event: Event) -> tuple[object, ...]:
-    """What is equal of events that are told as one; a result has numbers of its own."""
-    own = event.names if event.is_result else ()
+    """What is equal of events that are told as one; a number and a bad end are of one job each."""
+    own = event.names if event.is_result or event.role in TROUBLE else ()
     return int(event.at), event.kind, event.before, event.after, event.role, own
 
 
@@ -305,7 +305,7 @@ NEWS = TOLD - {"started", "worker-started"}
 
 def _who(line: Line) -> str:
     by = str(line.get("by") or "")
-    return "the engine" if by in ("", "engine") else by
+    return {"": "somebody", "engine": "the engine"}.get(by, by)
 
 
 def _is_retry(line: Line) -> bool:
