@@ -14,9 +14,8 @@ from tuilab.grid.edits import (
     EditError,
     apart,
     behind,
-    carried,
-    carried_words,
     cell_edits,
+    edited_before,
     edits_of,
     edits_text,
     from_json,
@@ -187,12 +186,23 @@ def test_edits_are_told_with_how_many_cells_carry_each() -> None:
     jobs = [replace(job, deviation=edits.get(job.epoch, {})) for job in plan.jobs]
     plan = replace(plan, jobs=tuple(jobs))
     zero, two, four = plan.cells
-    found = carried(plan, plan.cells)
-    assert set(found) == {zero, two}
-    assert carried_words(carried(plan, [zero]), [zero]) == "edited before: eval.samples=3"
-    told = "2 of 3 cells edited before: eval.samples=3 (2), marker.lr=0.002 (1)"
-    assert carried_words(found, plan.cells) == told
-    assert carried_words(carried(plan, [four]), [four]) == ""
+    assert told(plan, zero) == "edited before: eval.samples=3"
+    assert told(plan, zero, two, four) == (
+        "2 of 3 cells edited before: eval.samples=3 (2), marker.lr=0.002 (1)"
+    )
+    assert told(plan, four) == ""
+
+
+def told(plan: Plan, *cells: Cell) -> str:
+    return edited_before(cell_edits(plan, cells), cells)
+
+
+def test_an_edit_of_a_shared_job_is_told_of_the_cells_that_it_changes() -> None:
+    cells = [cell for cell in plan_with().cells if cell.source == plan_with().sources[0]]
+    edited = plan_with(Deviation(tuple(map(str, cells)), {"convergence.lr": 1e-3}))
+    zero, *others = cells
+    assert told(edited, zero) == ""
+    assert told(edited, *others) == "edited before: convergence.lr=0.001"
 
 
 def test_cells_that_go_back_leave_the_edits_of_others() -> None:

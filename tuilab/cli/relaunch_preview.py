@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tuilab.cli.output import count_of, document, duration, out, plain
 from tuilab.grid.cells import Cell
-from tuilab.grid.edits import carried, carried_words
+from tuilab.grid.edits import cell_edits, edited_before
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, explain
 
@@ -29,7 +29,7 @@ def show_expansion(answer: Expansion, as_json: bool, verb: str) -> None:
 def show_carried(plan: Plan, cells: Sequence[Cell], as_planned: bool) -> None:
     """Say which edits of earlier relaunches the cells carry, and what becomes of them."""
 
-    if words := carried_words(carried(plan, cells), cells):
+    if words := edited_before(cell_edits(plan, cells), cells):
         end = "taken back" if as_planned else "kept: --as-planned takes them back"
         out(plain(f"{words}; {end}"))
 

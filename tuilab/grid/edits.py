@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.jobs import Plan
 from tuilab.grid.text import nearest
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ EDITED_ASCII = "e"
 LEGEND = "ran with settings unlike the config"
 """What the mark means."""
 _BETWEEN = "; "
-_CONVERGENCE = "convergence."
-"""Edits of this block change nothing at epoch 0, which knows no convergence adapter."""
 EDITABLE = ("data", "convergence", "marker", "merge", "eval", "cosine")
 """Blocks whose values may differ between cells."""
 
@@ -216,27 +214,40 @@ def read_edits(text: str) -> dict[str, Any]:
     return found
 
 
-def cell_edits(plan: Plan) -> dict[Cell, dict[str, Any]]:
-    """Return the edits of every cell that has any, those of the shared jobs it reads included."""
+def cell_edits(plan: Plan, cells: Iterable[Cell] | None = None) -> dict[Cell, dict[str, Any]]:
+    """Return the edits of each cell that has any, those of the shared jobs it reads included.
+
+    Only of ``cells``, where given.
+    """
     found: dict[Cell, dict[str, Any]] = {}
     if not any(job.deviation for job in plan.jobs):
         return found
+    wanted = set(plan.cells if cells is None else cells)
     for job in plan.jobs:
-        if job.cell is None:
+        if job.cell is None or job.cell not in wanted:
             continue
-        shared = [plan.by_id[parent] for parent in job.parents]
-        for one in (*(parent for parent in shared if parent.cell is None), job):
-            if one.deviation:
-                found.setdefault(job.cell, {}).update(_at(job.cell, one))
-    return {cell: edits for cell, edits in found.items() if edits}
+        parents = [plan.by_id[parent] for parent in job.parents]
+        for one in (*(parent for parent in parents if parent.cell is None), job):
+            edits = {k: v for k, v in one.deviation.items() if _acts_at(k, job.cell.epoch)}
+            if edits:
+                found.setdefault(job.cell, {}).update(edits)
+    return found
 
 
-def _at(cell: Cell, job: Job) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in job.deviation.items()
-        if cell.epoch > 0 or not key.startswith(_CONVERGENCE)
-    }
+def _acts_at(key: str, epoch: int) -> bool:
+    """Whether an edit changes anything at an epoch: 0 knows no convergence adapter."""
+    return epoch > 0 or not key.startswith("convergence.")
+
+
+def edited_before(edits: Mapping[Cell, Edits], cells: Sequence[Cell]) -> str:
+    """Write the edits that cells carry in one line, with how many have each; "" for none."""
+    if not edits:
+        return ""
+    counts = Counter(f"{key}={value}" for one in edits.values() for key, value in one.items())
+    if all(count == len(cells) for count in counts.values()):
+        return f"edited before: {', '.join(counts)}"
+    told = ", ".join(f"{edit} ({count})" for edit, count in counts.items())
+    return f"{len(edits)} of {len(cells)} cells edited before: {told}"
 
 
 def behind(edits: Mapping[str, Any], is_cosine: bool) -> dict[str, Any]:
@@ -253,14 +264,14 @@ def apart(ran: Mapping[K, tuple[int, str]]) -> frozenset[K]:
     """
     later = {edits for epoch, edits in ran.values() if epoch > 0}
     first = {edits for epoch, edits in ran.values() if epoch == 0}
-    is_one = len(later) <= 1 and first <= ({_without_convergence(*later)} if later else first)
+    is_one = len(later) <= 1 and first <= ({_at_epoch_0(*later)} if later else first)
     if is_one and len(first) <= 1:
         return frozenset()
     return frozenset(key for key, (_, edits) in ran.items() if edits)
 
 
-def _without_convergence(edits: str) -> str:
-    return _BETWEEN.join(one for one in edits.split(_BETWEEN) if not one.startswith(_CONVERGENCE))
+def _at_epoch_0(edits: str) -> str:
+    return _BETWEEN.join(one for one in edits.split(_BETWEEN) if _acts_at(one, 0))
 
 
 def listed(cells: Iterable[tuple[str, str]], limit: int = 8) -> str:
@@ -274,24 +285,3 @@ def listed(cells: Iterable[tuple[str, str]], limit: int = 8) -> str:
 def _some(names: list[str], limit: int) -> str:
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
-
-
-def carried(plan: Plan, cells: Iterable[Cell]) -> dict[Cell, Edits]:
-    """Return the edits of each of these cells that has any."""
-    wanted = set(cells)
-    found: dict[Cell, dict[str, Any]] = {}
-    for job in plan.jobs:
-        if job.deviation and job.cell is not None and job.cell in wanted:
-            found.setdefault(job.cell, {}).update(job.deviation)
-    return dict(found)
-
-
-def carried_words(edits: Mapping[Cell, Edits], cells: Sequence[Cell]) -> str:
-    """Write the edits in one line, with how many of the cells have each; "" when none has any."""
-    if not edits:
-        return ""
-    counts = Counter(f"{key}={value}" for one in edits.values() for key, value in one.items())
-    if all(count == len(cells) for count in counts.values()):
-        return f"edited before: {', '.join(counts)}"
-    told = ", ".join(f"{edit} ({count})" for edit, count in counts.items())
-    return f"{len(edits)} of {len(cells)} cells edited before: {told}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.contract.parsing import loads
+from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import Plan
@@ -42,6 +43,28 @@ def plan_of(root: Path, more: Sequence[Deviation] = (), as_planned: Collection[s
     config = read_config(Layout(root).config).config
     kept = without(read_deviations(Layout(root)), as_planned)
     return plan_with(config, (*kept, *more))
+
+
+def changed_by(
+    root: Path,
+    plan: Plan,
+    cells: Iterable[Cell],
+    sets: Mapping[str, object],
+    as_planned: bool = False,
+) -> frozenset[str]:
+    """Return the jobs whose settings some edits change; slow, since the grid is planned again.
+
+    With ``as_planned`` the cells first lose the edits that they carry.
+    Raises EditError, PlanError, ConfigError or DeviationsError, each saying why not.
+    """
+    names = tuple(map(str, cells))
+    made = plan_of(root, [Deviation(names, dict(sets))], names if as_planned else ())
+    return frozenset(
+        job.id
+        for job in made.jobs
+        if job.id not in plan.by_id
+        or made.settings[job.settings] != plan.settings[plan.by_id[job.id].settings]
+    )
 
 
 def plan_with(config: ExperimentConfig, deviations: Sequence[Deviation] = ()) -> Plan:

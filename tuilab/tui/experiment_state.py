@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, cast
 
 from tuilab.grid.cells import Cell
@@ -77,28 +76,3 @@ def state_of(source: object, snapshot: Snapshot) -> ExperimentState | None:
     if any(job.id not in states for job in plan.jobs):
         return None
     return ExperimentState(plan, cast(Attempts, source), states)
-
-
-def changed_by(
-    root: Path,
-    plan: Plan,
-    cells: list[Cell],
-    sets: Mapping[str, object],
-    as_planned: bool = False,
-) -> frozenset[str]:
-    """Return the jobs whose settings some edits change (imports the config schema; slow).
-
-    With ``as_planned`` the cells first lose the edits that they carry.
-    Raises EditError, PlanError, ConfigError or DeviationsError, each saying why not.
-    """
-    from tuilab.grid.edits import Deviation
-    from tuilab.store.replan import plan_of
-
-    names = tuple(map(str, cells))
-    made = plan_of(root, [Deviation(names, dict(sets))], names if as_planned else ())
-    return frozenset(
-        job.id
-        for job in made.jobs
-        if job.id not in plan.by_id
-        or made.settings[job.settings] != plan.settings[plan.by_id[job.id].settings]
-    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.small_grid import call, write_config
+from tests.cli.test_operating import Played
 from tuilab.store.layout import Layout
 
 
@@ -44,3 +46,26 @@ def test_as_planned_takes_them_back(edited: Path) -> None:
 def test_restart_says_where_it_begins_when_no_state_would_be_taken_up(edited: Path) -> None:
     found = call("relaunch", str(edited), "villain@1", "--restart", "--dry-run")
     assert "no saved state would be taken up; it begins at data" in found.stderr
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Iterator[Played]:
+    """A grid whose first jobs fail at once."""
+    one = Played(tmp_path)
+    one.script(data={"do": "fail", "reason": "nan-loss"})
+    yield one
+    one.end()
+
+
+def test_an_edit_of_the_shared_convergence_is_named_and_taken_back(played: Played) -> None:
+    played.run("run", "micro.toml", "--headless")
+    root = str(played.root)
+    played.run("relaunch", root, "villain@1", "--set", "convergence.lr=2e-4", "--headless")
+    shown = call("relaunch", root, "villain@1", "--dry-run").stdout
+    assert "edited before: convergence.lr=0.0002; kept: --as-planned takes them back" in shown
+    assert "edited before" not in call("relaunch", root, "villain@0", "--dry-run").stdout
+    back = played.run("relaunch", root, "villain@1", "--as-planned", "--headless")
+    assert "edited before: convergence.lr=0.0002; taken back" in back.stdout
+    assert json.loads(Layout(played.root).deviations.read_text()) == []
+    assert "converge/villain#42" in back.stdout
+    assert "edited before" not in call("relaunch", root, "villain@1", "--dry-run").stdout

@@ -201,7 +201,7 @@ def _journal_done(root: Path, job: str) -> None:
 
 
 async def test_earlier_edits_are_named_and_can_be_taken_back(planned: Path) -> None:
-    _edit(planned, "villain@0#42", {"eval.samples": 3})
+    _edit(planned, ["villain@0#42"], {"eval.samples": 3})
     async with app_of(planned).run_test(size=(80, 40)) as pilot:
         await look(pilot)
         await press(pilot, "r")
@@ -216,6 +216,32 @@ async def test_earlier_edits_are_named_and_can_be_taken_back(planned: Path) -> N
     assert request["sets"] == {}
 
 
+async def test_an_edit_of_a_shared_job_is_named_and_can_be_taken_back(planned: Path) -> None:
+    cells = [f"villain@{epoch}#42" for epoch in _epochs(planned)]
+    _edit(planned, cells, {"convergence.lr": 1e-3})
+    async with app_of(planned).run_test(size=(80, 40)) as pilot:
+        await look(pilot)
+        await press(pilot, "r")
+        assert "edited before" not in text_of(pilot.app), "epoch 0 knows no convergence"
+        await press(pilot, "escape", "V", "r")
+        told = f"{len(cells) - 1} of {len(cells)} cells edited before: convergence.lr=0.001"
+        assert told in text_of(pilot.app)
+        await press(pilot, "a")
+        await until(pilot, lambda: "these cells run as planned" in text_of(pilot.app))
+        assert "converge/villain#42" in text_of(pilot.app)
+        assert "--as-planned" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
+    [request] = requests_of(planned)
+    assert (request["options"]["as_planned"], request["sets"]) == (True, {})
+    assert "converge/villain#42" in request["jobs"]
+
+
+def _epochs(root: Path) -> tuple[int, ...]:
+    from tuilab.store.plan_file import load_plan
+
+    return load_plan(root).epochs
+
+
 async def test_a_cell_without_edits_says_so(planned: Path) -> None:
     async with app_of(planned).run_test(size=(80, 40)) as pilot:
         await look(pilot)
@@ -223,10 +249,10 @@ async def test_a_cell_without_edits_says_so(planned: Path) -> None:
         assert "these cells carry no earlier edit" in text_of(pilot.app)
 
 
-def _edit(root: Path, cell: str, sets: dict[str, Any]) -> None:
+def _edit(root: Path, cells: list[str], sets: dict[str, Any]) -> None:
     from tuilab.engine.answer_requests import keep_edits, plan_with_edits
     from tuilab.store.plan_file import load_plan
 
     layout = Layout(root)
-    plan, _ = plan_with_edits(layout, load_plan(root), [cell], sets, False)
-    keep_edits(layout, plan, [cell], sets, False)
+    plan, _ = plan_with_edits(layout, load_plan(root), cells, sets, False)
+    keep_edits(layout, plan, cells, sets, False)

@@ -18,7 +18,7 @@ from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.standing import Standing, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Headless, Yes
 from tuilab.grid.cells import Cell
-from tuilab.grid.edits import Deviation, parse_edits
+from tuilab.grid.edits import parse_edits
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import (
     Expansion,
@@ -30,7 +30,7 @@ from tuilab.grid.relaunch import (
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import nearest
 from tuilab.store.program_name import program
-from tuilab.store.replan import plan_of
+from tuilab.store.replan import changed_by
 
 Failed = Annotated[bool, typer.Option("--failed", help="All that is failed, lost or suspect.")]
 FromStage = Annotated[
@@ -139,27 +139,13 @@ def _expand(
         return standing, expand_failed(plan, ledger, states), edits
     chosen = broken_cells(plan, states) if failed else standing.cells(selectors)
     is_edited = bool(edits) or as_planned
-    changed = _changed_jobs(root, plan, chosen, edits, as_planned) if is_edited else frozenset()
+    changed = changed_by(root, plan, chosen, edits, as_planned) if is_edited else frozenset()
     if as_planned and not edits and not changed:
         raise RefusalError("these cells carry no edit: they run as planned already")
     if edits and not changed:
         raise RefusalError("the edit changes no job of these cells: they have that value already")
     answer = expand_relaunch(plan, ledger, states, chosen, stage, changed)
     return standing, answer, edits
-
-
-def _changed_jobs(
-    root: Path, plan: Plan, cells: list[Cell], edits: dict[str, Any], as_planned: bool
-) -> frozenset[str]:
-    """Return the jobs whose own settings the edits change; EditError or PlanError when refused."""
-
-    names = tuple(map(str, cells))
-    edited = plan_of(root, [Deviation(names, edits)], names if as_planned else ())
-    return frozenset(
-        job.id
-        for job in edited.jobs
-        if edited.settings[job.settings] != plan.settings[plan.by_id[job.id].settings]
-    )
 
 
 def _warn_of_idle_restart(answer: Expansion) -> None:

@@ -14,12 +14,13 @@ from textual.widgets import Input
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.edits import EditError, carried, carried_words, parse_edits
+from tuilab.grid.edits import EditError, cell_edits, edited_before, parse_edits
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.relaunch import Expansion, from_scratch
 from tuilab.grid.request import Request
+from tuilab.store.replan import changed_by
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.experiment_state import ExperimentState, changed_by
+from tuilab.tui.experiment_state import ExperimentState
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import cli_equivalent
 from tuilab.tui.present.relaunch_text import (
@@ -116,7 +117,7 @@ class RelaunchDialog(Dialog):
         self._answer = asked.default
         self._unstaged = asked.default
         """What runs when no other stage is chosen."""
-        self._carried = carried(state.plan, asked.cells)
+        self._carried = cell_edits(state.plan, asked.cells)
         self._problem = ""
         self._is_checking = False
         self._beginnings = beginnings([job.stage for job in state.plan.jobs])
@@ -180,7 +181,7 @@ class RelaunchDialog(Dialog):
 
     def _edited_words(self) -> str:
         """Say which earlier edits these cells carry, and whether they stay."""
-        words = carried_words(self._carried, self._asked.cells)
+        words = edited_before(self._carried, self._asked.cells)
         if not words:
             return ""
         return f"taken back: {words}" if self._choices.as_planned else f"{words} (a takes it back)"
