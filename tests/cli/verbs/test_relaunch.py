@@ -10,16 +10,16 @@ import pytest
 
 from tests.cli.small_grid import call, write_config
 from tests.cli.test_operating import Played
+from tuilab.cli.experiments import make_experiment
 from tuilab.store.layout import Layout
+from tuilab.store.replan import read_config
 
 
 @pytest.fixture
 def edited(tmp_path: Path) -> Path:
     """A planned grid; one of its cells carries an edit."""
-    from tuilab.cli.experiments import make_experiment
     from tuilab.engine.answer_requests import keep_edits, plan_with_edits
     from tuilab.store.plan_file import load_plan
-    from tuilab.store.replan import read_config
 
     root = tmp_path / "micro"
     make_experiment(read_config(write_config(tmp_path)), root)
@@ -53,12 +53,12 @@ def played(tmp_path: Path) -> Iterator[Played]:
     """A grid whose first jobs fail at once."""
     one = Played(tmp_path)
     one.script(data={"do": "fail", "reason": "nan-loss"})
+    make_experiment(read_config(one.config), one.root)
     yield one
     one.end()
 
 
 def test_an_edit_of_the_shared_convergence_is_named_and_taken_back(played: Played) -> None:
-    played.run("run", "micro.toml", "--headless")
     root = str(played.root)
     played.run("relaunch", root, "villain@1", "--set", "convergence.lr=2e-4", "--headless")
     shown = call("relaunch", root, "villain@1", "--dry-run").stdout
