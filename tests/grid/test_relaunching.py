@@ -224,6 +224,6 @@ def test_stopped_is_not_failed() -> None:
 def test_the_explanation_names_each_job_its_time_and_its_reason() -> None:
     ledger = all_done(PLAN)
     lines = explain(relaunch(ledger, "villain@1", stage=Stage.CONVERGE))
-    assert lines[0] == "converge/villain#42  attempt 2  took 2.0 s  (again)"
+    assert lines[0] == "converge/villain#42  attempt 2  took 2s  (again)"
     assert lines[-1] == "will be stale, and keep their result: villain@2#42"
     assert "never finished before" in explain(run(Ledger()))[0]

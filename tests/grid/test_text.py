@@ -1,4 +1,4 @@
-"""Numbers as people read them; they round half up, also where binary noise hides the half."""
+"""Numbers for people: rounded half up, in one form each, n/a where there is none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ import math
 
 import pytest
 
-from tuilab.grid.text import decimal, duration, half_up, percent_text, size
+from tuilab.grid.text import (
+    ago,
+    count_of,
+    decimal,
+    duration,
+    gibibytes,
+    half_up,
+    percent_text,
+    points,
+    signed,
+    size,
+    whole_percent,
+)
 
 
 @pytest.mark.parametrize("half", [0.5, 1.5, 2.5, 12.5, 37.5, 42.5, 57.5, 59.5, 99.5])
@@ -29,19 +41,58 @@ def test_digits_and_signs_are_kept() -> None:
     assert math.isnan(half_up(math.nan)) and half_up(math.inf) == math.inf
 
 
-def test_numbers_are_written_for_people() -> None:
-    assert [duration(s) for s in (None, 3.4, 75, 8040, 900_000)] == [
-        "n/a",
-        "3s",
-        "01:15",
-        "2h14",
-        "10d10h",
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "n/a"),
+        (math.inf, "n/a"),
+        (0.0, "0s"),
+        (0.31, "0.3s"),
+        (0.97, "1s"),
+        (41.4, "41s"),
+        (59.6, "1m00s"),
+        (200, "3m20s"),
+        (8040, "2h14m"),
+        (86_399.7, "1d0h"),
+        (273_600, "3d4h"),
+    ],
+)
+def test_a_duration_is_its_two_largest_units(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_an_age_is_a_duration_ago() -> None:
+    assert [ago(seconds) for seconds in (None, 0.4, 192)] == ["never", "just now", "3m12s ago"]
+
+
+def test_bytes_have_a_decimal_below_ten() -> None:
+    shown = [size(count) for count in (None, 0, 999, 1500, 9_960, 999_600, 47.7e9, 1.5e12)]
+    assert shown == ["n/a", "0 B", "999 B", "1.5 kB", "10 kB", "1.0 MB", "48 GB", "1.5 TB"]
+    shown = [gibibytes(count) for count in (None, 9.94 * 2**30, 9.96 * 2**30, 140 * 2**30)]
+    assert shown == ["n/a", "9.9", "10", "140"]
+
+
+def test_counts_agree_with_their_nouns() -> None:
+    assert [count_of(n, "job") for n in (0, 1, 2)] == ["0 jobs", "1 job", "2 jobs"]
+    assert [count_of(n, "cell waits", "cells wait") for n in (1, 2)] == [
+        "1 cell waits",
+        "2 cells wait",
     ]
-    assert [size(s) for s in (None, 0, 999, 4096, 15_000_000_000)] == [
-        "n/a",
-        "0 B",
-        "999 B",
-        "4.1 kB",
-        "15 GB",
+
+
+def test_progress_is_100_percent_at_the_end_only() -> None:
+    assert [whole_percent(p) for p in (None, 0.0, 62.7, 99.9, 100)] == [
+        "",
+        "0%",
+        "62%",
+        "99%",
+        "100%",
     ]
-    assert [decimal(v) for v in (0.914, -0.36, 1.0, None)] == [".91", "-.36", "1.00", "n/a"]
+
+
+def test_signed_numbers_differences_and_narrow_decimals() -> None:
+    assert [signed(value) for value in (0.0155, -0.2, None)] == ["+0.016", "-0.200", "n/a"]
+    assert [points(change) for change in (-0.22, 0.0, None)] == ["-22.0 pp", "+0.0 pp", "n/a"]
+    shown = [decimal(value) for value in (0.914, -0.36, 1.0, 10.5, None, math.nan)]
+    assert shown == [".91", "-.36", "1.00", "10.50", "n/a", "n/a"]
+    assert decimal(0.05, 2, "+") == "+.05"

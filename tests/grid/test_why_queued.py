@@ -20,7 +20,7 @@ BUSY = EngineView(
     EngineState.RUNNING,
     workers=2,
     queued="no free slot: train/villain@0#42 running",
-    queued_stages={"merge": "disk: merge/x needs about 15.0 GiB"},
+    queued_stages={"merge": "disk: merge/x needs about 15 GB"},
 )
 
 
@@ -41,7 +41,7 @@ def test_the_engine_s_last_word_is_the_reason(engine: EngineView, words: str) ->
 
 
 def test_a_stage_or_a_job_with_a_reason_of_its_own_says_that() -> None:
-    assert "15.0 GiB" in why_queued(BUSY, "merge")
+    assert "15 GB" in why_queued(BUSY, "merge")
     assert why_queued(BUSY, "merge", "held by ada") == "held by ada"
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.cli.errors import USAGE, RefusalError
-from tuilab.cli.output import count_of, tell
+from tuilab.cli.output import tell
 from tuilab.grid.jobs import Plan
 from tuilab.grid.planning import config_hash
+from tuilab.grid.text import count_of
 from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder

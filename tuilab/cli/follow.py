@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.cli.errors import INCOMPLETE, OK
-from tuilab.cli.output import count_of, duration, out, plain, tell
+from tuilab.cli.output import out, plain, tell
 from tuilab.contract.foreign import clean_line
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import Cell
@@ -18,7 +18,7 @@ from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import NEWS, events_of
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
-from tuilab.grid.text import clock
+from tuilab.grid.text import clock, count_of, duration, whole_percent
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
 from tuilab.store.reader import Reader
@@ -173,7 +173,7 @@ def running_text(snapshot: Snapshot) -> str:
     if not found:
         return plain(snapshot.engine.note, 160)
     words = [
-        f"{stage} {plain(who)}" + (f" {percent:.0f}%" if percent is not None else "")
+        f"{stage} {plain(who)}" + f" {whole_percent(percent)}".rstrip()
         for stage, who, percent in found[:4]
     ]
     return ", ".join(words) + (f" and {len(found) - 4} more" if len(found) > 4 else "")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuilab.cli.output import count_of, plain
+from tuilab.cli.output import plain
 from tuilab.cli.runner_programs import ask, is_cached
 from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import Stage
+from tuilab.grid.text import count_of
 from tuilab.store.base_model import hub_home
 
 if TYPE_CHECKING:

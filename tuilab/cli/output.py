@@ -10,7 +10,6 @@ import sys
 from typing import Any
 
 from tuilab.contract.foreign import clean
-from tuilab.grid.text import count_of as count_of  # one of the words that are printed
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -96,26 +95,3 @@ def is_interactive() -> bool:
 def terminal_width() -> int | None:
     """Columns of the terminal on stdout; None where stdout is no terminal and nothing is folded."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def duration(seconds: float | None) -> str:
-    """Write seconds as people say them: 45s, 3m20s, 2h14, 1d03h; n/a when unknown."""
-    if seconds is None:
-        return "n/a"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f}s" if seconds < 10 else f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02d}"
-    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
-
-
-def size(count: float) -> str:
-    """Write bytes as people say them."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tuilab.cli.forecast import Forecast
-from tuilab.cli.output import count_of, duration, plain, size
+from tuilab.cli.output import plain
 from tuilab.grid.checks import Level
 from tuilab.grid.stages import Stage
+from tuilab.grid.text import count_of, duration, size
 
 _SIGNS = {Level.OK: "ok ", Level.WARNING: " ! ", Level.BLOCKING: " ✗ "}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuilab.cli.output import count_of, document, duration, out, plain
+from tuilab.cli.output import document, out, plain
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits, edited_before
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, explain
+from tuilab.grid.text import count_of, duration
 
 _SHOWN = 60
 

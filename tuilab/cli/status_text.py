@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tuilab.cli.output import count_of, duration, plain
+from tuilab.cli.output import plain
 from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
 from tuilab.grid.signs import sign_of
-from tuilab.grid.text import percent_text
+from tuilab.grid.text import count_of, duration, percent_text
 from tuilab.store.program_name import program
 
 SYNTHETIC = (
@@ -136,7 +136,7 @@ def failed_job(job: Mapping[str, Any]) -> str:
     """Say what became of a shared job and how many cells cannot go on without it."""
     reason = f" ({job['reason']})" if job.get("reason") else ""
     number = job["cells_waiting"]
-    waiting = f"; {count_of(number, 'cell')} wait{'s' * (number == 1)} for it" if number else ""
+    waiting = f"; {count_of(number, 'cell waits', 'cells wait')} for it" if number else ""
     return (
         f"{sign_of(job['state'])} {plain(job['job'])} {job['state']}{reason}, "
         f"attempt {job['attempt']}: {plain(job['detail'] or 'no detail', 160)}{waiting}"

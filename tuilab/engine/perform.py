@@ -24,6 +24,7 @@ from tuilab.engine.state import Records
 from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.states import Verdict
+from tuilab.grid.text import whole_percent
 from tuilab.store import attempts
 from tuilab.store.layout import Layout
 
@@ -254,7 +255,7 @@ class Performer:
         )
         if found is None or found.percent is None:
             return ""
-        return f"; GPU {found.index} is {found.percent:.0f}% busy"
+        return f"; GPU {found.index} is {whole_percent(found.percent)} busy"
 
     def _pause(self, action: actions.Pause) -> None:
         self.records.say("paused", mode="soft", by="engine", why=action.why)

@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuilab.grid.config import ExperimentConfig
+    from tuilab.grid.config import ExperimentConfigfrom tuilab.grid.text import size
+
+
 
 
 class Level(StrEnum):
@@ -52,10 +54,10 @@ def disk_check(need: int, free: int | None, reserve: int) -> Check:
     return _verdict(
         "disk",
         short <= 0,
-        f"{free / 1e9:.0f} GB free, about {need / 1e9:.1f} GB needed",
-        f"the plan needs about {need / 1e9:.1f} GB and keeps {reserve / 1e9:.1f} GB in reserve, "
-        f"but only {free / 1e9:.1f} GB are free: the engine will pause before the disk is full; "
-        f"choose another --dir or free {short / 1e9:.1f} GB",
+        f"{size(free)} free, about {size(need)} needed",
+        f"the plan needs about {size(need)} and keeps {size(reserve)} in reserve, "
+        f"but only {size(free)} is free: the engine will pause before the disk is full; "
+        f"choose another --dir or free {size(short)}",
         None if short <= 0 else Level.WARNING,
     )
 

@@ -12,6 +12,7 @@ from tuilab.grid.planning import ancestors, descendants
 from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
 from tuilab.grid.states import BROKEN, Evidence, JobStatus, State
+from tuilab.grid.text import duration
 
 _REDO = BROKEN | {State.STOPPED}
 _KEPT_BY_RUN = frozenset({State.DONE, State.STALE})
@@ -195,7 +196,7 @@ def from_scratch(answer: Expansion) -> Expansion:
 
 
 def _took(seconds: float | None) -> str:
-    return "never finished before" if seconds is None else f"took {seconds:.1f} s"
+    return "never finished before" if seconds is None else f"took {duration(seconds)}"
 
 
 def _as_set(cells: Iterable[Cell]) -> frozenset[Cell | None]:

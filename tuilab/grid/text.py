@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Iterable
 
@@ -23,62 +24,64 @@ def half_up(value: float, digits: int = 0) -> float:
     return math.copysign(whole, value) / scale if whole else 0.0
 
 
-def percent_text(rate: float, digits: int = 0) -> str:
+def number(value: float | None, digits: int = 0, sign: str = "") -> str:
+    """Write a number with so many decimals: ``0.914``; with ``sign="+"`` as ``+0.914``."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{half_up(value, digits):{sign}.{digits}f}"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """``0.016`` -> ``+0.016``, for cosines, correlations and differences."""
+    return number(value, digits, "+")
+
+
+def decimal(value: float | None, digits: int = 2, sign: str = "") -> str:
+    """Leave out a leading zero, where columns are few: ``.91``, ``-.36``, ``1.00``."""
+    return re.sub(r"^([+-]?)0\.", r"\1.", number(value, digits, sign))
+
+
+def percent_text(rate: float | None, digits: int = 0) -> str:
     """``0.425`` -> ``43%``."""
-    return f"{half_up(rate * 100, digits):.{digits}f}%"
+    return MISSING if rate is None else f"{number(rate * 100, digits)}%"
 
 
-def count_of(number: int, noun: str) -> str:
-    """Write a number with its noun: 1 job, 2 jobs."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def points(change: float | None) -> str:
+    """``-0.22`` -> ``-22.0 pp``: a difference of two rates in percentage points."""
+    return MISSING if change is None else f"{signed(change * 100, 1)} pp"
+
+
+def whole_percent(percent: float | None) -> str:
+    """Write what is 0..100, and 100 at the end only: ``62%``; "" when unknown."""
+    return "" if percent is None else f"{int(percent)}%"
+
+
+def count_of(count: int, one: str, many: str = "") -> str:
+    """Write a number with its noun: 1 job, 2 jobs, 2 cells wait (``many``)."""
+    return f"{count} {one}" if count == 1 else f"{count} {many or one + 's'}"
 
 
 def duration(seconds: float | None) -> str:
-    """Write seconds as ``12s``, ``03:12`` or ``2h14``; n/a when unknown."""
+    """Write seconds in their two largest units: 0.3s, 41s, 3m20s, 2h14m, 3d4h."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
+    if 0.05 <= seconds < 0.95:
+        return f"{seconds:.1f}s"
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole}s"
     if whole < 3600:
-        return f"{whole // 60:02d}:{whole % 60:02d}"
-    if whole < 100 * 3600:
-        return f"{whole // 3600}h{whole % 3600 // 60:02d}"
-    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600}h"
 
 
-def share(value: float | None) -> str:
-    """Write a rate of 0..1 as whole percent; n/a when missing."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    return percent_text(value)
-
-
-def size(count: float | None) -> str:
-    """Write bytes as ``512 B``, ``1.4 MB``, ``15 GB`` (powers of 1000); n/a when unknown."""
-    if count is None:
-        return MISSING
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(count) < 999.5 or unit == "TB":
-            return f"{count:.0f} {unit}" if count >= 10 or unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return MISSING
-
-
-def gibibytes(count: float | None) -> str:
-    """Write bytes as whole GiB, or with a decimal below ten; n/a when unknown."""
-    if count is None:
-        return MISSING
-    value = count / 2**30
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
-
-
-def decimal(value: float | None, places: int = 2) -> str:
-    """Write a signed number without a leading zero: ``.91``, ``-.36``, ``1.00``."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    text = f"{value:.{places}f}"
-    return text.replace("0.", ".", 1) if text.startswith(("0.", "-0.")) else text
+def ago(seconds: float | None) -> str:
+    """Write an age as ``just now`` or ``3m12s ago``."""
+    if seconds is None:
+        return "never"
+    return "just now" if seconds < 2 else f"{duration(seconds)} ago"
 
 
 def clock(at: float | None) -> str:
@@ -88,11 +91,20 @@ def clock(at: float | None) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
-def ago(seconds: float | None) -> str:
-    """Write an age as ``just now`` or ``03:12 ago``."""
-    if seconds is None:
-        return "never"
-    return "just now" if seconds < 2 else f"{duration(seconds)} ago"
+def size(count: float | None) -> str:
+    """Write bytes as ``512 B``, ``1.4 MB``, ``15 GB`` (powers of 1000)."""
+    if count is None:
+        return MISSING
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(count) < 999.5 or unit == "TB":
+            break
+        count /= 1000
+    return f"{number(count, 0 if count >= 9.95 or unit == 'B' else 1)} {unit}"
+
+
+def gibibytes(count: float | None) -> str:
+    """Write bytes of memory in GiB (2**30) without the unit: ``9.4``, ``61``."""
+    return MISSING if count is None else number(count / 2**30, 0 if count >= 9.95 * 2**30 else 1)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

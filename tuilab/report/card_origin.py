@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuilab.grid.text import duration
 from tuilab.report.card_fields import Field, command_line, tell
 from tuilab.report.finished_jobs import Effort, Ran
 
@@ -44,16 +45,10 @@ def compute(ran: Sequence[Ran], around: Surroundings) -> list[Field]:
     return [
         Field("Compute", "Hardware", tell(dict.fromkeys(devices))),
         Field("Compute", "Hosts", ", ".join(sorted({str(host) for host in hosts if host}))),
-        Field("Compute", "Wall time", f"{_time(seconds)} from first to last" if wall else ""),
+        Field("Compute", "Wall time", f"{duration(seconds)} from first to last" if wall else ""),
         Field("Compute", "Device hours per stage", _hours(ran)),
         Field("Compute", "Attempts", _attempts(around.effort) if ran else ""),
     ]
-
-
-def _time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _hours(ran: Sequence[Ran]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tuilab.grid.text import count_of
 from tuilab.report.card_fields import Field, phrase, tell
 from tuilab.report.finished_jobs import Ran
 
@@ -130,10 +131,8 @@ def _batch(one: Ran) -> str | None:
     devices = len(one.outcome.environment.get("devices", ()))
     if not size or not devices:
         return None
-    return (
-        f"{size * gathered * devices} ({size} per device x {gathered} accumulated x {devices}"
-        f" device{'s' * (devices != 1)})"
-    )
+    parts = f"{size} per device x {gathered} accumulated x {count_of(devices, 'device')}"
+    return f"{size * gathered * devices} ({parts})"
 
 
 def _switch(value: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuilab.grid.edits import LEGEND, edits_text, listed
-from tuilab.grid.text import percent_text
+from tuilab.grid.text import count_of, percent_text
 from tuilab.report.finished_jobs import Ran
 from tuilab.science.edit_notes import cells_set_aside
 from tuilab.science.significance import ALPHA
@@ -58,7 +58,7 @@ def _cells(study: Study) -> Iterator[str]:
         if view.state.value != "done":
             by_state.setdefault(view.state.value, []).append(str(view.cell))
     for state, cells in by_state.items():
-        told = f"{_count(len(cells), 'cell')} {'is' if len(cells) == 1 else 'are'} {state}"
+        told = f"{count_of(len(cells), 'cell is', 'cells are')} {state}"
         kept = "kept out of every number" if state in _UNUSABLE else "without a value yet"
         yield f"{told}, {kept}: {_some(cells)}."
 
@@ -130,10 +130,10 @@ def _cosine_scales(study: Study) -> Iterator[str]:
 def _deviations(study: Study) -> Iterator[str]:
     ran = [(str(view.cell), edits_text(view.edits)) for view in study.snapshot.cells if view.edits]
     if ran:
-        yield f"{_count(len(ran), 'cell')} {LEGEND}: {listed(ran)}."
+        yield f"{count_of(len(ran), 'cell')} {LEGEND}: {listed(ran)}."
     if aside := cells_set_aside(study.analysis.frame):
         yield (
-            f"{_count(len(aside), 'edited cell')} among others of the source"
+            f"{count_of(len(aside), 'edited cell')} among others of the source"
             f" {'is' if len(aside) == 1 else 'are'} kept out of every number: {listed(aside)}."
         )
     if odd := study.analysis.odd:
@@ -194,10 +194,6 @@ def _in_distribution(ran: Sequence[Ran]) -> Iterator[str]:
             f" {len(trained)} training questions and of the same kind; personas and prompts are"
             " the same in both."
         )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _some(names: Sequence[str], limit: int = 8) -> str:

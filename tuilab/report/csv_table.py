@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.text import count_of
 from tuilab.science.frame import REQUIRED
 from tuilab.science.schema import COLUMNS, Problem
 
@@ -64,7 +65,7 @@ def refusal(path: Path, problems: list[Problem], limit: int = 200) -> ImportRefu
     said = [f"  {_place(one)}: {clean_line(one.message)}" for one in ordered[:limit]]
     if len(ordered) > limit:
         said.append(f"  and {len(ordered) - limit} more")
-    count = f"{len(ordered)} problem{'s' * (len(ordered) != 1)}"
+    count = count_of(len(ordered), "problem")
     return ImportRefusedError("\n".join([f"{path}: {count}, nothing was written", *said]))
 
 

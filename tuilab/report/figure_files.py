@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.text import half_up
+from tuilab.grid.text import number
 from tuilab.science.figures.model import Figure, Matrix, Panel, PlotPoint, Series
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
     axes.set_yticks(range(len(matrix.rows)), matrix.rows)
     for row, cells in enumerate(matrix.cells):
         for column, cell in enumerate(cells):
-            text = "n/a" if cell.value is None else f"{half_up(cell.value, 1):.1f}"
+            text = number(cell.value, 1)
             mark = {"measured": "", "missing": "", "edited": EDITED}.get(cell.status, "*")
             is_dark = cell.value is not None and cell.value < 55
             colour = _FAINT if cell.value is None else "white" if is_dark else _INK

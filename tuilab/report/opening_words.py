@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.text import count_of
 from tuilab.report.card_fields import Field, empty_by_section, empty_fields
 from tuilab.science.claims.claim import Claim, Verdict
 from tuilab.study.study import Study
@@ -74,7 +75,7 @@ def methodology(study: Study, card: Sequence[Field]) -> str:
     epochs = ", ".join(map(str, snapshot.epochs))
     grid = (
         f"{len(snapshot.sources)} sources x {len(snapshot.epochs)} checkpoints (epochs {epochs})"
-        f" x {len(snapshot.seeds)} seed{'s' * (len(snapshot.seeds) != 1)} ="
+        f" x {count_of(len(snapshot.seeds), 'seed')} ="
         f" {len(snapshot.cells)} cells."
     )
     parts = [

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tuilab.grid.edits import LEGEND, apart, listed
-from tuilab.science.text import count
+from tuilab.grid.text import count_of
 from tuilab.science.trajectories import Trajectory
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def edits_notes(analysis: "Analysis", mark: str = "") -> list[str]:
     if aside := cells_set_aside(analysis.frame):
         verb = "is" if len(aside) == 1 else "are"
         notes.append(
-            f"{lead}{count(len(aside), 'cell')} {LEGEND} and {verb} kept out of every number:"
+            f"{lead}{count_of(len(aside), 'cell')} {LEGEND} and {verb} kept out of every number:"
             f" {listed(aside)}"
         )
     throughout = [(one.source.label, one.edits) for one in analysis.sources if one.edits]

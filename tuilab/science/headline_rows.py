@@ -7,15 +7,16 @@ from typing import Final
 import pandas as pd
 
 from tuilab.grid.edits import EDITED
+from tuilab.grid.text import MISSING, count_of, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.cosine import Scale
 from tuilab.science.design import BASELINE_EPOCH, PublishedRow
 from tuilab.science.intervals import Interval
-from tuilab.science.text import NOT_AVAILABLE, bracket, count, percent, points, share, signed
+from tuilab.science.text import bracket, share
 from tuilab.science.trajectories import Point
 
 MARKS: Final[Mapping[str, str]] = {
-    "missing": NOT_AVAILABLE,
+    "missing": MISSING,
     "failed": "✗",
     "suspect": "?",
     "stale": "~",
@@ -227,25 +228,25 @@ def _interval(point: Point | None) -> Interval | None:
 
 
 def _with(value: float | None, interval: Interval | None) -> str:
-    return " ".join(part for part in (percent(value), bracket(interval)) if part)
+    return f"{percent_text(value, 1)} {bracket(interval)}".rstrip()
 
 
 def _n(row: HeadlineRow) -> str:
     if row.n_low is None:
-        return NOT_AVAILABLE
+        return MISSING
     return str(row.n_low) if row.n_low == row.n_high else f"{row.n_low} to {row.n_high}"
 
 
 def _peak_epoch(row: HeadlineRow) -> str:
     if row.peak_epoch is None:
-        return NOT_AVAILABLE
+        return MISSING
     return f"{row.peak_epoch} (of {row.picked_from})"
 
 
 def _above(row: HeadlineRow) -> str:
     if row.above_baseline is None:
-        return NOT_AVAILABLE
-    tied = f" ({count(row.ties, 'tie')})" if row.ties else ""
+        return MISSING
+    tied = f" ({count_of(row.ties, 'tie')})" if row.ties else ""
     return f"{row.above_baseline}/{row.later_measured}{tied}"
 
 
@@ -258,22 +259,24 @@ def _left_out(row: HeadlineRow) -> str:
     for status, mark in MARKS.items():
         cells: tuple[str, ...] = getattr(row, status)
         if cells:
-            parts.append(f"{len(cells)} {status}" + (f" {mark}" if mark != NOT_AVAILABLE else ""))
+            parts.append(f"{len(cells)} {status}" + (f" {mark}" if mark != MISSING else ""))
     return ", ".join(parts) or "none"
 
 
-def _theirs(row: HeadlineRow, name: str, write: Callable[[float | None], str]) -> str:
+def _theirs(row: HeadlineRow, name: str) -> str:
     value = getattr(row.published, name, None)
     if value is None:
-        return NOT_AVAILABLE
+        return MISSING
     gap = row.versus(name)
+    written = percent_text(value, 1)
     if name == "cosine":
+        written = signed(value, 2)
         scale = row.published.cosine_scale if row.published else None
         where = scale.pool if scale else "scale unknown"
-        note = f"{gap:+.3f}" if gap is not None else f"not comparable: {where}"
+        note = f"{signed(gap)}" if gap is not None else f"not comparable: {where}"
     else:
         note = points(gap)
-    return f"{write(value)} ({note})"
+    return f"{written} ({note})"
 
 
 _COLUMNS: Final[dict[str, Callable[[HeadlineRow], str]]] = {
@@ -296,8 +299,8 @@ _FULL: Final[dict[str, Callable[[HeadlineRow], str]]] = {
     "Early % of rise": lambda row: _early(row, row.fraction_of_rise),
 }
 _PUBLISHED: Final[dict[str, Callable[[HeadlineRow], str]]] = {
-    "Published cosine": lambda row: _theirs(row, "cosine", lambda value: signed(value, 2)),
-    "Published baseline": lambda row: _theirs(row, "baseline", percent),
-    "Published peak": lambda row: _theirs(row, "peak", percent),
-    "Published final": lambda row: _theirs(row, "final", percent),
+    "Published cosine": lambda row: _theirs(row, "cosine"),
+    "Published baseline": lambda row: _theirs(row, "baseline"),
+    "Published peak": lambda row: _theirs(row, "peak"),
+    "Published final": lambda row: _theirs(row, "final"),
 }

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tuilab.grid.text import count_of
+
 COLUMNS: Final[Mapping[str, str]] = {
     "source": "string",
     "epoch": "Int64",
@@ -95,5 +97,8 @@ class MeasurementsError(ValueError):
         shown = [str(problem) for problem in self.problems[:20]]
         if len(self.problems) > len(shown):
             shown.append(f"and {len(self.problems) - len(shown)} more")
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__(f"{count} in the measurements: " + "; ".join(shown) + ".")
+        super().__init__(
+            f"{count_of(len(self.problems), 'problem')} in the measurements: "
+            + "; ".join(shown)
+            + "."
+        )

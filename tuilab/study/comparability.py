@@ -11,6 +11,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan, job_id
 from tuilab.grid.settings_apart import Values, differences, place_of
 from tuilab.grid.stages import Stage
+from tuilab.grid.text import count_of
 from tuilab.store.reader import Reader
 
 
@@ -143,7 +144,7 @@ def as_sentence(found: Comparability) -> str:
     named = [_named(key, each, found.cells) for key, each in found.differing.items()]
     shown = [name for key, name in zip(found.differing, named, strict=True) if "/" not in key]
     if answers := len(named) - len(shown):
-        shown.append(f"the training data of {answers} persona{'s' if answers > 1 else ''}")
+        shown.append(f"the training data of {count_of(answers, 'persona')}")
     return f"Not the same in both: {', '.join(shown)}."
 
 

@@ -68,7 +68,7 @@ def test_a_second_job_waits_when_they_do_not_fit_or_nobody_knows(
 
 def test_the_reason_is_told() -> None:
     said = why_queued(facts({"train": 45 * GIB, "converge": 45 * GIB}, places()))
-    assert "45.0 GiB of running jobs" in said and "do not fit" in said
+    assert "45 GiB of running jobs" in said and "do not fit" in said
     assert "peak is not known" in why_queued(facts({"converge": 30 * GIB}, places()))
 
 

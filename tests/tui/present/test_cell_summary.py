@@ -17,7 +17,7 @@ def test_stories_say_why_and_what_next(half_way: Snapshot) -> None:
         return " ".join(plain(line) for line in story(half_way, one, UNICODE))
 
     failed = told(Cell("medical_doctor", 16, 42))
-    assert "gpu-oom in eval after 03:12, attempt 2" in failed
+    assert "gpu-oom in eval after 3m12s, attempt 2" in failed
     assert "CUDA out of memory" in failed
     assert "lower the batch size" in failed
     assert "the merged model equals its base" in told(Cell("nurse", 14, 42))

@@ -26,8 +26,8 @@ async def test_enter_opens_a_cell_at_its_log_and_escape_comes_back(experiment: P
         await look(pilot)
         await press(pilot, "e", "enter")
         shown = text_of(pilot.app)
-        assert "gpu-oom in eval after 03:12, attempt 1" in shown
-        assert "data ● converge ● train ● merge ● [eval ✗ 03:12] cosine ·" in shown
+        assert "gpu-oom in eval after 3m12s, attempt 1" in shown
+        assert "data ● converge ● train ● merge ● [eval ✗ 3m12s] cosine ·" in shown
         assert "CUDA out of memory: tried to allocate 2.30 GiB" in shown
         assert "ERROR Tried to allocate 2.30 GiB [rank0] [/path]" in shown
         await press(pilot, "escape")

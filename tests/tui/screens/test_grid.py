@@ -198,7 +198,7 @@ async def test_the_story_and_the_log_follow_the_cursor(experiment: Path) -> None
         await look(pilot)
         await press(pilot, "e")
         shown = text_of(pilot.app)
-        assert "✗ gpu-oom in eval after 03:12, attempt 1" in shown
+        assert "✗ gpu-oom in eval after 3m12s, attempt 1" in shown
         assert "CUDA out of memory: tried to allocate 2.30 GiB" in shown
         assert "ERROR Tried to allocate 2.30 GiB [rank0] [/path]" in shown
         await press(pilot, "$", "k")

@@ -25,7 +25,7 @@ async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Pat
         await look(pilot)
         await press(pilot, "e", "r")
         shown = text_of(pilot.app)
-        assert "eval/nurse@2#42    attempt 2  took 03:12  failed" in shown
+        assert "eval/nurse@2#42    attempt 2  took 3m12s  failed" in shown
         assert "cosine/nurse@2#42  attempt 1  never ran   never asked for" in shown
         assert "kept: results of train, merge, and every earlier attempt" in shown
         assert "$ tuilab relaunch runs/small nurse@2" in shown

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tuilab.cli.output import count_of
 from tuilab.cli.runner_programs import INSTALL, NEEDED, is_installed
 from tuilab.engine.decide.policy import policy_for
 from tuilab.engine.host.gpus import look_at_devices, slots_for
 from tuilab.grid.checks import Check, Level
+from tuilab.grid.text import count_of
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig

@@ -9,8 +9,7 @@ from tuilab.cli.runner_programs import Answer
 from tuilab.engine.decide.policy import read_policy
 from tuilab.engine.host.gpus import Device, highest_cuda, look_at_devices
 from tuilab.grid.checks import Check, Level
-
-_GIB = 1024**3
+from tuilab.grid.text import gibibytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,7 @@ def memory(devices: Sequence[Device]) -> Iterator[Check]:
     wanted = read_policy({}).gpu_free_fraction
     for device in devices:
         free = device.memory_total - device.memory_used
-        whole = device.memory_total / _GIB
-        text = f"GPU {device.index}: {free / _GIB:.1f} of {whole:.0f} GiB free"
+        text = f"GPU {device.index}: {gibibytes(free)} of {gibibytes(device.memory_total)} GiB free"
         if free >= wanted * device.memory_total:
             yield Check("gpu memory", Level.OK, text)
             continue

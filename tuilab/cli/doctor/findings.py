@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from tuilab.cli.doctor.config_fit import machine_checks
 from tuilab.cli.doctor.devices import findings_on_devices, look_at_driver
 from tuilab.cli.doctor.folders import Survival, folders_of, in_container
-from tuilab.cli.output import size
 from tuilab.cli.runner_programs import Answer, ask, is_installed
 from tuilab.contract.identity import MARKER_VARIABLE, is_alive, read_stat
 from tuilab.contract.worker import read_lease
 from tuilab.grid.checks import Check, Level
+from tuilab.grid.text import size
 from tuilab.store.base_model import hub_home
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import ERROR, OK, RefusalError
-from tuilab.cli.output import count_of, document, is_interactive, out, plain, tell
+from tuilab.cli.output import document, is_interactive, out, plain, tell
 from tuilab.cli.requests import wish
 from tuilab.cli.resolve import find_grid
 from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Yes
 from tuilab.grid.states import State
+from tuilab.grid.text import count_of
 from tuilab.grid.why_not import why_not_pause, why_not_resume
 from tuilab.store.status import status
 

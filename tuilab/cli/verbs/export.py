@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
-from tuilab.cli.output import count_of, document, out, tell
+from tuilab.cli.output import document, out, tell
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.runner_programs import refuse_without_libraries, run_module
 from tuilab.cli.standing import Standing, read_standing
@@ -18,6 +18,7 @@ from tuilab.grid.cells import select
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
+from tuilab.grid.text import count_of
 from tuilab.report.adapter_files import copy_adapters
 from tuilab.store.experiment import is_results_only
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import typer
 
 from tuilab.cli.errors import ERROR, OK
-from tuilab.cli.output import count_of, document, is_interactive, out, plain, size, tell
+from tuilab.cli.output import document, is_interactive, out, plain, tell
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir, Yes
+from tuilab.grid.text import count_of, size
 from tuilab.store.gc import delete, leftovers
 from tuilab.store.layout import Layout
 

@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import OK
-from tuilab.cli.output import count_of, document, out, paint, plain, tell
+from tuilab.cli.output import document, out, paint, plain, tell
 from tuilab.cli.resolve import find_grid
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir
 from tuilab.contract.foreign import clean_line
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import select_all
 from tuilab.grid.history import TROUBLE, Event, events_of, parse_since
-from tuilab.grid.text import clock
+from tuilab.grid.text import clock, count_of
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
 from tuilab.store.program_name import program

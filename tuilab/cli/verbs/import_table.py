@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
-from tuilab.cli.output import count_of, out
+from tuilab.cli.output import out
 from tuilab.cli.resolve import run_directory
+from tuilab.grid.text import count_of
 from tuilab.report.csv_table import ImportRefusedError
 from tuilab.report.import_results import PERCENT_HINT, read_table, write_results
 from tuilab.science.design import design_of

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
-from tuilab.cli.output import count_of, document, out, plain
+from tuilab.cli.output import document, out, plain
 from tuilab.cli.requests import wish
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
 from tuilab.grid.signs import sign_of
 from tuilab.grid.states import JobStatus, State
+from tuilab.grid.text import count_of, whole_percent
 from tuilab.grid.why_queued import why_not_yet
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import Snapshot
@@ -84,7 +85,7 @@ def _show(root: Path, as_json: bool) -> int:
         document({"experiment": snapshot.name, "running": live, "due": due})
         return OK
     for job in running:
-        percent = "" if job.percent is None else f"  {job.percent:.0f}%"
+        percent = f"  {whole_percent(job.percent)}".rstrip()
         out(f"   {sign_of(job.state, job.stage)} {plain(job.job)}{percent}")
     for number, one in enumerate(due[:_SHOWN], 1):
         out(f"{number:>4} {plain(one['job'])}  {one['state']}: {plain(one['why'], 160)}")

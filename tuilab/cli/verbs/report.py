@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import ERROR, OK
-from tuilab.cli.output import count_of, document, out, plain, tell
+from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+from tuilab.grid.text import count_of
 from tuilab.report.archiving import make_bundle
 from tuilab.report.folder import make_report
 from tuilab.store.layout import slug

@@ -7,7 +7,7 @@ from pathlib import Path
 from tuilab.cli.errors import ERROR, INCOMPLETE, OK, USAGE, RefusalError
 from tuilab.cli.experiments import make_experiment, take_changes_in
 from tuilab.cli.follow import Watch
-from tuilab.cli.output import count_of, document, is_interactive, out, plain, tell
+from tuilab.cli.output import document, is_interactive, out, plain, tell
 from tuilab.cli.relaunch_preview import show_expansion
 from tuilab.cli.requests import journal_end, leave_request, start_engine, wait_for_answer
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
@@ -21,6 +21,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.relaunch import expand_run
 from tuilab.grid.states import State
+from tuilab.grid.text import count_of
 from tuilab.store.program_name import program
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.status import status

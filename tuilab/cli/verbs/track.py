@@ -15,9 +15,10 @@ from typing import Annotated, Any
 import typer
 
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError, guarded
-from tuilab.cli.output import count_of, document, out, plain
+from tuilab.cli.output import document, out, plain
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
+from tuilab.grid.text import count_of
 from tuilab.store.reader import Reader
 from tuilab.store.tracker_copies import Lacking, lacking
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuilab.engine.decide.facts import IN_USE, Facts, Slot, Worker
 from tuilab.grid.jobs import Job
 from tuilab.grid.stages import Stage
+from tuilab.grid.text import gibibytes
 
 MARGIN = 0.1
 """Share of a device that stays free: contexts, fragments, and what a peak does not count."""
@@ -33,8 +34,8 @@ def why_not_beside(facts: Facts, slot: Slot, worker: Worker | None, job: str) ->
     if ours + wanted <= room:
         return ""
     return (
-        f"GPU {slot.device}: {_gib(ours)} of running jobs and {_gib(wanted)} of {job} do not fit "
-        f"into {_gib(max(0, int(room)))}"
+        f"GPU {slot.device}: {gibibytes(ours)} GiB of running jobs and {gibibytes(wanted)} GiB"
+        f" of {job} do not fit into {gibibytes(max(0, int(room)))} GiB"
     )
 
 
@@ -86,7 +87,3 @@ def _takes_all(facts: Facts, job: Job) -> bool:
     """Whether a job's sampler may be vLLM, which reserves what it finds free."""
     settings = facts.plan.settings.get(job.settings, {})
     return job.stage in _SAMPLING and settings.get("sampler", "auto") in ("auto", "vllm")
-
-
-def _gib(count: int) -> str:
-    return f"{count / 1024**3:.1f} GiB"

@@ -8,6 +8,7 @@ from tuilab.engine.decide.actions import Action, Assign, Launch
 from tuilab.engine.decide.facts import IN_USE, Facts, Phase, Slot, Worker
 from tuilab.engine.decide.gpu_sharing import neighbours, why_not_beside
 from tuilab.grid.ledger import Ledger
+from tuilab.grid.text import size
 
 
 def why_nothing_starts(facts: Facts) -> str:
@@ -20,8 +21,8 @@ def why_nothing_starts(facts: Facts) -> str:
         return f"disk: {facts.disk.problem}"
     if facts.disk.free < facts.policy.reserve_bytes:
         return (
-            f"disk: {_gib(facts.disk.free)} free is below the reserve of "
-            f"{_gib(facts.policy.reserve_bytes)}; tuilab gc --dry-run lists leftovers"
+            f"disk: {size(facts.disk.free)} free is below the reserve of "
+            f"{size(facts.policy.reserve_bytes)}; tuilab gc --dry-run lists leftovers"
         )
     return ""
 
@@ -41,8 +42,8 @@ def why_too_large(facts: Facts, job: str, left: int) -> str:
     if need <= left:
         return ""
     return (
-        f"disk: {job} needs about {_gib(need)}; after running jobs and the reserve of "
-        f"{_gib(facts.policy.reserve_bytes)} only {_gib(max(0, left))} are left"
+        f"disk: {job} needs about {size(need)}; after running jobs and the reserve of "
+        f"{size(facts.policy.reserve_bytes)} only {size(max(0, left))} are left"
     )
 
 
@@ -216,7 +217,3 @@ def _source(facts: Facts, job: str) -> str | None:
     """Return the persona of a job; None for one that the plan no longer has."""
     known = facts.plan.by_id.get(job)
     return known.source if known is not None else None
-
-
-def _gib(count: int) -> str:
-    return f"{count / 1024**3:.1f} GiB"

@@ -19,6 +19,7 @@ from tuilab.engine.decide.facts import Exit, Facts, LiveAttempt, Phase, Report, 
 from tuilab.engine.decide.oom_advice import what_to_lower
 from tuilab.engine.decide.retry import was_never_begun, why_hold, why_retry
 from tuilab.grid.states import Verdict
+from tuilab.grid.text import duration
 
 FULL_BYTES = 1024 * 1024
 """Below so much free space a worker's unexplained end is put down to the full disk."""
@@ -176,7 +177,7 @@ def _tend(facts: Facts, attempt: LiveAttempt, worker: Worker) -> Iterator[Action
         return
     if not attempt.is_called_stalled:
         text = (
-            f"{attempt.job} is stalled: no event for {attempt.silent_seconds / 60:.0f} min; "
+            f"{attempt.job} is stalled: no event for {duration(attempt.silent_seconds)}; "
             f"last line: {_last(attempt.log)}"
         )
         yield CallStalled(attempt.job, attempt.number, text)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tuilab.engine.decide.facts import Slot
 from tuilab.engine.decide.policy import Policy
+from tuilab.grid.text import gibibytes
 
 MIG = "MIG-"
 """Begins the UUID of a slice of a card."""
@@ -141,8 +142,8 @@ def why_held(name: str, free_fraction: float, devices: tuple[Device, ...]) -> st
         return ""
     who = ", ".join(device.holders) or "someone outside this container"
     return (
-        f"gpu-held: GPU {device.index} has {free / 1024**3:.1f} of "
-        f"{device.memory_total / 1024**3:.0f} GiB free; the rest is held by {who}"
+        f"gpu-held: GPU {device.index} has {gibibytes(free)} of "
+        f"{gibibytes(device.memory_total)} GiB free; the rest is held by {who}"
     )
 
 

@@ -1,11 +1,12 @@
 """The standard claims that limit the others: specificity, noise, seeds, mixed scales."""
 
 from tuilab.grid.edits import listed
+from tuilab.grid.text import count_of, percent_text, points
 from tuilab.science.analysis import Analysis
 from tuilab.science.claims.claim import Claim, Verdict, left_open
 from tuilab.science.edit_notes import cells_set_aside, edits_notes, odd_note
 from tuilab.science.significance import ALPHA
-from tuilab.science.text import count, names, p_value, percent, points
+from tuilab.science.text import names, p_value
 
 
 def edits_claim(analysis: Analysis) -> tuple[Claim, ...]:
@@ -45,7 +46,8 @@ def specificity_claim(analysis: Analysis) -> Claim:
             continue
         shown.append(min(rates) > 0)
         parts.append(
-            f"{label} {percent(min(rates))} to {percent(max(rates))} in {count(len(rates), 'cell')}"
+            f"{label} {percent_text(min(rates), 1)} to {percent_text(max(rates), 1)}"
+            f" in {count_of(len(rates), 'cell')}"
         )
     verdict = Verdict.NOT_MEASURED
     if shown and not all(shown):
@@ -142,7 +144,7 @@ def published_scale_claim(analysis: Analysis) -> tuple[Claim, ...]:
     listed = "; ".join(f"{pool}: {names(labels)}" for pool, labels in pools.items())
     claim = "The published headline cosines share one scale"
     verdict = Verdict.HOLDS if len(pools) == 1 else Verdict.FAILS
-    sentence = f"The published headline cosines are on {count(len(pools), 'scale')} ({listed})"
+    sentence = f"The published headline cosines are on {count_of(len(pools), 'scale')} ({listed})"
     if len(pools) > 1:
         sentence += ", so they cannot be compared with each other"
     return (Claim("published-cosines", claim, verdict, f"{sentence}.", (), dict(pools)),)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from tuilab.grid.text import signed
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.claim import Finding, Verdict
 from tuilab.science.claims.declared import CorrelatesClaim, CosineClaim, PredictsClaim, SameClaim
@@ -11,7 +12,7 @@ from tuilab.science.claims.prediction import predictions
 from tuilab.science.correlation import Correlation, correlate
 from tuilab.science.edit_notes import odd_note
 from tuilab.science.significance import ALPHA
-from tuilab.science.text import names, p_value, signed
+from tuilab.science.text import names, p_value
 from tuilab.science.trajectories import SAME
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from tuilab.grid.text import percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.claim import Finding, Verdict, for_all
 from tuilab.science.claims.declared import (
@@ -17,7 +18,7 @@ from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.reading import cosine_trajectories, rate_trajectories
 from tuilab.science.seeds import mean_trajectory, runs_of
 from tuilab.science.significance import ALPHA, after, fisher
-from tuilab.science.text import bracket, p_value, percent, points, share, signed
+from tuilab.science.text import bracket, p_value, share
 from tuilab.science.trajectories import SAME, Point, Trajectory
 
 PRINTED_PERCENT: Final = 0.05
@@ -103,7 +104,7 @@ def same(claim: SameClaim, results: Sequence[SourceResult]) -> Finding:
     """Whether sources leak equally at one epoch."""
     found = [(result.source.label, result.leakage.at(claim.epoch)) for result in results]
     values = [(label, point.counted if point else None) for label, point in found]
-    listed = ", ".join(f"{label} {percent(value)}" for label, value in values)
+    listed = ", ".join(f"{label} {percent_text(value, 1)}" for label, value in values)
     known = [value for _, value in values if value is not None]
     if len(known) < len(values):
         return Finding(Verdict.NOT_MEASURED, f"at epoch {claim.epoch}: {listed}")
@@ -159,7 +160,7 @@ def summary(result: SourceResult) -> str:
 def _rate(point: Point) -> str:
     if point.counted is None:
         return f"n/a ({point.status})" if point.status != "missing" else "n/a"
-    return " ".join(part for part in (percent(point.value), bracket(point.interval)) if part)
+    return f"{percent_text(point.value, 1)} {bracket(point.interval)}".rstrip()
 
 
 def _class_verdict(change: Change, wanted: Change) -> Verdict:
@@ -220,7 +221,8 @@ def _equals(
     if point.counted is None:
         reason = point.reason or f"the value is {point.status}"
         return Finding(Verdict.NOT_MEASURED, f"epoch {epoch}: n/a, {reason}")
-    shown = f"{percent(point.value)} {bracket(point.interval)}" if is_rate else signed(point.value)
+    rate = f"{percent_text(point.value, 1)} {bracket(point.interval)}"
+    shown = rate if is_rate else signed(point.value)
     evidence = f"epoch {epoch}: {shown.strip()}"
     if abs(point.counted - wanted) <= tolerance + SAME:
         return Finding(Verdict.HOLDS, evidence)

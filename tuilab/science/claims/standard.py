@@ -1,5 +1,6 @@
 """The claims every experiment is asked, worded from its own numbers and given a verdict."""
 
+from tuilab.grid.text import count_of, signed
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.caveats import (
     edits_claim,
@@ -17,7 +18,7 @@ from tuilab.science.claims.prediction import predictions
 from tuilab.science.classify import Change
 from tuilab.science.edit_notes import left_out_note, odd_note, why_odd
 from tuilab.science.significance import ALPHA
-from tuilab.science.text import count, names, share, signed
+from tuilab.science.text import names, share
 
 SAID: dict[Change, str] = {
     Change.RISES: "rises in",
@@ -121,7 +122,7 @@ def change_claim(result: SourceResult) -> Claim:
     if above is not None:
         counted = (
             f"{above} of {result.compared} later checkpoints above epoch 0"
-            f" ({count(result.ties or 0, 'tie')})"
+            f" ({count_of(result.ties or 0, 'tie')})"
         )
     tested = f"{found.up} up and {found.down} down of {found.tested} tests (Fisher, Holm)"
     why = f": {found.why}" if result.change in (Change.NOT_MEASURED, Change.MIXED) else ""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from tuilab.grid.edits import EDITED
+from tuilab.grid.text import count_of
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.edit_notes import edits_notes
 from tuilab.science.figures.model import Panel
-from tuilab.science.text import count
 
 HOLLOW: Final = ("suspect", "stale", "edited")
 """Statuses of values that are drawn and enter no number."""
@@ -55,7 +55,7 @@ def left_out_note(panels: Sequence[Panel]) -> str:
     total = sum(statuses.values())
     if not total or not sum(statuses[status] for status in ("measured", *HOLLOW)):
         return "Nothing to draw yet: no value is measured"
-    parts = [f"{count(statuses[s], f'{s} point')}" for s in ("missing", "failed") if statuses[s]]
+    parts = [f"{count_of(statuses[s], f'{s} point')}" for s in ("missing", "failed") if statuses[s]]
     gaps = f"Gaps: {', '.join(parts)}" if parts else ""
     marked = [f"{statuses[s]} {s}" for s in HOLLOW if statuses[s]]
     drawn = f"Hollow, kept out of every number: {', '.join(marked)}" if marked else ""

@@ -12,7 +12,7 @@ from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
 from tuilab.grid.states import LIVE, Attempt, JobStatus, State
-from tuilab.grid.text import count_of, duration, size
+from tuilab.grid.text import count_of, duration, size, whole_percent
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_table import find
@@ -85,7 +85,7 @@ def _chain(jobs: Sequence[JobStatus], here: int, glyphs: Glyphs, with_times: boo
 
 def _took(job: JobStatus) -> str:
     if job.state is State.RUNNING:
-        return "" if job.percent is None else f"{job.percent:.0f}%"
+        return whole_percent(job.percent)
     return duration(job.seconds) if job.seconds else ""
 
 
@@ -122,8 +122,8 @@ def difference_words(other: Mapping[str, str] | None, mine: Mapping[str, str], n
     if not other:
         return f"{name} has no settings yet"
     count = sum(1 for key in {*mine, *other} if mine.get(key) != other.get(key))
-    differ = "differs" if count == 1 else "differ"
-    return f"{count_of(count, 'setting')} {differ} from {name}" if count else f"same as {name}"
+    differ = count_of(count, "setting differs", "settings differ")
+    return f"{differ} from {name}" if count else f"same as {name}"
 
 
 def attempt_line(attempt: Attempt) -> Line:

@@ -10,7 +10,7 @@ from tuilab.grid.engine_view import EngineState
 from tuilab.grid.metrics import Measurement
 from tuilab.grid.shared_failures import SharedFailure
 from tuilab.grid.states import State
-from tuilab.grid.text import decimal, duration, share
+from tuilab.grid.text import count_of, decimal, duration, percent_text, whole_percent
 from tuilab.grid.why_queued import held_words, next_on, why_queued
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.study.shared_failures import failure_above
@@ -86,8 +86,7 @@ def _blocked(above: SharedFailure) -> Told:
     key = "r" if job.state is State.STOPPED else "R"
     reason = f" ({job.reason})" if job.reason else ""
     after = f" after {duration(job.seconds)}" if job.seconds else ""
-    number = len(above.cells)
-    waiting = "1 cell waits" if number == 1 else f"{number} cells wait"
+    waiting = count_of(len(above.cells), "cell waits", "cells wait")
     what = f"{job.job} {job.state.value}{reason}: {key} relaunches it"
     advice = f"attempt {job.attempt}{after}; {waiting} for it. {next_action(job.reason)}"
     return what, clean_line(job.detail, 400) or "it left no detail", advice.strip()
@@ -96,7 +95,7 @@ def _blocked(above: SharedFailure) -> Told:
 def _upstream_percent(snapshot: Snapshot, why: str) -> str:
     for job in snapshot.shared:
         if job.percent is not None and f" {job.job} " in f"{why} ":
-            return f" {job.percent:.0f}%"
+            return f" {whole_percent(job.percent)}"
     return ""
 
 
@@ -129,7 +128,7 @@ def _place_in_queue(snapshot: Snapshot, view: CellView) -> str:
 
 
 def _running(snapshot: Snapshot, view: CellView) -> Told:
-    percent = "" if view.percent is None else f" {view.percent:.0f}%"
+    percent = f" {whole_percent(view.percent)}".rstrip()
     job = next((j for j in view.jobs if j.state is State.RUNNING), None)
     since = ""
     if job is not None and job.started_at is not None:
@@ -211,7 +210,7 @@ def measured(
             counted = key == "assistant_leakage" and found.hits is not None and found.n
             count = f" ({found.hits}/{found.n})" if counted else ""
             who = _bystander(found, labels) if key == "max_bystander" else ""
-            parts.append(f"{name} {share(found.value)}{count}{who}")
+            parts.append(f"{name} {percent_text(found.value)}{count}{who}")
     return "  ".join(parts)
 
 

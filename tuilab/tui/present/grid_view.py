@@ -8,6 +8,7 @@ from dataclasses import replace
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
+from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.cell_text import SHOWN_METRICS, Zoom, is_edited
 from tuilab.tui.present.glyphs import Glyphs
@@ -63,7 +64,7 @@ def words(
         title += f", by {view.order.value}"
     if view.filter:
         what = clean_line(view.filter.text, 30)
-        title += f", filter {what}: {len(table.rows)} row" + "s" * (len(table.rows) != 1)
+        title += f", filter {what}: {count_of(len(table.rows), 'row')}"
     hints = []
     rows, columns = seen
     if len(rows) < len(table.rows):

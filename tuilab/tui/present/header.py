@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.states import BROKEN, State
-from tuilab.grid.text import duration, gibibytes
+from tuilab.grid.text import MISSING, count_of, duration, gibibytes, whole_percent
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece, sides, width
@@ -111,8 +111,7 @@ def _counts(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
     parts = [_Part(2, tuple(spaced))] if spaced else []
     failed = sum(1 for job in snapshot.shared if job.state in BROKEN)
     if failed:
-        text = "1 shared job failed" if failed == 1 else f"{failed} shared jobs failed"
-        parts.append(_Part(1, ((text, "failed"),)))
+        parts.append(_Part(1, ((f"{count_of(failed, 'shared job')} failed", "failed"),)))
     return parts
 
 
@@ -151,14 +150,13 @@ def meter_text(meter: Meter) -> str:
     memory = ""
     if meter.memory_total:
         memory = f" {gibibytes(meter.memory_used)}/{gibibytes(meter.memory_total)}G"
-    return f"CPU {meter.cpu_percent:.0f}%{memory}"
+    return f"CPU {whole_percent(meter.cpu_percent)}{memory}"
 
 
 def _gpu(gpu: object) -> str:
     fields = gpu if isinstance(gpu, dict) else dict(gpu)  # type: ignore[call-overload]
-    percent = fields.get("percent")
     used, total = fields.get("memory_used"), fields.get("memory_total")
-    share = "n/a" if percent is None else f"{percent:.0f}%"
+    share = whole_percent(fields.get("percent")) or MISSING
     return f"GPU{fields.get('index', '')} {share} {gibibytes(used)}/{gibibytes(total)}G"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.states import JobStatus, State
-from tuilab.grid.text import ago, duration, gibibytes
+from tuilab.grid.text import MISSING, ago, count_of, duration, gibibytes, whole_percent
 from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.grid.why_queued import why_not_yet
 from tuilab.store.snapshot import Snapshot
@@ -50,7 +50,7 @@ def why_empty(snapshot: Snapshot) -> str:
 
 
 def _running_line(job: JobStatus, now: float, width: int, glyphs: Glyphs) -> Line:
-    percent = "" if job.percent is None else f"{job.percent:.0f}%"
+    percent = whole_percent(job.percent)
     since = "" if job.started_at is None else f"for {duration(max(0.0, now - job.started_at))}"
     return (
         (f"  {glyphs.running(job.stage.value)}  ", "running"),
@@ -108,7 +108,7 @@ def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) 
     engine = snapshot.engine
     said = engine_text(engine, glyphs, bool(snapshot.queue))
     state = said if said is not None else ("running", "done")
-    slots = f"{engine.workers} slot{'s' if engine.workers != 1 else ''}"
+    slots = count_of(engine.workers, "slot")
     who = f"pid {engine.pid} on {clean_line(engine.host or '?', 40)}" if engine.pid else ""
     beat = f"heartbeat {ago(now - engine.heartbeat_at)}" if engine.heartbeat_at else ""
     lines: list[Line] = [rule("engine", "", columns, glyphs.stroke)]
@@ -158,7 +158,7 @@ def _bar(
     name: str, percent: float | None, used: float | None, total: float | None, glyphs: Glyphs
 ) -> Line:
     filled = round(20 * (percent or 0) / 100)
-    share = "n/a" if percent is None else f"{percent:.0f}%"
+    share = whole_percent(percent) or MISSING
     memory = f"{gibibytes(used)} of {gibibytes(total)} GiB" if total else ""
     return (
         (f" {fit(name, 22)} ", "label"),

@@ -10,7 +10,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.relaunch import Expansion
 from tuilab.grid.stages import ORDER, Stage
 from tuilab.grid.states import BROKEN, JobStatus, State
-from tuilab.grid.text import duration
+from tuilab.grid.text import count_of, duration, whole_percent
 from tuilab.tui.present.styled_text import Line, fit, fit_line
 
 _BROKEN_WORDS = {state.value for state in (*BROKEN, State.STOPPED)}
@@ -18,7 +18,7 @@ _BROKEN_WORDS = {state.value for state in (*BROKEN, State.STOPPED)}
 
 def edit_words(count: int, sets: Mapping[str, object]) -> str:
     """Say how many jobs the edits change and what becomes of them."""
-    jobs = "1 job" if count == 1 else f"{count} jobs"
+    jobs = count_of(count, "job")
     if not sets:
         return f"going back changes {jobs}; from now on these cells run as planned"
     return f"the edit changes {jobs} and is kept for these cells"
@@ -37,7 +37,7 @@ def summary(answer: Expansion) -> Line:
     count = len(answer.jobs)
     if not count:
         return ((" nothing will run", "warn"),)
-    jobs = "1 job runs as a new attempt" if count == 1 else f"{count} jobs run as new attempts"
+    jobs = count_of(count, "job runs as a new attempt", "jobs run as new attempts")
     timed = count - answer.never_ran
     took = f", {duration(answer.seconds)} last time" if timed else ""
     rest = f", {answer.never_ran} without a time yet" if timed and answer.never_ran else ""
@@ -88,7 +88,11 @@ def kept_words(answer: Expansion, states: Mapping[str, JobStatus], cells: Sequen
     kept = f"results of {', '.join(stages)}, and " if stages else ""
     stale = ""
     if answer.turns_stale:
-        stale = f"; {len(answer.turns_stale)} other cells turn stale and keep their result"
+        number = len(answer.turns_stale)
+        turn = count_of(
+            number, "other cell turns stale and keeps its", "other cells turn stale and keep their"
+        )
+        stale = f"; {turn} result"
     return f"kept: {kept}every earlier attempt{stale}"
 
 
@@ -134,7 +138,7 @@ def stop_lines(states: Sequence[JobStatus], columns: int) -> list[Line]:
     lines: list[Line] = []
     for status in states:
         if status.state is State.RUNNING:
-            percent = "" if status.percent is None else f" at {status.percent:.0f}%"
+            percent = f" at {whole_percent(status.percent)}" if status.percent is not None else ""
             what, role = f"is ended now{percent}", "running"
         else:
             what, role = "leaves the queue", "queued"

@@ -6,7 +6,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import Meter
 from tuilab.grid.history import NEWS, Event, events_of
 from tuilab.grid.states import JobStatus, State
-from tuilab.grid.text import clock
+from tuilab.grid.text import clock, whole_percent
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import meter_text
@@ -37,10 +37,13 @@ def queue_lines(snapshot: Snapshot, columns: int, limit: int, glyphs: Glyphs) ->
     """List the live jobs with percent, then the due ones in launch order."""
     lines: list[Line] = []
     for job in running_jobs(snapshot):
-        percent = "" if job.percent is None else f"{job.percent:.0f}%"
         sign = glyphs.running(job.stage.value)
         lines.append(
-            sides(((f" {sign} {job.job}", "running"),), ((f"{percent} ", "running"),), columns)
+            sides(
+                ((f" {sign} {job.job}", "running"),),
+                ((f"{whole_percent(job.percent)} ", "running"),),
+                columns,
+            )
         )
     for number, name in enumerate(snapshot.queue, 1):
         lines.append(fit_line(((f" {number:>2} ", "muted"), (name, "queued")), columns))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tuilab.grid.text import percent_text
+from tuilab.grid.text import MISSING, percent_text
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figures.cursor import cell_of
 from tuilab.tui.present.glyphs import Glyphs
@@ -170,8 +170,6 @@ def caption_lines(text: str, columns: int, rows: int, glyphs: Glyphs) -> list[Li
     return [fit_line(((f" {line}", "muted"),), columns, glyphs.ellipsis) for line in lines]
 
 
-NOT_AVAILABLE: Final = "n/a"
-
 SORTS: Final[Mapping[str, str]] = {
     "Source": "label",
     "Cosine": "cosine",
@@ -218,7 +216,7 @@ def _value(row: HeadlineRow, title: str) -> Any:
 
 def explained(row: HeadlineRow, title: str, text: str, snapshot: Snapshot) -> str:
     """Say what a cell of the table rests on, or why it is n/a."""
-    if NOT_AVAILABLE in text or text == "undefined" or "not comparable" in text:
+    if MISSING in text or text == "undefined" or "not comparable" in text:
         return _why_not(row, title, snapshot)
     explain = _MEANINGS.get(title)
     return explain(row) if explain is not None else ""
@@ -294,7 +292,7 @@ def _versus(name: str) -> Callable[[HeadlineRow], str]:
 def _ours(row: HeadlineRow, name: str) -> str:
     value = getattr(row, name)
     if value is None:
-        return NOT_AVAILABLE
+        return MISSING
     return f"{value:+.3f} ({row.cosine_scale})" if name == "cosine" else percent_text(value, 1)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.request import Request
+from tuilab.grid.text import count_of
 from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
@@ -57,7 +58,8 @@ class CellActions(Frame):
         self._ask(snapshot, state, able, state.relaunch(able, None))
         if len(able) < len(cells):
             why = next(why for why in refused.values() if why)
-            self.say(f"{len(cells) - len(able)} cells are left out: {why}")
+            left = count_of(len(cells) - len(able), "cell is", "cells are")
+            self.say(f"{left} left out: {why}")
 
     def action_relaunch_failed(self) -> None:
         """Ask whether to relaunch all that is failed, lost or suspect."""
@@ -110,7 +112,7 @@ class CellActions(Frame):
 
         def answered(answer: str | None) -> None:
             if answer == "stop":
-                said = f"asked to stop {len(jobs)} job{'s' if len(jobs) > 1 else ''}"
+                said = f"asked to stop {count_of(len(jobs), 'job')}"
                 self.app.post_message(RequestMade(request, command, said))
 
         title = f"Stop {name_cells(cells, snapshot.labels)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuilab.grid.request import Request
+from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.cli_equivalent import command
@@ -51,7 +52,7 @@ def _answers(pause: str) -> list[tuple[str, str]]:
 
 
 def _words(pause: str, live: int) -> list[Line]:
-    jobs = "1 running job" if live == 1 else f"{live} running jobs"
+    jobs = count_of(live, "running job")
     if pause:
         wakes: list[Line] = [(("             and wakes what was suspended", "text"),)]
         resume: Line = ((" Resume", "key"), ("      starts queued work again", "text"))

@@ -18,6 +18,7 @@ from tuilab.grid.edits import EditError, cell_edits, edited_before, parse_edits
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.relaunch import Expansion, from_scratch
 from tuilab.grid.request import Request
+from tuilab.grid.text import count_of
 from tuilab.store.replan import changed_by
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.experiment_state import ExperimentState
@@ -337,7 +338,7 @@ class RelaunchDialog(Dialog):
             sets=dict(self._choices.sets),
             options=self._options(),
         )
-        said = "asked for 1 job" if len(jobs) == 1 else f"asked for {len(jobs)} jobs"
+        said = f"asked for {count_of(len(jobs), 'job')}"
         self.app.post_message(RequestMade(request, self._twin(), said))
         self.dismiss(True)
 

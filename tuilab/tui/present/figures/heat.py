@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.text import half_up
+from tuilab.grid.text import MISSING, number
 from tuilab.tui.present.figures.look import Spot
 from tuilab.tui.present.styled_text import Line, fit
 
@@ -74,7 +74,7 @@ def _short(name: str, columns: int, ellipsis: str) -> str:
 def _square(cell: HeatCell, each: int, is_here: bool) -> Line:
     is_number = cell.value is not None and math.isfinite(cell.value)
     mark = {"stale": "~", "suspect": "?", "edited": EDITED}.get(cell.status, "")
-    text = f"{mark}{half_up(cell.value or 0.0):.0f}" if is_number else "n/a"
+    text = f"{mark}{number(cell.value)}" if is_number else MISSING
     role = f"heat-{_step(cell.value or 0.0)}" if is_number else "muted"
     if is_here:
         return ((f"{f'[{text}]':>{each}}", f"{role} cursor"),)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import edits_text
-from tuilab.grid.text import half_up
+from tuilab.grid.text import number, signed
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figures.cursor import (
     cell_of,
@@ -99,9 +99,9 @@ def _values(figure: Figure, spot: Spot) -> Line:
     is_rate = not _is_cosine(figure, spot)
     if point.y is None or point.y != point.y:
         return (("  n/a", "missing"),)
-    value = f"{_tenths(point.y)}%" if is_rate else f"{point.y:+.3f}"
+    value = f"{number(point.y, 1)}%" if is_rate else signed(point.y)
     if is_scatter(panel):
-        x = f"{point.x:+.3f}" if figure.kind == "cosine-peak" else f"{_tenths(point.x)}%"
+        x = signed(point.x) if figure.kind == "cosine-peak" else f"{number(point.x, 1)}%"
         name = "cosine" if figure.kind == "cosine-peak" else "baseline"
         return ((f"  {name} {x}  peak {value}", "strong"), *_interval(point, is_rate))
     return ((f"  {value}", "strong"), *_interval(point, is_rate))
@@ -115,9 +115,9 @@ def _interval(point: PlotPoint, is_rate: bool) -> Line:
     if point.low is None or point.high is None:
         return ()
     ends = (
-        f"{_tenths(point.low)}, {_tenths(point.high)}"
+        f"{number(point.low, 1)}, {number(point.high, 1)}"
         if is_rate
-        else f"{point.low:+.3f}, {point.high:+.3f}"
+        else f"{signed(point.low)}, {signed(point.high)}"
     )
     return ((f" [{ends}]", "text"), (f" {point.interval}" if point.interval else "", "muted"))
 
@@ -157,17 +157,13 @@ def _square_line(figure: Figure, spot: Spot, snapshot: Snapshot) -> Line:
     label = snapshot.labels.get(key, key)
     value: Piece = ("  n/a", "missing")
     if square.value is not None and square.value == square.value:
-        value = (f"  {_tenths(square.value)}%", "strong")
+        value = (f"  {number(square.value, 1)}%", "strong")
     return (
         (f" {label}", "strong"),
         (f"  epoch {_epoch(square.cell)}  asked as {matrix.columns[spot.column]}", "text"),
         value,
         *_status(square.status, square.cell, snapshot),
     )
-
-
-def _tenths(percent: float) -> str:
-    return f"{half_up(percent, 1):.1f}"
 
 
 def _epoch(cell: str) -> str:
