@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from tuilab.grid.text import size
+
 if TYPE_CHECKING:
-    from tuilab.grid.config import ExperimentConfigfrom tuilab.grid.text import size
-
-
+    from tuilab.grid.config import ExperimentConfig
 
 
 class Level(StrEnum):

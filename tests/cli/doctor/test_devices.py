@@ -34,9 +34,9 @@ def test_memory_that_is_taken_is_told_with_who_holds_it() -> None:
     held = Device(1, "GPU-b", "H200", 140 * gib, 90 * gib, holders=("pid 7 vllm serve",))
     unknown = Device(2, "GPU-c", "H200", 140 * gib, 90 * gib)
     first, second, third = memory([free, held, unknown])
-    assert (first.level, first.sentence) == (Level.OK, "GPU 0: 139.0 of 140 GiB free")
+    assert (first.level, first.sentence) == (Level.OK, "GPU 0: 139 of 140 GiB free")
     assert second.level is third.level is Level.WARNING
-    assert second.sentence.endswith("50.0 of 140 GiB free; the rest is held by pid 7 vllm serve")
+    assert second.sentence.endswith("50 of 140 GiB free; the rest is held by pid 7 vllm serve")
     assert third.sentence.endswith("held by someone outside this container")
 
 

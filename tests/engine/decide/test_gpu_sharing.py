@@ -11,9 +11,11 @@ from tests.engine.trials import make_plan
 from tuilab.engine.decide.actions import Action, Assign, Close, Launch
 from tuilab.engine.decide.engine_view import why_queued
 from tuilab.engine.decide.facts import Facts, Phase, Slot, Worker
-from tuilab.engine.decide.policy import GIB, Policy
+from tuilab.engine.decide.policy import Policy
 from tuilab.engine.decide.tick import decide
 from tuilab.engine.host.gpus import Device, slots_for
+
+GIB = 2**30
 
 RUNNING = "train/villain@0#42"
 BUSY = worker("w0", 0, queue=(RUNNING,), last_job=RUNNING, has_served=True)

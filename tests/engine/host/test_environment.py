@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.engine.trials import make_plan
-from tuilab.engine.decide.policy import GIB, Policy, policy_of, read_policy
+from tuilab.engine.decide.policy import GB, Policy, policy_of, read_policy
 from tuilab.engine.host.environment import source_root, worker_argv, worker_environment
 from tuilab.engine.host.hub_cache import is_offline
 from tuilab.grid.config import Resources
@@ -69,7 +69,7 @@ def test_python_means_the_engine_s_interpreter() -> None:
 def test_resources_are_read_with_their_defaults() -> None:
     assert read_policy({}) == Policy()
     found = read_policy({"reserve_gb": 0.5, "devices": [0, 1], "unknown": 1, "threads": None})
-    assert found == Policy(reserve_bytes=GIB // 2, devices=("0", "1"))
+    assert found == Policy(reserve_bytes=GB // 2, devices=("0", "1"))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tuilab.engine.decide.facts import Slot
-from tuilab.engine.decide.policy import GIB, Policy
+from tuilab.engine.decide.policy import Policy
 from tuilab.engine.host import gpus
 from tuilab.engine.host.gpus import Device, look_at_devices, slots_for, why_held
+
+GIB = 2**30
 
 
 def gpu(index: int, used: float = 0.0, holders: tuple[str, ...] = ()) -> Device:

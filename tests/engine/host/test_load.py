@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tests.engine.facts_of import Story, worker
 from tuilab.engine.decide.facts import Phase, Slot
-from tuilab.engine.decide.policy import GIB
 from tuilab.engine.host import load
 from tuilab.engine.host.gpus import Device
+
+GIB = 2**30
 
 THREE = tuple(Device(n, f"GPU-{n}", "H", 80 * GIB, n * GIB, 50.0) for n in range(3))
 SLOTS = (Slot(0, "2"), Slot(1, "1"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuilab.grid.jobs import Plan
 
-GIB = 1024**3
+GB = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Policy:
     """Automatic new attempts after a failure that may pass."""
     stall_minutes: float = 15.0
     stop_stalled: bool = False
-    reserve_bytes: int = 2 * GIB
+    reserve_bytes: int = 2 * GB
     """Disk that must stay free."""
     job_bytes: Mapping[str, int] | None = None
     """Bytes of one attempt by stage; forecast and measurement are used where this is silent."""
@@ -79,5 +79,5 @@ def read_policy(resources: Mapping[str, Any]) -> Policy:
     if isinstance(plain.get("devices"), list):
         plain["devices"] = tuple(str(device) for device in plain["devices"])
     if resources.get("reserve_gb") is not None:
-        plain["reserve_bytes"] = int(float(resources["reserve_gb"]) * GIB)
+        plain["reserve_bytes"] = int(float(resources["reserve_gb"]) * GB)
     return Policy(**plain)
