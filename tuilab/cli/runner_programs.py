@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.cli.errors import RefusalError
+from tuilab.grid.text import duration
 from tuilab.store.base_model import hub_snapshots
 
 NEEDED = ("torch", "transformers", "peft", "safetensors")
@@ -54,7 +55,7 @@ def ask(
             env=_environment(),
         )
     except subprocess.TimeoutExpired:
-        return Answer(None, f"{program} did not answer within {seconds:.0f} s")
+        return Answer(None, f"{program} did not answer within {duration(seconds)}")
     except OSError as error:
         return Answer(None, f"{program} could not be started: {error.strerror}")
     return _read(program, done)

@@ -21,6 +21,7 @@ from tuilab.cli.verbs.arguments import Headless, Where
 from tuilab.cli.verbs.run import run_cells
 from tuilab.grid.config_text import change_config
 from tuilab.grid.jobs import Plan
+from tuilab.grid.text import duration
 from tuilab.store.plan_file import PlanFileError, load_plan
 from tuilab.store.replan import read_config
 from tuilab.store.shipped import configs_dir
@@ -57,7 +58,7 @@ def demo(
     if not headless and is_interactive():
         return run_cells(root, planned, [], headless=False)
     code = _run_headless(root, planned)
-    tell(f"took {time.monotonic() - began:.0f} s")
+    tell(f"took {duration(time.monotonic() - began)}")
     return code
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tuilab.grid.text import MISSING, percent_text
+from tuilab.grid.text import MISSING, percent_text, signed
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figures.cursor import cell_of
 from tuilab.tui.present.glyphs import Glyphs
@@ -293,7 +293,7 @@ def _ours(row: HeadlineRow, name: str) -> str:
     value = getattr(row, name)
     if value is None:
         return MISSING
-    return f"{value:+.3f} ({row.cosine_scale})" if name == "cosine" else percent_text(value, 1)
+    return f"{signed(value)} ({row.cosine_scale})" if name == "cosine" else percent_text(value, 1)
 
 
 def _measured(row: HeadlineRow) -> str:
