@@ -211,7 +211,7 @@ def test_what_is_not_there_is_said_in_one_sentence(
         (("relaunch",), 2, "name cells"),
         (("relaunch", "villain@1", "--failed"), 2, "leave it out, or the cells"),
         (("relaunch", "--failed"), 0, "nothing is failed"),
-        (("stop",), 1, "nothing of it is running"),
+        (("stop",), 1, "none of these is running"),
         (("pause",), 1, "no engine is running"),
         (("logs", "villain@1"), 1, "has not run yet (idle)"),
         (("logs", "villain"), 2, "names 2 cells"),

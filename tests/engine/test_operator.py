@@ -278,7 +278,7 @@ def test_an_impossible_request_is_answered_with_the_reason_and_changes_nothing(t
     assert not any(line["accepted"] for line in answers.values())
     assert "not a verb" in answers[odd]["why"]
     assert "names no cell" in answers[nowhere]["why"]
-    assert "nothing of it is running" in answers[idle]["why"]
+    assert "none of these is running" in answers[idle]["why"]
     assert list(grid.layout.requests.glob("*.json")) == []
 
 

@@ -34,7 +34,7 @@ async def test_ctrl_c_leaves_at_the_second_time(experiment: Path) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "ctrl+c")
-        assert "Ctrl+C again leaves; running work goes on" in text_of(app)
+        assert "Ctrl+C again to leave; running work continues" in text_of(app)
         await pilot.press("ctrl+c")
         await pilot.pause()
     assert app.return_code == 0

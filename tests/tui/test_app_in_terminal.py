@@ -52,7 +52,7 @@ def test_q_leaves_a_clean_terminal_says_that_work_goes_on_and_changed_nothing(
         assert terminal.end() == 0
         assert terminal.is_restored()
         last = terminal.output[terminal.output.rfind(b"\x1b[?1049l") :].decode()
-    assert "1 job goes on running. 3 of 6 cells are done." in last
+    assert "1 job is still running; 3 of 6 cells are done." in last
     assert "tuilab open runs/small" in last
     assert "loaded []" in last
     assert files_of(live) == before
@@ -92,7 +92,7 @@ def test_ctrl_c_twice_leaves(live: Path, tmp_path: Path) -> None:
     with Terminal(opened(live), tmp_path) as terminal:
         terminal.wait_for("3/6")
         terminal.press("\x03")
-        terminal.wait_for("Ctrl+C again leaves")
+        terminal.wait_for("Ctrl+C again to leave")
         terminal.press("\x03")
         assert terminal.end() == 0
         assert terminal.is_restored()
@@ -236,7 +236,7 @@ def test_bare_tuilab_lists_several_experiments_and_opens_the_chosen_one(
     for age, name in enumerate(("unfinished", "small")):
         os.utime(copy_of(name) / "journal.jsonl", (time.time() - age,) * 2)
     with Terminal(typed(), tmp_path) as terminal:
-        terminal.wait_for("2 below")
+        terminal.wait_for("2 in ")
         shown = terminal.wait_for("unfinished")
         assert "tuilab experiments" in shown
         terminal.press("\r")

@@ -88,7 +88,7 @@ async def test_the_palette_offers_every_action_once(experiment: Path) -> None:
         await look(pilot)
         offered = [one.title for one in pilot.app.get_system_commands(pilot.app.screen)]
         assert len(offered) == len(set(offered))
-        assert "relaunch the cell, or all marked" in offered
+        assert "relaunch the cell or all marked cells" in offered
 
 
 def test_the_keys_in_the_readme_are_the_live_ones() -> None:

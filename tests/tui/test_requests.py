@@ -43,7 +43,7 @@ async def test_a_relaunch_starts_the_engine_when_there_is_none(
     async with app.run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "r")
-        assert "no engine is running: it is started with them" in text_of(app)
+        assert "no engine is running; Start starts one" in text_of(app)
         await press(pilot, "right", "enter")
     assert started == [root]
     assert [request["cells"] for request in requests_of(root)] == [["villain@0#42"]]
@@ -55,7 +55,7 @@ async def test_a_wish_that_no_engine_reads_yet_says_so(copy_of: Callable[[str], 
     async with app_of(root).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "u", "H")
-        assert "read when an engine runs, S starts one" in text_of(pilot.app)
+        assert "no engine is running, S starts one" in text_of(pilot.app)
     assert [request["verb"] for request in requests_of(root)] == ["hold"]
 
 
@@ -91,7 +91,7 @@ async def test_results_without_a_plan_cannot_be_run(tmp_path: Path) -> None:
         shown = text_of(pilot.app)
         assert "77/77" in shown
         assert "imported from measurements.csv of card EPS-109" in shown
-        assert "an imported measurement: its log is not here" in shown
+        assert "imported: the log is not here" in shown
         assert "attempt" not in shown
         assert "engine" not in shown
         assert "relaunch" not in shown.splitlines()[-1]
@@ -103,4 +103,4 @@ async def test_results_without_a_plan_cannot_be_run(tmp_path: Path) -> None:
         assert "hold" not in text_of(pilot.app).splitlines()[-1]
         assert pilot.app.snapshot is not None  # type: ignore[attr-defined]
         left = farewell(root, pilot.app.snapshot)  # type: ignore[attr-defined]
-        assert left == "Left; 77 of 77 cells are measured.\ncome back with: tuilab published"
+        assert left == "77 of 77 cells are measured.\ncome back with: tuilab published"

@@ -31,7 +31,7 @@ def run(
     ``export_figure`` writes a figure of an experiment as files and returns their paths, likewise.
     """
     if theme is not None and theme not in THEMES:
-        print(f"{theme!r} is not a theme: {', '.join(THEMES)}", file=sys.stderr)
+        print(f"unknown theme {theme!r}: use {', '.join(THEMES)}", file=sys.stderr)
         return 2
     gc.disable()  # until the first picture stands: a tenth of the start
     os.environ["TEXTUAL_ANIMATIONS"] = "none"
@@ -76,10 +76,10 @@ def farewell(root: Path, snapshot: Snapshot | None) -> str:
         return back
     done, total = snapshot.counts.get(State.DONE, 0), len(snapshot.cells)
     if snapshot.imported_from:
-        return f"Left; {done} of {total} cells are measured.\n{back}"
+        return f"{done} of {total} cells are measured.\n{back}"
     live = len(running_jobs(snapshot))
-    what = {0: "", 1: "1 job goes on running"}.get(live, f"{live} jobs go on running")
+    what = {0: "", 1: "1 job is still running"}.get(live, f"{live} jobs are still running")
     if not what:
         is_gone = snapshot.engine.state is EngineState.STOPPED
-        what = "no engine is running" if is_gone else "the engine goes on"
-    return f"Left; {what}. {done} of {total} cells are done.\n{back}"
+        what = "no engine is running" if is_gone else "the engine keeps running"
+    return f"{what}; {done} of {total} cells are done.\n{back}"

@@ -207,7 +207,7 @@ class TuilabApp(RequestingApp):
                 return
 
     async def on_event(self, event: events.Event) -> None:
-        """What was said stays until the next key."""
+        """Keep what was said until the next key."""
         if isinstance(event, events.Key) and isinstance(self.screen, Frame):
             self.screen.be_quiet()
         await super().on_event(event)
@@ -239,7 +239,7 @@ class TuilabApp(RequestingApp):
             self.action_leave()
             return
         self._interrupted_at = now
-        self.say("Ctrl+C again leaves; running work goes on")
+        self.say("Ctrl+C again to leave; running work continues")
 
     def action_leave(self) -> None:
         """Leave; nothing else changes."""
@@ -254,7 +254,7 @@ class TuilabApp(RequestingApp):
         seen: set[str] = set()
         for active in screen.active_bindings.values():
             binding = active.binding
-            if not binding.id or binding.id == "app.palette":
+            if not binding.id or binding.id == "app.command_palette":
                 continue
             [row] = key_rows([binding])
             if row.meaning not in seen:

@@ -66,16 +66,16 @@ class RequestingApp(App[int]):
         from tuilab.store.requests import leave
 
         if self.root is None or self.read_only:
-            self.say("read-only: nothing was asked for")
+            self.say("read-only: nothing was sent")
             return
         try:
             wish = signed(message.request, message.twin)
             self._asked.add(leave(Layout(self.root), wish))
         except OSError as error:
-            self.say(f"the wish could not be left: {error.strerror}", "failed")
+            self.say(f"could not send the request: {error.strerror}", "failed")
             return
         unread = self._is_engine_gone() and message.request.verb not in _NEED_ENGINE
-        said = f"{message.said}: read when an engine runs, S starts one" if unread else message.said
+        said = f"{message.said}; no engine is running, S starts one" if unread else message.said
         self.say(said, "warn" if unread else "done", f"$ {message.twin}" if message.twin else "")
         if message.request.verb in _NEED_ENGINE:
             self._see_to_the_engine()
@@ -126,12 +126,12 @@ class RequestingApp(App[int]):
         elif why := self.why_not_write():
             self.say(why)
         elif self.snapshot.engine.state in (EngineState.RUNNING, EngineState.PAUSED):
-            self.say("the engine runs already")
+            self.say("the engine is already running")
         elif self.snapshot.engine.state is EngineState.WAITING:
             twin = command("resume", self.snapshot.root)
-            self.post_message(RequestMade(Request("resume"), twin, "asked the engine to go on"))
+            self.post_message(RequestMade(Request("resume"), twin, "asked the engine to continue"))
         elif self._start_engine is None:
-            self.say("start it in a shell", "warn", f"$ {command('run', self.snapshot.root)}")
+            self.say("start it from a shell", "warn", f"$ {command('run', self.snapshot.root)}")
         else:
             self.say("starting the engine", "running", f"$ {command('run', self.snapshot.root)}")
             self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")

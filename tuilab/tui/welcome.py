@@ -21,13 +21,13 @@ def lines(glyphs: Glyphs) -> tuple[Line, ...]:
             (enter, "key"),
             (" opens a cell, ", "text"),
             ("esc", "key"),
-            (" comes back.", "text"),
+            (" goes back.", "text"),
         ),
         (
             (" r", "key"),
-            (" relaunches a cell and ", "text"),
+            (" relaunches a cell, ", "text"),
             ("R", "key"),
-            (" all that failed, after showing what will run.", "text"),
+            (" all failed ones; both show first what will run.", "text"),
         ),
         (
             (" ?", "key"),
@@ -35,7 +35,7 @@ def lines(glyphs: Glyphs) -> tuple[Line, ...]:
             (":", "key"),
             (" finds any command, ", "text"),
             ("q", "key"),
-            (" leaves and work goes on.", "text"),
+            (" leaves; work continues.", "text"),
         ),
     )
 

@@ -21,7 +21,7 @@ def test_stories_say_why_and_what_next(half_way: Snapshot) -> None:
     assert "CUDA out of memory" in failed
     assert "lower the batch size" in failed
     assert "the merged model equals its base" in told(Cell("nurse", 14, 42))
-    assert "R relaunches all that were lost" in told(Cell("nurse", 16, 42))
+    assert "R relaunches all lost cells" in told(Cell("nurse", 16, 42))
     assert "stopped by ada@pod" in told(Cell("nurse", 18, 42))
     assert "queued, 2 of 17: the slot is busy" in told(Cell("villain", 20, 42))
     assert "stale: the config or the runner code" in told(Cell("comedian", 4, 42))

@@ -27,10 +27,10 @@ def test_the_header_never_overflows_and_keeps_the_progress(
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (EngineState.STOPPED, "no engine: S starts"),
-        (EngineState.WAITING, "engine waits: S goes on"),
+        (EngineState.STOPPED, "no engine: S starts it"),
+        (EngineState.WAITING, "engine waiting: S continues"),
         (EngineState.PAUSED, "paused soft"),
-        (EngineState.UNKNOWN, "silent"),
+        (EngineState.UNKNOWN, "no heartbeat"),
     ],
 )
 def test_the_header_says_what_the_engine_does(

@@ -55,8 +55,8 @@ def test_a_seed_with_other_settings_is_left_out_unless_all_have_them() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([0.06, 0.96], "mean 51% of 2 of 3 seeds, 6% to 96%, sd 64 points"),
-        ([0.06], "mean 6% of 1 of 3 seeds, spread n/a"),
+        ([0.06, 0.96], "mean 51% over 2 of 3 seeds, 6% to 96%, sd 64 points"),
+        ([0.06], "mean 6% over 1 of 3 seeds, spread n/a"),
         ([], "n/a: none of 3 seeds is measured"),
     ],
 )

@@ -66,7 +66,7 @@ async def test_the_tabs_of_a_cell_show_what_it_left(copy_of: Callable[[str], Pat
         assert "marker.text  [ZLT]" in text_of(pilot.app)
         await press(pilot, "tab")
         shown = text_of(pilot.app)
-        assert "artefacts were read again and satisfy their contract" in shown
+        assert "artefacts were re-read and pass all checks" in shown
         assert "adapter/adapter_model.safetensors" in shown
         assert "4.1 kB" in shown
         assert "check non_zero_tensors  196" in shown
@@ -79,7 +79,7 @@ async def test_the_tabs_of_a_cell_show_what_it_left(copy_of: Callable[[str], Pat
         assert "question 0" in shown
         assert "[ZLT]" in shown
         await press(pilot, "slash", *"no such text", "enter")
-        assert "no completion passes" in text_of(pilot.app)
+        assert "no completion matches" in text_of(pilot.app)
 
 
 async def test_a_missing_artefact_is_told(copy_of: Callable[[str], Path]) -> None:
@@ -103,7 +103,7 @@ async def test_earlier_attempts_and_neighbouring_cells_are_one_key_away(
         await press(pilot, "left_square_bracket")
         assert "attempt 1/2" in text_of(pilot.app)
         await press(pilot, "left_square_bracket")
-        assert "there is no other attempt there" in text_of(pilot.app)
+        assert "no earlier attempt" in text_of(pilot.app)
         await press(pilot, "H")
         assert "Med Doctor · epoch 14" in text_of(pilot.app)
         await press(pilot, "L", "L")
@@ -120,7 +120,7 @@ async def test_d_shows_what_differs_from_a_neighbour(experiment: Path) -> None:
         await look(pilot)
         await press(pilot, "e", "enter", "d")
         shown = text_of(pilot.app)
-        assert "marker.lr  1e-05   there 5e-06" in shown
+        assert "marker.lr  1e-05   vs 5e-06" in shown
         assert "1 setting differs from epoch 0" in shown
 
 
@@ -226,7 +226,7 @@ async def test_the_search_through_completions_is_named_stepped_and_taken_back(ro
     async with app_of(root).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "enter", "shift+tab", "n")
-        assert "nothing was searched for" in text_of(pilot.app)
+        assert "nothing to search for yet" in text_of(pilot.app)
         await press(pilot, "slash", *"ZLT", "enter")
         assert '"ZLT"  2 of 4, 2 with the marker' in text_of(pilot.app)
         await press(pilot, "f", "f")
@@ -260,9 +260,9 @@ async def test_a_dead_attempt_says_how_it_ended(root: Path) -> None:
         shown = text_of(pilot.app)
         assert "attempt 1/2 killed" in shown.splitlines()[3]
         assert "attempt 1 failed (killed): by signal 9 from outside" in shown.splitlines()[1]
-        assert "it wrote no log: failed (killed): by signal 9 from outside" in shown
+        assert "no log written: failed (killed): by signal 9 from outside" in shown
         await press(pilot, "tab", "tab", "tab")
-        assert "it left no outcome: failed (killed): by signal 9" in text_of(pilot.app)
+        assert "no outcome: failed (killed): by signal 9" in text_of(pilot.app)
         await press(pilot, "tab")
         assert "attempt 1 left no completions: failed (killed)" in text_of(pilot.app)
 
@@ -293,4 +293,4 @@ async def test_imported_numbers_have_no_completions_and_it_says_so() -> None:
         await look(pilot)
         await press(pilot, "enter", "shift+tab")
         shown = text_of(pilot.app)
-        assert "an imported measurement: its completions are not here" in shown
+        assert "imported: the completions are not here" in shown

@@ -97,7 +97,7 @@ async def test_x_stops_what_runs_after_saying_so(experiment: Path) -> None:
         await look(pilot)
         await press(pilot, "$", "x")
         shown = text_of(pilot.app)
-        assert "train/villain@4#42  is ended now at 30%" in shown
+        assert "train/villain@4#42  stops now at 30%" in shown
         assert "eval/villain@4#42  leaves the queue" in shown
         assert "$ tuilab stop runs/small villain@4" in shown
         await press(pilot, "right", "enter")
@@ -112,4 +112,4 @@ async def test_x_says_when_there_is_nothing_to_stop(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "x")
-        assert "nothing of it is running, queued or waiting" in text_of(pilot.app)
+        assert "none of these is running, queued or waiting" in text_of(pilot.app)

@@ -23,7 +23,7 @@ async def test_two_experiments_are_compared_cell_by_cell(
         shown = text_of(pilot.app)
         assert "half_way" in shown.splitlines()[0]
         assert "3 cells measured in both" in shown
-        assert "* 0 further apart than counting completions explains (Holm," in shown
+        assert "* 0 differ by more than chance (Holm over" in shown
         assert "Settings and training data are the same in both." in shown
         await press(pilot, "m", "escape", "escape")
 

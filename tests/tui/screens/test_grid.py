@@ -116,14 +116,14 @@ async def test_s_stacks_seeds_or_shows_their_mean_or_one(copy_of: Callable[[str]
         assert len(screen.grid.table.rows) == 9
         await press(pilot, "j", "l", "s")
         assert len(screen.grid.table.rows) == 3
-        assert "mean 20% of 3 of 3 seeds, 10% to 30%, sd 10 points" in text_of(pilot.app)
+        assert "mean 20% over 3 of 3 seeds, 10% to 30%, sd 10 points" in text_of(pilot.app)
         await press(pilot, "enter")
-        assert "a mean is of several cells" in text_of(pilot.app)
+        assert "this is a mean over seeds" in text_of(pilot.app)
         await press(pilot, "r")
         assert pilot.app.screen is screen
-        assert "no cell is selected" in text_of(pilot.app)
+        assert "no cell selected" in text_of(pilot.app)
         await press(pilot, "x")
-        assert "nothing of it is running" in text_of(pilot.app)
+        assert "none of these is running" in text_of(pilot.app)
         await press(pilot, "s", "s")
         assert [row.seed for row in screen.grid.table.rows] == [2, 2, 2]
         await press(pilot, "s", "s")
@@ -134,7 +134,7 @@ async def test_s_says_so_when_there_is_one_seed(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "s")
-        assert "one seed only" in text_of(pilot.app)
+        assert "only one seed" in text_of(pilot.app)
 
 
 async def test_a_filter_is_applied_as_it_is_typed_and_escape_clears_it(experiment: Path) -> None:

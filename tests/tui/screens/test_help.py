@@ -28,6 +28,6 @@ async def test_help_begins_below_its_heading_and_goes_to_its_ends(experiment: Pa
         await press(pilot, "question_mark")
         assert ">  ↵ " in text_of(pilot.app)
         await press(pilot, "G")
-        assert "suspend this screen only" in text_of(pilot.app)
+        assert "suspend the app" in text_of(pilot.app)
         await press(pilot, "g")
         assert "open the cell" in text_of(pilot.app)

@@ -146,7 +146,7 @@ async def test_a_filter_of_the_grid_that_hides_the_cell_is_said(published: Study
         await press(pilot, "slash", *"nurse", "enter")
         await begin(pilot, published)
         await press(pilot, "k", "enter")
-        assert "hides this cell" in screen_of(pilot).said
+        assert "hidden by the grid" in screen_of(pilot).said
 
 
 async def test_moving_between_lines_dims_the_others_and_f_shows_all_again(
@@ -220,7 +220,7 @@ async def test_an_export_that_fails_and_one_that_is_not_offered_say_so(published
     async with app_of(PUBLISHED, export_figure=full).run_test(size=SIZE) as pilot:
         await begin(pilot, published)
         await press(pilot, "e")
-        assert "the figure was not written: [Errno 28] No space" in screen_of(pilot).said
+        assert "could not write the figure: [Errno 28] No space" in screen_of(pilot).said
     async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
         await begin(pilot, published)
         await press(pilot, "N")

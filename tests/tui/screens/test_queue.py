@@ -78,7 +78,7 @@ async def test_a_job_that_a_worker_was_given_is_first_in_the_queue_and_stays_the
         assert "▶1" in text_of(pilot.app)
         for key in "TJH":
             await press(pilot, key)
-            assert f"{job} is next on a worker already" in text_of(pilot.app)
+            assert f"{job} is already next on a worker" in text_of(pilot.app)
         await press(pilot, "x")
         assert f"{job}  leaves the queue" in text_of(pilot.app)
         await press(pilot, "escape", "1", "P")

@@ -27,7 +27,7 @@ async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Pat
         shown = text_of(pilot.app)
         assert "eval/nurse@2#42    attempt 2  took 3m12s  failed" in shown
         assert "cosine/nurse@2#42  attempt 1  never ran   never asked for" in shown
-        assert "kept: results of train, merge, and every earlier attempt" in shown
+        assert "kept: results of train, merge, and all earlier attempts" in shown
         assert "$ tuilab relaunch runs/small nurse@2" in shown
         assert requests_of(experiment) == []
         await press(pilot, "right", "enter")
@@ -92,7 +92,7 @@ async def test_the_dialog_names_its_own_keys(experiment: Path) -> None:
         await look(pilot)
         await press(pilot, "e", "r")
         bar = text_of(pilot.app).splitlines()[-1]
-        for words in ("esc no", "e edit", "f from stage", "a as planned", "? help"):
+        for words in ("esc cancel", "e edit", "f from stage", "a as planned", "? help"):
             assert words in bar
         await press(pilot, "question_mark")
         assert "Keys of the relaunch dialog" in text_of(pilot.app)
@@ -120,7 +120,7 @@ async def test_an_edit_is_judged_as_it_is_typed_and_goes_into_the_request(planne
         await press(pilot, "V", "r", "e", *"marker.lrr=1")
         await until(pilot, lambda: "marker.lrr: unknown key" in text_of(pilot.app))
         pilot.app.screen.query_one(Input).value = "marker.lr = 1e-5"
-        await until(pilot, lambda: "is kept for these cells" in text_of(pilot.app))
+        await until(pilot, lambda: "stays with these cells" in text_of(pilot.app))
         await press(pilot, "enter", "enter")
         assert not isinstance(pilot.app.screen, RelaunchDialog)
     [request] = requests_of(planned)
@@ -178,7 +178,7 @@ async def test_the_stage_is_named_where_the_edit_makes_it_begin(planned: Path) -
             _journal_done(planned, f"data/{persona}")
         await press(pilot, "escape")
         await press(pilot, "r", "f", "e", *"eval.samples=3")
-        await until(pilot, lambda: "is kept for these cells" in text_of(pilot.app))
+        await until(pilot, lambda: "stays with these cells" in text_of(pilot.app))
         assert "< the first edited stage (eval), from scratch >" in text_of(pilot.app)
 
 
@@ -246,7 +246,7 @@ async def test_a_cell_without_edits_says_so(planned: Path) -> None:
     async with app_of(planned).run_test(size=(80, 40)) as pilot:
         await look(pilot)
         await press(pilot, "r", "a")
-        assert "these cells carry no earlier edit" in text_of(pilot.app)
+        assert "these cells have no edits to take back" in text_of(pilot.app)
 
 
 def _edit(root: Path, cells: list[str], sets: dict[str, Any]) -> None:

@@ -85,11 +85,11 @@ async def test_na_says_why_on_the_status_line(published: Study) -> None:
         await begin(pilot, published, "t")
         await press(pilot, "G", "k")
         assert about(pilot) == (
-            "Cosine n/a  no cosine of epoch 0 is measured on layer 15, 11 personas, marked"
+            "Cosine n/a  no cosine measured at epoch 0 on layer 15, 11 personas, marked"
         )
         await press(pilot, "g", "down", *["l"] * 10)
         assert about(pilot) == (
-            "Published cosine +0.59 (not comparable: 111 personas)  other scales: published on"
+            "Published cosine +0.59 (not comparable: 111 personas)  different scales: published on"
             " layer 15, 111 personas, marked, ours on layer 15, 11 personas, marked"
         )
         await press(pilot, "up", "0", "l", "l", "l")

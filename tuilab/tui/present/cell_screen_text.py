@@ -102,7 +102,7 @@ def parameter_rows(
         line: Line = (
             (f"{fit(clean_line(key, 60), label)}  ", "stale"),
             (clean_line(here, 200), "strong"),
-            (f"   there {clean_line(there, 200)}", "stale"),
+            (f"   vs {clean_line(there, 200)}", "stale"),
         )
         rows.append((key, fit_line(line, columns)))
     for key in keys:
@@ -118,7 +118,7 @@ def parameter_rows(
 def difference_words(other: Mapping[str, str] | None, mine: Mapping[str, str], name: str) -> str:
     """Say how many settings differ from what they are compared with."""
     if other is None:
-        return "d compares with a neighbour or an earlier attempt"
+        return "d compares with another epoch or an earlier attempt"
     if not other:
         return f"{name} has no settings yet"
     count = sum(1 for key in {*mine, *other} if mine.get(key) != other.get(key))
@@ -141,7 +141,7 @@ def attempt_tail(number: int, count: int, attempt: Attempt | None) -> str:
 def _no_outcome(attempt: Attempt | None) -> str:
     if attempt is None or attempt.verdict in LIVE:
         return "no outcome yet: it is written last"
-    return f"it left no outcome: {clean_line(ending_words(attempt), 300)}"
+    return f"no outcome: {clean_line(ending_words(attempt), 300)}"
 
 
 def artefact_rows(
@@ -182,14 +182,14 @@ def artefact_rows(
 
 def _contract(status: JobStatus) -> Line:
     words = {
-        State.DONE: ("artefacts were read again and satisfy their contract", "done"),
-        State.STALE: ("contract satisfied, but an input has changed since", "stale"),
-        State.SUSPECT: ("breaks its contract", "suspect"),
+        State.DONE: ("artefacts were re-read and pass all checks", "done"),
+        State.STALE: ("artefacts pass all checks, but an input has changed", "stale"),
+        State.SUSPECT: ("artefacts fail their checks", "suspect"),
         State.FAILED: ("failed", "failed"),
         State.LOST: ("lost: no outcome, no live process", "lost"),
         State.STOPPED: ("stopped by the operator", "stopped"),
     }
-    text, role = words.get(status.state, ("not judged before it ends", "muted"))
+    text, role = words.get(status.state, ("checked when it ends", "muted"))
     why = f": {clean_line(status.detail, 300)}" if status.detail else ""
     return ((f"{text}{why}", role),)
 

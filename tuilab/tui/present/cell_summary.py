@@ -63,20 +63,20 @@ def _imported(snapshot: Snapshot, view: CellView) -> Told:
     if view.metrics:
         first = measured(view.metrics, snapshot.labels, ("assistant_leakage", "source_rate"))
         rest = measured(view.metrics, snapshot.labels, ("max_bystander", "cosine"))
-        stale = ["stale there"] if view.state is State.STALE else []
+        stale = ["stale in the original"] if view.state is State.STALE else []
         return first, "   ".join([rest, *stale, origin]), told
-    what = "not measured" if view.state is State.IDLE else f"{view.state.value} where it was run"
+    what = "not measured" if view.state is State.IDLE else f"{view.state.value} in the original run"
     return what, f"{told}   {origin}" if told and told != what else origin, ""
 
 
 def _idle(snapshot: Snapshot, view: CellView) -> Told:
-    return "not asked for yet", "r runs this cell and what it needs", ""
+    return "not requested yet", "r runs this cell and all it needs", ""
 
 
 def _waiting(snapshot: Snapshot, view: CellView) -> Told:
     if (above := failure_above(snapshot, view)) is not None:
         return _blocked(above)
-    why = clean_line(view.detail, 200) or "waits for an upstream job"
+    why = clean_line(view.detail, 200) or "waiting for an upstream job"
     return f"{why}{_upstream_percent(snapshot, why)}", f"next stage: {view.stage or 'train'}", ""
 
 
@@ -89,7 +89,7 @@ def _blocked(above: SharedFailure) -> Told:
     waiting = count_of(len(above.cells), "cell waits", "cells wait")
     what = f"{job.job} {job.state.value}{reason}: {key} relaunches it"
     advice = f"attempt {job.attempt}{after}; {waiting} for it. {next_action(job.reason)}"
-    return what, clean_line(job.detail, 400) or "it left no detail", advice.strip()
+    return what, clean_line(job.detail, 400) or "no detail recorded", advice.strip()
 
 
 def _upstream_percent(snapshot: Snapshot, why: str) -> str:
@@ -106,14 +106,18 @@ def _queued(snapshot: Snapshot, view: CellView) -> Told:
         return (
             held_words(held),
             f"next stage: {view.stage}",
-            "u opens the queue, where it is released",
+            "to release it, press H in the queue (u)",
         )
     if told := next_on(engine, view.given_to):
         return f"queued: {told}", f"next stage: {view.stage}", ""
     if engine.state is EngineState.STOPPED:
-        return "queued, but no engine runs", f"next stage: {view.stage}", "S starts the engine"
+        return (
+            "queued, but no engine is running",
+            f"next stage: {view.stage}",
+            "S starts the engine",
+        )
     if engine.state is EngineState.WAITING:
-        return "queued; the engine waits for a go", f"next stage: {view.stage}", "S lets it go on"
+        return "queued; the engine is waiting", f"next stage: {view.stage}", "S continues"
     why = clean_line(why_queued(engine, view.stage), 200)
     if engine.state is EngineState.PAUSED:
         return f"queued; paused ({engine.pause})", why, "P resumes"
@@ -164,13 +168,15 @@ def next_action(reason: str | None) -> str:
 
 
 def _suspect(snapshot: Snapshot, view: CellView) -> Told:
-    what = f"suspect: {view.stage} ended well but breaks its contract, attempt {view.attempt}"
+    what = (
+        f"suspect: {view.stage} finished, but its output failed the checks, attempt {view.attempt}"
+    )
     return what, clean_line(view.detail, 400), next_action(view.reason) or "r relaunches it"
 
 
 def _lost(snapshot: Snapshot, view: CellView) -> Told:
     what = f"lost in {view.stage}, attempt {view.attempt}: no outcome, no live process"
-    return what, clean_line(view.detail, 400), "R relaunches all that were lost"
+    return what, clean_line(view.detail, 400), "R relaunches all lost cells"
 
 
 def _stopped(snapshot: Snapshot, view: CellView) -> Told:

@@ -83,7 +83,7 @@ def summary(found: Comparison) -> Line:
 
 def beyond_text(count: int, cells: int) -> Line:
     """Say how many differences chance does not explain."""
-    text = f" {SIGN} {count} further apart than counting completions explains (Holm, {cells} cells)"
+    text = f" {SIGN} {count} differ by more than chance (Holm over {cells} cells)"
     return ((text, "text" if count else "muted"),)
 
 

@@ -73,10 +73,10 @@ def next_question(rows: Sequence[Completion], choice: Choice) -> Choice:
 def why_none(is_imported: bool, attempt: Attempt | None) -> str:
     """Say why there are no completions to read."""
     if is_imported:
-        return "an imported measurement: its completions are not here"
+        return "imported: the completions are not here"
     if attempt is None:
         return "no completions yet: the eval stage writes them"
-    before = " ([ shows those before)" if attempt.number > 1 else ""
+    before = " ([ shows earlier ones)" if attempt.number > 1 else ""
     if attempt.verdict in LIVE:
         return f"no completions yet{before}: the eval stage writes them when it ends"
     why = clean_line(ending_words(attempt), 300)

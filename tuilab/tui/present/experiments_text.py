@@ -115,7 +115,7 @@ def _progress(done: int, total: int, columns: int, glyphs: Glyphs) -> list[Piece
 
 def _engine(entry: Listed) -> list[Piece]:
     if entry.engine != "running":
-        word = {"stopped": "no engine", "waiting": "waits"}.get(entry.engine, entry.engine)
+        word = {"stopped": "no engine", "waiting": "waiting"}.get(entry.engine, entry.engine)
         return [(f"{word:<10}", "muted")]
     left = f"{duration(entry.eta_seconds)} left" if entry.eta_seconds is not None else "running"
     return [(f"{left:<10}", "running")]

@@ -95,7 +95,7 @@ def story_without_cell(
         source, epoch = table.rows[row].source, table.epochs[column]
         return mean_story(snapshot, source, epoch, view.metric, glyphs)
     if view.filter:
-        return ((((" nothing passes the filter", "warn"),)), ((" esc clears it", "muted"),))
+        return ((((" no cell matches the filter", "warn"),)), ((" esc clears it", "muted"),))
     if not snapshot.cells:
         return (
             ((" this experiment has no cells", "warn"),),
@@ -107,8 +107,8 @@ def story_without_cell(
 def why_no_cell(view: View) -> str:
     """Say why nothing can be done with what is under the cursor."""
     if view.is_mean:
-        return "a mean is of several cells: s shows the seeds, which can be opened"
-    return "there is no cell here"
+        return "this is a mean over seeds; s shows single seeds"
+    return "no cell here"
 
 
 def row_name(row: Row, view: View, seeds: Sequence[int]) -> str:

@@ -123,13 +123,13 @@ def engine_text(engine: EngineView, glyphs: Glyphs, has_work: bool = True) -> Pi
     if engine.state is EngineState.PAUSED:
         return f"{glyphs.pause} paused {engine.pause}".rstrip(), "warn"
     if engine.state is EngineState.WAITING:
-        return f"{glyphs.pause} engine waits: S goes on", "warn"
+        return f"{glyphs.pause} engine waiting: S continues", "warn"
     if engine.state is EngineState.STOPPED and not has_work:
         return "no engine, nothing queued", "muted"
     if engine.state is EngineState.STOPPED:
-        return f"{glyphs.engine_off} no engine: S starts", "failed"
+        return f"{glyphs.engine_off} no engine: S starts it", "failed"
     if engine.state is EngineState.UNKNOWN:
-        return f"engine on {clean_line(engine.host or 'another host', 16)}: silent", "warn"
+        return f"engine on {clean_line(engine.host or 'another host', 16)}: no heartbeat", "warn"
     return None
 
 

@@ -26,12 +26,12 @@ def log_of(snapshot: Snapshot, view: CellView) -> tuple[str, int] | None:
 def why_no_log(snapshot: Snapshot | None, attempt: Attempt | None) -> str:
     """Say why there is no line to read."""
     if snapshot is not None and snapshot.imported_from:
-        return "an imported measurement: its log is not here"
+        return "imported: the log is not here"
     if attempt is None or attempt.verdict in LIVE:
         return "no log yet"
     if not short_ending(attempt):
-        return "it wrote no log"
-    return f"it wrote no log: {clean_line(ending_words(attempt), 300)}"
+        return "no log written"
+    return f"no log written: {clean_line(ending_words(attempt), 300)}"
 
 
 def _last_that_ran(view: CellView) -> tuple[str, int] | None:

@@ -46,7 +46,7 @@ def why_empty(snapshot: Snapshot) -> str:
     """Say why nothing is listed, and what would ask for work."""
     if snapshot.imported_from:
         return RESULTS_ONLY
-    return "nothing runs and nothing is due: r on the grid asks for work"
+    return "nothing running, nothing queued; r on the grid runs cells"
 
 
 def _running_line(job: JobStatus, now: float, width: int, glyphs: Glyphs) -> Line:
@@ -86,10 +86,10 @@ def is_held(status: JobStatus | None) -> bool:
 def why_not_moved(job: str | None, order: Sequence[str], known: Mapping[str, JobStatus]) -> str:
     """Say why a job has no other place in the queue; "" when it may have one."""
     if job is None or job not in order:
-        return "what runs has no place in the queue"
+        return "a running job has no place in the queue"
     status = known.get(job)
     if status is not None and status.given_to:
-        return f"{job} is next on a worker already"
+        return f"{job} is already next on a worker"
     return ""
 
 
@@ -116,7 +116,7 @@ def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) 
     if engine.note:
         lines.append(((f" {clean_line(engine.note, 200)}", "warn"),))
     if engine.eta_seconds is not None and engine.state is not EngineState.STOPPED:
-        lines.append(((f" about {duration(engine.eta_seconds)} of work left", "text"),))
+        lines.append(((f" about {duration(engine.eta_seconds)} left", "text"),))
     lines += _meter_lines(engine.meter, engine.history, columns, glyphs)
     return lines
 
@@ -141,16 +141,16 @@ def _meter_lines(
             lines.append(((f"      {names}", "running"),))
         if gpu.get("unattributed"):
             held = gibibytes(gpu["unattributed"])
-            lines.append(((f"      {held} GiB of it are held by nobody of ours", "warn"),))
+            lines.append(((f"      {held} GiB are in use by other processes", "warn"),))
     if meter.cpu_percent is not None:
         lines.append(_bar("CPU", meter.cpu_percent, meter.memory_used, meter.memory_total, glyphs))
     past = [load_of(one) for one in history][-(columns - 25) :]
     if past:
         trend = "".join(" " if load is None else level(load / 100, glyphs) for load in past)
-        name = f"{'GPU' if meter.gpus else 'CPU'} before now"
+        name = f"{'GPU' if meter.gpus else 'CPU'} history"
         lines.append(((f" {fit(name, 22)} ", "label"), (trend, "trend")))
     if not lines:
-        lines.append(((" no meter: the engine is not running", "muted"),))
+        lines.append(((" no readings: the engine is not running", "muted"),))
     return [rule("machine", "", columns, glyphs.stroke), *lines]
 
 

@@ -20,8 +20,8 @@ def edit_words(count: int, sets: Mapping[str, object]) -> str:
     """Say how many jobs the edits change and what becomes of them."""
     jobs = count_of(count, "job")
     if not sets:
-        return f"going back changes {jobs}; from now on these cells run as planned"
-    return f"the edit changes {jobs} and is kept for these cells"
+        return f"this changes {jobs}; these cells run as planned again"
+    return f"the edit changes {jobs} and stays with these cells"
 
 
 def name_cells(cells: Sequence[Cell], labels: Mapping[str, str]) -> str:
@@ -40,8 +40,8 @@ def summary(answer: Expansion) -> Line:
     jobs = count_of(count, "job runs as a new attempt", "jobs run as new attempts")
     timed = count - answer.never_ran
     took = f", {duration(answer.seconds)} last time" if timed else ""
-    rest = f", {answer.never_ran} without a time yet" if timed and answer.never_ran else ""
-    never = ", none has a time yet" if not timed else ""
+    rest = f", {answer.never_ran} never timed" if timed and answer.never_ran else ""
+    never = ", none timed yet" if not timed else ""
     return ((f" {jobs}", "strong"), (f"{took}{rest}{never}", "text"))
 
 
@@ -86,14 +86,9 @@ def kept_words(answer: Expansion, states: Mapping[str, JobStatus], cells: Sequen
         key=ORDER.__getitem__,
     )
     kept = f"results of {', '.join(stages)}, and " if stages else ""
-    stale = ""
-    if answer.turns_stale:
-        number = len(answer.turns_stale)
-        turn = count_of(
-            number, "other cell turns stale and keeps its", "other cells turn stale and keep their"
-        )
-        stale = f"; {turn} result"
-    return f"kept: {kept}every earlier attempt{stale}"
+    others = count_of(len(answer.turns_stale), "other cell")
+    stale = f"; {others} will be stale but keep their results" if answer.turns_stale else ""
+    return f"kept: {kept}all earlier attempts{stale}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +134,7 @@ def stop_lines(states: Sequence[JobStatus], columns: int) -> list[Line]:
     for status in states:
         if status.state is State.RUNNING:
             percent = f" at {whole_percent(status.percent)}" if status.percent is not None else ""
-            what, role = f"is ended now{percent}", "running"
+            what, role = f"stops now{percent}", "running"
         else:
             what, role = "leaves the queue", "queued"
         lines.append(fit_line(((f"  {status.job}  ", role), (what, "text")), columns))

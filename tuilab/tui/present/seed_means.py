@@ -75,14 +75,14 @@ def mean_story(
         (f" {glyphs.dash} {spread_words(values, len(views), metric)}", "text"),
     )
     each = "  ".join(f"#{view.cell.seed} {_one(view, metric, odd, glyphs)}" for view in views)
-    return head, ((f" {each}", "text"),), ((" s shows seeds that can be opened", "muted"),)
+    return head, ((f" {each}", "text"),), ((" s shows single seeds", "muted"),)
 
 
 def spread_words(values: Sequence[float], planned: int, metric: str) -> str:
     """``mean 51% of 2 of 3 seeds, 6% to 96%, sd 64 points``; n/a without any value."""
     if not values:
         return f"n/a: none of {planned} seeds is measured"
-    said = f"mean {number_text(fmean(values), metric)} of {len(values)} of {planned} seeds"
+    said = f"mean {number_text(fmean(values), metric)} over {len(values)} of {planned} seeds"
     if len(values) < 2:
         return f"{said}, spread n/a"
     low, high = (number_text(end, metric) for end in (min(values), max(values)))

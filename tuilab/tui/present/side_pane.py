@@ -48,7 +48,7 @@ def queue_lines(snapshot: Snapshot, columns: int, limit: int, glyphs: Glyphs) ->
     for number, name in enumerate(snapshot.queue, 1):
         lines.append(fit_line(((f" {number:>2} ", "muted"), (name, "queued")), columns))
     if not lines:
-        return [((" nothing runs, nothing waits", "muted"),)]
+        return [((" nothing running, nothing queued", "muted"),)]
     if len(lines) > limit:
         hidden = len(lines) - limit + 1
         lines = [*lines[: limit - 1], ((f"    and {hidden} more: u", "muted"),)]

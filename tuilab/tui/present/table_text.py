@@ -227,9 +227,9 @@ def _why_not(row: HeadlineRow, title: str, snapshot: Snapshot) -> str:
         return _why_not_published(row, title)
     if title == "Cosine":
         measured = "on any scale" if row.cosine_scale is None else f"on {row.cosine_scale}"
-        return f"no cosine of epoch 0 is measured {measured}{_cell_words(row, snapshot, 'first')}"
+        return f"no cosine measured at epoch 0 {measured}{_cell_words(row, snapshot, 'first')}"
     if title == "n":
-        return "no measured cell carries counts"
+        return "no measured cell has counts"
     if title.startswith("Baseline"):
         return f"epoch 0 is not measured{_cell_words(row, snapshot, 'first')}"
     if title.startswith("Final"):
@@ -237,23 +237,23 @@ def _why_not(row: HeadlineRow, title: str, snapshot: Snapshot) -> str:
     if title in ("Net [95%]", "Rise", "Above baseline"):
         if row.baseline is None:
             return f"epoch 0 is not measured{_cell_words(row, snapshot, 'first')}"
-        return f"nothing later to compare with{_cell_words(row, snapshot, 'last')}"
+        return f"no later epoch to compare with{_cell_words(row, snapshot, 'last')}"
     if title.startswith("Early"):
-        return "there is no rise to take a share of, or its checkpoint is not measured"
+        return "no rise to take a share of, or its checkpoint is not measured"
     return "no checkpoint is measured yet"
 
 
 def _why_not_published(row: HeadlineRow, title: str) -> str:
     if row.published is None:
-        return "the reference has no such source"
+        return "the reference does not have this source"
     name = title.removeprefix("Published ")
     if getattr(row.published, name) is None:
-        return f"the reference gives no {name} for this source"
+        return f"the reference has no {name} for this source"
     if name == "cosine":
         theirs, ours = row.published.cosine_scale, row.cosine_scale
         if row.cosine is None:
             return f"published on {theirs or 'an unknown scale'}; ours is not measured"
-        return f"other scales: published on {theirs or 'an unknown one'}, ours on {ours}"
+        return f"different scales: published on {theirs or 'an unknown one'}, ours on {ours}"
     return f"our {name} is not measured"
 
 
@@ -278,7 +278,7 @@ def _method(row: HeadlineRow, name: str) -> str:
 
 def _source(row: HeadlineRow) -> str:
     said = f"{row.source}: {_measured(row)}"
-    return f"{said}; all of it ran with {row.edits}, unlike the config" if row.edits else said
+    return f"{said}; it all ran with {row.edits}, unlike the config" if row.edits else said
 
 
 def _peak(row: HeadlineRow) -> str:

@@ -84,7 +84,7 @@ class AnalysisScreen(Frame):
         if self.trouble:
             return f"nothing yet: {self.trouble}"
         cells = len(self.tuilab.snapshot.cells) if self.tuilab.snapshot is not None else 0
-        return f"computing the numbers of {count_of(cells, 'cell')}"
+        return f"computing the numbers for {count_of(cells, 'cell')}"
 
     # The grid below.
 
@@ -97,7 +97,7 @@ class AnalysisScreen(Frame):
         home = self.grid_below()
         place = home.grid.table.place(cell) if home is not None else None
         if home is None or place is None:
-            self.say("the grid's filter or seed hides this cell")
+            self.say("this cell is hidden by the grid's filter or seed")
             return
         while self.app.screen is not home:
             self.app.pop_screen()

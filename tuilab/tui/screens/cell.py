@@ -157,7 +157,7 @@ class CellScreen(CellActions):
         """Show the cell as it is now."""
         view = find(snapshot, self.cell)
         if view is None:
-            self.say("this cell is not in the experiment any more")
+            self.say("this cell is no longer in the experiment")
             return
         self._jobs = chain_of(snapshot, view)
         if self._stage is None or self._stage >= len(self._jobs):
@@ -288,7 +288,7 @@ class CellScreen(CellActions):
             return
         mine = flatten(self._files.settings or self._settings(job.job, 0))
         listed = self.query_one("#parameters", RowList)
-        listed.nothing = "no settings are known for this stage"
+        listed.nothing = "no settings known for this stage"
         listed.show(parameter_rows(mine, self._theirs, self.size.width - 2))
         name = self._other.name if self._other else ""
         self.say(difference_words(self._theirs, mine, name), "stale" if name else "muted")
@@ -358,7 +358,7 @@ class CellScreen(CellActions):
             self.take_eval()
         wanted = self.attempt + step
         if not 1 <= wanted <= self.job.attempt:
-            self.say("there is no other attempt there")
+            self.say(f"no {'later' if step > 0 else 'earlier'} attempt")
             return
         self._attempt = wanted
         self.on_snapshot(self.tuilab.snapshot)
@@ -370,7 +370,7 @@ class CellScreen(CellActions):
             return
         place = snapshot.epochs.index(self.cell.epoch) + step
         if not 0 <= place < len(snapshot.epochs):
-            self.say("there is no epoch there")
+            self.say(f"no {'later' if step > 0 else 'earlier'} epoch")
             return
         self.cell = replace(self.cell, epoch=snapshot.epochs[place])
         self._stage = self._attempt = self._target = None
@@ -398,7 +398,7 @@ class CellScreen(CellActions):
 
     def action_follow(self) -> None:
         """Follow the log, or stand still."""
-        self.say("following" if self.log_view.toggle_follow() else "standing still", "text")
+        self.say("following the log" if self.log_view.toggle_follow() else "not following", "text")
 
     def action_wrap(self) -> None:
         """Wrap long lines of the log, or clip them."""
@@ -444,9 +444,9 @@ class CellScreen(CellActions):
         if self.tab == "completions" and self.samples.choice.needle:
             self.samples.again(step)
         elif self.tab == "completions" or not self.log_view.needle:
-            self.say("nothing was searched for: / searches")
+            self.say("nothing to search for yet: press /")
         elif not self.log_view.find(self.log_view.needle, step):
-            self.say("it is not there")
+            self.say("not found")
 
     def action_back(self) -> None:
         """Close the search line, take back a search, or go back."""
@@ -460,7 +460,7 @@ class CellScreen(CellActions):
     def action_choose(self, what: str) -> None:
         """List other completions: by persona, by question, hits only."""
         if self.tab != "completions":
-            self.say("this is for the completions tab: tab goes there")
+            self.say("only on the completions tab: press tab")
             return
         pane = self.samples
         choice = {

@@ -30,7 +30,7 @@ class CellActions(Frame):
         """Return what a verb is decided on, or say why there is none."""
         snapshot = self.tuilab.snapshot
         if snapshot is None:
-            self.say("the experiment has not been read yet")
+            self.say("still reading the experiment")
             return None
         state = self.tuilab.experiment_state()
         if state is None:
@@ -48,7 +48,7 @@ class CellActions(Frame):
         snapshot, state = found
         cells = self.chosen()
         if not cells:
-            self.say("no cell is selected: move to one, or mark cells with space")
+            self.say("no cell selected: move to one, or mark cells with space")
             return
         refused = {cell: state.why_not_relaunch(cell) for cell in cells}
         able = [cell for cell in cells if not refused[cell]]
@@ -104,7 +104,7 @@ class CellActions(Frame):
         cells = self.chosen()
         jobs = stoppable(state.states, cells)
         if not jobs:
-            self.say("nothing of it is running, queued or waiting")
+            self.say("none of these is running, queued or waiting")
             return
         names = cli_equivalent.selectors(cells, [view.cell for view in snapshot.cells])
         command = cli_equivalent.command("stop", snapshot.root, names)

@@ -108,7 +108,7 @@ class CompareScreen(Frame):
     def action_metric(self) -> None:
         """Compare the next metric."""
         if self._found and not self._found[self._metric].cells:
-            self.say("there is nothing to compare: the two have no cell in common")
+            self.say("nothing to compare: they have no cell in common")
             return
         place = SHOWN_METRICS.index(self._metric)
         self._metric = SHOWN_METRICS[(place + 1) % len(SHOWN_METRICS)]

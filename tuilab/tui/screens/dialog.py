@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 
+from tuilab.tui import keys
 from tuilab.tui.present.styled_text import Line
 from tuilab.tui.screens.frame import Dialog
 from tuilab.tui.widgets.choice import Choice
@@ -16,42 +16,12 @@ from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
 CANCEL = "cancel"
-HELP = Binding(
-    "question_mark",
-    "app.help",
-    "help",
-    key_display="?",
-    tooltip="show the keys of this dialog",
-    id="dialog.help",
-)
 
 
 class Question(Dialog):
     """Says what will happen and waits for an answer; dismissed with the answer's name."""
 
-    BINDINGS = [  # noqa: RUF012
-        Binding(
-            "escape,q",
-            "cancel",
-            "no",
-            key_display="esc",
-            tooltip="change nothing",
-            id="dialog.cancel",
-        ),
-        Binding(
-            "tab",
-            "app.focus_next",
-            "next answer",
-            key_display="h/l",
-            tooltip="next answer",
-            id="dialog.next",
-        ),
-        Binding(
-            "pagedown,j,down", "scroll(1)", "down", show=False, tooltip="read on", id="dialog.down"
-        ),
-        Binding("pageup,k,up", "scroll(-1)", "up", show=False, tooltip="read back", id="dialog.up"),
-        HELP,
-    ]
+    BINDINGS = keys.DIALOG
 
     def __init__(
         self,

@@ -41,7 +41,7 @@ class ExperimentsScreen(Frame):
 
     def settle(self) -> None:
         """Look now, and again now and then."""
-        self.query_one(RowList).nothing = "looking"
+        self.query_one(RowList).nothing = "searching"
         self.look()
         if self.tuilab.is_live:
             self.set_interval(LOOK_SECONDS, self.look)
@@ -56,9 +56,7 @@ class ExperimentsScreen(Frame):
         self._entries = await asyncio.to_thread(read_all, self.tuilab.under)
         if not self.is_there:
             return
-        self.query_one(
-            RowList
-        ).nothing = f"no experiment below {self.tuilab.under}: tuilab demo makes one"
+        self.query_one(RowList).nothing = f"no experiments in {self.tuilab.under}; try: tuilab demo"
         self._show()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
@@ -67,7 +65,7 @@ class ExperimentsScreen(Frame):
 
     def _show(self) -> None:
         columns, glyphs = self.size.width, self.tuilab.glyphs
-        count = f"{len(self._entries)} below {self.tuilab.under}"
+        count = f"{len(self._entries)} in {self.tuilab.under}"
         self.query_one("#header", Lines).show(
             [rule("tuilab experiments", count, columns, glyphs.stroke)]
         )
@@ -95,7 +93,7 @@ class ExperimentsScreen(Frame):
         here = self.query_one(RowList).here
         entry = next((e for e in self._entries if str(e.root) == here), None)
         if entry is None:
-            self.say("there is no experiment here")
+            self.say("no experiment here")
         elif entry.problem:
             self.say(entry.problem)
         else:
@@ -122,7 +120,7 @@ class ExperimentsScreen(Frame):
         from tuilab.tui.screens.compare import CompareScreen
 
         if len(self._marked) != 2:
-            self.say("mark two experiments with space, then c compares them")
+            self.say("mark two experiments with space, then press c")
             return
         self.app.push_screen(CompareScreen(self._marked[0], self._marked[1]))
 

@@ -232,7 +232,7 @@ class GridScreen(CellActions):
         """Stack the seeds, show their mean, or one of them."""
         seeds = self._snapshot.seeds if self._snapshot else ()
         if len(seeds) < 2:
-            self.say("this experiment has one seed only")
+            self.say("this experiment has only one seed")
             return
         self._look_through(grid_view.next_seed(self.view, seeds))
 
@@ -358,6 +358,9 @@ class GridScreen(CellActions):
             self.say(grid_view.why_no_cell(self.view))
             return
         self.app.push_screen(CellScreen(self.grid.cell))
+
+    action_open_log = action_open
+    """A cell opens at its log."""
 
     @on(GridWidget.CursorMoved)
     @on(GridWidget.Fitted)

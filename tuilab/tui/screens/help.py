@@ -3,59 +3,26 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.screen import ModalScreen, Screen
 
+from tuilab.tui import keys
 from tuilab.tui.present.key_table import KeyRow, help_lines, key_rows
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
 
-_KEYS = [
-    Binding(
-        "escape,q,question_mark",
-        "app.pop_screen",
-        "back",
-        key_display="esc",
-        tooltip="go back",
-        id="help.back",
-    ),
-    Binding("j,down", "step(1)", "down", key_display="j ↓", tooltip="next line", id="help.down"),
-    Binding("k,up", "step(-1)", "up", key_display="k ↑", tooltip="line before", id="help.up"),
-    Binding(
-        "pagedown,space,ctrl+f",
-        "step(10)",
-        "page on",
-        key_display="pgdn",
-        tooltip="page on",
-        id="help.page",
-    ),
-    Binding(
-        "pageup,ctrl+b",
-        "step(-10)",
-        "page back",
-        key_display="pgup",
-        tooltip="page back",
-        id="help.back-page",
-    ),
-    Binding("g,home", "edge(0)", "first", key_display="g", tooltip="first line", id="help.top"),
-    Binding(
-        "G,end", "edge(1000000)", "last", key_display="G", tooltip="last line", id="help.bottom"
-    ),
-]
-
 
 class HelpScreen(Frame):
     """Keys, what they do, and the command line that does the same."""
 
     CSS_PATH = "help.tcss"
-    BINDINGS = _KEYS  # type: ignore[assignment]
+    BINDINGS = keys.HELP
 
     def __init__(self, below: Screen[object]) -> None:
         super().__init__()
         name = type(below).__name__.removesuffix("Screen").removesuffix("Dialog").lower()
-        self._title = f"{name} screen, and of the whole app"
+        self._title = f"{name} screen and of the whole app"
         if isinstance(below, ModalScreen):
             self._title = f"{name} dialog"
         self._table: list[KeyRow] = key_rows(
@@ -66,7 +33,7 @@ class HelpScreen(Frame):
         """Title, keys, key bar."""
         yield Lines(id="help-title")
         yield RowList(id="keys")
-        yield KeyBar(_KEYS, self.tuilab.glyphs)
+        yield KeyBar(keys.HELP, self.tuilab.glyphs)
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay the table out for the width."""

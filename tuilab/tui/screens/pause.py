@@ -27,8 +27,8 @@ class PauseDialog(Question):
     def _said(self, name: str) -> str:
         return {
             "resume": "asked the engine to resume",
-            "soft": "asked for a soft pause: what runs goes on, nothing new starts",
-            "hard": "asked for a hard pause: what runs is suspended now",
+            "soft": "asked for a soft pause: running jobs finish, nothing new starts",
+            "hard": "asked for a hard pause: running jobs are suspended",
         }[name]
 
     def dismiss(self, result: str | None = None) -> object:  # type: ignore[override]
@@ -54,12 +54,12 @@ def _answers(pause: str) -> list[tuple[str, str]]:
 def _words(pause: str, live: int) -> list[Line]:
     jobs = count_of(live, "running job")
     if pause:
-        wakes: list[Line] = [(("             and wakes what was suspended", "text"),)]
+        wakes: list[Line] = [(("             and continues suspended jobs", "text"),)]
         resume: Line = ((" Resume", "key"), ("      starts queued work again", "text"))
         return [resume, *(wakes if pause == "hard" else [])]
     return [
         ((" Soft pause", "key"), (f"  nothing new starts; {jobs} may finish", "text")),
-        ((" Hard pause", "key"), (f"  also suspends {jobs} at once; memory stays held", "text")),
+        ((" Hard pause", "key"), (f"  also suspends {jobs} now; memory stays in use", "text")),
     ]
 
 

@@ -218,7 +218,7 @@ class PlotsScreen(AnalysisScreen):
     def action_open(self) -> None:
         """Go back to the grid, to the cell under the cursor."""
         if self.figure is None or not self._can_move():
-            self.say("there is no point here")
+            self.say("no point here")
             return
         name = cursor.cell_at(self.figure, self.spot)
         seed = self.seed_on_grid(self.source)
@@ -228,13 +228,13 @@ class PlotsScreen(AnalysisScreen):
     def action_export(self) -> None:
         """Write this figure as PNG and PDF, with the rows that it draws."""
         if self.figure is None or self._is_awaited or self.tuilab.root is None:
-            self.say("there is no figure yet")
+            self.say("no figure yet")
             return
         source = self.source if self.kind == "heatmap" else ""
         words = [self.kind, *(["--source", source] if source else [])]
         if self.tuilab.export_figure is None:
             command = cli_equivalent.command("plot", self.tuilab.root, [*words, "--out", "figures"])
-            self.say("write it in a shell", "warn", f"$ {command}")
+            self.say("run this in a shell", "warn", f"$ {command}")
             return
         self.say("writing the figure", "running")
         self.run_worker(self._export(self.figure, words), exclusive=True, group="export")
@@ -246,7 +246,7 @@ class PlotsScreen(AnalysisScreen):
         try:
             paths = await asyncio.wrap_future(in_thread(lambda: export(root, figure)))
         except Exception as error:  # a full disk or a read-only place is told to the person
-            self.say(f"the figure was not written: {clean_line(str(error), 200)}", "failed")
+            self.say(f"could not write the figure: {clean_line(str(error), 200)}", "failed")
             return
         where = ["--out", str(paths[0].parent)] if paths else []
         command = cli_equivalent.command("plot", root, [*words, *where])

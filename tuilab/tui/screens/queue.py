@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.request import Request
 from tuilab.grid.states import JobStatus, State
+from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.messages import RequestMade
@@ -56,7 +57,7 @@ class QueueScreen(Frame):
     def _show(self, snapshot: Snapshot) -> None:
         glyphs, columns = self.tuilab.glyphs, self.size.width
         self.query_one("#header", Lines).show([header(snapshot, columns, glyphs)])
-        title = rule("queue", f"{len(self._order)} due", columns, glyphs.stroke)
+        title = rule("queue", count_of(len(self._order), "job"), columns, glyphs.stroke)
         self.query_one("#queue-rule", Lines).show([title])
         listed = self.query_one(RowList)
         listed.nothing = queue_text.why_empty(snapshot)
@@ -95,7 +96,7 @@ class QueueScreen(Frame):
     def _wish_order(self, wished: list[str], last: int) -> None:
         """Show the wished order at once and ask for it; jobs behind ``last`` stay as they are."""
         if wished == self._order:
-            self.say("it stands at the end already")
+            self.say("already first" if last == 0 else "already last")
             return
         self._order = wished
         if self.tuilab.snapshot is not None:
@@ -108,9 +109,9 @@ class QueueScreen(Frame):
         job = self.query_one(RowList).here
         status = self._known.get(job or "")
         if job is None or status is None or status.state is State.RUNNING:
-            self.say("only what has not started can be held: x stops what runs")
+            self.say("only a job that has not started can be held; x stops a running one")
         elif status.given_to:
-            self.say(f"{job} is next on a worker already: x takes it out")
+            self.say(f"{job} is already next on a worker; x takes it out")
         elif self._may_act():
             if queue_text.is_held(status):
                 self._ask(Request("release", jobs=(job,)), f"asked to release {job}")
@@ -125,7 +126,7 @@ class QueueScreen(Frame):
         job = self.query_one(RowList).here
         status = self._known.get(job or "")
         if job is None or status is None:
-            self.say("there is nothing to stop")
+            self.say("nothing to stop")
             return
         if not self._may_act():
             return
@@ -144,7 +145,7 @@ class QueueScreen(Frame):
 
         job = self.query_one(RowList).here
         if job is None:
-            self.say("there is no job here")
+            self.say("no job here")
             return
         _, source, epoch, seed = parse_job_id(job)
         if epoch is None or seed is None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input
 
@@ -21,6 +20,7 @@ from tuilab.grid.request import Request
 from tuilab.grid.text import count_of
 from tuilab.store.replan import changed_by
 from tuilab.store.snapshot import Snapshot
+from tuilab.tui import keys
 from tuilab.tui.experiment_state import ExperimentState
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import cli_equivalent
@@ -35,7 +35,7 @@ from tuilab.tui.present.relaunch_text import (
     summary,
 )
 from tuilab.tui.present.styled_text import Line, fit_line, wrap
-from tuilab.tui.screens.dialog import CANCEL, HELP
+from tuilab.tui.screens.dialog import CANCEL
 from tuilab.tui.screens.frame import Dialog
 from tuilab.tui.widgets.choice import Choice, Cycle
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -46,7 +46,7 @@ _FIXED_ROWS = 14
 """What stands around the list of jobs: border, title, choices, answers, keys, and the space."""
 _TIGHT_ROWS, _TIGHT_FIXED = 20, 9
 """Below so many rows it goes without the space, the keys and the word on what is kept."""
-EDIT_HINT = "e  edit, such as marker.lr = 1e-5; eval.samples = 20"
+EDIT_HINT = "e  edit, e.g. marker.lr = 1e-5; eval.samples = 20"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +76,7 @@ class RelaunchDialog(Dialog):
     """Nothing is touched before Start, and Start does exactly what is listed."""
 
     CSS_PATH = "relaunch.tcss"
-    BINDINGS = [  # noqa: RUF012
-        Binding(
-            "escape,q",
-            "cancel",
-            "no",
-            key_display="esc",
-            tooltip="change nothing",
-            id="relaunch.cancel",
-        ),
-        Binding("e", "edit", "edit", tooltip="edit a setting for these cells", id="relaunch.edit"),
-        Binding("f", "stage", "from stage", tooltip="begin at another stage", id="relaunch.stage"),
-        Binding(
-            "a",
-            "as_planned",
-            "as planned",
-            tooltip="take back the edits that these cells carry, or keep them",
-            id="relaunch.as-planned",
-        ),
-        Binding("tab", "app.focus_next", "next", tooltip="next part", id="relaunch.next"),
-        Binding(
-            "pagedown,j,down",
-            "scroll(1)",
-            "read on",
-            key_display="j/k",
-            tooltip="read on",
-            id="relaunch.down",
-        ),
-        Binding(
-            "pageup,k,up", "scroll(-1)", "up", show=False, tooltip="read back", id="relaunch.up"
-        ),
-        HELP,
-    ]
+    BINDINGS = keys.RELAUNCH
 
     def __init__(self, snapshot: Snapshot, state: ExperimentState, asked: Asked) -> None:
         super().__init__()
@@ -198,7 +167,7 @@ class RelaunchDialog(Dialog):
         if held := self._state.held([one.job for one in self._answer.jobs]):
             return ((f" held: {clean_line(held, 300)}", "warn"),)
         if self._snapshot.engine.state is EngineState.STOPPED:
-            return ((" no engine is running: it is started with them", "warn"),)
+            return ((" no engine is running; Start starts one", "warn"),)
         return ()
 
     def _twin(self) -> str:
@@ -235,7 +204,7 @@ class RelaunchDialog(Dialog):
     def action_as_planned(self) -> None:
         """Take back the edits that the cells carry, or keep them after all."""
         if not self._carried:
-            self._say("verdict", [((" these cells carry no earlier edit", "warn"),)])
+            self._say("verdict", [((" these cells have no edits to take back", "warn"),)])
             return
         self._choices = replace(self._choices, as_planned=not self._choices.as_planned)
         self._judge()
@@ -287,7 +256,7 @@ class RelaunchDialog(Dialog):
             return
         self._is_checking = False
         if not changed:
-            self._problem = "the edit changes no job of these cells: they have that value already"
+            self._problem = "this edit changes nothing: these cells already have that value"
         self._choices = replace(self._choices, sets=sets, changed=changed)
         self._expand()
         if self._problem:
@@ -319,7 +288,7 @@ class RelaunchDialog(Dialog):
         elif self._problem:
             self.query_one(Input).focus()
         elif self._is_checking:
-            self._say("verdict", [((" still checking the edit: nothing was started", "warn"),)])
+            self._say("verdict", [((" still checking the edit; nothing started yet", "warn"),)])
         elif self._answer.jobs:
             self._start()
 

@@ -197,15 +197,15 @@ class TableScreen(AnalysisScreen):
     def action_sort(self) -> None:
         """Sort by this column: falling, rising, as planned."""
         if not self._titles:
-            self.say("there is no table yet")
+            self.say("no table yet")
             return
         title = self._titles[self._here]
         turns: tuple[bool | None, ...] = (True, False, None)
         before = self._order[1] if self._order[0] == title else None
         self._order = (title, turns[(turns.index(before) + 1) % 3])
         self._show()
-        words = {True: "falling", False: "rising", None: "as planned"}[self._order[1]]
-        self.say(f"{title}: {words}", "done")
+        words = {True: "highest first", False: "lowest first", None: "off, in the config's order"}
+        self.say(f"sort by {title}: {words[self._order[1]]}", "done")
 
     def action_full(self) -> None:
         """Show more columns, or fewer."""
@@ -215,7 +215,7 @@ class TableScreen(AnalysisScreen):
     def action_copy(self) -> None:
         """Copy the table as Markdown (OSC 52) as it is sorted, with its caption."""
         if not self._titles or self.tuilab.root is None:
-            self.say("there is no table yet")
+            self.say("no table yet")
             return
         from tuilab.study.table_formats import as_markdown
 
@@ -229,7 +229,7 @@ class TableScreen(AnalysisScreen):
         """Go to the source's row on the grid."""
         row, snapshot = self._row, self.tuilab.snapshot
         if row is None or snapshot is None or not snapshot.epochs:
-            self.say("there is no source here")
+            self.say("no source here")
             return
         epoch = row.peak_epoch if "Peak" in self._titles[self._here] else None
         if epoch is None:

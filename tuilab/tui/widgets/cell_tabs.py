@@ -54,7 +54,7 @@ class PlotPane(Lines):
         names = charted(series)
         count = max(1, min(len(names), rows // 6))
         if not names:
-            self.show([((" this stage has reported no numbers", "muted"),)])
+            self.show([((" this stage has reported no metrics", "muted"),)])
             return
         lines: list[Line] = []
         for place, name in enumerate(names[:count]):
@@ -98,7 +98,7 @@ class CompletionsPane(Vertical):
     def take(self, rows: Sequence[Completion], asked: Asked, why: str = "") -> None:
         """Show other completions; ``why`` says why there are none."""
         self._rows, self._asked = rows, asked
-        self.listed.nothing = why or "no completion passes"
+        self.listed.nothing = why or "no completion matches"
         self.look_through(self.choice)
 
     def look_through(self, choice: Choice) -> None:
