@@ -126,6 +126,14 @@ def test_a_runner_that_was_killed_on_request_was_stopped(bench: Bench) -> None:
     assert bench.judge("train").verdict is Verdict.DONE
 
 
+def test_what_failed_before_somebody_stopped_it_keeps_its_own_reason(bench: Bench) -> None:
+    failed = replace(bench.outcomes["train"], status="failed", reason="gpu-oom", finished_at=5.0)
+    write_stop(bench.folder("train"), Stop("me@pod", 6.0))
+    assert bench.judge("train", failed).reason == "gpu-oom"
+    write_stop(bench.folder("train"), Stop("me@pod", 4.0))
+    assert bench.judge("train", failed).verdict is Verdict.STOPPED
+
+
 def test_an_outcome_with_the_token_of_another_attempt_is_not_believed(bench: Bench) -> None:
     stray = replace(bench.outcomes["train"], token="somebody else's")
     assert "another attempt" in bench.judge("train", stray).detail

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -61,7 +63,7 @@ _LOG_SIGNS: tuple[tuple[Reason, re.Pattern[str]], ...] = tuple(
 )
 
 
-def from_log(last_lines: list[str]) -> tuple[Reason, str]:
+def from_log(last_lines: Sequence[str]) -> tuple[Reason, str]:
     """Return the reason the last log lines speak for, and the line that says so ("" if none)."""
     for reason, sign in _LOG_SIGNS:
         for line in reversed(last_lines):
@@ -71,7 +73,7 @@ def from_log(last_lines: list[str]) -> tuple[Reason, str]:
 
 
 def from_exit(
-    exit_code: int | None, last_lines: list[str], oom_kills: int = 0
+    exit_code: int | None, last_lines: Sequence[str], oom_kills: int = 0
 ) -> tuple[Reason, str]:
     """Classify an attempt that left no outcome: exit signal first, then the log's last lines.
 
@@ -87,3 +89,83 @@ def from_exit(
         number = exit_code - 128 if exit_code > 128 else -exit_code
         return Reason.KILLED, f"killed by signal {number} (exit {exit_code})"
     return reason, line
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How an attempt ended that left no outcome."""
+
+    is_lost: bool
+    """Nothing says that it failed: its worker was taken from it. False: it failed."""
+    reason: Reason | None
+    """None when it was never begun."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a worker ended."""
+
+    exit_code: int | None = None
+    """As a shell gives it; None when nobody recorded it."""
+    oom_kills: int = 0
+    """How far the cgroup's counter rose while it lived."""
+    disk_free: int | None = None
+    """Bytes free at that moment."""
+    why: str = ""
+    """Why nobody recorded it: its shim was killed, the machine restarted, it never came up."""
+
+
+FULL_BYTES = 1024 * 1024
+"""Below so much free space a worker's unexplained end is put down to the full disk."""
+SILENT_SECONDS = 600.0
+"""Silence after which an attempt on another host counts as lost."""
+SILENT = Death(
+    True,
+    Reason.UNKNOWN,
+    "no sign of the host that ran it; it counts as running again once it writes",
+)
+"""What such an attempt has come to: it may still run where nobody can look."""
+
+
+def without_outcome(end: Exit, last_lines: Sequence[str], full: str = "") -> Death:
+    """Say how an attempt ended that was begun and left no outcome when its worker was gone.
+
+    ``last_lines`` are those of its log; ``full`` says why the disk is believed to have been full.
+    """
+    if end.exit_code is None:
+        return Death(True, Reason.KILLED, end.why)
+    reason, detail = from_exit(end.exit_code, last_lines, end.oom_kills)
+    if end.disk_free is not None and end.disk_free < FULL_BYTES:
+        full = f"the disk was full when it ended ({end.disk_free} bytes free)"
+    if full and reason in (Reason.UNKNOWN, Reason.CODE):
+        return Death(False, Reason.DISK_FULL, full)
+    if end.exit_code == 0 and reason is Reason.UNKNOWN:
+        left = "the worker left in good order, but without an outcome for this attempt"
+        return Death(True, Reason.KILLED, left)
+    if reason is Reason.UNKNOWN:
+        detail = f"exit code {end.exit_code} without an outcome; last line: {detail}"
+    return Death(False, reason, detail)
+
+
+def never_begun(end: Exit | None, last_lines: Sequence[str], is_first: bool) -> Death:
+    """Say how an attempt ended whose worker was gone before it began it.
+
+    ``last_lines`` are those of the worker's log; ``is_first``: the worker began nothing, this was
+    to be the first, and nobody had asked it to end. If it fell then, that is charged to the first.
+    """
+    if end is None or end.exit_code in (None, 0) or not is_first:
+        return Death(True, None, "never begun: its worker ended first")
+    reason, line = from_exit(end.exit_code, last_lines, end.oom_kills)
+    return Death(False, reason, f"the worker ended before it began (exit {end.exit_code}): {line}")
+
+
+def stalled(last_lines: Sequence[str]) -> Death:
+    """Say how an attempt ended that the stall watchdog ended."""
+    detail = f"no event for the time allowed; last line: {last_line(last_lines)}"
+    return Death(False, Reason.STALLED, detail)
+
+
+def last_line(lines: Sequence[str]) -> str:
+    """Return the last line of a log that says anything."""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "(the log is empty)")

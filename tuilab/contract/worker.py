@@ -9,10 +9,13 @@ from typing import Any
 from tuilab.contract import atomic
 from tuilab.contract.identity import Identity, from_json
 from tuilab.contract.parsing import loads
+from tuilab.contract.reasons import Exit
 
 LEASE_FILE = "lease.json"
 EXIT_FILE = "exit.json"
 LOG_FILE = "log.txt"
+STOP_FILE = "stop.json"
+"""The intent to end the worker, written before any signal: a shim that only comes up obeys it."""
 INBOX = "inbox"
 CLOSE_FILE = "close"
 """In the inbox: the engine assigns no more; the worker leaves when the rest is served."""
@@ -67,6 +70,20 @@ def read_lease(worker_dir: Path) -> Identity | None:
     """Return the identity of the worker's shim, or None while there is none."""
     raw = read_json(worker_dir / LEASE_FILE)
     return from_json(raw.get("shim")) if raw else None
+
+
+def read_exit(worker_dir: Path) -> Exit | None:
+    """Return how the worker's tree ended, or None while nobody has recorded it."""
+    raw = read_json(worker_dir / EXIT_FILE)
+    if raw is None:
+        return None
+    code, kills, free = raw.get("exit_code"), raw.get("oom_kills"), raw.get("disk_free")
+    return Exit(
+        exit_code=code if isinstance(code, int) else None,
+        oom_kills=kills if isinstance(kills, int) else 0,
+        disk_free=free if isinstance(free, int) else None,
+        why="" if isinstance(code, int) else "its exit record is unreadable",
+    )
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

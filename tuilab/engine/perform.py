@@ -8,18 +8,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from tuilab.contract.reasons import Exit
 from tuilab.contract.report import OUTCOME_FILE
+from tuilab.contract.worker import STOP_FILE
 from tuilab.engine.claim import CannotClaimError, claim
 from tuilab.engine.decide import actions
 from tuilab.engine.decide.actions import Action
-from tuilab.engine.decide.facts import Exit, Phase, Report, Stop
+from tuilab.engine.decide.facts import Phase, Report, Stop
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.host.environment import worker_argv, worker_environment
 from tuilab.engine.host.gpus import find, look_at_devices
 from tuilab.engine.host.hub_cache import is_offline
 from tuilab.engine.host.local import RETIRED
-from tuilab.engine.shim import STOP_FILE
 from tuilab.engine.state import Records
 from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.jobs import parse_job_id

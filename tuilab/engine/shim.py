@@ -22,13 +22,11 @@ from typing import Any
 
 from tuilab.contract import atomic, identity
 from tuilab.contract.identity import MARKER_VARIABLE, Identity
-from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, read_json
+from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, STOP_FILE, read_json
 from tuilab.engine.host import process_tree
 from tuilab.engine.host.crash_points import crash_point
 
 COMMAND_FILE = "command.json"
-STOP_FILE = "stop.json"
-"""The intent to end a worker, written before any signal: a shim that is only coming up obeys it."""
 EXIT_RETIRED, EXIT_NO_COMMAND, EXIT_CANNOT_START = 3, 2, 127
 STRAY_SECONDS = 2.0
 """How long what the runner left behind may take to leave by itself."""

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tuilab.contract import atomic, worker
 from tuilab.contract.report import EVENTS_FILE
-from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, EXIT_FILE, INBOX, read_json
+from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, EXIT_FILE, INBOX, STOP_FILE, read_json
 from tuilab.engine.decide.facts import IN_USE, Phase, Slot, Stop, Worker
 from tuilab.engine.host.executor import Executor, Sighting
-from tuilab.engine.shim import COMMAND_FILE, STOP_FILE
+from tuilab.engine.shim import COMMAND_FILE
 from tuilab.store.layout import Layout
 
 _UNSEEN = Sighting(Phase.UNBORN)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.reasons import Reason, from_exit
+from tuilab.contract.reasons import (
+    SILENT,
+    Death,
+    Exit,
+    Reason,
+    never_begun,
+    stalled,
+    without_outcome,
+)
 from tuilab.contract.report import EVENTS_FILE, LOG_FILE, OUTCOME_FILE, Outcome, read_outcome
 from tuilab.contract.tail import tail_lines
-from tuilab.contract.worker import EXIT_FILE, read_json
+from tuilab.contract.worker import LOG_FILE as WORKER_LOG
+from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_json
 from tuilab.grid import metrics
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.stages import Stage
@@ -40,8 +48,11 @@ def settlement(
     settings = plan.settings.get(job.settings, {})
     found = verify_attempt(directory, job, settings, outcome, hash_files=hash_files)
     stop = read_stop(directory) if found.verdict is Verdict.STOPPED else None
+    told = _fields(found.verdict, found.reason, found.detail)
+    if found.verdict is Verdict.FAILED and _was_stalled(_worker_of(layout, directory), job.id):
+        told = _dead(stalled(tail_lines(directory / LOG_FILE)))
     return {
-        **_fields(found.verdict, found.reason, found.detail),
+        **told,
         "seconds": outcome.seconds,
         "started_at": outcome.started_at,
         "finished_at": outcome.finished_at,
@@ -54,32 +65,51 @@ def settlement(
 def ending(layout: Layout, job: Job, number: int) -> Fields:
     """Return the same fields for an attempt without an outcome whose worker is gone.
 
-    Stopped when an operator's mark lies there, failed when the shim's exit record or the log names
+    Stopped when an operator's mark is there, failed when the shim's exit record or the log names
     a cause, otherwise lost.
     """
     directory = layout.attempt_dir(job.id, number)
+    worker = _worker_of(layout, directory)
     if stop := read_stop(directory):
-        return {**_fields(Verdict.STOPPED, None, f"stopped by {stop.by}"), "by": stop.by}
+        by = stop.by or "an operator"
+        return {**_fields(Verdict.STOPPED, None, f"stopped by {by}"), "by": stop.by}
+    if _was_stalled(worker, job.id):
+        return _dead(stalled(tail_lines(directory / LOG_FILE)))
+    end = read_exit(worker) if worker is not None else None
+    if (directory / EVENTS_FILE).exists():
+        end = end or Exit(why="its worker is gone and left no exit record")
+        return _dead(without_outcome(end, tail_lines(directory / LOG_FILE)))
+    if worker is None:
+        return _dead(never_begun(end, (), is_first=False))
+    log = tail_lines(worker / WORKER_LOG)
+    return _dead(never_begun(end, log, _was_to_be_the_first(worker, directory)))
+
+
+def silent_elsewhere() -> Fields:
+    """Return the same fields for an attempt on another host that has been silent for long."""
+    return _dead(SILENT)
+
+
+def _dead(death: Death) -> Fields:
+    return _fields(Verdict.LOST if death.is_lost else Verdict.FAILED, death.reason, death.detail)
+
+
+def _worker_of(layout: Layout, directory: Path) -> Path | None:
     claim = read_claim(directory)
-    if not (directory / EVENTS_FILE).exists():
-        return _fields(Verdict.LOST, None, "no worker ever began it")
-    exit_record = read_json(layout.worker_dir(claim.worker) / EXIT_FILE) if claim else None
-    return _classified(directory, exit_record)
+    return layout.worker_dir(claim.worker) if claim else None
 
 
-def _classified(directory: Path, exit_record: Mapping[str, Any] | None) -> Fields:
-    code = exit_record.get("exit_code") if exit_record else None
-    if not isinstance(code, int):
-        return _fields(Verdict.LOST, Reason.KILLED, "its worker is gone and left no exit record")
-    kills = exit_record.get("oom_kills") if exit_record else 0
-    reason, detail = from_exit(
-        code, tail_lines(directory / LOG_FILE), kills if isinstance(kills, int) else 0
-    )
-    if code == 0 and reason is Reason.UNKNOWN:
-        return _fields(Verdict.LOST, Reason.KILLED, "its worker left without an outcome for it")
-    if reason is Reason.UNKNOWN:
-        detail = f"exit code {code} without an outcome; last line: {detail}"
-    return _fields(Verdict.FAILED, reason, detail)
+def _was_stalled(worker: Path | None, job: str) -> bool:
+    """Whether the stall watchdog ended the worker for this job."""
+    raw = (read_json(worker / STOP_FILE) if worker is not None else None) or {}
+    return bool(raw.get("is_stall")) and job in raw.get("jobs", ())
+
+
+def _was_to_be_the_first(worker: Path, directory: Path) -> bool:
+    """Whether a worker that nobody asked to end began nothing, and was to begin this attempt."""
+    given = [one.attempt_dir for one in assignments(worker)]
+    has_served = any((folder / EVENTS_FILE).exists() for folder in given)
+    return given[:1] == [directory] and not has_served and not (worker / STOP_FILE).exists()
 
 
 def headline_metrics(plan: Plan, job: Job, outcome: Outcome) -> Fields:

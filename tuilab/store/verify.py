@@ -60,8 +60,9 @@ def verify_attempt(
 
 
 def _failure(attempt_dir: Path, outcome: Outcome) -> Verification:
+    """Whatever a runner reports after an operator's stop is the stop's doing."""
     stop = read_stop(attempt_dir)
-    if stop is not None and outcome.reason in (None, Reason.KILLED):
+    if stop is not None and not 0 < outcome.finished_at < stop.at:
         return Verification(Verdict.STOPPED, None, f"stopped by {stop.by}" if stop.by else "")
     return Verification(Verdict.FAILED, outcome.reason or Reason.UNKNOWN.value, outcome.detail)
 

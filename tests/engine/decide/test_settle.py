@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.engine.facts_of import GOOD, Story, kinds, worker
-from tuilab.contract.reasons import Reason
+from tuilab.contract.reasons import Exit, Reason
 from tuilab.engine.decide.actions import (
     CallStalled,
     ComeBack,
@@ -17,7 +17,7 @@ from tuilab.engine.decide.actions import (
     Settle,
     StopWorker,
 )
-from tuilab.engine.decide.facts import Disk, Exit, Phase, Report, Stop
+from tuilab.engine.decide.facts import Disk, Phase, Report, Stop
 from tuilab.engine.decide.tick import decide
 from tuilab.grid.states import Verdict
 
@@ -141,7 +141,7 @@ def test_a_worker_that_never_came_up_is_charged_to_its_first_job() -> None:
 def test_a_stopped_attempt_is_stopped_whether_or_not_the_runner_managed_to_say_so() -> None:
     stop = Stop((JOB,), by="ada")
     silent = settled(one_live(), worker=replace(gone(143), stop=stop))
-    said = Report(Verdict.FAILED, "killed", "asked to stop by SIGTERM")
+    said = Report(Verdict.STOPPED, None, "stopped by ada", by="ada")  # as the store reads it
     spoken = settled(one_live(), report=said, worker=replace(gone(0), stop=stop))
     for action in (silent, spoken):
         assert action.report.verdict is Verdict.STOPPED

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tuilab.contract.reasons import Exit
 from tuilab.engine.decide.policy import Policy
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
@@ -30,20 +31,6 @@ class Phase(StrEnum):
 
 IN_USE = frozenset({Phase.STARTING, Phase.UNBORN, Phase.ALIVE, Phase.ORPHANED})
 """Phases in which a worker takes its slot on this machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a worker ended."""
-
-    exit_code: int | None = None
-    """As a shell gives it; None when nobody recorded it."""
-    oom_kills: int = 0
-    """How far the cgroup's counter rose while it lived."""
-    disk_free: int | None = None
-    """Bytes free at that moment."""
-    why: str = ""
-    """Why nobody recorded it: its shim was killed, the machine restarted, it never came up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tuilab.engine.decide.facts import Exit, Phase
+from tuilab.contract.reasons import Exit
+from tuilab.engine.decide.facts import Phase
 
 
 @dataclass(frozen=True, slots=True)

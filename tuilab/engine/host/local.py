@@ -13,9 +13,10 @@ from typing import Any
 
 from tuilab.contract import identity
 from tuilab.contract.identity import Identity, from_json
+from tuilab.contract.reasons import Exit
 from tuilab.contract.tail import tail_lines
-from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, read_json
-from tuilab.engine.decide.facts import Exit, Phase
+from tuilab.contract.worker import LEASE_FILE, LOG_FILE, read_exit, read_json
+from tuilab.engine.decide.facts import Phase
 from tuilab.engine.host import process_tree
 from tuilab.engine.host.executor import Sighting
 from tuilab.engine.shim import take_lease
@@ -49,7 +50,7 @@ class LocalExecutor:
         """Look at exit.json, then at the lease and the process that it names."""
         child = self._children.get(str(folder))
         is_coming = child is not None and child.poll() is None
-        if end := _read_exit(folder):
+        if end := read_exit(folder):
             return Sighting(Phase.GONE, end)
         lease = self._lease(folder)
         if lease is None:
@@ -99,22 +100,9 @@ class LocalExecutor:
         return self._leases[key]
 
 
-def _read_exit(folder: Path) -> Exit | None:
-    raw = read_json(folder / EXIT_FILE)
-    if raw is None:
-        return None
-    code, kills, free = raw.get("exit_code"), raw.get("oom_kills"), raw.get("disk_free")
-    return Exit(
-        exit_code=code if isinstance(code, int) else None,
-        oom_kills=kills if isinstance(kills, int) else 0,
-        disk_free=free if isinstance(free, int) else None,
-        why="" if isinstance(code, int) else "its exit record is unreadable",
-    )
-
-
 def _after_the_shim(folder: Path, shim: Identity) -> Sighting:
     """The shim is dead: by its own record, with the machine, or killed with orphans left."""
-    if end := _read_exit(folder):  # it may have finished between the two looks
+    if end := read_exit(folder):  # it may have finished between the two looks
         return Sighting(Phase.GONE, end)
     if shim.boot_id != identity.boot_id():
         return Sighting(Phase.GONE, Exit(why="the machine was restarted while it ran"))
