@@ -6,17 +6,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from tuilab.contract.identity import is_alive
-from tuilab.contract.report import EVENTS_FILE, OUTCOME_FILE
+from tuilab.contract.report import OUTCOME_FILE
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
-from tuilab.contract.tail import JsonlFollower
-from tuilab.contract.worker import EXIT_FILE, read_lease
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import LIVE, Attempt, Evidence, Verdict
 from tuilab.store.attempts import attempt_numbers, read_claim
 from tuilab.store.layout import Layout
-from tuilab.store.settlement import Fields, ending, settlement
+from tuilab.store.live_attempts import AttemptFiles, is_worker_alive
+from tuilab.store.settlement import ending, settled, settlement
 
 Line = dict[str, Any]
 
@@ -61,30 +59,14 @@ def read_attempt(
         worker,
     )
     found = settlement(layout, plan, job, number, hash_files=hash_files)
-    if found is None and is_worker_gone(layout, worker):
+    if found is None and (not worker or is_worker_alive(layout.worker_dir(worker)) is False):
         found = ending(layout, job, number)
-    if found is None:
-        return as_begun(layout, job.id, attempt)
-    return _settled(attempt, found)
-
-
-def as_begun(layout: Layout, job: str, attempt: Attempt) -> Attempt:
-    """Return a live attempt as running if its runner has spoken, otherwise as it is."""
-    events = JsonlFollower(layout.attempt_dir(job, attempt.number) / EVENTS_FILE).read()
-    if not events:
+    if found is not None:
+        return settled(attempt, found)
+    files = AttemptFiles(directory)
+    if not files.read():
         return attempt
-    at = events[0].get("at")
-    started = float(at) if isinstance(at, int | float) else None
-    return replace(attempt, verdict=Verdict.RUNNING, started_at=started)
-
-
-def is_worker_gone(layout: Layout, worker: str) -> bool:
-    """True when the worker's tree has ended or it never came up; False while it may live."""
-    directory = layout.worker_dir(worker)
-    if not worker or (directory / EXIT_FILE).exists():
-        return True
-    shim = read_lease(directory)
-    return shim is None or is_alive(shim) is False
+    return replace(attempt, verdict=Verdict.RUNNING, started_at=files.begun_at)
 
 
 def missing_lines(known: Ledger, found: Ledger) -> list[Line]:
@@ -144,7 +126,3 @@ def _started_line(job: str, attempt: Attempt) -> Line:
         "started_at": attempt.started_at,
     }
 
-
-def _settled(attempt: Attempt, found: Fields) -> Attempt:
-    known = {name: value for name, value in found.items() if value is not None}
-    return replace(attempt, **{**known, "verdict": Verdict(found["verdict"])})

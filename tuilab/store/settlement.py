@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_json
 from tuilab.grid import metrics
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import Verdict
+from tuilab.grid.states import Attempt, Verdict
 from tuilab.store.attempts import read_claim, read_stop
 from tuilab.store.layout import Layout
 from tuilab.store.verify import verify_attempt
@@ -83,6 +84,12 @@ def ending(layout: Layout, job: Job, number: int) -> Fields:
         return _dead(never_begun(end, (), is_first=False))
     log = tail_lines(worker / WORKER_LOG)
     return _dead(never_begun(end, log, _was_to_be_the_first(worker, directory)))
+
+
+def settled(attempt: Attempt, found: Fields) -> Attempt:
+    """Return an attempt as it is with what became of it."""
+    known = {name: value for name, value in found.items() if value is not None}
+    return replace(attempt, **{**known, "verdict": Verdict(found["verdict"])})
 
 
 def silent_elsewhere() -> Fields:

@@ -19,7 +19,7 @@ _EVENTS = 2000
 """So many of the last lines are kept to be told; `tuilab history` tells them all."""
 
 
-class JournalView:
+class JournalReader:
     """The journal as one reader has seen it so far; never writes."""
 
     def __init__(self, layout: Layout) -> None:

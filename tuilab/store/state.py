@@ -1,0 +1,233 @@
+"""The reading of state: plan, journal and live attempts make the state of every job."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tuilab.grid.experiment_state import ExperimentState
+from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.grid.states import LIVE, Attempt, Evidence, JobStatus, State, derive_state
+from tuilab.store.engine_file import judge, read_heartbeat
+from tuilab.store.journal_reader import JournalReader
+from tuilab.store.layout import Layout
+from tuilab.store.live_attempts import LiveAttempts
+from tuilab.store.plan_file import load_plan
+
+Changes = Mapping[str, JobStatus]
+"""What a job's state was before, for each job whose state or output has changed."""
+
+
+class JobStates:
+    """The state of every job of a plan, in step with its evidence; costs what changed.
+
+    Readers and the engine hold one each: the engine folds what it has journaled, a reader what it
+    reads, with live attempts as their files show them (``seen``).
+    """
+
+    def __init__(
+        self, plan: Plan, ledger: Ledger, seen: Callable[[str], Evidence] | None = None
+    ) -> None:
+        self.ledger = ledger
+        self._seen = seen or ledger.of
+        self.live = {job for job, known in ledger.evidence.items() if live_attempt(known)}
+        """Jobs whose last attempt is claimed or running, as the journal has it."""
+        self._derive_all(plan)
+
+    def _derive_all(self, plan: Plan) -> None:
+        self.plan = plan
+        self.places = {job.id: place for place, job in enumerate(plan.jobs)}
+        """Place of each job in the plan."""
+        self.statuses: dict[str, JobStatus] = {}
+        self._outputs: dict[str, str] = {}
+        self._due = _InPlanOrder(plan)
+        self._ready = _InPlanOrder(plan)
+        self._given: set[str] = set()
+        """Jobs that a worker has in its inbox and has not begun."""
+        for job in plan.jobs:
+            self._derive(job)
+
+    def replace_plan(self, plan: Plan) -> None:
+        """Go on with another plan of the same experiment."""
+        self._derive_all(plan)
+
+    def of(self, job: str) -> Evidence:
+        """Return what is known of a job, a live attempt as its files show it."""
+        return self._seen(job)
+
+    @property
+    def ready(self) -> Sequence[str]:
+        """Due jobs that may start, in launch order."""
+        return self._front_first(self._ready.jobs)
+
+    @property
+    def queue(self) -> tuple[str, ...]:
+        """Due jobs in launch order, those that a worker was given already first."""
+        if not self._given:
+            return tuple(self._front_first(self._due.jobs))
+        given = [job for job in self._due.jobs if job in self._given]
+        rest = [job for job in self._due.jobs if job not in self._given]
+        return (*given, *self._front_first(rest))
+
+    def _front_first(self, jobs: Sequence[str]) -> Sequence[str]:
+        """Put the jobs that a person moved to the front there."""
+        front = {job: place for place, job in enumerate(self.ledger.order)}
+        return sorted(jobs, key=lambda job: front.get(job, len(front))) if front else jobs
+
+    def fold(self, lines: Iterable[Mapping[str, Any]]) -> Changes:
+        """Take in journal lines and derive again what they touch."""
+        return self.refresh(self.ledger.fold(lines))
+
+    def refresh(self, touched: Iterable[str]) -> Changes:
+        """Derive touched jobs again and whatever depends on a change, parents before children."""
+        names = set(touched)
+        for job in names:
+            is_live = live_attempt(self.ledger.of(job)) is not None
+            (self.live.add if is_live else self.live.discard)(job)
+        heap = [self.places[job] for job in names if job in self.places]
+        heapq.heapify(heap)
+        seen: set[int] = set()
+        changed: dict[str, JobStatus] = {}
+        while heap:
+            place = heapq.heappop(heap)
+            if place in seen:
+                continue
+            seen.add(place)
+            job = self.plan.jobs[place]
+            before = self.statuses[job.id]
+            if not self._derive(job):
+                continue
+            changed[job.id] = before
+            for child in self.plan.children[job.id]:
+                heapq.heappush(heap, self.places[child])
+        return changed
+
+    def _derive(self, job: Job) -> bool:
+        """Derive one job; True if its status or its output changed."""
+        evidence = self._seen(job.id)
+        parents = {parent: self.statuses[parent] for parent in job.parents}
+        outputs = {parent: self._outputs[parent] for parent in job.parents}
+        status = derive_state(job, evidence, parents, outputs)
+        done = evidence.last_done
+        output = done.output_hash if done else ""
+        is_free = status.state is State.QUEUED and not evidence.held and not status.given_to
+        place = self.places[job.id]
+        self._ready.mark(place, is_free)
+        self._due.mark(place, evidence.is_due or bool(status.given_to))
+        (self._given.add if status.given_to else self._given.discard)(job.id)
+        if self.statuses.get(job.id) == status and self._outputs.get(job.id) == output:
+            return False
+        self.statuses[job.id] = status
+        self._outputs[job.id] = output
+        return True
+
+
+class StateReader:
+    """Reads the states of an experiment directory; keeps what it has read, and writes nothing."""
+
+    def __init__(self, layout: Layout, plan: Plan) -> None:
+        self.layout = layout
+        self.plan = plan
+        self.journal = JournalReader(layout)
+        self._attempts = LiveAttempts(layout, plan)
+        self._states: JobStates | None = None
+
+    @property
+    def states(self) -> JobStates:
+        """The states as they were read last."""
+        assert self._states is not None, "they are read first"
+        return self._states
+
+    def read(self, now: float, engine_alive: bool) -> Changes | None:
+        """Take in what is new at ``now`` (unix time); None when all was read afresh.
+
+        What has ended and is not settled counts as ended unless an engine lives, which is about
+        to say it better.
+        """
+        touched, is_fresh = self.journal.read(self.plan, engine_alive)
+        if is_fresh:
+            self._states = None
+            self._attempts = LiveAttempts(self.layout, self.plan)
+        for job in touched:
+            self._attempts.follow(job, live_attempt(self.journal.ledger.of(job)))
+        touched |= self._attempts.look(now, engine_alive, self._last_attempt)
+        if self._states is None:
+            self._states = JobStates(self.plan, self.journal.ledger, self._seen)
+            return None
+        return self._states.refresh(touched)
+
+    def percent(self, job: str) -> float | None:
+        """How far a live attempt is, 0..100; None when it has not said."""
+        return self._attempts.percent(job)
+
+    def _last_attempt(self, job: str) -> Attempt:
+        last = self.journal.ledger.of(job).last
+        assert last is not None, "only jobs with a live attempt are watched"
+        return last
+
+    def _seen(self, job: str) -> Evidence:
+        known = self.journal.ledger.of(job)
+        live = live_attempt(known)
+        if live is None:
+            return known
+        shown = self._attempts.as_shown(job, live)
+        return known if shown is live else replace(known, attempts=(*known.attempts[:-1], shown))
+
+
+def read_state(root: Path, plan: Plan | None = None, now: float | None = None) -> ExperimentState:
+    """Read an experiment once, for a verb; ``plan`` replaces the one on disk.
+
+    Raises PlanFileError when there is no usable plan.
+    """
+    layout = Layout(root)
+    moment = time.time() if now is None else now
+    plan = plan or load_plan(root)
+    reader = StateReader(layout, plan)
+    reader.read(moment, judge(read_heartbeat(layout), moment).is_alive)
+    return ExperimentState(plan, reader.states, reader.states.statuses)
+
+
+def state_of_plan(plan: Plan) -> ExperimentState:
+    """Return the state of an experiment of which nothing has run."""
+    states = JobStates(plan, Ledger())
+    return ExperimentState(plan, states, states.statuses)
+
+
+def live_attempt(known: Evidence) -> Attempt | None:
+    """Return a job's attempt under way, as the journal has it."""
+    last = known.last
+    return last if last is not None and last.verdict in LIVE else None
+
+
+class _InPlanOrder:
+    """Some jobs of a plan in its order; to add or drop one costs a search and no sorting."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._places: list[int] = []
+        self._jobs: list[str] | None = None
+
+    @property
+    def jobs(self) -> list[str]:
+        """Their ids."""
+        if self._jobs is None:
+            self._jobs = [self._plan.jobs[place].id for place in self._places]
+        return self._jobs
+
+    def mark(self, place: int, belongs: bool) -> None:
+        """Say whether the job at a place is one of them."""
+        at = bisect_left(self._places, place)
+        is_there = at < len(self._places) and self._places[at] == place
+        if belongs == is_there:
+            return
+        self._jobs = None
+        if belongs:
+            insort(self._places, place)
+        else:
+            del self._places[at]
