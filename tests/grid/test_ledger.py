@@ -51,7 +51,7 @@ def test_an_attempt_goes_from_claimed_over_running_to_its_verdict() -> None:
 def test_a_lost_attempt_may_come_back_and_then_carries_no_old_reason() -> None:
     ledger = fold(
         claimed(1),
-        settled(1, "lost", reason="killed", detail="no heartbeat"),
+        settled(1, "lost", reason="killed", detail="silent"),
         {"kind": "started", "job": A, "attempt": 1},
     )
     assert ledger.of(A).last.verdict is Verdict.RUNNING  # type: ignore[union-attr]

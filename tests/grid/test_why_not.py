@@ -23,7 +23,7 @@ def jobs(*states: State) -> list[JobStatus]:
     [
         ([State.RUNNING, State.DONE], "eval/villain@0#42 is running"),
         ([State.QUEUED, State.WAITING], "already requested"),
-        ([], "no cell selected"),
+        ([], "no cell is selected"),
         ([State.FAILED, State.WAITING], ""),
         ([State.DONE], ""),
     ],

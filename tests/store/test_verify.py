@@ -1,4 +1,4 @@
-"""Done means that the artefacts were re-read and pass all checks."""
+"""Done means that the artefacts were read again and satisfy their contract."""
 
 from __future__ import annotations
 

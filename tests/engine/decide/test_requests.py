@@ -50,7 +50,7 @@ def test_what_runs_is_not_relaunched() -> None:
 def test_what_a_worker_was_given_is_next_and_neither_moved_nor_held() -> None:
     story = Story().want("data/villain", "data/nurse").claim("data/nurse")
     moved = ask(story, "order", jobs=("data/nurse",))
-    assert (moved.accepted, moved.why) == (False, "data/nurse is already next on a worker")
+    assert (moved.accepted, moved.why) == (False, "data/nurse is next on a worker already")
     held = ask(story, "hold", jobs=("data/nurse",))
     assert (held.accepted, "next on a worker: stop it first" in held.why) == (False, True)
     assert ask(story, "hold").entries[0]["jobs"][:1] == ["data/villain"]

@@ -41,7 +41,7 @@ def stop(
         document({"verb": "stop", "ends": running, "takes_back": due})
         return OK
     if not running and not due:
-        raise RefusalError("nothing of it is running, queued or waiting")
+        raise RefusalError("none of these is running, queued or waiting")
     if not as_json:
         out(f"stop: ends {count_of(len(running), 'running job')}, takes back {len(due)} asked for")
         for job in [*running, *due][:40]:

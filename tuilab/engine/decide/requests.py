@@ -96,7 +96,7 @@ def _stop(request: Request, standing: Standing) -> Answer:
     live = [job for job in chosen if _is_live(ledger, job)]
     due = [job for job in chosen if ledger.of(job).is_due]
     if not live and not due:
-        return Answer(accepted=False, why="nothing of it is running, queued or waiting")
+        return Answer(accepted=False, why="none of these is running, queued or waiting")
     entries = ({"kind": "unwanted", "jobs": [*dict.fromkeys([*live, *due])], "by": request.by},)
     return Answer(entries, tuple(live))
 
