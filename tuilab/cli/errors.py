@@ -32,7 +32,6 @@ class RefusalError(Exception):
 
 def guarded(verb: Callable[..., int | None]) -> Callable[..., None]:
     """Wrap a verb: its return value is the exit code, its exceptions become sentences."""
-
     import typer
 
     @functools.wraps(verb)

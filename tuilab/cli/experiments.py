@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.cli.output import tell
+from tuilab.grid.checks import blocking
 from tuilab.grid.jobs import Plan
 from tuilab.grid.planning import config_hash
 from tuilab.grid.text import count_of
+from tuilab.store.base_model import base_blocks
 from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
@@ -19,7 +21,15 @@ from tuilab.store.program_name import program
 from tuilab.store.replan import plan_of, plan_with, read_config
 
 if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
     from tuilab.grid.config_text import LoadedConfig
+
+
+def refuse_blocked(config: ExperimentConfig) -> None:
+    """Raise RefusalError with everything that blocks a launch."""
+    if found := blocking(config, base_blocks(config)):
+        lines = [f"{config.name}: {check.name}: {check.sentence}" for check in found]
+        raise RefusalError("\n".join([*lines, "nothing was started"]), USAGE)
 
 
 def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Plan:
@@ -27,7 +37,6 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
 
     Without ``write`` one that is there is left as it is; see ``take_changes_in``.
     """
-
     if not is_experiment(root):
         plan = plan_with(loaded.config)
         try:
@@ -48,7 +57,6 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
 
 def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:
     """Whether an experiment was made of a config; settings that are new since do not count."""
-
     if plan.config_hash == config_hash(loaded.config):
         return True
     return read_config(Layout(root).config).config == loaded.config
@@ -60,7 +68,6 @@ def take_changes_in(root: Path, write: bool = True) -> Plan:
     Without ``write`` the new plan is only returned; one that cannot be read is always mended.
     While an engine runs, the plan is its own; it is then left alone.
     """
-
     layout = Layout(root)
     now = plan_of(root)
     try:

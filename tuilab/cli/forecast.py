@@ -113,7 +113,6 @@ def forecast(
 
 def data_sets(plan: Plan, root: Path, ledger: Ledger) -> tuple[DataSet, ...]:
     """Return the data sets that exist, with row counts as their runner validated them."""
-
     found = []
     for job in plan.jobs:
         done = ledger.of(job.id).last_done if job.stage is Stage.DATA else None

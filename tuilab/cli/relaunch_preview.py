@@ -29,7 +29,6 @@ def show_expansion(answer: Expansion, as_json: bool, verb: str) -> None:
 
 def show_carried(plan: Plan, cells: Sequence[Cell], as_planned: bool) -> None:
     """Say which edits of earlier relaunches the cells carry, and what becomes of them."""
-
     if words := edited_before(cell_edits(plan, cells), cells):
         end = "taken back" if as_planned else "kept: --as-planned takes them back"
         out(plain(f"{words}; {end}"))

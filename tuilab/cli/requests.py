@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from tuilab.cli.errors import ERROR, OK
-from tuilab.cli.output import document, plain, tell
+from tuilab.cli.output import document, is_interactive, plain, tell
 from tuilab.contract.foreign import redact
 from tuilab.contract.tail import JsonlFollower
 from tuilab.engine import start
@@ -23,29 +25,6 @@ from tuilab.store.lease import holder
 from tuilab.store.requests import leave
 
 
-def who() -> str:
-    """Name the person at the keyboard, for the journal."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}@{socket.gethostname()}"
-
-
-def leave_request(root: Path, verb: str, **parts: Any) -> str:
-    """Leave a wish for the engine, with the command that was typed, and return its id."""
-
-    command = [redact(word) for word in sys.orig_argv]
-    options = {**parts.pop("options", {}), "command": command}
-    return leave(Layout(root), Request(verb=verb, by=who(), options=options, **parts))
-
-
-def start_engine(root: Path, go: bool = True, takeover: bool = False) -> None:
-    """Start the engine unless one is alive."""
-
-    identity = start(root, go=go, takeover=takeover)
-    tell(f"engine: pid {identity.pid} on {identity.host}")
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What the engine made of a request."""
@@ -53,47 +32,87 @@ class Reply:
     accepted: bool | None
     """None when it has not answered in time."""
     why: str = ""
+    since: int = 0
+    """Journal byte from which on things happened after the request."""
+
+    @property
+    def code(self) -> int:
+        """Exit code: a request that is still waiting is no error."""
+        return ERROR if self.accepted is False else OK
 
 
-def journal_end(root: Path) -> int:
-    """Return the journal's size in bytes: where answers will begin."""
-    try:
-        return Layout(root).journal.stat().st_size
-    except FileNotFoundError:
-        return 0
+def ask(root: Path, verb: str, go: bool = True, **parts: Any) -> Reply:
+    """Leave a request, start an engine if none is alive, and wait for the answer.
+
+    ``go`` lets a new engine start queued work at once.
+    """
+    since = _journal_size(root)
+    request = _leave(root, verb, **parts)
+    if holder(Layout(root), time.time()) is None:
+        start_engine(root, go)
+    return wait_for_answer(root, request, since)
+
+
+def ask_and_say(root: Path, verb: str, done: str, as_json: bool, **parts: object) -> int:
+    """Ask for ``verb`` and print the answer; ``done`` says that it was accepted."""
+    reply = ask(root, verb, go=verb == "resume", **parts)
+    if as_json:
+        document({"verb": verb, "accepted": reply.accepted, "why": reply.why})
+    else:
+        tell(plain(reply.why or done))
+    return reply.code
+
+
+def agreed(question: str, yes: bool) -> bool:
+    """Ask a person at a terminal; anywhere else, and with ``yes``, nobody is asked."""
+    if yes or not is_interactive() or typer.confirm(question, default=False):
+        return True
+    tell("nothing was changed")
+    return False
+
+
+def start_engine(root: Path, go: bool = True, takeover: bool = False) -> None:
+    """Start the engine unless one is alive."""
+    identity = start(root, go=go, takeover=takeover)
+    tell(f"engine: pid {identity.pid} on {identity.host}")
 
 
 def wait_for_answer(
     root: Path,
     request: str,
-    offset: int,
+    since: int,
     seconds: float = 20.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Reply:
-    """Return the answer to ``request`` that stands in the journal behind ``offset``."""
-    follower = JsonlFollower(Layout(root).journal, offset)
+    """Return the answer to ``request`` from the journal, read from byte ``since`` on."""
+    follower = JsonlFollower(Layout(root).journal, since)
     deadline = clock() + seconds
     while True:
         for line in follower.read():
             if line.get("kind") == "request" and line.get("id") == request:
-                return Reply(bool(line.get("accepted")), str(line.get("why") or ""))
+                return Reply(bool(line.get("accepted")), str(line.get("why") or ""), since)
         if clock() > deadline:
-            return Reply(None, "the engine has not answered yet; the wish stays in requests/")
+            return Reply(None, "no answer yet: the request waits for the engine", since)
         time.sleep(0.1)
 
 
-def wish(root: Path, verb: str, said: str, as_json: bool, **parts: object) -> int:
-    """Ask for ``verb`` and wait for the answer; ``said`` is printed where it was accepted."""
+def _leave(root: Path, verb: str, **parts: Any) -> str:
+    """Leave a request with the command that was typed, and return its id."""
+    command = [redact(word) for word in sys.orig_argv]
+    options = {**parts.pop("options", {}), "command": command}
+    return leave(Layout(root), Request(verb=verb, by=_who(), options=options, **parts))
 
-    end = journal_end(root)
-    request = leave_request(root, verb, **parts)
-    if holder(Layout(root), time.time()) is None:
-        start_engine(root, go=verb == "resume")
-    reply = wait_for_answer(root, request, end)
-    if as_json:
-        document({"verb": verb, "accepted": reply.accepted, "why": reply.why})
-    elif reply.accepted is None:
-        tell(reply.why)
-    else:
-        tell(plain(reply.why) if reply.why else said)
-    return ERROR if reply.accepted is False else OK
+
+def _who() -> str:
+    """Name the person at the keyboard, for the journal."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}@{socket.gethostname()}"
+
+
+def _journal_size(root: Path) -> int:
+    try:
+        return Layout(root).journal.stat().st_size
+    except FileNotFoundError:
+        return 0

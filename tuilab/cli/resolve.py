@@ -36,7 +36,6 @@ def shipped_configs() -> list[Path]:
 
 def find_place(text: str, here: Path | None = None) -> Place:
     """Return what DIR|CONFIG names: a path first, then a run's name, then a shipped config."""
-
     here = here or Path.cwd()
     if not text.strip():
         raise RefusalError("an empty name: give an experiment's directory or a config", USAGE)
@@ -95,7 +94,6 @@ def find_grid(text: str | None) -> Path:
 
 def refuse_results(root: Path) -> None:
     """Raise RefusalError where there is nothing but results."""
-
     if is_results_only(root):
         raise RefusalError(
             f"{root.name} holds results only: it has no jobs; table, plot, claims and report "
@@ -105,7 +103,6 @@ def refuse_results(root: Path) -> None:
 
 def newest_experiment(here: Path) -> Path:
     """Return the experiment with the newest sign of life in or below a folder."""
-
     if is_experiment(here):
         return here
     found = find_experiments(here)
@@ -118,7 +115,6 @@ def newest_experiment(here: Path) -> Path:
 
 def run_directory(name: str, chosen: str | None) -> Path:
     """Return where the experiment of a config lies: ``--dir``, else runs/<name> here."""
-
     return Path(chosen).expanduser() if chosen else Path(RUNS) / slug(name)
 
 

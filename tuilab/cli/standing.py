@@ -48,7 +48,6 @@ class Standing:
 
 def read_standing(root: Path, plan: Plan | None = None) -> Standing:
     """Read the journal and derive every state; ``plan`` replaces the one on disk."""
-
     layout = Layout(root)
     plan = plan or load_plan(root)
     ledger = Ledger()
@@ -87,7 +86,6 @@ def job_of(text: str, plan: Plan) -> str | None:
 
 def _look_at_live(layout: Layout, ledger: Ledger) -> None:
     """Mark live attempts that have begun, or whose worker is gone: the engine will record it."""
-
     for job, known in ledger.evidence.items():
         last = known.last
         if last is None or last.verdict not in LIVE:

@@ -64,7 +64,6 @@ def bench_grid(
     The experiments are kept in ``where``, else in a folder that is removed once all has gone well:
     one that did not finish may still have an engine, and is there to look at.
     """
-
     ways = WARM_OR_NOT[: 1 if warm_only else None]
     if workers > 1:
         ways = (Way("1 worker"), Way(f"{workers} workers", workers=workers))
@@ -85,7 +84,6 @@ def bench_grid(
 
 
 def _refuse_without_places(loaded: LoadedConfig, workers: int) -> None:
-
     resources = loaded.config.resources.model_copy(update={"workers": workers})
     places = places_for(loaded.config.model_copy(update={"resources": resources}))
     if places.workers < workers:
@@ -93,7 +91,6 @@ def _refuse_without_places(loaded: LoadedConfig, workers: int) -> None:
 
 
 def _load(config: Path | None, folder: Path, workers: int) -> LoadedConfig:
-
     folder.mkdir(parents=True, exist_ok=True)
     if config is None:
         config = folder / "bench.toml"
@@ -107,7 +104,6 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
 
     A job whose outcome the engine suspects counts: random weights write no sensible text.
     """
-
     changed = _changed(loaded, way)
     tell(f"{way.name}:")
     planned = make_experiment(changed, root)
@@ -122,7 +118,6 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
 
 def _wait_until_left(root: Path) -> None:
     """The next grid and the removal of the folder must not meet this one's engine."""
-
     deadline = time.monotonic() + LEAVING_SECONDS
     while holder(Layout(root), time.time()) is not None:
         if time.monotonic() > deadline:

@@ -31,7 +31,6 @@ class Places:
 
 def places_for(config: ExperimentConfig) -> Places:
     """Return the places that an engine would have for a config on this machine, now."""
-
     policy = policy_for(config.resources.model_dump(mode="json"), [config.base.device])
     visible, devices = os.environ.get("CUDA_VISIBLE_DEVICES"), look_at_devices()
     slots = slots_for(policy, visible, devices)

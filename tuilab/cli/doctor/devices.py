@@ -23,7 +23,6 @@ class Driver:
 
 def look_at_driver() -> Driver | None:
     """Ask NVML; None where there is no driver."""
-
     highest = highest_cuda()
     return None if highest is None else Driver(highest, look_at_devices())
 

@@ -54,7 +54,6 @@ def bench(
     tuilab bench --grid
     tuilab bench --grid --workers 2 --config two-gpus.toml
     """
-
     if tiny and random_weights:
         raise RefusalError("--tiny and --random-weights are two models: choose one", USAGE)
     if (config or warm_only or where or workers > 1) and not grid:
@@ -75,7 +74,6 @@ def bench(
 
 def as_json_document(arguments: list[str], module: str = "runners.bench") -> int:
     """Print the measurements as the one document; the progress goes to stderr."""
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.json"
         code, table = run_module(module, [*arguments, "--json", str(path)], capture=True)

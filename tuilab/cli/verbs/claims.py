@@ -33,7 +33,6 @@ def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJs
     tuilab claims published eps109         the card's claims against its own numbers
     tuilab claims runs/tiny claims.toml --json
     """
-
     study = open_study(find_experiment(directory))
     found = _judged(study, file)
     if as_json:
@@ -48,7 +47,6 @@ def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJs
 
 
 def _judged(study: Study, file: str | None) -> Sequence[Claim]:
-
     if file is None:
         return standard_claims(study.analysis)
     try:
@@ -59,7 +57,6 @@ def _judged(study: Study, file: str | None) -> Sequence[Claim]:
 
 
 def _text_of(file: str) -> str:
-
     if file == "eps109":
         return read(CLAIMS_FILE)
     try:

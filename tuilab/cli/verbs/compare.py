@@ -29,7 +29,6 @@ def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson =
     tuilab compare published runs/eps109
     tuilab compare runs/tiny runs/tiny-again --metric cosine
     """
-
     if metric not in METRICS:
         hint = nearest(metric, METRICS) or f": use {', '.join(METRICS)}"
         raise RefusalError(f"there is no metric {metric!r}{hint}", USAGE)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import ERROR, OK, RefusalError
-from tuilab.cli.output import document, is_interactive, out, plain, tell
-from tuilab.cli.requests import wish
+from tuilab.cli.output import document, out, plain
+from tuilab.cli.requests import agreed, ask_and_say
 from tuilab.cli.resolve import find_grid
 from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Yes
@@ -34,7 +34,6 @@ def stop(
     tuilab stop runs/tiny
     tuilab stop runs/tiny villain@4 --dry-run
     """
-
     root = find_grid(directory)
     running, due = _what_stops(root, cells or [])
     if as_json and dry_run:
@@ -48,11 +47,10 @@ def stop(
             out(f"  {plain(job)}" + ("  (running)" if job in running else ""))
     if dry_run:
         return OK
-    if not yes and is_interactive() and not typer.confirm("stop these jobs?", default=False):
-        tell("nothing was changed")
+    if not agreed("stop these jobs?", yes):
         return ERROR
     jobs = (*running, *due) if cells else ()
-    return wish(root, "stop", "stopping", as_json, jobs=jobs)
+    return ask_and_say(root, "stop", "stopping", as_json, jobs=jobs)
 
 
 def pause(
@@ -68,13 +66,12 @@ def pause(
     tuilab pause runs/tiny
     tuilab pause runs/tiny --hard
     """
-
     root = find_grid(directory)
     mode = "hard" if hard else "soft"
     engine, paused = _engine_state(root)
     if why := why_not_pause(engine, paused, mode):
         raise RefusalError(why)
-    return wish(root, "pause", "paused", as_json, options={"mode": mode})
+    return ask_and_say(root, "pause", "paused", as_json, options={"mode": mode})
 
 
 def resume(directory: Dir, as_json: AsJson = False) -> int:
@@ -83,16 +80,14 @@ def resume(directory: Dir, as_json: AsJson = False) -> int:
     \b
     tuilab resume runs/tiny
     """
-
     root = find_grid(directory)
     if why := why_not_resume(*_engine_state(root)):
         raise RefusalError(why)
-    return wish(root, "resume", "going on", as_json)
+    return ask_and_say(root, "resume", "going on", as_json)
 
 
 def _what_stops(root: Path, names: list[str]) -> tuple[list[str], list[str]]:
     """Return the jobs that are running and those that are asked for, in plan order."""
-
     standing = read_standing(root)
     chosen = set(standing.jobs(names)) if names else set(standing.states)
     found = [standing.states[job.id] for job in standing.plan.jobs if job.id in chosen]
@@ -102,6 +97,5 @@ def _what_stops(root: Path, names: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _engine_state(root: Path) -> tuple[str, str]:
-
     engine = status(root)["engine"]
     return engine["state"], engine["pause"]

@@ -44,7 +44,6 @@ def demo(
     tuilab demo
     tuilab demo --headless --dir /tmp/demo
     """
-
     refuse_without_libraries("the demo trains for real: it")
     began = time.monotonic()
     loaded = read_config(configs_dir() / "tiny.toml")
@@ -63,7 +62,6 @@ def demo(
 
 
 def _run_headless(root: Path, planned: Plan) -> int:
-
     code = run_cells(root, planned, [], headless=True)
     found = status(root)
     out()
@@ -75,7 +73,6 @@ def _run_headless(root: Path, planned: Plan) -> int:
 
 def _build_base() -> Path:
     """Build a tiny base into the cache folder, return its directory; RefusalError if it fails."""
-
     stamp = time.strftime("%Y%m%d-%H%M%S")
     folder = Path(platformdirs.user_cache_dir("tuilab")) / f"tiny-base-{stamp}"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +86,6 @@ def _build_base() -> Path:
 
 def _labels_of(root: Path) -> dict[str, str]:
     """Return the labels of an experiment's personas; {} where there is no plan."""
-
     try:
         return dict(load_plan(root).labels)
     except PlanFileError:

@@ -34,7 +34,6 @@ def doctor(
     tuilab doctor
     tuilab doctor runs/tiny --json
     """
-
     root = find_experiment(directory) if directory else Path(RUNS)
     config = _config_of(root) if directory else None
     findings = examine(root, with_probe=probe, config=config)
@@ -58,5 +57,4 @@ def doctor(
 
 def _config_of(root: Path) -> ExperimentConfig | None:
     """Return what is to run in an experiment; None for one that holds results only."""
-
     return None if is_results_only(root) else read_config(Layout(root).config).config

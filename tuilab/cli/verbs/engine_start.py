@@ -24,6 +24,5 @@ def engine_start(
     \b
     tuilab engine-start runs/tiny
     """
-
     start_engine(find_experiment(directory), go, takeover)
     return OK

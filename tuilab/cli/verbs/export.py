@@ -41,7 +41,6 @@ def export(
     tuilab export runs/tiny villain@4 --out villain-4
     tuilab export runs/tiny villain@4 --out villain-4-adapter --adapter
     """
-
     root = find_experiment(directory)
     target = Path(out_folder).expanduser()
     if target.exists():
@@ -60,7 +59,6 @@ def export(
 
 
 def _merged(standing: Standing, cell: str, target: Path) -> list[str]:
-
     attempt = _finished(standing, cell, Stage.MERGE)
     refuse_without_libraries("tuilab export")
     tell("the base is loaded, merged and compared with the merge record")
@@ -72,14 +70,12 @@ def _merged(standing: Standing, cell: str, target: Path) -> list[str]:
 
 
 def _adapters(standing: Standing, cell: str, target: Path) -> list[str]:
-
     train = _finished(standing, cell, Stage.TRAIN)
     return _relative(copy_adapters(train, target), target)
 
 
 def _finished(standing: Standing, text: str, stage: Stage) -> Path:
     """The attempt behind a cell's stage; a refusal when its result is not in force."""
-
     cells = select(text, standing.plan.cells)
     if len(cells) > 1:
         raise RefusalError(f"{text} names {len(cells)} cells: name one, like {cells[0]}", USAGE)

@@ -25,7 +25,6 @@ def gc(
     tuilab gc runs/tiny --dry-run
     tuilab gc runs/tiny --yes
     """
-
     layout = Layout(find_experiment(directory))
     found = leftovers(layout)
     total = sum(one.size for one in found)

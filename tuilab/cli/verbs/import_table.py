@@ -32,7 +32,6 @@ def import_table(
     \b
     tuilab import results.csv --name mine --unit percent
     """
-
     if unit not in ("rate", "percent"):
         raise RefusalError(f"--unit {unit}: use rate (0 to 1) or percent", USAGE)
     if not name.strip():

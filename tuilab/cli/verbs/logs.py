@@ -51,7 +51,6 @@ def logs(
     tuilab logs runs/tiny villain@4 --stage train -f
     tuilab logs runs/tiny engine
     """
-
     if follow and as_json:
         raise RefusalError("one document has an end: give --follow or --json, not both", USAGE)
     root = find_grid(directory)
@@ -80,7 +79,6 @@ def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tup
     """Return the log, the file whose existence says that nothing more will come, and how the
     attempt ended when it ended badly.
     """
-
     standing = read_standing(root)
     job = _job(standing, what, stage)
     known = standing.ledger.of(job)
@@ -95,7 +93,6 @@ def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tup
 
 
 def _ending(job: str, number: int, attempts: Sequence[Attempt]) -> str:
-
     found = next((one for one in attempts if one.number == number), None)
     if found is None or not short_ending(found):
         return ""
@@ -103,7 +100,6 @@ def _ending(job: str, number: int, attempts: Sequence[Attempt]) -> str:
 
 
 def _job(standing: Standing, what: str, stage: str | None) -> str:
-
     if (job := job_of(what, standing.plan)) is not None:
         return job
     cells = select(what, standing.plan.cells)
@@ -125,7 +121,6 @@ def _job(standing: Standing, what: str, stage: str | None) -> str:
 
 def _read(path: Path, count: int, follow: bool, closing: Path | None) -> Iterator[str]:
     """Yield the last lines, then new ones while following; ends when ``closing`` appears."""
-
     if not path.exists() and not follow:
         return
     found = tail_lines(path, _FIRST_BYTES)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.cli.errors import OK
-from tuilab.cli.experiments import make_experiment
+from tuilab.cli.experiments import make_experiment, refuse_blocked
 from tuilab.cli.output import is_interactive, out, plain
 from tuilab.cli.resolve import RUNS, find_place, run_directory, shipped_configs
 from tuilab.cli.status_text import as_text
 from tuilab.cli.verbs.arguments import Ascii, DirOrConfig, ReadOnly, Theme
-from tuilab.cli.verbs.plan import refuse_blocked
 from tuilab.engine import start
 from tuilab.store.experiment import Found, find_experiments
 from tuilab.store.plan_file import PlanFileError
@@ -38,17 +37,13 @@ def open_experiment(
     tuilab open runs/tiny
     tuilab open configs/eps109.toml
     """
-
     place = find_place(what)
     root = place.root if place.root is not None else _make(place.config)
-    if root is None:
-        return 2
     return show(root, read_only, ascii_glyphs, theme)
 
 
 def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None) -> int:
     """Open the experiment here, or the list of several; without one, say how to begin."""
-
     found = find_experiments(Path.cwd())
     if found and is_interactive():
         return draw(found[0].root if len(found) == 1 else None, read_only, ascii_glyphs, theme)
@@ -66,7 +61,6 @@ def show(
     root: Path, read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None
 ) -> int:
     """Draw the experiment where a terminal can; print its state where not."""
-
     if not is_interactive():
         for line in as_text(status(root)):
             out(line)
@@ -101,19 +95,16 @@ def _export_figure(root: Path, figure: Figure) -> list[Path]:
     return save_figure(figure, (Path(RUNS) / root.name if is_foreign else root) / "figures")
 
 
-def _make(config: Path | None) -> Path | None:
-
+def _make(config: Path | None) -> Path:
     assert config is not None, "a place is an experiment or a config"
     loaded = read_config(config)
-    if refuse_blocked(loaded.config):
-        return None
+    refuse_blocked(loaded.config)
     root = run_directory(loaded.config.name, None)
     make_experiment(loaded, root)
     return root
 
 
 def _list(found: Sequence[Found]) -> int:
-
     for one in found:
         root = one.root
         try:

@@ -9,22 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuilab.cli.errors import OK, USAGE
-from tuilab.cli.experiments import take_changes_in
+from tuilab.cli.experiments import refuse_blocked, take_changes_in
 from tuilab.cli.forecast import Forecast, forecast
 from tuilab.cli.label_mask import ask_for_preview, preview_text
-from tuilab.cli.output import document, out, plain, tell
+from tuilab.cli.output import document, out
 from tuilab.cli.plan_text import as_json as to_json
 from tuilab.cli.plan_text import as_text
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, DirOrConfig, Where
-from tuilab.grid.checks import blocking
-from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
 from tuilab.store.replan import plan_with, read_config
 
 if TYPE_CHECKING:
-    from tuilab.grid.config import ExperimentConfig
+    pass
 
 
 def plan(
@@ -45,18 +43,14 @@ def plan(
     tuilab plan configs/eps109.toml --jobs
     tuilab plan runs/eps109 --json
     """
-
     place = find_place(what)
     found = _of_directory(place.root) if place.root else _of_config(place.config, where)
-    if isinstance(found, int):
-        return found
     shown, why_not = _preview(found) if preview else (None, "left out by --no-preview")
     _print(found, shown, why_not, jobs, as_json)
     return USAGE if found.is_blocked else OK
 
 
 def _of_directory(root: Path) -> Forecast:
-
     refuse_results(root)
     planned = take_changes_in(root, write=False)
     standing = read_standing(root, planned)
@@ -64,35 +58,20 @@ def _of_directory(root: Path) -> Forecast:
     return forecast(config, planned, root, standing.ledger, standing.states)
 
 
-def _of_config(path: Path | None, where: str | None) -> Forecast | int:
-
+def _of_config(path: Path | None, where: str | None) -> Forecast:
     assert path is not None, "a place is an experiment or a config"
     config = read_config(path).config
-    if code := refuse_blocked(config):
-        return code
+    refuse_blocked(config)
     return forecast(config, plan_with(config), run_directory(config.name, where))
 
 
-def refuse_blocked(config: ExperimentConfig) -> int:
-    """Print what blocks a launch and return the exit code; 0 when nothing does."""
-
-    found = blocking(config, base_blocks(config))
-    for check in found:
-        tell(f"{plain(config.name)}: {check.name}: {plain(check.sentence)}")
-    if found:
-        tell("nothing was started")
-    return USAGE if found else OK
-
-
 def _preview(found: Forecast) -> tuple[Mapping[str, Any] | None, str]:
-
     return ask_for_preview(found.config, found.plan)
 
 
 def _print(
     found: Forecast, shown: Mapping[str, Any] | None, why_not: str, jobs: bool, as_json: bool
 ) -> None:
-
     if as_json:
         document(to_json(found, shown, why_not))
         return

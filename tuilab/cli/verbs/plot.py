@@ -57,7 +57,6 @@ def plot(
     tuilab plot runs/tiny heatmap --json   the rows drawn
     tuilab plot published cosine-peak --out figures
     """
-
     if kind is None and directory in KINDS and not is_place(directory):
         directory, kind = None, directory
     kind = kind or KINDS[0]
@@ -90,7 +89,6 @@ def plot(
 
 
 def _print_rows(study: Study, figure: Figure, made: list[Path]) -> None:
-
     rows = figure.rows.astype(object).where(figure.rows.notna(), None)
     document(
         {
@@ -106,7 +104,6 @@ def _print_rows(study: Study, figure: Figure, made: list[Path]) -> None:
 
 
 def _draw(figure: Figure, look: Look) -> None:
-
     def tell(text: str) -> None:
         out(to_ascii(text) if look.is_ascii else text)
 

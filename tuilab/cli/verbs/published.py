@@ -14,5 +14,4 @@ def published(ascii_glyphs: Ascii = False, theme: Theme = None) -> int:
     tuilab published
     tuilab claims published eps109
     """
-
     return show(published_dir(), read_only=True, ascii_glyphs=ascii_glyphs, theme=theme)

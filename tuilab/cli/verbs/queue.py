@@ -10,7 +10,7 @@ import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, plain
-from tuilab.cli.requests import wish
+from tuilab.cli.requests import ask_and_say
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
@@ -48,7 +48,6 @@ def queue(
     tuilab queue runs/tiny --first villain@4 --first 'comedian@*'
     tuilab queue runs/tiny --hold eval/villain@4#42
     """
-
     wishes = {"order": first, "hold": hold, "release": release}
     asked = [(verb, names) for verb, names in wishes.items() if names]
     if len(asked) > 1:
@@ -58,7 +57,6 @@ def queue(
 
 
 def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: bool) -> int:
-
     jobs = read_standing(root).jobs(names)
     if as_json and dry_run:
         document({"verb": verb, "jobs": jobs})
@@ -71,11 +69,10 @@ def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: boo
     if dry_run:
         return OK
     said = {"order": "moved to the front", "hold": "held", "release": "released"}[verb]
-    return wish(root, verb, said, as_json, jobs=tuple(jobs))
+    return ask_and_say(root, verb, said, as_json, jobs=tuple(jobs))
 
 
 def _show(root: Path, as_json: bool) -> int:
-
     snapshot = Reader(root).poll(time.time())
     known = _statuses(snapshot)
     running = [job for job in known.values() if job.state is State.RUNNING]
@@ -98,7 +95,6 @@ def _show(root: Path, as_json: bool) -> int:
 
 def _due(status: JobStatus, snapshot: Snapshot) -> dict[str, str]:
     """Say of a job that is asked for why it has not started."""
-
     why = why_not_yet(snapshot.engine, status)
     return {"job": status.job, "state": status.state.value, "why": why}
 

@@ -10,9 +10,9 @@ import typer
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.experiments import take_changes_in
 from tuilab.cli.follow import Watch
-from tuilab.cli.output import document, is_interactive, out, plain, tell
+from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.relaunch_preview import as_document, show_carried, show_expansion
-from tuilab.cli.requests import journal_end, leave_request, start_engine, wait_for_answer
+from tuilab.cli.requests import agreed, ask
 from tuilab.cli.resolve import find_grid
 from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.standing import Standing, read_standing
@@ -77,7 +77,6 @@ def relaunch(
     tuilab relaunch runs/tiny villain@4 --from eval --dry-run
     tuilab relaunch runs/tiny 'comedian@*' --set marker.lr=2e-4 --yes
     """
-
     if not cells and not failed:
         raise RefusalError("name cells (villain@4, 'villain@*') or give --failed", USAGE)
     if cells and failed:
@@ -98,19 +97,25 @@ def relaunch(
         return OK if answer.jobs or dry_run else _nothing(failed)
     if not as_json:
         show_expansion(answer, False, "relaunch")
-    if not _is_confirmed(yes or as_json):
+    if not (as_json or agreed("start these jobs?", yes)):
         return ERROR
     refuse_without_workers(standing.plan.resources)
-    end = journal_end(root)
     given = {"restart": restart, "as_planned": as_planned}
-    options = {name: True for name, is_given in given.items() if is_given}
-    if code := _ask(root, answer, cells or [], standing, stage, edits, options, end):
-        return code
-    return _show_after(root, standing, answer, headless, as_json, end)
+    reply = ask(
+        root,
+        "relaunch",
+        cells=tuple(map(str, chosen)),
+        jobs=tuple(one.job for one in answer.jobs),
+        from_stage=stage.value if stage else None,
+        sets=edits,
+        options={name: True for name, is_given in given.items() if is_given},
+    )
+    if reply.why:
+        tell(plain(reply.why))
+    return reply.code or _show_after(root, standing, answer, headless, as_json, reply.since)
 
 
 def _stage(text: str | None) -> Stage | None:
-
     if text is None:
         return None
     try:
@@ -131,7 +136,6 @@ def _expand(
     as_planned: bool,
     write: bool,
 ) -> tuple[Standing, Expansion, dict[str, Any]]:
-
     edits = parse_edits(sets)
     standing = read_standing(root, take_changes_in(root, write))
     plan, ledger, states = standing.plan, standing.ledger, standing.states
@@ -150,52 +154,14 @@ def _expand(
 
 def _warn_of_idle_restart(answer: Expansion) -> None:
     """Say so where nothing would go on from a saved state: --restart chooses no other stage."""
-
     if answer.jobs and not any(one.resumes for one in answer.jobs):
         first = answer.jobs[0].stage.value
         tell(f"--restart: no saved state would be taken up; it begins at {first}, --from chooses")
 
 
 def _nothing(failed: bool) -> int:
-
     tell("nothing is failed, lost or suspect" if failed else "nothing was relaunched")
     return OK if failed else ERROR
-
-
-def _is_confirmed(yes: bool) -> bool:
-
-    if yes or not is_interactive() or typer.confirm("start these jobs?", default=False):
-        return True
-    tell("nothing was changed")
-    return False
-
-
-def _ask(
-    root: Path,
-    answer: Expansion,
-    selectors: list[str],
-    standing: Standing,
-    stage: Stage | None,
-    edits: dict[str, Any],
-    options: dict[str, Any],
-    end: int,
-) -> int:
-
-    cells = standing.cells(selectors) if selectors else _cells_of(standing.plan, answer)
-    request = leave_request(
-        root,
-        "relaunch",
-        cells=tuple(map(str, cells)),
-        jobs=tuple(one.job for one in answer.jobs),
-        from_stage=stage.value if stage else None,
-        sets=edits,
-        options=options,
-    )
-    start_engine(root)
-    reply = wait_for_answer(root, request, end)
-    if reply.why:
-        tell(plain(reply.why))
-    return ERROR if reply.accepted is False else OK
 
 
 def _cells_of(plan: Plan, answer: Expansion) -> list[Cell]:
@@ -206,7 +172,6 @@ def _cells_of(plan: Plan, answer: Expansion) -> list[Cell]:
 def _show_after(
     root: Path, standing: Standing, answer: Expansion, headless: bool, as_json: bool, offset: int
 ) -> int:
-
     if as_json:
         document(as_document(answer))
     if headless:

@@ -40,7 +40,6 @@ def report(
     tuilab report runs/tiny --out report --bundle
     tuilab report published --out card
     """
-
     study = open_study(find_experiment(directory))
     folder = Path(out_dir).expanduser() if out_dir else Path(f"report-{slug(study.name)}")
     made = make_report(study, folder, seed)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuilab.cli.errors import ERROR, INCOMPLETE, OK, USAGE, RefusalError
-from tuilab.cli.experiments import make_experiment, take_changes_in
+from tuilab.cli.errors import INCOMPLETE, OK, USAGE, RefusalError
+from tuilab.cli.experiments import make_experiment, refuse_blocked, take_changes_in
 from tuilab.cli.follow import Watch
 from tuilab.cli.output import document, is_interactive, out, plain, tell
 from tuilab.cli.relaunch_preview import show_expansion
-from tuilab.cli.requests import journal_end, leave_request, start_engine, wait_for_answer
+from tuilab.cli.requests import ask
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.standing import Standing, derive_states, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
 from tuilab.cli.verbs.open import show
-from tuilab.cli.verbs.plan import refuse_blocked
 from tuilab.grid.cells import Cell, select_all
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
@@ -45,7 +44,6 @@ def run(
     tuilab run configs/eps109.toml 'villain@*'
     tuilab run runs/eps109 '*@0' --dry-run
     """
-
     place = find_place(what)
     if place.root is not None and where:
         raise RefusalError(
@@ -55,12 +53,10 @@ def run(
         )
     if place.root is None and place.config is not None:
         loaded = read_config(place.config)
-        if code := refuse_blocked(loaded.config):
-            return code
+        refuse_blocked(loaded.config)
         root = run_directory(loaded.config.name, where)
         if dry_run and not root.exists():
             return _show_plan_only(loaded.config, cells or [], as_json)
-
         if not dry_run:
             refuse_without_workers(loaded.config.resources.model_dump())
         planned = make_experiment(loaded, root, write=not dry_run)
@@ -81,7 +77,6 @@ def run_cells(
     as_json: bool = False,
 ) -> int:
     """Ask for the cells of an experiment and show the work as asked."""
-
     standing = read_standing(root, planned)
     chosen = standing.cells(selectors)
     answer = expand_run(standing.plan, standing.ledger, standing.states, chosen)
@@ -95,28 +90,15 @@ def run_cells(
             return code
         return _follow(root, standing, chosen, headless, as_json, 0)
     refuse_without_workers(standing.plan.resources)
-    end = journal_end(root)
-    if code := _ask(root, selectors, chosen, end):
-        return code
-    return _follow(root, standing, chosen, headless, as_json, end)
-
-
-def _ask(root: Path, selectors: list[str], chosen: list[Cell], end: int) -> int:
-    """Leave the wish, start the engine, and wait until it has answered."""
-
-    names = tuple(map(str, chosen)) if selectors else ()
-    request = leave_request(root, "run", cells=names)
-    start_engine(root)
-    reply = wait_for_answer(root, request, end)
+    reply = ask(root, "run", cells=tuple(map(str, chosen)) if selectors else ())
     if reply.why:
         tell(plain(reply.why))
-    return ERROR if reply.accepted is False else OK
+    return reply.code or _follow(root, standing, chosen, headless, as_json, reply.since)
 
 
 def _follow(
     root: Path, standing: Standing, chosen: list[Cell], headless: bool, as_json: bool, offset: int
 ) -> int:
-
     if headless:
         return Watch(root, frozenset(chosen), offset, tell if as_json else out).until_the_end()
     if as_json:
@@ -130,7 +112,6 @@ def _follow(
 
 def _nothing_to_do(standing: Standing, chosen: list[Cell]) -> tuple[str, int]:
     """Say that nothing is asked for, and what that comes to."""
-
     wanted = set(chosen)
     stale = {
         job.cell
@@ -158,7 +139,6 @@ def _is_under_way(standing: Standing, chosen: list[Cell]) -> bool:
 
 def _show_plan_only(config: object, selectors: list[str], as_json: bool) -> int:
     """A dry run of a config that has no directory yet: nothing is created."""
-
     plan = plan_with(config)  # type: ignore[arg-type]  # pydantic stays out of this module
     ledger = Ledger()
     chosen = select_all(selectors, plan.cells)

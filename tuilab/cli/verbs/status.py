@@ -13,5 +13,4 @@ def status(directory: OptionalDir = None, as_json: AsJson = False) -> int:
     tuilab status
     tuilab status runs/tiny --json | jq .counts
     """
-
     return show_status(directory, as_json)

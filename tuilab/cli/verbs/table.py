@@ -34,7 +34,6 @@ def table(
     tuilab table runs/tiny
     tuilab table published --format md
     """
-
     chosen = "json" if as_json else layout
     if chosen not in FORMATS:
         raise RefusalError(f"there is no format {chosen!r}: use {', '.join(FORMATS)}", USAGE)

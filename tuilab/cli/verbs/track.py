@@ -56,7 +56,6 @@ def refill(
     tuilab track refill runs/tiny --dry-run
     tuilab track refill runs/tiny --mode online
     """
-
     missing = _missing(directory, _wishes(mode, project), everything)
     told: list[dict[str, Any]] = []
     for index, one in enumerate(missing if dry_run else ()):
@@ -90,7 +89,6 @@ def _wishes(mode: str | None, project: str | None) -> dict[str, str]:
 
 
 def _missing(directory: str | None, wishes: dict[str, str], everything: bool) -> list[Lacking]:
-
     reader = Reader(find_experiment(directory))
     if reader.is_results_only:
         raise RefusalError("these are results alone: there are no events to copy")

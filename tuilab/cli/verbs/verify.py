@@ -22,7 +22,6 @@ def verify(
     \b
     tuilab verify report-tiny.tar.gz
     """
-
     path = Path(bundle).expanduser()
     if not path.is_file():
         raise RefusalError(f"there is no file {bundle}: `tuilab report --bundle` makes one", USAGE)
