@@ -9,8 +9,7 @@ import pytest
 
 from tests.cli.small_grid import write_config
 from tuilab.cli.doctor.config_fit import Places, machine_checks, places_for
-from tuilab.cli.forecast import forecast
-from tuilab.cli.plan_text import as_text
+from tuilab.cli.forecast import as_text, forecast
 from tuilab.contract import atomic
 from tuilab.engine.host.gpus import Device
 from tuilab.grid.checks import Level

@@ -10,11 +10,10 @@ import typer
 
 from tuilab.cli.errors import OK, USAGE
 from tuilab.cli.experiments import refuse_blocked, take_changes_in
-from tuilab.cli.forecast import Forecast, forecast
+from tuilab.cli.forecast import Forecast, as_text, forecast
+from tuilab.cli.forecast import as_json as to_json
 from tuilab.cli.label_mask import ask_for_preview, preview_text
 from tuilab.cli.output import document, out
-from tuilab.cli.plan_text import as_json as to_json
-from tuilab.cli.plan_text import as_text
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, DirOrConfig, Where
