@@ -19,6 +19,7 @@ _TITLES = {
     "plots": "Plots",
     "table": "Headline table",
     "queue": "Queue and machine",
+    "history": "History",
     "experiments": "Experiments",
     "compare": "Comparison",
     "app": "Everywhere",

@@ -23,6 +23,7 @@ WAYS = {
     "plots": ("p",),
     "table": ("t",),
     "queue": ("u",),
+    "history": ("v",),
     "experiments": ("5",),
 }
 """Keys that lead to each screen from the grid."""
@@ -53,7 +54,7 @@ async def stand_on(pilot: Pilot[Any], name: str) -> None:
     ("kind", "name"),
     [
         *(("small", name) for name in WAYS),
-        *(("hostile", name) for name in ("cell", "queue")),
+        *(("hostile", name) for name in ("cell", "queue", "history")),
         *(("empty", name) for name in ("plots", "table")),
     ],
 )

@@ -45,6 +45,7 @@ OF_HALF_WAY = {
     "cell-artefacts": "l l l l l enter h h tab tab tab",
     "cell-completions": "l l l l l enter shift+tab j j j",
     "queue": "u j j",
+    "history": "v k k",
     "help": "question_mark",
 }
 
@@ -59,7 +60,16 @@ def test_a_screen_at_80x24_looks_as_it_should(
 
 @pytest.mark.parametrize(
     "name",
-    ["grid", "relaunch-all", "cell-log", "cell-metrics", "cell-completions", "queue", "help"],
+    [
+        "grid",
+        "relaunch-all",
+        "cell-log",
+        "cell-metrics",
+        "cell-completions",
+        "queue",
+        "history",
+        "help",
+    ],
 )
 def test_a_screen_at_140x45_looks_as_it_should(
     snap_compare: Compare, copy_of: Callable[[str], Path], name: str

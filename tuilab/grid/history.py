@@ -43,6 +43,8 @@ class Event:
     at: float = 0.0
     """Unix time."""
     kind: str = ""
+    seq: int = 0
+    """Number of its line in the journal, of the first where there are several."""
 
     @property
     def text(self) -> str:
@@ -124,7 +126,9 @@ def _event(line: Line) -> Event | None:
     at = float(at) if isinstance(at, int | float) and math.isfinite(at) else 0.0
     if event is None:
         return None
-    return replace(event, at=at, kind=kind, count=max(event.count, len(event.names)))
+    seq = line.get("seq")
+    seq = seq if isinstance(seq, int) else 0
+    return replace(event, at=at, kind=kind, seq=seq, count=max(event.count, len(event.names)))
 
 
 def _what_happened(event: Event) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from tuilab.store.file_stamp import stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot_file import read_cache
 
-_EVENTS = 2000
+EVENTS = 2000
 """So many of the last lines are kept to be told; `tuilab history` tells them all."""
 
 
@@ -32,7 +32,7 @@ class JournalReader:
         self._filled_in = 0
         self._has_news = True
         self.ledger = Ledger()
-        self.events: deque[Mapping[str, Any]] = deque(maxlen=_EVENTS)
+        self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
 
     @property
     def offset(self) -> int:
@@ -73,7 +73,7 @@ class JournalReader:
         lines = self._follower.read()
         touched = self.ledger.fold(lines)
         self._has_news |= bool(lines)
-        told = (line for line in lines[-4 * _EVENTS :] if line.get("kind") in TOLD)
+        told = (line for line in lines[-4 * EVENTS :] if line.get("kind") in TOLD)
         self.events.extend(map(_brief, told))
         is_cut = is_fresh and not engine_alive and self._is_cut(lines)
         if len(self._follower.broken) > damage or is_cut:

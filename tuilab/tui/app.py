@@ -280,6 +280,7 @@ _SCREENS = {
     "plots": "PlotsScreen",
     "table": "TableScreen",
     "queue": "QueueScreen",
+    "history": "HistoryScreen",
     "experiments": "ExperimentsScreen",
 }
 

@@ -56,6 +56,7 @@ APP = _of(
     _key("3,t", "go('table')", "table", "go to the headline table", "3 t"),
     _key("4,u", "go('queue')", "queue", "go to the queue and machine", "4 u"),
     _key("5", "go('experiments')", "experiments", "go to the list of experiments"),
+    _key("6,v", "go('history')", "history", "go to what happened", "6 v"),
     _key("P", "pause", "pause", "pause (soft or hard) or resume the engine"),
     _key("S", "start_engine", "start engine", "start the engine, or let it continue"),
     _key("q", "leave", "leave", "leave; running work continues"),
@@ -117,6 +118,17 @@ QUEUE = [
     *_LIST,
     *_EDGES,
     *_BACK,
+    *_HELP,
+]
+HISTORY = [
+    *_of(
+        "history",
+        _key("enter", "open", "open", "open the cell of this line", "↵", bar=True),
+        _key("/", "filter", "filter", "show only lines with these words", bar=True),
+        _key("escape", "back", "back", "clear the filter, or go back", "esc", bar=True),
+    ),
+    *_LIST,
+    *_EDGES,
     *_HELP,
 ]
 EXPERIMENTS: list[BindingType] = [
@@ -264,6 +276,7 @@ SCREENS = {
     "plots": PLOTS,
     "table": TABLE,
     "queue": QUEUE,
+    "history": HISTORY,
     "experiments": EXPERIMENTS,
     "compare": COMPARE,
     "app": APP,

@@ -10,7 +10,9 @@ def test_rows_are_shared_so_that_nothing_is_lost() -> None:
         for table_rows in (1, 7, 300):
             for columns in (40, 80, 140):
                 shares = share_rows(columns, rows, table_rows)
-                used = shares.grid + shares.trajectory + shares.story + shares.log + 4
+                used = (
+                    shares.grid + shares.trajectory + shares.story + shares.log + shares.event + 4
+                )
                 assert used == rows, (rows, table_rows, columns)
                 assert shares.grid >= 2
 

@@ -16,6 +16,7 @@ TWINS = {
     "app.go('table')": "tuilab table DIR",
     "app.go('queue')": "tuilab queue DIR",
     "app.go('grid')": "tuilab open DIR",
+    "app.go('history')": "tuilab history DIR",
     "app.go('experiments')": "tuilab",
     "app.help": "tuilab -h",
     "grid.relaunch": "tuilab relaunch DIR CELL...",

@@ -22,6 +22,7 @@ from tuilab.tui.present.filters import EXAMPLES, FilterError, parse_filter
 from tuilab.tui.present.grid_lines import columns_of
 from tuilab.tui.present.grid_table import View, arrange, find, next_broken
 from tuilab.tui.present.header import header
+from tuilab.tui.present.history_text import last_line
 from tuilab.tui.present.layout import Shares, share_rows
 from tuilab.tui.present.log_choice import log_of, why_no_log
 from tuilab.tui.present.side_pane import side_pane
@@ -61,6 +62,7 @@ class GridScreen(CellActions):
                 yield Lines(id="story")
                 yield Lines(id="lower-rule")
                 yield LogView(id="log")
+                yield Lines(id="event")
             yield Lines(id="side")
         yield Lines(id="hint")
         yield Input(placeholder=EXAMPLES, id="filter", select_on_focus=False)
@@ -127,17 +129,21 @@ class GridScreen(CellActions):
         self._lines("header").show([header(snapshot, columns, glyphs)])
         if self._shares.side:
             self._lines("side").show(side_pane(snapshot, self._shares.side, rows - 2, glyphs))
+        if self._shares.event:
+            self._lines("event").show([last_line(snapshot, columns)])
 
     def _share_room(self) -> None:
         columns, rows = self.size
         table = self.grid.table
-        shares = share_rows(columns, rows, max(1, len(table.rows)), columns_of(table))
+        ran_here = self._snapshot is not None and not self._snapshot.imported_from
+        shares = share_rows(columns, rows, max(1, len(table.rows)), columns_of(table), ran_here)
         self._shares = shares
         self.grid.styles.height = shares.grid
         for name, height in (("trajectory", shares.trajectory), ("story", shares.story)):
             part = self.query_one(f"#{name}")
             part.display = height > 0
             part.styles.height = height
+        self.query_one("#event").display = shares.event > 0
         side = self.query_one("#side")
         side.display = shares.side > 0
         side.styles.width = shares.side

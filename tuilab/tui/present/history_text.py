@@ -1,0 +1,65 @@
+"""Writes what happened, for the history screen and in one line for the grid."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.cells import Cell
+from tuilab.grid.history import TROUBLE, Event
+from tuilab.grid.text import clock
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.present.side_pane import last_events
+from tuilab.tui.present.styled_text import Line, sides
+
+TROUBLE_SECONDS = 600.0
+"""So long a bad end is shown in one line, whatever happens after it."""
+
+
+def history_rows(events: Sequence[Event]) -> list[tuple[str, Line]]:
+    """Return (key, line) of every event, with its date where there are several."""
+    days = {_day(event.at) for event in (*events[:1], *events[-1:])}
+    return [
+        (
+            str(event.seq),
+            (
+                (f" {_day(event.at)}" if len(days) > 1 else "", "muted"),
+                (f" {clock(event.at)}  ", "muted"),
+                (clean_line(event.text, 300), event.role),
+            ),
+        )
+        for event in events
+    ]
+
+
+def having(events: Sequence[Event], words: str) -> list[Event]:
+    """Return the events in which every word stands, in the sentence or in a name."""
+    wanted = words.lower().split()
+    return [
+        event
+        for event in events
+        if all(word in " ".join((event.text, *event.names)).lower() for word in wanted)
+    ]
+
+
+def cell_of(event: Event, snapshot: Snapshot) -> Cell | None:
+    """Return the first cell of the grid that an event happened to."""
+    cells = {str(view.cell): view.cell for view in snapshot.cells}
+    named = (name.rpartition("/")[2] for name in event.names)
+    return next((cells[name] for name in named if name in cells), None)
+
+
+def last_line(snapshot: Snapshot, columns: int) -> Line:
+    """Write the newest event in one line; a bad end of the last minutes goes before others."""
+    events = last_events(snapshot, 40)
+    recent = [event for event in events if snapshot.taken_at - event.at < TROUBLE_SECONDS]
+    bad = [event for event in recent if event.role in TROUBLE]
+    for event in (bad or events)[-1:]:
+        said = ((f" {clock(event.at)} ", "muted"), (clean_line(event.text, 300), event.role))
+        return sides(said, (("  v history ", "muted"),), columns)
+    return ()
+
+
+def _day(at: float) -> str:
+    return time.strftime("%m-%d", time.localtime(at))

@@ -1,0 +1,151 @@
+"""What happened: the journal in people's words, as it grows."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import Input
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.history import Event, events_of
+from tuilab.grid.why_not import RESULTS_ONLY
+from tuilab.store.follow import EVENTS
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui import keys
+from tuilab.tui.present.cli_equivalent import command
+from tuilab.tui.present.header import header
+from tuilab.tui.present.history_text import cell_of, having, history_rows
+from tuilab.tui.present.styled_text import rule, wrap
+from tuilab.tui.screens.cell import CellScreen
+from tuilab.tui.screens.frame import Frame
+from tuilab.tui.widgets.key_bar import KeyBar
+from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.row_list import RowList
+
+
+class HistoryScreen(Frame):
+    """Lines that say what happened, oldest first; the cursor stays at the end while it is there."""
+
+    CSS_PATH = "history.tcss"
+    BINDINGS = keys.HISTORY
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: tuple[object, ...] = ()
+        """The journal lines that were told last."""
+        self._events: list[Event] = []
+        self._seen: list[Event] = []
+        """Those that the filter leaves."""
+        self._filter = ""
+
+    def compose(self) -> ComposeResult:
+        """Header, list, the whole sentence under the cursor, keys."""
+        yield Lines(id="header")
+        yield Lines(id="title")
+        yield RowList(id="events")
+        yield Lines(id="lower-rule")
+        yield Lines(id="whole")
+        yield Input(placeholder="failed   villain@4   killed", id="filter", select_on_focus=False)
+        yield KeyBar(keys.HISTORY, self.tuilab.glyphs)
+
+    def settle(self) -> None:
+        """Hide the filter until it is typed at."""
+        field = self.query_one(Input)
+        field.cursor_blink = False
+        field.display = False
+
+    def on_snapshot(self, snapshot: Snapshot) -> None:
+        """Tell what is new; a snapshot without news costs nothing."""
+        if snapshot.events[-1:] != self._lines[-1:] or len(snapshot.events) != len(self._lines):
+            self._lines = snapshot.events
+            self._events = list(events_of(snapshot.events))
+        self._show(snapshot)
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay out for the new width."""
+        if self.tuilab.snapshot is not None:
+            self._show(self.tuilab.snapshot)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        columns, glyphs = self.size.width, self.tuilab.glyphs
+        listed = self.query_one(RowList)
+        is_at_end = listed.place >= len(self._seen) - 1
+        self._seen = having(self._events, self._filter)
+        listed.nothing = self._why_nothing(snapshot)
+        listed.show(history_rows(self._seen))
+        if is_at_end:
+            listed.go(len(self._seen) - 1)
+        self.query_one("#header", Lines).show([header(snapshot, columns, glyphs)])
+        title = f"history  /{self._filter}" if self._filter else "history"
+        if len(self._lines) == EVENTS:
+            title += "  the newest lines"
+        twin = "" if snapshot.imported_from else f"$ {command('history', snapshot.root)}"
+        self.query_one("#title", Lines).show([rule(title, twin, columns, glyphs.stroke)])
+        self._show_whole()
+
+    def _why_nothing(self, snapshot: Snapshot) -> str:
+        if snapshot.imported_from:
+            return RESULTS_ONLY
+        return "no line has all these words" if self._events else "nothing has happened yet"
+
+    @on(RowList.Moved)
+    def _show_whole(self) -> None:
+        """Write the sentence under the cursor, which the list may have cut."""
+        columns, event = self.size.width, self._here
+        place = f"{self.query_one(RowList).place + 1} of {len(self._seen)}" if event else ""
+        rows = wrap(clean_line(event.text, 600), columns - 2, limit=2) if event else []
+        drawn = rule("", place, columns, self.tuilab.glyphs.stroke)
+        self.query_one("#lower-rule", Lines).show([drawn])
+        self.query_one("#whole", Lines).show(
+            [((f" {row}", event.role),) for row in rows if event is not None]
+        )
+
+    @property
+    def _here(self) -> Event | None:
+        place = self.query_one(RowList).place
+        return self._seen[place] if place < len(self._seen) else None
+
+    def action_step(self, rows: int) -> None:
+        """Move the cursor."""
+        self.query_one(RowList).step(rows)
+
+    def action_edge(self, place: int) -> None:
+        """Go to the first or last line."""
+        self.query_one(RowList).go(place)
+
+    @on(RowList.Opened)
+    def action_open(self) -> None:
+        """Open the cell that the line under the cursor is about."""
+        snapshot, event = self.tuilab.snapshot, self._here
+        cell = None if snapshot is None or event is None else cell_of(event, snapshot)
+        if cell is None:
+            self.say("this line is not about a cell")
+        else:
+            self.app.push_screen(CellScreen(cell))
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        field = self.query_one(Input)
+        field.display = True
+        self.query_one(KeyBar).display = False
+        field.focus()
+
+    @on(Input.Changed)
+    def _filter_as_typed(self, event: Input.Changed) -> None:
+        self._filter = " ".join(event.value.split())
+        if self.tuilab.snapshot is not None:
+            self._show(self.tuilab.snapshot)
+
+    @on(Input.Submitted)
+    def _close_filter(self) -> None:
+        self.query_one(Input).display = False
+        self.query_one(KeyBar).display = True
+        self.set_focus(None)
+
+    def action_back(self) -> None:
+        """Take the filter back, then leave."""
+        if self._filter or self.query_one(Input).has_focus:
+            self.query_one(Input).value = ""
+            self._close_filter()
+        else:
+            self.app.pop_screen()
