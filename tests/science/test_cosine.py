@@ -7,7 +7,7 @@ from tests.science.builders import cosine_row, design
 from tuilab.science.analysis import analyse
 from tuilab.science.cosine import MixedScalesError, Scale, centred, centred_cosine, on_scale, scales
 from tuilab.science.frame import measurements
-from tuilab.science.reading import cosine_trajectories
+from tuilab.science.trajectories import cosine_trajectories
 
 POOL = ("a", "b", "c", "d")
 

@@ -10,7 +10,7 @@ from tests.science.builders import Row, cosine_row, design, leakage_row
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.claims import declared
 from tuilab.science.claims.claim import Claim, Verdict
-from tuilab.science.claims.evaluate import judge
+from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.edit_notes import cells_set_aside, edits_notes
 from tuilab.science.figures.prepare import figure
@@ -149,7 +149,7 @@ def test_declared_claims_follow_the_same_rule() -> None:
         metric = "leakage"
         sources = ["villain", "nurse"]
     """
-    every, one, same = judge(declared.parse(text), experiment(whole_source))
+    every, one, same = evaluate(declared.parse(text), experiment(whole_source))
     assert every.verdict is Verdict.NOT_MEASURED
     assert every.numbers == {
         "villain": "not measured",

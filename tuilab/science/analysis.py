@@ -1,17 +1,18 @@
 """Computes everything about an experiment once, for claims, tables and figures to read."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+import numpy as np
 import pandas as pd
 
+from tuilab.grid.edits import apart
 from tuilab.science.bootstrap import bootstrap_cells
 from tuilab.science.classify import Change, Classification, agree, classify
 from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
-from tuilab.science.edit_notes import edits_of, odd_sources, set_aside
 from tuilab.science.intervals import Interval
-from tuilab.science.reading import Bootstraps, cosine_trajectories, rate_trajectories
 from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of, share_present
 from tuilab.science.significance import (
     CheckpointTest,
@@ -20,7 +21,15 @@ from tuilab.science.significance import (
     overdispersion,
 )
 from tuilab.science.specificity import Specificity, specificity
-from tuilab.science.trajectories import SAME, Trajectory
+from tuilab.science.trajectories import (
+    SAME,
+    Bootstraps,
+    Trajectory,
+    cosine_trajectories,
+    rate_trajectories,
+)
+
+_CELL: Final = ["source", "epoch", "seed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,8 @@ class SourceResult:
     @property
     def edits(self) -> str:
         """Settings unlike the config's that all its numbers ran with; "" where there are none."""
-        return edits_of([run.trajectory for run in self.runs])
+        found = {point.edits for run in self.runs for point in run.trajectory.measured}
+        return max(found, key=len, default="")
 
     @property
     def set_aside(self) -> tuple[tuple[str, str], ...]:
@@ -224,6 +234,44 @@ def analyse(
         scales=found,
         specificity=specificity(frame, design),
     )
+
+
+def set_aside(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the status ``edited`` to measured rows that must not be put together with the rest.
+
+    The rule, for the measured cells of one source (over its epochs and seeds, rates and cosines
+    each): if all ran with the same edits, all of them enter; otherwise those with edits are shown,
+    marked and kept out of every number.
+    """
+    has_edits = frame["edits"].notna() & (frame["status"] == "measured")
+    if not has_edits.any():
+        return frame
+    is_cosine = frame["metric"] == "cosine"
+    taken = pd.Series(False, index=frame.index)
+    measured = (frame["status"] == "measured") & (frame["metric"] != "minutes")
+    for _, rows in frame[measured].groupby([frame["source"], is_cosine], sort=False):
+        odd = apart(_ran(rows))
+        keys = rows[_CELL].itertuples(index=False, name=None)
+        taken.loc[rows.index] = np.array([key in odd for key in keys], dtype=bool)
+    if not taken.any():
+        return frame
+    marked = frame.copy()
+    marked.loc[taken, "status"] = "edited"
+    said = "ran with " + marked["edits"] + ", unlike the rest of its source"
+    marked["reason"] = marked["reason"].mask(taken, said)
+    return marked
+
+
+def _ran(rows: pd.DataFrame) -> dict[Hashable, tuple[int, str]]:
+    edits = rows["edits"].fillna("")
+    keys = rows[_CELL].itertuples(index=False, name=None)
+    return {key: (int(key[1]), text) for key, text in zip(keys, edits, strict=True)}
+
+
+def odd_sources(results: Sequence[SourceResult]) -> frozenset[str]:
+    """Return the keys of sources whose cells all ran with edits that the others' did not."""
+    ran = {one.source.key: (1, one.edits) for one in results if one.leakage.measured}
+    return apart(ran)
 
 
 def _last_later(trajectory: Trajectory) -> int | None:

@@ -1,4 +1,6 @@
-"""Tests each checkpoint against the source's own epoch 0, corrected for how many there are."""
+"""Tests differences of rates between checkpoints or experiments, corrected for their number."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +11,15 @@ from scipy import stats
 
 from tuilab.grid.metrics import Measurement
 from tuilab.science.design import BASELINE_EPOCH
-from tuilab.science.fisher import fisher_p_values
+from tuilab.science.fisher import Table, fisher_p_values
 from tuilab.science.intervals import Interval, difference
 from tuilab.science.trajectories import Point, Trajectory
 
 ALPHA: Final = 0.05
 """Family-wise error rate of a source's checkpoints."""
+
+Pair = tuple[Measurement | None, Measurement | None]
+"""The same number of the same cell in one experiment and in the other; None = not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,26 @@ class Overdispersion:
     def ratio(self) -> float:
         """Chi-square / df: near 1 when completions are the only noise."""
         return self.chi_square / self.df
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What is known of the other's rate minus the one's; both have counts."""
+
+    interval: Interval
+    """95% Newcombe interval, not corrected for multiplicity."""
+    p: float
+    """Two-sided Fisher exact p."""
+    p_holm: float
+    """The same after Holm's correction over all cells that both experiments plan."""
+
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether two samples of one and the same rate would hardly be so far apart.
+
+        It knows the noise of counting completions only: a second training run differs by more.
+        """
+        return self.p_holm < ALPHA
 
 
 def counts(found: Point | Measurement | None) -> tuple[int, int] | None:
@@ -109,6 +134,21 @@ def after(trajectory: Trajectory, epoch: int) -> tuple[CheckpointTest, ...]:
     return _against(trajectory.at(epoch), later)
 
 
+def gaps(pairs: Sequence[Pair]) -> list[Gap | None]:
+    """Test each pair of rates; None where a side was not measured or has no counts, as a cosine.
+
+    Pairs without a test stay in the family of the correction.
+    """
+    tables = [_table(pair) for pair in pairs]
+    known = [table for table in tables if table is not None]
+    p_values = fisher_p_values(known)
+    judged = (
+        Gap(difference(*table), p, p_holm)
+        for table, p, p_holm in zip(known, p_values, holm(p_values, len(pairs)), strict=True)
+    )
+    return [None if table is None else next(judged) for table in tables]
+
+
 def overdispersion(trajectory: Trajectory) -> Overdispersion | None:
     """Pearson chi-square over df across later checkpoints (Cochran 1954, Biometrics 10:417-451).
 
@@ -136,3 +176,9 @@ def _against(reference: Point | None, later: Sequence[Point]) -> tuple[Checkpoin
         interval = difference(*ours, *theirs)
         tests.append(CheckpointTest(epoch, gap, interval, p, p_holm, len(later)))
     return tuple(tests)
+
+
+def _table(pair: Pair) -> Table | None:
+    """Return the counts of both, the other's first."""
+    one, other = map(counts, pair)
+    return None if one is None or other is None else (*other, *one)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tuilab.science.design import Design
-from tuilab.science.reading import point_of
-from tuilab.science.trajectories import Point
+from tuilab.science.trajectories import Point, point_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,3 +32,8 @@ def names(labels: Sequence[str]) -> str:
     if len(labels) == 1:
         return labels[0]
     return f"{', '.join(labels[:-1])} and {labels[-1]}"
+
+
+def full_sentence(text: str) -> str:
+    """``no source rises`` -> ``No source rises.``"""
+    return f"{text[:1].upper()}{text[1:]}."

@@ -12,7 +12,7 @@ from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.study.cell_number import done_number_of, edits_behind
 
 if TYPE_CHECKING:
-    from tuilab.science.comparing import Gap
+    from tuilab.science.significance import Gap
 
 PICKED = frozenset({"max_bystander"})
 """Metrics that are the largest of several: no samples of one rate, and not tested as if."""
@@ -133,7 +133,7 @@ def _given(snapshot: Snapshot) -> tuple[int, ...]:
 
 def tested(found: Comparison) -> Comparison:
     """Return the same with what chance explains of every difference of two rates."""
-    from tuilab.science.comparing import gaps
+    from tuilab.science.significance import gaps
 
     if found.metric in PICKED:
         return found

@@ -111,8 +111,7 @@ def _computed(root: Path) -> Study:
 
 
 def _figure(study: Study, kind: str, source: str) -> Figure:
-    from tuilab.science.figures.prepare import figure
-    from tuilab.science.figures.source_heatmap import source_heatmap
+    from tuilab.science.figures.prepare import figure, source_heatmap
     from tuilab.study.figure_origin import with_origin
 
     if kind == "heatmap":

@@ -10,7 +10,7 @@ from tests.science.builders import analysis_of, cosine_row
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.claims.claim import Claim, Finding, Verdict, for_all, for_exactly
 from tuilab.science.claims.declared import parse
-from tuilab.science.claims.evaluate import judge
+from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.frame import empty
 from tuilab.science.published import PublishedExperiment
@@ -46,14 +46,14 @@ VERDICTS = {
 
 
 def judged(text: str, analysis: Analysis) -> Claim:
-    [claim] = judge(parse(f'[[claim]]\nkey = "k"\nsays = "s"\n{text}'), analysis)
+    [claim] = evaluate(parse(f'[[claim]]\nkey = "k"\nsays = "s"\n{text}'), analysis)
     return claim
 
 
 def test_the_cards_claims_get_the_verdicts_its_numbers_deserve(
     card: PublishedExperiment, published_analysis: Analysis
 ) -> None:
-    claims = judge(parse(card.claims_text), published_analysis)
+    claims = evaluate(parse(card.claims_text), published_analysis)
     assert {claim.key: claim.verdict for claim in claims} == VERDICTS
 
 
@@ -188,7 +188,7 @@ def test_a_peak_is_never_given_without_how_many_it_was_picked_from(
 def test_every_claim_is_json(card: PublishedExperiment, published_analysis: Analysis) -> None:
     claims = [
         *standard_claims(published_analysis),
-        *judge(parse(card.claims_text), published_analysis),
+        *evaluate(parse(card.claims_text), published_analysis),
     ]
     records = [claim.record() for claim in claims]
     assert json.loads(json.dumps(records, allow_nan=False)) == records
@@ -201,7 +201,7 @@ def test_an_experiment_without_measurements_claims_nothing(card: PublishedExperi
     assert {claim.verdict for claim in claims} == {UNMEASURED}
     assert "Nothing is measured yet: 0 of 77 cells" in claims[0].sentence
     assert not any("0.0%" in claim.sentence for claim in claims)
-    declared = judge(parse(card.claims_text), analysis)
+    declared = evaluate(parse(card.claims_text), analysis)
     assert {claim.verdict for claim in declared} == {UNMEASURED}
 
 

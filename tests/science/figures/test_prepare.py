@@ -4,8 +4,7 @@ import pytest
 
 from tests.science.builders import analysis_of, design, leakage_row
 from tuilab.science.analysis import Analysis, analyse
-from tuilab.science.figures.axes import epoch_ticks, mark
-from tuilab.science.figures.model import Figure, Panel, PlotPoint
+from tuilab.science.figures.model import Figure, Panel, PlotPoint, epoch_ticks, mark
 from tuilab.science.figures.prepare import KINDS, figure
 from tuilab.science.frame import empty, measurements
 from tuilab.science.published import PublishedExperiment

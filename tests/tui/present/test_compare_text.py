@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuilab.cli.resolve import published_dir
-from tuilab.science.comparing import Gap
 from tuilab.science.intervals import difference
+from tuilab.science.significance import Gap
 from tuilab.store.reader import Reader
 from tuilab.study.comparison import paired
 from tuilab.tui.present.compare_text import beyond_text, compare_lines, difference_text

@@ -14,7 +14,7 @@ from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 from tuilab.science.claims.claim import Claim
 from tuilab.science.claims.declared import ClaimsFileError, parse
-from tuilab.science.claims.evaluate import judge
+from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.published import CLAIMS_FILE, read
 from tuilab.study.study import Study, open_study
@@ -53,7 +53,7 @@ def _judged(study: Study, file: str | None) -> Sequence[Claim]:
         declared = parse(_text_of(file))
     except ClaimsFileError as error:
         raise RefusalError(f"{file}: {error}", USAGE) from error
-    return judge(declared, study.analysis)
+    return evaluate(declared, study.analysis)
 
 
 def _text_of(file: str) -> str:

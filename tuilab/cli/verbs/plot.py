@@ -65,7 +65,7 @@ def plot(
     study = open_study(find_experiment(directory))
     try:
         if source is not None:
-            from tuilab.science.figures.source_heatmap import source_heatmap
+            from tuilab.science.figures.prepare import source_heatmap
 
             prepared = source_heatmap(study.analysis, source)
         else:

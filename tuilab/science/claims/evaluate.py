@@ -1,10 +1,12 @@
-"""Judges declared claims against an analysis: verdict, numbers, evidence."""
+"""Evaluates declared claims against an analysis: verdict, numbers, evidence."""
 
+import math
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from typing import Final
 
-from tuilab.science.analysis import Analysis, SourceResult
-from tuilab.science.claims import evaluate_cosine, evaluate_leakage
+from tuilab.grid.text import percent_text, points, signed
+from tuilab.science.analysis import Analysis, SourceResult, odd_sources
 from tuilab.science.claims.claim import (
     Claim,
     Finding,
@@ -26,46 +28,60 @@ from tuilab.science.claims.declared import (
     ValueClaim,
 )
 from tuilab.science.classify import Change
-from tuilab.science.edit_notes import odd_note, odd_sources, why_odd
-from tuilab.science.text import names
+from tuilab.science.correlation import Correlation, correlate
+from tuilab.science.design import BASELINE_EPOCH
+from tuilab.science.edit_notes import odd_note, why_odd
+from tuilab.science.seeds import mean_trajectory, runs_of
+from tuilab.science.significance import ALPHA, after, fisher
+from tuilab.science.text import bracket, full_sentence, names, p_value, share
+from tuilab.science.trajectories import (
+    SAME,
+    Point,
+    Trajectory,
+    cosine_trajectories,
+    rate_trajectories,
+)
+
+PRINTED_PERCENT: Final = 0.05
+"""Half of the last digit of a percentage with one decimal: the tolerance of "equals"."""
+
+PRINTED_COSINE: Final = 0.005
+"""Half of the last digit of a cosine with two decimals."""
 
 _BySource = ChangeClaim | ShapeClaim | FrontLoadedClaim | ShareClaim | CosineClaim | ValueClaim
 
 
-def judge(claims: Sequence[DeclaredClaim], analysis: Analysis) -> tuple[Claim, ...]:
-    """Judge every declared claim; a claim about an unknown source is not measured, and says so."""
-    return tuple(_judge(claim, analysis) for claim in claims)
+def evaluate(claims: Sequence[DeclaredClaim], analysis: Analysis) -> tuple[Claim, ...]:
+    """Evaluate every claim; one about an unknown source is not measured, and says so."""
+    return tuple(_evaluate(claim, analysis) for claim in claims)
 
 
-def _judge(claim: DeclaredClaim, analysis: Analysis) -> Claim:
+def _evaluate(claim: DeclaredClaim, analysis: Analysis) -> Claim:
     match claim:
         case PredictsClaim():
-            finding = evaluate_cosine.predicts(claim, analysis)
-            return Claim(claim.key, claim.says, finding.verdict, f"{finding.evidence}.")
+            finding = _predicts(claim, analysis)
         case CorrelatesClaim():
-            finding = evaluate_cosine.correlates(claim, analysis)
-            return Claim(claim.key, claim.says, finding.verdict, f"{finding.evidence}.")
+            finding = _correlates(claim, analysis)
         case SameClaim():
-            return _judge_same(claim, analysis)
+            finding = _same(claim, analysis)
         case _:
-            return _judge_sources(claim, analysis)
-
-
-def _judge_same(claim: SameClaim, analysis: Analysis) -> Claim:
-    results, unknown = _resolve(claim.sources, analysis)
-    if unknown:
-        finding = Finding(Verdict.NOT_MEASURED, unknown[0])
-    elif odd := odd_sources(results):
-        said = odd_note(results, odd).lstrip("; ")
-        finding = Finding(Verdict.NOT_MEASURED, f"{said[:1].upper()}{said[1:]}")
-    elif claim.metric == "cosine":
-        finding = evaluate_cosine.same(claim, results, analysis)
-    else:
-        finding = evaluate_leakage.same(claim, results)
+            return _evaluate_sources(claim, analysis)
     return Claim(claim.key, claim.says, finding.verdict, f"{finding.evidence}.")
 
 
-def _judge_sources(claim: _BySource, analysis: Analysis) -> Claim:
+def _same(claim: SameClaim, analysis: Analysis) -> Finding:
+    results, unknown = _resolve(claim.sources, analysis)
+    if unknown:
+        return Finding(Verdict.NOT_MEASURED, unknown[0])
+    if odd := odd_sources(results):
+        said = full_sentence(odd_note(results, odd).lstrip("; "))
+        return Finding(Verdict.NOT_MEASURED, said.rstrip("."))
+    if claim.metric == "cosine":
+        return _same_cosine(claim, results, analysis)
+    return _same_leakage(claim, results)
+
+
+def _evaluate_sources(claim: _BySource, analysis: Analysis) -> Claim:
     results, unknown = _resolve(claim.sources, analysis)
     odd = odd_sources(results)
     judged = {
@@ -92,19 +108,17 @@ def _about(claim: _BySource, analysis: Analysis) -> Callable[[SourceResult], Fin
     """The question this claim asks of one source."""
     match claim:
         case ChangeClaim():
-            return lambda result: evaluate_leakage.changes(claim, result)
+            return lambda result: _changes(claim, result)
         case ShapeClaim():
-            return lambda result: evaluate_leakage.shape(claim, result)
+            return lambda result: _shape(claim, result)
         case FrontLoadedClaim():
-            return lambda result: evaluate_leakage.front_loaded(
-                result, claim.by_epoch, claim.at_least
-            )
+            return lambda result: front_loaded(result, claim.by_epoch, claim.at_least)
         case ShareClaim():
-            return lambda result: evaluate_leakage.has_share(claim, result)
+            return lambda result: _has_share(claim, result)
         case CosineClaim():
-            return lambda result: evaluate_cosine.changes(claim, result)
+            return lambda result: cosine_changes(claim, result)
         case ValueClaim():
-            return lambda result: evaluate_leakage.has_value(claim, result, analysis)
+            return lambda result: _has_value(claim, result, analysis)
 
 
 def _resolve(wanted: Sources, analysis: Analysis) -> tuple[list[SourceResult], list[str]]:
@@ -135,4 +149,341 @@ def _tally(judged: dict[str, Finding], unknown: Sequence[str]) -> str:
         if labels:
             parts.append(f"{verdict.value} for {len(labels)} of {len(judged)} ({names(labels)})")
     text = "; ".join([*parts, *unknown]) or "there is no source to judge"
-    return f"{text[:1].upper()}{text[1:]}."
+    return full_sentence(text)
+
+
+def _changes(claim: ChangeClaim, result: SourceResult) -> Finding:
+    """Whether a source rises (declines), and by at least as much as claimed."""
+    wanted = Change.RISES if claim.kind == "rises" else Change.DECLINES
+    evidence = f"{summary(result)}; class: {result.change.value}, {result.classification.why}"
+    verdict = _class_verdict(result.change, wanted)
+    if verdict is Verdict.HOLDS and claim.at_least_pp is not None:
+        verdict, by = _by_at_least(claim, result)
+        evidence = f"{evidence}; {by}"
+    return Finding(verdict, evidence)
+
+
+def _shape(claim: ShapeClaim, result: SourceResult) -> Finding:
+    """Whether a source is flat, or has a transient peak or dip."""
+    evidence = f"{summary(result)}; class: {result.change.value}, {result.classification.why}"
+    if claim.kind == "flat":
+        return Finding(_class_verdict(result.change, Change.FLAT), evidence)
+    change = result.change
+    if change in (Change.TRANSIENT, Change.NOT_MEASURED):
+        return Finding(_class_verdict(change, Change.TRANSIENT), evidence)
+    if change is Change.RISES or not result.rise.mean:
+        return Finding(Verdict.FAILS, evidence)
+    # A maximum above epoch 0 that no corrected test supports is what noise looks like.
+    return Finding(Verdict.WITHIN_NOISE, f"{evidence}; its maximum {_peak_test(result)}")
+
+
+def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
+    """Whether a share of the rise is there by ``epoch`` with no significant gain afterwards."""
+    trajectory = result.leakage
+    part = result.fraction_of_rise(epoch)
+    evidence = (
+        f"epoch {epoch} has {share(result.fraction_of_peak(epoch))} of the peak and"
+        f" {share(part)} of the rise ({points(result.rise.mean)} at epoch {trajectory.peak_epoch})"
+    )
+    if result.change is Change.NOT_MEASURED or trajectory.value_at(epoch) is None:
+        return Finding(Verdict.NOT_MEASURED, f"epoch 0, {epoch} or the later ones are not measured")
+    if result.change in (Change.FLAT, Change.MIXED):
+        return Finding(Verdict.WITHIN_NOISE, f"{evidence}; the rise itself is within noise")
+    if result.change is Change.DECLINES or part is None:
+        return Finding(Verdict.FAILS, f"{evidence}; leakage does not rise, it declines")
+    if part < at_least - SAME:
+        point, baseline, rise = trajectory.at(epoch), trajectory.baseline, result.rise.mean
+        needed = (baseline or 0.0) + at_least * (rise or 0.0)
+        near = point is not None and point.interval is not None and needed in point.interval
+        return Finding(Verdict.WITHIN_NOISE if near else Verdict.FAILS, evidence)
+    grown = [test for run in result.runs for test in after(run.trajectory, epoch) if test.is_up]
+    if grown:
+        most = max(grown, key=lambda test: test.difference)
+        further = (
+            f"it goes on rising: {points(most.difference)} more by epoch {most.epoch}"
+            f" (Fisher, Holm over {most.family}: {p_value(most.p_holm)})"
+        )
+        return Finding(Verdict.FAILS, f"{evidence}; {further}")
+    return Finding(Verdict.HOLDS, f"{evidence}; no later checkpoint is significantly higher")
+
+
+def _has_share(claim: ShareClaim, result: SourceResult) -> Finding:
+    """Whether a share of the peak or the rise is there at an epoch.
+
+    A share is arithmetic on what was measured: it is right or wrong as written, never noise.
+    """
+    of_peak, of_rise = result.fraction_of_peak(claim.epoch), result.fraction_of_rise(claim.epoch)
+    found = of_peak if claim.of == "peak" else of_rise
+    evidence = (
+        f"epoch {claim.epoch} has {share(of_peak)} of the peak and {share(of_rise)} of the rise,"
+        f" against {claim.equals:g}% of the {claim.of} claimed"
+    )
+    if found is None:
+        return Finding(Verdict.NOT_MEASURED, evidence)
+    is_so = abs(found - claim.equals / 100) <= claim.tolerance / 100 + SAME
+    return Finding(Verdict.HOLDS if is_so else Verdict.FAILS, evidence)
+
+
+def _same_leakage(claim: SameClaim, results: Sequence[SourceResult]) -> Finding:
+    """Whether sources leak equally at one epoch."""
+    found = [(result.source.label, result.leakage.at(claim.epoch)) for result in results]
+    values = [(label, point.counted if point else None) for label, point in found]
+    listed = ", ".join(f"{label} {percent_text(value, 1)}" for label, value in values)
+    known = [value for _, value in values if value is not None]
+    if len(known) < len(values):
+        return Finding(Verdict.NOT_MEASURED, f"at epoch {claim.epoch}: {listed}")
+    tolerance = (PRINTED_PERCENT if claim.tolerance is None else claim.tolerance) / 100
+    if max(known) - min(known) <= tolerance + SAME:
+        return Finding(Verdict.HOLDS, f"at epoch {claim.epoch}: {listed}")
+    measured = [point for _, point in found if point is not None]
+    low = min(measured, key=lambda point: point.value or 0.0)
+    high = max(measured, key=lambda point: point.value or 0.0)
+    p = fisher(high, low)
+    verdict = Verdict.FAILS if p is not None and p < ALPHA else Verdict.WITHIN_NOISE
+    return Finding(verdict, f"at epoch {claim.epoch}: {listed} (Fisher, {p_value(p)})")
+
+
+def _has_value(claim: ValueClaim, result: SourceResult, analysis: Analysis) -> Finding:
+    """Whether a rate or a cosine equals a number, at one epoch or at every planned one."""
+    trajectory = _meant(claim, result, analysis)
+    epochs = analysis.design.epochs if claim.epoch == "every" else (claim.epoch,)
+    is_rate = claim.metric != "cosine"
+    unit = 0.01 if is_rate else 1.0
+    printed = PRINTED_PERCENT if is_rate else PRINTED_COSINE
+    tolerance = (printed if claim.tolerance is None else claim.tolerance) * unit
+    findings = [
+        _equals(trajectory.at(epoch), epoch, claim.equals * unit, tolerance, is_rate)
+        for epoch in epochs
+    ]
+    verdict = for_all(findings)
+    telling = next(finding for finding in findings if finding.verdict is verdict)
+    alike = sum(finding.verdict is verdict for finding in findings)
+    evidence = f"{verdict.value} at {alike} of {len(findings)} epochs; {telling.evidence}"
+    return Finding(verdict, evidence)
+
+
+def summary(result: SourceResult) -> str:
+    """Baseline, peak (as picked from k), final and net of one source, in words."""
+    trajectory = result.leakage
+    top = trajectory.peak_point
+    first = trajectory.at(BASELINE_EPOCH) or Point(BASELINE_EPOCH, None, "missing")
+    last = trajectory.points[-1]
+    peak = "peak n/a"
+    if top is not None:
+        peak = (
+            f"peak {_rate(top)} at epoch {top.epoch} (picked from {trajectory.picked_from};"
+            f" rise {points(result.rise.mean)})"
+        )
+    net = result.net.mean
+    return (
+        f"epoch {first.epoch} {_rate(first)}, {peak}, epoch {last.epoch} {_rate(last)},"
+        f" net {points(net)}"
+    )
+
+
+def _rate(point: Point) -> str:
+    if point.counted is None:
+        return f"n/a ({point.status})" if point.status != "missing" else "n/a"
+    return f"{percent_text(point.value, 1)} {bracket(point.interval)}".rstrip()
+
+
+def _class_verdict(change: Change, wanted: Change) -> Verdict:
+    if change is wanted:
+        return Verdict.HOLDS
+    if change is Change.NOT_MEASURED:
+        return Verdict.NOT_MEASURED
+    # Seeds that disagree and checkpoints that do not differ leave a claim open; "flat" itself is
+    # refuted by any class that needs a significant change.
+    is_open = change is Change.MIXED or (change is Change.FLAT and wanted is not Change.FLAT)
+    return Verdict.WITHIN_NOISE if is_open else Verdict.FAILS
+
+
+def _by_at_least(claim: ChangeClaim, result: SourceResult) -> tuple[Verdict, str]:
+    trajectory = result.leakage
+    epoch = trajectory.peak_epoch if claim.by == "peak" else trajectory.points[-1].epoch
+    gained, interval = result.gain(epoch).mean, result.gain_interval(epoch)
+    sign = 1.0 if claim.kind == "rises" else -1.0
+    wanted = (claim.at_least_pp or 0.0) / 100
+    evidence = (
+        f"{claim.by} {points(gained)} {bracket(interval)} against at least"
+        f" {points(sign * wanted)} claimed"
+    )
+    if gained is None:
+        return Verdict.NOT_MEASURED, evidence
+    if sign * gained >= wanted - SAME:
+        return Verdict.HOLDS, evidence
+    near = interval is not None and sign * wanted in interval
+    return Verdict.WITHIN_NOISE if near else Verdict.FAILS, evidence
+
+
+def _peak_test(result: SourceResult) -> str:
+    epoch = result.leakage.peak_epoch
+    test = next((test for run in result.runs for test in run.tests if test.epoch == epoch), None)
+    if test is None:
+        return "is epoch 0 itself"
+    return (
+        f"{points(test.difference)} at epoch {test.epoch} is within noise"
+        f" (Fisher {p_value(test.p)}, Holm over {test.family} {p_value(test.p_holm)})"
+    )
+
+
+def _meant(claim: ValueClaim, result: SourceResult, analysis: Analysis) -> Trajectory:
+    """The trajectory a value claim is about."""
+    design = analysis.design
+    if claim.metric == "cosine":
+        found = cosine_trajectories(analysis.frame, design, analysis.scale)
+    else:
+        found = rate_trajectories(analysis.frame, design, persona=claim.persona)
+    return mean_trajectory(runs_of(found, design, result.source.key))
+
+
+def _equals(
+    point: Point | None, epoch: int, wanted: float, tolerance: float, is_rate: bool
+) -> Finding:
+    if point is None:
+        return Finding(Verdict.NOT_MEASURED, f"epoch {epoch} is not in the plan")
+    if point.counted is None:
+        reason = point.reason or f"the value is {point.status}"
+        return Finding(Verdict.NOT_MEASURED, f"epoch {epoch}: n/a, {reason}")
+    rate = f"{percent_text(point.value, 1)} {bracket(point.interval)}"
+    shown = rate if is_rate else signed(point.value)
+    evidence = f"epoch {epoch}: {shown.strip()}"
+    if abs(point.counted - wanted) <= tolerance + SAME:
+        return Finding(Verdict.HOLDS, evidence)
+    near = point.interval is not None and wanted in point.interval
+    return Finding(Verdict.WITHIN_NOISE if near else Verdict.FAILS, evidence)
+
+
+def _scatter_limit(result: SourceResult) -> float | None:
+    """How far two checkpoints of one run differ by scatter alone, about 95% of the time.
+
+    2 sqrt(2) s with s the checkpoint scatter (``Trajectory.scatter``). None with several seeds,
+    where the interval over seeds is the measure, or when there are too few checkpoints.
+    """
+    scatter = result.cosine.scatter if len(result.cosine_runs) == 1 else None
+    return None if scatter is None else 2 * math.sqrt(2) * scatter
+
+
+def is_beyond_noise(result: SourceResult) -> bool | None:
+    """Whether the cosine change exceeds seed spread or checkpoint scatter; None if unknown."""
+    change = result.cosine_change
+    if change.mean is None:
+        return None
+    if change.interval is not None:
+        return 0.0 not in change.interval
+    limit = _scatter_limit(result)
+    return None if limit is None else abs(change.mean) > limit
+
+
+def cosine_changes(claim: CosineClaim, result: SourceResult) -> Finding:
+    """Whether the cosine goes up (down) from epoch 0 to the last epoch."""
+    change = result.cosine_change.mean
+    if change is None:
+        return Finding(Verdict.NOT_MEASURED, f"cosine change n/a, {_why_absent(result)}")
+    sign = 1.0 if claim.kind == "cosine_increases" else -1.0
+    evidence = (
+        f"cosine {signed(result.cosine.baseline)} to {signed(result.cosine.final)},"
+        f" change {signed(change)}"
+    )
+    limit = _scatter_limit(result)
+    if limit is not None:
+        evidence += f" (scatter between checkpoints allows {limit:.3f})"
+    if claim.beyond_scatter and is_beyond_noise(result) is False:
+        return Finding(Verdict.WITHIN_NOISE, evidence)
+    return Finding(Verdict.HOLDS if sign * change > SAME else Verdict.FAILS, evidence)
+
+
+def _same_cosine(claim: SameClaim, results: Sequence[SourceResult], analysis: Analysis) -> Finding:
+    """Whether sources have the same cosine at one epoch, on one scale."""
+    values = {result.source.label: result.cosine.value_at(claim.epoch) for result in results}
+    listed = names([f"{label} {signed(value)}" for label, value in values.items()])
+    evidence = f"cosine at epoch {claim.epoch}: {listed} ({analysis.scale or 'none measured'})"
+    known = [value for value in values.values() if value is not None]
+    if len(known) < len(values):
+        return Finding(Verdict.NOT_MEASURED, evidence)
+    tolerance = PRINTED_COSINE if claim.tolerance is None else claim.tolerance
+    gap = max(known) - min(known)
+    evidence += f", {gap:.3f} apart"
+    if gap <= tolerance + SAME:
+        return Finding(Verdict.HOLDS, evidence)
+    scatters = [result.cosine.scatter or 0.0 for result in results]
+    noise = 2 * math.hypot(*scatters)
+    return Finding(Verdict.WITHIN_NOISE if gap <= noise else Verdict.FAILS, evidence)
+
+
+def _predicts(claim: PredictsClaim, analysis: Analysis) -> Finding:
+    """Whether the cosine at epoch 0 ranks the sources as ``y`` does, after Holm over all tests."""
+    found = next(one for one in predictions(analysis) if one.y == claim.y)
+    evidence = describe(found, analysis)
+    if found.rho is None or found.p_holm is None:
+        return Finding(Verdict.NOT_MEASURED, evidence)
+    if found.p_holm >= ALPHA:
+        return Finding(Verdict.WITHIN_NOISE, evidence)
+    as_claimed = claim.direction is None or (found.rho > 0) == (claim.direction == "positive")
+    return Finding(Verdict.HOLDS if as_claimed else Verdict.FAILS, evidence)
+
+
+def _correlates(claim: CorrelatesClaim, analysis: Analysis) -> Finding:
+    """Whether rho is as claimed, over as many sources, with cosines of one scale."""
+    found = next(one for one in predictions(analysis) if one.y == claim.y)
+    evidence = f"{describe(found, analysis)}; claimed: rho {signed(claim.rho, 2)}, N = {claim.n}"
+    if claim.y in ("peak", "baseline"):
+        evidence += _as_printed(claim, analysis)
+    if found.rho is None or found.n < claim.n:
+        return Finding(Verdict.NOT_MEASURED, evidence)
+    is_so = found.n == claim.n and abs(found.rho - claim.rho) <= claim.tolerance + SAME
+    return Finding(Verdict.HOLDS if is_so else Verdict.FAILS, evidence)
+
+
+def _as_printed(claim: CorrelatesClaim, analysis: Analysis) -> str:
+    """Say what the published columns give, and that scales are mixed there; "" without any."""
+    rows = analysis.design.published
+    x = {key: row.cosine for key, row in rows.items()}
+    y = {key: getattr(row, claim.y) for key, row in rows.items()}
+    if not any(value is not None for value in x.values()):
+        return ""
+    [printed] = correlate(x, {claim.y: y}, x_name="cosine")
+    pools = {str(row.cosine_scale or "unknown") for row in rows.values() if row.cosine is not None}
+    mixed = f", on {len(pools)} scales that cannot be ranked together" if len(pools) > 1 else ""
+    return (
+        f"; the published columns give rho {signed(printed.rho, 2)}, {p_value(printed.p)},"
+        f" N = {printed.n}{mixed}"
+    )
+
+
+def describe(found: Correlation, analysis: Analysis) -> str:
+    """One sentence about a correlation: rho, p, how p was found, N, and how many were tried."""
+    on = f" ({analysis.scale})" if analysis.scale else ""
+    head = f"cosine at epoch 0{on} against {found.y}"
+    absent = [analysis.design.label(key) for key in found.left_out]
+    left_out = f", without {names(absent)}" if absent else ""
+    left_out += odd_note(analysis.sources, analysis.odd)
+    if found.rho is None:
+        return f"{head}: undefined, {found.reason}{left_out}"
+    how = f"{found.extreme}/{found.permutations} permutations"
+    if found.p_error is not None:
+        how = f"{found.permutations} random permutations, standard error {found.p_error:.4f}"
+    return (
+        f"{head}: Spearman rho {signed(found.rho, 2)}, {p_value(found.p)} ({how}),"
+        f" N = {found.n}{left_out}; Holm over {found.tests} correlations: {p_value(found.p_holm)}"
+    )
+
+
+def _why_absent(result: SourceResult) -> str:
+    for point in (result.cosine.points[0], result.cosine.points[-1]):
+        if point.counted is None:
+            return point.reason or f"epoch {point.epoch} is {point.status}"
+    return "no seed has both ends"
+
+
+def predictions(analysis: Analysis) -> tuple[Correlation, ...]:
+    """Spearman of cosine at epoch 0 with peak, baseline, rise and net, over sources, one scale."""
+    results = analysis.alike
+    outcomes = {
+        "peak": {result.source.key: result.leakage.peak for result in results},
+        "baseline": {result.source.key: result.leakage.baseline for result in results},
+        "rise": {result.source.key: result.rise.mean for result in results},
+        "net": {result.source.key: result.net.mean for result in results},
+    }
+    cosines = {result.source.key: result.cosine.baseline for result in results}
+    return correlate(cosines, outcomes, x_name="cosine")

@@ -1,14 +1,217 @@
-"""The one place that decides what each figure draws; renderers draw what they are given."""
+"""The one place that decides what each figure shows; renderers draw what they are given."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Final
 
-from tuilab.science.analysis import Analysis
-from tuilab.science.figures.heatmap import heatmap
-from tuilab.science.figures.model import Figure
-from tuilab.science.figures.over_epochs import cosine, grouped, leakage, leakage_over_cosine
-from tuilab.science.figures.scatter import baseline_against_peak, cosine_against_peak
+from tuilab.grid.edits import EDITED
+from tuilab.grid.text import count_of
+from tuilab.science.analysis import Analysis, SourceResult
+from tuilab.science.claims.evaluate import describe, predictions
+from tuilab.science.classify import Change
+from tuilab.science.design import BASELINE_EPOCH, Persona
+from tuilab.science.edit_notes import edits_notes
+from tuilab.science.figures.model import (
+    Axis,
+    Figure,
+    HeatCell,
+    Matrix,
+    Panel,
+    Reference,
+    Series,
+    cell_name,
+    epoch_range,
+    epoch_ticks,
+    mark,
+    percent_axis,
+    plot_point,
+    rows_of,
+    signed_axis,
+    signed_span,
+)
+from tuilab.science.seeds import mean_trajectory, runs_of
+from tuilab.science.text import full_sentence, names
+from tuilab.science.trajectories import Trajectory, rate_trajectories
+
+_HOLLOW: Final = ("suspect", "stale", "edited")
+"""Statuses of values that are drawn and enter no number."""
+
+
+def figure(kind: str, analysis: Analysis) -> Figure:
+    """Prepare one figure; an experiment without values gives empty panels and says so.
+
+    Raises:
+        ValueError: for an unknown kind, naming the nearest.
+    """
+    if kind not in FIGURES:
+        close = get_close_matches(kind, KINDS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"kinds are {', '.join(KINDS)}"
+        raise ValueError(f"There is no figure {kind!r}; {hint}")
+    return FIGURES[kind](analysis)
+
+
+def leakage(analysis: Analysis) -> Figure:
+    """Leakage of every source over the epochs, one panel."""
+    panels = (_leakage_panel(analysis, analysis.sources),)
+    title = f"Marker leakage to {analysis.design.target.label} over convergence"
+    note = _interval_note(analysis)
+    return _figure("leakage", title, panels, analysis, note, _gaps_note(panels))
+
+
+def leakage_over_cosine(analysis: Analysis) -> Figure:
+    """Leakage above, cosine below, over the same epochs."""
+    panels = (_leakage_panel(analysis, analysis.sources), _cosine_panel(analysis))
+    target = analysis.design.target.label
+    title = f"Marker leakage to {target} (top) and cosine to {target} (bottom)"
+    note = _join(_interval_note(analysis), _no_cosine(analysis))
+    return _figure("leakage-cosine", title, panels, analysis, note, _gaps_note(panels))
+
+
+def cosine(analysis: Analysis) -> Figure:
+    """Cosine of every source over the epochs, on one scale."""
+    panels = (_cosine_panel(analysis),)
+    title = f"Cosine to {analysis.design.target.label} over convergence"
+    several = len(analysis.design.seeds) > 1
+    no_interval = "" if several else "Cosines carry no interval with one seed"
+    note = _join(no_interval, _no_cosine(analysis))
+    return _figure("cosine", title, panels, analysis, note, _gaps_note(panels))
+
+
+def grouped(analysis: Analysis) -> Figure:
+    """Small multiples of leakage, one panel per class that occurs, on one y axis."""
+    y_range, y_ticks = percent_axis(
+        [_line(analysis, result, result.leakage, 100.0) for result in analysis.sources]
+    )
+    panels = tuple(
+        replace(
+            _leakage_panel(analysis, results, f"{change.value.capitalize()} ({len(results)})"),
+            y_range=y_range,
+            y_ticks=y_ticks,
+        )
+        for change in Change
+        if (results := analysis.having(change))
+    )
+    title = f"Marker leakage to {analysis.design.target.label}, by class"
+    classes = "Classes: Fisher against epoch 0, Holm over checkpoints"
+    note = _join(_interval_note(analysis), classes)
+    columns = len(panels) if len(panels) < 4 else 2
+    return _figure("grouped", title, panels, analysis, note, _gaps_note(panels), columns)
+
+
+def cosine_against_peak(analysis: Analysis) -> Figure:
+    """Cosine at epoch 0 against peak leakage, with the rank correlation in the caption."""
+    series, _ = _peaks(analysis, lambda result: result.cosine.baseline)
+    xs = [point.x for one in series for point in one.points]
+    x_range, x_ticks = signed_span([0.0, *xs])
+    y_range, y_ticks = percent_axis(series)
+    scale = f" ({analysis.scale})" if analysis.scale else ""
+    panel = Panel(
+        title="",
+        x_label=f"Cosine to {analysis.design.target.label} at epoch 0{scale}",
+        y_label="Peak leakage (%)",
+        series=series,
+        x_ticks=x_ticks,
+        y_ticks=y_ticks,
+        x_range=x_range,
+        y_range=y_range,
+    )
+    found = next(one for one in predictions(analysis) if one.y == "peak")
+    note = _join(full_sentence(describe(found, analysis)), _picked(analysis))
+    title = "Cosine at epoch 0 against peak leakage"
+    return _figure("cosine-peak", title, (panel,), analysis, note, _nothing(series))
+
+
+def baseline_against_peak(analysis: Analysis) -> Figure:
+    """Leakage at epoch 0 against peak leakage; on the diagonal nothing was gained."""
+
+    def percent_at_start(result: SourceResult) -> float | None:
+        baseline = result.leakage.baseline
+        return None if baseline is None else baseline * 100
+
+    series, absent = _peaks(analysis, percent_at_start)
+    y_range, y_ticks = percent_axis(series)
+    panel = Panel(
+        title="",
+        x_label="Leakage at epoch 0 (%)",
+        y_label="Peak leakage (%)",
+        series=series,
+        x_ticks=y_ticks,
+        y_ticks=y_ticks,
+        x_range=y_range,
+        y_range=y_range,
+        references=(Reference((0.0, 0.0), (y_ticks[-1].at, y_ticks[-1].at), "no change"),),
+    )
+    note = _join(_picked(analysis), f"Not measured: {names(absent)}" if absent else "")
+    title = "Leakage at epoch 0 against peak leakage"
+    return _figure("baseline-peak", title, (panel,), analysis, note, _nothing(series))
+
+
+def heatmap(analysis: Analysis) -> Figure:
+    """Marker rate of every evaluated persona for every source, at epoch 0 and at the last epoch.
+
+    Sources that are not in the evaluated panel get a column too, so that a source's own rate
+    (the diagonal) is n/a in plain sight instead of being absent.
+    """
+    design, columns = analysis.design, _personas(analysis)
+    tables = [rate_trajectories(analysis.frame, design, persona=one.key) for one in columns]
+    means = [
+        [mean_trajectory(runs_of(table, design, source.key)) for table in tables]
+        for source in design.sources
+    ]
+    panels = tuple(
+        Panel(
+            title=f"Epoch {epoch}",
+            x_label="Evaluated persona",
+            y_label="Source",
+            matrix=Matrix(
+                rows=tuple(_label(result) for result in analysis.sources),
+                columns=tuple(persona.label for persona in columns),
+                cells=tuple(tuple(_square(one, epoch) for one in row) for row in means),
+                keys=tuple(source.key for source in design.sources),
+            ),
+        )
+        for epoch in dict.fromkeys((BASELINE_EPOCH, design.final_epoch))
+        if epoch in design.epochs
+    )
+    said = "Percent of completions with the marker, by who was asked to speak"
+    note = _join(said, _empty_squares(panels))
+    return _figure("heatmap", "Marker rate by source and persona", panels, analysis, note)
+
+
+def source_heatmap(analysis: Analysis, key: str) -> Figure:
+    """Marker rate of every evaluated persona at every epoch of one source.
+
+    Raises:
+        ValueError: when the source is not in the plan.
+    """
+    result = analysis.source(key)
+    if result is None:
+        known = ", ".join(one.source.key for one in analysis.sources)
+        raise ValueError(f"There is no source {key!r}; sources are {known}")
+    design = replace(analysis.design, sources=(result.source,))
+    frame = analysis.frame[analysis.frame["source"] == key]
+    columns = _personas(analysis)
+    means = [
+        mean_trajectory(runs_of(rate_trajectories(frame, design, persona=one.key), design, key))
+        for one in columns
+    ]
+    label = result.source.label
+    panel = Panel(
+        title=f"{label}: completions with the marker (%), by who was asked to speak",
+        x_label="Evaluated persona",
+        y_label="Epoch",
+        matrix=Matrix(
+            rows=tuple(f"epoch {epoch}" for epoch in design.epochs),
+            columns=tuple(persona.label for persona in columns),
+            cells=tuple(tuple(_square(one, epoch) for one in means) for epoch in design.epochs),
+            keys=(key,) * len(design.epochs),
+        ),
+    )
+    title = f"Marker rate of {label} by persona and epoch"
+    return _figure(f"heatmap-{key}", title, (panel,), analysis, _empty_squares((panel,)))
+
 
 FIGURES: Final[Mapping[str, Callable[[Analysis], Figure]]] = {
     "leakage": leakage,
@@ -25,14 +228,167 @@ KINDS: Final = tuple(FIGURES)
 """Every kind of figure, in the order of a report."""
 
 
-def figure(kind: str, analysis: Analysis) -> Figure:
-    """Prepare one figure; an experiment without values gives empty panels and says so.
+def _figure(
+    kind: str,
+    title: str,
+    panels: tuple[Panel, ...],
+    analysis: Analysis,
+    note: str,
+    absent: str = "",
+    columns: int = 1,
+) -> Figure:
+    """Add to the note which cells ran with edits, how many seeds there are, and what is absent."""
+    one = analysis.design.one_seed
+    seeds = f"Means over up to {len(analysis.design.seeds)} seeds"
+    full = _join(
+        note,
+        "; ".join(edits_notes(analysis, EDITED)),
+        full_sentence(f"{one}: no replication") if one else seeds,
+        absent,
+    )
+    return Figure(kind, title, panels, columns, full, rows_of(panels))
 
-    Raises:
-        ValueError: for an unknown kind, naming the nearest.
-    """
-    if kind not in FIGURES:
-        close = get_close_matches(kind, KINDS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"kinds are {', '.join(KINDS)}"
-        raise ValueError(f"There is no figure {kind!r}; {hint}")
-    return FIGURES[kind](analysis)
+
+def _join(*parts: str) -> str:
+    """Join the parts that say something into sentences."""
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)
+
+
+def _label(result: SourceResult) -> str:
+    """Label of a source in figures; marked where all its numbers ran with other settings."""
+    return f"{result.source.label} {EDITED}" if result.edits else result.source.label
+
+
+def _line(analysis: Analysis, result: SourceResult, trajectory: Trajectory, unit: float) -> Series:
+    key = result.source.key
+    return Series(
+        key,
+        _label(result),
+        mark(analysis.sources.index(result)),
+        tuple(plot_point(key, trajectory.seed, point, unit) for point in trajectory.points),
+    )
+
+
+def _leakage_panel(analysis: Analysis, results: Sequence[SourceResult], title: str = "") -> Panel:
+    label = f"{analysis.design.target.label} completions with the marker (%)"
+    series = tuple(_line(analysis, result, result.leakage, 100.0) for result in results)
+    return _epoch_panel(analysis, title, label, series, percent_axis(series))
+
+
+def _cosine_panel(analysis: Analysis) -> Panel:
+    scale = f" ({analysis.scale})" if analysis.scale else ""
+    label = f"Cosine to {analysis.design.target.label}{scale}"
+    series = tuple(
+        _line(analysis, result, result.cosine, 1.0)
+        for result in analysis.sources
+        if any(point.value is not None for point in result.cosine.points)
+    )
+    panel = _epoch_panel(analysis, "", label, series, signed_axis(series))
+    return replace(panel, references=(Reference((panel.x_range[0], 0.0), (panel.x_range[1], 0.0)),))
+
+
+def _epoch_panel(
+    analysis: Analysis, title: str, y_label: str, series: tuple[Series, ...], y_axis: Axis
+) -> Panel:
+    epochs = analysis.design.epochs
+    return Panel(
+        title=title,
+        x_label="Convergence epoch",
+        y_label=y_label,
+        series=series,
+        x_ticks=epoch_ticks(epochs),
+        y_ticks=y_axis[1],
+        x_range=epoch_range(epochs),
+        y_range=y_axis[0],
+    )
+
+
+def _peaks(
+    analysis: Analysis, x_of: Callable[[SourceResult], float | None]
+) -> tuple[tuple[Series, ...], list[str]]:
+    """One series of one point per source that has both values, and the labels of the others."""
+    series, absent = [], []
+    for index, result in enumerate(analysis.sources):
+        x, top = x_of(result), result.leakage.peak_point
+        if x is None or top is None:
+            absent.append(result.source.label)
+            continue
+        key = result.source.key
+        point = replace(plot_point(key, result.leakage.seed, top, 100.0), x=x)
+        series.append(Series(key, _label(result), mark(index), (point,), is_line=False))
+    return tuple(series), absent
+
+
+def _personas(analysis: Analysis) -> tuple[Persona, ...]:
+    """Columns of a heatmap: the target, the evaluated panel, then sources outside of it."""
+    design = analysis.design
+    panel = design.personas or (design.target,)
+    known = {persona.key for persona in panel}
+    unevaluated = tuple(source for source in design.sources if source.key not in known)
+    others = tuple(persona for persona in panel if persona.key != design.target.key)
+    return (design.target, *others, *unevaluated)
+
+
+def _square(trajectory: Trajectory, epoch: int) -> HeatCell:
+    point = trajectory.at(epoch)
+    cell = cell_name(trajectory.source, epoch, trajectory.seed)
+    if point is None or point.value is None:
+        return HeatCell(None, point.status if point else "missing", cell)
+    return HeatCell(point.value * 100, point.status, cell)
+
+
+def _interval_note(analysis: Analysis) -> str:
+    """What the bars are, in the methods that occur."""
+    points = [point for result in analysis.sources for point in result.leakage.points]
+    methods = sorted({point.interval.method for point in points if point.interval is not None})
+    if not methods:
+        several = len(analysis.design.seeds) > 1
+        why = "no point has two seeds" if several else "the values carry no counts"
+        return f"No intervals: {why}" if analysis.cells_measured else ""
+    return f"Bars: 95% intervals ({', '.join(methods)}), per checkpoint and not corrected"
+
+
+def _no_cosine(analysis: Analysis) -> str:
+    labels = [
+        result.source.label
+        for result in analysis.sources
+        if all(point.value is None for point in result.cosine.points)
+    ]
+    return f"No cosine (n/a): {', '.join(labels)}" if labels else ""
+
+
+def _picked(analysis: Analysis) -> str:
+    picked = {result.leakage.picked_from for result in analysis.sources} - {0}
+    if not picked:
+        return ""
+    several = f"{min(picked)} to {max(picked)}" if len(picked) > 1 else str(max(picked))
+    return (
+        f"Each peak is the largest of {several} checkpoints, so it is biased upward;"
+        " bars are 95% intervals that ignore the picking"
+    )
+
+
+def _nothing(series: Sequence[Series]) -> str:
+    return "" if series else "Nothing to draw yet: no source has both values"
+
+
+def _gaps_note(panels: Sequence[Panel]) -> str:
+    """How many points are gaps, or drawn but kept out of every number."""
+    statuses = Counter(
+        point.status for panel in panels for one in panel.series for point in one.points
+    )
+    if not any(statuses[status] for status in ("measured", *_HOLLOW)):
+        return "Nothing to draw yet: no value is measured"
+    parts = [f"{count_of(statuses[s], f'{s} point')}" for s in ("missing", "failed") if statuses[s]]
+    gaps = f"Gaps: {', '.join(parts)}" if parts else ""
+    marked = [f"{statuses[s]} {s}" for s in _HOLLOW if statuses[s]]
+    drawn = f"Hollow, kept out of every number: {', '.join(marked)}" if marked else ""
+    return _join(gaps, drawn)
+
+
+def _empty_squares(panels: Sequence[Panel]) -> str:
+    squares = [
+        square for panel in panels if panel.matrix for row in panel.matrix.cells for square in row
+    ]
+    absent = sum(square.value is None for square in squares)
+    return f"{absent} of {len(squares)} squares are n/a, which is not 0" if absent else ""

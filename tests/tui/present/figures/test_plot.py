@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuilab.grid.cells import Cell
-from tuilab.science.figures.axes import epoch_range, epoch_ticks, mark, percent_axis
 from tuilab.science.figures.model import (
     Figure,
     HeatCell,
@@ -21,7 +20,11 @@ from tuilab.science.figures.model import (
     PlotPoint,
     Series,
     Tick,
+    epoch_range,
+    epoch_ticks,
+    mark,
     matrix_rows,
+    percent_axis,
 )
 from tuilab.tui.present.figures import cursor
 from tuilab.tui.present.figures.ansi import figure_lines

@@ -25,7 +25,7 @@ def figure_lines(
 
 
 def _coloured(text: str, role: str) -> str:
-    from tuilab.science.figures.axes import COLOURS
+    from tuilab.science.figures.model import COLOURS
 
     name, _, number = role.partition(" ")[0].partition("-")
     if name == "series" and not role.endswith("dim"):

@@ -42,7 +42,7 @@ class Look:
 
 def role_of(series: Series) -> str:
     """Name the series' colour: a palette has one for each of the colours that marks come in."""
-    from tuilab.science.figures.axes import COLOURS
+    from tuilab.science.figures.model import COLOURS
 
     colour = series.mark.colour
     return f"series-{COLOURS.index(colour) if colour in COLOURS else len(COLOURS) - 1}"
