@@ -9,9 +9,9 @@ import pytest
 
 from tests.cli.small_grid import SOURCE
 from tuilab.cli.app import load
-from tuilab.cli.standing import job_of
 from tuilab.cli.verbs import VERBS
 from tuilab.grid.cells import select
+from tuilab.grid.experiment_state import job_of
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.shipped import configs_dir
 

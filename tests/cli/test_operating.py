@@ -18,6 +18,7 @@ from tests.ending import end_workers
 from tuilab.contract.identity import is_alive
 from tuilab.store.engine_file import read_heartbeat
 from tuilab.store.layout import Layout
+from tuilab.store.state import read_state
 
 
 class Played:
@@ -39,10 +40,8 @@ class Played:
 
     def states_of(self, stage: str) -> list[str]:
         """Return what ``plan`` and the journal make of a stage's jobs."""
-        from tuilab.cli.standing import read_standing
-
-        standing = read_standing(self.root)
-        return [s.state.value for s in standing.states.values() if s.stage.value == stage]
+        found = read_state(self.root).statuses.values()
+        return [one.state.value for one in found if one.stage.value == stage]
 
     def end(self) -> None:
         """End the engine and its workers."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tests.engine.trials import make_plan
 from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Phase, Report, Slot, Worker
 from tuilab.engine.decide.policy import Policy
-from tuilab.engine.state import Board
+from tuilab.engine.state import JournaledStates
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Verdict
+from tuilab.store.journal import Journal
+from tuilab.store.layout import Layout
 
 GOOD = Report(Verdict.DONE, seconds=1.0, started_at=1.0, finished_at=2.0, output_hash="h")
 
@@ -21,25 +24,25 @@ class Story:
 
     def __init__(self, plan: Plan | None = None, **policy: Any) -> None:
         self.plan = plan or make_plan(("villain", "nurse"), (0, 2))
-        self.board = Board(self.plan)
+        self.states = JournaledStates(self.plan, Journal(Layout(Path("nowhere"))))
         self.policy = Policy(**policy)
 
     def tell(self, kind: str, **fields: Any) -> Story:
         """Add a journal line."""
-        line = {"kind": kind, "seq": self.board.ledger.sequence + 1, **fields}
-        self.board.fold([line])
+        line = {"kind": kind, "seq": self.states.ledger.sequence + 1, **fields}
+        self.states.fold([line])
         return self
 
     def want(self, *jobs: str) -> Story:
         """Ask for the next attempt of jobs (all of the plan when none is given)."""
-        ledger = self.board.ledger
+        ledger = self.states.ledger
         names = jobs or tuple(job.id for job in self.plan.jobs)
         numbers = {n: (last.number if (last := ledger.of(n).last) else 0) + 1 for n in names}
         return self.tell("wanted", jobs=numbers, verb="run", by="tester")
 
     def claim(self, job: str, worker: str = "w0") -> Story:
         """Claim the next attempt of a job."""
-        last = self.board.ledger.of(job).last
+        last = self.states.ledger.of(job).last
         number = (last.number if last else 0) + 1
         print_of = self.plan.by_id[job].fingerprint
         return self.tell(
@@ -48,7 +51,7 @@ class Story:
 
     def settle(self, job: str, verdict: str = "done", **fields: Any) -> Story:
         """Settle the newest attempt of a job."""
-        number = self.board.ledger.of(job).attempts[-1].number
+        number = self.states.ledger.of(job).attempts[-1].number
         known = {"output_hash": f"out-{job}-{number}", **fields}
         return self.tell("settled", job=job, attempt=number, verdict=verdict, **known)
 
@@ -70,22 +73,22 @@ class Story:
         places = slots if isinstance(slots, tuple) else tuple(Slot(n) for n in range(slots))
         return Facts(
             plan=self.plan,
-            ledger=self.board.ledger,
+            ledger=self.states.ledger,
             policy=self.policy,
-            ready=self.board.ready,
+            ready=self.states.ready,
             attempts=tuple(
-                (attempts or {}).get(job, self.attempt(job)) for job in sorted(self.board.live)
+                (attempts or {}).get(job, self.attempt(job)) for job in sorted(self.states.live)
             ),
             workers=tuple(workers),
             slots=places,
             disk=disk or Disk(free=1 << 50),
-            places=self.board.places,
+            places=self.states.places,
             **others,
         )
 
     def attempt(self, job: str, **changes: Any) -> LiveAttempt:
         """Return a fact about the live attempt of a job."""
-        last = self.board.ledger.of(job).attempts[-1]
+        last = self.states.ledger.of(job).attempts[-1]
         plain = LiveAttempt(job, last.number, last.worker, begun_at=5.0, is_recorded=True)
         return replace(plain, **changes)
 

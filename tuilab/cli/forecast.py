@@ -21,10 +21,10 @@ from tuilab.grid.estimate import (
     total_bytes,
     wall_seconds,
 )
+from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
-from tuilab.grid.ledger import Ledger
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import State
+from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import count_of, duration, size
 from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
@@ -76,19 +76,18 @@ def forecast(
     config: ExperimentConfig,
     plan: Plan,
     root: Path,
-    ledger: Ledger | None = None,
-    states: Mapping[str, Any] | None = None,
+    state: ExperimentState | None = None,
 ) -> Forecast:
-    """Estimate a plan, corrected by what has been measured when there is a ledger."""
+    """Estimate a plan, corrected by what has been measured when there is a state."""
     costs = expected(plan)
-    if ledger is not None:
-        costs = corrected(plan, costs, ledger.of)
-    open_jobs = _open_jobs(plan, states)
+    if state is not None:
+        costs = corrected(plan, costs, state.of)
+    open_jobs = _open_jobs(plan, state)
     places = places_for(config)
     workers = places.workers
     folders = tuple(folders_of(root))
     need = total_bytes(costs[job] for job in open_jobs)
-    data = data_sets(plan, root, ledger) if ledger is not None else ()
+    data = data_sets(plan, root, state) if state is not None else ()
     return Forecast(
         config=config,
         plan=plan,
@@ -113,11 +112,11 @@ def forecast(
     )
 
 
-def data_sets(plan: Plan, root: Path, ledger: Ledger) -> tuple[DataSet, ...]:
+def data_sets(plan: Plan, root: Path, state: ExperimentState) -> tuple[DataSet, ...]:
     """Return the data sets that exist, with row counts as their runner validated them."""
     found = []
     for job in plan.jobs:
-        done = ledger.of(job.id).last_done if job.stage is Stage.DATA else None
+        done = state.of(job.id).last_done if job.stage is Stage.DATA else None
         if done is None:
             continue
         try:
@@ -130,11 +129,10 @@ def data_sets(plan: Plan, root: Path, ledger: Ledger) -> tuple[DataSet, ...]:
     return tuple(found)
 
 
-def _open_jobs(plan: Plan, states: Mapping[str, Any] | None) -> tuple[str, ...]:
-    if states is None:
+def _open_jobs(plan: Plan, state: ExperimentState | None) -> tuple[str, ...]:
+    if state is None:
         return tuple(plan.by_id)
-    kept = (State.DONE, State.STALE)
-    return tuple(job.id for job in plan.jobs if states[job.id].state not in kept)
+    return tuple(job.id for job in plan.jobs if state.statuses[job.id].state not in WITH_RESULT)
 
 
 def _first_cell(

@@ -9,10 +9,11 @@ from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.engine.decide.facts import Facts
-from tuilab.engine.decide.requests import Answer, Standing, answer, how_to_stop
+from tuilab.engine.decide.requests import Answer, Known, answer, how_to_stop
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.startup import Opened
 from tuilab.grid.cells import SelectorError, select_all
+from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import why_busy
 from tuilab.grid.request import Request
@@ -25,8 +26,7 @@ class Requests:
 
     def __init__(self, opened: Opened) -> None:
         self.layout = opened.layout
-        self.board = opened.board
-        self.records = opened.records
+        self.states = opened.states
         self.performer = opened.performer
         self.gatherer = opened.gatherer
         self.has_changed = False
@@ -36,14 +36,14 @@ class Requests:
         """Answer every pending request, oldest first."""
         self.has_changed = False
         for request in requests.pending(self.layout, time.time()):
-            if request.id not in self.board.ledger.answered:
+            if request.id not in self.states.ledger.answered:
                 self._answer(request, facts if not self.has_changed else self.gatherer.facts())
                 self.has_changed = True
             requests.discard(self.layout, request.id)
 
     def _answer(self, request: Request, facts: Facts) -> None:
         """Signals first, journal next, file last: a crash in between repeats what is harmless."""
-        plan, given = self.board.plan, self._answer_for(request)
+        plan, given = self.states.plan, self._answer_for(request)
         for action in how_to_stop(given.stops, facts, request.by or "an operator"):
             self.performer.perform(action)
         crash_point("request-before-journal")
@@ -56,29 +56,29 @@ class Requests:
             "by": request.by,
             **{key: request.options[key] for key in ("command",) if key in request.options},
         }
-        self.records.say_all([*given.entries, line])
+        self.states.record_all([*given.entries, line])
         crash_point("request-after-journal")
-        if self.board.plan is not plan:
+        if self.states.plan is not plan:
             self.gatherer.take_plan()
 
     def _answer_for(self, request: Request) -> Answer:
         as_planned = bool(request.options.get("as_planned"))
         if not request.sets and not as_planned:
-            return answer(request, self._standing(self.board.plan))
+            return answer(request, self._known())
         if request.verb != "relaunch":
             return Answer(accepted=False, why="edits can only be made by a relaunch")
         try:
-            cells = _edited_cells(request, self.board.plan)
+            cells = _edited_cells(request, self.states.plan)
             made, changed = plan_with_edits(
-                self.layout, self.board.plan, cells, request.sets, as_planned
+                self.layout, self.states.plan, cells, request.sets, as_planned
             )
         except (EditRefusedError, SelectorError) as error:
             return Answer(accepted=False, why=str(error))
-        if running := sorted(changed & self.board.live):
-            return Answer(accepted=False, why=why_busy(self.board.statuses[running[0]]))
+        if running := sorted(changed & self.states.live):
+            return Answer(accepted=False, why=why_busy(self.states.statuses[running[0]]))
         keep_edits(self.layout, made, cells, request.sets, as_planned)
-        self.board.replace_plan(made)
-        given = answer(request, replace(self._standing(made), changed=changed))
+        self.states.replace_plan(made)
+        given = answer(request, replace(self._known(), changed=changed))
         edit: dict[str, Any] = {
             "kind": "deviation",
             "cells": cells,
@@ -89,8 +89,9 @@ class Requests:
             edit["as_planned"] = True
         return replace(given, entries=(edit, *given.entries))
 
-    def _standing(self, plan: Plan) -> Standing:
-        return Standing(plan, self.board.ledger, self.board.statuses)
+    def _known(self) -> Known:
+        states = self.states
+        return Known(ExperimentState(states.plan, states, states.statuses), states.ledger)
 
 
 def _edited_cells(request: Request, plan: Plan) -> list[str]:

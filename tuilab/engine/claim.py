@@ -14,7 +14,7 @@ from tuilab.contract.spec import Input, Spec, write_spec
 from tuilab.contract.tracking import TRACKER
 from tuilab.engine.decide.policy import read_policy
 from tuilab.engine.host.crash_points import crash_point
-from tuilab.engine.state import Records
+from tuilab.engine.state import JournaledStates
 from tuilab.grid.jobs import Job
 from tuilab.grid.resuming import RESUMABLE, may_go_on_from
 from tuilab.store import attempts
@@ -27,16 +27,16 @@ class CannotClaimError(Exception):
 
 
 def claim(
-    layout: Layout, records: Records, job: Job, worker: str, launch: Mapping[str, Any]
+    layout: Layout, states: JournaledStates, job: Job, worker: str, launch: Mapping[str, Any]
 ) -> int:
     """Make a new attempt of a job for a worker and return its number.
 
     Raises CannotClaimError when an upstream result cannot be used, OSError when the disk takes
     nothing; no trace is left then. A crash leaves a directory that no worker has heard of.
     """
-    number = _next_number(layout, records, job.id)
+    number = _next_number(layout, states, job.id)
     place = layout.attempt_dir(job.id, number)
-    inputs = _inputs(layout, records, job, number)
+    inputs = _inputs(layout, states, job, number)
     folder = attempts.new_attempt_dir(layout, job.id, number)
     crash_point("claim-after-mkdir")
     spec = Spec(
@@ -45,23 +45,23 @@ def claim(
         attempt=number,
         token=uuid.uuid4().hex,
         fingerprint=job.fingerprint,
-        settings=records.board.plan.settings[job.settings],
+        settings=states.plan.settings[job.settings],
         inputs=inputs,
         source=job.source,
         epoch=job.epoch,
         seed=job.seed,
         launch={
             **launch,
-            **_tracker(layout, records, place),
-            **_saving(records, job),
-            **_resume(layout, records, job, inputs),
+            **_tracker(layout, states, place),
+            **_saving(states, job),
+            **_resume(layout, states, job, inputs),
         },
     )
     try:
         write_spec(folder, spec)
         attempts.write_claim(folder, Claim(worker, time.time()))
         crash_point("claim-before-journal")
-        records.say(
+        states.record(
             "claimed",
             job=job.id,
             attempt=number,
@@ -78,9 +78,9 @@ def claim(
     return number
 
 
-def _tracker(layout: Layout, records: Records, place: Path) -> dict[str, Any]:
+def _tracker(layout: Layout, states: JournaledStates, place: Path) -> dict[str, Any]:
     """The tracker that the plan asks for; its folder is relative, so that all can be moved."""
-    plan = records.board.plan
+    plan = states.plan
     asked = plan.resources.get(TRACKER)
     if not asked:
         return {}
@@ -88,33 +88,33 @@ def _tracker(layout: Layout, records: Records, place: Path) -> dict[str, Any]:
     return {TRACKER: {**asked, "group": plan.experiment, "folder": folder}}
 
 
-def _saving(records: Records, job: Job) -> dict[str, Any]:
+def _saving(states: JournaledStates, job: Job) -> dict[str, Any]:
     """How often a training keeps its state; no result depends on it, so it is no setting."""
-    every = read_policy(records.board.plan.resources).save_seconds
+    every = read_policy(states.plan.resources).save_seconds
     return {"save_seconds": every} if job.stage in RESUMABLE else {}
 
 
 def _resume(
-    layout: Layout, records: Records, job: Job, inputs: tuple[Input, ...]
+    layout: Layout, states: JournaledStates, job: Job, inputs: tuple[Input, ...]
 ) -> dict[str, str]:
     """Name the unfinished attempt whose saved state the runner is to go on from; {} for none."""
     used = {item.job: item.output_hash for item in inputs}
-    for number in may_go_on_from(job, records.board.ledger.of(job.id), used):
+    for number in may_go_on_from(job, states.ledger.of(job.id), used):
         if attempts.has_saved_state(layout, job.id, number):
             return {"resume_from": f"../attempt-{number}"}
     return {}
 
 
-def _next_number(layout: Layout, records: Records, job: str) -> int:
-    last = records.board.ledger.of(job).last
+def _next_number(layout: Layout, states: JournaledStates, job: str) -> int:
+    last = states.ledger.of(job).last
     return max(attempts.next_number(layout, job), (last.number if last else 0) + 1)
 
 
-def _inputs(layout: Layout, records: Records, job: Job, number: int) -> tuple[Input, ...]:
+def _inputs(layout: Layout, states: JournaledStates, job: Job, number: int) -> tuple[Input, ...]:
     reader = layout.attempt_dir(job.id, number)
     found = []
     for parent in job.parents:
-        done = records.board.ledger.of(parent).last_done
+        done = states.ledger.of(parent).last_done
         if done is None:
             raise CannotClaimError(f"{parent} has no result yet")
         try:

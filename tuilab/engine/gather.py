@@ -12,7 +12,7 @@ from tuilab.engine.decide.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, 
 from tuilab.engine.decide.policy import Policy, bases, policy_of
 from tuilab.engine.host import disk, gpus
 from tuilab.engine.host.gpus import Device
-from tuilab.engine.state import Board
+from tuilab.engine.state import JournaledStates
 from tuilab.engine.watch_attempts import Watcher, last_lines
 from tuilab.engine.workers import Workers
 from tuilab.grid.stages import Stage
@@ -30,9 +30,11 @@ FULL_SECONDS = 120.0
 class Gatherer:
     """Keeps what is dear to read (disk, devices) for as long as it may be believed."""
 
-    def __init__(self, layout: Layout, board: Board, workers: Workers, watcher: Watcher) -> None:
+    def __init__(
+        self, layout: Layout, states: JournaledStates, workers: Workers, watcher: Watcher
+    ) -> None:
         self.layout = layout
-        self.board = board
+        self.states = states
         self.workers = workers
         self.watcher = watcher
         self.failed_starts = 0
@@ -48,7 +50,7 @@ class Gatherer:
 
     def take_plan(self) -> None:
         """Read what depends on the plan alone."""
-        plan = self.board.plan
+        plan = self.states.plan
         self.policy: Policy = policy_of(plan)
         self.costs = disk_needs.costs_of(plan)
         self._needs_cuda = any(base.get("device") == "cuda" for base in bases(plan))
@@ -61,19 +63,19 @@ class Gatherer:
         """Return all that one decision needs; workers are read before the outcomes they left."""
         self.workers.look()
         self.workers.seat(self.slots)
-        attempts = tuple(self._attempt(job) for job in sorted(self.board.live))
+        attempts = tuple(self._attempt(job) for job in sorted(self.states.live))
         workers = tuple(
             self.workers.describe(worker, self._queue(worker.id, worker.given, attempts))
             for worker in self.workers.known.values()
         )
         missing = tuple(
-            self._attempt(job) for job in sorted(self.board.missing) if self._may_live(job)
+            self._attempt(job) for job in sorted(self.states.missing) if self._may_live(job)
         )
-        ready = self.board.ready
+        ready = self.states.ready
         used = {worker.slot for worker in workers if worker.phase in IN_USE}
         return Facts(
-            plan=self.board.plan,
-            ledger=self.board.ledger,
+            plan=self.states.plan,
+            ledger=self.states.ledger,
             policy=self.policy,
             ready=ready,
             attempts=attempts,
@@ -82,16 +84,16 @@ class Gatherer:
             slots=self._slots(used) if ready else self.slots,
             disk=self._room() if ready or attempts else Disk(free=1 << 62),
             failed_starts=self.failed_starts,
-            peaks=self.board.peaks,
-            places=self.board.places,
+            peaks=self.states.peaks,
+            places=self.states.places,
         )
 
     def _may_live(self, job: str) -> bool:
-        worker = self.workers.known.get(self.board.ledger.of(job).attempts[-1].worker)
+        worker = self.workers.known.get(self.states.ledger.of(job).attempts[-1].worker)
         return worker is not None and worker.sighting.phase in (Phase.FOREIGN, Phase.ALIVE)
 
     def _attempt(self, job: str) -> LiveAttempt:
-        last = self.board.ledger.of(job).attempts[-1]
+        last = self.states.ledger.of(job).attempts[-1]
         watch = self.watcher.watch(job, last.number, last.token)
         silent = self.watcher.look(watch)
         worker = self.workers.known.get(last.worker)
@@ -104,7 +106,7 @@ class Gatherer:
             is_assigned=worker is not None and watch.folder in worker.given,
             begun_at=watch.begun_at,
             is_recorded=last.verdict is Verdict.RUNNING,
-            report=self.watcher.report(watch, self.board.plan),
+            report=self.watcher.report(watch, self.states.plan),
             silent_seconds=silent,
             has_spoken=watch.has_spoken,
             is_called_stalled=watch.is_called_stalled,
@@ -156,7 +158,7 @@ class Gatherer:
         is_short = self._disk.problem or self._disk.free < self.policy.reserve_bytes
         limit = SHORT_SECONDS if is_short else DISK_SECONDS
         if time.monotonic() - self._disk_at > limit:
-            needs = disk_needs.disk_needs(self.board.plan, self.costs, self.policy, self.measured)
+            needs = disk_needs.disk_needs(self.states.plan, self.costs, self.policy, self.measured)
             problem = disk.why_no_write(self.layout.jobs)
             self._disk_at = time.monotonic()
             if problem:

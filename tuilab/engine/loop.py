@@ -39,8 +39,7 @@ class Engine:
     def __init__(self, opened: Opened) -> None:
         self.layout = opened.layout
         self.lease = opened.lease
-        self.board = opened.board
-        self.records = opened.records
+        self.states = opened.states
         self.gatherer = opened.gatherer
         self.performer = opened.performer
         self.requests = Requests(opened)
@@ -89,7 +88,7 @@ class Engine:
             facts = self._act()
         self._keep_time(facts)
         self._beat(facts)
-        self._cache.keep(self.board.ledger.sequence)
+        self._cache.keep(self.states.ledger.sequence)
         if may_leave(facts, time.monotonic() - self._busy_at):
             return self._close_workers(facts)
         self._closing_at = None
@@ -110,7 +109,7 @@ class Engine:
 
     def _has_moved(self) -> bool:
         """Whether the journal grew: only then can a new decision differ at once."""
-        before, self._sequence = self._sequence, self.board.ledger.sequence
+        before, self._sequence = self._sequence, self.states.ledger.sequence
         return before != self._sequence
 
     def _keep_time(self, facts: Facts) -> None:
@@ -171,8 +170,8 @@ class Engine:
     def _leave(self, why: str) -> None:
         self._is_asked_to_leave = True
         try:
-            self.records.say("engine-stopped", why=why)
-            self._cache.keep(self.board.ledger.sequence, force=True)
+            self.states.record("engine-stopped", why=why)
+            self._cache.keep(self.states.ledger.sequence, force=True)
         except OSError as error:
             self._say(f"could not record the end: {error}")
         self.gatherer.watcher.close()

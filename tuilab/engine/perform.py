@@ -21,7 +21,7 @@ from tuilab.engine.host.environment import worker_argv, worker_environment
 from tuilab.engine.host.gpus import find, look_at_devices
 from tuilab.engine.host.hub_cache import is_offline
 from tuilab.engine.host.local import RETIRED
-from tuilab.engine.state import Records
+from tuilab.engine.state import JournaledStates
 from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.states import Verdict
@@ -33,8 +33,8 @@ from tuilab.store.layout import Layout
 class Performer:
     """Acts on one experiment; each method carries out one kind of action."""
 
-    def __init__(self, records: Records, gatherer: Gatherer, launch: Mapping[str, Any]) -> None:
-        self.records = records
+    def __init__(self, gatherer: Gatherer, launch: Mapping[str, Any]) -> None:
+        self.states = gatherer.states
         self.gatherer = gatherer
         self.workers = gatherer.workers
         self.watcher = gatherer.watcher
@@ -68,7 +68,7 @@ class Performer:
 
     def record_ends(self) -> None:
         """Journal the workers that are gone, once, and drop those that owe nothing."""
-        owing = {self.records.board.ledger.of(job).attempts[-1].worker for job in self.board_live}
+        owing = {self.states.ledger.of(job).attempts[-1].worker for job in self.states.live}
         for worker in list(self.workers.known.values()):
             if worker.sighting.phase is not Phase.GONE:
                 continue
@@ -76,11 +76,6 @@ class Performer:
                 self._record_end(worker, worker.sighting.exit or Exit())
             if worker.id not in owing:
                 self.workers.forget(worker.id)
-
-    @property
-    def board_live(self) -> set[str]:
-        """Jobs with a live attempt."""
-        return self.records.board.live
 
     def _launch(self, action: actions.Launch) -> None:
         policy = self.gatherer.policy
@@ -106,12 +101,11 @@ class Performer:
         crash_point("launch-after-spawn")
         where = {} if slot.device is None else {"device": slot.device}
         held = {} if seen is None else {"device_bytes": seen.memory_used}
-        self.records.say("worker-started", worker=worker.id, slot=slot.index, **where, **held)
+        self.states.record("worker-started", worker=worker.id, slot=slot.index, **where, **held)
 
     def _is_offline(self) -> bool:
-        board = self.records.board
-        has_result = any(known.last_done for known in board.ledger.evidence.values())
-        return is_offline(self.gatherer.policy, board.plan, has_result, os.environ)
+        has_result = any(known.last_done for known in self.states.ledger.evidence.values())
+        return is_offline(self.gatherer.policy, self.states.plan, has_result, os.environ)
 
     def _assign(self, action: actions.Assign) -> None:
         self._claim_for(self.workers.known[action.worker], action.job)
@@ -120,13 +114,13 @@ class Performer:
         try:
             number = claim(
                 self.layout,
-                self.records,
-                self.records.board.plan.by_id[job],
+                self.states,
+                self.states.plan.by_id[job],
                 worker.id,
                 self.launch,
             )
         except CannotClaimError as error:
-            self.records.say("held", jobs=[job], why=str(error))
+            self.states.record("held", jobs=[job], why=str(error))
             return False
         self.workers.give(worker, job, self.layout.attempt_dir(job, number))
         crash_point("assign-after-inbox")
@@ -137,7 +131,7 @@ class Performer:
         self.workers.give(worker, action.job, self.layout.attempt_dir(action.job, action.number))
 
     def _record_start(self, action: actions.RecordStart) -> None:
-        self.records.say(
+        self.states.record(
             "started", job=action.job, attempt=action.number, started_at=action.started_at
         )
         self._has_served(action.job)
@@ -149,9 +143,9 @@ class Performer:
             {"kind": "started", "job": job, "attempt": number, "started_at": action.started_at},
             {"kind": "note", "text": text, "job": job},
         ]
-        if self.records.board.ledger.of(job).is_due:
+        if self.states.ledger.of(job).is_due:
             entries.append({"kind": "unwanted", "jobs": [job], "by": "engine", "why": text})
-        self.records.say_all(entries)
+        self.states.record_all(entries)
 
     def _settle(self, action: actions.Settle) -> None:
         report = action.report
@@ -184,7 +178,7 @@ class Performer:
         if action.hold:
             entries.append({"kind": "held", "jobs": [action.job], "why": action.hold})
         crash_point("settle-before-journal")
-        self.records.say_all(entries)
+        self.states.record_all(entries)
         crash_point("settle-after-journal")
         self.watcher.forget(action.job, action.number)
         if report.verdict is Verdict.DONE:
@@ -206,7 +200,7 @@ class Performer:
         now = time.time()
         if not action.is_stall:
             for job in action.jobs:
-                last = self.records.board.ledger.of(job).last
+                last = self.states.ledger.of(job).last
                 if last is not None:
                     folder = self.layout.attempt_dir(job, last.number)
                     attempts.write_stop(folder, attempts.Stop(action.by, now))
@@ -219,10 +213,10 @@ class Performer:
     def _withdraw(self, action: actions.Withdraw) -> None:
         """Take an assignment back that waits behind another; if it has begun, end the worker."""
         worker = self.workers.known[action.worker]
-        last = self.records.board.ledger.of(action.job).attempts[-1]
+        last = self.states.ledger.of(action.job).attempts[-1]
         folder = self.layout.attempt_dir(action.job, last.number)
         self.workers.take_back(worker, folder)
-        if _has_outcome(self.layout, self.records, action.behind) or any(folder.glob("events*")):
+        if _has_outcome(self.layout, self.states, action.behind) or any(folder.glob("events*")):
             self._stop_worker(actions.StopWorker(action.worker, (action.job,), action.by))
             return
         attempts.write_stop(folder, attempts.Stop(action.by, time.time()))
@@ -245,11 +239,11 @@ class Performer:
     def _call_stalled(self, action: actions.CallStalled) -> None:
         watch = self.watcher.watches[action.job, action.number]
         watch.is_called_stalled = True
-        self.records.say("note", text=action.text + self._device_use(action.job), job=action.job)
+        self.states.record("note", text=action.text + self._device_use(action.job), job=action.job)
 
     def _device_use(self, job: str) -> str:
         """Say how busy the device of a job's worker is; "" where that is not known."""
-        last = self.records.board.ledger.of(job).last
+        last = self.states.ledger.of(job).last
         worker = self.workers.known.get(last.worker) if last is not None else None
         found = (
             find(worker.device, look_at_devices()) if worker is not None and worker.device else None
@@ -259,7 +253,7 @@ class Performer:
         return f"; GPU {found.index} is {whole_percent(found.percent)} busy"
 
     def _pause(self, action: actions.Pause) -> None:
-        self.records.say("paused", mode="soft", by="engine", why=action.why)
+        self.states.record("paused", mode="soft", by="engine", why=action.why)
         self.gatherer.failed_starts = 0
 
     @property
@@ -268,20 +262,20 @@ class Performer:
         return self.workers.executor
 
     def _has_served(self, job: str) -> None:
-        last = self.records.board.ledger.of(job).last
+        last = self.states.ledger.of(job).last
         worker = self.workers.known.get(last.worker) if last is not None else None
         if worker is not None:
             worker.has_served = True
             self.gatherer.failed_starts = 0
 
     def _record_end(self, worker: WorkerRecord, end: Exit) -> None:
-        self.records.say("worker-ended", worker=worker.id, exit=end.exit_code, why=end.why)
+        self.states.record("worker-ended", worker=worker.id, exit=end.exit_code, why=end.why)
         worker.is_ended = True
         fell = end.exit_code not in (0, None) or end.why == RETIRED
         if fell and not worker.has_served and not (worker.folder / STOP_FILE).exists():
             self.gatherer.failed_starts += 1
 
 
-def _has_outcome(layout: Layout, records: Records, job: str) -> bool:
-    last = records.board.ledger.of(job).last
+def _has_outcome(layout: Layout, states: JournaledStates, job: str) -> bool:
+    last = states.ledger.of(job).last
     return last is not None and (layout.attempt_dir(job, last.number) / OUTCOME_FILE).exists()

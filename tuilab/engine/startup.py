@@ -18,7 +18,7 @@ from tuilab.engine.host.executor import Executor
 from tuilab.engine.host.local import LocalExecutor
 from tuilab.engine.host.provenance import keep_code, launch_provenance
 from tuilab.engine.perform import Performer
-from tuilab.engine.state import Board, Records
+from tuilab.engine.state import JournaledStates
 from tuilab.engine.watch_attempts import Watcher
 from tuilab.engine.workers import Workers
 from tuilab.grid.jobs import Plan
@@ -40,8 +40,7 @@ class Opened:
 
     layout: Layout
     lease: Lease
-    board: Board
-    records: Records
+    states: JournaledStates
     gatherer: Gatherer
     performer: Performer
 
@@ -62,19 +61,18 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
         _see_off(former)
     workers = Workers(layout, executor)
     _retire_unborn(workers)
-    board = Board(plan)
     recovery = recover(layout, plan, time.time(), lease.check)
-    board.fold(recovery.lines)
-    records = Records(Journal(layout, lease.check), board)
-    gatherer = Gatherer(layout, board, workers, Watcher(layout))
-    performer = Performer(records, gatherer, _provenance(layout, plan))
+    states = JournaledStates(plan, Journal(layout, lease.check))
+    states.fold(recovery.lines)
+    gatherer = Gatherer(layout, states, workers, Watcher(layout))
+    performer = Performer(gatherer, _provenance(layout, plan))
     me = lease.holder.identity
-    records.say("engine-started", pid=me.pid, host=socket.gethostname(), go=go)
+    states.record("engine-started", pid=me.pid, host=socket.gethostname(), go=go)
     for loss in recovery.losses:
-        records.say("note", text=loss)
-    _ask_again(records)
-    _adopt(records, workers)
-    return Opened(layout, lease, board, records, gatherer, performer)
+        states.record("note", text=loss)
+    _ask_again(states)
+    _adopt(states, workers)
+    return Opened(layout, lease, states, gatherer, performer)
 
 
 def executor_named(name: str) -> Executor:
@@ -113,29 +111,28 @@ def _provenance(layout: Layout, plan: Plan) -> dict[str, object]:
     return {**found, "plan_code_version": plan.code_version}
 
 
-def _ask_again(records: Records) -> None:
+def _ask_again(states: JournaledStates) -> None:
     """Ask anew for what was asked for and never begun: the engine died between two steps."""
     wanted = {}
-    for job, evidence in records.board.ledger.evidence.items():
+    for job, evidence in states.ledger.evidence.items():
         last = evidence.last
         if last is None or not was_never_begun(last) or evidence.held:
             continue
         if evidence.wanted == last.number:
             wanted[job] = last.number + 1
     if wanted:
-        records.say("wanted", jobs=wanted, verb="retry", by="engine", why="it had not begun")
+        states.record("wanted", jobs=wanted, verb="retry", by="engine", why="it had not begun")
 
 
-def _adopt(records: Records, workers: Workers) -> None:
+def _adopt(states: JournaledStates, workers: Workers) -> None:
     """Take living workers over, and keep the dead ones whose attempts are not settled."""
-    board = records.board
-    owners = {job: board.ledger.of(job).attempts[-1].worker for job in sorted(board.live)}
+    owners = {job: states.ledger.of(job).attempts[-1].worker for job in sorted(states.live)}
     workers.adopt(owners.values())
     workers.look()
     entries = []
     for job, worker in owners.items():
         record = workers.known.get(worker)
         if record is not None and record.sighting.phase is Phase.ALIVE:
-            number = board.ledger.of(job).attempts[-1].number
+            number = states.ledger.of(job).attempts[-1].number
             entries.append({"kind": "adopted", "job": job, "attempt": number, "worker": worker})
-    records.say_all(entries)
+    states.record_all(entries)

@@ -64,3 +64,8 @@ class EngineView:
     """Nothing begins, not even what a worker was given already; ``queued`` says why."""
     queued_stages: Mapping[str, str] = field(default_factory=dict)
     """The same for stages that have a reason of their own."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether there is an engine that settles what ends."""
+        return self.state in (EngineState.RUNNING, EngineState.PAUSED, EngineState.WAITING)

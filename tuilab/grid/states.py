@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -42,6 +42,8 @@ class Verdict(StrEnum):
 LIVE: frozenset[Verdict] = frozenset({Verdict.CLAIMED, Verdict.RUNNING})
 USABLE: frozenset[State] = frozenset({State.DONE})
 """States of a parent whose children may start."""
+WITH_RESULT: frozenset[State] = frozenset({State.DONE, State.STALE})
+"""States in which a job has a result; a stale one is shown and kept, and counts in no number."""
 BROKEN: frozenset[State] = frozenset({State.FAILED, State.LOST, State.SUSPECT})
 """States that ``relaunch --failed`` and ``R`` relaunch."""
 
@@ -69,6 +71,8 @@ class Attempt:
     """The few numbers that screens show (see ``grid/metrics.py``), not the whole outcome."""
     by: str = ""
     """Who ended it, when an operator did."""
+    percent: float | None = None
+    """How far a live one is, 0..100, as far as it has said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ def derive_state(
     """
     last = evidence.last
     if last is not None and last.verdict is Verdict.RUNNING:
-        return _status(job, State.RUNNING, last)
+        return replace(_status(job, State.RUNNING, last), percent=last.percent)
     if last is not None and last.verdict is Verdict.CLAIMED:
         worker = last.worker or "?"
         return JobStatus(job.id, job.stage, State.QUEUED, attempt=last.number, given_to=worker)

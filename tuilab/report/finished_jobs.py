@@ -60,7 +60,7 @@ def effort(study: Study) -> Effort | None:
     """Count every attempt of the experiment; None for a table of results."""
     if study.reader.is_results_only:
         return None
-    every = [a for job in study.reader.plan.jobs for a in study.reader.evidence(job.id).attempts]
+    every = [a for job in study.reader.plan.jobs for a in study.reader.of(job.id).attempts]
     done = [attempt for attempt in every if attempt.verdict.value == "done"]
     vain = sum(attempt.seconds for attempt in every if attempt.verdict.value != "done")
     return Effort(len(every), len(done), vain)
@@ -71,7 +71,7 @@ def _walk(study: Study) -> Iterator[Ran]:
     statuses = [*study.snapshot.shared, *(status for view in views for status in view.jobs)]
     states = {status.job: status.state.value for status in statuses}
     for job in study.reader.plan.jobs:
-        attempt = study.reader.evidence(job.id).last_done
+        attempt = study.reader.of(job.id).last_done
         if attempt is None:
             continue
         directory = study.reader.layout.attempt_dir(job.id, attempt.number)

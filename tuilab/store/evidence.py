@@ -125,4 +125,3 @@ def _started_line(job: str, attempt: Attempt) -> Line:
         "attempt": attempt.number,
         "started_at": attempt.started_at,
     }
-

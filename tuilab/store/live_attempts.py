@@ -136,11 +136,6 @@ class LiveAttempts:
         """Jobs on which nobody works any more, whatever the journal says."""
         return {job for job, known in self._watched.items() if known.sign is not Sign.WORKING}
 
-    def percent(self, job: str) -> float | None:
-        """How far the live attempt is, 0..100; None when it has not said."""
-        known = self._watched.get(job)
-        return known.files.percent if known is not None else None
-
     def as_shown(self, job: str, attempt: Attempt) -> Attempt:
         """Return a live attempt as its files show it now."""
         known = self._watched.get(job)
@@ -148,9 +143,10 @@ class LiveAttempts:
             return attempt
         if known.verdict is not None and known.sign is not Sign.WORKING:
             return known.verdict
-        if attempt.verdict is Verdict.CLAIMED and known.files.begun_at is not None:
-            return replace(attempt, verdict=Verdict.RUNNING, started_at=known.files.begun_at)
-        return attempt
+        files = known.files
+        if attempt.verdict is Verdict.CLAIMED and files.begun_at is not None:
+            attempt = replace(attempt, verdict=Verdict.RUNNING, started_at=files.begun_at)
+        return attempt if files.percent is None else replace(attempt, percent=files.percent)
 
     def look(self, now: float, engine_alive: bool, last: Callable[[str], Attempt]) -> set[str]:
         """Read what is new of every watched attempt; return the jobs whose picture changed."""

@@ -84,7 +84,7 @@ def completions_file(reader: Reader, cell: Cell) -> Path | None:
     if reader.is_results_only:
         return None
     name = job_id(Stage.EVAL, cell.source, cell.epoch, cell.seed)
-    evidence = reader.evidence(name)
+    evidence = reader.of(name)
     done = [evidence.last_done] if evidence.last_done else []
     for attempt in [*done, *reversed(evidence.attempts)]:
         path = reader.layout.attempt_dir(name, attempt.number) / COMPLETIONS_FILE
@@ -202,5 +202,5 @@ def _outcome(reader: Reader, status: JobStatus) -> Outcome | None:
 
 def _attempt(reader: Reader, status: JobStatus) -> Attempt | None:
     """The attempt that the state speaks of: the newest done one, or the suspect last one."""
-    evidence = reader.evidence(status.job)
+    evidence = reader.of(status.job)
     return evidence.last if status.state is State.SUSPECT else evidence.last_done

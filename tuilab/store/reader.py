@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuilab.grid.engine_view import EngineState, EngineView
-from tuilab.grid.states import LIVE, Attempt, Evidence
+from tuilab.grid.cells import Cell
+from tuilab.grid.edits import cell_edits
+from tuilab.grid.engine_view import EngineView
+from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.metrics import Measurement, read_back
+from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.states import WITH_RESULT, Evidence, JobStatus, State, derive_cell
 from tuilab.store import results_only
-from tuilab.store.derivation import Derivation
 from tuilab.store.engine_file import Heartbeat, judge, read_heartbeat
 from tuilab.store.experiment import is_results_only
 from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
-from tuilab.store.follow import JournalView
 from tuilab.store.layout import Layout
-from tuilab.store.live import LiveWatch
 from tuilab.store.plan_file import PlanFileError, config_digest, load_plan_file
 from tuilab.store.quarantine import quarantined
-from tuilab.store.snapshot import Snapshot
+from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.store.state import Changes, StateReader
+from tuilab.store.time_left import StageClock
 
-_ALIVE = frozenset({EngineState.RUNNING, EngineState.PAUSED, EngineState.WAITING})
+_MEASURING = frozenset({Stage.EVAL, Stage.COSINE})
 
 
 class Reader:
@@ -51,7 +56,7 @@ class Reader:
         is_changed = self.refresh_plan()
         is_changed |= self._read_files()
         engine = judge(self._beat, now)
-        is_changed |= self._read_evidence(now, engine.state in _ALIVE)
+        is_changed |= self._read_state(now, engine.is_alive)
         shown = self._snapshot
         if shown is not None and not is_changed and _same(engine, shown.engine):
             return shown
@@ -72,20 +77,20 @@ class Reader:
     @property
     def offset(self) -> int:
         """Bytes of the journal that the last snapshot contains."""
-        return self._journal.offset
+        return self._state.journal.offset
 
     @property
     def is_results_only(self) -> bool:
         """True for tables without a plan; there are then no attempts to ask about."""
         return self._results is not None
 
-    def evidence(self, job: str) -> Evidence:
+    def of(self, job: str) -> Evidence:
         """All attempts of a job as the last snapshot shows them."""
-        return self._evidence_of(job)
+        return self._state.of(job)
 
     def recorded(self, job: str) -> Evidence:
         """All attempts of a job as the journal has them: what no engine settled is still live."""
-        return self._journal.ledger.of(job)
+        return self._state.journal.ledger.of(job)
 
     def _load_plan(self) -> None:
         self._has_changed(self.layout.plan)
@@ -93,9 +98,7 @@ class Reader:
         self.plan = self._file.plan
         self._plan_problem = ""
         self._config_changed = self._differs_from_config()
-        self._journal = JournalView(self.layout)
-        self._derivation: Derivation | None = None
-        self._live = LiveWatch(self.layout, self.plan)
+        self._state = StateReader(self.layout, self.plan)
 
     def _read_files(self) -> bool:
         """Look at the small files beside the journal; True if a snapshot must tell."""
@@ -111,44 +114,25 @@ class Reader:
             is_changed = True
         return is_changed
 
-    def _read_evidence(self, now: float, engine_alive: bool) -> bool:
-        touched, is_fresh = self._journal.read(self.plan, engine_alive)
-        if is_fresh:
-            self._derivation = None
-            self._live = LiveWatch(self.layout, self.plan)
-        for job in touched:
-            self._live.follow(job, _live_attempt(self._journal.ledger.of(job)))
-        touched |= self._live.look(now, engine_alive, self._last_attempt)
-        if self._derivation is None:
-            self._derivation = Derivation(self.plan, self._evidence_of, self._live.percent)
-            self._journal.take_news()
+    def _read_state(self, now: float, engine_alive: bool) -> bool:
+        """Look at journal and live attempts; True if a snapshot must tell."""
+        changes = self._state.read(now, engine_alive)
+        has_news = self._state.journal.take_news()
+        if changes is None:
+            self._cells = CellViews(self._state)
             return True
-        has_news = self._journal.take_news()
-        return self._derivation.refresh(touched) or has_news
-
-    def _last_attempt(self, job: str) -> Attempt:
-        last = self._journal.ledger.of(job).last
-        assert last is not None, "only jobs with a live attempt are watched"
-        return last
-
-    def _evidence_of(self, job: str) -> Evidence:
-        """What the journal says of a job, its live attempt as the files show it now."""
-        known = self._journal.ledger.of(job)
-        live = _live_attempt(known)
-        if live is None:
-            return known
-        shown = self._live.override(job, live)
-        return known if shown is live else replace(known, attempts=(*known.attempts[:-1], shown))
+        self._cells.update(changes)
+        return bool(changes) or has_news
 
     def _compose(self, now: float, engine: EngineView) -> Snapshot:
-        assert self._derivation is not None, "evidence is read before"
-        plan, ledger, picture = self.plan, self._journal.ledger, self._derivation
+        plan, journal, picture = self.plan, self._state.journal, self._cells
         if engine.eta_seconds is None:
             workers = engine.workers or _number(plan.resources.get("workers"))
             left = picture.clock.left(workers, _mapping(plan.resources.get("estimates")))
             engine = replace(engine, eta_seconds=left)
-        if (ledger.pause, ledger.pause_by) != (engine.pause, engine.pause_by):
-            engine = replace(engine, pause=ledger.pause, pause_by=ledger.pause_by)
+        pause, by = journal.ledger.pause, journal.ledger.pause_by
+        if (pause, by) != (engine.pause, engine.pause_by):
+            engine = replace(engine, pause=pause, pause_by=by)
         return Snapshot(
             name=plan.experiment,
             root=self.layout.root,
@@ -157,7 +141,7 @@ class Reader:
             epochs=plan.epochs,
             seeds=plan.seeds,
             target=plan.target,
-            cells=picture.cells,
+            cells=tuple(picture.views),
             shared=picture.shared,
             engine=engine,
             counts=picture.counts,
@@ -166,14 +150,14 @@ class Reader:
             synthetic=plan.synthetic,
             reference=plan.reference,
             headline_cosine=plan.headline_cosine,
-            queue=picture.queue(ledger.order),
-            events=tuple(self._journal.events),
+            queue=self._state.states.queue,
+            events=tuple(journal.events),
             problems=self._problems(),
             config_changed=self._config_changed,
         )
 
     def _problems(self) -> tuple[str, ...]:
-        found = [*self._journal.problems, *self._quarantine]
+        found = [*self._state.journal.problems, *self._quarantine]
         return (self._plan_problem, *found) if self._plan_problem else tuple(found)
 
     def _differs_from_config(self) -> bool:
@@ -187,9 +171,88 @@ class Reader:
         return before != now
 
 
-def _live_attempt(evidence: Evidence) -> Attempt | None:
-    last = evidence.last
-    return last if last is not None and last.verdict in LIVE else None
+class CellViews:
+    """The cells of a plan as they are drawn, and what is left of it; costs what changed."""
+
+    def __init__(self, reader: StateReader) -> None:
+        self._reader = reader
+        plan, states = reader.plan, reader.states
+        self._own = _own_jobs(plan)
+        self._edits = cell_edits(plan)
+        self._shared = [job.id for job in plan.jobs if job.cell is None]
+        self._places = {cell: place for place, cell in enumerate(self._own)}
+        self.clock = StageClock()
+        for job in plan.jobs:
+            self.clock.note(job.id, None, states.statuses[job.id], states.of(job.id).last_done)
+        self.views: list[CellView] = [self._view(cell) for cell in self._own]
+        """In grid order."""
+        self._counts = Counter(view.state for view in self.views)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Cells by state, in the order of the words; states without a cell are left out."""
+        return {state.value: self._counts[state] for state in State if self._counts[state]}
+
+    @property
+    def shared(self) -> tuple[JobStatus, ...]:
+        """Statuses of the jobs that cells share, in plan order."""
+        return tuple(self._reader.states.statuses[job] for job in self._shared)
+
+    def update(self, changes: Changes) -> None:
+        """Look again at the cells whose jobs have changed."""
+        plan, states = self._reader.plan, self._reader.states
+        for job, before in changes.items():
+            self.clock.note(job, before, states.statuses[job], states.of(job).last_done)
+        for cell in {cell: None for job in changes if (cell := plan.by_id[job].cell) is not None}:
+            place = self._places[cell]
+            self._counts[self.views[place].state] -= 1
+            self.views[place] = self._view(cell)
+            self._counts[self.views[place].state] += 1
+
+    def _view(self, cell: Cell) -> CellView:
+        own = self._own[cell]
+        statuses = tuple(self._reader.states.statuses[job.id] for job in own)
+        speaks = derive_cell(statuses)
+        is_done = speaks.state is State.DONE
+        edits = self._edits.get(cell, {})
+        return CellView(
+            cell=cell,
+            state=speaks.state,
+            stage=None if is_done else speaks.stage.value,
+            reason=speaks.reason,
+            detail=speaks.detail,
+            attempt=max(s.attempt for s in statuses) if is_done else speaks.attempt,
+            percent=speaks.percent,
+            metrics=self._metrics(own),
+            seconds=sum(s.seconds for s in statuses if s.state in WITH_RESULT),
+            jobs=statuses,
+            given_to=speaks.given_to,
+            deviation=edits,
+            # Done means that what ran has the fingerprint of what is planned, edits included.
+            edits=edits if is_done else {},
+        )
+
+    def _metrics(self, own: tuple[Job, ...]) -> dict[str, Measurement]:
+        states, found = self._reader.states, dict[str, Measurement]()
+        for job in own:
+            if job.stage in _MEASURING and states.statuses[job.id].state in WITH_RESULT:
+                done = states.of(job.id).last_done
+                found |= read_back(done.metrics) if done else {}
+        return found
+
+
+def _own_jobs(plan: Plan) -> dict[Cell, tuple[Job, ...]]:
+    """The jobs of each cell in the order of stages; cells in grid order, empty ones left out."""
+    found: dict[Cell, list[Job]] = {cell: [] for cell in plan.cells}
+    for job in plan.jobs:
+        if (cell := job.cell) is not None and cell in found:
+            found[cell].append(job)
+    order = {stage: place for place, stage in enumerate(CELL_STAGES)}
+    return {
+        cell: tuple(sorted(jobs, key=lambda job: order[job.stage]))
+        for cell, jobs in found.items()
+        if jobs
+    }
 
 
 def _same(now: EngineView, shown: EngineView) -> bool:

@@ -77,3 +77,11 @@ class Snapshot:
     """False for a table that names no seed: its cells have seed 0, which nobody said."""
     config_changed: bool = False
     """experiment.toml differs from what plan.json was made of."""
+
+    @property
+    def statuses(self) -> dict[str, JobStatus]:
+        """The status of every job by id; without those of cells that came from the cache."""
+        found = {status.job: status for status in self.shared}
+        for view in self.cells:
+            found.update((status.job, status) for status in view.jobs)
+        return found

@@ -87,9 +87,9 @@ class JobStates:
     def refresh(self, touched: Iterable[str]) -> Changes:
         """Derive touched jobs again and whatever depends on a change, parents before children."""
         names = set(touched)
-        for job in names:
-            is_live = live_attempt(self.ledger.of(job)) is not None
-            (self.live.add if is_live else self.live.discard)(job)
+        for name in names:
+            is_live = live_attempt(self.ledger.of(name)) is not None
+            (self.live.add if is_live else self.live.discard)(name)
         heap = [self.places[job] for job in names if job in self.places]
         heapq.heapify(heap)
         seen: set[int] = set()
@@ -158,20 +158,17 @@ class StateReader:
             self._attempts.follow(job, live_attempt(self.journal.ledger.of(job)))
         touched |= self._attempts.look(now, engine_alive, self._last_attempt)
         if self._states is None:
-            self._states = JobStates(self.plan, self.journal.ledger, self._seen)
+            self._states = JobStates(self.plan, self.journal.ledger, self.of)
             return None
         return self._states.refresh(touched)
-
-    def percent(self, job: str) -> float | None:
-        """How far a live attempt is, 0..100; None when it has not said."""
-        return self._attempts.percent(job)
 
     def _last_attempt(self, job: str) -> Attempt:
         last = self.journal.ledger.of(job).last
         assert last is not None, "only jobs with a live attempt are watched"
         return last
 
-    def _seen(self, job: str) -> Evidence:
+    def of(self, job: str) -> Evidence:
+        """Return what is known of a job, a live attempt as its files show it."""
         known = self.journal.ledger.of(job)
         live = live_attempt(known)
         if live is None:

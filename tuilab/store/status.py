@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuilab.grid.engine_view import EngineState, EngineView
+from tuilab.grid.engine_view import EngineView
 from tuilab.grid.why_queued import why_queued
 from tuilab.store.engine_file import judge, read_heartbeat
 from tuilab.store.layout import Layout
@@ -18,7 +18,6 @@ _LARGE = 2000
 """Cells from which on reading everything takes a second or more."""
 _BEHIND = 8.0
 """Seconds that the answer for a large grid may lag while its engine works."""
-_ALIVE = frozenset({EngineState.RUNNING, EngineState.PAUSED, EngineState.WAITING})
 
 
 def status(root: Path, now: float | None = None) -> dict[str, Any]:
@@ -52,13 +51,13 @@ def _may_answer(layout: Layout, cached: Cached, engine: EngineView, now: float) 
 
     Without an engine, what was running must be looked at: it may have ended or be lost.
     """
-    if engine.state not in _ALIVE and cached.live:
+    if not engine.is_alive and cached.live:
         return False
     if is_current(layout, cached):
         return True
     is_large = len(cached.picture["cells"]) >= _LARGE
     is_recent = 0 <= now - cached.taken_at <= _BEHIND
-    return is_large and is_recent and engine.state in _ALIVE and is_same_plan(layout, cached)
+    return is_large and is_recent and engine.is_alive and is_same_plan(layout, cached)
 
 
 def _with_reason(cell: dict[str, Any], engine: EngineView) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def lacking(
     """
     found: list[Lacking] = []
     for job in reader.plan.jobs:
-        for attempt in reader.evidence(job.id).attempts:
+        for attempt in reader.of(job.id).attempts:
             if attempt.verdict in LIVE:
                 continue
             folder = reader.layout.attempt_dir(job.id, attempt.number)

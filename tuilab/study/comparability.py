@@ -59,7 +59,7 @@ def record_of(reader: Reader, name: str) -> Record:
     data = {
         job.id: done.output_hash
         for job in plan.jobs
-        if job.stage is Stage.DATA and (done := reader.evidence(job.id).last_done) is not None
+        if job.stage is Stage.DATA and (done := reader.of(job.id).last_done) is not None
     }
     return Record(clean_line(name), plan, data)
 

@@ -41,9 +41,9 @@ from tuilab.tui.requests import RequestingApp
 from tuilab.tui.screens.frame import Frame
 
 if TYPE_CHECKING:
+    from tuilab.grid.experiment_state import ExperimentState
     from tuilab.science.figures.model import Figure
     from tuilab.tui.app_protocol import AppProtocol
-    from tuilab.tui.experiment_state import ExperimentState
 
 POLL_SECONDS = 0.25
 INTERRUPT_SECONDS = 2.0

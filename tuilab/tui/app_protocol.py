@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from textual.signal import Signal
 
+    from tuilab.grid.experiment_state import ExperimentState
     from tuilab.science.figures.model import Figure
     from tuilab.store.snapshot import Snapshot
     from tuilab.tui.analysis_cache import AnalysisCache
-    from tuilab.tui.experiment_state import ExperimentState
     from tuilab.tui.log_tail import Tail
     from tuilab.tui.poller import Poller, SnapshotSource
     from tuilab.tui.present.glyphs import Glyphs

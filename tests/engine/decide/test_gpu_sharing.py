@@ -78,11 +78,11 @@ def test_what_may_be_vllm_shares_with_nobody() -> None:
     plan = make_plan(("villain", "nurse"), (0,))
     story = Story(plan, assign_ahead=False).want().make("data/villain", "data/nurse", "data/clerk")
     story.make("train/nurse@0#42", "merge/nurse@0#42").claim(RUNNING)
-    story.board.fold([{"kind": "held", "seq": 99, "jobs": ["cosine/nurse@0#42"], "why": "x"}])
+    story.states.fold([{"kind": "held", "seq": 99, "jobs": ["cosine/nurse@0#42"], "why": "x"}])
     peaks = dict.fromkeys(("train", "merge", "eval", "data", "cosine"), GIB)
     assert launches(decide(story.facts((BUSY,), slots=places(1.0), peaks=peaks))) == []
     plain = replace(plan, settings={"plain": {"sampler": "transformers"}})
-    story.board.replace_plan(plain)
+    story.states.replace_plan(plain)
     story.plan = plain
     assert launches(decide(story.facts((BUSY,), slots=places(1.0), peaks=peaks))) == [1]
 
@@ -122,10 +122,10 @@ def test_a_shared_device_takes_one_new_job_a_round() -> None:
 def test_peaks_are_those_of_done_attempts_only() -> None:
     story = training()
     story.settle(RUNNING, "failed", peak_device=70 * GIB)
-    assert story.board.peaks == {}
+    assert story.states.peaks == {}
     story.claim(RUNNING).settle(RUNNING, peak_device=20 * GIB)
     story.claim("train/nurse@0#42").settle("train/nurse@0#42", peak_device=25 * GIB)
-    assert story.board.peaks == {"train": 25 * GIB}
+    assert story.states.peaks == {"train": 25 * GIB}
 
 
 def test_every_device_has_its_first_place_before_its_second() -> None:

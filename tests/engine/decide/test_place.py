@@ -44,7 +44,7 @@ def test_a_failed_parent_holds_its_children_as_waiting() -> None:
     story = Story().want().make(*FIRST_DATA).claim("converge/villain#42")
     story.settle("converge/villain#42", "failed", reason="code")
     assert "train/villain@2#42" not in started(decide(story.facts(slots=9)))
-    assert story.board.statuses["merge/villain@2#42"].reason == "upstream"
+    assert story.states.statuses["merge/villain@2#42"].reason == "upstream"
 
 
 def test_a_worker_goes_on_with_the_cell_it_has_warm() -> None:

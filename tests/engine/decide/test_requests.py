@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from tests.engine.facts_of import Story
-from tuilab.engine.decide.requests import Answer, Standing, answer
+from tuilab.engine.decide.requests import Answer, Known, answer
+from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.request import Request
 
 
 def ask(story: Story, verb: str, **parts: Any) -> Answer:
-    standing = Standing(story.plan, story.board.ledger, story.board.statuses)
-    return answer(Request(verb, by="ada", id="r1", **parts), standing)
+    state = ExperimentState(story.plan, story.states, story.states.statuses)
+    return answer(Request(verb, by="ada", id="r1", **parts), Known(state, story.states.ledger))
 
 
 def test_a_run_asks_for_the_cells_and_all_they_need() -> None:

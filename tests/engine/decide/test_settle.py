@@ -179,15 +179,15 @@ def test_what_waits_behind_a_talkative_attempt_on_another_host_is_not_lost() -> 
 
 def test_a_lost_attempt_that_writes_again_is_running_and_nothing_else_is_wanted() -> None:
     story = one_live().settle(JOB, "lost", reason="unknown", detail="no sign of the host")
-    assert story.board.missing == {JOB}
+    assert story.states.missing == {JOB}
     silent = story.attempt(JOB)
     assert decide(story.facts(missing=(silent,))) == []
     assert decide(story.facts(missing=(replace(silent, has_spoken=True),))) == [
         ComeBack(JOB, 1, 5.0)
     ]
     story.tell("started", job=JOB, attempt=1, started_at=5.0)
-    assert (story.board.missing, story.board.live) == (set(), {JOB})
-    status = story.board.statuses[JOB]
+    assert (story.states.missing, story.states.live) == (set(), {JOB})
+    status = story.states.statuses[JOB]
     assert (status.state.value, status.reason, status.detail) == ("running", None, "")
 
 

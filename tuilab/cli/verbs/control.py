@@ -11,11 +11,11 @@ from tuilab.cli.errors import ERROR, OK, RefusalError
 from tuilab.cli.output import document, out, plain
 from tuilab.cli.requests import agreed, ask_and_say
 from tuilab.cli.resolve import find_grid
-from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Yes
 from tuilab.grid.states import State
 from tuilab.grid.text import count_of
 from tuilab.grid.why_not import why_not_pause, why_not_resume
+from tuilab.store.state import read_state
 from tuilab.store.status import status
 
 
@@ -88,9 +88,9 @@ def resume(directory: Dir, as_json: AsJson = False) -> int:
 
 def _what_stops(root: Path, names: list[str]) -> tuple[list[str], list[str]]:
     """Return the jobs that are running and those that are asked for, in plan order."""
-    standing = read_standing(root)
-    chosen = set(standing.jobs(names)) if names else set(standing.states)
-    found = [standing.states[job.id] for job in standing.plan.jobs if job.id in chosen]
+    state = read_state(root)
+    chosen = set(state.jobs(names)) if names else set(state.statuses)
+    found = [state.statuses[job.id] for job in state.plan.jobs if job.id in chosen]
     running = [status.job for status in found if status.state is State.RUNNING]
     due = [status.job for status in found if status.state in (State.QUEUED, State.WAITING)]
     return running, due

@@ -12,7 +12,6 @@ from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.runner_programs import refuse_without_libraries, run_module
-from tuilab.cli.standing import Standing, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Dir
 from tuilab.grid.cells import select
 from tuilab.grid.jobs import job_id
@@ -21,6 +20,8 @@ from tuilab.grid.states import State
 from tuilab.grid.text import count_of
 from tuilab.report.adapter_files import copy_adapters
 from tuilab.store.experiment import is_results_only
+from tuilab.store.layout import Layout
+from tuilab.store.state import read_state
 
 Out = Annotated[str, typer.Option("--out", metavar="FOLDER", help="A folder that is not there.")]
 AdapterOnly = Annotated[
@@ -47,8 +48,7 @@ def export(
         raise RefusalError(f"{target} exists: name a folder that is not there yet", USAGE)
     if is_results_only(root):
         raise RefusalError(f"{root} holds results only: there is no model to export")
-    standing = read_standing(root)
-    files = _adapters(standing, cell, target) if adapter else _merged(standing, cell, target)
+    files = _adapters(root, cell, target) if adapter else _merged(root, cell, target)
     if as_json:
         document({"out": str(target), "files": files})
     else:
@@ -58,8 +58,8 @@ def export(
     return OK
 
 
-def _merged(standing: Standing, cell: str, target: Path) -> list[str]:
-    attempt = _finished(standing, cell, Stage.MERGE)
+def _merged(root: Path, cell: str, target: Path) -> list[str]:
+    attempt = _finished(root, cell, Stage.MERGE)
     refuse_without_libraries("tuilab export")
     tell("the base is loaded, merged and compared with the merge record")
     given = [str(attempt.absolute()), str(target.absolute())]
@@ -69,23 +69,24 @@ def _merged(standing: Standing, cell: str, target: Path) -> list[str]:
     return _relative(json.loads(text)["files"], target)
 
 
-def _adapters(standing: Standing, cell: str, target: Path) -> list[str]:
-    train = _finished(standing, cell, Stage.TRAIN)
+def _adapters(root: Path, cell: str, target: Path) -> list[str]:
+    train = _finished(root, cell, Stage.TRAIN)
     return _relative(copy_adapters(train, target), target)
 
 
-def _finished(standing: Standing, text: str, stage: Stage) -> Path:
+def _finished(root: Path, text: str, stage: Stage) -> Path:
     """The attempt behind a cell's stage; a refusal when its result is not in force."""
-    cells = select(text, standing.plan.cells)
+    state = read_state(root)
+    cells = select(text, state.plan.cells)
     if len(cells) > 1:
         raise RefusalError(f"{text} names {len(cells)} cells: name one, like {cells[0]}", USAGE)
     job = job_id(stage, cells[0].source, cells[0].epoch, cells[0].seed)
-    state, done = standing.states[job].state, standing.ledger.of(job).last_done
-    if state is not State.DONE or done is None:
+    word, done = state.statuses[job].state, state.of(job).last_done
+    if word is not State.DONE or done is None:
         raise RefusalError(
-            f"{job} is {state.value}: only a finished result that is in force can be exported"
+            f"{job} is {word.value}: only a finished result that is in force can be exported"
         )
-    return standing.layout.attempt_dir(job, done.number)
+    return Layout(root).attempt_dir(job, done.number)
 
 
 def _relative(files: list[str], target: Path) -> list[str]:

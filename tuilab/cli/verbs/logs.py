@@ -12,17 +12,18 @@ import typer
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.resolve import find_grid
-from tuilab.cli.standing import Standing, job_of, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Dir
 from tuilab.contract.foreign import clean_line
 from tuilab.contract.report import LOG_FILE, OUTCOME_FILE
 from tuilab.contract.tail import tail_lines
 from tuilab.grid.cells import select
 from tuilab.grid.endings import ending_words, short_ending
+from tuilab.grid.experiment_state import ExperimentState, job_of
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import Attempt, State, derive_cell
 from tuilab.store.layout import Layout
+from tuilab.store.state import read_state
 
 _FIRST_BYTES = 256 * 1024
 _LONGEST_LINE = 2000
@@ -79,13 +80,14 @@ def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tup
     """Return the log, the file whose existence says that nothing more will come, and how the
     attempt ended when it ended badly.
     """
-    standing = read_standing(root)
-    job = _job(standing, what, stage)
-    known = standing.ledger.of(job)
+
+    state = read_state(root)
+    job = _job(state, what, stage)
+    known = state.of(job)
     if known.last is None:
-        raise RefusalError(f"{job} has not run yet ({standing.states[job].state.value})")
+        raise RefusalError(f"{job} has not run yet ({state.statuses[job].state.value})")
     number = number or known.last.number
-    directory = standing.layout.attempt_dir(job, number)
+    directory = Layout(root).attempt_dir(job, number)
     if not directory.is_dir():
         have = ", ".join(str(one.number) for one in known.attempts)
         raise RefusalError(f"{job} has no attempt {number}; there are: {have}", USAGE)
@@ -99,10 +101,10 @@ def _ending(job: str, number: int, attempts: Sequence[Attempt]) -> str:
     return f"{job} attempt {number} {ending_words(found)}"
 
 
-def _job(standing: Standing, what: str, stage: str | None) -> str:
-    if (job := job_of(what, standing.plan)) is not None:
+def _job(state: ExperimentState, what: str, stage: str | None) -> str:
+    if (job := job_of(what, state.plan)) is not None:
         return job
-    cells = select(what, standing.plan.cells)
+    cells = select(what, state.plan.cells)
     if len(cells) > 1:
         shown = ", ".join(map(str, cells[:4]))
         raise RefusalError(f"{what} names {len(cells)} cells ({shown}, ...): name one", USAGE)
@@ -112,7 +114,7 @@ def _job(standing: Standing, what: str, stage: str | None) -> str:
             known = ", ".join(one.value for one in CELL_STAGES)
             raise RefusalError(f"{stage!r} is not a stage of a cell: {known}", USAGE)
         return job_id(Stage(stage), *place)
-    own = [standing.states[job_id(one, *place)] for one in CELL_STAGES]
+    own = [state.statuses[job_id(one, *place)] for one in CELL_STAGES]
     began = [status for status in own if status.attempt]
     if not began or all(status.state is State.DONE for status in own):
         return (began or own)[-1].job

@@ -15,10 +15,10 @@ from tuilab.cli.forecast import as_json as to_json
 from tuilab.cli.label_mask import ask_for_preview, preview_text
 from tuilab.cli.output import document, out
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
-from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, DirOrConfig, Where
 from tuilab.store.layout import Layout
 from tuilab.store.replan import plan_with, read_config
+from tuilab.store.state import read_state
 
 if TYPE_CHECKING:
     pass
@@ -52,9 +52,9 @@ def plan(
 def _of_directory(root: Path) -> Forecast:
     refuse_results(root)
     planned = take_changes_in(root, write=False)
-    standing = read_standing(root, planned)
+    state = read_state(root, planned)
     config = read_config(Layout(root).config).config
-    return forecast(config, planned, root, standing.ledger, standing.states)
+    return forecast(config, planned, root, state)
 
 
 def _of_config(path: Path | None, where: str | None) -> Forecast:

@@ -12,7 +12,6 @@ from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, plain
 from tuilab.cli.requests import ask_and_say
 from tuilab.cli.resolve import find_experiment
-from tuilab.cli.standing import read_standing
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
 from tuilab.grid.signs import sign_of
 from tuilab.grid.states import JobStatus, State
@@ -20,6 +19,7 @@ from tuilab.grid.text import count_of, whole_percent
 from tuilab.grid.why_queued import why_not_yet
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import Snapshot
+from tuilab.store.state import read_state
 
 _SHOWN = 200
 Names = list[str] | None
@@ -57,7 +57,7 @@ def queue(
 
 
 def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: bool) -> int:
-    jobs = read_standing(root).jobs(names)
+    jobs = read_state(root).jobs(names)
     if as_json and dry_run:
         document({"verb": verb, "jobs": jobs})
         return OK
@@ -74,7 +74,7 @@ def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: boo
 
 def _show(root: Path, as_json: bool) -> int:
     snapshot = Reader(root).poll(time.time())
-    known = _statuses(snapshot)
+    known = snapshot.statuses
     running = [job for job in known.values() if job.state is State.RUNNING]
     due = [_due(known[name], snapshot) for name in snapshot.queue]
     if as_json:
@@ -97,10 +97,3 @@ def _due(status: JobStatus, snapshot: Snapshot) -> dict[str, str]:
     """Say of a job that is asked for why it has not started."""
     why = why_not_yet(snapshot.engine, status)
     return {"job": status.job, "state": status.state.value, "why": why}
-
-
-def _statuses(snapshot: Snapshot) -> dict[str, JobStatus]:
-    found = {job.job: job for job in snapshot.shared}
-    for view in snapshot.cells:
-        found.update((job.job, job) for job in view.jobs)
-    return found

@@ -15,22 +15,20 @@ from tuilab.cli.relaunch_preview import as_document, show_carried, show_expansio
 from tuilab.cli.requests import agreed, ask
 from tuilab.cli.resolve import find_grid
 from tuilab.cli.runner_programs import refuse_without_workers
-from tuilab.cli.standing import Standing, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Headless, Yes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import parse_edits
+from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import (
     Expansion,
-    broken_cells,
-    expand_failed,
-    expand_relaunch,
     from_scratch,
 )
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import nearest
 from tuilab.store.program_name import program
 from tuilab.store.replan import changed_by
+from tuilab.store.state import read_state
 
 Failed = Annotated[bool, typer.Option("--failed", help="All that is failed, lost or suspect.")]
 FromStage = Annotated[
@@ -83,12 +81,12 @@ def relaunch(
         raise RefusalError("--failed chooses the cells itself: leave it out, or the cells", USAGE)
     root = find_grid(directory)
     stage = _stage(from_stage)
-    standing, answer, edits = _expand(
+    state, answer, edits = _expand(
         root, cells or [], failed, stage, sets or [], as_planned, write=not dry_run
     )
-    chosen = standing.cells(cells) if cells else _cells_of(standing.plan, answer)
+    chosen = state.cells(cells) if cells else _cells_of(state.plan, answer)
     if not as_json:
-        show_carried(standing.plan, chosen, as_planned)
+        show_carried(state.plan, chosen, as_planned)
     if restart:
         _warn_of_idle_restart(answer)
         answer = from_scratch(answer)
@@ -99,7 +97,7 @@ def relaunch(
         show_expansion(answer, False, "relaunch")
     if not (as_json or agreed("start these jobs?", yes)):
         return ERROR
-    refuse_without_workers(standing.plan.resources)
+    refuse_without_workers(state.plan.resources)
     given = {"restart": restart, "as_planned": as_planned}
     reply = ask(
         root,
@@ -112,7 +110,7 @@ def relaunch(
     )
     if reply.why:
         tell(plain(reply.why))
-    return reply.code or _show_after(root, standing, answer, headless, as_json, reply.since)
+    return reply.code or _show_after(root, state.plan, answer, headless, as_json, reply.since)
 
 
 def _stage(text: str | None) -> Stage | None:
@@ -135,21 +133,19 @@ def _expand(
     sets: list[str],
     as_planned: bool,
     write: bool,
-) -> tuple[Standing, Expansion, dict[str, Any]]:
+) -> tuple[ExperimentState, Expansion, dict[str, Any]]:
     edits = parse_edits(sets)
-    standing = read_standing(root, take_changes_in(root, write))
-    plan, ledger, states = standing.plan, standing.ledger, standing.states
+    state = read_state(root, take_changes_in(root, write))
     if failed and not (edits or as_planned) and stage is None:
-        return standing, expand_failed(plan, ledger, states), edits
-    chosen = broken_cells(plan, states) if failed else standing.cells(selectors)
+        return state, state.relaunch_failed(), edits
+    chosen = state.broken_cells() if failed else state.cells(selectors)
     is_edited = bool(edits) or as_planned
-    changed = changed_by(root, plan, chosen, edits, as_planned) if is_edited else frozenset()
+    changed = changed_by(root, state.plan, chosen, edits, as_planned) if is_edited else frozenset()
     if as_planned and not edits and not changed:
         raise RefusalError("these cells carry no edit: they run as planned already")
     if edits and not changed:
         raise RefusalError("the edit changes no job of these cells: they have that value already")
-    answer = expand_relaunch(plan, ledger, states, chosen, stage, changed)
-    return standing, answer, edits
+    return state, state.relaunch(chosen, stage, changed), edits
 
 
 def _warn_of_idle_restart(answer: Expansion) -> None:
@@ -170,12 +166,17 @@ def _cells_of(plan: Plan, answer: Expansion) -> list[Cell]:
 
 
 def _show_after(
-    root: Path, standing: Standing, answer: Expansion, headless: bool, as_json: bool, offset: int
+    root: Path,
+    plan: Plan,
+    answer: Expansion,
+    headless: bool,
+    as_json: bool,
+    offset: int,
 ) -> int:
     if as_json:
         document(as_document(answer))
     if headless:
-        cells = frozenset(_cells_of(standing.plan, answer)) or frozenset(standing.plan.cells)
+        cells = frozenset(_cells_of(plan, answer)) or frozenset(plan.cells)
         return Watch(root, cells, offset, tell if as_json else out).until_the_end()
     tell(f"work goes on in the background: {program()} status {root}")
     return OK

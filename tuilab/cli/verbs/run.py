@@ -12,17 +12,16 @@ from tuilab.cli.relaunch_preview import show_expansion
 from tuilab.cli.requests import ask
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.runner_programs import refuse_without_workers
-from tuilab.cli.standing import Standing, derive_states, read_standing
 from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
 from tuilab.cli.verbs.open import show
-from tuilab.grid.cells import Cell, select_all
+from tuilab.grid.cells import Cell
+from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
-from tuilab.grid.ledger import Ledger
-from tuilab.grid.relaunch import expand_run
 from tuilab.grid.states import State
 from tuilab.grid.text import count_of
 from tuilab.store.program_name import program
 from tuilab.store.replan import plan_with, read_config
+from tuilab.store.state import read_state, state_of_plan
 from tuilab.store.status import status
 
 
@@ -77,27 +76,32 @@ def run_cells(
     as_json: bool = False,
 ) -> int:
     """Ask for the cells of an experiment and show the work as asked."""
-    standing = read_standing(root, planned)
-    chosen = standing.cells(selectors)
-    answer = expand_run(standing.plan, standing.ledger, standing.states, chosen)
+    state = read_state(root, planned)
+    chosen = state.cells(selectors)
+    answer = state.run(chosen)
     if dry_run:
         show_expansion(answer, as_json, "would run")
         return OK
-    if not answer.jobs and not _is_under_way(standing, chosen):
-        words, code = _nothing_to_do(standing, chosen)
+    if not answer.jobs and not _is_under_way(state, chosen):
+        words, code = _nothing_to_do(state, chosen)
         tell(words)
         if headless or not (as_json or is_interactive()):
             return code
-        return _follow(root, standing, chosen, headless, as_json, 0)
-    refuse_without_workers(standing.plan.resources)
+        return _follow(root, state.plan, chosen, headless, as_json, 0)
+    refuse_without_workers(state.plan.resources)
     reply = ask(root, "run", cells=tuple(map(str, chosen)) if selectors else ())
     if reply.why:
         tell(plain(reply.why))
-    return reply.code or _follow(root, standing, chosen, headless, as_json, reply.since)
+    return reply.code or _follow(root, state.plan, chosen, headless, as_json, reply.since)
 
 
 def _follow(
-    root: Path, standing: Standing, chosen: list[Cell], headless: bool, as_json: bool, offset: int
+    root: Path,
+    plan: Plan,
+    chosen: list[Cell],
+    headless: bool,
+    as_json: bool,
+    offset: int,
 ) -> int:
     if headless:
         return Watch(root, frozenset(chosen), offset, tell if as_json else out).until_the_end()
@@ -110,13 +114,13 @@ def _follow(
     return OK
 
 
-def _nothing_to_do(standing: Standing, chosen: list[Cell]) -> tuple[str, int]:
+def _nothing_to_do(state: ExperimentState, chosen: list[Cell]) -> tuple[str, int]:
     """Say that nothing is asked for, and what that comes to."""
     wanted = set(chosen)
     stale = {
         job.cell
-        for job in standing.plan.jobs
-        if job.cell in wanted and standing.states[job.id].state is State.STALE
+        for job in state.plan.jobs
+        if job.cell in wanted and state.statuses[job.id].state is State.STALE
     }
     cells = count_of(len(chosen), "cell")
     if not stale:
@@ -128,21 +132,17 @@ def _nothing_to_do(standing: Standing, chosen: list[Cell]) -> tuple[str, int]:
     )
 
 
-def _is_under_way(standing: Standing, chosen: list[Cell]) -> bool:
+def _is_under_way(state: ExperimentState, chosen: list[Cell]) -> bool:
     wanted = set(chosen)
     return any(
-        standing.states[job.id].is_live
-        for job in standing.plan.jobs
+        state.statuses[job.id].is_live
+        for job in state.plan.jobs
         if job.cell is None or job.cell in wanted
     )
 
 
 def _show_plan_only(config: object, selectors: list[str], as_json: bool) -> int:
     """A dry run of a config that has no directory yet: nothing is created."""
-    plan = plan_with(config)  # type: ignore[arg-type]  # pydantic stays out of this module
-    ledger = Ledger()
-    chosen = select_all(selectors, plan.cells)
-    show_expansion(
-        expand_run(plan, ledger, derive_states(plan, ledger), chosen), as_json, "would run"
-    )
+    state = state_of_plan(plan_with(config))  # type: ignore[arg-type]  # pydantic stays out
+    show_expansion(state.run(state.cells(selectors)), as_json, "would run")
     return OK

@@ -8,25 +8,25 @@ from typing import Any
 
 from tuilab.engine.decide.actions import Action, StopWorker, Withdraw
 from tuilab.engine.decide.facts import Facts
-from tuilab.grid import relaunch
-from tuilab.grid.cells import Cell, SelectorError, select_all
+from tuilab.grid.cells import SelectorError, select_all
+from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.planning import ancestors
+from tuilab.grid.relaunch import attempt_after, why_busy
 from tuilab.grid.request import Request
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import LIVE, JobStatus
+from tuilab.grid.states import LIVE
 
 Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Known:
     """What a request is answered from."""
 
-    plan: Plan
+    state: ExperimentState
     ledger: Ledger
-    statuses: Mapping[str, JobStatus]
     changed: Collection[str] = ()
     """Jobs whose settings the request's edits have changed."""
 
@@ -44,42 +44,40 @@ class Answer:
     accepted: bool = True
 
 
-def answer(request: Request, standing: Standing) -> Answer:
+def answer(request: Request, known: Known) -> Answer:
     """Return what a request comes to; never raises for what a person asked."""
     verb = _VERBS.get(request.verb)
     if verb is None:
-        known = ", ".join(sorted(_VERBS))
-        return Answer(accepted=False, why=f"{request.verb!r} is not a verb: {known}")
+        verbs = ", ".join(sorted(_VERBS))
+        return Answer(accepted=False, why=f"{request.verb!r} is not a verb: {verbs}")
     try:
-        return verb(request, standing)
+        return verb(request, known)
     except (SelectorError, ValueError) as error:
         return Answer(accepted=False, why=str(error))
 
 
-def _run(request: Request, standing: Standing) -> Answer:
-    plan, ledger, statuses = standing.plan, standing.ledger, standing.statuses
+def _run(request: Request, known: Known) -> Answer:
+    state = known.state
     if request.jobs:
-        wanted = _exactly(request.jobs, standing)
+        wanted = _exactly(request.jobs, known)
     else:
-        wanted = relaunch.expand_run(plan, ledger, statuses, _cells(request, plan)).wanted
+        wanted = state.run(state.cells(request.cells)).wanted
     why = "" if wanted else "everything asked for is done or under way"
     return Answer((_wanted(request, wanted),), why=why)
 
 
-def _relaunch(request: Request, standing: Standing) -> Answer:
-    plan, ledger, statuses = standing.plan, standing.ledger, standing.statuses
+def _relaunch(request: Request, known: Known) -> Answer:
+    state = known.state
     if request.jobs:
-        found = _exactly(request.jobs, standing)
+        found = _exactly(request.jobs, known)
         busy = [job for job in request.jobs if job not in found]
-        refused = {job: relaunch.why_busy(statuses[job]) for job in busy}
+        refused = {job: why_busy(state.statuses[job]) for job in busy}
     elif request.options.get("failed"):
-        expansion = relaunch.expand_failed(plan, ledger, statuses)
+        expansion = state.relaunch_failed()
         found, refused = expansion.wanted, dict(expansion.refused)
     else:
         stage = Stage(request.from_stage) if request.from_stage else None
-        expansion = relaunch.expand_relaunch(
-            plan, ledger, statuses, _cells(request, plan), stage, frozenset(standing.changed)
-        )
+        expansion = state.relaunch(state.cells(request.cells), stage, known.changed)
         found, refused = expansion.wanted, dict(expansion.refused)
     why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
     if not found:
@@ -90,9 +88,9 @@ def _relaunch(request: Request, standing: Standing) -> Answer:
     return Answer((entry,), why=why)
 
 
-def _stop(request: Request, standing: Standing) -> Answer:
-    chosen = _jobs(request, standing.plan)
-    ledger = standing.ledger
+def _stop(request: Request, known: Known) -> Answer:
+    chosen = _jobs(request, known.state.plan)
+    ledger = known.ledger
     live = [job for job in chosen if _is_live(ledger, job)]
     due = [job for job in chosen if ledger.of(job).is_due]
     if not live and not due:
@@ -101,40 +99,40 @@ def _stop(request: Request, standing: Standing) -> Answer:
     return Answer(entries, tuple(live))
 
 
-def _pause(request: Request, standing: Standing) -> Answer:
+def _pause(request: Request, known: Known) -> Answer:
     mode = request.options.get("mode", "soft")
     if mode not in ("soft", "hard"):
         return Answer(accepted=False, why=f"{mode!r} is not a way to pause: soft or hard")
-    if standing.ledger.pause == mode:
+    if known.ledger.pause == mode:
         return Answer(accepted=False, why=f"it is already paused ({mode})")
     return Answer(({"kind": "paused", "mode": mode, "by": request.by},))
 
 
-def _resume(request: Request, standing: Standing) -> Answer:
-    if standing.ledger.go and not standing.ledger.pause:
+def _resume(request: Request, known: Known) -> Answer:
+    if known.ledger.go and not known.ledger.pause:
         return Answer(accepted=False, why="nothing is paused")
     return Answer(({"kind": "resumed", "by": request.by},))
 
 
-def _hold(request: Request, standing: Standing) -> Answer:
+def _hold(request: Request, known: Known) -> Answer:
     why = str(request.options.get("why") or f"held by {request.by or 'an operator'}")
-    chosen = _jobs(request, standing.plan)
-    jobs = [job for job in chosen if not _is_live(standing.ledger, job)]
+    chosen = _jobs(request, known.state.plan)
+    jobs = [job for job in chosen if not _is_live(known.ledger, job)]
     if chosen and not jobs:
-        return Answer(accepted=False, why=relaunch.why_busy(standing.statuses[chosen[0]]))
+        return Answer(accepted=False, why=why_busy(known.state.statuses[chosen[0]]))
     return Answer(({"kind": "held", "jobs": jobs, "why": why, "by": request.by},))
 
 
-def _release(request: Request, standing: Standing) -> Answer:
-    jobs = [job for job in _jobs(request, standing.plan) if standing.ledger.of(job).held]
+def _release(request: Request, known: Known) -> Answer:
+    jobs = [job for job in _jobs(request, known.state.plan) if known.ledger.of(job).held]
     if not jobs:
         return Answer(accepted=False, why="nothing of it is held")
     return Answer(({"kind": "released", "jobs": jobs, "by": request.by},))
 
 
-def _order(request: Request, standing: Standing) -> Answer:
+def _order(request: Request, known: Known) -> Answer:
     """Move jobs to the front, each behind what it needs; those moved earlier follow them."""
-    plan, ledger = standing.plan, standing.ledger
+    plan, ledger = known.state.plan, known.ledger
     places = {job.id: place for place, job in enumerate(plan.jobs)}
     wished: dict[str, None] = {}
     for job in _jobs(request, plan):
@@ -142,14 +140,14 @@ def _order(request: Request, standing: Standing) -> Answer:
         wished.update(dict.fromkeys([*needed, job]))
     front = [job for job in wished if ledger.of(job).is_due]
     if not front:
-        given = next((job for job in wished if standing.statuses[job].given_to), "")
+        given = next((job for job in wished if known.state.statuses[job].given_to), "")
         why = f"{given} is next on a worker already" if given else ""
         return Answer(accepted=False, why=why or "nothing of it is queued or waiting")
     kept = [job for job in ledger.order if job not in front and ledger.of(job).is_due]
     return Answer(({"kind": "ordered", "jobs": [*front, *kept], "by": request.by},))
 
 
-_VERBS: dict[str, Callable[[Request, Standing], Answer]] = {
+_VERBS: dict[str, Callable[[Request, Known], Answer]] = {
     "run": _run,
     "relaunch": _relaunch,
     "stop": _stop,
@@ -171,18 +169,12 @@ def _wanted(request: Request, jobs: Mapping[str, int]) -> Entry:
     }
 
 
-def _exactly(jobs: Sequence[str], standing: Standing) -> dict[str, int]:
+def _exactly(jobs: Sequence[str], known: Known) -> dict[str, int]:
     """Ask for exactly these jobs: what was shown is what happens."""
-    if unknown := [job for job in jobs if job not in standing.plan.by_id]:
+    if unknown := [job for job in jobs if job not in known.state.plan.by_id]:
         raise ValueError(f"{unknown[0]!r} is not a job of this plan")
-    ledger = standing.ledger
-    return {
-        job: relaunch.attempt_after(ledger.of(job)) for job in jobs if not _is_live(ledger, job)
-    }
-
-
-def _cells(request: Request, plan: Plan) -> list[Cell]:
-    return select_all(request.cells, plan.cells)
+    ledger = known.ledger
+    return {job: attempt_after(ledger.of(job)) for job in jobs if not _is_live(ledger, job)}
 
 
 def _jobs(request: Request, plan: Plan) -> list[str]:
@@ -191,7 +183,7 @@ def _jobs(request: Request, plan: Plan) -> list[str]:
         return [job for job in request.jobs if job in plan.by_id]
     if not request.cells:
         return [job.id for job in plan.jobs]
-    chosen = set(_cells(request, plan))
+    chosen = set(select_all(request.cells, plan.cells))
     stage = Stage(request.from_stage) if request.from_stage else None
     return [
         job.id for job in plan.jobs if job.cell in chosen and (stage is None or job.stage is stage)

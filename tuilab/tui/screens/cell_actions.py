@@ -15,8 +15,8 @@ from tuilab.tui.present import cli_equivalent
 from tuilab.tui.screens.frame import Frame
 
 if TYPE_CHECKING:
+    from tuilab.grid.experiment_state import ExperimentState
     from tuilab.grid.relaunch import Expansion
-    from tuilab.tui.experiment_state import ExperimentState
 
 
 class CellActions(Frame):
@@ -63,16 +63,15 @@ class CellActions(Frame):
 
     def action_relaunch_failed(self) -> None:
         """Ask whether to relaunch all that is failed, lost or suspect."""
-        from tuilab.grid.relaunch import broken_cells
         from tuilab.grid.why_not import why_not_relaunch_failed
 
         if (found := self._state()) is None:
             return
         snapshot, state = found
-        if why := why_not_relaunch_failed(list(state.states.values())):
+        if why := why_not_relaunch_failed(list(state.statuses.values())):
             self.say(why, "done")
             return
-        cells = broken_cells(state.plan, state.states)
+        cells = state.broken_cells()
         self._ask(snapshot, state, cells, state.relaunch_failed(), is_all_broken=True)
 
     def _ask(
@@ -102,7 +101,7 @@ class CellActions(Frame):
             return
         snapshot, state = found
         cells = self.chosen()
-        jobs = stoppable(state.states, cells)
+        jobs = stoppable(state.statuses, cells)
         if not jobs:
             self.say("none of these is running, queued or waiting")
             return

@@ -15,13 +15,13 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EditError, cell_edits, edited_before, parse_edits
 from tuilab.grid.engine_view import EngineState
+from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.relaunch import Expansion, from_scratch
 from tuilab.grid.request import Request
 from tuilab.grid.text import count_of
 from tuilab.store.replan import changed_by
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
-from tuilab.tui.experiment_state import ExperimentState
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import cli_equivalent
 from tuilab.tui.present.relaunch_text import (
@@ -125,7 +125,7 @@ class RelaunchDialog(Dialog):
         jobs = job_lines(self._answer, columns - 2)
         self.query_one("#relaunch-jobs").styles.height = max(1, len(jobs))
         self._say("jobs", jobs)
-        kept = kept_words(self._answer, self._state.states, self._asked.cells)
+        kept = kept_words(self._answer, self._state.statuses, self._asked.cells)
         is_tight = self.app.size.height < _TIGHT_ROWS
         self.set_class(is_tight, "-tight")
         told = [] if is_tight else wrap(kept, columns - 2)[:2]
