@@ -30,7 +30,7 @@ def told(*lines: dict[str, Any]) -> list[str]:
 
 
 def test_every_kind_of_line_that_the_engine_writes_has_a_sentence() -> None:
-    written = re.compile(r"(?:say\(\s*|append\(\s*|\"kind\": )\"([a-z-]+)\"")
+    written = re.compile(r"(?:record\(\s*|append\(\s*|\"kind\": )\"([a-z-]+)\"")
     found = {
         kind
         for folder in ("engine", "store")
