@@ -180,9 +180,9 @@ def test_a_bad_config_lists_every_problem_and_exits_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("status", "nowhere"), 2, "there is no experiment and no config nowhere"),
+        (("status", "nowhere"), 2, "no experiment or config named nowhere"),
         (("plan", "eps190"), 2, "did you mean eps109?"),
-        (("run", "missing.toml"), 2, "no config missing.toml"),
+        (("run", "missing.toml"), 2, "no experiment or config named missing.toml"),
         (("status", "tiny"), 2, "tuilab run tiny"),
     ],
 )
@@ -266,7 +266,7 @@ def test_a_dry_run_of_a_config_whose_experiment_exists_leaves_that_alone(
     (idle / "plan.json").write_text(json.dumps(old))
     config = write_config(tmp_path)
     found = call("run", str(config), "--dir", str(idle), "--dry-run")
-    assert (found.exit_code, "takes it in" in found.stderr) == (0, True)
+    assert (found.exit_code, "applies that" in found.stderr) == (0, True)
     assert "of older code" in (idle / "plan.json").read_text()
 
 
@@ -282,7 +282,7 @@ def test_another_config_does_not_take_over_a_directory(idle: Path, tmp_path: Pat
     other.write_text(CONFIG.replace("samples = 2", "samples = 3"))
     found = call("run", str(other), "--dir", str(idle), "--dry-run")
     assert found.exit_code == 2
-    assert "was made of another config" in found.stderr
+    assert "was made from another config" in found.stderr
 
 
 def test_bare_tuilab_lists_what_is_here_or_says_how_to_begin(

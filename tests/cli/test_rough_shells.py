@@ -112,13 +112,13 @@ def test_a_folder_that_may_only_be_read_shows_and_says_why_it_does_not_run(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("plan", ""), "an empty name"),
+        (("plan", ""), "the name is empty"),
         (("relaunch", "micro", "villain@1", "--set", "marker.lr=1e999"), "finite number"),
         (("run", "micro", "--dir", "elsewhere"), "--dir says where that of a config is to lie"),
-        (("verify", "nowhere.tar.gz"), "there is no file nowhere.tar.gz"),
+        (("verify", "nowhere.tar.gz"), "no file nowhere.tar.gz"),
         (("logs", "micro", "engine", "-f", "--json"), "give --follow or --json"),
         (("status", "script.py"), "script.py is neither an experiment's directory nor a config"),
-        (("run", "script.py"), "whose name ends in .toml"),
+        (("run", "script.py"), "nor a config (.toml)"),
         (("status", "micro.toml"), "micro.toml is a config, not an experiment"),
         (("--read-only", "relaunch", "micro", "villain@1", "-y"), "Put it after one that takes"),
         (("--theme", "nope", "--ascii", "open", "micro"), "--ascii --theme has no effect before"),
@@ -138,7 +138,7 @@ def test_a_config_that_is_no_text_is_a_usage_error(planned: Path, tmp_path: Path
     path.write_bytes(b"\xff\xfe\x00n")
     found = call("plan", str(path))
     assert found.exit_code == 2
-    assert "is no text file" in found.stderr
+    assert "not a text file" in found.stderr
 
 
 @pytest.mark.parametrize("words", ["logs micro engine -f", "relaunch micro villain@0"])

@@ -22,7 +22,7 @@ def test_a_missing_library_is_one_sentence_with_the_extra_to_install() -> None:
     with pytest.raises(RefusalError) as refused:
         refuse_without_libraries("the demo", ("json", "no_such_library"))
     assert str(refused.value) == (
-        "the demo needs the extra `train` (no_such_library missing here): "
+        "the demo needs no_such_library, not installed here: "
         "pip install 'tuilab[train]'"
     )
 
@@ -33,7 +33,7 @@ def test_only_the_runners_that_come_with_tuilab_need_its_extra(
     monkeypatch.setattr(runner_programs.importlib.util, "find_spec", lambda name: None)
     refuse_without_workers({"runner": ["/usr/bin/my-runner"]})
     for resources in ({}, {"runner": list(OURS)}):
-        with pytest.raises(RefusalError, match="running a grid needs the extra"):
+        with pytest.raises(RefusalError, match="running a grid needs torch"):
             refuse_without_workers(resources)
 
 

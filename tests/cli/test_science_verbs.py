@@ -257,4 +257,4 @@ def test_bench_prints_what_was_measured_as_the_one_document(
 def test_what_acts_on_jobs_says_that_results_have_none(words: list[str]) -> None:
     found = call(words[0], "published", *words[1:])
     assert (found.exit_code, found.stdout) == (1, "")
-    assert "published holds results only" in found.stderr
+    assert "published has results only" in found.stderr

@@ -58,7 +58,7 @@ def report(error: BaseException) -> int:
         tell("interrupted")
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        # The reader of our output is gone; a second failure at interpreter exit says nothing new.
+        # The reader of our output is gone; avoid a second failure when the interpreter exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ERROR
     if isinstance(error, RefusalError):
@@ -78,13 +78,13 @@ def report(error: BaseException) -> int:
 
 
 _NEXT = {
-    errno.EACCES: "ask its owner, or work in a folder of your own (--dir)",
-    errno.EPERM: "ask its owner, or work in a folder of your own (--dir)",
-    errno.EROFS: "it can be looked at only; choose another folder with --dir",
-    errno.ENOSPC: "free some space; `tuilab gc DIR --dry-run` lists leftovers",
-    errno.EDQUOT: "free some space; `tuilab gc DIR --dry-run` lists leftovers",
+    errno.EACCES: "ask the owner, or use a folder of your own (--dir)",
+    errno.EPERM: "ask the owner, or use a folder of your own (--dir)",
+    errno.EROFS: "choose another folder with --dir",
+    errno.ENOSPC: "free some space: `tuilab gc DIR --dry-run` lists leftovers",
+    errno.EDQUOT: "free some space: `tuilab gc DIR --dry-run` lists leftovers",
 }
-"""What to do about a refusal of the system, by its number."""
+"""What to do about an error of the system, by its number."""
 
 
 def _words_for(error: OSError) -> str:

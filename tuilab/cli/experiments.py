@@ -1,4 +1,4 @@
-"""Makes experiments of configs, and takes changes of config or code in."""
+"""Makes experiments from configs, and plans them again when config or code has changed."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def refuse_blocked(config: ExperimentConfig) -> None:
 
 
 def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Plan:
-    """Create the experiment of a config at ``root``, or go on with the same one that lies there.
+    """Create the experiment of a config at ``root``, or continue the one that is there.
 
-    Without ``write`` one that is there is left as it is; see ``take_changes_in``.
+    Without ``write`` an existing one is left as it is; see ``take_changes_in``.
     """
     if not is_experiment(root):
         plan = plan_with(loaded.config)
@@ -45,47 +45,47 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
         except ExperimentExistsError:
             if not is_experiment(root):
                 raise
-            # Another shell was faster: go on with what it made.
+            # Another shell was faster: continue with what it made.
     if not _is_of(root, loaded, load_plan(root)):
         raise RefusalError(
-            f"{root} was made of another config: go on with it (`{program()} run {root}`), "
-            "choose another place with --dir, or edit its own experiment.toml",
+            f"{root} was made from another config: continue it (`{program()} run {root}`), "
+            "choose another folder with --dir, or edit its experiment.toml",
             USAGE,
         )
     return take_changes_in(root, write)
 
 
 def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:
-    """Whether an experiment was made of a config; settings that are new since do not count."""
+    """Whether an experiment was made from a config; settings added since do not count."""
     if plan.config_hash == config_hash(loaded.config):
         return True
     return read_config(Layout(root).config).config == loaded.config
 
 
 def take_changes_in(root: Path, write: bool = True) -> Plan:
-    """Plan the experiment anew if its config or the runner code has changed, and say so.
+    """Plan the experiment again if its config or the runner code has changed, and say so.
 
-    Without ``write`` the new plan is only returned; one that cannot be read is always mended.
-    While an engine runs, the plan is its own; it is then left alone.
+    Without ``write`` the new plan is only returned; an unreadable one is always replaced.
+    While an engine runs, the plan belongs to it and is left alone.
     """
     layout = Layout(root)
     now = plan_of(root)
     try:
         before = load_plan(root)
     except PlanFileError as error:
-        tell(f"{error}; it is made again")
+        tell(f"{error}; made again from experiment.toml")
         save_plan(layout, now)
         return now
     if not (why := difference(before, now)):
         return before
     if (engine := holder(layout, time.time())) is not None:
-        tell(f"{why}; the engine ({engine}) goes on with its plan until it is started again")
+        tell(f"{why}; the engine ({engine}) keeps its plan until it is restarted")
         return before
     if not write:
-        tell(f"{why}; `{program()} run {root}` takes it in")
+        tell(f"{why}; `{program()} run {root}` applies that")
         return now
     save_plan(layout, now)
-    tell(f"{why}; the plan was made again")
+    tell(f"{why}; planned again")
     return now
 
 
@@ -107,9 +107,9 @@ def difference(before: Plan, now: Plan) -> str:
     what = " and ".join(cause for cause, has_changed in causes.items() if has_changed)
     parts = [
         f"{count_of(len(jobs), 'job')} {word}"
-        for jobs, word in ((changed, "changed"), (added, "new"), (removed, "gone"))
+        for jobs, word in ((changed, "changed"), (added, "new"), (removed, "removed"))
         if jobs
     ]
     verb = "have" if all(causes.values()) else "has"
     told = f" ({', '.join(parts)})" if parts else ""
-    return f"{what or 'the base model'} {verb} changed since the plan was made{told}"
+    return f"{what or 'the base model'} {verb} changed since the last plan{told}"

@@ -27,7 +27,7 @@ def ask_for_preview(config: ExperimentConfig, plan: Plan) -> tuple[Mapping[str, 
     """
     base = config.base
     if not is_cached(base.model, base.revision, hub_home()):
-        return None, f"it needs the tokenizer of {base.model}, which is not on this machine"
+        return None, f"the tokenizer of {base.model} is not on this machine"
     job = next(job for job in plan.jobs if job.stage is Stage.TRAIN)
     answer = ask(PROGRAM, question={"settings": plan.settings[job.settings]})
     if answer.value is not None and answer.value.get("error"):
@@ -36,11 +36,11 @@ def ask_for_preview(config: ExperimentConfig, plan: Plan) -> tuple[Mapping[str, 
 
 
 def preview_text(preview: Mapping[str, Any] | None, why_not: str) -> Iterator[str]:
-    """Yield the lines of the preview; learned tokens stand in 【 】."""
+    """Yield the lines of the preview; learned tokens are in 【 】."""
     if preview is None:
         yield f"label mask: not shown ({plain(why_not)})"
         return
-    yield "label mask (learned tokens in 【 】, · is a space, ↵ a line break)"
+    yield "label mask: learned tokens in 【 】, · is a space, ↵ a line break"
     if tokens := preview.get("marker_tokens"):
         count = count_of(len(tokens), "token")
         yield f"  marker    {count}: {' '.join(map(_text, tokens))}"

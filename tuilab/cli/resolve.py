@@ -38,7 +38,7 @@ def find_place(text: str, here: Path | None = None) -> Place:
     """Return what DIR|CONFIG names: a path first, then a run's name, then a shipped config."""
     here = here or Path.cwd()
     if not text.strip():
-        raise RefusalError("an empty name: give an experiment's directory or a config", USAGE)
+        raise RefusalError("the name is empty: give an experiment's directory or a config", USAGE)
     path = Path(text).expanduser()
     if path.is_dir() and is_experiment(path):
         return Place(root=path)
@@ -47,8 +47,7 @@ def find_place(text: str, here: Path | None = None) -> Place:
             return Place(root=path.parent)
         if path.suffix != CONFIG_SUFFIX:
             raise RefusalError(
-                f"{text} is neither an experiment's directory nor a config, whose name ends in "
-                f"{CONFIG_SUFFIX}",
+                f"{text} is neither an experiment's directory nor a config ({CONFIG_SUFFIX})",
                 USAGE,
             )
         return Place(config=path)
@@ -81,7 +80,7 @@ def find_experiment(text: str | None, here: Path | None = None) -> Path:
     if place.root is not None:
         return place.root
     raise RefusalError(
-        f"{text} is a config, not an experiment: `{program()} run {text}` makes one of it", USAGE
+        f"{text} is a config, not an experiment: `{program()} run {text}` makes one from it", USAGE
     )
 
 
@@ -96,8 +95,7 @@ def refuse_results(root: Path) -> None:
     """Raise RefusalError where there is nothing but results."""
     if is_results_only(root):
         raise RefusalError(
-            f"{root.name} holds results only: it has no jobs; table, plot, claims and report "
-            "read it"
+            f"{root.name} has results only and no jobs: use table, plot, claims or report"
         )
 
 
@@ -108,25 +106,25 @@ def newest_experiment(here: Path) -> Path:
     found = find_experiments(here)
     if not found:
         raise RefusalError(
-            f"no experiment in {here} or {here / RUNS}: `{program()} demo` makes a first one", USAGE
+            f"no experiment in {here} or {here / RUNS}: `{program()} demo` makes one", USAGE
         )
     return found[0].root
 
 
 def run_directory(name: str, chosen: str | None) -> Path:
-    """Return where the experiment of a config lies: ``--dir``, else runs/<name> here."""
+    """Return the folder for a config's experiment: ``--dir``, else runs/<name> here."""
     return Path(chosen).expanduser() if chosen else Path(RUNS) / slug(name)
 
 
 def _explain_nothing(text: str, path: Path, here: Path) -> str:
     if path.is_dir():
         return (
-            f"{text} is a directory, but no experiment lies in it; "
-            "`tuilab run CONFIG` makes one, `tuilab` lists those here"
+            f"{text} is a directory without an experiment: `{program()} run CONFIG` makes one, "
+            f"`{program()}` lists the ones here"
         )
 
     known = [str(found.root.relative_to(here)) for found in find_experiments(here)]
     known += [config.stem for config in shipped_configs()]
     near = get_close_matches(text, known + [Path(name).name for name in known], n=1, cutoff=0.6)
-    hint = f" (did you mean {near[0]}?)" if near else f"; known here: {', '.join(known[:8])}"
-    return f"there is no experiment and no config {text}{hint}"
+    hint = f" (did you mean {near[0]}?)" if near else f". Known here: {', '.join(known[:8])}"
+    return f"no experiment or config named {text}{hint}"

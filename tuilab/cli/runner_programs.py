@@ -20,7 +20,7 @@ from tuilab.store.base_model import hub_snapshots
 
 NEEDED = ("torch", "transformers", "peft", "safetensors")
 OURS = ("python", "-m", "runners.serve")
-"""The worker program that a config names when it names none."""
+"""The default worker program."""
 GRACE_SECONDS = 5.0
 """For a child to leave after SIGTERM."""
 INSTALL = "pip install 'tuilab[train]'"
@@ -57,7 +57,7 @@ def ask(
     except subprocess.TimeoutExpired:
         return Answer(None, f"{program} did not answer within {duration(seconds)}")
     except OSError as error:
-        return Answer(None, f"{program} could not be started: {error.strerror}")
+        return Answer(None, f"{program} did not start: {error.strerror}")
     return _read(program, done)
 
 
@@ -94,7 +94,7 @@ def _why(program: str, stderr: str) -> str:
 
 
 def is_cached(model: str, revision: str | None, hub_home: Path) -> bool:
-    """Whether a hub model's tokenizer lies in the local cache, without importing a hub library."""
+    """Whether a hub model's tokenizer is in the local cache, without importing a hub library."""
     if model == "tiny" or Path(model).is_dir():
         return True
     return any(hub_snapshots(model, hub_home).glob(f"{revision or '*'}/tokenizer*.json"))
@@ -108,15 +108,13 @@ def is_installed(name: str) -> bool:
 def refuse_without_libraries(what: str, needed: Sequence[str] = NEEDED) -> None:
     """Raise RefusalError when this Python lacks what the runners import; imports nothing."""
     if absent := [name for name in needed if not is_installed(name)]:
-        raise RefusalError(
-            f"{what} needs the extra `train` ({', '.join(absent)} missing here): {INSTALL}"
-        )
+        raise RefusalError(f"{what} needs {', '.join(absent)}, not installed here: {INSTALL}")
 
 
 def refuse_without_workers(resources: Mapping[str, Any]) -> None:
-    """Raise RefusalError when the plan's workers could not begin anything with this Python.
+    """Raise RefusalError when the plan's workers cannot start with this Python.
 
-    Another runner program than ours may need other libraries: it is let through.
+    A runner program other than ours may need other libraries, so it is not checked.
     """
     if tuple(resources.get("runner") or OURS) == OURS:
         refuse_without_libraries("running a grid")

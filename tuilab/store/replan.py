@@ -85,7 +85,7 @@ def read_config(path: Path) -> LoadedConfig:
         error.filename = error.filename or str(path)  # an open file that fails names none
         raise
     except UnicodeDecodeError as error:
-        raise NoTextError(f"{path}: is no text file: a config is TOML in UTF-8") from error
+        raise NoTextError(f"{path}: not a text file: a config is TOML in UTF-8") from error
     return load_config(str(path), text, _read_beside)
 
 

@@ -70,7 +70,7 @@ def test_more_workers_than_places_are_refused(
     config = tmp_path / "one.toml"
     config.write_text(CONFIG.replace('device = "cpu"', 'device = "auto"'))
     done = call("bench", "--grid", "--workers", "2", "--config", str(config))
-    assert (done.exit_code, "only 1 at a time can run here" in done.stderr) == (2, True)
+    assert (done.exit_code, "this machine can run 1 at a time, not 2" in done.stderr) == (2, True)
 
 
 def test_files_metrics_and_losses_are_compared_job_by_job() -> None:

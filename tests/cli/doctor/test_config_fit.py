@@ -30,7 +30,7 @@ def test_a_config_is_told_which_of_its_libraries_are_missing_here(tmp_path: Path
     assert (tracker.name, tracker.level) == ("tracker", Level.WARNING)
     assert "pip install 'tuilab[wandb]'" in tracker.sentence
     [runners] = machine_checks(config, lambda name: name != "torch")
-    assert runners.sentence.startswith("torch missing")
+    assert runners.sentence.startswith("torch not installed")
 
 
 def test_a_sampler_that_is_not_there_is_told_before_every_eval_fails(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_more_workers_than_gpus_are_not_counted_and_the_processor_has_places_of_
     many = on_gpus(tmp_path, workers=4)
     assert places_for(many) == Places(2, ("0", "1"))
     [found] = machine_checks(many, lambda name: True)
-    assert "4, but 2 jobs at a time can run on 2 GPUs" in found.sentence
+    assert "4, but 2 GPUs can run only 2 jobs at a time" in found.sentence
     assert places_for(on_gpus(tmp_path, workers=4, jobs_per_device=2)).workers == 4
     assert places_for(config_with(tmp_path, "")) == Places(1)
 

@@ -14,9 +14,9 @@ from tuilab.grid.checks import Level
     ("driver", "cuda", "level", "said"),
     [
         (12.4, "12.4", Level.OK, "supports CUDA 12.4"),
-        (12.4, "12.8", Level.WARNING, "mostly works"),
+        (12.4, "12.8", Level.WARNING, "usually works"),
         (12.8, "13.0", Level.BLOCKING, "torch is built for 13.0"),
-        (12.8, None, Level.WARNING, "torch is a CPU build"),
+        (12.8, None, Level.WARNING, "torch is a CPU build: install one for CUDA"),
     ],
 )
 def test_the_driver_is_compared_with_what_torch_was_built_for(

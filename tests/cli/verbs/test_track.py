@@ -55,7 +55,7 @@ def test_a_refill_makes_the_copies_whole_and_a_second_one_has_nothing_to_do(scen
     assert (first["lacking"], first["copied"]) == (1, 1)
     assert Path(first["attempts"][0]["place"]).parent.parent == scene.layout.tracker
     second = refill(scene, WANDB_MODE="offline")
-    assert (second.exit_code, second.stdout) == (0, "all whole\n")
+    assert (second.exit_code, second.stdout) == (0, "nothing to copy\n")
 
 
 def test_where_the_library_is_missing_the_sentence_says_what_to_install(

@@ -34,7 +34,7 @@ class Way:
 
 WARM_OR_NOT = (Way("warm worker"), Way("one process per job", "runners.serve_fresh"))
 LEAVING_SECONDS = 60.0
-"""How long an engine without work may take to close its worker and leave."""
+"""How long an engine without work may take to close its worker and exit."""
 SMALL = """\
 extends = "tiny.toml"
 name = "bench"
@@ -62,7 +62,7 @@ def bench_grid(
     and so many.
 
     The experiments are kept in ``where``, else in a folder that is removed once all has gone well:
-    one that did not finish may still have an engine, and is there to look at.
+    one that did not finish may still have an engine, and is kept to look at.
     """
     ways = WARM_OR_NOT[: 1 if warm_only else None]
     if workers > 1:
@@ -87,7 +87,7 @@ def _refuse_without_places(loaded: LoadedConfig, workers: int) -> None:
     resources = loaded.config.resources.model_copy(update={"workers": workers})
     places = places_for(loaded.config.model_copy(update={"resources": resources}))
     if places.workers < workers:
-        raise RefusalError(f"only {places.workers} at a time can run here, not {workers}", USAGE)
+        raise RefusalError(f"this machine can run {places.workers} at a time, not {workers}", USAGE)
 
 
 def _load(config: Path | None, folder: Path, workers: int) -> LoadedConfig:
@@ -112,7 +112,7 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
     _wait_until_left(root)
     runs = read_runs(Layout(root), [job.id for job in planned.jobs])
     if len(runs) < len(planned.jobs):
-        raise RefusalError(f"{root}: the grid did not finish; its messages are above", ERROR)
+        raise RefusalError(f"{root}: the grid did not finish; see the messages above", ERROR)
     return began, runs
 
 
@@ -122,7 +122,7 @@ def _wait_until_left(root: Path) -> None:
     while holder(Layout(root), time.time()) is not None:
         if time.monotonic() > deadline:
             raise RefusalError(
-                f"{root} still has an engine: `{program()} stop {root}` ends it", ERROR
+                f"{root} still has an engine: stop its work with `{program()} stop {root}`", ERROR
             )
         time.sleep(0.1)
 
@@ -148,7 +148,7 @@ def _report(times: dict[str, Spent], differ: list[str] | None) -> list[str]:
     lines += [f"{name:24}" + "".join(f"{value:>22}" for value in values) for name, values in rows]
     if differ is not None:
         lines.append(_verdict(times))
-        lines += differ or ["results equal: files, metrics and training losses of every job"]
+        lines += differ or ["same results: files, metrics and training losses of every job"]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What a finished grid spent its time on, and whether two of them came to the same; no clock."""
+"""Where a finished grid spent its time, and whether two of them have the same results; pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORK = ("training", "sampling")
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """One job as its attempt directory tells it."""
+    """One job, read from its attempt directory."""
 
     job: str
     started_at: float

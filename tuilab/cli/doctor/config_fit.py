@@ -1,4 +1,4 @@
-"""Holds a config against this machine: libraries that are not installed, GPUs that stay idle."""
+"""Compares a config with this machine: libraries that are missing, GPUs that stay idle."""
 
 from __future__ import annotations
 
@@ -64,23 +64,26 @@ def _unused(workers: int, places: Places) -> Iterator[tuple[str, str]]:
         count = len(places.cards)
         yield (
             "workers",
-            f"resources.workers = {workers}, but {count_of(places.workers, 'job')} at a time can "
-            f"run on {count_of(count, 'GPU')}",
+            f"resources.workers = {workers}, but {count_of(count, 'GPU')} can run only "
+            f"{count_of(places.workers, 'job')} at a time",
         )
 
 
 def _lacking(config: ExperimentConfig, has: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     if absent := [name for name in NEEDED if not has(name)]:
-        yield "runners", f"{', '.join(absent)} missing: planned here, it cannot run here: {INSTALL}"
+        yield (
+            "runners",
+            f"{', '.join(absent)} not installed: this can be planned here but not run: {INSTALL}",
+        )
     if config.eval.sampler == "vllm" and not has("vllm"):
         yield (
             "sampler",
-            'eval.sampler is "vllm", which is not installed here: every eval would fail: '
+            'eval.sampler is "vllm", which is not installed here, so every eval would fail: '
             "pip install 'tuilab[gpu]'",
         )
     if config.tracker.kind == "wandb" and not has("wandb"):
         yield (
             "tracker",
-            'tracker.kind is "wandb", which is not installed here: runs go on without a copy there '
-            "(`tuilab track refill` makes up for it): pip install 'tuilab[wandb]'",
+            'tracker.kind is "wandb", which is not installed here, so nothing is copied there '
+            "(`tuilab track refill` does it later): pip install 'tuilab[wandb]'",
         )

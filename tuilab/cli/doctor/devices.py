@@ -32,8 +32,8 @@ def findings_on_devices(answer: Answer, driver: Driver | None, is_pod: bool) -> 
     said = answer.value or {}
     gpus = [str(name) for name in said.get("devices") or () if not str(name).startswith("CPU")]
     if driver is None and not gpus:
-        pod = " although this is a container: did the pod come back without one?"
-        tail = pod if is_pod else ": the tiny grid runs, the 7B grid does not"
+        pod = " in this container: did the pod come back without one?"
+        tail = pod if is_pod else ": the tiny grid runs here, the 7B grid does not"
         yield Check("gpu", Level.WARNING, f"no GPU is visible{tail}")
         return
     for name in gpus:
@@ -49,7 +49,8 @@ def findings_on_devices(answer: Answer, driver: Driver | None, is_pod: bool) -> 
         yield Check(
             "driver",
             Level.WARNING,
-            f"a GPU is there (driver for CUDA {driver.highest_cuda:.1f}), but torch is a CPU build",
+            f"there is a GPU (driver for CUDA {driver.highest_cuda:.1f}), but torch is a CPU "
+            "build: install one for CUDA",
         )
 
 
@@ -73,8 +74,8 @@ def _sampler(libraries: dict[str, str | None]) -> Iterator[Check]:
         yield Check(
             "vllm",
             Level.OK,
-            "vllm is not here, nor needed: Qwen2 models decode in the worker's own loop, others by "
-            "transformers, slowly (pip install 'tuilab[gpu]')",
+            "vllm is not installed. Qwen2 models do not need it; others are sampled by "
+            "transformers, which is slow (pip install 'tuilab[gpu]')",
         )
 
 
@@ -84,8 +85,10 @@ def _compare(highest: float, cuda: str) -> Check:
     if _number(cuda) <= highest:
         return Check("driver", Level.OK, text)
     if int(_number(cuda)) == int(highest):
-        return Check("driver", Level.WARNING, f"{text}: that mostly works within a major version")
-    advice = "install a torch build for an older CUDA, or a newer driver"
+        return Check(
+            "driver", Level.WARNING, f"{text}: within one major version this usually works"
+        )
+    advice = "install torch for an older CUDA, or a newer driver"
     return Check("driver", Level.BLOCKING, f"{text}: {advice}")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _APP_LIBRARIES = ("textual", "pydantic", "typer", "psutil", "pandas", "scipy")
 _TOKENS = {
-    "HF_TOKEN": "downloads of gated models",
+    "HF_TOKEN": "gated models",
     "WANDB_API_KEY": "the wandb tracker",
 }
 _LOW_DISK = 5e9
@@ -53,10 +53,10 @@ def _python() -> Iterator[Check]:
     yield Check(
         "python",
         Level.OK if fine else Level.BLOCKING,
-        f"Python {now}" if fine else f"Python {now} is too old: 3.11 or newer is needed",
+        f"Python {now}" if fine else f"Python {now} is too old: tuilab needs 3.11 or newer",
     )
     if not Path("/proc/self/stat").exists():
-        yield Check("proc", Level.BLOCKING, "there is no /proc: the engine needs Linux")
+        yield Check("proc", Level.BLOCKING, "no /proc: the engine needs Linux")
 
 
 def findings_on_libraries(answer: Answer) -> Iterator[Check]:
@@ -66,9 +66,9 @@ def findings_on_libraries(answer: Answer) -> Iterator[Check]:
     words = ", ".join(f"{name} {number}" for name, number in found.items() if number)
     yield Check("app", Level.BLOCKING if missing else Level.OK, words)
     if missing:
-        yield Check("app", Level.BLOCKING, f"{', '.join(missing)} missing: install tuilab again")
+        yield Check("app", Level.BLOCKING, f"{', '.join(missing)} missing: reinstall tuilab")
     if answer.value is None:
-        yield Check("runners", Level.WARNING, f"runners cannot work here: {answer.why_not}")
+        yield Check("runners", Level.WARNING, f"runners do not work here: {answer.why_not}")
         return
     libraries: Mapping[str, Any] = answer.value.get("libraries") or {}
     words = ", ".join(f"{name} {number or 'missing'}" for name, number in libraries.items())
@@ -87,14 +87,14 @@ def _disk(root: Path) -> Iterator[Check]:
         yield Check(
             "disk",
             Level.OK if free > _LOW_DISK else Level.WARNING,
-            f"{size(free)} free where experiments lie ({root})",
+            f"{size(free)} free for experiments in {root}",
         )
     if why := _why_not_writable(root):
         yield Check("disk", Level.BLOCKING, why)
     hub = hub_home() / "hub"
     models = sorted(path.name.removeprefix("models--") for path in hub.glob("models--*"))
     shown = ", ".join(name.replace("--", "/") for name in models[:6]) or "no model"
-    yield Check("cache", Level.OK, f"{hub} holds {shown}")
+    yield Check("cache", Level.OK, f"{hub}: {shown}")
 
 
 def _why_not_writable(root: Path) -> str:
@@ -106,7 +106,7 @@ def _why_not_writable(root: Path) -> str:
     try:
         probe.write_bytes(b"x" * 65536)
     except OSError as error:
-        return f"{folder} cannot be written: {error.strerror}"
+        return f"cannot write to {folder}: {error.strerror}"
     finally:
         probe.unlink(missing_ok=True)
     return ""
@@ -115,11 +115,13 @@ def _why_not_writable(root: Path) -> str:
 def _tokens(environment: Mapping[str, str]) -> Iterator[Check]:
     for name, purpose in _TOKENS.items():
         there = bool(environment.get(name))
-        yield Check("token", Level.OK, f"{name} is {'set' if there else 'not set'} ({purpose})")
+        yield Check("token", Level.OK, f"{name} is {'set' if there else 'not set'} (for {purpose})")
     if (stored := hub_home() / "token").is_file():
         yield Check("token", Level.OK, f"a hub login is stored in {stored}")
     if not is_installed("wandb"):
-        yield Check("tracker", Level.OK, 'wandb is not installed (only tracker.kind = "wandb")')
+        yield Check(
+            "tracker", Level.OK, 'wandb is not installed (only needed for tracker.kind = "wandb")'
+        )
 
 
 def _strays() -> Iterator[Check]:
@@ -127,7 +129,7 @@ def _strays() -> Iterator[Check]:
     for stray in found:
         yield Check("stray", Level.WARNING, stray)
     if not found:
-        yield Check("stray", Level.OK, "no runner process is left over from a dead worker")
+        yield Check("stray", Level.OK, "no processes left over from dead workers")
 
 
 def _terminal(environment: Mapping[str, str]) -> Iterator[Check]:
@@ -153,7 +155,7 @@ def _version(name: str) -> str | None:
 
 
 def find_strays(processes: Path = Path("/proc")) -> list[str]:
-    """Return a sentence for each living process that a dead worker left behind."""
+    """Return a sentence for each process that a dead worker left behind."""
     found = []
     for folder in processes.glob("[0-9]*"):
         pid = int(folder.name)

@@ -1,4 +1,4 @@
-"""Judges the folders a run needs: where they lie, whether they survive, how much room is left."""
+"""Judges the folders a run needs: whether they survive a pod stop, how much room is left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Survival(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """The volume that a folder lies on."""
+    """The volume that a folder is on."""
 
     point: str
     kind: str
@@ -52,7 +52,7 @@ def find_mount(path: str, mountinfo: str) -> Mount | None:
 
 
 def judge(mount: Mount | None, in_container: bool) -> Survival:
-    """Decide whether a volume outlives the pod; a plain machine keeps its disks."""
+    """Decide whether a volume survives a pod stop; a plain machine keeps its disks."""
     if mount is None:
         return Survival.UNKNOWN
     if mount.kind in _IN_MEMORY:
@@ -68,10 +68,10 @@ def explain(what: str, path: str, mount: Mount | None, survival: Survival) -> st
     """Say it in one sentence."""
     on = f"on {mount.kind} at {mount.point}" if mount else "on an unknown volume"
     words = {
-        Survival.PERSISTENT: "outlives the pod",
+        Survival.PERSISTENT: "survives a pod stop",
         Survival.WIPED: "is wiped when the pod stops: move it to a volume",
-        Survival.MEMORY: "lies in memory and is gone after a restart",
-        Survival.UNKNOWN: "may or may not outlive the pod",
+        Survival.MEMORY: "is in memory and gone after a restart",
+        Survival.UNKNOWN: "may not survive a pod stop",
     }
     return f"{what} {path} ({on}) {words[survival]}"
 
@@ -84,7 +84,7 @@ class Folder:
     path: Path
     survival: Survival
     free: int | None
-    """Bytes; None when it cannot be told."""
+    """Bytes; None when unknown."""
     sentence: str
 
 
@@ -105,7 +105,7 @@ def look_at(what: str, path: Path) -> Folder:
 
 
 def folders_of(root: Path) -> list[Folder]:
-    """Judge what a run needs to outlive the pod: its results, the model cache, the environment."""
+    """Judge what should survive a pod stop: the results, the model cache, the environment."""
     return [
         look_at("the run folder", root),
         look_at("the model cache (HF_HOME)", hub_home()),
@@ -114,7 +114,7 @@ def folders_of(root: Path) -> list[Folder]:
 
 
 def in_container() -> bool:
-    """Whether this machine is a container, as far as its marks tell."""
+    """Whether this machine looks like a container."""
     if os.environ.get("KUBERNETES_SERVICE_HOST") or os.environ.get("RUNPOD_POD_ID"):
         return True
     return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))

@@ -11,7 +11,7 @@ Dir = Annotated[
 ]
 OptionalDir = Annotated[
     str | None,
-    typer.Argument(metavar="[DIR]", help="Experiment directory; the newest here when left out."),
+    typer.Argument(metavar="[DIR]", help="Experiment directory; by default the newest here."),
 ]
 DirOrConfig = Annotated[
     str,
@@ -25,16 +25,18 @@ Cells = Annotated[
     typer.Argument(metavar="[CELL]...", help="villain@4, villain@*, *@0, villain@4#42"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, change nothing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")
+]
 Yes = Annotated[
-    bool, typer.Option("--yes", "-y", "--no-input", help="Do not ask, also not at a terminal.")
+    bool, typer.Option("--yes", "-y", "--no-input", help="Do not ask for confirmation.")
 ]
 Headless = Annotated[
-    bool, typer.Option("--headless", help="No screen: print progress until the cells have ended.")
+    bool, typer.Option("--headless", help="No screen: print progress until the cells are finished.")
 ]
 Where = Annotated[
     str | None,
-    typer.Option("--dir", metavar="DIR", help="Where the experiment lies; runs/NAME by default."),
+    typer.Option("--dir", metavar="DIR", help="Folder of the experiment; runs/NAME by default."),
 ]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters.")]

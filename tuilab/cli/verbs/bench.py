@@ -17,36 +17,44 @@ from tuilab.cli.verbs.arguments import AsJson, Where
 
 
 def bench(
-    tiny: Annotated[bool, typer.Option("--tiny", help="The tiny base, also on a GPU.")] = False,
+    tiny: Annotated[bool, typer.Option("--tiny", help="Use the tiny base, also on a GPU.")] = False,
     random_weights: Annotated[
-        bool, typer.Option("--random-weights", help="The exact 7B shape without its files.")
+        bool, typer.Option("--random-weights", help="Use the exact 7B shape without its weights.")
     ] = False,
     minutes: Annotated[
-        float, typer.Option("--minutes", min=0.0, help="Begin no measurement after this.")
+        float,
+        typer.Option("--minutes", min=0.0, help="Start no measurement after this many minutes."),
     ] = 8.0,
     only: Annotated[
-        str | None, typer.Option("--only", help="Measurements to make, split by ; (e.g. checks).")
+        str | None,
+        typer.Option("--only", help="Measurements to make, separated by ; (such as checks)."),
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
     grid: Annotated[
         bool,
-        typer.Option("--grid", help="Instead: a grid, warm and with one process per job."),
+        typer.Option("--grid", help="Run a small grid instead, warm and with one process per job."),
     ] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", help="For --grid: another config than a small one.")
+        Path | None, typer.Option("--config", help="With --grid: run this config.")
     ] = None,
-    warm_only: Annotated[bool, typer.Option("--warm-only", help="For --grid: warm only.")] = False,
+    warm_only: Annotated[
+        bool, typer.Option("--warm-only", help="With --grid: only warm workers.")
+    ] = False,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, help="For --grid: one warm worker against so many.")
+        int,
+        typer.Option(
+            "--workers", min=1, help="With --grid: compare one warm worker with this many."
+        ),
     ] = 1,
     where: Where = None,
     as_json: AsJson = False,
 ) -> int:
     """Measure training, merging and decoding here; print seconds per stage and grid hours.
 
-    Without an option: the tiny base on a CPU, random weights of the 7B shape on a GPU. With
-    --grid: run a small grid through the engine both ways and compare times and results; with
-    --workers 2 the ways are one worker and two, each on a GPU of its own where there are GPUs.
+    By default: the tiny base on a CPU, random weights of the 7B shape on a GPU. --grid runs a
+    small grid through the engine twice, with a warm worker and with one process per job, and
+    compares times and results. With --workers 2 it compares one worker with two, each on its own
+    GPU where there are GPUs.
 
     \b
     tuilab bench --tiny --minutes 2
@@ -55,11 +63,11 @@ def bench(
     tuilab bench --grid --workers 2 --config two-gpus.toml
     """
     if tiny and random_weights:
-        raise RefusalError("--tiny and --random-weights are two models: choose one", USAGE)
+        raise RefusalError("--tiny and --random-weights are different models: give one", USAGE)
     if (config or warm_only or where or workers > 1) and not grid:
-        raise RefusalError("--config, --dir, --workers and --warm-only belong to --grid", USAGE)
+        raise RefusalError("--config, --dir, --workers and --warm-only need --grid", USAGE)
     if warm_only and workers > 1:
-        raise RefusalError("--workers compares warm workers with one: leave --warm-only out", USAGE)
+        raise RefusalError("--workers already compares warm workers: leave out --warm-only", USAGE)
     refuse_without_libraries("tuilab bench")
     if grid:
         return bench_grid(config, where, warm_only, as_json, workers)
@@ -78,7 +86,7 @@ def as_json_document(arguments: list[str], module: str = "runners.bench") -> int
         path = Path(folder) / "bench.json"
         code, table = run_module(module, [*arguments, "--json", str(path)], capture=True)
         if not path.exists():
-            raise RefusalError("bench measured nothing; its messages are above", code or ERROR)
+            raise RefusalError("bench measured nothing; see its messages above", code or ERROR)
         tell(table.rstrip())
         document(json.loads(path.read_text(encoding="utf-8")))
     return code

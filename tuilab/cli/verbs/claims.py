@@ -21,12 +21,16 @@ from tuilab.study.study import Study, open_study
 
 ClaimsFile = Annotated[
     str | None,
-    typer.Argument(metavar="[FILE]", help="Claims to judge; `eps109` is the original card's own."),
+    typer.Argument(
+        metavar="[FILE]", help="Claims to judge; `eps109` for those of the published card."
+    ),
 ]
 
 
 def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJson = False) -> int:
-    """Judge claims: holds, fails, not measured or within noise, each with its numbers.
+    """Judge claims against the results: holds, fails, within noise or not measured.
+
+    Without a file: the standard claims. Each verdict comes with its numbers.
 
     \b
     tuilab claims runs/tiny
@@ -62,7 +66,9 @@ def _text_of(file: str) -> str:
     try:
         return Path(file).expanduser().read_text(encoding="utf-8")
     except OSError as error:
-        hint = "; `eps109` names the card's own claims" if not Path(file).exists() else ""
+        hint = (
+            "; `eps109` names the claims of the published card" if not Path(file).exists() else ""
+        )
         raise RefusalError(f"{file}: {error.strerror}{hint}", USAGE) from error
     except UnicodeDecodeError as error:
-        raise RefusalError(f"{file}: is no text file, so it holds no claims", USAGE) from error
+        raise RefusalError(f"{file}: not a text file", USAGE) from error

@@ -23,7 +23,7 @@ Metric = Annotated[str, typer.Option("--metric", metavar="METRIC", help=", ".joi
 
 
 def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson = False) -> int:
-    """Show how far the second experiment is from the first, what chance explains, what differs.
+    """Compare two experiments of one grid: how far apart, what chance explains, what differs.
 
     \b
     tuilab compare published runs/eps109
@@ -31,7 +31,7 @@ def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson =
     """
     if metric not in METRICS:
         hint = nearest(metric, METRICS) or f": use {', '.join(METRICS)}"
-        raise RefusalError(f"there is no metric {metric!r}{hint}", USAGE)
+        raise RefusalError(f"unknown metric {metric!r}{hint}", USAGE)
     readers = [Reader(find_experiment(name)) for name in (one, other)]
     first, second = (reader.poll(time.time()) for reader in readers)
     found = compare_snapshots(first, second, metric)

@@ -33,18 +33,18 @@ def demo(
     where: Where = None,
     rebuild_base: Annotated[
         bool,
-        typer.Option("--rebuild-base", help="Build the tiny base afresh first (about 2 minutes)."),
+        typer.Option("--rebuild-base", help="Build the tiny base again first (about 2 minutes)."),
     ] = False,
 ) -> int:
     """Run the tiny grid: real training and sampling on a synthetic model, without a GPU.
 
-    Goes on with what is there. Exits 0 when all cells are done, 3 when not.
+    Continues an earlier demo. Exits 0 when all cells are done, 3 when not.
 
     \b
     tuilab demo
     tuilab demo --headless --dir /tmp/demo
     """
-    refuse_without_libraries("the demo trains for real: it")
+    refuse_without_libraries("the demo")
     began = time.monotonic()
     loaded = read_config(configs_dir() / "tiny.toml")
     name = loaded.config.name
@@ -80,7 +80,7 @@ def _build_base() -> Path:
     command = [sys.executable, "-m", "runners.tinybase.build", "--out", str(folder)]
     # Its lines go to stderr: stdout is for the result.
     if subprocess.run(command, check=False, stdout=sys.stderr.fileno()).returncode:
-        raise RefusalError(f"the build failed its own checks: {folder} is kept to look at")
+        raise RefusalError(f"the build failed its own checks; {folder} is kept to look at")
     return folder
 
 

@@ -28,7 +28,9 @@ def doctor(
     ] = True,
     as_json: AsJson = False,
 ) -> int:
-    """Look at libraries, driver, GPU, disk, caches, tokens, stray processes and the terminal.
+    """Check libraries, driver, GPU, disk, caches, tokens, leftover processes and the terminal.
+
+    With a directory, also whether this machine has what that experiment needs.
 
     \b
     tuilab doctor
@@ -56,5 +58,5 @@ def doctor(
 
 
 def _config_of(root: Path) -> ExperimentConfig | None:
-    """Return what is to run in an experiment; None for one that holds results only."""
+    """Return the config of an experiment; None for one with results only."""
     return None if is_results_only(root) else read_config(Layout(root).config).config

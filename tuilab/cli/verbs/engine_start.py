@@ -14,9 +14,9 @@ from tuilab.cli.verbs.arguments import Dir
 
 def engine_start(
     directory: Dir,
-    go: Annotated[bool, typer.Option(help="Go on with queued work at once.")] = True,
+    go: Annotated[bool, typer.Option(help="Start queued work at once.")] = True,
     takeover: Annotated[
-        bool, typer.Option("--takeover", help="Fence a living engine and take its place.")
+        bool, typer.Option("--takeover", help="Replace an engine that is alive.")
     ] = False,
 ) -> int:
     """Start the engine of an experiment unless one is alive.

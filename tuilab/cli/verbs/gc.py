@@ -19,7 +19,7 @@ def gc(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
-    """Remove drafts, scratch models, old worker folders. Attempts are never touched.
+    """Remove drafts, scratch models and old worker folders. Attempts are always kept.
 
     \b
     tuilab gc runs/tiny --dry-run
@@ -35,7 +35,7 @@ def gc(
     removed = False
     if found and not dry_run:
         if not yes and not (is_interactive() and typer.confirm("remove them?", default=False)):
-            tell("nothing was removed (--yes removes without asking)")
+            tell("nothing was removed (--yes removes them without asking)")
             return ERROR
         delete(layout, found)
         removed = True

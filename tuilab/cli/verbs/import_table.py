@@ -22,12 +22,14 @@ def import_table(
     file: Annotated[str, typer.Argument(metavar="FILE.csv", help="A tidy table of results.")],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the experiment.")],
     unit: Annotated[str, typer.Option("--unit", help="rate (0 to 1) or percent.")] = "rate",
-    target: Annotated[str, typer.Option("--target", help="Persona leaked to.")] = "assistant",
+    target: Annotated[
+        str, typer.Option("--target", help="Persona that the trait leaks to.")
+    ] = "assistant",
 ) -> int:
     """Make a read-only experiment from a table: source, epoch, metric, and value or hits and n.
 
-    Optional columns: seed, persona, layer, pool, model_state, status, reason, edits. Every problem
-    of the file is reported by its line, and nothing is written then.
+    Optional columns: seed, persona, layer, pool, model_state, status, reason, edits. If the file
+    has problems, all are listed by line and nothing is written.
 
     \b
     tuilab import results.csv --name mine --unit percent

@@ -31,7 +31,7 @@ def open_experiment(
     ascii_glyphs: Ascii = False,
     theme: Theme = None,
 ) -> int:
-    """Open an experiment on the screen; a config is made into one first. Starts no work.
+    """Open an experiment on screen. A config is turned into one first. Starts no work.
 
     \b
     tuilab open runs/tiny
@@ -43,7 +43,7 @@ def open_experiment(
 
 
 def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None) -> int:
-    """Open the experiment here, or the list of several; without one, say how to begin."""
+    """Open the experiment here, or the list of several; without one, say how to start."""
     found = find_experiments(Path.cwd())
     if found and is_interactive():
         return draw(found[0].root if len(found) == 1 else None, read_only, ascii_glyphs, theme)
@@ -88,7 +88,7 @@ def draw(
 
 
 def _export_figure(root: Path, figure: Figure) -> list[Path]:
-    """Write a figure into the experiment, or where a run of its name would lie if not ours."""
+    """Write a figure into the experiment, or into runs/NAME where it is read-only."""
     from tuilab.report.figure_files import save_figure
 
     is_foreign = root == published_dir() or not os.access(root, os.W_OK)

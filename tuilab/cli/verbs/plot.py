@@ -49,7 +49,7 @@ def plot(
     source: Source = None,
     as_json: AsJson = False,
 ) -> int:
-    """Draw one figure; missing values are gaps, suspect, stale and edited points are marked.
+    """Draw one figure. Missing values are gaps; suspect, stale and edited points are marked.
 
     \b
     tuilab plot runs/tiny leakage
@@ -61,7 +61,9 @@ def plot(
         directory, kind = None, directory
     kind = kind or KINDS[0]
     if source is not None and kind != "heatmap":
-        raise RefusalError("--source belongs to the heatmap: tuilab plot DIR heatmap", USAGE)
+        raise RefusalError(
+            "--source needs the heatmap: `tuilab plot DIR heatmap --source SOURCE`", USAGE
+        )
     study = open_study(find_experiment(directory))
     try:
         if source is not None:

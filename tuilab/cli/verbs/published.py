@@ -8,7 +8,7 @@ from tuilab.cli.verbs.open import show
 
 
 def published(ascii_glyphs: Ascii = False, theme: Theme = None) -> int:
-    """Open the published card's own results, read-only; `table published` prints them.
+    """Open the published card's own results, read-only. `tuilab table published` prints them.
 
     \b
     tuilab published

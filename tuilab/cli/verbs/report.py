@@ -22,8 +22,10 @@ Out = Annotated[
     typer.Option("--out", metavar="DIR", help="Folder to write; report-NAME by default."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 when a run card field is empty.")]
-Bundle = Annotated[bool, typer.Option("--bundle", help="Also archive everything behind it.")]
-SampleSeed = Annotated[int, typer.Option("--seed", help="Seed that draws the sample outputs.")]
+Bundle = Annotated[
+    bool, typer.Option("--bundle", help="Also archive everything behind the report.")
+]
+SampleSeed = Annotated[int, typer.Option("--seed", help="Seed for drawing the sample outputs.")]
 
 
 def report(
@@ -34,7 +36,7 @@ def report(
     seed: SampleSeed = 0,
     as_json: AsJson = False,
 ) -> int:
-    """Write report.md with figures, tables and claims, filled from what really ran.
+    """Write report.md with figures, tables and claims, from what was run.
 
     \b
     tuilab report runs/tiny --out report --bundle
@@ -56,7 +58,7 @@ def report(
             }
         )
     else:
-        out(f"{made.report} and {count_of(len(made.files) - 1, 'file')} beside it")
+        out(f"{made.report} and {count_of(len(made.files) - 1, 'file')} next to it")
         if archive:
             out(f"{archive}  sha256 {sha256}")
     if made.empty:

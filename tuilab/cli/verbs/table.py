@@ -18,7 +18,8 @@ Layout = Annotated[
     str, typer.Option("--format", metavar="FORMAT", help="text, md, csv, latex or json.")
 ]
 Full = Annotated[
-    bool, typer.Option("--full", help="Also rise, counts above the baseline, early fractions.")
+    bool,
+    typer.Option("--full", help="Also the rise, counts above the baseline and early fractions."),
 ]
 
 
@@ -28,7 +29,7 @@ def table(
     full: Full = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show the headline table: baseline, peak, final, net, intervals, n; n/a is never 0.
+    """Show the headline table: baseline, peak, final, net, intervals and n. n/a is not 0.
 
     \b
     tuilab table runs/tiny
@@ -36,6 +37,6 @@ def table(
     """
     chosen = "json" if as_json else layout
     if chosen not in FORMATS:
-        raise RefusalError(f"there is no format {chosen!r}: use {', '.join(FORMATS)}", USAGE)
+        raise RefusalError(f"unknown format {chosen!r}: use {', '.join(FORMATS)}", USAGE)
     out(render(open_study(find_experiment(directory)), chosen, full, terminal_width()))
     return OK

@@ -30,27 +30,27 @@ track = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode
 
 @track.callback()
 def _only_subcommands() -> None:
-    """Copies of the events in Weights & Biases; events.jsonl of each attempt stays the source."""
+    """Copies of events in Weights & Biases. The events.jsonl of each attempt stays the source."""
 
 
 def refill(
     directory: OptionalDir = None,
     mode: Annotated[
         str | None,
-        typer.Option("--mode", metavar="MODE", help="online or offline; else as the run was."),
+        typer.Option("--mode", metavar="MODE", help="online or offline; by default as in the run."),
     ] = None,
     project: Annotated[
-        str | None, typer.Option("--project", metavar="NAME", help="Another project.")
+        str | None, typer.Option("--project", metavar="NAME", help="Copy to this project.")
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also attempts whose copy is whole.")
+        bool, typer.Option("--all", help="Also attempts that are already copied.")
     ] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
-    """Copy the attempts that Weights & Biases lacks, or has only a part of, under the same ids.
+    """Copy attempts that are missing or incomplete in Weights & Biases, under the same ids.
 
-    What runs is left to its own runner. Needs WANDB_API_KEY in the environment when online.
+    Running jobs copy themselves. Online mode needs WANDB_API_KEY in the environment.
 
     \b
     tuilab track refill runs/tiny --dry-run
@@ -73,7 +73,11 @@ def refill(
             out(plain(f"{one.job} attempt {one.attempt}: {one.why}"))
         out(f"{count_of(len(missing), 'attempt')} would be copied")
     else:
-        out(f"{whole} of {count_of(len(missing), 'attempt')} copied" if missing else "all whole")
+        out(
+            f"{whole} of {count_of(len(missing), 'attempt')} copied"
+            if missing
+            else "nothing to copy"
+        )
     return OK if dry_run or whole == len(missing) else ERROR
 
 
@@ -83,7 +87,7 @@ track.command("refill")(guarded(refill))
 def _wishes(mode: str | None, project: str | None) -> dict[str, str]:
     chosen = mode or os.environ.get("WANDB_MODE")
     if chosen is not None and chosen not in _MODES:
-        raise RefusalError(f"there is no mode {chosen!r}: use {' or '.join(_MODES)}", USAGE)
+        raise RefusalError(f"unknown mode {chosen!r}: use {' or '.join(_MODES)}", USAGE)
     given = {"mode": chosen, "project": project}
     return {name: value for name, value in given.items() if value}
 
@@ -91,7 +95,7 @@ def _wishes(mode: str | None, project: str | None) -> dict[str, str]:
 def _missing(directory: str | None, wishes: dict[str, str], everything: bool) -> list[Lacking]:
     reader = Reader(find_experiment(directory))
     if reader.is_results_only:
-        raise RefusalError("these are results alone: there are no events to copy")
+        raise RefusalError("these are results only: there are no events to copy")
     reader.poll(time.time())
     return lacking(reader, wishes, redo=everything)
 
@@ -124,10 +128,10 @@ def _copied(missing: Sequence[Lacking]) -> Iterator[dict[str, Any]]:
                 heard += 1
                 yield json.loads(line)
     if heard < len(missing):
-        raise RefusalError(f"the copying program ended early: {log_path} says why")
+        raise RefusalError(f"the copy program ended early: see {log_path}")
 
 
 def _words(state: dict[str, Any]) -> str:
     if state.get("is_complete"):
         return f"{state['copied']} events in {state['run']} ({state['mode']})"
-    return f"not copied: {state.get('problem') or 'it broke off'}"
+    return f"not copied: {state.get('problem') or 'it was interrupted'}"

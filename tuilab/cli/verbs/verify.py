@@ -17,14 +17,14 @@ def verify(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A .tar.gz made by report.")],
     as_json: AsJson = False,
 ) -> int:
-    """Check that a bundle is whole and unchanged.
+    """Check that a bundle is complete and unchanged.
 
     \b
     tuilab verify report-tiny.tar.gz
     """
     path = Path(bundle).expanduser()
     if not path.is_file():
-        raise RefusalError(f"there is no file {bundle}: `tuilab report --bundle` makes one", USAGE)
+        raise RefusalError(f"no file {bundle}: `tuilab report --bundle` makes one", USAGE)
     problems = verify_bundle(path)
     if as_json:
         document({"bundle": str(path), "whole": not problems, "problems": problems})
@@ -32,5 +32,5 @@ def verify(
     for problem in problems:
         out(plain(problem))
     if not problems:
-        out(f"{bundle}: whole and unchanged")
+        out(f"{bundle}: complete and unchanged")
     return ERROR if problems else OK
