@@ -103,7 +103,7 @@ def test_a_folder_that_may_only_be_read_shows_and_says_why_it_does_not_run(
             f"{as_other} $T run eps109 --dry-run; {as_other} $T resume micro", tmp_path / "locked"
         )
         assert refused.returncode == 1
-        assert "Permission denied: ask its owner" in refused.stderr
+        assert "Permission denied: ask the owner" in refused.stderr
         assert ".draft" not in refused.stderr
     finally:
         shell("chmod -R u+w locked", tmp_path)

@@ -63,7 +63,7 @@ def bench(
     tuilab bench --grid --workers 2 --config two-gpus.toml
     """
     if tiny and random_weights:
-        raise RefusalError("--tiny and --random-weights are different models: give one", USAGE)
+        raise RefusalError("--tiny and --random-weights are two models: choose one", USAGE)
     if (config or warm_only or where or workers > 1) and not grid:
         raise RefusalError("--config, --dir, --workers and --warm-only need --grid", USAGE)
     if warm_only and workers > 1:
