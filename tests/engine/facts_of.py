@@ -24,7 +24,8 @@ class Story:
 
     def __init__(self, plan: Plan | None = None, **policy: Any) -> None:
         self.plan = plan or make_plan(("villain", "nurse"), (0, 2))
-        self.states = JournaledStates(self.plan, Journal(Layout(Path("nowhere"))))
+        nowhere = Layout(Path("nowhere"))
+        self.states = JournaledStates(self.plan, Journal(nowhere), nowhere)
         self.policy = Policy(**policy)
 
     def tell(self, kind: str, **fields: Any) -> Story:

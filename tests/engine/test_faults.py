@@ -79,7 +79,7 @@ def intact(grid: Trial, job: str) -> bool:
     plan = load_plan(grid.layout.root)
     outcome = read_outcome(folder := grid.layout.attempt_dir(job, 1))
     assert outcome is not None
-    return verify_attempt(folder, plan.by_id[job], {}, outcome).verdict.value == "done"
+    return verify_attempt(folder, plan.by_id[job], outcome).verdict.value == "done"
 
 
 def test_nothing_is_launched_onto_a_disk_that_takes_no_more(small_disk: Path) -> None:

@@ -11,7 +11,7 @@ from tuilab.grid.config_text import LoadedConfig, load_config
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.planning import make_plan
-from tuilab.grid.states import Attempt, JobStatus, Verdict, derive_state
+from tuilab.grid.states import Attempt, JobStatus, Verdict, attempt_to_read, derive_state
 
 SMALL = """
 name = "small"
@@ -104,23 +104,39 @@ def all_done(plan: Plan) -> Ledger:
     return ledger
 
 
-def settle(ledger: Ledger, plan: Plan, job: str, verdict: Verdict, seconds: float = 2.0) -> None:
-    """Add one attempt of a job with a verdict, made under the plan as it is."""
-    known = ledger.of(job)
+def settle(
+    ledger: Ledger,
+    plan: Plan,
+    job: str,
+    verdict: Verdict,
+    seconds: float = 2.0,
+    made: str = "",
+) -> None:
+    """Add one attempt of a job with a verdict, made under the plan as it is.
+
+    ``made`` stands for the bytes that came out; those of the same number are the same.
+    """
+    known, planned = ledger.of(job), plan.by_id[job]
     number = (known.last.number if known.last else 0) + 1
-    inputs = {
-        parent: last.output_hash
-        for parent in plan.by_id[job].parents
-        if (last := ledger.of(parent).last_done)
+    states = states_of(plan, ledger)
+    above = {parent: states[parent] for parent in planned.parents}
+    read = {
+        parent: found
+        for parent in planned.parents
+        if (found := attempt_to_read(planned, parent, above, ledger.of(parent)))
     }
+    made = made or f"{job} {number}"
     attempt = Attempt(
         number,
         f"token-{number}",
-        plan.by_id[job].fingerprint,
-        inputs,
+        planned.fingerprint,
+        {parent: one.checkpoint(planned.epoch) for parent, one in read.items()},
         verdict=verdict,
         seconds=seconds,
-        output_hash=f"{job} {number}" if verdict is Verdict.DONE else "",
+        output_hash=made if verdict is Verdict.DONE else "",
+        parts=planned.parts,
+        read={parent: one.number for parent, one in read.items()},
+        checkpoints={epoch: f"{made} epoch {epoch}" for epoch in planned.checkpoints},
     )
     ledger.evidence[job] = replace(
         known, attempts=(*known.attempts, attempt), wanted=max(known.wanted, number)
@@ -131,13 +147,8 @@ def states_of(plan: Plan, ledger: Ledger) -> dict[str, JobStatus]:
     """Derive every state, parents first."""
     states: dict[str, JobStatus] = {}
     for job in plan.jobs:
-        outputs = {
-            parent: last.output_hash if (last := ledger.of(parent).last_done) else ""
-            for parent in job.parents
-        }
-        states[job.id] = derive_state(
-            job, ledger.of(job.id), {parent: states[parent] for parent in job.parents}, outputs
-        )
+        parents = {parent: states[parent] for parent in job.parents}
+        states[job.id] = derive_state(job, ledger.of(job.id), parents)
     return states
 
 

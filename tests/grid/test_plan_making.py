@@ -99,18 +99,39 @@ def test_the_same_config_gives_the_same_fingerprints_however_it_is_written() -> 
     assert prints(make_plan(load(reordered).config, "v1")) == prints(plan())
 
 
-def test_an_edit_changes_its_own_stage_and_what_is_below_it_alone() -> None:
+def test_an_edit_changes_the_parts_of_its_own_stage_alone() -> None:
     before = prints(plan())
     after = prints(make_plan(changed("samples = 2", "samples = 3"), "v1"))
     assert {job.partition("/")[0] for job in before if before[job] != after[job]} == {"eval"}
     after = prints(make_plan(changed("rows = 4", "rows = 2"), "v1"))
     touched = {job for job in before if before[job] != after[job]}
-    assert "converge/villain#42" in touched
-    assert "train/villain@1#42" in touched
-    assert not any("@0" in job or job.startswith("data/") for job in touched)
+    assert touched == {"converge/villain#42", "converge/nurse#42"}
 
 
-def test_the_code_of_one_stage_touches_that_stage_and_below() -> None:
+def test_what_a_run_keeps_and_how_people_call_a_persona_decide_no_result() -> None:
+    before = plan().by_id
+    more = make_plan(changed("epochs = [0, 1, 2]", "epochs = [0, 2]"), "v1").by_id
+    run = "converge/villain#42"
+    assert (before[run].checkpoints, more[run].checkpoints) == ((1, 2), (2,))
+    assert before[run].parts == more[run].parts
+    assert before[run].fingerprint != more[run].fingerprint, "a resumed run would lack one"
+    named = make_plan(changed('label = "Nurse"', 'label = "The nurse"'), "v1").by_id
+    assert [job.parts for job in named.values()] == [job.parts for job in before.values()]
+
+
+def test_the_length_of_a_run_decides_its_checkpoints_where_the_rate_follows_it() -> None:
+    def parts(schedule: str, epochs: int) -> object:
+        words = f"epochs = {epochs}\nschedule = {schedule}\n\n[marker]"
+        made = make_plan(changed("epochs = 2\n\n[marker]", words), "v1")
+        return made.by_id["converge/villain#42"].parts
+
+    assert parts('"cosine"', 2) != parts('"cosine"', 3)
+    assert parts('"constant"', 2) != parts('"constant"', 3), "the warm-up is a share of the whole"
+    flat = '"constant"\nwarmup_ratio = 0.0'
+    assert parts(flat, 2) == parts(flat, 3)
+
+
+def test_the_code_of_one_stage_touches_that_stage() -> None:
     before = prints(plan(code={"eval": "a", "train": "t"}))
     after = prints(plan(code={"eval": "b", "train": "t"}))
     assert {job.partition("/")[0] for job in before if before[job] != after[job]} == {"eval"}
@@ -139,7 +160,7 @@ def test_an_edit_of_one_cell_stays_in_that_cell() -> None:
     made = plan(deviations=[edit])
     before = prints(plan())
     touched = {job for job, found in prints(made).items() if found != before[job]}
-    assert touched == {f"{stage}/villain@1#42" for stage in ("train", "merge", "eval", "cosine")}
+    assert touched == {"train/villain@1#42"}
     train = made.by_id["train/villain@1#42"]
     assert made.settings[train.settings]["training"]["lr"] == 1e-5
     assert train.deviation == {"marker.lr": 1e-5}

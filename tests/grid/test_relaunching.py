@@ -133,13 +133,17 @@ def test_redo_from_a_stage_takes_that_stage_and_all_below() -> None:
     assert names(relaunch(ledger, "villain@1", stage=Stage.MERGE)) == own("villain@1", "merge")
 
 
-def test_redo_from_a_shared_stage_names_the_cells_that_turn_stale() -> None:
+def test_redo_of_a_convergence_leaves_the_other_cells_the_checkpoints_they_have() -> None:
     answer = relaunch(all_done(PLAN), "villain@1", stage=Stage.CONVERGE)
     assert names(answer) == ["converge/villain#42", *own("villain@1")]
-    assert answer.turns_stale == ("villain@2#42",)
+    assert answer.turns_stale == ()
+
+
+def test_redo_of_the_answers_names_the_cells_that_may_turn_stale() -> None:
     answer = relaunch(all_done(PLAN), "villain@1", stage=Stage.DATA)
     assert names(answer)[:2] == ["data/villain", "converge/villain#42"]
     assert "data/clerk" not in names(answer)
+    assert answer.turns_stale == ("villain@0#42", "villain@2#42")
 
 
 def test_epoch_zero_has_no_convergence_to_redo() -> None:
@@ -225,5 +229,8 @@ def test_the_explanation_names_each_job_its_time_and_its_reason() -> None:
     ledger = all_done(PLAN)
     lines = explain(relaunch(ledger, "villain@1", stage=Stage.CONVERGE))
     assert lines[0] == "converge/villain#42  attempt 2  took 2s  (again)"
-    assert lines[-1] == "will be stale, and keep their result: villain@2#42"
+    assert lines[-1] == "cosine/villain@1#42  attempt 2  took 2s  (below converge)"
+    again = explain(relaunch(ledger, "villain@1", stage=Stage.DATA))
+    kept = "keep their result, and are stale if other bytes come out: villain@0#42, villain@2#42"
+    assert again[-1] == kept
     assert "never finished before" in explain(run(Ledger()))[0]

@@ -8,30 +8,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuilab.grid.jobs import Job
+from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.ledger import Ledger
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import (
     Attempt,
     Evidence,
+    Explain,
     JobStatus,
+    Result,
     State,
     Verdict,
     derive_cell,
     derive_state,
-    why_stale,
+    other_bytes,
 )
+
+from .planned import all_done, changed, plan, settle, states_of, wish
 
 JOB = Job(Stage.EVAL, "villain", 10, 42, ("merge/villain@10#42",), "s", "print")
 PARENT = JOB.parents[0]
 DONE = Attempt(1, "t", "print", {PARENT: "h1"}, verdict=Verdict.DONE, output_hash="o")
 
 
-def parent(state: State, reason: str | None = None, blocked_by: str = "") -> dict[str, JobStatus]:
-    return {PARENT: JobStatus(PARENT, Stage.MERGE, state, reason, blocked_by=blocked_by)}
+def parent(
+    state: State, reason: str | None = None, blocked_by: str = "", output: str = "h1"
+) -> dict[str, JobStatus]:
+    result = Result(replace(DONE, output_hash=output))
+    found = JobStatus(PARENT, Stage.MERGE, state, reason, blocked_by=blocked_by, result=result)
+    return {PARENT: found}
 
 
 def state(evidence: Evidence, of_parent: State = State.DONE, output: str = "h1") -> JobStatus:
-    return derive_state(JOB, evidence, parent(of_parent), {PARENT: output})
+    return derive_state(JOB, evidence, parent(of_parent, output=output))
 
 
 def test_nobody_asked_so_it_is_idle() -> None:
@@ -60,9 +69,9 @@ def test_what_is_not_done_above_makes_it_wait_and_is_named(above: State) -> None
 
 def test_waiting_for_what_waits_for_something_broken_is_upstream_too() -> None:
     above = parent(State.WAITING, "upstream", "data/villain")
-    found = derive_state(JOB, Evidence(wanted=1), above, {})
+    found = derive_state(JOB, Evidence(wanted=1), above)
     assert (found.reason, found.blocked_by) == ("upstream", "data/villain")
-    going_on = derive_state(JOB, Evidence(wanted=1), parent(State.WAITING), {})
+    going_on = derive_state(JOB, Evidence(wanted=1), parent(State.WAITING))
     assert (going_on.reason, going_on.blocked_by) == (None, "")
 
 
@@ -72,7 +81,7 @@ def test_what_is_broken_above_is_named_before_what_still_runs() -> None:
         "merge/a": JobStatus("merge/a", Stage.MERGE, State.RUNNING),
         "merge/b": JobStatus("merge/b", Stage.MERGE, State.LOST),
     }
-    found = derive_state(job, Evidence(wanted=1), above, {})
+    found = derive_state(job, Evidence(wanted=1), above)
     assert found.detail == "waits for merge/b (lost)"
     assert found.blocked_by == "merge/b"
 
@@ -104,15 +113,15 @@ def test_a_live_attempt_outranks_a_wish_and_a_wish_outranks_a_verdict() -> None:
 def test_done_is_stale_when_config_code_or_an_input_has_changed() -> None:
     assert state(Evidence((DONE,))).state is State.DONE
     newer = state(Evidence((DONE,)), output="h2")
-    assert (newer.state, newer.detail) == (State.STALE, f"{PARENT} has a newer result")
+    assert (newer.state, newer.detail) == (State.STALE, f"{PARENT} has another result")
     edited = state(Evidence((replace(DONE, fingerprint="old"),)))
     assert edited.state is State.STALE
     assert "config or the runner code" in edited.detail
 
 
 def test_an_input_of_unknown_hash_makes_nothing_stale() -> None:
-    assert why_stale(JOB, DONE, {PARENT: ""}) == ""
-    assert why_stale(JOB, replace(DONE, inputs={PARENT: ""}), {PARENT: "h2"}) == ""
+    assert state(Evidence((DONE,)), output="").state is State.DONE
+    assert state(Evidence((replace(DONE, inputs={PARENT: ""}),)), output="h2").state is State.DONE
 
 
 def test_children_read_the_newest_done_attempt_whatever_came_after() -> None:
@@ -175,3 +184,121 @@ def test_a_cell_is_what_its_most_telling_stage_is(
 @given(st.lists(st.sampled_from(State), min_size=4, max_size=4))
 def test_a_cell_is_done_only_when_all_its_stages_are(states: list[State]) -> None:
     assert (cell(*states).state is State.DONE) == (set(states) == {State.DONE})
+
+
+# What a result is compared with, part by part.
+
+RUN, DATA = "converge/villain#42", "data/villain"
+
+
+def grown(epochs: str) -> Plan:
+    """The small plan with other epochs; its convergence run is as long as before."""
+    return plan(config=changed("epochs = [0, 1, 2]", f"epochs = {epochs}"))
+
+
+def spoken(plan_now: Plan, ledger: Ledger) -> dict[str, str]:
+    """Return what is stale, by job, with its cause."""
+    found = states_of(plan_now, ledger)
+    return {job: one.detail for job, one in found.items() if one.state is State.STALE}
+
+
+def words(key: str) -> Explain:
+    return lambda job, attempt: key
+
+
+def test_a_changed_setting_is_told_by_every_result_below_it() -> None:
+    ledger = all_done(plan())
+    after = plan(config=changed("rows = 4", "rows = 2"))
+    stale = spoken(after, ledger)
+    assert stale["train/villain@1#42"] == stale[RUN] == "the settings of converge changed"
+    assert not any("@0" in job or job.startswith("data/") for job in stale)
+    job = after.by_id[RUN]
+    known, above = ledger.of(RUN), {DATA: states_of(after, ledger)[DATA]}
+    named = derive_state(job, known, above, words("convergence.rows 4 → 2"))
+    assert named.detail == "convergence.rows 4 → 2"
+
+
+def test_changed_code_is_named_by_its_stage_and_once() -> None:
+    one = dict.fromkeys(("data", "converge", "train", "merge", "eval", "cosine"), "a")
+    ledger = all_done(plan(code=one))
+    assert set(spoken(plan(code={**one, "eval": "b"}), ledger).values()) == {
+        "the code of eval changed"
+    }
+    every = spoken(plan(code=dict.fromkeys(one, "b")), ledger)
+    assert every["train/villain@1#42"] == "the code of train changed"
+    assert spoken(plan(base_hash="other"), all_done(plan()))[DATA] == "the tiny base changed"
+
+
+def test_a_parent_that_is_made_again_with_the_same_bytes_leaves_its_children_done() -> None:
+    ledger = all_done(plan())
+    settle(ledger, plan(), DATA, Verdict.DONE, made=f"{DATA} 1")
+    assert spoken(plan(), ledger) == {}
+    settle(ledger, plan(), DATA, Verdict.DONE)
+    stale = spoken(plan(), ledger)
+    assert stale["train/villain@0#42"] == stale[RUN] == "data/villain has another result"
+
+
+def test_settings_that_change_and_change_back_leave_everything_done() -> None:
+    ledger = all_done(plan())
+    after = plan(config=changed("samples = 2", "samples = 3"))
+    assert {job.partition("/")[0] for job in spoken(after, ledger)} == {"eval"}
+    assert spoken(plan(), ledger) == {}
+
+
+def test_a_second_convergence_run_that_adds_a_checkpoint_replaces_none() -> None:
+    before, after = grown("[0, 2]"), grown("[0, 1, 2]")
+    ledger = all_done(before)
+    known = states_of(after, ledger)
+    assert (known[RUN].state, known[RUN].detail) == (
+        State.STALE,
+        "no checkpoint of epoch 1 was kept",
+    )
+    assert known["train/villain@2#42"].state is known["eval/villain@2#42"].state is State.DONE
+    wish(ledger, "train/villain@1#42", "train/villain@2#42")
+    known = states_of(after, ledger)
+    assert known["train/villain@1#42"].state is State.WAITING
+    assert known["train/villain@2#42"].state is State.QUEUED, "its own checkpoint is there"
+
+    ledger = all_done(before)
+    settle(ledger, after, RUN, Verdict.DONE)  # with other bytes for epoch 2
+    for stage in CELL_STAGES:
+        settle(ledger, after, f"{stage.value}/villain@1#42", Verdict.DONE)
+    assert ledger.of("train/villain@1#42").attempts[-1].read[RUN] == 2
+    assert set(spoken(after, ledger)) == {"converge/nurse#42"}, "nobody made that one again"
+
+
+def test_what_comes_after_a_training_reads_the_checkpoint_that_it_was_trained_on() -> None:
+    ledger = all_done(plan())
+    settle(ledger, plan(), RUN, Verdict.DONE)
+    settle(ledger, plan(), "eval/villain@1#42", Verdict.DONE)
+    assert ledger.of("eval/villain@1#42").attempts[-1].read[RUN] == 1
+    settle(ledger, plan(), "train/villain@1#42", Verdict.DONE)
+    stale = spoken(plan(), ledger)
+    assert stale["merge/villain@1#42"] == (
+        f"train/villain@1#42 has another result; {RUN} has another epoch-1 checkpoint"
+    )
+    settle(ledger, plan(), "merge/villain@1#42", Verdict.DONE)
+    assert ledger.of("merge/villain@1#42").attempts[-1].read[RUN] == 2
+
+
+def test_a_checkpoint_made_by_other_settings_is_no_longer_the_cell_s() -> None:
+    ledger = all_done(plan())
+    after = plan(config=changed("rows = 4", "rows = 2"))
+    settle(ledger, after, RUN, Verdict.DONE)
+    stale = spoken(after, ledger)
+    assert stale["train/villain@1#42"] == (
+        f"{RUN} has another epoch-1 checkpoint (the settings of converge changed)"
+    )
+    again = all_done(plan())
+    settle(again, after, RUN, Verdict.DONE, made=f"{RUN} 1")
+    assert not any("villain" in job for job in spoken(after, again)), "the same bytes came out"
+
+
+def test_other_bytes_of_an_equal_run_are_said() -> None:
+    ledger = all_done(plan())
+    settle(ledger, plan(), RUN, Verdict.DONE)
+    known = ledger.of(RUN)
+    said = other_bytes(RUN, known, 2, known.attempts[-1].checkpoints)
+    assert said.startswith(f"{RUN} attempt 2 made other bytes than attempt 1 for the checkpoint of")
+    assert "epoch 1, 2" in said
+    assert other_bytes(RUN, known, 2, known.attempts[0].checkpoints) == ""

@@ -109,7 +109,7 @@ def test_suspect_and_stale_values_are_told_apart_from_measured_ones(scene: Scene
     scene.finish("merge/villain@0#42")
     stale = rows(scene, metric="leakage", epoch=0)
     assert {row["status"] for row in stale} == {"stale"}
-    assert stale[0]["reason"] == "merge/villain@0#42 has a newer result"
+    assert stale[0]["reason"] == "merge/villain@0#42 has another result"
     assert {row["persona"]: row["hits"] for row in stale}["villain"] == 180
 
 

@@ -112,7 +112,7 @@ def test_a_new_upstream_result_makes_what_was_built_on_the_old_one_stale(scene: 
     scene.finish("data/villain")
     after = reader.poll(NOW)
     assert after.counts == {"done": 2, "stale": 2}
-    assert cell(after).detail == "data/villain has a newer result"
+    assert cell(after).detail == "data/villain has another result"
     assert "assistant_leakage" in cell(after).metrics
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome, describe, hash_output
+from tuilab.contract.spec import SPEC_FILE, read_spec, write_spec
 from tuilab.grid.states import Verdict
 from tuilab.store.attempts import Stop, write_stop
 from tuilab.store.layout import Layout
@@ -50,8 +51,7 @@ class Bench:
 
     def judge(self, stage: str, outcome: Outcome | None = None) -> Verification:
         job = self.scene.plan.by_id[JOBS[stage]]
-        settings = self.scene.plan.settings[job.settings]
-        return verify_attempt(self.folder(stage), job, settings, outcome or self.outcomes[stage])
+        return verify_attempt(self.folder(stage), job, outcome or self.outcomes[stage])
 
     def damaged(self, stage: str, damage: Damage, **changes: Any) -> Verification:
         """Judge after ``damage``, with an outcome whose hashes describe the damaged files."""
@@ -318,4 +318,6 @@ def test_metrics_of_another_shape_never_raise(bench: Bench, metrics: dict[str, A
 def test_settings_that_ask_for_nothing_are_checked_for_whole_files_only(bench: Bench) -> None:
     job = bench.scene.plan.by_id[JOBS["eval"]]
     bare = replace(bench.outcomes["eval"], metrics={})
-    assert verify_attempt(bench.folder("eval"), job, {}, bare).verdict is Verdict.DONE
+    spec = read_spec(bench.folder("eval") / SPEC_FILE)
+    write_spec(bench.folder("eval"), replace(spec, settings={}))
+    assert verify_attempt(bench.folder("eval"), job, bare).verdict is Verdict.DONE

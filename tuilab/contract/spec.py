@@ -10,7 +10,7 @@ from typing import Any
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads
 
-SCHEMA = 1
+SCHEMA = 2
 SPEC_FILE = "spec.json"
 REQUIRED = ("schema", "job", "stage", "attempt", "token", "fingerprint", "settings")
 
@@ -29,6 +29,8 @@ class Input:
     """Attempt directory of the upstream, relative to this attempt's directory."""
     output_hash: str
     """The upstream outcome's ``output_hash``; the runner refuses another."""
+    read: str = ""
+    """Hash of the artefacts of it that this attempt reads; all of them where it says none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Spec:
     token: str
     """Unique per attempt; a runner whose token is no longer the one on disk must not publish."""
     fingerprint: str
-    """Hash of the settings, the planned inputs and the runner code version."""
+    """Hash of the settings and the runner code: a saved state of another one is not resumed."""
     settings: Mapping[str, Any]
     """The resolved settings of this stage (see ``tuilab/grid/settings.py``)."""
     inputs: tuple[Input, ...] = ()
@@ -58,6 +60,8 @@ class Spec:
     schema: int = SCHEMA
     launch: Mapping[str, Any] = field(default_factory=dict)
     """Provenance captured by the engine: git commit, dirty diff hash, argv, hostname."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Hashes of what decides the result beside the inputs (``tuilab/grid/fingerprint.py``)."""
 
 
 def read_spec(path: Path) -> Spec:

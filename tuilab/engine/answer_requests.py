@@ -15,6 +15,7 @@ from tuilab.engine.startup import Opened
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
+from tuilab.grid.planning import descendants
 from tuilab.grid.relaunch import why_busy
 from tuilab.grid.request import Request
 from tuilab.store import requests
@@ -74,7 +75,7 @@ class Requests:
             )
         except (EditRefusedError, SelectorError) as error:
             return Answer(accepted=False, why=str(error))
-        if running := sorted(changed & self.states.live):
+        if running := sorted((changed | descendants(made, changed)) & self.states.live):
             return Answer(accepted=False, why=why_busy(self.states.statuses[running[0]]))
         keep_edits(self.layout, made, cells, request.sets, as_planned)
         self.states.replace_plan(made)

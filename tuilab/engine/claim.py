@@ -17,6 +17,7 @@ from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.state import JournaledStates
 from tuilab.grid.jobs import Job
 from tuilab.grid.resuming import RESUMABLE, may_go_on_from
+from tuilab.grid.states import attempt_to_read
 from tuilab.store import attempts
 from tuilab.store.attempts import Claim, UnusableInputError
 from tuilab.store.layout import Layout
@@ -56,6 +57,7 @@ def claim(
             **_saving(states, job),
             **_resume(layout, states, job, inputs),
         },
+        parts=job.parts.as_json() if job.parts else {},
     )
     try:
         write_spec(folder, spec)
@@ -67,7 +69,9 @@ def claim(
             attempt=number,
             token=spec.token,
             fingerprint=spec.fingerprint,
-            inputs={item.job: item.output_hash for item in inputs},
+            inputs={item.job: item.read for item in inputs},
+            read={item.job: attempts.number_in(item.path) for item in inputs},
+            parts=spec.parts,
             worker=worker,
         )
     except OSError:
@@ -98,7 +102,7 @@ def _resume(
     layout: Layout, states: JournaledStates, job: Job, inputs: tuple[Input, ...]
 ) -> dict[str, str]:
     """Name the unfinished attempt whose saved state the runner is to go on from; {} for none."""
-    used = {item.job: item.output_hash for item in inputs}
+    used = {item.job: item.read for item in inputs}
     for number in may_go_on_from(job, states.ledger.of(job.id), used):
         if attempts.has_saved_state(layout, job.id, number):
             return {"resume_from": f"../attempt-{number}"}
@@ -112,13 +116,14 @@ def _next_number(layout: Layout, states: JournaledStates, job: str) -> int:
 
 def _inputs(layout: Layout, states: JournaledStates, job: Job, number: int) -> tuple[Input, ...]:
     reader = layout.attempt_dir(job.id, number)
+    above = {parent: states.statuses[parent] for parent in job.parents}
     found = []
     for parent in job.parents:
-        done = states.ledger.of(parent).last_done
+        done = attempt_to_read(job, parent, above, states.ledger.of(parent))
         if done is None:
-            raise CannotClaimError(f"{parent} has no result yet")
+            raise CannotClaimError(f"{parent} has no result that can be read")
         try:
-            found.append(attempts.usable_input(layout, parent, done.number, reader))
+            found.append(attempts.usable_input(layout, parent, done.number, reader, job.epoch))
         except UnusableInputError as error:
             raise CannotClaimError(f"{error}: relaunch {parent}") from error
     return tuple(found)

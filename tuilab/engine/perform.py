@@ -24,7 +24,7 @@ from tuilab.engine.host.local import RETIRED
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.jobs import parse_job_id
-from tuilab.grid.states import Verdict
+from tuilab.grid.states import Verdict, other_bytes
 from tuilab.grid.text import whole_percent
 from tuilab.store import attempts
 from tuilab.store.layout import Layout
@@ -173,8 +173,12 @@ class Performer:
                 "metrics": dict(report.metrics),
                 "by": report.by,
                 **({"peak_device": report.peak_device} if report.peak_device else {}),
+                **({"checkpoints": dict(report.checkpoints)} if report.checkpoints else {}),
             }
         )
+        evidence = self.states.ledger.of(action.job)
+        if text := other_bytes(action.job, evidence, action.number, report.checkpoints):
+            entries.append({"kind": "note", "text": text, "job": action.job})
         if action.hold:
             entries.append({"kind": "held", "jobs": [action.job], "why": action.hold})
         crash_point("settle-before-journal")

@@ -10,14 +10,15 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import Verdict
 from tuilab.store.journal import Journal
+from tuilab.store.layout import Layout
 from tuilab.store.state import Changes, JobStates
 
 
 class JournaledStates(JobStates):
     """States of jobs that change by what is written; nothing is known here that is not on disk."""
 
-    def __init__(self, plan: Plan, journal: Journal) -> None:
-        super().__init__(plan, Ledger())
+    def __init__(self, plan: Plan, journal: Journal, layout: Layout) -> None:
+        super().__init__(plan, Ledger(), layout=layout)
         self.journal = journal
         self.peaks: dict[str, int] = {}
         """Largest GPU memory of a done attempt, in bytes, by stage."""

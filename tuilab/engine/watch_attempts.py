@@ -130,6 +130,7 @@ def _as_report(found: dict[str, Any], raw: dict[str, Any]) -> Report:
         output_hash=found.get("output_hash") or "",
         metrics=found.get("metrics") or {},
         by=found.get("by") or "",
+        checkpoints=found.get("checkpoints") or {},
         bytes=_artefact_bytes(raw),
         peak_device=_peak_device(raw),
     )

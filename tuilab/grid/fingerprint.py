@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuilab.grid.code_shape import CodeShape, code_shape
 from tuilab.grid.stages import Stage
+
+SHORT = 16
+"""Hex digits of the hashes that are kept by the thousand: enough to tell settings apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What decides a job's result beside what it reads, each part a hash that is compared alone."""
+
+    settings: str
+    """Of the settings that decide the result (``settings.deciding``)."""
+    code: str
+    """Of the stage's program and what that imports."""
+    base: str = ""
+    """Of the tiny base's files; "" for a base that its revision names."""
+
+    def as_json(self) -> dict[str, str]:
+        """Return the mapping that ``parts_from`` reads."""
+        return asdict(self)
+
+
+def parts_from(raw: Mapping[str, Any] | None) -> Parts | None:
+    """Read what ``as_json`` returned; None where nothing was recorded, as version 0.1 did."""
+    if not raw:
+        return None
+    return Parts(str(raw["settings"]), str(raw["code"]), str(raw.get("base", "")))
 
 
 def canonical(value: Any) -> str:
@@ -21,15 +48,6 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """Return the sha256 of a value's canonical JSON as lower-case hex."""
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def fingerprint(
-    settings_hash: str, parents: Iterable[str], code_version: str, seed: int | None
-) -> str:
-    """Hash what decides a job's result; ``parents`` are fingerprints in the order of the inputs."""
-    return digest(
-        {"settings": settings_hash, "inputs": [*parents], "code": code_version, "seed": seed}
-    )
 
 
 def number_of(*parts: Any) -> int:
@@ -64,4 +82,4 @@ def _closure_hash(start: str, files: Mapping[str, str], shapes: dict[str, CodeSh
         if name not in shapes:
             shapes[name] = code_shape(files[name])
         queue += shapes[name].imports
-    return digest({name: shapes[name].hash for name in seen})[:16]
+    return digest({name: shapes[name].hash for name in seen})[:SHORT]

@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.fingerprint import Parts
 from tuilab.grid.stages import Stage
 
-PLAN_SCHEMA = 1
+PLAN_SCHEMA = 2
 _ID = re.compile(r"(?P<stage>[a-z]+)/(?P<source>[^@#]+)(?:@(?P<epoch>\d+))?(?:#(?P<seed>\d+))?")
 
 
@@ -31,9 +32,13 @@ class Job:
     settings: str
     """Key into ``Plan.settings``."""
     fingerprint: str
-    """Hash of the settings, the parents' fingerprints and the stage's code version."""
+    """Hash of its parts, checkpoints and seed: an unfinished run goes on only under the same."""
     deviation: Mapping[str, Any] = field(default_factory=dict)
     """Edits that make this job differ from the config, such as {"marker.lr": 1e-05}."""
+    parts: Parts | None = None
+    """What a result is compared with, part by part; None in a plan of version 0.1."""
+    checkpoints: tuple[int, ...] = ()
+    """Epochs that a convergence run keeps; they decide nothing about any one of them."""
     id: str = field(init=False, compare=False)
     """``train/villain@10#42``, ``converge/villain#42``, ``data/villain``; follows from the rest."""
     cell: Cell | None = field(init=False, compare=False)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tuilab.grid.states import LIVE, Attempt, Evidence, Verdict
+from tuilab.grid.fingerprint import parts_from
+from tuilab.grid.states import LIVE, Acceptance, Attempt, Evidence, Verdict
 
 Line = Mapping[str, Any]
 
@@ -104,6 +105,8 @@ def _claimed(ledger: Ledger, line: Line) -> set[str]:
         fingerprint=str(line["fingerprint"]),
         inputs=dict(line.get("inputs", {})),
         worker=str(line.get("worker", "")),
+        parts=parts_from(line.get("parts")),
+        read={str(job): int(number) for job, number in line.get("read", {}).items()},
     )
     known = ledger.of(line["job"])
     if known.last is None or known.last.number < attempt.number:
@@ -145,9 +148,38 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
             told("output_hash", attempt.output_hash),
             told("metrics", attempt.metrics),
             told("by", attempt.by),
+            attempt.parts,
+            attempt.read,
+            checkpoints_from(line) or attempt.checkpoints,
+            attempt.accepted,
         )
 
     return _amend(ledger, line, settle)
+
+
+def checkpoints_from(raw: Mapping[str, Any]) -> dict[int, str]:
+    """Read the hashes of checkpoints by epoch; {} where there are none."""
+    return {int(epoch): str(made) for epoch, made in (raw.get("checkpoints") or {}).items()}
+
+
+def _accepted(ledger: Ledger, line: Line) -> set[str]:
+    for job, raw in line["jobs"].items():
+        word = Acceptance(
+            parts_from(raw.get("parts")),
+            dict(raw.get("inputs", {})),
+            str(raw.get("causes", "")),
+            str(line.get("by", "")),
+            str(line.get("why", "")),
+        )
+
+        def accept(
+            attempt: Attempt, word: Acceptance = word, raw: Mapping[str, Any] = raw
+        ) -> Attempt:
+            made = attempt.checkpoints or checkpoints_from(raw)
+            return replace(attempt, accepted=word, checkpoints=made)
+
+        _amend(ledger, {"job": job, "attempt": raw["attempt"]}, accept)
+    return set(line["jobs"])
 
 
 def _amend(ledger: Ledger, line: Line, change: Callable[[Attempt], Attempt]) -> set[str]:
@@ -194,6 +226,7 @@ _ACTIONS: dict[str, Callable[[Ledger, Line], set[str]]] = {
     "claimed": _claimed,
     "started": _started,
     "settled": _settled,
+    "accepted": _accepted,
     "paused": _paused,
     "resumed": _resumed,
     "ordered": _ordered,

@@ -11,7 +11,7 @@ from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, edits_of, sets_for, sets_for_all, without_idle
 from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
-from tuilab.grid.fingerprint import digest, fingerprint
+from tuilab.grid.fingerprint import SHORT, Parts, digest
 from tuilab.grid.jobs import Job, Plan, job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
 
@@ -135,6 +135,7 @@ class _Draft:
     jobs: dict[str, Job] = field(default_factory=dict)
     settings: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, Parts] = field(default_factory=dict)
     variants: dict[str, ExperimentConfig] = field(default_factory=dict)
 
     def add(self, sketch: _Sketch) -> None:
@@ -142,6 +143,8 @@ class _Draft:
         plain = self._settings(sketch, self.config)
         chosen, edits = self._edited(sketch, plain)
         key = self._keep(sketch, chosen)
+        checkpoints = tuple(chosen.get("checkpoints", ()))
+        parts = self._parts(sketch.stage, key)
         self.jobs[sketch.id] = Job(
             stage=sketch.stage,
             source=sketch.source,
@@ -149,14 +152,18 @@ class _Draft:
             seed=sketch.seed,
             parents=sketch.parents,
             settings=key,
-            fingerprint=fingerprint(
-                self.hashes[key],
-                (self.jobs[parent].fingerprint for parent in sketch.parents),
-                self._code(sketch.stage) + self.base_hash,
-                sketch.seed,
-            ),
+            fingerprint=digest([parts.as_json(), checkpoints, sketch.seed])[:SHORT],
             deviation=edits,
+            parts=parts,
+            checkpoints=checkpoints,
         )
+
+    def _parts(self, stage: Stage, key: str) -> Parts:
+        """Return what decides the result of jobs with these settings; cells share most of them."""
+        if key not in self.parts:
+            decides = digest(stage_settings.deciding(stage, self.settings[key]))[:SHORT]
+            self.parts[key] = Parts(decides, self._code(stage), self.base_hash[:SHORT])
+        return self.parts[key]
 
     def finish(self) -> Plan:
         """Return the plan of all jobs added."""

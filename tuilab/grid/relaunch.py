@@ -11,7 +11,7 @@ from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.planning import ancestors, descendants
 from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
-from tuilab.grid.states import BROKEN, Evidence, JobStatus, State
+from tuilab.grid.states import BROKEN, Evidence, JobStatus, State, for_epoch
 from tuilab.grid.text import duration
 
 _REDO = BROKEN | {State.STOPPED}
@@ -56,7 +56,8 @@ class Expansion:
     refused: Mapping[str, str] = field(default_factory=dict)
     """Cell (or job) by name to the reason why nothing of it is touched."""
     turns_stale: tuple[str, ...] = ()
-    """Cells that keep their result but will be stale, since a shared job is made anew."""
+    """Cells that keep their result and read a shared job that is made again: stale if its result
+    differs."""
 
     @property
     def wanted(self) -> dict[str, int]:
@@ -89,9 +90,31 @@ def expand_run(
     ]
     why = {job: states[job].state.value for job in open_jobs}
     for job in ancestors(plan, open_jobs):
-        if states[job].state is not State.DONE and not states[job].is_live:
-            why.setdefault(job, _needed(states[job].state))
+        if needed := _why_needed(plan, plan.by_id[job], states[job], evidence, why):
+            why.setdefault(job, needed)
     return Expansion("run", _touched(plan, evidence, why))
+
+
+def _why_needed(
+    plan: Plan, job: Job, status: JobStatus, evidence: Evidences, readers: Collection[str]
+) -> str:
+    """Say why something above open jobs has to run; "" when it is there, or about to be.
+
+    A convergence run is asked for its checkpoints: one that is under way may keep others than the
+    plan asks for by now, and runs once more for those.
+    """
+    last, result = evidence.of(job.id).last, status.result
+    if status.is_live and (last is None or last.fingerprint == job.fingerprint):
+        return ""
+    if job.stage is Stage.CONVERGE and (status.is_live or (result and not result.stale)):
+        epochs = sorted(
+            plan.by_id[child].epoch or 0 for child in plan.children[job.id] if child in readers
+        )
+        lacks = dict.fromkeys(e for e in epochs if not (result and result.holding(e)))
+        return f"for epoch {', '.join(map(str, lacks))}" if lacks else ""
+    if status.is_live or status.state is State.DONE:
+        return ""
+    return "stale, and needed" if status.state is State.STALE else "needed"
 
 
 def expand_relaunch(
@@ -113,8 +136,9 @@ def expand_relaunch(
     why: dict[str, str] = {}
     refused: dict[str, str] = {}
     for cell, chain in _chains(plan, cells).items():
-        starts = _first_jobs(chain, states, from_stage, changed)
-        missing = _missing_above(plan, chain, starts, states)
+        seen = {job.id: for_epoch(states[job.id], cell.epoch) for job in chain}
+        starts = _first_jobs(chain, seen, from_stage, changed)
+        missing = _missing_above(plan, chain, starts, seen)
         if wrong := _why_not_from(cell, chain, from_stage, missing):
             refused[str(cell)] = wrong
             continue
@@ -124,9 +148,9 @@ def expand_relaunch(
             refused[str(cell)] = why_busy(busy[0])
             continue
         for job in touched:
-            why.setdefault(job, _reason(job, starts, states, plan))
+            why.setdefault(job, _reason(job, starts, seen, plan))
     jobs = _touched(plan, evidence, why)
-    answer = Expansion("relaunch", jobs, refused, _turn_stale(plan, states, why, cells))
+    answer = Expansion("relaunch", jobs, refused, _turn_stale(plan, states, why, cells, changed))
     return answer if from_stage is None else from_scratch(answer)
 
 
@@ -163,6 +187,12 @@ def expand_failed(plan: Plan, evidence: Evidences, states: Mapping[str, JobStatu
     return Expansion("relaunch", _touched(plan, evidence, why), answer.refused, answer.turns_stale)
 
 
+def stale_cells(plan: Plan, states: Mapping[str, JobStatus]) -> list[Cell]:
+    """Return the cells that ``--stale`` means, in grid order: those with a stale result."""
+    stale = {job.cell for job in plan.jobs if states[job.id].state is State.STALE}
+    return [cell for cell in plan.cells if cell in stale]
+
+
 def explain(answer: Expansion) -> list[str]:
     """Say what an expansion means, one line per job, refusal and consequence."""
     lines = [
@@ -174,16 +204,12 @@ def explain(answer: Expansion) -> list[str]:
         shown = ", ".join(answer.turns_stale[:6])
         more = len(answer.turns_stale) - 6
         tail = f" and {more} more" if more > 0 else ""
-        lines.append(f"will be stale, and keep their result: {shown}{tail}")
+        lines.append(f"keep their result, and are stale if other bytes come out: {shown}{tail}")
     return lines
 
 
 def _is_kept(status: JobStatus) -> bool:
     return status.state in _KEPT_BY_RUN or status.is_live
-
-
-def _needed(state: State) -> str:
-    return "stale, and needed" if state is State.STALE else "needed"
 
 
 def _resumes(one: Touched) -> str:
@@ -280,6 +306,11 @@ def _reason(job: str, starts: list[str], states: Mapping[str, JobStatus], plan: 
 
 
 def _touched(plan: Plan, evidence: Evidences, why: Mapping[str, str]) -> tuple[Touched, ...]:
+    def resumes(job: Job) -> int:
+        """What reads a job that is made again cannot promise to go on from what it saved."""
+        is_sure = why.keys().isdisjoint(job.parents)
+        return next(iter(may_go_on_from(job, evidence.of(job.id))), 0) if is_sure else 0
+
     return tuple(
         Touched(
             job.id,
@@ -287,7 +318,7 @@ def _touched(plan: Plan, evidence: Evidences, why: Mapping[str, str]) -> tuple[T
             attempt_after(evidence.of(job.id)),
             last_seconds(evidence.of(job.id)),
             why[job.id],
-            next(iter(may_go_on_from(job, evidence.of(job.id))), 0),
+            resumes(job),
         )
         for job in plan.jobs
         if job.id in why
@@ -317,8 +348,18 @@ def _turn_stale(
     states: Mapping[str, JobStatus],
     touched: Collection[str],
     cells: Sequence[Cell],
+    changed: Collection[str],
 ) -> tuple[str, ...]:
-    shared = [job for job in touched if plan.by_id[job].cell is None]
+    """Name the other cells that read a shared job which is made again.
+
+    A convergence run that is made again as it was replaces no checkpoint of a cell.
+    """
+    shared = [
+        job
+        for job in touched
+        if plan.by_id[job].cell is None
+        and (plan.by_id[job].stage is not Stage.CONVERGE or job in changed)
+    ]
     kept = {
         plan.by_id[job].cell
         for job in descendants(plan, shared)

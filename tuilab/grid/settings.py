@@ -141,6 +141,29 @@ CELL_SETTINGS = {
 """How each stage of a cell gets its settings."""
 
 
+def deciding(stage: Stage, settings: Settings) -> Settings:
+    """Return those of a stage's settings that decide its result.
+
+    Labels are words for people. Which checkpoints a convergence run keeps changes none of them, and
+    neither does its length where the learning rate does not follow it.
+    """
+    found = {name: _without_labels(value) for name, value in settings.items()}
+    if stage is Stage.CONVERGE:
+        found.pop("checkpoints", None)
+        training = settings.get("training") or {}
+        if training.get("schedule") == "constant" and training.get("warmup_ratio") == 0:
+            found["training"] = {**training, "epochs": None}
+    return found
+
+
+def _without_labels(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_labels(one) for one in value]
+    if isinstance(value, Mapping) and "prompt" in value:
+        return {name: one for name, one in value.items() if name != "label"}
+    return value
+
+
 def persona(config: ExperimentConfig, key: str) -> Settings:
     """One persona as the runners see it."""
     return {"key": key, "label": config.label(key), "prompt": config.personas[key].prompt}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,10 +16,11 @@ _BLOCKS = {
     Stage.DATA: "data",
     Stage.CONVERGE: "convergence",
     Stage.TRAIN: "marker",
+    Stage.MERGE: "merge",
     Stage.EVAL: "eval",
     Stage.COSINE: "cosine",
 }
-"""Table of the config that a stage's settings come from; merging only checks itself."""
+"""Table of the config that a stage's settings come from."""
 _KEYS = {
     "base": "base",
     "panel": "panel",
@@ -36,11 +38,16 @@ _KEYS = {
 _QUESTIONS = {
     Stage.DATA: "questions.training",
     Stage.CONVERGE: "questions.training",
+    Stage.MERGE: "questions.evaluation",
     Stage.EVAL: "questions.evaluation",
     Stage.COSINE: "questions.evaluation",
 }
 _IGNORED = frozenset({"checkpoints"})
 """The epochs of the whole grid: they change no checkpoint."""
+_DERIVED = frozenset({"eval.seed"})
+"""Keys whose values are computed for each cell: they say nothing to a person."""
+_SHOWN = 24
+"""Characters of a value that are shown beside its key."""
 _ORDER = ("base", "questions", "panel", "target", "eval", "marker", "convergence", "merge", "data")
 """Tables in the order in which they matter to a reader; the others follow."""
 
@@ -49,12 +56,40 @@ def differences(stage: Stage, one: Settings, other: Settings) -> Iterator[tuple[
     """Yield config key and values of all that is not the same in the settings of one stage."""
     for name in dict.fromkeys([*one, *other]):
         mine, theirs = one.get(name), other.get(name)
+        if name == "check_prompts":  # the prompts of personas are among the settings as well
+            mine, theirs = _asked(mine), _asked(theirs)
         if mine != theirs and name not in _IGNORED:
             yield from _spread(_key(stage, name), mine, theirs)
 
 
+def told(key: str, values: Values) -> str:
+    """Write a difference: ``eval.samples 10 → 20``, ``panel +nurse``, or that a key changed."""
+    if key in _DERIVED:
+        return f"{key} changed"
+    old, new = values
+    if isinstance(old, list | tuple) and isinstance(new, list | tuple):
+        gone = [f"-{one}" for one in old if one not in new]
+        text = " ".join([*(f"+{one}" for one in new if one not in old), *gone])
+        return f"{key} {text}" if 0 < len(text) <= 2 * _SHOWN else f"{key} changed"
+    before, after = (_short(value) for value in values)
+    return f"{key} {before} → {after}" if before and after else f"{key} changed"
+
+
+def _short(value: Any) -> str:
+    """Write a value in few characters; "" for one that takes more."""
+    if value is None:
+        return "none"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _SHOWN and text.isprintable() else ""
+
+
+def _asked(chats: Any) -> list[Any]:
+    """Return what is asked in chats, the last message of each."""
+    return [chat[-1].get("content") for chat in chats or ()]
+
+
 def _key(stage: Stage, name: str) -> str:
-    if name == "questions":
+    if name in ("questions", "check_prompts"):
         return _QUESTIONS[stage]
     block = _BLOCKS[stage]
     return block if name == "training" else _KEYS.get(name, f"{block}.{name}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import Job
 from tuilab.grid.stages import Stage
 
@@ -49,6 +50,23 @@ BROKEN: frozenset[State] = frozenset({State.FAILED, State.LOST, State.SUSPECT})
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A person's word that a stale result counts as current."""
+
+    parts: Parts | None
+    """Of the job when it was given: while they stay the same the word holds."""
+    inputs: Mapping[str, str]
+    """What the job would have read at that moment, by job id."""
+    causes: str = ""
+    """Why it was stale."""
+    by: str = ""
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.causes}; kept by {self.by or 'a person'}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt as the journal and the disk tell it."""
 
@@ -57,7 +75,7 @@ class Attempt:
     fingerprint: str
     """Fingerprint of the job when the attempt was launched."""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """Output hash of each parent that it read, by job id."""
+    """Hash of the artefacts that it read of each parent, by job id."""
     worker: str = ""
     verdict: Verdict = Verdict.CLAIMED
     reason: str | None = None
@@ -71,8 +89,19 @@ class Attempt:
     """The few numbers that screens show (see ``grid/metrics.py``), not the whole outcome."""
     by: str = ""
     """Who ended it, when an operator did."""
+    parts: Parts | None = None
+    """Parts of the job when it was launched; None where version 0.1 launched it."""
+    read: Mapping[str, int] = field(default_factory=dict)
+    """Number of the attempt that it read of each parent, by job id."""
+    checkpoints: Mapping[int, str] = field(default_factory=dict)
+    """Hash of each checkpoint of a convergence run, by epoch."""
+    accepted: Acceptance | None = None
     percent: float | None = None
     """How far a live one is, 0..100, as far as it has said."""
+
+    def checkpoint(self, epoch: int | None) -> str:
+        """Return the hash of a checkpoint, "" when it kept none; all of it where none is told."""
+        return self.checkpoints.get(epoch or 0, "") if self.checkpoints else self.output_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +133,26 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """The newest result of a job as the jobs that read it see it."""
+
+    attempt: Attempt
+    stale: tuple[str, ...] = ()
+    """Why it is not what the plan asks for; () = it is, by itself or by a person's word."""
+    usable: tuple[Attempt, ...] = ()
+    """Attempts that are what the plan asks for, newest first: of a convergence run every one, since
+    a cell keeps the checkpoint of any; else the newest."""
+    others: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Why each other one is not, by number."""
+    words: Mapping[int, str] = field(default_factory=dict)
+    """What was accepted of which attempt, by number, where that is what keeps it."""
+
+    def holding(self, epoch: int | None) -> tuple[Attempt, ...]:
+        """Return the usable attempts that kept the checkpoint of an epoch, newest first."""
+        return tuple(run for run in self.usable if run.checkpoint(epoch))
+
+
+@dataclass(frozen=True, slots=True)
 class JobStatus:
     """State of one job with what a person wants to know next."""
 
@@ -124,6 +173,10 @@ class JobStatus:
     """Why nothing may start it although it is asked for: a person, or the breaker."""
     given_to: str = ""
     """Worker that has a new attempt of it in its inbox and has not begun it ("" = none): queued."""
+    result: Result | None = None
+    """What the jobs below read, whatever the state of a newer attempt; None without a result."""
+    accepted: str = ""
+    """What of it, or of what it rests on, was stale, who keeps it and why ("" = nothing)."""
 
     @property
     def is_live(self) -> bool:
@@ -131,50 +184,255 @@ class JobStatus:
         return self.state is State.RUNNING or bool(self.given_to)
 
 
-def derive_state(
-    job: Job, evidence: Evidence, parents: Mapping[str, JobStatus], outputs: Mapping[str, str]
-) -> JobStatus:
-    """Decide a job's state.
-
-    ``parents`` holds the status of each of ``job.parents``; ``outputs`` the output hash of each
-    parent's newest done attempt ("" when it has none). A live attempt outranks everything (one that
-    its worker has not begun is queued there), then a wish for a new attempt, then the last
-    verdict, then staleness.
-    """
-    last = evidence.last
-    if last is not None and last.verdict is Verdict.RUNNING:
-        return replace(_status(job, State.RUNNING, last), percent=last.percent)
-    if last is not None and last.verdict is Verdict.CLAIMED:
-        worker = last.worker or "?"
-        return JobStatus(job.id, job.stage, State.QUEUED, attempt=last.number, given_to=worker)
-    if evidence.is_due:
-        return _pending(job, evidence, parents)
-    if last is None:
-        return JobStatus(job.id, job.stage, State.IDLE)
-    if last.verdict is Verdict.DONE:
-        if why := why_stale(job, last, outputs):
-            return _status(job, State.STALE, last, detail=why)
-        return _status(job, State.DONE, last)
-    return _status(job, State(last.verdict.value), last)
+Explain = Callable[[Job, Attempt], str]
+"""Names the settings of an attempt that are not the plan's (``eval.samples 10 → 20``), "" = none"""
 
 
-def why_stale(job: Job, attempt: Attempt, outputs: Mapping[str, str]) -> str:
-    """Name the input that has changed since the attempt; "" when nothing has."""
-    if attempt.fingerprint != job.fingerprint:
-        return "the config or the runner code it depends on has changed since"
-    for parent, used in attempt.inputs.items():
-        now = outputs.get(parent, "")
-        if now and used and now != used:
-            return f"{parent} has a newer result"
+def no_settings(job: Job, attempt: Attempt) -> str:
+    """Explain nothing: for those who have no specs at hand."""
     return ""
 
 
-def _pending(job: Job, evidence: Evidence, parents: Mapping[str, JobStatus]) -> JobStatus:
+def derive_state(
+    job: Job,
+    evidence: Evidence,
+    parents: Mapping[str, JobStatus],
+    explain: Explain = no_settings,
+) -> JobStatus:
+    """Decide a job's state.
+
+    ``parents`` holds the status of each of ``job.parents``. A live attempt outranks everything (one
+    that its worker has not begun is queued there), then a wish for a new attempt, then the last
+    verdict, then staleness, which ``explain`` helps to name.
+    """
+    last, result = evidence.last, _result(job, evidence, parents, explain)
+    if last is not None and last.verdict is Verdict.RUNNING:
+        return replace(_status(job, State.RUNNING, last, result), percent=last.percent)
+    if last is not None and last.verdict is Verdict.CLAIMED:
+        worker, number = last.worker or "?", last.number
+        return JobStatus(
+            job.id, job.stage, State.QUEUED, attempt=number, given_to=worker, result=result
+        )
+    if evidence.is_due:
+        return _pending(job, evidence, parents, result)
+    if last is None:
+        return JobStatus(job.id, job.stage, State.IDLE)
+    if last.verdict is not Verdict.DONE or result is None:
+        return _status(job, State(last.verdict.value), last, result)
+    if result.stale:
+        return _status(job, State.STALE, last, result, detail=told(result.stale))
+    if lacks := [str(epoch) for epoch in job.checkpoints if not result.holding(epoch)]:
+        detail = f"no checkpoint of epoch {', '.join(lacks)} was kept"
+        return _status(job, State.STALE, last, result, detail=detail)
+    return _status(job, State.DONE, last, result, accepted=_accepted(last, result, parents))
+
+
+def for_epoch(status: JobStatus, epoch: int | None) -> JobStatus:
+    """Return the status of a parent as a job of an epoch sees it.
+
+    A convergence run that only lacks checkpoints of other epochs is done.
+    """
+    result = status.result
+    is_lacking = status.state is State.STALE and result is not None and not result.stale
+    if result is None or not is_lacking or not result.holding(epoch):
+        return status
+    return replace(status, state=State.DONE, detail="")
+
+
+def other_bytes(job: str, evidence: Evidence, number: int, made: Mapping[int, str]) -> str:
+    """Say which checkpoints an attempt made again with other bytes, "" when none.
+
+    The same settings, code and inputs need not give the same bytes on a GPU.
+    """
+    attempt = next((one for one in evidence.attempts if one.number == number), None)
+    for former in reversed(evidence.attempts):
+        if attempt is None or former.number >= number or former.verdict is not Verdict.DONE:
+            continue
+        is_same = (former.parts, dict(former.inputs)) == (attempt.parts, dict(attempt.inputs))
+        before = former.checkpoints if is_same else {}
+        if apart := [str(e) for e, one in before.items() if made.get(e, one) != one]:
+            return (
+                f"{job} attempt {number} made other bytes than attempt {former.number} for the "
+                f"checkpoint of epoch {', '.join(apart)}, with the same settings, code and inputs: "
+                "cells keep the one that they were trained on"
+            )
+    return ""
+
+
+def attempt_to_read(
+    job: Job, parent: str, parents: Mapping[str, JobStatus], evidence: Evidence
+) -> Attempt | None:
+    """Return the attempt of a parent (of which ``evidence`` tells) that a new attempt reads.
+
+    A training reads the newest run that kept its checkpoint; what comes after it reads the one
+    that it was trained on.
+    """
+    if parents[parent].stage is not Stage.CONVERGE:
+        return evidence.last_done
+    result = parents[parent].result
+    usable = result.holding(job.epoch) if result else ()
+    trained = _training_of(parents)
+    if trained is None:
+        return next(iter(usable), None)
+    number, used = trained.read.get(parent), trained.inputs.get(parent, "")
+    done = (one for one in reversed(evidence.attempts) if one.verdict is Verdict.DONE)
+    return next((one for one in done if _is_read(one, job.epoch, number, used)), None)
+
+
+def _is_read(run: Attempt, epoch: int | None, number: int | None, used: str) -> bool:
+    if number is not None:
+        return run.number == number
+    return used in (run.checkpoint(epoch), run.output_hash)
+
+
+def _training_of(parents: Mapping[str, JobStatus]) -> Attempt | None:
+    """Return the training that a job builds on; None for a training itself."""
+    train = next((one for one in parents.values() if one.stage is Stage.TRAIN), None)
+    return train.result.attempt if train is not None and train.result is not None else None
+
+
+def _result(
+    job: Job, evidence: Evidence, parents: Mapping[str, JobStatus], explain: Explain
+) -> Result | None:
+    newest = evidence.last_done
+    if newest is None:
+        return None
+    usable: list[Attempt] = []
+    others: dict[int, tuple[str, ...]] = {}
+    words: dict[int, str] = {}
+    is_run = job.stage is Stage.CONVERGE
+    for attempt in reversed(evidence.attempts) if is_run else (newest,):
+        if attempt.verdict is not Verdict.DONE:
+            continue
+        causes = tuple(dict.fromkeys(_causes(job, attempt, parents, explain)))
+        if causes and not _is_accepted(job, attempt.accepted, parents):
+            others[attempt.number] = causes
+            continue
+        usable.append(attempt)
+        if causes:
+            words[attempt.number] = str(attempt.accepted)
+    stale = () if usable else others[newest.number]
+    return Result(newest, stale, tuple(usable), others, words)
+
+
+def _is_accepted(job: Job, word: Acceptance | None, parents: Mapping[str, JobStatus]) -> bool:
+    """Whether a word holds: the job is as it was then, what it would read too, and current."""
+    if word is None or word.parts != job.parts:
+        return False
+    return not any(_input_causes(job, word.inputs, {}, parents))
+
+
+def _accepted(attempt: Attempt, result: Result, parents: Mapping[str, JobStatus]) -> str:
+    """Say what was accepted of a result or of what it rests on; "" for nothing."""
+    if word := result.words.get(attempt.number, ""):
+        return word
+    for name, parent in parents.items():
+        if parent.stage is not Stage.CONVERGE:
+            word = parent.accepted
+        elif parent.result is not None:
+            word = parent.result.words.get(attempt.read.get(name, 0), "")
+        if word:
+            return word
+    return ""
+
+
+def told(causes: Sequence[str], limit: int = 3) -> str:
+    """Write causes in one line."""
+    more = len(causes) - limit
+    return "; ".join(causes[:limit]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _causes(
+    job: Job, attempt: Attempt, parents: Mapping[str, JobStatus], explain: Explain
+) -> Iterator[str]:
+    own = list(_own_causes(job, attempt, explain))
+    yield from own
+    # A change of a module that all stages share would be named once for each of them.
+    is_code = any(cause.startswith(_CODE) for cause in own)
+    for cause in _input_causes(job, attempt.inputs, attempt.read, parents):
+        if not (is_code and cause.startswith(_CODE)):
+            yield cause
+
+
+_OLD = "made by tuilab 0.1, whose"
+_CODE = ("the code of", _OLD)
+"""How the causes begin that speak of a program."""
+
+
+def _own_causes(job: Job, attempt: Attempt, explain: Explain) -> Iterator[str]:
+    now, then = job.parts, attempt.parts
+    if attempt.fingerprint == job.fingerprint or now == then is not None:
+        return
+    if now is None:
+        yield "the config or the runner code it depends on has changed since"
+    elif then is None:
+        if settings := explain(job, attempt):
+            yield settings
+        yield f"{_OLD} {job.stage.value} code differs; accept keeps it"
+    else:
+        if now.settings != then.settings:
+            yield explain(job, attempt) or f"the settings of {job.stage.value} changed"
+        if now.code != then.code:
+            yield f"the code of {job.stage.value} changed"
+        if now.base != then.base:
+            yield "the tiny base changed"
+
+
+def _input_causes(
+    job: Job,
+    inputs: Mapping[str, str],
+    read: Mapping[str, int],
+    parents: Mapping[str, JobStatus],
+) -> Iterator[str]:
+    """Name what a job would read otherwise now; an input of unknown hash says nothing."""
+    for name, used in inputs.items():
+        parent = parents.get(name)
+        if parent is None or parent.result is None or not used:
+            continue
+        if parent.stage is Stage.CONVERGE:
+            yield from _checkpoint_causes(job, parent, used, read.get(name), parents)
+        elif used != (parent.result.attempt.output_hash or used):
+            yield f"{name} has another result"
+        else:
+            yield from parent.result.stale
+
+
+def _checkpoint_causes(
+    job: Job, parent: JobStatus, used: str, number: int | None, parents: Mapping[str, JobStatus]
+) -> Iterator[str]:
+    """Name why the checkpoint that was read is no longer the cell's.
+
+    A training keeps it while any run that is as planned made it. What comes after it must have
+    read the one that it was trained on.
+    """
+    result = parent.result
+    assert result is not None, "only results are compared"
+    another = f"{parent.job} has another epoch-{job.epoch} checkpoint"
+    if (trained := _training_of(parents)) is not None:
+        word = trained.accepted.inputs.get(parent.job) if trained.accepted else None
+        if used not in (trained.inputs.get(parent.job, used), word):
+            yield another
+        return
+    usable = result.holding(job.epoch)
+    if any(used in (run.checkpoint(job.epoch), run.output_hash) for run in usable):
+        return
+    why = result.others.get(number or 0, ()) or result.stale
+    if usable:
+        yield another + (f" ({told(why)})" if why else "")
+    else:
+        yield from why or (another,)
+
+
+def _pending(
+    job: Job, evidence: Evidence, parents: Mapping[str, JobStatus], result: Result | None
+) -> JobStatus:
     number = evidence.last.number if evidence.last else 0
-    ahead = [parent for parent in parents.values() if parent.state not in USABLE]
+    ahead = [one for one in parents.values() if for_epoch(one, job.epoch).state not in USABLE]
     if not ahead:
         held = evidence.held
-        return JobStatus(job.id, job.stage, State.QUEUED, detail=held, attempt=number, held=held)
+        return JobStatus(
+            job.id, job.stage, State.QUEUED, detail=held, attempt=number, held=held, result=result
+        )
     parent = next((one for one in ahead if _blocker(one)), ahead[0])
     return JobStatus(
         job.id,
@@ -185,6 +443,7 @@ def _pending(job: Job, evidence: Evidence, parents: Mapping[str, JobStatus]) -> 
         attempt=number,
         blocked_by=_blocker(parent),
         held=evidence.held,
+        result=result,
     )
 
 
@@ -195,7 +454,14 @@ def _blocker(parent: JobStatus) -> str:
     return parent.blocked_by if parent.state is State.WAITING else ""
 
 
-def _status(job: Job, state: State, attempt: Attempt, detail: str | None = None) -> JobStatus:
+def _status(
+    job: Job,
+    state: State,
+    attempt: Attempt,
+    result: Result | None,
+    detail: str | None = None,
+    accepted: str = "",
+) -> JobStatus:
     return JobStatus(
         job.id,
         job.stage,
@@ -205,6 +471,8 @@ def _status(job: Job, state: State, attempt: Attempt, detail: str | None = None)
         attempt=attempt.number,
         seconds=attempt.seconds,
         started_at=attempt.started_at,
+        result=result,
+        accepted=accepted,
     )
 
 

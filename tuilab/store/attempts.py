@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.report import DONE, Outcome, read_outcome
+from tuilab.contract.report import DONE, Artefact, Outcome, hash_output, read_outcome
 from tuilab.contract.spec import Input
 from tuilab.contract.worker import read_json
 from tuilab.store.layout import Layout
@@ -23,6 +24,7 @@ LATEST = "latest"
 SAVED_STATES = "resume/step-*/manifest.json"
 """What a runner leaves of an unfinished run, below its attempt; the manifest is written last."""
 _NAME = re.compile(r"attempt-([1-9]\d{0,8})")
+_CHECKPOINT = re.compile(r"epoch-(\d{1,9})/.+")
 
 
 class UnusableInputError(Exception):
@@ -112,10 +114,13 @@ def has_saved_state(layout: Layout, job: str, number: int) -> bool:
     return any(layout.attempt_dir(job, number).glob(SAVED_STATES))
 
 
-def usable_input(layout: Layout, job: str, number: int, reader: Path) -> Input:
-    """Return a done attempt as an input of the attempt in ``reader``, with its output hash.
+def usable_input(
+    layout: Layout, job: str, number: int, reader: Path, epoch: int | None = None
+) -> Input:
+    """Return a done attempt as an input of the one in ``reader``, with the hash of what is read.
 
-    The path is relative, so that an experiment can be moved. Raises UnusableInputError.
+    That is the checkpoint of ``epoch`` where the attempt kept checkpoints. The path is relative, so
+    that an experiment can be moved. Raises UnusableInputError.
     """
     directory = layout.attempt_dir(job, number)
     outcome = readable_outcome(directory)
@@ -128,7 +133,26 @@ def usable_input(layout: Layout, job: str, number: int, reader: Path) -> Input:
     for artefact in outcome.artefacts:
         if not is_whole(directory, artefact.path, artefact.size):
             raise UnusableInputError(f"{job} attempt {number} has lost {artefact.path}")
-    return Input(job, os.path.relpath(directory, reader), outcome.output_hash)
+    kept = checkpoints_of(outcome.artefacts)
+    if kept and epoch not in kept:
+        raise UnusableInputError(f"{job} attempt {number} kept no checkpoint of epoch {epoch}")
+    read = kept[epoch] if kept and epoch is not None else outcome.output_hash
+    return Input(job, os.path.relpath(directory, reader), outcome.output_hash, read)
+
+
+def checkpoints_of(artefacts: Iterable[Artefact]) -> dict[int, str]:
+    """Return the hash of each checkpoint among the artefacts of a convergence run, by epoch."""
+    found: dict[int, list[Artefact]] = {}
+    for one in artefacts:
+        if match := _CHECKPOINT.fullmatch(one.path):
+            found.setdefault(int(match[1]), []).append(one)
+    return {epoch: hash_output(files) for epoch, files in sorted(found.items())}
+
+
+def number_in(path: str) -> int | None:
+    """Return the attempt number that an input's path ends in; None where it names no attempt."""
+    match = _NAME.fullmatch(path.rpartition("/")[2])
+    return int(match[1]) if match else None
 
 
 def readable_outcome(attempt_dir: Path) -> Outcome | None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from tuilab.contract.report import OUTCOME_FILE
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.grid.fingerprint import parts_from
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import LIVE, Attempt, Evidence, Verdict
-from tuilab.store.attempts import attempt_numbers, read_claim
+from tuilab.store.attempts import attempt_numbers, number_in, read_claim
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import AttemptFiles, is_worker_alive
 from tuilab.store.settlement import ending, settled, settlement
@@ -55,8 +56,10 @@ def read_attempt(
         number,
         spec.token,
         spec.fingerprint,
-        {item.job: item.output_hash for item in spec.inputs},
+        {item.job: item.read or item.output_hash for item in spec.inputs},
         worker,
+        parts=parts_from(spec.parts),
+        read={one.job: read for one in spec.inputs if (read := number_in(one.path))},
     )
     found = settlement(layout, plan, job, number, hash_files=hash_files)
     if found is None and (not worker or is_worker_alive(layout.worker_dir(worker)) is False):
@@ -103,6 +106,7 @@ def settled_line(job: str, attempt: Attempt) -> Line:
         "output_hash": attempt.output_hash,
         "metrics": dict(attempt.metrics),
         "by": attempt.by,
+        **({"checkpoints": dict(attempt.checkpoints)} if attempt.checkpoints else {}),
     }
 
 
@@ -115,6 +119,8 @@ def _claimed_line(job: str, attempt: Attempt) -> Line:
         "fingerprint": attempt.fingerprint,
         "inputs": dict(attempt.inputs),
         "worker": attempt.worker,
+        **({"parts": attempt.parts.as_json()} if attempt.parts else {}),
+        **({"read": dict(attempt.read)} if attempt.read else {}),
     }
 
 

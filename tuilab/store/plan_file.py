@@ -11,6 +11,7 @@ from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads
+from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import PLAN_SCHEMA, Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
@@ -108,6 +109,10 @@ def _job_as_json(job: Job) -> dict[str, Any]:
         "settings": job.settings,
         "fingerprint": job.fingerprint,
     }
+    if job.parts:
+        raw["parts"] = [job.parts.settings, job.parts.code, job.parts.base]
+    if job.checkpoints:
+        raw["checkpoints"] = job.checkpoints
     if job.deviation:
         raw["deviation"] = dict(job.deviation)
     return raw
@@ -174,6 +179,8 @@ def _jobs_from_json(rows: list[Mapping[str, Any]]) -> tuple[Job, ...]:
             row["settings"],
             row["fingerprint"],
             row.get("deviation", _NO_EDITS),
+            Parts(*row["parts"]) if "parts" in row else None,
+            tuple(row.get("checkpoints", ())),
         )
         name = job.id
         if name in seen:

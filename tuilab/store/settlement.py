@@ -24,7 +24,7 @@ from tuilab.grid import metrics
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, Verdict
-from tuilab.store.attempts import read_claim, read_stop
+from tuilab.store.attempts import checkpoints_of, read_claim, read_stop
 from tuilab.store.layout import Layout
 from tuilab.store.verify import verify_attempt
 
@@ -34,7 +34,7 @@ Fields = dict[str, Any]
 def settlement(
     layout: Layout, plan: Plan, job: Job, number: int, *, hash_files: bool = True
 ) -> Fields | None:
-    """Return verdict, reason, detail, times, output hash and metrics of an attempt with an outcome.
+    """Return what the outcome of an attempt comes to: the fields of its ``settled`` line.
 
     None while there is no outcome. One that cannot be read makes the attempt suspect: it did end.
     """
@@ -46,8 +46,7 @@ def settlement(
         return _fields(Verdict.SUSPECT, Reason.UNKNOWN, detail)
     if outcome is None:
         return None
-    settings = plan.settings.get(job.settings, {})
-    found = verify_attempt(directory, job, settings, outcome, hash_files=hash_files)
+    found = verify_attempt(directory, job, outcome, hash_files=hash_files)
     stop = read_stop(directory) if found.verdict is Verdict.STOPPED else None
     told = _fields(found.verdict, found.reason, found.detail)
     if found.verdict is Verdict.FAILED and _was_stalled(_worker_of(layout, directory), job.id):
@@ -59,6 +58,7 @@ def settlement(
         "finished_at": outcome.finished_at,
         "output_hash": outcome.output_hash if found.verdict is Verdict.DONE else "",
         "metrics": headline_metrics(plan, job, outcome),
+        "checkpoints": _checkpoints(job, outcome) if found.verdict is Verdict.DONE else {},
         "by": stop.by if stop else "",
     }
 
@@ -117,6 +117,10 @@ def _was_to_be_the_first(worker: Path, directory: Path) -> bool:
     given = [one.attempt_dir for one in assignments(worker)]
     has_served = any((folder / EVENTS_FILE).exists() for folder in given)
     return given[:1] == [directory] and not has_served and not (worker / STOP_FILE).exists()
+
+
+def _checkpoints(job: Job, outcome: Outcome) -> dict[int, str]:
+    return checkpoints_of(outcome.artefacts) if job.stage is Stage.CONVERGE else {}
 
 
 def headline_metrics(plan: Plan, job: Job, outcome: Outcome) -> Fields:

@@ -13,15 +13,25 @@ from typing import Any
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
-from tuilab.grid.states import LIVE, Attempt, Evidence, JobStatus, State, derive_state
+from tuilab.grid.states import (
+    LIVE,
+    Attempt,
+    Evidence,
+    Explain,
+    JobStatus,
+    State,
+    derive_state,
+    no_settings,
+)
 from tuilab.store.engine_file import judge, read_heartbeat
 from tuilab.store.journal_reader import JournalReader
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import LiveAttempts
+from tuilab.store.old_settings import OldSettings
 from tuilab.store.plan_file import load_plan
 
 Changes = Mapping[str, JobStatus]
-"""What a job's state was before, for each job whose state or output has changed."""
+"""What a job's state was before, for each job whose state or result has changed."""
 
 
 class JobStates:
@@ -32,9 +42,15 @@ class JobStates:
     """
 
     def __init__(
-        self, plan: Plan, ledger: Ledger, seen: Callable[[str], Evidence] | None = None
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        seen: Callable[[str], Evidence] | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self.ledger = ledger
+        self._layout = layout
+        """Where the specs are that tell which settings a stale result was made with."""
         self._seen = seen or ledger.of
         self.live = {job for job, known in ledger.evidence.items() if live_attempt(known)}
         """Jobs whose last attempt is claimed or running, as the journal has it."""
@@ -44,8 +60,9 @@ class JobStates:
         self.plan = plan
         self.places = {job.id: place for place, job in enumerate(plan.jobs)}
         """Place of each job in the plan."""
+        self.explain: Explain = OldSettings(self._layout, plan) if self._layout else no_settings
+        """Names the settings of stale results; reads their specs."""
         self.statuses: dict[str, JobStatus] = {}
-        self._outputs: dict[str, str] = {}
         self._due = _InPlanOrder(plan)
         self._ready = _InPlanOrder(plan)
         self._given: set[str] = set()
@@ -109,22 +126,18 @@ class JobStates:
         return changed
 
     def _derive(self, job: Job) -> bool:
-        """Derive one job; True if its status or its output changed."""
+        """Derive one job; True if its status or its result changed."""
         evidence = self._seen(job.id)
         parents = {parent: self.statuses[parent] for parent in job.parents}
-        outputs = {parent: self._outputs[parent] for parent in job.parents}
-        status = derive_state(job, evidence, parents, outputs)
-        done = evidence.last_done
-        output = done.output_hash if done else ""
+        status = derive_state(job, evidence, parents, self.explain)
         is_free = status.state is State.QUEUED and not evidence.held and not status.given_to
         place = self.places[job.id]
         self._ready.mark(place, is_free)
         self._due.mark(place, evidence.is_due or bool(status.given_to))
         (self._given.add if status.given_to else self._given.discard)(job.id)
-        if self.statuses.get(job.id) == status and self._outputs.get(job.id) == output:
+        if self.statuses.get(job.id) == status:
             return False
         self.statuses[job.id] = status
-        self._outputs[job.id] = output
         return True
 
 
@@ -158,7 +171,7 @@ class StateReader:
             self._attempts.follow(job, live_attempt(self.journal.ledger.of(job)))
         touched |= self._attempts.look(now, engine_alive, self._last_attempt)
         if self._states is None:
-            self._states = JobStates(self.plan, self.journal.ledger, self.of)
+            self._states = JobStates(self.plan, self.journal.ledger, self.of, self.layout)
             return None
         return self._states.refresh(touched)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import DONE, Outcome, digest, hash_output
-from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
 from tuilab.grid.jobs import Job
 from tuilab.grid.states import Verdict
 from tuilab.store.adapter_check import Problem
@@ -28,27 +27,26 @@ class Verification:
 
 
 def verify_attempt(
-    attempt_dir: Path,
-    job: Job,
-    settings: Mapping[str, Any],
-    outcome: Outcome,
-    *,
-    hash_files: bool = True,
+    attempt_dir: Path, job: Job, outcome: Outcome, *, hash_files: bool = True
 ) -> Verification:
     """Judge an outcome by re-reading artefacts: identity, sizes, sha256, weights, rows, checks.
 
     ``hash_files=False`` skips the sha256 of the artefacts (for a quick look; sizes are read).
-    Which contents a stage owes follows from its settings; never raises for what it finds on disk.
+    Which contents it owes follows from the settings that it was launched with, whatever the plan
+    says by now. Never raises for what it finds on disk.
     """
     if outcome.status != DONE:
         return _failure(attempt_dir, outcome)
     try:
+        spec = read_spec(attempt_dir / SPEC_FILE)
         problem = (
-            _identity_problem(attempt_dir, job, outcome)
+            _identity_problem(spec, job, outcome)
             or _files_problem(attempt_dir, outcome, hash_files)
             or _checks_problem(outcome)
-            or stage_problem(attempt_dir, job.stage, settings, outcome)
+            or stage_problem(attempt_dir, job.stage, spec.settings, outcome)
         )
+    except SpecError as error:
+        problem = Reason.DATA_MISMATCH, str(error)
     except OSError as error:
         problem = Reason.DATA_MISMATCH, f"the artefacts cannot be read: {error}"
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -67,11 +65,7 @@ def _failure(attempt_dir: Path, outcome: Outcome) -> Verification:
     return Verification(Verdict.FAILED, outcome.reason or Reason.UNKNOWN.value, outcome.detail)
 
 
-def _identity_problem(attempt_dir: Path, job: Job, outcome: Outcome) -> Problem | None:
-    try:
-        spec = read_spec(attempt_dir / SPEC_FILE)
-    except SpecError as error:
-        return Reason.DATA_MISMATCH, str(error)
+def _identity_problem(spec: Spec, job: Job, outcome: Outcome) -> Problem | None:
     if outcome.job != job.id or spec.job != job.id:
         return Reason.DATA_MISMATCH, f"the outcome is of {outcome.job}, the spec of {spec.job}"
     if (outcome.attempt, outcome.token) != (spec.attempt, spec.token):

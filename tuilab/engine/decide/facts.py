@@ -91,6 +91,8 @@ class Report:
     """The few numbers that screens show."""
     by: str = ""
     """Who ended it, when an operator did."""
+    checkpoints: Mapping[int, str] = field(default_factory=dict)
+    """Hash of each checkpoint of a convergence run, by epoch."""
     bytes: int = 0
     """Size of the artefacts."""
     peak_device: int = 0

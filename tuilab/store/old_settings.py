@@ -1,0 +1,69 @@
+"""Names the settings in which attempts differ from the plan; reads few specs for many cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.grid.fingerprint import SHORT, digest
+from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.settings import Settings, deciding
+from tuilab.grid.settings_apart import differences, place_of, told
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import Attempt
+from tuilab.store.layout import Layout
+
+MOST_READ = 200
+"""Specs read at most; results beyond them are stale too, and only the key is not named."""
+
+
+class OldSettings:
+    """Says of one plan's stale attempts which settings they were made with (an ``Explain``).
+
+    Cells that differ in the same way are told alike: what one spec shows is tried on the next cell,
+    and only a cell that it does not explain has its own spec read.
+    """
+
+    def __init__(self, layout: Layout, plan: Plan) -> None:
+        self._layout = layout
+        self._plan = plan
+        self._known: dict[Stage, list[tuple[Mapping[str, Any], str]]] = {}
+        self._read = 0
+
+    def __call__(self, job: Job, attempt: Attempt) -> str:
+        """Return ``eval.samples 10 → 20``; "" when the same, or when the spec tells nothing."""
+        now = self._plan.settings.get(job.settings, {})
+        if attempt.parts is not None:
+            for old, words in self._known.get(job.stage, ()):
+                if _hash(job.stage, {**now, **old}) == attempt.parts.settings:
+                    return words
+        if self._read >= MOST_READ:
+            return ""
+        self._read += 1
+        try:
+            then = read_spec(self._layout.attempt_dir(job.id, attempt.number) / SPEC_FILE).settings
+        except SpecError:
+            return ""
+        words = named(job.stage, then, now)
+        self._known.setdefault(job.stage, []).append((_apart(then, now), words))
+        return words
+
+
+def named(stage: Stage, then: Settings, now: Settings) -> str:
+    """Name what differs in what decides a result, by its config keys; "" for nothing."""
+    apart = differences(stage, deciding(stage, then), deciding(stage, now))
+    return ", ".join(told(key, values) for key, values in sorted(apart, key=_place))
+
+
+def _place(difference: tuple[str, Any]) -> tuple[int, str]:
+    return place_of(difference[0])
+
+
+def _apart(then: Settings, now: Settings) -> dict[str, Any]:
+    names: Iterable[str] = dict.fromkeys([*then, *now])
+    return {name: then.get(name) for name in names if then.get(name) != now.get(name)}
+
+
+def _hash(stage: Stage, settings: Settings) -> str:
+    return digest(deciding(stage, settings))[:SHORT]
