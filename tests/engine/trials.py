@@ -35,12 +35,14 @@ def make_plan(
 ) -> Plan:
     """Return the plan of a grid without settings: what matters to the engine is its shape."""
     sources, epochs = tuple(sources), tuple(epochs)
+    kept = tuple(epoch for epoch in epochs if epoch)
     jobs = [_job(Stage.DATA, source) for source in (*sources, "clerk")]
     for source in sources:
         data = (f"data/{source}", "data/clerk")
         converge = (f"converge/{source}#42",) if any(epochs) else ()
         if converge:
-            jobs.append(_job(Stage.CONVERGE, source, None, 42, data[:1]))
+            run = _job(Stage.CONVERGE, source, None, 42, data[:1])
+            jobs.append(replace(run, settings="run", checkpoints=kept))
         for epoch in epochs:
             above = converge if epoch else ()
             at = f"{source}@{epoch}#42"
@@ -58,7 +60,7 @@ def make_plan(
         epochs=epochs,
         seeds=(42,),
         jobs=tuple(jobs),
-        settings={"plain": {}},
+        settings={"plain": {}, "run": {"checkpoints": list(kept)}},
         config_hash="c0ffee",
         resources={"workers": 1, "reserve_gb": 0, "grace_seconds": 1, **(resources or {})},
         headline_cosine={"layer": 1, "pool": "panel", "model_state": "marked"},
