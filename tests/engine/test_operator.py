@@ -313,6 +313,7 @@ def test_a_takeover_fences_the_first_engine_and_keeps_its_runner(trial) -> None:
     second = grid.start("--go", "--takeover")
     assert first.wait(DEADLINE) in (0, 4, -signal.SIGKILL)
     grid.wait(lambda: grid.lines("adopted"), "the adoption")
+    assert f"pid {first.pid} on " in grid.lines("engine-started")[-1]["took_over"]
     assert identity.is_alive(runner)
     grid.gate.touch()
     assert second.wait(DEADLINE) == 0
@@ -329,7 +330,7 @@ def test_sigterm_ends_the_engine_and_leaves_its_runners(trial) -> None:
     engine.terminate()
     assert engine.wait(DEADLINE) == 0
     assert identity.is_alive(runner)
-    assert "its workers go on" in grid.lines("engine-stopped")[-1]["why"]
+    assert "its workers keep running" in grid.lines("engine-stopped")[-1]["why"]
     assert view(grid)["state"] == "stopped"
 
 

@@ -38,7 +38,7 @@ def test_every_kind_of_line_that_the_engine_writes_has_a_sentence() -> None:
         for kind in written.findall(path.read_text())
     }
     assert {"settled", "engine-started", "worker-ended", "ordered"} <= found, "the search is blind"
-    assert found == set(SENTENCES)
+    assert found - set(SENTENCES) == set()
 
 
 def test_a_journal_of_the_first_version_reads_as_it_was() -> None:
@@ -128,6 +128,14 @@ def test_what_was_measured_is_never_summed_up() -> None:
         (
             {"kind": "deviation", "cells": ["a@1#2"], "sets": {}, "by": "ann", "as_planned": True},
             "ann took back the edits of a@1#2",
+        ),
+        (
+            {"kind": "accepted", "jobs": {"eval/a@1#2": {}}, "why": "torch 2.9", "by": "ann"},
+            "ann accepted eval/a@1#2 as current: torch 2.9",
+        ),
+        (
+            {"kind": "engine-started", "pid": 7, "host": "pod", "go": True, "died": "pid 5 on pod"},
+            "engine started on pod (pid 7); the one before (pid 5 on pod) had died",
         ),
         (
             {"kind": "request", "verb": "stop", "accepted": False, "why": "none runs", "by": "ann"},

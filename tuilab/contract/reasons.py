@@ -155,9 +155,12 @@ def never_begun(end: Exit | None, last_lines: Sequence[str], is_first: bool) -> 
     to be the first, and nobody had asked it to end. If it fell then, that is charged to the first.
     """
     if end is None or end.exit_code in (None, 0) or not is_first:
-        return Death(True, None, "never begun: its worker ended first")
+        return Death(True, None, "never started: its worker ended first")
     reason, line = from_exit(end.exit_code, last_lines, end.oom_kills)
-    return Death(False, reason, f"the worker ended before it began (exit {end.exit_code}): {line}")
+    if reason is Reason.KILLED:
+        return Death(False, reason, f"{line} before it started")
+    how = f"its worker ended before it started (exit {end.exit_code})"
+    return Death(False, reason, f"{how}: {line}")
 
 
 def stalled(last_lines: Sequence[str]) -> Death:

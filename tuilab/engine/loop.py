@@ -70,7 +70,8 @@ class Engine:
             except OSError as error:
                 self._say(f"cannot go on now, trying again: {error}")
                 time.sleep(1.0)
-        self._leave("nothing is left to do" if is_done else "asked to leave; its workers go on")
+        asked = "asked to leave; its workers keep running"
+        self._leave("nothing is left to do" if is_done else asked)
         return is_done
 
     def _is_homeless(self) -> bool:

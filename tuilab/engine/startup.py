@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tuilab.contract import identity
 from tuilab.engine.decide.facts import Phase
@@ -67,12 +68,22 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     gatherer = Gatherer(layout, states, workers, Watcher(layout))
     performer = Performer(gatherer, _provenance(layout, plan))
     me = lease.holder.identity
-    states.record("engine-started", pid=me.pid, host=socket.gethostname(), go=go)
+    before = _engine_before(recovery.lines, former is not None)
+    states.record("engine-started", pid=me.pid, host=socket.gethostname(), go=go, **before)
     for loss in recovery.losses:
         states.record("note", text=loss)
     _ask_again(states)
     _adopt(states, workers)
     return Opened(layout, lease, states, gatherer, performer)
+
+
+def _engine_before(lines: Sequence[Mapping[str, Any]], was_alive: bool) -> dict[str, str]:
+    """Name the engine before this one if it did not end by itself: it was fenced, or had died."""
+    kinds = ("engine-started", "engine-stopped")
+    last = next((line for line in reversed(lines) if line.get("kind") in kinds), None)
+    if last is None or last["kind"] == "engine-stopped":
+        return {}
+    return {"took_over" if was_alive else "died": f"pid {last.get('pid')} on {last.get('host')}"}
 
 
 def executor_named(name: str) -> Executor:
@@ -121,7 +132,7 @@ def _ask_again(states: JournaledStates) -> None:
         if evidence.wanted == last.number:
             wanted[job] = last.number + 1
     if wanted:
-        states.record("wanted", jobs=wanted, verb="retry", by="engine", why="it had not begun")
+        states.record("wanted", jobs=wanted, verb="retry", by="engine", why="it had not started")
 
 
 def _adopt(states: JournaledStates, workers: Workers) -> None:

@@ -259,6 +259,10 @@ def _deviation(line: Line) -> Event:
     return Event(f"{_who(line)} edited ", cells, f": {sets}{earlier}", noun="cell")
 
 
+def _accepted(line: Line) -> Event:
+    return _of_jobs(line, f"{_who(line)} accepted ", f" as current: {line.get('why')}")
+
+
 def _request(line: Line) -> Event | None:
     verb, why = str(line["verb"]), line.get("why")
     verb = {"order": "reorder the queue"}.get(verb, verb)
@@ -298,6 +302,7 @@ SENTENCES: dict[str, Callable[[Line], Event | None]] = {
     "paused": _paused,
     "resumed": _resumed,
     "deviation": _deviation,
+    "accepted": _accepted,
     "request": _request,
     "note": _note,
 }

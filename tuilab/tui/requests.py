@@ -7,10 +7,9 @@ import getpass
 import os
 import shlex
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from textual import on
 from textual.app import App
@@ -162,31 +161,3 @@ def who() -> str:
     except (KeyError, OSError):
         user = f"uid {os.getuid()}"
     return f"{user}@{socket.gethostname()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the engine said to one wish."""
-
-    request: str
-    """Id of the wish."""
-    text: str
-    """"" when it was taken without a word."""
-    role: str
-
-
-def answers(events: Sequence[Mapping[str, Any]], asked: frozenset[str]) -> list[Answer]:
-    """Return the answers to the wishes in ``asked``, oldest first."""
-    if not asked:
-        return []
-    found = []
-    for event in events:
-        request = event.get("id")
-        if event.get("kind") != "request" or request not in asked:
-            continue
-        why = clean_line(str(event.get("why") or ""), 300)
-        if event.get("accepted"):
-            found.append(Answer(str(request), why, "warn"))
-        else:
-            found.append(Answer(str(request), f"refused: {why or 'no reason given'}", "failed"))
-    return found

@@ -128,7 +128,7 @@ def test_what_lay_ahead_of_a_job_that_ends_its_workers_is_never_held_for_it() ->
     )
     ahead = next(a for a in decide(facts) if isinstance(a, Settle) and a.job == "data/nurse")
     assert (ahead.report.verdict, ahead.hold) == (Verdict.LOST, "")
-    assert ahead.retry == "it had not begun"
+    assert ahead.retry == "it had not started"
 
 
 def test_a_worker_that_never_came_up_is_charged_to_its_first_job() -> None:

@@ -40,13 +40,13 @@ def why_retry(attempts: Sequence[Attempt], retries: int) -> str:
     """
     last = attempts[-1]
     if was_never_begun(last):
-        return "" if _repeats(attempts) >= BREAKER else "it had not begun"
+        return "" if _repeats(attempts) >= BREAKER else "it had not started"
     if not _may_pass(last):
         return ""
     tries = [a for a in takewhile(_may_pass, reversed(attempts)) if not was_never_begun(a)]
     if len(tries) > retries:
         return ""
-    return f"{last.reason or last.verdict.value} may pass"
+    return f"{last.reason or last.verdict.value}; it may work the next time"
 
 
 def why_hold(attempts: Sequence[Attempt]) -> str:

@@ -111,7 +111,7 @@ def _settle(facts: Facts, attempt: LiveAttempt, report: Report, was_ahead: bool 
         for a in evidence.attempts
     )
     if was_ahead and was_never_begun(past[-1]):
-        retry = "" if evidence.is_due else "it had not begun"
+        retry = "" if evidence.is_due else "it had not started"
         return Settle(attempt.job, attempt.number, report, retry=retry)
     hold = why_hold(past)
     retry = "" if hold or evidence.is_due else why_retry(past, facts.policy.retries)
