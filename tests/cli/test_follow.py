@@ -62,7 +62,7 @@ def test_a_watch_ends_when_the_rest_cannot_move() -> None:
     assert "1 failed" in still(snapshot(EngineState.RUNNING, State.DONE, State.FAILED))
     waiting = snapshot(EngineState.RUNNING, State.WAITING, reason="upstream")
     assert "1 waiting" in still(waiting)
-    assert "engine has ended" in still(snapshot(EngineState.STOPPED, State.QUEUED))
+    assert "engine exited" in still(snapshot(EngineState.STOPPED, State.QUEUED))
 
 
 def test_a_watch_names_the_shared_job_that_broke() -> None:

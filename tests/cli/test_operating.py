@@ -90,7 +90,7 @@ def test_work_goes_on_in_the_background_and_obeys_pause_resume_and_stop(played: 
     played.script(data={"do": "hang"})
     done = played.run("run", "micro.toml")
     assert done.returncode == 0
-    assert "work goes on in the background: tuilab status runs/micro" in done.stderr
+    assert "work continues in the background: tuilab status runs/micro" in done.stderr
     root = str(played.root)
     wait_until(lambda: "running" in played.states_of("data"))
     assert call("pause", root).exit_code == 0
@@ -159,7 +159,7 @@ def test_an_interrupt_only_detaches(played: Played) -> None:
     watch.send_signal(signal.SIGINT)
     _, said = watch.communicate(timeout=30)
     assert watch.returncode == 3
-    assert "detached; work goes on: tuilab status runs/micro" in said
+    assert "detached; work continues: tuilab status runs/micro" in said
     assert "running" in played.states_of("data")
 
 

@@ -114,7 +114,7 @@ def test_a_folder_that_may_only_be_read_shows_and_says_why_it_does_not_run(
     [
         (("plan", ""), "the name is empty"),
         (("relaunch", "micro", "villain@1", "--set", "marker.lr=1e999"), "finite number"),
-        (("run", "micro", "--dir", "elsewhere"), "--dir says where that of a config is to lie"),
+        (("run", "micro", "--dir", "elsewhere"), "micro is already an experiment"),
         (("verify", "nowhere.tar.gz"), "no file nowhere.tar.gz"),
         (("logs", "micro", "engine", "-f", "--json"), "give --follow or --json"),
         (("status", "script.py"), "script.py is neither an experiment's directory nor a config"),

@@ -22,8 +22,7 @@ def test_a_missing_library_is_one_sentence_with_the_extra_to_install() -> None:
     with pytest.raises(RefusalError) as refused:
         refuse_without_libraries("the demo", ("json", "no_such_library"))
     assert str(refused.value) == (
-        "the demo needs no_such_library, not installed here: "
-        "pip install 'tuilab[train]'"
+        "the demo needs no_such_library, not installed here: pip install 'tuilab[train]'"
     )
 
 

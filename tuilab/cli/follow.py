@@ -26,10 +26,18 @@ from tuilab.store.snapshot import CellView, Snapshot
 
 POLL_SECONDS = 0.25
 QUIET_SECONDS = 2.0
-"""A progress line is printed when nothing else was for so long, at a terminal."""
+"""A progress line is printed after this long without another line, at a terminal."""
 QUIET_SECONDS_IN_A_FILE = 10.0
 PATIENCE_SECONDS = 2.0
-"""A standstill must last so long before the watch ends: a retry may be about to be recorded."""
+"""A standstill must last this long before the watch ends: a retry may be about to begin."""
+
+
+def follow(root: Path, cells: Iterable[Cell], headless: bool, as_json: bool, offset: int) -> int:
+    """Print progress until the cells have ended, or say that the engine keeps working."""
+    if headless:
+        return Watch(root, frozenset(cells), offset, tell if as_json else out).until_the_end()
+    tell(f"work continues in the background: {program()} status {root}")
+    return OK
 
 
 @dataclass
@@ -66,7 +74,7 @@ class Watch:
                 self._progress(snapshot, time.monotonic())
                 time.sleep(POLL_SECONDS)
         except (KeyboardInterrupt, BrokenPipeError):
-            tell(f"detached; work goes on: {program()} status {self.root}")
+            tell(f"detached; work continues: {program()} status {self.root}")
             return INCOMPLETE
 
     def _report(self, lines: Iterable[Mapping[str, Any]], snapshot: Snapshot) -> None:
@@ -125,7 +133,7 @@ def standstill(snapshot: Snapshot, cells: Collection[Cell]) -> str:
     """Say why nothing more will happen to the cells by itself; "" while something may."""
     chosen = [view for view in snapshot.cells if view.cell in cells]
     if snapshot.engine.state is EngineState.STOPPED:
-        return "the engine has ended before all cells were done"
+        return "the engine exited before all cells were done"
     if any(status.state is State.RUNNING for status in snapshot.shared):
         return ""
     if any(view.state is State.RUNNING for view in chosen):
@@ -157,7 +165,7 @@ def _what_is_left(snapshot: Snapshot, chosen: Sequence[CellView]) -> str:
 
 
 def _broken_shared(snapshot: Snapshot, cells: Iterable[CellView]) -> tuple[SharedFailure, ...]:
-    """Return the broken shared jobs without which some of the cells cannot go on."""
+    """Return the broken shared jobs that some of the cells wait for."""
     found = shared_failures(snapshot.shared, ((view.cell, view.jobs) for view in cells))
     return tuple(one for one in found if one.cells)
 

@@ -166,7 +166,7 @@ def as_text(found: Forecast, with_jobs: bool = False) -> Iterator[str]:
     yield from _data(found)
     if with_jobs:
         yield ""
-        yield "jobs in launch order, with what each reads"
+        yield "jobs in launch order, and what each reads"
         for job in found.plan.jobs:
             cost = found.costs[job.id]
             reads = f"  <- {', '.join(job.parents)}" if job.parents else ""
@@ -191,7 +191,7 @@ def _head(found: Forecast) -> Iterator[str]:
 
 
 def _stages(found: Forecast) -> Iterator[str]:
-    yield "stage      jobs   to do       each   together       disk"
+    yield "stage      jobs   to do       each      total       disk"
     chosen = set(found.open_jobs)
     for stage in Stage:
         jobs = [job.id for job in found.plan.jobs if job.stage is stage]
@@ -222,7 +222,7 @@ def _stages(found: Forecast) -> Iterator[str]:
 def _data(found: Forecast) -> Iterator[str]:
     if not found.data:
         yield ""
-        yield "data sets: none sampled yet; their hashes stand here once they exist"
+        yield "data sets: none sampled yet"
         return
     yield ""
     yield "data sets"

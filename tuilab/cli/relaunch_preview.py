@@ -1,4 +1,4 @@
-"""Shows exactly which jobs a wish touches and what they took before."""
+"""Shows exactly which jobs a request touches and how long they took before."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def show_expansion(answer: Expansion, as_json: bool, verb: str) -> None:
 
 
 def show_carried(plan: Plan, cells: Sequence[Cell], as_planned: bool) -> None:
-    """Say which edits of earlier relaunches the cells carry, and what becomes of them."""
+    """Say which earlier edits the cells carry, and whether they are kept."""
     if words := edited_before(cell_edits(plan, cells), cells):
         end = "taken back" if as_planned else "kept: --as-planned takes them back"
         out(plain(f"{words}; {end}"))

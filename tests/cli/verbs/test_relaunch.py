@@ -45,7 +45,7 @@ def test_as_planned_takes_them_back(edited: Path) -> None:
 
 def test_restart_says_where_it_begins_when_no_state_would_be_taken_up(edited: Path) -> None:
     found = call("relaunch", str(edited), "villain@1", "--restart", "--dry-run")
-    assert "no saved state would be taken up; it begins at data" in found.stderr
+    assert "no job would resume. It starts at data" in found.stderr
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ Dir = Annotated[
 ]
 OptionalDir = Annotated[
     str | None,
-    typer.Argument(metavar="[DIR]", help="Experiment directory; by default the newest here."),
+    typer.Argument(metavar="DIR", help="Experiment directory; by default the newest here."),
 ]
 DirOrConfig = Annotated[
     str,
@@ -22,7 +22,7 @@ DirOrConfig = Annotated[
 ]
 Cells = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[CELL]...", help="villain@4, villain@*, *@0, villain@4#42"),
+    typer.Argument(metavar="CELL", help="villain@4, villain@*, *@0, villain@4#42"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 DryRun = Annotated[

@@ -22,7 +22,7 @@ from tuilab.study.study import Study, open_study
 ClaimsFile = Annotated[
     str | None,
     typer.Argument(
-        metavar="[FILE]", help="Claims to judge; `eps109` for those of the published card."
+        metavar="FILE", help="Claims to judge; `eps109` for those of the published card."
     ),
 ]
 

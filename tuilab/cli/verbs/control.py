@@ -1,4 +1,4 @@
-"""``tuilab stop``, ``pause`` and ``resume``: wishes that hold work back or let it go on."""
+"""``tuilab stop``, ``pause`` and ``resume``: requests that hold work back or let it continue."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def stop(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
-    """End running jobs and take queued ones back: all, or those of the cells and jobs named.
+    """Stop running jobs and take queued ones back: all, or those of the cells and jobs you name.
 
-    Stopped jobs are never shown as failed; tuilab run continues them.
+    Stopped jobs do not count as failed. `tuilab run` continues them.
 
     \b
     tuilab stop runs/tiny
@@ -42,7 +42,7 @@ def stop(
     if not running and not due:
         raise RefusalError("none of these is running, queued or waiting")
     if not as_json:
-        out(f"stop: ends {count_of(len(running), 'running job')}, takes back {len(due)} asked for")
+        out(f"stop: ends {count_of(len(running), 'running job')}, takes back {len(due)} queued")
         for job in [*running, *due][:40]:
             out(f"  {plain(job)}" + ("  (running)" if job in running else ""))
     if dry_run:
@@ -56,11 +56,11 @@ def stop(
 def pause(
     directory: Dir,
     hard: Annotated[
-        bool, typer.Option("--hard", help="Also suspend what is running; its memory stays taken.")
+        bool, typer.Option("--hard", help="Also suspend running jobs; they keep their memory.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Start nothing new; what runs goes on (--hard: is suspended where it stands).
+    """Start nothing new. Running jobs continue, unless --hard suspends them.
 
     \b
     tuilab pause runs/tiny
@@ -75,7 +75,7 @@ def pause(
 
 
 def resume(directory: Dir, as_json: AsJson = False) -> int:
-    """Go on after a pause; starts an engine when none is running.
+    """Continue after a pause. Starts an engine if none is running.
 
     \b
     tuilab resume runs/tiny
@@ -83,11 +83,11 @@ def resume(directory: Dir, as_json: AsJson = False) -> int:
     root = find_grid(directory)
     if why := why_not_resume(*_engine_state(root)):
         raise RefusalError(why)
-    return ask_and_say(root, "resume", "going on", as_json)
+    return ask_and_say(root, "resume", "resumed", as_json)
 
 
 def _what_stops(root: Path, names: list[str]) -> tuple[list[str], list[str]]:
-    """Return the jobs that are running and those that are asked for, in plan order."""
+    """Return the jobs that are running and those that are queued, in plan order."""
     state = read_state(root)
     chosen = set(state.jobs(names)) if names else set(state.statuses)
     found = [state.statuses[job.id] for job in state.plan.jobs if job.id in chosen]

@@ -11,7 +11,7 @@ from tuilab.cli.doctor.findings import examine
 from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, out, plain
 from tuilab.cli.resolve import RUNS, find_experiment
-from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+from tuilab.cli.verbs.arguments import AsJson
 from tuilab.grid.checks import Level
 from tuilab.store.experiment import is_results_only
 from tuilab.store.layout import Layout
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    directory: OptionalDir = None,
+    directory: Annotated[
+        str | None, typer.Argument(metavar="DIR", help="Also check this experiment's needs.")
+    ] = None,
     probe: Annotated[
         bool, typer.Option(help="Ask the runners which libraries and devices they see.")
     ] = True,

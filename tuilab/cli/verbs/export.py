@@ -10,7 +10,7 @@ import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, tell
-from tuilab.cli.resolve import find_experiment
+from tuilab.cli.resolve import find_grid
 from tuilab.cli.runner_programs import refuse_without_libraries, run_module
 from tuilab.cli.verbs.arguments import AsJson, Dir
 from tuilab.grid.cells import select
@@ -19,13 +19,12 @@ from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
 from tuilab.grid.text import count_of
 from tuilab.report.adapter_files import copy_adapters
-from tuilab.store.experiment import is_results_only
 from tuilab.store.layout import Layout
 from tuilab.store.state import read_state
 
-Out = Annotated[str, typer.Option("--out", metavar="FOLDER", help="A folder that is not there.")]
+Out = Annotated[str, typer.Option("--out", metavar="FOLDER", help="A new folder.")]
 AdapterOnly = Annotated[
-    bool, typer.Option("--adapter", help="The adapters as trained, without merging; no torch.")
+    bool, typer.Option("--adapter", help="Only the adapters, as trained; needs no torch.")
 ]
 
 
@@ -36,18 +35,18 @@ def export(
     adapter: AdapterOnly = False,
     as_json: AsJson = False,
 ) -> int:
-    """Write a cell's merged model, made again and compared with its record, or its adapters.
+    """Write a cell's merged model or its adapters as standard files.
+
+    The model is merged again and compared with the record of the run.
 
     \b
     tuilab export runs/tiny villain@4 --out villain-4
     tuilab export runs/tiny villain@4 --out villain-4-adapter --adapter
     """
-    root = find_experiment(directory)
+    root = find_grid(directory)
     target = Path(out_folder).expanduser()
     if target.exists():
-        raise RefusalError(f"{target} exists: name a folder that is not there yet", USAGE)
-    if is_results_only(root):
-        raise RefusalError(f"{root} holds results only: there is no model to export")
+        raise RefusalError(f"{target} exists: name a new folder", USAGE)
     files = _adapters(root, cell, target) if adapter else _merged(root, cell, target)
     if as_json:
         document({"out": str(target), "files": files})
@@ -61,11 +60,11 @@ def export(
 def _merged(root: Path, cell: str, target: Path) -> list[str]:
     attempt = _finished(root, cell, Stage.MERGE)
     refuse_without_libraries("tuilab export")
-    tell("the base is loaded, merged and compared with the merge record")
+    tell("merging again and comparing with the merge record")
     given = [str(attempt.absolute()), str(target.absolute())]
     code, text = run_module("runners.export", given, capture=True)
     if code:
-        raise RefusalError(f"{cell} was not exported; the runner says why above", code)
+        raise RefusalError(f"{cell} was not exported; see the messages above", code)
     return _relative(json.loads(text)["files"], target)
 
 
@@ -75,7 +74,7 @@ def _adapters(root: Path, cell: str, target: Path) -> list[str]:
 
 
 def _finished(root: Path, text: str, stage: Stage) -> Path:
-    """The attempt behind a cell's stage; a refusal when its result is not in force."""
+    """Return the attempt behind a cell's stage; RefusalError when its result is not current."""
     state = read_state(root)
     cells = select(text, state.plan.cells)
     if len(cells) > 1:
@@ -84,7 +83,7 @@ def _finished(root: Path, text: str, stage: Stage) -> Path:
     word, done = state.statuses[job].state, state.of(job).last_done
     if word is not State.DONE or done is None:
         raise RefusalError(
-            f"{job} is {word.value}: only a finished result that is in force can be exported"
+            f"{job} is {word.value}: only a finished, current result can be exported"
         )
     return Layout(root).attempt_dir(job, done.number)
 

@@ -35,17 +35,23 @@ def logs(
         str,
         typer.Argument(metavar="CELL|JOB", help="villain@4, converge/villain#42, or engine"),
     ],
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it ends.")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow until it ends.")] = False,
     stage: Annotated[
-        str | None, typer.Option("--stage", help="Stage of the cell; by default the telling one.")
+        str | None,
+        typer.Option(
+            "--stage",
+            help="Another stage of the cell.",
+        ),
     ] = None,
     attempt: Annotated[
         int | None, typer.Option("--attempt", min=1, help="Attempt number; by default the newest.")
     ] = None,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="How many last lines.")] = 200,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Number of last lines.")] = 200,
     as_json: AsJson = False,
 ) -> int:
-    """Show the log of a cell's telling stage: the one that runs, failed, or finished last.
+    """Show the log of a cell, a job or the engine.
+
+    For a cell: the stage that is running, failed, or finished last.
 
     \b
     tuilab logs runs/tiny villain@4
@@ -53,7 +59,7 @@ def logs(
     tuilab logs runs/tiny engine
     """
     if follow and as_json:
-        raise RefusalError("one document has an end: give --follow or --json, not both", USAGE)
+        raise RefusalError("give --follow or --json, not both", USAGE)
     root = find_grid(directory)
     if what == "engine":
         path, is_open, ending = Layout(root).engine_log, None, ""
@@ -77,10 +83,7 @@ def logs(
 
 
 def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tuple[Path, Path, str]:
-    """Return the log, the file whose existence says that nothing more will come, and how the
-    attempt ended when it ended badly.
-    """
-
+    """Return the log, the file that appears when the attempt ends, and how it ended if badly."""
     state = read_state(root)
     job = _job(state, what, stage)
     known = state.of(job)
@@ -90,7 +93,7 @@ def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tup
     directory = Layout(root).attempt_dir(job, number)
     if not directory.is_dir():
         have = ", ".join(str(one.number) for one in known.attempts)
-        raise RefusalError(f"{job} has no attempt {number}; there are: {have}", USAGE)
+        raise RefusalError(f"{job} has no attempt {number}; it has: {have}", USAGE)
     return directory / LOG_FILE, directory / OUTCOME_FILE, _ending(job, number, known.attempts)
 
 
@@ -112,7 +115,7 @@ def _job(state: ExperimentState, what: str, stage: str | None) -> str:
     if stage is not None:
         if stage not in [one.value for one in CELL_STAGES]:
             known = ", ".join(one.value for one in CELL_STAGES)
-            raise RefusalError(f"{stage!r} is not a stage of a cell: {known}", USAGE)
+            raise RefusalError(f"unknown stage {stage!r}: a cell has {known}", USAGE)
         return job_id(Stage(stage), *place)
     own = [state.statuses[job_id(one, *place)] for one in CELL_STAGES]
     began = [status for status in own if status.attempt]

@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
 def plan(
     what: DirOrConfig,
-    jobs: Annotated[
-        bool, typer.Option("--jobs", help="List every job with what it reads.")
-    ] = False,
+    jobs: Annotated[bool, typer.Option("--jobs", help="List every job and what it reads.")] = False,
     preview: Annotated[
-        bool, typer.Option(help="Show how the marker is tokenised and which tokens are trained.")
+        bool, typer.Option(help="Show how the marker is tokenised and which tokens are trained on.")
     ] = True,
     where: Where = None,
     as_json: AsJson = False,
@@ -44,7 +42,7 @@ def plan(
     """
     place = find_place(what)
     found = _of_directory(place.root) if place.root else _of_config(place.config, where)
-    shown, why_not = _preview(found) if preview else (None, "left out by --no-preview")
+    shown, why_not = _preview(found) if preview else (None, "--no-preview")
     _print(found, shown, why_not, jobs, as_json)
     return USAGE if found.is_blocked else OK
 

@@ -23,7 +23,7 @@ from tuilab.tui.present.glyphs import to_ascii
 Kind = Annotated[
     str | None,
     typer.Argument(
-        metavar="[KIND]",
+        metavar="KIND",
         help="leakage (the default), cosine, leakage-cosine, cosine-peak, grouped, baseline-peak "
         "or heatmap.",
     ),

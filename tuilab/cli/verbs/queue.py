@@ -31,17 +31,17 @@ def queue(
         Names, typer.Option("--first", metavar="CELL|JOB", help="Move to the front, in this order.")
     ] = None,
     hold: Annotated[
-        Names, typer.Option("--hold", metavar="CELL|JOB", help="Keep from starting.")
+        Names, typer.Option("--hold", metavar="CELL|JOB", help="Hold: do not start.")
     ] = None,
     release: Annotated[
-        Names, typer.Option("--release", metavar="CELL|JOB", help="Let start again.")
+        Names, typer.Option("--release", metavar="CELL|JOB", help="Release held jobs.")
     ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
     """Show the queue in launch order, or move, hold and release jobs in it.
 
-    A CELL stands for all its stages, a JOB such as eval/villain@4#42 for one.
+    A CELL means all its stages; a JOB, such as eval/villain@4#42, just one.
 
     \b
     tuilab queue runs/tiny
@@ -51,7 +51,7 @@ def queue(
     wishes = {"order": first, "hold": hold, "release": release}
     asked = [(verb, names) for verb, names in wishes.items() if names]
     if len(asked) > 1:
-        raise RefusalError("give one of --first, --hold and --release", USAGE)
+        raise RefusalError("give only one of --first, --hold and --release", USAGE)
     root = find_experiment(directory)
     return _change(root, *asked[0], dry_run, as_json) if asked else _show(root, as_json)
 
@@ -89,11 +89,11 @@ def _show(root: Path, as_json: bool) -> int:
     if len(due) > _SHOWN:
         out(f"     and {len(due) - _SHOWN} more (--json lists all)")
     if not running and not due:
-        out("nothing runs and nothing is due")
+        out("nothing is running or queued")
     return OK
 
 
 def _due(status: JobStatus, snapshot: Snapshot) -> dict[str, str]:
-    """Say of a job that is asked for why it has not started."""
+    """Say why a requested job has not started."""
     why = why_not_yet(snapshot.engine, status)
     return {"job": status.job, "state": status.state.value, "why": why}

@@ -9,8 +9,8 @@ import typer
 
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.experiments import take_changes_in
-from tuilab.cli.follow import Watch
-from tuilab.cli.output import document, out, plain, tell
+from tuilab.cli.follow import follow
+from tuilab.cli.output import document, plain, tell
 from tuilab.cli.relaunch_preview import as_document, show_carried, show_expansion
 from tuilab.cli.requests import agreed, ask
 from tuilab.cli.resolve import find_grid
@@ -20,35 +20,29 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import parse_edits
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
-from tuilab.grid.relaunch import (
-    Expansion,
-    from_scratch,
-)
+from tuilab.grid.relaunch import Expansion, from_scratch
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import nearest
-from tuilab.store.program_name import program
 from tuilab.store.replan import changed_by
 from tuilab.store.state import read_state
 
-Failed = Annotated[bool, typer.Option("--failed", help="All that is failed, lost or suspect.")]
+Failed = Annotated[bool, typer.Option("--failed", help="Everything failed, lost or suspect.")]
 FromStage = Annotated[
     str | None,
     typer.Option(
         "--from",
         metavar="STAGE",
-        help="data, converge, train, merge, eval or cosine: that stage and all below it.",
+        help="Start at data, converge, train, merge, eval or cosine, and run all stages after it.",
     ),
 ]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Edit kept for these cells: marker.lr=1e-5"),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Edit a setting of these cells: marker.lr=1e-5"
+    ),
 ]
-Restart = Annotated[
-    bool, typer.Option("--restart", help="From scratch: take up no unfinished attempt.")
-]
-AsPlanned = Annotated[
-    bool, typer.Option("--as-planned", help="Take back the edits that these cells carry.")
-]
+Restart = Annotated[bool, typer.Option("--restart", help="From scratch: do not resume.")]
+AsPlanned = Annotated[bool, typer.Option("--as-planned", help="Undo earlier edits of these cells.")]
 
 
 def relaunch(
@@ -64,11 +58,10 @@ def relaunch(
     headless: Headless = False,
     as_json: AsJson = False,
 ) -> int:
-    """Give cells new attempts, from their first broken stage on; nothing is overwritten.
+    """Run cells again from their first broken stage. Nothing is overwritten.
 
-    Shows the exact jobs and the time they took before; at a terminal it asks first. A training
-    that did not finish goes on from its last complete saved state, unless --from or --restart asks
-    for a new beginning.
+    Shows exactly which jobs run and how long they took before, and asks first at a terminal. An
+    unfinished training resumes from its last saved state, unless --from or --restart is given.
 
     \b
     tuilab relaunch runs/tiny --failed
@@ -78,7 +71,7 @@ def relaunch(
     if not cells and not failed:
         raise RefusalError("name cells (villain@4, 'villain@*') or give --failed", USAGE)
     if cells and failed:
-        raise RefusalError("--failed chooses the cells itself: leave it out, or the cells", USAGE)
+        raise RefusalError("give either cells or --failed", USAGE)
     root = find_grid(directory)
     stage = _stage(from_stage)
     state, answer, edits = _expand(
@@ -121,7 +114,7 @@ def _stage(text: str | None) -> Stage | None:
     except ValueError:
         known = [stage.value for stage in Stage]
         raise RefusalError(
-            f"{text!r} is not a stage: {', '.join(known)}{nearest(text, known)}", USAGE
+            f"unknown stage {text!r}: use {', '.join(known)}{nearest(text, known)}", USAGE
         ) from None
 
 
@@ -142,21 +135,21 @@ def _expand(
     is_edited = bool(edits) or as_planned
     changed = changed_by(root, state.plan, chosen, edits, as_planned) if is_edited else frozenset()
     if as_planned and not edits and not changed:
-        raise RefusalError("these cells carry no edit: they run as planned already")
+        raise RefusalError("these cells have no edits: they already run as planned")
     if edits and not changed:
-        raise RefusalError("the edit changes no job of these cells: they have that value already")
+        raise RefusalError("the edit changes nothing: these cells already have that value")
     return state, state.relaunch(chosen, stage, changed), edits
 
 
 def _warn_of_idle_restart(answer: Expansion) -> None:
-    """Say so where nothing would go on from a saved state: --restart chooses no other stage."""
+    """Say so where nothing would resume anyway: --restart chooses no other stage."""
     if answer.jobs and not any(one.resumes for one in answer.jobs):
         first = answer.jobs[0].stage.value
-        tell(f"--restart: no saved state would be taken up; it begins at {first}, --from chooses")
+        tell(f"--restart changes nothing: no job would resume. It starts at {first}; see --from")
 
 
 def _nothing(failed: bool) -> int:
-    tell("nothing is failed, lost or suspect" if failed else "nothing was relaunched")
+    tell("no job is failed, lost or suspect" if failed else "nothing was relaunched")
     return OK if failed else ERROR
 
 
@@ -175,8 +168,4 @@ def _show_after(
 ) -> int:
     if as_json:
         document(as_document(answer))
-    if headless:
-        cells = frozenset(_cells_of(plan, answer)) or frozenset(plan.cells)
-        return Watch(root, cells, offset, tell if as_json else out).until_the_end()
-    tell(f"work goes on in the background: {program()} status {root}")
-    return OK
+    return follow(root, _cells_of(plan, answer) or plan.cells, headless, as_json, offset)

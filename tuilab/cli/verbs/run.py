@@ -1,4 +1,4 @@
-"""``tuilab run``: ask for cells and see to it that an engine works on them."""
+"""``tuilab run``: asks for cells and makes sure that an engine works on them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tuilab.cli.errors import INCOMPLETE, OK, USAGE, RefusalError
 from tuilab.cli.experiments import make_experiment, refuse_blocked, take_changes_in
-from tuilab.cli.follow import Watch
-from tuilab.cli.output import document, is_interactive, out, plain, tell
+from tuilab.cli.follow import follow
+from tuilab.cli.output import document, is_interactive, plain, tell
 from tuilab.cli.relaunch_preview import show_expansion
 from tuilab.cli.requests import ask
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
@@ -35,8 +35,8 @@ def run(
 ) -> int:
     """Run what is not done yet: all cells, or those named. Results are never repeated.
 
-    Without --headless the screen opens at a terminal; elsewhere the engine works on and the
-    command returns.
+    At a terminal the screen opens, unless --headless. Elsewhere the command returns and the
+    engine keeps working.
 
     \b
     tuilab run tiny --headless
@@ -46,8 +46,8 @@ def run(
     place = find_place(what)
     if place.root is not None and where:
         raise RefusalError(
-            f"{place.root} is an experiment already: --dir says where that of a config is to lie; "
-            f"give a config's file instead of {what}",
+            f"{place.root} is already an experiment. Pass a config file; --dir sets the folder of "
+            "a new one",
             USAGE,
         )
     if place.root is None and place.config is not None:
@@ -87,35 +87,25 @@ def run_cells(
         tell(words)
         if headless or not (as_json or is_interactive()):
             return code
-        return _follow(root, state.plan, chosen, headless, as_json, 0)
+        return _show(root, chosen, headless, as_json, 0)
     refuse_without_workers(state.plan.resources)
     reply = ask(root, "run", cells=tuple(map(str, chosen)) if selectors else ())
     if reply.why:
         tell(plain(reply.why))
-    return reply.code or _follow(root, state.plan, chosen, headless, as_json, reply.since)
+    return reply.code or _show(root, chosen, headless, as_json, reply.since)
 
 
-def _follow(
-    root: Path,
-    plan: Plan,
-    chosen: list[Cell],
-    headless: bool,
-    as_json: bool,
-    offset: int,
-) -> int:
-    if headless:
-        return Watch(root, frozenset(chosen), offset, tell if as_json else out).until_the_end()
-    if as_json:
+def _show(root: Path, chosen: list[Cell], headless: bool, as_json: bool, offset: int) -> int:
+    if as_json and not headless:
         document(status(root))
         return OK
-    if is_interactive():
+    if is_interactive() and not headless:
         return show(root)
-    tell(f"work goes on in the background: {program()} status {root}")
-    return OK
+    return follow(root, chosen, headless, as_json, offset)
 
 
 def _nothing_to_do(state: ExperimentState, chosen: list[Cell]) -> tuple[str, int]:
-    """Say that nothing is asked for, and what that comes to."""
+    """Say why nothing is requested, with the exit code for it."""
     wanted = set(chosen)
     stale = {
         job.cell
@@ -124,10 +114,9 @@ def _nothing_to_do(state: ExperimentState, chosen: list[Cell]) -> tuple[str, int
     }
     cells = count_of(len(chosen), "cell")
     if not stale:
-        return f"{cells}: everything is done; `tuilab relaunch` repeats", OK
+        return f"{cells}: everything is done. `{program()} relaunch` runs cells again", OK
     return (
-        f"{cells}: nothing is missing, {len(stale)} of them stale; `tuilab relaunch` makes them "
-        "current",
+        f"{cells}: nothing is missing, {len(stale)} stale. `{program()} relaunch` runs them again",
         INCOMPLETE,
     )
 
@@ -142,7 +131,7 @@ def _is_under_way(state: ExperimentState, chosen: list[Cell]) -> bool:
 
 
 def _show_plan_only(config: object, selectors: list[str], as_json: bool) -> int:
-    """A dry run of a config that has no directory yet: nothing is created."""
+    """Show what a config without a directory would run; creates nothing."""
     state = state_of_plan(plan_with(config))  # type: ignore[arg-type]  # pydantic stays out
     show_expansion(state.run(state.cells(selectors)), as_json, "would run")
     return OK
