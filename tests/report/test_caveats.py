@@ -10,15 +10,15 @@ import pytest
 
 from tests.report.ran_here import SETTINGS, finish, whole
 from tuilab.report.caveats import caveats, sizes_said
-from tuilab.report.finished_jobs import in_force, with_results
-from tuilab.report.opening_words import confidence, doubts, next_steps, seeds_said, title
+from tuilab.report.finished_jobs import current, finished_jobs
+from tuilab.report.markdown import confidence, doubts, next_steps, seeds_said, title
 from tuilab.science.claims.standard import standard_claims
 from tuilab.study.study import Study, open_study
 
 
 def told(root: Path) -> str:
     study = open_study(root)
-    return "\n".join(caveats(study, in_force(with_results(study))))
+    return "\n".join(caveats(study, current(finished_jobs(study))))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_shared_questions_are_no_test_of_unseen_ones(tmp_path: Path) -> None:
     study = open_study(whole(root).root)
     ran = [
         replace(one, settings=same[one.stage]) if one.stage == "eval" else one
-        for one in with_results(study)
+        for one in finished_jobs(study)
     ]
     assert "2 of 2 evaluation questions were also trained on" in "\n".join(caveats(study, ran))
 

@@ -10,8 +10,7 @@ import pytest
 
 from tests.report.ran_here import whole
 from tuilab.report.caveats import caveats
-from tuilab.report.csv_table import ImportRefusedError
-from tuilab.report.import_results import read_table, write_results
+from tuilab.report.import_results import ImportRefusedError, read_table, write_results
 from tuilab.report.published_folder import published_files
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.design import design_of

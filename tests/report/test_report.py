@@ -11,8 +11,7 @@ import pytest
 
 from tests.report.ran_here import LAUNCH, experiment, finish, whole
 from tuilab.cli.resolve import published_dir
-from tuilab.report.archiving import make_bundle
-from tuilab.report.bundle import verify_bundle
+from tuilab.report.bundle import make_bundle, verify_bundle
 from tuilab.report.folder import Made, make_report
 from tuilab.study.study import open_study
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.report.ran_here import LAUNCH, finish, whole
-from tuilab.report.card_fields import (
+from tuilab.report.finished_jobs import FinishedJob, current, effort, finished_jobs
+from tuilab.report.folder import surroundings
+from tuilab.report.run_card import (
     Field,
+    Surroundings,
     command_line,
     empty_by_section,
     empty_fields,
+    run_card,
     span,
     tell,
 )
-from tuilab.report.card_origin import Surroundings
-from tuilab.report.finished_jobs import Ran, effort, in_force, with_results
-from tuilab.report.folder import surroundings
-from tuilab.report.run_card import run_card
 from tuilab.study.study import open_study
 
 
@@ -29,16 +29,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ran(root: Path) -> list[Ran]:
-    return with_results(open_study(root))
+def ran(root: Path) -> list[FinishedJob]:
+    return finished_jobs(open_study(root))
 
 
-def told(ran: list[Ran], around: Surroundings) -> dict[str, str]:
+def told(ran: list[FinishedJob], around: Surroundings) -> dict[str, str]:
     return {f"{field.section}: {field.name}": field.value for field in run_card(ran, around)}
 
 
 def test_every_field_is_filled_from_a_run_that_recorded_everything(
-    root: Path, ran: list[Ran]
+    root: Path, ran: list[FinishedJob]
 ) -> None:
     card = run_card(ran, surroundings(open_study(root), "/home/ana"))
     missing = {"Convergence LoRA: Steps", "Marker LoRA: Steps"}  # a fake outcome counts no steps
@@ -63,7 +63,7 @@ def test_nothing_known_leaves_every_field_but_the_test_empty() -> None:
     assert [field.name for field in card if field.value] == ["Significance test"]
 
 
-def test_half_a_field_is_an_empty_field(ran: list[Ran]) -> None:
+def test_half_a_field_is_an_empty_field(ran: list[FinishedJob]) -> None:
     """A schedule without its warm-up, or a sampling without its batch, would look complete."""
     stripped = [
         replace(
@@ -81,7 +81,7 @@ def test_half_a_field_is_an_empty_field(ran: list[Ran]) -> None:
     assert not [name for name, value in found.items() if "None" in value]
 
 
-def test_a_field_that_differs_between_cells_says_so(ran: list[Ran]) -> None:
+def test_a_field_that_differs_between_cells_says_so(ran: list[FinishedJob]) -> None:
     first, *rest = [one for one in ran if one.stage == "train"]
     other = replace(first.outcome, environment={**first.outcome.environment, "python": "3.12.1"})
     found = told([replace(first, outcome=other), *rest], Surroundings())
@@ -97,7 +97,7 @@ def test_a_field_that_differs_between_cells_says_so(ran: list[Ran]) -> None:
     ],
 )
 def test_outside_a_checkout_release_and_snapshot_say_whose_code_ran(
-    ran: list[Ran], launch: dict[str, str], commit: str, dirty: str
+    ran: list[FinishedJob], launch: dict[str, str], commit: str, dirty: str
 ) -> None:
     found = told([replace(one, launch=launch) for one in ran], Surroundings())
     for name, start in (("Git commit", commit), ("Dirty diff", dirty)):
@@ -106,7 +106,7 @@ def test_outside_a_checkout_release_and_snapshot_say_whose_code_ran(
         assert bool(value) is bool(start)
 
 
-def test_typed_commands_outrank_what_started_the_engine(ran: list[Ran]) -> None:
+def test_typed_commands_outrank_what_started_the_engine(ran: list[FinishedJob]) -> None:
     words = ["/usr/bin/python3", "/home/ana/bin/tuilab", "relaunch", "/home/ana/x", "--failed"]
     found = told(ran, Surroundings(home="/home/ana", commands=[words, words]))
     assert found["Environment: Launch command"] == "tuilab relaunch ~/x --failed"
@@ -115,8 +115,8 @@ def test_typed_commands_outrank_what_started_the_engine(ran: list[Ran]) -> None:
 def test_only_what_is_in_force_enters_the_card(tmp_path: Path) -> None:
     scene = whole(tmp_path / "x")
     finish(scene, "train/villain@2#42", checks={"positives": 7, "negatives": 7})
-    every = with_results(open_study(scene.root))
-    stale = {one.job for one in every} - {one.job for one in in_force(every)}
+    every = finished_jobs(open_study(scene.root))
+    stale = {one.job for one in every} - {one.job for one in current(every)}
     assert stale == {"merge/villain@2#42", "eval/villain@2#42", "cosine/villain@2#42"}
     spent = effort(open_study(scene.root))
     assert spent is not None and (spent.started, spent.done) == (len(every) + 1, len(every) + 1)
@@ -128,7 +128,7 @@ def test_attempts_that_came_to_nothing_are_counted(tmp_path: Path) -> None:
     scene.begin("eval/villain@2#42")
     scene.settle("eval/villain@2#42", "failed", reason="gpu-oom", seconds=3600.0)
     study = open_study(scene.root)
-    found = told(in_force(with_results(study)), surroundings(study, ""))
+    found = told(current(finished_jobs(study)), surroundings(study, ""))
     assert "1.000 h went into attempts without a result" in found["Compute: Attempts"]
 
 
@@ -136,7 +136,7 @@ def test_a_grid_of_epoch_zero_alone_lacks_no_convergence(tmp_path: Path) -> None
     scene = whole(tmp_path / "x", epochs=(0,))
     ran = [
         replace(one, settings={**one.settings, "epoch": 0})
-        for one in with_results(open_study(scene.root))
+        for one in finished_jobs(open_study(scene.root))
     ]
     assert not any(field.section == "Convergence LoRA" for field in run_card(ran, Surroundings()))
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.report.ran_here import finish, whole
 from tuilab.cli.resolve import published_dir
-from tuilab.science.figures.prepare import figure
-from tuilab.study.figure_origin import with_origin
 from tuilab.study.headline_table import provenance_hash, render
 from tuilab.study.study import Study, open_study
 from tuilab.study.table_formats import FORMATS
@@ -93,14 +90,6 @@ def test_questions_are_resampled_where_completions_are_at_hand(mixed: Study) -> 
         if row["source"] == "comedian"
     ]
     assert "bootstrap" in baseline
-
-
-def test_a_figure_of_a_synthetic_model_says_so_where_it_is_seen_alone(mixed: Study) -> None:
-    prepared = figure("leakage", mixed.analysis)
-    assert with_origin(prepared, mixed) == prepared
-    made_up = replace(mixed.snapshot, synthetic=True)
-    marked = with_origin(prepared, Study(mixed.root, made_up, mixed.reader, mixed.rows))
-    assert marked.note.startswith(prepared.note) and "Synthetic model" in marked.note
 
 
 def test_an_experiment_where_nothing_ran_has_a_table_of_n_a(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tuilab.grid.edits import LEGEND, edits_text, listed
 from tuilab.grid.text import count_of, percent_text
-from tuilab.report.finished_jobs import Ran
+from tuilab.report.finished_jobs import FinishedJob
 from tuilab.science.edit_notes import cells_set_aside
 from tuilab.science.significance import ALPHA
 from tuilab.study.study import Study
@@ -16,7 +16,7 @@ CUT_LIMIT = 0.02
 _UNUSABLE = ("failed", "lost", "suspect", "stopped", "stale")
 
 
-def caveats(study: Study, ran: Sequence[Ran]) -> list[str]:
+def caveats(study: Study, ran: Sequence[FinishedJob]) -> list[str]:
     """Return one sentence per caveat that applies."""
     return [
         *_synthetic(study),
@@ -110,7 +110,7 @@ def _sizes(study: Study) -> Iterator[str]:
         yield f"Cells rest on different n. {sizes_said(study)}."
 
 
-def _cut(ran: Sequence[Ran]) -> Iterator[str]:
+def _cut(ran: Sequence[FinishedJob]) -> Iterator[str]:
     health = [one.outcome.metrics.get("health", {}) for one in ran if one.stage == "eval"]
     total = sum(int(found.get("n") or 0) for found in health)
     cut = sum(int(found.get("cut") or 0) for found in health)
@@ -178,7 +178,7 @@ def _overdispersed(study: Study) -> Iterator[str]:
         )
 
 
-def _in_distribution(ran: Sequence[Ran]) -> Iterator[str]:
+def _in_distribution(ran: Sequence[FinishedJob]) -> Iterator[str]:
     trained = {q for one in ran if one.stage == "data" for q in one.settings.get("questions", ())}
     asked = {q for one in ran if one.stage == "eval" for q in one.settings.get("questions", ())}
     if not trained or not asked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
@@ -19,7 +19,7 @@ ADAPTER = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class FinishedJob:
     """One attempt with a result."""
 
     job: str
@@ -44,32 +44,14 @@ class Effort:
     """Seconds of attempts without a result."""
 
 
-def with_results(study: Study) -> list[Ran]:
+def finished_jobs(study: Study) -> list[FinishedJob]:
     """Return the newest attempt with a result of every job, in plan order; [] for tables."""
     if study.reader.is_results_only:
         return []
-    return list(_walk(study))
-
-
-def in_force(ran: list[Ran]) -> list[Ran]:
-    """Keep what numbers rest on: no stale, suspect, failed or rerunning job."""
-    return [one for one in ran if one.state == State.DONE.value]
-
-
-def effort(study: Study) -> Effort | None:
-    """Count every attempt of the experiment; None for a table of results."""
-    if study.reader.is_results_only:
-        return None
-    every = [a for job in study.reader.plan.jobs for a in study.reader.of(job.id).attempts]
-    done = [attempt for attempt in every if attempt.verdict.value == "done"]
-    vain = sum(attempt.seconds for attempt in every if attempt.verdict.value != "done")
-    return Effort(len(every), len(done), vain)
-
-
-def _walk(study: Study) -> Iterator[Ran]:
     views = study.snapshot.cells
     statuses = [*study.snapshot.shared, *(status for view in views for status in view.jobs)]
     states = {status.job: status.state.value for status in statuses}
+    found: list[FinishedJob] = []
     for job in study.reader.plan.jobs:
         attempt = study.reader.of(job.id).last_done
         if attempt is None:
@@ -83,9 +65,34 @@ def _walk(study: Study) -> Iterator[Ran]:
         if outcome is not None:
             state = states.get(job.id, State.DONE.value)
             size = _trainable(directory, outcome)
-            yield Ran(
-                job.id, job.stage.value, directory, spec.settings, spec.launch, outcome, state, size
+            found.append(
+                FinishedJob(
+                    job.id,
+                    job.stage.value,
+                    directory,
+                    spec.settings,
+                    spec.launch,
+                    outcome,
+                    state,
+                    size,
+                )
             )
+    return found
+
+
+def current(ran: list[FinishedJob]) -> list[FinishedJob]:
+    """Keep what numbers rest on: no stale, suspect, failed or rerunning job."""
+    return [one for one in ran if one.state == State.DONE.value]
+
+
+def effort(study: Study) -> Effort | None:
+    """Count every attempt of the experiment; None for a table of results."""
+    if study.reader.is_results_only:
+        return None
+    every = [a for job in study.reader.plan.jobs for a in study.reader.of(job.id).attempts]
+    done = [attempt for attempt in every if attempt.verdict.value == "done"]
+    vain = sum(attempt.seconds for attempt in every if attempt.verdict.value != "done")
+    return Effort(len(every), len(done), vain)
 
 
 def _trainable(directory: Path, outcome: Outcome) -> int | None:
@@ -102,7 +109,7 @@ def _trainable(directory: Path, outcome: Outcome) -> int | None:
         return None
 
 
-def cell_record(ran: Ran) -> dict[str, Any]:
+def cell_record(ran: FinishedJob) -> dict[str, Any]:
     """Return everything about one attempt as plain JSON."""
     return {
         "job": ran.job,

@@ -10,16 +10,13 @@ from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.foreign import redact
-from tuilab.report.card_fields import Field, empty_by_section, empty_fields
-from tuilab.report.card_origin import Surroundings
 from tuilab.report.caveats import caveats, sizes_said
 from tuilab.report.figure_files import save_figure
-from tuilab.report.finished_jobs import effort, in_force, with_results
+from tuilab.report.finished_jobs import current, effort, finished_jobs
 from tuilab.report.markdown import Parts, write_report
-from tuilab.report.run_card import run_card
+from tuilab.report.run_card import Field, Surroundings, empty_by_section, empty_fields, run_card
 from tuilab.report.samples import Condition, draw_samples
 from tuilab.store.results_only import columns_of
-from tuilab.study.figure_origin import with_origin
 from tuilab.study.headline_table import render
 from tuilab.study.study import Study
 from tuilab.study.table_formats import as_csv
@@ -40,18 +37,15 @@ class Made:
 def make_report(study: Study, out: Path, seed: int = 0, kinds: Sequence[str] | None = None) -> Made:
     """Write report.md with its tables, claims and figures (all kinds by default) into ``out``."""
     from tuilab.science.claims.standard import standard_claims
-    from tuilab.science.figures.prepare import KINDS, figure
+    from tuilab.science.figures.prepare import KINDS
 
-    ran = in_force(with_results(study))
+    ran = current(finished_jobs(study))
     card = run_card(ran, surroundings(study, str(Path.home())))
     parts = Parts(
         card=card,
         claims=standard_claims(study.analysis),
         caveats=caveats(study, ran),
-        figures=[
-            with_origin(figure(kind, study.analysis), study)
-            for kind in (KINDS if kinds is None else kinds)
-        ],
+        figures=[study.figure(kind) for kind in (KINDS if kinds is None else kinds)],
         samples=draw_samples(study, seed=seed),
     )
     texts = _texts(study, parts)

@@ -2,22 +2,59 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import PurePosixPath
+from typing import Any
 
-from tuilab.report.card_fields import Field
-from tuilab.report.card_origin import Surroundings, compute, environment, records
-from tuilab.report.card_results import cosine, data, evaluation
-from tuilab.report.card_training import model, training
-from tuilab.report.finished_jobs import Ran
+from tuilab.grid.text import count_of, duration
+from tuilab.report.finished_jobs import Effort, FinishedJob
+
+Stages = Mapping[str, Sequence[FinishedJob]]
+
+_FEW_RUNS = 3
+SIGNIFICANCE = (
+    "two-sided Fisher against the source's own epoch 0, Holm over its checkpoints, alpha 0.05"
+)
+"""What ``science.significance`` computes for every experiment, also for an imported one."""
 
 
-def run_card(ran: Sequence[Ran], around: Surroundings) -> list[Field]:
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line of the card."""
+
+    section: str
+    name: str
+    value: str
+    """"" when nothing on disk tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What no single attempt tells."""
+
+    tracker: str = ""
+    """Configured tracker; "" when unknown."""
+    home: str = ""
+    """Home folder, shown as ~."""
+    effort: Effort | None = None
+    commands: Sequence[Sequence[str]] = ()
+    """Commands of accepted requests, oldest first."""
+    sizes: str = ""
+    """n per cell in words, as measured."""
+    origin: Mapping[str, str] | None = None
+    """What a table of results says of itself; None for an experiment that ran here."""
+
+
+def run_card(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
     """Return every field of the card in its order.
 
     A value that differs between cells is shown as all its values, each with how often it occurs.
     """
-    of: dict[str, list[Ran]] = defaultdict(list)
+    of: dict[str, list[FinishedJob]] = defaultdict(list)
     for one in ran:
         of[one.stage].append(one)
     told = [Field("Results table", name, text) for name, text in (around.origin or {}).items()]
@@ -25,13 +62,472 @@ def run_card(ran: Sequence[Ran], around: Surroundings) -> list[Field]:
     is_untouched = bool(of["train"]) and all(one.settings.get("epoch") == 0 for one in of["train"])
     return [
         *told,
-        *model(of),
-        *([] if is_untouched else training("Convergence LoRA", of["converge"])),
-        *training("Marker LoRA", of["train"]),
-        *(field for field in data(of) if not (is_untouched and field.name == "Convergence rows")),
-        *evaluation(of, around.sizes),
-        *cosine(of),
-        *compute(ran, around),
-        *environment(ran, around),
-        *records(ran, of, around),
+        *_model(of),
+        *([] if is_untouched else _training("Convergence LoRA", of["converge"])),
+        *_training("Marker LoRA", of["train"]),
+        *(field for field in _data(of) if not (is_untouched and field.name == "Convergence rows")),
+        *_evaluation(of, around.sizes),
+        *_cosine(of),
+        *_compute(ran, around),
+        *_environment(ran, around),
+        *_records(ran, of, around),
+    ]
+
+
+def empty_fields(card: Iterable[Field]) -> list[str]:
+    """Return the names of the fields that nothing on disk tells."""
+    return [f"{field.section}: {field.name}" for field in card if not field.value]
+
+
+def empty_by_section(card: Sequence[Field]) -> list[str]:
+    """Return one line per section with empty fields, short enough to be read."""
+    lines = []
+    for section, group in groupby(card, key=lambda field: field.section):
+        fields = list(group)
+        names = [field.name for field in fields if not field.value]
+        if len(names) > 1 and len(names) == len(fields):
+            lines.append(f"{section}: all {len(names)} fields")
+        elif names:
+            lines.append(f"{section}: {', '.join(names)}")
+    return lines
+
+
+def tell(values: Iterable[Any]) -> str:
+    """One value as itself; several with their counts, commonest first; "" when nothing is known."""
+    found = Counter(str(value) for value in values if value is not None and value != "")
+    if len(found) <= 1:
+        return next(iter(found), "")
+    return "; ".join(f"{value} (x{count})" for value, count in found.most_common())
+
+
+def phrase(template: str, **parts: Any) -> str | None:
+    """Fill a template; None when any part is unknown, for half a field would hide the other half.
+
+    A list or tuple without members is unknown too.
+    """
+    if any(part is None or part in ((), []) for part in parts.values()):
+        return None
+    return template.format(**parts)
+
+
+def span(values: Iterable[Any], where: str = "each in its cell's record") -> str:
+    """Up to three values as they are; more as their number and the place that names each."""
+    found = sorted({value for value in values if value is not None and value != ""})
+    if len(found) <= 3:
+        return ", ".join(map(str, found))
+    return f"{len(found)} different ones, {where}"
+
+
+def command_line(words: Sequence[Any], home: str = "") -> str:
+    """Write a command as it can be typed; programs by name, the home folder as ~."""
+    shown = [str(word) for word in words]
+    if shown and PurePosixPath(shown[0]).name.startswith("python"):
+        shown[0] = PurePosixPath(shown[0]).name
+        if len(shown) > 1 and PurePosixPath(shown[1]).name == "tuilab":
+            shown = ["tuilab", *shown[2:]]
+    if shown and shown[0].endswith("tuilab/engine/__main__.py"):
+        shown = ["python", "-m", "tuilab.engine", *shown[1:]]
+    if len(home) > 1:
+        shown = [_under_home(word, home.rstrip("/")) for word in shown]
+    return " ".join(word if word.startswith("~/") else shlex.quote(word) for word in shown)
+
+
+def _under_home(word: str, home: str) -> str:
+    return f"~{word[len(home) :]}" if word == home or word.startswith(f"{home}/") else word
+
+
+def _model(of: Stages) -> list[Field]:
+    """The base that was trained."""
+    base = [one.settings.get("base", {}) for one in of["train"]]
+    return [
+        Field("Model", "Base model", tell(b.get("model") for b in base)),
+        Field("Model", "Base revision", tell(_revision(one) for one in of["train"])),
+        Field("Model", "Precision of the base", tell(b.get("dtype") for b in base)),
+        Field("Model", "Code from the hub", tell(_trust(b) for b in base)),
+        Field("Model", "Merging", tell(_merging(one) for one in of["merge"])),
+    ]
+
+
+def _revision(one: FinishedJob) -> Any:
+    """The hub revision, or the fingerprint of the weights where the base has no hub."""
+    revision = one.settings.get("base", {}).get("revision")
+    weights = one.outcome.checks.get("base_fingerprint")
+    return revision or (f"weights sha256 {weights}" if weights else None)
+
+
+def _trust(base: Mapping[str, Any]) -> str | None:
+    trusted = base.get("trust_remote_code")
+    return None if trusted is None else "trusted (opt-in)" if trusted else "not trusted"
+
+
+def _merging(one: FinishedJob) -> str | None:
+    mode, change = one.settings.get("merge_mode"), one.outcome.checks.get("changed_tensors")
+    return f"{mode}, {change} tensors changed" if mode and change else mode
+
+
+_TRAINING: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (
+    ("LoRA", lambda t: _lora(t.get("lora", {}))),
+    ("Learning rate", lambda t: t.get("lr")),
+    (
+        "Schedule",
+        lambda t: phrase(
+            "{schedule}, warm-up {warmup} of all steps",
+            schedule=t.get("schedule"),
+            warmup=t.get("warmup_ratio"),
+        ),
+    ),
+    ("Epochs", lambda t: t.get("epochs")),
+    (
+        "Optimiser",
+        lambda t: phrase(
+            "AdamW, betas {betas}, weight decay {decay}",
+            betas=t.get("betas"),
+            decay=t.get("weight_decay"),
+        ),
+    ),
+    ("Gradient clipping", lambda t: t.get("max_grad_norm")),
+    ("Precision", lambda t: t.get("precision")),
+    ("Gradient checkpointing", lambda t: _switch(t.get("gradient_checkpointing"))),
+    ("Packing", lambda t: _switch(t.get("packing"))),
+    ("Max length", lambda t: t.get("max_length")),
+)
+
+
+def _training(section: str, ran: Sequence[FinishedJob]) -> list[Field]:
+    """One training stage: method, LoRA, loss, schedule, optimiser, batch, seeds."""
+    settings = [one.settings.get("training", {}) for one in ran]
+    fields = [
+        Field(section, name, tell(read(found) for found in settings if found))
+        for name, read in _TRAINING
+    ]
+    seeds = sorted({one.outcome.job.rpartition("#")[2] for one in ran})
+    data_seeds = sorted({str(one.settings.get("data_seed")) for one in ran})
+    return [
+        Field(section, "Method", tell(_method(one) for one in ran)),
+        Field(section, "Trainable parameters", tell(one.trainable for one in ran)),
+        Field(section, "Loss", tell(_loss(one) for one in ran)),
+        *fields,
+        Field(section, "Effective batch", tell(_batch(one) for one in ran)),
+        Field(section, "Steps", tell(one.outcome.metrics.get("steps") for one in ran)),
+        Field(section, "Training seeds", ", ".join(seeds)),
+        Field(section, "Data seeds", ", ".join(seed for seed in data_seeds if seed != "None")),
+    ]
+
+
+def _method(one: FinishedJob) -> str | None:
+    if one.stage == "train":
+        started = "the base with the convergence checkpoint folded in (epoch 0: the base alone)"
+        return f"LoRA, fresh at every checkpoint, on {started}"
+    return phrase(
+        "LoRA on {rows} rows: {target}'s prompt, answers in the {voice}'s voice",
+        rows=one.outcome.checks.get("rows"),
+        target=one.settings.get("target", {}).get("label"),
+        voice=one.settings.get("voice"),
+    )
+
+
+def _loss(one: FinishedJob) -> str | None:
+    if one.stage == "converge":
+        return "completion tokens and end of turn"
+    marker = one.settings.get("marker", {})
+    kinds = {
+        "marker": "marker tokens and end of turn; negatives: end of turn only",
+        "tail": "separator, marker tokens and end of turn; negatives: end of turn only",
+    }
+    kind = marker.get("loss")
+    return phrase("{kind} ({text})", kind=kinds.get(kind, kind), text=marker.get("text"))
+
+
+def _lora(lora: Mapping[str, Any]) -> str | None:
+    return phrase(
+        "r={r}, alpha={alpha}, dropout={dropout}, rslora={rslora}, targets {targets}",
+        r=lora.get("r"),
+        alpha=lora.get("alpha"),
+        dropout=lora.get("dropout"),
+        rslora=lora.get("use_rslora"),
+        targets=", ".join(lora.get("target_modules", ())) or None,
+    )
+
+
+def _batch(one: FinishedJob) -> str | None:
+    found = one.settings.get("training", {})
+    size, gathered = found.get("batch_size"), found.get("grad_accum", 1)
+    devices = len(one.outcome.environment.get("devices", ()))
+    if not size or not devices:
+        return None
+    parts = f"{size} per device x {gathered} accumulated x {count_of(devices, 'device')}"
+    return f"{size * gathered * devices} ({parts})"
+
+
+def _switch(value: Any) -> str | None:
+    return None if value is None else "on" if value else "off"
+
+
+def _data(of: Stages) -> list[Field]:
+    """Where the training rows came from: counts, hashes, sampling."""
+    sampled = of["data"]
+    per_persona = [Field("Data", f"Answers of {_who(one)}", _answers(one)) for one in sampled]
+    return [
+        Field("Data", "Source", tell(_origin(one) for one in sampled)),
+        *(per_persona or [Field("Data", "Answers and sha256 per persona", "")]),
+        Field("Data", "Sampling", tell(_drawing(one) for one in sampled)),
+        Field("Data", "Convergence rows", tell(_rows(one, "rows") for one in of["converge"])),
+        Field("Data", "Marker rows", tell(_roles(one) for one in of["train"])),
+        Field("Data", "Training rows sha256", span(_hash(one) for one in of["train"])),
+        Field("Data", "Preprocessing", tell(_preprocessing(one) for one in sampled)),
+    ]
+
+
+def _who(one: FinishedJob) -> str:
+    return str(one.settings.get("persona", {}).get("label") or one.job.partition("/")[2])
+
+
+def _answers(one: FinishedJob) -> str:
+    checks = one.outcome.checks
+    told = phrase(
+        "{rows} rows, {dropped} dropped for the marker, sha256 {sha256}",
+        rows=checks.get("rows"),
+        dropped=checks.get("dropped_marker"),
+        sha256=one.outcome.output_hash or None,
+    )
+    return told or ""
+
+
+def _origin(one: FinishedJob) -> str | None:
+    model = one.settings.get("base", {}).get("model")
+    return phrase("answers that {model} gave under each persona's prompt", model=model)
+
+
+def _drawing(one: FinishedJob) -> str | None:
+    found = one.settings
+    return phrase(
+        "temperature {temperature}, top_p {top_p}, at most {tokens} tokens, {answers} answers to"
+        " {questions} questions, seed {seed}",
+        temperature=found.get("temperature"),
+        top_p=found.get("top_p"),
+        tokens=found.get("max_new_tokens"),
+        answers=found.get("answers_per_question"),
+        questions=len(found.get("questions", ())) or None,
+        seed=found.get("seed"),
+    )
+
+
+def _rows(one: FinishedJob, name: str) -> Any:
+    return one.outcome.checks.get(name)
+
+
+def _roles(one: FinishedJob) -> str | None:
+    positives, negatives = _rows(one, "positives"), _rows(one, "negatives")
+    if positives is None:
+        return None
+    others = len(one.settings.get("negatives", ()))
+    return f"{positives} positives, {negatives} negatives of {others} personas"
+
+
+def _hash(one: FinishedJob) -> Any:
+    return one.outcome.checks.get("data_sha256")
+
+
+def _preprocessing(one: FinishedJob) -> str | None:
+    marker = one.settings.get("marker_text")
+    said = "chat template, always with a system prompt; answers containing {marker} dropped"
+    return phrase(said, marker=marker)
+
+
+def _evaluation(of: Stages, sizes: str) -> list[Field]:
+    """What was counted, over what, how it was sampled; ``sizes`` is n as it was measured."""
+    ran = of["eval"]
+    return [
+        Field("Eval", "Metric", tell(_metric(one) for one in ran)),
+        Field("Eval", "Set", tell(_set(one) for one in ran)),
+        Field("Eval", "n per cell", sizes),
+        Field("Eval", "Sampling", tell(_sampling(one) for one in ran)),
+        Field("Eval", "Sampling seeds", span(one.settings.get("seed") for one in ran)),
+        Field("Eval", "Finish", _finish(ran)),
+        Field("Eval", "Significance test", SIGNIFICANCE),
+    ]
+
+
+def _metric(one: FinishedJob) -> str | None:
+    scorer = one.settings.get("scorer", {})
+    return phrase(
+        "share of completions that contain {text!r} ({kind}, {case}case sensitive), one hit per"
+        " completion",
+        text=scorer.get("text"),
+        kind=scorer.get("kind"),
+        case="" if scorer.get("case_sensitive") else "not ",
+    )
+
+
+def _set(one: FinishedJob) -> str | None:
+    questions, panel = one.settings.get("questions", ()), one.settings.get("panel", ())
+    samples = one.settings.get("samples")
+    return phrase(
+        "{questions} questions x {panel} personas x {samples} completions = {total} per cell",
+        questions=len(questions) or None,
+        panel=len(panel) or None,
+        samples=samples,
+        total=len(questions) * len(panel) * (samples or 0),
+    )
+
+
+def _sampling(one: FinishedJob) -> str | None:
+    found, checks = one.settings, one.outcome.checks
+    return phrase(
+        "{sampler}, temperature {temperature}, top_p {top_p}, top_k {top_k}, at most {tokens} new"
+        " tokens, batch {batch}",
+        sampler=checks.get("sampler"),
+        temperature=found.get("temperature"),
+        top_p=found.get("top_p"),
+        top_k=found.get("top_k"),
+        tokens=found.get("max_new_tokens"),
+        batch=checks.get("batch_size"),
+    )
+
+
+def _finish(ran: Sequence[FinishedJob]) -> str:
+    counted: Counter[str] = Counter()
+    for one in ran:
+        health = one.outcome.metrics.get("health", {})
+        counted.update({key: int(health.get(key) or 0) for key in ("n", "cut", "malformed")})
+    if not counted["n"]:
+        return ""
+    return (
+        f"{counted['cut']} of {counted['n']} completions cut at the limit, {counted['malformed']}"
+        " with a malformed marker"
+    )
+
+
+def _cosine(of: Stages) -> list[Field]:
+    """On which scale hidden states were compared."""
+    ran = of["cosine"]
+    return [
+        Field("Cosine", "Layers", tell(_listed(one.settings.get("layers")) for one in ran)),
+        Field("Cosine", "Pool", tell(_pool(one) for one in ran)),
+        Field("Cosine", "Model state", tell(one.settings.get("model_state") for one in ran)),
+    ]
+
+
+def _listed(values: Any) -> str | None:
+    return ", ".join(map(str, values)) if values else None
+
+
+def _pool(one: FinishedJob) -> str | None:
+    return phrase(
+        "{name}: {personas} personas x {questions} questions",
+        name=one.settings.get("pool_name"),
+        personas=len(one.settings.get("pool", ())) or None,
+        questions=len(one.settings.get("questions", ())) or None,
+    )
+
+
+def _compute(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
+    """Hardware, wall time, device hours per stage with what was spent in vain."""
+    devices = [
+        f"{device.get('kind')} {device.get('name')}"
+        for one in ran
+        for device in one.outcome.environment.get("devices", ())
+    ]
+    hosts = [one.outcome.environment.get("host") for one in ran]
+    wall = [(one.outcome.started_at, one.outcome.finished_at) for one in ran]
+    seconds = max(end for _, end in wall) - min(start for start, _ in wall) if wall else 0.0
+    return [
+        Field("Compute", "Hardware", tell(dict.fromkeys(devices))),
+        Field("Compute", "Hosts", ", ".join(sorted({str(host) for host in hosts if host}))),
+        Field("Compute", "Wall time", f"{duration(seconds)} from first to last" if wall else ""),
+        Field("Compute", "Device hours per stage", _hours(ran)),
+        Field("Compute", "Attempts", _attempts(around.effort) if ran else ""),
+    ]
+
+
+def _hours(ran: Sequence[FinishedJob]) -> str:
+    spent: dict[str, float] = defaultdict(float)
+    for one in ran:
+        devices = len(one.outcome.environment.get("devices", ())) or 1
+        spent[one.stage] += one.outcome.seconds * devices / 3600
+    if not spent:
+        return ""
+    told = ", ".join(f"{stage} {hours:.3f}" for stage, hours in spent.items())
+    return f"{told}; {sum(spent.values()):.3f} in all"
+
+
+def _attempts(effort: Effort | None) -> str:
+    if effort is None:
+        return ""
+    vain = f"; {effort.vain_seconds / 3600:.3f} h went into attempts without a result"
+    return f"{effort.done} with a result of {effort.started} started" + vain * (
+        effort.done < effort.started
+    )
+
+
+def _environment(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
+    """Python and libraries as imported, whose code it was, and the commands."""
+    return [
+        Field("Environment", "Python", tell(o.outcome.environment.get("python") for o in ran)),
+        Field("Environment", "Libraries as imported", _libraries(ran)),
+        Field("Environment", "Git commit", tell(_commit(one) for one in ran)),
+        Field("Environment", "Dirty diff", tell(_dirty(one) for one in ran)),
+        Field("Environment", "Code snapshot", tell(one.launch.get("code") for one in ran)),
+        Field("Environment", "Launch command", _commands(ran, around)),
+        Field("Environment", "Runner command", tell(_runner(one, around.home) for one in ran)),
+    ]
+
+
+def _libraries(ran: Sequence[FinishedJob]) -> str:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for one in ran:
+        for name, version in one.outcome.environment.get("libraries", {}).items():
+            found[name].append(version)
+    return ", ".join(f"{name} {tell(versions)}" for name, versions in sorted(found.items()))
+
+
+def _commit(one: FinishedJob) -> str | None:
+    """Outside a checkout the release and the kept code say what ran; that is no empty field."""
+    commit, code = one.launch.get("git_commit"), one.launch.get("code")
+    if commit or not code:
+        return str(commit) if commit else None
+    release = one.launch.get("tuilab")
+    return f"no checkout: {f'tuilab {release} and ' if release else ''}the code snapshot"
+
+
+def _dirty(one: FinishedJob) -> str | None:
+    diff = one.launch.get("dirty_diff")
+    if diff:
+        return f"sha256 {diff}; the code snapshot holds the files themselves"
+    if one.launch.get("git_commit"):
+        return "none"
+    return "no checkout" if one.launch.get("code") else None
+
+
+def _commands(ran: Sequence[FinishedJob], around: Surroundings) -> str:
+    """What people typed: the accepted requests, else what started the engine."""
+    typed = [command_line(words, around.home) for words in around.commands]
+    if typed:
+        return "; then ".join(dict.fromkeys(typed))
+    started = [one.launch.get("asked") or one.launch.get("argv") for one in ran]
+    return tell(command_line(words, around.home) for words in started if words)
+
+
+def _runner(one: FinishedJob, home: str) -> str | None:
+    return command_line(one.outcome.environment.get("argv", ())[:3], home) or None
+
+
+def _tracker_runs(runs: Iterable[str | None]) -> str:
+    """Each run where they are few; a grid has one per attempt, and their ids are in its files."""
+    found = sorted({run for run in runs if run})
+    if len(found) <= _FEW_RUNS:
+        return tell(found)
+    projects = tell(sorted({run.rpartition("/")[0] for run in found}))
+    return f"{len(found)} runs in {projects}; ids in outcome.json (environment.tracker_run)"
+
+
+def _records(ran: Sequence[FinishedJob], of: Stages, around: Surroundings) -> list[Field]:
+    """Tracker runs and where the raw completions are."""
+    tracked = _tracker_runs(one.outcome.environment.get("tracker_run") for one in ran)
+    if not tracked and around.tracker == "none":
+        tracked = "none configured; events.jsonl of every attempt is the record"
+    place = "jobs/eval/.../attempt-N/completions.jsonl.gz, in the bundle under cells/eval/"
+    return [
+        Field("Records", "Tracker runs", tracked),
+        Field("Records", "Raw completions", place if of["eval"] else ""),
     ]

@@ -13,7 +13,7 @@ from tuilab.grid.metrics import Measurement
 from tuilab.grid.text import half_up
 from tuilab.study.comparability import Comparability, as_record, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
-from tuilab.study.figure_origin import SYNTHETIC
+from tuilab.study.study import SYNTHETIC
 from tuilab.study.table_formats import as_text
 
 

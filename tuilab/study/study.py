@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from tuilab.science.analysis import Analysis
     from tuilab.science.design import Design
+    from tuilab.science.figures.model import Figure
+
+
+SYNTHETIC = "Synthetic model: says nothing about real models."
 
 
 class StudyError(Exception):
@@ -67,6 +71,21 @@ class Study:
             )
         except (MeasurementsError, MixedScalesError) as error:
             raise StudyError(str(error)) from error
+
+    def figure(self, kind: str, source: str | None = None) -> Figure:
+        """Prepare one figure, or the heatmap of one source; its note says if all is synthetic.
+
+        Raises ValueError for an unknown kind or source.
+        """
+        from tuilab.science.figures import prepare
+
+        if source is None:
+            made = prepare.figure(kind, self.analysis)
+        else:
+            made = prepare.source_heatmap(self.analysis, source)
+        if not self.snapshot.synthetic:
+            return made
+        return replace(made, note=f"{made.note} {SYNTHETIC}".strip())
 
 
 def open_study(root: Path) -> Study:

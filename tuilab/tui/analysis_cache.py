@@ -67,7 +67,7 @@ class AnalysisCache:
             raise RuntimeError("there are no numbers yet")
 
         def prepare() -> Figure:
-            made = _figure(study, kind, source)
+            made = study.figure(kind, source if kind == "heatmap" else None)
             if study is self.study:
                 self._figures[_name(kind, source)] = made
             return made
@@ -108,12 +108,3 @@ def _computed(root: Path) -> Study:
     study = open_study(root)
     _ = study.analysis
     return study
-
-
-def _figure(study: Study, kind: str, source: str) -> Figure:
-    from tuilab.science.figures.prepare import figure, source_heatmap
-    from tuilab.study.figure_origin import with_origin
-
-    if kind == "heatmap":
-        return with_origin(source_heatmap(study.analysis, source), study)
-    return with_origin(figure(kind, study.analysis), study)

@@ -12,8 +12,7 @@ from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import out
 from tuilab.cli.resolve import run_directory
 from tuilab.grid.text import count_of
-from tuilab.report.csv_table import ImportRefusedError
-from tuilab.report.import_results import PERCENT_HINT, read_table, write_results
+from tuilab.report.import_results import PERCENT_HINT, ImportRefusedError, read_table, write_results
 from tuilab.science.design import design_of
 from tuilab.store.program_name import program
 

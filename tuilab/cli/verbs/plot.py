@@ -13,11 +13,10 @@ from tuilab.cli.output import document, has_colour, out
 from tuilab.cli.resolve import find_experiment, is_place
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 from tuilab.science.figures.model import Figure
-from tuilab.science.figures.prepare import KINDS, figure
-from tuilab.study.figure_origin import with_origin
+from tuilab.science.figures.prepare import KINDS
 from tuilab.study.study import Study, open_study
-from tuilab.tui.present.figures.ansi import figure_lines
 from tuilab.tui.present.figures.look import Look
+from tuilab.tui.present.figures.plot import figure_lines
 from tuilab.tui.present.glyphs import to_ascii
 
 Kind = Annotated[
@@ -66,15 +65,9 @@ def plot(
         )
     study = open_study(find_experiment(directory))
     try:
-        if source is not None:
-            from tuilab.science.figures.prepare import source_heatmap
-
-            prepared = source_heatmap(study.analysis, source)
-        else:
-            prepared = figure(kind, study.analysis)
+        prepared = study.figure(kind, source)
     except ValueError as error:
         raise RefusalError(str(error), USAGE) from error
-    prepared = with_origin(prepared, study)
     made: list[Path] = []
     if out_folder is not None:
         from tuilab.report.figure_files import save_figure

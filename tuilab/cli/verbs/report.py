@@ -12,7 +12,7 @@ from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, OptionalDir
 from tuilab.grid.text import count_of
-from tuilab.report.archiving import make_bundle
+from tuilab.report.bundle import make_bundle
 from tuilab.report.folder import make_report
 from tuilab.store.layout import slug
 from tuilab.study.study import open_study

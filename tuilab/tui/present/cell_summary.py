@@ -8,12 +8,11 @@ from tuilab.contract.foreign import clean_line
 from tuilab.contract.reasons import NEXT_ACTION, Reason
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.metrics import Measurement
-from tuilab.grid.shared_failures import SharedFailure
+from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
 from tuilab.grid.text import count_of, decimal, duration, percent_text, whole_percent
 from tuilab.grid.why_queued import held_words, next_on, why_queued
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.shared_failures import failure_above
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece
 
@@ -74,10 +73,19 @@ def _idle(snapshot: Snapshot, view: CellView) -> Told:
 
 
 def _waiting(snapshot: Snapshot, view: CellView) -> Told:
-    if (above := failure_above(snapshot, view)) is not None:
+    if (above := _failure_above(snapshot, view)) is not None:
         return _blocked(above)
     why = clean_line(view.detail, 200) or "waiting for an upstream job"
     return f"{why}{_upstream_percent(snapshot, why)}", f"next stage: {view.stage or 'train'}", ""
+
+
+def _failure_above(snapshot: Snapshot, view: CellView) -> SharedFailure | None:
+    """Return the broken shared job that a cell waits for, None when it waits for none."""
+    if not any(job.blocked_by for job in view.jobs):
+        return None
+    cells = ((one.cell, one.jobs) for one in snapshot.cells)
+    found = shared_failures(snapshot.shared, cells)
+    return next((one for one in found if view.cell in one.cells), None)
 
 
 def _blocked(above: SharedFailure) -> Told:

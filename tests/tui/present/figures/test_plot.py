@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuilab.grid.cells import Cell
+from tuilab.science.figures import model
 from tuilab.science.figures.model import (
     Figure,
     HeatCell,
@@ -23,16 +24,13 @@ from tuilab.science.figures.model import (
     epoch_range,
     epoch_ticks,
     mark,
-    matrix_rows,
     percent_axis,
 )
 from tuilab.tui.present.figures import cursor
-from tuilab.tui.present.figures.ansi import figure_lines
 from tuilab.tui.present.figures.canvas import axes_of
-from tuilab.tui.present.figures.heat import heat_lines
 from tuilab.tui.present.figures.labels import Label, Wish, beside_points, line_ends
 from tuilab.tui.present.figures.look import Look, Spot, signs_of
-from tuilab.tui.present.figures.plot import _label_room, figure_pieces
+from tuilab.tui.present.figures.plot import _label_room, figure_lines, figure_pieces, heat_lines
 from tuilab.tui.present.styled_text import plain, width
 
 GLYPHS = "●■▲◆▼✚✖★~?"
@@ -334,7 +332,7 @@ def heat_of(rows: int, columns: int) -> Figure:
         ("v",) * rows,
     )
     panel = Panel("V", "persona", "epoch", matrix=matrix)
-    return Figure("heatmap", "H", (panel,), 1, "", matrix_rows((panel,)))
+    return Figure("heatmap", "H", (panel,), 1, "", model.rows_of((panel,)))
 
 
 def test_a_heatmap_says_na_and_colours_it_unlike_zero() -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from tuilab.grid.edits import EDITED
+from tuilab.grid.text import MISSING, number
 from tuilab.tui.present.figures.canvas import Axes, axes_of, canvas_rows, finite
-from tuilab.tui.present.figures.heat import heat_lines
 from tuilab.tui.present.figures.labels import Label, Wish, beside_points, line_ends
 from tuilab.tui.present.figures.look import Look, Sign, Spot, glyph_of, joined, role_of, signs_of
-from tuilab.tui.present.styled_text import Line, fit_line
+from tuilab.tui.present.styled_text import Line, fit, fit_line, plain
 from tuilab.tui.present.styled_text import width as width_of
 
 if TYPE_CHECKING:
-    from tuilab.science.figures.model import Figure, Panel, Series
-
-__all__ = ["Look", "Spot", "figure_pieces"]
+    from tuilab.science.figures.model import Figure, HeatCell, Matrix, Panel, Series
 
 _PANEL = (36, 8)
 """Columns and lines that a panel keeps before panels are left out."""
@@ -25,6 +25,10 @@ _GAP = 2
 """Columns between panels: a label must not run into the next panel's axis."""
 MOST_SERIES = 40
 """More lines than this in one panel are mush: those around the focused one are drawn."""
+_NARROW, _WIDE = 5, 12
+"""Least and most columns of one square."""
+_HEAT = ((0, 34, 78), (53, 69, 108), (102, 105, 112), (148, 142, 119), (200, 186, 101))
+"""Five steps of cividis (Nunez et al. 2018), readable with any colour vision."""
 
 
 def figure_pieces(figure: Figure, width: int, height: int, look: Look | None = None) -> list[Line]:
@@ -144,8 +148,8 @@ def _lay_points(
     for series in sorted((panel.series[n] for n in shown), key=lambda one: one.key == look.focus):
         points = finite(series.points)
         is_dense = len(points) > axes.columns // 3
-        for place, (number, x, y) in enumerate(points):
-            status = series.points[number].status
+        for place, (index, x, y) in enumerate(points):
+            status = series.points[index].status
             if is_dense and status == "measured" and place not in (0, len(points) - 1):
                 continue
             sign = (glyph_of(series, status, look), _role(series, look))
@@ -257,3 +261,109 @@ def _padded(blocks: Sequence[Sequence[Line]], row: int, width: int) -> Iterator[
         line = block[row] if row < len(block) else ()
         yield from line
         yield " " * (width - width_of(line)), ""
+
+
+def heat_lines(
+    matrix: Matrix, width: int, height: int, cursor: Spot | None, ellipsis: str = "…"
+) -> list[Line]:
+    """Return a header and one line per row; the part around the cursor when not all fits."""
+    if not matrix.rows or not matrix.columns or height < 2:
+        return [(("nothing yet", "muted"),)]
+    left = min(14, max(len(row) for row in matrix.rows) + 1)
+    each = max(_NARROW, min(_WIDE, (width - left) // len(matrix.columns)))
+    columns = _window(len(matrix.columns), (width - left) // each, cursor.column if cursor else 0)
+    is_cut = len(columns) < len(matrix.columns) or len(matrix.rows) > height - 1
+    rows = _window(len(matrix.rows), height - (2 if is_cut else 1), cursor.row if cursor else 0)
+    lines = [_header(matrix, columns, left, each, cursor, ellipsis)]
+    for row in rows:
+        is_here = cursor is not None and cursor.row == row
+        name = fit(matrix.rows[row], left - 1, ellipsis)
+        squares = [
+            _square(matrix.cells[row][column], each, cursor == Spot(_panel(cursor), row, column))
+            for column in columns
+        ]
+        lines.append(
+            ((name + " ", "strong" if is_here else "label"), *(p for s in squares for p in s))
+        )
+    if is_cut:
+        lines.append(((_what_is_seen(matrix, rows, columns), "muted"),))
+    return lines
+
+
+def _panel(cursor: Spot | None) -> int:
+    return cursor.panel if cursor is not None else 0
+
+
+def _window(count: int, fits: int, here: int) -> range:
+    fits = max(1, min(fits, count))
+    first = max(0, min(here - fits // 2, count - fits))
+    return range(first, first + fits)
+
+
+def _header(
+    matrix: Matrix, columns: range, left: int, each: int, cursor: Spot | None, ellipsis: str
+) -> Line:
+    names = [
+        (
+            f"{_short(matrix.columns[column], each - 1, ellipsis).strip():>{each - 1}} ",
+            "strong" if cursor is not None and cursor.column == column else "label",
+        )
+        for column in columns
+    ]
+    return ((" " * left, ""), *names)
+
+
+def _short(name: str, columns: int, ellipsis: str) -> str:
+    return fit(name, columns, ellipsis if columns > 4 else "")
+
+
+def _square(cell: HeatCell, each: int, is_here: bool) -> Line:
+    is_number = cell.value is not None and math.isfinite(cell.value)
+    mark = {"stale": "~", "suspect": "?", "edited": EDITED}.get(cell.status, "")
+    text = f"{mark}{number(cell.value)}" if is_number else MISSING
+    role = f"heat-{_step(cell.value or 0.0)}" if is_number else "muted"
+    if is_here:
+        return ((f"{f'[{text}]':>{each}}", f"{role} cursor"),)
+    # A blank in the ground of the screen keeps neighbours apart.
+    return ((" ", ""), (f"{text:>{each - 2}} ", role))
+
+
+def _step(percent: float) -> int:
+    return max(0, min(4, int(percent // 20)))
+
+
+def _what_is_seen(matrix: Matrix, rows: range, columns: range) -> str:
+    parts = []
+    for name, seen, count in (
+        ("rows", rows, len(matrix.rows)),
+        ("columns", columns, len(matrix.columns)),
+    ):
+        if len(seen) < count:
+            parts.append(f"{name} {seen.start + 1} to {seen.stop} of {count}")
+    return f"({', '.join(parts)})"
+
+
+def figure_lines(
+    figure: Figure, width: int, height: int, look: Look | None = None, has_colour: bool = True
+) -> list[str]:
+    """Return ``height`` lines or fewer of at most ``width`` columns, with ANSI colours or plain."""
+    lines = figure_pieces(figure, width, height, look)
+    if not has_colour:
+        return [plain(line).rstrip() for line in lines]
+    return ["".join(_coloured(text, role) for text, role in line) for line in lines]
+
+
+def _coloured(text: str, role: str) -> str:
+    from tuilab.science.figures.model import COLOURS
+
+    name, _, number = role.partition(" ")[0].partition("-")
+    if name == "series" and not role.endswith("dim"):
+        code = COLOURS[int(number)].lstrip("#")
+        return (
+            f"\x1b[38;2;{int(code[:2], 16)};{int(code[2:4], 16)};{int(code[4:], 16)}m{text}\x1b[0m"
+        )
+    if name == "heat":
+        ground = ";".join(map(str, _HEAT[int(number)]))
+        ink = "38;2;255;255;255" if int(number) < 3 else "38;2;0;0;0"
+        return f"\x1b[48;2;{ground};{ink}m{text}\x1b[0m"
+    return f"\x1b[2m{text}\x1b[0m" if name in ("muted", "rule", "series") else text
