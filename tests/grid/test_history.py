@@ -120,6 +120,10 @@ def test_what_was_measured_is_never_summed_up() -> None:
         ),
         ({"kind": "paused", "mode": "hard", "by": "ann"}, "ann paused: everything is suspended"),
         ({"kind": "paused", "by": "engine", "why": "disk full"}, "the engine paused: disk full"),
+        (
+            {"kind": "held", "jobs": [f"{n}/a@1#2" for n in "wxyz"], "by": "ann"},
+            "ann held 4 jobs of a@1#2",
+        ),
         ({"kind": "resumed", "by": "ann"}, "ann resumed"),
         (
             {"kind": "deviation", "cells": ["a@1#2"], "sets": {"marker.lr": 1e-05}, "by": "ann"},
@@ -134,8 +138,8 @@ def test_what_was_measured_is_never_summed_up() -> None:
             "ann accepted eval/a@1#2 as current: torch 2.9",
         ),
         (
-            {"kind": "engine-started", "pid": 7, "host": "pod", "go": True, "died": "pid 5 on pod"},
-            "engine started on pod (pid 7); the one before (pid 5 on pod) had died",
+            {"kind": "engine-started", "pid": 7, "host": "pod", "go": True, "died": "pid 5"},
+            "engine started on pod (pid 7); the one before (pid 5) had died",
         ),
         (
             {"kind": "request", "verb": "stop", "accepted": False, "why": "none runs", "by": "ann"},
@@ -147,7 +151,7 @@ def test_what_was_measured_is_never_summed_up() -> None:
         ),
         (
             {"kind": "engine-started", "pid": 7, "host": "pod", "go": False},
-            "engine started on pod (pid 7); queued work waits for a go",
+            "engine started on pod (pid 7); queued work waits until someone resumes",
         ),
         (
             {"kind": "engine-stopped", "why": "nothing is left to do"},

@@ -83,7 +83,8 @@ def _engine_before(lines: Sequence[Mapping[str, Any]], was_alive: bool) -> dict[
     last = next((line for line in reversed(lines) if line.get("kind") in kinds), None)
     if last is None or last["kind"] == "engine-stopped":
         return {}
-    return {"took_over" if was_alive else "died": f"pid {last.get('pid')} on {last.get('host')}"}
+    where = "" if last.get("host") == socket.gethostname() else f" on {last.get('host')}"
+    return {"took_over" if was_alive else "died": f"pid {last.get('pid')}{where}"}
 
 
 def executor_named(name: str) -> Executor:

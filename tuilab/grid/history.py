@@ -49,9 +49,16 @@ class Event:
     @property
     def text(self) -> str:
         """The sentence."""
-        few = self.count <= _NAMED
-        named = ", ".join(self.names) if few else count_of(self.count, self.noun)
-        return f"{self.before}{named}{self.after}"
+        return f"{self.before}{self._subject}{self.after}"
+
+    @property
+    def _subject(self) -> str:
+        if self.count <= _NAMED:
+            return ", ".join(self.names)
+        counted = count_of(self.count, self.noun)
+        cells = list(dict.fromkeys(name.partition("/")[2] for name in self.names))
+        is_told = len(self.names) == self.count and all("@" in cell for cell in cells)
+        return f"{counted} of {', '.join(cells)}" if is_told and len(cells) <= _NAMED else counted
 
     def is_about(self, names: Iterable[str]) -> bool:
         """Whether it happened to one of these jobs or cells."""
@@ -148,7 +155,7 @@ def _engine_started(line: Line) -> Event:
         text += f", took over from {line['took_over']}"
     elif line.get("died"):
         text += f"; the one before ({line['died']}) had died"
-    return Event(text if line.get("go") else f"{text}; queued work waits for a go")
+    return Event(text if line.get("go") else f"{text}; queued work waits until someone resumes")
 
 
 def _engine_stopped(line: Line) -> Event:

@@ -15,6 +15,8 @@ from tuilab.store.file_stamp import stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot_file import read_cache
 
+_NAMED = 16
+"""Up to so many jobs of a kept line are kept by name: the stages of three cells."""
 EVENTS = 2000
 """So many of the last lines are kept to be told; `tuilab history` tells them all."""
 
@@ -103,6 +105,6 @@ class JournalReader:
 def _brief(line: Mapping[str, Any]) -> Mapping[str, Any]:
     """A line without long lists: how many jobs it names, and the first."""
     jobs = line.get("jobs")
-    if not isinstance(jobs, list | dict) or len(jobs) <= 3:
+    if not isinstance(jobs, list | dict) or len(jobs) <= _NAMED:
         return line
     return {**line, "jobs": list(jobs)[:1], "count": len(jobs)}
