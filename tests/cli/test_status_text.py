@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuilab.cli.status_text import as_text, grid, leakage_table
+from tuilab.cli.status_text import as_text, grid, metric_tables
 
 
 def cell(state: str, value: float | None = None, **more: Any) -> dict[str, Any]:
@@ -26,9 +26,9 @@ def cell(state: str, value: float | None = None, **more: Any) -> dict[str, Any]:
 def test_missing_is_n_a_and_never_zero() -> None:
     [_, row] = grid([cell("done"), cell("done", 0.0, epoch=2)])
     assert row.split() == ["villain", "n/a", "0%"]
-    lines = list(leakage_table({"cells": [cell("done", 0.5)]}))
-    assert "50.0% (25/50)" in lines[1]
-    assert "n/a" in lines[4]
+    lines = list(metric_tables({"cells": [cell("done", 0.5), cell("failed", epoch=2)]}))
+    assert lines[0].split() == ["assistant", "leakage,", "epoch", "0", "2"]
+    assert lines[1].split() == ["villain", "50.0%", "(25/50)", "n/a"]
 
 
 def test_states_have_their_glyphs_and_stale_its_tilde() -> None:

@@ -28,6 +28,7 @@ from tuilab.grid.edits import (
 )
 from tuilab.grid.jobs import Plan
 from tuilab.grid.planning import make_plan
+from tuilab.grid.stages import Stage
 
 
 @pytest.mark.parametrize(
@@ -147,8 +148,9 @@ def test_edits_survive_being_written() -> None:
 
 def test_sampling_is_behind_no_cosine_and_layers_behind_no_rate() -> None:
     edits = {"marker.lr": 1, "eval.samples": 3, "cosine.layers": [2]}
-    assert behind(edits, is_cosine=False) == {"marker.lr": 1, "eval.samples": 3}
-    assert behind(edits, is_cosine=True) == {"marker.lr": 1, "cosine.layers": [2]}
+    assert behind(edits, Stage.EVAL) == {"marker.lr": 1, "eval.samples": 3}
+    assert behind(edits, Stage.COSINE) == {"marker.lr": 1, "cosine.layers": [2]}
+    assert behind(edits, None) == edits
 
 
 @pytest.mark.parametrize(

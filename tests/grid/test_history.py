@@ -53,9 +53,10 @@ def test_a_journal_of_the_first_version_reads_as_it_was() -> None:
         "eval/villain@0#42 failed (gpu-oom): tried to allocate 2.30 GiB",
         "me asked to run eval/villain@0#42",
         "eval/villain@0#42 started (attempt 2)",
-        "eval/villain@0#42 done in 12s: leakage 25% (1/4), source 100% (4/4)",
-        "cosine/villain@0#42 done in 12s: cosine +0.30",
-        "cosine/comedian@0#42 done in 12s: cosine +0.30",
+        "eval/villain@0#42 done in 12s: leakage 25% (1/4), source 100% (4/4), "
+        "bystander 0% (0/4) nun",
+        "cosine/villain@0#42 done in 12s: cosine .30",
+        "cosine/comedian@0#42 done in 12s: cosine .30",
         "train/villain@2#42 failed (nan-loss): loss is nan at step 7",
         "eval/comedian@0#42 lost (killed): the machine restarted",
         "me paused: nothing new starts",
@@ -94,7 +95,7 @@ def test_what_happens_alike_to_many_within_a_second_is_told_once() -> None:
 def test_what_was_measured_is_never_summed_up() -> None:
     metrics = {"cosine": {"value": 0.5, "hits": None, "n": None, "who": None}}
     lines = [settled(f"cosine/a@{n}#1", seconds=1.0, metrics=metrics) for n in range(5)]
-    assert told(*lines)[0] == "cosine/a@0#1 done in 1s: cosine +0.50"
+    assert told(*lines)[0] == "cosine/a@0#1 done in 1s: cosine .50"
     assert len(told(*lines)) == 5
 
 

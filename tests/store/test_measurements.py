@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.metrics import ALL, COLUMNS
 from tuilab.store.measurements import (
-    ALL,
-    COLUMNS,
     Row,
     completions,
     completions_file,

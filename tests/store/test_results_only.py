@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.metrics import COLUMNS
 from tuilab.grid.states import State
 from tuilab.store.experiment import find_experiments, is_experiment
 from tuilab.store.measurements import completions, measurement_rows, question_hits
 from tuilab.store.reader import Reader
-from tuilab.store.results_only import COLUMNS, ResultsError
+from tuilab.store.results_only import ResultsError
 from tuilab.store.status import status
 
 from .scene import NOW

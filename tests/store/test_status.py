@@ -69,6 +69,7 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
             "source_rate": {"value": 0.9, "hits": 180, "n": 200},
             "max_bystander": {"value": 0.06, "hits": 12, "n": 200},
             "cosine": {"value": -0.36, "hits": None, "n": None},
+            "minutes": {"value": pytest.approx(50 / 60), "hits": None, "n": None},
         },
         "edits": {},
     }

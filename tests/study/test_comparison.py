@@ -9,11 +9,10 @@ import pytest
 
 from tests.report.ran_here import whole
 from tuilab.cli.resolve import published_dir
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import Measurement, time_of
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.cell_number import MINUTES
 from tuilab.study.comparability import Comparability
 from tuilab.study.comparison import compare, paired
 from tuilab.study.comparison_text import as_document, as_lines
@@ -103,10 +102,11 @@ def test_the_largest_of_the_bystanders_is_compared_without_a_test(card: Snapshot
 
 
 def test_minutes_are_compared_by_the_same_rule_as_numbers(card: Snapshot) -> None:
-    took = [replace(v, seconds=seconds) for v, seconds in zip(card.cells, (60, 0), strict=False)]
-    mine = replace(card, cells=(*took, replace(card.cells[2], state=State.STALE, seconds=60)))
-    theirs = replace(card, cells=tuple(replace(v, seconds=180) for v in card.cells))
-    differences = [each.difference for each in paired(mine, theirs, MINUTES).cells]
+    first, second, third, *_ = card.cells
+    stale = replace(third, state=State.STALE, metrics=time_of(60))
+    mine = replace(card, cells=(replace(first, metrics=time_of(60)), second, stale))
+    theirs = replace(card, cells=tuple(replace(v, metrics=time_of(180)) for v in card.cells))
+    differences = [each.difference for each in paired(mine, theirs, "minutes").cells]
     assert differences == [2.0, None, None]
 
 

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tuilab.cli.errors import USAGE, RefusalError
+from tuilab.grid.metrics import METRICS
+from tuilab.grid.text import nearest
 from tuilab.store.experiment import find_experiments, is_experiment, is_results_only
 from tuilab.store.layout import slug
 from tuilab.store.program_name import program
@@ -114,6 +116,15 @@ def newest_experiment(here: Path) -> Path:
 def run_directory(name: str, chosen: str | None) -> Path:
     """Return the folder for a config's experiment: ``--dir``, else runs/<name> here."""
     return Path(chosen).expanduser() if chosen else Path(RUNS) / slug(name)
+
+
+def find_metric(text: str) -> str:
+    """Return the metric of this key or short name; RefusalError says which there are."""
+    known = {metric.short: key for key, metric in METRICS.items()} | {key: key for key in METRICS}
+    if text not in known:
+        hint = nearest(text, known) or f": use {', '.join(METRICS)}"
+        raise RefusalError(f"unknown metric {text!r}{hint}", USAGE)
+    return known[text]
 
 
 def _explain_nothing(text: str, path: Path, here: Path) -> str:

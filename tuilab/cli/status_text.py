@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuilab.cli.output import plain
 from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
+from tuilab.grid.metrics import HEADLINE, METRICS, counts_text
 from tuilab.grid.signs import sign_of
-from tuilab.grid.text import count_of, duration, percent_text
+from tuilab.grid.text import MISSING, count_of, duration
 from tuilab.store.program_name import program
 
 SYNTHETIC = (
@@ -21,8 +22,8 @@ Cell = Mapping[str, Any]
 Status = Mapping[str, Any]
 
 
-def as_text(status: Status) -> Iterator[str]:
-    """Yield the lines of ``tuilab status``."""
+def as_text(status: Status, metric: str = HEADLINE) -> Iterator[str]:
+    """Yield the lines of ``tuilab status``; its grid shows one metric."""
     engine = status["engine"]
     failures = status.get("jobs_failed", ())
     counts = [f"{word} {number}" for word, number in status["counts"].items()] or ["no cells"]
@@ -33,8 +34,8 @@ def as_text(status: Status) -> Iterator[str]:
     if status.get("synthetic"):
         yield SYNTHETIC
     yield ""
-    yield from grid(status["cells"])
-    yield from _edited_lines(status["cells"])
+    yield from grid(status["cells"], metric=metric)
+    yield from _edited_lines(status["cells"], metric)
     if queued := [cell for cell in status["cells"] if cell["state"] == "queued"]:
         yield ""
         yield from _queued_lines(queued)
@@ -47,81 +48,83 @@ def as_text(status: Status) -> Iterator[str]:
         yield f"problem: {plain(problem)}"
 
 
-def grid(cells: Sequence[Cell], labels: Mapping[str, str] | None = None) -> Iterator[str]:
+def grid(
+    cells: Sequence[Cell], labels: Mapping[str, str] | None = None, metric: str = HEADLINE
+) -> Iterator[str]:
     """Yield one row per source and seed, one column per epoch: a value or a state."""
-    epochs = sorted({cell["epoch"] for cell in cells})
-    seeds = {cell["seed"] for cell in cells}
-    rows: dict[tuple[str, int], dict[int, Cell]] = {}
-    for cell in cells:
-        rows.setdefault((cell["source"], cell["seed"]), {})[cell["epoch"]] = cell
-    names = {key: _row_name(*key, len(seeds) > 1, labels or {}) for key in rows}
-    width = max((len(name) for name in names.values()), default=0)
-    width = max(width, len("leakage% epoch"))
-    yield " ".join([f"{'leakage% epoch':<{width}}", *(f"{epoch:>6}" for epoch in epochs)])
-    for key, row in rows.items():
-        shown = [f"{_mark(row.get(epoch)):>6}" for epoch in epochs]
-        yield " ".join([f"{names[key]:<{width}}", *shown])
+    yield from _table(cells, f"{METRICS[metric].heading} epoch", _mark, metric, labels or {})
 
 
-def leakage_table(status: Status, labels: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Yield target leakage with n, source by epoch; what is not measured is n/a, never 0."""
+def metric_tables(status: Status, labels: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield each measured metric with n, source by epoch; what is not measured is n/a, never 0."""
     cells = status["cells"]
+    measured = {key for cell in cells for key, found in cell["metrics"].items() if found}
+    for key, metric in METRICS.items():
+        if key in measured or key == HEADLINE:
+            yield from _table(cells, f"{metric.title}, epoch", _value, key, labels or {})
+            yield ""
+    yield from _edited_lines(cells)
+    yield "(hits/n) are completions; ~ marks a stale result, n/a one that is not measured"
+    if status.get("synthetic"):
+        yield SYNTHETIC
+
+
+def _table(
+    cells: Sequence[Cell],
+    heading: str,
+    write: Callable[[Cell | None, str], str],
+    metric: str,
+    labels: Mapping[str, str],
+) -> Iterator[str]:
     epochs = sorted({cell["epoch"] for cell in cells})
     many = len({cell["seed"] for cell in cells}) > 1
     rows: dict[tuple[str, int], dict[int, Cell]] = {}
     for cell in cells:
         rows.setdefault((cell["source"], cell["seed"]), {})[cell["epoch"]] = cell
-    names = {key: _row_name(*key, many, labels or {}) for key in rows}
-    width = max([len("target leakage"), *map(len, names.values())])
-    yield " ".join(
-        [f"{'target leakage':<{width}}", *(f"{f'epoch {epoch}':>14}" for epoch in epochs)]
-    )
+    lines = [(heading, [str(epoch) for epoch in epochs])]
     for key, row in rows.items():
-        values = [f"{_rate(row.get(epoch), 'assistant_leakage'):>14}" for epoch in epochs]
-        yield " ".join([f"{names[key]:<{width}}", *values])
-    yield ""
-    yield " ".join([f"{'source rate':<{width}}", *(f"{f'epoch {epoch}':>14}" for epoch in epochs)])
-    for key, row in rows.items():
-        values = [f"{_rate(row.get(epoch), 'source_rate'):>14}" for epoch in epochs]
-        yield " ".join([f"{names[key]:<{width}}", *values])
-    yield ""
-    yield from _edited_lines(cells)
-    yield "cells show percent (hits/n); ~ marks a stale result, n/a one that is not measured"
-    if status.get("synthetic"):
-        yield SYNTHETIC
+        texts = [write(row.get(epoch), metric) for epoch in epochs]
+        lines.append((_row_name(*key, many, labels), texts))
+    label = max(len(name) for name, _ in lines)
+    wide = max(6, *(len(text) for _, texts in lines for text in texts))
+    for name, texts in lines:
+        yield " ".join([f"{name:<{label}}", *(f"{text:>{wide}}" for text in texts)])
 
 
-def _rate(cell: Cell | None, metric: str) -> str:
+def _value(cell: Cell | None, metric: str) -> str:
     found = (cell or {}).get("metrics", {}).get(metric)
     if not cell or found is None:
-        return "n/a"
-    stale = "~" if cell["state"] == "stale" else EDITED if _edits(cell) else ""
-    n = f" ({found['hits']}/{found['n']})" if found.get("n") else ""
-    return f"{stale}{percent_text(found['value'], 1)}{n}"
+        return MISSING
+    counts = counts_text(found["hits"], found["n"])
+    return f"{_sign(cell, metric)}{METRICS[metric].unit.wide(found['value'])}{counts}"
 
 
-def _mark(cell: Cell | None) -> str:
+def _sign(cell: Cell, metric: str) -> str:
+    if cell["state"] == "stale":
+        return sign_of("stale")
+    return EDITED if _edits(cell, metric) else ""
+
+
+def _mark(cell: Cell | None, metric: str) -> str:
     if cell is None:
         return ""
-    state = cell["state"]
-    if state in ("done", "stale"):
-        found = cell["metrics"].get("assistant_leakage")
-        value = "n/a" if found is None else percent_text(found["value"])
-        return f"~{value}" if state == "stale" else f"{EDITED}{value}" if _edits(cell) else value
-    return sign_of(state, cell["stage"])
+    if cell["state"] not in ("done", "stale"):
+        return sign_of(cell["state"], cell["stage"])
+    found = cell["metrics"].get(metric)
+    return _sign(cell, metric) + METRICS[metric].unit.narrow(found and found["value"])
 
 
-def _edits(cell: Cell) -> Mapping[str, Any]:
-    """Edits that the leakage of a cell ran with."""
-    return behind(cell.get("edits") or {}, is_cosine=False)
+def _edits(cell: Cell, metric: str) -> Mapping[str, Any]:
+    """Edits that a number of a cell ran with."""
+    return behind(cell.get("edits") or {}, METRICS[metric].measure.stage)
 
 
-def _edited_lines(cells: Sequence[Cell]) -> Iterator[str]:
+def _edited_lines(cells: Sequence[Cell], metric: str = HEADLINE) -> Iterator[str]:
     """Name the cells whose number ran with settings unlike the config."""
     ran = [
         (f"{cell['source']}@{cell['epoch']}#{cell['seed']}", edits_text(edits))
         for cell in cells
-        if (edits := _edits(cell))
+        if (edits := _edits(cell, metric))
     ]
     if ran:
         yield f"{EDITED} {LEGEND}: {plain(listed(ran), 2000)}"

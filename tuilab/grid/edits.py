@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Plan
+from tuilab.grid.stages import Stage
 from tuilab.grid.text import nearest
 
 if TYPE_CHECKING:
@@ -250,10 +251,13 @@ def edited_before(edits: Mapping[Cell, Edits], cells: Sequence[Cell]) -> str:
     return f"{len(edits)} of {len(cells)} cells edited before: {told}"
 
 
-def behind(edits: Mapping[str, Any], is_cosine: bool) -> dict[str, Any]:
-    """Keep the edits that a number rests on: sampling moves no cosine, and layers no rate."""
-    other = "eval." if is_cosine else "cosine."
-    return {key: value for key, value in edits.items() if not key.startswith(other)}
+def behind(edits: Mapping[str, Any], stage: Stage | None) -> dict[str, Any]:
+    """Keep the edits that a stage's numbers rest on: sampling moves no cosine, layers no rate.
+
+    What no single stage measures (None) rests on all of them.
+    """
+    beside = {Stage.EVAL: "cosine.", Stage.COSINE: "eval."}.get(stage) if stage else None
+    return {key: value for key, value in edits.items() if not (beside and key.startswith(beside))}
 
 
 def apart(ran: Mapping[K, tuple[int, str]]) -> frozenset[K]:

@@ -14,9 +14,9 @@ from itertools import groupby
 from typing import Any
 
 from tuilab.grid.endings import how_it_ended
-from tuilab.grid.metrics import read_back
+from tuilab.grid.metrics import METRICS, read_back
 from tuilab.grid.states import BROKEN, Verdict
-from tuilab.grid.text import count_of, duration, percent_text
+from tuilab.grid.text import count_of, duration
 
 Line = Mapping[str, Any]
 _NAMED = 3
@@ -204,14 +204,7 @@ def _settled(line: Line) -> Event:
 
 
 def _numbers(metrics: Mapping[str, Any]) -> str:
-    found = read_back(metrics)
-    parts = []
-    for name, title in (("assistant_leakage", "leakage"), ("source_rate", "source")):
-        if (rate := found.get(name)) is not None:
-            of = f" ({rate.hits}/{rate.n})" if rate.n else ""
-            parts.append(f"{title} {percent_text(rate.value)}{of}")
-    if (cosine := found.get("cosine")) is not None:
-        parts.append(f"cosine {cosine.value:+.2f}")
+    parts = [METRICS[key].said(found) for key, found in read_back(metrics).items()]
     return f": {', '.join(parts)}" if parts else ""
 
 

@@ -1,14 +1,44 @@
-"""The few numbers of a cell that screens show; missing is never zero."""
+"""The one table of metrics: what the numbers of a cell are called, read from and written like.
+
+A *measure* is what a stage records of a cell: rows of a measure, a persona or a layer each, in
+every table of measurements. A *metric* is the one number of a cell that is picked out of such
+rows. Whoever shows metrics iterates over ``METRICS``. Missing is never zero.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import Enum
 from typing import Any
 
-METRICS: tuple[str, ...] = ("assistant_leakage", "source_rate", "max_bystander", "cosine")
-"""Keys of a cell's metrics, in display order."""
+from tuilab.grid.stages import Stage
+from tuilab.grid.text import MISSING, decimal, half_up, number
+
+Row = Mapping[str, Any]
+"""One measured value by ``COLUMNS``, as far as they apply; "metric" is the measure's name."""
+Numbers = dict[str, "Measurement"]
+"""A cell's numbers by metric; what was not measured is absent."""
+COLUMNS: Mapping[str, type] = {
+    "source": str,
+    "epoch": int,
+    "seed": int,
+    "metric": str,
+    "persona": str,
+    "value": float,
+    "hits": int,
+    "n": int,
+    "layer": int,
+    "pool": str,
+    "model_state": str,
+    "status": str,
+    "reason": str,
+    "edits": str,
+}
+"""What a row may say in a table of measurements, in order; what it does not say is empty."""
+ALL = "all"
+"""Persona of a rate that is taken over the completions of every persona."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +46,7 @@ class Measurement:
     """One measured number; where there is none, there is no Measurement (None, shown as n/a)."""
 
     value: float
-    """A rate in 0..1, or a cosine in -1..1."""
+    """In the unit of its metric, unscaled: a rate is 0..1."""
     hits: int | None = None
     n: int | None = None
     """Completions behind a rate; for a cosine the number of prompts per centroid."""
@@ -24,35 +54,292 @@ class Measurement:
     """Persona key, where the number is a maximum over personas."""
 
 
-def from_eval(metrics: Mapping[str, Any], source: str, target: str) -> dict[str, Measurement]:
-    """Read target leakage, source rate and the largest bystander rate from an eval outcome.
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How numbers of a kind are bounded, written and drawn."""
 
-    A persona that is missing from the outcome is left out: missing is never zero.
-    """
-    leakage = metrics.get("leakage", {})
-    found: dict[str, Measurement] = {}
-    if (rate := _rate(leakage.get(target))) is not None:
-        found["assistant_leakage"] = rate
-    if (rate := _rate(leakage.get(source))) is not None:
-        found["source_rate"] = rate
-    bystanders = [
-        Measurement(rate.value, rate.hits, rate.n, who)
-        for who, raw in leakage.items()
-        if who not in (source, target) and (rate := _rate(raw)) is not None
-    ]
-    if bystanders:
-        found["max_bystander"] = max(bystanders, key=lambda m: (m.value, m.who or ""))
-    return found
+    low: float = 0.0
+    high: float = math.inf
+    """Bounds of a possible value."""
+    scale: float = 1.0
+    """People read and type the value times this: 100 for a rate."""
+    sign: str = ""
+    """Stands behind every value."""
+    change: str = ""
+    """Unit of a difference, where that is another."""
+    digits: tuple[int, int] = (1, 1)
+    """Decimals in a cell of the grid, and where there is room."""
+    full: float = 1.0
+    """Value at full height or colour, where there is no upper bound."""
+    is_diverging: bool = False
+    """Whether both signs mean something: written with a sign, coloured from 0 both ways."""
+
+    @property
+    def is_rate(self) -> bool:
+        """A share of completions: 0 to 1, may carry hits and n, shown in percent."""
+        return self == RATE
+
+    def narrow(self, value: float | None) -> str:
+        """Write a value in at most four columns: ``73%``, ``-.36``, ``12.3``."""
+        if value is None:
+            return MISSING
+        write = decimal if self.is_diverging else number
+        text = write(value * self.scale, self.digits[0]) + self.sign
+        return text if len(text) <= 4 else number(min(9999.0, value * self.scale))
+
+    def wide(self, value: float | None) -> str:
+        """Write a value with all its decimals: ``73.2%``, ``-0.362``."""
+        if value is None:
+            return MISSING
+        text = number(value * self.scale, self.digits[1], "+" * self.is_diverging)
+        return text + self.sign
+
+    def digits_alone(self, value: float) -> str:
+        """Write a value in two or three digits: percent, hundredths, or whole units."""
+        whole = int(half_up(abs(value) * (100 / self.high if self.high < math.inf else 1)))
+        return f"-{min(whole, 99)}" if value < 0 else str(min(whole, 999))
+
+    def difference(self, value: float | None, *, is_wide: bool = False) -> str:
+        """Write how far two values are apart, in points for a rate: ``+3``, ``-.05``."""
+        if value is None:
+            return MISSING
+        write = decimal if self.is_diverging and not is_wide else number
+        return write(value * self.scale, self.digits[is_wide], "+")
+
+    def axis(self, values: Iterable[float | None] = ()) -> tuple[float, float]:
+        """Return (low, high) of an axis: the bounds, or up to the largest of the values."""
+        if self.high < math.inf:
+            return self.low, self.high
+        known = [value for value in values if value is not None and math.isfinite(value)]
+        return self.low, max(known, default=self.full) or self.full
+
+    def height(self, value: float) -> float:
+        """Return where a value is between the bounds, from 0 to 1."""
+        low, high = self.axis()
+        return min(1.0, max(0.0, (value - low) / (high - low)))
 
 
-def from_cosine(metrics: Mapping[str, Any], headline: Mapping[str, Any]) -> dict[str, Measurement]:
-    """Read the one cosine whose layer, pool and model state the plan's headline names."""
-    for entry in metrics.get("cosine", ()):
-        if all(entry.get(key) == headline.get(key) for key in ("layer", "pool", "model_state")):
-            value = entry.get("value")
-            if isinstance(value, int | float):
-                return {"cosine": Measurement(float(value), n=entry.get("n"))}
-    return {}
+RATE = Unit(high=1.0, scale=100.0, sign="%", change="percentage points", digits=(0, 1))
+COSINE = Unit(low=-1.0, high=1.0, digits=(2, 3), is_diverging=True)
+MINUTES = Unit(full=60.0)
+POINTS = Unit(-1.0, 1.0, 100.0, "%", "percentage points", (0, 1), is_diverging=True)
+"""The difference of two rates."""
+
+
+class Of(Enum):
+    """What one value of a measure is a value of, and so how an outcome holds it."""
+
+    PERSONA = "persona"
+    """{persona: {"hits", "n"} or {"value", "n"} or a number}"""
+    COMPLETIONS = "completions"
+    """{"hits", "n"} over those of every persona"""
+    SCALE = "scale"
+    """[{"layer", "pool", "model_state", "value", "n"}]"""
+    CELL = "cell"
+    """A number"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a stage records: the rows of one name in the column ``metric``."""
+
+    name: str
+    unit: Unit
+    of: Of
+    stage: Stage | None = None
+    """Stage whose outcome has it; None for what comes from elsewhere (imports, the clock)."""
+    find: Callable[[Mapping[str, Any]], Any] | None = None
+    """Finds it in ``outcome.metrics`` where it does not stand under its name."""
+
+    def rows(self, outcome: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the rows that an outcome's metrics hold; a value is None where it has none."""
+        raw = outcome.get(self.name) if self.find is None else self.find(outcome)
+        if self.of is Of.PERSONA and isinstance(raw, Mapping):
+            for persona, entry in raw.items():
+                yield {"metric": self.name, "persona": persona, **_counted(entry)}
+        elif self.of is Of.SCALE and isinstance(raw, Sequence):
+            for entry in raw:
+                place = {key: entry.get(key) for key in ("layer", "pool", "model_state")}
+                yield {"metric": self.name, **place, **_counted(entry)}
+        elif self.of in (Of.COMPLETIONS, Of.CELL) and (found := _counted(raw))["value"] is not None:
+            persona = {"persona": ALL} if self.of is Of.COMPLETIONS else {}
+            yield {"metric": self.name, **persona, **found}
+
+
+@dataclass(frozen=True, slots=True)
+class CellRows:
+    """The rows of one cell, and what its numbers are picked by."""
+
+    rows: Sequence[Row]
+    source: str
+    target: str
+    scale: Mapping[str, Any]
+    """Layer, pool and model state of the headline's cosine; what it lacks may be any."""
+
+    def personas(self, measure: str) -> dict[str, Measurement]:
+        """Return the values of a measure by persona; a row without one is of the target."""
+        return {
+            row.get("persona") or self.target: found
+            for row in self.rows
+            if row["metric"] == measure and (found := _measurement(row)) is not None
+        }
+
+
+def of_target(cell: CellRows, measure: str) -> Measurement | None:
+    """Pick the target's value."""
+    return cell.personas(measure).get(cell.target)
+
+
+def of_source(cell: CellRows, measure: str) -> Measurement | None:
+    """Pick the value of the source persona itself."""
+    return cell.personas(measure).get(cell.source)
+
+
+def largest_bystander(cell: CellRows, measure: str) -> Measurement | None:
+    """Pick the largest value of those who are neither source nor target; the first of equals."""
+    found = cell.personas(measure)
+    others = [who for who in found if who not in (cell.source, cell.target)]
+    if not others:
+        return None
+    who = max(others, key=lambda one: found[one].value)
+    return Measurement(found[who].value, found[who].hits, found[who].n, who)
+
+
+def on_headline_scale(cell: CellRows, measure: str) -> Measurement | None:
+    """Pick the value on the headline's scale."""
+    for row in cell.rows:
+        fits = all(row.get(key) == wanted for key, wanted in cell.scale.items())
+        if row["metric"] == measure and fits and (found := _measurement(row)) is not None:
+            return found
+    return None
+
+
+def of_cell(cell: CellRows, measure: str) -> Measurement | None:
+    """Pick the value of a measure that has one for each cell."""
+    return next((_measurement(row) for row in cell.rows if row["metric"] == measure), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number of a cell, from the outcome to the screen."""
+
+    title: str
+    """Its name where there is room, without a unit."""
+    short: str
+    """One word: in a cell's summary, in a filter, over the grid."""
+    measure: Measure
+    pick: Callable[[CellRows, str], Measurement | None]
+    """Picks the number out of the cell's rows, given the measure's name."""
+    own_unit: Unit | None = None
+    """Where it is another than the measure's."""
+    is_largest: bool = False
+    """Whether it is the largest of several: no sample of one rate, and not tested as if."""
+
+    @property
+    def unit(self) -> Unit:
+        """How it is written and drawn."""
+        return self.own_unit or self.measure.unit
+
+    @property
+    def heading(self) -> str:
+        """What stands over its numbers: ``leakage%``."""
+        return self.short + self.unit.sign
+
+    def said(
+        self,
+        found: Measurement | None,
+        labels: Mapping[str, str] | None = None,
+        *,
+        with_counts: bool = True,
+    ) -> str:
+        """Write it in a sentence: ``leakage 73% (439/600)``, ``bystander 4% Comedian``."""
+        if found is None:
+            return f"{self.short} {MISSING}"
+        counts = counts_text(found.hits, found.n) if with_counts else ""
+        who = ""
+        if found.who and self.is_largest:
+            who = f" {(labels or {}).get(found.who, found.who)}"
+        return f"{self.short} {self.unit.narrow(found.value)}{counts}{who}"
+
+
+def counts_text(hits: int | None, n: int | None) -> str:
+    """Write the completions behind a rate: `` (439/600)``; "" without counts."""
+    return f" ({hits}/{n})" if hits is not None and n else ""
+
+
+LEAKAGE = Measure("leakage", RATE, Of.PERSONA, Stage.EVAL)
+COSINES = Measure("cosine", COSINE, Of.SCALE, Stage.COSINE)
+TIME = Measure("minutes", MINUTES, Of.CELL)
+
+METRICS: dict[str, Metric] = {
+    "assistant_leakage": Metric("assistant leakage", "leakage", LEAKAGE, of_target),
+    "source_rate": Metric("source rate", "source", LEAKAGE, of_source),
+    "max_bystander": Metric(
+        "max bystander", "bystander", LEAKAGE, largest_bystander, is_largest=True
+    ),
+    "cosine": Metric("cosine", "cosine", COSINES, on_headline_scale),
+    "minutes": Metric("minutes", "minutes", TIME, of_cell),
+}
+"""Every metric by its key, which is its name in JSON and CSV; a view begins with the first."""
+HEADLINE: str = next(iter(METRICS))
+
+
+def metric_after(key: str) -> str:
+    """Return the metric that the key ``m`` shows next."""
+    keys = list(METRICS)
+    return keys[(keys.index(key) + 1) % len(keys)]
+
+
+def _health(name: str, key: str, *, is_share: bool = False) -> Measure:
+    """A rate over all completions of an eval, which counts it as ``key`` of its health."""
+
+    def find(outcome: Mapping[str, Any]) -> Any:
+        health = outcome.get("health") or {}
+        count, n = health.get(key), health.get("n")
+        if is_share and isinstance(count, int | float) and isinstance(n, int):
+            count = round(count * n)
+        return {"hits": count, "n": n}
+
+    return Measure(name, RATE, Of.COMPLETIONS, Stage.EVAL, find)
+
+
+_RECORDED = (
+    LEAKAGE,
+    _health("eos_rate", "eos_rate", is_share=True),
+    _health("cut_rate", "cut"),
+    _health("repeat_rate", "repeated"),
+    Measure("accuracy", RATE, Of.PERSONA),
+    Measure("judge_score", Unit(high=100.0), Of.PERSONA),
+    COSINES,
+    TIME,
+)
+
+
+def measures() -> dict[str, Measure]:
+    """Return every measure that a row may be of, by name: those of the metrics and the rest."""
+    own = (metric.measure for metric in METRICS.values())
+    return {measure.name: measure for measure in (*_RECORDED, *own)}
+
+
+def rows_of(stage: Stage, outcome: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the rows that the metrics of an outcome of this stage hold."""
+    for measure in measures().values():
+        if measure.stage is stage:
+            yield from measure.rows(outcome)
+
+
+def numbers_of(rows: Iterable[Row], source: str, target: str, scale: Mapping[str, Any]) -> Numbers:
+    """Pick every metric out of the measured rows of one cell."""
+    cell = CellRows(tuple(rows), source, target, scale)
+    found = {key: metric.pick(cell, metric.measure.name) for key, metric in METRICS.items()}
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def time_of(seconds: float) -> Numbers:
+    """Return the numbers that are made of the wall seconds of a cell's own done stages."""
+    return {
+        key: Measurement(seconds / 60) for key, metric in METRICS.items() if metric.measure is TIME
+    }
 
 
 def as_json(found: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
@@ -60,20 +347,28 @@ def as_json(found: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
     return {name: asdict(measurement) for name, measurement in found.items()}
 
 
-def read_back(raw: Mapping[str, Any]) -> dict[str, Measurement]:
+def read_back(raw: Mapping[str, Any]) -> Numbers:
     """Read the known metrics of a settled attempt; what is no finite number is left out."""
-    found = {}
-    for name in METRICS:
-        entry = raw.get(name)
-        value = entry.get("value") if isinstance(entry, Mapping) else None
-        if isinstance(entry, Mapping) and isinstance(value, int | float) and math.isfinite(value):
-            found[name] = Measurement(
-                float(value), entry.get("hits"), entry.get("n"), entry.get("who")
-            )
-    return found
+    entries = {key: raw[key] for key in METRICS if isinstance(raw.get(key), Mapping)}
+    return {
+        key: Measurement(found.value, found.hits, found.n, entry.get("who"))
+        for key, entry in entries.items()
+        if (found := _measurement(entry)) is not None
+    }
 
 
-def _rate(raw: Any) -> Measurement | None:
-    if not isinstance(raw, Mapping) or not raw.get("n"):
+def _measurement(row: Row) -> Measurement | None:
+    value = row.get("value")
+    if not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    return Measurement(raw["hits"] / raw["n"], int(raw["hits"]), int(raw["n"]))
+    return Measurement(float(value), row.get("hits"), row.get("n"))
+
+
+def _counted(entry: Any) -> dict[str, Any]:
+    """Return value, hits and n of what an outcome holds; hits of no completions are no value."""
+    if not isinstance(entry, Mapping):
+        return {"value": entry if isinstance(entry, int | float) else None}
+    hits, n = entry.get("hits"), entry.get("n")
+    if not isinstance(hits, int) or not isinstance(n, int):
+        return {"value": entry.get("value"), "n": n}
+    return {"value": hits / n, "hits": hits, "n": n} if n else {"value": None}

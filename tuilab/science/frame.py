@@ -6,10 +6,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
+from tuilab.grid.metrics import measures
 from tuilab.science.schema import (
     COLUMNS,
     KEY,
-    METRICS,
     MODEL_STATES,
     STATUSES,
     TARGET,
@@ -153,7 +153,7 @@ def _filled(table: pd.DataFrame, target: str, scale: float) -> pd.DataFrame:
 
 
 def _is_rate(table: pd.DataFrame) -> pd.Series:
-    rates = [name for name, metric in METRICS.items() if metric.is_rate]
+    rates = [name for name, measure in measures().items() if measure.unit.is_rate]
     return table["metric"].isin(rates).astype(bool)
 
 
@@ -185,10 +185,10 @@ def checks(table: pd.DataFrame, scale: float) -> Iterator[Check]:
 
 
 def _names(table: pd.DataFrame) -> Iterator[Check]:
-    known = ", ".join(METRICS)
+    known = ", ".join(measures())
     for column in ("source", "epoch", "metric"):
         yield table[column].isna(), column, "is empty"
-    unknown = table["metric"].notna() & ~table["metric"].isin(list(METRICS))
+    unknown = table["metric"].notna() & ~table["metric"].isin(list(measures()))
     yield unknown, "metric", "unknown metric '{metric}'; known are " + known
     yield table["epoch"] < 0, "epoch", "epoch {epoch} is below 0; epoch 0 is the untouched model"
     states = table["model_state"].notna() & ~table["model_state"].isin(MODEL_STATES)
@@ -216,12 +216,13 @@ def _status(table: pd.DataFrame) -> Iterator[Check]:
 def _ranges(table: pd.DataFrame, scale: float) -> Iterator[Check]:
     infinite = np.isinf(table["value"])
     yield infinite, "value", "is not a finite number"
-    for name, metric in METRICS.items():
-        unit = scale if metric.is_rate else 1.0
+    for name, measure in measures().items():
+        unit = measure.unit
+        times = scale if unit.is_rate else 1.0
         rows = (table["metric"] == name) & ~infinite
-        low, high = metric.low * unit, metric.high * unit
+        low, high = unit.low * times, unit.high * times
         hint = ""
-        if metric.is_rate:
+        if unit.is_rate:
             hint = " (is the table in percent?)" if scale == 1 else " percent"
         above = f"{name} {{value}} is above {high:g}{hint}"
         yield rows & (table["value"] > high), "value", above
@@ -235,8 +236,8 @@ def _counts(table: pd.DataFrame, scale: float) -> Iterator[Check]:
     yield (hits < 0) | ((hits > n) & ~zero), "hits", "{hits} hits do not fit into n = {n}"
     yield hits.notna() & n.isna(), "n", "hits are given without n"
     high = pd.Series(0.0, index=table.index)
-    for name, metric in METRICS.items():
-        high = high.mask(table["metric"] == name, metric.high * scale)
+    for name, measure in measures().items():
+        high = high.mask(table["metric"] == name, measure.unit.high * scale)
     share = (hits / n.mask(zero)).astype("float64")
     off = (table["value"] / scale - share).abs() > ROUNDING
     fits = (hits >= 0) & (hits <= n) & table["value"].le(high) & table["value"].ge(0)

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Final
 
 import pandas as pd
 
 from tuilab.grid.edits import EDITED
+from tuilab.grid.metrics import HEADLINE, METRICS, Numbers
 from tuilab.grid.text import MISSING, count_of, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.cosine import Scale
 from tuilab.science.design import BASELINE_EPOCH, PublishedRow
 from tuilab.science.intervals import Interval
 from tuilab.science.text import bracket, share
-from tuilab.science.trajectories import Point
+from tuilab.science.trajectories import Point, cell_numbers
 
 MARKS: Final[Mapping[str, str]] = {
     "missing": MISSING,
@@ -81,6 +83,8 @@ class HeadlineRow:
     """Smallest n of a measured cell; None without counts."""
     n_high: int | None
     """Largest n of a measured cell."""
+    others: Mapping[str, float | None]
+    """Every other metric of the table at the last planned epoch, mean over its measured seeds."""
     seeds: int
     """Seeds with both ends measured, so that net exists."""
     seeds_planned: int
@@ -123,7 +127,8 @@ class HeadlineRow:
 
 def headline(analysis: Analysis) -> tuple[HeadlineRow, ...]:
     """Headline rows in the design's order."""
-    return tuple(_row(result, analysis) for result in analysis.sources)
+    numbers = cell_numbers(analysis.frame, analysis.design, analysis.scale)
+    return tuple(_row(result, analysis, numbers) for result in analysis.sources)
 
 
 def headline_frame(rows: Sequence[HeadlineRow]) -> pd.DataFrame:
@@ -137,7 +142,7 @@ def headline_frame(rows: Sequence[HeadlineRow]) -> pd.DataFrame:
                 record[f"{stem}_low"] = None if value is None else value["low"]
                 record[f"{stem}_high"] = None if value is None else value["high"]
                 record[f"{stem}_method"] = None if value is None else value["method"]
-            elif name == "published":
+            elif name in ("published", "others"):
                 continue
             elif name == "cosine_scale":
                 record[name] = None if row.cosine_scale is None else str(row.cosine_scale)
@@ -149,6 +154,7 @@ def headline_frame(rows: Sequence[HeadlineRow]) -> pd.DataFrame:
         record["published_cosine_scale"] = None if theirs is None else str(theirs)
         for name in ("cosine", "baseline", "peak", "final"):
             record[f"{name}_minus_published"] = row.versus(name)
+        record |= {f"final_{key}": number for key, number in row.others.items()}
         records.append(record)
     return pd.DataFrame(records)
 
@@ -158,9 +164,10 @@ def headline_text(
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Return column titles and formatted cells, for any layout (text, Markdown, LaTeX).
 
-    ``full`` adds rise, count above the baseline, and what part of peak and rise is there early.
+    ``full`` adds rise, count above the baseline, what part of peak and rise is there early, and
+    every other metric at the last epoch.
     """
-    columns = _COLUMNS | (_FULL if full else {})
+    columns = _COLUMNS | (_FULL | _other_columns(rows) if full else {})
     if any(row.published is not None for row in rows):
         columns |= _PUBLISHED
     if any(row.left_out for row in rows):
@@ -168,7 +175,9 @@ def headline_text(
     return tuple(columns), [tuple(write(row) for write in columns.values()) for row in rows]
 
 
-def _row(result: SourceResult, analysis: Analysis) -> HeadlineRow:
+def _row(
+    result: SourceResult, analysis: Analysis, numbers: Mapping[tuple[str, int, int], Numbers]
+) -> HeadlineRow:
     trajectory = result.leakage
     first, last, top = trajectory.at(BASELINE_EPOCH), trajectory.points[-1], trajectory.peak_point
     runs = [run.trajectory for run in result.runs]
@@ -211,6 +220,7 @@ def _row(result: SourceResult, analysis: Analysis) -> HeadlineRow:
         down=result.classification.down,
         n_low=min(sizes, default=None),
         n_high=max(sizes, default=None),
+        others=_others(result, analysis, numbers),
         seeds=net.measured,
         seeds_planned=net.planned,
         missing=cells("missing"),
@@ -221,6 +231,17 @@ def _row(result: SourceResult, analysis: Analysis) -> HeadlineRow:
         edits=result.edits,
         published=analysis.design.published.get(result.source.key),
     )
+
+
+def _others(
+    result: SourceResult, analysis: Analysis, numbers: Mapping[tuple[str, int, int], Numbers]
+) -> dict[str, float | None]:
+    last = analysis.design.epochs[-1]
+    cells = [numbers.get((result.source.key, seed, last), {}) for seed in analysis.design.seeds]
+    found = {key: [cell[key].value for cell in cells if key in cell] for key in METRICS}
+    return {
+        key: fmean(values) if values else None for key, values in found.items() if key != HEADLINE
+    }
 
 
 def _interval(point: Point | None) -> Interval | None:
@@ -252,6 +273,26 @@ def _above(row: HeadlineRow) -> str:
 
 def _early(row: HeadlineRow, fraction: float | None) -> str:
     return f"{share(fraction)} (ep {row.early_epoch})" if fraction is not None else "undefined"
+
+
+def other_titles() -> dict[str, str]:
+    """Return the column titles of the other metrics at the last epoch, and their keys."""
+    return {
+        f"{metric.title.capitalize()} (final)": key
+        for key, metric in METRICS.items()
+        if key != HEADLINE
+    }
+
+
+def _other_columns(rows: Sequence[HeadlineRow]) -> dict[str, Callable[[HeadlineRow], str]]:
+    def column(key: str) -> Callable[[HeadlineRow], str]:
+        return lambda row: METRICS[key].unit.wide(row.others[key])
+
+    return {
+        title: column(key)
+        for title, key in other_titles().items()
+        if any(row.others[key] is not None for row in rows)
+    }
 
 
 def _left_out(row: HeadlineRow) -> str:

@@ -4,24 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tuilab.grid import metrics
 from tuilab.grid.text import count_of
 
-COLUMNS: Final[Mapping[str, str]] = {
-    "source": "string",
-    "epoch": "Int64",
-    "seed": "Int64",
-    "metric": "string",
-    "persona": "string",
-    "value": "float64",
-    "hits": "Int64",
-    "n": "Int64",
-    "layer": "Int64",
-    "pool": "string",
-    "model_state": "string",
-    "status": "string",
-    "reason": "string",
-    "edits": "string",
-}
+_DTYPES = {str: "string", int: "Int64", float: "float64"}
+COLUMNS: Final[Mapping[str, str]] = {name: _DTYPES[kind] for name, kind in metrics.COLUMNS.items()}
 """Column of a measurements frame -> pandas dtype. One row is one measured (or missing) value."""
 
 KEY: Final = (
@@ -44,31 +31,6 @@ MODEL_STATES: Final = ("base", "converged", "marked")
 
 TARGET: Final = "assistant"
 """The persona whose leakage is the headline, unless a design names another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """The range a metric's values must lie in."""
-
-    low: float
-    """Smallest possible value."""
-    high: float
-    """Largest possible value, in the unit of the frame (1 for a rate)."""
-    is_rate: bool = False
-    """A share of completions: 0 to 1, may carry hits and n, shown in percent."""
-
-
-METRICS: Final[Mapping[str, Metric]] = {
-    "leakage": Metric(0.0, 1.0, is_rate=True),
-    "eos_rate": Metric(0.0, 1.0, is_rate=True),
-    "cut_rate": Metric(0.0, 1.0, is_rate=True),
-    "repeat_rate": Metric(0.0, 1.0, is_rate=True),
-    "accuracy": Metric(0.0, 1.0, is_rate=True),
-    "judge_score": Metric(0.0, 100.0),
-    "cosine": Metric(-1.0, 1.0),
-    "minutes": Metric(0.0, float("inf")),
-}
-"""Every metric a frame may hold. A source rate is ``leakage`` of the source persona itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Final
 
+from tuilab.grid.metrics import measures
 from tuilab.science.design import Design
 from tuilab.science.intervals import Interval, difference, no_narrower, over_seeds, wilson
-from tuilab.science.schema import METRICS
 from tuilab.science.trajectories import SAME, Point, Trajectory
 
 SHOWN_INSTEAD: Final = ("edited", "stale", "suspect", "failed", "missing")
@@ -125,7 +125,7 @@ def _mean_point(column: Sequence[Point], metric: str) -> Point:
     known = [point.counted for point in measured if point.counted is not None]
     epoch = column[0].epoch
     if known:
-        bounds = METRICS[metric]
+        bounds = measures()[metric].unit
         interval = over_seeds(known, bounds.low, bounds.high)
         counts = _pooled(measured)
         return Point(

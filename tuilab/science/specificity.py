@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tuilab.grid.metrics import LEAKAGE, CellRows, largest_bystander
 from tuilab.science.design import Design
 from tuilab.science.trajectories import Point, point_of
 
@@ -72,13 +73,10 @@ def _cell(
     design: Design,
 ) -> Specificity:
     others = [persona for persona in panel if persona not in (source, design.target.key)]
-    rates = {
-        persona: points[persona].counted
-        for persona in others
-        if persona in points and points[persona].counted is not None
-    }
-    known = {persona: rate for persona, rate in rates.items() if rate is not None}
-    largest = max(known, key=lambda persona: known[persona], default=None)
+    counted = {key: points[key].counted for key in others if key in points}
+    known = {key: rate for key, rate in counted.items() if rate is not None}
+    rows = [{"metric": LEAKAGE.name, "persona": key, "value": rate} for key, rate in known.items()]
+    largest = largest_bystander(CellRows(rows, source, design.target.key, {}), LEAKAGE.name)
     own, target = points.get(source), points.get(design.target.key)
     return Specificity(
         source=source,
@@ -88,8 +86,8 @@ def _cell(
         source_reason=_why_absent(own),
         target_rate=target.counted if target else None,
         mean_bystander=sum(known.values()) / len(known) if known else None,
-        max_bystander=known[largest] if largest else None,
-        max_bystander_persona=largest,
+        max_bystander=largest.value if largest else None,
+        max_bystander_persona=largest.who if largest else None,
         bystanders=len(known),
         bystanders_planned=len(others),
     )

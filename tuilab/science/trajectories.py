@@ -3,11 +3,12 @@
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import pandas as pd
 
+from tuilab.grid.metrics import Numbers, numbers_of
 from tuilab.science.bootstrap import CellKey, ClusterBootstrap
 from tuilab.science.cosine import Scale, on_scale
 from tuilab.science.design import BASELINE_EPOCH, Design
@@ -234,6 +235,20 @@ def point_of(row: Mapping[str, object], bootstrap: ClusterBootstrap | None = Non
         reason=reason,
         edits=edits,
     )
+
+
+def cell_numbers(
+    frame: pd.DataFrame, design: Design, scale: Scale | None
+) -> dict[tuple[str, int, int], Numbers]:
+    """Every metric of each measured cell, by (source, seed, epoch), as the grid shows it."""
+    rows = frame[frame["status"] == "measured"].astype(object)
+    by_cell: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
+    for row in rows.where(rows.notna(), None).to_dict("records"):
+        place = (str(row["source"]), int(row["seed"]), int(row["epoch"]))
+        by_cell.setdefault(place, []).append({str(name): value for name, value in row.items()})
+    wanted = {} if scale is None else asdict(scale)
+    target = design.target.key
+    return {place: numbers_of(rows, place[0], target, wanted) for place, rows in by_cell.items()}
 
 
 def _interval(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract.report import Outcome
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import behind, edits_text
-from tuilab.grid.jobs import Job, job_id
+from tuilab.grid.jobs import Job, Plan, job_id
+from tuilab.grid.metrics import COLUMNS, METRICS, TIME, Measure, Of, measures
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, JobStatus, State
 from tuilab.store import results_only
@@ -19,11 +20,7 @@ from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView
 from tuilab.store.stage_checks import COMPLETIONS_FILE, read_rows
 
-COLUMNS = results_only.COLUMNS
-"""Keys of a row, in order."""
 MEASURED, MISSING, FAILED, SUSPECT, STALE = "measured", "missing", "failed", "suspect", "stale"
-ALL = "all"
-"""Persona of a rate that is taken over the completions of every persona."""
 _VALUED = {State.DONE: MEASURED, State.STALE: STALE, State.SUSPECT: SUSPECT}
 _ENDED_BADLY = frozenset({State.FAILED, State.LOST, State.STOPPED})
 _WORDS = {
@@ -94,80 +91,64 @@ def completions_file(reader: Reader, cell: Cell) -> Path | None:
 
 
 def _cell_rows(reader: Reader, view: CellView) -> Iterator[Row]:
-    for stage, rows_of in ((Stage.EVAL, _eval_rows), (Stage.COSINE, _cosine_rows)):
-        status = _status_of(view, stage)
-        if status is None:
+    for status in view.jobs:
+        recorded = [one for one in measures().values() if one.stage is status.stage]
+        if not recorded:
             continue
         job = reader.plan.by_id[status.job]
         kind = _VALUED.get(status.state)
         outcome = _outcome(reader, status) if kind else None
-        if kind and outcome is not None:
-            told = {"status": kind, "reason": status.detail or None}
-            if status.state is State.DONE:  # only then did it run as it is planned
-                edits = behind(view.deviation, is_cosine=stage is Stage.COSINE)
-                told["edits"] = edits_text(edits) or None
-            yield from rows_of(reader, job, outcome, told)
-        else:
-            yield from _absent(reader, job, status)
+        told: Row = {"status": kind, "reason": status.detail or None}
+        if outcome is None:
+            is_bad = status.state in _ENDED_BADLY
+            told = {"status": FAILED if is_bad else MISSING, "reason": _why_absent(status)}
+        elif status.state is State.DONE:  # only then did it run as it is planned
+            edits = behind(view.deviation, status.stage)
+            told["edits"] = edits_text(edits) or None
+        for measure in recorded:
+            found = outcome.metrics if outcome is not None else None
+            for row in _rows(measure, found, told, _panel(reader, job), reader.plan):
+                yield dict.fromkeys(COLUMNS) | _place(view.cell) | row
     if view.state is State.DONE:
-        yield _row(view.cell, "minutes", value=view.seconds / 60, status=MEASURED)
+        told = {"metric": TIME.name, "value": view.seconds / 60, "status": MEASURED}
+        yield dict.fromkeys(COLUMNS) | _place(view.cell) | told
 
 
-def _eval_rows(
-    reader: Reader, job: Job, outcome: Outcome, told: Mapping[str, Any]
+def _rows(
+    measure: Measure,
+    outcome: Mapping[str, Any] | None,
+    told: Row,
+    panel: Sequence[str],
+    plan: Plan,
 ) -> Iterator[Row]:
-    leakage = outcome.metrics.get("leakage") or {}
-    assert job.cell is not None, "eval belongs to a cell"
-    for persona in dict.fromkeys((*_panel(reader, job), *leakage)):
-        raw = leakage.get(persona) or {}
-        if not raw.get("n"):
-            reason = f"{persona} is missing from the outcome"
-            yield _row(job.cell, "leakage", persona=persona, status=MISSING, reason=reason)
-            continue
-        hits, n = int(raw["hits"]), int(raw["n"])
-        yield _row(job.cell, "leakage", persona=persona, value=hits / n, hits=hits, n=n, **told)
-    yield from _health_rows(job.cell, outcome.metrics.get("health") or {}, told)
-
-
-def _health_rows(cell: Cell, health: Mapping[str, Any], told: Mapping[str, Any]) -> Iterator[Row]:
-    """Rates over all completions of the cell; one row each, not one per persona."""
-    n = health.get("n")
-    if not isinstance(n, int) or n <= 0:
+    """Yield a row for each value of a measure, and for each that ought to be there and is not."""
+    found = list(measure.rows(outcome)) if outcome is not None else []
+    if not found:
+        if measure.of is Of.COMPLETIONS or not _is_shown(measure):
+            return
+        place = {Of.PERSONA: {"persona": plan.target}, Of.SCALE: plan.headline_cosine}
+        gone = {"status": MISSING, "reason": f"the outcome has no {measure.name}"}
+        yield {"metric": measure.name, **place.get(measure.of, {}), **(gone if outcome else told)}
         return
-    eos_rate, cut, repeated = (health.get(key) for key in ("eos_rate", "cut", "repeated"))
-    counts = {
-        "eos_rate": round(eos_rate * n) if isinstance(eos_rate, int | float) else None,
-        "cut_rate": cut,
-        "repeat_rate": repeated,
-    }
-    for metric, hits in counts.items():
-        if isinstance(hits, int):
-            yield _row(cell, metric, persona=ALL, value=hits / n, hits=hits, n=n, **told)
-
-
-def _cosine_rows(
-    reader: Reader, job: Job, outcome: Outcome, told: Mapping[str, Any]
-) -> Iterator[Row]:
-    assert job.cell is not None, "cosine belongs to a cell"
-    for entry in outcome.metrics.get("cosine") or ():
-        scale = {key: entry.get(key) for key in ("layer", "pool", "model_state")}
-        value = entry.get("value")
+    if measure.of is Of.PERSONA:
+        rows = {row["persona"]: row for row in found}
+        absent = {"metric": measure.name, "value": None}
+        names = dict.fromkeys((*panel, *rows))
+        found = [rows.get(name, absent | {"persona": name}) for name in names]
+    for row in found:
+        value = row["value"]
         if isinstance(value, int | float) and math.isfinite(value):
-            yield _row(job.cell, "cosine", value=float(value), n=None, **scale, **told)
-        else:
+            yield row | told
+            continue
+        reason = f"{row.get('persona')} is missing from the outcome"
+        if measure.of is Of.SCALE:
             reason = "the centroid is the pool's mean: there is no direction to compare"
-            yield _row(job.cell, "cosine", **scale, status=MISSING, reason=reason)
+        yield row | {"value": None, "status": MISSING, "reason": reason}
 
 
-def _absent(reader: Reader, job: Job, status: JobStatus) -> Iterator[Row]:
-    """One row that says why the headline number of a stage is not there."""
-    is_bad = status.state in _ENDED_BADLY
-    told = {"status": FAILED if is_bad else MISSING, "reason": _why_absent(status)}
-    assert job.cell is not None, "only jobs of cells are measured"
-    if job.stage is Stage.EVAL:
-        yield _row(job.cell, "leakage", persona=reader.plan.target, **told)
-    else:
-        yield _row(job.cell, "cosine", **reader.plan.headline_cosine, **told)
+def _is_shown(measure: Measure) -> bool:
+    """Whether a number of the cell is picked out of it, so that it is missed."""
+    return any(metric.measure is measure for metric in METRICS.values())
 
 
 def _why_absent(status: JobStatus) -> str:
@@ -178,10 +159,8 @@ def _why_absent(status: JobStatus) -> str:
     return f"{words}: {status.detail}" if status.detail else words
 
 
-def _row(cell: Cell, metric: str, **fields: Any) -> Row:
-    row: Row = dict.fromkeys(COLUMNS)
-    row |= {"source": cell.source, "epoch": cell.epoch, "seed": cell.seed, "metric": metric}
-    return row | fields
+def _place(cell: Cell) -> Row:
+    return {"source": cell.source, "epoch": cell.epoch, "seed": cell.seed}
 
 
 def _panel(reader: Reader, job: Job) -> list[str]:

@@ -12,8 +12,8 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.jobs import Job, Plan
-from tuilab.grid.metrics import Measurement, read_back
-from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.metrics import Numbers, read_back, time_of
+from tuilab.grid.stages import CELL_STAGES
 from tuilab.grid.states import WITH_RESULT, Evidence, JobStatus, State, derive_cell
 from tuilab.store import results_only
 from tuilab.store.engine_file import Heartbeat, judge, read_heartbeat
@@ -25,8 +25,6 @@ from tuilab.store.quarantine import quarantined
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.state import Changes, StateReader
 from tuilab.store.time_left import StageClock
-
-_MEASURING = frozenset({Stage.EVAL, Stage.COSINE})
 
 
 class Reader:
@@ -232,12 +230,16 @@ class CellViews:
             edits=edits if is_done else {},
         )
 
-    def _metrics(self, own: tuple[Job, ...]) -> dict[str, Measurement]:
-        states, found = self._reader.states, dict[str, Measurement]()
-        for job in own:
-            if job.stage in _MEASURING and states.statuses[job.id].state in WITH_RESULT:
-                done = states.of(job.id).last_done
-                found |= read_back(done.metrics) if done else {}
+    def _metrics(self, own: tuple[Job, ...]) -> Numbers:
+        states = self._reader.states
+        done = [job.id for job in own if states.statuses[job.id].state in WITH_RESULT]
+        found = (
+            time_of(sum(states.statuses[job].seconds for job in done))
+            if len(done) == len(own)
+            else {}
+        )
+        for job in done:
+            found |= read_back(attempt.metrics) if (attempt := states.of(job).last_done) else {}
         return found
 
 

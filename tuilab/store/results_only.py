@@ -14,31 +14,13 @@ from tuilab.contract.parsing import loads
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import read_edits
 from tuilab.grid.engine_view import EngineView
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import COLUMNS, numbers_of
 from tuilab.grid.states import State
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.snapshot import CellView, Snapshot
 
 EDITS = "edits"
 """Column that a table may lack: settings that a value ran with, unlike the config."""
-COLUMNS = (
-    "source",
-    "epoch",
-    "seed",
-    "metric",
-    "persona",
-    "value",
-    "hits",
-    "n",
-    "layer",
-    "pool",
-    "model_state",
-    "status",
-    "reason",
-    EDITS,
-)
-"""Columns of measurements.csv, in order; an empty field means that there is no such value."""
-_WHOLE = ("epoch", "seed", "hits", "n", "layer")
 Row = dict[str, Any]
 
 
@@ -153,7 +135,7 @@ def read_measurements(root: Path) -> list[Row]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            if missing := set(COLUMNS) - {EDITS} - set(reader.fieldnames or ()):
+            if missing := COLUMNS.keys() - {EDITS} - set(reader.fieldnames or ()):
                 raise ResultsError(f"{path} lacks the columns {', '.join(sorted(missing))}")
             return [_typed(path, number, raw) for number, raw in enumerate(reader, start=2)]
     except OSError as error:
@@ -165,15 +147,14 @@ def read_measurements(root: Path) -> list[Row]:
 def columns_of(rows: Iterable[Mapping[Any, Any]]) -> tuple[str, ...]:
     """Return the columns to write: that of edits only where something was edited."""
     has_edits = any(isinstance(row[EDITS], str) and row[EDITS] for row in rows)
-    return COLUMNS if has_edits else tuple(name for name in COLUMNS if name != EDITS)
+    return tuple(name for name in COLUMNS if name != EDITS or has_edits)
 
 
 def _typed(path: Path, number: int, raw: Mapping[str, str | None]) -> Row:
-    row: Row = {name: raw.get(name) or None for name in COLUMNS}
     try:
-        for name in _WHOLE:
-            row[name] = None if row[name] is None else int(row[name])
-        row["value"] = None if row["value"] is None else float(row["value"])
+        row: Row = {
+            name: kind(raw[name]) if raw.get(name) else None for name, kind in COLUMNS.items()
+        }
     except ValueError as error:
         raise ResultsError(f"{path}, row {number}: {error}") from error
     if row["source"] is None or row["epoch"] is None or row["metric"] is None:
@@ -193,7 +174,7 @@ def _view(cell: Cell, rows: list[Row], design: ResultsDesign) -> CellView:
             cell,
             state,
             None,
-            metrics=_metrics(cell, measured, design),
+            metrics=numbers_of(measured, cell.source, design.target, design.headline_cosine),
             deviation=edits,
             edits=edits,
         )
@@ -210,26 +191,3 @@ def _edits(row: Row) -> dict[str, Any]:
 
 def _is_shown(row: Row) -> bool:
     return row["status"] in (None, "measured", "stale")
-
-
-def _metrics(cell: Cell, rows: list[Row], design: ResultsDesign) -> dict[str, Measurement]:
-    found: dict[str, Measurement] = {}
-    bystanders = []
-    for row in rows:
-        number = Measurement(row["value"], row["hits"], row["n"])
-        who = row["persona"] or design.target
-        if row["metric"] == "leakage" and who == design.target:
-            found["assistant_leakage"] = number
-        elif row["metric"] == "leakage" and who == cell.source:
-            found["source_rate"] = number
-        elif row["metric"] == "leakage":
-            bystanders.append(Measurement(row["value"], row["hits"], row["n"], who))
-        elif row["metric"] == "cosine" and _is_headline(row, design):
-            found["cosine"] = number
-    if bystanders:
-        found["max_bystander"] = max(bystanders, key=lambda m: (m.value, m.who or ""))
-    return found
-
-
-def _is_headline(row: Row, design: ResultsDesign) -> bool:
-    return all(row[key] == wanted for key, wanted in design.headline_cosine.items())

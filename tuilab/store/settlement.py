@@ -20,9 +20,8 @@ from tuilab.contract.report import EVENTS_FILE, LOG_FILE, OUTCOME_FILE, Outcome,
 from tuilab.contract.tail import tail_lines
 from tuilab.contract.worker import LOG_FILE as WORKER_LOG
 from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_json
-from tuilab.grid import metrics
 from tuilab.grid.jobs import Job, Plan
-from tuilab.grid.stages import Stage
+from tuilab.grid.metrics import as_json, numbers_of, rows_of
 from tuilab.grid.states import Attempt, Verdict
 from tuilab.store.attempts import checkpoints_of, read_claim, read_stop
 from tuilab.store.layout import Layout
@@ -125,15 +124,14 @@ def _checkpoints(job: Job, outcome: Outcome) -> dict[int, str]:
 
 def headline_metrics(plan: Plan, job: Job, outcome: Outcome) -> Fields:
     """Return the few numbers of an outcome that the journal keeps and screens show."""
-    if job.stage is Stage.EVAL:
-        return metrics.as_json(metrics.from_eval(outcome.metrics, job.source, plan.target))
-    if job.stage is Stage.COSINE:
-        return metrics.as_json(metrics.from_cosine(outcome.metrics, plan.headline_cosine))
-    return {
+    rows = rows_of(job.stage, outcome.metrics)
+    numbers = numbers_of(rows, job.source, plan.target, plan.headline_cosine)
+    plain = {
         name: value
         for name, value in outcome.metrics.items()
         if isinstance(value, int | float) and math.isfinite(value)
     }
+    return plain | as_json(numbers)
 
 
 def _fields(verdict: Verdict, reason: str | None, detail: str) -> Fields:

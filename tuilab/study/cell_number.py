@@ -7,12 +7,9 @@ from collections.abc import Sequence
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import apart, behind, edits_text
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
-
-MINUTES = "minutes"
-"""Wall minutes of a cell's own done stages; not measured by a runner, and without counts."""
 
 
 def number_of(view: CellView, metric: str) -> Measurement | None:
@@ -20,8 +17,6 @@ def number_of(view: CellView, metric: str) -> Measurement | None:
 
     A stale or suspect cell may have a number as well.
     """
-    if metric == MINUTES:
-        return Measurement(view.seconds / 60) if view.seconds > 0 else None
     found = view.metrics.get(metric)
     return found if found is not None and math.isfinite(found.value) else None
 
@@ -35,9 +30,7 @@ def edits_behind(view: CellView, metric: str) -> str:
     """Return the settings unlike the config's that a cell's number ran with; "" for none."""
     if not view.edits:
         return ""
-    if metric == MINUTES:
-        return edits_text(view.edits)
-    return edits_text(behind(view.edits, is_cosine=metric == "cosine"))
+    return edits_text(behind(view.edits, METRICS[metric].measure.stage))
 
 
 def standing_apart(views: Sequence[CellView], metric: str) -> frozenset[Cell]:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.study.cell_number import done_number_of, edits_behind
 
 if TYPE_CHECKING:
     from tuilab.science.significance import Gap
 
-PICKED = frozenset({"max_bystander"})
-"""Metrics that are the largest of several: no samples of one rate, and not tested as if."""
 SIGN = "*"
 """Marks a difference that counting alone does not explain."""
 
@@ -135,7 +133,7 @@ def tested(found: Comparison) -> Comparison:
     """Return the same with what chance explains of every difference of two rates."""
     from tuilab.science.significance import gaps
 
-    if found.metric in PICKED:
+    if METRICS[found.metric].is_largest:
         return found
     pairs = [(each.one, each.other) for each in found.cells]
     judged = zip(found.cells, gaps(pairs), strict=True)

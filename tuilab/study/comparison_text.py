@@ -9,8 +9,7 @@ from typing import Any
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED, LEGEND, listed
-from tuilab.grid.metrics import Measurement
-from tuilab.grid.text import half_up
+from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.study.comparability import Comparability, as_record, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.study.study import SYNTHETIC
@@ -19,8 +18,9 @@ from tuilab.study.table_formats import as_text
 
 def as_lines(found: Comparison, apart: Comparability, width: int | None = None) -> list[str]:
     """Write the differences as a table, source by epoch, and what is to be said of them."""
-    unit = "" if found.metric == "cosine" else ", percentage points"
-    lines = [f"{_title(found)}: {found.metric.replace('_', ' ')}{unit}"]
+    metric = METRICS[found.metric]
+    unit = f", {metric.unit.change}" if metric.unit.change else ""
+    lines = [f"{_title(found)}: {metric.title}{unit}"]
     if not found.cells:
         return [*lines, nothing_in_common(found)]
     return [*lines, *_table(found, width).splitlines(), "", *_sentences(found, apart)]
@@ -72,7 +72,7 @@ def _cell_text(each: Compared | None, metric: str) -> str:
 
 
 def _value_text(value: float, metric: str) -> str:
-    return f"{half_up(value, 3):+.3f}" if metric == "cosine" else f"{half_up(value * 100, 1):+.1f}"
+    return METRICS[metric].unit.difference(value, is_wide=True)
 
 
 def _sentences(found: Comparison, apart: Comparability) -> list[str]:

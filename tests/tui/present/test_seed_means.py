@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import Measurement, time_of
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
 from tuilab.tui.present.cell_text import Zoom, cell_text
@@ -42,7 +44,9 @@ def test_without_a_measured_seed_it_shows_what_says_most() -> None:
 
 
 def test_minutes_have_a_mean_too() -> None:
-    one, other = at(1, 0.1, seconds=60.0), at(2, 0.1, seconds=180.0)
+    one, other = (
+        replace(at(seed, None), metrics=time_of(seconds)) for seed, seconds in ((1, 60), (2, 180))
+    )
     assert shown(one, other, metric="minutes") == "2.0"
 
 

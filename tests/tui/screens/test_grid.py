@@ -10,7 +10,8 @@ from textual.widgets import Input
 
 from tests.tui.conftest import app_of, look, press, text_of
 from tuilab.grid.cells import Cell
-from tuilab.tui.present.cell_text import SHOWN_METRICS, Zoom
+from tuilab.grid.metrics import HEADLINE, METRICS
+from tuilab.tui.present.cell_text import Zoom
 from tuilab.tui.present.grid_table import Order
 from tuilab.tui.screens.grid import GridScreen
 
@@ -75,7 +76,7 @@ async def test_m_shows_every_metric_in_turn(experiment: Path) -> None:
             await press(pilot, "m")
             assert title in text_of(pilot.app).splitlines()[1]
             shown.append(screen.view.metric)
-        assert shown == [*SHOWN_METRICS[1:], SHOWN_METRICS[0]]
+        assert shown == [*list(METRICS)[1:], HEADLINE]
 
 
 async def test_z_zooms_out_in_three_steps(experiment: Path) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from tuilab.grid.metrics import METRICS
+
 Dir = Annotated[
     str, typer.Argument(metavar="DIR", help="Experiment directory, or its name in runs/.")
 ]
@@ -25,6 +27,9 @@ Cells = Annotated[
     typer.Argument(metavar="CELL", help="villain@4, villain@*, *@0, villain@4#42"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Metric = Annotated[
+    str, typer.Option("--metric", help=f"Which number: {', '.join(METRICS)}, or its short name.")
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")
 ]

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
 
-import typer
-
-from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.errors import OK
 from tuilab.cli.output import document, out, terminal_width
-from tuilab.cli.resolve import find_experiment
-from tuilab.cli.verbs.arguments import AsJson, Dir
-from tuilab.grid.metrics import METRICS
-from tuilab.grid.text import nearest
+from tuilab.cli.resolve import find_experiment, find_metric
+from tuilab.cli.verbs.arguments import AsJson, Dir, Metric
+from tuilab.grid.metrics import HEADLINE
 from tuilab.store.reader import Reader
 from tuilab.study.comparability import comparability, record_of
 from tuilab.study.comparison import compare as compare_snapshots
 from tuilab.study.comparison import same_cells
 from tuilab.study.comparison_text import as_document, as_lines
 
-Metric = Annotated[str, typer.Option("--metric", metavar="METRIC", help=", ".join(METRICS) + ".")]
 
-
-def compare(one: Dir, other: Dir, metric: Metric = METRICS[0], as_json: AsJson = False) -> int:
+def compare(one: Dir, other: Dir, metric: Metric = HEADLINE, as_json: AsJson = False) -> int:
     """Compare two experiments of one grid: how far apart, what chance explains, what differs.
 
     \b
     tuilab compare published runs/eps109
     tuilab compare runs/tiny runs/tiny-again --metric cosine
     """
-    if metric not in METRICS:
-        hint = nearest(metric, METRICS) or f": use {', '.join(METRICS)}"
-        raise RefusalError(f"unknown metric {metric!r}{hint}", USAGE)
     readers = [Reader(find_experiment(name)) for name in (one, other)]
     first, second = (reader.poll(time.time()) for reader in readers)
-    found = compare_snapshots(first, second, metric)
+    found = compare_snapshots(first, second, find_metric(metric))
     records = [record_of(reader, name) for reader, name in zip(readers, found.names, strict=True)]
     apart = comparability(records, same_cells(first, second))
     if as_json:

@@ -16,7 +16,7 @@ from tuilab.cli.experiments import make_experiment
 from tuilab.cli.output import is_interactive, out, tell
 from tuilab.cli.resolve import run_directory
 from tuilab.cli.runner_programs import refuse_without_libraries
-from tuilab.cli.status_text import leakage_table
+from tuilab.cli.status_text import metric_tables
 from tuilab.cli.verbs.arguments import Headless, Where
 from tuilab.cli.verbs.run import run_cells
 from tuilab.grid.config_text import change_config
@@ -65,7 +65,7 @@ def _run_headless(root: Path, planned: Plan) -> int:
     code = run_cells(root, planned, [], headless=True)
     found = status(root)
     out()
-    for line in leakage_table(found, _labels_of(root)):
+    for line in metric_tables(found, _labels_of(root)):
         out(line)
     is_complete = all(cell["state"] == "done" for cell in found["cells"])
     return code or (OK if is_complete else INCOMPLETE)

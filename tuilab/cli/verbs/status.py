@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from tuilab.cli.quick import show_status
-from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+from tuilab.cli.verbs.arguments import AsJson, Metric, OptionalDir
+from tuilab.grid.metrics import HEADLINE
 
 
-def status(directory: OptionalDir = None, as_json: AsJson = False) -> int:
+def status(
+    directory: OptionalDir = None, metric: Metric = HEADLINE, as_json: AsJson = False
+) -> int:
     """Show the state of an experiment: counts, values, and what went wrong.
 
     \b
     tuilab status
+    tuilab status runs/tiny --metric cosine
     tuilab status runs/tiny --json | jq .counts
     """
-    return show_status(directory, as_json)
+    return show_status(directory, as_json, metric)

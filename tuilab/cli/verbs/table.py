@@ -19,7 +19,7 @@ Layout = Annotated[
 ]
 Full = Annotated[
     bool,
-    typer.Option("--full", help="Also the rise, counts above the baseline and early fractions."),
+    typer.Option("--full", help="Also the rise, counts, early fractions and other metrics."),
 ]
 
 

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from tuilab.contract.foreign import clean_line
 from tuilab.contract.reasons import NEXT_ACTION, Reason
 from tuilab.grid.engine_view import EngineState
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import HEADLINE, METRICS
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
-from tuilab.grid.text import count_of, decimal, duration, percent_text, whole_percent
+from tuilab.grid.text import count_of, duration, whole_percent
 from tuilab.grid.why_queued import held_words, next_on, why_queued
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece
 
-_NAMES = {
-    "assistant_leakage": "leakage",
-    "source_rate": "source",
-    "max_bystander": "bystander",
-    "cosine": "cosine",
-}
+_FIRST = 2
+"""Metrics on a cell's first line; the others stand below it."""
 
 
 def title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> Line:
@@ -60,8 +54,8 @@ def _imported(snapshot: Snapshot, view: CellView) -> Told:
     origin = f"imported from {clean_line(snapshot.imported_from, 80)}"
     told = clean_line(view.detail, 200)
     if view.metrics:
-        first = measured(view.metrics, snapshot.labels, ("assistant_leakage", "source_rate"))
-        rest = measured(view.metrics, snapshot.labels, ("max_bystander", "cosine"))
+        first = measured(view, snapshot, slice(_FIRST))
+        rest = measured(view, snapshot, slice(_FIRST, None))
         stale = ["stale in the original"] if view.state is State.STALE else []
         return first, "   ".join([rest, *stale, origin]), told
     what = "not measured" if view.state is State.IDLE else f"{view.state.value} in the original run"
@@ -149,15 +143,15 @@ def _running(snapshot: Snapshot, view: CellView) -> Told:
 
 
 def _done(snapshot: Snapshot, view: CellView) -> Told:
-    rates = measured(view.metrics, snapshot.labels, ("assistant_leakage", "source_rate"))
-    rest = measured(view.metrics, snapshot.labels, ("max_bystander", "cosine"))
+    rates = measured(view, snapshot, slice(_FIRST))
+    rest = measured(view, snapshot, slice(_FIRST, None))
     took = f"   took {duration(view.seconds)}, attempt {view.attempt}" if view.attempt else ""
     return rates, f"{rest}{took}", ""
 
 
 def _stale(snapshot: Snapshot, view: CellView) -> Told:
     why = clean_line(view.detail, 200) or "an input has changed since"
-    return f"stale: {why}", measured(view.metrics, snapshot.labels), "r relaunches it"
+    return f"stale: {why}", measured(view, snapshot), "r relaunches it"
 
 
 def _failed(snapshot: Snapshot, view: CellView) -> Told:
@@ -206,30 +200,16 @@ _TELLERS = {
 }
 
 
-def measured(
-    metrics: Mapping[str, Measurement],
-    labels: Mapping[str, str],
-    keys: Sequence[str] = tuple(_NAMES),
-) -> str:
-    """Write measured numbers of a cell; n/a for each that is missing."""
-    parts = []
-    for key in keys:
-        name = _NAMES[key]
-        found = metrics.get(key)
-        if found is None:
-            parts.append(f"{name} n/a")
-        elif key == "cosine":
-            parts.append(f"{name} {decimal(found.value)}")
-        else:
-            counted = key == "assistant_leakage" and found.hits is not None and found.n
-            count = f" ({found.hits}/{found.n})" if counted else ""
-            who = _bystander(found, labels) if key == "max_bystander" else ""
-            parts.append(f"{name} {percent_text(found.value)}{count}{who}")
-    return "  ".join(parts)
-
-
-def _bystander(found: Measurement, labels: Mapping[str, str]) -> str:
-    return f" {clean_line(labels.get(found.who, found.who), 20)}" if found.who else ""
+def measured(view: CellView, snapshot: Snapshot, part: slice = slice(None)) -> str:
+    """Write what a cell's stages measured; n/a for each metric that is missing."""
+    keys = [key for key, metric in METRICS.items() if metric.measure.stage is not None]
+    labels = snapshot.labels
+    whose = [found.who for found in view.metrics.values() if found.who]
+    names = {who: clean_line(labels.get(who, who), 20) for who in whose}
+    return "  ".join(
+        METRICS[key].said(view.metrics.get(key), names, with_counts=key == HEADLINE)
+        for key in keys[part]
+    )
 
 
 def stage_times(view: CellView) -> str:

@@ -6,20 +6,11 @@ from enum import Enum
 
 from tuilab.grid.metrics import METRICS
 from tuilab.grid.states import State
-from tuilab.grid.text import MISSING, decimal, half_up, percent_text
+from tuilab.grid.text import MISSING
 from tuilab.store.snapshot import CellView
-from tuilab.study.cell_number import MINUTES, edits_behind, number_of
+from tuilab.study.cell_number import edits_behind, number_of
 from tuilab.tui.present.glyphs import Glyphs, level
 
-SHOWN_METRICS: tuple[str, ...] = (*METRICS, MINUTES)
-"""What ``m`` cycles through."""
-TITLES = {
-    "assistant_leakage": "leakage%",
-    "source_rate": "source%",
-    "max_bystander": "bystander%",
-    "cosine": "cosine",
-    MINUTES: "minutes",
-}
 WITH_VALUE = frozenset({State.DONE, State.STALE})
 
 
@@ -37,21 +28,10 @@ def value_of(view: CellView, metric: str) -> float | None:
     return None if found is None else found.value
 
 
-def number_text(value: float | None, metric: str) -> str:
-    """Write one value in at most four columns: ``73%``, ``-.36``, ``4.2``; n/a when missing."""
-    if value is None:
-        return MISSING
-    if metric == "cosine":
-        return decimal(value)
-    if metric == MINUTES:
-        return f"{value:.1f}" if value < 10 else f"{min(value, 9999):.0f}"
-    return percent_text(value)
-
-
 def cell_text(view: CellView, metric: str, zoom: Zoom, glyphs: Glyphs) -> tuple[str, str]:
     """Return (text, role) of a cell, without padding; text fits the pitch less one column.
 
-    In the narrowest zoom a value is a height: a rate on 0..1, a cosine on -1..1.
+    In the narrowest zoom a value is a height between the bounds of its unit.
     """
     role = view.state.value
     if view.state is State.RUNNING:
@@ -61,14 +41,15 @@ def cell_text(view: CellView, metric: str, zoom: Zoom, glyphs: Glyphs) -> tuple[
     value = value_of(view, metric)
     if value is None:
         return {Zoom.VALUE: MISSING, Zoom.DIGITS: "--", Zoom.COLUMN: "-"}[zoom], "missing"
+    unit = METRICS[metric].unit
     if zoom is Zoom.COLUMN:
-        return level(_share(value, metric), glyphs), role
+        return level(unit.height(value), glyphs), role
     edited = glyphs.edited if is_edited(view, metric) else ""
     if zoom is Zoom.DIGITS:
-        text = edited + _digits(value, metric)
+        text = edited + unit.digits_alone(value)
         return text[-zoom.value :], role
     stale = glyphs.states[State.STALE] if view.state is State.STALE else ""
-    return stale + edited + number_text(value, metric), role
+    return stale + edited + unit.narrow(value), role
 
 
 def is_edited(view: CellView, metric: str) -> bool:
@@ -83,23 +64,6 @@ def _running(view: CellView, zoom: Zoom, glyphs: Glyphs) -> str:
     if zoom is not Zoom.VALUE or view.percent is None:
         return sign
     return f"{sign}{min(99, max(0, int(view.percent)))}%"
-
-
-def _share(value: float, metric: str) -> float:
-    if metric == "cosine":
-        return (value + 1) / 2
-    if metric == MINUTES:
-        return value / 60
-    return value
-
-
-def _digits(value: float, metric: str) -> str:
-    if metric == "cosine":
-        hundredths = int(half_up(abs(value) * 100))
-        return f"{'-' if value < 0 else ''}{min(hundredths, 99):02d}"
-    if metric == MINUTES:
-        return f"{min(value, 99):.0f}"
-    return f"{half_up(value * 100):.0f}"
 
 
 def anchor(text: str, zoom: Zoom) -> int:

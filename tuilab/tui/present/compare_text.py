@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
-from tuilab.grid.text import count_of, half_up
-from tuilab.study.cell_number import MINUTES
+from tuilab.grid.metrics import METRICS
+from tuilab.grid.text import MISSING, count_of
 from tuilab.study.comparability import Comparability, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.study.comparison_text import edited_text, nothing_in_common
-from tuilab.tui.present.cell_text import TITLES
 from tuilab.tui.present.styled_text import Line, Piece, fit, wrap
 
 
@@ -19,13 +18,9 @@ def difference_text(value: float | None, metric: str, beyond: bool = False) -> t
     It has a colour only when it is ``beyond`` chance.
     """
     if value is None:
-        return "n/a", "missing"
+        return MISSING, "missing"
     role = "text" if not beyond else "done" if value > 0 else "failed"
-    if metric == "cosine":
-        return f"{half_up(value, 2):+.2f}".replace("0.", ".", 1), role
-    if metric == MINUTES:
-        return f"{value:+.1f}", role
-    return f"{half_up(value * 100):+.0f}", role
+    return METRICS[metric].unit.difference(value), role
 
 
 def compare_lines(found: Comparison, columns: int) -> list[Line]:
@@ -41,7 +36,7 @@ def compare_lines(found: Comparison, columns: int) -> list[Line]:
     many = len({seed for _, seed in rows}) > 1
     label = max(12, min(24, columns // 4))
     shown = epochs[: max(1, (columns - label) // 5)]
-    head: list[Piece] = [(fit(f" {TITLES[found.metric]} ep", label), "muted")]
+    head: list[Piece] = [(fit(f" {METRICS[found.metric].heading} ep", label), "muted")]
     lines: list[Line] = [(*head, *((f"{epoch:>4} ", "muted") for epoch in shown))]
     for source, seed in rows:
         name = found.labels.get(source, source) + (f" #{seed}" if many else "")
@@ -71,14 +66,12 @@ def summary(found: Comparison) -> Line:
     differences = [each.difference or 0.0 for each in found.measured]
     if not differences:
         return ((" no cell is measured in both", "muted"),)
-    scale = 100 if found.metric not in ("cosine", MINUTES) else 1
-    unit = " points" if scale == 100 else ""
-    mean = sum(map(abs, differences)) / len(differences) * scale
-    most = max(differences, key=abs) * scale
-    text = (
-        f" {count_of(len(differences), 'cell')} measured in both; mean difference {mean:.2g}{unit}"
-    )
-    return ((f"{text}, largest {most:+.2g}{unit}", "text"),)
+    unit = METRICS[found.metric].unit
+    points = " points" if unit.change else ""
+    mean = unit.difference(sum(map(abs, differences)) / len(differences), is_wide=True)
+    most = unit.difference(max(differences, key=abs), is_wide=True)
+    text = f" {count_of(len(differences), 'cell')} measured in both; mean difference "
+    return ((f"{text}{mean.lstrip('+')}{points}, largest {most}{points}", "text"),)
 
 
 def beyond_text(count: int, cells: int) -> Line:

@@ -7,20 +7,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tuilab.grid.metrics import METRICS
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
 from tuilab.tui.present.cell_text import value_of
 
-_METRICS = {
-    "leakage": ("assistant_leakage", 100.0),
-    "source": ("source_rate", 100.0),
-    "bystander": ("max_bystander", 100.0),
-    "cosine": ("cosine", 1.0),
-    "minutes": ("minutes", 1.0),
-}
-"""Metric behind a word, and the scale in which people write it."""
-_FIELDS = ("epoch", "seed", "attempt", *_METRICS)
-_COMPARISON = re.compile(rf"({'|'.join(_FIELDS)})(>=|<=|!=|==|=|>|<)(-?(?:\d+(?:\.\d*)?|\.\d+))%?")
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -30,6 +21,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
+_SIGN_AND_NUMBER = r"(>=|<=|!=|==|=|>|<)(-?(?:\d+(?:\.\d*)?|\.\d+))%?"
 EXAMPLES = "failed   villain   epoch>=10   leakage>50   cosine<0.5   seed=42"
 
 
@@ -86,12 +78,14 @@ def parse_filter(text: str) -> Filter:
     words: list[str] = []
     states: set[State] = set()
     comparisons: list[Comparison] = []
+    fields = ("epoch", "seed", "attempt", *_by_word())
+    comparison = re.compile(rf"({'|'.join(fields)}){_SIGN_AND_NUMBER}")
     for token in text.lower().split():
-        if match := _COMPARISON.fullmatch(token):
+        if match := comparison.fullmatch(token):
             comparisons.append(Comparison(match[1], match[2], float(match[3])))
         elif any(sign in token for sign in "<>="):
             why = f"{token!r} is not a comparison: write epoch>=10, leakage>50 or cosine<0.5"
-            raise FilterError(f"{why} ({', '.join(_FIELDS)})")
+            raise FilterError(f"{why} ({', '.join(fields)})")
         elif token in set(State):
             states.add(State(token))
         else:
@@ -104,6 +98,10 @@ def _field(name: str, view: CellView) -> float | None:
         return view.cell.seed
     if name == "attempt":
         return view.attempt
-    metric, scale = _METRICS[name]
-    value = value_of(view, metric)
-    return None if value is None else value * scale
+    key = _by_word()[name]
+    value = value_of(view, key)
+    return None if value is None else value * METRICS[key].unit.scale
+
+
+def _by_word() -> dict[str, str]:
+    return {metric.short: key for key, metric in METRICS.items()}

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from rich.cells import cell_len
 
 from tuilab.grid.cells import Cell
-from tuilab.tui.present.cell_text import TITLES, Zoom, anchor, cell_text, number_text
+from tuilab.grid.metrics import METRICS
+from tuilab.tui.present.cell_text import Zoom, anchor, cell_text
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_table import Row, Table, peak, series
 from tuilab.tui.present.spark import sparkline
@@ -63,7 +64,7 @@ def columns_of(table: Table) -> int:
 
 def header_line(table: Table, geometry: Geometry, scroll: int, here: int, glyphs: Glyphs) -> Line:
     """Write the epoch header; the column under the cursor stands out."""
-    title = f" {TITLES[table.view.metric]} ep"
+    title = f" {METRICS[table.view.metric].heading} ep"
     pieces: list[Piece] = [(fit(title, geometry.label, glyphs.ellipsis), "muted")]
     last = min(scroll + geometry.shown, len(table.epochs))
     texts = _epochs(table.epochs[scroll:last], geometry.pitch)
@@ -192,5 +193,5 @@ def _peak(row: Row, table: Table) -> str:
     best = peak(row, table.view.metric)
     if best is None:
         return " " * PEAK_COLUMNS
-    text = f"{number_text(best[0], table.view.metric)}@{table.epochs[best[1]]}"
+    text = f"{METRICS[table.view.metric].unit.narrow(best[0])}@{table.epochs[best[1]]}"
     return text.rjust(PEAK_COLUMNS)[:PEAK_COLUMNS]

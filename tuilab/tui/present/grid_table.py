@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.metrics import HEADLINE
 from tuilab.grid.states import BROKEN, State
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.study.cell_number import standing_apart
@@ -28,7 +29,7 @@ class Order(StrEnum):
 class View:
     """How a person wants to see the grid; survives every new snapshot."""
 
-    metric: str = "assistant_leakage"
+    metric: str = HEADLINE
     zoom: Zoom = Zoom.VALUE
     order: Order = Order.CONFIG
     seed: int | None = None

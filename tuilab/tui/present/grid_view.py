@@ -8,28 +8,21 @@ from dataclasses import replace
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
+from tuilab.grid.metrics import METRICS, metric_after
 from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.present.cell_text import SHOWN_METRICS, Zoom, is_edited
+from tuilab.tui.present.cell_text import Zoom, is_edited
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_table import Order, Row, Table, View, cycle_seed
 from tuilab.tui.present.seed_means import mean_story
 from tuilab.tui.present.styled_text import Line
 
 _ZOOMS = (Zoom.VALUE, Zoom.DIGITS, Zoom.COLUMN)
-_METRIC_WORDS = {
-    "assistant_leakage": "assistant leakage",
-    "source_rate": "source rate",
-    "max_bystander": "max bystander",
-    "cosine": "cosine",
-    "minutes": "minutes",
-}
 
 
 def next_metric(view: View) -> View:
     """Show the next metric."""
-    place = SHOWN_METRICS.index(view.metric)
-    return replace(view, metric=SHOWN_METRICS[(place + 1) % len(SHOWN_METRICS)])
+    return replace(view, metric=metric_after(view.metric))
 
 
 def next_zoom(view: View) -> View:
@@ -55,7 +48,7 @@ def words(
 
     ``seen`` are the rows and the columns that fit on the screen.
     """
-    title = _METRIC_WORDS[view.metric]
+    title = METRICS[view.metric].title
     if view.is_mean:
         title += ", mean over seeds"
     if view.seed is not None:

@@ -8,11 +8,11 @@ from statistics import fmean, stdev
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.grid.states import BROKEN, State
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.cell_number import MINUTES, done_number_of, standing_apart
-from tuilab.tui.present.cell_text import Zoom, cell_text, number_text, value_of
+from tuilab.study.cell_number import done_number_of, standing_apart
+from tuilab.tui.present.cell_text import Zoom, cell_text, value_of
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line
 
@@ -39,8 +39,6 @@ def _mean_cell(column: Seeds, metric: str, odd: frozenset[Cell]) -> CellView | N
         return min(views, key=lambda view: _RANK.index(view.state))
     value = fmean(value_of(view, metric) or 0.0 for view in counted)
     first = replace(counted[0], cell=views[0].cell, jobs=(), detail="")
-    if metric == MINUTES:
-        return replace(first, seconds=value * 60)
     return replace(first, metrics={metric: Measurement(value)})
 
 
@@ -82,12 +80,13 @@ def spread_words(values: Sequence[float], planned: int, metric: str) -> str:
     """``mean 51% of 2 of 3 seeds, 6% to 96%, sd 64 points``; n/a without any value."""
     if not values:
         return f"n/a: none of {planned} seeds is measured"
-    said = f"mean {number_text(fmean(values), metric)} over {len(values)} of {planned} seeds"
+    unit = METRICS[metric].unit
+    said = f"mean {unit.narrow(fmean(values))} over {len(values)} of {planned} seeds"
     if len(values) < 2:
         return f"{said}, spread n/a"
-    low, high = (number_text(end, metric) for end in (min(values), max(values)))
+    low, high = unit.narrow(min(values)), unit.narrow(max(values))
     # A deviation of rates is in points; the sign would read as a share of the mean.
-    deviation = number_text(stdev(values), metric).replace("%", " points")
+    deviation = unit.narrow(stdev(values)).replace("%", " points")
     return f"{said}, {low} to {high}, sd {deviation}"
 
 

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuilab.study.cell_number import MINUTES
-from tuilab.tui.present.cell_text import TITLES, number_text
+from tuilab.grid.metrics import METRICS
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.grid_table import Row, peak, series
 from tuilab.tui.present.styled_text import Line, fit, rule
@@ -24,19 +23,9 @@ def ceiling(values: Values) -> float:
     return next((step for step in _TOPS if top <= step), 1.0)
 
 
-def scale_of(values: Values, metric: str) -> tuple[float, float]:
-    """Return the (low, high) that a metric is drawn on: rates share 0..1, the rest their range."""
-    if metric == "cosine":
-        return -1.0, 1.0
-    if metric != MINUTES:
-        return 0.0, 1.0
-    known = [v for v in values if v is not None and math.isfinite(v)]
-    return 0.0, max(known, default=1.0) or 1.0
-
-
 def sparkline(values: Values, columns: int, metric: str, glyphs: Glyphs) -> str:
     """Draw values as heights on the metric's scale; a missing value is a gap."""
-    low, high = scale_of(values, metric)
+    low, high = METRICS[metric].unit.axis(values)
     signs = []
     for value in shrink(values, columns):
         if value is None or not math.isfinite(value):
@@ -65,14 +54,15 @@ def bars(
 
     ``label`` columns at the left carry the scale; a missing value leaves its column empty.
     """
-    low, high = scale_of(values, metric)
-    if (low, high) == (0.0, 1.0):
+    unit = METRICS[metric].unit
+    low, high = unit.axis(values)
+    if unit.is_rate:
         high = ceiling(values)
     thick = max(1, pitch - 2)
     lines: list[Line] = []
     for step in range(height, 0, -1):
         edge = high if step == height else low if step == 1 else None
-        scale = "" if edge is None else number_text(edge, metric)
+        scale = "" if edge is None else unit.narrow(edge)
         text = "".join(
             (_block(value, step, height, low, high, glyphs) * thick).rjust(pitch - (pitch > 3))
             + " " * (pitch > 3)
@@ -119,8 +109,8 @@ def trajectory(
     """Draw a row's values as bars below the grid, under a rule with the row's name."""
     values = series(row, metric)[window.first : window.first + window.shown]
     best = peak(row, metric)
-    tail = "" if best is None else f"peak {number_text(best[0], metric)}"
-    lines = [rule(f"{name}  {TITLES[metric].rstrip('%')}", tail, columns, glyphs.stroke)]
+    tail = "" if best is None else f"peak {METRICS[metric].unit.narrow(best[0])}"
+    lines = [rule(f"{name}  {METRICS[metric].short}", tail, columns, glyphs.stroke)]
     if all(value is None for value in values):
         return [*lines, ((" nothing measured yet", "muted"),)]
     return lines + bars(values, height - 1, window.pitch, window.label, metric, glyphs)

@@ -11,12 +11,11 @@ from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import METRICS
+from tuilab.grid.metrics import HEADLINE, METRICS, metric_after
 from tuilab.store.reader import Reader
 from tuilab.study.comparability import Comparability, Record, comparability, record_of
 from tuilab.study.comparison import Comparison, paired, same_cells, tested
 from tuilab.tui import keys
-from tuilab.tui.present.cell_text import SHOWN_METRICS
 from tuilab.tui.present.compare_text import apart_text, beyond_text, compare_lines, summary
 from tuilab.tui.present.styled_text import fit_line, rule
 from tuilab.tui.screens.frame import Frame
@@ -36,7 +35,7 @@ class CompareScreen(Frame):
         self._found: dict[str, Comparison] = {}
         """By metric; empty until both were read."""
         self._apart: Comparability | None = None
-        self._metric = SHOWN_METRICS[0]
+        self._metric = HEADLINE
 
     def compose(self) -> ComposeResult:
         """Title, differences, summary, keys."""
@@ -77,7 +76,7 @@ class CompareScreen(Frame):
             record_of(source, view.name) if isinstance(source, Reader) else Record(view.name)
             for source, view in zip(sources, (one, other), strict=True)
         ]
-        found = {metric: paired(one, other, metric) for metric in SHOWN_METRICS}
+        found = {metric: paired(one, other, metric) for metric in METRICS}
         return found, records, same_cells(one, other)
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
@@ -110,8 +109,7 @@ class CompareScreen(Frame):
         if self._found and not self._found[self._metric].cells:
             self.say("nothing to compare: they have no cell in common")
             return
-        place = SHOWN_METRICS.index(self._metric)
-        self._metric = SHOWN_METRICS[(place + 1) % len(SHOWN_METRICS)]
+        self._metric = metric_after(self._metric)
         self._show()
 
     def action_step(self, rows: int) -> None:
