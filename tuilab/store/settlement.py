@@ -22,6 +22,7 @@ from tuilab.contract.worker import LOG_FILE as WORKER_LOG
 from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_json
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.metrics import as_json, numbers_of, rows_of
+from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, Verdict
 from tuilab.store.attempts import checkpoints_of, read_claim, read_stop
 from tuilab.store.layout import Layout
