@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -95,3 +98,33 @@ def test_no_file_is_read_that_could_run_code() -> None:
         assert importers().get(name, set()) <= between_processes
     texts = {path: path.read_text() for path in (ROOT / "runners").rglob("*.py")}
     assert [path for path, text in texts.items() if "torch.load(" in text] == []
+
+
+def test_no_imports_go_in_a_circle_deferred_ones_included() -> None:
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for folder in ("tuilab", "runners")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    order = TopologicalSorter({name: imported(path, files) for name, path in files.items()})
+    try:
+        order.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def imported(path: Path, files: Mapping[str, Path]) -> set[str]:
+    """Return the modules of ours that a file imports, but for types alone."""
+    found: set[str] = set()
+    nodes: list[ast.AST] = [ast.parse(path.read_text())]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inside & files.keys() or {node.module}
+        nodes += ast.iter_child_nodes(node)
+    return found & files.keys()

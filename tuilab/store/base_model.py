@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.contract.parsing import loads
+from tuilab.store.shipped import runner_folder
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -45,8 +46,6 @@ def hub_snapshots(model: str, home: Path) -> Path:
 
 
 def _folders(config: ExperimentConfig) -> Iterator[Path]:
-    from tuilab.store.replan import runner_folder
-
     base = config.base
     if config.is_synthetic:
         if base.path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,12 @@ from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import Plan
 from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
-from tuilab.store.shipped import configs_dir
+from tuilab.store.shipped import RUNNERS, configs_dir, runner_folder
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
     from tuilab.grid.config_text import LoadedConfig
 
-_RUNNERS = "runners"
 _TINY_MANIFEST = Path("tinybase/shipped/manifest.json")
 
 
@@ -109,21 +107,10 @@ def runner_sources() -> dict[str, str]:
         return {}
     found = {}
     for path in sorted(folder.rglob("*.py")):
-        parts = [_RUNNERS, *path.relative_to(folder).with_suffix("").parts]
+        parts = [RUNNERS, *path.relative_to(folder).with_suffix("").parts]
         name = ".".join(part for part in parts if part != "__init__")
         found[name] = path.read_text(encoding="utf-8", errors="replace")
     return found
-
-
-def runner_folder() -> Path | None:
-    """Return where the runner programs lie, without importing them; None where there are none."""
-    try:
-        spec = find_spec(_RUNNERS)
-    except (ImportError, ValueError):
-        return None
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def base_hash(config: ExperimentConfig) -> str:
