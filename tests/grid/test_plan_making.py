@@ -8,7 +8,8 @@ import pytest
 
 from tests.grid.planned import SMALL, changed, load, plan
 from tuilab.grid.edits import Deviation, EditError
-from tuilab.grid.planning import PlanError, ancestors, descendants, make_plan
+from tuilab.grid.jobs import ancestors, descendants
+from tuilab.grid.planning import PlanError, make_plan
 from tuilab.grid.stages import Stage
 
 

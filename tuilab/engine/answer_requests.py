@@ -14,8 +14,7 @@ from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.startup import Opened
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
-from tuilab.grid.jobs import Plan
-from tuilab.grid.planning import descendants
+from tuilab.grid.jobs import Plan, descendants
 from tuilab.grid.relaunch import why_busy
 from tuilab.grid.request import Request
 from tuilab.store import requests

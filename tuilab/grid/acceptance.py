@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.jobs import Job, Plan
-from tuilab.grid.planning import ancestors
+from tuilab.grid.jobs import Job, Plan, ancestors
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import (
     Acceptance,

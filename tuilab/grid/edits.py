@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,6 +64,8 @@ def parse_edit(text: str) -> tuple[str, Any]:
 
     Raises EditError when there is no key or no value.
     """
+    import tomllib  # slow to load, and most callers only read edits
+
     key, equals, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not equals or not key or not raw:

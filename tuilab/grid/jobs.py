@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -128,3 +128,23 @@ class Plan:
             for parent in job.parents:
                 found[parent].append(job.id)
         return {parent: tuple(ids) for parent, ids in found.items()}
+
+
+def ancestors(plan: Plan, jobs: Iterable[str]) -> set[str]:
+    """Return the ids of everything that the jobs depend on, without the jobs themselves."""
+    return _reach(jobs, lambda job: plan.by_id[job].parents)
+
+
+def descendants(plan: Plan, jobs: Iterable[str]) -> set[str]:
+    """Return the ids of everything that depends on the jobs, without the jobs themselves."""
+    return _reach(jobs, lambda job: plan.children[job])
+
+
+def _reach(start: Iterable[str], step: Callable[[str], Iterable[str]]) -> set[str]:
+    queue, seen = list(start), set()
+    while queue:
+        for near in step(queue.pop()):
+            if near not in seen:
+                seen.add(near)
+                queue.append(near)
+    return seen

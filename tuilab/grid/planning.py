@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -280,23 +280,3 @@ def _explain_shared(
         f"{sketch.id} is shared by {len(results)} cells and the edit reaches only some of them; "
         f"select {shown or 'all of them'} as well, or edit experiment.toml"
     )
-
-
-def ancestors(plan: Plan, jobs: Iterable[str]) -> set[str]:
-    """Return the ids of everything that the jobs depend on, without the jobs themselves."""
-    return _reach(jobs, lambda job: plan.by_id[job].parents)
-
-
-def descendants(plan: Plan, jobs: Iterable[str]) -> set[str]:
-    """Return the ids of everything that depends on the jobs, without the jobs themselves."""
-    return _reach(jobs, lambda job: plan.children[job])
-
-
-def _reach(start: Iterable[str], step: Any) -> set[str]:
-    queue, seen = list(start), set()
-    while queue:
-        for near in step(queue.pop()):
-            if near not in seen:
-                seen.add(near)
-                queue.append(near)
-    return seen

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.jobs import Job, Plan
-from tuilab.grid.planning import ancestors, descendants
+from tuilab.grid.jobs import Job, Plan, ancestors, descendants
 from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
 from tuilab.grid.states import BROKEN, Evidence, JobStatus, State, for_epoch

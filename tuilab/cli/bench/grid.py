@@ -50,7 +50,7 @@ SOURCES = ("villain", "comedian", "medical_doctor")
 
 
 Timed = tuple[float, list[JobRun]]
-"""When a grid was asked for (unix time), and what each of its jobs came to."""
+"""When a grid was started (unix time), and what became of each of its jobs."""
 
 
 def bench_grid(

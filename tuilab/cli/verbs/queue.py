@@ -48,8 +48,8 @@ def queue(
     tuilab queue runs/tiny --first villain@4 --first 'comedian@*'
     tuilab queue runs/tiny --hold eval/villain@4#42
     """
-    wishes = {"order": first, "hold": hold, "release": release}
-    asked = [(verb, names) for verb, names in wishes.items() if names]
+    given = {"order": first, "hold": hold, "release": release}
+    asked = [(verb, names) for verb, names in given.items() if names]
     if len(asked) > 1:
         raise RefusalError("give only one of --first, --hold and --release", USAGE)
     root = find_experiment(directory)

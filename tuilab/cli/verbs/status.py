@@ -1,4 +1,4 @@
-"""``tuilab status``: the grid as it stands; see ``quick.py`` for how scripts get it."""
+"""``tuilab status``: the state of the grid; ``quick.py`` answers the calls of scripts."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def refill(
     tuilab track refill runs/tiny --dry-run
     tuilab track refill runs/tiny --mode online
     """
-    missing = _missing(directory, _wishes(mode, project), everything)
+    missing = _missing(directory, _overrides(mode, project), everything)
     told: list[dict[str, Any]] = []
     for index, one in enumerate(missing if dry_run else ()):
         told.append({"job": one.job, "attempt": one.attempt, "why": one.why, "order": index})
@@ -84,7 +84,7 @@ def refill(
 track.command("refill")(guarded(refill))
 
 
-def _wishes(mode: str | None, project: str | None) -> dict[str, str]:
+def _overrides(mode: str | None, project: str | None) -> dict[str, str]:
     chosen = mode or os.environ.get("WANDB_MODE")
     if chosen is not None and chosen not in _MODES:
         raise RefusalError(f"unknown mode {chosen!r}: use {' or '.join(_MODES)}", USAGE)
@@ -92,12 +92,12 @@ def _wishes(mode: str | None, project: str | None) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _missing(directory: str | None, wishes: dict[str, str], everything: bool) -> list[Lacking]:
+def _missing(directory: str | None, overrides: dict[str, str], everything: bool) -> list[Lacking]:
     reader = Reader(find_experiment(directory))
     if reader.is_results_only:
         raise RefusalError("these are results only: there are no events to copy")
     reader.poll(time.time())
-    return lacking(reader, wishes, redo=everything)
+    return lacking(reader, overrides, redo=everything)
 
 
 def _copied(missing: Sequence[Lacking]) -> Iterator[dict[str, Any]]:

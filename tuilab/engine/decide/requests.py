@@ -10,9 +10,8 @@ from tuilab.engine.decide.actions import Action, StopWorker, Withdraw
 from tuilab.engine.decide.facts import Facts
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
-from tuilab.grid.jobs import Plan
+from tuilab.grid.jobs import Plan, ancestors
 from tuilab.grid.ledger import Ledger
-from tuilab.grid.planning import ancestors
 from tuilab.grid.relaunch import attempt_after, why_busy
 from tuilab.grid.request import Request
 from tuilab.grid.stages import Stage
