@@ -145,6 +145,8 @@ def _what_happened(event: Event) -> tuple[object, ...]:
 
 
 def _merged(alike: list[Event]) -> Event:
+    if len(alike) == 1:
+        return alike[0]
     names = tuple(name for event in alike for name in event.names)
     return replace(alike[0], names=names, count=sum(event.count for event in alike))
 

@@ -55,19 +55,19 @@ class HistoryScreen(Frame):
         field.display = False
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Tell what is new; a snapshot without news costs nothing."""
-        if snapshot.events[-1:] != self._lines[-1:] or len(snapshot.events) != len(self._lines):
+        """Tell what is new; without new lines the list stays as it is."""
+        if not self._lines or snapshot.events[-1:] != self._lines[-1:]:
             self._lines = snapshot.events
             self._events = list(events_of(snapshot.events))
-        self._show(snapshot)
+            self._list(snapshot)
+        self._show_frame(snapshot)
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new width."""
         if self.tuilab.snapshot is not None:
-            self._show(self.tuilab.snapshot)
+            self._show_frame(self.tuilab.snapshot)
 
-    def _show(self, snapshot: Snapshot) -> None:
-        columns, glyphs = self.size.width, self.tuilab.glyphs
+    def _list(self, snapshot: Snapshot) -> None:
         listed = self.query_one(RowList)
         is_at_end = listed.place >= len(self._seen) - 1
         self._seen = having(self._events, self._filter)
@@ -75,10 +75,14 @@ class HistoryScreen(Frame):
         listed.show(history_rows(self._seen))
         if is_at_end:
             listed.go(len(self._seen) - 1)
+
+    def _show_frame(self, snapshot: Snapshot) -> None:
+        """Write what stands around the list."""
+        columns, glyphs = self.size.width, self.tuilab.glyphs
         self.query_one("#header", Lines).show([header(snapshot, columns, glyphs)])
         title = f"history  /{self._filter}" if self._filter else "history"
         if len(self._lines) == EVENTS:
-            title += "  the newest lines"
+            title += f"  the newest {EVENTS} lines"
         twin = "" if snapshot.imported_from else f"$ {command('history', snapshot.root)}"
         self.query_one("#title", Lines).show([rule(title, twin, columns, glyphs.stroke)])
         self._show_whole()
@@ -134,7 +138,8 @@ class HistoryScreen(Frame):
     def _filter_as_typed(self, event: Input.Changed) -> None:
         self._filter = " ".join(event.value.split())
         if self.tuilab.snapshot is not None:
-            self._show(self.tuilab.snapshot)
+            self._list(self.tuilab.snapshot)
+            self._show_frame(self.tuilab.snapshot)
 
     @on(Input.Submitted)
     def _close_filter(self) -> None:
