@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tuilab.grid.history import NEWS, SENTENCES, SinceError, events_of, parse_since
+from tuilab.grid.history import SENTENCES, SinceError, events_of, parse_since
 
 ROOT = Path(__file__).parents[2]
 OLD = ROOT / "tests/fixtures/experiment-0.1/journal.jsonl"
@@ -206,8 +206,14 @@ def test_no_line_is_too_damaged_to_be_told(kind: str) -> None:
                 assert all(isinstance(event.text, str) for event in events_of(lines))
 
 
-def test_lines_that_come_for_every_job_do_not_pass_by_as_news() -> None:
-    assert set(SENTENCES) - NEWS == {"claimed", "started", "worker-started"}
+def test_starts_and_orderly_ends_of_workers_do_not_pass_by_as_news() -> None:
+    lines = [
+        line("started", job="data/a", attempt=1),
+        line("worker-ended", worker="w0", exit=0, why=""),
+        line("worker-ended", worker="w1", exit=137, why=""),
+        settled("data/a"),
+    ]
+    assert [event.is_news for event in events_of(lines)] == [False, False, True, True]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState
-from tuilab.grid.history import NEWS, events_of
+from tuilab.grid.history import events_of
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
 from tuilab.grid.text import clock, count_of, duration, whole_percent
@@ -78,9 +78,10 @@ class Watch:
             return INCOMPLETE
 
     def _report(self, lines: Iterable[Mapping[str, Any]], snapshot: Snapshot) -> None:
-        for event in events_of(line for line in lines if line.get("kind") in NEWS):
-            text = f"{clock(event.at)} {clean_line(event.text, 240)}"
-            self._print(f"{text}{self._tally(snapshot)}")
+        for event in events_of(lines):
+            if event.is_news:
+                text = f"{clock(event.at)} {clean_line(event.text, 240)}"
+                self._print(f"{text}{self._tally(snapshot)}")
 
     def _progress(self, snapshot: Snapshot, now: float) -> None:
         if now - self._printed_at < self._quiet:

@@ -60,6 +60,11 @@ class Event:
         is_told = len(self.names) == self.count and all("@" in cell for cell in cells)
         return f"{counted} of {', '.join(cells)}" if is_told and len(cells) <= _NAMED else counted
 
+    @property
+    def is_news(self) -> bool:
+        """Whether it may pass by on a screen; starts, one for every job, only the history lists."""
+        return self.kind != "started" and self.role != "muted"
+
     def is_about(self, names: Iterable[str]) -> bool:
         """Whether it happened to one of these jobs or cells."""
         return not set(names).isdisjoint(self.names)
@@ -310,8 +315,7 @@ SENTENCES: dict[str, Callable[[Line], Event | None]] = {
 }
 """How each kind of line is told; None where another line says it."""
 TOLD = frozenset(SENTENCES) - {"claimed"}
-NEWS = TOLD - {"started", "worker-started"}
-"""Kinds that pass by on a screen; the others, a few for every job, only the history lists."""
+"""Kinds that are worth keeping for those who tell them."""
 
 
 def _who(line: Line) -> str:

@@ -56,7 +56,7 @@ APP = _of(
     _key("3,t", "go('table')", "table", "go to the headline table", "3 t"),
     _key("4,u", "go('queue')", "queue", "go to the queue and machine", "4 u"),
     _key("5", "go('experiments')", "experiments", "go to the list of experiments"),
-    _key("6,v", "go('history')", "history", "go to what happened", "6 v"),
+    _key("6,v", "go('history')", "history", "go to the history", "6 v"),
     _key("P", "pause", "pause", "pause (soft or hard) or resume the engine"),
     _key("S", "start_engine", "start engine", "start the engine, or let it continue"),
     _key("q", "leave", "leave", "leave; running work continues"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import Meter
-from tuilab.grid.history import NEWS, Event, events_of
+from tuilab.grid.history import Event, events_of
 from tuilab.grid.states import JobStatus, State
 from tuilab.grid.text import clock, whole_percent
 from tuilab.store.snapshot import Snapshot
@@ -92,5 +92,5 @@ def event_lines(snapshot: Snapshot, columns: int, limit: int, glyphs: Glyphs) ->
 def last_events(snapshot: Snapshot, limit: int) -> list[Event]:
     """Return up to ``limit`` of the newest events that are news, oldest first."""
     # Of the lines about a job one in two is news; one line is seldom no event.
-    lines = [line for line in snapshot.events[-4 * limit - 8 :] if line.get("kind") in NEWS]
-    return list(events_of(lines))[-limit:] if limit else []
+    events = events_of(snapshot.events[-4 * limit - 8 :])
+    return [event for event in events if event.is_news][-limit:] if limit else []
