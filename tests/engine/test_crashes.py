@@ -16,6 +16,7 @@ from tuilab.contract.identity import from_json
 from tuilab.contract.report import read_outcome
 from tuilab.contract.worker import EXIT_FILE, read_json
 from tuilab.engine.host import process_tree
+from tuilab.grid.history import events_of
 
 POINTS = (
     "claim-after-mkdir",
@@ -89,6 +90,8 @@ def test_a_killed_runner_costs_one_attempt_and_is_tried_once_more(trial) -> None
     assert grid.verdicts("train/villain@0#42") == ["failed", "done"]
     first = grid.ledger().of("train/villain@0#42").attempts[0]
     assert (first.reason, "signal 9" in first.detail) == ("killed", True)
+    told = [event.text for event in events_of(grid.lines())]
+    assert "train/villain@0#42 killed by signal 9 (exit 137), retried" in told
     assert grid.all_done()
 
 
