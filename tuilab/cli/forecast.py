@@ -147,9 +147,6 @@ def _all_measured(costs: Mapping[str, Cost]) -> bool:
     return all(cost.is_measured for cost in costs.values())
 
 
-_SIGNS = {Level.OK: "ok ", Level.WARNING: " ! ", Level.BLOCKING: " ✗ "}
-
-
 def as_text(found: Forecast, with_jobs: bool = False) -> Iterator[str]:
     """Yield the lines of ``tuilab plan``."""
     yield from _head(found)
@@ -158,7 +155,7 @@ def as_text(found: Forecast, with_jobs: bool = False) -> Iterator[str]:
     yield ""
     yield "checks"
     for one in found.checks:
-        yield f" {_SIGNS[one.level]} {plain(one.sentence)}"
+        yield f" {one.level.sign:^3} {plain(one.sentence)}"
     yield ""
     yield "disk"
     for folder in found.folders:

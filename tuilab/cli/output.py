@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from tuilab.contract.foreign import clean
@@ -26,6 +27,14 @@ def out(text: str = "") -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
     return True
+
+
+def out_first(lines: Sequence[str], most: int) -> None:
+    """Print the first lines of a list, indented, and say how many are left out."""
+    for line in lines[:most]:
+        out(f"  {plain(line)}")
+    if len(lines) > most:
+        out(f"  ... and {len(lines) - most} more (--json lists all)")
 
 
 def tell(text: str) -> None:

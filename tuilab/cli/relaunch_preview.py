@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuilab.cli.output import document, out, plain
+from tuilab.cli.output import document, out, out_first, plain
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits, edited_before
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, explain
 from tuilab.grid.text import count_of, duration
-
-_SHOWN = 60
 
 
 def show_expansion(answer: Expansion, as_json: bool, verb: str) -> None:
@@ -20,11 +18,7 @@ def show_expansion(answer: Expansion, as_json: bool, verb: str) -> None:
         document(as_document(answer))
         return
     out(summary(answer, verb))
-    lines = explain(answer)
-    for line in lines[:_SHOWN]:
-        out(f"  {plain(line)}")
-    if len(lines) > _SHOWN:
-        out(f"  ... and {len(lines) - _SHOWN} more (--json lists all)")
+    out_first(explain(answer), most=60)
 
 
 def show_carried(plan: Plan, cells: Sequence[Cell], as_planned: bool) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.cli.errors import RefusalError
+from tuilab.engine.host.environment import source_root
 from tuilab.grid.text import duration
 from tuilab.store.base_model import hub_snapshots
 
@@ -24,7 +25,6 @@ OURS = ("python", "-m", "runners.serve")
 GRACE_SECONDS = 5.0
 """For a child to leave after SIGTERM."""
 INSTALL = "pip install 'tuilab[train]'"
-_SOURCE_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def ask(
             text=True,
             timeout=seconds,
             check=False,
-            env=_environment(),
+            env=runner_environment(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false"),
         )
     except subprocess.TimeoutExpired:
         return Answer(None, f"{program} did not answer within {duration(seconds)}")
@@ -61,15 +61,10 @@ def ask(
     return _read(program, done)
 
 
-def _environment() -> dict[str, str]:
-    """Return an environment in which the runners beside this package are found, off the net."""
-    path = os.pathsep.join(filter(None, (str(_SOURCE_ROOT), os.environ.get("PYTHONPATH"))))
-    return {
-        **os.environ,
-        "PYTHONPATH": path,
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
+def runner_environment(**more: str) -> dict[str, str]:
+    """Return an environment in which the runners beside this package are found."""
+    path = os.pathsep.join(filter(None, (str(source_root()), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, **more}
 
 
 def _read(program: str, done: subprocess.CompletedProcess[str]) -> Answer:
@@ -126,13 +121,11 @@ def run_module(module: str, arguments: Sequence[str], capture: bool = False) -> 
     Without ``capture`` its output goes straight to this terminal and the text is "". stderr always
     goes to the terminal.
     """
-    source = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     child = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if capture else None,
-        env={**os.environ, "PYTHONPATH": path},
+        env=runner_environment(),
         process_group=0,  # Ctrl+C reaches this process alone, which ends the child's whole group
     )
     try:

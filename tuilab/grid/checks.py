@@ -20,6 +20,11 @@ class Level(StrEnum):
     WARNING = "warning"
     BLOCKING = "blocking"
 
+    @property
+    def sign(self) -> str:
+        """What stands before the sentence in a list."""
+        return {"ok": "ok", "warning": "!", "blocking": "✗"}[self.value]
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import ERROR, OK, RefusalError
-from tuilab.cli.output import document, out, plain
+from tuilab.cli.output import document, out, out_first
 from tuilab.cli.requests import agreed, ask_and_say
 from tuilab.cli.resolve import find_grid
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Yes
@@ -43,8 +43,7 @@ def stop(
         raise RefusalError("none of these is running, queued or waiting")
     if not as_json:
         out(f"stop: ends {count_of(len(running), 'running job')}, takes back {len(due)} queued")
-        for job in [*running, *due][:40]:
-            out(f"  {plain(job)}" + ("  (running)" if job in running else ""))
+        out_first([*(f"{job}  (running)" for job in running), *due], most=60)
     if dry_run:
         return OK
     if not agreed("stop these jobs?", yes):

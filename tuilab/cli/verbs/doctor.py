@@ -53,9 +53,8 @@ def doctor(
             }
         )
         return ERROR if is_bad else OK
-    signs = {Level.OK: "ok ", Level.WARNING: " ! ", Level.BLOCKING: " ✗ "}
     for one in findings:
-        out(f"{signs[one.level]} {one.name:<12} {plain(one.sentence)}")
+        out(f"{one.level.sign:^3} {one.name:<12} {plain(one.sentence)}")
     return ERROR if is_bad else OK
 
 

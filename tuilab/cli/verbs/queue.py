@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
-from tuilab.cli.output import document, out, plain
+from tuilab.cli.output import document, out, out_first, plain
 from tuilab.cli.requests import ask_and_say
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
@@ -21,7 +21,6 @@ from tuilab.store.reader import Reader
 from tuilab.store.snapshot import Snapshot
 from tuilab.store.state import read_state
 
-_SHOWN = 200
 Names = list[str] | None
 
 
@@ -64,8 +63,7 @@ def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: boo
     if not as_json:
         what = {"order": "to the front", "hold": "hold", "release": "release"}[verb]
         out(f"{what}: {count_of(len(jobs), 'job')}")
-        for job in jobs[:_SHOWN]:
-            out(f"  {plain(job)}")
+        out_first(jobs, most=60)
     if dry_run:
         return OK
     said = {"order": "moved to the front", "hold": "held", "release": "released"}[verb]
@@ -84,10 +82,8 @@ def _show(root: Path, as_json: bool) -> int:
     for job in running:
         percent = f"  {whole_percent(job.percent)}".rstrip()
         out(f"   {sign_of(job.state, job.stage)} {plain(job.job)}{percent}")
-    for number, one in enumerate(due[:_SHOWN], 1):
-        out(f"{number:>4} {plain(one['job'])}  {one['state']}: {plain(one['why'], 160)}")
-    if len(due) > _SHOWN:
-        out(f"     and {len(due) - _SHOWN} more (--json lists all)")
+    rows = enumerate(due, 1)
+    out_first([f"{n:>2} {one['job']}  {one['state']}: {one['why'][:160]}" for n, one in rows], 200)
     if not running and not due:
         out("nothing is running or queued")
     return OK

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +16,7 @@ import typer
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError, guarded
 from tuilab.cli.output import document, out, plain
 from tuilab.cli.resolve import find_experiment
+from tuilab.cli.runner_programs import runner_environment
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
 from tuilab.grid.text import count_of
 from tuilab.store.reader import Reader
@@ -104,8 +104,6 @@ def _copied(missing: Sequence[Lacking]) -> Iterator[dict[str, Any]]:
     """Run the copying program over all orders; yield the state of each copy as it ends."""
     folder = missing[0].order.folder
     folder.mkdir(parents=True, exist_ok=True)
-    root = str(Path(__file__).resolve().parents[3])
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     log_path = folder / "log.txt"
     with (
         log_path.open("ab") as log,
@@ -114,7 +112,7 @@ def _copied(missing: Sequence[Lacking]) -> Iterator[dict[str, Any]]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, "PYTHONPATH": path},
+            env=runner_environment(),
             text=True,
         ) as process,
     ):

@@ -1,0 +1,20 @@
+"""``tuilab compare``: how far apart, and what differs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.small_grid import call
+
+
+def test_two_experiments_are_compared(here: Path, ran: Path) -> None:
+    same = json.loads(call("compare", "published", "published", "--json").stdout)
+    assert (same["measured_in_both"], same["beyond_chance"]) == (77, 0)
+    other = call("compare", "published", str(ran))
+    assert other.exit_code == 0 and "minus published: assistant leakage" in other.stdout
+    assert "published has no record of settings" in other.stdout
+    assert same["settings"]["unrecorded"] == ["published"]
+    wrong = call("compare", "published", str(ran), "--metric", "cosin")
+    assert wrong.exit_code == 2 and "did you mean cosine?" in wrong.stderr
+    assert call("compare", "published", "nowhere").exit_code == 2

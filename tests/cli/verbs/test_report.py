@@ -1,0 +1,26 @@
+"""``tuilab report`` and ``tuilab verify``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.small_grid import call
+
+
+def test_report_bundle_and_verify(here: Path, ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuilab.science.figures.prepare.KINDS", ("leakage",))  # drawing is slow
+    found = call("report", str(ran), "--out", "r", "--bundle", "--strict", "--json")
+    told = json.loads(found.stdout)
+    assert found.exit_code == 1
+    assert told["empty"] == ["Convergence LoRA: Steps", "Marker LoRA: Steps"]
+    assert "Steps" in found.stderr
+    assert Path(told["report"]).is_file()
+    assert call("verify", told["bundle"]).exit_code == 0
+    whole_bundle = Path(told["bundle"]).read_bytes()
+    Path("cut.tar.gz").write_bytes(whole_bundle[: len(whole_bundle) // 2])
+    cut = call("verify", "cut.tar.gz")
+    assert cut.exit_code == 1 and "cut.tar.gz" in cut.stderr
+    assert call("verify", "none.tar.gz").exit_code == 2
