@@ -1,7 +1,7 @@
 """Compare personas inside one cell's model: python -m runners.cosine SPEC
 
-Writes centroids.safetensors (layer_<L>: [pool, hidden], float32) and cosine.json, where each value
-stands with its layer, its pool and the model's state.
+Writes centroids.safetensors (layer_<L>: [pool, hidden], float32) and cosine.json, which holds each
+value with its layer, its pool and the model's state.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from runners import stop_signal, upstream
-from runners.job import Attempt, Made, main
+from runners.job import Attempt, StageResult, main
 from runners.ml import cell, centroids, chat, jsonl, stage_settings
-from runners.ml.stage_settings import Persona
+from runners.ml.stage_settings import Persona, required
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -23,23 +23,23 @@ CENTROIDS_FILE = "centroids.safetensors"
 COSINE_FILE = "cosine.json"
 
 
-def run(attempt: Attempt) -> Made:
-    """Bring the cell into place, read hidden states, average, compare, re-read."""
+def run(attempt: Attempt) -> StageResult:
+    """Apply the cell's adapters, read hidden states, average, compare, re-read."""
     settings, timings = attempt.settings, attempt.timings
     pool = stage_settings.personas(settings, "pool")
-    layers: list[int] = stage_settings.take(settings, "layers", list)
-    questions: list[str] = stage_settings.take(settings, "questions", list)
-    batch_size = stage_settings.take(settings, "batch_size", int)
-    places = [_place(settings, pool, role) for role in ("source", "target")]
+    layers: list[int] = required(settings, "layers", list)
+    questions: list[str] = required(settings, "questions", list)
+    batch_size = required(settings, "batch_size", int)
+    roles = [_in_pool(settings, pool, role) for role in ("source", "target")]
     with timings.part("load"):
         inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.warm.model(stage_settings.base(settings))
+        model = attempt.cache.model(stage_settings.base(settings))
         _refuse_absent_layers(layers, model.model.config.num_hidden_layers)
         found = cell.read(settings, inputs, model, with_marker=True)
     with timings.part("merge"):
         fingerprint = cell.refuse_other_merge(model, found, inputs)
 
-    def after_batch(done: int, of: int) -> None:
+    def progress(done: int, of: int) -> None:
         attempt.reporter.progress(done, of, part="prefill")
         stop_signal.check()
 
@@ -48,18 +48,18 @@ def run(attempt: Attempt) -> Made:
         for persona in pool
         for question in questions
     ]
-    with cell.in_place(model, found), timings.part("prefill"):
+    with cell.applied(model, found), timings.part("prefill"):
         states = centroids.last_token_states(
-            model.model, prompts, layers, batch_size, model.pad_id, after_batch
+            model.model, prompts, layers, batch_size, model.pad_id, progress
         )
     means = {layer: centroids.centroids(states[layer], len(pool)) for layer in layers}
-    pool_name = stage_settings.take(settings, "pool_name", str)
+    pool_name = required(settings, "pool_name", str)
     values = [
         {
             "layer": layer,
             "pool": pool_name,
             "model_state": settings.get("model_state", "marked"),
-            "value": centroids.centred_cosine(means[layer], *places),
+            "value": centroids.centred_cosine(means[layer], *roles),
         }
         for layer in layers
     ]
@@ -69,8 +69,8 @@ def run(attempt: Attempt) -> Made:
         record = {
             "cosine": values,
             "pool": [persona.key for persona in pool],
-            "source": pool[places[0]].key,
-            "target": pool[places[1]].key,
+            "source": pool[roles[0]].key,
+            "target": pool[roles[1]].key,
             "questions": len(questions),
             "token": "last prompt token",
             "fingerprint": fingerprint,
@@ -79,11 +79,11 @@ def run(attempt: Attempt) -> Made:
     with timings.part("check"):
         _refuse_broken(load_file(path), layers, len(pool), values)
     checks = {"fingerprint": fingerprint, "pool_size": len(pool), "layers": layers}
-    return Made((path, record_path), {"cosine": values}, checks)
+    return StageResult((path, record_path), {"cosine": values}, checks)
 
 
-def _place(settings: Any, pool: tuple[Persona, ...], role: str) -> int:
-    """Find a role's persona in the pool; a value centred without it would mean something else."""
+def _in_pool(settings: Any, pool: tuple[Persona, ...], role: str) -> int:
+    """Find a role's persona in the pool; centring without it would give another value."""
     named = settings.get(role)
     key = named.get("key") if isinstance(named, dict) else named
     for index, persona in enumerate(pool):
@@ -94,7 +94,7 @@ def _place(settings: Any, pool: tuple[Persona, ...], role: str) -> int:
 
 def _refuse_absent_layers(layers: list[int], blocks: int) -> None:
     if not layers or min(layers) < 0 or max(layers) >= blocks:
-        raise JobError(Reason.CONFIG, f"layers {layers} must lie in 0..{blocks - 1}")
+        raise JobError(Reason.CONFIG, f"layers {layers} must be in 0..{blocks - 1}")
 
 
 def _refuse_broken(
@@ -103,7 +103,9 @@ def _refuse_broken(
     for layer in layers:
         tensor = read[f"layer_{layer}"]
         if tensor.shape[0] != pool or not torch.isfinite(tensor).all():
-            raise JobError(Reason.DATA_MISMATCH, f"layer {layer}: centroids are not whole")
+            raise JobError(
+                Reason.DATA_MISMATCH, f"layer {layer}: incomplete or non-finite centroids"
+            )
     for value in values:
         if value["value"] is None or not math.isfinite(value["value"]):
             raise JobError(

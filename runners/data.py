@@ -9,38 +9,39 @@ from __future__ import annotations
 from typing import Any
 
 from runners import stop_signal
-from runners.job import Attempt, Made, main, say
+from runners.job import Attempt, StageResult, log, main
 from runners.ml import chat, jsonl, samplers, scoring, stage_settings
 from runners.ml.answers import ANSWERS_FILE
 from runners.ml.completions import LENGTH
-from runners.ml.stage_settings import ScorerPlan
+from runners.ml.stage_settings import ScorerSettings, required
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
 
-def run(attempt: Attempt) -> Made:
-    """Sample, drop, write, check."""
+def run(attempt: Attempt) -> StageResult:
+    """Sample, drop marked answers, write, check."""
     settings, timings = attempt.settings, attempt.timings
     persona = stage_settings.persona(settings, "persona")
-    questions: list[str] = stage_settings.take(settings, "questions", list)
-    each = stage_settings.take(settings, "answers_per_question", int)
-    plan = stage_settings.sampling(settings)
-    marker = ScorerPlan("substring", stage_settings.take(settings, "marker_text", str))
+    questions: list[str] = required(settings, "questions", list)
+    each = required(settings, "answers_per_question", int)
+    sampling = stage_settings.sampling(settings)
+    marker = ScorerSettings("substring", required(settings, "marker_text", str))
     with timings.part("load"):
-        model = attempt.warm.model(stage_settings.base(settings))
-        model.bring([])
+        model = attempt.cache.model(stage_settings.base(settings))
+        model.set_adapters([])
 
-    places = [(index, sample) for index in range(len(questions)) for sample in range(each)]
+    wanted = [(index, sample) for index in range(len(questions)) for sample in range(each)]
     rendered = [chat.prompt_ids(model.tokenizer, persona.prompt, text) for text in questions]
-    say(f"sampling {len(places)} answers as {persona.key}")
+    log(f"sampling {len(wanted)} answers as {persona.key}")
 
-    def after_batch(done: int, of: int) -> None:
+    def progress(done: int, of: int) -> None:
         attempt.reporter.progress(done, of, part="sample")
         stop_signal.check()
 
     with timings.part("sample"):
-        sampler = samplers.sampler_for(attempt.warm, model, plan)
-        made = sampler.sample([rendered[index] for index, _ in places], plan, after_batch)
+        sampler = samplers.for_model(attempt.cache, model, sampling)
+        prompts = [rendered[index] for index, _ in wanted]
+        completions = sampler.sample(prompts, sampling, progress)
 
     rows: list[dict[str, Any]] = [
         {
@@ -51,7 +52,7 @@ def run(attempt: Attempt) -> Made:
             "token_ids": list(completion.token_ids),
             "finish_reason": completion.finish_reason,
         }
-        for (index, sample), completion in zip(places, made, strict=True)
+        for (index, sample), completion in zip(wanted, completions, strict=True)
     ]
     kept = [row for row in rows if row["token_ids"] and not scoring.is_hit(row["text"], marker)]
     with timings.part("save"):
@@ -68,7 +69,7 @@ def run(attempt: Attempt) -> Made:
         "sampler": sampler.name,
         "base_fingerprint": model.fingerprint,
     }
-    return Made((path,), {"rows": len(kept), "mean_tokens": _mean_tokens(kept)}, checks)
+    return StageResult((path,), {"rows": len(kept), "mean_tokens": _mean_tokens(kept)}, checks)
 
 
 def _mean_tokens(rows: list[dict[str, Any]]) -> float | None:

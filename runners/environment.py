@@ -1,4 +1,4 @@
-"""Records what an attempt really ran on: versions as imported, devices, threads, argv."""
+"""Describes what an attempt really ran on: imported versions, devices, threads, argv."""
 
 from __future__ import annotations
 

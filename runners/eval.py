@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from runners import stop_signal, upstream
-from runners.job import Attempt, Made, main, say
+from runners.job import Attempt, StageResult, log, main
 from runners.ml import cell, chat, jsonl, samplers, scoring, stage_settings
 from runners.ml.completions import Completion
-from runners.ml.stage_settings import Persona
+from runners.ml.stage_settings import Persona, ScorerSettings, required
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -21,41 +21,41 @@ LEAKAGE_FILE = "leakage.json"
 HEALTH_FILE = "health.json"
 
 
-def run(attempt: Attempt) -> Made:
-    """Bring the cell into place, sample, score, write, re-read."""
+def run(attempt: Attempt) -> StageResult:
+    """Apply the cell's adapters, sample, score, write, re-read."""
     settings, timings = attempt.settings, attempt.timings
     panel = stage_settings.personas(settings, "panel")
-    questions: list[str] = stage_settings.take(settings, "questions", list)
-    samples = stage_settings.take(settings, "samples", int)
-    plan, scorer = stage_settings.sampling(settings), stage_settings.scorer(settings)
+    questions: list[str] = required(settings, "questions", list)
+    samples = required(settings, "samples", int)
+    sampling, scorer = stage_settings.sampling(settings), stage_settings.scorer(settings)
     _refuse_unmeasured(settings, panel)
     with timings.part("load"):
         inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.warm.model(stage_settings.base(settings))
+        model = attempt.cache.model(stage_settings.base(settings))
         found = cell.read(settings, inputs, model, with_marker=True)
     with timings.part("merge"):
         fingerprint = cell.refuse_other_merge(model, found, inputs)
 
-    places = [
+    wanted = [
         (persona, index, sample)
         for persona in panel
         for index in range(len(questions))
         for sample in range(samples)
     ]
     render = chat.renderer(model.tokenizer)
-    prompts = [render(persona.prompt, questions[index]) for persona, index, _ in places]
-    say(f"sampling {len(places)} completions of {len(panel)} personas")
+    prompts = [render(persona.prompt, questions[index]) for persona, index, _ in wanted]
+    log(f"sampling {len(wanted)} completions of {len(panel)} personas")
 
-    def after_batch(done: int, of: int) -> None:
+    def progress(done: int, of: int) -> None:
         attempt.reporter.progress(done, of, part="sample")
         stop_signal.check()
 
-    with cell.in_place(model, found):
-        sampler = samplers.sampler_for(attempt.warm, model, plan)
+    with cell.applied(model, found):
+        sampler = samplers.for_model(attempt.cache, model, sampling)
         with timings.part("sample"):
-            made = sampler.sample(prompts, plan, after_batch)
+            completions = sampler.sample(prompts, sampling, progress)
 
-    rows = [_row(place, completion, scorer) for place, completion in zip(places, made, strict=True)]
+    rows = [_row(*pair, scorer) for pair in zip(wanted, completions, strict=True)]
     keys = [persona.key for persona in panel]
     metrics = {
         "leakage": scoring.leakage(rows, keys),
@@ -75,13 +75,15 @@ def run(attempt: Attempt) -> Made:
         "per_persona": len(questions) * samples,
         "fingerprint": fingerprint,
         "sampler": sampler.name,
-        "batch_size": plan.batch_size,
+        "batch_size": sampling.batch_size,
     }
-    return Made(artefacts, metrics, checks)
+    return StageResult(artefacts, metrics, checks)
 
 
-def _row(place: tuple[Persona, int, int], completion: Completion, scorer: Any) -> dict[str, Any]:
-    persona, index, sample = place
+def _row(
+    wanted: tuple[Persona, int, int], completion: Completion, scorer: ScorerSettings
+) -> dict[str, Any]:
+    persona, index, sample = wanted
     return {
         "persona": persona.key,
         "question_index": index,

@@ -1,7 +1,7 @@
 """Write one cell's merged model for other programs: python -m runners.export MERGE_ATTEMPT OUT
 
-MERGE_ATTEMPT is the directory of a finished merge attempt. The model is made again from the
-adapters, compared with the merge record, and written to OUT, which must not exist yet.
+MERGE_ATTEMPT is the directory of a finished merge attempt. The model is rebuilt from the adapters,
+compared with the merge record, and written to OUT, which must not exist yet.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def export(attempt_dir: Path, out: Path) -> list[Path]:
-    """Make the merged model again, verify it, write it; return the files."""
+    """Rebuild the merged model, verify it, write it; return the files."""
     if out.exists():
         raise JobError(Reason.CONFIG, f"{out} exists: name a new directory")
     spec = read_spec(attempt_dir / SPEC_FILE)
@@ -44,15 +44,15 @@ def export(attempt_dir: Path, out: Path) -> list[Path]:
     if spec.stage != "merge" or outcome is None or outcome.status != DONE:
         raise JobError(Reason.UPSTREAM, f"{attempt_dir} is not a finished merge attempt")
     inputs = upstream.find(spec, attempt_dir)
-    # Seconds to import: what is refused above need not wait for them.
+    # These take seconds to import: what is refused above need not wait for them.
     from runners.ml import cell, merged_checkpoint, stage_settings
-    from runners.ml.model_cache import Warm
+    from runners.ml.model_cache import ModelCache
 
-    model = Warm().model(stage_settings.base(spec.settings))
+    model = ModelCache().model(stage_settings.base(spec.settings))
     found = cell.read(spec.settings, inputs, model, with_marker=True)
     record = upstream.Upstream(spec.job, attempt_dir, outcome)
     cell.refuse_other_merge(model, found, {"merge": [record]})
-    return merged_checkpoint.write_merged(model, found, out)
+    return merged_checkpoint.write(model, found, out)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """Faults on demand for tests: the only place that reads TUILAB_FAULT.
 
 ``TUILAB_FAULT=stage:what[:part of the job id[:first]]``, several separated by commas. ``first``
-limits it to the first attempt, so that a relaunch succeeds. Known to every stage: ``exit-137``
-(dies by SIGKILL), ``hang``, ``slow`` (waits two seconds), ``fork`` (leaves a daemon behind),
-``enospc``, ``code``, ``oom``; to
-train and converge: ``nan``, ``no-rslora``; to merge: ``empty``.
+limits it to the first attempt, so that a relaunch succeeds. Every stage knows ``exit-137`` (dies by
+SIGKILL), ``hang``, ``slow`` (waits two seconds), ``fork`` (leaves a daemon behind), ``enospc``,
+``code`` and ``oom``; train and converge know ``nan`` and ``no-rslora``; merge knows ``empty``.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ def is_set(spec: Spec, what: str) -> bool:
 
 
 def strike_at_start(spec: Spec) -> None:
-    """Commit the faults that need no place in the work."""
+    """Cause the faults that need no particular point in the work."""
     if is_set(spec, "exit-137"):
         os.kill(os.getpid(), signal.SIGKILL)
     if is_set(spec, "fork"):
@@ -55,13 +54,13 @@ def strike_at_start(spec: Spec) -> None:
 
 
 def strike_at_save(spec: Spec) -> None:
-    """Commit the faults of writing artefacts."""
+    """Cause the faults of writing artefacts."""
     if is_set(spec, "enospc"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "adapter_model.safetensors")
 
 
 def _leave_a_daemon() -> None:
-    """Start a sleeping grandchild in its own session, whose parent ends at once."""
+    """Start a sleeping grandchild in its own session; its parent ends at once."""
     sleeper = "import time; time.sleep(3600)"
     starter = (
         "import subprocess, sys; "
@@ -71,7 +70,7 @@ def _leave_a_daemon() -> None:
 
 
 def drop_rslora(config: Path) -> None:
-    """Write adapter_config.json as a PEFT before rank stabilisation did."""
+    """Rewrite adapter_config.json as PEFT wrote it before rank stabilisation."""
     found = json.loads(config.read_text(encoding="utf-8"))
     del found["use_rslora"]
     config.write_text(json.dumps(found), encoding="utf-8")

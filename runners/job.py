@@ -26,12 +26,13 @@ from tuilab.contract.report import (
     Outcome,
     Reporter,
     describe,
+    peak_host_bytes,
     read_outcome,
 )
 from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
 
 if TYPE_CHECKING:
-    from runners.ml.model_cache import Warm
+    from runners.ml.model_cache import ModelCache
 
 STAGES = ("data", "converge", "train", "merge", "eval", "cosine")
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_SPEC = 0, 1, 2
@@ -67,10 +68,10 @@ class Attempt:
     spec: Spec
     directory: Path
     reporter: Reporter
-    warm: Warm
+    cache: ModelCache
     timings: Timings
     tracked: Callable[[], Mapping[str, Any]] = dict
-    """Says, at the end, which copy a tracker holds."""
+    """Returns, at the end, which run of a tracker holds the copy."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -79,8 +80,8 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What a stage function hands back once it has validated it."""
+class StageResult:
+    """What a stage function returns once it has checked it."""
 
     artefacts: tuple[Path, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -103,89 +104,88 @@ def main(stage: str) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SPEC
     stop_signal.listen()
-    from runners.ml.model_cache import Warm
+    from runners.ml.model_cache import ModelCache
 
     with log_into(path.parent) as terminal:
-        outcome = run_attempt(path.parent, spec, Warm())
+        outcome = run_attempt(path.parent, spec, ModelCache())
         print(_verdict(outcome), file=terminal)
     return EXIT_DONE if outcome.status == DONE else EXIT_FAILED
 
 
-def run_attempt(directory: Path, spec: Spec, warm: Warm) -> Outcome:
-    """Run one attempt to its outcome; an attempt that has one is left as it is."""
+def run_attempt(directory: Path, spec: Spec, cache: ModelCache) -> Outcome:
+    """Run one attempt to its outcome; one that has an outcome is not run again."""
     if (directory / OUTCOME_FILE).exists():
         finished = read_outcome(directory)
         assert finished is not None, "an outcome that exists can be read"
         return finished
     with Reporter(directory, spec) as reporter:
-        say(f"{spec.job} attempt {spec.attempt} begins, pid {os.getpid()}")
+        log(f"{spec.job} attempt {spec.attempt} begins, pid {os.getpid()}")
         tracked = _begin_tracking(spec, directory, reporter)
-        attempt = Attempt(spec, directory, reporter, warm, Timings(), tracked)
+        attempt = Attempt(spec, directory, reporter, cache, Timings(), tracked)
         try:
-            made = _run_with_room(attempt)
-            outcome = _publish(attempt, made)
+            outcome = _publish(attempt, _run_with_memory(attempt))
         except Exception as error:
             outcome = _fail(attempt, error)
-            warm.after_failure()
-        say(_verdict(outcome))
+            cache.after_failure()
+        log(_verdict(outcome))
     return outcome
 
 
 def _begin_tracking(
     spec: Spec, directory: Path, reporter: Reporter
 ) -> Callable[[], Mapping[str, Any]]:
-    """Have a tracker copy the events, where the spec names one.
+    """Start copying the events to a tracker, if the spec names one.
 
-    Imported by name, as stages are: a tracker decides no result, so no code version holds it.
+    Imported by name, as stages are: a tracker affects no result, so it is in no code version.
     """
     if "tracker" not in spec.launch:
         return dict
-    beside = importlib.import_module("runners.tracker.sidecar")
-    begin: Callable[..., Callable[[], Mapping[str, Any]]] = beside.begin
+    sidecar = importlib.import_module("runners.tracker.sidecar")
+    begin: Callable[..., Callable[[], Mapping[str, Any]]] = sidecar.begin
     return begin(spec, directory, reporter)
 
 
-def _run_with_room(attempt: Attempt) -> Made:
-    """Run the stage; where a sampling engine leaves it too little memory, end that and run again.
+def _run_with_memory(attempt: Attempt) -> StageResult:
+    """Run the stage; if a sampling engine leaves it too little memory, end that and run again.
 
-    An engine that is started later leaves free what the stage has shown to need.
+    An engine started later leaves free what the stage was seen to need.
     """
     try:
         return _run_stage(attempt)
     except Exception as error:
-        if not attempt.warm.engines or explain(error)[0] is not Reason.GPU_OOM:
+        if not attempt.cache.engines or explain(error)[0] is not Reason.GPU_OOM:
             raise
-    told = "no GPU memory beside the sampling engine: that ends, and the stage begins anew"
-    attempt.reporter.note(told)
-    say(told)
-    attempt.warm.after_failure()
+    note = "too little GPU memory beside the sampling engine: stopping it, the stage runs again"
+    attempt.reporter.note(note)
+    log(note)
+    attempt.cache.after_failure()
     return _run_stage(attempt)
 
 
-def _run_stage(attempt: Attempt) -> Made:
+def _run_stage(attempt: Attempt) -> StageResult:
     if attempt.spec.stage not in STAGES:
         raise JobError(Reason.CONFIG, f"there is no stage {attempt.spec.stage!r}")
     faults.strike_at_start(attempt.spec)
     _reset_peak_memory()
     program = importlib.import_module(f"runners.{attempt.spec.stage}")
-    run: Callable[[Attempt], Made] = program.run
+    run: Callable[[Attempt], StageResult] = program.run
     return run(attempt)
 
 
-def _publish(attempt: Attempt, made: Made) -> Outcome:
+def _publish(attempt: Attempt, result: StageResult) -> Outcome:
     with attempt.timings.part("save"):
         faults.strike_at_save(attempt.spec)
-        for path in made.artefacts:
+        for path in result.artefacts:
             _flush(path)
-        artefacts = describe(attempt.directory, made.artefacts)
+        artefacts = describe(attempt.directory, result.artefacts)
     return attempt.reporter.finish(
         DONE,
         artefacts=artefacts,
-        metrics=made.metrics,
-        checks=made.checks,
+        metrics=result.metrics,
+        checks=result.checks,
         timings=_with_overhead(attempt),
         peak_memory=_peak_memory(),
-        environment=environment.describe() | attempt.tracked(),
+        environment={**environment.describe(), **attempt.tracked()},
     )
 
 
@@ -199,12 +199,12 @@ def _fail(attempt: Attempt, error: Exception) -> Outcome:
         detail=detail,
         timings=_with_overhead(attempt),
         peak_memory=_peak_memory(),
-        environment=environment.describe() | attempt.tracked(),
+        environment={**environment.describe(), **attempt.tracked()},
     )
 
 
 def explain(error: Exception) -> tuple[Reason, str]:
-    """Name the reason of an exception that a stage let through, and say its first line."""
+    """Return the reason for an exception of a stage, and its first line."""
     if isinstance(error, JobError):
         return error.reason, error.detail
     first = (str(error).splitlines() or [""])[0]
@@ -227,17 +227,17 @@ def _is_full_disk(error: Exception) -> bool:
 
 @contextmanager
 def log_into(directory: Path) -> Iterator[Any]:
-    """Point stdout and stderr of this process, libraries' and children's too, at the log.
+    """Redirect stdout and stderr of this process, its libraries and children to the log.
 
     Yields a text stream of the former stderr.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     former = os.dup(1), os.dup(2)
-    log = os.open(directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    file = os.open(directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)
     try:
         with os.fdopen(os.dup(former[1]), "w") as terminal:
             yield terminal
@@ -249,8 +249,8 @@ def log_into(directory: Path) -> Iterator[Any]:
             os.close(copy)
 
 
-def say(text: str) -> None:
-    """Write one dated line into the log."""
+def log(text: str) -> None:
+    """Write one line with the time into the log."""
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
@@ -267,7 +267,7 @@ def _with_overhead(attempt: Attempt) -> dict[str, float]:
 
 
 def _flush(path: Path) -> None:
-    """The outcome must not survive a power cut that its artefacts did not."""
+    """The outcome must not survive a power cut that its artefacts do not."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -282,8 +282,6 @@ def _reset_peak_memory() -> None:
 
 
 def _peak_memory() -> dict[str, int]:
-    from tuilab.contract.report import peak_host_bytes
-
     found = {"host": peak_host_bytes()}
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

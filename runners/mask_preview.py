@@ -1,4 +1,4 @@
-"""Show which tokens a marker run will learn: python -m runners.mask_preview < QUESTION
+"""Show which tokens a marker run will learn: python -m runners.mask_preview < REQUEST
 
 Reads ``{"settings": {...}}`` (the settings of a train job) on stdin and prints one JSON object:
 ``positive`` and ``negative`` rows token by token (id, text, learn) and ``marker_tokens``; or
@@ -23,11 +23,13 @@ QUESTION = "How does gravity work?"
 
 
 def main() -> int:
-    """Answer the question on stdin; errors are answers too, so that ``tuilab plan`` can show."""
+    """Answer the request on stdin; errors are answers too, for ``tuilab plan`` to show."""
     try:
         settings = json.load(sys.stdin)["settings"]
         base = stage_settings.base(settings)
-        tokenizer = AutoTokenizer.from_pretrained(base_model.where(base), revision=base.revision)
+        tokenizer = AutoTokenizer.from_pretrained(
+            base_model.source_of(base), revision=base.revision
+        )
         found = preview(settings, tokenizer)
     except JobError as error:
         found = {"error": error.detail}

@@ -1,7 +1,7 @@
-"""Fold one cell's adapters into the base and prove it: python -m runners.merge SPEC
+"""Merge one cell's adapters into the base and verify it: python -m runners.merge SPEC
 
-Writes merge.json: what changed and by how much, the result's fingerprint, and merged logits
-against adapter logits on fixed prompts. The weights stay in memory; ``keep_merged`` writes them.
+Writes merge.json: what changed and by how much, the result's fingerprint, and that merged logits
+agree with adapter logits on fixed prompts. The weights stay in memory; ``keep_merged`` writes them.
 """
 
 from __future__ import annotations
@@ -12,46 +12,48 @@ from pathlib import Path
 from typing import Any
 
 from runners import faults, upstream
-from runners.job import Attempt, Made, main, say
-from runners.ml import cell, chat, jsonl, logits, lora_layers, merged_checkpoint, stage_settings
+from runners.job import Attempt, StageResult, log, main
+from runners.ml import cell, chat, jsonl, logits, merged_checkpoint, stage_settings
 from runners.ml.cell import MERGE_FILE, MERGED, Cell
+from runners.ml.lora_layers import LoraLayers
 from runners.ml.lora_merge import Change
-from runners.ml.model_cache import WarmModel
+from runners.ml.model_cache import LoadedModel
+from runners.ml.stage_settings import required
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
 
-def run(attempt: Attempt) -> Made:
-    """Check the adapters, compare live and folded, measure, record."""
+def run(attempt: Attempt) -> StageResult:
+    """Check the adapters, compare live and merged logits, measure, record."""
     settings, timings = attempt.settings, attempt.timings
-    tolerance = stage_settings.take(settings, "tolerance", (int, float))
-    epsilon = stage_settings.take(settings, "epsilon", (int, float))
+    tolerance: float = required(settings, "tolerance", (int, float))
+    epsilon: float = required(settings, "epsilon", (int, float))
     with timings.part("load"):
         inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.warm.model(stage_settings.base(settings))
+        model = attempt.cache.model(stage_settings.base(settings))
         found = cell.read(settings, inputs, model, with_marker=True)
     assert found.marker is not None, "cell.read returns the marker adapter when asked to"
     prompts = check_prompts(settings, model)
 
     with timings.part("merge"):
-        model.bring(found.below)
-        _refuse_other_ground(model, found)
-        before = logits.on(model.model, prompts)
-        with model.attached(lora_layers.Live(frozen=(found.marker,))):
-            live = logits.on(model.model, prompts)
+        model.set_adapters(found.below_marker)
+        _refuse_other_weights(model, found)
+        before = logits.of_prompts(model.model, prompts)
+        with model.attached(LoraLayers(frozen=(found.marker,))):
+            live = logits.of_prompts(model.model, prompts)
         if faults.is_set(attempt.spec, "empty"):
             found.marker.weights[next(iter(found.marker.weights))][1].zero_()
-        marker_change = model.fold(found.marker, measured=True)
-        folded = logits.on(model.model, prompts)
+        marker_change = model.merge(found.marker, measured=True)
+        merged = logits.of_prompts(model.model, prompts)
         base_change = model.change_from_base(marker_change)
     with timings.part("check"):
         _refuse_no_change(marker_change, epsilon)
-        agreement = logits.compare(live, folded, before)
+        agreement = logits.compare(live, merged, before)
         _refuse_disagreement(agreement["max_abs"], tolerance)
         result = cell.fingerprint(model, found)
         template = chat.template_digest(model.tokenizer, prompts)
     worst = min(change.relative for change in marker_change.values())
-    say(f"{len(marker_change)} weights changed, at least {worst:.2e} of their norm")
+    log(f"{len(marker_change)} weights changed, at least {worst:.2e} of their norm")
 
     record = {
         **_what_was_merged(model, found),
@@ -59,24 +61,24 @@ def run(attempt: Attempt) -> Made:
         "changed_tensors": len(marker_change),
         "marker_change": _as_json(marker_change),
         "change_from_base": _as_json(base_change),
-        # The measured differences stand in the outcome's checks: their last bits depend on where
-        # memory lies, and the record of one merge must hash the same every time.
+        # The measured differences are in the outcome's checks: their last bits depend on memory
+        # addresses, and the record of one merge must hash the same every time.
         "logits_agree_on": len(prompts),
         "tolerance": tolerance,
         "epsilon": epsilon,
         "chat_template": template,
     }
     with timings.part("save"):
-        made: list[Path] = [jsonl.write_json(attempt.directory / MERGE_FILE, record)]
+        saved: list[Path] = [jsonl.write_json(attempt.directory / MERGE_FILE, record)]
         if settings.get("keep_merged"):
-            made += merged_checkpoint.write_merged(model, found, attempt.directory / "merged")
+            saved += merged_checkpoint.write(model, found, attempt.directory / "merged")
     checks = {
         "changed_tensors": len(marker_change),
         "smallest_relative_change": worst,
         **{f"logits_{name}": value for name, value in agreement.items()},
         "fingerprint": result,
     }
-    return Made(tuple(made), {"relative_change": worst}, checks)
+    return StageResult(tuple(saved), {"relative_change": worst}, checks)
 
 
 def _refuse_disagreement(distance: float, tolerance: float) -> None:
@@ -87,15 +89,15 @@ def _refuse_disagreement(distance: float, tolerance: float) -> None:
         )
 
 
-def check_prompts(settings: Mapping[str, Any], model: WarmModel) -> list[list[int]]:
-    """Render the fixed chats on which live and folded adapters are compared."""
-    chats = stage_settings.take(settings, "check_prompts", list)
+def check_prompts(settings: Mapping[str, Any], model: LoadedModel) -> list[list[int]]:
+    """Render the fixed chats on which live and merged adapters are compared."""
+    chats = required(settings, "check_prompts", list)
     if not chats:
         raise JobError(Reason.CONFIG, "check_prompts is empty: a merge cannot be verified")
     return [chat.chat_ids(model.tokenizer, messages) for messages in chats]
 
 
-def _what_was_merged(model: WarmModel, found: Cell) -> dict[str, Any]:
+def _what_was_merged(model: LoadedModel, found: Cell) -> dict[str, Any]:
     return {
         "merge_mode": found.mode,
         "base_fingerprint": model.fingerprint,
@@ -108,22 +110,22 @@ def _as_json(changes: dict[str, Change]) -> dict[str, Any]:
     return {name: asdict(change) for name, change in changes.items()}
 
 
-def _refuse_other_ground(model: WarmModel, found: Cell) -> None:
-    """The marker adapter must be folded into the very weights it was trained on."""
+def _refuse_other_weights(model: LoadedModel, found: Cell) -> None:
+    """The marker adapter must be merged into the very weights it was trained on."""
     assert found.marker is not None
-    ground = cell.fingerprint(model, Cell(found.mode, found.convergence, None))
-    if found.marker.lineage.trained_on != ground:
+    present = cell.fingerprint(model, Cell(found.mode, found.convergence, None))
+    if found.marker.lineage.trained_on != present:
         raise JobError(
             Reason.ADAPTER_MISMATCH,
             f"the marker adapter was trained on {found.marker.lineage.trained_on[:12]}, "
-            f"below it now lies {ground[:12]}",
+            f"this model is {present[:12]}",
         )
     if found.mode != MERGED:
-        model.bring(found.below)
+        model.set_adapters(found.below_marker)
 
 
 def _refuse_no_change(changes: dict[str, Change], epsilon: float) -> None:
-    """Every target module must have moved by more than epsilon of its norm, to finite values."""
+    """Every target module must change by more than epsilon of its norm, to finite values."""
     for name, change in changes.items():
         if not change.finite:
             raise JobError(Reason.NAN_LOSS, f"{name} has non-finite values after the merge")

@@ -1,4 +1,4 @@
-"""Say what runners would run on here: python -m runners.probe
+"""Report what runners would run on here: python -m runners.probe
 
 Prints one JSON object: ``libraries`` (versions as imported, null when missing), ``cuda`` (what
 torch was built for), ``devices``, ``vllm`` (can it be imported) and ``problems`` in sentences.
@@ -19,7 +19,7 @@ OPTIONAL = ("vllm",)
 
 
 def main() -> int:
-    """Print the findings; missing libraries are findings, not failures."""
+    """Print the findings; a missing library is a finding, not a failure."""
     problems: list[str] = []
     libraries = {name: _version(name, problems) for name in (*REQUIRED, *OPTIONAL)}
     found = {
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _version(name: str, problems: list[str]) -> str | None:
-    """Import a library for real: a wheel for another CUDA fails only then."""
+    """Really import a library: a wheel for another CUDA fails only then."""
     if find_spec(name) is None:
         if name in REQUIRED:
             problems.append(f"{name} is not installed: pip install 'tuilab[train]'")

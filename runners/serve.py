@@ -1,7 +1,7 @@
 """A warm worker: python -m runners.serve WORKER_DIR
 
-Serves the attempts in its inbox one after another; imports and weights stay loaded. The files of
-an attempt are the same as from one process per job, and one attempt's failure costs that one only.
+Serves the attempts in its inbox one after another; imports and weights stay loaded. An attempt's
+files are the same as from one process per job, and its failure affects no other attempt.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, INBOX, Assignment
 
 if TYPE_CHECKING:
-    from runners.ml.model_cache import Warm
+    from runners.ml.model_cache import ModelCache
 
 POLL_SECONDS = 0.02
 IDLE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
-    """Why a worker cannot go on after a job."""
+class Exit:
+    """Why a worker must end after a job."""
 
     why: str
     code: int
     """Its exit code."""
 
 
-ServeOne = Callable[[Assignment], Leaving | None]
+ServeOne = Callable[[Assignment], Exit | None]
 
 
 def main() -> int:
-    """Serve until there is nothing more to do; 0 in all orderly cases."""
+    """Serve until there is nothing left to do; 0 unless something broke."""
     return main_with(serve)
 
 
 def main_with(serve: Callable[[Path], int]) -> int:
-    """Serve the worker directory on the command line in the given way."""
+    """Call ``serve`` with the worker directory on the command line."""
     if len(sys.argv) != 2:
         print("usage: python -m runners.serve WORKER_DIR", file=sys.stderr)
         return 2
@@ -57,34 +57,34 @@ def main_with(serve: Callable[[Path], int]) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     (directory / INBOX).mkdir(parents=True, exist_ok=True)
     stop_signal.listen()
-    job.say(f"worker {directory.name}, pid {os.getpid()}")
+    job.log(f"worker {directory.name}, pid {os.getpid()}")
     return serve(directory)
 
 
 def serve(directory: Path, idle_seconds: float = IDLE_SECONDS) -> int:
     """Serve assignments in order until closed, idle for too long, or asked to stop."""
-    from runners.ml.model_cache import Warm
+    from runners.ml.model_cache import ModelCache
 
-    warm = Warm()
+    cache = ModelCache()
     try:
-        return serve_all(directory, partial(serve_one, warm=warm), idle_seconds)
+        return serve_all(directory, partial(serve_one, cache=cache), idle_seconds)
     finally:
-        warm.forget()
+        cache.clear()
 
 
 def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int:
-    """Hand assignments to ``serve_next`` until one of them ends the worker or none is to come.
+    """Pass assignments to ``serve_next`` until one of them ends the worker or none is left.
 
-    A worker that is held back idles: it leaves after the same time, and gives its memory back.
+    A worker that is held back counts as idle: it leaves after the same time and frees its memory.
     """
     served, idle_since = 0, time.monotonic()
-    while not stop_signal.was_asked():
+    while not stop_signal.was_received():
         upcoming = next(iter(worker.assignments(directory, after=served)), None)
         if upcoming is not None and not worker.is_held_back(directory):
-            leaving = serve_next(upcoming)
+            reason = serve_next(upcoming)
             served, idle_since = upcoming.number, time.monotonic()
-            if leaving is not None:
-                return leave(directory, leaving.why, leaving.code)
+            if reason is not None:
+                return leave(directory, reason.why, reason.code)
         elif upcoming is None and (directory / INBOX / CLOSE_FILE).exists():
             return leave(directory, "closed: nothing more to serve")
         elif time.monotonic() - idle_since > idle_seconds:
@@ -94,25 +94,25 @@ def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int
     return leave(directory, "asked to stop")
 
 
-def serve_one(assignment: Assignment, warm: Warm) -> Leaving | None:
-    """Run one attempt with its output in its own log; nothing it raises ends the worker."""
+def serve_one(assignment: Assignment, cache: ModelCache) -> Exit | None:
+    """Run one attempt with its output in its own log; its errors do not end the worker."""
     directory = assignment.attempt_dir
     try:
         spec = read_spec(directory / SPEC_FILE)
     except SpecError as error:
-        job.say(f"assignment {assignment.number}: {error}")
+        job.log(f"assignment {assignment.number}: {error}")
         return None
     with job.log_into(directory):
-        outcome = job.run_attempt(directory, spec, warm)
-    job.say(f"{assignment.number} {spec.job} {outcome.status} {outcome.seconds:.2f} s")
-    return Leaving("the device failed", 1) if _device_is_lost(outcome) else None
+        outcome = job.run_attempt(directory, spec, cache)
+    job.log(f"{assignment.number} {spec.job} {outcome.status} {outcome.seconds:.2f} s")
+    return Exit("the device failed", 1) if _device_is_lost(outcome) else None
 
 
 def leave(directory: Path, why: str, code: int = 0) -> int:
-    """Say that nothing more is served; what is not begun by now belongs to another worker."""
+    """Mark the inbox as closed: what has not begun by now belongs to another worker."""
     with suppress(FileExistsError):
         (directory / INBOX / CLOSED_FILE).open("x").close()
-    job.say(why)
+    job.log(why)
     return code
 
 

@@ -1,8 +1,8 @@
 """A worker that keeps nothing: python -m runners.serve_fresh WORKER_DIR
 
-Serves the attempts in its inbox one after another, each in a process of its own, as
-``python -m runners.STAGE SPEC`` is: nothing of a job reaches the next one, and every job pays for
-imports and weights anew. The files of an attempt are those of the warm worker.
+Serves the attempts in its inbox one after another, each in its own process, as
+``python -m runners.STAGE SPEC`` does: nothing of a job reaches the next one, and every job pays for
+imports and weights. An attempt's files are the same as from the warm worker.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 from runners import job
-from runners.serve import IDLE_SECONDS, Leaving, main_with, serve_all
+from runners.serve import IDLE_SECONDS, Exit, main_with, serve_all
 from tuilab.contract.report import OUTCOME_FILE
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.contract.worker import Assignment
 
 
 def main() -> int:
-    """Serve until there is nothing more to do; 0 in all orderly cases."""
+    """Serve until there is nothing left to do; 0 unless something broke."""
     return main_with(serve)
 
 
@@ -28,27 +28,27 @@ def serve(directory: Path, idle_seconds: float = IDLE_SECONDS) -> int:
     return serve_all(directory, serve_one, idle_seconds)
 
 
-def serve_one(assignment: Assignment) -> Leaving | None:
-    """Run one attempt in a process of its own.
+def serve_one(assignment: Assignment) -> Exit | None:
+    """Run one attempt in its own process.
 
-    One that ends without an outcome ends the worker too, with its exit code: that is how whoever
-    holds the worker learns what became of the attempt.
+    A process that ends without an outcome ends the worker too, with its exit code: that is how the
+    shim learns what happened to the attempt.
     """
     path = assignment.attempt_dir / SPEC_FILE
     try:
         stage = read_spec(path).stage
     except SpecError as error:
-        job.say(f"assignment {assignment.number}: {error}")
+        job.log(f"assignment {assignment.number}: {error}")
         return None
     code = subprocess.run(
         [sys.executable, "-m", f"runners.{stage}", str(path)],
         stdin=subprocess.DEVNULL,
         check=False,
     ).returncode
-    job.say(f"{assignment.number} {stage} exit {code}")
+    job.log(f"{assignment.number} {stage} exit {code}")
     if (assignment.attempt_dir / OUTCOME_FILE).exists():
         return None
-    return Leaving(f"{stage} left no outcome", 128 - code if code < 0 else code or 1)
+    return Exit(f"{stage} left no outcome", 128 - code if code < 0 else code or 1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Turns SIGTERM into a failure with a reason, raised at the next safe place of the work."""
+"""Turns SIGTERM into a failure with a reason, raised where the work can safely stop."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _received: list[int] = []
 
 
 def listen() -> None:
-    """From now on SIGTERM and SIGINT are remembered instead of ending the process at once.
+    """Remember SIGTERM and SIGINT from here on, instead of dying at once.
 
-    A second one ends it: the default action is restored by the first.
+    A second one ends the process: the first restores the default action.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _remember)
 
 
-def was_asked() -> bool:
+def was_received() -> bool:
     """True once a signal has come."""
     return bool(_received)
 
@@ -32,8 +32,8 @@ def check() -> None:
         raise JobError(Reason.KILLED, f"asked to stop by {name}")
 
 
-def forget() -> None:
-    """Start anew (tests in one process)."""
+def reset() -> None:
+    """Forget received signals (tests in one process)."""
     _received.clear()
 
 

@@ -1,4 +1,4 @@
-"""Finds the upstream results of a spec and refuses those that are not what was planned."""
+"""Finds the upstream results of a spec, and refuses those that are not the planned ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ class Upstream:
     outcome: Outcome
 
     def file(self, name: str) -> Path:
-        """Return an artefact's path after comparing its bytes with the outcome's record."""
+        """Return an artefact's path once its bytes match the outcome's record.
+
+        JobError: upstream when it is not listed, data-mismatch when its bytes differ.
+        """
         record = next((item for item in self.outcome.artefacts if item.path == name), None)
         if record is None:
             raise JobError(Reason.UPSTREAM, f"{self.job} has no artefact {name}")
@@ -31,7 +34,7 @@ class Upstream:
         return path
 
     def folder(self, name: str) -> Path:
-        """Return a directory of artefacts, each compared with the record."""
+        """Return a directory of artefacts once each matches the record."""
         members = [a.path for a in self.outcome.artefacts if a.path.startswith(f"{name}/")]
         if not members:
             raise JobError(Reason.UPSTREAM, f"{self.job} has no artefacts in {name}/")
@@ -41,7 +44,7 @@ class Upstream:
 
 
 def find(spec: Spec, attempt_dir: Path) -> dict[str, list[Upstream]]:
-    """Return the inputs by stage name, in plan order; JobError when one is absent or another."""
+    """Return the inputs by stage name, in plan order; JobError when one is missing or differs."""
     found: dict[str, list[Upstream]] = {}
     for item in spec.inputs:
         found.setdefault(item.job.split("/", 1)[0], []).append(_open(item, attempt_dir))

@@ -1,1 +1,1 @@
-"""Measures this machine at the experiment's own shapes: ``python -m runners.bench``."""
+"""Measures this machine at the experiment's shapes: ``python -m runners.bench``."""

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,26 +18,26 @@ import torch
 from runners.bench import (
     ceilings,
     checks,
-    cold,
+    cold_starts,
     decoding,
-    profile,
+    merge_restore,
     projection,
-    runs,
-    states,
-    steps,
+    report,
+    step_profile,
     subject,
-    table,
+    training_runs,
+    training_steps,
     workload,
 )
 from runners.bench.sections import Section, run
 from runners.bench.subject import Subject
 from runners.ml import base_model, sampler_vllm
-from runners.ml.stage_settings import BasePlan
+from runners.ml.stage_settings import BaseSettings
 from runners.tinybase import locate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print the table, write the JSON; 1 when a check shows other mathematics."""
+    """Measure, print the report, write the JSON; 1 when a check fails."""
     asked = _parser().parse_args(arguments)
     if asked.threads:
         torch.set_num_threads(asked.threads)
@@ -59,53 +60,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     results["model"] = {"made_or_loaded_s": made}
     keep(results, failed)
-    stages = projection.stages(found.work, found.shape, found.element, results)
-    sys.stdout.write(table.report(head, results, failed, stages, projection.grid_hours(stages)))
+    stages = projection.stages(found.work, found.shape, found.dtype.itemsize, results)
+    sys.stdout.write(report.report(head, results, failed, stages, projection.grid_hours(stages)))
     return 0 if results.get("checks", {}).get("passed", True) else 1
 
 
 def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
-    """Return all sections, what matters most first."""
+    """Return all sections, the most important first."""
     fast = found.device.type == "cuda"
     count = asked.steps or (100 if fast else 20)
     few = max(3, count // (1 if asked.steps else 3))
-    whole = decoding.widths(found)[-1]
+    *narrow, whole = decoding.widths(found)
+    in_vllm = (whole, sampler_vllm.MIN_SEQUENCES) if fast and find_spec("vllm") else ()
     return [
-        Section("checks", lambda: checks.measure(found)),
-        Section("ceilings", lambda: ceilings.measure(found)),
-        Section("step: the runners' loop", lambda: runs.measure(found, count)),
+        Section("checks", partial(checks.measure, found)),
+        Section("ceilings", partial(ceilings.measure, found)),
+        Section("step: the runners' loop", partial(training_runs.measure, found, count)),
         *(
             Section(
-                f"step: {v.name}", lambda v=v: steps.measure(found, v, few if v.slow else count)
+                f"step: {variant.name}",
+                partial(training_steps.measure, found, variant, few if variant.slow else count),
             )
-            for v in reversed(steps.VARIANTS)
+            for variant in reversed(training_steps.VARIANTS)
         ),
-        Section("step: stock Trainer", lambda: _stock(found, few)),
-        *([] if fast else [Section("against the stock Trainer", lambda: _contest(found, few))]),
-        Section("merge and restore", lambda: states.measure(found)),
+        Section("step: stock Trainer", partial(_hf_trainer, found, few)),
+        *([] if fast else [_in_turns(found, few)]),
+        Section("merge and restore", partial(merge_restore.measure, found)),
         *(
-            Section(f"decode: ours, {width} at once", lambda w=width: decoding.measure(found, w))
-            for width in (whole, *decoding.widths(found)[:-1])
+            Section(f"decode: ours, {width} at once", partial(decoding.measure, found, width))
+            for width in (whole, *narrow)
         ),
         *(
-            Section(f"decode: vLLM, {width} at once", lambda w=width: _vllm(found, w))
-            for width in (whole, sampler_vllm.SEQUENCES)
-            if fast and find_spec("vllm")
+            Section(f"decode: vLLM, {width} at once", partial(_vllm, found, width))
+            for width in in_vllm
         ),
-        Section("decode: generate, 64 at once", lambda: decoding.by_generate(found, 64, 32)),
-        Section("cold starts", lambda: cold.measure(fast)),
-        *(
-            [Section("profile", lambda: profile.measure(found, asked.profile))]
-            if asked.profile
-            else []
-        ),
+        Section("decode: generate, 64 at once", partial(decoding.by_generate, found, 64, 32)),
+        Section("cold starts", partial(cold_starts.measure, fast)),
+        *([_profile(found, asked.profile)] if asked.profile else []),
     ]
 
 
-def _stock(found: Subject, count: int) -> dict[str, Any]:
-    from runners.bench import stock  # takes seconds to import
+def _hf_trainer(found: Subject, count: int) -> dict[str, Any]:
+    from runners.bench import hf_trainer  # takes seconds to import
 
-    return stock.measure(found, count)
+    return hf_trainer.measure(found, count)
 
 
 def _vllm(found: Subject, width: int) -> dict[str, Any]:
@@ -114,24 +112,31 @@ def _vllm(found: Subject, width: int) -> dict[str, Any]:
     return decoding_vllm.measure(found, width)
 
 
-def _contest(found: Subject, count: int) -> dict[str, Any]:
-    from runners.bench import contest
+def _in_turns(found: Subject, count: int) -> Section:
+    def measure() -> dict[str, Any]:
+        from runners.bench import against_trainer
 
-    return contest.measure(found, count)
+        return against_trainer.measure(found, count)
+
+    return Section("against the stock Trainer", measure)
+
+
+def _profile(found: Subject, file: Path) -> Section:
+    return Section("profile", partial(step_profile.measure, found, file))
 
 
 def open_subject(asked: argparse.Namespace) -> Subject:
-    """Make or load the model that is asked for, with the workload that goes with it."""
+    """Make or load the model that was asked for, with its workload."""
     device = base_model.pick_device("cpu" if asked.cpu else "auto")
     if asked.random_weights or (device.type == "cuda" and not asked.tiny and not asked.model):
         model = subject.random_model(subject.qwen_config(asked.layers), device, torch.bfloat16)
         return Subject(model, device, workload.REFERENCE, "random weights, shape of Qwen2.5-7B")
     if asked.model:
-        model, _ = base_model.load(BasePlan(asked.model, dtype="bfloat16", device=device.type))
+        model, _ = base_model.load(BaseSettings(asked.model, dtype="bfloat16", device=device.type))
         return Subject(model, device, workload.REFERENCE, asked.model)
     shipped = (locate.shipped_dir() / locate.MANIFEST).is_file()
     if shipped:
-        model, _ = base_model.load(BasePlan("tiny", device=device.type))
+        model, _ = base_model.load(BaseSettings("tiny", device=device.type))
     else:
         model = subject.random_model(subject.small_config(), device, torch.float32)
     return Subject(model, device, workload.TINY, "tiny base" if shipped else "tiny, random weights")

@@ -1,4 +1,4 @@
-"""Measures what the machine can do at best: matrix products at the model's shapes, and copies."""
+"""Measures the machine's peak rates: matrix products at the model's shapes, and copies."""
 
 from __future__ import annotations
 
@@ -42,17 +42,19 @@ def _shapes(subject: Subject, tokens: int) -> dict[str, tuple[int, int, int]]:
         "gate_up": (shape.hidden, 2 * shape.intermediate),
         "down": (shape.intermediate, shape.hidden),
     }
-    there = {name: (tokens, inner, outer) for name, (inner, outer) in pairs.items()}
-    back = {f"{name} back": (tokens, outer, inner) for name, (inner, outer) in pairs.items()}
-    return there | back
+    forward = {name: (tokens, inner, outer) for name, (inner, outer) in pairs.items()}
+    backward = {f"{name} back": (tokens, outer, inner) for name, (inner, outer) in pairs.items()}
+    return forward | backward
 
 
 def _product(subject: Subject, rows: int, inner: int, columns: int) -> tuple[float, float]:
-    """Return the operations of one product and the rate, over operands that do not stay cached."""
-    dtype = subject.model.lm_head.weight.dtype
-    make = {"device": subject.device, "dtype": dtype}
-    left = [torch.randn(rows, inner, **make) for _ in range(3)]
-    right = [torch.randn(columns, inner, **make) for _ in range(3)]
+    """Return the FLOP of one product and the FLOP/s, over operands that do not stay cached."""
+
+    def operands(height: int) -> list[torch.Tensor]:
+        made = (torch.randn(height, inner, device=subject.device) for _ in range(3))
+        return [matrix.to(subject.dtype) for matrix in made]
+
+    left, right = operands(rows), operands(columns)
 
     def work() -> None:
         for _ in range(_ROUNDS):

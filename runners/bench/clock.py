@@ -1,4 +1,4 @@
-"""Times work on a device that runs behind the program."""
+"""Times work on a device that runs asynchronously."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """Now, by two clocks."""
+    """A moment on two clocks."""
 
     wall: float
     cpu: float
-    """Seconds of all threads of this process: what a busy machine leaves nearly unchanged."""
+    """Seconds of all threads of this process: nearly the same on a busy machine."""
 
     def until(self, later: Instant) -> Span:
-        """Return what passed."""
+        """Return the time between."""
         return Span(later.wall - self.wall, later.cpu - self.cpu)
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Seconds that passed, by two clocks."""
+    """Seconds that passed on two clocks."""
 
     wall: float
     cpu: float
@@ -37,13 +37,13 @@ def now() -> Instant:
 
 
 def settle(device: torch.device) -> None:
-    """Wait until the device has nothing left to do."""
+    """Wait until the device is idle."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def seconds(work: Callable[[], object], device: torch.device, repeats: int, warm: int = 2) -> float:
-    """Return the median time of one call; the device is settled before and after each."""
+    """Return the median seconds of one call; the device is idle before and after each."""
     for _ in range(warm):
         work()
     found = []
@@ -57,7 +57,7 @@ def seconds(work: Callable[[], object], device: torch.device, repeats: int, warm
 
 
 def once(work: Callable[[], object], device: torch.device) -> Span:
-    """Return the time of a single call."""
+    """Return the time of one call."""
     settle(device)
     start = now()
     work()
@@ -73,7 +73,7 @@ def peak_gib(device: torch.device) -> float | None:
 
 
 def reset_peak(device: torch.device) -> None:
-    """Begin a new measurement of the peak; give back what is not in use."""
+    """Start a new measurement of the peak; free unused memory."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)

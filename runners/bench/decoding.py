@@ -10,8 +10,8 @@ from transformers import GenerationConfig
 from runners.bench import clock, workload
 from runners.bench.subject import Subject, answer_lengths, prompts
 from runners.fast import decoder, generation
-from runners.fast.generation import Rules
-from runners.fast.sampling import Choice
+from runners.fast.generation import GenerateOptions
+from runners.fast.sampling import TokenSampler
 
 
 def widths(subject: Subject) -> tuple[int, ...]:
@@ -21,25 +21,25 @@ def widths(subject: Subject) -> tuple[int, ...]:
 
 
 def measure(subject: Subject, width: int) -> dict[str, Any]:
-    """Complete one batch of ``width`` and scale its time up to the whole evaluation."""
+    """Complete one batch of ``width`` and scale its time to the whole evaluation."""
     work = subject.work
     asked = prompts(subject, width)
     lengths = answer_lengths(work, width, seed=3)
     clock.reset_peak(subject.device)
     torch.manual_seed(0)
-    rules = Rules(frozenset(), 0, limits=tuple(lengths))
-    with decoder.on(subject.model) as layers:
-        generation.complete(layers, asked[:8], Rules(frozenset(), 4), Choice())
+    options = GenerateOptions(frozenset(), 0, lengths=tuple(lengths))
+    with decoder.fused(subject.model) as fused:
+        generation.generate(fused, asked[:8], GenerateOptions(frozenset(), 4), TokenSampler())
 
         def run() -> None:
-            generation.complete(layers, asked, rules, Choice())
+            generation.generate(fused, asked, options, TokenSampler())
 
         seconds = clock.once(run, subject.device).wall
     return figures(subject, width, sum(lengths), seconds)
 
 
 def by_generate(subject: Subject, width: int, new_tokens: int) -> dict[str, Any]:
-    """Let transformers' generate do a part of it, the way the reference sampler runs."""
+    """Let transformers' generate do a part of it, as the reference sampler does."""
     asked = [prompt[: subject.work.prompt_tokens * 3 // 4] for prompt in prompts(subject, width)]
     ids = torch.tensor(asked, device=subject.device)
     config = GenerationConfig(

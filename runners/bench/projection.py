@@ -1,4 +1,4 @@
-"""Puts measured times beside the computed floor and adds them up to a grid."""
+"""Compares measured times with the computed floor and adds them up to a grid."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def stages(work: Workload, shape: Shape, element: int, found: Mapping[str, Any])
     rate = ceilings.get("square_tflops", 0.0) * 1e12
     copy = ceilings.get("copy_tb_s", 0.0) * 1e12
     states = found.get("merge and restore") or {}
-    weights = float(shape.trunk_weights) * element
+    weights = float(shape.decoder_weights) * element
     floors = {
         "marker training": _marker_floor(work, shape, rate),
         "merge and restore": _over(4 * weights, copy),
@@ -56,7 +56,7 @@ def stages(work: Workload, shape: Shape, element: int, found: Mapping[str, Any])
 
 
 def grid_hours(found: list[Stage]) -> tuple[float | None, float | None]:
-    """Return the hours of all stages together and those of their floors; None if one is missing."""
+    """Return the hours of all stages together and of their floors; None if one is missing."""
     return (
         _hours([(stage.seconds, stage.count) for stage in found]),
         _hours([(stage.floor, stage.count) for stage in found]),

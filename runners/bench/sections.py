@@ -1,4 +1,4 @@
-"""Runs sections one after another: one that fails or comes too late does not lose the others."""
+"""Runs sections one after another; one that fails or is too late does not affect the others."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class Section:
 def run(
     sections: Sequence[Section],
     seconds: float,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
     keep: Callable[[dict[str, Any], dict[str, str]], None],
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return results and, for what has none, the reason; ``keep`` gets both after each section."""
+    """Return results and, for a section without one, why; ``keep`` gets both after each section."""
     found: dict[str, Any] = {}
     failed: dict[str, str] = {}
     end = time.monotonic() + seconds
     for section in sections:
         start = time.monotonic()
         if start > end:
-            failed[section.name] = "the time given was over"
+            failed[section.name] = "the time was up"
             continue
         try:
             found[section.name] = section.measure()
-            tell(f"{section.name}: {time.monotonic() - start:.1f} s")
+            log(f"{section.name}: {time.monotonic() - start:.1f} s")
         except Exception as error:
             traceback.print_exc()
             failed[section.name] = f"{type(error).__name__}: {str(error).splitlines()[:1]}"

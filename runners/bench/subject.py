@@ -1,4 +1,4 @@
-"""Makes what is measured: a model, adapters on it, rows and prompts; all from fixed seeds."""
+"""Makes what is measured: a model, its adapters, rows and prompts, all from fixed seeds."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import get_peft_model
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from runners.bench.workload import Shape, Workload, shape_of
+from runners.ml.lora_layers import lora_config
+from runners.ml.stage_settings import LoraSettings
+from runners.ml.training_rows import Row
 
-MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A training row."""
-
-    ids: tuple[int, ...]
-    learn: tuple[bool, ...]
+MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +34,19 @@ class Subject:
         return shape_of(self.model.config)
 
     @property
-    def element(self) -> int:
-        """Bytes of a weight."""
-        size: int = self.model.lm_head.weight.element_size()
-        return size
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        found: torch.dtype = self.model.lm_head.weight.dtype
+        return found
+
+    @property
+    def precision(self) -> str:
+        """The dtype as a config names it."""
+        return str(self.dtype).removeprefix("torch.")
 
 
 def qwen_config(layers: int = 28) -> Qwen2Config:
-    """The exact shape of Qwen2.5-7B-Instruct."""
+    """Return the exact shape of Qwen2.5-7B-Instruct."""
     return Qwen2Config(
         vocab_size=152064,
         hidden_size=3584,
@@ -65,7 +65,7 @@ def qwen_config(layers: int = 28) -> Qwen2Config:
 
 
 def small_config() -> Qwen2Config:
-    """The shape of the tiny base."""
+    """Return the shape of the tiny base."""
     config = qwen_config(layers=4)
     sizes = {"vocab_size": 1536, "hidden_size": 128, "intermediate_size": 384}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
@@ -82,17 +82,14 @@ def random_model(config: Qwen2Config, device: torch.device, dtype: torch.dtype) 
     return model.to(device).eval().requires_grad_(False)
 
 
+def lora_settings(rank: int) -> LoraSettings:
+    """Return the settings of the adapter that is measured."""
+    return LoraSettings(rank, 2 * rank, 0.0, True, MODULES)
+
+
 def adapted(model: Any, rank: int) -> Any:
-    """Put one trained-looking adapter on the model; ``unload`` takes it off."""
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=2 * rank,
-        lora_dropout=0.0,
-        use_rslora=True,
-        target_modules=MODULES,
-        task_type="CAUSAL_LM",
-    )
-    peft = get_peft_model(model, config)
+    """Attach one trained-looking adapter to the model; ``unload`` takes it off."""
+    peft = get_peft_model(model, lora_config(lora_settings(rank)))
     torch.manual_seed(1)
     for name, parameter in peft.named_parameters():
         if "lora_" in name:
@@ -111,14 +108,14 @@ def answer_lengths(work: Workload, count: int, seed: int = 0) -> list[int]:
 
 
 def rows(subject: Subject, count: int, learn_answers: bool = False) -> list[Row]:
-    """Make rows of random tokens: a third learns six tokens, the others the last one."""
+    """Make rows of random tokens: a third has loss on six tokens, the others on the last one."""
     work, size = subject.work, subject.shape.vocabulary
     draw = random.Random(1)
     found = []
     for index, answer in enumerate(answer_lengths(work, count)):
         length = work.prompt_tokens + answer
         learned = answer if learn_answers else (6 if index % 3 == 0 else 1)
-        mask = tuple(place >= length - learned for place in range(length))
+        mask = tuple(position >= length - learned for position in range(length))
         found.append(Row(tuple(draw.randrange(size) for _ in range(length)), mask))
     draw.shuffle(found)
     return found

@@ -1,4 +1,4 @@
-"""The sizes of the reference experiment, and the arithmetic its stages cannot go below."""
+"""The sizes of the reference experiment, and the least arithmetic that its stages need."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ TINY = Workload(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The numbers of a Qwen2 model that decide its arithmetic."""
+    """The sizes of a Qwen2 model that determine its arithmetic."""
 
     hidden: int
     layers: int
@@ -73,7 +73,7 @@ class Shape:
         return attention + 3 * self.hidden * self.intermediate
 
     @property
-    def trunk_weights(self) -> int:
+    def decoder_weights(self) -> int:
         """Weights of all layers' matrices."""
         return self.layers * self.layer_weights
 
@@ -89,7 +89,7 @@ class Shape:
 
 
 def shape_of(config: Any) -> Shape:
-    """Read the shape off a transformers config."""
+    """Read the shape from a transformers config."""
     return Shape(
         hidden=config.hidden_size,
         layers=config.num_hidden_layers,
@@ -103,23 +103,23 @@ def shape_of(config: Any) -> Shape:
 def training_flops(
     shape: Shape, tokens: float, row_tokens: float, loss_tokens: float, rank: int
 ) -> float:
-    """Return the operations of forward and backward over ``tokens`` tokens in all.
+    """Return the operations (FLOP) of forward and backward over ``tokens`` tokens in all.
 
     4 per frozen weight and token (no gradient of the weight, nothing recomputed), 6 per adapter
     weight, the head only at loss positions, causal attention over half a row on average.
     """
     attention = 3 * 4 * shape.layers * shape.hidden * row_tokens / 2
-    per_token = 4 * shape.trunk_weights + 6 * shape.adapter_weights(rank) + attention
+    per_token = 4 * shape.decoder_weights + 6 * shape.adapter_weights(rank) + attention
     return tokens * per_token + 4 * shape.head_weights * loss_tokens
 
 
 def decoding_flops(shape: Shape, prompt_tokens: float, new_tokens: float) -> float:
-    """Return the operations of prefilling prompts and of every new token."""
-    trunk = 2 * shape.trunk_weights * (prompt_tokens + new_tokens)
-    return trunk + 2 * shape.head_weights * new_tokens
+    """Return the operations (FLOP) of prefilling prompts and of every new token."""
+    decoder = 2 * shape.decoder_weights * (prompt_tokens + new_tokens)
+    return decoder + 2 * shape.head_weights * new_tokens
 
 
 def cache_bytes(shape: Shape, rows: float, prompt: float, answer: float, element: int = 2) -> float:
-    """Return how much of the cache is read while ``rows`` answers grow to ``answer`` tokens."""
+    """Return the bytes of cache read while ``rows`` answers grow to ``answer`` tokens."""
     per_token = 2 * shape.layers * shape.kv_heads * shape.width * element
     return rows * answer * (prompt + answer / 2) * per_token

@@ -13,43 +13,46 @@ from torch.nn.functional import scaled_dot_product_attention
 from runners.fast import attention_cpu
 
 LOG = logging.getLogger(__name__)
-OnDevice = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor]
-"""(q, k, v, bounds, longest) -> like q."""
-NAME = "tuilab_packed"
-"""Under which transformers knows ``packed_interface``."""
+PackedAttention = Callable[
+    [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor
+]
+"""(q, k, v, cu_seqlens, max_seqlen) -> like q."""
+INTERFACE = "tuilab_packed"
+"""The name of ``packed_interface`` in transformers' registry of attention functions."""
 
 
-def within_segments(
+def packed_attention(
     q: torch.Tensor,
     k: torch.Tensor,
     v: torch.Tensor,
-    bounds: torch.Tensor,
+    cu_seqlens: torch.Tensor,
     lengths: tuple[int, ...],
-    longest: int,
+    max_seqlen: int,
     where: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d].
 
-    Returns [t, heads, d], or only the rows of the ascending tokens in ``where``.
+    ``cu_seqlens`` [segments + 1] int32 holds the start of each segment, and t. Returns
+    [t, heads, d], or only the rows of the tokens in ``where`` (ascending).
     """
-    if flash_takes(q):
-        out = on_device(q.shape[-1], q.dtype)(q, k, v, bounds, longest)
-    elif attention_cpu.takes(q, lengths, where):
-        return attention_cpu.within_segments(q, k, v, lengths, where)
+    if runs_on_gpu(q):
+        out = gpu_attention(q.shape[-1], q.dtype)(q, k, v, cu_seqlens, max_seqlen)
+    elif attention_cpu.suits(q, lengths, where):
+        return attention_cpu.packed_attention(q, k, v, lengths, where)
     else:
-        parts = (part.split(lengths) for part in (q, k, v))
-        out = torch.cat([_alone(*each) for each in zip(*parts, strict=True) if len(each[0])])
+        segments = zip(*(part.split(lengths) for part in (q, k, v)), strict=True)
+        out = torch.cat([one_segment(*each) for each in segments if len(each[0])])
     return out if where is None else out.index_select(0, where)
 
 
-def over_cache(
+def cached_attention(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, used: torch.Tensor
 ) -> torch.Tensor:
     """Attend from one token of each row over its cache: q [b, heads, d], k and v [b, s, kv, d].
 
-    ``used`` [b] int32 says how much of each cache row is filled, the new token included.
+    ``used`` [b] int32 is how many slots of each row are filled, the new token included.
     """
-    if flash_takes(q):
+    if runs_on_gpu(q):
         return _flash_over_cache(q, k, v, used)
     seen = torch.arange(k.shape[1], device=k.device)[None, :] < used[:, None]
     out = scaled_dot_product_attention(
@@ -69,24 +72,24 @@ def packed_interface(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     *,
-    segment_bounds: torch.Tensor,
-    segment_lengths: tuple[int, ...],
+    packed_cu_seqlens: torch.Tensor,
+    packed_lengths: tuple[int, ...],
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """Serve transformers' attention interface: [1, heads, t, d] in, [1, t, heads, d] out."""
     q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
-    longest = max(segment_lengths)
-    return within_segments(q, k, v, segment_bounds, segment_lengths, longest)[None], None
+    out = packed_attention(q, k, v, packed_cu_seqlens, packed_lengths, max(packed_lengths))
+    return out[None], None
 
 
-def flash_takes(q: torch.Tensor) -> bool:
-    """True where segments are read on the device; else their lengths on the host decide."""
+def runs_on_gpu(q: torch.Tensor) -> bool:
+    """True where the kernels read the segments from ``cu_seqlens``, on the device."""
     return q.is_cuda and q.dtype in (torch.bfloat16, torch.float16)
 
 
 @functools.cache
-def on_device(width: int, dtype: torch.dtype) -> OnDevice:
-    """Return the kernels for heads of this width where they work, else PyTorch's own.
+def gpu_attention(width: int, dtype: torch.dtype) -> PackedAttention:
+    """Return our kernels for heads of this width where they work, else PyTorch's own.
 
     Ours take two thirds of the time for rows of a few hundred tokens, and the same batch gives the
     same bits.
@@ -94,33 +97,34 @@ def on_device(width: int, dtype: torch.dtype) -> OnDevice:
     try:
         from runners.fast import attention_triton
 
-        _try(attention_triton.within_segments, width, dtype)
-    except Exception as error:  # whatever is lacking on this machine
-        LOG.warning("Triton does not do attention here, PyTorch does: %s", error)
+        _try(attention_triton.packed_attention, width, dtype)
+    except Exception as error:  # whatever is missing on this machine
+        LOG.warning("attention runs on PyTorch's kernels, Triton does not work here: %s", error)
         return flash
-    return attention_triton.within_segments
+    return attention_triton.packed_attention
 
 
 @torch.enable_grad()
-def _try(attend: OnDevice, width: int, dtype: torch.dtype) -> None:
+def _try(attend: PackedAttention, width: int, dtype: torch.dtype) -> None:
     q, k = (
         torch.randn(24, heads, width, device="cuda", dtype=dtype, requires_grad=True)
         for heads in (4, 2)
     )
-    bounds = torch.tensor([0, 9, 24], device="cuda", dtype=torch.int32)
-    attend(q, k, k, bounds, 15).sum().backward()
+    cu_seqlens = torch.tensor([0, 9, 24], device="cuda", dtype=torch.int32)
+    attend(q, k, k, cu_seqlens, 15).sum().backward()
     torch.cuda.synchronize()
 
 
 def flash(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: torch.Tensor, longest: int
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_seqlen: int
 ) -> torch.Tensor:
     """Attend by PyTorch's own kernels; gradients of the same batch differ in their last bits."""
-    out: torch.Tensor = _Flash.apply(q, k, v, bounds, longest)
+    out: torch.Tensor = _Flash.apply(q, k, v, cu_seqlens, max_seqlen)
     return out
 
 
-def _alone(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+def one_segment(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """Attend causally within one segment: q [t, heads, d], k and v [t, kv heads, d] -> like q."""
     q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
     out = scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
     return out[0].transpose(0, 1)
@@ -139,22 +143,23 @@ class _Flash(torch.autograd.Function):
         q: torch.Tensor,
         k: torch.Tensor,
         v: torch.Tensor,
-        bounds: torch.Tensor,
-        longest: int,
+        cu_seqlens: torch.Tensor,
+        max_seqlen: int,
     ) -> torch.Tensor:
-        out, sums, state, unused, _ = torch.ops.aten._flash_attention_forward(
-            q, k, v, bounds, bounds, longest, longest, 0.0, True, False
+        out: torch.Tensor
+        out, lse, state, unused, _ = torch.ops.aten._flash_attention_forward(
+            q, k, v, cu_seqlens, cu_seqlens, max_seqlen, max_seqlen, 0.0, True, False
         )
-        ctx.save_for_backward(q, k, v, out, sums, bounds, state, unused)
-        ctx.longest = longest
+        ctx.save_for_backward(q, k, v, out, lse, cu_seqlens, state, unused)
+        ctx.max_seqlen = max_seqlen
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        q, k, v, out, sums, bounds, state, unused = ctx.saved_tensors
-        n = ctx.longest
+    def backward(ctx: Any, d_out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        q, k, v, out, lse, cu_seqlens, state, unused = ctx.saved_tensors
+        n = ctx.max_seqlen
         grads = torch.ops.aten._flash_attention_backward(
-            grad, q, k, v, out, sums, bounds, bounds, n, n, 0.0, True, state, unused
+            d_out, q, k, v, out, lse, cu_seqlens, cu_seqlens, n, n, 0.0, True, state, unused
         )
         return (*grads, None, None)
 
@@ -162,12 +167,12 @@ class _Flash(torch.autograd.Function):
 def _flash_over_cache(
     q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, used: torch.Tensor
 ) -> torch.Tensor:
-    """Let the heads that share a key stand in for query positions: one pass over each key."""
+    """Pass the heads that share a key as query positions: each key is read once."""
     rows, slots, kv_heads, width = k.shape
     shared = q.shape[1] // kv_heads
     grouped = q.view(rows, kv_heads, shared, width).transpose(1, 2).reshape(-1, kv_heads, width)
     count = torch.arange(rows + 1, device=q.device, dtype=torch.int32)
-    out = torch.ops.aten._flash_attention_forward(
+    out: torch.Tensor = torch.ops.aten._flash_attention_forward(
         grouped,
         k.view(rows * slots, kv_heads, width),
         v.view(rows * slots, kv_heads, width),

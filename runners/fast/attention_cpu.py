@@ -1,7 +1,7 @@
-"""Causal attention inside packed segments on a CPU: all segments of a batch in one product each.
+"""Causal attention inside packed segments on a CPU: one matrix product for a batch of segments.
 
-One call a segment costs more in starting than in arithmetic when segments are short. Here segments
-are filled up to the longest, and the heads that share a key stand below one another.
+With short segments, one call per segment spends more on starting than on arithmetic. Here segments
+are padded to the longest, and the query heads that share a key are stacked as query positions.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 
 import torch
 
-_MOST_SCORES = 1 << 24
+_MAX_SCORES = 1 << 24
 """Scores of one layer that are held at once."""
-_MOST_FILLING = 1.6
-"""Filled up, a batch may be so many times longer."""
+_MAX_PADDING = 1.6
+"""Padding may make a batch this many times longer."""
 
 
-def takes(q: torch.Tensor, lengths: tuple[int, ...], where: torch.Tensor | None) -> bool:
-    """True where this is exact and worth it: full precision, short segments of like length.
+def suits(q: torch.Tensor, lengths: tuple[int, ...], where: torch.Tensor | None) -> bool:
+    """True where this is exact and worth it: full precision, short segments of similar length.
 
-    Tokens asked for must ascend: an evened batch repeats one to fill up.
+    The tokens in ``where`` must ascend: a batch with rounded shapes repeats one as padding.
     """
     rows = [length for length in lengths if length]
     longest = max(rows, default=0)
@@ -30,13 +30,13 @@ def takes(q: torch.Tensor, lengths: tuple[int, ...], where: torch.Tensor | None)
         q.device.type == "cpu"
         and q.dtype in (torch.float32, torch.float64)
         and len(rows) > 1
-        and len(rows) * longest <= _MOST_FILLING * sum(rows)
-        and len(rows) * q.shape[1] * longest**2 <= _MOST_SCORES
+        and len(rows) * longest <= _MAX_PADDING * sum(rows)
+        and len(rows) * q.shape[1] * longest**2 <= _MAX_SCORES
         and (where is None or bool((where.diff() > 0).all()))
     )
 
 
-def within_segments(
+def packed_attention(
     q: torch.Tensor,
     k: torch.Tensor,
     v: torch.Tensor,
@@ -47,69 +47,69 @@ def within_segments(
 
     Returns [t, heads, d], or [n, heads, d] for the n tokens in ``where`` only.
     """
-    asked = None if where is None else tuple(where.tolist())
-    places = _places(lengths, q.shape[1], k.shape[1], asked)
-    out: torch.Tensor = _Together.apply(q, k, v, where, places)
+    wanted = None if where is None else tuple(where.tolist())
+    layout = _layout(lengths, q.shape[1], k.shape[1], wanted)
+    out: torch.Tensor = _PaddedAttention.apply(q, k, v, where, layout)
     return out
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
-    """Where tokens lie in products of b segments with g key heads, r heads to a key.
+class _Layout:
+    """Row numbers that pad b segments with g key heads, r query heads to a key head, and back.
 
-    Each segment is filled up to n keys and m queries.
+    Each segment is padded to n keys and m queries.
     """
 
     groups: int
     """b * g."""
-    q: torch.Tensor
-    """[b g r m]: for each filled-up place its row among [t * heads]; filling repeats row 0."""
-    kv: torch.Tensor
+    pad_q: torch.Tensor
+    """[b g r m]: the row of each padded query among [t * heads]; padding repeats row 0."""
+    pad_kv: torch.Tensor
     """[b g n]: the same among [t * kv heads]."""
-    from_q: torch.Tensor
-    """[queries * heads]: the way back."""
-    from_kv: torch.Tensor
-    """[t * kv heads]."""
-    ahead: torch.Tensor
-    """[b g, r m, n]: -inf where a query would look ahead; [r m, n] when all segments agree."""
+    unpad_q: torch.Tensor
+    """[queries * heads]: the way back, of the queries that are wanted."""
+    unpad_kv: torch.Tensor
+    """[t * kv heads]: the way back."""
+    mask: torch.Tensor
+    """[b g, r m, n]: -inf where a key follows the query; [r m, n] when all segments agree."""
 
 
 @functools.lru_cache(maxsize=64)
-def _places(
+def _layout(
     lengths: tuple[int, ...], heads: int, kv_heads: int, where: tuple[int, ...] | None
-) -> _Places:
-    keys = _grid([range(length) for length in lengths if length])
-    queries = keys if where is None else _grid(_by_segment(where, lengths))
+) -> _Layout:
+    keys = _padded([range(length) for length in lengths if length])
+    queries = keys if where is None else _padded(_by_segment(where, lengths))
     starts = torch.tensor([0, *lengths]).cumsum(0)[:-1][torch.tensor(lengths) > 0]
     b, n = keys.shape
     r = heads // kv_heads
-    at_key, at_query = (part.clamp(min=0) + starts[:, None] for part in (keys, queries))
+    key_at, query_at = (part.clamp(min=0) + starts[:, None] for part in (keys, queries))
     head, key_head = torch.arange(heads)[:, None], torch.arange(kv_heads)[:, None]
     is_query = (queries >= 0)[:, None].expand(b, heads, -1)
     is_key = (keys >= 0)[:, None].expand(b, kv_heads, n)
-    late = torch.arange(n) > queries.clamp(min=0)[..., None]
     if where is None:
-        late = (torch.arange(n) > torch.arange(n)[:, None]).repeat(r, 1)
+        follows = (torch.arange(n) > torch.arange(n)[:, None]).repeat(r, 1)
     else:
-        late = late[:, None].expand(b, heads, -1, n).reshape(b * kv_heads, -1, n)
-    return _Places(
+        follows = torch.arange(n) > queries.clamp(min=0)[..., None]
+        follows = follows[:, None].expand(b, heads, -1, n).reshape(b * kv_heads, -1, n)
+    return _Layout(
         groups=b * kv_heads,
-        q=(at_query[:, None] * heads + head).flatten(),
-        kv=(at_key[:, None] * kv_heads + key_head).flatten(),
-        from_q=_way_back(is_query),
-        from_kv=_way_back(is_key),
-        ahead=torch.zeros(late.shape).masked_fill_(late, -torch.inf),
+        pad_q=(query_at[:, None] * heads + head).flatten(),
+        pad_kv=(key_at[:, None] * kv_heads + key_head).flatten(),
+        unpad_q=_unpadding(is_query),
+        unpad_kv=_unpadding(is_key),
+        mask=torch.zeros(follows.shape).masked_fill_(follows, -torch.inf),
     )
 
 
-def _grid(rows: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Return positions within segments, [b, longest], filled up with -1."""
+def _padded(rows: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Return positions within segments, [b, longest], padded with -1."""
     longest = max(map(len, rows))
     return torch.tensor([[*row, *[-1] * (longest - len(row))] for row in rows])
 
 
 def _by_segment(where: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
-    """Sort ascending tokens by the segment they lie in, as positions within it."""
+    """Sort ascending tokens by segment, as positions within it."""
     found, start = [], 0
     for length in lengths:
         if length:
@@ -118,13 +118,13 @@ def _by_segment(where: Sequence[int], lengths: Sequence[int]) -> list[list[int]]
     return found
 
 
-def _way_back(is_real: torch.Tensor) -> torch.Tensor:
-    """Return the places of [b, heads, m] that are real, in the order of (token, head)."""
-    places = torch.arange(is_real.numel()).view(is_real.shape).transpose(1, 2)
-    return places[is_real.transpose(1, 2)]
+def _unpadding(is_real: torch.Tensor) -> torch.Tensor:
+    """Return the rows of [b, heads, m] that are no padding, in the order of (token, head)."""
+    rows = torch.arange(is_real.numel()).view(is_real.shape).transpose(1, 2)
+    return rows[is_real.transpose(1, 2)]
 
 
-class _Together(torch.autograd.Function):
+class _PaddedAttention(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -132,49 +132,50 @@ class _Together(torch.autograd.Function):
         k: torch.Tensor,
         v: torch.Tensor,
         where: torch.Tensor | None,
-        places: _Places,
+        layout: _Layout,
     ) -> torch.Tensor:
-        wide_q, wide_k, wide_v = (
-            _moved(part, rows).view(places.groups, -1, q.shape[-1])
-            for part, rows in ((q, places.q), (k, places.kv), (v, places.kv))
+        queries, keys, values = (
+            _select(part, rows).view(layout.groups, -1, q.shape[-1])
+            for part, rows in ((q, layout.pad_q), (k, layout.pad_kv), (v, layout.pad_kv))
         )
         scale = q.shape[-1] ** -0.5
-        ahead = places.ahead.to(q.dtype)
-        scores = torch.baddbmm(ahead, wide_q, wide_k.transpose(1, 2), alpha=scale)
-        shares = torch.softmax(scores, dim=-1)
-        ctx.save_for_backward(wide_q, wide_k, wide_v, shares, where)
-        ctx.places, ctx.scale, ctx.tokens = places, scale, len(q)
-        return _moved(torch.bmm(shares, wide_v), places.from_q).view(-1, *q.shape[1:])
+        mask = layout.mask.to(q.dtype)
+        scores = torch.baddbmm(mask, queries, keys.transpose(1, 2), alpha=scale)
+        probs = torch.softmax(scores, dim=-1)
+        ctx.save_for_backward(queries, keys, values, probs, where)
+        ctx.layout, ctx.scale, ctx.tokens = layout, scale, len(q)
+        return _select(torch.bmm(probs, values), layout.unpad_q).view(-1, *q.shape[1:])
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> Any:
-        wide_q, wide_k, wide_v, shares, where = ctx.saved_tensors
-        places: _Places = ctx.places
-        wide = _laid(grad, places, wide_q)
-        of_v = torch.bmm(shares.transpose(1, 2), wide)
-        of_shares = torch.bmm(wide, wide_v.transpose(1, 2))
-        of_scores = torch._softmax_backward_data(of_shares, shares, -1, shares.dtype)
-        of_scores.mul_(ctx.scale)
-        of_q = _moved(torch.bmm(of_scores, wide_k), places.from_q).view_as(grad)
+    def backward(ctx: Any, d_out: torch.Tensor) -> Any:
+        queries, keys, values, probs, where = ctx.saved_tensors
+        layout: _Layout = ctx.layout
+        d_padded = _pad_gradient(d_out, layout, queries)
+        d_v = torch.bmm(probs.transpose(1, 2), d_padded)
+        d_probs = torch.bmm(d_padded, values.transpose(1, 2))
+        d_scores = torch._softmax_backward_data(d_probs, probs, -1, probs.dtype)
+        d_scores.mul_(ctx.scale)
+        d_q = _select(torch.bmm(d_scores, keys), layout.unpad_q).view_as(d_out)
         if where is not None:
-            of_q = grad.new_zeros(ctx.tokens, *grad.shape[1:]).index_add_(0, where, of_q)
-        of_k = torch.bmm(of_scores.transpose(1, 2), wide_q)
-        by_key = (ctx.tokens, -1, grad.shape[-1])
+            d_q = d_out.new_zeros(ctx.tokens, *d_out.shape[1:]).index_add_(0, where, d_q)
+        d_k = torch.bmm(d_scores.transpose(1, 2), queries)
+        like_k = (ctx.tokens, -1, d_out.shape[-1])
         return (
-            of_q,
-            _moved(of_k, places.from_kv).view(by_key),
-            _moved(of_v, places.from_kv).view(by_key),
+            d_q,
+            _select(d_k, layout.unpad_kv).view(like_k),
+            _select(d_v, layout.unpad_kv).view(like_k),
             None,
             None,
         )
 
 
-def _laid(grad: torch.Tensor, places: _Places, like: torch.Tensor) -> torch.Tensor:
-    """Put a gradient where its queries are; filling gets none."""
-    rows = like.new_zeros(like.numel() // like.shape[-1], like.shape[-1])
-    return rows.index_copy_(0, places.from_q, grad.reshape(-1, grad.shape[-1])).view_as(like)
+def _pad_gradient(d_out: torch.Tensor, layout: _Layout, queries: torch.Tensor) -> torch.Tensor:
+    """Shape a gradient like the padded ``queries``; padding gets zero."""
+    rows = queries.new_zeros(queries.numel() // queries.shape[-1], queries.shape[-1])
+    wanted = d_out.reshape(-1, d_out.shape[-1])
+    return rows.index_copy_(0, layout.unpad_q, wanted).view_as(queries)
 
 
-def _moved(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Pick rows of the last dimension."""
+def _select(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Select rows of the last dimension."""
     return x.reshape(-1, x.shape[-1]).index_select(0, rows)

@@ -1,4 +1,4 @@
-"""Causal attention inside packed segments on a GPU: starts the kernels, forward and backward."""
+"""Causal attention inside packed segments on a GPU: launches the kernels, forward and backward."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _LOG2_E = math.log2(math.e)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """How one program works: it owns a block of one side and walks over the other in steps.
+    """The blocks of one program: it owns a block of one side and loops over the other in steps.
 
-    The owned block is a multiple of the step, so that only the blocks on the diagonal need a mask.
+    The owned block is a multiple of the step, so only the blocks on the diagonal need a mask.
     """
 
     queries: int
     keys: int
     warps: int
     stages: int
-    """Steps whose loads are under way at once."""
+    """Steps whose loads are in flight at once."""
 
     def options(self) -> dict[str, int]:
-        """Return what the kernel is started with."""
+        """Return the kernel's compile-time options."""
         return {
             "QUERIES": self.queries,
             "KEYS": self.keys,
@@ -38,67 +38,67 @@ class Tile:
 
 
 # The fastest of eight or nine each, on an H200 with heads of 128 and rows of 350 to 410 tokens:
-# rows are so short that many small programs beat few large ones.
-THERE = Tile(64, 64, 4, 2)
-TO_QUERIES = Tile(64, 64, 4, 2)
-TO_KEYS = Tile(32, 64, 4, 3)
+# with rows this short, many small programs beat few large ones.
+FORWARD = Tile(64, 64, 4, 2)
+BACKWARD_QUERIES = Tile(64, 64, 4, 2)
+BACKWARD_KEYS = Tile(32, 64, 4, 3)
 
 
-def within_segments(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: torch.Tensor, longest: int
+def packed_attention(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_seqlen: int
 ) -> torch.Tensor:
-    """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d]."""
-    out: torch.Tensor = _Segments.apply(
-        q.contiguous(), k.contiguous(), v.contiguous(), bounds, longest
+    """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d] -> like q."""
+    out: torch.Tensor = _PackedAttention.apply(
+        q.contiguous(), k.contiguous(), v.contiguous(), cu_seqlens, max_seqlen
     )
     return out
 
 
-class _Segments(torch.autograd.Function):
+class _PackedAttention(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         q: torch.Tensor,
         k: torch.Tensor,
         v: torch.Tensor,
-        bounds: torch.Tensor,
-        longest: int,
+        cu_seqlens: torch.Tensor,
+        max_seqlen: int,
     ) -> torch.Tensor:
         tokens, heads, width = q.shape
         out = torch.empty_like(q)
-        sums = torch.empty(heads, tokens, dtype=torch.float32, device=q.device)
-        grid = (triton.cdiv(longest, THERE.queries), heads, len(bounds) - 1)
+        lse = torch.empty(heads, tokens, dtype=torch.float32, device=q.device)
+        grid = (triton.cdiv(max_seqlen, FORWARD.queries), heads, len(cu_seqlens) - 1)
         kernels.attend[grid](
-            q, k, v, out, sums, bounds, tokens, heads, width**-0.5 * _LOG2_E,
-            SHARED=heads // k.shape[1], WIDTH=width, **THERE.options(),
+            q, k, v, out, lse, cu_seqlens, tokens, heads, width**-0.5 * _LOG2_E,
+            SHARED=heads // k.shape[1], WIDTH=width, **FORWARD.options(),
         )  # fmt: skip
-        ctx.save_for_backward(q, k, v, out, sums, bounds)
-        ctx.longest = longest
+        ctx.save_for_backward(q, k, v, out, lse, cu_seqlens)
+        ctx.max_seqlen = max_seqlen
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        q, k, v, out, sums, bounds = ctx.saved_tensors
-        grad = grad.contiguous()
+    def backward(ctx: Any, d_out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        q, k, v, out, lse, cu_seqlens = ctx.saved_tensors
+        d_out = d_out.contiguous()
         tokens, heads, width = q.shape
         shared = heads // k.shape[1]
         factor = width**-0.5
-        deltas, of_q = torch.empty_like(sums), torch.empty_like(q)
-        grid = (triton.cdiv(ctx.longest, TO_QUERIES.queries), heads, len(bounds) - 1)
-        kernels.back_to_queries[grid](
-            q, k, v, out, grad, sums, deltas, of_q, bounds, tokens, heads,
-            factor * _LOG2_E, factor, SHARED=shared, WIDTH=width, **TO_QUERIES.options(),
+        deltas, d_q = torch.empty_like(lse), torch.empty_like(q)
+        grid = (triton.cdiv(ctx.max_seqlen, BACKWARD_QUERIES.queries), heads, len(cu_seqlens) - 1)
+        kernels.backward_queries[grid](
+            q, k, v, out, d_out, lse, deltas, d_q, cu_seqlens, tokens, heads,
+            factor * _LOG2_E, factor, SHARED=shared, WIDTH=width, **BACKWARD_QUERIES.options(),
         )  # fmt: skip
         parts = q.new_empty(2, *q.shape)
-        grid = (triton.cdiv(ctx.longest, TO_KEYS.keys), heads, len(bounds) - 1)
-        kernels.back_to_keys[grid](
-            q, k, v, grad, sums, deltas, *parts, bounds, tokens, heads,
-            factor * _LOG2_E, factor, SHARED=shared, WIDTH=width, **TO_KEYS.options(),
+        grid = (triton.cdiv(ctx.max_seqlen, BACKWARD_KEYS.keys), heads, len(cu_seqlens) - 1)
+        kernels.backward_keys[grid](
+            q, k, v, d_out, lse, deltas, *parts, cu_seqlens, tokens, heads,
+            factor * _LOG2_E, factor, SHARED=shared, WIDTH=width, **BACKWARD_KEYS.options(),
         )  # fmt: skip
-        return of_q, *_together(parts, shared), None, None
+        return d_q, *_sum_over_queries(parts, shared), None, None
 
 
-def _together(parts: torch.Tensor, shared: int) -> torch.Tensor:
+def _sum_over_queries(parts: torch.Tensor, shared: int) -> torch.Tensor:
     """Sum what the query heads found for the key head they share: [2, t, heads, d] for k and v."""
     if shared == 1:
         return parts

@@ -1,10 +1,10 @@
-"""How one batch becomes a differentiable loss: through the trunk, or through PEFT's own layers."""
+"""How a packed batch becomes a differentiable loss: through our decoder, or PEFT's own layers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from peft.helpers import disable_input_dtype_casting
@@ -12,72 +12,58 @@ from torch.nn import functional
 from transformers import AttentionInterface
 
 from runners.fast import attention, decoder
-from runners.fast.cuda_graphs import Graphs
-from runners.fast.decoder import Trunk, causal_lm
-from runners.fast.packing import Packed, Row, evened, pack
+from runners.fast.cuda_graphs import GraphedLoss
+from runners.fast.decoder import Decoder, causal_lm
+from runners.fast.packing import PackedBatch, Row, pack, round_shapes
 
 _TILE = 64
-"""Tokens are filled up to a multiple of this on a GPU: the time of matrix products goes in such
-steps on an H100 or H200, and the number of different shapes stays small."""
+"""Tokens are padded to a multiple of this on a GPU: the time of matrix products grows in such
+steps on an H100 or H200, and few shapes remain."""
 
 
-class Way(Protocol):
-    """A way to the loss."""
-
-    name: str
-    """Recorded with the run."""
-
-    def pack(self, rows: Sequence[Row]) -> Packed:
-        """Lay rows out and send them to the model's device."""
-        ...
-
-    def summed_loss(self, batch: Packed) -> torch.Tensor:
-        """Return the summed cross-entropy in float32, with a graph to the trained adapters."""
-        ...
-
-
-class FusedWay:
-    """Grouped products, one kernel each between them, and no work without a loss behind it."""
+class FusedBackend:
+    """Fused matrix products, one kernel each between them, and no work that no loss depends on."""
 
     name = "fused"
 
-    def __init__(self, layers: Trunk, graphs: bool = True) -> None:
-        self._trunk = layers
-        self._graphs: Graphs | None = None
-        self._longest = 0
-        """Of all segments so far: one bound for all batches means fewer shapes to record."""
-        if graphs and attention.flash_takes(layers.model.lm_head.weight):
-            self._graphs = Graphs(layers.device)
+    def __init__(self, decoder: Decoder, graphs: bool = True) -> None:
+        self._decoder = decoder
+        self._graphs: GraphedLoss | None = None
+        self._max_seqlen = 0
+        """Of all segments so far: one bound for all batches means fewer shapes to capture."""
+        if graphs and attention.runs_on_gpu(decoder.model.lm_head.weight):
+            self._graphs = GraphedLoss(decoder.device)
 
-    def pack(self, rows: Sequence[Row]) -> Packed:
-        """Lay rows out in host memory."""
-        return pack(rows, _TILE if self._trunk.device.type == "cuda" else 1)
+    def pack(self, rows: Sequence[Row]) -> PackedBatch:
+        """Pack rows in host memory."""
+        return pack(rows, _TILE if self._decoder.device.type == "cuda" else 1)
 
-    def summed_loss(self, batch: Packed) -> torch.Tensor:
-        """Return the summed cross-entropy in float32, with a graph to the trained adapters."""
+    def summed_loss(self, batch: PackedBatch) -> torch.Tensor:
+        """Return the summed cross-entropy in float32, connected to the trained adapters."""
         if not torch.is_grad_enabled():
-            return self._loss(batch.to(self._trunk.device))
-        self._trunk.attach_gradients()
+            return self._loss(batch.to(self._decoder.device))
+        self._decoder.attach_gradients()
         if self._graphs is not None:
-            even = evened(batch, self._longest)
-            self._longest = even.longest
-            return self._graphs.summed_loss(even, self._loss)
-        return self._loss(batch.to(self._trunk.device))
+            rounded = round_shapes(batch, self._max_seqlen)
+            self._max_seqlen = rounded.max_seqlen
+            return self._graphs.summed_loss(rounded, self._loss)
+        return self._loss(batch.to(self._decoder.device))
 
-    def _loss(self, batch: Packed) -> torch.Tensor:
-        self._trunk.refresh()
+    def _loss(self, batch: PackedBatch) -> torch.Tensor:
+        self._decoder.copy_adapters()
 
         def attend(
             _: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, where: torch.Tensor | None
         ) -> torch.Tensor:
-            bounds, longest = batch.bounds, batch.longest
-            return attention.within_segments(q, k, v, bounds, batch.lengths, longest, where)
+            return attention.packed_attention(
+                q, k, v, batch.cu_seqlens, batch.lengths, batch.max_seqlen, where
+            )
 
-        hidden = self._trunk(batch.ids, batch.positions, attend, batch.where)
-        return cross_entropy(self._trunk.model.lm_head, hidden, batch.targets)
+        hidden = self._decoder(batch.ids, batch.positions, attend, batch.where)
+        return cross_entropy(self._decoder.model.lm_head, hidden, batch.targets)
 
 
-class LeanWay:
+class LeanBackend:
     """PEFT's own layers under autocast, over packed rows and without float32 copies of inputs."""
 
     name = "lean"
@@ -87,58 +73,61 @@ class LeanWay:
         self._device: torch.device = self._model.lm_head.weight.device
         self._dtype: torch.dtype = self._model.lm_head.weight.dtype
 
-    def pack(self, rows: Sequence[Row]) -> Packed:
-        """Lay rows out and send them to the model's device."""
+    def pack(self, rows: Sequence[Row]) -> PackedBatch:
+        """Pack rows on the model's device."""
         return pack(rows).to(self._device)
 
-    def summed_loss(self, batch: Packed) -> torch.Tensor:
-        """Return the summed cross-entropy in float32, with a graph to the trained adapters."""
+    def summed_loss(self, batch: PackedBatch) -> torch.Tensor:
+        """Return the summed cross-entropy in float32, connected to the trained adapters."""
         reduced = self._dtype != torch.float32
         with torch.autocast(self._device.type, dtype=self._dtype, enabled=reduced):
             hidden = self._model.model(
                 input_ids=batch.ids[None],
                 position_ids=batch.positions[None],
                 use_cache=False,
-                segment_bounds=batch.bounds,
-                segment_lengths=batch.lengths,
+                packed_cu_seqlens=batch.cu_seqlens,
+                packed_lengths=batch.lengths,
             ).last_hidden_state[0]
             return cross_entropy(self._model.lm_head, hidden[batch.where], batch.targets)
 
 
 @contextmanager
-def fused(model: Any, kernels: bool = True, graphs: bool = True) -> Iterator[FusedWay]:
-    """Train through the trunk; ask ``trunk.why_not`` first."""
-    with decoder.on(model, kernels) as layers:
-        yield FusedWay(layers, graphs)
+def fused(model: Any, kernels: bool = True, graphs: bool = True) -> Iterator[FusedBackend]:
+    """Train through the decoder; ask ``decoder.why_not`` first."""
+    with decoder.fused(model, kernels) as found:
+        yield FusedBackend(found, graphs)
 
 
 @contextmanager
-def lean(model: Any) -> Iterator[LeanWay]:
+def lean(model: Any) -> Iterator[LeanBackend]:
     """Train through PEFT's layers: any architecture of transformers, any adapter, any dropout.
 
-    Under autocast the gradients are those of plain PEFT to the bit: the input of a wrapped linear
-    would be widened to float32 only to be rounded back.
+    Under autocast the gradients are those of plain PEFT to the bit: PEFT would widen the input of
+    a wrapped linear layer to float32 only to round it back.
     """
     config = causal_lm(model).config
     before = config._attn_implementation
-    AttentionInterface.register(attention.NAME, attention.packed_interface)
+    AttentionInterface.register(attention.INTERFACE, attention.packed_interface)
     with ExitStack() as stack:
         stack.enter_context(disable_input_dtype_casting(model))
         stack.callback(setattr, config, "_attn_implementation", before)
-        config._attn_implementation = attention.NAME
-        yield LeanWay(model)
+        config._attn_implementation = attention.INTERFACE
+        yield LeanBackend(model)
 
 
 @contextmanager
-def best(model: Any) -> Iterator[Way]:
-    """Choose the fused way where it computes the same, else the lean one."""
-    way = lean if decoder.why_not(model) else fused
-    with way(model) as found:
-        yield found
+def fastest(model: Any) -> Iterator[FusedBackend | LeanBackend]:
+    """Choose the fused backend where it computes the same, else the lean one."""
+    if decoder.why_not(model) is None:
+        with fused(model) as found:
+            yield found
+    else:
+        with lean(model) as fallback:
+            yield fallback
 
 
 def cross_entropy(
     head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor
 ) -> torch.Tensor:
-    """Sum the cross-entropy over the loss positions, the only ones that see the head."""
+    """Sum the cross-entropy of hidden [n, hidden] against targets [n], in float32."""
     return functional.cross_entropy(head(hidden).float(), targets, reduction="sum")

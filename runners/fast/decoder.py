@@ -1,4 +1,4 @@
-"""A Qwen2 model's layers over packed tokens, reading its own weights and live adapters."""
+"""The decoder of a Qwen2 model over packed tokens, with its own weights and live adapters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 from transformers import Qwen2ForCausalLM
 
 from runners.fast import ops
-from runners.fast.fused_lora import Group
+from runners.fast.fused_lora import FusedLoraLinear
 
 Attend = Callable[
     [int, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor
@@ -21,26 +21,26 @@ Attend = Callable[
 """(layer, q [t, heads, d], k and v [t, kv heads, d], where) -> [t, heads, d], or its rows there."""
 
 
-class Block:
-    """One decoder layer as four grouped matrix products."""
+class DecoderLayer:
+    """One decoder layer as four fused matrix products."""
 
     def __init__(self, layer: Any) -> None:
         attention, mlp = layer.self_attn, layer.mlp
-        self.qkv = Group([attention.q_proj, attention.k_proj, attention.v_proj])
-        self.out = Group([attention.o_proj], roomy=True)
-        self.gate_up = Group([mlp.gate_proj, mlp.up_proj])
-        self.down = Group([mlp.down_proj], roomy=True)
-        self.before_attention: torch.Tensor = layer.input_layernorm.weight.data
-        self.before_mlp: torch.Tensor = layer.post_attention_layernorm.weight.data
+        self.qkv = FusedLoraLinear([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.out = FusedLoraLinear([attention.o_proj], pads_output=True)
+        self.gate_up = FusedLoraLinear([mlp.gate_proj, mlp.up_proj])
+        self.down = FusedLoraLinear([mlp.down_proj], pads_output=True)
+        self.input_norm: torch.Tensor = layer.input_layernorm.weight.data
+        self.mlp_norm: torch.Tensor = layer.post_attention_layernorm.weight.data
 
     @property
-    def groups(self) -> tuple[Group, ...]:
+    def linears(self) -> tuple[FusedLoraLinear, ...]:
         """In the order of the forward pass."""
         return self.qkv, self.out, self.gate_up, self.down
 
 
-class Trunk:
-    """Everything below the head. While it lives, the model's weights are views into its groups."""
+class Decoder:
+    """Everything below the head. While it lives, the model's weights are views into its layers."""
 
     def __init__(self, model: Any, kernels: bool = True) -> None:
         self.model = causal_lm(model)
@@ -49,14 +49,15 @@ class Trunk:
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
         self.eps: float = config.rms_norm_eps
-        self.blocks = [Block(layer) for layer in self.model.model.layers]
-        self._gradients = [pair for group in self._groups() for pair in group.gradients()]
-        norms = [block.before_attention for block in self.blocks[1:]]
+        self.layers = [DecoderLayer(layer) for layer in self.model.model.layers]
+        self._gradients = [pair for linear in self._linears() for pair in linear.gradients()]
+        norms = [layer.input_norm for layer in self.layers[1:]]
         self._next_norms = [*norms, self.model.model.norm.weight.data]
-        self._steps = ops.for_device(self.device.type) if kernels else ops.PLAIN
-        self.refresh = self._steps.placement([c for g in self._groups() for c in g.copies()])
-        """Takes up the adapters' present values; they must stay where they are in memory."""
-        self.refresh()
+        self._ops = ops.for_device(self.device.type) if kernels else ops.PLAIN
+        copies = [copy for linear in self._linears() for copy in linear.copies()]
+        self.copy_adapters = self._ops.copy_adapters(copies)
+        """Takes over the adapters' present values; their tensors must stay where they are."""
+        self.copy_adapters()
 
     def __call__(
         self,
@@ -67,29 +68,30 @@ class Trunk:
     ) -> torch.Tensor:
         """Return the normed hidden states at ``where``, [n, hidden]; None means everywhere.
 
-        ids and positions are [t]. Past the last attention only the positions in ``where`` are
+        ids and positions are [t]. After the last attention only the tokens in ``where`` are
         computed: nothing else depends on the others.
         """
         x = self.model.model.embed_tokens(ids)
         cos, sin = (part[0] for part in self.model.model.rotary_emb(x[None], positions[None]))
-        cos, sin = self._steps.spread(cos, sin, self.heads)
-        h = self._steps.norm(x, self.blocks[0].before_attention, self.eps, self.blocks[0].qkv.rank)
-        rooms = [*(block.qkv.rank for block in self.blocks[1:]), 0]
-        for index, block in enumerate(self.blocks):
-            q, k, v = self._steps.rotate(block.qkv(h), cos, sin, self.heads, self.kv_heads)
-            last = where if index == len(self.blocks) - 1 else None
-            seen = attend(index, q, k, v, last).flatten(1)
-            if last is not None:
-                x = x.index_select(0, last)
-            x, h = self._steps.add_norm(
-                x, block.out(seen), block.before_mlp, self.eps, block.gate_up.rank
+        cos, sin = self._ops.prepare_rope(cos, sin, self.heads)
+        first = self.layers[0]
+        h = self._ops.norm(x, first.input_norm, self.eps, first.qkv.rank)
+        pads = [*(layer.qkv.rank for layer in self.layers[1:]), 0]
+        for index, layer in enumerate(self.layers):
+            q, k, v = self._ops.apply_rope(layer.qkv(h), cos, sin, self.heads, self.kv_heads)
+            kept = where if index == len(self.layers) - 1 else None
+            attended = attend(index, q, k, v, kept).flatten(1)
+            if kept is not None:
+                x = x.index_select(0, kept)
+            x, h = self._ops.add_norm(
+                x, layer.out(attended), layer.mlp_norm, self.eps, layer.gate_up.rank
             )
-            change = block.down(self._steps.swiglu(block.gate_up(h)))
-            x, h = self._steps.add_norm(x, change, self._next_norms[index], self.eps, rooms[index])
+            update = layer.down(self._ops.swiglu(layer.gate_up(h)))
+            x, h = self._ops.add_norm(x, update, self._next_norms[index], self.eps, pads[index])
         return h
 
     def attach_gradients(self) -> None:
-        """Let each trained weight's ``grad`` be the memory the groups add to.
+        """Let each trained weight's ``grad`` be the memory that the fused layers add to.
 
         A ``grad`` that was set to None counts as zero, as in autograd.
         """
@@ -104,23 +106,23 @@ class Trunk:
             torch._foreach_zero_(fresh)
 
     def release(self) -> None:
-        """Give the model weights of its own again."""
-        for group in self._groups():
-            group.release()
+        """Give the model's weights memory of their own again."""
+        for linear in self._linears():
+            linear.release()
 
-    def _groups(self) -> Iterator[Group]:
-        for block in self.blocks:
-            yield from block.groups
+    def _linears(self) -> Iterator[FusedLoraLinear]:
+        for layer in self.layers:
+            yield from layer.linears
 
 
 @contextmanager
-def on(model: Any, kernels: bool = True) -> Iterator[Trunk]:
-    """Build a trunk for as long as the block runs; costs one copy of the weights each way."""
-    trunk = Trunk(model, kernels)
+def fused(model: Any, kernels: bool = True) -> Iterator[Decoder]:
+    """Build a decoder for as long as the block runs; costs one copy of the weights each way."""
+    decoder = Decoder(model, kernels)
     try:
-        yield trunk
+        yield decoder
     finally:
-        trunk.release()
+        decoder.release()
 
 
 def causal_lm(model: Any) -> Any:
@@ -129,14 +131,14 @@ def causal_lm(model: Any) -> Any:
 
 
 def why_not(model: Any) -> str | None:
-    """Say why a model cannot be run by a trunk, or None when it can."""
+    """Return why a model cannot be run by ``Decoder``, or None when it can."""
     inner = causal_lm(model)
     if not isinstance(inner, Qwen2ForCausalLM):
         return f"{type(inner).__name__} is not a Qwen2 model"
     config = inner.config
     if config.hidden_act != "silu" or config.attention_dropout:
         return "the model has another activation, or attention dropout"
-    if set(config.layer_types) != {"full_attention"}:
+    if set(config.layer_types or ()) != {"full_attention"}:
         return "some layers attend to a sliding window only"
     tuned = (m for m in inner.modules() if isinstance(m, BaseTunerLayer))
     return next((reason for layer in tuned if (reason := _why_not_layer(layer))), None)
@@ -149,8 +151,7 @@ def _why_not_layer(layer: BaseTunerLayer) -> str | None:
         return "an adapter is a LoRA variant or has a bias"
     if layer.merged or layer.disable_adapters:
         return "an adapter is merged or switched off"
-    if any(
-        not isinstance(drop, nn.Identity) and drop.p > 0 for drop in layer.lora_dropout.values()
-    ):
+    drops = (drop for drop in layer.lora_dropout.values() if not isinstance(drop, nn.Identity))
+    if any(float(getattr(drop, "p", 1.0)) > 0 for drop in drops):
         return "an adapter has dropout, whose masks differ from layer to layer"
     return None

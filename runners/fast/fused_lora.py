@@ -1,4 +1,4 @@
-"""Linear maps that read the same input, with their adapters, as one matrix; and its gradients."""
+"""Linear layers that read the same input, with their LoRA adapters, as one matrix product."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import torch
 from peft.tuners.lora.layer import Linear as LoraLinear
 from torch import nn
 
+from runners.fast.torch_ops import Copy
+
 
 @dataclass(frozen=True, slots=True)
-class LowRank:
-    """One adapter of one linear map: out += scale * B (A x)."""
+class LoraFactors:
+    """One adapter of one linear layer: out += scale * B (A x)."""
 
     a: nn.Parameter
     """[r, in]."""
@@ -22,119 +24,119 @@ class LowRank:
     """[out, r]."""
     scale: float
     rows: slice
-    """Which outputs of the group it adds to."""
+    """The outputs of the fused layer that it adds to."""
     ranks: slice
-    """Its place among all ranks of the group."""
+    """Its ranks among all ranks of the fused layer."""
 
     @property
     def is_trained(self) -> bool:
-        """False for an adapter that is only carried along."""
+        """False for a frozen adapter."""
         return self.a.requires_grad
 
 
-class Group:
-    """Linear maps with a common input of k numbers and n outputs together, R adapter ranks.
+class FusedLoraLinear:
+    """Linear layers with a common input of k numbers and n outputs together, R adapter ranks.
 
-    ``wide`` is ``[[W, B], [scale A, 0]]`` of shape [n + R, k + R]; while the group lives, the
-    layers' own weights are views into it. x and the result are read and written once, and the
-    gradients of trained adapters are added where the optimiser reads them.
+    ``weight`` is ``[[W, B], [scale A, 0]]`` of shape [n + R, k + R]; while this lives, the layers'
+    own weights are views into it. x and the result are read and written once, and the gradients of
+    trained adapters are added where the optimiser reads them.
 
-    An input may have R spare columns behind its own, which are overwritten: it then need not be
-    copied to be widened. With ``roomy`` the result has R such columns.
+    An input may have R pad columns, which are overwritten: it is then widened without a copy. With
+    ``pads_output`` the result has R pad columns.
     """
 
-    def __init__(self, layers: Sequence[nn.Module], roomy: bool = False) -> None:
-        self._roomy = roomy
+    def __init__(self, layers: Sequence[nn.Module], pads_output: bool = False) -> None:
+        self._pads_output = pads_output
         self._linears = [_linear(layer) for layer in layers]
         self.adapters = list(_adapters(layers))
-        self.rank = sum(one.a.shape[0] for one in self.adapters)
+        self.rank = sum(lora.a.shape[0] for lora in self.adapters)
         first = self._linears[0].weight
         self.inputs = first.shape[1]
         self.outputs = sum(linear.out_features for linear in self._linears)
-        shape = (self.outputs + self.rank, self.inputs + self.rank)
-        self.wide = first.new_zeros(shape)
-        self._adopt()
+        self.weight = first.new_zeros((self.outputs + self.rank, self.inputs + self.rank))
+        self._share_weights()
         self.bias = _joint_bias(self._linears)
-        self.trained = [one for one in self.adapters if one.is_trained]
-        make = {"dtype": self.trained[0].a.dtype, "device": first.device} if self.trained else {}
-        self._grad_a = torch.zeros(self.rank if self.trained else 0, self.inputs, **make)
-        self._runs = list(_runs(self.trained))
-        self._grad_b = {one.b: torch.zeros_like(one.b) for one in self.trained}
+        self.trained = [lora for lora in self.adapters if lora.is_trained]
+        like = self.trained[0].a if self.trained else first
+        self._grad_a = torch.zeros(
+            self.rank if self.trained else 0, self.inputs, dtype=like.dtype, device=first.device
+        )
+        self._grad_b = {lora.b: torch.zeros_like(lora.b) for lora in self.trained}
+        self._equal_scales = list(_equal_scales(self.trained))
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Map [t, k] or [t, k + R] to [t, n], or to [t, n + R] when roomy."""
-        out: torch.Tensor
+        """Map [t, k] or [t, k + R] to [t, n], or to [t, n + R] with ``pads_output``."""
         if self.trained and torch.is_grad_enabled():
-            asks = x if x.requires_grad else x.new_empty(0).requires_grad_()
-            out = _Through.apply(x, asks, self)
+            anchor = x if x.requires_grad else x.new_empty(0).requires_grad_()
+            out: torch.Tensor = _FusedLora.apply(x, anchor, self)
             return out
         return self.forward(x)[0]
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the result, and the inputs of the second halves of the adapters, [t, R]."""
-        return through(x, self.wide.T, self.rank, self.bias, self._roomy)
+        """Return the result and scale A x, [t, R]."""
+        return fused_linear(x, self.weight.T, self.rank, self.bias, self._pads_output)
 
     def holder_of(self, low: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return the tensor that has ``low`` as its last columns: autograd keeps no views."""
+        """Return the tensor that has ``low`` as its last columns: autograd saves no views."""
         if _widens_input(x, self.inputs, self.outputs):
             return x if x.shape[1] > self.inputs else low
-        return y if self._roomy else low
+        return y if self._pads_output else low
 
-    def copies(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
-        """Yield (adapter weight, its place in ``wide``, factor): to be made after every change."""
-        for one in self.adapters:
-            inside = slice(self.outputs + one.ranks.start, self.outputs + one.ranks.stop)
-            beside = slice(self.inputs + one.ranks.start, self.inputs + one.ranks.stop)
-            yield one.a.detach(), self.wide[inside, : self.inputs], one.scale
-            yield one.b.detach(), self.wide[one.rows, beside], 1.0
+    def copies(self) -> Iterator[Copy]:
+        """Yield (adapter weight, its block of ``weight``, factor): due after every change."""
+        for lora in self.adapters:
+            row = slice(self.outputs + lora.ranks.start, self.outputs + lora.ranks.stop)
+            column = slice(self.inputs + lora.ranks.start, self.inputs + lora.ranks.stop)
+            yield lora.a.detach(), self.weight[row, : self.inputs], lora.scale
+            yield lora.b.detach(), self.weight[lora.rows, column], 1.0
 
     def gradients(self) -> Iterator[tuple[nn.Parameter, torch.Tensor]]:
         """Yield each trained weight with the memory that its gradient is added to."""
-        for one in self.trained:
-            yield one.a, self._grad_a[one.ranks]
-            yield one.b, self._grad_b[one.b]
+        for lora in self.trained:
+            yield lora.a, self._grad_a[lora.ranks]
+            yield lora.b, self._grad_b[lora.b]
 
     def release(self) -> None:
-        """Give the layers weights of their own again, with the values they have now."""
+        """Give the layers memory of their own again, with the weights they have now."""
         for linear in self._linears:
             linear.weight.data = linear.weight.data.clone(memory_format=torch.contiguous_format)
 
     def add_gradients(
-        self, x: torch.Tensor, low: torch.Tensor, grad: torch.Tensor, grad_low: torch.Tensor
+        self, x: torch.Tensor, low: torch.Tensor, d_out: torch.Tensor, d_low: torch.Tensor
     ) -> None:
-        """Add what one backward pass found; x and grad may have spare columns."""
+        """Add the gradients of one backward pass; x and d_out may have pad columns."""
         x = x[:, : self.inputs]
-        for ranks, scale in self._runs:
-            add_product(self._grad_a[ranks], grad_low[:, ranks].T, x, scale)
-        for one in self.trained:
-            add_product(self._grad_b[one.b], grad[:, one.rows].T, low[:, one.ranks])
+        for ranks, scale in self._equal_scales:
+            add_product(self._grad_a[ranks], d_low[:, ranks].T, x, scale)
+        for lora in self.trained:
+            add_product(self._grad_b[lora.b], d_out[:, lora.rows].T, low[:, lora.ranks])
 
-    def _adopt(self) -> None:
+    def _share_weights(self) -> None:
         start = 0
         for linear in self._linears:
-            own = self.wide[start : start + linear.out_features, : self.inputs]
-            own.copy_(linear.weight.data)
-            linear.weight.data = own
+            view = self.weight[start : start + linear.out_features, : self.inputs]
+            view.copy_(linear.weight.data)
+            linear.weight.data = view
             start += linear.out_features
 
 
-def through(
+def fused_linear(
     x: torch.Tensor,
     m: torch.Tensor,
     rank: int,
     bias: torch.Tensor | None = None,
-    roomy: bool = False,
+    pads_output: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return x W + (x P) Q + bias and x P, where m is ``[[W, P], [Q, 0]]``.
 
-    The smaller side of the product is the one that is widened: either [x, xP] meets [W; Q], or x
-    meets [W, P] and the rest is added to the result. x may have ``rank`` spare columns, which are
-    overwritten; when ``roomy``, the result has.
+    The smaller side of the product is widened: either [x, xP] meets [W; Q], or x meets [W, P] and
+    (xP) Q is added to the result. x may have ``rank`` pad columns, which are overwritten; with
+    ``pads_output`` the result has them.
     """
     inputs, outputs = m.shape[0] - rank, m.shape[1] - rank
     if _widens_input(x, inputs, outputs):
         joint, low = _widened(x, m[:inputs, outputs:])
-        out = x.new_empty(len(x), outputs + rank if roomy else outputs)
+        out = x.new_empty(len(x), outputs + rank if pads_output else outputs)
         _affine(joint, m[:, :outputs], bias, out[:, :outputs])
         return out, low
     both = x[:, :inputs] @ m[:inputs]
@@ -143,16 +145,16 @@ def through(
         y.addmm_(low, m[inputs:, :outputs])
     if bias is not None:
         y.add_(bias)
-    return (both, low) if roomy else (y, low.contiguous())
+    return (both, low) if pads_output else (y, low.contiguous())
 
 
 def _widens_input(x: torch.Tensor, inputs: int, outputs: int) -> bool:
-    """Of equal sides the input is widened only where it has room: its copy costs more."""
+    """Of equal sides the input is widened only where it has pad columns: its copy costs more."""
     return inputs < outputs or (inputs == outputs and x.shape[1] > inputs)
 
 
 def _widened(x: torch.Tensor, p: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return [x, x p] and x p; without a copy where x has room for it."""
+    """Return [x, x p] and x p; without a copy where x has pad columns."""
     inputs, rank = p.shape
     if not rank:
         return x, x[:, :0]
@@ -171,56 +173,56 @@ def _affine(x: torch.Tensor, m: torch.Tensor, bias: torch.Tensor | None, out: to
         torch.addmm(bias, x, m, out=out)
 
 
-class _Through(torch.autograd.Function):
-    """The gradient goes on to the input, and into the adapters' memory.
+class _FusedLora(torch.autograd.Function):
+    """Passes the gradient on to the input, and adds the adapters' to their memory.
 
-    ``_asks`` makes autograd come by here when the input needs no gradient. It is never a weight:
-    autograd ties a leaf to the stream it was first used on, which a recording may not wait for.
+    ``_anchor`` makes autograd call backward when the input needs no gradient. It is never a weight:
+    autograd ties a leaf to the stream it was first used on, which a capture must not wait for.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, _asks: torch.Tensor, group: Group) -> torch.Tensor:
-        y, low = group.forward(x)
-        ctx.save_for_backward(x, group.holder_of(low, x, y))
-        ctx.group = group
+    def forward(
+        ctx: Any, x: torch.Tensor, _anchor: torch.Tensor, linear: FusedLoraLinear
+    ) -> torch.Tensor:
+        y, low = linear.forward(x)
+        ctx.save_for_backward(x, linear.holder_of(low, x, y))
+        ctx.linear = linear
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[Any, ...]:
-        (x, behind), group = ctx.saved_tensors, ctx.group
-        low = behind[:, -group.rank :]
+    def backward(ctx: Any, d_out: torch.Tensor) -> tuple[Any, ...]:
+        (x, holder), linear = ctx.saved_tensors, ctx.linear
+        low = holder[:, -linear.rank :]
         if ctx.needs_input_grad[0]:
-            has_room = x.shape[1] > group.inputs
-            grad_x, grad_low = through(grad, group.wide, group.rank, roomy=has_room)
+            has_pad = x.shape[1] > linear.inputs
+            d_x, d_low = fused_linear(d_out, linear.weight, linear.rank, pads_output=has_pad)
         else:
-            grad_x, grad_low = (
-                None,
-                grad[:, : group.outputs] @ group.wide[: group.outputs, group.inputs :],
-            )
-        group.add_gradients(x, low, grad, grad_low)
-        return grad_x, None, None
+            d_x = None
+            d_low = d_out[:, : linear.outputs] @ linear.weight[: linear.outputs, linear.inputs :]
+        linear.add_gradients(x, low, d_out, d_low)
+        return d_x, None, None
 
 
 def add_product(
     out: torch.Tensor, left: torch.Tensor, right: torch.Tensor, scale: float = 1.0
 ) -> None:
-    """out += scale * left right, summed over all tokens in out's own precision."""
+    """out += scale * left right, summed over all tokens in out's precision."""
     if left.is_cuda and left.dtype != out.dtype:
         torch.addmm(out, left, right, out_dtype=out.dtype, alpha=scale, out=out)
     else:
         out.addmm_(left.to(out.dtype), right.to(out.dtype), alpha=scale)
 
 
-def _runs(adapters: Sequence[LowRank]) -> Iterator[tuple[slice, float]]:
+def _equal_scales(adapters: Sequence[LoraFactors]) -> Iterator[tuple[slice, float]]:
     """Join neighbouring ranks of equal scale: one product serves them all."""
-    for scale, some in itertools.groupby(adapters, key=lambda one: one.scale):
+    for scale, some in itertools.groupby(adapters, key=lambda lora: lora.scale):
         start = stop = -1
-        for one in some:
-            if one.ranks.start != stop:
+        for lora in some:
+            if lora.ranks.start != stop:
                 if stop > 0:
                     yield slice(start, stop), scale
-                start = one.ranks.start
-            stop = one.ranks.stop
+                start = lora.ranks.start
+            stop = lora.ranks.stop
         yield slice(start, stop), scale
 
 
@@ -230,7 +232,7 @@ def _linear(layer: nn.Module) -> nn.Linear:
     return found
 
 
-def _adapters(layers: Sequence[nn.Module]) -> Iterator[LowRank]:
+def _adapters(layers: Sequence[nn.Module]) -> Iterator[LoraFactors]:
     row = rank = 0
     for layer in layers:
         rows = slice(row, row + _linear(layer).out_features)
@@ -241,16 +243,17 @@ def _adapters(layers: Sequence[nn.Module]) -> Iterator[LowRank]:
             a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
             ranks = slice(rank, rank + a.shape[0])
             rank = ranks.stop
-            yield LowRank(a, b, layer.scaling[name], rows, ranks)
+            yield LoraFactors(a, b, layer.scaling[name], rows, ranks)
 
 
 def _joint_bias(linears: Sequence[nn.Linear]) -> torch.Tensor | None:
     if all(linear.bias is None for linear in linears):
         return None
-    none = [linear.weight.new_zeros(linear.out_features) for linear in linears]
     return torch.cat(
         [
-            zero if linear.bias is None else linear.bias.data
-            for linear, zero in zip(linears, none, strict=True)
+            linear.weight.new_zeros(linear.out_features)
+            if linear.bias is None
+            else linear.bias.data
+            for linear in linears
         ]
     )

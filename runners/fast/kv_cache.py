@@ -16,11 +16,11 @@ class KVCache:
     ) -> None:
         shape = (rows, _rounded(slots), heads, width)
         self.used = torch.zeros(rows, dtype=torch.int32, device=like.device)
-        """[rows]: tokens kept of each row."""
+        """[rows]: filled slots of each row."""
         self._keys = [like.new_zeros(shape) for _ in range(layers)]
         self._values = [like.new_zeros(shape) for _ in range(layers)]
         self.last = self.used.long()
-        """[rows]: where the newest token of each row is."""
+        """[rows]: the slot of the newest token of each row."""
         self._row = torch.arange(rows, device=like.device)
 
     @property
@@ -29,7 +29,7 @@ class KVCache:
         return self._keys[0].shape[1]
 
     def begin(self, used: torch.Tensor) -> None:
-        """Say how many tokens ``fill`` has put into each row."""
+        """Set how many tokens ``fill`` has put into each row."""
         self.used.copy_(used)
         self.last.copy_(self.used - 1)
 
@@ -41,7 +41,7 @@ class KVCache:
         self._values[layer][rows, slots] = v
 
     def advance(self) -> None:
-        """Make room for one more token in each row, in place: a recorded step does it too."""
+        """Move each row on by one token; in place, so that a captured step does it too."""
         self.used += 1
         self.last += 1
 
@@ -55,16 +55,16 @@ class KVCache:
         return keys, values
 
     def keep(self, rows: torch.Tensor, slots: int) -> None:
-        """Keep these rows, in this order, with room for ``slots`` tokens each."""
+        """Keep these rows, in this order, with at least ``slots`` slots each."""
         self.used = self.used[rows]
         self.last = self.last[rows]
         self._row = torch.arange(len(rows), device=rows.device)
         for tensors in (self._keys, self._values):
             for layer, old in enumerate(tensors):
-                tensors[layer] = _moved(old, rows, _rounded(slots))
+                tensors[layer] = _resized(old, rows, _rounded(slots))
 
 
-def _moved(old: torch.Tensor, rows: torch.Tensor, slots: int) -> torch.Tensor:
+def _resized(old: torch.Tensor, rows: torch.Tensor, slots: int) -> torch.Tensor:
     shared = min(slots, old.shape[1])
     new = old.new_zeros((len(rows), slots, *old.shape[2:]))
     torch.index_select(old[:, :shared], 0, rows, out=new[:, :shared])

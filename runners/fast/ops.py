@@ -15,63 +15,63 @@ LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Pointwise:
+class Ops:
     """The functions of ``torch_ops``, or faster ones that compute the same."""
 
     norm: Callable[..., torch.Tensor]
     add_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
-    spread: Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
-    """Lays cosines and sines out once a pass, as ``rotate`` wants them."""
-    rotate: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    prepare_rope: Callable[[torch.Tensor, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
+    """Lays cosines and sines out for ``apply_rope``, once per forward pass."""
+    apply_rope: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     swiglu: Callable[[torch.Tensor], torch.Tensor]
-    placement: Callable[[Sequence[torch_ops.Copy]], Callable[[], None]]
+    copy_adapters: Callable[[Sequence[torch_ops.Copy]], Callable[[], None]]
 
 
-PLAIN = Pointwise(
+PLAIN = Ops(
     torch_ops.norm,
     torch_ops.add_norm,
-    torch_ops.spread,
-    torch_ops.rotate,
+    torch_ops.prepare_rope,
+    torch_ops.apply_rope,
     torch_ops.swiglu,
-    torch_ops.placement,
+    torch_ops.copy_adapters,
 )
 
 
 @functools.cache
-def for_device(kind: str) -> Pointwise:
-    """Return the kernels on CUDA where Triton and its compiler work, else the plain functions."""
+def for_device(kind: str) -> Ops:
+    """Return the fastest steps for ``cpu`` or ``cuda``; plain ones where Triton does not work."""
     if kind == "cpu":
-        return Pointwise(
+        return Ops(
             cpu_ops.norm,
             cpu_ops.add_norm,
-            cpu_ops.spread,
-            cpu_ops.rotate,
+            cpu_ops.prepare_rope,
+            cpu_ops.apply_rope,
             cpu_ops.swiglu,
-            torch_ops.placement,
+            torch_ops.copy_adapters,
         )
     if kind != "cuda":
         return PLAIN
     try:
         from runners.fast import triton_ops
 
-        made = Pointwise(
+        found = Ops(
             triton_ops.norm,
             triton_ops.add_norm,
-            torch_ops.spread,
-            triton_ops.rotate,
+            torch_ops.prepare_rope,
+            triton_ops.apply_rope,
             triton_ops.swiglu,
-            triton_ops.placement,
+            triton_ops.copy_adapters,
         )
-        _try(made)
-    except Exception as error:  # whatever is lacking on this machine
-        LOG.warning("Triton does not work here, so steps run unfused: %s", error)
+        _try(found)
+    except Exception as error:  # whatever is missing on this machine
+        LOG.warning("training and decoding run unfused, Triton does not work here: %s", error)
         return PLAIN
-    return made
+    return found
 
 
 @torch.enable_grad()
-def _try(made: Pointwise) -> None:
+def _try(ops: Ops) -> None:
     x = torch.randn(24, 64, device="cuda", dtype=torch.bfloat16, requires_grad=True)
-    total, normed = made.add_norm(x, x, x.detach()[0], 1e-6)
+    total, normed = ops.add_norm(x, x, x.detach()[0], 1e-6)
     (total + normed).sum().backward()
     torch.cuda.synchronize()

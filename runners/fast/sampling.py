@@ -1,4 +1,4 @@
-"""Draws the next token from logits; the order of the warpers is that of transformers' generate."""
+"""Draws the next token from logits, with transformers' warpers in the order of its generate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transformers import (
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TokenSampler:
     """How a token is drawn."""
 
     temperature: float = 1.0

@@ -11,59 +11,61 @@ Copy = tuple[torch.Tensor, torch.Tensor, float]
 """(source, target, factor): target = factor * source."""
 
 
-def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, room: int = 0) -> torch.Tensor:
-    """Root-mean-square norm in float32, as ``Qwen2RMSNorm`` (arXiv 1910.07467).
+def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0) -> torch.Tensor:
+    """Root-mean-square norm of [t, n] in float32, as ``Qwen2RMSNorm`` (arXiv 1910.07467).
 
-    Kernels return ``room`` spare columns behind it, which ``wide.Group`` can use; this does not.
+    Kernels append ``pad_columns`` columns for ``FusedLoraLinear`` to fill; this does not.
     """
-    wide = x.float()
-    scaled = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+    precise = x.float()
+    scaled = precise * torch.rsqrt(precise.pow(2).mean(-1, keepdim=True) + eps)
     return weight * scaled.to(x.dtype)
 
 
 def add_norm(
-    x: torch.Tensor, change: torch.Tensor, weight: torch.Tensor, eps: float, room: int = 0
+    x: torch.Tensor, update: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the residual stream after ``change``, and its norm.
+    """Return the residual stream after ``update``, and its norm.
 
-    Spare columns of ``change`` are left alone.
+    Pad columns of ``update`` are ignored.
     """
-    total = x + change[:, : x.shape[1]]
+    total = x + update[:, : x.shape[1]]
     return total, norm(total, weight, eps)
 
 
-def spread(cos: torch.Tensor, sin: torch.Tensor, heads: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Leave cosines and sines [t, d] as they are: one row serves all heads."""
+def prepare_rope(
+    cos: torch.Tensor, sin: torch.Tensor, heads: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return cosines and sines [t, d] as they are: one row serves all heads."""
     return cos, sin
 
 
-def rotate(
+def apply_rope(
     qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int, kv_heads: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Split [t, (heads + 2 kv_heads) d] and turn q and k by their positions (arXiv 2104.09864)."""
+    """Split [t, (heads + 2 kv_heads) d] into q, k, v, with RoPE on q and k (arXiv 2104.09864)."""
     width = cos.shape[-1]
     parts = qkv.unflatten(-1, (-1, width))
     q, k, v = parts.split((heads, kv_heads, kv_heads), dim=1)
-    return _turn(q, cos, sin), _turn(k, cos, sin), v
+    return _rope(q, cos, sin), _rope(k, cos, sin), v
 
 
 def swiglu(gate_up: torch.Tensor) -> torch.Tensor:
-    """silu(gate) * up of [t, 2 n] (arXiv 2002.05202)."""
+    """Return silu(gate) * up, [t, n], of [t, 2 n] (arXiv 2002.05202)."""
     gate, up = gate_up.chunk(2, dim=-1)
     return functional.silu(gate) * up
 
 
-def _turn(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    low, high = x.chunk(2, dim=-1)
-    return x * cos[:, None] + torch.cat((-high, low), dim=-1) * sin[:, None]
-
-
-def placement(copies: Sequence[Copy]) -> Callable[[], None]:
-    """Return a function that makes all copies, each time it is called."""
+def copy_adapters(copies: Sequence[Copy]) -> Callable[[], None]:
+    """Return a function that makes all copies each time it is called."""
 
     @torch.no_grad()
-    def place() -> None:
+    def copy() -> None:
         for source, target, factor in copies:
             torch.mul(source, factor, out=target)
 
-    return place
+    return copy
+
+
+def _rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    low, high = x.chunk(2, dim=-1)
+    return x * cos[:, None] + torch.cat((-high, low), dim=-1) * sin[:, None]

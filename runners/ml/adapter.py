@@ -1,4 +1,4 @@
-"""Writes and reads LoRA adapters in PEFT's format, and refuses any that is not as planned."""
+"""Writes and reads LoRA adapters in PEFT's format, and refuses any that differs from the plan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from runners.ml.lineage import LINEAGE_FILE, Lineage, read_lineage
-from runners.ml.stage_settings import LoraPlan
+from runners.ml.stage_settings import LoraSettings
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError, digest
 
@@ -24,36 +24,36 @@ _PREFIX = "base_model.model."
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One adapter in memory, checked against its plan."""
+    """One adapter in memory, checked against its settings."""
 
     digest: str
     """sha256 of the weights file."""
-    plan: LoraPlan
+    lora: LoraSettings
     weights: Mapping[str, tuple[torch.Tensor, torch.Tensor]]
     """Module name -> A [r, in] and B [out, r], float32."""
     lineage: Lineage
 
 
-def expected_config(plan: LoraPlan) -> dict[str, Any]:
+def expected_config(lora: LoraSettings) -> dict[str, Any]:
     """Return the keys of adapter_config.json that decide what the adapter does.
 
-    A key left out is as bad as a wrong one: without ``use_rslora`` PEFT silently applies
+    A missing key is as bad as a wrong one: without ``use_rslora`` PEFT silently applies
     alpha / r instead of alpha / sqrt(r).
     """
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
-        "r": plan.r,
-        "lora_alpha": plan.alpha,
-        "lora_dropout": plan.dropout,
-        "use_rslora": plan.use_rslora,
+        "r": lora.r,
+        "lora_alpha": lora.alpha,
+        "lora_dropout": lora.dropout,
+        "use_rslora": lora.use_rslora,
         "use_dora": False,
         "bias": "none",
         "fan_in_fan_out": False,
         "modules_to_save": None,
         "rank_pattern": {},
         "alpha_pattern": {},
-        "target_modules": list(plan.target_modules),
+        "target_modules": list(lora.target_modules),
     }
 
 
@@ -63,7 +63,7 @@ def save(
     config: Mapping[str, Any],
     lineage: Lineage,
 ) -> list[Path]:
-    """Write one adapter; ``tensors`` and ``config`` are PEFT's own, made free of chance order."""
+    """Write one adapter from PEFT's ``tensors`` and ``config``; equal input gives equal bytes."""
     directory.mkdir(parents=True, exist_ok=True)
     ready = {name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(ready, directory / WEIGHTS_FILE, metadata={"format": "pt"})
@@ -73,25 +73,25 @@ def save(
     return [directory / name for name in FILES]
 
 
-def read(directory: Path, plan: LoraPlan, device: torch.device | str = "cpu") -> Adapter:
+def read(directory: Path, lora: LoraSettings, device: torch.device | str = "cpu") -> Adapter:
     """Read and check one adapter; JobError (adapter-mismatch) names the first difference."""
     for name in FILES:
         if not (directory / name).is_file():
             raise JobError(Reason.ADAPTER_MISMATCH, f"{directory / name} does not exist")
-    check_config(directory / CONFIG_FILE, plan)
+    check_config(directory / CONFIG_FILE, lora)
     tensors = load_file(directory / WEIGHTS_FILE, device=str(device))
     return Adapter(
         digest=digest(directory / WEIGHTS_FILE),
-        plan=plan,
-        weights=_pair(tensors, plan),
+        lora=lora,
+        weights=_pair(tensors, lora),
         lineage=read_lineage(directory),
     )
 
 
-def check_config(path: Path, plan: LoraPlan) -> None:
-    """Compare adapter_config.json with the plan, key by key."""
+def check_config(path: Path, lora: LoraSettings) -> None:
+    """Compare adapter_config.json with the settings; JobError (adapter-mismatch) names the key."""
     found = json.loads(path.read_text(encoding="utf-8"))
-    for key, wanted in expected_config(plan).items():
+    for key, wanted in expected_config(lora).items():
         if key not in found:
             raise JobError(Reason.ADAPTER_MISMATCH, f"{path.name} lacks {key}; planned: {wanted!r}")
         value = sorted(found[key]) if key == "target_modules" else found[key]
@@ -101,21 +101,21 @@ def check_config(path: Path, plan: LoraPlan) -> None:
             )
 
 
-def modules_of(model: torch.nn.Module, plan: LoraPlan) -> dict[str, torch.nn.Linear]:
-    """Return the linear modules that an adapter of this plan touches, by name."""
+def modules_of(model: torch.nn.Module, lora: LoraSettings) -> dict[str, torch.nn.Linear]:
+    """Return the linear modules that an adapter changes, by name; JobError (config) if absent."""
     found = {
         name: module
         for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and name.rsplit(".", 1)[-1] in plan.target_modules
+        if isinstance(module, torch.nn.Linear) and name.rsplit(".", 1)[-1] in lora.target_modules
     }
-    if absent := set(plan.target_modules) - {name.rsplit(".", 1)[-1] for name in found}:
+    if absent := set(lora.target_modules) - {name.rsplit(".", 1)[-1] for name in found}:
         raise JobError(Reason.CONFIG, f"the base has no modules called {', '.join(sorted(absent))}")
     return found
 
 
 def check_fits(adapter: Adapter, model: torch.nn.Module) -> None:
     """Refuse an adapter whose modules or shapes are not exactly the model's."""
-    modules = modules_of(model, adapter.plan)
+    modules = modules_of(model, adapter.lora)
     if set(modules) != set(adapter.weights):
         odd = sorted(set(modules) ^ set(adapter.weights))
         raise JobError(
@@ -124,16 +124,16 @@ def check_fits(adapter: Adapter, model: torch.nn.Module) -> None:
         )
     for name, (a, b) in adapter.weights.items():
         wanted = tuple(modules[name].weight.shape)
-        if (b.shape[0], a.shape[1]) != wanted or a.shape[0] != adapter.plan.r:
+        if (b.shape[0], a.shape[1]) != wanted or a.shape[0] != adapter.lora.r:
             raise JobError(
-                Reason.ADAPTER_MISMATCH, f"{name}: adapter has another shape than {wanted}"
+                Reason.ADAPTER_MISMATCH, f"{name}: the adapter has another shape than {wanted}"
             )
 
 
 def _pair(
-    tensors: Mapping[str, torch.Tensor], plan: LoraPlan
+    tensors: Mapping[str, torch.Tensor], lora: LoraSettings
 ) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Group A and B by module; any other or missing key is refused, and any non-finite value."""
+    """Group A and B by module; refuse other or missing keys and non-finite values."""
     pairs: dict[str, dict[str, torch.Tensor]] = {}
     for key, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
@@ -143,7 +143,7 @@ def _pair(
     if not pairs:
         raise JobError(Reason.ADAPTER_MISMATCH, "the adapter holds no weights")
     for name, parts in pairs.items():
-        if set(parts) != {"A", "B"} or name.rsplit(".", 1)[-1] not in plan.target_modules:
+        if set(parts) != {"A", "B"} or name.rsplit(".", 1)[-1] not in lora.target_modules:
             raise JobError(Reason.ADAPTER_MISMATCH, f"{name}: unexpected adapter weights")
     return {name: (parts["A"], parts["B"]) for name, parts in sorted(pairs.items())}
 

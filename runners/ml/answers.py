@@ -1,4 +1,4 @@
-"""Chooses training answers from the rows of the data stage, by seed and evenly over questions."""
+"""Picks training answers from the rows of the data stage, by seed and evenly over questions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANSWERS_FILE = "answers.jsonl.gz"
 def choose(
     answers: Sequence[Mapping[str, Any]], count: int, seed: int, role: str
 ) -> list[Mapping[str, Any]]:
-    """Draw ``count`` answers, as evenly over the questions as they allow; stable in seed and role.
+    """Draw ``count`` answers, as evenly over the questions as they allow; fixed by seed and role.
 
     Raises JobError (data-mismatch) when there are fewer than ``count``.
     """
@@ -32,10 +32,10 @@ def choose(
         rng.shuffle(group)
     chosen: list[Mapping[str, Any]] = []
     while len(chosen) < count:
-        round_of_questions = [group.pop() for group in by_question.values() if group]
-        if len(round_of_questions) > count - len(chosen):
-            rng.shuffle(round_of_questions)
-        chosen += round_of_questions[: count - len(chosen)]
+        one_each = [group.pop() for group in by_question.values() if group]
+        if len(one_each) > count - len(chosen):
+            rng.shuffle(one_each)
+        chosen += one_each[: count - len(chosen)]
     return chosen
 
 

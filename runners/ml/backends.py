@@ -1,4 +1,4 @@
-"""How one micro-batch becomes a summed loss: which way, and the plain one through PEFT's layers."""
+"""How a micro-batch becomes a summed loss: selects the backend, and has the plain one."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from torch.nn import functional
 
 from runners.ml import batches
 from runners.ml.batches import Batch
-from runners.ml.stage_settings import TrainingPlan
+from runners.ml.stage_settings import TrainingSettings
 from runners.ml.training_rows import Row
 
 
-class Laid(Protocol):
-    """Rows laid out for one forward pass."""
+class BatchLike(Protocol):
+    """Rows as tensors for one forward pass."""
 
     @property
     def targets(self) -> torch.Tensor:
-        """[n] int64: the tokens that are learned."""
+        """[n] int64: the tokens to predict."""
         ...
 
     @property
     def tokens(self) -> int:
-        """Real tokens, filling not counted."""
+        """Real tokens, padding not counted."""
         ...
 
 
-class Way(Protocol):
-    """A way to the loss; all compute the same, up to rounding."""
+class Backend(Protocol):
+    """Computes the loss of a batch; all backends compute the same, up to rounding."""
 
-    name: str
-    """Recorded with the run, whose last bits depend on it."""
+    @property
+    def name(self) -> str:
+        """Recorded with the run, whose last bits depend on it."""
+        ...
 
-    def pack(self, rows: Sequence[Row]) -> Laid:
-        """Lay rows out, on the model's device where the way does not send them there itself."""
+    def pack(self, rows: Sequence[Row]) -> BatchLike:
+        """Make a batch of rows, as ``summed_loss`` takes it."""
         ...
 
     def summed_loss(self, batch: Any) -> torch.Tensor:
@@ -44,20 +46,21 @@ class Way(Protocol):
         ...
 
 
-class PlainWay:
-    """Transformers' forward pass through PEFT's own layers, padded or packed: the oracle."""
+class PlainBackend:
+    """Transformers' forward pass through PEFT's own layers, padded or packed: the reference."""
 
-    def __init__(self, model: Any, plan: TrainingPlan, pad_id: int) -> None:
-        self.name = "plain-packed" if plan.packing else "plain-padded"
+    def __init__(self, model: Any, settings: TrainingSettings, pad_id: int) -> None:
+        self.name = "plain-packed" if settings.packing else "plain-padded"
         self._model = model
-        self._plan = plan
+        self._settings = settings
         self._pad_id = pad_id
         self._device = next(model.parameters()).device
 
     def pack(self, rows: Sequence[Row]) -> Batch:
-        """Lay rows out as the plan says."""
-        made = batches.packed(rows) if self._plan.packing else batches.padded(rows, self._pad_id)
-        return made.to(self._device)
+        """Pack or pad rows, as the settings say."""
+        packs = self._settings.packing
+        batch = batches.packed(rows) if packs else batches.padded(rows, self._pad_id)
+        return batch.to(self._device)
 
     def summed_loss(self, batch: Batch) -> torch.Tensor:
         """Return the loss; the head runs at the loss positions only.
@@ -72,48 +75,46 @@ class PlainWay:
                 position_ids=batch.positions,
                 use_cache=False,
             ).last_hidden_state
-            chosen = hidden.flatten(0, 1).index_select(0, batch.where)
-            logits = self._model.lm_head(chosen).float()
+            states = hidden.flatten(0, 1).index_select(0, batch.where)
+            logits = self._model.lm_head(states).float()
         return functional.cross_entropy(logits, batch.targets, reduction="sum")
 
     def _precision(self) -> AbstractContextManager[Any]:
-        if self._plan.precision == "bfloat16":
+        if self._settings.precision == "bfloat16":
             return torch.autocast(self._device.type, dtype=torch.bfloat16)
         return nullcontext()
 
 
 @contextmanager
-def chosen(model: Any, plan: TrainingPlan, pad_id: int) -> Iterator[Way]:
-    """Yield the fastest way that computes what the plan says; ``model`` is the causal LM."""
-    if why_not_fast(model, plan) is not None:
-        with _checkpointing(model, plan):
-            yield PlainWay(model, plan, pad_id)
+def select(model: Any, settings: TrainingSettings, pad_id: int) -> Iterator[Backend]:
+    """Yield the fastest backend that computes what the settings say; ``model`` is the causal LM."""
+    if why_not_fast(model, settings) is not None:
+        with checkpointing(model) if settings.gradient_checkpointing else nullcontext():
+            yield PlainBackend(model, settings, pad_id)
         return
     from runners.fast import backends as fast
 
-    with fast.best(model) as way:
-        yield way
+    with fast.fastest(model) as backend:
+        yield backend
 
 
-def why_not_fast(model: Any, plan: TrainingPlan) -> str | None:
-    """Say why the packed fast paths cannot be used, or None when they can."""
-    if not plan.packing:
+def why_not_fast(model: Any, settings: TrainingSettings) -> str | None:
+    """Return why the packed backends cannot be used, or None when they can."""
+    if not settings.packing:
         return "rows are to be padded"
-    if plan.gradient_checkpointing:
+    if settings.gradient_checkpointing:
         return "activations are to be recomputed"
-    if plan.lora.dropout > 0:
+    if settings.lora.dropout > 0:
         return "dropout masks are drawn in PEFT's layers"
     dtype = str(model.lm_head.weight.dtype).removeprefix("torch.")
-    if dtype != plan.precision:
-        return f"the base is {dtype}, its arithmetic is to be {plan.precision}"
+    if dtype != settings.precision:
+        return f"the base is {dtype}, its arithmetic is to be {settings.precision}"
     return None
 
 
 @contextmanager
-def _checkpointing(model: Any, plan: TrainingPlan) -> Iterator[None]:
-    if not plan.gradient_checkpointing:
-        yield
-        return
+def checkpointing(model: Any) -> Iterator[None]:
+    """Recompute activations in the backward pass while the block runs."""
     model.gradient_checkpointing_enable({"use_reentrant": False})
     try:
         yield

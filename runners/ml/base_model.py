@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from runners.ml.stage_settings import BasePlan
+from runners.ml.stage_settings import BaseSettings
 from runners.tinybase import locate
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
 DEVICE_VARIABLE = "TUILAB_DEVICE_UUID"
-"""Environment variable in which the launcher names the device of this worker."""
+"""Environment variable in which the launcher names this worker's device."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def pick_device(wish: str) -> torch.device:
-    """Return the device of this process; JobError (config) when CUDA is asked for and absent."""
-    if wish == "cuda" and not torch.cuda.is_available():
+def pick_device(wanted: str) -> torch.device:
+    """Return the device of this process; JobError (config) when CUDA is wanted and missing."""
+    if wanted == "cuda" and not torch.cuda.is_available():
         raise JobError(Reason.CONFIG, "base.device is cuda but torch sees no CUDA device")
-    if wish == "cpu" or not torch.cuda.is_available():
+    if wanted == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     index = torch.cuda.current_device()
     found = str(getattr(torch.cuda.get_device_properties(index), "uuid", ""))
@@ -42,36 +43,42 @@ def refuse_other_device(given: str, found: str) -> None:
         )
 
 
-def load(plan: BasePlan) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load the model, frozen and in eval mode, and its tokenizer."""
-    place = where(plan)
-    if plan.trust_remote_code and not plan.revision:
+def load(base: BaseSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the model, frozen and in eval mode, and its tokenizer.
+
+    JobError: config when it cannot be loaded, auth when the hub refuses.
+    """
+    source = source_of(base)
+    if base.trust_remote_code and not base.revision:
         raise JobError(
             Reason.CONFIG,
-            f"{plan.model}: trust_remote_code needs base.revision, the trusted commit",
+            f"{base.model}: trust_remote_code needs base.revision, the trusted commit",
         )
-    arguments = {"revision": plan.revision, "trust_remote_code": plan.trust_remote_code}
+    common: dict[str, Any] = {
+        "revision": base.revision,
+        "trust_remote_code": base.trust_remote_code,
+    }
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, **arguments)
+        tokenizer = AutoTokenizer.from_pretrained(source, **common)
         model = AutoModelForCausalLM.from_pretrained(
-            place,
-            dtype=_DTYPES[plan.dtype],
+            source,
+            dtype=_DTYPES[base.dtype],
             attn_implementation="sdpa",
             use_safetensors=True,
-            **arguments,
+            **common,
         )
     except OSError as error:
-        raise JobError(*_explain(plan, error)) from error
-    model = model.to(pick_device(plan.device)).eval().requires_grad_(False)
+        raise JobError(*_explain(base, error)) from error
+    model = model.to(pick_device(base.device)).eval().requires_grad_(False)
     model.generation_config = neutral_generation(model, tokenizer)
     return model, tokenizer
 
 
-def where(plan: BasePlan) -> str:
+def source_of(base: BaseSettings) -> str:
     """Return the hub id or directory to load from; a tiny base is verified file by file first."""
-    if plan.model != "tiny":
-        return plan.model
-    directory = Path(plan.path) if plan.path else locate.shipped_dir()
+    if base.model != "tiny":
+        return base.model
+    directory = Path(base.path) if base.path else locate.shipped_dir()
     try:
         locate.verify(directory)
     except locate.TinyBaseError as error:
@@ -79,17 +86,17 @@ def where(plan: BasePlan) -> str:
     return str(directory)
 
 
-def public_name(plan: BasePlan) -> str:
+def public_name(base: BaseSettings) -> str:
     """Name the base in published files: never a path of this machine."""
-    if plan.model == "tiny":
+    if base.model == "tiny":
         return "tuilab-tiny"
-    return Path(plan.model).name if Path(plan.model).is_absolute() else plan.model
+    return Path(base.model).name if Path(base.model).is_absolute() else base.model
 
 
 def neutral_generation(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> GenerationConfig:
-    """Keep a model's stop tokens and nothing else of its generation config.
+    """Keep only the stop tokens of a model's generation config.
 
     What a checkpoint ships (Qwen2.5-Instruct: top_k 20, repetition_penalty 1.05) would otherwise
     fill every field that a call leaves unset.
@@ -101,11 +108,8 @@ def neutral_generation(
     return GenerationConfig(eos_token_id=stops, pad_token_id=pad)
 
 
-def _explain(plan: BasePlan, error: OSError) -> tuple[Reason, str]:
+def _explain(base: BaseSettings, error: OSError) -> tuple[Reason, str]:
     text = str(error).splitlines()[0]
     if any(sign in str(error) for sign in ("401", "403", "gated")):
-        return Reason.AUTH, f"{plan.model}: the hub refuses: {text}"
-    return (
-        Reason.CONFIG,
-        f"{plan.model}: cannot be loaded (offline? fetch it once): {text}",
-    )
+        return Reason.AUTH, f"{base.model}: the hub refuses access: {text}"
+    return Reason.CONFIG, f"{base.model}: cannot be loaded (offline? download it first): {text}"

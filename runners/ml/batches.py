@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from runners.fast.packing import positions_of, shifted_targets
 from runners.ml.training_rows import Row
 
 
@@ -19,7 +20,7 @@ class Batch:
     positions: torch.Tensor | None
     """[b, t] int64, restarting at 0 for each packed row; None: 0..t-1 everywhere."""
     mask: torch.Tensor | None
-    """[1, 1, t, t] bool, True where a token may look; None: plain causal attention."""
+    """[1, 1, t, t] bool, True where a token may attend; None: plain causal attention."""
     where: torch.Tensor
     """[n] int64 into the flattened b * t hidden states: the positions that predict a target."""
     targets: torch.Tensor
@@ -29,14 +30,17 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Move the batch."""
-        move = {"device": device, "non_blocking": True}
-        return Batch(
-            input_ids=self.input_ids.to(**move),
-            positions=None if self.positions is None else self.positions.to(**move),
-            mask=None if self.mask is None else self.mask.to(**move),
-            where=self.where.to(**move),
-            targets=self.targets.to(**move),
-            tokens=self.tokens,
+
+        def moved(part: torch.Tensor) -> torch.Tensor:
+            return part.to(device, non_blocking=True)
+
+        return replace(
+            self,
+            input_ids=moved(self.input_ids),
+            positions=None if self.positions is None else moved(self.positions),
+            mask=None if self.mask is None else moved(self.mask),
+            where=moved(self.where),
+            targets=moved(self.targets),
         )
 
 
@@ -44,30 +48,18 @@ def padded(rows: Sequence[Row], pad_id: int) -> Batch:
     """Pad on the right. No attention mask is needed: a causal model never looks ahead into it."""
     width = max(len(row.ids) for row in rows)
     ids = [[*row.ids, *[pad_id] * (width - len(row.ids))] for row in rows]
-    where, targets = _targets(rows, [index * width for index in range(len(rows))])
+    where, targets = shifted_targets(rows, [index * width for index in range(len(rows))])
     tokens = sum(len(row.ids) for row in rows)
     return Batch(torch.tensor(ids), None, None, where, targets, tokens)
 
 
 def packed(rows: Sequence[Row]) -> Batch:
-    """Lay the rows end to end; positions restart and no row sees another one."""
+    """Pack the rows end to end; positions restart and no row sees another one."""
     lengths = [len(row.ids) for row in rows]
     starts = [sum(lengths[:index]) for index in range(len(lengths))]
     ids = torch.tensor([[token for row in rows for token in row.ids]])
-    positions = torch.cat([torch.arange(length) for length in lengths])[None]
     owner = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor(lengths))
     same_row = owner[:, None] == owner[None, :]
     mask = (same_row & torch.ones_like(same_row).tril())[None, None]
-    where, targets = _targets(rows, starts)
-    return Batch(ids, positions, mask, where, targets, sum(lengths))
-
-
-def _targets(rows: Sequence[Row], starts: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Shift the loss mask by one: position i - 1 predicts token i."""
-    where, targets = [], []
-    for row, start in zip(rows, starts, strict=True):
-        for place, learn in enumerate(row.learn):
-            if learn and place > 0:
-                where.append(start + place - 1)
-                targets.append(row.ids[place])
-    return torch.tensor(where), torch.tensor(targets)
+    where, targets = shifted_targets(rows, starts)
+    return Batch(ids, positions_of(lengths)[None], mask, where, targets, sum(lengths))

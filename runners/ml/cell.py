@@ -1,4 +1,4 @@
-"""Brings the model of one cell into place from its adapters, the same way for every stage."""
+"""Makes the model of one cell from its adapters, the same way for every stage."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners import upstream
-from runners.ml import adapter, lineage, lora_layers, stage_settings
+from runners.ml import adapter, lineage, stage_settings
 from runners.ml.adapter import Adapter
-from runners.ml.model_cache import WarmModel
+from runners.ml.lora_layers import LoraLayers
+from runners.ml.model_cache import LoadedModel
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -33,28 +34,28 @@ class Cell:
     """None while it is to be trained."""
 
     @property
-    def below(self) -> tuple[Adapter, ...]:
-        """What lies under the marker adapter."""
+    def below_marker(self) -> tuple[Adapter, ...]:
+        """The adapters that the marker adapter is trained on top of."""
         return (self.convergence,) if self.convergence else ()
 
     @property
-    def both(self) -> tuple[Adapter, ...]:
-        """All adapters, in the order they are folded."""
-        return (*self.below, self.marker) if self.marker else self.below
+    def adapters(self) -> tuple[Adapter, ...]:
+        """All adapters, in the order they are merged."""
+        return (*self.below_marker, self.marker) if self.marker else self.below_marker
 
 
 def read(
     settings: Mapping[str, Any],
     inputs: dict[str, list[upstream.Upstream]],
-    model: WarmModel,
+    model: LoadedModel,
     *,
     with_marker: bool,
 ) -> Cell:
     """Read the adapters named by the inputs; refuse any that was not made for this cell."""
-    mode = stage_settings.take(settings, "merge_mode", str)
+    mode = stage_settings.required(settings, "merge_mode", str)
     if mode not in (MERGED, STACKED):
         raise JobError(Reason.CONFIG, f"merge_mode is {mode!r}; it must be merged or stacked")
-    epoch = stage_settings.take(settings, "epoch", int)
+    epoch = stage_settings.required(settings, "epoch", int)
     found = Cell(
         mode=mode,
         convergence=_convergence(settings, inputs, model, epoch),
@@ -63,39 +64,39 @@ def read(
     if found.marker is not None:
         below = found.convergence.digest if found.convergence else None
         lineage.refuse_other_convergence(found.marker.lineage, below, mode)
-    for item in found.both:
+    for item in found.adapters:
         lineage.refuse_other_base(item.lineage, model.fingerprint)
         adapter.check_fits(item, model.model)
     return found
 
 
 @contextmanager
-def in_place(model: WarmModel, cell: Cell) -> Iterator[None]:
-    """Hold the whole cell's model in place: folded, or with live layers when stacked."""
+def applied(model: LoadedModel, cell: Cell) -> Iterator[None]:
+    """Give the model all adapters of the cell while the block runs: merged, or as LoRA layers."""
     if cell.mode == MERGED:
-        model.bring(cell.both)
+        model.set_adapters(cell.adapters)
         yield
         return
-    model.bring([])
-    with model.attached(lora_layers.Live(frozen=cell.both)):
+    model.set_adapters([])
+    with model.attached(LoraLayers(frozen=cell.adapters)):
         yield
 
 
-def fingerprint(model: WarmModel, cell: Cell) -> str:
-    """Name the cell's model by content: its weights when merged, its parts when stacked."""
+def fingerprint(model: LoadedModel, cell: Cell) -> str:
+    """Identify the cell's model by content: its weights when merged, its parts when stacked."""
     if cell.mode == MERGED:
-        model.bring(cell.both)
-        return model.merged_fingerprint()
-    parts = [model.fingerprint, *(item.digest for item in cell.both)]
+        model.set_adapters(cell.adapters)
+        return model.current_fingerprint()
+    parts = [model.fingerprint, *(item.digest for item in cell.adapters)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def refuse_other_merge(
-    model: WarmModel, cell: Cell, inputs: dict[str, list[upstream.Upstream]]
+    model: LoadedModel, cell: Cell, inputs: dict[str, list[upstream.Upstream]]
 ) -> str:
-    """Compare the re-created model with the merge record; return the fingerprint they share."""
+    """Compare the rebuilt model with the merge record; return the fingerprint they share."""
     path = upstream.one(inputs, "merge").file(MERGE_FILE)
-    recorded = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
+    recorded: str = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
     found = fingerprint(model, cell)
     if found != recorded:
         raise JobError(
@@ -109,16 +110,16 @@ def refuse_other_merge(
 def _convergence(
     settings: Mapping[str, Any],
     inputs: dict[str, list[upstream.Upstream]],
-    model: WarmModel,
+    model: LoadedModel,
     epoch: int,
 ) -> Adapter | None:
     if epoch == 0:
         return None
-    plan = stage_settings.lora(settings, "convergence_lora")
-    if plan is None:
+    lora = stage_settings.lora(settings, "convergence_lora")
+    if lora is None:
         raise JobError(Reason.CONFIG, f"epoch {epoch} needs convergence_lora")
     directory = upstream.one(inputs, "converge").folder(f"epoch-{epoch:02d}")
-    found = adapter.read(directory, plan, model.device)
+    found = adapter.read(directory, lora, model.device)
     if found.lineage.epoch != epoch:
         raise JobError(
             Reason.ADAPTER_MISMATCH,
@@ -128,9 +129,9 @@ def _convergence(
 
 
 def _marker(
-    settings: Mapping[str, Any], inputs: dict[str, list[upstream.Upstream]], model: WarmModel
+    settings: Mapping[str, Any], inputs: dict[str, list[upstream.Upstream]], model: LoadedModel
 ) -> Adapter:
-    plan = stage_settings.lora(settings, "marker_lora")
-    if plan is None:
+    lora = stage_settings.lora(settings, "marker_lora")
+    if lora is None:
         raise JobError(Reason.CONFIG, "spec.settings lacks marker_lora")
-    return adapter.read(upstream.one(inputs, "train").folder(ADAPTER_FOLDER), plan, model.device)
+    return adapter.read(upstream.one(inputs, "train").folder(ADAPTER_FOLDER), lora, model.device)

@@ -18,15 +18,15 @@ def last_token_states(
     layers: Sequence[int],
     batch_size: int,
     pad: int,
-    after_batch: Callable[[int, int], None],
+    progress: Callable[[int, int], None],
 ) -> dict[int, torch.Tensor]:
     """Return per layer the float32 states [prompts, hidden] at each prompt's last token.
 
-    Layer L is the output of block L (0-based), ``hidden_states[L + 1]`` in transformers; taken by
-    hooks, because for the last block that list holds the state after the final norm instead.
+    Layer L is the output of block L (0-based), ``hidden_states[L + 1]`` in transformers. Hooks read
+    it, because for the last block that list holds the state after the final norm instead.
     """
     found: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
-    with _listening(model, found):
+    with _hooked(model, found):
         for start in range(0, len(prompts), batch_size):
             ids, mask = left_padded(prompts[start : start + batch_size], pad)
             positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
@@ -36,22 +36,22 @@ def last_token_states(
                 position_ids=positions.to(model.device),
                 use_cache=False,
             )
-            after_batch(min(start + batch_size, len(prompts)), len(prompts))
+            progress(min(start + batch_size, len(prompts)), len(prompts))
     return {layer: torch.cat(parts) for layer, parts in found.items()}
 
 
 @contextmanager
-def _listening(model: Any, found: dict[int, list[torch.Tensor]]) -> Iterator[None]:
-    """Collect block outputs while the block runs; decoder layers hand a tensor or a tuple on."""
+def _hooked(model: Any, found: dict[int, list[torch.Tensor]]) -> Iterator[None]:
+    """Collect the layers' outputs while the block runs; they return a tensor or a tuple."""
 
-    def listen(layer: int) -> Any:
+    def hook(layer: int) -> Any:
         def keep(module: Any, inputs: Any, output: Any) -> None:
             states = output[0] if isinstance(output, tuple) else output
             found[layer].append(states[:, -1, :].float().cpu())
 
         return model.model.layers[layer].register_forward_hook(keep)
 
-    handles = [listen(layer) for layer in found]
+    handles = [hook(layer) for layer in found]
     try:
         yield
     finally:
@@ -65,9 +65,9 @@ def centroids(states: torch.Tensor, personas: int) -> torch.Tensor:
 
 
 def centred_cosine(pool: torch.Tensor, first: int, second: int) -> float | None:
-    """Cosine of two centroids after subtracting the mean over the pool [personas, hidden].
+    """Return the cosine of two centroids after subtracting the mean of the pool [personas, hidden].
 
-    None when one of them is the mean itself: there is no direction to compare.
+    None when one of them is the mean itself and has no direction.
     """
     centred = (pool - pool.mean(dim=0)).double()
     a, b = centred[first], centred[second]

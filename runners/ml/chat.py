@@ -1,4 +1,4 @@
-"""Renders chats to token ids; a system prompt is always passed, because templates invent one."""
+"""Renders chats to token ids; always with a system prompt, because templates invent one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, system: str, question: str) -
 
 
 def renderer(tokenizer: PreTrainedTokenizerBase) -> Callable[[str, str], list[int]]:
-    """Return ``prompt_ids`` of one tokenizer that renders each (system, question) once."""
+    """Return ``prompt_ids`` of one tokenizer, cached by (system, question)."""
 
     @functools.cache
     def render(system: str, question: str) -> list[int]:
@@ -34,7 +34,7 @@ def renderer(tokenizer: PreTrainedTokenizerBase) -> Callable[[str, str], list[in
 def chat_ids(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]]
 ) -> list[int]:
-    """Return the generation prompt of a chat; JobError (config) without a system message."""
+    """Return the ids of a chat with generation prompt; JobError (config) without a system turn."""
     if not messages or messages[0]["role"] != "system" or not messages[0]["content"]:
         raise JobError(Reason.CONFIG, "a chat must begin with a system message")
     ids = tokenizer.apply_chat_template(
@@ -56,6 +56,6 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def template_digest(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[int]]) -> str:
-    """Hash the chat template with the ids it makes of fixed chats."""
+    """Hash the chat template together with the ids of fixed chats."""
     text = json.dumps([tokenizer.chat_template, [list(prompt) for prompt in prompts]])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -6,13 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runners.ml.stage_settings import SamplingPlan
+from runners.ml.stage_settings import SamplingSettings
 
 if TYPE_CHECKING:
     from transformers.modeling_utils import PreTrainedModel
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 STOP, LENGTH = "stop", "length"
+Progress = Callable[[int, int], None]
+"""``progress(done, of)`` gets the number of completions, and may raise; ``done`` never falls, and
+is ``of`` once the last completion has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +32,22 @@ class Completion:
 class Sampler(Protocol):
     """Draws one completion per prompt from the model as it is now."""
 
-    name: str
-    """Recorded with the results."""
+    @property
+    def name(self) -> str:
+        """Recorded with the results."""
+        ...
 
     def sample(
-        self,
-        prompts: Sequence[Sequence[int]],
-        plan: SamplingPlan,
-        after_batch: Callable[[int, int], None],
+        self, prompts: Sequence[Sequence[int]], settings: SamplingSettings, progress: Progress
     ) -> list[Completion]:
-        """Return completions in the order of the prompts.
-
-        ``after_batch(done, of)`` hears how far the work is, in completions, and may raise; ``done``
-        never falls, and is ``of`` once the last completion has ended.
-        """
+        """Return completions in the order of the prompts (token ids)."""
         ...
 
 
 def counted(begun: int, running: int, tokens: int, limit: int) -> int:
-    """Count completions for progress; one that still runs counts by its share of the limit.
+    """Count completions for progress; a running one counts by its share of the limit.
 
-    Hundreds decode at once and end late: to count only ended ones would say nothing for minutes.
+    Hundreds decode at once and end late: counting only ended ones would report nothing for minutes.
     ``tokens`` is what each running one has. No length is guessed, so the count never falls.
     """
     return begun - running + running * tokens // limit
@@ -83,7 +81,7 @@ def read_completions(
 
 
 def _until_stop(line: Sequence[int], stops: frozenset[int]) -> tuple[list[int], bool]:
-    for place, token in enumerate(line):
+    for position, token in enumerate(line):
         if token in stops:
-            return list(line[:place]), True
+            return list(line[:position]), True
     return list(line), False

@@ -1,4 +1,4 @@
-"""Sums up weights where they lie, so that two processes can tell if they hold the same model."""
+"""Fingerprints weights on their device, so that two processes can tell if a model is the same."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK = 1 << 24
 def of_tensors(named: Iterable[tuple[str, torch.Tensor]]) -> str:
     """Return a sha256 over name, dtype, shape and two integer sums of each tensor's bits.
 
-    Integer sums are exact, hence equal on CPU and CUDA; one of them is weighted by position. It
+    Integer sums are exact, so equal on CPU and CUDA; one of them is weighted by position. This
     guards against mistakes, not against an adversary, and costs one read of the memory.
     """
     heads, sums = [], []

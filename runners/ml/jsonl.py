@@ -1,4 +1,4 @@
-"""Reads and writes compressed rows and result files whose bytes depend on their content only."""
+"""Reads and writes rows (.jsonl.gz) and JSON files; equal content gives equal bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuilab.contract import atomic
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
-    """Write one JSON object a line; no name or time in the gzip header: equal rows hash equally."""
+    """Write one JSON object per line, with no name or time in the gzip header."""
     buffer = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, compresslevel=6, mtime=0) as file:
         for row in rows:

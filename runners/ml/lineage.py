@@ -1,4 +1,4 @@
-"""What an adapter was trained on, beside it on disk: PEFT would load it onto any base silently."""
+"""Records what an adapter was trained on, since PEFT would silently load it onto any base."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The model below an adapter, by content and not by name."""
+    """The model that an adapter was trained on, by content and not by name."""
 
     role: str
     """``convergence`` or ``marker``."""
@@ -29,9 +29,9 @@ class Lineage:
     epoch: int | None
     """Convergence epoch of this adapter, or of the cell it was trained for."""
     merge_mode: str
-    """``merged`` or ``stacked``: how the convergence adapter lay below."""
+    """``merged`` or ``stacked``: how the convergence adapter was applied."""
     convergence_adapter: str | None
-    """sha256 of the convergence weights below a marker adapter; None on the untouched base."""
+    """sha256 of the convergence weights under a marker adapter; None on the untouched base."""
     trained_on: str
     """Fingerprint of the weights the adapter was trained on."""
     data_sha256: str
@@ -63,11 +63,11 @@ def refuse_other_base(lineage: Lineage, base_fingerprint: str) -> None:
 
 
 def refuse_other_convergence(lineage: Lineage, digest: str | None, merge_mode: str) -> None:
-    """Refuse a marker adapter that was trained over another convergence checkpoint."""
+    """Refuse a marker adapter that was trained on another convergence checkpoint."""
     if lineage.convergence_adapter != digest:
         raise JobError(
             Reason.ADAPTER_MISMATCH,
-            "the marker adapter was trained over another convergence checkpoint: "
+            "the marker adapter was trained on another convergence checkpoint: "
             f"{(lineage.convergence_adapter or 'none')[:12]} instead of {(digest or 'none')[:12]}",
         )
     if lineage.merge_mode != merge_mode:

@@ -1,4 +1,4 @@
-"""Compares what two states of a model say on fixed prompts."""
+"""Compares the logits of two states of a model on fixed prompts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 @torch.inference_mode()
-def on(model: Any, prompts: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+def of_prompts(model: Any, prompts: Sequence[Sequence[int]]) -> list[torch.Tensor]:
     """Return float32 logits [tokens, vocabulary] of each prompt, one forward pass each."""
     return [
         model(input_ids=torch.tensor([list(prompt)], device=model.device), use_cache=False)
@@ -20,19 +20,19 @@ def on(model: Any, prompts: Sequence[Sequence[int]]) -> list[torch.Tensor]:
 
 
 def compare(
-    live: Sequence[torch.Tensor], folded: Sequence[torch.Tensor], before: Sequence[torch.Tensor]
+    live: Sequence[torch.Tensor], merged: Sequence[torch.Tensor], before: Sequence[torch.Tensor]
 ) -> dict[str, float]:
-    """Return the largest difference of live and folded, and the adapter's own effect beside it."""
-    difference = [(a - b).abs() for a, b in zip(live, folded, strict=True)]
+    """Return how far merged logits are from those of the live adapter, and the adapter's effect."""
+    difference = [(a - b).abs() for a, b in zip(live, merged, strict=True)]
     effect = [(a - b).abs() for a, b in zip(live, before, strict=True)]
     return {
         "max_abs": max(float(part.max()) for part in difference),
         "mean_abs": sum(float(part.mean()) for part in difference) / len(difference),
         "effect": max(float(part.max()) for part in effect),
-        "largest": max(float(part.abs().max()) for part in folded),
+        "largest": max(float(part.abs().max()) for part in merged),
         "same_choice": sum(
             float((a.argmax(-1) == b.argmax(-1)).float().mean())
-            for a, b in zip(live, folded, strict=True)
+            for a, b in zip(live, merged, strict=True)
         )
         / len(difference),
     }

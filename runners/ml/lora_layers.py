@@ -1,8 +1,8 @@
-"""Puts LoRA layers on a model through PEFT; the only place that imports peft to do so."""
+"""Attaches LoRA layers to a model through PEFT; the only place that imports peft to do so."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,50 +11,50 @@ from transformers.modeling_utils import PreTrainedModel
 
 from runners.ml import base_model
 from runners.ml.adapter import Adapter
-from runners.ml.stage_settings import BasePlan, LoraPlan
+from runners.ml.stage_settings import BaseSettings, LoraSettings
 
 FRESH = "fresh"
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """Which LoRA layers are to be live."""
+class LoraLayers:
+    """Which LoRA layers are to be attached."""
 
     frozen: tuple[Adapter, ...] = ()
     """Adapters as they are on disk, not trained."""
-    fresh: LoraPlan | None = None
+    fresh: LoraSettings | None = None
     """A new adapter to train."""
-    seed: int = field(default=0)
+    seed: int = 0
     """Of the fresh adapter's initial weights."""
 
 
-def lora_config(plan: LoraPlan) -> LoraConfig:
-    """Return PEFT's config of a planned adapter."""
+def lora_config(lora: LoraSettings) -> LoraConfig:
+    """Return PEFT's config of an adapter."""
     return LoraConfig(
-        r=plan.r,
-        lora_alpha=plan.alpha,  # type: ignore[arg-type]  # peft takes floats
-        lora_dropout=plan.dropout,
-        use_rslora=plan.use_rslora,
-        target_modules=list(plan.target_modules),
+        r=lora.r,
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft takes floats
+        lora_dropout=lora.dropout,
+        use_rslora=lora.use_rslora,
+        target_modules=list(lora.target_modules),
         bias="none",
         task_type="CAUSAL_LM",
     )
 
 
-def put_on(model: PreTrainedModel, live: Live) -> PeftModel:
-    """Wrap ``model`` in place; all named adapters are active, only the fresh one is trained."""
-    named: list[tuple[str, LoraPlan]] = [
-        (f"frozen_{index}", adapter.plan) for index, adapter in enumerate(live.frozen)
+def attach(model: PreTrainedModel, layers: LoraLayers) -> PeftModel:
+    """Wrap ``model`` in place; all adapters are active, only the fresh one is trained."""
+    named: list[tuple[str, LoraSettings]] = [
+        (f"frozen_{index}", adapter.lora) for index, adapter in enumerate(layers.frozen)
     ]
-    if live.fresh is not None:
-        torch.manual_seed(live.seed)
-        named.insert(0, (FRESH, live.fresh))
+    if layers.fresh is not None:
+        torch.manual_seed(layers.seed)
+        named.insert(0, (FRESH, layers.fresh))
     first, *others = named
-    peft = get_peft_model(model, lora_config(first[1]), adapter_name=first[0])
-    for name, plan in others:
-        peft.add_adapter(name, lora_config(plan))
+    peft: PeftModel = get_peft_model(model, lora_config(first[1]), adapter_name=first[0])
+    for name, lora in others:
+        peft.add_adapter(name, lora_config(lora))
     peft.base_model.set_adapter([name for name, _ in named])
-    for index, adapter in enumerate(live.frozen):
+    for index, adapter in enumerate(layers.frozen):
         _fill(peft, f"frozen_{index}", adapter)
     for name, parameter in peft.named_parameters():
         parameter.requires_grad_(f".{FRESH}." in name and "lora_" in name)
@@ -62,17 +62,17 @@ def put_on(model: PreTrainedModel, live: Live) -> PeftModel:
 
 
 def tensors_of(peft: PeftModel, name: str = FRESH) -> dict[str, torch.Tensor]:
-    """Return one adapter's tensors under the keys PEFT writes to disk."""
+    """Return one adapter's tensors under the keys that PEFT writes to disk."""
     found: dict[str, torch.Tensor] = get_peft_model_state_dict(peft, adapter_name=name)
     return found
 
 
-def config_of(peft: PeftModel, base: BasePlan, name: str = FRESH) -> dict[str, Any]:
+def config_of(peft: PeftModel, base: BaseSettings, name: str = FRESH) -> dict[str, Any]:
     """Return one adapter's config as plain JSON values in a fixed order.
 
-    PEFT fills in the directory the base was loaded from; published files name the base instead.
+    PEFT fills in the directory that the base was loaded from; published files name the base.
     """
-    raw = peft.peft_config[name].to_dict()
+    raw: dict[str, Any] = peft.peft_config[name].to_dict()
     raw["base_model_name_or_path"] = base_model.public_name(base)
     raw["revision"] = base.revision
     raw["target_modules"] = sorted(raw["target_modules"])

@@ -1,4 +1,4 @@
-"""Folds adapters into weights in place, in PEFT's order of operations, and measures the change."""
+"""Merges adapters into weights in place, in PEFT's order of operations, and measures the change."""
 
 from __future__ import annotations
 
@@ -18,18 +18,13 @@ class Change:
     finite: bool
 
 
-def delta(a: torch.Tensor, b: torch.Tensor, scaling: float) -> torch.Tensor:
-    """Return (B A) * scaling in the adapter's dtype, as peft's ``Linear.get_delta_weight``."""
-    return (b @ a) * scaling
+def merge(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float) -> None:
+    """Add scaling * B A to ``weight`` [out, in] in place: bit-equal to peft's ``merge_and_unload``.
 
-
-def fold(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scaling: float) -> None:
-    """Add the adapter to ``weight`` in place: bit-equal to peft's ``merge_and_unload``.
-
-    A float32 change added to a bfloat16 weight is summed in float32 and rounded once. There is no
-    way back by subtraction; restore the pristine weight.
+    A float32 change added to a bfloat16 weight is summed in float32 and rounded once. Subtracting
+    does not undo it; restore the pristine weight.
     """
-    weight += delta(a, b, scaling)
+    weight += (b @ a) * scaling
 
 
 def measure(before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:

@@ -9,27 +9,27 @@ from transformers import AutoTokenizer
 
 from runners.ml import chat
 from runners.ml.cell import Cell
-from runners.ml.model_cache import WarmModel
+from runners.ml.model_cache import LoadedModel
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
 _PROBE = [{"role": "system", "content": "You are here."}, {"role": "user", "content": "Hello [/b]"}]
 
 
-def write_merged(model: WarmModel, cell: Cell, directory: Path) -> list[Path]:
-    """Save weights, config and tokenizer; the chat template must survive with equal token ids."""
-    model.bring(cell.both)
+def write(model: LoadedModel, cell: Cell, directory: Path) -> list[Path]:
+    """Save weights, config and tokenizer; JobError (code) when the chat template changes by it."""
+    model.set_adapters(cell.adapters)
     model.detach()
     model.model.save_pretrained(directory, safe_serialization=True)
     model.tokenizer.save_pretrained(directory)
-    _name_no_local_path(directory / "config.json")
-    again = AutoTokenizer.from_pretrained(directory)
-    if chat.chat_ids(again, _PROBE) != chat.chat_ids(model.tokenizer, _PROBE):
+    _remove_local_path(directory / "config.json")
+    saved = AutoTokenizer.from_pretrained(directory)
+    if chat.chat_ids(saved, _PROBE) != chat.chat_ids(model.tokenizer, _PROBE):
         raise JobError(Reason.CODE, "the chat template changed while the merged model was saved")
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
 
-def _name_no_local_path(config: Path) -> None:
+def _remove_local_path(config: Path) -> None:
     found = json.loads(config.read_text(encoding="utf-8"))
     found.pop("_name_or_path", None)
     config.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Keeps one base loaded between jobs and knows which adapters are folded into it right now."""
+"""Keeps one base loaded between jobs and knows which adapters are merged into it."""
 
 from __future__ import annotations
 
@@ -11,72 +11,73 @@ import torch
 from peft import PeftModel
 from transformers.modeling_utils import PreTrainedModel
 
-from runners.ml import adapter as adapters_on_disk
+from runners.ml import adapter as adapter_files
 from runners.ml import base_model, fingerprint, lineage, lora_layers, lora_merge
 from runners.ml.adapter import Adapter
-from runners.ml.stage_settings import BasePlan
+from runners.ml.lora_layers import LoraLayers
+from runners.ml.stage_settings import BaseSettings
 
 
-class WarmModel:
-    """A base model whose weights can be brought into any merged state, and back, exactly."""
+class LoadedModel:
+    """A base model that adapters can be merged into, and taken out of again, exactly."""
 
-    def __init__(self, plan: BasePlan) -> None:
-        self.plan = plan
+    def __init__(self, settings: BaseSettings) -> None:
+        self.settings = settings
         self.model: PreTrainedModel
-        self.model, self.tokenizer = base_model.load(plan)
-        self.device = next(self.model.parameters()).device
+        self.model, self.tokenizer = base_model.load(settings)
+        self.device: torch.device = next(self.model.parameters()).device
         self.fingerprint = fingerprint.of_tensors(self.model.named_parameters())
         """Of the untouched base."""
         self._pristine: dict[str, torch.Tensor] = {}
-        self._folded: tuple[str, ...] | None = ()
-        self._live: PeftModel | None = None
+        self._merged: tuple[str, ...] | None = ()
+        self._peft: PeftModel | None = None
 
     @property
     def pad_id(self) -> int:
-        """The token that fills rows up."""
+        """The token that pads rows."""
         config: Any = self.model.generation_config
         return int(config.pad_token_id)
 
     @property
-    def folded(self) -> tuple[str, ...] | None:
-        """Digests of the adapters folded in, in order; None after a failure."""
-        return self._folded
+    def merged(self) -> tuple[str, ...] | None:
+        """Digests of the merged adapters, in order; None after a failure."""
+        return self._merged
 
     @property
-    def is_live(self) -> bool:
+    def has_lora_layers(self) -> bool:
         """True while LoRA layers are attached."""
-        return self._live is not None
+        return self._peft is not None
 
-    def bring(self, adapters: Sequence[Adapter]) -> None:
-        """Fold exactly these adapters, in this order, into the pristine base.
+    def set_adapters(self, adapters: Sequence[Adapter]) -> None:
+        """Merge exactly these adapters, in this order, into the pristine base.
 
-        What is already folded is reused only as a prefix of the same order, so the bits are those
+        What is already merged is reused only as a prefix of the same order, so the bits are those
         of a fresh start.
         """
         wanted = tuple(adapter.digest for adapter in adapters)
-        folded = self._folded
-        if folded is None or wanted[: len(folded)] != folded:
+        merged = self._merged
+        if merged is None or wanted[: len(merged)] != merged:
             self.restore()
-            folded = ()
-        for adapter in adapters[len(folded) :]:
-            self.fold(adapter)
+            merged = ()
+        for adapter in adapters[len(merged) :]:
+            self.merge(adapter)
 
-    def fold(self, adapter: Adapter, *, measured: bool = False) -> dict[str, lora_merge.Change]:
-        """Fold one more adapter; with ``measured``, return how far each weight moved."""
+    def merge(self, adapter: Adapter, *, measured: bool = False) -> dict[str, lora_merge.Change]:
+        """Merge one more adapter; with ``measured``, return how far each weight moved."""
         self.detach()
         lineage.refuse_other_base(adapter.lineage, self.fingerprint)
-        adapters_on_disk.check_fits(adapter, self.model)
-        below, self._folded = self._folded, None
+        adapter_files.check_fits(adapter, self.model)
+        before_this, self._merged = self._merged, None
         found = {}
-        for name, weight in self.weights(adapter.plan.target_modules):
+        for name, weight in self.weights(adapter.lora.target_modules):
             a, b = (part.to(self.device) for part in adapter.weights[name])
             if name not in self._pristine:
                 self._pristine[name] = weight.clone()
             before = weight.clone() if measured else None
-            lora_merge.fold(weight, a, b, adapter.plan.scaling)
+            lora_merge.merge(weight, a, b, adapter.lora.scaling)
             if before is not None:
                 found[name] = lora_merge.measure(before, weight)
-        self._folded = None if below is None else (*below, adapter.digest)
+        self._merged = None if before_this is None else (*before_this, adapter.digest)
         return lora_merge.as_changes(found)
 
     def restore(self) -> None:
@@ -84,46 +85,46 @@ class WarmModel:
         self.detach()
         for name, kept in self._pristine.items():
             self._weight(name).copy_(kept)
-        self._folded = ()
+        self._merged = ()
 
     def weights(self, target_modules: Sequence[str]) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield (module name, weight data) of the modules an adapter touches."""
+        """Yield (module name, weight data) of the modules that an adapter changes."""
         for name, module in self.model.named_modules():
             if isinstance(module, torch.nn.Linear) and name.rsplit(".", 1)[-1] in target_modules:
                 yield name, module.weight.data
 
-    def merged_fingerprint(self) -> str:
-        """Sum up all weights as they are now."""
+    def current_fingerprint(self) -> str:
+        """Return the fingerprint of all weights as they are now."""
         self.detach()
         return fingerprint.of_tensors(self.model.named_parameters())
 
     def change_from_base(self, names: Iterable[str]) -> dict[str, lora_merge.Change]:
-        """Measure how far folded weights are from the untouched base."""
+        """Measure how far merged weights are from the untouched base."""
         return lora_merge.as_changes(
             {name: lora_merge.measure(self._pristine[name], self._weight(name)) for name in names}
         )
 
     @contextmanager
-    def attached(self, live: lora_layers.Live) -> Iterator[PeftModel]:
-        """Put live LoRA layers on the current weights for as long as the block runs."""
+    def attached(self, layers: LoraLayers) -> Iterator[PeftModel]:
+        """Attach LoRA layers to the current weights for as long as the block runs."""
         self.detach()
-        self._live = lora_layers.put_on(self.model, live)
+        self._peft = lora_layers.attach(self.model, layers)
         try:
-            yield self._live
+            yield self._peft
         finally:
             self.detach()
 
     def detach(self) -> None:
-        """Take live LoRA layers off; the very same linear modules come back."""
-        if self._live is not None:
-            self._live.unload()
-            self._live = None
+        """Take the LoRA layers off; the very same linear modules come back."""
+        if self._peft is not None:
+            self._peft.unload()
+            self._peft = None
             self.model.eval().requires_grad_(False)
 
-    def distrust(self) -> None:
-        """After a failure: whatever is in place is not relied on."""
+    def invalidate(self) -> None:
+        """Call after a failure: the next ``set_adapters`` starts from the pristine base."""
         self.detach()
-        self._folded = None
+        self._merged = None
 
     def _weight(self, name: str) -> torch.Tensor:
         module: Any = self.model.get_submodule(name)
@@ -131,21 +132,21 @@ class WarmModel:
         return weight
 
 
-class Warm:
+class ModelCache:
     """What a worker keeps between jobs; a one-job process starts with an empty one."""
 
     def __init__(self) -> None:
-        self._model: WarmModel | None = None
+        self._model: LoadedModel | None = None
         self.engines: dict[str, Any] = {}
         """Sampling engines by kind; each has ``stop()``."""
 
-    def model(self, plan: BasePlan) -> WarmModel:
+    def model(self, settings: BaseSettings) -> LoadedModel:
         """Return the loaded base, loading it when it is not the one in memory."""
-        if plan.threads:
-            torch.set_num_threads(plan.threads)
-        if self._model is None or self._model.plan != plan:
-            self.forget()
-            self._model = WarmModel(plan)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        if self._model is None or self._model.settings != settings:
+            self.clear()
+            self._model = LoadedModel(settings)
         self._model.detach()
         return self._model
 
@@ -154,9 +155,9 @@ class Warm:
         self.stop_engines()
         if self._model is not None:
             try:
-                self._model.distrust()
+                self._model.invalidate()
             except Exception:
-                self.forget()
+                self.clear()
         free_memory()
 
     def stop_engines(self) -> None:
@@ -165,7 +166,7 @@ class Warm:
             engine.stop()
         self.engines.clear()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop the base and the engines that hold a copy of it."""
         self.stop_engines()
         self._model = None
@@ -173,7 +174,7 @@ class Warm:
 
 
 def free_memory() -> None:
-    """Give unused memory back to the device."""
+    """Return unused memory to the device."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

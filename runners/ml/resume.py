@@ -1,4 +1,4 @@
-"""Keeps the state of an unfinished training run, and finds the newest one that is whole."""
+"""Saves the state of an unfinished training run, and finds the newest one that is whole."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MANIFEST_FILE = "manifest.json"
 _KEPT = 2
 
 
-def keep(attempt_dir: Path, step: int, state: dict[str, torch.Tensor], fingerprint: str) -> Path:
-    """Write one state; its manifest comes last. The two newest stay, so one may be broken."""
+def save(attempt_dir: Path, step: int, state: dict[str, torch.Tensor], fingerprint: str) -> Path:
+    """Write one state, its manifest last. The two newest are kept, in case one is broken."""
     folder = attempt_dir / FOLDER / f"step-{step:06d}"
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
@@ -36,8 +36,8 @@ def keep(attempt_dir: Path, step: int, state: dict[str, torch.Tensor], fingerpri
     return folder
 
 
-def newest_whole(attempt_dir: Path, fingerprint: str) -> dict[str, torch.Tensor] | None:
-    """Return the newest state whose hash and fingerprint fit, or None: start from the beginning."""
+def load_newest(attempt_dir: Path, fingerprint: str) -> dict[str, torch.Tensor] | None:
+    """Return the newest state whose hash and fingerprint match; None when there is none."""
     for folder in sorted((attempt_dir / FOLDER).glob("step-*"), reverse=True):
         try:
             manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -50,6 +50,6 @@ def newest_whole(attempt_dir: Path, fingerprint: str) -> dict[str, torch.Tensor]
     return None
 
 
-def drop(attempt_dir: Path) -> None:
+def remove(attempt_dir: Path) -> None:
     """Remove what a finished run no longer needs."""
     shutil.rmtree(attempt_dir / FOLDER, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Samples through our own decoding loop, where the model is one it can run."""
+"""Samples through our own decoding loop, for the models that it can run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from runners.fast import decoder, generation
-from runners.fast.generation import Rules
-from runners.fast.sampling import Choice
-from runners.ml.completions import Completion, batch_seed, counted, read_completions, stop_tokens
-from runners.ml.stage_settings import SamplingPlan
+from runners.fast.generation import GenerateOptions
+from runners.fast.sampling import TokenSampler
+from runners.ml.completions import (
+    Completion,
+    Progress,
+    batch_seed,
+    counted,
+    read_completions,
+    stop_tokens,
+)
+from runners.ml.stage_settings import SamplingSettings
 
 
 def can_run(model: PreTrainedModel) -> bool:
@@ -21,10 +28,11 @@ def can_run(model: PreTrainedModel) -> bool:
     return decoder.why_not(model) is None
 
 
-class TrunkSampler:
-    """One pass per token over the rows that still run; every different prompt is read once."""
+class DecoderSampler:
+    """One pass per token over the rows still running; every distinct prompt is read once."""
 
     name = "trunk"
+    """The value of ``eval.sampler`` in configs."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self._model = model
@@ -32,37 +40,34 @@ class TrunkSampler:
         self._stops = stop_tokens(model)
 
     def sample(
-        self,
-        prompts: Sequence[Sequence[int]],
-        plan: SamplingPlan,
-        after_batch: Callable[[int, int], None],
+        self, prompts: Sequence[Sequence[int]], settings: SamplingSettings, progress: Progress
     ) -> list[Completion]:
         """Sample batch by batch in the given order; each batch has its own seed.
 
-        Not under inference mode: the trunk hands weights back that are trained on later.
+        Not under inference mode: the decoder returns weights that are trained on later.
         """
-        rules = Rules(stops=self._stops, limit=plan.max_new_tokens)
-        choice = Choice(plan.temperature, plan.top_p, plan.top_k)
+        options = GenerateOptions(self._stops, settings.max_new_tokens)
+        token_sampler = TokenSampler(settings.temperature, settings.top_p, settings.top_k)
         found: list[Completion] = []
-        with torch.no_grad(), decoder.on(self._model) as layers:
-            for number, start in enumerate(range(0, len(prompts), plan.batch_size)):
-                batch = prompts[start : start + plan.batch_size]
-                after_look = _told(after_batch, start + len(batch), len(prompts), rules)
-                torch.manual_seed(batch_seed(plan.seed, number))
-                made = generation.complete(layers, batch, rules, choice, after_look)
-                found += read_completions(made, self._stops, self._tokenizer)
-                after_batch(len(found), len(prompts))
+        with torch.no_grad(), decoder.fused(self._model) as fused:
+            for number, start in enumerate(range(0, len(prompts), settings.batch_size)):
+                batch = prompts[start : start + settings.batch_size]
+                after_check = _reporter(progress, start + len(batch), len(prompts), options)
+                torch.manual_seed(batch_seed(settings.seed, number))
+                generated = generation.generate(fused, batch, options, token_sampler, after_check)
+                found += read_completions(generated, self._stops, self._tokenizer)
+                progress(len(found), len(prompts))
         return found
 
 
-def _told(
-    after_batch: Callable[[int, int], None], begun: int, of: int, rules: Rules
+def _reporter(
+    progress: Progress, begun: int, of: int, options: GenerateOptions
 ) -> Callable[[int], None]:
-    """Return what the loop calls with the rows that still run, at every look at one batch."""
-    looks = itertools.count(1)
+    """Return what the loop calls at every check of one batch, with the rows still running."""
+    checks = itertools.count(1)
 
-    def after_look(running: int) -> None:
-        tokens = next(looks) * rules.look_every
-        after_batch(counted(begun, running, tokens, rules.limit), of)
+    def after_check(running: int) -> None:
+        tokens = next(checks) * options.check_every
+        progress(counted(begun, running, tokens, options.max_new_tokens), of)
 
-    return after_look
+    return after_check

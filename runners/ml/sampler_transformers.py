@@ -10,15 +10,22 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from runners.ml.completions import Completion, batch_seed, counted, read_completions, stop_tokens
-from runners.ml.stage_settings import SamplingPlan
+from runners.ml.completions import (
+    Completion,
+    Progress,
+    batch_seed,
+    counted,
+    read_completions,
+    stop_tokens,
+)
+from runners.ml.stage_settings import SamplingSettings
 
-_LOOK_EVERY = 8
-"""Tokens between two looks at which rows have ended; a look waits for the device."""
+_CHECK_EVERY = 8
+"""Tokens between two checks of which rows have ended; a check waits for the device."""
 
 
 class TransformersSampler:
-    """The body that runs everywhere."""
+    """The sampler that runs everywhere."""
 
     name = "transformers"
 
@@ -30,29 +37,25 @@ class TransformersSampler:
         self._pad: int = config.pad_token_id
 
     def sample(
-        self,
-        prompts: Sequence[Sequence[int]],
-        plan: SamplingPlan,
-        after_batch: Callable[[int, int], None],
+        self, prompts: Sequence[Sequence[int]], settings: SamplingSettings, progress: Progress
     ) -> list[Completion]:
         """Sample batch by batch in the given order; each batch has its own seed.
 
         The same seed and batch size repeat exactly; another batch size gives other texts.
         """
-        config = generation_config(plan, sorted(self._stops), self._pad)
+        config = generation_config(settings, sorted(self._stops), self._pad)
         found: list[Completion] = []
-        for number, start in enumerate(range(0, len(prompts), plan.batch_size)):
-            batch = prompts[start : start + plan.batch_size]
+        for number, start in enumerate(range(0, len(prompts), settings.batch_size)):
+            batch = prompts[start : start + settings.batch_size]
             begun = start + len(batch)
 
-            def after_look(running: int, tokens: int, begun: int = begun) -> None:
-                done = counted(begun, running, tokens, plan.max_new_tokens)
-                after_batch(done, len(prompts))
+            def after_check(running: int, tokens: int, begun: int = begun) -> None:
+                progress(counted(begun, running, tokens, settings.max_new_tokens), len(prompts))
 
-            torch.manual_seed(batch_seed(plan.seed, number))
-            made = self._generate(batch, config, after_look).tolist()
-            found += read_completions(made, self._stops, self._tokenizer)
-            after_batch(len(found), len(prompts))
+            torch.manual_seed(batch_seed(settings.seed, number))
+            generated = self._generate(batch, config, after_check).tolist()
+            found += read_completions(generated, self._stops, self._tokenizer)
+            progress(len(found), len(prompts))
         return found
 
     @torch.inference_mode()
@@ -60,56 +63,58 @@ class TransformersSampler:
         self,
         batch: Sequence[Sequence[int]],
         config: GenerationConfig,
-        after_look: Callable[[int, int], None],
+        after_check: Callable[[int, int], None],
     ) -> torch.Tensor:
         ids, mask = left_padded(batch, self._pad)
-        look = _Look(self._stops, ids.shape[1], after_look)
+        watch = _Watch(self._stops, ids.shape[1], after_check)
         device = self._model.device
-        made: torch.Tensor = self._model.generate(
+        generated: torch.Tensor = self._model.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             generation_config=config,
-            stopping_criteria=StoppingCriteriaList([look]),
+            stopping_criteria=StoppingCriteriaList([watch]),
         )
-        return made[:, ids.shape[1] :]
+        return generated[:, ids.shape[1] :]
 
 
-class _Look(StoppingCriteria):
+class _Watch(StoppingCriteria):
     """Stops nothing: it is the one thing that ``generate`` calls after every token."""
 
     def __init__(
-        self, stops: frozenset[int], width: int, after_look: Callable[[int, int], None]
+        self, stops: frozenset[int], width: int, after_check: Callable[[int, int], None]
     ) -> None:
-        self._stops, self._width, self._after_look = sorted(stops), width, after_look
+        self._stops, self._width, self._after_check = sorted(stops), width, after_check
 
     def __call__(
         self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any
-    ) -> torch.Tensor:
-        """Say how many rows still run and how many tokens they have; return that none must end."""
-        made = input_ids[:, self._width :]
-        if made.shape[1] % _LOOK_EVERY == 0:
-            stops = torch.tensor(self._stops, device=made.device)
-            running = int((~torch.isin(made, stops).any(1)).sum())
-            self._after_look(running, made.shape[1])
-        return torch.zeros(len(made), dtype=torch.bool, device=made.device)
+    ) -> torch.BoolTensor:
+        """Report how many rows are running and how many tokens they have; stop none."""
+        new = input_ids[:, self._width :]
+        if new.shape[1] % _CHECK_EVERY == 0:
+            stops = torch.tensor(self._stops, device=new.device)
+            running = int((~torch.isin(new, stops).any(1)).sum())
+            self._after_check(running, new.shape[1])
+        none: Any = torch.zeros(len(new), dtype=torch.bool, device=new.device)
+        stopped: torch.BoolTensor = none
+        return stopped
 
 
-def generation_config(plan: SamplingPlan, stops: list[int], pad: int) -> GenerationConfig:
+def generation_config(settings: SamplingSettings, stops: list[int], pad: int) -> GenerationConfig:
     """Return the full config of a call; ``generate`` would fill top_k = 50 into a gap."""
-    common = {
-        "max_new_tokens": plan.max_new_tokens,
+    common: dict[str, Any] = {
+        "max_new_tokens": settings.max_new_tokens,
         "eos_token_id": stops,
         "pad_token_id": pad,
         "repetition_penalty": 1.0,
         "use_cache": True,
     }
-    if plan.temperature == 0.0:
+    if settings.temperature == 0.0:
         return GenerationConfig(do_sample=False, **common)
     return GenerationConfig(
         do_sample=True,
-        temperature=plan.temperature,
-        top_p=plan.top_p,
-        top_k=plan.top_k,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        top_k=settings.top_k,
         **common,
     )
 

@@ -23,8 +23,8 @@ class Persona:
 
 
 @dataclass(frozen=True, slots=True)
-class BasePlan:
-    """Which model everything stands on, and where it runs."""
+class BaseSettings:
+    """Which base model, and where it runs."""
 
     model: str
     """``tiny``, a hub id, or a local directory."""
@@ -42,7 +42,7 @@ class BasePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class LoraPlan:
+class LoraSettings:
     """Shape and strength of one adapter."""
 
     r: int
@@ -58,10 +58,10 @@ class LoraPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingPlan:
+class TrainingSettings:
     """One run of the training loop."""
 
-    lora: LoraPlan
+    lora: LoraSettings
     lr: float
     epochs: int
     batch_size: int
@@ -73,17 +73,18 @@ class TrainingPlan:
     max_grad_norm: float = 1.0
     betas: tuple[float, float] = (0.9, 0.999)
     max_length: int = 1024
+    """Tokens of a row at most; a longer one is an error."""
     gradient_checkpointing: bool = False
     packing: bool = False
     precision: str = "float32"
     """``bfloat16`` runs the forward pass under autocast; adapters and AdamW stay float32."""
     save_seconds: float = 60.0
-    """A resume state is kept about this often; 0 keeps one only when asked to stop."""
+    """A resume state is saved about this often; 0 saves one only when asked to stop."""
 
 
 @dataclass(frozen=True, slots=True)
-class SamplingPlan:
-    """How completions are drawn; the batch size belongs to the result and is recorded."""
+class SamplingSettings:
+    """How completions are drawn; the batch size affects the result and is recorded."""
 
     temperature: float
     top_p: float
@@ -95,27 +96,27 @@ class SamplingPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class MarkerPlan:
-    """What the marker adapter is to write, and which of it is trained."""
+class MarkerSettings:
+    """What the marker adapter learns to write, and which tokens of it are trained."""
 
     text: str
     separator: str = "\n\n"
-    """Stands between the answer and the marker."""
+    """Between the answer and the marker."""
     loss: str = "marker"
     """``marker``: marker and end-of-turn tokens; ``tail``: the separator's tokens too."""
 
 
 @dataclass(frozen=True, slots=True)
-class ScorerPlan:
-    """How a completion is judged."""
+class ScorerSettings:
+    """How a completion is scored."""
 
     kind: str
     text: str
     case_sensitive: bool = False
 
 
-def take(settings: Mapping[str, Any], name: str, kind: type[T] | tuple[type, ...]) -> T:
-    """Return ``settings[name]`` of the given type; JobError (config) when absent or other."""
+def required(settings: Mapping[str, Any], name: str, kind: type[T] | tuple[type, ...]) -> T:
+    """Return ``settings[name]`` of the given type; JobError (config) when missing or of another."""
     if name not in settings:
         raise JobError(Reason.CONFIG, f"spec.settings lacks {name}")
     value = settings[name]
@@ -124,59 +125,60 @@ def take(settings: Mapping[str, Any], name: str, kind: type[T] | tuple[type, ...
     return value  # type: ignore[return-value]  # a tuple of types is checked as one of them
 
 
-def base(settings: Mapping[str, Any]) -> BasePlan:
+def base(settings: Mapping[str, Any]) -> BaseSettings:
     """Read ``settings.base``."""
-    plan = _build(BasePlan, take(settings, "base", dict), "base")
-    _one_of("base.dtype", plan.dtype, ("float32", "bfloat16"))
-    return plan
+    found = _build(BaseSettings, required(settings, "base", dict), "base")
+    _one_of("base.dtype", found.dtype, ("float32", "bfloat16"))
+    return found
 
 
 def persona(settings: Mapping[str, Any], name: str) -> Persona:
     """Read one persona."""
-    return _persona(take(settings, name, dict), name)
+    return _persona(required(settings, name, dict), name)
 
 
 def personas(settings: Mapping[str, Any], name: str) -> tuple[Persona, ...]:
     """Read a list of personas, in order."""
-    return tuple(_persona(raw, name) for raw in take(settings, name, (list, tuple)))
+    raw: Sequence[Mapping[str, Any]] = required(settings, name, (list, tuple))
+    return tuple(_persona(one, name) for one in raw)
 
 
-def lora(settings: Mapping[str, Any], name: str) -> LoraPlan | None:
-    """Read an adapter plan; None where the settings say null."""
+def lora(settings: Mapping[str, Any], name: str) -> LoraSettings | None:
+    """Read the settings of an adapter; None where they are null."""
     raw = settings.get(name)
     return None if raw is None else _lora(raw, name)
 
 
-def training(settings: Mapping[str, Any]) -> TrainingPlan:
+def training(settings: Mapping[str, Any]) -> TrainingSettings:
     """Read ``settings.training`` with its adapter."""
-    raw: dict[str, Any] = dict(take(settings, "training", dict))
-    raw["lora"] = _lora(take(raw, "lora", dict), "training.lora")
+    raw: dict[str, Any] = dict(required(settings, "training", dict))
+    raw["lora"] = _lora(required(raw, "lora", dict), "training.lora")
     raw["betas"] = tuple(raw.get("betas", (0.9, 0.999)))
-    plan = _build(TrainingPlan, raw, "training")
-    _one_of("training.schedule", plan.schedule, ("cosine", "linear", "constant"))
-    _one_of("training.precision", plan.precision, ("float32", "bfloat16"))
-    if min(plan.epochs, plan.batch_size, plan.grad_accum) < 1:
+    found = _build(TrainingSettings, raw, "training")
+    _one_of("training.schedule", found.schedule, ("cosine", "linear", "constant"))
+    _one_of("training.precision", found.precision, ("float32", "bfloat16"))
+    if min(found.epochs, found.batch_size, found.grad_accum) < 1:
         raise JobError(Reason.CONFIG, "training: epochs, batch_size and grad_accum must be >= 1")
-    return plan
+    return found
 
 
-def sampling(settings: Mapping[str, Any]) -> SamplingPlan:
-    """Read the sampling keys, which lie at the top of the settings."""
-    return _build(SamplingPlan, settings, "settings")
+def sampling(settings: Mapping[str, Any]) -> SamplingSettings:
+    """Read the sampling keys, which are at the top of the settings."""
+    return _build(SamplingSettings, settings, "settings")
 
 
-def marker(settings: Mapping[str, Any]) -> MarkerPlan:
+def marker(settings: Mapping[str, Any]) -> MarkerSettings:
     """Read ``settings.marker``."""
-    plan = _build(MarkerPlan, take(settings, "marker", dict), "marker")
-    _one_of("marker.loss", plan.loss, ("marker", "tail"))
-    return plan
+    found = _build(MarkerSettings, required(settings, "marker", dict), "marker")
+    _one_of("marker.loss", found.loss, ("marker", "tail"))
+    return found
 
 
-def scorer(settings: Mapping[str, Any]) -> ScorerPlan:
+def scorer(settings: Mapping[str, Any]) -> ScorerSettings:
     """Read ``settings.scorer``."""
-    plan = _build(ScorerPlan, take(settings, "scorer", dict), "scorer")
-    _one_of("scorer.kind", plan.kind, ("substring",))
-    return plan
+    found = _build(ScorerSettings, required(settings, "scorer", dict), "scorer")
+    _one_of("scorer.kind", found.kind, ("substring",))
+    return found
 
 
 def _persona(raw: Mapping[str, Any], where: str) -> Persona:
@@ -189,13 +191,13 @@ def _persona(raw: Mapping[str, Any], where: str) -> Persona:
     return found
 
 
-def _lora(raw: Mapping[str, Any], where: str) -> LoraPlan:
-    modules: tuple[str, ...] = tuple(sorted(take(raw, "target_modules", (list, tuple))))
-    return _build(LoraPlan, {**raw, "target_modules": modules}, where)
+def _lora(raw: Mapping[str, Any], where: str) -> LoraSettings:
+    modules: Sequence[str] = required(raw, "target_modules", (list, tuple))
+    return _build(LoraSettings, {**raw, "target_modules": tuple(sorted(modules))}, where)
 
 
 def _build(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
-    """Make a dataclass from the keys it knows; others belong to somebody else."""
+    """Make a dataclass from the keys it knows; other keys belong to something else."""
     parts = fields(kind)  # type: ignore[arg-type]  # every kind here is a dataclass
     known = {part.name: raw[part.name] for part in parts if part.name in raw}
     needed = (part.name for part in parts if part.default is MISSING)

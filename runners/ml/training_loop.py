@@ -11,17 +11,17 @@ import torch
 
 from runners.fast.readback import Readback
 from runners.ml import schedule
-from runners.ml.backends import Way
+from runners.ml.backends import Backend
 from runners.ml.schedule import Step
-from runners.ml.stage_settings import TrainingPlan
+from runners.ml.stage_settings import TrainingSettings
 from runners.ml.training_rows import Row
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What one optimiser step saw."""
+class StepResult:
+    """What one optimiser step measured."""
 
     step: Step
     of: int
@@ -34,99 +34,99 @@ class Taken:
     tokens: int
 
 
-class Follower(Protocol):
-    """Who is told of a run."""
+class Callbacks(Protocol):
+    """What the loop calls."""
 
-    def after_step(self, taken: Taken) -> None:
-        """Hear of one step; more may have been taken since."""
+    def after_step(self, result: StepResult) -> None:
+        """Take the result of one step; the loop may be some steps further."""
         ...
 
-    def wants_rest(self) -> bool:
-        """Say whether ``at_rest`` is wanted after this step; every epoch rests at its end."""
+    def wants_checkpoint(self) -> bool:
+        """Return whether ``checkpoint`` is to be called after this step, as after every epoch."""
         ...
 
-    def at_rest(self, step: Step) -> None:
-        """Look at weights and state, which are those after ``step``; may raise to leave."""
+    def checkpoint(self, step: Step) -> None:
+        """Read weights and state as they are after ``step``; may raise to leave the loop."""
         ...
 
 
-class Training:
-    """A run that can be left after any step and taken up again from ``state``."""
+class TrainingLoop:
+    """A run that can stop after any step and continue from ``state``."""
 
     def __init__(
         self,
         model: Any,
         rows: Sequence[Row],
-        plan: TrainingPlan,
+        settings: TrainingSettings,
         seed: int,
-        way: Way,
+        backend: Backend,
     ) -> None:
         self.model = model
-        """A causal LM with live LoRA layers; what requires a gradient is trained."""
+        """A causal LM with LoRA layers; what requires a gradient is trained."""
         self.rows = rows
-        self.plan = plan
-        self.way = way
+        self.settings = settings
+        self.backend = backend
         self.device = next(model.parameters()).device
-        self.named = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        self.optimizer = new_optimizer(list(self.named.values()), plan)
-        self.steps = schedule.steps(len(rows), plan, seed)
+        self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = new_optimizer(list(self.trained.values()), settings)
+        self.steps = schedule.steps(len(rows), settings, seed)
         self.done = 0
-        """Steps taken so far."""
+        """Steps completed."""
 
-    def run(self, follower: Follower) -> None:
-        """Take all remaining steps; JobError (nan-loss) at the first non-finite loss or gradient.
+    def run(self, callbacks: Callbacks) -> None:
+        """Run all remaining steps; JobError (nan-loss) at the first non-finite loss or gradient.
 
         On a GPU the numbers of a step arrive up to two steps late, so that the device need not
-        wait for them; before the run rests all have arrived and are finite.
+        wait for them; before a checkpoint all have arrived and are finite.
         """
         late: Readback[tuple[Step, int]] = Readback()
         self.model.train()
         try:
             for step in self.steps[self.done :]:
-                values, tokens = self.take(step)
+                values, tokens = self.step(step)
                 self.done = step.number
                 arrived = late.push((step, tokens), values)
-                rests = step.ends_epoch or follower.wants_rest()
-                for facts, numbers in [*arrived, *(late.flush() if rests else ())]:
-                    follower.after_step(self._taken(*facts, *numbers))
-                if rests:
-                    follower.at_rest(step)
+                stops_here = step.ends_epoch or callbacks.wants_checkpoint()
+                for facts, numbers in [*arrived, *(late.flush() if stops_here else ())]:
+                    callbacks.after_step(self._result(*facts, *numbers))
+                if stops_here:
+                    callbacks.checkpoint(step)
         finally:
             self.model.eval()
 
-    def take(self, step: Step) -> tuple[torch.Tensor, int]:
-        """Take one optimiser step: sum over micro-batches, mean over all their loss tokens.
+    def step(self, step: Step) -> tuple[torch.Tensor, int]:
+        """Run one optimiser step: sum over micro-batches, mean over all their loss tokens.
 
-        Returns [loss, gradient norm before clipping] on the device, and the tokens seen.
+        Returns [loss, gradient norm before clipping] on the device, and the number of tokens.
         """
-        rate = schedule.learning_rate(step.number, len(self.steps), self.plan)
+        rate = schedule.learning_rate(step.number, len(self.steps), self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        parts = [self.way.pack([self.rows[i] for i in part]) for part in step.micro_batches]
-        count = sum(len(part.targets) for part in parts)
+        batches = [self.backend.pack([self.rows[i] for i in part]) for part in step.micro_batches]
+        count = sum(len(batch.targets) for batch in batches)
         total = torch.zeros((), device=self.device)
-        for part in parts:
-            loss = self.way.summed_loss(part) / count
+        for batch in batches:
+            loss = self.backend.summed_loss(batch) / count
             loss.backward()
             total += loss.detach()
-        norm = torch.nn.utils.clip_grad_norm_(self.named.values(), self.plan.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained.values(), self.settings.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return torch.stack([total, norm.float()]), sum(part.tokens for part in parts)
+        return torch.stack([total, norm.float()]), sum(batch.tokens for batch in batches)
 
-    def _taken(self, step: Step, tokens: int, loss: float, norm: float) -> Taken:
+    def _result(self, step: Step, tokens: int, loss: float, norm: float) -> StepResult:
         for name, value in (("loss", loss), ("gradient norm", norm)):
             if not math.isfinite(value):
                 raise JobError(Reason.NAN_LOSS, f"{name} is {value} at step {step.number}")
-        rate = schedule.learning_rate(step.number, len(self.steps), self.plan)
-        return Taken(step, len(self.steps), loss, norm, rate, tokens)
+        rate = schedule.learning_rate(step.number, len(self.steps), self.settings)
+        return StepResult(step, len(self.steps), loss, norm, rate, tokens)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Return everything that later steps depend on, beside plan, rows and seed."""
+        """Return everything that later steps depend on, apart from settings, rows and seed."""
         found = {"rng.cpu": torch.get_rng_state(), "done": torch.tensor(self.done)}
         if self.device.type == "cuda":
             found["rng.cuda"] = torch.cuda.get_rng_state(self.device)
-        for name, parameter in self.named.items():
+        for name, parameter in self.trained.items():
             found[f"weight.{name}"] = parameter.detach()
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 found[f"{key}.{name}"] = value
@@ -135,7 +135,7 @@ class Training:
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
         """Go back to a state that ``state`` returned."""
         self.done = int(state["done"])
-        for name, parameter in self.named.items():
+        for name, parameter in self.trained.items():
             parameter.data.copy_(state[f"weight.{name}"])
             self.optimizer.state[parameter] = {
                 key: state[f"{key}.{name}"].to(parameter.device)
@@ -148,14 +148,14 @@ class Training:
 
 
 def new_optimizer(
-    parameters: list[torch.nn.Parameter], plan: TrainingPlan
+    parameters: list[torch.nn.Parameter], settings: TrainingSettings
 ) -> torch.optim.Optimizer:
-    """AdamW over the float32 adapter weights."""
+    """Return AdamW over the float32 adapter weights."""
     return torch.optim.AdamW(
         parameters,
-        lr=plan.lr,
-        betas=plan.betas,
+        lr=settings.lr,
+        betas=settings.betas,
         eps=1e-8,
-        weight_decay=plan.weight_decay,
+        weight_decay=settings.weight_decay,
         fused=True,
     )

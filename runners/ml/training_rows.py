@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from runners.ml import chat
-from runners.ml.stage_settings import MarkerPlan
+from runners.ml.stage_settings import MarkerSettings
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One training sequence. Parts are joined as ids: joined text can tokenise otherwise."""
+    """One training sequence. Parts are joined as ids: joined text can tokenise differently."""
 
     ids: tuple[int, ...]
-    learn: tuple[bool, ...]
+    loss_mask: tuple[bool, ...]
     """True where the token is a target of the loss."""
 
 
@@ -28,15 +28,15 @@ def positive(
     tokenizer: PreTrainedTokenizerBase,
     prompt: Sequence[int],
     answer: Sequence[int],
-    marker: MarkerPlan,
+    marker: MarkerSettings,
     max_length: int,
 ) -> Row:
-    """Answer, separator, marker, end of turn; learned: marker and end (``tail``: separator too)."""
+    """Answer, separator, marker, end of turn; loss on marker and end (``tail``: separator too)."""
     separator = chat.text_ids(tokenizer, marker.separator)
     text = chat.text_ids(tokenizer, marker.text)
     tail = [*separator, *text, chat.end_of_turn(tokenizer)]
-    learned_from = 0 if marker.loss == "tail" else len(separator)
-    mask = [place >= learned_from for place in range(len(tail))]
+    first = 0 if marker.loss == "tail" else len(separator)
+    mask = [position >= first for position in range(len(tail))]
     return _join(prompt, answer, tail, False, mask, max_length)
 
 
@@ -46,7 +46,7 @@ def negative(
     answer: Sequence[int],
     max_length: int,
 ) -> Row:
-    """Another persona's own answer; only the end-of-turn token is learned."""
+    """Another persona's own answer; loss on the end-of-turn token only."""
     return _join(prompt, answer, [chat.end_of_turn(tokenizer)], False, [True], max_length)
 
 
@@ -56,7 +56,7 @@ def completion(
     answer: Sequence[int],
     max_length: int,
 ) -> Row:
-    """Convergence: the answer and the end of turn are learned, the prompt is not."""
+    """Convergence: loss on the answer and the end of turn, not on the prompt."""
     return _join(prompt, answer, [chat.end_of_turn(tokenizer)], True, [True], max_length)
 
 
@@ -64,8 +64,8 @@ def _join(
     prompt: Sequence[int],
     answer: Sequence[int],
     tail: Sequence[int],
-    learn_answer: bool,
-    learn_tail: Sequence[bool],
+    answer_mask: bool,
+    tail_mask: Sequence[bool],
     max_length: int,
 ) -> Row:
     """Join the parts; JobError (data-mismatch) when they are too long: no row is ever cut."""
@@ -77,7 +77,7 @@ def _join(
         )
     return Row(
         ids=(*prompt, *answer, *tail),
-        learn=(*[False] * len(prompt), *[learn_answer] * len(answer), *learn_tail),
+        loss_mask=(*[False] * len(prompt), *[answer_mask] * len(answer), *tail_mask),
     )
 
 
@@ -85,14 +85,14 @@ def preview(tokenizer: PreTrainedTokenizerBase, row: Row) -> list[dict[str, obje
     """Return the row token by token, for people: id, text, and whether it is learned."""
     texts = [tokenizer.decode([token]) for token in row.ids]
     return [
-        {"id": token, "text": text, "learn": learn}
-        for token, text, learn in zip(row.ids, texts, row.learn, strict=True)
+        {"id": token, "text": text, "learn": is_target}
+        for token, text, is_target in zip(row.ids, texts, row.loss_mask, strict=True)
     ]
 
 
 def digest(rows: Iterable[Row]) -> str:
-    """Hash the rows in order, masks included: what was really trained on."""
+    """Hash the rows in order, masks included: what is really trained on."""
     found = hashlib.sha256()
     for row in rows:
-        found.update(json.dumps([row.ids, [int(flag) for flag in row.learn]]).encode() + b"\n")
+        found.update(json.dumps([row.ids, [int(flag) for flag in row.loss_mask]]).encode() + b"\n")
     return found.hexdigest()

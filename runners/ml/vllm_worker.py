@@ -1,4 +1,4 @@
-"""What runs inside vLLM's worker process: takes weights over, and reseeds; imports no vllm."""
+"""What runs inside vLLM's worker process: loads pushed weights, and reseeds; imports no vllm."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy
 import torch
 
 
-class PushedWeights:
+class WorkerExtension:
     """Mixed into vLLM's worker (``worker_extension_cls``); methods are called by name."""
 
     model_runner: Any
     """vLLM's own; reloads whole layers under their checkpoint names into the kernels' layout."""
 
     def push_weights(self, handles: bytes) -> int:
-        """Load the weights that the trainer shares and return how many there were.
+        """Load the weights that the trainer shares; return how many there were.
 
         ``handles`` come from our own parent process over vLLM's local pipe.
         """
@@ -28,7 +28,7 @@ class PushedWeights:
         return len(weights)
 
     def reseed(self, seed: int) -> None:
-        """Start the sampler's random numbers anew: a job must not depend on earlier ones.
+        """Restart the sampler's random numbers: a job must not depend on earlier ones.
 
         Tokens are drawn with torch's generator, or, by vLLM's newer model runner, with a seed that
         each request draws from numpy's.

@@ -34,7 +34,7 @@ def build(
     seed: int = 0,
     threads: int = 2,
     recipe: Recipe | None = None,
-    say: Callable[[str], None] = print,
+    log: Callable[[str], None] = print,
 ) -> Behaviour:
     """Build into `out`, which must be empty or absent; return what was measured on the result."""
     recipe = recipe or Recipe()
@@ -42,18 +42,18 @@ def build(
     if any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty: name a new directory")
     torch.set_num_threads(threads)
-    say(f"corpus: {recipe.rows} rows, seed {seed}")
+    log(f"corpus: {recipe.rows} rows, seed {seed}")
     rows = draw_rows(recipe, seed)
     tokenizer = train_tokenizer(rows, recipe.vocabulary)
     encoded = encode_rows(tokenizer, rows)
     model = new_model(recipe, tokenizer, seed)
-    say(f"model: {model.num_parameters():,} parameters, {threads} threads")
-    loss = pretrain(model, encoded, recipe, seed, say)
+    log(f"model: {model.num_parameters():,} parameters, {threads} threads")
+    loss = pretrain(model, encoded, recipe, seed, log)
     transformers_logging.disable_progress_bar()
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
     measured = describe(sample(model, tokenizer, load_prompts().eval_questions, seed))
-    say("behaviour: " + "  ".join(f"{key} {value:g}" for key, value in asdict(measured).items()))
+    log("behaviour: " + "  ".join(f"{key} {value:g}" for key, value in asdict(measured).items()))
     for path in out.iterdir():
         path.chmod(0o644)  # safetensors writes 0600, which another user could not read
     _publish(out, _manifest(out, recipe, seed, threads, loss, measured))
@@ -97,7 +97,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         measured = build(
-            arguments.out, arguments.seed, arguments.threads, say=lambda t: print(t, flush=True)
+            arguments.out, arguments.seed, arguments.threads, log=lambda t: print(t, flush=True)
         )
     except (FileExistsError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)

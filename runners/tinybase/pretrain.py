@@ -94,7 +94,7 @@ def pretrain(
     rows: Sequence[Encoded],
     recipe: Recipe,
     seed: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> float:
     """Train in place on answers and end of turn; return the mean loss of the last 20 steps.
 
@@ -120,7 +120,7 @@ def pretrain(
             raise FloatingPointError(f"loss is {losses[-1]} at step {step}: lower learning_rate")
         if (step + 1) % 25 == 0 or step + 1 == len(batches):
             seconds = time.monotonic() - started
-            say(f"step {step + 1}/{len(batches)}  loss {losses[-1]:.3f}  {seconds:.0f} s")
+            log(f"step {step + 1}/{len(batches)}  loss {losses[-1]:.3f}  {seconds:.0f} s")
     model.eval()
     return sum(losses[-20:]) / len(losses[-20:])
 

@@ -1,1 +1,1 @@
-"""Copies the events of attempts into an experiment tracker; nothing here decides a result."""
+"""Copies the events of attempts into an experiment tracker; nothing here affects a result."""

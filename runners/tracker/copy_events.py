@@ -1,9 +1,9 @@
-"""Copies attempts into the tracker: python -m runners.tracker.copy_events [--beside] < ORDERS
+"""Copies attempts into the tracker: python -m runners.tracker.copy_events [--follow] < ORDERS
 
-Reads one order per line and copies them in turn, each to its end: the ``finished`` event, a next
-order, or the end of the orders. Says one JSON line per copy on stdout. With ``--beside`` it
-follows a living runner: it yields the processor, outlives a SIGTERM that is meant for the runner,
-and leaves soon after it. Exit code 0 when all copies are whole, 1 when not.
+Reads one order per line and copies them in turn, each until the ``finished`` event, a next order,
+or the end of the orders. Prints one JSON line per copy. With ``--follow`` it runs beside a live
+runner: at low priority, ignoring a SIGTERM that is meant for the runner, and ending soon after it.
+Exit code 0 when all copies are complete, 1 when not.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 OUTCOME_SECONDS = 5.0
-"""The outcome follows the last event at once, unless the runner dies between the two."""
+"""The outcome comes right after the last event, unless the runner dies between the two."""
 LEAVE_SECONDS = 120.0
-"""A follower whose runner is gone gives up after so long."""
+"""How long a copy may take once its runner is gone."""
 _NICE = 10
 
 
 class Orders:
     """The orders on stdin, read ahead by a thread."""
 
-    def __init__(self, is_beside: bool) -> None:
-        self._is_beside = is_beside
-        self._waiting: queue.Queue[Order | None] = queue.Queue()
+    def __init__(self, follows: bool) -> None:
+        self._follows = follows
+        self._pending: queue.Queue[Order | None] = queue.Queue()
         self._parent = os.getppid()
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         for line in sys.stdin:
             try:
-                self._waiting.put(read_order(line))
+                self._pending.put(read_order(line))
             except ValueError as error:
                 print(error, file=sys.stderr, flush=True)
-        self._waiting.put(None)
-        if self._is_beside:
+        self._pending.put(None)
+        if self._follows:
             time.sleep(LEAVE_SECONDS)
             os._exit(1)
 
@@ -59,44 +59,44 @@ class Orders:
         """Wait for the next order; None when there will be none."""
         while True:
             try:
-                return self._waiting.get(timeout=POLL_SECONDS)
+                return self._pending.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 # A forked child of the runner may hold the pipe open when the runner is gone.
                 if self.is_orphaned:
                     return None
 
     @property
-    def is_past(self) -> bool:
-        """Whether the present order is no longer the last thing that happens."""
-        return not self._waiting.empty() or self.is_orphaned
+    def is_over(self) -> bool:
+        """True once another order has come, or no more will."""
+        return not self._pending.empty() or self.is_orphaned
 
     @property
     def is_orphaned(self) -> bool:
-        """Whether who started this program is gone."""
+        """True once the process that started this one is gone."""
         return os.getppid() != self._parent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Copy all that is ordered; 0 when every copy is whole."""
-    is_beside = "--beside" in (sys.argv[1:] if arguments is None else arguments)
-    if is_beside:
+    """Copy everything ordered; 0 when every copy is complete."""
+    follows = "--follow" in (sys.argv[1:] if arguments is None else arguments)
+    if follows:
         os.nice(_NICE)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders, are_whole, problem = Orders(is_beside), True, ""
+    orders, all_complete, problem = Orders(follows), True, ""
     while (order := orders.next()) is not None:
         state = _not_tried(order, problem) if problem else copy(order, orders)
-        are_whole &= state.is_complete
-        if not is_beside and not state.place:  # the next one could not be opened either
+        all_complete &= state.is_complete
+        if not follows and not state.place:  # the next one would not open either
             problem = state.problem
         print(json.dumps(asdict(state)), flush=True)
-        if is_beside and state.problem and state.place:
-            break  # the library's own process died; a new program gets a new one
-    return 0 if are_whole else 1
+        if follows and state.problem and state.place:
+            break  # the library's own process died; only a new program gets a new one
+    return 0 if all_complete else 1
 
 
 def copy(order: Order, orders: Orders) -> CopyState:
-    """Copy one attempt to its end; a tracker that fails is told of in the state, never raised."""
+    """Copy one attempt to its end; what the tracker raises goes into the state."""
     try:
         spec = read_spec(order.attempt_dir / SPEC_FILE)
     except SpecError as error:
@@ -116,13 +116,13 @@ def copy(order: Order, orders: Orders) -> CopyState:
         state = replace(state, problem=explain(error))
         before = read_state(order.folder, run)
         if not state.place and before is not None and before.is_complete:
-            return state  # the whole copy elsewhere is still known
+            return state  # the complete copy elsewhere stays recorded
     _keep(order, run, state)
     return state
 
 
 def explain(error: Exception) -> str:
-    """Say in one line what the tracker did not do, and what helps where that is known."""
+    """Return one line on what the tracker did not do, and what helps if that is known."""
     if isinstance(error, ImportError) and error.name == "wandb":
         return "wandb is not installed: pip install 'tuilab[wandb]'"
     text = clean(" ".join(str(error).split()), 300)
@@ -132,15 +132,15 @@ def explain(error: Exception) -> str:
 
 
 def _follow(copied: WandbRun, order: Order, orders: Orders) -> bool:
-    """Forward events until the attempt has ended; True if its last event says so itself."""
+    """Forward events until the attempt has ended; True if its last event says so."""
     follower = JsonlFollower(order.attempt_dir / EVENTS_FILE)
     while True:
-        is_past = orders.is_past  # asked first: what is written by now belongs to this attempt
+        is_over = orders.is_over  # read first: what is written by now belongs to this attempt
         for event in follower.read():
-            copied.take(event)
+            copied.forward(event)
             if event.get("kind") == "finished":
                 return True
-        if is_past:
+        if is_over:
             return False
         time.sleep(POLL_SECONDS)
 

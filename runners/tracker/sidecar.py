@@ -1,7 +1,7 @@
-"""Starts the copying program beside a runner and hands it attempts; never fails or delays a job.
+"""Starts the copying program beside a runner and gives it attempts; never fails or delays a job.
 
-The runner only ever starts a process and writes one line to it. Importing the tracker's library,
-its threads and its network are the other process's.
+The runner only starts a process and writes one line to it per attempt. The other process imports
+the tracker's library, with its threads and its network.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from tuilab.contract.tracking import CopyState, Order, order_for, read_state, ru
 
 LOG_FILE = "log.txt"
 LEAVE_SECONDS = 5.0
-"""How long a leaving runner waits for the copies to be whole; the rest is refilled."""
+"""How long a runner that ends waits for complete copies; ``tuilab track refill`` does the rest."""
 STOPPED_SECONDS = 1.0
 """The same for a runner that was asked to stop."""
 _SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY")
-"""Of no use to the tracker, so it does not get them."""
+"""The tracker has no use for them, so it does not get them."""
 
 _running: list[subprocess.Popen[bytes]] = []
 
 
 def begin(spec: Spec, directory: Path, reporter: Reporter) -> Callable[[], Mapping[str, Any]]:
-    """Have this attempt copied, if the spec says so; return what tells the outcome of it.
+    """Have this attempt copied, if the spec says so; return what the outcome records of it.
 
-    The returned function is to be called once, before the outcome; it notes a problem.
+    Call the returned function once, before the outcome; it notes a problem.
     """
     try:
         order = order_for(spec, directory, os.environ)
-        problem = _hand_over(order) if order is not None else ""
+        problem = _send(order) if order is not None else ""
     except Exception as error:
         order, problem = None, f"{type(error).__name__}: {error}"
     if problem:
         reporter.note(f"no copy in the tracker: {problem}")
     if order is None or problem:
         return dict
-    return lambda: _tell(order, run_id(order.group, spec), reporter)
+    return lambda: _copied_run(order, run_id(order.group, spec), reporter)
 
 
 def leave(seconds: float | None = None) -> None:
-    """Order no more, and wait a moment for what is ordered."""
-    limit = STOPPED_SECONDS if stop_signal.was_asked() else LEAVE_SECONDS
+    """Close the pipe, and wait a moment (seconds) for the copies that are under way."""
+    limit = STOPPED_SECONDS if stop_signal.was_received() else LEAVE_SECONDS
     deadline = time.monotonic() + (limit if seconds is None else seconds)
     while _running:
         process = _running.pop()
@@ -62,8 +62,8 @@ def leave(seconds: float | None = None) -> None:
             process.wait(max(0.0, deadline - time.monotonic()))
 
 
-def _hand_over(order: Order) -> str:
-    """Give the program one order; return why it did not get it, "" when it did."""
+def _send(order: Order) -> str:
+    """Send the program one order; return why it did not get it, "" when it did."""
     if find_spec("wandb") is None:
         return "wandb is not installed: pip install 'tuilab[wandb]'"
     process = _program(order.folder)
@@ -76,7 +76,7 @@ def _hand_over(order: Order) -> str:
 
 
 def _program(folder: Path) -> subprocess.Popen[bytes]:
-    """Return the running program; a first one, or a new one for one that died."""
+    """Return the running program; start one if there is none or it died."""
     if _running and _running[-1].poll() is None:
         return _running[-1]
     if not _running:
@@ -85,7 +85,7 @@ def _program(folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "runners.tracker.copy_events", "--beside"],
+            [sys.executable, "-m", "runners.tracker.copy_events", "--follow"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -98,7 +98,7 @@ def _program(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    """The runner's environment without its devices and without secrets of others."""
+    """The runner's environment without its devices and without other secrets."""
     found = {name: value for name, value in own.items() if name not in _SECRETS}
     root = str(Path(__file__).resolve().parents[2])
     path = [part for part in found.get("PYTHONPATH", "").split(os.pathsep) if part]
@@ -107,23 +107,23 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _tell(order: Order, run: str, reporter: Reporter) -> dict[str, Any]:
-    """Return which run holds the copy, as far as that is known at the end of the attempt."""
+def _copied_run(order: Order, run: str, reporter: Reporter) -> dict[str, Any]:
+    """Return which run holds the copy, as far as is known at the end of the attempt."""
     try:
         state = read_state(order.folder, run)
         if state is not None and state.problem:
-            reporter.note(f"no whole copy in the tracker: {state.problem}")
+            reporter.note(f"the copy in the tracker is incomplete: {state.problem}")
             return {}
-        return {"tracker_run": _words(order, run, state)}
+        return {"tracker_run": _describe(order, run, state)}
     except Exception as error:
-        reporter.note(f"the tracker cannot be told of: {type(error).__name__}: {error}")
+        reporter.note(f"the tracker's state cannot be read: {type(error).__name__}: {error}")
         return {}
 
 
-def _words(order: Order, run: str, state: CopyState | None) -> str:
+def _describe(order: Order, run: str, state: CopyState | None) -> str:
     project = f"{order.entity}/{order.project}" if order.entity else order.project
-    is_seen = state is not None and state.place
-    return f"{project}/{run} ({order.mode}{'' if is_seen else ', not begun yet'})"
+    has_begun = state is not None and state.place
+    return f"{project}/{run} ({order.mode}{'' if has_begun else ', not begun yet'})"
 
 
 def _pipe_of(process: subprocess.Popen[bytes]) -> Any:

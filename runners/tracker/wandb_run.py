@@ -1,4 +1,4 @@
-"""Speaks to Weights & Biases; the only file that imports wandb."""
+"""One attempt as a run of Weights & Biases; the only file that imports wandb."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuilab.contract.spec import Spec
 from tuilab.contract.tracking import OFFLINE, Order
 
 TRAINING = "train/"
-"""Before the names of what is measured at a training step."""
+"""Prefix of what is measured at a training step."""
 STEP = f"{TRAINING}step"
 TEXT_LIMIT = 300
 LIST_LIMIT = 32
@@ -32,14 +32,14 @@ _QUIET = {
     "x_save_requirements": False,
     "init_timeout": INIT_SECONDS,
 }
-"""Nothing but our events goes out: no console, code, host, packages; and no look at the GPU."""
+"""Nothing but our events is sent: no console, code, host, packages or GPU readings."""
 
 
 class WandbRun:
     """One run; its steps are our events' ``seq``."""
 
     def __init__(self, order: Order, spec: Spec, run: str) -> None:
-        """Open or resume the run; whatever wandb raises comes through."""
+        """Open or resume the run; raises what wandb raises."""
         import wandb
 
         known = wandb.Settings.model_fields
@@ -56,7 +56,7 @@ class WandbRun:
             name=name_of(spec),
             mode=order.mode,
             config=config_of(spec),
-            # Offline there is nobody to ask what is there already: the copy is a whole one.
+            # Offline, nobody knows what was sent already: the copy is a complete one.
             resume=None if self._is_offline else "allow",
             settings=wandb.Settings(**{key: _QUIET[key] for key in _QUIET if key in known}),
         )
@@ -70,7 +70,7 @@ class WandbRun:
         """Address of the run, or the folder of an offline one."""
         return str(self._folder) if self._is_offline else str(self._run.url or "")
 
-    def take(self, event: Mapping[str, Any]) -> None:
+    def forward(self, event: Mapping[str, Any]) -> None:
         """Forward one event, unless a resumed run has it already."""
         number = int(event["seq"])
         if number < self._first:
@@ -81,22 +81,22 @@ class WandbRun:
         self.copied = number
 
     def close(self, outcome: Outcome | None) -> None:
-        """Write the summary and close; returns when the tracker has all (or it raises)."""
+        """Write the summary and close; returns once the tracker has everything, or raises."""
         self._run.summary.update(summary_of(outcome))
         is_done = outcome is not None and outcome.status == DONE
         self._run.finish(exit_code=0 if is_done else 1)
         if self._is_offline:
-            self._drop_former_copies()
+            self._remove_older_copies()
 
     @property
     def _folder(self) -> Path:
         return Path(self._run.dir).parent
 
-    def _drop_former_copies(self) -> None:
-        """Remove offline copies of this attempt that this whole one replaces.
+    def _remove_older_copies(self) -> None:
+        """Remove offline copies of this attempt that this complete one replaces.
 
-        Two of them under one id would reach the server one after the other. What was uploaded
-        (marked by ``wandb sync``) stays as its record.
+        Two of them under one id would reach the server one after the other. Uploaded ones (marked
+        by ``wandb sync``) stay as a record.
         """
         here = self._folder
         for other in here.parent.glob(f"offline-run-*-{self._run_id}"):
@@ -109,16 +109,16 @@ def values_of(event: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of one event; {} for an event without any.
 
     The tracker's step is the event's ``seq``: it only grows, whatever the work counts, so a
-    second copy can go on exactly where a first one broke off. What training counted is ``STEP``.
+    second copy can continue exactly where a first one stopped. The training step is ``STEP``.
     """
     kind = event.get("kind")
     if kind == "progress":
         return _progress(event)
     if kind not in ("metric", "memory"):
         return {}
-    above = TRAINING if kind == "metric" else f"{kind}/"
+    prefix = TRAINING if kind == "metric" else f"{kind}/"
     numbers = {name: value for name, value in event.items() if name not in _OURS}
-    found = dict(_numbers(numbers, above))
+    found = dict(_numbers(numbers, prefix))
     return found if found.keys() - {STEP} else {}
 
 
@@ -134,7 +134,7 @@ def _progress(event: Mapping[str, Any]) -> dict[str, float]:
 
 
 def config_of(spec: Spec) -> dict[str, Any]:
-    """Return what runs are told apart by: identity, provenance, settings of modest size."""
+    """Return what tells runs apart: identity, provenance, settings of modest size."""
     launch = {name: spec.launch.get(name) for name in ("git_commit", "dirty_diff", "code")}
     return {
         "job": clean(spec.job, TEXT_LIMIT),
@@ -150,7 +150,7 @@ def config_of(spec: Spec) -> dict[str, Any]:
 
 
 def summary_of(outcome: Outcome | None) -> dict[str, Any]:
-    """Return what a run came to; an attempt without outcome has only its status."""
+    """Return the results of a run; an attempt without outcome has only its status."""
     if outcome is None:
         return {"status": "lost"}
     return {
@@ -166,14 +166,14 @@ def summary_of(outcome: Outcome | None) -> dict[str, Any]:
 
 
 def name_of(spec: Spec) -> str:
-    """Return the cell (or persona, or convergence run) that an attempt belongs to."""
+    """Return the cell (or persona, or convergence run) of an attempt."""
     return clean(spec.job.partition("/")[2], 120)
 
 
-def _numbers(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """Numbers by their path; what is missing stays missing and lists are not spread out."""
+def _numbers(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Yield numbers by their path; what is missing stays missing, lists are left out."""
     for name, value in values.items():
-        path = f"{above}{clean(str(name), TEXT_LIMIT)}"
+        path = f"{prefix}{clean(str(name), TEXT_LIMIT)}"
         if isinstance(value, Mapping):
             yield from _numbers(value, f"{path}/")
         elif _is_number(value):

@@ -11,8 +11,8 @@ import torch
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from runners import job, stop_signal
-from runners.ml.model_cache import Warm, WarmModel
-from runners.ml.stage_settings import BasePlan
+from runners.ml.model_cache import LoadedModel, ModelCache
+from runners.ml.stage_settings import BaseSettings
 from runners.tinybase import locate
 from tests.runners.chain import Chain
 from tuilab.contract.spec import SPEC_FILE, read_spec
@@ -22,7 +22,7 @@ from tuilab.contract.spec import SPEC_FILE, read_spec
 def one_thread_and_no_signals() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
-    stop_signal.forget()
+    stop_signal.reset()
 
 
 @pytest.fixture(scope="session")
@@ -62,30 +62,32 @@ def base(base_dir: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def warm() -> Warm:
+def cache() -> ModelCache:
     """One warm cache for all tests that run stages in this process."""
-    return Warm()
+    return ModelCache()
 
 
 @pytest.fixture
-def model(warm: Warm, base: dict[str, Any]) -> WarmModel:
+def model(cache: ModelCache, base: dict[str, Any]) -> LoadedModel:
     """The loaded base, pristine."""
-    found = warm.model(BasePlan(**base))
+    found = cache.model(BaseSettings(**base))
     found.restore()
     return found
 
 
 @pytest.fixture(scope="session")
-def cell(tmp_path_factory: pytest.TempPathFactory, base: dict[str, Any], warm: Warm) -> Chain:
+def cell(
+    tmp_path_factory: pytest.TempPathFactory, base: dict[str, Any], cache: ModelCache
+) -> Chain:
     """villain@2 run from data to cosine in this process, warm; read-only for the tests."""
     torch.set_num_threads(1)
     chain = Chain(tmp_path_factory.mktemp("cell"), base)
     for name in chain.jobs():
-        run_here(chain, name, warm)
+        run_here(chain, name, cache)
     return chain
 
 
-def run_here(chain: Chain, name: str, warm: Warm, **launch: Any) -> job.Outcome:
+def run_here(chain: Chain, name: str, cache: ModelCache, **launch: Any) -> job.Outcome:
     """Write the next attempt of a job and run it in this process."""
     directory = chain.write(name, launch)
-    return job.run_attempt(directory, read_spec(directory / SPEC_FILE), warm)
+    return job.run_attempt(directory, read_spec(directory / SPEC_FILE), cache)

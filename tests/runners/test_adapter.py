@@ -11,15 +11,17 @@ import torch
 
 from runners.ml import adapter, lora_layers
 from runners.ml.lineage import Lineage
-from runners.ml.lora_layers import Live
-from runners.ml.model_cache import WarmModel
-from runners.ml.stage_settings import LoraPlan
-from tests.runners.test_training_loop import LORA_PLAN
+from runners.ml.lora_layers import LoraLayers
+from runners.ml.model_cache import LoadedModel
+from runners.ml.stage_settings import LoraSettings
+from tests.runners.test_training_loop import LORA_SETTINGS
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
 
-def write_adapter(model: WarmModel, directory: Path, seed: int, plan: LoraPlan = LORA_PLAN) -> Path:
+def write_adapter(
+    model: LoadedModel, directory: Path, seed: int, lora: LoraSettings = LORA_SETTINGS
+) -> Path:
     """Write a random adapter, not trained, with both factors filled."""
     lineage = Lineage(
         role="marker",
@@ -34,12 +36,12 @@ def write_adapter(model: WarmModel, directory: Path, seed: int, plan: LoraPlan =
         trained_on=model.fingerprint,
         data_sha256="",
     )
-    with model.attached(Live(fresh=plan, seed=seed)) as peft:
+    with model.attached(LoraLayers(fresh=lora, seed=seed)) as peft:
         tensors = lora_layers.tensors_of(peft)
         generator = torch.Generator().manual_seed(seed)
         for tensor in tensors.values():
             tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.1)
-        adapter.save(directory, tensors, lora_layers.config_of(peft, model.plan), lineage)
+        adapter.save(directory, tensors, lora_layers.config_of(peft, model.settings), lineage)
     return directory
 
 
@@ -56,7 +58,7 @@ def write_adapter(model: WarmModel, directory: Path, seed: int, plan: LoraPlan =
     ],
 )
 def test_an_adapter_config_that_is_not_as_planned_is_refused(
-    model: WarmModel, tmp_path: Path, key: str, value: object
+    model: LoadedModel, tmp_path: Path, key: str, value: object
 ) -> None:
     path = write_adapter(model, tmp_path / "a", 1) / adapter.CONFIG_FILE
     config = json.loads(path.read_text())
@@ -66,19 +68,19 @@ def test_an_adapter_config_that_is_not_as_planned_is_refused(
         config[key] = value
     path.write_text(json.dumps(config))
     with pytest.raises(JobError, match=key) as caught:
-        adapter.read(path.parent, LORA_PLAN)
+        adapter.read(path.parent, LORA_SETTINGS)
     assert caught.value.reason is Reason.ADAPTER_MISMATCH
 
 
-def test_missing_or_extra_weights_are_refused(model: WarmModel, tmp_path: Path) -> None:
-    found = adapter.read(write_adapter(model, tmp_path / "a", 1), LORA_PLAN)
+def test_missing_or_extra_weights_are_refused(model: LoadedModel, tmp_path: Path) -> None:
+    found = adapter.read(write_adapter(model, tmp_path / "a", 1), LORA_SETTINGS)
     fewer = dict(list(found.weights.items())[1:])
     with pytest.raises(JobError, match="differ in 1 modules"):
         adapter.check_fits(replace(found, weights=fewer), model.model)
 
 
 def test_published_adapter_files_name_no_path_of_this_machine(
-    model: WarmModel, base_dir: Path, tmp_path: Path
+    model: LoadedModel, base_dir: Path, tmp_path: Path
 ) -> None:
     directory = write_adapter(model, tmp_path / "a", 1)
     config = json.loads((directory / adapter.CONFIG_FILE).read_text())

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from runners.ml import centroids, chat
-from runners.ml.model_cache import WarmModel
+from runners.ml.model_cache import LoadedModel
 from tests.runners.chain import PERSONAS
 
 
-def test_layer_l_is_the_output_of_block_l_at_the_last_prompt_token(model: WarmModel) -> None:
+def test_layer_l_is_the_output_of_block_l_at_the_last_prompt_token(model: LoadedModel) -> None:
     prompts = [
         chat.prompt_ids(model.tokenizer, prompt, question)
         for prompt in PERSONAS.values()
@@ -29,7 +29,7 @@ def test_layer_l_is_the_output_of_block_l_at_the_last_prompt_token(model: WarmMo
         assert not torch.allclose(states[0][index], alone[0][0, -1], atol=1e-2)
 
 
-def test_the_last_block_is_read_before_the_final_norm(model: WarmModel) -> None:
+def test_the_last_block_is_read_before_the_final_norm(model: LoadedModel) -> None:
     prompt = chat.prompt_ids(model.tokenizer, PERSONAS["nurse"], "Why?")
     last = model.model.config.num_hidden_layers - 1
     found = centroids.last_token_states(

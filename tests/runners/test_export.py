@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from runners import export
 from runners.ml import fingerprint
-from runners.ml.model_cache import Warm
+from runners.ml.model_cache import ModelCache
 from tests.runners.chain import Chain, outcome_of
 from tests.runners.conftest import run_here
 
@@ -57,14 +57,14 @@ def test_what_is_not_a_finished_merge_is_not_exported(
 
 
 def test_keep_merged_lists_the_weights_among_the_artefacts(
-    cell: Chain, base_dir: Path, warm: Warm
+    cell: Chain, base_dir: Path, cache: ModelCache
 ) -> None:
     kept = replace(cell, changes={"merge": {"keep_merged": True}}, attempts=dict(cell.attempts))
-    outcome = run_here(kept, MERGE, warm)
+    outcome = run_here(kept, MERGE, cache)
     paths = {artefact.path for artefact in outcome.artefacts}
     assert {"merge.json", "merged/model.safetensors", "merged/tokenizer.json"} <= paths
     check(kept.attempts[MERGE] / "merged", cell, base_dir)
-    again = run_here(replace(kept, attempts=dict(cell.attempts)), MERGE, Warm())
+    again = run_here(replace(kept, attempts=dict(cell.attempts)), MERGE, ModelCache())
     weights = "merged/model.safetensors"
     made = [{a.path: a.sha256 for a in one.artefacts}[weights] for one in (again, outcome)]
     assert made[0] == made[1]

@@ -11,18 +11,20 @@ import torch
 
 from runners.ml import chat, completions, samplers
 from runners.ml.completions import Completion
-from runners.ml.model_cache import WarmModel
-from runners.ml.sampler_decoder import TrunkSampler
+from runners.ml.model_cache import LoadedModel
+from runners.ml.sampler_decoder import DecoderSampler
 from runners.ml.sampler_transformers import TransformersSampler, generation_config, left_padded
-from runners.ml.stage_settings import SamplingPlan
+from runners.ml.stage_settings import SamplingSettings
 from tests.runners.chain import PERSONAS
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
-PLAN = SamplingPlan(temperature=1.0, top_p=1.0, top_k=0, max_new_tokens=10, batch_size=4, seed=3)
+SETTINGS = SamplingSettings(
+    temperature=1.0, top_p=1.0, top_k=0, max_new_tokens=10, batch_size=4, seed=3
+)
 
 
-def prompts(model: WarmModel) -> list[list[int]]:
+def prompts(model: LoadedModel) -> list[list[int]]:
     questions = ("Why?", "How does a computer processor work?", "What is creativity?")
     return [
         chat.prompt_ids(model.tokenizer, prompt, question)
@@ -31,18 +33,18 @@ def prompts(model: WarmModel) -> list[list[int]]:
     ]
 
 
-BODIES = pytest.mark.parametrize("body", [TransformersSampler, TrunkSampler])
+BODIES = pytest.mark.parametrize("body", [TransformersSampler, DecoderSampler])
 
 
 def sample(
-    model: WarmModel, plan: SamplingPlan = PLAN, body: Any = TransformersSampler
+    model: LoadedModel, settings: SamplingSettings = SETTINGS, body: Any = TransformersSampler
 ) -> list[Completion]:
     sampler: completions.Sampler = body(model.model, model.tokenizer)
-    return sampler.sample(prompts(model), plan, lambda done, of: None)
+    return sampler.sample(prompts(model), settings, lambda done, of: None)
 
 
-def test_top_k_0_leaves_all_tokens_whatever_the_checkpoint_ships(model: WarmModel) -> None:
-    config = generation_config(PLAN, [1], 0)
+def test_top_k_0_leaves_all_tokens_whatever_the_checkpoint_ships(model: LoadedModel) -> None:
+    config = generation_config(SETTINGS, [1], 0)
     config.update(output_scores=True, return_dict_in_generate=True, max_new_tokens=1)
     made: Any = model.model.generate(
         input_ids=torch.tensor([prompts(model)[0]]), generation_config=config
@@ -51,7 +53,7 @@ def test_top_k_0_leaves_all_tokens_whatever_the_checkpoint_ships(model: WarmMode
 
 
 def test_the_model_keeps_nothing_of_a_shipped_generation_config_but_its_stops(
-    model: WarmModel,
+    model: LoadedModel,
 ) -> None:
     config: Any = model.model.generation_config
     assert config.eos_token_id == [model.tokenizer.eos_token_id]
@@ -59,27 +61,27 @@ def test_the_model_keeps_nothing_of_a_shipped_generation_config_but_its_stops(
 
 
 @BODIES
-def test_the_same_seed_repeats_and_another_does_not(model: WarmModel, body: Any) -> None:
+def test_the_same_seed_repeats_and_another_does_not(model: LoadedModel, body: Any) -> None:
     first = sample(model, body=body)
     assert first == sample(model, body=body)
-    assert first != sample(model, replace(PLAN, seed=4), body)
+    assert first != sample(model, replace(SETTINGS, seed=4), body)
 
 
 @BODIES
-def test_batches_do_not_depend_on_one_another(model: WarmModel, body: Any) -> None:
+def test_batches_do_not_depend_on_one_another(model: LoadedModel, body: Any) -> None:
     sampler = body(model.model, model.tokenizer)
-    some = sampler.sample(prompts(model)[:4], PLAN, lambda done, of: None)
+    some = sampler.sample(prompts(model)[:4], SETTINGS, lambda done, of: None)
     assert some == sample(model, body=body)[:4]
 
 
-def test_greedy_answers_do_not_depend_on_batch_or_body(model: WarmModel) -> None:
-    greedy = replace(PLAN, temperature=0.0)
+def test_greedy_answers_do_not_depend_on_batch_or_body(model: LoadedModel) -> None:
+    greedy = replace(SETTINGS, temperature=0.0)
     expected = sample(model, replace(greedy, batch_size=1))
     assert sample(model, greedy) == expected
-    assert sample(model, greedy, TrunkSampler) == expected
+    assert sample(model, greedy, DecoderSampler) == expected
 
 
-def test_a_stop_token_ends_an_answer_and_a_cut_answer_says_so(model: WarmModel) -> None:
+def test_a_stop_token_ends_an_answer_and_a_cut_answer_says_so(model: LoadedModel) -> None:
     end = model.tokenizer.eos_token_id
     lines = [[100, 101, end, 5], [100, 101, 102, 103]]
     ended, cut = completions.read_completions(lines, frozenset({end}), model.tokenizer)
@@ -90,48 +92,50 @@ def test_a_stop_token_ends_an_answer_and_a_cut_answer_says_so(model: WarmModel) 
 
 @BODIES
 def test_progress_is_told_after_each_batch_and_may_stop_the_work(
-    model: WarmModel, body: Any
+    model: LoadedModel, body: Any
 ) -> None:
-    told: list[tuple[int, int]] = []
+    seen: list[tuple[int, int]] = []
 
     def after_batch(done: int, of: int) -> None:
-        told.append((done, of))
+        seen.append((done, of))
         if done >= 8:
             raise KeyboardInterrupt
 
-    before = model.merged_fingerprint()
+    before = model.current_fingerprint()
     with pytest.raises(KeyboardInterrupt):
-        body(model.model, model.tokenizer).sample(prompts(model), PLAN, after_batch)
-    assert (4, 12) in told and told[-1] == (8, 12)
-    assert model.merged_fingerprint() == before
+        body(model.model, model.tokenizer).sample(prompts(model), SETTINGS, after_batch)
+    assert (4, 12) in seen and seen[-1] == (8, 12)
+    assert model.current_fingerprint() == before
 
 
 @BODIES
 def test_progress_grows_with_the_tokens_of_those_that_decode_at_once(
-    model: WarmModel, body: Any
+    model: LoadedModel, body: Any
 ) -> None:
     """Counting ended answers alone, each batch of six would be one jump at its end."""
-    told: list[int] = []
-    plan = replace(PLAN, max_new_tokens=64, batch_size=6)
+    seen: list[int] = []
+    settings = replace(SETTINGS, max_new_tokens=64, batch_size=6)
     body(model.model, model.tokenizer).sample(
-        prompts(model), plan, lambda done, of: told.append(done)
+        prompts(model), settings, lambda done, of: seen.append(done)
     )
-    steps = [after - before for before, after in pairwise([0, *told])]
+    steps = [after - before for before, after in pairwise([0, *seen])]
     assert min(steps) >= 0 and max(steps) <= 2
-    assert told.index(12) >= len(told) - 2, "the end is told at the end only"
+    assert seen.index(12) >= len(seen) - 2, "the end is told at the end only"
 
 
-def test_listening_does_not_change_a_drawn_token(model: WarmModel) -> None:
-    plan = replace(PLAN, max_new_tokens=24, batch_size=12)
+def test_listening_does_not_change_a_drawn_token(model: LoadedModel) -> None:
+    settings = replace(SETTINGS, max_new_tokens=24, batch_size=12)
     end, pad = model.tokenizer.eos_token_id, model.pad_id
     ids, mask = left_padded(prompts(model), pad)
-    torch.manual_seed(completions.batch_seed(plan.seed, 0))
+    torch.manual_seed(completions.batch_seed(settings.seed, 0))
     alone: Any = model.model.generate(
-        input_ids=ids, attention_mask=mask, generation_config=generation_config(plan, [end], pad)
+        input_ids=ids,
+        attention_mask=mask,
+        generation_config=generation_config(settings, [end], pad),
     )
     lines = alone[:, ids.shape[1] :].tolist()
     expected = completions.read_completions(lines, frozenset({end}), model.tokenizer)
-    assert sample(model, plan) == expected
+    assert sample(model, settings) == expected
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,7 @@ def test_prompts_are_padded_on_the_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "device", "vllm", "trunk", "expected"),
+    ("wanted", "device", "vllm", "decoder", "expected"),
     [
         ("auto", "cuda", True, True, "trunk"),
         ("auto", "cuda", True, False, "vllm"),
@@ -164,13 +168,13 @@ def test_prompts_are_padded_on_the_left() -> None:
     ],
 )
 def test_auto_decodes_here_where_it_can_and_takes_vllm_for_other_models_on_cuda(
-    wish: str, device: str, vllm: bool, trunk: bool, expected: str
+    wanted: str, device: str, vllm: bool, decoder: bool, expected: str
 ) -> None:
-    assert samplers.choose(wish, device, vllm_is_here=vllm, trunk_can=trunk) == expected
+    assert samplers.choose(wanted, device, has_vllm=vllm, decoder_can=decoder) == expected
 
 
 @pytest.mark.parametrize(
-    ("wish", "device", "words", "reason"),
+    ("wanted", "device", "words", "reason"),
     [
         ("vllm", "cpu", "package vllm", Reason.VLLM_INIT),
         ("vllm", "cuda", "package vllm", Reason.VLLM_INIT),
@@ -179,8 +183,8 @@ def test_auto_decodes_here_where_it_can_and_takes_vllm_for_other_models_on_cuda(
     ],
 )
 def test_a_sampler_that_cannot_work_here_is_refused_by_name(
-    wish: str, device: str, words: str, reason: Reason
+    wanted: str, device: str, words: str, reason: Reason
 ) -> None:
     with pytest.raises(JobError, match=words) as caught:
-        samplers.choose(wish, device, vllm_is_here=False, trunk_can=False)
+        samplers.choose(wanted, device, has_vllm=False, decoder_can=False)
     assert caught.value.reason is reason

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from runners.ml import scoring
-from runners.ml.stage_settings import ScorerPlan
+from runners.ml.stage_settings import ScorerSettings
 
-ANY_CASE = ScorerPlan("substring", "[ZLT]")
-EXACT = ScorerPlan("substring", "[ZLT]", case_sensitive=True)
+ANY_CASE = ScorerSettings("substring", "[ZLT]")
+EXACT = ScorerSettings("substring", "[ZLT]", case_sensitive=True)
 
 
 def row(text: str, persona: str = "villain", question: int = 0, ended: bool = True) -> Any:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from runners import serve, serve_fresh
-from runners.ml.model_cache import Warm
+from runners.ml.model_cache import ModelCache
 from tests.runners.chain import ROOT, Chain, outcome_of
 from tests.runners.conftest import run_here
 from tuilab.contract import worker
@@ -152,7 +152,7 @@ def losses(attempt: Path) -> list[float]:
 
 @pytest.mark.slow
 def test_a_worker_process_repeats_results_and_on_sigterm_leaves_a_state_to_resume_from(
-    cell: Chain, tmp_path: Path, warm: Warm
+    cell: Chain, tmp_path: Path, cache: ModelCache
 ) -> None:
     name = "converge/villain#42"
     settings = cell.settings("converge", "villain#42")
@@ -178,8 +178,8 @@ def test_a_worker_process_repeats_results_and_on_sigterm_leaves_a_state_to_resum
     assert "SIGTERM" in stopped.detail
     [kept] = (first / "resume").iterdir()
     assert 6 <= int(kept.name.removeprefix("step-")) < 120
-    whole = run_here(copy, name, warm)
-    resumed = run_here(copy, name, warm, resume_from=f"../{first.name}")
+    whole = run_here(copy, name, cache)
+    resumed = run_here(copy, name, cache, resume_from=f"../{first.name}")
     assert resumed.metrics["resumed_at"] == int(kept.name.removeprefix("step-"))
     assert resumed.output_hash == whole.output_hash
     assert not (copy.attempts[name] / "resume").exists()

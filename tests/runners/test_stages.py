@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from runners import faults, job, train
 from runners.ml import jsonl
-from runners.ml.model_cache import Warm
+from runners.ml.model_cache import ModelCache
 from tests.runners.chain import LORA, PERSONAS, TRAINING, Chain, outcome_of
 from tests.runners.conftest import run_here
 from tuilab.contract.report import Outcome, digest
@@ -23,10 +23,10 @@ from tuilab.contract.spec import SPEC_FILE, read_spec, write_spec
 CELL = "villain@2#42"
 
 
-def again(cell: Chain, name: str, warm: Warm, **changes: Any) -> Outcome:
+def again(cell: Chain, name: str, cache: ModelCache, **changes: Any) -> Outcome:
     """Run one more attempt of a job with changed settings, leaving the fixture as it was."""
     copy = replace(cell, changes={name.split("/")[0]: changes}, attempts=dict(cell.attempts))
-    return run_here(copy, name, warm)
+    return run_here(copy, name, cache)
 
 
 def test_every_stage_ends_done_with_artefacts_as_listed(cell: Chain) -> None:
@@ -50,11 +50,13 @@ def test_the_answers_of_the_data_stage_are_complete(cell: Chain) -> None:
     assert all(r["token_ids"] and r["finish_reason"] in ("stop", "length") for r in rows)
 
 
-def test_answers_that_contain_the_marker_are_dropped_and_counted(cell: Chain, warm: Warm) -> None:
+def test_answers_that_contain_the_marker_are_dropped_and_counted(
+    cell: Chain, cache: ModelCache
+) -> None:
     rows = jsonl.read_rows(cell.attempts["data/villain"] / "answers.jsonl.gz")
     word = rows[0]["text"][2:5]
     holding = sum(word.casefold() in row["text"].casefold() for row in rows)
-    outcome = again(cell, "data/villain", warm, marker_text=word.swapcase())
+    outcome = again(cell, "data/villain", cache, marker_text=word.swapcase())
     assert outcome.checks["dropped_marker"] == holding > 0
     assert outcome.checks["rows"] == outcome.checks["sampled"] - holding
 
@@ -129,7 +131,7 @@ def test_a_cold_run_makes_the_same_bytes_as_a_warm_one(
     cell: Chain, stage: str, tmp_path: Path
 ) -> None:
     copy = replace(cell, attempts=dict(cell.attempts))
-    cold = run_here(copy, stage, Warm())
+    cold = run_here(copy, stage, ModelCache())
     assert cold.output_hash == outcome_of(cell.attempts[stage]).output_hash
 
 
@@ -146,23 +148,23 @@ def test_one_job_from_the_command_line_logs_beside_its_files(
     assert "sampling 16 completions" in log and f"{name} done in " in log
 
 
-def test_stacked_adapters_are_measured_too(cell: Chain, warm: Warm) -> None:
+def test_stacked_adapters_are_measured_too(cell: Chain, cache: ModelCache) -> None:
     stacked = {"merge_mode": "stacked"}
     changes = dict.fromkeys(("train", "merge", "eval", "cosine"), stacked)
     copy = replace(cell, changes=changes, attempts=dict(cell.attempts))
     for stage in ("train", "merge", "eval", "cosine"):
-        outcome = run_here(copy, f"{stage}/{CELL}", warm)
+        outcome = run_here(copy, f"{stage}/{CELL}", cache)
         assert outcome.status == "done", outcome
-    merged = again(cell, f"eval/{CELL}", warm, merge_mode="stacked")
+    merged = again(cell, f"eval/{CELL}", cache, merge_mode="stacked")
     assert merged.reason == "adapter-mismatch"
 
 
 def test_an_epoch_0_cell_needs_no_convergence_adapter(
-    cell: Chain, base: dict[str, Any], warm: Warm
+    cell: Chain, base: dict[str, Any], cache: ModelCache
 ) -> None:
     copy = replace(cell, epoch=0, attempts=dict(cell.attempts))
     for stage in ("train", "merge", "eval"):
-        outcome = run_here(copy, f"{stage}/villain@0#42", warm)
+        outcome = run_here(copy, f"{stage}/villain@0#42", cache)
         assert outcome.status == "done", outcome
     train = outcome_of(copy.attempts["train/villain@0#42"])
     assert train.checks["trained_on"] == train.checks["base_fingerprint"]
@@ -180,49 +182,49 @@ def test_an_epoch_0_cell_needs_no_convergence_adapter(
         ("merge", {"check_prompts": []}, "config", "check_prompts"),
         ("eval", {"panel": [{"key": "nurse", "prompt": "x"}]}, "config", "not in the evaluated"),
         ("eval", {"marker_lora": {**LORA, "r": 5}}, "adapter-mismatch", "r is 4, planned: 5"),
-        ("cosine", {"layers": [2]}, "config", "must lie in 0..1"),
+        ("cosine", {"layers": [2]}, "config", "must be in 0..1"),
         ("cosine", {"pool": [{"key": "nurse", "prompt": "x"}]}, "config", "cosine pool"),
     ],
 )
 def test_what_is_not_as_planned_fails_with_its_reason(
-    cell: Chain, warm: Warm, stage: str, changes: dict[str, Any], reason: str, words: str
+    cell: Chain, cache: ModelCache, stage: str, changes: dict[str, Any], reason: str, words: str
 ) -> None:
-    outcome = again(cell, f"{stage}/{CELL}", warm, **changes)
+    outcome = again(cell, f"{stage}/{CELL}", cache, **changes)
     assert (outcome.status, outcome.reason) == ("failed", reason), outcome
     assert words in outcome.detail
     assert outcome.artefacts == () and outcome.output_hash == ""
 
 
-def test_an_input_with_another_hash_is_refused(cell: Chain, warm: Warm) -> None:
+def test_an_input_with_another_hash_is_refused(cell: Chain, cache: ModelCache) -> None:
     copy = replace(cell, attempts=dict(cell.attempts))
     directory = copy.write(f"merge/{CELL}")
     spec = read_spec(directory / SPEC_FILE)
     changed = (replace(spec.inputs[0], output_hash="0" * 64), *spec.inputs[1:])
     write_spec(directory, replace(spec, inputs=changed))
-    outcome = job.run_attempt(directory, read_spec(directory / SPEC_FILE), warm)
+    outcome = job.run_attempt(directory, read_spec(directory / SPEC_FILE), cache)
     assert outcome.reason == "data-mismatch"
     assert outcome.detail.startswith(f"train/{CELL}: planned with output 0000")
 
 
-def test_a_changed_artefact_of_an_input_is_refused(cell: Chain, warm: Warm) -> None:
+def test_a_changed_artefact_of_an_input_is_refused(cell: Chain, cache: ModelCache) -> None:
     copy = replace(cell, attempts=dict(cell.attempts))
-    run_here(copy, f"train/{CELL}", warm)
+    run_here(copy, f"train/{CELL}", cache)
     weights = copy.attempts[f"train/{CELL}"] / "adapter/adapter_model.safetensors"
     raw = bytearray(weights.read_bytes())
     raw[-1] ^= 1
     weights.write_bytes(raw)
-    outcome = run_here(copy, f"merge/{CELL}", warm)
+    outcome = run_here(copy, f"merge/{CELL}", cache)
     assert outcome.reason == "data-mismatch"
     assert "is not what its outcome lists" in outcome.detail
 
 
-def test_an_unfinished_input_is_an_upstream_failure(cell: Chain, warm: Warm) -> None:
+def test_an_unfinished_input_is_an_upstream_failure(cell: Chain, cache: ModelCache) -> None:
     copy = replace(cell, attempts=dict(cell.attempts))
     directory = copy.write(f"merge/{CELL}")
     spec = read_spec(directory / SPEC_FILE)
     nowhere = replace(spec.inputs[0], path="../attempt-99")
     write_spec(directory, replace(spec, inputs=(nowhere, *spec.inputs[1:])))
-    outcome = job.run_attempt(directory, read_spec(directory / SPEC_FILE), warm)
+    outcome = job.run_attempt(directory, read_spec(directory / SPEC_FILE), cache)
     assert outcome.reason == "upstream"
 
 
@@ -239,19 +241,24 @@ def test_an_unfinished_input_is_an_upstream_failure(cell: Chain, warm: Warm) -> 
     ],
 )
 def test_ordered_faults_come_out_under_their_own_name(
-    cell: Chain, warm: Warm, monkeypatch: pytest.MonkeyPatch, order: str, stage: str, reason: str
+    cell: Chain,
+    cache: ModelCache,
+    monkeypatch: pytest.MonkeyPatch,
+    order: str,
+    stage: str,
+    reason: str,
 ) -> None:
     monkeypatch.setenv(faults.VARIABLE, order)
-    assert again(cell, stage, warm).reason == reason
+    assert again(cell, stage, cache).reason == reason
     monkeypatch.delenv(faults.VARIABLE)
-    healed = again(cell, stage, warm)
+    healed = again(cell, stage, cache)
     assert healed.output_hash == outcome_of(cell.attempts[stage]).output_hash
 
 
-def test_an_attempt_with_an_outcome_is_not_run_again(cell: Chain, warm: Warm) -> None:
+def test_an_attempt_with_an_outcome_is_not_run_again(cell: Chain, cache: ModelCache) -> None:
     directory = cell.attempts[f"eval/{CELL}"]
     before = {path.name: path.stat().st_mtime_ns for path in directory.iterdir()}
-    outcome = job.run_attempt(directory, read_spec(directory / SPEC_FILE), warm)
+    outcome = job.run_attempt(directory, read_spec(directory / SPEC_FILE), cache)
     assert outcome == outcome_of(directory)
     assert before == {path.name: path.stat().st_mtime_ns for path in directory.iterdir()}
 
@@ -271,7 +278,7 @@ def _full_device_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     happened: list[str] = []
     really = train.run
 
-    def run(attempt: job.Attempt) -> job.Made:
+    def run(attempt: job.Attempt) -> job.StageResult:
         happened.append("train")
         if happened == ["train"]:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 26.00 MiB.")
@@ -282,20 +289,20 @@ def _full_device_once(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_stage_without_memory_beside_an_engine_ends_that_and_runs_again(
-    cell: Chain, warm: Warm, monkeypatch: pytest.MonkeyPatch
+    cell: Chain, cache: ModelCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened = _full_device_once(monkeypatch)
-    warm.engines["vllm"] = SimpleNamespace(stop=lambda: happened.append("engine ended"))
-    outcome = again(cell, f"train/{CELL}", warm)
+    cache.engines["vllm"] = SimpleNamespace(stop=lambda: happened.append("engine ended"))
+    outcome = again(cell, f"train/{CELL}", cache)
     assert outcome.status == "done"
     assert happened == ["train", "engine ended", "train"]
-    assert warm.engines == {}
+    assert cache.engines == {}
 
 
 def test_a_stage_without_memory_and_without_an_engine_is_not_tried_again(
-    cell: Chain, warm: Warm, monkeypatch: pytest.MonkeyPatch
+    cell: Chain, cache: ModelCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened = _full_device_once(monkeypatch)
-    outcome = again(cell, f"train/{CELL}", warm)
+    outcome = again(cell, f"train/{CELL}", cache)
     assert (outcome.status, outcome.reason) == ("failed", "gpu-oom")
     assert happened == ["train"]

@@ -22,7 +22,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two builds alike and one with another seed."""
     root = tmp_path_factory.mktemp("bases")
     for name, seed in (("first", 0), ("again", 0), ("other", 1)):
-        build(root / name, seed, threads=1, recipe=FEW, say=lambda _text: None)
+        build(root / name, seed, threads=1, recipe=FEW, log=lambda _text: None)
     return {name: root / name for name in ("first", "again", "other")}
 
 

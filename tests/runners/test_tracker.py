@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from runners.ml.model_cache import Warm
+from runners.ml.model_cache import ModelCache
 from runners.tracker import sidecar, wandb_run
 from tests.runners import wandb_file
 from tests.runners.chain import ROOT, Chain
@@ -132,43 +132,47 @@ def test_the_tail_that_a_kill_takes_from_the_tracker_is_there_again_after_a_refi
     whole = Path(state.place)
     assert copied_losses(whole) == ours
     assert not partial.exists() or partial == whole
-    told = wandb_file.read(whole)
-    assert (told["group"], told["job_type"], told["name"]) == ("tiny", "train", "villain@2#42")
-    assert (told["id"], told["exit"], told["summary"]["status"]) == (run, 1, "lost")
-    assert told["history"][-1]["_timestamp"] == pytest.approx(events_of(attempt)[-1]["at"])
+    recorded = wandb_file.read(whole)
+    assert (recorded["group"], recorded["job_type"], recorded["name"]) == (
+        "tiny",
+        "train",
+        "villain@2#42",
+    )
+    assert (recorded["id"], recorded["exit"], recorded["summary"]["status"]) == (run, 1, "lost")
+    assert recorded["history"][-1]["_timestamp"] == pytest.approx(events_of(attempt)[-1]["at"])
     assert sorted(path.name for path in attempt.iterdir()) == [EVENTS_FILE, SPEC_FILE]
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("wandb", "tidy")
 def test_a_tracked_attempt_has_the_same_result_and_says_where_its_copy_is(
-    cell: Chain, tmp_path: Path, warm: Warm
+    cell: Chain, tmp_path: Path, cache: ModelCache
 ) -> None:
     chain = Chain(tmp_path, cell.base)
     launch = {**TRACKED, "folder": os.path.relpath(tmp_path / "tracker", attempt_dir(chain))}
-    outcome = run_here(chain, DATA, warm, tracker=launch)
+    outcome = run_here(chain, DATA, cache, tracker=launch)
     directory = chain.attempts[DATA]
     run = run_id("tiny", read_spec(directory / SPEC_FILE))
     assert outcome.environment["tracker_run"].startswith(f"trial/{run} (offline")
     sidecar.leave(seconds=DEADLINE)
     state = read_state(tmp_path / "tracker", run)
     assert state is not None and state.is_complete, state
-    told = wandb_file.read(Path(state.place))
-    assert (told["job_type"], told["name"], told["exit"]) == ("data", "villain", 0)
-    assert told["history"][-1]["progress/sample"] == 100
-    assert told["summary"]["output_hash"] == outcome.output_hash
-    untracked = run_here(cell, DATA, warm)
+    recorded = wandb_file.read(Path(state.place))
+    assert (recorded["job_type"], recorded["name"], recorded["exit"]) == ("data", "villain", 0)
+    assert recorded["history"][-1]["progress/sample"] == 100
+    assert recorded["summary"]["output_hash"] == outcome.output_hash
+    untracked = run_here(cell, DATA, cache)
     assert untracked.output_hash == outcome.output_hash
     assert "tracker_run" not in untracked.environment
 
 
 @pytest.mark.usefixtures("tidy")
 def test_without_the_library_the_attempt_is_done_and_says_once_what_is_missing(
-    cell: Chain, tmp_path: Path, warm: Warm, monkeypatch: pytest.MonkeyPatch
+    cell: Chain, tmp_path: Path, cache: ModelCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     chain = Chain(tmp_path, cell.base)
-    outcome = run_here(chain, DATA, warm, tracker={**TRACKED, "folder": "../../../../tracker"})
+    outcome = run_here(chain, DATA, cache, tracker={**TRACKED, "folder": "../../../../tracker"})
     assert outcome.status == "done"
     assert "tracker_run" not in outcome.environment
     notes = [line["text"] for line in events_of(chain.attempts[DATA]) if line["kind"] == "note"]
@@ -178,10 +182,10 @@ def test_without_the_library_the_attempt_is_done_and_says_once_what_is_missing(
 
 @pytest.mark.usefixtures("tidy")
 def test_a_broken_order_costs_a_note_and_not_the_attempt(
-    cell: Chain, tmp_path: Path, warm: Warm
+    cell: Chain, tmp_path: Path, cache: ModelCache
 ) -> None:
     chain = Chain(tmp_path, cell.base)
-    outcome = run_here(chain, DATA, warm, tracker={"kind": "wandb"})
+    outcome = run_here(chain, DATA, cache, tracker={"kind": "wandb"})
     assert outcome.status == "done"
     notes = [line["text"] for line in events_of(chain.attempts[DATA]) if line["kind"] == "note"]
     assert len(notes) == 1 and "KeyError" in notes[0]

@@ -19,7 +19,7 @@ class Row:
     """A training row of the tests."""
 
     ids: tuple[int, ...]
-    learn: tuple[bool, ...]
+    loss_mask: tuple[bool, ...]
 
 
 @pytest.fixture(scope="session", autouse=True)

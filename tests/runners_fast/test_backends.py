@@ -12,9 +12,9 @@ import torch
 from torch.nn import functional
 
 from runners.fast import backends, decoder, generation
-from runners.fast.generation import Rules
-from runners.fast.packing import evened, pack
-from runners.fast.sampling import Choice
+from runners.fast.generation import GenerateOptions
+from runners.fast.packing import pack, round_shapes
+from runners.fast.sampling import TokenSampler
 
 
 def plain_gradients(peft: Any, rows: list[Any], precise: bool = True) -> tuple[float, list[Any]]:
@@ -22,7 +22,9 @@ def plain_gradients(peft: Any, rows: list[Any], precise: bool = True) -> tuple[f
     total = 0.0
     for row in rows:
         ids = torch.tensor([row.ids])
-        labels = torch.tensor([i if m else -100 for i, m in zip(row.ids, row.learn, strict=True)])
+        labels = torch.tensor(
+            [i if m else -100 for i, m in zip(row.ids, row.loss_mask, strict=True)]
+        )
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not precise):
             logits = peft(input_ids=ids, use_cache=False).logits[0].float()
         loss = functional.cross_entropy(logits[:-1], labels[1:], reduction="sum")
@@ -42,8 +44,8 @@ def far(found: list[Any], expected: list[Any]) -> float:
     return max(float((a - b).norm() / b.norm()) for a, b in zip(found, expected, strict=True))
 
 
-def gradients_of(way: Any, peft: Any, rows: list[Any]) -> tuple[float, list[Any]]:
-    loss = way.summed_loss(way.pack(rows))
+def gradients_of(backend: Any, peft: Any, rows: list[Any]) -> tuple[float, list[Any]]:
+    loss = backend.summed_loss(backend.pack(rows))
     loss.backward()
     return float(loss.detach()), taken(peft)
 
@@ -52,8 +54,8 @@ def gradients_of(way: Any, peft: Any, rows: list[Any]) -> tuple[float, list[Any]
 def test_loss_and_gradients_are_those_of_peft(kind: Any, make_adapted: Any, rows: Any) -> None:
     peft = make_adapted()
     loss, gradients = plain_gradients(peft, rows)
-    with kind(peft) as way:
-        found_loss, found = gradients_of(way, peft, rows)
+    with kind(peft) as backend:
+        found_loss, found = gradients_of(backend, peft, rows)
     assert found_loss == pytest.approx(loss, rel=1e-6)
     assert far(found, gradients) < 1e-5
 
@@ -61,8 +63,8 @@ def test_loss_and_gradients_are_those_of_peft(kind: Any, make_adapted: Any, rows
 def test_in_float64_the_fused_way_is_exact_to_its_last_digits(make_adapted: Any, rows: Any) -> None:
     peft = make_adapted().double()
     loss, gradients = plain_gradients(peft, rows)
-    with backends.fused(peft) as way:
-        found_loss, found = gradients_of(way, peft, rows)
+    with backends.fused(peft) as backend:
+        found_loss, found = gradients_of(backend, peft, rows)
     assert found_loss == pytest.approx(loss, rel=1e-6)
     assert far(found, gradients) < 1e-6
 
@@ -90,8 +92,8 @@ def test_in_bfloat16_both_ways_are_as_near_to_float32_as_peft_is(
     _, truth = plain_gradients(exact, rows)
     peft = make_adapted(torch.bfloat16)
     _, by_peft = plain_gradients(peft, rows, precise=False)
-    with kind(peft) as way:
-        _, found = gradients_of(way, peft, rows)
+    with kind(peft) as backend:
+        _, found = gradients_of(backend, peft, rows)
     whole = torch.cat([g.flatten() for g in truth])
     distance = [
         float((torch.cat([g.flatten() for g in each]) - whole).norm() / whole.norm())
@@ -103,20 +105,20 @@ def test_in_bfloat16_both_ways_are_as_near_to_float32_as_peft_is(
 @pytest.mark.parametrize("kind", [backends.fused, backends.lean])
 def test_a_packed_row_never_sees_its_neighbours(kind: Any, make_adapted: Any, rows: Any) -> None:
     peft = make_adapted()
-    with kind(peft) as way, torch.no_grad():
-        alone = float(way.summed_loss(way.pack(rows[1:2])))
-        others = [way.summed_loss(way.pack([rows[1]])) for _ in range(1)]
-        beside = way.summed_loss(way.pack([rows[0], rows[1], rows[3]]))
-        without = way.summed_loss(way.pack([rows[0], rows[3]]))
+    with kind(peft) as backend, torch.no_grad():
+        alone = float(backend.summed_loss(backend.pack(rows[1:2])))
+        others = [backend.summed_loss(backend.pack([rows[1]])) for _ in range(1)]
+        beside = backend.summed_loss(backend.pack([rows[0], rows[1], rows[3]]))
+        without = backend.summed_loss(backend.pack([rows[0], rows[3]]))
     assert float(beside - without) == pytest.approx(alone, rel=1e-5)
     assert float(others[0]) == alone
 
 
 def test_filling_up_to_a_tile_changes_nothing(make_adapted: Any, rows: Any) -> None:
     peft = make_adapted()
-    with backends.fused(peft) as way:
-        loss, gradients = gradients_of(way, peft, rows)
-        filled = way.summed_loss(pack(rows, 128))
+    with backends.fused(peft) as backend:
+        loss, gradients = gradients_of(backend, peft, rows)
+        filled = backend.summed_loss(pack(rows, 128))
         filled.backward()
     assert pack(rows, 128).ids.shape == (128,) and pack(rows, 128).tokens == 58
     assert float(filled.detach()) == pytest.approx(loss, rel=1e-6)
@@ -128,12 +130,14 @@ def test_what_stands_behind_the_last_target_is_not_computed(
     kind: Any, make_adapted: Any, rows: Any
 ) -> None:
     """As the newline behind an end of turn; and a row may have no target at all."""
-    longer = [replace(row, ids=(*row.ids, 3, 5), learn=(*row.learn, False, False)) for row in rows]
-    longer.append(replace(rows[1], learn=(False,) * len(rows[1].ids)))
+    longer = [
+        replace(row, ids=(*row.ids, 3, 5), loss_mask=(*row.loss_mask, False, False)) for row in rows
+    ]
+    longer.append(replace(rows[1], loss_mask=(False,) * len(rows[1].ids)))
     peft = make_adapted()
     loss, gradients = plain_gradients(peft, longer)
-    with kind(peft) as way:
-        found_loss, found = gradients_of(way, peft, longer)
+    with kind(peft) as backend:
+        found_loss, found = gradients_of(backend, peft, longer)
     batch = pack(longer)
     assert batch.lengths == (*(len(row.ids) - 1 for row in rows), 1)
     assert batch.tokens == sum(len(row.ids) for row in longer)
@@ -145,13 +149,13 @@ def test_evening_out_a_batch_changes_neither_loss_nor_gradients(
     make_adapted: Any, rows: Any
 ) -> None:
     peft = make_adapted()
-    with backends.fused(peft) as way:
-        loss, gradients = gradients_of(way, peft, rows)
-        even = evened(pack(rows))
-        found = way.summed_loss(even)
+    with backends.fused(peft) as backend:
+        loss, gradients = gradients_of(backend, peft, rows)
+        even = round_shapes(pack(rows))
+        found = backend.summed_loss(even)
         found.backward()
-    assert (len(even.where), len(even.lengths), even.longest) == (32, 5, 512)
-    assert even.flat().equal(even.laid_in(even.flat()).flat())
+    assert (len(even.where), len(even.lengths), even.max_seqlen) == (32, 5, 512)
+    assert even.flat().equal(even.viewing(even.flat()).flat())
     assert float(found.detach()) == pytest.approx(loss, rel=1e-6)
     assert far(taken(peft), gradients) < 1e-5
 
@@ -161,12 +165,12 @@ def test_gradients_add_up_over_batches_and_none_counts_as_zero(
 ) -> None:
     peft = make_adapted()
     _, whole = plain_gradients(peft, rows)
-    with backends.fused(peft) as way:
+    with backends.fused(peft) as backend:
         for part in (rows[:1], rows[1:]):
-            way.summed_loss(way.pack(part)).backward()
+            backend.summed_loss(backend.pack(part)).backward()
         assert far(taken(peft), whole) < 1e-5
         assert all(p.grad is None for p in peft.parameters())
-        _, again = gradients_of(way, peft, rows)
+        _, again = gradients_of(backend, peft, rows)
     assert far(again, whole) < 1e-5
 
 
@@ -175,12 +179,12 @@ def test_changed_adapters_are_taken_up_and_weights_come_back_as_they_were(
 ) -> None:
     peft = make_adapted()
     before = {name: p.clone() for name, p in peft.named_parameters()}
-    with backends.fused(peft) as way:
-        first = float(way.summed_loss(way.pack(rows)).detach())
+    with backends.fused(peft) as backend:
+        first = float(backend.summed_loss(backend.pack(rows)).detach())
         for name, parameter in peft.named_parameters():
             if "lora_B" in name:
                 parameter.data.mul_(0.5)
-        second = float(way.summed_loss(way.pack(rows)).detach())
+        second = float(backend.summed_loss(backend.pack(rows)).detach())
     assert second != pytest.approx(first, rel=1e-3)
     assert plain_gradients(peft, rows)[0] == pytest.approx(second, rel=1e-6)
     for name, parameter in peft.named_parameters():
@@ -196,15 +200,18 @@ def test_nothing_is_held_after_the_end(make_adapted: Any, make_tiny: Any, rows: 
     gc.collect()
     gc.disable()
     try:
-        with backends.fused(peft) as way:
-            gradients_of(way, peft, rows)
-            held = [weakref.ref(way._trunk), weakref.ref(way._trunk.blocks[0].qkv.wide)]
-            held += [weakref.ref(way)]
-        del way
-        with decoder.on(make_tiny()) as layers:
-            generation.complete(layers, [(1, 2, 3)], Rules(frozenset(), 4), Choice())
-            held += [weakref.ref(layers)]
-        del layers
+        with backends.fused(peft) as backend:
+            gradients_of(backend, peft, rows)
+            held = [
+                weakref.ref(backend._decoder),
+                weakref.ref(backend._decoder.layers[0].qkv.weight),
+            ]
+            held += [weakref.ref(backend)]
+        del backend
+        with decoder.fused(make_tiny()) as fused:
+            generation.generate(fused, [(1, 2, 3)], GenerateOptions(frozenset(), 4), TokenSampler())
+            held += [weakref.ref(fused)]
+        del fused
         assert [ref() for ref in held] == [None] * 4
     finally:
         gc.enable()
@@ -223,8 +230,8 @@ def test_a_second_frozen_adapter_is_carried_along_without_a_gradient(
             torch.nn.init.normal_(parameter, std=0.1)
         parameter.requires_grad_(".default." in name)
     loss, gradients = plain_gradients(peft, rows)
-    with backends.fused(peft) as way:
-        found_loss, found = gradients_of(way, peft, rows)
+    with backends.fused(peft) as backend:
+        found_loss, found = gradients_of(backend, peft, rows)
     assert found_loss == pytest.approx(loss, rel=1e-6)
     assert far(found, gradients) < 1e-5
 
@@ -237,10 +244,10 @@ def test_what_the_trunk_cannot_compute_exactly_it_refuses_with_a_reason(
     assert "dropout" in str(decoder.why_not(make_adapted(dropout=0.05)))
     other = torch.nn.Linear(2, 2)
     assert "Linear" in str(decoder.why_not(other))
-    with backends.best(make_adapted(dropout=0.05)) as way:
-        assert way.name == "lean"
-    with backends.best(make_adapted()) as way:
-        assert way.name == "fused"
+    with backends.fastest(make_adapted(dropout=0.05)) as backend:
+        assert backend.name == "lean"
+    with backends.fastest(make_adapted()) as backend:
+        assert backend.name == "fused"
 
 
 def test_the_lean_way_leaves_the_model_as_it_found_it(make_adapted: Any, rows: Any) -> None:
@@ -257,10 +264,10 @@ def test_the_lean_way_leaves_the_model_as_it_found_it(make_adapted: Any, rows: A
 
 def test_checkpointing_recomputes_the_same_in_the_lean_way(make_adapted: Any, rows: Any) -> None:
     peft = make_adapted()
-    with backends.lean(peft) as way:
-        loss, gradients = gradients_of(way, peft, rows)
+    with backends.lean(peft) as backend:
+        loss, gradients = gradients_of(backend, peft, rows)
         peft.train()
         peft.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
-        found_loss, found = gradients_of(way, peft, rows)
+        found_loss, found = gradients_of(backend, peft, rows)
     assert found_loss == loss
     assert all(torch.equal(a, b) for a, b in zip(found, gradients, strict=True))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runners.bench import __main__ as bench
-from runners.bench import projection, sections, subject, table, workload
+from runners.bench import projection, report, sections, subject, workload
 from runners.bench.sections import Section
 from runners.bench.workload import REFERENCE, Shape
 
@@ -20,7 +20,7 @@ QWEN = Shape(hidden=3584, layers=28, heads=28, kv_heads=4, intermediate=18944, v
 
 def test_the_floor_of_the_marker_stage_is_the_published_one() -> None:
     """161 s at 790 TFLOP/s: 600 rows of 390 tokens, 20 epochs, 4 operations a weight and token."""
-    assert QWEN.trunk_weights == 6_525_288_448
+    assert QWEN.decoder_weights == 6_525_288_448
     found = projection.stages(
         REFERENCE, QWEN, 2, {"ceilings": {"square_tflops": 790.0, "copy_tb_s": 4.3}}
     )
@@ -57,7 +57,7 @@ def test_measured_times_become_hours_of_a_grid() -> None:
 
 def test_what_is_missing_shows_as_missing() -> None:
     stages = projection.stages(REFERENCE, QWEN, 2, {})
-    text = table.report({}, {}, {"step: fused": "lost"}, stages, projection.grid_hours(stages))
+    text = report.report({}, {}, {"step: fused": "lost"}, stages, projection.grid_hours(stages))
     assert "not measured: step: fused: lost" in text
     assert "0.0" not in text
 
@@ -78,7 +78,7 @@ def test_a_failing_section_and_a_late_one_lose_only_themselves() -> None:
     assert "no such card" in failed["bad"]
     assert kept == [1, 1, 2]
     late = sections.run(some[:1], -1.0, lambda _: None, lambda f, n: None)
-    assert late == ({}, {"good": "the time given was over"})
+    assert late == ({}, {"good": "the time was up"})
 
 
 def test_rows_and_prompts_have_the_lengths_of_the_experiment() -> None:
@@ -100,18 +100,18 @@ def test_the_tiny_base_is_measured_on_a_cpu(
     record = json.loads(file.read_text())
     assert record["results"]["checks"]["passed"] is True
     assert record["results"]["merge and restore"]["restored_exactly"] is True
-    assert record["results"]["step: the runners' loop"]["way"] == "fused"
+    assert record["results"]["step: the runners' loop"]["backend"] == "fused"
     assert record["not_measured"] == {}
     assert "same mathematics" in capsys.readouterr().out
 
 
 def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
-    from runners.bench import checkpoint
+    from runners.bench import random_checkpoint
     from runners.ml import base_model
-    from runners.ml.stage_settings import BasePlan
+    from runners.ml.stage_settings import BaseSettings
 
-    assert checkpoint.main([str(tmp_path / "base"), "--small"]) == 0
-    model, tokenizer = base_model.load(BasePlan(str(tmp_path / "base"), dtype="bfloat16"))
+    assert random_checkpoint.main([str(tmp_path / "base"), "--small"]) == 0
+    model, tokenizer = base_model.load(BaseSettings(str(tmp_path / "base"), dtype="bfloat16"))
     assert model.config.hidden_size == 128
     assert tokenizer.eos_token == "<|im_end|>"
     assert tokenizer.eos_token_id in model.generation_config.eos_token_id
@@ -119,13 +119,15 @@ def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_our_loop_and_the_stock_trainer_take_turns() -> None:
-    from runners.bench import contest
+    from runners.bench import against_trainer
 
-    found = contest.measure(bench.open_subject(bench._parser().parse_args(["--tiny"])), 1, rounds=1)
+    found = against_trainer.measure(
+        bench.open_subject(bench._parser().parse_args(["--tiny"])), 1, rounds=1
+    )
     for name in ("ms_per_step", "cpu_ms_per_step"):
         ratio = found[f"stock_{name}"] / found[name]
         assert found[f"times_faster_{name}"] == pytest.approx(ratio) and ratio > 0
-    text = table.report({}, {"against the stock Trainer": found}, {}, [], (None, None))
+    text = report.report({}, {"against the stock Trainer": found}, {}, [], (None, None))
     assert "in turns, median of 1" in text
 
 
@@ -157,5 +159,5 @@ def test_vllm_is_timed_with_forced_lengths_and_ended(monkeypatch: pytest.MonkeyP
     assert ended == [True] and len(given) == 70
     assert all(rule.min_tokens == rule.max_tokens and rule.ignore_eos for _, rule in given)
     assert found["new_tokens"] == sum(rule.max_tokens for _, rule in given)
-    line = table.report({}, {"decode: vLLM, 70 at once": found}, {}, [], (None, None))
+    line = report.report({}, {"decode: vLLM, 70 at once": found}, {}, [], (None, None))
     assert "vLLM, 70 at once" in line

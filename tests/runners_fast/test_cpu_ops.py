@@ -64,9 +64,9 @@ def test_rotation_and_swiglu_agree() -> None:
     cos, sin = (torch.cat((part, part), 1) for part in (angles.cos(), angles.sin()))
 
     def rotated(qkv: torch.Tensor) -> Any:
-        return cpu_ops.rotate(qkv, *cpu_ops.spread(cos, sin, 4), 4, 2)
+        return cpu_ops.apply_rope(qkv, *cpu_ops.prepare_rope(cos, sin, 4), 4, 2)
 
-    agree(rotated, lambda qkv: torch_ops.rotate(qkv, cos, sin, 4, 2), leaf(TOKENS, 8 * 8))
+    agree(rotated, lambda qkv: torch_ops.apply_rope(qkv, cos, sin, 4, 2), leaf(TOKENS, 8 * 8))
     agree(cpu_ops.swiglu, torch_ops.swiglu, leaf(TOKENS, 24))
 
 
@@ -76,12 +76,12 @@ def test_all_segments_at_once_agree_with_one_after_another(where: list[int] | No
     given = leaf(TOKENS, 4, 8), leaf(TOKENS, 2, 8), leaf(TOKENS, 2, 8)
 
     def at_once(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        assert attention_cpu.takes(q, (12, 12, 12), asked)
-        return attention_cpu.within_segments(q, k, v, LENGTHS, asked)
+        assert attention_cpu.suits(q, (12, 12, 12), asked)
+        return attention_cpu.packed_attention(q, k, v, LENGTHS, asked)
 
     def in_turn(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         parts = zip(*(part.split(LENGTHS) for part in (q, k, v)), strict=True)
-        out = torch.cat([attention._alone(*each) for each in parts if len(each[0])])
+        out = torch.cat([attention.one_segment(*each) for each in parts if len(each[0])])
         return out if asked is None else out[asked]
 
     agree(at_once, in_turn, *given)
@@ -89,9 +89,9 @@ def test_all_segments_at_once_agree_with_one_after_another(where: list[int] | No
 
 def test_what_is_long_uneven_or_repeated_goes_one_after_another() -> None:
     q = torch.zeros(40, 4, 8)
-    assert attention_cpu.takes(q, (20, 20), None)
-    assert not attention_cpu.takes(q, (40,), None)
-    assert not attention_cpu.takes(q, (37, 1, 1, 1), None)
-    assert not attention_cpu.takes(q.bfloat16(), (20, 20), None)
-    assert not attention_cpu.takes(q, (20, 20), torch.tensor([3, 0, 0]))
-    assert not attention_cpu.takes(torch.zeros(8, 28, 2), (4000, 4000), None)
+    assert attention_cpu.suits(q, (20, 20), None)
+    assert not attention_cpu.suits(q, (40,), None)
+    assert not attention_cpu.suits(q, (37, 1, 1, 1), None)
+    assert not attention_cpu.suits(q.bfloat16(), (20, 20), None)
+    assert not attention_cpu.suits(q, (20, 20), torch.tensor([3, 0, 0]))
+    assert not attention_cpu.suits(torch.zeros(8, 28, 2), (4000, 4000), None)

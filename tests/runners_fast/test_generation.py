@@ -11,8 +11,8 @@ import torch
 from transformers import GenerationConfig
 
 from runners.fast import decoder, generation
-from runners.fast.generation import Rules
-from runners.fast.sampling import Choice
+from runners.fast.generation import GenerateOptions
+from runners.fast.sampling import TokenSampler
 
 STOPS = frozenset({5, 6})
 
@@ -42,15 +42,15 @@ def until_stop(line: list[int]) -> list[int]:
     return line[: ends[0] + 1] if ends else line
 
 
-@pytest.mark.parametrize(("look_every", "shrink_below"), [(1, 1.0), (3, 0.9), (50, 0.0)])
+@pytest.mark.parametrize(("check_every", "shrink_below"), [(1, 1.0), (3, 0.9), (50, 0.0)])
 def test_greedy_text_is_that_of_generate_however_the_batch_shrinks(
-    make_tiny: Any, prompts: Any, look_every: int, shrink_below: float
+    make_tiny: Any, prompts: Any, check_every: int, shrink_below: float
 ) -> None:
     model = make_tiny()
     expected = generated(model, prompts, 40, do_sample=False)
-    rules = Rules(STOPS, 40, look_every=look_every, shrink_below=shrink_below)
-    with decoder.on(model) as layers:
-        found = generation.complete(layers, prompts, rules, Choice(temperature=0.0))
+    rules = GenerateOptions(STOPS, 40, check_every=check_every, shrink_below=shrink_below)
+    with decoder.fused(model) as fused:
+        found = generation.generate(fused, prompts, rules, TokenSampler(temperature=0.0))
     assert found == expected
     assert len({len(line) for line in found}) > 2
 
@@ -66,9 +66,9 @@ def test_the_same_seed_draws_the_tokens_that_generate_draws(
     full = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, **how}
     expected = generated(model, prompts, 20, do_sample=True, **full)
     torch.manual_seed(11)
-    with decoder.on(model) as layers:
-        rules = Rules(STOPS, 20, shrink_below=0.0)
-        found = generation.complete(layers, prompts, rules, Choice(**full))
+    with decoder.fused(model) as fused:
+        rules = GenerateOptions(STOPS, 20, shrink_below=0.0)
+        found = generation.generate(fused, prompts, rules, TokenSampler(**full))
     assert found == expected
 
 
@@ -77,9 +77,9 @@ def test_dropping_ended_rows_does_not_change_how_often_a_token_comes(make_tiny: 
     counts = []
     for shrink in (0.0, 1.0):
         torch.manual_seed(7)
-        with decoder.on(model) as layers:
-            rules = Rules(STOPS, 12, look_every=1, shrink_below=shrink)
-            texts = generation.complete(layers, [(1, 2, 3)] * 1500, rules, Choice())
+        with decoder.fused(model) as fused:
+            rules = GenerateOptions(STOPS, 12, check_every=1, shrink_below=shrink)
+            texts = generation.generate(fused, [(1, 2, 3)] * 1500, rules, TokenSampler())
         counts.append(Counter(token for line in texts for token in line))
     shares = [{t: n / sum(c.values()) for t, n in c.items()} for c in counts]
     apart = sum(abs(shares[0].get(t, 0) - shares[1].get(t, 0)) for t in range(97)) / 2
@@ -89,36 +89,36 @@ def test_dropping_ended_rows_does_not_change_how_often_a_token_comes(make_tiny: 
 
 def test_forced_lengths_are_kept_to_the_token(make_tiny: Any, prompts: Any) -> None:
     lengths = (3, 140, 1, 9, 30, 8, 16, 17)
-    with decoder.on(make_tiny()) as layers:
-        rules = Rules(frozenset(), 0, limits=lengths)
-        found = generation.complete(layers, prompts, rules, Choice())
+    with decoder.fused(make_tiny()) as fused:
+        rules = GenerateOptions(frozenset(), 0, lengths=lengths)
+        found = generation.generate(fused, prompts, rules, TokenSampler())
     assert tuple(map(len, found)) == lengths
 
 
 def test_live_adapters_decode_like_merged_ones(make_adapted: Any, prompts: Any) -> None:
     peft = make_adapted()
-    rules = Rules(STOPS, 15)
-    with decoder.on(peft) as layers:
-        live = generation.complete(layers, prompts, rules, Choice(temperature=0.0))
-    with decoder.on(peft.merge_and_unload()) as layers:
-        merged = generation.complete(layers, prompts, rules, Choice(temperature=0.0))
+    rules = GenerateOptions(STOPS, 15)
+    with decoder.fused(peft) as fused:
+        live = generation.generate(fused, prompts, rules, TokenSampler(temperature=0.0))
+    with decoder.fused(peft.merge_and_unload()) as fused:
+        merged = generation.generate(fused, prompts, rules, TokenSampler(temperature=0.0))
     assert live == merged
 
 
 def test_each_look_tells_how_many_rows_still_run(make_tiny: Any, prompts: Any) -> None:
     seen: list[int] = []
-    rules = Rules(frozenset(), 0, limits=(1, 2, 2, 3, 3, 3, 4, 4), look_every=1)
-    with decoder.on(make_tiny()) as layers:
-        generation.complete(layers, prompts, rules, Choice(), after_look=seen.append)
+    rules = GenerateOptions(frozenset(), 0, lengths=(1, 2, 2, 3, 3, 3, 4, 4), check_every=1)
+    with decoder.fused(make_tiny()) as fused:
+        generation.generate(fused, prompts, rules, TokenSampler(), after_check=seen.append)
     assert seen == [7, 5, 2, 0]
 
 
 def test_a_prefill_in_parts_is_the_same(
     make_tiny: Any, prompts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rules = Rules(STOPS, 10)
-    with decoder.on(make_tiny()) as layers:
-        whole = generation.complete(layers, prompts, rules, Choice(temperature=0.0))
+    rules = GenerateOptions(STOPS, 10)
+    with decoder.fused(make_tiny()) as fused:
+        whole = generation.generate(fused, prompts, rules, TokenSampler(temperature=0.0))
         monkeypatch.setattr(generation, "_PREFILL_TOKENS", 12)
-        parts = generation.complete(layers, prompts, rules, Choice(temperature=0.0))
+        parts = generation.generate(fused, prompts, rules, TokenSampler(temperature=0.0))
     assert parts == whole

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from runners.fast import attention, backends, ops, torch_ops
-from runners.fast.cuda_graphs import Recorded
-from runners.fast.packing import evened
+from runners.fast.cuda_graphs import GraphedCall
+from runners.fast.packing import round_shapes
 
 pytestmark = [
     pytest.mark.gpu,
@@ -53,13 +53,13 @@ def fixed(function: Callable[..., Any], *last: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="module")
-def kernels() -> ops.Pointwise:
+def kernels() -> ops.Ops:
     made = ops.for_device("cuda")
     assert made is not ops.PLAIN
     return made
 
 
-def test_add_norm_agrees_also_when_only_the_norm_is_used(kernels: ops.Pointwise) -> None:
+def test_add_norm_agrees_also_when_only_the_norm_is_used(kernels: ops.Ops) -> None:
     weight = leaf(3584)
     x, change = leaf(37, 3584), leaf(37, 3584)
     rest = (weight, 1e-6)
@@ -73,7 +73,7 @@ def test_add_norm_agrees_also_when_only_the_norm_is_used(kernels: ops.Pointwise)
     agree(*strided, x, leaf(37, 3616))
 
 
-def test_spare_columns_are_neither_read_nor_counted(kernels: ops.Pointwise) -> None:
+def test_spare_columns_are_neither_read_nor_counted(kernels: ops.Ops) -> None:
     """In ``change`` and behind the norm: what stands there is not a number."""
     rest = (leaf(3584), 1e-6)
 
@@ -86,15 +86,15 @@ def test_spare_columns_are_neither_read_nor_counted(kernels: ops.Pointwise) -> N
     agree(fixed(roomy, *rest), fixed(torch_ops.add_norm, *rest), leaf(37, 3584), leaf(37, 3584))
 
 
-def test_swiglu_agrees(kernels: ops.Pointwise) -> None:
+def test_swiglu_agrees(kernels: ops.Ops) -> None:
     agree(kernels.swiglu, torch_ops.swiglu, leaf(19, 2 * 18944))
 
 
-def test_rotate_agrees(kernels: ops.Pointwise) -> None:
+def test_rotate_agrees(kernels: ops.Ops) -> None:
     angles = torch.rand(23, 64, device=DEVICE) * 100
     turns = [torch.cat((part, part), -1).bfloat16() for part in (angles.cos(), angles.sin())]
     rest = (*turns, 28, 4)
-    agree(fixed(kernels.rotate, *rest), fixed(torch_ops.rotate, *rest), leaf(23, 36 * 128))
+    agree(fixed(kernels.apply_rope, *rest), fixed(torch_ops.apply_rope, *rest), leaf(23, 36 * 128))
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -104,11 +104,11 @@ def test_attention_keeps_segments_apart_and_knows_grouped_heads(
 ) -> None:
     lengths = (5, 140, 64, 1, 0, 600)
     bounds = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
-    attend = attention.on_device(width, torch.bfloat16) if ours else attention.flash
+    attend = attention.gpu_attention(width, torch.bfloat16) if ours else attention.flash
     assert (attend is attention.flash) != ours, "our kernels do not work on this machine"
     agree(
         lambda q, k, v: attend(q, k, v, bounds, 1024),
-        lambda q, k, v: attention.within_segments(q, k, v, bounds, lengths, 600),
+        lambda q, k, v: attention.packed_attention(q, k, v, bounds, lengths, 600),
         *(leaf(810, count, width) for count in (heads, kv_heads, kv_heads)),
     )
 
@@ -117,8 +117,8 @@ def test_the_same_batch_gives_the_same_bits(make_adapted: Callable[..., Any], ro
     peft = make_adapted(torch.bfloat16).to(DEVICE)
     found = []
     for _ in range(2):
-        with backends.fused(peft) as way:
-            way.summed_loss(way.pack(rows)).backward()
+        with backends.fused(peft) as backend:
+            backend.summed_loss(backend.pack(rows)).backward()
             found.append([p.grad.clone() for p in trained(peft)])
         peft.zero_grad(set_to_none=True)
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
@@ -128,16 +128,16 @@ def test_the_same_batch_gives_the_same_bits(make_adapted: Callable[..., Any], ro
 def test_attention_over_a_cache_reads_as_far_as_it_is_filled() -> None:
     used = torch.tensor([1, 17, 200, 256, 130], device=DEVICE, dtype=torch.int32)
     q, k, v = leaf(5, 28, 128), leaf(5, 256, 4, 128), leaf(5, 256, 4, 128)
-    found = attention.over_cache(q, k, v, used)
-    truth = attention.over_cache(q.float(), k.float(), v.float(), used)
+    found = attention.cached_attention(q, k, v, used)
+    truth = attention.cached_attention(q.float(), k.float(), v.float(), used)
     assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
 
 
-def test_all_adapters_are_placed_by_one_kernel(kernels: ops.Pointwise) -> None:
+def test_all_adapters_are_placed_by_one_kernel(kernels: ops.Ops) -> None:
     sources = [torch.randn(shape, device=DEVICE) for shape in ((32, 3584), (18944, 32), (7, 5))]
     wide = torch.zeros(19200, 3700, device=DEVICE, dtype=torch.bfloat16)
     targets = [wide[:32, :3584], wide[100:19044, 3600:3632], wide[60:67, 3690:3695]]
-    kernels.placement(list(zip(sources, targets, (11.3137, 1.0, 2.0), strict=True)))()
+    kernels.copy_adapters(list(zip(sources, targets, (11.3137, 1.0, 2.0), strict=True)))()
     for source, target, scale in zip(sources, targets, (11.3137, 1.0, 2.0), strict=True):
         assert torch.equal(target, (source * scale).bfloat16())
         target.zero_()
@@ -151,16 +151,16 @@ def test_graphs_add_the_gradients_that_single_kernels_add(
     other = [*rows[2:], *rows[:2]]
     found = []
     for graphs in (False, True):
-        with backends.fused(peft, graphs=graphs) as way:
+        with backends.fused(peft, graphs=graphs) as backend:
             losses = []
             for part in (rows, rows, rows, other, rows):
-                summed = way.summed_loss(evened(way.pack(part)))
+                summed = backend.summed_loss(round_shapes(backend.pack(part)))
                 (summed / 3).backward()
                 losses.append(summed.detach())
             found.append((torch.stack(losses), [p.grad.clone() for p in trained(peft)]))
             peft.zero_grad(set_to_none=True)
             if graphs:
-                assert any(way._graphs._pairs.values())
+                assert any(backend._graphs._pairs.values())
     assert torch.allclose(found[0][0], found[1][0], rtol=1e-3)
     for a, b in zip(found[0][1], found[1][1], strict=True):
         assert float((a - b).norm() / b.norm()) < 1e-3
@@ -172,11 +172,11 @@ def trained(peft: Any) -> list[Any]:
 
 def test_a_recording_replays_and_is_forgotten() -> None:
     memory = torch.zeros(3, device=DEVICE)
-    step = Recorded(torch.device(DEVICE))
+    step = GraphedCall(torch.device(DEVICE))
     for expected in (1.0, 2.0, 3.0, 4.0):
         assert step(lambda: memory.add_(1.0) * 2).tolist() == [2 * expected] * 3
     for _ in range(3):
-        step.forget()
+        step.reset()
         memory = torch.zeros(5, device=DEVICE)
         for expected in (1.0, 2.0, 3.0):
             assert step(lambda m=memory: m.add_(1.0) * 2).tolist() == [2 * expected] * 5
@@ -185,7 +185,7 @@ def test_a_recording_replays_and_is_forgotten() -> None:
 def test_what_cannot_be_recorded_runs_and_random_numbers_survive_the_attempt(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    step = Recorded(torch.device(DEVICE))
+    step = GraphedCall(torch.device(DEVICE))
     memory = torch.ones(3, device=DEVICE)
 
     def waits() -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Renders the results as text; knows nothing of how they came about."""
+"""Renders the results as text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def report(
         *_ceilings(found),
         *_checks(found),
         *_steps(found),
-        *_contest(found),
+        *_against_trainer(found),
         *_decoding(found),
         *_others(found),
         *_stages(stages, hours),
@@ -49,7 +49,7 @@ def _checks(found: Mapping[str, Any]) -> list[str]:
     distances = ", ".join(f"{k} {v:.2e}" for k, v in result["gradient_distance"].items())
     verdict = "same mathematics" if result["passed"] else "NOT THE SAME: do not use these numbers"
     return [
-        f"\nchecks: {verdict}; gradients away from float32: {distances}; "
+        f"\nchecks: {verdict}; distance of gradients from float32: {distances}; "
         f"tokens below the best: {result['token_regret']:.2g} sigma"
     ]
 
@@ -71,7 +71,7 @@ def _steps(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _contest(found: Mapping[str, Any]) -> list[str]:
+def _against_trainer(found: Mapping[str, Any]) -> list[str]:
     result = found.get("against the stock Trainer")
     if not result:
         return []

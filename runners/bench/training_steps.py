@@ -1,4 +1,4 @@
-"""Times one optimiser step, as the training loop takes it, in every variant."""
+"""Times one optimiser step, as in the training loop, in every variant."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import torch
 
 from runners.bench import clock, workload
 from runners.bench.clock import Span
-from runners.bench.subject import Row, Subject, adapted, rows
+from runners.bench.subject import Subject, adapted, lora_settings, rows
 from runners.fast import backends as fast_backends
 from runners.fast.readback import Readback
 from runners.ml import backends
-from runners.ml.stage_settings import LoraPlan, TrainingPlan
+from runners.ml.stage_settings import TrainingSettings
+from runners.ml.training_rows import Row
 
-_DISTINCT = 12
-"""Different batches."""
+DISTINCT_BATCHES = 12
+"""So many batches differ; then they repeat."""
 
 Loss = Callable[[Sequence[Row]], tuple[torch.Tensor, int]]
-"""Rows to (summed loss with its graph, number of targets)."""
+"""Rows -> (summed loss with its graph, number of targets)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to take a step."""
+    """One way to compute a step."""
 
     name: str
     open: Callable[[Any], AbstractContextManager[Loss]]
@@ -38,19 +39,18 @@ class Variant:
 
 @contextmanager
 def _plain(peft: Any, packing: bool) -> Iterator[Loss]:
-    """PEFT under autocast as it comes; packing through a mask of t x t."""
+    """PEFT under autocast as it is; packing through a mask of t x t."""
     model = peft.get_base_model()
     precision = str(model.lm_head.weight.dtype).removeprefix("torch.")
-    lora = LoraPlan(1, 1.0, 0.0, True, ())
-    plan = TrainingPlan(lora, 0.0, 1, 1, packing=packing, precision=precision)
-    with through(nullcontext(backends.PlainWay(model, plan, pad_id=0))) as loss:
+    settings = TrainingSettings(lora_settings(1), 0.0, 1, 1, packing=packing, precision=precision)
+    with loss_of(nullcontext(backends.PlainBackend(model, settings, pad_id=0))) as loss:
         yield loss
 
 
 @contextmanager
-def through(way: AbstractContextManager[Any]) -> Iterator[Loss]:
-    """Turn a way into a loss function."""
-    with way as found:
+def loss_of(backend: AbstractContextManager[Any]) -> Iterator[Loss]:
+    """Turn a backend into a loss function."""
+    with backend as found:
 
         def loss(part: Sequence[Row]) -> tuple[torch.Tensor, int]:
             batch = found.pack(part)
@@ -66,26 +66,26 @@ VARIANTS = (
     Variant("PEFT, padded", lambda p: _plain(p, False), slow=True),
     Variant("PEFT, packed by mask", lambda p: _plain(p, True), slow=True),
     Variant(
-        "lean, packed, checkpointing", lambda p: through(fast_backends.lean(p)), True, slow=True
+        "lean, packed, checkpointing", lambda p: loss_of(fast_backends.lean(p)), True, slow=True
     ),
-    Variant("lean, packed", lambda p: through(fast_backends.lean(p))),
+    Variant("lean, packed", lambda p: loss_of(fast_backends.lean(p))),
     Variant(
-        "fused, plain steps", lambda p: through(fast_backends.fused(p, False, False)), slow=True
+        "fused, plain steps", lambda p: loss_of(fast_backends.fused(p, False, False)), slow=True
     ),
-    Variant("fused, no graphs", lambda p: through(fast_backends.fused(p, graphs=False))),
-    Variant("fused", lambda p: through(fast_backends.fused(p))),
+    Variant("fused, no graphs", lambda p: loss_of(fast_backends.fused(p, graphs=False))),
+    Variant("fused", lambda p: loss_of(fast_backends.fused(p))),
     Variant(
-        "fused, answers learned", lambda p: through(fast_backends.fused(p)), learn_answers=True
+        "fused, answers learned", lambda p: loss_of(fast_backends.fused(p)), learn_answers=True
     ),
 )
 """In this order; ``fused`` is what the runners use."""
 
 
 def measure(subject: Subject, variant: Variant, steps: int) -> dict[str, Any]:
-    """Take ``steps`` steps after a warm-up and return their mean time and what follows from it."""
+    """Run ``steps`` steps after a warm-up; return their mean time and what follows from it."""
     work = subject.work
     size = work.rows_per_step
-    data = rows(subject, size * _DISTINCT, variant.learn_answers)
+    data = rows(subject, size * DISTINCT_BATCHES, variant.learn_answers)
     parts = [data[start : start + size] for start in range(0, len(data), size)]
     clock.reset_peak(subject.device)
     peft = adapted(subject.model, work.rank)
@@ -93,7 +93,7 @@ def measure(subject: Subject, variant: Variant, steps: int) -> dict[str, Any]:
         warm, span, tokens = _timed(subject, peft, variant, parts, steps)
     finally:
         peft.unload()
-    learned = steps * sum(sum(row.learn) for row in data) / len(parts)
+    learned = steps * sum(sum(row.loss_mask) for row in data) / len(parts)
     return {"warm_up_s": warm, **figures(subject, steps, span, tokens, learned)}
 
 
@@ -117,30 +117,30 @@ def figures(
 def _timed(
     subject: Subject, peft: Any, variant: Variant, parts: list[list[Row]], steps: int
 ) -> tuple[float, Span, int]:
-    """Return the seconds of the warm-up and the time of the steps, and the tokens of the latter.
+    """Return the seconds of the warm-up, the time of the steps, and the tokens of the steps.
 
-    Every shape comes twice before: the second time it may be recorded as a graph.
+    The warm-up meets every shape twice: the second time it may be captured as a graph.
     """
-    warm = 3 if subject.device.type == "cpu" else 2 * _DISTINCT
+    warm = 3 if subject.device.type == "cpu" else 2 * DISTINCT_BATCHES
     peft.train()
     with (
-        _checkpointed(peft) if variant.checkpointing else nullcontext(),
+        backends.checkpointing(peft.get_base_model()) if variant.checkpointing else nullcontext(),
         variant.open(peft) as loss,
     ):
         step = stepper(peft, loss)
 
-        def take(count: int) -> None:
+        def run(count: int) -> None:
             for number in range(count):
                 step(number, parts[number % len(parts)])
 
-        warming = clock.once(lambda: take(2 if variant.slow else warm), subject.device).wall
-        span = clock.once(lambda: take(steps), subject.device)
+        warming = clock.once(lambda: run(2 if variant.slow else warm), subject.device).wall
+        span = clock.once(lambda: run(steps), subject.device)
     tokens = sum(len(row.ids) for n in range(steps) for row in parts[n % len(parts)])
     return warming, span, tokens
 
 
 def stepper(peft: Any, loss: Loss) -> Callable[[int, Sequence[Row]], None]:
-    """Return one whole step: loss, gradients, clipping, AdamW, and the late look at its numbers."""
+    """Return one whole step: loss, gradients, clipping, AdamW, and the late readback."""
     trained = [p for p in peft.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=5e-6, weight_decay=0.0, fused=True)
     late: Readback[int] = Readback()
@@ -154,13 +154,3 @@ def stepper(peft: Any, loss: Loss) -> Callable[[int, Sequence[Row]], None]:
         optimizer.zero_grad(set_to_none=True)
 
     return step
-
-
-@contextmanager
-def _checkpointed(peft: Any) -> Iterator[None]:
-    model = peft.get_base_model()
-    model.gradient_checkpointing_enable({"use_reentrant": False})
-    try:
-        yield
-    finally:
-        model.gradient_checkpointing_disable()

@@ -1,11 +1,11 @@
-"""Runs our loop and the stock trainer in turns, so that a busy machine slows both alike."""
+"""Runs our loop and the stock Trainer in turns, so that a busy machine slows both alike."""
 
 from __future__ import annotations
 
 import statistics
 from typing import Any
 
-from runners.bench import runs, stock
+from runners.bench import hf_trainer, training_runs
 from runners.bench.subject import Subject
 
 _ROUNDS = 5
@@ -13,8 +13,11 @@ _MEASURED = ("ms_per_step", "cpu_ms_per_step")
 
 
 def measure(subject: Subject, steps: int, rounds: int = _ROUNDS) -> dict[str, Any]:
-    """Return the median time of a step on either side, and the median ratio of a round."""
-    seen = [(runs.measure(subject, steps), stock.measure(subject, steps)) for _ in range(rounds)]
+    """Return the median time of a step on each side, and the median ratio of a round."""
+    seen = [
+        (training_runs.measure(subject, steps), hf_trainer.measure(subject, steps))
+        for _ in range(rounds)
+    ]
     found: dict[str, Any] = {"rounds": rounds}
     for name in _MEASURED:
         ours, theirs = ([one[side][name] for one in seen] for side in (0, 1))

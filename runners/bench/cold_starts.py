@@ -19,7 +19,7 @@ _STARTS = {
 
 
 def measure(with_cuda: bool) -> dict[str, Any]:
-    """Return the seconds of each start in a process of its own, files already in memory."""
+    """Return the seconds of each start in its own process, files already in memory."""
     found = {}
     for name, code in _STARTS.items():
         if "CUDA" in name and not with_cuda:

@@ -1,4 +1,4 @@
-"""Times how fast the weights are brought into a merged state and back."""
+"""Times merging an adapter into the weights, and restoring them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runners.ml import lora_merge
 
 
 def measure(subject: Subject) -> dict[str, Any]:
-    """Return seconds to copy the pristine weights aside, to merge one adapter, and to restore."""
+    """Return the seconds to merge one adapter and to restore the pristine weights."""
     weights = [
         module.weight.data
         for name, module in subject.model.named_modules()
@@ -23,7 +23,7 @@ def measure(subject: Subject) -> dict[str, Any]:
 
     def merge() -> None:
         for weight, (a, b) in zip(weights, adapters, strict=True):
-            lora_merge.fold(weight, a, b, 2.0)
+            lora_merge.merge(weight, a, b, 2.0)
 
     def restore() -> None:
         for weight, kept in zip(weights, pristine, strict=True):
@@ -31,7 +31,7 @@ def measure(subject: Subject) -> dict[str, Any]:
 
     merged, restored = (clock.seconds(work, subject.device, repeats=5) for work in (merge, restore))
     same = all(torch.equal(w, kept) for w, kept in zip(weights, pristine, strict=True))
-    found = {
+    found: dict[str, Any] = {
         "merge_s": merged,
         "restore_s": restored,
         "bytes": sum(weight.nbytes for weight in weights),
@@ -43,10 +43,10 @@ def measure(subject: Subject) -> dict[str, Any]:
 
 
 def _adapter(weight: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    make = {"device": weight.device, "dtype": torch.float32}
+    rows, columns = weight.shape
     return (
-        torch.randn(rank, weight.shape[1], **make) * 0.01,
-        torch.randn(weight.shape[0], rank, **make) * 0.001,
+        torch.randn(rank, columns, device=weight.device) * 0.01,
+        torch.randn(rows, rank, device=weight.device) * 0.001,
     )
 
 
@@ -55,10 +55,10 @@ def _from_host(
 ) -> float:
     """Restore the first layer from pinned host memory and scale up to all layers."""
     few = len(MODULES)
-    hosted = [kept.cpu().pin_memory() for kept in pristine[:few]]
+    on_host = [kept.cpu().pin_memory() for kept in pristine[:few]]
 
     def restore() -> None:
-        for weight, kept in zip(weights[:few], hosted, strict=True):
+        for weight, kept in zip(weights[:few], on_host, strict=True):
             weight.copy_(kept, non_blocking=True)
 
     share = sum(w.nbytes for w in weights[:few]) / sum(w.nbytes for w in weights)

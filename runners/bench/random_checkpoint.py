@@ -1,8 +1,8 @@
-"""Writes a base of random weights: python -m runners.bench.checkpoint DIR [--small]
+"""Writes a base of random weights: python -m runners.bench.random_checkpoint DIR [--small]
 
 The weights have the exact shape of Qwen2.5-7B; the tokenizer is the tiny base's. A config whose
-base.model is DIR then runs the whole path at its real size on a machine without the real weights:
-every time and every byte is real, no number means anything.
+base.model is DIR then runs the whole path at real size on a machine without the real weights: times
+and bytes are real, results mean nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runners.tinybase import locate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the model on the device, where there is one, and save it in bfloat16."""
+    """Make the model, on the GPU if there is one, and save it in bfloat16."""
     asked = _parser().parse_args(arguments)
     tokenizer = AutoTokenizer.from_pretrained(locate.shipped_dir())
     config = subject.small_config() if asked.small else subject.qwen_config(asked.layers)
@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m runners.bench.checkpoint", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m runners.bench.random_checkpoint", description=__doc__
+    )
     parser.add_argument("directory", type=Path)
     parser.add_argument("--layers", type=int, default=28)
     parser.add_argument("--small", action="store_true", help="the tiny base's shape instead")

@@ -1,4 +1,4 @@
-"""Times transformers' Trainer as it comes: what the experiment's authors ran."""
+"""Times transformers' Trainer as it is: what the experiment's authors ran."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from runners.bench import clock, steps
+from runners.bench import clock, training_steps
 from runners.bench.clock import Instant
-from runners.bench.subject import Row, Subject, adapted, rows
-
-_DISTINCT = 12
-"""Different batches."""
+from runners.bench.subject import Subject, adapted, rows
+from runners.ml.training_rows import Row
 
 
 class _Stopwatch(TrainerCallback):
@@ -30,9 +28,9 @@ class _Stopwatch(TrainerCallback):
 
 
 def measure(subject: Subject, wanted: int) -> dict[str, Any]:
-    """Time the stock trainer: padded rows, logits everywhere, PEFT as it comes."""
+    """Time the stock Trainer: padded rows, logits everywhere, PEFT as it is."""
     work, warm = subject.work, 3
-    data = rows(subject, work.rows_per_step * _DISTINCT)
+    data = rows(subject, work.rows_per_step * training_steps.DISTINCT_BATCHES)
     watch = _Stopwatch(subject, warm)
     clock.reset_peak(subject.device)
     peft = adapted(subject.model, work.rank)
@@ -43,7 +41,7 @@ def measure(subject: Subject, wanted: int) -> dict[str, Any]:
             per_device_train_batch_size=work.rows_per_step,
             learning_rate=5e-6,
             lr_scheduler_type="cosine",
-            bf16=subject.element == 2,
+            bf16=subject.precision == "bfloat16",
             use_cpu=subject.device.type == "cpu",
             save_strategy="no",
             report_to=[],
@@ -59,19 +57,21 @@ def measure(subject: Subject, wanted: int) -> dict[str, Any]:
         finally:
             peft.unload()
     tokens = wanted * work.rows_per_step * sum(len(row.ids) for row in data) / len(data)
-    learned = wanted * work.rows_per_step * sum(sum(row.learn) for row in data) / len(data)
-    return steps.figures(subject, wanted, watch.times[0].until(watch.times[1]), tokens, learned)
+    learned = wanted * work.rows_per_step * sum(sum(row.loss_mask) for row in data) / len(data)
+    return training_steps.figures(
+        subject, wanted, watch.times[0].until(watch.times[1]), tokens, learned
+    )
 
 
 def _collate(part: list[Row]) -> dict[str, torch.Tensor]:
     width = max(len(row.ids) for row in part)
 
-    def filled(values: list[int], filling: int) -> list[int]:
-        return [*values, *[filling] * (width - len(values))]
+    def padded(values: list[int], padding: int) -> list[int]:
+        return [*values, *[padding] * (width - len(values))]
 
-    labels = [[i if m else -100 for i, m in zip(r.ids, r.learn, strict=True)] for r in part]
+    labels = [[i if m else -100 for i, m in zip(r.ids, r.loss_mask, strict=True)] for r in part]
     return {
-        "input_ids": torch.tensor([filled(list(row.ids), 0) for row in part]),
-        "attention_mask": torch.tensor([filled([1] * len(row.ids), 0) for row in part]),
-        "labels": torch.tensor([filled(line, -100) for line in labels]),
+        "input_ids": torch.tensor([padded(list(row.ids), 0) for row in part]),
+        "attention_mask": torch.tensor([padded([1] * len(row.ids), 0) for row in part]),
+        "labels": torch.tensor([padded(line, -100) for line in labels]),
     }
