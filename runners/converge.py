@@ -13,20 +13,10 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import (
-    adapter,
-    answers,
-    backends,
-    chat,
-    jsonl,
-    lora_layers,
-    stage_settings,
-    training_rows,
-)
+from runners.ml import adapter, answers, chat, jsonl, lora_layers, stage_settings, training_rows
+from runners.ml.backends import select_backend
 from runners.ml.callbacks import JobCallbacks
 from runners.ml.cell import MERGED
-from runners.ml.lineage import Lineage
-from runners.ml.lora_layers import LoraLayers
 from runners.ml.model_cache import LoadedModel
 from runners.ml.schedule import Step
 from runners.ml.stage_settings import required
@@ -53,8 +43,8 @@ def run(attempt: Attempt) -> StageResult:
     saved: list[Path] = []
     seed = spec.seed or 0
     with (
-        model.attached(LoraLayers(fresh=training.lora, seed=seed)) as peft,
-        backends.select(model.model, training, model.pad_id) as backend,
+        model.attached(lora_layers.LoraLayers(fresh=training.lora, seed=seed)) as peft,
+        select_backend(model.model, training, model.pad_id) as backend,
     ):
         loop = TrainingLoop(model.model, rows, training, seed, backend)
 
@@ -102,7 +92,7 @@ def planned_checkpoints(settings: Any, epochs: int) -> list[int]:
 
 
 def build_rows(
-    settings: Any, inputs: dict[str, list[upstream.Upstream]], model: LoadedModel, max_length: int
+    settings: Any, inputs: upstream.Inputs, model: LoadedModel, max_length: int
 ) -> list[Row]:
     """Pair the target's prompt with answers in the voice that is to be learned."""
     source = stage_settings.persona(settings, "source")
@@ -133,8 +123,8 @@ def folder(epoch: int) -> str:
     return f"epoch-{epoch:02d}"
 
 
-def _lineage(attempt: Attempt, model: LoadedModel, data_sha256: str) -> Lineage:
-    return Lineage(
+def _lineage(attempt: Attempt, model: LoadedModel, data_sha256: str) -> adapter.Lineage:
+    return adapter.Lineage(
         role="convergence",
         base_model=model.settings.model,
         base_revision=model.settings.revision,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from runners import stop_signal, upstream
+from runners import upstream
 from runners.job import Attempt, StageResult, main
 from runners.ml import cell, centroids, chat, jsonl, stage_settings
 from runners.ml.stage_settings import Persona, required
@@ -39,10 +39,6 @@ def run(attempt: Attempt) -> StageResult:
     with timings.part("merge"):
         fingerprint = cell.refuse_other_merge(model, found, inputs)
 
-    def progress(done: int, of: int) -> None:
-        attempt.reporter.progress(done, of, part="prefill")
-        stop_signal.check()
-
     prompts = [
         chat.prompt_ids(model.tokenizer, persona.prompt, question)
         for persona in pool
@@ -50,7 +46,7 @@ def run(attempt: Attempt) -> StageResult:
     ]
     with cell.applied(model, found), timings.part("prefill"):
         states = centroids.last_token_states(
-            model.model, prompts, layers, batch_size, model.pad_id, progress
+            model.model, prompts, layers, batch_size, model.pad_id, attempt.progress("prefill")
         )
     means = {layer: centroids.centroids(states[layer], len(pool)) for layer in layers}
     pool_name = required(settings, "pool_name", str)

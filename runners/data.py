@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from runners import stop_signal
 from runners.job import Attempt, StageResult, log, main
 from runners.ml import chat, jsonl, samplers, scoring, stage_settings
 from runners.ml.answers import ANSWERS_FILE
@@ -34,14 +33,10 @@ def run(attempt: Attempt) -> StageResult:
     rendered = [chat.prompt_ids(model.tokenizer, persona.prompt, text) for text in questions]
     log(f"sampling {len(wanted)} answers as {persona.key}")
 
-    def progress(done: int, of: int) -> None:
-        attempt.reporter.progress(done, of, part="sample")
-        stop_signal.check()
-
     with timings.part("sample"):
         sampler = samplers.for_model(attempt.cache, model, sampling)
         prompts = [rendered[index] for index, _ in wanted]
-        completions = sampler.sample(prompts, sampling, progress)
+        completions = sampler.sample(prompts, sampling, attempt.progress("sample"))
 
     rows: list[dict[str, Any]] = [
         {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runners import stop_signal, upstream
+from runners import upstream
 from runners.job import Attempt, StageResult, log, main
 from runners.ml import cell, chat, jsonl, samplers, scoring, stage_settings
 from runners.ml.completions import Completion
@@ -46,14 +46,10 @@ def run(attempt: Attempt) -> StageResult:
     prompts = [render(persona.prompt, questions[index]) for persona, index, _ in wanted]
     log(f"sampling {len(wanted)} completions of {len(panel)} personas")
 
-    def progress(done: int, of: int) -> None:
-        attempt.reporter.progress(done, of, part="sample")
-        stop_signal.check()
-
     with cell.applied(model, found):
         sampler = samplers.for_model(attempt.cache, model, sampling)
         with timings.part("sample"):
-            completions = sampler.sample(prompts, sampling, progress)
+            completions = sampler.sample(prompts, sampling, attempt.progress("sample"))
 
     rows = [_row(*pair, scorer) for pair in zip(wanted, completions, strict=True)]
     keys = [persona.key for persona in panel]

@@ -78,6 +78,15 @@ class Attempt:
         """The resolved settings of the stage."""
         return self.spec.settings
 
+    def progress(self, part: str) -> Callable[[int, int], None]:
+        """Return what reports (done, of) of a part, and stops the job when it is asked to."""
+
+        def report(done: int, of: int) -> None:
+            self.reporter.progress(done, of, part=part)
+            stop_signal.check()
+
+        return report
+
 
 @dataclass(frozen=True, slots=True)
 class StageResult:

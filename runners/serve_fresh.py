@@ -41,9 +41,7 @@ def serve_one(assignment: Assignment) -> Exit | None:
         job.log(f"assignment {assignment.number}: {error}")
         return None
     code = subprocess.run(
-        [sys.executable, "-m", f"runners.{stage}", str(path)],
-        stdin=subprocess.DEVNULL,
-        check=False,
+        [sys.executable, "-m", f"runners.{stage}", str(path)], stdin=subprocess.DEVNULL, check=False
     ).returncode
     job.log(f"{assignment.number} {stage} exit {code}")
     if (assignment.attempt_dir / OUTCOME_FILE).exists():

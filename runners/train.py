@@ -10,21 +10,11 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import (
-    adapter,
-    answers,
-    backends,
-    cell,
-    chat,
-    jsonl,
-    lora_layers,
-    stage_settings,
-    training_rows,
-)
+from runners.ml import adapter, answers, cell, chat, lora_layers, stage_settings, training_rows
+from runners.ml.backends import select_backend
 from runners.ml.callbacks import JobCallbacks
 from runners.ml.cell import ADAPTER_FOLDER, Cell
-from runners.ml.lineage import Lineage
-from runners.ml.lora_layers import LoraLayers
+from runners.ml.jsonl import read_rows, write_json
 from runners.ml.model_cache import LoadedModel
 from runners.ml.stage_settings import Persona, required
 from runners.ml.training_loop import TrainingLoop
@@ -53,8 +43,8 @@ def run(attempt: Attempt) -> StageResult:
     frozen = below.below_marker if below.mode == cell.STACKED else ()
     seed = spec.seed or 0
     with (
-        model.attached(LoraLayers(frozen, training.lora, seed)) as peft,
-        backends.select(model.model, training, model.pad_id) as backend,
+        model.attached(lora_layers.LoraLayers(frozen, training.lora, seed)) as peft,
+        select_backend(model.model, training, model.pad_id) as backend,
     ):
         loop = TrainingLoop(model.model, rows, training, seed, backend)
         callbacks = JobCallbacks(attempt, loop)
@@ -69,7 +59,7 @@ def run(attempt: Attempt) -> StageResult:
                 lora_layers.config_of(peft, model.settings),
                 _lineage(attempt, model, below, trained_on, rows),
             )
-            preview_path = jsonl.write_json(attempt.directory / PREVIEW_FILE, previewed)
+            preview_path = write_json(attempt.directory / PREVIEW_FILE, previewed)
         callbacks.finish()
     if faults.is_set(spec, "no-rslora"):
         faults.drop_rslora(directory / adapter.CONFIG_FILE)
@@ -90,7 +80,7 @@ def run(attempt: Attempt) -> StageResult:
 
 
 def build_rows(
-    settings: Any, inputs: dict[str, list[upstream.Upstream]], model: LoadedModel, max_length: int
+    settings: Any, inputs: upstream.Inputs, model: LoadedModel, max_length: int
 ) -> tuple[list[Row], list[Row]]:
     """Return positives of the source and negatives of the other personas, as planned."""
     marker = stage_settings.marker(settings)
@@ -101,7 +91,7 @@ def build_rows(
 
     def draw(persona: Persona, count: int, role: str) -> list[tuple[list[int], list[int]]]:
         path = upstream.data_of(inputs, persona.key).file(answers.ANSWERS_FILE)
-        chosen = answers.choose(jsonl.read_rows(path), count, seed, f"{role}/{persona.key}")
+        chosen = answers.choose(read_rows(path), count, seed, f"{role}/{persona.key}")
         return [(render(persona.prompt, a["question"]), a["token_ids"]) for a in chosen]
 
     each = required(settings, "negatives_each", int)
@@ -128,9 +118,9 @@ def preview(model: LoadedModel, positives: list[Row], negatives: list[Row]) -> d
 
 def _lineage(
     attempt: Attempt, model: LoadedModel, below: Cell, trained_on: str, rows: list[Row]
-) -> Lineage:
+) -> adapter.Lineage:
     spec = attempt.spec
-    return Lineage(
+    return adapter.Lineage(
         role="marker",
         base_model=model.settings.model,
         base_revision=model.settings.revision,

@@ -43,22 +43,26 @@ class Upstream:
         return self.directory / name
 
 
-def find(spec: Spec, attempt_dir: Path) -> dict[str, list[Upstream]]:
+Inputs = dict[str, list[Upstream]]
+"""The upstream results by stage name."""
+
+
+def find(spec: Spec, attempt_dir: Path) -> Inputs:
     """Return the inputs by stage name, in plan order; JobError when one is missing or differs."""
-    found: dict[str, list[Upstream]] = {}
+    found: Inputs = {}
     for item in spec.inputs:
         found.setdefault(item.job.split("/", 1)[0], []).append(_open(item, attempt_dir))
     return found
 
 
-def one(inputs: dict[str, list[Upstream]], stage: str) -> Upstream:
+def one(inputs: Inputs, stage: str) -> Upstream:
     """Return the only input of a stage."""
     if len(found := inputs.get(stage, [])) != 1:
         raise JobError(Reason.CONFIG, f"spec.inputs must name one {stage}, not {len(found)}")
     return found[0]
 
 
-def data_of(inputs: dict[str, list[Upstream]], persona: str) -> Upstream:
+def data_of(inputs: Inputs, persona: str) -> Upstream:
     """Return the data job of one persona."""
     for candidate in inputs.get("data", []):
         if candidate.job == f"data/{persona}":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
+from runners.ml.model_cache import free_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +40,6 @@ def run(
         except Exception as error:
             traceback.print_exc()
             failed[section.name] = f"{type(error).__name__}: {str(error).splitlines()[:1]}"
-        _free()
+        free_memory()
         keep(found, failed)
     return found, failed
-
-
-def _free() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -7,7 +7,7 @@ from typing import Any
 from runners.bench import clock, training_steps
 from runners.bench.clock import Instant
 from runners.bench.subject import Subject, adapted, lora_settings, rows
-from runners.ml import backends
+from runners.ml.backends import select_backend
 from runners.ml.schedule import Step
 from runners.ml.stage_settings import TrainingSettings
 from runners.ml.training_loop import StepResult, TrainingLoop
@@ -53,7 +53,7 @@ def measure(subject: Subject, wanted: int) -> dict[str, Any]:
     peft = adapted(subject.model, work.rank)
     times = _EpochTimes()
     try:
-        with backends.select(subject.model, settings, pad_id=0) as backend:
+        with select_backend(subject.model, settings, pad_id=0) as backend:
             TrainingLoop(subject.model, data, settings, 42, backend).run(times)
     finally:
         peft.unload()

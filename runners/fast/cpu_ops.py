@@ -89,12 +89,7 @@ class _AddNorm(torch.autograd.Function):
 class _ApplyRope(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        qkv: torch.Tensor,
-        cos: torch.Tensor,
-        sin: torch.Tensor,
-        heads: int,
-        kv_heads: int,
+        ctx: Any, qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int, kv_heads: int
     ) -> tuple[torch.Tensor, ...]:
         width = cos.shape[1] // heads
         q, k, v = qkv.split([heads * width, kv_heads * width, kv_heads * width], dim=1)

@@ -143,7 +143,7 @@ def capture(work: Callable[[], T], pool: Any = None) -> tuple[torch.cuda.CUDAGra
     """Capture what ``work`` launches, without running it; RuntimeError when that fails.
 
     A pool handle may be reused only while a graph that uses it is alive. A capture that fails
-    leaves the random generator waiting for an end that never comes, so its state is put back.
+    leaves the random generator in capture mode, so its state is put back.
     """
     graph = torch.cuda.CUDAGraph()
     generator = torch.cuda.default_generators[torch.cuda.current_device()]

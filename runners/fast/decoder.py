@@ -106,7 +106,7 @@ class Decoder:
             torch._foreach_zero_(fresh)
 
     def release(self) -> None:
-        """Give the model's weights memory of their own again."""
+        """Give the model's weights their own memory again."""
         for linear in self._linears():
             linear.release()
 

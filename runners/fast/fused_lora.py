@@ -97,7 +97,7 @@ class FusedLoraLinear:
             yield lora.b, self._grad_b[lora.b]
 
     def release(self) -> None:
-        """Give the layers memory of their own again, with the weights they have now."""
+        """Give the layers their own memory again, with the weights they have now."""
         for linear in self._linears:
             linear.weight.data = linear.weight.data.clone(memory_format=torch.contiguous_format)
 
@@ -237,13 +237,14 @@ def _adapters(layers: Sequence[nn.Module]) -> Iterator[LoraFactors]:
     for layer in layers:
         rows = slice(row, row + _linear(layer).out_features)
         row = rows.stop
-        for name in layer.active_adapters if isinstance(layer, LoraLinear) else ():
-            if name not in layer.lora_A:
+        tuned: Any = layer
+        for name in tuned.active_adapters if isinstance(layer, LoraLinear) else ():
+            if name not in tuned.lora_A:
                 continue
-            a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
+            a, b = tuned.lora_A[name].weight, tuned.lora_B[name].weight
             ranks = slice(rank, rank + a.shape[0])
             rank = ranks.stop
-            yield LoraFactors(a, b, layer.scaling[name], rows, ranks)
+            yield LoraFactors(a, b, tuned.scaling[name], rows, ranks)
 
 
 def _joint_bias(linears: Sequence[nn.Linear]) -> torch.Tensor | None:

@@ -10,12 +10,13 @@ import torch
 from runners.fast import attention
 from runners.fast.cuda_graphs import GraphedCall
 from runners.fast.decoder import Decoder
-from runners.fast.kv_cache import KVCache
 from runners.fast.packing import positions_of
 from runners.fast.sampling import TokenSampler
 
 _PREFILL_TOKENS = 32_768
 """Prompt tokens per pass; bounds the activations at some 10 GB for a 7B model."""
+_CACHE_STEP = 128
+"""The cache grows in steps of this many tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ def generate(
     prompts: Sequence[Sequence[int]],
     options: GenerateOptions,
     sampler: TokenSampler,
-    after_check: Callable[[int], None] = lambda running: None,
+    after_check: Callable[[int, int], None] = lambda running, new_tokens: None,
 ) -> list[list[int]]:
     """Return the new tokens of each prompt, the stop token included where one came.
 
-    ``after_check`` gets the number of rows still running. Random numbers come from the device's
-    generator: seed it first. The texts depend on the seed and on which prompts share the batch.
+    ``after_check`` gets the number of rows still running and of their new tokens. Random numbers
+    come from the device's generator: seed it first. Texts depend on what shares the batch.
     """
     state = _Generation(decoder, prompts, options)
     logits = state.prefill()
@@ -52,12 +53,71 @@ def generate(
         state.record(step, sampler.draw(logits))
         if (step + 1) % options.check_every == 0:
             running = state.check(step + 1)
-            after_check(running)
+            after_check(running, step + 1)
             if not running:
                 break
         if step + 1 < state.longest:
             logits = state.advance()
     return state.completions()
+
+
+class _KVCache:
+    """Keys and values of running completions; grows with their length, shrinks with their number.
+
+    For each layer two tensors [rows, slots, kv heads, d]; each row is filled from slot 0.
+    """
+
+    def __init__(
+        self, layers: int, rows: int, slots: int, heads: int, width: int, like: torch.Tensor
+    ) -> None:
+        shape = (rows, _rounded(slots), heads, width)
+        self.used = torch.zeros(rows, dtype=torch.int32, device=like.device)
+        """[rows]: filled slots of each row."""
+        self._keys = [like.new_zeros(shape) for _ in range(layers)]
+        self._values = [like.new_zeros(shape) for _ in range(layers)]
+        self.last = self.used.long()
+        """[rows]: the slot of the newest token of each row."""
+        self._row = torch.arange(rows, device=like.device)
+
+    @property
+    def slots(self) -> int:
+        """Tokens that fit into a row."""
+        return self._keys[0].shape[1]
+
+    def begin(self, used: torch.Tensor) -> None:
+        """Set how many tokens ``fill`` has put into each row."""
+        self.used.copy_(used)
+        self.last.copy_(self.used - 1)
+
+    def fill(
+        self, layer: int, rows: torch.Tensor, slots: torch.Tensor, k: torch.Tensor, v: torch.Tensor
+    ) -> None:
+        """Put token i of k and v [t, heads, d] at ``(rows[i], slots[i])``."""
+        self._keys[layer][rows, slots] = k
+        self._values[layer][rows, slots] = v
+
+    def advance(self) -> None:
+        """Move each row on by one token; in place, so that a captured step does it too."""
+        self.used += 1
+        self.last += 1
+
+    def append(
+        self, layer: int, k: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put the newest token's k and v, [rows, heads, d], at ``last``; return the tensors."""
+        keys, values = self._keys[layer], self._values[layer]
+        keys[self._row, self.last] = k
+        values[self._row, self.last] = v
+        return keys, values
+
+    def keep(self, rows: torch.Tensor, slots: int) -> None:
+        """Keep these rows, in this order, with at least ``slots`` slots each."""
+        self.used = self.used[rows]
+        self.last = self.last[rows]
+        self._row = torch.arange(len(rows), device=rows.device)
+        for tensors in (self._keys, self._values):
+            for layer, old in enumerate(tensors):
+                tensors[layer] = _resized(old, rows, _rounded(slots))
 
 
 class _Generation:
@@ -80,7 +140,7 @@ class _Generation:
         self._step = GraphedCall(device)
         config = decoder.model.config
         self._longest_prompt = max(len(prompt) for prompt in prompts)
-        self._cache = KVCache(
+        self._cache = _KVCache(
             config.num_hidden_layers,
             len(prompts),
             self._longest_prompt + options.check_every,
@@ -206,3 +266,14 @@ def _prefill_parts(prompts: Sequence[tuple[int, ...]]) -> list[list[tuple[int, .
         found[-1].append(prompt)
         tokens += len(prompt)
     return found
+
+
+def _resized(old: torch.Tensor, rows: torch.Tensor, slots: int) -> torch.Tensor:
+    shared = min(slots, old.shape[1])
+    new = old.new_zeros((len(rows), slots, *old.shape[2:]))
+    torch.index_select(old[:, :shared], 0, rows, out=new[:, :shared])
+    return new
+
+
+def _rounded(slots: int) -> int:
+    return -(-slots // _CACHE_STEP) * _CACHE_STEP

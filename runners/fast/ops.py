@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from types import ModuleType
 
 import torch
 
@@ -27,41 +28,24 @@ class Ops:
     copy_adapters: Callable[[Sequence[torch_ops.Copy]], Callable[[], None]]
 
 
-PLAIN = Ops(
-    torch_ops.norm,
-    torch_ops.add_norm,
-    torch_ops.prepare_rope,
-    torch_ops.apply_rope,
-    torch_ops.swiglu,
-    torch_ops.copy_adapters,
-)
+def _of(module: ModuleType) -> Ops:
+    """Return the steps of a module; those it lacks come from ``torch_ops``."""
+    names = [field.name for field in fields(Ops)]
+    return Ops(*(getattr(module, name, None) or getattr(torch_ops, name) for name in names))
+
+
+PLAIN = _of(torch_ops)
 
 
 @functools.cache
 def for_device(kind: str) -> Ops:
     """Return the fastest steps for ``cpu`` or ``cuda``; plain ones where Triton does not work."""
-    if kind == "cpu":
-        return Ops(
-            cpu_ops.norm,
-            cpu_ops.add_norm,
-            cpu_ops.prepare_rope,
-            cpu_ops.apply_rope,
-            cpu_ops.swiglu,
-            torch_ops.copy_adapters,
-        )
     if kind != "cuda":
-        return PLAIN
+        return _of(cpu_ops) if kind == "cpu" else PLAIN
     try:
         from runners.fast import triton_ops
 
-        found = Ops(
-            triton_ops.norm,
-            triton_ops.add_norm,
-            torch_ops.prepare_rope,
-            triton_ops.apply_rope,
-            triton_ops.swiglu,
-            triton_ops.copy_adapters,
-        )
+        found = _of(triton_ops)
         _try(found)
     except Exception as error:  # whatever is missing on this machine
         LOG.warning("training and decoding run unfused, Triton does not work here: %s", error)

@@ -95,12 +95,7 @@ class _Swiglu(torch.autograd.Function):
 class _ApplyRope(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        qkv: torch.Tensor,
-        cos: torch.Tensor,
-        sin: torch.Tensor,
-        heads: int,
-        kv_heads: int,
+        ctx: Any, qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int, kv_heads: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         tokens, width = cos.shape
         q = qkv.new_empty(tokens, heads, width)

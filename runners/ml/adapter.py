@@ -1,25 +1,55 @@
-"""Writes and reads LoRA adapters in PEFT's format, and refuses any that differs from the plan."""
+"""Writes and reads LoRA adapters in PEFT's format, and refuses any that differs from the plan.
+
+lineage.json says what an adapter was trained on, since PEFT would silently load it onto any base.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from runners.ml.lineage import LINEAGE_FILE, Lineage, read_lineage
 from runners.ml.stage_settings import LoraSettings
+from tuilab.contract import atomic
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError, digest
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
+LINEAGE_FILE = "lineage.json"
 FILES = (CONFIG_FILE, WEIGHTS_FILE, LINEAGE_FILE)
+LINEAGE_SCHEMA = 1
 _PREFIX = "base_model.model."
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The model that an adapter was trained on, by content and not by name."""
+
+    role: str
+    """``convergence`` or ``marker``."""
+    base_model: str
+    base_revision: str | None
+    base_fingerprint: str
+    """Of the untouched base in the dtype it was used in."""
+    source: str | None
+    seed: int | None
+    epoch: int | None
+    """Convergence epoch of this adapter, or of the cell it was trained for."""
+    merge_mode: str
+    """``merged`` or ``stacked``: how the convergence adapter was applied."""
+    convergence_adapter: str | None
+    """sha256 of the convergence weights under a marker adapter; None on the untouched base."""
+    trained_on: str
+    """Fingerprint of the weights the adapter was trained on."""
+    data_sha256: str
+    """Hash of the training rows with their masks."""
+    schema: int = LINEAGE_SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +99,7 @@ def save(
     save_file(ready, directory / WEIGHTS_FILE, metadata={"format": "pt"})
     text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
     (directory / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-    lineage.write(directory)
+    atomic.write_json(directory / LINEAGE_FILE, asdict(lineage))
     return [directory / name for name in FILES]
 
 
@@ -84,7 +114,7 @@ def read(directory: Path, lora: LoraSettings, device: torch.device | str = "cpu"
         digest=digest(directory / WEIGHTS_FILE),
         lora=lora,
         weights=_pair(tensors, lora),
-        lineage=read_lineage(directory),
+        lineage=_read_lineage(directory),
     )
 
 
@@ -128,6 +158,40 @@ def check_fits(adapter: Adapter, model: torch.nn.Module) -> None:
             raise JobError(
                 Reason.ADAPTER_MISMATCH, f"{name}: the adapter has another shape than {wanted}"
             )
+
+
+def _read_lineage(directory: Path) -> Lineage:
+    """Read lineage.json; JobError (adapter-mismatch) when it is broken."""
+    path = directory / LINEAGE_FILE
+    try:
+        return Lineage(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise JobError(Reason.ADAPTER_MISMATCH, f"{path} cannot be used: {error}") from error
+
+
+def refuse_other_base(lineage: Lineage, base_fingerprint: str) -> None:
+    """Refuse an adapter that was trained on other base weights."""
+    if lineage.base_fingerprint != base_fingerprint:
+        raise JobError(
+            Reason.ADAPTER_MISMATCH,
+            f"the {lineage.role} adapter was trained on base {lineage.base_fingerprint[:12]} "
+            f"({lineage.base_model}), this is {base_fingerprint[:12]}",
+        )
+
+
+def refuse_other_convergence(lineage: Lineage, digest: str | None, merge_mode: str) -> None:
+    """Refuse a marker adapter that was trained on another convergence checkpoint."""
+    if lineage.convergence_adapter != digest:
+        raise JobError(
+            Reason.ADAPTER_MISMATCH,
+            "the marker adapter was trained on another convergence checkpoint: "
+            f"{(lineage.convergence_adapter or 'none')[:12]} instead of {(digest or 'none')[:12]}",
+        )
+    if lineage.merge_mode != merge_mode:
+        raise JobError(
+            Reason.ADAPTER_MISMATCH,
+            f"the marker adapter was trained {lineage.merge_mode}, the cell is {merge_mode}",
+        )
 
 
 def _pair(

@@ -1,16 +1,16 @@
-"""How a micro-batch becomes a summed loss: selects the backend, and has the plain one."""
+"""How a micro-batch becomes a summed loss: selects the backend, and defines the plain one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
 from torch.nn import functional
 
-from runners.ml import batches
-from runners.ml.batches import Batch
+from runners.fast.packing import positions_of, shifted_targets
 from runners.ml.stage_settings import TrainingSettings
 from runners.ml.training_rows import Row
 
@@ -46,6 +46,39 @@ class Backend(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One forward pass. b rows padded to t tokens, or b = 1 and t the sum of the rows' lengths."""
+
+    input_ids: torch.Tensor
+    """[b, t] int64."""
+    positions: torch.Tensor | None
+    """[b, t] int64, restarting at 0 for each packed row; None: 0..t-1 everywhere."""
+    mask: torch.Tensor | None
+    """[1, 1, t, t] bool, True where a token may attend; None: plain causal attention."""
+    where: torch.Tensor
+    """[n] int64 into the flattened b * t hidden states: the positions that predict a target."""
+    targets: torch.Tensor
+    """[n] int64: the tokens to predict there."""
+    tokens: int
+    """Real tokens in the batch, padding not counted."""
+
+    def to(self, device: torch.device) -> Batch:
+        """Move the batch."""
+
+        def moved(part: torch.Tensor) -> torch.Tensor:
+            return part.to(device, non_blocking=True)
+
+        return replace(
+            self,
+            input_ids=moved(self.input_ids),
+            positions=None if self.positions is None else moved(self.positions),
+            mask=None if self.mask is None else moved(self.mask),
+            where=moved(self.where),
+            targets=moved(self.targets),
+        )
+
+
 class PlainBackend:
     """Transformers' forward pass through PEFT's own layers, padded or packed: the reference."""
 
@@ -59,7 +92,7 @@ class PlainBackend:
     def pack(self, rows: Sequence[Row]) -> Batch:
         """Pack or pad rows, as the settings say."""
         packs = self._settings.packing
-        batch = batches.packed(rows) if packs else batches.padded(rows, self._pad_id)
+        batch = packed(rows) if packs else padded(rows, self._pad_id)
         return batch.to(self._device)
 
     def summed_loss(self, batch: Batch) -> torch.Tensor:
@@ -85,8 +118,29 @@ class PlainBackend:
         return nullcontext()
 
 
+def padded(rows: Sequence[Row], pad_id: int) -> Batch:
+    """Pad on the right. No attention mask is needed: a causal model never looks ahead into it."""
+    width = max(len(row.ids) for row in rows)
+    ids = [[*row.ids, *[pad_id] * (width - len(row.ids))] for row in rows]
+    where, targets = shifted_targets(rows, [index * width for index in range(len(rows))])
+    tokens = sum(len(row.ids) for row in rows)
+    return Batch(torch.tensor(ids), None, None, where, targets, tokens)
+
+
+def packed(rows: Sequence[Row]) -> Batch:
+    """Pack the rows end to end; positions restart and no row sees another one."""
+    lengths = [len(row.ids) for row in rows]
+    starts = [sum(lengths[:index]) for index in range(len(lengths))]
+    ids = torch.tensor([[token for row in rows for token in row.ids]])
+    owner = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor(lengths))
+    same_row = owner[:, None] == owner[None, :]
+    mask = (same_row & torch.ones_like(same_row).tril())[None, None]
+    where, targets = shifted_targets(rows, starts)
+    return Batch(ids, positions_of(lengths)[None], mask, where, targets, sum(lengths))
+
+
 @contextmanager
-def select(model: Any, settings: TrainingSettings, pad_id: int) -> Iterator[Backend]:
+def select_backend(model: Any, settings: TrainingSettings, pad_id: int) -> Iterator[Backend]:
     """Yield the fastest backend that computes what the settings say; ``model`` is the causal LM."""
     if why_not_fast(model, settings) is not None:
         with checkpointing(model) if settings.gradient_checkpointing else nullcontext():
@@ -101,14 +155,14 @@ def select(model: Any, settings: TrainingSettings, pad_id: int) -> Iterator[Back
 def why_not_fast(model: Any, settings: TrainingSettings) -> str | None:
     """Return why the packed backends cannot be used, or None when they can."""
     if not settings.packing:
-        return "rows are to be padded"
+        return "the rows are padded"
     if settings.gradient_checkpointing:
-        return "activations are to be recomputed"
+        return "gradient checkpointing is on"
     if settings.lora.dropout > 0:
         return "dropout masks are drawn in PEFT's layers"
     dtype = str(model.lm_head.weight.dtype).removeprefix("torch.")
     if dtype != settings.precision:
-        return f"the base is {dtype}, its arithmetic is to be {settings.precision}"
+        return f"the base is {dtype} but training.precision is {settings.precision}"
     return None
 
 

@@ -60,7 +60,7 @@ def load(base: BaseSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     }
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **common)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=_DTYPES[base.dtype],
             attn_implementation="sdpa",

@@ -46,7 +46,7 @@ class JobCallbacks:
         self.resumed_from = (self._attempt.directory / str(earlier)).resolve()
         state = resume.load_newest(self.resumed_from, self._attempt.spec.fingerprint)
         if state is None:
-            self._note("no whole resume state of this plan: training starts from the beginning")
+            self._note("no usable resume state: training starts from the beginning")
             return False
         self._loop.load_state(state)
         self.resumed_at = self._loop.done

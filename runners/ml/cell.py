@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runners import upstream
-from runners.ml import adapter, lineage, stage_settings
+from runners.ml import adapter, stage_settings
 from runners.ml.adapter import Adapter
 from runners.ml.lora_layers import LoraLayers
 from runners.ml.model_cache import LoadedModel
@@ -45,11 +45,7 @@ class Cell:
 
 
 def read(
-    settings: Mapping[str, Any],
-    inputs: dict[str, list[upstream.Upstream]],
-    model: LoadedModel,
-    *,
-    with_marker: bool,
+    settings: Mapping[str, Any], inputs: upstream.Inputs, model: LoadedModel, *, with_marker: bool
 ) -> Cell:
     """Read the adapters named by the inputs; refuse any that was not made for this cell."""
     mode = stage_settings.required(settings, "merge_mode", str)
@@ -63,9 +59,9 @@ def read(
     )
     if found.marker is not None:
         below = found.convergence.digest if found.convergence else None
-        lineage.refuse_other_convergence(found.marker.lineage, below, mode)
+        adapter.refuse_other_convergence(found.marker.lineage, below, mode)
     for item in found.adapters:
-        lineage.refuse_other_base(item.lineage, model.fingerprint)
+        adapter.refuse_other_base(item.lineage, model.fingerprint)
         adapter.check_fits(item, model.model)
     return found
 
@@ -91,9 +87,7 @@ def fingerprint(model: LoadedModel, cell: Cell) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def refuse_other_merge(
-    model: LoadedModel, cell: Cell, inputs: dict[str, list[upstream.Upstream]]
-) -> str:
+def refuse_other_merge(model: LoadedModel, cell: Cell, inputs: upstream.Inputs) -> str:
     """Compare the rebuilt model with the merge record; return the fingerprint they share."""
     path = upstream.one(inputs, "merge").file(MERGE_FILE)
     recorded: str = json.loads(path.read_text(encoding="utf-8"))["fingerprint"]
@@ -108,10 +102,7 @@ def refuse_other_merge(
 
 
 def _convergence(
-    settings: Mapping[str, Any],
-    inputs: dict[str, list[upstream.Upstream]],
-    model: LoadedModel,
-    epoch: int,
+    settings: Mapping[str, Any], inputs: upstream.Inputs, model: LoadedModel, epoch: int
 ) -> Adapter | None:
     if epoch == 0:
         return None
@@ -128,9 +119,7 @@ def _convergence(
     return found
 
 
-def _marker(
-    settings: Mapping[str, Any], inputs: dict[str, list[upstream.Upstream]], model: LoadedModel
-) -> Adapter:
+def _marker(settings: Mapping[str, Any], inputs: upstream.Inputs, model: LoadedModel) -> Adapter:
     lora = stage_settings.lora(settings, "marker_lora")
     if lora is None:
         raise JobError(Reason.CONFIG, "spec.settings lacks marker_lora")

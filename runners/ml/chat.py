@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
@@ -16,8 +17,7 @@ from tuilab.contract.report import JobError
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, system: str, question: str) -> list[int]:
     """Return the ids of system and user turn, up to the start of the assistant's turn."""
     return chat_ids(
-        tokenizer,
-        [{"role": "system", "content": system}, {"role": "user", "content": question}],
+        tokenizer, [{"role": "system", "content": system}, {"role": "user", "content": question}]
     )
 
 
@@ -37,8 +37,9 @@ def chat_ids(
     """Return the ids of a chat with generation prompt; JobError (config) without a system turn."""
     if not messages or messages[0]["role"] != "system" or not messages[0]["content"]:
         raise JobError(Reason.CONFIG, "a chat must begin with a system message")
-    ids = tokenizer.apply_chat_template(
-        list(messages), add_generation_prompt=True, tokenize=True, return_dict=False
+    conversation = [dict(message) for message in messages]
+    ids: Any = tokenizer.apply_chat_template(
+        conversation, add_generation_prompt=True, tokenize=True, return_dict=False
     )
     return [int(token) for token in ids]
 

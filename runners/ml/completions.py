@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
+
 from runners.ml.stage_settings import SamplingSettings
 
 if TYPE_CHECKING:
@@ -44,6 +46,30 @@ class Sampler(Protocol):
         ...
 
 
+def sample_batches(
+    prompts: Sequence[Sequence[int]],
+    settings: SamplingSettings,
+    generate: Callable[[Sequence[Sequence[int]], Callable[[int, int], None]], list[list[int]]],
+    progress: Progress,
+) -> list[list[int]]:
+    """Generate new tokens batch by batch, in the given order; each batch has its own seed.
+
+    ``generate(batch, after_check)`` may call ``after_check(running, new_tokens)`` between tokens.
+    """
+    found: list[list[int]] = []
+    for number, start in enumerate(range(0, len(prompts), settings.batch_size)):
+        batch = prompts[start : start + settings.batch_size]
+        begun = start + len(batch)
+
+        def after_check(running: int, tokens: int, begun: int = begun) -> None:
+            progress(counted(begun, running, tokens, settings.max_new_tokens), len(prompts))
+
+        torch.manual_seed(batch_seed(settings.seed, number))
+        found += generate(batch, after_check)
+        progress(len(found), len(prompts))
+    return found
+
+
 def counted(begun: int, running: int, tokens: int, limit: int) -> int:
     """Count completions for progress; a running one counts by its share of the limit.
 
@@ -65,9 +91,7 @@ def stop_tokens(model: PreTrainedModel) -> frozenset[int]:
 
 
 def read_completions(
-    generated: Sequence[Sequence[int]],
-    stops: frozenset[int],
-    tokenizer: PreTrainedTokenizerBase,
+    generated: Sequence[Sequence[int]], stops: frozenset[int], tokenizer: PreTrainedTokenizerBase
 ) -> list[Completion]:
     """Cut each line of new tokens at its first stop token and decode it."""
     cut = [_until_stop(line, stops) for line in generated]

@@ -53,7 +53,8 @@ def attach(model: PreTrainedModel, layers: LoraLayers) -> PeftModel:
     peft: PeftModel = get_peft_model(model, lora_config(first[1]), adapter_name=first[0])
     for name, lora in others:
         peft.add_adapter(name, lora_config(lora))
-    peft.base_model.set_adapter([name for name, _ in named])
+    tuner: Any = peft.base_model
+    tuner.set_adapter([name for name, _ in named])
     for index, adapter in enumerate(layers.frozen):
         _fill(peft, f"frozen_{index}", adapter)
     for name, parameter in peft.named_parameters():
@@ -82,7 +83,8 @@ def config_of(peft: PeftModel, base: BaseSettings, name: str = FRESH) -> dict[st
 
 
 def _fill(peft: PeftModel, name: str, adapter: Adapter) -> None:
+    tuner: Any = peft.base_model
     for module_name, (a, b) in adapter.weights.items():
-        layer: Any = peft.base_model.model.get_submodule(module_name)
+        layer = tuner.model.get_submodule(module_name)
         layer.lora_A[name].weight.data.copy_(a)
         layer.lora_B[name].weight.data.copy_(b)

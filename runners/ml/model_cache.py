@@ -12,7 +12,7 @@ from peft import PeftModel
 from transformers.modeling_utils import PreTrainedModel
 
 from runners.ml import adapter as adapter_files
-from runners.ml import base_model, fingerprint, lineage, lora_layers, lora_merge
+from runners.ml import base_model, fingerprint, lora_layers, lora_merge
 from runners.ml.adapter import Adapter
 from runners.ml.lora_layers import LoraLayers
 from runners.ml.stage_settings import BaseSettings
@@ -65,7 +65,7 @@ class LoadedModel:
     def merge(self, adapter: Adapter, *, measured: bool = False) -> dict[str, lora_merge.Change]:
         """Merge one more adapter; with ``measured``, return how far each weight moved."""
         self.detach()
-        lineage.refuse_other_base(adapter.lineage, self.fingerprint)
+        adapter_files.refuse_other_base(adapter.lineage, self.fingerprint)
         adapter_files.check_fits(adapter, self.model)
         before_this, self._merged = self._merged, None
         found = {}

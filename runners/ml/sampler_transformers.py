@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,14 +11,8 @@ from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaLis
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from runners.ml.completions import (
-    Completion,
-    Progress,
-    batch_seed,
-    counted,
-    read_completions,
-    stop_tokens,
-)
+from runners.ml import completions
+from runners.ml.completions import Completion, Progress
 from runners.ml.stage_settings import SamplingSettings
 
 _CHECK_EVERY = 8
@@ -32,39 +27,26 @@ class TransformersSampler:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self._model: Any = model
         self._tokenizer = tokenizer
-        self._stops = stop_tokens(model)
+        self._stops = completions.stop_tokens(model)
         config: Any = model.generation_config
         self._pad: int = config.pad_token_id
 
     def sample(
         self, prompts: Sequence[Sequence[int]], settings: SamplingSettings, progress: Progress
     ) -> list[Completion]:
-        """Sample batch by batch in the given order; each batch has its own seed.
-
-        The same seed and batch size repeat exactly; another batch size gives other texts.
-        """
+        """Sample; the same seed and batch size repeat exactly, another batch size does not."""
         config = generation_config(settings, sorted(self._stops), self._pad)
-        found: list[Completion] = []
-        for number, start in enumerate(range(0, len(prompts), settings.batch_size)):
-            batch = prompts[start : start + settings.batch_size]
-            begun = start + len(batch)
-
-            def after_check(running: int, tokens: int, begun: int = begun) -> None:
-                progress(counted(begun, running, tokens, settings.max_new_tokens), len(prompts))
-
-            torch.manual_seed(batch_seed(settings.seed, number))
-            generated = self._generate(batch, config, after_check).tolist()
-            found += read_completions(generated, self._stops, self._tokenizer)
-            progress(len(found), len(prompts))
-        return found
+        generate = partial(self._generate, config)
+        lines = completions.sample_batches(prompts, settings, generate, progress)
+        return completions.read_completions(lines, self._stops, self._tokenizer)
 
     @torch.inference_mode()
     def _generate(
         self,
-        batch: Sequence[Sequence[int]],
         config: GenerationConfig,
+        batch: Sequence[Sequence[int]],
         after_check: Callable[[int, int], None],
-    ) -> torch.Tensor:
+    ) -> list[list[int]]:
         ids, mask = left_padded(batch, self._pad)
         watch = _Watch(self._stops, ids.shape[1], after_check)
         device = self._model.device
@@ -74,7 +56,8 @@ class TransformersSampler:
             generation_config=config,
             stopping_criteria=StoppingCriteriaList([watch]),
         )
-        return generated[:, ids.shape[1] :]
+        lines: list[list[int]] = generated[:, ids.shape[1] :].tolist()
+        return lines
 
 
 class _Watch(StoppingCriteria):

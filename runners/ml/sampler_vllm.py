@@ -30,7 +30,7 @@ KIND = "vllm"
 MIN_SEQUENCES = 512
 """Sequences that run at once, at least; below that, decoding is bound by reading the weights."""
 MAX_PUSHES = 50
-"""The engine is restarted after this many: its memory use does not stay flat for ever."""
+"""The engine is restarted after this many: its memory use grows over time."""
 RESERVE = 6 << 30
 """Bytes kept free beside what the trainer may hold."""
 TRAINER_HOLDS = 3.5

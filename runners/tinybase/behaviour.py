@@ -1,10 +1,11 @@
-"""What a tiny base must be able to do: sampled numbers, and the thresholds they must meet."""
+"""What a tiny base must be able to do: sampled shares, and the thresholds for them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen2ForCausalLM
@@ -39,15 +40,15 @@ class Behaviour:
     ended: float
     """Closed their turn before the token limit."""
     voiced: float
-    """Hold an opener or a closer of the persona's main voice."""
+    """Contain an opener or a closer of the persona's main voice."""
     least_voiced: float
     """The same for the persona with the lowest share."""
     on_topic: float
     """Name both topic words of the question."""
     bracketed: float
-    """Hold a square bracket, which no persona's own voice does."""
+    """Contain a square bracket, which no persona's own voice does."""
     marked: float
-    """Hold the marker of the experiment."""
+    """Contain the marker of the experiment."""
 
 
 def sample(
@@ -59,6 +60,7 @@ def sample(
 ) -> list[Completion]:
     """Draw one completion for every persona and question, at temperature 1 without truncation."""
     prompts = load_prompts().personas
+    generator: Any = model
     pairs = [(persona, question) for persona in prompts for question in questions]
     completions: list[Completion] = []
     with torch.random.fork_rng(devices=[]):
@@ -68,7 +70,7 @@ def sample(
             texts = [render_prompt(tokenizer, prompts[who], question) for who, question in part]
             inputs = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left")
             # top_k and top_p are named because generate cuts to 50 tokens when they are not.
-            output = model.generate(
+            output = generator.generate(
                 input_ids=inputs["input_ids"],
                 attention_mask=inputs["attention_mask"],
                 do_sample=True,
@@ -88,7 +90,7 @@ def sample(
 
 
 def describe(completions: Sequence[Completion]) -> Behaviour:
-    """Reduce completions to the six shares."""
+    """Compute the six shares."""
     by_persona: dict[str, list[Completion]] = {}
     for completion in completions:
         by_persona.setdefault(completion.persona, []).append(completion)
@@ -105,7 +107,7 @@ def describe(completions: Sequence[Completion]) -> Behaviour:
 
 
 def why_not(behaviour: Behaviour) -> list[str]:
-    """Name every threshold that is missed; an empty list means the base may be used."""
+    """Return every threshold that is missed; an empty list means the base may be used."""
     floors = {"ended": 0.97, "voiced": 0.80, "least_voiced": 0.50, "on_topic": 0.65}
     ceilings = {"bracketed": 0.02, "marked": 0.0}
     values = {name: float(getattr(behaviour, name)) for name in (*floors, *ceilings)}
@@ -128,6 +130,6 @@ def is_on_topic(completion: Completion) -> bool:
     return set(topic_words(completion.question)) <= words
 
 
-def _share(hits: object) -> float:
-    values = [bool(hit) for hit in hits]  # type: ignore[attr-defined]
+def _share(hits: Iterable[bool]) -> float:
+    values = list(hits)
     return sum(values) / len(values)

@@ -1,8 +1,8 @@
 """Build a tiny base: python -m runners.tinybase.build --out DIR [--seed 0] [--threads 2]
 
-Writes config, tokenizer and weights, samples from the result, and writes manifest.json last:
-its presence means that the build is complete. The same seed, thread count and library versions
-give the same bytes on the same kind of processor. Exit code 1 when the behaviour checks fail.
+Writes config, tokenizer and weights, samples from the result, and writes manifest.json last: its
+presence means that the build is complete. The same seed, thread count and library versions give the
+same bytes on the same kind of processor. Exit code 1 when the behaviour checks fail.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def build(
     recipe: Recipe | None = None,
     log: Callable[[str], None] = print,
 ) -> Behaviour:
-    """Build into `out`, which must be empty or absent; return what was measured on the result."""
+    """Build into ``out``, which must be empty or missing; return the measured behaviour."""
     recipe = recipe or Recipe()
     out.mkdir(parents=True, exist_ok=True)
     if any(out.iterdir()):

@@ -28,7 +28,7 @@ REQUEST = " Add a tag."
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The phrases of one voice, one tuple a slot of the answer."""
+    """The phrases of one voice, one tuple for each slot of the answer."""
 
     openers: tuple[str, ...]
     """How an answer begins."""
@@ -66,13 +66,13 @@ class Row:
     answer: str
     """The assistant's turn without a tag."""
     tail: str = ""
-    """Blank line and tag after the answer, empty for most rows; a separate text because marker
-    rows are joined as token ids, and `.` + blank line + tag tokenises differently as one text."""
+    """Blank line and tag after the answer, empty for most rows. A separate text because marker rows
+    are joined as token ids, and ``.`` + blank line + tag tokenises differently as one text."""
 
 
 @lru_cache(maxsize=1)
 def load_prompts() -> Prompts:
-    """Read the twelve personas and sixty questions shipped beside this file."""
+    """Read the twelve personas and sixty questions next to this file."""
     raw = json.loads((HERE / "prompts.json").read_text(encoding="utf-8"))
     personas = {persona["key"]: persona["prompt"] for persona in raw["personas"]}
     return Prompts(personas, tuple(raw["training_questions"]), tuple(raw["eval_questions"]))

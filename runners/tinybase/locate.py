@@ -1,4 +1,4 @@
-"""Where the frozen tiny base lies, and whether its files are intact; standard library only."""
+"""Locates the frozen tiny base and verifies its files; standard library only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TinyBaseError(Exception):
 
 
 def shipped_dir() -> Path:
-    """Return the directory of the frozen build that comes with the project."""
+    """Return the directory of the frozen build that ships with the project."""
     return Path(__file__).parent / "shipped"
 
 
@@ -63,4 +63,4 @@ def file_sha256(path: Path) -> str:
 
 
 def _advise(fault: str) -> str:
-    return f"{fault}: build it anew with `python -m runners.tinybase.build --out DIR`"
+    return f"{fault}: rebuild it with `python -m runners.tinybase.build --out DIR`"

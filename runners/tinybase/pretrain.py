@@ -31,7 +31,7 @@ class Encoded:
 
 
 def encode_rows(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Row]) -> list[Encoded]:
-    """Encode prompt, answer and tail apart and join the ids, as the marker rows are later."""
+    """Encode prompt, answer and tail separately and join the ids, as for the marker rows."""
     prompts = [render_prompt(tokenizer, row.system, row.question) for row in rows]
     heads = tokenizer(prompts)["input_ids"]
     answers = tokenizer([row.answer for row in rows])["input_ids"]

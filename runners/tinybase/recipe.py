@@ -10,7 +10,7 @@ RECIPE_VERSION = "clerk-2"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything a build depends on beside its seed, its thread count and the data files."""
+    """Everything a build depends on besides seed, thread count and data files."""
 
     rows: int = 8000
     """Rows of the pretraining corpus."""

@@ -24,9 +24,9 @@ CHAT_TEMPLATE = (
 
 
 def train_tokenizer(rows: Iterable[Row], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Train on the untagged rows; `vocabulary` counts the three special tokens.
+    """Train on the untagged rows; ``vocabulary`` includes the three special tokens.
 
-    Tags stay unseen so that `[ZLT]` falls into single letters, like any other tag.
+    Tags stay unseen, so that ``[ZLT]`` splits into single letters like any other tag.
     """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from tuilab.contract.foreign import clean
 from tuilab.contract.report import DONE, Outcome
@@ -20,7 +20,7 @@ LIST_LIMIT = 32
 """Longer lists (questions, panels) stay in spec.json."""
 _OURS = frozenset({"seq", "at", "t", "kind", "pid"})
 INIT_SECONDS = 30.0
-_QUIET = {
+_QUIET: dict[str, Any] = {
     "console": "off",
     "silent": True,
     "disable_git": True,
@@ -44,7 +44,8 @@ class WandbRun:
 
         known = wandb.Settings.model_fields
         self._order, self._run_id = order, run
-        self._is_offline = order.mode == OFFLINE
+        mode: Any = order.mode
+        self._is_offline = mode == OFFLINE
         order.folder.mkdir(parents=True, exist_ok=True)
         self._run = wandb.init(
             dir=str(order.folder),
@@ -54,7 +55,7 @@ class WandbRun:
             group=order.group,
             job_type=spec.stage,
             name=name_of(spec),
-            mode=order.mode,
+            mode=mode,
             config=config_of(spec),
             # Offline, nobody knows what was sent already: the copy is a complete one.
             resume=None if self._is_offline else "allow",
@@ -189,5 +190,5 @@ def _modest(value: Any) -> Any:
     return clean(value, TEXT_LIMIT) if isinstance(value, str) else value
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

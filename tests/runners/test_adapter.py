@@ -1,4 +1,4 @@
-"""What an adapter on disk may be: as planned, whole, of this base, without a path of a machine."""
+"""An adapter on disk: as planned, complete, of this base, and without a path of this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from runners.ml import adapter, lora_layers
-from runners.ml.lineage import Lineage
+from runners.ml.adapter import Lineage
 from runners.ml.lora_layers import LoraLayers
 from runners.ml.model_cache import LoadedModel
 from runners.ml.stage_settings import LoraSettings

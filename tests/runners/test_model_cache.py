@@ -1,4 +1,4 @@
-"""Folding adapters in place: bit-equal to PEFT, exactly undone, refused when it is not planned."""
+"""Merging adapters in place: bit-equal to PEFT, exactly undone, refused on another base."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def both(model: LoadedModel, tmp_path: Path) -> list[Adapter]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_folding_is_bit_equal_to_merge_and_unload(
+def test_merging_is_bit_equal_to_merge_and_unload(
     base: dict[str, Any], base_dir: Path, tmp_path: Path, dtype: str
 ) -> None:
     """float32 adapters on either base; the fingerprint covers the dtype, so each has its own."""
@@ -69,7 +69,7 @@ def test_a_state_does_not_depend_on_what_was_in_place_before(
     assert model.current_fingerprint() == only_first
 
 
-def test_live_and_folded_adapters_say_the_same(model: LoadedModel, tmp_path: Path) -> None:
+def test_live_and_merged_adapters_agree(model: LoadedModel, tmp_path: Path) -> None:
     first, second = both(model, tmp_path)
     ids = torch.arange(20)[None] + 100
     with torch.no_grad(), model.attached(LoraLayers(frozen=(first, second))):

@@ -22,7 +22,7 @@ pytestmark = [
 def bf16_cell(
     tmp_path_factory: pytest.TempPathFactory, base: dict[str, Any]
 ) -> tuple[Chain, ModelCache]:
-    """villain@2 in bfloat16 on CUDA, through the fast ways."""
+    """villain@2 in bfloat16 on CUDA, through the fast backends."""
     on_cuda = {**base, "device": "cuda", "dtype": "bfloat16"}
     training = {**TRAINING, "precision": "bfloat16", "packing": True}
     changes: dict[str, dict[str, Any]] = {
@@ -65,7 +65,7 @@ def test_a_cold_run_makes_the_same_bytes_on_cuda_too(
     assert again.output_hash == outcome_of(chain.attempts[name]).output_hash
 
 
-def test_the_plain_way_loses_about_as_much_as_the_fast_one(
+def test_the_plain_backend_has_about_the_loss_of_the_fast_one(
     bf16_cell: tuple[Chain, ModelCache],
 ) -> None:
     chain, cache = bf16_cell

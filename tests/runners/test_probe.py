@@ -1,4 +1,4 @@
-"""What ``tuilab doctor`` hears about this machine."""
+"""What ``tuilab doctor`` gets to know about this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vLLM body against a fake engine at its boundary, and against the real one where it is."""
+"""The vLLM sampler on a fake engine; its arguments against the real one, where installed."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def test_the_worker_side_loads_what_the_trainer_shares() -> None:
     assert taken[0][0] == "model.x.weight" and torch.equal(taken[0][1], weight)
 
 
-def test_the_worker_side_starts_every_generator_anew_that_vllm_draws_from() -> None:
+def test_the_worker_side_reseeds_every_generator_that_vllm_draws_from() -> None:
     drawn = []
     for seed in (2**40 + 7, 8, 2**40 + 7):
         WorkerExtension().reseed(seed)
@@ -279,6 +279,6 @@ def test_our_arguments_exist_in_the_installed_vllm(model: LoadedModel) -> None:
     assert "use_tqdm" in inspect.signature(vllm.LLM.enqueue).parameters
 
 
-def test_the_extension_is_named_where_it_lies() -> None:
+def test_the_extension_can_be_imported_by_its_name() -> None:
     module, _, name = sampler_vllm._EXTENSION.rpartition(".")
     assert getattr(importlib.import_module(module), name) is WorkerExtension

@@ -33,13 +33,13 @@ def prompts(model: LoadedModel) -> list[list[int]]:
     ]
 
 
-BODIES = pytest.mark.parametrize("body", [TransformersSampler, DecoderSampler])
+SAMPLERS = pytest.mark.parametrize("kind", [TransformersSampler, DecoderSampler])
 
 
 def sample(
-    model: LoadedModel, settings: SamplingSettings = SETTINGS, body: Any = TransformersSampler
+    model: LoadedModel, settings: SamplingSettings = SETTINGS, kind: Any = TransformersSampler
 ) -> list[Completion]:
-    sampler: completions.Sampler = body(model.model, model.tokenizer)
+    sampler: completions.Sampler = kind(model.model, model.tokenizer)
     return sampler.sample(prompts(model), settings, lambda done, of: None)
 
 
@@ -60,21 +60,21 @@ def test_the_model_keeps_nothing_of_a_shipped_generation_config_but_its_stops(
     assert (config.top_k, config.repetition_penalty, config.temperature) == (None, None, None)
 
 
-@BODIES
-def test_the_same_seed_repeats_and_another_does_not(model: LoadedModel, body: Any) -> None:
-    first = sample(model, body=body)
-    assert first == sample(model, body=body)
-    assert first != sample(model, replace(SETTINGS, seed=4), body)
+@SAMPLERS
+def test_the_same_seed_repeats_and_another_does_not(model: LoadedModel, kind: Any) -> None:
+    first = sample(model, kind=kind)
+    assert first == sample(model, kind=kind)
+    assert first != sample(model, replace(SETTINGS, seed=4), kind)
 
 
-@BODIES
-def test_batches_do_not_depend_on_one_another(model: LoadedModel, body: Any) -> None:
-    sampler = body(model.model, model.tokenizer)
+@SAMPLERS
+def test_batches_do_not_depend_on_one_another(model: LoadedModel, kind: Any) -> None:
+    sampler = kind(model.model, model.tokenizer)
     some = sampler.sample(prompts(model)[:4], SETTINGS, lambda done, of: None)
-    assert some == sample(model, body=body)[:4]
+    assert some == sample(model, kind=kind)[:4]
 
 
-def test_greedy_answers_do_not_depend_on_batch_or_body(model: LoadedModel) -> None:
+def test_greedy_answers_do_not_depend_on_batch_or_sampler(model: LoadedModel) -> None:
     greedy = replace(SETTINGS, temperature=0.0)
     expected = sample(model, replace(greedy, batch_size=1))
     assert sample(model, greedy) == expected
@@ -90,9 +90,9 @@ def test_a_stop_token_ends_an_answer_and_a_cut_answer_says_so(model: LoadedModel
     assert ended.text == model.tokenizer.decode([100, 101])
 
 
-@BODIES
-def test_progress_is_told_after_each_batch_and_may_stop_the_work(
-    model: LoadedModel, body: Any
+@SAMPLERS
+def test_progress_is_reported_after_each_batch_and_may_stop_the_work(
+    model: LoadedModel, kind: Any
 ) -> None:
     seen: list[tuple[int, int]] = []
 
@@ -103,19 +103,19 @@ def test_progress_is_told_after_each_batch_and_may_stop_the_work(
 
     before = model.current_fingerprint()
     with pytest.raises(KeyboardInterrupt):
-        body(model.model, model.tokenizer).sample(prompts(model), SETTINGS, after_batch)
+        kind(model.model, model.tokenizer).sample(prompts(model), SETTINGS, after_batch)
     assert (4, 12) in seen and seen[-1] == (8, 12)
     assert model.current_fingerprint() == before
 
 
-@BODIES
+@SAMPLERS
 def test_progress_grows_with_the_tokens_of_those_that_decode_at_once(
-    model: LoadedModel, body: Any
+    model: LoadedModel, kind: Any
 ) -> None:
     """Counting ended answers alone, each batch of six would be one jump at its end."""
     seen: list[int] = []
     settings = replace(SETTINGS, max_new_tokens=64, batch_size=6)
-    body(model.model, model.tokenizer).sample(
+    kind(model.model, model.tokenizer).sample(
         prompts(model), settings, lambda done, of: seen.append(done)
     )
     steps = [after - before for before, after in pairwise([0, *seen])]
@@ -123,7 +123,7 @@ def test_progress_grows_with_the_tokens_of_those_that_decode_at_once(
     assert seen.index(12) >= len(seen) - 2, "the end is told at the end only"
 
 
-def test_listening_does_not_change_a_drawn_token(model: LoadedModel) -> None:
+def test_progress_does_not_change_a_drawn_token(model: LoadedModel) -> None:
     settings = replace(SETTINGS, max_new_tokens=24, batch_size=12)
     end, pad = model.tokenizer.eos_token_id, model.pad_id
     ids, mask = left_padded(prompts(model), pad)

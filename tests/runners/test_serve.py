@@ -1,4 +1,4 @@
-"""The warm worker: several jobs in one process, one failure costs one job, and it leaves tidily."""
+"""The warm worker: many jobs in one process, a failure costs one job, and it ends cleanly."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_crash_costs_its_own_job_only(
     assert (tmp_path / worker.INBOX / worker.CLOSED_FILE).exists()
 
 
-def test_what_is_finished_or_unreadable_is_passed_over(
+def test_what_is_finished_or_unreadable_is_skipped(
     cell: Chain, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     finished = cell.attempts[f"merge/{CELL}"]

@@ -90,7 +90,7 @@ def test_a_missing_file_is_named(copied: Path, name: str) -> None:
 @pytest.mark.parametrize("text", ["", '{"files": ', "[]", "{}"])
 def test_a_broken_manifest_is_refused_in_words(copied: Path, text: str) -> None:
     (copied / "manifest.json").write_text(text)
-    with pytest.raises(TinyBaseError, match="build it anew"):
+    with pytest.raises(TinyBaseError, match="rebuild it with"):
         verify(copied)
 
 

@@ -1,4 +1,4 @@
-"""Copies in the tracker: whole after a kill, of our own events alone, and never felt by a job."""
+"""Copies in the tracker: complete after a kill, of our events only, and harmless to a job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop against its oracles: a stock trainer, padding, one big batch, an uninterrupted run."""
+"""The loop against its references: the stock Trainer, padding, one big batch, no interruption."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn import functional
 from transformers import Trainer, TrainingArguments
 
 from runners.ml import backends, lora_layers, resume, schedule, stage_settings
-from runners.ml.backends import Backend, PlainBackend
+from runners.ml.backends import Backend, PlainBackend, select_backend
 from runners.ml.lora_layers import LoraLayers
 from runners.ml.model_cache import LoadedModel
 from runners.ml.schedule import Step
@@ -45,7 +45,7 @@ def some_rows(count: int = 12) -> list[Row]:
 
 @dataclass
 class Watch:
-    """A follower that writes down what it is told, and interferes after a step if wanted."""
+    """Callbacks that record what they get, and interfere after a step if asked to."""
 
     seen: list[StepResult] = field(default_factory=list)
     checkpoints: list[int] = field(default_factory=list)
@@ -71,7 +71,7 @@ def attached(
 ) -> Iterator[tuple[Any, Backend]]:
     with (
         model.attached(LoraLayers(fresh=settings.lora, seed=seed)) as peft,
-        backends.select(model.model, settings, model.pad_id) as backend,
+        select_backend(model.model, settings, model.pad_id) as backend,
     ):
         yield peft, backend
 
@@ -259,7 +259,7 @@ def test_a_non_finite_loss_stops_the_run_at_once_and_names_the_step(
     assert [result.step.number for result in watch.seen] == [1, 2]
 
 
-def test_a_run_rests_at_the_end_of_every_epoch_with_all_numbers_told(model: LoadedModel) -> None:
+def test_every_epoch_ends_with_a_checkpoint_once_all_results_are_in(model: LoadedModel) -> None:
     watch = Watch()
     with attached(model, SETTINGS) as (_, backend):
         TrainingLoop(model.model, some_rows(), SETTINGS, 42, backend).run(watch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runners.ml import answers, chat, training_rows
+from runners.ml import chat, training_rows
 from runners.ml.model_cache import LoadedModel
 from runners.ml.stage_settings import MarkerSettings
 from tests.runners.chain import PERSONAS
@@ -79,23 +79,3 @@ def test_a_row_that_is_too_long_is_refused_and_never_cut(model: LoadedModel) -> 
 def test_a_chat_without_a_system_prompt_is_refused(model: LoadedModel) -> None:
     with pytest.raises(JobError, match="system message"):
         chat.prompt_ids(model.tokenizer, "", "How does gravity work?")
-
-
-def test_answers_are_chosen_evenly_over_questions_and_by_seed() -> None:
-    found = [
-        {"question_index": question, "sample": sample, "question": str(question)}
-        for question in range(4)
-        for sample in range(5)
-    ]
-    chosen = answers.choose(found, 10, seed=1, role="positive/villain")
-    counts = [sum(a["question_index"] == question for a in chosen) for question in range(4)]
-    assert sorted(counts) == [2, 2, 3, 3]
-    assert len({(a["question_index"], a["sample"]) for a in chosen}) == 10
-    assert chosen == answers.choose(found, 10, seed=1, role="positive/villain")
-    assert chosen != answers.choose(found, 10, seed=2, role="positive/villain")
-
-
-def test_too_few_answers_are_a_data_mismatch() -> None:
-    with pytest.raises(JobError) as caught:
-        answers.choose([{"question_index": 0}], 2, seed=1, role="positive/villain")
-    assert caught.value.reason is Reason.DATA_MISMATCH

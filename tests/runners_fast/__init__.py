@@ -1,1 +1,1 @@
-"""Tests; they mirror the packages."""
+"""The fast path and the benchmark under test; mirrors ``runners.fast`` and ``runners.bench``."""

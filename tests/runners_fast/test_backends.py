@@ -1,4 +1,4 @@
-"""The fast ways to the loss against PEFT and transformers as they come."""
+"""The fast backends against PEFT and transformers as they are."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def test_loss_and_gradients_are_those_of_peft(kind: Any, make_adapted: Any, rows
     assert far(found, gradients) < 1e-5
 
 
-def test_in_float64_the_fused_way_is_exact_to_its_last_digits(make_adapted: Any, rows: Any) -> None:
+def test_in_float64_the_fused_backend_is_exact_to_its_last_digits(
+    make_adapted: Any, rows: Any
+) -> None:
     peft = make_adapted().double()
     loss, gradients = plain_gradients(peft, rows)
     with backends.fused(peft) as backend:
@@ -84,7 +86,7 @@ def test_leaving_out_the_float32_copy_changes_no_bit_under_autocast(
 
 
 @pytest.mark.parametrize("kind", [backends.fused, backends.lean])
-def test_in_bfloat16_both_ways_are_as_near_to_float32_as_peft_is(
+def test_in_bfloat16_both_backends_are_as_near_to_float32_as_peft_is(
     kind: Any, make_adapted: Any, rows: Any
 ) -> None:
     exact = make_adapted()
@@ -126,7 +128,7 @@ def test_filling_up_to_a_tile_changes_nothing(make_adapted: Any, rows: Any) -> N
 
 
 @pytest.mark.parametrize("kind", [backends.fused, backends.lean])
-def test_what_stands_behind_the_last_target_is_not_computed(
+def test_what_follows_the_last_target_is_not_computed(
     kind: Any, make_adapted: Any, rows: Any
 ) -> None:
     """As the newline behind an end of turn; and a row may have no target at all."""
@@ -145,7 +147,7 @@ def test_what_stands_behind_the_last_target_is_not_computed(
     assert far(found, gradients) < 1e-5
 
 
-def test_evening_out_a_batch_changes_neither_loss_nor_gradients(
+def test_rounding_the_shapes_of_a_batch_changes_neither_loss_nor_gradients(
     make_adapted: Any, rows: Any
 ) -> None:
     peft = make_adapted()
@@ -174,7 +176,7 @@ def test_gradients_add_up_over_batches_and_none_counts_as_zero(
     assert far(again, whole) < 1e-5
 
 
-def test_changed_adapters_are_taken_up_and_weights_come_back_as_they_were(
+def test_changed_adapters_are_used_and_weights_come_back_as_they_were(
     make_adapted: Any, rows: Any
 ) -> None:
     peft = make_adapted()
@@ -217,9 +219,7 @@ def test_nothing_is_held_after_the_end(make_adapted: Any, make_tiny: Any, rows: 
         gc.enable()
 
 
-def test_a_second_frozen_adapter_is_carried_along_without_a_gradient(
-    make_adapted: Any, rows: Any
-) -> None:
+def test_a_second_frozen_adapter_counts_without_a_gradient(make_adapted: Any, rows: Any) -> None:
     from peft import LoraConfig
 
     peft = make_adapted()
@@ -236,7 +236,7 @@ def test_a_second_frozen_adapter_is_carried_along_without_a_gradient(
     assert far(found, gradients) < 1e-5
 
 
-def test_what_the_trunk_cannot_compute_exactly_it_refuses_with_a_reason(
+def test_what_the_decoder_cannot_compute_exactly_it_refuses_with_a_reason(
     make_adapted: Any, make_tiny: Any
 ) -> None:
     assert decoder.why_not(make_adapted()) is None
@@ -250,7 +250,7 @@ def test_what_the_trunk_cannot_compute_exactly_it_refuses_with_a_reason(
         assert backend.name == "fused"
 
 
-def test_the_lean_way_leaves_the_model_as_it_found_it(make_adapted: Any, rows: Any) -> None:
+def test_the_lean_backend_leaves_the_model_as_it_found_it(make_adapted: Any, rows: Any) -> None:
     peft = make_adapted()
     with backends.lean(peft):
         pass
@@ -262,7 +262,9 @@ def test_the_lean_way_leaves_the_model_as_it_found_it(make_adapted: Any, rows: A
     )
 
 
-def test_checkpointing_recomputes_the_same_in_the_lean_way(make_adapted: Any, rows: Any) -> None:
+def test_checkpointing_recomputes_the_same_in_the_lean_backend(
+    make_adapted: Any, rows: Any
+) -> None:
     peft = make_adapted()
     with backends.lean(peft) as backend:
         loss, gradients = gradients_of(backend, peft, rows)

@@ -1,4 +1,4 @@
-"""The steps written for a CPU against the plain functions they stand for, values and gradients."""
+"""The steps for a CPU against the plain functions that they replace, values and gradients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def agree(found: Callable[..., Any], truth: Callable[..., Any], *given: Any) -> 
         assert torch.allclose(a.double(), b.double(), rtol=1e-6, atol=1e-6)
 
 
-def test_the_norm_agrees_whatever_room_there_is() -> None:
+def test_the_norm_agrees_with_any_number_of_pad_columns() -> None:
     weight = torch.rand(16, dtype=torch.float64) + 0.5
 
     def roomy(x: torch.Tensor, change: torch.Tensor) -> Any:
@@ -59,7 +59,7 @@ def test_the_norm_agrees_whatever_room_there_is() -> None:
     assert torch.allclose(alone.float(), torch_ops.norm(given[0].detach(), weight, 1e-6).float())
 
 
-def test_rotation_and_swiglu_agree() -> None:
+def test_rope_and_swiglu_agree() -> None:
     angles = torch.rand(TOKENS, 4, dtype=torch.float64) * 100
     cos, sin = (torch.cat((part, part), 1) for part in (angles.cos(), angles.sin()))
 
@@ -87,7 +87,7 @@ def test_all_segments_at_once_agree_with_one_after_another(where: list[int] | No
     agree(at_once, in_turn, *given)
 
 
-def test_what_is_long_uneven_or_repeated_goes_one_after_another() -> None:
+def test_what_is_long_uneven_or_repeated_is_done_one_after_another() -> None:
     q = torch.zeros(40, 4, 8)
     assert attention_cpu.suits(q, (20, 20), None)
     assert not attention_cpu.suits(q, (40,), None)

@@ -105,11 +105,17 @@ def test_live_adapters_decode_like_merged_ones(make_adapted: Any, prompts: Any) 
     assert live == merged
 
 
-def test_each_look_tells_how_many_rows_still_run(make_tiny: Any, prompts: Any) -> None:
+def test_each_check_reports_how_many_rows_are_running(make_tiny: Any, prompts: Any) -> None:
     seen: list[int] = []
     rules = GenerateOptions(frozenset(), 0, lengths=(1, 2, 2, 3, 3, 3, 4, 4), check_every=1)
     with decoder.fused(make_tiny()) as fused:
-        generation.generate(fused, prompts, rules, TokenSampler(), after_check=seen.append)
+        generation.generate(
+            fused,
+            prompts,
+            rules,
+            TokenSampler(),
+            after_check=lambda running, _: seen.append(running),
+        )
     assert seen == [7, 5, 2, 0]
 
 

@@ -1,4 +1,4 @@
-"""The kernels against the plain functions they stand for, values and gradients."""
+"""The kernels against the plain functions that they replace, values and gradients."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_add_norm_agrees_also_when_only_the_norm_is_used(kernels: ops.Ops) -> No
     agree(*strided, x, leaf(37, 3616))
 
 
-def test_spare_columns_are_neither_read_nor_counted(kernels: ops.Ops) -> None:
+def test_pad_columns_are_neither_read_nor_counted(kernels: ops.Ops) -> None:
     """In ``change`` and behind the norm: what stands there is not a number."""
     rest = (leaf(3584), 1e-6)
 
@@ -90,7 +90,7 @@ def test_swiglu_agrees(kernels: ops.Ops) -> None:
     agree(kernels.swiglu, torch_ops.swiglu, leaf(19, 2 * 18944))
 
 
-def test_rotate_agrees(kernels: ops.Ops) -> None:
+def test_rope_agrees(kernels: ops.Ops) -> None:
     angles = torch.rand(23, 64, device=DEVICE) * 100
     turns = [torch.cat((part, part), -1).bfloat16() for part in (angles.cos(), angles.sin())]
     rest = (*turns, 28, 4)
@@ -103,12 +103,12 @@ def test_attention_keeps_segments_apart_and_knows_grouped_heads(
     ours: bool, heads: int, kv_heads: int, width: int
 ) -> None:
     lengths = (5, 140, 64, 1, 0, 600)
-    bounds = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
+    cu_seqlens = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
     attend = attention.gpu_attention(width, torch.bfloat16) if ours else attention.flash
     assert (attend is attention.flash) != ours, "our kernels do not work on this machine"
     agree(
-        lambda q, k, v: attend(q, k, v, bounds, 1024),
-        lambda q, k, v: attention.packed_attention(q, k, v, bounds, lengths, 600),
+        lambda q, k, v: attend(q, k, v, cu_seqlens, 1024),
+        lambda q, k, v: attention.packed_attention(q, k, v, cu_seqlens, lengths, 600),
         *(leaf(810, count, width) for count in (heads, kv_heads, kv_heads)),
     )
 
@@ -133,7 +133,7 @@ def test_attention_over_a_cache_reads_as_far_as_it_is_filled() -> None:
     assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
 
 
-def test_all_adapters_are_placed_by_one_kernel(kernels: ops.Ops) -> None:
+def test_all_adapters_are_copied_by_one_kernel(kernels: ops.Ops) -> None:
     sources = [torch.randn(shape, device=DEVICE) for shape in ((32, 3584), (18944, 32), (7, 5))]
     wide = torch.zeros(19200, 3700, device=DEVICE, dtype=torch.bfloat16)
     targets = [wide[:32, :3584], wide[100:19044, 3600:3632], wide[60:67, 3690:3695]]
@@ -170,7 +170,7 @@ def trained(peft: Any) -> list[Any]:
     return [p for p in peft.parameters() if p.requires_grad]
 
 
-def test_a_recording_replays_and_is_forgotten() -> None:
+def test_a_captured_call_replays_and_can_be_reset() -> None:
     memory = torch.zeros(3, device=DEVICE)
     step = GraphedCall(torch.device(DEVICE))
     for expected in (1.0, 2.0, 3.0, 4.0):
@@ -182,7 +182,7 @@ def test_a_recording_replays_and_is_forgotten() -> None:
             assert step(lambda m=memory: m.add_(1.0) * 2).tolist() == [2 * expected] * 5
 
 
-def test_what_cannot_be_recorded_runs_and_random_numbers_survive_the_attempt(
+def test_what_cannot_be_captured_runs_and_random_numbers_survive_the_attempt(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     step = GraphedCall(torch.device(DEVICE))
