@@ -62,7 +62,7 @@ def number_of(*parts: Any) -> int:
 def code_versions(files: Mapping[str, str]) -> dict[str, str]:
     """Return each stage's code version: a hash over its program and what that imports.
 
-    ``files`` maps module names (``runners.train``, ``runners.ml.schedule``, ``tuilab.contract.spec``)
+    ``files`` maps module names (``runners.train``, ``runners.ml.chat``, ``tuilab.contract.spec``)
     to their source text. Only what the code does counts (``grid/code_shape.py``): a comment, a
     docstring or the layout makes no result stale. A stage without a program gets the hash of
     nothing, so plans can be made where no runner is installed.
