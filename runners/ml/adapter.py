@@ -23,7 +23,6 @@ CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 LINEAGE_FILE = "lineage.json"
 FILES = (CONFIG_FILE, WEIGHTS_FILE, LINEAGE_FILE)
-LINEAGE_SCHEMA = 1
 _PREFIX = "base_model.model."
 
 
@@ -49,7 +48,7 @@ class Lineage:
     """Fingerprint of the weights the adapter was trained on."""
     data_sha256: str
     """Hash of the training rows with their masks."""
-    schema: int = LINEAGE_SCHEMA
+    schema: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,18 +68,14 @@ class _Watch(StoppingCriteria):
     ) -> None:
         self._stops, self._width, self._after_check = sorted(stops), width, after_check
 
-    def __call__(
-        self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any
-    ) -> torch.BoolTensor:
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> Any:
         """Report how many rows are running and how many tokens they have; stop none."""
         new = input_ids[:, self._width :]
         if new.shape[1] % _CHECK_EVERY == 0:
             stops = torch.tensor(self._stops, device=new.device)
             running = int((~torch.isin(new, stops).any(1)).sum())
             self._after_check(running, new.shape[1])
-        none: Any = torch.zeros(len(new), dtype=torch.bool, device=new.device)
-        stopped: torch.BoolTensor = none
-        return stopped
+        return torch.zeros(len(new), dtype=torch.bool, device=new.device)
 
 
 def generation_config(settings: SamplingSettings, stops: list[int], pad: int) -> GenerationConfig:

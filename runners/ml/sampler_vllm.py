@@ -68,7 +68,6 @@ class VllmSampler:
         self._held: tuple[str, ...] | None = ()
         """Digests of the adapters merged into the engine's weights."""
         self._llm: Any = None
-        self._sequences = MIN_SEQUENCES
 
     def sample(
         self, prompts: Sequence[Sequence[int]], settings: SamplingSettings, progress: Progress
@@ -101,7 +100,7 @@ class VllmSampler:
         self._llm.sleep(level=0, mode="keep")
         self._llm.enqueue(
             [{"prompt_token_ids": list(prompt)} for prompt in prompts],
-            self._parameters(settings),
+            self._parameters(**sampling_arguments(settings, sorted(self._stops))),
             use_tqdm=False,
         )
         self._llm.wake_up(tags=["scheduling"])
@@ -118,12 +117,12 @@ class VllmSampler:
         if self._llm is not None:
             return
         os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
-        self._sequences = max(MIN_SEQUENCES, settings.batch_size)
+        sequences = max(MIN_SEQUENCES, settings.batch_size)
         try:
             import vllm
 
             self._llm = vllm.LLM(
-                **engine_arguments(self.model, settings.seed, self._sequences),
+                **engine_arguments(self.model, settings.seed, sequences),
                 **memory_arguments(self.model.model),
             )
         except Exception as error:
@@ -156,9 +155,10 @@ class VllmSampler:
     def _refuse_other_logprobs(self) -> None:
         """Compare log-probabilities of a fixed prompt: an update can fail without an error."""
         ids = check_prompt(self.model)
-        [answer] = self._llm.generate(
-            [{"prompt_token_ids": ids}], self._check_parameters(), use_tqdm=False
+        parameters = self._parameters(
+            temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False
         )
+        [answer] = self._llm.generate([{"prompt_token_ids": ids}], parameters, use_tqdm=False)
         given = answer.prompt_logprobs[1:]  # nothing predicts the first token
         theirs = [line[token].logprob for token, line in zip(ids[1:], given, strict=True)]
         [ours] = logits.of_prompts(self.model.model, [ids])
@@ -171,17 +171,10 @@ class VllmSampler:
                 f"vLLM's log-probabilities are {distance:.3f} from the trainer's after a push",
             )
 
-    def _parameters(self, settings: SamplingSettings) -> Any:
+    def _parameters(self, **arguments: Any) -> Any:
         import vllm
 
-        return vllm.SamplingParams(**sampling_arguments(settings, sorted(self._stops)))
-
-    def _check_parameters(self) -> Any:
-        import vllm
-
-        return vllm.SamplingParams(
-            temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False
-        )
+        return vllm.SamplingParams(**arguments)
 
 
 def engine_arguments(model: LoadedModel, seed: int, sequences: int) -> dict[str, Any]:

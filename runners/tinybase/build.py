@@ -21,10 +21,11 @@ from transformers.utils import logging as transformers_logging
 
 from runners.tinybase.behaviour import Behaviour, describe, sample, why_not
 from runners.tinybase.corpus import HERE, draw_rows, load_prompts
-from runners.tinybase.locate import MANIFEST, file_sha256
+from runners.tinybase.locate import MANIFEST
 from runners.tinybase.pretrain import encode_rows, new_model, pretrain
 from runners.tinybase.recipe import RECIPE_VERSION, Recipe
 from runners.tinybase.tokenizer import train_tokenizer
+from tuilab.contract.report import digest
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
@@ -71,11 +72,11 @@ def _manifest(
         "seed": seed,
         "threads": threads,
         "libraries": {name: version(name) for name in LIBRARIES},
-        "texts": {name: file_sha256(HERE / name) for name in ("prompts.json", "voices.json")},
+        "texts": {name: digest(HERE / name) for name in ("prompts.json", "voices.json")},
         "final_loss": round(loss, 4),
         "behaviour": {key: round(value, 4) for key, value in asdict(measured).items()},
         "files": {
-            path.name: {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+            path.name: {"sha256": digest(path), "bytes": path.stat().st_size}
             for path in sorted(out.iterdir())
         },
     }

@@ -1,10 +1,12 @@
-"""Locates the frozen tiny base and verifies its files; standard library only."""
+"""Locates the frozen tiny base and verifies its files; needs no model library."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
+
+from tuilab.contract.report import digest
 
 MANIFEST = "manifest.json"
 
@@ -44,7 +46,7 @@ def verify(directory: Path) -> None:
         path = directory / name
         if not path.is_file():
             raise TinyBaseError(_advise(f"{path} does not exist"))
-        if file_sha256(path) != expected.get("sha256"):
+        if digest(path) != expected.get("sha256"):
             raise TinyBaseError(_advise(f"{path} differs from the sha256 in its manifest"))
 
 
@@ -54,12 +56,6 @@ def fingerprint(directory: Path) -> str:
     assert isinstance(files, dict)
     lines = [f"{name} {files[name].get('sha256')}\n" for name in sorted(files)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """Hash a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _advise(fault: str) -> str:

@@ -43,7 +43,7 @@ _asked: list[int] = []
 
 
 def main() -> int:
-    """Serve until closed, told to end, or scripted otherwise."""
+    """Serve until closed, asked to stop, or scripted otherwise."""
     folder = Path(sys.argv[-1])
     script = Path(sys.argv[1]) if len(sys.argv) > 2 else None
     signal.signal(signal.SIGTERM, lambda number, _: _asked.append(number))
@@ -73,7 +73,7 @@ def is_closed(folder: Path) -> bool:
 
 
 def behaviour(script: Path | None, job: str, attempt: int) -> dict[str, Any]:
-    """Look up what a job is to do at an attempt; the script is read anew each time."""
+    """Look up what a job is to do at an attempt; the script is read each time."""
     if script is None or not script.exists():
         return {}
     raw = json.loads(script.read_text())
@@ -160,7 +160,7 @@ def wait_for(gate: Path, reporter: Reporter) -> None:
 
 
 def leave_a_daemon(pid_file: Path) -> None:
-    """Start a grandchild in a session of its own whose parent is gone at once."""
+    """Start a grandchild in its own session; its parent ends at once."""
     code = (
         "import os, sys, time\n"
         "os.setsid()\n"

@@ -120,7 +120,7 @@ def test_progress_grows_with_the_tokens_of_those_that_decode_at_once(
     )
     steps = [after - before for before, after in pairwise([0, *seen])]
     assert min(steps) >= 0 and max(steps) <= 2
-    assert seen.index(12) >= len(seen) - 2, "the end is told at the end only"
+    assert seen.index(12) >= len(seen) - 2, "the end is reported at the end only"
 
 
 def test_progress_does_not_change_a_drawn_token(model: LoadedModel) -> None:

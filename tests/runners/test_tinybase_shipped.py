@@ -14,13 +14,13 @@ import pytest
 from runners.tinybase.corpus import HERE, draw_rows, load_prompts
 from runners.tinybase.locate import (
     TinyBaseError,
-    file_sha256,
     fingerprint,
     read_manifest,
     shipped_dir,
     verify,
 )
 from runners.tinybase.recipe import RECIPE_VERSION, Recipe
+from tuilab.contract.report import digest
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -62,7 +62,7 @@ def test_the_shipped_base_was_built_from_the_recipe_and_texts_of_this_checkout()
     manifest = read_manifest(shipped_dir())
     assert manifest["recipe"] == RECIPE_VERSION
     assert manifest["texts"] == {
-        name: file_sha256(HERE / name) for name in ("prompts.json", "voices.json")
+        name: digest(HERE / name) for name in ("prompts.json", "voices.json")
     }
 
 

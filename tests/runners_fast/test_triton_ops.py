@@ -74,7 +74,7 @@ def test_add_norm_agrees_also_when_only_the_norm_is_used(kernels: ops.Ops) -> No
 
 
 def test_pad_columns_are_neither_read_nor_counted(kernels: ops.Ops) -> None:
-    """In ``change`` and behind the norm: what stands there is not a number."""
+    """In ``update`` and after the norm, where the values are not numbers."""
     rest = (leaf(3584), 1e-6)
 
     def roomy(x: torch.Tensor, c: torch.Tensor, w: torch.Tensor, eps: float) -> Any:
