@@ -47,7 +47,7 @@ class CompareScreen(Frame):
 
     def settle(self) -> None:
         """Read both, off the event loop."""
-        self.query_one(RowList).nothing = "reading"
+        self.listed.nothing = "reading"
         self._read()
 
     @work(exclusive=True)
@@ -87,14 +87,14 @@ class CompareScreen(Frame):
         columns, glyphs = self.size.width, self.tuilab.glyphs
         names = [clean_line(root.name, 30) for root in self._roots]
         title = f"{names[1]} minus {names[0]}"
-        self.query_one("#header", Lines).show([rule(title, "m metric", columns, glyphs.stroke)])
+        self.write("header", rule(title, "m metric", columns, glyphs.stroke))
         if (found := self._found.get(self._metric)) is None:
             return
         lines = compare_lines(found, columns - 2)
         self.query_one("#compare-head", Lines).show([((" ", ""), *lines[0])])
-        self.query_one(RowList).nothing = ""  # what is there to say stands above
+        self.listed.nothing = ""  # what is there to say stands above
         rows = [(str(n), line) for n, line in enumerate(lines[1:])]
-        self.query_one(RowList).show(rows)
+        self.listed.show(rows)
         said = [summary(found)]
         if found.is_tested:
             said.append(beyond_text(len(found.beyond_chance), len(found.cells)))
@@ -111,10 +111,6 @@ class CompareScreen(Frame):
             return
         self._metric = metric_after(self._metric)
         self._show()
-
-    def action_step(self, rows: int) -> None:
-        """Move the cursor."""
-        self.query_one(RowList).step(rows)
 
 
 def _tested(found: Mapping[str, Comparison]) -> dict[str, Comparison]:

@@ -49,7 +49,7 @@ class Question(Dialog):
 
     def on_mount(self) -> None:
         """Show the words; the cursor stands on Cancel."""
-        self.query_one("#dialog-title", Lines).show([((f" {self._title}", "title"),)])
+        self.write("dialog-title", ((f" {self._title}", "title"),))
         self.show_body(self._body)
         foot = self.query_one("#dialog-foot", Lines)
         foot.styles.height = len(self._foot)

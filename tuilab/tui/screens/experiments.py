@@ -41,7 +41,7 @@ class ExperimentsScreen(Frame):
 
     def settle(self) -> None:
         """Look now, and again now and then."""
-        self.query_one(RowList).nothing = "searching"
+        self.listed.nothing = "searching"
         self.look()
         if self.tuilab.is_live:
             self.set_interval(LOOK_SECONDS, self.look)
@@ -56,7 +56,7 @@ class ExperimentsScreen(Frame):
         self._entries = await asyncio.to_thread(read_all, self.tuilab.under)
         if not self.is_there:
             return
-        self.query_one(RowList).nothing = f"no experiments in {self.tuilab.under}; try: tuilab demo"
+        self.listed.nothing = f"no experiments in {self.tuilab.under}; try: tuilab demo"
         self._show()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
@@ -66,10 +66,8 @@ class ExperimentsScreen(Frame):
     def _show(self) -> None:
         columns, glyphs = self.size.width, self.tuilab.glyphs
         count = f"{len(self._entries)} in {self.tuilab.under}"
-        self.query_one("#header", Lines).show(
-            [rule("tuilab experiments", count, columns, glyphs.stroke)]
-        )
-        self.query_one("#columns", Lines).show([heading(columns - 2)])
+        self.write("header", rule("tuilab experiments", count, columns, glyphs.stroke))
+        self.write("columns", heading(columns - 2))
         now = self.tuilab.time()
         rows = [
             (
@@ -78,19 +76,11 @@ class ExperimentsScreen(Frame):
             )
             for entry in self._entries
         ]
-        self.query_one(RowList).show(rows)
-
-    def action_step(self, rows: int) -> None:
-        """Move the cursor."""
-        self.query_one(RowList).step(rows)
-
-    def action_edge(self, place: int) -> None:
-        """Go to the first or last experiment."""
-        self.query_one(RowList).go(place)
+        self.listed.show(rows)
 
     def action_open(self) -> None:
         """Open the experiment under the cursor."""
-        here = self.query_one(RowList).here
+        here = self.listed.here
         entry = next((e for e in self._entries if str(e.root) == here), None)
         if entry is None:
             self.say("no experiment here")
@@ -105,7 +95,7 @@ class ExperimentsScreen(Frame):
 
     def action_mark(self) -> None:
         """Mark the experiment under the cursor; at most two are marked."""
-        here = self.query_one(RowList).here
+        here = self.listed.here
         if here is None:
             return
         root = Path(here)

@@ -11,8 +11,10 @@ from tuilab.store.snapshot import Snapshot
 from tuilab.tui.compositor import TightCompositor
 from tuilab.tui.keys import NEED_PLAN
 from tuilab.tui.present.layout import is_too_small, too_small_text
+from tuilab.tui.present.styled_text import Line
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
+from tuilab.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
     from tuilab.tui.app_protocol import AppProtocol
@@ -38,6 +40,10 @@ class _OfTheApp(Screen[Any]):
         """Whether it still has its parts: what comes from a thread may find it left."""
         # ``display`` is False from the moment in which a screen is being taken down.
         return self.is_attached and bool(self.display)
+
+    def write(self, part: str, *lines: Line) -> None:
+        """Show lines in a part of the screen."""
+        self.query_one(f"#{part}", Lines).show(lines)
 
 
 class Frame(_OfTheApp):
@@ -85,6 +91,19 @@ class Frame(_OfTheApp):
         """Show the keys again in place of what was said."""
         for bar in self.query(KeyBar):
             bar.be_quiet()
+
+    @property
+    def listed(self) -> RowList:
+        """The list of the screen, if it has one."""
+        return self.query_one(RowList)
+
+    def action_step(self, rows: int) -> None:
+        """Move the list's cursor."""
+        self.listed.step(rows)
+
+    def action_edge(self, place: int) -> None:
+        """Go to the list's first or last line."""
+        self.listed.go(place)
 
     @property
     def said(self) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Input
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.text import size
@@ -29,6 +28,7 @@ from tuilab.tui.present.side_pane import side_pane
 from tuilab.tui.present.spark import trajectory
 from tuilab.tui.present.styled_text import fit_line, rule
 from tuilab.tui.screens.cell_actions import CellActions
+from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.grid import GridWidget
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -65,17 +65,14 @@ class GridScreen(CellActions):
                 yield Lines(id="event")
             yield Lines(id="side")
         yield Lines(id="hint")
-        yield Input(placeholder=EXAMPLES, id="filter", select_on_focus=False)
+        yield Field(EXAMPLES, id="filter")
         yield KeyBar(keys.GRID, self.tuilab.glyphs)
 
     def settle(self) -> None:
         """Hear of the log, and greet who is new here."""
         self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
-        field = self.query_one("#filter", Input)
-        field.cursor_blink = False
-        field.display = False
         lines = welcome.lines(self.tuilab.glyphs) if welcome.is_new_here() else ()
-        self.query_one("#hint", Lines).show(lines)
+        self.write("hint", *lines)
         self.query_one("#hint").display = bool(lines)
 
     @property
@@ -126,11 +123,11 @@ class GridScreen(CellActions):
     def _refresh_frame(self, snapshot: Snapshot) -> None:
         """Write what does not depend on the cursor: header and right pane."""
         (columns, rows), glyphs = self.size, self.tuilab.glyphs
-        self._lines("header").show([header(snapshot, columns, glyphs)])
+        self.write("header", header(snapshot, columns, glyphs))
         if self._shares.side:
-            self._lines("side").show(side_pane(snapshot, self._shares.side, rows - 2, glyphs))
+            self.write("side", *side_pane(snapshot, self._shares.side, rows - 2, glyphs))
         if self._shares.event:
-            self._lines("event").show([last_line(snapshot, columns)])
+            self.write("event", last_line(snapshot, columns))
 
     def _share_room(self) -> None:
         columns, rows = self.size
@@ -155,7 +152,7 @@ class GridScreen(CellActions):
             return
         glyphs = self.tuilab.glyphs
         left = self.size.width - self._shares.side
-        self._lines("upper-rule").show([rule(*self._view_words(), left, glyphs.stroke)])
+        self.write("upper-rule", rule(*self._view_words(), left, glyphs.stroke))
         view = self.selected
         table, cursor = self.grid.table, self.grid.cursor
         told = (
@@ -163,13 +160,10 @@ class GridScreen(CellActions):
             if view
             else grid_view.story_without_cell(snapshot, table, cursor, glyphs)
         )
-        self._lines("story").show([fit_line(line, left) for line in told[: self._shares.story]])
+        self.write("story", *(fit_line(line, left) for line in told[: self._shares.story]))
         if self._shares.trajectory:
-            self._lines("trajectory").show(self._trajectory())
+            self.write("trajectory", *self._trajectory())
         self._choose_log(snapshot, view)
-
-    def _lines(self, name: str) -> Lines:
-        return self.query_one(f"#{name}", Lines)
 
     def _view_words(self) -> tuple[str, str]:
         return grid_view.words(self.view, self.grid.table, self.grid.marked, self.grid.seen)
@@ -219,7 +213,7 @@ class GridScreen(CellActions):
             name = f"log {job} attempt {attempt}{cut if self.log_view.tail.is_cut else ''}"
         follow = "F follow" if not self.log_view.is_following else "following"
         left = self.size.width - self._shares.side
-        self._lines("lower-rule").show([rule(name, f"{follow}  o open", left, glyphs.stroke)])
+        self.write("lower-rule", rule(name, f"{follow}  o open", left, glyphs.stroke))
 
     # Keys that change the view.
 
@@ -252,33 +246,25 @@ class GridScreen(CellActions):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        field = self.query_one("#filter", Input)
+        field = self.query_one(Field)
         self._filter_before = field.value
-        field.display = True
-        self.query_one(KeyBar).display = False
-        field.focus()
+        field.open()
 
-    @on(Input.Changed, "#filter")
-    def _filter_as_typed(self, event: Input.Changed) -> None:
+    @on(Field.Changed)
+    def _filter_as_typed(self, event: Field.Changed) -> None:
         try:
             chosen = parse_filter(event.value)
         except FilterError:
             return
         self._look_through(replace(self.view, filter=chosen))
 
-    @on(Input.Submitted, "#filter")
-    def _keep_filter(self, event: Input.Submitted) -> None:
-        self._close_filter()
+    @on(Field.Submitted)
+    def _keep_filter(self, event: Field.Submitted) -> None:
+        self.query_one(Field).close()
         try:
             parse_filter(event.value)
         except FilterError as error:
             self.say(str(error))
-
-    def _close_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.display = False
-        self.query_one(KeyBar).display = True
-        self.set_focus(None)
 
     # Keys that move and mark.
 
@@ -293,7 +279,7 @@ class GridScreen(CellActions):
         """Move by a page of rows."""
         self.action_move(pages * max(1, self.grid.rows_shown - 1), 0)
 
-    def action_edge(self, edge: str) -> None:
+    def action_end(self, end: str) -> None:
         """Go to the first or last row or epoch."""
         row, column = self.grid.cursor
         places = {
@@ -303,7 +289,7 @@ class GridScreen(CellActions):
             "last": (row, len(self.grid.table.epochs) - 1),
         }
         self._anchor = None
-        self.grid.move_to(*places[edge])
+        self.grid.move_to(*places[end])
         self._refresh_words()
 
     def action_broken(self, step: int) -> None:
@@ -344,14 +330,14 @@ class GridScreen(CellActions):
 
     def action_back(self) -> None:
         """Leave the filter line as it was, take back marks, then the filter."""
-        if self.query_one("#filter", Input).has_focus:
-            self.query_one("#filter", Input).value = self._filter_before
-            self._close_filter()
+        if self.query_one(Field).has_focus:
+            self.query_one(Field).value = self._filter_before
+            self.query_one(Field).close()
         elif self.grid.marked:
             self._anchor = None
             self._set_marks(frozenset())
         elif self.view.filter:
-            self.query_one("#filter", Input).value = ""
+            self.query_one(Field).value = ""
             self._look_through(replace(self.view, filter=parse_filter("")))
 
     # Keys that look closer.

@@ -38,18 +38,10 @@ class HelpScreen(Frame):
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay the table out for the width."""
         title = f" Keys of the {self._title}"
-        self.query_one("#help-title", Lines).show([((title, "title"),)])
+        self.write("help-title", ((title, "title"),))
         lines = help_lines(self._table, columns - 2, self.tuilab.glyphs)
-        listed = self.query_one(RowList)
+        listed = self.listed
         is_first = listed.here is None
         listed.show([(str(n), line) for n, line in enumerate(lines)])
         if is_first:
             listed.go(1)  # the first line is a heading
-
-    def action_step(self, rows: int) -> None:
-        """Read on."""
-        self.query_one(RowList).step(rows)
-
-    def action_edge(self, place: int) -> None:
-        """Go to the first or last line."""
-        self.query_one(RowList).go(place)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textual import on
 from textual.app import ComposeResult
-from textual.widgets import Input
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.history import Event, events_of
@@ -18,6 +17,7 @@ from tuilab.tui.present.history_text import cell_of, having, history_rows
 from tuilab.tui.present.styled_text import rule, wrap
 from tuilab.tui.screens.cell import CellScreen
 from tuilab.tui.screens.frame import Frame
+from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
@@ -45,14 +45,8 @@ class HistoryScreen(Frame):
         yield RowList(id="events")
         yield Lines(id="lower-rule")
         yield Lines(id="whole")
-        yield Input(placeholder="failed   villain@4   killed", id="filter", select_on_focus=False)
+        yield Field("failed   villain@4   killed", id="filter")
         yield KeyBar(keys.HISTORY, self.tuilab.glyphs)
-
-    def settle(self) -> None:
-        """Hide the filter until it is typed at."""
-        field = self.query_one(Input)
-        field.cursor_blink = False
-        field.display = False
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Tell what is new; without new lines the list stays as it is."""
@@ -68,7 +62,7 @@ class HistoryScreen(Frame):
             self._show_frame(self.tuilab.snapshot)
 
     def _list(self, snapshot: Snapshot) -> None:
-        listed = self.query_one(RowList)
+        listed = self.listed
         is_at_end = listed.place >= len(self._seen) - 1
         self._seen = having(self._events, self._filter)
         listed.nothing = self._why_nothing(snapshot)
@@ -79,12 +73,12 @@ class HistoryScreen(Frame):
     def _show_frame(self, snapshot: Snapshot) -> None:
         """Write what stands around the list."""
         columns, glyphs = self.size.width, self.tuilab.glyphs
-        self.query_one("#header", Lines).show([header(snapshot, columns, glyphs)])
+        self.write("header", header(snapshot, columns, glyphs))
         title = f"history  /{self._filter}" if self._filter else "history"
         if len(self._lines) == EVENTS:
             title += f"  the newest {EVENTS} lines"
         twin = "" if snapshot.imported_from else f"$ {command('history', snapshot.root)}"
-        self.query_one("#title", Lines).show([rule(title, twin, columns, glyphs.stroke)])
+        self.write("title", rule(title, twin, columns, glyphs.stroke))
         self._show_whole()
 
     def _why_nothing(self, snapshot: Snapshot) -> str:
@@ -96,26 +90,16 @@ class HistoryScreen(Frame):
     def _show_whole(self) -> None:
         """Write the sentence under the cursor, which the list may have cut."""
         columns, event = self.size.width, self._here
-        place = f"{self.query_one(RowList).place + 1} of {len(self._seen)}" if event else ""
+        place = f"{self.listed.place + 1} of {len(self._seen)}" if event else ""
         rows = wrap(clean_line(event.text, 600), columns - 2, limit=2) if event else []
         drawn = rule("", place, columns, self.tuilab.glyphs.stroke)
-        self.query_one("#lower-rule", Lines).show([drawn])
-        self.query_one("#whole", Lines).show(
-            [((f" {row}", event.role),) for row in rows if event is not None]
-        )
+        self.write("lower-rule", drawn)
+        self.write("whole", *(((f" {row}", event.role),) for row in rows if event is not None))
 
     @property
     def _here(self) -> Event | None:
-        place = self.query_one(RowList).place
+        place = self.listed.place
         return self._seen[place] if place < len(self._seen) else None
-
-    def action_step(self, rows: int) -> None:
-        """Move the cursor."""
-        self.query_one(RowList).step(rows)
-
-    def action_edge(self, place: int) -> None:
-        """Go to the first or last line."""
-        self.query_one(RowList).go(place)
 
     @on(RowList.Opened)
     def action_open(self) -> None:
@@ -129,28 +113,23 @@ class HistoryScreen(Frame):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        field = self.query_one(Input)
-        field.display = True
-        self.query_one(KeyBar).display = False
-        field.focus()
+        self.query_one(Field).open()
 
-    @on(Input.Changed)
-    def _filter_as_typed(self, event: Input.Changed) -> None:
+    @on(Field.Changed)
+    def _filter_as_typed(self, event: Field.Changed) -> None:
         self._filter = " ".join(event.value.split())
         if self.tuilab.snapshot is not None:
             self._list(self.tuilab.snapshot)
             self._show_frame(self.tuilab.snapshot)
 
-    @on(Input.Submitted)
+    @on(Field.Submitted)
     def _close_filter(self) -> None:
-        self.query_one(Input).display = False
-        self.query_one(KeyBar).display = True
-        self.set_focus(None)
+        self.query_one(Field).close()
 
     def action_back(self) -> None:
         """Take the filter back, then leave."""
-        if self._filter or self.query_one(Input).has_focus:
-            self.query_one(Input).value = ""
+        if self._filter or self.query_one(Field).has_focus:
+            self.query_one(Field).value = ""
             self._close_filter()
         else:
             self.app.pop_screen()

@@ -63,7 +63,7 @@ class PlotsScreen(AnalysisScreen):
     def on_state(self, snapshot: Snapshot) -> None:
         """Write the header; the figure waits for numbers."""
         line = header(snapshot, self.size.width, self.tuilab.glyphs)
-        self.query_one("#header", Lines).show([line])
+        self.write("header", line)
         if not self.cell and snapshot.sources and snapshot.epochs:
             self.cell = f"{snapshot.sources[0]}@{snapshot.epochs[0]}"
         if self.figure is None and self.study is not None:
@@ -145,7 +145,7 @@ class PlotsScreen(AnalysisScreen):
         columns, glyphs, look = self.size.width, self.tuilab.glyphs, self.look
         title = self.figure.title if self.figure is not None else ""
         kinds = kind_line(self.kind, title, columns, glyphs)
-        self.query_one("#kinds", Lines).show([kinds])
+        self.write("kinds", kinds)
         self.query_one(PlotView).draw(self.figure, look, self.waiting_words())
         spot, note = self.query_one("#spot", Lines), self.query_one("#note", Lines)
         snapshot = self.tuilab.snapshot

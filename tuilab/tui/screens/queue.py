@@ -57,10 +57,10 @@ class QueueScreen(Frame):
 
     def _show(self, snapshot: Snapshot) -> None:
         glyphs, columns = self.tuilab.glyphs, self.size.width
-        self.query_one("#header", Lines).show([header(snapshot, columns, glyphs)])
+        self.write("header", header(snapshot, columns, glyphs))
         title = rule("queue", count_of(len(self._order), "job"), columns, glyphs.stroke)
-        self.query_one("#queue-rule", Lines).show([title])
-        listed = self.query_one(RowList)
+        self.write("queue-rule", title)
+        listed = self.listed
         listed.nothing = queue_text.why_empty(snapshot)
         listed.show(queue_text.queue_rows(snapshot, self._order, self._known, glyphs))
         lines = queue_text.machine_lines(snapshot, self.tuilab.time(), columns, glyphs)
@@ -70,17 +70,9 @@ class QueueScreen(Frame):
         machine.styles.height = len(lines)
         machine.show([fit_line(line, columns) for line in lines])
 
-    def action_step(self, rows: int) -> None:
-        """Move the cursor."""
-        self.query_one(RowList).step(rows)
-
-    def action_edge(self, place: int) -> None:
-        """Go to the first or last job."""
-        self.query_one(RowList).go(place)
-
     def action_shift(self, step: int) -> None:
         """Move the job under the cursor up or down the queue."""
-        job = self.query_one(RowList).here
+        job = self.listed.here
         if why := queue_text.why_not_moved(job, self._order, self._known):
             self.say(why)
         elif job is not None and self._may_act():
@@ -90,7 +82,7 @@ class QueueScreen(Frame):
 
     def action_first(self) -> None:
         """Move the job under the cursor to the front of the queue."""
-        job = self.query_one(RowList).here
+        job = self.listed.here
         if why := queue_text.why_not_moved(job, self._order, self._known):
             self.say(why)
         elif job is not None and self._may_act():
@@ -109,7 +101,7 @@ class QueueScreen(Frame):
 
     def action_hold(self) -> None:
         """Hold the job under the cursor back, or release it."""
-        job = self.query_one(RowList).here
+        job = self.listed.here
         status = self._known.get(job or "")
         if job is None or status is None or status.state is State.RUNNING:
             self.say("only a job that has not started can be held; x stops a running one")
@@ -126,7 +118,7 @@ class QueueScreen(Frame):
         from tuilab.tui.present.relaunch_text import stop_lines
         from tuilab.tui.screens.dialog import Question
 
-        job = self.query_one(RowList).here
+        job = self.listed.here
         status = self._known.get(job or "")
         if job is None or status is None:
             self.say("nothing to stop")
@@ -146,7 +138,7 @@ class QueueScreen(Frame):
         from tuilab.grid.cells import Cell
         from tuilab.tui.screens.cell import CellScreen
 
-        job = self.query_one(RowList).here
+        job = self.listed.here
         if job is None:
             self.say("no job here")
             return

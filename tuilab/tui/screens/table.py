@@ -63,7 +63,7 @@ class TableScreen(AnalysisScreen):
     def on_state(self, snapshot: Snapshot) -> None:
         """Write the header; the table waits for numbers."""
         line = header(snapshot, self.size.width, self.tuilab.glyphs)
-        self.query_one("#header", Lines).show([line])
+        self.write("header", line)
 
     def on_study(self) -> None:
         """Take new numbers; the cursor stays on its source."""
@@ -93,7 +93,7 @@ class TableScreen(AnalysisScreen):
 
     def _show(self) -> None:
         columns, glyphs = self.size.width, self.tuilab.glyphs
-        listed = self.query_one(RowList)
+        listed = self.listed
         listed.nothing = self.waiting_words()
         rule_line = self.query_one("#table-rule", Lines)
         if not self._titles or not self._rows:
@@ -109,7 +109,7 @@ class TableScreen(AnalysisScreen):
         tail = seen if is_cut else ""
         rule_line.show([rule("headline table", tail, columns, glyphs.stroke)])
         titles = table_text.title_line(self._titles, view, self._order, glyphs)
-        self.query_one("#titles", Lines).show([fit_line(((" ", ""), *titles), columns)])
+        self.write("titles", fit_line(((" ", ""), *titles), columns))
         here = self._source
         listed.show(
             [
@@ -126,7 +126,7 @@ class TableScreen(AnalysisScreen):
     @property
     def _source(self) -> str | None:
         """Source under the cursor; the first one before the list is filled."""
-        here = self.query_one(RowList).here
+        here = self.listed.here
         if here in self._cells:
             return here
         return self._shown[0].source if self._rows else None
@@ -136,11 +136,11 @@ class TableScreen(AnalysisScreen):
         glyphs = self.tuilab.glyphs
         about = self._about()
         self.query_one("#about").styles.height = len(about)
-        self.query_one("#about", Lines).show(about)
+        self.write("about", *about)
         height = self.size.height
         wanted = height // 4 + 1 - len(about) if height >= 24 else 1
         caption = table_text.caption_lines(self._caption, self.size.width, wanted, glyphs)
-        self.query_one("#caption", Lines).show(caption)
+        self.write("caption", *caption)
         self.query_one("#caption").styles.height = len(caption)
         rows = self.size.height - 5 - len(about) - len(caption)
         table = max(3, min(len(self._rows), rows - 4))
@@ -157,9 +157,9 @@ class TableScreen(AnalysisScreen):
         columns, glyphs = self.size.width, self.tuilab.glyphs
         cells = self._cells[row.source]
         head = rule(row.label, "", columns, glyphs.stroke)
-        self.query_one("#detail-rule", Lines).show([head])
+        self.write("detail-rule", head)
         detail = table_text.detail_lines(self._titles, cells, columns, self._here, glyphs)
-        self.query_one("#detail", Lines).show(detail)
+        self.write("detail", *detail)
 
     def _about(self) -> list[Line]:
         """What the cell under the cursor rests on, or why it is n/a."""
@@ -180,14 +180,6 @@ class TableScreen(AnalysisScreen):
         self._show()
 
     # Keys.
-
-    def action_step(self, rows: int) -> None:
-        """Move the cursor."""
-        self.query_one(RowList).step(rows)
-
-    def action_edge(self, place: int) -> None:
-        """Go to the first or last row."""
-        self.query_one(RowList).go(place)
 
     def action_column(self, step: int) -> None:
         """Move the cursor by columns; those out of sight come into it."""

@@ -12,8 +12,7 @@ from tuilab.tui.present.glyphs import UNICODE, Glyphs
 from tuilab.tui.present.grid_lines import Geometry, header_line, measure, row_line
 from tuilab.tui.present.grid_table import EMPTY, Table
 from tuilab.tui.present.spark import Window
-from tuilab.tui.present.styled_text import Line
-from tuilab.tui.widgets.lines import Painted, changed_regions
+from tuilab.tui.widgets.lines import Painted
 
 
 class GridWidget(Painted, ScrollView, can_focus=False):
@@ -42,7 +41,6 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         self._first: tuple[int, int] = (0, 0)
         """(row, column) at the top left of what is shown."""
         self._geometry: Geometry = measure(EMPTY, 80)
-        self._painted: list[Line] = []
 
     @property
     def cell(self) -> Cell | None:
@@ -86,10 +84,10 @@ class GridWidget(Painted, ScrollView, can_focus=False):
             self._bring_into_view()
         else:
             self._lay_out()
-        if same_shape and self.cursor == was and self._first == first and self._painted:
-            self._repaint(_changed_rows(before, table))
+        if same_shape and self.cursor == was and self._first == first and self.lines:
+            self._redraw(_changed_rows(before, table))
         else:
-            self._repaint()
+            self._redraw()
 
     def move_to(self, row: int, column: int) -> None:
         """Put the cursor on a cell, clipped to the table, and scroll it into view."""
@@ -99,21 +97,20 @@ class GridWidget(Painted, ScrollView, can_focus=False):
             max(0, min(column, len(self.table.epochs) - 1)),
         )
         self._bring_into_view()
-        if first == self._first and self._painted:
-            self._repaint({was[0], self.cursor[0]})
+        if first == self._first and self.lines:
+            self._redraw({was[0], self.cursor[0]})
         else:
-            self._repaint()
+            self._redraw()
 
     def mark(self, cells: frozenset[Cell]) -> None:
         """Show these cells as marked."""
         self.marked = cells
-        self._repaint()
+        self._redraw()
 
     def on_resize(self, event: events.Resize) -> None:
         """Measure again."""
-        self._painted = []
         self._lay_out()
-        self._repaint()
+        self._redraw()
         self.post_message(self.Fitted())
 
     def _lay_out(self) -> None:
@@ -131,34 +128,20 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         left = max(0, min(left, len(self.table.epochs) - shown))
         self._first = (top, left)
 
-    def _repaint(self, rows: set[int] | None = None) -> None:
-        """Compose what is visible (or only these rows) and refresh the columns that differ."""
-        lines = self._compose_lines(rows)
-        before, self._painted = self._painted, lines
-        if len(before) != len(lines):
-            self.refresh()
-            return
-        regions = changed_regions(before, lines)
-        if regions:
-            self.refresh(*regions)
-
-    def _compose_lines(self, rows: set[int] | None) -> list[Line]:
+    def _redraw(self, rows: set[int] | None = None) -> None:
+        """Compose what is visible, or only these rows."""
         left = self._first[1]
-        column = self.cursor[1] if self.table.rows else -1
-        lines = [header_line(self.table, self._geometry, left, column, self.glyphs)]
-        for y, number in enumerate(self.seen[0], 1):
-            is_wanted = rows is None or number in rows or y >= len(self._painted)
-            lines.append(self._compose_row(number) if is_wanted else self._painted[y])
-        return lines
-
-    def _compose_row(self, number: int) -> Line:
         here = self.cursor if self.table.rows else None
-        left = self._first[1]
-        return row_line(self.table, number, self._geometry, left, here, self.marked, self.glyphs)
-
-    def composed(self, y: int) -> Line:
-        """Return the visible line at a row."""
-        return self._painted[y] if y < len(self._painted) else ()
+        lines = [
+            header_line(self.table, self._geometry, left, here[1] if here else -1, self.glyphs)
+        ]
+        for y, number in enumerate(self.seen[0], 1):
+            if rows is None or number in rows or y >= len(self.lines):
+                shape = (number, self._geometry, left, here, self.marked, self.glyphs)
+                lines.append(row_line(self.table, *shape))
+            else:
+                lines.append(self.lines[y])
+        self.repaint(lines)
 
     def place_at(self, offset: Offset) -> tuple[int, int] | None:
         """Return the (row, column) under a position of the mouse."""

@@ -46,10 +46,14 @@ class Painted(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._ground: Ground | None = None
+        self.lines: tuple[Line, ...] = ()
+        """What is shown."""
 
-    def composed(self, y: int) -> Line:
-        """Return the line at a row of the widget."""
-        raise NotImplementedError
+    def repaint(self, lines: Sequence[Line]) -> None:
+        """Replace the lines; only columns that differ are painted again."""
+        before, self.lines = self.lines, tuple(lines)
+        if regions := changed_regions(before, self.lines):
+            self.refresh(*regions)
 
     def notify_style_update(self) -> None:
         """Another theme or class: the ground is another one."""
@@ -84,7 +88,7 @@ class Painted(Widget):
         return strip
 
     def _shown(self, y: int) -> Line:
-        line = self.composed(y)
+        line = self.lines[y] if y < len(self.lines) else ()
         if cast("AppProtocol", self.app).glyphs.is_ascii:
             return tuple((to_ascii(text), role) for text, role in line)
         return line
@@ -140,26 +144,7 @@ class Lines(Painted):
     """A block of lines that others compose; it holds no state besides."""
 
     DEFAULT_CSS = "Lines { height: 1; width: 1fr; }"
-
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
-        self._lines: tuple[Line, ...] = ()
-
-    @property
-    def lines(self) -> tuple[Line, ...]:
-        """What is shown."""
-        return self._lines
-
-    def show(self, lines: Sequence[Line]) -> None:
-        """Replace the lines; only columns that differ are painted again."""
-        before, self._lines = self._lines, tuple(lines)
-        regions = changed_regions(before, self._lines)
-        if regions:
-            self.refresh(*regions)
-
-    def composed(self, y: int) -> Line:
-        """Return the line at a row."""
-        return self._lines[y] if y < len(self._lines) else ()
+    show = Painted.repaint
 
 
 def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ from textual import events
 from tuilab.contract.foreign import clean_line
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present.styled_text import Line, fit_line, highlight, wrap
-from tuilab.tui.widgets.lines import Painted, changed_regions
+from tuilab.tui.widgets.lines import Painted
 
 LINE_LIMIT = 4000
 """Characters of one line that are ever looked at."""
@@ -50,7 +50,6 @@ class LogView(Painted):
         self._top = 0
         self._rows: list[tuple[int, str]] | None = None
         """(line number, text) of every wrapped row; None while not wrapping."""
-        self._painted: list[Line] = []
 
     def show(self, tail: Tail) -> None:
         """Take a new reading; while following, the end stays in view."""
@@ -109,22 +108,16 @@ class LogView(Painted):
     def on_resize(self, event: events.Resize) -> None:
         """Wrap again for the new width."""
         self._rows = None
-        self._painted = []
         self._settle()
 
     def _last_top(self) -> int:
         return max(0, self.count() - self.size.height)
 
     def _settle(self) -> None:
-        """Compose the visible rows and refresh the lines that differ."""
+        """Compose the visible rows."""
         last = self._last_top()
         self._top = last if self.is_following else max(0, min(self._top, last))
-        lines = [self._line(y) for y in range(self.size.height)]
-        before, self._painted = self._painted, lines
-        if len(before) != len(lines):
-            self.refresh()
-        elif regions := changed_regions(before, lines):
-            self.refresh(*regions)
+        self.repaint([self._line(y) for y in range(self.size.height)])
 
     def _wrapped(self) -> list[tuple[int, str]]:
         if self._rows is None:
@@ -145,10 +138,6 @@ class LogView(Painted):
             return ((f" {self.nothing}", "muted"),) if y == 0 and not self.tail.lines else ()
         text = self._text(row)
         return fit_line(((" ", ""), *highlight(text, self.needle, role_of(text))), self.size.width)
-
-    def composed(self, y: int) -> Line:
-        """Return the visible line at a row."""
-        return self._painted[y] if y < len(self._painted) else ()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """The wheel scrolls."""

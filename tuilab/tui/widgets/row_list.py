@@ -8,7 +8,7 @@ from textual import events
 from textual.message import Message
 
 from tuilab.tui.present.styled_text import Line, fit_line, width
-from tuilab.tui.widgets.lines import Painted, changed_regions
+from tuilab.tui.widgets.lines import Painted
 
 
 class RowList(Painted):
@@ -29,7 +29,6 @@ class RowList(Painted):
         self._rows: tuple[Line, ...] = ()
         self._here = 0
         self._top = 0
-        self._painted: list[Line] = []
 
     @property
     def here(self) -> str | None:
@@ -68,20 +67,12 @@ class RowList(Painted):
 
     def on_resize(self) -> None:
         """Scroll the cursor back into view."""
-        self._painted = []
         self._settle()
 
     def _settle(self) -> None:
         self._top = max(min(self._top, self._here), self._here - self.page + 1)
         self._top = max(0, min(self._top, len(self._rows) - self.page))
-        lines = [self._line(y) for y in range(self.size.height)]
-        before, self._painted = self._painted, lines
-        if len(before) != len(lines):
-            self.refresh()
-            return
-        regions = changed_regions(before, lines)
-        if regions:
-            self.refresh(*regions)
+        self.repaint([self._line(y) for y in range(self.size.height)])
 
     def _line(self, y: int) -> Line:
         place = self._top + y
@@ -93,10 +84,6 @@ class RowList(Painted):
         rest = " " * max(0, self.size.width - 1 - width(line))
         here = ((text, f"{role or 'text'} here ground") for text, role in (*line, (rest, "")))
         return ((">", "key"), *here)
-
-    def composed(self, y: int) -> Line:
-        """Return the visible line at a row."""
-        return self._painted[y] if y < len(self._painted) else ()
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, a double click opens."""
