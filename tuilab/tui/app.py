@@ -181,11 +181,15 @@ class TuilabApp(RequestingApp):
 
     def experiment_state(self) -> ExperimentState | None:
         """Return what previews are made from; None before the first look, or without a plan."""
-        from tuilab.tui.experiment_state import state_of
+        from tuilab.grid.experiment_state import ExperimentState
 
-        if self.snapshot is None:
+        snapshot, reader = self.snapshot, self.poller.reader
+        if snapshot is None or reader is None:
             return None
-        return state_of(self.poller.source, self.snapshot)
+        statuses = snapshot.statuses
+        if any(job.id not in statuses for job in reader.plan.jobs):
+            return None  # the plan is newer than the picture
+        return ExperimentState(reader.plan, reader, statuses)
 
     @on(ExperimentChosen)
     def _open_experiment(self, message: ExperimentChosen) -> None:

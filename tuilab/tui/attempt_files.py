@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuilab.contract.report import EVENTS_FILE, Outcome, read_outcome
 from tuilab.contract.spec import SPEC_FILE
@@ -15,6 +15,9 @@ from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Attempt, State
 from tuilab.store.layout import Layout
+
+if TYPE_CHECKING:
+    from tuilab.store.reader import Reader
 
 POINTS = 2000
 """Points per series that are kept; older ones are thinned."""
@@ -179,18 +182,17 @@ class Found:
     """Why they cannot be read."""
 
 
-def read_completions(source: object, wanted: Sampling, attempt: Attempt | None) -> Found:
+def read_completions(reader: Reader | None, wanted: Sampling, attempt: Attempt | None) -> Found:
     """Return the completions with what they answer; no rows when there are none."""
     from tuilab.store.measurements import completions_of
-    from tuilab.store.reader import Reader
 
-    if attempt is None or not isinstance(source, Reader):
+    if attempt is None or reader is None:
         return Found()
     try:
-        rows, problem = list(completions_of(source, wanted.job, wanted.attempt)), ""
+        rows, problem = list(completions_of(reader, wanted.job, wanted.attempt)), ""
     except (OSError, ValueError) as error:
         rows, problem = [], f"the completions cannot be read: {error}"
-    settings = settings_of(source.layout, source.plan, wanted.job, wanted.attempt)
+    settings = settings_of(reader.layout, reader.plan, wanted.job, wanted.attempt)
     return Found(rows, _marker(settings), _questions(settings), problem)
 
 

@@ -16,6 +16,8 @@ from tuilab.tui.messages import LogRead, LookFailed, SnapshotTaken, TerminalGone
 if TYPE_CHECKING:
     from textual.message import Message
 
+    from tuilab.grid.states import Attempt
+    from tuilab.store.reader import Reader
     from tuilab.store.snapshot import Snapshot
 
 
@@ -44,6 +46,19 @@ class Poller:
     def follow(self, path: Path | None) -> None:
         """Read this log from its tail on; None reads none."""
         self._log = None if path is None else LogFollower(path)
+
+    @property
+    def reader(self) -> Reader | None:
+        """What reads an experiment with a plan; None before the first look and for results only."""
+        from tuilab.store.reader import Reader
+
+        source = self.source
+        return source if isinstance(source, Reader) and not source.is_results_only else None
+
+    def attempt(self, job: str, number: int) -> Attempt | None:
+        """Return what is known of one attempt; None where there is none."""
+        known = self.reader.of(job).attempts if self.reader is not None else ()
+        return next((one for one in known if one.number == number), None)
 
     def look(self, now: float) -> list[Message]:
         """Return what is new: a snapshot, log lines, a trouble."""

@@ -10,7 +10,6 @@ from typing import Any
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Input
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
@@ -27,7 +26,6 @@ from tuilab.tui.attempt_files import (
     read_completions,
     settings_of,
 )
-from tuilab.tui.experiment_state import attempt_of
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import completions_text
 from tuilab.tui.present.cell_screen_text import (
@@ -49,6 +47,7 @@ from tuilab.tui.present.log_choice import why_no_log
 from tuilab.tui.present.styled_text import fit_line
 from tuilab.tui.screens.cell_actions import CellActions
 from tuilab.tui.widgets.cell_tabs import TABS, CompletionsPane, PlotPane, tab_line
+from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.log import LogView
@@ -94,14 +93,12 @@ class CellScreen(CellActions):
             yield RowList(id="parameters")
             yield RowList(id="artefacts")
             yield CompletionsPane(self.tuilab.glyphs, id="completions")
-        yield Input(placeholder="search", id="search")
+        yield Field("search", id="search")
         yield KeyBar(keys.CELL, self.tuilab.glyphs)
 
     def settle(self) -> None:
         """Hear of the log and look at the files of what runs."""
         self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
-        field = self.query_one("#search", Input)
-        field.display, field.cursor_blink = False, False
         if self.tuilab.is_live:
             self.set_interval(LIVE_SECONDS, self._look_while_running)
         self._show_tab()
@@ -148,8 +145,7 @@ class CellScreen(CellActions):
 
     def known(self, job: JobStatus | None, number: int) -> Attempt | None:
         """What is known of an attempt of a job; None where there is none."""
-        source = self.tuilab.poller.source
-        return None if job is None else attempt_of(source, job.job, number)
+        return None if job is None else self.tuilab.poller.attempt(job.job, number)
 
     # State comes in.
 
@@ -191,9 +187,9 @@ class CellScreen(CellActions):
         if job is not None and number != job.attempt and (earlier := self.known(job, number)):
             title[1] = fit_line(attempt_line(earlier), columns)
         clean = [tuple((clean_line(text, 600), role) for text, role in line) for line in title]
-        self.query_one("#cell-title", Lines).show(clean)
+        self.write("cell-title", *clean)
         chain = chain_line(self._jobs, self._stage or 0, columns, glyphs)
-        self.query_one("#chain", Lines).show([chain])
+        self.write("chain", chain)
 
     def _aim(self, snapshot: Snapshot) -> None:
         """Follow the files of the chosen stage and attempt."""
@@ -266,7 +262,7 @@ class CellScreen(CellActions):
         if self.tab == "log" and self.log_view.is_wrapping:
             tail = f"wrap  {tail}"
         line = tab_line(self.tab, tail, self.size.width, self.tuilab.glyphs)
-        self.query_one("#tabs", Lines).show([line])
+        self.write("tabs", line)
 
     def _why_no_attempt(self) -> str:
         return "imported" if self._is_imported else "no attempt yet"
@@ -313,8 +309,8 @@ class CellScreen(CellActions):
 
     @work(exclusive=True, group="completions")
     async def _read_completions(self, wanted: Sampling, attempt: Attempt | None) -> None:
-        source = self.tuilab.poller.source
-        found = await asyncio.to_thread(read_completions, source, wanted, attempt)
+        reader = self.tuilab.poller.reader
+        found = await asyncio.to_thread(read_completions, reader, wanted, attempt)
         if not self.is_there:
             return
         labels = self.tuilab.snapshot.labels if self.tuilab.snapshot is not None else {}
@@ -419,13 +415,11 @@ class CellScreen(CellActions):
 
     def action_search(self) -> None:
         """Type what to look for in the log or the completions."""
-        field = self.query_one("#search", Input)
-        field.display, self.query_one(KeyBar).display = True, False
-        field.focus()
+        self.query_one(Field).open()
 
-    @on(Input.Submitted, "#search")
-    def _search(self, event: Input.Submitted) -> None:
-        self._close_search()
+    @on(Field.Submitted)
+    def _search(self, event: Field.Submitted) -> None:
+        self.query_one(Field).close()
         if self.tab == "completions":
             self.search_samples(event.value)
             return
@@ -433,11 +427,6 @@ class CellScreen(CellActions):
         self._show_tab()
         if not self.log_view.find(event.value) and event.value:
             self.say(f"{event.value!r} is not in the last 256 KiB of this log")
-
-    def _close_search(self) -> None:
-        self.query_one("#search", Input).display = False
-        self.query_one(KeyBar).display = True
-        self.set_focus(None)
 
     def action_again(self, step: int) -> None:
         """Go to the next or previous place that was searched for."""
@@ -450,8 +439,8 @@ class CellScreen(CellActions):
 
     def action_back(self) -> None:
         """Close the search line, take back a search, or go back."""
-        if self.query_one("#search", Input).has_focus:
-            self._close_search()
+        if self.query_one(Field).has_focus:
+            self.query_one(Field).close()
         elif self.tab == "completions" and self.samples.choice.needle:
             self.search_samples("")
         else:

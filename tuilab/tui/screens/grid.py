@@ -13,7 +13,6 @@ from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui import keys, welcome
-from tuilab.tui.experiment_state import attempt_of
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import cli_equivalent, grid_view
 from tuilab.tui.present.cell_summary import story
@@ -64,7 +63,7 @@ class GridScreen(CellActions):
                 yield LogView(id="log")
                 yield Lines(id="event")
             yield Lines(id="side")
-        yield Lines(id="hint")
+        yield Lines(id="welcome")
         yield Field(EXAMPLES, id="filter")
         yield KeyBar(keys.GRID, self.tuilab.glyphs)
 
@@ -72,8 +71,8 @@ class GridScreen(CellActions):
         """Hear of the log, and greet who is new here."""
         self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
         lines = welcome.lines(self.tuilab.glyphs) if welcome.is_new_here() else ()
-        self.write("hint", *lines)
-        self.query_one("#hint").display = bool(lines)
+        self.write("welcome", *lines)
+        self.query_one("#welcome").display = bool(lines)
 
     @property
     def grid(self) -> GridWidget:
@@ -203,7 +202,7 @@ class GridScreen(CellActions):
             self._write_log_rule()
 
     def _write_log_rule(self) -> None:
-        known = attempt_of(self.tuilab.poller.source, *self._log_of) if self._log_of else None
+        known = self.tuilab.poller.attempt(*self._log_of) if self._log_of else None
         self.log_view.nothing = why_no_log(self._snapshot, known)
         glyphs = self.tuilab.glyphs
         name = "log"
@@ -381,7 +380,7 @@ class GridScreen(CellActions):
 
     def on_key(self) -> None:
         """The greeting goes away with the first key."""
-        greeting = self.query_one("#hint")
+        greeting = self.query_one("#welcome")
         if greeting.display:
             greeting.display = False
             welcome.seen()
