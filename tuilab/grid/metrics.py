@@ -290,6 +290,11 @@ def metric_after(key: str) -> str:
     return keys[(keys.index(key) + 1) % len(keys)]
 
 
+def measured_by(stage: Stage) -> list[str]:
+    """Return the metrics whose measure this stage records."""
+    return [key for key, metric in METRICS.items() if metric.measure.stage is stage]
+
+
 def _health(name: str, key: str, *, is_share: bool = False) -> Measure:
     """A rate over all completions of an eval, which counts it as ``key`` of its health."""
 

@@ -12,16 +12,18 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.jobs import Job, Plan
-from tuilab.grid.metrics import Numbers, read_back, time_of
-from tuilab.grid.stages import CELL_STAGES
+from tuilab.grid.metrics import Numbers, measured_by, read_back, time_of
+from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import WITH_RESULT, Evidence, JobStatus, State, derive_cell
 from tuilab.store import results_only
+from tuilab.store.attempts import readable_outcome
 from tuilab.store.engine_file import Heartbeat, judge, read_heartbeat
 from tuilab.store.experiment import is_results_only
 from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, config_digest, load_plan_file
 from tuilab.store.quarantine import quarantined
+from tuilab.store.settlement import headline_metrics
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.state import Changes, StateReader
 from tuilab.store.time_left import StageClock
@@ -176,6 +178,7 @@ class CellViews:
         self._reader = reader
         plan, states = reader.plan, reader.states
         self._own = _own_jobs(plan)
+        self._measured = {stage: set(measured_by(stage)) for stage in Stage}
         self._edits = cell_edits(plan)
         self._shared = [job.id for job in plan.jobs if job.cell is None]
         self._places = {cell: place for place, cell in enumerate(self._own)}
@@ -231,16 +234,26 @@ class CellViews:
         )
 
     def _metrics(self, own: tuple[Job, ...]) -> Numbers:
-        states = self._reader.states
-        done = [job.id for job in own if states.statuses[job.id].state in WITH_RESULT]
-        found = (
-            time_of(sum(states.statuses[job].seconds for job in done))
-            if len(done) == len(own)
-            else {}
-        )
+        statuses = self._reader.states.statuses
+        done = [job for job in own if statuses[job.id].state in WITH_RESULT]
+        found: Numbers = {}
         for job in done:
-            found |= read_back(attempt.metrics) if (attempt := states.of(job).last_done) else {}
+            found |= self._numbers(job)
+        if len(done) == len(own):
+            found |= time_of(sum(statuses[job.id].seconds for job in done))
         return found
+
+    def _numbers(self, job: Job) -> Numbers:
+        """The numbers of a result, from the journal; from the outcome where a metric is younger."""
+        attempt = self._reader.states.of(job.id).last_done
+        if attempt is None:
+            return {}
+        told = attempt.metrics
+        if not self._measured[job.stage] <= told.keys():
+            folder = self._reader.layout.attempt_dir(job.id, attempt.number)
+            if (outcome := readable_outcome(folder)) is not None:
+                told = headline_metrics(self._reader.plan, job, outcome)
+        return read_back(told)
 
 
 def _own_jobs(plan: Plan) -> dict[Cell, tuple[Job, ...]]:

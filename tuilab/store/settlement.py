@@ -16,12 +16,12 @@ from tuilab.contract.reasons import (
     stalled,
     without_outcome,
 )
-from tuilab.contract.report import EVENTS_FILE, LOG_FILE, OUTCOME_FILE, Outcome, read_outcome
+from tuilab.contract.report import DONE, EVENTS_FILE, LOG_FILE, OUTCOME_FILE, Outcome, read_outcome
 from tuilab.contract.tail import tail_lines
 from tuilab.contract.worker import LOG_FILE as WORKER_LOG
 from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_json
 from tuilab.grid.jobs import Job, Plan
-from tuilab.grid.metrics import as_json, numbers_of, rows_of
+from tuilab.grid.metrics import as_json, measured_by, numbers_of, rows_of
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, Verdict
 from tuilab.store.attempts import checkpoints_of, read_claim, read_stop
@@ -124,7 +124,10 @@ def _checkpoints(job: Job, outcome: Outcome) -> dict[int, str]:
 
 
 def headline_metrics(plan: Plan, job: Job, outcome: Outcome) -> Fields:
-    """Return the few numbers of an outcome that the journal keeps and screens show."""
+    """Return the few numbers of an outcome that the journal keeps and screens show.
+
+    A metric that was not measured is None: one that is absent is younger than the journal's line.
+    """
     rows = rows_of(job.stage, outcome.metrics)
     numbers = numbers_of(rows, job.source, plan.target, plan.headline_cosine)
     plain = {
@@ -132,7 +135,8 @@ def headline_metrics(plan: Plan, job: Job, outcome: Outcome) -> Fields:
         for name, value in outcome.metrics.items()
         if isinstance(value, int | float) and math.isfinite(value)
     }
-    return plain | as_json(numbers)
+    asked = measured_by(job.stage) if outcome.status == DONE else ()
+    return plain | dict.fromkeys(asked) | as_json(numbers)
 
 
 def _fields(verdict: Verdict, reason: str | None, detail: str) -> Fields:

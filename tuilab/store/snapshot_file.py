@@ -81,6 +81,8 @@ def read_cache(layout: Layout) -> Cached | None:
         found = raw["picture"]
         if not isinstance(found["cells"], list) or not set(found) >= PICTURE_KEYS:
             return None
+        if any(cell["metrics"].keys() != METRICS.keys() for cell in found["cells"][:1]):
+            return None
         stamp = (mtime, size, plan_inode)
         return Cached(int(offset), int(inode), stamp, float(raw["taken_at"]), live, found)
     except (KeyError, TypeError, ValueError):
