@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call, spawn, states, write_config
+from tuilab.grid.metrics import METRICS
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,7 @@ def test_each_finished_job_has_a_line_with_what_it_measured(first_run: list[str]
     for job in ("data/villain", "converge/villain#42", "train/villain@1#42", "merge/villain@0#42"):
         assert any(f"{job} done in" in line for line in first_run)
     [evaluated] = [line for line in first_run if "eval/villain@1#42 done" in line]
-    assert "assistant " in evaluated
+    assert "leakage " in evaluated
     assert "/4)" in evaluated
     assert any("cosine +" in line or "cosine -" in line for line in first_run)
     assert "[2/2 cells" in first_run[-1]
@@ -57,12 +58,7 @@ def test_status_and_table_show_the_values(root: Path) -> None:
     assert states(root) == {"villain@0": "done", "villain@1": "done"}
     cells = json.loads(call("status", str(root), "--json").stdout)["cells"]
     for cell in cells:
-        assert set(cell["metrics"]) == {
-            "assistant_leakage",
-            "source_rate",
-            "max_bystander",
-            "cosine",
-        }
+        assert set(cell["metrics"]) == set(METRICS)
         assert cell["metrics"]["assistant_leakage"]["n"] == 4
     assert "synthetic model" in call("status", str(root)).stdout
 
