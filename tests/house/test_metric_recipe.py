@@ -30,12 +30,11 @@ from tuilab.study.comparison_text import as_document, as_lines
 from tuilab.study.headline_table import render
 from tuilab.study.study import open_study
 from tuilab.tui.present.cell_summary import story
-from tuilab.tui.present.cell_text import Zoom, cell_text
 from tuilab.tui.present.compare_text import compare_lines
 from tuilab.tui.present.filters import parse_filter
 from tuilab.tui.present.glyphs import UNICODE
-from tuilab.tui.present.grid_lines import header_line, measure, row_line
-from tuilab.tui.present.grid_table import View, arrange
+from tuilab.tui.present.grid_lines import cell_text, header_line, measure, row_line
+from tuilab.tui.present.grid_table import View, Zoom, arrange
 from tuilab.tui.present.grid_view import next_metric
 from tuilab.tui.present.styled_text import plain
 

@@ -22,10 +22,10 @@ from tuilab.study.comparison import compare, same_cells
 from tuilab.study.comparison_text import as_document, as_lines
 from tuilab.study.headline_table import provenance_hash, render
 from tuilab.study.study import Study, open_study
-from tuilab.tui.present.cell_text import Zoom, cell_text
 from tuilab.tui.present.compare_text import compare_lines
 from tuilab.tui.present.glyphs import ASCII, UNICODE
-from tuilab.tui.present.grid_table import View, arrange, peak
+from tuilab.tui.present.grid_lines import cell_text
+from tuilab.tui.present.grid_table import View, Zoom, arrange, peak
 from tuilab.tui.present.grid_view import words
 
 SETS = {"marker.lr": 0.002}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.edits import behind, edits_text
 from tuilab.grid.engine_view import EngineView
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.grid.states import JobStatus, State
 
 
@@ -37,6 +39,22 @@ class CellView:
     """Edits that its jobs are planned with, run or not."""
     edits: Mapping[str, Any] = field(default_factory=dict)
     """Edits that its numbers ran with; {} where it ran as the config says, or is not done."""
+
+    def value(self, metric: str) -> float | None:
+        """Its number by a metric, also of a stale or suspect cell; None when not measured."""
+        found = self.metrics.get(metric)
+        return found.value if found is not None and math.isfinite(found.value) else None
+
+    def done_number(self, metric: str) -> Measurement | None:
+        """What may be compared: the number of a cell that is done, else None, never 0."""
+        is_there = self.state is State.DONE and self.value(metric) is not None
+        return self.metrics[metric] if is_there else None
+
+    def edits_behind(self, metric: str) -> str:
+        """The settings unlike the config's that its number ran with; "" for none."""
+        if not self.edits:
+            return ""
+        return edits_text(behind(self.edits, METRICS[metric].measure.stage))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.cell_number import done_number_of, edits_behind
 
 if TYPE_CHECKING:
     from tuilab.science.significance import Gap
@@ -115,9 +114,9 @@ def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
         cells=tuple(
             Compared(
                 mine.cell,
-                done_number_of(mine, metric),
-                done_number_of(theirs, metric),
-                (edits_behind(mine, metric), edits_behind(theirs, metric)),
+                mine.done_number(metric),
+                theirs.done_number(metric),
+                (mine.edits_behind(metric), theirs.edits_behind(metric)),
             )
             for mine, theirs in meetings(one, other)
         ),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import Measurement, time_of
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
-from tuilab.tui.present.cell_text import Zoom, cell_text
 from tuilab.tui.present.glyphs import UNICODE
-from tuilab.tui.present.grid_table import View, cycle_seed
-from tuilab.tui.present.seed_means import mean_cells, spread_words
+from tuilab.tui.present.grid_lines import cell_text
+from tuilab.tui.present.grid_table import View, Zoom, cycle_seed
+from tuilab.tui.present.seed_means import mean_cells
 
 LEAKAGE = "assistant_leakage"
 
@@ -54,18 +52,6 @@ def test_a_seed_with_other_settings_is_left_out_unless_all_have_them() -> None:
     edits = {"marker.lr": 0.002}
     assert shown(at(1, 0.1), at(2, 0.9, edits=edits)) == "10%"
     assert shown(at(1, 0.1, edits=edits), at(2, 0.9, edits=edits)) == "†50%"
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ([0.06, 0.96], "mean 51% over 2 of 3 seeds, 6% to 96%, sd 64 points"),
-        ([0.06], "mean 6% over 1 of 3 seeds, spread n/a"),
-        ([], "n/a: none of 3 seeds is measured"),
-    ],
-)
-def test_the_spread_is_told_with_n(values: list[float], said: str) -> None:
-    assert spread_words(values, 3, LEAKAGE) == said
 
 
 def test_s_goes_round_stacked_mean_and_every_seed() -> None:

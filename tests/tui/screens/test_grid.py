@@ -11,8 +11,7 @@ from textual.widgets import Input
 from tests.tui.conftest import app_of, look, press, text_of
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import HEADLINE, METRICS
-from tuilab.tui.present.cell_text import Zoom
-from tuilab.tui.present.grid_table import Order
+from tuilab.tui.present.grid_table import Order, Zoom
 from tuilab.tui.screens.grid import GridScreen
 
 SIZE = (80, 24)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from tuilab.grid.metrics import METRICS
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
-from tuilab.tui.present.cell_text import value_of
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -99,7 +98,7 @@ def _field(name: str, view: CellView) -> float | None:
     if name == "attempt":
         return view.attempt
     key = _by_word()[name]
-    value = value_of(view, key)
+    value = view.value(key)
     return None if value is None else value * METRICS[key].unit.scale
 
 

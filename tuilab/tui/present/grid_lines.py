@@ -1,4 +1,4 @@
-"""Writes the lines of the grid: frozen labels, epoch header, padded cells, trend and peak."""
+"""Writes the grid: a value, n/a or a state's glyph in each cell, labels, epochs, trend and peak."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from rich.cells import cell_len
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import METRICS
-from tuilab.tui.present.cell_text import Zoom, anchor, cell_text
-from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.grid_table import Row, Table, peak, series
+from tuilab.grid.states import WITH_RESULT, State
+from tuilab.grid.text import MISSING
+from tuilab.store.snapshot import CellView
+from tuilab.tui.present.glyphs import Glyphs, level
+from tuilab.tui.present.grid_table import Row, Table, Zoom, peak, series
 from tuilab.tui.present.spark import sparkline
 from tuilab.tui.present.styled_text import Line, Piece, fit
 
@@ -153,7 +155,7 @@ def _cell(
         role += " cursor"
     if zoom is Zoom.COLUMN:
         return [(text, role)]
-    behind = anchor(text, zoom)
+    behind = _anchor(text, zoom)
     before = max(0, pitch - behind - cell_len(text))
     if not (at_cursor or is_marked or bracket):
         return [(" " * before + text + " " * behind, role)]
@@ -186,7 +188,7 @@ def _overhangs(table: Table, row: Row, column: int, glyphs: Glyphs) -> bool:
     if zoom is Zoom.COLUMN:
         return False
     text = " " if view is None else cell_text(view, table.view.metric, zoom, glyphs)[0]
-    return anchor(text, zoom) == 0
+    return _anchor(text, zoom) == 0
 
 
 def _peak(row: Row, table: Table) -> str:
@@ -195,3 +197,48 @@ def _peak(row: Row, table: Table) -> str:
         return " " * PEAK_COLUMNS
     text = f"{METRICS[table.view.metric].unit.narrow(best[0])}@{table.epochs[best[1]]}"
     return text.rjust(PEAK_COLUMNS)[:PEAK_COLUMNS]
+
+
+def cell_text(view: CellView, metric: str, zoom: Zoom, glyphs: Glyphs) -> tuple[str, str]:
+    """Return (text, role) of a cell, without padding; text fits the pitch less one column.
+
+    In the narrowest zoom a value is a height between the bounds of its unit.
+    """
+    role = view.state.value
+    if view.state is State.RUNNING:
+        return _running(view, zoom, glyphs), role
+    if view.state not in WITH_RESULT:
+        return glyphs.states[view.state], role
+    value = view.value(metric)
+    if value is None:
+        return {Zoom.VALUE: MISSING, Zoom.DIGITS: "--", Zoom.COLUMN: "-"}[zoom], "missing"
+    unit = METRICS[metric].unit
+    if zoom is Zoom.COLUMN:
+        return level(unit.height(value), glyphs), role
+    edited = glyphs.edited if is_edited(view, metric) else ""
+    if zoom is Zoom.DIGITS:
+        text = edited + unit.digits_alone(value)
+        return text[-zoom.value :], role
+    stale = glyphs.states[State.STALE] if view.state is State.STALE else ""
+    return stale + edited + unit.narrow(value), role
+
+
+def is_edited(view: CellView, metric: str) -> bool:
+    """Whether the number shown ran with settings unlike the config."""
+    if not view.edits or view.state not in WITH_RESULT or view.value(metric) is None:
+        return False
+    return bool(view.edits_behind(metric))
+
+
+def _running(view: CellView, zoom: Zoom, glyphs: Glyphs) -> str:
+    sign = glyphs.running(view.stage)
+    if zoom is not Zoom.VALUE or view.percent is None:
+        return sign
+    return f"{sign}{min(99, max(0, int(view.percent)))}%"
+
+
+def _anchor(text: str, zoom: Zoom) -> int:
+    """Columns to leave free behind the text: units stand under units, signs under digits."""
+    if zoom is not Zoom.VALUE:
+        return 0
+    return 0 if text.endswith("%") or len(text) > 1 else 1

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import HEADLINE
-from tuilab.grid.states import BROKEN, State
+from tuilab.grid.states import BROKEN, WITH_RESULT, State
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.study.cell_number import standing_apart
-from tuilab.tui.present.cell_text import WITH_VALUE, Zoom, value_of
 from tuilab.tui.present.filters import Filter
-from tuilab.tui.present.seed_means import mean_cells
+from tuilab.tui.present.seed_means import mean_cells, standing_apart
+
+
+class Zoom(Enum):
+    """How much room a cell has; the value is its pitch in columns."""
+
+    VALUE = 5
+    DIGITS = 3
+    COLUMN = 1
 
 
 class Order(StrEnum):
@@ -172,7 +178,7 @@ def count_broken(row: Row) -> int:
 def series(row: Row, metric: str) -> list[float | None]:
     """Values along a row; None where there is no value to trust or to show."""
     return [
-        value_of(view, metric) if view is not None and view.state in WITH_VALUE else None
+        view.value(metric) if view is not None and view.state in WITH_RESULT else None
         for view in row.cells
     ]
 
@@ -189,7 +195,7 @@ def peak(row: Row, metric: str) -> tuple[float, int] | None:
         if view is not None
         and view.state is State.DONE
         and view.cell not in odd
-        and (value := value_of(view, metric)) is not None
+        and (value := view.value(metric)) is not None
     ]
     return max(found, key=lambda pair: (pair[0], -pair[1])) if found else None
 

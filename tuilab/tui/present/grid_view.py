@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean, stdev
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
 from tuilab.grid.metrics import METRICS, metric_after
 from tuilab.grid.text import count_of
-from tuilab.store.snapshot import Snapshot
-from tuilab.tui.present.cell_text import Zoom, is_edited
+from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.grid_table import Order, Row, Table, View, cycle_seed
-from tuilab.tui.present.seed_means import mean_story
+from tuilab.tui.present.grid_lines import cell_text, is_edited
+from tuilab.tui.present.grid_table import Order, Row, Table, View, Zoom, cycle_seed
+from tuilab.tui.present.seed_means import counts, standing_apart
 from tuilab.tui.present.styled_text import Line
 
 _ZOOMS = (Zoom.VALUE, Zoom.DIGITS, Zoom.COLUMN)
@@ -86,7 +87,7 @@ def story_without_cell(
     view, (row, column) = table.view, place
     if view.is_mean and table.rows and table.epochs:
         source, epoch = table.rows[row].source, table.epochs[column]
-        return mean_story(snapshot, source, epoch, view.metric, glyphs)
+        return _mean_story(snapshot, source, epoch, view.metric, glyphs)
     if view.filter:
         return ((((" no cell matches the filter", "warn"),)), ((" esc clears it", "muted"),))
     if not snapshot.cells:
@@ -95,6 +96,43 @@ def story_without_cell(
             ((" its config names no source or no epoch: tuilab plan checks it", "muted"),),
         )
     return ()
+
+
+def _mean_story(
+    snapshot: Snapshot, source: str, epoch: int, metric: str, glyphs: Glyphs
+) -> tuple[Line, Line, Line]:
+    """Tell of one mean: of how many seeds it is, their range, and what each of them has."""
+    of_source = [view for view in snapshot.cells if view.cell.source == source]
+    odd = standing_apart(of_source, metric)
+    views = [view for view in of_source if view.cell.epoch == epoch]
+    values = [view.value(metric) or 0.0 for view in views if counts(view, metric, odd)]
+    label = clean_line(snapshot.labels.get(source, source), 40)
+    head: Line = (
+        (f" {label}", "title"),
+        (f" {glyphs.dash} epoch {epoch}", "text"),
+        (f" {glyphs.dash} {spread_words(values, len(views), metric)}", "text"),
+    )
+    each = "  ".join(f"#{view.cell.seed} {_one(view, metric, odd, glyphs)}" for view in views)
+    return head, ((f" {each}", "text"),), ((" s shows single seeds", "muted"),)
+
+
+def spread_words(values: Sequence[float], planned: int, metric: str) -> str:
+    """``mean 51% of 2 of 3 seeds, 6% to 96%, sd 64 points``; n/a without any value."""
+    if not values:
+        return f"n/a: none of {planned} seeds is measured"
+    unit = METRICS[metric].unit
+    said = f"mean {unit.narrow(fmean(values))} over {len(values)} of {planned} seeds"
+    if len(values) < 2:
+        return f"{said}, spread n/a"
+    low, high = unit.narrow(min(values)), unit.narrow(max(values))
+    # A deviation of rates is in points; the sign would read as a share of the mean.
+    deviation = unit.narrow(stdev(values)).replace("%", " points")
+    return f"{said}, {low} to {high}, sd {deviation}"
+
+
+def _one(view: CellView, metric: str, odd: frozenset[Cell], glyphs: Glyphs) -> str:
+    text = cell_text(view, metric, Zoom.VALUE, glyphs)[0]
+    return f"{text} (left out: edited)" if view.cell in odd else text
 
 
 def why_no_cell(view: View) -> str:
