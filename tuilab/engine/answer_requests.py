@@ -20,6 +20,10 @@ from tuilab.grid.request import Request
 from tuilab.store import requests
 from tuilab.store.layout import Layout
 
+_ASK_FOR_JOBS = frozenset({"run", "relaunch"})
+WAIT_SECONDS = 60.0
+"""So long a request may wait for processes that do not end; then it is answered as things are."""
+
 
 class Requests:
     """The engine's side of the requests folder."""
@@ -29,17 +33,39 @@ class Requests:
         self.states = opened.states
         self.performer = opened.performer
         self.gatherer = opened.gatherer
-        self.has_changed = False
-        """Whether the last call answered anything."""
+        self.wait = False
+        """Whether some are left until what had ended before this engine came is settled."""
+        self._ended = set(opened.ended)
+        self._wait_until = time.monotonic() + WAIT_SECONDS
+
+    def are_there(self) -> bool:
+        """Whether anybody has left a request."""
+        return requests.waiting(self.layout) > 0
 
     def answer_all(self, facts: Facts) -> None:
-        """Answer every pending request, oldest first."""
-        self.has_changed = False
+        """Answer every pending request, oldest first.
+
+        Where no engine was, readers showed as ended what had ended: whoever asks for such a job
+        again must not be told that it is running. So a run or a relaunch, and what was asked
+        after it, is left for the next look while such an end is not settled.
+        """
+        self.wait = False
+        self._ended = {one for one in self._ended if self._is_unsettled(*one)}
         for request in requests.pending(self.layout, time.time()):
             if request.id not in self.states.ledger.answered:
-                self._answer(request, facts if not self.has_changed else self.gatherer.facts())
-                self.has_changed = True
+                if self._comes_too_early(request):
+                    self.wait = True
+                    return
+                self._answer(request, facts)
+                facts = self.gatherer.facts()
             requests.discard(self.layout, request.id)
+
+    def _is_unsettled(self, job: str, number: int) -> bool:
+        return job in self.states.live and self.states.ledger.of(job).attempts[-1].number == number
+
+    def _comes_too_early(self, request: Request) -> bool:
+        is_late = time.monotonic() > self._wait_until
+        return request.verb in _ASK_FOR_JOBS and bool(self._ended) and not is_late
 
     def _answer(self, request: Request, facts: Facts) -> None:
         """Signals first, journal next, file last: a crash in between repeats what is harmless."""

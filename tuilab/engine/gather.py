@@ -95,16 +95,17 @@ class Gatherer:
     def _attempt(self, job: str) -> LiveAttempt:
         last = self.states.ledger.of(job).attempts[-1]
         watch = self.watcher.watch(job, last.number, last.token)
-        silent = self.watcher.look(watch)
         worker = self.workers.known.get(last.worker)
-        is_gone = worker is None or worker.sighting.phase is Phase.GONE
+        phase = worker.sighting.phase if worker is not None else Phase.GONE
+        silent = self.watcher.look(watch, is_elsewhere=phase is Phase.FOREIGN)
+        is_gone = phase is Phase.GONE
         is_silent = silent > self.policy.stall_minutes * 60
         return LiveAttempt(
             job=job,
             number=last.number,
             worker=last.worker,
-            is_assigned=worker is not None and watch.folder in worker.given,
-            begun_at=watch.begun_at,
+            is_assigned=worker is not None and watch.files.folder in worker.given,
+            begun_at=watch.files.begun_at,
             is_recorded=last.verdict is Verdict.RUNNING,
             report=self.watcher.report(watch, self.states.plan),
             silent_seconds=silent,

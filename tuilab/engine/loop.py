@@ -83,10 +83,9 @@ class Engine:
 
     def _round(self) -> bool:
         """One full look with all that follows from it; True when the engine may leave."""
-        facts = self._act()
-        self.requests.answer_all(facts)
-        if self.requests.has_changed:
-            facts = self._act()
+        if self.requests.are_there():
+            self.requests.answer_all(self._act(may_start=False))
+        facts = self._act(may_start=not self.requests.wait)
         self._keep_time(facts)
         self._beat(facts)
         self._cache.keep(self.states.ledger.sequence)
@@ -96,11 +95,11 @@ class Engine:
         self._sleep(facts)
         return False
 
-    def _act(self) -> Facts:
+    def _act(self, may_start: bool) -> Facts:
         """Decide and act until nothing more follows, and return the last facts."""
         for _ in range(MOST_ROUNDS):
             facts = self.gatherer.facts()
-            actions = decide(facts)
+            actions = decide(facts, may_start)
             for action in actions:
                 self.performer.perform(action)
             self.performer.record_ends()
@@ -143,7 +142,7 @@ class Engine:
             and (watch := self.gatherer.watcher.watches.get((attempt.job, attempt.number)))
         ]
         while (left := deadline - time.monotonic()) > 0 and not self._is_asked_to_leave:
-            if any(watch.has_outcome for watch in watches):
+            if any(watch.files.has_outcome for watch in watches):
                 return
             time.sleep(min(FAST_SECONDS if watches else FULL_SECONDS, left))
 

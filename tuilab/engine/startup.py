@@ -26,6 +26,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, Lease, acquire, holder
+from tuilab.store.live_attempts import LiveAttempts
 from tuilab.store.plan_file import load_plan
 from tuilab.store.recovery import recover
 
@@ -44,6 +45,8 @@ class Opened:
     states: JournaledStates
     gatherer: Gatherer
     performer: Performer
+    ended: frozenset[tuple[str, int]]
+    """Job and number of attempts that had ended, or were lost, before this engine came."""
 
 
 def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
@@ -74,7 +77,7 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
         states.record("note", text=loss)
     _ask_again(states)
     _adopt(states, workers)
-    return Opened(layout, lease, states, gatherer, performer)
+    return Opened(layout, lease, states, gatherer, performer, _ended(layout, states))
 
 
 def _engine_before(lines: Sequence[Mapping[str, Any]], was_alive: bool) -> dict[str, str]:
@@ -134,6 +137,16 @@ def _ask_again(states: JournaledStates) -> None:
             wanted[job] = last.number + 1
     if wanted:
         states.record("wanted", jobs=wanted, verb="retry", by="engine", why="it had not started")
+
+
+def _ended(layout: Layout, states: JournaledStates) -> frozenset[tuple[str, int]]:
+    """Return the attempts that a reader without an engine shows as ended or lost."""
+    attempts = LiveAttempts(layout, states.plan)
+    lasts = {job: states.ledger.of(job).attempts[-1] for job in states.live}
+    for job, last in lasts.items():
+        attempts.follow(job, last)
+    attempts.look(time.time(), engine_alive=False, last=lasts.__getitem__)
+    return frozenset((job, lasts[job].number) for job in attempts.over)
 
 
 def _adopt(states: JournaledStates, workers: Workers) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract.parsing import loads
-from tuilab.contract.report import EVENTS_FILE, LOG_FILE, OUTCOME_FILE
+from tuilab.contract.report import LOG_FILE, OUTCOME_FILE
 from tuilab.contract.spec import SPEC_FILE, read_spec
 from tuilab.contract.tail import tail_lines
 from tuilab.engine.decide.facts import Report
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.states import Verdict
 from tuilab.store.layout import Layout
+from tuilab.store.live_attempts import AttemptFiles
 from tuilab.store.settlement import settlement
 
 PATIENCE = 0.05
@@ -29,22 +30,14 @@ class Watch:
 
     job: str
     number: int
-    folder: Path
     token: str
-    begun_at: float | None = None
-    size: int = -1
-    """Bytes of its events at the last look."""
-    spoke: float = 0.0
-    """Monotonic time of its last event."""
+    files: AttemptFiles
+    spoke: float | None = None
+    """Monotonic time of its last event, or of the first look; None before that."""
     has_spoken: bool = False
     """It wrote an event since the first look."""
     is_called_stalled: bool = False
     verification: Future[Report] | None = None
-
-    @property
-    def has_outcome(self) -> bool:
-        """One stat: the file that means the rest is complete."""
-        return (self.folder / OUTCOME_FILE).exists()
 
 
 class Watcher:
@@ -56,32 +49,34 @@ class Watcher:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="verify")
 
     def watch(self, job: str, number: int, token: str) -> Watch:
-        """Return the watch of an attempt; its silence counts from the first look."""
+        """Return the watch of an attempt."""
         key = (job, number)
         if key not in self.watches:
-            folder = self.layout.attempt_dir(job, number)
-            self.watches[key] = Watch(job, number, folder, token, spoke=time.monotonic())
+            files = AttemptFiles(self.layout.attempt_dir(job, number))
+            self.watches[key] = Watch(job, number, token, files)
         return self.watches[key]
 
-    def look(self, watch: Watch) -> float:
-        """Take in new events of an attempt and return the seconds since the last."""
-        try:
-            size = (watch.folder / EVENTS_FILE).stat().st_size
-        except OSError:
-            size = 0
-        if watch.size not in (-1, size):
-            watch.spoke = time.monotonic()
+    def look(self, watch: Watch, is_elsewhere: bool) -> float:
+        """Take in new events of an attempt and return the seconds since the last.
+
+        Its silence counts from the first look, whatever the wall clock says. On another host it
+        counts from its last sign: there a reader without an engine has called it lost already.
+        """
+        is_new = watch.files.read()
+        now = time.monotonic()
+        if watch.spoke is None:
+            told = time.time() - watch.files.last_sign_at if is_elsewhere else 0.0
+            watch.spoke = now - max(0.0, told)
+        elif is_new:
+            watch.spoke = now
             watch.is_called_stalled = False
             watch.has_spoken = True
-        watch.size = size
-        if size and watch.begun_at is None:
-            watch.begun_at = _first_event_at(watch.folder / EVENTS_FILE)
-        return time.monotonic() - watch.spoke
+        return now - watch.spoke
 
     def report(self, watch: Watch, plan: Plan) -> Report | None:
         """Return the believed outcome of an attempt, or None while there is none yet."""
         if watch.verification is None:
-            if not watch.has_outcome:
+            if not watch.files.has_outcome:
                 return None
             watch.verification = self._pool.submit(verify, self.layout, plan, watch)
         try:
@@ -104,19 +99,19 @@ def verify(layout: Layout, plan: Plan, watch: Watch) -> Report:
     if job is None:
         return Report(Verdict.SUSPECT, detail="the plan no longer has this job")
     try:
-        if read_spec(watch.folder / SPEC_FILE).token != watch.token:
+        if read_spec(watch.files.folder / SPEC_FILE).token != watch.token:
             return Report(Verdict.SUSPECT, "unknown", "its spec is not the one that was claimed")
         found = settlement(layout, plan, job, watch.number)
     except Exception as error:  # a checker that breaks must not take the engine with it
         return Report(Verdict.SUSPECT, "unknown", f"its artefacts could not be checked: {error}")
     if found is None:
         return Report(Verdict.SUSPECT, "unknown", "its outcome vanished")
-    return _as_report(found, _raw_outcome(watch.folder))
+    return _as_report(found, _raw_outcome(watch.files.folder))
 
 
 def last_lines(watch: Watch) -> tuple[str, ...]:
     """Return the last lines of an attempt's log."""
-    return tuple(tail_lines(watch.folder / LOG_FILE, 16 * 1024))
+    return tuple(tail_lines(watch.files.folder / LOG_FILE, 16 * 1024))
 
 
 def _as_report(found: dict[str, Any], raw: dict[str, Any]) -> Report:
@@ -155,15 +150,3 @@ def _peak_device(raw: dict[str, Any]) -> int:
     peaks = raw.get("peak_memory")
     found = peaks.get("device") if isinstance(peaks, dict) else None
     return found if isinstance(found, int) else 0
-
-
-def _first_event_at(path: Path) -> float | None:
-    """Unix time of the first event; None while its line is not whole."""
-    try:
-        with path.open("rb") as file:
-            line = file.readline(65536)
-        raw = loads(line) if line.endswith(b"\n") else None
-    except (OSError, ValueError):
-        return None
-    at = raw.get("at") if isinstance(raw, dict) else None
-    return float(at) if isinstance(at, int | float) else None

@@ -40,6 +40,11 @@ class AttemptFiles:
         self._events = JsonlFollower(self.folder / EVENTS_FILE)
 
     @property
+    def last_sign_at(self) -> float:
+        """Unix time at which it was last heard of: its last event, or that it was claimed."""
+        return max(self.claimed_at, self.last_at)
+
+    @property
     def has_outcome(self) -> bool:
         """One stat: the file that means the rest is complete."""
         return (self.folder / OUTCOME_FILE).exists()
@@ -173,7 +178,7 @@ class LiveAttempts:
     def _last_sign_of(self, worker: str) -> float:
         """Unix time at which a worker was last heard of, by whichever attempt it has."""
         mine = (known.files for known in self._watched.values() if known.worker == worker)
-        return max(max(files.claimed_at, files.last_at) for files in mine)
+        return max(files.last_sign_at for files in mine)
 
     def _is_worker_alive(self, known: _Watched) -> bool | None:
         directory = self.layout.worker_dir(known.worker)

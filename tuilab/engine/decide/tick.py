@@ -14,17 +14,17 @@ from tuilab.engine.decide.workers import keep_up
 _STEPS: tuple[Callable[[Facts], Iterable[Action]], ...] = (settle_attempts, keep_up)
 
 
-def decide(facts: Facts) -> list[Action]:
+def decide(facts: Facts, may_start: bool = True) -> list[Action]:
     """Return what to do now, in order.
 
     Ends are recorded first; new work is placed only in a round that settles nothing, so that what
-    has just become ready is weighed with the rest. Ages and durations are part of the facts: no
-    clock is read here.
+    has just become ready is weighed with the rest, and none while a person's wish is to be heard
+    first. Ages and durations are part of the facts: no clock is read here.
     """
     actions = [action for step in _STEPS for action in step(facts)]
     settled = [action for action in actions if isinstance(action, Settle)]
     if not settled:
-        return actions + place(facts)
+        return actions + (place(facts) if may_start else [])
     full = next((s for s in settled if s.report.reason == Reason.DISK_FULL), None)
     if full is not None and not facts.ledger.pause:
         actions.append(Pause(f"the disk was full in {full.job}: {full.report.detail}"))
