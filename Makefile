@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo demo-headless test check format setup picture bench trial clean
+.PHONY: demo demo-headless test check format setup picture bench trial agreement clean
 
 setup: $(STAMP)
 
@@ -46,6 +46,9 @@ bench: setup
 
 trial: setup
 	$(BIN)/python -m tests.trial
+
+agreement: setup
+	$(BIN)/python -m tests.agreement
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

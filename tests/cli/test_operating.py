@@ -174,3 +174,33 @@ def test_a_log_is_followed_until_its_attempt_ends(played: Played) -> None:
     whole = json.loads(call("logs", str(played.root), "data/villain", "--json").stdout)
     assert whole["log"].endswith("attempt-1/log.txt")
     assert whole["lines"] == found.stdout.splitlines()
+
+
+def test_a_failure_that_the_engine_had_no_time_to_record_is_one_thing_and_runs_again(
+    played: Played,
+) -> None:
+    oom = {"do": "fail", "reason": "gpu-oom", "detail": "tried to allocate 2.30 GiB"}
+    played.script(data=oom)
+    assert played.run("run", "micro.toml", "--headless").returncode == 3
+    played.end()
+    root, data, layout = str(played.root), "data/villain", Layout(played.root)
+    lines = layout.journal.read_text().splitlines(keepends=True)
+    cut = next(n for n, one in enumerate(lines) if '"settled"' in one and f'"{data}"' in one)
+    layout.journal.write_text("".join(lines[:cut]))
+    told = json.loads(call("status", root, "--json").stdout)["jobs_failed"]
+    assert {"job": data, "state": "failed", "reason": "gpu-oom"}.items() <= told[0].items()
+    for words in (["--failed"], ["villain@0"], ["villain@*"]):
+        shown = json.loads(call("relaunch", root, *words, "--dry-run", "--json").stdout)
+        assert {"job": data, "attempt": 2}.items() <= shown["jobs"][0].items(), words
+    assert f"{data}  attempt 2" in call("run", root, "--dry-run").stdout
+    assert data not in call("stop", root, "--dry-run", "--json").stdout
+    played.script(data={"do": "fail", "reason": "nan-loss", "detail": "once more"})
+    again = played.run("relaunch", "runs/micro", "--failed", "--headless")
+    assert f"{data}  attempt 2" in again.stdout
+    assert "refused" not in again.stdout
+    ends = [
+        (line["attempt"], line["verdict"], line["reason"])
+        for line in map(json.loads, layout.journal.read_text().splitlines())
+        if line["kind"] == "settled" and line["job"] == data
+    ]
+    assert ends == [(1, "failed", "gpu-oom"), (2, "failed", "nan-loss")]

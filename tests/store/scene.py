@@ -89,9 +89,11 @@ def _job(
 class Scene:
     """One experiment directory and the hand that writes into it."""
 
-    def __init__(self, root: Path, plan: Plan | None = None) -> None:
+    def __init__(
+        self, root: Path, plan: Plan | None = None, config: str = "name = 'small'\n"
+    ) -> None:
         self.plan = plan or small_plan()
-        self.layout = create_experiment(root, "name = 'small'\n", self.plan)
+        self.layout = create_experiment(root, config, self.plan)
         self.journal = Journal(self.layout)
         self.numbers: dict[str, int] = {}
         self.clock = NOW

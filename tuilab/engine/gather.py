@@ -17,6 +17,7 @@ from tuilab.engine.watch_attempts import Watcher, last_lines
 from tuilab.engine.workers import Workers
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
+from tuilab.store.attempts import read_stop
 from tuilab.store.layout import Layout
 
 DISK_SECONDS = 5.0
@@ -99,6 +100,7 @@ class Gatherer:
         phase = worker.sighting.phase if worker is not None else Phase.GONE
         silent = self.watcher.look(watch, is_elsewhere=phase is Phase.FOREIGN)
         is_gone = phase is Phase.GONE
+        stop = read_stop(watch.files.folder) if is_gone else None
         is_silent = silent > self.policy.stall_minutes * 60
         return LiveAttempt(
             job=job,
@@ -111,6 +113,7 @@ class Gatherer:
             silent_seconds=silent,
             has_spoken=watch.has_spoken,
             is_called_stalled=watch.is_called_stalled,
+            stopped_by=stop.by if stop is not None else None,
             log=last_lines(watch) if is_gone or is_silent else (),
         )
 

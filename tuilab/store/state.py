@@ -133,7 +133,7 @@ class JobStates:
         is_free = status.state is State.QUEUED and not evidence.held and not status.given_to
         place = self.places[job.id]
         self._ready.mark(place, is_free)
-        self._due.mark(place, evidence.is_due or bool(status.given_to))
+        self._due.mark(place, status.state in (State.QUEUED, State.WAITING))
         (self._given.add if status.given_to else self._given.discard)(job.id)
         if self.statuses.get(job.id) == status:
             return False

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.agreement.compare import document, jobs_of, twin
+from tests.agreement.folders import OVER, one_open
+from tests.store.scene import ALIVE
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
 from tuilab.store.layout import Layout
+from tuilab.tui.app import TuilabApp
 
 SIZE = (80, 24)
 BROKEN = ["eval/nurse@2#42", "cosine/nurse@2#42"]
@@ -113,3 +118,23 @@ async def test_x_says_when_there_is_nothing_to_stop(experiment: Path) -> None:
         await look(pilot)
         await press(pilot, "x")
         assert "none of these is running, queued or waiting" in text_of(pilot.app)
+
+
+async def test_what_a_dialog_asks_for_is_what_its_command_line_would_do(tmp_path: Path) -> None:
+    """Left by an engine that died before it recorded an end; the relaunch is by every key."""
+    folder = one_open(tmp_path / "x", OVER["failed, unsettled"], ALIVE, place=7)
+    root, failed = folder.scene.root, list(folder.scene.plan.by_id)[7]
+    app = TuilabApp(root, poll_seconds=None, now=time.time())
+    async with app.run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "R", "right", "enter")
+        await press(pilot, "e", "r", "right", "enter")
+        await press(pilot, "e", "r", *["f"] * 4, "right", "enter")
+        await press(pilot, "G", "$", "x", "right", "enter")
+    *relaunches, stop = requests_of(root)
+    assert [request["verb"] for request in relaunches] == ["relaunch"] * 3
+    for request in relaunches:
+        assert failed in request["jobs"]
+        assert jobs_of(twin(request["options"]["command"])).keys() == set(request["jobs"])
+    told = document(*twin(stop["options"]["command"]), "--dry-run")
+    assert sorted(told["ends"] + told["takes_back"]) == sorted(stop["jobs"])

@@ -119,6 +119,8 @@ class LiveAttempt:
     """It has written an event since this engine looked at it first."""
     is_called_stalled: bool = False
     """The journal has named the stall already."""
+    stopped_by: str | None = None
+    """Who asked to end it, by the mark in its folder; only when its worker is gone."""
     log: tuple[str, ...] = ()
     """Last lines of its log; only when they are needed."""
 

@@ -69,6 +69,8 @@ def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> Re
     stop = worker.stop
     if stop is not None and attempt.job in stop.jobs:
         return _ended_on_request(attempt, stop)
+    if attempt.stopped_by is not None:
+        return _ended_on_request(attempt, Stop((attempt.job,), attempt.stopped_by))
     if attempt.begun_at is not None:
         full = facts.disk.problem or facts.disk.lately
         return _dead(attempt, without_outcome(worker.exit, attempt.log, full))
