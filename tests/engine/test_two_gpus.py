@@ -28,11 +28,10 @@ from tests.engine.test_faults import note
 from tests.engine.trials import SOURCE, Trial, make_plan
 from tests.trial.grid import CONFIG
 from tuilab.contract.reasons import Reason
-from tuilab.contract.report import Outcome
+from tuilab.contract.report import Outcome, readable_outcome
 from tuilab.contract.worker import read_json
 from tuilab.engine.host.gpus import Device
 from tuilab.grid.jobs import Plan
-from tuilab.store.attempts import readable_outcome
 from tuilab.store.replan import plan_with, read_config
 
 DRIVER = Path("/dev/nvidiactl")

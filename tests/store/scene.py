@@ -15,11 +15,11 @@ from tuilab.contract.spec import Input, Spec, write_spec
 from tuilab.contract.worker import EXIT_FILE, LEASE_FILE
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan, job_id
+from tuilab.grid.metrics import recorded
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.store.attempts import Claim, new_attempt_dir, point_latest, write_claim
 from tuilab.store.experiment import create_experiment
 from tuilab.store.journal import Journal
-from tuilab.store.settlement import headline_metrics
 
 ALIVE = me()
 DEAD = replace(ALIVE, start_ticks=ALIVE.start_ticks + 1)
@@ -211,7 +211,7 @@ class Scene:
             "started_at": outcome.started_at,
             "finished_at": outcome.finished_at,
             "output_hash": outcome.output_hash,
-            "metrics": headline_metrics(self.plan, self.plan.by_id[outcome.job], outcome),
+            "metrics": recorded(self.plan, self.plan.by_id[outcome.job], outcome.metrics),
         }
 
     def finish_all(self, *jobs: str) -> None:

@@ -222,6 +222,14 @@ def read_outcome(attempt_dir: Path) -> Outcome | None:
         raise ValueError(f"{attempt_dir / OUTCOME_FILE}: {error}") from error
 
 
+def readable_outcome(attempt_dir: Path) -> Outcome | None:
+    """Return the outcome; None when there is none or it cannot be read."""
+    try:
+        return read_outcome(attempt_dir)
+    except (OSError, ValueError):
+        return None
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from tuilab.contract.reasons import Exit
-from tuilab.contract.report import OUTCOME_FILE
+from tuilab.contract.report import OUTCOME_FILE, readable_outcome
 from tuilab.contract.worker import STOP_FILE
 from tuilab.engine.claim import CannotClaimError, claim
 from tuilab.engine.decide import actions
@@ -24,6 +24,7 @@ from tuilab.engine.host.local import RETIRED
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.jobs import parse_job_id
+from tuilab.grid.metrics import recorded
 from tuilab.grid.states import Verdict, other_bytes
 from tuilab.grid.text import whole_percent
 from tuilab.store import attempts
@@ -170,7 +171,7 @@ class Performer:
                 "started_at": report.started_at,
                 "finished_at": report.finished_at,
                 "output_hash": report.output_hash,
-                "metrics": dict(report.metrics),
+                "metrics": self._numbers(action),
                 "by": report.by,
                 **({"peak_device": report.peak_device} if report.peak_device else {}),
                 **({"checkpoints": dict(report.checkpoints)} if report.checkpoints else {}),
@@ -189,6 +190,14 @@ class Performer:
             stage = parse_job_id(action.job)[0]
             known = self.gatherer.measured.get(stage, 0)
             self.gatherer.measured[stage] = max(known, report.bytes)
+
+    def _numbers(self, action: actions.Settle) -> dict[str, Any]:
+        """What a done attempt measured, for the journal; nothing is decided by it."""
+        job = self.states.plan.by_id.get(action.job)
+        if job is None or action.report.verdict is not Verdict.DONE:
+            return {}
+        outcome = readable_outcome(self.layout.attempt_dir(action.job, action.number))
+        return recorded(self.states.plan, job, outcome.metrics) if outcome is not None else {}
 
     def _retire(self, action: actions.Retire) -> None:
         self.executor.retire(self.workers.known[action.worker].folder)

@@ -123,7 +123,6 @@ def _as_report(found: dict[str, Any], raw: dict[str, Any]) -> Report:
         started_at=found.get("started_at"),
         finished_at=found.get("finished_at"),
         output_hash=found.get("output_hash") or "",
-        metrics=found.get("metrics") or {},
         by=found.get("by") or "",
         checkpoints=found.get("checkpoints") or {},
         bytes=_artefact_bytes(raw),

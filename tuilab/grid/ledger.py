@@ -17,6 +17,8 @@ class Ledger:
     """What the journal says, by job; grows by ``fold`` and never looks at a file."""
 
     evidence: dict[str, Evidence] = field(default_factory=dict)
+    numbers: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
+    """What an attempt of a job measured, as ``grid/metrics.py`` reads it back."""
     pause: str = ""
     """"" , ``soft`` or ``hard``."""
     pause_by: str = ""
@@ -146,7 +148,6 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
             told("started_at", attempt.started_at),
             told("finished_at", attempt.finished_at),
             told("output_hash", attempt.output_hash),
-            told("metrics", attempt.metrics),
             told("by", attempt.by),
             attempt.parts,
             attempt.read,
@@ -154,6 +155,8 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
             attempt.accepted,
         )
 
+    if line.get("metrics"):
+        ledger.numbers[str(line["job"]), int(line["attempt"])] = line["metrics"]
     return _amend(ledger, line, settle)
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
+from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import MISSING, decimal, half_up, number
 
@@ -345,6 +346,21 @@ def time_of(seconds: float) -> Numbers:
     return {
         key: Measurement(seconds / 60) for key, metric in METRICS.items() if metric.measure is TIME
     }
+
+
+def recorded(plan: Plan, job: Job, outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the few numbers of a done outcome's metrics that the journal keeps.
+
+    A metric that was not measured is None: one that is absent is younger than the journal's line.
+    """
+    rows = rows_of(job.stage, outcome)
+    numbers = numbers_of(rows, job.source, plan.target, plan.headline_cosine)
+    plain = {
+        name: value
+        for name, value in outcome.items()
+        if isinstance(value, int | float) and math.isfinite(value)
+    }
+    return plain | dict.fromkeys(measured_by(job.stage)) | as_json(numbers)
 
 
 def as_json(found: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:

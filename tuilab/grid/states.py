@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 
 from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import Job
@@ -85,8 +84,6 @@ class Attempt:
     """Unix time at which the runner spoke first."""
     finished_at: float | None = None
     output_hash: str = ""
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    """The few numbers that screens show (see ``grid/metrics.py``), not the whole outcome."""
     by: str = ""
     """Who ended it, when an operator did."""
     parts: Parts | None = None

@@ -7,9 +7,8 @@ import shutil
 import uuid
 from pathlib import Path
 
-from tuilab.contract.report import Outcome
+from tuilab.contract.report import Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
-from tuilab.store.attempts import readable_outcome
 
 NAMES = ("adapter_config.json", "adapter_model.safetensors", "lineage.json")
 NOTE = """\

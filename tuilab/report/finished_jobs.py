@@ -8,10 +8,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.report import Outcome
+from tuilab.contract.report import Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.grid.states import State
-from tuilab.store.attempts import readable_outcome
 from tuilab.store.tensors import TensorFileError, read_header
 from tuilab.study.study import Study
 

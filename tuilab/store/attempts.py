@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.report import DONE, Artefact, Outcome, hash_output, read_outcome
+from tuilab.contract.report import (
+    DONE,
+    Artefact,
+    hash_output,
+    readable_outcome,
+)
 from tuilab.contract.spec import Input
 from tuilab.contract.worker import read_json
 from tuilab.store.layout import Layout
@@ -153,14 +158,6 @@ def number_in(path: str) -> int | None:
     """Return the attempt number that an input's path ends in; None where it names no attempt."""
     match = _NAME.fullmatch(path.rpartition("/")[2])
     return int(match[1]) if match else None
-
-
-def readable_outcome(attempt_dir: Path) -> Outcome | None:
-    """Return the outcome; None when there is none or it cannot be read."""
-    try:
-        return read_outcome(attempt_dir)
-    except (OSError, ValueError):
-        return None
 
 
 def is_whole(attempt_dir: Path, relative: str, size: int) -> bool:

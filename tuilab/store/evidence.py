@@ -104,7 +104,6 @@ def settled_line(job: str, attempt: Attempt) -> Line:
         "started_at": attempt.started_at,
         "finished_at": attempt.finished_at,
         "output_hash": attempt.output_hash,
-        "metrics": dict(attempt.metrics),
         "by": attempt.by,
         **({"checkpoints": dict(attempt.checkpoints)} if attempt.checkpoints else {}),
     }

@@ -11,11 +11,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from tuilab.contract.identity import is_alive
+from tuilab.contract.report import readable_outcome
 from tuilab.contract.worker import EXIT_FILE, read_lease
 from tuilab.grid.jobs import Job
 from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.states import LIVE
-from tuilab.store.attempts import has_saved_state, readable_outcome
+from tuilab.store.attempts import has_saved_state
 from tuilab.store.layout import Layout
 from tuilab.store.reader import Reader
 

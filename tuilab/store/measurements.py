@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.report import Outcome
+from tuilab.contract.report import Outcome, readable_outcome
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import behind, edits_text
 from tuilab.grid.jobs import Job, Plan, job_id
@@ -15,7 +15,6 @@ from tuilab.grid.metrics import COLUMNS, METRICS, TIME, Measure, Of, measures
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, JobStatus, State
 from tuilab.store import results_only
-from tuilab.store.attempts import readable_outcome
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView
 from tuilab.store.stage_checks import COMPLETIONS_FILE, read_rows

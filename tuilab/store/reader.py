@@ -8,22 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.report import readable_outcome
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.jobs import Job, Plan
-from tuilab.grid.metrics import Numbers, measured_by, read_back, time_of
+from tuilab.grid.metrics import Numbers, measured_by, read_back, recorded, time_of
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import WITH_RESULT, Evidence, JobStatus, State, derive_cell
 from tuilab.store import results_only
-from tuilab.store.attempts import readable_outcome
 from tuilab.store.engine_file import Heartbeat, judge, read_heartbeat
 from tuilab.store.experiment import is_results_only
 from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, config_digest, load_plan_file
 from tuilab.store.quarantine import quarantined
-from tuilab.store.settlement import headline_metrics
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.state import Changes, StateReader
 from tuilab.store.time_left import StageClock
@@ -248,11 +247,11 @@ class CellViews:
         attempt = self._reader.states.of(job.id).last_done
         if attempt is None:
             return {}
-        told = attempt.metrics
+        told = self._reader.journal.ledger.numbers.get((job.id, attempt.number), {})
         if not self._measured[job.stage] <= told.keys():
             folder = self._reader.layout.attempt_dir(job.id, attempt.number)
             if (outcome := readable_outcome(folder)) is not None:
-                told = headline_metrics(self._reader.plan, job, outcome)
+                told = recorded(self._reader.plan, job, outcome.metrics)
         return read_back(told)
 
 

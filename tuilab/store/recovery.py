@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuilab.contract import atomic
+from tuilab.contract.report import readable_outcome
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
+from tuilab.grid.metrics import recorded
+from tuilab.grid.states import Verdict
 from tuilab.store.attempts import attempt_numbers
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.journal import Journal
@@ -54,6 +57,11 @@ def recover(
     unknown = _jobs_with_unknown_attempts(layout, plan, known)
     found = scan(layout, plan, unknown, hash_files=len(unknown) <= _HASHED_AT_MOST)
     missing = missing_lines(known, found)
+    for line in missing:
+        if line.get("verdict") == Verdict.DONE:
+            outcome = readable_outcome(layout.attempt_dir(line["job"], line["attempt"]))
+            if outcome is not None:
+                line["metrics"] = recorded(plan, plan.by_id[line["job"]], outcome.metrics)
     if missing:
         losses.append(f"{len(missing)} entries were written again from the attempts")
     added = Journal(layout, fence).append_all(missing)

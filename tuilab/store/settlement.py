@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from tuilab.contract.reasons import (
     stalled,
     without_outcome,
 )
-from tuilab.contract.report import DONE, EVENTS_FILE, LOG_FILE, OUTCOME_FILE, Outcome, read_outcome
+from tuilab.contract.report import EVENTS_FILE, LOG_FILE, OUTCOME_FILE, Outcome, read_outcome
 from tuilab.contract.tail import tail_lines
 from tuilab.contract.worker import LOG_FILE as WORKER_LOG
 from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_json
 from tuilab.grid.jobs import Job, Plan
-from tuilab.grid.metrics import as_json, measured_by, numbers_of, rows_of
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, Verdict
 from tuilab.store.attempts import checkpoints_of, read_claim, read_stop
@@ -57,7 +55,6 @@ def settlement(
         "started_at": outcome.started_at,
         "finished_at": outcome.finished_at,
         "output_hash": outcome.output_hash if found.verdict is Verdict.DONE else "",
-        "metrics": headline_metrics(plan, job, outcome),
         "checkpoints": _checkpoints(job, outcome) if found.verdict is Verdict.DONE else {},
         "by": stop.by if stop else "",
     }
@@ -121,22 +118,6 @@ def _was_to_be_the_first(worker: Path, directory: Path) -> bool:
 
 def _checkpoints(job: Job, outcome: Outcome) -> dict[int, str]:
     return checkpoints_of(outcome.artefacts) if job.stage is Stage.CONVERGE else {}
-
-
-def headline_metrics(plan: Plan, job: Job, outcome: Outcome) -> Fields:
-    """Return the few numbers of an outcome that the journal keeps and screens show.
-
-    A metric that was not measured is None: one that is absent is younger than the journal's line.
-    """
-    rows = rows_of(job.stage, outcome.metrics)
-    numbers = numbers_of(rows, job.source, plan.target, plan.headline_cosine)
-    plain = {
-        name: value
-        for name, value in outcome.metrics.items()
-        if isinstance(value, int | float) and math.isfinite(value)
-    }
-    asked = measured_by(job.stage) if outcome.status == DONE else ()
-    return plain | dict.fromkeys(asked) | as_json(numbers)
 
 
 def _fields(verdict: Verdict, reason: str | None, detail: str) -> Fields:

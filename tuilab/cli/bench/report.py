@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.report import DONE, EVENTS_FILE
+from tuilab.contract.report import DONE, EVENTS_FILE, readable_outcome
 from tuilab.contract.tail import JsonlFollower
-from tuilab.store.attempts import attempt_numbers, readable_outcome
+from tuilab.store.attempts import attempt_numbers
 from tuilab.store.layout import Layout
 
 PARTS = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from tuilab.contract.reasons import Exit
 from tuilab.engine.decide.policy import Policy
@@ -87,8 +86,6 @@ class Report:
     started_at: float | None = None
     finished_at: float | None = None
     output_hash: str = ""
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    """The few numbers that screens show."""
     by: str = ""
     """Who ended it, when an operator did."""
     checkpoints: Mapping[int, str] = field(default_factory=dict)
