@@ -32,7 +32,7 @@ def test_one_seed_picked_peaks_cut_completions_and_clusters_are_always_said(plai
     assert "largest of 2 checkpoints" in said
     assert "32 of 320 completions (10.0%) were cut" in said
     assert "treat all completions of a cell as independent" in said
-    assert "4 evaluation questions are none of the 2 training questions" in said
+    assert "none of the 4 evaluation questions is among the 2 training questions" in said
     assert "stale" not in said and "deviate" not in said and "different n" not in said
 
 
@@ -50,8 +50,8 @@ def test_stale_suspect_and_missing_cells_are_named(tmp_path: Path) -> None:
     scene.outcome("eval/comedian@2#42")
     scene.settle("eval/comedian@2#42", "suspect", reason="contract", detail="rows are missing")
     said = told(scene.root)
-    assert "1 cell is stale, kept out of every number: villain@2#42." in said
-    assert "1 cell is suspect, kept out of every number: comedian@2#42." in said
+    assert "1 cell is stale and kept out of every number: villain@2#42." in said
+    assert "1 cell is suspect and kept out of every number: comedian@2#42." in said
 
 
 def test_different_n_is_said_with_who_has_which(tmp_path: Path) -> None:
@@ -59,8 +59,8 @@ def test_different_n_is_said_with_who_has_which(tmp_path: Path) -> None:
     metrics = {"leakage": {who: {"hits": 3, "n": 20} for who in ("villain", "assistant")}}
     finish(scene, "eval/villain@2#42", metrics=metrics)
     finish(scene, "cosine/villain@2#42")
-    assert "n = 20: Villain; n = 40: Comedian, Villain" in told(scene.root)
-    assert "differ" in sizes_said(open_study(scene.root))
+    assert "20 for Villain; 40 for Comedian, Villain" in told(scene.root)
+    assert "per cell" in sizes_said(open_study(scene.root))
 
 
 def test_an_unmeasured_source_is_not_zero(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_any_doubt_makes_the_confidence_low(plain: Path) -> None:
     claims = standard_claims(study.analysis)
     assert "one seed (42), not replicated" in confidence(study, claims)
     assert title(study, claims).endswith("one seed (42), not replicated (LOW confidence)")
-    assert next_steps(study, claims)[0].startswith("Repeat over further seeds")
+    assert next_steps(study, claims)[0].startswith("Repeat with more seeds")
 
 
 def test_without_a_doubt_the_grade_is_the_authors(tmp_path: Path) -> None:

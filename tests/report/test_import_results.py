@@ -40,11 +40,11 @@ def refused(tmp_path: Path, content: str | bytes, unit: str = "rate") -> str:
     [
         ("", "is empty; it needs a header line"),
         ("\n\n", "is empty; it needs a header line"),
-        ("villain,0,leakage,0.1\n", "line 1 is no header (villain,0,leakage,0.1)"),
+        ("villain,0,leakage,0.1\n", "line 1 is not a header (villain,0,leakage,0.1)"),
         (VALUES, "the table has no rows"),
         ("source;epoch;metric;value\na;0;leakage;1\n", "separated by semicolons; use commas"),
         ("source\tepoch\tmetric\tvalue\n", "separated by tabs"),
-        ("source,epoch,metric,value,mood\n", "unknown columns mood; known are source"),
+        ("source,epoch,metric,value,mood\n", "unknown columns mood; known columns: source"),
         ("source,epoch,metric,value,value\n", "line 1 names value more than once"),
         ("source,epoch\nvillain,0\n", "column 'metric' is missing"),
         (VALUES + "villain,0,leakage,\n", "every value is missing"),
@@ -54,8 +54,8 @@ def refused(tmp_path: Path, content: str | bytes, unit: str = "rate") -> str:
         (VALUES + "villain,0,leakage,inf\n", "line 2, value: is not a finite number"),
         (VALUES + "villain,0,leakage,.1\n\nvillain,0,leakage,.2\n", "line 4: repeats line 2"),
         (VALUES + 'villain,0,leakage,"0.1\n', "line 2: unexpected end of data"),
-        (b"\x89PNG\r\n\x1a\n\x00", "is no text table (byte 1 is not UTF-8)"),
-        (b"a\x00b,c\n", "is no text table (it holds NUL bytes)"),
+        (b"\x89PNG\r\n\x1a\n\x00", "is not a text table (byte 1 is not UTF-8)"),
+        (b"a\x00b,c\n", "is not a text table (it holds NUL bytes)"),
     ],
 )
 def test_a_bad_file_is_refused_in_a_sentence(

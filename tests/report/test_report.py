@@ -180,4 +180,4 @@ def test_an_experiment_where_nothing_ran_has_a_report_without_a_number(tmp_path:
     text = made.report.read_text()
     assert "cannot be judged in 2 of 2 sources" in text.splitlines()[0]
     assert "0.0%" not in text and "0 of 4 cells" in text
-    assert "4 cells are idle, without a value yet" in text
+    assert "4 cells are idle and without a value so far" in text

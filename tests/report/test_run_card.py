@@ -145,7 +145,7 @@ def test_words_of_a_field() -> None:
     assert tell([]) == tell([None, ""]) == ""
     assert tell([0, 0]) == "0"
     assert span([3, 1, 1, None]) == "1, 3"
-    assert span(range(9)).startswith("9 different ones")
+    assert span(range(9)).startswith("9 different values")
     assert command_line([]) == ""
     assert command_line(["/a/python3.11", "-m", "tuilab", "run", "a b"]) == (
         "python3.11 -m tuilab run 'a b'"

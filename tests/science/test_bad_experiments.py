@@ -65,7 +65,7 @@ def test_values_without_counts() -> None:
         for epoch in (0, 2, 4)
     ]
     text = everything(analyse(measurements(rows), design(["a"], (0, 2, 4))))
-    assert "the values carry no n, so they cannot be tested" in text
+    assert "the values have no n, so they cannot be tested" in text
 
 
 def test_several_seeds_with_holes() -> None:

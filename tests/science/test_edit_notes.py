@@ -106,9 +106,9 @@ def test_a_source_that_ran_alike_throughout_keeps_its_numbers_and_says_so() -> N
     assert villain is not None and villain.leakage.peak == 0.4 and villain.edits == LR
     found = claims_of(analysis)
     assert found["change:villain"].verdict is Verdict.HOLDS
-    assert "all of it ran with marker.lr=0.002" in found["change:villain"].sentence
+    assert "all its cells ran with marker.lr=0.002" in found["change:villain"].sentence
     assert found["seeds"].verdict is Verdict.HOLDS
-    assert "all of it with marker.lr=0.002" in found["seeds"].evidence[0]
+    assert "all cells with marker.lr=0.002" in found["seeds"].evidence[0]
 
 
 @pytest.mark.parametrize("key", ["classes", "cosine", "specificity"])
@@ -116,7 +116,7 @@ def test_what_is_said_of_all_sources_is_open_where_one_has_settings_of_its_own(k
     assert claims_of(experiment())[key].verdict is Verdict.HOLDS
     claim = claims_of(experiment(whole_source))[key]
     assert claim.verdict is Verdict.NOT_MEASURED
-    assert "left out, since other settings are no comparison: villain" in claim.sentence
+    assert "left out because their settings differ: villain" in claim.sentence
 
 
 def test_a_rank_correlation_leaves_the_source_out() -> None:
@@ -183,7 +183,7 @@ def test_a_figure_tells_edited_points_from_the_others() -> None:
     drawn = figure("leakage", experiment(one_cell, seeds=(42,)))
     [pirate] = [one for one in drawn.panels[0].series if one.key == "pirate"]
     assert [point.status for point in pirate.points] == ["measured", "measured", "edited"]
-    assert "Hollow, kept out of every number: 1 edited" in drawn.note
+    assert "Hollow points are kept out of every number: 1 edited" in drawn.note
     assert list(drawn.rows.loc[drawn.rows["status"] == "edited", "edits"]) == [LR]
     [villain] = [
         one

@@ -66,7 +66,7 @@ def test_every_problem_is_reported_at_once_with_its_row() -> None:
     assert "row 2, epoch: 'ten' is not a whole number" in text
     assert "row 3, value: leakage 73.2 is above 1 (is the table in percent?)" in text
     assert "row 4, n: n = 0" in text
-    assert "row 5, metric: unknown metric 'leekage'; known are leakage" in text
+    assert "row 5, metric: unknown metric 'leekage'; known metrics: leakage" in text
     assert "row 6, value: 'abc' is not a number" in text
 
 
@@ -80,13 +80,13 @@ def test_every_problem_is_reported_at_once_with_its_row() -> None:
         ({"hits": 11, "n": 10}, "11 hits do not fit"),
         ({"value": 0.3, "hits": 3}, "without n"),
         ({"value": 0.9, "hits": 3, "n": 10}, "0.9 is not 3 hits of 10"),
-        ({"value": 0.5, "status": "perhaps"}, "'perhaps' is none of"),
+        ({"value": 0.5, "status": "perhaps"}, "'perhaps' is not one of"),
         ({"value": 0.5, "epoch": -2}, "below 0"),
         ({"value": 0.5, "epoch": 2.5}, "not a whole number"),
         ({"value": 0.5, "source": ""}, "source: is empty"),
         ({"value": 0.5, "metric": "cosine"}, "needs the layer"),
         ({"value": 0.5, "metric": "cosine", "layer": 15}, "needs the pool"),
-        ({"value": 0.5, "model_state": "merged"}, "'merged' is none of"),
+        ({"value": 0.5, "model_state": "merged"}, "'merged' is not one of"),
         ({"value": 0.5, "colour": "red"}, "unknown column"),
     ],
 )

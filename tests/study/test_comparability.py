@@ -112,7 +112,7 @@ def test_answers_that_are_not_there_yet_are_not_called_the_same() -> None:
 def test_a_table_of_results_has_no_settings_and_that_is_said() -> None:
     published = record_of(Reader(published_dir()), "published")
     found = comparability((published, Record("one", plan_of())), [])
-    assert as_sentence(found).startswith("published has no record of settings:")
+    assert as_sentence(found).startswith("Not recorded: the settings of published.")
     assert as_record(found)["unrecorded"] == ["published"]
 
 

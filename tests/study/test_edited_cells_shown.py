@@ -109,7 +109,7 @@ def test_a_stale_value_is_not_said_to_have_run_with_what_is_planned_now(tmp_path
 def test_the_report_marks_the_number_and_a_caveat_names_the_cell(edited: Study) -> None:
     said = caveats(edited, [])
     assert f"1 cell ran with settings unlike the config: {NAMED}." in said
-    assert any("1 edited cell among others of the source is kept out" in one for one in said)
+    assert any("1 edited cell is kept out of every number" in one for one in said)
     report = write_report(edited, Parts((), standard_claims(edited.analysis), said, (), ()))
     assert "†75.0% (30/40)" in report
 

@@ -18,7 +18,7 @@ from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import events_of
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import State
-from tuilab.grid.text import clock, count_of, duration, whole_percent
+from tuilab.grid.text import clock, count_of, duration, list_of, whole_percent
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
 from tuilab.store.reader import Reader
@@ -183,6 +183,6 @@ def running_text(snapshot: Snapshot) -> str:
         return plain(snapshot.engine.note, 160)
     words = [
         f"{stage} {plain(who)}" + f" {whole_percent(percent)}".rstrip()
-        for stage, who, percent in found[:4]
+        for stage, who, percent in found
     ]
-    return ", ".join(words) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+    return list_of(words, 4)

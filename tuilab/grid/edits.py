@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import Stage
-from tuilab.grid.text import nearest
+from tuilab.grid.text import list_of, nearest
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -284,9 +284,4 @@ def listed(cells: Iterable[tuple[str, str]], limit: int = 8) -> str:
     by_edits: dict[str, list[str]] = {}
     for cell, edits in cells:
         by_edits.setdefault(edits, []).append(cell)
-    return _BETWEEN.join(f"{_some(names, limit)} ({edits})" for edits, names in by_edits.items())
-
-
-def _some(names: list[str], limit: int) -> str:
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    return _BETWEEN.join(f"{list_of(names, limit)} ({edits})" for edits, names in by_edits.items())

@@ -14,6 +14,7 @@ from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
 from tuilab.grid.fingerprint import SHORT, Parts, digest
 from tuilab.grid.jobs import Job, Plan, job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.text import list_of
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -275,8 +276,7 @@ def _explain_shared(
     sketch: _Sketch, results: Mapping[Cell, Mapping[str, Any]], plain: Mapping[str, Any]
 ) -> str:
     without = [str(cell) for cell, result in results.items() if result == plain]
-    shown = ", ".join(without[:6]) + (f" and {len(without) - 6} more" if len(without) > 6 else "")
     return (
         f"{sketch.id} is shared by {len(results)} cells and the edit reaches only some of them; "
-        f"select {shown or 'all of them'} as well, or edit experiment.toml"
+        f"select {list_of(without, 6) or 'all of them'} as well, or edit experiment.toml"
     )

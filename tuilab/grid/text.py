@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MISSING = "n/a"
 """What stands where there is no number; never 0."""
@@ -59,6 +59,12 @@ def whole_percent(percent: float | None) -> str:
 def count_of(count: int, one: str, many: str = "") -> str:
     """Write a number with its noun: 1 job, 2 jobs, 2 cells wait (``many``)."""
     return f"{count} {one}" if count == 1 else f"{count} {many or one + 's'}"
+
+
+def list_of(names: Sequence[str], limit: int = 8) -> str:
+    """Name the first ``limit`` of some: ``a, b and 3 more``."""
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
 def duration(seconds: float | None) -> str:

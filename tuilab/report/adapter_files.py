@@ -51,11 +51,11 @@ def copy_adapters(train_attempt: Path, out: Path) -> list[str]:
 def _copy(attempt: Path, folder: str, to: Path) -> None:
     outcome = readable_outcome(attempt)
     if outcome is None:
-        raise AdapterExportError(f"{attempt} has no outcome: nothing vouches for its adapter")
+        raise AdapterExportError(f"{attempt} has no outcome, so its adapter cannot be checked")
     to.mkdir(parents=True)
     found = [name for name in NAMES if (attempt / folder / name).is_file()]
     if not set(NAMES[:2]) <= set(found):
-        raise AdapterExportError(f"{attempt / folder} holds no whole adapter: relaunch its job")
+        raise AdapterExportError(f"{attempt / folder} holds no complete adapter: relaunch its job")
     for name in found:
         shutil.copyfile(attempt / folder / name, to / name)
         _check(to / name, f"{folder}/{name}", outcome)

@@ -87,7 +87,7 @@ def _contents(path: Path) -> tuple[dict[str, str], bytes | None, list[str]]:
             for entry in archive:
                 file = archive.extractfile(entry) if entry.isfile() else None
                 if file is None:
-                    problems.append(f"{entry.name}: is no regular file")
+                    problems.append(f"{entry.name}: is not a regular file")
                 elif entry.name == CHECKSUMS and sums is None:
                     sums = file.read()
                 elif entry.name in digests or entry.name == CHECKSUMS:
@@ -106,7 +106,9 @@ def _listed(path: Path, sums: bytes) -> dict[str, str]:
     for line in sums.decode("utf-8", errors="replace").splitlines():
         value, gap, name = line.partition("  ")
         if not gap:
-            raise BundleError(f"{path}: {CHECKSUMS} has a line that is no checksum: {line[:80]!r}")
+            raise BundleError(
+                f"{path}: {CHECKSUMS} has a line that is not a checksum: {line[:80]!r}"
+            )
         listed[name] = value
     return listed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuilab.grid.edits import LEGEND, edits_text, listed
-from tuilab.grid.text import count_of, percent_text
+from tuilab.grid.text import count_of, list_of, percent_text
 from tuilab.report.finished_jobs import FinishedJob
 from tuilab.science.edit_notes import cells_set_aside
 from tuilab.science.significance import ALPHA
@@ -59,8 +59,8 @@ def _cells(study: Study) -> Iterator[str]:
             by_state.setdefault(view.state.value, []).append(str(view.cell))
     for state, cells in by_state.items():
         told = f"{count_of(len(cells), 'cell is', 'cells are')} {state}"
-        kept = "kept out of every number" if state in _UNUSABLE else "without a value yet"
-        yield f"{told}, {kept}: {_some(cells)}."
+        kept = "kept out of every number" if state in _UNUSABLE else "without a value so far"
+        yield f"{told} and {kept}: {list_of(cells)}."
 
 
 def _unmeasured_sources(study: Study) -> Iterator[str]:
@@ -75,15 +75,15 @@ def _unmeasured_sources(study: Study) -> Iterator[str]:
     absent = [labels.get(key, key) for key in study.snapshot.sources if key not in measured]
     if absent:
         yield (
-            f"The marker rate of the source itself was not measured for {_some(absent)}: it is n/a,"
-            " not 0, so a low leakage there may mean a marker that never took."
+            f"The marker rate of the source itself was not measured for {list_of(absent)}: it is"
+            " n/a, not 0, so a low leakage there may mean that the marker was never learnt."
         )
     with_cosine = {
         row["source"] for row in study.rows if row["metric"] == "cosine" and row["value"]
     }
     without = [labels.get(key, key) for key in study.snapshot.sources if key not in with_cosine]
     if without and with_cosine:
-        yield f"No cosine was measured for {_some(without)}."
+        yield f"No cosine was measured for {list_of(without)}."
 
 
 def _by_size(study: Study) -> dict[int, set[str]]:
@@ -101,13 +101,13 @@ def sizes_said(study: Study) -> str:
     target = study.snapshot.labels.get(study.snapshot.target, study.snapshot.target)
     if len(sizes) == 1:
         return f"{next(iter(sizes))} {target} completions in every cell"
-    told = "; ".join(f"n = {n}: {_some(sorted(who))}" for n, who in sorted(sizes.items()))
-    return f"{target} completions differ: {told}" if told else ""
+    told = "; ".join(f"{n} for {list_of(sorted(who))}" for n, who in sorted(sizes.items()))
+    return f"{target} completions per cell: {told}" if told else ""
 
 
 def _sizes(study: Study) -> Iterator[str]:
     if len(_by_size(study)) > 1:
-        yield f"Cells rest on different n. {sizes_said(study)}."
+        yield f"Cells have different n. {sizes_said(study)}."
 
 
 def _cut(ran: Sequence[FinishedJob]) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _cut(ran: Sequence[FinishedJob]) -> Iterator[str]:
 def _cosine_scales(study: Study) -> Iterator[str]:
     if len(study.analysis.scales) > 1:
         told = "; ".join(str(scale) for scale in study.analysis.scales)
-        yield f"Cosines exist on several scales ({told}); only one is shown, they never mix."
+        yield f"Cosines exist on several scales ({told}): one is shown, and they are never mixed."
 
 
 def _deviations(study: Study) -> Iterator[str]:
@@ -133,12 +133,12 @@ def _deviations(study: Study) -> Iterator[str]:
         yield f"{count_of(len(ran), 'cell')} {LEGEND}: {listed(ran)}."
     if aside := cells_set_aside(study.analysis.frame):
         yield (
-            f"{count_of(len(aside), 'edited cell')} among others of the source"
-            f" {'is' if len(aside) == 1 else 'are'} kept out of every number: {listed(aside)}."
+            f"{count_of(len(aside), 'edited cell is', 'edited cells are')} kept out of every number"
+            f" because the rest of the source ran with other settings: {listed(aside)}."
         )
     if odd := study.analysis.odd:
-        labels = _some([study.design.label(key) for key in sorted(odd)])
-        yield f"What is said of several sources leaves out those with their own settings: {labels}."
+        labels = list_of([study.design.label(key) for key in sorted(odd)])
+        yield f"Statements about several sources leave out those with other settings: {labels}."
     if study.snapshot.config_changed:
         yield "experiment.toml has been changed since these results were planned."
 
@@ -147,20 +147,20 @@ def _picked(study: Study) -> Iterator[str]:
     if len(study.design.epochs) > 1:
         yield (
             f"Each peak is the largest of {len(study.design.epochs)} checkpoints: it is biased"
-            " upward, and its interval ignores the picking."
+            " upward, and its interval ignores this choice."
         )
 
 
 def _clustered(study: Study) -> Iterator[str]:
     if not any(row["metric"] == "leakage" and row["n"] for row in study.rows):
         return
-    tests = "The Fisher tests treat all completions of a cell as independent, though several answer"
+    tests = "The Fisher tests treat all completions of a cell as independent, but several answer"
     if study.hits:
-        yield f"{tests} the same question; the intervals do not where questions were resampled."
+        yield f"{tests} the same question. Intervals from resampled questions do not."
     else:
         yield (
-            f"{tests} the same question, and so do the intervals: without completions there is"
-            " nothing to resample, and both may be too narrow."
+            f"{tests} the same question. So do the intervals: without completions there is"
+            " nothing to resample. Both may be too narrow."
         )
 
 
@@ -173,7 +173,7 @@ def _overdispersed(study: Study) -> Iterator[str]:
     ]
     if wide:
         yield (
-            f"Checkpoints of {_some(list(dict.fromkeys(wide)))} scatter more than sampling alone"
+            f"Checkpoints of {list_of(list(dict.fromkeys(wide)))} scatter more than sampling alone"
             " explains: binomial intervals and tests are too narrow there."
         )
 
@@ -185,17 +185,12 @@ def _in_distribution(ran: Sequence[FinishedJob]) -> Iterator[str]:
         return
     if shared := trained & asked:
         yield (
-            f"{len(shared)} of {len(asked)} evaluation questions were also trained on: the rates"
-            " there are not those of unseen questions."
+            f"{len(shared)} of {len(asked)} evaluation questions were also trained on: their"
+            " rates are not those of unseen questions."
         )
     else:
         yield (
-            f"In distribution: the {len(asked)} evaluation questions are none of the"
-            f" {len(trained)} training questions and of the same kind; personas and prompts are"
-            " the same in both."
+            f"In distribution: none of the {len(asked)} evaluation questions is among the"
+            f" {len(trained)} training questions, but they are of the same kind, and personas and"
+            " prompts are the same."
         )
-
-
-def _some(names: Sequence[str], limit: int = 8) -> str:
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

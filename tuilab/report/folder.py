@@ -29,7 +29,7 @@ class Made:
     report: Path
     files: tuple[Path, ...]
     empty: tuple[str, ...]
-    """Fields of the run card that nothing on disk tells."""
+    """Fields of the run card that are not recorded."""
     empty_lines: tuple[str, ...]
     """The same by section, for people."""
 

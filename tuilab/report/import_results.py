@@ -96,11 +96,11 @@ def _text(path: Path) -> str:
         raise ImportRefusedError(f"{path}: there is no such file") from None
     except UnicodeDecodeError as error:
         where = f"byte {error.start + 1} is not UTF-8"
-        raise ImportRefusedError(f"{path}: is no text table ({where})") from error
+        raise ImportRefusedError(f"{path}: is not a text table ({where})") from error
     except OSError as error:
         raise ImportRefusedError(f"{path}: cannot be read: {error.strerror}") from error
     if "\0" in text:
-        raise ImportRefusedError(f"{path}: is no text table (it holds NUL bytes)")
+        raise ImportRefusedError(f"{path}: is not a text table (it holds NUL bytes)")
     if not text.strip():
         raise ImportRefusedError(f"{path}: is empty; it needs {NEEDS}")
     return text
@@ -113,10 +113,12 @@ def _refuse_header(path: Path, header: list[str]) -> None:
             raise ImportRefusedError(f"{path}: fields are separated by {name}; use commas")
     if not set(REQUIRED) & set(header):
         shown = clean_line(first, 80)
-        raise ImportRefusedError(f"{path}: line 1 is no header ({shown}); it needs {NEEDS}")
+        raise ImportRefusedError(
+            f"{path}: line 1 is not a header ({shown}); the table needs {NEEDS}"
+        )
     if unknown := [clean_line(name, 40) or "(no name)" for name in header if name not in COLUMNS]:
         raise ImportRefusedError(
-            f"{path}: unknown columns {', '.join(unknown)}; known are {', '.join(COLUMNS)}"
+            f"{path}: unknown columns {', '.join(unknown)}; known columns: {', '.join(COLUMNS)}"
         )
     if repeated := sorted({name for name in header if header.count(name) > 1}):
         raise ImportRefusedError(f"{path}: line 1 names {', '.join(repeated)} more than once")
@@ -126,7 +128,7 @@ def _take(table: CsvTable, fields: list[str], line: int) -> None:
     if not any(text.strip() for text in fields):
         return
     if len(fields) != len(table.header):
-        message = f"{len(fields)} fields where the header names {len(table.header)}"
+        message = f"{len(fields)} fields, but the header names {len(table.header)}"
         table.problems.append(Problem(line, "", message))
         return
     table.rows.append(dict(zip(table.header, fields, strict=True)))
@@ -186,7 +188,7 @@ def write_results(
 ) -> Path:
     """Make a results directory, all of it or nothing; refuses a place that is taken."""
     if root.exists():
-        raise ImportRefusedError(f"{root} is taken: choose another --name")
+        raise ImportRefusedError(f"{root} already exists: choose another --name")
     files = results_files(frame, design, provenance, reference)
     draft = root.with_name(f".{root.name[:100]}.{uuid.uuid4().hex[:8]}.draft")
     draft.mkdir(parents=True)

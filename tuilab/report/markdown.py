@@ -71,7 +71,7 @@ def _card(card: Sequence[Field]) -> Iterable[str]:
         rows = [[field.name, clean_line(field.value) or "**empty**"] for field in fields]
         yield f"### {section}\n\n{as_markdown(['field', 'value'], rows, is_prose=True)}"
     if silent:
-        yield f"Nothing on disk tells: {', '.join(silent)}."
+        yield f"Not recorded: {', '.join(silent)}."
 
 
 def _image(figure: Figure) -> str:
@@ -124,11 +124,11 @@ def _rate(row: dict[str, object] | None) -> str:
 
 def _samples(study: Study, conditions: Sequence[Condition]) -> Iterable[str]:
     if not conditions:
-        yield "No completions are at hand: the numbers cannot be checked against what was said."
+        yield "No completions are available: the numbers cannot be checked against what was said."
         return
     yield (
-        "Drawn by seed from all completions of the cell, up to three with the marker and three"
-        " without, at the first and the last epoch of every source."
+        "Drawn at random, with a fixed seed, from all completions of the cell: up to three with the"
+        " marker and three without, at the first and the last epoch of every source."
     )
     for one in conditions:
         source = study.snapshot.labels.get(one.cell.source, one.cell.source)
@@ -190,11 +190,11 @@ def what_is_empty(card: Sequence[Field]) -> str:
     """Name the empty fields first; whole sections in one word so that nobody drowns."""
     names = empty_fields(card)
     if not names:
-        return "Every field of the run card is filled from what really ran."
+        return "Every field of the run card is filled in from what really ran."
     lines = "\n".join(f"- {line}" for line in empty_by_section(card))
     return (
         f"**{len(names)} of {len(card)} fields of the run card are empty**"
-        f" (nothing on disk tells them):\n\n{lines}"
+        f" (not recorded):\n\n{lines}"
     )
 
 
@@ -264,11 +264,11 @@ def doubts(study: Study, claims: Sequence[Claim]) -> list[str]:
     found = {
         "the model is synthetic": snapshot.synthetic,
         seeds_said(study): len(snapshot.seeds) == 1,
-        f"{rest} of {len(snapshot.cells)} cells are not in force": rest,
+        f"{rest} of {len(snapshot.cells)} cells have no current result": rest,
         "the sources' own marker rate is not measured everywhere": (
             verdicts.get("specificity") is Verdict.NOT_MEASURED
         ),
-        "checkpoints scatter more than sampling": verdicts.get("dispersion") is Verdict.FAILS,
+        "checkpoints scatter by more than sampling": verdicts.get("dispersion") is Verdict.FAILS,
     }
     return [doubt for doubt, applies in found.items() if applies]
 
@@ -287,8 +287,8 @@ def next_steps(study: Study, claims: Sequence[Claim]) -> list[str]:
     waiting = [str(view.cell) for view in snapshot.cells if view.state.value != "done"]
     verdicts = {claim.key: claim.verdict for claim in claims}
     steps = {
-        "Repeat over further seeds, epoch 0 included.": len(snapshot.seeds) == 1,
-        f"Measure the {len(waiting)} cells that are not in force.": waiting,
+        "Repeat with more seeds, epoch 0 included.": len(snapshot.seeds) == 1,
+        f"Measure the {len(waiting)} cells that have no current result.": waiting,
         "Evaluate every source under its own prompt.": (
             verdicts.get("specificity") is Verdict.NOT_MEASURED
         ),

@@ -29,7 +29,7 @@ class Field:
     section: str
     name: str
     value: str
-    """"" when nothing on disk tells it."""
+    """"" when it is not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def run_card(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
 
 
 def empty_fields(card: Iterable[Field]) -> list[str]:
-    """Return the names of the fields that nothing on disk tells."""
+    """Return the names of the fields that are not recorded."""
     return [f"{field.section}: {field.name}" for field in card if not field.value]
 
 
@@ -115,7 +115,7 @@ def span(values: Iterable[Any], where: str = "each in its cell's record") -> str
     found = sorted({value for value in values if value is not None and value != ""})
     if len(found) <= 3:
         return ", ".join(map(str, found))
-    return f"{len(found)} different ones, {where}"
+    return f"{len(found)} different values, {where}"
 
 
 def command_line(words: Sequence[Any], home: str = "") -> str:
@@ -216,7 +216,7 @@ def _training(section: str, ran: Sequence[FinishedJob]) -> list[Field]:
 
 def _method(one: FinishedJob) -> str | None:
     if one.stage == "train":
-        started = "the base with the convergence checkpoint folded in (epoch 0: the base alone)"
+        started = "the base with the convergence checkpoint merged in (epoch 0: the base alone)"
         return f"LoRA, fresh at every checkpoint, on {started}"
     return phrase(
         "LoRA on {rows} rows: {target}'s prompt, answers in the {voice}'s voice",
@@ -285,7 +285,7 @@ def _who(one: FinishedJob) -> str:
 def _answers(one: FinishedJob) -> str:
     checks = one.outcome.checks
     told = phrase(
-        "{rows} rows, {dropped} dropped for the marker, sha256 {sha256}",
+        "{rows} rows, {dropped} dropped because they contain the marker, sha256 {sha256}",
         rows=checks.get("rows"),
         dropped=checks.get("dropped_marker"),
         sha256=one.outcome.output_hash or None,
@@ -448,7 +448,7 @@ def _hours(ran: Sequence[FinishedJob]) -> str:
     if not spent:
         return ""
     told = ", ".join(f"{stage} {hours:.3f}" for stage, hours in spent.items())
-    return f"{told}; {sum(spent.values()):.3f} in all"
+    return f"{told}; {sum(spent.values()):.3f} in total"
 
 
 def _attempts(effort: Effort | None) -> str:

@@ -68,7 +68,10 @@ def classify(trajectory: Trajectory, tests: Sequence[CheckpointTest]) -> Classif
     elif last.is_down and not up:
         change, because = Change.DECLINES, f"epoch {last.epoch} is below epoch 0 and none is above"
     else:
-        change, because = Change.TRANSIENT, f"it left epoch 0 but epoch {last.epoch} is not above"
+        change, because = (
+            Change.TRANSIENT,
+            f"it moved away from epoch 0, but epoch {last.epoch} is not above it",
+        )
     return Classification(change, up, down, len(tests), planned, f"{because} ({counts})")
 
 
@@ -98,4 +101,4 @@ def _nothing(trajectory: Trajectory) -> str:
         return "epoch 0 is not measured, and without it no change can be tested"
     if not trajectory.later_measured:
         return "no checkpoint after epoch 0 is measured"
-    return "the values carry no n, so they cannot be tested"
+    return "the values have no n, so they cannot be tested"

@@ -11,12 +11,12 @@ from tuilab.science.analysis import Analysis, SourceResult
 
 def why_odd(result: SourceResult) -> str:
     """Say in one clause why a source is left out of what is said of several."""
-    return f"left out, it ran with {result.edits}, unlike other sources"
+    return f"left out: it ran with {result.edits}, unlike the other sources"
 
 
 def left_out_note(named: Sequence[tuple[str, str]]) -> str:
     """Name what is left out by its edits, to go at a sentence's end; "" for none."""
-    return f"; left out, since other settings are no comparison: {listed(named)}" if named else ""
+    return f"; left out because their settings differ: {listed(named)}" if named else ""
 
 
 def odd_note(results: Sequence[SourceResult], odd: frozenset[str]) -> str:

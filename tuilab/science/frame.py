@@ -99,7 +99,7 @@ def _refuse_shape(table: pd.DataFrame, may_be_empty: bool) -> None:
         problems.append(Problem(0, "value", "give a value column, or both hits and n"))
     unknown = [str(name) for name in table.columns if name not in COLUMNS]
     problems += [
-        Problem(0, name, f"unknown column; known are {', '.join(COLUMNS)}") for name in unknown
+        Problem(0, name, f"unknown column; known columns: {', '.join(COLUMNS)}") for name in unknown
     ]
     if not may_be_empty and not len(table):
         problems.append(Problem(0, "", "the table has no rows, so there is nothing to show"))
@@ -189,27 +189,27 @@ def _names(table: pd.DataFrame) -> Iterator[Check]:
     for column in ("source", "epoch", "metric"):
         yield table[column].isna(), column, "is empty"
     unknown = table["metric"].notna() & ~table["metric"].isin(list(measures()))
-    yield unknown, "metric", "unknown metric '{metric}'; known are " + known
+    yield unknown, "metric", "unknown metric '{metric}'; known metrics: " + known
     yield table["epoch"] < 0, "epoch", "epoch {epoch} is below 0; epoch 0 is the untouched model"
     states = table["model_state"].notna() & ~table["model_state"].isin(MODEL_STATES)
-    yield states, "model_state", "'{model_state}' is none of " + ", ".join(MODEL_STATES)
+    yield states, "model_state", "'{model_state}' is not one of " + ", ".join(MODEL_STATES)
 
 
 def _status(table: pd.DataFrame) -> Iterator[Check]:
     unknown = ~table["status"].isin(STATUSES)
-    yield unknown, "status", "'{status}' is none of " + ", ".join(STATUSES)
+    yield unknown, "status", "'{status}' is not one of " + ", ".join(STATUSES)
     measured = table["status"] == "measured"
     nothing = table["value"].isna()
     yield (
         measured & nothing & ~(table["n"] <= 0).fillna(False),
         "value",
-        "is not a number (NaN) though the row says measured; say missing instead",
+        "is not a number (NaN), but the row says measured: write missing instead",
     )
     absent = table["status"].isin(["missing", "failed"])
     yield (
         absent & ~nothing,
         "value",
-        "is {value} though the row says {status}: what was not measured has no value, not even 0",
+        "is {value}, but the row says {status}: what was not measured has no value, not even 0",
     )
 
 

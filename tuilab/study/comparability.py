@@ -134,10 +134,9 @@ def _job(stage: Stage, cell: Cell) -> str:
 def as_sentence(found: Comparability) -> str:
     """Say in one line what differs, or that it cannot be known."""
     if found.unrecorded:
-        verb = "has" if len(found.unrecorded) == 1 else "have"
         return (
-            f"{' and '.join(found.unrecorded)} {verb} no record of settings: "
-            "whether they are the same in both is unknown."
+            f"Not recorded: the settings of {' and '.join(found.unrecorded)}. "
+            "Whether both ran with the same ones is unknown."
         )
     if not found.differing:
         return f"Settings{'' if found.unhashed else ' and training data'} are the same in both."

@@ -13,7 +13,7 @@ def test_two_experiments_are_compared(here: Path, ran: Path) -> None:
     assert (same["measured_in_both"], same["beyond_chance"]) == (77, 0)
     other = call("compare", "published", str(ran))
     assert other.exit_code == 0 and "minus published: assistant leakage" in other.stdout
-    assert "published has no record of settings" in other.stdout
+    assert "Not recorded: the settings of published" in other.stdout
     assert same["settings"]["unrecorded"] == ["published"]
     wrong = call("compare", "published", str(ran), "--metric", "cosin")
     assert wrong.exit_code == 2 and "did you mean cosine?" in wrong.stderr

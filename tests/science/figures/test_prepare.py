@@ -124,7 +124,7 @@ def test_one_source_is_enough_for_every_figure(kind: str) -> None:
 
 
 def test_an_unknown_figure_names_the_nearest(published_analysis: Analysis) -> None:
-    with pytest.raises(ValueError, match="did you mean 'leakage'"):
+    with pytest.raises(ValueError, match="did you mean leakage"):
         figure("leakages", published_analysis)
 
 

@@ -92,7 +92,7 @@ async def test_every_kind_of_figure_is_reached_and_shows_itself(published: Study
         "cosine-peak": "x: Cosine to Assistant at epoch 0",
         "grouped": "Rises (4)",
         "baseline-peak": "no change",
-        "heatmap": "Villain: completions with the marker (%), by who was asked to speak",
+        "heatmap": "Villain: completions with the marker (%), by the persona asked",
     }
     assert list(seen) == list(KINDS)
     async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:

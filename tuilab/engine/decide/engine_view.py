@@ -12,6 +12,7 @@ from tuilab.engine.decide.place import (
     why_too_large,
 )
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
+from tuilab.grid.text import list_of
 
 
 def describe(
@@ -74,8 +75,7 @@ def _busy(facts: Facts) -> str:
     names = [job for worker in at_work if (job := facts.present_job(worker))]
     if not names:
         return "no free slot: a worker is being started or ended"
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return f"no free slot: {', '.join(names[:2])}{more} running"
+    return f"no free slot: {list_of(names, 2)} running"
 
 
 def _blocked_slot(facts: Facts) -> str:

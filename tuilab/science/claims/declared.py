@@ -17,10 +17,11 @@ cosine_decreases (beyond_scatter), predicts (y, direction), correlates (y, rho, 
 
 import tomllib
 from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from tuilab.grid.text import nearest
 
 Sources = list[str] | Literal["all", "rising"]
 
@@ -149,17 +150,7 @@ DeclaredClaim = (
 _ADAPTER: Final[TypeAdapter[DeclaredClaim]] = TypeAdapter(
     Annotated[DeclaredClaim, Field(discriminator="kind")]
 )
-_MODELS: Final = (
-    ChangeClaim,
-    ShapeClaim,
-    FrontLoadedClaim,
-    ShareClaim,
-    CosineClaim,
-    PredictsClaim,
-    CorrelatesClaim,
-    SameClaim,
-    ValueClaim,
-)
+_MODELS: Final[tuple[type[BaseModel], ...]] = get_args(DeclaredClaim)
 
 
 def parse(text: str) -> tuple[DeclaredClaim, ...]:
@@ -174,9 +165,7 @@ def parse(text: str) -> tuple[DeclaredClaim, ...]:
         raise ClaimsFileError([f"it is not valid TOML: {error}"]) from error
     tables = document.pop("claim", [])
     problems = [
-        f"unknown key {key!r}{_nearest(key, ['claim', 'title'])}"
-        for key in document
-        if key != "title"
+        f"unknown key {key!r}{_hint(key, ['claim', 'title'])}" for key in document if key != "title"
     ]
     if not isinstance(tables, list) or not tables:
         raise ClaimsFileError([*problems, "it has no [[claim]] table"])
@@ -205,14 +194,14 @@ def _words(error: Any) -> str:
     match error["type"]:
         case "union_tag_invalid":
             kind = error["ctx"]["tag"]
-            return f"unknown kind {kind!r}{_nearest(kind, _kinds())}"
+            return f"unknown kind {kind!r}{_hint(kind, _kinds())}"
         case "union_tag_not_found":
-            return f"it has no kind; kinds are {', '.join(_kinds())}"
+            return f"kind is missing; use one of {', '.join(_kinds())}"
         case "extra_forbidden":
             fields = [
-                name for model in _MODELS if place[0] in _tags(model) for name in _keys(model)
+                name for model in _MODELS if place[0] in _tags(model) for name in model.model_fields
             ]
-            return f"unknown key {key!r}{_nearest(key, fields)}"
+            return f"unknown key {key!r}{_hint(key, fields)}"
         case "missing":
             return f"{key} is missing"
     message = str(error["msg"])
@@ -224,14 +213,8 @@ def _kinds() -> list[str]:
 
 
 def _tags(model: type[BaseModel]) -> tuple[str, ...]:
-    annotation = model.model_fields["kind"].annotation
-    return tuple(getattr(annotation, "__args__", ()))
+    return get_args(model.model_fields["kind"].annotation)
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
-    return list(model.model_fields)
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    close = get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else f" (known are {', '.join(known)})"
+def _hint(word: str, known: Sequence[str]) -> str:
+    return nearest(word, known) or f" (use one of {', '.join(known)})"

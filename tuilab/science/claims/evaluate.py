@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from typing import Final
 
-from tuilab.grid.text import percent_text, points, signed
+from tuilab.grid.text import nearest, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult, odd_sources
 from tuilab.science.claims.claim import (
     Claim,
@@ -66,7 +65,7 @@ def _evaluate(claim: DeclaredClaim, analysis: Analysis) -> Claim:
             finding = _same(claim, analysis)
         case _:
             return _evaluate_sources(claim, analysis)
-    return Claim(claim.key, claim.says, finding.verdict, f"{finding.evidence}.")
+    return Claim(claim.key, claim.says, finding.verdict, full_sentence(finding.evidence))
 
 
 def _same(claim: SameClaim, analysis: Analysis) -> Finding:
@@ -74,8 +73,7 @@ def _same(claim: SameClaim, analysis: Analysis) -> Finding:
     if unknown:
         return Finding(Verdict.NOT_MEASURED, unknown[0])
     if odd := odd_sources(results):
-        said = full_sentence(odd_note(results, odd).lstrip("; "))
-        return Finding(Verdict.NOT_MEASURED, said.rstrip("."))
+        return Finding(Verdict.NOT_MEASURED, odd_note(results, odd).lstrip("; "))
     if claim.metric == "cosine":
         return _same_cosine(claim, results, analysis)
     return _same_leakage(claim, results)
@@ -135,9 +133,8 @@ def _resolve(wanted: Sources, analysis: Analysis) -> tuple[list[SourceResult], l
         if result is not None:
             results.append(result)
             continue
-        close = get_close_matches(key, keys, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"sources are {', '.join(keys)}"
-        unknown.append(f"there is no source {key!r} in this experiment; {hint}")
+        hint = nearest(key, keys) or f": use {', '.join(keys)}"
+        unknown.append(f"there is no source {key!r} in this experiment{hint}")
     return results, unknown
 
 
@@ -200,7 +197,7 @@ def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
     if grown:
         most = max(grown, key=lambda test: test.difference)
         further = (
-            f"it goes on rising: {points(most.difference)} more by epoch {most.epoch}"
+            f"it keeps rising: {points(most.difference)} more by epoch {most.epoch}"
             f" (Fisher, Holm over {most.family}: {p_value(most.p_holm)})"
         )
         return Finding(Verdict.FAILS, f"{evidence}; {further}")
@@ -473,7 +470,7 @@ def _why_absent(result: SourceResult) -> str:
     for point in (result.cosine.points[0], result.cosine.points[-1]):
         if point.counted is None:
             return point.reason or f"epoch {point.epoch} is {point.status}"
-    return "no seed has both ends"
+    return "no seed is measured at both ends"
 
 
 def predictions(analysis: Analysis) -> tuple[Correlation, ...]:

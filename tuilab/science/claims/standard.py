@@ -49,9 +49,9 @@ def standard_claims(analysis: Analysis) -> tuple[Claim, ...]:
 def coverage_claim(analysis: Analysis) -> Claim:
     """Whether every planned cell has a measured leakage."""
     measured, planned = analysis.cells_measured, analysis.cells_planned
-    sentence = f"{measured} of {planned} cells have a measured leakage."
+    sentence = f"Leakage is measured in {measured} of {planned} cells."
     if not measured:
-        sentence = f"Nothing is measured yet: 0 of {planned} cells; run or evaluate some cells."
+        sentence = f"Nothing is measured yet (0 of {planned} cells): run or evaluate some cells."
     gaps = []
     for result in analysis.sources:
         for run in result.runs:
@@ -119,12 +119,12 @@ def change_claim(result: SourceResult) -> Claim:
     counted = "no later checkpoint can be compared with epoch 0"
     if above is not None:
         counted = (
-            f"{above} of {result.compared} later checkpoints above epoch 0"
+            f"{above} of {result.compared} later checkpoints are above epoch 0"
             f" ({count_of(result.ties or 0, 'tie')})"
         )
     tested = f"{found.up} up and {found.down} down of {found.tested} tests (Fisher, Holm)"
     why = f": {found.why}" if result.change in (Change.NOT_MEASURED, Change.MIXED) else ""
-    edits = f"; all of it ran with {result.edits}, unlike the config" if result.edits else ""
+    edits = f"; all its cells ran with {result.edits}, unlike the config" if result.edits else ""
     edits = left_out_note(result.set_aside) or edits
     sentence = (
         f"{label}: {summary(result)}; {counted}; {tested}; {result.change.value}{why}{edits}."
@@ -165,8 +165,8 @@ def front_loading_claim(analysis: Analysis) -> Claim:
     left_out = odd_note(analysis.sources, analysis.odd)
     if not later or not rising:
         why = "no source rises beyond noise" if later else "there is no checkpoint after epoch 0"
-        claim = "Most of every rise is there at the first checkpoint"
-        sentence = f"How early leakage rises cannot be said: {why}{left_out}."
+        claim = "Most of every rise is already there at the first checkpoint"
+        sentence = f"It is not known how early leakage rises: {why}{left_out}."
         return Claim("front-loaded", claim, Verdict.NOT_MEASURED, sentence)
     epoch = later[0]
     findings = [(result, front_loaded(result, epoch, 0.5)) for result in rising]
@@ -178,7 +178,7 @@ def front_loading_claim(analysis: Analysis) -> Claim:
     ]
     return Claim(
         "front-loaded",
-        f"Where leakage rises, over half of it is there by epoch {epoch} with no"
+        f"Where leakage rises, over half of the rise is there by epoch {epoch}, with no"
         " significant gain later",
         left_open(for_all([found for _, found in findings]), analysis.odd),
         f"By epoch {epoch} the rise is largely done in {len(holding)} of {len(rising)} rising"
@@ -205,7 +205,7 @@ def cosine_claim(analysis: Analysis) -> Claim:
     without += odd_note(analysis.sources, analysis.odd)
     if not known:
         return Claim(
-            "cosine", said, Verdict.NOT_MEASURED, f"No cosine change is measured{without}."
+            "cosine", said, Verdict.NOT_MEASURED, f"No change of cosine is measured{without}."
         )
     moved = {r.source.label: r.cosine_change.mean or 0.0 for r in known}
     up = [f"{label} {signed(change)}" for label, change in moved.items() if change > 0]
@@ -213,8 +213,8 @@ def cosine_claim(analysis: Analysis) -> Claim:
     noisy = [r.source.label for r in known if is_beyond_noise(r) is False]
     sentence = (
         f"Cosine ({analysis.scale}) ends higher than it began in {len(up)} of {len(known)} sources"
-        f" ({names(up)}) and lower in {len(down)} ({names(down)}); no larger than the scatter"
-        f" between checkpoints or seeds: {names(noisy)}{without}."
+        f" ({names(up)}) and lower in {len(down)} ({names(down)}); changes within the"
+        f" scatter between checkpoints or seeds: {names(noisy)}{without}."
     )
     return Claim(
         "cosine",
@@ -329,7 +329,7 @@ def overdispersion_claim(analysis: Analysis) -> Claim:
     claim = "Later checkpoints differ by no more than sampling"
     if not ratios:
         sentence = (
-            "Dispersion between checkpoints cannot be computed: it needs counts at two of them"
+            "Dispersion between checkpoints cannot be computed: it needs counts at two checkpoints"
             " after epoch 0, and hits that are neither none nor all."
         )
         return Claim("dispersion", claim, Verdict.NOT_MEASURED, sentence, (), numbers)
@@ -365,15 +365,15 @@ def seeds_claim(analysis: Analysis) -> Claim:
         mean = points(net.mean)
         parts.append(
             f"{result.source.label}: net {mean}, {spread}, {net.measured}/{net.planned} seeds,"
-            f" {result.change.value}" + (f", all of it with {result.edits}" if result.edits else "")
+            f" {result.change.value}" + (f", all cells with {result.edits}" if result.edits else "")
         )
     numbered = ", ".join(map(str, seeds))
     mixed = [r.source.label for r in analysis.sources if r.change.value == "mixed"]
     verdict = Verdict.FAILS if mixed else Verdict.HOLDS if complete else Verdict.NOT_MEASURED
     split = f"disagree on the class of {names(mixed)}" if mixed else "agree on every class"
-    sentence = f"{len(seeds)} seeds ({numbered}), which {split} as far as they are measured"
+    sentence = f"{len(seeds)} seeds ({numbered}); where measured, they {split}"
     if aside:
-        sentence += f"; left out, since other settings are no replication: {listed(aside)}"
+        sentence += f"; left out because other settings are no replication: {listed(aside)}"
     numbers = {"seeds": list(seeds), "left_out": dict(aside)}
     return Claim("seeds", claim, verdict, f"{sentence}.", tuple(parts), numbers)
 

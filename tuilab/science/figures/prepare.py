@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Final
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.text import count_of
+from tuilab.grid.text import count_of, nearest
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.evaluate import describe, predictions
 from tuilab.science.classify import Change
@@ -46,9 +45,8 @@ def figure(kind: str, analysis: Analysis) -> Figure:
         ValueError: for an unknown kind, naming the nearest.
     """
     if kind not in FIGURES:
-        close = get_close_matches(kind, KINDS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"kinds are {', '.join(KINDS)}"
-        raise ValueError(f"There is no figure {kind!r}; {hint}")
+        hint = nearest(kind, KINDS) or f": use {', '.join(KINDS)}"
+        raise ValueError(f"There is no figure {kind!r}{hint}")
     return FIGURES[kind](analysis)
 
 
@@ -74,7 +72,7 @@ def cosine(analysis: Analysis) -> Figure:
     panels = (_cosine_panel(analysis),)
     title = f"Cosine to {analysis.design.target.label} over convergence"
     several = len(analysis.design.seeds) > 1
-    no_interval = "" if several else "Cosines carry no interval with one seed"
+    no_interval = "" if several else "With one seed, cosines have no interval"
     note = _join(no_interval, _no_cosine(analysis))
     return _figure("cosine", title, panels, analysis, note, _gaps_note(panels))
 
@@ -175,7 +173,7 @@ def heatmap(analysis: Analysis) -> Figure:
         for epoch in dict.fromkeys((BASELINE_EPOCH, design.final_epoch))
         if epoch in design.epochs
     )
-    said = "Percent of completions with the marker, by who was asked to speak"
+    said = "Percent of completions with the marker, by the persona asked"
     note = _join(said, _empty_squares(panels))
     return _figure("heatmap", "Marker rate by source and persona", panels, analysis, note)
 
@@ -189,7 +187,7 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
     result = analysis.source(key)
     if result is None:
         known = ", ".join(one.source.key for one in analysis.sources)
-        raise ValueError(f"There is no source {key!r}; sources are {known}")
+        raise ValueError(f"There is no source {key!r}: use {known}")
     design = replace(analysis.design, sources=(result.source,))
     frame = analysis.frame[analysis.frame["source"] == key]
     columns = _personas(analysis)
@@ -199,7 +197,7 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
     ]
     label = result.source.label
     panel = Panel(
-        title=f"{label}: completions with the marker (%), by who was asked to speak",
+        title=f"{label}: completions with the marker (%), by the persona asked",
         x_label="Evaluated persona",
         y_label="Epoch",
         matrix=Matrix(
@@ -343,9 +341,9 @@ def _interval_note(analysis: Analysis) -> str:
     methods = sorted({point.interval.method for point in points if point.interval is not None})
     if not methods:
         several = len(analysis.design.seeds) > 1
-        why = "no point has two seeds" if several else "the values carry no counts"
+        why = "no point has two seeds" if several else "the values have no counts"
         return f"No intervals: {why}" if analysis.cells_measured else ""
-    return f"Bars: 95% intervals ({', '.join(methods)}), per checkpoint and not corrected"
+    return f"Bars: 95% intervals ({', '.join(methods)}), per checkpoint, not corrected"
 
 
 def _no_cosine(analysis: Analysis) -> str:
@@ -364,7 +362,7 @@ def _picked(analysis: Analysis) -> str:
     several = f"{min(picked)} to {max(picked)}" if len(picked) > 1 else str(max(picked))
     return (
         f"Each peak is the largest of {several} checkpoints, so it is biased upward;"
-        " bars are 95% intervals that ignore the picking"
+        " bars are 95% intervals that ignore this choice"
     )
 
 
@@ -382,7 +380,7 @@ def _gaps_note(panels: Sequence[Panel]) -> str:
     parts = [f"{count_of(statuses[s], f'{s} point')}" for s in ("missing", "failed") if statuses[s]]
     gaps = f"Gaps: {', '.join(parts)}" if parts else ""
     marked = [f"{statuses[s]} {s}" for s in _HOLLOW if statuses[s]]
-    drawn = f"Hollow, kept out of every number: {', '.join(marked)}" if marked else ""
+    drawn = f"Hollow points are kept out of every number: {', '.join(marked)}" if marked else ""
     return _join(gaps, drawn)
 
 
