@@ -13,7 +13,7 @@ import psutil
 from tests.tui.examples import large
 from tuilab.grid.states import State
 from tuilab.tui.app import TuilabApp
-from tuilab.tui.messages import SnapshotTaken
+from tuilab.tui.poller import SnapshotTaken
 
 WARM = 1000
 """Snapshots before counting begins: caches fill first."""

@@ -75,7 +75,7 @@ async def test_foreign_text_does_no_harm_on_any_screen(copy_of: Callable[[str], 
 async def test_another_experiments_snapshot_is_not_taken(experiment: Path) -> None:
     from dataclasses import replace
 
-    from tuilab.tui.messages import SnapshotTaken
+    from tuilab.tui.poller import SnapshotTaken
 
     app = app_of(experiment)
     async with app.run_test(size=SIZE) as pilot:

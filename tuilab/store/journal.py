@@ -1,10 +1,11 @@
-"""The only writer of journal.jsonl: appends whole lines, durable before the call returns."""
+"""The journal: its only writer, durable before the call returns, and the reader that follows it."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,20 @@ from typing import Any
 from tuilab.contract.atomic import sync_folder
 from tuilab.contract.parsing import loads
 from tuilab.contract.tail import JsonlFollower
+from tuilab.grid.history import TOLD
+from tuilab.grid.jobs import Plan
+from tuilab.grid.ledger import Ledger
+from tuilab.store.evidence import missing_lines, scan
+from tuilab.store.file_stamp import stamp_of
 from tuilab.store.layout import Layout
+from tuilab.store.snapshot_file import read_cache
 
 Line = dict[str, Any]
 _TAIL_BYTES = 64 * 1024
+_NAMED = 16
+"""Up to so many jobs of a kept line are kept by name: the stages of three cells."""
+EVENTS = 2000
+"""So many of the last lines are kept to be told; `tuilab history` tells them all."""
 
 
 class Journal:
@@ -118,3 +129,92 @@ def _write_whole(handle: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(handle, rest) :]
+
+
+class JournalReader:
+    """The journal as one reader has seen it so far; never writes."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._inode: int | None = None
+        self._reset()
+
+    def _reset(self) -> None:
+        self._follower = JsonlFollower(self._layout.journal)
+        self._filled_in = 0
+        self._has_news = True
+        self.ledger = Ledger()
+        self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the journal that were taken in."""
+        return self._follower.offset
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read, for people."""
+        found = []
+        if self._filled_in:
+            found.append("journal.jsonl is cut or missing: the attempts themselves were read")
+        if self._follower.broken:
+            count = len(self._follower.broken)
+            found.append(f"journal.jsonl: {count} unreadable lines were skipped")
+        if self.ledger.skipped:
+            found.append(f"journal.jsonl: {len(self.ledger.skipped)} damaged lines were skipped")
+        return tuple(found)
+
+    def take_news(self) -> bool:
+        """True once after lines came that a viewer shows or that changed pause, go or order."""
+        has_news, self._has_news = self._has_news, False
+        return has_news
+
+    def read(self, plan: Plan, engine_alive: bool) -> tuple[set[str], bool]:
+        """Take in what is new; return touched jobs, and True when all was read afresh.
+
+        A journal that ends early is completed from the attempts, unless an engine is writing it.
+        """
+        _, size, inode = stamp_of(self._layout.journal)
+        is_fresh = inode != self._inode or size < self._follower.offset
+        if is_fresh:
+            self._inode = inode
+            self._reset()
+        elif size == self._follower.offset:
+            return set(), False
+        damage = len(self._follower.broken)
+        lines = self._follower.read()
+        touched = self.ledger.fold(lines)
+        self._has_news |= bool(lines)
+        told = (line for line in lines[-4 * EVENTS :] if line.get("kind") in TOLD)
+        self.events.extend(map(_brief, told))
+        is_cut = is_fresh and not engine_alive and self._is_cut(lines)
+        if len(self._follower.broken) > damage or is_cut:
+            touched |= self._complete(plan)
+        return touched, is_fresh
+
+    def _is_cut(self, lines: list[dict[str, Any]]) -> bool:
+        """True when the file ends early: nothing to read, half a line, or less than was cached."""
+        if not lines or stamp_of(self._layout.journal)[1] > self._follower.offset:
+            return True
+        cached = read_cache(self._layout)
+        return cached is not None and cached.journal_offset > self._follower.offset
+
+    def _complete(self, plan: Plan) -> set[str]:
+        """Add what the attempts say and the journal does not; in memory, the engine writes it."""
+        if not (self._layout.jobs.is_dir() and any(self._layout.jobs.iterdir())):
+            return set()
+        lines = missing_lines(self.ledger, scan(self._layout, plan))
+        known = self.ledger.sequence
+        touched = self.ledger.fold(lines)
+        # These entries have no place in the journal: the next real line must not look old.
+        self.ledger.sequence = known
+        self._filled_in = len(lines)
+        return touched
+
+
+def _brief(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A line without long lists: how many jobs it names, and the first."""
+    jobs = line.get("jobs")
+    if not isinstance(jobs, list | dict) or len(jobs) <= _NAMED:
+        return line
+    return {**line, "jobs": list(jobs)[:1], "count": len(jobs)}

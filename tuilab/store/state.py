@@ -24,7 +24,7 @@ from tuilab.grid.states import (
     no_settings,
 )
 from tuilab.store.engine_file import judge, read_heartbeat
-from tuilab.store.journal_reader import JournalReader
+from tuilab.store.journal import JournalReader
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import LiveAttempts
 from tuilab.store.old_settings import OldSettings

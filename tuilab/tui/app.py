@@ -27,14 +27,17 @@ from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys, themes
 from tuilab.tui.analysis_cache import AnalysisCache
 from tuilab.tui.log_tail import Tail
-from tuilab.tui.messages import (
-    ExperimentChosen,
+from tuilab.tui.messages import ExperimentChosen
+from tuilab.tui.poller import (
     LogRead,
     LookFailed,
+    Poller,
+    PollThread,
+    SnapshotSource,
     SnapshotTaken,
     TerminalGone,
+    terminal_is_gone,
 )
-from tuilab.tui.poller import Poller, PollThread, SnapshotSource, terminal_is_gone
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.key_table import key_rows
 from tuilab.tui.requests import RequestingApp

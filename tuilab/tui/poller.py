@@ -7,18 +7,52 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tuilab.tui.log_tail import LogFollower
-from tuilab.tui.messages import LogRead, LookFailed, SnapshotTaken, TerminalGone
+from textual.message import Message
+
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.log_tail import LogFollower, Tail
 
 if TYPE_CHECKING:
-    from textual.message import Message
-
     from tuilab.grid.states import Attempt
     from tuilab.store.reader import Reader
-    from tuilab.store.snapshot import Snapshot
+
+
+@dataclass
+class SnapshotTaken(Message):
+    """A new picture of the experiment; a burst of them collapses into the newest."""
+
+    snapshot: Snapshot
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest snapshot matters."""
+        return isinstance(message, SnapshotTaken)
+
+
+@dataclass
+class LogRead(Message):
+    """The followed log has grown or another one is followed."""
+
+    tail: Tail
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest reading of the same file matters."""
+        return isinstance(message, LogRead) and message.tail.path == self.tail.path
+
+
+@dataclass
+class LookFailed(Message):
+    """The experiment could not be read this time."""
+
+    why: str
+
+
+@dataclass
+class TerminalGone(Message):
+    """Nobody holds the other end of the terminal any more."""
 
 
 class SnapshotSource(Protocol):

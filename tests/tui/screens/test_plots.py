@@ -23,7 +23,7 @@ from tuilab.store.layout import Layout
 from tuilab.study.study import Study, open_study
 from tuilab.tui.analysis_cache import evidence_of
 from tuilab.tui.app import TuilabApp
-from tuilab.tui.messages import SnapshotTaken
+from tuilab.tui.poller import SnapshotTaken
 from tuilab.tui.present.figures.text import KINDS, kind_line
 from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.styled_text import plain

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.history import Event, events_of
 from tuilab.grid.why_not import RESULTS_ONLY
-from tuilab.store.journal_reader import EVENTS
+from tuilab.store.journal import EVENTS
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.present.cli_equivalent import command
