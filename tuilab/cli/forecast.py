@@ -25,7 +25,7 @@ from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import WITH_RESULT
-from tuilab.grid.text import count_of, duration, size
+from tuilab.grid.text import MISSING, count_of, duration, size
 from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
 
@@ -224,8 +224,8 @@ def _data(found: Forecast) -> Iterator[str]:
     yield ""
     yield "data sets"
     for one in found.data:
-        rows = "n/a" if one.rows is None else str(one.rows)
-        dropped = "n/a" if one.dropped is None else str(one.dropped)
+        rows = MISSING if one.rows is None else str(one.rows)
+        dropped = MISSING if one.dropped is None else str(one.dropped)
         yield (
             f"     {plain(one.persona):<24} {rows:>6} rows, {dropped} dropped for the marker, "
             f"{one.output_hash[:16]}"

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.edits import EDITED
-from tuilab.grid.text import count_of, percent_text
+from tuilab.grid.text import MISSING, count_of, percent_text
 from tuilab.report.run_card import Field, empty_by_section, empty_fields
 from tuilab.report.samples import Condition, Sample
 from tuilab.science.claims.claim import Claim, Verdict
@@ -114,10 +114,10 @@ def _full_table(study: Study) -> str:
 
 def _rate(row: dict[str, object] | None) -> str:
     if row is None:
-        return "n/a"
+        return MISSING
     mark = _MARKS.get(str(row["status"]), "") or (EDITED if row["edits"] else "")
     if not isinstance(row["value"], float):
-        return mark or "n/a"
+        return mark or MISSING
     share = f"{mark}{percent_text(row['value'], 1)}"
     return f"{share} ({row['hits']}/{row['n']})" if row["n"] else share
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tuilab.grid.text import nearest, percent_text, points, signed
+from tuilab.grid.text import MISSING, nearest, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult, odd_sources
 from tuilab.science.claims.claim import (
     Claim,
@@ -280,7 +280,7 @@ def summary(result: SourceResult) -> str:
 
 def _rate(point: Point) -> str:
     if point.counted is None:
-        return f"n/a ({point.status})" if point.status != "missing" else "n/a"
+        return f"{MISSING} ({point.status})" if point.status != "missing" else MISSING
     return f"{percent_text(point.value, 1)} {bracket(point.interval)}".rstrip()
 
 

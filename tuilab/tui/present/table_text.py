@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tuilab.grid.metrics import METRICS
-from tuilab.grid.text import MISSING, percent_text, signed
+from tuilab.grid.text import MISSING, count_of, percent_text, signed
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figures.cursor import cell_of
 from tuilab.tui.present.glyphs import Glyphs
@@ -89,7 +89,7 @@ def row_line(cells: Sequence[str], view: TableView, is_here: bool, glyphs: Glyph
     pieces: list[Piece] = []
     for column in (0, *view.shown):
         text, room = cells[column], view.widths[column]
-        role = "strong" if column == 0 else "missing" if text == "n/a" else "text"
+        role = "strong" if column == 0 else "missing" if text == MISSING else "text"
         shown = fit(text, room, glyphs.ellipsis) if column == 0 else f"{text:>{room}}"
         if column:
             pieces.append((" " * _GAP, ""))
@@ -143,7 +143,7 @@ def _block_columns(block: Pairs) -> int:
 def _pair(block: Pairs, row: int, is_here: bool, each: int, glyphs: Glyphs) -> list[Piece]:
     title, text = block[row]
     left = max(len(name) for name, _ in block)
-    role = "strong" if is_here else "missing" if text == "n/a" else "text"
+    role = "strong" if is_here else "missing" if text == MISSING else "text"
     room = max(1, min(each - left - 3, max(len(value) for _, value in block) + 2))
     return [
         (f" {title:<{left}}  ", "key" if is_here else "muted"),
@@ -154,7 +154,7 @@ def _pair(block: Pairs, row: int, is_here: bool, each: int, glyphs: Glyphs) -> l
 def about_lines(title: str, text: str, words: str, columns: int, glyphs: Glyphs) -> list[Line]:
     """Write a cell and what it rests on, on one row, or on two where one is too short."""
     head: Line = ((f" {title} ", "key"), (text, "strong"))
-    role = "missing" if text == "n/a" else "text"
+    role = "missing" if text == MISSING else "text"
     line: Line = (*head, (f"  {words}", role))
     if width(line) <= columns:
         return [line]
@@ -312,7 +312,7 @@ def _measured(row: HeadlineRow) -> str:
     count = len(row.missing)
     if not count:
         return "all its cells are measured"
-    return f"{count} of its cells {'is' if count == 1 else 'are'} not measured"
+    return f"{count_of(count, 'of its cells is', 'of its cells are')} not measured"
 
 
 _MEANINGS: Final[Mapping[str, Callable[[HeadlineRow], str]]] = {
