@@ -25,33 +25,15 @@ def test_a_suspect_or_stale_value_is_shown_and_counts_nowhere() -> None:
             replace(point, status=status) if point.epoch == 4 else point for point in run.points
         )
         marked = Trajectory("villain", 0, points)
-        assert (marked.peak, marked.picked_from, marked.above_baseline) == (0.3, 3, 2)
+        assert (marked.peak, marked.picked_from, marked.later_measured) == (0.3, 3, 2)
         point = marked.at(4)
         assert point is not None and point.value == 0.9 and point.counted is None
         assert [test.epoch for test in against_baseline(marked)] == [2, 6]
 
 
-def test_without_epoch_zero_nothing_relative_is_known() -> None:
-    run = trajectory([None, 0.2, 0.4])
-    assert (run.baseline, run.rise, run.net, run.above_baseline, run.ties) == (None,) * 5
-    assert run.fraction_of_rise(2) is None
-    assert (run.peak, run.final) == (0.4, 0.4)
-
-
-def test_a_missing_last_epoch_is_no_final_value() -> None:
-    run = trajectory([0.1, 0.5, None])
-    assert run.final is None and run.net is None
-
-
 def test_an_unplanned_epoch_has_no_value() -> None:
     run = trajectory([0.1, 0.5])
-    assert run.at(3) is None and run.fraction_of_peak(3) is None
-
-
-def test_a_peak_of_zero_has_no_fractions() -> None:
-    run = trajectory([0.0, 0.0, 0.0])
-    assert run.fraction_of_peak(2) is None and run.fraction_of_rise(2) is None
-    assert (run.rise, run.net, run.ties) == (0.0, 0.0, 2)
+    assert run.at(3) is None and run.value_at(3) is None
 
 
 def test_scatter_ignores_a_slow_trend_and_sees_noise() -> None:
@@ -63,23 +45,11 @@ def test_scatter_ignores_a_slow_trend_and_sees_noise() -> None:
 
 
 @given(VALUES)
-def test_the_fraction_of_rise_is_undefined_exactly_when_there_is_no_rise(
-    values: list[float | None],
-) -> None:
-    run = trajectory(values)
-    for point in run.points:
-        known = run.value_at(point.epoch) is not None and bool(run.rise)
-        assert (run.fraction_of_rise(point.epoch) is not None) == known
-
-
-@given(VALUES)
 def test_the_peak_is_never_below_any_measured_value(values: list[float | None]) -> None:
     run = trajectory(values)
     known = [value for value in values if value is not None]
     assert run.peak == max(known, default=None)
     assert run.picked_from == len(known)
-    if run.rise is not None:
-        assert run.rise >= 0
 
 
 @given(VALUES, st.data())
@@ -106,5 +76,4 @@ def test_dispersion_is_undefined_rather_than_infinite(values: list[float | None]
 
 def test_values_without_counts_are_shown_and_not_tested() -> None:
     run = Trajectory("villain", 0, (Point(0, 0.1), Point(2, 0.9)))
-    assert run.rise == pytest.approx(0.8)
     assert against_baseline(run) == () and overdispersion(run) is None

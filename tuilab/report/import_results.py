@@ -17,7 +17,7 @@ from tuilab.contract import atomic
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.text import count_of
 from tuilab.science.frame import REQUIRED
-from tuilab.science.schema import COLUMNS, Problem
+from tuilab.science.schema import COLUMNS, RowProblem
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.results_only import columns_of
 from tuilab.study.table_formats import as_csv
@@ -45,17 +45,17 @@ class CsvTable:
     rows: list[dict[str, str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     """Line on which each row begins."""
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[RowProblem] = field(default_factory=list)
     """Rows that do not fit the header; they are not in ``rows``."""
 
-    def at_line(self, problem: Problem) -> Problem:
+    def at_line(self, problem: RowProblem) -> RowProblem:
         """Rename a problem of row i (from 1) to the line on which that row begins."""
 
         def line(row: int) -> int:
             return self.lines[row - 1] if 0 < row <= len(self.lines) else 0
 
         message = _EARLIER.sub(lambda found: f"line {line(int(found[1]))}", problem.message)
-        return Problem(line(problem.row), problem.column, message)
+        return RowProblem(line(problem.row), problem.column, message)
 
 
 def read_csv(path: Path) -> CsvTable:
@@ -74,7 +74,7 @@ def read_csv(path: Path) -> CsvTable:
     return table
 
 
-def refusal(path: Path, problems: list[Problem], limit: int = 200) -> ImportRefusedError:
+def refusal(path: Path, problems: list[RowProblem], limit: int = 200) -> ImportRefusedError:
     """Say every problem on a line of its own, in the order of the file."""
     ordered = sorted(problems, key=lambda problem: problem.row)
     said = [f"  {_place(one)}: {clean_line(one.message)}" for one in ordered[:limit]]
@@ -84,7 +84,7 @@ def refusal(path: Path, problems: list[Problem], limit: int = 200) -> ImportRefu
     return ImportRefusedError("\n".join([f"{path}: {count}, nothing was written", *said]))
 
 
-def _place(problem: Problem) -> str:
+def _place(problem: RowProblem) -> str:
     where = f"line {problem.row}" if problem.row else ""
     return ", ".join(part for part in (where, problem.column) if part) or "the table"
 
@@ -129,7 +129,7 @@ def _take(table: CsvTable, fields: list[str], line: int) -> None:
         return
     if len(fields) != len(table.header):
         message = f"{len(fields)} fields, but the header names {len(table.header)}"
-        table.problems.append(Problem(line, "", message))
+        table.problems.append(RowProblem(line, "", message))
         return
     table.rows.append(dict(zip(table.header, fields, strict=True)))
     table.lines.append(line)

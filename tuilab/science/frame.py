@@ -14,7 +14,7 @@ from tuilab.science.schema import (
     STATUSES,
     TARGET,
     MeasurementsError,
-    Problem,
+    RowProblem,
 )
 
 Unit = Literal["rate", "percent"]
@@ -60,7 +60,7 @@ def measurements(
     """
     table = _as_table(rows)
     _refuse_shape(table, may_be_empty)
-    problems: list[Problem] = []
+    problems: list[RowProblem] = []
     typed = _typed(table, problems, first_row)
     # A cell that could not be read is already reported; only fully read rows are judged further.
     unread = {problem.row for problem in problems}
@@ -69,7 +69,7 @@ def measurements(
         for position in np.flatnonzero(mask.to_numpy(dtype=bool, na_value=False)):
             row = first_row + int(position)
             if row not in unread:
-                problems.append(Problem(row, column, _say(message, filled, position, first_row)))
+                problems.append(RowProblem(row, column, _say(message, filled, position, first_row)))
     if problems:
         raise MeasurementsError(problems)
     if unit == "percent":
@@ -91,23 +91,24 @@ def _as_table(rows: pd.DataFrame | Iterable[Mapping[str, object]]) -> pd.DataFra
 
 def _refuse_shape(table: pd.DataFrame, may_be_empty: bool) -> None:
     problems = [
-        Problem(0, name, f"column {name!r} is missing") for name in REQUIRED if name not in table
+        RowProblem(0, name, f"column {name!r} is missing") for name in REQUIRED if name not in table
     ]
     # A table that only lists what is missing or failed has neither, and is a table all the same.
     valued = "value" in table or "status" in table or {"hits", "n"} <= set(table.columns)
     if not valued:
-        problems.append(Problem(0, "value", "give a value column, or both hits and n"))
+        problems.append(RowProblem(0, "value", "give a value column, or both hits and n"))
     unknown = [str(name) for name in table.columns if name not in COLUMNS]
     problems += [
-        Problem(0, name, f"unknown column; known columns: {', '.join(COLUMNS)}") for name in unknown
+        RowProblem(0, name, f"unknown column; known columns: {', '.join(COLUMNS)}")
+        for name in unknown
     ]
     if not may_be_empty and not len(table):
-        problems.append(Problem(0, "", "the table has no rows, so there is nothing to show"))
+        problems.append(RowProblem(0, "", "the table has no rows, so there is nothing to show"))
     if problems:
         raise MeasurementsError(problems)
 
 
-def _typed(table: pd.DataFrame, problems: list[Problem], first_row: int) -> pd.DataFrame:
+def _typed(table: pd.DataFrame, problems: list[RowProblem], first_row: int) -> pd.DataFrame:
     """Give every known column its dtype; what cannot be read becomes NA and a problem."""
     typed: dict[str, pd.Series] = {}
     for name, dtype in COLUMNS.items():
@@ -124,7 +125,7 @@ def _typed(table: pd.DataFrame, problems: list[Problem], first_row: int) -> pd.D
         what = "a whole number" if dtype == "Int64" else "a number"
         for position in np.flatnonzero(unread.to_numpy(dtype=bool)):
             message = f"{text.iloc[position]!r} is not {what}"
-            problems.append(Problem(first_row + int(position), name, message))
+            problems.append(RowProblem(first_row + int(position), name, message))
         read = number.mask(unread)
         typed[name] = read.astype("Int64") if dtype == "Int64" else read.astype("float64")
     return pd.DataFrame(typed)

@@ -34,7 +34,7 @@ TARGET: Final = "assistant"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RowProblem:
     """One thing wrong with one row of a table."""
 
     row: int
@@ -53,7 +53,7 @@ class Problem:
 class MeasurementsError(ValueError):
     """A table is no measurements frame; ``problems`` lists everything wrong with it at once."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[RowProblem]) -> None:
         """Keep the problems in row order and say the first twenty of them."""
         self.problems = tuple(sorted(problems, key=lambda problem: problem.row))
         shown = [str(problem) for problem in self.problems[:20]]

@@ -97,9 +97,9 @@ def share_present(
 ) -> float | None:
     """Share of the peak (or of the rise) that is present at ``epoch``.
 
-    Sums run over the seeds that have every value involved, so no seed enters one side only; for
-    one seed this is ``Trajectory.fraction_of_peak`` (``fraction_of_rise``). None, not 0, when
-    there is no peak above 0 (no rise) to take a share of.
+    For one seed, (value - start) / (peak - start) with start 0 or the baseline. Sums run over the
+    seeds that have every value involved, so no seed enters one side only. None, not 0, when there
+    is no peak above 0 (no rise) to take a share of.
     """
     present = whole = 0.0
     for run in runs:

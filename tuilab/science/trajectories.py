@@ -121,42 +121,9 @@ class Trajectory:
         return self.points[-1].counted if self.points else None
 
     @property
-    def rise(self) -> float | None:
-        """Peak minus baseline; 0 when the baseline is the peak, None with nothing after it."""
-        return _minus(self.peak, self.baseline) if self.later_measured else None
-
-    @property
-    def net(self) -> float | None:
-        """Final minus baseline; None when nothing is planned after the baseline."""
-        return _minus(self.final, self.baseline) if self.later else None
-
-    @property
-    def above_baseline(self) -> int | None:
-        """How many measured later checkpoints lie above the baseline."""
-        return None if self.baseline is None else sum(gap > SAME for gap in self._gaps())
-
-    @property
-    def ties(self) -> int | None:
-        """How many measured later checkpoints equal the baseline."""
-        return None if self.baseline is None else sum(abs(gap) <= SAME for gap in self._gaps())
-
-    @property
     def later_measured(self) -> int:
-        """How many later checkpoints are measured: the denominator of the two counts."""
+        """How many later checkpoints are measured."""
         return sum(point.counted is not None for point in self.later)
-
-    def fraction_of_peak(self, epoch: int) -> float | None:
-        """Value at ``epoch`` over the peak; None when either is unknown or the peak is 0."""
-        value, peak = self.value_at(epoch), self.peak
-        return None if value is None or not peak else value / peak
-
-    def fraction_of_rise(self, epoch: int) -> float | None:
-        """Share of the rise present at ``epoch``: (value - baseline) / (peak - baseline).
-
-        None, not 0, when there is no rise. Negative when the value lies below the baseline.
-        """
-        gained, rise = _minus(self.value_at(epoch), self.baseline), self.rise
-        return None if gained is None or rise is None or rise <= SAME else gained / rise
 
     @property
     def scatter(self) -> float | None:
@@ -172,17 +139,9 @@ class Trajectory:
             return None
         return math.sqrt(math.fsum(step * step for step in steps) / (2 * len(steps)))
 
-    def _gaps(self) -> list[float]:
-        gaps = (_minus(point.counted, self.baseline) for point in self.later)
-        return [gap for gap in gaps if gap is not None]
-
 
 def _of(point: Point) -> float:
     return math.nan if point.value is None else point.value
-
-
-def _minus(ours: float | None, theirs: float | None) -> float | None:
-    return None if ours is None or theirs is None else ours - theirs
 
 
 def rate_trajectories(

@@ -1,14 +1,9 @@
-"""Verdicts: on the published card's own claims, and on how single verdicts add up."""
+"""The claims that every experiment is asked."""
 
 import json
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tests.science.builders import analysis_of, cosine_row
 from tuilab.science.analysis import Analysis, analyse
-from tuilab.science.claims.claim import Claim, Finding, Verdict, for_all, for_exactly
+from tuilab.science.claims.claim import Verdict
 from tuilab.science.claims.declared import parse
 from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
@@ -17,140 +12,6 @@ from tuilab.science.published import PublishedExperiment
 
 HOLDS, FAILS = Verdict.HOLDS, Verdict.FAILS
 NOISE, UNMEASURED = Verdict.WITHIN_NOISE, Verdict.NOT_MEASURED
-
-VERDICTS = {
-    "four-of-seven-rise": HOLDS,
-    "five-of-seven-rise": NOISE,
-    "villain-rises": HOLDS,
-    "medical-doctor-rises": HOLDS,
-    "comedian-rises": HOLDS,
-    "kt-rises": HOLDS,
-    "sw-eng-transient": NOISE,
-    "sw-eng-declines": HOLDS,
-    "librarian-flat": HOLDS,
-    "front-loaded-for-all": FAILS,
-    "front-loaded-where-it-rises": FAILS,
-    "front-loaded-for-three": HOLDS,
-    "all-six-cosines-rise": FAILS,
-    "five-cosines-end-higher": HOLDS,
-    "kt-cosine-falls": HOLDS,
-    "librarian-and-sw-eng-same-cosine": FAILS,
-    "cosine-predicts-peak": NOISE,
-    "medical-doctor-share": FAILS,
-    "comedian-share": HOLDS,
-    "kt-share": HOLDS,
-    "villain-share": HOLDS,
-    "rho-of-cosine-and-peak": UNMEASURED,
-    "nurse-has-no-source-markers": UNMEASURED,
-}
-
-
-def judged(text: str, analysis: Analysis) -> Claim:
-    [claim] = evaluate(parse(f'[[claim]]\nkey = "k"\nsays = "s"\n{text}'), analysis)
-    return claim
-
-
-def test_the_cards_claims_get_the_verdicts_its_numbers_deserve(
-    card: PublishedExperiment, published_analysis: Analysis
-) -> None:
-    claims = evaluate(parse(card.claims_text), published_analysis)
-    assert {claim.key: claim.verdict for claim in claims} == VERDICTS
-
-
-def test_the_villain_is_not_front_loaded_because_it_goes_on_rising(
-    published_analysis: Analysis,
-) -> None:
-    text = 'kind = "front_loaded"\nsources = ["villain"]\nby_epoch = 2'
-    found = judged(text, published_analysis)
-    assert found.verdict is FAILS
-    assert "61.5% of the rise" in found.evidence[0]
-    assert "+28.2 pp more by epoch 10" in found.evidence[0]
-
-
-def test_the_share_of_med_doctor_is_told_of_peak_and_of_rise(
-    published_analysis: Analysis,
-) -> None:
-    text = 'kind = "share"\nsources = ["medical_doctor"]\nepoch = 2\nequals = 93'
-    found = judged(text, published_analysis)
-    assert found.verdict is FAILS
-    assert "epoch 2 has 96.6% of the peak and 94.2% of the rise" in found.evidence[0]
-    right = text.replace("93", "94.2") + '\nof = "rise"'
-    assert judged(right, published_analysis).verdict is HOLDS
-    assert judged(text.replace("= 2", "= 3"), published_analysis).verdict is UNMEASURED
-
-
-def test_the_printed_rho_mixes_scales_and_cannot_be_had_on_one(
-    published_analysis: Analysis,
-) -> None:
-    found = judged('kind = "correlates"\ny = "peak"\nrho = -0.34\nn = 7', published_analysis)
-    assert found.verdict is UNMEASURED
-    assert "rho -0.31, p = 0.564 (406/720 permutations), N = 6, without Nurse" in found.sentence
-    assert "columns give rho -0.34, p = 0.459, N = 7, on 2 scales that cannot" in found.sentence
-    six = 'kind = "correlates"\ny = "peak"\nrho = {rho}\nn = 6'
-    assert judged(six.format(rho=-0.31), published_analysis).verdict is HOLDS
-    assert judged(six.format(rho=-0.34), published_analysis).verdict is FAILS
-
-
-def test_the_scatter_of_checkpoints_keeps_a_small_cosine_change_open(
-    published_analysis: Analysis,
-) -> None:
-    text = 'kind = "cosine_increases"\nsources = ["librarian"]'
-    assert judged(text, published_analysis).verdict is NOISE
-    assert judged(f"{text}\nbeyond_scatter = false", published_analysis).verdict is HOLDS
-
-
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        ('kind = "rises"\nsources = ["software_engineer"]', FAILS),
-        ('kind = "rises"\nsources = ["librarian"]', NOISE),
-        ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 70', FAILS),
-        ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 65', NOISE),
-        ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 62.3', HOLDS),
-        ('kind = "declines"\nsources = ["villain"]', FAILS),
-        ('kind = "flat"\nsources = ["villain"]', FAILS),
-        ('kind = "transient"\nsources = ["villain"]', FAILS),
-        ('kind = "transient"\nsources = ["librarian"]', NOISE),
-        ('kind = "rises"\nsources = "rising"', HOLDS),
-        ('kind = "rises"\nexactly = 7', FAILS),
-        ('kind = "rises"\nexactly = 3', FAILS),
-        ('kind = "predicts"\ny = "baseline"\ndirection = "positive"', NOISE),
-        ('kind = "same"\nsources = ["villain", "comedian"]\nmetric = "leakage"', HOLDS),
-        ('kind = "same"\nsources = ["villain", "nurse"]\nmetric = "leakage"', FAILS),
-        ('kind = "same"\nsources = ["nurse", "medical_doctor"]\nmetric = "cosine"', UNMEASURED),
-        ('kind = "value"\nsources = ["villain"]\nepoch = 10\nequals = 73.2', HOLDS),
-        ('kind = "value"\nsources = ["villain"]\nepoch = 10\nequals = 75', NOISE),
-        ('kind = "value"\nsources = ["villain"]\nepoch = 10\nequals = 80', FAILS),
-        ('kind = "value"\nsources = ["villain"]\nepoch = 11\nequals = 80', UNMEASURED),
-        (
-            'kind = "value"\nmetric = "cosine"\nsources = ["kindergarten_teacher"]\nepoch = 0\n'
-            "equals = 0.28",
-            HOLDS,
-        ),
-    ],
-)
-def test_declared_claims_are_judged(
-    published_analysis: Analysis, text: str, verdict: Verdict
-) -> None:
-    assert judged(text, published_analysis).verdict is verdict
-
-
-def test_a_claim_about_nobody_is_not_measured_and_names_the_nearest(
-    published_analysis: Analysis,
-) -> None:
-    found = judged('kind = "rises"\nsources = ["vilain"]', published_analysis)
-    assert found.verdict is UNMEASURED
-    assert "did you mean villain" in found.sentence
-
-
-def test_prediction_holds_only_after_correction_and_in_the_right_direction() -> None:
-    keys = [f"s{index}" for index in range(8)]
-    table = {key: [10, 20 * (index + 1)] for index, key in enumerate(keys)}
-    cosines = [cosine_row(key, 0, 0.1 * index) for index, key in enumerate(keys)]
-    analysis = analysis_of(table, (0, 2), extra=cosines)
-    text = 'kind = "predicts"\ny = "peak"'
-    assert judged(f'{text}\ndirection = "positive"', analysis).verdict is HOLDS
-    assert judged(f'{text}\ndirection = "negative"', analysis).verdict is FAILS
 
 
 def test_standard_claims_say_what_the_card_should_have_said(
@@ -203,25 +64,3 @@ def test_an_experiment_without_measurements_claims_nothing(card: PublishedExperi
     assert not any("0.0%" in claim.sentence for claim in claims)
     declared = evaluate(parse(card.claims_text), analysis)
     assert {claim.verdict for claim in declared} == {UNMEASURED}
-
-
-FINDINGS = st.lists(st.sampled_from(list(Verdict)).map(lambda v: Finding(v, "")), max_size=8)
-
-
-@given(FINDINGS)
-def test_all_holds_only_when_each_holds(findings: list[Finding]) -> None:
-    everyone = bool(findings) and all(one.verdict is HOLDS for one in findings)
-    assert (for_all(findings) is HOLDS) == everyone
-    if any(one.verdict is FAILS for one in findings):
-        assert for_all(findings) is FAILS
-
-
-@given(FINDINGS, st.integers(0, 8))
-def test_a_count_holds_only_when_it_is_the_sure_count(findings: list[Finding], wanted: int) -> None:
-    found = [one.verdict for one in findings]
-    verdict = for_exactly(wanted, findings)
-    if verdict is HOLDS:
-        assert found.count(HOLDS) == wanted and UNMEASURED not in found
-    if verdict is FAILS:
-        open_ones = found.count(NOISE) + found.count(UNMEASURED)
-        assert not found.count(HOLDS) <= wanted <= found.count(HOLDS) + open_ones
