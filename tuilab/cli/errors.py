@@ -17,7 +17,15 @@ INTERRUPTED = 130
 """Exit code of what Ctrl+C ended, as a shell says it."""
 DEBUG_VARIABLE = "TUILAB_DEBUG"
 _USAGE_ERRORS = frozenset(
-    {"ConfigError", "PlanError", "EditError", "SelectorError", "SinceError", "NoTextError"}
+    {
+        "ConfigError",
+        "PlanError",
+        "EditError",
+        "GrowError",
+        "SelectorError",
+        "SinceError",
+        "NoTextError",
+    }
 )
 """Names of exceptions that mean: what was typed or written cannot be used."""
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.cli.errors import USAGE, RefusalError
-from tuilab.cli.output import tell
+from tuilab.cli.output import plain, tell
+from tuilab.cli.requests import ask
 from tuilab.grid.checks import blocking
+from tuilab.grid.grow_config import More
+from tuilab.grid.growth import growth_lines
 from tuilab.grid.jobs import Plan
 from tuilab.grid.planning import config_hash
-from tuilab.grid.text import count_of
 from tuilab.store.base_model import base_blocks
 from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
+from tuilab.store.growth import propose
 from tuilab.store.layout import Layout
-from tuilab.store.lease import holder
 from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
 from tuilab.store.program_name import program
 from tuilab.store.replan import plan_of, plan_with, read_config
+from tuilab.store.state import read_state
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -63,53 +65,39 @@ def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:
 
 
 def take_changes_in(root: Path, write: bool = True) -> Plan:
-    """Plan the experiment again if its config or the runner code has changed, and say so.
+    """Take in what has changed in experiment.toml and in the runner code, and say what it changes.
 
-    Without ``write`` the new plan is only returned; an unreadable one is always replaced.
-    While an engine runs, the plan belongs to it and is left alone.
+    Without ``write`` the new plan is only returned; an unreadable one is always replaced. An engine
+    that is alive takes it in itself; what runs goes on as it was begun.
     """
     layout = Layout(root)
-    now = plan_of(root)
     try:
         before = load_plan(root)
     except PlanFileError as error:
+        now = plan_of(root)
         tell(f"{error}; made again from experiment.toml")
         save_plan(layout, now)
         return now
-    if not (why := difference(before, now)):
+    found = propose(layout, before, lambda plan: read_state(root, plan))
+    if not found.why:
         return before
-    if (engine := holder(layout, time.time())) is not None:
-        tell(f"{why}; the engine ({engine}) keeps its plan until it is restarted")
-        return before
-    if not write:
-        tell(f"{why}; `{program()} run {root}` applies that")
-        return now
-    save_plan(layout, now)
-    tell(f"{why}; planned again")
-    return now
+    tell(f"{found.why}; {'planned again' if write else f'`{program()} run {root}` applies that'}")
+    for line in growth_lines(found.growth, gc_command(root)):
+        tell(f"  {plain(line)}")
+    return grown(root) if write else found.plan
 
 
-def difference(before: Plan, now: Plan) -> str:
-    """Say how a new plan differs from the old one; "" when no job differs."""
-    added = [job for job in now.by_id if job not in before.by_id]
-    removed = [job for job in before.by_id if job not in now.by_id]
-    changed = [
-        job.id
-        for job in now.jobs
-        if job.id in before.by_id and before.by_id[job.id].fingerprint != job.fingerprint
-    ]
-    if not (added or removed or changed) and before.resources == now.resources:
-        return ""
-    causes = {
-        "the config": before.config_hash != now.config_hash,
-        "the runner code": before.code_version != now.code_version,
-    }
-    what = " and ".join(cause for cause, has_changed in causes.items() if has_changed)
-    parts = [
-        f"{count_of(len(jobs), 'job')} {word}"
-        for jobs, word in ((changed, "changed"), (added, "new"), (removed, "removed"))
-        if jobs
-    ]
-    verb = "have" if all(causes.values()) else "has"
-    told = f" ({', '.join(parts)})" if parts else ""
-    return f"{what or 'the base model'} {verb} changed since the last plan{told}"
+def grown(root: Path, more: More | None = None) -> Plan:
+    """Have the plan replaced by what the files say, with more cells, and return it.
+
+    Raises RefusalError when whoever holds the experiment refuses.
+    """
+    reply = ask(root, "grow", options=more.as_json() if more else {})
+    if not reply.accepted:
+        raise RefusalError(reply.why or "the plan was not changed")
+    return load_plan(root)
+
+
+def gc_command(root: Path) -> str:
+    """Return the command that removes what is no longer planned."""
+    return f"`{program()} gc {root} --unplanned`"

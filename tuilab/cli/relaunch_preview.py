@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from tuilab.cli.output import document, out, out_first, plain
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits, edited_before
+from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, explain
+from tuilab.grid.states import State
 from tuilab.grid.text import count_of, duration
+from tuilab.store.program_name import program
+
+_CAUSES = 4
 
 
 def show_expansion(answer: Expansion, as_json: bool, verb: str) -> None:
@@ -26,6 +32,30 @@ def show_carried(plan: Plan, cells: Sequence[Cell], as_planned: bool) -> None:
     if words := edited_before(cell_edits(plan, cells), cells):
         end = "taken back" if as_planned else "kept: --as-planned takes them back"
         out(plain(f"{words}; {end}"))
+
+
+def stale_lines(root: Path, state: ExperimentState, cells: Collection[Cell]) -> list[str]:
+    """Say which of some cells are stale and why, and what to type; [] when none is."""
+    causes: dict[str, list[str]] = {}
+    for job in state.plan.jobs:
+        status = state.statuses[job.id]
+        if job.cell in cells and status.state is State.STALE:
+            names = causes.setdefault(status.detail, [])
+            if not any(str(job.cell) in known for known in causes.values()):
+                names.append(str(job.cell))
+    found = {cause: names for cause, names in causes.items() if names}
+    if not found:
+        return []
+    count = sum(map(len, found.values()))
+    lines = [f"  {cause}: {count_of(len(names), 'cell')}" for cause, names in found.items()]
+    more = len(lines) - _CAUSES
+    head = f"{count_of(count, 'cell')} {'is' if count == 1 else 'are'} stale: "
+    return [
+        f"{head}`{program()} relaunch {root} --stale` runs what is needed again, "
+        f"`{program()} accept {root} CELL... --why TEXT` keeps the results as current",
+        *lines[:_CAUSES],
+        *([f"  and {count_of(more, 'other cause')}"] if more > 0 else []),
+    ]
 
 
 def summary(answer: Expansion, verb: str) -> str:

@@ -18,8 +18,8 @@ from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, is_interactive, plain, tell
 from tuilab.contract.foreign import redact
 from tuilab.contract.tail import JsonlFollower
-from tuilab.engine import start
-from tuilab.grid.request import Request
+from tuilab.engine import answer_once, start
+from tuilab.grid.request import JOURNAL_ONLY, Request
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.requests import leave
@@ -44,12 +44,15 @@ class Reply:
 def ask(root: Path, verb: str, go: bool = True, **parts: Any) -> Reply:
     """Leave a request, start an engine if none is alive, and wait for the answer.
 
-    ``go`` lets a new engine start queued work at once.
+    ``go`` lets a new engine start queued work at once. What is only written down needs none.
     """
     since = _journal_size(root)
     request = _leave(root, verb, **parts)
     if holder(Layout(root), time.time()) is None:
-        start_engine(root, go)
+        if verb in JOURNAL_ONLY:
+            answer_once(root, request)
+        else:
+            start_engine(root, go)
     return wait_for_answer(root, request, since)
 
 

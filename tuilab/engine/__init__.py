@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuilab.contract.identity import Identity
 
-__all__ = ["start"]
+__all__ = ["answer_once", "start"]
 
 
 def start(root: Path, go: bool, takeover: bool = False) -> Identity:
@@ -16,3 +16,10 @@ def start(root: Path, go: bool, takeover: bool = False) -> Identity:
     from tuilab.engine.spawn import start as start_engine
 
     return start_engine(root, go, takeover)
+
+
+def answer_once(root: Path, request: str) -> None:
+    """Answer a request that only writes something down, where no engine lives."""
+    from tuilab.engine.answer_once import answer_once as answer
+
+    answer(root, request)

@@ -5,20 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.engine.decide.facts import Facts
-from tuilab.engine.decide.requests import Answer, Known, answer, how_to_stop
+from tuilab.engine.decide.requests import (
+    Answer,
+    Entry,
+    Known,
+    answer,
+    how_to_stop,
+    wanted_line,
+)
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.startup import Opened
+from tuilab.engine.state import JournaledStates
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
+from tuilab.grid.growth import as_line
 from tuilab.grid.jobs import Plan, descendants
 from tuilab.grid.relaunch import why_busy
 from tuilab.grid.request import Request
 from tuilab.store import requests
+from tuilab.store.attempts import kept_checkpoints
 from tuilab.store.layout import Layout
+from tuilab.store.replan import DeviationsError, NoTextError
 
 _ASK_FOR_JOBS = frozenset({"run", "relaunch"})
 WAIT_SECONDS = 60.0
@@ -69,55 +81,105 @@ class Requests:
 
     def _answer(self, request: Request, facts: Facts) -> None:
         """Signals first, journal next, file last: a crash in between repeats what is harmless."""
-        plan, given = self.states.plan, self._answer_for(request)
+        plan, given = self.states.plan, answer_for(self.layout, self.states, request)
         for action in how_to_stop(given.stops, facts, request.by or "an operator"):
             self.performer.perform(action)
         crash_point("request-before-journal")
-        line = {
-            "kind": "request",
-            "id": request.id,
-            "verb": request.verb,
-            "accepted": given.accepted,
-            "why": given.why,
-            "by": request.by,
-            **{key: request.options[key] for key in ("command",) if key in request.options},
-        }
-        self.states.record_all([*given.entries, line])
+        self.states.record_all([*given.entries, answer_line(request, given)])
         crash_point("request-after-journal")
         if self.states.plan is not plan:
             self.gatherer.take_plan()
 
-    def _answer_for(self, request: Request) -> Answer:
-        as_planned = bool(request.options.get("as_planned"))
-        if not request.sets and not as_planned:
-            return answer(request, self._known())
-        if request.verb != "relaunch":
-            return Answer(accepted=False, why="edits can only be made by a relaunch")
-        try:
-            cells = _edited_cells(request, self.states.plan)
-            made, changed = plan_with_edits(
-                self.layout, self.states.plan, cells, request.sets, as_planned
-            )
-        except (EditRefusedError, SelectorError) as error:
-            return Answer(accepted=False, why=str(error))
-        if running := sorted((changed | descendants(made, changed)) & self.states.live):
-            return Answer(accepted=False, why=why_busy(self.states.statuses[running[0]]))
-        keep_edits(self.layout, made, cells, request.sets, as_planned)
-        self.states.replace_plan(made)
-        given = answer(request, replace(self._known(), changed=changed))
-        edit: dict[str, Any] = {
-            "kind": "deviation",
-            "cells": cells,
-            "sets": dict(request.sets),
-            "by": request.by,
-        }
-        if as_planned:
-            edit["as_planned"] = True
-        return replace(given, entries=(edit, *given.entries))
 
-    def _known(self) -> Known:
-        states = self.states
-        return Known(ExperimentState(states.plan, states, states.statuses), states.ledger)
+def answer_line(request: Request, given: Answer) -> dict[str, Any]:
+    """Return the journal line that says that a request was answered, and how."""
+    return {
+        "kind": "request",
+        "id": request.id,
+        "verb": request.verb,
+        "accepted": given.accepted,
+        "why": given.why,
+        "by": request.by,
+        **{key: request.options[key] for key in ("command",) if key in request.options},
+    }
+
+
+def answer_for(layout: Layout, states: JournaledStates, request: Request) -> Answer:
+    """Decide what a request comes to; takes another plan in, with its files, where it asks for one.
+
+    What follows for the journal is for the caller to write.
+    """
+    if request.verb == "grow":
+        return _grow(layout, states, request)
+    if request.sets or request.options.get("as_planned"):
+        return _edit(layout, states, request)
+    return answer(request, _known(layout, states))
+
+
+def _edit(layout: Layout, states: JournaledStates, request: Request) -> Answer:
+    """Take the edits of some cells into the plan, then answer the relaunch that asks for them."""
+    as_planned = bool(request.options.get("as_planned"))
+    if request.verb != "relaunch":
+        return Answer(accepted=False, why="edits can only be made by a relaunch")
+    try:
+        cells = _edited_cells(request, states.plan)
+        made, changed = plan_with_edits(layout, states.plan, cells, request.sets, as_planned)
+    except (EditRefusedError, SelectorError) as error:
+        return Answer(accepted=False, why=str(error))
+    if running := sorted((changed | descendants(made, changed)) & states.live):
+        return Answer(accepted=False, why=why_busy(states.statuses[running[0]]))
+    keep_edits(layout, made, cells, request.sets, as_planned)
+    states.replace_plan(made)
+    given = answer(request, replace(_known(layout, states), changed=changed))
+    edit: dict[str, Any] = {
+        "kind": "deviation",
+        "cells": cells,
+        "sets": dict(request.sets),
+        "by": request.by,
+    }
+    if as_planned:
+        edit["as_planned"] = True
+    return replace(given, entries=(edit, *given.entries))
+
+
+def _grow(layout: Layout, states: JournaledStates, request: Request) -> Answer:
+    """Take in the plan that the files ask for, with more cells; what runs goes on as it was begun.
+
+    Imports the config schema (pydantic), which little else in the engine needs.
+    """
+    from tuilab.grid.grow_config import more_from
+    from tuilab.store.growth import keep, propose
+
+    state = _known(layout, states).state
+    try:
+        found = propose(layout, state.plan, lambda _: state, more_from(request.options))
+    except (ValueError, DeviationsError, NoTextError, OSError) as error:
+        return Answer(accepted=False, why=str(error))
+    if gone := sorted(job for job in states.live if job not in found.plan.by_id):
+        why = f"{gone[0]} is running and would leave the plan: stop it first"
+        return Answer(accepted=False, why=why)
+    due = [job.id for job in state.plan.jobs if states.of(job.id).is_due]
+    keep(layout, found)  # also where only a comment has changed
+    entries: list[Entry] = []
+    if found.why:
+        states.replace_plan(found.plan)
+        told = {**as_line(found.growth), "cause": found.why}
+        entries.append({"kind": "grown", **told, "by": request.by})
+    if unplanned := [job for job in due if job not in found.plan.by_id]:
+        entries.append({"kind": "unwanted", "jobs": unplanned, "by": request.by})
+    if request.cells:
+        now = _known(layout, states).state
+        entries.append(wanted_line(request, now.run(now.cells(request.cells)).wanted))
+    return Answer(tuple(entries))
+
+
+def _known(layout: Layout, states: JournaledStates) -> Known:
+    return Known(
+        ExperimentState(states.plan, states, states.statuses),
+        states.ledger,
+        explain=states.explain,
+        checkpoints=partial(kept_checkpoints, layout),
+    )
 
 
 def _edited_cells(request: Request, plan: Plan) -> list[str]:

@@ -29,6 +29,7 @@ from tuilab.store.lease import Holder, Lease, acquire, holder
 from tuilab.store.live_attempts import LiveAttempts
 from tuilab.store.plan_file import load_plan
 from tuilab.store.recovery import recover
+from tuilab.store.replan import current_plan
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {"local": LocalExecutor}
 """Places where workers can run, by their name in ``resources.executor``."""
@@ -63,6 +64,7 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     lease = acquire(layout, time.time(), takeover)
     if former is not None:
         _see_off(former)
+    plan = current_plan(layout)
     workers = Workers(layout, executor)
     _retire_unborn(workers)
     recovery = recover(layout, plan, time.time(), lease.check)

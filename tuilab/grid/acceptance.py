@@ -10,6 +10,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan, ancestors
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import (
+    ACCEPT,
     Acceptance,
     Attempt,
     Evidence,
@@ -65,7 +66,11 @@ def acceptances(
             found[job.id] = replace(
                 result.attempt,
                 checkpoints=result.attempt.checkpoints or _kept(job, result.attempt, kept),
-                accepted=Acceptance(job.parts, _would_read(job, above, known), told(result.stale)),
+                accepted=Acceptance(
+                    job.parts,
+                    _would_read(job, above, known),
+                    told(result.stale).replace(ACCEPT, ""),
+                ),
             )
             status = derive_state(job, known(job.id), above, explain)
         states[job.id] = status

@@ -14,6 +14,7 @@ from tuilab.grid.relaunch import (
     expand_failed,
     expand_relaunch,
     expand_run,
+    stale_cells,
 )
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Evidence, JobStatus
@@ -72,6 +73,10 @@ class ExperimentState:
     def broken_cells(self) -> list[Cell]:
         """Return the cells that a relaunch of all that is broken is about."""
         return broken_cells(self.plan, self.statuses)
+
+    def stale_cells(self) -> list[Cell]:
+        """Return the cells with a stale result."""
+        return stale_cells(self.plan, self.statuses)
 
     def why_not_relaunch(self, cell: Cell) -> str:
         """Say why nothing of a cell can be relaunched now, "" when something can."""

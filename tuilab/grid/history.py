@@ -270,6 +270,21 @@ def _accepted(line: Line) -> Event:
     return _of_jobs(line, f"{_who(line)} accepted ", f" as current: {line.get('why')}")
 
 
+def _grown(line: Line) -> Event:
+    added = [
+        f"{name.removesuffix('s') if len(values) == 1 else name} {', '.join(map(str, values))}"
+        for name, values in line.get("added", {}).items()
+    ]
+    did = f"added {' and '.join(added)}" if added else f"planned again ({line['cause']})"
+    counts = {
+        "new": line.get("new", 0),
+        "no longer planned": line.get("gone", 0),
+        "stale": sum(line.get("stale", {}).values()),
+    }
+    told = [f"{count_of(count, 'cell')} {what}" for what, count in counts.items() if count]
+    return Event(f"{_who(line)} {did}: {', '.join(told) or 'no cell changes'}")
+
+
 def _request(line: Line) -> Event | None:
     verb, why = str(line["verb"]), line.get("why")
     verb = {"order": "reorder the queue"}.get(verb, verb)
@@ -309,6 +324,7 @@ SENTENCES: dict[str, Callable[[Line], Event | None]] = {
     "paused": _paused,
     "resumed": _resumed,
     "deviation": _deviation,
+    "grown": _grown,
     "accepted": _accepted,
     "request": _request,
     "note": _note,

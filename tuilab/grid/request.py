@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+JOURNAL_ONLY = frozenset({"accept", "grow"})
+"""Verbs that only write something down: no engine has to be started for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -302,21 +302,16 @@ def _result(
         if attempt.verdict is not Verdict.DONE:
             continue
         causes = tuple(dict.fromkeys(_causes(job, attempt, parents, explain)))
-        if causes and not _is_accepted(job, attempt.accepted, parents):
-            others[attempt.number] = causes
-            continue
-        usable.append(attempt)
+        word = attempt.accepted
+        if causes and word is not None and word.parts == job.parts:
+            words[attempt.number] = str(word)
+            causes = tuple(_input_causes(job, word.inputs, {}, parents))
         if causes:
-            words[attempt.number] = str(attempt.accepted)
+            others[attempt.number] = tuple(sorted(causes, key=_speaks_of_code))
+        else:
+            usable.append(attempt)
     stale = () if usable else others[newest.number]
     return Result(newest, stale, tuple(usable), others, words)
-
-
-def _is_accepted(job: Job, word: Acceptance | None, parents: Mapping[str, JobStatus]) -> bool:
-    """Whether a word holds: the job is as it was then, what it would read too, and current."""
-    if word is None or word.parts != job.parts:
-        return False
-    return not any(_input_causes(job, word.inputs, {}, parents))
 
 
 def _accepted(attempt: Attempt, result: Result, parents: Mapping[str, JobStatus]) -> str:
@@ -345,15 +340,19 @@ def _causes(
     own = list(_own_causes(job, attempt, explain))
     yield from own
     # A change of a module that all stages share would be named once for each of them.
-    is_code = any(cause.startswith(_CODE) for cause in own)
+    is_code = any(map(_speaks_of_code, own))
     for cause in _input_causes(job, attempt.inputs, attempt.read, parents):
-        if not (is_code and cause.startswith(_CODE)):
+        if not (is_code and _speaks_of_code(cause)):
             yield cause
 
 
+def _speaks_of_code(cause: str) -> bool:
+    return cause.startswith(("the code of", _OLD))
+
+
 _OLD = "made by tuilab 0.1, whose"
-_CODE = ("the code of", _OLD)
-"""How the causes begin that speak of a program."""
+ACCEPT = "; accept keeps it"
+"""Ends the cause that an upgrade brings about: nothing may have changed that matters."""
 
 
 def _own_causes(job: Job, attempt: Attempt, explain: Explain) -> Iterator[str]:
@@ -365,7 +364,7 @@ def _own_causes(job: Job, attempt: Attempt, explain: Explain) -> Iterator[str]:
     elif then is None:
         if settings := explain(job, attempt):
             yield settings
-        yield f"{_OLD} {job.stage.value} code differs; accept keeps it"
+        yield f"{_OLD} {job.stage.value} code differs{ACCEPT}"
     else:
         if now.settings != then.settings:
             yield explain(job, attempt) or f"the settings of {job.stage.value} changed"

@@ -154,6 +154,12 @@ def checkpoints_of(artefacts: Iterable[Artefact]) -> dict[int, str]:
     return {epoch: hash_output(files) for epoch, files in sorted(found.items())}
 
 
+def kept_checkpoints(layout: Layout, job: str, number: int) -> dict[int, str]:
+    """Return the same of an attempt as its outcome says it; {} where there is none to read."""
+    outcome = readable_outcome(layout.attempt_dir(job, number))
+    return checkpoints_of(outcome.artefacts) if outcome is not None else {}
+
+
 def number_in(path: str) -> int | None:
     """Return the attempt number that an input's path ends in; None where it names no attempt."""
     match = _NAME.fullmatch(path.rpartition("/")[2])

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from tuilab.contract.identity import is_alive
-from tuilab.contract.report import readable_outcome
+from tuilab.contract.report import OUTCOME_FILE, readable_outcome
 from tuilab.contract.worker import EXIT_FILE, read_lease
 from tuilab.grid.jobs import Job
 from tuilab.grid.resuming import may_go_on_from
@@ -36,6 +36,8 @@ class Kind(StrEnum):
     QUARANTINE = "quarantine"
     WORKER = "worker"
     """Directory of a worker that is gone and whose attempts are settled."""
+    UNPLANNED = "unplanned"
+    """Results of a job that is no longer planned: measured, and lost for good when deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,10 @@ class OutsideError(ValueError):
 
 
 def leftovers(layout: Layout, now: float | None = None) -> list[Leftover]:
-    """Return what may go at ``now`` (unix time), by kind and path; attempts are never among it."""
+    """Return what may go at ``now`` (unix time), by kind and path.
+
+    Of attempts only those of jobs that are no longer planned: no planned job reads one of them.
+    """
     moment = time.time() if now is None else now
     reader = Reader(layout.root)
     if reader.is_results_only:
@@ -65,6 +70,7 @@ def leftovers(layout: Layout, now: float | None = None) -> list[Leftover]:
         *_scratch(reader),
         *_quarantine(reader.layout),
         *_workers(reader),
+        *_unplanned(reader),
     ]
     return sorted(found, key=lambda item: (item.kind, item.path))
 
@@ -164,6 +170,21 @@ def _workers(reader: Reader) -> Iterator[Leftover]:
         shim = read_lease(path)
         if shim is None or is_alive(shim) is False:
             yield _leftover(path, Kind.WORKER, "the worker is gone")
+
+
+def _unplanned(reader: Reader) -> Iterator[Leftover]:
+    """Job folders that the plan does not know and that nobody is at work in."""
+    layout = reader.layout
+    planned = {layout.job_dir(job.id) for job in reader.plan.jobs}
+    above = {parent for folder in planned for parent in folder.parents}
+    for folder, names, _ in os.walk(layout.jobs, followlinks=False):
+        place = Path(folder)
+        if place in planned:
+            names.clear()
+        elif any(name.startswith("attempt-") for name in names) and place not in above:
+            names.clear()
+            if all((one / OUTCOME_FILE).exists() for one in place.glob("attempt-*")):
+                yield _leftover(place, Kind.UNPLANNED, "no longer planned")
 
 
 def _leftover(path: Path, kind: Kind, why: str) -> Leftover:

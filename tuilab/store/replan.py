@@ -11,9 +11,10 @@ from tuilab.contract.parsing import loads
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
-from tuilab.grid.jobs import Plan
+from tuilab.grid.jobs import PLAN_SCHEMA, Plan
 from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
+from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
 from tuilab.store.shipped import RUNNERS, configs_dir, runner_folder
 
 if TYPE_CHECKING:
@@ -75,16 +76,43 @@ def plan_with(config: ExperimentConfig, deviations: Sequence[Deviation] = ()) ->
 
 def read_config(path: Path) -> LoadedConfig:
     """Read a config file and what it extends; ConfigError lists all that is wrong, OSError."""
+    return config_of(path, read_text(path))
+
+
+def config_of(path: Path, text: str) -> LoadedConfig:
+    """Understand a config's text as if it were at ``path``; ConfigError lists what is wrong."""
     from tuilab.grid.config_text import load_config
 
+    return load_config(str(path), text, _read_beside)
+
+
+def read_text(path: Path) -> str:
+    """Read a config file; NoTextError or OSError, each naming the file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         error.filename = error.filename or str(path)  # an open file that fails names none
         raise
     except UnicodeDecodeError as error:
         raise NoTextError(f"{path}: not a text file: a config is TOML in UTF-8") from error
-    return load_config(str(path), text, _read_beside)
+
+
+def current_plan(layout: Layout) -> Plan:
+    """Return an experiment's plan; one of version 0.1 is made again, for who holds the experiment.
+
+    Raises PlanFileError.
+    """
+    plan = load_plan(layout.root)
+    if plan.schema == PLAN_SCHEMA:
+        return plan
+    try:
+        plan = plan_of(layout.root)
+    except (ValueError, NoTextError, DeviationsError, OSError) as error:
+        raise PlanFileError(
+            f"{layout.plan} was made by tuilab 0.1 and cannot be made again: {error}"
+        ) from error
+    save_plan(layout, plan)
+    return plan
 
 
 def read_deviations(layout: Layout) -> tuple[Deviation, ...]:

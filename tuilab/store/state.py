@@ -203,6 +203,13 @@ def read_state(root: Path, plan: Plan | None = None, now: float | None = None) -
     return ExperimentState(plan, reader.states, reader.states.statuses)
 
 
+def under_plan(layout: Layout, state: ExperimentState, plan: Plan) -> ExperimentState:
+    """Return what the same evidence comes to under another plan."""
+    ledger = Ledger({job.id: state.of(job.id) for job in plan.jobs})
+    states = JobStates(plan, ledger, layout=layout)
+    return ExperimentState(plan, states, states.statuses)
+
+
 def state_of_plan(plan: Plan) -> ExperimentState:
     """Return the state of an experiment of which nothing has run."""
     states = JobStates(plan, Ledger())

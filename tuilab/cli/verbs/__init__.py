@@ -11,6 +11,8 @@ VERBS = {
     "logs": ("logs:logs", "Show the log of a cell, a job or the engine."),
     "history": ("history:history", "Tell what happened, and who asked for it."),
     "relaunch": ("relaunch:relaunch", "Run cells again. Nothing is overwritten."),
+    "grow": ("grow:app", "Add sources, epochs or seeds; finished cells stay."),
+    "accept": ("accept:accept", "Keep stale results as current."),
     "stop": ("control:stop", "Stop running jobs and take queued ones back."),
     "pause": ("control:pause", "Start nothing new."),
     "resume": ("control:resume", "Continue after a pause."),

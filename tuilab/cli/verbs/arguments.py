@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from tuilab.grid.metrics import METRICS
 
@@ -46,3 +47,20 @@ Where = Annotated[
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters.")]
 Theme = Annotated[str | None, typer.Option("--theme", help="Name of a colour theme.")]
+
+
+class SeveralValues(TyperCommand):
+    """A command whose repeatable options take several words at once: ``--epochs 1 3``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat such an option before each of its words, as click wants it."""
+        many = {name for one in self.params if getattr(one, "multiple", False) for name in one.opts}
+        spread: list[str] = []
+        last = ""
+        for word in args:
+            if word.startswith("-"):
+                last = word if word in many else ""
+            elif last and spread[-1] != last:
+                spread.append(last)
+            spread.append(word)
+        return super().parse_args(ctx, spread)

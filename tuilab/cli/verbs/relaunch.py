@@ -27,6 +27,7 @@ from tuilab.store.replan import changed_by
 from tuilab.store.state import read_state
 
 Failed = Annotated[bool, typer.Option("--failed", help="Everything failed, lost or suspect.")]
+Stale = Annotated[bool, typer.Option("--stale", help="All that is stale.")]
 FromStage = Annotated[
     str | None,
     typer.Option(
@@ -49,6 +50,7 @@ def relaunch(
     directory: Dir,
     cells: Cells = None,
     failed: Failed = False,
+    stale: Stale = False,
     from_stage: FromStage = None,
     sets: Sets = None,
     restart: Restart = False,
@@ -65,17 +67,18 @@ def relaunch(
 
     \b
     tuilab relaunch runs/tiny --failed
+    tuilab relaunch runs/tiny --stale --dry-run
     tuilab relaunch runs/tiny villain@4 --from eval --dry-run
     tuilab relaunch runs/tiny 'comedian@*' --set marker.lr=2e-4 --yes
     """
-    if not cells and not failed:
-        raise RefusalError("name cells (villain@4, 'villain@*') or give --failed", USAGE)
-    if cells and failed:
-        raise RefusalError("give either cells or --failed", USAGE)
+    if not (cells or failed or stale):
+        raise RefusalError("name cells (villain@4, 'villain@*') or give --failed or --stale", USAGE)
+    if bool(cells) + failed + stale > 1:
+        raise RefusalError("give either cells, --failed or --stale", USAGE)
     root = find_grid(directory)
     stage = _stage(from_stage)
     state, answer, edits = _expand(
-        root, cells or [], failed, stage, sets or [], as_planned, write=not dry_run
+        root, cells or [], failed, stale, stage, sets or [], as_planned, write=not dry_run
     )
     chosen = state.cells(cells) if cells else _cells_of(state.plan, answer)
     if not as_json:
@@ -85,7 +88,7 @@ def relaunch(
         answer = from_scratch(answer)
     if dry_run or not answer.jobs:
         show_expansion(answer, as_json, "would relaunch")
-        return OK if answer.jobs or dry_run else _nothing(failed)
+        return OK if answer.jobs or dry_run else _nothing(failed, stale)
     if not as_json:
         show_expansion(answer, False, "relaunch")
     if not (as_json or agreed("start these jobs?", yes)):
@@ -122,6 +125,7 @@ def _expand(
     root: Path,
     selectors: list[str],
     failed: bool,
+    stale: bool,
     stage: Stage | None,
     sets: list[str],
     as_planned: bool,
@@ -132,6 +136,8 @@ def _expand(
     if failed and not (edits or as_planned) and stage is None:
         return state, state.relaunch_failed(), edits
     chosen = state.broken_cells() if failed else state.cells(selectors)
+    if stale and not (chosen := state.stale_cells()):
+        return state, Expansion("relaunch"), edits
     is_edited = bool(edits) or as_planned
     changed = changed_by(root, state.plan, chosen, edits, as_planned) if is_edited else frozenset()
     if as_planned and not edits and not changed:
@@ -148,9 +154,10 @@ def _warn_of_idle_restart(answer: Expansion) -> None:
         tell(f"--restart changes nothing: no job would resume. It starts at {first}; see --from")
 
 
-def _nothing(failed: bool) -> int:
-    tell("no job is failed, lost or suspect" if failed else "nothing was relaunched")
-    return OK if failed else ERROR
+def _nothing(failed: bool, stale: bool) -> int:
+    words = "no job is failed, lost or suspect" if failed else "no cell is stale"
+    tell(words if failed or stale else "nothing was relaunched")
+    return OK if failed or stale else ERROR
 
 
 def _cells_of(plan: Plan, answer: Expansion) -> list[Cell]:

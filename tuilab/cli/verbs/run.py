@@ -8,7 +8,7 @@ from tuilab.cli.errors import INCOMPLETE, OK, USAGE, RefusalError
 from tuilab.cli.experiments import make_experiment, refuse_blocked, take_changes_in
 from tuilab.cli.follow import follow
 from tuilab.cli.output import document, is_interactive, plain, tell
-from tuilab.cli.relaunch_preview import show_expansion
+from tuilab.cli.relaunch_preview import show_expansion, stale_lines
 from tuilab.cli.requests import ask
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.runner_programs import refuse_without_workers
@@ -17,7 +17,6 @@ from tuilab.cli.verbs.open import show
 from tuilab.grid.cells import Cell
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
-from tuilab.grid.states import State
 from tuilab.grid.text import count_of
 from tuilab.store.program_name import program
 from tuilab.store.replan import plan_with, read_config
@@ -79,12 +78,17 @@ def run_cells(
     state = read_state(root, planned)
     chosen = state.cells(selectors)
     answer = state.run(chosen)
+    stale = stale_lines(root, state, set(chosen))
     if dry_run:
         show_expansion(answer, as_json, "would run")
+    for line in stale:
+        tell(plain(line))
+    if dry_run:
         return OK
     if not answer.jobs and not _is_under_way(state, chosen):
-        words, code = _nothing_to_do(state, chosen)
-        tell(words)
+        code = INCOMPLETE if stale else OK
+        done = f"everything is done. `{program()} relaunch` runs cells again"
+        tell(f"{count_of(len(chosen), 'cell')}: {'nothing is missing' if stale else done}")
         if headless or not (as_json or is_interactive()):
             return code
         return _show(root, chosen, headless, as_json, 0)
@@ -102,23 +106,6 @@ def _show(root: Path, chosen: list[Cell], headless: bool, as_json: bool, offset:
     if is_interactive() and not headless:
         return show(root)
     return follow(root, chosen, headless, as_json, offset)
-
-
-def _nothing_to_do(state: ExperimentState, chosen: list[Cell]) -> tuple[str, int]:
-    """Say why nothing is requested, with the exit code for it."""
-    wanted = set(chosen)
-    stale = {
-        job.cell
-        for job in state.plan.jobs
-        if job.cell in wanted and state.statuses[job.id].state is State.STALE
-    }
-    cells = count_of(len(chosen), "cell")
-    if not stale:
-        return f"{cells}: everything is done. `{program()} relaunch` runs cells again", OK
-    return (
-        f"{cells}: nothing is missing, {len(stale)} stale. `{program()} relaunch` runs them again",
-        INCOMPLETE,
-    )
 
 
 def _is_under_way(state: ExperimentState, chosen: list[Cell]) -> bool:

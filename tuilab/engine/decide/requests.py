@@ -8,6 +8,7 @@ from typing import Any
 
 from tuilab.engine.decide.actions import Action, StopWorker, Withdraw
 from tuilab.engine.decide.facts import Facts
+from tuilab.grid.acceptance import Kept, acceptances, why_not_accept
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan, ancestors
@@ -15,7 +16,7 @@ from tuilab.grid.ledger import Ledger
 from tuilab.grid.relaunch import attempt_after, why_busy
 from tuilab.grid.request import Request
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import LIVE
+from tuilab.grid.states import LIVE, Explain, no_settings
 
 Entry = Mapping[str, Any]
 
@@ -28,6 +29,9 @@ class Known:
     ledger: Ledger
     changed: Collection[str] = ()
     """Jobs whose settings the request's edits have changed."""
+    explain: Explain = no_settings
+    checkpoints: Kept = lambda job, number: {}
+    """What is told by the files of an attempt: its settings, the hashes of its checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def _run(request: Request, known: Known) -> Answer:
     else:
         wanted = state.run(state.cells(request.cells)).wanted
     why = "" if wanted else "everything asked for is done or under way"
-    return Answer((_wanted(request, wanted),), why=why)
+    return Answer((wanted_line(request, wanted),), why=why)
 
 
 def _relaunch(request: Request, known: Known) -> Answer:
@@ -81,10 +85,22 @@ def _relaunch(request: Request, known: Known) -> Answer:
     why = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
     if not found:
         return Answer(accepted=False, why=why or "there is nothing to relaunch")
-    entry = dict(_wanted(request, found))
+    entry = dict(wanted_line(request, found))
     if request.from_stage or request.options.get("restart"):
         entry["restart"] = True  # a stage that is made again begins anew
     return Answer((entry,), why=why)
+
+
+def _accept(request: Request, known: Known) -> Answer:
+    """Let stale results count as current, with those that they share with other cells."""
+    state, why = known.state, str(request.options.get("why") or "").strip()
+    if not why:
+        return Answer(accepted=False, why="say why: an accepted result is named in every report")
+    cells = state.cells(request.cells)
+    if refused := why_not_accept(state.plan, state.statuses, cells):
+        return Answer(accepted=False, why=refused)
+    jobs = acceptances(state.plan, known.ledger.of, cells, known.explain, known.checkpoints)
+    return Answer(({"kind": "accepted", "jobs": jobs, "by": request.by, "why": why},))
 
 
 def _stop(request: Request, known: Known) -> Answer:
@@ -149,6 +165,7 @@ def _order(request: Request, known: Known) -> Answer:
 _VERBS: dict[str, Callable[[Request, Known], Answer]] = {
     "run": _run,
     "relaunch": _relaunch,
+    "accept": _accept,
     "stop": _stop,
     "pause": _pause,
     "resume": _resume,
@@ -158,7 +175,8 @@ _VERBS: dict[str, Callable[[Request, Known], Answer]] = {
 }
 
 
-def _wanted(request: Request, jobs: Mapping[str, int]) -> Entry:
+def wanted_line(request: Request, jobs: Mapping[str, int]) -> Entry:
+    """Return the journal line that asks for attempts, by number."""
     return {
         "kind": "wanted",
         "jobs": dict(jobs),

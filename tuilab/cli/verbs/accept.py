@@ -1,0 +1,92 @@
+"""``tuilab accept``: keep stale results as current, with the reason on record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from tuilab.cli.errors import ERROR, OK, RefusalError
+from tuilab.cli.experiments import take_changes_in
+from tuilab.cli.output import document, out, plain, tell
+from tuilab.cli.requests import ask
+from tuilab.cli.resolve import find_grid
+from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun
+from tuilab.grid.acceptance import acceptances, why_not_accept
+from tuilab.grid.cells import Cell
+from tuilab.grid.jobs import Plan
+from tuilab.store.attempts import kept_checkpoints
+from tuilab.store.layout import Layout
+from tuilab.store.old_settings import OldSettings
+from tuilab.store.state import read_state
+
+_SHOWN = 8
+
+Stale = Annotated[
+    list[str], typer.Argument(metavar="CELL...", help="villain@4, villain@*, '*' for all")
+]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why: every report names it.")]
+
+
+def accept(
+    directory: Dir, cells: Stale, why: Why, dry_run: DryRun = False, as_json: AsJson = False
+) -> int:
+    """Keep stale results of cells as current, after an upgrade in the middle of a grid, say.
+
+    Their numbers count again, with a mark beside them, until what they depend on changes once more.
+    Stale answers and checkpoints that they rest on are kept with them.
+
+    \b
+    tuilab accept runs/tiny villain@4 --why "only the log format changed"
+    tuilab accept runs/tiny '*' --why "0.2 measures the same"
+    """
+    if not why.strip():
+        raise RefusalError("--why is empty: say why these results still count")
+    root = find_grid(directory)
+    layout = Layout(root)
+    state = read_state(root, take_changes_in(root, write=not dry_run))
+    chosen = state.cells(cells)
+    if refused := why_not_accept(state.plan, state.statuses, chosen):
+        raise RefusalError(refused)
+    explain = OldSettings(layout, state.plan)
+    jobs = acceptances(
+        state.plan,
+        state.of,
+        chosen,
+        explain,
+        lambda job, number: kept_checkpoints(layout, job, number),
+    )
+    if as_json:
+        document({"why": why, "jobs": jobs})
+    else:
+        for line in _lines(state.plan, jobs):
+            out(plain(line))
+    if dry_run:
+        return OK
+    reply = ask(root, "accept", cells=tuple(map(str, chosen)), options={"why": why.strip()})
+    if reply.why:
+        tell(plain(reply.why))
+    elif not as_json:
+        tell("kept as current")
+    return ERROR if reply.accepted is False else OK
+
+
+def _lines(plan: Plan, jobs: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Say which cells are accepted and why they were stale, and what is accepted with them."""
+    causes: dict[str, dict[Cell, None]] = {}
+    shared = []
+    for name, word in jobs.items():
+        if (cell := plan.by_id[name].cell) is None:
+            shared.append(name)
+        elif not any(cell in cells for cells in causes.values()):
+            causes.setdefault(word["causes"], {})[cell] = None
+    for cause, cells in causes.items():
+        yield f"{_some(list(map(str, cells)))}: {cause}"
+    if shared:
+        yield f"with what they share with other cells: {_some(shared)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
