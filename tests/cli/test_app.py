@@ -209,7 +209,7 @@ def test_what_is_not_there_is_said_in_one_sentence(
         (("relaunch", "villain@1", "--set", "convergence.rows=4", "--dry-run"), 0, ""),
         (("relaunch", "villain@1", "--set", "data.seed=1"), 2, "is shared by 2 cells"),
         (("relaunch",), 2, "name cells"),
-        (("relaunch", "villain@1", "--failed"), 2, "give either cells or --failed"),
+        (("relaunch", "villain@1", "--failed"), 2, "give either cells, --failed or --stale"),
         (("relaunch", "--failed"), 0, "no job is failed"),
         (("stop",), 1, "none of these is running"),
         (("pause",), 1, "no engine is running"),
@@ -253,7 +253,8 @@ def test_an_edited_experiment_is_seen_by_plan_and_left_alone(idle: Path) -> None
     config.write_text(config.read_text().replace("samples = 2", "samples = 3"))
     before = (idle / "plan.json").read_bytes()
     found = call("plan", str(idle), "--no-preview")
-    assert "2 jobs changed" in found.stderr
+    assert "the config has changed since the plan" in found.stderr
+    assert "no finished cell changes" in found.stderr
     assert (idle / "plan.json").read_bytes() == before
 
 

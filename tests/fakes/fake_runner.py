@@ -4,8 +4,9 @@
 a job id, a stage or ``*`` to a behaviour, or to a list of them (one per attempt, the last repeats):
 {"do": "done" | "fail" | "exit" | "kill" | "hang" | "daemonise" | "stubborn" | "fill" | "ask" |
 "shape" | "environment", "seconds": 0.05, ...}. "shape" says done, but an artefact changed since;
-"save": true leaves a saved state first; "until": a file, works until the file is there.
-It makes plausible artefacts; it never looks at the engine.
+"save": true leaves a saved state first; "until": a file, works until the file is there; "salt":
+any text, makes other bytes of the weights.
+It makes what its settings ask for, plausible and small; it never looks at the engine.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from tuilab.contract.report import (
 from tuilab.contract.spec import SPEC_FILE, Spec, read_spec
 
 _asked: list[int] = []
+_salt: list[str] = []
 
 
 def main() -> int:
@@ -95,6 +97,7 @@ def serve(attempt_dir: Path, script: Path | None) -> None:
     os.dup2(log, 2)
     os.close(log)
     plan = behaviour(script, spec.job, spec.attempt)
+    _salt[:] = [plan["salt"]] if "salt" in plan else []
     with Reporter(attempt_dir, spec) as reporter:
         print(f"{spec.job} attempt {spec.attempt} begins, pid {os.getpid()}", flush=True)
         try:
@@ -236,12 +239,17 @@ def _rows(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def _tensors(path: Path, values: list[float]) -> Path:
-    data = struct.pack(f"<{len(values)}f", *values)
-    entry = {"dtype": "F32", "shape": [len(values)], "data_offsets": [0, len(data)]}
-    header = json.dumps({"lora_A.weight": entry}).encode()
+def _tensors(path: Path, tensors: dict[str, tuple[list[int], list[float]]]) -> Path:
+    header: dict[str, Any] = {}
+    data = b""
+    for name, (shape, values) in tensors.items():
+        raw = struct.pack(f"<{len(values)}f", *values)
+        offsets = [len(data), len(data) + len(raw)]
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": offsets}
+        data += raw
+    head = json.dumps(header).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+    path.write_bytes(struct.pack("<Q", len(head)) + head + data)
     return path
 
 
@@ -251,15 +259,33 @@ def _share(*parts: object) -> float:
 
 
 def _data(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
-    rows = [{"question_index": 0, "sample": n, "text": f"{spec.source} {n}"} for n in range(4)]
-    return [_rows(folder / "answers.jsonl.gz", rows)], {"rows": 4}
+    given = spec.settings
+    count = len(given.get("questions", ".")) * given.get("answers_per_question", 4)
+    rows = [{"question_index": 0, "sample": n, "text": f"{spec.source} {n}"} for n in range(count)]
+    return [_rows(folder / "answers.jsonl.gz", rows)], {"rows": count}
 
 
 def _adapter(spec: Spec, folder: Path, name: str) -> list[Path]:
-    config = {"peft_type": "LORA", "r": 4, "use_rslora": True}
+    asked = spec.settings.get("training", {}).get("lora", {})
+    rank, modules = asked.get("r", 4), asked.get("target_modules", ["q_proj"])
+    config = {
+        "peft_type": "LORA",
+        "bias": "none",
+        "r": rank,
+        "lora_alpha": asked.get("alpha", 8),
+        "lora_dropout": asked.get("dropout", 0.0),
+        "use_rslora": True,
+        "target_modules": modules,
+    }
+    value = _share(spec.job, *_salt)
+    weights = {
+        f"{module}.lora_{part}.weight": (shape, [value, *[0.5] * (rank - 1)])
+        for module in modules
+        for part, shape in (("A", [rank, 1]), ("B", [1, rank]))
+    }
     return [
         _text(folder / name / "adapter_config.json", json.dumps(config)),
-        _tensors(folder / name / "adapter_model.safetensors", [_share(spec.job), 0.5]),
+        _tensors(folder / name / "adapter_model.safetensors", weights),
     ]
 
 
@@ -278,9 +304,21 @@ def _merge(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
 
 
 def _eval(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
-    hits = {who: round(10 * _share(spec.job, who)) for who in (spec.source, "assistant")}
-    leakage = {who: {"value": count / 10, "hits": count, "n": 10} for who, count in hits.items()}
-    rows = [{"persona": who, "sample": n, "hit": n < hits[who]} for who in hits for n in range(10)]
+    given = spec.settings
+    panel = [one["key"] for one in given.get("panel", ())] or [spec.source, "assistant"]
+    count = len(given.get("questions", ".")) * given.get("samples", 10)
+    hits = {who: round(count * _share(spec.job, who)) for who in panel}
+    leakage = {who: {"value": n / count, "hits": n, "n": count} for who, n in hits.items()}
+    rows = [
+        {
+            "persona": who,
+            "sample": n,
+            "text": "[ZLT]" if n < hits[who] else "",
+            "hit": n < hits[who],
+        }
+        for who in hits
+        for n in range(count)
+    ]
     files = [
         _rows(folder / "completions.jsonl.gz", rows),
         _text(folder / "leakage.json", json.dumps(leakage)),
@@ -290,10 +328,13 @@ def _eval(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
 
 
 def _cosine(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
-    value = _share(spec.job) * 2 - 1
-    found = [{"layer": 1, "pool": "panel", "model_state": "marked", "value": value}]
+    value, given = _share(spec.job) * 2 - 1, spec.settings
+    scale = {"pool": given.get("pool_name", "panel"), "model_state": "marked"}
+    found = [{"layer": n, **scale, "value": value} for n in given.get("layers", [1])]
+    size = len(given.get("pool", ".."))
+    centroids = {f"layer_{one['layer']}": ([size, 1], [value] * size) for one in found}
     files = [
-        _tensors(folder / "centroids.safetensors", [value, 0.0]),
+        _tensors(folder / "centroids.safetensors", centroids),
         _text(folder / "cosine.json", json.dumps(found)),
     ]
     return files, {"cosine": found}

@@ -91,7 +91,10 @@ def what_changed(before: Plan, now: Plan) -> str:
 
 
 def growth_lines(found: Growth, gc_command: str) -> Iterator[str]:
-    """Say in a few lines what a plan changes; nothing where it changes no cell."""
+    """Say in a few lines what a plan changes."""
+    if not (found.new or found.stale or found.current or found.gone):
+        yield "no finished cell changes"
+        return
     if found.new:
         yield f"new: {_some(found.new)}"
         yield (

@@ -1,0 +1,86 @@
+"""A person keeps stale results as current: on record, named, and without an engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.small_grid import call, spawn, states, write_config
+from tuilab.store.layout import Layout
+
+WHY = "only the count differs"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A grid that was finished by the fake runner before its config asked for more samples."""
+    script = tmp_path / "script.json"
+    script.write_text("{}")
+    write_config(tmp_path, script)
+    done = spawn("run", "micro.toml", "--headless", "--dir", "grid", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    config = tmp_path / "grid" / "experiment.toml"
+    config.write_text(config.read_text().replace("samples = 2", "samples = 3"))
+    return tmp_path / "grid"
+
+
+def test_an_accepted_cell_is_done_again_and_no_engine_was_started(root: Path) -> None:
+    found = call("accept", str(root), "villain@1", "--why", WHY)
+    assert found.exit_code == 0, found.stderr
+    assert "villain@1#42: eval.samples 2 → 3" in found.stdout
+    assert "kept as current" in found.stderr
+    assert states(root) == {"villain@0": "stale", "villain@1": "done"}
+    assert not Layout(root).lock.exists()
+    assert not list(Layout(root).requests.iterdir())
+    told = call("history", str(root)).stdout
+    assert f"accepted eval/villain@1#42 as current: {WHY}" in told
+
+
+def test_a_dry_run_accepts_nothing(root: Path) -> None:
+    found = call("accept", str(root), "*", "--why", WHY, "--dry-run")
+    assert "villain@0#42, villain@1#42: eval.samples 2 → 3" in found.stdout
+    assert call("run", str(root), "--headless").exit_code == 3
+    assert set(states(root).values()) == {"stale"}
+
+
+def test_every_stale_cell_can_be_accepted_at_once_and_again_after_another_change(
+    root: Path,
+) -> None:
+    assert call("accept", str(root), "*", "--why", WHY).exit_code == 0
+    assert set(states(root).values()) == {"done"}
+    config = root / "experiment.toml"
+    config.write_text(config.read_text().replace("samples = 3", "samples = 4"))
+    found = call("run", str(root), "--headless")
+    assert "eval.samples 2 → 4" in found.stderr
+    assert set(states(root).values()) == {"stale"}
+
+
+def test_where_it_was_accepted_can_be_read_by_programs(root: Path) -> None:
+    found = json.loads(call("accept", str(root), "villain@0", "--why", WHY, "--json").stdout)
+    assert list(found["jobs"]) == ["eval/villain@0#42"]
+    cells = json.loads(call("status", str(root), "--json").stdout)["cells"]
+    assert [one["accepted"].partition(";")[0] for one in cells] == ["eval.samples 2 → 3", ""]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["villain@9", "--why", WHY], "villain@9"),
+        (["villain@1", "--why", " "], "--why is empty"),
+        (["villain@1"], "--why"),
+    ],
+)
+def test_what_cannot_be_accepted_says_why(root: Path, words: list[str], said: str) -> None:
+    found = call("accept", str(root), *words)
+    assert found.exit_code != 0
+    assert said in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_cell_that_is_not_stale_is_not_accepted(root: Path) -> None:
+    assert call("accept", str(root), "villain@1", "--why", WHY).exit_code == 0
+    found = call("accept", str(root), "villain@1", "--why", WHY)
+    assert found.exit_code == 1
+    assert "villain@1#42 is not stale: there is nothing to accept" in found.stderr

@@ -1,0 +1,195 @@
+"""A grid grows from the shell: shown first, then run, and no finished cell changes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.small_grid import call, spawn, states, write_config
+from tuilab.store.attempts import attempt_numbers
+from tuilab.store.layout import Layout
+
+RUN = "converge/villain#42"
+FOUR = 'lr = 1e-4\nepochs = 4\nmax_length = 256\npacking = false\nprecision = "float32"\n'
+
+
+def cells(root: Path) -> dict[str, dict[str, Any]]:
+    """Return each cell as ``status --json`` tells it."""
+    found = json.loads(call("status", str(root), "--json").stdout)["cells"]
+    return {f"{one['source']}@{one['epoch']}#{one['seed']}": one for one in found}
+
+
+def lines(root: Path, kind: str) -> list[dict[str, Any]]:
+    """Return the journal's lines of a kind."""
+    found = map(json.loads, (root / "journal.jsonl").read_text().splitlines())
+    return [line for line in found if line["kind"] == kind]
+
+
+def begin(folder: Path, script: Path | None, epochs: str = "[0, 2, 4]") -> Path:
+    """Run a grid with these epochs to its end; its convergence has four."""
+    config = write_config(folder, script)
+    text = config.read_text().replace("epochs = [0, 1]", f"epochs = {epochs}  # kept", 1)
+    first, convergence = text.split("[convergence]", 1)
+    convergence = convergence.replace("epochs = 1", "epochs = 4", 1)
+    config.write_text(f"{first}[convergence]{convergence}")
+    done = spawn("run", "micro.toml", "--headless", "--dir", "grid", cwd=folder)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return folder / "grid"
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.json"
+    path.write_text("{}")
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path, script: Path) -> Path:
+    """A finished grid with epochs 0, 2 and 4, played by the fake runner."""
+    return begin(tmp_path, script)
+
+
+def test_an_epoch_between_others_changes_no_finished_cell(root: Path, script: Path) -> None:
+    before = cells(root)
+    script.write_text(json.dumps({RUN: {"salt": "a GPU does not repeat itself"}}))
+    done = spawn("grow", "grid", "--epochs", "1", "--headless", cwd=root.parent)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert f"runs again: {RUN} (for epoch 1)" in done.stdout
+    assert "stay as they are: 3 finished cells" in done.stdout
+    after = cells(root)
+    assert after["villain@1#42"]["state"] == "done"
+    assert {name: after[name] for name in before} == before
+    assert (
+        "other bytes than attempt 1 for the checkpoint of epoch 2, 4"
+        in call("history", str(root)).stdout
+    )
+    [line] = lines(root, "grown")
+    assert (line["new"], line["added"], line["stale"]) == (1, {"epochs": [1]}, {})
+    assert attempt_numbers(Layout(root), RUN) == [1, 2]
+    assert attempt_numbers(Layout(root), "train/villain@2#42") == [1]
+
+
+def test_a_dry_run_shows_all_of_it_and_changes_nothing(root: Path) -> None:
+    before = {path: path.read_bytes() for path in root.glob("*.*")}
+    found = call("grow", str(root), "--epochs", "1,3", "--seeds", "7", "8", "--dry-run")
+    assert found.exit_code == 0, found.stderr
+    assert "new: 12 cells" in found.stdout
+    assert {path: path.read_bytes() for path in root.glob("*.*")} == before
+    told = json.loads(call("grow", str(root), "--seeds", "43", "--dry-run", "--json").stdout)
+    assert told["new"] == ["villain@0#43", "villain@2#43", "villain@4#43"]
+    assert (told["kept"], told["stale"]) == (3, {})
+    assert not any(job.startswith("data/") or "#42" in job for job in told["jobs"])
+
+
+def test_a_config_edited_by_hand_does_the_same_and_says_the_same(root: Path) -> None:
+    shown = call("grow", str(root), "--epochs", "1", "--dry-run").stdout.splitlines()
+    config = root / "experiment.toml"
+    config.write_text(config.read_text().replace("[0, 2, 4]", "[0, 1, 2, 4]"))
+    found = call("run", str(root), "--dry-run")
+    assert [line.strip() for line in found.stderr.splitlines()][1:] == shown
+    assert "would run: 5 jobs" in found.stdout
+    assert spawn("run", "grid", "--headless", cwd=root.parent).returncode == 0
+    assert set(states(root).values()) == {"done"}
+    assert [line["new"] for line in lines(root, "grown")] == [1]
+
+
+def test_the_config_keeps_its_comments(root: Path) -> None:
+    config = root / "experiment.toml"
+    config.write_text(config.read_text() + "\n# said by a person\n")
+    done = spawn("grow", "grid", "--seeds", "43", "--headless", cwd=root.parent)
+    assert done.returncode == 0, done.stderr
+    text = config.read_text()
+    assert "# said by a person" in text
+    assert "seeds = [42, 43]" in text
+
+
+def test_what_is_taken_out_stays_on_disk_until_gc_is_told(root: Path) -> None:
+    config = root / "experiment.toml"
+    config.write_text(config.read_text().replace("[0, 2, 4]", "[0, 4]"))
+    found = call("run", str(root), "--headless")
+    said = "no longer planned: villain@2#42; the files stay"
+    assert said in found.stderr
+    assert "gc" in found.stderr
+    folder = Layout(root).job_dir("eval/villain@2#42")
+    assert set(cells(root)) == {"villain@0#42", "villain@4#42"}
+    kept = call("gc", str(root), "--yes")
+    assert "kept: 4 jobs no longer planned" in kept.stdout
+    assert folder.is_dir()
+    gone = call("gc", str(root), "--unplanned", "--yes")
+    assert gone.exit_code == 0, gone.stderr
+    assert not folder.is_dir()
+    assert Layout(root).attempt_dir(RUN, 1).is_dir(), "villain@4 was trained on it"
+    assert set(states(root).values()) == {"done"}
+
+
+def test_cells_that_come_back_have_their_numbers_again(root: Path) -> None:
+    before = cells(root)
+    config = root / "experiment.toml"
+    text = config.read_text()
+    for epochs in ("[0, 4]", "[0, 2, 4]"):
+        config.write_text(text.replace("[0, 2, 4]", epochs))
+        assert call("run", str(root), "--headless").exit_code == 0
+    assert cells(root) == before
+
+
+def test_a_longer_convergence_says_which_key_makes_what_stale(root: Path) -> None:
+    found = call("grow", str(root), "--epochs", "6", "--dry-run")
+    assert "become stale, numbers kept: villain@2#42, villain@4#42: convergence.epochs 4 → 6" in (
+        found.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--epochs", "x"], "--epochs: 'x' is not a whole number from 0 on"),
+        (["--epochs", "-1"], "-1"),
+        (["--sources", "vilain"], "not a persona of this experiment (did you mean villain?)"),
+        (["--epochs", "2", "--seeds", "42"], "nothing to add"),
+        ([], "say what to add: --sources, --epochs or --seeds"),
+    ],
+)
+def test_what_cannot_grow_says_why_in_one_sentence(root: Path, words: list[str], said: str) -> None:
+    found = call("grow", str(root), *words)
+    assert found.exit_code == 2
+    assert said in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_stale_cells_are_named_by_run_with_what_to_type(root: Path) -> None:
+    config = root / "experiment.toml"
+    config.write_text(config.read_text().replace("samples = 2", "samples = 3"))
+    for words in (("--dry-run",), ("--headless",)):
+        found = call("run", str(root), *words)
+        assert "3 cells are stale" in found.stderr
+        assert "relaunch" in found.stderr
+        assert "--stale" in found.stderr
+        assert "eval.samples 2 → 3" in found.stderr
+    assert found.exit_code == 3
+    assert {one["detail"] for one in cells(root).values()} == {"eval.samples 2 → 3"}
+    again = call("relaunch", str(root), "--stale", "--dry-run", "--json")
+    jobs = [one["job"] for one in json.loads(again.stdout)["jobs"]]
+    assert jobs == ["eval/villain@0#42", "eval/villain@2#42", "eval/villain@4#42"]
+    assert spawn("relaunch", "grid", "--stale", "--headless", cwd=root.parent).returncode == 0
+    assert set(states(root).values()) == {"done"}
+    assert "no cell is stale" in call("relaunch", str(root), "--stale").stderr
+
+
+@pytest.mark.slow
+def test_a_grown_grid_of_real_runners_keeps_every_number(tmp_path: Path) -> None:
+    root = begin(tmp_path, None)
+    before = cells(root)
+    done = spawn("grow", "grid", "--epochs", "1", "--headless", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    after = cells(root)
+    assert {name: after[name] for name in before} == before
+    assert after["villain@1#42"]["state"] == "done"
+    first, second = (Layout(root).attempt_dir(RUN, number) for number in (1, 2))
+    for epoch in ("epoch-02", "epoch-04"):
+        name = f"{epoch}/adapter_model.safetensors"
+        assert (first / name).read_bytes() == (second / name).read_bytes(), "a CPU repeats itself"
+    assert lines(root, "note") == []

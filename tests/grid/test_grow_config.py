@@ -1,0 +1,84 @@
+"""A config grows by what is asked for and by what that needs; what people wrote in it stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuilab.grid.grow_config import GrowError, More, more_from, with_more
+
+from .planned import SMALL, load
+
+SAID = SMALL.replace("epochs = [0, 1, 2]", "epochs = [0, 2]  # kept because")
+
+
+def grown(more: More, text: str = SAID) -> str:
+    made = with_more(text, load(text).config, more)
+    load(made)  # it is a config again
+    return made
+
+
+def changed_lines(more: More, text: str = SAID) -> set[str]:
+    return set(grown(more, text).splitlines()) - set(text.splitlines())
+
+
+def test_an_epoch_takes_its_place_and_the_comment_stays() -> None:
+    assert changed_lines(More(epochs=(1,))) == {"epochs = [0, 1, 2]  # kept because"}
+
+
+def test_an_epoch_beyond_the_convergence_makes_that_longer() -> None:
+    made = changed_lines(More(epochs=(3, 1)))
+    assert made == {"epochs = [0, 1, 2, 3]  # kept because", "epochs = 3"}
+
+
+def test_a_seed_that_the_file_does_not_name_is_written_above_the_tables() -> None:
+    text = SAID.replace("seeds = [42]\n", "")
+    made = grown(More(seeds=(43,)), text)
+    assert load(made).config.seeds == (42, 43)
+    assert made.index("seeds = [42, 43]") < made.index("[base]")
+
+
+def test_a_source_outside_the_panel_is_evaluated_too() -> None:
+    text = SAID.replace(
+        "[personas.assistant]", '[personas.poet]\nprompt = "x"\n[personas.assistant]'
+    )
+    made = load(grown(More(sources=("poet",)), text)).config
+    assert made.sources == ("villain", "nurse", "poet")
+    assert made.panel == ("villain", "nurse", "clerk", "assistant", "poet")
+
+
+def test_what_an_extended_file_says_is_written_out_where_it_grows() -> None:
+    top = 'extends = "under.toml"\nname = "over"\n'
+    config = load(top, "over.toml", under=SAID).config
+    made = with_more(top, config, More(epochs=(1,)))
+    assert made == top + "epochs = [0, 1, 2]\n"
+
+
+def test_lists_on_several_lines_keep_their_comments() -> None:
+    text = SAID.replace(
+        'sources = ["villain", "nurse"]', 'sources = [\n  "villain",  # bad\n  "nurse",\n]'
+    ).replace("clerk", "poet")
+    made = grown(More(sources=("poet",)), text.replace('default = ["poet"]', 'default = ["poet"]'))
+    assert '"villain",  # bad' in made
+    assert load(made).config.sources == ("villain", "nurse", "poet")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (More(sources=("vilain",)), "not a persona of this experiment (did you mean villain?)"),
+        (More(sources=("poet",)), "add [personas.poet] with its prompt to experiment.toml first"),
+        (More(sources=("nurse",), epochs=(0,)), "nothing to add"),
+    ],
+)
+def test_what_cannot_grow_says_why(more: More, said: str) -> None:
+    with pytest.raises(GrowError, match=r"persona|nothing") as refused:
+        grown(more)
+    assert said in str(refused.value)
+
+
+def test_what_is_asked_goes_to_the_engine_and_comes_back() -> None:
+    more = More(("poet",), (1, 3), ())
+    assert more_from(more.as_json()) == more
+    assert not more_from({})
+    with pytest.raises(GrowError):
+        more_from({"epochs": ["x"]})
