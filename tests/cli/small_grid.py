@@ -83,14 +83,16 @@ grace_seconds = 2
 """
 
 
-def write_config(folder: Path, script: Path | None = None, **replaced: str) -> Path:
+def write_config(
+    folder: Path, script: Path | None = None, idle: float = 30.0, **replaced: str
+) -> Path:
     """Write the config; with ``script`` its jobs are played by the fake runner."""
     text = CONFIG
     for old, new in replaced.items():
         text = text.replace(f"{old} = ", f"{new} = ", 1)
     if script is not None:
         runner = [sys.executable, str(FAKE_RUNNER), str(script)]
-        text += f"runner = {json.dumps(runner)}\n"
+        text += f"runner = {json.dumps(runner)}\nengine_idle_seconds = {idle}\n"
     path = folder / "micro.toml"
     path.write_text(text)
     return path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.small_grid import call, spawn, states, write_config
+from tests.cli.small_grid import call, spawn, states, wait_until, write_config
 from tuilab.store.layout import Layout
 
 WHY = "only the count differs"
@@ -18,12 +18,14 @@ def root(tmp_path: Path) -> Path:
     """A grid that was finished by the fake runner before its config asked for more samples."""
     script = tmp_path / "script.json"
     script.write_text("{}")
-    write_config(tmp_path, script)
+    write_config(tmp_path, script, idle=0.1)
     done = spawn("run", "micro.toml", "--headless", "--dir", "grid", cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
-    config = tmp_path / "grid" / "experiment.toml"
+    root = tmp_path / "grid"
+    wait_until(lambda: not Layout(root).lock.exists())
+    config = root / "experiment.toml"
     config.write_text(config.read_text().replace("samples = 2", "samples = 3"))
-    return tmp_path / "grid"
+    return root
 
 
 def test_an_accepted_cell_is_done_again_and_no_engine_was_started(root: Path) -> None:

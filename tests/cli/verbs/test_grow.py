@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli.small_grid import call, spawn, states, write_config
+from tests.cli.small_grid import call, spawn, states, wait_until, write_config
 from tuilab.store.attempts import attempt_numbers
 from tuilab.store.layout import Layout
 
 RUN = "converge/villain#42"
-FOUR = 'lr = 1e-4\nepochs = 4\nmax_length = 256\npacking = false\nprecision = "float32"\n'
 
 
 def cells(root: Path) -> dict[str, dict[str, Any]]:
@@ -30,14 +29,16 @@ def lines(root: Path, kind: str) -> list[dict[str, Any]]:
 
 def begin(folder: Path, script: Path | None, epochs: str = "[0, 2, 4]") -> Path:
     """Run a grid with these epochs to its end; its convergence has four."""
-    config = write_config(folder, script)
+    config = write_config(folder, script, idle=0.1)
     text = config.read_text().replace("epochs = [0, 1]", f"epochs = {epochs}  # kept", 1)
     first, convergence = text.split("[convergence]", 1)
     convergence = convergence.replace("epochs = 1", "epochs = 4", 1)
     config.write_text(f"{first}[convergence]{convergence}")
     done = spawn("run", "micro.toml", "--headless", "--dir", "grid", cwd=folder)
     assert done.returncode == 0, done.stderr + done.stdout
-    return folder / "grid"
+    root = folder / "grid"
+    wait_until(lambda: script is None or not Layout(root).lock.exists())
+    return root
 
 
 @pytest.fixture
