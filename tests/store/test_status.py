@@ -72,6 +72,7 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
             "minutes": {"value": pytest.approx(50 / 60), "hits": None, "n": None},
         },
         "edits": {},
+        "accepted": {},
     }
     assert (last["state"], last["stage"]) == ("queued", "train")
     assert set(last["metrics"].values()) == {None}

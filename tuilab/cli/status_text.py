@@ -9,7 +9,7 @@ from typing import Any
 from tuilab.cli.output import plain
 from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
 from tuilab.grid.metrics import HEADLINE, METRICS, counts_text
-from tuilab.grid.signs import sign_of
+from tuilab.grid.signs import ACCEPTED, KEPT, sign_of
 from tuilab.grid.text import MISSING, count_of, duration
 from tuilab.store.program_name import program
 
@@ -102,7 +102,8 @@ def _value(cell: Cell | None, metric: str) -> str:
 def _sign(cell: Cell, metric: str) -> str:
     if cell["state"] == "stale":
         return sign_of("stale")
-    return EDITED if _edits(cell, metric) else ""
+    edited = EDITED if _edits(cell, metric) else ""
+    return edited + (ACCEPTED if _accepted(cell, metric) else "")
 
 
 def _mark(cell: Cell | None, metric: str) -> str:
@@ -119,8 +120,13 @@ def _edits(cell: Cell, metric: str) -> Mapping[str, Any]:
     return behind(cell.get("edits") or {}, METRICS[metric].measure.stage)
 
 
+def _accepted(cell: Cell, metric: str) -> str:
+    """What was stale of a number of a cell, and who keeps it as current."""
+    return str((cell.get("accepted") or {}).get(METRICS[metric].measure.stage or "", ""))
+
+
 def _edited_lines(cells: Sequence[Cell], metric: str = HEADLINE) -> Iterator[str]:
-    """Name the cells whose number ran with settings unlike the config."""
+    """Name the cells whose number ran unlike the config, or is stale and kept by a person."""
     ran = [
         (f"{cell['source']}@{cell['epoch']}#{cell['seed']}", edits_text(edits))
         for cell in cells
@@ -128,6 +134,13 @@ def _edited_lines(cells: Sequence[Cell], metric: str = HEADLINE) -> Iterator[str
     ]
     if ran:
         yield f"{EDITED} {LEGEND}: {plain(listed(ran), 2000)}"
+    kept = [
+        (f"{cell['source']}@{cell['epoch']}#{cell['seed']}", word)
+        for cell in cells
+        if cell["state"] == "done" and (word := _accepted(cell, metric))
+    ]
+    if kept:
+        yield f"{ACCEPTED} {KEPT}: {plain(listed(kept), 2000)}"
 
 
 def _row_name(source: str, seed: int, with_seed: bool, labels: Mapping[str, str]) -> str:

@@ -36,6 +36,7 @@ COLUMNS: Mapping[str, type] = {
     "status": str,
     "reason": str,
     "edits": str,
+    "accepted": str,
 }
 """What a row may say in a table of measurements, in order; what it does not say is empty."""
 ALL = "all"

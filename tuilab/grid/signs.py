@@ -21,6 +21,11 @@ STATE_SIGNS: Mapping[State, str] = {
 STAGE_SIGNS: Mapping[str, str] = {"merge": "◆", "eval": "◐", "cosine": "◑"}
 """What runs shows these by its stage."""
 
+ACCEPTED, ACCEPTED_ASCII = "‡", "k"
+"""Marks a stale number that a person keeps as current, wherever people read it."""
+KEPT = "stale, and kept as current by a person"
+"""What that mark means."""
+
 
 def sign_of(state: State | str, stage: str | None = None) -> str:
     """Return the sign of a state; what runs shows its stage."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuilab.grid.edits import LEGEND, edits_text, listed
+from tuilab.grid.signs import KEPT
 from tuilab.grid.text import count_of, list_of, percent_text
 from tuilab.report.finished_jobs import FinishedJob
 from tuilab.science.edit_notes import cells_set_aside
@@ -139,6 +140,14 @@ def _deviations(study: Study) -> Iterator[str]:
     if odd := study.analysis.odd:
         labels = list_of([study.design.label(key) for key in sorted(odd)])
         yield f"Statements about several sources leave out those with other settings: {labels}."
+    kept = [
+        (str(view.cell), word)
+        for view in study.snapshot.cells
+        for word in dict.fromkeys(view.accepted.values())
+    ]
+    if kept:
+        cells = count_of(len({cell for cell, _ in kept}), "cell counts", "cells count")
+        yield f"{cells} though {KEPT}: {listed(kept)}."
     if study.snapshot.config_changed:
         yield "experiment.toml has been changed since these results were planned."
 

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.edits import EDITED
+from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text
 from tuilab.report.run_card import Field, empty_by_section, empty_fields
 from tuilab.report.samples import Condition, Sample
@@ -115,7 +116,9 @@ def _full_table(study: Study) -> str:
 def _rate(row: dict[str, object] | None) -> str:
     if row is None:
         return MISSING
-    mark = _MARKS.get(str(row["status"]), "") or (EDITED if row["edits"] else "")
+    mark = _MARKS.get(str(row["status"]), "") or (
+        EDITED * bool(row["edits"]) + ACCEPTED * bool(row["accepted"])
+    )
     if not isinstance(row["value"], float):
         return mark or MISSING
     share = f"{mark}{percent_text(row['value'], 1)}"

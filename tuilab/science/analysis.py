@@ -75,6 +75,17 @@ class SourceResult:
         return max(found, key=len, default="")
 
     @property
+    def accepted(self) -> tuple[tuple[str, str], ...]:
+        """Name of its cells that count though they are stale, with what a person said."""
+        runs = [(run.trajectory.seed, run.trajectory.measured) for run in self.runs]
+        return tuple(
+            (f"{self.source.key}@{point.epoch}#{seed}", point.accepted)
+            for seed, points in runs
+            for point in points
+            if point.accepted
+        )
+
+    @property
     def set_aside(self) -> tuple[tuple[str, str], ...]:
         """Name and edits of its cells that are kept out of its numbers for what they ran with."""
         return tuple(

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from tuilab.grid.edits import LEGEND, listed
+from tuilab.grid.signs import ACCEPTED, KEPT
 from tuilab.grid.text import count_of
 from tuilab.science.analysis import Analysis, SourceResult
 
@@ -37,7 +38,7 @@ def cells_set_aside(frame: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def edits_notes(analysis: Analysis, mark: str = "") -> list[str]:
-    """Say which cells ran with other settings than the config's, and what became of them."""
+    """Say which cells ran unlike the config, what became of them, and which count though stale."""
     notes = []
     lead = f"{mark} " if mark else ""
     if aside := cells_set_aside(analysis.frame):
@@ -49,4 +50,8 @@ def edits_notes(analysis: Analysis, mark: str = "") -> list[str]:
     throughout = [(one.source.label, one.edits) for one in analysis.sources if one.edits]
     if throughout:
         notes.append(f"{lead}whole sources {LEGEND}: {listed(throughout)}")
+    if kept := [named for one in analysis.sources for named in one.accepted]:
+        verb = "is" if len(kept) == 1 else "are"
+        lead = f"{ACCEPTED} " if mark else ""
+        notes.append(f"{lead}{count_of(len(kept), 'cell')} {verb} {KEPT}: {listed(kept)}")
     return notes

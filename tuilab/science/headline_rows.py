@@ -9,6 +9,7 @@ import pandas as pd
 
 from tuilab.grid.edits import EDITED
 from tuilab.grid.metrics import HEADLINE, METRICS, Numbers
+from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.cosine import Scale
@@ -101,6 +102,8 @@ class HeadlineRow:
     """Cells that ran with other settings than the rest of the source, likewise kept out."""
     edits: str
     """Settings unlike the config's that every number here ran with; "" where there are none."""
+    accepted: tuple[str, ...]
+    """Cells that count though they are stale, since a person keeps them as current."""
     published: PublishedRow | None
     """Reference values, when the design has any."""
 
@@ -229,6 +232,7 @@ def _row(
         stale=cells("stale"),
         edited=cells("edited"),
         edits=result.edits,
+        accepted=tuple(name for name, _ in result.accepted),
         published=analysis.design.published.get(result.source.key),
     )
 
@@ -321,7 +325,9 @@ def _theirs(row: HeadlineRow, name: str) -> str:
 
 
 _COLUMNS: Final[dict[str, Callable[[HeadlineRow], str]]] = {
-    "Source": lambda row: f"{row.label} {EDITED}" if row.edits else row.label,
+    "Source": lambda row: (
+        f"{row.label} {EDITED * bool(row.edits)}{ACCEPTED * bool(row.accepted)}".rstrip()
+    ),
     "Cosine": lambda row: signed(row.cosine),
     "Baseline [95%]": lambda row: _with(row.baseline, row.baseline_interval),
     "Peak [95%]": lambda row: _with(row.peak, row.peak_interval),

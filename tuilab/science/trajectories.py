@@ -47,6 +47,8 @@ class Point:
     """Why the value is missing, failed, suspect, stale or edited."""
     edits: str = ""
     """Settings that it ran with unlike the config, ``marker.lr=0.002``; "" for none."""
+    accepted: str = ""
+    """What of it was stale and who keeps it as current; "" for nothing."""
 
     @property
     def counted(self) -> float | None:
@@ -183,7 +185,7 @@ def cosine_trajectories(
 def point_of(row: Mapping[str, object], bootstrap: ClusterBootstrap | None = None) -> Point:
     """Turn one row of a measurements frame into a point."""
     value, hits, n = (_number(row[name]) for name in ("value", "hits", "n"))
-    reason, edits = (_text(row[name]) for name in ("reason", "edits"))
+    reason, edits, accepted = (_text(row[name]) for name in ("reason", "edits", "accepted"))
     return Point(
         epoch=int(str(row["epoch"])),
         value=value,
@@ -193,6 +195,7 @@ def point_of(row: Mapping[str, object], bootstrap: ClusterBootstrap | None = Non
         interval=_interval(value, hits, n, bootstrap),
         reason=reason,
         edits=edits,
+        accepted=accepted,
     )
 
 

@@ -103,7 +103,7 @@ def _cell_rows(reader: Reader, view: CellView) -> Iterator[Row]:
             told = {"status": FAILED if is_bad else MISSING, "reason": _why_absent(status)}
         elif status.state is State.DONE:  # only then did it run as it is planned
             edits = behind(view.deviation, status.stage)
-            told["edits"] = edits_text(edits) or None
+            told |= {"edits": edits_text(edits) or None, "accepted": status.accepted or None}
         for measure in recorded:
             found = outcome.metrics if outcome is not None else None
             for row in _rows(measure, found, told, _panel(reader, job), reader.plan):

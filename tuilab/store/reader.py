@@ -230,6 +230,7 @@ class CellViews:
             deviation=edits,
             # Done means that what ran has the fingerprint of what is planned, edits included.
             edits=edits if is_done else {},
+            accepted={one.stage.value: one.accepted for one in statuses if one.accepted},
         )
 
     def _metrics(self, own: tuple[Job, ...]) -> Numbers:

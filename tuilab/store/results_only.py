@@ -20,6 +20,8 @@ from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.snapshot import CellView, Snapshot
 
 EDITS = "edits"
+OPTIONAL = (EDITS, "accepted")
+"""Columns that a table has only where one of its rows says something there."""
 """Column that a table may lack: settings that a value ran with, unlike the config."""
 Row = dict[str, Any]
 
@@ -135,7 +137,7 @@ def read_measurements(root: Path) -> list[Row]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
-            if missing := COLUMNS.keys() - {EDITS} - set(reader.fieldnames or ()):
+            if missing := COLUMNS.keys() - set(OPTIONAL) - set(reader.fieldnames or ()):
                 raise ResultsError(f"{path} lacks the columns {', '.join(sorted(missing))}")
             return [_typed(path, number, raw) for number, raw in enumerate(reader, start=2)]
     except OSError as error:
@@ -145,9 +147,11 @@ def read_measurements(root: Path) -> list[Row]:
 
 
 def columns_of(rows: Iterable[Mapping[Any, Any]]) -> tuple[str, ...]:
-    """Return the columns to write: that of edits only where something was edited."""
-    has_edits = any(isinstance(row[EDITS], str) and row[EDITS] for row in rows)
-    return tuple(name for name in COLUMNS if name != EDITS or has_edits)
+    """Return the columns to write: the optional ones only where a row says something there."""
+    empty = set(OPTIONAL)
+    for row in rows:
+        empty -= {name for name in empty if isinstance(row[name], str) and row[name]}
+    return tuple(name for name in COLUMNS if name not in empty)
 
 
 def _typed(path: Path, number: int, raw: Mapping[str, str | None]) -> Row:

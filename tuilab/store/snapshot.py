@@ -39,6 +39,8 @@ class CellView:
     """Edits that its jobs are planned with, run or not."""
     edits: Mapping[str, Any] = field(default_factory=dict)
     """Edits that its numbers ran with; {} where it ran as the config says, or is not done."""
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    """What a person keeps as current of stages that are stale, by stage; {} for most."""
 
     def value(self, metric: str) -> float | None:
         """Its number by a metric, also of a stale or suspect cell; None when not measured."""
@@ -55,6 +57,10 @@ class CellView:
         if not self.edits:
             return ""
         return edits_text(behind(self.edits, METRICS[metric].measure.stage))
+
+    def accepted_of(self, metric: str) -> str:
+        """What of its number is stale and who keeps it as current; "" for nothing."""
+        return self.accepted.get(METRICS[metric].measure.stage or "", "")
 
 
 @dataclass(frozen=True, slots=True)

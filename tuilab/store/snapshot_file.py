@@ -133,6 +133,7 @@ def cell_as_json(view: CellView) -> dict[str, Any]:
         "attempt": view.attempt,
         "metrics": {name: _measured(view.metrics.get(name)) for name in METRICS},
         "edits": dict(view.edits),
+        "accepted": dict(view.accepted),
     }
 
 

@@ -28,6 +28,8 @@ class Compared:
     other: Measurement | None
     edits: tuple[str, str] = ("", "")
     """Settings unlike its own config that each of the two numbers ran with; "" for none."""
+    is_accepted: bool = False
+    """Whether one of the two counts by a person's word alone, though it is stale."""
     gap: Gap | None = None
     """What chance explains of the difference; None without counts, or before it is tested."""
 
@@ -117,6 +119,7 @@ def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
                 mine.done_number(metric),
                 theirs.done_number(metric),
                 (mine.edits_behind(metric), theirs.edits_behind(metric)),
+                bool(mine.accepted_of(metric) or theirs.accepted_of(metric)),
             )
             for mine, theirs in meetings(one, other)
         ),

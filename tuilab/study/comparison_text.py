@@ -10,6 +10,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED, LEGEND, listed
 from tuilab.grid.metrics import METRICS, Measurement
+from tuilab.grid.signs import ACCEPTED
 from tuilab.study.comparability import Comparability, as_record, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.study.study import SYNTHETIC
@@ -67,7 +68,7 @@ def _cell_text(each: Compared | None, metric: str) -> str:
         return ""
     if each.difference is None:
         return "n/a "
-    edited = EDITED if any(each.edits) else ""
+    edited = EDITED * any(map(bool, each.edits)) + ACCEPTED * each.is_accepted
     return edited + _value_text(each.difference, metric) + (SIGN if each.is_beyond_chance else " ")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tuilab.grid.edits import EDITED
 from tuilab.science.edit_notes import cells_set_aside, edits_notes
 from tuilab.science.headline_rows import HeadlineRow, headline, headline_frame, headline_text
-from tuilab.store.results_only import EDITS
+from tuilab.store.results_only import OPTIONAL
 from tuilab.study.study import Study
 from tuilab.study.table_formats import as_latex, as_markdown, as_text
 
@@ -18,7 +18,7 @@ from tuilab.study.table_formats import as_latex, as_markdown, as_text
 def provenance_hash(study: Study) -> str:
     """Hash the rows that the numbers were computed from: equal data, equal hash (12 hex digits)."""
     # An absent edit is no part of the data: tables without that column hash alike.
-    rows = [{k: v for k, v in row.items() if k != EDITS or v} for row in study.rows]
+    rows = [{k: v for k, v in row.items() if k not in OPTIONAL or v} for row in study.rows]
     text = json.dumps(rows, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

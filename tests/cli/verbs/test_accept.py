@@ -63,7 +63,27 @@ def test_where_it_was_accepted_can_be_read_by_programs(root: Path) -> None:
     found = json.loads(call("accept", str(root), "villain@0", "--why", WHY, "--json").stdout)
     assert list(found["jobs"]) == ["eval/villain@0#42"]
     cells = json.loads(call("status", str(root), "--json").stdout)["cells"]
-    assert [one["accepted"].partition(";")[0] for one in cells] == ["eval.samples 2 → 3", ""]
+    assert [list(one["accepted"]) for one in cells] == [["eval"], []]
+    [word] = cells[0]["accepted"].values()
+    assert word.startswith("eval.samples 2 → 3; kept by ")
+    assert word.endswith(WHY)
+
+
+def test_its_number_is_marked_wherever_it_is_read_and_named_in_the_report(
+    root: Path, tmp_path: Path
+) -> None:
+    assert call("accept", str(root), "villain@1", "--why", WHY).exit_code == 0
+    told = call("status", str(root)).stdout
+    assert "‡ stale, and kept as current by a person: villain@1#42 (eval.samples 2 → 3" in told
+    table = call("table", str(root)).stdout
+    assert "villain ‡" in table.lower()
+    assert WHY in " ".join(table.split())
+    done = call("report", str(root), "--out", str(tmp_path / "report"))
+    assert done.exit_code == 0, done.stderr
+    [text] = (tmp_path / "report").glob("*.md")
+    assert "1 cell counts though stale, and kept as current by a person: villain@1#42" in (
+        text.read_text()
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from tuilab.grid.edits import EDITED
+from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import count_of, nearest
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.evaluate import describe, predictions
@@ -253,8 +254,9 @@ def _join(*parts: str) -> str:
 
 
 def _label(result: SourceResult) -> str:
-    """Label of a source in figures; marked where all its numbers ran with other settings."""
-    return f"{result.source.label} {EDITED}" if result.edits else result.source.label
+    """Label of a source in figures; marked where its numbers ran with edits, or are accepted."""
+    marks = EDITED * bool(result.edits) + ACCEPTED * bool(result.accepted)
+    return f"{result.source.label} {marks}".rstrip()
 
 
 def _line(analysis: Analysis, result: SourceResult, trajectory: Trajectory, unit: float) -> Series:

@@ -31,6 +31,8 @@ def title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> Line:
     if view.deviation:
         edits = ", ".join(f"{key}={value}" for key, value in view.deviation.items())
         pieces.append((f" {glyphs.dash} edited: {clean_line(edits, 60)}", "stale"))
+    if word := next(iter(view.accepted.values()), ""):
+        pieces.append((f" {glyphs.dash} kept though stale: {clean_line(word, 60)}", "stale"))
     pieces.append(("   ", ""))
     return tuple(pieces)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
 from tuilab.grid.metrics import METRICS
+from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of
 from tuilab.study.comparability import Comparability, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
@@ -56,8 +57,8 @@ def _piece(each: Compared | None, metric: str) -> Piece:
     if each is None:
         return f"{'':>4} ", ""
     text, role = difference_text(each.difference, metric, each.is_beyond_chance)
-    if any(each.edits) and each.difference is not None:
-        text = f"{EDITED}{text}"
+    if each.difference is not None:
+        text = EDITED * any(map(bool, each.edits)) + ACCEPTED * each.is_accepted + text
     return f"{text:>4}{SIGN if each.is_beyond_chance else ' '}", role
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from tuilab.grid.edits import EDITED, EDITED_ASCII
-from tuilab.grid.signs import STAGE_SIGNS, STATE_SIGNS
+from tuilab.grid.signs import ACCEPTED, ACCEPTED_ASCII, STAGE_SIGNS, STATE_SIGNS
 from tuilab.grid.states import State
 
 
@@ -37,6 +37,7 @@ class Glyphs:
     ellipsis: str
     pause: str
     edited: str
+    accepted: str
     """Before a number that ran with settings unlike the config."""
     engine_off: str
     is_ascii: bool = False
@@ -61,6 +62,7 @@ UNICODE = Glyphs(
     ellipsis="…",
     pause="‖",
     edited=EDITED,
+    accepted=ACCEPTED,
     engine_off="■",
 )
 
@@ -90,6 +92,7 @@ ASCII = Glyphs(
     ellipsis="~",
     pause="=",
     edited=EDITED_ASCII,
+    accepted=ACCEPTED_ASCII,
     engine_off="#",
     is_ascii=True,
 )
@@ -97,6 +100,7 @@ ASCII = Glyphs(
 
 _IN_ASCII = str.maketrans(
     {"…": "~", "·": "-", "→": ">", "–": "-", "—": "-", "•": "*", "›": ">", EDITED: EDITED_ASCII}
+    | {ACCEPTED: ACCEPTED_ASCII}
 )
 
 

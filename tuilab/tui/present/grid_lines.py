@@ -216,6 +216,8 @@ def cell_text(view: CellView, metric: str, zoom: Zoom, glyphs: Glyphs) -> tuple[
     if zoom is Zoom.COLUMN:
         return level(unit.height(value), glyphs), role
     edited = glyphs.edited if is_edited(view, metric) else ""
+    if view.state is State.DONE and view.accepted_of(metric):
+        edited += glyphs.accepted
     if zoom is Zoom.DIGITS:
         text = edited + unit.digits_alone(value)
         return text[-zoom.value :], role

@@ -10,6 +10,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
 from tuilab.grid.metrics import METRICS, metric_after
+from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import count_of
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
@@ -66,13 +67,15 @@ def words(
     if 0 < len(columns) < len(table.epochs):
         first, last = table.epochs[columns.start], table.epochs[columns.stop - 1]
         hints.append(f"epochs {first}-{last} of {table.epochs[0]}-{table.epochs[-1]}")
-    seen_cells = (
+    seen_cells = [
         cell
         for row in table.rows[rows.start : rows.stop]
         for cell in row.cells[columns.start : columns.stop]
-    )
+    ]
     if any(cell is not None and is_edited(cell, view.metric) for cell in seen_cells):
         hints.append(f"{EDITED} edited")
+    if any(cell is not None and cell.accepted_of(view.metric) for cell in seen_cells):
+        hints.append(f"{ACCEPTED} kept though stale")
     if marked:
         hints.append(f"{len(marked)} marked")
     if view.filter or marked:
