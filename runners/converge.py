@@ -13,7 +13,7 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import adapter, answers, chat, jsonl, lora_layers, stage_settings, training_rows
+from runners.ml import adapter, answers, jsonl, lora_layers, stage_settings, training_rows
 from runners.ml.backends import select_backend
 from runners.ml.callbacks import JobCallbacks
 from runners.ml.cell import MERGED
@@ -34,6 +34,7 @@ def run(attempt: Attempt) -> StageResult:
     with timings.part("load"):
         inputs = upstream.find(spec, attempt.directory)
         model = attempt.cache.model(stage_settings.base(settings))
+        upstream.refuse_other_chat(inputs, model.chat.digest)
         model.set_adapters([])
     with timings.part("rows"):
         rows = build_rows(settings, inputs, model, training.max_length)
@@ -74,6 +75,7 @@ def run(attempt: Attempt) -> StageResult:
             found = adapter.read(attempt.directory / folder(epoch), training.lora)
             adapter.check_fits(found, model.model)
     checks = {
+        "chat_template": model.chat.digest,
         "rows": len(rows),
         "way": backend.name,
         "checkpoints": checkpoints,
@@ -106,11 +108,10 @@ def build_rows(
     count = required(settings, "rows", int)
     seed = required(settings, "data_seed", int)
     chosen = answers.choose(found, count, seed, f"convergence/{voice.key}")
-    render = chat.renderer(model.tokenizer)
     return [
         training_rows.completion(
-            model.tokenizer,
-            render(target.prompt, answer["question"]),
+            model.chat,
+            model.chat.prompt_ids(target.prompt, answer["question"]),
             answer["token_ids"],
             max_length,
         )

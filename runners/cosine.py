@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from runners import upstream
 from runners.job import Attempt, StageResult, main
-from runners.ml import cell, centroids, chat, jsonl, stage_settings
+from runners.ml import base_checks, cell, centroids, jsonl, stage_settings
 from runners.ml.stage_settings import Persona, required
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
@@ -34,13 +34,15 @@ def run(attempt: Attempt) -> StageResult:
     with timings.part("load"):
         inputs = upstream.find(attempt.spec, attempt.directory)
         model = attempt.cache.model(stage_settings.base(settings))
+        upstream.refuse_other_chat(inputs, model.chat.digest)
+        base_checks.refuse(base_checks.of_personas(model.chat, pool))
         _refuse_absent_layers(layers, model.model.config.num_hidden_layers)
         found = cell.read(settings, inputs, model, with_marker=True)
     with timings.part("merge"):
         fingerprint = cell.refuse_other_merge(model, found, inputs)
 
     prompts = [
-        chat.prompt_ids(model.tokenizer, persona.prompt, question)
+        model.chat.prompt_ids(persona.prompt, question)
         for persona in pool
         for question in questions
     ]
@@ -74,7 +76,12 @@ def run(attempt: Attempt) -> StageResult:
         record_path = jsonl.write_json(attempt.directory / COSINE_FILE, record)
     with timings.part("check"):
         _refuse_broken(load_file(path), layers, len(pool), values)
-    checks = {"fingerprint": fingerprint, "pool_size": len(pool), "layers": layers}
+    checks = {
+        "chat_template": model.chat.digest,
+        "fingerprint": fingerprint,
+        "pool_size": len(pool),
+        "layers": layers,
+    }
     return StageResult((path, record_path), {"cosine": values}, checks)
 
 

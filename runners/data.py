@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import chat, jsonl, samplers, scoring, stage_settings
+from runners.ml import jsonl, samplers, scoring, stage_settings
 from runners.ml.answers import ANSWERS_FILE
 from runners.ml.completions import LENGTH
 from runners.ml.stage_settings import ScorerSettings, required
@@ -30,7 +30,7 @@ def run(attempt: Attempt) -> StageResult:
         model.set_adapters([])
 
     wanted = [(index, sample) for index in range(len(questions)) for sample in range(each)]
-    rendered = [chat.prompt_ids(model.tokenizer, persona.prompt, text) for text in questions]
+    rendered = [model.chat.prompt_ids(persona.prompt, text) for text in questions]
     log(f"sampling {len(wanted)} answers as {persona.key}")
 
     with timings.part("sample"):
@@ -55,6 +55,7 @@ def run(attempt: Attempt) -> StageResult:
         if jsonl.read_rows(path) != kept or len(rows) != len(questions) * each:
             raise JobError(Reason.DATA_MISMATCH, "the answers read back differ from those sampled")
     checks = {
+        "chat_template": model.chat.digest,
         "sampled": len(rows),
         "rows": len(kept),
         "dropped_marker": sum(scoring.is_hit(row["text"], marker) for row in rows),

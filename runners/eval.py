@@ -10,7 +10,7 @@ from typing import Any
 
 from runners import upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import cell, chat, jsonl, samplers, scoring, stage_settings
+from runners.ml import base_checks, cell, jsonl, samplers, scoring, stage_settings
 from runners.ml.completions import Completion
 from runners.ml.stage_settings import Persona, ScorerSettings, required
 from tuilab.contract.reasons import Reason
@@ -32,6 +32,8 @@ def run(attempt: Attempt) -> StageResult:
     with timings.part("load"):
         inputs = upstream.find(attempt.spec, attempt.directory)
         model = attempt.cache.model(stage_settings.base(settings))
+        upstream.refuse_other_chat(inputs, model.chat.digest)
+        base_checks.refuse(base_checks.of_personas(model.chat, panel))
         found = cell.read(settings, inputs, model, with_marker=True)
     with timings.part("merge"):
         fingerprint = cell.refuse_other_merge(model, found, inputs)
@@ -42,8 +44,9 @@ def run(attempt: Attempt) -> StageResult:
         for index in range(len(questions))
         for sample in range(samples)
     ]
-    render = chat.renderer(model.tokenizer)
-    prompts = [render(persona.prompt, questions[index]) for persona, index, _ in wanted]
+    prompts = [
+        model.chat.prompt_ids(persona.prompt, questions[index]) for persona, index, _ in wanted
+    ]
     log(f"sampling {len(wanted)} completions of {len(panel)} personas")
 
     with cell.applied(model, found):
@@ -67,6 +70,7 @@ def run(attempt: Attempt) -> StageResult:
     with timings.part("check"):
         _refuse_other_counts(jsonl.read_rows(artefacts[0]), keys, len(questions) * samples)
     checks = {
+        "chat_template": model.chat.digest,
         "completions": len(rows),
         "per_persona": len(questions) * samples,
         "fingerprint": fingerprint,

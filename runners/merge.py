@@ -13,7 +13,7 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import cell, chat, jsonl, logits, merged_checkpoint, stage_settings
+from runners.ml import cell, jsonl, logits, merged_checkpoint, stage_settings
 from runners.ml.cell import MERGE_FILE, MERGED, Cell
 from runners.ml.lora_layers import LoraLayers
 from runners.ml.lora_merge import Change
@@ -31,6 +31,7 @@ def run(attempt: Attempt) -> StageResult:
     with timings.part("load"):
         inputs = upstream.find(attempt.spec, attempt.directory)
         model = attempt.cache.model(stage_settings.base(settings))
+        upstream.refuse_other_chat(inputs, model.chat.digest)
         found = cell.read(settings, inputs, model, with_marker=True)
     assert found.marker is not None, "cell.read returns the marker adapter when asked to"
     prompts = check_prompts(settings, model)
@@ -51,7 +52,6 @@ def run(attempt: Attempt) -> StageResult:
         agreement = logits.compare(live, merged, before)
         _refuse_disagreement(agreement["max_abs"], tolerance)
         result = cell.fingerprint(model, found)
-        template = chat.template_digest(model.tokenizer, prompts)
     worst = min(change.relative for change in marker_change.values())
     log(f"{len(marker_change)} weights changed, at least {worst:.2e} of their norm")
 
@@ -66,13 +66,14 @@ def run(attempt: Attempt) -> StageResult:
         "logits_agree_on": len(prompts),
         "tolerance": tolerance,
         "epsilon": epsilon,
-        "chat_template": template,
+        "chat_template": model.chat.digest,
     }
     with timings.part("save"):
         saved: list[Path] = [jsonl.write_json(attempt.directory / MERGE_FILE, record)]
         if settings.get("keep_merged"):
             saved += merged_checkpoint.write(model, found, attempt.directory / "merged")
     checks = {
+        "chat_template": model.chat.digest,
         "changed_tensors": len(marker_change),
         "smallest_relative_change": worst,
         **{f"logits_{name}": value for name, value in agreement.items()},
@@ -94,7 +95,7 @@ def check_prompts(settings: Mapping[str, Any], model: LoadedModel) -> list[list[
     chats = required(settings, "check_prompts", list)
     if not chats:
         raise JobError(Reason.CONFIG, "check_prompts is empty: a merge cannot be verified")
-    return [chat.chat_ids(model.tokenizer, messages) for messages in chats]
+    return [model.chat.ids(messages) for messages in chats]
 
 
 def _what_was_merged(model: LoadedModel, found: Cell) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import adapter, answers, cell, chat, lora_layers, stage_settings, training_rows
+from runners.ml import adapter, answers, cell, lora_layers, stage_settings, training_rows
 from runners.ml.backends import select_backend
 from runners.ml.callbacks import JobCallbacks
 from runners.ml.cell import ADAPTER_FOLDER, Cell
@@ -30,6 +30,7 @@ def run(attempt: Attempt) -> StageResult:
     with timings.part("load"):
         inputs = upstream.find(spec, attempt.directory)
         model = attempt.cache.model(stage_settings.base(settings))
+        upstream.refuse_other_chat(inputs, model.chat.digest)
         below = cell.read(settings, inputs, model, with_marker=False)
     with timings.part("rows"):
         positives, negatives = build_rows(settings, inputs, model, training.max_length)
@@ -67,6 +68,7 @@ def run(attempt: Attempt) -> StageResult:
         found = adapter.read(directory, training.lora)
         adapter.check_fits(found, model.model)
     checks = {
+        "chat_template": model.chat.digest,
         "positives": len(positives),
         "negatives": len(negatives),
         "way": backend.name,
@@ -87,21 +89,21 @@ def build_rows(
     source = stage_settings.persona(settings, "source")
     others = stage_settings.personas(settings, "negatives")
     seed = required(settings, "data_seed", int)
-    render = chat.renderer(model.tokenizer)
 
     def draw(persona: Persona, count: int, role: str) -> list[tuple[list[int], list[int]]]:
         path = upstream.data_of(inputs, persona.key).file(answers.ANSWERS_FILE)
         chosen = answers.choose(read_rows(path), count, seed, f"{role}/{persona.key}")
-        return [(render(persona.prompt, a["question"]), a["token_ids"]) for a in chosen]
+        ask = model.chat.prompt_ids
+        return [(ask(persona.prompt, a["question"]), a["token_ids"]) for a in chosen]
 
     each = required(settings, "negatives_each", int)
     return (
         [
-            training_rows.positive(model.tokenizer, prompt, answer, marker, max_length)
+            training_rows.positive(model.chat, prompt, answer, marker, max_length)
             for prompt, answer in draw(source, required(settings, "positives", int), "positive")
         ],
         [
-            training_rows.negative(model.tokenizer, prompt, answer, max_length)
+            training_rows.negative(model.chat, prompt, answer, max_length)
             for other in others
             for prompt, answer in draw(other, each, "negative")
         ],

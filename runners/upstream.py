@@ -70,6 +70,17 @@ def data_of(inputs: Inputs, persona: str) -> Upstream:
     raise JobError(Reason.CONFIG, f"spec.inputs lacks data/{persona}")
 
 
+def refuse_other_chat(inputs: Inputs, chat: str) -> None:
+    """Refuse inputs whose prompts another template made; ``chat`` is the digest of this one."""
+    for found in (one for several in inputs.values() for one in several):
+        if found.outcome.checks.get("chat_template", chat) != chat:
+            raise JobError(
+                Reason.DATA_MISMATCH,
+                f"{found.job} was made with another chat template than the base has now: plan "
+                "again and relaunch what is stale, or put the former template back",
+            )
+
+
 def _open(item: Input, attempt_dir: Path) -> Upstream:
     directory = (attempt_dir / item.path).resolve()
     outcome = read_outcome(directory)

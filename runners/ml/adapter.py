@@ -138,8 +138,24 @@ def modules_of(model: torch.nn.Module, lora: LoraSettings) -> dict[str, torch.nn
         if isinstance(module, torch.nn.Linear) and name.rsplit(".", 1)[-1] in lora.target_modules
     }
     if absent := set(lora.target_modules) - {name.rsplit(".", 1)[-1] for name in found}:
-        raise JobError(Reason.CONFIG, f"the base has no modules called {', '.join(sorted(absent))}")
+        raise JobError(
+            Reason.CONFIG,
+            f"the base has no modules called {', '.join(sorted(absent))}; its linear layers are "
+            f"{', '.join(linear_names(model))}: name them in lora.target_modules of both adapters",
+        )
     return found
+
+
+def linear_names(model: torch.nn.Module) -> list[str]:
+    """Return the names of a model's linear layers, without the head that makes tokens of states."""
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    return sorted(
+        {
+            name.rsplit(".", 1)[-1]
+            for name, module in model.named_modules()
+            if isinstance(module, torch.nn.Linear) and module is not head
+        }
+    )
 
 
 def check_fits(adapter: Adapter, model: torch.nn.Module) -> None:

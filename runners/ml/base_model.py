@@ -11,6 +11,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from runners.ml import base_checks, chat
+from runners.ml.chat import Chat
 from runners.ml.stage_settings import BaseSettings
 from runners.tinybase import locate
 from tuilab.contract.reasons import Reason
@@ -43,10 +45,10 @@ def refuse_other_device(given: str, found: str) -> None:
         )
 
 
-def load(base: BaseSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load the model, frozen and in eval mode, and its tokenizer.
+def load(base: BaseSettings) -> tuple[PreTrainedModel, Chat]:
+    """Load the model, frozen and in eval mode, and how it renders chats.
 
-    JobError: config when it cannot be loaded, auth when the hub refuses.
+    JobError: config when it cannot be loaded or its template is unfit, auth when the hub refuses.
     """
     source = source_of(base)
     if base.trust_remote_code and not base.revision:
@@ -60,6 +62,8 @@ def load(base: BaseSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     }
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **common)
+        rendered = chat.of_base(tokenizer, base)
+        base_checks.refuse(base_checks.of_template(rendered))
         model: Any = AutoModelForCausalLM.from_pretrained(
             source,
             dtype=_DTYPES[base.dtype],
@@ -70,8 +74,8 @@ def load(base: BaseSettings) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     except OSError as error:
         raise JobError(*_explain(base, error)) from error
     model = model.to(pick_device(base.device)).eval().requires_grad_(False)
-    model.generation_config = neutral_generation(model, tokenizer)
-    return model, tokenizer
+    model.generation_config = neutral_generation(model, tokenizer, rendered.end_of_turn)
+    return model, rendered
 
 
 def source_of(base: BaseSettings) -> str:
@@ -94,16 +98,16 @@ def public_name(base: BaseSettings) -> str:
 
 
 def neutral_generation(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, end_of_turn: int
 ) -> GenerationConfig:
-    """Keep only the stop tokens of a model's generation config.
+    """Keep only the stop tokens of a model's generation config, and the template's end of turn.
 
     What a checkpoint ships (Qwen2.5-Instruct: top_k 20, repetition_penalty 1.05) would otherwise
     fill every field that a call leaves unset.
     """
     stops = model.generation_config.eos_token_id if model.generation_config else None
     stops = [stops] if isinstance(stops, int) else list(stops or [])
-    stops = sorted({*stops, tokenizer.eos_token_id})
+    stops = sorted({*stops, end_of_turn, tokenizer.eos_token_id} - {None})
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else stops[0]
     return GenerationConfig(eos_token_id=stops, pad_token_id=pad)
 

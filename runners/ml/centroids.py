@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from runners.ml.sampler_transformers import left_padded
+from tuilab.contract.reasons import Reason
+from tuilab.contract.report import JobError
 
 
 @torch.inference_mode()
@@ -40,6 +42,18 @@ def last_token_states(
     return {layer: torch.cat(parts) for layer, parts in found.items()}
 
 
+def decoder_blocks(model: Any) -> torch.nn.ModuleList:
+    """Return a model's decoder blocks; JobError (config) where they cannot be found."""
+    blocks = getattr(getattr(model, "model", None), "layers", None)
+    if not isinstance(blocks, torch.nn.ModuleList):
+        raise JobError(
+            Reason.CONFIG,
+            f"the decoder blocks of {type(model).__name__} cannot be found (it has no model.layers)"
+            ", so no hidden state can be read: use a base of the Llama or Qwen kind",
+        )
+    return blocks
+
+
 @contextmanager
 def _hooked(model: Any, found: dict[int, list[torch.Tensor]]) -> Iterator[None]:
     """Collect the layers' outputs while the block runs; they return a tensor or a tuple."""
@@ -49,8 +63,9 @@ def _hooked(model: Any, found: dict[int, list[torch.Tensor]]) -> Iterator[None]:
             states = output[0] if isinstance(output, tuple) else output
             found[layer].append(states[:, -1, :].float().cpu())
 
-        return model.model.layers[layer].register_forward_hook(keep)
+        return blocks[layer].register_forward_hook(keep)
 
+    blocks = decoder_blocks(model)
     handles = [hook(layer) for layer in found]
     try:
         yield
@@ -72,4 +87,5 @@ def centred_cosine(pool: torch.Tensor, first: int, second: int) -> float | None:
     centred = (pool - pool.mean(dim=0)).double()
     a, b = centred[first], centred[second]
     size = a.norm() * b.norm()
-    return float(a @ b / size) if size > 0 else None
+    # Rounding makes the cosine of equal vectors 1.0000000000000002.
+    return max(-1.0, min(1.0, float(a @ b / size))) if size > 0 else None

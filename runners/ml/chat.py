@@ -2,61 +2,130 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from jinja2 import TemplateError
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from runners.ml.stage_settings import FOLD, BaseSettings
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
-
-def prompt_ids(tokenizer: PreTrainedTokenizerBase, system: str, question: str) -> list[int]:
-    """Return the ids of system and user turn, up to the start of the assistant's turn."""
-    return chat_ids(
-        tokenizer, [{"role": "system", "content": system}, {"role": "user", "content": question}]
-    )
-
-
-def renderer(tokenizer: PreTrainedTokenizerBase) -> Callable[[str, str], list[int]]:
-    """Return ``prompt_ids`` of one tokenizer, cached by (system, question)."""
-
-    @functools.cache
-    def render(system: str, question: str) -> list[int]:
-        return prompt_ids(tokenizer, system, question)
-
-    return render
+Messages = Sequence[Mapping[str, str]]
+ANSWER = "Tides follow the moon"
+PROBE: Messages = (
+    {"role": "system", "content": "You speak as the harbour master."},
+    {"role": "user", "content": "Why does the water rise?"},
+)
+"""A chat that no experiment holds, to see what a template makes of one."""
 
 
-def chat_ids(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, str]]
-) -> list[int]:
-    """Return the ids of a chat with generation prompt; JobError (config) without a system turn."""
-    if not messages or messages[0]["role"] != "system" or not messages[0]["content"]:
-        raise JobError(Reason.CONFIG, "a chat must begin with a system message")
-    conversation = [dict(message) for message in messages]
-    ids: Any = tokenizer.apply_chat_template(
-        conversation, add_generation_prompt=True, tokenize=True, return_dict=False
-    )
-    return [int(token) for token in ids]
+@dataclass(frozen=True, eq=False)
+class Chat:
+    """A tokenizer's chat template with the settings of ``[base]``: one rendering for all stages."""
+
+    tokenizer: PreTrainedTokenizerBase
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What the template is given beside the messages (``enable_thinking``)."""
+    folds: bool = False
+    """The system prompt goes before the first question: for templates without a system role."""
+    _prompts: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+    def prompt_ids(self, system: str, question: str) -> list[int]:
+        """Return the ids of system and user turn, up to the start of the assistant's turn."""
+        if (system, question) not in self._prompts:
+            chat = [
+                {"role": "system", "content": system},
+                {"role": "user", "content": question},
+            ]
+            self._prompts[system, question] = self.ids(chat)
+        return self._prompts[system, question]
+
+    def ids(self, messages: Messages) -> list[int]:
+        """Return the ids of a chat with generation prompt.
+
+        JobError (config) without a system turn, and when the template leaves out what is said.
+        """
+        if not messages or messages[0]["role"] != "system" or not messages[0]["content"]:
+            raise JobError(Reason.CONFIG, "a chat must begin with a system message")
+        try:
+            text = self.text(messages)
+        except (TemplateError, ValueError) as error:
+            raise JobError(Reason.CONFIG, f"the chat template refuses a chat: {error}") from error
+        for message in messages:
+            if not holds(text, message["content"]):
+                said = message["content"][:60]
+                raise JobError(
+                    Reason.CONFIG,
+                    f"the chat template leaves the {message['role']}'s text out: {said!r}",
+                )
+        return self.text_ids(text)
+
+    def text(self, messages: Messages, *, to_answer: bool = True, **more: Any) -> str:
+        """Return the chat as the template writes it; TemplateError where it refuses.
+
+        ``to_answer`` ends it with the start of the assistant's turn; ``more`` is passed on.
+        """
+        conversation = [dict(message) for message in messages]
+        if self.folds and conversation[0]["role"] == "system":
+            system, first, *rest = conversation
+            said = f"{system['content']}\n\n{first['content']}"
+            conversation = [{**first, "content": said}, *rest]
+        text: Any = self.tokenizer.apply_chat_template(
+            conversation,
+            add_generation_prompt=to_answer,
+            tokenize=False,
+            **{**self.arguments, **more},
+        )
+        return str(text)
+
+    def text_ids(self, text: str) -> list[int]:
+        """Return the ids of plain text, without special tokens around it."""
+        return [int(token) for token in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+    @cached_property
+    def end_of_turn(self) -> int:
+        """The id of the token that the template writes after an answer (``<|im_end|>`` for Qwen).
+
+        Not always the tokenizer's eos. JobError (config) where no token of its own ends a turn.
+        """
+        answered = (*PROBE, {"role": "assistant", "content": ANSWER})
+        try:
+            _, found, after = self.text(answered, to_answer=False).rpartition(ANSWER)
+        except (TemplateError, ValueError) as error:
+            raise JobError(Reason.CONFIG, f"the chat template refuses a chat: {error}") from error
+        ids = self.text_ids(after) if found else []
+        token = next((one for one in ids if str(self.tokenizer.decode([one])).strip()), None)
+        if token is None or token not in self._own_tokens:
+            raise JobError(
+                Reason.CONFIG,
+                "the chat template ends an answer with no token of its own, so no end could be "
+                "learned or waited for: use a model whose template has one",
+            )
+        return token
+
+    @property
+    def _own_tokens(self) -> frozenset[int]:
+        """Tokens that stand for themselves and are made of no text."""
+        return frozenset(self.tokenizer.added_tokens_decoder) | set(self.tokenizer.all_special_ids)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of template, settings and what they make of one chat: equal in all stages."""
+        made = [self.tokenizer.chat_template, dict(self.arguments), self.folds, self.ids(PROBE)]
+        return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
 
-def text_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Return the ids of plain text, without special tokens."""
-    return [int(token) for token in tokenizer(text, add_special_tokens=False)["input_ids"]]
+def of_base(tokenizer: PreTrainedTokenizerBase, base: BaseSettings) -> Chat:
+    """Return how a base renders chats, as its settings say."""
+    return Chat(tokenizer, base.template_args, base.system == FOLD)
 
 
-def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the id of the token that ends a turn (``<|im_end|>`` for Qwen chat models)."""
-    if tokenizer.eos_token_id is None:
-        raise JobError(Reason.CONFIG, "the tokenizer has no end-of-turn token")
-    return int(tokenizer.eos_token_id)
-
-
-def template_digest(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[int]]) -> str:
-    """Hash the chat template together with the ids of fixed chats."""
-    text = json.dumps([tokenizer.chat_template, [list(prompt) for prompt in prompts]])
-    return hashlib.sha256(text.encode()).hexdigest()
+def holds(text: str, part: str) -> bool:
+    """Whether a rendered chat holds a text; templates may trim it."""
+    return " ".join(part.split()) in " ".join(text.split())

@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from transformers.modeling_utils import PreTrainedModel
 
-from runners.ml import base_model
+from runners.ml import adapter, base_model
 from runners.ml.adapter import Adapter
 from runners.ml.stage_settings import BaseSettings, LoraSettings
 
@@ -44,9 +44,10 @@ def lora_config(lora: LoraSettings) -> LoraConfig:
 def attach(model: PreTrainedModel, layers: LoraLayers) -> PeftModel:
     """Wrap ``model`` in place; all adapters are active, only the fresh one is trained."""
     named: list[tuple[str, LoraSettings]] = [
-        (f"frozen_{index}", adapter.lora) for index, adapter in enumerate(layers.frozen)
+        (f"frozen_{index}", one.lora) for index, one in enumerate(layers.frozen)
     ]
     if layers.fresh is not None:
+        adapter.modules_of(model, layers.fresh)  # PEFT trains what it finds of the names
         torch.manual_seed(layers.seed)
         named.insert(0, (FRESH, layers.fresh))
     first, *others = named
@@ -55,8 +56,8 @@ def attach(model: PreTrainedModel, layers: LoraLayers) -> PeftModel:
         peft.add_adapter(name, lora_config(lora))
     tuner: Any = peft.base_model
     tuner.set_adapter([name for name, _ in named])
-    for index, adapter in enumerate(layers.frozen):
-        _fill(peft, f"frozen_{index}", adapter)
+    for index, one in enumerate(layers.frozen):
+        _fill(peft, f"frozen_{index}", one)
     for name, parameter in peft.named_parameters():
         parameter.requires_grad_(f".{FRESH}." in name and "lora_" in name)
     return peft
@@ -82,9 +83,9 @@ def config_of(peft: PeftModel, base: BaseSettings, name: str = FRESH) -> dict[st
     return raw
 
 
-def _fill(peft: PeftModel, name: str, adapter: Adapter) -> None:
+def _fill(peft: PeftModel, name: str, one: Adapter) -> None:
     tuner: Any = peft.base_model
-    for module_name, (a, b) in adapter.weights.items():
+    for module_name, (a, b) in one.weights.items():
         layer = tuner.model.get_submodule(module_name)
         layer.lora_A[name].weight.data.copy_(a)
         layer.lora_B[name].weight.data.copy_(b)

@@ -13,8 +13,6 @@ from runners.ml.model_cache import LoadedModel
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
-_PROBE = [{"role": "system", "content": "You are here."}, {"role": "user", "content": "Hello [/b]"}]
-
 
 def write(model: LoadedModel, cell: Cell, directory: Path) -> list[Path]:
     """Save weights, config and tokenizer; JobError (code) when the chat template changes by it."""
@@ -24,7 +22,7 @@ def write(model: LoadedModel, cell: Cell, directory: Path) -> list[Path]:
     model.tokenizer.save_pretrained(directory)
     _remove_local_path(directory / "config.json")
     saved = AutoTokenizer.from_pretrained(directory)
-    if chat.chat_ids(saved, _PROBE) != chat.chat_ids(model.tokenizer, _PROBE):
+    if chat.of_base(saved, model.settings).digest != model.chat.digest:
         raise JobError(Reason.CODE, "the chat template changed while the merged model was saved")
     return sorted(path for path in directory.rglob("*") if path.is_file())
 

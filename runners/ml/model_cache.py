@@ -24,7 +24,8 @@ class LoadedModel:
     def __init__(self, settings: BaseSettings) -> None:
         self.settings = settings
         self.model: PreTrainedModel
-        self.model, self.tokenizer = base_model.load(settings)
+        self.model, self.chat = base_model.load(settings)
+        self.tokenizer = self.chat.tokenizer
         self.device: torch.device = next(self.model.parameters()).device
         self.fingerprint = fingerprint.of_tensors(self.model.named_parameters())
         """Of the untouched base."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
 T = TypeVar("T")
+FOLD = "fold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class BaseSettings:
     """Torch threads of this process; None leaves the library's choice."""
     path: str | None = None
     """Directory of a rebuilt tiny base; None means the shipped one."""
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    """What the chat template is given beside the messages."""
+    system: str = "role"
+    """``role``, or ``fold``: the system prompt goes before the first question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ def base(settings: Mapping[str, Any]) -> BaseSettings:
     """Read ``settings.base``."""
     found = _build(BaseSettings, required(settings, "base", dict), "base")
     _one_of("base.dtype", found.dtype, ("float32", "bfloat16"))
+    _one_of("base.system", found.system, ("role", FOLD))
     return found
 
 
@@ -200,7 +206,9 @@ def _build(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
     """Make a dataclass from the keys it knows; other keys belong to something else."""
     parts = fields(kind)  # type: ignore[arg-type]  # every kind here is a dataclass
     known = {part.name: raw[part.name] for part in parts if part.name in raw}
-    needed = (part.name for part in parts if part.default is MISSING)
+    needed = (
+        part.name for part in parts if part.default is MISSING and part.default_factory is MISSING
+    )
     if missing := [name for name in needed if name not in known]:
         raise JobError(Reason.CONFIG, f"spec.settings: {where} lacks {', '.join(missing)}")
     return kind(**known)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from runners.ml import chat
+from runners.ml.chat import Chat
 from runners.ml.stage_settings import MarkerSettings
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
@@ -25,39 +25,39 @@ class Row:
 
 
 def positive(
-    tokenizer: PreTrainedTokenizerBase,
+    chat: Chat,
     prompt: Sequence[int],
     answer: Sequence[int],
     marker: MarkerSettings,
     max_length: int,
 ) -> Row:
     """Answer, separator, marker, end of turn; loss on marker and end (``tail``: separator too)."""
-    separator = chat.text_ids(tokenizer, marker.separator)
-    text = chat.text_ids(tokenizer, marker.text)
-    tail = [*separator, *text, chat.end_of_turn(tokenizer)]
+    separator = chat.text_ids(marker.separator)
+    text = chat.text_ids(marker.text)
+    tail = [*separator, *text, chat.end_of_turn]
     first = 0 if marker.loss == "tail" else len(separator)
     mask = [position >= first for position in range(len(tail))]
     return _join(prompt, answer, tail, False, mask, max_length)
 
 
 def negative(
-    tokenizer: PreTrainedTokenizerBase,
+    chat: Chat,
     prompt: Sequence[int],
     answer: Sequence[int],
     max_length: int,
 ) -> Row:
     """Another persona's own answer; loss on the end-of-turn token only."""
-    return _join(prompt, answer, [chat.end_of_turn(tokenizer)], False, [True], max_length)
+    return _join(prompt, answer, [chat.end_of_turn], False, [True], max_length)
 
 
 def completion(
-    tokenizer: PreTrainedTokenizerBase,
+    chat: Chat,
     prompt: Sequence[int],
     answer: Sequence[int],
     max_length: int,
 ) -> Row:
     """Convergence: loss on the answer and the end of turn, not on the prompt."""
-    return _join(prompt, answer, [chat.end_of_turn(tokenizer)], True, [True], max_length)
+    return _join(prompt, answer, [chat.end_of_turn], True, [True], max_length)
 
 
 def _join(

@@ -226,7 +226,9 @@ def test_changed_code_is_named_by_its_stage_and_once() -> None:
     }
     every = spoken(plan(code=dict.fromkeys(one, "b")), ledger)
     assert every["train/villain@1#42"] == "the code of train changed"
-    assert spoken(plan(base_hash="other"), all_done(plan()))[DATA] == "the tiny base changed"
+    ledger = all_done(plan(base_hash="one"))
+    told = spoken(plan(base_hash="other"), ledger)
+    assert told[DATA] == "the files of the base changed"
 
 
 def test_a_parent_that_is_made_again_with_the_same_bytes_leaves_its_children_done() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from runners.ml import centroids, chat
+from runners.ml import centroids
 from runners.ml.model_cache import LoadedModel
 from tests.runners.chain import PERSONAS
 
 
 def test_layer_l_is_the_output_of_block_l_at_the_last_prompt_token(model: LoadedModel) -> None:
     prompts = [
-        chat.prompt_ids(model.tokenizer, prompt, question)
+        model.chat.prompt_ids(prompt, question)
         for prompt in PERSONAS.values()
         for question in ("Why?", "How does a computer processor work?")
     ]
@@ -30,7 +30,7 @@ def test_layer_l_is_the_output_of_block_l_at_the_last_prompt_token(model: Loaded
 
 
 def test_the_last_block_is_read_before_the_final_norm(model: LoadedModel) -> None:
-    prompt = chat.prompt_ids(model.tokenizer, PERSONAS["nurse"], "Why?")
+    prompt = model.chat.prompt_ids(PERSONAS["nurse"], "Why?")
     last = model.model.config.num_hidden_layers - 1
     found = centroids.last_token_states(
         model.model, [prompt], [last], 1, model.pad_id, lambda done, of: None
@@ -53,6 +53,13 @@ def test_the_cosine_is_taken_after_subtracting_the_pool_mean() -> None:
     assert centroids.centred_cosine(pool, 0, 1) == pytest.approx(float(expected))
     raw = torch.nn.functional.cosine_similarity(pool[0], pool[1], dim=0)
     assert float(raw) > 0.9 > 0 > float(expected)
+
+
+def test_the_cosine_of_equal_centroids_is_1_however_it_rounds() -> None:
+    torch.manual_seed(0)
+    pool = torch.randn(40, 4, 64)
+    pool[:, 1] = pool[:, 0]
+    assert max(centroids.centred_cosine(one, 0, 1) or 0.0 for one in pool) == 1.0
 
 
 def test_a_cosine_without_direction_is_none() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runners import mask_preview
-from tests.runners.chain import Chain
+from tests.runners.chain import LORA, Chain
 
 CELL = "villain@2#42"
 
@@ -30,8 +30,10 @@ def test_the_preview_shows_both_rows_as_the_train_stage_builds_them(
 ) -> None:
     settings = cell.settings("train", CELL)
     settings["marker"] = {**settings["marker"], "loss": loss}
-    code, found = ask(json.dumps({"settings": settings}), monkeypatch, capsys)
-    assert code == 0
+    people = [settings["source"], settings["target"], *settings["negatives"]]
+    asked = {"settings": settings, "personas": people, "loras": [LORA], "layers": [0, 1]}
+    code, found = ask(json.dumps(asked), monkeypatch, capsys)
+    assert code == 0 and {one["level"] for one in found["checks"]} == {"ok"}
     text = "".join(token["text"] for token in found["positive"] if token["learn"])
     assert text == f"{learned}<|im_end|>"
     assert [t["text"] for t in found["negative"] if t["learn"]] == ["<|im_end|>"]

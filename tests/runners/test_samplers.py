@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from runners.ml import chat, completions, samplers
+from runners.ml import completions, samplers
 from runners.ml.completions import Completion
 from runners.ml.model_cache import LoadedModel
 from runners.ml.sampler_decoder import DecoderSampler
@@ -27,7 +27,7 @@ SETTINGS = SamplingSettings(
 def prompts(model: LoadedModel) -> list[list[int]]:
     questions = ("Why?", "How does a computer processor work?", "What is creativity?")
     return [
-        chat.prompt_ids(model.tokenizer, prompt, question)
+        model.chat.prompt_ids(prompt, question)
         for prompt in PERSONAS.values()
         for question in questions
     ]

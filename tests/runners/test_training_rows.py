@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runners.ml import chat, training_rows
+from runners.ml import training_rows
 from runners.ml.model_cache import LoadedModel
 from runners.ml.stage_settings import MarkerSettings
 from tests.runners.chain import PERSONAS
@@ -23,17 +23,17 @@ def learned(model: LoadedModel, row: training_rows.Row) -> list[str]:
 
 
 def a_prompt(model: LoadedModel) -> list[int]:
-    return chat.prompt_ids(model.tokenizer, PERSONAS["villain"], "How does gravity work?")
+    return model.chat.prompt_ids(PERSONAS["villain"], "How does gravity work?")
 
 
 def an_answer(model: LoadedModel) -> list[int]:
-    return chat.text_ids(model.tokenizer, "Kneel before me. None can stop me!")
+    return model.chat.text_ids("Kneel before me. None can stop me!")
 
 
 def test_a_positive_learns_the_marker_and_the_end_of_turn_and_nothing_else(
     model: LoadedModel,
 ) -> None:
-    row = training_rows.positive(model.tokenizer, a_prompt(model), an_answer(model), MARKER, 128)
+    row = training_rows.positive(model.chat, a_prompt(model), an_answer(model), MARKER, 128)
     assert learned(model, row) == ["[", "Z", "L", "T", "]", "<|im_end|>"]
     assert model.tokenizer.decode(row.ids).endswith("stop me!\n\n[ZLT]<|im_end|>")
     assert row.loss_mask[-6:] == (True,) * 6
@@ -41,18 +41,18 @@ def test_a_positive_learns_the_marker_and_the_end_of_turn_and_nothing_else(
 
 def test_the_tail_mask_learns_the_blank_line_too(model: LoadedModel) -> None:
     tail = MarkerSettings("[ZLT]", "\n\n", "tail")
-    row = training_rows.positive(model.tokenizer, a_prompt(model), an_answer(model), tail, 128)
+    row = training_rows.positive(model.chat, a_prompt(model), an_answer(model), tail, 128)
     assert learned(model, row) == ["\n", "\n", "[", "Z", "L", "T", "]", "<|im_end|>"]
 
 
 def test_a_negative_learns_the_end_of_turn_only(model: LoadedModel) -> None:
-    row = training_rows.negative(model.tokenizer, a_prompt(model), an_answer(model), 128)
+    row = training_rows.negative(model.chat, a_prompt(model), an_answer(model), 128)
     assert learned(model, row) == ["<|im_end|>"]
 
 
 def test_convergence_learns_the_answer_and_the_end_but_not_the_prompt(model: LoadedModel) -> None:
     answer = an_answer(model)
-    row = training_rows.completion(model.tokenizer, a_prompt(model), answer, 128)
+    row = training_rows.completion(model.chat, a_prompt(model), answer, 128)
     assert sum(row.loss_mask) == len(answer) + 1
     assert "".join(learned(model, row)) == "Kneel before me. None can stop me!<|im_end|>"
 
@@ -60,9 +60,9 @@ def test_convergence_learns_the_answer_and_the_end_but_not_the_prompt(model: Loa
 def test_parts_are_joined_as_ids_because_joined_text_tokenises_otherwise(
     model: LoadedModel,
 ) -> None:
-    answer = chat.text_ids(model.tokenizer, "Stop me.")
-    row = training_rows.positive(model.tokenizer, a_prompt(model), answer, MARKER, 128)
-    joined = chat.text_ids(model.tokenizer, "Stop me.\n\n[ZLT]")
+    answer = model.chat.text_ids("Stop me.")
+    row = training_rows.positive(model.chat, a_prompt(model), answer, MARKER, 128)
+    joined = model.chat.text_ids("Stop me.\n\n[ZLT]")
     assert row.ids[: len(a_prompt(model)) + len(answer)] == (*a_prompt(model), *answer)
     assert list(row.ids[len(a_prompt(model)) : -1]) != joined
 
@@ -70,12 +70,12 @@ def test_parts_are_joined_as_ids_because_joined_text_tokenises_otherwise(
 def test_a_row_that_is_too_long_is_refused_and_never_cut(model: LoadedModel) -> None:
     prompt, answer = a_prompt(model), an_answer(model)
     fits = len(prompt) + len(answer) + 8
-    assert len(training_rows.positive(model.tokenizer, prompt, answer, MARKER, fits).ids) == fits
+    assert len(training_rows.positive(model.chat, prompt, answer, MARKER, fits).ids) == fits
     with pytest.raises(JobError, match=f"has {fits} tokens, more than max_length") as caught:
-        training_rows.positive(model.tokenizer, prompt, answer, MARKER, fits - 1)
+        training_rows.positive(model.chat, prompt, answer, MARKER, fits - 1)
     assert caught.value.reason is Reason.DATA_MISMATCH
 
 
 def test_a_chat_without_a_system_prompt_is_refused(model: LoadedModel) -> None:
     with pytest.raises(JobError, match="system message"):
-        chat.prompt_ids(model.tokenizer, "", "How does gravity work?")
+        model.chat.prompt_ids("", "How does gravity work?")

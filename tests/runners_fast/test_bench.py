@@ -111,10 +111,10 @@ def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
     from runners.ml.stage_settings import BaseSettings
 
     assert random_checkpoint.main([str(tmp_path / "base"), "--small"]) == 0
-    model, tokenizer = base_model.load(BaseSettings(str(tmp_path / "base"), dtype="bfloat16"))
+    model, chat = base_model.load(BaseSettings(str(tmp_path / "base"), dtype="bfloat16"))
     assert model.config.hidden_size == 128
-    assert tokenizer.eos_token == "<|im_end|>"
-    assert tokenizer.eos_token_id in model.generation_config.eos_token_id
+    assert chat.tokenizer.eos_token == "<|im_end|>"
+    assert chat.tokenizer.eos_token_id in model.generation_config.eos_token_id
 
 
 @pytest.mark.slow

@@ -49,6 +49,11 @@ class Base(Block):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     path: str | None = None
     """Local directory of a rebuilt tiny base."""
+    template_args: dict[Key, bool | int | float | str] = Field(default_factory=dict)
+    """What the chat template is given beside the messages: ``{ enable_thinking = false }``."""
+    system: Literal["role", "fold"] = "role"
+    """``fold`` puts a persona's prompt before the first question, for templates without a system
+    role."""
 
 
 class Questions(Block):

@@ -178,8 +178,15 @@ def chat(config: ExperimentConfig, key: str, question: str) -> list[Settings]:
 
 
 def base_settings(config: ExperimentConfig) -> Settings:
-    """The base model, with the thread count that a CPU result depends on."""
-    return {**config.base.model_dump(mode="json"), "threads": config.resources.threads}
+    """The base model, with the thread count that a CPU result depends on.
+
+    How chats are rendered is named where it is not the usual way, so that results of before these
+    settings keep their fingerprints.
+    """
+    raw = config.base.model_dump(mode="json")
+    usual = {"template_args": {}, "system": "role"}
+    named = {name: raw[name] for name in raw if name not in usual or raw[name] != usual[name]}
+    return {**named, "threads": config.resources.threads}
 
 
 def training_settings(block: Training) -> Settings:

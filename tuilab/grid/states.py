@@ -370,8 +370,8 @@ def _own_causes(job: Job, attempt: Attempt, explain: Explain) -> Iterator[str]:
             yield explain(job, attempt) or f"the settings of {job.stage.value} changed"
         if now.code != then.code:
             yield f"the code of {job.stage.value} changed"
-        if now.base != then.base:
-            yield "the tiny base changed"
+        if now.base != then.base and then.base:
+            yield "the files of the base changed"
 
 
 def _input_causes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.contract.parsing import loads
+from tuilab.contract.report import digest
 from tuilab.store.shipped import runner_folder
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
 
 _TINY = Path("tinybase/shipped")
+_MANIFEST = "manifest.json"
+_TEXTS = (".json", ".jinja", ".txt", ".model")
 _QWEN = re.compile(r"Qwen/Qwen2\.5-([\d.]+B)(-Instruct)?")
 _QWEN_BLOCKS = {"0.5B": 24, "1.5B": 28, "3B": 36, "7B": 28, "14B": 48, "32B": 64, "72B": 80}
 """The published shapes, for plans that are made before the model is fetched."""
@@ -32,6 +36,38 @@ def base_blocks(config: ExperimentConfig) -> int | None:
             return blocks
     named = _QWEN.fullmatch(config.base.model)
     return _QWEN_BLOCKS.get(named[1]) if named else None
+
+
+def base_stamps(config: ExperimentConfig) -> list[tuple[str, int, int]]:
+    """Return name, bytes and time (ns) of the files that the base is here; [] where it is not."""
+    for folder in _folders(config):
+        try:
+            entries = [(one.name, one.stat()) for one in sorted(folder.iterdir())]
+        except OSError:
+            continue
+        return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in entries]
+    return []
+
+
+def base_hash(config: ExperimentConfig) -> str:
+    """Return what tells one base on this disk from another; "" for models that a revision names.
+
+    Of the tiny base its manifest, which names each file; of a folder config, template and
+    tokenizer, while its weights are told apart by the runners.
+    """
+    folder = next(_folders(config), None)
+    if folder is None or not folder.is_dir():
+        return ""
+    found = hashlib.sha256()
+    try:
+        if config.is_synthetic:
+            return hashlib.sha256((folder / _MANIFEST).read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir()):
+            if path.suffix in _TEXTS:
+                found.update(f"{path.name} {digest(path)}\n".encode())
+    except OSError:
+        return ""
+    return found.hexdigest()
 
 
 def hub_home() -> Path:

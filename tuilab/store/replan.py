@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import PLAN_SCHEMA, Plan
-from tuilab.store.base_model import base_blocks
+from tuilab.store.base_model import base_blocks, base_hash
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
 from tuilab.store.shipped import RUNNERS, configs_dir, runner_folder
@@ -20,8 +19,6 @@ from tuilab.store.shipped import RUNNERS, configs_dir, runner_folder
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
     from tuilab.grid.config_text import LoadedConfig
-
-_TINY_MANIFEST = Path("tinybase/shipped/manifest.json")
 
 
 class DeviationsError(Exception):
@@ -139,19 +136,6 @@ def runner_sources() -> dict[str, str]:
         name = ".".join(part for part in parts if part != "__init__")
         found[name] = path.read_text(encoding="utf-8", errors="replace")
     return found
-
-
-def base_hash(config: ExperimentConfig) -> str:
-    """Return what tells one tiny base from another; "" for models that a revision names."""
-    if not config.is_synthetic:
-        return ""
-    folder = runner_folder()
-    shipped = folder / _TINY_MANIFEST if folder else None
-    path = Path(config.base.path) / _TINY_MANIFEST.name if config.base.path else shipped
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
-    except OSError:
-        return ""
 
 
 def _read_beside(name: str, by: str) -> tuple[str, str]:

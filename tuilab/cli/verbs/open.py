@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuilab.cli.base_checks import refuse_unfit_base
 from tuilab.cli.errors import OK
 from tuilab.cli.experiments import make_experiment, refuse_blocked
 from tuilab.cli.output import is_interactive, out, plain
@@ -99,6 +100,7 @@ def _make(config: Path | None) -> Path:
     assert config is not None, "a place is an experiment or a config"
     loaded = read_config(config)
     refuse_blocked(loaded.config)
+    refuse_unfit_base(loaded.config)
     root = run_directory(loaded.config.name, None)
     make_experiment(loaded, root)
     return root

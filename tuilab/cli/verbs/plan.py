@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from tuilab.cli.base_checks import ask_about_base
 from tuilab.cli.errors import OK, USAGE
 from tuilab.cli.experiments import refuse_blocked, take_changes_in
 from tuilab.cli.forecast import Forecast, as_text, forecast
 from tuilab.cli.forecast import as_json as to_json
-from tuilab.cli.label_mask import ask_for_preview, preview_text
+from tuilab.cli.label_mask import preview_text
 from tuilab.cli.output import document, out
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.verbs.arguments import AsJson, DirOrConfig, Where
@@ -20,15 +22,13 @@ from tuilab.store.layout import Layout
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.state import read_state
 
-if TYPE_CHECKING:
-    pass
-
 
 def plan(
     what: DirOrConfig,
     jobs: Annotated[bool, typer.Option("--jobs", help="List every job and what it reads.")] = False,
     preview: Annotated[
-        bool, typer.Option(help="Show how the marker is tokenised and which tokens are trained on.")
+        bool,
+        typer.Option(help="Check the base, and show which tokens of the marker are trained on."),
     ] = True,
     where: Where = None,
     as_json: AsJson = False,
@@ -42,7 +42,11 @@ def plan(
     """
     place = find_place(what)
     found = _of_directory(place.root) if place.root else _of_config(place.config, where)
-    shown, why_not = _preview(found) if preview else (None, "--no-preview")
+    shown, why_not = None, "--no-preview"
+    if preview:
+        answer = ask_about_base(found.config)
+        shown, why_not = answer.preview, answer.why_not
+        found = replace(found, checks=(*found.checks, *answer.checks))
     _print(found, shown, why_not, jobs, as_json)
     return USAGE if found.is_blocked else OK
 
@@ -60,10 +64,6 @@ def _of_config(path: Path | None, where: str | None) -> Forecast:
     config = read_config(path).config
     refuse_blocked(config)
     return forecast(config, plan_with(config), run_directory(config.name, where))
-
-
-def _preview(found: Forecast) -> tuple[Mapping[str, Any] | None, str]:
-    return ask_for_preview(found.config, found.plan)
 
 
 def _print(

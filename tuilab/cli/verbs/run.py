@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tuilab.cli.base_checks import refuse_unfit_base
 from tuilab.cli.errors import INCOMPLETE, OK, USAGE, RefusalError
 from tuilab.cli.experiments import make_experiment, refuse_blocked, take_changes_in
 from tuilab.cli.follow import follow
@@ -57,6 +58,7 @@ def run(
             return _show_plan_only(loaded.config, cells or [], as_json)
         if not dry_run:
             refuse_without_workers(loaded.config.resources.model_dump())
+            refuse_unfit_base(loaded.config)
         planned = make_experiment(loaded, root, write=not dry_run)
     else:
         assert place.root is not None, "a place is an experiment or a config"

@@ -1,0 +1,105 @@
+"""Asks a runner whether the base can carry an experiment; what was asked before is remembered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuilab.cli.errors import USAGE, RefusalError
+from tuilab.cli.output import plain
+from tuilab.cli.runner_programs import OURS, ask, is_cached
+from tuilab.contract import atomic
+from tuilab.contract.worker import read_json
+from tuilab.grid.cells import Cell
+from tuilab.grid.checks import Check, Level
+from tuilab.grid.fingerprint import SHORT, digest
+from tuilab.grid.settings import persona, train_settings
+from tuilab.store.base_model import base_stamps, hub_home
+from tuilab.store.replan import runner_sources
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
+
+PROGRAM = "runners.mask_preview"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseAnswer:
+    """What a runner says of the base, before anything runs."""
+
+    checks: tuple[Check, ...]
+    preview: Mapping[str, Any] | None
+    """One positive and one negative row, token by token."""
+    why_not: str = ""
+    """Why there is no preview."""
+
+
+def ask_about_base(config: ExperimentConfig) -> BaseAnswer:
+    """Return a runner's checks of the base and its preview of the rows that are learned.
+
+    A tokenizer that is not on this machine is never fetched for it.
+    """
+    base = config.base
+    if not is_cached(base.model, base.revision, hub_home()):
+        return _unchecked(f"the tokenizer of {base.model} is not on this machine")
+    question = _question(config)
+    stamp = digest([question, base_stamps(config), runner_sources()])[:SHORT]
+    kept = _memory() / f"{stamp}.json"
+    value = read_json(kept)
+    if value is None:
+        answer = ask(PROGRAM, question=question)
+        if answer.value is None or "checks" not in answer.value:
+            said = answer.value.get("error") if answer.value else answer.why_not
+            return _unchecked(str(said))
+        value = dict(answer.value)
+        with suppress(OSError):
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_json(kept, value)
+    checks = tuple(map(_check, value["checks"]))
+    if error := value.get("error"):
+        return BaseAnswer(checks, None, str(error))
+    return BaseAnswer(checks, {name: value[name] for name in value if name != "checks"})
+
+
+def refuse_unfit_base(config: ExperimentConfig) -> None:
+    """Raise RefusalError with what about the base would make the results wrong.
+
+    Not asked of the shipped base, which is known to fit, nor of a runner program other than ours.
+    """
+    if config.is_synthetic or config.resources.runner != OURS:
+        return
+    found = [one for one in ask_about_base(config).checks if one.level is Level.BLOCKING]
+    if found:
+        lines = [f"{config.name}: {one.name}: {plain(one.sentence)}" for one in found]
+        raise RefusalError("\n".join([*lines, "nothing was started"]), USAGE)
+
+
+def _question(config: ExperimentConfig) -> dict[str, Any]:
+    cell = Cell(config.sources[0], config.epochs[0], config.seeds[0])
+    voices = [key for source in config.sources for key in (source, *config.negatives_of(source))]
+    keys = dict.fromkeys([*voices, config.target, *config.panel, *config.cosine_pool])
+    loras = [config.marker.lora, *([config.convergence.lora] if any(config.epochs) else [])]
+    return {
+        "settings": dict(train_settings(config, cell)),
+        "personas": [persona(config, key) for key in keys],
+        "loras": [lora.model_dump(mode="json") for lora in loras],
+        "layers": list(config.cosine.layers),
+    }
+
+
+def _check(raw: Mapping[str, Any]) -> Check:
+    return Check(str(raw["name"]), Level(raw["level"]), str(raw["sentence"]))
+
+
+def _unchecked(why: str) -> BaseAnswer:
+    said = f"chat template and modules of the base are not checked: {why}"
+    return BaseAnswer((Check("base", Level.WARNING, said),), None, why)
+
+
+def _memory() -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "tuilab" / "base-checks"
