@@ -88,10 +88,13 @@ def test_disk_is_compared_with_need_and_reserve() -> None:
 
 
 def test_answers_that_held_the_marker_are_named_with_their_number() -> None:
-    assert answer_checks({}, {}) == ()
-    [fine] = answer_checks({"villain": 8}, {"villain": 0})
+    assert answer_checks({}, {}, {}) == ()
+    [fine, whole] = answer_checks({"villain": 8}, {"villain": 0}, {})
     assert fine.level is Level.OK
-    [found] = answer_checks({"villain": 6, "clerk": 8}, {"villain": 2, "clerk": 0})
+    cut = {"villain": 0, "clerk": 3}
+    [found, short] = answer_checks({"villain": 6, "clerk": 8}, {"villain": 2, "clerk": 0}, cut)
+    assert whole.level is Level.OK and short.level is Level.WARNING
+    assert "3 of 14" in short.sentence and "such as of clerk:" in short.sentence
     assert found.level is Level.WARNING
     assert "villain (2)" in found.sentence
     assert "clerk" not in found.sentence

@@ -119,6 +119,18 @@ def test_an_outcome_that_was_lost_from_disk_is_missing(scene: Scene) -> None:
     assert (row["status"], row["value"]) == ("missing", None)
 
 
+def test_a_value_that_cannot_be_costs_its_own_row_and_rounding_costs_none(scene: Scene) -> None:
+    frame = pytest.importorskip("tuilab.science.frame")
+    scene.finish(EVAL)
+    values = [{**HEADLINE, "value": 1.0000000000000002}, {**HEADLINE, "layer": 1, "value": 1.2}]
+    scene.finish(COSINE, metrics={"cosine": values})
+    kept, lost = rows(scene, metric="cosine", epoch=0)
+    assert (kept["value"], kept["status"]) == (1.0, "measured")
+    assert (lost["value"], lost["status"]) == (None, "failed")
+    assert lost["reason"] == "the outcome has cosine 1.2, which is not within -1 and 1"
+    frame.measurements(measurement_rows(Reader(scene.root), NOW))
+
+
 def test_the_frame_of_the_science_accepts_the_rows(scene: Scene) -> None:
     frame = pytest.importorskip("tuilab.science.frame")
     scene.finish_all(EVAL, COSINE)

@@ -41,6 +41,8 @@ class DataSet:
     rows: int | None
     dropped: int | None
     """Answers left out because they held the marker by themselves."""
+    cut: int | None
+    """Answers that reached max_new_tokens before their end."""
     output_hash: str
 
 
@@ -105,6 +107,7 @@ def forecast(
             *answer_checks(
                 {one.persona: one.rows for one in data if one.rows is not None},
                 {one.persona: one.dropped or 0 for one in data},
+                {one.persona: one.cut or 0 for one in data},
             ),
         ),
         folders=folders,
@@ -124,8 +127,8 @@ def data_sets(plan: Plan, root: Path, state: ExperimentState) -> tuple[DataSet, 
         except (OSError, ValueError):
             outcome = None
         checks = outcome.checks if outcome else {}
-        rows, dropped = checks.get("rows"), checks.get("dropped_marker")
-        found.append(DataSet(job.source, rows, dropped, done.output_hash))
+        rows, dropped, cut = (checks.get(name) for name in ("rows", "dropped_marker", "cut"))
+        found.append(DataSet(job.source, rows, dropped, cut, done.output_hash))
     return tuple(found)
 
 
@@ -228,6 +231,7 @@ def _data(found: Forecast) -> Iterator[str]:
         dropped = MISSING if one.dropped is None else str(one.dropped)
         yield (
             f"     {plain(one.persona):<24} {rows:>6} rows, {dropped} dropped for the marker, "
+            f"{'n/a' if one.cut is None else one.cut} cut, "
             f"{one.output_hash[:16]}"
         )
 
@@ -282,6 +286,7 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
                 "persona": one.persona,
                 "rows": one.rows,
                 "dropped_marker": one.dropped,
+                "cut": one.cut,
                 "hash": one.output_hash,
             }
             for one in found.data

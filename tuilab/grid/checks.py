@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
 
 
+MOST_CUT = 0.1
+"""Share of one persona's answers that may be cut before a person is told."""
+
+
 class Level(StrEnum):
     """How much a finding matters."""
 
@@ -67,8 +71,14 @@ def disk_check(need: int, free: int | None, reserve: int) -> Check:
     )
 
 
-def answer_checks(kept: Mapping[str, int], dropped: Mapping[str, int]) -> tuple[Check, ...]:
-    """Look at sampled answers: rows ``kept`` and ``dropped`` for holding the marker, by persona."""
+def answer_checks(
+    kept: Mapping[str, int], dropped: Mapping[str, int], cut: Mapping[str, int]
+) -> tuple[Check, ...]:
+    """Look at sampled answers by persona.
+
+    Rows ``kept``, rows ``dropped`` for holding the marker, and rows of the kept that were ``cut``
+    at max_new_tokens.
+    """
     if not kept:
         return ()
     hit = [f"{who} ({count})" for who, count in dropped.items() if count]
@@ -80,6 +90,21 @@ def answer_checks(kept: Mapping[str, int], dropped: Mapping[str, int]) -> tuple[
             f"dropped answers that contain the marker on their own: {', '.join(hit)}",
             Level.WARNING if hit else None,
         ),
+        _cut_answers(kept, cut),
+    )
+
+
+def _cut_answers(kept: Mapping[str, int], cut: Mapping[str, int]) -> Check:
+    much = [who for who, rows in kept.items() if rows and cut.get(who, 0) / rows > MOST_CUT]
+    said = f"{sum(cut.values())} of {sum(kept.values())} sampled answers were cut"
+    said += " at data.max_new_tokens"
+    return _verdict(
+        "answers-cut",
+        not much,
+        said,
+        f"{said}, such as of {_names(much)}: a cut answer teaches the marker in the middle of a "
+        "sentence, so raise it",
+        Level.WARNING if much else None,
     )
 
 

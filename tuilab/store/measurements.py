@@ -20,6 +20,8 @@ from tuilab.store.snapshot import CellView
 from tuilab.store.stage_checks import COMPLETIONS_FILE, read_rows
 
 MEASURED, MISSING, FAILED, SUSPECT, STALE = "measured", "missing", "failed", "suspect", "stale"
+ROUNDING = 1e-6
+"""How far beyond its bounds a value may be by rounding alone."""
 _VALUED = {State.DONE: MEASURED, State.STALE: STALE, State.SUSPECT: SUSPECT}
 _ENDED_BADLY = frozenset({State.FAILED, State.LOST, State.STOPPED})
 _WORDS = {
@@ -137,12 +139,25 @@ def _rows(
     for row in found:
         value = row["value"]
         if isinstance(value, int | float) and math.isfinite(value):
-            yield row | told
+            yield row | told | _within(measure, value)
             continue
         reason = f"{row.get('persona')} is missing from the outcome"
         if measure.of is Of.SCALE:
             reason = "the centroid is the pool's mean: there is no direction to compare"
         yield row | {"value": None, "status": MISSING, "reason": reason}
+
+
+def _within(measure: Measure, value: float) -> Row:
+    """What becomes of a value beside what its unit allows: rounding is cut, nonsense is no value.
+
+    One such value costs its own row; the frame would refuse all rows of the experiment.
+    """
+    low, high = measure.unit.low, measure.unit.high
+    kept = min(max(value, low), high)
+    if abs(value - kept) <= ROUNDING:
+        return {"value": kept}
+    said = f"the outcome has {measure.name} {value:g}, which is not within {low:g} and {high:g}"
+    return {"value": None, "status": FAILED, "reason": said}
 
 
 def _is_shown(measure: Measure) -> bool:
