@@ -203,9 +203,7 @@ def test_an_adapter_is_not_trained_on_the_modules_that_happen_to_exist(model: Lo
     assert adapter.linear_names(model.model)[0] == "down_proj"
 
 
-def test_every_runner_refuses_a_base_whose_template_is_unfit(
-    base_dir: Path, tmp_path: Path
-) -> None:
+def test_every_runner_refuses_an_unfit_template(base_dir: Path, tmp_path: Path) -> None:
     for path in base_dir.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "chat_template.jinja").write_text(TEMPLATES["a clock"] or "")
