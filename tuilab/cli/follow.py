@@ -17,7 +17,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import events_of
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
-from tuilab.grid.states import State
+from tuilab.grid.states import WITH_RESULT, State
 from tuilab.grid.text import clock, count_of, duration, list_of, whole_percent
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
@@ -124,9 +124,7 @@ class Watch:
 
 ENGINE_ITSELF = "engine"
 """Who paused, in the journal, when it was no person: nothing starts before one resumes."""
-_ENDED = frozenset(
-    {State.DONE, State.STALE, State.FAILED, State.SUSPECT, State.STOPPED, State.IDLE}
-)
+_ENDED = WITH_RESULT | {State.FAILED, State.SUSPECT, State.STOPPED, State.IDLE}
 """A lost job is not among them: it comes back if it writes again while an engine lives."""
 
 

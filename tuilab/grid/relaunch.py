@@ -10,12 +10,10 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan, ancestors, descendants
 from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
-from tuilab.grid.states import BROKEN, Evidence, JobStatus, State, for_epoch
+from tuilab.grid.states import BROKEN, WITH_RESULT, Evidence, JobStatus, State, for_epoch
 from tuilab.grid.text import duration
 
 _REDO = BROKEN | {State.STOPPED}
-_KEPT_BY_RUN = frozenset({State.DONE, State.STALE})
-"""``run`` never repeats a cell's result; stale is a label, not an order."""
 _BEGINS = {State.DONE: "again", State.IDLE: "never asked for"}
 """Why a relaunch begins at a job, where the word for its state does not say it."""
 _ON_ITS_WAY = frozenset({State.DONE, State.RUNNING, State.QUEUED, State.WAITING})
@@ -208,7 +206,8 @@ def explain(answer: Expansion) -> list[str]:
 
 
 def _is_kept(status: JobStatus) -> bool:
-    return status.state in _KEPT_BY_RUN or status.is_live
+    """``run`` never repeats a result; stale is a label, not an order."""
+    return status.state in WITH_RESULT or status.is_live
 
 
 def _resumes(one: Touched) -> str:
@@ -362,7 +361,7 @@ def _turn_stale(
     kept = {
         plan.by_id[job].cell
         for job in descendants(plan, shared)
-        if job not in touched and states[job].state in (State.DONE, State.STALE)
+        if job not in touched and states[job].state in WITH_RESULT
     }
     chosen = _as_set(cells)
     return tuple(str(cell) for cell in plan.cells if cell in kept and cell not in chosen)

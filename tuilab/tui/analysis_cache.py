@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from tuilab.grid.states import BROKEN, State
+from tuilab.grid.states import BROKEN, WITH_RESULT, State
 from tuilab.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Evidence = tuple[object, ...]
-_COUNTED = BROKEN | {State.DONE, State.STALE, State.STOPPED}
+_COUNTED = BROKEN | WITH_RESULT | {State.STOPPED}
 
 
 def evidence_of(snapshot: Snapshot) -> Evidence:

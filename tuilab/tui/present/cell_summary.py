@@ -7,7 +7,7 @@ from tuilab.contract.reasons import NEXT_ACTION, Reason
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.metrics import HEADLINE, METRICS
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
-from tuilab.grid.states import State
+from tuilab.grid.states import WITH_RESULT, State
 from tuilab.grid.text import count_of, duration, whole_percent
 from tuilab.grid.why_queued import held_words, next_on, why_queued
 from tuilab.store.snapshot import CellView, Snapshot
@@ -217,9 +217,7 @@ def measured(view: CellView, snapshot: Snapshot, part: slice = slice(None)) -> s
 def stage_times(view: CellView) -> str:
     """Write how long each stage took; ``not recorded`` when the snapshot does not say."""
     parts = [
-        f"{job.stage} {duration(job.seconds)}"
-        for job in view.jobs
-        if job.state in (State.DONE, State.STALE)
+        f"{job.stage} {duration(job.seconds)}" for job in view.jobs if job.state in WITH_RESULT
     ]
     if parts:
         return "  ".join(parts)

@@ -6,14 +6,14 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
-from tuilab.grid.states import LIVE, Attempt, JobStatus, State
+from tuilab.grid.states import LIVE, WITH_RESULT, Attempt, JobStatus, State
 from tuilab.store.snapshot import CellView, Snapshot
 
 
 def log_of(snapshot: Snapshot, view: CellView) -> tuple[str, int] | None:
     """Return (job id, attempt number) of the log to show, None when nothing has run yet."""
     cell = view.cell
-    if view.state in (State.DONE, State.STALE):
+    if view.state in WITH_RESULT:
         return _last_that_ran(view)
     if view.attempt and view.stage:
         return job_id(Stage(view.stage), cell.source, cell.epoch, cell.seed), view.attempt

@@ -9,7 +9,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.relaunch import Expansion
 from tuilab.grid.stages import ORDER, Stage
-from tuilab.grid.states import BROKEN, JobStatus, State
+from tuilab.grid.states import BROKEN, WITH_RESULT, JobStatus, State
 from tuilab.grid.text import count_of, duration, whole_percent
 from tuilab.tui.present.styled_text import Line, fit, fit_line
 
@@ -81,7 +81,7 @@ def kept_words(answer: Expansion, states: Mapping[str, JobStatus], cells: Sequen
             for job, status in states.items()
             if job.partition("/")[2] in chosen
             and job not in touched
-            and status.state in (State.DONE, State.STALE)
+            and status.state in WITH_RESULT
         },
         key=ORDER.__getitem__,
     )
