@@ -68,8 +68,7 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     workers = Workers(layout, executor)
     _retire_unborn(workers)
     recovery = recover(layout, plan, time.time(), lease.check)
-    states = JournaledStates(plan, Journal(layout, lease.check), layout)
-    states.fold(recovery.lines)
+    states = JournaledStates(plan, Journal(layout, lease.check), layout, recovery.lines)
     gatherer = Gatherer(layout, states, workers, Watcher(layout))
     performer = Performer(gatherer, _provenance(layout, plan))
     me = lease.holder.identity

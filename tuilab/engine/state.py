@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tuilab.engine.decide.retry import is_missing
@@ -17,13 +17,23 @@ from tuilab.store.state import Changes, JobStates
 class JournaledStates(JobStates):
     """States of jobs that change by what is written; nothing is known here that is not on disk."""
 
-    def __init__(self, plan: Plan, journal: Journal, layout: Layout) -> None:
-        super().__init__(plan, Ledger(), layout=layout)
+    def __init__(
+        self,
+        plan: Plan,
+        journal: Journal,
+        layout: Layout,
+        lines: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """``lines`` are what the journal holds so far."""
+        ledger = Ledger()
+        touched = ledger.fold(lines)
+        super().__init__(plan, ledger, layout=layout)
         self.journal = journal
         self.peaks: dict[str, int] = {}
         """Largest GPU memory of a done attempt, in bytes, by stage."""
         self.missing: set[str] = set()
         """Jobs whose last attempt counts as lost for its silence alone."""
+        self._note(lines, touched)
 
     def record(self, kind: str, **fields: Any) -> None:
         """Append one line; OSError when the disk takes none, and then nothing has changed."""
@@ -37,7 +47,11 @@ class JournaledStates(JobStates):
         """Take in lines that are in the journal."""
         entries = list(lines)
         touched = self.ledger.fold(entries)
-        for line in entries:
+        self._note(entries, touched)
+        return self.refresh(touched)
+
+    def _note(self, lines: Sequence[Mapping[str, Any]], touched: Iterable[str]) -> None:
+        for line in lines:
             peak = line.get("peak_device")
             if isinstance(peak, int) and peak > 0 and line.get("verdict") == Verdict.DONE:
                 stage = str(line.get("job", "")).partition("/")[0]
@@ -46,4 +60,3 @@ class JournaledStates(JobStates):
             last = self.ledger.of(name).last
             is_silent = last is not None and is_missing(last)
             (self.missing.add if is_silent else self.missing.discard)(name)
-        return self.refresh(touched)

@@ -125,25 +125,26 @@ class LiveAttempts:
 
     layout: Layout
     plan: Plan
-    _watched: dict[str, _Watched] = field(default_factory=dict)
+    watched: dict[str, _Watched] = field(default_factory=dict)
+    """By job id."""
 
     def follow(self, job: str, attempt: Attempt | None) -> None:
         """Begin, continue or (None) cease to watch a job's live attempt."""
-        known = self._watched.get(job)
+        known = self.watched.get(job)
         if attempt is None or job not in self.plan.by_id:
-            self._watched.pop(job, None)
+            self.watched.pop(job, None)
         elif known is None or (known.number, known.worker) != (attempt.number, attempt.worker):
             files = AttemptFiles(self.layout.attempt_dir(job, attempt.number))
-            self._watched[job] = _Watched(attempt.number, attempt.worker, files)
+            self.watched[job] = _Watched(attempt.number, attempt.worker, files)
 
     @property
     def over(self) -> set[str]:
         """Jobs on which nobody works any more, whatever the journal says."""
-        return {job for job, known in self._watched.items() if known.sign is not Sign.WORKING}
+        return {job for job, known in self.watched.items() if known.sign is not Sign.WORKING}
 
     def as_shown(self, job: str, attempt: Attempt) -> Attempt:
         """Return a live attempt as its files show it now."""
-        known = self._watched.get(job)
+        known = self.watched.get(job)
         if known is None or known.number != attempt.number:
             return attempt
         if known.verdict is not None and known.sign is not Sign.WORKING:
@@ -155,12 +156,12 @@ class LiveAttempts:
 
     def look(self, now: float, engine_alive: bool, last: Callable[[str], Attempt]) -> set[str]:
         """Read what is new of every watched attempt; return the jobs whose picture changed."""
-        before = {job: known.picture for job, known in self._watched.items()}
-        for known in self._watched.values():
+        before = {job: known.picture for job, known in self.watched.items()}
+        for known in self.watched.values():
             known.files.read()
-        for job, known in self._watched.items():
+        for job, known in self.watched.items():
             self._judge(job, known, now, engine_alive, last(job))
-        return {job for job, known in self._watched.items() if known.picture != before[job]}
+        return {job for job, known in self.watched.items() if known.picture != before[job]}
 
     def _judge(
         self, job: str, known: _Watched, now: float, engine_alive: bool, attempt: Attempt
@@ -177,7 +178,7 @@ class LiveAttempts:
 
     def _last_sign_of(self, worker: str) -> float:
         """Unix time at which a worker was last heard of, by whichever attempt it has."""
-        mine = (known.files for known in self._watched.values() if known.worker == worker)
+        mine = (known.files for known in self.watched.values() if known.worker == worker)
         return max(files.last_sign_at for files in mine)
 
     def _is_worker_alive(self, known: _Watched) -> bool | None:

@@ -183,7 +183,7 @@ class CellViews:
         self._places = {cell: place for place, cell in enumerate(self._own)}
         self.clock = StageClock()
         for job in plan.jobs:
-            self.clock.note(job.id, None, states.statuses[job.id], states.of(job.id).last_done)
+            self.clock.note(None, states.statuses[job.id])
         self.views: list[CellView] = [self._view(cell) for cell in self._own]
         """In grid order."""
         self._counts = Counter(view.state for view in self.views)
@@ -202,7 +202,7 @@ class CellViews:
         """Look again at the cells whose jobs have changed."""
         plan, states = self._reader.plan, self._reader.states
         for job, before in changes.items():
-            self.clock.note(job, before, states.statuses[job], states.of(job).last_done)
+            self.clock.note(before, states.statuses[job])
         for cell in {cell: None for job in changes if (cell := plan.by_id[job].cell) is not None}:
             place = self._places[cell]
             self._counts[self.views[place].state] -= 1
@@ -245,9 +245,10 @@ class CellViews:
 
     def _numbers(self, job: Job) -> Numbers:
         """The numbers of a result, from the journal; from the outcome where a metric is younger."""
-        attempt = self._reader.states.of(job.id).last_done
-        if attempt is None:
+        result = self._reader.states.statuses[job.id].result
+        if result is None:
             return {}
+        attempt = result.attempt
         told = self._reader.journal.ledger.numbers.get((job.id, attempt.number), {})
         if not self._measured[job.stage] <= told.keys():
             folder = self._reader.layout.attempt_dir(job.id, attempt.number)

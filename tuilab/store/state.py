@@ -183,11 +183,10 @@ class StateReader:
     def of(self, job: str) -> Evidence:
         """Return what is known of a job, a live attempt as its files show it."""
         known = self.journal.ledger.of(job)
-        live = live_attempt(known)
-        if live is None:
+        if job not in self._attempts.watched:
             return known
-        shown = self._attempts.as_shown(job, live)
-        return known if shown is live else replace(known, attempts=(*known.attempts[:-1], shown))
+        shown = self._attempts.as_shown(job, known.attempts[-1])
+        return replace(known, attempts=(*known.attempts[:-1], shown))
 
 
 def read_state(root: Path, plan: Plan | None = None, now: float | None = None) -> ExperimentState:
@@ -228,6 +227,7 @@ class _InPlanOrder:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._places: list[int] = []
+        self._members: set[int] = set()
         self._jobs: list[str] | None = None
 
     @property
@@ -239,12 +239,12 @@ class _InPlanOrder:
 
     def mark(self, place: int, belongs: bool) -> None:
         """Say whether the job at a place is one of them."""
-        at = bisect_left(self._places, place)
-        is_there = at < len(self._places) and self._places[at] == place
-        if belongs == is_there:
+        if belongs == (place in self._members):
             return
         self._jobs = None
         if belongs:
+            self._members.add(place)
             insort(self._places, place)
         else:
-            del self._places[at]
+            self._members.discard(place)
+            del self._places[bisect_left(self._places, place)]

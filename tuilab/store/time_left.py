@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import Attempt, JobStatus, State
+from tuilab.grid.states import JobStatus, State
 
 
 class StageClock:
@@ -20,10 +20,9 @@ class StageClock:
         self._running: dict[str, JobStatus] = {}
         self._medians: dict[Stage, float] = {}
 
-    def note(
-        self, job: str, before: JobStatus | None, now: JobStatus, done: Attempt | None
-    ) -> None:
-        """Take in the new status of a job and its newest done attempt."""
+    def note(self, before: JobStatus | None, now: JobStatus) -> None:
+        """Take in the new status of a job."""
+        job = now.job
         if before is not None and _is_ahead(before):
             self._ahead[before.stage] -= 1
         if _is_ahead(now):
@@ -32,10 +31,11 @@ class StageClock:
             self._running[job] = now
         else:
             self._running.pop(job, None)
-        if done is not None and done.seconds > 0:
+        seconds = now.result.attempt.seconds if now.result is not None else 0.0
+        if seconds > 0:
             times = self._seconds[now.stage]
-            if times.get(job) != done.seconds:
-                times[job] = done.seconds
+            if times.get(job) != seconds:
+                times[job] = seconds
                 self._medians.pop(now.stage, None)
 
     def typical(self, stage: Stage) -> float | None:
