@@ -8,20 +8,27 @@ import io
 import json
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from tuilab.contract.foreign import redact
+from tuilab.contract.report import Artefact
+from tuilab.grid.text import size
 from tuilab.report.finished_jobs import FinishedJob, cell_record, finished_jobs
 from tuilab.report.folder import Made
 from tuilab.study.study import Study
 
 CHECKSUMS = "SHA256SUMS"
+MOST_SUMS = 64 * 2**20
+MOST_BYTES = 256 * 2**30
+MOST_MEMBERS = 2_000_000
+MOST_HEADER = 8 * 2**20
+"""What a bundle holds at most: far above 100,000 cells, and a bound for archives made to hurt."""
 
 
 class BundleError(Exception):
-    """The archive cannot be read as a bundle; the text says why."""
+    """An archive cannot be read as a bundle, or none be made; the text says why."""
 
 
 def write_bundle(out: Path, members: Mapping[str, Path | bytes]) -> str:
@@ -58,15 +65,19 @@ def _pack(file: BinaryIO, members: Mapping[str, Path | bytes]) -> None:
                 archive.addfile(entry, data)
 
 
-def verify_bundle(path: Path) -> list[str]:
+def verify_bundle(path: Path, sha256: str = "") -> list[str]:
     """Return every way in which the archive differs from its checksum list; [] when it is whole.
 
+    ``sha256`` is the archive's own digest as its maker told it; without it a list that was changed
+    with its files is not noticed. Memory is bounded whatever the archive claims.
     Raises BundleError when the file is no bundle at all.
     """
     found, sums, problems = _contents(path)
     if sums is None:
         raise BundleError(f"{path}: has no {CHECKSUMS}: it is not a tuilab bundle")
     listed = _listed(path, sums)
+    if not listed:
+        problems.append(f"{CHECKSUMS} lists no file: the bundle is empty")
     problems += [f"{name}: is listed but missing" for name in listed if name not in found]
     problems += [f"{name}: is not listed" for name in found if name not in listed]
     problems += [
@@ -74,6 +85,8 @@ def verify_bundle(path: Path) -> list[str]:
         for name, digest in found.items()
         if digest != listed.get(name, digest)
     ]
+    if sha256 and (own := _digest(path)) != sha256.strip().lower():
+        problems.append(f"the archive's sha256 is {own}, not {sha256}: it is another archive")
     return sorted(problems)
 
 
@@ -83,32 +96,85 @@ def _contents(path: Path) -> tuple[dict[str, str], bytes | None, list[str]]:
     sums: bytes | None = None
     problems = []
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            for entry in archive:
-                file = archive.extractfile(entry) if entry.isfile() else None
-                if file is None:
-                    problems.append(f"{entry.name}: is not a regular file")
-                elif entry.name == CHECKSUMS and sums is None:
-                    sums = file.read()
-                elif entry.name in digests or entry.name == CHECKSUMS:
-                    problems.append(f"{entry.name}: occurs twice")
+        with gzip.open(path) as unpacked, _open_tar(unpacked) as archive:
+            for entry in _entries(path, archive):
+                name = entry.name
+                if why := _odd(entry):
+                    problems.append(f"{name}: {why}")
+                elif name in digests or (name == CHECKSUMS and sums is not None):
+                    problems.append(f"{name}: occurs twice")
+                elif (file := archive.extractfile(entry)) is None:
+                    problems.append(f"{name}: is not a regular file")
+                elif name == CHECKSUMS:
+                    sums = b"".join(_pieces(file, MOST_SUMS + 1))
                 else:
-                    digests[entry.name] = _digest_of(file)
+                    digests[name] = _digest_of(file)
     except FileNotFoundError:
         raise BundleError(f"{path}: there is no such file") from None
-    except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+    except MemoryError:
+        raise BundleError(f"{path}: has a header that is larger than this memory") from None
+    except (OSError, tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: cannot be read as a .tar.gz archive: {error}") from error
+    if sums is not None and len(sums) > MOST_SUMS:
+        raise BundleError(f"{path}: {CHECKSUMS} is longer than {size(MOST_SUMS)}")
     return digests, sums, problems
 
 
+class _Bounded:
+    """A stream that refuses to be read in one huge piece, as a header that lies asks for."""
+
+    def __init__(self, stream: gzip.GzipFile) -> None:
+        self.seek, self.tell, self._read = stream.seek, stream.tell, stream.read
+
+    def read(self, count: int = -1) -> bytes:
+        """Read ``count`` bytes; TarError where that is more than any header of ours has."""
+        if not 0 <= count <= MOST_HEADER:
+            raise tarfile.ReadError(f"a header claims {size(max(count, 0))}")
+        return self._read(count)
+
+
+def _open_tar(unpacked: gzip.GzipFile) -> tarfile.TarFile:
+    bounded: Any = _Bounded(unpacked)
+    return tarfile.TarFile(fileobj=bounded, mode="r")
+
+
+def _entries(path: Path, archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Yield members one by one, keeping none; BundleError beyond what a bundle of ours holds."""
+    total = 0
+    for count, entry in enumerate(archive, start=1):
+        archive.members = []  # type: ignore[attr-defined]  # tarfile would keep every header
+        total += max(entry.size, 0)
+        if count > MOST_MEMBERS:
+            raise BundleError(f"{path}: holds more than {MOST_MEMBERS:,} members: not read further")
+        if total > MOST_BYTES:
+            raise BundleError(
+                f"{path}: {entry.name[:80]} claims {size(entry.size)}, which makes {size(total)} "
+                f"unpacked; a bundle holds {size(MOST_BYTES)} at most"
+            )
+        yield entry
+
+
+def _odd(entry: tarfile.TarInfo) -> str:
+    """Say what a member is that no bundle of ours holds; "" for a plain file inside."""
+    if _leaves(entry.name):
+        return "lies outside the bundle"
+    if entry.issym() or entry.islnk():
+        return f"is a link to {entry.linkname}"
+    if entry.isdev():
+        return "is a device or a pipe"
+    return "" if entry.isreg() else "is not a regular file"
+
+
 def _listed(path: Path, sums: bytes) -> dict[str, str]:
-    listed = {}
+    listed: dict[str, str] = {}
     for line in sums.decode("utf-8", errors="replace").splitlines():
         value, gap, name = line.partition("  ")
         if not gap:
             raise BundleError(
                 f"{path}: {CHECKSUMS} has a line that is not a checksum: {line[:80]!r}"
             )
+        if listed.setdefault(name, value) != value:
+            raise BundleError(f"{path}: {CHECKSUMS} lists {name[:80]} twice")
         listed[name] = value
     return listed
 
@@ -125,6 +191,12 @@ def _open(source: Path | bytes) -> BinaryIO:
 def _digest(source: Path | bytes) -> str:
     with _open(source) as file:
         return _digest_of(file)
+
+
+def _pieces(file: IO[bytes], most: int) -> Iterator[bytes]:
+    while most > 0 and (piece := file.read(min(most, 1 << 20))):
+        most -= len(piece)
+        yield piece
 
 
 def _digest_of(file: IO[bytes]) -> str:
@@ -145,21 +217,42 @@ EXPERIMENT_FILES = (
     "deviations.json",
 )
 REDACTED = "REDACTED.txt"
+MOST_NAMED = 20
 _TEXTS = frozenset({".toml", ".json", ".jsonl", ".csv", ".md", ".tex", ".txt", ".py"})
 
 
 def make_bundle(study: Study, made: Made, out: Path) -> str:
-    """Archive the report and everything behind it without secrets; return the archive's sha256."""
+    """Archive the report and everything behind it without secrets; return the archive's sha256.
+
+    Raises BundleError where a file lies outside the experiment or is not what its record says.
+    """
     folder = made.report.parent
     members: dict[str, Path | bytes] = {
         f"report/{path.relative_to(folder).as_posix()}": path for path in made.files
     }
+    problems: list[str] = []
     for name in EXPERIMENT_FILES:
-        if (study.root / name).is_file():
-            members[name] = study.root / name
-    members |= _folder(study.root / "code", "code")
+        path = study.root / name
+        if path.is_symlink():
+            problems.append(f"{name}: is a link to {path.readlink()}")
+        elif path.is_file():
+            members[name] = path
+    if (study.root / "code").is_symlink():
+        problems.append("code: is a link")
+    else:
+        members |= _folder(study.root / "code", "code")
     for ran in finished_jobs(study):
-        members |= _cell(ran)
+        found, wrong = _cell(study.root, ran)
+        members |= found
+        problems += wrong
+    if problems:
+        shown = "\n".join(f"  {one}" for one in problems[:MOST_NAMED])
+        more = len(problems) - MOST_NAMED
+        raise BundleError(
+            "no bundle was made: it would not hold this experiment's own results as recorded\n"
+            + shown
+            + (f"\n  and {more} more" if more > 0 else "")
+        )
     return write_bundle(out, without_secrets(members))
 
 
@@ -191,15 +284,38 @@ def _redacted(name: str, source: Path | bytes) -> bytes | None:
     return gzip.compress(raw, mtime=0) if is_packed else raw
 
 
-def _cell(ran: FinishedJob) -> dict[str, Path | bytes]:
+def _cell(root: Path, ran: FinishedJob) -> tuple[dict[str, Path | bytes], list[str]]:
+    """The members of one job, and what is wrong with those that are left out."""
     place = f"cells/{ran.job.replace('@', '/epoch-').replace('#', '/seed-')}"
     record = json.dumps(cell_record(ran), indent=1, sort_keys=True).encode()
     members: dict[str, Path | bytes] = {f"{place}/record.json": record}
+    problems = []
     for artefact in ran.outcome.artefacts:
+        if PurePosixPath(artefact.path).name in LARGE:
+            continue
         path = ran.directory / artefact.path
-        if path.name not in LARGE and path.is_file():
+        if why := _not_its_own(root, ran.directory, artefact):
+            problems.append(f"{ran.job}: {artefact.path} {why}")
+        else:
             members[f"{place}/{artefact.path}"] = path
-    return members
+    return members, problems
+
+
+def _not_its_own(root: Path, directory: Path, artefact: Artefact) -> str:
+    """Say why an artefact is not the file that its outcome recorded; "" when it is."""
+    path = directory / artefact.path
+    if _leaves(artefact.path):
+        return "lies outside its attempt"
+    real, own = path.resolve(), directory.resolve()
+    if not (real.is_relative_to(own) and own.is_relative_to(root.resolve())):
+        return f"leads outside the experiment, to {real}"
+    if real != own / artefact.path:
+        return "is a link"
+    if not path.is_file():
+        return "is missing" if not path.exists() else "is not a regular file"
+    if path.stat().st_size != artefact.size or _digest(path) != artefact.sha256:
+        return "is not what its outcome recorded"
+    return ""
 
 
 def _folder(folder: Path, name: str) -> dict[str, Path | bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -15,17 +16,22 @@ from tuilab.report.bundle import verify_bundle
 
 def verify(
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="A .tar.gz made by report.")],
+    sha256: Annotated[
+        str, typer.Option("--sha256", metavar="DIGEST", help="The digest that report printed.")
+    ] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Check that a bundle is complete and unchanged.
+    """Check that a bundle is complete and unchanged; with --sha256 also that it is the very one.
 
     \b
-    tuilab verify report-tiny.tar.gz
+    tuilab verify report-tiny.tar.gz --sha256 3f9a...
     """
     path = Path(bundle).expanduser()
     if not path.is_file():
         raise RefusalError(f"no file {bundle}: `tuilab report --bundle` makes one", USAGE)
-    problems = verify_bundle(path)
+    if sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256.strip()):
+        raise RefusalError("--sha256 takes the 64 hex digits that `tuilab report` printed", USAGE)
+    problems = verify_bundle(path, sha256)
     if as_json:
         document({"bundle": str(path), "whole": not problems, "problems": problems})
         return ERROR if problems else OK
