@@ -371,11 +371,10 @@ def as_json(found: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
 
 def read_back(raw: Mapping[str, Any]) -> Numbers:
     """Read the known metrics of a settled attempt; what is no finite number is left out."""
-    entries = {key: raw[key] for key in METRICS if isinstance(raw.get(key), Mapping)}
     return {
-        key: Measurement(found.value, found.hits, found.n, entry.get("who"))
-        for key, entry in entries.items()
-        if (found := _measurement(entry)) is not None
+        key: found
+        for key in METRICS
+        if isinstance(entry := raw.get(key), dict) and (found := _measurement(entry)) is not None
     }
 
 
@@ -383,7 +382,7 @@ def _measurement(row: Row) -> Measurement | None:
     value = row.get("value")
     if not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    return Measurement(float(value), row.get("hits"), row.get("n"))
+    return Measurement(float(value), row.get("hits"), row.get("n"), row.get("who"))
 
 
 def _counted(entry: Any) -> dict[str, Any]:

@@ -238,7 +238,8 @@ class CellViews:
         done = [job for job in own if statuses[job.id].state in WITH_RESULT]
         found: Numbers = {}
         for job in done:
-            found |= self._numbers(job)
+            if self._measured[job.stage]:
+                found |= self._numbers(job)
         if len(done) == len(own):
             found |= time_of(sum(statuses[job.id].seconds for job in done))
         return found
