@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from tuilab.contract.identity import from_json, identify, is_alive, me
+from tuilab.contract.identity import Identity, identify, is_alive, me
+from tuilab.contract.parsing import typed
 
 
 def test_this_process_knows_itself_and_lives() -> None:
@@ -46,9 +47,10 @@ def test_a_zombie_is_dead() -> None:
 
 
 def test_an_identity_survives_json() -> None:
-    assert from_json(json.loads(json.dumps(me().as_json()))) == me()
+    assert typed(json.loads(json.dumps(me().as_json())), Identity) == me()
 
 
 @pytest.mark.parametrize("raw", [None, {}, [], "pid 3", {"pid": 3}, {**me().as_json(), "pid": "x"}])
-def test_what_is_no_identity_is_none(raw: object) -> None:
-    assert from_json(raw) is None
+def test_what_is_no_identity_is_refused(raw: object) -> None:
+    with pytest.raises(ValueError):
+        typed(raw, Identity)

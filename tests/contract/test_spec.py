@@ -38,8 +38,8 @@ def test_keys_of_a_newer_minor_version_are_passed_over(tmp_path: Path) -> None:
     ("raw", "words"),
     [
         ("", "is not JSON"),
-        ("[]", "is not a JSON object"),
-        ("{}", "lacks schema, job"),
+        ("[]", "not an object"),
+        ("{}", "lacks job, stage"),
         (json.dumps(asdict(SPEC) | {"schema": SCHEMA + 1}), "newer than this program's"),
         (json.dumps(asdict(SPEC) | {"inputs": [{"job": "x"}]}), "inputs"),
     ],

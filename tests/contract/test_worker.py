@@ -8,14 +8,14 @@ import pytest
 
 from tuilab.contract import atomic
 from tuilab.contract.identity import me
-from tuilab.contract.worker import Assignment, assign, assignments, read_json, read_lease
+from tuilab.contract.worker import Assignment, assign, assignments, read_lease
 
 
 def test_assignments_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for number in (10, 2, 1):
         assign(tmp_path, number, tmp_path / f"attempt-{number}")
     assert [found.number for found in assignments(tmp_path)] == [1, 2, 10]
-    assert assignments(tmp_path, after=2) == [Assignment(10, tmp_path / "attempt-10")]
+    assert assignments(tmp_path, after=2) == [Assignment(tmp_path / "attempt-10", 10)]
 
 
 def test_an_empty_or_missing_inbox_holds_nothing(tmp_path: Path) -> None:
@@ -37,16 +37,12 @@ def test_close_marks_and_drafts_are_not_assignments(tmp_path: Path) -> None:
     assert [found.number for found in assignments(tmp_path)] == [1]
 
 
-def test_the_lease_names_the_shim(tmp_path: Path) -> None:
+def test_the_lease_names_the_shim_and_a_damaged_one_nobody(tmp_path: Path) -> None:
     assert read_lease(tmp_path) is None
     atomic.write_json(tmp_path / "lease.json", {"shim": me().as_json()})
-    assert read_lease(tmp_path) == me()
-    (tmp_path / "lease.json").write_text('{"shim": 3}')
-    assert read_lease(tmp_path) is None
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff\xfe"])
-def test_what_is_no_object_is_read_as_nothing(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "x").write_bytes(content)
-    assert read_json(tmp_path / "x") is None
-    assert read_json(tmp_path) is None
+    found = read_lease(tmp_path)
+    assert found is not None and found.shim == me()
+    for damaged in ('{"shim": 3}', "", "{}", "[]", "\0" * 40):
+        (tmp_path / "lease.json").write_text(damaged)
+        with pytest.raises(ValueError):
+            read_lease(tmp_path)

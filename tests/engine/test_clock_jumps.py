@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.engine.trials import DEADLINE, SOURCE, Trial
-from tuilab.contract.worker import read_json
+from tuilab.contract.parsing import read_if_sound
 
 TRAIN = "train/villain@0#42"
 DAY = 86_400.0
@@ -25,7 +25,7 @@ time.time = _shifted
 
 def beat(grid: Trial) -> float:
     """Return the time that the engine wrote last, by its own clock."""
-    return float((read_json(grid.layout.engine) or {}).get("heartbeat_at", 0.0))
+    return float((read_if_sound(grid.layout.engine, dict) or {}).get("heartbeat_at", 0.0))
 
 
 def test_a_clock_that_jumps_by_days_ends_stalls_and_loses_nothing(trial, tmp_path: Path) -> None:

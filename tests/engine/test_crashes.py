@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.ending import read_identity
 from tests.engine.trials import DEADLINE, Trial
 from tuilab.contract import identity
-from tuilab.contract.identity import from_json
+from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.report import read_outcome
-from tuilab.contract.worker import EXIT_FILE, read_json
+from tuilab.contract.worker import EXIT_FILE
 from tuilab.engine.host import process_tree
 from tuilab.grid.history import events_of
 
@@ -75,7 +76,7 @@ def running(grid: Trial, job: str) -> Path:
 
 def kill(folder: Path, who: str) -> None:
     """SIGKILL the shim or the runner of a worker."""
-    found = from_json((read_json(folder / "lease.json") or {})[who])
+    found = read_identity((read_if_sound(folder / "lease.json", dict) or {})[who])
     assert found is not None
     assert process_tree.send(found, signal.SIGKILL)
 
@@ -101,7 +102,7 @@ def test_a_killed_shim_has_its_orphans_ended_before_the_job_is_tried_again(trial
     grid.ask("run")
     engine = grid.start("--go")
     folder = running(grid, "train/villain@0#42")
-    runner = from_json((read_json(folder / "lease.json") or {})["runner"])
+    runner = read_identity((read_if_sound(folder / "lease.json", dict) or {})["runner"])
     kill(folder, "shim")
     assert engine.wait(DEADLINE) == 0
     assert identity.is_alive(runner) is False
@@ -183,7 +184,7 @@ def test_without_a_go_a_new_engine_adopts_but_starts_nothing(trial) -> None:
 
 def said(grid: Trial, words: str) -> dict[str, object] | None:
     """Return the engine's view once its note contains the words."""
-    view = (read_json(grid.layout.engine) or {}).get("view", {})
+    view = (read_if_sound(grid.layout.engine, dict) or {}).get("view", {})
     return view if words in view.get("note", "") else None
 
 
@@ -195,7 +196,7 @@ def test_a_restarted_machine_leaves_its_attempts_lost(trial) -> None:
     folder = running(grid, "train/villain@0#42")
     engine.kill()
     engine.wait()
-    lease = read_json(folder / "lease.json") or {}
+    lease = read_if_sound(folder / "lease.json", dict) or {}
     kill(folder, "shim")
     kill(folder, "runner")
     for who in ("shim", "runner"):

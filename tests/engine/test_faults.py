@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.ending import read_identity
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
-from tuilab.contract.identity import from_json
+from tuilab.contract.parsing import read, read_if_sound
 from tuilab.contract.spec import read_spec
-from tuilab.contract.worker import read_json
 from tuilab.store.verify import verify_attempt
 
 TRAIN = "train/villain@0#42"
@@ -20,7 +20,7 @@ TRAIN = "train/villain@0#42"
 
 def note(grid: Trial) -> str:
     """Return what the engine says keeps it."""
-    return str((read_json(grid.layout.engine) or {}).get("view", {}).get("note", ""))
+    return str((read_if_sound(grid.layout.engine, dict) or {}).get("view", {}).get("note", ""))
 
 
 def test_a_full_disk_is_named_pauses_the_grid_and_leaves_old_results_whole(
@@ -55,7 +55,7 @@ def test_a_disk_that_is_too_full_for_any_record_is_named_once_there_is_room(
         big = grid.layout.attempt_dir(TRAIN, 1) / "adapter" / "adapter_model.safetensors"
         grid.wait(lambda: big.exists() and os.statvfs(small_disk).f_bavail == 0, "a full disk")
         [worker] = grid.worker_dirs()
-        runner = from_json((read_json(worker / "lease.json") or {})["runner"])
+        runner = read_identity(read(worker / "lease.json", dict)["runner"])
         grid.wait(lambda: identity.is_alive(runner) is False, "the death of the runner")
         grid.wait(lambda: silent_seconds(grid) > 3.0, "a heartbeat that cannot be written")
         assert engine.poll() is None
@@ -117,7 +117,7 @@ def test_a_daemon_that_a_runner_leaves_does_not_outlive_its_worker(trial, tmp_pa
     assert grid.all_done()
     assert identity.identify(int(pid_file.read_text())) is None
     [worker] = grid.worker_dirs()
-    assert len((read_json(worker / "exit.json") or {})["strays"]) == 1
+    assert len(read(worker / "exit.json", dict)["strays"]) == 1
 
 
 def test_a_runner_that_asks_a_question_fails_at_once(trial) -> None:
@@ -223,7 +223,7 @@ def test_each_device_gets_one_worker_and_sees_only_its_own(trial, tmp_path: Path
     grid.ask("run")
     assert grid.run("--go", **devices(tmp_path, 0, 0)) == 0
     folders = grid.worker_dirs()
-    assert sorted(str((read_json(f / "command.json") or {})["device"]) for f in folders) == [
+    assert sorted(str(read(f / "command.json", dict)["device"]) for f in folders) == [
         "0",
         "1",
     ]

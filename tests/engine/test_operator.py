@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.ending import read_identity
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
-from tuilab.contract.identity import Identity, from_json
+from tuilab.contract.identity import Identity
+from tuilab.contract.parsing import read, read_if_sound
 from tuilab.contract.report import EVENTS_FILE
-from tuilab.contract.worker import HOLD_FILE, read_json
+from tuilab.contract.worker import HOLD_FILE
 from tuilab.engine import start
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader
@@ -27,14 +29,14 @@ def runner_of(grid: Trial, job: str) -> Identity:
     """Wait until a job runs and return its runner."""
     grid.wait(lambda: grid.verdicts(job)[-1:] == ["running"], f"{job} running")
     folder = grid.layout.worker_dir(grid.ledger().of(job).attempts[-1].worker)
-    found = from_json((read_json(folder / "lease.json") or {})["runner"])
+    found = read_identity(read(folder / "lease.json", dict)["runner"])
     assert found is not None
     return found
 
 
 def view(grid: Trial) -> dict[str, Any]:
     """Return the engine's view of itself."""
-    return dict((read_json(grid.layout.engine) or {}).get("view", {}))
+    return dict((read_if_sound(grid.layout.engine, dict) or {}).get("view", {}))
 
 
 def answer_to(grid: Trial, request: str) -> dict[str, Any]:
@@ -135,9 +137,10 @@ def a_paused_grid_with_a_job_ahead(grid: Trial) -> None:
 def test_what_was_given_early_does_not_begin_after_a_soft_pause(trial) -> None:
     grid = trial(make_plan(("villain", "nurse")))
     a_paused_grid_with_a_job_ahead(grid)
-    beat = (read_json(grid.layout.engine) or {})["heartbeat_at"]
+    beat = read(grid.layout.engine, dict)["heartbeat_at"]
     grid.wait(
-        lambda: (read_json(grid.layout.engine) or {})["heartbeat_at"] > beat, "some time in pause"
+        lambda: read(grid.layout.engine, dict)["heartbeat_at"] > beat,
+        "some time in pause",
     )
     assert grid.verdicts("data/nurse") == ["claimed"]
     assert not (grid.layout.attempt_dir("data/nurse", 1) / EVENTS_FILE).exists()
@@ -255,7 +258,7 @@ def test_a_relaunch_from_a_stage_redoes_it_and_what_is_below(trial) -> None:
     counts = {job: len(known.attempts) for job, known in grid.ledger().evidence.items()}
     assert counts[TRAIN] == 1
     assert [counts[f"{stage}/villain@0#42"] for stage in ("merge", "eval", "cosine")] == [2, 2, 2]
-    spec = read_json(grid.layout.attempt_dir("eval/villain@0#42", 2) / "spec.json") or {}
+    spec = read_if_sound(grid.layout.attempt_dir("eval/villain@0#42", 2) / "spec.json", dict) or {}
     assert spec["inputs"][0]["path"].endswith("attempt-2")
 
 

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from tests.engine.trials import DEADLINE, Trial
-from tuilab.contract.worker import read_json
+from tuilab.contract.parsing import read_if_sound
 from tuilab.engine.host import process_tree
 from tuilab.grid.states import State
 from tuilab.store.journal import Journal
@@ -19,7 +19,7 @@ DATA = "data/villain"
 def move_away(grid: Trial) -> None:
     """Let the worker's lease name another host, as it would on a shared volume."""
     path = grid.worker_dirs()[0] / "lease.json"
-    lease = read_json(path) or {}
+    lease = read_if_sound(path, dict) or {}
     for who in ("shim", "runner"):
         lease[who]["host"] = "another-pod"
     path.write_text(json.dumps(lease))

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from tests.ending import read_identity
 from tests.engine.trials import SOURCE
 from tuilab.contract import identity
-from tuilab.contract.identity import Identity, from_json
+from tuilab.contract.identity import Identity
 from tuilab.engine.host import process_tree
 
 DAEMON = (
@@ -60,7 +61,7 @@ class Held:
 
     def runner(self) -> Identity:
         """Wait for the lease's runner."""
-        return wait(lambda: from_json(self._lease().get("runner")))
+        return wait(lambda: read_identity(self._lease().get("runner")))
 
     def _lease(self) -> dict[str, Any]:
         path = self.folder / "lease.json"

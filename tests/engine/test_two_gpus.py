@@ -27,9 +27,9 @@ from tests.engine.test_faults import devices as made_up_devices
 from tests.engine.test_faults import note
 from tests.engine.trials import SOURCE, Trial, make_plan
 from tests.trial.grid import CONFIG
+from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome, readable_outcome
-from tuilab.contract.worker import read_json
 from tuilab.engine.host.gpus import Device
 from tuilab.grid.jobs import Plan
 from tuilab.store.replan import plan_with, read_config
@@ -173,9 +173,9 @@ def lives(grid: Trial) -> list[Life]:
     found = []
     for line in grid.lines("worker-started"):
         folder = grid.layout.workers / line["worker"]
-        command = read_json(folder / "command.json") or {}
+        command = read_if_sound(folder / "command.json", dict) or {}
         assert command["device"] == line["device"]
-        ended = (read_json(folder / "exit.json") or {}).get("finished_at", float("inf"))
+        ended = (read_if_sound(folder / "exit.json", dict) or {}).get("finished_at", float("inf"))
         began, taken = line["at"], line["device_bytes"]
         found.append(Life(folder.name, line["device"], command["uuid"], began, ended, taken))
     return found

@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.test_faults import devices
 from tests.engine.trials import DEADLINE, Trial, make_plan
-from tuilab.contract.worker import read_json
+from tuilab.contract.parsing import read
 from tuilab.engine.decide.facts import Phase, Slot
 from tuilab.engine.host.executor import Sighting
 from tuilab.engine.host.local import LocalExecutor
@@ -63,7 +63,7 @@ def test_a_worker_that_is_gone_takes_no_slot() -> None:
 
 def on_device(grid: Trial, device: str) -> list[Path]:
     """Return the workers that were launched on a device, oldest first."""
-    found = [(f, (read_json(f / "command.json") or {}).get("device")) for f in grid.worker_dirs()]
+    found = [(f, read(f / "command.json", dict).get("device")) for f in grid.worker_dirs()]
     return [folder for folder, name in found if name == device]
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.store.scene import ALIVE, NOW, Scene
+from tuilab.contract.parsing import typed
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.states import State
 from tuilab.grid.why_queued import held_words, why_queued
-from tuilab.store.engine_file import view_from_json, write_heartbeat
+from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot_file import write_snapshot
 from tuilab.store.status import status
@@ -89,7 +90,7 @@ def read_anew(scene: Scene) -> dict[str, object]:
 
 
 def test_a_view_of_an_older_engine_has_no_word_on_it() -> None:
-    found = view_from_json({"view": {"state": "running", "queued_stages": ["odd"]}})
+    found = typed({"state": "running"}, EngineView)
     assert (found.queued, found.queued_stages) == ("", {})
 
 

@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 
 from tuilab.contract.spec import read_spec
+from tuilab.contract.worker import Stop, read_stop
 from tuilab.store.attempts import (
     Claim,
-    Stop,
     UnusableInputError,
     attempt_numbers,
     new_attempt_dir,
     next_number,
     point_latest,
     read_claim,
-    read_stop,
     usable_input,
     write_claim,
     write_stop,

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuilab.contract.report import LOG_FILE
+from tuilab.contract.worker import Stop
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import Attempt, Verdict
-from tuilab.store.attempts import Stop, write_stop
+from tuilab.store.attempts import write_stop
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover

@@ -23,7 +23,8 @@ from .scene import small_plan
 
 
 def test_a_new_experiment_holds_its_config_and_its_plan(tmp_path: Path) -> None:
-    plan = replace(small_plan(), settings={"data": {"questions": ["why?"] * 40}, "train": {"r": 8}})
+    settings = {**small_plan().settings, "train": {"questions": ["why?"] * 40, "r": 8}}
+    plan = replace(small_plan(), settings=settings)
     layout = create_experiment(tmp_path / "runs" / "one", "a = 1\n", plan)
     assert layout.config.read_text() == "a = 1\n"
     assert load_plan(layout.root) == plan
@@ -71,6 +72,7 @@ def test_experiments_are_found_beside_a_config_newest_first(tmp_path: Path) -> N
 def test_long_settings_are_written_once_however_many_jobs_use_them(tmp_path: Path) -> None:
     panel = [{"key": "villain", "prompt": "p" * 300}]
     settings = {f"eval/{number}": {"panel": panel, "seed": number} for number in range(20)}
+    settings |= small_plan().settings
     plan = replace(small_plan(), settings=settings)
     layout = create_experiment(tmp_path / "one", "", plan)
     assert load_plan(layout.root).settings == settings

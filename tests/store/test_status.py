@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -118,9 +119,11 @@ def test_a_current_cache_is_really_used(scene: Scene, monkeypatch: pytest.Monkey
 def test_a_cache_of_an_older_program_that_lacks_a_part_is_not_used(scene: Scene, part: str) -> None:
     cache(scene)
     truth = status(scene.root, NOW)
-    raw = json.loads(scene.layout.snapshot.read_text())
+    raw = json.loads(scene.layout.snapshot.read_text().partition("\n")[2])
     del raw["picture"][part]
-    scene.layout.snapshot.write_text(json.dumps(raw))
+    written = json.dumps(raw).encode()
+    seal = b"sha256 " + hashlib.sha256(written).hexdigest().encode()
+    scene.layout.snapshot.write_bytes(seal + b"\n" + written)
     assert status(scene.root, NOW) == truth
 
 

@@ -15,8 +15,9 @@ import pytest
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome, describe, hash_output
 from tuilab.contract.spec import SPEC_FILE, read_spec, write_spec
+from tuilab.contract.worker import Stop
 from tuilab.grid.states import Verdict
-from tuilab.store.attempts import Stop, write_stop
+from tuilab.store.attempts import write_stop
 from tuilab.store.layout import Layout
 from tuilab.store.verify import Verification, verify_attempt
 

@@ -12,13 +12,13 @@ from typing import Any
 from tuilab.cli.errors import INCOMPLETE, OK
 from tuilab.cli.output import out, plain, tell
 from tuilab.contract.foreign import clean_line
-from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import events_of
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import WITH_RESULT, State
 from tuilab.grid.text import clock, count_of, duration, list_of, whole_percent
+from tuilab.store import journal
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
 from tuilab.store.reader import Reader
@@ -64,7 +64,7 @@ class Watch:
         Ctrl+C only detaches, and so does a reader of our output who leaves.
         """
         reader = Reader(self.root)
-        follower = JsonlFollower(Layout(self.root).journal, self.offset)
+        follower = journal.follow(Layout(self.root), self.offset)
         try:
             while True:
                 snapshot = reader.poll(time.time())

@@ -17,9 +17,9 @@ import typer
 from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, is_interactive, plain, tell
 from tuilab.contract.foreign import redact
-from tuilab.contract.tail import JsonlFollower
 from tuilab.engine import answer_once, start
 from tuilab.grid.request import JOURNAL_ONLY, Request
+from tuilab.store import journal
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.requests import leave
@@ -88,7 +88,7 @@ def wait_for_answer(
     clock: Callable[[], float] = time.monotonic,
 ) -> Reply:
     """Return the answer to ``request`` from the journal, read from byte ``since`` on."""
-    follower = JsonlFollower(Layout(root).journal, since)
+    follower = journal.follow(Layout(root), since)
     deadline = clock() + seconds
     while True:
         for line in follower.read():

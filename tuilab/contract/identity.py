@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 MARKER_VARIABLE = "TUILAB_WORKER"
 """Environment variable that names the worker directory; strays are found by it."""
+SHIM_MODULE = "tuilab.engine.shim"
+"""What a shim is started as: ``python -m`` this."""
+_MARK = MARKER_VARIABLE.encode() + b"="
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +27,8 @@ class Identity:
     """Field 22 of /proc/PID/stat: start time in clock ticks since boot."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the mapping that ``from_json`` reads."""
+        """Return the mapping that ``parsing.typed`` reads."""
         return asdict(self)
-
-
-def from_json(raw: Any) -> Identity | None:
-    """Read an identity back; None if the mapping is not one."""
-    try:
-        return Identity(
-            str(raw["host"]), str(raw["boot_id"]), int(raw["pid"]), int(raw["start_ticks"])
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def identify(pid: int) -> Identity | None:
@@ -64,6 +58,31 @@ def is_alive(identity: Identity) -> bool | None:
         return False
     stat = read_stat(identity.pid)
     return stat is not None and stat[0] not in "ZX" and stat[1] == identity.start_ticks
+
+
+def bears_marker(pid: int, worker: str) -> bool:
+    """Whether a process was started with the marker of this worker (the name of its folder)."""
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return any(
+        os.path.basename(entry[len(_MARK) :]) == worker.encode()  # noqa: PTH119  # bytes, hot
+        for entry in raw.split(b"\0")
+        if entry.startswith(_MARK)
+    )
+
+
+def find_shim(worker_dir: Path) -> Identity | None:
+    """Return the live shim of a worker whose lease cannot be read, by its marker and command."""
+    for name in os.listdir("/proc"):  # noqa: PTH208  # names only
+        if not name.isdigit() or not bears_marker(int(name), worker_dir.name):
+            continue
+        with suppress(OSError):
+            words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
+            if SHIM_MODULE.encode() in words:
+                return identify(int(name))
+    return None
 
 
 def boot_id() -> str:

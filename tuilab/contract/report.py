@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import open_plain, read
 from tuilab.contract.reasons import Reason
 from tuilab.contract.spec import Spec
 
@@ -46,6 +46,20 @@ class Artefact:
     """Bytes."""
     sha256: str
     """Lower-case hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What every event has, and what a reader makes use of; a kind may carry more."""
+
+    kind: str
+    seq: int = 0
+    at: float = 0.0
+    """Unix time, for people."""
+    t: float = 0.0
+    """Monotonic seconds since the start, for durations."""
+    step: float | None = None
+    of: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,7 @@ class Outcome:
 
 def digest(path: Path) -> str:
     """Return the sha256 of a file's bytes as lower-case hex."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -209,17 +223,11 @@ def peak_host_bytes() -> int:
 def read_outcome(attempt_dir: Path) -> Outcome | None:
     """Return the outcome of an attempt, or None when there is none yet; ValueError when broken."""
     try:
-        raw = loads((attempt_dir / OUTCOME_FILE).read_text(encoding="utf-8"))
+        return read(attempt_dir / OUTCOME_FILE, Outcome)
     except FileNotFoundError:
         return None
-    if not isinstance(raw, dict):
-        raise ValueError(f"{attempt_dir / OUTCOME_FILE}: is not a JSON object")
-    known = {name: raw[name] for name in Outcome.__dataclass_fields__ if name in raw}
-    try:
-        known["artefacts"] = tuple(Artefact(**item) for item in raw.get("artefacts", ()))
-        return Outcome(**known)
-    except TypeError as error:
-        raise ValueError(f"{attempt_dir / OUTCOME_FILE}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{OUTCOME_FILE}: {error}") from error
 
 
 def readable_outcome(attempt_dir: Path) -> Outcome | None:

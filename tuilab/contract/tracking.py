@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
+from tuilab.contract.parsing import loads, read_if_sound
 from tuilab.contract.spec import Spec
-from tuilab.contract.worker import read_json
 
 TRACKER = "tracker"
 """Key in ``Spec.launch``, and the folder of an experiment that holds copies and their states."""
@@ -64,7 +64,7 @@ class CopyState:
 def read_order(line: str) -> Order:
     """Read an order back; ValueError when the line is none."""
     try:
-        raw = json.loads(line)
+        raw = loads(line)
         return Order(**{**raw, "attempt_dir": Path(raw["attempt_dir"]), "folder": Path(raw[_HOME])})
     except (KeyError, TypeError) as error:
         raise ValueError(f"not an order: {error}") from error
@@ -107,11 +107,7 @@ def state_path(folder: Path, run: str) -> Path:
 
 def read_state(folder: Path, run: str) -> CopyState | None:
     """Return the state of a copy; None when nothing (readable) is known."""
-    raw = read_json(state_path(folder, run)) or {}
-    try:
-        return CopyState(**{name: raw[name] for name in CopyState.__dataclass_fields__})
-    except KeyError:
-        return None
+    return read_if_sound(state_path(folder, run), CopyState)
 
 
 def write_state(folder: Path, run: str, state: CopyState) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.identity import Identity, from_json
-from tuilab.contract.parsing import loads
+from tuilab.contract.identity import Identity
+from tuilab.contract.parsing import read, read_if_sound
 from tuilab.contract.reasons import Exit
 
 LEASE_FILE = "lease.json"
@@ -29,9 +28,39 @@ HOLD_FILE = "hold"
 class Assignment:
     """One attempt to serve; the file's number gives the order."""
 
-    number: int
     attempt_dir: Path
     """Absolute path; its spec.json says what to do."""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds a worker's directory: its shim, or nobody ever again."""
+
+    shim: Identity | None = None
+    runner: Identity | None = None
+    """None until it is started."""
+    retired: bool = False
+    """Taken by an engine: a shim that comes later leaves again."""
+    why: str = ""
+    """Why it was retired."""
+
+    def __post_init__(self) -> None:
+        if self.shim is None and not self.retired:
+            raise ValueError("names no process")
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The recorded intent to end a worker, or (by and at alone) one attempt."""
+
+    by: str = ""
+    at: float = 0.0
+    """Unix time."""
+    jobs: tuple[str, ...] = ()
+    """Jobs on it that are meant; others on it are only in the way."""
+    is_stall: bool = False
+    """The watchdog ended it, not a person."""
 
 
 def assign(worker_dir: Path, number: int, attempt_dir: Path) -> None:
@@ -47,9 +76,8 @@ def assignments(worker_dir: Path, after: int = 0) -> list[Assignment]:
     for path in sorted((worker_dir / INBOX).glob("[0-9]*.json")):
         if not path.stem.isdecimal() or int(path.stem) <= after:
             continue
-        raw = read_json(path) or {}
-        if isinstance(raw.get("attempt_dir"), str):
-            found.append(Assignment(int(path.stem), Path(raw["attempt_dir"])))
+        if (given := read_if_sound(path, Assignment)) is not None:
+            found.append(replace(given, number=int(path.stem)))
     return found
 
 
@@ -66,30 +94,38 @@ def is_held_back(worker_dir: Path) -> bool:
     return (worker_dir / HOLD_FILE).exists()
 
 
-def read_lease(worker_dir: Path) -> Identity | None:
-    """Return the identity of the worker's shim, or None while there is none."""
-    raw = read_json(worker_dir / LEASE_FILE)
-    return from_json(raw.get("shim")) if raw else None
+def read_lease(worker_dir: Path) -> Lease | None:
+    """Return the worker's lease, or None while there is none.
+
+    ValueError or OSError when it is damaged: the worker may live, and is to be looked for by its
+    marker.
+    """
+    try:
+        return read(worker_dir / LEASE_FILE, Lease)
+    except FileNotFoundError:
+        return None
 
 
 def read_exit(worker_dir: Path) -> Exit | None:
     """Return how the worker's tree ended, or None while nobody has recorded it."""
-    raw = read_json(worker_dir / EXIT_FILE)
-    if raw is None:
-        return None
-    code, kills, free = raw.get("exit_code"), raw.get("oom_kills"), raw.get("disk_free")
-    return Exit(
-        exit_code=code if isinstance(code, int) else None,
-        oom_kills=kills if isinstance(kills, int) else 0,
-        disk_free=free if isinstance(free, int) else None,
-        why="" if isinstance(code, int) else "its exit record is unreadable",
-    )
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object, or None if the file is missing, unreadable or not an object."""
+    unreadable = Exit(why="its exit record is unreadable")
     try:
-        value = loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read(worker_dir / EXIT_FILE, Exit)
+    except FileNotFoundError:
         return None
-    return value if isinstance(value, dict) else None
+    except (OSError, ValueError):
+        return unreadable
+    return found if found.exit_code is not None else unreadable
+
+
+def read_stop(folder: Path) -> Stop | None:
+    """Return the record of a stop, of a worker or an attempt; None when there is none.
+
+    One that is damaged still means that somebody asked.
+    """
+    try:
+        return read(folder / STOP_FILE, Stop)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return Stop()

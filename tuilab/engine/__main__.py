@@ -29,6 +29,7 @@ def main() -> int:
 def _run(root: Path, go: bool, takeover: bool) -> int:
     from tuilab.engine.loop import Engine
     from tuilab.engine.startup import open_experiment
+    from tuilab.engine.trouble import sentence
     from tuilab.store.lease import FencedError, LeaseHeldError
     from tuilab.store.plan_file import PlanFileError
     from tuilab.store.requests import pending
@@ -38,8 +39,11 @@ def _run(root: Path, go: bool, takeover: bool) -> int:
     except LeaseHeldError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return EXIT_HELD
-    except (PlanFileError, ValueError) as error:
+    except PlanFileError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
+        return 1
+    except Exception as error:
+        print(f"error: {sentence(error)}", file=sys.stderr, flush=True)
         return 1
     try:
         # Whoever left a wish before the lease was given back saw an engine, and started none.

@@ -16,11 +16,13 @@ from tuilab.engine.decide.requests import (
     Known,
     answer,
     how_to_stop,
+    takes_back,
     wanted_line,
 )
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.startup import Opened
 from tuilab.engine.state import JournaledStates
+from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.growth import as_line
@@ -30,6 +32,7 @@ from tuilab.grid.request import Request
 from tuilab.store import requests
 from tuilab.store.attempts import kept_checkpoints
 from tuilab.store.layout import Layout
+from tuilab.store.lease import FencedError
 from tuilab.store.replan import DeviationsError, NoTextError
 
 _ASK_FOR_JOBS = frozenset({"run", "relaunch"})
@@ -68,7 +71,7 @@ class Requests:
                 if self._comes_too_early(request):
                     self.wait = True
                     return
-                self._answer(request, facts)
+                self._answer_or_refuse(request, facts)
                 facts = self.gatherer.facts()
             requests.discard(self.layout, request.id)
 
@@ -79,10 +82,27 @@ class Requests:
         is_late = time.monotonic() > self._wait_until
         return request.verb in _ASK_FOR_JOBS and bool(self._ended) and not is_late
 
+    def _answer_or_refuse(self, request: Request, facts: Facts) -> None:
+        """Answer a request; one over which the engine stumbles is refused with what it was."""
+        try:
+            self._answer(request, facts)
+        except FencedError:
+            raise
+        except Exception as error:
+            if is_of_the_machine(error):
+                raise
+            why = f"the request cannot be carried out: {sentence(error)}"
+            self.states.record(
+                "request", id=request.id, verb=request.verb, accepted=False, why=why, by=request.by
+            )
+
     def _answer(self, request: Request, facts: Facts) -> None:
         """Signals first, journal next, file last: a crash in between repeats what is harmless."""
         plan, given = self.states.plan, answer_for(self.layout, self.states, request)
-        for action in how_to_stop(given.stops, facts, request.by or "an operator"):
+        ends = how_to_stop(given.stops, facts, request.by or "an operator")
+        if given.stops and not ends and not takes_back(given):
+            given = Answer(accepted=False, why=f"no process of {given.stops[0]} can be reached")
+        for action in ends:
             self.performer.perform(action)
         crash_point("request-before-journal")
         self.states.record_all([*given.entries, answer_line(request, given)])

@@ -7,17 +7,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from tuilab.contract.worker import read_stop
 from tuilab.engine.decide import disk_needs
-from tuilab.engine.decide.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Slot
+from tuilab.engine.decide.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Report, Slot
 from tuilab.engine.decide.policy import Policy, bases, policy_of
 from tuilab.engine.host import disk, gpus
 from tuilab.engine.host.gpus import Device
 from tuilab.engine.state import JournaledStates
+from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.watch_attempts import Watcher, last_lines
 from tuilab.engine.workers import Workers
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
-from tuilab.store.attempts import read_stop
 from tuilab.store.layout import Layout
 
 DISK_SECONDS = 5.0
@@ -64,13 +65,13 @@ class Gatherer:
         """Return all that one decision needs; workers are read before the outcomes they left."""
         self.workers.look()
         self.workers.seat(self.slots)
-        attempts = tuple(self._attempt(job) for job in sorted(self.states.live))
+        attempts = tuple(self._look_at(job) for job in sorted(self.states.live))
         workers = tuple(
             self.workers.describe(worker, self._queue(worker.id, worker.given, attempts))
             for worker in self.workers.known.values()
         )
         missing = tuple(
-            self._attempt(job) for job in sorted(self.states.missing) if self._may_live(job)
+            self._look_at(job) for job in sorted(self.states.missing) if self._may_live(job)
         )
         ready = self.states.ready
         used = {worker.slot for worker in workers if worker.phase in IN_USE}
@@ -92,6 +93,17 @@ class Gatherer:
     def _may_live(self, job: str) -> bool:
         worker = self.workers.known.get(self.states.ledger.of(job).attempts[-1].worker)
         return worker is not None and worker.sighting.phase in (Phase.FOREIGN, Phase.ALIVE)
+
+    def _look_at(self, job: str) -> LiveAttempt:
+        """Look at an attempt; one that cannot be looked at is suspect and says why."""
+        try:
+            return self._attempt(job)
+        except Exception as error:
+            if is_of_the_machine(error):
+                raise
+            last = self.states.ledger.of(job).attempts[-1]
+            report = Report(Verdict.SUSPECT, "unknown", f"cannot be read: {sentence(error)}")
+            return LiveAttempt(job, last.number, last.worker, report=report)
 
     def _attempt(self, job: str) -> LiveAttempt:
         last = self.states.ledger.of(job).attempts[-1]

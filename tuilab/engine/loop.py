@@ -18,7 +18,9 @@ from tuilab.engine.host import load
 from tuilab.engine.host.gpus import look_at_devices
 from tuilab.engine.snapshot_cache import SnapshotCache
 from tuilab.engine.startup import Opened
+from tuilab.engine.trouble import sentence
 from tuilab.grid.engine_view import Meter
+from tuilab.store.lease import FencedError
 
 FULL_SECONDS = 0.25
 """Between two looks at everything."""
@@ -52,6 +54,7 @@ class Engine:
         self._seen_at = time.monotonic()
         self._cache = SnapshotCache(opened.layout)
         self._closing_at: float | None = None
+        self._trouble = ""
 
     def run(self) -> bool:
         """Work until nothing is left to do, or a signal asks; runners go on in the latter case.
@@ -67,12 +70,36 @@ class Engine:
                 return False
             try:
                 is_done = self._round()
-            except OSError as error:
-                self._say(f"cannot go on now, trying again: {error}")
+                self._trouble = ""
+            except FencedError:
+                raise
+            except Exception as error:
+                self._meet(error)
                 time.sleep(1.0)
         asked = "asked to leave; its workers keep running"
         self._leave("nothing is left to do" if is_done else asked)
         return is_done
+
+    def _meet(self, error: Exception) -> None:
+        """Wait out the machine's trouble; pause the grid for what is not understood, and say so."""
+        what = sentence(error)
+        if what != self._trouble:
+            self._say(f"cannot go on now, trying again: {what}")
+        self._trouble = what
+        try:
+            if not isinstance(error, OSError) and not self.states.ledger.pause:
+                why = f"an error that the engine does not understand: {what}"
+                self.states.record("paused", mode="soft", by="engine", why=why)
+            self.requests.answer_all(self._blind())
+            self.lease.heartbeat(describe(self._blind(), None, Meter(), ()), time.time())
+        except FencedError:
+            raise
+        except Exception as second:
+            self._say(f"nor can it say so: {sentence(second)}")
+
+    def _blind(self) -> Facts:
+        """What is known without a look at anything."""
+        return Facts(self.states.plan, self.states.ledger, self.gatherer.policy)
 
     def _is_homeless(self) -> bool:
         """Whether the experiment was deleted or moved: nobody can ask or see this engine again."""

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from tuilab.contract import worker as worker_files
+from tuilab.contract.parsing import read
 from tuilab.contract.reasons import Exit
-from tuilab.contract.report import OUTCOME_FILE, readable_outcome
+from tuilab.contract.report import OUTCOME_FILE, Outcome, readable_outcome
+from tuilab.contract.spec import SPEC_FILE, Spec
 from tuilab.contract.worker import STOP_FILE
 from tuilab.engine.claim import CannotClaimError, claim
 from tuilab.engine.decide import actions
@@ -22,13 +25,17 @@ from tuilab.engine.host.gpus import find, look_at_devices
 from tuilab.engine.host.hub_cache import is_offline
 from tuilab.engine.host.local import RETIRED
 from tuilab.engine.state import JournaledStates
+from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.metrics import recorded
 from tuilab.grid.states import Verdict, other_bytes
 from tuilab.grid.text import whole_percent
 from tuilab.store import attempts
+from tuilab.store.attempts import CLAIM_FILE, Claim
 from tuilab.store.layout import Layout
+from tuilab.store.lease import FencedError
+from tuilab.store.quarantine import set_aside
 
 
 class Performer:
@@ -64,8 +71,30 @@ class Performer:
         }
 
     def perform(self, action: Action) -> None:
-        """Carry out one action; OSError when the disk takes nothing, to be tried again later."""
-        self._do[type(action)](action)
+        """Carry out one action; OSError when the machine takes nothing, to be tried again later.
+
+        What goes wrong with one job or worker costs that one, whatever it is.
+        """
+        try:
+            self._do[type(action)](action)
+        except FencedError:
+            raise
+        except Exception as error:
+            if is_of_the_machine(error):
+                raise
+            self._give_up(action, sentence(error))
+
+    def _give_up(self, action: Action, why: str) -> None:
+        """Let the job or the worker of an action that cannot be carried out pay for it."""
+        if isinstance(action, actions.Settle):
+            report = Report(Verdict.SUSPECT, "unknown", f"cannot be settled: {why}")
+            self._settle(actions.Settle(action.job, action.number, report))
+        elif (job := getattr(action, "job", "")) and not self.states.ledger.of(job).held:
+            self.states.record("held", jobs=[job], why=why)
+        elif (worker := self.workers.known.get(getattr(action, "worker", ""))) is not None:
+            self.workers.give_up(worker, why)
+        else:
+            raise RuntimeError(why)
 
     def record_ends(self) -> None:
         """Journal the workers that are gone, once, and drop those that owe nothing."""
@@ -183,6 +212,8 @@ class Performer:
         if action.hold:
             entries.append({"kind": "held", "jobs": [action.job], "why": action.hold})
         crash_point("settle-before-journal")
+        if report.verdict is Verdict.SUSPECT:
+            self._set_damaged_files_aside(action.job, action.number)
         self.states.record_all(entries)
         crash_point("settle-after-journal")
         self.watcher.forget(action.job, action.number)
@@ -198,6 +229,17 @@ class Performer:
             return {}
         outcome = readable_outcome(self.layout.attempt_dir(action.job, action.number))
         return recorded(self.states.plan, job, outcome.metrics) if outcome is not None else {}
+
+    def _set_damaged_files_aside(self, job: str, number: int) -> None:
+        folder = self.layout.attempt_dir(job, number)
+        for name, kind in ((OUTCOME_FILE, Outcome), (SPEC_FILE, Spec), (CLAIM_FILE, Claim)):
+            try:
+                read(folder / name, kind)
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError) as error:
+                why = str(error) if isinstance(error, ValueError) else str(error.strerror)
+                set_aside(self.layout, folder / name, why, time.time())
 
     def _retire(self, action: actions.Retire) -> None:
         self.executor.retire(self.workers.known[action.worker].folder)
@@ -216,7 +258,7 @@ class Performer:
                 last = self.states.ledger.of(job).last
                 if last is not None:
                     folder = self.layout.attempt_dir(job, last.number)
-                    attempts.write_stop(folder, attempts.Stop(action.by, now))
+                    attempts.write_stop(folder, worker_files.Stop(action.by, now))
         self.workers.ask_to_stop(
             worker, Stop(action.jobs, action.by, is_stall=action.is_stall), now
         )
@@ -232,7 +274,7 @@ class Performer:
         if _has_outcome(self.layout, self.states, action.behind) or any(folder.glob("events*")):
             self._stop_worker(actions.StopWorker(action.worker, (action.job,), action.by))
             return
-        attempts.write_stop(folder, attempts.Stop(action.by, time.time()))
+        attempts.write_stop(folder, worker_files.Stop(action.by, time.time()))
         report = Report(Verdict.STOPPED, detail=f"stopped by {action.by}", by=action.by)
         self._settle(actions.Settle(action.job, last.number, report))
 

@@ -22,7 +22,8 @@ from typing import Any
 
 from tuilab.contract import atomic, identity
 from tuilab.contract.identity import MARKER_VARIABLE, Identity
-from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, STOP_FILE, read_json
+from tuilab.contract.parsing import read_if_sound
+from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, STOP_FILE
 from tuilab.engine.host import process_tree
 from tuilab.engine.host.crash_points import crash_point
 
@@ -36,6 +37,22 @@ RECORD_SECONDS = 60.0
 """How long to go on trying to write exit.json on a full disk."""
 _SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER: orphans of the tree become children of the shim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """command.json: what a worker runs, and where the engine put it."""
+
+    argv: tuple[str, ...]
+    grace_seconds: float = 20.0
+    """Between SIGTERM and SIGKILL."""
+    stray_seconds: float = STRAY_SECONDS
+    cwd: str | None = None
+    memory_events: str | None = None
+    """Counter of OOM kills, where it is not the cgroup's own."""
+    slot: int = 0
+    device: str | None = None
+    uuid: str = ""
 
 
 @dataclass(slots=True)
@@ -64,8 +81,8 @@ def main(argv: list[str]) -> int:
     """Hold the worker whose directory is the one argument, to its end."""
     folder = Path(argv[1]).absolute()
     wake = _listen()
-    command = read_json(folder / COMMAND_FILE)
-    if command is None:
+    command = read_if_sound(folder / COMMAND_FILE, Command)
+    if command is None or not command.argv:
         return EXIT_NO_COMMAND
     with contextlib.suppress(OSError):
         os.setsid()
@@ -74,8 +91,8 @@ def main(argv: list[str]) -> int:
     if not take_lease(folder, {"shim": identity.me().as_json(), "at": time.time()}):
         return EXIT_RETIRED
     counter = process_tree.find_counter()
-    if command.get("memory_events"):
-        counter = Path(command["memory_events"])
+    if command.memory_events:
+        counter = Path(command.memory_events)
     kills = process_tree.count_kills(counter)
     exit_code, held = _hold(folder, command, wake)
     after = process_tree.count_kills(counter)
@@ -122,13 +139,9 @@ def _take_lease_by_creation(folder: Path, content: bytes) -> bool:
     return True
 
 
-def _hold(folder: Path, command: dict[str, Any], wake: int) -> tuple[int, Held]:
+def _hold(folder: Path, command: Command, wake: int) -> tuple[int, Held]:
     """Run the worker to its end and return the runner's exit code, as a shell would give it."""
-    held = Held(
-        folder,
-        float(command.get("grace_seconds", 20.0)),
-        float(command.get("stray_seconds", STRAY_SECONDS)),
-    )
+    held = Held(folder, command.grace_seconds, command.stray_seconds)
     log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -136,14 +149,14 @@ def _hold(folder: Path, command: dict[str, Any], wake: int) -> tuple[int, Held]:
     os.dup2(log, 2)
     try:
         runner = subprocess.Popen(
-            command["argv"],
+            command.argv,
             stdin=subprocess.DEVNULL,
-            cwd=command.get("cwd") or None,
+            cwd=command.cwd or None,
             env={**os.environ, MARKER_VARIABLE: str(folder)},
             start_new_session=True,
         )
     except OSError as error:
-        print(f"cannot start {command['argv'][0]}: {error}", flush=True)
+        print(f"cannot start {command.argv[0]}: {error}", flush=True)
         return EXIT_CANNOT_START, held
     held.is_asked = (folder / STOP_FILE).exists()
     crash_point("shim-after-spawn")

@@ -28,6 +28,7 @@ from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, Lease, acquire, holder
 from tuilab.store.live_attempts import LiveAttempts
 from tuilab.store.plan_file import load_plan
+from tuilab.store.quarantine import quarantine
 from tuilab.store.recovery import recover
 from tuilab.store.replan import current_plan
 
@@ -59,6 +60,8 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     plan = load_plan(root)
     executor = executor_named(str(plan.resources.get("executor") or "local"))
     for folder in (layout.jobs, layout.workers, layout.requests):
+        if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
+            quarantine(layout, folder, "is no folder", time.time())
         folder.mkdir(parents=True, exist_ok=True)
     former = holder(layout, time.time()) if takeover else None
     lease = acquire(layout, time.time(), takeover)
@@ -111,8 +114,9 @@ def _see_off(former: Holder) -> None:
 
 def _retire_unborn(workers: Workers) -> None:
     """Nobody here is starting a worker yet: one without a lease must never come up."""
-    for worker in workers.adopt(()):
-        worker.sighting = workers.executor.poll(worker.folder)
+    workers.adopt(())
+    workers.look()
+    for worker in workers.known.values():
         if worker.sighting.phase is Phase.UNBORN:
             workers.executor.retire(worker.folder)
 

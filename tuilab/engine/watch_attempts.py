@@ -6,11 +6,9 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tuilab.contract.parsing import loads
-from tuilab.contract.report import LOG_FILE, OUTCOME_FILE
+from tuilab.contract.report import LOG_FILE, Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, read_spec
 from tuilab.contract.tail import tail_lines
 from tuilab.engine.decide.facts import Report
@@ -106,7 +104,7 @@ def verify(layout: Layout, plan: Plan, watch: Watch) -> Report:
         return Report(Verdict.SUSPECT, "unknown", f"its artefacts could not be checked: {error}")
     if found is None:
         return Report(Verdict.SUSPECT, "unknown", "its outcome vanished")
-    return _as_report(found, _raw_outcome(watch.files.folder))
+    return _as_report(found, readable_outcome(watch.files.folder))
 
 
 def last_lines(watch: Watch) -> tuple[str, ...]:
@@ -114,7 +112,7 @@ def last_lines(watch: Watch) -> tuple[str, ...]:
     return tuple(tail_lines(watch.files.folder / LOG_FILE, 16 * 1024))
 
 
-def _as_report(found: dict[str, Any], raw: dict[str, Any]) -> Report:
+def _as_report(found: dict[str, Any], outcome: Outcome | None) -> Report:
     return Report(
         verdict=Verdict(found["verdict"]),
         reason=found.get("reason"),
@@ -125,27 +123,6 @@ def _as_report(found: dict[str, Any], raw: dict[str, Any]) -> Report:
         output_hash=found.get("output_hash") or "",
         by=found.get("by") or "",
         checkpoints=found.get("checkpoints") or {},
-        bytes=_artefact_bytes(raw),
-        peak_device=_peak_device(raw),
+        bytes=sum(one.size for one in outcome.artefacts) if outcome else 0,
+        peak_device=outcome.peak_memory.get("device", 0) if outcome else 0,
     )
-
-
-def _raw_outcome(folder: Path) -> dict[str, Any]:
-    try:
-        raw = loads((folder / OUTCOME_FILE).read_text())
-    except (OSError, ValueError):
-        return {}
-    return raw if isinstance(raw, dict) else {}
-
-
-def _artefact_bytes(raw: dict[str, Any]) -> int:
-    try:
-        return sum(int(one["size"]) for one in raw.get("artefacts", ()))
-    except (KeyError, TypeError, ValueError):
-        return 0
-
-
-def _peak_device(raw: dict[str, Any]) -> int:
-    peaks = raw.get("peak_memory")
-    found = peaks.get("device") if isinstance(peaks, dict) else None
-    return found if isinstance(found, int) else 0

@@ -5,16 +5,31 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tuilab.contract import atomic, worker
+from tuilab.contract.identity import find_shim
+from tuilab.contract.parsing import read_if_sound
+from tuilab.contract.reasons import Exit
 from tuilab.contract.report import EVENTS_FILE
-from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, EXIT_FILE, INBOX, STOP_FILE, read_json
+from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.contract.worker import (
+    CLOSE_FILE,
+    CLOSED_FILE,
+    EXIT_FILE,
+    INBOX,
+    LEASE_FILE,
+    STOP_FILE,
+    read_stop,
+)
 from tuilab.engine.decide.facts import IN_USE, Phase, Slot, Stop, Worker
+from tuilab.engine.host import process_tree
 from tuilab.engine.host.executor import Executor, Sighting
-from tuilab.engine.shim import COMMAND_FILE
+from tuilab.engine.shim import COMMAND_FILE, Command
 from tuilab.store.layout import Layout
+from tuilab.store.quarantine import quarantine
 
 _UNSEEN = Sighting(Phase.UNBORN)
 
@@ -58,6 +73,9 @@ class Workers:
         wanted = set(needed)
         folders = sorted(self.layout.workers.iterdir()) if self.layout.workers.is_dir() else []
         for folder in folders:
+            if folder.is_symlink() or not folder.is_dir():
+                quarantine(self.layout, folder, "is no worker's folder", time.time())
+                continue
             ended = (folder / EXIT_FILE).exists()
             if folder.name not in self.known and (not ended or folder.name in wanted):
                 self._read(folder)
@@ -107,16 +125,44 @@ class Workers:
 
     def ask_to_stop(self, record: WorkerRecord, stop: Stop, now: float) -> None:
         """Record the intent to end a worker; jobs that are meant are added to earlier ones."""
-        old = read_json(record.folder / STOP_FILE) or {}
-        jobs = sorted({*old.get("jobs", ()), *stop.jobs})
+        old = read_stop(record.folder) or worker.Stop(at=now)
+        jobs = sorted({*old.jobs, *stop.jobs})
         content = {"jobs": jobs, "by": stop.by, "is_stall": stop.is_stall}
-        atomic.write_json(record.folder / STOP_FILE, {**content, "at": old.get("at", now)})
+        atomic.write_json(record.folder / STOP_FILE, {**content, "at": old.at})
 
     def look(self) -> None:
         """Look at every worker that has not ended."""
         for record in self.known.values():
-            if record.sighting.phase is not Phase.GONE:
+            if record.sighting.phase is Phase.GONE:
+                continue
+            try:
                 record.sighting = self.executor.poll(record.folder)
+            except ValueError as error:
+                self._mend_lease(record, str(error))
+            except OSError as error:
+                self._mend_lease(record, str(error.strerror))
+
+    def give_up(self, record: WorkerRecord, why: str) -> None:
+        """End a worker that cannot be dealt with; its attempts are settled with ``why``."""
+        self.executor.stop(record.folder, force=True)
+        record.sighting = Sighting(Phase.GONE, Exit(why=why))
+
+    def _mend_lease(self, record: WorkerRecord, problem: str) -> None:
+        """Write a damaged lease again for the shim that bears the worker's marker, if one does.
+
+        If none does the worker is gone, and what is left of its tree is ended.
+        """
+        why = f"lease.json cannot be read ({problem})"
+        shim = find_shim(record.folder)
+        runner = next(iter(process_tree.members(record.id, shim.pid)), None) if shim else None
+        quarantine(self.layout, record.folder / LEASE_FILE, why, time.time())
+        if shim is not None:
+            found = {"shim": shim.as_json(), "runner": runner.as_json() if runner else None}
+            atomic.write_json(record.folder / LEASE_FILE, found)
+            return
+        gone = f"{why}, and its process is gone"
+        atomic.write_json(record.folder / LEASE_FILE, {"retired": True, "why": gone})
+        self.give_up(record, gone)
 
     def seat(self, slots: Sequence[Slot]) -> None:
         """Put every living worker into a slot of its own device: the slots may be others now.
@@ -166,17 +212,16 @@ class Workers:
         )
 
     def _read(self, folder: Path) -> None:
-        command = read_json(folder / COMMAND_FILE) or {}
-        record = WorkerRecord(
-            folder.name, folder, int(command.get("slot", 0)), command.get("device")
-        )
+        command = read_if_sound(folder / COMMAND_FILE, Command) or Command(())
+        record = WorkerRecord(folder.name, folder, command.slot, command.device)
         for one in worker.assignments(folder):
             record.given[one.attempt_dir] = one.number
             record.last_number = one.number
-            spec = read_json(one.attempt_dir / "spec.json") or {}
-            record.last_job = str(spec.get("job", record.last_job))
+            with suppress(SpecError):
+                record.last_job = read_spec(one.attempt_dir / SPEC_FILE).job
             record.has_served = record.has_served or (one.attempt_dir / EVENTS_FILE).exists()
-        withdrawn = [int(p.stem) for p in (folder / INBOX).glob("*.withdrawn")]
+        names = [p.stem for p in (folder / INBOX).glob("*.withdrawn")]
+        withdrawn = [int(name) for name in names if name.isdecimal()]
         record.last_number = max([record.last_number, *withdrawn])
         self.known[record.id] = record
 
@@ -199,11 +244,5 @@ def _is_closed(folder: Path) -> bool:
 
 
 def _read_stop(folder: Path) -> Stop | None:
-    raw = read_json(folder / STOP_FILE)
-    if raw is None:
-        return None
-    return Stop(
-        jobs=tuple(str(job) for job in raw.get("jobs", ())),
-        by=str(raw.get("by", "")),
-        is_stall=bool(raw.get("is_stall")),
-    )
+    found = read_stop(folder)
+    return Stop(found.jobs, found.by, is_stall=found.is_stall) if found is not None else None

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.reasons import Reason
-from tuilab.contract.worker import read_json
 from tuilab.store.tensors import TensorFileError, is_all_zero, is_finite, read_header
 
 CONFIG_FILE = "adapter_config.json"
@@ -23,7 +23,7 @@ def adapter_problem(folder: Path, lora: Mapping[str, Any]) -> Problem | None:
     A key that is missing is as wrong as another value: without ``use_rslora`` PEFT applies
     alpha / r instead of alpha / sqrt(r).
     """
-    config = read_json(folder / CONFIG_FILE)
+    config = read_if_sound(folder / CONFIG_FILE, dict)
     if config is None:
         return Reason.ADAPTER_MISMATCH, f"{folder.name}/{CONFIG_FILE} cannot be read"
     return _config_problem(config, lora, folder.name) or _weights_problem(folder, lora)

@@ -8,23 +8,16 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.report import (
-    DONE,
-    Artefact,
-    hash_output,
-    readable_outcome,
-)
+from tuilab.contract.parsing import read_if_sound
+from tuilab.contract.report import DONE, Artefact, hash_output, readable_outcome
 from tuilab.contract.spec import Input
-from tuilab.contract.worker import read_json
+from tuilab.contract.worker import STOP_FILE, Stop
 from tuilab.store.layout import Layout
 
 CLAIM_FILE = "claim.json"
 """Written by the engine before a worker is told of the attempt."""
-STOP_FILE = "stop.json"
-"""Written by the engine before it ends an attempt for an operator."""
 LATEST = "latest"
 SAVED_STATES = "resume/step-*/manifest.json"
 """What a runner leaves of an unfinished run, below its attempt; the manifest is written last."""
@@ -41,16 +34,7 @@ class Claim:
     """Which worker was to serve an attempt."""
 
     worker: str
-    at: float
-    """Unix time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """The record that an operator had an attempt ended."""
-
-    by: str
-    at: float
+    at: float = 0.0
     """Unix time."""
 
 
@@ -97,21 +81,12 @@ def write_claim(attempt_dir: Path, claim: Claim) -> None:
 
 def read_claim(attempt_dir: Path) -> Claim | None:
     """Return the claim; None when missing or unreadable."""
-    raw = read_json(attempt_dir / CLAIM_FILE)
-    if raw is None or not isinstance(raw.get("worker"), str):
-        return None
-    return Claim(raw["worker"], _time(raw))
+    return read_if_sound(attempt_dir / CLAIM_FILE, Claim)
 
 
 def write_stop(attempt_dir: Path, stop: Stop) -> None:
     """Record, before any signal is sent, that an operator ends this attempt."""
     atomic.write_json(attempt_dir / STOP_FILE, {"by": stop.by, "at": stop.at})
-
-
-def read_stop(attempt_dir: Path) -> Stop | None:
-    """Return the record of a stop; None when nobody stopped the attempt."""
-    raw = read_json(attempt_dir / STOP_FILE)
-    return None if raw is None else Stop(str(raw.get("by", "")), _time(raw))
 
 
 def has_saved_state(layout: Layout, job: str, number: int) -> bool:
@@ -174,8 +149,3 @@ def is_whole(attempt_dir: Path, relative: str, size: int) -> bool:
         return inside and path.is_file() and path.stat().st_size == size
     except OSError:
         return False
-
-
-def _time(raw: dict[str, Any]) -> float:
-    at = raw.get("at")
-    return float(at) if isinstance(at, int | float) else 0.0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import loads, read_bytes
 from tuilab.contract.report import digest
 from tuilab.store.shipped import runner_folder
 
@@ -28,7 +28,7 @@ def base_blocks(config: ExperimentConfig) -> int | None:
     """Return how many decoder blocks the base has; None where nothing here tells."""
     for folder in _folders(config):
         try:
-            found = loads((folder / "config.json").read_text(encoding="utf-8"))
+            found = loads(read_bytes(folder / "config.json"), finite=False)
         except (OSError, ValueError):
             continue
         blocks = found.get("num_hidden_layers") if isinstance(found, dict) else None

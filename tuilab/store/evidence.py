@@ -33,10 +33,20 @@ def scan(
         numbers = attempt_numbers(layout, job.id)
         if numbers:
             attempts = tuple(
-                read_attempt(layout, plan, job, number, hash_files=hash_files) for number in numbers
+                _attempt_or_why_not(layout, plan, job, number, hash_files) for number in numbers
             )
             ledger.evidence[job.id] = Evidence(attempts)
     return ledger
+
+
+def _attempt_or_why_not(
+    layout: Layout, plan: Plan, job: Job, number: int, hash_files: bool
+) -> Attempt:
+    try:
+        return read_attempt(layout, plan, job, number, hash_files=hash_files)
+    except Exception as error:  # whatever a stranger left in one attempt costs that one alone
+        detail = f"cannot be read: {type(error).__name__}: {error}"
+        return Attempt(number, "", "", verdict=Verdict.SUSPECT, detail=detail)
 
 
 def read_attempt(

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from tuilab.contract.identity import is_alive
 from tuilab.contract.report import OUTCOME_FILE, readable_outcome
-from tuilab.contract.worker import EXIT_FILE, read_lease
+from tuilab.contract.worker import EXIT_FILE
 from tuilab.grid.jobs import Job
 from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.states import LIVE
 from tuilab.store.attempts import has_saved_state
 from tuilab.store.layout import Layout
+from tuilab.store.live_attempts import who_holds
 from tuilab.store.reader import Reader
 
 DRAFT_SECONDS = 3600.0
@@ -167,7 +168,7 @@ def _workers(reader: Reader) -> Iterator[Leftover]:
     for path in layout.workers.iterdir():
         if path.is_symlink() or path in busy or not (path / EXIT_FILE).exists():
             continue
-        shim = read_lease(path)
+        shim = who_holds(path)
         if shim is None or is_alive(shim) is False:
             yield _leftover(path, Kind.WORKER, "the worker is gone")
 

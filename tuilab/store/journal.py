@@ -7,11 +7,12 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract.atomic import sync_folder
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import loads, open_plain
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.history import TOLD
 from tuilab.grid.jobs import Plan
@@ -27,6 +28,52 @@ _NAMED = 16
 """Up to so many jobs of a kept line are kept by name: the stages of three cells."""
 EVENTS = 2000
 """So many of the last lines are kept to be told; `tuilab history` tells them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What any line may hold of the fields that somebody reads; which, its kind decides."""
+
+    kind: str
+    seq: int = 0
+    at: float = 0.0
+    job: str = ""
+    jobs: Mapping[str, Any] | tuple[str, ...] = ()
+    cells: tuple[str, ...] = ()
+    attempt: int = 0
+    token: str = ""
+    fingerprint: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    read: Mapping[str, int | None] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    worker: str = ""
+    verdict: str = ""
+    reason: str | None = None
+    detail: str = ""
+    seconds: float | None = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    output_hash: str | None = ""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    checkpoints: Mapping[str, str] = field(default_factory=dict)
+    peak_device: int = 0
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    by: str | None = ""
+    why: str | None = ""
+    text: str = ""
+    verb: str = ""
+    mode: str = ""
+    id: str = ""
+    request: str = ""
+    host: str = ""
+    pid: int = 0
+    exit: int | None = None
+    device: str | None = None
+
+
+def follow(layout: Layout, offset: int = 0) -> JsonlFollower:
+    """Return what reads the journal's sound lines from a byte offset on."""
+    return JsonlFollower(layout.journal, offset, kind=Entry)
 
 
 class Journal:
@@ -78,7 +125,7 @@ class Journal:
 
         Half a line is left for later; a line that is not a JSON object is skipped.
         """
-        follower = JsonlFollower(self.path, offset)
+        follower = JsonlFollower(self.path, offset, kind=Entry)
         return follower.read(), follower.offset
 
     def _write(self, content: bytes) -> None:
@@ -107,7 +154,7 @@ def last_sequence(path: Path) -> int:
     except FileNotFoundError:
         return 0
     for limit in (_TAIL_BYTES, size):
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             file.seek(max(0, size - limit))
             lines = file.read().split(b"\n")
         for line in reversed(lines):
@@ -140,7 +187,7 @@ class JournalReader:
         self._reset()
 
     def _reset(self) -> None:
-        self._follower = JsonlFollower(self._layout.journal)
+        self._follower = follow(self._layout)
         self._filled_in = 0
         self._has_news = True
         self.ledger = Ledger()
@@ -155,6 +202,8 @@ class JournalReader:
     def problems(self) -> tuple[str, ...]:
         """What could not be read, for people."""
         found = []
+        if self._follower.problem:
+            found.append(f"journal.jsonl {self._follower.problem}")
         if self._filled_in:
             found.append("journal.jsonl is cut or missing: the attempts themselves were read")
         if self._follower.broken:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract.atomic import sync_folder
-from tuilab.contract.identity import Identity, from_json, is_alive, me
-from tuilab.contract.worker import read_json
+from tuilab.contract.identity import Identity, is_alive, me
+from tuilab.contract.parsing import read_if_sound
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.store.engine_file import SILENT_AFTER, read_heartbeat, write_heartbeat
 from tuilab.store.layout import Layout
@@ -132,13 +132,13 @@ def _may_live(layout: Layout, found: Holder, now: float) -> bool:
     if alive is not None:
         return alive
     beat = read_heartbeat(layout)
-    last_sign = beat.at if beat is not None and beat.token == found.token else found.since
+    last_sign = beat.heartbeat_at if beat is not None and beat.token == found.token else found.since
     return now - last_sign <= SILENT_AFTER
 
 
 def _last_heard(layout: Layout) -> Holder | None:
     beat = read_heartbeat(layout)
-    return None if beat is None else Holder(beat.identity, beat.token, beat.at)
+    return None if beat is None else Holder(beat.identity, beat.token, beat.heartbeat_at)
 
 
 def _clear_unreadable(layout: Layout, now: float, takeover: bool) -> None:
@@ -150,11 +150,7 @@ def _clear_unreadable(layout: Layout, now: float, takeover: bool) -> None:
 
 
 def _read_lock(path: Path) -> Holder | None:
-    raw = read_json(path) or {}
-    identity, token, since = from_json(raw.get("identity")), raw.get("token"), raw.get("since")
-    if identity is None or not isinstance(token, str) or not isinstance(since, int | float):
-        return None
-    return Holder(identity, token, float(since))
+    return read_if_sound(path, Holder)
 
 
 def _create(path: Path, mine: Holder) -> bool:

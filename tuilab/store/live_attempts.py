@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from tuilab.contract.identity import Identity, is_alive
+from tuilab.contract.identity import Identity, find_shim, is_alive
 from tuilab.contract.reasons import SILENT_SECONDS
-from tuilab.contract.report import EVENTS_FILE, OUTCOME_FILE
+from tuilab.contract.report import EVENTS_FILE, OUTCOME_FILE, Event
 from tuilab.contract.tail import JsonlFollower
 from tuilab.contract.worker import EXIT_FILE, read_lease
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Attempt, Verdict
 from tuilab.store.attempts import read_claim
+from tuilab.store.file_stamp import time_of_change
 from tuilab.store.layout import Layout
 from tuilab.store.settlement import ending, settled, settlement, silent_elsewhere
 
@@ -37,7 +38,7 @@ class AttemptFiles:
     def __post_init__(self) -> None:
         claim = read_claim(self.folder)
         self.claimed_at = claim.at if claim is not None else 0.0
-        self._events = JsonlFollower(self.folder / EVENTS_FILE)
+        self._events = JsonlFollower(self.folder / EVENTS_FILE, kind=Event)
 
     @property
     def last_sign_at(self) -> float:
@@ -54,13 +55,13 @@ class AttemptFiles:
         events = self._events.read()
         for event in events:
             at, step, of = event.get("at"), event.get("step"), event.get("of")
-            if isinstance(at, int | float):
-                self.last_at = float(at)
-                self.begun_at = self.begun_at or self.last_at
-            if event.get("kind") != "progress":
-                continue
-            if isinstance(step, int | float) and isinstance(of, int | float) and of > 0:
+            if at:
+                self.last_at = at
+                self.begun_at = self.begun_at or at
+            if event["kind"] == "progress" and step is not None and of is not None and of > 0:
                 self.percent = round(min(100.0, max(0.0, 100.0 * step / of)), 1)
+        if self._events.broken and self.begun_at is None:
+            self.begun_at = time_of_change(self._events.path)
         return bool(events)
 
 
@@ -69,10 +70,19 @@ def is_worker_alive(worker_dir: Path, shim: Identity | None = None) -> bool | No
 
     False as well for one that never came up.
     """
-    shim = shim or read_lease(worker_dir)
-    if shim is None or (worker_dir / EXIT_FILE).exists():
+    if (worker_dir / EXIT_FILE).exists():
         return False
-    return is_alive(shim)
+    shim = shim or who_holds(worker_dir)
+    return shim is not None and is_alive(shim)
+
+
+def who_holds(worker_dir: Path) -> Identity | None:
+    """Return the shim that holds a worker's directory; by its marker where the lease is damaged."""
+    try:
+        lease = read_lease(worker_dir)
+    except (OSError, ValueError):
+        return find_shim(worker_dir)
+    return lease.shim if lease is not None else None
 
 
 class Sign(StrEnum):
@@ -183,7 +193,7 @@ class LiveAttempts:
 
     def _is_worker_alive(self, known: _Watched) -> bool | None:
         directory = self.layout.worker_dir(known.worker)
-        known.shim = known.shim or read_lease(directory)
+        known.shim = known.shim or who_holds(directory)
         return is_worker_alive(directory, known.shim)
 
     def _verdict(self, job: str, known: _Watched, attempt: Attempt) -> Attempt:

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import loads, read_bytes, typed
 from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import PLAN_SCHEMA, Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
 
-_TUPLES = ("sources", "epochs", "seeds")
+_MOST_BYTES = 1 << 30
 _SHARED = "$shared"
 _LONG = 100
 """Characters of JSON from which on a settings value is stored once and referred to."""
@@ -61,15 +61,13 @@ def load_plan_file(root: Path) -> PlanFile:
     """Like ``load_plan``, with the digest of the config that it was made of."""
     path = Layout(root).plan
     try:
-        raw = loads(path.read_text(encoding="utf-8"))
+        raw = typed(loads(read_bytes(path, _MOST_BYTES)), dict)
     except FileNotFoundError:
         raise PlanFileError(f"{path} is missing: {_remedy(root)}") from None
     except OSError as error:
         raise PlanFileError(f"{path} cannot be read ({error.strerror}): {_remedy(root)}") from error
     except ValueError as error:
         raise PlanFileError(f"{path} is damaged ({error}): {_remedy(root)}") from error
-    if not isinstance(raw, dict):
-        raise PlanFileError(f"{path} is damaged (not a JSON object): {_remedy(root)}")
     schema = raw.get("schema")
     if isinstance(schema, int) and schema > PLAN_SCHEMA:
         raise PlanFileError(
@@ -77,17 +75,18 @@ def load_plan_file(root: Path) -> PlanFile:
         )
     try:
         plan = _plan_from_json(raw)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise PlanFileError(f"{path} is damaged ({problem}): {_remedy(root)}") from error
+    except KeyError as error:
+        raise PlanFileError(f"{path} is damaged (lacks {error}): {_remedy(root)}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise PlanFileError(f"{path} is damaged ({error}): {_remedy(root)}") from error
     return PlanFile(plan, str(raw.get("config_digest", "")))
 
 
 def config_digest(layout: Layout) -> str:
     """Return the sha256 of experiment.toml's bytes; "" when it is missing or unreadable."""
     try:
-        return hashlib.sha256(layout.config.read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(read_bytes(layout.config)).hexdigest()
+    except (OSError, ValueError):
         return ""
 
 
@@ -153,20 +152,19 @@ def _extern(
 
 
 def _plan_from_json(raw: Mapping[str, Any]) -> Plan:
-    known = {field.name: raw[field.name] for field in fields(Plan) if field.name in raw}
-    known |= {name: tuple(known[name]) for name in _TUPLES}
-    known["settings"] = _extern(raw["settings"], raw.get("shared", {}))
-    known["jobs"] = _jobs_from_json(raw["jobs"])
-    plan = Plan(**known)
-    for name in ("labels", "settings", "resources", "headline_cosine"):
-        if not isinstance(getattr(plan, name), dict):
-            raise TypeError(f"{name} is not an object")
+    settings = _extern(raw["settings"], raw.get("shared", {}))
+    plan = typed({**raw, "settings": settings, "jobs": _jobs_from_json(raw["jobs"])}, Plan)
+    if lacking := {job.settings for job in plan.jobs} - settings.keys():
+        raise ValueError(f"there are no settings {sorted(lacking)[0]!r}")
     return plan
 
 
 def _jobs_from_json(rows: list[Mapping[str, Any]]) -> tuple[Job, ...]:
     """Build the jobs; ValueError when one comes before its parent or twice."""
     stages = {stage.value: stage for stage in Stage}
+    for name, kinds in _KINDS.items():  # a row at a time would cost seconds in a large plan
+        if odd := {type(row[name]) for row in rows} - kinds:
+            raise ValueError(f"a job's {name} is of the kind {odd.pop().__name__}")
     seen: set[str] = set()
     jobs = []
     for row in rows:
@@ -193,3 +191,11 @@ def _jobs_from_json(rows: list[Mapping[str, Any]]) -> tuple[Job, ...]:
 
 
 _NO_EDITS: Mapping[str, Any] = {}
+_KINDS: dict[str, set[type[Any]]] = {
+    "source": {str},
+    "epoch": {int, type(None)},
+    "seed": {int, type(None)},
+    "parents": {list},
+    "settings": {str},
+    "fingerprint": {str},
+}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuilab.contract import atomic
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import read
 from tuilab.store.layout import Layout
 
 _WHY = ".why.json"
@@ -46,19 +47,24 @@ def record_copy(layout: Layout, path: Path, why: str, now: float) -> Path:
     return place
 
 
+def set_aside(layout: Layout, path: Path, why: str, now: float) -> None:
+    """Name a damaged file of an attempt, which keeps it; what is no plain file is moved away."""
+    if path.is_symlink() or not path.is_file():
+        quarantine(layout, path, why, now)
+        return
+    place = record_copy(layout, path, why, now)
+    with suppress(OSError):  # a volume without hard links: the record alone names it
+        place.hardlink_to(path)
+
+
 def quarantined(layout: Layout) -> list[Quarantined]:
     """Return what lies in quarantine, oldest first; a record that is itself broken is named."""
     found = []
     for record in sorted(layout.quarantine.glob(f"*{_WHY}")):
         try:
-            raw = loads(record.read_text(encoding="utf-8"))
-            entry = Quarantined(
-                layout.quarantine / str(raw["path"]),
-                str(raw["was"]),
-                str(raw["why"]),
-                float(raw["at"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            entry = read(record, Quarantined)
+            entry = replace(entry, path=layout.quarantine / entry.path)
+        except (OSError, ValueError):
             name = record.name.removesuffix(_WHY)
             entry = Quarantined(layout.quarantine / name, name, "its record is unreadable", 0.0)
         found.append(entry)

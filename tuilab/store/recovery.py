@@ -17,9 +17,9 @@ from tuilab.grid.metrics import recorded
 from tuilab.grid.states import Verdict
 from tuilab.store.attempts import attempt_numbers
 from tuilab.store.evidence import missing_lines, scan
-from tuilab.store.journal import Journal
+from tuilab.store.journal import Journal, follow
 from tuilab.store.layout import Layout
-from tuilab.store.quarantine import record_copy
+from tuilab.store.quarantine import quarantine, record_copy
 
 Line = dict[str, Any]
 _HASHED_AT_MOST = 64
@@ -45,9 +45,12 @@ def recover(
     is recorded as claimed and, when its worker is gone, as settled. Nothing is overwritten: a
     damaged journal is kept in quarantine. Call it with the lease held.
     """
-    follower = JsonlFollower(layout.journal)
-    lines = follower.read()
     losses: list[str] = []
+    follower = follow(layout)
+    lines = follower.read()
+    if follower.problem:
+        losses.append(f"journal.jsonl {follower.problem}")
+        quarantine(layout, layout.journal, follower.problem, now)
     if why := _damage(layout, follower, lines):
         losses.append(why)
         if layout.journal.exists():

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
@@ -115,7 +115,7 @@ def current_plan(layout: Layout) -> Plan:
 def read_deviations(layout: Layout) -> tuple[Deviation, ...]:
     """Return the edits kept for single cells, oldest first; () when there are none."""
     try:
-        return from_json(loads(layout.deviations.read_text(encoding="utf-8")))
+        return from_json(loads(read_bytes(layout.deviations)))
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError) as error:

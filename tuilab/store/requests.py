@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import loads, read_bytes, typed
 from tuilab.grid.request import Request
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
 
 REQUEST_SCHEMA = 1
+MOST_BYTES = 4 * 1024 * 1024
+"""Largest request: one that names every job of a large grid is half of that."""
 
 
 class RequestError(ValueError):
@@ -58,31 +59,18 @@ def discard(layout: Layout, request_id: str) -> None:
 def read_request(path: Path) -> Request:
     """Read one request file; RequestError when broken, FileNotFoundError when gone."""
     try:
-        raw = loads(path.read_text(encoding="utf-8"))
+        raw = loads(read_bytes(path, MOST_BYTES, follow=False))
+        request = typed(raw, Request)
+        schema = typed(raw.get("schema"), int, "schema")
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
         raise RequestError(f"the request cannot be read: {error}") from error
-    if not isinstance(raw, dict) or not isinstance(raw.get("verb"), str):
-        raise RequestError("the request names no verb")
-    if not isinstance(raw.get("schema"), int) or raw["schema"] > REQUEST_SCHEMA:
-        raise RequestError(f"the request has schema {raw.get('schema')!r}: update tuilab")
-    known = {item.name: raw[item.name] for item in fields(Request) if item.name in raw}
-    known["id"] = path.name.removesuffix(".json")
-    for name in ("cells", "jobs"):
-        known[name] = _texts(name, known.get(name, ()))
-    for name in ("sets", "options"):
-        if not isinstance(known.get(name, {}), dict):
-            raise RequestError(f"the request's {name} is not an object")
-    return Request(**known)
+    if schema > REQUEST_SCHEMA:
+        raise RequestError(f"the request has schema {schema}: update tuilab")
+    return replace(request, id=path.name.removesuffix(".json"))
 
 
 def _files(layout: Layout) -> list[Path]:
     """Request files in order; drafts begin with a dot and are not among them."""
     return sorted(path for path in layout.requests.glob("*.json") if not path.name.startswith("."))
-
-
-def _texts(name: str, raw: Any) -> tuple[str, ...]:
-    if not isinstance(raw, list | tuple) or not all(isinstance(item, str) for item in raw):
-        raise RequestError(f"the request's {name} is not a list of names")
-    return tuple(raw)

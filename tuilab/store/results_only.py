@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import read_edits
 from tuilab.grid.engine_view import EngineView
@@ -106,7 +106,7 @@ def read_design(root: Path) -> ResultsDesign:
     """Read design.json; ResultsError when it is missing a part."""
     path = root / DESIGN_FILE
     try:
-        raw = loads(path.read_text(encoding="utf-8"))
+        raw = loads(read_bytes(path))
         labels = {str(item["key"]): str(item["label"]) for item in raw["sources"]}
         panel = {str(item["key"]): str(item["label"]) for item in raw.get("panel", ())}
         target = str(raw["target"])

@@ -15,14 +15,14 @@ from tuilab.contract.reasons import (
     stalled,
     without_outcome,
 )
-from tuilab.contract.report import EVENTS_FILE, LOG_FILE, OUTCOME_FILE, Outcome, read_outcome
+from tuilab.contract.report import EVENTS_FILE, LOG_FILE, Outcome, read_outcome
 from tuilab.contract.tail import tail_lines
 from tuilab.contract.worker import LOG_FILE as WORKER_LOG
-from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_json
+from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_stop
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, Verdict
-from tuilab.store.attempts import checkpoints_of, read_claim, read_stop
+from tuilab.store.attempts import checkpoints_of, read_claim
 from tuilab.store.layout import Layout
 from tuilab.store.verify import verify_attempt
 
@@ -40,7 +40,7 @@ def settlement(
     try:
         outcome = read_outcome(directory)
     except (OSError, ValueError) as error:
-        detail = f"{OUTCOME_FILE} cannot be read: {error}"
+        detail = f"cannot be read: {error}"
         return _fields(Verdict.SUSPECT, Reason.UNKNOWN, detail)
     if outcome is None:
         return None
@@ -105,8 +105,8 @@ def _worker_of(layout: Layout, directory: Path) -> Path | None:
 
 def _was_stalled(worker: Path | None, job: str) -> bool:
     """Whether the stall watchdog ended the worker for this job."""
-    raw = (read_json(worker / STOP_FILE) if worker is not None else None) or {}
-    return bool(raw.get("is_stall")) and job in raw.get("jobs", ())
+    stop = read_stop(worker) if worker is not None else None
+    return stop is not None and stop.is_stall and job in stop.jobs
 
 
 def _was_to_be_the_first(worker: Path, directory: Path) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.worker import read_json
+from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.grid.shared_failures import shared_failures
 from tuilab.grid.states import JobStatus
@@ -16,7 +17,8 @@ from tuilab.store.file_stamp import Stamp, stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 
-CACHE_SCHEMA = 2
+CACHE_SCHEMA = 3
+_MOST_BYTES = 1 << 30
 PICTURE_KEYS = frozenset(
     {
         "experiment",
@@ -66,15 +68,17 @@ def write_snapshot(layout: Layout, snapshot: Snapshot, journal_offset: int) -> N
         "picture": picture(snapshot),
     }
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    atomic.write_bytes(layout.snapshot, text.encode("utf-8", "surrogatepass"))
+    written = text.encode("utf-8", "surrogatepass")
+    atomic.write_bytes(layout.snapshot, _seal(written) + b"\n" + written)
 
 
 def read_cache(layout: Layout) -> Cached | None:
     """Return the cache; None when it is missing, damaged, or of another schema."""
-    raw = read_json(layout.snapshot)
-    if raw is None or raw.get("schema") != CACHE_SCHEMA:
-        return None
     try:
+        seal, _, written = read_bytes(layout.snapshot, _MOST_BYTES).partition(b"\n")
+        raw = loads(written) if seal == _seal(written) else {}
+        if raw.get("schema") != CACHE_SCHEMA:
+            return None
         offset, inode = raw["journal"]
         mtime, size, plan_inode = raw["plan"]
         live = tuple((str(job), int(number)) for job, number in raw["live"])
@@ -85,8 +89,13 @@ def read_cache(layout: Layout) -> Cached | None:
             return None
         stamp = (mtime, size, plan_inode)
         return Cached(int(offset), int(inode), stamp, float(raw["taken_at"]), live, found)
-    except (KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError):
         return None
+
+
+def _seal(written: bytes) -> bytes:
+    """The first line: a cache that anything else has touched is not worth a look."""
+    return b"sha256 " + hashlib.sha256(written).hexdigest().encode()
 
 
 def is_current(layout: Layout, cached: Cached) -> bool:

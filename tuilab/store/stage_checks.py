@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import loads, read_if_sound
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome
-from tuilab.contract.worker import read_json
 from tuilab.grid.stages import Stage
 from tuilab.store.adapter_check import Problem, adapter_problem
 from tuilab.store.tensors import TensorFileError, is_finite, read_header
@@ -84,7 +83,7 @@ def _train(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem |
 
 
 def _merge(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
-    record = read_json(attempt_dir / MERGE_FILE)
+    record = read_if_sound(attempt_dir / MERGE_FILE, dict)
     if record is None:
         return Reason.MERGE_EMPTY, f"{MERGE_FILE} cannot be read"
     changed = record.get("changed_tensors")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.parsing import loads
+from tuilab.contract.parsing import loads, open_plain
 
 _SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1}
 _EXPONENT = {
@@ -41,7 +41,7 @@ class Tensor:
 def read_header(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name; TensorFileError when it is cut or inconsistent."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             total = file.seek(0, 2)
             file.seek(0)
             length = int.from_bytes(file.read(8), "little")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuilab.contract.report import EVENTS_FILE, Outcome, read_outcome
-from tuilab.contract.spec import SPEC_FILE
+from tuilab.contract.report import EVENTS_FILE, Event, Outcome, read_outcome
+from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Attempt, State
@@ -54,7 +54,7 @@ class AttemptWatch:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._events = JsonlFollower(directory / EVENTS_FILE)
+        self._events = JsonlFollower(directory / EVENTS_FILE, kind=Event)
         self._series: Series = {}
         self._notes: list[str] = []
 
@@ -100,11 +100,9 @@ class AttemptWatch:
 def read_settings(directory: Path) -> Mapping[str, Any]:
     """Return the settings that an attempt really ran with; {} when its spec cannot be read."""
     try:
-        raw = json.loads((directory / SPEC_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_spec(directory / SPEC_FILE).settings
+    except SpecError:
         return {}
-    found = raw.get("settings") if isinstance(raw, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _artefacts(directory: Path, outcome: Outcome | None) -> tuple[Artefact, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuilab.contract.parsing import open_plain
+
 LIMIT_BYTES = 256 * 1024
 
 
@@ -54,7 +56,7 @@ class LogFollower:
 
     def _read(self, start: int, end: int) -> bytes:
         try:
-            with self.path.open("rb") as file:
+            with open_plain(self.path) as file:
                 file.seek(start)
                 return file.read(max(0, end - start))
         except OSError:

@@ -14,10 +14,10 @@ from tuilab.cli.doctor.devices import findings_on_devices, look_at_driver
 from tuilab.cli.doctor.folders import Survival, folders_of, in_container
 from tuilab.cli.runner_programs import Answer, ask, is_installed
 from tuilab.contract.identity import MARKER_VARIABLE, is_alive, read_stat
-from tuilab.contract.worker import read_lease
 from tuilab.grid.checks import Check, Level
 from tuilab.grid.text import size
 from tuilab.store.base_model import hub_home
+from tuilab.store.live_attempts import who_holds
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -163,7 +163,7 @@ def find_strays(processes: Path = Path("/proc")) -> list[str]:
         stat = read_stat(pid)
         if worker is None or stat is None or stat[0] in "ZX":
             continue
-        shim = read_lease(Path(worker))
+        shim = who_holds(Path(worker))
         if shim is None or shim.pid == pid or is_alive(shim) is not False:
             continue
         found.append(f"pid {pid} belongs to the dead worker {worker}: end it with `kill {pid}`")

@@ -18,6 +18,7 @@ from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import select_all
 from tuilab.grid.history import TROUBLE, Event, events_of, parse_since
 from tuilab.grid.text import clock, count_of
+from tuilab.store import journal
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
 from tuilab.store.program_name import program
@@ -41,7 +42,7 @@ def history(
     root = find_grid(directory)
     begin = None if since is None else parse_since(since, time.time())
     names = _names(root, cells or [])
-    follower = JsonlFollower(Layout(root).journal)
+    follower = journal.follow(Layout(root))
     events = _events(follower, begin, names)
     if as_json:
         told = [_as_json(event) for event in events]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuilab.engine.decide.actions import Action, StopWorker, Withdraw
-from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.facts import Facts, Phase
 from tuilab.grid.acceptance import Kept, acceptances, why_not_accept
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
@@ -212,8 +212,14 @@ def _is_live(ledger: Ledger, job: str) -> bool:
     return last is not None and last.verdict in LIVE
 
 
+def takes_back(given: Answer) -> bool:
+    """Whether a stop also takes back what is only queued or waiting."""
+    named = {job for entry in given.entries for job in entry.get("jobs", ())}
+    return bool(named - set(given.stops))
+
+
 def how_to_stop(jobs: Collection[str], facts: Facts, by: str) -> list[Action]:
-    """Return the actions that end the live attempts of ``jobs``.
+    """Return the actions that end the live attempts of ``jobs``; none on another host.
 
     A worker whose present job is meant ends as a whole; what only waits behind a job that is not
     meant is taken out of the inbox.
@@ -222,7 +228,7 @@ def how_to_stop(jobs: Collection[str], facts: Facts, by: str) -> list[Action]:
     found: list[Action] = []
     for worker in facts.workers:
         here = tuple(job for job in worker.queue if job in meant)
-        if not here:
+        if not here or worker.phase is Phase.FOREIGN:
             continue
         if worker.queue[0] in meant:
             found.append(StopWorker(worker.id, here, by))

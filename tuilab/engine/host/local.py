@@ -9,13 +9,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tuilab.contract import identity
-from tuilab.contract.identity import Identity, from_json
+from tuilab.contract.identity import Identity
 from tuilab.contract.reasons import Exit
 from tuilab.contract.tail import tail_lines
-from tuilab.contract.worker import LEASE_FILE, LOG_FILE, read_exit, read_json
+from tuilab.contract.worker import LOG_FILE, Lease, read_exit, read_lease
 from tuilab.engine.decide.facts import Phase
 from tuilab.engine.host import process_tree
 from tuilab.engine.host.executor import Sighting
@@ -30,7 +29,7 @@ class LocalExecutor:
 
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     """Shims that this engine started, by folder; only to reap them and to know they are coming."""
-    _leases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _leases: dict[str, Lease] = field(default_factory=dict)
     """Complete leases: they do not change any more."""
 
     def launch(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -47,7 +46,10 @@ class LocalExecutor:
             )
 
     def poll(self, folder: Path) -> Sighting:
-        """Look at exit.json, then at the lease and the process that it names."""
+        """Look at exit.json, then at the lease and the process that it names.
+
+        ValueError or OSError where the lease is damaged.
+        """
         child = self._children.get(str(folder))
         is_coming = child is not None and child.poll() is None
         if end := read_exit(folder):
@@ -55,9 +57,9 @@ class LocalExecutor:
         lease = self._lease(folder)
         if lease is None:
             return Sighting(Phase.STARTING if is_coming else Phase.UNBORN)
-        shim = from_json(lease.get("shim"))
+        shim = lease.shim
         if shim is None:
-            return Sighting(Phase.GONE, Exit(why=RETIRED))
+            return Sighting(Phase.GONE, Exit(why=lease.why or RETIRED))
         alive = identity.is_alive(shim)
         if alive is None:
             return Sighting(Phase.FOREIGN)
@@ -67,7 +69,7 @@ class LocalExecutor:
 
     def stop(self, folder: Path, force: bool = False) -> None:
         """SIGTERM to the shim, which ends its tree; without a shim, signal the tree itself."""
-        shim = from_json((self._lease(folder) or {}).get("shim"))
+        shim = self._shim(folder)
         if shim is not None and process_tree.send(
             shim, signal.SIGKILL if force else signal.SIGTERM
         ):
@@ -78,7 +80,7 @@ class LocalExecutor:
 
     def suspend(self, folder: Path, on: bool) -> None:
         """SIGSTOP or SIGCONT to every process of the tree, not to the shim."""
-        shim = from_json((self._lease(folder) or {}).get("shim"))
+        shim = self._shim(folder)
         members = process_tree.members(folder.name, shim.pid if shim else None)
         process_tree.send_all(members, signal.SIGSTOP if on else signal.SIGCONT)
 
@@ -90,11 +92,18 @@ class LocalExecutor:
         """Return the last lines of the worker's own log."""
         return tail_lines(folder / LOG_FILE, 16 * 1024)
 
-    def _lease(self, folder: Path) -> dict[str, Any] | None:
+    def _shim(self, folder: Path) -> Identity | None:
+        try:
+            lease = self._lease(folder)
+        except (OSError, ValueError):
+            return identity.find_shim(folder)
+        return lease.shim if lease is not None else None
+
+    def _lease(self, folder: Path) -> Lease | None:
         key = str(folder)
         if key not in self._leases:
-            lease = read_json(folder / LEASE_FILE)
-            if lease is None or not (lease.get("runner") or lease.get("retired")):
+            lease = read_lease(folder)
+            if lease is None or not (lease.runner or lease.retired):
                 return lease
             self._leases[key] = lease
         return self._leases[key]
@@ -111,8 +120,8 @@ def _after_the_shim(folder: Path, shim: Identity) -> Sighting:
     return Sighting(Phase.GONE, Exit(why="its shim was killed, and its processes are gone"))
 
 
-def _is_suspended(lease: Mapping[str, Any]) -> bool:
-    runner = from_json(lease.get("runner"))
+def _is_suspended(lease: Lease) -> bool:
+    runner = lease.runner
     if runner is None:
         return False
     stat = identity.read_stat(runner.pid)

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuilab.contract import identity
-from tuilab.contract.identity import MARKER_VARIABLE, Identity
-
-_MARK = MARKER_VARIABLE.encode() + b"="
+from tuilab.contract.identity import Identity, bears_marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +50,6 @@ def members(worker: str, shim: int | None = None) -> list[Identity]:
     led = {pid for pid in found if table[pid].session == pid}
     found |= {pid for pid, process in table.items() if process.session in led}
     return [who for pid in sorted(found) if (who := _identity_of(table[pid])) is not None]
-
-
-def bears_marker(pid: int, worker: str) -> bool:
-    """Whether a process was started with this worker's marker."""
-    try:
-        raw = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
-    return any(
-        os.path.basename(entry[len(_MARK) :]) == worker.encode()  # noqa: PTH119  # bytes, hot
-        for entry in raw.split(b"\0")
-        if entry.startswith(_MARK)
-    )
 
 
 def send(who: Identity, number: signal.Signals) -> bool:
