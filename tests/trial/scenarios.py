@@ -8,6 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from tests.engine.conftest import trials
+from tests.engine.damage import fuzz
+from tests.engine.trials import make_plan
 from tests.trial.grid import Trial, kill, wait_for
 
 CELLS = 4
@@ -226,6 +229,14 @@ def directory_moved(folder: Path) -> str:
         trial.stop()
 
 
+def damaged_files(folder: Path) -> str:
+    """A thousand damaged state files: no traceback, no hung engine, no false state."""
+    with trials() as make:
+        tally = fuzz(lambda: make(make_plan(("villain", "nurse"))), seed=1, files=1000)
+    assert not tally.wrong, "\n".join(tally.wrong)
+    return str(tally)
+
+
 SCENARIOS: dict[str, Callable[[Path], str]] = {
     "undisturbed": undisturbed,
     **{f"runner-killed-in-{stage}": partial(runner_killed, stage) for stage in STAGES},
@@ -241,4 +252,5 @@ SCENARIOS: dict[str, Callable[[Path], str]] = {
     "snapshot-destroyed": partial(state_file_lost, "snapshot.json"),
     "plan-destroyed": partial(state_file_lost, "plan.json"),
     "directory-moved": directory_moved,
+    "damaged-files": damaged_files,
 }

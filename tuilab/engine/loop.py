@@ -15,6 +15,7 @@ from tuilab.engine.decide.facts import IN_USE, Facts
 from tuilab.engine.decide.tick import decide
 from tuilab.engine.decide.workers import may_leave
 from tuilab.engine.host import load
+from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.host.gpus import look_at_devices
 from tuilab.engine.snapshot_cache import SnapshotCache
 from tuilab.engine.startup import Opened
@@ -110,6 +111,7 @@ class Engine:
 
     def _round(self) -> bool:
         """One full look with all that follows from it; True when the engine may leave."""
+        crash_point("round")
         if self.requests.are_there():
             self.requests.answer_all(self._act(may_start=False))
         facts = self._act(may_start=not self.requests.wait)

@@ -1,0 +1,224 @@
+"""Whatever a file holds or is, it costs its own job or request, is named, and all else goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.engine.damage import fuzz
+from tests.engine.trials import DEADLINE, Trial, make_plan
+from tuilab.contract.identity import is_alive
+from tuilab.contract.worker import LEASE_FILE, read_lease
+from tuilab.grid.request import Request
+from tuilab.store.quarantine import quarantined
+from tuilab.store.reader import Reader
+from tuilab.store.requests import leave
+from tuilab.store.state import read_state
+from tuilab.store.status import status
+
+TRAIN = "train/villain@0#42"
+SEED = 20
+LEASES = {
+    "empty": b"",
+    "zeroed": b"\0" * 300,
+    "garbage": b'{"shim": {"pid": "x"}}',
+    "no object": b"3",
+}
+
+
+def hanging(trial: Callable[..., Trial]) -> tuple[Trial, Path]:
+    """Return a grid whose training hangs, and the folder of its worker."""
+    grid = trial()
+    grid.script(train=[{"do": "hang"}, {}])
+    grid.ask("run")
+    grid.start("--go")
+    grid.wait(lambda: grid.verdicts(TRAIN) == ["running"], "the training running")
+    worker = grid.layout.worker_dir(grid.ledger().of(TRAIN).attempts[-1].worker)
+    grid.wait(lambda: (found := read_lease(worker)) and found.runner, "a whole lease")
+    return grid, worker
+
+
+def problems(grid: Trial) -> str:
+    return "\n".join(Reader(grid.layout.root).poll(time.time()).problems)
+
+
+@pytest.mark.parametrize("damage", LEASES)
+def test_a_worker_with_a_damaged_lease_is_found_by_its_marker(trial, damage: str) -> None:
+    grid, worker = hanging(trial)
+    before = read_lease(worker)
+    grid.engines[-1].kill()
+    (worker / LEASE_FILE).write_bytes(LEASES[damage])
+    assert read_state(grid.layout.root).statuses[TRAIN].state == "running"
+    engine = grid.start("--go")
+    grid.wait(lambda: quarantined(grid.layout), "the damaged lease in quarantine")
+    grid.wait(lambda: read_lease(worker), "the lease written again")
+    assert read_lease(worker).shim == before.shim
+    assert f"workers/{worker.name}/lease.json" in problems(grid)
+    grid.ask("stop", jobs=(TRAIN,))
+    assert engine.wait(DEADLINE) == 0
+    assert grid.verdicts(TRAIN) == ["stopped"]
+
+
+@pytest.mark.parametrize("damage", ["zeroed", "garbage"])
+def test_a_dead_worker_with_a_damaged_lease_is_gone_and_its_slot_free(trial, damage: str) -> None:
+    grid, worker = hanging(trial)
+    lease = read_lease(worker)
+    grid.engines[-1].kill()
+    for who in (lease.shim, lease.runner):
+        os.kill(who.pid, signal.SIGKILL)
+        grid.wait(lambda who=who: is_alive(who) is False, "its death")
+    (worker / LEASE_FILE).write_bytes(LEASES[damage])
+    assert read_state(grid.layout.root).statuses[TRAIN].state != "running"
+    assert grid.run("--go") == 0
+    assert grid.verdicts(TRAIN) == ["lost", "done"]
+    assert grid.all_done()
+
+
+def with_outcome(grid: Trial, change: dict[str, object]) -> None:
+    """Let nothing be settled, and change the outcome of the training."""
+    lines = grid.layout.journal.read_text().splitlines(keepends=True)
+    grid.layout.journal.write_text("".join(line for line in lines if '"settled"' not in line))
+    path = grid.layout.attempt_dir(TRAIN, 1) / "outcome.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": float("nan")},
+        {"seconds": "fast"},
+        {"finished_at": float("inf")},
+        {"detail": {"a": 1}},
+        {"metrics": [1, 2]},
+        {"attempt": 10**30},
+    ],
+    ids=str,
+)
+def test_an_outcome_of_another_shape_costs_its_own_cell(trial, change: dict[str, object]) -> None:
+    grid = trial(make_plan(("villain", "nurse")))
+    grid.ask("run")
+    assert grid.run("--go") == 0 and grid.all_done()
+    with_outcome(grid, change)
+    assert grid.run("--go") == 0
+    assert grid.verdicts(TRAIN)[0] == "suspect"
+    told = status(grid.layout.root)
+    assert {cell["source"]: cell["state"] for cell in told["cells"]} == {
+        "villain": "suspect",
+        "nurse": "done",
+    }
+    assert any("attempt-1/outcome.json" in problem for problem in told["problems"])
+    json.dumps(told, allow_nan=False)
+
+
+@pytest.mark.parametrize("at", ["NaN", "1e999", '"now"'])
+def test_a_first_event_at_no_time_at_all_stops_nothing(trial, at: str) -> None:
+    grid, _ = hanging(trial)
+    grid.engines[-1].kill()
+    path = grid.layout.attempt_dir(TRAIN, 1) / "events.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(f'{{"seq": 1, "at": {at}, "kind": "started"}}\n' + "".join(lines[1:]))
+    assert read_state(grid.layout.root).statuses[TRAIN].state == "running"
+    engine = grid.start("--go")
+    grid.ask("stop", jobs=(TRAIN,))
+    assert engine.wait(DEADLINE) == 0
+    assert grid.verdicts(TRAIN) == ["stopped"]
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def not_finite(path: Path) -> None:
+    path.write_text('{"schema": 1, "verb": "run", "options": {"x": NaN}}')
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def deep(path: Path) -> None:
+    path.write_text('{"schema": 1, "verb": "run", "options": ' + '{"a":' * 300 + "1" + "}" * 301)
+
+
+@pytest.mark.parametrize("put", [pipe, endless, not_finite, loop, deep])
+def test_a_request_that_is_none_is_put_away_and_the_next_one_answered(
+    trial, put: Callable[[Path], None]
+) -> None:
+    grid = trial()
+    put(grid.layout.requests / "00000000000000001-1-x.json")
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    assert grid.all_done()
+    assert "requests/00000000000000001-1-x.json is in quarantine" in problems(grid)
+
+
+def test_a_journal_that_is_a_folder_is_put_away_and_made_again(trial) -> None:
+    grid = trial()
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    grid.layout.journal.unlink()
+    grid.layout.journal.mkdir()
+    assert status(grid.layout.root)["counts"] == {"done": 1}
+    assert "journal.jsonl is a folder" in problems(grid)
+    assert grid.run("--go") == 0
+    assert grid.all_done()
+    assert len(list(grid.layout.jobs.glob("**/attempt-2"))) == 0
+
+
+def test_a_link_loop_at_an_input_costs_the_job_that_reads_it(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")))
+    grid.ask("run", jobs=("data/villain",))
+    assert grid.run("--go") == 0
+    answers = grid.layout.attempt_dir("data/villain", 1) / "answers.jsonl.gz"
+    answers.unlink()
+    answers.symlink_to(answers.name)
+    grid.ask("run")
+    grid.run("--go")
+    cells = {cell["source"]: cell["state"] for cell in status(grid.layout.root)["cells"]}
+    assert cells["nurse"] == "done" and cells["villain"] != "done"
+    assert "Traceback" not in grid.log()
+
+
+def test_a_stop_that_reaches_nobody_is_not_accepted(trial) -> None:
+    grid, worker = hanging(trial)
+    grid.engines[-1].kill()
+    path = worker / LEASE_FILE
+    lease = json.loads(path.read_text())
+    shim = read_lease(worker).shim
+    for who in ("shim", "runner"):
+        lease[who]["host"] = "another-pod"
+    path.write_text(json.dumps(lease))
+    grid.start("--go")
+    leave(grid.layout, Request("stop", jobs=(TRAIN,), by="ada"))
+    grid.wait(lambda: grid.lines("request")[1:], "the answer")
+    assert grid.lines("request")[-1]["accepted"] is False
+    assert "can be reached" in grid.lines("request")[-1]["why"]
+    os.kill(shim.pid, signal.SIGTERM)
+
+
+def test_an_error_that_nobody_foresaw_pauses_the_grid_with_its_sentence(trial) -> None:
+    grid = trial()
+    grid.ask("run")
+    engine = grid.start("--go", crash_at="round:error")
+    grid.wait(lambda: grid.lines("paused"), "the pause")
+    [line] = grid.lines("paused")
+    assert "does not understand: RuntimeError: at the crash point round" in line["why"]
+    grid.wait(lambda: status(grid.layout.root)["engine"]["note"].endswith(line["why"]), "the note")
+    grid.ask("resume")
+    assert engine.wait(DEADLINE) == 0
+    assert grid.all_done() and "Traceback" not in grid.log()
+
+
+def test_forty_damaged_files_cost_their_own_jobs_alone(trial) -> None:
+    tally = fuzz(lambda: trial(make_plan(("villain", "nurse"))), SEED, files=40)
+    assert not tally.wrong, "\n".join(tally.wrong)
