@@ -22,6 +22,7 @@ from tuilab.engine.startup import Opened
 from tuilab.engine.trouble import sentence
 from tuilab.grid.engine_view import Meter
 from tuilab.store.lease import FencedError
+from tuilab.store.quarantine import put_folders_away
 
 FULL_SECONDS = 0.25
 """Between two looks at everything."""
@@ -88,6 +89,7 @@ class Engine:
             self._say(f"cannot go on now, trying again: {what}")
         self._trouble = what
         try:
+            put_folders_away(self.layout, time.time())
             if not isinstance(error, OSError) and not self.states.ledger.pause:
                 why = f"an error that the engine does not understand: {what}"
                 self.states.record("paused", mode="soft", by="engine", why=why)

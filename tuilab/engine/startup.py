@@ -28,7 +28,7 @@ from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, Lease, acquire, holder
 from tuilab.store.live_attempts import LiveAttempts
 from tuilab.store.plan_file import load_plan
-from tuilab.store.quarantine import quarantine
+from tuilab.store.quarantine import put_folders_away, quarantine
 from tuilab.store.recovery import recover
 from tuilab.store.replan import current_plan
 
@@ -63,6 +63,7 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
         if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
             quarantine(layout, folder, "is no folder", time.time())
         folder.mkdir(parents=True, exist_ok=True)
+    put_folders_away(layout, time.time())
     former = holder(layout, time.time()) if takeover else None
     lease = acquire(layout, time.time(), takeover)
     if former is not None:

@@ -40,6 +40,13 @@ def quarantine(layout: Layout, path: Path, why: str, now: float) -> Path | None:
     return place
 
 
+def put_folders_away(layout: Layout, now: float) -> None:
+    """Move whatever is in the place of a file that the engine writes, and is no file."""
+    for path in (layout.engine, layout.snapshot):
+        if path.is_dir():
+            quarantine(layout, path, "is a folder, not a file", now)
+
+
 def record_copy(layout: Layout, path: Path, why: str, now: float) -> Path:
     """Return the place in quarantine to which the caller copies a file that must stay for now."""
     place = _free_place(layout, path, now)
