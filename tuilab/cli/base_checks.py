@@ -13,7 +13,7 @@ from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.cli.output import plain
 from tuilab.cli.runner_programs import OURS, ask, is_cached
 from tuilab.contract import atomic
-from tuilab.contract.worker import read_json
+from tuilab.contract.parsing import read_if_sound
 from tuilab.grid.cells import Cell
 from tuilab.grid.checks import Check, Level
 from tuilab.grid.fingerprint import SHORT, digest
@@ -49,7 +49,7 @@ def ask_about_base(config: ExperimentConfig) -> BaseAnswer:
     question = _question(config)
     stamp = digest([question, base_stamps(config), runner_sources()])[:SHORT]
     kept = _memory() / f"{stamp}.json"
-    value = read_json(kept)
+    value = read_if_sound(kept, dict)
     if value is None:
         answer = ask(PROGRAM, question=question)
         if answer.value is None or "checks" not in answer.value:
