@@ -14,7 +14,7 @@ from tests.report.ran_here import whole
 from tests.store.scene import Scene
 from tuilab.contract.report import Artefact, hash_output
 from tuilab.report.bundle import BundleError, make_bundle, verify_bundle, write_bundle
-from tuilab.report.folder import Made
+from tuilab.report.folder import WrittenReport
 from tuilab.study.study import open_study
 
 
@@ -164,7 +164,7 @@ def bundled(root: Path) -> tarfile.TarFile:
     report.parent.mkdir(exist_ok=True)
     report.write_text("a report\n")
     out = root.parent / "bundle.tar.gz"
-    make_bundle(open_study(root), Made(report, (report,), (), ()), out)
+    make_bundle(open_study(root), WrittenReport(report, (report,), (), ()), out)
     return tarfile.open(out)
 
 

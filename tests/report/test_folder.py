@@ -12,7 +12,7 @@ import pytest
 from tests.report.ran_here import LAUNCH, experiment, finish, whole
 from tuilab.cli.resolve import published_dir
 from tuilab.report.bundle import make_bundle, verify_bundle
-from tuilab.report.folder import Made, make_report
+from tuilab.report.folder import WrittenReport, make_report
 from tuilab.study.study import open_study
 
 ORDER = [
@@ -45,7 +45,7 @@ SECRET = "hf_" + "A" * 24
 
 
 @pytest.fixture(scope="module")
-def card(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def card(tmp_path_factory: pytest.TempPathFactory) -> WrittenReport:
     out = tmp_path_factory.mktemp("card") / "report"
     return make_report(open_study(published_dir()), out, kinds=DRAWN)
 
@@ -76,13 +76,13 @@ def member(bundle: Path, name: str) -> bytes:
         return file.read()
 
 
-def test_sections_stand_in_the_order_of_the_card(card: Made, bundle: Path) -> None:
+def test_sections_stand_in_the_order_of_the_card(card: WrittenReport, bundle: Path) -> None:
     for text in (card.report.read_text(), member(bundle, "report/report.md").decode()):
         heads = [line for line in text.splitlines() if line in ORDER]
         assert heads == ORDER
 
 
-def test_the_published_headline_holds_the_numbers_of_the_card(card: Made) -> None:
+def test_the_published_headline_holds_the_numbers_of_the_card(card: WrittenReport) -> None:
     text = card.report.read_text()
     table = text[text.index("## Headline numbers") : text.index("### Full table")]
     for label, wanted in HEADLINE.items():
@@ -96,7 +96,7 @@ def test_the_published_headline_holds_the_numbers_of_the_card(card: Made) -> Non
     assert "73.2% [69.5, 76.6]" in table and "2.5% [1.1, 5.7]" in table
 
 
-def test_empty_fields_come_first_and_do_not_drown_the_reader(card: Made) -> None:
+def test_empty_fields_come_first_and_do_not_drown_the_reader(card: WrittenReport) -> None:
     head = card.report.read_text().split("## TL;DR")[0]
     assert f"**{len(card.empty)} of" in head
     assert len(head.splitlines()) < 20
@@ -104,13 +104,13 @@ def test_empty_fields_come_first_and_do_not_drown_the_reader(card: Made) -> None
     assert card.report.read_text().count("**empty**") < 10
 
 
-def test_the_title_says_what_was_found_and_on_how_many_seeds(card: Made) -> None:
+def test_the_title_says_what_was_found_and_on_how_many_seeds(card: WrittenReport) -> None:
     title = card.report.read_text().splitlines()[0]
     assert "rises in 4 of 7 sources" in title and "declines in 1 of 7" in title
     assert title.endswith("one seed (42), not replicated (LOW confidence)")
 
 
-def test_claims_that_the_card_made_and_its_numbers_refute_do_not_hold(card: Made) -> None:
+def test_claims_that_the_card_made_and_its_numbers_refute_do_not_hold(card: WrittenReport) -> None:
     claims = {
         one["key"]: one for one in json.loads((card.report.parent / "claims.json").read_text())
     }
@@ -119,7 +119,7 @@ def test_claims_that_the_card_made_and_its_numbers_refute_do_not_hold(card: Made
     assert claims["front-loaded"]["verdict"] == "fails"
 
 
-def test_every_linked_file_is_there(card: Made) -> None:
+def test_every_linked_file_is_there(card: WrittenReport) -> None:
     text = card.report.read_text()
     linked = set(re.findall(r"\]\(([^)]+)\)", text)) | set(re.findall(r"`([\w-]+\.\w+)`", text))
     assert len(linked) > 8

@@ -9,16 +9,16 @@ import pytest
 
 from tests.report.ran_here import LAUNCH, finish, whole
 from tuilab.report.finished_jobs import FinishedJob, current, effort, finished_jobs
-from tuilab.report.folder import surroundings
+from tuilab.report.folder import card_context
 from tuilab.report.run_card import (
+    CardContext,
     Field,
-    Surroundings,
     command_line,
     empty_by_section,
     empty_fields,
     run_card,
     span,
-    tell,
+    values_text,
 )
 from tuilab.study.study import open_study
 
@@ -33,14 +33,14 @@ def ran(root: Path) -> list[FinishedJob]:
     return finished_jobs(open_study(root))
 
 
-def told(ran: list[FinishedJob], around: Surroundings) -> dict[str, str]:
+def told(ran: list[FinishedJob], around: CardContext) -> dict[str, str]:
     return {f"{field.section}: {field.name}": field.value for field in run_card(ran, around)}
 
 
 def test_every_field_is_filled_from_a_run_that_recorded_everything(
     root: Path, ran: list[FinishedJob]
 ) -> None:
-    card = run_card(ran, surroundings(open_study(root), "/home/ana"))
+    card = run_card(ran, card_context(open_study(root), "/home/ana"))
     missing = {"Convergence LoRA: Steps", "Marker LoRA: Steps"}  # a fake outcome counts no steps
     assert set(empty_fields(card)) == missing
     found = {f"{field.section}: {field.name}": field.value for field in card}
@@ -59,7 +59,7 @@ def test_every_field_is_filled_from_a_run_that_recorded_everything(
 
 
 def test_nothing_known_leaves_every_field_but_the_test_empty() -> None:
-    card = run_card([], Surroundings())
+    card = run_card([], CardContext())
     assert [field.name for field in card if field.value] == ["Significance test"]
 
 
@@ -73,7 +73,7 @@ def test_half_a_field_is_an_empty_field(ran: list[FinishedJob]) -> None:
         )
         for one in ran
     ]
-    card = run_card(stripped, Surroundings())
+    card = run_card(stripped, CardContext())
     found = {f"{field.section}: {field.name}": field.value for field in card}
     for name in ("Marker LoRA: Schedule", "Marker LoRA: LoRA", "Eval: Sampling", "Data: Sampling"):
         assert found[name] == ""
@@ -84,7 +84,7 @@ def test_half_a_field_is_an_empty_field(ran: list[FinishedJob]) -> None:
 def test_a_field_that_differs_between_cells_says_so(ran: list[FinishedJob]) -> None:
     first, *rest = [one for one in ran if one.stage == "train"]
     other = replace(first.outcome, environment={**first.outcome.environment, "python": "3.12.1"})
-    found = told([replace(first, outcome=other), *rest], Surroundings())
+    found = told([replace(first, outcome=other), *rest], CardContext())
     assert found["Environment: Python"] == "3.11.10 (x3); 3.12.1 (x1)"
 
 
@@ -99,7 +99,7 @@ def test_a_field_that_differs_between_cells_says_so(ran: list[FinishedJob]) -> N
 def test_outside_a_checkout_release_and_snapshot_say_whose_code_ran(
     ran: list[FinishedJob], launch: dict[str, str], commit: str, dirty: str
 ) -> None:
-    found = told([replace(one, launch=launch) for one in ran], Surroundings())
+    found = told([replace(one, launch=launch) for one in ran], CardContext())
     for name, start in (("Git commit", commit), ("Dirty diff", dirty)):
         value = found[f"Environment: {name}"]
         assert value.startswith(start)
@@ -108,7 +108,7 @@ def test_outside_a_checkout_release_and_snapshot_say_whose_code_ran(
 
 def test_typed_commands_outrank_what_started_the_engine(ran: list[FinishedJob]) -> None:
     words = ["/usr/bin/python3", "/home/ana/bin/tuilab", "relaunch", "/home/ana/x", "--failed"]
-    found = told(ran, Surroundings(home="/home/ana", commands=[words, words]))
+    found = told(ran, CardContext(home="/home/ana", commands=[words, words]))
     assert found["Environment: Launch command"] == "tuilab relaunch ~/x --failed"
 
 
@@ -128,7 +128,7 @@ def test_attempts_that_came_to_nothing_are_counted(tmp_path: Path) -> None:
     scene.begin("eval/villain@2#42")
     scene.settle("eval/villain@2#42", "failed", reason="gpu-oom", seconds=3600.0)
     study = open_study(scene.root)
-    found = told(current(finished_jobs(study)), surroundings(study, ""))
+    found = told(current(finished_jobs(study)), card_context(study, ""))
     assert "1.000 h went into attempts without a result" in found["Compute: Attempts"]
 
 
@@ -138,12 +138,12 @@ def test_a_grid_of_epoch_zero_alone_lacks_no_convergence(tmp_path: Path) -> None
         replace(one, settings={**one.settings, "epoch": 0})
         for one in finished_jobs(open_study(scene.root))
     ]
-    assert not any(field.section == "Convergence LoRA" for field in run_card(ran, Surroundings()))
+    assert not any(field.section == "Convergence LoRA" for field in run_card(ran, CardContext()))
 
 
 def test_words_of_a_field() -> None:
-    assert tell([]) == tell([None, ""]) == ""
-    assert tell([0, 0]) == "0"
+    assert values_text([]) == values_text([None, ""]) == ""
+    assert values_text([0, 0]) == "0"
     assert span([3, 1, 1, None]) == "1, 3"
     assert span(range(9)).startswith("9 different values")
     assert command_line([]) == ""

@@ -14,7 +14,7 @@ from tests.report.ran_here import edit, finish, whole
 from tuilab.cli.status_text import as_text
 from tuilab.report.caveats import caveats
 from tuilab.report.folder import make_report
-from tuilab.report.markdown import Parts, write_report
+from tuilab.report.markdown import ReportParts, write_report
 from tuilab.science.claims.standard import standard_claims
 from tuilab.store.status import status
 from tuilab.study.comparability import comparability, record_of
@@ -110,7 +110,7 @@ def test_the_report_marks_the_number_and_a_caveat_names_the_cell(edited: Study) 
     said = caveats(edited, [])
     assert f"1 cell ran with settings unlike the config: {NAMED}." in said
     assert any("1 edited cell is kept out of every number" in one for one in said)
-    report = write_report(edited, Parts((), standard_claims(edited.analysis), said, (), ()))
+    report = write_report(edited, ReportParts((), standard_claims(edited.analysis), said, (), ()))
     assert "†75.0% (30/40)" in report
 
 

@@ -16,7 +16,7 @@ from tuilab.contract.foreign import redact
 from tuilab.contract.report import Artefact
 from tuilab.grid.text import size
 from tuilab.report.finished_jobs import FinishedJob, cell_record, finished_jobs
-from tuilab.report.folder import Made
+from tuilab.report.folder import WrittenReport
 from tuilab.study.study import Study
 
 CHECKSUMS = "SHA256SUMS"
@@ -221,7 +221,7 @@ MOST_NAMED = 20
 _TEXTS = frozenset({".toml", ".json", ".jsonl", ".csv", ".md", ".tex", ".txt", ".py"})
 
 
-def make_bundle(study: Study, made: Made, out: Path) -> str:
+def make_bundle(study: Study, made: WrittenReport, out: Path) -> str:
     """Archive the report and everything behind it without secrets; return the archive's sha256.
 
     Raises BundleError where a file lies outside the experiment or is not what its record says.

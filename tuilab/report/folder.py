@@ -13,8 +13,8 @@ from tuilab.contract.foreign import redact
 from tuilab.report.caveats import caveats, sizes_said
 from tuilab.report.figure_files import save_figure
 from tuilab.report.finished_jobs import current, effort, finished_jobs
-from tuilab.report.markdown import Parts, write_report
-from tuilab.report.run_card import Field, Surroundings, empty_by_section, empty_fields, run_card
+from tuilab.report.markdown import ReportParts, write_report
+from tuilab.report.run_card import CardContext, Field, empty_by_section, empty_fields, run_card
 from tuilab.report.samples import Condition, draw_samples
 from tuilab.store.results_only import columns_of
 from tuilab.study.headline_table import render
@@ -23,7 +23,7 @@ from tuilab.study.table_formats import as_csv
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class WrittenReport:
     """What was written."""
 
     report: Path
@@ -34,14 +34,16 @@ class Made:
     """The same by section, for people."""
 
 
-def make_report(study: Study, out: Path, seed: int = 0, kinds: Sequence[str] | None = None) -> Made:
+def make_report(
+    study: Study, out: Path, seed: int = 0, kinds: Sequence[str] | None = None
+) -> WrittenReport:
     """Write report.md with its tables, claims and figures (all kinds by default) into ``out``."""
     from tuilab.science.claims.standard import standard_claims
     from tuilab.science.figures.prepare import KINDS
 
     ran = current(finished_jobs(study))
-    card = run_card(ran, surroundings(study, str(Path.home())))
-    parts = Parts(
+    card = run_card(ran, card_context(study, str(Path.home())))
+    parts = ReportParts(
         card=card,
         claims=standard_claims(study.analysis),
         caveats=caveats(study, ran),
@@ -56,12 +58,12 @@ def make_report(study: Study, out: Path, seed: int = 0, kinds: Sequence[str] | N
         files.append(out / name)
     for prepared in parts.figures:
         files += save_figure(prepared, out / "figures")
-    return Made(
+    return WrittenReport(
         out / "report.md", tuple(files), tuple(empty_fields(card)), tuple(empty_by_section(card))
     )
 
 
-def _texts(study: Study, parts: Parts) -> dict[str, str]:
+def _texts(study: Study, parts: ReportParts) -> dict[str, str]:
     columns = columns_of(study.rows)
     return {
         "report.md": write_report(study, parts),
@@ -91,9 +93,9 @@ def _row(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
     return ["" if row[name] is None else str(row[name]) for name in columns]
 
 
-def surroundings(study: Study, home: str) -> Surroundings:
-    """Gather what no single attempt tells."""
-    return Surroundings(
+def card_context(study: Study, home: str) -> CardContext:
+    """Gather what the card says of the whole experiment."""
+    return CardContext(
         tracker=_tracker(study),
         home=home,
         effort=effort(study),

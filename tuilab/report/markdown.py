@@ -25,7 +25,7 @@ _MARKS = {"stale": "~", "suspect": "?", "failed": "✗"}
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ReportParts:
     """Everything a report is made of, gathered before a word is written."""
 
     card: Sequence[Field]
@@ -35,7 +35,7 @@ class Parts:
     samples: Sequence[Condition]
 
 
-def write_report(study: Study, parts: Parts) -> str:
+def write_report(study: Study, parts: ReportParts) -> str:
     """Return the report as Markdown; the empty fields stand in its first lines."""
     hero = [figure for figure in parts.figures if figure.kind == HERO]
     sections = [

@@ -33,8 +33,8 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What no single attempt tells."""
+class CardContext:
+    """What the card says of the whole experiment, not of single attempts."""
 
     tracker: str = ""
     """Configured tracker; "" when unknown."""
@@ -49,7 +49,7 @@ class Surroundings:
     """What a table of results says of itself; None for an experiment that ran here."""
 
 
-def run_card(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
+def run_card(ran: Sequence[FinishedJob], context: CardContext) -> list[Field]:
     """Return every field of the card in its order.
 
     A value that differs between cells is shown as all its values, each with how often it occurs.
@@ -57,7 +57,7 @@ def run_card(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
     of: dict[str, list[FinishedJob]] = defaultdict(list)
     for one in ran:
         of[one.stage].append(one)
-    told = [Field("Results table", name, text) for name, text in (around.origin or {}).items()]
+    told = [Field("Results table", name, text) for name, text in (context.origin or {}).items()]
     # A grid of epoch 0 alone trains no convergence adapter: nothing is empty there.
     is_untouched = bool(of["train"]) and all(one.settings.get("epoch") == 0 for one in of["train"])
     return [
@@ -66,11 +66,11 @@ def run_card(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
         *([] if is_untouched else _training("Convergence LoRA", of["converge"])),
         *_training("Marker LoRA", of["train"]),
         *(field for field in _data(of) if not (is_untouched and field.name == "Convergence rows")),
-        *_evaluation(of, around.sizes),
+        *_evaluation(of, context.sizes),
         *_cosine(of),
-        *_compute(ran, around),
-        *_environment(ran, around),
-        *_records(ran, of, around),
+        *_compute(ran, context),
+        *_environment(ran, context),
+        *_records(ran, of, context),
     ]
 
 
@@ -92,7 +92,7 @@ def empty_by_section(card: Sequence[Field]) -> list[str]:
     return lines
 
 
-def tell(values: Iterable[Any]) -> str:
+def values_text(values: Iterable[Any]) -> str:
     """One value as itself; several with their counts, commonest first; "" when nothing is known."""
     found = Counter(str(value) for value in values if value is not None and value != "")
     if len(found) <= 1:
@@ -140,11 +140,11 @@ def _model(of: Stages) -> list[Field]:
     """The base that was trained."""
     base = [one.settings.get("base", {}) for one in of["train"]]
     return [
-        Field("Model", "Base model", tell(b.get("model") for b in base)),
-        Field("Model", "Base revision", tell(_revision(one) for one in of["train"])),
-        Field("Model", "Precision of the base", tell(b.get("dtype") for b in base)),
-        Field("Model", "Code from the hub", tell(_trust(b) for b in base)),
-        Field("Model", "Merging", tell(_merging(one) for one in of["merge"])),
+        Field("Model", "Base model", values_text(b.get("model") for b in base)),
+        Field("Model", "Base revision", values_text(_revision(one) for one in of["train"])),
+        Field("Model", "Precision of the base", values_text(b.get("dtype") for b in base)),
+        Field("Model", "Code from the hub", values_text(_trust(b) for b in base)),
+        Field("Model", "Merging", values_text(_merging(one) for one in of["merge"])),
     ]
 
 
@@ -197,18 +197,18 @@ def _training(section: str, ran: Sequence[FinishedJob]) -> list[Field]:
     """One training stage: method, LoRA, loss, schedule, optimiser, batch, seeds."""
     settings = [one.settings.get("training", {}) for one in ran]
     fields = [
-        Field(section, name, tell(read(found) for found in settings if found))
+        Field(section, name, values_text(read(found) for found in settings if found))
         for name, read in _TRAINING
     ]
     seeds = sorted({one.outcome.job.rpartition("#")[2] for one in ran})
     data_seeds = sorted({str(one.settings.get("data_seed")) for one in ran})
     return [
-        Field(section, "Method", tell(_method(one) for one in ran)),
-        Field(section, "Trainable parameters", tell(one.trainable for one in ran)),
-        Field(section, "Loss", tell(_loss(one) for one in ran)),
+        Field(section, "Method", values_text(_method(one) for one in ran)),
+        Field(section, "Trainable parameters", values_text(one.trainable for one in ran)),
+        Field(section, "Loss", values_text(_loss(one) for one in ran)),
         *fields,
-        Field(section, "Effective batch", tell(_batch(one) for one in ran)),
-        Field(section, "Steps", tell(one.outcome.metrics.get("steps") for one in ran)),
+        Field(section, "Effective batch", values_text(_batch(one) for one in ran)),
+        Field(section, "Steps", values_text(one.outcome.metrics.get("steps") for one in ran)),
         Field(section, "Training seeds", ", ".join(seeds)),
         Field(section, "Data seeds", ", ".join(seed for seed in data_seeds if seed != "None")),
     ]
@@ -268,13 +268,15 @@ def _data(of: Stages) -> list[Field]:
     sampled = of["data"]
     per_persona = [Field("Data", f"Answers of {_who(one)}", _answers(one)) for one in sampled]
     return [
-        Field("Data", "Source", tell(_origin(one) for one in sampled)),
+        Field("Data", "Source", values_text(_origin(one) for one in sampled)),
         *(per_persona or [Field("Data", "Answers and sha256 per persona", "")]),
-        Field("Data", "Sampling", tell(_drawing(one) for one in sampled)),
-        Field("Data", "Convergence rows", tell(_rows(one, "rows") for one in of["converge"])),
-        Field("Data", "Marker rows", tell(_roles(one) for one in of["train"])),
+        Field("Data", "Sampling", values_text(_drawing(one) for one in sampled)),
+        Field(
+            "Data", "Convergence rows", values_text(_rows(one, "rows") for one in of["converge"])
+        ),
+        Field("Data", "Marker rows", values_text(_roles(one) for one in of["train"])),
         Field("Data", "Training rows sha256", span(_hash(one) for one in of["train"])),
-        Field("Data", "Preprocessing", tell(_preprocessing(one) for one in sampled)),
+        Field("Data", "Preprocessing", values_text(_preprocessing(one) for one in sampled)),
     ]
 
 
@@ -338,10 +340,10 @@ def _evaluation(of: Stages, sizes: str) -> list[Field]:
     """What was counted, over what, how it was sampled; ``sizes`` is n as it was measured."""
     ran = of["eval"]
     return [
-        Field("Eval", "Metric", tell(_metric(one) for one in ran)),
-        Field("Eval", "Set", tell(_set(one) for one in ran)),
+        Field("Eval", "Metric", values_text(_metric(one) for one in ran)),
+        Field("Eval", "Set", values_text(_set(one) for one in ran)),
         Field("Eval", "n per cell", sizes),
-        Field("Eval", "Sampling", tell(_sampling(one) for one in ran)),
+        Field("Eval", "Sampling", values_text(_sampling(one) for one in ran)),
         Field("Eval", "Sampling seeds", span(one.settings.get("seed") for one in ran)),
         Field("Eval", "Finish", _finish(ran)),
         Field("Eval", "Significance test", SIGNIFICANCE),
@@ -402,9 +404,9 @@ def _cosine(of: Stages) -> list[Field]:
     """On which scale hidden states were compared."""
     ran = of["cosine"]
     return [
-        Field("Cosine", "Layers", tell(_listed(one.settings.get("layers")) for one in ran)),
-        Field("Cosine", "Pool", tell(_pool(one) for one in ran)),
-        Field("Cosine", "Model state", tell(one.settings.get("model_state") for one in ran)),
+        Field("Cosine", "Layers", values_text(_listed(one.settings.get("layers")) for one in ran)),
+        Field("Cosine", "Pool", values_text(_pool(one) for one in ran)),
+        Field("Cosine", "Model state", values_text(one.settings.get("model_state") for one in ran)),
     ]
 
 
@@ -421,7 +423,7 @@ def _pool(one: FinishedJob) -> str | None:
     )
 
 
-def _compute(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
+def _compute(ran: Sequence[FinishedJob], context: CardContext) -> list[Field]:
     """Hardware, wall time, device hours per stage with what was spent in vain."""
     devices = [
         f"{device.get('kind')} {device.get('name')}"
@@ -432,11 +434,11 @@ def _compute(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
     wall = [(one.outcome.started_at, one.outcome.finished_at) for one in ran]
     seconds = max(end for _, end in wall) - min(start for start, _ in wall) if wall else 0.0
     return [
-        Field("Compute", "Hardware", tell(dict.fromkeys(devices))),
+        Field("Compute", "Hardware", values_text(dict.fromkeys(devices))),
         Field("Compute", "Hosts", ", ".join(sorted({str(host) for host in hosts if host}))),
         Field("Compute", "Wall time", f"{duration(seconds)} from first to last" if wall else ""),
         Field("Compute", "Device hours per stage", _hours(ran)),
-        Field("Compute", "Attempts", _attempts(around.effort) if ran else ""),
+        Field("Compute", "Attempts", _attempts(context.effort) if ran else ""),
     ]
 
 
@@ -460,16 +462,20 @@ def _attempts(effort: Effort | None) -> str:
     )
 
 
-def _environment(ran: Sequence[FinishedJob], around: Surroundings) -> list[Field]:
+def _environment(ran: Sequence[FinishedJob], context: CardContext) -> list[Field]:
     """Python and libraries as imported, whose code it was, and the commands."""
     return [
-        Field("Environment", "Python", tell(o.outcome.environment.get("python") for o in ran)),
+        Field(
+            "Environment", "Python", values_text(o.outcome.environment.get("python") for o in ran)
+        ),
         Field("Environment", "Libraries as imported", _libraries(ran)),
-        Field("Environment", "Git commit", tell(_commit(one) for one in ran)),
-        Field("Environment", "Dirty diff", tell(_dirty(one) for one in ran)),
-        Field("Environment", "Code snapshot", tell(one.launch.get("code") for one in ran)),
-        Field("Environment", "Launch command", _commands(ran, around)),
-        Field("Environment", "Runner command", tell(_runner(one, around.home) for one in ran)),
+        Field("Environment", "Git commit", values_text(_commit(one) for one in ran)),
+        Field("Environment", "Dirty diff", values_text(_dirty(one) for one in ran)),
+        Field("Environment", "Code snapshot", values_text(one.launch.get("code") for one in ran)),
+        Field("Environment", "Launch command", _commands(ran, context)),
+        Field(
+            "Environment", "Runner command", values_text(_runner(one, context.home) for one in ran)
+        ),
     ]
 
 
@@ -478,7 +484,7 @@ def _libraries(ran: Sequence[FinishedJob]) -> str:
     for one in ran:
         for name, version in one.outcome.environment.get("libraries", {}).items():
             found[name].append(version)
-    return ", ".join(f"{name} {tell(versions)}" for name, versions in sorted(found.items()))
+    return ", ".join(f"{name} {values_text(versions)}" for name, versions in sorted(found.items()))
 
 
 def _commit(one: FinishedJob) -> str | None:
@@ -499,13 +505,13 @@ def _dirty(one: FinishedJob) -> str | None:
     return "no checkout" if one.launch.get("code") else None
 
 
-def _commands(ran: Sequence[FinishedJob], around: Surroundings) -> str:
+def _commands(ran: Sequence[FinishedJob], context: CardContext) -> str:
     """What people typed: the accepted requests, else what started the engine."""
-    typed = [command_line(words, around.home) for words in around.commands]
+    typed = [command_line(words, context.home) for words in context.commands]
     if typed:
         return "; then ".join(dict.fromkeys(typed))
     started = [one.launch.get("asked") or one.launch.get("argv") for one in ran]
-    return tell(command_line(words, around.home) for words in started if words)
+    return values_text(command_line(words, context.home) for words in started if words)
 
 
 def _runner(one: FinishedJob, home: str) -> str | None:
@@ -516,15 +522,15 @@ def _tracker_runs(runs: Iterable[str | None]) -> str:
     """Each run where they are few; a grid has one per attempt, and their ids are in its files."""
     found = sorted({run for run in runs if run})
     if len(found) <= _FEW_RUNS:
-        return tell(found)
-    projects = tell(sorted({run.rpartition("/")[0] for run in found}))
+        return values_text(found)
+    projects = values_text(sorted({run.rpartition("/")[0] for run in found}))
     return f"{len(found)} runs in {projects}; ids in outcome.json (environment.tracker_run)"
 
 
-def _records(ran: Sequence[FinishedJob], of: Stages, around: Surroundings) -> list[Field]:
+def _records(ran: Sequence[FinishedJob], of: Stages, context: CardContext) -> list[Field]:
     """Tracker runs and where the raw completions are."""
     tracked = _tracker_runs(one.outcome.environment.get("tracker_run") for one in ran)
-    if not tracked and around.tracker == "none":
+    if not tracked and context.tracker == "none":
         tracked = "none configured; events.jsonl of every attempt is the record"
     place = "jobs/eval/.../attempt-N/completions.jsonl.gz, in the bundle under cells/eval/"
     return [
