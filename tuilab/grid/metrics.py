@@ -55,6 +55,11 @@ class Measurement:
     who: str | None = None
     """Persona key, where the number is a maximum over personas."""
 
+    @property
+    def shown(self) -> dict[str, float | int | None]:
+        """What programs are told of it."""
+        return {"value": self.value, "hits": self.hits, "n": self.n}
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:

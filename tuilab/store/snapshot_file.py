@@ -10,7 +10,7 @@ from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads, read_bytes
-from tuilab.grid.metrics import METRICS, Measurement
+from tuilab.grid.metrics import METRICS
 from tuilab.grid.shared_failures import shared_failures
 from tuilab.grid.states import JobStatus
 from tuilab.store.file_stamp import Stamp, stamp_of
@@ -131,6 +131,7 @@ def picture(snapshot: Snapshot) -> dict[str, Any]:
 
 def cell_as_json(view: CellView) -> dict[str, Any]:
     """Return one entry of ``cells`` in ``status --json``."""
+    numbers = {key: view.metrics.get(key) for key in METRICS}
     return {
         "source": view.cell.source,
         "epoch": view.cell.epoch,
@@ -140,7 +141,7 @@ def cell_as_json(view: CellView) -> dict[str, Any]:
         "reason": view.reason,
         "detail": view.detail,
         "attempt": view.attempt,
-        "metrics": {name: _measured(view.metrics.get(name)) for name in METRICS},
+        "metrics": {key: found and found.shown for key, found in numbers.items()},
         "edits": dict(view.edits),
         "accepted": dict(view.accepted),
     }
@@ -165,10 +166,6 @@ def _jobs_failed(snapshot: Snapshot) -> list[dict[str, Any]]:
         }
         for found in shared_failures(snapshot.shared, cells)
     ]
-
-
-def _measured(found: Measurement | None) -> dict[str, Any] | None:
-    return None if found is None else {"value": found.value, "hits": found.hits, "n": found.n}
 
 
 def _live(snapshot: Snapshot) -> list[tuple[str, int]]:

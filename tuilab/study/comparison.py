@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
@@ -60,6 +61,35 @@ class Comparison:
     cells: tuple[Compared, ...]
     """In the grid order of the first."""
     synthetic: bool
+
+    @property
+    def epochs(self) -> list[int]:
+        """The epochs of all cells, ascending."""
+        return sorted({each.cell.epoch for each in self.cells})
+
+    @property
+    def rows(self) -> list[tuple[str, list[Compared | None]]]:
+        """A name and a cell at every epoch for each source and seed; None where there is none."""
+        by_cell = {each.cell: each for each in self.cells}
+        runs = dict.fromkeys((cell.source, cell.seed) for cell in by_cell)
+        is_one = len({seed for _, seed in runs}) == 1
+        return [
+            (
+                (self.labels.get(source) or clean_line(source)) + ("" if is_one else f" #{seed}"),
+                [by_cell.get(Cell(source, epoch, seed)) for epoch in self.epochs],
+            )
+            for source, seed in runs
+        ]
+
+    @property
+    def mean_size(self) -> float:
+        """Mean of how far the measured cells are apart, whichever way; one must be measured."""
+        return fmean(abs(each.difference or 0.0) for each in self.measured)
+
+    @property
+    def largest(self) -> Compared:
+        """The measured cell whose two numbers are furthest apart; one must be measured."""
+        return max(self.measured, key=lambda each: abs(each.difference or 0.0))
 
     @property
     def measured(self) -> list[Compared]:

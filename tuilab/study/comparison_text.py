@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 from tuilab.contract.foreign import clean_line
-from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED, LEGEND, listed
-from tuilab.grid.metrics import METRICS, Measurement
+from tuilab.grid.metrics import METRICS
 from tuilab.grid.signs import ACCEPTED
 from tuilab.study.comparability import Comparability, as_record, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
@@ -50,17 +47,8 @@ def _title(found: Comparison) -> str:
 
 
 def _table(found: Comparison, width: int | None) -> str:
-    epochs = sorted({each.cell.epoch for each in found.cells})
-    by_cell = {each.cell: each for each in found.cells}
-    runs = list(dict.fromkeys((each.cell.source, each.cell.seed) for each in found.cells))
-    many = len({seed for _, seed in runs}) > 1
-    rows = []
-    for source, seed in runs:
-        name = found.labels.get(source) or clean_line(source)
-        name += f" #{seed}" if many else ""
-        cells = (by_cell.get(Cell(source, epoch, seed)) for epoch in epochs)
-        rows.append([name, *(_cell_text(each, found.metric) for each in cells)])
-    return as_text(["source", *map(str, epochs)], rows, width)
+    rows = [[name, *(_cell_text(one, found.metric) for one in row)] for name, row in found.rows]
+    return as_text(["source", *map(str, found.epochs)], rows, width)
 
 
 def _cell_text(each: Compared | None, metric: str) -> str:
@@ -69,18 +57,18 @@ def _cell_text(each: Compared | None, metric: str) -> str:
     if each.difference is None:
         return "n/a "
     edited = EDITED * any(map(bool, each.edits)) + ACCEPTED * each.is_accepted
-    return edited + _value_text(each.difference, metric) + (SIGN if each.is_beyond_chance else " ")
-
-
-def _value_text(value: float, metric: str) -> str:
-    return METRICS[metric].unit.difference(value, is_wide=True)
+    return (
+        edited
+        + METRICS[metric].unit.difference(each.difference, is_wide=True)
+        + (SIGN if each.is_beyond_chance else " ")
+    )
 
 
 def _sentences(found: Comparison, apart: Comparability) -> list[str]:
     measured = found.measured
     lines = [f"{len(found.cells)} cells in both, {len(measured)} of them measured in both."]
     if measured:
-        lines.append(_spread(measured, found.metric))
+        lines.append(_spread(found))
     if found.is_tested:
         lines.append(_chance(found))
     if found.edited:
@@ -96,18 +84,18 @@ def edited_text(found: Comparison) -> str:
     return f"{EDITED} {LEGEND} of their experiment: {clean_line(listed(found.edited), 2000)}"
 
 
-def _spread(measured: Sequence[Compared], metric: str) -> str:
-    differences = [each.difference or 0.0 for each in measured]
-    mean = math.fsum(map(abs, differences)) / len(measured)
-    largest, at = max(zip(differences, measured, strict=True), key=lambda found: abs(found[0]))
+def _spread(found: Comparison) -> str:
+    at, write = found.largest, METRICS[found.metric].unit.difference
     within = ""
     if at.gap is not None:
-        low, high = (_value_text(x, metric) for x in (at.gap.interval.low, at.gap.interval.high))
+        low, high = (
+            write(end, is_wide=True) for end in (at.gap.interval.low, at.gap.interval.high)
+        )
         within = f" [{low}, {high}]"
-    size = _value_text(mean, metric).lstrip("+")
+    size = write(found.mean_size, is_wide=True).lstrip("+")
     return (
-        f"Mean size of a difference {size}; the largest, picked from {len(measured)}, is "
-        f"{_value_text(largest, metric)}{within} at {clean_line(str(at.cell))}."
+        f"Mean size of a difference {size}; the largest, picked from {len(found.measured)}, is "
+        f"{write(at.difference, is_wide=True)}{within} at {clean_line(str(at.cell))}."
     )
 
 
@@ -140,14 +128,10 @@ def _as_record(each: Compared) -> dict[str, Any]:
         "source": each.cell.source,
         "epoch": each.cell.epoch,
         "seed": each.cell.seed,
-        "one": _side(each.one),
-        "other": _side(each.other),
+        "one": each.one and each.one.shown,
+        "other": each.other and each.other.shown,
         "difference": each.difference,
         "interval": None if gap is None else [gap.interval.low, gap.interval.high],
         "edits": dict(zip(("one", "other"), (text or None for text in each.edits), strict=True)),
         "p_holm": None if gap is None else gap.p_holm,
     }
-
-
-def _side(found: Measurement | None) -> dict[str, Any] | None:
-    return None if found is None else {"value": found.value, "hits": found.hits, "n": found.n}

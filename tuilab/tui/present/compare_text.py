@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EDITED
 from tuilab.grid.metrics import METRICS
 from tuilab.grid.signs import ACCEPTED
@@ -29,20 +28,14 @@ def compare_lines(found: Comparison, columns: int) -> list[Line]:
 
     Cells that differ by more than chance are marked.
     """
-    by_cell = {each.cell: each for each in found.cells}
-    if not by_cell:
+    if not found.cells:
         return _told(nothing_in_common(found), columns)
-    epochs = sorted({cell.epoch for cell in by_cell})
-    rows = list(dict.fromkeys((cell.source, cell.seed) for cell in by_cell))
-    many = len({seed for _, seed in rows}) > 1
     label = max(12, min(24, columns // 4))
-    shown = epochs[: max(1, (columns - label) // 5)]
+    room = max(1, (columns - label) // 5)
     head: list[Piece] = [(fit(f" {METRICS[found.metric].heading} ep", label), "muted")]
-    lines: list[Line] = [(*head, *((f"{epoch:>4} ", "muted") for epoch in shown))]
-    for source, seed in rows:
-        name = found.labels.get(source, source) + (f" #{seed}" if many else "")
-        each_shown = (by_cell.get(Cell(source, epoch, seed)) for epoch in shown)
-        pieces = [_piece(each, found.metric) for each in each_shown]
+    lines: list[Line] = [(*head, *((f"{epoch:>4} ", "muted") for epoch in found.epochs[:room]))]
+    for name, row in found.rows:
+        pieces = [_piece(each, found.metric) for each in row[:room]]
         lines.append(((fit(f" {name}", label), "label"), *pieces))
     if found.edited:
         lines += _told(edited_text(found), columns)
@@ -64,15 +57,14 @@ def _piece(each: Compared | None, metric: str) -> Piece:
 
 def summary(found: Comparison) -> Line:
     """Say how many cells can be compared and how far apart they are."""
-    differences = [each.difference or 0.0 for each in found.measured]
-    if not differences:
+    if not found.measured:
         return ((" no cell is measured in both", "muted"),)
     unit = METRICS[found.metric].unit
     points = " points" if unit.change else ""
-    mean = unit.difference(sum(map(abs, differences)) / len(differences), is_wide=True)
-    most = unit.difference(max(differences, key=abs), is_wide=True)
-    text = f" {count_of(len(differences), 'cell')} measured in both; mean difference "
-    return ((f"{text}{mean.lstrip('+')}{points}, largest {most}{points}", "text"),)
+    mean = unit.difference(found.mean_size, is_wide=True).lstrip("+")
+    most = unit.difference(found.largest.difference, is_wide=True)
+    text = f" {count_of(len(found.measured), 'cell')} measured in both; mean difference {mean}"
+    return ((f"{text}{points}, largest {most}{points}", "text"),)
 
 
 def beyond_text(count: int, cells: int) -> Line:

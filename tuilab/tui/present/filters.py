@@ -33,6 +33,7 @@ class Comparison:
     """One ``field operator number``."""
 
     field: str
+    """epoch, seed, attempt or the key of a metric."""
     sign: str
     number: float
 
@@ -77,11 +78,12 @@ def parse_filter(text: str) -> Filter:
     words: list[str] = []
     states: set[State] = set()
     comparisons: list[Comparison] = []
-    fields = ("epoch", "seed", "attempt", *_by_word())
+    keys = {metric.short: key for key, metric in METRICS.items()}
+    fields = ("epoch", "seed", "attempt", *keys)
     comparison = re.compile(rf"({'|'.join(fields)}){_SIGN_AND_NUMBER}")
     for token in text.lower().split():
         if match := comparison.fullmatch(token):
-            comparisons.append(Comparison(match[1], match[2], float(match[3])))
+            comparisons.append(Comparison(keys.get(match[1], match[1]), match[2], float(match[3])))
         elif any(sign in token for sign in "<>="):
             why = f"{token!r} is not a comparison: write epoch>=10, leakage>50 or cosine<0.5"
             raise FilterError(f"{why} ({', '.join(fields)})")
@@ -97,10 +99,5 @@ def _field(name: str, view: CellView) -> float | None:
         return view.cell.seed
     if name == "attempt":
         return view.attempt
-    key = _by_word()[name]
-    value = view.value(key)
-    return None if value is None else value * METRICS[key].unit.scale
-
-
-def _by_word() -> dict[str, str]:
-    return {metric.short: key for key, metric in METRICS.items()}
+    value = view.value(name)
+    return None if value is None else value * METRICS[name].unit.scale
