@@ -48,8 +48,8 @@ def export(attempt_dir: Path, out: Path) -> list[Path]:
     from runners.ml import cell, merged_checkpoint, stage_settings
     from runners.ml.model_cache import ModelCache
 
-    model = ModelCache().model(stage_settings.base(spec.settings))
-    found = cell.read(spec.settings, inputs, model, with_marker=True)
+    model = ModelCache().model(stage_settings.base(spec.pinned))
+    found = cell.read(spec.pinned, inputs, model, with_marker=True)
     record = upstream.Upstream(spec.job, attempt_dir, outcome)
     cell.refuse_other_merge(model, found, {"merge": [record]})
     return merged_checkpoint.write(model, found, out)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 from runners import environment, faults, stop_signal
 from tuilab.contract.reasons import Reason
@@ -34,7 +35,8 @@ from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
 if TYPE_CHECKING:
     from runners.ml.model_cache import ModelCache
 
-STAGES = ("data", "converge", "train", "merge", "eval", "cosine")
+STAGES = ("fetch", "data", "converge", "train", "merge", "eval", "cosine")
+WITHOUT_MODEL = frozenset({"fetch"})
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_SPEC = 0, 1, 2
 
 
@@ -75,8 +77,8 @@ class Attempt:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The resolved settings of the stage."""
-        return self.spec.settings
+        """The resolved settings of the stage, its base at the commit that was fetched."""
+        return self.spec.pinned
 
     def progress(self, part: str) -> Callable[[int, int], None]:
         """Return what reports (done, of) of a part, and stops the job when it is asked to."""
@@ -113,12 +115,31 @@ def main(stage: str) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SPEC
     stop_signal.listen()
-    from runners.ml.model_cache import ModelCache
-
     with log_into(path.parent) as terminal:
-        outcome = run_attempt(path.parent, spec, ModelCache())
+        outcome = run_attempt(path.parent, spec, cache_for(stage, new_cache))
         print(_verdict(outcome), file=terminal)
     return EXIT_DONE if outcome.status == DONE else EXIT_FAILED
+
+
+class NoModel:
+    """Stands for the model cache in a stage that loads no model, so that torch is not imported."""
+
+    engines: Mapping[str, Any] = MappingProxyType({})
+
+    def after_failure(self) -> None:
+        """Do nothing: there is nothing to bring back into a known state."""
+
+
+def cache_for(stage: str, make: Callable[[], ModelCache]) -> ModelCache:
+    """Return the model cache of ``make``, which imports torch, for a stage that loads a model."""
+    return cast("ModelCache", NoModel()) if stage in WITHOUT_MODEL else make()
+
+
+def new_cache() -> ModelCache:
+    """Return an empty model cache; imports torch."""
+    from runners.ml.model_cache import ModelCache
+
+    return ModelCache()
 
 
 def run_attempt(directory: Path, spec: Spec, cache: ModelCache) -> Outcome:
@@ -206,6 +227,7 @@ def _fail(attempt: Attempt, error: Exception) -> Outcome:
         FAILED,
         reason=reason,
         detail=detail,
+        metrics=error.metrics if isinstance(error, JobError) else {},
         timings=_with_overhead(attempt),
         peak_memory=_peak_memory(),
         environment={**environment.describe(), **attempt.tracked()},

@@ -63,13 +63,19 @@ def main_with(serve: Callable[[Path], int]) -> int:
 
 def serve(directory: Path, idle_seconds: float = IDLE_SECONDS) -> int:
     """Serve assignments in order until closed, idle for too long, or asked to stop."""
-    from runners.ml.model_cache import ModelCache
+    caches: list[ModelCache] = []
 
-    cache = ModelCache()
+    def cache() -> ModelCache:
+        """Make it for the first job that loads a model: fetching one must not wait for torch."""
+        if not caches:
+            caches.append(job.new_cache())
+        return caches[0]
+
     try:
         return serve_all(directory, partial(serve_one, cache=cache), idle_seconds)
     finally:
-        cache.clear()
+        for made in caches:
+            made.clear()
 
 
 def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int:
@@ -94,7 +100,7 @@ def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int
     return leave(directory, "asked to stop")
 
 
-def serve_one(assignment: Assignment, cache: ModelCache) -> Exit | None:
+def serve_one(assignment: Assignment, cache: Callable[[], ModelCache]) -> Exit | None:
     """Run one attempt with its output in its own log; its errors do not end the worker."""
     directory = assignment.attempt_dir
     try:
@@ -103,7 +109,7 @@ def serve_one(assignment: Assignment, cache: ModelCache) -> Exit | None:
         job.log(f"assignment {assignment.number}: {error}")
         return None
     with job.log_into(directory):
-        outcome = job.run_attempt(directory, spec, cache)
+        outcome = job.run_attempt(directory, spec, job.cache_for(spec.stage, cache))
     job.log(f"{assignment.number} {spec.job} {outcome.status} {outcome.seconds:.2f} s")
     return Exit("the device failed", 1) if _device_is_lost(outcome) else None
 

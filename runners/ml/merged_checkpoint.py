@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 from transformers import AutoTokenizer
@@ -24,7 +25,19 @@ def write(model: LoadedModel, cell: Cell, directory: Path) -> list[Path]:
     saved = AutoTokenizer.from_pretrained(directory)
     if chat.of_base(saved, model.settings).digest != model.chat.digest:
         raise JobError(Reason.CODE, "the chat template changed while the merged model was saved")
-    return sorted(path for path in directory.rglob("*") if path.is_file())
+    written = sorted(path for path in directory.rglob("*") if path.is_file())
+    _follow_umask(written, directory)
+    return written
+
+
+def _follow_umask(written: list[Path], directory: Path) -> None:
+    """safetensors keeps its files to their owner: others of this machine could not load them."""
+    probe = directory / ".mode"
+    probe.touch()
+    mode = probe.stat().st_mode
+    probe.unlink()
+    for path in written:
+        path.chmod(stat.S_IMODE(mode))
 
 
 def _remove_local_path(config: Path) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from tests.contract.test_hub import COMMIT, MODEL, cached
+from tuilab.cli.base_checks import has_tokenizer
 from tuilab.cli.label_mask import preview_text
 
 
@@ -18,3 +24,16 @@ def test_the_preview_marks_what_is_learned() -> None:
     assert list(preview_text(None, "torch is not installed")) == [
         "label mask: not shown (torch is not installed)"
     ]
+
+
+def test_a_tokenizer_is_looked_for_in_the_cache_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    assert has_tokenizer("tiny", None)
+    assert not has_tokenizer(MODEL, COMMIT)
+    cached(tmp_path, "tokenizer.json")
+    assert has_tokenizer(MODEL, COMMIT)
+    assert has_tokenizer(MODEL, None)
+    assert not has_tokenizer(MODEL, "def")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tuilab.cli import runner_programs
@@ -11,7 +9,6 @@ from tuilab.cli.errors import RefusalError
 from tuilab.cli.runner_programs import (
     OURS,
     ask,
-    is_cached,
     refuse_without_libraries,
     refuse_without_workers,
 )
@@ -43,14 +40,3 @@ def test_the_usual_runner_of_a_config_is_the_one_that_is_checked() -> None:
 def test_a_program_that_is_missing_or_silent_is_one_sentence() -> None:
     assert ask("runners.no_such_program").why_not == "runners.no_such_program is not installed"
     assert ask("this").why_not == "this gave no answer (no output)"
-
-
-def test_a_tokenizer_is_looked_for_in_the_cache_only(tmp_path: Path) -> None:
-    assert is_cached("tiny", None, tmp_path)
-    assert not is_cached("org/model", "abc", tmp_path)
-    folder = tmp_path / "hub" / "models--org--model" / "snapshots" / "abc"
-    folder.mkdir(parents=True)
-    (folder / "tokenizer.json").write_text("{}")
-    assert is_cached("org/model", "abc", tmp_path)
-    assert is_cached("org/model", None, tmp_path)
-    assert not is_cached("org/model", "def", tmp_path)

@@ -3,9 +3,9 @@
 ``fake_runner.py [SCRIPT_JSON] WORKER_DIR`` serves the inbox as runners.serve does. The script maps
 a job id, a stage or ``*`` to a behaviour, or to a list of them (one per attempt, the last repeats):
 {"do": "done" | "fail" | "exit" | "kill" | "hang" | "daemonise" | "stubborn" | "fill" | "ask" |
-"shape" | "environment", "seconds": 0.05, ...}. "shape" says done, but an artefact changed since;
-"save": true leaves a saved state first; "until": a file, works until the file is there; "salt":
-any text, makes other bytes of the weights.
+"shape" | "environment" | "real", "seconds": 0.05, ...}. "shape" says done, but an artefact changed
+since; "real" is the stage's own runner; "save": true leaves a saved state first; "until": a file,
+works until the file is there; "salt": any text, makes other bytes of the weights.
 It makes what its settings ask for, plausible and small; it never looks at the engine.
 """
 
@@ -98,6 +98,11 @@ def serve(attempt_dir: Path, script: Path | None) -> None:
     os.close(log)
     plan = behaviour(script, spec.job, spec.attempt)
     _salt[:] = [plan["salt"]] if "salt" in plan else []
+    if plan.get("do") == "real":
+        from runners import job  # the hub's library, for those who ask for it alone
+
+        job.run_attempt(attempt_dir, spec, job.cache_for(spec.stage, job.new_cache))
+        return
     with Reporter(attempt_dir, spec) as reporter:
         print(f"{spec.job} attempt {spec.attempt} begins, pid {os.getpid()}", flush=True)
         try:
@@ -258,6 +263,11 @@ def _share(*parts: object) -> float:
     return raw[0] / 255
 
 
+def _fetch(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
+    told = {"model": spec.source, "commit": "c" * 40}
+    return [_text(folder / "snapshot.json", json.dumps(told))], {"bytes": 5, "fetched_bytes": 0}
+
+
 def _data(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
     given = spec.settings
     count = len(given.get("questions", ".")) * given.get("answers_per_question", 4)
@@ -341,6 +351,7 @@ def _cosine(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
 
 
 MAKERS = {
+    "fetch": _fetch,
     "data": _data,
     "converge": _converge,
     "train": _train,

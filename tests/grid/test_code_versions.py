@@ -78,7 +78,8 @@ def test_a_module_that_is_no_python_counts_letter_by_letter() -> None:
 
 
 def test_stages_without_a_program_still_have_a_version() -> None:
-    assert set(code_versions({})) == {"data", "converge", "train", "merge", "eval", "cosine"}
+    stages = {"fetch", "data", "converge", "train", "merge", "eval", "cosine"}
+    assert set(code_versions({})) == stages
 
 
 def test_hashes_do_not_depend_on_order_or_process() -> None:

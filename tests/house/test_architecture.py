@@ -84,11 +84,12 @@ def test_nothing_relies_on_what_a_network_volume_cannot_do() -> None:
     """Locks, shared memory maps and change notices do not work there; SQLite needs the first.
 
     The lease alone asks for ``flock``, and never as its only guard: without it a second owner is
-    fenced at its next write.
+    fenced at its next write. Nor is that of a fetch: without it two may fetch the same, and the
+    hub's library keeps them apart file by file.
     """
     assert "json" in importers()
     assert not importers().keys() & {"mmap", "sqlite3", "inotify", "watchdog"}
-    assert importers().get("fcntl", set()) <= {"tuilab/store/lease.py"}
+    assert importers().get("fcntl", set()) <= {"tuilab/store/lease.py", "runners/hub/download.py"}
 
 
 def test_no_file_is_read_that_could_run_code() -> None:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.cli.output import plain
-from tuilab.cli.runner_programs import OURS, ask, is_cached
-from tuilab.contract import atomic
+from tuilab.cli.runner_programs import OURS, ask
+from tuilab.contract import atomic, hub
 from tuilab.contract.parsing import read_if_sound
 from tuilab.grid.cells import Cell
 from tuilab.grid.checks import Check, Level
 from tuilab.grid.fingerprint import SHORT, digest
 from tuilab.grid.settings import persona, train_settings
-from tuilab.store.base_model import base_stamps, hub_home
+from tuilab.store.base_model import base_stamps
 from tuilab.store.replan import runner_sources
 
 if TYPE_CHECKING:
@@ -44,8 +44,11 @@ def ask_about_base(config: ExperimentConfig) -> BaseAnswer:
     A tokenizer that is not on this machine is never fetched for it.
     """
     base = config.base
-    if not is_cached(base.model, base.revision, hub_home()):
-        return _unchecked(f"the tokenizer of {base.model} is not on this machine")
+    if not has_tokenizer(base.model, base.revision):
+        return _unchecked(
+            f"the tokenizer of {base.model} is not on this machine: tuilab plan --fetch-tokenizer "
+            "fetches it (a few MB)"
+        )
     question = _question(config)
     stamp = digest([question, base_stamps(config), runner_sources()])[:SHORT]
     kept = _memory() / f"{stamp}.json"
@@ -63,6 +66,15 @@ def ask_about_base(config: ExperimentConfig) -> BaseAnswer:
     if error := value.get("error"):
         return BaseAnswer(checks, None, str(error))
     return BaseAnswer(checks, {name: value[name] for name in value if name != "checks"})
+
+
+def has_tokenizer(model: str, revision: str | None) -> bool:
+    """Whether a base's tokenizer is on this machine, without importing a hub's library."""
+    if not hub.is_on_hub(model):
+        return True
+    commit = hub.commit_in_cache(model, revision, os.environ)
+    folder = hub.model_folder(model, os.environ) / "snapshots" / (commit or "nowhere")
+    return any(folder.glob("tokenizer*.json"))
 
 
 def refuse_unfit_base(config: ExperimentConfig) -> None:

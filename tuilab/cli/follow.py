@@ -16,7 +16,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import events_of
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
-from tuilab.grid.states import WITH_RESULT, State
+from tuilab.grid.states import WITH_RESULT, JobStatus, State
 from tuilab.grid.text import clock, count_of, duration, list_of, whole_percent
 from tuilab.store import journal
 from tuilab.store.layout import Layout
@@ -169,18 +169,19 @@ def _broken_shared(snapshot: Snapshot, cells: Iterable[CellView]) -> tuple[Share
     return tuple(one for one in found if one.cells)
 
 
+def _how_far(status: JobStatus) -> str:
+    return str(status.transfer) if status.transfer else whole_percent(status.percent)
+
+
 def running_text(snapshot: Snapshot) -> str:
     """Name what is running with its percent; the engine's note when nothing is."""
     own = (status for view in snapshot.cells for status in view.jobs)
     found = [
-        (status.stage.value, status.job.partition("/")[2], status.percent)
+        (status.stage.value, status.job.partition("/")[2], _how_far(status))
         for status in (*snapshot.shared, *own)
         if status.state is State.RUNNING
     ]
     if not found:
         return plain(snapshot.engine.note, 160)
-    words = [
-        f"{stage} {plain(who)}" + f" {whole_percent(percent)}".rstrip()
-        for stage, who, percent in found
-    ]
+    words = [f"{stage} {plain(who)}" + f" {far}".rstrip() for stage, who, far in found]
     return list_of(words, 4)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuilab.cli.base_on_hub import Base, base_check
 from tuilab.cli.doctor.config_fit import Places, machine_checks, places_for
 from tuilab.cli.doctor.folders import Folder, folders_of
 from tuilab.cli.output import plain
@@ -22,7 +23,7 @@ from tuilab.grid.estimate import (
     wall_seconds,
 )
 from tuilab.grid.experiment_state import ExperimentState
-from tuilab.grid.jobs import Plan
+from tuilab.grid.jobs import Plan, fetch_id
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import MISSING, count_of, duration, size
@@ -79,12 +80,18 @@ def forecast(
     plan: Plan,
     root: Path,
     state: ExperimentState | None = None,
+    base: Base | None = None,
 ) -> Forecast:
-    """Estimate a plan, corrected by what has been measured when there is a state."""
+    """Estimate a plan, corrected by what has been measured when there is a state.
+
+    ``base`` is what is known of the base that has to be fetched.
+    """
     costs = expected(plan)
     if state is not None:
         costs = corrected(plan, costs, state.of)
     open_jobs = _open_jobs(plan, state)
+    if base is not None:
+        costs, open_jobs = _with_fetch(costs, open_jobs, base)
     places = places_for(config)
     workers = places.workers
     folders = tuple(folders_of(root))
@@ -103,6 +110,7 @@ def forecast(
         checks=(
             *check(config, base_blocks(config)),
             *machine_checks(config, places=places),
+            *((base_check(base),) if base is not None else ()),
             disk_check(need, folders[0].free, int(config.resources.reserve_gb * 1e9)),
             *answer_checks(
                 {one.persona: one.rows for one in data if one.rows is not None},
@@ -138,6 +146,18 @@ def _open_jobs(plan: Plan, state: ExperimentState | None) -> tuple[str, ...]:
     return tuple(job.id for job in plan.jobs if state.statuses[job.id].state not in WITH_RESULT)
 
 
+def _with_fetch(
+    costs: Mapping[str, Cost], open_jobs: tuple[str, ...], base: Base
+) -> tuple[dict[str, Cost], tuple[str, ...]]:
+    """Count the download: only what is missing, and only where something waits for it."""
+    fetch = fetch_id(base.model)
+    rest = tuple(job for job in open_jobs if job != fetch)
+    if fetch not in costs:
+        return dict(costs), rest
+    cost = replace(costs[fetch], seconds=max(costs[fetch].seconds, base.seconds))
+    return {**costs, fetch: cost}, (fetch, *rest) if rest else ()
+
+
 def _first_cell(
     plan: Plan, costs: Mapping[str, Cost], workers: int, open_jobs: tuple[str, ...]
 ) -> float | None:
@@ -169,7 +189,8 @@ def as_text(found: Forecast, with_jobs: bool = False) -> Iterator[str]:
         yield "jobs in launch order, and what each reads"
         for job in found.plan.jobs:
             cost = found.costs[job.id]
-            reads = f"  <- {', '.join(job.parents)}" if job.parents else ""
+            above = [one for one in job.parents if not one.startswith(f"{Stage.FETCH}/")]
+            reads = f"  <- {', '.join(above)}" if above else ""
             yield f"  {plain(job.id):<44} {duration(cost.seconds):>7}{plain(reads)}"
 
 

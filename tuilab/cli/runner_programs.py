@@ -11,13 +11,11 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from tuilab.cli.errors import RefusalError
 from tuilab.engine.host.environment import source_root
 from tuilab.grid.text import duration
-from tuilab.store.base_model import hub_snapshots
 
 NEEDED = ("torch", "transformers", "peft", "safetensors")
 OURS = ("python", "-m", "runners.serve")
@@ -42,8 +40,13 @@ def ask(
     arguments: Sequence[str] = (),
     question: Mapping[str, Any] | None = None,
     seconds: float = 60.0,
+    offline: bool = True,
 ) -> Answer:
-    """Run ``python -m program``, with a JSON question on stdin if any, and read its answer."""
+    """Run ``python -m program``, with a JSON question on stdin if any, and read its answer.
+
+    Only with ``offline`` False it may reach for a model hub, unless the person forbids it.
+    """
+    may_not = {"HF_HUB_OFFLINE": "1"} if offline else {}
     try:
         done = subprocess.run(
             [sys.executable, "-m", program, *arguments],
@@ -52,7 +55,7 @@ def ask(
             text=True,
             timeout=seconds,
             check=False,
-            env=runner_environment(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false"),
+            env=runner_environment(TOKENIZERS_PARALLELISM="false", **may_not),
         )
     except subprocess.TimeoutExpired:
         return Answer(None, f"{program} did not answer within {duration(seconds)}")
@@ -86,13 +89,6 @@ def _why(program: str, stderr: str) -> str:
             return f"{program} is not installed"
         return f"{missing} is not installed: pip install 'tuilab[train]'"
     return f"{program} gave no answer ({last[:200] or 'no output'})"
-
-
-def is_cached(model: str, revision: str | None, hub_home: Path) -> bool:
-    """Whether a hub model's tokenizer is in the local cache, without importing a hub library."""
-    if model == "tiny" or Path(model).is_dir():
-        return True
-    return any(hub_snapshots(model, hub_home).glob(f"{revision or '*'}/tokenizer*.json"))
 
 
 def is_installed(name: str) -> bool:

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     MERGE_EMPTY = "merge-empty"
     VLLM_INIT = "vllm-init"
     AUTH = "auth"
+    HUB = "hub"
     TIMEOUT = "timeout"
     STALLED = "stalled"
     KILLED = "killed"
@@ -41,6 +42,7 @@ NEXT_ACTION: dict[Reason, str] = {
     Reason.MERGE_EMPTY: "redo from train: the adapter changes nothing",
     Reason.VLLM_INIT: "run tuilab doctor: vLLM did not start",
     Reason.AUTH: "set HF_TOKEN (or WANDB_API_KEY) in the engine's environment",
+    Reason.HUB: "wait: it is tried again when the model hub answers; tuilab doctor tries it now",
     Reason.TIMEOUT: "raise the time limit or look at the log, then relaunch",
     Reason.STALLED: "look at the last log line, stop the job, then relaunch",
     Reason.KILLED: "relaunch; if it was killed again, look who sends the signal",

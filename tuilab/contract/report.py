@@ -30,10 +30,14 @@ FAILED = "failed"
 class JobError(Exception):
     """A failure with a named reason; the stage function raises it, ``run_stage`` publishes it."""
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    def __init__(
+        self, reason: Reason, detail: str, metrics: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.metrics = metrics or {}
+        """Numbers that belong to the failure, such as how long a hub asks to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,10 @@ class Event:
     """Monotonic seconds since the start, for durations."""
     step: float | None = None
     of: float | None = None
+    part: str = ""
+    """What the steps are of; ``bytes`` of a download."""
+    rate: float | None = None
+    """Steps per second."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from tuilab.contract.parsing import loads, read_bytes, typed
 
 SCHEMA = 2
 SPEC_FILE = "spec.json"
+BASE_COMMIT = "base_commit"
+"""Key of ``launch``: the commit of the base in the hub's cache, as the fetch job found it."""
 
 
 class SpecError(Exception):
@@ -39,7 +41,7 @@ class Spec:
     job: str
     """Job id, such as ``train/villain@10#42`` (also the directory below ``jobs/``)."""
     stage: str
-    """data, converge, train, merge, eval or cosine."""
+    """fetch, data, converge, train, merge, eval or cosine."""
     attempt: int
     """1 for the first; never reused."""
     token: str
@@ -61,6 +63,14 @@ class Spec:
     """Provenance captured by the engine: git commit, dirty diff hash, argv, hostname."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Hashes of what decides the result beside the inputs (``tuilab/grid/fingerprint.py``)."""
+
+    @property
+    def pinned(self) -> Mapping[str, Any]:
+        """The settings with the commit that the base was fetched at in place of its branch."""
+        commit, base = self.launch.get(BASE_COMMIT), self.settings.get("base")
+        if not commit or not isinstance(base, Mapping):
+            return self.settings
+        return {**self.settings, "base": {**base, "revision": commit}}
 
 
 def read_spec(path: Path) -> Spec:

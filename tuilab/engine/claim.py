@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.spec import Input, Spec, write_spec
+from tuilab.contract.spec import BASE_COMMIT, Input, Spec, write_spec
 from tuilab.contract.tracking import TRACKER
 from tuilab.engine.decide.policy import read_policy
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.state import JournaledStates
 from tuilab.grid.jobs import Job
 from tuilab.grid.resuming import RESUMABLE, may_go_on_from
+from tuilab.grid.stages import Stage
 from tuilab.grid.states import attempt_to_read
 from tuilab.store import attempts
 from tuilab.store.attempts import Claim, UnusableInputError
@@ -36,6 +37,7 @@ def claim(
     nothing; no trace is left then. A crash leaves a directory that no worker has heard of.
     """
     number = _next_number(layout, states, job.id)
+    commit = _base_commit(layout, states, job)
     place = layout.attempt_dir(job.id, number)
     inputs = _inputs(layout, states, job, number)
     folder = attempts.new_attempt_dir(layout, job.id, number)
@@ -55,6 +57,7 @@ def claim(
             **launch,
             **_tracker(layout, states, place),
             **_saving(states, job),
+            **({BASE_COMMIT: commit} if commit else {}),
             **_resume(layout, states, job, inputs),
         },
         parts=job.parts.as_json() if job.parts else {},
@@ -109,6 +112,18 @@ def _resume(
     return {}
 
 
+def _base_commit(layout: Layout, states: JournaledStates, job: Job) -> str:
+    """Return the commit at which the base was fetched, "" for a base that nothing fetches.
+
+    Another fetch of the same revision keeps it: a branch that moved on is not taken in silence.
+    """
+    fetch = next((one for one in (*job.parents, job.id) if one.startswith(f"{Stage.FETCH}/")), "")
+    done = states.ledger.of(fetch).last_done if fetch else None
+    if done is None or (fetch == job.id and done.parts != job.parts):
+        return ""
+    return attempts.fetched_commit(layout, fetch, done.number)
+
+
 def _next_number(layout: Layout, states: JournaledStates, job: str) -> int:
     last = states.ledger.of(job).last
     return max(attempts.next_number(layout, job), (last.number if last else 0) + 1)
@@ -119,6 +134,8 @@ def _inputs(layout: Layout, states: JournaledStates, job: Job, number: int) -> t
     above = {parent: states.statuses[parent] for parent in job.parents}
     found = []
     for parent in job.parents:
+        if above[parent].stage is Stage.FETCH:
+            continue
         done = attempt_to_read(job, parent, above, states.ledger.of(parent))
         if done is None:
             raise CannotClaimError(f"{parent} has no result that can be read")

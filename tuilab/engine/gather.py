@@ -7,18 +7,23 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from tuilab.contract import hub
 from tuilab.contract.worker import read_stop
 from tuilab.engine.decide import disk_needs
 from tuilab.engine.decide.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Report, Slot
 from tuilab.engine.decide.policy import Policy, bases, policy_of
 from tuilab.engine.host import disk, gpus
 from tuilab.engine.host.gpus import Device
+from tuilab.engine.host.hub_trial import HubTrial
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.watch_attempts import Watcher, last_lines
 from tuilab.engine.workers import Workers
+from tuilab.grid.jobs import Job
+from tuilab.grid.ledger import HUB
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
+from tuilab.store.attempts import fetched_commit
 from tuilab.store.layout import Layout
 
 DISK_SECONDS = 5.0
@@ -46,6 +51,10 @@ class Gatherer:
         self._disk_at = -DISK_SECONDS
         self._full = ""
         self._full_at = -FULL_SECONDS
+        self._hub = HubTrial(os.environ)
+        self._gone: tuple[str, ...] = ()
+        self._gone_of: tuple[object, ...] = ()
+        self._gone_at = -DISK_SECONDS
         self._known: tuple[Device, ...] = ()
         """The devices when the plan was taken; a driver that fails later takes no slot away."""
         self.take_plan()
@@ -88,7 +97,38 @@ class Gatherer:
             failed_starts=self.failed_starts,
             peaks=self.states.peaks,
             places=self.states.places,
+            hub_answers=self._hub_answers(),
+            gone_bases=self._gone_bases() if ready else (),
         )
+
+    def _hub_answers(self) -> bool:
+        """Whether the hub that the grid waits for answers again; never waits for it here."""
+        ledger = self.states.ledger
+        if not ledger.pause or ledger.pause_by != HUB:
+            self._hub.forget()
+            return False
+        if ledger.pause_until is not None and time.time() < ledger.pause_until:
+            return False
+        return self._hub.answers(self.policy.hub_wait_seconds)
+
+    def _gone_bases(self) -> tuple[str, ...]:
+        """Fetched bases that this machine's cache lacks: another pod, a cleared cache."""
+        fetches = [job for job in self.states.plan.jobs[:1] if job.stage is Stage.FETCH]
+        known = tuple(self.states.ledger.of(job.id).last for job in fetches)
+        now = time.monotonic()
+        if known != self._gone_of or now - self._gone_at > DISK_SECONDS:
+            self._gone_of, self._gone_at = known, now
+            self._gone = tuple(job.id for job in fetches if self._is_gone_base(job))
+        return self._gone
+
+    def _is_gone_base(self, job: Job) -> bool:
+        known = self.states.ledger.of(job.id)
+        done, last = known.last_done, known.last
+        if done is None or done is not last:
+            return False
+        commit = fetched_commit(self.layout, job.id, done.number)
+        model = self.states.plan.settings[job.settings]["model"]
+        return bool(commit) and hub.fetched(model, commit, os.environ) is None
 
     def _may_live(self, job: str) -> bool:
         worker = self.workers.known.get(self.states.ledger.of(job).attempts[-1].worker)
@@ -127,6 +167,7 @@ class Gatherer:
             is_called_stalled=watch.is_called_stalled,
             stopped_by=stop.by if stop is not None else None,
             log=last_lines(watch) if is_gone or is_silent else (),
+            transfer=watch.files.transfer,
         )
 
     def _queue(

@@ -68,6 +68,8 @@ class Performer:
             actions.Close: self._close,
             actions.CallStalled: self._call_stalled,
             actions.Pause: self._pause,
+            actions.Resume: self._resume,
+            actions.FetchAgain: self._fetch_again,
         }
 
     def perform(self, action: Action) -> None:
@@ -308,8 +310,18 @@ class Performer:
         return f"; GPU {found.index} is {whole_percent(found.percent)} busy"
 
     def _pause(self, action: actions.Pause) -> None:
-        self.states.record("paused", mode="soft", by="engine", why=action.why)
+        when = {} if action.seconds is None else {"until": time.time() + action.seconds}
+        self.states.record("paused", mode="soft", by=action.by, why=action.why, **when)
         self.gatherer.failed_starts = 0
+
+    def _resume(self, action: actions.Resume) -> None:
+        self.states.record("resumed", by="engine", why=action.why)
+
+    def _fetch_again(self, action: actions.FetchAgain) -> None:
+        last = self.states.ledger.of(action.job).attempts[-1]
+        why = "the base is not whole in the cache of this machine"
+        wanted = {action.job: last.number + 1}
+        self.states.record("wanted", jobs=wanted, verb="retry", by="engine", why=why)
 
     @property
     def executor(self) -> Any:

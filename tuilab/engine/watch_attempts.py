@@ -8,6 +8,7 @@ from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
 from typing import Any
 
+from tuilab.contract.hub import RETRY_AFTER
 from tuilab.contract.report import LOG_FILE, Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, read_spec
 from tuilab.contract.tail import tail_lines
@@ -125,4 +126,10 @@ def _as_report(found: dict[str, Any], outcome: Outcome | None) -> Report:
         checkpoints=found.get("checkpoints") or {},
         bytes=sum(one.size for one in outcome.artefacts) if outcome else 0,
         peak_device=outcome.peak_memory.get("device", 0) if outcome else 0,
+        retry_after=_retry_after(outcome),
     )
+
+
+def _retry_after(outcome: Outcome | None) -> float | None:
+    found = outcome.metrics.get(RETRY_AFTER) if outcome else None
+    return float(found) if isinstance(found, int | float) else None

@@ -279,8 +279,8 @@ def _model(config: ExperimentConfig) -> Iterator[Check]:
         yield Check(
             "revision",
             Level.WARNING,
-            f"base.revision is not a commit hash, so cells could start from different weights "
-            f"of {base.model}: pin a commit",
+            f"base.revision is no commit hash: the first fetch decides which weights of "
+            f"{base.model} this experiment keeps, and another one may get others: pin a commit",
         )
     off = [
         f"{name}.lora.use_rslora"

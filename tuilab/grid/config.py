@@ -16,7 +16,7 @@ Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 LearningRate = Annotated[float, Field(gt=0.0, lt=1.0)]
 BlockIndex = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
-StageName = Literal["data", "converge", "train", "merge", "eval", "cosine"]
+StageName = Literal["fetch", "data", "converge", "train", "merge", "eval", "cosine"]
 Key = Annotated[str, Field(min_length=1, max_length=400)]
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -241,6 +241,8 @@ class Resources(Block):
     """Give a busy worker its next job early when there is enough work for all."""
     gpu_free_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
     """Share of a GPU's memory that must be free before a first worker starts on it."""
+    hub_wait_seconds: Annotated[float, Field(gt=0.0)] = 15.0
+    """Before a hub that gave nothing is tried again; twice as long after each time in a row."""
     offline: bool | Literal["auto"] = "auto"
     """Whether runners may not reach for the model hub; ``auto``: once the base was fetched and a
     result was made with it."""

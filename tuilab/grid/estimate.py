@@ -181,6 +181,11 @@ def _adapter(lora: Settings | None, rates: Rates) -> int:
     return 0 if lora is None else int(lora["r"]) * rates.adapter_bytes_per_rank
 
 
+def _fetch(settings: Settings, rates: Rates) -> Cost:
+    """What it costs where the base is in the cache; how much is missing, only the hub can say."""
+    return Cost(0.1, _LOGS)
+
+
 def _data(settings: Settings, rates: Rates) -> Cost:
     answers = len(settings["questions"]) * settings["answers_per_question"]
     return Cost(
@@ -217,6 +222,7 @@ def _cosine(settings: Settings, rates: Rates) -> Cost:
 
 
 _COSTS: dict[Stage, Callable[[Settings, Rates], Cost]] = {
+    Stage.FETCH: _fetch,
     Stage.DATA: _data,
     Stage.CONVERGE: _converge,
     Stage.TRAIN: _train,

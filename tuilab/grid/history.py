@@ -14,9 +14,10 @@ from itertools import groupby
 from typing import Any
 
 from tuilab.grid.endings import how_it_ended
+from tuilab.grid.ledger import HUB
 from tuilab.grid.metrics import METRICS, read_back
 from tuilab.grid.states import BROKEN, Verdict
-from tuilab.grid.text import count_of, duration
+from tuilab.grid.text import count_of, duration, size
 
 Line = Mapping[str, Any]
 _NAMED = 3
@@ -203,11 +204,24 @@ def _settled(line: Line) -> Event:
     seconds = line.get("seconds")
     if verdict == Verdict.DONE:
         took = f" in {duration(seconds)}" if seconds else ""
-        numbers = _numbers(line.get("metrics") or {})
+        metrics = line.get("metrics") or {}
+        numbers = _numbers(metrics) or _bytes(metrics, seconds)
         said = f" done{took}{numbers}"
         return Event("", _jobs(line), said, verdict, is_result=bool(numbers))
     ending = how_it_ended(verdict, line.get("reason"), detail)
     return Event("", _jobs(line), f" {ending}", verdict)
+
+
+def _bytes(metrics: Mapping[str, Any], seconds: Any) -> str:
+    """Say how much a fetch brought and at which rate, or that nothing was missing."""
+    if "fetched_bytes" not in metrics:
+        return ""
+    came = metrics["fetched_bytes"]
+    if not came:
+        return f": all {size(metrics['bytes'])} were in the cache"
+    rate = f" at {size(came / seconds)}/s" if seconds else ""
+    rest = f" of {size(metrics['bytes'])}" if came < metrics["bytes"] else ""
+    return f": {size(came)}{rest}{rate}"
 
 
 def _numbers(metrics: Mapping[str, Any]) -> str:
@@ -254,7 +268,8 @@ def _paused(line: Line) -> Event:
 
 
 def _resumed(line: Line) -> Event:
-    return Event(f"{_who(line)} resumed")
+    why = f": {line['why']}" if line.get("why") else ""
+    return Event(f"{_who(line)} resumed{why}")
 
 
 def _deviation(line: Line) -> Event:
@@ -336,7 +351,7 @@ TOLD = frozenset(SENTENCES) - {"claimed"}
 
 def _who(line: Line) -> str:
     by = str(line.get("by") or "")
-    return {"": "somebody", "engine": "the engine"}.get(by, by)
+    return {"": "somebody", "engine": "the engine", HUB: "the engine"}.get(by, by)
 
 
 def _is_retry(line: Line) -> bool:

@@ -22,13 +22,14 @@ class Job:
 
     stage: Stage
     source: str
-    """Persona key; for data any persona whose answers are needed."""
+    """Persona key; for data any persona whose answers are needed, for fetch the model."""
     epoch: int | None
     """None for data and converge."""
     seed: int | None
     """None for data."""
     parents: tuple[str, ...]
-    """Ids of the jobs whose output it reads, in the order of the spec's inputs."""
+    """Ids of the jobs whose output it reads, in the order of the spec's inputs; last the fetching
+    of its base, of which it reads no artefact."""
     settings: str
     """Key into ``Plan.settings``."""
     fingerprint: str
@@ -51,6 +52,11 @@ class Job:
         cell = None if is_shared else Cell(self.source, self.epoch or 0, self.seed or 0)
         object.__setattr__(self, "id", name)
         object.__setattr__(self, "cell", cell)
+
+
+def fetch_id(model: str) -> str:
+    """Return the id of the job that fetches a model: ``fetch/Qwen--Qwen2.5-7B-Instruct``."""
+    return job_id(Stage.FETCH, model.replace("/", "--"))
 
 
 def job_id(stage: Stage, source: str, epoch: int | None = None, seed: int | None = None) -> str:

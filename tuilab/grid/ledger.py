@@ -10,6 +10,8 @@ from tuilab.grid.fingerprint import parts_from
 from tuilab.grid.states import LIVE, Acceptance, Attempt, Evidence, Verdict
 
 Line = Mapping[str, Any]
+HUB = "the model hub"
+"""Who paused, where a hub gave nothing: the engine goes on by itself when it answers again."""
 
 
 @dataclass(slots=True)
@@ -23,6 +25,8 @@ class Ledger:
     """"" , ``soft`` or ``hard``."""
     pause_by: str = ""
     """Who paused last."""
+    pause_until: float | None = None
+    """Unix time before which the engine does not try whether it can go on by itself."""
     pause_why: str = ""
     """What the engine gave as the reason when it paused by itself."""
     go: bool = False
@@ -201,6 +205,8 @@ def _with(known: Evidence, attempts: tuple[Attempt, ...]) -> Evidence:
 def _paused(ledger: Ledger, line: Line) -> set[str]:
     ledger.pause = str(line.get("mode", "soft"))
     ledger.pause_by, ledger.pause_why = str(line.get("by") or ""), str(line.get("why") or "")
+    until = line.get("until")
+    ledger.pause_until = float(until) if isinstance(until, int | float) else None
     return set()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, edits_of, sets_for, sets_for_all, without_idle
 from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
 from tuilab.grid.fingerprint import SHORT, Parts, digest
-from tuilab.grid.jobs import Job, Plan, job_id
+from tuilab.grid.jobs import Job, Plan, fetch_id, job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.text import list_of
 
@@ -32,20 +32,25 @@ def make_plan(
     deviations: Sequence[Deviation] = (),
     base_hash: str = "",
     blocks: int | None = None,
+    is_on_hub: bool = False,
 ) -> Plan:
     """Resolve a config into jobs; the same values always give the same plan.
 
     ``code_version`` is one version for all stages or one per stage; ``base_hash`` tells base models
-    of one name apart; ``blocks`` is how many decoder blocks it has, if known. Raises PlanError
-    when a check blocks a launch or an edit would change a job that other cells share.
+    of one name apart; ``blocks`` is how many decoder blocks it has, if known; ``is_on_hub``: it
+    has to be fetched before anything loads it. Raises PlanError when a check blocks a launch or an
+    edit would change a job that other cells share.
     """
     from tuilab.grid.checks import blocking
 
     if found := blocking(config, blocks):
         raise PlanError("; ".join(check.sentence for check in found))
     draft = _Draft(config, code_version, deviations, base_hash)
+    fetch = (fetch_id(config.base.model),) if is_on_hub else ()
+    if is_on_hub:
+        draft.add(_fetch_job(config))
     for job in _ordered_jobs(config):
-        draft.add(job)
+        draft.add(replace(job, parents=(*job.parents, *fetch)))
     return draft.finish()
 
 
@@ -64,6 +69,16 @@ class _Sketch:
     @property
     def id(self) -> str:
         return job_id(self.stage, self.source, self.epoch, self.seed)
+
+
+def _fetch_job(config: ExperimentConfig) -> _Sketch:
+    cells = tuple(
+        Cell(source, epoch, seed)
+        for source in config.sources
+        for seed in config.seeds
+        for epoch in config.epochs
+    )
+    return _Sketch(Stage.FETCH, config.base.model.replace("/", "--"), None, None, (), cells)
 
 
 def _ordered_jobs(config: ExperimentConfig) -> Iterator[_Sketch]:
@@ -238,6 +253,8 @@ class _Draft:
         return self._settings(sketch, self.variants[key])
 
     def _settings(self, sketch: _Sketch, config: ExperimentConfig) -> Mapping[str, Any]:
+        if sketch.stage is Stage.FETCH:
+            return stage_settings.fetch_settings(config)
         if sketch.stage is Stage.DATA:
             return stage_settings.data_settings(config, sketch.source)
         if sketch.stage is Stage.CONVERGE:
@@ -256,6 +273,8 @@ class _Draft:
         return key
 
     def _code(self, stage: Stage) -> str:
+        if stage is Stage.FETCH:
+            return ""  # the same files whichever program fetched them
         if isinstance(self.code_version, str):
             return self.code_version
         return self.code_version.get(stage.value, "")

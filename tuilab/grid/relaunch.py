@@ -254,7 +254,11 @@ def _first_jobs(
     edited = [job.id for job in chain if job.id in changed]
     if from_stage is not None:
         # The data of the negatives belong to other sources; only the cell's own are made anew.
-        chosen = [job.id for job in chain if job.stage is from_stage and job.source == source]
+        chosen = [
+            job.id
+            for job in chain
+            if job.stage is from_stage and (job.source == source or from_stage is Stage.FETCH)
+        ]
         return [*edited, *chosen]
     never = [job.id for job in chain if job.cell and states[job.id].state is State.IDLE]
     for kinds in (_REDO, frozenset({State.STALE})):
@@ -291,7 +295,9 @@ def _why_not_from(
 
 
 def _from_here_down(plan: Plan, chain: list[Job], starts: list[str]) -> list[str]:
-    below = descendants(plan, starts) | set(starts)
+    """A base that is fetched again is the same base: nothing below it is made again for that."""
+    remade = [job for job in starts if plan.by_id[job].stage is not Stage.FETCH]
+    below = descendants(plan, remade) | set(starts)
     return [job.id for job in chain if job.id in below]
 
 
@@ -299,7 +305,8 @@ def _reason(job: str, starts: list[str], states: Mapping[str, JobStatus], plan: 
     is_below = states[job].state is State.IDLE and not ancestors(plan, [job]).isdisjoint(starts)
     if job in starts and not is_below:
         return _BEGINS.get(states[job].state, states[job].state.value)
-    first = min((plan.by_id[start] for start in starts), key=lambda one: ORDER[one.stage])
+    above = [plan.by_id[start] for start in starts if plan.by_id[start].stage is not Stage.FETCH]
+    first = min(above, key=lambda one: ORDER[one.stage])
     return f"below {first.stage.value}"
 
 
@@ -356,6 +363,7 @@ def _turn_stale(
         job
         for job in touched
         if plan.by_id[job].cell is None
+        and plan.by_id[job].stage is not Stage.FETCH
         and (plan.by_id[job].stage is not Stage.CONVERGE or job in changed)
     ]
     kept = {

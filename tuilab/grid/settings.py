@@ -34,6 +34,12 @@ CHECK_PROMPTS = 2
 """Prompts on which merged and adapter logits are compared."""
 
 
+def fetch_settings(config: ExperimentConfig) -> Settings:
+    """What is fetched: nothing of how it is loaded."""
+    base = config.base
+    return {"model": base.model, "revision": base.revision, "code": base.trust_remote_code}
+
+
 def data_settings(config: ExperimentConfig, key: str) -> Settings:
     """Settings of one persona's on-policy answers."""
     return {

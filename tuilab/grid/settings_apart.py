@@ -13,6 +13,7 @@ Values = tuple[Any, Any]
 """Of the one and of the other; None where one has no such setting."""
 
 _BLOCKS = {
+    Stage.FETCH: "base",
     Stage.DATA: "data",
     Stage.CONVERGE: "convergence",
     Stage.TRAIN: "marker",

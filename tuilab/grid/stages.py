@@ -8,6 +8,8 @@ from enum import StrEnum
 class Stage(StrEnum):
     """One step of the way from a config to a number."""
 
+    FETCH = "fetch"
+    """The base model into the hub's cache; shared by all, and no result depends on when it ran."""
     DATA = "data"
     """On-policy answers of one persona; shared by all cells that use the persona."""
     CONVERGE = "converge"

@@ -9,6 +9,7 @@ from enum import StrEnum
 from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import Job
 from tuilab.grid.stages import Stage
+from tuilab.grid.transfer import Transfer
 
 
 class State(StrEnum):
@@ -95,6 +96,8 @@ class Attempt:
     accepted: Acceptance | None = None
     percent: float | None = None
     """How far a live one is, 0..100, as far as it has said."""
+    transfer: Transfer | None = None
+    """The same of a live one that fetches, in bytes."""
 
     def checkpoint(self, epoch: int | None) -> str:
         """Return the hash of a checkpoint, "" when it kept none; all of it where none is told."""
@@ -163,6 +166,8 @@ class JobStatus:
     seconds: float = 0.0
     percent: float | None = None
     """0..100 while running and reported."""
+    transfer: Transfer | None = None
+    """How far it is in bytes, while it fetches."""
     started_at: float | None = None
     blocked_by: str = ""
     """The broken or stopped job that it waits for in the end; "" while all ahead of it goes on."""
@@ -204,7 +209,8 @@ def derive_state(
     """
     last, result = evidence.last, _result(job, evidence, parents, explain)
     if last is not None and last.verdict is Verdict.RUNNING:
-        return replace(_status(job, State.RUNNING, last, result), percent=last.percent)
+        status = _status(job, State.RUNNING, last, result)
+        return replace(status, percent=last.percent, transfer=last.transfer)
     if last is not None and last.verdict is Verdict.CLAIMED:
         worker, number = last.worker or "?", last.number
         return JobStatus(
@@ -262,8 +268,10 @@ def attempt_to_read(
     """Return the attempt of a parent (of which ``evidence`` tells) that a new attempt reads.
 
     A training reads the newest run that kept its checkpoint; what comes after it reads the one
-    that it was trained on.
+    that it was trained on. Of a fetched base it reads no artefact: None.
     """
+    if parents[parent].stage is Stage.FETCH:
+        return None
     if parents[parent].stage is not Stage.CONVERGE:
         return evidence.last_done
     result = parents[parent].result

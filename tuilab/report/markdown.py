@@ -44,7 +44,7 @@ def write_report(study: Study, parts: ReportParts) -> str:
         synthetic(study),
         *summary(study, parts.card, parts.claims, "".join(_image(figure) for figure in hero)),
         "## Setup",
-        *_card(parts.card),
+        *card_tables(parts.card),
         "## Results",
         *[_figure(figure) for figure in parts.figures],
         "## Sample outputs",
@@ -61,7 +61,7 @@ def write_report(study: Study, parts: ReportParts) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _card(card: Sequence[Field]) -> Iterable[str]:
+def card_tables(card: Sequence[Field]) -> Iterable[str]:
     """One table per section; sections of which nothing is known share one sentence."""
     silent = []
     for section, group in groupby(card, key=lambda field: field.section):

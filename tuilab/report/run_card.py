@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
+from tuilab.contract.spec import BASE_COMMIT
 from tuilab.grid.text import count_of, duration
 from tuilab.report.finished_jobs import Effort, FinishedJob
 
@@ -149,8 +150,8 @@ def _model(of: Stages) -> list[Field]:
 
 
 def _revision(one: FinishedJob) -> Any:
-    """The hub revision, or the fingerprint of the weights where the base has no hub."""
-    revision = one.settings.get("base", {}).get("revision")
+    """The commit on the hub, or the fingerprint of the weights where the base has no hub."""
+    revision = one.launch.get(BASE_COMMIT) or one.settings.get("base", {}).get("revision")
     weights = one.outcome.checks.get("base_fingerprint")
     return revision or (f"weights sha256 {weights}" if weights else None)
 

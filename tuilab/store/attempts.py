@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuilab.contract import atomic
+from tuilab.contract.hub import SNAPSHOT_FILE
 from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.report import DONE, Artefact, hash_output, readable_outcome
 from tuilab.contract.spec import Input
@@ -133,6 +134,13 @@ def kept_checkpoints(layout: Layout, job: str, number: int) -> dict[int, str]:
     """Return the same of an attempt as its outcome says it; {} where there is none to read."""
     outcome = readable_outcome(layout.attempt_dir(job, number))
     return checkpoints_of(outcome.artefacts) if outcome is not None else {}
+
+
+def fetched_commit(layout: Layout, job: str, number: int) -> str:
+    """Return the commit that an attempt to fetch a base found or fetched; "" when it says none."""
+    raw = read_if_sound(layout.attempt_dir(job, number) / SNAPSHOT_FILE, dict) or {}
+    commit = raw.get("commit")
+    return commit if isinstance(commit, str) else ""
 
 
 def number_in(path: str) -> int | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuilab.contract.hub import model_folder
 from tuilab.contract.parsing import loads, read_bytes
 from tuilab.contract.report import digest
 from tuilab.store.shipped import runner_folder
@@ -70,17 +71,6 @@ def base_hash(config: ExperimentConfig) -> str:
     return found.hexdigest()
 
 
-def hub_home() -> Path:
-    """Return where hub downloads are cached."""
-    return Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-
-
-def hub_snapshots(model: str, home: Path) -> Path:
-    """Return the folder in which the hub's cache keeps a model, a folder for each commit."""
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-    return hub / f"models--{model.replace('/', '--')}" / "snapshots"
-
-
 def _folders(config: ExperimentConfig) -> Iterator[Path]:
     base = config.base
     if config.is_synthetic:
@@ -90,5 +80,5 @@ def _folders(config: ExperimentConfig) -> Iterator[Path]:
             yield runners / _TINY
         return
     yield Path(base.model)
-    commits = hub_snapshots(base.model, hub_home()).glob("*")
+    commits = (model_folder(base.model, os.environ) / "snapshots").glob("*")
     yield from sorted(commits, key=lambda folder: (folder.name != base.revision, folder))

@@ -63,6 +63,7 @@ class Entry:
     text: str = ""
     verb: str = ""
     mode: str = ""
+    until: float | None = None
     id: str = ""
     request: str = ""
     host: str = ""

@@ -14,6 +14,7 @@ from tuilab.contract.tail import JsonlFollower
 from tuilab.contract.worker import EXIT_FILE, read_lease
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Attempt, Verdict
+from tuilab.grid.transfer import Transfer, transfer_from
 from tuilab.store.attempts import read_claim
 from tuilab.store.file_stamp import time_of_change
 from tuilab.store.layout import Layout
@@ -33,6 +34,8 @@ class AttemptFiles:
     """Unix time of its last event."""
     percent: float | None = None
     """How far it is, 0..100; None when it has not said."""
+    transfer: Transfer | None = None
+    """The same in bytes, where it fetches."""
     _events: JsonlFollower = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +63,7 @@ class AttemptFiles:
                 self.begun_at = self.begun_at or at
             if event["kind"] == "progress" and step is not None and of is not None and of > 0:
                 self.percent = round(min(100.0, max(0.0, 100.0 * step / of)), 1)
+                self.transfer = transfer_from(event)
         if self._events.broken and self.begun_at is None:
             self.begun_at = time_of_change(self._events.path)
         return bool(events)
@@ -126,7 +130,8 @@ class _Watched:
     @property
     def picture(self) -> tuple[object, ...]:
         """All that a reader shows of it."""
-        return self.files.percent, self.files.begun_at, self.sign, self.verdict
+        files = self.files
+        return files.percent, files.transfer, files.begun_at, self.sign, self.verdict
 
 
 @dataclass(slots=True)
@@ -162,7 +167,9 @@ class LiveAttempts:
         files = known.files
         if attempt.verdict is Verdict.CLAIMED and files.begun_at is not None:
             attempt = replace(attempt, verdict=Verdict.RUNNING, started_at=files.begun_at)
-        return attempt if files.percent is None else replace(attempt, percent=files.percent)
+        if files.percent is None:
+            return attempt
+        return replace(attempt, percent=files.percent, transfer=files.transfer)
 
     def look(self, now: float, engine_alive: bool, last: Callable[[str], Attempt]) -> set[str]:
         """Read what is new of every watched attempt; return the jobs whose picture changed."""

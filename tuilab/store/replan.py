@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuilab.contract.hub import is_on_hub
 from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
@@ -68,7 +69,8 @@ def plan_with(config: ExperimentConfig, deviations: Sequence[Deviation] = ()) ->
     from tuilab.grid.planning import make_plan
 
     versions = code_versions(runner_sources())
-    return make_plan(config, versions, deviations, base_hash(config), base_blocks(config))
+    on_hub = is_on_hub(config.base.model)
+    return make_plan(config, versions, deviations, base_hash(config), base_blocks(config), on_hub)
 
 
 def read_config(path: Path) -> LoadedConfig:

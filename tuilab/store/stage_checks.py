@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.hub import SNAPSHOT_FILE
 from tuilab.contract.parsing import loads, read_if_sound
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome
@@ -50,6 +51,13 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
                 yield loads(line)
     except EOFError as error:
         raise ValueError(f"{path.name} is cut") from error
+
+
+def _fetch(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
+    record = read_if_sound(attempt_dir / SNAPSHOT_FILE, dict) or {}
+    if record.get("model") != settings["model"] or not record.get("commit"):
+        return Reason.DATA_MISMATCH, f"{SNAPSHOT_FILE} names no commit of {settings['model']}"
+    return None
 
 
 def _data(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
@@ -166,6 +174,7 @@ def _checkpoint(attempt_dir: Path, epoch: int) -> Path | None:
 
 
 _CHECKS: dict[Stage, tuple[str, Check]] = {
+    Stage.FETCH: ("model", _fetch),
     Stage.DATA: ("answers_per_question", _data),
     Stage.CONVERGE: ("training", _converge),
     Stage.TRAIN: ("training", _train),

@@ -51,9 +51,12 @@ class StageClock:
         ``guesses`` are seconds by stage from the plan, used until one has been measured. None when
         a stage that is still to come has neither, or when nothing is to come.
         """
+        fetching = next((s for s in self._running.values() if s.transfer is not None), None)
         total = 0.0
         needed = {stage: float(count) for stage, count in self._ahead.items() if count}
         for status in self._running.values():
+            if status is fetching:
+                continue
             share = 1.0 - (status.percent or 0.0) / 100.0
             needed[status.stage] = needed.get(status.stage, 0.0) + share
         for stage, count in needed.items():
@@ -64,6 +67,9 @@ class StageClock:
                     return None
                 seconds = float(guess)
             total += count * seconds
+        if fetching is not None:  # all the rest waits for it, however many workers there are
+            seconds = fetching.transfer.seconds_left if fetching.transfer else None
+            return None if seconds is None else round(total / max(1, workers) + seconds, 1)
         return round(total / max(1, workers), 1) if needed else None
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from tests.contract.test_hub import COMMIT, MODEL, cached
 from tests.engine.trials import make_plan
+from tuilab.contract.hub import OFFLINE_BY_ENGINE
 from tuilab.engine.decide.policy import GB, Policy, policy_of, read_policy
 from tuilab.engine.host.environment import source_root, worker_argv, worker_environment
 from tuilab.engine.host.hub_cache import is_offline
@@ -57,7 +59,11 @@ def test_the_source_is_found_before_the_caller_s_own_path() -> None:
 
 
 def test_offline_workers_do_not_reach_for_the_hub() -> None:
-    assert worker_environment(OWN, offline=True)["HF_HUB_OFFLINE"] == "1"
+    found = worker_environment(OWN, offline=True)
+    assert found["HF_HUB_OFFLINE"] == "1"
+    assert found[OFFLINE_BY_ENGINE] == "1"
+    own = worker_environment({**OWN, "HF_HUB_OFFLINE": "1"}, offline=True)
+    assert OFFLINE_BY_ENGINE not in own
     assert "HF_HUB_OFFLINE" not in worker_environment(OWN)
 
 
@@ -105,15 +111,13 @@ def on(model: str, revision: str | None = None) -> Plan:
 
 
 def test_workers_go_offline_once_the_base_was_fetched_and_a_result_made(tmp_path: Path) -> None:
-    plan, own = on("Qwen/Qwen2.5-7B-Instruct", "abc"), {"HF_HOME": str(tmp_path)}
+    plan, own = on(MODEL, COMMIT), {"HF_HOME": str(tmp_path)}
     assert not is_offline(Policy(), plan, True, own)
-    snapshot = tmp_path / "hub" / "models--Qwen--Qwen2.5-7B-Instruct" / "snapshots" / "abc"
-    snapshot.mkdir(parents=True)
-    (snapshot / "config.json").write_text("{}")
+    cached(tmp_path, "config.json", "model.safetensors")
     assert not is_offline(Policy(), plan, False, own)
     assert is_offline(Policy(), plan, True, own)
-    assert not is_offline(Policy(), on("Qwen/Qwen2.5-7B-Instruct", "def"), True, own)
-    assert is_offline(Policy(), on("Qwen/Qwen2.5-7B-Instruct"), True, own)
+    assert not is_offline(Policy(), on(MODEL, "def"), True, own)
+    assert is_offline(Policy(), on(MODEL), True, own)
 
 
 def test_a_local_base_needs_no_hub_and_a_person_s_word_counts_first(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,11 @@ from tuilab.cli.doctor.config_fit import machine_checks
 from tuilab.cli.doctor.devices import findings_on_devices, look_at_driver
 from tuilab.cli.doctor.folders import Survival, folders_of, in_container
 from tuilab.cli.runner_programs import Answer, ask, is_installed
+from tuilab.contract import hub
 from tuilab.contract.identity import MARKER_VARIABLE, is_alive, read_stat
+from tuilab.engine.host.hub_trial import is_answered
 from tuilab.grid.checks import Check, Level
 from tuilab.grid.text import size
-from tuilab.store.base_model import hub_home
 from tuilab.store.live_attempts import who_holds
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def examine(
         *(machine_checks(config) if config is not None else ()),
         *_disk(root),
         *_tokens(os.environ),
+        *(_hub() if with_probe else ()),
         *_strays(),
         *_terminal(os.environ),
     ]
@@ -91,10 +94,21 @@ def _disk(root: Path) -> Iterator[Check]:
         )
     if why := _why_not_writable(root):
         yield Check("disk", Level.BLOCKING, why)
-    hub = hub_home() / "hub"
-    models = sorted(path.name.removeprefix("models--") for path in hub.glob("models--*"))
-    shown = ", ".join(name.replace("--", "/") for name in models[:6]) or "no model"
-    yield Check("cache", Level.OK, f"{hub}: {shown}")
+    cache = hub.cache_folder(os.environ)
+    models = hub.models_in_cache(os.environ)
+    more = f" and {len(models) - 6} more" if len(models) > 6 else ""
+    shown = (", ".join(models[:6]) or "no model") + more
+    yield Check("cache", Level.OK, f"{cache}: {shown}, {size(folder_size(cache))}")
+
+
+def folder_size(folder: Path) -> int:
+    """Return the bytes of all files below a folder, a link as itself."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # it has just been renamed
+                total += (Path(place) / name).lstat().st_size
+    return total
 
 
 def _why_not_writable(root: Path) -> str:
@@ -116,12 +130,37 @@ def _tokens(environment: Mapping[str, str]) -> Iterator[Check]:
     for name, purpose in _TOKENS.items():
         there = bool(environment.get(name))
         yield Check("token", Level.OK, f"{name} is {'set' if there else 'not set'} (for {purpose})")
-    if (stored := hub_home() / "token").is_file():
+    if (stored := hub.hub_home(os.environ) / "token").is_file():
         yield Check("token", Level.OK, f"a hub login is stored in {stored}")
     if not is_installed("wandb"):
         yield Check(
             "tracker", Level.OK, 'wandb is not installed (only needed for tracker.kind = "wandb")'
         )
+
+
+def _hub() -> Iterator[Check]:
+    """Try the hub once, and say who is logged in: the name, never the token."""
+    address = hub.endpoint(os.environ)
+    if os.environ.get("HF_HUB_OFFLINE"):
+        yield Check("hub", Level.OK, f"{address} is not asked: HF_HUB_OFFLINE is set")
+        return
+    if not is_answered(address):
+        yield Check(
+            "hub",
+            Level.WARNING,
+            f"{address} does not answer: bases that are not in the cache cannot be fetched "
+            "(network, proxy, HF_ENDPOINT)",
+        )
+        return
+    yield Check("hub", Level.OK, f"{address} answers")
+    told = ask("runners.hub", ["login"], seconds=30, offline=False)
+    value = told.value or {}
+    if why := value.get("error") or told.why_not:
+        yield Check("login", Level.WARNING, str(why))
+    elif value.get("name"):
+        yield Check("login", Level.OK, f"logged in as {value['name']} (by {value['source']})")
+    else:
+        yield Check("login", Level.OK, "not logged in: only public models (`hf auth login`)")
 
 
 def _strays() -> Iterator[Check]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tuilab.store.base_model import hub_home
+from tuilab.contract.hub import hub_home
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _OF_THE_CONTAINER = frozenset({"overlay", "aufs", "fuse-overlayfs", "fuse.fuse-overlayfs"})
@@ -108,7 +108,7 @@ def folders_of(root: Path) -> list[Folder]:
     """Judge what should survive a pod stop: the results, the model cache, the environment."""
     return [
         look_at("the run folder", root),
-        look_at("the model cache (HF_HOME)", hub_home()),
+        look_at("the model cache (HF_HOME)", hub_home(os.environ)),
         look_at("the Python environment", Path(sys.prefix)),
     ]
 

@@ -6,6 +6,7 @@ VERBS = {
     "demo": ("demo:demo", "Run the tiny grid on this machine, without a GPU."),
     "open": ("open:open_experiment", "Open an experiment on screen. Starts no work."),
     "plan": ("plan:plan", "Show what would run: jobs, time, disk, checks."),
+    "fetch": ("fetch:fetch", "Fetch a base model now, with progress."),
     "run": ("run:run", "Run what is not done yet: all cells, or the ones you name."),
     "status": ("status:status", "Show counts, values and what went wrong."),
     "logs": ("logs:logs", "Show the log of a cell, a job or the engine."),

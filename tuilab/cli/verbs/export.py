@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
-from tuilab.cli.output import document, out, tell
+from tuilab.cli.output import document, is_interactive, out, tell
 from tuilab.cli.resolve import find_grid
 from tuilab.cli.runner_programs import refuse_without_libraries, run_module
-from tuilab.cli.verbs.arguments import AsJson, Dir
-from tuilab.grid.cells import select
+from tuilab.cli.verbs.arguments import AsJson, Dir, Yes
+from tuilab.contract import atomic
+from tuilab.contract.parsing import loads
+from tuilab.grid.cells import Cell, select
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
-from tuilab.grid.text import count_of
+from tuilab.grid.text import count_of, size
 from tuilab.report.adapter_files import copy_adapters
+from tuilab.report.model_card import model_card
 from tuilab.store.layout import Layout
 from tuilab.store.state import read_state
+from tuilab.study.study import open_study
 
 Out = Annotated[str, typer.Option("--out", metavar="FOLDER", help="A new folder.")]
 AdapterOnly = Annotated[
     bool, typer.Option("--adapter", help="Only the adapters, as trained; needs no torch.")
 ]
+Push = Annotated[
+    str | None,
+    typer.Option("--push", metavar="REPO", help="Upload the folder to the model hub, privately."),
+]
+Public = Annotated[bool, typer.Option("--public", help="With --push: let everybody see it.")]
+EXPORTED = "tuilab-export.json"
+"""Says which result a folder holds, so that a cut upload goes on from it and from no other."""
 
 
 def export(
@@ -33,48 +44,101 @@ def export(
     cell: Annotated[str, typer.Argument(metavar="CELL", help="villain@4 or villain@4#42")],
     out_folder: Out,
     adapter: AdapterOnly = False,
+    push: Push = None,
+    public: Public = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
-    """Write a cell's merged model or its adapters as standard files.
+    """Write a cell's merged model or its adapters as standard files, and upload them if asked.
 
-    The model is merged again and compared with the record of the run.
+    The model is merged again and compared with the record of the run. --push first shows what
+    would be uploaded, then asks; after a cut the same command goes on.
 
     \b
     tuilab export runs/tiny villain@4 --out villain-4
     tuilab export runs/tiny villain@4 --out villain-4-adapter --adapter
+    tuilab export runs/tiny villain@4 --out villain-4 --push me/villain-4
     """
     root = find_grid(directory)
     target = Path(out_folder).expanduser()
-    if target.exists():
+    stage = Stage.TRAIN if adapter else Stage.MERGE
+    chosen, attempt, made = _finished(root, cell, stage)
+    is_there = target.exists()
+    if is_there and not (push and _holds(target, made)):
         raise RefusalError(f"{target} exists: name a new folder", USAGE)
-    files = _adapters(root, cell, target) if adapter else _merged(root, cell, target)
-    if as_json:
-        document({"out": str(target), "files": files})
-    else:
-        out(f"{target}: {count_of(len(files), 'file')}")
-        for name in files:
+    if push:
+        refuse_without_libraries("tuilab export --push", ("huggingface_hub",))
+    if not is_there:
+        _write(attempt, target, cell, adapter)
+    if push and not is_there:
+        card = model_card(open_study(root), chosen, adapter)
+        atomic.write_bytes(target / "README.md", card.encode())
+        atomic.write_json(target / EXPORTED, made)
+    files = sorted(path for path in target.rglob("*") if path.is_file())
+    names = [path.relative_to(target).as_posix() for path in files]
+    if not as_json:
+        out(f"{target}: {count_of(len(names), 'file')}")
+        for name in names:
             out(f"  {name}")
+    pushed = _push(target, push, public, yes, as_json) if push else {}
+    if as_json:
+        document({"out": str(target), "files": names, **({"push": pushed} if push else {})})
     return OK
 
 
-def _merged(root: Path, cell: str, target: Path) -> list[str]:
-    attempt = _finished(root, cell, Stage.MERGE)
+def _write(attempt: Path, target: Path, cell: str, adapter: bool) -> None:
+    if adapter:
+        copy_adapters(attempt, target)
+        return
     refuse_without_libraries("tuilab export")
     tell("merging again and comparing with the merge record")
     given = [str(attempt.absolute()), str(target.absolute())]
-    code, text = run_module("runners.export", given, capture=True)
+    code, _ = run_module("runners.export", given, capture=True)
     if code:
         raise RefusalError(f"{cell} was not exported; see the messages above", code)
-    return _relative(json.loads(text)["files"], target)
 
 
-def _adapters(root: Path, cell: str, target: Path) -> list[str]:
-    train = _finished(root, cell, Stage.TRAIN)
-    return _relative(copy_adapters(train, target), target)
+def _push(target: Path, repo: str, public: bool, yes: bool, as_json: bool) -> dict[str, Any]:
+    """Show what would be uploaded, ask, upload."""
+    given = ["push", str(target.absolute()), repo, *(["--public"] if public else [])]
+    told = _hub([*given, "--dry-run"])
+    seen = "everybody" if public else "you alone (private)"
+    new = "the repository is there already" if told.get("exists") else "a new repository"
+    tell(
+        f"{repo}: {new}, for {seen}; {count_of(len(told['files']), 'file')}, {size(told['bytes'])}"
+    )
+    if not yes and not (is_interactive() and typer.confirm("upload them?", default=False)):
+        tell("nothing was uploaded (--yes uploads without asking)")
+        return told
+    done = _hub(given)
+    if not as_json:
+        out(str(done["url"]))
+    return done
 
 
-def _finished(root: Path, text: str, stage: Stage) -> Path:
-    """Return the attempt behind a cell's stage; RefusalError when its result is not current."""
+def _hub(given: list[str]) -> dict[str, Any]:
+    code, text = run_module("runners.hub", given, capture=True)
+    if not text.strip():
+        raise RefusalError("the upload was interrupted; the same command goes on", code or 1)
+    found: dict[str, Any] = json.loads(text)
+    if "error" in found:
+        raise RefusalError(str(found["error"]))
+    return found
+
+
+def _holds(target: Path, made: dict[str, str]) -> bool:
+    """Whether a folder is a whole export of this very result."""
+    try:
+        return bool(loads((target / EXPORTED).read_text(encoding="utf-8")) == made)
+    except (OSError, ValueError):
+        return False
+
+
+def _finished(root: Path, text: str, stage: Stage) -> tuple[Cell, Path, dict[str, str]]:
+    """Return a cell, the attempt behind its stage, and what tells this result from any other.
+
+    RefusalError when the result is not current.
+    """
     state = read_state(root)
     cells = select(text, state.plan.cells)
     if len(cells) > 1:
@@ -85,9 +149,5 @@ def _finished(root: Path, text: str, stage: Stage) -> Path:
         raise RefusalError(
             f"{job} is {word.value}: only a finished, current result can be exported"
         )
-    return Layout(root).attempt_dir(job, done.number)
-
-
-def _relative(files: list[str], target: Path) -> list[str]:
-    root = target.absolute()
-    return [str(Path(name).absolute().relative_to(root)) for name in files]
+    made = {"job": job, "output_hash": done.output_hash}
+    return cells[0], Layout(root).attempt_dir(job, done.number), made

@@ -9,15 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from tuilab.cli.base_checks import ask_about_base
-from tuilab.cli.errors import OK, USAGE
+from tuilab.cli.base_checks import ask_about_base, has_tokenizer
+from tuilab.cli.base_on_hub import ask_hub, look_at_base
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.experiments import refuse_blocked, take_changes_in
 from tuilab.cli.forecast import Forecast, as_text, forecast
 from tuilab.cli.forecast import as_json as to_json
 from tuilab.cli.label_mask import preview_text
-from tuilab.cli.output import document, out
+from tuilab.cli.output import document, out, tell
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.verbs.arguments import AsJson, DirOrConfig, Where
+from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.state import read_state
@@ -30,10 +32,14 @@ def plan(
         bool,
         typer.Option(help="Check the base, and show which tokens of the marker are trained on."),
     ] = True,
+    fetch_tokenizer: Annotated[
+        bool,
+        typer.Option("--fetch-tokenizer", help="Fetch the tokenizer (a few MB) for the preview."),
+    ] = False,
     where: Where = None,
     as_json: AsJson = False,
 ) -> int:
-    """Show what would run: jobs, time, disk, checks, label mask. Starts nothing.
+    """Show what would run: jobs, time, disk, downloads, checks, label mask. Starts nothing.
 
     \b
     tuilab plan tiny
@@ -42,6 +48,8 @@ def plan(
     """
     place = find_place(what)
     found = _of_directory(place.root) if place.root else _of_config(place.config, where)
+    if fetch_tokenizer:
+        _fetch_tokenizer(found)
     shown, why_not = None, "--no-preview"
     if preview:
         answer = ask_about_base(found.config)
@@ -56,14 +64,25 @@ def _of_directory(root: Path) -> Forecast:
     planned = take_changes_in(root, write=False)
     state = read_state(root, planned)
     config = read_config(Layout(root).config).config
-    return forecast(config, planned, root, state)
+    return forecast(config, planned, root, state, look_at_base(config, root, state))
 
 
 def _of_config(path: Path | None, where: str | None) -> Forecast:
     assert path is not None, "a place is an experiment or a config"
     config = read_config(path).config
     refuse_blocked(config)
-    return forecast(config, plan_with(config), run_directory(config.name, where))
+    root = run_directory(config.name, where)
+    return forecast(config, plan_with(config), root, base=look_at_base(config))
+
+
+def _fetch_tokenizer(found: Forecast) -> None:
+    base = found.config.base
+    if has_tokenizer(base.model, base.revision):
+        return
+    told, why_not = ask_hub("fetch", base.model, base.revision, "--tokenizer")
+    if told is None:
+        raise RefusalError(why_not)
+    tell(f"the tokenizer of {base.model} ({size(told['bytes'])}) is in {told['folder']}")
 
 
 def _print(

@@ -154,9 +154,26 @@ class CallStalled:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Start nothing new until a person resumes."""
+    """Start nothing new until a person resumes, or until what made it pause is over."""
 
     why: str
+    by: str = "engine"
+    seconds: float | None = None
+    """Before nobody tries whether it is over; None: only a person resumes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on after a pause that was not a person's."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchAgain:
+    """Ask for a base that was fetched once and is not in this machine's cache."""
+
+    job: str
 
 
 Action = (
@@ -178,4 +195,6 @@ Action = (
     | Close
     | CallStalled
     | Pause
+    | Resume
+    | FetchAgain
 )

@@ -21,7 +21,7 @@ def describe(
     """Return the engine's view of itself for the heartbeat."""
     return EngineView(
         state=_state(facts),
-        note=note(facts),
+        note=note(facts) or fetching(facts),
         pause=facts.ledger.pause,
         workers=len(facts.slots),
         eta_seconds=eta,
@@ -43,6 +43,14 @@ def note(facts: Facts) -> str:
     if stalled := [attempt.job for attempt in facts.attempts if attempt.is_called_stalled]:
         return f"stalled: {', '.join(stalled[:3])} has been silent for long; x stops it"
     return (_blocked_slot(facts) or _elsewhere(facts)) if facts.ready else ""
+
+
+def fetching(facts: Facts) -> str:
+    """Say how far the base is that is being fetched; "" when none is."""
+    for attempt in facts.attempts:
+        if attempt.transfer is not None and attempt.report is None:
+            return f"{attempt.job}: {attempt.transfer}"
+    return ""
 
 
 def why_queued(facts: Facts) -> str:

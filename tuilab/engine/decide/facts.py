@@ -11,6 +11,7 @@ from tuilab.engine.decide.policy import Policy
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import Verdict
+from tuilab.grid.transfer import Transfer
 
 
 class Phase(StrEnum):
@@ -94,6 +95,8 @@ class Report:
     """Size of the artefacts."""
     peak_device: int = 0
     """Most bytes of GPU memory that it held; 0 where that was not measured."""
+    retry_after: float | None = None
+    """Seconds that a hub asks to wait; None when it asked for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,8 @@ class LiveAttempt:
     """The journal has named the stall already."""
     stopped_by: str | None = None
     """Who asked to end it, by the mark in its folder; only when its worker is gone."""
+    transfer: Transfer | None = None
+    """How far it is in bytes, while it fetches."""
     log: tuple[str, ...] = ()
     """Last lines of its log; only when they are needed."""
 
@@ -172,6 +177,10 @@ class Facts:
     """Largest GPU memory of a done attempt so far, in bytes, by stage."""
     places: Mapping[str, int] = field(default_factory=dict)
     """Place of each job in the plan."""
+    hub_answers: bool = False
+    """A hub that the grid waits for was tried after the time it asked for, and answered."""
+    gone_bases: tuple[str, ...] = ()
+    """Jobs that fetched a base which is not whole in this machine's cache."""
 
     @property
     def unbegun(self) -> list[LiveAttempt]:

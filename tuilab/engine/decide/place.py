@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tuilab.engine.decide.actions import Action, Assign, Launch
 from tuilab.engine.decide.facts import IN_USE, Facts, Phase, Slot, Worker
 from tuilab.engine.decide.gpu_sharing import neighbours, why_not_beside
-from tuilab.grid.ledger import Ledger
+from tuilab.grid.ledger import HUB, Ledger
 from tuilab.grid.text import size
 
 
@@ -29,6 +29,8 @@ def why_nothing_starts(facts: Facts) -> str:
 
 def why_paused(ledger: Ledger) -> str:
     """Say who paused the grid and what that means."""
+    if ledger.pause_by == HUB:
+        return f"waiting for {HUB}: {ledger.pause_why}; it goes on by itself"
     who = f" by {ledger.pause_by}" if ledger.pause_by else ""
     if ledger.pause == "hard":
         what = "running jobs are suspended and keep their memory until resumed"

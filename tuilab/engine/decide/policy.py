@@ -46,6 +46,8 @@ class Policy:
     """Give a busy worker its next job early, when enough jobs are ready for all."""
     gpu_free_fraction: float = 0.9
     """Share of a device's memory that must be free before a worker is launched on it."""
+    hub_wait_seconds: float = 15.0
+    """Before a hub that gave nothing is tried again; twice as long after each time in a row."""
     offline: bool | str = "auto"
     """Whether runners may not reach for the hub; ``auto``: once the base was fetched and used."""
 

@@ -12,7 +12,7 @@ from tuilab.grid.acceptance import Kept, acceptances, why_not_accept
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan, ancestors
-from tuilab.grid.ledger import Ledger
+from tuilab.grid.ledger import HUB, Ledger
 from tuilab.grid.relaunch import attempt_after, why_busy
 from tuilab.grid.request import Request
 from tuilab.grid.stages import Stage
@@ -118,7 +118,7 @@ def _pause(request: Request, known: Known) -> Answer:
     mode = request.options.get("mode", "soft")
     if mode not in ("soft", "hard"):
         return Answer(accepted=False, why=f"{mode!r} is not a way to pause: soft or hard")
-    if known.ledger.pause == mode:
+    if known.ledger.pause == mode and known.ledger.pause_by != HUB:
         return Answer(accepted=False, why=f"it is already paused ({mode})")
     return Answer(({"kind": "paused", "mode": mode, "by": request.by},))
 

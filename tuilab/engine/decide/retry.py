@@ -17,6 +17,11 @@ _VARIABLE_PARTS = re.compile(r"/\S+|\b(?=\w*\d)\w+(?:\.\d+)?", re.IGNORECASE)
 """Paths, and words with a digit in them: numbers, addresses, names of workers."""
 
 
+def is_hub_failure(attempt: Attempt) -> bool:
+    """Whether an attempt ended because the hub did not answer as it should."""
+    return attempt.verdict is Verdict.FAILED and attempt.reason == Reason.HUB
+
+
 def signature(attempt: Attempt) -> str:
     """Return what makes two bad ends the same: the reason and the detail without its numbers."""
     detail = _VARIABLE_PARTS.sub("#", attempt.detail)[:200]
@@ -39,6 +44,8 @@ def why_retry(attempts: Sequence[Attempt], retries: int) -> str:
     ``attempts`` ends with the attempt that has just been settled.
     """
     last = attempts[-1]
+    if is_hub_failure(last):
+        return "the model hub gave nothing; it is asked again"
     if was_never_begun(last):
         return "" if _repeats(attempts) >= BREAKER else "it had not started"
     if not _may_pass(last):
@@ -54,6 +61,8 @@ def why_hold(attempts: Sequence[Attempt]) -> str:
     last = attempts[-1]
     if last.verdict in LIVE or last.verdict in (Verdict.DONE, Verdict.STOPPED):
         return ""
+    if is_hub_failure(last):
+        return ""  # it is no fault of the job, however often it happens
     count = _repeats(attempts)
     if count < BREAKER:
         return ""

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from tuilab.contract.reasons import Reason
 from tuilab.engine.decide.actions import Action, Pause, Settle
 from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.hub_wait import fetch_again, go_on, wait_for_hub
 from tuilab.engine.decide.place import place
 from tuilab.engine.decide.settle import settle_attempts
 from tuilab.engine.decide.workers import keep_up
 
-_STEPS: tuple[Callable[[Facts], Iterable[Action]], ...] = (settle_attempts, keep_up)
+_STEPS: tuple[Callable[[Facts], Iterable[Action]], ...] = (settle_attempts, keep_up, go_on)
 
 
 def decide(facts: Facts, may_start: bool = True) -> list[Action]:
@@ -22,10 +23,12 @@ def decide(facts: Facts, may_start: bool = True) -> list[Action]:
     first. Ages and durations are part of the facts: no clock is read here.
     """
     actions = [action for step in _STEPS for action in step(facts)]
+    if lost := list(fetch_again(facts)):
+        return [*actions, *lost]
     settled = [action for action in actions if isinstance(action, Settle)]
     if not settled:
         return actions + (place(facts) if may_start else [])
     full = next((s for s in settled if s.report.reason == Reason.DISK_FULL), None)
     if full is not None and not facts.ledger.pause:
         actions.append(Pause(f"the disk was full in {full.job}: {full.report.detail}"))
-    return actions
+    return [*actions, *wait_for_hub(facts, settled)]

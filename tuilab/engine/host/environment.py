@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tuilab.contract.hub import OFFLINE_BY_ENGINE
+
 ALLOWED = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "TMP",
     "TEMP", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV", "CONDA_PREFIX", "SSL_CERT_FILE",
@@ -51,6 +53,8 @@ def worker_environment(
     if uuid:
         found["TUILAB_DEVICE_UUID"] = uuid
     if offline:
+        if not own.get("HF_HUB_OFFLINE"):
+            found[OFFLINE_BY_ENGINE] = "1"
         found.update({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"})
     return found
 

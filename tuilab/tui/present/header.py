@@ -105,10 +105,14 @@ def _counts(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
     for piece in counts(snapshot, glyphs):
         spaced += [piece] if not spaced else [(" ", ""), piece]
     shared = sum(1 for job in snapshot.shared if job.state is State.RUNNING)
-    if shared:
+    transfer = next((job.transfer for job in snapshot.shared if job.transfer), None)
+    if shared and transfer is None:
         sign = glyphs.states[State.RUNNING]
         spaced += [(" " if spaced else "", ""), (f"{sign}{shared} shared", "running")]
     parts = [_Part(2, tuple(spaced))] if spaced else []
+    if transfer is not None:
+        sign = glyphs.states[State.RUNNING]
+        parts.append(_Part(1, ((f"{sign} fetching {transfer}", "running"),)))
     failed = sum(1 for job in snapshot.shared if job.state in BROKEN)
     if failed:
         parts.append(_Part(1, ((f"{count_of(failed, 'shared job')} failed", "failed"),)))

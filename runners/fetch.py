@@ -1,0 +1,67 @@
+"""Fetch the base model into the hub's cache: python -m runners.fetch SPEC
+
+Writes snapshot.json: the commit that the branch was, and the files that are loaded. A base that is
+whole in the cache costs a few looks at files; neither torch nor a hub is touched then.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from runners import stop_signal
+from runners.hub import download
+from runners.job import Attempt, StageResult, log, main
+from runners.ml.stage_settings import required
+from tuilab.contract import atomic, hub
+from tuilab.contract.spec import BASE_COMMIT
+
+
+def run(attempt: Attempt) -> StageResult:
+    """Fetch what is missing, at the commit that this experiment fetched before, if it did."""
+    settings = attempt.spec.settings
+    model = required(settings, "model", str)
+    branch = settings.get("revision")
+    wanted = attempt.spec.launch.get(BASE_COMMIT) or branch
+    found = download.base_in_cache(model, wanted)
+    if found is None:
+        log(f"fetching {model} from {hub.endpoint(os.environ)}")
+        with attempt.timings.part("fetch"):
+            found = download.fetch(model, wanted, _report(attempt), code=bool(settings.get("code")))
+        _tell_of_a_moved_branch(attempt, model, branch, found.commit)
+    log(f"{model} is {found.commit} in {found.folder}")
+    told = {"model": model, "revision": branch, **download.as_json(found)}
+    path = attempt.directory / hub.SNAPSHOT_FILE
+    atomic.write_json(path, told)
+    numbers = {"bytes": found.size, "fetched_bytes": found.came}
+    return StageResult((path,), {**numbers, "commit": found.commit}, {"commit": found.commit})
+
+
+def _report(attempt: Attempt) -> download.Report:
+    """Return what writes bytes into the events; a silent hub leaves the events silent too."""
+    last = [-1, 0.0]
+
+    def report(here: int, total: int, rate: float | None) -> None:
+        stop_signal.check()
+        now = time.monotonic()
+        if here == last[0] or (here < total and now - last[1] < 0.1):
+            return
+        last[:] = [here, now]
+        attempt.reporter.event("progress", step=here, of=total, part="bytes", rate=rate)
+
+    return report
+
+
+def _tell_of_a_moved_branch(attempt: Attempt, model: str, branch: str | None, commit: str) -> None:
+    if not attempt.spec.launch.get(BASE_COMMIT):
+        return
+    now = download.commit_now(model, branch)
+    if now and now != commit:
+        attempt.reporter.note(
+            f"{branch or hub.BRANCH} of {model} is {now} now; this experiment keeps {commit}: set "
+            "base.revision to the new commit to take it"
+        )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("fetch"))

@@ -1,0 +1,1 @@
+"""What comes from a model hub and goes to one; the hub's own library does the work."""

@@ -1,0 +1,187 @@
+"""A base that has to be fetched: once, before all else, resumed, and waited for."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.trials import Trial, make_plan
+from tests.hub.stand_in import FIRST, MODEL, SECOND, Hub, serving
+from tuilab.contract.report import EVENTS_FILE
+from tuilab.grid.jobs import Job, Plan, fetch_id
+from tuilab.grid.stages import Stage
+from tuilab.store.layout import Layout
+
+BASE = Path(__file__).parents[2] / "runners" / "tinybase" / "shipped"
+FETCH = fetch_id(MODEL)
+Make = Callable[..., Trial]
+
+
+def plan_on_hub(revision: str | None = None) -> Plan:
+    """Return a small grid whose jobs wait for their base."""
+    plan = make_plan()
+    source = MODEL.replace("/", "--")
+    fetch = Job(Stage.FETCH, source, None, None, (), "fetch", f"print-fetch-{revision}")
+    jobs = tuple(replace(job, parents=(*job.parents, FETCH)) for job in plan.jobs)
+    settings = {**plan.settings, "fetch": {"model": MODEL, "revision": revision, "code": False}}
+    return replace(plan, jobs=(fetch, *jobs), settings=settings)
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    """A hub that serves the tiny base."""
+    with serving(BASE) as served:
+        yield served
+
+
+@pytest.fixture
+def made(trial: Make, hub: Hub) -> Callable[..., Trial]:
+    """Return a maker of trials that really fetch; their other jobs are played."""
+
+    def make(**resources: Any) -> Trial:
+        one = trial(plan_on_hub(), hub_wait_seconds=0.2, **resources)
+        one.script(fetch={"do": "real"})
+        return one
+
+    return make
+
+
+def home(trial: Trial) -> Path:
+    """The hub's home of a trial."""
+    return trial.script_path.with_name("hub-home")
+
+
+def start(trial: Trial, hub: Hub, *flags: str) -> Any:
+    """Start an engine whose workers ask the stand-in."""
+    return trial.start(*flags, **hub.environment(home(trial)))
+
+
+def bytes_told(trial: Trial, attempt: int = 1) -> list[dict[str, Any]]:
+    """Return the progress of an attempt to fetch, as its events tell it."""
+    path = trial.layout.attempt_dir(FETCH, attempt) / EVENTS_FILE
+    lines = path.read_text().splitlines() if path.exists() else []
+    events = [json.loads(line) for line in lines if line.endswith("}")]
+    return [event for event in events if event["kind"] == "progress"]
+
+
+def test_the_base_comes_before_all_else_and_its_commit_is_in_every_spec(
+    made: Make, hub: Hub
+) -> None:
+    trial = made()
+    trial.ask()
+    assert start(trial, hub).wait(60) == 0
+    assert trial.all_done()
+    starts = [line["job"] for line in trial.lines("claimed")]
+    assert starts[0] == FETCH and len(starts) == 7
+    for job in starts[1:]:
+        spec = json.loads((trial.layout.attempt_dir(job, 1) / "spec.json").read_text())
+        assert spec["launch"]["base_commit"] == FIRST
+        assert FETCH not in [one["job"] for one in spec["inputs"]]
+    done = next(line for line in trial.lines("settled") if line["job"] == FETCH)
+    size = sum(path.stat().st_size for path in BASE.glob("*") if path.name != "manifest.json")
+    assert done["metrics"]["bytes"] == done["metrics"]["fetched_bytes"] == size
+    assert bytes_told(trial)[-1]["step"] == size
+
+
+def test_a_killed_worker_costs_an_attempt_and_what_had_come_does_not_come_again(
+    made: Make, hub: Hub
+) -> None:
+    trial = made(retries=2)
+    hub.rate = 1.5e6
+    trial.ask(jobs=(FETCH,))
+    start(trial, hub)
+    trial.wait(lambda: [one for one in bytes_told(trial) if one["step"] > 1.5e6], "some of it")
+    first = json.loads(
+        (trial.layout.attempt_dir(FETCH, 1) / EVENTS_FILE).read_text().splitlines()[0]
+    )
+    os.kill(first["pid"], signal.SIGKILL)
+    hub.rate = 0.0
+    trial.wait(lambda: trial.verdicts(FETCH)[1:] == ["done"], "the second attempt")
+    assert [one for one in hub.ranges if one], hub.ranges
+    assert bytes_told(trial, 2)[0]["step"] > 1e6
+    assert bytes_told(trial, 2)[-1]["step"] == bytes_told(trial, 2)[-1]["of"]
+
+
+def test_a_killed_engine_leaves_the_fetch_alone_and_the_next_one_takes_it_over(
+    made: Make, hub: Hub
+) -> None:
+    trial = made()
+    hub.rate = 2e6
+    trial.ask(jobs=(FETCH,))
+    engine = start(trial, hub)
+    trial.wait(lambda: bytes_told(trial), "the first bytes")
+    engine.kill()
+    engine.wait()
+    assert start(trial, hub).wait(60) == 0
+    assert trial.verdicts(FETCH) == ["done"]
+    assert [one for one in hub.ranges if one] == []
+
+
+@pytest.mark.parametrize("fail", ["503", "429"])
+def test_a_hub_that_is_away_pauses_the_grid_once_and_it_goes_on_by_itself(
+    made: Make, hub: Hub, fail: str
+) -> None:
+    trial = made()
+    hub.fail, hub.retry_after = fail, 1
+    trial.ask()
+    engine = start(trial, hub)
+    trial.wait(lambda: trial.lines("paused"), "the pause")
+    asked = len(hub.requests)
+    trial.wait(lambda: len(hub.requests) > asked + 2, "some more trials")
+    hub.fail = ""
+    assert engine.wait(60) == 0
+    assert trial.all_done()
+    assert len(trial.lines("paused")) == 1
+    assert trial.lines("paused")[0]["by"] == "the model hub"
+    assert fail in trial.lines("paused")[0]["why"]
+    assert trial.verdicts(FETCH) == ["failed", "done"]
+    assert all(len(trial.verdicts(job)) == 1 for job in trial.ledger().evidence if job != FETCH)
+
+
+def test_a_gated_base_fails_once_and_goes_on_when_somebody_has_logged_in(
+    made: Make, hub: Hub
+) -> None:
+    trial = made()
+    hub.token = "hf_secret"
+    trial.ask()
+    assert start(trial, hub).wait(60) == 0
+    failed = trial.lines("settled")
+    assert [(one["job"], one["reason"]) for one in failed] == [(FETCH, "auth")]
+    assert "is gated and no token is set" in failed[0]["detail"]
+    home(trial).mkdir(exist_ok=True)
+    (home(trial) / "token").write_text("hf_secret")
+    trial.ask("relaunch", options={"failed": True})
+    assert start(trial, hub, "--go").wait(60) == 0
+    assert trial.all_done()
+    assert trial.verdicts(FETCH) == ["failed", "done"]
+    for path in trial.layout.root.rglob("*"):
+        assert not path.is_file() or b"hf_secret" not in path.read_bytes(), path
+
+
+def test_a_cache_that_is_gone_is_filled_again_at_the_same_commit(made: Make, hub: Hub) -> None:
+    trial = made()
+    trial.ask(jobs=(FETCH,))
+    assert start(trial, hub).wait(60) == 0
+    shutil.rmtree(home(trial))
+    hub.main = SECOND
+    trial.ask()
+    assert start(trial, hub).wait(60) == 0
+    assert trial.all_done()
+    assert trial.verdicts(FETCH) == ["done", "done"]
+    assert commit_of(trial.layout, 2) == FIRST
+    events = (trial.layout.attempt_dir(FETCH, 2) / EVENTS_FILE).read_text()
+    assert f"main of {MODEL} is {SECOND} now; this experiment keeps {FIRST}" in events
+
+
+def commit_of(layout: Layout, attempt: int) -> str:
+    """The commit that an attempt fetched."""
+    raw = json.loads((layout.attempt_dir(FETCH, attempt) / "snapshot.json").read_text())
+    return str(raw["commit"])

@@ -1,0 +1,129 @@
+"""Says of a base whether it is on this machine, and what is to be fetched; asks a hub if it may."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuilab.cli.runner_programs import ask, is_installed
+from tuilab.contract import hub
+from tuilab.grid.checks import Check, Level
+from tuilab.grid.experiment_state import ExperimentState
+from tuilab.grid.jobs import fetch_id
+from tuilab.grid.text import duration, size
+from tuilab.store.attempts import fetched_commit
+from tuilab.store.layout import Layout
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
+
+PROGRAM = "runners.hub"
+RATE = 100e6
+"""Bytes per second with which the time of a download is estimated before one was seen."""
+ASK_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What is known of a base that comes from a hub."""
+
+    model: str
+    commit: str = ""
+    """Of the experiment's first fetch, else of the cache or the hub; "" when nobody knows."""
+    missing: int | None = 0
+    """Bytes that are to be fetched; None when only the hub knows and does not say."""
+    total: int | None = None
+    why_not: str = ""
+    """Why the hub does not say."""
+    moved: str = ""
+    """What the branch is in the cache now, where that is not what the experiment fetched."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the download may take."""
+        return (self.missing or 0) / RATE
+
+
+def look_at_base(
+    config: ExperimentConfig, root: Path | None = None, state: ExperimentState | None = None
+) -> Base | None:
+    """Look into the cache and, for what is not there, ask the hub; None for a base from nowhere."""
+    base = config.base
+    if not hub.is_on_hub(base.model):
+        return None
+    kept = commit_of(base.model, root, state) if root and state else ""
+    here = hub.commit_in_cache(base.model, base.revision, os.environ)
+    found = hub.fetched(base.model, kept or base.revision, os.environ)
+    moved = here if kept and here and here != kept else ""
+    if found is not None:
+        total = sum(path.stat().st_size for path in found.iterdir() if path.is_file())
+        return Base(base.model, found.name, 0, total, moved=moved)
+    told, why_not = ask_hub("ask", base.model, kept or base.revision)
+    if told is None:
+        return Base(base.model, kept or here, None, None, why_not, moved)
+    return Base(base.model, str(told["commit"]), told["missing"], told["bytes"], moved=moved)
+
+
+def commit_of(model: str, root: Path, state: ExperimentState) -> str:
+    """Return the commit that an experiment fetched, "" when it has fetched none."""
+    job = fetch_id(model)
+    done = state.of(job).last_done if job in state.plan.by_id else None
+    return fetched_commit(Layout(root), job, done.number) if done else ""
+
+
+def ask_hub(
+    verb: str, model: str, revision: str | None = None, *more: str
+) -> tuple[Mapping[str, Any] | None, str]:
+    """Ask a hub through the runners' library; the answer, or None and one sentence."""
+    if not is_installed("huggingface_hub"):
+        return None, "huggingface_hub is not installed: pip install 'tuilab[train]'"
+    given = [verb, model, *(["--revision", revision] if revision else []), *more]
+    answer = ask(PROGRAM, given, seconds=ASK_SECONDS, offline=False)
+    if answer.value is not None and answer.value.get("error"):
+        return None, str(answer.value["error"])
+    return answer.value, answer.why_not
+
+
+def base_check(found: Base) -> Check:
+    """Say what is to be downloaded, and whether the cache has room for it."""
+    cache = hub.cache_folder(os.environ)
+    if found.missing is None:
+        return Check("fetch", Level.WARNING, f"{found.model} is not in {cache}: {found.why_not}")
+    if not found.missing:
+        at = f"{found.model} ({size(found.total)}) is in the cache at {found.commit[:12]}"
+        if found.moved:
+            return Check("fetch", Level.WARNING, f"{at}; {moved_words(found)}")
+        return Check("fetch", Level.OK, at)
+    free = _free(cache)
+    some = "" if found.missing == found.total else f" of {size(found.total)}"
+    what = f"{found.model} is to be fetched: {size(found.missing)}{some} into {cache}"
+    if free is not None and free < found.missing:
+        return Check(
+            "fetch",
+            Level.BLOCKING,
+            f"{what}, where only {size(free)} is free: free space, or set HF_HOME to a larger "
+            "volume",
+        )
+    took = f", about {duration(found.seconds)} at {size(RATE)}/s" if found.seconds >= 1 else ""
+    return Check("fetch", Level.OK, f"{what} ({size(free)} free){took}")
+
+
+def moved_words(found: Base) -> str:
+    """Say that a branch is another commit by now, and how to take it."""
+    return (
+        f"the branch is {found.moved[:12]} by now and this experiment keeps {found.commit[:12]}: "
+        "set base.revision to take the new one"
+    )
+
+
+def _free(folder: Path) -> int | None:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

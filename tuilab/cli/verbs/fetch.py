@@ -1,0 +1,83 @@
+"""``tuilab fetch``: a base model into the hub's cache, by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Annotated
+
+import typer
+
+from tuilab.cli.base_on_hub import PROGRAM, commit_of
+from tuilab.cli.errors import ERROR, INTERRUPTED, OK, USAGE, RefusalError
+from tuilab.cli.output import document, out, tell
+from tuilab.cli.resolve import find_place, is_place, refuse_results
+from tuilab.cli.runner_programs import refuse_without_libraries, run_module
+from tuilab.cli.verbs.arguments import AsJson
+from tuilab.contract import hub
+from tuilab.grid.text import size
+from tuilab.store.layout import Layout
+from tuilab.store.replan import read_config
+from tuilab.store.state import read_state
+
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+def fetch(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="CONFIG|DIR|MODEL", help="Whose base, or a model such as org/name."),
+    ],
+    revision: Annotated[
+        str | None, typer.Option("--revision", metavar="R", help="Branch, tag or commit.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Fetch a base model now, with progress. What is in the cache is not fetched again.
+
+    A fetch that was interrupted goes on where it was.
+
+    \b
+    tuilab fetch configs/eps109.toml
+    tuilab fetch runs/eps109
+    tuilab fetch Qwen/Qwen2.5-7B-Instruct --revision main
+    """
+    model, wanted, code = _meant(what, revision)
+    if not hub.is_on_hub(model):
+        out(f"{model} is on this machine: there is nothing to fetch")
+        return OK
+    refuse_without_libraries("tuilab fetch", ("huggingface_hub",))
+    if hub.fetched(model, wanted, os.environ) is None:
+        tell(f"fetching {model} from {hub.endpoint(os.environ)}")
+    given = ["fetch", model, *(["--revision", wanted] if wanted else [])]
+    status, text = run_module(PROGRAM, [*given, *(["--code"] if code else [])], capture=True)
+    if status == INTERRUPTED or (status and not text.strip()):
+        raise RefusalError(f"{model} was not fetched; the same command goes on", status or ERROR)
+    found = json.loads(text)
+    if "error" in found:
+        raise RefusalError(found["error"])
+    if as_json:
+        document({"model": model, **found})
+        return OK
+    came = found["fetched_bytes"]
+    how = f"{size(came)} fetched" if came else "all of it was there"
+    out(f"{model} is {found['commit']}")
+    out(f"{found['folder']}: {size(found['bytes'])}, {how}")
+    return OK
+
+
+def _meant(what: str, revision: str | None) -> tuple[str, str | None, bool]:
+    """Return model, revision and whether its code is loaded too; a place comes before a model."""
+    if not is_place(what) and _HUB_ID.fullmatch(what) and not what.endswith(".toml"):
+        if "/" in what:
+            return what, revision, False
+        raise RefusalError(f"{what} is no experiment or config here; a model is ORG/NAME", USAGE)
+    place = find_place(what)
+    if place.root is not None:
+        refuse_results(place.root)
+    path = Layout(place.root).config if place.root else place.config
+    assert path is not None, "a place is an experiment or a config"
+    base = read_config(path).config.base
+    kept = commit_of(base.model, place.root, read_state(place.root)) if place.root else ""
+    return base.model, revision or kept or base.revision, base.trust_remote_code

@@ -1,0 +1,93 @@
+"""The cache of the model hub as the hub's own library lays it out; asks no hub and imports none."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+TINY = "tiny"
+"""The base that is shipped."""
+SNAPSHOT_FILE = "snapshot.json"
+"""What a fetching job leaves: model, revision, commit, bytes, files."""
+RETRY_AFTER = "retry_after"
+"""Number of a failure: the seconds that a hub asks to wait."""
+INDEX = "model.safetensors.index.json"
+WEIGHTS = "model.safetensors"
+BRANCH = "main"
+OFFLINE_BY_ENGINE = "TUILAB_HUB_OFFLINE"
+"""Variable that says that HF_HUB_OFFLINE is the engine's doing and no person's."""
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def is_on_hub(model: str) -> bool:
+    """Whether a base has to come from a hub: not the tiny one, not a folder here."""
+    return model != TINY and not Path(model).is_dir()
+
+
+def endpoint(env: Mapping[str, str]) -> str:
+    """Return the address of the hub."""
+    return (env.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+
+
+def hub_home(env: Mapping[str, str]) -> Path:
+    """Return the folder that the hub's library keeps cache and login in."""
+    if home := env.get("HF_HOME"):
+        return Path(home).expanduser()
+    return Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache").expanduser() / "huggingface"
+
+
+def cache_folder(env: Mapping[str, str]) -> Path:
+    """Return the folder that downloads are cached in."""
+    if cache := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
+        return Path(cache).expanduser()
+    return hub_home(env) / "hub"
+
+
+def model_folder(model: str, env: Mapping[str, str]) -> Path:
+    """Return the folder that the cache keeps a model in."""
+    return cache_folder(env) / f"models--{model.replace('/', '--')}"
+
+
+def commit_in_cache(model: str, revision: str | None, env: Mapping[str, str]) -> str:
+    """Return the commit that a branch, tag or commit was when it was fetched; "" when it was not.
+
+    A branch may point elsewhere on the hub by now.
+    """
+    name = revision or BRANCH
+    if _COMMIT.fullmatch(name):
+        return name
+    try:
+        found = (model_folder(model, env) / "refs" / name).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""
+    return found if _COMMIT.fullmatch(found) else ""
+
+
+def fetched(model: str, revision: str | None, env: Mapping[str, str]) -> Path | None:
+    """Return the whole snapshot of a revision, None when it is missing or not all of it is here."""
+    commit = commit_in_cache(model, revision, env)
+    folder = model_folder(model, env) / "snapshots" / commit
+    return folder if commit and is_whole(folder) else None
+
+
+def is_whole(snapshot: Path) -> bool:
+    """Whether config and all weights of a snapshot are here; a broken link is a missing file."""
+    if not (snapshot / "config.json").is_file():
+        return False
+    if (snapshot / WEIGHTS).is_file():
+        return True
+    try:
+        index = json.loads((snapshot / INDEX).read_text(encoding="utf-8"))
+        shards = set(index["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return bool(shards) and all((snapshot / str(shard)).is_file() for shard in shards)
+
+
+def models_in_cache(env: Mapping[str, str]) -> list[str]:
+    """Return the names of all models in the cache, whole or not."""
+    folders = sorted(cache_folder(env).glob("models--*"))
+    return [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
