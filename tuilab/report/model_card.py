@@ -11,7 +11,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import ancestors
 from tuilab.grid.metrics import METRICS, TIME, Measurement
 from tuilab.report.finished_jobs import current, finished_jobs
-from tuilab.report.folder import surroundings
+from tuilab.report.folder import card_context
 from tuilab.report.markdown import card_tables
 from tuilab.report.run_card import Field, run_card
 from tuilab.study.study import Study
@@ -32,7 +32,7 @@ def model_card(study: Study, cell: Cell, is_adapter: bool) -> str:
         study.snapshot.labels.get(cell.source, cell.source),
         str(base.get("model", "")),
         view.metrics,
-        run_card(ran, surroundings(study, str(Path.home()))),
+        run_card(ran, card_context(study, str(Path.home()))),
         is_adapter,
         study.snapshot.synthetic,
     )
