@@ -69,7 +69,9 @@ GRID = _of(
     "grid",
     _key("enter", "open", "open", "open the cell", "↵", bar=True),
     _key("r", "relaunch", "relaunch", "relaunch the cell or all marked cells", bar=True),
-    _key("R", "relaunch_failed", "failed", "relaunch all failed, lost and suspect cells", bar=True),
+    _key(
+        "R", "relaunch_failed", "failed", "relaunch all failed cells, or all stale ones", bar=True
+    ),
     _key("x", "stop", "stop", "stop the cell or all marked cells"),
     _key("space", "mark", "mark", "mark the cell", bar=True),
     _key("V", "mark_row", "row", "mark the row"),
@@ -203,7 +205,7 @@ CELL = [
         _key("H,shift+left", "neighbour(-1)", "cell", "same cell, previous epoch", "H"),
         _key("L,shift+right", "neighbour(1)", "cell", "same cell, next epoch", "L"),
         _key("r", "relaunch", "relaunch", "relaunch this cell", bar=True),
-        _key("R", "relaunch_failed", "all failed", "relaunch all failed, lost and suspect cells"),
+        _key("R", "relaunch_failed", "all failed", "relaunch all failed cells, or all stale ones"),
         _key("x", "stop", "stop", "stop this cell", bar=True),
         _key("/", "search", "search", "search the log or the completions", bar=True),
         _key("n", "again(1)", "next", "next match"),
@@ -237,6 +239,7 @@ DIALOG = _of(
 RELAUNCH = _of(
     "relaunch",
     _key("escape,q", "cancel", "cancel", "change nothing", "esc", bar=True),
+    _key("c", "scope", "cells", "these cells, all that failed, all that is stale", bar=True),
     _key("e", "edit", "edit", "edit a setting for these cells", bar=True),
     _key("f", "stage", "from stage", "start from another stage", bar=True),
     _key(

@@ -13,4 +13,4 @@ def test_the_key_table_joins_keys_of_one_action() -> None:
     assert left.keys == "h ←"
     [rectangle] = [row for row in rows if row.meaning == "mark a rectangle"]
     assert rectangle.keys == "shift+arrows"
-    assert "| `R` | relaunch all failed, lost and suspect cells |" in markdown(rows)
+    assert "| `R` | relaunch all failed cells, or all stale ones |" in markdown(rows)

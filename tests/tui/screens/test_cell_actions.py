@@ -55,7 +55,7 @@ async def test_capital_r_says_when_nothing_failed(copy_of: Callable[[str], Path]
     async with app_of(copy_of("one_by_one")).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "R")
-        assert "no job is failed, lost or suspect" in text_of(pilot.app)
+        assert "no cell is failed, lost, suspect or stale" in text_of(pilot.app)
 
 
 async def test_marked_cells_are_relaunched_together(experiment: Path) -> None:

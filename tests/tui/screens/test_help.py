@@ -15,7 +15,7 @@ async def test_help_lists_the_live_keys_of_the_screen(experiment: Path) -> None:
         await look(pilot)
         await press(pilot, "question_mark")
         shown = text_of(pilot.app)
-        for word in ("relaunch all failed, lost and suspect cells", "shift+arrows"):
+        for word in ("relaunch all failed cells, or all stale ones", "shift+arrows"):
             assert word in shown
         assert "$ tuilab relaunch DIR --failed" in shown
         await press(pilot, "escape", "u", "question_mark")

@@ -87,6 +87,26 @@ async def test_from_scratch_is_a_choice_and_takes_up_no_unfinished_attempt(
     assert request["from_stage"] is None
 
 
+async def test_c_goes_on_to_all_that_failed_and_all_that_is_stale(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("half_way")
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "j", "e", "r")
+        assert "Relaunch Med Doctor, epoch 16" in text_of(pilot.app)
+        await press(pilot, "c")
+        assert "Relaunch all that failed: 3 cells" in text_of(pilot.app)
+        assert "$ tuilab relaunch runs/half_way --failed" in text_of(pilot.app)
+        await press(pilot, "c")
+        assert "Relaunch all that is stale: 1 cell" in text_of(pilot.app)
+        assert "$ tuilab relaunch runs/half_way --stale" in text_of(pilot.app)
+        await press(pilot, "right", "enter")
+    [request] = requests_of(root)
+    assert request["cells"] == ["comedian@4#42"]
+    assert request["jobs"][0] == "train/comedian@4#42"
+
+
 async def test_the_dialog_names_its_own_keys(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)

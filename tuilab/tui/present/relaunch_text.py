@@ -24,8 +24,11 @@ def edit_words(count: int, sets: Mapping[str, object]) -> str:
     return f"the edit changes {jobs} and stays with these cells"
 
 
-def name_cells(cells: Sequence[Cell], labels: Mapping[str, str]) -> str:
-    """Name one cell by its label, several by their number."""
+def name_cells(cells: Sequence[Cell], labels: Mapping[str, str], option: str = "") -> str:
+    """Name one cell by its label, several by their number, or all that an option means."""
+    if option:
+        what = {"--failed": "all that failed", "--stale": "all that is stale"}[option]
+        return f"{what}: {count_of(len(cells), 'cell')}"
     if len(cells) == 1:
         cell = cells[0]
         return f"{clean_line(labels.get(cell.source, cell.source), 30)}, epoch {cell.epoch}"

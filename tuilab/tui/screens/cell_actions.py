@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
@@ -16,7 +17,6 @@ from tuilab.tui.screens.frame import Frame
 
 if TYPE_CHECKING:
     from tuilab.grid.experiment_state import ExperimentState
-    from tuilab.grid.relaunch import Expansion
 
 
 class CellActions(Frame):
@@ -55,42 +55,31 @@ class CellActions(Frame):
         if not able:
             self.say(next(iter(refused.values())))
             return
-        self._ask(snapshot, state, able, state.relaunch(able, None))
+        self._ask(snapshot, state, able)
         if len(able) < len(cells):
             why = next(why for why in refused.values() if why)
             left = count_of(len(cells) - len(able), "cell is", "cells are")
             self.say(f"{left} left out: {why}")
 
     def action_relaunch_failed(self) -> None:
-        """Ask whether to relaunch all that is failed, lost or suspect."""
-        from tuilab.grid.why_not import why_not_relaunch_failed
+        """Ask whether to relaunch all that failed; where nothing did, all that is stale."""
+        if (found := self._state()) is not None:
+            self._ask(*found)
 
-        if (found := self._state()) is None:
+    def _ask(self, snapshot: Snapshot, state: ExperimentState, cells: Sequence[Cell] = ()) -> None:
+        from tuilab.tui.screens.relaunch import RelaunchDialog, Scope, everything
+
+        scopes = [*([Scope(tuple(cells))] if cells else []), *everything(state)]
+        if not scopes:
+            self.say("no cell is failed, lost, suspect or stale", "done")
             return
-        snapshot, state = found
-        if why := why_not_relaunch_failed(list(state.statuses.values())):
-            self.say(why, "done")
-            return
-        cells = state.broken_cells()
-        self._ask(snapshot, state, cells, state.relaunch_failed(), is_all_broken=True)
-
-    def _ask(
-        self,
-        snapshot: Snapshot,
-        state: ExperimentState,
-        cells: list[Cell],
-        answer: Expansion,
-        is_all_broken: bool = False,
-    ) -> None:
-        from tuilab.tui.screens.relaunch import Asked, RelaunchDialog
-
+        answer = scopes[0].expand(state)
         if not answer.jobs:
             self.say(clean_line("; ".join(answer.refused.values()), 300) or "nothing would run")
             return
         if held := state.held([one.job for one in answer.jobs]):
             self.say(f"held: {clean_line(held, 300)}")
-        asked = Asked(tuple(cells), answer, is_all_broken)
-        self.app.push_screen(RelaunchDialog(snapshot, state, asked))
+        self.app.push_screen(RelaunchDialog(snapshot, state, scopes))
 
     def action_stop(self) -> None:
         """Ask whether to stop what runs or waits of the chosen cells."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from textual import on
@@ -16,9 +16,10 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EditError, cell_edits, edited_before, parse_edits
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.experiment_state import ExperimentState
-from tuilab.grid.relaunch import Expansion, from_scratch
+from tuilab.grid.relaunch import Expansion, from_scratch, stale_cells
 from tuilab.grid.request import Request
 from tuilab.grid.text import count_of
+from tuilab.grid.why_not import why_not_relaunch_failed
 from tuilab.store.replan import changed_by
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
@@ -50,14 +51,27 @@ EDIT_HINT = "e  edit, e.g. marker.lr = 1e-5; eval.samples = 20"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the dialog was opened for."""
+class Scope:
+    """Which cells a relaunch is about."""
 
     cells: tuple[Cell, ...]
-    default: Expansion
-    """What runs when nothing is changed in the dialog."""
-    is_all_broken: bool = False
-    """Whether ``R`` asked: all that is failed, lost or suspect."""
+    option: str = ""
+    """``--failed`` or ``--stale`` where all of these are meant."""
+
+    def expand(self, state: ExperimentState) -> Expansion:
+        """Return what runs when nothing is changed in the dialog."""
+        is_failed = self.option == "--failed"
+        return state.relaunch_failed() if is_failed else state.relaunch(self.cells)
+
+
+def everything(state: ExperimentState) -> list[Scope]:
+    """Return all that failed and all that is stale, as far as there is any."""
+    found = []
+    if not why_not_relaunch_failed(list(state.statuses.values())):
+        found.append(Scope(tuple(state.broken_cells()), "--failed"))
+    if stale := stale_cells(state.plan, state.statuses):
+        found.append(Scope(tuple(stale), "--stale"))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +92,22 @@ class RelaunchDialog(Dialog):
     CSS_PATH = "relaunch.tcss"
     BINDINGS = keys.RELAUNCH
 
-    def __init__(self, snapshot: Snapshot, state: ExperimentState, asked: Asked) -> None:
+    def __init__(self, snapshot: Snapshot, state: ExperimentState, scopes: Sequence[Scope]) -> None:
         super().__init__()
         self._snapshot = snapshot
         self._state = state
-        self._asked = asked
+        self._scopes = scopes
         self._choices = Choices()
-        self._answer = asked.default
-        self._unstaged = asked.default
-        """What runs when no other stage is chosen."""
-        self._carried = cell_edits(state.plan, asked.cells)
         self._problem = ""
         self._is_checking = False
         self._beginnings = beginnings([job.stage for job in state.plan.jobs])
+        self._take(scopes[0])
+
+    def _take(self, scope: Scope) -> None:
+        self._scope = scope
+        self._default = self._unstaged = self._answer = scope.expand(self._state)
+        """What runs: when nothing is changed, when no other stage is chosen, as chosen."""
+        self._carried = cell_edits(self._state.plan, scope.cells)
 
     def compose(self) -> ComposeResult:
         """Title and sum, the jobs, what is kept, the choices, the twin, the answers."""
@@ -109,6 +126,8 @@ class RelaunchDialog(Dialog):
     def on_mount(self) -> None:
         """Show what would run; the cursor stands on Cancel."""
         self.query_one(Input).cursor_blink = False
+        if len(self._scopes) < 2:
+            self.query_one(KeyBar).leave_out({"relaunch.scope"})
         self._show()
         self.query_one(Choice).focus()
 
@@ -120,12 +139,13 @@ class RelaunchDialog(Dialog):
 
     def _show(self) -> None:
         columns = min(76, self.app.size.width) - 4
-        title = f" Relaunch {name_cells(self._asked.cells, self._snapshot.labels)}"
-        self._say("title", [((title, "title"),), summary(self._answer)])
+        scope = self._scope
+        named = name_cells(scope.cells, self._snapshot.labels, scope.option)
+        self._say("title", [((f" Relaunch {named}", "title"),), summary(self._answer)])
         jobs = job_lines(self._answer, columns - 2)
         self.query_one("#relaunch-jobs").styles.height = max(1, len(jobs))
         self._say("jobs", jobs)
-        kept = kept_words(self._answer, self._state.statuses, self._asked.cells)
+        kept = kept_words(self._answer, self._state.statuses, self._scope.cells)
         is_tight = self.app.size.height < _TIGHT_ROWS
         self.set_class(is_tight, "-tight")
         told = [] if is_tight else wrap(kept, columns - 2)[:2]
@@ -151,7 +171,7 @@ class RelaunchDialog(Dialog):
 
     def _edited_words(self) -> str:
         """Say which earlier edits these cells carry, and whether they stay."""
-        words = edited_before(self._carried, self._asked.cells)
+        words = edited_before(self._carried, self._scope.cells)
         if not words:
             return ""
         return f"taken back: {words}" if self._choices.as_planned else f"{words} (a takes it back)"
@@ -171,11 +191,11 @@ class RelaunchDialog(Dialog):
         return ()
 
     def _twin(self) -> str:
-        everything = [view.cell for view in self._snapshot.cells]
+        planned = [view.cell for view in self._snapshot.cells]
         begin, sets = self._choices.begin, self._choices.sets
-        names = ["--failed"]
-        if not self._asked.is_all_broken:
-            names = cli_equivalent.selectors(self._asked.cells, everything)
+        names = [self._scope.option]
+        if not self._scope.option:
+            names = cli_equivalent.selectors(self._scope.cells, planned)
         stage = begin.stage.value if begin.stage else None
         as_planned = self._choices.as_planned
         return cli_equivalent.relaunch(
@@ -187,6 +207,14 @@ class RelaunchDialog(Dialog):
     def action_scroll(self, step: int) -> None:
         """Read on in the list of jobs."""
         self.query_one("#relaunch-scroll").scroll_relative(y=step * 3, animate=False)
+
+    def action_scope(self) -> None:
+        """Go on to all that failed, then all that is stale, then back."""
+        if len(self._scopes) < 2:
+            self._say("verdict", [((" nothing else is failed or stale", "warn"),)])
+            return
+        self._take(self._scopes[(self._scopes.index(self._scope) + 1) % len(self._scopes)])
+        self._judge()
 
     def action_stage(self) -> None:
         """Begin at the next stage."""
@@ -241,7 +269,7 @@ class RelaunchDialog(Dialog):
 
     async def _check(self, sets: Mapping[str, object]) -> None:
         """Plan the cells under the edits, off the event loop, and show what it changes."""
-        cells, as_planned = list(self._asked.cells), self._choices.as_planned
+        cells, as_planned = list(self._scope.cells), self._choices.as_planned
         root, plan = self._snapshot.root, self._state.plan
         try:
             changed = await asyncio.to_thread(changed_by, root, plan, cells, sets, as_planned)
@@ -270,8 +298,8 @@ class RelaunchDialog(Dialog):
 
     def _expand(self) -> None:
         chosen, begin = self._choices, self._choices.begin
-        cells = list(self._asked.cells)
-        answer = self._unstaged = self._asked.default
+        cells = list(self._scope.cells)
+        answer = self._unstaged = self._default
         if chosen.sets or chosen.as_planned:
             answer = self._unstaged = self._state.relaunch(cells, None, chosen.changed)
         if begin.stage:
@@ -301,7 +329,7 @@ class RelaunchDialog(Dialog):
         begin = self._choices.begin
         request = Request(
             "relaunch",
-            cells=tuple(map(str, self._asked.cells)),
+            cells=tuple(map(str, self._scope.cells)),
             jobs=jobs,
             from_stage=begin.stage.value if begin.stage else None,
             sets=dict(self._choices.sets),
