@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 
 from tests.tui import examples
 from tests.tui.building import LATER
+from tests.tui.terminal import ROOT
 from tuilab.tui.app import TuilabApp
 from tuilab.tui.screens.analysis_screen import AnalysisScreen
 
@@ -80,6 +81,19 @@ def copy_of(tmp_path: Path, originals: Callable[[str], Path]) -> Callable[[str],
 def experiment(copy_of: Callable[[str], Path]) -> Path:
     """Two sources by three epochs, with one failed, one running and one queued cell."""
     return copy_of("small")
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> Path:
+    """An experiment of the shipped tiny config, so that edits can be judged by its schema."""
+    from tuilab.store.replan import plan_with, read_config
+
+    loaded = read_config(ROOT / "configs" / "tiny.toml")
+    root = tmp_path / "runs" / "tiny"
+    from tuilab.store.experiment import create_experiment
+
+    create_experiment(root, loaded.text, plan_with(loaded.config))
+    return root
 
 
 def app_of(root: Path | None, **options: Any) -> TuilabApp:

@@ -23,11 +23,13 @@ def run(
     ascii: bool = False,  # the option's name
     theme: str | None = None,
     start_engine: Callable[[Path], object] | None = None,
+    answer_once: Callable[[Path, str], object] | None = None,
     export_figure: Callable[[Path, Figure], Sequence[Path]] | None = None,
 ) -> int:
     """Open the app on an experiment, or on the list below the current directory; exit code.
 
     ``start_engine`` starts the engine of an experiment directory; None leaves that to a shell.
+    ``answer_once`` answers a request that is only written down, where no engine lives.
     ``export_figure`` writes a figure of an experiment as files and returns their paths, likewise.
     """
     if theme is not None and theme not in THEMES:
@@ -49,6 +51,7 @@ def run(
         ascii_only=ascii,
         theme=theme or _theme_of_terminal(),
         start_engine=start_engine,
+        answer_once=answer_once,
         export_figure=export_figure,
     )
     app.run()

@@ -71,13 +71,14 @@ class TuilabApp(RequestingApp):
         ascii_only: bool = False,
         theme: str | None = None,
         start_engine: Callable[[Path], object] | None = None,
+        answer_once: Callable[[Path, str], object] | None = None,
         export_figure: Callable[[Path, Figure], Sequence[Path]] | None = None,
         poll_seconds: float | None = POLL_SECONDS,
         source: Callable[[Path], SnapshotSource] | None = None,
         under: Path | None = None,
         now: float | None = None,
     ) -> None:
-        super().__init__(root, read_only, start_engine)
+        super().__init__(root, read_only, start_engine, answer_once)
         for one in themes.TEXTUAL_THEMES:
             self.register_theme(one)
         self.theme = theme or themes.DARK

@@ -73,6 +73,8 @@ GRID = _of(
         "R", "relaunch_failed", "failed", "relaunch all failed cells, or all stale ones", bar=True
     ),
     _key("x", "stop", "stop", "stop the cell or all marked cells"),
+    _key("A", "accept", "accept", "keep the stale results of the cell or all marked cells"),
+    _key("+", "grow", "grow", "add sources, epochs or seeds to the grid"),
     _key("space", "mark", "mark", "mark the cell", bar=True),
     _key("V", "mark_row", "row", "mark the row"),
     _key("C", "mark_column", "column", "mark the column"),
@@ -207,6 +209,7 @@ CELL = [
         _key("r", "relaunch", "relaunch", "relaunch this cell", bar=True),
         _key("R", "relaunch_failed", "all failed", "relaunch all failed cells, or all stale ones"),
         _key("x", "stop", "stop", "stop this cell", bar=True),
+        _key("A", "accept", "accept", "keep this cell's stale result"),
         _key("/", "search", "search", "search the log or the completions", bar=True),
         _key("n", "again(1)", "next", "next match"),
         _key("N", "again(-1)", "previous", "previous match"),
@@ -254,6 +257,15 @@ RELAUNCH = _of(
     _key("pageup,k,up", "scroll(-1)", "up", "scroll up"),
     _key("?", "app.help", "help", "show the keys of this dialog", bar=True),
 )
+FORM = _of(
+    "form",
+    _key("escape", "cancel", "cancel", "change nothing", "esc", bar=True),
+    _key("e", "edit", "edit", "type into the fields", bar=True),
+    _key("tab", "app.focus_next", "next", "next field", bar=True),
+    _key("pagedown,j,down", "scroll(1)", "scroll", "scroll down", "j/k", bar=True),
+    _key("pageup,k,up", "scroll(-1)", "up", "scroll up"),
+    _key("?", "app.help", "help", "show the keys of this dialog", bar=True),
+)
 HELP = _of(
     "help",
     _key("escape,q,?", "app.pop_screen", "back", "go back", "esc", bar=True),
@@ -267,8 +279,8 @@ HELP = _of(
 
 NEED_PLAN = frozenset(
     {
-        *("grid.relaunch", "grid.relaunch_failed", "grid.stop"),
-        *("cell.relaunch", "cell.relaunch_failed", "cell.stop"),
+        *("grid.relaunch", "grid.relaunch_failed", "grid.stop", "grid.accept", "grid.grow"),
+        *("cell.relaunch", "cell.relaunch_failed", "cell.stop", "cell.accept"),
         *("queue.shift(-1)", "queue.shift(1)", "queue.first", "queue.hold", "queue.stop"),
     }
 )

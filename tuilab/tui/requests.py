@@ -17,13 +17,13 @@ from textual.app import App
 from tuilab.contract.foreign import clean_line, redact
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import events_of
-from tuilab.grid.request import Request
+from tuilab.grid.request import JOURNAL_ONLY, Request
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.cli_equivalent import command
 
-_NEED_ENGINE = frozenset({"run", "relaunch", "resume"})
+_NEED_ENGINE = frozenset({"run", "relaunch", "resume", "grow"})
 
 
 class RequestingApp(App[int]):
@@ -34,12 +34,15 @@ class RequestingApp(App[int]):
         root: Path | None,
         read_only: bool,
         start_engine: Callable[[Path], object] | None,
+        answer_once: Callable[[Path, str], object] | None = None,
     ) -> None:
         super().__init__()
         self.root = root
         self.read_only = read_only
         self.snapshot: Snapshot | None = None
         self._start_engine = start_engine
+        self._answer_once = answer_once
+        """Answers a request that is only written down, where no engine lives."""
         self._asked: set[str] = set()
         """Wishes that the engine has not answered yet."""
 
@@ -68,28 +71,33 @@ class RequestingApp(App[int]):
             self.say("read-only: nothing was sent")
             return
         try:
-            wish = signed(message.request, message.twin)
-            self._asked.add(leave(Layout(self.root), wish))
+            request = leave(Layout(self.root), signed(message.request, message.twin))
         except OSError as error:
             self.say(f"could not send the request: {error.strerror}", "failed")
             return
-        unread = self._is_engine_gone() and message.request.verb not in _NEED_ENGINE
-        said = f"{message.said}; no engine is running, S starts one" if unread else message.said
-        self.say(said, "warn" if unread else "done", f"$ {message.twin}" if message.twin else "")
-        if message.request.verb in _NEED_ENGINE:
-            self._see_to_the_engine()
+        self._asked.add(request)
+        said, role = message.said, "done"
+        if (act := self._without_engine(message.request.verb, request)) is not None:
+            self.run_worker(self._begin(act), exclusive=True, group="engine")
+        elif self._is_engine_gone() and message.request.verb not in _NEED_ENGINE:
+            said, role = f"{said}; no engine is running, S starts one", "warn"
+        self.say(said, role, f"$ {message.twin}" if message.twin else "")
         self.look()
 
     def _is_engine_gone(self) -> bool:
         return self.snapshot is None or self.snapshot.engine.state is EngineState.STOPPED
 
-    def _see_to_the_engine(self) -> None:
-        """Start the engine when there is none to read the wish.
+    def _without_engine(self, verb: str, request: str) -> Callable[[Path], object] | None:
+        """Return what sees to it that a request is read where no engine runs.
 
-        What starts one looks for itself: by the picture, an engine that has just left is there.
+        What starts an engine looks for itself: by the picture, one that has just left is there.
         """
-        if self._start_engine is not None:
-            self.run_worker(self._begin(self._start_engine), exclusive=True, group="engine")
+        if verb in _NEED_ENGINE:
+            return self._start_engine
+        once = self._answer_once
+        if verb in JOURNAL_ONLY and once is not None and self._is_engine_gone():
+            return lambda root: once(root, request)
+        return None
 
     def why_not_write(self) -> str:
         """Say why nothing may be changed; "" when it may."""

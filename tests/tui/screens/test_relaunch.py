@@ -6,12 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from textual.widgets import Input
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of, until
 from tuilab.grid.edits import Deviation
-from tuilab.store.experiment import create_experiment
 from tuilab.store.layout import Layout
 from tuilab.tui.screens.relaunch import RelaunchDialog
 
@@ -118,20 +116,6 @@ async def test_the_dialog_names_its_own_keys(experiment: Path) -> None:
         assert "Keys of the relaunch dialog" in text_of(pilot.app)
         await press(pilot, "escape")
         assert isinstance(pilot.app.screen, RelaunchDialog)
-
-
-CONFIGS = Path(__file__).parents[3] / "configs"
-
-
-@pytest.fixture
-def planned(tmp_path: Path) -> Path:
-    """An experiment of the shipped tiny config, so that edits can be judged by its schema."""
-    from tuilab.store.replan import plan_with, read_config
-
-    loaded = read_config(CONFIGS / "tiny.toml")
-    root = tmp_path / "runs" / "tiny"
-    create_experiment(root, loaded.text, plan_with(loaded.config))
-    return root
 
 
 async def test_an_edit_is_judged_as_it_is_typed_and_goes_into_the_request(planned: Path) -> None:

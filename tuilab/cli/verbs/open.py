@@ -14,7 +14,7 @@ from tuilab.cli.output import is_interactive, out, plain
 from tuilab.cli.resolve import RUNS, find_place, run_directory, shipped_configs
 from tuilab.cli.status_text import as_text
 from tuilab.cli.verbs.arguments import Ascii, DirOrConfig, ReadOnly, Theme
-from tuilab.engine import start
+from tuilab.engine import answer_once, start
 from tuilab.store.experiment import Found, find_experiments
 from tuilab.store.plan_file import PlanFileError
 from tuilab.store.program_name import program
@@ -84,6 +84,7 @@ def draw(
         ascii=ascii_glyphs,
         theme=theme,
         start_engine=lambda place: start(place, go=True),
+        answer_once=answer_once,
         export_figure=_export_figure,
     )
 

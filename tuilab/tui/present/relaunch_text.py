@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuilab.contract.foreign import clean_line
@@ -11,6 +11,8 @@ from tuilab.grid.relaunch import Expansion
 from tuilab.grid.stages import ORDER, Stage
 from tuilab.grid.states import BROKEN, WITH_RESULT, JobStatus, State
 from tuilab.grid.text import count_of, duration, whole_percent
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.present.grid_table import find
 from tuilab.tui.present.styled_text import Line, fit, fit_line
 
 _BROKEN_WORDS = {state.value for state in (*BROKEN, State.STOPPED)}
@@ -153,3 +155,15 @@ def stoppable(states: Mapping[str, JobStatus], cells: Sequence[Cell]) -> list[Jo
         if job.partition("/")[2] in chosen
         and status.state in (State.RUNNING, State.QUEUED, State.WAITING)
     ]
+
+
+def cause_lines(snapshot: Snapshot, cells: Sequence[Cell]) -> Iterator[str]:
+    """Say why the stale ones among these cells are stale, cells of one cause together."""
+    causes: dict[str, list[str]] = {}
+    for cell in cells:
+        view = find(snapshot, cell)
+        if view is not None and view.state is State.STALE:
+            causes.setdefault(view.detail, []).append(str(cell))
+    for cause, names in causes.items():
+        named = ", ".join(names) if len(names) < 5 else count_of(len(names), "cell")
+        yield f"{named}: {cause}"

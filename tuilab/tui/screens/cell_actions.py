@@ -1,4 +1,4 @@
-"""The verbs that screens share: relaunch, relaunch all that failed, stop."""
+"""The verbs that screens share: relaunch, stop, accept, grow."""
 
 from __future__ import annotations
 
@@ -109,3 +109,25 @@ class CellActions(Frame):
             title, stop_lines(jobs, min(68, self.size.width - 8)), [("stop", "Stop")], foot
         )
         self.app.push_screen(question, answered)
+
+    def action_accept(self) -> None:
+        """Ask why stale results of the chosen cells still count."""
+        from tuilab.grid.acceptance import why_not_accept
+        from tuilab.tui.screens.accept import AcceptDialog
+
+        if (found := self._state()) is None:
+            return
+        snapshot, state = found
+        cells = self.chosen()
+        if why := why_not_accept(state.plan, state.statuses, cells):
+            self.say(why)
+        else:
+            stale = [cell for cell in state.stale_cells() if cell in set(cells)]
+            self.app.push_screen(AcceptDialog(snapshot, stale))
+
+    def action_grow(self) -> None:
+        """Ask for sources, epochs and seeds to add."""
+        from tuilab.tui.screens.grow import GrowDialog
+
+        if (found := self._state()) is not None:
+            self.app.push_screen(GrowDialog(found[0]))

@@ -1,15 +1,19 @@
-"""A question over the screen: title, what will happen, answers; the first answer is no."""
+"""A question over the screen: title, fields, what will happen, answers; the first one is no."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Input
 
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.request import Request
 from tuilab.tui import keys
-from tuilab.tui.present.styled_text import Line
+from tuilab.tui.messages import RequestMade
+from tuilab.tui.present.styled_text import Line, fit_line, wrap
 from tuilab.tui.screens.frame import Dialog
 from tuilab.tui.widgets.choice import Choice
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -37,32 +41,47 @@ class Question(Dialog):
         self._answers = [(CANCEL, "Cancel"), *answers]
 
     def compose(self) -> ComposeResult:
-        """Title, body that scrolls, foot, answers."""
+        """Title, fields, body that scrolls, foot, answers."""
         with Vertical(classes="window") as window:
             window.border_title = ""
             yield Lines(id="dialog-title")
+            yield from self.fields()
             with VerticalScroll(id="dialog-scroll", can_focus=False):
                 yield Lines(id="dialog-body")
             yield Lines(id="dialog-foot")
             yield Choice(self._answers)
         yield KeyBar(self.BINDINGS, self.tuilab.glyphs)
 
+    def fields(self) -> ComposeResult:
+        """Yield what can be typed into."""
+        yield from ()
+
     def on_mount(self) -> None:
         """Show the words; the cursor stands on Cancel."""
         self.write("dialog-title", ((f" {self._title}", "title"),))
         self.show_body(self._body)
-        foot = self.query_one("#dialog-foot", Lines)
-        foot.styles.height = len(self._foot)
-        foot.show(self._foot)
+        self.show_foot(self._foot)
         self.query_one(Choice).focus()
+        self.settle()
+
+    def settle(self) -> None:
+        """Prepare the dialog once its widgets are there."""
 
     def show_body(self, lines: Sequence[Line]) -> None:
         """Replace what is said."""
         body = self.query_one("#dialog-body", Lines)
         body.styles.height = max(1, len(lines))
-        room = max(3, self.app.size.height - len(self._foot) - 5)
+        around = len(self._foot) + len(self.query(Input)) + 5
+        room = max(3, self.app.size.height - around)
         self.query_one("#dialog-scroll").styles.height = min(room, max(1, len(lines)))
         body.show(lines)
+
+    def show_foot(self, lines: Sequence[Line]) -> None:
+        """Replace what stands above the answers."""
+        self._foot = tuple(lines)
+        foot = self.query_one("#dialog-foot", Lines)
+        foot.styles.height = len(lines)
+        foot.show(lines)
 
     def action_cancel(self) -> None:
         """Change nothing."""
@@ -74,4 +93,91 @@ class Question(Dialog):
 
     @on(Choice.Taken)
     def _taken(self, event: Choice.Taken) -> None:
-        self.dismiss(event.name)
+        self.take(event.name)
+
+    def take(self, answer: str) -> None:
+        """Do what an answer means."""
+        self.dismiss(answer)
+
+
+class Form(Question):
+    """A question with fields: what is typed is judged at once, the answer does what is shown."""
+
+    BINDINGS = keys.FORM
+    COLUMNS = 70
+
+    def __init__(self, title: str, fields: Mapping[str, str], answer: str) -> None:
+        super().__init__(title, (), [(answer.lower(), answer)])
+        self._placeholders = fields
+        self._offer: RequestMade | None = None
+        """What the answer asks for; None while something is missing."""
+
+    def fields(self) -> ComposeResult:
+        """Yield one labelled line per name."""
+        for name, placeholder in self._placeholders.items():
+            with Horizontal(classes="field"):
+                yield Lines(id=f"label-{name}")
+                field = Input(placeholder=placeholder, id=f"form-{name}")
+                field.cursor_blink = False
+                yield field
+
+    def settle(self) -> None:
+        """Begin with nothing typed."""
+        for name in self._placeholders:
+            self.write(f"label-{name}", ((f" {name}", "label"),))
+        self.judge()
+
+    def typed(self, name: str) -> str:
+        """Return what a field holds."""
+        return self.query_one(f"#form-{name}", Input).value.strip()
+
+    def judge(self) -> None:
+        """Say what comes of what was typed, with ``offer`` or ``refuse``."""
+        raise NotImplementedError
+
+    def offer(self, lines: Iterable[str], request: Request, twin: str, said: str) -> None:
+        """Show what the answer does, and the command that does the same."""
+        self._offer = RequestMade(request, twin, said)
+        self.show_foot([fit_line(((f" $ {twin}", "muted"),), self.COLUMNS)])
+        self._tell(lines)
+
+    def refuse(self, lines: Iterable[str], why: str = "", role: str = "failed") -> None:
+        """Say what is missing, or wrong."""
+        self._offer = None
+        rows = (row for line in why.splitlines() for row in self._wrapped(line))
+        self.show_foot([((f" {row}", role),) for row in rows])
+        self._tell(lines)
+
+    def _tell(self, lines: Iterable[str]) -> None:
+        self.show_body([((f" {row}", "text"),) for line in lines for row in self._wrapped(line)])
+
+    def _wrapped(self, line: str) -> list[str]:
+        return wrap(clean_line(line, 600), self.COLUMNS)
+
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        self.judge()
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        """Go on to the answer; while something is missing to the next field."""
+        if self._offer is None:
+            self.focus_next(Input)
+        else:
+            choice = self.query_one(Choice)
+            choice.go(self._answers[-1][0])
+            choice.focus()
+
+    def action_edit(self) -> None:
+        """Type into the first field."""
+        self.query(Input).first().focus()
+
+    def take(self, answer: str) -> None:
+        """Ask for what is offered; where nothing is, go back to the fields."""
+        if answer == CANCEL:
+            self.dismiss(answer)
+        elif self._offer is None:
+            self.action_edit()
+        else:
+            self.app.post_message(self._offer)
+            self.dismiss(answer)

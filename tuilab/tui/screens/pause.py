@@ -31,16 +31,15 @@ class PauseDialog(Question):
             "hard": "asked for a hard pause: running jobs are suspended",
         }[name]
 
-    def dismiss(self, result: str | None = None) -> object:  # type: ignore[override]
+    def take(self, answer: str) -> None:
         """Turn the answer into a wish."""
-        if result and result != CANCEL:
-            verb = "resume" if result == "resume" else "pause"
-            options = {} if verb == "resume" else {"mode": result}
-            twin = "".join(text for text, _ in _twin(self._snapshot, result)).strip(" $")
-            self.app.post_message(
-                RequestMade(Request(verb, options=options), twin, self._said(result))
-            )
-        return super().dismiss(result)
+        if answer != CANCEL:
+            verb = "resume" if answer == "resume" else "pause"
+            options = {} if verb == "resume" else {"mode": answer}
+            twin = "".join(text for text, _ in _twin(self._snapshot, answer)).strip(" $")
+            request = Request(verb, options=options)
+            self.app.post_message(RequestMade(request, twin, self._said(answer)))
+        self.dismiss(answer)
 
 
 def _answers(pause: str) -> list[tuple[str, str]]:
