@@ -39,6 +39,8 @@ OF_HALF_WAY = {
     "relaunch-all": "R f f",
     "stop": "$ h x",
     "pause": "P",
+    "accept": "j j l l A",
+    "grow": "+",
     "cell-log": "j e enter",
     "cell-metrics": "l l l l l enter h h tab",
     "cell-parameters": "j e enter d",

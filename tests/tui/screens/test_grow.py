@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from textual.widgets import Input
-from tuilab.grid.grow_config import GrowError, More
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of, until
+from tuilab.grid.grow_config import GrowError, More
 from tuilab.tui.screens.grow import more_of
 
 
