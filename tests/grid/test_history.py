@@ -103,6 +103,7 @@ def test_what_was_measured_is_never_summed_up() -> None:
     ("fields", "text"),
     [
         ({"kind": "wanted", "jobs": {"data/a": 1}, "by": "ann"}, "ann asked to run data/a"),
+        ({"kind": "wanted", "jobs": {"a": 1}, "by": "b", "verb": "grow"}, "b asked to run a"),
         (
             {"kind": "wanted", "jobs": ["data/a"], "count": 38, "verb": "relaunch", "by": "ann"},
             "ann asked to relaunch 38 jobs",

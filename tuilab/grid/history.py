@@ -235,7 +235,8 @@ def _wanted(line: Line) -> Event | None:
     if _is_retry(line):
         return _of_jobs(line, "", f" retried: {line.get('why')}", "warn")
     how = " from scratch" if line.get("restart") else ""
-    return _of_jobs(line, f"{_who(line)} asked to {line.get('verb', 'run')} ", how, "queued")
+    verb = {"grow": "run"}.get(line.get("verb", ""), line.get("verb", "run"))
+    return _of_jobs(line, f"{_who(line)} asked to {verb} ", how, "queued")
 
 
 def _unwanted(line: Line) -> Event | None:
