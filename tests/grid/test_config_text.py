@@ -147,6 +147,13 @@ def test_broken_toml_is_one_sentence_with_the_line() -> None:
     assert "line 1" in found
 
 
+def test_an_integer_beyond_64_bits_is_refused_by_name() -> None:
+    [found] = problems("[eval]\nsamples = 9223372036854775808\n")
+    assert found == "small.toml: eval.samples: is an integer beyond 64 bits, which no library takes"
+    [found] = problems(f"seeds = [{'9' * 5000}]\n")
+    assert "number of thousands of digits" in found
+
+
 def test_a_config_extends_another_and_stands_alone_afterwards() -> None:
     shared, own = SMALL.split("[data]")
     own = 'extends = "shared.toml"\nname = "other"\n[data]' + own

@@ -55,6 +55,8 @@ def test_digits_and_signs_are_kept() -> None:
         (8040, "2h14m"),
         (86_399.7, "1d0h"),
         (273_600, "3d4h"),
+        (4e9, "over 100 years"),
+        (1e300, "over 100 years"),
     ],
 )
 def test_a_duration_is_its_two_largest_units(seconds: float | None, text: str) -> None:

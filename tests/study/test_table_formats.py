@@ -22,6 +22,14 @@ def test_text_aligns_the_first_column_left_and_the_others_right() -> None:
     ]
 
 
+def test_a_character_of_two_columns_counts_as_two() -> None:
+    assert as_text(["Name", "n"], [["悪役", "1"], ["a", "2"]]).splitlines() == [
+        "Name  n",
+        "悪役  1",
+        "a     2",
+    ]
+
+
 @given(st.integers(1, 60))
 def test_a_narrow_terminal_gets_every_cell_in_some_block(width: int) -> None:
     text = as_text(TITLES, ROWS, width)

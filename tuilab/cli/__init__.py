@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from tuilab.cli.errors import INTERRUPTED
-from tuilab.cli.output import bear_any_text
+from tuilab.cli.output import bear_any_text, fill_closed_streams
 from tuilab.cli.quick import answer_quickly
 
 
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(words: Sequence[str]) -> int:
+    fill_closed_streams()
     bear_any_text()
     code = answer_quickly(words)
     if code is not None:

@@ -18,7 +18,7 @@ from tuilab.store.experiment import ExperimentExistsError, create_experiment, is
 from tuilab.store.growth import propose
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
-from tuilab.store.program_name import program
+from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import plan_of, plan_with, read_config
 from tuilab.store.state import read_state
 
@@ -50,7 +50,7 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
             # Another shell was faster: continue with what it made.
     if not _is_of(root, loaded, load_plan(root)):
         raise RefusalError(
-            f"{root} was made from another config: continue it (`{program()} run {root}`), "
+            f"{root} was made from another config: continue it (`{program()} run {quoted(root)}`), "
             "choose another folder with --dir, or edit its experiment.toml",
             USAGE,
         )
@@ -81,7 +81,8 @@ def take_changes_in(root: Path, write: bool = True) -> Plan:
     found = propose(layout, before, lambda plan: read_state(root, plan))
     if not found.why:
         return before
-    tell(f"{found.why}; {'planned again' if write else f'`{program()} run {root}` applies that'}")
+    to_apply = f"`{program()} run {quoted(root)}` applies that"
+    tell(f"{found.why}; {'planned again' if write else to_apply}")
     for line in growth_lines(found.growth, gc_command(root)):
         tell(f"  {plain(line)}")
     return grown(root) if write else found.plan
@@ -100,4 +101,4 @@ def grown(root: Path, more: More | None = None) -> Plan:
 
 def gc_command(root: Path) -> str:
     """Return the command that removes what is no longer planned."""
-    return f"`{program()} gc {root} --unplanned`"
+    return f"`{program()} gc {quoted(root)} --unplanned`"

@@ -20,7 +20,7 @@ from tuilab.grid.states import WITH_RESULT, JobStatus, State
 from tuilab.grid.text import clock, count_of, duration, list_of, whole_percent
 from tuilab.store import journal
 from tuilab.store.layout import Layout
-from tuilab.store.program_name import program
+from tuilab.store.program_name import program, quoted
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, Snapshot
 
@@ -36,7 +36,7 @@ def follow(root: Path, cells: Iterable[Cell], headless: bool, as_json: bool, off
     """Print progress until the cells have ended, or say that the engine keeps working."""
     if headless:
         return Watch(root, frozenset(cells), offset, tell if as_json else out).until_the_end()
-    tell(f"work continues in the background: {program()} status {root}")
+    tell(f"work continues in the background: {program()} status {quoted(root)}")
     return OK
 
 
@@ -74,7 +74,7 @@ class Watch:
                 self._progress(snapshot, time.monotonic())
                 time.sleep(POLL_SECONDS)
         except (KeyboardInterrupt, BrokenPipeError):
-            tell(f"detached; work continues: {program()} status {self.root}")
+            tell(f"detached; work continues: {program()} status {quoted(self.root)}")
             return INCOMPLETE
 
     def _report(self, lines: Iterable[Mapping[str, Any]], snapshot: Snapshot) -> None:
@@ -118,7 +118,7 @@ class Watch:
             self._still_since = now
         if now - self._still_since < PATIENCE_SECONDS:
             return None
-        tell(f"{why}: {program()} status {self.root}")
+        tell(f"{why}: {program()} status {quoted(self.root)}")
         return INCOMPLETE
 
 

@@ -26,7 +26,7 @@ from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan, fetch_id
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import WITH_RESULT
-from tuilab.grid.text import MISSING, count_of, duration, size
+from tuilab.grid.text import MISSING, count_of, duration, padded, size
 from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
 
@@ -191,7 +191,7 @@ def as_text(found: Forecast, with_jobs: bool = False) -> Iterator[str]:
             cost = found.costs[job.id]
             above = [one for one in job.parents if not one.startswith(f"{Stage.FETCH}/")]
             reads = f"  <- {', '.join(above)}" if above else ""
-            yield f"  {plain(job.id):<44} {duration(cost.seconds):>7}{plain(reads)}"
+            yield f"  {padded(plain(job.id), 44)} {duration(cost.seconds):>7}{plain(reads)}"
 
 
 def _head(found: Forecast) -> Iterator[str]:
@@ -251,9 +251,8 @@ def _data(found: Forecast) -> Iterator[str]:
         rows = MISSING if one.rows is None else str(one.rows)
         dropped = MISSING if one.dropped is None else str(one.dropped)
         yield (
-            f"     {plain(one.persona):<24} {rows:>6} rows, {dropped} dropped for the marker, "
-            f"{'n/a' if one.cut is None else one.cut} cut, "
-            f"{one.output_hash[:16]}"
+            f"     {padded(plain(one.persona), 24)} {rows:>6} rows, {dropped} dropped for the "
+            f"marker, {MISSING if one.cut is None else one.cut} cut, {one.output_hash[:16]}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tuilab.contract.foreign import clean
+from tuilab.contract.foreign import clean, is_harmless
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -56,17 +57,54 @@ def _laid_out(value: Any) -> str:
     """
     encode = json.JSONEncoder(ensure_ascii=not _is_utf(sys.stdout), allow_nan=False).encode
     if not isinstance(value, dict):
-        return encode(value)
+        return _escaped(encode(value))
     parts = [f" {encode(str(key))}: {encode(item)}" for key, item in value.items()]
     text = ",\n".join(parts).replace('[{"', '[\n  {"').replace('}, {"', '},\n  {"')
-    return f"{{\n{text}\n}}"
+    return _escaped(f"{{\n{text}\n}}")
+
+
+def _escaped(text: str) -> str:
+    """Write what a terminal would obey, and not show, as JSON's own escapes: the value stays."""
+    if text.isascii():
+        return text
+    return "".join(one if is_harmless(one) else json.dumps(one)[1:-1] for one in text)
 
 
 def bear_any_text() -> None:
-    """Let no name stop the output: what a stream cannot write becomes a question mark."""
+    """Let no name stop the output: what a stream cannot write is written in ASCII."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace" if _is_utf(stream) else "replace")
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        if not _is_utf(stream):
+            codecs.register_error("tuilab-ascii", _in_ascii)
+        stream.reconfigure(errors="backslashreplace" if _is_utf(stream) else "tuilab-ascii")
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Write what an encoding lacks with the signs of --ascii, ``?`` where there is none."""
+    assert isinstance(error, UnicodeEncodeError)
+    from tuilab.tui.present.glyphs import to_ascii
+
+    return to_ascii(error.object[error.start : error.end]), error.end
+
+
+def fill_closed_streams() -> None:
+    """Put /dev/null where the caller closed stdin, stdout or stderr.
+
+    Else the next file that is opened takes that number, and what is printed goes into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def _is_utf(stream: Any) -> bool:

@@ -13,7 +13,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, explain
 from tuilab.grid.states import State
 from tuilab.grid.text import count_of, duration
-from tuilab.store.program_name import program
+from tuilab.store.program_name import program, quoted
 
 _CAUSES = 4
 
@@ -51,8 +51,8 @@ def stale_lines(root: Path, state: ExperimentState, cells: Collection[Cell]) -> 
     more = len(lines) - _CAUSES
     head = f"{count_of(count, 'cell')} {'is' if count == 1 else 'are'} stale: "
     return [
-        f"{head}`{program()} relaunch {root} --stale` runs what is needed again, "
-        f"`{program()} accept {root} CELL... --why TEXT` keeps the results as current",
+        f"{head}`{program()} relaunch {quoted(root)} --stale` runs what is needed again, "
+        f"`{program()} accept {quoted(root)} CELL... --why TEXT` keeps the results as current",
         *lines[:_CAUSES],
         *([f"  and {count_of(more, 'other cause')}"] if more > 0 else []),
     ]

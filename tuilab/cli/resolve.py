@@ -11,7 +11,7 @@ from tuilab.grid.metrics import METRICS
 from tuilab.grid.text import nearest
 from tuilab.store.experiment import find_experiments, is_experiment, is_results_only
 from tuilab.store.layout import slug
-from tuilab.store.program_name import program
+from tuilab.store.program_name import program, quoted
 from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
 from tuilab.store.shipped import published_dir as published_dir
 
@@ -82,7 +82,9 @@ def find_experiment(text: str | None, here: Path | None = None) -> Path:
     if place.root is not None:
         return place.root
     raise RefusalError(
-        f"{text} is a config, not an experiment: `{program()} run {text}` makes one from it", USAGE
+        f"{text} is a config, not an experiment: `{program()} run {quoted(text)}` makes one "
+        "from it",
+        USAGE,
     )
 
 

@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
+
 from tuilab.cli.output import plain
 from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
 from tuilab.grid.metrics import HEADLINE, METRICS, counts_text
 from tuilab.grid.signs import ACCEPTED, KEPT, sign_of
-from tuilab.grid.text import MISSING, count_of, duration
-from tuilab.store.program_name import program
+from tuilab.grid.text import MISSING, count_of, duration, padded
+from tuilab.store.program_name import program, quoted
 
 SYNTHETIC = (
     "synthetic model: these numbers show that the pipeline works and say nothing about real models"
@@ -85,10 +87,10 @@ def _table(
     for key, row in rows.items():
         texts = [write(row.get(epoch), metric) for epoch in epochs]
         lines.append((_row_name(*key, many, labels), texts))
-    label = max(len(name) for name, _ in lines)
-    wide = max(6, *(len(text) for _, texts in lines for text in texts))
+    label = max(cell_len(name) for name, _ in lines)
+    wide = max(6, *(cell_len(text) for _, texts in lines for text in texts))
     for name, texts in lines:
-        yield " ".join([f"{name:<{label}}", *(f"{text:>{wide}}" for text in texts)])
+        yield " ".join([padded(name, label), *(padded(text, wide, right=True) for text in texts)])
 
 
 def _value(cell: Cell | None, metric: str) -> str:
@@ -166,7 +168,7 @@ def _read_only_line() -> str:
 def _engine_line(engine: Mapping[str, Any], root: str) -> str:
     state = engine["state"]
     if state == "stopped":
-        return f"engine: not running (`{program()} run {plain(root)}` starts it)"
+        return f"engine: not running (`{program()} run {quoted(plain(root))}` starts it)"
     words = [f"engine: {state}"]
     if engine.get("pid"):
         words.append(f"pid {engine['pid']} on {plain(str(engine.get('host')))}")

@@ -26,7 +26,7 @@ def clean(text: str, limit: int | None = None) -> str:
         text = text[: 4 * limit + 4096]
     if not (text.isascii() and text.isprintable()):
         text = _ESCAPES.sub("", text)
-        text = "".join(char for char in text if _is_harmless(char))
+        text = "".join(char for char in text if is_harmless(char))
     text = redact(text)
     if limit is not None and len(text) > limit:
         text = text[: max(0, limit - 1)] + "…"
@@ -44,7 +44,8 @@ def redact(text: str) -> str:
     return _SECRETS.sub(lambda match: f"{match.group('key') or ''}[redacted]", text)
 
 
-def _is_harmless(char: str) -> bool:
+def is_harmless(char: str) -> bool:
+    """Whether a terminal shows a character and obeys nothing by it."""
     if char in _KEPT_CONTROLS:
         return True
     return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")

@@ -94,9 +94,29 @@ def _layers(file: str, text: str, read: Read) -> list[_Layer]:
 
 def _parse(file: str, text: str) -> _Layer:
     try:
-        return _Layer(file, text, tomllib.loads(text))
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _only(file, "(TOML)", str(error)) from None
+    except ValueError:  # Python refuses to read numbers of thousands of digits
+        raise _only(file, "(TOML)", "holds a number of thousands of digits") from None
+    if huge := [_dotted(path) for path, value in _numbers(raw) if not -(2**63) <= value < 2**63]:
+        raise ConfigError(
+            ConfigProblem(file, name, "is an integer beyond 64 bits, which no library takes")
+            for name in huge
+        )
+    return _Layer(file, text, raw)
+
+
+def _numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, int]]:
+    """Yield every integer of a document with its place."""
+    if isinstance(value, int):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _numbers(one, (*path, key))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _numbers(one, (*path, index))
 
 
 def _only(file: str, field: str, message: str) -> ConfigError:

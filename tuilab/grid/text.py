@@ -7,6 +7,8 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
+
 MISSING = "n/a"
 """What stands where there is no number; never 0."""
 
@@ -67,6 +69,16 @@ def list_of(names: Sequence[str], limit: int = 8) -> str:
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 
+LIFETIME = 100 * 365 * 86400
+"""Seconds that nobody lives to wait."""
+
+
+def padded(text: str, columns: int, right: bool = False) -> str:
+    """Fill a text with spaces up to ``columns`` of a terminal, where some characters take two."""
+    room = " " * (columns - cell_len(text))
+    return room + text if right else text + room
+
+
 def duration(seconds: float | None) -> str:
     """Write seconds in their two largest units: 0.3s, 41s, 3m20s, 2h14m, 3d4h."""
     if seconds is None or not math.isfinite(seconds):
@@ -80,6 +92,8 @@ def duration(seconds: float | None) -> str:
         return f"{whole // 60}m{whole % 60:02d}s"
     if whole < 86400:
         return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    if whole >= LIFETIME:
+        return "over 100 years"
     return f"{whole // 86400}d{whole % 86400 // 3600}h"
 
 

@@ -11,7 +11,7 @@ from tuilab.contract import atomic
 from tuilab.grid.jobs import Plan
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import save_plan
-from tuilab.store.program_name import program
+from tuilab.store.program_name import program, quoted
 
 RUNS = "runs"
 """Folder beside a config in which its experiments lie."""
@@ -88,7 +88,7 @@ def find_experiments(under: Path) -> list[Found]:
 def _refuse_what_is_there(root: Path) -> None:
     if is_experiment(root):
         raise ExperimentExistsError(
-            f"{root} is already an experiment: `{program()} run {root}` goes on with it"
+            f"{root} is already an experiment: `{program()} run {quoted(root)}` goes on with it"
         )
     if root.is_symlink() or (root.exists() and not root.is_dir()):
         raise ExperimentExistsError(f"{root} is not a directory: choose another place")

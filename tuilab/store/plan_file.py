@@ -15,7 +15,7 @@ from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import PLAN_SCHEMA, Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
-from tuilab.store.program_name import program
+from tuilab.store.program_name import program, quoted
 
 _MOST_BYTES = 1 << 30
 _SHARED = "$shared"
@@ -91,7 +91,7 @@ def config_digest(layout: Layout) -> str:
 
 
 def _remedy(root: Path) -> str:
-    return f"run `{program()} plan {root}` to make it again from experiment.toml"
+    return f"run `{program()} plan {quoted(root)}` to make it again from experiment.toml"
 
 
 def _compact(value: Any) -> str:

@@ -18,6 +18,11 @@ def program() -> str:
     return called_as(sys.argv[0], os.environ.get("PATH", ""), Path.cwd())
 
 
+def quoted(path: object) -> str:
+    """Write a path, or another word of a command that is shown, so that a shell takes it back."""
+    return shlex.quote(str(path))
+
+
 @lru_cache(maxsize=8)
 def called_as(started: str, search: str, here: Path) -> str:
     """Return the words for a program that was ``started`` by a path, with a shell's PATH."""

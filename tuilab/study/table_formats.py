@@ -6,6 +6,10 @@ import csv
 import io
 from collections.abc import Sequence
 
+from rich.cells import cell_len
+
+from tuilab.grid.text import padded
+
 Rows = Sequence[Sequence[str]]
 FORMATS = ("text", "md", "csv", "latex", "json")
 
@@ -17,7 +21,7 @@ def as_text(titles: Sequence[str], rows: Rows, width: int | None = None) -> str:
     each with the first column again.
     """
     table = [list(titles), *[list(row) for row in rows]]
-    widths = [max(len(row[column]) for row in table) for column in range(len(titles))]
+    widths = [max(cell_len(row[column]) for row in table) for column in range(len(titles))]
     blocks = _blocks(widths, width)
     return "\n\n".join(
         "\n".join(_line(row, widths, columns) for row in table) for columns in blocks
@@ -25,10 +29,7 @@ def as_text(titles: Sequence[str], rows: Rows, width: int | None = None) -> str:
 
 
 def _line(row: Sequence[str], widths: Sequence[int], columns: Sequence[int]) -> str:
-    cells = (
-        row[column].ljust(widths[column]) if column == 0 else row[column].rjust(widths[column])
-        for column in columns
-    )
+    cells = (padded(row[column], widths[column], right=column > 0) for column in columns)
     return "  ".join(cells).rstrip()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,17 +49,38 @@ def run(
     app = TuilabApp(
         root,
         read_only=read_only,
-        ascii_only=ascii,
+        ascii_only=ascii or _in_ascii(),
         theme=theme or _theme_of_terminal(),
         start_engine=start_engine,
         answer_once=answer_once,
         export_figure=export_figure,
     )
-    app.run()
+    with _drawn_on_terminal():
+        app.run()
     code = app.return_code or 0
     if code == 0 and app.root is not None:
         print(farewell(app.root, app.snapshot))
     return code
+
+
+@contextmanager
+def _drawn_on_terminal() -> Iterator[None]:
+    """Let Textual, which draws on stderr, reach the terminal also where a shell redirected that."""
+    if os.isatty(2) or not os.isatty(1):
+        yield
+        return
+    sys.stderr.flush()
+    former = os.dup(2)
+    os.dup2(1, 2)
+    try:
+        yield
+    finally:
+        os.dup2(former, 2)
+        os.close(former)
+
+
+def _in_ascii() -> bool:
+    return "utf" not in str(getattr(sys.stdout, "encoding", None) or "utf-8").lower()
 
 
 def _theme_of_terminal() -> str:

@@ -19,7 +19,7 @@ from tuilab.cli.verbs.run import run_cells
 from tuilab.grid.config_text import LoadedConfig, change_config
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
-from tuilab.store.program_name import program
+from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import read_config
 
 
@@ -122,7 +122,8 @@ def _wait_until_left(root: Path) -> None:
     while holder(Layout(root), time.time()) is not None:
         if time.monotonic() > deadline:
             raise RefusalError(
-                f"{root} still has an engine: stop its work with `{program()} stop {root}`", ERROR
+                f"{root} still has an engine: stop its work with `{program()} stop {quoted(root)}`",
+                ERROR,
             )
         time.sleep(0.1)
 

@@ -21,7 +21,7 @@ from tuilab.grid.text import clock, count_of
 from tuilab.store import journal
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
-from tuilab.store.program_name import program
+from tuilab.store.program_name import program, quoted
 
 
 def history(
@@ -108,7 +108,6 @@ def _why_nothing(root: Path, since: str | None, names: frozenset[str]) -> str:
         of = " to these cells" if names else ""
         return plain(f"nothing happened{of}" + (f" since {since}" if since else " yet"))
     if layout.jobs.is_dir() and any(layout.jobs.iterdir()):
-        return (
-            f"journal.jsonl is missing: `{program()} run {root}` makes it again from the attempts"
-        )
-    return f"nothing has happened yet: `{program()} run {root}` starts the work"
+        again = f"`{program()} run {quoted(root)}` makes it again from the attempts"
+        return f"journal.jsonl is missing: {again}"
+    return f"nothing has happened yet: `{program()} run {quoted(root)}` starts the work"

@@ -14,7 +14,7 @@ from tuilab.cli.resolve import run_directory
 from tuilab.grid.text import count_of
 from tuilab.report.import_results import PERCENT_HINT, ImportRefusedError, read_table, write_results
 from tuilab.science.design import design_of
-from tuilab.store.program_name import program
+from tuilab.store.program_name import program, quoted
 
 
 def import_table(
@@ -53,5 +53,5 @@ def import_table(
     missing = int(table.frame["value"].isna().sum())
     absent = f", {count_of(missing, 'value')} missing (n/a)" if missing else ""
     out(f"{root}: {count_of(len(table.frame), 'row')} of {count_of(len(design.sources), 'source')}")
-    out(f"read-only{absent}; `{program()} open {root}`, `{program()} table {root}`")
+    out(f"read-only{absent}; `{program()} open {quoted(root)}`, `{program()} table {quoted(root)}`")
     return OK

@@ -27,6 +27,7 @@ from tuilab.store.state import read_state
 
 _FIRST_BYTES = 256 * 1024
 _LONGEST_LINE = 2000
+_LONGEST_KEPT = 4 * _LONGEST_LINE
 
 
 def logs(
@@ -136,13 +137,20 @@ def _read(path: Path, count: int, follow: bool, closing: Path | None) -> Iterato
     rest = ""
     while True:
         is_last = closing is not None and closing.exists()
+        chunk = b""
         if path.exists():
             with path.open("rb") as file:
+                if file.seek(0, 2) < offset:  # emptied and begun again
+                    offset, rest = 0, ""
                 file.seek(offset)
-                chunk = file.read()
+                chunk = file.read(_FIRST_BYTES)
             offset += len(chunk)
             *whole, rest = (rest + chunk.decode("utf-8", errors="replace")).split("\n")
             yield from whole
+            # Enough to show: a line that never ends costs no memory.
+            rest = rest.rsplit("\r", 1)[-1][:_LONGEST_KEPT]
+        if len(chunk) == _FIRST_BYTES:
+            continue
         if is_last:
             if rest:
                 yield rest
