@@ -56,6 +56,8 @@ class Watch:
     _still_since: float | None = None
     _printed_at: float = field(default=0.0)
     _last_line: str = ""
+    _note: str = ""
+    """What kept the engine from going on at the last look."""
     _done: set[str] = field(default_factory=set)
 
     def until_the_end(self) -> int:
@@ -84,6 +86,10 @@ class Watch:
                 self._print(f"{text}{self._tally(snapshot)}")
 
     def _progress(self, snapshot: Snapshot, now: float) -> None:
+        note = snapshot.engine.note
+        if note and note != self._note:
+            self._print(f"{clock(snapshot.taken_at)} {plain(note, 240)}")
+        self._note = note
         if now - self._printed_at < self._quiet:
             return
         text = running_text(snapshot)

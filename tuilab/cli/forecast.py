@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.base_on_hub import Base, base_check
 from tuilab.cli.doctor.config_fit import Places, machine_checks, places_for
-from tuilab.cli.doctor.folders import Folder, folders_of
+from tuilab.cli.doctor.folders import Folder, existing, folders_of, why_not_writable
 from tuilab.cli.output import plain
 from tuilab.contract.report import read_outcome
-from tuilab.grid.checks import Check, Level, answer_checks, check, disk_check
+from tuilab.grid.checks import Check, Level, answer_checks, check, disk_check, inode_check
 from tuilab.grid.estimate import (
     Cost,
     corrected,
@@ -29,6 +29,7 @@ from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import MISSING, count_of, duration, padded, size
 from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
+from tuilab.store.volume import free_inodes
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -112,6 +113,8 @@ def forecast(
             *machine_checks(config, places=places),
             *((base_check(base),) if base is not None else ()),
             disk_check(need, folders[0].free, int(config.resources.reserve_gb * 1e9)),
+            *inode_check(len(open_jobs), free_inodes(existing(root))),
+            *_write_check(root),
             *answer_checks(
                 {one.persona: one.rows for one in data if one.rows is not None},
                 {one.persona: one.dropped or 0 for one in data},
@@ -121,6 +124,11 @@ def forecast(
         folders=folders,
         data=data,
     )
+
+
+def _write_check(root: Path) -> tuple[Check, ...]:
+    why = why_not_writable(root)
+    return (Check("disk", Level.BLOCKING, why),) if why else ()
 
 
 def data_sets(plan: Plan, root: Path, state: ExperimentState) -> tuple[DataSet, ...]:

@@ -20,6 +20,7 @@ from tuilab.contract.foreign import redact
 from tuilab.engine import answer_once, start
 from tuilab.grid.request import JOURNAL_ONLY, Request
 from tuilab.store import journal
+from tuilab.store.engine_file import read_engine
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.requests import leave
@@ -37,8 +38,8 @@ class Reply:
 
     @property
     def code(self) -> int:
-        """Exit code: a request that is still waiting is no error."""
-        return ERROR if self.accepted is False else OK
+        """Exit code: only a request that was accepted is no error."""
+        return OK if self.accepted else ERROR
 
 
 def ask(root: Path, verb: str, go: bool = True, **parts: Any) -> Reply:
@@ -95,7 +96,10 @@ def wait_for_answer(
             if line.get("kind") == "request" and line.get("id") == request:
                 return Reply(bool(line.get("accepted")), str(line.get("why") or ""), since)
         if clock() > deadline:
-            return Reply(None, "no answer yet: the request waits for the engine", since)
+            note = read_engine(Layout(root), time.time()).note
+            engine = f"the engine is {note}" if note.startswith("not ") else note
+            why = f"no answer in {seconds:.0f} s: {engine or 'the engine has not come to it'}"
+            return Reply(None, f"{why}; the request waits for it", since)
         time.sleep(0.1)
 
 

@@ -168,13 +168,14 @@ def _read_only_line() -> str:
 def _engine_line(engine: Mapping[str, Any], root: str) -> str:
     state = engine["state"]
     if state == "stopped":
-        return f"engine: not running (`{program()} run {quoted(plain(root))}` starts it)"
-    words = [f"engine: {state}"]
+        told = f"engine: not running (`{program()} run {quoted(plain(root))}` starts it)"
+        return f"{told}; {plain(engine['note'])}" if engine.get("note") else told
+    words = [f"engine: {plain(engine['note']) if state == 'unknown' else state}"]
     if engine.get("pid"):
         words.append(f"pid {engine['pid']} on {plain(str(engine.get('host')))}")
     if engine.get("eta_seconds") is not None:
         words.append(f"about {duration(engine['eta_seconds'])} left")
-    if engine.get("note"):
+    if engine.get("note") and state != "unknown":
         words.append(plain(engine["note"]))
     return ", ".join(words)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 EXIT_HELD = 4
@@ -18,33 +19,37 @@ def main() -> int:
     parser.add_argument("--go", action="store_true", help="continue queued work")
     parser.add_argument("--takeover", action="store_true", help="fence a living engine")
     parser.add_argument("--detach", action="store_true", help="leave the session of the caller")
+    parser.add_argument("--tell", type=int, help="descriptor that hears why it does not start")
     chosen = parser.parse_args()
     if chosen.detach and os.fork() > 0:
         os._exit(0)  # the child is an orphan now, and leads no session that could hang up
     if chosen.detach:
         os.setsid()
-    return _run(chosen.root.absolute(), chosen.go, chosen.takeover)
+    return _run(chosen.root.absolute(), chosen.go, chosen.takeover, chosen.tell)
 
 
-def _run(root: Path, go: bool, takeover: bool) -> int:
+def _run(root: Path, go: bool, takeover: bool, tell: int | None = None) -> int:
     from tuilab.engine.loop import Engine
     from tuilab.engine.startup import open_experiment
-    from tuilab.engine.trouble import sentence
+    from tuilab.engine.trouble import is_of_the_machine, sentence
     from tuilab.store.lease import FencedError, LeaseHeldError
     from tuilab.store.plan_file import PlanFileError
     from tuilab.store.requests import pending
+    from tuilab.store.volume import why_no_room
 
     try:
         opened = open_experiment(root, go, takeover)
     except LeaseHeldError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        _refuse(str(error), tell)
         return EXIT_HELD
     except PlanFileError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        _refuse(str(error), tell)
         return 1
     except Exception as error:
-        print(f"error: {sentence(error)}", file=sys.stderr, flush=True)
+        _refuse((is_of_the_machine(error) and why_no_room(root)) or sentence(error), tell)
         return 1
+    if tell is not None:
+        os.close(tell)
     try:
         # Whoever left a wish before the lease was given back saw an engine, and started none.
         while Engine(opened).run() and pending(opened.layout):
@@ -55,6 +60,15 @@ def _run(root: Path, go: bool, takeover: bool) -> int:
         print(f"fenced: {error}; its workers go on", file=sys.stderr, flush=True)
         return EXIT_HELD
     return 0
+
+
+def _refuse(why: str, tell: int | None) -> None:
+    """Say why no engine starts: to whoever asked for it, and to the log, whose disk may be full."""
+    if tell is not None:
+        os.write(tell, why.encode())
+        os.close(tell)
+    with suppress(OSError):
+        print(f"error: {why}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

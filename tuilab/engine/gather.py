@@ -25,6 +25,7 @@ from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
 from tuilab.store.attempts import fetched_commit
 from tuilab.store.layout import Layout
+from tuilab.store.volume import why_no_room
 
 DISK_SECONDS = 5.0
 """Age at which a test write is repeated while something is to start or running."""
@@ -216,7 +217,7 @@ class Gatherer:
         limit = SHORT_SECONDS if is_short else DISK_SECONDS
         if time.monotonic() - self._disk_at > limit:
             needs = disk_needs.disk_needs(self.states.plan, self.costs, self.policy, self.measured)
-            problem = disk.why_no_write(self.layout.jobs)
+            problem = why_no_room(self.layout.root) or disk.why_no_write(self.layout.jobs)
             self._disk_at = time.monotonic()
             if problem:
                 self._full_at, self._full = self._disk_at, problem

@@ -19,10 +19,12 @@ from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.host.gpus import look_at_devices
 from tuilab.engine.snapshot_cache import SnapshotCache
 from tuilab.engine.startup import Opened
-from tuilab.engine.trouble import sentence
+from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.grid.engine_view import Meter
+from tuilab.store.engine_file import tell_trouble
 from tuilab.store.lease import FencedError
 from tuilab.store.quarantine import put_folders_away
+from tuilab.store.volume import why_no_room
 
 FULL_SECONDS = 0.25
 """Between two looks at everything."""
@@ -72,7 +74,7 @@ class Engine:
                 return False
             try:
                 is_done = self._round()
-                self._trouble = ""
+                self._is_well()
             except FencedError:
                 raise
             except Exception as error:
@@ -84,10 +86,12 @@ class Engine:
 
     def _meet(self, error: Exception) -> None:
         """Wait out the machine's trouble; pause the grid for what is not understood, and say so."""
-        what = sentence(error)
+        what = (is_of_the_machine(error) and why_no_room(self.layout.root)) or sentence(error)
         if what != self._trouble:
             self._say(f"cannot go on now, trying again: {what}")
         self._trouble = what
+        with contextlib.suppress(OSError):
+            tell_trouble(self.layout, what, time.time())
         try:
             put_folders_away(self.layout, time.time())
             if not isinstance(error, OSError) and not self.states.ledger.pause:
@@ -99,6 +103,11 @@ class Engine:
             raise
         except Exception as second:
             self._say(f"nor can it say so: {sentence(second)}")
+
+    def _is_well(self) -> None:
+        if self._trouble:
+            self._trouble = ""
+            tell_trouble(self.layout, "", time.time())
 
     def _blind(self) -> Facts:
         """What is known without a look at anything."""

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from io import BufferedReader
 from pathlib import Path
 
 from tuilab.contract.foreign import redact
@@ -34,22 +35,41 @@ def start(root: Path, go: bool, takeover: bool = False) -> Identity:
     before = holder(layout, time.time())
     if before is not None and not takeover:
         return before.identity
-    launcher = _launch(layout, go, takeover)
+    hearing, telling = os.pipe()
+    os.set_blocking(hearing, False)
+    with open(hearing, "rb") as told:  # noqa: PTH123  # a handle, not a path
+        try:
+            launcher = _launch(layout, go, takeover, telling)
+        finally:
+            os.close(telling)
+        return _wait(layout, before, launcher, told)
+
+
+def _wait(
+    layout: Layout,
+    before: Holder | None,
+    launcher: subprocess.Popen[bytes],
+    told: BufferedReader,
+) -> Identity:
+    """Return the new engine's identity once it holds the lease; EngineStartError says why not."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         found = holder(layout, time.time())
         if found is not None and _is_new(found, before):
             launcher.wait()
             return found.identity
+        if why := told.read():
+            raise EngineStartError(f"the engine did not start: {why.decode(errors='replace')}")
         if launcher.poll() not in (None, 0):
             break
         time.sleep(0.02)
     raise EngineStartError(f"the engine did not start: {_last_words(layout)}")
 
 
-def _launch(layout: Layout, go: bool, takeover: bool) -> subprocess.Popen[bytes]:
+def _launch(layout: Layout, go: bool, takeover: bool, tell: int) -> subprocess.Popen[bytes]:
     """Run the launcher that forks the engine away; it ends at once, so nobody has to reap."""
     flags = [*(["--go"] if go else []), *(["--takeover"] if takeover else []), "--detach"]
+    flags += ["--tell", str(tell)]
     path = os.pathsep.join(filter(None, (str(source_root()), os.environ.get("PYTHONPATH"))))
     with layout.engine_log.open("ab") as log:
         return subprocess.Popen(
@@ -64,6 +84,7 @@ def _launch(layout: Layout, go: bool, takeover: bool) -> subprocess.Popen[bytes]
                 ASKED_VARIABLE: json.dumps([redact(word) for word in sys.orig_argv]),
             },
             start_new_session=True,
+            pass_fds=(tell,),
         )
 
 

@@ -23,6 +23,7 @@ from tuilab.engine.state import JournaledStates
 from tuilab.engine.watch_attempts import Watcher
 from tuilab.engine.workers import Workers
 from tuilab.grid.jobs import Plan
+from tuilab.store.engine_file import tell_trouble
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, Lease, acquire, holder
@@ -66,6 +67,7 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     put_folders_away(layout, time.time())
     former = holder(layout, time.time()) if takeover else None
     lease = acquire(layout, time.time(), takeover)
+    tell_trouble(layout, "", time.time())
     if former is not None:
         _see_off(former)
     plan = current_plan(layout)

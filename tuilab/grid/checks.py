@@ -55,6 +55,23 @@ def blocking(config: ExperimentConfig, blocks: int | None = None) -> tuple[Check
     return tuple(found for found in check(config, blocks) if found.level is Level.BLOCKING)
 
 
+FILES_OF_A_JOB = 16
+"""Files and folders that a job and its share of the records leave, rounded up."""
+_FEW_FILES = 2000
+
+
+def inode_check(jobs: int, free: int | None) -> tuple[Check, ...]:
+    """Compare the files that ``jobs`` leave with how many the volume takes; () without a limit."""
+    if free is None:
+        return ()
+    need = jobs * FILES_OF_A_JOB
+    is_short = free < max(need, _FEW_FILES)
+    told = f"the volume takes {free} more files, about {need} are needed"
+    if not jobs:
+        told = f"the volume takes {free} more files"
+    return (Check("disk", Level.WARNING if is_short else Level.OK, told),)
+
+
 def disk_check(need: int, free: int | None, reserve: int) -> Check:
     """Compare what the plan will leave on disk with what is free; all in bytes."""
     if free is None:

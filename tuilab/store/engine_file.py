@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import asdict, dataclass, field, replace
 
 from tuilab.contract import atomic
 from tuilab.contract.identity import Identity, is_alive
 from tuilab.contract.parsing import read_if_sound, typed
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
+from tuilab.grid.text import duration
 from tuilab.store.layout import Layout
+from tuilab.store.volume import why_no_room
 
 ENGINE_SCHEMA = 1
 SILENT_AFTER = 300.0
 """Seconds without a heartbeat after which an engine on another host counts as gone."""
+ANSWERS_WITHIN = 15.0
+"""Seconds without a heartbeat after which an engine on this host is stopped or hung."""
+_TROUBLE_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,48 @@ def read_heartbeat(layout: Layout) -> Heartbeat | None:
     return None
 
 
-def judge(beat: Heartbeat | None, now: float) -> EngineView:
-    """Return the engine as a reader sees it now: alive, gone, or on another host and silent."""
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What kept the engine from going on at its last try ("" = nothing)."""
+
+    note: str = ""
+    at: float = 0.0
+    """Unix time on the engine's host."""
+
+
+def tell_trouble(layout: Layout, note: str, now: float) -> None:
+    """Write down what keeps the engine from going on, also where the disk takes nothing more.
+
+    The file has one size and is written in place: that needs no inode and no block. OSError where
+    it is not there yet and cannot be made, or the volume is gone.
+    """
+    shown = note.encode("ascii", "replace").decode()[: _TROUBLE_BYTES // 2]
+    text = json.dumps({"note": shown, "at": now}).ljust(_TROUBLE_BYTES - 1) + "\n"
+    handle = os.open(layout.engine_trouble, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        os.pwrite(handle, text.encode(), 0)
+    finally:
+        os.close(handle)
+
+
+def read_engine(layout: Layout, now: float) -> EngineView:
+    """Return the engine as its files show it at ``now`` (unix time)."""
+    return judge(read_heartbeat(layout), now, read_trouble(layout))
+
+
+def read_trouble(layout: Layout) -> Trouble:
+    """Return what keeps the engine from going on: as it says itself, else as the volume shows."""
+    told = read_if_sound(layout.engine_trouble, Trouble) or Trouble()
+    return told if told.note else replace(told, note=why_no_room(layout.root))
+
+
+def judge(beat: Heartbeat | None, now: float, trouble: Trouble = Trouble()) -> EngineView:
+    """Return the engine as a reader sees it now: alive, gone, or not answering.
+
+    An engine whose disk is full cannot write its heartbeat; its trouble is a sign of life too.
+    """
     if beat is None:
-        return EngineView()
+        return EngineView(note=trouble.note)
     alive = is_alive(beat.identity)
     known = replace(
         beat.view,
@@ -65,8 +110,10 @@ def judge(beat: Heartbeat | None, now: float) -> EngineView:
         heartbeat_at=beat.heartbeat_at,
     )
     if known.state is EngineState.STOPPED or alive is False:
-        return replace(known, state=EngineState.STOPPED, pid=None, note="", meter=Meter())
-    if alive is None and now - beat.heartbeat_at > SILENT_AFTER:
-        note = f"no sign of the engine on {beat.identity.host}"
+        return replace(known, state=EngineState.STOPPED, pid=None, note=trouble.note, meter=Meter())
+    silent = now - max(beat.heartbeat_at, trouble.at)
+    if silent > (ANSWERS_WITHIN if alive else SILENT_AFTER):
+        note = f"not answering since {duration(silent)}"
+        note = f"{note}: {trouble.note}" if trouble.note else note
         return replace(known, state=EngineState.UNKNOWN, note=note, meter=Meter())
-    return known
+    return replace(known, note=trouble.note) if trouble.note else known

@@ -56,6 +56,11 @@ class Layout:
         return self.root / "engine.json"
 
     @property
+    def engine_trouble(self) -> Path:
+        """What keeps the engine from writing; of a fixed size, written in place."""
+        return self.root / "engine.trouble"
+
+    @property
     def lock(self) -> Path:
         """Created exclusively by the engine that may write here; names its process."""
         return self.root / "engine.lock"

@@ -17,7 +17,7 @@ from tuilab.grid.metrics import Numbers, measured_by, read_back, recorded, time_
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import WITH_RESULT, Evidence, JobStatus, State, derive_cell
 from tuilab.store import results_only
-from tuilab.store.engine_file import Heartbeat, judge, read_heartbeat
+from tuilab.store.engine_file import Heartbeat, judge, read_heartbeat, read_trouble
 from tuilab.store.experiment import is_results_only
 from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
 from tuilab.store.layout import Layout
@@ -54,7 +54,7 @@ class Reader:
             return self._results
         is_changed = self.refresh_plan()
         is_changed |= self._read_files()
-        engine = judge(self._beat, now)
+        engine = judge(self._beat, now, read_trouble(self.layout))
         is_changed |= self._read_state(now, engine.is_alive)
         shown = self._snapshot
         if shown is not None and not is_changed and _same(engine, shown.engine):

@@ -23,7 +23,7 @@ from tuilab.grid.states import (
     derive_state,
     no_settings,
 )
-from tuilab.store.engine_file import judge, read_heartbeat
+from tuilab.store.engine_file import read_engine
 from tuilab.store.journal import JournalReader
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import LiveAttempts
@@ -198,7 +198,7 @@ def read_state(root: Path, plan: Plan | None = None, now: float | None = None) -
     moment = time.time() if now is None else now
     plan = plan or load_plan(root)
     reader = StateReader(layout, plan)
-    reader.read(moment, judge(read_heartbeat(layout), moment).is_alive)
+    reader.read(moment, read_engine(layout, moment).is_alive)
     return ExperimentState(plan, reader.states, reader.states.statuses)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.why_queued import why_queued
-from tuilab.store.engine_file import judge, read_heartbeat
+from tuilab.store.engine_file import read_engine
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot_file import Cached, is_current, is_same_plan, picture, read_cache
 
@@ -31,7 +31,7 @@ def status(root: Path, now: float | None = None) -> dict[str, Any]:
     """
     moment = time.time() if now is None else now
     layout = Layout(root)
-    engine = judge(read_heartbeat(layout), moment)
+    engine = read_engine(layout, moment)
     cached = read_cache(layout)
     if cached is not None and _may_answer(layout, cached, engine, moment):
         return _assemble(root, cached.picture, engine)

@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.doctor.config_fit import machine_checks
 from tuilab.cli.doctor.devices import findings_on_devices, look_at_driver
-from tuilab.cli.doctor.folders import Survival, folders_of, in_container
+from tuilab.cli.doctor.folders import (
+    Survival,
+    existing,
+    folders_of,
+    in_container,
+    why_not_writable,
+)
 from tuilab.cli.runner_programs import Answer, ask, is_installed
 from tuilab.contract import hub
 from tuilab.contract.identity import MARKER_VARIABLE, is_alive, read_stat
 from tuilab.engine.host.hub_trial import is_answered
-from tuilab.grid.checks import Check, Level
+from tuilab.grid.checks import Check, Level, inode_check
 from tuilab.grid.text import size
 from tuilab.store.live_attempts import who_holds
+from tuilab.store.volume import free_inodes
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -92,7 +99,8 @@ def _disk(root: Path) -> Iterator[Check]:
             Level.OK if free > _LOW_DISK else Level.WARNING,
             f"{size(free)} free for experiments in {root}",
         )
-    if why := _why_not_writable(root):
+    yield from inode_check(0, free_inodes(existing(root)))
+    if why := why_not_writable(root):
         yield Check("disk", Level.BLOCKING, why)
     cache = hub.cache_folder(os.environ)
     models = hub.models_in_cache(os.environ)
@@ -109,21 +117,6 @@ def folder_size(folder: Path) -> int:
             with suppress(OSError):  # it has just been renamed
                 total += (Path(place) / name).lstat().st_size
     return total
-
-
-def _why_not_writable(root: Path) -> str:
-    """Write a real file: a quota is invisible to df on some volumes."""
-    folder = root.absolute()
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    probe = folder / f".tuilab-write-test-{os.getpid()}"
-    try:
-        probe.write_bytes(b"x" * 65536)
-    except OSError as error:
-        return f"cannot write to {folder}: {error.strerror}"
-    finally:
-        probe.unlink(missing_ok=True)
-    return ""
 
 
 def _tokens(environment: Mapping[str, str]) -> Iterator[Check]:

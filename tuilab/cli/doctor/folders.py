@@ -6,11 +6,13 @@ import os
 import re
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from tuilab.contract.hub import hub_home
+from tuilab.store.volume import why_no_room
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _OF_THE_CONTAINER = frozenset({"overlay", "aufs", "fuse-overlayfs", "fuse.fuse-overlayfs"})
@@ -90,7 +92,7 @@ class Folder:
 
 def look_at(what: str, path: Path) -> Folder:
     """Judge the folder, or the nearest existing one above it."""
-    real = _existing(path)
+    real = existing(path)
     try:
         mountinfo = Path("/proc/self/mountinfo").read_text(errors="replace")
     except OSError:
@@ -120,8 +122,23 @@ def in_container() -> bool:
     return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """Return the path itself, or the nearest folder above it that is there."""
     path = path.absolute()
     while not path.exists() and path != path.parent:
         path = path.parent
     return path.resolve()
+
+
+def why_not_writable(root: Path) -> str:
+    """Write a real file: a quota is invisible to df on some volumes."""
+    folder = existing(root)
+    probe = folder / f".tuilab-write-test-{os.getpid()}"
+    try:
+        probe.write_bytes(b"x" * 65536)
+    except OSError as error:
+        return f"cannot write to {folder}: {why_no_room(folder) or error.strerror}"
+    finally:
+        with suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return ""

@@ -133,7 +133,7 @@ def engine_text(engine: EngineView, glyphs: Glyphs, has_work: bool = True) -> Pi
     if engine.state is EngineState.STOPPED:
         return f"{glyphs.engine_off} no engine: S starts it", "failed"
     if engine.state is EngineState.UNKNOWN:
-        return f"engine on {clean_line(engine.host or 'another host', 16)}: no heartbeat", "warn"
+        return f"engine {clean_line(engine.note or 'unknown', 60)}", "failed"
     return None
 
 

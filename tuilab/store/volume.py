@@ -1,0 +1,37 @@
+"""Says what keeps a volume from taking more, as far as a look at it tells; writes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+LITTLE_BYTES = 64 * 1024
+"""Below so much free space not even a record can be written."""
+FREE_SOME = "`tuilab gc DIR --dry-run` lists leftovers"
+
+
+def why_no_room(folder: Path) -> str:
+    """Return why nothing more can be written below ``folder``; "" when nothing is seen.
+
+    A quota is not seen: only a write tells.
+    """
+    try:
+        found = os.statvfs(folder)
+    except OSError as error:
+        return f"the volume of {folder} does not answer ({error.strerror}): mount it again"
+    if found.f_flag & os.ST_RDONLY:
+        return "the volume is read-only: mount it for writing"
+    if found.f_files and not found.f_favail:
+        return f"no inodes are left for new files: {FREE_SOME}"
+    if found.f_blocks and found.f_bavail * found.f_frsize < LITTLE_BYTES:
+        return f"no space is left: {FREE_SOME}"
+    return ""
+
+
+def free_inodes(folder: Path) -> int | None:
+    """Return how many more files the volume takes; None where it has no such limit."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_favail if found.f_files else None
