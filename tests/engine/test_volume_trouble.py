@@ -121,4 +121,4 @@ def test_trouble_is_written_in_place_and_is_a_sign_of_life(tmp_path: Path) -> No
     seen = read_engine(layout, 132.0)
     assert (seen.state, seen.note) == (EngineState.RUNNING, "the volume is read-only")
     silent = judge(read_heartbeat(layout), 132.0)
-    assert (silent.state, silent.note) == (EngineState.UNKNOWN, "not answering since 32s")
+    assert (silent.state, silent.note) == (EngineState.UNKNOWN, "not answering since 32 s")

@@ -10,7 +10,6 @@ from tuilab.contract import atomic
 from tuilab.contract.identity import Identity, is_alive
 from tuilab.contract.parsing import read_if_sound, typed
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
-from tuilab.grid.text import duration
 from tuilab.store.layout import Layout
 from tuilab.store.volume import why_no_room
 
@@ -113,7 +112,7 @@ def judge(beat: Heartbeat | None, now: float, trouble: Trouble = Trouble()) -> E
         return replace(known, state=EngineState.STOPPED, pid=None, note=trouble.note, meter=Meter())
     silent = now - max(beat.heartbeat_at, trouble.at)
     if silent > (ANSWERS_WITHIN if alive else SILENT_AFTER):
-        note = f"not answering since {duration(silent)}"
+        note = f"not answering since {silent:.0f} s"
         note = f"{note}: {trouble.note}" if trouble.note else note
         return replace(known, state=EngineState.UNKNOWN, note=note, meter=Meter())
     return replace(known, note=trouble.note) if trouble.note else known
