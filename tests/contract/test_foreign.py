@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tuilab.contract.foreign import clean, clean_line, redact
+from tuilab.contract.foreign import clean, clean_line, redact, redact_all
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,56 @@ def test_tokens_are_redacted(text: str) -> None:
     found = clean(text)
     assert "[redacted]" in found
     assert "abc123secret" not in found and "abcdefghijklmnop" not in found
+
+
+SECRET = "Zq9" + "aB3dE6" * 6
+HEX = "0123456789abcdef0123456789abcdef01234567"
+KINDS = {
+    **{f"{name} = x": f"{name}={SECRET}" for name in (
+        "HF_TOKEN", "WANDB_API_KEY", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "DB_PASSWORD",
+        "MY_SECRET", "SSH_PRIVATE_KEY", "hf_token", "api_key", "password", "aws_secret_access_key",
+    )},
+    **{prefix: prefix + SECRET for prefix in (
+        "hf_", "sk-", "ghp_", "gho_", "github_pat_", "glpat-", "r8_", "wandb_v1_", "xoxb-", "AIza",
+        "npm_",
+    )},
+    "AKIA": "AKIAIOSFODNN7EXAMPLE",
+    "pypi": "pypi-" + SECRET * 2,
+    "SendGrid": f"SG.{SECRET}.{SECRET}",
+    "JWT": f"eyJhbGciOiJI.eyJzdWIiOiIx.{SECRET}",
+    "Bearer": f"Authorization: Bearer {SECRET}",
+    "an option": f"--api-key {SECRET}",
+    "an option in JSON": f'["--password", "{SECRET}"]',
+    "a URL": f"https://me:{SECRET}@host/x",
+    "a key of wandb": f"wandb login {HEX}",
+    "YAML": f"password: {SECRET}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_thirty_kinds_of_secrets_are_told(kind: str) -> None:
+    found = redact(f"before {KINDS[kind]} after")
+    assert "[redacted]" in found and found.startswith("before ") and found.endswith(" after")
+    assert SECRET not in found and HEX not in found and "IOSFODNN7" not in found
+    told = redact_all({"a": [KINDS[kind]]})
+    assert SECRET not in json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"token": "0123456789abcdef", "key": "villain"}',
+        '"eos_token": "<|im_end|>"',
+        "TOKENIZERS_PARALLELISM=false",
+        "max_new_tokens=48",
+        f"commit {HEX}",
+        f'"sha256": "{HEX}{HEX[:24]}"',
+        "You keep a secret lair. The password is easy.",
+        "HF_TOKEN: null",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(text) == text
 
 
 def test_the_name_of_a_redacted_variable_stays() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tuilab.grid.jobs import PLAN_SCHEMA
+from tuilab.grid.request import Request
 from tuilab.store.experiment import (
     ExperimentExistsError,
     create_experiment,
@@ -16,8 +17,10 @@ from tuilab.store.experiment import (
     is_experiment,
     replace_plan,
 )
+from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, load_plan, load_plan_file, save_plan
+from tuilab.store.requests import leave
 
 from .scene import small_plan
 
@@ -128,3 +131,17 @@ def test_a_plan_without_the_settings_of_a_job_is_refused_in_words(tmp_path: Path
     layout.plan.write_text(json.dumps(raw))
     with pytest.raises(PlanFileError, match="there are no settings"):
         load_plan(layout.root)
+
+
+def test_no_secret_of_a_comment_a_request_or_a_journal_line_reaches_the_disk(
+    tmp_path: Path,
+) -> None:
+    secret = "hf_" + "aB3dE6" * 5
+    layout = create_experiment(tmp_path / "one", f"a = 1  # {secret}\n", small_plan())
+    leave(layout, Request(verb="run", by="me", options={"command": ["x", "--api-key", secret]}))
+    Journal(layout).append("note", text=f"export HF_TOKEN={secret}")
+    held = [path.read_text() for path in layout.root.rglob("*") if path.is_file()]
+    assert len(held) >= 4 and not any(secret in text for text in held)
+    assert sum("[redacted]" in text for text in held) == 3
+    value = create_experiment(tmp_path / "two", f'a = "{secret}"\n', small_plan())
+    assert secret in value.config.read_text()

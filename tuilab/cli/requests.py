@@ -16,7 +16,6 @@ import typer
 
 from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, is_interactive, plain, tell
-from tuilab.contract.foreign import redact
 from tuilab.engine import answer_once, start
 from tuilab.grid.request import JOURNAL_ONLY, Request
 from tuilab.store import journal
@@ -105,8 +104,7 @@ def wait_for_answer(
 
 def _leave(root: Path, verb: str, **parts: Any) -> str:
     """Leave a request with the command that was typed, and return its id."""
-    command = [redact(word) for word in sys.orig_argv]
-    options = {**parts.pop("options", {}), "command": command}
+    options = {**parts.pop("options", {}), "command": sys.orig_argv}
     return leave(Layout(root), Request(verb=verb, by=_who(), options=options, **parts))
 
 

@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from typing import Any
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])"
     r"|\x9b[0-?]*[ -/]*[@-~]"
 )
+_PREFIXED = (
+    r"hf_[A-Za-z0-9]{8,}",
+    r"sk-[A-Za-z0-9_-]{12,}",
+    r"gh[pousr]_[A-Za-z0-9]{20,}",
+    r"github_pat_[A-Za-z0-9_]{20,}",
+    r"glpat-[A-Za-z0-9_-]{16,}",
+    r"(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])",
+    r"r8_[A-Za-z0-9]{20,}",
+    r"wandb_v1_[A-Za-z0-9_]{10,}",
+    r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
+    r"AIza[A-Za-z0-9_-]{30,}",
+    r"npm_[A-Za-z0-9]{30,}",
+    r"pypi-[A-Za-z0-9_-]{40,}",
+    r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
+    r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+)
+"""Tokens that tell themselves; the shapes are those of their makers' documents and of the plugins
+of Yelp/detect-secrets (Apache-2.0)."""
+_NAMES = (
+    # Capitals are variables of an environment; TOKENIZERS_PARALLELISM is none of them.
+    r"(?<![A-Z0-9_])[A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|_KEY)(?![A-Z])[A-Z0-9_]*",
+    # Small ones only where they say whose: key, token and eos_token are words of ours.
+    r"(?i:(?<![a-z0-9])(?:[a-z0-9]{1,20}[_-]){0,3}"
+    r"(?:password|passwd|passphrase|secret|api[_-]?key|(?:access|auth|hf|hub|private|secret|"
+    r"refresh|session|github|gitlab|wandb|openai|anthropic|aws)[_-]?(?:token|key)))(?![a-zA-Z])",
+)
 _SECRETS = re.compile(
-    r"\b(hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{12,}|ghp_[A-Za-z0-9]{20,}|wandb_v1_[A-Za-z0-9_]{10,})"
-    r"|(?P<key>(?<![A-Z_])[A-Z_]*(?:SECRET|TOKEN|API_KEY)['\"]?\s*[=:]\s*['\"]?)[^\s'\"]+"
+    rf"(?<![A-Za-z0-9])(?:{'|'.join(_PREFIXED)})"
+    rf"|(?P<name>(?:(?:{'|'.join(_NAMES)})[\\'\"]*\s*[=:]\s*|--(?:{_NAMES[1]})[\\'\"]*,?\s+)"
+    r"[\\'\"]*)"
+    r"(?![\s'\"\\,}\])]|(?:null|None|true|false)\b|\[redacted\])[^\s'\"\\,}\])]+"
+    r"|(?P<bearer>(?i:\bbearer)\s+)[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{0,100}:)[^\s/@'\"]{1,200}(?=@)"
+    r"|(?P<wandb>(?i:wandb|netrc|api\.wandb\.ai)[^\n]{0,60}?)(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])"
 )
 _KEPT_CONTROLS = "\n\t"
 
@@ -40,8 +73,23 @@ def clean_line(text: str, limit: int | None = None) -> str:
 
 
 def redact(text: str) -> str:
-    """Replace what looks like a token or key by ``[redacted]``, keeping the variable's name."""
-    return _SECRETS.sub(lambda match: f"{match.group('key') or ''}[redacted]", text)
+    """Replace what looks like a token, key or password by ``[redacted]``; what names it stays.
+
+    JSON and shell text keep their quotes, so that redacted JSON is JSON.
+    """
+    return _SECRETS.sub(_kept, text)
+
+
+def redact_all(value: Any) -> Any:
+    """Return a JSON value with every text in it redacted, also ``["--password", "..."]``."""
+    text = json.dumps(value, ensure_ascii=False)
+    clean_text = redact(text)
+    return value if clean_text == text else json.loads(clean_text)
+
+
+def _kept(match: re.Match[str]) -> str:
+    named = match.groupdict()
+    return f"{next(filter(None, named.values()), '')}[redacted]"
 
 
 def is_harmless(char: str) -> bool:

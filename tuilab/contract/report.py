@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from tuilab.contract import atomic
+from tuilab.contract.foreign import redact
 from tuilab.contract.parsing import open_plain, read
 from tuilab.contract.reasons import Reason
 from tuilab.contract.spec import Spec
@@ -174,7 +175,7 @@ class Reporter:
 
     def note(self, text: str) -> None:
         """Say one sentence worth keeping beside the numbers."""
-        self.event("note", text=text)
+        self.event("note", text=redact(text))
 
     def elapsed(self) -> float:
         """Seconds since the attempt began."""
@@ -203,7 +204,7 @@ class Reporter:
             token=self.spec.token,
             status=status,
             reason=str(reason) if reason else None,
-            detail=detail,
+            detail=redact(detail),
             seconds=self.elapsed(),
             started_at=self._started_at,
             finished_at=time.time(),
@@ -211,7 +212,7 @@ class Reporter:
             output_hash=hash_output(made) if status == DONE else "",
             **parts,  # type: ignore[arg-type]  # names are checked by the dataclass itself
         )
-        self.event("finished", status=status, reason=outcome.reason, detail=detail)
+        self.event("finished", status=status, reason=outcome.reason, detail=outcome.detail)
         atomic.write_json(self.attempt_dir / OUTCOME_FILE, asdict(outcome))
         return outcome
 

@@ -10,7 +10,7 @@ import time
 from io import BufferedReader
 from pathlib import Path
 
-from tuilab.contract.foreign import redact
+from tuilab.contract.foreign import redact_all
 from tuilab.contract.identity import Identity
 from tuilab.contract.tail import tail_lines
 from tuilab.engine.host.environment import source_root
@@ -81,7 +81,7 @@ def _launch(layout: Layout, go: bool, takeover: bool, tell: int) -> subprocess.P
             env={
                 **os.environ,
                 "PYTHONPATH": path,
-                ASKED_VARIABLE: json.dumps([redact(word) for word in sys.orig_argv]),
+                ASKED_VARIABLE: json.dumps(redact_all(sys.orig_argv)),
             },
             start_new_session=True,
             pass_fds=(tell,),

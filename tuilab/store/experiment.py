@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tuilab.contract import atomic
+from tuilab.contract.foreign import redact
 from tuilab.grid.jobs import Plan
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import save_plan
@@ -55,9 +58,20 @@ def create_experiment(root: Path, config_text: str, plan: Plan) -> Layout:
     return Layout(root)
 
 
+def _without_secrets(config_text: str) -> str:
+    """Blank out tokens in a config's comments; what decides the experiment is left as it is."""
+    clean = redact(config_text)
+    if clean == config_text:
+        return config_text
+    with suppress(ValueError):
+        if tomllib.loads(clean) == tomllib.loads(config_text):
+            return clean
+    return config_text
+
+
 def replace_plan(layout: Layout, config_text: str, plan: Plan) -> None:
     """Give an experiment a config and the plan that was made of it; attempts are left alone."""
-    atomic.write_bytes(layout.config, config_text.encode())
+    atomic.write_bytes(layout.config, _without_secrets(config_text).encode())
     save_plan(layout, plan)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract.atomic import sync_folder
+from tuilab.contract.foreign import redact_all
 from tuilab.contract.parsing import loads, open_plain
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.history import TOLD
@@ -106,7 +107,8 @@ class Journal:
         """Write several lines, made durable together; each entry has at least ``kind``."""
         first, now = self.sequence + 1, time.time()
         lines: list[Line] = [
-            {"seq": first + place, "at": now, **entry} for place, entry in enumerate(entries)
+            {"seq": first + place, "at": now, **redact_all(entry)}
+            for place, entry in enumerate(entries)
         ]
         if not lines:
             return []

@@ -14,7 +14,7 @@ from pathlib import Path
 from textual import on
 from textual.app import App
 
-from tuilab.contract.foreign import clean_line, redact
+from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import events_of
 from tuilab.grid.request import JOURNAL_ONLY, Request
@@ -158,7 +158,7 @@ def signed(request: Request, twin: str) -> Request:
     """Say who asks, and with which command a shell would ask for the same."""
     options = dict(request.options)
     if twin:
-        options["command"] = [redact(word) for word in shlex.split(twin)]
+        options["command"] = shlex.split(twin)
     return replace(request, by=who(), options=options)
 
 

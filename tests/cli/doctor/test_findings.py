@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call, wait_until
-from tuilab.cli.doctor.findings import find_strays, findings_on_libraries
+from tuilab.cli.doctor.findings import find_strays, findings_on_libraries, findings_on_requests
 from tuilab.cli.runner_programs import Answer
 from tuilab.contract import atomic
 from tuilab.contract.identity import MARKER_VARIABLE, me
@@ -62,3 +62,13 @@ def test_a_process_of_a_dead_worker_is_named(tmp_path: Path) -> None:
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_folder_of_requests_that_others_may_write_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "requests"
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    assert list(findings_on_requests(tmp_path)) == []
+    folder.chmod(0o775)
+    [found] = findings_on_requests(tmp_path)
+    assert found.level is Level.WARNING and "commands the engine" in found.sentence

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -25,6 +27,7 @@ from tuilab.contract.identity import MARKER_VARIABLE, is_alive, read_stat
 from tuilab.engine.host.hub_trial import is_answered
 from tuilab.grid.checks import Check, Level, inode_check
 from tuilab.grid.text import size
+from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import who_holds
 from tuilab.store.volume import free_inodes
 
@@ -50,6 +53,7 @@ def examine(
         *findings_on_devices(answer, look_at_driver(), in_container()),
         *(machine_checks(config) if config is not None else ()),
         *_disk(root),
+        *findings_on_requests(root),
         *_tokens(os.environ),
         *(_hub() if with_probe else ()),
         *_strays(),
@@ -107,6 +111,22 @@ def _disk(root: Path) -> Iterator[Check]:
     more = f" and {len(models) - 6} more" if len(models) > 6 else ""
     shown = (", ".join(models[:6]) or "no model") + more
     yield Check("cache", Level.OK, f"{cache}: {shown}, {size(folder_size(cache))}")
+
+
+def findings_on_requests(root: Path) -> Iterator[Check]:
+    """Tell when others may leave requests, which the engine obeys as its owner's."""
+    folder = Layout(root).requests
+    try:
+        mode = stat.S_IMODE(folder.stat().st_mode)
+    except OSError:
+        return
+    if mode & 0o022:
+        yield Check(
+            "requests",
+            Level.WARNING,
+            f"{folder} may be written by others (mode {mode:o}): who can leave a file there "
+            f"commands the engine; `chmod go-w {shlex.quote(str(folder))}` keeps it to you",
+        )
 
 
 def folder_size(folder: Path) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab import __version__
-from tuilab.contract.foreign import redact
+from tuilab.contract.foreign import redact_all
 from tuilab.engine.host.environment import source_root
 
 ASKED_VARIABLE = "TUILAB_ASKED_BY"
@@ -38,7 +38,7 @@ def launch_provenance() -> dict[str, Any]:
         "dirty_diff": hashlib.sha256(diff.encode()).hexdigest() if diff else None,
         "tuilab": __version__,
         "asked": asked_command(os.environ.get(ASKED_VARIABLE, "")),
-        "argv": [redact(word) for word in sys.argv],
+        "argv": redact_all(sys.argv),
         "host": socket.gethostname(),
         "python": sys.version.split()[0],
     }
@@ -50,7 +50,7 @@ def asked_command(text: str) -> list[str] | None:
         words = json.loads(text)
     except ValueError:
         return None
-    return [redact(str(word)) for word in words] if isinstance(words, list) else None
+    return redact_all([str(word) for word in words]) if isinstance(words, list) else None
 
 
 def keep_code(folder: Path) -> str:
