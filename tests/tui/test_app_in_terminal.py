@@ -316,9 +316,9 @@ def hang_up(terminal: Terminal) -> None:
 def runner_pid(root: Path) -> int:
     """Process id of the only runner there has ever been."""
     [folder] = Layout(root).workers.iterdir()
-    identity = read_lease(folder)
-    assert identity is not None
-    return identity.pid
+    lease = read_lease(folder)
+    assert lease is not None and lease.runner is not None
+    return lease.runner.pid
 
 
 def claims(root: Path) -> list[tuple[str, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from tests.tui.building import LABELS, Lab, lab, plan_of, put_completions
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
 from tuilab.contract.reasons import Reason
+from tuilab.contract.spec import Spec
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.tui.screens.grid import GridScreen
@@ -115,7 +116,8 @@ async def test_d_shows_what_differs_from_a_neighbour(experiment: Path) -> None:
         folder = experiment / f"jobs/eval/nurse/seed-42/epoch-{epoch}/attempt-1"
         folder.mkdir(parents=True, exist_ok=True)
         settings = {"marker": {"lr": rate}, "samples": 10}
-        (folder / "spec.json").write_text(json.dumps({"settings": settings}))
+        spec = Spec(f"eval/nurse@{epoch}#42", "eval", 1, "t1", "f", settings)
+        (folder / "spec.json").write_text(json.dumps(asdict(spec)))
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "e", "enter", "d")
