@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,3 +102,20 @@ def test_a_broken_file_of_an_attempt_costs_no_verb(
         assert_sentences(root, ("status", "--json"), ("logs", "villain@0", "--stage", "eval"))
         if name == "outcome.json" and damage in ("bytes", "an object"):
             assert_sentences(root, ("table", "--format", "csv"))
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [("run", "--dry-run"), ("plan",), ("relaunch", "--stale"), ("accept", "*", "--why", "x")],
+    ids=lambda words: words[0],
+)
+def test_no_verb_replaces_the_plan_of_a_newer_program(
+    planned: Path, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    root = shutil.copytree(planned, tmp_path / "micro")
+    newer = json.dumps(json.loads((root / "plan.json").read_text()) | {"schema": 99})
+    (root / "plan.json").write_text(newer)
+    said = call(verb[0], str(root), *verb[1:])
+    assert said.exit_code == 1
+    assert "newer than this program's" in said.stderr and "update tuilab" in said.stderr
+    assert (root / "plan.json").read_text() == newer

@@ -17,7 +17,7 @@ from tuilab.store.base_model import base_blocks
 from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
 from tuilab.store.growth import propose
 from tuilab.store.layout import Layout
-from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
+from tuilab.store.plan_file import NewerPlanError, PlanFileError, load_plan, save_plan
 from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import plan_of, plan_with, read_config
 from tuilab.store.state import read_state
@@ -67,12 +67,14 @@ def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:
 def take_changes_in(root: Path, write: bool = True) -> Plan:
     """Take in what has changed in experiment.toml and in the runner code, and say what it changes.
 
-    Without ``write`` the new plan is only returned; an unreadable one is always replaced. An engine
-    that is alive takes it in itself; what runs goes on as it was begun.
+    Without ``write`` the new plan is only returned; a damaged one is always replaced, one of a newer
+    program never. An engine that is alive takes it in itself; what runs goes on as it was begun.
     """
     layout = Layout(root)
     try:
         before = load_plan(root)
+    except NewerPlanError:
+        raise
     except PlanFileError as error:
         now = plan_of(root)
         tell(f"{error}; made again from experiment.toml")

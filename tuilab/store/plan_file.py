@@ -27,6 +27,10 @@ class PlanFileError(Exception):
     """plan.json cannot be used; the text says why and what to do."""
 
 
+class NewerPlanError(PlanFileError):
+    """plan.json is whole and a newer program's: nothing here may replace it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanFile:
     """A plan with what its file says beside it."""
@@ -70,7 +74,7 @@ def load_plan_file(root: Path) -> PlanFile:
         raise PlanFileError(f"{path} is damaged ({error}): {_remedy(root)}") from error
     schema = raw.get("schema")
     if isinstance(schema, int) and schema > PLAN_SCHEMA:
-        raise PlanFileError(
+        raise NewerPlanError(
             f"{path} has schema {schema}, newer than this program's {PLAN_SCHEMA}: update tuilab"
         )
     try:
