@@ -186,6 +186,17 @@ def test_a_cell_is_done_only_when_all_its_stages_are(states: list[State]) -> Non
     assert (cell(*states).state is State.DONE) == (set(states) == {State.DONE})
 
 
+def test_a_stale_cell_names_the_causes_of_all_its_stages_and_the_code_once() -> None:
+    jobs = [
+        JobStatus(f"{stage.value}/a@0#1", stage, State.STALE, result=Result(DONE, causes))
+        for stage, causes in (
+            (Stage.TRAIN, ("the code of train changed",)),
+            (Stage.EVAL, ("eval.samples 5 → 10", "the code of eval changed")),
+        )
+    ]
+    assert derive_cell(jobs).detail == "eval.samples 5 → 10; the code of train changed"
+
+
 # What a result is compared with, part by part.
 
 RUN, DATA = "converge/villain#42", "data/villain"

@@ -67,8 +67,8 @@ def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:
 def take_changes_in(root: Path, write: bool = True) -> Plan:
     """Take in what has changed in experiment.toml and in the runner code, and say what it changes.
 
-    Without ``write`` the new plan is only returned; a damaged one is always replaced, one of a newer
-    program never. An engine that is alive takes it in itself; what runs goes on as it was begun.
+    Without ``write`` the new plan is only returned; a damaged one is always replaced, a newer
+    program's never. An engine that is alive takes it in itself; what runs goes on as it was begun.
     """
     layout = Layout(root)
     try:

@@ -11,7 +11,7 @@ from tuilab.grid.edits import cell_edits, edited_before
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion, explain
-from tuilab.grid.states import State
+from tuilab.grid.states import JobStatus, State, why_stale
 from tuilab.grid.text import count_of, duration
 from tuilab.store.program_name import program, quoted
 
@@ -36,17 +36,17 @@ def show_carried(plan: Plan, cells: Sequence[Cell], as_planned: bool) -> None:
 
 def stale_lines(root: Path, state: ExperimentState, cells: Collection[Cell]) -> list[str]:
     """Say which of some cells are stale and why, and what to type; [] when none is."""
-    causes: dict[str, list[str]] = {}
+    stale: dict[Cell, list[JobStatus]] = {}
     for job in state.plan.jobs:
         status = state.statuses[job.id]
-        if job.cell in cells and status.state is State.STALE:
-            names = causes.setdefault(status.detail, [])
-            if not any(str(job.cell) in known for known in causes.values()):
-                names.append(str(job.cell))
-    found = {cause: names for cause, names in causes.items() if names}
+        if job.cell is not None and job.cell in cells and status.state is State.STALE:
+            stale.setdefault(job.cell, []).append(status)
+    found: dict[str, list[Cell]] = {}
+    for cell, jobs in stale.items():
+        found.setdefault(why_stale(jobs), []).append(cell)
     if not found:
         return []
-    count = sum(map(len, found.values()))
+    count = len(stale)
     lines = [f"  {cause}: {count_of(len(names), 'cell')}" for cause, names in found.items()]
     more = len(lines) - _CAUSES
     head = f"{count_of(count, 'cell')} {'is' if count == 1 else 'are'} stale: "

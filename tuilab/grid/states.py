@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -504,6 +504,18 @@ def derive_cell(jobs: Sequence[JobStatus]) -> JobStatus:
 
     ``jobs`` are the cell's own stages in order. Done only when all are; otherwise the first of the
     highest ranking state (running, failed, suspect, lost, stopped, queued, waiting, idle, stale).
-    A cell with some done and some idle jobs is idle at the first idle stage.
+    A cell with some done and some idle jobs is idle at the first idle stage. A stale cell names the
+    causes of all its stale jobs: who accepts it accepts them all.
     """
-    return min(jobs, key=lambda status: _CELL_RANK[status.state])
+    speaks = min(jobs, key=lambda status: _CELL_RANK[status.state])
+    return replace(speaks, detail=why_stale(jobs)) if speaks.state is State.STALE else speaks
+
+
+def why_stale(jobs: Iterable[JobStatus]) -> str:
+    """Say why the stale ones of a cell's jobs are stale; a change of code is named once, last."""
+    stale = (one for one in jobs if one.state is State.STALE)
+    causes = dict.fromkeys(
+        cause for one in stale for cause in ((one.result and one.result.stale) or (one.detail,))
+    )
+    code = [cause for cause in causes if _speaks_of_code(cause)]
+    return told([*(cause for cause in causes if cause not in code), *code[:1]])

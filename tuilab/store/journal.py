@@ -18,6 +18,7 @@ from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.history import TOLD
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
+from tuilab.grid.text import count_of
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.file_stamp import stamp_of
 from tuilab.store.layout import Layout
@@ -210,10 +211,11 @@ class JournalReader:
         if self._filled_in:
             found.append("journal.jsonl is cut or missing: the attempts themselves were read")
         if self._follower.broken:
-            count = len(self._follower.broken)
-            found.append(f"journal.jsonl: {count} unreadable lines were skipped")
+            lines = count_of(len(self._follower.broken), "unreadable line")
+            found.append(f"journal.jsonl: left out {lines}")
         if self.ledger.skipped:
-            found.append(f"journal.jsonl: {len(self.ledger.skipped)} damaged lines were skipped")
+            lines = count_of(len(self.ledger.skipped), "damaged line")
+            found.append(f"journal.jsonl: left out {lines}")
         return tuple(found)
 
     def take_news(self) -> bool:

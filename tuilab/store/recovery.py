@@ -15,6 +15,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.metrics import recorded
 from tuilab.grid.states import Verdict
+from tuilab.grid.text import count_of
 from tuilab.store.attempts import attempt_numbers
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.journal import Journal, follow
@@ -76,7 +77,7 @@ def _damage(layout: Layout, follower: JsonlFollower, lines: list[Line]) -> str:
     if not layout.journal.exists():
         return "journal.jsonl is missing" if layout.jobs.is_dir() and _any(layout) else ""
     if follower.broken:
-        return f"journal.jsonl has {len(follower.broken)} unreadable lines"
+        return f"journal.jsonl has {count_of(len(follower.broken), 'unreadable line')}"
     if layout.journal.stat().st_size > follower.offset:
         return "journal.jsonl ends in the middle of a line"
     return ""

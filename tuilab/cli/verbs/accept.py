@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
 
 import typer
 
@@ -15,7 +15,8 @@ from tuilab.cli.resolve import find_grid
 from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun
 from tuilab.grid.acceptance import acceptances, why_not_accept
 from tuilab.grid.cells import Cell
-from tuilab.grid.jobs import Plan
+from tuilab.grid.experiment_state import ExperimentState
+from tuilab.grid.states import ACCEPT, JobStatus, why_stale
 from tuilab.store.attempts import kept_checkpoints
 from tuilab.store.layout import Layout
 from tuilab.store.old_settings import OldSettings
@@ -60,7 +61,7 @@ def accept(
     if as_json:
         document({"why": why, "jobs": jobs})
     else:
-        for line in _lines(state.plan, jobs):
+        for line in _lines(state, jobs):
             out(plain(line))
     if dry_run:
         return OK
@@ -72,15 +73,18 @@ def accept(
     return ERROR if reply.accepted is False else OK
 
 
-def _lines(plan: Plan, jobs: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _lines(state: ExperimentState, jobs: Iterable[str]) -> Iterator[str]:
     """Say which cells are accepted and why they were stale, and what is accepted with them."""
-    causes: dict[str, dict[Cell, None]] = {}
+    own: dict[Cell, list[JobStatus]] = {}
     shared = []
-    for name, word in jobs.items():
-        if (cell := plan.by_id[name].cell) is None:
+    for name in jobs:
+        if (cell := state.plan.by_id[name].cell) is None:
             shared.append(name)
-        elif not any(cell in cells for cells in causes.values()):
-            causes.setdefault(word["causes"], {})[cell] = None
+        else:
+            own.setdefault(cell, []).append(state.statuses[name])
+    causes: dict[str, list[Cell]] = {}
+    for cell, stale in own.items():
+        causes.setdefault(why_stale(stale).replace(ACCEPT, ""), []).append(cell)
     for cause, cells in causes.items():
         yield f"{_some(list(map(str, cells)))}: {cause}"
     if shared:
