@@ -116,7 +116,7 @@ def compare_quick_verbs(root: Path, state: ExperimentState) -> None:
 def _compare_export(root: Path, state: ExperimentState, cell: Cell) -> None:
     job = f"{Stage.TRAIN.value}/{cell}"
     try:
-        found = _finished(root, str(cell), Stage.TRAIN).name
+        found = _finished(root, str(cell), Stage.TRAIN)[1].name
     except RefusalError as error:
         assert state.statuses[job].state is not State.DONE
         assert state.statuses[job].state.value in str(error)
