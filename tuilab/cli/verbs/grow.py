@@ -50,7 +50,8 @@ def grow(
     """Add sources, epochs or seeds to an experiment, and run the new cells.
 
     Shows first what is new, what it takes, and what would become stale; at a terminal it asks.
-    Finished cells keep their state and numbers. experiment.toml keeps its comments; editing it by
+    Finished cells keep their state and numbers; only an epoch after the last of the convergence
+    makes them stale, since that trains longer. experiment.toml keeps its comments; editing it by
     hand and `tuilab run DIR` does the same.
 
     \b
