@@ -7,8 +7,6 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 
-from rich.cells import cell_len
-
 MISSING = "n/a"
 """What stands where there is no number; never 0."""
 
@@ -75,6 +73,8 @@ LIFETIME = 100 * 365 * 86400
 
 def padded(text: str, columns: int, right: bool = False) -> str:
     """Fill a text with spaces up to ``columns`` of a terminal, where some characters take two."""
+    from rich.cells import cell_len  # only tables need it: status reads without rich
+
     room = " " * (columns - cell_len(text))
     return room + text if right else text + room
 
