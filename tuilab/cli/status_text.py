@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.cells import cell_len
-
 from tuilab.cli.output import plain
 from tuilab.grid.edits import EDITED, LEGEND, behind, edits_text, listed
 from tuilab.grid.metrics import HEADLINE, METRICS, counts_text
 from tuilab.grid.signs import ACCEPTED, KEPT, sign_of
-from tuilab.grid.text import MISSING, count_of, duration, padded
+from tuilab.grid.text import MISSING, columns_of, count_of, duration, padded
 from tuilab.store.program_name import program, quoted
 
 SYNTHETIC = (
@@ -87,8 +85,8 @@ def _table(
     for key, row in rows.items():
         texts = [write(row.get(epoch), metric) for epoch in epochs]
         lines.append((_row_name(*key, many, labels), texts))
-    label = max(cell_len(name) for name, _ in lines)
-    wide = max(6, *(cell_len(text) for _, texts in lines for text in texts))
+    label = max(columns_of(name) for name, _ in lines)
+    wide = max(6, *(columns_of(text) for _, texts in lines for text in texts))
     for name, texts in lines:
         yield " ".join([padded(name, label), *(padded(text, wide, right=True) for text in texts)])
 

@@ -7,6 +7,8 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 
+_FIRST_COMBINING = "\u0300"
+"""Every printable character before it takes one column."""
 MISSING = "n/a"
 """What stands where there is no number; never 0."""
 
@@ -73,10 +75,17 @@ LIFETIME = 100 * 365 * 86400
 
 def padded(text: str, columns: int, right: bool = False) -> str:
     """Fill a text with spaces up to ``columns`` of a terminal, where some characters take two."""
-    from rich.cells import cell_len  # only tables need it: status reads without rich
-
-    room = " " * (columns - cell_len(text))
+    room = " " * (columns - columns_of(text))
     return room + text if right else text + room
+
+
+def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if max(text, default="") < _FIRST_COMBINING:
+        return len(text)
+    from rich.cells import cell_len  # 10 ms to import, and most texts need it not
+
+    return cell_len(text)
 
 
 def duration(seconds: float | None) -> str:
