@@ -134,6 +134,7 @@ class Scene:
             fingerprint=planned.fingerprint,
             settings=self.plan.settings[planned.settings],
             inputs=inputs,
+            parts=planned.parts.as_json() if planned.parts else {},
         )
         write_spec(directory, spec)
         write_claim(directory, Claim(worker, self.clock))
@@ -148,6 +149,7 @@ class Scene:
                 inputs={item.job: item.output_hash for item in inputs},
                 worker=worker,
                 at=self.clock,
+                **({"parts": spec.parts} if spec.parts else {}),
             )
         return directory
 

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tuilab.grid.acceptance import acceptances
 from tuilab.grid.engine_view import EngineState
+from tuilab.grid.grow_config import More
+from tuilab.grid.jobs import PLAN_SCHEMA
 from tuilab.grid.ledger import Ledger
+from tuilab.grid.stages import Stage
+from tuilab.store.attempts import kept_checkpoints
 from tuilab.store.evidence import missing_lines, scan
+from tuilab.store.growth import propose
+from tuilab.store.journal import Journal
+from tuilab.store.layout import Layout
 from tuilab.store.lease import acquire
 from tuilab.store.measurements import completions, measurement_rows
+from tuilab.store.old_settings import OldSettings
+from tuilab.store.plan_file import PlanFileError
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
+from tuilab.store.replan import current_plan
 from tuilab.store.requests import pending
+from tuilab.store.snapshot import Snapshot
+from tuilab.store.state import read_state
 from tuilab.store.status import status
 
 from . import old_experiment
@@ -107,3 +121,103 @@ def test_the_script_that_made_the_newest_fixture_still_gives_the_same_states(
     scene = old_experiment.make(tmp_path / "again")
     counts = {str(view.cell): view.state.value for view in Reader(scene.root).poll(NOW).cells}
     assert counts == {name: state for name, (state, *_) in TRUTH.items()}
+
+
+# The finished demo that version 0.1 left behind; its README says what was left out.
+
+NUMBERS = {
+    "villain": [0, 0, 2, 2],
+    "comedian": [0, 7, 18, 22],
+    "medical_doctor": [3, 3, 29, 20],
+}
+"""Hits of 50 at epochs 0, 1, 2 and 4."""
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    place = tmp_path / "demo"
+    shutil.copytree(FIXTURES / "demo-0.1", place)
+    return place
+
+
+def hits(snapshot: Snapshot) -> dict[str, list[int | None]]:
+    found: dict[str, list[int | None]] = {}
+    for view in snapshot.cells:
+        measured = view.metrics["assistant_leakage"]
+        found.setdefault(view.cell.source, []).append(measured.hits)
+    return found
+
+
+def test_the_demo_of_0_1_opens_with_its_states_and_numbers(demo: Path) -> None:
+    snapshot = Reader(demo).poll(NOW)
+    assert snapshot.counts == {"done": 12}
+    assert hits(snapshot) == NUMBERS
+    assert snapshot.problems == ()
+
+
+def test_what_0_1_made_turns_stale_once_says_what_keeps_it_and_stays_kept(demo: Path) -> None:
+    layout = Layout(demo)
+    plan = current_plan(layout)
+    assert plan.schema == PLAN_SCHEMA
+    snapshot = Reader(demo).poll(NOW)
+    assert snapshot.counts == {"stale": 12}
+    assert hits(snapshot) == NUMBERS
+    assert {view.detail.partition(";")[0] for view in snapshot.cells} == {
+        "made by tuilab 0.1, whose train code differs"
+    }
+    assert all(view.detail.endswith("accept keeps it") for view in snapshot.cells)
+    state = read_state(demo, plan)
+    jobs = acceptances(
+        plan, state.of, plan.cells, OldSettings(layout, plan), partial(kept_checkpoints, layout)
+    )
+    assert len(jobs) == len(plan.jobs)
+    Journal(layout).append("accepted", jobs=jobs, by="ada", why="0.2 measures the same")
+    after = Reader(demo).poll(NOW)
+    assert after.counts == {"done": 12}
+    assert hits(after) == NUMBERS
+    kept = after.cells[0].accepted["eval"]
+    assert kept == "made by tuilab 0.1, whose eval code differs; kept by ada: 0.2 measures the same"
+
+
+def test_the_settings_of_0_1_are_compared_exactly(demo: Path) -> None:
+    layout = Layout(demo)
+    layout.config.write_text(
+        layout.config.read_text().replace("samples = ", "samples = 1  # was ", 1)
+    )
+    current_plan(layout)
+    view = Reader(demo).poll(NOW).cells[0]
+    evaluated = next(status for status in view.jobs if status.stage is Stage.EVAL)
+    assert evaluated.detail.startswith("eval.samples ")
+    assert "→ 1" in evaluated.detail
+    assert "made by tuilab 0.1" in evaluated.detail
+
+
+def test_a_grid_of_0_1_that_was_kept_grows_without_running_a_finished_cell(demo: Path) -> None:
+    layout = Layout(demo)
+    plan = current_plan(layout)
+    state = read_state(demo, plan)
+    jobs = acceptances(
+        plan, state.of, plan.cells, OldSettings(layout, plan), partial(kept_checkpoints, layout)
+    )
+    Journal(layout).append("accepted", jobs=jobs, by="ada", why="0.2 measures the same")
+    found = propose(layout, plan, lambda one: read_state(demo, one), More(epochs=(3,)))
+    assert (found.growth.kept, found.growth.stale) == (12, {})
+    assert {one.job.partition("@")[2] for one in found.growth.run.jobs} == {"", "3#42"}
+
+
+def test_an_experiment_of_a_newer_version_gets_one_sentence(demo: Path) -> None:
+    text = (demo / "plan.json").read_text()
+    (demo / "plan.json").write_text(text.replace('"schema": 1', '"schema": 99', 1))
+    with pytest.raises(PlanFileError, match="schema 99, newer than this program's") as told:
+        Reader(demo)
+    assert str(told.value).endswith("update tuilab")
+
+
+def test_lines_and_specs_of_a_newer_version_cost_nothing_but_themselves(demo: Path) -> None:
+    layout = Layout(demo)
+    Journal(layout).append("quantised", jobs=["eval/villain@0#42"], bits=4)
+    spec = layout.attempt_dir("eval/villain@0#42", 1) / "spec.json"
+    spec.write_text(spec.read_text().replace('"schema": 1', '"schema": 99', 1))
+    snapshot = Reader(demo).poll(NOW)
+    assert snapshot.counts == {"done": 12}
+    assert hits(snapshot) == NUMBERS

@@ -47,6 +47,8 @@ _IGNORED = frozenset({"checkpoints"})
 """The epochs of the whole grid: they change no checkpoint."""
 _DERIVED = frozenset({"eval.seed"})
 """Keys whose values are computed for each cell: they say nothing to a person."""
+_NAMED = 4
+"""Members of a list that are named as added or taken out; more are not."""
 _SHOWN = 24
 """Characters of a value that are shown beside its key."""
 _ORDER = ("base", "questions", "panel", "target", "eval", "marker", "convergence", "merge", "data")
@@ -69,9 +71,10 @@ def told(key: str, values: Values) -> str:
         return f"{key} changed"
     old, new = values
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
-        gone = [f"-{one}" for one in old if one not in new]
-        text = " ".join([*(f"+{one}" for one in new if one not in old), *gone])
-        return f"{key} {text}" if 0 < len(text) <= 2 * _SHOWN else f"{key} changed"
+        new_ones = [f"+{one}" for one in new if one not in old]
+        apart = [*new_ones, *(f"-{one}" for one in old if one not in new)]
+        is_short = 0 < len(apart) <= _NAMED and not any(" " in one for one in apart)
+        return f"{key} {' '.join(apart)}" if is_short else f"{key} changed"
     before, after = (_short(value) for value in values)
     return f"{key} {before} → {after}" if before and after else f"{key} changed"
 
