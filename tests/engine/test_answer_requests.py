@@ -1,16 +1,21 @@
-"""Edits of single cells: kept as a deviation, planned anew, refused with the reason."""
+"""Edits of single cells and grown grids: planned again, kept, or refused with the reason."""
 
 from __future__ import annotations
 
 import json
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engine.trials import SOURCE, Trial
+from tests.engine.trials import FAKE_RUNNER, SOURCE, Trial
+from tests.grid.planned import SMALL
 from tuilab.store.experiment import create_experiment
 from tuilab.store.plan_file import load_plan
-from tuilab.store.replan import plan_with, read_config
+from tuilab.store.reader import Reader
+from tuilab.store.replan import config_of, plan_with, read_config
 
 
 @pytest.fixture
@@ -86,3 +91,108 @@ def test_a_value_that_comes_back_after_another_is_kept(tiny: Trial) -> None:
     serve_requests(tiny, 4)
     kept = [one["sets"]["marker.lr"] for one in json.loads(tiny.layout.deviations.read_text())]
     assert kept == [1e-5, 2e-5, 1e-5]
+
+
+RUN = "converge/villain#42"
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Iterator[Trial]:
+    """A grid with epochs 0 and 2 whose jobs the fake runner plays."""
+    script = tmp_path / "script.json"
+    runner = json.dumps([sys.executable, str(FAKE_RUNNER), str(script)])
+    text = SMALL.replace("epochs = [0, 1, 2]", "epochs = [0, 2]  # kept").replace(
+        "threads = 1", f"runner = {runner}\nreserve_gb = 0\nengine_idle_seconds = 0.1"
+    )
+    config = config_of(tmp_path / "small.toml", text).config
+    grid = Trial(create_experiment(tmp_path / "grid", text, plan_with(config)), script)
+    yield grid
+    grid.end()
+
+
+def test_a_living_engine_takes_a_grown_plan_and_disturbs_nothing(played: Trial) -> None:
+    played.script(**{RUN: {"until": str(played.gate)}})
+    played.ask("run", cells=("villain@2#42",))
+    played.start("--go")
+    played.wait(lambda: RUN in played.live(), "the convergence run")
+    played.ask("grow", cells=("villain@1#42",), options={"epochs": [1]})
+    played.wait(lambda: played.lines("grown"), "the new plan")
+    assert played.live() == {RUN: 1}
+    assert "epochs = [0, 1, 2]  # kept" in played.layout.config.read_text()
+    played.gate.touch()
+    assert played.engines[-1].wait() == 0, played.log()
+    assert played.verdicts(RUN) == ["done", "done"], "it kept epoch 2 alone when it began"
+    ledger = played.ledger()
+    kept = [set(one.checkpoints) for one in ledger.of(RUN).attempts]
+    assert kept == [{2}, {1, 2}]
+    for cell in ("villain@1#42", "villain@2#42"):
+        assert played.verdicts(f"eval/{cell}") == ["done"]
+    snapshot = Reader(played.layout.root).poll(time.time())
+    states = {str(view.cell): view.state.value for view in snapshot.cells}
+    assert states["villain@1#42"] == states["villain@2#42"] == "done"
+
+
+def test_what_runs_cannot_leave_the_plan(played: Trial) -> None:
+    played.script(any={"until": str(played.gate)})
+    played.ask("run", cells=("villain@0#42",))
+    played.start("--go")
+    played.wait(played.live, "a job")
+    config = played.layout.config
+    config.write_text(config.read_text().replace('["villain", "nurse"]', '["nurse"]', 1))
+    before = played.layout.plan.read_bytes()
+    played.ask("grow")
+    played.wait(lambda: len(played.lines("request")) == 2, "the answer")
+    accepted, why = answers(played)[-1]
+    assert not accepted
+    assert "is running and would leave the plan: stop it first" in why
+    assert played.layout.plan.read_bytes() == before
+    played.gate.touch()
+
+
+def test_a_config_that_cannot_be_planned_is_refused_with_the_reason(played: Trial) -> None:
+    played.ask("pause")
+    played.ask("grow", options={"sources": ["poet"]})
+    played.ask("grow", options={"epochs": ["x"]})
+    serve_requests(played, 3)
+    found = answers(played)[1:]
+    assert [accepted for accepted, _ in found] == [False, False]
+    assert "poet is not a persona of this experiment" in found[0][1]
+
+
+def test_what_was_asked_for_and_left_the_plan_is_no_longer_wanted(played: Trial) -> None:
+    played.ask("pause")
+    played.ask("run", cells=("villain@2#42", "nurse@0#42"))
+    config = played.layout.config
+    config.write_text(config.read_text().replace('["villain", "nurse"]', '["nurse"]', 1))
+    played.ask("grow")
+    serve_requests(played, 3)
+    gone = played.lines("unwanted")[-1]["jobs"]
+    assert RUN in gone
+    assert not any("nurse" in job for job in gone)
+    assert played.lines("grown")[-1]["gone"] == 0, "nothing of them is on disk"
+
+
+def test_an_accepted_result_is_on_record_with_all_that_it_was_accepted_for(played: Trial) -> None:
+    played.ask("run", cells=("villain@0#42",))
+    assert played.run("--go") == 0
+    config = played.layout.config
+    config.write_text(config.read_text().replace("samples = 2", "samples = 3"))
+    for verb, parts in (
+        ("grow", {}),
+        ("accept", {"cells": ("villain@0#42",)}),
+        ("accept", {"cells": ("villain@0#42",), "options": {"why": "same questions"}}),
+        ("accept", {"cells": ("villain@0#42",), "options": {"why": "same questions"}}),
+    ):
+        played.ask(verb, **parts)
+    assert played.run() == 0
+    found = answers(played)[-3:]
+    assert [accepted for accepted, _ in found] == [False, True, False]
+    assert found[0][1].startswith("say why")
+    assert found[2][1] == "villain@0#42 is not stale: there is nothing to accept"
+    [line] = played.lines("accepted")
+    assert line["why"] == "same questions"
+    word = line["jobs"]["eval/villain@0#42"]
+    assert word["causes"] == "eval.samples 2 → 3"
+    plan = load_plan(played.layout.root).by_id["eval/villain@0#42"]
+    assert plan.parts is not None
+    assert word["parts"] == plan.parts.as_json()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tuilab.store.gc import Kind, Leftover, OutsideError, delete, leftovers
+from tuilab.store.plan_file import save_plan
 from tuilab.store.quarantine import quarantine
 
 from . import artefacts as made
@@ -140,4 +142,28 @@ def test_a_linked_quarantine_folder_is_not_looked_into(scene: Scene, tmp_path: P
 def test_whole_answers_of_a_done_attempt_are_never_listed(scene: Scene) -> None:
     scene.finish(DATA)
     made.write_rows(scene.directory(DATA) / "answers.jsonl.gz", made.answers())
+    assert names(scene) == {}
+
+
+def test_results_of_jobs_that_left_the_plan_are_offered_and_no_other_attempt(scene: Scene) -> None:
+    scene.want()
+    scene.finish_all()
+    assert names(scene) == {}
+    kept = [job for job in scene.plan.jobs if "villain@2" not in job.id]
+    save_plan(scene.layout, replace(scene.plan, jobs=tuple(kept), epochs=(0,)))
+    found = names(scene)
+    assert set(found.values()) == {Kind.UNPLANNED}
+    assert set(found) == {
+        f"jobs/{stage}/villain/seed-42/epoch-2" for stage in ("train", "merge", "eval", "cosine")
+    }
+    for item in leftovers(scene.layout, NOW):
+        delete(scene.layout, [item])
+    assert scene.layout.job_dir("converge/villain#42").is_dir()
+    assert scene.layout.job_dir("eval/villain@0#42").is_dir()
+
+
+def test_an_unplanned_attempt_that_nobody_has_ended_is_left_alone(scene: Scene) -> None:
+    scene.claim("eval/villain@2#42")
+    kept = [job for job in scene.plan.jobs if "villain@2" not in job.id]
+    save_plan(scene.layout, replace(scene.plan, jobs=tuple(kept), epochs=(0,)))
     assert names(scene) == {}
