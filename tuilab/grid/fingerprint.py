@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from tuilab.grid.code_shape import CodeShape, code_shape
@@ -28,7 +28,7 @@ class Parts:
 
     def as_json(self) -> dict[str, str]:
         """Return the mapping that ``parts_from`` reads."""
-        return asdict(self)
+        return {"settings": self.settings, "code": self.code, "base": self.base}
 
 
 def parts_from(raw: Mapping[str, Any] | None) -> Parts | None:

@@ -30,6 +30,8 @@ _TRAINING_FIELDS = (
     "precision",
 )
 _SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "max_new_tokens", "batch_size")
+_PEOPLE = frozenset({"persona", "source", "target", "negatives", "panel", "pool"})
+"""Settings that hold a persona or several."""
 CHECK_PROMPTS = 2
 """Prompts on which merged and adapter logits are compared."""
 
@@ -148,26 +150,22 @@ CELL_SETTINGS = {
 
 
 def deciding(stage: Stage, settings: Settings) -> Settings:
-    """Return those of a stage's settings that decide its result.
+    """Return what of a stage's settings decides its result, to be hashed.
 
     Labels are words for people. Which checkpoints a convergence run keeps changes none of them, and
     neither does its length where the learning rate does not follow it.
     """
-    found = {name: _without_labels(value) for name, value in settings.items()}
+    found = dict(settings)
+    for name in _PEOPLE & settings.keys():
+        who = settings[name]
+        several = who if isinstance(who, list) else [who]
+        found[name] = [(one.get("key"), one.get("prompt")) for one in several]
     if stage is Stage.CONVERGE:
         found.pop("checkpoints", None)
         training = settings.get("training") or {}
         if training.get("schedule") == "constant" and training.get("warmup_ratio") == 0:
             found["training"] = {**training, "epochs": None}
     return found
-
-
-def _without_labels(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_labels(one) for one in value]
-    if isinstance(value, Mapping) and "prompt" in value:
-        return {name: one for name, one in value.items() if name != "label"}
-    return value
 
 
 def persona(config: ExperimentConfig, key: str) -> Settings:

@@ -132,6 +132,10 @@ class Evidence:
         return self.wanted > (self.attempts[-1].number if self.attempts else 0)
 
 
+_NO_CAUSES: Mapping[int, tuple[str, ...]] = {}
+_NO_WORDS: Mapping[int, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """The newest result of a job as the jobs that read it see it."""
@@ -142,9 +146,9 @@ class Result:
     usable: tuple[Attempt, ...] = ()
     """Attempts that are what the plan asks for, newest first: of a convergence run every one, since
     a cell keeps the checkpoint of any; else the newest."""
-    others: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    others: Mapping[int, tuple[str, ...]] = field(default_factory=lambda: _NO_CAUSES)
     """Why each other one is not, by number."""
-    words: Mapping[int, str] = field(default_factory=dict)
+    words: Mapping[int, str] = field(default_factory=lambda: _NO_WORDS)
     """What was accepted of which attempt, by number, where that is what keeps it."""
 
     def holding(self, epoch: int | None) -> tuple[Attempt, ...]:
@@ -319,7 +323,8 @@ def _result(
         else:
             usable.append(attempt)
     stale = () if usable else others[newest.number]
-    return Result(newest, stale, tuple(usable), others, words)
+    # A grid has tens of thousands of results, and hardly one of them has anything to say.
+    return Result(newest, stale, tuple(usable), others or _NO_CAUSES, words or _NO_WORDS)
 
 
 def _accepted(attempt: Attempt, result: Result, parents: Mapping[str, JobStatus]) -> str:

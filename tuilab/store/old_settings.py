@@ -51,8 +51,8 @@ class OldSettings:
 
 
 def named(stage: Stage, then: Settings, now: Settings) -> str:
-    """Name what differs in what decides a result, by its config keys; "" for nothing."""
-    apart = differences(stage, deciding(stage, then), deciding(stage, now))
+    """Name what differs, by its config keys; "" for nothing."""
+    apart = differences(stage, then, now)
     return ", ".join(told(key, values) for key, values in sorted(apart, key=_place))
 
 
