@@ -263,7 +263,7 @@ def _false_states(layout: Layout, plan: Plan, touched: set[Path]) -> list[str]:
         done = evidence.last_done
         if status_of.state is State.DONE and done is not None and not is_touched:
             said = settlement(layout, plan, job, done.number)
-            if said is None or said["verdict"] != "done":
+            if said is None or said.verdict != "done":
                 found.append(f"{job.id} is shown as done: {said}")
         above = ancestors(plan, [job.id]) | {job.id}
         is_clean = not any(

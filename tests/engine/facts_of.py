@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from tests.engine.trials import make_plan
-from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Phase, Report, Slot, Worker
+from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Phase, Slot, Worker
 from tuilab.engine.decide.policy import Policy
 from tuilab.engine.state import JournaledStates
+from tuilab.grid.endings import Ending
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Verdict
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 
-GOOD = Report(Verdict.DONE, seconds=1.0, started_at=1.0, finished_at=2.0, output_hash="h")
+GOOD = Ending(Verdict.DONE, seconds=1.0, started_at=1.0, finished_at=2.0, output_hash="h")
 
 
 class Story:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tuilab.contract import hub
 from tuilab.contract.worker import read_stop
 from tuilab.engine.decide import disk_needs
-from tuilab.engine.decide.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Report, Slot
+from tuilab.engine.decide.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Slot
 from tuilab.engine.decide.policy import Policy, bases, policy_of
 from tuilab.engine.host import disk, gpus
 from tuilab.engine.host.gpus import Device
@@ -19,6 +19,7 @@ from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.watch_attempts import Watcher, last_lines
 from tuilab.engine.workers import Workers
+from tuilab.grid.endings import Ending
 from tuilab.grid.jobs import Job
 from tuilab.grid.ledger import HUB
 from tuilab.grid.stages import Stage
@@ -143,8 +144,8 @@ class Gatherer:
             if is_of_the_machine(error):
                 raise
             last = self.states.ledger.of(job).attempts[-1]
-            report = Report(Verdict.SUSPECT, "unknown", f"cannot be read: {sentence(error)}")
-            return LiveAttempt(job, last.number, last.worker, report=report)
+            ending = Ending(Verdict.SUSPECT, "unknown", f"cannot be read: {sentence(error)}")
+            return LiveAttempt(job, last.number, last.worker, ending=ending)
 
     def _attempt(self, job: str) -> LiveAttempt:
         last = self.states.ledger.of(job).attempts[-1]
@@ -162,7 +163,7 @@ class Gatherer:
             is_assigned=worker is not None and watch.files.folder in worker.given,
             begun_at=watch.files.begun_at,
             is_recorded=last.verdict is Verdict.RUNNING,
-            report=self.watcher.report(watch, self.states.plan),
+            ending=self.watcher.ending(watch, self.states.plan),
             silent_seconds=silent,
             has_spoken=watch.has_spoken,
             is_called_stalled=watch.is_called_stalled,

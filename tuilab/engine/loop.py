@@ -178,7 +178,7 @@ class Engine:
         watches = [
             watch
             for attempt in facts.attempts
-            if attempt.report is None
+            if attempt.ending is None
             and (watch := self.gatherer.watcher.watches.get((attempt.job, attempt.number)))
         ]
         while (left := deadline - time.monotonic()) > 0 and not self._is_asked_to_leave:

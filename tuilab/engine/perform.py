@@ -17,7 +17,7 @@ from tuilab.contract.worker import STOP_FILE
 from tuilab.engine.claim import CannotClaimError, claim
 from tuilab.engine.decide import actions
 from tuilab.engine.decide.actions import Action
-from tuilab.engine.decide.facts import Phase, Report, Stop
+from tuilab.engine.decide.facts import Phase, Stop
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.host.environment import worker_argv, worker_environment
@@ -27,12 +27,14 @@ from tuilab.engine.host.local import RETIRED
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.workers import WorkerRecord
+from tuilab.grid.endings import Ending, settled
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.metrics import recorded
 from tuilab.grid.states import Verdict, other_bytes
 from tuilab.grid.text import whole_percent
 from tuilab.store import attempts
 from tuilab.store.attempts import CLAIM_FILE, Claim
+from tuilab.store.evidence import settled_line
 from tuilab.store.layout import Layout
 from tuilab.store.lease import FencedError
 from tuilab.store.quarantine import set_aside
@@ -89,8 +91,8 @@ class Performer:
     def _give_up(self, action: Action, why: str) -> None:
         """Let the job or the worker of an action that cannot be carried out pay for it."""
         if isinstance(action, actions.Settle):
-            report = Report(Verdict.SUSPECT, "unknown", f"cannot be settled: {why}")
-            self._settle(actions.Settle(action.job, action.number, report))
+            ending = Ending(Verdict.SUSPECT, "unknown", f"cannot be settled: {why}")
+            self._settle(actions.Settle(action.job, action.number, ending))
         elif (job := getattr(action, "job", "")) and not self.states.ledger.of(job).held:
             self.states.record("held", jobs=[job], why=why)
         elif (worker := self.workers.known.get(getattr(action, "worker", ""))) is not None:
@@ -180,8 +182,8 @@ class Performer:
         self.states.record_all(entries)
 
     def _settle(self, action: actions.Settle) -> None:
-        report = action.report
-        if report.started_at is not None:
+        ending = action.ending
+        if ending.started_at is not None:
             self._has_served(action.job)
         entries: list[dict[str, Any]] = []
         if action.retry:
@@ -190,44 +192,30 @@ class Performer:
                 {"kind": "wanted", "jobs": wanted, "verb": "retry", "by": "engine",
                  "why": action.retry}
             )  # fmt: skip
-        entries.append(
-            {
-                "kind": "settled",
-                "job": action.job,
-                "attempt": action.number,
-                "verdict": report.verdict.value,
-                "reason": str(report.reason) if report.reason else None,
-                "detail": report.detail,
-                "seconds": report.seconds,
-                "started_at": report.started_at,
-                "finished_at": report.finished_at,
-                "output_hash": report.output_hash,
-                "metrics": self._numbers(action),
-                "by": report.by,
-                **({"peak_device": report.peak_device} if report.peak_device else {}),
-                **({"checkpoints": dict(report.checkpoints)} if report.checkpoints else {}),
-            }
-        )
         evidence = self.states.ledger.of(action.job)
-        if text := other_bytes(action.job, evidence, action.number, report.checkpoints):
+        attempt = next(one for one in evidence.attempts if one.number == action.number)
+        peak = {"peak_device": ending.peak_device} if ending.peak_device else {}
+        line = settled_line(action.job, settled(attempt, ending))
+        entries.append({**line, "metrics": self._numbers(action), **peak})
+        if text := other_bytes(action.job, evidence, action.number, ending.checkpoints):
             entries.append({"kind": "note", "text": text, "job": action.job})
         if action.hold:
             entries.append({"kind": "held", "jobs": [action.job], "why": action.hold})
         crash_point("settle-before-journal")
-        if report.verdict is Verdict.SUSPECT:
+        if ending.verdict is Verdict.SUSPECT:
             self._set_damaged_files_aside(action.job, action.number)
         self.states.record_all(entries)
         crash_point("settle-after-journal")
         self.watcher.forget(action.job, action.number)
-        if report.verdict is Verdict.DONE:
+        if ending.verdict is Verdict.DONE:
             stage = parse_job_id(action.job)[0]
             known = self.gatherer.measured.get(stage, 0)
-            self.gatherer.measured[stage] = max(known, report.bytes)
+            self.gatherer.measured[stage] = max(known, ending.bytes)
 
     def _numbers(self, action: actions.Settle) -> dict[str, Any]:
         """What a done attempt measured, for the journal; nothing is decided by it."""
         job = self.states.plan.by_id.get(action.job)
-        if job is None or action.report.verdict is not Verdict.DONE:
+        if job is None or action.ending.verdict is not Verdict.DONE:
             return {}
         outcome = readable_outcome(self.layout.attempt_dir(action.job, action.number))
         return recorded(self.states.plan, job, outcome.metrics) if outcome is not None else {}
@@ -277,8 +265,8 @@ class Performer:
             self._stop_worker(actions.StopWorker(action.worker, (action.job,), action.by))
             return
         attempts.write_stop(folder, worker_files.Stop(action.by, time.time()))
-        report = Report(Verdict.STOPPED, detail=f"stopped by {action.by}", by=action.by)
-        self._settle(actions.Settle(action.job, last.number, report))
+        ending = Ending(Verdict.STOPPED, detail=f"stopped by {action.by}", by=action.by)
+        self._settle(actions.Settle(action.job, last.number, ending))
 
     def _kill_shim(self, action: actions.KillShim) -> None:
         self.executor.stop(self.workers.known[action.worker].folder, force=True)

@@ -6,13 +6,11 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from dataclasses import dataclass
-from typing import Any
 
-from tuilab.contract.hub import RETRY_AFTER
-from tuilab.contract.report import LOG_FILE, Outcome, readable_outcome
+from tuilab.contract.report import LOG_FILE
 from tuilab.contract.spec import SPEC_FILE, read_spec
 from tuilab.contract.tail import tail_lines
-from tuilab.engine.decide.facts import Report
+from tuilab.grid.endings import Ending
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.states import Verdict
 from tuilab.store.layout import Layout
@@ -36,7 +34,7 @@ class Watch:
     has_spoken: bool = False
     """It wrote an event since the first look."""
     is_called_stalled: bool = False
-    verification: Future[Report] | None = None
+    verification: Future[Ending] | None = None
 
 
 class Watcher:
@@ -72,7 +70,7 @@ class Watcher:
             watch.has_spoken = True
         return now - watch.spoke
 
-    def report(self, watch: Watch, plan: Plan) -> Report | None:
+    def ending(self, watch: Watch, plan: Plan) -> Ending | None:
         """Return the believed outcome of an attempt, or None while there is none yet."""
         if watch.verification is None:
             if not watch.files.has_outcome:
@@ -92,44 +90,20 @@ class Watcher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def verify(layout: Layout, plan: Plan, watch: Watch) -> Report:
+def verify(layout: Layout, plan: Plan, watch: Watch) -> Ending:
     """Re-read an attempt's artefacts and say what its outcome is worth; raises nothing."""
     job: Job | None = plan.by_id.get(watch.job)
     if job is None:
-        return Report(Verdict.SUSPECT, detail="the plan no longer has this job")
+        return Ending(Verdict.SUSPECT, detail="the plan no longer has this job")
     try:
         if read_spec(watch.files.folder / SPEC_FILE).token != watch.token:
-            return Report(Verdict.SUSPECT, "unknown", "its spec is not the one that was claimed")
+            return Ending(Verdict.SUSPECT, "unknown", "its spec is not the one that was claimed")
         found = settlement(layout, plan, job, watch.number)
     except Exception as error:  # a checker that breaks must not take the engine with it
-        return Report(Verdict.SUSPECT, "unknown", f"its artefacts could not be checked: {error}")
-    if found is None:
-        return Report(Verdict.SUSPECT, "unknown", "its outcome vanished")
-    return _as_report(found, readable_outcome(watch.files.folder))
+        return Ending(Verdict.SUSPECT, "unknown", f"its artefacts could not be checked: {error}")
+    return found or Ending(Verdict.SUSPECT, "unknown", "its outcome vanished")
 
 
 def last_lines(watch: Watch) -> tuple[str, ...]:
     """Return the last lines of an attempt's log."""
     return tuple(tail_lines(watch.files.folder / LOG_FILE, 16 * 1024))
-
-
-def _as_report(found: dict[str, Any], outcome: Outcome | None) -> Report:
-    return Report(
-        verdict=Verdict(found["verdict"]),
-        reason=found.get("reason"),
-        detail=found.get("detail", ""),
-        seconds=float(found.get("seconds") or 0.0),
-        started_at=found.get("started_at"),
-        finished_at=found.get("finished_at"),
-        output_hash=found.get("output_hash") or "",
-        by=found.get("by") or "",
-        checkpoints=found.get("checkpoints") or {},
-        bytes=sum(one.size for one in outcome.artefacts) if outcome else 0,
-        peak_device=outcome.peak_memory.get("device", 0) if outcome else 0,
-        retry_after=_retry_after(outcome),
-    )
-
-
-def _retry_after(outcome: Outcome | None) -> float | None:
-    found = outcome.metrics.get(RETRY_AFTER) if outcome else None
-    return float(found) if isinstance(found, int | float) else None

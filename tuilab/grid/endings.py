@@ -1,8 +1,52 @@
-"""Says in one line what became of an attempt; shared by keys and verbs."""
+"""How an attempt ended, and the words for it; shared by readers, the engine, keys and verbs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
 from tuilab.grid.states import LIVE, Attempt, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of an attempt: by its outcome, or by how its worker ended without one."""
+
+    verdict: Verdict
+    reason: str | None = None
+    detail: str = ""
+    seconds: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    output_hash: str = ""
+    by: str = ""
+    """Who ended it, when an operator did."""
+    checkpoints: Mapping[int, str] = field(default_factory=dict)
+    """Hash of each checkpoint of a convergence run, by epoch."""
+    bytes: int = 0
+    """Size of the artefacts."""
+    peak_device: int = 0
+    """Most bytes of GPU memory that it held; 0 where that was not measured."""
+    retry_after: float | None = None
+    """Seconds that a hub asks to wait; None when it asked for none."""
+
+
+def settled(attempt: Attempt, ending: Ending) -> Attempt:
+    """Return an attempt as it is with what became of it."""
+    return replace(
+        attempt,
+        verdict=ending.verdict,
+        reason=str(ending.reason) if ending.reason else None,
+        detail=ending.detail,
+        seconds=ending.seconds,
+        started_at=attempt.started_at if ending.started_at is None else ending.started_at,
+        finished_at=ending.finished_at,
+        output_hash=ending.output_hash,
+        by=ending.by,
+        checkpoints=ending.checkpoints,
+        percent=None,
+    )
+
 
 _LIVE_WORDS = {Verdict.CLAIMED: "it has not begun yet", Verdict.RUNNING: "it is running"}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuilab.contract.report import OUTCOME_FILE
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.grid.endings import settled
 from tuilab.grid.fingerprint import parts_from
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
@@ -15,7 +16,7 @@ from tuilab.grid.states import LIVE, Attempt, Evidence, Verdict
 from tuilab.store.attempts import attempt_numbers, number_in, read_claim
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import AttemptFiles, is_worker_alive
-from tuilab.store.settlement import ending, settled, settlement
+from tuilab.store.settlement import ending, settlement
 
 Line = dict[str, Any]
 

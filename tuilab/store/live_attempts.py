@@ -12,13 +12,14 @@ from tuilab.contract.reasons import SILENT_SECONDS
 from tuilab.contract.report import EVENTS_FILE, OUTCOME_FILE, Event
 from tuilab.contract.tail import JsonlFollower
 from tuilab.contract.worker import EXIT_FILE, read_lease
+from tuilab.grid.endings import settled
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Attempt, Verdict
 from tuilab.grid.transfer import Transfer, transfer_from
 from tuilab.store.attempts import read_claim
 from tuilab.store.file_stamp import time_of_change
 from tuilab.store.layout import Layout
-from tuilab.store.settlement import ending, settled, settlement, silent_elsewhere
+from tuilab.store.settlement import ending, settlement, silent_elsewhere
 
 
 @dataclass(slots=True)

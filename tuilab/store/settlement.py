@@ -1,11 +1,11 @@
-"""Says what became of one attempt from its files alone: the fields of its ``settled`` line."""
+"""Says what became of one attempt from its files alone."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from tuilab.contract.hub import RETRY_AFTER
 from tuilab.contract.reasons import (
     SILENT,
     Death,
@@ -19,20 +19,19 @@ from tuilab.contract.report import EVENTS_FILE, LOG_FILE, Outcome, read_outcome
 from tuilab.contract.tail import tail_lines
 from tuilab.contract.worker import LOG_FILE as WORKER_LOG
 from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_stop
+from tuilab.grid.endings import Ending
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import Attempt, Verdict
+from tuilab.grid.states import Verdict
 from tuilab.store.attempts import checkpoints_of, read_claim
 from tuilab.store.layout import Layout
 from tuilab.store.verify import verify_attempt
 
-Fields = dict[str, Any]
-
 
 def settlement(
     layout: Layout, plan: Plan, job: Job, number: int, *, hash_files: bool = True
-) -> Fields | None:
-    """Return what the outcome of an attempt comes to: the fields of its ``settled`` line.
+) -> Ending | None:
+    """Return what the outcome of an attempt comes to.
 
     None while there is no outcome. One that cannot be read makes the attempt suspect: it did end.
     """
@@ -40,28 +39,31 @@ def settlement(
     try:
         outcome = read_outcome(directory)
     except (OSError, ValueError) as error:
-        detail = f"cannot be read: {error}"
-        return _fields(Verdict.SUSPECT, Reason.UNKNOWN, detail)
+        return Ending(Verdict.SUSPECT, Reason.UNKNOWN, f"cannot be read: {error}")
     if outcome is None:
         return None
     found = verify_attempt(directory, job, outcome, hash_files=hash_files)
+    is_done = found.verdict is Verdict.DONE
     stop = read_stop(directory) if found.verdict is Verdict.STOPPED else None
-    told = _fields(found.verdict, found.reason, found.detail)
+    told = Ending(found.verdict, found.reason, found.detail)
     if found.verdict is Verdict.FAILED and _was_stalled(_worker_of(layout, directory), job.id):
         told = _dead(stalled(tail_lines(directory / LOG_FILE)))
-    return {
-        **told,
-        "seconds": outcome.seconds,
-        "started_at": outcome.started_at,
-        "finished_at": outcome.finished_at,
-        "output_hash": outcome.output_hash if found.verdict is Verdict.DONE else "",
-        "checkpoints": _checkpoints(job, outcome) if found.verdict is Verdict.DONE else {},
-        "by": stop.by if stop else "",
-    }
+    return replace(
+        told,
+        seconds=outcome.seconds,
+        started_at=outcome.started_at,
+        finished_at=outcome.finished_at,
+        output_hash=outcome.output_hash if is_done else "",
+        checkpoints=_checkpoints(job, outcome) if is_done else {},
+        by=stop.by if stop else "",
+        bytes=sum(one.size for one in outcome.artefacts),
+        peak_device=outcome.peak_memory.get("device", 0),
+        retry_after=_retry_after(outcome),
+    )
 
 
-def ending(layout: Layout, job: Job, number: int) -> Fields:
-    """Return the same fields for an attempt without an outcome whose worker is gone.
+def ending(layout: Layout, job: Job, number: int) -> Ending:
+    """Return what became of an attempt without an outcome whose worker is gone.
 
     Stopped when an operator's mark is there, failed when the shim's exit record or the log names
     a cause, otherwise lost.
@@ -70,7 +72,7 @@ def ending(layout: Layout, job: Job, number: int) -> Fields:
     worker = _worker_of(layout, directory)
     if stop := read_stop(directory):
         by = stop.by or "an operator"
-        return {**_fields(Verdict.STOPPED, None, f"stopped by {by}"), "by": stop.by}
+        return Ending(Verdict.STOPPED, None, f"stopped by {by}", by=stop.by)
     if _was_stalled(worker, job.id):
         return _dead(stalled(tail_lines(directory / LOG_FILE)))
     end = read_exit(worker) if worker is not None else None
@@ -83,19 +85,13 @@ def ending(layout: Layout, job: Job, number: int) -> Fields:
     return _dead(never_begun(end, log, _was_to_be_the_first(worker, directory)))
 
 
-def settled(attempt: Attempt, found: Fields) -> Attempt:
-    """Return an attempt as it is with what became of it."""
-    known = {name: value for name, value in found.items() if value is not None}
-    return replace(attempt, **{**known, "verdict": Verdict(found["verdict"])})
-
-
-def silent_elsewhere() -> Fields:
-    """Return the same fields for an attempt on another host that has been silent for long."""
+def silent_elsewhere() -> Ending:
+    """Return what became of an attempt on another host that has been silent for long."""
     return _dead(SILENT)
 
 
-def _dead(death: Death) -> Fields:
-    return _fields(Verdict.LOST if death.is_lost else Verdict.FAILED, death.reason, death.detail)
+def _dead(death: Death) -> Ending:
+    return Ending(Verdict.LOST if death.is_lost else Verdict.FAILED, death.reason, death.detail)
 
 
 def _worker_of(layout: Layout, directory: Path) -> Path | None:
@@ -116,13 +112,10 @@ def _was_to_be_the_first(worker: Path, directory: Path) -> bool:
     return given[:1] == [directory] and not has_served and not (worker / STOP_FILE).exists()
 
 
+def _retry_after(outcome: Outcome) -> float | None:
+    found = outcome.metrics.get(RETRY_AFTER)
+    return float(found) if isinstance(found, int | float) else None
+
+
 def _checkpoints(job: Job, outcome: Outcome) -> dict[int, str]:
     return checkpoints_of(outcome.artefacts) if job.stage is Stage.CONVERGE else {}
-
-
-def _fields(verdict: Verdict, reason: str | None, detail: str) -> Fields:
-    return {
-        "verdict": verdict.value,
-        "reason": None if reason is None else str(reason),
-        "detail": detail,
-    }

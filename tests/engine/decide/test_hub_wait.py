@@ -5,13 +5,13 @@ from __future__ import annotations
 from tests.engine.facts_of import Story, kinds
 from tuilab.contract.reasons import Reason
 from tuilab.engine.decide.actions import FetchAgain, Pause, Resume, Settle
-from tuilab.engine.decide.facts import Report
 from tuilab.engine.decide.hub_wait import LONGEST, seconds_to_wait
 from tuilab.engine.decide.tick import decide
+from tuilab.grid.endings import Ending
 from tuilab.grid.ledger import HUB
 from tuilab.grid.states import Attempt, Verdict
 
-AWAY = Report(Verdict.FAILED, Reason.HUB, "the hub is out of order (it answers 503)")
+AWAY = Ending(Verdict.FAILED, Reason.HUB, "the hub is out of order (it answers 503)")
 JOB = "data/villain"
 
 
@@ -35,7 +35,7 @@ def test_a_hub_that_is_away_pauses_and_the_job_is_asked_for_again_however_often(
     for _ in range(5):
         story.claim(JOB).settle(JOB, "failed", reason="hub", detail=AWAY.detail).want(JOB)
     story.claim(JOB)
-    last = story.attempt(JOB, report=AWAY)
+    last = story.attempt(JOB, ending=AWAY)
     found = decide(story.facts(attempts={JOB: last}))
     settle = next(one for one in found if isinstance(one, Settle))
     assert settle.retry and not settle.hold

@@ -11,10 +11,10 @@ from tests.engine.facts_of import Story
 from tests.engine.trials import make_plan
 from tuilab.contract.reasons import Reason
 from tuilab.engine.decide.actions import Settle
-from tuilab.engine.decide.facts import Report
 from tuilab.engine.decide.oom_advice import what_to_lower
 from tuilab.engine.decide.tick import decide
 from tuilab.grid.edits import parse_edits
+from tuilab.grid.endings import Ending
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
 
@@ -56,11 +56,11 @@ def test_the_record_keeps_the_evidence_and_adds_the_proposal() -> None:
     plan = replace(make_plan(), settings={"plain": training(8)})
     story = Story(plan).want().make("data/villain", "data/clerk").claim("train/villain@0#42")
     said = "CUDA out of memory: tried to allocate 2.30 GiB. " + "x" * 900
-    report = Report(Verdict.FAILED, Reason.GPU_OOM, said)
-    attempt = story.attempt("train/villain@0#42", report=report)
+    ending = Ending(Verdict.FAILED, Reason.GPU_OOM, said)
+    attempt = story.attempt("train/villain@0#42", ending=ending)
     [settle] = decide(story.facts(attempts={attempt.job: attempt}))
     assert isinstance(settle, Settle)
-    assert settle.report.detail.startswith("CUDA out of memory: tried to allocate 2.30 GiB")
-    assert "--set marker.batch_size=4" in settle.report.detail
-    assert len(settle.report.detail) < 400
+    assert settle.ending.detail.startswith("CUDA out of memory: tried to allocate 2.30 GiB")
+    assert "--set marker.batch_size=4" in settle.ending.detail
+    assert len(settle.ending.detail) < 400
     assert settle.retry == ""

@@ -17,8 +17,9 @@ from tuilab.engine.decide.actions import (
     Settle,
     StopWorker,
 )
-from tuilab.engine.decide.facts import Disk, Phase, Report, Stop
+from tuilab.engine.decide.facts import Disk, Phase, Stop
 from tuilab.engine.decide.tick import decide
+from tuilab.grid.endings import Ending
 from tuilab.grid.states import Verdict
 
 JOB = "data/villain"
@@ -40,11 +41,11 @@ def gone(code: int | None = 137, **changes: object) -> object:
 
 
 def test_a_verified_outcome_is_believed_while_the_worker_lives() -> None:
-    assert settled(one_live(), report=GOOD).report.verdict is Verdict.DONE
+    assert settled(one_live(), ending=GOOD).ending.verdict is Verdict.DONE
 
 
 def test_an_outcome_outranks_the_death_of_its_worker() -> None:
-    assert settled(one_live(), report=GOOD, worker=gone(137)).report.verdict is Verdict.DONE
+    assert settled(one_live(), ending=GOOD, worker=gone(137)).ending.verdict is Verdict.DONE
 
 
 def test_nothing_is_settled_while_the_runner_is_at_work() -> None:
@@ -54,21 +55,21 @@ def test_nothing_is_settled_while_the_runner_is_at_work() -> None:
 
 def test_a_killed_runner_failed_by_its_signal_and_is_tried_again() -> None:
     action = settled(one_live(), worker=gone(137))
-    assert (action.report.verdict, action.report.reason) == (Verdict.FAILED, Reason.KILLED)
-    assert "signal 9" in action.report.detail
+    assert (action.ending.verdict, action.ending.reason) == (Verdict.FAILED, Reason.KILLED)
+    assert "signal 9" in action.ending.detail
     assert action.retry
 
 
 def test_exit_137_with_a_risen_oom_counter_is_host_oom_and_not_tried_again() -> None:
     action = settled(one_live(), worker=gone(exit=Exit(137, oom_kills=1)))
-    assert action.report.reason is Reason.HOST_OOM
+    assert action.ending.reason is Reason.HOST_OOM
     assert not action.retry
 
 
 def test_the_log_names_what_the_exit_code_does_not() -> None:
     log = ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB",)
     action = settled(one_live(), worker=gone(1), log=log)
-    assert action.report.reason is Reason.GPU_OOM
+    assert action.ending.reason is Reason.GPU_OOM
     assert not action.retry
 
 
@@ -79,13 +80,13 @@ def test_an_unexplained_exit_on_a_full_disk_is_called_disk_full_and_pauses() -> 
     )
     actions = decide(facts)
     assert kinds(actions) == ["Settle", "Pause"]
-    assert actions[0].report.reason is Reason.DISK_FULL
+    assert actions[0].ending.reason is Reason.DISK_FULL
 
 
 def test_disk_full_as_reported_by_the_runner_pauses_the_grid() -> None:
     story = one_live()
-    full = Report(Verdict.FAILED, "disk-full", "No space left on device")
-    facts = story.facts([worker(queue=(JOB,))], {JOB: story.attempt(JOB, report=full)})
+    full = Ending(Verdict.FAILED, "disk-full", "No space left on device")
+    facts = story.facts([worker(queue=(JOB,))], {JOB: story.attempt(JOB, ending=full)})
     assert [a.why for a in decide(facts) if isinstance(a, Pause)] == [
         "the disk was full in data/villain: No space left on device"
     ]
@@ -94,14 +95,14 @@ def test_disk_full_as_reported_by_the_runner_pauses_the_grid() -> None:
 def test_a_killed_shim_leaves_the_attempt_lost() -> None:
     end = Exit(None, why="its shim was killed, and its processes are gone")
     action = settled(one_live(), worker=gone(exit=end))
-    assert action.report.verdict is Verdict.LOST
+    assert action.ending.verdict is Verdict.LOST
     assert action.retry
 
 
 def test_an_attempt_that_was_not_begun_is_asked_for_again_whatever_ended_its_worker() -> None:
     action = settled(one_live(), begun_at=None, worker=gone(1))
-    assert action.report.verdict is Verdict.LOST
-    assert action.report.reason is None
+    assert action.ending.verdict is Verdict.LOST
+    assert action.ending.reason is None
     assert action.retry
 
 
@@ -111,7 +112,7 @@ def test_of_two_assigned_attempts_only_the_begun_one_is_charged_with_the_crash()
         [replace(gone(139), queue=(JOB, "data/nurse"))],
         {"data/nurse": story.attempt("data/nurse", begun_at=None)},
     )
-    by_job = {a.job: a.report for a in decide(facts) if isinstance(a, Settle)}
+    by_job = {a.job: a.ending for a in decide(facts) if isinstance(a, Settle)}
     assert by_job[JOB].verdict is Verdict.FAILED
     assert by_job["data/nurse"].verdict is Verdict.LOST
 
@@ -127,32 +128,32 @@ def test_what_lay_ahead_of_a_job_that_ends_its_workers_is_never_held_for_it() ->
         {"data/nurse": story.attempt("data/nurse", begun_at=None)},
     )
     ahead = next(a for a in decide(facts) if isinstance(a, Settle) and a.job == "data/nurse")
-    assert (ahead.report.verdict, ahead.hold) == (Verdict.LOST, "")
+    assert (ahead.ending.verdict, ahead.hold) == (Verdict.LOST, "")
     assert ahead.retry == "it had not started"
 
 
 def test_a_worker_that_never_came_up_is_charged_to_its_first_job() -> None:
     dead = replace(gone(1), has_served=False, log=("ImportError: libcudart.so.13",))
     action = settled(one_live(), begun_at=None, worker=dead)
-    assert (action.report.verdict, action.report.reason) == (Verdict.FAILED, Reason.CODE)
-    assert "libcudart" in action.report.detail
+    assert (action.ending.verdict, action.ending.reason) == (Verdict.FAILED, Reason.CODE)
+    assert "libcudart" in action.ending.detail
 
 
 def test_a_stopped_attempt_is_stopped_whether_or_not_the_runner_managed_to_say_so() -> None:
     stop = Stop((JOB,), by="ada")
     silent = settled(one_live(), worker=replace(gone(143), stop=stop))
-    said = Report(Verdict.STOPPED, None, "stopped by ada", by="ada")  # as the store reads it
-    spoken = settled(one_live(), report=said, worker=replace(gone(0), stop=stop))
+    said = Ending(Verdict.STOPPED, None, "stopped by ada", by="ada")  # as the store reads it
+    spoken = settled(one_live(), ending=said, worker=replace(gone(0), stop=stop))
     for action in (silent, spoken):
-        assert action.report.verdict is Verdict.STOPPED
-        assert action.report.by == "ada"
+        assert action.ending.verdict is Verdict.STOPPED
+        assert action.ending.by == "ada"
         assert not action.retry
 
 
 def test_an_attempt_that_finished_before_the_signal_stays_done() -> None:
     stop = Stop((JOB,), by="ada")
-    action = settled(one_live(), report=GOOD, worker=replace(gone(0), stop=stop))
-    assert action.report.verdict is Verdict.DONE
+    action = settled(one_live(), ending=GOOD, worker=replace(gone(0), stop=stop))
+    assert action.ending.verdict is Verdict.DONE
 
 
 def test_an_attempt_behind_a_stopped_one_is_tried_again_by_another_worker() -> None:
@@ -166,7 +167,7 @@ def test_a_worker_on_another_host_is_given_time_before_its_attempt_is_lost() -> 
     far = worker(phase=Phase.FOREIGN, queue=(JOB,))
     assert decide(story.facts([far], {JOB: story.attempt(JOB, silent_seconds=500)})) == []
     given_up = settled(story, silent_seconds=700, worker=far)
-    assert (given_up.report.verdict, given_up.report.reason) == (Verdict.LOST, Reason.UNKNOWN)
+    assert (given_up.ending.verdict, given_up.ending.reason) == (Verdict.LOST, Reason.UNKNOWN)
     assert (given_up.retry, given_up.hold) == ("", "")  # it may still run: no second one beside it
 
 
@@ -193,10 +194,10 @@ def test_a_lost_attempt_that_writes_again_is_running_and_nothing_else_is_wanted(
 
 def test_a_lost_attempt_that_finished_after_all_is_done() -> None:
     story = one_live().settle(JOB, "lost", reason="unknown")
-    back = story.attempt(JOB, report=GOOD)
+    back = story.attempt(JOB, ending=GOOD)
     [action] = decide(story.facts(missing=(back,)))
     assert isinstance(action, Settle)
-    assert action.report.verdict is Verdict.DONE
+    assert action.ending.verdict is Verdict.DONE
 
 
 def test_a_start_is_recorded_once() -> None:
@@ -230,7 +231,7 @@ def test_a_stall_is_named_once_and_ended_only_if_the_settings_say_so() -> None:
 def test_a_stall_that_was_ended_is_failed_as_stalled() -> None:
     stop = Stop((JOB,), by="the stall watchdog", is_stall=True)
     action = settled(one_live(), worker=replace(gone(143), stop=stop), log=("step 3 of 9",))
-    assert (action.report.verdict, action.report.reason) == (Verdict.FAILED, Reason.STALLED)
+    assert (action.ending.verdict, action.ending.reason) == (Verdict.FAILED, Reason.STALLED)
     assert not action.retry
 
 
@@ -242,5 +243,5 @@ def test_a_suspended_runner_is_not_called_stalled() -> None:
 
 @pytest.mark.parametrize("reason", ["gpu-oom", "nan-loss", "config", "code", "data-mismatch"])
 def test_a_deterministic_failure_is_never_tried_again_by_itself(reason: str) -> None:
-    failure = Report(Verdict.FAILED, reason, "as it was")
-    assert not settled(one_live(retries=5), report=failure).retry
+    failure = Ending(Verdict.FAILED, reason, "as it was")
+    assert not settled(one_live(retries=5), ending=failure).retry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuilab.engine.decide.facts import Report
+from tuilab.grid.endings import Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Settle:
 
     job: str
     number: int
-    report: Report
+    ending: Ending
     retry: str = ""
     """Why a new attempt is wanted ("" = none is)."""
     hold: str = ""

@@ -48,7 +48,7 @@ def note(facts: Facts) -> str:
 def fetching(facts: Facts) -> str:
     """Say how far the base is that is being fetched; "" when none is."""
     for attempt in facts.attempts:
-        if attempt.transfer is not None and attempt.report is None:
+        if attempt.transfer is not None and attempt.ending is None:
             return f"{attempt.job}: {attempt.transfer}"
     return ""
 

@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from tuilab.contract.reasons import Exit
 from tuilab.engine.decide.policy import Policy
+from tuilab.grid.endings import Ending
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
-from tuilab.grid.states import Verdict
 from tuilab.grid.transfer import Transfer
 
 
@@ -76,30 +76,6 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """An outcome after its artefacts were read again."""
-
-    verdict: Verdict
-    """done, suspect or failed."""
-    reason: str | None = None
-    detail: str = ""
-    seconds: float = 0.0
-    started_at: float | None = None
-    finished_at: float | None = None
-    output_hash: str = ""
-    by: str = ""
-    """Who ended it, when an operator did."""
-    checkpoints: Mapping[int, str] = field(default_factory=dict)
-    """Hash of each checkpoint of a convergence run, by epoch."""
-    bytes: int = 0
-    """Size of the artefacts."""
-    peak_device: int = 0
-    """Most bytes of GPU memory that it held; 0 where that was not measured."""
-    retry_after: float | None = None
-    """Seconds that a hub asks to wait; None when it asked for none."""
-
-
-@dataclass(frozen=True, slots=True)
 class LiveAttempt:
     """An attempt that the journal has claimed and not settled."""
 
@@ -112,7 +88,8 @@ class LiveAttempt:
     """Unix time of its first event."""
     is_recorded: bool = False
     """The journal says that it started."""
-    report: Report | None = None
+    ending: Ending | None = None
+    """What its outcome comes to; None while it has none that was checked."""
     silent_seconds: float = 0.0
     """Since its last event."""
     has_spoken: bool = False
@@ -185,7 +162,7 @@ class Facts:
     @property
     def unbegun(self) -> list[LiveAttempt]:
         """Attempts that were given to a worker and that no runner has begun."""
-        return [one for one in self.attempts if one.begun_at is None and one.report is None]
+        return [one for one in self.attempts if one.begun_at is None and one.ending is None]
 
     def present_job(self, worker: Worker) -> str:
         """Return the job that a worker is on; "" when it has not begun what it was given."""

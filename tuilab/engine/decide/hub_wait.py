@@ -29,13 +29,13 @@ def seconds_to_wait(before: Sequence[Attempt], first: float, told: float | None 
 
 def wait_for_hub(facts: Facts, settled: Sequence[Settle]) -> Iterator[Action]:
     """Pause once when a hub gave nothing; what waits for it would fail one after the other."""
-    failed = next((one for one in settled if one.report.reason == Reason.HUB), None)
+    failed = next((one for one in settled if one.ending.reason == Reason.HUB), None)
     if failed is None or facts.ledger.pause:
         return
     before = [one for one in facts.ledger.of(failed.job).attempts if one.number < failed.number]
-    told = failed.report.retry_after
+    told = failed.ending.retry_after
     seconds = seconds_to_wait(before, facts.policy.hub_wait_seconds, told)
-    yield Pause(failed.report.detail, by=HUB, seconds=seconds)
+    yield Pause(failed.ending.detail, by=HUB, seconds=seconds)
 
 
 def go_on(facts: Facts) -> Iterator[Action]:

@@ -25,9 +25,10 @@ from tuilab.engine.decide.actions import (
     Settle,
     StopWorker,
 )
-from tuilab.engine.decide.facts import Facts, LiveAttempt, Phase, Report, Stop, Worker
+from tuilab.engine.decide.facts import Facts, LiveAttempt, Phase, Stop, Worker
 from tuilab.engine.decide.oom_advice import what_to_lower
 from tuilab.engine.decide.retry import was_never_begun, why_hold, why_retry
+from tuilab.grid.endings import Ending
 from tuilab.grid.states import Verdict
 from tuilab.grid.text import duration
 
@@ -38,15 +39,15 @@ EVIDENCE = 240
 def settle_attempts(facts: Facts) -> Iterator[Action]:
     """Yield what the live attempts ask for."""
     for attempt in facts.missing:
-        if attempt.report is not None:
-            yield _settle(facts, attempt, attempt.report)
+        if attempt.ending is not None:
+            yield _settle(facts, attempt, attempt.ending)
         elif attempt.has_spoken:
             yield ComeBack(attempt.job, attempt.number, attempt.begun_at)
     for attempt in facts.attempts:
         worker = facts.worker(attempt.worker)
-        report = what_became(attempt, worker, facts)
-        if report is not None:
-            yield _settle(facts, attempt, report, was_ahead=_was_ahead(facts, attempt, worker))
+        ending = what_became(attempt, worker, facts)
+        if ending is not None:
+            yield _settle(facts, attempt, ending, was_ahead=_was_ahead(facts, attempt, worker))
             continue
         if attempt.begun_at is not None and not attempt.is_recorded:
             yield RecordStart(attempt.job, attempt.number, attempt.begun_at)
@@ -54,10 +55,10 @@ def settle_attempts(facts: Facts) -> Iterator[Action]:
             yield from _tend(facts, attempt, worker)
 
 
-def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> Report | None:
+def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> Ending | None:
     """Return how an attempt ended, or None while it may still go on."""
-    if attempt.report is not None:
-        return attempt.report
+    if attempt.ending is not None:
+        return attempt.ending
     if worker is not None and worker.phase is Phase.FOREIGN:
         mine = [a.silent_seconds for a in facts.attempts if a.worker == attempt.worker]
         is_silent = min(mine, default=attempt.silent_seconds) > SILENT_SECONDS
@@ -84,16 +85,16 @@ def _of_a_vanished_worker(attempt: LiveAttempt) -> Death:
     return without_outcome(Exit(why="its worker's directory is gone"), ())
 
 
-def _dead(attempt: LiveAttempt, death: Death) -> Report:
+def _dead(attempt: LiveAttempt, death: Death) -> Ending:
     verdict = Verdict.LOST if death.is_lost else Verdict.FAILED
-    return Report(verdict, death.reason, death.detail, started_at=attempt.begun_at)
+    return Ending(verdict, death.reason, death.detail, started_at=attempt.begun_at)
 
 
-def _ended_on_request(attempt: LiveAttempt, stop: Stop) -> Report:
+def _ended_on_request(attempt: LiveAttempt, stop: Stop) -> Ending:
     if stop.is_stall:
         return _dead(attempt, stalled(attempt.log))
     detail = f"stopped by {stop.by or 'an operator'}"
-    return Report(Verdict.STOPPED, detail=detail, started_at=attempt.begun_at, by=stop.by)
+    return Ending(Verdict.STOPPED, detail=detail, started_at=attempt.begun_at, by=stop.by)
 
 
 def _was_ahead(facts: Facts, attempt: LiveAttempt, worker: Worker | None) -> bool:
@@ -102,33 +103,33 @@ def _was_ahead(facts: Facts, attempt: LiveAttempt, worker: Worker | None) -> boo
     return attempt.begun_at is None and on not in ("", attempt.job)
 
 
-def _settle(facts: Facts, attempt: LiveAttempt, report: Report, was_ahead: bool = False) -> Settle:
+def _settle(facts: Facts, attempt: LiveAttempt, ending: Ending, was_ahead: bool = False) -> Settle:
     """``was_ahead``: what ended its worker was another job's doing, and counts for that one."""
-    report = _with_advice(facts, attempt.job, report)
+    ending = _with_advice(facts, attempt.job, ending)
     evidence = facts.ledger.of(attempt.job)
     past = tuple(
-        replace(a, verdict=report.verdict, reason=report.reason, detail=report.detail)
+        replace(a, verdict=ending.verdict, reason=ending.reason, detail=ending.detail)
         if a.number == attempt.number
         else a
         for a in evidence.attempts
     )
     if was_ahead and was_never_begun(past[-1]):
         retry = "" if evidence.is_due else "it had not started"
-        return Settle(attempt.job, attempt.number, report, retry=retry)
+        return Settle(attempt.job, attempt.number, ending, retry=retry)
     hold = why_hold(past)
     retry = "" if hold or evidence.is_due else why_retry(past, facts.policy.retries)
-    return Settle(attempt.job, attempt.number, report, retry=retry, hold=hold)
+    return Settle(attempt.job, attempt.number, ending, retry=retry, hold=hold)
 
 
-def _with_advice(facts: Facts, name: str, report: Report) -> Report:
+def _with_advice(facts: Facts, name: str, ending: Ending) -> Ending:
     """Add which setting to lower to a report of too little GPU memory."""
     job = facts.plan.by_id.get(name)
-    if report.reason != Reason.GPU_OOM or job is None:
-        return report
+    if ending.reason != Reason.GPU_OOM or job is None:
+        return ending
     settings = facts.plan.settings.get(job.settings, {})
-    advice = what_to_lower(job.stage, settings, report.detail)
-    evidence = report.detail if len(report.detail) <= EVIDENCE else report.detail[:EVIDENCE] + "…"
-    return replace(report, detail=f"{evidence}; {advice}")
+    advice = what_to_lower(job.stage, settings, ending.detail)
+    evidence = ending.detail if len(ending.detail) <= EVIDENCE else ending.detail[:EVIDENCE] + "…"
+    return replace(ending, detail=f"{evidence}; {advice}")
 
 
 def _tend(facts: Facts, attempt: LiveAttempt, worker: Worker) -> Iterator[Action]:

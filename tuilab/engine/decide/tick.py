@@ -28,7 +28,7 @@ def decide(facts: Facts, may_start: bool = True) -> list[Action]:
     settled = [action for action in actions if isinstance(action, Settle)]
     if not settled:
         return actions + (place(facts) if may_start else [])
-    full = next((s for s in settled if s.report.reason == Reason.DISK_FULL), None)
+    full = next((s for s in settled if s.ending.reason == Reason.DISK_FULL), None)
     if full is not None and not facts.ledger.pause:
-        actions.append(Pause(f"the disk was full in {full.job}: {full.report.detail}"))
+        actions.append(Pause(f"the disk was full in {full.job}: {full.ending.detail}"))
     return [*actions, *wait_for_hub(facts, settled)]
