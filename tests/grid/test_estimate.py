@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.grid.planned import all_done, plan, settle
+from tests.grid.planned import all_done, changed, plan, settle
 from tuilab.grid.estimate import (
     SEVEN_B,
     TINY,
@@ -46,6 +46,23 @@ def test_measured_times_replace_the_guess_stage_by_stage() -> None:
     assert costs["data/villain"].seconds == pytest.approx(20.0)
     assert costs["data/villain"].is_measured
     assert not costs["train/villain@0#42"].is_measured
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "job"),
+    [
+        ("samples = 2", "samples = 200", "eval/villain@0#42"),
+        ("epochs = [0, 1, 2]", "epochs = [0, 1, 50]", "converge/villain#42"),
+    ],
+)
+def test_a_time_under_other_settings_teaches_nothing_about_these(
+    old: str, new: str, job: str
+) -> None:
+    ledger = Ledger()
+    settle(ledger, PLAN, job, Verdict.DONE, 5.0)
+    other = plan(config=changed(old, new))
+    assert corrected(other, expected(other), ledger.of) == expected(other)
+    assert corrected(PLAN, expected(PLAN), ledger.of) != expected(PLAN)
 
 
 def test_failed_attempts_teach_nothing_about_time() -> None:

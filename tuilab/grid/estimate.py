@@ -10,7 +10,7 @@ from typing import Any
 
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import Evidence, Verdict
+from tuilab.grid.states import Attempt, Evidence
 
 Settings = Mapping[str, Any]
 
@@ -102,11 +102,14 @@ def cost_of(stage: Stage, settings: Settings, rates: Rates) -> Cost:
 def corrected(
     plan: Plan, costs: Mapping[str, Cost], evidence: Callable[[str], Evidence]
 ) -> dict[str, Cost]:
-    """Scale each stage by the median of measured over expected seconds of its done jobs."""
+    """Scale each stage by the median of measured over expected seconds of its done jobs.
+
+    A job that took its time under other settings says nothing about these.
+    """
     ratios: dict[Stage, list[float]] = {}
     for job in plan.jobs:
         last = evidence(job.id).last_done
-        if last is not None and last.verdict is Verdict.DONE and last.seconds > 0:
+        if last is not None and last.seconds > 0 and _took_as_long(job, last):
             ratios.setdefault(job.stage, []).append(last.seconds / costs[job.id].seconds)
     factor = {stage: median(found) for stage, found in ratios.items()}
     return {
@@ -117,6 +120,13 @@ def corrected(
         )
         for job in plan.jobs
     }
+
+
+def _took_as_long(job: Job, done: Attempt) -> bool:
+    if job.parts and done.parts and job.parts.settings != done.parts.settings:
+        return False
+    # How far a convergence run goes is none of its deciding settings where its rate is constant.
+    return not done.checkpoints or max(done.checkpoints) == max(job.checkpoints, default=0)
 
 
 def wall_seconds(
