@@ -52,7 +52,7 @@ def test_measured_times_replace_the_guess_stage_by_stage() -> None:
     ("old", "new", "job"),
     [
         ("samples = 2", "samples = 200", "eval/villain@0#42"),
-        ("epochs = [0, 1, 2]", "epochs = [0, 1, 50]", "converge/villain#42"),
+        ("epochs = [0, 1, 2]", "epochs = [0, 1]", "converge/villain#42"),
     ],
 )
 def test_a_time_under_other_settings_teaches_nothing_about_these(

@@ -30,7 +30,7 @@ def test_the_header_never_overflows_and_keeps_the_progress(
         (EngineState.STOPPED, "no engine: S starts it"),
         (EngineState.WAITING, "engine waiting: S continues"),
         (EngineState.PAUSED, "paused soft"),
-        (EngineState.UNKNOWN, "no heartbeat"),
+        (EngineState.UNKNOWN, "engine unknown"),
     ],
 )
 def test_the_header_says_what_the_engine_does(
