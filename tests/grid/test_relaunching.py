@@ -14,6 +14,7 @@ from tuilab.grid.relaunch import (
     expand_relaunch,
     expand_run,
     explain,
+    stale_cells,
 )
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
@@ -234,3 +235,25 @@ def test_the_explanation_names_each_job_its_time_and_its_reason() -> None:
     kept = "keep their result, and are stale if other bytes come out: villain@0#42, villain@2#42"
     assert again[-1] == kept
     assert "never finished before" in explain(run(Ledger()))[0]
+
+
+def test_what_is_under_way_for_another_plan_runs_once_more_for_those_who_need_it() -> None:
+    ledger = Ledger()
+    settle(ledger, PLAN, "data/villain", Verdict.RUNNING)
+    assert "data/villain" not in names(run(ledger, "villain@0"))
+    other = plan(config=changed("answers_per_question = 4", "answers_per_question = 5"))
+    answer = run(ledger, "villain@0", of=other)
+    [again] = [one for one in answer.jobs if one.job == "data/villain"]
+    assert (again.attempt, again.why) == (2, "began under another plan")
+
+
+def test_stale_cells_are_relaunched_from_what_is_stale() -> None:
+    other = plan(config=changed("samples = 2", "samples = 3"))
+    ledger = all_done(PLAN)
+    states = states_of(other, ledger)
+    stale = stale_cells(other, states)
+    assert stale == list(PLAN.cells)
+    answer = expand_relaunch(other, ledger, states, stale)
+    assert {one.stage for one in answer.jobs} == {Stage.EVAL}
+    assert {one.why for one in answer.jobs} == {"stale"}
+    assert stale_cells(PLAN, states_of(PLAN, ledger)) == []

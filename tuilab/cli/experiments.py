@@ -87,7 +87,15 @@ def take_changes_in(root: Path, write: bool = True) -> Plan:
     tell(f"{found.why}; {'planned again' if write else to_apply}")
     for line in growth_lines(found.growth, gc_command(root)):
         tell(f"  {plain(line)}")
-    return grown(root) if write else found.plan
+    if not write:
+        return found.plan
+    try:
+        return grown(root)
+    except RefusalError as refused:
+        if "'grow' is not a verb" not in str(refused):
+            raise
+        tell("the engine is of an older tuilab and keeps its plan until it is started again")
+        return before
 
 
 def grown(root: Path, more: More | None = None) -> Plan:

@@ -97,8 +97,8 @@ def _why_needed(
 ) -> str:
     """Say why something above open jobs has to run; "" when it is there, or about to be.
 
-    A convergence run is asked for its checkpoints: one that is under way may keep others than the
-    plan asks for by now, and runs once more for those.
+    What is under way may have begun under another plan: then it runs once more. A convergence run
+    is asked for its checkpoints alone.
     """
     last, result = evidence.of(job.id).last, status.result
     if status.is_live and (last is None or last.fingerprint == job.fingerprint):
@@ -109,8 +109,10 @@ def _why_needed(
         )
         lacks = dict.fromkeys(e for e in epochs if not (result and result.holding(e)))
         return f"for epoch {', '.join(map(str, lacks))}" if lacks else ""
-    if status.is_live or status.state is State.DONE:
+    if status.state is State.DONE:
         return ""
+    if status.is_live:
+        return "began under another plan"
     return "stale, and needed" if status.state is State.STALE else "needed"
 
 

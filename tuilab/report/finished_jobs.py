@@ -10,6 +10,7 @@ from typing import Any
 
 from tuilab.contract.report import Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
 from tuilab.store.tensors import TensorFileError, read_header
 from tuilab.study.study import Study
@@ -44,17 +45,22 @@ class Effort:
 
 
 def finished_jobs(study: Study) -> list[FinishedJob]:
-    """Return the newest attempt with a result of every job, in plan order; [] for tables."""
+    """Return the newest attempt with a result of every job, in plan order; [] for tables.
+
+    A convergence run whose checkpoints are read counts as done, whatever became of a later one.
+    """
     if study.reader.is_results_only:
         return []
     views = study.snapshot.cells
     statuses = [*study.snapshot.shared, *(status for view in views for status in view.jobs)]
-    states = {status.job: status.state.value for status in statuses}
+    states = {status.job: status for status in statuses}
     found: list[FinishedJob] = []
     for job in study.reader.plan.jobs:
-        attempt = study.reader.of(job.id).last_done
-        if attempt is None:
+        status = states.get(job.id)
+        if status is None or status.result is None:
             continue
+        is_run = job.stage is Stage.CONVERGE and bool(status.result.usable)
+        attempt = status.result.usable[0] if is_run else status.result.attempt
         directory = study.reader.layout.attempt_dir(job.id, attempt.number)
         outcome = readable_outcome(directory)
         try:
@@ -62,7 +68,7 @@ def finished_jobs(study: Study) -> list[FinishedJob]:
         except SpecError:
             continue
         if outcome is not None:
-            state = states.get(job.id, State.DONE.value)
+            state = State.DONE.value if is_run else status.state.value
             size = _trainable(directory, outcome)
             found.append(
                 FinishedJob(
