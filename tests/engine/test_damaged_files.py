@@ -53,6 +53,7 @@ def test_a_worker_with_a_damaged_lease_is_found_by_its_marker(trial, damage: str
     grid, worker = hanging(trial)
     before = read_lease(worker)
     grid.engines[-1].kill()
+    grid.engines[-1].wait(DEADLINE)
     (worker / LEASE_FILE).write_bytes(LEASES[damage])
     assert read_state(grid.layout.root).statuses[TRAIN].state == "running"
     engine = grid.start("--go")
@@ -70,6 +71,7 @@ def test_a_dead_worker_with_a_damaged_lease_is_gone_and_its_slot_free(trial, dam
     grid, worker = hanging(trial)
     lease = read_lease(worker)
     grid.engines[-1].kill()
+    grid.engines[-1].wait(DEADLINE)
     for who in (lease.shim, lease.runner):
         os.kill(who.pid, signal.SIGKILL)
         grid.wait(lambda who=who: is_alive(who) is False, "its death")
@@ -120,6 +122,7 @@ def test_an_outcome_of_another_shape_costs_its_own_cell(trial, change: dict[str,
 def test_a_first_event_at_no_time_at_all_stops_nothing(trial, at: str) -> None:
     grid, _ = hanging(trial)
     grid.engines[-1].kill()
+    grid.engines[-1].wait(DEADLINE)
     path = grid.layout.attempt_dir(TRAIN, 1) / "events.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text(f'{{"seq": 1, "at": {at}, "kind": "started"}}\n' + "".join(lines[1:]))
@@ -192,6 +195,7 @@ def test_a_link_loop_at_an_input_costs_the_job_that_reads_it(trial) -> None:
 def test_a_stop_that_reaches_nobody_is_not_accepted(trial) -> None:
     grid, worker = hanging(trial)
     grid.engines[-1].kill()
+    grid.engines[-1].wait(DEADLINE)
     path = worker / LEASE_FILE
     lease = json.loads(path.read_text())
     shim = read_lease(worker).shim
