@@ -232,7 +232,7 @@ def assert_counted(grid: Trial) -> None:
 def test_both_cards_work_and_each_worker_sees_its_own_alone(
     begin: Callable[..., Trial], cards: Cards
 ) -> None:
-    grid = begin()
+    grid = begin(TUILAB_FAULT="converge:slow")
     seen = grid.wait(partial(jobs_on_cards, grid), "a job on each card", LONG)
     assert [index for index, _ in seen] == [0, 1]
     finish(grid)

@@ -203,7 +203,7 @@ def _settled(line: Line) -> Event:
     verdict, detail = str(line["verdict"]), str(line.get("detail") or "")
     seconds = line.get("seconds")
     if verdict == Verdict.DONE:
-        took = f" in {duration(seconds)}" if seconds else ""
+        took = "" if seconds is None else f" in {duration(seconds)}"
         metrics = line.get("metrics") or {}
         numbers = _numbers(metrics) or _bytes(metrics, seconds)
         said = f" done{took}{numbers}"
