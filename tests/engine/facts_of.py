@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.engine.trials import make_plan
-from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Phase, Slot, Worker
+from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Slot, Worker
+from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.policy import Policy
 from tuilab.engine.state import JournaledStates
 from tuilab.grid.endings import Ending

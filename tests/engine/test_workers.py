@@ -9,9 +9,9 @@ import pytest
 from tests.engine.test_faults import devices
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract.parsing import read
-from tuilab.engine.decide.facts import Phase, Slot
-from tuilab.engine.host.executor import Sighting
-from tuilab.engine.host.local import LocalExecutor
+from tuilab.engine.decide.facts import Slot
+from tuilab.engine.decide.phase import Phase, Sighting
+from tuilab.engine.host.local import Local
 from tuilab.engine.workers import WorkerRecord, Workers
 from tuilab.store.layout import Layout
 
@@ -21,7 +21,7 @@ ONLY_ONE = Slot(0, "1")
 
 def seated(*known: tuple[int, str | None], slots: tuple[Slot, ...]) -> list[int]:
     """Return the slots of living workers that had these slots and devices."""
-    workers = Workers(Layout(Path("nowhere")), LocalExecutor())
+    workers = Workers(Layout(Path("nowhere")), Local())
     for number, (slot, device) in enumerate(known):
         name = f"w{number}"
         workers.known[name] = WorkerRecord(
@@ -53,7 +53,7 @@ def test_each_living_worker_has_a_slot_of_its_device_or_none(
 
 
 def test_a_worker_that_is_gone_takes_no_slot() -> None:
-    workers = Workers(Layout(Path("nowhere")), LocalExecutor())
+    workers = Workers(Layout(Path("nowhere")), Local())
     gone = WorkerRecord("w0", Path("w0"), 0, "0", sighting=Sighting(Phase.GONE))
     workers.known = {"w0": gone, "w1": WorkerRecord("w1", Path("w1"), 3, "0")}
     workers.known["w1"].sighting = Sighting(Phase.ALIVE)

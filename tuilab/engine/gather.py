@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from tuilab.contract import hub
 from tuilab.contract.worker import read_stop
 from tuilab.engine.decide import disk_needs
-from tuilab.engine.decide.facts import IN_USE, Disk, Facts, LiveAttempt, Phase, Slot
-from tuilab.engine.decide.policy import Policy, bases, policy_of
-from tuilab.engine.host import disk, gpus
-from tuilab.engine.host.gpus import Device
+from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Slot
+from tuilab.engine.decide.phase import IN_USE, Phase
+from tuilab.engine.decide.policy import Policy, policy_of
+from tuilab.engine.host import disk
 from tuilab.engine.host.hub_trial import HubTrial
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
@@ -57,8 +56,6 @@ class Gatherer:
         self._gone: tuple[str, ...] = ()
         self._gone_of: tuple[object, ...] = ()
         self._gone_at = -DISK_SECONDS
-        self._known: tuple[Device, ...] = ()
-        """The devices when the plan was taken; a driver that fails later takes no slot away."""
         self.take_plan()
 
     def take_plan(self) -> None:
@@ -66,11 +63,7 @@ class Gatherer:
         plan = self.states.plan
         self.policy: Policy = policy_of(plan)
         self.costs = disk_needs.costs_of(plan)
-        self._needs_cuda = any(base.get("device") == "cuda" for base in bases(plan))
-        self._known = gpus.look_at_devices() or self._known
-        self.slots: tuple[Slot, ...] = gpus.slots_for(
-            self.policy, os.environ.get("CUDA_VISIBLE_DEVICES"), self._known
-        )
+        self.slots: tuple[Slot, ...] = self.workers.place.slots(self.policy, frozenset())
 
     def facts(self) -> Facts:
         """Return all that one decision needs; workers are read before the outcomes they left."""
@@ -94,7 +87,7 @@ class Gatherer:
             attempts=attempts,
             missing=missing,
             workers=workers,
-            slots=self._slots(used) if ready else self.slots,
+            slots=self.workers.place.slots(self.policy, used) if ready else self.slots,
             disk=self._room() if ready or attempts else Disk(free=1 << 62),
             failed_starts=self.failed_starts,
             peaks=self.states.peaks,
@@ -181,37 +174,6 @@ class Gatherer:
         return tuple(
             sorted((a.job for a in mine), key=lambda job: given.get(folders[job], 1 << 30))
         )
-
-    def _slots(self, used: set[int]) -> tuple[Slot, ...]:
-        """Say of each free slot why it cannot be used now."""
-        if self._needs_cuda and all(slot.device is None for slot in self.slots):
-            why = "no GPU is visible, and the plan asks for cuda: tuilab doctor explains"
-            return tuple(replace(slot, blocked=why) for slot in self.slots)
-        is_shared = len({slot.device for slot in self.slots}) < len(self.slots)
-        if not is_shared and all(s.device is None or s.index in used for s in self.slots):
-            return self.slots
-        seen: tuple[Device, ...] = gpus.look_at_devices()
-        if self._known and not seen:
-            why = "the GPUs that were here are gone: tuilab doctor explains"
-            return tuple(replace(slot, blocked=why) for slot in self.slots)
-        ours = {slot.device for slot in self.slots if slot.index in used}
-        return tuple(self._with_device(slot, used, ours, seen) for slot in self.slots)
-
-    def _with_device(
-        self, slot: Slot, used: set[int], ours: set[str | None], seen: tuple[Device, ...]
-    ) -> Slot:
-        """Say what a slot's device has left, and, where none of our workers is on it, who holds it.
-
-        What our own workers hold is weighed by their measured peaks.
-        """
-        device = gpus.find(slot.device, seen) if slot.device is not None else None
-        if device is not None:
-            total, taken = device.memory_total, device.memory_used
-            slot = replace(slot, memory_total=total, memory_used=taken)
-        if slot.device is None or slot.index in used or (device and slot.device in ours):
-            return slot
-        fraction = self.policy.gpu_free_fraction
-        return replace(slot, blocked=gpus.why_held(slot.device, fraction, seen))
 
     def _room(self) -> Disk:
         is_short = self._disk.problem or self._disk.free < self.policy.reserve_bytes

@@ -11,7 +11,8 @@ from collections import deque
 from tuilab.engine.answer_requests import Requests
 from tuilab.engine.decide.actions import Close, StopWorker
 from tuilab.engine.decide.engine_view import describe, note
-from tuilab.engine.decide.facts import IN_USE, Facts
+from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.phase import IN_USE
 from tuilab.engine.decide.tick import decide
 from tuilab.engine.decide.workers import may_leave
 from tuilab.engine.host import load

@@ -1,4 +1,4 @@
-"""Carries out what was decided; the only caller of the executor, the claims and the inboxes."""
+"""Carries out what was decided; the only caller of the place, the claims and the inboxes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tuilab.contract.worker import STOP_FILE
 from tuilab.engine.claim import CannotClaimError, claim
 from tuilab.engine.decide import actions
 from tuilab.engine.decide.actions import Action
-from tuilab.engine.decide.facts import Phase, Stop
+from tuilab.engine.decide.facts import Stop
+from tuilab.engine.decide.phase import RETIRED, Phase
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.host.environment import worker_argv, worker_environment
 from tuilab.engine.host.gpus import find, look_at_devices
 from tuilab.engine.host.hub_cache import is_offline
-from tuilab.engine.host.local import RETIRED
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.workers import WorkerRecord
@@ -121,7 +121,7 @@ class Performer:
         )
         crash_point("launch-after-worker-dir")
         if not self._claim_for(worker, action.job):
-            self.executor.retire(worker.folder)
+            self.workers.retire(worker)
             return
         crash_point("launch-before-spawn")
         environment = worker_environment(
@@ -131,7 +131,7 @@ class Performer:
             uuid=uuid,
             offline=self._is_offline(),
         )
-        self.executor.launch(worker.folder, environment)
+        self.workers.place.submit(worker.folder, environment)
         crash_point("launch-after-spawn")
         where = {} if slot.device is None else {"device": slot.device}
         held = {} if seen is None else {"device_bytes": seen.memory_used}
@@ -232,12 +232,12 @@ class Performer:
                 set_aside(self.layout, folder / name, why, time.time())
 
     def _retire(self, action: actions.Retire) -> None:
-        self.executor.retire(self.workers.known[action.worker].folder)
+        self.workers.retire(self.workers.known[action.worker])
 
     def _end_orphans(self, action: actions.EndOrphans) -> None:
         worker = self.workers.known[action.worker]
         worker.orphaned_at = worker.orphaned_at or time.monotonic()
-        self.executor.stop(worker.folder, force=action.force)
+        self.workers.place.cancel(worker.folder, force=action.force)
 
     def _stop_worker(self, action: actions.StopWorker) -> None:
         """Intent first: whoever settles the attempt later must know that a person ended it."""
@@ -253,7 +253,7 @@ class Performer:
             worker, Stop(action.jobs, action.by, is_stall=action.is_stall), now
         )
         crash_point("stop-before-signal")
-        self.executor.stop(worker.folder)
+        self.workers.place.cancel(worker.folder)
 
     def _withdraw(self, action: actions.Withdraw) -> None:
         """Take an assignment back that waits behind another; if it has begun, end the worker."""
@@ -269,10 +269,10 @@ class Performer:
         self._settle(actions.Settle(action.job, last.number, ending))
 
     def _kill_shim(self, action: actions.KillShim) -> None:
-        self.executor.stop(self.workers.known[action.worker].folder, force=True)
+        self.workers.place.cancel(self.workers.known[action.worker].folder, force=True)
 
     def _suspend(self, worker: str, on: bool) -> None:
-        self.executor.suspend(self.workers.known[worker].folder, on)
+        self.workers.suspend(self.workers.known[worker], on)
 
     def _hold_back(self, worker: str, on: bool) -> None:
         with suppress(OSError):  # a full disk must not keep a person's resume from being answered
@@ -310,11 +310,6 @@ class Performer:
         why = "the base is not whole in the cache of this machine"
         wanted = {action.job: last.number + 1}
         self.states.record("wanted", jobs=wanted, verb="retry", by="engine", why=why)
-
-    @property
-    def executor(self) -> Any:
-        """Where workers run."""
-        return self.workers.executor
 
     def _has_served(self, job: str) -> None:
         last = self.states.ledger.of(job).last

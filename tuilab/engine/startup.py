@@ -5,20 +5,19 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract import identity
-from tuilab.engine.decide.facts import Phase
+from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.retry import was_never_begun
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.host import process_tree
-from tuilab.engine.host.executor import Executor
-from tuilab.engine.host.local import LocalExecutor
 from tuilab.engine.host.provenance import keep_code, launch_provenance
 from tuilab.engine.perform import Performer
+from tuilab.engine.places import place_for
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.watch_attempts import Watcher
 from tuilab.engine.workers import Workers
@@ -33,8 +32,6 @@ from tuilab.store.quarantine import put_folders_away, quarantine
 from tuilab.store.recovery import recover
 from tuilab.store.replan import current_plan
 
-EXECUTORS: dict[str, Callable[[], Executor]] = {"local": LocalExecutor}
-"""Places where workers can run, by their name in ``resources.executor``."""
 FENCE_SECONDS = 10.0
 """How long a fenced engine may take to notice before it is killed."""
 
@@ -59,7 +56,7 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     """
     layout = Layout(root)
     plan = load_plan(root)
-    executor = executor_named(str(plan.resources.get("executor") or "local"))
+    place = place_for(plan.resources)
     for folder in (layout.jobs, layout.workers, layout.requests):
         if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
             quarantine(layout, folder, "is no folder", time.time())
@@ -71,7 +68,7 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     if former is not None:
         _see_off(former)
     plan = current_plan(layout)
-    workers = Workers(layout, executor)
+    workers = Workers(layout, place)
     _retire_unborn(workers)
     recovery = recover(layout, plan, time.time(), lease.check)
     states = JournaledStates(plan, Journal(layout, lease.check), layout, recovery.lines)
@@ -97,13 +94,6 @@ def _engine_before(lines: Sequence[Mapping[str, Any]], was_alive: bool) -> dict[
     return {"took_over" if was_alive else "died": f"pid {last.get('pid')}{where}"}
 
 
-def executor_named(name: str) -> Executor:
-    """Return a new executor by its name in the config; ValueError for one that is not here."""
-    if name not in EXECUTORS:
-        raise ValueError(f"there is no executor {name!r}: use one of {', '.join(EXECUTORS)}")
-    return EXECUTORS[name]()
-
-
 def _see_off(former: Holder) -> None:
     """Wait until a fenced engine of this host is gone; it must not act on what it still knows."""
     if former.identity == identity.me():
@@ -121,7 +111,7 @@ def _retire_unborn(workers: Workers) -> None:
     workers.look()
     for worker in workers.known.values():
         if worker.sighting.phase is Phase.UNBORN:
-            workers.executor.retire(worker.folder)
+            workers.retire(worker)
 
 
 def _provenance(layout: Layout, plan: Plan) -> dict[str, object]:

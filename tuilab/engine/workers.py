@@ -9,29 +9,36 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tuilab.contract import atomic, worker
+from tuilab.contract import atomic, identity, worker
 from tuilab.contract.identity import find_shim
 from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.reasons import Exit
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.contract.tail import tail_lines
 from tuilab.contract.worker import (
     CLOSE_FILE,
     CLOSED_FILE,
     EXIT_FILE,
     INBOX,
     LEASE_FILE,
+    LOG_FILE,
     STOP_FILE,
+    Lease,
+    read_exit,
+    read_lease,
     read_stop,
 )
-from tuilab.engine.decide.facts import IN_USE, Phase, Slot, Stop, Worker
-from tuilab.engine.host import process_tree
-from tuilab.engine.host.executor import Executor, Sighting
-from tuilab.engine.shim import COMMAND_FILE, Command
+from tuilab.engine.decide.facts import Slot, Stop, Worker
+from tuilab.engine.decide.phase import IN_USE, NOBODY, Opinion, Phase, Sighting, Signs, phase_of
+from tuilab.engine.host import local, process_tree
+from tuilab.engine.host.place import Known, Place
+from tuilab.engine.shim import COMMAND_FILE, Command, take_lease
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
 
 _UNSEEN = Sighting(Phase.UNBORN)
+FENCE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -48,6 +55,7 @@ class WorkerRecord:
     last_job: str = ""
     has_served: bool = False
     idle_since: float = field(default_factory=time.monotonic)
+    lease: Lease | None = None
     sighting: Sighting = _UNSEEN
     stopped_at: float | None = None
     """Monotonic time at which the intent to end it was first seen."""
@@ -60,9 +68,9 @@ class WorkerRecord:
 class Workers:
     """The workers that matter now: those that may live, and those whose attempts are unsettled."""
 
-    def __init__(self, layout: Layout, executor: Executor) -> None:
+    def __init__(self, layout: Layout, place: Place) -> None:
         self.layout = layout
-        self.executor = executor
+        self.place = place
         self.known: dict[str, WorkerRecord] = {}
 
     def adopt(self, needed: Iterable[str]) -> list[WorkerRecord]:
@@ -132,19 +140,45 @@ class Workers:
 
     def look(self) -> None:
         """Look at every worker that has not ended."""
-        for record in self.known.values():
-            if record.sighting.phase is Phase.GONE:
-                continue
-            try:
-                record.sighting = self.executor.poll(record.folder)
-            except ValueError as error:
-                self._mend_lease(record, str(error))
-            except OSError as error:
-                self._mend_lease(record, str(error.strerror))
+        looked_at = [one for one in self.known.values() if self._has_sound_lease(one)]
+        opinions = self.place.opinions([Known(one.folder, one.lease) for one in looked_at])
+        for record in looked_at:
+            signs = self._signs(record, opinions.get(record.id, NOBODY))
+            record.sighting = phase_of(signs, FENCE_SECONDS)
+
+    def retire(self, record: WorkerRecord) -> None:
+        """Take the lease in the shim's place; one that comes later finds it taken and leaves."""
+        content = {"retired": True, "by": identity.me().as_json(), "at": time.time()}
+        take_lease(record.folder, content)
+
+    def suspend(self, record: WorkerRecord, on: bool) -> None:
+        """Stop a tree where it stands, or let it go on."""
+        local.suspend(record.folder, on)
+
+    def _has_sound_lease(self, record: WorkerRecord) -> bool:
+        """Read the lease of a worker that has not ended; one that is damaged is mended."""
+        if record.sighting.phase is Phase.GONE:
+            return False
+        if record.lease is not None and (record.lease.runner or record.lease.retired):
+            return True  # complete: it does not change any more
+        try:
+            record.lease = read_lease(record.folder)
+        except (OSError, ValueError) as error:
+            if end := read_exit(record.folder):
+                record.sighting = Sighting(Phase.GONE, end)
+            else:
+                problem = error.strerror if isinstance(error, OSError) else str(error)
+                self._mend_lease(record, str(problem))
+            return False
+        return True
+
+    def _signs(self, record: WorkerRecord, opinion: Opinion) -> Signs:
+        """Read how it ended after its place was asked: it may have ended between the two."""
+        return Signs(opinion, read_exit(record.folder), record.lease)
 
     def give_up(self, record: WorkerRecord, why: str) -> None:
         """End a worker that cannot be dealt with; its attempts are settled with ``why``."""
-        self.executor.stop(record.folder, force=True)
+        self.place.cancel(record.folder, force=True)
         record.sighting = Sighting(Phase.GONE, Exit(why=why))
 
     def _mend_lease(self, record: WorkerRecord, problem: str) -> None:
@@ -208,7 +242,9 @@ class Workers:
             orphaned_seconds=_since(record.orphaned_at),
             exit=record.sighting.exit,
             stop=stop,
-            log=tuple(self.executor.logs(record.folder)) if phase is Phase.GONE else (),
+            log=tuple(tail_lines(record.folder / LOG_FILE, 16 * 1024))
+            if phase is Phase.GONE
+            else (),
         )
 
     def _read(self, folder: Path) -> None:
@@ -241,6 +277,10 @@ def _since(moment: float | None) -> float | None:
 def _is_closed(folder: Path) -> bool:
     inbox = folder / INBOX
     return (inbox / CLOSE_FILE).exists() or (inbox / CLOSED_FILE).exists()
+
+
+def _last_lines(folder: Path) -> tuple[str, ...]:
+    return tuple(tail_lines(folder / LOG_FILE, 16 * 1024))
 
 
 def _read_stop(folder: Path) -> Stop | None:

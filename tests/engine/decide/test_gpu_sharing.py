@@ -10,7 +10,8 @@ from tests.engine.facts_of import Story, worker
 from tests.engine.trials import make_plan
 from tuilab.engine.decide.actions import Action, Assign, Close, Launch
 from tuilab.engine.decide.engine_view import why_queued
-from tuilab.engine.decide.facts import Facts, Phase, Slot, Worker
+from tuilab.engine.decide.facts import Facts, Slot, Worker
+from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.policy import Policy
 from tuilab.engine.decide.tick import decide
 from tuilab.engine.host.gpus import Device, slots_for

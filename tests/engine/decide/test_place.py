@@ -6,7 +6,8 @@ from tests.engine.facts_of import Story, kinds, worker
 from tests.engine.trials import make_plan
 from tuilab.engine.decide.actions import Assign, Launch
 from tuilab.engine.decide.engine_view import note, why_queued, why_stages_wait
-from tuilab.engine.decide.facts import Disk, Phase, Slot
+from tuilab.engine.decide.facts import Disk, Slot
+from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.tick import decide
 
 FIRST_DATA = ("data/villain", "data/nurse", "data/clerk")

@@ -17,7 +17,8 @@ from tuilab.engine.decide.actions import (
     Settle,
     StopWorker,
 )
-from tuilab.engine.decide.facts import Disk, Phase, Stop
+from tuilab.engine.decide.facts import Disk, Stop
+from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.tick import decide
 from tuilab.grid.endings import Ending
 from tuilab.grid.states import Verdict

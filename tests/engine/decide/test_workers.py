@@ -18,7 +18,8 @@ from tuilab.engine.decide.actions import (
     Suspend,
     Withdraw,
 )
-from tuilab.engine.decide.facts import Disk, Phase, Stop
+from tuilab.engine.decide.facts import Disk, Stop
+from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.requests import how_to_stop
 from tuilab.engine.decide.tick import decide
 from tuilab.engine.decide.workers import may_leave

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.engine.facts_of import Story, worker
-from tuilab.engine.decide.facts import Phase, Slot
+from tuilab.engine.decide.facts import Slot
+from tuilab.engine.decide.phase import Phase
 from tuilab.engine.host import load
 from tuilab.engine.host.gpus import Device
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tuilab.engine.decide.facts import IN_USE, Facts, Phase
+from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.gpu_sharing import why_not_beside
+from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.place import (
     room,
     why_not_here,

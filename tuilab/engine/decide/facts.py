@@ -4,33 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from tuilab.contract.reasons import Exit
+from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.policy import Policy
 from tuilab.grid.endings import Ending
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.transfer import Transfer
-
-
-class Phase(StrEnum):
-    """How far a worker is, as far as its files and the process table tell."""
-
-    STARTING = "starting"
-    """Launched by this engine; its shim has not spoken yet."""
-    UNBORN = "unborn"
-    """It has no lease and nobody here is starting it: an engine died at that moment."""
-    ALIVE = "alive"
-    ORPHANED = "orphaned"
-    """Its shim is gone without a record, but processes of its tree are left."""
-    GONE = "gone"
-    FOREIGN = "foreign"
-    """On another host: whether it lives cannot be told from here."""
-
-
-IN_USE = frozenset({Phase.STARTING, Phase.UNBORN, Phase.ALIVE, Phase.ORPHANED})
-"""Phases in which a worker takes its slot on this machine."""
 
 
 @dataclass(frozen=True, slots=True)

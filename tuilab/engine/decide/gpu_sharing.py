@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tuilab.engine.decide.facts import IN_USE, Facts, Slot, Worker
+from tuilab.engine.decide.facts import Facts, Slot, Worker
+from tuilab.engine.decide.phase import IN_USE
 from tuilab.grid.jobs import Job
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import gibibytes

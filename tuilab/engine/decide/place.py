@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuilab.engine.decide.actions import Action, Assign, Launch
-from tuilab.engine.decide.facts import IN_USE, Facts, Phase, Slot, Worker
+from tuilab.engine.decide.facts import Facts, Slot, Worker
 from tuilab.engine.decide.gpu_sharing import neighbours, why_not_beside
+from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.grid.ledger import HUB, Ledger
 from tuilab.grid.text import size
 

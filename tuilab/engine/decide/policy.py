@@ -50,6 +50,8 @@ class Policy:
     """Before a hub that gave nothing is tried again; twice as long after each time in a row."""
     offline: bool | str = "auto"
     """Whether runners may not reach for the hub; ``auto``: once the base was fetched and used."""
+    needs_cuda: bool = False
+    """A base of the plan asks for a GPU."""
 
 
 def policy_of(plan: Plan) -> Policy:
@@ -59,8 +61,9 @@ def policy_of(plan: Plan) -> Policy:
 
 def policy_for(resources: Mapping[str, Any], asked: Iterable[Any]) -> Policy:
     """Resolve resources for bases on these devices; one for the processor takes no GPU."""
-    policy = read_policy(resources)
-    return replace(policy, devices="none") if set(asked) == {"cpu"} else policy
+    wished = set(asked)
+    policy = replace(read_policy(resources), needs_cuda="cuda" in wished)
+    return replace(policy, devices="none") if wished == {"cpu"} else policy
 
 
 def bases(plan: Plan) -> list[Mapping[str, Any]]:

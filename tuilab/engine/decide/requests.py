@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuilab.engine.decide.actions import Action, StopWorker, Withdraw
-from tuilab.engine.decide.facts import Facts, Phase
+from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.phase import Phase
 from tuilab.grid.acceptance import Kept, acceptances, why_not_accept
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState

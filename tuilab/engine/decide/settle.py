@@ -25,8 +25,9 @@ from tuilab.engine.decide.actions import (
     Settle,
     StopWorker,
 )
-from tuilab.engine.decide.facts import Facts, LiveAttempt, Phase, Stop, Worker
+from tuilab.engine.decide.facts import Facts, LiveAttempt, Stop, Worker
 from tuilab.engine.decide.oom_advice import what_to_lower
+from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.retry import was_never_begun, why_hold, why_retry
 from tuilab.grid.endings import Ending
 from tuilab.grid.states import Verdict

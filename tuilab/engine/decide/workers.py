@@ -16,8 +16,9 @@ from tuilab.engine.decide.actions import (
     Retire,
     Suspend,
 )
-from tuilab.engine.decide.facts import IN_USE, Facts, Phase, Worker
+from tuilab.engine.decide.facts import Facts, Worker
 from tuilab.engine.decide.gpu_sharing import stands_in_the_way
+from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.place import why_nothing_starts
 
 SHIM_MARGIN = 10.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from tuilab.engine.decide.facts import IN_USE, Facts
+from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.phase import IN_USE
 from tuilab.engine.host.gpus import Device
 from tuilab.grid.engine_view import Meter
 

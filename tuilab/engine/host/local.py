@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tuilab.contract import identity
 from tuilab.contract.identity import Identity
-from tuilab.contract.reasons import Exit
-from tuilab.contract.tail import tail_lines
-from tuilab.contract.worker import LOG_FILE, Lease, read_exit, read_lease
-from tuilab.engine.decide.facts import Phase
-from tuilab.engine.host import process_tree
-from tuilab.engine.host.executor import Sighting
-from tuilab.engine.shim import take_lease
-
-RETIRED = "it never came up"
+from tuilab.contract.worker import LOG_FILE, Lease, read_lease
+from tuilab.engine.decide.facts import Slot
+from tuilab.engine.decide.phase import NOBODY, Opinion, Word
+from tuilab.engine.decide.policy import Policy
+from tuilab.engine.host import gpus, process_tree
+from tuilab.engine.host.gpus import Device
+from tuilab.engine.host.place import Known
 
 
 @dataclass(slots=True)
-class LocalExecutor:
-    """The body of ``Executor`` for one machine."""
+class Local:
+    """The body of ``Place`` for one machine."""
 
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     """Shims that this engine started, by folder; only to reap them and to know they are coming."""
-    _leases: dict[str, Lease] = field(default_factory=dict)
-    """Complete leases: they do not change any more."""
+    _devices: tuple[Device, ...] = ()
+    """The devices when the plan was taken; a driver that fails later takes no slot away."""
+    _policy: Policy | None = None
+    _all: tuple[Slot, ...] = ()
 
-    def launch(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def slots(self, policy: Policy, used: Set[int]) -> tuple[Slot, ...]:
+        """Return the slots of the devices; a free one says who holds its device's memory."""
+        if policy is not self._policy:
+            self._policy = policy
+            self._devices = gpus.look_at_devices() or self._devices
+            visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+            self._all = gpus.slots_for(policy, visible, self._devices)
+        if policy.needs_cuda and all(slot.device is None for slot in self._all):
+            why = "no GPU is visible, and the plan asks for cuda: tuilab doctor explains"
+            return tuple(replace(slot, blocked=why) for slot in self._all)
+        is_shared = len({slot.device for slot in self._all}) < len(self._all)
+        if not is_shared and all(s.device is None or s.index in used for s in self._all):
+            return self._all
+        seen = gpus.look_at_devices()
+        if self._devices and not seen:
+            why = "the GPUs that were here are gone: tuilab doctor explains"
+            return tuple(replace(slot, blocked=why) for slot in self._all)
+        ours = {slot.device for slot in self._all if slot.index in used}
+        return tuple(_with_device(slot, policy, used, ours, seen) for slot in self._all)
+
+    def submit(self, folder: Path, environment: Mapping[str, str]) -> None:
         """Start the shim in its own session; nobody holds a pipe to it."""
+        if str(folder) in self._children:
+            return
         with (folder / LOG_FILE).open("ab") as log:
             self._children[str(folder)] = subprocess.Popen(
                 [sys.executable, "-m", "tuilab.engine.shim", str(folder)],
@@ -45,31 +67,13 @@ class LocalExecutor:
                 start_new_session=True,
             )
 
-    def poll(self, folder: Path) -> Sighting:
-        """Look at exit.json, then at the lease and the process that it names.
+    def opinions(self, workers: Sequence[Known]) -> Mapping[str, Opinion]:
+        """Look at the processes that the leases name."""
+        return {one.folder.name: self._opinion(one) for one in workers}
 
-        ValueError or OSError where the lease is damaged.
-        """
-        child = self._children.get(str(folder))
-        is_coming = child is not None and child.poll() is None
-        if end := read_exit(folder):
-            return Sighting(Phase.GONE, end)
-        lease = self._lease(folder)
-        if lease is None:
-            return Sighting(Phase.STARTING if is_coming else Phase.UNBORN)
-        shim = lease.shim
-        if shim is None:
-            return Sighting(Phase.GONE, Exit(why=lease.why or RETIRED))
-        alive = identity.is_alive(shim)
-        if alive is None:
-            return Sighting(Phase.FOREIGN)
-        if alive:
-            return Sighting(Phase.ALIVE, is_suspended=_is_suspended(lease))
-        return _after_the_shim(folder, shim)
-
-    def stop(self, folder: Path, force: bool = False) -> None:
+    def cancel(self, folder: Path, force: bool = False) -> None:
         """SIGTERM to the shim, which ends its tree; without a shim, signal the tree itself."""
-        shim = self._shim(folder)
+        shim = shim_of(folder)
         if shim is not None and process_tree.send(
             shim, signal.SIGKILL if force else signal.SIGTERM
         ):
@@ -78,46 +82,43 @@ class LocalExecutor:
         process_tree.send_all(left, signal.SIGKILL if force else signal.SIGTERM)
         process_tree.send_all(left, signal.SIGCONT)
 
-    def suspend(self, folder: Path, on: bool) -> None:
-        """SIGSTOP or SIGCONT to every process of the tree, not to the shim."""
-        shim = self._shim(folder)
-        members = process_tree.members(folder.name, shim.pid if shim else None)
-        process_tree.send_all(members, signal.SIGSTOP if on else signal.SIGCONT)
-
-    def retire(self, folder: Path) -> None:
-        """Take the lease in the shim's place; one that comes later finds it taken and leaves."""
-        take_lease(folder, {"retired": True, "by": identity.me().as_json(), "at": time.time()})
-
-    def logs(self, folder: Path) -> list[str]:
-        """Return the last lines of the worker's own log."""
-        return tail_lines(folder / LOG_FILE, 16 * 1024)
-
-    def _shim(self, folder: Path) -> Identity | None:
-        try:
-            lease = self._lease(folder)
-        except (OSError, ValueError):
-            return identity.find_shim(folder)
-        return lease.shim if lease is not None else None
-
-    def _lease(self, folder: Path) -> Lease | None:
-        key = str(folder)
-        if key not in self._leases:
-            lease = read_lease(folder)
-            if lease is None or not (lease.runner or lease.retired):
-                return lease
-            self._leases[key] = lease
-        return self._leases[key]
+    def _opinion(self, known: Known) -> Opinion:
+        child = self._children.get(str(known.folder))
+        is_coming = child is not None and child.poll() is None
+        if known.lease is None:
+            return Opinion(Word.RUNNING if is_coming else Word.UNKNOWN)
+        return look(known.folder, known.lease)
 
 
-def _after_the_shim(folder: Path, shim: Identity) -> Sighting:
-    """The shim is dead: by its own record, with the machine, or killed with orphans left."""
-    if end := read_exit(folder):  # it may have finished between the two looks
-        return Sighting(Phase.GONE, end)
+def look(folder: Path, lease: Lease) -> Opinion:
+    """Look for a worker's shim in the process table of this machine, then for what it left."""
+    shim = lease.shim
+    alive = identity.is_alive(shim) if shim is not None else None
+    if shim is None or alive is None:
+        return NOBODY
+    if alive:
+        return Opinion(Word.SEEN, host=shim.host, is_suspended=_is_suspended(lease))
     if shim.boot_id != identity.boot_id():
-        return Sighting(Phase.GONE, Exit(why="the machine was restarted while it ran"))
+        return Opinion(Word.DEAD, "the machine was restarted while it ran")
     if process_tree.members(folder.name):
-        return Sighting(Phase.ORPHANED)
-    return Sighting(Phase.GONE, Exit(why="its shim was killed, and its processes are gone"))
+        return Opinion(Word.ORPHANED)
+    return Opinion(Word.DEAD, "its shim was killed, and its processes are gone")
+
+
+def suspend(folder: Path, on: bool) -> None:
+    """SIGSTOP or SIGCONT to every process of a tree on this machine, not to its shim."""
+    shim = shim_of(folder)
+    members = process_tree.members(folder.name, shim.pid if shim else None)
+    process_tree.send_all(members, signal.SIGSTOP if on else signal.SIGCONT)
+
+
+def shim_of(folder: Path) -> Identity | None:
+    """Return the shim that a worker's lease names; by its marker where that is damaged."""
+    try:
+        lease = read_lease(folder)
+    except (OSError, ValueError):
+        return identity.find_shim(folder)
+    return lease.shim if lease is not None else None
 
 
 def _is_suspended(lease: Lease) -> bool:
@@ -126,3 +127,18 @@ def _is_suspended(lease: Lease) -> bool:
         return False
     stat = identity.read_stat(runner.pid)
     return stat is not None and stat[0] == "T" and stat[1] == runner.start_ticks
+
+
+def _with_device(
+    slot: Slot, policy: Policy, used: Set[int], ours: Set[str | None], seen: tuple[Device, ...]
+) -> Slot:
+    """Say what a slot's device has left, and, where none of our workers is on it, who holds it.
+
+    What our own workers hold is weighed by their measured peaks.
+    """
+    device = gpus.find(slot.device, seen) if slot.device is not None else None
+    if device is not None:
+        slot = replace(slot, memory_total=device.memory_total, memory_used=device.memory_used)
+    if slot.device is None or slot.index in used or (device and slot.device in ours):
+        return slot
+    return replace(slot, blocked=gpus.why_held(slot.device, policy.gpu_free_fraction, seen))
