@@ -35,6 +35,7 @@ def _a_known_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     (state / "tuilab").mkdir(parents=True)
     (state / "tuilab" / "greeted").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "no-config"))
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("COLORTERM", "truecolor")

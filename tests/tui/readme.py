@@ -1,4 +1,4 @@
-"""``python -m tests.tui.readme``: draw the README's picture and write its keys table anew."""
+"""``python -m tests.tui.readme``: make what is generated in the docs anew."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PICTURE = ROOT / "docs" / "grid.svg"
+SETTINGS = ROOT / "docs" / "user-config.md"
 SIZE = (104, 26)
 _TITLES = {
     "grid": "Grid",
@@ -44,6 +45,14 @@ def with_keys(text: str) -> str:
     return marks.sub(lambda found: f"{found[1]}\n{keys_table()}\n{found[2]}", text)
 
 
+def with_settings(text: str) -> str:
+    """Put the reference of the person's own config between its marks."""
+    from tuilab.grid.user_config import as_markdown
+
+    marks = re.compile(r"(<!-- settings -->\n).*?(<!-- /settings -->)", re.DOTALL)
+    return marks.sub(lambda found: f"{found[1]}\n{as_markdown()}\n{found[2]}", text)
+
+
 async def draw(size: tuple[int, int] = SIZE) -> str:
     """Return the grid of the published numbers as an SVG."""
     from tuilab.tui.app import TuilabApp
@@ -58,10 +67,11 @@ async def draw(size: tuple[int, int] = SIZE) -> str:
 
 
 def main() -> None:
-    """Rewrite both."""
+    """Rewrite all three."""
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(asyncio.run(draw()), encoding="utf-8")
     README.write_text(with_keys(README.read_text(encoding="utf-8")), encoding="utf-8")
+    SETTINGS.write_text(with_settings(SETTINGS.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,15 @@ import tomllib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuilab.grid.config import ExperimentConfig, Path, wrong_references
 from tuilab.grid.text import nearest
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Model = TypeVar("Model", bound="BaseModel")
 Read = Callable[[str, str], tuple[str, str]]
 """(name in ``extends``, file that says so) -> (file name to show, text); OSError if not there."""
 
@@ -49,7 +53,7 @@ def load_config(file: str, text: str, read: Read) -> LoadedConfig:
     config, wrong = _validate(merged)
     if wrong or config is None:
         raise ConfigError(
-            ConfigProblem(_origin(path, sources), _dotted(path), message) for path, message in wrong
+            ConfigProblem(_origin(path, sources), dotted(path), message) for path, message in wrong
         )
     return LoadedConfig(config, _stand_alone(layers, merged), tuple(x.file for x in layers))
 
@@ -93,18 +97,23 @@ def _layers(file: str, text: str, read: Read) -> list[_Layer]:
 
 
 def _parse(file: str, text: str) -> _Layer:
+    return _Layer(file, text, parse_toml(file, text))
+
+
+def parse_toml(file: str, text: str) -> dict[str, Any]:
+    """Read TOML; ConfigError where it is none, or holds numbers that no library takes."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _only(file, "(TOML)", str(error)) from None
     except ValueError:  # Python refuses to read numbers of thousands of digits
         raise _only(file, "(TOML)", "holds a number of thousands of digits") from None
-    if huge := [_dotted(path) for path, value in _numbers(raw) if not -(2**63) <= value < 2**63]:
+    if huge := [dotted(path) for path, value in _numbers(raw) if not -(2**63) <= value < 2**63]:
         raise ConfigError(
             ConfigProblem(file, name, "is an integer beyond 64 bits, which no library takes")
             for name in huge
         )
-    return _Layer(file, text, raw)
+    return raw
 
 
 def _numbers(value: Any, path: Path = ()) -> Iterator[tuple[Path, int]]:
@@ -148,14 +157,14 @@ _ROUNDS = 3
 
 def _validate(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tuple[Path, str]]]:
     """Check schema and references; where fields are wrong, the rest is still looked at."""
-    config, wrong = _fit(raw)
+    config, wrong = fit(raw, ExperimentConfig)
     rest, seen, new = config, raw, wrong
     for _ in range(_ROUNDS):
         if rest is not None:
             break
         known = [path for path, _ in wrong]
-        seen = _without(seen, [path for path, _ in new])
-        rest, new = _fit(seen)
+        seen = without(seen, [path for path, _ in new])
+        rest, new = fit(seen, ExperimentConfig)
         wrong += [problem for problem in new if not _touches(problem[0], known)]
     if rest is not None:
         wrong += _contradictions(rest, [path for path, _ in wrong])
@@ -169,15 +178,16 @@ def _contradictions(config: ExperimentConfig, known: list[Path]) -> Iterator[tup
             yield problem.path, problem.message
 
 
-def _fit(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tuple[Path, str]]]:
+def fit(raw: Mapping[str, Any], model: type[Model]) -> tuple[Model | None, list[tuple[Path, str]]]:
+    """Read a document by a schema: the value, or what is wrong with it by path."""
     from pydantic import ValidationError
 
     # JSON mode is strict about types and still reads a list as a tuple.
     text = json.dumps(raw, default=str)
     try:
-        return ExperimentConfig.model_validate_json(text), []
+        return model.model_validate_json(text), []
     except ValidationError as error:
-        return None, _from_pydantic(error.errors(), ExperimentConfig)
+        return None, _from_pydantic(error.errors(), model)
 
 
 def _touches(path: Path, known: list[Path]) -> bool:
@@ -228,7 +238,7 @@ def _from_pydantic(errors: Iterable[Mapping[str, Any]], model: Any) -> list[tupl
     return list(found)
 
 
-def _dotted(path: Path) -> str:
+def dotted(path: Path) -> str:
     """Write a path as people read it: ``eval.scorer.kind``, ``sources[2]``, ``personas."a b"``."""
     text = ""
     for part in path:
@@ -339,7 +349,7 @@ _STAND_INS: tuple[tuple[Path, Any], ...] = (
 """Values for required fields; whatever is said of them because of these is not reported."""
 
 
-def _without(raw: Mapping[str, Any], wrong: Iterable[Path]) -> dict[str, Any]:
+def without(raw: Mapping[str, Any], wrong: Iterable[Path]) -> dict[str, Any]:
     """Return a copy in which harmless values stand for the wrong ones, or nothing at all."""
     rest: dict[str, Any] = copy.deepcopy(dict(raw))
     bad = set(wrong)

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from tuilab.store.snapshot import Snapshot
 
 
-THEMES = ("dark", "light", "ansi16")
-
-
 def run(
     root: Path | None,
     read_only: bool = False,
@@ -33,8 +30,11 @@ def run(
     ``answer_once`` answers a request that is only written down, where no engine lives.
     ``export_figure`` writes a figure of an experiment as files and returns their paths, likewise.
     """
-    if theme is not None and theme not in THEMES:
-        print(f"unknown theme {theme!r}: use {', '.join(THEMES)}", file=sys.stderr)
+    from tuilab.store.user_files import remembered
+    from tuilab.tui.preferences import THEME, read_preferences, why_no_theme
+
+    if theme is not None and (why := why_no_theme(theme)):
+        print(why, file=sys.stderr)
         return 2
     gc.disable()  # until the first picture stands: a tenth of the start
     os.environ["TEXTUAL_ANIMATIONS"] = "none"
@@ -46,11 +46,14 @@ def run(
         theme = "ansi16"
     from tuilab.tui.app import TuilabApp
 
+    mine = read_preferences()
+    last = remembered(THEME)
     app = TuilabApp(
         root,
         read_only=read_only,
-        ascii_only=ascii or _in_ascii(),
-        theme=theme or _theme_of_terminal(),
+        ascii_only=ascii or mine.is_ascii or _in_ascii(),
+        theme=theme or mine.theme or ("" if why_no_theme(last) else last) or _theme_of_terminal(),
+        preferences=mine,
         start_engine=start_engine,
         answer_once=answer_once,
         export_figure=export_figure,

@@ -24,7 +24,8 @@ from textual.signal import Signal
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui import keys, themes
+from tuilab.store.user_files import config_file, remember
+from tuilab.tui import keys, more_themes, themes
 from tuilab.tui.analysis_cache import AnalysisCache
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.messages import ExperimentChosen
@@ -38,6 +39,7 @@ from tuilab.tui.poller import (
     TerminalGone,
     terminal_is_gone,
 )
+from tuilab.tui.preferences import NO_PREFERENCES, THEME, THEMES, Preferences
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.key_table import key_rows
 from tuilab.tui.requests import RequestingApp
@@ -70,6 +72,7 @@ class TuilabApp(RequestingApp):
         read_only: bool = False,
         ascii_only: bool = False,
         theme: str | None = None,
+        preferences: Preferences = NO_PREFERENCES,
         start_engine: Callable[[Path], object] | None = None,
         answer_once: Callable[[Path, str], object] | None = None,
         export_figure: Callable[[Path, Figure], Sequence[Path]] | None = None,
@@ -81,7 +84,13 @@ class TuilabApp(RequestingApp):
         super().__init__(root, read_only, start_engine, answer_once)
         for one in themes.TEXTUAL_THEMES:
             self.register_theme(one)
+        self._palettes = dict(themes.PALETTES)
+        for found in filter(None, map(more_themes.named, more_themes.NAMES)):
+            self.register_theme(found[0])
+            self._palettes[found[0].name] = found[1]
         self.theme = theme or themes.DARK
+        self.preferences = preferences
+        self.set_keymap(dict(preferences.keymap))
         self.glyphs = ASCII if ascii_only else UNICODE
         self.under = under or Path.cwd()
         """Where experiments are looked for."""
@@ -102,7 +111,7 @@ class TuilabApp(RequestingApp):
     @property
     def palette(self) -> themes.Palette:
         """Colours by role under the current theme."""
-        return themes.PALETTES.get(self.theme, themes.PALETTES[themes.DARK])
+        return self._palettes.get(self.theme, themes.PALETTES[themes.DARK])
 
     @property
     def is_live(self) -> bool:
@@ -123,6 +132,8 @@ class TuilabApp(RequestingApp):
 
     def on_mount(self) -> None:
         """Start looking, and leave in order when told to by a signal."""
+        if trouble := self.preferences.trouble:
+            self.call_after_refresh(self.say, clean_line(trouble, 300))
         # Textual does not paint again by itself after Ctrl+Z and fg.
         self.app_resume_signal.subscribe(self, self._paint_again)
         if self._poll_seconds is None:
@@ -270,8 +281,16 @@ class TuilabApp(RequestingApp):
                 tail = f"   $ {row.twin}" if row.twin else ""
                 run = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(row.meaning, f"{row.keys}{tail}", run)
-        for name in (theme.name for theme in themes.TEXTUAL_THEMES):
-            yield SystemCommand(f"{name} theme", "colours", partial(setattr, self, "theme", name))
+        for name in THEMES:
+            yield SystemCommand(f"{name} theme", "colours", partial(self.choose_theme, name))
+
+    def choose_theme(self, name: str) -> None:
+        """Change the colours, also of the next start, unless the person's config names others."""
+        self.theme = name
+        remember(THEME, name)
+        if self.preferences.theme not in (None, name):
+            config = f'theme = "{self.preferences.theme}" in {config_file()}'
+            self.say(f"{name} until you leave: {config} decides the next start", "muted")
 
     def _fatal_error(self) -> None:
         """End with a plain traceback: locals may hold tokens, and texts may hold sequences."""

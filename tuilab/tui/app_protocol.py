@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tuilab.tui.analysis_cache import AnalysisCache
     from tuilab.tui.log_tail import Tail
     from tuilab.tui.poller import Poller, SnapshotSource
+    from tuilab.tui.preferences import Preferences
     from tuilab.tui.present.glyphs import Glyphs
     from tuilab.tui.themes import Palette
 
@@ -35,6 +36,7 @@ class AppProtocol(Protocol):
     poller: Poller
     export_figure: Callable[[Path, Figure], Sequence[Path]] | None
     """Writes a figure of an experiment as files and returns their paths."""
+    preferences: Preferences
 
     @property
     def palette(self) -> Palette:

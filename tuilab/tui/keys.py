@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from textual.binding import Binding, BindingType
@@ -297,3 +298,15 @@ SCREENS = {
     "app": APP,
 }
 """All keys by screen; the README's table is made of them."""
+DIALOGS = {"dialog": DIALOG, "relaunch": RELAUNCH, "form": FORM, "help": HELP}
+"""All keys of what stands over a screen."""
+
+
+def rebound(bindings: Iterable[BindingType], chosen: Mapping[str, str]) -> list[BindingType]:
+    """Return bindings with the keys that a person chose; for bars and tables."""
+    return [
+        replace(one, key=chosen[one.id or ""], key_display=None)
+        if isinstance(one, Binding) and one.id in chosen
+        else one
+        for one in bindings
+    ]

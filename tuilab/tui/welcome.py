@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from pathlib import Path
-
+from tuilab.store.user_files import remember, state_dir
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line
 
@@ -40,21 +37,17 @@ def lines(glyphs: Glyphs) -> tuple[Line, ...]:
     )
 
 
-def _note() -> Path:
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "tuilab" / "greeted"
+_NOTE = "greeted"
 
 
 def is_new_here() -> bool:
     """Whether the lines were never seen under this account."""
     try:
-        return not _note().exists()
+        return not (state_dir() / _NOTE).exists()
     except OSError:
         return False
 
 
 def seen() -> None:
-    """Remember that they were seen; a home that cannot be written is no trouble."""
-    with contextlib.suppress(OSError):
-        _note().parent.mkdir(parents=True, exist_ok=True)
-        _note().touch()
+    """Remember that they were seen."""
+    remember(_NOTE, "")

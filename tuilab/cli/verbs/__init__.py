@@ -30,6 +30,7 @@ VERBS = {
     "bench": ("bench:bench", "Measure training, merging and decoding here."),
     "doctor": ("doctor:doctor", "Check libraries, driver, GPU, disk and tokens."),
     "gc": ("gc:gc", "Remove drafts and leftovers. Attempts are kept."),
+    "config": ("config:app", "Show or edit your own settings: theme, keys, notifications."),
     "track": ("track:track", "Copy recorded events to Weights & Biases."),
     "engine-start": ("engine_start:engine_start", ""),
 }

@@ -118,7 +118,12 @@ def _sign(binding: Bound) -> str:
     shown = binding.key_display
     if shown and shown not in _PAIRS:
         return shown
-    return " ".join(_NAMES.get(key, key.replace("_", " ")) for key in binding.key.split(","))
+    return key_names(binding.key)
+
+
+def key_names(keys: str) -> str:
+    """Write the keys of a binding, which are separated by commas, as people know them."""
+    return " ".join(_NAMES.get(key, key.replace("_", " ")) for key in keys.split(","))
 
 
 def help_lines(rows: Iterable[KeyRow], columns: int, glyphs: Glyphs) -> list[Line]:

@@ -68,7 +68,8 @@ class GridScreen(CellActions):
         yield KeyBar(keys.GRID, self.tuilab.glyphs)
 
     def settle(self) -> None:
-        """Hear of the log, and greet who is new here."""
+        """Begin with the metric that the person prefers, hear of the log, greet who is new here."""
+        self.view = View(metric=self.tuilab.preferences.metric)
         self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
         lines = welcome.lines(self.tuilab.glyphs) if welcome.is_new_here() else ()
         self.write("welcome", *lines)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, cast
 
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
 
+from tuilab.tui.keys import rebound
 from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.key_table import key_names
 from tuilab.tui.present.styled_text import Line, Piece, fit_line, width
 from tuilab.tui.widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from tuilab.tui.app_protocol import AppProtocol
 
 
 def hints(bindings: Iterable[BindingType], glyphs: Glyphs) -> Line:
@@ -24,7 +30,7 @@ def hints(bindings: Iterable[BindingType], glyphs: Glyphs) -> Line:
 
 def shown_key(binding: Binding, glyphs: Glyphs) -> str:
     """Write a key as people know it."""
-    sign = binding.key_display or binding.key
+    sign = binding.key_display or key_names(binding.key)
     return {"↵": "enter"}.get(sign, sign) if glyphs.is_ascii else sign
 
 
@@ -52,7 +58,10 @@ class KeyBar(Lines):
             self._show()
 
     def on_mount(self) -> None:
-        """Show the keys."""
+        """Show the keys, those that a person chose in place of ours."""
+        chosen = cast("AppProtocol", self.app).preferences.keymap
+        self._offered = tuple(rebound(self._offered, chosen))
+        self._hints = hints(self._offered, self._glyphs)
         self._show()
 
     def on_resize(self) -> None:

@@ -1,0 +1,106 @@
+"""A person's themes and keys: what can be had holds everywhere, what cannot is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.color import Color
+from textual.theme import BUILTIN_THEMES
+
+from tests.tui.conftest import app_of, look, text_of
+from tuilab.store.user_files import config_file, remembered
+from tuilab.tui.more_themes import NAMES, READABLE, VISIBLE, contrast, palette_of
+from tuilab.tui.preferences import Preferences, keymap, named_keys, read_preferences, why_no_theme
+from tuilab.tui.screens.help import HelpScreen
+from tuilab.tui.themes import Palette
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    config_file().parent.mkdir(parents=True)
+    return config_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_read_is_readable_in_every_theme(name: str) -> None:
+    theme = BUILTIN_THEMES[name]
+    palette: Palette = palette_of(theme)
+    ground = Color.parse(theme.background)
+    for role in palette.roles:
+        style = palette.style(role)
+        if style.color is None or role == "rule":
+            continue
+        under = Color.from_rich_color(style.bgcolor) if style.bgcolor else ground
+        least = VISIBLE if role.startswith("series-") else READABLE
+        assert contrast(Color.from_rich_color(style.color), under) >= least - 0.05, role
+
+
+def test_a_theme_that_is_not_there_is_named_with_the_nearest() -> None:
+    assert why_no_theme("nrod") == "unknown theme 'nrod' (did you mean nord?)"
+    assert not why_no_theme("solarized-light")
+
+
+def test_a_key_that_is_taken_names_who_has_it_and_a_swap_is_none() -> None:
+    chosen, problems = keymap({"grid.relaunch": "x", "grid.stop": "ctrl+x", "grid.mark": "r"})
+    assert problems == [] and chosen["grid.mark"] == "r"
+    chosen, problems = keymap({"grid.relaunch": "x", "cell.stop": "X"})
+    assert chosen == {"cell.stop": "X"}
+    [said] = problems
+    assert "grid.stop" in said and "stop the cell or all marked cells" in said
+    _, problems = keymap({"grid.mark": "p"})
+    assert "go to the plots" in problems[0]
+    _, problems = keymap({"grid.relanch": "z"})
+    assert problems == ["keys: unknown action 'grid.relanch' (did you mean grid.relaunch?)"]
+
+
+def test_a_key_of_the_app_holds_on_the_grid_which_names_it_too() -> None:
+    chosen, problems = keymap({"app.go('plots')": "f2"})
+    assert not problems
+    assert chosen == {"app.go('plots')": "f2", "grid.app.go('plots')": "f2"}
+
+
+def test_the_default_keys_of_every_action_clash_with_none() -> None:
+    _, problems = keymap({name: one.key for name, one in named_keys().items()})
+    assert problems == []
+
+
+async def test_another_key_works_and_bar_and_help_show_it(experiment: Path) -> None:
+    chosen, _ = keymap({"grid.mark": "ctrl+t", "app.go('plots')": "f2"})
+    app = app_of(experiment, preferences=Preferences(keymap=chosen))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await look(pilot)
+        assert "ctrl+t mark" in text_of(app) and "f2 plots" in text_of(app)
+        await pilot.press("space")
+        assert not app.screen.grid.marked  # type: ignore[attr-defined]
+        await pilot.press("ctrl+t")
+        assert app.screen.grid.marked  # type: ignore[attr-defined]
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+        rows = {row.meaning: row.keys for row in app.screen._table}
+        assert rows["mark the cell"] == "ctrl+t" and rows["go to the plots"] == "f2"
+
+
+async def test_a_bad_file_opens_the_app_and_one_sentence_says_so(
+    config: Path, experiment: Path
+) -> None:
+    config.write_text('theme = "nrod"\nmetric = "cosine"\nkyes = 3\n')
+    mine = read_preferences()
+    app = app_of(experiment, preferences=mine)
+    async with app.run_test(size=(140, 30)) as pilot:
+        await look(pilot)
+        assert "kyes: unknown key (did you mean keys?) (and 1 more)" in app.screen.said  # type: ignore[attr-defined]
+        assert app.screen.view.metric == "cosine"  # type: ignore[attr-defined]
+
+
+async def test_the_theme_that_was_chosen_is_remembered(experiment: Path) -> None:
+    app = app_of(experiment, preferences=Preferences(theme="light"))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await look(pilot)
+        app.choose_theme("nord")
+        await pilot.pause()
+        assert remembered("theme") == "nord"
+        assert app.palette.name == "nord"
+        assert "decides the next start" in app.screen.said  # type: ignore[attr-defined]

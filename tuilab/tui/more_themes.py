@@ -1,0 +1,85 @@
+"""Makes our palette out of Textual's own themes: their grounds and inks, our colours of states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.color import Color
+from textual.theme import BUILTIN_THEMES, Theme
+
+from tuilab.tui.themes import DARK, LIGHT, PALETTES, Palette
+
+NAMES = ("nord", "gruvbox", "catppuccin-mocha", "catppuccin-latte", "solarized-light")
+READABLE, VISIBLE = 4.5, 3.0
+"""Least contrast of text, and of lines and marks, by WCAG 2.2 (1.4.3 and 1.4.11)."""
+
+
+def named(name: str) -> tuple[Theme, Palette] | None:
+    """Return a theme of Textual's that we offer, and its palette; None for another name."""
+    if name not in NAMES:
+        return None
+    theme = BUILTIN_THEMES[name]
+    return theme, palette_of(theme)
+
+
+def palette_of(theme: Theme) -> Palette:
+    """Return styles by role for a theme: what is read is readable on every ground of it."""
+    ink, ground = _colour(theme.foreground), _colour(theme.background)
+    surface = _colour(theme.surface or theme.background)
+    marked = ground.blend(_colour(theme.primary), 0.16)
+    grounds = (ground, surface, marked)
+
+    def readable(colour: Color, least: float = READABLE) -> str:
+        return with_contrast(colour, grounds, least).hex
+
+    def ours(style: str) -> str:
+        weight, _, colour = style.rpartition(" ")
+        least = READABLE if weight else VISIBLE
+        return f"{weight} {readable(Color.parse(colour), least)}".strip()
+
+    kept = PALETTES[DARK if theme.dark else LIGHT].roles
+    roles = dict(kept)
+    for role in ("queued", "running", "done", "suspect", "failed", "lost", "stopped", "stale"):
+        roles[role] = ours(kept[role]) if " " in kept[role] else readable(Color.parse(kept[role]))
+    roles |= {role: ours(style) for role, style in kept.items() if role.startswith("series-")}
+    roles |= {"text": readable(ink), "label": readable(ink)}
+    roles |= {role: f"bold {readable(ink)}" for role in ("strong", "title", "cursor-mark")}
+    roles |= {role: f"bold {readable(_colour(theme.primary))}" for role in ("brand", "key")}
+    roles |= {"trend": readable(_colour(theme.secondary)), "peak": readable(_colour(theme.accent))}
+    roles["warn"] = readable(_colour(theme.warning))
+    quiet = readable(ink.blend(ground, 0.4))
+    roles |= dict.fromkeys(("muted", "missing", "idle", "waiting"), quiet)
+    roles["rule"] = with_contrast(ink.blend(ground, 0.6), (ground,), 1.6).hex
+    roles["match"] = f"{ground.hex} on {with_contrast(_colour(theme.warning), (ground,)).hex}"
+    roles["field"] = f"{readable(ink)} on {surface.hex}"
+    roles |= {"marked-ground": f"on {marked.hex}", "cursor-ground": f"on {surface.hex}"}
+    return Palette(theme.name, roles)
+
+
+def with_contrast(colour: Color, grounds: Sequence[Color], least: float = READABLE) -> Color:
+    """Return the nearest colour towards white or black that stands out from every ground."""
+    dark = sum(map(luminance, grounds)) / len(grounds) < 0.18
+    end = Color(255, 255, 255) if dark else Color(0, 0, 0)
+    for step in range(21):
+        found = colour.blend(end, step / 20)
+        if all(contrast(found, ground) >= least for ground in grounds):
+            return found
+    return end
+
+
+def contrast(one: Color, other: Color) -> float:
+    """Return the contrast of two colours, 1 to 21, as WCAG 2.2 defines it."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: Color) -> float:
+    """Return the relative luminance of WCAG 2.2, 0 to 1."""
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour.normalized
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _colour(text: str | None) -> Color:
+    return Color.parse(text or "#808080")
