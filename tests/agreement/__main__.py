@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from tests.agreement import compare
 from tests.agreement.folders import Folder, cut_everywhere, keep_picture, random_folder
+from tests.copies import own_copy
 from tuilab.contract.identity import identify
 
 
@@ -42,7 +42,7 @@ def _compare(folder: Folder, place: Path) -> None:
     for kept in cut_everywhere(folder, step=5):
         state = compare.compare_readers(root)
         compare.compare_quick_verbs(root, state)
-        copy = shutil.copytree(root, place / f"cut-{kept}", symlinks=True)
+        copy = own_copy(root, place / f"cut-{kept}")
         compare.compare_engine(copy, state)
     compare.compare_engine(root, compare.compare_readers(root))
 

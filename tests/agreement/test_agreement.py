@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.agreement.folders import (
     one_open,
     random_folder,
 )
+from tests.copies import own_copy
 from tuilab.contract.identity import Identity, identify
 from tuilab.grid.states import State
 
@@ -91,5 +91,5 @@ def test_a_journal_cut_at_any_line_is_one_thing_everywhere(
         state = compare.compare_readers(root)
         compare.compare_broken(state, state.relaunch_failed())
         if kept % 8 == 0:
-            place = shutil.copytree(root, tmp_path / f"cut-{kept}", symlinks=True)
+            place = own_copy(root, tmp_path / f"cut-{kept}")
             compare.compare_engine(place, state)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import CONFIG, SOURCE, call, spawn, write_config
+from tests.copies import own_copy
 from tuilab import __version__
 from tuilab.cli import main
 from tuilab.cli.verbs import VERBS
@@ -43,7 +43,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def idle(planned: Path, tmp_path: Path) -> Path:
     """A fresh copy of it."""
-    return Path(shutil.copytree(planned, tmp_path / "runs" / "micro"))
+    return own_copy(planned, tmp_path / "runs" / "micro")
 
 
 def test_the_version_is_printed_by_both_spellings(capsys: pytest.CaptureFixture[str]) -> None:

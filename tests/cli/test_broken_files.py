@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.small_grid import call, write_config
+from tests.copies import own_copy
 from tests.engine.conftest import trials
 from tests.engine.trials import Trial
 
@@ -76,7 +76,7 @@ def test_every_verb_answers_in_a_sentence_whatever_is_broken(
     planned: Path, tmp_path: Path, name: str
 ) -> None:
     for damage, content in DAMAGE.items():
-        root = Path(shutil.copytree(planned, tmp_path / damage))
+        root = own_copy(planned, tmp_path / damage)
         put(root / name, content)
         assert_sentences(root, ("status", "--json"), ("logs", "villain@0"), ("gc", "--dry-run"))
 
@@ -86,7 +86,7 @@ def test_every_verb_answers_in_a_sentence_whatever_is_broken(
 def test_a_verb_that_plans_anew_says_what_it_cannot_read(
     planned: Path, tmp_path: Path, name: str, damage: str
 ) -> None:
-    root = Path(shutil.copytree(planned, tmp_path / "micro"))
+    root = own_copy(planned, tmp_path / "micro")
     put(root / name, DAMAGE[damage])
     assert_sentences(root, ("relaunch", "--failed", "--dry-run"))
 
@@ -97,7 +97,7 @@ def test_a_broken_file_of_an_attempt_costs_no_verb(
 ) -> None:
     attempt = Path("jobs/eval/villain/seed-42/epoch-0/attempt-1")
     for damage, content in DAMAGE.items():
-        root = Path(shutil.copytree(finished.layout.root, tmp_path / damage, symlinks=True))
+        root = own_copy(finished.layout.root, tmp_path / damage)
         put(root / attempt / name, content)
         assert_sentences(root, ("status", "--json"), ("logs", "villain@0", "--stage", "eval"))
         if name == "outcome.json" and damage in ("bytes", "an object"):
@@ -112,7 +112,7 @@ def test_a_broken_file_of_an_attempt_costs_no_verb(
 def test_no_verb_replaces_the_plan_of_a_newer_program(
     planned: Path, tmp_path: Path, verb: tuple[str, ...]
 ) -> None:
-    root = shutil.copytree(planned, tmp_path / "micro")
+    root = own_copy(planned, tmp_path / "micro")
     newer = json.dumps(json.loads((root / "plan.json").read_text()) | {"schema": 99})
     (root / "plan.json").write_text(newer)
     said = call(verb[0], str(root), *verb[1:])

@@ -14,6 +14,7 @@ import pexpect
 import pytest
 
 from tests.cli.small_grid import SOURCE, call, write_config
+from tests.copies import own_copy, with_own_id
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,7 @@ def test_a_folder_that_may_only_be_read_shows_and_says_why_it_does_not_run(
     if os.geteuid() == 0 and not shutil.which("setpriv"):
         pytest.skip("root may write anywhere, and setpriv is not here to give that up")
     shutil.copytree(planned, tmp_path / "locked")
+    with_own_id(tmp_path / "locked" / "runs" / "micro")
     as_other = "setpriv --bounding-set=-dac_override,-dac_read_search" * (os.geteuid() == 0)
     shell("chmod -R a-w locked", tmp_path)
     try:
@@ -146,6 +148,7 @@ def test_ctrl_c_ends_by_the_signal_and_says_so_without_a_traceback(
     planned: Path, tmp_path: Path, words: str
 ) -> None:
     root = Path(shutil.copytree(planned, tmp_path / "copy"))
+    with_own_id(root / "runs" / "micro")
     engine_log = root / "runs" / "micro" / "engine.log"
     engine_log.write_text("2026-01-01 00:00:00 begun\n")
     child = pexpect.spawn(
@@ -182,6 +185,6 @@ def test_a_config_with_a_byte_order_mark_is_read(planned: Path) -> None:
 
 
 def test_a_command_that_is_shown_can_be_pasted(planned: Path) -> None:
-    shutil.copytree(planned / "runs" / "micro", planned / "my; runs" / "a b")
+    own_copy(planned / "runs" / "micro", planned / "my; runs" / "a b")
     done = shell("$T status 'my; runs/a b'", planned)
     assert "run 'my; runs/a b'`" in done.stdout

@@ -38,11 +38,11 @@ def test_close_marks_and_drafts_are_not_assignments(tmp_path: Path) -> None:
 
 
 def test_the_lease_names_the_shim_and_a_damaged_one_nobody(tmp_path: Path) -> None:
-    assert read_lease(tmp_path) is None
+    assert read_lease(tmp_path, "") is None
     atomic.write_json(tmp_path / "lease.json", {"shim": me().as_json()})
-    found = read_lease(tmp_path)
+    found = read_lease(tmp_path, "")
     assert found is not None and found.shim == me()
     for damaged in ('{"shim": 3}', "", "{}", "[]", "\0" * 40):
         (tmp_path / "lease.json").write_text(damaged)
         with pytest.raises(ValueError):
-            read_lease(tmp_path)
+            read_lease(tmp_path, "")

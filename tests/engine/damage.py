@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.ending import processes_of
 from tests.engine.trials import Trial
-from tuilab.engine.host import process_tree
 from tuilab.grid.jobs import Plan, ancestors
 from tuilab.grid.states import State
 from tuilab.store.journal import Journal
@@ -258,7 +258,7 @@ def _false_states(layout: Layout, plan: Plan, touched: set[Path]) -> list[str]:
         folder = layout.job_dir(job.id)
         is_touched = any(folder in path.parents for path in touched | put_away)
         worker = evidence.last.worker if evidence.last is not None else ""
-        if status_of.state is State.RUNNING and not process_tree.members(worker):
+        if status_of.state is State.RUNNING and not processes_of(layout.worker_dir(worker)):
             found.append(f"{job.id} is shown as running")
         done = evidence.last_done
         if status_of.state is State.DONE and done is not None and not is_touched:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ending import read_identity
+from tests.ending import processes_of, read_identity
 from tests.engine.trials import DEADLINE, Trial
 from tuilab.contract import identity
 from tuilab.contract.parsing import read_if_sound
@@ -53,9 +53,7 @@ def test_after_a_crash_the_next_engine_finishes_the_grid_and_repeats_nothing(
         assert not overlaps(grid, job), job
     for folder in grid.worker_dirs():
         # Its record is there when the tree is gone; the shim itself has a moment to go after that.
-        grid.wait(
-            lambda name=folder.name: not process_tree.members(name), "the end of the shim", 5.0
-        )
+        grid.wait(lambda folder=folder: not processes_of(folder), "the end of the shim", 5.0)
 
 
 def overlaps(grid: Trial, job: str) -> bool:
@@ -225,7 +223,7 @@ def test_a_shim_that_died_after_the_spawn_has_its_runner_ended(trial) -> None:
     engine = grid.start("--go", crash_at="shim-after-spawn")
     grid.wait(lambda: len(grid.lines("worker-ended")) >= 1, "the end of the worker")
     first = grid.worker_dirs()[0]
-    assert process_tree.members(first.name) == []
+    assert processes_of(first) == []
     engine.kill()
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.ending import lease_of
 from tests.engine.damage import fuzz
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract.identity import is_alive
-from tuilab.contract.worker import LEASE_FILE, read_lease
+from tuilab.contract.worker import LEASE_FILE
 from tuilab.grid.request import Request
 from tuilab.store.quarantine import quarantined
 from tuilab.store.reader import Reader
@@ -40,7 +41,7 @@ def hanging(trial: Callable[..., Trial]) -> tuple[Trial, Path]:
     grid.start("--go")
     grid.wait(lambda: grid.verdicts(TRAIN) == ["running"], "the training running")
     worker = grid.layout.worker_dir(grid.ledger().of(TRAIN).attempts[-1].worker)
-    grid.wait(lambda: (found := read_lease(worker)) and found.runner, "a whole lease")
+    grid.wait(lambda: (found := lease_of(worker)) and found.runner, "a whole lease")
     return grid, worker
 
 
@@ -51,15 +52,15 @@ def problems(grid: Trial) -> str:
 @pytest.mark.parametrize("damage", LEASES)
 def test_a_worker_with_a_damaged_lease_is_found_by_its_marker(trial, damage: str) -> None:
     grid, worker = hanging(trial)
-    before = read_lease(worker)
+    before = lease_of(worker)
     grid.engines[-1].kill()
     grid.engines[-1].wait(DEADLINE)
     (worker / LEASE_FILE).write_bytes(LEASES[damage])
     assert read_state(grid.layout.root).statuses[TRAIN].state == "running"
     engine = grid.start("--go")
     grid.wait(lambda: quarantined(grid.layout), "the damaged lease in quarantine")
-    grid.wait(lambda: read_lease(worker), "the lease written again")
-    assert read_lease(worker).shim == before.shim
+    grid.wait(lambda: lease_of(worker), "the lease written again")
+    assert lease_of(worker).shim == before.shim
     assert f"workers/{worker.name}/lease.json" in problems(grid)
     grid.ask("stop", jobs=(TRAIN,))
     assert engine.wait(DEADLINE) == 0
@@ -69,7 +70,7 @@ def test_a_worker_with_a_damaged_lease_is_found_by_its_marker(trial, damage: str
 @pytest.mark.parametrize("damage", ["zeroed", "garbage"])
 def test_a_dead_worker_with_a_damaged_lease_is_gone_and_its_slot_free(trial, damage: str) -> None:
     grid, worker = hanging(trial)
-    lease = read_lease(worker)
+    lease = lease_of(worker)
     grid.engines[-1].kill()
     grid.engines[-1].wait(DEADLINE)
     for who in (lease.shim, lease.runner):
@@ -198,7 +199,7 @@ def test_a_stop_that_reaches_nobody_is_not_accepted(trial) -> None:
     grid.engines[-1].wait(DEADLINE)
     path = worker / LEASE_FILE
     lease = json.loads(path.read_text())
-    shim = read_lease(worker).shim
+    shim = lease_of(worker).shim
     for who in ("shim", "runner"):
         lease[who]["host"] = "another-pod"
     path.write_text(json.dumps(lease))

@@ -6,6 +6,7 @@ import json
 import signal
 from pathlib import Path
 
+from tests.ending import processes_of
 from tests.engine.trials import DEADLINE, Trial
 from tuilab.contract.parsing import read_if_sound
 from tuilab.engine.host import process_tree
@@ -66,8 +67,8 @@ def test_what_readers_call_lost_is_settled_before_somebody_asks_for_it_again(tri
     grid.wait(lambda: grid.verdicts(DATA) == ["running"], "the start")
     engine.kill()
     engine.wait()
-    worker = grid.worker_dirs()[0].name
-    process_tree.send_all(process_tree.members(worker), signal.SIGSTOP)
+    worker = grid.worker_dirs()[0]
+    process_tree.send_all(processes_of(worker), signal.SIGSTOP)
     move_away(grid)
     let_pass(grid.layout.attempt_dir(DATA, 1), 3600.0)
     assert read_state(grid.layout.root).statuses[DATA].state is State.LOST

@@ -95,7 +95,7 @@ def hold(tmp_path: Path) -> Iterator[Callable[..., Held]]:
     for held in made:
         held.process.kill()
         held.process.wait()
-        for who in process_tree.members(held.folder.name):
+        for who in process_tree.members(held.folder, ""):
             process_tree.send(who, signal.SIGKILL)
 
 

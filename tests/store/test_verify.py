@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.copies import own_copy
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome, describe, hash_output
 from tuilab.contract.spec import SPEC_FILE, read_spec, write_spec
@@ -72,7 +72,7 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.fixture
 def bench(pattern: Bench, tmp_path: Path) -> Bench:
     """A copy that the test may damage; made anew it would cost ten times as much."""
-    shutil.copytree(pattern.scene.root, tmp_path / "x", symlinks=True)
+    own_copy(pattern.scene.root, tmp_path / "x")
     twin, twin.scene = copy.copy(pattern), copy.copy(pattern.scene)
     twin.scene.layout = Layout(tmp_path / "x")
     return twin

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from tests.copies import own_copy
 
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
@@ -71,9 +72,7 @@ def copy_of(tmp_path: Path, originals: Callable[[str], Path]) -> Callable[[str],
     """Return a private copy of an example below ``runs/`` of the current directory."""
 
     def copy(name: str) -> Path:
-        root = tmp_path / "runs" / name
-        shutil.copytree(originals(name), root, symlinks=True)
-        return root
+        return own_copy(originals(name), tmp_path / "runs" / name)
 
     return copy
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.ending import lease_of
 from tests.tui.changing import ENDED
 from tests.tui.played import APP, end_engine, engine_pid, one_cell
 from tests.tui.terminal import DEADLINE, ROOT, Terminal, opened, typed
-from tuilab.contract.worker import read_lease
 from tuilab.store.engine_file import read_heartbeat, write_heartbeat
 from tuilab.store.layout import Layout
 
@@ -316,7 +316,7 @@ def hang_up(terminal: Terminal) -> None:
 def runner_pid(root: Path) -> int:
     """Process id of the only runner there has ever been."""
     [folder] = Layout(root).workers.iterdir()
-    lease = read_lease(folder)
+    lease = lease_of(folder)
     assert lease is not None and lease.runner is not None
     return lease.runner.pid
 

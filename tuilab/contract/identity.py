@@ -11,9 +11,34 @@ from typing import Any
 
 MARKER_VARIABLE = "TUILAB_WORKER"
 """Environment variable that names the worker directory; strays are found by it."""
+EXPERIMENT_VARIABLE = "TUILAB_EXPERIMENT"
+"""Beside it, the id of the experiment: a copy of the folder has workers of the same names."""
 SHIM_MODULE = "tuilab.engine.shim"
 """What a shim is started as: ``python -m`` this."""
-_MARK = MARKER_VARIABLE.encode() + b"="
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRef:
+    """The experiment that a lock, a lease, a claim or a process belongs to."""
+
+    id: str
+    """Made at its birth; a copy of the folder has the same until it is given its own."""
+    path: str
+    """Where its folder lay when this was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the processes of a worker carry in their environment."""
+
+    worker: str
+    """Path of the worker's folder when it was started."""
+    experiment: str = ""
+    """Id of its experiment; version 0.1 gave none."""
+
+    def as_environment(self) -> dict[str, str]:
+        """Return the variables that ``mark_of`` reads."""
+        return {MARKER_VARIABLE: self.worker, EXPERIMENT_VARIABLE: self.experiment}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +85,53 @@ def is_alive(identity: Identity) -> bool | None:
     return stat is not None and stat[0] not in "ZX" and stat[1] == identity.start_ticks
 
 
-def bears_marker(pid: int, worker: str) -> bool:
-    """Whether a process was started with the marker of this worker (the name of its folder)."""
+def mark_of(pid: int) -> Mark | None:
+    """Return the mark that a process was started with; None without one, or if it is hidden."""
     try:
         raw = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
-        return False
-    return any(
-        os.path.basename(entry[len(_MARK) :]) == worker.encode()  # noqa: PTH119  # bytes, hot
-        for entry in raw.split(b"\0")
-        if entry.startswith(_MARK)
+        return None
+    if MARKER_VARIABLE.encode() not in raw:
+        return None
+    entries = dict(one.partition(b"=")[::2] for one in raw.split(b"\0"))
+    worker, experiment = (
+        entries.get(name.encode(), b"") for name in (MARKER_VARIABLE, EXPERIMENT_VARIABLE)
     )
+    return Mark(os.fsdecode(worker), os.fsdecode(experiment)) if worker else None
 
 
-def find_shim(worker_dir: Path) -> Identity | None:
+def bears_marker(pid: int, worker_dir: Path, experiment: str) -> bool:
+    """Whether a process is marked as one of this worker, of the experiment with this id."""
+    found = mark_of(pid)
+    if found is None or os.path.basename(found.worker) != worker_dir.name:  # noqa: PTH119  # hot
+        return False
+    return found.experiment in ("", experiment) and not works_elsewhere(pid, worker_dir)
+
+
+def works_elsewhere(pid: int, worker_dir: Path) -> bool:
+    """Whether a process works in a worker's folder of this name at another place.
+
+    It is then the worker that this folder is a copy of: a shim and its runner begin in their
+    folder, and a move takes them along. False as well where it cannot be seen.
+    """
+    at = f"/proc/{pid}/cwd"
+    try:
+        place = os.readlink(at).removesuffix(" (deleted)")  # noqa: PTH115  # hot
+        is_other = place != os.path.realpath(worker_dir)
+        # The folder of a volume that was mounted anew has another path and the same inode.
+        return (
+            is_other
+            and os.path.basename(place) == worker_dir.name  # noqa: PTH119
+            and os.stat(at).st_ino != worker_dir.stat().st_ino  # noqa: PTH116
+        )
+    except OSError:
+        return False
+
+
+def find_shim(worker_dir: Path, experiment: str) -> Identity | None:
     """Return the live shim of a worker whose lease cannot be read, by its marker and command."""
     for name in os.listdir("/proc"):  # noqa: PTH208  # names only
-        if not name.isdigit() or not bears_marker(int(name), worker_dir.name):
+        if not name.isdigit() or not bears_marker(int(name), worker_dir, experiment):
             continue
         with suppress(OSError):
             words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")

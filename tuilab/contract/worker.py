@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuilab.contract import atomic
-from tuilab.contract.identity import Identity
+from tuilab.contract.identity import ExperimentRef, Identity, works_elsewhere
 from tuilab.contract.parsing import read, read_if_sound
 from tuilab.contract.reasons import Exit
 
+COPIED = "its worker belongs to the experiment that this one was copied from"
 LEASE_FILE = "lease.json"
 EXIT_FILE = "exit.json"
 LOG_FILE = "log.txt"
@@ -40,6 +41,8 @@ class Lease:
     shim: Identity | None = None
     runner: Identity | None = None
     """None until it is started."""
+    experiment: ExperimentRef | None = None
+    """None where version 0.1 wrote it."""
     retired: bool = False
     """Taken by an engine: a shim that comes later leaves again."""
     why: str = ""
@@ -94,16 +97,23 @@ def is_held_back(worker_dir: Path) -> bool:
     return (worker_dir / HOLD_FILE).exists()
 
 
-def read_lease(worker_dir: Path) -> Lease | None:
-    """Return the worker's lease, or None while there is none.
+def read_lease(worker_dir: Path, experiment: str) -> Lease | None:
+    """Return the lease of a worker of the experiment with this id, or None while there is none.
 
-    ValueError or OSError when it is damaged: the worker may live, and is to be looked for by its
-    marker.
+    One that came with a copy is retired: its processes are another folder's. ValueError or OSError
+    when it is damaged: the worker may live, and is to be looked for by its marker.
     """
     try:
-        return read(worker_dir / LEASE_FILE, Lease)
+        found = read(worker_dir / LEASE_FILE, Lease)
     except FileNotFoundError:
         return None
+    return Lease(retired=True, why=COPIED) if _is_copied(found, worker_dir, experiment) else found
+
+
+def _is_copied(lease: Lease, worker_dir: Path, experiment: str) -> bool:
+    if lease.experiment is not None and lease.experiment.id != experiment:
+        return True
+    return lease.shim is not None and works_elsewhere(lease.shim.pid, worker_dir)
 
 
 def read_exit(worker_dir: Path) -> Exit | None:

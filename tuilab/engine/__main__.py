@@ -32,6 +32,7 @@ def _run(root: Path, go: bool, takeover: bool, tell: int | None = None) -> int:
     from tuilab.engine.loop import Engine
     from tuilab.engine.startup import open_experiment
     from tuilab.engine.trouble import is_of_the_machine, sentence
+    from tuilab.store.experiment_id import CopyError
     from tuilab.store.lease import FencedError, LeaseHeldError
     from tuilab.store.plan_file import PlanFileError
     from tuilab.store.requests import pending
@@ -42,7 +43,7 @@ def _run(root: Path, go: bool, takeover: bool, tell: int | None = None) -> int:
     except LeaseHeldError as error:
         _refuse(str(error), tell)
         return EXIT_HELD
-    except PlanFileError as error:
+    except (CopyError, PlanFileError) as error:
         _refuse(str(error), tell)
         return 1
     except Exception as error:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.identity import ExperimentRef
 from tuilab.contract.spec import BASE_COMMIT, Input, Spec, write_spec
 from tuilab.contract.tracking import TRACKER
 from tuilab.engine.decide.policy import read_policy
@@ -29,7 +30,12 @@ class CannotClaimError(Exception):
 
 
 def claim(
-    layout: Layout, states: JournaledStates, job: Job, worker: str, launch: Mapping[str, Any]
+    layout: Layout,
+    states: JournaledStates,
+    job: Job,
+    worker: str,
+    launch: Mapping[str, Any],
+    experiment: ExperimentRef | None = None,
 ) -> int:
     """Make a new attempt of a job for a worker and return its number.
 
@@ -64,7 +70,7 @@ def claim(
     )
     try:
         write_spec(folder, spec)
-        attempts.write_claim(folder, Claim(worker, time.time()))
+        attempts.write_claim(folder, Claim(worker, time.time(), experiment))
         crash_point("claim-before-journal")
         states.record(
             "claimed",

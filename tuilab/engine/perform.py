@@ -152,6 +152,7 @@ class Performer:
                 self.states.plan.by_id[job],
                 worker.id,
                 self.launch,
+                self.workers.experiment,
             )
         except CannotClaimError as error:
             self.states.record("held", jobs=[job], why=str(error))

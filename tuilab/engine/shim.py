@@ -16,12 +16,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic, identity
-from tuilab.contract.identity import MARKER_VARIABLE, Identity
+from tuilab.contract.identity import ExperimentRef, Identity, Mark
 from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, STOP_FILE
 from tuilab.engine.host import process_tree
@@ -53,6 +53,13 @@ class Command:
     slot: int = 0
     device: str | None = None
     uuid: str = ""
+    experiment: ExperimentRef | None = None
+    """None in a folder of version 0.1."""
+
+    @property
+    def experiment_id(self) -> str:
+        """The id that its processes are marked with."""
+        return self.experiment.id if self.experiment else ""
 
 
 @dataclass(slots=True)
@@ -60,6 +67,8 @@ class Held:
     """The tree while it lives."""
 
     folder: Path
+    experiment: str
+    """Id that the processes are marked with."""
     grace: float
     """Seconds between SIGTERM and SIGKILL."""
     patience: float = STRAY_SECONDS
@@ -74,7 +83,7 @@ class Held:
 
     def members(self) -> list[Identity]:
         """The live processes of the tree."""
-        return process_tree.members(self.folder.name, os.getpid())
+        return process_tree.members(self.folder, self.experiment, os.getpid())
 
 
 def main(argv: list[str]) -> int:
@@ -88,7 +97,7 @@ def main(argv: list[str]) -> int:
         os.setsid()
     ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
     crash_point("shim-before-lease")
-    if not take_lease(folder, {"shim": identity.me().as_json(), "at": time.time()}):
+    if not take_lease(folder, _lease(command)):
         return EXIT_RETIRED
     counter = process_tree.find_counter()
     if command.memory_events:
@@ -129,6 +138,11 @@ def take_lease(folder: Path, content: dict[str, Any]) -> bool:
     return True
 
 
+def _lease(command: Command) -> dict[str, Any]:
+    whose = asdict(command.experiment) if command.experiment else None
+    return {"shim": identity.me().as_json(), "experiment": whose, "at": time.time()}
+
+
 def _take_lease_by_creation(folder: Path, content: bytes) -> bool:
     try:
         with (folder / LEASE_FILE).open("xb") as file:
@@ -141,7 +155,7 @@ def _take_lease_by_creation(folder: Path, content: bytes) -> bool:
 
 def _hold(folder: Path, command: Command, wake: int) -> tuple[int, Held]:
     """Run the worker to its end and return the runner's exit code, as a shell would give it."""
-    held = Held(folder, command.grace_seconds, command.stray_seconds)
+    held = Held(folder, command.experiment_id, command.grace_seconds, command.stray_seconds)
     log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -152,7 +166,7 @@ def _hold(folder: Path, command: Command, wake: int) -> tuple[int, Held]:
             command.argv,
             stdin=subprocess.DEVNULL,
             cwd=command.cwd or None,
-            env={**os.environ, MARKER_VARIABLE: str(folder)},
+            env={**os.environ, **Mark(str(folder), command.experiment_id).as_environment()},
             start_new_session=True,
         )
     except OSError as error:
@@ -161,14 +175,8 @@ def _hold(folder: Path, command: Command, wake: int) -> tuple[int, Held]:
     held.is_asked = (folder / STOP_FILE).exists()
     crash_point("shim-after-spawn")
     who = identity.identify(runner.pid)
-    atomic.write_json(
-        folder / LEASE_FILE,
-        {
-            "shim": identity.me().as_json(),
-            "runner": who.as_json() if who else None,
-            "at": time.time(),
-        },
-    )
+    runs = who.as_json() if who else None
+    atomic.write_json(folder / LEASE_FILE, {**_lease(command), "runner": runs})
     _wait_for_runner(held, runner, wake)
     with contextlib.suppress(OSError):
         held.disk_free = shutil.disk_usage(folder).free

@@ -52,11 +52,11 @@ class Opened:
 def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     """Become the engine of an experiment and bring it in step with what is on disk.
 
-    Raises LeaseHeldError when another engine lives, PlanFileError when there is no usable plan.
+    Raises LeaseHeldError when another engine lives, CopyError for a copy, PlanFileError when there
+    is no usable plan.
     """
     layout = Layout(root)
-    plan = load_plan(root)
-    place = place_for(plan.resources)
+    load_plan(root)
     for folder in (layout.jobs, layout.workers, layout.requests):
         if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
             quarantine(layout, folder, "is no folder", time.time())
@@ -68,7 +68,9 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     if former is not None:
         _see_off(former)
     plan = current_plan(layout)
-    workers = Workers(layout, place)
+    whose = lease.holder.experiment
+    place = place_for(plan.resources, whose.id if whose else "")
+    workers = Workers(layout, place, whose)
     _retire_unborn(workers)
     recovery = recover(layout, plan, time.time(), lease.check)
     states = JournaledStates(plan, Journal(layout, lease.check), layout, recovery.lines)

@@ -6,11 +6,11 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from tuilab.contract import atomic, identity, worker
-from tuilab.contract.identity import find_shim
+from tuilab.contract.identity import ExperimentRef, find_shim
 from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.reasons import Exit
 from tuilab.contract.report import EVENTS_FILE
@@ -68,9 +68,13 @@ class WorkerRecord:
 class Workers:
     """The workers that matter now: those that may live, and those whose attempts are unsettled."""
 
-    def __init__(self, layout: Layout, place: Place) -> None:
+    def __init__(
+        self, layout: Layout, place: Place, experiment: ExperimentRef | None = None
+    ) -> None:
         self.layout = layout
         self.place = place
+        self.experiment = experiment
+        """What its workers are marked with."""
         self.known: dict[str, WorkerRecord] = {}
 
     def adopt(self, needed: Iterable[str]) -> list[WorkerRecord]:
@@ -99,11 +103,15 @@ class Workers:
         name = f"w{slot}-{uuid.uuid4().hex[:8]}"
         folder = self.layout.workers / name
         (folder / INBOX).mkdir(parents=True)
-        argv = [*argv, str(folder)]
-        atomic.write_json(
-            folder / COMMAND_FILE,
-            {"argv": argv, "grace_seconds": grace, "slot": slot, "device": device, "uuid": promise},
+        command = Command(
+            (*argv, str(folder)),
+            grace_seconds=grace,
+            slot=slot,
+            device=device,
+            uuid=promise,
+            experiment=self.experiment,
         )
+        atomic.write_json(folder / COMMAND_FILE, asdict(command))
         record = WorkerRecord(name, folder, slot, device)
         self.known[name] = record
         return record
@@ -153,7 +161,7 @@ class Workers:
 
     def suspend(self, record: WorkerRecord, on: bool) -> None:
         """Stop a tree where it stands, or let it go on."""
-        local.suspend(record.folder, on)
+        local.suspend(record.folder, on, self._experiment_id)
 
     def _has_sound_lease(self, record: WorkerRecord) -> bool:
         """Read the lease of a worker that has not ended; one that is damaged is mended."""
@@ -162,7 +170,7 @@ class Workers:
         if record.lease is not None and (record.lease.runner or record.lease.retired):
             return True  # complete: it does not change any more
         try:
-            record.lease = read_lease(record.folder)
+            record.lease = read_lease(record.folder, self._experiment_id)
         except (OSError, ValueError) as error:
             if end := read_exit(record.folder):
                 record.sighting = Sighting(Phase.GONE, end)
@@ -187,16 +195,25 @@ class Workers:
         If none does the worker is gone, and what is left of its tree is ended.
         """
         why = f"lease.json cannot be read ({problem})"
-        shim = find_shim(record.folder)
-        runner = next(iter(process_tree.members(record.id, shim.pid)), None) if shim else None
+        shim = find_shim(record.folder, self._experiment_id)
+        tree = process_tree.members(record.folder, self._experiment_id, shim.pid) if shim else []
+        runner = next(iter(tree), None)
         quarantine(self.layout, record.folder / LEASE_FILE, why, time.time())
         if shim is not None:
-            found = {"shim": shim.as_json(), "runner": runner.as_json() if runner else None}
+            found = {
+                "shim": shim.as_json(),
+                "runner": runner.as_json() if runner else None,
+                "experiment": asdict(self.experiment) if self.experiment else None,
+            }
             atomic.write_json(record.folder / LEASE_FILE, found)
             return
         gone = f"{why}, and its process is gone"
         atomic.write_json(record.folder / LEASE_FILE, {"retired": True, "why": gone})
         self.give_up(record, gone)
+
+    @property
+    def _experiment_id(self) -> str:
+        return self.experiment.id if self.experiment else ""
 
     def seat(self, slots: Sequence[Slot]) -> None:
         """Put every living worker into a slot of its own device: the slots may be others now.

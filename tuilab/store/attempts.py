@@ -6,11 +6,12 @@ import os
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tuilab.contract import atomic
 from tuilab.contract.hub import SNAPSHOT_FILE
+from tuilab.contract.identity import ExperimentRef
 from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.report import DONE, Artefact, hash_output, readable_outcome
 from tuilab.contract.spec import Input
@@ -37,6 +38,8 @@ class Claim:
     worker: str
     at: float = 0.0
     """Unix time."""
+    experiment: ExperimentRef | None = None
+    """None where version 0.1 wrote it."""
 
 
 def new_attempt_dir(layout: Layout, job: str, number: int) -> Path:
@@ -77,7 +80,7 @@ def next_number(layout: Layout, job: str) -> int:
 
 def write_claim(attempt_dir: Path, claim: Claim) -> None:
     """Say which worker is to serve the attempt."""
-    atomic.write_json(attempt_dir / CLAIM_FILE, {"worker": claim.worker, "at": claim.at})
+    atomic.write_json(attempt_dir / CLAIM_FILE, asdict(claim))
 
 
 def read_claim(attempt_dir: Path) -> Claim | None:

@@ -14,6 +14,7 @@ from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import LIVE, Attempt, Evidence, Verdict
 from tuilab.store.attempts import attempt_numbers, number_in, read_claim
+from tuilab.store.experiment_id import read_id
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import AttemptFiles, is_worker_alive
 from tuilab.store.settlement import ending, settlement
@@ -73,7 +74,7 @@ def read_attempt(
         read={one.job: read for one in spec.inputs if (read := number_in(one.path))},
     )
     found = settlement(layout, plan, job, number, hash_files=hash_files)
-    if found is None and (not worker or is_worker_alive(layout.worker_dir(worker)) is False):
+    if found is None and (not worker or _is_gone(layout, worker)):
         found = ending(layout, job, number)
     if found is not None:
         return settled(attempt, found)
@@ -81,6 +82,10 @@ def read_attempt(
     if not files.read():
         return attempt
     return replace(attempt, verdict=Verdict.RUNNING, started_at=files.begun_at)
+
+
+def _is_gone(layout: Layout, worker: str) -> bool:
+    return is_worker_alive(layout.worker_dir(worker), read_id(layout)) is False
 
 
 def missing_lines(known: Ledger, found: Ledger) -> list[Line]:

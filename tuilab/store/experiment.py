@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tomllib
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuilab.contract import atomic
 from tuilab.contract.foreign import redact
 from tuilab.grid.jobs import Plan
+from tuilab.store.experiment_id import new_record, write_record
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import save_plan
 from tuilab.store.program_name import program, quoted
@@ -48,6 +50,7 @@ def create_experiment(root: Path, config_text: str, plan: Plan) -> Layout:
         for folder in (draft.root, draft.requests, draft.jobs, draft.workers):
             folder.mkdir()
         replace_plan(draft, config_text, plan)
+        write_record(draft, replace(new_record(draft.root), path=os.path.realpath(root)))
         draft.root.rename(root)
     except BaseException as error:
         shutil.rmtree(draft.root, ignore_errors=True)

@@ -17,6 +17,7 @@ from tuilab.grid.jobs import Job
 from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.states import LIVE
 from tuilab.store.attempts import has_saved_state
+from tuilab.store.experiment_id import read_id
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import who_holds
 from tuilab.store.reader import Reader
@@ -168,7 +169,7 @@ def _workers(reader: Reader) -> Iterator[Leftover]:
     for path in layout.workers.iterdir():
         if path.is_symlink() or path in busy or not (path / EXIT_FILE).exists():
             continue
-        shim = who_holds(path)
+        shim = who_holds(path, read_id(layout))
         if shim is None or is_alive(shim) is False:
             yield _leftover(path, Kind.WORKER, "the worker is gone")
 

@@ -36,6 +36,11 @@ class Layout:
         return self.root / "experiment.toml"
 
     @property
+    def id(self) -> Path:
+        """Which experiment this is, and where it lies: what tells a copy from the original."""
+        return self.root / "experiment.json"
+
+    @property
     def plan(self) -> Path:
         """Every job, resolved."""
         return self.root / "plan.json"

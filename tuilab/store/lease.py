@@ -9,15 +9,16 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract.atomic import sync_folder
-from tuilab.contract.identity import Identity, is_alive, me
+from tuilab.contract.identity import ExperimentRef, Identity, is_alive, me
 from tuilab.contract.parsing import read_if_sound
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.store.engine_file import SILENT_AFTER, read_heartbeat, write_heartbeat
+from tuilab.store.experiment_id import here, keep_record, new_record, read_record, refuse_copy
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
 
@@ -33,6 +34,8 @@ class Holder:
     token: str
     since: float
     """Unix time of the acquisition."""
+    experiment: ExperimentRef | None = None
+    """What it holds; None where version 0.1 wrote it."""
 
     def __str__(self) -> str:
         return f"pid {self.identity.pid} on {self.identity.host}"
@@ -98,11 +101,17 @@ def acquire(
 
     A dead owner (other boot, reused pid, zombie) is replaced at once, a silent one on another host
     after ``SILENT_AFTER`` seconds, a living one only with ``takeover``; it is then fenced.
-    Raises LeaseHeldError.
+    An experiment of version 0.1 gets its id here, and one that was moved records its new place.
+    Raises LeaseHeldError, and CopyError for a copy, whose lock is the original's.
     """
-    mine = Holder(identity or me(), uuid.uuid4().hex, now)
     with _alone(layout.lock):
-        return _take(layout, mine, now, takeover)
+        refuse_copy(layout)
+        record = read_record(layout) or new_record(layout.root)
+        whose = here(record, layout.root).ref
+        mine = Holder(identity or me(), uuid.uuid4().hex, now, whose)
+        lease = _take(layout, mine, now, takeover)
+        keep_record(layout, record)
+        return lease
 
 
 def _take(layout: Layout, mine: Holder, now: float, takeover: bool) -> Lease:
@@ -159,6 +168,7 @@ def _create(path: Path, mine: Holder) -> bool:
         "identity": mine.identity.as_json(),
         "token": mine.token,
         "since": mine.since,
+        "experiment": asdict(mine.experiment) if mine.experiment else None,
     }
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.draft")
     try:

@@ -17,6 +17,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Attempt, Verdict
 from tuilab.grid.transfer import Transfer, transfer_from
 from tuilab.store.attempts import read_claim
+from tuilab.store.experiment_id import read_id
 from tuilab.store.file_stamp import time_of_change
 from tuilab.store.layout import Layout
 from tuilab.store.settlement import ending, settlement, silent_elsewhere
@@ -70,23 +71,24 @@ class AttemptFiles:
         return bool(events)
 
 
-def is_worker_alive(worker_dir: Path, shim: Identity | None = None) -> bool | None:
+def is_worker_alive(worker_dir: Path, experiment: str, shim: Identity | None = None) -> bool | None:
     """Whether a worker lives, None when it is on another host; ``shim`` saves reading its lease.
 
-    False as well for one that never came up.
+    False as well for one that never came up, and for one of another experiment than that with
+    this id: the folder was copied.
     """
     if (worker_dir / EXIT_FILE).exists():
         return False
-    shim = shim or who_holds(worker_dir)
+    shim = shim or who_holds(worker_dir, experiment)
     return shim is not None and is_alive(shim)
 
 
-def who_holds(worker_dir: Path) -> Identity | None:
+def who_holds(worker_dir: Path, experiment: str) -> Identity | None:
     """Return the shim that holds a worker's directory; by its marker where the lease is damaged."""
     try:
-        lease = read_lease(worker_dir)
+        lease = read_lease(worker_dir, experiment)
     except (OSError, ValueError):
-        return find_shim(worker_dir)
+        return find_shim(worker_dir, experiment)
     return lease.shim if lease is not None else None
 
 
@@ -201,8 +203,9 @@ class LiveAttempts:
 
     def _is_worker_alive(self, known: _Watched) -> bool | None:
         directory = self.layout.worker_dir(known.worker)
-        known.shim = known.shim or who_holds(directory)
-        return is_worker_alive(directory, known.shim)
+        experiment = read_id(self.layout)
+        known.shim = known.shim or who_holds(directory, experiment)
+        return is_worker_alive(directory, experiment, known.shim)
 
     def _verdict(self, job: str, known: _Watched, attempt: Attempt) -> Attempt:
         """Settle from the files, as the engine will."""

@@ -23,7 +23,7 @@ from tuilab.cli.doctor.folders import (
 )
 from tuilab.cli.runner_programs import Answer, ask, is_installed
 from tuilab.contract import hub
-from tuilab.contract.identity import MARKER_VARIABLE, is_alive, read_stat
+from tuilab.contract.identity import is_alive, mark_of, read_stat
 from tuilab.engine.host.hub_trial import is_answered
 from tuilab.grid.checks import Check, Level, inode_check
 from tuilab.grid.text import size
@@ -206,30 +206,16 @@ def _version(name: str) -> str | None:
         return None
 
 
-def find_strays(processes: Path = Path("/proc")) -> list[str]:
+def find_strays() -> list[str]:
     """Return a sentence for each process that a dead worker left behind."""
     found = []
-    for folder in processes.glob("[0-9]*"):
-        pid = int(folder.name)
-        worker = _worker_of(folder)
-        stat = read_stat(pid)
-        if worker is None or stat is None or stat[0] in "ZX":
+    for pid in (int(folder.name) for folder in Path("/proc").glob("[0-9]*")):
+        mark, stat = mark_of(pid), read_stat(pid)
+        if mark is None or stat is None or stat[0] in "ZX":
             continue
-        shim = who_holds(Path(worker))
+        worker = mark.worker
+        shim = who_holds(Path(worker), mark.experiment)
         if shim is None or shim.pid == pid or is_alive(shim) is not False:
             continue
         found.append(f"pid {pid} belongs to the dead worker {worker}: end it with `kill {pid}`")
     return found
-
-
-def _worker_of(folder: Path) -> str | None:
-    """Return the worker directory that a process was started for; None where it names none."""
-    try:
-        raw = (folder / "environ").read_bytes()
-    except OSError:
-        return None
-    prefix = f"{MARKER_VARIABLE}=".encode()
-    for entry in raw.split(b"\0"):
-        if entry.startswith(prefix):
-            return entry.removeprefix(prefix).decode(errors="replace")
-    return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tuilab.contract import identity
-from tuilab.contract.identity import Identity
+from tuilab.contract.identity import Identity, Mark
 from tuilab.contract.worker import LOG_FILE, Lease, read_lease
 from tuilab.engine.decide.facts import Slot
 from tuilab.engine.decide.phase import NOBODY, Opinion, Word
@@ -23,8 +23,10 @@ from tuilab.engine.host.place import Known
 
 @dataclass(slots=True)
 class Local:
-    """The body of ``Place`` for one machine."""
+    """The body of ``Place`` for one machine and the workers of one experiment."""
 
+    experiment: str = ""
+    """Its id: what bears another is never signalled."""
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     """Shims that this engine started, by folder; only to reap them and to know they are coming."""
     _devices: tuple[Device, ...] = ()
@@ -63,7 +65,7 @@ class Local:
                 stdout=log,
                 stderr=log,
                 cwd=folder,
-                env={**environment, identity.MARKER_VARIABLE: str(folder)},
+                env={**environment, **Mark(str(folder), self.experiment).as_environment()},
                 start_new_session=True,
             )
 
@@ -73,12 +75,12 @@ class Local:
 
     def cancel(self, folder: Path, force: bool = False) -> None:
         """SIGTERM to the shim, which ends its tree; without a shim, signal the tree itself."""
-        shim = shim_of(folder)
+        shim = shim_of(folder, self.experiment)
         if shim is not None and process_tree.send(
             shim, signal.SIGKILL if force else signal.SIGTERM
         ):
             return
-        left = process_tree.members(folder.name)
+        left = process_tree.members(folder, self.experiment)
         process_tree.send_all(left, signal.SIGKILL if force else signal.SIGTERM)
         process_tree.send_all(left, signal.SIGCONT)
 
@@ -87,10 +89,10 @@ class Local:
         is_coming = child is not None and child.poll() is None
         if known.lease is None:
             return Opinion(Word.RUNNING if is_coming else Word.UNKNOWN)
-        return look(known.folder, known.lease)
+        return look(known.folder, known.lease, self.experiment)
 
 
-def look(folder: Path, lease: Lease) -> Opinion:
+def look(folder: Path, lease: Lease, experiment: str) -> Opinion:
     """Look for a worker's shim in the process table of this machine, then for what it left."""
     shim = lease.shim
     alive = identity.is_alive(shim) if shim is not None else None
@@ -100,24 +102,24 @@ def look(folder: Path, lease: Lease) -> Opinion:
         return Opinion(Word.SEEN, host=shim.host, is_suspended=_is_suspended(lease))
     if shim.boot_id != identity.boot_id():
         return Opinion(Word.DEAD, "the machine was restarted while it ran")
-    if process_tree.members(folder.name):
+    if process_tree.members(folder, experiment):
         return Opinion(Word.ORPHANED)
     return Opinion(Word.DEAD, "its shim was killed, and its processes are gone")
 
 
-def suspend(folder: Path, on: bool) -> None:
+def suspend(folder: Path, on: bool, experiment: str) -> None:
     """SIGSTOP or SIGCONT to every process of a tree on this machine, not to its shim."""
-    shim = shim_of(folder)
-    members = process_tree.members(folder.name, shim.pid if shim else None)
+    shim = shim_of(folder, experiment)
+    members = process_tree.members(folder, experiment, shim.pid if shim else None)
     process_tree.send_all(members, signal.SIGSTOP if on else signal.SIGCONT)
 
 
-def shim_of(folder: Path) -> Identity | None:
+def shim_of(folder: Path, experiment: str) -> Identity | None:
     """Return the shim that a worker's lease names; by its marker where that is damaged."""
     try:
-        lease = read_lease(folder)
+        lease = read_lease(folder, experiment)
     except (OSError, ValueError):
-        return identity.find_shim(folder)
+        return identity.find_shim(folder, experiment)
     return lease.shim if lease is not None else None
 
 

@@ -35,15 +35,15 @@ def process_table() -> dict[int, Process]:
     return found
 
 
-def members(worker: str, shim: int | None = None) -> list[Identity]:
-    """Return the live processes of a worker, without its shim.
+def members(worker_dir: Path, experiment: str, shim: int | None = None) -> list[Identity]:
+    """Return the live processes of a worker of the experiment with this id, without its shim.
 
-    Found by the marker in their environment (its last path component is the worker's name), by
-    descent from the shim's pid, and by the sessions these lead: a child that daemonised or cleared
-    its environment is still found by one of the three.
+    Found by the marker in their environment, by descent from the shim's pid, and by the sessions
+    these lead: a child that daemonised or cleared its environment is still found by one of the
+    three.
     """
     table = process_table()
-    found = {pid for pid in table if bears_marker(pid, worker)}
+    found = {pid for pid in table if bears_marker(pid, worker_dir, experiment)}
     if shim in table:
         found |= _descendants(table, shim)
     found -= {shim, os.getpid()}
