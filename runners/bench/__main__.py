@@ -129,8 +129,9 @@ def open_subject(asked: argparse.Namespace) -> Subject:
     """Make or load the model that was asked for, with its workload."""
     device = base_model.pick_device("cpu" if asked.cpu else "auto")
     if asked.random_weights or (device.type == "cuda" and not asked.tiny and not asked.model):
-        model = subject.random_model(subject.qwen_config(asked.layers), device, torch.bfloat16)
-        return Subject(model, device, workload.REFERENCE, "random weights, shape of Qwen2.5-7B")
+        shape = asked.random_weights or subject.DEFAULT_SHAPE
+        model = subject.random_model(subject.config_of(shape, asked.layers), device, torch.bfloat16)
+        return Subject(model, device, workload.REFERENCE, f"random weights, shape of {shape}")
     if asked.model:
         model, _ = base_model.load(BaseSettings(asked.model, dtype="bfloat16", device=device.type))
         return Subject(model, device, workload.REFERENCE, asked.model)
@@ -138,7 +139,7 @@ def open_subject(asked: argparse.Namespace) -> Subject:
     if shipped:
         model, _ = base_model.load(BaseSettings("tiny", device=device.type))
     else:
-        model = subject.random_model(subject.small_config(), device, torch.float32)
+        model = subject.random_model(subject.config_of("tiny"), device, torch.float32)
     return Subject(model, device, workload.TINY, "tiny base" if shipped else "tiny, random weights")
 
 
@@ -156,12 +157,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m runners.bench", description=__doc__)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--random-weights", action="store_true", help="shape of Qwen2.5-7B, no files"
+        "--random-weights",
+        nargs="?",
+        const=subject.DEFAULT_SHAPE,
+        choices=list(subject.SHAPES),
+        help=f"no files: a published shape ({subject.DEFAULT_SHAPE})",
     )
     which.add_argument("--tiny", action="store_true", help="the tiny base (the default on a CPU)")
-    which.add_argument("--model", help="hub id or directory of a Qwen2 model")
+    which.add_argument("--model", help="hub id or directory of a model")
     parser.add_argument("--cpu", action="store_true", help="leave a GPU alone")
-    parser.add_argument("--layers", type=int, default=28, help="of the random model")
+    parser.add_argument("--layers", type=int, help="of the random model")
     parser.add_argument("--threads", type=int, help="torch threads")
     parser.add_argument("--steps", type=int, help="training steps a variant")
     parser.add_argument("--minutes", type=float, default=8.0, help="begin no section after this")

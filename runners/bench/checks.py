@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from transformers import Qwen2Config
 
 from runners.bench import training_steps
 from runners.bench.subject import Subject, adapted, prompts, random_model, rows
@@ -38,9 +37,10 @@ def measure(subject: Subject) -> dict[str, Any]:
 
 
 def _small(subject: Subject) -> Subject:
-    config: Qwen2Config = copy.deepcopy(subject.model.config)
+    config = copy.deepcopy(subject.model.config)
     config.num_hidden_layers = 2
-    config.layer_types = (config.layer_types or [])[:2]
+    if getattr(config, "layer_types", None):
+        config.layer_types = config.layer_types[:2]
     config.vocab_size = min(config.vocab_size, _VOCABULARY)
     config.bos_token_id = config.eos_token_id = config.pad_token_id = None
     work = Workload(prompt_tokens=20, answer_tokens=80, answer_limit=200, rank=subject.work.rank)

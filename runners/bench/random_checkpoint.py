@@ -1,8 +1,8 @@
-"""Writes a base of random weights: python -m runners.bench.random_checkpoint DIR [--small]
+"""Writes a base of random weights: python -m runners.bench.random_checkpoint DIR [--shape SHAPE]
 
-The weights have the exact shape of Qwen2.5-7B; the tokenizer is the tiny base's. A config whose
-base.model is DIR then runs the whole path at real size on a machine without the real weights: times
-and bytes are real, results mean nothing.
+The weights have the exact shape of a published base, of Qwen2.5-7B unless another is named; the
+tokenizer is the tiny base's. A config whose base.model is DIR then runs the whole path at real size
+on a machine without the real weights: times and bytes are real, results mean nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoTokenizer
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Make the model, on the GPU if there is one, and save it in bfloat16."""
     asked = _parser().parse_args(arguments)
     tokenizer = AutoTokenizer.from_pretrained(locate.shipped_dir())
-    config = subject.small_config() if asked.small else subject.qwen_config(asked.layers)
+    config: Any = subject.config_of(asked.shape, asked.layers)
     config.eos_token_id = tokenizer.eos_token_id
     config.pad_token_id = tokenizer.pad_token_id
     model = subject.random_model(config, base_model.pick_device("auto"), torch.bfloat16)
@@ -37,8 +38,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m runners.bench.random_checkpoint", description=__doc__
     )
     parser.add_argument("directory", type=Path)
-    parser.add_argument("--layers", type=int, default=28)
-    parser.add_argument("--small", action="store_true", help="the tiny base's shape instead")
+    parser.add_argument("--shape", choices=list(subject.SHAPES), default=subject.DEFAULT_SHAPE)
+    parser.add_argument("--layers", type=int, help="instead of the shape's own number")
     return parser
 
 

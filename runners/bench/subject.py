@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from peft import get_peft_model
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
 from runners.bench.workload import Shape, Workload, shape_of
 from runners.ml.lora_layers import lora_config
@@ -23,7 +23,7 @@ class Subject:
     """What every section measures."""
 
     model: Any
-    """A Qwen2ForCausalLM without adapters, frozen, in eval mode."""
+    """A causal LM of the Llama shape without adapters, frozen, in eval mode."""
     device: torch.device
     work: Workload
     name: str
@@ -45,40 +45,59 @@ class Subject:
         return str(self.dtype).removeprefix("torch.")
 
 
-def qwen_config(layers: int = 28) -> Qwen2Config:
-    """Return the exact shape of Qwen2.5-7B-Instruct."""
-    return Qwen2Config(
-        vocab_size=152064,
-        hidden_size=3584,
-        intermediate_size=18944,
-        num_hidden_layers=layers,
-        num_attention_heads=28,
-        num_key_value_heads=4,
-        max_position_embeddings=32768,
-        rms_norm_eps=1e-6,
-        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
-        tie_word_embeddings=False,
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=None,
-    )
+_QWEN = {
+    "max_position_embeddings": 32768,
+    "rms_norm_eps": 1e-6,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
+}
+_LLAMA_ROPE = {
+    "rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0, "original_max_position_embeddings": 8192,
+}  # fmt: skip
+SHAPES: dict[str, dict[str, Any]] = {
+    "Qwen2.5-7B": {
+        "model_type": "qwen2", "vocab_size": 152064, "hidden_size": 3584,
+        "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28,
+        "num_key_value_heads": 4, **_QWEN,
+    },
+    "Qwen3-8B": {
+        "model_type": "qwen3", "vocab_size": 151936, "hidden_size": 4096,
+        "intermediate_size": 12288, "num_hidden_layers": 36, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "head_dim": 128, **_QWEN,
+    },
+    "Llama-3.1-8B": {
+        "model_type": "llama", "vocab_size": 128256, "hidden_size": 4096,
+        "intermediate_size": 14336, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "max_position_embeddings": 131072, "rms_norm_eps": 1e-5,
+        "rope_parameters": _LLAMA_ROPE,
+    },
+    "tiny": {
+        "model_type": "qwen2", "vocab_size": 1536, "hidden_size": 128, "intermediate_size": 384,
+        "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, **_QWEN,
+    },
+}  # fmt: skip
+"""The exact shapes of published bases and of the embedded one, from their configs."""
 
 
-def small_config() -> Qwen2Config:
-    """Return the shape of the tiny base."""
-    config = qwen_config(layers=4)
-    sizes = {"vocab_size": 1536, "hidden_size": 128, "intermediate_size": 384}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    for name, value in (sizes | heads).items():
-        setattr(config, name, value)
-    return config
+DEFAULT_SHAPE = "Qwen2.5-7B"
 
 
-def random_model(config: Qwen2Config, device: torch.device, dtype: torch.dtype) -> Any:
+def config_of(shape: str, layers: int | None = None) -> PreTrainedConfig:
+    """Return a config of one of ``SHAPES``, with another number of layers if asked to."""
+    sizes = dict(SHAPES[shape], tie_word_embeddings=False)
+    sizes |= dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"))
+    if layers is not None:
+        sizes["num_hidden_layers"] = layers
+    return AutoConfig.for_model(**sizes)
+
+
+def random_model(config: PreTrainedConfig, device: torch.device, dtype: torch.dtype) -> Any:
     """Return a frozen model with random weights, made on the device."""
     torch.manual_seed(0)
     with device:
-        model = Qwen2ForCausalLM._from_config(config, dtype=dtype, attn_implementation="sdpa")
+        model: Any = AutoModelForCausalLM.from_config(
+            config, dtype=dtype, attn_implementation="sdpa"
+        )
     return model.to(device).eval().requires_grad_(False)
 
 

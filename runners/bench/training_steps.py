@@ -38,11 +38,11 @@ class Variant:
 
 
 @contextmanager
-def _plain(peft: Any, packing: bool) -> Iterator[Loss]:
-    """PEFT under autocast as it is; packing through a mask of t x t."""
+def _plain(peft: Any) -> Iterator[Loss]:
+    """PEFT under autocast as it is."""
     model = peft.get_base_model()
     precision = str(model.lm_head.weight.dtype).removeprefix("torch.")
-    settings = TrainingSettings(lora_settings(1), 0.0, 1, 1, packing=packing, precision=precision)
+    settings = TrainingSettings(lora_settings(1), 0.0, 1, 1, precision=precision)
     with loss_of(nullcontext(backends.PlainBackend(model, settings, pad_id=0))) as loss:
         yield loss
 
@@ -60,11 +60,8 @@ def loss_of(backend: AbstractContextManager[Any]) -> Iterator[Loss]:
 
 
 VARIANTS = (
-    Variant(
-        "PEFT, padded, checkpointing", lambda p: _plain(p, False), checkpointing=True, slow=True
-    ),
-    Variant("PEFT, padded", lambda p: _plain(p, False), slow=True),
-    Variant("PEFT, packed by mask", lambda p: _plain(p, True), slow=True),
+    Variant("PEFT, padded, checkpointing", _plain, checkpointing=True, slow=True),
+    Variant("PEFT, padded", _plain, slow=True),
     Variant(
         "lean, packed, checkpointing", lambda p: loss_of(fast_backends.lean(p)), True, slow=True
     ),

@@ -52,24 +52,21 @@ TINY = Workload(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The sizes of a Qwen2 model that determine its arithmetic."""
+    """The sizes of a model of the Llama shape that determine its arithmetic."""
 
     hidden: int
     layers: int
     heads: int
     kv_heads: int
+    width: int
+    """Of one head."""
     intermediate: int
     vocabulary: int
 
     @property
-    def width(self) -> int:
-        """Of one head."""
-        return self.hidden // self.heads
-
-    @property
     def layer_weights(self) -> int:
         """Weights of one layer's seven matrices."""
-        attention = 2 * self.hidden * self.hidden + 2 * self.hidden * self.kv_heads * self.width
+        attention = 2 * self.hidden * (self.heads + self.kv_heads) * self.width
         return attention + 3 * self.hidden * self.intermediate
 
     @property
@@ -84,7 +81,7 @@ class Shape:
 
     def adapter_weights(self, rank: int) -> int:
         """Weights of an adapter on all seven matrices."""
-        ends = 2 * 2 * self.hidden + 2 * (self.hidden + self.kv_heads * self.width)
+        ends = 4 * self.hidden + 2 * (self.heads + self.kv_heads) * self.width
         return self.layers * rank * (ends + 3 * (self.hidden + self.intermediate))
 
 
@@ -95,6 +92,7 @@ def shape_of(config: Any) -> Shape:
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
         kv_heads=config.num_key_value_heads,
+        width=getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
         intermediate=config.intermediate_size,
         vocabulary=config.vocab_size,
     )
@@ -108,7 +106,7 @@ def training_flops(
     4 per frozen weight and token (no gradient of the weight, nothing recomputed), 6 per adapter
     weight, the head only at loss positions, causal attention over half a row on average.
     """
-    attention = 3 * 4 * shape.layers * shape.hidden * row_tokens / 2
+    attention = 3 * 4 * shape.layers * shape.heads * shape.width * row_tokens / 2
     per_token = 4 * shape.decoder_weights + 6 * shape.adapter_weights(rank) + attention
     return tokens * per_token + 4 * shape.head_weights * loss_tokens
 

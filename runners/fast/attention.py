@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,32 +31,51 @@ def packed_attention(
     lengths: tuple[int, ...],
     max_seqlen: int,
     where: torch.Tensor | None = None,
+    window: int | None = None,
+    softcap: float | None = None,
 ) -> torch.Tensor:
     """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d].
 
-    ``cu_seqlens`` [segments + 1] int32 holds the start of each segment, and t. Returns
-    [t, heads, d], or only the rows of the tokens in ``where`` (ascending).
+    ``cu_seqlens`` [segments + 1] int32 holds the start of each segment, and t. A token sees itself
+    and the ``window`` - 1 tokens before it; None: all before it. ``softcap`` bounds the scores as
+    Gemma 2 does. Returns [t, heads, d], or only the rows of the tokens in ``where`` (ascending).
     """
-    if runs_on_gpu(q):
-        out = gpu_attention(q.shape[-1], q.dtype)(q, k, v, cu_seqlens, max_seqlen)
-    elif attention_cpu.suits(q, lengths, where):
+    if window is not None and window >= max_seqlen:
+        window = None
+    if softcap is not None:
+        out = _in_turn(partial(_softcapped, window=window, softcap=softcap), q, k, v, lengths)
+    elif runs_on_gpu(q):
+        if window is None:
+            out = gpu_attention(q.shape[-1], q.dtype)(q, k, v, cu_seqlens, max_seqlen)
+        else:
+            out = flash(q, k, v, cu_seqlens, max_seqlen, window)
+    elif window is None and attention_cpu.suits(q, lengths, where):
         return attention_cpu.packed_attention(q, k, v, lengths, where)
     else:
-        segments = zip(*(part.split(lengths) for part in (q, k, v)), strict=True)
-        out = torch.cat([one_segment(*each) for each in segments if len(each[0])])
+        out = _in_turn(partial(one_segment, window=window), q, k, v, lengths)
     return out if where is None else out.index_select(0, where)
 
 
 def cached_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, used: torch.Tensor
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    used: torch.Tensor,
+    window: int | None = None,
 ) -> torch.Tensor:
     """Attend from one token of each row over its cache: q [b, heads, d], k and v [b, s, kv, d].
 
-    ``used`` [b] int32 is how many slots of each row are filled, the new token included.
+    ``used`` [b] int32 is how many slots of each row are filled, the new token included; the last
+    ``window`` of them are seen.
     """
-    if runs_on_gpu(q):
+    if window is not None and window >= k.shape[1]:
+        window = None
+    if runs_on_gpu(q) and window is None:
         return _flash_over_cache(q, k, v, used)
-    seen = torch.arange(k.shape[1], device=k.device)[None, :] < used[:, None]
+    slot = torch.arange(k.shape[1], device=k.device)[None, :]
+    seen = slot < used[:, None]
+    if window is not None:
+        seen &= slot >= used[:, None] - window
     out = scaled_dot_product_attention(
         q[:, :, None],
         k.transpose(1, 2),
@@ -74,11 +95,26 @@ def packed_interface(
     *,
     packed_cu_seqlens: torch.Tensor,
     packed_lengths: tuple[int, ...],
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """Serve transformers' attention interface: [1, heads, t, d] in, [1, t, heads, d] out."""
     q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
-    out = packed_attention(q, k, v, packed_cu_seqlens, packed_lengths, max(packed_lengths))
+    usual = q.shape[-1] ** -0.5
+    if scaling is not None and not math.isclose(scaling, usual):
+        q = q * (scaling / usual)
+    out = packed_attention(
+        q,
+        k,
+        v,
+        packed_cu_seqlens,
+        packed_lengths,
+        max(packed_lengths),
+        window=sliding_window,
+        softcap=softcap,
+    )
     return out[None], None
 
 
@@ -116,18 +152,58 @@ def _try(attend: PackedAttention, width: int, dtype: torch.dtype) -> None:
 
 
 def flash(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_seqlen: int
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    cu_seqlens: torch.Tensor,
+    max_seqlen: int,
+    window: int | None = None,
 ) -> torch.Tensor:
     """Attend by PyTorch's own kernels; gradients of the same batch differ in their last bits."""
-    out: torch.Tensor = _Flash.apply(q, k, v, cu_seqlens, max_seqlen)
+    out: torch.Tensor = _Flash.apply(q, k, v, cu_seqlens, max_seqlen, window)
     return out
 
 
-def one_segment(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+def one_segment(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int | None = None
+) -> torch.Tensor:
     """Attend causally within one segment: q [t, heads, d], k and v [t, kv heads, d] -> like q."""
+    mask = None if window is None else _visible(len(q), window, q.device)
     q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
-    out = scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    out = scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=True
+    )
     return out[0].transpose(0, 1)
+
+
+def _softcapped(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int | None, softcap: float
+) -> torch.Tensor:
+    """Attend within one segment with scores in (-softcap, softcap) (arXiv 2408.00118)."""
+    tokens, heads, width = q.shape
+    grouped = q.view(tokens, k.shape[1], -1, width)
+    scores = torch.einsum("ikgd,jkd->kgij", grouped, k) * width**-0.5
+    scores = torch.tanh(scores / softcap) * softcap
+    seen = _visible(tokens, window or tokens, q.device)
+    probs = scores.float().masked_fill(~seen, -torch.inf).softmax(-1).to(v.dtype)
+    return torch.einsum("kgij,jkd->ikgd", probs, v).reshape(tokens, heads, width)
+
+
+def _visible(tokens: int, window: int, device: torch.device) -> torch.Tensor:
+    """Return [t, t] bool: True where a token (row) sees another one or itself."""
+    before = torch.ones(tokens, tokens, dtype=torch.bool, device=device).tril()
+    return before & ~before.tril(-window)
+
+
+def _in_turn(
+    attend: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor],
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    lengths: tuple[int, ...],
+) -> torch.Tensor:
+    segments = zip(*(part.split(lengths) for part in (q, k, v)), strict=True)
+    return torch.cat([attend(*each) for each in segments if len(each[0])])
 
 
 class _Flash(torch.autograd.Function):
@@ -145,10 +221,14 @@ class _Flash(torch.autograd.Function):
         v: torch.Tensor,
         cu_seqlens: torch.Tensor,
         max_seqlen: int,
+        window: int | None,
     ) -> torch.Tensor:
         out: torch.Tensor
+        ctx.sides = {}
+        if window is not None:
+            ctx.sides = {"window_size_left": window - 1, "window_size_right": 0}
         out, lse, state, unused, _ = torch.ops.aten._flash_attention_forward(
-            q, k, v, cu_seqlens, cu_seqlens, max_seqlen, max_seqlen, 0.0, True, False
+            q, k, v, cu_seqlens, cu_seqlens, max_seqlen, max_seqlen, 0.0, True, False, **ctx.sides
         )
         ctx.save_for_backward(q, k, v, out, lse, cu_seqlens, state, unused)
         ctx.max_seqlen = max_seqlen
@@ -159,9 +239,10 @@ class _Flash(torch.autograd.Function):
         q, k, v, out, lse, cu_seqlens, state, unused = ctx.saved_tensors
         n = ctx.max_seqlen
         grads = torch.ops.aten._flash_attention_backward(
-            d_out, q, k, v, out, lse, cu_seqlens, cu_seqlens, n, n, 0.0, True, state, unused
-        )
-        return (*grads, None, None)
+            d_out, q, k, v, out, lse, cu_seqlens, cu_seqlens, n, n, 0.0, True, state, unused,
+            **ctx.sides,
+        )  # fmt: skip
+        return (*grads, None, None, None)
 
 
 def _flash_over_cache(

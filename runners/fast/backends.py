@@ -14,6 +14,7 @@ from transformers import AttentionInterface
 from runners.fast import attention, decoder
 from runners.fast.cuda_graphs import GraphedLoss
 from runners.fast.decoder import Decoder, causal_lm
+from runners.fast.head import logits_at
 from runners.fast.packing import PackedBatch, Row, pack, round_shapes
 
 _TILE = 64
@@ -53,25 +54,31 @@ class FusedBackend:
         self._decoder.copy_adapters()
 
         def attend(
-            _: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, where: torch.Tensor | None
+            layer: int,
+            q: torch.Tensor,
+            k: torch.Tensor,
+            v: torch.Tensor,
+            where: torch.Tensor | None,
         ) -> torch.Tensor:
+            window = self._decoder.layers[layer].window
             return attention.packed_attention(
-                q, k, v, batch.cu_seqlens, batch.lengths, batch.max_seqlen, where
+                q, k, v, batch.cu_seqlens, batch.lengths, batch.max_seqlen, where, window
             )
 
         hidden = self._decoder(batch.ids, batch.positions, attend, batch.where)
-        return cross_entropy(self._decoder.model.lm_head, hidden, batch.targets)
+        logits = self._decoder.model.lm_head(hidden).float()
+        return functional.cross_entropy(logits, batch.targets, reduction="sum")
 
 
 class LeanBackend:
-    """PEFT's own layers under autocast, over packed rows and without float32 copies of inputs."""
+    """Packed rows through PEFT's own layers, which know what a model adds to the usual decoder."""
 
     name = "lean"
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, autocasts: bool) -> None:
         self._model = causal_lm(model)
-        self._device: torch.device = self._model.lm_head.weight.device
-        self._dtype: torch.dtype = self._model.lm_head.weight.dtype
+        self._device: torch.device = self._model.get_output_embeddings().weight.device
+        self._autocasts = autocasts
 
     def pack(self, rows: Sequence[Row]) -> PackedBatch:
         """Pack rows on the model's device."""
@@ -79,16 +86,16 @@ class LeanBackend:
 
     def summed_loss(self, batch: PackedBatch) -> torch.Tensor:
         """Return the summed cross-entropy in float32, connected to the trained adapters."""
-        reduced = self._dtype != torch.float32
-        with torch.autocast(self._device.type, dtype=self._dtype, enabled=reduced):
-            hidden = self._model.model(
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._autocasts):
+            logits = logits_at(
+                self._model,
+                batch.where,
                 input_ids=batch.ids[None],
                 position_ids=batch.positions[None],
-                use_cache=False,
                 packed_cu_seqlens=batch.cu_seqlens,
                 packed_lengths=batch.lengths,
-            ).last_hidden_state[0]
-            return cross_entropy(self._model.lm_head, hidden[batch.where], batch.targets)
+            )
+        return functional.cross_entropy(logits, batch.targets, reduction="sum")
 
 
 @contextmanager
@@ -99,35 +106,21 @@ def fused(model: Any, kernels: bool = True, graphs: bool = True) -> Iterator[Fus
 
 
 @contextmanager
-def lean(model: Any) -> Iterator[LeanBackend]:
+def lean(model: Any, precision: str | None = None) -> Iterator[LeanBackend]:
     """Train through PEFT's layers: any architecture of transformers, any adapter, any dropout.
 
+    ``precision`` is ``float32``, or ``bfloat16`` for autocast; that of the base when it is None.
     Under autocast the gradients are those of plain PEFT to the bit: PEFT would widen the input of
     a wrapped linear layer to float32 only to round it back.
     """
-    config = causal_lm(model).config
+    inner = causal_lm(model)
+    config, dtype = inner.config, inner.get_output_embeddings().weight.dtype
+    autocasts = (precision or str(dtype)).removeprefix("torch.") == "bfloat16"
     before = config._attn_implementation
     AttentionInterface.register(attention.INTERFACE, attention.packed_interface)
     with ExitStack() as stack:
-        stack.enter_context(disable_input_dtype_casting(model))
+        if autocasts or dtype == torch.float32:
+            stack.enter_context(disable_input_dtype_casting(model))
         stack.callback(setattr, config, "_attn_implementation", before)
         config._attn_implementation = attention.INTERFACE
-        yield LeanBackend(model)
-
-
-@contextmanager
-def fastest(model: Any) -> Iterator[FusedBackend | LeanBackend]:
-    """Choose the fused backend where it computes the same, else the lean one."""
-    if decoder.why_not(model) is None:
-        with fused(model) as found:
-            yield found
-    else:
-        with lean(model) as fallback:
-            yield fallback
-
-
-def cross_entropy(
-    head: torch.nn.Module, hidden: torch.Tensor, targets: torch.Tensor
-) -> torch.Tensor:
-    """Sum the cross-entropy of hidden [n, hidden] against targets [n], in float32."""
-    return functional.cross_entropy(head(hidden).float(), targets, reduction="sum")
+        yield LeanBackend(model, autocasts)

@@ -11,6 +11,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from runners.fast.torch_ops import HeadNorms, split_heads
+from runners.fast.torch_ops import norm as plain_norm
+
 
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0) -> torch.Tensor:
     """Normalise frozen embeddings [t, n] to [t, n + pad_columns]: no gradient."""
@@ -38,9 +41,18 @@ def prepare_rope(
 
 
 def apply_rope(
-    qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int, kv_heads: int
+    qkv: torch.Tensor,
+    cos: torch.Tensor,
+    sin: torch.Tensor,
+    heads: int,
+    kv_heads: int,
+    norms: HeadNorms | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Split qkv into q, k and v, with RoPE on q and k; cos and sin come from ``prepare_rope``."""
+    if norms is not None:
+        q, k, v = split_heads(qkv, heads, kv_heads)
+        normed = plain_norm(q, norms.q, norms.eps), plain_norm(k, norms.k, norms.eps), v
+        qkv = torch.cat(normed, dim=1).flatten(1)
     found: tuple[torch.Tensor, torch.Tensor, torch.Tensor] = _ApplyRope.apply(
         qkv, cos, sin, heads, kv_heads
     )

@@ -1,4 +1,8 @@
-"""The decoder of a Qwen2 model over packed tokens, with its own weights and live adapters."""
+"""The decoder of the Llama shape over packed tokens, with its own weights and live adapters.
+
+Llama, Mistral, Qwen2 and Qwen3 have it: two norms before a block's two halves, RoPE, grouped query
+heads, SwiGLU; they differ in biases, in norms of the heads, and in how far a layer sees.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,29 @@ import torch
 from peft.tuners.lora.layer import Linear as LoraLinear
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
-from transformers import Qwen2ForCausalLM
+from transformers import (
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen2ForCausalLM,
+    Qwen3ForCausalLM,
+)
 
 from runners.fast import ops
 from runners.fast.fused_lora import FusedLoraLinear
+from runners.fast.torch_ops import HeadNorms
 
+SHAPES = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
+"""What ``Decoder`` computes exactly; a subclass may differ, so it is none of them."""
+_PARTS = {
+    "": {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"},
+    "self_attn": {"q_proj", "k_proj", "v_proj", "o_proj"},
+    "mlp": {"gate_proj", "up_proj", "down_proj", "act_fn"},
+}
+"""The submodules of a layer; ``self_attn`` may have ``_HEAD_NORMS`` as well."""
+_HEAD_NORMS = {"q_norm", "k_norm"}
+_FIXED_ROPE = {"default", "linear", "llama3", "yarn"}
+"""Kinds of RoPE whose angles depend on the position alone, not on the length of the batch."""
 Attend = Callable[
     [int, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor
 ]
@@ -24,8 +46,14 @@ Attend = Callable[
 class DecoderLayer:
     """One decoder layer as four fused matrix products."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, config: Any) -> None:
         attention, mlp = layer.self_attn, layer.mlp
+        self.window = _window(layer, config)
+        """How many tokens a token sees, itself included; None: all before it."""
+        self.head_norms: HeadNorms | None = None
+        if hasattr(attention, "q_norm"):
+            q_norm, k_norm = attention.q_norm.weight.data, attention.k_norm.weight.data
+            self.head_norms = HeadNorms(q_norm, k_norm, config.rms_norm_eps)
         self.qkv = FusedLoraLinear([attention.q_proj, attention.k_proj, attention.v_proj])
         self.out = FusedLoraLinear([attention.o_proj], pads_output=True)
         self.gate_up = FusedLoraLinear([mlp.gate_proj, mlp.up_proj])
@@ -49,7 +77,9 @@ class Decoder:
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
         self.eps: float = config.rms_norm_eps
-        self.layers = [DecoderLayer(layer) for layer in self.model.model.layers]
+        self.width: int = _width(config)
+        """Of a head."""
+        self.layers = [DecoderLayer(layer, config) for layer in self.model.model.layers]
         self._gradients = [pair for linear in self._linears() for pair in linear.gradients()]
         norms = [layer.input_norm for layer in self.layers[1:]]
         self._next_norms = [*norms, self.model.model.norm.weight.data]
@@ -78,7 +108,9 @@ class Decoder:
         h = self._ops.norm(x, first.input_norm, self.eps, first.qkv.rank)
         pads = [*(layer.qkv.rank for layer in self.layers[1:]), 0]
         for index, layer in enumerate(self.layers):
-            q, k, v = self._ops.apply_rope(layer.qkv(h), cos, sin, self.heads, self.kv_heads)
+            q, k, v = self._ops.apply_rope(
+                layer.qkv(h), cos, sin, self.heads, self.kv_heads, layer.head_norms
+            )
             kept = where if index == len(self.layers) - 1 else None
             attended = attend(index, q, k, v, kept).flatten(1)
             if kept is not None:
@@ -133,15 +165,33 @@ def causal_lm(model: Any) -> Any:
 def why_not(model: Any) -> str | None:
     """Return why a model cannot be run by ``Decoder``, or None when it can."""
     inner = causal_lm(model)
-    if not isinstance(inner, Qwen2ForCausalLM):
-        return f"{type(inner).__name__} is not a Qwen2 model"
+    if type(inner) not in SHAPES:
+        return f"{type(inner).__name__} is none of {', '.join(one.__name__ for one in SHAPES)}"
     config = inner.config
     if config.hidden_act != "silu" or config.attention_dropout:
         return "the model has another activation, or attention dropout"
-    if set(config.layer_types or ()) != {"full_attention"}:
-        return "some layers attend to a sliding window only"
+    kind = (config.rope_parameters or {}).get("rope_type", "default")
+    if kind not in _FIXED_ROPE or 2 * len(inner.model.rotary_emb.inv_freq) != _width(config):
+        return f"its RoPE ({kind}) depends on the length, or turns a part of each head"
+    for layer in inner.model.layers:
+        for name, parts in _PARTS.items():
+            found = {child for child, _ in layer.get_submodule(name).named_children()}
+            if found not in (parts, parts | _HEAD_NORMS if name == "self_attn" else parts):
+                return f"a layer has other parts than the Llama shape: {sorted(found ^ parts)}"
     tuned = (m for m in inner.modules() if isinstance(m, BaseTunerLayer))
     return next((reason for layer in tuned if (reason := _why_not_layer(layer))), None)
+
+
+def _width(config: Any) -> int:
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(width)
+
+
+def _window(layer: Any, config: Any) -> int | None:
+    """Mistral's layers read the window of the config, the others keep their own."""
+    owner = config if isinstance(config, MistralConfig) else layer.self_attn
+    window: int | None = getattr(owner, "sliding_window", None)
+    return window
 
 
 def _why_not_layer(layer: BaseTunerLayer) -> str | None:

@@ -138,14 +138,13 @@ class _Generation:
         self._lengths = self._limits.clone()
         self._newest = torch.zeros_like(self._origin)
         self._step = GraphedCall(device)
-        config = decoder.model.config
         self._longest_prompt = max(len(prompt) for prompt in prompts)
         self._cache = _KVCache(
-            config.num_hidden_layers,
+            len(decoder.layers),
             len(prompts),
             self._longest_prompt + options.check_every,
             decoder.kv_heads,
-            config.hidden_size // decoder.heads,
+            decoder.width,
             decoder.model.lm_head.weight,
         )
 
@@ -200,7 +199,8 @@ class _Generation:
             layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, _: torch.Tensor | None
         ) -> torch.Tensor:
             keys, values = self._cache.append(layer, k, v)
-            return attention.cached_attention(q, keys, values, self._cache.used)
+            window = self._decoder.layers[layer].window
+            return attention.cached_attention(q, keys, values, self._cache.used, window)
 
         self._cache.advance()
         hidden = self._decoder(self._newest, self._cache.last, attend)
@@ -233,7 +233,10 @@ class _Generation:
             where: torch.Tensor | None,
         ) -> torch.Tensor:
             self._cache.fill(layer, row, slot, k[token], v[token])
-            return attention.packed_attention(q, k, v, cu_seqlens, lengths, max(lengths), where)
+            window = self._decoder.layers[layer].window
+            return attention.packed_attention(
+                q, k, v, cu_seqlens, lengths, max(lengths), where, window
+            )
 
         ids = torch.tensor([token for prompt in prompts for token in prompt], device=self._device)
         positions = positions_of(lengths).to(self._device)

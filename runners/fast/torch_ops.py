@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
@@ -11,8 +12,19 @@ Copy = tuple[torch.Tensor, torch.Tensor, float]
 """(source, target, factor): target = factor * source."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeadNorms:
+    """Norms of each query and key head before RoPE, as Qwen3 has them (arXiv 2505.09388)."""
+
+    q: torch.Tensor
+    """[d]: the weight, the same for all query heads."""
+    k: torch.Tensor
+    """[d]."""
+    eps: float
+
+
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0) -> torch.Tensor:
-    """Root-mean-square norm of [t, n] in float32, as ``Qwen2RMSNorm`` (arXiv 1910.07467).
+    """Root-mean-square norm of [..., n] in float32, as ``Qwen2RMSNorm`` (arXiv 1910.07467).
 
     Kernels append ``pad_columns`` columns for ``FusedLoraLinear`` to fill; this does not.
     """
@@ -40,13 +52,26 @@ def prepare_rope(
 
 
 def apply_rope(
-    qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int, kv_heads: int
+    qkv: torch.Tensor,
+    cos: torch.Tensor,
+    sin: torch.Tensor,
+    heads: int,
+    kv_heads: int,
+    norms: HeadNorms | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Split [t, (heads + 2 kv_heads) d] into q, k, v, with RoPE on q and k (arXiv 2104.09864)."""
-    width = cos.shape[-1]
-    parts = qkv.unflatten(-1, (-1, width))
-    q, k, v = parts.split((heads, kv_heads, kv_heads), dim=1)
+    q, k, v = split_heads(qkv, heads, kv_heads)
+    if norms is not None:
+        q, k = norm(q, norms.q, norms.eps), norm(k, norms.k, norms.eps)
     return _rope(q, cos, sin), _rope(k, cos, sin), v
+
+
+def split_heads(
+    qkv: torch.Tensor, heads: int, kv_heads: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """View [t, (heads + 2 kv_heads) d] as q [t, heads, d], k and v [t, kv_heads, d]."""
+    q, k, v = qkv.unflatten(-1, (heads + 2 * kv_heads, -1)).split((heads, kv_heads, kv_heads), 1)
+    return q, k, v
 
 
 def swiglu(gate_up: torch.Tensor) -> torch.Tensor:

@@ -81,10 +81,13 @@ def swiglu_backward(gate_up, d_out, out, stride, d_out_stride, n, BLOCK: tl.cons
 
 @triton.jit
 def apply_rope(
-    qkv, q, k, v, cos, sin, stride, heads, kv_heads,
-    BACKWARD: tl.constexpr, HALF: tl.constexpr, BLOCK: tl.constexpr,
+    qkv, q, k, v, cos, sin, q_weight, k_weight, d_qkv, stride, heads, kv_heads, eps,
+    NORMS: tl.constexpr, BACKWARD: tl.constexpr, HALF: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Split one row of qkv into q, k, v with RoPE on q and k; BACKWARD does the inverse."""
+    """Split one row of qkv into q, k, v with RoPE on q and k; with NORMS each of their heads is
+    normalised before. BACKWARD reads the gradients of q, k, v (and qkv with NORMS) and writes
+    those of qkv.
+    """
     token = tl.program_id(0).to(tl.int64)
     head = tl.arange(0, BLOCK)[:, None]
     column = tl.arange(0, HALF)[None, :]
@@ -92,12 +95,30 @@ def apply_rope(
     in_q = head < heads
     in_k = (head >= heads) & (head < heads + kv_heads)
     in_v = (head >= heads + kv_heads) & (head < heads + 2 * kv_heads)
+    inside = in_q | in_k | in_v
     at = qkv + token * stride + head * width + column
     at_q = q + (token * heads + head) * width + column
     at_k = k + (token * kv_heads + head - heads) * width + column
     at_v = v + (token * kv_heads + head - heads - kv_heads) * width + column
     c = tl.load(cos + token * width + column).to(tl.float32)
     s = tl.load(sin + token * width + column).to(tl.float32)
+    if NORMS or not BACKWARD:
+        low = tl.load(at, mask=inside, other=0.0).to(tl.float32)
+        high = tl.load(at + HALF, mask=inside, other=0.0).to(tl.float32)
+    if NORMS:
+        squares = tl.sum(low * low, axis=1) + tl.sum(high * high, axis=1)
+        factor = tl.rsqrt(squares / width + eps)[:, None]
+        q_low = tl.load(q_weight + column).to(tl.float32)
+        q_high = tl.load(q_weight + HALF + column).to(tl.float32)
+        k_low = tl.load(k_weight + column).to(tl.float32)
+        k_high = tl.load(k_weight + HALF + column).to(tl.float32)
+        w_low = tl.where(in_q, q_low, k_low)
+        w_high = tl.where(in_q, q_high, k_high)
+        hat_low = low * factor
+        hat_high = high * factor
+        kind = q.dtype.element_ty
+        low = tl.where(in_v, low, hat_low.to(kind).to(tl.float32) * w_low)
+        high = tl.where(in_v, high, hat_high.to(kind).to(tl.float32) * w_high)
     if BACKWARD:
         s = -s
         low = tl.load(at_q, mask=in_q, other=0.0) + tl.load(at_k, mask=in_k, other=0.0)
@@ -105,16 +126,21 @@ def apply_rope(
         high = tl.load(at_q + HALF, mask=in_q, other=0.0)
         high += tl.load(at_k + HALF, mask=in_k, other=0.0)
         high += tl.load(at_v + HALF, mask=in_v, other=0.0)
-    else:
-        low = tl.load(at, mask=in_q | in_k | in_v, other=0.0)
-        high = tl.load(at + HALF, mask=in_q | in_k | in_v, other=0.0)
-    low = low.to(tl.float32)
-    high = high.to(tl.float32)
+        low = low.to(tl.float32)
+        high = high.to(tl.float32)
     new_low = tl.where(in_v, low, low * c - high * s)
     new_high = tl.where(in_v, high, high * c + low * s)
     if BACKWARD:
-        tl.store(at, new_low, mask=in_q | in_k | in_v)
-        tl.store(at + HALF, new_high, mask=in_q | in_k | in_v)
+        if NORMS:
+            d_low = new_low * w_low
+            d_high = new_high * w_high
+            along = tl.sum(d_low * hat_low, axis=1) + tl.sum(d_high * hat_high, axis=1)
+            along = (along / width)[:, None]
+            new_low = tl.where(in_v, new_low, factor * (d_low - hat_low * along))
+            new_high = tl.where(in_v, new_high, factor * (d_high - hat_high * along))
+        at_d = d_qkv + token * (heads + 2 * kv_heads) * width + head * width + column
+        tl.store(at_d, new_low, mask=inside)
+        tl.store(at_d + HALF, new_high, mask=inside)
     else:
         tl.store(at_q, new_low, mask=in_q)
         tl.store(at_q + HALF, new_high, mask=in_q)

@@ -10,7 +10,7 @@ import triton
 
 from runners.fast import torch_ops
 from runners.fast import triton_kernels as kernels
-from runners.fast.torch_ops import Copy
+from runners.fast.torch_ops import Copy, HeadNorms
 
 
 class _AdapterCopies:
@@ -95,22 +95,30 @@ class _Swiglu(torch.autograd.Function):
 class _ApplyRope(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int, kv_heads: int
+        ctx: Any,
+        qkv: torch.Tensor,
+        cos: torch.Tensor,
+        sin: torch.Tensor,
+        heads: int,
+        kv_heads: int,
+        norms: HeadNorms | None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         tokens, width = cos.shape
         q = qkv.new_empty(tokens, heads, width)
         k, v = (qkv.new_empty(tokens, kv_heads, width) for _ in range(2))
-        _launch_rope(qkv, q, k, v, cos, sin, backward=False)
-        ctx.save_for_backward(cos, sin)
+        _launch_rope(qkv, q, k, v, cos, sin, norms)
+        ctx.norms = norms
+        ctx.save_for_backward(cos, sin, *(() if norms is None else (qkv,)))
         return q, k, v
 
     @staticmethod
     def backward(ctx: Any, d_q: torch.Tensor, d_k: torch.Tensor, d_v: torch.Tensor) -> Any:
-        cos, sin = ctx.saved_tensors
+        cos, sin, *saved = ctx.saved_tensors
         d_q, d_k, d_v = (part.contiguous() for part in (d_q, d_k, d_v))
         d_qkv = d_q.new_empty(len(d_q), (d_q.shape[1] + 2 * d_k.shape[1]) * d_q.shape[2])
-        _launch_rope(d_qkv, d_q, d_k, d_v, cos, sin, backward=True)
-        return d_qkv, None, None, None, None
+        qkv = saved[0] if saved else d_qkv
+        _launch_rope(qkv, d_q, d_k, d_v, cos, sin, ctx.norms, d_qkv)
+        return d_qkv, None, None, None, None, None
 
 
 def _launch_rope(
@@ -120,13 +128,17 @@ def _launch_rope(
     v: torch.Tensor,
     cos: torch.Tensor,
     sin: torch.Tensor,
-    backward: bool,
+    norms: HeadNorms | None,
+    d_qkv: torch.Tensor | None = None,
 ) -> None:
+    """Write q, k and v; with ``d_qkv`` they are gradients, and that is written."""
     heads, kv_heads = q.shape[1], k.shape[1]
     block = triton.next_power_of_2(heads + 2 * kv_heads)
+    weights = (cos, cos) if norms is None else (norms.q, norms.k)
     kernels.apply_rope[(len(cos),)](
-        qkv, q, k, v, cos, sin, qkv.stride(0), heads, kv_heads,
-        backward, cos.shape[1] // 2, block, num_warps=8,
+        qkv, q, k, v, cos, sin, *weights, qkv if d_qkv is None else d_qkv, qkv.stride(0), heads,
+        kv_heads, 0.0 if norms is None else norms.eps, norms is not None, d_qkv is not None,
+        cos.shape[1] // 2, block, num_warps=8,
     )  # fmt: skip
 
 
@@ -165,11 +177,21 @@ def add_norm(
 
 
 def apply_rope(
-    qkv: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, heads: int, kv_heads: int
+    qkv: torch.Tensor,
+    cos: torch.Tensor,
+    sin: torch.Tensor,
+    heads: int,
+    kv_heads: int,
+    norms: HeadNorms | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Split qkv [t, (heads + 2 kv_heads) d] into q, k and v, with RoPE on q and k."""
+    """Split qkv [t, (heads + 2 kv_heads) d] into q, k and v, with RoPE on q and k.
+
+    A head whose width is no power of two has no kernel.
+    """
+    if cos.shape[1] & (cos.shape[1] - 1):
+        return torch_ops.apply_rope(qkv, cos, sin, heads, kv_heads, norms)
     found: tuple[torch.Tensor, torch.Tensor, torch.Tensor] = _ApplyRope.apply(
-        qkv, cos.contiguous(), sin.contiguous(), heads, kv_heads
+        _dense_columns(qkv), cos.contiguous(), sin.contiguous(), heads, kv_heads, norms
     )
     return found
 

@@ -73,6 +73,8 @@ def load(base: BaseSettings) -> tuple[PreTrainedModel, Chat]:
         )
     except OSError as error:
         raise JobError(*_explain(base, error)) from error
+    if getattr(model.config, "attn_logit_softcapping", None):
+        model.set_attn_implementation("eager")  # sdpa leaves the softcapping out
     model = model.to(pick_device(base.device)).eval().requires_grad_(False)
     model.generation_config = neutral_generation(model, tokenizer, rendered.end_of_turn)
     return model, rendered

@@ -156,29 +156,16 @@ def test_packing_equals_padding(
     packing = replace(SETTINGS, packing=True)
     if not fast:
         monkeypatch.setattr(
-            backends, "why_not_fast", lambda model, settings: "the test wants the plain one"
+            backends, "why_not_fused", lambda model, settings: "the test wants the other one"
         )
     with attached(model, packing) as (_, backend):
-        assert backend.name == ("fused" if fast else "plain-packed")
+        assert backend.name == ("fused" if fast else "lean")
     rows = some_rows()
     padded_steps, padded = train(model, SETTINGS, rows)
     packed_steps, packed = train(model, packing, rows)
     for a, b in zip(padded_steps, packed_steps, strict=True):
         assert a.loss == pytest.approx(b.loss, rel=1e-5)
     assert largest_difference(padded, packed) < 1e-5
-
-
-def test_a_packed_row_does_not_see_its_neighbour(model: LoadedModel) -> None:
-    first, second, other = some_rows(3)
-    backend = PlainBackend(model.model, replace(SETTINGS, packing=True), model.pad_id)
-
-    def loss_of(*rows: Row) -> float:
-        with torch.no_grad():
-            return float(backend.summed_loss(backend.pack(rows)))
-
-    alone = pytest.approx(loss_of(second), rel=1e-5)
-    assert loss_of(first, second) - loss_of(first) == alone
-    assert loss_of(other, second) - loss_of(other) == alone
 
 
 def test_accumulation_equals_one_big_batch(model: LoadedModel) -> None:

@@ -15,6 +15,7 @@ from runners.fast import backends, decoder, generation
 from runners.fast.generation import GenerateOptions
 from runners.fast.packing import pack, round_shapes
 from runners.fast.sampling import TokenSampler
+from tests.runners_fast.conftest import FUSED, OTHERS
 
 
 def plain_gradients(peft: Any, rows: list[Any], precise: bool = True) -> tuple[float, list[Any]]:
@@ -50,9 +51,16 @@ def gradients_of(backend: Any, peft: Any, rows: list[Any]) -> tuple[float, list[
     return float(loss.detach()), taken(peft)
 
 
-@pytest.mark.parametrize("kind", [backends.fused, backends.lean])
-def test_loss_and_gradients_are_those_of_peft(kind: Any, make_adapted: Any, rows: Any) -> None:
-    peft = make_adapted()
+BOTH = [(kind, family) for kind in (backends.fused, backends.lean) for family in FUSED]
+
+
+@pytest.mark.parametrize(
+    ("kind", "family"), [*BOTH, *((backends.lean, family) for family in OTHERS)]
+)
+def test_loss_and_gradients_are_those_of_peft(
+    kind: Any, family: str, make_adapted: Any, rows: Any
+) -> None:
+    peft = make_adapted(family=family)
     loss, gradients = plain_gradients(peft, rows)
     with kind(peft) as backend:
         found_loss, found = gradients_of(backend, peft, rows)
@@ -60,10 +68,11 @@ def test_loss_and_gradients_are_those_of_peft(kind: Any, make_adapted: Any, rows
     assert far(found, gradients) < 1e-5
 
 
+@pytest.mark.parametrize("family", FUSED)
 def test_in_float64_the_fused_backend_is_exact_to_its_last_digits(
-    make_adapted: Any, rows: Any
+    family: str, make_adapted: Any, rows: Any
 ) -> None:
-    peft = make_adapted().double()
+    peft = make_adapted(family=family).double()
     loss, gradients = plain_gradients(peft, rows)
     with backends.fused(peft) as backend:
         found_loss, found = gradients_of(backend, peft, rows)
@@ -85,14 +94,14 @@ def test_leaving_out_the_float32_copy_changes_no_bit_under_autocast(
     assert all(gradient.dtype == torch.float32 for gradient in found)
 
 
-@pytest.mark.parametrize("kind", [backends.fused, backends.lean])
+@pytest.mark.parametrize(("kind", "family"), BOTH)
 def test_in_bfloat16_both_backends_are_as_near_to_float32_as_peft_is(
-    kind: Any, make_adapted: Any, rows: Any
+    kind: Any, family: str, make_adapted: Any, rows: Any
 ) -> None:
-    exact = make_adapted()
-    exact.load_state_dict(make_adapted(torch.bfloat16).state_dict())
+    exact = make_adapted(family=family)
+    exact.load_state_dict(make_adapted(torch.bfloat16, family=family).state_dict())
     _, truth = plain_gradients(exact, rows)
-    peft = make_adapted(torch.bfloat16)
+    peft = make_adapted(torch.bfloat16, family=family)
     _, by_peft = plain_gradients(peft, rows, precise=False)
     with kind(peft) as backend:
         _, found = gradients_of(backend, peft, rows)
@@ -244,10 +253,24 @@ def test_what_the_decoder_cannot_compute_exactly_it_refuses_with_a_reason(
     assert "dropout" in str(decoder.why_not(make_adapted(dropout=0.05)))
     other = torch.nn.Linear(2, 2)
     assert "Linear" in str(decoder.why_not(other))
-    with backends.fastest(make_adapted(dropout=0.05)) as backend:
-        assert backend.name == "lean"
-    with backends.fastest(make_adapted()) as backend:
-        assert backend.name == "fused"
+
+
+@pytest.mark.parametrize("family", [*FUSED, *OTHERS])
+def test_only_a_family_that_is_exactly_understood_goes_through_the_decoder(
+    family: str, make_tiny: Any
+) -> None:
+    reason = decoder.why_not(make_tiny(family=family))
+    assert (reason is None) == (family in FUSED)
+    assert reason is None or "is none of" in reason
+
+
+def test_a_layer_of_a_known_family_with_another_part_or_rope_is_refused(make_tiny: Any) -> None:
+    odd = make_tiny()
+    odd.model.layers[1].self_attn.gate = torch.nn.Identity()
+    assert "other parts" in str(decoder.why_not(odd))
+    scaled = make_tiny(family="llama")
+    scaled.config.rope_parameters["rope_type"] = "dynamic"
+    assert "RoPE (dynamic)" in str(decoder.why_not(scaled))
 
 
 def test_the_lean_backend_leaves_the_model_as_it_found_it(make_adapted: Any, rows: Any) -> None:

@@ -15,7 +15,9 @@ from runners.bench import projection, report, sections, subject, workload
 from runners.bench.sections import Section
 from runners.bench.workload import REFERENCE, Shape
 
-QWEN = Shape(hidden=3584, layers=28, heads=28, kv_heads=4, intermediate=18944, vocabulary=152064)
+QWEN = Shape(
+    hidden=3584, layers=28, heads=28, kv_heads=4, width=128, intermediate=18944, vocabulary=152064
+)
 
 
 def test_the_floor_of_the_marker_stage_is_the_published_one() -> None:
@@ -33,8 +35,17 @@ def test_the_floor_of_the_marker_stage_is_the_published_one() -> None:
 
 
 def test_random_weights_have_the_shape_of_qwen() -> None:
-    assert workload.shape_of(subject.qwen_config()) == QWEN
+    assert workload.shape_of(subject.config_of("Qwen2.5-7B")) == QWEN
     assert QWEN.adapter_weights(32) == 80_740_352
+
+
+@pytest.mark.parametrize(
+    ("shape", "billions"), [("Qwen2.5-7B", 7.62), ("Llama-3.1-8B", 8.03), ("Qwen3-8B", 8.19)]
+)
+def test_each_shape_has_the_published_number_of_weights(shape: str, billions: float) -> None:
+    found = workload.shape_of(subject.config_of(shape))
+    weights = found.decoder_weights + 2 * found.head_weights
+    assert weights / 1e9 == pytest.approx(billions, abs=0.005)
 
 
 def test_measured_times_become_hours_of_a_grid() -> None:
@@ -110,7 +121,7 @@ def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
     from runners.ml import base_model
     from runners.ml.stage_settings import BaseSettings
 
-    assert random_checkpoint.main([str(tmp_path / "base"), "--small"]) == 0
+    assert random_checkpoint.main([str(tmp_path / "base"), "--shape", "tiny"]) == 0
     model, chat = base_model.load(BaseSettings(str(tmp_path / "base"), dtype="bfloat16"))
     assert model.config.hidden_size == 128
     assert chat.tokenizer.eos_token == "<|im_end|>"

@@ -13,6 +13,7 @@ from transformers import GenerationConfig
 from runners.fast import decoder, generation
 from runners.fast.generation import GenerateOptions
 from runners.fast.sampling import TokenSampler
+from tests.runners_fast.conftest import FUSED
 
 STOPS = frozenset({5, 6})
 
@@ -53,6 +54,16 @@ def test_greedy_text_is_that_of_generate_however_the_batch_shrinks(
         found = generation.generate(fused, prompts, rules, TokenSampler(temperature=0.0))
     assert found == expected
     assert len({len(line) for line in found}) > 2
+
+
+@pytest.mark.parametrize("family", FUSED)
+def test_every_family_completes_as_generate_does(family: str, make_tiny: Any, prompts: Any) -> None:
+    model = make_tiny(family=family)
+    expected = generated(model, prompts, 30, do_sample=False)
+    with decoder.fused(model) as fused:
+        rules = GenerateOptions(STOPS, 30)
+        found = generation.generate(fused, prompts, rules, TokenSampler(temperature=0.0))
+    assert found == expected
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ import torch
 from runners.fast import attention, backends, ops, torch_ops
 from runners.fast.cuda_graphs import GraphedCall
 from runners.fast.packing import round_shapes
+from runners.fast.torch_ops import HeadNorms
+from tests.runners_fast.conftest import FUSED
+from tests.runners_fast.test_backends import plain_gradients
 
 pytestmark = [
     pytest.mark.gpu,
@@ -95,6 +98,13 @@ def test_rope_agrees(kernels: ops.Ops) -> None:
     turns = [torch.cat((part, part), -1).bfloat16() for part in (angles.cos(), angles.sin())]
     rest = (*turns, 28, 4)
     agree(fixed(kernels.apply_rope, *rest), fixed(torch_ops.apply_rope, *rest), leaf(23, 36 * 128))
+    norms = HeadNorms(leaf(128), leaf(128), 1e-6)
+    wide = HeadNorms(norms.q.float(), norms.k.float(), 1e-6)
+    agree(
+        fixed(kernels.apply_rope, *rest, norms),
+        fixed(torch_ops.apply_rope, *rest, wide),
+        leaf(23, 36 * 128),
+    )
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -113,8 +123,24 @@ def test_attention_keeps_segments_apart_and_knows_grouped_heads(
     )
 
 
-def test_the_same_batch_gives_the_same_bits(make_adapted: Callable[..., Any], rows: Any) -> None:
-    peft = make_adapted(torch.bfloat16).to(DEVICE)
+@pytest.mark.parametrize("window", [1, 50, 599])
+def test_attention_sees_no_further_than_its_window(window: int) -> None:
+    lengths = (5, 140, 64, 0, 600)
+    cu_seqlens = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
+    agree(
+        lambda *qkv: attention.packed_attention(*qkv, cu_seqlens, lengths, 1024, None, window),
+        lambda *qkv: attention.packed_attention(*qkv, cu_seqlens, lengths, 600, None, window),
+        *(leaf(809, count, 128) for count in (28, 4, 4)),
+    )
+
+
+@pytest.mark.parametrize("family", FUSED)
+def test_the_same_batch_gives_the_same_bits(
+    family: str, make_adapted: Callable[..., Any], rows: Any
+) -> None:
+    if family == "mistral":
+        pytest.skip("PyTorch's own attention, which windows take, does not repeat its last bits")
+    peft = make_adapted(torch.bfloat16, family=family).to(DEVICE)
     found = []
     for _ in range(2):
         with backends.fused(peft) as backend:
@@ -128,9 +154,10 @@ def test_the_same_batch_gives_the_same_bits(make_adapted: Callable[..., Any], ro
 def test_attention_over_a_cache_reads_as_far_as_it_is_filled() -> None:
     used = torch.tensor([1, 17, 200, 256, 130], device=DEVICE, dtype=torch.int32)
     q, k, v = leaf(5, 28, 128), leaf(5, 256, 4, 128), leaf(5, 256, 4, 128)
-    found = attention.cached_attention(q, k, v, used)
-    truth = attention.cached_attention(q.float(), k.float(), v.float(), used)
-    assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
+    for window in (None, 100):
+        found = attention.cached_attention(q, k, v, used, window)
+        truth = attention.cached_attention(q.float(), k.float(), v.float(), used, window)
+        assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
 
 
 def test_all_adapters_are_copied_by_one_kernel(kernels: ops.Ops) -> None:
@@ -164,6 +191,27 @@ def test_graphs_add_the_gradients_that_single_kernels_add(
     assert torch.allclose(found[0][0], found[1][0], rtol=1e-3)
     for a, b in zip(found[0][1], found[1][1], strict=True):
         assert float((a - b).norm() / b.norm()) < 1e-3
+
+
+@pytest.mark.parametrize("family", FUSED)
+def test_on_a_gpu_each_family_is_as_near_to_float32_as_peft_is(
+    family: str, make_adapted: Callable[..., Any], rows: Any
+) -> None:
+    exact = make_adapted(family=family)
+    exact.load_state_dict(make_adapted(torch.bfloat16, family=family).state_dict())
+    _, truth = plain_gradients(exact, rows)
+    peft = make_adapted(torch.bfloat16, family=family)
+    _, by_peft = plain_gradients(peft, rows, precise=False)
+    peft = peft.to(DEVICE)
+    with backends.fused(peft) as backend:
+        backend.summed_loss(backend.pack(rows)).backward()
+        found = [p.grad.cpu() for p in trained(peft)]
+    whole = torch.cat([g.flatten() for g in truth])
+    distance = [
+        float((torch.cat([g.flatten() for g in each]) - whole).norm() / whole.norm())
+        for each in (by_peft, found)
+    ]
+    assert distance[1] < 1.25 * distance[0]
 
 
 def trained(peft: Any) -> list[Any]:
