@@ -6,6 +6,8 @@ import pytest
 
 from tests.engine.trials import DEADLINE, make_plan
 from tuilab.engine import loop
+from tuilab.grid.engine_view import EngineState
+from tuilab.store.engine_file import read_heartbeat
 
 TRAIN = "train/villain@0#42"
 
@@ -56,3 +58,15 @@ def test_an_engine_that_is_told_to_leave_reads_no_more_wishes(
     engine.terminate()
     assert engine.wait(DEADLINE) == 0
     assert len(grid.lines("engine-stopped")) == 1
+
+
+@pytest.mark.parametrize("crash_at", ["request-after-journal", "launch-after-worker-dir"])
+def test_an_engine_is_seen_to_live_before_its_first_answer_and_its_first_worker(
+    trial, crash_at: str
+) -> None:
+    """Else who waits for either sees no engine, and calls a job lost whose worker comes up."""
+    grid = trial()
+    grid.ask("run")
+    grid.run("--go", crash_at=crash_at)
+    beat = read_heartbeat(grid.layout)
+    assert beat is not None and beat.view.state is EngineState.RUNNING

@@ -84,7 +84,7 @@ def wait_for_answer(
     root: Path,
     request: str,
     since: int,
-    seconds: float = 20.0,
+    seconds: float = 60.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Reply:
     """Return the answer to ``request`` from the journal, read from byte ``since`` on."""

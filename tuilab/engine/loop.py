@@ -99,7 +99,7 @@ class Engine:
                 why = f"an error that the engine does not understand: {what}"
                 self.states.record("paused", mode="soft", by="engine", why=why)
             self.requests.answer_all(self._blind())
-            self.lease.heartbeat(describe(self._blind(), None, Meter(), ()), time.time())
+            self._beat_blind()
         except FencedError:
             raise
         except Exception as second:
@@ -124,6 +124,9 @@ class Engine:
     def _round(self) -> bool:
         """One full look with all that follows from it; True when the engine may leave."""
         crash_point("round")
+        if not self._beat_at:
+            # Who reads an answer, or of a job that began, must see that the engine lives.
+            self._beat_blind()
         if self.requests.are_there():
             self.requests.answer_all(self._act(may_start=False))
         facts = self._act(may_start=not self.requests.wait)
@@ -172,6 +175,9 @@ class Engine:
         view = describe(facts, None, now_on, tuple(self._history))
         self.lease.heartbeat(view, time.time())
         self._beat_at, self._note = now, said
+
+    def _beat_blind(self) -> None:
+        self.lease.heartbeat(describe(self._blind(), None, Meter(), ()), time.time())
 
     def _sleep(self, facts: Facts) -> None:
         """Wait for the next full look, or for the first outcome of what runs."""

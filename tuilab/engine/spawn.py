@@ -18,7 +18,8 @@ from tuilab.engine.host.provenance import ASKED_VARIABLE
 from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, holder
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
+"""A new engine needs one second, and many where the machine is busy; one that fails says so."""
 
 
 class EngineStartError(Exception):
