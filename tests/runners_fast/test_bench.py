@@ -99,7 +99,7 @@ def test_rows_and_prompts_have_the_lengths_of_the_experiment() -> None:
     assert lengths == subject.answer_lengths(REFERENCE, 2200)
 
 
-@pytest.mark.slow
+@pytest.mark.trial
 def test_the_tiny_base_is_measured_on_a_cpu(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +128,7 @@ def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
     assert chat.tokenizer.eos_token_id in model.generation_config.eos_token_id
 
 
-@pytest.mark.slow
+@pytest.mark.trial
 def test_our_loop_and_the_stock_trainer_take_turns() -> None:
     from runners.bench import against_trainer
 

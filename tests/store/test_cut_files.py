@@ -71,7 +71,7 @@ def states(scene: Scene) -> dict[str, State]:
 def test_a_cut_journal_shows_the_same_states(scene: Scene) -> None:
     reader = Reader(scene.root)
     write_snapshot(scene.layout, reader.poll(NOW), reader.offset)
-    for cut in cuts(scene.layout.journal, step=3):
+    for cut in cuts(scene.layout.journal, step=11):
         assert states(scene) == TRUTH, cut
 
 
@@ -135,13 +135,13 @@ def test_a_cut_cache_is_ignored(scene: Scene) -> None:
     write_snapshot(scene.layout, snapshot, reader.offset)
     truth = status(scene.root, NOW)
     assert truth["cells"][0]["state"] == "failed"
-    for cut in cuts(scene.layout.snapshot):
+    for cut in cuts(scene.layout.snapshot, step=7):
         assert status(scene.root, NOW) == truth, cut
 
 
 def test_a_cut_engine_file_means_no_engine(scene: Scene) -> None:
     write_heartbeat(scene.layout, ALIVE, "t", EngineView(state=EngineState.RUNNING, workers=2), NOW)
-    for cut in cuts(scene.layout.engine):
+    for cut in cuts(scene.layout.engine, step=5):
         found = Reader(scene.root).poll(NOW).engine.state
         whole = cut == len(scene.layout.engine.read_bytes()) and found is EngineState.RUNNING
         assert found is EngineState.STOPPED or whole, cut
@@ -166,7 +166,7 @@ def test_a_cut_outcome_nobody_settled_is_suspect_and_never_done(scene: Scene) ->
     assert states(scene)[TRAIN] is State.DONE
     path = scene.directory(TRAIN) / OUTCOME_FILE
     whole = len(path.read_bytes())
-    for cut in cuts(path, step=7):
+    for cut in cuts(path, step=13):
         assert states(scene)[TRAIN] in (
             (State.DONE, State.SUSPECT) if cut >= whole - 1 else (State.SUSPECT,)
         ), cut
@@ -190,7 +190,7 @@ def test_a_cut_lease_means_that_the_worker_is_not_known_to_live(scene: Scene) ->
     assert states(scene)[TRAIN] is State.RUNNING
     path = scene.layout.worker_dir("w2") / LEASE_FILE
     whole = len(path.read_bytes())
-    for cut in cuts(path, step=3):
+    for cut in cuts(path, step=7):
         assert states(scene)[TRAIN] is State.LOST or cut >= whole - 1
     assert states(scene)[TRAIN] is State.RUNNING
 

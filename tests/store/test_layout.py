@@ -51,7 +51,7 @@ def test_nasty_names_differ_from_one_another_and_from_plain_ones() -> None:
     assert slug("villain") == "villain"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.text(max_size=90), st.text(max_size=90))
 def test_different_keys_never_share_a_directory(one: str, other: str) -> None:
     assert (slug(one) == slug(other)) == (one == other)

@@ -1,21 +1,14 @@
-"""An experiment of one cell whose jobs a played runner does, and the end of its engine."""
+"""An experiment of one cell whose jobs a played runner does."""
 
 from __future__ import annotations
 
 import json
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from tests.ending import end_workers
 from tests.tui.building import lab, plan_of
-from tests.tui.terminal import DEADLINE, ROOT
-from tuilab.store.layout import Layout
-from tuilab.store.lease import holder
+from tests.tui.terminal import ROOT
 
 FAKE_RUNNER = ROOT / "tests" / "fakes" / "fake_runner.py"
 APP = (
@@ -41,19 +34,3 @@ def one_cell(folder: Path, **script: Any) -> Path:
     root = folder / "runs" / "trial"
     lab(root, plan, config="")
     return root
-
-
-def engine_pid(root: Path) -> int | None:
-    """Process id of the living engine, None when there is none."""
-    engine = holder(Layout(root), time.time())
-    return None if engine is None else engine.identity.pid
-
-
-def end_engine(root: Path) -> None:
-    """End the engine, if one is alive, and its workers."""
-    if (pid := engine_pid(root)) is not None:
-        with suppress(psutil.NoSuchProcess):
-            engine = psutil.Process(pid)
-            engine.terminate()
-            engine.wait(DEADLINE)
-    end_workers(Layout(root))

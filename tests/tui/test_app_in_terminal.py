@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.ending import lease_of
+from tests.ending import end_engine, engine_pid, lease_of
 from tests.tui.changing import ENDED
-from tests.tui.played import APP, end_engine, engine_pid, one_cell
+from tests.tui.played import APP, one_cell
 from tests.tui.terminal import DEADLINE, ROOT, Terminal, opened, typed
 from tuilab.store.engine_file import read_heartbeat, write_heartbeat
 from tuilab.store.layout import Layout

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import write_config
-from tests.tui.played import APP, end_engine, one_cell
+from tests.ending import end_engine
+from tests.tui.played import APP, one_cell
 from tests.tui.terminal import DEADLINE, ROOT
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -108,7 +109,7 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
     end_engine(root)
 
 
-@pytest.mark.slow
+@pytest.mark.trial
 def test_real_runners_fail_in_a_cell_and_bring_it_to_done_after_capital_r(
     tiny: Path, tmp_path: Path
 ) -> None:

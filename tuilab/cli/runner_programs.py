@@ -20,6 +20,8 @@ from tuilab.grid.text import duration
 NEEDED = ("torch", "transformers", "peft", "safetensors")
 OURS = ("python", "-m", "runners.serve")
 """The default worker program."""
+PATIENCE_SECONDS = 180.0
+"""For an answer: torch loads slowly from a network volume, or where the machine is busy."""
 GRACE_SECONDS = 5.0
 """For a child to leave after SIGTERM."""
 INSTALL = "pip install 'tuilab[train]'"
@@ -39,7 +41,7 @@ def ask(
     program: str,
     arguments: Sequence[str] = (),
     question: Mapping[str, Any] | None = None,
-    seconds: float = 60.0,
+    seconds: float = PATIENCE_SECONDS,
     offline: bool = True,
 ) -> Answer:
     """Run ``python -m program``, with a JSON question on stdin if any, and read its answer.

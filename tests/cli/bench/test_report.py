@@ -84,7 +84,7 @@ def test_files_metrics_and_losses_are_compared_job_by_job() -> None:
     assert differences([FIRST], [replace(FIRST, metrics={})]) == ["data/villain: metrics differ"]
 
 
-@pytest.mark.slow
+@pytest.mark.trial
 def test_a_grid_is_run_and_accounted_for(tmp_path: Path) -> None:
     """One cell at epoch 0, warm, through the engine; the other way is the runners' to test."""
     config = tmp_path / "one.toml"

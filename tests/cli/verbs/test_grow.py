@@ -185,7 +185,7 @@ def test_stale_cells_are_named_by_run_with_what_to_type(root: Path) -> None:
     assert "no cell is stale" in call("relaunch", str(root), "--stale").stderr
 
 
-@pytest.mark.slow
+@pytest.mark.trial
 def test_a_grown_grid_of_real_runners_keeps_every_number(tmp_path: Path) -> None:
     root = begin(tmp_path, None)
     before = cells(root)

@@ -48,7 +48,6 @@ def test_an_unknown_mode_is_refused(scene: Scene) -> None:
     assert "online or offline" in result.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(find_spec("wandb") is None, reason="wandb is an optional extra")
 def test_a_refill_makes_the_copies_whole_and_a_second_one_has_nothing_to_do(scene: Scene) -> None:
     first = told(refill(scene, "--mode", "offline", "--json"))
