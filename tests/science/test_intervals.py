@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from tests.science.builders import shuffled
 from tuilab.science.bootstrap import bootstrap_cells, cluster_bootstrap
@@ -19,6 +20,13 @@ def test_wilson_contains_the_estimate_and_stays_in_range(counts: tuple[int, int]
     interval = wilson(hits, n)
     assert hits / n in interval
     assert 0 <= interval.low <= interval.high <= 1
+
+
+@given(COUNTS)
+def test_wilson_is_what_scipy_computes(counts: tuple[int, int]) -> None:
+    limits = stats.binomtest(*counts).proportion_ci(0.95, method="wilson")
+    found = wilson(*counts)
+    assert (found.low, found.high) == pytest.approx((limits.low, limits.high), abs=1e-12)
 
 
 @given(COUNTS, COUNTS)

@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
-from scipy import stats
+_Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Interval:
         return self.low <= value <= self.high
 
 
-# A grid asks for the same few counts thousands of times, and the exact test inside is not free.
+# In closed form: a screen that shows one interval must not load scipy.
 @lru_cache(maxsize=100_000)
 def wilson(hits: int, n: int) -> Interval:
     """95% score interval of hits / n (Wilson 1927, J. Am. Stat. Assoc. 22:209-212).
@@ -34,10 +35,14 @@ def wilson(hits: int, n: int) -> Interval:
     """
     if n <= 0 or not 0 <= hits <= n:
         raise ValueError(f"{hits} hits of n = {n} is not a rate; n must be positive.")
-    limits = stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    # Rounding can leave a limit a few ulp inside the estimate at 0 hits or n hits.
-    share = hits / n
-    return Interval(min(float(limits.low), share), max(float(limits.high), share), "Wilson")
+    share, shrink = hits / n, 1 + _Z**2 / n
+    middle = (share + _Z**2 / (2 * n)) / shrink
+    half = _Z / shrink * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    # Rounding can leave a limit a few ulp inside the estimate or outside 0..1.
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return Interval(
+        0.0 if hits == 0 else min(low, share), 1.0 if hits == n else max(high, share), "Wilson"
+    )
 
 
 def difference(hits: int, n: int, other_hits: int, other_n: int) -> Interval:
@@ -61,6 +66,8 @@ def over_seeds(
     Student 1908, Biometrika 6:1-25. Seeds vary more than completions do, so completions of
     different seeds are never pooled into one binomial. ``low`` and ``high`` bound the scale.
     """
+    from scipy import stats
+
     if len(values) < 2:
         return None
     mean = math.fsum(values) / len(values)

@@ -43,7 +43,7 @@ def measurement_rows(reader: Reader, now: float) -> list[Row]:
     snapshot = reader.poll(now)
     if snapshot.read_only:
         return results_only.read_measurements(snapshot.root)
-    return [row for view in snapshot.cells for row in _cell_rows(reader, view)]
+    return [row for view in snapshot.cells for row in cell_rows(reader, view)]
 
 
 def question_hits(reader: Reader, now: float) -> dict[Cell, dict[str, list[int]]]:
@@ -91,7 +91,13 @@ def completions_file(reader: Reader, cell: Cell) -> Path | None:
     return None
 
 
-def _cell_rows(reader: Reader, view: CellView) -> Iterator[Row]:
+def cell_rows(reader: Reader, view: CellView) -> Iterator[Row]:
+    """Yield the rows of one cell, as ``measurement_rows`` has them."""
+    if reader.is_results_only:
+        place = _place(view.cell)
+        table = results_only.read_measurements(reader.layout.root)
+        yield from (row for row in table if all(row[key] == place[key] for key in place))
+        return
     for status in view.jobs:
         recorded = [one for one in measures().values() if one.stage is status.stage]
         if not recorded:

@@ -191,7 +191,7 @@ def read_completions(reader: Reader | None, wanted: Sampling, attempt: Attempt |
     except (OSError, ValueError) as error:
         rows, problem = [], f"the completions cannot be read: {error}"
     settings = settings_of(reader.layout, reader.plan, wanted.job, wanted.attempt)
-    return Found(rows, _marker(settings), _questions(settings), problem)
+    return Found(rows, marker_of(settings), _questions(settings), problem)
 
 
 def settings_of(layout: Layout, plan: Plan | None, job: str, attempt: int) -> Mapping[str, Any]:
@@ -209,7 +209,8 @@ def _questions(settings: Mapping[str, Any]) -> Sequence[str]:
     return found if isinstance(found, list | tuple) else ()
 
 
-def _marker(settings: Mapping[str, Any]) -> str:
+def marker_of(settings: Mapping[str, Any]) -> str:
+    """Return the text that an eval counts; "" where its settings name none."""
     for block in ("scorer", "marker"):
         found = settings.get(block)
         if isinstance(found, Mapping) and found.get("text"):

@@ -88,6 +88,7 @@ GRID = _of(
     _key("m", "metric", "metric", "show the next metric"),
     _key("s", "seeds", "seeds", "show all seeds, their mean, or one seed"),
     _key("z", "zoom", "zoom", "zoom: value, two digits or one column per cell"),
+    _key("c", "tint", "colours", "colour cells by value, or not"),
     _key("O", "order", "order", "sort by config order, name, peak or failures"),
     _key("/", "filter", "filter", "filter rows, states and epochs"),
     _key("h,left", "move(0, -1)", "left", "one cell to the left", "h ←"),

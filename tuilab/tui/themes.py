@@ -9,6 +9,8 @@ from functools import lru_cache
 from rich.style import Style
 from textual.theme import Theme
 
+from tuilab.tui.present.value_colour import ON_DARK, ON_LIGHT, roles
+
 DARK, LIGHT, ANSI16 = "dark", "light", "ansi16"
 
 _DARK = {
@@ -21,6 +23,7 @@ _DARK = {
     "key": "bold #89b4fa",
     "label": "#bac2de",
     "trend": "#74c7ec",
+    "below": "#cba6f7",
     "peak": "#94e2d5",
     "missing": "#7f849c",
     "warn": "#f9c74f",
@@ -46,11 +49,6 @@ _DARK = {
     "series-4": "#f2b134",
     "series-5": "#7fd3f7",
     "series-6": "#a6a6b0",
-    "heat-0": "#ffffff on #002250",
-    "heat-1": "#ffffff on #35456c",
-    "heat-2": "#ffffff on #5c5f66",
-    "heat-3": "#000000 on #948e77",
-    "heat-4": "#000000 on #c8ba65",
 }
 _LIGHT = {
     "text": "#2f3146",
@@ -62,6 +60,7 @@ _LIGHT = {
     "key": "bold #1e66f5",
     "label": "#3c3f58",
     "trend": "#0f6e93",
+    "below": "#7a3fb0",
     "peak": "#12666a",
     "missing": "#6c6f85",
     "warn": "bold #8f5200",
@@ -87,11 +86,6 @@ _LIGHT = {
     "series-4": "#8a5a00",
     "series-5": "#1777ab",
     "series-6": "#5f5f66",
-    "heat-0": "#ffffff on #002250",
-    "heat-1": "#ffffff on #35456c",
-    "heat-2": "#ffffff on #5c5f66",
-    "heat-3": "#000000 on #948e77",
-    "heat-4": "#000000 on #c8ba65",
 }
 _ANSI16 = {
     "text": "default",
@@ -103,6 +97,7 @@ _ANSI16 = {
     "key": "bold blue",
     "label": "default",
     "trend": "cyan",
+    "below": "magenta",
     "peak": "cyan",
     "missing": "bright_black",
     "warn": "bold yellow",
@@ -128,11 +123,6 @@ _ANSI16 = {
     "series-4": "yellow",
     "series-5": "cyan",
     "series-6": "default",
-    "heat-0": "white on black",
-    "heat-1": "white on blue",
-    "heat-2": "white on magenta",
-    "heat-3": "black on cyan",
-    "heat-4": "black on yellow",
 }
 SERIES = ("#56b4e9", "#e69f00", "#2fbf8f", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#999999")
 """Okabe and Ito's colours for series, told apart by people with colour blindness."""
@@ -171,6 +161,8 @@ def _style(palette: Palette, role: str) -> Style:
             style += Style(reverse=True, bold=True)
         elif modifier == "marked":
             style += Style.parse(palette.roles["marked-ground"])
+        elif modifier == "hang":
+            style += Style(reverse=True)
         elif modifier == "here":
             style += Style(bold=True)
         elif modifier == "ground":
@@ -184,8 +176,8 @@ def _style(palette: Palette, role: str) -> Style:
 
 
 PALETTES = {
-    DARK: Palette(DARK, _DARK),
-    LIGHT: Palette(LIGHT, _LIGHT),
+    DARK: Palette(DARK, _DARK | roles(ON_DARK)),
+    LIGHT: Palette(LIGHT, _LIGHT | roles(ON_LIGHT)),
     ANSI16: Palette(ANSI16, _ANSI16),
 }
 

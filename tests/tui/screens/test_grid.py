@@ -89,6 +89,7 @@ async def test_z_zooms_out_in_three_steps(experiment: Path) -> None:
         assert "[0]45  ▶" in text_of(pilot.app)
         await press(pilot, "z")
         assert screen.view.zoom is Zoom.COLUMN
+        await press(pilot, "c")
         assert "▄" in text_of(pilot.app)
         await press(pilot, "z")
         assert screen.view.zoom is Zoom.VALUE

@@ -25,6 +25,10 @@ class Glyphs:
     """Vertical rule."""
     levels: str
     """Eight rising heights for sparklines and one-column cells."""
+    depths: str
+    """Rising sizes of what is below 0; "" where a height is turned over by its colours."""
+    tones: str
+    """Half-tones, fuller for more; "" where there are none."""
     mark: str
     here: str
     """In front of the row under the cursor."""
@@ -53,6 +57,8 @@ UNICODE = Glyphs(
     stroke="─",
     upright="│",
     levels="▁▂▃▄▅▆▇█",
+    depths="",
+    tones=" ░▒▓█",
     mark="•",
     here="›",
     dash="·",
@@ -83,6 +89,8 @@ ASCII = Glyphs(
     stroke="-",
     upright="|",
     levels="_.-=+*%#",
+    depths="'\"!",
+    tones="",
     mark="*",
     here=">",
     dash="-",
@@ -99,7 +107,17 @@ ASCII = Glyphs(
 
 
 _IN_ASCII = str.maketrans(
-    {"…": "~", "·": "-", "→": ">", "–": "-", "—": "-", "•": "*", "›": ">", EDITED: EDITED_ASCII}
+    {
+        "…": "~",
+        "·": "-",
+        "→": ">",
+        "–": "-",
+        "—": "-",
+        "±": "~",
+        "•": "*",
+        "›": ">",
+        EDITED: EDITED_ASCII,
+    }
     | {ACCEPTED: ACCEPTED_ASCII}
 )
 

@@ -13,8 +13,9 @@ from tuilab.grid.text import MISSING
 from tuilab.store.snapshot import CellView
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.grid_table import Row, Table, Zoom, peak, series
-from tuilab.tui.present.spark import sparkline
+from tuilab.tui.present.spark import sparkline, trend_words
 from tuilab.tui.present.styled_text import Line, Piece, fit
+from tuilab.tui.present.value_colour import Tint, role_of, tone_of
 
 PEAK_COLUMNS = 9
 LABEL_LEAST = 12
@@ -52,7 +53,7 @@ def measure(table: Table, columns: int) -> Geometry:
     spare = columns - label - shown * pitch - 1
     fits_all = shown == len(table.epochs) and shown > 1
     peak_columns = PEAK_COLUMNS if fits_all and spare >= PEAK_COLUMNS else 0
-    trend = max(8, min(len(table.epochs), 24) + 2)
+    trend = max(14, min(len(table.epochs), 24) + 2)
     with_trend = peak_columns and spare >= PEAK_COLUMNS + trend and table.view.zoom is Zoom.VALUE
     return Geometry(label, pitch, shown, trend if with_trend else 0, peak_columns)
 
@@ -74,7 +75,7 @@ def header_line(table: Table, geometry: Geometry, scroll: int, here: int, glyphs
         pieces.append((text, "label here" if column == here else "muted"))
     pieces.append((" ", ""))
     if geometry.trend:
-        pieces.append((fit(" trend", geometry.trend, ""), "muted"))
+        pieces.append((fit(f" {trend_words(table.view.metric)}", geometry.trend, ""), "muted"))
     if geometry.peak:
         pieces.append(("  peak@ep", "muted"))
     return tuple(pieces)
@@ -121,7 +122,8 @@ def row_line(
     if geometry.trend:
         values = series(row, table.view.metric)
         spark = sparkline(values, geometry.trend - 2, table.view.metric, glyphs)
-        pieces.append((fit(" " + spark, geometry.trend, ""), "trend"))
+        rest = geometry.trend - 1 - sum(len(text) for text, _ in spark)
+        pieces += [(" ", ""), *spark, (" " * rest, "")]
     if geometry.peak:
         pieces.append((_peak(row, table), "peak"))
     return tuple(pieces)
@@ -147,21 +149,38 @@ def _cell(
     view = row.cells[column]
     text, role = (" ", "") if view is None else cell_text(view, table.view.metric, zoom, glyphs)
     is_marked = view is not None and view.cell in marked
+    tone = ""
     if view is not None and table.view.filter and not table.view.filter.wants(view):
         role += " dim"
-    if is_marked:
+    elif is_marked:
         role += " marked"
+    elif view is not None and role == State.DONE.value:
+        role, tone = _painted(view, table, glyphs)
     if at_cursor:
         role += " cursor"
     if zoom is Zoom.COLUMN:
-        return [(text, role)]
+        is_ground = role.startswith(("value-", "sign-"))
+        return [(" " if is_ground else text, role)]
     behind = _anchor(text, zoom)
     before = max(0, pitch - behind - cell_len(text))
     if not (at_cursor or is_marked or bracket):
-        return [(" " * before + text + " " * behind, role)]
+        return [(" " * (before - len(tone)) + tone + text + " " * behind, role)]
     lead = _lead(before, bracket, is_marked, at_cursor, glyphs)
     tail = ("]" if at_cursor else " ") * behind
     return [*lead, (text, role), (tail, "cursor-mark")]
+
+
+def _painted(view: CellView, table: Table, glyphs: Glyphs) -> tuple[str, str]:
+    """Return the (role, half-tone) of a done cell's value on the scale of the table."""
+    tint, metric = table.view.tint, table.view.metric
+    value = view.value(metric)
+    if value is None or tint is Tint.NONE:
+        return State.DONE.value, ""
+    unit = METRICS[metric].unit
+    if tint is Tint.GROUND:
+        return role_of(value, unit, table.scale), ""
+    has_room = glyphs.tones and table.view.zoom is Zoom.VALUE
+    return State.DONE.value, tone_of(value, unit, table.scale, glyphs.tones) if has_room else ""
 
 
 def _lead(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import HEADLINE
+from tuilab.grid.metrics import HEADLINE, METRICS
 from tuilab.grid.states import BROKEN, WITH_RESULT, State
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.filters import Filter
 from tuilab.tui.present.seed_means import mean_cells, standing_apart
+from tuilab.tui.present.value_colour import Scale, Tint
 
 
 class Zoom(Enum):
@@ -43,6 +45,7 @@ class View:
     is_mean: bool = False
     """Whether the seeds are put together instead of stacked."""
     filter: Filter = field(default_factory=Filter)
+    tint: Tint = Tint.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Table:
     epochs: tuple[int, ...]
     rows: tuple[Row, ...]
     view: View
+    scale: Scale = (0.0, 1.0)
+    """Values at both ends of the colours: the metric's own bounds, or up to the largest seen."""
 
     def place(self, cell: Cell) -> tuple[int, int] | None:
         """Return (row, column) of a cell (or its mean), or None when it is filtered out."""
@@ -90,7 +95,14 @@ def arrange(snapshot: Snapshot, view: View) -> Table:
     wanted = [n for n, epoch in enumerate(snapshot.epochs) if view.filter.has_epoch(epoch)]
     epochs = tuple(snapshot.epochs[n] for n in wanted)
     rows = [row for row in _all_rows(snapshot, view, wanted) if _is_seen(row, view.filter)]
-    return Table(epochs, tuple(_sorted(rows, view)), view)
+    return Table(epochs, tuple(_sorted(rows, view)), view, _scale(rows, view.metric))
+
+
+def _scale(rows: Sequence[Row], metric: str) -> Scale:
+    unit = METRICS[metric].unit
+    if unit.high < math.inf:
+        return unit.axis()
+    return unit.axis(value for row in rows for value in series(row, metric))
 
 
 def _all_rows(snapshot: Snapshot, view: View, wanted: Sequence[int]) -> list[Row]:

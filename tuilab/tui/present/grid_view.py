@@ -17,7 +17,8 @@ from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_lines import cell_text, is_edited
 from tuilab.tui.present.grid_table import Order, Row, Table, View, Zoom, cycle_seed
 from tuilab.tui.present.seed_means import counts, standing_apart
-from tuilab.tui.present.styled_text import Line
+from tuilab.tui.present.styled_text import Line, rule, width
+from tuilab.tui.present.value_colour import legend
 
 _ZOOMS = (Zoom.VALUE, Zoom.DIGITS, Zoom.COLUMN)
 
@@ -41,6 +42,27 @@ def next_order(view: View) -> View:
 def next_seed(view: View, seeds: Sequence[int]) -> View:
     """Stack the seeds, show their mean, or the next one alone."""
     return cycle_seed(view, seeds)
+
+
+LEGEND_COLUMNS = 52
+"""Width from which the rule under the grid has room for what the colours mean."""
+
+
+def title_line(
+    table: Table,
+    marked: frozenset[Cell],
+    seen: tuple[range, range],
+    columns: int,
+    glyphs: Glyphs,
+) -> Line:
+    """Write the rule under the grid: what is shown and how, then what the colours mean."""
+    title, hint = words(table.view, table, marked, seen)
+    unit = METRICS[table.view.metric].unit
+    key = legend(unit, table.scale, table.view.tint, glyphs.tones)
+    if not key or columns < LEGEND_COLUMNS:
+        return rule(title, hint, columns, glyphs.stroke)
+    room = columns - width(key) - 3
+    return (*rule(title, hint, room, glyphs.stroke), (" ", ""), *key, ("  ", ""))
 
 
 def words(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 LEAST_COLUMNS = 40
 LEAST_ROWS = 12
 WIDE_COLUMNS = 120
-SIDE_LEAST, SIDE_MOST = 38, 56
+SIDE_LEAST, SIDE_MOST = 38, 92
+PLOT_LEAST, PLOT_MOST = 7, 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Shares:
     trajectory: int
     story: int
     log: int
+    """Without its rule; 0 = neither."""
     side: int
     """Columns of the right pane, 0 = none."""
     event: int = 0
@@ -35,22 +37,31 @@ def too_small_text(columns: int, rows: int) -> str:
 
 
 def share_rows(
-    columns: int, rows: int, table_rows: int, table_columns: int = 0, has_events: bool = True
+    columns: int,
+    rows: int,
+    table_rows: int,
+    table_columns: int = 0,
+    has_events: bool = True,
+    has_log: bool = True,
 ) -> Shares:
-    """Give the grid what it needs, the log what is left, and extras only where there is room.
+    """Give the grid what it needs, then the log, then the plot of a row where there is room.
 
-    The right pane takes columns that the table leaves: its events end in what went wrong.
+    The right pane takes columns that the table leaves: its events end in what went wrong. Results
+    from elsewhere have no log: the plot has its rows.
     """
+    is_wide = columns >= WIDE_COLUMNS
     story = 3 if rows >= 32 else 2
-    event = 1 if has_events and rows >= 20 and columns < WIDE_COLUMNS else 0
-    fixed = 1 + 1 + story + 1 + event + 1
+    event = 1 if has_events and rows >= 20 and not is_wide else 0
+    fixed = 1 + 1 + story + has_log + event + 1
     free = max(2, rows - fixed)
-    log_least = (2 if rows < 20 else 4 if rows < 32 else 8) - event
+    log_least = ((2 if rows < 20 else 4 if rows < 32 else 8) - event) * has_log
     grid = min(max(2, table_rows + 1), max(2, free - log_least))
     left = free - grid
-    trajectory = 7 if columns >= WIDE_COLUMNS and left >= log_least + 9 else 0
-    spare = (
-        max(SIDE_LEAST, min(SIDE_MOST, columns - table_columns)) if table_columns else SIDE_LEAST
-    )
-    side = spare if columns >= WIDE_COLUMNS and rows >= 20 else 0
-    return Shares(grid, trajectory, story, max(0, left - trajectory), side, event)
+    log = max(log_least, left // 3) if has_log else 0
+    plot = left - log if is_wide and left - log >= PLOT_LEAST else 0
+    if not has_log:
+        plot = left if left >= PLOT_LEAST else 0
+    plot = min(plot, PLOT_MOST)
+    spare = columns - table_columns if table_columns else SIDE_LEAST
+    side = max(SIDE_LEAST, min(SIDE_MOST, spare)) if is_wide and rows >= 20 else 0
+    return Shares(grid, plot, story, left - plot if has_log else 0, side, event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import Meter
 from tuilab.grid.history import Event, events_of
@@ -12,19 +14,37 @@ from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import meter_text
 from tuilab.tui.present.styled_text import Line, fit, fit_line, rule, sides, wrap
 
+Closer = Callable[[int, int], list[Line]]
+"""Writes at most so many (columns, rows) about the cell under the cursor."""
+_NEWS = 5
+"""Rows that events keep, their rule among them."""
 
-def side_pane(snapshot: Snapshot, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:
-    """Return exactly ``rows`` lines; the queue and the events share what the meter leaves."""
+
+def side_pane(
+    snapshot: Snapshot, columns: int, rows: int, glyphs: Glyphs, closer: Closer | None = None
+) -> list[Line]:
+    """Return exactly ``rows`` lines: the cell under the cursor, what runs, the machine, events."""
     columns -= 1
-    meter = _meter_lines(snapshot, columns, glyphs)
-    free = max(0, rows - len(meter) - 2)
-    queue = queue_lines(snapshot, columns, max(2, free // 2), glyphs)
-    lines = [rule("queue", str(len(snapshot.queue) or ""), columns, glyphs.stroke), *queue]
-    lines += meter
-    lines.append(rule("events", "", columns, glyphs.stroke))
-    lines += event_lines(snapshot, columns, max(0, rows - len(lines)), glyphs)
+    lines: list[Line] = []
+    work = [] if snapshot.imported_from else _work_lines(snapshot, columns, rows, glyphs)
+    news = 0 if snapshot.imported_from else _NEWS
+    if closer is not None:
+        lines += closer(columns, max(0, rows - len(work) - news))
+    lines += work
+    if news and rows - len(lines) >= 2:
+        lines.append(rule("events", "v history", columns, glyphs.stroke))
+        lines += event_lines(snapshot, columns, rows - len(lines), glyphs)
     padded: list[Line] = (lines + [()] * rows)[:rows]
     return [((glyphs.upright, "rule"), *line) for line in padded]
+
+
+def _work_lines(snapshot: Snapshot, columns: int, rows: int, glyphs: Glyphs) -> list[Line]:
+    """Write the queue and the meter; a queue in which nothing is takes no room."""
+    meter = _meter_lines(snapshot, columns, glyphs)
+    if not snapshot.queue and not running_jobs(snapshot):
+        return meter
+    listed = queue_lines(snapshot, columns, max(2, min(10, rows // 4)), glyphs)
+    return [rule("queue", str(len(snapshot.queue) or ""), columns, glyphs.stroke), *listed, *meter]
 
 
 def running_jobs(snapshot: Snapshot) -> list[JobStatus]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
@@ -13,8 +14,10 @@ from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui import keys, welcome
+from tuilab.tui.cell_look import CellLook, Evidence, evidence_of, look_at
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import cli_equivalent, grid_view
+from tuilab.tui.present.cell_panel import panel_lines
 from tuilab.tui.present.cell_summary import story
 from tuilab.tui.present.filters import EXAMPLES, FilterError, parse_filter
 from tuilab.tui.present.grid_lines import columns_of
@@ -25,13 +28,19 @@ from tuilab.tui.present.layout import Shares, share_rows
 from tuilab.tui.present.log_choice import log_of, why_no_log
 from tuilab.tui.present.side_pane import side_pane
 from tuilab.tui.present.spark import trajectory
-from tuilab.tui.present.styled_text import fit_line, rule
+from tuilab.tui.present.styled_text import Line, fit_line, rule
+from tuilab.tui.present.value_colour import Tint
 from tuilab.tui.screens.cell_actions import CellActions
+from tuilab.tui.themes import ANSI16
 from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.grid import GridWidget
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.log import LogView
+
+LOOK_SECONDS = 0.05
+LOOKS = 200
+"""Cells whose numbers are kept."""
 
 
 class GridScreen(CellActions):
@@ -47,6 +56,14 @@ class GridScreen(CellActions):
         self._anchor: tuple[int, int] | None = None
         """Where the rectangle being marked began."""
         self._log_of: tuple[str, int] | None = None
+        self._look: CellLook | None = None
+        self._looked_at: Cell | None = None
+        """The cell that the right pane tells of."""
+        self._look_of: object = None
+        """What was asked for last."""
+        self._looks: dict[Evidence, CellLook] = {}
+        self._is_tinted = True
+        """Whether values are to be told apart by colour."""
         self._filter_before = ""
         """What the filter was before it was typed at: esc goes back to it."""
 
@@ -71,6 +88,8 @@ class GridScreen(CellActions):
         """Begin with the metric that the person prefers, hear of the log, greet who is new here."""
         self.view = View(metric=self.tuilab.preferences.metric)
         self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
+        self.app.theme_changed_signal.subscribe(self, self._take_theme)
+        self.view = replace(self.view, tint=self._tint)
         lines = welcome.lines(self.tuilab.glyphs) if welcome.is_new_here() else ()
         self.write("welcome", *lines)
         self.query_one("#welcome").display = bool(lines)
@@ -97,6 +116,16 @@ class GridScreen(CellActions):
             return [v.cell for v in self._snapshot.cells if v.cell in self.grid.marked]
         return [] if self.grid.cell is None else [self.grid.cell]
 
+    @property
+    def _tint(self) -> Tint:
+        """How values are told apart, by what a person wants and the terminal has."""
+        if not self._is_tinted or self.app.no_color:
+            return Tint.NONE
+        return Tint.TONE if self.tuilab.palette.name == ANSI16 else Tint.GROUND
+
+    def _take_theme(self, _: object) -> None:
+        self._look_through(replace(self.view, tint=self._tint))
+
     # State comes in.
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
@@ -122,18 +151,63 @@ class GridScreen(CellActions):
 
     def _refresh_frame(self, snapshot: Snapshot) -> None:
         """Write what does not depend on the cursor: header and right pane."""
-        (columns, rows), glyphs = self.size, self.tuilab.glyphs
+        columns, glyphs = self.size.width, self.tuilab.glyphs
         self.write("header", header(snapshot, columns, glyphs))
         if self._shares.side:
-            self.write("side", *side_pane(snapshot, self._shares.side, rows - 2, glyphs))
+            self._show_side(snapshot)
         if self._shares.event:
             self.write("event", last_line(snapshot, columns))
+
+    def _show_side(self, snapshot: Snapshot) -> None:
+        """Write the right pane, with the cell that was looked at last."""
+        look, glyphs = self._look, self.tuilab.glyphs
+        view = find(snapshot, self._looked_at) if self._looked_at is not None else None
+
+        def closer(columns: int, rows: int) -> list[Line]:
+            if view is None or look is None:
+                return []
+            metric = self.view.metric
+            return panel_lines(snapshot, look, view, metric, (columns, rows), glyphs)
+
+        rows = self.size.height - 2
+        self.write("side", *side_pane(snapshot, self._shares.side, rows, glyphs, closer))
+
+    def _look_closer(self, snapshot: Snapshot, view: CellView | None) -> None:
+        """Read what the cell under the cursor measured, where there is room to show it."""
+        if not self._shares.side or view is None:
+            return
+        evidence = (evidence_of(snapshot.root, view), self.view.metric)
+        if evidence == self._look_of:
+            return
+        self._look_of = evidence
+        known = self._looks.get(evidence[0])
+        if known is not None:
+            self._take_look(view.cell, known)
+        else:
+            self._read_look(view)
+
+    @work(exclusive=True, group="look")
+    async def _read_look(self, view: CellView) -> None:
+        source = self.tuilab.poller.source
+        await asyncio.sleep(LOOK_SECONDS)  # nothing is read of cells that the cursor passes
+        look = await asyncio.to_thread(look_at, source, view)
+        if self.is_there:
+            self._looks[look.evidence] = look
+            while len(self._looks) > LOOKS:
+                del self._looks[next(iter(self._looks))]
+            self._take_look(view.cell, look)
+
+    def _take_look(self, cell: Cell, look: CellLook) -> None:
+        self._looked_at, self._look = cell, look
+        if self._snapshot is not None and self._shares.side:
+            self._show_side(self._snapshot)
 
     def _share_room(self) -> None:
         columns, rows = self.size
         table = self.grid.table
         ran_here = self._snapshot is not None and not self._snapshot.imported_from
-        shares = share_rows(columns, rows, max(1, len(table.rows)), columns_of(table), ran_here)
+        wide = columns_of(table)
+        shares = share_rows(columns, rows, max(1, len(table.rows)), wide, ran_here, ran_here)
         self._shares = shares
         self.grid.styles.height = shares.grid
         for name, height in (("trajectory", shares.trajectory), ("story", shares.story)):
@@ -141,6 +215,8 @@ class GridScreen(CellActions):
             part.display = height > 0
             part.styles.height = height
         self.query_one("#event").display = shares.event > 0
+        for name in ("lower-rule", "log"):
+            self.query_one(f"#{name}").display = shares.log > 0
         side = self.query_one("#side")
         side.display = shares.side > 0
         side.styles.width = shares.side
@@ -152,7 +228,8 @@ class GridScreen(CellActions):
             return
         glyphs = self.tuilab.glyphs
         left = self.size.width - self._shares.side
-        self.write("upper-rule", rule(*self._view_words(), left, glyphs.stroke))
+        shown = (self.grid.table, self.grid.marked, self.grid.seen)
+        self.write("upper-rule", grid_view.title_line(*shown, left, glyphs))
         view = self.selected
         table, cursor = self.grid.table, self.grid.cursor
         told = (
@@ -164,9 +241,7 @@ class GridScreen(CellActions):
         if self._shares.trajectory:
             self.write("trajectory", *self._trajectory())
         self._choose_log(snapshot, view)
-
-    def _view_words(self) -> tuple[str, str]:
-        return grid_view.words(self.view, self.grid.table, self.grid.marked, self.grid.seen)
+        self._look_closer(snapshot, view)
 
     def _trajectory(self) -> list[tuple[tuple[str, str], ...]]:
         table = self.grid.table
@@ -239,6 +314,13 @@ class GridScreen(CellActions):
     def action_zoom(self) -> None:
         """Show cells narrower, or wide again."""
         self._look_through(grid_view.next_zoom(self.view))
+
+    def action_tint(self) -> None:
+        """Colour the values, or not."""
+        self._is_tinted = not self._is_tinted
+        self._take_theme(None)
+        if self._is_tinted and self.view.tint is Tint.NONE:
+            self.say("no colours: NO_COLOR is set")
 
     def action_order(self) -> None:
         """Sort rows another way."""

@@ -19,6 +19,7 @@ from tuilab.tui.present.figures.text import KINDS, kind_line, note_lines, note_r
 from tuilab.tui.present.header import header
 from tuilab.tui.present.styled_text import fit_line
 from tuilab.tui.screens.analysis_screen import AnalysisScreen
+from tuilab.tui.themes import ANSI16
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
@@ -138,6 +139,7 @@ class PlotsScreen(AnalysisScreen):
             focus=self.source if self._has_focus and self.kind != "heatmap" else None,
             cursor=None if is_empty else self.spot,
             is_ascii=self.tuilab.glyphs.is_ascii,
+            tones=self.tuilab.glyphs.tones if self.tuilab.palette.name == ANSI16 else "",
             with_intervals=self._with_intervals,
         )
 

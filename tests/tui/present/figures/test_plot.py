@@ -339,7 +339,7 @@ def test_a_heatmap_says_na_and_colours_it_unlike_zero() -> None:
     matrix = heat_of(2, 3).panels[0].matrix
     assert matrix is not None
     zero, missing = heat_lines(matrix, 60, 10, None)[1][2], heat_lines(matrix, 60, 10, None)[1][4]
-    assert (zero[0].strip(), zero[1]) == ("0", "heat-0")
+    assert (zero[0].strip(), zero[1]) == ("0", "value-0")
     assert (missing[0].strip(), missing[1]) == ("n/a", "muted")
 
 

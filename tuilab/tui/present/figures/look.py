@@ -37,6 +37,8 @@ class Look:
     cursor: Spot | None = None
     """What is under the cursor."""
     is_ascii: bool = False
+    tones: str = ""
+    """Half-tones of a heatmap's squares, where there are too few colours; fuller for more."""
     with_intervals: bool = False
 
 

@@ -8,12 +8,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tuilab.grid.edits import EDITED
+from tuilab.grid.metrics import RATE
 from tuilab.grid.text import MISSING, number
 from tuilab.tui.present.figures.canvas import Axes, axes_of, canvas_rows, finite
 from tuilab.tui.present.figures.labels import Label, Wish, beside_points, line_ends
 from tuilab.tui.present.figures.look import Look, Sign, Spot, glyph_of, joined, role_of, signs_of
 from tuilab.tui.present.styled_text import Line, fit, fit_line, plain
 from tuilab.tui.present.styled_text import width as width_of
+from tuilab.tui.present.value_colour import ON_DARK, ink, tone_of
+from tuilab.tui.present.value_colour import role_of as role_of_value
 
 if TYPE_CHECKING:
     from tuilab.science.figures.model import Figure, HeatCell, Matrix, Panel, Series
@@ -27,8 +30,6 @@ MOST_SERIES = 40
 """More lines than this in one panel are mush: those around the focused one are drawn."""
 _NARROW, _WIDE = 5, 12
 """Least and most columns of one square."""
-_HEAT = ((0, 34, 78), (53, 69, 108), (102, 105, 112), (148, 142, 119), (200, 186, 101))
-"""Five steps of cividis (Nunez et al. 2018), readable with any colour vision."""
 
 
 def figure_pieces(figure: Figure, width: int, height: int, look: Look | None = None) -> list[Line]:
@@ -74,7 +75,7 @@ def panel_pieces(figure: Figure, number: int, width: int, height: int, look: Loo
     title = fit_line(((panel.title or panel.y_label, "title"),), width, ellipsis)
     cursor = look.cursor if look.cursor is not None and look.cursor.panel == number else None
     if panel.matrix is not None:
-        return [title, *heat_lines(panel.matrix, width, height - 1, cursor, ellipsis)]
+        return [title, *heat_lines(panel.matrix, width, height - 1, cursor, look)]
     if not any(finite(series.points) for series in panel.series):
         return [title, (("nothing yet", "muted"),)]
     has_foot = height >= _PANEL[1] and not _has_lines(panel)
@@ -264,11 +265,12 @@ def _padded(blocks: Sequence[Sequence[Line]], row: int, width: int) -> Iterator[
 
 
 def heat_lines(
-    matrix: Matrix, width: int, height: int, cursor: Spot | None, ellipsis: str = "…"
+    matrix: Matrix, width: int, height: int, cursor: Spot | None, look: Look | None = None
 ) -> list[Line]:
     """Return a header and one line per row; the part around the cursor when not all fits."""
     if not matrix.rows or not matrix.columns or height < 2:
         return [(("nothing yet", "muted"),)]
+    ellipsis, tones = ("~" if look and look.is_ascii else "…"), look.tones if look else ""
     left = min(14, max(len(row) for row in matrix.rows) + 1)
     each = max(_NARROW, min(_WIDE, (width - left) // len(matrix.columns)))
     columns = _window(len(matrix.columns), (width - left) // each, cursor.column if cursor else 0)
@@ -279,7 +281,12 @@ def heat_lines(
         is_here = cursor is not None and cursor.row == row
         name = fit(matrix.rows[row], left - 1, ellipsis)
         squares = [
-            _square(matrix.cells[row][column], each, cursor == Spot(_panel(cursor), row, column))
+            _square(
+                matrix.cells[row][column],
+                each,
+                cursor == Spot(_panel(cursor), row, column),
+                tones,
+            )
             for column in columns
         ]
         lines.append(
@@ -317,19 +324,18 @@ def _short(name: str, columns: int, ellipsis: str) -> str:
     return fit(name, columns, ellipsis if columns > 4 else "")
 
 
-def _square(cell: HeatCell, each: int, is_here: bool) -> Line:
+def _square(cell: HeatCell, each: int, is_here: bool, tones: str) -> Line:
     is_number = cell.value is not None and math.isfinite(cell.value)
     mark = {"stale": "~", "suspect": "?", "edited": EDITED}.get(cell.status, "")
     text = f"{mark}{number(cell.value)}" if is_number else MISSING
-    role = f"heat-{_step(cell.value or 0.0)}" if is_number else "muted"
+    role = role_of_value((cell.value or 0.0) / 100, RATE, (0.0, 1.0)) if is_number else "muted"
     if is_here:
         return ((f"{f'[{text}]':>{each}}", f"{role} cursor"),)
+    lead = " "
+    if tones and cell.value is not None and is_number:
+        lead = tone_of(cell.value / 100, RATE, (0.0, 1.0), tones)
     # A blank in the ground of the screen keeps neighbours apart.
-    return ((" ", ""), (f"{text:>{each - 2}} ", role))
-
-
-def _step(percent: float) -> int:
-    return max(0, min(4, int(percent // 20)))
+    return ((lead, ""), (f"{text:>{each - 2}} ", role))
 
 
 def _what_is_seen(matrix: Matrix, rows: range, columns: range) -> str:
@@ -353,17 +359,17 @@ def figure_lines(
     return ["".join(_coloured(text, role) for text, role in line) for line in lines]
 
 
+def _rgb(code: str) -> str:
+    return ";".join(str(int(code[at : at + 2], 16)) for at in (0, 2, 4))
+
+
 def _coloured(text: str, role: str) -> str:
     from tuilab.science.figures.model import COLOURS
 
     name, _, number = role.partition(" ")[0].partition("-")
     if name == "series" and not role.endswith("dim"):
-        code = COLOURS[int(number)].lstrip("#")
-        return (
-            f"\x1b[38;2;{int(code[:2], 16)};{int(code[2:4], 16)};{int(code[4:], 16)}m{text}\x1b[0m"
-        )
-    if name == "heat":
-        ground = ";".join(map(str, _HEAT[int(number)]))
-        ink = "38;2;255;255;255" if int(number) < 3 else "38;2;0;0;0"
-        return f"\x1b[48;2;{ground};{ink}m{text}\x1b[0m"
+        return f"\x1b[38;2;{_rgb(COLOURS[int(number)].lstrip('#'))}m{text}\x1b[0m"
+    if name == "value":
+        ground = ON_DARK[name][int(number)]
+        return f"\x1b[48;2;{_rgb(ground)};38;2;{_rgb(ink(ground)[1:])}m{text}\x1b[0m"
     return f"\x1b[2m{text}\x1b[0m" if name in ("muted", "rule", "series") else text

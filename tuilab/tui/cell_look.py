@@ -1,0 +1,117 @@
+"""Reads what a cell measured and a few of its completions; slow: called off the event loop."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuilab.contract.parsing import loads, read_bytes
+from tuilab.grid.jobs import job_id
+from tuilab.grid.metrics import Row
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import WITH_RESULT
+from tuilab.store.experiment import DESIGN_FILE
+from tuilab.store.layout import Layout
+from tuilab.store.snapshot import CellView
+from tuilab.tui.attempt_files import Completion, marker_of, settings_of
+
+if TYPE_CHECKING:
+    from tuilab.store.reader import Reader
+    from tuilab.tui.poller import SnapshotSource
+
+SHOWN = 3
+"""Completions to read as examples."""
+Evidence = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellLook:
+    """What a cell measured, in full."""
+
+    evidence: Evidence = ()
+    """What it was read from: equal evidence, equal numbers."""
+    rows: tuple[Row, ...] = ()
+    """Every measured value and each that is missing, see ``grid/metrics.py:COLUMNS``."""
+    samples: tuple[Completion, ...] = ()
+    """Examples of the target's completions: hits, then a miss."""
+    count: int = 0
+    """Completions of the target in all; 0 where none are at hand."""
+    marker: str = ""
+    note: str = ""
+    """What the config says of itself."""
+    problem: str = ""
+    """What could not be read."""
+
+
+def evidence_of(root: Path, view: CellView) -> Evidence:
+    """Return what the look at a cell depends on; progress is none."""
+    jobs = tuple((job.job, job.state, job.attempt) for job in view.jobs if job.state in WITH_RESULT)
+    return (root, view.cell, view.state if not view.jobs else "", jobs)
+
+
+def look_at(reader: SnapshotSource | None, view: CellView) -> CellLook:
+    """Read a cell's numbers and completions; what is damaged is told, never raised.
+
+    A source that is no reader of files has nothing but its snapshots.
+    """
+    from tuilab.store.measurements import cell_rows
+    from tuilab.store.reader import Reader
+
+    if not isinstance(reader, Reader):
+        return CellLook(evidence_of(Path(), view))
+    evidence = evidence_of(reader.layout.root, view)
+    note = note_of(reader.layout)
+    try:
+        rows = tuple(cell_rows(reader, view))
+        found = list(_of_target(reader, view))
+    except (OSError, ValueError) as error:
+        return CellLook(evidence, note=note, problem=str(error))
+    marker = ""
+    if not reader.is_results_only:
+        cell = view.cell
+        name = job_id(Stage.EVAL, cell.source, cell.epoch, cell.seed)
+        marker = marker_of(settings_of(reader.layout, reader.plan, name, view.attempt))
+    return CellLook(evidence, rows, tuple(_examples(found)), len(found), marker, note)
+
+
+def _of_target(reader: Reader, view: CellView) -> Iterator[Completion]:
+    from tuilab.store.measurements import completions
+
+    if view.state not in WITH_RESULT or reader.is_results_only:
+        return
+    for row in completions(reader, view.cell):
+        if row.get("persona") == reader.plan.target:
+            yield row
+
+
+def _examples(rows: Sequence[Completion]) -> list[Completion]:
+    """Return hits and misses, as many as fit: examples of what the number counts."""
+    hits = [row for row in rows if row.get("hit")]
+    others = [row for row in rows if not row.get("hit")]
+    first = hits[: SHOWN - 1] if others else hits[:SHOWN]
+    return [*first, *others[: SHOWN - len(first)]]
+
+
+def note_of(layout: Layout) -> str:
+    """Return what the config (or the card of imported results) says of itself; "" for nothing."""
+    try:
+        design = layout.root / DESIGN_FILE
+        is_table = design.is_file()
+        path = design if is_table else layout.config
+        stamp = path.stat()
+        return _note(path, is_table, stamp.st_mtime_ns)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return ""  # a damaged config is told where it matters
+
+
+@lru_cache(maxsize=8)
+def _note(path: Path, is_table: bool, _changed: int) -> str:
+    if is_table:
+        found: Any = (loads(read_bytes(path)).get("provenance") or {}).get("note")
+    else:
+        found = tomllib.loads(read_bytes(path).decode()).get("note")
+    return str(found or "")

@@ -1,0 +1,251 @@
+"""Writes what a cell measured: by persona, text health, cosines, and some completions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.cells import Cell
+from tuilab.grid.metrics import ALL, HEADLINE, METRICS, Measurement, Of, Row, measures
+from tuilab.grid.states import WITH_RESULT
+from tuilab.grid.text import MISSING, count_of, number
+from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.tui.present.cell_summary import story
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.grid_table import find
+from tuilab.tui.present.spark import interval_of
+from tuilab.tui.present.styled_text import Line, Piece, fit, fit_line, highlight, rule, wrap
+
+if TYPE_CHECKING:
+    from tuilab.tui.cell_look import CellLook
+
+BAR_MOST = 30
+_LABEL = 16
+_HEALTH = {"eos_rate": "ended", "cut_rate": "cut", "repeat_rate": "repeated"}
+
+
+def measure_shown(metric: str) -> str:
+    """Return the measure whose personas are listed beside a metric of the grid."""
+    measure = METRICS[metric].measure
+    return (measure if measure.of is Of.PERSONA else METRICS[HEADLINE].measure).name
+
+
+def panel_lines(
+    snapshot: Snapshot,
+    look: CellLook,
+    view: CellView,
+    metric: str,
+    size: tuple[int, int],
+    glyphs: Glyphs,
+) -> list[Line]:
+    """Return at most ``size`` (columns, rows) lines about one cell; the last parts give way."""
+    columns, rows = size
+    measure = measure_shown(metric)
+    cell, title = view.cell, _title(snapshot, view, glyphs)
+    note = [((f" {row}", "muted"),) for row in wrap(clean_line(look.note, 600), columns - 2, 6)]
+    if view.state not in WITH_RESULT:
+        told = _why_lines(snapshot, view, columns, glyphs)
+        with_note = [rule("note", "", columns, glyphs.stroke), *note] if look.note else []
+        return [rule(title, "", columns, glyphs.stroke), *told, *with_note][:rows]
+    title += f": {measure} by persona"
+    table = persona_lines(look.rows, measure, view, snapshot, columns, glyphs)
+    more = [*health_lines(look.rows, columns), *cosine_lines(look.rows, columns)]
+    samples = sample_lines(look, columns, glyphs)
+    lines = [rule(title, "", columns, glyphs.stroke)]
+    if look.problem:
+        lines.append(fit_line(((f" {clean_line(look.problem, 300)}", "failed"),), columns))
+    kept = _kept(len(table), rows - len(lines) - len(more))
+    lines += table[:kept]
+    if kept < len(table):
+        lines[-1] = ((f" and {len(table) - kept + 1} more: open the cell", "muted"),)
+    lines += more[: max(0, rows - len(lines))]
+    if samples and rows - len(lines) >= 3:
+        of = f"{min(look.count, 3)} of {look.count}, {_label(snapshot, snapshot.target)}"
+        lines += [rule("completions", of, columns, glyphs.stroke), *samples]
+        lines = lines[:rows]
+    if look.note and rows - len(lines) >= 2:
+        lines += [rule("note", "", columns, glyphs.stroke), *note]
+    column = column_lines(snapshot, cell.epoch, cell.seed, metric, columns, glyphs)
+    if len(column) > 2 and rows - len(lines) >= 4:
+        title = f"epoch {cell.epoch}: {METRICS[metric].short} by source"
+        lines += [rule(title, "", columns, glyphs.stroke), *column]
+    return lines[:rows]
+
+
+def column_lines(
+    snapshot: Snapshot, epoch: int, seed: int, metric: str, columns: int, glyphs: Glyphs
+) -> list[Line]:
+    """List every source at one epoch and seed, with what the grid's metric has for it."""
+    lines: list[Line] = []
+    for source in snapshot.sources:
+        view = find(snapshot, Cell(source, epoch, seed))
+        found = view.metrics.get(metric) if view and view.state in WITH_RESULT else None
+        lines.append(_column_line(snapshot, source, found, metric, columns, glyphs))
+    return lines
+
+
+def _column_line(
+    snapshot: Snapshot,
+    source: str,
+    found: Measurement | None,
+    metric: str,
+    columns: int,
+    glyphs: Glyphs,
+) -> Line:
+    unit = METRICS[metric].unit
+    head: Piece = (f"  {fit(_label(snapshot, source), _LABEL, glyphs.ellipsis)}", "label")
+    if found is None:
+        return (head, (f"{MISSING:>6}", "missing"))
+    interval = interval_text({"hits": found.hits, "n": found.n})
+    bar = max(0, min(BAR_MOST, columns - _LABEL - 21))
+    size = abs(found.value) / unit.high if unit.is_diverging else unit.height(found.value)
+    role = "below" if found.value < 0 else "trend"
+    return (
+        head,
+        (f"{unit.narrow(found.value):>6}", "text"),
+        (f"  {interval:<9}", "muted"),
+        (f" {horizontal(size, bar, glyphs)}", role),
+    )
+
+
+def _title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> str:
+    cell = view.cell
+    name = clean_line(snapshot.labels.get(cell.source, cell.source), 30)
+    seed = f" #{cell.seed}" if len(snapshot.seeds) > 1 else ""
+    return f"{name} {glyphs.dash} epoch {cell.epoch}{seed}"
+
+
+def _why_lines(snapshot: Snapshot, view: CellView, columns: int, glyphs: Glyphs) -> list[Line]:
+    """Tell a cell without a number in full: nothing of it is cut that there are rows for."""
+    what, evidence, advice = story(snapshot, view, glyphs)
+    lines: list[Line] = []
+    for text, role in (what[-1], *evidence, *advice):
+        lines += [((f" {row}", role),) for row in wrap(text.strip(), columns - 2, 6) if row]
+    return lines
+
+
+def _kept(wanted: int, room: int) -> int:
+    return wanted if wanted <= room else max(1, room)
+
+
+def persona_lines(
+    rows: Sequence[Row],
+    measure: str,
+    view: CellView,
+    snapshot: Snapshot,
+    columns: int,
+    glyphs: Glyphs,
+) -> list[Line]:
+    """List a measure's personas: source, target, then the others from high to low.
+
+    Each with its rate, 95% Wilson interval, n and a bar; n/a where it was not measured.
+    """
+    cell, target = view.cell, snapshot.target
+    found = {str(row["persona"] or target): row for row in rows if row["metric"] == measure}
+    if not found:
+        return [((" not measured", "muted"),)]
+    first = [who for who in (cell.source, target) if who in found]
+    others = sorted((who for who in found if who not in first), key=lambda who: _rank(found[who]))
+    label = min(_LABEL, max(len(_label(snapshot, who)) for who in found), columns // 3)
+    with_n, with_word = columns >= 44, columns >= 52
+    used = 2 + label + 6 + 11 + 5 * with_n + 8 * with_word
+    bar = max(0, min(BAR_MOST, columns - used - 1))
+    unit = measures()[measure].unit
+    head = f"  {fit('persona', label)}{unit.sign or 'value':>6}  {'95%':<9}{'    n' * with_n}"
+    lines: list[Line] = [((head, "muted"),)]
+    words = {cell.source: "source", target: "target"}
+    for who in [*first, *others]:
+        row = found[who]
+        value, word = row["value"], words.get(who, "")
+        name = fit(_label(snapshot, who), label, glyphs.ellipsis)
+        pieces: list[Piece] = [(f"  {name}", "strong" if word else "label")]
+        if not isinstance(value, int | float):
+            why = clean_line(str(row.get("reason") or ""), 200)
+            pieces += [(f"{MISSING:>6}", "missing"), (f"  {why}", "muted")]
+        else:
+            n = f"{row['n'] or '':>5}" if with_n else ""
+            pieces += [
+                (f"{unit.narrow(value):>6}", "strong" if word else "text"),
+                (f"  {interval_text(row):<9}{n}", "muted"),
+                (f" {horizontal(unit.height(value), bar, glyphs)}", "trend"),
+                (f" {word}" if with_word else "", "muted"),
+            ]
+        lines.append(fit_line(pieces, columns, glyphs.ellipsis))
+    return lines
+
+
+def _rank(row: Row) -> float:
+    value = row["value"]
+    return -value if isinstance(value, int | float) else float("inf")
+
+
+def _label(snapshot: Snapshot, who: str) -> str:
+    return clean_line(snapshot.labels.get(who) or who.replace("_", " "), 30)
+
+
+def interval_text(row: Row) -> str:
+    """Write the 95% Wilson interval of a rate in percent: ``[86, 94]``; "" without counts."""
+    hits, n = row.get("hits"), row.get("n")
+    if not isinstance(hits, int) or not isinstance(n, int):
+        return ""
+    found = interval_of(Measurement(0.0, hits, n))
+    return f"[{number(found.low * 100)}, {number(found.high * 100)}]" if found else ""
+
+
+def horizontal(share: float, columns: int, glyphs: Glyphs) -> str:
+    """Draw a share of 0..1 as a bar of exactly ``columns`` columns."""
+    eighths = round(share * columns * 8)
+    whole, rest = divmod(eighths, 8)
+    if glyphs.is_ascii:
+        return (glyphs.full * round(share * columns)).ljust(columns)
+    part = " ▏▎▍▌▋▊▉"[rest] if rest else ""
+    return (glyphs.full * whole + part).ljust(columns)
+
+
+def health_lines(rows: Sequence[Row], columns: int) -> list[Line]:
+    """Say how the completions ended: ``ended 100%, cut 0%, repeated 0% of 600 completions``."""
+    known = {row["metric"]: row for row in rows if row["metric"] in _HEALTH}
+    told = [
+        f"{word} {METRICS[HEADLINE].unit.narrow(known[name]['value'])}"
+        for name, word in _HEALTH.items()
+        if name in known and known[name]["persona"] == ALL
+    ]
+    if not told:
+        return []
+    n = next(iter(known.values())).get("n") or 0
+    text = f" text: {', '.join(told)} of {count_of(n, 'completion')}"
+    return [fit_line(((text, "muted"),), columns)]
+
+
+def cosine_lines(rows: Sequence[Row], columns: int) -> list[Line]:
+    """Write each cosine with its layer, pool and state of the model."""
+    scaled = {name: one for name, one in measures().items() if one.of is Of.SCALE}
+    lines = []
+    for row in rows:
+        if (measure := scaled.get(row["metric"])) is None:
+            continue
+        place = [f"layer {row['layer']}" if row["layer"] is not None else ""]
+        place += [str(row[key] or "") for key in ("model_state", "pool")]
+        where = clean_line(", ".join(filter(None, place)), 80)
+        value = measure.unit.wide(row["value"])
+        why = f"  {clean_line(str(row['reason']), 120)}" if row.get("reason") else ""
+        lines.append(
+            fit_line(((f" {measure.name} {value}", "text"), (f"  {where}{why}", "muted")), columns)
+        )
+    return lines
+
+
+def sample_lines(look: CellLook, columns: int, glyphs: Glyphs) -> list[Line]:
+    """Write the end of each example in two lines, the marker lit."""
+    lines: list[Line] = []
+    for row in look.samples:
+        text = clean_line(str(row.get("text", "")).replace("\n", " "), 2000)
+        parts = wrap(text, columns - 4)
+        if len(parts) > 2:  # the marker stands at the end
+            parts = [f"{glyphs.ellipsis}{parts[-2]}", parts[-1]]
+        sign: Piece = (f" {glyphs.mark} ", "done") if row.get("hit") else ("   ", "")
+        for place, part in enumerate(parts):
+            lead = sign if place == 0 else ("   ", "")
+            lines.append(fit_line((lead, *highlight(part, look.marker, "text")), columns))
+    return lines
