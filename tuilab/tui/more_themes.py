@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
+from tuilab.tui.present import value_colour
 from tuilab.tui.themes import DARK, LIGHT, PALETTES, Palette
 
 NAMES = ("nord", "gruvbox", "catppuccin-mocha", "catppuccin-latte", "solarized-light")
@@ -46,6 +47,7 @@ def palette_of(theme: Theme) -> Palette:
     roles |= {role: f"bold {readable(ink)}" for role in ("strong", "title", "cursor-mark")}
     roles |= {role: f"bold {readable(_colour(theme.primary))}" for role in ("brand", "key")}
     roles |= {"trend": readable(_colour(theme.secondary)), "peak": readable(_colour(theme.accent))}
+    roles["below"] = readable(Color.parse(kept["below"]))
     roles["warn"] = readable(_colour(theme.warning))
     quiet = readable(ink.blend(ground, 0.4))
     roles |= dict.fromkeys(("muted", "missing", "idle", "waiting"), quiet)
@@ -75,10 +77,7 @@ def contrast(one: Color, other: Color) -> float:
 
 def luminance(colour: Color) -> float:
     """Return the relative luminance of WCAG 2.2, 0 to 1."""
-    linear = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour.normalized
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return value_colour.luminance(colour.hex6.lstrip("#"))
 
 
 def _colour(text: str | None) -> Color:
