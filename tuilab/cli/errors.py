@@ -24,6 +24,7 @@ _USAGE_ERRORS = frozenset(
         "GrowError",
         "SelectorError",
         "SinceError",
+        "LimitError",
         "NoTextError",
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import events_of
+from tuilab.grid.limits import LIMIT
+from tuilab.grid.notices import Notice, notices_of, terminal_sequence
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import WITH_RESULT, JobStatus, State
 from tuilab.grid.text import clock, count_of, duration, list_of, whole_percent
@@ -23,6 +26,7 @@ from tuilab.store.layout import Layout
 from tuilab.store.program_name import program, quoted
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.store.user_files import load_user_config
 
 POLL_SECONDS = 0.25
 QUIET_SECONDS = 2.0
@@ -80,7 +84,9 @@ class Watch:
             return INCOMPLETE
 
     def _report(self, lines: Iterable[Mapping[str, Any]], snapshot: Snapshot) -> None:
-        for event in events_of(lines):
+        told = list(lines)
+        tell_terminal(notices_of(told))
+        for event in events_of(told):
             if event.is_news:
                 text = f"{clock(event.at)} {clean_line(event.text, 240)}"
                 self._print(f"{text}{self._tally(snapshot)}")
@@ -128,6 +134,19 @@ class Watch:
         return INCOMPLETE
 
 
+def tell_terminal(notices: Iterable[Notice]) -> None:
+    """Ring, and ask for desktop notifications, where a person's terminal is at stderr."""
+    if not sys.stderr.isatty() or not (due := list(notices)):
+        return
+    wanted = load_user_config().config.notify
+    for notice in due:
+        if notice.kind not in wanted.on:
+            continue
+        texts = clean_line(notice.title, 200), clean_line(notice.text, 200)
+        sequence = terminal_sequence(*texts, os.environ) if wanted.desktop else ""
+        print(sequence + "\a" * wanted.bell, end="", file=sys.stderr, flush=True)
+
+
 ENGINE_ITSELF = "engine"
 """Who paused, in the journal, when it was no person: nothing starts before one resumes."""
 _ENDED = WITH_RESULT | {State.FAILED, State.SUSPECT, State.STOPPED, State.IDLE}
@@ -143,7 +162,7 @@ def standstill(snapshot: Snapshot, cells: Collection[Cell]) -> str:
         return ""
     if any(view.state is State.RUNNING for view in chosen):
         return ""
-    if snapshot.engine.pause and snapshot.engine.pause_by == ENGINE_ITSELF:
+    if snapshot.engine.pause and snapshot.engine.pause_by in (ENGINE_ITSELF, LIMIT):
         return snapshot.engine.note or "the engine has paused itself"
     if any(_may_move(view) for view in chosen):
         return ""

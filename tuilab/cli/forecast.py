@@ -24,11 +24,13 @@ from tuilab.grid.estimate import (
 )
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan, fetch_id
+from tuilab.grid.limits import Price
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import MISSING, count_of, duration, padded, size
 from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
+from tuilab.store.user_files import gpu_price
 from tuilab.store.volume import free_inodes
 
 if TYPE_CHECKING:
@@ -69,6 +71,17 @@ class Forecast:
     checks: tuple[Check, ...]
     folders: tuple[Folder, ...]
     data: tuple[DataSet, ...]
+
+    price: Price | None = None
+
+    @property
+    def cost(self) -> str:
+        """What the GPUs cost for that long; "" where there is no price, or no GPU is wanted."""
+        if self.price is None or self.plan.synthetic:
+            return ""
+        gpus = len(self.places.cards) or self.places.workers
+        said = self.price.of(self.seconds * gpus)
+        return f"about {said} at {self.price.of(3600)} a GPU hour"
 
     @property
     def is_blocked(self) -> bool:
@@ -123,6 +136,7 @@ def forecast(
         ),
         folders=folders,
         data=data,
+        price=gpu_price(),
     )
 
 
@@ -237,8 +251,9 @@ def _stages(found: Forecast) -> Iterator[str]:
     workers = count_of(found.places.workers, "worker")
     if found.places.cards:
         workers += f" on {count_of(len(found.places.cards), 'GPU')}"
+    cost = f", {found.cost}" if found.cost else ""
     yield (
-        f"expected: {duration(found.seconds)} with {workers}, {size(found.bytes)} of disk"
+        f"expected: {duration(found.seconds)} with {workers}{cost}, {size(found.bytes)} of disk"
         + (
             f", first cell after {duration(found.first_cell_seconds)}"
             if found.first_cell_seconds is not None
@@ -282,6 +297,7 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
             "workers": found.places.workers,
             "gpus": list(found.places.cards),
             "times_from": found.rates,
+            "cost": found.cost or None,
         },
         "jobs": [
             {

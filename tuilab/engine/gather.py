@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tuilab.contract import hub
@@ -19,6 +20,7 @@ from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.watch_attempts import Watcher, last_lines
 from tuilab.engine.workers import Workers
 from tuilab.grid.endings import Ending
+from tuilab.grid.estimate import corrected
 from tuilab.grid.jobs import Job
 from tuilab.grid.ledger import HUB
 from tuilab.grid.stages import Stage
@@ -53,6 +55,9 @@ class Gatherer:
         self._full = ""
         self._full_at = -FULL_SECONDS
         self._hub = HubTrial(os.environ)
+        self._seconds: dict[str, float] = {}
+        self._seconds_of = -1
+        """Journal sequence that the forecast was corrected by."""
         self._gone: tuple[str, ...] = ()
         self._gone_of: tuple[object, ...] = ()
         self._gone_at = -DISK_SECONDS
@@ -63,6 +68,7 @@ class Gatherer:
         plan = self.states.plan
         self.policy: Policy = policy_of(plan)
         self.costs = disk_needs.costs_of(plan)
+        self._seconds_of = -1
         self.slots: tuple[Slot, ...] = self.workers.place.slots(self.policy, frozenset())
 
     def facts(self) -> Facts:
@@ -79,6 +85,7 @@ class Gatherer:
         )
         ready = self.states.ready
         used = {worker.slot for worker in workers if worker.phase in IN_USE}
+        seconds, seconds_left, gpu_seconds_left = self._within_limit(attempts)
         return Facts(
             plan=self.states.plan,
             ledger=self.states.ledger,
@@ -92,9 +99,32 @@ class Gatherer:
             failed_starts=self.failed_starts,
             peaks=self.states.peaks,
             places=self.states.places,
+            seconds=seconds,
+            seconds_left=seconds_left,
+            gpu_seconds_left=gpu_seconds_left,
             hub_answers=self._hub_answers(),
             gone_bases=self._gone_bases() if ready else (),
         )
+
+    def _within_limit(
+        self, attempts: tuple[LiveAttempt, ...]
+    ) -> tuple[Mapping[str, float], float | None, float | None]:
+        """Return the forecast of each job, and what a limit of the run leaves for new ones."""
+        ledger = self.states.ledger
+        if not ledger.limit:
+            return {}, None, None
+        now = time.time()
+        if self._seconds_of != ledger.sequence:
+            costs = corrected(self.states.plan, self.costs, ledger.of) if self.costs else {}
+            self._seconds = {job: cost.seconds for job, cost in costs.items()}
+            self._seconds_of = ledger.sequence
+        until, most = ledger.limit.until, ledger.limit.gpu_seconds
+        if most is not None:
+            most -= ledger.spent - ledger.spent_before
+            for one in attempts:
+                spent = 0.0 if one.begun_at is None else max(0.0, now - one.begun_at)
+                most -= max(spent, self._seconds.get(one.job, 0.0))
+        return self._seconds, None if until is None else until - now, most
 
     def _hub_answers(self) -> bool:
         """Whether the hub that the grid waits for answers again; never waits for it here."""

@@ -12,12 +12,14 @@ from tuilab.engine.answer_requests import Requests
 from tuilab.engine.decide.actions import Close, StopWorker
 from tuilab.engine.decide.engine_view import describe, note
 from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.notices import news
 from tuilab.engine.decide.phase import IN_USE
 from tuilab.engine.decide.tick import decide
 from tuilab.engine.decide.workers import may_leave
 from tuilab.engine.host import load
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.host.gpus import look_at_devices
+from tuilab.engine.notify import Notifier
 from tuilab.engine.snapshot_cache import SnapshotCache
 from tuilab.engine.startup import Opened
 from tuilab.engine.trouble import is_of_the_machine, sentence
@@ -50,6 +52,7 @@ class Engine:
         self.gatherer = opened.gatherer
         self.performer = opened.performer
         self.requests = Requests(opened)
+        self.notifier = Notifier(opened.layout, opened.states)
         self._is_asked_to_leave = False
         self._history: deque[Meter] = deque(maxlen=60)
         self._beat_at = 0.0
@@ -131,9 +134,13 @@ class Engine:
             self.requests.answer_all(self._act(may_start=False))
         facts = self._act(may_start=not self.requests.wait)
         self._keep_time(facts)
+        self.notifier.hear()
+        for one in news(facts):
+            self.notifier.tell(one)
         self._beat(facts)
         self._cache.keep(self.states.ledger.sequence)
-        if may_leave(facts, time.monotonic() - self._busy_at):
+        is_idle = may_leave(facts, time.monotonic() - self._busy_at)
+        if is_idle and not self.notifier.is_sending:
             return self._close_workers(facts)
         self._closing_at = None
         self._sleep(facts)

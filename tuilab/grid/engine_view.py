@@ -65,6 +65,9 @@ class EngineView:
     queued_stages: Mapping[str, str] = field(default_factory=dict)
     """The same for stages that have a reason of their own."""
 
+    limit: str = ""
+    """How long the run may go on: ``until 06:00``, ``2.50 GPU hours left``."""
+
     @property
     def is_alive(self) -> bool:
         """Whether there is an engine that settles what ends."""

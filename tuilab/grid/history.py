@@ -15,6 +15,7 @@ from typing import Any
 
 from tuilab.grid.endings import how_it_ended
 from tuilab.grid.ledger import HUB
+from tuilab.grid.limits import LIMIT, Limit
 from tuilab.grid.metrics import METRICS, read_back
 from tuilab.grid.states import BROKEN, Verdict
 from tuilab.grid.text import count_of, duration, size
@@ -273,6 +274,17 @@ def _resumed(line: Line) -> Event:
     return Event(f"{_who(line)} resumed{why}")
 
 
+def _limited(line: Line) -> Event:
+    hours = line.get("gpu_hours")
+    limit = Limit(line.get("until"), None if hours is None else hours * 3600)
+    said = f"limited the run: {limit}" if limit else "lifted the limit of the run"
+    return Event(f"{_who(line)} {said}")
+
+
+def _notified(line: Line) -> Event:
+    return Event(f"notice: {line['title']}: {line['text']}", role="muted")
+
+
 def _deviation(line: Line) -> Event:
     sets = ", ".join(f"{key} = {value}" for key, value in line.get("sets", {}).items())
     cells = tuple(map(str, line["cells"]))
@@ -342,6 +354,8 @@ SENTENCES: dict[str, Callable[[Line], Event | None]] = {
     "deviation": _deviation,
     "grown": _grown,
     "accepted": _accepted,
+    "limited": _limited,
+    "notified": _notified,
     "request": _request,
     "note": _note,
 }
@@ -352,7 +366,7 @@ TOLD = frozenset(SENTENCES) - {"claimed"}
 
 def _who(line: Line) -> str:
     by = str(line.get("by") or "")
-    return {"": "somebody", "engine": "the engine", HUB: "the engine"}.get(by, by)
+    return {"": "somebody", **dict.fromkeys(("engine", HUB, LIMIT), "the engine")}.get(by, by)
 
 
 def _is_retry(line: Line) -> bool:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuilab.grid.fingerprint import parts_from
+from tuilab.grid.limits import Limit
 from tuilab.grid.states import LIVE, Acceptance, Attempt, Evidence, Verdict
 
 Line = Mapping[str, Any]
+BAD_ENDS = frozenset({Verdict.FAILED, Verdict.SUSPECT, Verdict.LOST})
 HUB = "the model hub"
 """Who paused, where a hub gave nothing: the engine goes on by itself when it answers again."""
 
@@ -29,6 +31,24 @@ class Ledger:
     """Unix time before which the engine does not try whether it can go on by itself."""
     pause_why: str = ""
     """What the engine gave as the reason when it paused by itself."""
+    limit: Limit = field(default_factory=Limit)
+    """How long the run may go on."""
+    spent: float = 0.0
+    """Seconds of all attempts that have ended, whatever became of them."""
+    spent_before: float = 0.0
+    """The same when the limit was set."""
+    asked: int = 0
+    """Number of the last line by which a person asked for work."""
+    claimed: int = 0
+    """Number of the last line by which an attempt was made."""
+    paused: int = 0
+    """Number of the last line by which something paused."""
+    died: int = 0
+    """Number of the last line that tells of an engine that died."""
+    first_failure: tuple[int, str] = (0, "")
+    """Line and job of the first bad end since a person asked, after which nothing is retried."""
+    notified: dict[str, int] = field(default_factory=dict)
+    """Number of the last line that says that people were told, by what of."""
     go: bool = False
     """Whether an operator asked the engine to go on with queued work."""
     order: tuple[str, ...] = ()
@@ -76,6 +96,7 @@ def _wanted(ledger: Ledger, line: Line) -> set[str]:
         ledger.evidence[job] = Evidence(known.attempts, int(number), restarted=restarted)
     if line.get("verb") != "retry":  # the engine asks again, a person asks to go on
         ledger.go = True
+        ledger.asked, ledger.first_failure = ledger.sequence, (0, "")
     if line.get("request"):
         ledger.answered.add(str(line["request"]))
     return set(line["jobs"])
@@ -115,6 +136,7 @@ def _claimed(ledger: Ledger, line: Line) -> set[str]:
         read={str(job): int(number) for job, number in line.get("read", {}).items()},
     )
     known = ledger.of(line["job"])
+    ledger.claimed = ledger.sequence
     if known.last is None or known.last.number < attempt.number:
         ledger.evidence[line["job"]] = _with(known, (*known.attempts, attempt))
     return {line["job"]}
@@ -138,6 +160,7 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
         return before if value is None else value
 
     def settle(attempt: Attempt) -> Attempt:
+        ledger.spent += told("seconds", attempt.seconds) - attempt.seconds
         # Written out: ``dataclasses.replace`` costs more than all the rest of a journal's reading.
         return Attempt(
             attempt.number,
@@ -161,7 +184,10 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
 
     if line.get("metrics"):
         ledger.numbers[str(line["job"]), int(line["attempt"])] = line["metrics"]
-    return _amend(ledger, line, settle)
+    touched = _amend(ledger, line, settle)
+    if verdict in BAD_ENDS and not ledger.first_failure[0] and not ledger.of(line["job"]).is_due:
+        ledger.first_failure = (ledger.sequence, str(line["job"]))
+    return touched
 
 
 def checkpoints_from(raw: Mapping[str, Any]) -> dict[int, str]:
@@ -207,6 +233,7 @@ def _paused(ledger: Ledger, line: Line) -> set[str]:
     ledger.pause_by, ledger.pause_why = str(line.get("by") or ""), str(line.get("why") or "")
     until = line.get("until")
     ledger.pause_until = float(until) if isinstance(until, int | float) else None
+    ledger.paused = ledger.sequence
     return set()
 
 
@@ -223,6 +250,22 @@ def _ordered(ledger: Ledger, line: Line) -> set[str]:
 
 def _engine_started(ledger: Ledger, line: Line) -> set[str]:
     ledger.go = bool(line.get("go", False))
+    if line.get("died"):
+        ledger.died = ledger.sequence
+    return set()
+
+
+def _limited(ledger: Ledger, line: Line) -> set[str]:
+    until, hours = line.get("until"), line.get("gpu_hours")
+    ledger.limit = Limit(
+        None if until is None else float(until), None if hours is None else float(hours) * 3600
+    )
+    ledger.spent_before = ledger.spent
+    return set()
+
+
+def _notified(ledger: Ledger, line: Line) -> set[str]:
+    ledger.notified[str(line["what"])] = ledger.sequence
     return set()
 
 
@@ -240,4 +283,6 @@ _ACTIONS: dict[str, Callable[[Ledger, Line], set[str]]] = {
     "resumed": _resumed,
     "ordered": _ordered,
     "engine-started": _engine_started,
+    "limited": _limited,
+    "notified": _notified,
 }

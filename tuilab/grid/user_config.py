@@ -20,7 +20,6 @@ from tuilab.grid.metrics import HEADLINE, METRICS
 from tuilab.grid.text import nearest
 
 NoticeKind = Literal["done", "failed", "stalled", "paused", "gone"]
-NOTICE_KINDS: tuple[NoticeKind, ...] = ("done", "failed", "stalled", "paused", "gone")
 
 
 class Setting(Block):
@@ -32,7 +31,7 @@ class Setting(Block):
 class Notify(Setting):
     """Who is told when something needs you; `tuilab notify --test` tries it."""
 
-    on: tuple[NoticeKind, ...] = NOTICE_KINDS
+    on: tuple[NoticeKind, ...] = ("done", "failed", "stalled", "paused", "gone")
     """Which events: done (or all that could run), failed (the first of a run), stalled, paused
     (a full disk, workers that do not start), gone (the engine died)."""
     bell: bool = True

@@ -17,6 +17,7 @@ from tuilab.report.markdown import ReportParts, write_report
 from tuilab.report.run_card import CardContext, Field, empty_by_section, empty_fields, run_card
 from tuilab.report.samples import Condition, draw_samples
 from tuilab.store.results_only import columns_of
+from tuilab.store.user_files import gpu_price
 from tuilab.study.headline_table import render
 from tuilab.study.study import Study
 from tuilab.study.table_formats import as_csv
@@ -102,6 +103,7 @@ def card_context(study: Study, home: str) -> CardContext:
         commands=_commands(study),
         sizes=sizes_said(study),
         origin=_origin(study),
+        price=None if study.reader.is_results_only else gpu_price(),
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tuilab.contract.spec import BASE_COMMIT
+from tuilab.grid.limits import Price
 from tuilab.grid.text import count_of, duration
 from tuilab.report.finished_jobs import Effort, FinishedJob
 
@@ -48,6 +49,7 @@ class CardContext:
     """n per cell in words, as measured."""
     origin: Mapping[str, str] | None = None
     """What a table of results says of itself; None for an experiment that ran here."""
+    price: Price | None = None
 
 
 def run_card(ran: Sequence[FinishedJob], context: CardContext) -> list[Field]:
@@ -434,11 +436,17 @@ def _compute(ran: Sequence[FinishedJob], context: CardContext) -> list[Field]:
     hosts = [one.outcome.environment.get("host") for one in ran]
     wall = [(one.outcome.started_at, one.outcome.finished_at) for one in ran]
     seconds = max(end for _, end in wall) - min(start for start, _ in wall) if wall else 0.0
+    cost = []
+    if context.price is not None and ran:
+        price, total = context.price, sum(_device_seconds(one) for one in ran)
+        said = f"{price.of(total)} at {price.of(3600)} for a GPU hour"
+        cost = [Field("Compute", "Cost of the results", said)]
     return [
         Field("Compute", "Hardware", values_text(dict.fromkeys(devices))),
         Field("Compute", "Hosts", ", ".join(sorted({str(host) for host in hosts if host}))),
         Field("Compute", "Wall time", f"{duration(seconds)} from first to last" if wall else ""),
         Field("Compute", "Device hours per stage", _hours(ran)),
+        *cost,
         Field("Compute", "Attempts", _attempts(context.effort) if ran else ""),
     ]
 
@@ -446,12 +454,16 @@ def _compute(ran: Sequence[FinishedJob], context: CardContext) -> list[Field]:
 def _hours(ran: Sequence[FinishedJob]) -> str:
     spent: dict[str, float] = defaultdict(float)
     for one in ran:
-        devices = len(one.outcome.environment.get("devices", ())) or 1
-        spent[one.stage] += one.outcome.seconds * devices / 3600
+        spent[one.stage] += _device_seconds(one) / 3600
     if not spent:
         return ""
     told = ", ".join(f"{stage} {hours:.3f}" for stage, hours in spent.items())
     return f"{told}; {sum(spent.values()):.3f} in total"
+
+
+def _device_seconds(one: FinishedJob) -> float:
+    devices = len(one.outcome.environment.get("devices", ())) or 1
+    return float(one.outcome.seconds * devices)
 
 
 def _attempts(effort: Effort | None) -> str:

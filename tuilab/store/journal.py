@@ -66,6 +66,9 @@ class Entry:
     verb: str = ""
     mode: str = ""
     until: float | None = None
+    gpu_hours: float | None = None
+    what: str = ""
+    title: str = ""
     id: str = ""
     request: str = ""
     host: str = ""

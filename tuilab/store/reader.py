@@ -153,6 +153,7 @@ class Reader:
             events=tuple(journal.events),
             problems=self._problems(),
             config_changed=self._config_changed,
+            gpu_seconds=journal.ledger.spent,
         )
 
     def _problems(self) -> tuple[str, ...]:

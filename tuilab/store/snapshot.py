@@ -102,6 +102,11 @@ class Snapshot:
     config_changed: bool = False
     """experiment.toml differs from what plan.json was made of."""
 
+    gpu_seconds: float = 0.0
+    """What all attempts that have ended took, whatever became of them."""
+    cost: str = ""
+    """The same in money, where a person's config has a price."""
+
     @property
     def statuses(self) -> dict[str, JobStatus]:
         """The status of every job by id; without those of cells that came from the cache."""

@@ -13,6 +13,7 @@ from tuilab.contract import atomic
 
 if TYPE_CHECKING:
     from tuilab.grid.config_text import ConfigProblem
+    from tuilab.grid.limits import Price
     from tuilab.grid.user_config import UserConfig
 
 
@@ -66,6 +67,16 @@ def load_user_config(path: Path | None = None) -> Loaded:
 def user_config() -> UserConfig | None:
     """Return the config where there is a file; None spares most people the schema's import."""
     return load_user_config().config if config_file().exists() else None
+
+
+def gpu_price() -> Price | None:
+    """Return what the person pays for a GPU; None where the config does not say."""
+    from tuilab.grid.limits import Price
+
+    config = user_config()
+    if config is None or config.price.gpu_hour is None:
+        return None
+    return Price(config.price.gpu_hour, config.price.currency)
 
 
 def _entry(path: tuple[object, ...]) -> tuple[object, ...]:

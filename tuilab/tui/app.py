@@ -23,6 +23,7 @@ from textual.screen import Screen
 from textual.signal import Signal
 
 from tuilab.contract.foreign import clean, clean_line
+from tuilab.grid.notices import terminal_sequence
 from tuilab.store.snapshot import Snapshot
 from tuilab.store.user_files import config_file, remember
 from tuilab.tui import keys, more_themes, themes
@@ -41,12 +42,14 @@ from tuilab.tui.poller import (
 )
 from tuilab.tui.preferences import NO_PREFERENCES, THEME, THEMES, Preferences
 from tuilab.tui.present.glyphs import ASCII, UNICODE
+from tuilab.tui.present.history_text import fresh_notices
 from tuilab.tui.present.key_table import key_rows
 from tuilab.tui.requests import RequestingApp
 from tuilab.tui.screens.frame import Frame
 
 if TYPE_CHECKING:
     from tuilab.grid.experiment_state import ExperimentState
+    from tuilab.grid.limits import Price
     from tuilab.science.figures.model import Figure
     from tuilab.tui.app_protocol import AppProtocol
 
@@ -176,11 +179,26 @@ class TuilabApp(RequestingApp):
         if message.snapshot.root != self.root:
             return
         is_first = self.snapshot is None
-        self.snapshot = taken_in(message.snapshot, self.read_only, self._cleaned)
+        before = self.snapshot
+        price = self.preferences.price
+        self.snapshot = taken_in(message.snapshot, self.read_only, self._cleaned, price)
+        if before is not None:
+            self._tell_terminal(before, self.snapshot)
         self.snapshots.publish(self.snapshot)
         self.hear_answers(self.snapshot)
         if is_first and self.is_live:
             self.call_after_refresh(_collect_garbage_again)
+
+    def _tell_terminal(self, before: Snapshot, now: Snapshot) -> None:
+        """Ring, and ask for a desktop notification, for what the person wants to hear of."""
+        mine = self.preferences
+        for notice in fresh_notices(before, now):
+            if notice.kind not in mine.notices:
+                continue
+            if mine.bell:
+                self.bell()
+            if mine.desktop and self._driver is not None:
+                self._driver.write(terminal_sequence(notice.title, notice.text, os.environ))
 
     @on(LogRead)
     def _pass_log_on(self, message: LogRead) -> None:
@@ -347,13 +365,17 @@ class CleanLabels:
         return self._clean
 
 
-def taken_in(snapshot: Snapshot, read_only: bool, labels: CleanLabels) -> Snapshot:
-    """Clean the names that stand on every screen, and say when nothing may be changed."""
+def taken_in(
+    snapshot: Snapshot, read_only: bool, labels: CleanLabels, price: Price | None = None
+) -> Snapshot:
+    """Clean the names that stand on every screen, say when nothing may be changed, and the cost."""
+    has_cost = price is not None and snapshot.gpu_seconds and not snapshot.synthetic
     return replace(
         snapshot,
         name=clean_line(snapshot.name, 80),
         labels=labels.of(snapshot.labels),
         read_only=read_only or snapshot.read_only,
+        cost=price.of(snapshot.gpu_seconds) if price is not None and has_cost else "",
     )
 
 

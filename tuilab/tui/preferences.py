@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from textual.binding import Binding, BindingType
 
+from tuilab.grid.limits import Price
 from tuilab.grid.metrics import HEADLINE
+from tuilab.grid.notices import NOTICE_KINDS
 from tuilab.grid.text import nearest
-from tuilab.store.user_files import config_file, load_user_config
+from tuilab.store.user_files import config_file, gpu_price, load_user_config
 from tuilab.tui import keys, more_themes
 from tuilab.tui.themes import ANSI16, DARK, LIGHT
 
@@ -30,9 +32,9 @@ class Preferences:
     bell: bool = True
     desktop: bool = True
     """Whether the terminal is told of notices."""
-    price: float | None = None
-    """Of one GPU for one hour."""
-    currency: str = "$"
+    notices: Collection[str] = NOTICE_KINDS
+    """Kinds that the terminal tells of."""
+    price: Price | None = None
     problems: Sequence[str] = ()
     """What is wrong with the file, in sentences."""
 
@@ -67,8 +69,8 @@ def read_preferences() -> Preferences:
         keymap=chosen,
         bell=config.notify.bell,
         desktop=config.notify.desktop,
-        price=config.price.gpu_hour,
-        currency=config.price.currency,
+        notices=config.notify.on,
+        price=gpu_price(),
         problems=(*problems, *clashes),
     )
 

@@ -31,6 +31,7 @@ VERBS = {
     "doctor": ("doctor:doctor", "Check libraries, driver, GPU, disk and tokens."),
     "gc": ("gc:gc", "Remove drafts and leftovers. Attempts are kept."),
     "config": ("config:app", "Show or edit your own settings: theme, keys, notifications."),
+    "notify": ("notify:notify", "Show or try who is told when something needs you."),
     "track": ("track:track", "Copy recorded events to Weights & Biases."),
     "engine-start": ("engine_start:engine_start", ""),
 }

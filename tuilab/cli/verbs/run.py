@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from tuilab.cli.base_checks import refuse_unfit_base
 from tuilab.cli.errors import INCOMPLETE, OK, USAGE, RefusalError
@@ -16,9 +20,12 @@ from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
 from tuilab.cli.verbs.open import show
 from tuilab.grid.cells import Cell
+from tuilab.grid.estimate import corrected, expected
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
-from tuilab.grid.text import count_of
+from tuilab.grid.limits import NO_LIMIT, Limit, parse_until
+from tuilab.grid.states import WITH_RESULT
+from tuilab.grid.text import count_of, duration
 from tuilab.store.program_name import program
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.state import read_state, state_of_plan
@@ -30,6 +37,18 @@ def run(
     cells: Cells = None,
     headless: Headless = False,
     where: Where = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Start nothing that would not end by then: 06:00, 8h, a date."
+        ),
+    ] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            "--gpu-hours", metavar="N", min=0.0, help="Take at most so many GPU hours from now on."
+        ),
+    ] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
@@ -38,11 +57,16 @@ def run(
     At a terminal the screen opens, unless --headless. Elsewhere the command returns and the
     engine keeps working.
 
+    With --until or --gpu-hours nothing new starts that would not end in time; then the grid pauses
+    and says what is left. The next run, or a resume, lifts the limit.
+
     \b
     tuilab run tiny --headless
     tuilab run configs/eps109.toml 'villain@*'
     tuilab run runs/eps109 '*@0' --dry-run
+    tuilab run runs/eps109 --until 06:00
     """
+    limit = _limit(until, hours)
     place = find_place(what)
     if place.root is not None and where:
         raise RefusalError(
@@ -65,7 +89,12 @@ def run(
         root = place.root
         refuse_results(root)
         planned = take_changes_in(root, write=not dry_run)
-    return run_cells(root, planned, cells or [], headless, dry_run, as_json)
+    return run_cells(root, planned, cells or [], headless, dry_run, as_json, limit)
+
+
+def _limit(until: str | None, hours: float | None) -> Limit:
+    at = None if until is None else parse_until(until, time.time())
+    return Limit(at, None if hours is None else hours * 3600)
 
 
 def run_cells(
@@ -75,6 +104,7 @@ def run_cells(
     headless: bool,
     dry_run: bool = False,
     as_json: bool = False,
+    limit: Limit = NO_LIMIT,
 ) -> int:
     """Ask for the cells of an experiment and show the work as asked."""
     state = read_state(root, planned)
@@ -83,6 +113,8 @@ def run_cells(
     stale = stale_lines(root, state, set(chosen))
     if dry_run:
         show_expansion(answer, as_json, "would run")
+    if limit and not as_json:
+        tell(_outlook(state, limit))
     for line in stale:
         tell(plain(line))
     if dry_run:
@@ -95,10 +127,28 @@ def run_cells(
             return code
         return _show(root, chosen, headless, as_json, 0)
     refuse_without_workers(state.plan.resources)
-    reply = ask(root, "run", cells=tuple(map(str, chosen)) if selectors else ())
+    options = {"until": limit.until, "gpu_hours": limit.gpu_seconds and limit.gpu_seconds / 3600}
+    reply = ask(
+        root,
+        "run",
+        cells=tuple(map(str, chosen)) if selectors else (),
+        options=options if limit else {},
+    )
     if reply.why:
         tell(plain(reply.why))
     return reply.code or _show(root, chosen, headless, as_json, reply.since)
+
+
+def _outlook(state: ExperimentState, limit: Limit) -> str:
+    """Say how much there is to do, and how much of it the limit lets start."""
+    costs = corrected(state.plan, expected(state.plan), state.of)
+    left = [job for job in state.plan.by_id if state.statuses[job].state not in WITH_RESULT]
+    work = duration(sum(costs[job].seconds for job in left))
+    time_left = "" if limit.until is None else f", {duration(limit.until - time.time())} from now"
+    return (
+        f"limit: {limit}{time_left}; {count_of(len(left), 'open job')} of the grid take about "
+        f"{work} in all. What would not end within the limit stays queued"
+    )
 
 
 def _show(root: Path, chosen: list[Cell], headless: bool, as_json: bool, offset: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.gpu_sharing import why_not_beside
+from tuilab.engine.decide.limits import what_is_left, why_drained
 from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.place import (
     room,
@@ -31,6 +32,7 @@ def describe(
         queued=why_queued(facts),
         queued_stages=why_stages_wait(facts),
         is_still=bool(why_nothing_starts(facts)),
+        limit=what_is_left(facts),
     )
 
 
@@ -40,6 +42,8 @@ def note(facts: Facts) -> str:
         return why_paused(facts.ledger)
     may_begin = facts.ready or facts.unbegun
     if may_begin and (why := why_nothing_starts(facts) or why_not_here(facts)):
+        return why
+    if why := why_drained(facts):
         return why
     if stalled := [attempt.job for attempt in facts.attempts if attempt.is_called_stalled]:
         return f"stalled: {', '.join(stalled[:3])} has been silent for long; x stops it"
@@ -61,7 +65,13 @@ def why_queued(facts: Facts) -> str:
     """
     if not facts.ready:
         return why_nothing_starts(facts) if facts.unbegun else ""
-    return why_nothing_starts(facts) or _blocked_slot(facts) or _busy(facts) or "starts next"
+    return (
+        why_nothing_starts(facts)
+        or why_drained(facts)
+        or _blocked_slot(facts)
+        or _busy(facts)
+        or "starts next"
+    )
 
 
 def why_stages_wait(facts: Facts) -> dict[str, str]:

@@ -137,6 +137,12 @@ class Facts:
     """Place of each job in the plan."""
     hub_answers: bool = False
     """A hub that the grid waits for was tried after the time it asked for, and answered."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Forecast seconds of each job; only where the run has a limit."""
+    seconds_left: float | None = None
+    """Until the time at which the run is to end; None without one."""
+    gpu_seconds_left: float | None = None
+    """GPU seconds that a new job may take, after what ran and what runs; None without a limit."""
     gone_bases: tuple[str, ...] = ()
     """Jobs that fetched a base which is not whole in this machine's cache."""
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from tuilab.engine.decide.actions import Action, Assign, Launch
 from tuilab.engine.decide.facts import Facts, Slot, Worker
 from tuilab.engine.decide.gpu_sharing import neighbours, why_not_beside
+from tuilab.engine.decide.limits import within_limit
 from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.grid.ledger import HUB, Ledger
+from tuilab.grid.limits import LIMIT
 from tuilab.grid.text import size
 
 
@@ -32,6 +34,8 @@ def why_paused(ledger: Ledger) -> str:
     """Say who paused the grid and what that means."""
     if ledger.pause_by == HUB:
         return f"waiting for {HUB}: {ledger.pause_why}; it goes on by itself"
+    if ledger.pause_by == LIMIT:
+        return f"paused: {ledger.pause_why}; `tuilab run` or resume continues"
     who = f" by {ledger.pause_by}" if ledger.pause_by else ""
     if ledger.pause == "hard":
         what = "running jobs are suspended and keep their memory until resumed"
@@ -67,6 +71,7 @@ def place(facts: Facts) -> list[Action]:
         return []
     left = room(facts)
     candidates = [job for job in facts.ready if facts.disk.needs.get(job, 0) <= left]
+    candidates = list(within_limit(facts, candidates))
     taken: set[str] = set()
     settled: set[str] = set()
     actions: list[Action] = []
@@ -81,8 +86,9 @@ def place(facts: Facts) -> list[Action]:
             taken.add(job)
             settled |= _shared(facts, slot)
             actions.append(Launch(slot.index, job))
-    actions += _ahead(facts, candidates, taken, settled)
-    return actions
+    if facts.ledger.limit:
+        return actions[:1]  # what is left for the next is weighed after it
+    return [*actions, *_ahead(facts, candidates, taken, settled)]
 
 
 def _fitting(

@@ -14,6 +14,7 @@ from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan, ancestors
 from tuilab.grid.ledger import HUB, Ledger
+from tuilab.grid.limits import LIMIT
 from tuilab.grid.relaunch import attempt_after, why_busy
 from tuilab.grid.request import Request
 from tuilab.grid.stages import Stage
@@ -67,7 +68,18 @@ def _run(request: Request, known: Known) -> Answer:
     else:
         wanted = state.run(state.cells(request.cells)).wanted
     why = "" if wanted else "everything asked for is done or under way"
-    return Answer((wanted_line(request, wanted),), why=why)
+    return Answer((wanted_line(request, wanted), *_limits(request, known.ledger)), why=why)
+
+
+def _limits(request: Request, ledger: Ledger) -> list[Entry]:
+    """Set the limit that a run asks for, or take the last one back; a run goes on after a drain."""
+    given = {key: request.options.get(key) for key in ("until", "gpu_hours")}
+    found: list[Entry] = []
+    if ledger.limit or any(value is not None for value in given.values()):
+        found.append({"kind": "limited", **given, "by": request.by})
+    if ledger.pause and ledger.pause_by == LIMIT:
+        found.append({"kind": "resumed", "by": request.by})
+    return found
 
 
 def _relaunch(request: Request, known: Known) -> Answer:
@@ -127,7 +139,8 @@ def _pause(request: Request, known: Known) -> Answer:
 def _resume(request: Request, known: Known) -> Answer:
     if known.ledger.go and not known.ledger.pause:
         return Answer(accepted=False, why="nothing is paused")
-    return Answer(({"kind": "resumed", "by": request.by},))
+    lifted = [{"kind": "limited", "by": request.by}] if known.ledger.limit else []
+    return Answer((*lifted, {"kind": "resumed", "by": request.by}))
 
 
 def _hold(request: Request, known: Known) -> Answer:

@@ -8,6 +8,7 @@ from tuilab.contract.reasons import Reason
 from tuilab.engine.decide.actions import Action, Pause, Settle
 from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.hub_wait import fetch_again, go_on, wait_for_hub
+from tuilab.engine.decide.limits import drain
 from tuilab.engine.decide.place import place
 from tuilab.engine.decide.settle import settle_attempts
 from tuilab.engine.decide.workers import keep_up
@@ -27,7 +28,8 @@ def decide(facts: Facts, may_start: bool = True) -> list[Action]:
         return [*actions, *lost]
     settled = [action for action in actions if isinstance(action, Settle)]
     if not settled:
-        return actions + (place(facts) if may_start else [])
+        placed = place(facts) if may_start else []
+        return [*actions, *placed, *(() if placed or not may_start else drain(facts))]
     full = next((s for s in settled if s.ending.reason == Reason.DISK_FULL), None)
     if full is not None and not facts.ledger.pause:
         actions.append(Pause(f"the disk was full in {full.job}: {full.ending.detail}"))

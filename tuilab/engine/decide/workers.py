@@ -102,6 +102,11 @@ def _why_close(facts: Facts, worker: Worker) -> str:
 
 def may_leave(facts: Facts, idle_seconds: float) -> bool:
     """Whether the engine itself may end: nothing runs, nothing is due, for long enough."""
+    return is_idle(facts) and idle_seconds > facts.policy.engine_idle_seconds
+
+
+def is_idle(facts: Facts) -> bool:
+    """Whether nothing runs, and nothing is due that could."""
     busy = facts.attempts or any(w.queue for w in facts.workers if w.phase in IN_USE)
     waits = facts.ready and (facts.ledger.go or facts.ledger.pause)
-    return not (busy or waits) and idle_seconds > facts.policy.engine_idle_seconds
+    return not (busy or waits)

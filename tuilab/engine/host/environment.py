@@ -42,7 +42,7 @@ def worker_environment(
         for name, value in own.items()
         if name in ALLOWED or name.startswith(ALLOWED_PREFIXES)
     }
-    found["PYTHONPATH"] = _with_source_root(found.get("PYTHONPATH", ""))
+    found["PYTHONPATH"] = with_source_root(found.get("PYTHONPATH", ""))
     found["PYTHONUNBUFFERED"] = "1"
     found.setdefault("TOKENIZERS_PARALLELISM", "false")
     if threads is not None:
@@ -70,7 +70,8 @@ def source_root() -> Path:
     return Path(__file__).resolve().parents[3]
 
 
-def _with_source_root(path: str) -> str:
+def with_source_root(path: str) -> str:
+    """Return a PYTHONPATH on which the package is found."""
     parts = [part for part in path.split(os.pathsep) if part]
     root = str(source_root())
     return os.pathsep.join(parts if root in parts else [root, *parts])

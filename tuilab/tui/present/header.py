@@ -45,6 +45,7 @@ def header(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
         *_engine(snapshot, glyphs),
         *_meter(snapshot.engine.meter),
         *_eta(snapshot.engine),
+        *_limits(snapshot),
     ]
     while len(parts) > 1 and _columns(parts) > columns:
         parts.remove(max(parts, key=lambda part: part.rank))
@@ -174,3 +175,13 @@ def _eta(engine: EngineView) -> list[_Part]:
         return []
     time: Line = ((duration(engine.eta_seconds), "strong"), (" left", "muted"))
     return [_Part(3, time, is_right=True)]
+
+
+def _limits(snapshot: Snapshot) -> list[_Part]:
+    """How long the run may go on, and what it has cost so far."""
+    parts = []
+    if limit := snapshot.engine.limit:
+        parts.append(_Part(3, ((limit, "warn"),), is_right=True))
+    if snapshot.cost:
+        parts.append(_Part(3, ((snapshot.cost, "muted"),), is_right=True))
+    return parts

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
+from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import TROUBLE, Event
+from tuilab.grid.notices import Notice, notices_of
 from tuilab.grid.text import clock
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.side_pane import last_events
@@ -63,3 +65,18 @@ def last_line(snapshot: Snapshot, columns: int) -> Line:
 
 def _day(at: float) -> str:
     return time.strftime("%m-%d", time.localtime(at))
+
+
+def fresh_notices(before: Snapshot, now: Snapshot) -> list[Notice]:
+    """Return what came to be told between two pictures of one experiment, safe to show.
+
+    An engine that is killed can tell nobody: that it is gone while there is work is seen here.
+    """
+    last = before.events[-1].get("seq", 0) if before.events else 0
+    found = list(notices_of(line for line in now.events if line.get("seq", 0) > last))
+    is_gone = before.engine.is_alive and now.engine.state is EngineState.STOPPED
+    if is_gone and (now.queue or any(status.is_live for status in now.statuses.values())):
+        found.append(Notice("gone", f"{now.name}: engine died", "S starts another one"))
+    return [
+        Notice(one.kind, clean_line(one.title, 200), clean_line(one.text, 200)) for one in found
+    ]

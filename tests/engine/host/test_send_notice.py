@@ -1,0 +1,139 @@
+"""A notice reaches a command and a webhook; what does not answer is given up and named."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tuilab.engine.host.send_notice import channels, send
+from tuilab.grid.notices import Notice
+from tuilab.grid.user_config import Notify
+
+NOTICE = Notice("failed", "grid on pod: first failure", "eval/villain@2#42 failed (gpu-oom)")
+SECRET = "B0TT0K3N"
+
+
+class Hook(ThreadingHTTPServer):
+    """A webhook that takes, refuses, or never answers."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.bodies: list[dict[str, str]] = []
+        self.left = threading.Event()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/{path}/{SECRET}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        assert isinstance(self.server, Hook)
+        if self.path.startswith("/hang"):
+            self.server.left.wait(60)
+            return
+        length = int(self.headers["Content-Length"])
+        self.server.bodies.append(json.loads(self.rfile.read(length)))
+        self.send_response(404 if self.path.startswith("/gone") else 204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    server = Hook()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.left.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_webhook_gets_the_words_as_json_that_chats_read(hook: Hook) -> None:
+    assert list(send(NOTICE, Notify(webhook=hook.url("ok")))) == [("webhook 127.0.0.1", "")]
+    [body] = hook.bodies
+    assert body["kind"] == "failed" and body["title"] == NOTICE.title
+    assert body["text"] == body["content"] == f"{NOTICE.title}\n{NOTICE.text}"
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("gone", "answered 404"), ("hang", "no answer within 0.2 s")]
+)
+def test_a_webhook_that_fails_is_named_without_its_address(hook: Hook, path: str, why: str) -> None:
+    [(name, said)] = send(NOTICE, Notify(webhook=hook.url(path), timeout_seconds=0.2))
+    assert (name, said) == ("webhook 127.0.0.1", why)
+
+
+def test_an_address_may_come_from_the_environment_and_must_be_one_of_the_web(
+    hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_HOOK", hook.url("ok"))
+    assert [why for _, why in send(NOTICE, Notify(webhook="$MY_HOOK"))] == [""]
+    [(_, why)] = send(NOTICE, Notify(webhook="file:///etc/passwd"))
+    assert "http" in why
+    [(_, why)] = send(NOTICE, Notify(webhook="http://127.0.0.1:1/x"))
+    assert why == "cannot be reached: Connection refused"
+
+
+def test_a_command_gets_the_words_and_a_hanging_one_is_ended_with_its_children(
+    tmp_path: Path,
+) -> None:
+    told = tmp_path / "told"
+    words = ("sh", "-c", f'printf "%s|%s" "$1" "$2" > {told}', "sh", "{title}", "{text}")
+    assert list(send(NOTICE, Notify(command=words))) == [("command sh", "")]
+    assert told.read_text() == f"{NOTICE.title}|{NOTICE.text}"
+    pids = tmp_path / "pid"
+    hangs = ("sh", "-c", f"sleep 600 & echo $! > {pids}; wait")
+    [(_, why)] = send(NOTICE, Notify(command=hangs, timeout_seconds=1.0))
+    assert why == "still running after 1 s, ended"
+    state = Path(f"/proc/{int(pids.read_text())}/stat")
+    assert not state.exists() or state.read_text().split()[2] in "ZX"
+    assert [why for _, why in send(NOTICE, Notify(command=("false",)))] == ["exit code 1"]
+    assert "No such file" in next(send(NOTICE, Notify(command=("no-such-program",))))[1]
+
+
+def test_apprise_says_what_it_needs_where_it_is_missing() -> None:
+    to = Notify(apprise=("ntfy://x",), command=("true",))
+    assert channels(to) == 2
+    answers = dict(send(NOTICE, to))
+    assert "apprise 1 (ntfy)" in answers and answers["command true"] == ""
+
+
+def test_the_program_prints_what_was_not_sent_and_never_an_address(
+    hook: Hook, tmp_path: Path
+) -> None:
+    (tmp_path / "tuilab").mkdir()
+    (tmp_path / "tuilab" / "config.toml").write_text(
+        f'[notify]\nwebhook = "{hook.url("gone")}"\non = ["failed"]\n'
+    )
+    root = Path(__file__).parents[3]
+
+    def run(kind: str) -> subprocess.CompletedProcess[str]:
+        told = json.dumps({"kind": kind, "title": "t", "text": "x"})
+        return subprocess.run(
+            [sys.executable, "-m", "tuilab.engine.host.send_notice"],
+            input=told,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=root,
+            env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
+        )
+
+    failed = run("failed")
+    assert (failed.returncode, failed.stdout) == (1, "webhook 127.0.0.1: answered 404\n")
+    assert SECRET not in failed.stdout + failed.stderr
+    assert run("done").returncode == 0 and len(hook.bodies) == 1

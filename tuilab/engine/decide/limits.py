@@ -1,0 +1,44 @@
+"""Decides what may still start within the limit of a run; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tuilab.engine.decide.actions import Action, Pause
+from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.phase import IN_USE
+from tuilab.grid.limits import LIMIT, Limit, left_words
+
+
+def within_limit(facts: Facts, jobs: Sequence[str]) -> Sequence[str]:
+    """Return the jobs that would end in time and within the GPU hours that are left."""
+    room = [left for left in (facts.seconds_left, facts.gpu_seconds_left) if left is not None]
+    if not room:
+        return jobs
+    return [job for job in jobs if facts.seconds.get(job, 0.0) <= min(room)]
+
+
+def why_drained(facts: Facts) -> str:
+    """Say that nothing that is ready would end within the limit; "" while something would."""
+    if not facts.ledger.limit or not facts.ready or within_limit(facts, facts.ready):
+        return ""
+    due = [job.id for job in facts.plan.jobs if facts.ledger.of(job.id).is_due]
+    left = left_words(len(due), sum(facts.seconds.get(job, 0.0) for job in due))
+    return f"{facts.ledger.limit}: nothing more would end in time; {left}"
+
+
+def what_is_left(facts: Facts) -> str:
+    """Say how long the run may go on; "" without a limit."""
+    hours = facts.gpu_seconds_left
+    left = Limit(facts.ledger.limit.until, None if hours is None else max(0.0, hours))
+    return f"{left} left" if hours is not None else str(left)
+
+
+def drain(facts: Facts) -> Iterator[Action]:
+    """Pause once the last job that could end in time has ended."""
+    if facts.ledger.pause or facts.attempts:
+        return
+    if any(worker.queue for worker in facts.workers if worker.phase in IN_USE):
+        return
+    if why := why_drained(facts):
+        yield Pause(why, by=LIMIT)

@@ -1,0 +1,98 @@
+"""How long a run may go on, and what it costs: a time of day, GPU hours, a price; pure."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tuilab.grid.text import duration, number
+
+LIMIT = "the limit of the run"
+"""Who paused, where nothing more would end in time: the next run continues."""
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a run may take; nothing starts that would not end within it."""
+
+    until: float | None = None
+    """Unix time."""
+    gpu_seconds: float | None = None
+    """Seconds of jobs, each on one GPU (or one worker, where there is no GPU)."""
+
+    def __bool__(self) -> bool:
+        return self.until is not None or self.gpu_seconds is not None
+
+    def __str__(self) -> str:
+        parts = []
+        if self.until is not None:
+            parts.append(f"until {time_of_day(self.until)}")
+        if self.gpu_seconds is not None:
+            parts.append(f"{gpu_hours(self.gpu_seconds)}")
+        return ", ".join(parts)
+
+
+NO_LIMIT = Limit()
+
+
+class LimitError(ValueError):
+    """A limit that cannot be read; its text says what can be."""
+
+
+def parse_until(text: str, now: float) -> float:
+    """Return the unix time meant by 06:00, 8h, 1h30m or a date and time, by the local clock.
+
+    A time of day is the next one after ``now``. Raises LimitError.
+    """
+    word = text.strip()
+    today = datetime.fromtimestamp(now)
+    try:
+        if re.fullmatch(r"(\d+[dhms])+", word):
+            spans = re.findall(r"(\d+)([dhms])", word)
+            found = now + sum(int(count) * _UNITS[unit] for count, unit in spans)
+        elif re.fullmatch(r"\d{1,2}:\d\d", word):
+            hour, minute = map(int, word.split(":"))
+            at = today.replace(hour=hour, minute=minute, second=0, microsecond=0)
+            found = (at if at > today else at + timedelta(days=1)).timestamp()
+        else:
+            found = datetime.fromisoformat(word).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise LimitError(
+            f"{text!r} is not a time to come: write 06:00, 8h, 1h30m or '2026-03-01 06:00'"
+        ) from None
+    if found <= now:
+        raise LimitError(f"{text} is past")
+    return found
+
+
+def time_of_day(at: float) -> str:
+    """Write a moment as ``06:00``, with its date where it is more than a day away."""
+    return time.strftime(
+        "%H:%M" if abs(at - time.time()) < 86400 else "%Y-%m-%d %H:%M", time.localtime(at)
+    )
+
+
+def gpu_hours(seconds: float) -> str:
+    """Write seconds of jobs as ``2.5 GPU hours``."""
+    return f"{number(seconds / 3600, 2 if seconds < 36000 else 1)} GPU hours"
+
+
+def left_words(jobs: int, seconds: float) -> str:
+    """Say what a limit leaves undone: ``12 jobs are left, about 3h20m``."""
+    return f"{jobs} {'job is' if jobs == 1 else 'jobs are'} left, about {duration(seconds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a GPU costs."""
+
+    gpu_hour: float
+    currency: str = "$"
+
+    def of(self, gpu_seconds: float) -> str:
+        """Write the cost of so many GPU seconds: ``$12.40``, ``EUR 12.40``."""
+        amount = number(self.gpu_hour * gpu_seconds / 3600, 2)
+        return f"{self.currency}{' ' * self.currency[-1:].isalpha()}{amount}"
