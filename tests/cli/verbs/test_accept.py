@@ -8,21 +8,31 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call, spawn, states, wait_until, write_config
+from tests.copies import own_copy
+from tuilab.report.folder import make_report
 from tuilab.store.layout import Layout
+from tuilab.study.study import open_study
 
 WHY = "only the count differs"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A grid that was finished by the fake runner before its config asked for more samples."""
-    script = tmp_path / "script.json"
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid that the fake runner finished."""
+    folder = tmp_path_factory.mktemp("finished")
+    script = folder / "script.json"
     script.write_text("{}")
-    write_config(tmp_path, script, idle=0.1)
-    done = spawn("run", "micro.toml", "--headless", "--dir", "grid", cwd=tmp_path)
+    write_config(folder, script, idle=0.1)
+    done = spawn("run", "micro.toml", "--headless", "--dir", "grid", cwd=folder)
     assert done.returncode == 0, done.stderr + done.stdout
-    root = tmp_path / "grid"
-    wait_until(lambda: not Layout(root).lock.exists())
+    wait_until(lambda: not Layout(folder / "grid").lock.exists())
+    return folder / "grid"
+
+
+@pytest.fixture
+def root(finished: Path, tmp_path: Path) -> Path:
+    """The grid, now that its config asks for more samples."""
+    root = own_copy(finished, tmp_path / "grid")
     config = root / "experiment.toml"
     config.write_text(config.read_text().replace("samples = 2", "samples = 3"))
     return root
@@ -78,11 +88,9 @@ def test_its_number_is_marked_wherever_it_is_read_and_named_in_the_report(
     table = call("table", str(root)).stdout
     assert "villain ‡" in table.lower()
     assert WHY in " ".join(table.split())
-    done = call("report", str(root), "--out", str(tmp_path / "report"))
-    assert done.exit_code == 0, done.stderr
-    [text] = (tmp_path / "report").glob("*.md")
+    written = make_report(open_study(root), tmp_path / "report", kinds=())
     assert "1 cell counts though stale, and kept as current by a person: villain@1#42" in (
-        text.read_text()
+        written.report.read_text()
     )
 
 

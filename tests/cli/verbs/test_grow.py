@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.small_grid import call, spawn, states, wait_until, write_config
+from tests.copies import own_copy
 from tuilab.store.attempts import attempt_numbers
 from tuilab.store.layout import Layout
 
@@ -41,17 +43,26 @@ def begin(folder: Path, script: Path | None, epochs: str = "[0, 2, 4]") -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished grid with epochs 0, 2 and 4, played by the fake runner; to read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "script.json").write_text("{}")
+    return begin(folder, folder / "script.json")
+
+
 @pytest.fixture
-def script(tmp_path: Path) -> Path:
-    path = tmp_path / "script.json"
+def script(finished: Path) -> Iterator[Path]:
+    """What the fake runner does; nothing special again after the test."""
+    path = finished.with_name("script.json")
+    yield path
     path.write_text("{}")
-    return path
 
 
 @pytest.fixture
-def root(tmp_path: Path, script: Path) -> Path:
-    """A finished grid with epochs 0, 2 and 4, played by the fake runner."""
-    return begin(tmp_path, script)
+def root(finished: Path, tmp_path: Path) -> Path:
+    """The finished grid, to be changed."""
+    return own_copy(finished, tmp_path / "grid")
 
 
 def test_an_epoch_between_others_changes_no_finished_cell(root: Path, script: Path) -> None:
@@ -159,8 +170,10 @@ def test_a_longer_convergence_says_which_key_makes_what_stale(root: Path) -> Non
         ([], "say what to add: --sources, --epochs or --seeds"),
     ],
 )
-def test_what_cannot_grow_says_why_in_one_sentence(root: Path, words: list[str], said: str) -> None:
-    found = call("grow", str(root), *words)
+def test_what_cannot_grow_says_why_in_one_sentence(
+    finished: Path, words: list[str], said: str
+) -> None:
+    found = call("grow", str(finished), *words)
     assert found.exit_code == 2
     assert said in found.stderr
     assert "Traceback" not in found.stderr

@@ -15,10 +15,10 @@ CELL = "villain@1#42"
 OWN = [f"{stage}/{CELL}" for stage in ("train", "merge", "eval", "cosine")]
 
 
-@pytest.fixture
-def busy(tmp_path: Path) -> Iterator[Played]:
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """A grid whose first job hangs, so that everything else is due."""
-    one = Played(tmp_path)
+    one = Played(tmp_path_factory.mktemp("busy"))
     one.script(data={"do": "hang"})
     one.run("run", "micro.toml")
     wait_until(lambda: "running" in one.states_of("data"))
@@ -30,6 +30,14 @@ def due(root: Path) -> list[dict[str, str]]:
     found = json.loads(call("queue", str(root), "--json").stdout)["due"]
     assert isinstance(found, list)
     return found
+
+
+def test_a_dry_run_names_the_jobs_and_asks_for_nothing(busy: Played) -> None:
+    root = str(busy.root)
+    answer = json.loads(call("queue", root, "--hold", CELL, "--dry-run", "--json").stdout)
+    assert answer == {"verb": "hold", "jobs": OWN}
+    assert list((busy.root / "requests").iterdir()) == []
+    assert "held" not in [line["kind"] for line in journal(busy.root)]
 
 
 def test_jobs_are_moved_held_and_released(busy: Played) -> None:
@@ -52,14 +60,6 @@ def test_jobs_are_moved_held_and_released(busy: Played) -> None:
     assert not any("held" in one["why"] for one in due(busy.root))
     again = call("queue", root, "--release", OWN[2])
     assert (again.exit_code, "nothing of it is held" in again.stderr) == (1, True)
-
-
-def test_a_dry_run_names_the_jobs_and_asks_for_nothing(busy: Played) -> None:
-    root = str(busy.root)
-    answer = json.loads(call("queue", root, "--hold", CELL, "--dry-run", "--json").stdout)
-    assert answer == {"verb": "hold", "jobs": OWN}
-    assert list((busy.root / "requests").iterdir()) == []
-    assert "held" not in [line["kind"] for line in journal(busy.root)]
 
 
 def test_one_job_is_stopped_and_the_rest_of_its_cell_stays_asked_for(busy: Played) -> None:
