@@ -21,7 +21,7 @@ from tuilab.contract import worker
 from tuilab.contract.identity import MARKER_VARIABLE
 from tuilab.contract.report import FAILED, Outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
-from tuilab.contract.worker import CLOSE_FILE, CLOSED_FILE, INBOX, Assignment
+from tuilab.contract.worker import CLOSED_FILE, INBOX, Assignment
 
 if TYPE_CHECKING:
     from runners.ml.model_cache import ModelCache
@@ -83,6 +83,7 @@ def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int
 
     A worker that is held back counts as idle: it leaves after the same time and frees its memory.
     """
+    look_seconds = float(os.environ.get(worker.LOOK_VARIABLE, POLL_SECONDS))
     served, idle_since = 0, time.monotonic()
     while not stop_signal.was_received():
         upcoming = next(iter(worker.assignments(directory, after=served)), None)
@@ -91,12 +92,12 @@ def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int
             served, idle_since = upcoming.number, time.monotonic()
             if reason is not None:
                 return leave(directory, reason.why, reason.code)
-        elif upcoming is None and (directory / INBOX / CLOSE_FILE).exists():
+        elif upcoming is None and worker.is_closed(directory):
             return leave(directory, "closed: nothing more to serve")
         elif time.monotonic() - idle_since > idle_seconds:
             return leave(directory, f"idle for {idle_seconds:.0f} s")
         else:
-            time.sleep(POLL_SECONDS)
+            time.sleep(look_seconds)
     return leave(directory, "asked to stop")
 
 

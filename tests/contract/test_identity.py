@@ -30,7 +30,7 @@ def test_after_a_restart_of_the_machine_nobody_of_before_lives() -> None:
 
 
 def test_whether_somebody_lives_on_another_host_is_unknown() -> None:
-    assert is_alive(replace(me(), host="elsewhere")) is None
+    assert is_alive(replace(me(), host="elsewhere", boot_id="other")) is None
 
 
 def test_a_zombie_is_dead() -> None:

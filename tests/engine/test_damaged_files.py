@@ -201,7 +201,7 @@ def test_a_stop_that_reaches_nobody_is_not_accepted(trial) -> None:
     lease = json.loads(path.read_text())
     shim = lease_of(worker).shim
     for who in ("shim", "runner"):
-        lease[who]["host"] = "another-pod"
+        lease[who].update(host="another-pod", boot_id="another")
     path.write_text(json.dumps(lease))
     grid.start("--go")
     leave(grid.layout, Request("stop", jobs=(TRAIN,), by="ada"))

@@ -22,7 +22,7 @@ def move_away(grid: Trial) -> None:
     path = grid.worker_dirs()[0] / "lease.json"
     lease = read_if_sound(path, dict) or {}
     for who in ("shim", "runner"):
-        lease[who]["host"] = "another-pod"
+        lease[who].update(host="another-pod", boot_id="another")
     path.write_text(json.dumps(lease))
 
 

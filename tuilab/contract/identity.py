@@ -6,6 +6,7 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,9 @@ class Identity:
     pid: int
     start_ticks: int
     """Field 22 of /proc/PID/stat: start time in clock ticks since boot."""
+    pid_space: str = ""
+    """The pid namespace that ``pid`` counts in ("" = not told): two containers of one machine may
+    have the same name, and see each other's processes as little as two machines do."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the mapping that ``parsing.typed`` reads."""
@@ -61,7 +65,7 @@ def identify(pid: int) -> Identity | None:
     stat = read_stat(pid)
     if stat is None or stat[0] in "ZX":
         return None
-    return Identity(socket.gethostname(), boot_id(), pid, stat[1])
+    return Identity(socket.gethostname(), boot_id(), pid, stat[1], pid_space())
 
 
 def me() -> Identity:
@@ -73,14 +77,20 @@ def me() -> Identity:
 
 
 def is_alive(identity: Identity) -> bool | None:
-    """True or False on the identity's own host; None (unknown) for another host.
+    """True or False on the identity's own machine; None (unknown) for another.
 
-    A zombie is dead, a reused pid is somebody else, another boot id means the machine restarted.
+    A zombie is dead, a reused pid is somebody else, another boot id of the same host means that it
+    was restarted. The same host under the same boot with another pid space is a second container,
+    or this one before a restart: unknown.
     """
-    if identity.host != socket.gethostname():
-        return None
+    is_same_host = identity.host == socket.gethostname()
     if identity.boot_id != boot_id():
-        return False
+        return False if is_same_host else None
+    if identity.pid_space and identity.boot_id:
+        if identity.pid_space != pid_space():
+            return None
+    elif not is_same_host:
+        return None
     stat = read_stat(identity.pid)
     return stat is not None and stat[0] not in "ZX" and stat[1] == identity.start_ticks
 
@@ -144,6 +154,15 @@ def boot_id() -> str:
     """Return the kernel's boot id ("" where the container hides it)."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+@cache
+def pid_space() -> str:
+    """Return what names this process's pid namespace ("" where it is hidden)."""
+    try:
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115  # no file: a name
     except OSError:
         return ""
 

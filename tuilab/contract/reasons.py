@@ -23,6 +23,7 @@ class Reason(StrEnum):
     AUTH = "auth"
     HUB = "hub"
     TIMEOUT = "timeout"
+    PREEMPTED = "preempted"
     STALLED = "stalled"
     KILLED = "killed"
     UPSTREAM = "upstream"
@@ -44,6 +45,7 @@ NEXT_ACTION: dict[Reason, str] = {
     Reason.AUTH: "set HF_TOKEN (or WANDB_API_KEY) in the engine's environment",
     Reason.HUB: "wait: it is tried again when the model hub answers; tuilab doctor tries it now",
     Reason.TIMEOUT: "raise the time limit or look at the log, then relaunch",
+    Reason.PREEMPTED: "nothing: it goes on from its saved state on the next worker",
     Reason.STALLED: "look at the last log line, stop the job, then relaunch",
     Reason.KILLED: "relaunch; if it was killed again, look who sends the signal",
     Reason.UPSTREAM: "relaunch the stage it depends on",
@@ -148,6 +150,15 @@ def without_outcome(end: Exit, last_lines: Sequence[str], full: str = "") -> Dea
     if reason is Reason.UNKNOWN:
         detail = f"exit code {end.exit_code} without an outcome; last line: {detail}"
     return Death(False, reason, detail)
+
+
+GOES_ON = "the next attempt goes on from its saved state"
+
+
+def preempted(has_saved: bool) -> Death:
+    """Say how an attempt ended whose place took the worker away: a wall time, a dearer job."""
+    what = GOES_ON if has_saved else "it had saved nothing to go on from"
+    return Death(True, Reason.PREEMPTED, f"its place took the worker away: {what}")
 
 
 def never_begun(end: Exit | None, last_lines: Sequence[str], is_first: bool) -> Death:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.identity import ExperimentRef, Identity, works_elsewhere
-from tuilab.contract.parsing import read, read_if_sound
+from tuilab.contract.parsing import loads, open_plain, read, read_if_sound, typed
 from tuilab.contract.reasons import Exit
 
 COPIED = "its worker belongs to the experiment that this one was copied from"
@@ -21,6 +25,16 @@ CLOSE_FILE = "close"
 """In the inbox: the engine assigns no more; the worker leaves when the rest is served."""
 CLOSED_FILE = "closed"
 """In the inbox, created exclusively by the leaving worker; what comes later is unserved."""
+SUSPEND_FILE = "suspend"
+"""The tree is to stop where it stands while this is there: for shims that no signal reaches."""
+BEAT_FILE = "beat.json"
+"""The shim's word that it lives, written in place every few seconds."""
+BEAT_BYTES = 2048
+"""Its size, always the same."""
+NO_BEAT = (0, 0)
+"""The stamp of a beat that is not there."""
+LOOK_VARIABLE = "TUILAB_LOOK_SECONDS"
+"""How long a runner waits between two looks at its inbox; a network volume wants more."""
 HOLD_FILE = "hold"
 """Beside the inbox: the worker begins nothing more while it is there; what it is on goes on."""
 
@@ -54,6 +68,20 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Beat:
+    """What a shim says of itself."""
+
+    count: int
+    host: str = ""
+    """For people; who it is stands in the lease."""
+    at: float = 0.0
+    """Unix time on its own machine."""
+    is_suspended: bool = False
+    devices: tuple[Mapping[str, Any], ...] = ()
+    """Its GPUs, each {"index", "name", "percent", "memory_used", "memory_total"}."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The recorded intent to end a worker, or (by and at alone) one attempt."""
 
@@ -64,6 +92,8 @@ class Stop:
     """Jobs on it that are meant; others on it are only in the way."""
     is_stall: bool = False
     """The watchdog ended it, not a person."""
+    is_preempted: bool = False
+    """Its place took it away: what it was on goes on elsewhere."""
 
 
 def assign(worker_dir: Path, number: int, attempt_dir: Path) -> None:
@@ -84,12 +114,28 @@ def assignments(worker_dir: Path, after: int = 0) -> list[Assignment]:
     return found
 
 
+def is_closed(worker_dir: Path) -> bool:
+    """Whether nothing more will be assigned; by a listing, which no network volume remembers."""
+    try:
+        return CLOSE_FILE in os.listdir(worker_dir / INBOX)  # noqa: PTH208  # names only
+    except OSError:  # a volume that is away says nothing
+        return False
+
+
 def hold_back(worker_dir: Path, on: bool) -> None:
     """Keep a worker from beginning its next assignment, or let it begin again."""
     if on:
         (worker_dir / HOLD_FILE).touch()
     else:
         (worker_dir / HOLD_FILE).unlink(missing_ok=True)
+
+
+def suspend(worker_dir: Path, on: bool) -> None:
+    """Ask a shim that no signal reaches to stop its tree where it stands, or to let it go on."""
+    if on:
+        (worker_dir / SUSPEND_FILE).touch()
+    else:
+        (worker_dir / SUSPEND_FILE).unlink(missing_ok=True)
 
 
 def is_held_back(worker_dir: Path) -> bool:
@@ -116,6 +162,24 @@ def _is_copied(lease: Lease, worker_dir: Path, experiment: str) -> bool:
     return lease.shim is not None and works_elsewhere(lease.shim.pid, worker_dir)
 
 
+def read_beat(worker_dir: Path) -> tuple[Beat | None, tuple[int, int]]:
+    """Return a worker's last beat, with a stamp that changes whenever it gave a sign.
+
+    (None, NO_BEAT) while there is none; None also where it was read half written. The file is
+    opened for it: a network volume then asks the server what it otherwise remembers.
+    """
+    try:
+        with open_plain(worker_dir / BEAT_FILE) as file:
+            raw, about = file.read(BEAT_BYTES), os.fstat(file.fileno())
+    except OSError:
+        return None, NO_BEAT
+    stamp = zlib.crc32(raw), about.st_mtime_ns
+    try:
+        return typed(loads(raw), Beat), stamp
+    except ValueError:
+        return None, stamp
+
+
 def read_exit(worker_dir: Path) -> Exit | None:
     """Return how the worker's tree ended, or None while nobody has recorded it."""
     unreadable = Exit(why="its exit record is unreadable")
@@ -125,7 +189,7 @@ def read_exit(worker_dir: Path) -> Exit | None:
         return None
     except (OSError, ValueError):
         return unreadable
-    return found if found.exit_code is not None else unreadable
+    return found if found.exit_code is not None or found.why else unreadable
 
 
 def read_stop(folder: Path) -> Stop | None:

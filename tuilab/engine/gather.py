@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tuilab.contract import hub
+from tuilab.contract.reasons import Reason
 from tuilab.contract.worker import read_stop
 from tuilab.engine.decide import disk_needs
 from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Slot
@@ -25,7 +26,7 @@ from tuilab.grid.jobs import Job
 from tuilab.grid.ledger import HUB
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
-from tuilab.store.attempts import fetched_commit
+from tuilab.store.attempts import fetched_commit, has_saved_state
 from tuilab.store.layout import Layout
 from tuilab.store.volume import why_no_room
 
@@ -178,6 +179,8 @@ class Gatherer:
         silent = self.watcher.look(watch, is_elsewhere=phase is Phase.FOREIGN)
         is_gone = phase is Phase.GONE
         stop = read_stop(watch.files.folder) if is_gone else None
+        ending = self.watcher.ending(watch, self.states.plan)
+        is_cut_short = is_gone if ending is None else ending.reason == Reason.KILLED
         is_silent = silent > self.policy.stall_minutes * 60
         return LiveAttempt(
             job=job,
@@ -186,12 +189,13 @@ class Gatherer:
             is_assigned=worker is not None and watch.files.folder in worker.given,
             begun_at=watch.files.begun_at,
             is_recorded=last.verdict is Verdict.RUNNING,
-            ending=self.watcher.ending(watch, self.states.plan),
+            ending=ending,
             silent_seconds=silent,
             has_spoken=watch.has_spoken,
             is_called_stalled=watch.is_called_stalled,
             stopped_by=stop.by if stop is not None else None,
             log=last_lines(watch) if is_gone or is_silent else (),
+            has_saved=is_cut_short and has_saved_state(self.layout, job, last.number),
             transfer=watch.files.transfer,
         )
 

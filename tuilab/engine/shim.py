@@ -1,8 +1,8 @@
 """Holds one worker's process tree: starts it, reaps it, ends it, and records how it ended.
 
-Started by the engine as ``python -m tuilab.engine.shim WORKER_DIR``; reads command.json (argv, cwd,
-grace_seconds) there, writes lease.json and, once the whole tree is gone, exit.json. It needs
-nobody: engine, terminal and viewers may all die. Standard library only.
+Started as ``python -m tuilab.engine.shim WORKER_DIR``, by the engine or by the scheduler of another
+machine; reads command.json there, writes lease.json, beats, and writes exit.json once the whole
+tree is gone. It needs nobody: engine, terminal and viewers may all die. Standard library only.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +30,23 @@ from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, STOP_FILE
 from tuilab.engine.host import process_tree
 from tuilab.engine.host.crash_points import crash_point
+from tuilab.engine.host.heart import Heart
 
 COMMAND_FILE = "command.json"
-EXIT_RETIRED, EXIT_NO_COMMAND, EXIT_CANNOT_START = 3, 2, 127
+EXIT_RETIRED, EXIT_NO_COMMAND, EXIT_UNFIT, EXIT_CANNOT_START = 3, 2, 4, 127
 STRAY_SECONDS = 2.0
 """How long what the runner left behind may take to leave by itself."""
 KILL_SECONDS = 30.0
 """How long to wait for a killed process that the kernel holds (state D)."""
 RECORD_SECONDS = 60.0
 """How long to go on trying to write exit.json on a full disk."""
-_SUBREAPER = 36
-"""PR_SET_CHILD_SUBREAPER: orphans of the tree become children of the shim."""
+SAY_SECONDS = 2.0
+"""How long the word that a place takes a worker away may delay the end that it asked for."""
+GPU_SECONDS = 60.0
+"""How long the memory of a GPU may take to come back from whoever had it before."""
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_PARENT_DEATH, _SUBREAPER = 1, 36
+"""PR_SET_PDEATHSIG, and PR_SET_CHILD_SUBREAPER: orphans of the tree become the shim's children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,18 @@ class Command:
     uuid: str = ""
     experiment: ExperimentRef | None = None
     """None in a folder of version 0.1."""
+    beat_seconds: float = 5.0
+    """Between two signs of life."""
+    fence_seconds: float = 0.0
+    """It ends its tree when the volume took no sign for so long; 0: never."""
+    is_elsewhere: bool = False
+    """The engine is on another machine: only files reach this one, and no process of the tree may
+    outlive the shim."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the runner finds beside the shim's own environment; no secrets."""
+    needs_gpu: bool = False
+    """Elsewhere: leave at once where there is none, or somebody holds it."""
+    gpu_free_fraction: float = 0.0
 
     @property
     def experiment_id(self) -> str:
@@ -79,6 +101,13 @@ class Held:
     """Bytes free when the runner ended: a full disk leaves no other word."""
     is_asked: bool = False
     """A SIGTERM came: the whole tree is to end."""
+    heart: Heart | None = None
+    fence: float = 0.0
+    is_elsewhere: bool = False
+    is_fenced: bool = False
+    """The volume did not answer for so long that others may take the tree for gone."""
+    is_told: bool = False
+    """A signal that nobody announced by file was written down."""
     strays: list[str] = field(default_factory=list)
 
     def members(self) -> list[Identity]:
@@ -95,7 +124,7 @@ def main(argv: list[str]) -> int:
         return EXIT_NO_COMMAND
     with contextlib.suppress(OSError):
         os.setsid()
-    ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
+    _LIBC.prctl(_SUBREAPER, 1, 0, 0, 0)
     crash_point("shim-before-lease")
     if not take_lease(folder, _lease(command)):
         return EXIT_RETIRED
@@ -103,8 +132,15 @@ def main(argv: list[str]) -> int:
     if command.memory_events:
         counter = Path(command.memory_events)
     kills = process_tree.count_kills(counter)
+    if why := _why_unfit(command):
+        print(why, flush=True)
+        _record(folder, {"exit_code": EXIT_UNFIT, "why": why, "finished_at": time.time()})
+        return EXIT_UNFIT
     exit_code, held = _hold(folder, command, wake)
     after = process_tree.count_kills(counter)
+    if held.is_fenced:
+        why = f"it could not write to its folder for {held.fence:.0f} s and ended itself"
+        _record_or_leave(folder, {"why": why, "finished_at": time.time()})
     _record(
         folder,
         {
@@ -153,9 +189,10 @@ def _take_lease_by_creation(folder: Path, content: bytes) -> bool:
     return True
 
 
-def _hold(folder: Path, command: Command, wake: int) -> tuple[int, Held]:
+def _hold(folder: Path, command: Command, wake: tuple[int, int]) -> tuple[int, Held]:
     """Run the worker to its end and return the runner's exit code, as a shell would give it."""
     held = Held(folder, command.experiment_id, command.grace_seconds, command.stray_seconds)
+    held.fence, held.is_elsewhere = command.fence_seconds, command.is_elsewhere
     log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -166,8 +203,13 @@ def _hold(folder: Path, command: Command, wake: int) -> tuple[int, Held]:
             command.argv,
             stdin=subprocess.DEVNULL,
             cwd=command.cwd or None,
-            env={**os.environ, **Mark(str(folder), command.experiment_id).as_environment()},
+            env={
+                **os.environ,
+                **command.environment,
+                **Mark(str(folder), command.experiment_id).as_environment(),
+            },
             start_new_session=True,
+            preexec_fn=_die_with_parent if command.is_elsewhere else None,
         )
     except OSError as error:
         print(f"cannot start {command.argv[0]}: {error}", flush=True)
@@ -177,10 +219,12 @@ def _hold(folder: Path, command: Command, wake: int) -> tuple[int, Held]:
     who = identity.identify(runner.pid)
     runs = who.as_json() if who else None
     atomic.write_json(folder / LEASE_FILE, {**_lease(command), "runner": runs})
-    _wait_for_runner(held, runner, wake)
-    with contextlib.suppress(OSError):
-        held.disk_free = shutil.disk_usage(folder).free
-    _end_strays(held, wake)
+    held.heart = _start_heart(folder, command, wake[1])
+    _wait_for_runner(held, runner, wake[0])
+    if not held.is_fenced:
+        with contextlib.suppress(OSError):
+            held.disk_free = shutil.disk_usage(folder).free
+    _end_strays(held, wake[0])
     assert held.status is not None
     code = os.waitstatus_to_exitcode(held.status)
     return (128 - code if code < 0 else code), held
@@ -189,12 +233,33 @@ def _hold(folder: Path, command: Command, wake: int) -> tuple[int, Held]:
 def _wait_for_runner(held: Held, runner: subprocess.Popen[bytes], wake: int) -> None:
     deadline = None
     while not _reap(held, runner.pid):
+        _obey(held)
         if held.is_asked and deadline is None:
             deadline = time.monotonic() + held.grace
             _ask_to_end(held)
-        if deadline is not None and time.monotonic() > deadline:
+        if held.is_fenced or (deadline is not None and time.monotonic() > deadline):
             process_tree.send_all(held.members(), signal.SIGKILL)
-        _sleep(held, wake, 3600.0 if deadline is None else 0.2)
+        patience = 0.5 if held.fence else 3600.0
+        _sleep(held, wake, patience if deadline is None else 0.2)
+
+
+def _obey(held: Held) -> None:
+    """Do what the heart has heard, and what follows when it is not answered any more."""
+    heart = held.heart
+    if heart is None:
+        return
+    if held.fence and heart.silent_seconds() > held.fence:
+        held.is_fenced = True
+        return
+    if held.is_asked and held.is_elsewhere and not held.is_told:
+        held.is_told = True
+        if not heart.is_stop_asked:
+            heart.say_preempted(SAY_SECONDS)
+    held.is_asked = held.is_asked or heart.is_stop_asked
+    if heart.is_suspend_asked != heart.is_suspended and not held.is_asked:
+        number = signal.SIGSTOP if heart.is_suspend_asked else signal.SIGCONT
+        process_tree.send_all(held.members(), number)
+        heart.is_suspended = heart.is_suspend_asked
 
 
 def _ask_to_end(held: Held) -> None:
@@ -241,7 +306,7 @@ def _reap(held: Held, runner: int | None) -> bool:
     return held.status is not None
 
 
-def _listen() -> int:
+def _listen() -> tuple[int, int]:
     """Make SIGTERM and SIGCHLD wake the loop through a pipe; HUP and INT are not for the shim."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
@@ -250,13 +315,53 @@ def _listen() -> int:
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT):
         # A handler that does nothing, not SIG_IGN: an ignored signal would be inherited by exec.
         signal.signal(number, lambda *_: None)
-    return reading
+    return reading, writing
 
 
 def _sleep(held: Held, wake: int, seconds: float) -> None:
     ready, _, _ = select.select([wake], [], [], seconds)
     if ready and signal.SIGTERM in os.read(wake, 4096):
         held.is_asked = True
+
+
+def _die_with_parent() -> None:
+    """In the runner before its program is loaded: the kernel kills it when the shim dies."""
+    _LIBC.prctl(_PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
+
+
+def _start_heart(folder: Path, command: Command, waker: int) -> Heart:
+    """Begin to beat, after the runner was started: a process with threads should not fork."""
+    look: Callable[[], list[dict[str, Any]]] = list
+    if command.is_elsewhere:
+        from tuilab.engine.host.gpus import in_sight
+
+        look = in_sight
+    wake = partial(os.write, waker, b"\0")
+    heart = Heart(folder, command.beat_seconds, socket.gethostname(), wake, look)
+    heart.start()
+    return heart
+
+
+def _why_unfit(command: Command) -> str:
+    """Say why the machine that a place chose cannot serve; "" when it can."""
+    if not (command.is_elsewhere and command.needs_gpu):
+        return ""
+    from tuilab.engine.host.gpus import why_not_ours
+
+    deadline = time.monotonic() + GPU_SECONDS
+    while (why := why_not_ours(command.gpu_free_fraction)) and time.monotonic() < deadline:
+        if not why.startswith("gpu-held"):
+            break
+        time.sleep(2.0)
+    return f"{socket.gethostname()}: {why}" if why else ""
+
+
+def _record_or_leave(folder: Path, content: dict[str, Any]) -> None:
+    """Record the end if the volume comes back soon; the process ends in any case."""
+    writer = threading.Thread(target=_record, args=(folder, content), daemon=True)
+    writer.start()
+    writer.join(RECORD_SECONDS)
+    os._exit(0)
 
 
 def _record(folder: Path, content: dict[str, Any]) -> None:

@@ -23,14 +23,26 @@ from tuilab.contract.worker import (
     INBOX,
     LEASE_FILE,
     LOG_FILE,
+    NO_BEAT,
     STOP_FILE,
+    Beat,
     Lease,
+    read_beat,
     read_exit,
     read_lease,
     read_stop,
 )
 from tuilab.engine.decide.facts import Slot, Stop, Worker
-from tuilab.engine.decide.phase import IN_USE, NOBODY, Opinion, Phase, Sighting, Signs, phase_of
+from tuilab.engine.decide.phase import (
+    IN_USE,
+    NOBODY,
+    Opinion,
+    Phase,
+    Sighting,
+    Signs,
+    Word,
+    phase_of,
+)
 from tuilab.engine.host import local, process_tree
 from tuilab.engine.host.place import Known, Place
 from tuilab.engine.shim import COMMAND_FILE, Command, take_lease
@@ -56,6 +68,18 @@ class WorkerRecord:
     has_served: bool = False
     idle_since: float = field(default_factory=time.monotonic)
     lease: Lease | None = None
+    is_elsewhere: bool = False
+    """Its processes cannot be seen from here."""
+    beat: Beat | None = None
+    """What its shim said last; read only of workers elsewhere."""
+    stamp: tuple[int, int] | None = None
+    """What tells its last sign from the one before; None before the first look."""
+    signed_at: float = field(default_factory=time.monotonic)
+    """Monotonic time at which its last sign was seen first."""
+    has_moved: bool = False
+    """It gave a sign since this engine looked first: what lies there is not of a dead one."""
+    known_at: float = field(default_factory=time.monotonic)
+    """Monotonic time at which this engine made or found it."""
     sighting: Sighting = _UNSEEN
     stopped_at: float | None = None
     """Monotonic time at which the intent to end it was first seen."""
@@ -160,8 +184,11 @@ class Workers:
         take_lease(record.folder, content)
 
     def suspend(self, record: WorkerRecord, on: bool) -> None:
-        """Stop a tree where it stands, or let it go on."""
-        local.suspend(record.folder, on, self._experiment_id)
+        """Stop a tree where it stands, or let it go on: by signals here, elsewhere by a file."""
+        if record.is_elsewhere:
+            worker.suspend(record.folder, on)
+        else:
+            local.suspend(record.folder, on, self._experiment_id)
 
     def _has_sound_lease(self, record: WorkerRecord) -> bool:
         """Read the lease of a worker that has not ended; one that is damaged is mended."""
@@ -182,7 +209,25 @@ class Workers:
 
     def _signs(self, record: WorkerRecord, opinion: Opinion) -> Signs:
         """Read how it ended after its place was asked: it may have ended between the two."""
-        return Signs(opinion, read_exit(record.folder), record.lease)
+        now = time.monotonic()
+        record.is_elsewhere = opinion.word not in (Word.SEEN, Word.ORPHANED, Word.DEAD)
+        if record.lease is not None and record.is_elsewhere:
+            beat, stamp = read_beat(record.folder)
+            if stamp != record.stamp:
+                record.has_moved = record.has_moved or record.stamp not in (None, NO_BEAT)
+                record.stamp, record.signed_at = stamp, now
+            record.beat = beat or record.beat
+            is_suspended = record.beat is not None and record.beat.is_suspended
+            opinion = replace(opinion, is_suspended=is_suspended)
+        return Signs(
+            opinion,
+            read_exit(record.folder),
+            record.lease,
+            has_beaten=record.stamp not in (None, NO_BEAT),
+            has_moved=record.has_moved,
+            silent=now - record.signed_at,
+            waited=opinion.asked_at - record.known_at,
+        )
 
     def give_up(self, record: WorkerRecord, why: str) -> None:
         """End a worker that cannot be dealt with; its attempts are settled with ``why``."""
@@ -245,11 +290,12 @@ class Workers:
         if stop is not None:
             record.stopped_at = record.stopped_at or time.monotonic()
             stop = replace(stop, age=time.monotonic() - record.stopped_at)
+        is_sure = record.has_moved or not record.is_elsewhere or record.lease is None
         return Worker(
             id=record.id,
             slot=record.slot,
             phase=phase,
-            takes_work=stop is None and not _is_closed(record.folder),
+            takes_work=stop is None and is_sure and not _is_closed(record.folder),
             queue=queue,
             last_job=record.last_job,
             has_served=record.has_served,
@@ -302,4 +348,6 @@ def _last_lines(folder: Path) -> tuple[str, ...]:
 
 def _read_stop(folder: Path) -> Stop | None:
     found = read_stop(folder)
-    return Stop(found.jobs, found.by, is_stall=found.is_stall) if found is not None else None
+    if found is None:
+        return None
+    return Stop(found.jobs, found.by, is_stall=found.is_stall, is_preempted=found.is_preempted)

@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass, field, replace
 
 from tuilab.contract import atomic
-from tuilab.contract.identity import Identity, is_alive
+from tuilab.contract.identity import Identity, boot_id, is_alive
 from tuilab.contract.parsing import read_if_sound, typed
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.store.layout import Layout
@@ -19,6 +19,16 @@ SILENT_AFTER = 300.0
 ANSWERS_WITHIN = 15.0
 """Seconds without a heartbeat after which an engine on this host is stopped or hung."""
 _TROUBLE_BYTES = 1024
+
+
+def silence_allowed(who: Identity) -> float:
+    """Seconds without a heartbeat after which an engine that cannot be looked at counts as gone.
+
+    Under one boot there is one clock: it is in another container of this machine, or was in this
+    one before a restart.
+    """
+    is_here = bool(who.boot_id) and who.boot_id == boot_id()
+    return ANSWERS_WITHIN if is_here else SILENT_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,7 @@ def judge(beat: Heartbeat | None, now: float, trouble: Trouble = Trouble()) -> E
     if known.state is EngineState.STOPPED or alive is False:
         return replace(known, state=EngineState.STOPPED, pid=None, note=trouble.note, meter=Meter())
     silent = now - max(beat.heartbeat_at, trouble.at)
-    if silent > (ANSWERS_WITHIN if alive else SILENT_AFTER):
+    if silent > (ANSWERS_WITHIN if alive else silence_allowed(beat.identity)):
         note = f"not answering since {silent:.0f} s"
         note = f"{note}: {trouble.note}" if trouble.note else note
         return replace(known, state=EngineState.UNKNOWN, note=note, meter=Meter())

@@ -17,7 +17,7 @@ from tuilab.contract.atomic import sync_folder
 from tuilab.contract.identity import ExperimentRef, Identity, is_alive, me
 from tuilab.contract.parsing import read_if_sound
 from tuilab.grid.engine_view import EngineState, EngineView
-from tuilab.store.engine_file import SILENT_AFTER, read_heartbeat, write_heartbeat
+from tuilab.store.engine_file import read_heartbeat, silence_allowed, write_heartbeat
 from tuilab.store.experiment_id import here, keep_record, new_record, read_record, refuse_copy
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
@@ -142,7 +142,7 @@ def _may_live(layout: Layout, found: Holder, now: float) -> bool:
         return alive
     beat = read_heartbeat(layout)
     last_sign = beat.heartbeat_at if beat is not None and beat.token == found.token else found.since
-    return now - last_sign <= SILENT_AFTER
+    return now - last_sign <= silence_allowed(found.identity)
 
 
 def _last_heard(layout: Layout) -> Holder | None:

@@ -20,6 +20,7 @@ from tuilab.engine.decide.phase import (
 FENCE = 30.0
 HELD = Lease(Identity("node1", "boot", 7, 11))
 RETIRED = Lease(retired=True)
+BEATS = {"has_beaten": True, "has_moved": True}
 ELSEWHERE = [Word.WAITING, Word.RUNNING, Word.ENDED, Word.UNKNOWN, Word.UNREACHABLE]
 
 
@@ -31,7 +32,7 @@ def seen(word: Word, *, why: str = "", **signs: object) -> Sighting:
 @pytest.mark.parametrize("word", Word)
 def test_a_record_of_its_end_outranks_every_word(word: Word) -> None:
     end = Exit(0)
-    assert seen(word, exit=end, lease=HELD, has_beaten=True) == Sighting(Phase.GONE, end)
+    assert seen(word, exit=end, lease=HELD, **BEATS) == Sighting(Phase.GONE, end)
 
 
 @pytest.mark.parametrize("word", Word)
@@ -42,7 +43,7 @@ def test_a_retired_lease_means_that_it_never_came_up(word: Word) -> None:
 
 @pytest.mark.parametrize("word", ELSEWHERE)
 def test_a_fresh_beat_outranks_every_opinion(word: Word) -> None:
-    assert seen(word, lease=HELD, has_beaten=True, silent=FENCE).phase is Phase.ALIVE
+    assert seen(word, lease=HELD, **BEATS, silent=FENCE).phase is Phase.ALIVE
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_without_a_lease_the_place_is_believed_once_it_must_know(
 def test_a_silent_worker_is_gone_only_when_it_has_fenced_itself_and_its_place_has_no_hope(
     word: Word, silent: float, phase: Phase
 ) -> None:
-    assert seen(word, lease=HELD, has_beaten=True, silent=silent).phase is phase
+    assert seen(word, lease=HELD, **BEATS, silent=silent).phase is phase
 
 
 @pytest.mark.parametrize(
@@ -103,15 +104,20 @@ def test_a_lease_without_a_beat_counts_from_its_appearance(
     assert seen(word, lease=HELD, silent=silent).phase is phase
 
 
+def test_an_old_beat_of_a_machine_that_nobody_can_ask_about_proves_nothing() -> None:
+    found = seen(Word.UNREACHABLE, lease=HELD, has_beaten=True, silent=0.0)
+    assert found.phase is Phase.FOREIGN
+
+
 def test_what_this_machine_sees_is_more_than_an_opinion() -> None:
     assert seen(Word.SEEN, lease=HELD, silent=1e6).phase is Phase.ALIVE
-    assert seen(Word.ORPHANED, lease=HELD, has_beaten=True).phase is Phase.ORPHANED
-    gone = seen(Word.DEAD, why="killed", lease=HELD, has_beaten=True)
+    assert seen(Word.ORPHANED, lease=HELD, **BEATS).phase is Phase.ORPHANED
+    gone = seen(Word.DEAD, why="killed", lease=HELD, **BEATS)
     assert gone == Sighting(Phase.GONE, Exit(why="killed"))
 
 
 def test_the_end_says_why() -> None:
-    found = seen(Word.ENDED, why="NODE_FAIL", lease=HELD, has_beaten=True, silent=61.0)
+    found = seen(Word.ENDED, why="NODE_FAIL", lease=HELD, **BEATS, silent=61.0)
     assert found.exit == Exit(why="NODE_FAIL, and no sign of it for 60 s")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tuilab.contract.reasons import preempted
 from tuilab.engine.decide.retry import signature, why_hold, why_retry
 from tuilab.grid.states import Attempt, Verdict
 
@@ -70,3 +71,25 @@ def test_a_stop_is_no_failure() -> None:
     stopped = ("stopped", None, "stopped by ada")
     assert not why_hold(attempts(stopped, stopped, stopped))
     assert not why_retry(attempts(stopped), 3)
+
+
+def taken(has_saved: bool) -> tuple[str, str | None, str]:
+    death = preempted(has_saved)
+    return ("lost", death.reason, death.detail)
+
+
+def test_a_job_that_is_taken_away_again_and_again_goes_on_while_its_saved_state_grows() -> None:
+    history = attempts(*[taken(True)] * 9)
+    assert why_retry(history, 0)
+    assert not why_hold(history)
+
+
+def test_a_job_that_is_taken_away_before_it_saves_anything_is_held_after_three() -> None:
+    assert why_retry(attempts(taken(False), taken(False)), 0)
+    history = attempts(*[taken(False)] * 3)
+    assert not why_retry(history, 9)
+    assert "saved" in why_hold(history) or "preempted" in why_hold(history)
+
+
+def test_what_was_taken_away_leaves_the_retries_of_real_failures() -> None:
+    assert why_retry(attempts(taken(True), taken(True), KILLED), 1)

@@ -151,6 +151,20 @@ def test_a_stopped_attempt_is_stopped_whether_or_not_the_runner_managed_to_say_s
         assert not action.retry
 
 
+def test_an_attempt_whose_place_takes_the_worker_away_is_preempted_and_tried_again() -> None:
+    taken = Stop((), by="its place", is_preempted=True)
+    cut = Ending(Verdict.FAILED, Reason.KILLED, "asked to stop by SIGTERM")
+    spoken = settled(
+        one_live(retries=0), ending=cut, has_saved=True, worker=replace(gone(0), stop=taken)
+    )
+    silent = settled(one_live(retries=0), worker=replace(gone(137), stop=taken))
+    for action in (spoken, silent):
+        assert (action.ending.verdict, action.ending.reason) == (Verdict.LOST, Reason.PREEMPTED)
+        assert action.retry
+    assert "saved state" in spoken.ending.detail
+    assert "saved nothing" in silent.ending.detail
+
+
 def test_an_attempt_that_finished_before_the_signal_stays_done() -> None:
     stop = Stop((JOB,), by="ada")
     action = settled(one_live(), ending=GOOD, worker=replace(gone(0), stop=stop))

@@ -25,6 +25,8 @@ class Stop:
     """Seconds since it was asked."""
     is_stall: bool = False
     """The watchdog ended it, not a person."""
+    is_preempted: bool = False
+    """Its place took it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class LiveAttempt:
     """The journal has named the stall already."""
     stopped_by: str | None = None
     """Who asked to end it, by the mark in its folder; only when its worker is gone."""
+    has_saved: bool = False
+    """It kept a state to go on from; looked up only where it was cut short."""
     transfer: Transfer | None = None
     """How far it is in bytes, while it fetches."""
     log: tuple[str, ...] = ()

@@ -85,6 +85,8 @@ class Signs:
     lease: Lease | None = None
     has_beaten: bool = False
     """Its shim has said at least once that it lives."""
+    has_moved: bool = False
+    """It was seen to say so anew: what lay there at the first look may be of a dead one."""
     silent: float = 0.0
     """Seconds by our own clock since its beat was seen to change, or its lease to appear."""
     waited: float = float("inf")
@@ -133,10 +135,11 @@ def _without_lease(signs: Signs) -> Phase:
 def _elsewhere(signs: Signs, fence: float) -> Sighting:
     """Of a worker with a lease whose processes cannot be seen from here."""
     opinion, is_fresh = signs.opinion, signs.silent <= fence
-    if signs.has_beaten and is_fresh:
+    is_known = signs.has_moved or opinion.word is not Word.UNREACHABLE
+    if signs.has_beaten and is_fresh and is_known:
         return Sighting(Phase.ALIVE, is_suspended=opinion.is_suspended)
     if opinion.word is Word.UNREACHABLE:
-        is_lost = not signs.has_beaten or signs.silent > SILENT_SECONDS
+        is_lost = not signs.has_moved or signs.silent > SILENT_SECONDS
         return Sighting(Phase.FOREIGN if is_lost else Phase.SILENT)
     if is_fresh:
         return Sighting(Phase.STARTING)

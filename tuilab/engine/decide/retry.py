@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import takewhile
 
-from tuilab.contract.reasons import NEXT_ACTION, Reason
+from tuilab.contract.reasons import GOES_ON, NEXT_ACTION, Reason
 from tuilab.grid.states import LIVE, Attempt, Verdict
 
 PASSING: frozenset[str] = frozenset({Reason.KILLED})
@@ -33,6 +33,11 @@ def was_never_begun(attempt: Attempt) -> bool:
     return attempt.verdict is Verdict.LOST and attempt.reason is None
 
 
+def goes_on(attempt: Attempt) -> bool:
+    """Whether an attempt was taken away that had got further than the one before: no failure."""
+    return attempt.reason == Reason.PREEMPTED and attempt.detail.endswith(GOES_ON)
+
+
 def is_missing(attempt: Attempt) -> bool:
     """Whether an attempt is lost for its silence alone: it may still run where nobody can look."""
     return attempt.verdict is Verdict.LOST and attempt.reason == Reason.UNKNOWN
@@ -48,9 +53,11 @@ def why_retry(attempts: Sequence[Attempt], retries: int) -> str:
         return "the model hub gave nothing; it is asked again"
     if was_never_begun(last):
         return "" if _repeats(attempts) >= BREAKER else "it had not started"
+    if last.reason == Reason.PREEMPTED:
+        return "" if why_hold(attempts) else "preempted; it goes on with another worker"
     if not _may_pass(last):
         return ""
-    tries = [a for a in takewhile(_may_pass, reversed(attempts)) if not was_never_begun(a)]
+    tries = [a for a in takewhile(_may_pass, reversed(attempts)) if _is_try(a)]
     if len(tries) > retries:
         return ""
     return f"{last.reason or last.verdict.value}; it may work the next time"
@@ -61,7 +68,7 @@ def why_hold(attempts: Sequence[Attempt]) -> str:
     last = attempts[-1]
     if last.verdict in LIVE or last.verdict in (Verdict.DONE, Verdict.STOPPED):
         return ""
-    if is_hub_failure(last):
+    if is_hub_failure(last) or goes_on(last):
         return ""  # it is no fault of the job, however often it happens
     count = _repeats(attempts)
     if count < BREAKER:
@@ -73,6 +80,10 @@ def why_hold(attempts: Sequence[Attempt]) -> str:
 def _repeats(attempts: Sequence[Attempt]) -> int:
     sign = signature(attempts[-1])
     return len(list(takewhile(lambda attempt: signature(attempt) == sign, reversed(attempts))))
+
+
+def _is_try(attempt: Attempt) -> bool:
+    return not was_never_begun(attempt) and attempt.reason != Reason.PREEMPTED
 
 
 def _may_pass(attempt: Attempt) -> bool:

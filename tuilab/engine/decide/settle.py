@@ -13,6 +13,7 @@ from tuilab.contract.reasons import (
     Reason,
     last_line,
     never_begun,
+    preempted,
     stalled,
     without_outcome,
 )
@@ -58,7 +59,10 @@ def settle_attempts(facts: Facts) -> Iterator[Action]:
 
 def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> Ending | None:
     """Return how an attempt ended, or None while it may still go on."""
+    is_preempted = worker is not None and worker.stop is not None and worker.stop.is_preempted
     if attempt.ending is not None:
+        if is_preempted and attempt.ending.reason == Reason.KILLED:
+            return _dead(attempt, preempted(attempt.has_saved))
         return attempt.ending
     if worker is not None and worker.phase is Phase.FOREIGN:
         mine = [a.silent_seconds for a in facts.attempts if a.worker == attempt.worker]
@@ -73,6 +77,8 @@ def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> En
         return _ended_on_request(attempt, stop)
     if attempt.stopped_by is not None:
         return _ended_on_request(attempt, Stop((attempt.job,), attempt.stopped_by))
+    if attempt.begun_at is not None and is_preempted:
+        return _dead(attempt, preempted(attempt.has_saved))
     if attempt.begun_at is not None:
         full = facts.disk.problem or facts.disk.lately
         return _dead(attempt, without_outcome(worker.exit, attempt.log, full))

@@ -72,6 +72,29 @@ def look_at_devices() -> tuple[Device, ...]:
     return tuple(device for index in range(count) for device in _read(nvml, index))
 
 
+def in_sight() -> list[dict[str, Any]]:
+    """Return what a shim says of the GPUs that its place gave it; [] where there is none."""
+    names = ("index", "name", "percent", "memory_used", "memory_total")
+    return [{name: getattr(one, name) for name in names} for one in _given()]
+
+
+def why_not_ours(free_fraction: float) -> str:
+    """Say why no runner may begin on the GPUs that a place gave this process; "" when one may."""
+    given = _given()
+    if not given:
+        return "no GPU is visible here, and the plan asks for cuda"
+    return next((why for one in given if (why := why_held(one.label, free_fraction, given))), "")
+
+
+def _given() -> tuple[Device, ...]:
+    seen = look_at_devices()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return seen
+    found = (find(name, seen) for name in takewhile(lambda name: name != "-1", _parts(visible)))
+    return tuple(one for one in found if one is not None)
+
+
 def highest_cuda() -> float | None:
     """Return the newest CUDA version that the driver supports, as 12.8; None without a driver."""
     nvml = _nvml()

@@ -97,7 +97,7 @@ def look(folder: Path, lease: Lease, experiment: str) -> Opinion:
     shim = lease.shim
     alive = identity.is_alive(shim) if shim is not None else None
     if shim is None or alive is None:
-        return NOBODY
+        return _of_another(shim)
     if alive:
         return Opinion(Word.SEEN, host=shim.host, is_suspended=_is_suspended(lease))
     if shim.boot_id != identity.boot_id():
@@ -105,6 +105,13 @@ def look(folder: Path, lease: Lease, experiment: str) -> Opinion:
     if process_tree.members(folder, experiment):
         return Opinion(Word.ORPHANED)
     return Opinion(Word.DEAD, "its shim was killed, and its processes are gone")
+
+
+def _of_another(shim: Identity | None) -> Opinion:
+    """Of a worker in another container: if that has this one's name, it was this one before."""
+    here = identity.me()
+    is_same = shim is not None and (shim.host, shim.boot_id) == (here.host, here.boot_id)
+    return Opinion(Word.ENDED, "its container was restarted") if is_same else NOBODY
 
 
 def suspend(folder: Path, on: bool, experiment: str) -> None:
