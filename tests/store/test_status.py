@@ -46,6 +46,7 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
         "synthetic",
         "read_only",
         "engine",
+        "copy_of",
         "counts",
         "jobs_failed",
         "cells",

@@ -20,6 +20,7 @@ from tuilab.engine import answer_once, start
 from tuilab.grid.request import JOURNAL_ONLY, Request
 from tuilab.store import journal
 from tuilab.store.engine_file import read_engine
+from tuilab.store.experiment_id import refuse_copy
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.requests import leave
@@ -46,6 +47,7 @@ def ask(root: Path, verb: str, go: bool = True, **parts: Any) -> Reply:
 
     ``go`` lets a new engine start queued work at once. What is only written down needs none.
     """
+    refuse_copy(Layout(root))
     since = _journal_size(root)
     request = _leave(root, verb, **parts)
     if holder(Layout(root), time.time()) is None:
@@ -105,10 +107,10 @@ def wait_for_answer(
 def _leave(root: Path, verb: str, **parts: Any) -> str:
     """Leave a request with the command that was typed, and return its id."""
     options = {**parts.pop("options", {}), "command": sys.orig_argv}
-    return leave(Layout(root), Request(verb=verb, by=_who(), options=options, **parts))
+    return leave(Layout(root), Request(verb=verb, by=who(), options=options, **parts))
 
 
-def _who() -> str:
+def who() -> str:
     """Name the person at the keyboard, for the journal."""
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -10,7 +10,8 @@ from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.grid.metrics import METRICS
 from tuilab.grid.text import nearest
 from tuilab.store.experiment import find_experiments, is_experiment, is_results_only
-from tuilab.store.layout import slug
+from tuilab.store.experiment_id import refuse_copy
+from tuilab.store.layout import Layout, slug
 from tuilab.store.program_name import program, quoted
 from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
 from tuilab.store.shipped import published_dir as published_dir
@@ -92,6 +93,13 @@ def find_grid(text: str | None) -> Path:
     """Return the experiment that DIR names; refuse one that holds results and no jobs."""
     root = find_experiment(text)
     refuse_results(root)
+    return root
+
+
+def find_own_grid(text: str | None) -> Path:
+    """Return the experiment that DIR names, to act on it; refuse results and copies."""
+    root = find_grid(text)
+    refuse_copy(Layout(root))
     return root
 
 

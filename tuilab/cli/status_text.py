@@ -30,7 +30,10 @@ def as_text(status: Status, metric: str = HEADLINE) -> Iterator[str]:
     if failures:
         counts.append(f"shared jobs failed {len(failures)}")
     yield f"{plain(status['experiment'])}  {'  '.join(counts)}"
-    yield _read_only_line() if status.get("read_only") else _engine_line(engine, status["root"])
+    if status.get("read_only"):
+        yield _read_only_line()
+    else:
+        yield _engine_line(engine, status["root"], bool(status.get("copy_of")))
     if status.get("synthetic"):
         yield SYNTHETIC
     yield ""
@@ -163,8 +166,10 @@ def _read_only_line() -> str:
     return "results only: there is nothing to run"
 
 
-def _engine_line(engine: Mapping[str, Any], root: str) -> str:
+def _engine_line(engine: Mapping[str, Any], root: str, is_copy: bool = False) -> str:
     state = engine["state"]
+    if is_copy:
+        return plain(engine["note"])
     if state == "stopped":
         told = f"engine: not running (`{program()} run {quoted(plain(root))}` starts it)"
         return f"{told}; {plain(engine['note'])}" if engine.get("note") else told

@@ -15,6 +15,7 @@ from tuilab.contract.identity import Identity
 from tuilab.contract.tail import tail_lines
 from tuilab.engine.host.environment import source_root
 from tuilab.engine.host.provenance import ASKED_VARIABLE
+from tuilab.store.experiment_id import refuse_copy
 from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, holder
 
@@ -30,9 +31,10 @@ def start(root: Path, go: bool, takeover: bool = False) -> Identity:
     """Return the identity of the experiment's engine, started now unless one is alive.
 
     An engine that is alive is left as it is; ``go`` reaches it as a request (run or resume).
-    Raises EngineStartError.
+    Raises EngineStartError, and CopyError for a copy.
     """
     layout = Layout(root.absolute())
+    refuse_copy(layout)
     before = holder(layout, time.time())
     if before is not None and not takeover:
         return before.identity

@@ -62,6 +62,8 @@ class EngineView:
     """Why jobs that may run do not start now; see ``grid/why_queued.py``."""
     is_still: bool = False
     """Nothing begins, not even what a worker was given already; ``queued`` says why."""
+    copy_of: str = ""
+    """The folder of which this experiment's is a copy: the engine that its files name is there."""
     queued_stages: Mapping[str, str] = field(default_factory=dict)
     """The same for stages that have a reason of their own."""
 

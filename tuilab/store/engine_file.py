@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from tuilab.contract import atomic
 from tuilab.contract.identity import Identity, boot_id, is_alive
 from tuilab.contract.parsing import read_if_sound, typed
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
+from tuilab.store.experiment_id import copy_of, copy_sentence
 from tuilab.store.layout import Layout
 from tuilab.store.volume import why_no_room
 
@@ -95,7 +97,14 @@ def tell_trouble(layout: Layout, note: str, now: float) -> None:
 
 def read_engine(layout: Layout, now: float) -> EngineView:
     """Return the engine as its files show it at ``now`` (unix time)."""
+    if of := copy_of(layout):
+        return in_copy(of, layout.root)
     return judge(read_heartbeat(layout), now, read_trouble(layout))
+
+
+def in_copy(of: str, root: Path) -> EngineView:
+    """Return the engine of a copy: there is none, whatever its files say of the original's."""
+    return EngineView(note=copy_sentence(of, root), copy_of=of)
 
 
 def read_trouble(layout: Layout) -> Trouble:

@@ -132,6 +132,12 @@ def copy_of(layout: Layout) -> str:
     return of if folder is Folder.COPY else ""
 
 
+def is_at_work(layout: Layout, record: Record) -> bool:
+    """Whether a live worker of the experiment works in this very folder."""
+    place = os.path.realpath(layout.root)
+    return place in _where_it_works(record.id)
+
+
 def refuse_copy(layout: Layout) -> None:
     """Raise CopyError where nothing may be started, stopped or written: in a copy."""
     if of := copy_of(layout):
@@ -140,10 +146,8 @@ def refuse_copy(layout: Layout) -> None:
 
 def copy_sentence(of: str, root: Path) -> str:
     """Say of what a folder is a copy, and what to do."""
-    return (
-        f"this is a copy of {of}, whose engine and workers it leaves alone: "
-        f"`{program()} adopt-copy {quoted(root)}` makes it an experiment of its own"
-    )
+    own = f"`{program()} adopt-copy {quoted(root)}` makes it an experiment of its own"
+    return f"this is a copy of {of}: {own}"
 
 
 def _who_else_knows(layout: Layout) -> Iterator[Path]:
@@ -162,7 +166,7 @@ def _evidence(layout: Layout, record: Record) -> FolderEvidence:
     is_here = record.path == place or _is_same(layout, Layout(Path(record.path)))
     if is_here and is_same_inode:
         return FolderEvidence(True, True)
-    working = _where_it_works(layout, record.id, place)
+    working = _where_it_works(record.id)
     return FolderEvidence(
         is_here,
         is_same_inode,
@@ -210,7 +214,7 @@ def _neighbours(root: Path, record: Record) -> list[Path]:
     return [first, *names]
 
 
-def _where_it_works(layout: Layout, experiment: str, place: str) -> set[str]:
+def _where_it_works(experiment: str) -> set[str]:
     """Folders in which live workers of an experiment work; one that was moved under them too."""
     found = set()
     for name in os.listdir("/proc"):  # noqa: PTH208  # names only

@@ -17,8 +17,9 @@ from tuilab.grid.metrics import Numbers, measured_by, read_back, recorded, time_
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import WITH_RESULT, Evidence, JobStatus, State, derive_cell
 from tuilab.store import results_only
-from tuilab.store.engine_file import Heartbeat, judge, read_heartbeat, read_trouble
+from tuilab.store.engine_file import Heartbeat, in_copy, judge, read_heartbeat, read_trouble
 from tuilab.store.experiment import is_results_only
+from tuilab.store.experiment_id import CopyWatch
 from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, config_digest, load_plan_file
@@ -45,6 +46,7 @@ class Reader:
         self._plan_problem = ""
         self._quarantine: tuple[str, ...] = ()
         self._beat: Heartbeat | None = None
+        self._copy_watch = CopyWatch(self.layout)
         if self._results is None:
             self._load_plan()
 
@@ -54,7 +56,7 @@ class Reader:
             return self._results
         is_changed = self.refresh_plan()
         is_changed |= self._read_files()
-        engine = judge(self._beat, now, read_trouble(self.layout))
+        engine = self._engine(now)
         is_changed |= self._read_state(now, engine.is_alive)
         shown = self._snapshot
         if shown is not None and not is_changed and _same(engine, shown.engine):
@@ -62,6 +64,11 @@ class Reader:
         self._sequence += 1
         self._snapshot = self._compose(now, engine)
         return self._snapshot
+
+    def _engine(self, now: float) -> EngineView:
+        if of := self._copy_watch.look():
+            return in_copy(of, self.layout.root)
+        return judge(self._beat, now, read_trouble(self.layout))
 
     def refresh_plan(self) -> bool:
         """Read plan.json again if it changed; True if it did. A damaged one is only reported."""

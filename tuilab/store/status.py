@@ -23,7 +23,8 @@ _BEHIND = 8.0
 def status(root: Path, now: float | None = None) -> dict[str, Any]:
     """Return the state of an experiment as plain JSON values.
 
-    Keys: schema, experiment, root, synthetic, read_only, engine, counts (cells by state),
+    Keys: schema, experiment, root, synthetic, read_only, engine, copy_of (the folder of which this
+    one is a copy, or None), counts (cells by state),
     jobs_failed (shared jobs that ended badly: job, stage, state, reason, detail, attempt,
     cells_waiting), cells (source, epoch, seed, state, stage, reason, detail, attempt, metrics,
     edits), problems. A metric is {value, hits, n} or None when it was not measured; edits are the
@@ -90,6 +91,7 @@ def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
             "eta_seconds": found["eta_seconds"] if told is None else told,
             "gpus": [dict(gpu) for gpu in engine.meter.gpus],
         },
+        "copy_of": engine.copy_of or None,
         "counts": found["counts"],
         "jobs_failed": found["jobs_failed"],
         "cells": [_with_reason(cell, engine) for cell in found["cells"]],

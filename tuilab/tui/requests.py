@@ -105,6 +105,8 @@ class RequestingApp(App[int]):
 
         if self.snapshot is not None and self.snapshot.imported_from:
             return RESULTS_ONLY
+        if self.snapshot is not None and self.snapshot.engine.copy_of:
+            return self.snapshot.engine.note
         return why_not_write(self.read_only or bool(self.snapshot and self.snapshot.read_only))
 
     def action_pause(self) -> None:

@@ -24,6 +24,12 @@ def test_the_header_never_overflows_and_keeps_the_progress(
         assert "64/77" in line or columns < 20
 
 
+def test_the_header_of_a_copy_names_its_original_and_offers_no_engine(half_way: Snapshot) -> None:
+    engine = EngineView(copy_of="/runs/eps109", note="this is a copy of /runs/eps109")
+    line = plain(header(replace(half_way, engine=engine), 80, UNICODE))
+    assert "copy of /runs/eps109" in line and "S starts it" not in line
+
+
 @pytest.mark.parametrize(
     ("state", "words"),
     [

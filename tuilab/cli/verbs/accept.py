@@ -11,7 +11,7 @@ from tuilab.cli.errors import ERROR, OK, RefusalError
 from tuilab.cli.experiments import take_changes_in
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.requests import ask
-from tuilab.cli.resolve import find_grid
+from tuilab.cli.resolve import find_own_grid
 from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun
 from tuilab.grid.acceptance import acceptances, why_not_accept
 from tuilab.grid.cells import Cell
@@ -44,7 +44,7 @@ def accept(
     """
     if not why.strip():
         raise RefusalError("--why is empty: say why these results still count")
-    root = find_grid(directory)
+    root = find_own_grid(directory)
     layout = Layout(root)
     state = read_state(root, take_changes_in(root, write=not dry_run))
     chosen = state.cells(cells)

@@ -10,7 +10,7 @@ import typer
 from tuilab.cli.errors import ERROR, OK, RefusalError
 from tuilab.cli.output import document, out, out_first
 from tuilab.cli.requests import agreed, ask_and_say
-from tuilab.cli.resolve import find_grid
+from tuilab.cli.resolve import find_own_grid
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Yes
 from tuilab.grid.states import State
 from tuilab.grid.text import count_of
@@ -34,7 +34,7 @@ def stop(
     tuilab stop runs/tiny
     tuilab stop runs/tiny villain@4 --dry-run
     """
-    root = find_grid(directory)
+    root = find_own_grid(directory)
     running, due = _what_stops(root, cells or [])
     if as_json and dry_run:
         document({"verb": "stop", "ends": running, "takes_back": due})
@@ -65,7 +65,7 @@ def pause(
     tuilab pause runs/tiny
     tuilab pause runs/tiny --hard
     """
-    root = find_grid(directory)
+    root = find_own_grid(directory)
     mode = "hard" if hard else "soft"
     engine, paused = _engine_state(root)
     if why := why_not_pause(engine, paused, mode):
@@ -79,7 +79,7 @@ def resume(directory: Dir, as_json: AsJson = False) -> int:
     \b
     tuilab resume runs/tiny
     """
-    root = find_grid(directory)
+    root = find_own_grid(directory)
     if why := why_not_resume(*_engine_state(root)):
         raise RefusalError(why)
     return ask_and_say(root, "resume", "resumed", as_json)

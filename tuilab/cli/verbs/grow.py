@@ -10,7 +10,7 @@ from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError, guarded
 from tuilab.cli.experiments import gc_command, grown
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.requests import agreed
-from tuilab.cli.resolve import find_grid
+from tuilab.cli.resolve import find_own_grid
 from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun, Headless, SeveralValues, Yes
 from tuilab.cli.verbs.run import run_cells
@@ -59,7 +59,7 @@ def grow(
     tuilab grow runs/tiny --seeds 43 44 --yes
     tuilab grow runs/eps109 --sources pirate poet
     """
-    root = find_grid(directory)
+    root = find_own_grid(directory)
     more = More(tuple(_words(sources)), _numbers("--epochs", epochs), _numbers("--seeds", seeds))
     if not more:
         raise RefusalError("say what to add: --sources, --epochs or --seeds", USAGE)

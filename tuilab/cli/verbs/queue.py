@@ -11,7 +11,7 @@ import typer
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, out_first, plain
 from tuilab.cli.requests import ask_and_say
-from tuilab.cli.resolve import find_experiment
+from tuilab.cli.resolve import find_experiment, find_own_grid
 from tuilab.cli.verbs.arguments import AsJson, DryRun, OptionalDir
 from tuilab.grid.signs import sign_of
 from tuilab.grid.states import JobStatus, State
@@ -51,8 +51,9 @@ def queue(
     asked = [(verb, names) for verb, names in given.items() if names]
     if len(asked) > 1:
         raise RefusalError("give only one of --first, --hold and --release", USAGE)
-    root = find_experiment(directory)
-    return _change(root, *asked[0], dry_run, as_json) if asked else _show(root, as_json)
+    if not asked:
+        return _show(find_experiment(directory), as_json)
+    return _change(find_own_grid(directory), *asked[0], dry_run, as_json)
 
 
 def _change(root: Path, verb: str, names: list[str], dry_run: bool, as_json: bool) -> int:

@@ -13,7 +13,7 @@ from tuilab.cli.follow import follow
 from tuilab.cli.output import document, plain, tell
 from tuilab.cli.relaunch_preview import as_document, show_carried, show_expansion
 from tuilab.cli.requests import agreed, ask
-from tuilab.cli.resolve import find_grid
+from tuilab.cli.resolve import find_own_grid
 from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Headless, Yes
 from tuilab.grid.cells import Cell
@@ -75,7 +75,7 @@ def relaunch(
         raise RefusalError("name cells (villain@4, 'villain@*') or give --failed or --stale", USAGE)
     if bool(cells) + failed + stale > 1:
         raise RefusalError("give either cells, --failed or --stale", USAGE)
-    root = find_grid(directory)
+    root = find_own_grid(directory)
     stage = _stage(from_stage)
     state, answer, edits = _expand(
         root, cells or [], failed, stale, stage, sets or [], as_planned, write=not dry_run

@@ -26,6 +26,8 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.limits import NO_LIMIT, Limit, parse_until
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import count_of, duration
+from tuilab.store.experiment_id import refuse_copy
+from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.state import read_state, state_of_plan
@@ -88,6 +90,7 @@ def run(
         assert place.root is not None, "a place is an experiment or a config"
         root = place.root
         refuse_results(root)
+        refuse_copy(Layout(root))
         planned = take_changes_in(root, write=not dry_run)
     return run_cells(root, planned, cells or [], headless, dry_run, as_json, limit)
 

@@ -73,6 +73,8 @@ def _tags(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
         parts.append(_Part(2, (("synthetic model", "warn"),)))
     if snapshot.read_only:
         parts.append(_Part(2, (("read-only", "warn"),)))
+    if of := snapshot.engine.copy_of:
+        parts.append(_Part(1, ((f"copy of {clean_line(of, 60)}", "warn"),)))
     if snapshot.config_changed:
         parts.append(_Part(3, (("config changed", "stale"),)))
     if snapshot.problems:
@@ -139,7 +141,7 @@ def engine_text(engine: EngineView, glyphs: Glyphs, has_work: bool = True) -> Pi
 
 
 def _engine(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
-    if snapshot.imported_from:
+    if snapshot.imported_from or snapshot.engine.copy_of:
         return []
     text = engine_text(snapshot.engine, glyphs, bool(snapshot.queue))
     return [_Part(1, (text,), is_right=True)] if text else []
