@@ -24,16 +24,21 @@ def run(attempt: Attempt) -> StageResult:
     branch = settings.get("revision")
     wanted = attempt.spec.launch.get(BASE_COMMIT) or branch
     found = download.base_in_cache(model, wanted)
+    moved = ""
     if found is None:
         log(f"fetching {model} from {hub.endpoint(os.environ)}")
         with attempt.timings.part("fetch"):
             found = download.fetch(model, wanted, _report(attempt), code=bool(settings.get("code")))
-        _tell_of_a_moved_branch(attempt, model, branch, found.commit)
+        if wanted != branch:
+            now = download.commit_now(model, branch)
+            moved = now if now != found.commit else ""
     log(f"{model} is {found.commit} in {found.folder}")
     told = {"model": model, "revision": branch, **download.as_json(found)}
     path = attempt.directory / hub.SNAPSHOT_FILE
     atomic.write_json(path, told)
-    numbers = {"bytes": found.size, "fetched_bytes": found.came}
+    numbers: dict[str, object] = {"bytes": found.size, "fetched_bytes": found.came}
+    if moved:
+        numbers[hub.MOVED] = moved
     return StageResult((path,), {**numbers, "commit": found.commit}, {"commit": found.commit})
 
 
@@ -50,17 +55,6 @@ def _report(attempt: Attempt) -> download.Report:
         attempt.reporter.event("progress", step=here, of=total, part="bytes", rate=rate)
 
     return report
-
-
-def _tell_of_a_moved_branch(attempt: Attempt, model: str, branch: str | None, commit: str) -> None:
-    if not attempt.spec.launch.get(BASE_COMMIT):
-        return
-    now = download.commit_now(model, branch)
-    if now and now != commit:
-        attempt.reporter.note(
-            f"{branch or hub.BRANCH} of {model} is {now} now; this experiment keeps {commit}: set "
-            "base.revision to the new commit to take it"
-        )
 
 
 if __name__ == "__main__":

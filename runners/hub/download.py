@@ -166,7 +166,7 @@ _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY
 
 def token_source() -> str:
     """Say where the token that is sent comes from, never the token; "" when none is sent."""
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+    for name in hub.TOKENS:
         if os.environ.get(name):
             return name
     from huggingface_hub import get_token

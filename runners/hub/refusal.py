@@ -6,6 +6,7 @@ No token is ever part of a sentence.
 from __future__ import annotations
 
 import errno
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def _offline(facts: Facts, asked: Asked) -> Told | None:
 
 def _access(facts: Facts, asked: Asked) -> Told | None:
     page = f"{asked.endpoint}/{asked.model}"
-    login = "`hf auth login` (or set HF_TOKEN before tuilab starts)"
+    login = "`hf auth login` (or export HF_TOKEN)"
     if "DisabledRepoError" in facts.names:
         return Reason.AUTH, f"{asked.model} was disabled by the hub: {page} says why"
     if "Invalid credentials" in facts.message:
@@ -186,7 +187,7 @@ def facts_of(error: BaseException, now: float) -> Facts:
     names = tuple(dict.fromkeys(kind.__name__ for one in chain for kind in type(one).__mro__))
     response = next((r for one in chain if (r := getattr(one, "response", None)) is not None), None)
     headers: Mapping[str, str] = getattr(response, "headers", None) or {}
-    numbers = (one.errno for one in chain if isinstance(one, OSError) and one.errno)
+    numbers = (one.errno for one in chain if isinstance(one, OSError) and _is_of_a_file(one))
     return Facts(
         names=names,
         text="; ".join(str(one).strip().partition("\n")[0] for one in chain),
@@ -196,6 +197,13 @@ def facts_of(error: BaseException, now: float) -> Facts:
         retry_after=_seconds(headers, now),
         errno=next(numbers, None),
     )
+
+
+def _is_of_a_file(error: OSError) -> bool:
+    """Whether an error's number speaks of a disk: a certificate's is 1, as if not permitted."""
+    if isinstance(error, ssl.SSLError) or not error.errno:
+        return False
+    return error.errno in _FULL or error.filename is not None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +15,15 @@ from typing import Any
 
 import pytest
 
-from tests.engine.trials import Trial, make_plan
+from tests.engine.trials import SOURCE, Trial, make_plan
 from tests.hub.stand_in import FIRST, MODEL, SECOND, Hub, serving
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.grid.jobs import Job, Plan, fetch_id
 from tuilab.grid.stages import Stage
+from tuilab.grid.states import State
 from tuilab.store.layout import Layout
+from tuilab.store.plan_file import load_plan
+from tuilab.store.state import read_state
 
 BASE = Path(__file__).parents[2] / "runners" / "tinybase" / "shipped"
 FETCH = fetch_id(MODEL)
@@ -146,22 +151,38 @@ def test_a_hub_that_is_away_pauses_the_grid_once_and_it_goes_on_by_itself(
     assert all(len(trial.verdicts(job)) == 1 for job in trial.ledger().evidence if job != FETCH)
 
 
-def test_a_gated_base_fails_once_and_goes_on_when_somebody_has_logged_in(
+ASK_AGAIN = """
+import sys
+from pathlib import Path
+from tuilab.grid.request import Request
+from tuilab.store.layout import Layout
+from tuilab.store.requests import leave
+leave(Layout(Path(sys.argv[1])), Request("relaunch", by="a shell", options={"failed": True}))
+sys.stdin.read()
+"""
+
+
+def test_a_gated_base_fails_once_and_goes_on_when_whoever_asks_again_has_a_token(
     made: Make, hub: Hub
 ) -> None:
-    trial = made()
+    trial = made(engine_idle_seconds=60)
     hub.token = "hf_secret"
     trial.ask()
-    assert start(trial, hub).wait(60) == 0
-    failed = trial.lines("settled")
+    start(trial, hub)
+    failed = trial.wait(lambda: trial.lines("settled"), "the refusal")
     assert [(one["job"], one["reason"]) for one in failed] == [(FETCH, "auth")]
     assert "is gated and no token is set" in failed[0]["detail"]
-    home(trial).mkdir(exist_ok=True)
-    (home(trial) / "token").write_text("hf_secret")
-    trial.ask("relaunch", options={"failed": True})
-    assert start(trial, hub, "--go").wait(60) == 0
-    assert trial.all_done()
+    shell = subprocess.Popen(
+        [sys.executable, "-c", ASK_AGAIN, str(trial.layout.root)],
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "HF_TOKEN": "hf_secret"},
+        stdin=subprocess.PIPE,
+    )
+    trial.wait(trial.all_done, "the grid")
+    shell.communicate()
     assert trial.verdicts(FETCH) == ["failed", "done"]
+    assert [one["text"] for one in trial.lines("note")] == [
+        "new workers get the HF_TOKEN of a shell"
+    ]
     for path in trial.layout.root.rglob("*"):
         assert not path.is_file() or b"hf_secret" not in path.read_bytes(), path
 
@@ -177,8 +198,11 @@ def test_a_cache_that_is_gone_is_filled_again_at_the_same_commit(made: Make, hub
     assert trial.all_done()
     assert trial.verdicts(FETCH) == ["done", "done"]
     assert commit_of(trial.layout, 2) == FIRST
-    events = (trial.layout.attempt_dir(FETCH, 2) / EVENTS_FILE).read_text()
-    assert f"main of {MODEL} is {SECOND} now; this experiment keeps {FIRST}" in events
+    plan = load_plan(trial.layout.root)
+    assert plan.commits == {FETCH: FIRST}
+    shown = read_state(trial.layout.root, plan).statuses
+    assert shown[FETCH].state is State.STALE and f"is {SECOND} by now" in shown[FETCH].detail
+    assert all(one.state is State.DONE for job, one in shown.items() if job != FETCH)
 
 
 def commit_of(layout: Layout, attempt: int) -> str:

@@ -315,3 +315,55 @@ def test_other_bytes_of_an_equal_run_are_said() -> None:
     assert said.startswith(f"{RUN} attempt 2 made other bytes than attempt 1 for the checkpoint of")
     assert "epoch 1, 2" in said
     assert other_bytes(RUN, known, 2, known.attempts[0].checkpoints) == ""
+
+
+# A base that is fetched: a branch is a name, and the commit is what counts.
+
+BASE = "fetch/some--base"
+
+
+def on_hub(revision: str) -> Plan:
+    """The small plan over a base that comes from a hub."""
+    model = f'model = "some/base"\nrevision = "{revision}"'
+    return plan(config=changed('model = "tiny"', model), is_on_hub=True)
+
+
+def fetched(commit: str) -> Ledger:
+    """What is known when the base was fetched at a commit and the grid has run once."""
+    ledger = Ledger()
+    settle(ledger, on_hub("main"), BASE, Verdict.DONE, made=commit)
+    for job in on_hub("main").jobs[1:]:
+        settle(ledger, on_hub("main"), job.id, Verdict.DONE)
+    return ledger
+
+
+def moved(ledger: Ledger, commit: str) -> Ledger:
+    """Say that the branch is another commit by now."""
+    ledger.fold([{"kind": "moved", "job": BASE, "attempt": 1, "commit": commit, "kept": "c1"}])
+    return ledger
+
+
+def test_a_branch_that_moved_on_is_stale_and_what_was_made_stays_done_and_goes_on() -> None:
+    found = spoken(on_hub("main"), moved(fetched("c1"), "c2"))
+    says = "main is c2 by now, and this experiment keeps c1: set base.revision to one of them"
+    assert found == {BASE: says}
+    ledger = Ledger()
+    settle(ledger, on_hub("main"), BASE, Verdict.DONE, made="c1")
+    wish(ledger, DATA)
+    assert states_of(on_hub("main"), moved(ledger, "c2"))[DATA].state is State.QUEUED
+
+
+def test_a_base_that_is_pinned_to_the_commit_it_was_leaves_all_as_it_is() -> None:
+    assert spoken(on_hub("c1"), moved(fetched("c1"), "c2")) == {}
+
+
+def test_another_revision_of_the_base_makes_all_stale_and_so_does_its_fetch() -> None:
+    ledger = fetched("c1")
+    found = spoken(on_hub("c2"), ledger)
+    assert len(found) == len(on_hub("c2").jobs)
+    assert set(found.values()) == {"base.revision main → c2"}
+    settle(ledger, on_hub("c2"), BASE, Verdict.DONE, made="c2")
+    found = spoken(on_hub("c2"), ledger)
+    assert BASE not in found and found[DATA] == "the base was c1 and is c2 now"
+    settle(ledger, on_hub("c1"), BASE, Verdict.DONE, made="c1")
+    assert spoken(on_hub("c1"), ledger) == {}

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -53,11 +54,12 @@ class Hub:
     refuse_uploads: bool = False
     """Uploads of large files break."""
     port: int = 0
+    tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     def environment(self, home: Path) -> dict[str, str]:
         """Return what makes the hub's library ask here and keep its cache in ``home``."""
@@ -70,6 +72,8 @@ def serving(folder: Path, port: int = 0, **how: Any) -> Iterator[Hub]:
     hub = Hub(folder, **how)
     server = ThreadingHTTPServer(("127.0.0.1", port), _handler(hub))
     server.daemon_threads = True
+    if hub.tls is not None:
+        server.socket = hub.tls.wrap_socket(server.socket, server_side=True)
     hub.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuilab.cli.doctor.folders import free_bytes
 from tuilab.cli.runner_programs import ask, is_installed
 from tuilab.contract import hub
 from tuilab.grid.checks import Check, Level
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import fetch_id
+from tuilab.grid.states import commit_of as commit_of_fetch
 from tuilab.grid.text import duration, size
-from tuilab.store.attempts import fetched_commit
-from tuilab.store.layout import Layout
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -48,14 +46,12 @@ class Base:
         return (self.missing or 0) / RATE
 
 
-def look_at_base(
-    config: ExperimentConfig, root: Path | None = None, state: ExperimentState | None = None
-) -> Base | None:
+def look_at_base(config: ExperimentConfig, state: ExperimentState | None = None) -> Base | None:
     """Look into the cache and, for what is not there, ask the hub; None for a base from nowhere."""
     base = config.base
     if not hub.is_on_hub(base.model):
         return None
-    kept = commit_of(base.model, root, state) if root and state else ""
+    kept = commit_of(base.model, state) if state else ""
     here = hub.commit_in_cache(base.model, base.revision, os.environ)
     found = hub.fetched(base.model, kept or base.revision, os.environ)
     moved = here if kept and here and here != kept else ""
@@ -68,11 +64,10 @@ def look_at_base(
     return Base(base.model, str(told["commit"]), told["missing"], told["bytes"], moved=moved)
 
 
-def commit_of(model: str, root: Path, state: ExperimentState) -> str:
+def commit_of(model: str, state: ExperimentState) -> str:
     """Return the commit that an experiment fetched, "" when it has fetched none."""
-    job = fetch_id(model)
-    done = state.of(job).last_done if job in state.plan.by_id else None
-    return fetched_commit(Layout(root), job, done.number) if done else ""
+    job = state.plan.by_id.get(fetch_id(model))
+    return commit_of_fetch(job, state.of(job.id)) if job else ""
 
 
 def ask_hub(
@@ -98,7 +93,7 @@ def base_check(found: Base) -> Check:
         if found.moved:
             return Check("fetch", Level.WARNING, f"{at}; {moved_words(found)}")
         return Check("fetch", Level.OK, at)
-    free = _free(cache)
+    free = free_bytes(cache)
     some = "" if found.missing == found.total else f" of {size(found.total)}"
     what = f"{found.model} is to be fetched: {size(found.missing)}{some} into {cache}"
     if free is not None and free < found.missing:
@@ -116,14 +111,5 @@ def moved_words(found: Base) -> str:
     """Say that a branch is another commit by now, and how to take it."""
     return (
         f"the branch is {found.moved[:12]} by now and this experiment keeps {found.commit[:12]}: "
-        "set base.revision to take the new one"
+        "set base.revision to one of them"
     )
-
-
-def _free(folder: Path) -> int | None:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError:
-        return None

@@ -14,9 +14,13 @@ SNAPSHOT_FILE = "snapshot.json"
 """What a fetching job leaves: model, revision, commit, bytes, files."""
 RETRY_AFTER = "retry_after"
 """Number of a failure: the seconds that a hub asks to wait."""
+MOVED = "moved"
+"""Of a fetch that was asked for a branch at an earlier commit: what the branch is by now."""
 INDEX = "model.safetensors.index.json"
 WEIGHTS = "model.safetensors"
 BRANCH = "main"
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+"""Variables that hold a token, the one that wins first."""
 OFFLINE_BY_ENGINE = "TUILAB_HUB_OFFLINE"
 """Variable that says that HF_HUB_OFFLINE is the engine's doing and no person's."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,13 +21,14 @@ from tuilab.engine.decide.requests import (
     wanted_line,
 )
 from tuilab.engine.host.crash_points import crash_point
+from tuilab.engine.host.login import tokens_of
 from tuilab.engine.startup import Opened
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.grid.cells import SelectorError, select_all
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.growth import as_line
-from tuilab.grid.jobs import Plan, descendants
+from tuilab.grid.jobs import Plan, descendants, with_commits
 from tuilab.grid.relaunch import why_busy
 from tuilab.grid.request import Request
 from tuilab.store import requests
@@ -98,6 +100,8 @@ class Requests:
 
     def _answer(self, request: Request, facts: Facts) -> None:
         """Signals first, journal next, file last: a crash in between repeats what is harmless."""
+        if request.verb in _ASK_FOR_JOBS:
+            self._take_login(request)
         plan, given = self.states.plan, answer_for(self.layout, self.states, request)
         ends = how_to_stop(given.stops, facts, request.by or "an operator")
         if given.stops and not ends and not takes_back(given):
@@ -109,6 +113,15 @@ class Requests:
         crash_point("request-after-journal")
         if self.states.plan is not plan:
             self.gatherer.take_plan()
+
+    def _take_login(self, request: Request) -> None:
+        """Let workers that start from now on have the hub's token of whoever asks."""
+        found = tokens_of(request.asker)
+        if new := [name for name, token in found.items() if os.environ.get(name) != token]:
+            os.environ.update({name: found[name] for name in new})
+            whose = f" of {request.by}" if request.by else ""
+            text = f"new workers get the {' and '.join(new)}{whose}"
+            self.states.record("note", text=text)
 
 
 def answer_line(request: Request, given: Answer) -> dict[str, Any]:
@@ -236,6 +249,7 @@ def plan_with_edits(
         )
     except (ConfigError, EditError, PlanError, DeviationsError, OSError) as error:
         raise EditRefusedError(str(error)) from error
+    made = with_commits(made, plan)
     changed = {
         job.id
         for job in made.jobs

@@ -43,9 +43,11 @@ def claim(
     nothing; no trace is left then. A crash leaves a directory that no worker has heard of.
     """
     number = _next_number(layout, states, job.id)
-    commit = _base_commit(layout, states, job)
+    base = _base(states, job)
     place = layout.attempt_dir(job.id, number)
     inputs = _inputs(layout, states, job, number)
+    used = {item.job: item.read for item in inputs}
+    used |= {name: commit for name, commit in base.items() if name != job.id}
     folder = attempts.new_attempt_dir(layout, job.id, number)
     crash_point("claim-after-mkdir")
     spec = Spec(
@@ -63,8 +65,8 @@ def claim(
             **launch,
             **_tracker(layout, states, place),
             **_saving(states, job),
-            **({BASE_COMMIT: commit} if commit else {}),
-            **_resume(layout, states, job, inputs),
+            **_pinned(base),
+            **_resume(layout, states, job, used),
         },
         parts=job.parts.as_json() if job.parts else {},
     )
@@ -78,7 +80,7 @@ def claim(
             attempt=number,
             token=spec.token,
             fingerprint=spec.fingerprint,
-            inputs={item.job: item.read for item in inputs},
+            inputs=used,
             read={item.job: attempts.number_in(item.path) for item in inputs},
             parts=spec.parts,
             worker=worker,
@@ -108,26 +110,28 @@ def _saving(states: JournaledStates, job: Job) -> dict[str, Any]:
 
 
 def _resume(
-    layout: Layout, states: JournaledStates, job: Job, inputs: tuple[Input, ...]
+    layout: Layout, states: JournaledStates, job: Job, used: Mapping[str, str]
 ) -> dict[str, str]:
     """Name the unfinished attempt whose saved state the runner is to go on from; {} for none."""
-    used = {item.job: item.read for item in inputs}
     for number in may_go_on_from(job, states.ledger.of(job.id), used):
         if attempts.has_saved_state(layout, job.id, number):
             return {"resume_from": f"../attempt-{number}"}
     return {}
 
 
-def _base_commit(layout: Layout, states: JournaledStates, job: Job) -> str:
-    """Return the commit at which the base was fetched, "" for a base that nothing fetches.
+def _base(states: JournaledStates, job: Job) -> dict[str, str]:
+    """Return the commit at which the base was fetched, by its fetching job; {} without one.
 
     Another fetch of the same revision keeps it: a branch that moved on is not taken in silence.
     """
-    fetch = next((one for one in (*job.parents, job.id) if one.startswith(f"{Stage.FETCH}/")), "")
-    done = states.ledger.of(fetch).last_done if fetch else None
-    if done is None or (fetch == job.id and done.parts != job.parts):
-        return ""
-    return attempts.fetched_commit(layout, fetch, done.number)
+    names = [one for one in (*job.parents, job.id) if one.startswith(f"{Stage.FETCH}/")]
+    found = {name: states.base_commit(name) for name in names}
+    return {name: commit for name, commit in found.items() if commit}
+
+
+def _pinned(base: Mapping[str, str]) -> dict[str, str]:
+    """What the spec says of the base: one experiment has one."""
+    return {BASE_COMMIT: next(iter(base.values()))} if base else {}
 
 
 def _next_number(layout: Layout, states: JournaledStates, job: str) -> int:

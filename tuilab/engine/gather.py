@@ -22,11 +22,11 @@ from tuilab.engine.watch_attempts import Watcher, last_lines
 from tuilab.engine.workers import Workers
 from tuilab.grid.endings import Ending
 from tuilab.grid.estimate import corrected
-from tuilab.grid.jobs import Job
+from tuilab.grid.jobs import Job, fetches
 from tuilab.grid.ledger import HUB
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
-from tuilab.store.attempts import fetched_commit, has_saved_state
+from tuilab.store.attempts import has_saved_state
 from tuilab.store.layout import Layout
 from tuilab.store.volume import why_no_room
 
@@ -59,9 +59,9 @@ class Gatherer:
         self._seconds: dict[str, float] = {}
         self._seconds_of = -1
         """Journal sequence that the forecast was corrected by."""
-        self._gone: tuple[str, ...] = ()
-        self._gone_of: tuple[object, ...] = ()
-        self._gone_at = -DISK_SECONDS
+        self._absent: tuple[str, ...] = ()
+        self._absent_of: tuple[object, ...] = ()
+        self._absent_at = -DISK_SECONDS
         self.take_plan()
 
     def take_plan(self) -> None:
@@ -70,6 +70,7 @@ class Gatherer:
         self.policy: Policy = policy_of(plan)
         self.costs = disk_needs.costs_of(plan)
         self._seconds_of = -1
+        self._fetches = fetches(plan)
         self.slots: tuple[Slot, ...] = self.workers.place.slots(self.policy, frozenset())
 
     def facts(self) -> Facts:
@@ -104,7 +105,7 @@ class Gatherer:
             seconds_left=seconds_left,
             gpu_seconds_left=gpu_seconds_left,
             hub_answers=self._hub_answers(),
-            gone_bases=self._gone_bases() if ready else (),
+            absent_bases=self._absent_bases() if ready else (),
         )
 
     def _within_limit(
@@ -137,24 +138,19 @@ class Gatherer:
             return False
         return self._hub.answers(self.policy.hub_wait_seconds)
 
-    def _gone_bases(self) -> tuple[str, ...]:
-        """Fetched bases that this machine's cache lacks: another pod, a cleared cache."""
-        fetches = [job for job in self.states.plan.jobs[:1] if job.stage is Stage.FETCH]
-        known = tuple(self.states.ledger.of(job.id).last for job in fetches)
+    def _absent_bases(self) -> tuple[str, ...]:
+        """Bases that this machine's cache lacks: a first start, another pod, a cleared cache."""
+        known = tuple(self.states.ledger.of(job.id).last for job in self._fetches)
         now = time.monotonic()
-        if known != self._gone_of or now - self._gone_at > DISK_SECONDS:
-            self._gone_of, self._gone_at = known, now
-            self._gone = tuple(job.id for job in fetches if self._is_gone_base(job))
-        return self._gone
+        if known != self._absent_of or now - self._absent_at > DISK_SECONDS:
+            self._absent_of, self._absent_at = known, now
+            self._absent = tuple(job.id for job in self._fetches if self._is_absent(job))
+        return self._absent
 
-    def _is_gone_base(self, job: Job) -> bool:
-        known = self.states.ledger.of(job.id)
-        done, last = known.last_done, known.last
-        if done is None or done is not last:
-            return False
-        commit = fetched_commit(self.layout, job.id, done.number)
-        model = self.states.plan.settings[job.settings]["model"]
-        return bool(commit) and hub.fetched(model, commit, os.environ) is None
+    def _is_absent(self, job: Job) -> bool:
+        asked = self.states.plan.settings[job.settings]
+        commit = self.states.base_commit(job.id) or asked["revision"]
+        return hub.fetched(asked["model"], commit, os.environ) is None
 
     def _may_live(self, job: str) -> bool:
         worker = self.workers.known.get(self.states.ledger.of(job).attempts[-1].worker)

@@ -9,15 +9,17 @@ from contextlib import suppress
 from typing import Any
 
 from tuilab.contract import worker as worker_files
+from tuilab.contract.hub import MOVED
 from tuilab.contract.parsing import read
 from tuilab.contract.reasons import Exit
 from tuilab.contract.report import OUTCOME_FILE, Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, Spec
 from tuilab.contract.worker import STOP_FILE
+from tuilab.engine.base_commits import keep_commits, note_branch
 from tuilab.engine.claim import CannotClaimError, claim
 from tuilab.engine.decide import actions
 from tuilab.engine.decide.actions import Action
-from tuilab.engine.decide.facts import Stop
+from tuilab.engine.decide.facts import NO_DEVICE, Slot, Stop
 from tuilab.engine.decide.phase import RETIRED, Phase
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.host.crash_points import crash_point
@@ -30,6 +32,7 @@ from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.endings import Ending, settled
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.metrics import recorded
+from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict, other_bytes
 from tuilab.grid.text import whole_percent
 from tuilab.store import attempts
@@ -112,9 +115,9 @@ class Performer:
                 self.workers.forget(worker.id)
 
     def _launch(self, action: actions.Launch) -> None:
-        policy = self.gatherer.policy
-        slot = self.gatherer.slots[action.slot]
-        seen = find(slot.device, look_at_devices()) if slot.device is not None else None
+        policy, slots = self.gatherer.policy, self.gatherer.slots
+        slot = Slot(len(slots), NO_DEVICE) if action.slot is None else slots[action.slot]
+        seen = find(slot.device, look_at_devices()) if slot.device else None
         uuid = seen.promise if seen is not None else ""
         worker = self.workers.make(
             slot.index, slot.device, worker_argv(policy.runner), policy.grace_seconds, uuid
@@ -133,7 +136,7 @@ class Performer:
         )
         self.workers.place.submit(worker.folder, environment)
         crash_point("launch-after-spawn")
-        where = {} if slot.device is None else {"device": slot.device}
+        where = {"device": slot.device} if slot.device else {}
         held = {} if seen is None else {"device_bytes": seen.memory_used}
         self.states.record("worker-started", worker=worker.id, slot=slot.index, **where, **held)
 
@@ -212,6 +215,15 @@ class Performer:
             stage = parse_job_id(action.job)[0]
             known = self.gatherer.measured.get(stage, 0)
             self.gatherer.measured[stage] = max(known, ending.bytes)
+            if stage is Stage.FETCH:
+                self._learn_commit(action)
+
+    def _learn_commit(self, action: actions.Settle) -> None:
+        outcome = readable_outcome(self.layout.attempt_dir(action.job, action.number))
+        told = outcome.metrics.get(MOVED) if outcome is not None else None
+        if isinstance(told, str) and (job := self.states.plan.by_id.get(action.job)):
+            note_branch(self.states, job, told)
+        keep_commits(self.layout, self.states)
 
     def _numbers(self, action: actions.Settle) -> dict[str, Any]:
         """What a done attempt measured, for the journal; nothing is decided by it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import identity
+from tuilab.engine.base_commits import keep_commits
 from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.retry import was_never_begun
 from tuilab.engine.gather import Gatherer
@@ -81,6 +82,7 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     states.record("engine-started", pid=me.pid, host=socket.gethostname(), go=go, **before)
     for loss in recovery.losses:
         states.record("note", text=loss)
+    keep_commits(layout, states)
     _ask_again(states)
     _adopt(states, workers)
     return Opened(layout, lease, states, gatherer, performer, _ended(layout, states))

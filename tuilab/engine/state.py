@@ -8,7 +8,7 @@ from typing import Any
 from tuilab.engine.decide.retry import is_missing
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
-from tuilab.grid.states import Verdict
+from tuilab.grid.states import Verdict, commit_of
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.state import Changes, JobStates
@@ -34,6 +34,10 @@ class JournaledStates(JobStates):
         self.missing: set[str] = set()
         """Jobs whose last attempt counts as lost for its silence alone."""
         self._note(lines, touched)
+
+    def base_commit(self, fetch: str) -> str:
+        """Return the commit of a base that was fetched as the plan asks; "" when it was not."""
+        return commit_of(self.plan.by_id[fetch], self.ledger.of(fetch))
 
     def record(self, kind: str, **fields: Any) -> None:
         """Append one line; OSError when the disk takes none, and then nothing has changed."""

@@ -24,7 +24,8 @@ class Parts:
     code: str
     """Of the stage's program and what that imports."""
     base: str = ""
-    """Of the tiny base's files; "" for a base that its revision names."""
+    """Of the tiny base's files; "" for one that is fetched: its commit is an input. Of a fetch
+    itself the revision that is asked for."""
 
     def as_json(self) -> dict[str, str]:
         """Return the mapping that ``parts_from`` reads."""

@@ -330,6 +330,11 @@ def _note(line: Line) -> Event:
     return Event(text, role="warn")
 
 
+def _moved(line: Line) -> Event:
+    said = f": its branch is {line['commit']} by now; the experiment keeps {line['kept']}"
+    return Event("", _jobs(line), said, "warn")
+
+
 def _of_a_newer_program(line: Line) -> Event:
     said = next((f": {line[key]}" for key in ("text", "why") if line.get(key)), "")
     return Event(f"{str(line.get('kind', 'something')).replace('-', ' ')}{said}")
@@ -358,6 +363,7 @@ SENTENCES: dict[str, Callable[[Line], Event | None]] = {
     "notified": _notified,
     "request": _request,
     "note": _note,
+    "moved": _moved,
 }
 """How each kind of line is told; None where another line says it."""
 TOLD = frozenset(SENTENCES) - {"claimed"}

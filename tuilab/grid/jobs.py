@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 from tuilab.grid.cells import Cell
@@ -110,6 +111,8 @@ class Plan:
     """Name of the reference table that results are compared with ("eps109"), or None."""
     code_version: str = ""
     schema: int = PLAN_SCHEMA
+    commits: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Commit of each base that was fetched as the plan asks, by its fetching job."""
 
     @cached_property
     def by_id(self) -> dict[str, Job]:
@@ -134,6 +137,17 @@ class Plan:
             for parent in job.parents:
                 found[parent].append(job.id)
         return {parent: tuple(ids) for parent, ids in found.items()}
+
+
+def with_commits(plan: Plan, before: Plan) -> Plan:
+    """Return a plan with the commits of another that asks for the same bases."""
+    same = {job.id for job in fetches(plan) if before.by_id.get(job.id) == job}
+    return replace(plan, commits={id: one for id, one in before.commits.items() if id in same})
+
+
+def fetches(plan: Plan) -> tuple[Job, ...]:
+    """Return the jobs that fetch a base; they come first."""
+    return tuple(takewhile(lambda job: job.stage is Stage.FETCH, plan.jobs))
 
 
 def ancestors(plan: Plan, jobs: Iterable[str]) -> set[str]:

@@ -180,6 +180,7 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
             attempt.read,
             checkpoints_from(line) or attempt.checkpoints,
             attempt.accepted,
+            moved=attempt.moved,
         )
 
     if line.get("metrics"):
@@ -193,6 +194,11 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
 def checkpoints_from(raw: Mapping[str, Any]) -> dict[int, str]:
     """Read the hashes of checkpoints by epoch; {} where there are none."""
     return {int(epoch): str(made) for epoch, made in (raw.get("checkpoints") or {}).items()}
+
+
+def _moved(ledger: Ledger, line: Line) -> set[str]:
+    commit = str(line["commit"])
+    return _amend(ledger, line, lambda attempt: replace(attempt, moved=commit))
 
 
 def _accepted(ledger: Ledger, line: Line) -> set[str]:
@@ -279,6 +285,7 @@ _ACTIONS: dict[str, Callable[[Ledger, Line], set[str]]] = {
     "started": _started,
     "settled": _settled,
     "accepted": _accepted,
+    "moved": _moved,
     "paused": _paused,
     "resumed": _resumed,
     "ordered": _ordered,

@@ -178,7 +178,10 @@ class _Draft:
         """Return what decides the result of jobs with these settings; cells share most of them."""
         if key not in self.parts:
             decides = digest(stage_settings.deciding(stage, self.settings[key]))[:SHORT]
-            self.parts[key] = Parts(decides, self._code(stage), self.base_hash[:SHORT])
+            base = self.base_hash[:SHORT]
+            if stage is Stage.FETCH:
+                base = self.settings[key]["revision"] or "main"
+            self.parts[key] = Parts(decides, self._code(stage), base)
         return self.parts[key]
 
     def finish(self) -> Plan:

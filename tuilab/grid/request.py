@@ -27,6 +27,8 @@ class Request:
     """Who asks: user@host and the command."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What only some verbs know, such as {"mode": "hard"} for pause."""
+    asker: Mapping[str, Any] = field(default_factory=dict)
+    """Given by ``leave``: the process that asks, as ``contract.identity`` names it."""
     id: str = ""
     """Given by ``leave``; ids sort in the order of leaving."""
     at: float = 0.0

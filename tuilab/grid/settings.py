@@ -152,14 +152,21 @@ CELL_SETTINGS = {
 def deciding(stage: Stage, settings: Settings) -> Settings:
     """Return what of a stage's settings decides its result, to be hashed.
 
-    Labels are words for people. Which checkpoints a convergence run keeps changes none of them, and
-    neither does its length where the learning rate does not follow it.
+    Labels are words for people. A revision names a base for its fetch alone: what is made of the
+    base rests on the commit, which may have several names. Which checkpoints a convergence run
+    keeps changes none of them, and neither does its length where the learning rate does not follow
+    it.
     """
     found = dict(settings)
     for name in _PEOPLE & settings.keys():
         who = settings[name]
         several = who if isinstance(who, list) else [who]
         found[name] = [(one.get("key"), one.get("prompt")) for one in several]
+    if stage is Stage.FETCH:
+        found.pop("revision", None)
+    base = settings.get("base") or {}
+    if base.get("revision"):
+        found["base"] = {**base, "revision": None}
     if stage is Stage.CONVERGE:
         found.pop("checkpoints", None)
         training = settings.get("training") or {}

@@ -85,6 +85,7 @@ class Attempt:
     """Unix time at which the runner spoke first."""
     finished_at: float | None = None
     output_hash: str = ""
+    """Of a fetch the commit: it names every byte."""
     by: str = ""
     """Who ended it, when an operator did."""
     parts: Parts | None = None
@@ -98,6 +99,8 @@ class Attempt:
     """How far a live one is, 0..100, as far as it has said."""
     transfer: Transfer | None = None
     """The same of a live one that fetches, in bytes."""
+    moved: str = ""
+    """Of a fetch: the commit that its branch is by now, where that is not what was fetched."""
 
     def checkpoint(self, epoch: int | None) -> str:
         """Return the hash of a checkpoint, "" when it kept none; all of it where none is told."""
@@ -228,16 +231,39 @@ def derive_state(
         return _status(job, State(last.verdict.value), last, result)
     if result.stale:
         return _status(job, State.STALE, last, result, detail=told(result.stale))
+    if moved := _moved(job, last):
+        return _status(job, State.STALE, last, result, detail=moved)
     if lacks := [str(epoch) for epoch in job.checkpoints if not result.holding(epoch)]:
         detail = f"no checkpoint of epoch {', '.join(lacks)} was kept"
         return _status(job, State.STALE, last, result, detail=detail)
     return _status(job, State.DONE, last, result, accepted=_accepted(last, result, parents))
 
 
+def commit_of(job: Job, known: Evidence) -> str:
+    """Return the commit at which a base was fetched as a job asks for it; "" when it was not."""
+    done = known.last_done
+    if done is None or any(_own_causes(job, done, no_settings)):
+        return ""
+    return done.output_hash
+
+
+def _moved(job: Job, attempt: Attempt) -> str:
+    """Say that the branch of a fetched base is another commit by now; "" where it is pinned."""
+    kept = attempt.output_hash
+    if not attempt.moved or attempt.moved == kept or (job.parts and job.parts.base == kept):
+        return ""
+    branch = job.parts.base if job.parts else "the branch"
+    return (
+        f"{branch} is {attempt.moved} by now, and this experiment keeps {kept}: set base.revision "
+        "to one of them"
+    )
+
+
 def for_epoch(status: JobStatus, epoch: int | None) -> JobStatus:
     """Return the status of a parent as a job of an epoch sees it.
 
-    A convergence run that only lacks checkpoints of other epochs is done.
+    A convergence run that only lacks checkpoints of other epochs is done, and so is a base whose
+    branch has moved on: what was fetched is kept.
     """
     result = status.result
     is_lacking = status.state is State.STALE and result is not None and not result.stale
@@ -272,10 +298,8 @@ def attempt_to_read(
     """Return the attempt of a parent (of which ``evidence`` tells) that a new attempt reads.
 
     A training reads the newest run that kept its checkpoint; what comes after it reads the one
-    that it was trained on. Of a fetched base it reads no artefact: None.
+    that it was trained on.
     """
-    if parents[parent].stage is Stage.FETCH:
-        return None
     if parents[parent].stage is not Stage.CONVERGE:
         return evidence.last_done
     result = parents[parent].result
@@ -370,6 +394,10 @@ ACCEPT = "; accept keeps it"
 
 def _own_causes(job: Job, attempt: Attempt, explain: Explain) -> Iterator[str]:
     now, then = job.parts, attempt.parts
+    if job.stage is Stage.FETCH and now and then and now.settings == then.settings:
+        if now.base not in (then.base, attempt.output_hash):
+            yield f"base.revision {then.base} → {now.base}"
+        return
     if attempt.fingerprint == job.fingerprint or now == then is not None:
         return
     if now is None:
@@ -400,8 +428,11 @@ def _input_causes(
             continue
         if parent.stage is Stage.CONVERGE:
             yield from _checkpoint_causes(job, parent, used, read.get(name), parents)
-        elif used != (parent.result.attempt.output_hash or used):
-            yield f"{name} has another result"
+        elif used != (made := parent.result.attempt.output_hash or used):
+            if parent.stage is Stage.FETCH:
+                yield f"the base was {used[:12]} and is {made[:12]} now"
+            else:
+                yield f"{name} has another result"
         else:
             yield from parent.result.stale
 

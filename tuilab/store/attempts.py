@@ -139,9 +139,9 @@ def kept_checkpoints(layout: Layout, job: str, number: int) -> dict[int, str]:
     return checkpoints_of(outcome.artefacts) if outcome is not None else {}
 
 
-def fetched_commit(layout: Layout, job: str, number: int) -> str:
+def fetched_commit(attempt_dir: Path) -> str:
     """Return the commit that an attempt to fetch a base found or fetched; "" when it says none."""
-    raw = read_if_sound(layout.attempt_dir(job, number) / SNAPSHOT_FILE, dict) or {}
+    raw = read_if_sound(attempt_dir / SNAPSHOT_FILE, dict) or {}
     commit = raw.get("commit")
     return commit if isinstance(commit, str) else ""
 

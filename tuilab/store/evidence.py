@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from tuilab.contract.report import OUTCOME_FILE
-from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
+from tuilab.contract.spec import BASE_COMMIT, SPEC_FILE, Spec, SpecError, read_spec
 from tuilab.grid.endings import settled
 from tuilab.grid.fingerprint import parts_from
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
+from tuilab.grid.stages import Stage
 from tuilab.grid.states import LIVE, Attempt, Evidence, Verdict
 from tuilab.store.attempts import attempt_numbers, number_in, read_claim
 from tuilab.store.experiment_id import read_id
@@ -68,7 +69,7 @@ def read_attempt(
         number,
         spec.token,
         spec.fingerprint,
-        {item.job: item.read or item.output_hash for item in spec.inputs},
+        {item.job: item.read or item.output_hash for item in spec.inputs} | _base(job, spec),
         worker,
         parts=parts_from(spec.parts),
         read={one.job: read for one in spec.inputs if (read := number_in(one.path))},
@@ -86,6 +87,13 @@ def read_attempt(
 
 def _is_gone(layout: Layout, worker: str) -> bool:
     return is_worker_alive(layout.worker_dir(worker), read_id(layout)) is False
+
+
+def _base(job: Job, spec: Spec) -> dict[str, str]:
+    """Return the commit of the base that an attempt loads, by its fetching job; {} without one."""
+    fetch = next((name for name in job.parents if name.startswith(f"{Stage.FETCH}/")), "")
+    commit = spec.launch.get(BASE_COMMIT)
+    return {fetch: str(commit)} if fetch and commit else {}
 
 
 def missing_lines(known: Ledger, found: Ledger) -> list[Line]:

@@ -12,7 +12,7 @@ from tuilab.grid.edits import Deviation
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.grow_config import More, with_more
 from tuilab.grid.growth import Growth, edits_of_new_cells, growth, what_changed
-from tuilab.grid.jobs import Plan
+from tuilab.grid.jobs import Plan, with_commits
 from tuilab.store.experiment import replace_plan
 from tuilab.store.layout import Layout
 from tuilab.store.replan import config_of, plan_with, read_deviations, read_text
@@ -53,7 +53,7 @@ def propose(
     kept, old = read_deviations(layout), set(before.cells)
     cells = (Cell(*place) for place in product(config.sources, config.epochs, config.seeds))
     edits = (*kept, *edits_of_new_cells(kept, old, [one for one in cells if one not in old]))
-    plan = plan_with(config, edits)
+    plan = with_commits(plan_with(config, edits), before)
     if not (why := what_changed(before, plan)):
         return Proposal(text, edits, plan, Growth(), why)
     state = read(before)

@@ -19,6 +19,8 @@ from tuilab.store.program_name import program, quoted
 
 _MOST_BYTES = 1 << 30
 _SHARED = "$shared"
+_JOBS = b',\n"jobs": [\n'
+"""Stands between the head of the file, a value in each line, and the jobs."""
 _LONG = 100
 """Characters of JSON from which on a settings value is stored once and referred to."""
 
@@ -52,8 +54,16 @@ def save_plan(layout: Layout, plan: Plan) -> None:
     parts.insert(0, f'"schema": {plan.schema}')
     parts.append(f'"config_digest": {_compact(config_digest(layout))}')
     jobs = ",\n".join(_compact(_job_as_json(job)) for job in plan.jobs)
-    text = "{" + ",\n".join(parts) + ',\n"jobs": [\n' + jobs + "\n]}\n"
+    text = "{" + ",\n".join(parts) + _JOBS.decode() + jobs + "\n]}\n"
     atomic.write_bytes(layout.plan, text.encode())
+
+
+def write_commits(layout: Layout, commits: Mapping[str, str]) -> None:
+    """Say in plan.json at which commits its bases were fetched; all else stays byte for byte."""
+    head, jobs, rest = read_bytes(layout.plan, _MOST_BYTES).partition(_JOBS)
+    lines = [line for line in head.split(b"\n") if not line.startswith(b'"commits": ')]
+    lines.insert(1, f'"commits": {_compact(dict(commits))},'.encode())
+    atomic.write_bytes(layout.plan, b"\n".join(lines) + jobs + rest)
 
 
 def load_plan(root: Path) -> Plan:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tuilab.contract import atomic
 from tuilab.contract.foreign import redact_all
+from tuilab.contract.identity import me
 from tuilab.contract.parsing import loads, read_bytes, typed
 from tuilab.grid.request import Request
 from tuilab.store.layout import Layout
@@ -29,7 +30,8 @@ def leave(layout: Layout, request: Request, at: float | None = None) -> str:
     when = time.time() if at is None else at
     name = f"{int(when * 1e6):017d}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     layout.requests.mkdir(parents=True, exist_ok=True)
-    content = {"schema": REQUEST_SCHEMA, **redact_all(asdict(replace(request, id=name, at=when)))}
+    known = replace(request, id=name, at=when, asker=me().as_json())
+    content = {"schema": REQUEST_SCHEMA, **redact_all(asdict(known))}
     atomic.write_json(layout.requests / f"{name}.json", content)
     return name
 

@@ -23,7 +23,7 @@ from tuilab.grid.endings import Ending
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
-from tuilab.store.attempts import checkpoints_of, read_claim
+from tuilab.store.attempts import checkpoints_of, fetched_commit, read_claim
 from tuilab.store.layout import Layout
 from tuilab.store.verify import verify_attempt
 
@@ -53,7 +53,7 @@ def settlement(
         seconds=outcome.seconds,
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,
-        output_hash=outcome.output_hash if is_done else "",
+        output_hash=_hash_of(job, directory, outcome) if is_done else "",
         checkpoints=_checkpoints(job, outcome) if is_done else {},
         by=stop.by if stop else "",
         bytes=sum(one.size for one in outcome.artefacts),
@@ -115,6 +115,11 @@ def _was_to_be_the_first(worker: Path, directory: Path) -> bool:
 def _retry_after(outcome: Outcome) -> float | None:
     found = outcome.metrics.get(RETRY_AFTER)
     return float(found) if isinstance(found, int | float) else None
+
+
+def _hash_of(job: Job, directory: Path, outcome: Outcome) -> str:
+    """Return what others compare a result by; a commit names a base, however it came."""
+    return fetched_commit(directory) if job.stage is Stage.FETCH else outcome.output_hash
 
 
 def _checkpoints(job: Job, outcome: Outcome) -> dict[int, str]:

@@ -74,6 +74,10 @@ class JobStates:
         """Go on with another plan of the same experiment."""
         self._derive_all(plan)
 
+    def remember_commits(self, commits: Mapping[str, str]) -> None:
+        """Take in at which commits the plan's bases were fetched; no state hangs on it."""
+        self.plan = replace(self.plan, commits=commits)
+
     def of(self, job: str) -> Evidence:
         """Return what is known of a job, a live attempt as its files show it."""
         return self._seen(job)

@@ -53,6 +53,6 @@ def test_it_goes_on_when_the_hub_answers_and_a_person_s_pause_is_left_alone() ->
 
 def test_a_base_that_the_cache_has_lost_is_fetched_before_anything_is_placed() -> None:
     story = Story().make(JOB).want("data/clerk")
-    facts = story.facts(gone_bases=(JOB,))
+    facts = story.facts(absent_bases=(JOB,))
     assert decide(facts) == [FetchAgain(JOB)]
-    assert "FetchAgain" not in kinds(decide(story.want(JOB).facts(gone_bases=(JOB,))))
+    assert "FetchAgain" not in kinds(decide(story.want(JOB).facts(absent_bases=(JOB,))))

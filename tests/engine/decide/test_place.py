@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.engine.facts_of import Story, kinds, worker
+from tests.engine.test_fetching import FETCH, plan_on_hub
 from tests.engine.trials import make_plan
 from tuilab.engine.decide.actions import Assign, Launch
 from tuilab.engine.decide.engine_view import note, why_queued, why_stages_wait
@@ -152,6 +153,16 @@ def test_a_slot_whose_gpu_is_held_stays_empty_and_names_the_holder() -> None:
     facts = Story().want().facts(slots=(held, Slot(1, "1")))
     assert decide(facts) == [Launch(1, "data/villain")]
     assert "pid 7" in note(facts)
+
+
+def test_a_base_is_fetched_beside_the_slots_whoever_holds_the_gpu() -> None:
+    story = Story(plan_on_hub()).want()
+    held = Slot(0, "0", blocked="gpu-held: GPU 0 is held by pid 7 python")
+    assert decide(story.facts(slots=(held,), absent_bases=(FETCH,))) == [Launch(None, FETCH)]
+    assert decide(story.facts(slots=(Slot(0, "0"),))) == [Launch(0, FETCH)], "it is in the cache"
+    beside = worker("w1", slot=1, queue=())
+    story.claim(FETCH, "w1").settle(FETCH)
+    assert Assign not in map(type, decide(story.facts([beside], slots=(held,))))
 
 
 def test_a_worker_that_closes_or_is_suspended_gets_nothing() -> None:

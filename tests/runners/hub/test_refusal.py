@@ -23,7 +23,12 @@ def asked(**changes: object) -> Asked:
     ("facts", "question", "reason", "words"),
     [
         (Facts(status=401, code="GatedRepo"), ASKED, "auth", "huggingface.co/org/model"),
-        (Facts(status=401, code="GatedRepo"), ASKED, "auth", "`hf auth login` (or set HF_TOKEN"),
+        (
+            Facts(status=401, code="GatedRepo"),
+            ASKED,
+            "auth",
+            "`hf auth login` (or export",
+        ),
         (
             Facts(status=403, code="GatedRepo"),
             asked(token="HF_TOKEN"),

@@ -18,6 +18,7 @@ from tuilab.cli.doctor.folders import (
     Survival,
     existing,
     folders_of,
+    free_bytes,
     in_container,
     why_not_writable,
 )
@@ -26,7 +27,7 @@ from tuilab.contract import hub
 from tuilab.contract.identity import is_alive, mark_of, read_stat
 from tuilab.engine.host.hub_trial import is_answered
 from tuilab.grid.checks import Check, Level, inode_check
-from tuilab.grid.text import size
+from tuilab.grid.text import list_of, size
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import who_holds
 from tuilab.store.volume import free_inodes
@@ -106,11 +107,19 @@ def _disk(root: Path) -> Iterator[Check]:
     yield from inode_check(0, free_inodes(existing(root)))
     if why := why_not_writable(root):
         yield Check("disk", Level.BLOCKING, why)
-    cache = hub.cache_folder(os.environ)
-    models = hub.models_in_cache(os.environ)
-    more = f" and {len(models) - 6} more" if len(models) > 6 else ""
-    shown = (", ".join(models[:6]) or "no model") + more
-    yield Check("cache", Level.OK, f"{cache}: {shown}, {size(folder_size(cache))}")
+    yield from findings_on_cache(os.environ)
+
+
+def findings_on_cache(environment: Mapping[str, str]) -> Iterator[Check]:
+    """Say what the model cache holds and whether more fits: its volume is often another."""
+    cache, models = hub.cache_folder(environment), hub.models_in_cache(environment)
+    shown = list_of(models, 6) or "no model"
+    free = free_bytes(cache)
+    there = f"{cache}: {shown}, {size(folder_size(cache))}; {size(free)} free for more"
+    is_low = free is not None and free < _LOW_DISK
+    yield Check("cache", Level.WARNING if is_low else Level.OK, there)
+    if why := why_not_writable(cache):
+        yield Check("cache", Level.WARNING, f"{why}: set HF_HOME to a folder that takes models")
 
 
 def findings_on_requests(root: Path) -> Iterator[Check]:

@@ -99,11 +99,7 @@ def look_at(what: str, path: Path) -> Folder:
         mountinfo = ""
     mount = find_mount(str(real), mountinfo)
     survival = judge(mount, in_container())
-    try:
-        free = shutil.disk_usage(real).free
-    except OSError:
-        free = None
-    return Folder(what, path, survival, free, explain(what, str(path), mount, survival))
+    return Folder(what, path, survival, free_bytes(path), explain(what, str(path), mount, survival))
 
 
 def folders_of(root: Path) -> list[Folder]:
@@ -128,6 +124,14 @@ def existing(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
     return path.resolve()
+
+
+def free_bytes(path: Path) -> int | None:
+    """Return the bytes that are free for a folder, which need not be there; None when unknown."""
+    try:
+        return shutil.disk_usage(existing(path)).free
+    except OSError:
+        return None
 
 
 def why_not_writable(root: Path) -> str:

@@ -79,5 +79,5 @@ def _meant(what: str, revision: str | None) -> tuple[str, str | None, bool]:
     path = Layout(place.root).config if place.root else place.config
     assert path is not None, "a place is an experiment or a config"
     base = read_config(path).config.base
-    kept = commit_of(base.model, place.root, read_state(place.root)) if place.root else ""
+    kept = commit_of(base.model, read_state(place.root)) if place.root else ""
     return base.model, revision or kept or base.revision, base.trust_remote_code

@@ -64,7 +64,7 @@ def _of_directory(root: Path) -> Forecast:
     planned = take_changes_in(root, write=False)
     state = read_state(root, planned)
     config = read_config(Layout(root).config).config
-    return forecast(config, planned, root, state, look_at_base(config, root, state))
+    return forecast(config, planned, root, state, look_at_base(config, state))
 
 
 def _of_config(path: Path | None, where: str | None) -> Forecast:

@@ -11,7 +11,8 @@ from tuilab.grid.endings import Ending
 class Launch:
     """Start a worker in a slot, with a first job."""
 
-    slot: int
+    slot: int | None
+    """None: beside the slots, without a GPU, for what needs none."""
     job: str
 
 

@@ -13,6 +13,9 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.transfer import Transfer
 
+NO_DEVICE = ""
+"""The device of a worker beside the slots: it sees no GPU, and no slot is its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:
@@ -95,7 +98,7 @@ class Slot:
 
     index: int
     device: str | None = None
-    """What CUDA_VISIBLE_DEVICES will say; None leaves it alone."""
+    """What CUDA_VISIBLE_DEVICES will say; None leaves it alone, ``NO_DEVICE`` hides all."""
     blocked: str = ""
     """Why no worker may be launched here now ("" = free): who holds the memory, no device."""
     memory_total: int = 0
@@ -147,8 +150,8 @@ class Facts:
     """Until the time at which the run is to end; None without one."""
     gpu_seconds_left: float | None = None
     """GPU seconds that a new job may take, after what ran and what runs; None without a limit."""
-    gone_bases: tuple[str, ...] = ()
-    """Jobs that fetched a base which is not whole in this machine's cache."""
+    absent_bases: tuple[str, ...] = ()
+    """Jobs that fetch a base which is not whole in this machine's cache."""
 
     @property
     def unbegun(self) -> list[LiveAttempt]:

@@ -46,7 +46,8 @@ def go_on(facts: Facts) -> Iterator[Action]:
 
 def fetch_again(facts: Facts) -> Iterator[Action]:
     """Fetch again what this machine's cache has lost, before anything loads it."""
-    for job in facts.gone_bases:
+    for job in facts.absent_bases:
         known = facts.ledger.of(job)
-        if not known.is_due and not known.held:
+        is_gone = known.last is not None and known.last is known.last_done
+        if is_gone and not known.is_due and not known.held:
             yield FetchAgain(job)

@@ -66,7 +66,10 @@ def why_not_here(facts: Facts) -> str:
 
 
 def place(facts: Facts) -> list[Action]:
-    """Feed idle workers, then fill free slots, then give busy workers their next job early."""
+    """Fetch what is missing, feed idle workers, fill free slots, then give busy workers their next.
+
+    The next job is given early: before the worker asks for it.
+    """
     if not facts.ready or why_nothing_starts(facts):
         return []
     left = room(facts)
@@ -75,6 +78,10 @@ def place(facts: Facts) -> list[Action]:
     taken: set[str] = set()
     settled: set[str] = set()
     actions: list[Action] = []
+    for base in facts.absent_bases:
+        if base in candidates:  # a download takes no GPU, and waits for none
+            taken.add(base)
+            actions.append(Launch(None, base))
     for worker in _idle(facts):
         slot = _slot_of(facts, worker)
         if job := _best(facts, worker, _fitting(facts, slot, worker, candidates, settled), taken):

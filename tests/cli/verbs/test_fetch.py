@@ -1,0 +1,91 @@
+"""``tuilab fetch`` and ``plan --fetch-tokenizer`` against a hub that answers over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.small_grid import CONFIG, SOURCE, call
+from tests.hub.stand_in import FIRST, MODEL, Hub, serving
+
+BASE = SOURCE / "runners" / "tinybase" / "shipped"
+
+
+@pytest.fixture
+def hub(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub that every call of this test asks; its cache is empty."""
+    with serving(BASE) as served:
+        for name, value in served.environment(here / "home").items():
+            monkeypatch.setenv(name, value)
+        yield served
+
+
+def config(here: Path, model: str = MODEL) -> str:
+    """Write a config whose base comes from the hub."""
+    (here / "micro.toml").write_text(CONFIG.replace('model = "tiny"', f'model = "{model}"'))
+    return "micro.toml"
+
+
+def test_a_model_is_fetched_by_its_name_and_then_by_the_config_that_names_it(
+    hub: Hub, here: Path
+) -> None:
+    found = call("fetch", MODEL)
+    assert found.exit_code == 0
+    assert found.stdout.splitlines()[0] == f"{MODEL} is {FIRST}"
+    assert f"{here}/home/hub/models--Some--Tiny-Instruct/snapshots/{FIRST}: 4.8 MB" in found.stdout
+    asked = len(hub.requests)
+    again = json.loads(call("fetch", config(here), "--json").stdout)
+    assert (again["model"], again["commit"], again["fetched_bytes"]) == (MODEL, FIRST, 0)
+    assert len(hub.requests) == asked, "what is in the cache asks nobody"
+
+
+def test_what_is_refused_is_one_sentence_and_no_traceback(hub: Hub, here: Path) -> None:
+    hub.fail = "gated"
+    found = call("fetch", config(here))
+    assert found.exit_code == 1 and f"{MODEL} is gated and no token is set" in found.stderr
+    assert call("fetch", "Qwen").exit_code == 2
+    tiny = call("fetch", config(here, "tiny"))
+    assert (tiny.exit_code, "nothing to fetch" in tiny.stdout) == (0, True)
+
+
+def test_plan_says_what_is_to_be_downloaded_and_fetches_the_tokenizer_alone(
+    hub: Hub, here: Path
+) -> None:
+    first = call("plan", config(here), "--no-preview")
+    assert f"{MODEL} is to be fetched: 4.8 MB into {here}/home/hub" in first.stdout
+    assert hub.sent == 0
+    found = call("plan", config(here), "--fetch-tokenizer", "--no-preview")
+    assert f"the tokenizer of {MODEL}" in found.stderr and found.exit_code == 0
+    folder = here / "home/hub/models--Some--Tiny-Instruct/snapshots" / FIRST
+    assert (folder / "tokenizer.json").is_file() and not (folder / "model.safetensors").exists()
+    assert hub.sent == 0
+
+
+def test_at_a_terminal_one_line_is_redrawn_and_fits_it(hub: Hub, here: Path) -> None:
+    hub.rate = 6e6
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "tuilab", "fetch", MODEL],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            seen += os.read(ours, 4096)
+        except OSError:
+            break
+    assert done.wait() == 0
+    bars = seen.decode().partition("\r\x1b[K")[2].split("\r\x1b[K")
+    assert len(bars) > 2 and bars[-1].startswith("█" * 30)
+    assert all(len(bar.strip("\r\n")) < 80 for bar in bars[:-1])
+    assert "100%  4.8 MB of 4.8 MB" in bars[-1]
