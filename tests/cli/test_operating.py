@@ -133,7 +133,7 @@ def test_several_shells_may_run_the_same_config_at_once(played: Played) -> None:
         for _ in range(3)
     ]
     for shell in shells:
-        _, said = shell.communicate(timeout=120)
+        _, said = shell.communicate(timeout=300)
         assert shell.returncode == 3, said
         assert "Traceback" not in said
     journal = [
@@ -157,7 +157,7 @@ def test_an_interrupt_only_detaches(played: Played) -> None:
     )
     wait_until(lambda: played.root.exists() and "running" in played.states_of("data"))
     watch.send_signal(signal.SIGINT)
-    _, said = watch.communicate(timeout=30)
+    _, said = watch.communicate(timeout=300)
     assert watch.returncode == 3
     assert "detached; work continues: tuilab status runs/micro" in said
     assert "running" in played.states_of("data")

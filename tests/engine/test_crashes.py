@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ending import processes_of, read_identity
+from tests.ending import processes_of
 from tests.engine.trials import DEADLINE, Trial
 from tuilab.contract import identity
 from tuilab.contract.parsing import read_if_sound
@@ -53,7 +53,7 @@ def test_after_a_crash_the_next_engine_finishes_the_grid_and_repeats_nothing(
         assert not overlaps(grid, job), job
     for folder in grid.worker_dirs():
         # Its record is there when the tree is gone; the shim itself has a moment to go after that.
-        grid.wait(lambda folder=folder: not processes_of(folder), "the end of the shim", 5.0)
+        grid.wait(lambda folder=folder: not processes_of(folder), "the end of the shim")
 
 
 def overlaps(grid: Trial, job: str) -> bool:
@@ -66,17 +66,9 @@ def overlaps(grid: Trial, job: str) -> bool:
     return any(before[1] > after[0] for before, after in pairwise(spans))
 
 
-def running(grid: Trial, job: str) -> Path:
-    """Wait until a job runs and return its worker's directory."""
-    grid.wait(lambda: grid.verdicts(job)[-1:] == ["running"], f"{job} running")
-    return grid.layout.worker_dir(grid.ledger().of(job).attempts[-1].worker)
-
-
-def kill(folder: Path, who: str) -> None:
+def kill(grid: Trial, folder: Path, who: str) -> None:
     """SIGKILL the shim or the runner of a worker."""
-    found = read_identity((read_if_sound(folder / "lease.json", dict) or {})[who])
-    assert found is not None
-    assert process_tree.send(found, signal.SIGKILL)
+    assert process_tree.send(grid.held_by(folder, who), signal.SIGKILL)
 
 
 def test_a_killed_runner_costs_one_attempt_and_is_tried_once_more(trial) -> None:
@@ -84,7 +76,7 @@ def test_a_killed_runner_costs_one_attempt_and_is_tried_once_more(trial) -> None
     grid.script(train=[{"do": "hang"}, {}])
     grid.ask("run")
     engine = grid.start("--go")
-    kill(running(grid, "train/villain@0#42"), "runner")
+    kill(grid, grid.worker_of("train/villain@0#42"), "runner")
     assert engine.wait(DEADLINE) == 0
     assert grid.verdicts("train/villain@0#42") == ["failed", "done"]
     first = grid.ledger().of("train/villain@0#42").attempts[0]
@@ -99,9 +91,9 @@ def test_a_killed_shim_has_its_orphans_ended_before_the_job_is_tried_again(trial
     grid.script(train=[{"do": "hang"}, {}])
     grid.ask("run")
     engine = grid.start("--go")
-    folder = running(grid, "train/villain@0#42")
-    runner = read_identity((read_if_sound(folder / "lease.json", dict) or {})["runner"])
-    kill(folder, "shim")
+    folder = grid.worker_of("train/villain@0#42")
+    runner = grid.held_by(folder)
+    kill(grid, folder, "shim")
     assert engine.wait(DEADLINE) == 0
     assert identity.is_alive(runner) is False
     assert grid.verdicts("train/villain@0#42")[-1] == "done"
@@ -114,7 +106,7 @@ def test_a_killed_engine_s_runner_is_adopted_and_its_worker_fed_again(trial) -> 
     grid.script(train={"until": str(grid.gate)})
     grid.ask("run")
     engine = grid.start("--go")
-    folder = running(grid, "train/villain@0#42")
+    folder = grid.worker_of("train/villain@0#42")
     engine.kill()
     engine.wait()
     next_engine = grid.start("--go")
@@ -131,7 +123,7 @@ def test_what_ended_while_no_engine_lived_is_settled_from_its_files(trial) -> No
     grid.script(train={"until": str(grid.gate)})
     grid.ask("run")
     engine = grid.start("--go")
-    running(grid, "train/villain@0#42")
+    grid.worker_of("train/villain@0#42")
     engine.kill()
     engine.wait()
     grid.gate.touch()
@@ -148,7 +140,7 @@ def test_a_cut_journal_loses_no_result_and_starts_no_second_attempt(trial, kept:
     grid.script(train={"until": str(grid.gate)})
     grid.ask("run")
     engine = grid.start("--go")
-    running(grid, "train/villain@0#42")
+    grid.worker_of("train/villain@0#42")
     engine.kill()
     engine.wait()
     whole = grid.layout.journal.read_bytes()
@@ -168,12 +160,12 @@ def test_without_a_go_a_new_engine_adopts_but_starts_nothing(trial) -> None:
     grid.script(train={"do": "hang"})
     grid.ask("run")
     engine = grid.start("--go")
-    folder = running(grid, "train/villain@0#42")
+    folder = grid.worker_of("train/villain@0#42")
     engine.kill()
     engine.wait()
     grid.start()
     grid.wait(lambda: grid.lines("adopted"), "the adoption")
-    kill(folder, "runner")
+    kill(grid, folder, "runner")
     grid.wait(lambda: grid.verdicts("train/villain@0#42") == ["failed"], "the settlement")
     waiting = grid.wait(lambda: said(grid, "waiting for a go"), "the note")
     assert waiting["state"] == "waiting"
@@ -191,12 +183,12 @@ def test_a_restarted_machine_leaves_its_attempts_lost(trial) -> None:
     grid.script(train=[{"do": "hang"}, {}])
     grid.ask("run")
     engine = grid.start("--go")
-    folder = running(grid, "train/villain@0#42")
+    folder = grid.worker_of("train/villain@0#42")
     engine.kill()
     engine.wait()
     lease = read_if_sound(folder / "lease.json", dict) or {}
-    kill(folder, "shim")
-    kill(folder, "runner")
+    kill(grid, folder, "shim")
+    kill(grid, folder, "runner")
     for who in ("shim", "runner"):
         lease[who]["boot_id"] = "another-boot"
     (folder / "lease.json").write_text(json.dumps(lease))
@@ -232,7 +224,7 @@ def test_a_stop_that_was_recorded_before_the_crash_stays_a_stop(trial) -> None:
     grid.script(train={"do": "hang"})
     grid.ask("run")
     engine = grid.start("--go", crash_at="stop-before-signal")
-    running(grid, "train/villain@0#42")
+    grid.worker_of("train/villain@0#42")
     grid.ask("stop", cells=("villain@0#42",))
     assert engine.wait(DEADLINE) == -signal.SIGKILL
     grid.start("--go")

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.ending import read_identity
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
 from tuilab.contract.parsing import read, read_if_sound
@@ -55,7 +54,7 @@ def test_a_disk_that_is_too_full_for_any_record_is_named_once_there_is_room(
         big = grid.layout.attempt_dir(TRAIN, 1) / "adapter" / "adapter_model.safetensors"
         grid.wait(lambda: big.exists() and os.statvfs(small_disk).f_bavail == 0, "a full disk")
         [worker] = grid.worker_dirs()
-        runner = read_identity(read(worker / "lease.json", dict)["runner"])
+        runner = grid.held_by(worker)
         grid.wait(lambda: identity.is_alive(runner) is False, "the death of the runner")
         grid.wait(lambda: silent_seconds(grid) > 3.0, "a heartbeat that cannot be written")
         assert engine.poll() is None
@@ -158,14 +157,17 @@ def test_a_hang_is_named_with_its_last_line_and_ended_only_by_the_setting(trial)
     grid.script(train={"do": "hang"})
     grid.ask("run")
     grid.start("--go")
-    grid.wait(lambda: grid.lines("note"), "the word about the stall")
-    assert "begins, pid" in grid.lines("note")[-1]["text"]
-    grid.wait(lambda: "stalled" in note(grid), "the note")
+    said = grid.wait(
+        lambda: [one["text"] for one in grid.lines("note") if one["text"].startswith(TRAIN)],
+        "the word about the stall",
+    )
+    assert "begins, pid" in said[0]
+    grid.wait(lambda: f"stalled: {TRAIN}" in note(grid), "the note")
     assert grid.verdicts(TRAIN) == ["running"]
 
 
 def test_a_hang_is_ended_as_stalled_when_the_settings_say_so(trial) -> None:
-    grid = trial(stall_minutes=0.005, stop_stalled=True)
+    grid = trial(stall_minutes=0.05, stop_stalled=True)
     grid.script(train={"do": "hang"})
     grid.ask("run")
     assert grid.run("--go") == 0

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.ending import read_identity
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
 from tuilab.contract.identity import Identity
@@ -27,11 +26,7 @@ TRAIN = "train/villain@0#42"
 
 def runner_of(grid: Trial, job: str) -> Identity:
     """Wait until a job runs and return its runner."""
-    grid.wait(lambda: grid.verdicts(job)[-1:] == ["running"], f"{job} running")
-    folder = grid.layout.worker_dir(grid.ledger().of(job).attempts[-1].worker)
-    found = read_identity(read(folder / "lease.json", dict)["runner"])
-    assert found is not None
-    return found
+    return grid.held_by(grid.worker_of(job))
 
 
 def view(grid: Trial) -> dict[str, Any]:
@@ -359,7 +354,7 @@ def test_start_detaches_the_engine_from_whoever_asked(trial) -> None:
 def test_an_engine_outlives_a_short_absence_of_its_directory_and_leaves_a_deleted_one(
     trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuilab.engine.loop.GONE_SECONDS", 1.0)
+    monkeypatch.setattr("tuilab.engine.loop.GONE_SECONDS", 3.0)
     grid = trial(engine_idle_seconds=600.0)
     grid.ask()
     engine = grid.start()

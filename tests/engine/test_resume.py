@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.ending import read_identity
 from tests.engine.trials import Trial, make_plan
-from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.report import Outcome, read_outcome
 from tuilab.contract.spec import SPEC_FILE, read_spec
 from tuilab.engine.host import process_tree
@@ -95,8 +93,7 @@ def test_a_killed_real_convergence_goes_on_and_ends_as_if_nothing_had_happened(t
     grid.start("--go")
     first = grid.layout.attempt_dir(CONVERGE, 1)
     grid.wait(lambda: any(first.glob("resume/*/manifest.json")), "a saved state", LONG)
-    who = read_identity((read_if_sound(grid.worker_dirs()[0] / "lease.json", dict) or {})["runner"])
-    assert who is not None and process_tree.send(who, signal.SIGKILL)
+    assert process_tree.send(grid.held_by(grid.worker_dirs()[0]), signal.SIGKILL)
     grid.wait(lambda: grid.verdicts(CONVERGE) == ["failed", "done"], "the retry", LONG)
     grid.ask("relaunch", jobs=(CONVERGE,), options={"restart": True})
     grid.wait(lambda: grid.verdicts(CONVERGE)[2:] == ["done"], "the whole run", LONG)

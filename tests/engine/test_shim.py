@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.ending import read_identity
-from tests.engine.trials import SOURCE
+from tests.engine.trials import DEADLINE, SOURCE
 from tuilab.contract import identity
 from tuilab.contract.identity import Identity
 from tuilab.engine.host import process_tree
@@ -33,7 +33,7 @@ DAEMON = (
 class Held:
     """One shim under test."""
 
-    def __init__(self, folder: Path, code: str, grace: float = 1.0, **command: Any) -> None:
+    def __init__(self, folder: Path, code: str, grace: float = 20.0, **command: Any) -> None:
         self.folder = folder
         folder.mkdir()
         argv = [sys.executable, "-c", code, str(folder)]
@@ -56,7 +56,7 @@ class Held:
 
     def exit(self) -> dict[str, Any]:
         """Wait for the end and return its record."""
-        self.process.wait(20)
+        self.process.wait(DEADLINE)
         return json.loads((self.folder / "exit.json").read_text())
 
     def runner(self) -> Identity:
@@ -74,7 +74,7 @@ class Held:
         return path.read_text()
 
 
-def wait(until: Callable[[], Any], seconds: float = 20.0) -> Any:
+def wait(until: Callable[[], Any], seconds: float = DEADLINE) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := until():
@@ -161,7 +161,6 @@ def test_each_process_is_asked_once_only(hold) -> None:
         "while not count: time.sleep(0.01)\n"
         "time.sleep(0.5)\n"
         "os._exit(10 + len(count))",
-        grace=5.0,
     )
     held.wait_for("up")
     held.process.terminate()
@@ -233,7 +232,7 @@ def test_a_second_shim_for_the_same_worker_leaves_without_starting_anything(hold
     held = hold("import time\nopen('up', 'a').write('x')\ntime.sleep(600)")
     held.wait_for("up")
     runner = held.runner()
-    assert held.launch().wait(20) == 3
+    assert held.launch().wait(DEADLINE) == 3
     assert identity.is_alive(runner)
     assert (held.folder / "up").read_text() == "x"
 

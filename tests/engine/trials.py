@@ -10,8 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.ending import end_workers
+from tests.ending import end_workers, read_identity
 from tests.engine.forked import Forked
+from tuilab.contract.identity import Identity
+from tuilab.contract.parsing import read_if_sound
+from tuilab.contract.worker import LEASE_FILE
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.request import Request
@@ -153,6 +156,19 @@ class Trial:
             for job, known in self.ledger().evidence.items()
             if known.attempts and known.attempts[-1].verdict in LIVE
         }
+
+    def worker_of(self, job: str) -> Path:
+        """Wait until a job runs and return the directory of its worker."""
+        self.wait(lambda: self.verdicts(job)[-1:] == ["running"], f"{job} running")
+        return self.layout.worker_dir(self.ledger().of(job).attempts[-1].worker)
+
+    def held_by(self, worker: Path, who: str = "runner") -> Identity:
+        """Wait until a worker's lease names its shim or runner: it may speak before that."""
+
+        def found() -> Identity | None:
+            return read_identity((read_if_sound(worker / LEASE_FILE, dict) or {}).get(who))
+
+        return self.wait(found, f"the {who} in the lease")
 
     def worker_dirs(self) -> list[Path]:
         """Return the worker directories, oldest first."""

@@ -140,7 +140,7 @@ def test_of_many_engines_that_start_at_once_exactly_one_wins(tmp_path: Path) -> 
     racers = [context.Process(target=_try, args=(tmp_path, start, results)) for _ in range(6)]
     for racer in racers:
         racer.start()
-    won = [results.get(timeout=20) for _ in racers]
+    won = [results.get(timeout=60) for _ in racers]
     for racer in racers:
         racer.kill()
         racer.join()
@@ -181,7 +181,7 @@ def test_an_engine_that_was_killed_is_seen_as_stopped_even_as_a_zombie(layout: L
     write_heartbeat(layout, who, "t", EngineView(state=EngineState.RUNNING, workers=3), NOW)
     assert judge(read_heartbeat(layout), NOW).state is EngineState.RUNNING
     os.kill(child.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while judge(read_heartbeat(layout), NOW).state is EngineState.RUNNING:
         assert time.monotonic() < deadline
     assert judge(read_heartbeat(layout), NOW).pid is None
