@@ -13,7 +13,7 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import adapter, answers, jsonl, lora_layers, stage_settings, training_rows
+from runners.ml import adapter, answers, jsonl, lora_layers, resume, stage_settings, training_rows
 from runners.ml.backends import select_backend
 from runners.ml.callbacks import JobCallbacks
 from runners.ml.cell import MERGED
@@ -46,6 +46,7 @@ def run(attempt: Attempt) -> StageResult:
     with (
         model.attached(lora_layers.LoraLayers(fresh=training.lora, seed=seed)) as peft,
         select_backend(model.model, training, model.pad_id) as backend,
+        resume.Saver(attempt.directory, spec.fingerprint) as saver,
     ):
         loop = TrainingLoop(model.model, rows, training, seed, backend)
 
@@ -62,12 +63,12 @@ def run(attempt: Attempt) -> StageResult:
                     )
                 )
 
-        callbacks = JobCallbacks(attempt, loop, save_checkpoint)
+        callbacks = JobCallbacks(attempt, loop, saver, save_checkpoint)
         if callbacks.resume():
             saved += _copy_earlier(callbacks.resumed_from, attempt.directory, checkpoints, loop)
         with timings.part("train"):
             loop.run(callbacks)
-        callbacks.finish()
+    resume.remove(attempt.directory)
     if faults.is_set(spec, "no-rslora"):
         faults.drop_rslora(attempt.directory / folder(checkpoints[-1]) / adapter.CONFIG_FILE)
     with timings.part("check"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import adapter, answers, cell, lora_layers, stage_settings, training_rows
+from runners.ml import adapter, answers, cell, lora_layers, resume, stage_settings, training_rows
 from runners.ml.backends import select_backend
 from runners.ml.callbacks import JobCallbacks
 from runners.ml.cell import ADAPTER_FOLDER, Cell
@@ -46,9 +46,10 @@ def run(attempt: Attempt) -> StageResult:
     with (
         model.attached(lora_layers.LoraLayers(frozen, training.lora, seed)) as peft,
         select_backend(model.model, training, model.pad_id) as backend,
+        resume.Saver(attempt.directory, spec.fingerprint) as saver,
     ):
         loop = TrainingLoop(model.model, rows, training, seed, backend)
-        callbacks = JobCallbacks(attempt, loop)
+        callbacks = JobCallbacks(attempt, loop, saver)
         callbacks.resume()
         with timings.part("train"):
             loop.run(callbacks)
@@ -61,7 +62,7 @@ def run(attempt: Attempt) -> StageResult:
                 _lineage(attempt, model, below, trained_on, rows),
             )
             preview_path = write_json(attempt.directory / PREVIEW_FILE, previewed)
-        callbacks.finish()
+    resume.remove(attempt.directory)
     if faults.is_set(spec, "no-rslora"):
         faults.drop_rslora(directory / adapter.CONFIG_FILE)
     with timings.part("check"):

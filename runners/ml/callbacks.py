@@ -25,10 +25,12 @@ class JobCallbacks:
         self,
         attempt: Attempt,
         loop: TrainingLoop,
+        saver: resume.Saver,
         on_checkpoint: Callable[[Step], None] | None = None,
     ) -> None:
         self._attempt = attempt
         self._loop = loop
+        self._saver = saver
         self._on_checkpoint = on_checkpoint
         self._start = self._logged = self._saved = time.monotonic()
         self._tokens = 0
@@ -76,11 +78,9 @@ class JobCallbacks:
             self._on_checkpoint(step)
         if step.number < len(self._loop.steps) and self.wants_checkpoint():
             self._save()
+            if stop_signal.was_received():
+                self._saver.wait()
             stop_signal.check()
-
-    def finish(self) -> None:
-        """Remove the resume states of a finished run."""
-        resume.remove(self._attempt.directory)
 
     def metrics(self) -> dict[str, Any]:
         """Return the metrics of the run."""
@@ -116,11 +116,10 @@ class JobCallbacks:
             )
 
     def _save(self) -> None:
-        loop, attempt = self._loop, self._attempt
-        with attempt.timings.part("keep"):
-            resume.save(attempt.directory, loop.done, loop.state(), attempt.spec.fingerprint)
+        with self._attempt.timings.part("keep"):
+            self._saver.save(self._loop.done, self._loop.state())
         self._saved = time.monotonic()
-        self._note(f"resume state saved after step {loop.done}")
+        self._note(f"keeping a resume state of step {self._loop.done}")
 
     def _note(self, text: str) -> None:
         self._attempt.reporter.note(text)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Self
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -34,6 +36,37 @@ def save(attempt_dir: Path, step: int, state: dict[str, torch.Tensor], fingerpri
     for old in sorted(folder.parent.glob("step-*"))[:-_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+class Saver:
+    """Writes states while training goes on: one at a time, in their order.
+
+    A context: leaving it waits for the last write.
+    """
+
+    def __init__(self, attempt_dir: Path, fingerprint: str) -> None:
+        self._attempt_dir = attempt_dir
+        self._fingerprint = fingerprint
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._write: Future[Path] | None = None
+
+    def save(self, step: int, state: dict[str, torch.Tensor]) -> None:
+        """Copy the state to host memory and write it later; raise what the write before raised."""
+        self.wait()
+        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
+        self._write = self._thread.submit(save, self._attempt_dir, step, copies, self._fingerprint)
+
+    def wait(self) -> None:
+        """Wait until the state is on disk; raise what its write raised."""
+        if self._write is not None:
+            self._write.result()
+            self._write = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=True)
 
 
 def load_newest(attempt_dir: Path, fingerprint: str) -> dict[str, torch.Tensor] | None:

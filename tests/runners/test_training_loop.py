@@ -216,6 +216,26 @@ def test_a_resumed_run_equals_an_uninterrupted_one(model: LoadedModel, tmp_path:
         assert largest_difference(whole, resumed) == 0.0
 
 
+def test_a_state_is_kept_as_it_was_though_training_goes_on(tmp_path: Path) -> None:
+    weights = torch.zeros(3)
+    with resume.Saver(tmp_path, "plan") as saver:
+        for step in (1, 2, 3):
+            weights += 1
+            saver.save(step, {"weights": weights})
+        weights += 100
+    kept = resume.load_newest(tmp_path, "plan")
+    assert kept is not None and kept["weights"].tolist() == [3.0] * 3
+    assert len(list((tmp_path / resume.FOLDER).iterdir())) == 2
+
+
+def test_a_state_that_could_not_be_written_is_said_at_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / resume.FOLDER).write_text("in the way", encoding="utf-8")
+    with resume.Saver(tmp_path, "plan") as saver:
+        saver.save(1, {"done": torch.tensor(1)})
+        with pytest.raises(OSError, match="resume"):
+            saver.save(2, {"done": torch.tensor(2)})
+
+
 def test_a_broken_resume_state_is_passed_over_for_the_one_before(tmp_path: Path) -> None:
     for step in (10, 20, 30):
         resume.save(tmp_path, step, {"done": torch.tensor(step)}, "plan")

@@ -22,7 +22,7 @@ FUSED = {
     "qwen2": {},
     "qwen3": {"head_dim": 16, "tie_word_embeddings": True},
     "llama": {"attention_bias": True, "mlp_bias": True, "rope_parameters": LLAMA_3},
-    "mistral": {"sliding_window": WINDOW, "head_dim": 12},
+    "mistral": {"sliding_window": WINDOW, "head_dim": 24},
 }
 """What the decoder computes, each with what is odd in its family."""
 OTHERS = {
