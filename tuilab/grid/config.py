@@ -186,7 +186,7 @@ class Eval(Block):
     batch_size: Positive = 512
     """Sequences at once; part of the result, since batched sampling depends on it."""
     sampler: Literal["auto", "trunk", "transformers", "vllm"] = "auto"
-    """``trunk`` is the runners' own decoding loop, for Qwen2 models."""
+    """``trunk`` is the runners' own decoding loop, for models of the Llama shape."""
     seed: int = 42
     """Mixed with each cell's name, so that cells are sampled independently."""
     scorer: SubstringScorer = SubstringScorer()

@@ -74,7 +74,7 @@ def _sampler(libraries: dict[str, str | None]) -> Iterator[Check]:
         yield Check(
             "vllm",
             Level.OK,
-            "vllm is not installed. Qwen2 models do not need it; others are sampled by "
+            "vllm is not installed. Llama, Mistral and Qwen models do not need it; others are sampled by "
             "transformers, which is slow (pip install 'tuilab[gpu]')",
         )
 
