@@ -260,12 +260,13 @@ def _is_full_disk(error: Exception) -> bool:
 def log_into(directory: Path) -> Iterator[Any]:
     """Redirect stdout and stderr of this process, its libraries and children to the log.
 
-    Yields a text stream of the former stderr.
+    Yields a text stream of the former stderr. Others may read the log once the engine has looked
+    through it: nobody knows what a library prints.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     former = os.dup(1), os.dup(2)
-    file = os.open(directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    file = os.open(directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.contract.test_foreign import HEX, KINDS, SECRET
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
 from tuilab.contract.parsing import read, read_if_sound
@@ -258,17 +259,26 @@ def test_a_plan_for_cuda_launches_nothing_where_there_is_no_device(trial) -> Non
 
 
 def test_secrets_reach_the_runner_and_no_file(trial) -> None:
-    grid = trial()
+    """Thirty kinds, in the environment, commands, what runners print and how they end."""
+    grid = trial(retries=0)
     secret = "hf_abcdefgh12345678"
-    grid.script(train={"do": "environment"})
-    grid.ask("run")
+    said = "\n".join(KINDS.values())
+    grid.script(
+        any={"say": said},
+        train={"do": "environment", "say": said},
+        eval={"do": "fail", "detail": KINDS["a URL"], "say": said},
+        cosine={"do": "exit", "say": said},
+    )
+    grid.ask("run", options={"command": ["tuilab", *KINDS.values()]})
     extra: dict[str, Any] = {"HF_TOKEN": secret, "AWS_SECRET_ACCESS_KEY": "nobody-asked"}
     assert grid.run("--go", **extra) == 0
-    log = (grid.layout.attempt_dir(TRAIN, 1) / "log.txt").read_text()
-    assert "HF_TOKEN is set" in log
-    assert "AWS_SECRET_ACCESS_KEY is not set" in log
-    texts = [p.read_bytes() for p in grid.layout.root.rglob("*") if p.is_file()]
-    assert not any(secret.encode() in text for text in texts)
+    log = grid.layout.attempt_dir(TRAIN, 1) / "log.txt"
+    assert "HF_TOKEN is set" in log.read_text()
+    assert "AWS_SECRET_ACCESS_KEY is not set" in log.read_text()
+    assert log.stat().st_mode & 0o777 == log.parent.stat().st_mode & 0o666
+    files = {path: path.read_bytes() for path in grid.layout.root.rglob("*") if path.is_file()}
+    for canary in (secret, SECRET, HEX, "IOSFODNN7"):
+        assert [path for path, text in files.items() if canary.encode() in text] == []
 
 
 def test_a_spec_tells_what_code_launched_it_and_where_the_copy_is(trial) -> None:

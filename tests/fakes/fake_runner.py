@@ -5,7 +5,8 @@ a job id, a stage or ``*`` to a behaviour, or to a list of them (one per attempt
 {"do": "done" | "fail" | "exit" | "kill" | "hang" | "daemonise" | "stubborn" | "fill" | "ask" |
 "shape" | "environment" | "real", "seconds": 0.05, ...}. "shape" says done, but an artefact changed
 since; "real" is the stage's own runner; "save": true leaves a saved state first; "until": a file,
-works until the file is there; "salt": any text, makes other bytes of the weights.
+works until the file is there; "say": any text, goes into the log; "salt": any text, makes
+other bytes of the weights.
 It makes what its settings ask for, plausible and small; it never looks at the engine.
 """
 
@@ -118,6 +119,7 @@ def serve(attempt_dir: Path, script: Path | None) -> None:
 def act(plan: dict[str, Any], spec: Spec, reporter: Reporter) -> None:
     """Do what the script says before the artefacts are made."""
     what = plan.get("do", "done")
+    print(plan.get("say", ""), flush=True)
     if what == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         what = "hang"
@@ -138,7 +140,6 @@ def act(plan: dict[str, Any], spec: Spec, reporter: Reporter) -> None:
     if what == "fail":
         raise JobError(Reason(plan.get("reason", "code")), plan.get("detail", "as scripted"))
     if what == "exit":
-        print(plan.get("say", ""), flush=True)
         os._exit(int(plan.get("code", 1)))
     if what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)

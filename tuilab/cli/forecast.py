@@ -11,6 +11,7 @@ from tuilab.cli.base_on_hub import Base, base_check
 from tuilab.cli.doctor.config_fit import Places, machine_checks, places_for
 from tuilab.cli.doctor.folders import Folder, existing, folders_of, why_not_writable
 from tuilab.cli.output import plain
+from tuilab.cli.secrets_in_config import secret_checks
 from tuilab.contract.report import read_outcome
 from tuilab.grid.checks import Check, Level, answer_checks, check, disk_check, inode_check
 from tuilab.grid.estimate import (
@@ -123,6 +124,7 @@ def forecast(
         rates="jobs measured here" if _all_measured(costs) else rates_of(plan).name,
         checks=(
             *check(config, base_blocks(config)),
+            *secret_checks(config),
             *machine_checks(config, places=places),
             *((base_check(base),) if base is not None else ()),
             disk_check(need, folders[0].free, int(config.resources.reserve_gb * 1e9)),

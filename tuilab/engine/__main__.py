@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 EXIT_HELD = 4
 """Another engine holds the experiment."""
@@ -21,6 +23,7 @@ def main() -> int:
     parser.add_argument("--detach", action="store_true", help="leave the session of the caller")
     parser.add_argument("--tell", type=int, help="descriptor that hears why it does not start")
     chosen = parser.parse_args()
+    sys.excepthook = _crash
     if chosen.detach and os.fork() > 0:
         os._exit(0)  # the child is an orphan now, and leads no session that could hang up
     if chosen.detach:
@@ -61,6 +64,13 @@ def _run(root: Path, go: bool, takeover: bool, tell: int | None = None) -> int:
         print(f"fenced: {error}; its workers go on", file=sys.stderr, flush=True)
         return EXIT_HELD
     return 0
+
+
+def _crash(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+    """Print a traceback into the log as usual, without what looks like a secret."""
+    from tuilab.contract.foreign import redact
+
+    print(redact("".join(traceback.format_exception(kind, error, at))), file=sys.stderr)
 
 
 def _refuse(why: str, tell: int | None) -> None:

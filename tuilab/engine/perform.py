@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from tuilab.contract import worker as worker_files
 from tuilab.contract.hub import MOVED
 from tuilab.contract.parsing import read
 from tuilab.contract.reasons import Exit
-from tuilab.contract.report import OUTCOME_FILE, Outcome, readable_outcome
+from tuilab.contract.report import LOG_FILE, OUTCOME_FILE, Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, Spec
 from tuilab.contract.worker import STOP_FILE
 from tuilab.engine.base_commits import keep_commits, note_branch
@@ -41,6 +43,7 @@ from tuilab.store.evidence import settled_line
 from tuilab.store.layout import Layout
 from tuilab.store.lease import FencedError
 from tuilab.store.quarantine import set_aside
+from tuilab.store.scrub import scrub
 
 
 class Performer:
@@ -52,6 +55,7 @@ class Performer:
         self.workers = gatherer.workers
         self.watcher = gatherer.watcher
         self.layout = gatherer.layout
+        self._scrubs = ThreadPoolExecutor(1, thread_name_prefix="scrub")
         self.launch = launch
         """Provenance for the specs."""
         self._do: dict[type[Any], Callable[[Any], None]] = {
@@ -211,12 +215,22 @@ class Performer:
         self.states.record_all(entries)
         crash_point("settle-after-journal")
         self.watcher.forget(action.job, action.number)
+        self._scrub(self.layout.attempt_dir(action.job, action.number) / LOG_FILE)
         if ending.verdict is Verdict.DONE:
             stage = parse_job_id(action.job)[0]
             known = self.gatherer.measured.get(stage, 0)
             self.gatherer.measured[stage] = max(known, ending.bytes)
             if stage is Stage.FETCH:
                 self._learn_commit(action)
+
+    def _scrub(self, log: Path) -> None:
+        """Blank out secrets in a log that has ended, beside the loop: it may be long."""
+
+        def work() -> None:
+            with suppress(OSError):  # it stays private
+                scrub(log)
+
+        self._scrubs.submit(work)
 
     def _learn_commit(self, action: actions.Settle) -> None:
         outcome = readable_outcome(self.layout.attempt_dir(action.job, action.number))
@@ -334,6 +348,7 @@ class Performer:
     def _record_end(self, worker: WorkerRecord, end: Exit) -> None:
         self.states.record("worker-ended", worker=worker.id, exit=end.exit_code, why=end.why)
         worker.is_ended = True
+        self._scrub(worker.folder / worker_files.LOG_FILE)
         fell = end.exit_code not in (0, None) or end.why == RETIRED
         if fell and not worker.has_served and not (worker.folder / STOP_FILE).exists():
             self.gatherer.failed_starts += 1

@@ -193,7 +193,7 @@ def _hold(folder: Path, command: Command, wake: tuple[int, int]) -> tuple[int, H
     """Run the worker to its end and return the runner's exit code, as a shell would give it."""
     held = Held(folder, command.experiment_id, command.grace_seconds, command.stray_seconds)
     held.fence, held.is_elsewhere = command.fence_seconds, command.is_elsewhere
-    log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(log, 1)

@@ -7,6 +7,8 @@ import os
 import traceback
 from pathlib import Path
 
+from tuilab.contract.foreign import redact
+
 _WORDS = {
     errno.ENOSPC: "no space or no inodes left: `tuilab gc DIR --dry-run` lists leftovers",
     errno.EDQUOT: "the quota is used up: `tuilab gc DIR --dry-run` lists leftovers",
@@ -35,4 +37,4 @@ def sentence(error: BaseException) -> str:
         return f"{where}: {told}" if where and not is_of_the_machine(error) else told
     last = traceback.extract_tb(error.__traceback__)[-1:]
     at = "".join(f" ({Path(one.filename).name}:{one.lineno})" for one in last)
-    return f"{type(error).__name__}: {error}{at}"
+    return redact(f"{type(error).__name__}: {error}{at}")

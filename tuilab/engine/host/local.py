@@ -58,7 +58,7 @@ class Local:
         """Start the shim in its own session; nobody holds a pipe to it."""
         if str(folder) in self._children:
             return
-        with (folder / LOG_FILE).open("ab") as log:
+        with open(folder / LOG_FILE, "ab", opener=_private) as log:  # its mode
             self._children[str(folder)] = subprocess.Popen(
                 [sys.executable, "-m", "tuilab.engine.shim", str(folder)],
                 stdin=subprocess.DEVNULL,
@@ -90,6 +90,11 @@ class Local:
         if known.lease is None:
             return Opinion(Word.RUNNING if is_coming else Word.UNKNOWN)
         return look(known.folder, known.lease, self.experiment)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open what others may not read before it was looked through for secrets."""
+    return os.open(path, flags, 0o600)
 
 
 def look(folder: Path, lease: Lease, experiment: str) -> Opinion:
