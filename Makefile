@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo demo-headless test check format setup picture bench trial agreement clean
+.PHONY: demo demo-headless test check format setup picture bench trial agreement simulate clean
 
 setup: $(STAMP)
 
@@ -50,6 +50,9 @@ trial: setup
 
 agreement: setup
 	$(BIN)/python -m tests.agreement
+
+simulate: setup
+	$(BIN)/python -m tests.simulate
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

@@ -2,7 +2,6 @@
 
 import re
 
-import pandas as pd
 import pytest
 
 from tests.science.builders import analysis_of, cosine_row, design, leakage_row
@@ -12,6 +11,7 @@ from tuilab.science.design import Design, DesignError, Persona, design_of
 from tuilab.science.figures.prepare import KINDS, figure
 from tuilab.science.frame import empty, measurements
 from tuilab.science.headline_rows import headline, headline_frame, headline_text
+from tuilab.science.questions import Questions
 
 
 def everything(analysis: Analysis) -> str:
@@ -113,29 +113,15 @@ def test_a_plan_is_read_off_a_table() -> None:
     assert [one.key for one in plan.personas] == ["monk", "assistant"]
 
 
-def test_completions_replace_wilson_only_where_they_are_the_same_completions() -> None:
-    table = pd.DataFrame(
-        [
-            {
-                "source": "a",
-                "epoch": 0,
-                "seed": 0,
-                "persona": "assistant",
-                "question": question,
-                "sample": sample,
-                "hit": question < 5,
-            }
-            for question in range(10)
-            for sample in range(10)
-        ]
-    )
+def test_questions_widen_wilson_only_where_they_are_of_the_same_completions() -> None:
+    asked = {("a", 0, 0, "assistant"): Questions((10,) * 5 + (0,) * 5, 10)}
     frame = measurements([leakage_row("a", 0, 50, 100), leakage_row("a", 2, 60, 100)])
     plan = design(["a"], (0, 2))
-    with_them = analyse(frame, plan, completions=table).sources[0].leakage.points
+    with_them = analyse(frame, plan, asked=asked).sources[0].leakage.points
     assert [point.interval.method for point in with_them if point.interval] == [
-        "question bootstrap",
+        "Wilson over 10 questions",
         "Wilson",
     ]
     other = measurements([leakage_row("a", 0, 51, 100), leakage_row("a", 2, 60, 100)])
-    [first, _] = analyse(other, plan, completions=table).sources[0].leakage.points
+    [first, _] = analyse(other, plan, asked=asked).sources[0].leakage.points
     assert first.interval is not None and first.interval.method == "Wilson"

@@ -18,7 +18,7 @@ from tuilab.science.frame import measurements
 from tuilab.science.headline_rows import headline, headline_frame, headline_text
 
 SOURCES = ("villain", "pirate", "nurse")
-EPOCHS, SEEDS = (0, 2, 4), (42, 137)
+EPOCHS, SEEDS = (0, 2, 4), (42, 137, 256)
 LR = "marker.lr=0.002"
 
 
@@ -88,7 +88,7 @@ def test_a_mean_over_seeds_leaves_the_edited_seed_out() -> None:
 
 def test_the_sources_own_rate_leaves_the_edited_cell_out() -> None:
     evidence = claims_of(experiment(one_cell))["specificity"].sentence
-    assert "pirate 46.0% to 85.0% in 5 cells" in evidence
+    assert "pirate 46.0% to 85.0% in 8 cells" in evidence
 
 
 def test_every_claim_about_a_source_names_what_it_left_out() -> None:
@@ -103,7 +103,9 @@ def test_every_claim_about_a_source_names_what_it_left_out() -> None:
 def test_a_source_that_ran_alike_throughout_keeps_its_numbers_and_says_so() -> None:
     analysis = experiment(whole_source)
     villain = analysis.source("villain")
-    assert villain is not None and villain.leakage.peak == 0.4 and villain.edits == LR
+    assert (
+        villain is not None and villain.leakage.peak == pytest.approx(0.4) and villain.edits == LR
+    )
     found = claims_of(analysis)
     assert found["change:villain"].verdict is Verdict.HOLDS
     assert "all its cells ran with marker.lr=0.002" in found["change:villain"].sentence

@@ -1,15 +1,12 @@
 """Intervals: against published examples, and containing what they are about."""
 
-import numpy as np
-import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tests.science.builders import shuffled
-from tuilab.science.bootstrap import bootstrap_cells, cluster_bootstrap
-from tuilab.science.intervals import difference, over_seeds, wilson
+from tuilab.science.intervals import difference, joined, over_seeds, wilson
+from tuilab.science.questions import Questions, paired_difference
 
 COUNTS = st.integers(1, 600).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -60,70 +57,46 @@ def test_the_interval_over_seeds_is_students() -> None:
     assert over_seeds([0.5]) is None
 
 
-QUESTIONS = st.lists(st.integers(0, 10), min_size=1, max_size=20)
+QUESTIONS = st.lists(st.integers(0, 10), min_size=2, max_size=20)
 
 
-@settings(max_examples=40)
 @given(QUESTIONS)
-def test_the_bootstrap_contains_the_estimate_or_admits_it_has_none(hits: list[int]) -> None:
-    found = cluster_bootstrap(hits, [10] * len(hits), resamples=200)
-    assert found.rate == sum(hits) / (10 * len(hits))
-    assert (found.interval is None) == (len(set(hits)) == 1)
-    if found.interval is not None:
-        assert found.rate in found.interval
+def test_the_interval_over_questions_contains_the_rate_and_is_no_narrower_than_wilson(
+    hits: list[int],
+) -> None:
+    found = Questions(tuple(hits), 10)
+    interval = found.interval
+    assert interval is not None and found.rate in interval
+    alone = wilson(sum(hits), found.n)
+    assert interval.high - interval.low >= alone.high - alone.low
+    assert 1 <= found.design_effect <= 10
 
 
-def test_answers_that_repeat_within_a_question_widen_the_interval() -> None:
-    clustered = cluster_bootstrap([10, 0] * 10, [10] * 20)
-    binomial = wilson(100, 200)
-    assert clustered.interval is not None
-    wide = clustered.interval.high - clustered.interval.low
-    assert wide > 2 * (binomial.high - binomial.low)
-    # Whole questions agree, so ten answers are worth one: the design effect is the cluster size.
-    assert clustered.design_effect == pytest.approx(10, rel=0.15)
+def test_whole_questions_that_agree_are_worth_one_answer_each() -> None:
+    assert Questions((10, 0) * 10, 10).design_effect == 10
+    assert Questions((3,) * 20, 10).design_effect == 1
+    assert Questions((0,) * 20, 10).design_effect == 1
 
 
-def test_a_question_is_drawn_with_its_own_number_of_answers() -> None:
-    # Big questions always hit: drawing hits apart from totals would give rates above 1.
-    found = cluster_bootstrap([40, 0, 40, 0, 40, 0], [40, 2, 40, 2, 40, 2])
-    assert found.rate == 120 / 126
-    assert found.interval is not None and found.interval.high <= 1.0
+def test_zero_is_impossible_after_three_hits() -> None:
+    # Resampled questions gave [0, 12] here.
+    interval = Questions((1, 1, 1, 0, 0, 0, 0, 0, 0, 0), 5).interval
+    assert interval is not None and interval.low > 0.01
 
 
-def completions() -> pd.DataFrame:
-    random = np.random.default_rng(1)
-    return pd.DataFrame(
-        [
-            {
-                "source": source,
-                "epoch": epoch,
-                "seed": 42,
-                "persona": "assistant",
-                "question": question,
-                "sample": sample,
-                "hit": bool(random.random() < 0.1 * (question % 5)),
-            }
-            for source in ("villain", "nurse")
-            for epoch in (0, 2)
-            for question in range(20)
-            for sample in range(10)
-        ]
-    )
+def test_one_question_has_no_interval() -> None:
+    assert Questions((3,), 10).interval is None
 
 
-def test_the_bootstrap_depends_on_seed_and_cell_and_on_nothing_else() -> None:
-    table = completions()
-    first = bootstrap_cells(table, seed=7, resamples=300)
-    assert len(first) == 4
-    assert bootstrap_cells(shuffled(table, 3), seed=7, resamples=300) == first
-    alone = table[(table["source"] == "nurse") & (table["epoch"] == 2)]
-    [(key, found)] = bootstrap_cells(alone, seed=7, resamples=300).items()
-    assert found == first[key]
-    assert bootstrap_cells(table, seed=8, resamples=300) != first
+def test_pairing_by_question_narrows_what_the_same_questions_share() -> None:
+    # Easy questions are easy before and after: only the change within each is left.
+    before, after = Questions((9, 8, 1, 0) * 5, 10), Questions((10, 10, 3, 2) * 5, 10)
+    paired = paired_difference(after, before)
+    assert paired is not None and after.interval and before.interval
+    unpaired = joined((after.rate, after.interval), (before.rate, before.interval), 0.0, "")
+    assert paired.high - paired.low < (unpaired.high - unpaired.low) / 2
+    assert after.rate - before.rate in paired
 
 
-def test_completions_without_a_column_are_refused() -> None:
-    with pytest.raises(ValueError, match="no column 'question'"):
-        bootstrap_cells(completions().drop(columns="question"))
-    with pytest.raises(ValueError, match="no completions"):
-        cluster_bootstrap([], [])
+def test_other_questions_cannot_be_paired() -> None:
+    assert paired_difference(Questions((1, 2), 10), Questions((1, 2, 3), 10)) is None

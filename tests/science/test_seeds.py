@@ -56,14 +56,14 @@ def three_seeds() -> Analysis:
     return analyse(measurements(rows), design(["villain"], (0, 2), tuple(finals)))
 
 
-def test_the_noisy_recipe_of_old_is_mixed_and_its_interval_is_wide() -> None:
+def test_the_noisy_recipe_of_old_is_not_decided_and_its_interval_is_wide() -> None:
     # 2.5, 31 and 63 % for one source over three seeds.
     analysis = three_seeds()
     [row] = headline(analysis)
     assert row.final == pytest.approx((0.025 + 0.31 + 0.63) / 3)
     assert (row.seeds, row.seeds_planned) == (3, 3)
     assert row.net_interval is not None and 0.0 in row.net_interval
-    assert analysis.sources[0].change is Change.MIXED
+    assert analysis.sources[0].change is Change.NOT_DECIDED
     assert row.final_interval is not None and row.final_interval.low == 0.0
 
 

@@ -1,4 +1,4 @@
-"""Tests, their correction, the classes that follow, and the gap between two experiments."""
+"""Tests, their correction, and the gap between two experiments."""
 
 import pytest
 from hypothesis import given, settings
@@ -6,14 +6,8 @@ from hypothesis import strategies as st
 
 from tests.science.builders import analysis_of, trajectory
 from tuilab.grid.metrics import Measurement
-from tuilab.science.classify import Change, Classification, agree, classify
 from tuilab.science.intervals import difference
-from tuilab.science.significance import Gap, against_baseline, gaps, holm, overdispersion
-
-
-def class_of(values: list[float | None]) -> Change:
-    run = trajectory(values)
-    return classify(run, against_baseline(run)).change
+from tuilab.science.significance import Gap, gaps, holm, overdispersion
 
 
 def test_holm_reproduces_a_worked_example() -> None:
@@ -31,49 +25,6 @@ def test_holm_never_makes_a_p_value_smaller_and_keeps_their_order(p_values: list
     assert all(p <= one <= 1 for p, one in zip(p_values, adjusted, strict=True))
     ordered = [one for _, one in sorted(zip(p_values, adjusted, strict=True))]
     assert ordered == sorted(ordered)
-
-
-@pytest.mark.parametrize(
-    ("values", "change"),
-    [
-        ([0.0, 0.4, 0.5, 0.5], Change.RISES),
-        ([0.0, 0.0, 0.0, 0.5], Change.RISES),
-        ([0.5, 0.4, 0.2, 0.1], Change.DECLINES),
-        ([0.1, 0.6, 0.5, 0.1], Change.TRANSIENT),
-        ([0.5, 0.5, 0.1, 0.5], Change.TRANSIENT),
-        ([0.5, 0.9, 0.5, 0.1], Change.TRANSIENT),
-        ([0.1, 0.12, 0.09, 0.11], Change.FLAT),
-        ([0.0, 0.0, 0.0, 0.0], Change.FLAT),
-        ([None, 0.4, 0.5, 0.5], Change.NOT_MEASURED),
-        ([0.1, None, None, None], Change.NOT_MEASURED),
-        ([None, None], Change.NOT_MEASURED),
-    ],
-)
-def test_classes_follow_the_written_rule(values: list[float | None], change: Change) -> None:
-    assert class_of(values) is change
-
-
-def test_the_maximum_of_noise_is_no_rise() -> None:
-    # The largest of ten chance values exceeds the baseline by 6 points, as it nearly always does.
-    assert class_of([0.3, 0.31, 0.29, 0.36, 0.3, 0.27, 0.33, 0.3, 0.28, 0.32, 0.3]) is Change.FLAT
-
-
-def test_a_class_says_why_it_was_given() -> None:
-    run = trajectory([None, 0.4])
-    assert "epoch 0 is not measured" in classify(run, against_baseline(run)).why
-    run = trajectory([0.1, None])
-    assert "no checkpoint after epoch 0" in classify(run, against_baseline(run)).why
-
-
-def test_seeds_that_disagree_are_mixed_and_unmeasured_seeds_do_not_vote() -> None:
-    rises = Classification(Change.RISES, up=3, tested=3, planned=3)
-    flat = Classification(Change.FLAT, tested=3, planned=3)
-    silent = Classification(Change.NOT_MEASURED, planned=3)
-    assert agree([rises, rises, silent]).change is Change.RISES
-    assert agree([rises, flat]).change is Change.MIXED
-    assert "1 rises" in agree([rises, flat]).why
-    assert agree([silent, silent]).change is Change.NOT_MEASURED
-    assert agree([rises, rises]).up == 6
 
 
 def test_dispersion_is_near_one_for_equal_rates_and_large_for_a_trend() -> None:

@@ -83,13 +83,13 @@ def test_the_hash_follows_the_data_and_nothing_else(card: Study) -> None:
     )
 
 
-def test_questions_are_resampled_where_completions_are_at_hand(mixed: Study) -> None:
+def test_intervals_know_questions_where_completions_are_at_hand(mixed: Study) -> None:
     [baseline] = [
         row["baseline_method"]
         for row in json.loads(render(mixed, "json"))["rows"]
         if row["source"] == "comedian"
     ]
-    assert "bootstrap" in baseline
+    assert baseline == "Wilson over 4 questions"
 
 
 def test_an_experiment_where_nothing_ran_has_a_table_of_n_a(tmp_path: Path) -> None:

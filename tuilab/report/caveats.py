@@ -165,11 +165,11 @@ def _clustered(study: Study) -> Iterator[str]:
         return
     tests = "The Fisher tests treat all completions of a cell as independent, but several answer"
     if study.hits:
-        yield f"{tests} the same question. Intervals from resampled questions do not."
+        yield f"{tests} the same question. Intervals do not: they know the questions."
     else:
         yield (
-            f"{tests} the same question. So do the intervals: without completions there is"
-            " nothing to resample. Both may be too narrow."
+            f"{tests} the same question. So do the intervals: which completions answer which"
+            " question is not known. Both may be too narrow."
         )
 
 

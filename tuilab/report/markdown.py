@@ -256,7 +256,7 @@ def methodology(study: Study, card: Sequence[Field]) -> str:
 def _claim(claim: Claim) -> str:
     """What was asked, the verdict, and what the data say; the sentence is true either way."""
     asked, said = clean_line(claim.claim).rstrip("."), clean_line(claim.sentence)
-    return f"- {asked}: **{claim.verdict.value}**. {said}"
+    return f"- {asked}: **{claim.said}**. {said}"
 
 
 def doubts(study: Study, claims: Sequence[Claim]) -> list[str]:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from tuilab.grid.edits import apart
-from tuilab.science.bootstrap import bootstrap_cells
-from tuilab.science.classify import Change, Classification, agree, classify
+from tuilab.science.classify import Change, Classification, classify
 from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
 from tuilab.science.intervals import Interval
+from tuilab.science.questions import Asked
 from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of, share_present
 from tuilab.science.significance import (
     CheckpointTest,
@@ -23,7 +23,6 @@ from tuilab.science.significance import (
 from tuilab.science.specificity import Specificity, specificity
 from tuilab.science.trajectories import (
     SAME,
-    Bootstraps,
     Trajectory,
     cosine_trajectories,
     rate_trajectories,
@@ -42,8 +41,6 @@ class RunResult:
     """Every measured later checkpoint against epoch 0."""
     overdispersion: Overdispersion | None
     """How much checkpoints differ beyond sampling."""
-    classification: Classification
-    """The class of this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class SourceResult:
     cosine_runs: tuple[Trajectory, ...]
     """Cosine per seed."""
     classification: Classification
-    """The class the seeds agree on."""
+    """The class of all its runs together."""
 
     @property
     def change(self) -> Change:
@@ -106,6 +103,12 @@ class SourceResult:
         return self.gain(_last_later(self.leakage))
 
     @property
+    def is_split(self) -> bool:
+        """Whether one seed ends above epoch 0 and another below it, each beyond counting noise."""
+        tests = [run.tests[-1] for run in self.runs if run.tests]
+        return any(test.is_up for test in tests) and any(test.is_down for test in tests)
+
+    @property
     def cosine_change(self) -> SeedSummary:
         """Cosine from epoch 0 to the last planned epoch, paired within seeds."""
         return paired(self.cosine_runs, _last_later(self.cosine), BASELINE_EPOCH)
@@ -146,7 +149,7 @@ class SourceResult:
         return [mean for mean in means if mean is not None]
 
     def gain_interval(self, epoch: int | None) -> Interval | None:
-        """95% interval of that gain: Newcombe for one seed, t over seeds for several."""
+        """95% interval of that gain: paired by question (else Newcombe), or t over seeds."""
         if len(self.runs) > 1:
             return self.gain(epoch).interval
         tests = self.runs[0].tests
@@ -207,8 +210,7 @@ def analyse(
     design: Design,
     *,
     scale: Scale | None = None,
-    completions: pd.DataFrame | None = None,
-    bootstrap_seed: int = 0,
+    asked: Asked | None = None,
 ) -> Analysis:
     """Compute an experiment's numbers.
 
@@ -216,18 +218,14 @@ def analyse(
         frame: a measurements frame (``frame.measurements``).
         design: the plan.
         scale: the cosines to use; needed only when the frame holds several scales.
-        completions: answers per question, for question-level bootstrap intervals in place of
-            Wilson's wherever hits and n agree with the measured cell.
-        bootstrap_seed: same seed, same intervals.
+        asked: answers by question, for intervals that know them wherever hits and n agree with
+            the measured cell.
 
     Raises:
         MixedScalesError: when cosines of several scales are present and ``scale`` is None.
     """
     frame = set_aside(frame)
-    bootstraps: Bootstraps = {}
-    if completions is not None and len(completions):
-        bootstraps = bootstrap_cells(completions, seed=bootstrap_seed)
-    leakage = rate_trajectories(frame, design, bootstraps=bootstraps)
+    leakage = rate_trajectories(frame, design, asked=asked)
     cosines = cosine_trajectories(frame, design, scale)
     found = scales(frame)
     return Analysis(
@@ -300,10 +298,10 @@ def _source(
         leakage=mean_trajectory([run.trajectory for run in runs]),
         cosine=mean_trajectory(cosines),
         cosine_runs=cosines,
-        classification=agree([run.classification for run in runs]),
+        classification=classify([(run.trajectory, run.tests) for run in runs]),
     )
 
 
 def _run(trajectory: Trajectory) -> RunResult:
     tests = against_baseline(trajectory)
-    return RunResult(trajectory, tests, overdispersion(trajectory), classify(trajectory, tests))
+    return RunResult(trajectory, tests, overdispersion(trajectory))

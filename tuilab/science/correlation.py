@@ -3,19 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import sqrt
+from math import factorial, sqrt
+from statistics import fmean
 from typing import Final
 
 import numpy as np
-from scipy import stats
+import numpy.typing as npt
+import pandas as pd
 
-from tuilab.science.significance import holm
+from tuilab.science.significance import ALPHA, holm
 
 EXACT_UP_TO: Final = 9
 """Largest N for which all N! permutations are enumerated (9! = 362,880)."""
 
 MONTE_CARLO: Final = 99_999
 """Random permutations beyond that."""
+_ROUNDING: Final = 1e-12
+"""Two |rho| closer than this are equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,10 @@ class Correlation:
     """How many correlations were computed together: read p against that number."""
     p_holm: float | None = None
     """p after Holm's correction over those tests; None when rho is undefined."""
+    least_p: float | None = None
+    """The smallest p that any order of these sources could have given."""
+    needed: float | None = None
+    """The smallest |rho| that is significant after Holm over those tests; None for none."""
     reason: str = ""
     """Why rho is undefined."""
     left_out: tuple[str, ...] = ()
@@ -71,14 +79,14 @@ def spearman(
     reason = _why_undefined(x, y)
     if reason:
         return Correlation(*names, len(x), None, None, "", reason=reason)
-    # Sorted pairs: row order must not change which random permutations are drawn.
-    pairs = sorted(zip(x, y, strict=True))
-    ranks = tuple(stats.rankdata([pair[i] for pair in pairs]) for i in (0, 1))
-    rho = float(stats.pearsonr(*ranks).statistic)
-    p, extreme, looked_at = _permutation_p(
-        tuple(ranks[0].tolist()), tuple(ranks[1].tolist()), seed, resamples
-    )
+    ranks = _ranks(x, y)
+    centred = [np.array(one) - fmean(one) for one in ranks]
+    rho = float(centred[0] @ centred[1] / np.sqrt(np.prod([one @ one for one in centred])))
+    strengths = _strengths(*ranks, seed, resamples)
     exact = len(x) <= EXACT_UP_TO
+    looked_at = len(strengths)
+    extreme = int((strengths >= abs(rho) - _ROUNDING).sum())
+    p = extreme / looked_at if exact else (extreme + 1) / (looked_at + 1)
     return Correlation(
         *names,
         n=len(x),
@@ -89,7 +97,20 @@ def spearman(
         permutations=looked_at,
         p_error=None if exact else sqrt(p * (1 - p) / looked_at),
         p_holm=p,
+        least_p=float((strengths >= strengths.max() - _ROUNDING).mean()) if exact else p,
+        needed=_needed(strengths, ALPHA),
     )
+
+
+def least_sources(tests: int) -> int:
+    """Fewest sources with which one of so many rank correlations can be significant at all.
+
+    The smallest p of N untied sources is 2 / N!, and Holm multiplies it by the number of tests.
+    """
+    count = 3
+    while tests * 2 / factorial(count) >= ALPHA:
+        count += 1
+    return count
 
 
 def correlate(
@@ -112,7 +133,11 @@ def correlate(
             [a for a, _ in both], [b for _, b in both], names=(x_name, name), seed=seed
         )
         left_out = tuple(key for key, (a, b) in pairs.items() if a is None or b is None)
-        results.append(replace(found, tests=len(ys), left_out=left_out))
+        needed = None
+        if found.rho is not None:
+            ranks = _ranks([a for a, _ in both], [b for _, b in both])
+            needed = _needed(_strengths(*ranks, seed, MONTE_CARLO), ALPHA / len(ys))
+        results.append(replace(found, tests=len(ys), left_out=left_out, needed=needed))
     corrected = iter(holm([one.p for one in results if one.p is not None], len(ys)))
     return tuple(one if one.p is None else replace(one, p_holm=next(corrected)) for one in results)
 
@@ -125,30 +150,41 @@ def _why_undefined(x: Sequence[float], y: Sequence[float]) -> str:
     return ""
 
 
+def _ranks(x: Sequence[float], y: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    # Sorted pairs: row order must not change which random permutations are drawn.
+    pairs = pd.DataFrame(sorted(zip(x, y, strict=True)))
+    return tuple(pairs[0].rank()), tuple(pairs[1].rank())
+
+
+def _needed(strengths: npt.NDArray[np.float64], level: float) -> float | None:
+    """Smallest |rho| among the permutations whose p lies below ``level``."""
+    values, counts = np.unique(np.round(strengths, 9), return_counts=True)
+    p = np.cumsum(counts[::-1])[::-1] / len(strengths)
+    enough = values[p < level]
+    return float(enough[0]) if len(enough) else None
+
+
 @lru_cache(maxsize=64)
-def _permutation_p(
+def _strengths(
     x: tuple[float, ...], y: tuple[float, ...], seed: int, resamples: int
-) -> tuple[float, int, int]:
-    """Return p, the number of extreme permutations, and how many were looked at."""
+) -> npt.NDArray[np.float64]:
+    """|rho| of every permutation of the ranks x, or of so many random ones."""
     fixed = np.asarray(y) - np.mean(y)
+    ranks = np.asarray(x) - np.mean(x)
+    if len(x) <= EXACT_UP_TO:
+        moved = ranks[_permutations(len(x))]
+    else:
+        many = np.broadcast_to(ranks, (resamples, len(x)))
+        moved = np.random.default_rng(seed).permuted(many, axis=1)
+    strengths: npt.NDArray[np.float64] = np.abs(moved @ fixed)
+    strengths /= np.sqrt((ranks @ ranks) * (fixed @ fixed))
+    return strengths
 
-    def strength(ranks: np.ndarray, axis: int = -1) -> np.ndarray:
-        moved = ranks - ranks.mean(axis=axis, keepdims=True)
-        spread = np.sqrt((moved**2).sum(axis=axis) * (fixed**2).sum())
-        result: np.ndarray = np.abs((moved * fixed).sum(axis=axis)) / spread
-        return result
 
-    exact = len(x) <= EXACT_UP_TO
-    found = stats.permutation_test(
-        (np.asarray(x),),
-        strength,
-        permutation_type="pairings",
-        vectorized=True,
-        n_resamples=np.inf if exact else resamples,
-        alternative="greater",
-        batch=50_000,
-        rng=np.random.default_rng(seed),
-    )
-    p, looked_at = float(found.pvalue), len(found.null_distribution)
-    extreme = round(p * looked_at) if exact else round(p * (looked_at + 1)) - 1
-    return p, extreme, looked_at
+def _permutations(count: int) -> npt.NDArray[np.int64]:
+    """All orders of 0 .. count - 1, one a row."""
+    found = np.zeros((1, 1), dtype=np.int64)
+    for size in range(2, count + 1):
+        rows = [np.insert(found, place, size - 1, axis=1) for place in range(size)]
+        found = np.concatenate(rows)
+    return found

@@ -12,6 +12,7 @@ from tuilab.grid.metrics import HEADLINE, METRICS, Numbers
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult
+from tuilab.science.contrasts import Noise
 from tuilab.science.cosine import Scale
 from tuilab.science.design import BASELINE_EPOCH, PublishedRow
 from tuilab.science.intervals import Interval
@@ -61,7 +62,7 @@ class HeadlineRow:
     net: float | None
     """Final minus baseline, paired within seeds."""
     net_interval: Interval | None
-    """95% interval of net: Newcombe for one seed, t over seeds for several."""
+    """95% interval of net: paired by question (else Newcombe), or t over several seeds."""
     above_baseline: int | None
     """Later checkpoints above epoch 0."""
     ties: int | None
@@ -76,10 +77,14 @@ class HeadlineRow:
     """Share of the rise present there; None, not 0, when there is no rise."""
     change: str
     """Class by the written rule."""
+    beyond: Noise | None
+    """The strongest noise that the change has beaten (``contrasts.Noise``); None for none."""
+    why: str
+    """What decided the class, in words."""
     up: int
-    """Checkpoints significantly above epoch 0."""
+    """Checkpoints above epoch 0 beyond counting noise."""
     down: int
-    """Checkpoints significantly below epoch 0."""
+    """Checkpoints below epoch 0 beyond counting noise."""
     n_low: int | None
     """Smallest n of a measured cell; None without counts."""
     n_high: int | None
@@ -185,7 +190,7 @@ def _row(
     first, last, top = trajectory.at(BASELINE_EPOCH), trajectory.points[-1], trajectory.peak_point
     runs = [run.trajectory for run in result.runs]
     sizes = [point.n for run in runs for point in run.measured if point.n is not None]
-    net = result.net
+    net, found = result.net, result.classification
     early = next(iter(analysis.design.later_epochs), None)
 
     def cells(status: str) -> tuple[str, ...]:
@@ -219,8 +224,10 @@ def _row(
         fraction_of_peak=None if early is None else result.fraction_of_peak(early),
         fraction_of_rise=None if early is None else result.fraction_of_rise(early),
         change=result.change.value,
-        up=result.classification.up,
-        down=result.classification.down,
+        beyond=found.beyond if found.is_change else None,
+        why=found.why,
+        up=found.up,
+        down=found.down,
         n_low=min(sizes, default=None),
         n_high=max(sizes, default=None),
         others=_others(result, analysis, numbers),
@@ -324,6 +331,12 @@ def _theirs(row: HeadlineRow, name: str) -> str:
     return f"{written} ({note})"
 
 
+_BEYOND: Final = {
+    Noise.COUNTING: " (counting)",
+    Noise.SCATTER: " (scatter)",
+    Noise.SEEDS: " (seeds)",
+}
+"""The noise beaten, in one word behind the class."""
 _COLUMNS: Final[dict[str, Callable[[HeadlineRow], str]]] = {
     "Source": lambda row: (
         f"{row.label} {EDITED * bool(row.edits)}{ACCEPTED * bool(row.accepted)}".rstrip()
@@ -334,7 +347,7 @@ _COLUMNS: Final[dict[str, Callable[[HeadlineRow], str]]] = {
     "Peak epoch": _peak_epoch,
     "Final [95%]": lambda row: _with(row.final, row.final_interval),
     "Net [95%]": lambda row: f"{points(row.net)} {bracket(row.net_interval)}".strip(),
-    "Class": lambda row: row.change,
+    "Class": lambda row: row.change + ("" if row.beyond is None else _BEYOND[row.beyond]),
     "Up/down": lambda row: f"{row.up}/{row.down}",
     "n": _n,
     "Seeds": lambda row: f"{row.seeds}/{row.seeds_planned}",

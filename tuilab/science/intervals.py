@@ -1,12 +1,11 @@
-"""Intervals for a rate and for the difference of two rates."""
+"""Intervals for a rate and for the difference of two rates; docs/STATISTICS.md has the tests."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from statistics import NormalDist
+from statistics import fmean, stdev
 
-_Z = NormalDist().inv_cdf(0.975)
+from tuilab.science.distributions import NORMAL_95, t_quantile
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +17,13 @@ class Interval:
     high: float
     """Upper limit."""
     method: str
-    """How it was made: "Wilson", "Newcombe", "question bootstrap", "t over 3 seeds"."""
+    """How it was made: "Wilson", "Newcombe", "Wilson over 20 questions", "t over 3 seeds"."""
 
     def __contains__(self, value: float) -> bool:
         """Whether a value lies inside, limits included."""
         return self.low <= value <= self.high
 
 
-# In closed form: a screen that shows one interval must not load scipy.
-@lru_cache(maxsize=100_000)
 def wilson(hits: int, n: int) -> Interval:
     """95% score interval of hits / n (Wilson 1927, J. Am. Stat. Assoc. 22:209-212).
 
@@ -35,14 +32,18 @@ def wilson(hits: int, n: int) -> Interval:
     """
     if n <= 0 or not 0 <= hits <= n:
         raise ValueError(f"{hits} hits of n = {n} is not a rate; n must be positive.")
-    share, shrink = hits / n, 1 + _Z**2 / n
-    middle = (share + _Z**2 / (2 * n)) / shrink
-    half = _Z / shrink * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    return score(hits / n, n, NORMAL_95, "Wilson")
+
+
+def score(share: float, n: float, quantile: float, method: str) -> Interval:
+    """Score interval of a share of n independent answers (any n above 0), by a given quantile."""
+    square = quantile * quantile
+    middle = (share + square / (2 * n)) / (1 + square / n)
+    half = math.sqrt(share * (1 - share) / n + square / (4 * n * n)) * quantile / (1 + square / n)
     # Rounding can leave a limit a few ulp inside the estimate or outside 0..1.
-    low, high = max(0.0, middle - half), min(1.0, middle + half)
-    return Interval(
-        0.0 if hits == 0 else min(low, share), 1.0 if hits == n else max(high, share), "Wilson"
-    )
+    low = 0.0 if share == 0 else min(max(middle - half, 0.0), share)
+    high = 1.0 if share == 1 else max(min(middle + half, 1.0), share)
+    return Interval(low, high, method)
 
 
 def difference(hits: int, n: int, other_hits: int, other_n: int) -> Interval:
@@ -52,10 +53,25 @@ def difference(hits: int, n: int, other_hits: int, other_n: int) -> Interval:
     method 10. It joins the two Wilson intervals, so it stays inside -1..1.
     """
     ours, theirs = wilson(hits, n), wilson(other_hits, other_n)
-    share, other = hits / n, other_hits / other_n
-    below = math.hypot(share - ours.low, theirs.high - other)
-    above = math.hypot(ours.high - share, other - theirs.low)
-    return Interval(share - other - below, share - other + above, "Newcombe")
+    return joined((hits / n, ours), (other_hits / other_n, theirs), 0.0, "Newcombe")
+
+
+def joined(
+    ours: tuple[float, Interval], theirs: tuple[float, Interval], correlation: float, method: str
+) -> Interval:
+    """Interval of a difference out of the intervals of both estimates and their correlation.
+
+    MOVER: Zou & Donner 2008, Stat. Med. 27:1693-1702; without correlation it is Newcombe's.
+    """
+    (share, mine), (other, yours) = ours, theirs
+
+    def reach(down: float, up: float) -> float:
+        return math.sqrt(max(0.0, down * down + up * up - 2 * correlation * down * up))
+
+    gap = share - other
+    below = reach(share - mine.low, yours.high - other)
+    above = reach(mine.high - share, other - yours.low)
+    return Interval(gap - below, gap + above, method)
 
 
 def over_seeds(
@@ -66,13 +82,10 @@ def over_seeds(
     Student 1908, Biometrika 6:1-25. Seeds vary more than completions do, so completions of
     different seeds are never pooled into one binomial. ``low`` and ``high`` bound the scale.
     """
-    from scipy import stats
-
     if len(values) < 2:
         return None
-    mean = math.fsum(values) / len(values)
-    error = float(stats.sem(list(values)))
-    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    mean = fmean(values)
+    half = t_quantile(len(values) - 1) * stdev(values) / math.sqrt(len(values))
     method = f"t over {len(values)} seeds"
     return Interval(max(mean - half, low), min(mean + half, high), method)
 

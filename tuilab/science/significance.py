@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from tuilab.grid.metrics import Measurement
 from tuilab.science.design import BASELINE_EPOCH
+from tuilab.science.distributions import chi_square_above
 from tuilab.science.fisher import Table, fisher_p_values
 from tuilab.science.intervals import Interval, difference
+from tuilab.science.questions import paired_difference
 from tuilab.science.trajectories import Point, Trajectory
 
 ALPHA: Final = 0.05
@@ -31,7 +32,7 @@ class CheckpointTest:
     difference: float
     """Its rate minus the reference rate, 0..1 scale."""
     interval: Interval
-    """Newcombe interval of that difference, not corrected for multiplicity."""
+    """Of that difference, paired by question or Newcombe's; not corrected for multiplicity."""
     p: float
     """Two-sided Fisher exact p."""
     p_holm: float
@@ -160,22 +161,30 @@ def overdispersion(trajectory: Trajectory) -> Overdispersion | None:
     table = np.array([[hits, n - hits] for hits, n in known], dtype=float).reshape(-1, 2)
     if len(table) < 2 or (table.sum(axis=0) == 0).any():
         return None
-    result = stats.chi2_contingency(table, correction=False)
-    return Overdispersion(float(result.statistic), int(result.dof), float(result.pvalue))
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    chi_square, df = float(((table - expected) ** 2 / expected).sum()), len(table) - 1
+    return Overdispersion(chi_square, df, chi_square_above(chi_square, df))
 
 
 def _against(reference: Point | None, later: Sequence[Point]) -> tuple[CheckpointTest, ...]:
     theirs = counts(reference)
-    tested = [(point.epoch, ours) for point in later if (ours := counts(point)) is not None]
-    if theirs is None or not tested:
+    tested = [(point, ours) for point in later if (ours := counts(point)) is not None]
+    if reference is None or theirs is None or not tested:
         return ()
     p_values = fisher_p_values([(*ours, *theirs) for _, ours in tested])
     tests = []
-    for (epoch, ours), p, p_holm in zip(tested, p_values, holm(p_values, len(later)), strict=True):
+    for (point, ours), p, p_holm in zip(tested, p_values, holm(p_values, len(later)), strict=True):
         gap = ours[0] / ours[1] - theirs[0] / theirs[1]
-        interval = difference(*ours, *theirs)
-        tests.append(CheckpointTest(epoch, gap, interval, p, p_holm, len(later)))
+        interval = _gap_interval(point, reference) or difference(*ours, *theirs)
+        tests.append(CheckpointTest(point.epoch, gap, interval, p, p_holm, len(later)))
     return tuple(tests)
+
+
+def _gap_interval(ours: Point, theirs: Point) -> Interval | None:
+    """Interval of a difference paired by question; None where the questions are not known."""
+    if ours.questions is None or theirs.questions is None:
+        return None
+    return paired_difference(ours.questions, theirs.questions)
 
 
 def _table(pair: Pair) -> Table | None:

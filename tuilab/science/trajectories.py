@@ -9,18 +9,15 @@ from typing import Any, Final
 import pandas as pd
 
 from tuilab.grid.metrics import Numbers, numbers_of
-from tuilab.science.bootstrap import CellKey, ClusterBootstrap
 from tuilab.science.cosine import Scale, on_scale
 from tuilab.science.design import BASELINE_EPOCH, Design
 from tuilab.science.intervals import Interval, wilson
+from tuilab.science.questions import Asked, Questions
 
 SAME: Final = 1e-9
 """Two rates closer than this are equal; only floating-point error is smaller."""
 
 UNRUN = "not measured: no row for this cell"
-
-Bootstraps = Mapping[CellKey, ClusterBootstrap]
-"""Question-level results; where a cell has one, its interval replaces Wilson's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,8 @@ class Point:
     """Settings that it ran with unlike the config, ``marker.lr=0.002``; "" for none."""
     accepted: str = ""
     """What of it was stale and who keeps it as current; "" for nothing."""
+    questions: Questions | None = None
+    """The same hits by question; None where they are not at hand."""
 
     @property
     def counted(self) -> float | None:
@@ -152,7 +151,7 @@ def rate_trajectories(
     *,
     metric: str = "leakage",
     persona: str | None = None,
-    bootstraps: Bootstraps | None = None,
+    asked: Asked | None = None,
 ) -> dict[tuple[str, int], Trajectory]:
     """Trajectory of every planned (source, seed) for one persona.
 
@@ -161,13 +160,13 @@ def rate_trajectories(
         design: the plan; cells without a row become missing points.
         metric: a rate of ``schema.METRICS``.
         persona: evaluated persona; None means the design's target, "source" each source itself.
-        bootstraps: question-level intervals to prefer over Wilson's.
+        asked: answers by question, for intervals that know them.
     """
     wanted = design.target.key if persona is None else persona
     rows = frame[frame["metric"] == metric]
     same = rows["source"] if wanted == "source" else wanted
     rows = rows[rows["persona"] == same]
-    return _trajectories(rows, design, metric, bootstraps or {})
+    return _trajectories(rows, design, metric, asked or {})
 
 
 def cosine_trajectories(
@@ -182,20 +181,26 @@ def cosine_trajectories(
     return _trajectories(rows, design, "cosine", {})
 
 
-def point_of(row: Mapping[str, object], bootstrap: ClusterBootstrap | None = None) -> Point:
-    """Turn one row of a measurements frame into a point."""
+def point_of(row: Mapping[str, object], questions: Questions | None = None) -> Point:
+    """Turn one row of a measurements frame into a point.
+
+    ``questions`` that do not add up to the row's hits and n are of another attempt, and left out.
+    """
     value, hits, n = (_number(row[name]) for name in ("value", "hits", "n"))
     reason, edits, accepted = (_text(row[name]) for name in ("reason", "edits", "accepted"))
+    if questions is not None and (hits, n) != (sum(questions.hits), questions.n):
+        questions = None
     return Point(
         epoch=int(str(row["epoch"])),
         value=value,
         status=str(row["status"]),
         hits=None if hits is None else int(hits),
         n=None if n is None else int(n),
-        interval=_interval(value, hits, n, bootstrap),
+        interval=_interval(value, hits, n, questions),
         reason=reason,
         edits=edits,
         accepted=accepted,
+        questions=questions,
     )
 
 
@@ -214,26 +219,23 @@ def cell_numbers(
 
 
 def _interval(
-    value: float | None, hits: float | None, n: float | None, bootstrap: ClusterBootstrap | None
+    value: float | None, hits: float | None, n: float | None, questions: Questions | None
 ) -> Interval | None:
-    if value is None:
+    if value is None or hits is None or n is None:
         return None
-    # Completions of another attempt must not lend their interval to this value.
-    fits = bootstrap is not None and (hits, n) == (bootstrap.hits, bootstrap.n)
-    if fits and bootstrap is not None and bootstrap.interval is not None:
-        return bootstrap.interval
-    return None if hits is None or n is None else wilson(int(hits), int(n))
+    by_question = None if questions is None else questions.interval
+    return by_question or wilson(int(hits), int(n))
 
 
 def _trajectories(
-    rows: pd.DataFrame, design: Design, metric: str, bootstraps: Bootstraps
+    rows: pd.DataFrame, design: Design, metric: str, asked: Asked
 ) -> dict[tuple[str, int], Trajectory]:
     points: dict[tuple[str, int, int], Point] = {}
     for row in rows.to_dict("records"):
         source, epoch, seed = str(row["source"]), int(row["epoch"]), int(row["seed"])
         cell = (source, epoch, seed, str(row["persona"]))
         points[source, seed, epoch] = point_of(
-            {str(name): value for name, value in row.items()}, bootstraps.get(cell)
+            {str(name): value for name, value in row.items()}, asked.get(cell)
         )
     return {
         (source.key, seed): Trajectory(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tuilab.science.analysis import Analysis
     from tuilab.science.design import Design
     from tuilab.science.figures.model import Figure
+    from tuilab.science.questions import Asked
 
 
 SYNTHETIC = "Synthetic model: says nothing about real models."
@@ -66,9 +67,7 @@ class Study:
         from tuilab.science.schema import MeasurementsError
 
         try:
-            return analyse(
-                self.frame, self.design, scale=_scale(self), completions=_completions(self)
-            )
+            return analyse(self.frame, self.design, scale=_scale(self), asked=_asked(self))
         except (MeasurementsError, MixedScalesError) as error:
             raise StudyError(str(error)) from error
 
@@ -153,28 +152,20 @@ def _scale(study: Study) -> Any:
     return None
 
 
-def _completions(study: Study) -> pd.DataFrame | None:
-    """Expand hits per question into one row per completion, as the cluster bootstrap wants it."""
-    import pandas as pd
+def _asked(study: Study) -> Asked:
+    """Hits by question of every measured cell and persona whose completions are at hand."""
+    from tuilab.science.questions import Questions
 
-    samples = {
+    sizes = {
         (row["source"], row["epoch"], row["seed"], row["persona"]): row["n"]
         for row in study.rows
         if row["metric"] == "leakage" and row["n"]
     }
-    records = []
+    found = {}
     for cell, personas in study.hits.items():
         for persona, hits in personas.items():
-            n = samples.get((cell.source, cell.epoch, cell.seed, persona))
-            if persona != study.snapshot.target or not n or not hits or n % len(hits):
-                continue
-            per_question = n // len(hits)
-            records += [
-                (cell.source, cell.epoch, cell.seed, persona, question, sample, sample < count)
-                for question, count in enumerate(hits)
-                for sample in range(per_question)
-            ]
-    if not records:
-        return None
-    columns = ["source", "epoch", "seed", "persona", "question", "sample", "hit"]
-    return pd.DataFrame(records, columns=columns)
+            place = (cell.source, cell.epoch, cell.seed, persona)
+            n = sizes.get(place)
+            if n and hits and not n % len(hits):
+                found[place] = Questions(tuple(hits), n // len(hits))
+    return found

@@ -20,7 +20,7 @@ VERDICTS = {
     "comedian-rises": HOLDS,
     "kt-rises": HOLDS,
     "sw-eng-transient": NOISE,
-    "sw-eng-declines": HOLDS,
+    "sw-eng-declines": NOISE,
     "librarian-flat": HOLDS,
     "front-loaded-for-all": FAILS,
     "front-loaded-where-it-rises": FAILS,
@@ -36,6 +36,8 @@ VERDICTS = {
     "villain-share": HOLDS,
     "rho-of-cosine-and-peak": UNMEASURED,
     "nurse-has-no-source-markers": UNMEASURED,
+    "similarity-creates-leakage": Verdict.UNSUPPORTED,
+    "kt-falls-because-it-is-close": Verdict.UNSUPPORTED,
 }
 
 
@@ -96,7 +98,7 @@ def test_the_scatter_of_checkpoints_keeps_a_small_cosine_change_open(
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
-        ('kind = "rises"\nsources = ["software_engineer"]', FAILS),
+        ('kind = "rises"\nsources = ["software_engineer"]', NOISE),
         ('kind = "rises"\nsources = ["librarian"]', NOISE),
         ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 70', FAILS),
         ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 65', NOISE),
@@ -106,7 +108,7 @@ def test_the_scatter_of_checkpoints_keeps_a_small_cosine_change_open(
         ('kind = "transient"\nsources = ["villain"]', FAILS),
         ('kind = "transient"\nsources = ["librarian"]', NOISE),
         ('kind = "rises"\nsources = "rising"', HOLDS),
-        ('kind = "rises"\nexactly = 7', FAILS),
+        ('kind = "rises"\nexactly = 7', NOISE),
         ('kind = "rises"\nexactly = 3', FAILS),
         ('kind = "predicts"\ny = "baseline"\ndirection = "positive"', NOISE),
         ('kind = "same"\nsources = ["villain", "comedian"]\nmetric = "leakage"', HOLDS),

@@ -22,7 +22,8 @@ def test_standard_claims_say_what_the_card_should_have_said(
     assert "rises in 4 of 7 sources (Villain, Med Doctor, Comedian and KT)" in (
         claims["classes"].sentence
     )
-    assert "declines in 1 of 7 sources (SW Eng)" in claims["classes"].sentence
+    assert "is not decided in 1 of 7 sources (SW Eng)" in claims["classes"].sentence
+    assert claims["change:villain"].said == "holds beyond this run's scatter"
     assert claims["front-loaded"].verdict is FAILS
     assert "in 3 of 4 rising sources (Med Doctor, Comedian and KT)" in (
         claims["front-loaded"].sentence
@@ -63,4 +64,4 @@ def test_an_experiment_without_measurements_claims_nothing(card: PublishedExperi
     assert "Nothing is measured yet (0 of 77 cells)" in claims[0].sentence
     assert not any("0.0%" in claim.sentence for claim in claims)
     declared = evaluate(parse(card.claims_text), analysis)
-    assert {claim.verdict for claim in declared} == {UNMEASURED}
+    assert {claim.verdict for claim in declared} == {UNMEASURED, Verdict.UNSUPPORTED}

@@ -49,7 +49,7 @@ def test_the_scatter_shows_rank_correlation_and_that_peaks_are_picked(
 
 def test_groups_are_the_classes_on_one_axis(published_analysis: Analysis) -> None:
     shown = figure("grouped", published_analysis)
-    assert [panel.title for panel in shown.panels] == ["Rises (4)", "Declines (1)", "Flat (2)"]
+    assert [panel.title for panel in shown.panels] == ["Rises (4)", "Not decided (1)", "Flat (2)"]
     assert len({panel.y_range for panel in shown.panels}) == 1
     # A source keeps its mark from figure to figure.
     [panel] = figure("leakage", published_analysis).panels

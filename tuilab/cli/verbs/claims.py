@@ -28,9 +28,10 @@ ClaimsFile = Annotated[
 
 
 def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJson = False) -> int:
-    """Judge claims against the results: holds, fails, within noise or not measured.
+    """Judge claims against the results: what holds, and beyond which noise.
 
-    Without a file: the standard claims. Each verdict comes with its numbers.
+    Other verdicts: fails, within noise, not measured, cannot be decided, unsupported (nothing
+    measured here could show it). Without a file: the standard claims.
 
     \b
     tuilab claims runs/tiny
@@ -43,7 +44,7 @@ def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJs
         document({"experiment": study.name, "claims": [claim.record() for claim in found]})
         return OK
     for claim in found:
-        out(f"{claim.verdict.value:12}  {plain(claim.claim)}")
+        out(f"{claim.said:12}  {plain(claim.claim)}")
         out(f"              {plain(claim.sentence)}")
         for line in claim.evidence:
             out(f"                {plain(line)}")

@@ -12,7 +12,8 @@ exactly = 4            # leave out to claim it of every one of them
 Kinds: rises, declines (at_least_pp, by = "net" | "peak"), flat, transient, front_loaded (by_epoch,
 at_least), share (epoch, of = "peak" | "rise", equals, tolerance), cosine_increases,
 cosine_decreases (beyond_scatter), predicts (y, direction), correlates (y, rho, n, tolerance), same
-(metric, epoch, tolerance), value (metric, persona, epoch, equals, tolerance).
+(metric, epoch, tolerance), value (metric, persona, epoch, equals, tolerance), mechanism. Of any
+kind, a claim whose words name a cause ("because", "sufficient") is *unsupported*.
 """
 
 import tomllib
@@ -123,6 +124,12 @@ class SameClaim(_Declared):
     tolerance: float | None = Field(default=None, ge=0)
 
 
+class MechanismClaim(_Declared):
+    """Why something is so: no kind of evidence here can show it, and the verdict says that."""
+
+    kind: Literal["mechanism"]
+
+
 class ValueClaim(_AboutSources):
     """A rate (percent) or a cosine equals a number at one epoch or at every epoch."""
 
@@ -145,6 +152,7 @@ DeclaredClaim = (
     | CorrelatesClaim
     | SameClaim
     | ValueClaim
+    | MechanismClaim
 )
 
 _ADAPTER: Final[TypeAdapter[DeclaredClaim]] = TypeAdapter(

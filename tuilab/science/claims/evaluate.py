@@ -1,7 +1,9 @@
 """Evaluates declared claims against an analysis: verdict, numbers, evidence."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from tuilab.grid.text import MISSING, nearest, percent_text, points, signed
@@ -12,6 +14,7 @@ from tuilab.science.claims.claim import (
     Verdict,
     for_all,
     for_exactly,
+    weakest,
 )
 from tuilab.science.claims.declared import (
     ChangeClaim,
@@ -19,6 +22,7 @@ from tuilab.science.claims.declared import (
     CosineClaim,
     DeclaredClaim,
     FrontLoadedClaim,
+    MechanismClaim,
     PredictsClaim,
     SameClaim,
     ShapeClaim,
@@ -26,8 +30,8 @@ from tuilab.science.claims.declared import (
     Sources,
     ValueClaim,
 )
-from tuilab.science.classify import Change
-from tuilab.science.correlation import Correlation, correlate
+from tuilab.science.classify import TURNS, Change
+from tuilab.science.correlation import Correlation, correlate, least_sources
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.edit_notes import odd_note, why_odd
 from tuilab.science.seeds import mean_trajectory, runs_of
@@ -47,12 +51,31 @@ PRINTED_PERCENT: Final = 0.05
 PRINTED_COSINE: Final = 0.005
 """Half of the last digit of a cosine with two decimals."""
 
+CAUSAL: Final = re.compile(
+    r"\b(because|caus(?:e[sd]?|al|ally|ing)|due to|sufficient|necessary|mechanisms?"
+    r"|explain(?:s|ed)?|leads? to|results? in|responsible for|driven by|drives)\b",
+    re.IGNORECASE,
+)
+"""Words that claim a cause, which no rate and no correlation shows."""
+
 _BySource = ChangeClaim | ShapeClaim | FrontLoadedClaim | ShareClaim | CosineClaim | ValueClaim
 
 
 def evaluate(claims: Sequence[DeclaredClaim], analysis: Analysis) -> tuple[Claim, ...]:
     """Evaluate every claim; one about an unknown source is not measured, and says so."""
-    return tuple(_evaluate(claim, analysis) for claim in claims)
+    return tuple(_without_cause(_evaluate(claim, analysis)) for claim in claims)
+
+
+def _without_cause(claim: Claim) -> Claim:
+    """Take the verdict from a claim whose words name a cause: its numbers cannot show one."""
+    found = CAUSAL.search(claim.claim)
+    if found is None or claim.verdict in (Verdict.FAILS, Verdict.UNSUPPORTED):
+        return claim
+    sentence = (
+        f"Nothing measured here could show what {found.group()!r} says; the numbers alone:"
+        f" {claim.said}. {claim.sentence}"
+    )
+    return replace(claim, verdict=Verdict.UNSUPPORTED, sentence=sentence, beyond=None)
 
 
 def _evaluate(claim: DeclaredClaim, analysis: Analysis) -> Claim:
@@ -63,6 +86,12 @@ def _evaluate(claim: DeclaredClaim, analysis: Analysis) -> Claim:
             finding = _correlates(claim, analysis)
         case SameClaim():
             finding = _same(claim, analysis)
+        case MechanismClaim():
+            finding = Finding(
+                Verdict.UNSUPPORTED,
+                "nothing measured here could show it: a mechanism needs a run in which only that"
+                " mechanism differs",
+            )
         case _:
             return _evaluate_sources(claim, analysis)
     return Claim(claim.key, claim.says, finding.verdict, full_sentence(finding.evidence))
@@ -99,6 +128,7 @@ def _evaluate_sources(claim: _BySource, analysis: Analysis) -> Claim:
         _tally(judged, unknown),
         (*evidence, *unknown),
         {label: finding.verdict.value for label, finding in judged.items()},
+        weakest(findings),
     )
 
 
@@ -152,23 +182,29 @@ def _tally(judged: dict[str, Finding], unknown: Sequence[str]) -> str:
 def _changes(claim: ChangeClaim, result: SourceResult) -> Finding:
     """Whether a source rises (declines), and by at least as much as claimed."""
     wanted = Change.RISES if claim.kind == "rises" else Change.DECLINES
-    evidence = f"{summary(result)}; class: {result.change.value}, {result.classification.why}"
+    evidence = _classed(result)
     verdict = _class_verdict(result.change, wanted)
     if verdict is Verdict.HOLDS and claim.at_least_pp is not None:
         verdict, by = _by_at_least(claim, result)
         evidence = f"{evidence}; {by}"
-    return Finding(verdict, evidence)
+    return Finding(verdict, evidence, result.classification.beyond)
+
+
+def _classed(result: SourceResult) -> str:
+    found = result.classification
+    return f"{summary(result)}; class: {found.said}, {found.why}"
 
 
 def _shape(claim: ShapeClaim, result: SourceResult) -> Finding:
     """Whether a source is flat, or has a transient peak or dip."""
-    evidence = f"{summary(result)}; class: {result.change.value}, {result.classification.why}"
+    evidence = _classed(result)
     if claim.kind == "flat":
         return Finding(_class_verdict(result.change, Change.FLAT), evidence)
     change = result.change
-    if change in (Change.TRANSIENT, Change.NOT_MEASURED):
-        return Finding(_class_verdict(change, Change.TRANSIENT), evidence)
-    if change is Change.RISES or not result.rise.mean:
+    if change in (*TURNS, Change.NOT_MEASURED):
+        verdict = _class_verdict(change, *TURNS)
+        return Finding(verdict, evidence, result.classification.beyond)
+    if change in (Change.RISES, Change.DECLINES) or not result.rise.mean:
         return Finding(Verdict.FAILS, evidence)
     # A maximum above epoch 0 that no corrected test supports is what noise looks like.
     return Finding(Verdict.WITHIN_NOISE, f"{evidence}; its maximum {_peak_test(result)}")
@@ -184,7 +220,7 @@ def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
     )
     if result.change is Change.NOT_MEASURED or trajectory.value_at(epoch) is None:
         return Finding(Verdict.NOT_MEASURED, f"epoch 0, {epoch} or the later ones are not measured")
-    if result.change in (Change.FLAT, Change.MIXED):
+    if result.change in (Change.FLAT, Change.NOT_DECIDED):
         return Finding(Verdict.WITHIN_NOISE, f"{evidence}; the rise itself is within noise")
     if result.change is Change.DECLINES or part is None:
         return Finding(Verdict.FAILS, f"{evidence}; leakage does not rise, it declines")
@@ -284,14 +320,14 @@ def _rate(point: Point) -> str:
     return f"{percent_text(point.value, 1)} {bracket(point.interval)}".rstrip()
 
 
-def _class_verdict(change: Change, wanted: Change) -> Verdict:
-    if change is wanted:
+def _class_verdict(change: Change, *wanted: Change) -> Verdict:
+    if change in wanted:
         return Verdict.HOLDS
     if change is Change.NOT_MEASURED:
         return Verdict.NOT_MEASURED
-    # Seeds that disagree and checkpoints that do not differ leave a claim open; "flat" itself is
+    # What is not decided and checkpoints that do not differ leave a claim open; "flat" itself is
     # refuted by any class that needs a significant change.
-    is_open = change is Change.MIXED or (change is Change.FLAT and wanted is not Change.FLAT)
+    is_open = change is Change.NOT_DECIDED or (change is Change.FLAT and Change.FLAT not in wanted)
     return Verdict.WITHIN_NOISE if is_open else Verdict.FAILS
 
 
@@ -412,12 +448,22 @@ def _predicts(claim: PredictsClaim, analysis: Analysis) -> Finding:
     """Whether the cosine at epoch 0 ranks the sources as ``y`` does, after Holm over all tests."""
     found = next(one for one in predictions(analysis) if one.y == claim.y)
     evidence = describe(found, analysis)
-    if found.rho is None or found.p_holm is None:
-        return Finding(Verdict.NOT_MEASURED, evidence)
-    if found.p_holm >= ALPHA:
-        return Finding(Verdict.WITHIN_NOISE, evidence)
-    as_claimed = claim.direction is None or (found.rho > 0) == (claim.direction == "positive")
+    verdict = prediction_verdict(found)
+    if verdict is not Verdict.HOLDS:
+        return Finding(verdict, evidence)
+    as_claimed = claim.direction is None or ((found.rho or 0.0) > 0) == (
+        claim.direction == "positive"
+    )
     return Finding(Verdict.HOLDS if as_claimed else Verdict.FAILS, evidence)
+
+
+def prediction_verdict(found: Correlation) -> Verdict:
+    """Whether there is a rank correlation; one that no order could show cannot be decided."""
+    if found.rho is None or found.p_holm is None:
+        return Verdict.NOT_MEASURED
+    if found.needed is None:
+        return Verdict.UNDECIDABLE
+    return Verdict.HOLDS if found.p_holm < ALPHA else Verdict.WITHIN_NOISE
 
 
 def _correlates(claim: CorrelatesClaim, analysis: Analysis) -> Finding:
@@ -460,9 +506,18 @@ def describe(found: Correlation, analysis: Analysis) -> str:
     how = f"{found.extreme}/{found.permutations} permutations"
     if found.p_error is not None:
         how = f"{found.permutations} random permutations, standard error {found.p_error:.4f}"
+    least = found.least_p or 0.0
+    power = (
+        f"it cannot be decided with {found.n} sources: the smallest possible p is {least:.2f},"
+        f" {min(1.0, least * found.tests):.2f} after Holm; {least_sources(found.tests)} sources"
+        " without ties could"
+    )
+    if found.needed is not None:
+        power = f"|rho| of {found.needed:.3f} would be needed"
     return (
         f"{head}: Spearman rho {signed(found.rho, 2)}, {p_value(found.p)} ({how}),"
         f" N = {found.n}{left_out}; Holm over {found.tests} correlations: {p_value(found.p_holm)}"
+        f" ({power})"
     )
 
 

@@ -3,17 +3,19 @@
 from tuilab.grid.edits import listed
 from tuilab.grid.text import count_of, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult
-from tuilab.science.claims.claim import Claim, Finding, Verdict, for_all, left_open
+from tuilab.science.claims.claim import Claim, Finding, Verdict, for_all, left_open, weakest
 from tuilab.science.claims.declared import CosineClaim
 from tuilab.science.claims.evaluate import (
     cosine_changes,
     describe,
     front_loaded,
     is_beyond_noise,
+    prediction_verdict,
     predictions,
     summary,
 )
 from tuilab.science.classify import Change
+from tuilab.science.contrasts import Noise
 from tuilab.science.edit_notes import cells_set_aside, edits_notes, left_out_note, odd_note, why_odd
 from tuilab.science.significance import ALPHA
 from tuilab.science.text import full_sentence, names, p_value, share
@@ -21,9 +23,10 @@ from tuilab.science.text import full_sentence, names, p_value, share
 SAID: dict[Change, str] = {
     Change.RISES: "rises in",
     Change.DECLINES: "declines in",
-    Change.TRANSIENT: "leaves its baseline and comes back in",
+    Change.RISES_FALLS: "rises, then falls in",
+    Change.FALLS_RISES: "falls, then rises in",
     Change.FLAT: "does not change beyond noise in",
-    Change.MIXED: "differs between seeds in",
+    Change.NOT_DECIDED: "is not decided in",
     Change.NOT_MEASURED: "cannot be judged in",
 }
 """How a class reads in the middle of a sentence."""
@@ -84,13 +87,17 @@ def classes_claim(analysis: Analysis) -> Claim:
     verdict = {
         Change.RISES: Verdict.HOLDS,
         Change.FLAT: Verdict.WITHIN_NOISE,
-        Change.MIXED: Verdict.WITHIN_NOISE,
+        Change.NOT_DECIDED: Verdict.WITHIN_NOISE,
         Change.NOT_MEASURED: Verdict.NOT_MEASURED,
     }
     findings = [
         Finding(Verdict.NOT_MEASURED, why_odd(result))
         if result.source.key in odd
-        else Finding(verdict.get(result.change, Verdict.FAILS), result.classification.why)
+        else Finding(
+            verdict.get(result.change, Verdict.FAILS),
+            result.classification.why,
+            result.classification.beyond,
+        )
         for result in analysis.sources
     ]
     return Claim(
@@ -103,6 +110,7 @@ def classes_claim(analysis: Analysis) -> Claim:
             for result, found in zip(analysis.sources, findings, strict=True)
         ),
         numbers,
+        weakest(findings),
     )
 
 
@@ -113,7 +121,7 @@ def change_claim(result: SourceResult) -> Claim:
     verdict = {
         Change.NOT_MEASURED: Verdict.NOT_MEASURED,
         Change.FLAT: Verdict.WITHIN_NOISE,
-        Change.MIXED: Verdict.WITHIN_NOISE,
+        Change.NOT_DECIDED: Verdict.WITHIN_NOISE,
     }.get(result.change, Verdict.HOLDS)
     above = result.above_baseline
     counted = "no later checkpoint can be compared with epoch 0"
@@ -123,16 +131,15 @@ def change_claim(result: SourceResult) -> Claim:
             f" ({count_of(result.ties or 0, 'tie')})"
         )
     tested = f"{found.up} up and {found.down} down of {found.tested} tests (Fisher, Holm)"
-    why = f": {found.why}" if result.change in (Change.NOT_MEASURED, Change.MIXED) else ""
+    is_open = result.change in (Change.NOT_MEASURED, Change.NOT_DECIDED)
+    why = f": {found.why}" if is_open or found.beyond is Noise.COUNTING else ""
     edits = f"; all its cells ran with {result.edits}, unlike the config" if result.edits else ""
     edits = left_out_note(result.set_aside) or edits
-    sentence = (
-        f"{label}: {summary(result)}; {counted}; {tested}; {result.change.value}{why}{edits}."
-    )
+    sentence = f"{label}: {summary(result)}; {counted}; {tested}; {found.said}{why}{edits}."
     rise, net = result.rise, result.net
     return Claim(
         f"change:{result.source.key}",
-        f"Leakage of {label} changes beyond noise",
+        f"Leakage of {label} changes",
         verdict,
         sentence,
         (found.why,),
@@ -155,6 +162,7 @@ def change_claim(result: SourceResult) -> Claim:
             "edits": result.edits or None,
             "left_out": dict(result.set_aside),
         },
+        found.beyond,
     )
 
 
@@ -164,7 +172,9 @@ def front_loading_claim(analysis: Analysis) -> Claim:
     rising = [result for result in analysis.alike if result.change is Change.RISES]
     left_out = odd_note(analysis.sources, analysis.odd)
     if not later or not rising:
-        why = "no source rises beyond noise" if later else "there is no checkpoint after epoch 0"
+        why = "no source has been shown to rise" if later else "no checkpoint follows epoch 0"
+        if later and all(one.change is Change.NOT_MEASURED for one in analysis.alike):
+            why = "nothing could be tested"
         claim = "Most of every rise is already there at the first checkpoint"
         sentence = f"It is not known how early leakage rises: {why}{left_out}."
         return Claim("front-loaded", claim, Verdict.NOT_MEASURED, sentence)
@@ -230,14 +240,13 @@ def prediction_claims(analysis: Analysis) -> tuple[Claim, ...]:
     """Whether the cosine at epoch 0 predicts peak, baseline, rise, net: four tests, all shown."""
     claims = []
     for found in predictions(analysis):
-        verdict = Verdict.NOT_MEASURED
-        if found.p_holm is not None:
-            verdict = Verdict.HOLDS if found.p_holm < ALPHA else Verdict.WITHIN_NOISE
         sentence = describe(found, analysis)
         numbers = {
             "rho": found.rho,
             "p": found.p,
             "p_holm": found.p_holm,
+            "least_p": found.least_p,
+            "rho_needed": found.needed,
             "method": found.method,
             "extreme": found.extreme,
             "permutations": found.permutations,
@@ -248,7 +257,7 @@ def prediction_claims(analysis: Analysis) -> tuple[Claim, ...]:
             Claim(
                 f"cosine-predicts:{found.y}",
                 f"Cosine at epoch 0 predicts {found.y}",
-                verdict,
+                prediction_verdict(found),
                 full_sentence(sentence),
                 (),
                 numbers,
@@ -368,10 +377,12 @@ def seeds_claim(analysis: Analysis) -> Claim:
             f" {result.change.value}" + (f", all cells with {result.edits}" if result.edits else "")
         )
     numbered = ", ".join(map(str, seeds))
-    mixed = [r.source.label for r in analysis.sources if r.change.value == "mixed"]
-    verdict = Verdict.FAILS if mixed else Verdict.HOLDS if complete else Verdict.NOT_MEASURED
-    split = f"disagree on the class of {names(mixed)}" if mixed else "agree on every class"
-    sentence = f"{len(seeds)} seeds ({numbered}); where measured, they {split}"
+    apart = [r.source.label for r in analysis.sources if r.is_split]
+    verdict = Verdict.FAILS if apart else Verdict.HOLDS if complete else Verdict.NOT_MEASURED
+    split = "no source ends above epoch 0 in one and below it in another"
+    if apart:
+        split = f"{names(apart)} ends above epoch 0 in one and below it in another"
+    sentence = f"{len(seeds)} seeds ({numbered}); beyond counting noise, {split}"
     if aside:
         sentence += f"; left out because other settings are no replication: {listed(aside)}"
     numbers = {"seeds": list(seeds), "left_out": dict(aside)}

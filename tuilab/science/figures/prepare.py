@@ -93,7 +93,7 @@ def grouped(analysis: Analysis) -> Figure:
         if (results := analysis.having(change))
     )
     title = f"Marker leakage to {analysis.design.target.label}, by class"
-    classes = "Classes: Fisher against epoch 0, Holm over checkpoints"
+    classes = "Classes allow for training noise as far as it is known; the table says which"
     note = _join(_interval_note(analysis), classes)
     columns = len(panels) if len(panels) < 4 else 2
     return _figure("grouped", title, panels, analysis, note, _gaps_note(panels), columns)

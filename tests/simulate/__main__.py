@@ -1,0 +1,57 @@
+"""``make simulate``: every simulation in full, as the tables of docs/STATISTICS.md."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from tests.simulate import classes, intervals
+
+TIMES = 2_000
+
+
+def say_intervals() -> bool:
+    print(f"## Intervals: coverage % / relative width, {TIMES} cells each\n")
+    print("| questions x answers | ICC |", " | ".join(f"p {r}" for r in intervals.RATES), "|")
+    print("|---" * (2 + len(intervals.RATES)) + "|")
+    found = list(intervals.coverage(TIMES))
+    for start in range(0, len(found), len(intervals.RATES)):
+        row = found[start : start + len(intervals.RATES)]
+        cells = (
+            f"{100 * one.share:.1f} / {one.width:.2f}{'' if one.is_good else ' !'}" for one in row
+        )
+        print(f"| {row[0].questions} x {row[0].samples} | {row[0].icc} |", " | ".join(cells), "|")
+    paired = dict(intervals.paired_coverage(TIMES // 2))
+    least = min(paired, key=lambda one: paired[one])
+    print(f"\nPaired differences: least coverage {100 * paired[least]:.1f} % ({least})\n")
+    return all(one.is_good for one in found) and paired[least] >= 0.92
+
+
+def say_classes() -> bool:
+    print(f"## Classes: % of sources called changed, {TIMES} sources each\n")
+    worst = 0.0
+    for title, cases in (("no change", classes.flat_cases()), ("20 points", classes.power_cases())):
+        print(f"| {title} | sd of training (points): % |\n|---|---|")
+        rows: dict[str, list[str]] = {}
+        for case in cases:
+            share = classes.share_changed(case, TIMES)
+            worst = max(worst, share) if not case.change else worst
+            by_run = ", half of it by seed" if case.is_by_run else ""
+            name = f"n {case.n}, p {case.rate}, seeds {case.seeds}{by_run}"
+            name += f", {case.shape}" if case.change else ""
+            rows.setdefault(name, []).append(f"{100 * case.sd:g}: {100 * share:.1f}")
+        for name, cells in rows.items():
+            print(f"| {name} | {', '.join(cells)} |")
+        print()
+    print(f"Most false calls: {100 * worst:.1f} %\n")
+    return worst <= 0.06
+
+
+PARTS: dict[str, Callable[[], bool]] = {"intervals": say_intervals, "classes": say_classes}
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:] or list(PARTS)
+    results = {name: PARTS[name]() for name in chosen}
+    for name, is_good in results.items():
+        print(f"{name}: {'as promised' if is_good else 'NOT as promised'}")
+    sys.exit(not all(results.values()))
