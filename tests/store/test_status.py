@@ -47,6 +47,8 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
         "read_only",
         "engine",
         "copy_of",
+        "note",
+        "tags",
         "counts",
         "jobs_failed",
         "cells",
@@ -73,6 +75,8 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
             "cosine": {"value": -0.36, "hits": None, "n": None},
             "minutes": {"value": pytest.approx(50 / 60), "hits": None, "n": None},
         },
+        "note": "",
+        "tags": [],
         "edits": {},
         "accepted": {},
     }

@@ -281,6 +281,17 @@ def _limited(line: Line) -> Event:
     return Event(f"{_who(line)} {said}")
 
 
+def _noted(line: Line) -> Event:
+    change = [f"+#{tag}" for tag in line.get("tags", ())]
+    change += [f"-#{tag}" for tag in line.get("untag", ())]
+    text = line.get("text")
+    if text is not None:
+        change.append(str(text) or "note taken back")
+    cells = tuple(map(str, line["cells"]))
+    about = f"{_who(line)} noted" + (" of " if cells else "")
+    return Event(about, cells, f": {' '.join(change)}", noun="cell")
+
+
 def _notified(line: Line) -> Event:
     return Event(f"notice: {line['title']}: {line['text']}", role="muted")
 
@@ -360,6 +371,7 @@ SENTENCES: dict[str, Callable[[Line], Event | None]] = {
     "grown": _grown,
     "accepted": _accepted,
     "limited": _limited,
+    "noted": _noted,
     "notified": _notified,
     "request": _request,
     "note": _note,

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuilab.grid.fingerprint import parts_from
 from tuilab.grid.limits import Limit
+from tuilab.grid.notes import EXPERIMENT, NO_NOTE, Note, changed
 from tuilab.grid.states import LIVE, Acceptance, Attempt, Evidence, Verdict
 
 Line = Mapping[str, Any]
@@ -47,6 +48,8 @@ class Ledger:
     """Number of the last line that tells of an engine that died."""
     first_failure: tuple[int, str] = (0, "")
     """Line and job of the first bad end since a person asked, after which nothing is retried."""
+    notes: Mapping[str, Note] = field(default_factory=dict)
+    """What people wrote, by cell ("" = the experiment); another mapping after each change."""
     notified: dict[str, int] = field(default_factory=dict)
     """Number of the last line that says that people were told, by what of."""
     go: bool = False
@@ -270,6 +273,13 @@ def _limited(ledger: Ledger, line: Line) -> set[str]:
     return set()
 
 
+def _noted(ledger: Ledger, line: Line) -> set[str]:
+    cells = [str(cell) for cell in line["cells"]] or [EXPERIMENT]
+    new = {cell: changed(ledger.notes.get(cell, NO_NOTE), line) for cell in cells}
+    ledger.notes = {**ledger.notes, **new}
+    return set()
+
+
 def _notified(ledger: Ledger, line: Line) -> set[str]:
     ledger.notified[str(line["what"])] = ledger.sequence
     return set()
@@ -291,5 +301,6 @@ _ACTIONS: dict[str, Callable[[Ledger, Line], set[str]]] = {
     "ordered": _ordered,
     "engine-started": _engine_started,
     "limited": _limited,
+    "noted": _noted,
     "notified": _notified,
 }

@@ -15,7 +15,7 @@ from tuilab.report.samples import Condition, Sample
 from tuilab.science.claims.claim import Claim, Verdict
 from tuilab.science.edit_notes import edits_notes
 from tuilab.science.figures.model import Figure
-from tuilab.study.headline_table import provenance_hash, render
+from tuilab.study.headline_table import noted, provenance_hash, render
 from tuilab.study.study import Study
 from tuilab.study.table_formats import as_markdown
 
@@ -55,10 +55,16 @@ def write_report(study: Study, parts: ReportParts) -> str:
         _full_table(study),
         "### Standing caveats",
         "\n".join(f"- {clean_line(sentence)}" for sentence in parts.caveats),
+        *_notes(study),
         "## Artefacts",
         _artefacts(study),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _notes(study: Study) -> list[str]:
+    found = noted(study)
+    return ["### Notes", "\n".join(f"- {one}" for one in found)] if found else []
 
 
 def card_tables(card: Sequence[Field]) -> Iterable[str]:

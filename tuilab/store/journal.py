@@ -62,11 +62,13 @@ class Entry:
     sets: Mapping[str, Any] = field(default_factory=dict)
     by: str | None = ""
     why: str | None = ""
-    text: str = ""
+    text: str | None = ""
     verb: str = ""
     mode: str = ""
     until: float | None = None
     gpu_hours: float | None = None
+    tags: tuple[str, ...] = ()
+    untag: tuple[str, ...] = ()
     what: str = ""
     title: str = ""
     id: str = ""

@@ -14,6 +14,7 @@ from tuilab.grid.edits import cell_edits
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.metrics import Numbers, measured_by, read_back, recorded, time_of
+from tuilab.grid.notes import EXPERIMENT, NO_NOTE
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import WITH_RESULT, Evidence, JobStatus, State, derive_cell
 from tuilab.store import results_only
@@ -160,6 +161,7 @@ class Reader:
             events=tuple(journal.events),
             problems=self._problems(),
             config_changed=self._config_changed,
+            note=journal.ledger.notes.get(EXPERIMENT, NO_NOTE),
             gpu_seconds=journal.ledger.spent,
         )
 
@@ -192,6 +194,7 @@ class CellViews:
         self.clock = StageClock()
         for job in plan.jobs:
             self.clock.note(None, states.statuses[job.id])
+        self._notes = reader.journal.ledger.notes
         self.views: list[CellView] = [self._view(cell) for cell in self._own]
         """In grid order."""
         self._counts = Counter(view.state for view in self.views)
@@ -216,6 +219,17 @@ class CellViews:
             self._counts[self.views[place].state] -= 1
             self.views[place] = self._view(cell)
             self._counts[self.views[place].state] += 1
+        self._take_notes()
+
+    def _take_notes(self) -> None:
+        notes = self._reader.journal.ledger.notes
+        if notes is self._notes:
+            return
+        self._notes = notes
+        places = {str(cell): place for cell, place in self._places.items()}
+        for name, note in notes.items():
+            if (place := places.get(name)) is not None:
+                self.views[place] = replace(self.views[place], note=note)
 
     def _view(self, cell: Cell) -> CellView:
         own = self._own[cell]
@@ -239,6 +253,7 @@ class CellViews:
             # Done means that what ran has the fingerprint of what is planned, edits included.
             edits=edits if is_done else {},
             accepted={one.stage.value: one.accepted for one in statuses if one.accepted},
+            note=self._notes.get(str(cell), NO_NOTE) if self._notes else NO_NOTE,
         )
 
     def _metrics(self, own: tuple[Job, ...]) -> Numbers:

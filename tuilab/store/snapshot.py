@@ -12,6 +12,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import behind, edits_text
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.metrics import METRICS, Measurement
+from tuilab.grid.notes import NO_NOTE, Note
 from tuilab.grid.states import JobStatus, State
 
 
@@ -41,6 +42,9 @@ class CellView:
     """Edits that its numbers ran with; {} where it ran as the config says, or is not done."""
     accepted: Mapping[str, str] = field(default_factory=dict)
     """What a person keeps as current of stages that are stale, by stage; {} for most."""
+
+    note: Note = NO_NOTE
+    """What people wrote about it."""
 
     def value(self, metric: str) -> float | None:
         """Its number by a metric, also of a stale or suspect cell; None when not measured."""
@@ -102,6 +106,8 @@ class Snapshot:
     config_changed: bool = False
     """experiment.toml differs from what plan.json was made of."""
 
+    note: Note = NO_NOTE
+    """What people wrote about the whole experiment."""
     gpu_seconds: float = 0.0
     """What all attempts that have ended took, whatever became of them."""
     cost: str = ""

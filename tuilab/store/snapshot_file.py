@@ -11,18 +11,20 @@ from typing import Any
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.metrics import METRICS
+from tuilab.grid.notes import Note
 from tuilab.grid.shared_failures import shared_failures
 from tuilab.grid.states import JobStatus
 from tuilab.store.file_stamp import Stamp, stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 
-CACHE_SCHEMA = 3
+CACHE_SCHEMA = 4
 _MOST_BYTES = 1 << 30
 PICTURE_KEYS = frozenset(
     {
         "experiment",
         "synthetic",
+        "note",
         "read_only",
         "pause",
         "pause_by",
@@ -122,6 +124,7 @@ def picture(snapshot: Snapshot) -> dict[str, Any]:
         "pause": snapshot.engine.pause,
         "pause_by": snapshot.engine.pause_by,
         "eta_seconds": snapshot.engine.eta_seconds,
+        "note": note_as_json(snapshot.note),
         "problems": list(snapshot.problems),
         "counts": dict(snapshot.counts),
         "jobs_failed": _jobs_failed(snapshot),
@@ -144,7 +147,13 @@ def cell_as_json(view: CellView) -> dict[str, Any]:
         "metrics": {key: found and found.shown for key, found in numbers.items()},
         "edits": dict(view.edits),
         "accepted": dict(view.accepted),
+        **note_as_json(view.note),
     }
+
+
+def note_as_json(note: Note) -> dict[str, Any]:
+    """Return what people wrote about something."""
+    return {"note": note.text, "tags": list(note.tags)}
 
 
 def _given(view: CellView) -> dict[str, str]:

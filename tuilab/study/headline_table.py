@@ -7,6 +7,7 @@ import json
 import textwrap
 from typing import Any
 
+from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import EDITED
 from tuilab.science.edit_notes import cells_set_aside, edits_notes
 from tuilab.science.headline_rows import HeadlineRow, headline, headline_frame, headline_text
@@ -23,6 +24,13 @@ def provenance_hash(study: Study) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def noted(study: Study) -> list[str]:
+    """Return what people wrote about the experiment and its cells, one sentence each."""
+    cells = [f"{view.cell}: {view.note}" for view in study.snapshot.cells if view.note]
+    own = [str(study.snapshot.note)] if study.snapshot.note else []
+    return [clean_line(one) for one in (*own, *cells)]
+
+
 def caption(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
     """Say what is counted, on which scale the cosine is, what was left out, and the data's hash."""
     scale = next((row.cosine_scale for row in rows if row.cosine_scale is not None), None)
@@ -33,6 +41,7 @@ def caption(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
         _seeds(study),
         _left_out(rows),
         *edits_notes(study.analysis, EDITED),
+        f"noted: {'; '.join(noted(study))}" if any(noted(study)) else "",
         "synthetic model: says nothing about real models" if study.snapshot.synthetic else "",
         f"data {provenance_hash(study)}",
     ]
@@ -71,6 +80,7 @@ def as_document(study: Study) -> dict[str, Any]:
             "left_out": dict(cells_set_aside(study.analysis.frame)),
             "whole_sources": {row.source: row.edits for row in rows if row.edits},
         },
+        "notes": noted(study),
         "rows": records,
     }
 

@@ -75,6 +75,7 @@ GRID = _of(
     ),
     _key("x", "stop", "stop", "stop the cell or all marked cells"),
     _key("A", "accept", "accept", "keep the stale results of the cell or all marked cells"),
+    _key("n", "note", "note", "write a note or tags on the cell or all marked cells"),
     _key("+", "grow", "grow", "add sources, epochs or seeds to the grid"),
     _key("space", "mark", "mark", "mark the cell", bar=True),
     _key("V", "mark_row", "row", "mark the row"),
@@ -213,7 +214,7 @@ CELL = [
         _key("x", "stop", "stop", "stop this cell", bar=True),
         _key("A", "accept", "accept", "keep this cell's stale result"),
         _key("/", "search", "search", "search the log or the completions", bar=True),
-        _key("n", "again(1)", "next", "next match"),
+        _key("n", "again_or_note", "next", "next match; a note where nothing is searched for"),
         _key("N", "again(-1)", "previous", "previous match"),
         _key("F", "follow", "follow", "follow the log, or stop following"),
         _key("w", "wrap", "wrap", "wrap or cut long lines", bar=True),
@@ -282,6 +283,7 @@ HELP = _of(
 NEED_PLAN = frozenset(
     {
         *("grid.relaunch", "grid.relaunch_failed", "grid.stop", "grid.accept", "grid.grow"),
+        "grid.note",
         *("cell.relaunch", "cell.relaunch_failed", "cell.stop", "cell.accept"),
         *("queue.shift(-1)", "queue.shift(1)", "queue.first", "queue.hold", "queue.stop"),
     }

@@ -227,7 +227,7 @@ async def test_the_search_through_completions_is_named_stepped_and_taken_back(ro
     evaluated(root, "some text")
     async with app_of(root).run_test(size=SIZE) as pilot:
         await look(pilot)
-        await press(pilot, "enter", "shift+tab", "n")
+        await press(pilot, "enter", "shift+tab", "N")
         assert "nothing to search for yet" in text_of(pilot.app)
         await press(pilot, "slash", *"ZLT", "enter")
         assert '"ZLT"  2 of 4, 2 with the marker' in text_of(pilot.app)

@@ -15,6 +15,7 @@ from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan, ancestors
 from tuilab.grid.ledger import HUB, Ledger
 from tuilab.grid.limits import LIMIT
+from tuilab.grid.notes import LONGEST, read_tags
 from tuilab.grid.relaunch import attempt_after, why_busy
 from tuilab.grid.request import Request
 from tuilab.grid.stages import Stage
@@ -176,10 +177,24 @@ def _order(request: Request, known: Known) -> Answer:
     return Answer(({"kind": "ordered", "jobs": [*front, *kept], "by": request.by},))
 
 
+def _note(request: Request, known: Known) -> Answer:
+    """Write down what a person says of cells, or of the whole experiment."""
+    text, tags = request.options.get("text"), read_tags(request.options.get("tags") or ())
+    untag = read_tags(request.options.get("untag") or ())
+    if text is None and not tags and not untag:
+        return Answer(accepted=False, why="there is nothing to note: give a text or a tag")
+    if len(str(text or "")) > LONGEST:
+        return Answer(accepted=False, why=f"a note has at most {LONGEST} characters")
+    cells = [str(cell) for cell in known.state.cells(request.cells)] if request.cells else []
+    entry = {"kind": "noted", "cells": cells, "by": request.by, "tags": tags, "untag": untag}
+    return Answer(({**entry, "text": None if text is None else " ".join(str(text).split())},))
+
+
 _VERBS: dict[str, Callable[[Request, Known], Answer]] = {
     "run": _run,
     "relaunch": _relaunch,
     "accept": _accept,
+    "note": _note,
     "stop": _stop,
     "pause": _pause,
     "resume": _resume,

@@ -33,6 +33,8 @@ def title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> Line:
         pieces.append((f" {glyphs.dash} edited: {clean_line(edits, 60)}", "stale"))
     if word := next(iter(view.accepted.values()), ""):
         pieces.append((f" {glyphs.dash} kept though stale: {clean_line(word, 60)}", "stale"))
+    if view.note:
+        pieces.append((f" {glyphs.dash} {clean_line(str(view.note), 60)}", "brand"))
     pieces.append(("   ", ""))
     return tuple(pieces)
 

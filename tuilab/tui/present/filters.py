@@ -21,7 +21,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
 }
 _SIGN_AND_NUMBER = r"(>=|<=|!=|==|=|>|<)(-?(?:\d+(?:\.\d*)?|\.\d+))%?"
-EXAMPLES = "failed   villain   epoch>=10   leakage>50   cosine<0.5   seed=42"
+EXAMPLES = "failed   villain   epoch>=10   leakage>50   cosine<0.5   #tag"
 
 
 class FilterError(ValueError):
@@ -51,11 +51,13 @@ class Filter:
     states: frozenset[State] = frozenset()
     """Any of these; empty = any state."""
     comparisons: tuple[Comparison, ...] = ()
+    tags: frozenset[str] = frozenset()
+    """All of these; an empty one stands for any note or tag."""
     text: str = ""
     """What was typed."""
 
     def __bool__(self) -> bool:
-        return bool(self.words or self.states or self.comparisons)
+        return bool(self.words or self.states or self.comparisons or self.tags)
 
     def names(self, key: str, label: str) -> bool:
         """Whether a source is among those named."""
@@ -70,6 +72,8 @@ class Filter:
         """Whether one cell is meant, its name and epoch aside."""
         if self.states and view.state not in self.states:
             return False
+        if self.tags and not (view.note and self.tags <= {"", *view.note.tags}):
+            return False
         return all(c.holds(_field(c.field, view)) for c in self.comparisons if c.field != "epoch")
 
 
@@ -77,6 +81,7 @@ def parse_filter(text: str) -> Filter:
     """Read a filter; FilterError for a comparison that is not one."""
     words: list[str] = []
     states: set[State] = set()
+    tags: set[str] = set()
     comparisons: list[Comparison] = []
     keys = {metric.short: key for key, metric in METRICS.items()}
     fields = ("epoch", "seed", "attempt", *keys)
@@ -87,11 +92,19 @@ def parse_filter(text: str) -> Filter:
         elif any(sign in token for sign in "<>="):
             why = f"{token!r} is not a comparison: write epoch>=10, leakage>50 or cosine<0.5"
             raise FilterError(f"{why} ({', '.join(fields)})")
+        elif token.startswith("#"):
+            tags.add(token[1:])
         elif token in set(State):
             states.add(State(token))
         else:
             words.append(token)
-    return Filter(tuple(words), frozenset(states), tuple(comparisons), " ".join(text.split()))
+    return Filter(
+        tuple(words),
+        frozenset(states),
+        tuple(comparisons),
+        frozenset(tags),
+        " ".join(text.split()),
+    )
 
 
 def _field(name: str, view: CellView) -> float | None:

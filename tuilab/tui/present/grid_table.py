@@ -162,7 +162,7 @@ def find(snapshot: Snapshot, cell: Cell) -> CellView | None:
 
 
 def _is_seen(row: Row, chosen: Filter) -> bool:
-    if not (chosen.states or chosen.comparisons):
+    if not (chosen.states or chosen.comparisons or chosen.tags):
         return True
     return any(view is not None and chosen.wants(view) for view in row.cells)
 

@@ -24,6 +24,8 @@ TWINS = {
     "grid.relaunch_failed": "tuilab relaunch DIR --failed | --stale",
     "grid.stop": "tuilab stop DIR CELL...",
     "grid.accept": "tuilab accept DIR CELL... --why TEXT",
+    "grid.note": "tuilab note DIR CELL... --text TEXT",
+    "cell.again_or_note": "tuilab note DIR CELL --text TEXT",
     "grid.grow": "tuilab grow DIR --epochs N...",
     "grid.open_log": "tuilab logs DIR CELL",
     "grid.follow": "tuilab logs DIR CELL -f",

@@ -428,6 +428,14 @@ class CellScreen(CellActions):
         if not self.log_view.find(event.value) and event.value:
             self.say(f"{event.value!r} is not in the last 256 KiB of this log")
 
+    def action_again_or_note(self) -> None:
+        """Go to the next match; write a note where nothing is searched for."""
+        searched = self.samples.choice.needle if self.tab == "completions" else self.log_view.needle
+        if searched:
+            self.action_again(1)
+        else:
+            self.action_note()
+
     def action_again(self, step: int) -> None:
         """Go to the next or previous place that was searched for."""
         if self.tab == "completions" and self.samples.choice.needle:

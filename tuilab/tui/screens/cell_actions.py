@@ -125,6 +125,20 @@ class CellActions(Frame):
             stale = [cell for cell in state.stale_cells() if cell in set(cells)]
             self.app.push_screen(AcceptDialog(snapshot, stale))
 
+    def action_note(self) -> None:
+        """Ask what to write down about the chosen cells."""
+        from tuilab.tui.screens.note import NoteDialog
+
+        if (found := self._state()) is not None and (cells := self.chosen()):
+            self.app.push_screen(NoteDialog(found[0], cells))
+
+    def action_note_experiment(self) -> None:
+        """Ask what to write down about the experiment."""
+        from tuilab.tui.screens.note import NoteDialog
+
+        if (found := self._state()) is not None:
+            self.app.push_screen(NoteDialog(found[0], ()))
+
     def action_grow(self) -> None:
         """Ask for sources, epochs and seeds to add."""
         from tuilab.tui.screens.grow import GrowDialog

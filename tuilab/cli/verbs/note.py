@@ -1,0 +1,71 @@
+"""``tuilab note``: write down what to remember of cells or of the experiment, or list it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.output import document, out, plain, tell
+from tuilab.cli.requests import ask
+from tuilab.cli.resolve import find_grid
+from tuilab.cli.verbs.arguments import AsJson, Cells, Dir
+from tuilab.grid.notes import Note, read_tags
+from tuilab.store.reader import Reader
+from tuilab.store.snapshot_file import note_as_json
+
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Add a tag.")]
+Untags = Annotated[list[str] | None, typer.Option("--untag", metavar="TAG", help="Take one off.")]
+
+
+def note(
+    directory: Dir,
+    cells: Cells = None,
+    text: Annotated[str | None, typer.Option("--text", help='The note; "" takes it back.')] = None,
+    tag: Tags = None,
+    untag: Untags = None,
+    as_json: AsJson = False,
+) -> int:
+    """Write a note or tags on cells, or on the experiment when no cell is named.
+
+    Without an option: list what is written. Notes stand in table, report and JSON; `#tag` filters.
+
+    \b
+    tuilab note runs/tiny villain@4 --text "odd: look at the completions" --tag check
+    tuilab note runs/tiny --text "the run for the appendix"
+    tuilab note runs/tiny
+    """
+    root = find_grid(directory)
+    snapshot = Reader(root).poll(0.0)
+    try:
+        options = {"text": text, "tags": read_tags(tag or ()), "untag": read_tags(untag or ())}
+    except ValueError as error:
+        raise RefusalError(str(error), USAGE) from None
+    if text is None and not tag and not untag:
+        wanted = set(cells or ())
+        found = {"": snapshot.note} | {str(view.cell): view.note for view in snapshot.cells}
+        named = {name: one for name, one in found.items() if one and _is_named(name, wanted)}
+        _show(named, as_json)
+        return OK
+    reply = ask(root, "note", cells=tuple(cells or ()), options=options)
+    if as_json:
+        document({"accepted": reply.accepted, "why": reply.why})
+    else:
+        tell(plain(reply.why or "noted"))
+    return ERROR if reply.accepted is False else reply.code
+
+
+def _is_named(name: str, wanted: set[str]) -> bool:
+    return not wanted or name in wanted or name.partition("#")[0] in wanted
+
+
+def _show(notes: dict[str, Note], as_json: bool) -> None:
+    if as_json:
+        told = [{"cell": name or None, **note_as_json(one)} for name, one in notes.items()]
+        document({"notes": told})
+        return
+    for name, one in notes.items():
+        out(plain(f"{name or 'experiment'}: {one}"))
+    if not notes:
+        out("nothing is noted")
