@@ -21,8 +21,6 @@ from tuilab.store.quarantine import quarantine
 from tuilab.store.recovery import recover
 from tuilab.store.replan import current_plan
 
-_NOT_OURS = "belongs to the experiment that this one was copied from"
-
 
 class NoCopyError(Exception):
     """The folder is no copy; its text says what it is."""
@@ -64,7 +62,9 @@ def adopt_copy(root: Path, by: str) -> Adopted:
             atomic.write_json(folder / LEASE_FILE, {"retired": True, "why": COPIED})
     wishes = list(layout.requests.glob("*.json"))
     for path in (layout.lock, layout.engine, *wishes):
-        quarantine(layout, path, _NOT_OURS, now)
+        if path.is_dir() and not path.is_symlink():
+            quarantine(layout, path, "is a folder, not a file", now)
+        path.unlink(missing_ok=True)  # the original has its own
     write_record(layout, new_record(root, before.ref))
     lease = acquire(layout, now)
     try:

@@ -25,6 +25,8 @@ def why_queued(engine: EngineView, stage: str | None, held: str = "", given_to: 
         return held
     if told := next_on(engine, given_to):
         return told
+    if engine.copy_of:
+        return engine.note
     if engine.state is EngineState.STOPPED:
         paused = f", and the grid is paused ({engine.pause})" if engine.pause else ""
         return f"no engine runs{paused}: tuilab run starts one"

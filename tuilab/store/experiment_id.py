@@ -147,7 +147,7 @@ def refuse_copy(layout: Layout) -> None:
 def copy_sentence(of: str, root: Path) -> str:
     """Say of what a folder is a copy, and what to do."""
     own = f"`{program()} adopt-copy {quoted(root)}` makes it an experiment of its own"
-    return f"this is a copy of {of}: {own}"
+    return f"this is a copy: {own}; the original is {of}"
 
 
 def _who_else_knows(layout: Layout) -> Iterator[Path]:

@@ -32,11 +32,11 @@ def test_every_verb_that_acts_refuses_a_copy_until_it_is_adopted(tmp_path: Path)
     for verb, *words in ACTING:
         said = call(verb, str(copy), *words)
         assert said.exit_code == 1, verb
-        assert f"this is a copy of {original}" in said.stderr, verb
+        assert f"the original is {original}" in said.stderr, verb
         assert f"adopt-copy {copy}" in said.stderr, verb
     assert sorted(copy.rglob("*")) == before
     shown = call("status", str(copy))
-    assert shown.exit_code == 0 and f"this is a copy of {original}" in shown.stdout
+    assert shown.exit_code == 0 and f"the original is {original}" in shown.stdout
     assert json.loads(call("status", str(copy), "--json").stdout)["copy_of"] == str(original)
 
     adopted = call("adopt-copy", str(copy))

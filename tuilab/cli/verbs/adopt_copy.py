@@ -31,5 +31,5 @@ def adopt_copy(directory: Dir, as_json: AsJson = False) -> int:
         tell(f"{count_of(len(found.stopped), 'job')} that was under way there counts as stopped:")
         out_first(found.stopped, most=60)
     if found.requests:
-        tell(f"{count_of(found.requests, 'request')} left for the original put into quarantine/")
+        tell(f"{count_of(found.requests, 'request')} that was left for the original is not taken")
     return 0
