@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from tuilab.contract.tail import JsonlFollower, tail_lines
+from tuilab.contract.tail import MOST_LINE, JsonlFollower, tail_lines
 
 
 def test_only_what_is_new_is_returned(tmp_path: Path) -> None:
@@ -47,6 +48,33 @@ def test_a_broken_line_costs_itself_alone(tmp_path: Path, count: int, bad: bytes
         follower = JsonlFollower(tmp_path / "x")
         assert [line["n"] for line in follower.read()] == list(range(count))
         assert follower.broken == [sum(len(line) + 1 for line in good[:place])]
+
+
+def test_a_line_that_never_ends_is_passed_over_and_costs_no_more_memory(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    first = b'{"n": 1}\n'
+    path.write_bytes(first + b'{"text": "' + b"x" * (3 * MOST_LINE))
+    follower = JsonlFollower(path)
+    tracemalloc.start()
+    assert follower.read() == [{"n": 1}]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 3 * MOST_LINE
+    assert follower.broken == [len(first)]
+    assert follower.offset == path.stat().st_size  # what was passed over is not read again
+    with path.open("ab") as file:
+        file.write(b'x"}\n{"n": 2}\n{"n":')
+    assert follower.read() == [{"n": 2}]
+    assert follower.broken == [len(first)]
+
+
+def test_a_large_file_is_in_memory_a_part_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"".join(b'{"n": %d, "x": "%b"}\n' % (n, b"y" * 400) for n in range(9000)))
+    follower = JsonlFollower(path)
+    sizes = [len(batch) for batch in follower.batches()]
+    assert sum(sizes) == 9000 and max(sizes) < 3000
+    assert follower.offset == path.stat().st_size
 
 
 def test_two_halves_are_never_joined_into_a_line(tmp_path: Path) -> None:

@@ -79,8 +79,7 @@ def test_a_cut_journal_is_mended_from_the_attempts(scene: Scene) -> None:
     for cut in cuts(scene.layout.journal, step=31):
         shutil.rmtree(scene.layout.quarantine, ignore_errors=True)
         recovery = recover(scene.layout, scene.plan, NOW)
-        ledger = Ledger()
-        ledger.fold(recovery.lines)
+        ledger = recovery.ledger
         found = {job: ledger.of(job) for job in TRUTH}
         (first, data), [train] = found[DATA].attempts, found[TRAIN].attempts
         # An attempt whose end alone was cut off is live again: the engine settles it once more.

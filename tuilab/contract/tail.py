@@ -9,6 +9,10 @@ from typing import Any
 
 from tuilab.contract.parsing import loads, open_plain, typed
 
+MOST_LINE = 8 * 1024 * 1024
+"""Longest line, in bytes: one that names every job of a grid of 100,000 cells is half of that."""
+_CHUNK = 1024 * 1024
+
 
 @dataclass(slots=True)
 class JsonlFollower:
@@ -16,7 +20,7 @@ class JsonlFollower:
 
     path: Path
     offset: int = 0
-    """Bytes consumed; always at the start of a line."""
+    """Bytes consumed; at the start of a line, unless one is being passed over."""
     kind: type[Any] = dict
     """What a line must hold (see ``parsing.typed``)."""
     broken: list[int] = field(default_factory=list)
@@ -24,46 +28,68 @@ class JsonlFollower:
     problem: str = ""
     """Why the file could not be read at the last call."""
 
+    _is_within: bool = False
+    """It is in the middle of a line that was passed over."""
+
     def read(self) -> list[dict[str, Any]]:
         """Return the objects appended since the last call; [] when there is no readable file."""
+        return [found for batch in self.batches() for found in batch]
+
+    def stream(self) -> Iterator[dict[str, Any]]:
+        """Yield the same objects one at a time."""
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the same objects some at a time: of a large file a part only is in memory.
+
+        A line beyond ``MOST_LINE`` bytes is broken, and passed over.
+        """
         self.problem = ""
         try:
             with open_plain(self.path) as file:
-                file.seek(0, 2)
-                if file.tell() < self.offset:
-                    self.offset = 0
+                if file.seek(0, 2) < self.offset:
+                    self.offset, self._is_within = 0, False
                 file.seek(self.offset)
-                chunk = file.read()
+                rest = b""
+                while chunk := file.read(_CHUNK):
+                    rest += chunk
+                    end = rest.rfind(b"\n") + 1
+                    if end:
+                        yield self._take(rest[:end])
+                        rest = rest[end:]
+                    if self._is_within or len(rest) > MOST_LINE:
+                        self._pass_over(rest)
+                        rest = b""
         except FileNotFoundError:
-            return []
+            return
         except OSError as error:
             self.problem = str(error.strerror)
-            return []
-        whole = chunk[: chunk.rfind(b"\n") + 1]
+
+    def _take(self, whole: bytes) -> list[dict[str, Any]]:
+        """Parse whole lines, the first of which may be the end of one that is passed over."""
+        if self._is_within:
+            end = whole.index(b"\n") + 1
+            self.offset += end
+            self._is_within, whole = False, whole[end:]
         if (together := _parse_together(whole, self.kind)) is not None:
             self.offset += len(whole)
             return together
         found = []
         for line in whole.splitlines(keepends=True):
-            if (parsed := _parse(line, self.kind)) is not None:
+            parsed = _parse(line, self.kind) if len(line) <= MOST_LINE else None
+            if parsed is not None:
                 found.append(parsed)
             elif line.strip():
                 self.broken.append(self.offset)
             self.offset += len(line)
         return found
 
-    def stream(self) -> Iterator[dict[str, Any]]:
-        """Yield the same objects one at a time: no more than a line of the file is in memory."""
-        with open_plain(self.path) as file:
-            file.seek(self.offset)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                if (parsed := _parse(line, self.kind)) is not None:
-                    yield parsed
-                elif line.strip():
-                    self.broken.append(self.offset)
-                self.offset += len(line)
+    def _pass_over(self, part: bytes) -> None:
+        if not self._is_within:
+            self.broken.append(self.offset)
+        self._is_within = True
+        self.offset += len(part)
 
 
 def tail_lines(path: Path, limit_bytes: int = 64 * 1024) -> list[str]:

@@ -14,6 +14,7 @@ from tuilab.contract.identity import ExperimentRef, Identity, works_elsewhere
 from tuilab.contract.parsing import loads, open_plain, read, read_if_sound, typed
 from tuilab.contract.reasons import Exit
 
+UNREADABLE_EXIT = "its exit record is unreadable"
 COPIED = "its worker belongs to the experiment that this one was copied from"
 LEASE_FILE = "lease.json"
 EXIT_FILE = "exit.json"
@@ -182,7 +183,7 @@ def read_beat(worker_dir: Path) -> tuple[Beat | None, tuple[int, int]]:
 
 def read_exit(worker_dir: Path) -> Exit | None:
     """Return how the worker's tree ended, or None while nobody has recorded it."""
-    unreadable = Exit(why="its exit record is unreadable")
+    unreadable = Exit(why=UNREADABLE_EXIT)
     try:
         found = read(worker_dir / EXIT_FILE, Exit)
     except FileNotFoundError:

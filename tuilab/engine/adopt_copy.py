@@ -68,8 +68,8 @@ def adopt_copy(root: Path, by: str) -> Adopted:
     write_record(layout, new_record(root, before.ref))
     lease = acquire(layout, now)
     try:
-        lines = recover(layout, plan, now, lease.check).lines
-        states = JournaledStates(plan, Journal(layout, lease.check), layout, lines)
+        ledger = recover(layout, plan, now, lease.check).ledger
+        states = JournaledStates(plan, Journal(layout, lease.check), layout, ledger)
         stopped = _stop_what_was_under_way(states, layout, by)
         text = f"was a copy of {of or before.path}; it has an id of its own now"
         states.record("note", text=text)

@@ -28,8 +28,8 @@ def answer_once(root: Path, request_id: str) -> None:
         return
     try:
         plan = current_plan(layout)
-        states = JournaledStates(plan, Journal(layout, lease.check), layout)
-        states.fold(recover(layout, plan, time.time(), lease.check).lines)
+        ledger = recover(layout, plan, time.time(), lease.check).ledger
+        states = JournaledStates(plan, Journal(layout, lease.check), layout, ledger)
         for request in requests.pending(layout, time.time()):
             if request.id == request_id and request.verb in JOURNAL_ONLY:
                 given = answer_for(layout, states, request)

@@ -16,7 +16,7 @@ from tuilab.contract.parsing import read
 from tuilab.contract.reasons import Exit
 from tuilab.contract.report import LOG_FILE, OUTCOME_FILE, Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, Spec
-from tuilab.contract.worker import STOP_FILE
+from tuilab.contract.worker import EXIT_FILE, STOP_FILE, UNREADABLE_EXIT
 from tuilab.engine.base_commits import keep_commits, note_branch
 from tuilab.engine.claim import CannotClaimError, claim
 from tuilab.engine.decide import actions
@@ -349,6 +349,8 @@ class Performer:
         self.states.record("worker-ended", worker=worker.id, exit=end.exit_code, why=end.why)
         worker.is_ended = True
         self._scrub(worker.folder / worker_files.LOG_FILE)
+        if end.why == UNREADABLE_EXIT:
+            set_aside(self.layout, worker.folder / EXIT_FILE, end.why, time.time())
         fell = end.exit_code not in (0, None) or end.why == RETIRED
         if fell and not worker.has_served and not (worker.folder / STOP_FILE).exists():
             self.gatherer.failed_starts += 1

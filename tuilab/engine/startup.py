@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,11 +74,11 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     workers = Workers(layout, place, whose)
     _retire_unborn(workers)
     recovery = recover(layout, plan, time.time(), lease.check)
-    states = JournaledStates(plan, Journal(layout, lease.check), layout, recovery.lines)
+    states = JournaledStates(plan, Journal(layout, lease.check), layout, recovery.ledger)
     gatherer = Gatherer(layout, states, workers, Watcher(layout))
     performer = Performer(gatherer, _provenance(layout, plan))
     me = lease.holder.identity
-    before = _engine_before(recovery.lines, former is not None)
+    before = _engine_before(recovery.ledger.engine, former is not None)
     states.record("engine-started", pid=me.pid, host=socket.gethostname(), go=go, **before)
     for loss in recovery.losses:
         states.record("note", text=loss)
@@ -88,11 +88,9 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
     return Opened(layout, lease, states, gatherer, performer, _ended(layout, states))
 
 
-def _engine_before(lines: Sequence[Mapping[str, Any]], was_alive: bool) -> dict[str, str]:
+def _engine_before(last: Mapping[str, Any], was_alive: bool) -> dict[str, str]:
     """Name the engine before this one if it did not end by itself: it was fenced, or had died."""
-    kinds = ("engine-started", "engine-stopped")
-    last = next((line for line in reversed(lines) if line.get("kind") in kinds), None)
-    if last is None or last["kind"] == "engine-stopped":
+    if last.get("kind") != "engine-started":
         return {}
     where = "" if last.get("host") == socket.gethostname() else f" on {last.get('host')}"
     return {"took_over" if was_alive else "died": f"pid {last.get('pid')}{where}"}

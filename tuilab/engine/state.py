@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tuilab.engine.decide.retry import is_missing
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
-from tuilab.grid.states import Verdict, commit_of
+from tuilab.grid.states import commit_of
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.state import Changes, JobStates
@@ -18,22 +18,20 @@ class JournaledStates(JobStates):
     """States of jobs that change by what is written; nothing is known here that is not on disk."""
 
     def __init__(
-        self,
-        plan: Plan,
-        journal: Journal,
-        layout: Layout,
-        lines: Sequence[Mapping[str, Any]] = (),
+        self, plan: Plan, journal: Journal, layout: Layout, ledger: Ledger | None = None
     ) -> None:
-        """``lines`` are what the journal holds so far."""
-        ledger = Ledger()
-        touched = ledger.fold(lines)
+        """``ledger`` is what the journal holds so far."""
+        ledger = ledger or Ledger()
         super().__init__(plan, ledger, layout=layout)
         self.journal = journal
-        self.peaks: dict[str, int] = {}
-        """Largest GPU memory of a done attempt, in bytes, by stage."""
         self.missing: set[str] = set()
         """Jobs whose last attempt counts as lost for its silence alone."""
-        self._note(lines, touched)
+        self._note(ledger.evidence)
+
+    @property
+    def peaks(self) -> Mapping[str, int]:
+        """Largest GPU memory of a done attempt, in bytes, by stage."""
+        return self.ledger.peaks
 
     def base_commit(self, fetch: str) -> str:
         """Return the commit of a base that was fetched as the plan asks; "" when it was not."""
@@ -49,17 +47,11 @@ class JournaledStates(JobStates):
 
     def fold(self, lines: Iterable[Mapping[str, Any]]) -> Changes:
         """Take in lines that are in the journal."""
-        entries = list(lines)
-        touched = self.ledger.fold(entries)
-        self._note(entries, touched)
+        touched = self.ledger.fold(lines)
+        self._note(touched)
         return self.refresh(touched)
 
-    def _note(self, lines: Sequence[Mapping[str, Any]], touched: Iterable[str]) -> None:
-        for line in lines:
-            peak = line.get("peak_device")
-            if isinstance(peak, int) and peak > 0 and line.get("verdict") == Verdict.DONE:
-                stage = str(line.get("job", "")).partition("/")[0]
-                self.peaks[stage] = max(peak, self.peaks.get(stage, 0))
+    def _note(self, touched: Iterable[str]) -> None:
         for name in touched:
             last = self.ledger.of(name).last
             is_silent = last is not None and is_missing(last)

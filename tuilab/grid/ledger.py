@@ -58,6 +58,10 @@ class Ledger:
     """Job ids that a person moved to the front of the queue, first to start first."""
     sequence: int = 0
     """Number of the last folded line."""
+    peaks: dict[str, int] = field(default_factory=dict)
+    """Largest GPU memory of a done attempt, in bytes, by stage."""
+    engine: Line = field(default_factory=dict)
+    """The last line by which an engine said that it began, or that it left."""
     answered: set[str] = field(default_factory=set)
     """Ids of requests that were answered or acted upon; a second reading of one does nothing."""
     skipped: list[int] = field(default_factory=list)
@@ -188,6 +192,10 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
 
     if line.get("metrics"):
         ledger.numbers[str(line["job"]), int(line["attempt"])] = line["metrics"]
+    peak = line.get("peak_device")
+    if isinstance(peak, int) and peak > 0 and verdict is Verdict.DONE:
+        stage = str(line["job"]).partition("/")[0]
+        ledger.peaks[stage] = max(peak, ledger.peaks.get(stage, 0))
     touched = _amend(ledger, line, settle)
     if verdict in BAD_ENDS and not ledger.first_failure[0] and not ledger.of(line["job"]).is_due:
         ledger.first_failure = (ledger.sequence, str(line["job"]))
@@ -258,9 +266,15 @@ def _ordered(ledger: Ledger, line: Line) -> set[str]:
 
 
 def _engine_started(ledger: Ledger, line: Line) -> set[str]:
+    ledger.engine = line
     ledger.go = bool(line.get("go", False))
     if line.get("died"):
         ledger.died = ledger.sequence
+    return set()
+
+
+def _engine_stopped(ledger: Ledger, line: Line) -> set[str]:
+    ledger.engine = line
     return set()
 
 
@@ -300,6 +314,7 @@ _ACTIONS: dict[str, Callable[[Ledger, Line], set[str]]] = {
     "resumed": _resumed,
     "ordered": _ordered,
     "engine-started": _engine_started,
+    "engine-stopped": _engine_stopped,
     "limited": _limited,
     "noted": _noted,
     "notified": _notified,

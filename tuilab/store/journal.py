@@ -162,16 +162,13 @@ def last_sequence(path: Path) -> int:
         size = path.stat().st_size
     except FileNotFoundError:
         return 0
-    for limit in (_TAIL_BYTES, size):
-        with open_plain(path) as file:
-            file.seek(max(0, size - limit))
-            lines = file.read().split(b"\n")
-        for line in reversed(lines):
-            if (number := _sequence_of(line)) is not None:
-                return number
-        if limit >= size:
-            break
-    return 0
+    with open_plain(path) as file:
+        file.seek(max(0, size - _TAIL_BYTES))
+        lines = file.read(_TAIL_BYTES).split(b"\n")
+    for line in reversed(lines):
+        if (number := _sequence_of(line)) is not None:
+            return number
+    return max((one.get("seq", 0) for one in JsonlFollower(path, kind=Entry).stream()), default=0)
 
 
 def _sequence_of(line: bytes) -> int | None:
@@ -241,19 +238,20 @@ class JournalReader:
         elif size == self._follower.offset:
             return set(), False
         damage = len(self._follower.broken)
-        lines = self._follower.read()
-        touched = self.ledger.fold(lines)
-        self._has_news |= bool(lines)
-        told = (line for line in lines[-4 * EVENTS :] if line.get("kind") in TOLD)
-        self.events.extend(map(_brief, told))
-        is_cut = is_fresh and not engine_alive and self._is_cut(lines)
+        touched: set[str] = set()
+        for lines in self._follower.batches():
+            touched |= self.ledger.fold(lines)
+            self._has_news |= bool(lines)
+            told = (line for line in lines if line.get("kind") in TOLD)
+            self.events.extend(map(_brief, told))
+        is_cut = is_fresh and not engine_alive and self._is_cut()
         if len(self._follower.broken) > damage or is_cut:
             touched |= self._complete(plan)
         return touched, is_fresh
 
-    def _is_cut(self, lines: list[dict[str, Any]]) -> bool:
+    def _is_cut(self) -> bool:
         """True when the file ends early: nothing to read, half a line, or less than was cached."""
-        if not lines or stamp_of(self._layout.journal)[1] > self._follower.offset:
+        if not self.ledger.sequence or stamp_of(self._layout.journal)[1] > self._follower.offset:
             return True
         cached = read_cache(self._layout)
         return cached is not None and cached.journal_offset > self._follower.offset

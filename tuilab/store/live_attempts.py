@@ -57,8 +57,9 @@ class AttemptFiles:
 
     def read(self) -> bool:
         """Take in new events; True when there were some."""
-        events = self._events.read()
-        for event in events:
+        has_spoken = False
+        for event in self._events.stream():
+            has_spoken = True
             at, step, of = event.get("at"), event.get("step"), event.get("of")
             if at:
                 self.last_at = at
@@ -68,7 +69,7 @@ class AttemptFiles:
                 self.transfer = transfer_from(event)
         if self._events.broken and self.begun_at is None:
             self.begun_at = time_of_change(self._events.path)
-        return bool(events)
+        return has_spoken
 
 
 def is_worker_alive(worker_dir: Path, experiment: str, shim: Identity | None = None) -> bool | None:

@@ -31,8 +31,8 @@ _HASHED_AT_MOST = 64
 class Recovery:
     """What the journal says after it was brought in step."""
 
-    lines: tuple[Line, ...]
-    """Every readable line, in order."""
+    ledger: Ledger
+    """What every readable line comes to."""
     losses: tuple[str, ...] = field(default=())
     """What could not be read and how it was made good, for people."""
 
@@ -48,16 +48,16 @@ def recover(
     """
     losses: list[str] = []
     follower = follow(layout)
-    lines = follower.read()
+    known = Ledger()
+    for lines in follower.batches():
+        known.fold(lines)
     if follower.problem:
         losses.append(f"journal.jsonl {follower.problem}")
         quarantine(layout, layout.journal, follower.problem, now)
-    if why := _damage(layout, follower, lines):
+    if why := _damage(layout, follower):
         losses.append(why)
         if layout.journal.exists():
-            _rewrite(layout, lines, why, now, fence)
-    known = Ledger()
-    known.fold(lines)
+            _rewrite(layout, why, now, fence)
     unknown = _jobs_with_unknown_attempts(layout, plan, known)
     found = scan(layout, plan, unknown, hash_files=len(unknown) <= _HASHED_AT_MOST)
     missing = missing_lines(known, found)
@@ -68,11 +68,11 @@ def recover(
                 line["metrics"] = recorded(plan, plan.by_id[line["job"]], outcome.metrics)
     if missing:
         losses.append(f"{len(missing)} entries were written again from the attempts")
-    added = Journal(layout, fence).append_all(missing)
-    return Recovery((*lines, *added), tuple(losses))
+    known.fold(Journal(layout, fence).append_all(missing))
+    return Recovery(known, tuple(losses))
 
 
-def _damage(layout: Layout, follower: JsonlFollower, lines: list[Line]) -> str:
+def _damage(layout: Layout, follower: JsonlFollower) -> str:
     """Say what is wrong with the journal file; "" when it is whole."""
     if not layout.journal.exists():
         return "journal.jsonl is missing" if layout.jobs.is_dir() and _any(layout) else ""
@@ -96,12 +96,11 @@ def _jobs_with_unknown_attempts(layout: Layout, plan: Plan, known: Ledger) -> li
     ]
 
 
-def _rewrite(
-    layout: Layout, lines: list[Line], why: str, now: float, fence: Callable[[], None] | None
-) -> None:
+def _rewrite(layout: Layout, why: str, now: float, fence: Callable[[], None] | None) -> None:
     """Replace the journal by its readable lines; the old one is copied to quarantine first."""
     if fence is not None:
         fence()
     shutil.copyfile(layout.journal, record_copy(layout, layout.journal, why, now))
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    atomic.write_bytes(layout.journal, text.encode("utf-8", "surrogatepass"))
+    lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in follow(layout).stream())
+    texts = (line.encode("utf-8", "surrogatepass") for line in lines)
+    atomic.write_parts(layout.journal, texts)

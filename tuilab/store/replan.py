@@ -88,11 +88,11 @@ def config_of(path: Path, text: str) -> LoadedConfig:
 def read_text(path: Path) -> str:
     """Read a config file; NoTextError or OSError, each naming the file."""
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except OSError as error:
         error.filename = error.filename or str(path)  # an open file that fails names none
         raise
-    except UnicodeDecodeError as error:
+    except ValueError as error:
         raise NoTextError(f"{path}: not a text file: a config is TOML in UTF-8") from error
 
 
@@ -145,4 +145,4 @@ def _read_beside(name: str, by: str) -> tuple[str, str]:
     path = Path(by).parent / name
     if not path.is_file() and Path(name).name == name and (configs_dir() / name).is_file():
         path = configs_dir() / name
-    return str(path), path.read_text(encoding="utf-8-sig")
+    return str(path), read_text(path)

@@ -7,10 +7,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.parsing import loads, read_bytes
+from tuilab.contract.parsing import loads, open_plain, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import read_edits
 from tuilab.grid.engine_view import EngineView
@@ -135,7 +136,7 @@ def read_measurements(root: Path) -> list[Row]:
     """Read measurements.csv into typed rows (see COLUMNS); an empty field is None."""
     path = root / RESULTS_FILE
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with open_plain(path) as raw, TextIOWrapper(raw, "utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if missing := COLUMNS.keys() - set(OPTIONAL) - set(reader.fieldnames or ()):
                 raise ResultsError(f"{path} lacks the columns {', '.join(sorted(missing))}")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract.hub import SNAPSHOT_FILE
-from tuilab.contract.parsing import loads, read_if_sound
+from tuilab.contract.parsing import loads, open_plain, read_if_sound
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome
+from tuilab.contract.tail import MOST_LINE
 from tuilab.grid.stages import Stage
 from tuilab.store.adapter_check import Problem, adapter_problem
 from tuilab.store.tensors import TensorFileError, is_finite, read_header
@@ -27,6 +29,8 @@ MOST_EMPTY = 0.5
 FEWEST_ENDED = 0.02
 """Share of completions that must end by themselves; a cut one cannot show an end marker."""
 
+MOST_UNPACKED = 1 << 31
+"""Bytes of rows in one file; the published grid's have 50 million."""
 Settings = Mapping[str, Any]
 Check = Callable[[Path, Settings, Outcome], Problem | None]
 
@@ -44,13 +48,20 @@ def stage_problem(
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a compressed JSONL file; ValueError or OSError when it is damaged."""
+    """Yield the rows of a compressed JSONL file; ValueError or OSError when it is damaged.
+
+    Whatever it claims to unpack to, no more than a row of it is in memory.
+    """
+    left = MOST_UNPACKED
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            for line in file:
+        with open_plain(path) as packed, gzip.open(packed) as file:
+            while line := file.readline(MOST_LINE + 1):
+                left -= len(line)
+                if len(line) > MOST_LINE or left < 0:
+                    raise ValueError(f"{path.name} unpacks to more than a file of ours")
                 yield loads(line)
-    except EOFError as error:
-        raise ValueError(f"{path.name} is cut") from error
+    except (EOFError, zlib.error) as error:
+        raise ValueError(f"{path.name} is cut or damaged") from error
 
 
 def _fetch(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:

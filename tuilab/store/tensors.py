@@ -87,7 +87,7 @@ def is_finite(path: Path, tensor: Tensor) -> bool:
 
 def _chunks(path: Path, tensor: Tensor) -> Iterator[bytes]:
     """Yield the tensor's bytes in pieces whose length is a multiple of 8, the last one apart."""
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         file.seek(tensor.start)
         left = tensor.end - tensor.start
         while left > 0:

@@ -123,19 +123,23 @@ def findings_on_cache(environment: Mapping[str, str]) -> Iterator[Check]:
 
 
 def findings_on_requests(root: Path) -> Iterator[Check]:
-    """Tell when others may leave requests, which the engine obeys as its owner's."""
-    folder = Layout(root).requests
-    try:
-        mode = stat.S_IMODE(folder.stat().st_mode)
-    except OSError:
-        return
-    if mode & 0o022:
-        yield Check(
-            "requests",
-            Level.WARNING,
-            f"{folder} may be written by others (mode {mode:o}): who can leave a file there "
-            f"commands the engine; `chmod go-w {shlex.quote(str(folder))}` keeps it to you",
-        )
+    """Tell when others may leave requests, which the engine obeys as its owner's.
+
+    Or put a link in the place of a file that the engine writes.
+    """
+    means = {Layout(root).requests: "commands the engine", root: "decides where the engine writes"}
+    for folder, so in means.items():
+        try:
+            mode = stat.S_IMODE(folder.stat().st_mode)
+        except OSError:
+            continue
+        if mode & 0o022 and (folder != root or Layout(root).plan.is_file()):
+            yield Check(
+                "requests",
+                Level.WARNING,
+                f"{folder} may be written by others (mode {mode:o}): who can leave a file there "
+                f"{so}; `chmod go-w {shlex.quote(str(folder))}` keeps it to you",
+            )
 
 
 def folder_size(folder: Path) -> int:
