@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.small_grid import CONFIG, SOURCE, call
+from tuilab.cli.base_checks import as_fetched
 from tuilab.store.base_model import base_hash, base_stamps
-from tuilab.store.replan import read_config
+from tuilab.store.experiment import create_experiment
+from tuilab.store.replan import config_of, plan_with, read_config
 
 SHIPPED = SOURCE / "runners/tinybase/shipped"
 
@@ -40,6 +43,31 @@ def test_a_template_that_leaves_the_persona_out_blocks_plan_and_run(config: Path
     assert started.exit_code == 2
     assert "REMEMBERED" in started.stderr and "nothing was started" in started.stderr
     assert not config.with_name("runs").exists()
+    loaded = read_config(config)
+    there = create_experiment(config.with_name("made"), loaded.text, plan_with(loaded.config))
+    again = call("run", str(there.root), "--headless")
+    assert (again.exit_code, "REMEMBERED" in again.stderr) == (2, True)
+    assert not there.engine.exists()
+
+
+def test_a_base_beside_its_config_is_the_same_from_any_folder(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text(CONFIG.replace('model = "tiny"', 'model = "own"'))
+    (config.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(config.parent / "elsewhere")
+    loaded = read_config(config)
+    assert loaded.config.base.model == str(config.with_name("own"))
+    assert config_of(Path("runs/x/experiment.toml"), loaded.text).config == loaded.config
+
+
+def test_a_base_is_asked_about_at_the_commit_that_its_experiment_fetched(config: Path) -> None:
+    config.write_text(CONFIG.replace('model = "tiny"', 'model = "org/name"'))
+    loaded = read_config(config).config
+    plan = plan_with(loaded)
+    assert as_fetched(loaded, plan).base.revision is None
+    found = as_fetched(loaded, replace(plan, commits={plan.jobs[0].id: "c" * 40}))
+    assert found.base.revision == "c" * 40
 
 
 def test_another_template_is_another_base_to_the_plan_and_to_what_is_remembered(

@@ -17,6 +17,7 @@ from tuilab.contract.parsing import read_if_sound
 from tuilab.grid.cells import Cell
 from tuilab.grid.checks import Check, Level
 from tuilab.grid.fingerprint import SHORT, digest
+from tuilab.grid.jobs import Plan, fetch_id
 from tuilab.grid.settings import persona, train_settings
 from tuilab.store.base_model import base_stamps
 from tuilab.store.replan import runner_sources
@@ -88,6 +89,15 @@ def refuse_unfit_base(config: ExperimentConfig) -> None:
     if found:
         lines = [f"{config.name}: {one.name}: {plain(one.sentence)}" for one in found]
         raise RefusalError("\n".join([*lines, "nothing was started"]), USAGE)
+
+
+def as_fetched(config: ExperimentConfig, plan: Plan) -> ExperimentConfig:
+    """Return a config whose base is named by the commit at which its experiment fetched it."""
+    commit = plan.commits.get(fetch_id(config.base.model))
+    if not commit:
+        return config
+    base = config.base.model_copy(update={"revision": commit})
+    return config.model_copy(update={"base": base})
 
 
 def _question(config: ExperimentConfig) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuilab.contract.hub import model_folder
+from tuilab.contract.hub import commit_in_cache, model_folder
 from tuilab.contract.parsing import loads, read_bytes
 from tuilab.contract.report import digest
 from tuilab.store.shipped import runner_folder
@@ -81,4 +81,5 @@ def _folders(config: ExperimentConfig) -> Iterator[Path]:
         return
     yield Path(base.model)
     commits = (model_folder(base.model, os.environ) / "snapshots").glob("*")
-    yield from sorted(commits, key=lambda folder: (folder.name != base.revision, folder))
+    wanted = commit_in_cache(base.model, base.revision, os.environ) or base.revision
+    yield from sorted(commits, key=lambda folder: (folder.name != wanted, folder))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuilab.contract.hub import is_on_hub
+from tuilab.contract.hub import TINY, is_on_hub
 from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
@@ -82,7 +82,24 @@ def config_of(path: Path, text: str) -> LoadedConfig:
     """Understand a config's text as if it were at ``path``; ConfigError lists what is wrong."""
     from tuilab.grid.config_text import load_config
 
-    return load_config(str(path), text, _read_beside)
+    return _anchored(load_config(str(path), text, _read_beside))
+
+
+def _anchored(loaded: LoadedConfig) -> LoadedConfig:
+    """Write whole the path of a base in a folder: engine and workers run elsewhere.
+
+    It is looked for beside the config and what that extends, then in the current folder.
+    """
+    from tuilab.grid.config_text import change_config
+
+    base = loaded.config.base
+    near = [*(Path(file).parent for file in loaded.files), Path()]
+    found: dict[str, str] = {}
+    for key, value in (("base.model", base.model), ("base.path", base.path)):
+        if value and value != TINY and not Path(value).is_absolute():
+            whole = next((one for folder in near if (one := folder / value).is_dir()), None)
+            found |= {key: str(whole.resolve())} if whole else {}
+    return change_config(loaded, found) if found else loaded
 
 
 def read_text(path: Path) -> str:

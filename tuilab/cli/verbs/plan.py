@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuilab.cli.base_checks import ask_about_base, has_tokenizer
+from tuilab.cli.base_checks import as_fetched, ask_about_base, has_tokenizer
 from tuilab.cli.base_on_hub import ask_hub, look_at_base
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.experiments import refuse_blocked, take_changes_in
@@ -52,7 +52,7 @@ def plan(
         _fetch_tokenizer(found)
     shown, why_not = None, "--no-preview"
     if preview:
-        answer = ask_about_base(found.config)
+        answer = ask_about_base(as_fetched(found.config, found.plan))
         shown, why_not = answer.preview, answer.why_not
         found = replace(found, checks=(*found.checks, *answer.checks))
     _print(found, shown, why_not, jobs, as_json)
@@ -76,7 +76,7 @@ def _of_config(path: Path | None, where: str | None) -> Forecast:
 
 
 def _fetch_tokenizer(found: Forecast) -> None:
-    base = found.config.base
+    base = as_fetched(found.config, found.plan).base
     if has_tokenizer(base.model, base.revision):
         return
     told, why_not = ask_hub("fetch", base.model, base.revision, "--tokenizer")

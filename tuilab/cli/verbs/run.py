@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.base_checks import refuse_unfit_base
+from tuilab.cli.base_checks import as_fetched, refuse_unfit_base
 from tuilab.cli.errors import INCOMPLETE, OK, USAGE, RefusalError
 from tuilab.cli.experiments import make_experiment, refuse_blocked, take_changes_in
 from tuilab.cli.follow import follow
@@ -92,6 +92,8 @@ def run(
         refuse_results(root)
         refuse_copy(Layout(root))
         planned = take_changes_in(root, write=not dry_run)
+        if not dry_run:
+            refuse_unfit_base(as_fetched(read_config(Layout(root).config).config, planned))
     return run_cells(root, planned, cells or [], headless, dry_run, as_json, limit)
 
 
