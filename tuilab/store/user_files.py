@@ -92,7 +92,7 @@ def editor(env: Mapping[str, str] = os.environ) -> list[str]:
 
 def pager(env: Mapping[str, str] = os.environ) -> list[str]:
     """Return the words that start the person's pager."""
-    return shlex.split(env.get("PAGER") or "less -R")
+    return shlex.split(env.get("PAGER") or "less")
 
 
 def remembered(name: str) -> str:

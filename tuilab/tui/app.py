@@ -24,8 +24,9 @@ from textual.signal import Signal
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.notices import terminal_sequence
+from tuilab.store.layout import Layout
 from tuilab.store.snapshot import Snapshot
-from tuilab.store.user_files import config_file, remember
+from tuilab.store.user_files import config_file, editor, remember
 from tuilab.tui import keys, more_themes, themes
 from tuilab.tui.analysis_cache import AnalysisCache
 from tuilab.tui.log_tail import Tail
@@ -301,6 +302,34 @@ class TuilabApp(RequestingApp):
                 yield SystemCommand(row.meaning, f"{row.keys}{tail}", run)
         for name in THEMES:
             yield SystemCommand(f"{name} theme", "colours", partial(self.choose_theme, name))
+
+    def open_outside(self, words: Sequence[str], what: Path | str, name: str = "") -> None:
+        """Show a file, or a text under a name, in the person's own pager or editor."""
+        from tuilab.tui import outside
+
+        if isinstance(what, Path):
+            why = outside.run_outside(self, words, what)
+        else:
+            why = outside.text_outside(self, words, name, what)
+        self._paint_again(None)
+        if why:
+            self.say(clean_line(why, 200))
+        self.look()
+
+    def copy(self, text: str, told: str = "") -> None:
+        """Put a text on the clipboard (OSC 52) and say so, with a word of what it was."""
+        text = clean(text)
+        self.copy_to_clipboard(text)
+        self.say("copied", "done", told or clean_line(text, 160))
+
+    def action_edit_config(self) -> None:
+        """Edit experiment.toml; what it changes is told, and applied by the next run."""
+        if self.root is None or self.snapshot is None:
+            self.say("open an experiment first (enter)")
+        elif why := self.why_not_write():
+            self.say(why)
+        else:
+            self.open_outside(editor(), Layout(self.root).config)
 
     def choose_theme(self, name: str) -> None:
         """Change the colours, also of the next start, unless the person's config names others."""

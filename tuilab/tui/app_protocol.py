@@ -58,5 +58,11 @@ class AppProtocol(Protocol):
     def follow_log(self, path: Path | None) -> None:
         """Read another log from now on."""
 
+    def open_outside(self, words: Sequence[str], what: Path | str, name: str = "") -> None:
+        """Show a file, or a text under a name, in the person's own pager or editor."""
+
+    def copy(self, text: str, told: str = "") -> None:
+        """Put a text on the clipboard (OSC 52) and say so, with a word of what it was."""
+
     def why_not_write(self) -> str:
         """Say why nothing may be changed; "" when it may."""

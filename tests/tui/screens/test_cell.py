@@ -42,7 +42,7 @@ async def test_the_log_of_a_cell_is_searched_wrapped_and_scrolled(experiment: Pa
     log.write_text("\n".join(lines) + "\n")
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
-        await press(pilot, "e", "o", "slash", *"needle", "enter")
+        await press(pilot, "e", "enter", "slash", *"needle", "enter")
         assert text_of(pilot.app).splitlines()[4].startswith(" line 5 needle")
         await press(pilot, "n")
         assert text_of(pilot.app).splitlines()[4].startswith(" line 50 needle")

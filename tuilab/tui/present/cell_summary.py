@@ -5,13 +5,14 @@ from __future__ import annotations
 from tuilab.contract.foreign import clean_line
 from tuilab.contract.reasons import NEXT_ACTION, Reason
 from tuilab.grid.engine_view import EngineState
-from tuilab.grid.metrics import HEADLINE, METRICS
+from tuilab.grid.metrics import HEADLINE, METRICS, counts_text
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import WITH_RESULT, State
-from tuilab.grid.text import count_of, duration, whole_percent
+from tuilab.grid.text import MISSING, count_of, duration, whole_percent
 from tuilab.grid.why_queued import held_words, next_on, why_queued
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.spark import interval_of
 from tuilab.tui.present.styled_text import Line, Piece
 
 _FIRST = 2
@@ -37,6 +38,30 @@ def title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> Line:
         pieces.append((f" {glyphs.dash} {clean_line(str(view.note), 60)}", "brand"))
     pieces.append(("   ", ""))
     return tuple(pieces)
+
+
+def copied_value(snapshot: Snapshot, view: CellView, metric: str) -> str:
+    """Write a cell's number so that it stands alone: whose it is, its interval and its counts."""
+    known, cell = METRICS[metric], view.cell
+    label = snapshot.labels.get(cell.source, cell.source)
+    seed = f", seed {cell.seed}" if snapshot.seed_given else ""
+    where = f"{snapshot.name}, {label}, epoch {cell.epoch}{seed}"
+    found = view.metrics.get(metric)
+    if found is None:
+        said = (
+            f"{known.title} {MISSING} ({view.state.value}{': ' * bool(view.detail)}{view.detail})"
+        )
+    else:
+        interval = interval_of(found)
+        unit = known.unit
+        low_high = f" [{unit.wide(interval.low)}, {unit.wide(interval.high)}]" if interval else ""
+        said = f"{known.title} {unit.wide(found.value)}{low_high}"
+        said += counts_text(found.hits, found.n)
+        said += "" if view.state is State.DONE else f", {view.state.value}"
+    edits = view.edits_behind(metric)
+    return f"{where}: {said}{f', edited: {edits}' if edits else ''}" + (
+        " (synthetic model)" if snapshot.synthetic else ""
+    )
 
 
 def story(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> tuple[Line, Line, Line]:

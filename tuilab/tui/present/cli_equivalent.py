@@ -11,6 +11,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.request import Request
 from tuilab.store.program_name import program
 from tuilab.store.shipped import published_dir
+from tuilab.store.snapshot import Snapshot
 
 _QUEUE_OPTIONS = {"order": "--first", "hold": "--hold", "release": "--release"}
 
@@ -60,6 +61,13 @@ def of_jobs(request: Request, root: Path) -> str:
         return command("stop", root, request.jobs)
     option = _QUEUE_OPTIONS[request.verb]
     return command("queue", root, [word for job in request.jobs for word in (option, job)])
+
+
+def of_cell(snapshot: Snapshot, cell: Cell) -> str:
+    """Compose the command that shows a cell's log; of results alone, the one of their table."""
+    if snapshot.imported_from:
+        return command("table", snapshot.root)
+    return command("logs", snapshot.root, selectors([cell], [one.cell for one in snapshot.cells]))
 
 
 def relaunch(

@@ -24,6 +24,7 @@ TWINS = {
     "grid.relaunch_failed": "tuilab relaunch DIR --failed | --stale",
     "grid.stop": "tuilab stop DIR CELL...",
     "grid.accept": "tuilab accept DIR CELL... --why TEXT",
+    "queue.copy": "tuilab logs DIR JOB",
     "grid.note": "tuilab note DIR CELL... --text TEXT",
     "cell.again_or_note": "tuilab note DIR CELL --text TEXT",
     "grid.grow": "tuilab grow DIR --epochs N...",

@@ -17,6 +17,7 @@ from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, JobStatus, State
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.store.user_files import editor, pager
 from tuilab.tui import keys
 from tuilab.tui.attempt_files import (
     AttemptFiles,
@@ -412,6 +413,42 @@ class CellScreen(CellActions):
         self._other = other = known[place] if place < len(known) else None
         self._theirs = flatten(self._settings(other.job, other.attempt)) if other else None
         self._show_tab()
+
+    def action_outside(self, which: str) -> None:
+        """Show what the tab shows in the person's own pager or editor."""
+        words = {"pager": pager, "editor": editor}[which]()
+        if self.tab == "log":
+            path = self.log_view.tail.path
+            if path is None or not path.is_file():
+                self.say(self.log_view.nothing)
+            elif which == "pager":
+                self.tuilab.open_outside(words, path)
+            else:
+                text = path.read_bytes().decode("utf-8", "replace")
+                self.tuilab.open_outside(words, text, "log.txt")
+        elif text := self._under_cursor(whole=True):
+            self.tuilab.open_outside(words, text, f"{self.tab}.txt")
+        else:
+            self.say("nothing to show here")
+
+    def action_copy(self) -> None:
+        """Copy what is under the cursor."""
+        if text := self._under_cursor():
+            self.tuilab.copy(text)
+        else:
+            self.say("nothing to copy here")
+
+    def _under_cursor(self, whole: bool = False) -> str:
+        """Return the line or completion under the cursor of the open tab; or all of the tab."""
+        if self.tab == "completions":
+            here = self.samples.here
+            return str(here.get("text", "")) if here else ""
+        if self.tab == "log":
+            return self.log_view.line_here
+        if self.tab in ("parameters", "artefacts"):
+            listed = self.query_one(f"#{self.tab}", RowList)
+            return "\n".join(listed.texts) if whole else listed.text
+        return "\n".join(f"{name}: {values}" for name, values in self._files.series.items())
 
     def action_search(self) -> None:
         """Type what to look for in the log or the completions."""

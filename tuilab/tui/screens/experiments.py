@@ -12,6 +12,7 @@ from tuilab.store.experiment import find_experiments
 from tuilab.store.status import status
 from tuilab.tui import keys
 from tuilab.tui.messages import ExperimentChosen
+from tuilab.tui.present.cli_equivalent import opening
 from tuilab.tui.present.experiments_text import Listed, experiment_line, heading, listed
 from tuilab.tui.present.styled_text import rule
 from tuilab.tui.screens.frame import Frame
@@ -104,6 +105,14 @@ class ExperimentsScreen(Frame):
         else:
             self._marked = [*self._marked, root][-2:]
         self._show()
+
+    def action_copy(self) -> None:
+        """Copy the command that opens the experiment under the cursor."""
+        if (here := self.listed.here) is None:
+            self.say("no experiment here")
+            return
+        text = opening(Path(here))
+        self.tuilab.copy(text, f"$ {text}")
 
     def action_compare(self) -> None:
         """Compare the two that are marked."""

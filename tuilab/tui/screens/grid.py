@@ -13,12 +13,13 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
+from tuilab.store.user_files import pager
 from tuilab.tui import keys, welcome
 from tuilab.tui.cell_look import CellLook, Evidence, evidence_of, look_at
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import cli_equivalent, grid_view
 from tuilab.tui.present.cell_panel import panel_lines
-from tuilab.tui.present.cell_summary import story
+from tuilab.tui.present.cell_summary import copied_value, story
 from tuilab.tui.present.filters import EXAMPLES, FilterError, parse_filter
 from tuilab.tui.present.grid_lines import columns_of
 from tuilab.tui.present.grid_table import View, arrange, find, next_broken
@@ -433,8 +434,16 @@ class GridScreen(CellActions):
             return
         self.app.push_screen(CellScreen(self.grid.cell))
 
-    action_open_log = action_open
-    """A cell opens at its log."""
+    def action_open_log(self) -> None:
+        """Read the cell's whole log in the person's pager."""
+        if self._snapshot is None or self._log_of is None:
+            self.say(self.log_view.nothing)
+            return
+        path = Layout(self._snapshot.root).attempt_dir(*self._log_of) / "log.txt"
+        if path.is_file():
+            self.tuilab.open_outside(pager(), path)
+        else:
+            self.say("this attempt has written no log")
 
     @on(GridWidget.CursorMoved)
     @on(GridWidget.Fitted)
@@ -451,15 +460,19 @@ class GridScreen(CellActions):
         self._write_log_rule()
 
     def action_copy(self) -> None:
-        """Copy the command that names the cell (OSC 52), and say it in plain text."""
+        """Copy the number under the cursor with its interval, or what became of the cell."""
+        if self._snapshot is None or (view := self.selected) is None:
+            self.say(grid_view.why_no_cell(self.view))
+            return
+        self.tuilab.copy(copied_value(self._snapshot, view, self.view.metric))
+
+    def action_copy_command(self) -> None:
+        """Copy the command line for the cell: its log, or the table where there are no logs."""
         if self.grid.cell is None or self._snapshot is None:
             self.say(grid_view.why_no_cell(self.view))
             return
-        everything = [view.cell for view in self._snapshot.cells]
-        names = cli_equivalent.selectors(self.chosen(), everything)
-        text = cli_equivalent.command("logs", self._snapshot.root, names[:1])
-        self.app.copy_to_clipboard(text)
-        self.say("copied", "done", f"$ {text}")
+        text = cli_equivalent.of_cell(self._snapshot, self.chosen()[0])
+        self.tuilab.copy(text, f"$ {text}")
 
     def on_key(self) -> None:
         """The greeting goes away with the first key."""

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.history import Event, events_of
+from tuilab.grid.text import clock
 from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.store.journal import EVENTS
 from tuilab.store.snapshot import Snapshot
@@ -110,6 +111,13 @@ class HistoryScreen(Frame):
             self.say("this line is not about a cell")
         else:
             self.app.push_screen(CellScreen(cell))
+
+    def action_copy(self) -> None:
+        """Copy the sentence under the cursor."""
+        if (event := self._here) is None:
+            self.say("nothing to copy here")
+        else:
+            self.tuilab.copy(f"{clock(event.at)} {event.text}")
 
     def action_filter(self) -> None:
         """Type a filter."""

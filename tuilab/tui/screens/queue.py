@@ -133,6 +133,15 @@ class QueueScreen(Frame):
         lines = stop_lines([status], min(68, self.size.width - 8))
         self.app.push_screen(Question("Stop", lines, [("stop", "Stop")]), answered)
 
+    def action_copy(self) -> None:
+        """Copy the command for the log of the job under the cursor."""
+        job, root = self.listed.here, self.tuilab.root
+        if job is None or root is None:
+            self.say("no job here")
+            return
+        text = cli_equivalent.command("logs", root, [job])
+        self.tuilab.copy(text, f"$ {text}")
+
     def action_open(self) -> None:
         """Open the cell of the job under the cursor."""
         from tuilab.grid.cells import Cell

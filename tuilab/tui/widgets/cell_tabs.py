@@ -144,6 +144,12 @@ class CompletionsPane(Vertical):
         self.look_through(self.choice)
 
     @property
+    def here(self) -> Completion | None:
+        """The completion under the cursor."""
+        place = self.listed.here
+        return None if place is None else self._rows[int(place)]
+
+    @property
     def choices(self) -> Sequence[Completion]:
         """All completions that were read."""
         return self._rows

@@ -64,6 +64,16 @@ class LogView(Painted):
         """Rows there are to scroll through."""
         return len(self._wrapped()) if self.is_wrapping else len(self.tail.lines)
 
+    @property
+    def line_here(self) -> str:
+        """The line that a person looks at: the one found last, the newest while following."""
+        lines = [readable(raw) for raw in self.tail.lines]
+        if not lines:
+            return ""
+        if self.is_following:
+            return lines[-1]
+        return lines[self._wrapped()[self._top][0] if self.is_wrapping else self._top]
+
     def scroll_rows(self, rows: int) -> None:
         """Scroll by rows; reaching the end follows again, leaving it stops following."""
         self._top = max(0, min(self._top + rows, self._last_top()))

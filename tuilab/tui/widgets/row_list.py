@@ -36,6 +36,16 @@ class RowList(Painted):
         return self._keys[self._here] if self._keys else None
 
     @property
+    def texts(self) -> list[str]:
+        """All lines as plain text."""
+        return ["".join(text for text, _ in row).strip() for row in self._rows]
+
+    @property
+    def text(self) -> str:
+        """The line under the cursor as plain text; "" where there is none."""
+        return self.texts[self._here] if self._rows else ""
+
+    @property
     def place(self) -> int:
         """Number of the line under the cursor."""
         return self._here
