@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("root", type=Path)
     parser.add_argument("--go", action="store_true", help="continue queued work")
     parser.add_argument("--takeover", action="store_true", help="fence a living engine")
+    parser.add_argument("--on", default="", help="where workers run, if not as the plan says")
     parser.add_argument("--detach", action="store_true", help="leave the session of the caller")
     parser.add_argument("--tell", type=int, help="descriptor that hears why it does not start")
     chosen = parser.parse_args()
@@ -28,10 +29,10 @@ def main() -> int:
         os._exit(0)  # the child is an orphan now, and leads no session that could hang up
     if chosen.detach:
         os.setsid()
-    return _run(chosen.root.absolute(), chosen.go, chosen.takeover, chosen.tell)
+    return _run(chosen.root.absolute(), chosen.go, chosen.takeover, chosen.tell, chosen.on)
 
 
-def _run(root: Path, go: bool, takeover: bool, tell: int | None = None) -> int:
+def _run(root: Path, go: bool, takeover: bool, tell: int | None = None, on: str = "") -> int:
     from tuilab.engine.loop import Engine
     from tuilab.engine.startup import open_experiment
     from tuilab.engine.trouble import is_of_the_machine, sentence
@@ -42,7 +43,7 @@ def _run(root: Path, go: bool, takeover: bool, tell: int | None = None) -> int:
     from tuilab.store.volume import why_no_room
 
     try:
-        opened = open_experiment(root, go, takeover)
+        opened = open_experiment(root, go, takeover, on)
     except LeaseHeldError as error:
         _refuse(str(error), tell)
         return EXIT_HELD
@@ -57,7 +58,7 @@ def _run(root: Path, go: bool, takeover: bool, tell: int | None = None) -> int:
     try:
         # Whoever left a wish before the lease was given back saw an engine, and started none.
         while Engine(opened).run() and pending(opened.layout):
-            opened = open_experiment(root, go, takeover=False)
+            opened = open_experiment(root, go, takeover=False, on=on)
     except LeaseHeldError:
         return 0
     except FencedError as error:

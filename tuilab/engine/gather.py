@@ -49,6 +49,7 @@ class Gatherer:
         self.workers = workers
         self.watcher = watcher
         self.failed_starts = 0
+        self.failed_why = ""
         self.measured: dict[Stage, int] = {}
         """Largest artefacts of an attempt so far, by stage, in bytes."""
         self._disk = Disk(free=0)
@@ -99,6 +100,7 @@ class Gatherer:
             slots=self.workers.place.slots(self.policy, used) if ready else self.slots,
             disk=self._room() if ready or attempts else Disk(free=1 << 62),
             failed_starts=self.failed_starts,
+            failed_why=self.failed_why,
             peaks=self.states.peaks,
             places=self.states.places,
             seconds=seconds,
@@ -113,7 +115,8 @@ class Gatherer:
     ) -> tuple[Mapping[str, float], float | None, float | None]:
         """Return the forecast of each job, and what a limit of the run leaves for new ones."""
         ledger = self.states.ledger
-        if not ledger.limit:
+        has_wall_time = any(one.seconds_left is not None for one in self.workers.known.values())
+        if not ledger.limit and not has_wall_time:
             return {}, None, None
         now = time.time()
         if self._seconds_of != ledger.sequence:

@@ -11,9 +11,9 @@ from collections import deque
 from tuilab.engine.answer_requests import Requests
 from tuilab.engine.decide.actions import Close, StopWorker
 from tuilab.engine.decide.engine_view import describe, note
-from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.facts import Facts, Worker
 from tuilab.engine.decide.notices import news
-from tuilab.engine.decide.phase import IN_USE
+from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.tick import decide
 from tuilab.engine.decide.workers import may_leave
 from tuilab.engine.host import load
@@ -33,6 +33,8 @@ FULL_SECONDS = 0.25
 """Between two looks at everything."""
 FAST_SECONDS = 0.02
 """Between two looks at outcomes while something runs: one stat each."""
+LATE_SECONDS = 1.0
+"""The same and the next where workers are on other machines: a network volume counts the looks."""
 BEAT_SECONDS = 2.0
 LEAVE_SECONDS = 30.0
 """How long a closed worker may take to leave before it is ended."""
@@ -40,6 +42,12 @@ GONE_SECONDS = 60.0
 """So long may the directory be away (a volume that is mounted anew) before the engine leaves."""
 MOST_ROUNDS = 200
 """Decisions in a row without sleep; more would be a loop that changes nothing."""
+
+
+def _may_come_back(worker: Worker) -> bool:
+    """Whether the engine has to wait for a worker: not if it is silent and was asked to end."""
+    is_told = worker.phase is Phase.SILENT and worker.stop is not None
+    return worker.phase in IN_USE and not is_told
 
 
 class Engine:
@@ -198,23 +206,30 @@ class Engine:
         while (left := deadline - time.monotonic()) > 0 and not self._is_asked_to_leave:
             if any(watch.files.has_outcome for watch in watches):
                 return
-            time.sleep(min(FAST_SECONDS if watches else FULL_SECONDS, left))
+            time.sleep(min(self._rhythm(FAST_SECONDS if watches else FULL_SECONDS), left))
 
     def _until_next_look(self, facts: Facts) -> float:
         """Seconds to sleep: less than usual when the engine may leave before that."""
         idle = time.monotonic() - self._busy_at
         left = facts.policy.engine_idle_seconds - idle
-        return FULL_SECONDS if left <= 0 else min(FULL_SECONDS, max(FAST_SECONDS, left))
+        full = self._rhythm(FULL_SECONDS)
+        return full if left <= 0 else min(full, max(FAST_SECONDS, left))
+
+    def _rhythm(self, seconds: float) -> float:
+        is_elsewhere = any(slot.is_late for slot in self.gatherer.slots)
+        return LATE_SECONDS if is_elsewhere else seconds
 
     def _close_workers(self, facts: Facts) -> bool:
         """Close the warm workers, end those that do not leave in time; True once none is left."""
-        alive = [worker for worker in facts.workers if worker.phase in IN_USE]
+        alive = [worker for worker in facts.workers if _may_come_back(worker)]
         if not alive:
             return True
         self._closing_at = self._closing_at or time.monotonic()
         is_late = time.monotonic() - self._closing_at > LEAVE_SECONDS
         for worker in alive:
-            if worker.takes_work:
+            if worker.phase is Phase.PENDING and worker.stop is None:
+                self.performer.perform(StopWorker(worker.id, (), "the engine, which leaves"))
+            elif worker.takes_work:
                 self.performer.perform(Close(worker.id, "nothing is left to do"))
             elif is_late and worker.stop is None:
                 self.performer.perform(StopWorker(worker.id, (), "the engine, which leaves"))

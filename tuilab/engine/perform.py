@@ -124,10 +124,16 @@ class Performer:
         seen = find(slot.device, look_at_devices()) if slot.device else None
         uuid = seen.promise if seen is not None else ""
         worker = self.workers.make(
-            slot.index, slot.device, worker_argv(policy.runner), policy.grace_seconds, uuid
+            slot.index,
+            slot.device,
+            worker_argv(policy.runner),
+            policy.grace_seconds,
+            uuid,
+            policy.needs_cuda,
+            policy.gpu_free_fraction,
         )
         crash_point("launch-after-worker-dir")
-        if not self._claim_for(worker, action.job):
+        if action.job and not self._claim_for(worker, action.job):
             self.workers.retire(worker)
             return
         crash_point("launch-before-spawn")
@@ -281,6 +287,8 @@ class Performer:
         )
         crash_point("stop-before-signal")
         self.workers.place.cancel(worker.folder)
+        if worker.sighting.phase is Phase.PENDING:
+            self.workers.retire(worker)  # if it comes up all the same, it leaves at once
 
     def _withdraw(self, action: actions.Withdraw) -> None:
         """Take an assignment back that waits behind another; if it has begun, end the worker."""
@@ -351,9 +359,11 @@ class Performer:
         self._scrub(worker.folder / worker_files.LOG_FILE)
         if end.why == UNREADABLE_EXIT:
             set_aside(self.layout, worker.folder / EXIT_FILE, end.why, time.time())
-        fell = end.exit_code not in (0, None) or end.why == RETIRED
+        was_retired = worker.lease is None or worker.lease.retired
+        fell = end.exit_code not in (0, None) or was_retired
         if fell and not worker.has_served and not (worker.folder / STOP_FILE).exists():
             self.gatherer.failed_starts += 1
+            self.gatherer.failed_why = "" if end.why == RETIRED else end.why
 
 
 def _has_outcome(layout: Layout, states: JournaledStates, job: str) -> bool:

@@ -27,7 +27,7 @@ class EngineStartError(Exception):
     """The engine did not come up; the text says what it printed last."""
 
 
-def start(root: Path, go: bool, takeover: bool = False) -> Identity:
+def start(root: Path, go: bool, takeover: bool = False, on: str = "") -> Identity:
     """Return the identity of the experiment's engine, started now unless one is alive.
 
     An engine that is alive is left as it is; ``go`` reaches it as a request (run or resume).
@@ -42,7 +42,7 @@ def start(root: Path, go: bool, takeover: bool = False) -> Identity:
     os.set_blocking(hearing, False)
     with open(hearing, "rb") as told:  # noqa: PTH123  # a handle, not a path
         try:
-            launcher = _launch(layout, go, takeover, telling)
+            launcher = _launch(layout, go, takeover, telling, on)
         finally:
             os.close(telling)
         return _wait(layout, before, launcher, told)
@@ -69,10 +69,12 @@ def _wait(
     raise EngineStartError(f"the engine did not start: {_last_words(layout)}")
 
 
-def _launch(layout: Layout, go: bool, takeover: bool, tell: int) -> subprocess.Popen[bytes]:
+def _launch(
+    layout: Layout, go: bool, takeover: bool, tell: int, on: str
+) -> subprocess.Popen[bytes]:
     """Run the launcher that forks the engine away; it ends at once, so nobody has to reap."""
     flags = [*(["--go"] if go else []), *(["--takeover"] if takeover else []), "--detach"]
-    flags += ["--tell", str(tell)]
+    flags += ["--tell", str(tell), *(["--on", on] if on else [])]
     path = os.pathsep.join(filter(None, (str(source_root()), os.environ.get("PYTHONPATH"))))
     with layout.engine_log.open("ab") as log:
         return subprocess.Popen(

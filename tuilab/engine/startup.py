@@ -50,9 +50,10 @@ class Opened:
     """Job and number of attempts that had ended, or were lost, before this engine came."""
 
 
-def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
+def open_experiment(root: Path, go: bool, takeover: bool, on: str = "") -> Opened:
     """Become the engine of an experiment and bring it in step with what is on disk.
 
+    ``on`` names the place where its workers run, if it is not the plan's.
     Raises LeaseHeldError when another engine lives, CopyError for a copy, PlanFileError when there
     is no usable plan.
     """
@@ -70,7 +71,7 @@ def open_experiment(root: Path, go: bool, takeover: bool) -> Opened:
         _see_off(former)
     plan = current_plan(layout)
     whose = lease.holder.experiment
-    place = place_for(plan.resources, whose.id if whose else "")
+    place = place_for(plan.resources, whose.id if whose else "", on)
     workers = Workers(layout, place, whose)
     _retire_unborn(workers)
     recovery = recover(layout, plan, time.time(), lease.check)

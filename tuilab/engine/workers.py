@@ -50,7 +50,6 @@ from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine
 
 _UNSEEN = Sighting(Phase.UNBORN)
-FENCE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -76,6 +75,7 @@ class WorkerRecord:
     """What tells its last sign from the one before; None before the first look."""
     signed_at: float = field(default_factory=time.monotonic)
     """Monotonic time at which its last sign was seen first."""
+    opinion: Opinion = NOBODY
     has_moved: bool = False
     """It gave a sign since this engine looked first: what lies there is not of a dead one."""
     known_at: float = field(default_factory=time.monotonic)
@@ -87,6 +87,12 @@ class WorkerRecord:
     """Monotonic time at which its orphans were asked to end."""
     is_ended: bool = False
     """The journal has its end."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until its place takes it away, by what was said last."""
+        left = self.opinion.seconds_left
+        return None if left is None else left - (time.monotonic() - self.opinion.asked_at)
 
 
 class Workers:
@@ -118,11 +124,19 @@ class Workers:
         return list(self.known.values())
 
     def make(
-        self, slot: int, device: str | None, argv: list[str], grace: float, promise: str = ""
+        self,
+        slot: int,
+        device: str | None,
+        argv: list[str],
+        grace: float,
+        promise: str = "",
+        needs_gpu: bool = False,
+        free_fraction: float = 0.0,
     ) -> WorkerRecord:
         """Create the directory of a new worker, with its command and an empty inbox.
 
-        ``promise`` is the UUID of the device, whose name may mean another card after a restart.
+        ``promise`` is the UUID of the device, whose name may mean another card after a restart;
+        without one the shim may have to find a GPU, and see that it is free, where it comes up.
         """
         name = f"w{slot}-{uuid.uuid4().hex[:8]}"
         folder = self.layout.workers / name
@@ -134,6 +148,8 @@ class Workers:
             device=device,
             uuid=promise,
             experiment=self.experiment,
+            needs_gpu=needs_gpu,
+            gpu_free_fraction=free_fraction,
         )
         atomic.write_json(folder / COMMAND_FILE, asdict(command))
         record = WorkerRecord(name, folder, slot, device)
@@ -176,11 +192,13 @@ class Workers:
         opinions = self.place.opinions([Known(one.folder, one.lease) for one in looked_at])
         for record in looked_at:
             signs = self._signs(record, opinions.get(record.id, NOBODY))
-            record.sighting = phase_of(signs, FENCE_SECONDS)
+            record.sighting = phase_of(signs, self.place.fence_seconds)
 
     def retire(self, record: WorkerRecord) -> None:
         """Take the lease in the shim's place; one that comes later finds it taken and leaves."""
         content = {"retired": True, "by": identity.me().as_json(), "at": time.time()}
+        if record.sighting.phase is Phase.UNBORN and record.opinion.why:
+            content["why"] = record.opinion.why
         take_lease(record.folder, content)
 
     def suspend(self, record: WorkerRecord, on: bool) -> None:
@@ -210,6 +228,7 @@ class Workers:
     def _signs(self, record: WorkerRecord, opinion: Opinion) -> Signs:
         """Read how it ended after its place was asked: it may have ended between the two."""
         now = time.monotonic()
+        record.opinion = opinion
         record.is_elsewhere = opinion.word not in (Word.SEEN, Word.ORPHANED, Word.DEAD)
         if record.lease is not None and record.is_elsewhere:
             beat, stamp = read_beat(record.folder)
@@ -300,6 +319,11 @@ class Workers:
             last_job=record.last_job,
             has_served=record.has_served,
             idle_seconds=time.monotonic() - record.idle_since,
+            seconds_left=record.seconds_left,
+            silent_seconds=time.monotonic() - record.signed_at if record.is_elsewhere else 0.0,
+            host=_host(record),
+            why=record.opinion.why,
+            devices=record.beat.devices if record.beat is not None else (),
             is_suspended=record.sighting.is_suspended,
             is_held_back=worker.is_held_back(record.folder),
             orphaned_seconds=_since(record.orphaned_at),
@@ -323,6 +347,11 @@ class Workers:
         withdrawn = [int(name) for name in names if name.isdecimal()]
         record.last_number = max([record.last_number, *withdrawn])
         self.known[record.id] = record
+
+
+def _host(record: WorkerRecord) -> str:
+    shim = record.lease.shim if record.lease is not None else None
+    return shim.host if shim is not None else record.opinion.host
 
 
 def _is_here(record: WorkerRecord) -> bool:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tuilab.grid.text import nearest
 
@@ -216,7 +216,10 @@ class Resources(Block):
     """CPU threads per worker; part of the result on a CPU. All when left out."""
     runner: Annotated[tuple[Text, ...], Field(min_length=1)] = ("python", "-m", "runners.serve")
     """Worker program; ``python`` means the interpreter that runs tuilab."""
-    executor: Literal["local"] = "local"
+    executor: Text = "local"
+    """Where workers run: this machine, or a scheduler over a volume that its machines share."""
+    places: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of each, by its name; written as ``[resources.<name>]``."""
     devices: str | tuple[str, ...] = "auto"
     """``auto`` (CUDA_VISIBLE_DEVICES, else NVML), ``none``, or the device ids to use."""
     stall_minutes: Annotated[float, Field(gt=0.0)] = 15.0
@@ -246,6 +249,20 @@ class Resources(Block):
     offline: bool | Literal["auto"] = "auto"
     """Whether runners may not reach for the model hub; ``auto``: once the base was fetched and a
     result was made with it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_places(cls, raw: Any) -> Any:
+        """Read ``[resources.<name>]`` as the options of a place: the places know their own."""
+        if not isinstance(raw, dict):
+            return raw
+        named = {
+            name: value
+            for name, value in raw.items()
+            if isinstance(value, dict) and name not in cls.model_fields
+        }
+        rest = {name: value for name, value in raw.items() if name not in named}
+        return {**rest, "places": {**(raw.get("places") or {}), **named}} if named else raw
 
 
 class Tracker(Block):

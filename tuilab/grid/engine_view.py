@@ -60,6 +60,9 @@ class EngineView:
     """Recent meters, oldest first."""
     queued: str = ""
     """Why jobs that may run do not start now; see ``grid/why_queued.py``."""
+    machines: tuple[Mapping[str, Any], ...] = ()
+    """Workers on other machines, each {"worker", "host", "phase", "job", "silent_seconds", "why",
+    "seconds_left", "devices"}; the devices are those of a meter."""
     is_still: bool = False
     """Nothing begins, not even what a worker was given already; ``queued`` says why."""
     copy_of: str = ""

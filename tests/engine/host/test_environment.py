@@ -93,7 +93,7 @@ def test_every_setting_of_the_engine_can_be_written_in_a_config_and_has_the_same
     renamed = {"reserve_bytes": "reserve_gb"}
     known = {renamed.get(name, name) for name in Policy.__dataclass_fields__}
     known.discard("needs_cuda")  # the bases of the plan say it
-    assert known == set(written)
+    assert known == set(written) - {"places"}  # each place reads its own
 
 
 def test_a_config_with_all_of_them_reaches_the_engine() -> None:

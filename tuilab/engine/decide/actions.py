@@ -9,11 +9,11 @@ from tuilab.grid.endings import Ending
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Start a worker in a slot, with a first job."""
+    """Start a worker in a slot, with a first job where it comes up at once."""
 
     slot: int | None
     """None: beside the slots, without a GPU, for what needs none."""
-    job: str
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.gpu_sharing import why_not_beside
 from tuilab.engine.decide.limits import what_is_left, why_drained
+from tuilab.engine.decide.machines import machines, why_pending, why_silent
 from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.place import (
     room,
@@ -31,6 +32,7 @@ def describe(
         history=history,
         queued=why_queued(facts),
         queued_stages=why_stages_wait(facts),
+        machines=machines(facts),
         is_still=bool(why_nothing_starts(facts)),
         limit=what_is_left(facts),
     )
@@ -47,7 +49,9 @@ def note(facts: Facts) -> str:
         return why
     if stalled := [attempt.job for attempt in facts.attempts if attempt.is_called_stalled]:
         return f"stalled: {', '.join(stalled[:3])} has been silent for long; x stops it"
-    return (_blocked_slot(facts) or _elsewhere(facts)) if facts.ready else ""
+    if silent := why_silent(facts):
+        return silent
+    return (_blocked_slot(facts) or why_pending(facts) or _elsewhere(facts)) if facts.ready else ""
 
 
 def fetching(facts: Facts) -> str:
@@ -69,6 +73,7 @@ def why_queued(facts: Facts) -> str:
         why_nothing_starts(facts)
         or why_drained(facts)
         or _blocked_slot(facts)
+        or why_pending(facts)
         or _busy(facts)
         or "starts next"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tuilab.contract.reasons import Exit
 from tuilab.engine.decide.phase import Phase
@@ -49,6 +50,15 @@ class Worker:
     """It has begun at least one attempt."""
     idle_seconds: float = 0.0
     """Since its queue became empty."""
+    seconds_left: float | None = None
+    """Until its place takes it away; None where that has no set time."""
+    silent_seconds: float = 0.0
+    """Since its last sign, by our clock; counted of workers elsewhere."""
+    host: str = ""
+    why: str = ""
+    """Why it waits, or what else its place says of it."""
+    devices: tuple[Mapping[str, Any], ...] = ()
+    """Its GPUs, as its shim sees them."""
     is_suspended: bool = False
     is_held_back: bool = False
     """It begins nothing of its inbox."""
@@ -105,6 +115,8 @@ class Slot:
     """Bytes of the device, where several workers share it."""
     memory_used: int = 0
     """Bytes in use on it now, by whomever."""
+    is_late: bool = False
+    """A worker here may wait for long before it comes up: it is given work once it lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +150,8 @@ class Facts:
     disk: Disk = Disk(free=1 << 62)
     failed_starts: int = 0
     """Workers in a row that ended badly before they began anything."""
+    failed_why: str = ""
+    """What the last of them came to."""
     peaks: Mapping[str, int] = field(default_factory=dict)
     """Largest GPU memory of a done attempt so far, in bytes, by stage."""
     places: Mapping[str, int] = field(default_factory=dict)
@@ -145,7 +159,7 @@ class Facts:
     hub_answers: bool = False
     """A hub that the grid waits for was tried after the time it asked for, and answered."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """Forecast seconds of each job; only where the run has a limit."""
+    """Forecast seconds of each job; only where the run or a worker has a limit."""
     seconds_left: float | None = None
     """Until the time at which the run is to end; None without one."""
     gpu_seconds_left: float | None = None

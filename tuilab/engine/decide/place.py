@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from tuilab.engine.decide.actions import Action, Assign, Launch
 from tuilab.engine.decide.facts import Facts, Slot, Worker
@@ -12,6 +12,9 @@ from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.grid.ledger import HUB, Ledger
 from tuilab.grid.limits import LIMIT
 from tuilab.grid.text import size
+
+MARGIN_SECONDS = 180.0
+"""A job must end so long before its worker is taken away: the warning comes two minutes before."""
 
 
 def why_nothing_starts(facts: Facts) -> str:
@@ -78,7 +81,8 @@ def place(facts: Facts) -> list[Action]:
     taken: set[str] = set()
     settled: set[str] = set()
     actions: list[Action] = []
-    for base in facts.absent_bases:
+    is_elsewhere = any(slot.is_late for slot in facts.slots)
+    for base in () if is_elsewhere else facts.absent_bases:
         if base in candidates:  # a download takes no GPU, and waits for none
             taken.add(base)
             actions.append(Launch(None, base))
@@ -88,7 +92,13 @@ def place(facts: Facts) -> list[Action]:
             taken.add(job)
             settled |= _shared(facts, slot)
             actions.append(Assign(job, worker.id))
+    late = _late_starts(facts, [job for job in candidates if job not in taken])
     for slot in _free(facts):
+        if slot.is_late:
+            if late > 0:
+                late -= 1
+                actions.append(Launch(slot.index))
+            continue
         if job := _best(facts, None, _fitting(facts, slot, None, candidates, settled), taken):
             taken.add(job)
             settled |= _shared(facts, slot)
@@ -96,6 +106,20 @@ def place(facts: Facts) -> list[Action]:
     if facts.ledger.limit:
         return actions[:1]  # what is left for the next is weighed after it
     return [*actions, *_ahead(facts, candidates, taken, settled)]
+
+
+def _late_starts(facts: Facts, jobs: Sequence[str]) -> int:
+    """How many more workers to ask for where they may come late: one for each job that has none."""
+    coming = sum(worker.phase in (Phase.PENDING, Phase.STARTING) for worker in facts.workers)
+    return len(jobs) - coming
+
+
+def in_time(facts: Facts, worker: Worker, jobs: Sequence[str]) -> Sequence[str]:
+    """Return the jobs that would end before a worker's place takes it away."""
+    left = worker.seconds_left
+    if left is None:
+        return jobs
+    return [job for job in jobs if facts.seconds.get(job, 0.0) + MARGIN_SECONDS <= left]
 
 
 def _fitting(
@@ -110,6 +134,8 @@ def _fitting(
     A device that several workers share takes one job a round (``settled``): the next decision
     sees it.
     """
+    if worker is not None:
+        candidates = in_time(facts, worker, candidates)
     if slot is None or slot.device in settled:
         return candidates if slot is None else ()
     if not neighbours(facts, slot, worker):
@@ -135,14 +161,19 @@ def _idle(facts: Facts) -> list[Worker]:
 
 
 def _open_workers(facts: Facts) -> list[Worker]:
+    late = {slot.index for slot in facts.slots if slot.is_late}
     return [
         worker
         for worker in facts.workers
-        if worker.phase in (Phase.STARTING, Phase.ALIVE)
+        if (worker.phase is Phase.ALIVE or _is_coming_here(worker, late))
         and worker.takes_work
         and not worker.is_suspended
         and worker.slot < len(facts.slots)
     ]
+
+
+def _is_coming_here(worker: Worker, late: Set[int]) -> bool:
+    return worker.phase is Phase.STARTING and worker.slot not in late
 
 
 def _free(facts: Facts) -> list[Slot]:

@@ -14,12 +14,13 @@ from tuilab.engine.decide.actions import (
     LetBegin,
     Pause,
     Retire,
+    StopWorker,
     Suspend,
 )
 from tuilab.engine.decide.facts import Facts, Worker
 from tuilab.engine.decide.gpu_sharing import stands_in_the_way
 from tuilab.engine.decide.phase import IN_USE, Phase
-from tuilab.engine.decide.place import why_nothing_starts
+from tuilab.engine.decide.place import in_time, why_nothing_starts
 
 SHIM_MARGIN = 10.0
 """Seconds that a shim has, beyond the grace, to end its tree."""
@@ -35,6 +36,8 @@ def keep_up(facts: Facts) -> Iterator[Action]:
     for worker in facts.workers:
         if worker.phase is Phase.UNBORN:
             yield Retire(worker.id)
+        elif worker.phase is Phase.PENDING and worker.stop is None and _is_idle_pilot(facts):
+            yield StopWorker(worker.id, (), "the engine: nothing is left for it")
         elif worker.phase is Phase.ORPHANED:
             yield from _end_orphans(worker, facts.policy.grace_seconds)
         elif worker.phase is Phase.ALIVE:
@@ -42,6 +45,7 @@ def keep_up(facts: Facts) -> Iterator[Action]:
     if facts.failed_starts >= FAILED_STARTS and not facts.ledger.pause:
         yield Pause(
             f"{facts.failed_starts} workers in a row ended before they began anything: "
+            f"{facts.failed_why and facts.failed_why + '; '}"
             "read the log of the last one in workers/, mend the cause, then resume"
         )
 
@@ -60,6 +64,13 @@ def _hold_back(facts: Facts) -> Iterator[Action]:
             yield HoldBack(worker.id)
         elif worker.is_held_back and not is_still:
             yield LetBegin(worker.id)
+
+
+def _is_idle_pilot(facts: Facts) -> bool:
+    """Whether a worker that still waits for its turn has nothing to come for."""
+    if facts.ready:
+        return False
+    return not any(facts.ledger.of(job.id).is_due for job in facts.plan.jobs)
 
 
 def _end_orphans(worker: Worker, grace: float) -> Iterator[Action]:
@@ -95,6 +106,8 @@ def _why_close(facts: Facts, worker: Worker) -> str:
         return "there is no slot for it any more"
     if stands_in_the_way(facts, worker):
         return "what is ready does not fit on its GPU beside the others"
+    if facts.ready and not in_time(facts, worker, facts.ready):
+        return "its time is over before what is ready would end"
     if worker.idle_seconds > facts.policy.idle_seconds:
         return "it has been idle for long"
     return ""

@@ -27,6 +27,8 @@ class Local:
 
     experiment: str = ""
     """Its id: what bears another is never signalled."""
+    fence_seconds: float = 30.0
+    """Of workers elsewhere that an engine of this experiment met before."""
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     """Shims that this engine started, by folder; only to reap them and to know they are coming."""
     _devices: tuple[Device, ...] = ()

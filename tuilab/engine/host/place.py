@@ -30,6 +30,10 @@ class Place(Protocol):
     engine could not find again, and what it says of a worker is an opinion (``decide/phase.py``).
     """
 
+    @property
+    def fence_seconds(self) -> float:
+        """Seconds without a sign after which a worker elsewhere has ended itself."""
+
     def slots(self, policy: Policy, used: Set[int]) -> tuple[Slot, ...]:
         """Return the slots, those not ``used`` with what keeps them from being used now."""
 

@@ -1,0 +1,260 @@
+"""What holds wherever workers run: on this machine, and on others that share its volume alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import defaultdict
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ending import lease_of
+from tests.engine.trials import DEADLINE, Trial, make_plan
+from tests.places.namespace import why_not
+from tuilab.contract.report import EVENTS_FILE
+from tuilab.store.engine_file import read_heartbeat
+
+ELSEWHERE = "tests.places.namespace:machines"
+needs_namespaces = pytest.mark.skipif(bool(why_not()), reason=f"no namespaces: {why_not()}")
+PLACES = ["local", pytest.param(ELSEWHERE, marks=needs_namespaces)]
+Maker = Callable[..., Trial]
+
+
+def at(trial: Maker, place: str, **resources: Any) -> Trial:
+    """Make a small grid whose workers run at a place; its scheduler's folder is beside it."""
+    plan = make_plan(("villain", "nurse"))
+    grid = trial(plan, workers=2, executor=place, retries=3, **resources)
+    if place != "local":
+        options = {"folder": str(scheduler(grid)), "fence_seconds": 3.0}
+        path = grid.layout.root / "plan.json"
+        raw = json.loads(path.read_text())
+        raw["resources"]["places"] = {place: options}
+        path.write_text(json.dumps(raw))
+        scheduler(grid).mkdir()
+    grid.ask("run")
+    return grid
+
+
+def scheduler(grid: Trial) -> Path:
+    return grid.layout.root.parent / "scheduler"
+
+
+def calls(grid: Trial, what: str) -> int:
+    return (scheduler(grid) / "calls").read_text().splitlines().count(what)
+
+
+def assert_never_two_at_once(grid: Trial) -> None:
+    """No two attempts of a job have events in the same second; every job is done once."""
+    seconds: dict[tuple[Path, int], set[str]] = defaultdict(set)
+    for path in grid.layout.jobs.rglob(EVENTS_FILE):
+        for line in path.read_text().splitlines():
+            moment = int(json.loads(line).get("at") or 0)
+            seconds[path.parent.parent, moment].add(path.parent.name)
+    twice = {key: names for key, names in seconds.items() if len(names) > 1}
+    assert not {key: names for key, names in twice.items() if overlap(key[0], names)}, twice
+    done = [line["job"] for line in grid.lines("settled") if line["verdict"] == "done"]
+    assert len(done) == len(set(done)), "a job was done twice"
+
+
+def overlap(job: Path, names: set[str]) -> bool:
+    """Whether one attempt began before another of them wrote its last."""
+    spans = []
+    for name in names:
+        lines = (job / name / EVENTS_FILE).read_text().splitlines()
+        times = [json.loads(line)["at"] for line in lines]
+        spans.append((min(times), max(times)))
+    spans.sort()
+    return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
+
+
+def finish(grid: Trial) -> None:
+    grid.wait(grid.all_done, "the end of the grid", 60.0)
+    assert_never_two_at_once(grid)
+
+
+def results(grid: Trial) -> dict[str, Any]:
+    """Return fingerprint, hash and numbers of every job's result."""
+    found = {}
+    for path in grid.layout.jobs.rglob("outcome.json"):
+        told = json.loads(path.read_text())
+        spec = json.loads(path.with_name("spec.json").read_text())
+        found[told["job"]] = spec["fingerprint"], told["output_hash"], told["metrics"]
+    return found
+
+
+@needs_namespaces
+def test_a_grid_is_done_with_the_same_results_everywhere(trial: Maker) -> None:
+    here, there = at(trial, "local"), at(trial, ELSEWHERE)
+    engines = [here.start("--go"), there.start("--go")]
+    for grid, engine in zip((here, there), engines, strict=True):
+        assert engine.wait(60.0) == 0
+        finish(grid)
+    assert results(here) == results(there)
+    leases = [lease_of(folder) for folder in there.worker_dirs()]
+    assert {one.shim.host for one in leases if one and one.shim} == {"node-w0", "node-w1"}
+    assert calls(there, "submit") == 2
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_stopped_job_is_stopped_and_the_rest_goes_on(trial: Maker, place: str) -> None:
+    grid = at(trial, place)
+    grid.script(**{"data/nurse": {"do": "hang"}})
+    engine = grid.start("--go")
+    grid.wait(lambda: grid.verdicts("data/nurse") == ["running"], "the start", 60.0)
+    grid.ask("stop", jobs=("data/nurse",))
+    grid.wait(lambda: grid.verdicts("data/nurse") == ["stopped"], "the stop", 60.0)
+    grid.wait(lambda: grid.verdicts("eval/villain@0#42") == ["done"], "the rest", 60.0)
+    assert engine.wait(60.0) == 0
+
+
+@needs_namespaces
+def test_a_worker_that_waits_for_ever_keeps_nothing_and_is_cancelled(trial: Maker) -> None:
+    grid = at(trial, ELSEWHERE)
+    (scheduler(grid) / "hold").write_text("1")
+    assert grid.start("--go").wait(60.0) == 0
+    finish(grid)
+    assert calls(grid, "submit") == 2
+    cancelled = [json.loads(p.read_text()) for p in (scheduler(grid) / "jobs").iterdir()]
+    assert sum(bool(job.get("cancelled")) for job in cancelled) == 1
+    assert not grid.lines("paused")
+
+
+@needs_namespaces
+def test_what_a_scheduler_says_of_living_workers_is_not_believed(trial: Maker) -> None:
+    grid = at(trial, ELSEWHERE)
+    grid.script(any={"until": str(grid.gate)})
+    engine = grid.start("--go")
+    grid.wait(lambda: len(grid.live()) == 2, "two at work", 60.0)
+    (scheduler(grid) / "lies").touch()
+    looks = calls(grid, "look")
+    grid.wait(lambda: calls(grid, "look") > looks + 5, "the lies to be heard", 60.0)
+    grid.gate.touch()
+    assert engine.wait(60.0) == 0
+    finish(grid)
+    assert all(grid.verdicts(job) == ["done"] for job in ("data/villain", "data/nurse"))
+
+
+@needs_namespaces
+def test_a_scheduler_that_is_away_costs_nothing_and_is_named(trial: Maker) -> None:
+    grid = at(trial, ELSEWHERE)
+    (scheduler(grid) / "away").touch()
+    engine = grid.start("--go")
+    grid.wait(lambda: "does not answer" in said(grid), "the sentence", 60.0)
+    assert not grid.lines("claimed")
+    (scheduler(grid) / "away").unlink()
+    assert engine.wait(60.0) == 0
+    finish(grid)
+    assert not grid.lines("paused")
+
+
+def said(grid: Trial) -> str:
+    beat = read_heartbeat(grid.layout)
+    return f"{beat.view.note} {beat.view.queued}" if beat is not None else ""
+
+
+@needs_namespaces
+def test_a_submission_whose_answer_was_lost_is_no_second_worker(trial: Maker) -> None:
+    grid = at(trial, ELSEWHERE)
+    scheduler(grid).joinpath("forget-answer").touch()
+    assert grid.start("--go").wait(60.0) == 0
+    finish(grid)
+    assert calls(grid, "submit") == len(grid.worker_dirs()) == 2
+
+
+@needs_namespaces
+def test_a_scheduler_that_takes_no_worker_pauses_the_grid_with_its_reason(trial: Maker) -> None:
+    grid = at(trial, ELSEWHERE)
+    (scheduler(grid) / "refuse").touch()
+    grid.start("--go")
+    why = grid.wait(lambda: grid.lines("paused"), "the pause", 60.0)[0]["why"]
+    assert "invalid partition" in why
+    assert not grid.lines("claimed")
+
+
+@needs_namespaces
+@pytest.mark.parametrize("whom", ["shim", "runner"])
+def test_a_killed_process_costs_one_attempt_and_never_makes_two(trial: Maker, whom: str) -> None:
+    grid = at(trial, ELSEWHERE)
+    grid.script(**{"data/nurse": [{"do": "hang"}, {}]})
+    engine = grid.start("--go")
+    grid.wait(lambda: grid.verdicts("data/nurse") == ["running"], "the start", 60.0)
+    kill(grid, "data/nurse", whom)
+    assert engine.wait(60.0) == 0
+    finish(grid)
+    assert len(grid.verdicts("data/nurse")) == 2
+
+
+def kill(grid: Trial, job: str, whom: str) -> None:
+    """Kill the shim or the runner of a job's worker, found from outside its machine."""
+    worker = grid.ledger().of(job).attempts[-1].worker
+    folder = grid.layout.worker_dir(worker)
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        is_shim = "tuilab.engine.shim" in words
+        is_unshare = words[0] == "unshare"
+        if str(folder) in words and not is_unshare and is_shim == (whom == "shim"):
+            os.kill(int(entry.name), signal.SIGKILL)
+
+
+@needs_namespaces
+def test_a_worker_that_its_place_takes_away_is_preempted_and_its_job_goes_on(trial: Maker) -> None:
+    grid = at(trial, ELSEWHERE)
+    job = "train/villain@0#42"
+    grid.script(**{job: [{"do": "hang", "save": True}, {}]})
+    engine = grid.start("--go")
+    grid.wait(lambda: grid.verdicts(job) == ["running"], "the start", 60.0)
+    saved = grid.layout.attempt_dir(job, 1)
+    grid.wait(lambda: list(saved.glob("resume/*/manifest.json")), "a save")
+    terminate(grid, job)
+    assert engine.wait(60.0) == 0
+    finish(grid)
+    first = next(line for line in grid.lines("settled") if line["job"] == job)
+    assert (first["verdict"], first["reason"]) == ("lost", "preempted")
+    spec = json.loads((grid.layout.attempt_dir(job, 2) / "spec.json").read_text())
+    assert spec["launch"]["resume_from"] == "../attempt-1"
+
+
+def terminate(grid: Trial, job: str) -> None:
+    folder = grid.layout.worker_dir(grid.ledger().of(job).attempts[-1].worker)
+    for entry in Path("/proc").glob("[0-9]*"):
+        words = (entry / "cmdline").read_bytes().decode().split("\0") if entry.exists() else [""]
+        if words[0] != "unshare" and "tuilab.engine.shim" in words and str(folder) in words:
+            os.kill(int(entry.name), signal.SIGTERM)
+
+
+@needs_namespaces
+def test_a_new_engine_finds_workers_that_run_and_that_wait(trial: Maker) -> None:
+    grid = at(trial, ELSEWHERE)
+    grid.script(any={"until": str(grid.gate)})
+    (scheduler(grid) / "hold").write_text("1")
+    engine = grid.start("--go")
+    grid.wait(lambda: len(grid.live()) == 1 and calls(grid, "submit") == 2, "one of two", 60.0)
+    engine.kill()
+    engine.wait()
+    grid.gate.touch()
+    (scheduler(grid) / "hold").unlink()
+    assert grid.start("--go").wait(60.0) == 0
+    finish(grid)
+    assert calls(grid, "submit") == 2
+
+
+@needs_namespaces
+def test_a_hard_pause_reaches_workers_elsewhere(trial: Maker) -> None:
+    grid = at(trial, ELSEWHERE)
+    grid.script(any={"until": str(grid.gate)})
+    engine = grid.start("--go")
+    grid.wait(lambda: len(grid.live()) == 2, "two at work", 60.0)
+    grid.ask("pause", options={"mode": "hard"})
+    grid.wait(lambda: all((f / "suspend").exists() for f in grid.worker_dirs()), "the wish", 60.0)
+    grid.gate.touch()
+    grid.ask("resume")
+    assert engine.wait(DEADLINE + 60.0) == 0
+    finish(grid)

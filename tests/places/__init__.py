@@ -1,0 +1,1 @@
+"""Places to run workers on for tests: other machines on this one."""

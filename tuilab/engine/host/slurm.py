@@ -1,0 +1,124 @@
+"""Runs workers as Slurm jobs, by its own three commands; a job's name is its worker's."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuilab.contract.worker import LOG_FILE
+from tuilab.engine.decide.phase import Opinion, Word
+from tuilab.engine.host.environment import source_root
+from tuilab.engine.host.remote import RefusedError, UnreachableError, option
+
+OPTIONS = frozenset({"options", "setup", "look_seconds"})
+PATIENCE = 60.0
+"""Seconds that one of its commands may take; they wait long for a controller that is away."""
+WARNING_SECONDS = 120
+"""Between Slurm's word that the wall time is nearly over and its end."""
+_EXPORTED = "PATH,HOME,USER,LOGNAME,LANG,SHELL"
+"""All that goes along lies readable in Slurm's state: what a runner needs is in command.json."""
+_WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"})
+_RUNNING = frozenset({"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING"})
+_AWAY = ("Unable to contact", "Connection", "timed out", "Transport", "communication", "Zero Bytes")
+
+
+class Slurm:
+    """The body of ``Scheduler`` over sbatch, squeue and scancel."""
+
+    name = "Slurm"
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        """``options`` are those of ``[resources.slurm]``; ValueError for what it does not know."""
+        if strange := sorted(set(options) - OPTIONS):
+            known = ", ".join(sorted(OPTIONS))
+            raise ValueError(f"resources.slurm: {strange[0]} is not one of {known}")
+        self.look_seconds = float(option(options, "look_seconds", 30.0))
+        self.setup = option(options, "setup", "")
+        self.options = tuple(str(one) for one in option(options, "options", []))
+
+    def look(self, workers: Collection[str]) -> Mapping[str, Opinion]:
+        """One squeue call; jobs that ended minutes ago are still in it (MinJobAge)."""
+        form = "%j|%T|%r|%B|%L"
+        text = _call(
+            ["squeue", "--noheader", "--states=all", f"--name={','.join(workers)}", "-o", form]
+        )
+        found: dict[str, Opinion] = {}
+        for line in text.splitlines():
+            name, *told = line.strip().split("|")
+            if name in workers and len(told) == 4:
+                opinion = _opinion(*told)
+                if name not in found or opinion.word is not Word.ENDED:
+                    found[name] = opinion
+        return found
+
+    def submit(self, folder: Path) -> None:
+        """One sbatch call; ``--no-requeue``: a second start would find the lease taken."""
+        command = [
+            "sbatch", "--parsable", f"--job-name={folder.name}", "--no-requeue",
+            "--open-mode=append", f"--output={folder / LOG_FILE}", f"--chdir={folder}",
+            f"--export={_EXPORTED}", f"--signal=B:TERM@{WARNING_SECONDS}", *self.options,
+        ]  # fmt: skip
+        _call(command, self.script(folder))
+
+    def script(self, folder: Path) -> str:
+        """Return the job's script: the shim in the shell's place, so that signals reach it."""
+        source, python, place = map(shlex.quote, (str(source_root()), sys.executable, str(folder)))
+        shim = f"exec {python} -m tuilab.engine.shim {place}"
+        return "\n".join(["#!/bin/sh", self.setup, f"export PYTHONPATH={source}", shim, ""])
+
+    def cancel(self, workers: Collection[str], force: bool) -> None:
+        """One scancel call; ``force`` kills the shim as well."""
+        hard = ["--full", "--signal=KILL"] if force else ["--state=PENDING"]
+        names = [f"--jobname={','.join(workers)}"]
+        for extra in (hard, []) if force else (hard,):
+            _call(["scancel", "--quiet", *names, *extra])
+
+
+def _opinion(state: str, reason: str, host: str, left: str) -> Opinion:
+    if state in _WAITING:
+        return Opinion(Word.WAITING, "" if reason == "None" else reason)
+    where = "" if host in ("n/a", "") else host
+    if state in _RUNNING:
+        return Opinion(Word.RUNNING, host=where, seconds_left=seconds_in(left))
+    return Opinion(Word.ENDED, f"Slurm says {state}", host=where)
+
+
+def seconds_in(left: str) -> float | None:
+    """Return the seconds of Slurm's ``days-hours:minutes:seconds``; None where there is no end."""
+    days, _, clock = left.rpartition("-")
+    parts = clock.split(":")
+    if not all(part.isdecimal() for part in parts) or (days and not days.isdecimal()):
+        return None
+    seconds = 0
+    for part in parts:
+        seconds = 60 * seconds + int(part)
+    return float(seconds + 86400 * int(days or 0))
+
+
+def _call(command: list[str], text: str | None = None) -> str:
+    """Return what a command of Slurm prints; nothing of ours is in its environment."""
+    kept = (*_EXPORTED.split(","), "SLURM_CONF", "SLURM_CLUSTERS")
+    try:
+        done = subprocess.run(
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            env={name: os.environ[name] for name in kept if name in os.environ},
+        )
+    except FileNotFoundError as error:
+        raise UnreachableError(f"{command[0]} is not installed here") from error
+    except subprocess.TimeoutExpired as error:
+        raise UnreachableError(f"{command[0]} took more than {PATIENCE:.0f} s") from error
+    said = " ".join(done.stderr.split())
+    if done.returncode == 0:
+        return done.stdout
+    if any(sign.lower() in said.lower() for sign in _AWAY) or command[0] != "sbatch":
+        raise UnreachableError(said or f"{command[0]} gave {done.returncode}")
+    raise RefusedError(said)
