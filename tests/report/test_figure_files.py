@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.text import Text
 
 from tuilab.report.figure_files import draw, save_figure, spread
+from tuilab.report.figure_fonts import USUAL, fonts_for
 from tuilab.science import published
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.figures.model import Figure
@@ -77,3 +81,23 @@ def test_no_mark_is_cut_by_the_edge_of_its_panel(card: Analysis) -> None:
         line for axes in canvas.axes for line in axes.lines if line.get_marker() not in ("None", "")
     ]
     assert marks and not any(line.get_clip_on() for line in marks)
+
+
+def test_a_name_beyond_every_font_is_named_in_the_note_and_no_warning_comes(tmp_path: Path) -> None:
+    nowhere = Figure("leakage", "the \U000f0000 persona", (), 1, "4 of 4", pd.DataFrame())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        save_figure(nowhere, tmp_path)
+    texts = [text.get_text() for text in draw(nowhere).findobj(Text)]
+    said = "No font here has U+F0000: install one that has, such as Noto Sans CJK. 4 of 4"
+    assert said in texts
+
+
+def test_another_font_is_taken_for_what_the_usual_one_lacks() -> None:
+    usual, other = (
+        set(map(chr, get_font(findfont(name)).get_charmap())) for name in (USUAL, "STIXGeneral")
+    )
+    lacking = min(other - usual)
+    families, left = fonts_for(frozenset({"a", lacking}))
+    assert families[0] == USUAL and len(families) == 2 and not left
+    assert fonts_for(frozenset("abc")) == ([USUAL], frozenset())

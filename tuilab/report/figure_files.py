@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.text import number
+from tuilab.grid.text import list_of, number
+from tuilab.report.figure_fonts import reach_all
 from tuilab.science.figures.model import Figure, Matrix, Panel, PlotPoint, Series
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ def save_figure(figure: Figure, folder: Path) -> list[Path]:
 
     The files carry no dates, so equal values give equal files.
     """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # the figure's note says it
+        return _save(figure, folder)
+
+
+def _save(figure: Figure, folder: Path) -> list[Path]:
     canvas = draw(figure)
     # Laying out is slow; once, and without a drawing, is enough for both formats.
     if (engine := canvas.get_layout_engine()) is not None:
@@ -63,8 +71,16 @@ def draw(figure: Figure) -> Canvas:
     for place in places[len(figure.panels) :]:
         place.set_axis_off()
     canvas.suptitle(figure.title, fontsize=12, color=_INK, x=0.01, ha="left")
-    canvas.supxlabel(figure.note, fontsize=7, color=_NOTE, x=0.01, ha="left", wrap=True)
+    note = canvas.supxlabel(figure.note, fontsize=7, color=_NOTE, x=0.01, ha="left", wrap=True)
+    if lacking := reach_all(canvas):
+        note.set_text(f"{no_font(lacking)}. {figure.note}")
     return canvas
+
+
+def no_font(characters: str) -> str:
+    """Say that a figure shows boxes for some characters, by their code points, and the way out."""
+    codes = list_of([f"U+{ord(char):04X}" for char in characters], 3)
+    return f"No font here has {codes}: install one that has, such as Noto Sans CJK"
 
 
 def _height(figure: Figure, rows: int, columns: int) -> float:
