@@ -5,6 +5,7 @@ from __future__ import annotations
 VERBS = {
     "demo": ("demo:demo", "Run the tiny grid on this machine, without a GPU."),
     "open": ("open:open_experiment", "Open an experiment on screen. Starts no work."),
+    "init": ("init:init", "Write a config for a grid of your own."),
     "plan": ("plan:plan", "Show what would run: jobs, time, disk, checks."),
     "fetch": ("fetch:fetch", "Fetch a base model now, with progress."),
     "run": ("run:run", "Run what is not done yet: all cells, or the ones you name."),
