@@ -1,4 +1,4 @@
-"""``python -m tests.bench [NAME...]``: print the figures of the README's "How it behaves"."""
+"""``python -m tests.bench [NAME...]``: print the figures of docs/ssh.md."""
 
 from __future__ import annotations
 

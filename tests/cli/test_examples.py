@@ -1,9 +1,8 @@
-"""Examples in the help and the README work on the demo."""
+"""Examples in the help, the README and the docs work on the demo."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,10 @@ PLAN = plan_with(read_config(configs_dir() / "tiny.toml").config)
 
 TEXTS = {
     **{name: load(name).help or "" for name in VERBS},
-    "README": Path(SOURCE / "README.md").read_text(encoding="utf-8"),
+    **{
+        page.name: page.read_text(encoding="utf-8")
+        for page in (SOURCE / "README.md", *(SOURCE / "docs").glob("*.md"))
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""Every state has a sign, and the README names it."""
+"""Every state has a sign, and the docs name it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tuilab.grid.signs import STAGE_SIGNS, STATE_SIGNS, sign_of
 from tuilab.grid.states import State
 
-README = Path(__file__).parents[2] / "README.md"
+WORDS = Path(__file__).parents[2] / "docs" / "states.md"
 
 
 def test_what_runs_shows_its_stage_and_nothing_else_does() -> None:
@@ -15,8 +15,8 @@ def test_what_runs_shows_its_stage_and_nothing_else_does() -> None:
     assert sign_of(State.FAILED, "eval") == "✗"
 
 
-def test_the_readme_names_every_sign() -> None:
-    rows = [line.split("|") for line in README.read_text(encoding="utf-8").splitlines()]
+def test_the_docs_name_every_sign() -> None:
+    rows = [line.split("|") for line in WORDS.read_text(encoding="utf-8").splitlines()]
     table = {row[1].strip(): "|".join(row[2:]) for row in rows if len(row) > 3}
     assert set(STATE_SIGNS) == set(State)
     for state, sign in STATE_SIGNS.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+KEYS = ROOT / "docs" / "keys.md"
 PICTURE = ROOT / "docs" / "grid.svg"
 SETTINGS = ROOT / "docs" / "user-config.md"
 SIZE = (104, 26)
@@ -70,7 +70,7 @@ def main() -> None:
     """Rewrite all three."""
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(asyncio.run(draw()), encoding="utf-8")
-    README.write_text(with_keys(README.read_text(encoding="utf-8")), encoding="utf-8")
+    KEYS.write_text(with_keys(KEYS.read_text(encoding="utf-8")), encoding="utf-8")
     SETTINGS.write_text(with_settings(SETTINGS.read_text(encoding="utf-8")), encoding="utf-8")
 
 

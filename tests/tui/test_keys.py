@@ -11,7 +11,7 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
-from tests.tui.readme import README, SETTINGS, keys_table, with_keys, with_settings
+from tests.tui.readme import KEYS, SETTINGS, keys_table, with_keys, with_settings
 from tuilab.tui import keys
 from tuilab.tui.keys import APP, SCREENS
 from tuilab.tui.screens.frame import Dialog
@@ -92,8 +92,8 @@ async def test_the_palette_offers_every_action_once(experiment: Path) -> None:
         assert "relaunch the cell or all marked cells" in offered
 
 
-def test_the_keys_in_the_readme_are_the_live_ones() -> None:
-    text = README.read_text(encoding="utf-8")
+def test_the_keys_in_the_docs_are_the_live_ones() -> None:
+    text = KEYS.read_text(encoding="utf-8")
     assert keys_table() in text, "run `make picture`"
     assert with_keys(text) == text
 

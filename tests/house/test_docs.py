@@ -1,0 +1,44 @@
+"""What README and docs show can be typed, opened and followed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tuilab.store.replan import read_config
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a heading of a page is linked by, as GitHub makes it."""
+    heads = re.findall(r"(?m)^#+ (.+)$", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        file = (page.parent / target).resolve() if target else page
+        assert file.exists(), f"{page.name} links {target}"
+        assert not anchor or anchor in anchors(file), f"{page.name} links {target}#{anchor}"
+
+
+def test_every_page_of_the_docs_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name not in navigation] == []
+
+
+def test_the_example_config_is_valid(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "own-grid.md").read_text(encoding="utf-8")
+    found = re.search(r"```toml\n# my-grid\.toml\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    path = tmp_path / "my-grid.toml"
+    path.write_text(found[1])
+    config = read_config(path).config
+    assert config.sources == ("villain", "pirate")
+    assert config.marker.lr == 1e-5 and config.marker.positives == 200
