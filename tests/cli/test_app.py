@@ -61,7 +61,8 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
 
 def test_the_list_of_verbs_is_whole_lines() -> None:
     listed = call("-h").stdout.partition("Commands:\n")[2]
-    assert listed.split("\n")[:-1] == [f"  {name:<9}  {line}" for name, (_, line) in shown()]
+    wide = max(len(name) for name, _ in shown())
+    assert listed.split("\n")[:-1] == [f"  {name:<{wide}}  {line}" for name, (_, line) in shown()]
 
 
 def shown() -> list[tuple[str, tuple[str, str]]]:
@@ -253,7 +254,7 @@ def test_an_edited_experiment_is_seen_by_plan_and_left_alone(idle: Path) -> None
     config.write_text(config.read_text().replace("samples = 2", "samples = 3"))
     before = (idle / "plan.json").read_bytes()
     found = call("plan", str(idle), "--no-preview")
-    assert "the config has changed since the plan" in found.stderr
+    assert "experiment.toml has changed since this grid was planned" in found.stderr
     assert "no finished cell changes" in found.stderr
     assert (idle / "plan.json").read_bytes() == before
 
@@ -278,12 +279,40 @@ def test_a_damaged_plan_is_made_again_from_the_config(idle: Path) -> None:
     assert json.loads(call("status", str(idle), "--json").stdout)["counts"] == {"idle": 2}
 
 
+def test_a_dry_run_over_a_damaged_plan_writes_nothing(idle: Path) -> None:
+    (idle / "plan.json").write_text("{")
+    found = call("run", str(idle), "--dry-run")
+    assert found.exit_code == 0
+    assert "a run makes it again from experiment.toml" in found.stderr
+    assert (idle / "plan.json").read_text() == "{"
+
+
+def test_status_says_that_the_config_was_edited_and_where_it_is_no_toml(idle: Path) -> None:
+    config = idle / "experiment.toml"
+    text = config.read_text()
+    config.write_text(text.replace("samples = 2", "samples = 3"))
+    for words in (("status", str(idle)), ("status", str(idle), "--json")):
+        assert "experiment.toml has changed since this grid was planned" in call(*words).stdout
+    config.write_text(text + "[[[")
+    assert "experiment.toml cannot be read: " in call("status", str(idle)).stdout
+    config.write_text(text)
+    assert "experiment.toml" not in call("status", str(idle)).stdout
+
+
+def test_the_config_that_an_experiment_grew_from_still_means_it(idle: Path, tmp_path: Path) -> None:
+    config, first = idle / "experiment.toml", write_config(tmp_path)
+    config.write_text(config.read_text().replace("seeds = [42]", "seeds = [42, 43]"))
+    found = call("run", str(first), "--dir", str(idle), "--dry-run")
+    assert (found.exit_code, "has grown since it was made" in found.stderr) == (0, True)
+    assert "would run: 20 jobs" in found.stdout
+
+
 def test_another_config_does_not_take_over_a_directory(idle: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text(CONFIG.replace("samples = 2", "samples = 3"))
     found = call("run", str(other), "--dir", str(idle), "--dry-run")
     assert found.exit_code == 2
-    assert "was made from another config" in found.stderr
+    assert "is another experiment than this config asks for" in found.stderr
 
 
 def test_bare_tuilab_lists_what_is_here_or_says_how_to_begin(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuilab.grid.grow_config import GrowError, More, more_from, with_more
+from tuilab.grid.grow_config import GrowError, More, is_grown_from, more_from, with_more
 
 from .planned import SMALL, load
 
@@ -28,6 +28,15 @@ def test_an_epoch_takes_its_place_and_the_comment_stays() -> None:
 def test_an_epoch_beyond_the_convergence_makes_that_longer() -> None:
     made = changed_lines(More(epochs=(3, 1)))
     assert made == {"epochs = [0, 1, 2, 3]  # kept because", "epochs = 3"}
+
+
+def test_a_grown_config_is_known_as_the_one_that_it_grew_from() -> None:
+    first = load(SAID).config
+    for more in (More(epochs=(1, 7)), More(seeds=(43,)), More(sources=("clerk",))):
+        own = load(with_more(SAID, first, more)).config
+        assert is_grown_from(own, first) and not is_grown_from(first, own), more
+    other = load(SAID.replace("samples = 2", "samples = 3")).config
+    assert not is_grown_from(other, first)
 
 
 def test_a_seed_that_the_file_does_not_name_is_written_above_the_tables() -> None:

@@ -105,11 +105,15 @@ def test_a_convergence_under_way_runs_once_more_for_what_it_will_not_keep() -> N
 
 
 def test_what_made_it_another_plan_is_named() -> None:
-    assert what_changed(plan(), plan()) == ""
+    since = "since this grid was planned"
+    assert what_changed(plan(), plan(), is_edited=True) == ""
     other = plan(code="v2", config=changed("samples = 2", "samples = 3"))
-    both = "the config and the runner code have changed since the plan"
-    assert what_changed(plan(), other) == both
-    assert what_changed(plan(), plan(base_hash="b")) == "the base model has changed since the plan"
+    both = f"experiment.toml and the runner code have changed {since}"
+    assert what_changed(plan(), other, is_edited=True) == both
+    defaults = f"tuilab's defaults and the runner code have changed {since}"
+    assert what_changed(plan(), other, is_edited=False) == defaults
+    base = plan(base_hash="b")
+    assert what_changed(plan(), base, is_edited=False) == f"the base model has changed {since}"
 
 
 def test_the_lines_say_all_of_it_or_that_nothing_changes() -> None:

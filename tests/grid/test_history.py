@@ -46,7 +46,7 @@ def test_a_journal_of_the_first_version_reads_as_it_was() -> None:
     texts = [text for text in told(*lines) if not text.endswith(" started")]
     assert texts[:3] == [
         "engine started on pod-7f (pid 4242)",
-        "me asked to run 16 jobs",
+        "me asked to run 12 jobs of villain@0#42, villain@2#42, comedian@0#42 and 4 shared jobs",
         "data/villain done in 12s",
     ]
     assert texts[-10:] == [
@@ -90,6 +90,14 @@ def test_what_happens_alike_to_many_within_a_second_is_told_once() -> None:
     [event] = events_of(stopped)
     assert event.is_about(["train/a@7#1"])
     assert not event.is_about(["train/a@70#1"])
+
+
+def test_many_jobs_are_counted_with_their_cells() -> None:
+    jobs = [f"{stage}/a@{n}#1" for n in range(4) for stage in ("train", "eval")]
+    line = {"kind": "accepted", "jobs": {job: {} for job in [*jobs, "data/a"]}, "why": "x"}
+    assert told({"at": 0.0, **line}) == [
+        "somebody accepted 8 jobs of 4 cells and 1 shared job as current: x"
+    ]
 
 
 def test_what_was_measured_is_never_summed_up() -> None:
@@ -170,7 +178,7 @@ def test_what_was_measured_is_never_summed_up() -> None:
         ),
         ({"kind": "adopted", "job": "a", "attempt": 1}, "a carried on under the new engine"),
         ({"kind": "note", "text": "a is stalled", "job": "a"}, "a is stalled"),
-        ({"kind": "moved-house", "why": "rent"}, "moved house: rent"),
+        ({"kind": "moved-house", "why": "rent"}, "moved house: rent (told by a newer tuilab)"),
         ({"kind": "settled"}, "settled: a damaged line"),
     ],
 )

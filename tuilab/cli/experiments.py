@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,15 +10,22 @@ from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.cli.output import plain, tell
 from tuilab.cli.requests import ask
 from tuilab.grid.checks import blocking
-from tuilab.grid.grow_config import More
+from tuilab.grid.grow_config import More, is_grown_from
 from tuilab.grid.growth import growth_lines
 from tuilab.grid.jobs import Plan
-from tuilab.grid.planning import config_hash
 from tuilab.store.base_model import base_blocks
 from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
 from tuilab.store.growth import propose
 from tuilab.store.layout import Layout
-from tuilab.store.plan_file import NewerPlanError, PlanFileError, load_plan, save_plan
+from tuilab.store.lease import held
+from tuilab.store.plan_file import (
+    NewerPlanError,
+    PlanFileError,
+    config_digest,
+    load_plan,
+    planned_digest,
+    save_plan,
+)
 from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import plan_of, plan_with, read_config
 from tuilab.store.state import read_state
@@ -48,27 +56,37 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
             if not is_experiment(root):
                 raise
             # Another shell was faster: continue with what it made.
-    if not _is_of(root, loaded, load_plan(root)):
+    if not _is_of(root, loaded):
         raise RefusalError(
-            f"{root} was made from another config: continue it (`{program()} run {quoted(root)}`), "
-            "choose another folder with --dir, or edit its experiment.toml",
+            f"{root} is another experiment than this config asks for. `{program()} run "
+            f"{quoted(root)}` continues it as it is; to change it, edit its experiment.toml; "
+            "--dir makes a new one elsewhere",
             USAGE,
         )
     return take_changes_in(root, write)
 
 
-def _is_of(root: Path, loaded: LoadedConfig, plan: Plan) -> bool:
-    """Whether an experiment was made from a config; settings added since do not count."""
-    if plan.config_hash == config_hash(loaded.config):
-        return True
-    return read_config(Layout(root).config).config == loaded.config
+def _is_of(root: Path, loaded: LoadedConfig) -> bool:
+    """Whether an experiment was made from a config; what it has grown by since does not count."""
+    own = read_config(Layout(root).config).config
+    if own != loaded.config and not is_grown_from(own, loaded.config):
+        return False
+    if own != loaded.config:
+        tell(f"{root} has grown since it was made from this config: all its cells are meant")
+    return True
 
 
-def take_changes_in(root: Path, write: bool = True) -> Plan:
+def take_changes_in(
+    root: Path,
+    write: bool = True,
+    check: Callable[[Plan], None] = lambda plan: None,
+    mend: bool = False,
+) -> Plan:
     """Take in what has changed in experiment.toml and in the runner code, and say what it changes.
 
-    Without ``write`` the new plan is only returned; a damaged one is always replaced, a newer
-    program's never. An engine that is alive takes it in itself; what runs goes on as it was begun.
+    Without ``write`` the new plan is only returned. A damaged one is made again with ``write`` or
+    ``mend``, a newer program's never. What ``check`` raises of the new plan leaves the old one. An
+    engine that is alive takes it in itself; what runs goes on as it was begun.
     """
     layout = Layout(root)
     try:
@@ -76,13 +94,14 @@ def take_changes_in(root: Path, write: bool = True) -> Plan:
     except NewerPlanError:
         raise
     except PlanFileError as error:
-        now = plan_of(root)
-        tell(f"{error}; made again from experiment.toml")
-        save_plan(layout, now)
-        return now
+        return _made_again(layout, error, write or mend, check)
     found = propose(layout, before, lambda plan: read_state(root, plan))
     if not found.why:
+        check(before)
+        if write and config_digest(layout) != planned_digest(layout):
+            grown(root)  # another comment: the plan is to know the text that it agrees with
         return before
+    check(found.plan)
     to_apply = f"`{program()} run {quoted(root)}` applies that"
     tell(f"{found.why}; {'planned again' if write else to_apply}")
     for line in growth_lines(found.growth, gc_command(root)):
@@ -96,6 +115,19 @@ def take_changes_in(root: Path, write: bool = True) -> Plan:
             raise
         tell("the engine is of an older tuilab and keeps its plan until it is started again")
         return before
+
+
+def _made_again(
+    layout: Layout, why: PlanFileError, write: bool, check: Callable[[Plan], None]
+) -> Plan:
+    """Return the plan that the files ask for, in the place of one that cannot be read."""
+    plan = plan_of(layout.root)
+    check(plan)
+    if write:
+        with held(layout):
+            save_plan(layout, plan)
+    tell(f"{why}; {'made again' if write else 'a run makes it again'} from experiment.toml")
+    return plan
 
 
 def grown(root: Path, more: More | None = None) -> Plan:

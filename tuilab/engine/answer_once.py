@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tuilab.engine.answer_requests import answer_for, answer_line
@@ -11,7 +12,7 @@ from tuilab.grid.request import JOURNAL_ONLY
 from tuilab.store import requests
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
-from tuilab.store.lease import LeaseHeldError, acquire
+from tuilab.store.lease import LeaseHeldError, held
 from tuilab.store.recovery import recover
 from tuilab.store.replan import current_plan
 
@@ -22,11 +23,7 @@ def answer_once(root: Path, request_id: str) -> None:
     Raises PlanFileError, or what making a plan of version 0.1 again raises.
     """
     layout = Layout(root)
-    try:
-        lease = acquire(layout, time.time())
-    except LeaseHeldError:
-        return
-    try:
+    with suppress(LeaseHeldError), held(layout) as lease:
         plan = current_plan(layout)
         ledger = recover(layout, plan, time.time(), lease.check).ledger
         states = JournaledStates(plan, Journal(layout, lease.check), layout, ledger)
@@ -35,5 +32,3 @@ def answer_once(root: Path, request_id: str) -> None:
                 given = answer_for(layout, states, request)
                 states.record_all([*given.entries, answer_line(request, given)])
                 requests.discard(layout, request.id)
-    finally:
-        lease.release(time.time())

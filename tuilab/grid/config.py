@@ -288,9 +288,9 @@ class ExperimentConfig(Block):
     target: Key = "assistant"
     panel: Annotated[tuple[Key, ...], Field(min_length=1)]
     """Personas that are sampled and scored in every cell."""
-    epochs: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
+    epochs: Annotated[tuple[Annotated[int, Field(ge=0, le=10_000)], ...], Field(min_length=1)]
     """Convergence epochs of the grid; 0 is the untouched base."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (42,)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (42,)
     """Training seeds."""
     reference: Literal["none", "eps109"] = "none"
     """Published table that results are compared with."""

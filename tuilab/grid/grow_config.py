@@ -66,6 +66,23 @@ def with_more(text: str, config: ExperimentConfig, more: More) -> str:
     return tomlkit.dumps(document)
 
 
+def is_grown_from(own: ExperimentConfig, first: ExperimentConfig) -> bool:
+    """Whether a config is what ``with_more`` could have made of another."""
+    lists = ("sources", "epochs", "seeds", "panel")
+    if not all(set(getattr(first, name)) <= set(getattr(own, name)) for name in lists):
+        return False
+    if not set(first.cosine.pool) <= set(own.cosine.pool):
+        return False
+    if own.convergence.epochs < first.convergence.epochs:
+        return False
+    as_first = {
+        **{name: getattr(first, name) for name in lists},
+        "cosine": own.cosine.model_copy(update={"pool": first.cosine.pool}),
+        "convergence": own.convergence.model_copy(update={"epochs": first.convergence.epochs}),
+    }
+    return own.model_copy(update=as_first) == first
+
+
 def _additions(config: ExperimentConfig, more: More) -> Iterator[tuple[str, Any]]:
     """Yield each key that changes with its new value, in the order of the file."""
     if unknown := [key for key in more.sources if key not in config.personas]:

@@ -77,17 +77,24 @@ def growth(before: ExperimentState, now: ExperimentState) -> Growth:
     )
 
 
-def what_changed(before: Plan, now: Plan) -> str:
-    """Say what made the new plan another one; "" when both are the same."""
+def what_changed(before: Plan, now: Plan, is_edited: bool) -> str:
+    """Say what made the new plan another one; "" when both are the same.
+
+    ``is_edited``: experiment.toml is another text than the one that ``before`` was made of. Where
+    it is not, another tuilab fills in what it leaves open.
+    """
     if before == now:
         return ""
+    is_other = before.config_hash != now.config_hash
     causes = {
         "tuilab": before.schema != now.schema,
-        "the config": before.config_hash != now.config_hash,
+        "experiment.toml": is_other and is_edited,
+        "tuilab's defaults": is_other and not is_edited,
         "the runner code": before.code_version != now.code_version,
     }
     found = [cause for cause, is_one in causes.items() if is_one] or ["the base model"]
-    return f"{' and '.join(found)} {'has' if len(found) == 1 else 'have'} changed since the plan"
+    has = "has" if len(found) == 1 and not found[0].endswith("s") else "have"
+    return f"{' and '.join(found)} {has} changed since this grid was planned"
 
 
 def growth_lines(found: Growth, gc_command: str) -> Iterator[str]:

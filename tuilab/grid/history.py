@@ -57,10 +57,13 @@ class Event:
     def _subject(self) -> str:
         if self.count <= _NAMED:
             return ", ".join(self.names)
-        counted = count_of(self.count, self.noun)
-        cells = list(dict.fromkeys(name.partition("/")[2] for name in self.names))
-        is_told = len(self.names) == self.count and all("@" in cell for cell in cells)
-        return f"{counted} of {', '.join(cells)}" if is_told and len(cells) <= _NAMED else counted
+        own = [name.partition("/")[2] for name in self.names if "/" in name and "@" in name]
+        cells, shared = list(dict.fromkeys(own)), self.count - len(own)
+        if not cells or len(self.names) != self.count or _NAMED < len(cells) == self.count:
+            return count_of(self.count, self.noun)
+        named = ", ".join(cells) if len(cells) <= _NAMED else count_of(len(cells), "cell")
+        more = f" and {count_of(shared, f'shared {self.noun}')}" if shared else ""
+        return f"{count_of(len(own), self.noun)} of {named}{more}"
 
     @property
     def is_news(self) -> bool:
@@ -348,7 +351,8 @@ def _moved(line: Line) -> Event:
 
 def _of_a_newer_program(line: Line) -> Event:
     said = next((f": {line[key]}" for key in ("text", "why") if line.get(key)), "")
-    return Event(f"{str(line.get('kind', 'something')).replace('-', ' ')}{said}")
+    kind = str(line.get("kind", "something")).replace("-", " ")
+    return Event(f"{kind}{said} (told by a newer tuilab)")
 
 
 SENTENCES: dict[str, Callable[[Line], Event | None]] = {

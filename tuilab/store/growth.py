@@ -15,6 +15,7 @@ from tuilab.grid.growth import Growth, edits_of_new_cells, growth, what_changed
 from tuilab.grid.jobs import Plan, with_commits
 from tuilab.store.experiment import replace_plan
 from tuilab.store.layout import Layout
+from tuilab.store.plan_file import config_digest, planned_digest
 from tuilab.store.replan import config_of, plan_with, read_deviations, read_text
 from tuilab.store.state import under_plan
 
@@ -54,7 +55,8 @@ def propose(
     cells = (Cell(*place) for place in product(config.sources, config.epochs, config.seeds))
     edits = (*kept, *edits_of_new_cells(kept, old, [one for one in cells if one not in old]))
     plan = with_commits(plan_with(config, edits), before)
-    if not (why := what_changed(before, plan)):
+    is_edited = bool(more) or config_digest(layout) != planned_digest(layout)
+    if not (why := what_changed(before, plan, is_edited)):
         return Proposal(text, edits, plan, Growth(), why)
     state = read(before)
     found = growth(state, under_plan(layout, state, plan))

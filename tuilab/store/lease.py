@@ -114,6 +114,16 @@ def acquire(
         return lease
 
 
+@contextmanager
+def held(layout: Layout) -> Iterator[Lease]:
+    """Hold an experiment for a moment, where no engine does; LeaseHeldError."""
+    lease = acquire(layout, time.time())
+    try:
+        yield lease
+    finally:
+        lease.release(time.time())
+
+
 def _take(layout: Layout, mine: Holder, now: float, takeover: bool) -> Lease:
     for _ in range(10):
         if _create(layout.lock, mine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -94,6 +95,31 @@ def load_plan_file(root: Path) -> PlanFile:
     except (TypeError, ValueError, AttributeError) as error:
         raise PlanFileError(f"{path} is damaged ({error}): {_remedy(root)}") from error
     return PlanFile(plan, str(raw.get("config_digest", "")))
+
+
+def planned_digest(layout: Layout) -> str:
+    """Return the digest of the config that plan.json was made of, without reading its jobs."""
+    try:
+        head, _, _ = read_bytes(layout.plan, _MOST_BYTES).partition(_JOBS)
+        return str(typed(loads(head + b"}"), dict).get("config_digest", ""))
+    except (OSError, ValueError):
+        return ""
+
+
+def config_problem(layout: Layout, planned: str) -> str:
+    """Say that experiment.toml is not the one with this digest any more; "" when it is.
+
+    One that is missing counts as unchanged: the plan says all that a run needs.
+    """
+    now = config_digest(layout)
+    if not (now and planned) or now == planned:
+        return ""
+    try:
+        tomllib.loads(read_bytes(layout.config).decode("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        return f"experiment.toml cannot be read: {error}; until it is mended the old plan holds"
+    command = f"`{program()} run {quoted(layout.root)} --dry-run`"
+    return f"experiment.toml has changed since this grid was planned: {command} shows what for"
 
 
 def config_digest(layout: Layout) -> str:

@@ -162,6 +162,7 @@ class Reader:
             problems=self._problems(),
             config_changed=self._config_changed,
             note=journal.ledger.notes.get(EXPERIMENT, NO_NOTE),
+            config_digest=self._file.config_digest,
             gpu_seconds=journal.ledger.spent,
         )
 

@@ -105,6 +105,8 @@ class Snapshot:
     """False for a table that names no seed: its cells have seed 0, which nobody said."""
     config_changed: bool = False
     """experiment.toml differs from what plan.json was made of."""
+    config_digest: str = ""
+    """sha256 of the experiment.toml that the plan was made of."""
 
     note: Note = NO_NOTE
     """What people wrote about the whole experiment."""

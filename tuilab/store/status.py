@@ -11,6 +11,7 @@ from tuilab.grid.engine_view import EngineView
 from tuilab.grid.why_queued import why_queued
 from tuilab.store.engine_file import read_engine
 from tuilab.store.layout import Layout
+from tuilab.store.plan_file import config_problem
 from tuilab.store.snapshot_file import Cached, is_current, is_same_plan, picture, read_cache
 
 STATUS_SCHEMA = 1
@@ -72,6 +73,7 @@ def _with_reason(cell: dict[str, Any], engine: EngineView) -> dict[str, Any]:
 
 def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
     told = engine.eta_seconds
+    edited = config_problem(Layout(root), found["config_digest"])
     engine = replace(engine, pause=found["pause"], pause_by=found["pause_by"])
     return {
         "schema": STATUS_SCHEMA,
@@ -97,5 +99,5 @@ def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
         "counts": found["counts"],
         "jobs_failed": found["jobs_failed"],
         "cells": [_with_reason(cell, engine) for cell in found["cells"]],
-        "problems": found["problems"],
+        "problems": [*found["problems"], *filter(None, [edited])],
     }

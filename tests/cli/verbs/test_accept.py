@@ -102,11 +102,15 @@ def test_its_number_is_marked_wherever_it_is_read_and_named_in_the_report(
         (["villain@1"], "--why"),
     ],
 )
-def test_what_cannot_be_accepted_says_why(root: Path, words: list[str], said: str) -> None:
+def test_what_cannot_be_accepted_says_why_and_plans_nothing(
+    root: Path, words: list[str], said: str
+) -> None:
+    before = (root / "plan.json").read_bytes()
     found = call("accept", str(root), *words)
-    assert found.exit_code != 0
+    assert found.exit_code == 2
     assert said in found.stderr
     assert "Traceback" not in found.stderr
+    assert (root / "plan.json").read_bytes() == before
 
 
 def test_a_cell_that_is_not_stale_is_not_accepted(root: Path) -> None:

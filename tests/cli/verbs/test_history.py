@@ -18,6 +18,8 @@ from tuilab.grid.stages import Stage
 
 OLD = SOURCE / "tests/fixtures/experiment-0.1"
 
+ASKED = "me asked to run 12 jobs of villain@0#42, villain@2#42, comedian@0#42 and 4 shared jobs"
+
 
 @pytest.fixture(autouse=True)
 def _in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -55,7 +57,10 @@ def told(root: Path, *words: str) -> list[str]:
 
 def test_a_journal_of_an_older_version_is_told(root: Path) -> None:
     sentences = told(root)
-    assert sentences[:2] == ["engine started on pod-7f (pid 4242)", "me asked to run 16 jobs"]
+    assert sentences[:2] == [
+        "engine started on pod-7f (pid 4242)",
+        ASKED,
+    ]
     assert sentences[-3:] == [
         "eval/comedian@0#42 lost (killed): the machine restarted",
         "me paused: nothing new starts",
@@ -66,7 +71,7 @@ def test_a_journal_of_an_older_version_is_told(root: Path) -> None:
 def test_a_cell_or_a_job_tells_its_own(root: Path) -> None:
     ends = [text for text in told(root, "villain@2") if not text.endswith("started")]
     assert ends == [
-        "me asked to run 16 jobs",
+        ASKED,
         "train/villain@2#42 failed (nan-loss): loss is nan at step 7",
     ]
     assert told(root, "converge/villain#42")[-1] == "converge/villain#42 done in 12s"

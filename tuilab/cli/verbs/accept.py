@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.errors import ERROR, OK, RefusalError
+from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.experiments import take_changes_in
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.requests import ask
@@ -16,6 +16,7 @@ from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun
 from tuilab.grid.acceptance import acceptances, why_not_accept
 from tuilab.grid.cells import Cell
 from tuilab.grid.experiment_state import ExperimentState
+from tuilab.grid.jobs import Plan
 from tuilab.grid.states import ACCEPT, JobStatus, why_stale
 from tuilab.store.attempts import kept_checkpoints
 from tuilab.store.layout import Layout
@@ -43,13 +44,18 @@ def accept(
     tuilab accept runs/tiny '*' --why "0.2 measures the same"
     """
     if not why.strip():
-        raise RefusalError("--why is empty: say why these results still count")
+        raise RefusalError("--why is empty: say why these results still count", USAGE)
     root = find_own_grid(directory)
     layout = Layout(root)
-    state = read_state(root, take_changes_in(root, write=not dry_run))
+
+    def check(plan: Plan) -> None:
+        """Refuse before anything is planned again."""
+        state = read_state(root, plan)
+        if refused := why_not_accept(plan, state.statuses, state.cells(cells)):
+            raise RefusalError(refused)
+
+    state = read_state(root, take_changes_in(root, not dry_run, check))
     chosen = state.cells(cells)
-    if refused := why_not_accept(state.plan, state.statuses, chosen):
-        raise RefusalError(refused)
     explain = OldSettings(layout, state.plan)
     jobs = acceptances(
         state.plan,

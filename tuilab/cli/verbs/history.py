@@ -104,10 +104,10 @@ def _as_json(event: Event) -> dict[str, object]:
 
 def _why_nothing(root: Path, since: str | None, names: frozenset[str]) -> str:
     layout = Layout(root)
-    if layout.journal.exists():
+    if layout.journal.is_file() and layout.journal.stat().st_size:
         of = " to these cells" if names else ""
         return plain(f"nothing happened{of}" + (f" since {since}" if since else " yet"))
     if layout.jobs.is_dir() and any(layout.jobs.iterdir()):
         again = f"`{program()} run {quoted(root)}` makes it again from the attempts"
-        return f"journal.jsonl is missing: {again}"
+        return f"journal.jsonl is empty or missing: {again}"
     return f"nothing has happened yet: `{program()} run {quoted(root)}` starts the work"

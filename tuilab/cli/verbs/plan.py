@@ -61,7 +61,7 @@ def plan(
 
 def _of_directory(root: Path) -> Forecast:
     refuse_results(root)
-    planned = take_changes_in(root, write=False)
+    planned = take_changes_in(root, write=False, mend=True)
     state = read_state(root, planned)
     config = read_config(Layout(root).config).config
     return forecast(config, planned, root, state, look_at_base(config, state))
