@@ -17,6 +17,7 @@ import typer
 from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, is_interactive, plain, tell
 from tuilab.engine import answer_once, start
+from tuilab.grid.engine_view import EngineState
 from tuilab.grid.request import JOURNAL_ONLY, Request
 from tuilab.store import journal
 from tuilab.store.engine_file import read_engine
@@ -24,6 +25,9 @@ from tuilab.store.experiment_id import refuse_copy
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.requests import leave
+
+HUNG_SECONDS = 5.0
+"""How long an engine is waited for that has shown no sign of life for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +93,25 @@ def wait_for_answer(
     seconds: float = 60.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Reply:
-    """Return the answer to ``request`` from the journal, read from byte ``since`` on."""
+    """Return the answer to ``request`` from the journal, read from byte ``since`` on.
+
+    An engine that has long not answered is not waited for to the end.
+    """
     follower = journal.follow(Layout(root), since)
-    deadline = clock() + seconds
+    begin = clock()
+    look_at = begin + HUNG_SECONDS
     while True:
         for line in follower.read():
             if line.get("kind") == "request" and line.get("id") == request:
                 return Reply(bool(line.get("accepted")), str(line.get("why") or ""), since)
-        if clock() > deadline:
-            note = read_engine(Layout(root), time.time()).note
-            engine = f"the engine is {note}" if note.startswith("not ") else note
-            why = f"no answer in {seconds:.0f} s: {engine or 'the engine has not come to it'}"
-            return Reply(None, f"{why}; the request waits for it", since)
+        if (now := clock()) > look_at:
+            look_at = now + 1.0
+            engine = read_engine(Layout(root), time.time())
+            if engine.state is EngineState.UNKNOWN or now > begin + seconds:
+                is_hung = engine.note.startswith("not ")
+                note = f"the engine is {engine.note}" if is_hung else engine.note
+                why = f"no answer in {now - begin:.0f} s: {note or 'the engine has not come to it'}"
+                return Reply(None, f"{why}; the request waits for it", since)
         time.sleep(0.1)
 
 

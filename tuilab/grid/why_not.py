@@ -45,7 +45,7 @@ def why_not_pause(engine: str, pause: str, mode: str = "soft", read_only: bool =
     """Say why the engine cannot be paused; ``engine`` is its state word, ``pause`` the mode now."""
     if why := why_not_write(read_only):
         return why
-    if engine in ("stopped", "unknown"):
+    if engine == "stopped":  # one that does not answer may wake up, and start things
         return "no engine is running, so nothing new starts"
     if pause == mode:
         return f"it is already paused ({mode})"
