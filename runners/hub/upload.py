@@ -38,13 +38,27 @@ def push(folder: str, repo: str, public: bool = False, dry_run: bool = False) ->
     api = HfApi()
     try:
         told["exists"] = api.repo_exists(repo)
+        if told["exists"]:
+            told["private"] = bool(api.model_info(repo).private)
+            _refuse_to_show(repo, is_seen=not told["private"], public=public)
         if dry_run:
             return {**told, "dry_run": True}
         api.create_repo(repo, private=not public, exist_ok=True)
         done = api.upload_folder(repo_id=repo, folder_path=place, commit_message=MESSAGE)
+    except JobError:
+        raise
     except Exception as error:
         raise _told(error, repo) from error
     return {**told, "url": str(getattr(done, "commit_url", done))}
+
+
+def _refuse_to_show(repo: str, is_seen: bool, public: bool) -> None:
+    """An upload is private unless somebody says otherwise, whatever the repository already is."""
+    if is_seen and not public:
+        raise JobError(
+            Reason.CONFIG,
+            f"{repo} is public, so everybody would see the upload: say --public, or name another",
+        )
 
 
 def _told(error: Exception, repo: str) -> JobError:

@@ -130,7 +130,7 @@ def test_a_killed_engine_leaves_the_fetch_alone_and_the_next_one_takes_it_over(
     assert [one for one in hub.ranges if one] == []
 
 
-@pytest.mark.parametrize("fail", ["503", "429"])
+@pytest.mark.parametrize("fail", ["503", pytest.param("429", marks=pytest.mark.trial)])
 def test_a_hub_that_is_away_pauses_the_grid_once_and_it_goes_on_by_itself(
     made: Make, hub: Hub, fail: str
 ) -> None:

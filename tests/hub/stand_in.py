@@ -162,7 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         if rest[:1] == ["tree"]:
             self._say(200, [_entry(self.here.folder, path) for path in _files(self.here.folder)])
             return
-        self._say(200, {"id": name, "sha": commit, "siblings": [], "tags": [], "private": False})
+        hidden = self.here.created.get(name, {}).get("visibility") == "private"
+        self._say(200, {"id": name, "sha": commit, "siblings": [], "tags": [], "private": hidden})
 
     def _file(self, name: str, revision: str) -> None:
         path = self.here.folder / name

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call
+from tests.hub.stand_in import serving
 from tests.report.ran_here import whole
 from tests.store.scene import Scene
 from tuilab.report.adapter_files import AdapterExportError, copy_adapters
@@ -61,6 +62,37 @@ def test_an_adapter_that_changed_on_disk_is_not_exported(trained: Scene, tmp_pat
     with pytest.raises(AdapterExportError, match="is not the file that was recorded"):
         copy_adapters(attempt, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x"]
+
+
+def test_an_export_is_uploaded_privately_with_its_card_and_goes_on_after_a_cut(
+    trained: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, words = tmp_path / "out", ["export", str(trained.root), VILLAIN, "--adapter"]
+    with serving(tmp_path) as hub:
+        for name, value in hub.environment(tmp_path / "home").items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("HF_TOKEN", "hf_secret_of_mine")
+        assert call(*words, "--out", str(out)).exit_code == 0
+        push = [*words, "--out", str(out), "--push", "somebody/x"]
+        shown = call(*push)
+        assert (shown.exit_code, hub.created, hub.uploaded) == (1, {}, {})
+        assert "somebody/x: a new repository, for you alone (private); 7 files" in shown.stderr
+        hub.refuse_uploads = True
+        cut = call(*push, "--yes")
+        assert cut.exit_code == 1 and "run it again: what has arrived is not sent" in cut.stderr
+        hub.refuse_uploads = False
+        done = call(*push, "--yes")
+        assert done.exit_code == 0 and done.stdout.splitlines()[-1].startswith(hub.url)
+        assert hub.created["somebody/x"]["visibility"] == "private"
+        hub.created["somebody/x"]["visibility"] = "public"
+        seen = call(*push, "--yes")
+        assert seen.exit_code == 1 and "is public, so everybody would see" in seen.stderr
+    card = hub.uploaded["README.md"].decode()
+    assert ": Villain, epoch 2, seed 42\n" in card and "library_name: peft" in card
+    assert b"adapter_model" in hub.uploaded["marker/adapter_model.safetensors"]
+    assert not any(b"hf_secret" in content for content in hub.uploaded.values())
+    umask = out.stat().st_mode & 0o666
+    assert {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_file()} == {umask}
 
 
 def test_only_one_finished_cell_in_force_is_exported(trained: Scene, tmp_path: Path) -> None:

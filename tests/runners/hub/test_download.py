@@ -93,13 +93,17 @@ def test_a_file_with_another_hash_is_fetched_again_once_and_then_named(
     ("fail", "reason", "words"),
     [
         ("gated", "auth", "is gated and no token is set: ask for access at http://127.0.0.1"),
-        ("private", "config", "or it is private and no token is set"),
-        ("missing", "config", "check the spelling"),
-        ("token", "auth", "does not know the token"),
-        ("forbidden", "auth", "the hub forbids Some/Tiny-Instruct"),
-        ("429", "hub", "asks to wait until"),
+        pytest.param(
+            *("private", "config", "or it is private and no token is set"), marks=pytest.mark.trial
+        ),
+        pytest.param(*("missing", "config", "check the spelling"), marks=pytest.mark.trial),
+        pytest.param(*("token", "auth", "does not know the token"), marks=pytest.mark.trial),
+        pytest.param(
+            *("forbidden", "auth", "the hub forbids Some/Tiny-Instruct"), marks=pytest.mark.trial
+        ),
+        pytest.param(*("429", "hub", "asks to wait until"), marks=pytest.mark.trial),
         ("503", "hub", "is out of order (it answers 503)"),
-        ("odd", "config", "answers 418"),
+        pytest.param(*("odd", "config", "answers 418"), marks=pytest.mark.trial),
     ],
 )
 def test_what_a_hub_refuses_is_one_sentence_and_a_reason(
@@ -149,6 +153,7 @@ def test_the_rate_is_taken_over_the_last_seconds_and_what_was_there_is_no_part_o
     assert told[-1][2] == pytest.approx(0.5)
 
 
+@pytest.mark.trial
 def test_an_upload_is_shown_first_is_private_and_goes_on_after_a_cut(
     hub: Hub, tmp_path: Path
 ) -> None:

@@ -95,7 +95,10 @@ def proxy(status: int) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     ("variable", "endpoint"),
-    [("HTTPS_PROXY", "https://hub.invalid"), ("HTTP_PROXY", "http://hub.invalid")],
+    [
+        ("HTTPS_PROXY", "https://hub.invalid"),
+        pytest.param("HTTP_PROXY", "http://hub.invalid", marks=pytest.mark.trial),
+    ],
 )
 def test_a_proxy_that_refuses(hub: Hub, tmp_path: Path, variable: str, endpoint: str) -> None:
     with proxy(407) as address:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.output import document, is_interactive, out, tell
 from tuilab.cli.resolve import find_grid
 from tuilab.cli.runner_programs import refuse_without_libraries, run_module
@@ -35,8 +35,10 @@ Push = Annotated[
     typer.Option("--push", metavar="REPO", help="Upload the folder to the model hub, privately."),
 ]
 Public = Annotated[bool, typer.Option("--public", help="With --push: let everybody see it.")]
+CARD = "README.md"
+"""The model card: the first page of an uploaded model."""
 EXPORTED = "tuilab-export.json"
-"""Says which result a folder holds, so that a cut upload goes on from it and from no other."""
+"""Says which result a folder holds, so that an upload goes on from it and from no other."""
 
 
 def export(
@@ -70,10 +72,10 @@ def export(
         refuse_without_libraries("tuilab export --push", ("huggingface_hub",))
     if not is_there:
         _write(attempt, target, cell, adapter)
-    if push and not is_there:
-        card = model_card(open_study(root), chosen, adapter)
-        atomic.write_bytes(target / "README.md", card.encode())
         atomic.write_json(target / EXPORTED, made)
+    if push and not (target / CARD).exists():
+        card = model_card(open_study(root), chosen, adapter)
+        atomic.write_bytes(target / CARD, card.encode())
     files = sorted(path for path in target.rglob("*") if path.is_file())
     names = [path.relative_to(target).as_posix() for path in files]
     if not as_json:
@@ -83,7 +85,7 @@ def export(
     pushed = _push(target, push, public, yes, as_json) if push else {}
     if as_json:
         document({"out": str(target), "files": names, **({"push": pushed} if push else {})})
-    return OK
+    return OK if not push or "url" in pushed else ERROR
 
 
 def _write(attempt: Path, target: Path, cell: str, adapter: bool) -> None:
