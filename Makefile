@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo demo-headless test check docs format setup picture bench trial agreement simulate clean
+.PHONY: demo demo-headless test check docs format setup picture bench trial agreement simulate test-slurm clean
 
 setup: $(STAMP)
 
@@ -51,6 +51,10 @@ bench: setup
 trial: setup
 	$(BIN)/python -m pytest -m trial --numprocesses auto --dist worksteal
 	$(BIN)/python -m tests.trial
+
+# Installs Slurm (Debian) where it is missing; needs root.
+test-slurm: setup
+	tests/slurm/run.sh $(CURDIR)/$(BIN)/python
 
 agreement: setup
 	$(BIN)/python -m tests.agreement

@@ -42,6 +42,7 @@ class Namespaces:
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.folder = Path(options["folder"])
         self.look_seconds = float(options.get("look_seconds", 0.1))
+        self.fence_seconds = float(options.get("fence_seconds", 2.0))
         self.same_name = bool(options.get("same_name", False))
         (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
 
@@ -135,4 +136,4 @@ class Namespaces:
 
 def machines(experiment: str, options: Mapping[str, Any]) -> Remote:
     """Return the place, for ``resources.executor``."""
-    return Remote(Namespaces(options), fence_seconds=float(options.get("fence_seconds", 2.0)))
+    return Remote(Namespaces(options))

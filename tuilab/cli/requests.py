@@ -46,10 +46,11 @@ class Reply:
         return OK if self.accepted else ERROR
 
 
-def ask(root: Path, verb: str, go: bool = True, **parts: Any) -> Reply:
+def ask(root: Path, verb: str, go: bool = True, on: str = "", **parts: Any) -> Reply:
     """Leave a request, start an engine if none is alive, and wait for the answer.
 
-    ``go`` lets a new engine start queued work at once. What is only written down needs none.
+    ``go`` lets a new engine start queued work at once, ``on`` names where its workers run. What is
+    only written down needs none.
     """
     refuse_copy(Layout(root))
     since = _journal_size(root)
@@ -58,11 +59,11 @@ def ask(root: Path, verb: str, go: bool = True, **parts: Any) -> Reply:
         if verb in JOURNAL_ONLY:
             answer_once(root, request)
         else:
-            start_engine(root, go)
+            start_engine(root, go, on=on)
     return wait_for_answer(root, request, since)
 
 
-def ask_and_say(root: Path, verb: str, done: str, as_json: bool, **parts: object) -> int:
+def ask_and_say(root: Path, verb: str, done: str, as_json: bool, **parts: Any) -> int:
     """Ask for ``verb`` and print the answer; ``done`` says that it was accepted."""
     reply = ask(root, verb, go=verb == "resume", **parts)
     if as_json:
@@ -80,9 +81,9 @@ def agreed(question: str, yes: bool) -> bool:
     return False
 
 
-def start_engine(root: Path, go: bool = True, takeover: bool = False) -> None:
+def start_engine(root: Path, go: bool = True, takeover: bool = False, on: str = "") -> None:
     """Start the engine unless one is alive."""
-    identity = start(root, go=go, takeover=takeover)
+    identity = start(root, go=go, takeover=takeover, on=on)
     tell(f"engine: pid {identity.pid} on {identity.host}")
 
 

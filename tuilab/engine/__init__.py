@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 __all__ = ["answer_once", "start"]
 
 
-def start(root: Path, go: bool, takeover: bool = False) -> Identity:
+def start(root: Path, go: bool, takeover: bool = False, on: str = "") -> Identity:
     """Start a detached engine for an experiment unless one is alive; see ``starting.start``."""
     from tuilab.engine.spawn import start as start_engine
 
-    return start_engine(root, go, takeover)
+    return start_engine(root, go, takeover, on)
 
 
 def answer_once(root: Path, request: str) -> None:

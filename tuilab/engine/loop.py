@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections import deque
+from dataclasses import replace
 
 from tuilab.engine.answer_requests import Requests
 from tuilab.engine.decide.actions import Close, StopWorker
@@ -188,6 +189,7 @@ class Engine:
             self._history.append(taken)
         now_on = load.with_jobs(taken, devices, loads)
         view = describe(facts, None, now_on, tuple(self._history))
+        view = replace(view, place=self.gatherer.workers.place.name)
         self.lease.heartbeat(view, time.time())
         self._beat_at, self._note = now, said
 

@@ -8,16 +8,31 @@ from typing import Any
 
 from tuilab.engine.host.local import Local
 from tuilab.engine.host.place import Place
-from tuilab.engine.host.remote import Remote
+from tuilab.engine.host.remote import Remote, Scheduler
 from tuilab.engine.host.slurm import Slurm
 
 Options = Mapping[str, Any]
 """What ``[resources.<name>]`` says."""
-PLACES: dict[str, Callable[[str, Options], Place]] = {
-    "local": lambda experiment, options: Local(experiment),
-    "slurm": lambda experiment, options: Remote(Slurm(options)),
-}
-"""Each is made for the workers of the experiment with an id."""
+SCHEDULERS: dict[str, Callable[[Options], Scheduler]] = {"slurm": Slurm}
+PLACES = ("local", *SCHEDULERS)
+
+
+def why_no_place(resources: Mapping[str, Any], on: str = "") -> str:
+    """Say why workers cannot run where a config or ``on`` has them run; "" when they can.
+
+    Asks nobody: whether the place answers is for the engine, and ``tuilab doctor --on``, to find.
+    """
+    name = on or str(resources.get("executor") or "local")
+    places = resources.get("places") or {}
+    strange = [one for one in (name, *places) if one not in PLACES and ":" not in one]
+    if strange:
+        return f"there is no place {strange[0]!r} to run on: use one of {', '.join(PLACES)}"
+    try:
+        if name in SCHEDULERS:
+            SCHEDULERS[name](places.get(name) or {})
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def place_for(resources: Mapping[str, Any], experiment: str, on: str = "") -> Place:
@@ -32,6 +47,6 @@ def place_for(resources: Mapping[str, Any], experiment: str, on: str = "") -> Pl
         module, _, body = name.partition(":")
         found: Place = getattr(importlib.import_module(module), body)(experiment, options)
         return found
-    if name not in PLACES:
-        raise ValueError(f"there is no executor {name!r}: use one of {', '.join(PLACES)}")
-    return PLACES[name](experiment, options)
+    if why := why_no_place(resources, on):
+        raise ValueError(why)
+    return Local(experiment) if name == "local" else Remote(SCHEDULERS[name](options))

@@ -60,6 +60,8 @@ class EngineView:
     """Recent meters, oldest first."""
     queued: str = ""
     """Why jobs that may run do not start now; see ``grid/why_queued.py``."""
+    place: str = ""
+    """Where its workers run, as people call it."""
     machines: tuple[Mapping[str, Any], ...] = ()
     """Workers on other machines, each {"worker", "host", "phase", "job", "silent_seconds", "why",
     "seconds_left", "devices"}; the devices are those of a meter."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +20,7 @@ from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
 from tuilab.cli.verbs.open import show
+from tuilab.engine.places import why_no_place
 from tuilab.grid.cells import Cell
 from tuilab.grid.estimate import corrected, expected
 from tuilab.grid.experiment_state import ExperimentState
@@ -26,6 +28,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.limits import NO_LIMIT, Limit, parse_until
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import count_of, duration
+from tuilab.store.engine_file import read_engine
 from tuilab.store.experiment_id import refuse_copy
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
@@ -51,6 +54,10 @@ def run(
             "--gpu-hours", metavar="N", min=0.0, help="Take at most so many GPU hours from now on."
         ),
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(metavar="PLACE", help="Where workers run, in place of resources.executor."),
+    ] = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:
@@ -67,6 +74,7 @@ def run(
     tuilab run configs/eps109.toml 'villain@*'
     tuilab run runs/eps109 '*@0' --dry-run
     tuilab run runs/eps109 --until 06:00
+    tuilab run configs/eps109.toml --on slurm
     """
     limit = _limit(until, hours)
     place = find_place(what)
@@ -94,7 +102,19 @@ def run(
         planned = take_changes_in(root, write=not dry_run)
         if not dry_run:
             refuse_unfit_base(as_fetched(read_config(Layout(root).config).config, planned))
-    return run_cells(root, planned, cells or [], headless, dry_run, as_json, limit)
+    return run_cells(root, planned, cells or [], headless, dry_run, as_json, limit, on)
+
+
+def refuse_place(root: Path, resources: Mapping[str, Any], on: str) -> None:
+    """Raise RefusalError where no workers can run, or an engine runs them elsewhere already."""
+    if why := why_no_place(resources, on):
+        raise RefusalError(why, USAGE)
+    engine = read_engine(Layout(root), time.time())
+    if on and engine.is_alive and engine.place and engine.place.lower() != on:
+        raise RefusalError(
+            f"the engine's workers run on {engine.place}; `{program()} stop {root} --yes` ends it, "
+            f"then run --on {on} again"
+        )
 
 
 def _limit(until: str | None, hours: float | None) -> Limit:
@@ -110,6 +130,7 @@ def run_cells(
     dry_run: bool = False,
     as_json: bool = False,
     limit: Limit = NO_LIMIT,
+    on: str = "",
 ) -> int:
     """Ask for the cells of an experiment and show the work as asked."""
     state = read_state(root, planned)
@@ -132,10 +153,12 @@ def run_cells(
             return code
         return _show(root, chosen, headless, as_json, 0)
     refuse_without_workers(state.plan.resources)
+    refuse_place(root, state.plan.resources, on)
     options = {"until": limit.until, "gpu_hours": limit.gpu_seconds and limit.gpu_seconds / 3600}
     reply = ask(
         root,
         "run",
+        on=on,
         cells=tuple(map(str, chosen)) if selectors else (),
         options=options if limit else {},
     )

@@ -27,6 +27,7 @@ class Local:
 
     experiment: str = ""
     """Its id: what bears another is never signalled."""
+    name: str = "local"
     fence_seconds: float = 30.0
     """Of workers elsewhere that an engine of this experiment met before."""
     _children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)

@@ -31,6 +31,10 @@ class Place(Protocol):
     """
 
     @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
     def fence_seconds(self) -> float:
         """Seconds without a sign after which a worker elsewhere has ended itself."""
 

@@ -51,6 +51,7 @@ class Scheduler(Protocol):
     name: str
     """For sentences."""
     look_seconds: float
+    fence_seconds: float
 
     def look(self, workers: Collection[str]) -> Mapping[str, Opinion]:
         """Return what it knows of these workers, in one call; UnreachableError."""
@@ -65,9 +66,10 @@ class Scheduler(Protocol):
 class Remote:
     """The body of ``Place`` over a scheduler."""
 
-    def __init__(self, scheduler: Scheduler, fence_seconds: float = FENCE_SECONDS) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
-        self.fence_seconds = fence_seconds
+        self.name = scheduler.name
+        self.fence_seconds = scheduler.fence_seconds
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._names: set[str] = set()

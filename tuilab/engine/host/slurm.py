@@ -13,9 +13,9 @@ from typing import Any
 from tuilab.contract.worker import LOG_FILE
 from tuilab.engine.decide.phase import Opinion, Word
 from tuilab.engine.host.environment import source_root
-from tuilab.engine.host.remote import RefusedError, UnreachableError, option
+from tuilab.engine.host.remote import FENCE_SECONDS, RefusedError, UnreachableError, option
 
-OPTIONS = frozenset({"options", "setup", "look_seconds"})
+OPTIONS = frozenset({"options", "setup", "look_seconds", "fence_seconds"})
 PATIENCE = 60.0
 """Seconds that one of its commands may take; they wait long for a controller that is away."""
 WARNING_SECONDS = 120
@@ -38,6 +38,7 @@ class Slurm:
             known = ", ".join(sorted(OPTIONS))
             raise ValueError(f"resources.slurm: {strange[0]} is not one of {known}")
         self.look_seconds = float(option(options, "look_seconds", 30.0))
+        self.fence_seconds = float(option(options, "fence_seconds", FENCE_SECONDS))
         self.setup = option(options, "setup", "")
         self.options = tuple(str(one) for one in option(options, "options", []))
 

@@ -11,6 +11,7 @@ from tuilab.grid.states import BROKEN, State
 from tuilab.grid.text import MISSING, count_of, duration, gibibytes, whole_percent
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.machines_text import hosts_piece
 from tuilab.tui.present.styled_text import Line, Piece, sides, width
 
 COUNTED = (
@@ -112,6 +113,9 @@ def _counts(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
     if shared and transfer is None:
         sign = glyphs.states[State.RUNNING]
         spaced += [(" " if spaced else "", ""), (f"{sign}{shared} shared", "running")]
+    hosts = hosts_piece(snapshot.engine)
+    if hosts is not None and spaced:
+        spaced += [(" ", ""), hosts]
     parts = [_Part(2, tuple(spaced))] if spaced else []
     if transfer is not None:
         sign = glyphs.states[State.RUNNING]

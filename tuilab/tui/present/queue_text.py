@@ -13,6 +13,7 @@ from tuilab.grid.why_queued import why_not_yet
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import engine_text
+from tuilab.tui.present.machines_text import machines_lines
 from tuilab.tui.present.side_pane import load_of, running_jobs
 from tuilab.tui.present.styled_text import Line, fit, rule
 
@@ -117,6 +118,7 @@ def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) 
         lines.append(((f" {clean_line(engine.note, 200)}", "warn"),))
     if engine.eta_seconds is not None and engine.state is not EngineState.STOPPED:
         lines.append(((f" about {duration(engine.eta_seconds)} left", "text"),))
+    lines += machines_lines(engine, statuses(snapshot), columns, glyphs)
     lines += _meter_lines(engine.meter, engine.history, columns, glyphs)
     return lines
 

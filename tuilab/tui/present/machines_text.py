@@ -1,0 +1,80 @@
+"""Writes the workers on other machines: host, GPU, job and last sign of each; silence in amber."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuilab.contract.foreign import clean_line
+from tuilab.grid.engine_view import EngineView
+from tuilab.grid.states import JobStatus
+from tuilab.grid.text import count_of, duration, gibibytes, whole_percent
+from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.styled_text import Line, Piece, fit, rule
+
+SILENT, PENDING = "silent", "pending"
+QUIET_SECONDS = 10
+"""A younger sign is not worth a word."""
+
+
+def hosts_piece(engine: EngineView) -> Piece | None:
+    """Say on how many hosts workers are, amber while one is not heard; None where on this one."""
+    heard = [one for one in engine.machines if one.get("phase") != PENDING and one.get("host")]
+    if not heard or not engine.is_alive:
+        return None
+    silent = sum(one.get("phase") == SILENT for one in heard)
+    text = f"on {count_of(len({one['host'] for one in heard}), 'host')}"
+    return (f"{text}, {silent} silent", "warn") if silent else (text, "running")
+
+
+def machines_lines(
+    engine: EngineView, known: Mapping[str, JobStatus], columns: int, glyphs: Glyphs
+) -> list[Line]:
+    """Return the part of the queue screen, [] where all workers are on the engine's machine."""
+    if not engine.machines or not engine.is_alive:
+        return []
+    place = clean_line(engine.place, 20)
+    working = [one for one in engine.machines if one.get("phase") != PENDING]
+    waiting = [one for one in engine.machines if one.get("phase") == PENDING]
+    lines = [rule("machines", place, columns, glyphs.stroke)]
+    lines += [_line(one, known, columns, glyphs) for one in working]
+    if waiting:
+        why = clean_line(next((str(one["why"]) for one in waiting if one.get("why")), ""), 80)
+        said = f" {count_of(len(waiting), 'worker')} pending{': ' if why else ''}{why}"
+        lines.append(((said, "queued"),))
+    return lines
+
+
+def _line(
+    one: Mapping[str, Any], known: Mapping[str, JobStatus], columns: int, glyphs: Glyphs
+) -> Line:
+    is_silent = one.get("phase") == SILENT
+    role = "warn" if is_silent else "text"
+    job = str(one.get("job") or "")
+    status = known.get(job)
+    share = whole_percent(status.percent) if status is not None else ""
+    head = f" {fit(clean_line(str(one.get('host') or one.get('worker')), 20), 14, glyphs.ellipsis)}"
+    tail = _last_sign(one) or (f"{share:>4}" if job else "")
+    room = max(8, columns - len(head) - len(tail) - 22)
+    return (
+        (head, role),
+        (f" {_gpus(one):<15}", "muted"),
+        (f" {fit(clean_line(job or str(one.get('phase')), 60), room, glyphs.ellipsis)}", "running"),
+        (f" {tail}", role),
+    )
+
+
+def _last_sign(one: Mapping[str, Any]) -> str:
+    seconds = float(one.get("silent_seconds") or 0)
+    return f"no sign for {duration(seconds)}" if seconds > QUIET_SECONDS else ""
+
+
+def _gpus(one: Mapping[str, Any]) -> str:
+    gpus = one.get("devices") or ()
+    if not gpus:
+        return "no GPU seen"
+    busy = [gpu["percent"] for gpu in gpus if gpu.get("percent") is not None]
+    used = sum(gpu.get("memory_used") or 0 for gpu in gpus)
+    total = sum(gpu.get("memory_total") or 0 for gpu in gpus)
+    share = whole_percent(sum(busy) / len(busy)) if busy else ""
+    return f"{share:>4} {gibibytes(used)}/{gibibytes(total)}G"
