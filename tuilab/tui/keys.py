@@ -148,11 +148,16 @@ EXPERIMENTS: list[BindingType] = [
         _key("enter", "open", "open", "open the experiment", "↵", bar=True),
         _key("space", "mark", "mark", "mark it for comparing", bar=True),
         _key("c", "compare", "compare", "compare the two marked experiments", bar=True),
+        _key("/", "filter", "filter", "show only names and states with these words", bar=True),
+        _key("s", "sort", "sort", "sort by activity, name, progress or failures", bar=True),
+        _key("M", "rename", "rename", "give it another name"),
+        _key("Z", "archive", "archive", "put it into archive/, out of this list"),
+        _key("D", "delete", "delete", "delete it, after what and how much is shown"),
         _key("y", "copy", "copy", "copy the command that opens it"),
+        _key("escape", "back", "back", "clear the filter, or go back", "esc"),
     ),
     *_LIST,
     *_EDGES,
-    *_of("list", _key("escape", "app.back", "back", "go back", "esc")),
     *_HELP,
 ]
 COMPARE = [

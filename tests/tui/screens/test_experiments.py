@@ -45,3 +45,51 @@ async def test_a_broken_experiment_is_listed_with_the_reason(
     async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
         await look(pilot)
         assert "is damaged" in text_of(pilot.app)
+
+
+async def test_the_list_is_filtered_and_sorted(copy_of: Callable[[str], Path]) -> None:
+    under = copy_of("small").parents[1]
+    copy_of("half_way")
+    async with app_of(None, under=under).run_test(size=(100, 24)) as pilot:
+        await look(pilot)
+        await press(pilot, "slash", *"half", "enter")
+        assert "half_way" in text_of(pilot.app) and "small" not in text_of(pilot.app)
+        await press(pilot, "escape", "s")
+        assert "by name" in text_of(pilot.app)
+        assert text_of(pilot.app).index("half_way") < text_of(pilot.app).index("small")
+
+
+async def test_delete_shows_what_and_how_much_and_cancel_is_the_first_answer(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("empty")
+    (root / "engine.json").unlink(missing_ok=True)
+    async with app_of(None, under=root.parents[1]).run_test(size=(100, 24)) as pilot:
+        await look(pilot)
+        await press(pilot, "D")
+        shown = text_of(pilot.app)
+        assert "Delete empty for good" in shown and "files" in shown
+        assert "tuilab delete" in shown
+        await press(pilot, "enter")
+        assert root.is_dir()
+        await press(pilot, "D")
+        await press(pilot, "right", "enter")
+        await look(pilot)
+        assert not root.exists()
+        assert "published" in text_of(pilot.app)
+
+
+async def test_rename_and_archive(copy_of: Callable[[str], Path]) -> None:
+    root = copy_of("empty")
+    (root / "engine.json").unlink(missing_ok=True)
+    async with app_of(None, under=root.parents[1]).run_test(size=(100, 24)) as pilot:
+        await look(pilot)
+        await press(pilot, "M", "e", *"other")
+        assert "rename runs/empty other" in text_of(pilot.app)
+        await press(pilot, "enter", "enter")
+        await look(pilot)
+        assert (root.parent / "other").is_dir()
+        await press(pilot, "Z")
+        await press(pilot, "right", "enter")
+        await look(pilot)
+        assert (root.parent / "archive" / "other").is_dir()

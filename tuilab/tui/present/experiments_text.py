@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract.foreign import clean_line
-from tuilab.grid.states import State
+from tuilab.grid.states import BROKEN, State
 from tuilab.grid.text import ago, duration
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece, fit
@@ -55,6 +56,35 @@ def listed(root: Path, changed_at: float, status: Mapping[str, Any]) -> Listed:
         engine.get("eta_seconds"),
         len(status.get("jobs_failed", ())),
     )
+
+
+class ListOrder(StrEnum):
+    """How the list is sorted."""
+
+    ACTIVITY = "activity"
+    NAME = "name"
+    PROGRESS = "progress"
+    FAILURES = "failures"
+
+
+def in_order(entries: Iterable[Listed], order: ListOrder, words: str) -> list[Listed]:
+    """Return the experiments in which every word stands, sorted; newest first among equals."""
+    wanted = words.lower().split()
+    found = [one for one in entries if all(word in _searched(one) for word in wanted)]
+    found.sort(key=lambda one: -one.changed_at)
+    if order is ListOrder.NAME:
+        found.sort(key=lambda one: shown_name(one).lower())
+    elif order is ListOrder.PROGRESS:
+        found.sort(key=lambda one: -one.counts.get(State.DONE, 0) / (sum(one.counts.values()) or 1))
+    elif order is ListOrder.FAILURES:
+        found.sort(key=lambda one: -sum(one.counts.get(state, 0) for state in BROKEN))
+    return found
+
+
+def _searched(entry: Listed) -> str:
+    states = " ".join(word for word, count in entry.counts.items() if count)
+    engine = "running" if entry.engine == "running" else ""
+    return f"{shown_name(entry)} {states} {engine} {entry.problem}".lower()
 
 
 def shown_name(entry: Listed) -> str:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from textual import on, work
 from textual.app import ComposeResult
 
+from tuilab.contract.foreign import clean_line
 from tuilab.store.experiment import find_experiments
+from tuilab.store.program_name import program
+from tuilab.store.shelf import ARCHIVE, ShelfError, archive, delete, rename, weigh, why_not
 from tuilab.store.status import status
 from tuilab.tui import keys
 from tuilab.tui.messages import ExperimentChosen
-from tuilab.tui.present.cli_equivalent import opening
-from tuilab.tui.present.experiments_text import Listed, experiment_line, heading, listed
+from tuilab.tui.present.cli_equivalent import command, opening
+from tuilab.tui.present.experiments_text import (
+    Listed,
+    ListOrder,
+    experiment_line,
+    heading,
+    in_order,
+    listed,
+)
 from tuilab.tui.present.styled_text import rule
 from tuilab.tui.screens.frame import Frame
+from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
@@ -32,12 +44,15 @@ class ExperimentsScreen(Frame):
         super().__init__()
         self._entries: tuple[Listed, ...] = ()
         self._marked: list[Path] = []
+        self._order = ListOrder.ACTIVITY
+        self._filter = ""
 
     def compose(self) -> ComposeResult:
         """Title, list, keys."""
         yield Lines(id="header")
         yield Lines(id="columns")
         yield RowList(id="experiments")
+        yield Field("tiny   running   failed", id="filter")
         yield KeyBar(keys.EXPERIMENTS, self.tuilab.glyphs)
 
     def settle(self) -> None:
@@ -57,7 +72,12 @@ class ExperimentsScreen(Frame):
         self._entries = await asyncio.to_thread(read_all, self.tuilab.under)
         if not self.is_there:
             return
-        self.listed.nothing = f"no experiments in {self.tuilab.under}; try: tuilab demo"
+        run = program()
+        self.listed.nothing = (
+            "no experiment has all these words"
+            if self._entries
+            else f"no experiments here. Try: {run} demo, or {run} published"
+        )
         self._show()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
@@ -67,7 +87,9 @@ class ExperimentsScreen(Frame):
     def _show(self) -> None:
         columns, glyphs = self.size.width, self.tuilab.glyphs
         count = f"{len(self._entries)} in {self.tuilab.under}"
-        self.write("header", rule("tuilab experiments", count, columns, glyphs.stroke))
+        title = f"tuilab experiments  by {self._order}"
+        title += f"  /{self._filter}" if self._filter else ""
+        self.write("header", rule(title, count, columns, glyphs.stroke))
         self.write("columns", heading(columns - 2))
         now = self.tuilab.time()
         rows = [
@@ -75,7 +97,7 @@ class ExperimentsScreen(Frame):
                 str(entry.root),
                 experiment_line(entry, now, columns - 2, entry.root in self._marked, glyphs),
             )
-            for entry in self._entries
+            for entry in in_order(self._entries, self._order, self._filter)
         ]
         self.listed.show(rows)
 
@@ -105,6 +127,105 @@ class ExperimentsScreen(Frame):
         else:
             self._marked = [*self._marked, root][-2:]
         self._show()
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.query_one(Field).open()
+
+    @on(Field.Changed)
+    def _filter_as_typed(self, event: Field.Changed) -> None:
+        self._filter = " ".join(event.value.split())
+        self._show()
+
+    @on(Field.Submitted)
+    def _close_filter(self) -> None:
+        self.query_one(Field).close()
+
+    def action_back(self) -> None:
+        """Take the filter back, then leave."""
+        if self._filter or self.query_one(Field).has_focus:
+            self.query_one(Field).value = ""
+            self._close_filter()
+        elif len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+
+    def action_sort(self) -> None:
+        """Sort another way."""
+        orders = list(ListOrder)
+        self._order = orders[(orders.index(self._order) + 1) % len(orders)]
+        self._show()
+
+    def _on_shelf(self) -> Path | None:
+        """Return the experiment under the cursor if it may be moved; say why not."""
+        here = self.listed.here
+        if here is None:
+            self.say("no experiment here")
+        elif why := why_not(Path(here)):
+            self.say(why)
+        elif self.tuilab.root is not None and Path(here).resolve() == self.tuilab.root.resolve():
+            self.say("this one is open: open another one first, or do it from a shell")
+        else:
+            return Path(here)
+        return None
+
+    def action_archive(self) -> None:
+        """Ask whether to put the experiment out of the list."""
+        if (root := self._on_shelf()) is None:
+            return
+        twin = command("archive", root)
+        line = f" moves to {root.parent / ARCHIVE}; `{program()} archive` brings it back"
+        self._ask_for("archive", f"Archive {root.name}", [line], twin, lambda: archive(root))
+
+    def action_delete(self) -> None:
+        """Ask whether to delete the experiment, with what and how much is in it."""
+        if (root := self._on_shelf()) is not None:
+            self._weigh(root)
+
+    @work(exclusive=True, group="shelf")
+    async def _weigh(self, root: Path) -> None:
+        weight = await asyncio.to_thread(weigh, root)
+        entry = next((one for one in self._entries if one.root == root), None)
+        cells = ", ".join(f"{n} {word}" for word, n in entry.counts.items()) if entry else ""
+        lines = [f" {weight}", f" cells: {cells or 'none'}", " Nothing brings it back."]
+        twin = command("delete", root)
+        self._ask_for("delete", f"Delete {root.name} for good", lines, twin, lambda: delete(root))
+
+    def _ask_for(
+        self, name: str, title: str, lines: list[str], twin: str, act: Callable[[], object]
+    ) -> None:
+        from tuilab.tui.screens.dialog import Question
+
+        def answered(answer: str | None) -> None:
+            if answer == name:
+                self._put(act, twin)
+
+        body = [((line, "text"),) for line in lines]
+        foot = [((f" $ {twin}", "muted"),)]
+        self.app.push_screen(Question(title, body, [(name, name.capitalize())], foot), answered)
+
+    @work(exclusive=True, group="shelf")
+    async def _put(self, act: Callable[[], object], twin: str) -> None:
+        try:
+            await asyncio.to_thread(act)
+        except (ShelfError, OSError) as error:
+            self.say(clean_line(str(error), 300), "failed")
+        else:
+            self.say("done", "done", f"$ {twin}")
+        if self.is_there:
+            self._look()
+
+    def action_rename(self) -> None:
+        """Type another name."""
+        from tuilab.tui.screens.rename import RenameDialog
+
+        if (root := self._on_shelf()) is None:
+            return
+
+        def answered(name: str | None) -> None:
+            if name and name != "cancel":
+                self._put(lambda: rename(root, name), command("rename", root, [name]))
+
+        self.app.push_screen(RenameDialog(root), answered)
 
     def action_copy(self) -> None:
         """Copy the command that opens the experiment under the cursor."""

@@ -1,0 +1,121 @@
+"""Deletes, archives and renames whole experiments; never one that something still works on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuilab.contract.identity import is_alive
+from tuilab.contract.worker import EXIT_FILE
+from tuilab.grid.text import count_of, size
+from tuilab.store.experiment import is_experiment
+from tuilab.store.experiment_id import read_id
+from tuilab.store.layout import Layout
+from tuilab.store.lease import holder
+from tuilab.store.live_attempts import who_holds
+from tuilab.store.shipped import published_dir
+
+ARCHIVE = "archive"
+"""Folder beside experiments for those that lists leave out."""
+
+
+class ShelfError(Exception):
+    """The experiment stays as it is; the text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What would be lost."""
+
+    bytes: int
+    files: int
+
+    def __str__(self) -> str:
+        return f"{size(self.bytes)} in {count_of(self.files, 'file')}"
+
+
+def weigh(root: Path) -> Weight:
+    """Count what an experiment holds; links count as themselves."""
+    total = files = 0
+    for folder, _, names in os.walk(root, followlinks=False):
+        for name in names:
+            try:
+                total += (Path(folder) / name).lstat().st_size
+            except OSError:
+                continue
+            files += 1
+    return Weight(total, files)
+
+
+def why_not(root: Path) -> str:
+    """Say why an experiment must stay where it is now; "" when it may go."""
+    if root.resolve() == published_dir():
+        return "the published results come with tuilab: they stay"
+    if not is_experiment(root):
+        return f"{root} is no experiment"
+    if root.is_symlink():
+        return f"{root} is a link: remove it yourself"
+    if not os.access(root.parent, os.W_OK):
+        return f"{root.parent} cannot be written: ask its owner"
+    layout = Layout(root)
+    held = holder(layout, time.time())
+    if held is not None:
+        return f"its engine is alive (pid {held.identity.pid}): stop the work first"
+    if busy := _living_worker(layout):
+        return f"worker {busy} is still running: stop the work first"
+    return ""
+
+
+def _living_worker(layout: Layout) -> str:
+    if not layout.workers.is_dir():
+        return ""
+    experiment = read_id(layout)
+    for folder in layout.workers.iterdir():
+        if not folder.is_dir() or (folder / EXIT_FILE).exists():
+            continue
+        shim = who_holds(folder, experiment)
+        if shim is not None and is_alive(shim) is not False:
+            return folder.name
+    return ""
+
+
+def delete(root: Path) -> None:
+    """Delete an experiment for good. Raises ShelfError, OSError."""
+    _refuse(root)
+    # Under another name first: half a folder must never look like an experiment.
+    doomed = root.with_name(f".{root.name[:100]}.{uuid.uuid4().hex[:8]}.deleted.draft")
+    root.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def archive(root: Path) -> Path:
+    """Put an experiment out of the lists, or an archived one back; return where it is now."""
+    is_back = root.absolute().parent.name == ARCHIVE
+    home = root.absolute().parent
+    return _move(root, home.parent if is_back else home / ARCHIVE, root.name)
+
+
+def rename(root: Path, name: str) -> Path:
+    """Give an experiment's folder another name; return where it is now."""
+    if not name.strip() or name != Path(name).name or name.startswith("."):
+        raise ShelfError(f"{name!r} is no name of a folder: leave out slashes and a dot in front")
+    return _move(root, root.absolute().parent, name)
+
+
+def _move(root: Path, folder: Path, name: str) -> Path:
+    _refuse(root)
+    to = folder / name
+    if to.exists() or to.is_symlink():
+        raise ShelfError(f"{to} is there already: choose another name")
+    folder.mkdir(exist_ok=True)
+    root.rename(to)
+    return to
+
+
+def _refuse(root: Path) -> None:
+    if why := why_not(root):
+        raise ShelfError(why)

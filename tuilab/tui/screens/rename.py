@@ -1,0 +1,30 @@
+"""The rename dialog: another name for an experiment's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuilab.grid.request import Request
+from tuilab.tui.present.cli_equivalent import command
+from tuilab.tui.screens.dialog import CANCEL, Form
+
+
+class RenameDialog(Form):
+    """Dismissed with the new name."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        super().__init__(f"Rename {root.name}", {"name": "new name of the folder"}, "Rename")
+
+    def judge(self) -> None:
+        """Show the command that does the same."""
+        name = self.typed("name")
+        if not name:
+            self.refuse(["Results, journal and id stay as they are."])
+            return
+        twin = command("rename", self._root, [name])
+        self.offer([f"moves to {self._root.with_name(name)}"], Request("rename"), twin, "")
+
+    def take(self, answer: str) -> None:
+        """Return the name."""
+        self.dismiss(self.typed("name") if answer != CANCEL else CANCEL)
