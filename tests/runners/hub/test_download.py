@@ -18,6 +18,8 @@ from tests.hub.stand_in import FIRST, MODEL, Hub, serving
 
 BASE = Path(__file__).parents[3] / "runners" / "tinybase" / "shipped"
 ROOT = Path(__file__).parents[3]
+LONG = pytest.mark.trial
+"""What each refusal says is told in test_refusal.py; here each is asked over HTTP."""
 
 
 @pytest.fixture
@@ -96,14 +98,14 @@ def test_a_file_with_another_hash_is_fetched_again_once_and_then_named(
         pytest.param(
             *("private", "config", "or it is private and no token is set"), marks=pytest.mark.trial
         ),
-        pytest.param(*("missing", "config", "check the spelling"), marks=pytest.mark.trial),
-        pytest.param(*("token", "auth", "does not know the token"), marks=pytest.mark.trial),
+        pytest.param("missing", "config", "check the spelling", marks=LONG),
+        pytest.param("token", "auth", "does not know the token", marks=LONG),
         pytest.param(
             *("forbidden", "auth", "the hub forbids Some/Tiny-Instruct"), marks=pytest.mark.trial
         ),
-        pytest.param(*("429", "hub", "asks to wait until"), marks=pytest.mark.trial),
+        pytest.param("429", "hub", "asks to wait until", marks=LONG),
         ("503", "hub", "is out of order (it answers 503)"),
-        pytest.param(*("odd", "config", "answers 418"), marks=pytest.mark.trial),
+        pytest.param("odd", "config", "answers 418", marks=LONG),
     ],
 )
 def test_what_a_hub_refuses_is_one_sentence_and_a_reason(
