@@ -95,14 +95,10 @@ def test_a_file_with_another_hash_is_fetched_again_once_and_then_named(
     ("fail", "reason", "words"),
     [
         ("gated", "auth", "is gated and no token is set: ask for access at http://127.0.0.1"),
-        pytest.param(
-            *("private", "config", "or it is private and no token is set"), marks=pytest.mark.trial
-        ),
+        pytest.param("private", "config", "or it is private and no token is set", marks=LONG),
         pytest.param("missing", "config", "check the spelling", marks=LONG),
         pytest.param("token", "auth", "does not know the token", marks=LONG),
-        pytest.param(
-            *("forbidden", "auth", "the hub forbids Some/Tiny-Instruct"), marks=pytest.mark.trial
-        ),
+        pytest.param("forbidden", "auth", "the hub forbids Some/Tiny-Instruct", marks=LONG),
         pytest.param("429", "hub", "asks to wait until", marks=LONG),
         ("503", "hub", "is out of order (it answers 503)"),
         pytest.param("odd", "config", "answers 418", marks=LONG),
