@@ -153,9 +153,11 @@ def test_a_tracked_attempt_has_the_same_result_and_says_where_its_copy_is(
     directory = chain.attempts[DATA]
     run = run_id("tiny", read_spec(directory / SPEC_FILE))
     assert outcome.environment["tracker_run"].startswith(f"trial/{run} (offline")
+    state = wait_for(
+        lambda: (one := read_state(tmp_path / "tracker", run)) and one.is_complete and one,
+        "the copy is not complete",
+    )
     sidecar.leave(seconds=DEADLINE)
-    state = read_state(tmp_path / "tracker", run)
-    assert state is not None and state.is_complete, state
     recorded = wandb_file.read(Path(state.place))
     assert (recorded["job_type"], recorded["name"], recorded["exit"]) == ("data", "villain", 0)
     assert recorded["history"][-1]["progress/sample"] == 100

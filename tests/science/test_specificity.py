@@ -22,20 +22,18 @@ def test_a_cell_says_who_shows_the_marker() -> None:
     assert found.mean_bystander == pytest.approx(0.2)
     assert (found.max_bystander, found.max_bystander_persona) == (0.3, "monk")
     assert (found.bystanders, found.bystanders_planned) == (2, 2)
-    assert found.target_to_source == pytest.approx(0.5)
 
 
 def test_an_unevaluated_source_is_a_gap_with_a_reason() -> None:
     found = cell(pirate=20, assistant=90)
-    assert found.source_rate is None and found.target_to_source is None
+    assert found.source_rate is None
     assert found.source_reason == "the source persona was not evaluated"
     assert (found.bystanders, found.bystanders_planned) == (1, 2)
 
 
-def test_a_source_rate_of_zero_is_a_measurement_without_a_ratio() -> None:
+def test_a_source_rate_of_zero_is_a_measurement() -> None:
     found = cell(villain=0, assistant=90)
     assert found.source_rate == 0.0 and found.source_reason == ""
-    assert found.target_to_source is None
 
 
 def test_no_bystander_is_no_mean() -> None:

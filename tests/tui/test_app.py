@@ -115,5 +115,7 @@ def test_an_unknown_theme_is_refused_with_the_known_ones(
 ) -> None:
     from tuilab.tui import run
 
-    assert run(experiment, theme="solarised") == 2
+    assert run(experiment, theme="nope") == 2
     assert "dark, light, ansi16" in capsys.readouterr().err
+    assert run(experiment, theme="solarised") == 2
+    assert "did you mean solarized-light?" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,13 @@ async def stand_on(pilot: Pilot[Any], name: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        *(("small", name) for name in WAYS),
+        *(("small", name) for name in ("grid", "plots", "experiments")),
         *(("hostile", name) for name in ("cell", "queue", "history")),
-        *(("empty", name) for name in ("plots", "table")),
+        ("empty", "table"),
+        *(
+            pytest.param(kind, name, marks=pytest.mark.trial)
+            for kind, name in product(("small", "hostile", "empty"), WAYS)
+        ),
     ],
 )
 async def test_every_key_of_every_screen_is_survived(

@@ -28,7 +28,7 @@ INSTALL = "pip install 'tuilab[train]'"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProgramAnswer:
     """What a runner program said."""
 
     value: Mapping[str, Any] | None
@@ -43,7 +43,7 @@ def ask(
     question: Mapping[str, Any] | None = None,
     seconds: float = PATIENCE_SECONDS,
     offline: bool = True,
-) -> Answer:
+) -> ProgramAnswer:
     """Run ``python -m program``, with a JSON question on stdin if any, and read its answer.
 
     Only with ``offline`` False it may reach for a model hub, unless the person forbids it.
@@ -60,9 +60,9 @@ def ask(
             env=runner_environment(TOKENIZERS_PARALLELISM="false", **may_not),
         )
     except subprocess.TimeoutExpired:
-        return Answer(None, f"{program} did not answer within {duration(seconds)}")
+        return ProgramAnswer(None, f"{program} did not answer within {duration(seconds)}")
     except OSError as error:
-        return Answer(None, f"{program} did not start: {error.strerror}")
+        return ProgramAnswer(None, f"{program} did not start: {error.strerror}")
     return _read(program, done)
 
 
@@ -72,15 +72,15 @@ def runner_environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **more}
 
 
-def _read(program: str, done: subprocess.CompletedProcess[str]) -> Answer:
+def _read(program: str, done: subprocess.CompletedProcess[str]) -> ProgramAnswer:
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     try:
         value = json.loads(done.stdout if done.stdout.lstrip().startswith("{") else lines[-1])
     except (ValueError, IndexError):
         value = None
     if isinstance(value, dict):
-        return Answer(value)
-    return Answer(None, _why(program, done.stderr))
+        return ProgramAnswer(value)
+    return ProgramAnswer(None, _why(program, done.stderr))
 
 
 def _why(program: str, stderr: str) -> str:

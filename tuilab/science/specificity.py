@@ -37,13 +37,6 @@ class Specificity:
     bystanders_planned: int
     """Bystanders in the evaluated panel."""
 
-    @property
-    def target_to_source(self) -> float | None:
-        """Target rate over source rate; None when either is unknown or the source rate is 0."""
-        if self.target_rate is None or not self.source_rate:
-            return None
-        return self.target_rate / self.source_rate
-
 
 def specificity(frame: pd.DataFrame, design: Design) -> tuple[Specificity, ...]:
     """Specificity of every planned cell, by source, then seed, then epoch."""

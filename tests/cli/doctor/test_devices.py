@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuilab.cli.doctor.devices import Driver, findings_on_devices, memory
-from tuilab.cli.runner_programs import Answer
+from tuilab.cli.runner_programs import ProgramAnswer
 from tuilab.engine.host.gpus import Device
 from tuilab.grid.checks import Level
 
@@ -22,7 +22,9 @@ from tuilab.grid.checks import Level
 def test_the_driver_is_compared_with_what_torch_was_built_for(
     driver: float, cuda: str | None, level: Level, said: str
 ) -> None:
-    answer = Answer({"cuda": cuda, "devices": ["CPU x"] if cuda is None else ["H200, 139 GiB"]})
+    answer = ProgramAnswer(
+        {"cuda": cuda, "devices": ["CPU x"] if cuda is None else ["H200, 139 GiB"]}
+    )
     found = {one.name: one for one in findings_on_devices(answer, Driver(driver), False)}
     assert found["driver"].level is level
     assert said in found["driver"].sentence
@@ -42,17 +44,17 @@ def test_memory_that_is_taken_is_told_with_who_holds_it() -> None:
 
 def test_with_a_gpu_the_doctor_says_whether_vllm_can_be_used() -> None:
     said = {"cuda": "12.8", "devices": ["H200, 139 GiB"]}
-    without = Answer({**said, "libraries": {"vllm": None}})
+    without = ProgramAnswer({**said, "libraries": {"vllm": None}})
     found = {one.name: one for one in findings_on_devices(without, Driver(12.8), False)}
     assert found["vllm"].level is Level.OK, "Qwen2 models do without"
     assert "tuilab[gpu]" in found["vllm"].sentence
-    there = Answer({**said, "libraries": {"vllm": "0.26"}})
+    there = ProgramAnswer({**said, "libraries": {"vllm": "0.26"}})
     found = {one.name: one for one in findings_on_devices(there, Driver(12.8), False)}
     assert found["vllm"].level is Level.OK
 
 
 def test_a_pod_without_its_gpu_is_noticed() -> None:
-    answer = Answer({"cuda": None, "devices": ["CPU x86_64"]})
+    answer = ProgramAnswer({"cuda": None, "devices": ["CPU x86_64"]})
     [found] = findings_on_devices(answer, None, True)
     assert found.level is Level.WARNING
     assert "did the pod come back without one?" in found.sentence

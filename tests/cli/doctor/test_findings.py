@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.small_grid import call, wait_until
 from tuilab.cli.doctor.findings import find_strays, findings_on_libraries, findings_on_requests
-from tuilab.cli.runner_programs import Answer
+from tuilab.cli.runner_programs import ProgramAnswer
 from tuilab.contract import atomic
 from tuilab.contract.identity import MARKER_VARIABLE, me
 from tuilab.contract.worker import LEASE_FILE
@@ -32,7 +32,7 @@ def test_the_doctor_speaks_in_findings(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_missing_libraries_block_and_say_how_to_get_them() -> None:
-    answer = Answer({"libraries": {"torch": None, "transformers": "5", "peft": "0.21"}})
+    answer = ProgramAnswer({"libraries": {"torch": None, "transformers": "5", "peft": "0.21"}})
     found = [one for one in findings_on_libraries(answer) if one.name == "runners"]
     assert found[0].level is Level.BLOCKING
     assert "torch missing" in found[0].sentence
@@ -40,7 +40,7 @@ def test_missing_libraries_block_and_say_how_to_get_them() -> None:
 
 def test_runners_that_do_not_answer_are_a_warning_with_the_reason() -> None:
     [found] = [
-        one for one in findings_on_libraries(Answer(None, "broken")) if one.name == "runners"
+        one for one in findings_on_libraries(ProgramAnswer(None, "broken")) if one.name == "runners"
     ]
     assert (found.level, "broken" in found.sentence) == (Level.WARNING, True)
 

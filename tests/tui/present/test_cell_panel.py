@@ -34,7 +34,7 @@ def test_imported_results_are_told_with_interval_n_and_why_a_number_is_missing()
     assert "leakage by persona" in lines[0]
     assert lines[2].split()[:3] == ["Villain", "n/a", "the"]
     assert lines[3].startswith("  Assistant   73%  [69, 77]   600 ████")
-    assert any(line.startswith(" cosine +0.116  layer 15, marked") for line in lines)
+    assert any(line.startswith(" cosine +0.123  layer 15, marked") for line in lines)
     assert any("Per-epoch tables of the published card" in line for line in lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tuilab.cli.runner_programs import Answer
+from tuilab.cli.runner_programs import ProgramAnswer
 from tuilab.engine.decide.policy import read_policy
 from tuilab.engine.host.gpus import Device, highest_cuda, look_at_devices
 from tuilab.grid.checks import Check, Level
@@ -27,7 +27,9 @@ def look_at_driver() -> Driver | None:
     return None if highest is None else Driver(highest, look_at_devices())
 
 
-def findings_on_devices(answer: Answer, driver: Driver | None, is_pod: bool) -> Iterator[Check]:
+def findings_on_devices(
+    answer: ProgramAnswer, driver: Driver | None, is_pod: bool
+) -> Iterator[Check]:
     """Judge the devices from what the runners' probe said and from the driver."""
     said = answer.value or {}
     gpus = [str(name) for name in said.get("devices") or () if not str(name).startswith("CPU")]

@@ -22,7 +22,7 @@ from tuilab.cli.doctor.folders import (
     in_container,
     why_not_writable,
 )
-from tuilab.cli.runner_programs import Answer, ask, is_installed
+from tuilab.cli.runner_programs import ProgramAnswer, ask, is_installed
 from tuilab.contract import hub
 from tuilab.contract.identity import is_alive, mark_of, read_stat
 from tuilab.engine.host.hub_trial import is_answered
@@ -47,7 +47,7 @@ def examine(
     root: Path, with_probe: bool = True, config: ExperimentConfig | None = None
 ) -> list[Check]:
     """Return all findings, in the order in which people would ask; ``config`` is what is to run."""
-    answer = ask("runners.probe", seconds=120) if with_probe else Answer(None, "not asked")
+    answer = ask("runners.probe", seconds=120) if with_probe else ProgramAnswer(None, "not asked")
     return [
         *_python(),
         *findings_on_libraries(answer),
@@ -74,7 +74,7 @@ def _python() -> Iterator[Check]:
         yield Check("proc", Level.BLOCKING, "no /proc: the engine needs Linux")
 
 
-def findings_on_libraries(answer: Answer) -> Iterator[Check]:
+def findings_on_libraries(answer: ProgramAnswer) -> Iterator[Check]:
     """Judge the app's own libraries and those that the runners imported."""
     found = {name: _version(name) for name in _APP_LIBRARIES}
     missing = [name for name, number in found.items() if number is None]

@@ -214,8 +214,8 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
 
 FIGURES: Final[Mapping[str, Callable[[Analysis], Figure]]] = {
     "leakage": leakage,
-    "leakage-cosine": leakage_over_cosine,
     "cosine": cosine,
+    "leakage-cosine": leakage_over_cosine,
     "cosine-peak": cosine_against_peak,
     "grouped": grouped,
     "baseline-peak": baseline_against_peak,
@@ -224,7 +224,7 @@ FIGURES: Final[Mapping[str, Callable[[Analysis], Figure]]] = {
 """Kind -> what prepares it."""
 
 KINDS: Final = tuple(FIGURES)
-"""Every kind of figure, in the order of a report."""
+"""Every kind of figure, in the order of a report and of the tabs of the plots."""
 
 
 def _figure(
