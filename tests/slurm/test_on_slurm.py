@@ -125,9 +125,9 @@ def test_a_frozen_daemon_makes_no_second_attempt(trial: Maker) -> None:  # noqa:
     frozen = slurmd_of(host_of(grid, next(iter(grid.live()))))
     os.kill(frozen, signal.SIGSTOP)
     try:
-        wait_until(
-            lambda: "NODE_FAIL" in slurm("squeue", "-h", "-t", "all", "-o", "%T"), "NODE_FAIL"
-        )
+        names = ",".join(folder.name for folder in grid.worker_dirs())
+        states = ("squeue", "-h", "-t", "all", "-o", "%T", f"--name={names}")
+        wait_until(lambda: "NODE_FAIL" in slurm(*states), "Slurm's word that the node failed")
         assert set(grid.live().values()) == {1}
         grid.gate.touch()
         grid.wait(grid.all_done, "the end of the grid", 60.0)

@@ -1,4 +1,7 @@
-"""python -m tests.trial [DIR] [NAME...]: run the scripted trials and print what was seen."""
+"""python -m tests.trial [DIR] [NAME...]: run the scripted trials and print what was seen.
+
+``python -m tests.trial machines --seed N`` kills at random what a grid elsewhere is made of.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,15 @@ import time
 import traceback
 from pathlib import Path
 
+from tests.trial.machines import play
 from tests.trial.scenarios import SCENARIOS
 
 
 def main() -> int:
     """Run the named scenarios (all without a name); 0 when every claim held."""
     words = sys.argv[1:]
+    if words[:1] == ["machines"]:
+        return play(words[1:])
     folder = Path(words[0]) if words else Path(tempfile.mkdtemp(prefix="tuilab-trial-"))
     chosen = {name: SCENARIOS[name] for name in words[1:]} or SCENARIOS
     failed = []

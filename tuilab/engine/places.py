@@ -8,12 +8,13 @@ from typing import Any
 
 from tuilab.engine.host.local import Local
 from tuilab.engine.host.place import Place
+from tuilab.engine.host.ray import Ray
 from tuilab.engine.host.remote import Remote, Scheduler
 from tuilab.engine.host.slurm import Slurm
 
 Options = Mapping[str, Any]
 """What ``[resources.<name>]`` says."""
-SCHEDULERS: dict[str, Callable[[Options], Scheduler]] = {"slurm": Slurm}
+SCHEDULERS: dict[str, Callable[[Options], Scheduler]] = {"slurm": Slurm, "ray": Ray}
 PLACES = ("local", *SCHEDULERS)
 
 

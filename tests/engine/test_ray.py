@@ -1,0 +1,72 @@
+"""Ray's adapter against an HTTP server that answers as its Jobs API and starts real shims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.ending import lease_of
+from tests.engine.test_places import finish, needs_namespaces, said
+from tests.engine.trials import Trial, make_plan
+from tests.places.ray_stand_in import Cluster, cluster
+from tuilab.engine.host.ray import Ray
+
+pytestmark = needs_namespaces
+
+
+@pytest.fixture
+def head() -> Iterator[Cluster]:
+    with cluster() as found:
+        yield found
+
+
+def on_ray(trial: Callable[..., Trial], head: Cluster) -> Trial:
+    options: dict[str, Any] = {"address": head.address, "look_seconds": 0.2, "fence_seconds": 3.0}
+    plan = make_plan(("villain", "nurse"))
+    grid = trial(plan, workers=2, executor="ray", places={"ray": options}, retries=3)
+    grid.ask("run")
+    return grid
+
+
+def test_a_grid_is_done_on_ray_and_no_secret_goes_along(
+    trial: Callable[..., Trial], head: Cluster
+) -> None:
+    grid = on_ray(trial, head)
+    assert grid.start("--go", HF_TOKEN="hf_canary", WANDB_API_KEY="canary").wait(60.0) == 0
+    finish(grid)
+    leases = [lease_of(folder) for folder in grid.worker_dirs()]
+    assert {one.shim.host for one in leases if one and one.shim} == {"ray-w0", "ray-w1"}
+    assert len(head.submitted) == 2
+    assert "canary" not in str(head.submitted)
+
+
+def test_a_head_that_is_away_claims_nothing_and_is_named(
+    trial: Callable[..., Trial], head: Cluster
+) -> None:
+    head.is_away = True
+    grid = on_ray(trial, head)
+    engine = grid.start("--go")
+    grid.wait(lambda: "Ray does not answer" in said(grid), "the sentence", 60.0)
+    assert not grid.lines("claimed")
+    head.is_away = False
+    assert engine.wait(90.0) == 0
+    finish(grid)
+    assert not grid.lines("paused")
+
+
+def test_a_name_that_ray_has_already_is_no_second_worker(tmp_path: Any, head: Cluster) -> None:
+    ray = Ray({"address": head.address})
+    folder = tmp_path / "w0-abc"
+    folder.mkdir()
+    ray.submit(folder)
+    ray.submit(folder)
+    assert list(head.jobs) == ["w0-abc"]
+
+
+def test_what_is_no_address_or_option_is_named() -> None:
+    with pytest.raises(ValueError, match="adress is not one of"):
+        Ray({"adress": "http://head:8265"})
+    with pytest.raises(ValueError, match="not http://"):
+        Ray({"address": "head:8265"})
