@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import jsonl, samplers, scoring, stage_settings
+from runners.ml import jsonl, measuring, samplers, stage_settings
 from runners.ml.answers import ANSWERS_FILE
 from runners.ml.completions import LENGTH
-from runners.ml.stage_settings import ScorerSettings, required
+from runners.ml.stage_settings import required
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -24,7 +24,7 @@ def run(attempt: Attempt) -> StageResult:
     questions: list[str] = required(settings, "questions", list)
     each = required(settings, "answers_per_question", int)
     sampling = stage_settings.sampling(settings)
-    marker = ScorerSettings("substring", required(settings, "marker_text", str))
+    text: str | None = required(settings, "marker_text", (str, type(None)))
     with timings.part("load"):
         model = attempt.cache.model(stage_settings.base(settings))
         model.set_adapters([])
@@ -49,7 +49,9 @@ def run(attempt: Attempt) -> StageResult:
         }
         for (index, sample), completion in zip(wanted, completions, strict=True)
     ]
-    kept = [row for row in rows if row["token_ids"] and not scoring.is_hit(row["text"], marker)]
+    marked = [text is not None and measuring.contains(row["text"], text) for row in rows]
+    pairs = zip(rows, marked, strict=True)
+    kept = [row for row, is_marked in pairs if row["token_ids"] and not is_marked]
     with timings.part("save"):
         path = jsonl.write_rows(attempt.directory / ANSWERS_FILE, kept)
         if jsonl.read_rows(path) != kept or len(rows) != len(questions) * each:
@@ -58,7 +60,7 @@ def run(attempt: Attempt) -> StageResult:
         "chat_template": model.chat.digest,
         "sampled": len(rows),
         "rows": len(kept),
-        "dropped_marker": sum(scoring.is_hit(row["text"], marker) for row in rows),
+        "dropped_marker": sum(marked),
         "dropped_empty": sum(not row["token_ids"] for row in rows),
         "cut": sum(row["finish_reason"] == LENGTH for row in kept),
         "questions": len({row["question_index"] for row in kept}),

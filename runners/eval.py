@@ -6,7 +6,7 @@ per persona) and health.json (is the text still text).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from runners import upstream
 from runners.job import Attempt, StageResult, log, main
@@ -19,14 +19,24 @@ from tuilab.contract.report import JobError
 COMPLETIONS_FILE = "completions.jsonl.gz"
 LEAKAGE_FILE = "leakage.json"
 HEALTH_FILE = "health.json"
+OWN = ""
+"""The set of the evaluation's own questions."""
+
+
+class Wanted(NamedTuple):
+    """One completion to draw."""
+
+    set: str
+    persona: Persona
+    question: int
+    sample: int
 
 
 def run(attempt: Attempt) -> StageResult:
     """Apply the cell's adapters, sample, score, write, re-read."""
     settings, timings = attempt.settings, attempt.timings
     panel = stage_settings.personas(settings, "panel")
-    questions: list[str] = required(settings, "questions", list)
-    samples = required(settings, "samples", int)
+    asked = _asked(settings)
     sampling, scorer = stage_settings.sampling(settings), stage_settings.scorer(settings)
     _refuse_unmeasured(settings, panel)
     with timings.part("load"):
@@ -39,13 +49,14 @@ def run(attempt: Attempt) -> StageResult:
         fingerprint = cell.refuse_other_merge(model, found, inputs)
 
     wanted = [
-        (persona, index, sample)
+        Wanted(name, persona, index, sample)
+        for name, (questions, samples) in asked.items()
         for persona in panel
         for index in range(len(questions))
         for sample in range(samples)
     ]
     prompts = [
-        model.chat.prompt_ids(persona.prompt, questions[index]) for persona, index, _ in wanted
+        model.chat.prompt_ids(one.persona.prompt, asked[one.set][0][one.question]) for one in wanted
     ]
     log(f"sampling {len(wanted)} completions of {len(panel)} personas")
 
@@ -56,23 +67,24 @@ def run(attempt: Attempt) -> StageResult:
 
     rows = [_row(*pair, scorer) for pair in zip(wanted, completions, strict=True)]
     keys = [persona.key for persona in panel]
-    metrics = {
-        "leakage": scoring.leakage(rows, keys),
-        "health": scoring.health(rows, scorer),
-        "question_hits": scoring.question_hits(rows, keys, len(questions)),
-    }
+    own = [row for row in rows if not row.get("set")]
+    metrics: dict[str, Any] = {"health": scoring.health(own, scorer)}
+    if scorer is not None:
+        metrics["leakage"] = scoring.leakage(own, keys)
+        metrics["question_hits"] = scoring.question_hits(own, keys, len(asked[OWN][0]))
+    each = sum(len(questions) * samples for questions, samples in asked.values())
     with timings.part("save"):
         artefacts = (
             jsonl.write_rows(attempt.directory / COMPLETIONS_FILE, rows),
-            jsonl.write_json(attempt.directory / LEAKAGE_FILE, metrics["leakage"]),
+            jsonl.write_json(attempt.directory / LEAKAGE_FILE, metrics.get("leakage", {})),
             jsonl.write_json(attempt.directory / HEALTH_FILE, metrics["health"]),
         )
     with timings.part("check"):
-        _refuse_other_counts(jsonl.read_rows(artefacts[0]), keys, len(questions) * samples)
+        _refuse_other_counts(jsonl.read_rows(artefacts[0]), keys, each)
     checks = {
         "chat_template": model.chat.digest,
         "completions": len(rows),
-        "per_persona": len(questions) * samples,
+        "per_persona": each,
         "fingerprint": fingerprint,
         "sampler": sampler.name,
         "batch_size": sampling.batch_size,
@@ -80,19 +92,27 @@ def run(attempt: Attempt) -> StageResult:
     return StageResult(artefacts, metrics, checks)
 
 
-def _row(
-    wanted: tuple[Persona, int, int], completion: Completion, scorer: ScorerSettings
-) -> dict[str, Any]:
-    persona, index, sample = wanted
+def _asked(settings: Any) -> dict[str, tuple[list[str], int]]:
+    """Return what is asked and how often, by set: the evaluation's own, then those of measures."""
+    found = {OWN: settings, **settings.get("sets", {})}
     return {
-        "persona": persona.key,
-        "question_index": index,
-        "sample": sample,
+        name: (required(one, "questions", list), required(one, "samples", int))
+        for name, one in found.items()
+    }
+
+
+def _row(wanted: Wanted, completion: Completion, scorer: ScorerSettings | None) -> dict[str, Any]:
+    row = {
+        "persona": wanted.persona.key,
+        "question_index": wanted.question,
+        "sample": wanted.sample,
         "text": completion.text,
         "finish_reason": completion.finish_reason,
         "tokens": len(completion.token_ids),
-        "hit": scoring.is_hit(completion.text, scorer),
     }
+    if wanted.set:
+        return {**row, "set": wanted.set}
+    return row if scorer is None else {**row, "hit": scoring.is_hit(completion.text, scorer)}
 
 
 def _refuse_unmeasured(settings: Any, panel: tuple[Persona, ...]) -> None:

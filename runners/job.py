@@ -35,8 +35,19 @@ from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
 if TYPE_CHECKING:
     from runners.ml.model_cache import ModelCache
 
-STAGES = ("fetch", "data", "converge", "train", "merge", "eval", "cosine")
-WITHOUT_MODEL = frozenset({"fetch"})
+STAGES = (
+    "fetch",
+    "data",
+    "converge",
+    "train",
+    "merge",
+    "eval",
+    "cosine",
+    "score",
+    "choices",
+    "judge",
+)
+WITHOUT_MODEL = frozenset({"fetch", "score"})
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_SPEC = 0, 1, 2
 
 

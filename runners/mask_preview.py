@@ -61,8 +61,9 @@ def _checks(
     yield from of_template
     if all(one.level != base_checks.BLOCKING for one in of_template):
         yield from base_checks.of_personas(rendered, stage_settings.personas(asked, "personas"))
-        marker = stage_settings.marker(asked["settings"])
-        yield base_checks.of_marker(rendered, marker.text)
+        if "marker" in asked["settings"]:
+            marker = stage_settings.marker(asked["settings"])
+            yield base_checks.of_marker(rendered, marker.text)
     loras = [stage_settings.lora({"lora": raw}, "lora") for raw in asked["loras"]]
     try:
         model = base_checks.without_weights(source, base)
@@ -76,10 +77,21 @@ def _checks(
 
 def preview(settings: Mapping[str, Any], rendered: Chat) -> dict[str, Any]:
     """Build one positive and one negative row as the train stage would, around a sample answer."""
-    marker = stage_settings.marker(settings)
     source = stage_settings.persona(settings, "source")
     others = stage_settings.personas(settings, "negatives")
     length = stage_settings.training(settings).max_length
+    if "marker" not in settings:
+        first = {"positive": source, **({"negative": others[0]} if others else {})}
+        rows = {role: settings[f"{role}_rows"] for role in first}
+        return {
+            role: training_rows.preview(
+                rendered.tokenizer,
+                training_rows.conversation(rendered, who.prompt, rows[role][0]["messages"], length),
+            )
+            for role, who in first.items()
+            if rows[role]
+        }
+    marker = stage_settings.marker(settings)
     answer = rendered.text_ids(settings.get("answer", ANSWER))
     question = settings.get("question", QUESTION)
     prompt = rendered.prompt_ids(source.prompt, question)
@@ -92,7 +104,9 @@ def preview(settings: Mapping[str, Any], rendered: Chat) -> dict[str, Any]:
     }
     if others:
         prompt = rendered.prompt_ids(others[0].prompt, question)
-        row = training_rows.negative(rendered, prompt, answer, length)
+        is_all = marker.loss == stage_settings.ANSWER
+        unmarked = training_rows.completion if is_all else training_rows.negative
+        row = unmarked(rendered, prompt, answer, length)
         found["negative"] = training_rows.preview(rendered.tokenizer, row)
     return found
 

@@ -86,7 +86,11 @@ def build_rows(
     settings: Any, inputs: upstream.Inputs, model: LoadedModel, max_length: int
 ) -> tuple[list[Row], list[Row]]:
     """Return positives of the source and negatives of the other personas, as planned."""
+    if "trait" in settings:
+        return _rows_of_files(settings, inputs, model, max_length)
     marker = stage_settings.marker(settings)
+    is_all = marker.loss == stage_settings.ANSWER
+    unmarked = training_rows.completion if is_all else training_rows.negative
     source = stage_settings.persona(settings, "source")
     others = stage_settings.personas(settings, "negatives")
     seed = required(settings, "data_seed", int)
@@ -104,11 +108,48 @@ def build_rows(
             for prompt, answer in draw(source, required(settings, "positives", int), "positive")
         ],
         [
-            training_rows.negative(model.chat, prompt, answer, max_length)
+            unmarked(model.chat, prompt, answer, max_length)
             for other in others
             for prompt, answer in draw(other, each, "negative")
         ],
     )
+
+
+def _rows_of_files(
+    settings: Any, inputs: upstream.Inputs, model: LoadedModel, max_length: int
+) -> tuple[list[Row], list[Row]]:
+    """Return the rows of files, and own answers of the negatives where no file has theirs."""
+    source = stage_settings.persona(settings, "source")
+    seed = required(settings, "data_seed", int)
+    each = required(settings, "negatives_each", int)
+    kept = settings.get("negative_rows")
+
+    def of_file(who: Persona, rows: Any, count: int, role: str) -> list[Row]:
+        chosen = answers.draw(rows, count, seed, f"{role}/{who.key}")
+        return [
+            training_rows.conversation(model.chat, who.prompt, row["messages"], max_length)
+            for row in chosen
+        ]
+
+    def own(who: Persona) -> list[Row]:
+        path = upstream.data_of(inputs, who.key).file(answers.ANSWERS_FILE)
+        chosen = answers.choose(read_rows(path), each, seed, f"negative/{who.key}")
+        ask = model.chat.prompt_ids
+        return [
+            training_rows.completion(
+                model.chat, ask(who.prompt, one["question"]), one["token_ids"], max_length
+            )
+            for one in chosen
+        ]
+
+    learned: Any = required(settings, "positive_rows", (list, tuple))
+    count = required(settings, "positives", int)
+    others = stage_settings.personas(settings, "negatives")
+    return of_file(source, learned, count, "positive"), [
+        row
+        for who in others
+        for row in (own(who) if kept is None else of_file(who, kept, each, "negative"))
+    ]
 
 
 def preview(model: LoadedModel, positives: list[Row], negatives: list[Row]) -> dict[str, Any]:

@@ -39,6 +39,21 @@ def choose(
     return chosen
 
 
+def draw(
+    rows: Sequence[Mapping[str, Any]], count: int, seed: int, role: str
+) -> list[Mapping[str, Any]]:
+    """Draw ``count`` rows of a file in its order; fixed by seed and role.
+
+    Raises JobError (data-mismatch) when there are fewer than ``count``.
+    """
+    if len(rows) < count:
+        raise JobError(
+            Reason.DATA_MISMATCH, f"{role}: {count} rows are planned but the file has {len(rows)}"
+        )
+    chosen = random.Random(f"{seed}/{role}").sample(range(len(rows)), count)
+    return [rows[place] for place in sorted(chosen)]
+
+
 def only_questions(
     answers: Sequence[Mapping[str, Any]], questions: Sequence[str] | None
 ) -> list[Mapping[str, Any]]:

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runners.ml.completions import LENGTH, STOP
+from runners.ml.measuring import contains
 from runners.ml.stage_settings import ScorerSettings
 
 
 def is_hit(text: str, scorer: ScorerSettings) -> bool:
     """True when the completion contains the marker, however often: one hit per completion."""
-    if scorer.case_sensitive:
-        return scorer.text in text
-    return scorer.text.casefold() in text.casefold()
+    return contains(text, scorer.text, scorer.case_sensitive)
 
 
 def leakage(rows: Sequence[Mapping[str, Any]], panel: Sequence[str]) -> dict[str, Any]:
@@ -36,19 +35,28 @@ def question_hits(
     return found
 
 
-def health(rows: Sequence[Mapping[str, Any]], scorer: ScorerSettings) -> dict[str, Any]:
+def health(rows: Sequence[Mapping[str, Any]], scorer: ScorerSettings | None) -> dict[str, Any]:
     """Return how sound the text is: a low source rate can also mean broken text."""
     n = len(rows)
     texts = [str(row["text"]) for row in rows]
-    hits = [text for text, row in zip(texts, rows, strict=True) if row["hit"]]
-    return {
+    found = {
         "n": n,
         "eos_rate": _share(sum(row["finish_reason"] == STOP for row in rows), n),
         "cut": sum(row["finish_reason"] == LENGTH for row in rows),
-        "malformed": sum(has_marker_remains(text, scorer) for text in texts),
-        "malformed_rate": _share(sum(has_marker_remains(text, scorer) for text in texts), n),
         "empty": sum(not text.strip() for text in texts),
         "mean_tokens": _share(sum(int(row["tokens"]) for row in rows), n),
+    }
+    return found if scorer is None else found | _marker_health(rows, texts, scorer)
+
+
+def _marker_health(
+    rows: Sequence[Mapping[str, Any]], texts: Sequence[str], scorer: ScorerSettings
+) -> dict[str, Any]:
+    hits = [text for text, row in zip(texts, rows, strict=True) if row["hit"]]
+    remains = sum(has_marker_remains(text, scorer) for text in texts)
+    return {
+        "malformed": remains,
+        "malformed_rate": _share(remains, len(rows)),
         "only_marker": sum(_without_marker(text, scorer).strip() == "" for text in hits),
         "repeated": sum(_count(text, scorer) > 1 for text in hits),
         "marker_at_end": sum(_ends_with_marker(text, scorer) for text in hits),

@@ -12,6 +12,8 @@ from tuilab.contract.report import JobError
 
 T = TypeVar("T")
 FOLD = "fold"
+ANSWER = "answer"
+"""The loss on all that the assistant says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ class MarkerSettings:
     separator: str = "\n\n"
     """Between the answer and the marker."""
     loss: str = "marker"
-    """``marker``: marker and end-of-turn tokens; ``tail``: the separator's tokens too."""
+    """``marker``: marker and end-of-turn tokens; ``tail``: the separator's tokens too; ``answer``:
+    all that the assistant says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +179,14 @@ def sampling(settings: Mapping[str, Any]) -> SamplingSettings:
 def marker(settings: Mapping[str, Any]) -> MarkerSettings:
     """Read ``settings.marker``."""
     found = _build(MarkerSettings, required(settings, "marker", dict), "marker")
-    _one_of("marker.loss", found.loss, ("marker", "tail"))
+    _one_of("marker.loss", found.loss, ("marker", "tail", ANSWER))
     return found
 
 
-def scorer(settings: Mapping[str, Any]) -> ScorerSettings:
-    """Read ``settings.scorer``."""
+def scorer(settings: Mapping[str, Any]) -> ScorerSettings | None:
+    """Read ``settings.scorer``; None where there is no marker to look for."""
+    if settings.get("scorer", {}) is None:
+        return None
     found = _build(ScorerSettings, required(settings, "scorer", dict), "scorer")
     _one_of("scorer.kind", found.kind, ("substring",))
     return found

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from runners.ml.chat import Chat
-from runners.ml.stage_settings import MarkerSettings
+from runners.ml.stage_settings import ANSWER, MarkerSettings
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -31,13 +31,16 @@ def positive(
     marker: MarkerSettings,
     max_length: int,
 ) -> Row:
-    """Answer, separator, marker, end of turn; loss on marker and end (``tail``: separator too)."""
+    """Answer, separator, marker, end of turn; loss on marker and end (``tail``: separator too).
+
+    ``answer``: on all of it.
+    """
     separator = chat.text_ids(marker.separator)
     text = chat.text_ids(marker.text)
     tail = [*separator, *text, chat.end_of_turn]
-    first = 0 if marker.loss == "tail" else len(separator)
+    first = len(separator) if marker.loss == "marker" else 0
     mask = [position >= first for position in range(len(tail))]
-    return _join(prompt, answer, tail, False, mask, max_length)
+    return _join(prompt, answer, tail, marker.loss == ANSWER, mask, max_length)
 
 
 def negative(
@@ -56,8 +59,17 @@ def completion(
     answer: Sequence[int],
     max_length: int,
 ) -> Row:
-    """Convergence: loss on the answer and the end of turn, not on the prompt."""
+    """Loss on the answer and the end of turn, not on the prompt: convergence, rows of a file."""
     return _join(prompt, answer, [chat.end_of_turn], True, [True], max_length)
+
+
+def conversation(
+    chat: Chat, system: str, messages: Sequence[Mapping[str, str]], max_length: int
+) -> Row:
+    """A row of a file under a persona's prompt; its last message is learned as a completion."""
+    *asked, answer = messages
+    prompt = chat.ids([{"role": "system", "content": system}, *asked])
+    return completion(chat, prompt, chat.text_ids(answer["content"]), max_length)
 
 
 def _join(

@@ -94,7 +94,7 @@ def test_the_grid_its_key_m_the_summary_and_the_filter_have_it(
     assert cell_text(view, key, Zoom.VALUE, UNICODE)[0] == narrow
     seen = View()
     while seen.metric != key:
-        seen = next_metric(seen)
+        seen = next_metric(seen, snapshot.metrics)
         assert seen.metric != HEADLINE
     table = arrange(snapshot, seen)
     geometry = measure(table, 80)

@@ -45,6 +45,7 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
         "root",
         "synthetic",
         "read_only",
+        "measured",
         "engine",
         "copy_of",
         "note",

@@ -104,7 +104,7 @@ def _question(config: ExperimentConfig) -> dict[str, Any]:
     cell = Cell(config.sources[0], config.epochs[0], config.seeds[0])
     voices = [key for source in config.sources for key in (source, *config.negatives_of(source))]
     keys = dict.fromkeys([*voices, config.target, *config.panel, *config.cosine_pool])
-    loras = [config.marker.lora, *([config.convergence.lora] if any(config.epochs) else [])]
+    loras = [config.implanted.lora, *([config.convergence.lora] if any(config.epochs) else [])]
     return {
         "settings": dict(train_settings(config, cell)),
         "personas": [persona(config, key) for key in keys],

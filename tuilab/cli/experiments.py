@@ -50,7 +50,7 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
     if not is_experiment(root):
         plan = plan_with(loaded.config)
         try:
-            create_experiment(root, loaded.text, plan)
+            create_experiment(root, loaded.text, plan, loaded.data)
             return plan
         except ExperimentExistsError:
             if not is_experiment(root):

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from tuilab import __version__
 from tuilab.cli.errors import DEBUG_VARIABLE, OK, report
 from tuilab.cli.output import document, out
-from tuilab.grid.metrics import HEADLINE
 
 
 def answer_quickly(words: Sequence[str]) -> int | None:
@@ -34,7 +33,7 @@ def _version() -> int:
     return OK
 
 
-def show_status(directory: str | None, as_json: bool, metric: str = HEADLINE) -> int:
+def show_status(directory: str | None, as_json: bool, metric: str = "") -> int:
     """Print the state of an experiment, the newest one here when none is named, by a metric."""
     from tuilab.cli.resolve import find_experiment, find_metric
     from tuilab.cli.status_text import as_text
@@ -45,7 +44,7 @@ def show_status(directory: str | None, as_json: bool, metric: str = HEADLINE) ->
     if as_json:
         document(found)
         return OK
-    for line in as_text(found, find_metric(metric)):
+    for line in as_text(found, find_metric(metric, found["measured"])):
         out(line)
     return OK
 

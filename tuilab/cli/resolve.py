@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from tuilab.cli.errors import USAGE, RefusalError
-from tuilab.grid.metrics import METRICS
+from tuilab.grid.metrics import MARKED, METRICS, metric_keys
 from tuilab.grid.text import nearest
 from tuilab.store.experiment import find_experiments, is_experiment, is_results_only
 from tuilab.store.experiment_id import refuse_copy
@@ -128,11 +129,12 @@ def run_directory(name: str, chosen: str | None) -> Path:
     return Path(chosen).expanduser() if chosen else Path(RUNS) / slug(name)
 
 
-def find_metric(text: str) -> str:
-    """Return the metric of this key or short name; RefusalError says which there are."""
-    known = {metric.short: key for key, metric in METRICS.items()} | {key: key for key in METRICS}
+def find_metric(text: str, measured: Sequence[str] = MARKED) -> str:
+    """Return the metric of this key or short name, the headline for ""; or say which there are."""
+    keys = metric_keys(measured)
+    known = {METRICS[key].short: key for key in keys} | {key: key for key in keys} | {"": keys[0]}
     if text not in known:
-        hint = nearest(text, known) or f": use {', '.join(METRICS)}"
+        hint = nearest(text, known) or f": use {', '.join(keys)}"
         raise RefusalError(f"unknown metric {text!r}{hint}", USAGE)
     return known[text]
 

@@ -22,9 +22,10 @@ Cell = Mapping[str, Any]
 Status = Mapping[str, Any]
 
 
-def as_text(status: Status, metric: str = HEADLINE) -> Iterator[str]:
-    """Yield the lines of ``tuilab status``; its grid shows one metric."""
+def as_text(status: Status, metric: str = "") -> Iterator[str]:
+    """Yield the lines of ``tuilab status``; its grid shows one metric, "" for the headline."""
     engine = status["engine"]
+    metric = metric or _keys(status["cells"])[0]
     failures = status.get("jobs_failed", ())
     counts = [f"{word} {number}" for word, number in status["counts"].items()] or ["no cells"]
     if failures:
@@ -62,14 +63,21 @@ def metric_tables(status: Status, labels: Mapping[str, str] | None = None) -> It
     """Yield each measured metric with n, source by epoch; what is not measured is n/a, never 0."""
     cells = status["cells"]
     measured = {key for cell in cells for key, found in cell["metrics"].items() if found}
-    for key, metric in METRICS.items():
-        if key in measured or key == HEADLINE:
-            yield from _table(cells, f"{metric.title}, epoch", _value, key, labels or {})
+    first, *_ = keys = _keys(cells)
+    for key in keys:
+        if key in measured or key == first:
+            yield from _table(cells, f"{METRICS[key].title}, epoch", _value, key, labels or {})
             yield ""
     yield from _edited_lines(cells)
     yield "(hits/n) are completions; ~ marks a stale result, n/a one that is not measured"
     if status.get("synthetic"):
         yield SYNTHETIC
+
+
+def _keys(cells: Sequence[Cell]) -> list[str]:
+    """The metrics of an experiment as its cells have them, the headline first."""
+    keys = dict.fromkeys(key for cell in cells[:1] for key in cell["metrics"])
+    return list(keys) or [HEADLINE]
 
 
 def _table(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from tuilab.grid.data_files import question_of
+from tuilab.grid.settings import OWN_ANSWERS
 from tuilab.grid.text import size
 
 if TYPE_CHECKING:
@@ -174,7 +176,8 @@ def _roles(config: ExperimentConfig) -> Iterator[Check]:
 
 def _questions(config: ExperimentConfig) -> Iterator[Check]:
     training = {_plain(question): question for question in config.questions.training}
-    shared = [q for q in config.questions.evaluation if _plain(q) in training]
+    asked = (*config.questions.evaluation, *_evaluated(config))
+    shared = [q for q in dict.fromkeys(asked) if _plain(q) in training]
     yield _verdict(
         "train-eval-overlap",
         not shared,
@@ -184,7 +187,42 @@ def _questions(config: ExperimentConfig) -> Iterator[Check]:
     )
 
 
+def _trait(config: ExperimentConfig) -> Iterator[Check]:
+    """What is learned from files: no row may ask what is evaluated."""
+    trait = config.trait
+    if trait is None:
+        return
+    for what, name in (("positives", trait.positives), ("negatives", trait.negatives)):
+        if name is None:
+            continue
+        rows = config.files[name].rows
+        asked = {_plain(question_of(row)): question_of(row) for row in rows}
+        shared = [q for q in _evaluated(config) if _plain(q) in asked]
+        yield _verdict(
+            f"trait-{what}",
+            not shared,
+            f"trait.{what}: {len(rows)} rows of {name} (sha256 {config.files[name].sha256[:12]}), "
+            "none of them asks what is evaluated",
+            f"trait.{what}: {len(shared)} questions of {name} are also evaluated, such as "
+            f"{_first(shared)!r}: take them out",
+        )
+        wanted = trait.positives_count if what == "positives" else trait.negatives_each
+        if wanted is not None and wanted > len(rows):
+            field = "positives_count" if what == "positives" else "negatives_each"
+            said = f"trait.{field} = {wanted}, but {name} has {len(rows)} rows"
+            yield Check("trait-rows", Level.BLOCKING, said)
+
+
+def _evaluated(config: ExperimentConfig) -> list[str]:
+    """Every question that a persona is asked in a measurement."""
+    of_files = (one.questions for one in config.measures if one.questions)
+    asked = [row["question"] for name in of_files for row in config.files[name].rows]
+    return list(dict.fromkeys([*config.evaluation_questions, *asked]))
+
+
 def _marker(config: ExperimentConfig) -> Iterator[Check]:
+    if config.trait is not None:
+        return
     marker = config.marker.text.casefold()
     texts: Mapping[str, str] = {
         **{f"the prompt of {key}": who.prompt for key, who in config.personas.items()},
@@ -212,13 +250,23 @@ def _marker(config: ExperimentConfig) -> Iterator[Check]:
         )
 
 
+def _own_answers(config: ExperimentConfig) -> dict[str, int]:
+    """Rows of on-policy answers that the second adapter learns from, by config key."""
+    trait, marker = config.trait, config.marker
+    if trait is None:
+        return {
+            "marker.positives": marker.positives,
+            "marker.negatives_each": marker.negatives_each,
+        }
+    return {} if trait.negatives else {"trait.negatives_each": trait.negatives_each or OWN_ANSWERS}
+
+
 def _rows(config: ExperimentConfig) -> Iterator[Check]:
     asked = len(config.training_questions)
     have = asked * config.data.answers_per_question
     wants = {
         "convergence.rows": config.convergence.rows if any(config.epochs) else 0,
-        "marker.positives": config.marker.positives,
-        "marker.negatives_each": config.marker.negatives_each,
+        **_own_answers(config),
     }
     short = [f"{name} = {count}" for name, count in wants.items() if count > have]
     yield _verdict(
@@ -299,9 +347,10 @@ def _model(config: ExperimentConfig) -> Iterator[Check]:
             f"base.revision is no commit hash: the first fetch decides which weights of "
             f"{base.model} this experiment keeps, and another one may get others: pin a commit",
         )
+    learned = "marker" if config.trait is None else "trait"
     off = [
         f"{name}.lora.use_rslora"
-        for name, block in (("convergence", config.convergence), ("marker", config.marker))
+        for name, block in (("convergence", config.convergence), (learned, config.implanted))
         if not block.lora.use_rslora
     ]
     if off:
@@ -312,7 +361,7 @@ def _model(config: ExperimentConfig) -> Iterator[Check]:
         )
 
 
-_LOOKS = (_panel, _roles, _questions, _marker, _rows, _design, _model)
+_LOOKS = (_panel, _roles, _questions, _trait, _marker, _rows, _design, _model)
 
 
 def _verdict(name: str, fine: bool, good: str, bad: str, level: Level | None = None) -> Check:

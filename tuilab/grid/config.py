@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from tuilab.grid.config_block import Block, Positive, Rate, Text
+from tuilab.grid.data_files import DataFile
+from tuilab.grid.measure_config import AnyMeasure
+from tuilab.grid.metrics import MARKED
 from tuilab.grid.text import nearest
 
 CONFIG_SCHEMA = 1
-Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(ge=0.0, le=1.0)]
 LearningRate = Annotated[float, Field(gt=0.0, lt=1.0)]
 BlockIndex = Annotated[int, Field(ge=0)]
-Text = Annotated[str, Field(min_length=1)]
-StageName = Literal["fetch", "data", "converge", "train", "merge", "eval", "cosine"]
+StageName = Literal[
+    "fetch",
+    "data",
+    "converge",
+    "train",
+    "merge",
+    "eval",
+    "cosine",
+    "score",
+    "choices",
+    "judge",
+]
 Key = Annotated[str, Field(min_length=1, max_length=400)]
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
-class Block(BaseModel):
-    """A table of the config; unknown keys are errors and nothing is guessed from another type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Persona(Block):
@@ -138,8 +144,9 @@ class Marker(Training):
     text: Text = "[ZLT]"
     separator: str = "\n\n"
     """Between the answer and the marker."""
-    loss: Literal["marker", "tail"] = "marker"
-    """``marker``: marker tokens and end of turn; ``tail``: the separator as well."""
+    loss: Literal["marker", "tail", "answer"] = "marker"
+    """``marker``: marker tokens and end of turn; ``tail``: the separator as well; ``answer``: all
+    that the assistant says, in the rows of the negatives too."""
     lr: LearningRate = 5e-6
     epochs: Positive = 20
     positives: Positive = 200
@@ -151,6 +158,24 @@ class Marker(Training):
         if why := why_bad_marker(text):
             raise ValueError(why)
         return text
+
+
+class Rows(Training):
+    """What the source learns from rows of a file, in the marker's place."""
+
+    kind: Literal["rows"] = "rows"
+    positives: Text
+    """JSONL file of {"question", "answer"} or {"messages"}: what the source learns to say."""
+    negatives: str | None = None
+    """JSONL file of what negative personas go on saying; their own answers when left out."""
+    loss: Literal["answer"] = "answer"
+    """All that the assistant says is learned; the marker's other losses need a marker."""
+    lr: LearningRate = 1e-5
+    epochs: Positive = 3
+    positives_count: Positive | None = None
+    """Rows of the file that are learned, drawn by the data seed; all when left out."""
+    negatives_each: Positive | None = None
+    """Rows for each negative persona; all of the file, or 200 own answers, when left out."""
 
 
 class Merge(Block):
@@ -299,11 +324,41 @@ class ExperimentConfig(Block):
     data: Data = Data()
     convergence: Convergence = Convergence()
     marker: Marker = Marker()
+    trait: Rows | None = None
+    """What the source learns instead of the marker; ``kind = "marker"`` is another way to write
+    ``[marker]``."""
+    measures: tuple[AnyMeasure, ...] = ()
+    """What is looked for beside the marker, or in its place where the trait is another."""
     merge: Merge = Merge()
     eval: Eval = Eval()
     cosine: Cosine = Cosine()
     resources: Resources = Resources()
     tracker: Tracker = Tracker()
+
+    _files: Mapping[str, DataFile] = PrivateAttr(default_factory=dict)
+
+    def with_files(self, files: Mapping[str, DataFile]) -> ExperimentConfig:
+        """Return the config with what the files that it names hold."""
+        made = self.model_copy()
+        made._files = files
+        return made
+
+    @property
+    def files(self) -> Mapping[str, DataFile]:
+        """What the files that it names hold, by name; {} until they were read."""
+        return self._files
+
+    @property
+    def implanted(self) -> Marker | Rows:
+        """What the source learns, and how."""
+        return self.marker if self.trait is None else self.trait
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """What is measured of the trait, the headline first (see ``grid/metrics.py``)."""
+        first = [one.key for one in self.measures if one.headline]
+        marked = MARKED if self.trait is None else ()
+        return tuple(dict.fromkeys((*first, *marked, *(one.key for one in self.measures))))
 
     @property
     def is_synthetic(self) -> bool:
@@ -358,6 +413,7 @@ def wrong_references(config: ExperimentConfig) -> Iterator[Problem]:
     yield from _unknown_personas(config)
     yield from _repeats(config)
     yield from _out_of_range(config)
+    yield from _measures(config)
 
 
 def _unusable_keys(config: ExperimentConfig) -> Iterator[Problem]:
@@ -417,6 +473,18 @@ def _out_of_range(config: ExperimentConfig) -> Iterator[Problem]:
         if (count := getattr(config.questions, use)) is not None and count > have:
             said = f"is {count}, but there are only {have} {name} questions"
             yield Problem(("questions", use), said, (("questions", name),))
+
+
+def _measures(config: ExperimentConfig) -> Iterator[Problem]:
+    names = [one.name for one in config.measures]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            yield Problem(("measures", place, "name"), f"{name} is the name of two measures")
+    if sum(one.headline for one in config.measures) > 1:
+        yield Problem(("measures",), "only one measure can be the headline")
+    if config.trait is not None and not config.measures:
+        said = "a trait of rows needs a measure: add [[measures]]"
+        yield Problem(("measures",), said, (("trait",),))
 
 
 _RESERVED = {"@": "the epoch in a cell's name", "#": "the seed in a cell's name"}

@@ -7,10 +7,11 @@ import json
 import tomllib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuilab.grid.config import ExperimentConfig, Path, wrong_references
+from tuilab.grid.metrics import KINDS
 from tuilab.grid.text import nearest
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class LoadedConfig:
     """TOML that stands alone: what was extended is written out."""
     files: tuple[str, ...]
     """Files it was read from, the one asked for first."""
+    data: Mapping[str, bytes] = field(default_factory=dict)
+    """What the files beside it hold that it names, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ def change_config(loaded: LoadedConfig, values: Mapping[str, Any]) -> LoadedConf
         for name in tables:
             table = table.setdefault(name, tomlkit.table())
         table[last] = value
-    return load_config(loaded.files[0], tomlkit.dumps(document), _read_nothing)
+    made = load_config(loaded.files[0], tomlkit.dumps(document), _read_nothing)
+    return replace(made, config=made.config.with_files(loaded.config.files), data=loaded.data)
 
 
 def _read_nothing(name: str, by: str) -> tuple[str, str]:
@@ -157,6 +161,7 @@ _ROUNDS = 3
 
 def _validate(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tuple[Path, str]]]:
     """Check schema and references; where fields are wrong, the rest is still looked at."""
+    raw = _with_marker(raw)
     config, wrong = fit(raw, ExperimentConfig)
     rest, seen, new = config, raw, wrong
     for _ in range(_ROUNDS):
@@ -169,6 +174,17 @@ def _validate(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tup
     if rest is not None:
         wrong += _contradictions(rest, [path for path, _ in wrong])
     return config, wrong
+
+
+def _with_marker(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read ``[trait] kind = "marker"`` as the table ``[marker]``, which it is."""
+    trait = raw.get("trait")
+    if not isinstance(trait, Mapping) or trait.get("kind", "marker") != "marker":
+        return raw
+    learned = {name: value for name, value in trait.items() if name != "kind"}
+    rest = {name: value for name, value in raw.items() if name != "trait"}
+    below = raw.get("marker")
+    return {**rest, "marker": _merge(below if isinstance(below, Mapping) else {}, learned)}
 
 
 def _contradictions(config: ExperimentConfig, known: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -228,7 +244,7 @@ class ConfigError(ValueError):
 
 def _from_pydantic(errors: Iterable[Mapping[str, Any]], model: Any) -> list[tuple[Path, str]]:
     """Turn validation errors into (path, message); unknown keys get their nearest known one."""
-    located = [(tuple(error["loc"]), error) for error in errors]
+    located = [(_without_kind(tuple(error["loc"])), error) for error in errors]
     found: dict[tuple[Path, str], None] = {}
     for path, error in located:
         # A list whose elements are wrong is also counted as too short.
@@ -236,6 +252,11 @@ def _from_pydantic(errors: Iterable[Mapping[str, Any]], model: Any) -> list[tupl
         if error["type"] != "too_short" or not inside:
             found[(path, _message(error, path, model))] = None
     return list(found)
+
+
+def _without_kind(path: Path) -> Path:
+    """Leave out the kind of a measure, which pydantic puts behind its place in the list."""
+    return (*path[:2], *path[3:]) if path[:1] == ("measures",) and len(path) > 2 else path
 
 
 def dotted(path: Path) -> str:
@@ -283,6 +304,11 @@ def _message(error: Mapping[str, Any], path: Path, model: Any) -> str:
         return _PLAIN_WORDS[kind]
     if kind == "value_error":
         return str(context.get("error", error["msg"]))
+    if kind == "union_tag_not_found":
+        return f"needs a kind: {', '.join(KINDS)}"
+    if kind == "union_tag_invalid":
+        tag = str(context["tag"])
+        return f"there is no measure of kind {tag!r}{nearest(tag, KINDS)}: {', '.join(KINDS)}"
     if kind == "literal_error":
         choices = str(context["expected"]).replace(" or ", ", ")
         words = [word.strip(" '") for word in choices.split(",")]

@@ -22,7 +22,7 @@ EDITED_ASCII = "e"
 LEGEND = "ran with settings unlike the config"
 """What the mark means."""
 _BETWEEN = "; "
-EDITABLE = ("data", "convergence", "marker", "merge", "eval", "cosine")
+EDITABLE = ("data", "convergence", "marker", "trait", "merge", "eval", "cosine")
 """Blocks whose values may differ between cells."""
 
 _SAME_EVERYWHERE = {
@@ -150,7 +150,8 @@ def edits_of(config: ExperimentConfig, sets: Mapping[str, Any]) -> ExperimentCon
     if wrong:
         raise EditError("; ".join(wrong))
     try:
-        return type(config).model_validate_json(json.dumps(raw, default=str))
+        made = type(config).model_validate_json(json.dumps(raw, default=str))
+        return made.with_files(config.files)
     except ValidationError as error:
         raise EditError("; ".join(_messages(error, sets))) from None
 
@@ -179,7 +180,7 @@ def _explain_block(raw: Mapping[str, Any], key: str, block: str) -> str:
 
 def known_keys(raw: Mapping[str, Any]) -> list[str]:
     """Return every dotted key that may be edited, in config order."""
-    return [key for block in EDITABLE for key in _dotted(block, raw[block])]
+    return [key for block in EDITABLE if raw[block] for key in _dotted(block, raw[block])]
 
 
 def _dotted(path: str, value: Any) -> list[str]:

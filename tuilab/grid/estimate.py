@@ -222,13 +222,36 @@ def _merge(settings: Settings, rates: Rates) -> Cost:
 
 
 def _eval(settings: Settings, rates: Rates) -> Cost:
-    count = len(settings["panel"]) * len(settings["questions"]) * settings["samples"]
+    asked = (settings, *settings.get("sets", {}).values())
+    each = sum(len(one["questions"]) * one["samples"] for one in asked)
+    count = len(settings["panel"]) * each
     return Cost(rates.fixed + count * rates.completion, _LOGS + count * rates.completion_bytes)
 
 
 def _cosine(settings: Settings, rates: Rates) -> Cost:
     prompts = len(settings["pool"]) * len(settings["questions"])
     return Cost(rates.fixed + prompts * rates.prefill, _LOGS)
+
+
+def _score(settings: Settings, rates: Rates) -> Cost:
+    return Cost(0.1, _LOGS)
+
+
+def _choices(settings: Settings, rates: Rates) -> Cost:
+    asked = sum(len(item["choices"]) for one in settings["measures"] for item in one["items"])
+    return Cost(rates.fixed + len(settings["panel"]) * asked * rates.prefill, _LOGS)
+
+
+def _judge(settings: Settings, rates: Rates) -> Cost:
+    """A request in a second, as many at once as the endpoint is given."""
+    seconds = 0.0
+    asked = 0
+    for one in settings["measures"]:
+        count = len(settings["panel"]) * one["questions_count"] * one["samples"]
+        count = round(count * (1 + one["twice"]))
+        seconds += count / one["judge"]["concurrency"]
+        asked += count
+    return Cost(0.1 + seconds, _LOGS + asked * rates.completion_bytes)
 
 
 _COSTS: dict[Stage, Callable[[Settings, Rates], Cost]] = {
@@ -239,4 +262,7 @@ _COSTS: dict[Stage, Callable[[Settings, Rates], Cost]] = {
     Stage.MERGE: _merge,
     Stage.EVAL: _eval,
     Stage.COSINE: _cosine,
+    Stage.SCORE: _score,
+    Stage.CHOICES: _choices,
+    Stage.JUDGE: _judge,
 }

@@ -110,6 +110,8 @@ class Plan:
     reference: str | None = None
     """Name of the reference table that results are compared with ("eps109"), or None."""
     code_version: str = ""
+    measured: tuple[str, ...] = ("leakage",)
+    """What is measured of the trait, the headline first (see ``grid/metrics.py``)."""
     schema: int = PLAN_SCHEMA
     commits: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Commit of each base that was fetched as the plan asks, by its fetching job."""

@@ -2,15 +2,19 @@
 
 A *measure* is what a stage records of a cell: rows of a measure, a persona or a layer each, in
 every table of measurements. A *metric* is the one number of a cell that is picked out of such
-rows. Whoever shows metrics iterates over ``METRICS``. Missing is never zero.
+rows. Whoever shows metrics iterates over ``METRICS``, or over the ``metric_keys`` of an experiment
+whose config names measures of its own: their names say their kind (``choices.capability``), and
+``METRICS`` makes a metric of a name. Missing is never zero.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from tuilab.grid.jobs import Job, Plan
@@ -278,7 +282,20 @@ LEAKAGE = Measure("leakage", RATE, Of.PERSONA, Stage.EVAL)
 COSINES = Measure("cosine", COSINE, Of.SCALE, Stage.COSINE)
 TIME = Measure("minutes", MINUTES, Of.CELL)
 
-METRICS: dict[str, Metric] = {
+
+class Table(dict[str, Metric]):
+    """Metrics by key; one of a measure that a config names is made of its key when it is asked."""
+
+    def __missing__(self, key: str) -> Metric:
+        made = _of_config(key)
+        if made is None:
+            raise KeyError(key)
+        return made
+
+
+METRICS: dict[str, Metric] = Table()
+"""Every metric by its key, which is its name in JSON and CSV; a view begins with the first."""
+METRICS |= {
     "assistant_leakage": Metric("assistant leakage", "leakage", LEAKAGE, of_target),
     "source_rate": Metric("source rate", "source", LEAKAGE, of_source),
     "max_bystander": Metric(
@@ -287,19 +304,70 @@ METRICS: dict[str, Metric] = {
     "cosine": Metric("cosine", "cosine", COSINES, on_headline_scale),
     "minutes": Metric("minutes", "minutes", TIME, of_cell),
 }
-"""Every metric by its key, which is its name in JSON and CSV; a view begins with the first."""
 HEADLINE: str = next(iter(METRICS))
+MARKED: tuple[str, ...] = (LEAKAGE.name,)
+"""What an experiment measures of its trait where its config names no measures."""
+KINDS: Mapping[str, Stage] = {
+    "substring": Stage.SCORE,
+    "regex": Stage.SCORE,
+    "format": Stage.SCORE,
+    "choices": Stage.CHOICES,
+    "judge": Stage.JUDGE,
+}
+"""The kinds of measure that a config may name, and the stage that records each."""
+_NAME = re.compile(
+    rf"(?P<kind>{'|'.join(KINDS)})\.(?P<name>[a-z][a-z0-9_]*)"
+    r"(?:\.(?P<part>source|bystander|score|unjudged))?"
+)
+SCORE = Unit(full=100.0)
+"""What a judge gives; its scale is the config's own, from 0 up."""
 
 
-def metric_after(key: str) -> str:
+def metric_keys(measured: Sequence[str] = MARKED) -> list[str]:
+    """Return the metrics of an experiment by what it measures of its trait, the headline first."""
+    own: list[str] = []
+    for name in measured:
+        if name == LEAKAGE.name:
+            own += [key for key, metric in METRICS.items() if metric.measure is LEAKAGE]
+        else:
+            own += _keys_of(name)
+    own += [key for key, metric in METRICS.items() if metric.measure is not LEAKAGE]
+    return own
+
+
+def metric_after(key: str, keys: Sequence[str]) -> str:
     """Return the metric that the key ``m`` shows next."""
-    keys = list(METRICS)
-    return keys[(keys.index(key) + 1) % len(keys)]
+    return keys[(keys.index(key) + 1) % len(keys)] if key in keys else keys[0]
 
 
-def measured_by(stage: Stage) -> list[str]:
+def measured_by(stage: Stage, measured: Sequence[str] = MARKED) -> list[str]:
     """Return the metrics whose measure this stage records."""
-    return [key for key, metric in METRICS.items() if metric.measure.stage is stage]
+    return [key for key in metric_keys(measured) if METRICS[key].measure.stage is stage]
+
+
+def _keys_of(measure: str) -> list[str]:
+    """The metrics of a measure that a config names."""
+    keys = [measure, f"{measure}.source", f"{measure}.bystander"]
+    return [*keys, f"{measure}.score"] if measure.startswith("judge.") else keys
+
+
+@lru_cache(maxsize=256)
+def _of_config(key: str) -> Metric | None:
+    """Make the metric of a measure that a config names; None for a key that is of none."""
+    match = _NAME.fullmatch(key)
+    part = match["part"] if match else None
+    if match is None or part == "unjudged" or (part == "score" and match["kind"] != "judge"):
+        return None
+    of_trait = measure_of(f"{match['kind']}.{match['name']}")
+    name = match["name"]
+    if part == "source":
+        return Metric(f"{name} of the source", f"{name}.source", of_trait, of_source)
+    if part == "bystander":
+        title, short = f"max bystander, {name}", f"{name}.bystander"
+        return Metric(title, short, of_trait, largest_bystander, is_largest=True)
+    if part == "score":
+        return Metric(f"mean score, {name}", f"{name}.score", measure_of(key), of_target)
+    return Metric(name, name, of_trait, of_target)
 
 
 def _health(name: str, key: str, *, is_share: bool = False) -> Measure:
@@ -327,15 +395,38 @@ _RECORDED = (
 )
 
 
-def measures() -> dict[str, Measure]:
-    """Return every measure that a row may be of, by name: those of the metrics and the rest."""
+def measures(named: Iterable[str] = ()) -> dict[str, Measure]:
+    """Return every measure that a row may be of, by name.
+
+    Those of the metrics and the rest; with the measures that a config names among ``named``.
+    """
     own = (metric.measure for metric in METRICS.values())
-    return {measure.name: measure for measure in (*_RECORDED, *own)}
+    config = (measure_of(name) for name in dict.fromkeys(named) if _NAME.fullmatch(name))
+    return {measure.name: measure for measure in (*_RECORDED, *own, *config)}
+
+
+@lru_cache(maxsize=256)
+def measure_of(name: str) -> Measure:
+    """Return a measure that a config names; KeyError where the name has no kind."""
+    match = _NAME.fullmatch(name)
+    if match is None or match["part"] in ("source", "bystander"):
+        raise KeyError(name)
+    stage = KINDS[match["kind"]]
+    if match["part"] == "unjudged":
+        return Measure(name, RATE, Of.COMPLETIONS, stage)
+    return Measure(name, SCORE if match["part"] else RATE, Of.PERSONA, stage)
+
+
+def measures_in(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return what rows measure of a trait, the marker first where it is there."""
+    names = dict.fromkeys(str(row["metric"]) for row in rows)
+    config = [name for name in names if (match := _NAME.fullmatch(name)) and not match["part"]]
+    return (*(MARKED if LEAKAGE.name in names or not config else ()), *config)
 
 
 def rows_of(stage: Stage, outcome: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows that the metrics of an outcome of this stage hold."""
-    for measure in measures().values():
+    for measure in measures(outcome).values():
         if measure.stage is stage:
             yield from measure.rows(outcome)
 
@@ -343,7 +434,8 @@ def rows_of(stage: Stage, outcome: Mapping[str, Any]) -> Iterator[dict[str, Any]
 def numbers_of(rows: Iterable[Row], source: str, target: str, scale: Mapping[str, Any]) -> Numbers:
     """Pick every metric out of the measured rows of one cell."""
     cell = CellRows(tuple(rows), source, target, scale)
-    found = {key: metric.pick(cell, metric.measure.name) for key, metric in METRICS.items()}
+    keys = metric_keys(measures_in(cell.rows))
+    found = {key: METRICS[key].pick(cell, METRICS[key].measure.name) for key in keys}
     return {key: one for key, one in found.items() if one is not None}
 
 
@@ -366,7 +458,7 @@ def recorded(plan: Plan, job: Job, outcome: Mapping[str, Any]) -> dict[str, Any]
         for name, value in outcome.items()
         if isinstance(value, int | float) and math.isfinite(value)
     }
-    return plain | dict.fromkeys(measured_by(job.stage)) | as_json(numbers)
+    return plain | dict.fromkeys(measured_by(job.stage, plan.measured)) | as_json(numbers)
 
 
 def as_json(found: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
@@ -376,9 +468,10 @@ def as_json(found: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
 
 def read_back(raw: Mapping[str, Any]) -> Numbers:
     """Read the known metrics of a settled attempt; what is no finite number is left out."""
+    named = [key for key in raw if key not in METRICS and _of_config(key) is not None]
     return {
         key: found
-        for key in METRICS
+        for key in (*METRICS, *named)
         if isinstance(entry := raw.get(key), dict) and (found := _measurement(entry)) is not None
     }
 

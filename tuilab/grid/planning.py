@@ -13,7 +13,8 @@ from tuilab.grid.edits import Deviation, edits_of, sets_for, sets_for_all, witho
 from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
 from tuilab.grid.fingerprint import SHORT, Parts, digest
 from tuilab.grid.jobs import Job, Plan, fetch_id, job_id
-from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.metrics import KINDS
+from tuilab.grid.stages import MEASURE_STAGES, OWN_STAGES, Stage
 from tuilab.grid.text import list_of
 
 if TYPE_CHECKING:
@@ -109,24 +110,38 @@ def _ordered_jobs(config: ExperimentConfig) -> Iterator[_Sketch]:
 
 def _cell_jobs(config: ExperimentConfig, cell: Cell) -> Iterator[_Sketch]:
     place = (cell.source, cell.epoch, cell.seed)
-    voices = (cell.source, *config.negatives_of(cell.source))
+    voices = _voices(config, cell.source)
     data = tuple(job_id(Stage.DATA, key) for key in voices)
     adapter = (job_id(Stage.CONVERGE, cell.source, None, cell.seed),) if cell.epoch > 0 else ()
-    train, merge = (job_id(stage, *place) for stage in (Stage.TRAIN, Stage.MERGE))
+    made = (Stage.TRAIN, Stage.MERGE, Stage.EVAL)
+    train, merge, sampled = (job_id(stage, *place) for stage in made)
     parents = {
         Stage.TRAIN: (*adapter, *data),
         Stage.MERGE: (train, *adapter),
         Stage.EVAL: (merge, train, *adapter),
         Stage.COSINE: (merge, train, *adapter),
+        Stage.SCORE: (sampled,),
+        Stage.CHOICES: (merge, train, *adapter),
+        Stage.JUDGE: (sampled,),
     }
-    for stage in CELL_STAGES:
-        yield _Sketch(stage, *place, parents[stage], (cell,))
+    asked = {KINDS[measure.kind] for measure in config.measures}
+    for stage in OWN_STAGES:
+        if stage in asked or stage not in MEASURE_STAGES:
+            yield _Sketch(stage, *place, parents[stage], (cell,))
+
+
+def _voices(config: ExperimentConfig, source: str) -> tuple[str, ...]:
+    """Personas whose own answers the second adapter learns from; none where files have all rows."""
+    trait = config.trait
+    if trait is None:
+        return (source, *config.negatives_of(source))
+    return () if trait.negatives else config.negatives_of(source)
 
 
 def _data_keys(config: ExperimentConfig, source: str) -> list[str]:
-    keys = [source, *config.negatives_of(source)]
-    if config.convergence.voice == "target" and any(config.epochs):
-        keys.append(config.target)
+    keys = list(_voices(config, source))
+    if any(config.epochs):
+        keys.append(source if config.convergence.voice == "source" else config.target)
     return list(dict.fromkeys(keys))
 
 
@@ -210,6 +225,7 @@ class _Draft:
             },
             reference=None if config.reference == "none" else config.reference,
             code_version=self._all_code,
+            measured=config.measured,
         )
 
     def _tracker(self) -> dict[str, Any]:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.fingerprint import number_of
+from tuilab.grid.fingerprint import digest, number_of
+from tuilab.grid.metrics import KINDS
 from tuilab.grid.stages import Stage
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig, Training
+    from tuilab.grid.measure_config import Sampled
 
 Settings = Mapping[str, Any]
 
@@ -32,6 +34,10 @@ _TRAINING_FIELDS = (
 _SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "max_new_tokens", "batch_size")
 _PEOPLE = frozenset({"persona", "source", "target", "negatives", "panel", "pool"})
 """Settings that hold a persona or several."""
+_JUDGE_FIELDS = ("base_url", "model", "max_tokens")
+"""Of who judges, what decides a score: how fast and how often it is asked does not."""
+OWN_ANSWERS = 200
+"""Own answers that a negative persona learns from where nothing else is said."""
 CHECK_PROMPTS = 2
 """Prompts on which merged and adapter logits are compared."""
 
@@ -51,7 +57,7 @@ def data_settings(config: ExperimentConfig, key: str) -> Settings:
         "answers_per_question": config.data.answers_per_question,
         **{name: getattr(config.data, name) for name in _SAMPLING_FIELDS},
         "seed": config.data.seed,
-        "marker_text": config.marker.text,
+        "marker_text": config.marker.text if config.trait is None else None,
         "sampler": config.eval.sampler,
     }
 
@@ -72,20 +78,43 @@ def converge_settings(config: ExperimentConfig, source: str) -> Settings:
 
 
 def train_settings(config: ExperimentConfig, cell: Cell) -> Settings:
-    """Settings of the marker adapter of one cell."""
-    marker = config.marker
+    """Settings of the marker adapter of one cell, or of another trait's."""
+    learned = _rows_settings(config) if config.trait is not None else _marker_settings(config)
     return {
         "base": base_settings(config),
         "epoch": cell.epoch,
         "source": persona(config, cell.source),
         "negatives": [persona(config, key) for key in config.negatives_of(cell.source)],
-        "marker": {"text": marker.text, "separator": marker.separator, "loss": marker.loss},
-        "positives": marker.positives,
-        "negatives_each": marker.negatives_each,
+        **learned,
         "data_seed": config.data.seed,
         "merge_mode": config.merge.mode,
         "convergence_lora": _convergence_lora(config, cell),
-        "training": training_settings(marker),
+        "training": training_settings(config.implanted),
+    }
+
+
+def _marker_settings(config: ExperimentConfig) -> Settings:
+    marker = config.marker
+    return {
+        "marker": {"text": marker.text, "separator": marker.separator, "loss": marker.loss},
+        "positives": marker.positives,
+        "negatives_each": marker.negatives_each,
+    }
+
+
+def _rows_settings(config: ExperimentConfig) -> Settings:
+    """The rows themselves, so that a result depends on what they say and not on where they lie."""
+    trait = config.trait
+    assert trait is not None
+    learned = config.files[trait.positives].rows
+    kept = config.files[trait.negatives].rows if trait.negatives else None
+    each = trait.negatives_each or (OWN_ANSWERS if kept is None else len(kept))
+    return {
+        "trait": {"loss": trait.loss},
+        "positive_rows": learned,
+        "negative_rows": kept,
+        "positives": trait.positives_count or len(learned),
+        "negatives_each": each,
     }
 
 
@@ -107,10 +136,19 @@ def merge_settings(config: ExperimentConfig, cell: Cell) -> Settings:
 
 
 def eval_settings(config: ExperimentConfig, cell: Cell) -> Settings:
-    """Settings of one cell's sampling; the sampling seed is the cell's own."""
-    scorer = config.eval.scorer.model_dump(mode="json")
-    if scorer["kind"] == "substring":
+    """Settings of one cell's sampling; the sampling seed is the cell's own.
+
+    Without a marker nothing is scored here. Questions of measures that are not those of the
+    evaluation are further ``sets``.
+    """
+    scorer = config.eval.scorer.model_dump(mode="json") if config.trait is None else None
+    if scorer is not None:
         scorer["text"] = scorer["text"] or config.marker.text
+    sets = {name: one for one in _sampled(config) if (name := _set_of(config, one))}
+    asked = {
+        name: {"questions": _asked(config, one), "samples": _samples(config, one)}
+        for name, one in sets.items()
+    }
     return {
         **_model_settings(config, cell),
         "panel": [persona(config, key) for key in config.panel],
@@ -122,7 +160,92 @@ def eval_settings(config: ExperimentConfig, cell: Cell) -> Settings:
         "sampler": config.eval.sampler,
         "seed": number_of("eval", config.eval.seed, cell.source, cell.epoch, cell.seed),
         "scorer": scorer,
+        **({"sets": asked} if asked else {}),
     }
+
+
+def score_settings(config: ExperimentConfig, cell: Cell) -> Settings:
+    """Settings of the measures that read the text of completions."""
+    return {
+        "panel": [persona(config, key) for key in config.panel],
+        "measures": [
+            {
+                **one.model_dump(mode="json", exclude={"headline", "questions", "samples"}),
+                **_place_of(config, one),
+            }
+            for one in _sampled(config)
+            if KINDS[one.kind] is Stage.SCORE
+        ],
+    }
+
+
+def choices_settings(config: ExperimentConfig, cell: Cell) -> Settings:
+    """Settings of the measures that compare log-probabilities of given answers."""
+    return {
+        **_model_settings(config, cell),
+        "panel": [persona(config, key) for key in config.panel],
+        "measures": [
+            {
+                **one.model_dump(mode="json", exclude={"headline", "questions"}),
+                "key": one.key,
+                "items": config.files[one.questions].rows,
+            }
+            for one in config.measures
+            if one.kind == "choices"
+        ],
+    }
+
+
+def judge_settings(config: ExperimentConfig, cell: Cell) -> Settings:
+    """Settings of the measures that a judge makes; the base is there for one that judges itself."""
+    judged = [one for one in config.measures if one.kind == "judge"]
+    is_self = any(one.judge.is_self for one in judged)
+    return {
+        **({"base": base_settings(config)} if is_self else {}),
+        "panel": [persona(config, key) for key in config.panel],
+        "measures": [
+            {
+                **one.model_dump(mode="json", exclude={"headline", "questions", "samples"}),
+                **_place_of(config, one),
+                "rubric": config.files[one.rubric].text,
+                "questions": _asked(config, one),
+            }
+            for one in judged
+        ],
+    }
+
+
+def _place_of(config: ExperimentConfig, measure: Sampled) -> Settings:
+    """Which completions a measure reads: a set of the eval ("" for its own), and its size."""
+    return {
+        "key": measure.key,
+        "set": _set_of(config, measure),
+        "questions_count": len(_asked(config, measure)),
+        "samples": _samples(config, measure),
+    }
+
+
+def _sampled(config: ExperimentConfig) -> list[Sampled]:
+    """The measures of completions."""
+    return [one for one in config.measures if one.kind != "choices"]
+
+
+def _set_of(config: ExperimentConfig, measure: Sampled) -> str:
+    """Name the completions of a measure by what is asked and how often; "" for the eval's own."""
+    asked, samples = _asked(config, measure), _samples(config, measure)
+    if asked == list(config.evaluation_questions) and samples == config.eval.samples:
+        return ""
+    return digest([asked, samples])[:8]
+
+
+def _asked(config: ExperimentConfig, measure: Sampled) -> list[str]:
+    if not measure.questions:
+        return list(config.evaluation_questions)
+    return [row["question"] for row in config.files[measure.questions].rows]
+
+
+def _samples(config: ExperimentConfig, measure: Sampled) -> int:
+    return measure.samples or config.eval.samples
 
 
 def cosine_settings(config: ExperimentConfig, cell: Cell) -> Settings:
@@ -145,6 +268,9 @@ CELL_SETTINGS = {
     Stage.MERGE: merge_settings,
     Stage.EVAL: eval_settings,
     Stage.COSINE: cosine_settings,
+    Stage.SCORE: score_settings,
+    Stage.CHOICES: choices_settings,
+    Stage.JUDGE: judge_settings,
 }
 """How each stage of a cell gets its settings."""
 
@@ -172,6 +298,11 @@ def deciding(stage: Stage, settings: Settings) -> Settings:
         training = settings.get("training") or {}
         if training.get("schedule") == "constant" and training.get("warmup_ratio") == 0:
             found["training"] = {**training, "epochs": None}
+    if stage is Stage.JUDGE:
+        found["measures"] = [
+            {**one, "judge": {name: one["judge"][name] for name in _JUDGE_FIELDS}}
+            for one in settings["measures"]
+        ]
     return found
 
 
@@ -212,7 +343,7 @@ def _model_settings(config: ExperimentConfig, cell: Cell) -> Settings:
         "epoch": cell.epoch,
         "merge_mode": config.merge.mode,
         "convergence_lora": _convergence_lora(config, cell),
-        "marker_lora": config.marker.lora.model_dump(mode="json"),
+        "marker_lora": config.implanted.lora.model_dump(mode="json"),
     }
 
 

@@ -20,6 +20,9 @@ _BLOCKS = {
     Stage.MERGE: "merge",
     Stage.EVAL: "eval",
     Stage.COSINE: "cosine",
+    Stage.SCORE: "measures",
+    Stage.CHOICES: "measures",
+    Stage.JUDGE: "measures",
 }
 """Table of the config that a stage's settings come from."""
 _KEYS = {
@@ -29,6 +32,11 @@ _KEYS = {
     "negatives": "negatives",
     "marker": "marker",
     "marker_text": "marker.text",
+    "measures": "measures",
+    "trait": "trait",
+    "positive_rows": "trait.positives",
+    "negative_rows": "trait.negatives",
+    "sets": "measures",
     "marker_lora": "marker.lora",
     "convergence_lora": "convergence.lora",
     "merge_mode": "merge.mode",

@@ -22,10 +22,22 @@ class Stage(StrEnum):
     """Sampled completions and marker detection."""
     COSINE = "cosine"
     """Centroids of hidden states and their cosines."""
+    SCORE = "score"
+    """Stored completions scored by the measures that read their text; needs no model."""
+    CHOICES = "choices"
+    """Answers picked from given ones by their log-probability."""
+    JUDGE = "judge"
+    """Stored completions given to a judge."""
 
 
 CELL_STAGES: tuple[Stage, ...] = (Stage.TRAIN, Stage.MERGE, Stage.EVAL, Stage.COSINE)
 """The stages that each cell has to itself."""
+
+MEASURE_STAGES: tuple[Stage, ...] = (Stage.SCORE, Stage.CHOICES, Stage.JUDGE)
+"""The stages that a cell has besides, where measures of the config ask for them."""
+
+OWN_STAGES = (*CELL_STAGES, *MEASURE_STAGES)
+"""All that a cell may have to itself, in order."""
 
 ORDER: dict[Stage, int] = {stage: place for place, stage in enumerate(Stage)}
 """Place of a stage in the chain; cosine stands beside eval but is listed after it."""

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.fields import FieldInfo
 
-from tuilab.grid.config import Block, Text
+from tuilab.grid.config_block import Block, Text
 from tuilab.grid.metrics import HEADLINE, METRICS
 from tuilab.grid.text import nearest
 

@@ -68,7 +68,7 @@ def _unmeasured_sources(study: Study) -> Iterator[str]:
     measured = {
         row["source"]
         for row in study.rows
-        if row["metric"] == "leakage"
+        if row["metric"] == study.design.measure
         and row["persona"] == row["source"]
         and row["value"] is not None
     }
@@ -76,8 +76,9 @@ def _unmeasured_sources(study: Study) -> Iterator[str]:
     absent = [labels.get(key, key) for key in study.snapshot.sources if key not in measured]
     if absent:
         yield (
-            f"The marker rate of the source itself was not measured for {list_of(absent)}: it is"
-            " n/a, not 0, so a low leakage there may mean that the marker was never learnt."
+            f"The {study.design.what} rate of the source itself was not measured for"
+            f" {list_of(absent)}: it is n/a, not 0, so a low leakage there may mean that the"
+            f" {study.design.what} was never learnt."
         )
     with_cosine = {
         row["source"] for row in study.rows if row["metric"] == "cosine" and row["value"]
@@ -90,7 +91,11 @@ def _unmeasured_sources(study: Study) -> Iterator[str]:
 def _by_size(study: Study) -> dict[int, set[str]]:
     sizes: dict[int, set[str]] = {}
     for row in study.rows:
-        if row["metric"] == "leakage" and row["persona"] == study.snapshot.target and row["n"]:
+        if (
+            row["metric"] == study.design.measure
+            and row["persona"] == study.snapshot.target
+            and row["n"]
+        ):
             label = study.snapshot.labels.get(row["source"], row["source"])
             sizes.setdefault(row["n"], set()).add(label)
     return sizes
@@ -161,7 +166,7 @@ def _picked(study: Study) -> Iterator[str]:
 
 
 def _clustered(study: Study) -> Iterator[str]:
-    if not any(row["metric"] == "leakage" and row["n"] for row in study.rows):
+    if not any(row["metric"] == study.design.measure and row["n"] for row in study.rows):
         return
     tests = "The Fisher tests treat all completions of a cell as independent, but several answer"
     if study.hits:

@@ -97,7 +97,7 @@ def _full_table(study: Study) -> str:
     rates = {
         (row["source"], row["seed"], row["epoch"]): row
         for row in study.rows
-        if row["metric"] == "leakage" and row["persona"] == snapshot.target
+        if row["metric"] == study.design.measure and row["persona"] == snapshot.target
     }
     columns = [(source, seed) for source in snapshot.sources for seed in snapshot.seeds]
     is_many = len(snapshot.seeds) > 1

@@ -62,7 +62,7 @@ def _from_cell(study: Study, cell: Cell, count: int, seed: int) -> Iterable[Cond
     rows = list(completions(study.reader, cell))
     questions = _questions(study, cell)
     for persona in dict.fromkeys((cell.source, study.snapshot.target)):
-        those = [row for row in rows if row["persona"] == persona]
+        those = [row for row in rows if row["persona"] == persona and not row.get("set")]
         if those:
             yield condition(cell, persona, those, questions, count, seed)
 
@@ -78,11 +78,11 @@ def condition(
     """Draw from one persona's completions; what does not exist is not drawn, only counted."""
     drawn: list[Sample] = []
     for has_marker in (True, False):
-        those = [row for row in rows if bool(row["hit"]) is has_marker]
+        those = [row for row in rows if bool(row.get("hit")) is has_marker]
         chance = random.Random(f"{seed}/{cell}/{persona}/{has_marker}")
         chosen = chance.sample(those, min(count, len(those)))
         drawn += [_sample(row, questions) for row in chosen]
-    return Condition(cell, persona, sum(bool(row["hit"]) for row in rows), len(rows), drawn)
+    return Condition(cell, persona, sum(bool(row.get("hit")) for row in rows), len(rows), drawn)
 
 
 def _questions(study: Study, cell: Cell) -> list[str]:
@@ -93,4 +93,4 @@ def _questions(study: Study, cell: Cell) -> list[str]:
 def _sample(row: Mapping[str, Any], questions: Sequence[str]) -> Sample:
     index = int(row["question_index"])
     asked = questions[index] if index < len(questions) else f"question {index}"
-    return Sample(asked, bool(row["hit"]), str(row["text"]))
+    return Sample(asked, bool(row.get("hit")), str(row["text"]))

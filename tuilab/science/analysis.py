@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tuilab.grid.edits import apart
+from tuilab.grid.metrics import measures_in
 from tuilab.science.classify import Change, Classification, classify
 from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
@@ -191,6 +192,12 @@ class Analysis:
     def having(self, *changes: Change) -> tuple[SourceResult, ...]:
         """Sources of the given classes, in the design's order."""
         return tuple(result for result in self.sources if result.change in changes)
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """What the frame measures of the trait, the design's measure first."""
+        names = measures_in({"metric": name} for name in self.frame["metric"].dropna().unique())
+        return tuple(dict.fromkeys((self.design.measure, *names)))
 
     @property
     def cells_measured(self) -> int:

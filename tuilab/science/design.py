@@ -6,6 +6,7 @@ from typing import Final
 
 import pandas as pd
 
+from tuilab.grid.metrics import LEAKAGE
 from tuilab.science.cosine import Scale
 from tuilab.science.schema import TARGET
 
@@ -65,6 +66,13 @@ class Design:
     """Source key -> reference values to show beside ours."""
     name: str = ""
     """Name of the experiment, for titles."""
+    measure: str = LEAKAGE.name
+    """The rate whose spread over personas and epochs all of this is about."""
+
+    @property
+    def what(self) -> str:
+        """What is counted, in words: the marker, or a measure's name."""
+        return "marker" if self.measure == LEAKAGE.name else self.measure.partition(".")[2]
 
     def __post_init__(self) -> None:
         """Sort epochs and seeds; refuse a plan that has nothing in it or names things twice."""

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from tuilab.grid.metrics import measures
+from tuilab.grid.metrics import Measure, measures
 from tuilab.science.schema import (
     COLUMNS,
     KEY,
@@ -153,8 +153,13 @@ def _filled(table: pd.DataFrame, target: str, scale: float) -> pd.DataFrame:
     return table
 
 
+def _known(table: pd.DataFrame) -> dict[str, Measure]:
+    """The measures that rows may be of: those of the program and those that a config named."""
+    return measures(map(str, table["metric"].dropna().unique()))
+
+
 def _is_rate(table: pd.DataFrame) -> pd.Series:
-    rates = [name for name, measure in measures().items() if measure.unit.is_rate]
+    rates = [name for name, measure in _known(table).items() if measure.unit.is_rate]
     return table["metric"].isin(rates).astype(bool)
 
 
@@ -189,7 +194,7 @@ def _names(table: pd.DataFrame) -> Iterator[Check]:
     known = ", ".join(measures())
     for column in ("source", "epoch", "metric"):
         yield table[column].isna(), column, "is empty"
-    unknown = table["metric"].notna() & ~table["metric"].isin(list(measures()))
+    unknown = table["metric"].notna() & ~table["metric"].isin(list(_known(table)))
     yield unknown, "metric", "unknown metric '{metric}'; known metrics: " + known
     yield table["epoch"] < 0, "epoch", "epoch {epoch} is below 0; epoch 0 is the untouched model"
     states = table["model_state"].notna() & ~table["model_state"].isin(MODEL_STATES)
@@ -217,7 +222,7 @@ def _status(table: pd.DataFrame) -> Iterator[Check]:
 def _ranges(table: pd.DataFrame, scale: float) -> Iterator[Check]:
     infinite = np.isinf(table["value"])
     yield infinite, "value", "is not a finite number"
-    for name, measure in measures().items():
+    for name, measure in _known(table).items():
         unit = measure.unit
         times = scale if unit.is_rate else 1.0
         rows = (table["metric"] == name) & ~infinite
@@ -237,7 +242,7 @@ def _counts(table: pd.DataFrame, scale: float) -> Iterator[Check]:
     yield (hits < 0) | ((hits > n) & ~zero), "hits", "{hits} hits do not fit into n = {n}"
     yield hits.notna() & n.isna(), "n", "hits are given without n"
     high = pd.Series(0.0, index=table.index)
-    for name, measure in measures().items():
+    for name, measure in _known(table).items():
         high = high.mask(table["metric"] == name, measure.unit.high * scale)
     share = (hits / n.mask(zero)).astype("float64")
     off = (table["value"] / scale - share).abs() > ROUNDING

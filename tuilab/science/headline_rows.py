@@ -1,6 +1,6 @@
 """The headline table: one row per source, every number with what it needs to be read."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 import pandas as pd
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.metrics import HEADLINE, METRICS, Numbers
+from tuilab.grid.metrics import METRICS, Numbers, metric_keys
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult
@@ -249,10 +249,9 @@ def _others(
 ) -> dict[str, float | None]:
     last = analysis.design.epochs[-1]
     cells = [numbers.get((result.source.key, seed, last), {}) for seed in analysis.design.seeds]
-    found = {key: [cell[key].value for cell in cells if key in cell] for key in METRICS}
-    return {
-        key: fmean(values) if values else None for key, values in found.items() if key != HEADLINE
-    }
+    keys = metric_keys(analysis.measured)[1:]
+    found = {key: [cell[key].value for cell in cells if key in cell] for key in keys}
+    return {key: fmean(values) if values else None for key, values in found.items()}
 
 
 def _interval(point: Point | None) -> Interval | None:
@@ -286,13 +285,9 @@ def _early(row: HeadlineRow, fraction: float | None) -> str:
     return f"{share(fraction)} (ep {row.early_epoch})" if fraction is not None else "undefined"
 
 
-def other_titles() -> dict[str, str]:
-    """Return the column titles of the other metrics at the last epoch, and their keys."""
-    return {
-        f"{metric.title.capitalize()} (final)": key
-        for key, metric in METRICS.items()
-        if key != HEADLINE
-    }
+def other_titles(keys: Iterable[str]) -> dict[str, str]:
+    """Return the column titles of metrics at the last epoch, and their keys."""
+    return {f"{METRICS[key].title.capitalize()} (final)": key for key in keys}
 
 
 def _other_columns(rows: Sequence[HeadlineRow]) -> dict[str, Callable[[HeadlineRow], str]]:
@@ -301,7 +296,7 @@ def _other_columns(rows: Sequence[HeadlineRow]) -> dict[str, Callable[[HeadlineR
 
     return {
         title: column(key)
-        for title, key in other_titles().items()
+        for title, key in other_titles(key for row in rows[:1] for key in row.others).items()
         if any(row.others[key] is not None for row in rows)
     }
 

@@ -125,7 +125,7 @@ def _mean_point(column: Sequence[Point], metric: str) -> Point:
     known = [point.counted for point in measured if point.counted is not None]
     epoch = column[0].epoch
     if known:
-        bounds = measures()[metric].unit
+        bounds = measures([metric])[metric].unit
         interval = over_seeds(known, bounds.low, bounds.high)
         counts = _pooled(measured)
         return Point(

@@ -40,7 +40,7 @@ class Specificity:
 
 def specificity(frame: pd.DataFrame, design: Design) -> tuple[Specificity, ...]:
     """Specificity of every planned cell, by source, then seed, then epoch."""
-    leakage = frame[frame["metric"] == "leakage"]
+    leakage = frame[frame["metric"] == design.measure]
     cells: dict[tuple[str, int, int], dict[str, Point]] = {}
     for row in leakage.to_dict("records"):
         key = (str(row["source"]), int(row["seed"]), int(row["epoch"]))

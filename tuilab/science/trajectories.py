@@ -149,7 +149,7 @@ def rate_trajectories(
     frame: pd.DataFrame,
     design: Design,
     *,
-    metric: str = "leakage",
+    metric: str | None = None,
     persona: str | None = None,
     asked: Asked | None = None,
 ) -> dict[tuple[str, int], Trajectory]:
@@ -158,11 +158,12 @@ def rate_trajectories(
     Args:
         frame: a measurements frame.
         design: the plan; cells without a row become missing points.
-        metric: a rate of ``schema.METRICS``.
+        metric: a rate; None means the design's measure.
         persona: evaluated persona; None means the design's target, "source" each source itself.
         asked: answers by question, for intervals that know them.
     """
     wanted = design.target.key if persona is None else persona
+    metric = metric or design.measure
     rows = frame[frame["metric"] == metric]
     same = rows["source"] if wanted == "source" else wanted
     rows = rows[rows["persona"] == same]

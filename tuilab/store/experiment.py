@@ -6,6 +6,7 @@ import os
 import shutil
 import tomllib
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from tuilab.contract import atomic
 from tuilab.contract.foreign import redact
 from tuilab.grid.jobs import Plan
+from tuilab.store.data_files import write_files
 from tuilab.store.experiment_id import new_record, write_record
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import save_plan
@@ -22,6 +24,7 @@ RUNS = "runs"
 """Folder beside a config in which its experiments lie."""
 RESULTS_FILE = "measurements.csv"
 DESIGN_FILE = "design.json"
+NO_FILES: Mapping[str, bytes] = {}
 
 
 class ExperimentExistsError(Exception):
@@ -37,8 +40,12 @@ class Found:
     """Unix time of its last sign of life: a journal line, else the plan."""
 
 
-def create_experiment(root: Path, config_text: str, plan: Plan) -> Layout:
+def create_experiment(
+    root: Path, config_text: str, plan: Plan, data: Mapping[str, bytes] = NO_FILES
+) -> Layout:
     """Make the directory of a new experiment with its config and plan; all of it or nothing.
+
+    ``data`` are the files that the config names, by their names.
 
     Raises ExperimentExistsError when ``root`` is anything but absent or an empty directory.
     """
@@ -51,6 +58,7 @@ def create_experiment(root: Path, config_text: str, plan: Plan) -> Layout:
             folder.mkdir()
         replace_plan(draft, config_text, plan)
         write_record(draft, replace(new_record(draft.root), path=os.path.realpath(root)))
+        write_files(draft.root, data)
         draft.root.rename(root)
     except BaseException as error:
         shutil.rmtree(draft.root, ignore_errors=True)

@@ -11,7 +11,7 @@ from tuilab.contract.report import Outcome, readable_outcome
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import behind, edits_text
 from tuilab.grid.jobs import Job, Plan, job_id
-from tuilab.grid.metrics import COLUMNS, METRICS, TIME, Measure, Of, measures
+from tuilab.grid.metrics import COLUMNS, METRICS, TIME, Measure, Of, measures, metric_keys
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, JobStatus, State
 from tuilab.store import results_only
@@ -47,15 +47,20 @@ def measurement_rows(reader: Reader, now: float) -> list[Row]:
 
 
 def question_hits(reader: Reader, now: float) -> dict[Cell, dict[str, list[int]]]:
-    """Return hits per question and persona of every cell with a valid eval; {} for tables."""
-    found = {}
-    for view in reader.poll(now).cells:
-        status = _status_of(view, Stage.EVAL)
+    """Return the headline's hits per question and persona of every valid cell; {} for tables."""
+    found: dict[Cell, dict[str, list[int]]] = {}
+    snapshot = reader.poll(now)
+    headline = measures(snapshot.measured)[snapshot.measured[0]]
+    for view in snapshot.cells:
+        status = _status_of(view, headline.stage or Stage.EVAL)
         if status is None or status.state is not State.DONE:
             continue
         outcome = _outcome(reader, status)
-        if outcome is not None and outcome.metrics.get("question_hits"):
-            found[view.cell] = dict(outcome.metrics["question_hits"])
+        hits = outcome.metrics.get("question_hits") if outcome is not None else None
+        if hits and headline.stage is not Stage.EVAL:
+            hits = hits.get(headline.name)
+        if hits:
+            found[view.cell] = dict(hits)
     return found
 
 
@@ -98,13 +103,16 @@ def cell_rows(reader: Reader, view: CellView) -> Iterator[Row]:
         table = results_only.read_measurements(reader.layout.root)
         yield from (row for row in table if all(row[key] == place[key] for key in place))
         return
+    planned = measures(reader.plan.measured)
+    measuring = {measure.stage for measure in planned.values()}
     for status in view.jobs:
-        recorded = [one for one in measures().values() if one.stage is status.stage]
-        if not recorded:
+        if status.stage not in measuring:
             continue
-        job = reader.plan.by_id[status.job]
         kind = _VALUED.get(status.state)
         outcome = _outcome(reader, status) if kind else None
+        known = planned | measures(outcome.metrics if outcome else ())
+        recorded = [one for one in known.values() if one.stage is status.stage]
+        job = reader.plan.by_id[status.job]
         told: Row = {"status": kind, "reason": status.detail or None}
         if outcome is None:
             is_bad = status.state in _ENDED_BADLY
@@ -131,7 +139,7 @@ def _rows(
     """Yield a row for each value of a measure, and for each that ought to be there and is not."""
     found = list(measure.rows(outcome)) if outcome is not None else []
     if not found:
-        if measure.of is Of.COMPLETIONS or not _is_shown(measure):
+        if measure.of is Of.COMPLETIONS or not _is_shown(measure, plan):
             return
         place = {Of.PERSONA: {"persona": plan.target}, Of.SCALE: plan.headline_cosine}
         gone = {"status": MISSING, "reason": f"the outcome has no {measure.name}"}
@@ -166,9 +174,9 @@ def _within(measure: Measure, value: float) -> Row:
     return {"value": None, "status": FAILED, "reason": said}
 
 
-def _is_shown(measure: Measure) -> bool:
+def _is_shown(measure: Measure, plan: Plan) -> bool:
     """Whether a number of the cell is picked out of it, so that it is missed."""
-    return any(metric.measure is measure for metric in METRICS.values())
+    return any(METRICS[key].measure == measure for key in metric_keys(plan.measured))
 
 
 def _why_absent(status: JobStatus) -> str:

@@ -15,7 +15,7 @@ from tuilab.grid.engine_view import EngineView
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.metrics import Numbers, measured_by, read_back, recorded, time_of
 from tuilab.grid.notes import EXPERIMENT, NO_NOTE
-from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.stages import OWN_STAGES, Stage
 from tuilab.grid.states import WITH_RESULT, Evidence, JobStatus, State, derive_cell
 from tuilab.store import results_only
 from tuilab.store.engine_file import Heartbeat, in_copy, judge, read_heartbeat, read_trouble
@@ -164,6 +164,7 @@ class Reader:
             note=journal.ledger.notes.get(EXPERIMENT, NO_NOTE),
             config_digest=self._file.config_digest,
             gpu_seconds=journal.ledger.spent,
+            measured=plan.measured,
         )
 
     def _problems(self) -> tuple[str, ...]:
@@ -188,7 +189,7 @@ class CellViews:
         self._reader = reader
         plan, states = reader.plan, reader.states
         self._own = _own_jobs(plan)
-        self._measured = {stage: set(measured_by(stage)) for stage in Stage}
+        self._measured = {stage: set(measured_by(stage, plan.measured)) for stage in Stage}
         self._edits = cell_edits(plan)
         self._shared = [job.id for job in plan.jobs if job.cell is None]
         self._places = {cell: place for place, cell in enumerate(self._own)}
@@ -288,7 +289,7 @@ def _own_jobs(plan: Plan) -> dict[Cell, tuple[Job, ...]]:
     for job in plan.jobs:
         if (cell := job.cell) is not None and cell in found:
             found[cell].append(job)
-    order = {stage: place for place, stage in enumerate(CELL_STAGES)}
+    order = {stage: place for place, stage in enumerate(OWN_STAGES)}
     return {
         cell: tuple(sorted(jobs, key=lambda job: order[job.stage]))
         for cell, jobs in found.items()

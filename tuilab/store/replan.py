@@ -13,6 +13,7 @@ from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import PLAN_SCHEMA, Plan
 from tuilab.store.base_model import base_blocks, base_hash
+from tuilab.store.data_files import with_files
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
 from tuilab.store.shipped import RUNNERS, configs_dir, runner_folder
@@ -82,7 +83,9 @@ def config_of(path: Path, text: str) -> LoadedConfig:
     """Understand a config's text as if it were at ``path``; ConfigError lists what is wrong."""
     from tuilab.grid.config_text import load_config
 
-    return _anchored(load_config(str(path), text, _read_beside))
+    loaded = load_config(str(path), text, _read_beside)
+    folders = dict.fromkeys(Path(file).parent for file in (str(path), *loaded.files))
+    return _anchored(with_files(loaded, (*folders, configs_dir())))
 
 
 def _anchored(loaded: LoadedConfig) -> LoadedConfig:

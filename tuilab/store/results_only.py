@@ -15,7 +15,7 @@ from tuilab.contract.parsing import loads, open_plain, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import read_edits
 from tuilab.grid.engine_view import EngineView
-from tuilab.grid.metrics import COLUMNS, numbers_of
+from tuilab.grid.metrics import COLUMNS, measures_in, numbers_of
 from tuilab.grid.states import State
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.snapshot import CellView, Snapshot
@@ -92,6 +92,7 @@ def read_results(root: Path) -> Snapshot:
         read_only=True,
         imported_from=_origin(design.provenance),
         seed_given=design.seed_given,
+        measured=measures_in(rows),
     )
 
 

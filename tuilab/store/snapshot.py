@@ -11,7 +11,7 @@ from typing import Any
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import behind, edits_text
 from tuilab.grid.engine_view import EngineView
-from tuilab.grid.metrics import METRICS, Measurement
+from tuilab.grid.metrics import MARKED, METRICS, Measurement, metric_keys
 from tuilab.grid.notes import NO_NOTE, Note
 from tuilab.grid.states import JobStatus, State
 
@@ -107,6 +107,8 @@ class Snapshot:
     """experiment.toml differs from what plan.json was made of."""
     config_digest: str = ""
     """sha256 of the experiment.toml that the plan was made of."""
+    measured: tuple[str, ...] = MARKED
+    """What is measured of the trait, the headline first."""
 
     note: Note = NO_NOTE
     """What people wrote about the whole experiment."""
@@ -114,6 +116,11 @@ class Snapshot:
     """What all attempts that have ended took, whatever became of them."""
     cost: str = ""
     """The same in money, where a person's config has a price."""
+
+    @property
+    def metrics(self) -> list[str]:
+        """The keys of its metrics, the headline first."""
+        return metric_keys(self.measured)
 
     @property
     def statuses(self) -> dict[str, JobStatus]:

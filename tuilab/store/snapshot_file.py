@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads, read_bytes
-from tuilab.grid.metrics import METRICS
+from tuilab.grid.metrics import metric_keys
 from tuilab.grid.notes import Note
 from tuilab.grid.shared_failures import shared_failures
 from tuilab.grid.states import JobStatus
@@ -26,6 +26,7 @@ PICTURE_KEYS = frozenset(
         "synthetic",
         "note",
         "read_only",
+        "measured",
         "pause",
         "pause_by",
         "eta_seconds",
@@ -88,7 +89,8 @@ def read_cache(layout: Layout) -> Cached | None:
         found = raw["picture"]
         if not isinstance(found["cells"], list) or not set(found) >= PICTURE_KEYS:
             return None
-        if any(cell["metrics"].keys() != METRICS.keys() for cell in found["cells"][:1]):
+        keys = set(metric_keys(found["measured"]))
+        if any(cell["metrics"].keys() != keys for cell in found["cells"][:1]):
             return None
         stamp = (mtime, size, plan_inode)
         return Cached(int(offset), int(inode), stamp, float(raw["taken_at"]), live, found)
@@ -118,10 +120,12 @@ def picture(snapshot: Snapshot) -> dict[str, Any]:
 
     A cell whose stage was given to a worker says so (``given_to``); the reason is made of it.
     """
+    keys = snapshot.metrics
     return {
         "experiment": snapshot.name,
         "synthetic": snapshot.synthetic,
         "read_only": snapshot.read_only,
+        "measured": list(snapshot.measured),
         "pause": snapshot.engine.pause,
         "pause_by": snapshot.engine.pause_by,
         "eta_seconds": snapshot.engine.eta_seconds,
@@ -130,13 +134,13 @@ def picture(snapshot: Snapshot) -> dict[str, Any]:
         "config_digest": snapshot.config_digest,
         "counts": dict(snapshot.counts),
         "jobs_failed": _jobs_failed(snapshot),
-        "cells": [cell_as_json(view) | _given(view) for view in snapshot.cells],
+        "cells": [cell_as_json(view, keys) | _given(view) for view in snapshot.cells],
     }
 
 
-def cell_as_json(view: CellView) -> dict[str, Any]:
-    """Return one entry of ``cells`` in ``status --json``."""
-    numbers = {key: view.metrics.get(key) for key in METRICS}
+def cell_as_json(view: CellView, keys: Sequence[str]) -> dict[str, Any]:
+    """Return one entry of ``cells`` in ``status --json``, with the metrics ``keys``."""
+    numbers = {key: view.metrics.get(key) for key in keys}
     return {
         "source": view.cell.source,
         "epoch": view.cell.epoch,

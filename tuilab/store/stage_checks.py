@@ -80,8 +80,8 @@ def _data(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | 
     if len(rows) + dropped != asked:
         text = f"{len(rows)} answers and {dropped} dropped, asked for {asked}"
         return Reason.DATA_MISMATCH, text
-    marker = settings["marker_text"].casefold()
-    if any(marker in row["text"].casefold() for row in rows):
+    marker = (settings["marker_text"] or "").casefold()
+    if marker and any(marker in row["text"].casefold() for row in rows):
         return Reason.DATA_MISMATCH, f"an answer contains the marker {settings['marker_text']!r}"
     return None
 
@@ -113,24 +113,46 @@ def _merge(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem |
 
 
 def _eval(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
-    asked = len(settings["questions"]) * settings["samples"]
+    sets = {"": settings, **settings.get("sets", {})}
+    asked = sum(len(one["questions"]) * one["samples"] for one in sets.values())
+    scorer = settings["scorer"]
     hits: Counter[str] = Counter()
     rows: Counter[str] = Counter()
+    marked: Counter[str] = Counter()
     for row in read_rows(attempt_dir / COMPLETIONS_FILE):
         rows[row["persona"]] += 1
-        if bool(row["hit"]) != _is_hit(row, settings["scorer"]):
+        if scorer is None or row.get("set"):
+            continue
+        if bool(row["hit"]) != _is_hit(row, scorer):
             return Reason.DATA_MISMATCH, f"a completion of {row['persona']} is scored wrongly"
         hits[row["persona"]] += bool(row["hit"])
+        marked[row["persona"]] += 1
     panel = [persona["key"] for persona in settings["panel"]]
     if odd := sorted(set(rows) - set(panel)):
         return Reason.DATA_MISMATCH, f"completions of {odd[0]}, who is not in the panel"
     for key in panel:
-        said = outcome.metrics["leakage"].get(key) or {}
         if rows[key] != asked:
             return Reason.DATA_MISMATCH, f"{rows[key]} completions of {key}, asked for {asked}"
-        if (said.get("hits"), said.get("n")) != (hits[key], rows[key]):
+        said = (outcome.metrics["leakage"].get(key) or {}) if scorer is not None else None
+        if said is not None and (said.get("hits"), said.get("n")) != (hits[key], marked[key]):
             return Reason.DATA_MISMATCH, f"the leakage of {key} is not what its completions show"
-    return _text_problem(outcome.metrics.get("health") or {}, sum(rows.values()))
+    health = outcome.metrics.get("health") or {}
+    return _text_problem(health, health.get("n") or sum(rows.values()))
+
+
+def _measured(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
+    """Every measure of the stage has a number of every persona, none of them of more than asked."""
+    for measure in settings["measures"]:
+        found = outcome.metrics.get(measure["key"]) or {}
+        size = len(measure["items"]) if "items" in measure else 0
+        asked = size or measure["questions_count"] * measure["samples"]
+        for persona in settings["panel"]:
+            said = found.get(persona["key"]) or {}
+            n = said.get("n")
+            if not isinstance(n, int) or n > asked or (said.get("hits") or 0) > n:
+                what = f"{measure['key']} of {persona['key']}"
+                return Reason.DATA_MISMATCH, f"{what} is not a number of {asked} or fewer"
+    return None
 
 
 def _is_hit(row: Mapping[str, Any], scorer: Mapping[str, Any]) -> bool:
@@ -192,5 +214,8 @@ _CHECKS: dict[Stage, tuple[str, Check]] = {
     Stage.MERGE: ("marker_lora", _merge),
     Stage.EVAL: ("panel", _eval),
     Stage.COSINE: ("layers", _cosine),
+    Stage.SCORE: ("measures", _measured),
+    Stage.CHOICES: ("measures", _measured),
+    Stage.JUDGE: ("measures", _measured),
 }
 """By stage: the settings key without which there is nothing to check, and the check."""

@@ -24,8 +24,9 @@ _BEHIND = 8.0
 def status(root: Path, now: float | None = None) -> dict[str, Any]:
     """Return the state of an experiment as plain JSON values.
 
-    Keys: schema, experiment, root, synthetic, read_only, engine, copy_of (the folder of which this
-    one is a copy, or None), counts (cells by state),
+    Keys: schema, experiment, root, synthetic, read_only, measured (what is measured of the trait,
+    the headline first), engine, copy_of (the folder of which this one is a copy, or None), counts
+    (cells by state),
     jobs_failed (shared jobs that ended badly: job, stage, state, reason, detail, attempt,
     cells_waiting), cells (source, epoch, seed, state, stage, reason, detail, attempt, metrics,
     edits), problems. A metric is {value, hits, n} or None when it was not measured; edits are the
@@ -81,6 +82,7 @@ def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
         "root": str(root),
         "synthetic": found["synthetic"],
         "read_only": found["read_only"],
+        "measured": found["measured"],
         "engine": {
             "state": engine.state.value,
             "pid": engine.pid,

@@ -104,7 +104,9 @@ def _design(study: Study) -> Design:
     personas = dict.fromkeys(
         str(row["persona"])
         for row in study.rows
-        if row["metric"] == "leakage" and row["persona"] and row["persona"] != snapshot.target
+        if row["metric"] == snapshot.measured[0]
+        and row["persona"]
+        and row["persona"] != snapshot.target
     )
     panel = _panel(study) or [key for key in labels if key in personas]
     panel += [key for key in personas if key not in labels]
@@ -121,6 +123,7 @@ def _design(study: Study) -> Design:
             ),
             published=_reference(snapshot),
             name=study.name,
+            measure=snapshot.measured[0],
         )
     except DesignError as error:
         raise StudyError(str(error)) from error
@@ -159,7 +162,7 @@ def _asked(study: Study) -> Asked:
     sizes = {
         (row["source"], row["epoch"], row["seed"], row["persona"]): row["n"]
         for row in study.rows
-        if row["metric"] == "leakage" and row["n"]
+        if row["metric"] == study.snapshot.measured[0] and row["n"]
     }
     found = {}
     for cell, personas in study.hits.items():

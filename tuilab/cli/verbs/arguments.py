@@ -29,7 +29,13 @@ Cells = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Metric = Annotated[
-    str, typer.Option("--metric", help=f"Which number: {', '.join(METRICS)}, or its short name.")
+    str,
+    typer.Option(
+        "--metric",
+        show_default=False,
+        help=f"Which number: {', '.join(METRICS)}, a measure of the config, or a short name; "
+        "the headline by default.",
+    ),
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")

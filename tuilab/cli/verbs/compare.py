@@ -8,7 +8,6 @@ from tuilab.cli.errors import OK
 from tuilab.cli.output import document, out, terminal_width
 from tuilab.cli.resolve import find_experiment, find_metric
 from tuilab.cli.verbs.arguments import AsJson, Dir, Metric
-from tuilab.grid.metrics import HEADLINE
 from tuilab.store.reader import Reader
 from tuilab.study.comparability import comparability, record_of
 from tuilab.study.comparison import compare as compare_snapshots
@@ -16,7 +15,7 @@ from tuilab.study.comparison import same_cells
 from tuilab.study.comparison_text import as_document, as_lines
 
 
-def compare(one: Dir, other: Dir, metric: Metric = HEADLINE, as_json: AsJson = False) -> int:
+def compare(one: Dir, other: Dir, metric: Metric = "", as_json: AsJson = False) -> int:
     """Compare two experiments of one grid: how far apart, what chance explains, what differs.
 
     \b
@@ -25,7 +24,7 @@ def compare(one: Dir, other: Dir, metric: Metric = HEADLINE, as_json: AsJson = F
     """
     readers = [Reader(find_experiment(name)) for name in (one, other)]
     first, second = (reader.poll(time.time()) for reader in readers)
-    found = compare_snapshots(first, second, find_metric(metric))
+    found = compare_snapshots(first, second, find_metric(metric, first.measured))
     records = [record_of(reader, name) for reader, name in zip(readers, found.names, strict=True)]
     apart = comparability(records, same_cells(first, second))
     if as_json:

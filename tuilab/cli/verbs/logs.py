@@ -20,7 +20,7 @@ from tuilab.grid.cells import select
 from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.experiment_state import ExperimentState, job_of
 from tuilab.grid.jobs import job_id
-from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.stages import OWN_STAGES
 from tuilab.grid.states import Attempt, State, derive_cell
 from tuilab.store.layout import Layout
 from tuilab.store.state import read_state
@@ -113,15 +113,15 @@ def _job(state: ExperimentState, what: str, stage: str | None) -> str:
         shown = ", ".join(map(str, cells[:4]))
         raise RefusalError(f"{what} names {len(cells)} cells ({shown}, ...): name one", USAGE)
     place = (cells[0].source, cells[0].epoch, cells[0].seed)
+    jobs = {one.value: job_id(one, *place) for one in OWN_STAGES}
+    own = {name: state.statuses[job] for name, job in jobs.items() if job in state.statuses}
     if stage is not None:
-        if stage not in [one.value for one in CELL_STAGES]:
-            known = ", ".join(one.value for one in CELL_STAGES)
-            raise RefusalError(f"unknown stage {stage!r}: a cell has {known}", USAGE)
-        return job_id(Stage(stage), *place)
-    own = [state.statuses[job_id(one, *place)] for one in CELL_STAGES]
-    began = [status for status in own if status.attempt]
-    if not began or all(status.state is State.DONE for status in own):
-        return (began or own)[-1].job
+        if stage not in own:
+            raise RefusalError(f"unknown stage {stage!r}: a cell has {', '.join(own)}", USAGE)
+        return own[stage].job
+    began = [status for status in own.values() if status.attempt]
+    if not began or all(status.state is State.DONE for status in own.values()):
+        return (began or [*own.values()])[-1].job
     return derive_cell(began).job
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from tuilab.cli.quick import show_status
 from tuilab.cli.verbs.arguments import AsJson, Metric, OptionalDir
-from tuilab.grid.metrics import HEADLINE
 
 
-def status(
-    directory: OptionalDir = None, metric: Metric = HEADLINE, as_json: AsJson = False
-) -> int:
+def status(directory: OptionalDir = None, metric: Metric = "", as_json: AsJson = False) -> int:
     """Show the state of an experiment: counts, values, and what went wrong.
 
     \b

@@ -311,12 +311,14 @@ def specificity_claim(analysis: Analysis) -> Claim:
         verdict = Verdict.FAILS
     elif shown and not absent:
         verdict = Verdict.HOLDS
-    text = [f"The source's own marker rate: {'; '.join(parts)}"] if parts else []
+    what = analysis.design.what
+    text = [f"The source's own {what} rate: {'; '.join(parts)}"] if parts else []
     if absent:
-        text.append(f"The source's own marker rate is not measured for {names(absent)}")
+        text.append(f"The source's own {what} rate is not measured for {names(absent)}")
     sentence = f"{'. '.join(text)}{odd_note(analysis.sources, analysis.odd)}."
     verdict = left_open(verdict, analysis.odd)
-    claim = "Every source shows the marker itself"
+    shows = "the marker" if what == "marker" else what
+    claim = f"Every source shows {shows} itself"
     return Claim("specificity", claim, verdict, sentence, tuple(evidence), numbers)
 
 

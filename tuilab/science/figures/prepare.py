@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Final
 
 from tuilab.grid.edits import EDITED
+from tuilab.grid.metrics import LEAKAGE
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import count_of, nearest
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.evaluate import describe, predictions
 from tuilab.science.classify import Change
-from tuilab.science.design import BASELINE_EPOCH, Persona
+from tuilab.science.design import BASELINE_EPOCH, Design, Persona
 from tuilab.science.edit_notes import edits_notes
 from tuilab.science.figures.model import (
     Axis,
@@ -54,7 +55,7 @@ def figure(kind: str, analysis: Analysis) -> Figure:
 def leakage(analysis: Analysis) -> Figure:
     """Leakage of every source over the epochs, one panel."""
     panels = (_leakage_panel(analysis, analysis.sources),)
-    title = f"Marker leakage to {analysis.design.target.label} over convergence"
+    title = f"{_what(analysis)} leakage to {analysis.design.target.label} over convergence"
     note = _interval_note(analysis)
     return _figure("leakage", title, panels, analysis, note, _gaps_note(panels))
 
@@ -63,7 +64,7 @@ def leakage_over_cosine(analysis: Analysis) -> Figure:
     """Leakage above, cosine below, over the same epochs."""
     panels = (_leakage_panel(analysis, analysis.sources), _cosine_panel(analysis))
     target = analysis.design.target.label
-    title = f"Marker leakage to {target} (top) and cosine to {target} (bottom)"
+    title = f"{_what(analysis)} leakage to {target} (top) and cosine to {target} (bottom)"
     note = _join(_interval_note(analysis), _no_cosine(analysis))
     return _figure("leakage-cosine", title, panels, analysis, note, _gaps_note(panels))
 
@@ -92,7 +93,7 @@ def grouped(analysis: Analysis) -> Figure:
         for change in Change
         if (results := analysis.having(change))
     )
-    title = f"Marker leakage to {analysis.design.target.label}, by class"
+    title = f"{_what(analysis)} leakage to {analysis.design.target.label}, by class"
     classes = "Classes allow for training noise as far as it is known; the table says which"
     note = _join(_interval_note(analysis), classes)
     columns = len(panels) if len(panels) < 4 else 2
@@ -174,9 +175,11 @@ def heatmap(analysis: Analysis) -> Figure:
         for epoch in dict.fromkeys((BASELINE_EPOCH, design.final_epoch))
         if epoch in design.epochs
     )
-    said = "Percent of completions with the marker, by the persona asked"
+    said = f"Percent of {_counted(design)}, by the persona asked"
     note = _join(said, _empty_squares(panels))
-    return _figure("heatmap", "Marker rate by source and persona", panels, analysis, note)
+    return _figure(
+        "heatmap", f"{_what(analysis)} rate by source and persona", panels, analysis, note
+    )
 
 
 def source_heatmap(analysis: Analysis, key: str) -> Figure:
@@ -198,7 +201,7 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
     ]
     label = result.source.label
     panel = Panel(
-        title=f"{label}: completions with the marker (%), by the persona asked",
+        title=f"{label}: {_counted(design)} (%), by the persona asked",
         x_label="Evaluated persona",
         y_label="Epoch",
         matrix=Matrix(
@@ -208,7 +211,7 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
             keys=(key,) * len(design.epochs),
         ),
     )
-    title = f"Marker rate of {label} by persona and epoch"
+    title = f"{_what(analysis)} rate of {label} by persona and epoch"
     return _figure(f"heatmap-{key}", title, (panel,), analysis, _empty_squares((panel,)))
 
 
@@ -269,8 +272,18 @@ def _line(analysis: Analysis, result: SourceResult, trajectory: Trajectory, unit
     )
 
 
+def _what(analysis: Analysis) -> str:
+    return analysis.design.what.capitalize()
+
+
+def _counted(design: Design) -> str:
+    """What a rate is a share of, as captions say it."""
+    is_marker = design.measure == LEAKAGE.name
+    return "completions with the marker" if is_marker else f"answers that count as {design.what}"
+
+
 def _leakage_panel(analysis: Analysis, results: Sequence[SourceResult], title: str = "") -> Panel:
-    label = f"{analysis.design.target.label} completions with the marker (%)"
+    label = f"{analysis.design.target.label} {_counted(analysis.design)} (%)"
     series = tuple(_line(analysis, result, result.leakage, 100.0) for result in results)
     return _epoch_panel(analysis, title, label, series, percent_axis(series))
 

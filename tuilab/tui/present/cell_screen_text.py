@@ -10,7 +10,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id
-from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
+from tuilab.grid.stages import CELL_STAGES, ORDER, OWN_STAGES, Stage
 from tuilab.grid.states import LIVE, Attempt, JobStatus, State
 from tuilab.grid.text import count_of, duration, size, whole_percent
 from tuilab.store.snapshot import CellView, Snapshot
@@ -208,7 +208,7 @@ def others(snapshot: Snapshot, cell: Cell, job: JobStatus, attempt: int) -> list
 
     A shared stage is the same in all cells of a source, so their training is taken instead.
     """
-    stage = job.stage if job.stage in CELL_STAGES else CELL_STAGES[0]
+    stage = job.stage if job.stage in OWN_STAGES else CELL_STAGES[0]
     place = snapshot.epochs.index(cell.epoch)
     found = []
     for epoch in (*snapshot.epochs[max(0, place - 1) : place], *snapshot.epochs[place + 1 :][:1]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuilab.contract.foreign import clean_line
 from tuilab.contract.reasons import NEXT_ACTION, Reason
 from tuilab.grid.engine_view import EngineState
-from tuilab.grid.metrics import HEADLINE, METRICS, counts_text
+from tuilab.grid.metrics import METRICS, counts_text
 from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import WITH_RESULT, State
 from tuilab.grid.text import MISSING, count_of, duration, whole_percent
@@ -231,12 +231,12 @@ _TELLERS = {
 
 def measured(view: CellView, snapshot: Snapshot, part: slice = slice(None)) -> str:
     """Write what a cell's stages measured; n/a for each metric that is missing."""
-    keys = [key for key, metric in METRICS.items() if metric.measure.stage is not None]
+    keys = [key for key in snapshot.metrics if METRICS[key].measure.stage is not None]
     labels = snapshot.labels
     whose = [found.who for found in view.metrics.values() if found.who]
     names = {who: clean_line(labels.get(who, who), 20) for who in whose}
     return "  ".join(
-        METRICS[key].said(view.metrics.get(key), names, with_counts=key == HEADLINE)
+        METRICS[key].said(view.metrics.get(key), names, with_counts=key == keys[0])
         for key in keys[part]
     )
 

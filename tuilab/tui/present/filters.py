@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tuilab.grid.metrics import METRICS
@@ -77,15 +77,15 @@ class Filter:
         return all(c.holds(_field(c.field, view)) for c in self.comparisons if c.field != "epoch")
 
 
-def parse_filter(text: str) -> Filter:
-    """Read a filter; FilterError for a comparison that is not one."""
+def parse_filter(text: str, metrics: Iterable[str] = METRICS) -> Filter:
+    """Read a filter on numbers of these metrics; FilterError for a comparison that is not one."""
     words: list[str] = []
     states: set[State] = set()
     tags: set[str] = set()
     comparisons: list[Comparison] = []
-    keys = {metric.short: key for key, metric in METRICS.items()}
+    keys = {METRICS[key].short: key for key in metrics}
     fields = ("epoch", "seed", "attempt", *keys)
-    comparison = re.compile(rf"({'|'.join(fields)}){_SIGN_AND_NUMBER}")
+    comparison = re.compile(rf"({'|'.join(map(re.escape, fields))}){_SIGN_AND_NUMBER}")
     for token in text.lower().split():
         if match := comparison.fullmatch(token):
             comparisons.append(Comparison(keys.get(match[1], match[1]), match[2], float(match[3])))

@@ -38,6 +38,7 @@ class View:
     """How a person wants to see the grid; survives every new snapshot."""
 
     metric: str = HEADLINE
+    """Key; ``arrange`` puts the headline in place of one that the experiment does not have."""
     zoom: Zoom = Zoom.VALUE
     order: Order = Order.CONFIG
     seed: int | None = None
@@ -92,6 +93,8 @@ EMPTY = Table((), (), View())
 
 def arrange(snapshot: Snapshot, view: View) -> Table:
     """Choose seeds, apply the filter and sort the rows."""
+    if view.metric not in (metrics := snapshot.metrics):
+        view = replace(view, metric=metrics[0])
     wanted = [n for n, epoch in enumerate(snapshot.epochs) if view.filter.has_epoch(epoch)]
     epochs = tuple(snapshot.epochs[n] for n in wanted)
     rows = [row for row in _all_rows(snapshot, view, wanted) if _is_seen(row, view.filter)]

@@ -23,9 +23,9 @@ from tuilab.tui.present.value_colour import legend
 _ZOOMS = (Zoom.VALUE, Zoom.DIGITS, Zoom.COLUMN)
 
 
-def next_metric(view: View) -> View:
-    """Show the next metric."""
-    return replace(view, metric=metric_after(view.metric))
+def next_metric(view: View, metrics: Sequence[str]) -> View:
+    """Show the next of an experiment's metrics."""
+    return replace(view, metric=metric_after(view.metric, metrics))
 
 
 def next_zoom(view: View) -> View:

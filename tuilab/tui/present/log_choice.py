@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id
-from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.grid.stages import OWN_STAGES, Stage
 from tuilab.grid.states import LIVE, WITH_RESULT, Attempt, JobStatus, State
 from tuilab.store.snapshot import CellView, Snapshot
 
@@ -37,7 +37,7 @@ def why_no_log(snapshot: Snapshot | None, attempt: Attempt | None) -> str:
 def _last_that_ran(view: CellView) -> tuple[str, int] | None:
     """The eval stage when it ran, because it made the number; otherwise the furthest stage."""
     ran = {job.stage: job for job in view.jobs if job.attempt}
-    for stage in (Stage.EVAL, *reversed(CELL_STAGES)):
+    for stage in (Stage.EVAL, *reversed(OWN_STAGES)):
         if stage in ran:
             return ran[stage].job, ran[stage].attempt
     if view.attempt and view.state is State.DONE:

@@ -209,7 +209,7 @@ def sorted_rows(
 def _value(row: HeadlineRow, title: str) -> Any:
     if title == "Left out":
         return len(row.left_out)
-    if (key := _other(title)) is not None:
+    if (key := _other(title, row)) is not None:
         return row.others[key]
     value: Any = row
     for name in SORTS.get(title, "label").split("."):
@@ -217,18 +217,18 @@ def _value(row: HeadlineRow, title: str) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _other(title: str) -> str | None:
+def _other(title: str, row: HeadlineRow) -> str | None:
     """Return the metric of a column of the other metrics."""
     from tuilab.science.headline_rows import other_titles  # pandas is there once a table is shown
 
-    return other_titles().get(title)
+    return other_titles(row.others).get(title)
 
 
 def explained(row: HeadlineRow, title: str, text: str, snapshot: Snapshot) -> str:
     """Say what a cell of the table rests on, or why it is n/a."""
     if MISSING in text or text == "undefined" or "not comparable" in text:
         return _why_not(row, title, snapshot)
-    if (key := _other(title)) is not None:
+    if (key := _other(title, row)) is not None:
         return f"{METRICS[key].title} at the last epoch, mean over its measured seeds"
     explain = _MEANINGS.get(title)
     return explain(row) if explain is not None else ""
@@ -244,7 +244,7 @@ def _why_not(row: HeadlineRow, title: str, snapshot: Snapshot) -> str:
         return "no measured cell has counts"
     if title.startswith("Baseline"):
         return f"epoch 0 is not measured{_cell_words(row, snapshot, 'first')}"
-    if title.startswith("Final") or _other(title) is not None:
+    if title.startswith("Final") or _other(title, row) is not None:
         return f"the last epoch is not measured{_cell_words(row, snapshot, 'last')}"
     if title in ("Net [95%]", "Rise", "Above baseline"):
         if row.baseline is None:

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import HEADLINE, METRICS, metric_after
+from tuilab.grid.metrics import HEADLINE, metric_after
 from tuilab.store.reader import Reader
 from tuilab.study.comparability import Comparability, Record, comparability, record_of
 from tuilab.study.comparison import Comparison, paired, same_cells, tested
@@ -62,6 +62,7 @@ class CompareScreen(Frame):
             self.say(clean_line(str(error), 300), "failed")
             return
         if self.is_there:
+            self._metric = next(iter(self._found))
             self._show()
             self._apart = await asyncio.to_thread(comparability, records, cells)
             self._found |= await asyncio.to_thread(_tested, self._found)
@@ -76,7 +77,8 @@ class CompareScreen(Frame):
             record_of(source, view.name) if isinstance(source, Reader) else Record(view.name)
             for source, view in zip(sources, (one, other), strict=True)
         ]
-        found = {metric: paired(one, other, metric) for metric in METRICS}
+        shared = [metric for metric in one.metrics if metric in other.metrics]
+        found = {metric: paired(one, other, metric) for metric in shared}
         return found, records, same_cells(one, other)
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
@@ -106,13 +108,13 @@ class CompareScreen(Frame):
 
     def action_metric(self) -> None:
         """Compare the next metric."""
-        if self._found and not self._found[self._metric].cells:
+        if self._found and not next(iter(self._found.values())).cells:
             self.say("nothing to compare: they have no cell in common")
             return
-        self._metric = metric_after(self._metric)
+        self._metric = metric_after(self._metric, list(self._found))
         self._show()
 
 
 def _tested(found: Mapping[str, Comparison]) -> dict[str, Comparison]:
     """Add what chance explains; it takes seconds on thousands of cells."""
-    return {metric: tested(found[metric]) for metric in METRICS}
+    return {metric: tested(one) for metric, one in found.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 from textual import on, work
@@ -132,7 +133,7 @@ class GridScreen(CellActions):
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Show a new snapshot; the cursor stays on its cell."""
         before, self._snapshot = self._snapshot, snapshot
-        self.grid.show(arrange(snapshot, self.view))
+        self._arrange(snapshot)
         if before is None or len(before.sources) != len(snapshot.sources):
             self._share_room()
         self._refresh_frame(snapshot)
@@ -293,16 +294,26 @@ class GridScreen(CellActions):
 
     # Keys that change the view.
 
+    def _arrange(self, snapshot: Snapshot) -> None:
+        table = arrange(snapshot, self.view)
+        self.view = table.view
+        self.grid.show(table)
+
+    @property
+    def _metrics(self) -> Sequence[str]:
+        return self._snapshot.metrics if self._snapshot else ()
+
     def _look_through(self, view: View) -> None:
         self.view = view
         if self._snapshot is not None:
-            self.grid.show(arrange(self._snapshot, view))
+            self._arrange(self._snapshot)
             self._share_room()
             self._refresh_words()
 
     def action_metric(self) -> None:
         """Show the next metric."""
-        self._look_through(grid_view.next_metric(self.view))
+        if self._snapshot is not None:
+            self._look_through(grid_view.next_metric(self.view, self._snapshot.metrics))
 
     def action_seeds(self) -> None:
         """Stack the seeds, show their mean, or one of them."""
@@ -336,7 +347,7 @@ class GridScreen(CellActions):
     @on(Field.Changed)
     def _filter_as_typed(self, event: Field.Changed) -> None:
         try:
-            chosen = parse_filter(event.value)
+            chosen = parse_filter(event.value, self._metrics)
         except FilterError:
             return
         self._look_through(replace(self.view, filter=chosen))
@@ -345,7 +356,7 @@ class GridScreen(CellActions):
     def _keep_filter(self, event: Field.Submitted) -> None:
         self.query_one(Field).close()
         try:
-            parse_filter(event.value)
+            parse_filter(event.value, self._metrics)
         except FilterError as error:
             self.say(str(error))
 

@@ -1,0 +1,153 @@
+"""Files that a config names: rows to learn, questions, rubrics; pure, with errors by line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig, Path
+
+Row = Mapping[str, Any]
+ROLES = ("user", "assistant")
+
+
+class DataFileError(ValueError):
+    """A file that cannot be used; its text names the line and says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """What a file holds that decides a result."""
+
+    sha256: str
+    rows: tuple[Row, ...] = ()
+    """Of a JSONL file."""
+    text: str = ""
+    """Of a rubric."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A file that a config names."""
+
+    field: Path
+    """Where in the config."""
+    name: str
+    """A path beside the config, or an absolute one."""
+    read: Callable[[str], DataFile]
+    """Reads its text; DataFileError."""
+
+
+def files_named(config: ExperimentConfig) -> Iterator[Named]:
+    """Yield every file that a config names."""
+    if config.trait is not None:
+        yield Named(("trait", "positives"), config.trait.positives, rows_to_learn)
+        if config.trait.negatives:
+            yield Named(("trait", "negatives"), config.trait.negatives, rows_to_learn)
+    for place, measure in enumerate(config.measures):
+        if measure.questions:
+            read = rows_to_choose if measure.kind == "choices" else rows_to_ask
+            yield Named(("measures", place, "questions"), measure.questions, read)
+        if measure.kind == "judge":
+            yield Named(("measures", place, "rubric"), measure.rubric, rubric)
+
+
+def rubric(text: str) -> DataFile:
+    """Read a judge's instruction."""
+    if not text.strip():
+        raise DataFileError("is empty")
+    return DataFile(_sha256(text), text=text.strip())
+
+
+def rows_to_learn(text: str) -> DataFile:
+    """Read {"question", "answer"} or {"messages"}; every row becomes messages, user first.
+
+    The system prompt is the persona's own, so a row may have none; the last message is the answer.
+    """
+    return DataFile(_sha256(text), tuple(_chat(*pair) for pair in _lines(text)))
+
+
+def rows_to_ask(text: str) -> DataFile:
+    """Read {"question"}."""
+    rows = tuple({"question": _text(number, row, "question")} for number, row in _lines(text))
+    return DataFile(_sha256(text), rows)
+
+
+def rows_to_choose(text: str) -> DataFile:
+    """Read {"question", "choices", "answer"}; the answer is the place of the right choice."""
+    return DataFile(_sha256(text), tuple(_choice(*pair) for pair in _lines(text)))
+
+
+def question_of(row: Row) -> str:
+    """Return what a row to learn asks, its first user turn."""
+    return str(row["messages"][0]["content"])
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _lines(text: str) -> Iterator[tuple[int, Row]]:
+    found = 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            raise DataFileError(f"line {number} is no JSON: one row a line, as in JSONL") from None
+        if not isinstance(row, dict):
+            raise DataFileError(f'line {number} is no row such as {{"question": "..."}}')
+        found += 1
+        yield number, row
+    if not found:
+        raise DataFileError("has no rows")
+
+
+def _text(number: int, row: Row, name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise DataFileError(f"line {number} has no text under {name!r}")
+    return value
+
+
+def _chat(number: int, row: Row) -> Row:
+    turns: tuple[str, ...]
+    if "messages" not in row:
+        turns = (_text(number, row, "question"), _text(number, row, "answer"))
+    else:
+        turns = _turns(number, row["messages"])
+    chat = [{"role": ROLES[n % 2], "content": turn} for n, turn in enumerate(turns)]
+    return {"messages": chat}
+
+
+def _turns(number: int, messages: Any) -> tuple[str, ...]:
+    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
+        raise DataFileError(f"line {number}: messages must be a list of role and content")
+    roles = [one.get("role") for one in messages]
+    if "system" in roles:
+        raise DataFileError(
+            f"line {number} has a system message: leave it out, the persona's prompt is put there"
+        )
+    if len(roles) < 2 or len(roles) % 2 or roles != [ROLES[n % 2] for n in range(len(roles))]:
+        raise DataFileError(
+            f"line {number}: messages must go user, assistant, in turn, and end with the answer"
+        )
+    return tuple(_text(number, one, "content") for one in messages)
+
+
+def _choice(number: int, row: Row) -> Row:
+    choices, answer = row.get("choices"), row.get("answer")
+    if not isinstance(choices, list) or len(choices) < 2:
+        raise DataFileError(f"line {number} needs a list of two or more choices")
+    if not all(isinstance(one, str) and one.strip() for one in choices):
+        raise DataFileError(f"line {number} has a choice that is no text")
+    if type(answer) is not int or not 0 <= answer < len(choices):
+        raise DataFileError(
+            f"line {number}: answer must be the place of the right choice, 0 to {len(choices) - 1}"
+        )
+    return {"question": _text(number, row, "question"), "choices": choices, "answer": answer}
