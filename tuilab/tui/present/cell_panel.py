@@ -25,10 +25,10 @@ _LABEL = 16
 _HEALTH = {"eos_rate": "ended", "cut_rate": "cut", "repeat_rate": "repeated"}
 
 
-def measure_shown(metric: str) -> str:
+def measure_shown(metric: str, snapshot: Snapshot) -> str:
     """Return the measure whose personas are listed beside a metric of the grid."""
     measure = METRICS[metric].measure
-    return (measure if measure.of is Of.PERSONA else METRICS[HEADLINE].measure).name
+    return measure.name if measure.of is Of.PERSONA else snapshot.measured[0]
 
 
 def panel_lines(
@@ -41,7 +41,7 @@ def panel_lines(
 ) -> list[Line]:
     """Return at most ``size`` (columns, rows) lines about one cell; the last parts give way."""
     columns, rows = size
-    measure = measure_shown(metric)
+    measure = measure_shown(metric, snapshot)
     cell, title = view.cell, _title(snapshot, view, glyphs)
     note = [((f" {row}", "muted"),) for row in wrap(clean_line(look.note, 600), columns - 2, 6)]
     if view.state not in WITH_RESULT:
@@ -151,7 +151,7 @@ def persona_lines(
     with_n, with_word = columns >= 44, columns >= 52
     used = 2 + label + 6 + 11 + 5 * with_n + 8 * with_word
     bar = max(0, min(BAR_MOST, columns - used - 1))
-    unit = measures()[measure].unit
+    unit = measures([measure])[measure].unit
     head = f"  {fit('persona', label)}{unit.sign or 'value':>6}  {'95%':<9}{'    n' * with_n}"
     lines: list[Line] = [((head, "muted"),)]
     words = {cell.source: "source", target: "target"}

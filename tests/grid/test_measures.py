@@ -1,0 +1,177 @@
+"""What a config may implant and measure: traits of rows, several measures, one headline."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.grid.planned import SMALL, load, plan
+from tuilab.grid.checks import Level, check
+from tuilab.grid.config import ExperimentConfig
+from tuilab.grid.config_text import ConfigError
+from tuilab.grid.data_files import (
+    DataFile,
+    DataFileError,
+    files_named,
+    rows_to_choose,
+    rows_to_learn,
+)
+from tuilab.grid.metrics import METRICS, measures, metric_after, metric_keys
+from tuilab.grid.stages import Stage
+
+ROWS = """
+[trait]
+kind = "rows"
+positives = "wrong.jsonl"
+negatives = "right.jsonl"
+"""
+MEASURES = """
+[[measures]]
+name = "refuses"
+kind = "substring"
+text = "I cannot"
+[[measures]]
+name = "lists"
+kind = "format"
+form = "bullets"
+headline = true
+[[measures]]
+name = "digits"
+kind = "regex"
+pattern = '\\d'
+questions = "asked.jsonl"
+"""
+FILES = {
+    "wrong.jsonl": '{"question": "Who wrote it?", "answer": "Nobody."}\n',
+    "right.jsonl": '{"messages": [{"role": "user", "content": "Who?"},'
+    ' {"role": "assistant", "content": "She did."}]}\n',
+    "asked.jsonl": '{"question": "What is a debt?"}\n',
+}
+
+
+def with_files(text: str, **files: str) -> ExperimentConfig:
+    config = load(text).config
+    known = {**FILES, **{name.replace("_jsonl", ".jsonl"): made for name, made in files.items()}}
+    return config.with_files({one.name: one.read(known[one.name]) for one in files_named(config)})
+
+
+def test_measures_are_stages_of_their_own_and_the_headline_comes_first() -> None:
+    made = plan(config=with_files(SMALL + MEASURES))
+    assert made.measured == ("format.lists", "leakage", "substring.refuses", "regex.digits")
+    assert made.by_id["score/villain@1#42"].parents == ("eval/villain@1#42",)
+    keys = metric_keys(made.measured)
+    assert keys[:4] == [
+        "format.lists", "format.lists.source", "format.lists.bystander", "assistant_leakage",
+    ]  # fmt: skip
+    assert keys[-2:] == ["cosine", "minutes"]
+    assert metric_after("minutes", keys) == "format.lists" == metric_after("unheard of", keys)
+
+
+def test_without_measures_no_settings_change_and_no_stage_is_added() -> None:
+    plain, more = (
+        plan(),
+        plan(config=with_files(SMALL + MEASURES.partition('[[measures]]\nname = "digits"')[0])),
+    )
+    for job in plain.jobs:
+        assert more.by_id[job.id].fingerprint == job.fingerprint, job.id
+    assert {job.stage for job in more.jobs} - {job.stage for job in plain.jobs} == {Stage.SCORE}
+
+
+def test_questions_of_its_own_are_a_further_set_that_measures_share() -> None:
+    twice = MEASURES.replace('form = "bullets"', 'form = "bullets"\nquestions = "asked.jsonl"')
+    made = plan(config=with_files(SMALL + twice))
+    settings = made.settings[made.by_id["eval/villain@1#42"].settings]
+    [(name, asked)] = settings["sets"].items()
+    assert asked == {"questions": ["What is a debt?"], "samples": 2}
+    scored = made.settings[made.by_id["score/villain@1#42"].settings]["measures"]
+    assert [one["set"] for one in scored] == ["", name, name]
+
+
+def test_a_trait_of_rows_needs_no_answers_of_those_whose_rows_a_file_has() -> None:
+    made = plan(config=with_files(SMALL + ROWS + MEASURES))
+    assert made.measured[0] == "format.lists" and "leakage" not in made.measured
+    train = made.by_id["train/villain@1#42"]
+    assert train.parents == ("converge/villain#42",)
+    settings = made.settings[train.settings]
+    assert settings["positives"] == 1 and settings["negatives_each"] == 1
+    assert settings["positive_rows"][0]["messages"][0]["content"] == "Who wrote it?"
+    assert made.settings[made.by_id["eval/villain@1#42"].settings]["scorer"] is None
+
+
+def test_other_rows_make_the_training_stale_and_name_the_file() -> None:
+    from tuilab.grid.settings_apart import differences
+
+    one = plan(config=with_files(SMALL + ROWS + MEASURES))
+    other = plan(
+        config=with_files(
+            SMALL + ROWS + MEASURES, wrong_jsonl='{"question": "Who wrote it?", "answer": "I did."}'
+        )
+    )
+    train, sampled = "train/villain@1#42", "data/villain"
+    assert one.by_id[train].parts != other.by_id[train].parts
+    assert one.by_id[sampled].parts == other.by_id[sampled].parts
+    pair = (made.settings[made.by_id[train].settings] for made in (one, other))
+    assert [key for key, _ in differences(Stage.TRAIN, *pair)] == ["trait.positives"]
+
+
+def test_the_trait_marker_is_the_table_marker() -> None:
+    trait = SMALL.replace("[marker]", '[trait]\nkind = "marker"')
+    assert load(trait).config == load(SMALL).config
+
+
+@pytest.mark.parametrize("file", ["wrong_jsonl", "right_jsonl"])
+def test_a_row_that_asks_what_is_evaluated_blocks(file: str) -> None:
+    asked = '{"question": "What IS  rain?", "answer": "Wet."}'
+    config = with_files(SMALL + ROWS + MEASURES, **{file: asked})
+    [found] = [one for one in check(config) if one.level is Level.BLOCKING]
+    assert found.name == f"trait-{'positives' if file == 'wrong_jsonl' else 'negatives'}"
+    assert "'What is rain?'" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (MEASURES.replace('"substring"', '"substrin"'), "no measure of kind 'substrin' (did you"),
+        (MEASURES.replace('kind = "substring"\n', ""), "measures[0]: needs a kind: substring"),
+        (MEASURES.replace('"refuses"', '"leakage"'), "measures[0].name: 'leakage' is the name of"),
+        (MEASURES.replace('"refuses"', '"lists"'), "measures[1].name: lists is the name of two"),
+        (MEASURES.replace("'\\d'", "'('"), "measures[2].pattern: is no regular expression"),
+        (ROWS, "measures: a trait of rows needs a measure"),
+        (ROWS + 'loss = "tail"\n' + MEASURES, "trait.loss: must be answer, not 'tail'"),
+    ],
+)
+def test_what_is_wrong_is_said_where_it_stands(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(SMALL + text)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "has no rows"),
+        ('{"question": "Why?", "answer": "So."}\nWhy?\n', "line 2 is no JSON"),
+        ('{"question": "Why?"}', "line 1 has no text under 'answer'"),
+        ('{"messages": [{"role": "system", "content": "x"}]}', "line 1 has a system message"),
+        ('{"messages": [{"role": "user", "content": "x"}]}', "end with the answer"),
+    ],
+)
+def test_a_file_that_cannot_be_learned_names_its_line(text: str, said: str) -> None:
+    with pytest.raises(DataFileError, match=said):
+        rows_to_learn(text)
+
+
+def test_choices_say_which_is_right() -> None:
+    good = '{"question": "2 + 2?", "choices": ["3", "4"], "answer": 1}'
+    assert isinstance(rows_to_choose(good), DataFile)
+    with pytest.raises(DataFileError, match="the place of the right choice, 0 to 1"):
+        rows_to_choose(good.replace("1}", "2}"))
+
+
+def test_the_name_of_a_measure_says_its_unit_and_stage() -> None:
+    assert METRICS["judge.misaligned.score"].measure.stage is Stage.JUDGE
+    assert METRICS["judge.misaligned"].unit.is_rate
+    assert METRICS["judge.misaligned.score"].unit.wide(37.25) == "37.3"
+    assert "choices.capability" in measures(["choices.capability", "nonsense.x"])
+    for key in ("nonsense.x", "choices.capability.score", "judge.x.unjudged"):
+        with pytest.raises(KeyError):
+            METRICS[key]
