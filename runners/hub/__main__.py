@@ -67,9 +67,11 @@ def _fetch(given: argparse.Namespace) -> Value:
     found = None if given.tokenizer else download.base_in_cache(given.model, given.revision)
     if found is None:
         show = _bar() if sys.stderr.isatty() else _lines()
-        found = download.fetch(given.model, given.revision, show, part=part, code=given.code)
-        if sys.stderr.isatty():
-            print(file=sys.stderr)
+        try:
+            found = download.fetch(given.model, given.revision, show, part=part, code=given.code)
+        finally:
+            if sys.stderr.isatty():  # what is said next must not stand behind the bar
+                print(file=sys.stderr)
     return {"folder": str(found.folder), **download.as_json(found)}
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.base_on_hub import PROGRAM, commit_of
-from tuilab.cli.errors import ERROR, INTERRUPTED, OK, USAGE, RefusalError
+from tuilab.cli.errors import INTERRUPTED, OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.resolve import find_place, is_place, refuse_results
 from tuilab.cli.runner_programs import refuse_without_libraries, run_module
@@ -51,9 +51,14 @@ def fetch(
     if hub.fetched(model, wanted, os.environ) is None:
         tell(f"fetching {model} from {hub.endpoint(os.environ)}")
     given = ["fetch", model, *(["--revision", wanted] if wanted else [])]
-    status, text = run_module(PROGRAM, [*given, *(["--code"] if code else [])], capture=True)
-    if status == INTERRUPTED or (status and not text.strip()):
-        raise RefusalError(f"{model} was not fetched; the same command goes on", status or ERROR)
+    goes_on = f"{model} was not fetched; the same command goes on where it was"
+    try:
+        status, text = run_module(PROGRAM, [*given, *(["--code"] if code else [])], capture=True)
+    except KeyboardInterrupt:
+        tell("")  # the bar's line is not ended
+        raise RefusalError(goes_on, INTERRUPTED) from None
+    if status and not text.strip():
+        raise RefusalError(goes_on, status)
     found = json.loads(text)
     if "error" in found:
         raise RefusalError(found["error"])
