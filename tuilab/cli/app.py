@@ -13,7 +13,10 @@ from typer.core import TyperCommand, TyperGroup
 from tuilab import __version__
 from tuilab.cli.errors import DEBUG_VARIABLE, USAGE, RefusalError, guarded, report
 from tuilab.cli.verbs import VERBS
-from tuilab.cli.verbs.arguments import Ascii, ReadOnly, Theme
+from tuilab.cli.verbs.arguments import ASKED_LOOK, Ascii, Look, ReadOnly, Theme
+
+ONLY_SHOW = frozenset({"open", "published"})
+"""Verbs that open the screen and start nothing."""
 
 
 class Verbs(TyperGroup):
@@ -73,9 +76,9 @@ def bare(
         raise typer.Exit
     if context.invoked_subcommand is None:
         guarded(_open_here)(read_only, ascii_glyphs, theme)
-    given = {"--read-only": read_only, "--ascii": ascii_glyphs, "--theme": theme is not None}
-    if options := [option for option, is_given in given.items() if is_given]:
-        guarded(_refuse_before_a_verb)(options)
+    if read_only and context.invoked_subcommand not in ONLY_SHOW:
+        guarded(_refuse_read_only)()
+    ASKED_LOOK.set(Look(read_only, ascii_glyphs, theme))
 
 
 def _open_here(read_only: bool, ascii_glyphs: bool, theme: str | None) -> int:
@@ -83,11 +86,11 @@ def _open_here(read_only: bool, ascii_glyphs: bool, theme: str | None) -> int:
     return opened
 
 
-def _refuse_before_a_verb(options: Sequence[str]) -> None:
-    """Refuse options of the screen before a verb: passed over, --read-only would start work."""
+def _refuse_read_only() -> None:
+    """Refuse to pass it over: the verb may start work."""
     raise RefusalError(
-        f"{' '.join(options)} has no effect before a command. Put it after one that takes it: "
-        f"`tuilab open DIR {options[0]}`",
+        "--read-only has no effect on this command. It is for one that opens the screen: "
+        "`tuilab open DIR --read-only`",
         USAGE,
     )
 

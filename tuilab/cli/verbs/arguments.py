@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from tuilab.cli import complete
 from tuilab.grid.metrics import METRICS
 
 Dir = Annotated[
-    str, typer.Argument(metavar="DIR", help="Experiment directory, or its name in runs/.")
+    str,
+    typer.Argument(
+        metavar="DIR",
+        help="Experiment directory, or its name in runs/.",
+        autocompletion=complete.experiments,
+    ),
 ]
 OptionalDir = Annotated[
     str | None,
-    typer.Argument(metavar="DIR", help="Experiment directory; by default the newest here."),
+    typer.Argument(
+        metavar="DIR",
+        help="Experiment directory; by default the newest here.",
+        autocompletion=complete.experiments,
+    ),
 ]
 DirOrConfig = Annotated[
     str,
     typer.Argument(
         metavar="DIR|CONFIG",
         help="Experiment directory, config file, or the name of either (tiny, eps109, ...).",
+        autocompletion=complete.experiments_or_configs,
     ),
 ]
 Cells = Annotated[
     list[str] | None,
-    typer.Argument(metavar="CELL", help="villain@4, villain@*, *@0, villain@4#42"),
+    typer.Argument(
+        metavar="CELL",
+        help="villain@4, villain@*, *@0, villain@4#42",
+        autocompletion=complete.cells,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Metric = Annotated[
@@ -35,6 +52,7 @@ Metric = Annotated[
         show_default=False,
         help=f"Which number: {', '.join(METRICS)}, a measure of the config, or a short name; "
         "the headline by default.",
+        autocompletion=complete.metrics,
     ),
 ]
 DryRun = Annotated[
@@ -53,6 +71,19 @@ Where = Annotated[
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters.")]
 Theme = Annotated[str | None, typer.Option("--theme", help="Name of a colour theme.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the screen is to be drawn, given before a verb: it holds for whichever opens one."""
+
+    read_only: bool = False
+    ascii_glyphs: bool = False
+    theme: str | None = None
+
+
+ASKED_LOOK: ContextVar[Look | None] = ContextVar("asked_look", default=None)
+"""What stood before the verb."""
 
 
 class SeveralValues(TyperCommand):

@@ -13,7 +13,7 @@ from tuilab.cli.experiments import make_experiment, refuse_blocked
 from tuilab.cli.output import is_interactive, out, plain
 from tuilab.cli.resolve import RUNS, find_place, run_directory, shipped_configs
 from tuilab.cli.status_text import as_text
-from tuilab.cli.verbs.arguments import Ascii, DirOrConfig, ReadOnly, Theme
+from tuilab.cli.verbs.arguments import ASKED_LOOK, Ascii, DirOrConfig, Look, ReadOnly, Theme
 from tuilab.engine import answer_once, start
 from tuilab.store.experiment import Found, find_experiments
 from tuilab.store.plan_file import PlanFileError
@@ -78,11 +78,12 @@ def draw(
     """Draw an experiment, or the list of those below the current directory."""
     from tuilab.tui import run
 
+    asked = ASKED_LOOK.get() or Look()
     return run(
         root,
-        read_only=read_only,
-        ascii=ascii_glyphs,
-        theme=theme,
+        read_only=read_only or asked.read_only,
+        ascii=ascii_glyphs or asked.ascii_glyphs,
+        theme=theme or asked.theme,
         start_engine=lambda place: start(place, go=True),
         answer_once=answer_once,
         export_figure=_export_figure,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.experiments import take_changes_in
 from tuilab.cli.follow import follow
@@ -39,7 +40,10 @@ FromStage = Annotated[
 Sets = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Edit a setting of these cells: marker.lr=1e-5"
+        "--set",
+        metavar="KEY=VALUE",
+        help="Edit a setting of these cells: marker.lr=1e-5",
+        autocompletion=complete.settings,
     ),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="From scratch: do not resume.")]
