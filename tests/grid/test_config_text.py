@@ -6,6 +6,7 @@ import pytest
 
 from tests.grid.planned import SMALL, load
 from tuilab.grid.config_text import ConfigError
+from tuilab.grid.edits import edits_of
 
 
 def problems(text: str, **files: str) -> list[str]:
@@ -187,3 +188,11 @@ def test_a_missing_or_circular_extends_is_one_sentence() -> None:
     assert missing == "small.toml: extends: nowhere.toml cannot be read: No such file or directory"
     [circular] = problems('extends = "b.toml"', b='extends = "b.toml"')
     assert "extends itself" in circular
+
+
+def test_lists_of_resources_are_read_from_toml_and_again_from_json() -> None:
+    lists = 'runner = ["python", "x.py"]\ndevices = ["0", "1"]'
+    text = SMALL.replace("[resources]", f"[resources]\n{lists}")
+    config = load(text).config
+    assert (config.resources.runner, config.resources.devices) == (("python", "x.py"), ("0", "1"))
+    assert edits_of(config, {"eval.samples": 3}).resources == config.resources

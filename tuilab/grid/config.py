@@ -239,13 +239,18 @@ class Resources(Block):
     """Workers that may share a GPU, as far as the peaks measured so far fit side by side."""
     threads: Positive | None = None
     """CPU threads per worker; part of the result on a CPU. All when left out."""
-    runner: Annotated[tuple[Text, ...], Field(min_length=1)] = ("python", "-m", "runners.serve")
+    # Not strict: what _take_places returns counts as Python, and TOML and JSON give lists.
+    runner: Annotated[tuple[Text, ...], Field(min_length=1, strict=False)] = (
+        "python",
+        "-m",
+        "runners.serve",
+    )
     """Worker program; ``python`` means the interpreter that runs tuilab."""
     executor: Text = "local"
     """Where workers run: this machine, or a scheduler over a volume that its machines share."""
     places: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of each, by its name; written as ``[resources.<name>]``."""
-    devices: str | tuple[str, ...] = "auto"
+    devices: str | Annotated[tuple[str, ...], Field(strict=False)] = "auto"
     """``auto`` (CUDA_VISIBLE_DEVICES, else NVML), ``none``, or the device ids to use."""
     stall_minutes: Annotated[float, Field(gt=0.0)] = 15.0
     """Minutes without progress after which a job is called stalled."""
