@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from tuilab.cli.errors import INTERRUPTED
+from tuilab.cli.host import asks_for_host, run_there
 from tuilab.cli.output import bear_any_text, fill_closed_streams
 from tuilab.cli.quick import answer_quickly
 
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _answer(words: Sequence[str]) -> int:
     fill_closed_streams()
     bear_any_text()
+    if asks_for_host(words):
+        return run_there(words)
     code = answer_quickly(words)
     if code is not None:
         return code

@@ -70,6 +70,7 @@ def bare(
     tuilab plan eps109                 what the published grid would take
     tuilab run tiny --headless         run and print progress
     tuilab relaunch runs/tiny --failed
+    tuilab --host pod:tuilab status    any verb on another machine, over ssh
     """
     if version:
         typer.echo(f"tuilab {__version__}")

@@ -1,0 +1,68 @@
+"""Any verb on another machine: ssh runs it there, and nothing else is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tuilab.cli.host import ssh_command
+
+STAND_IN = '#!/bin/sh\necho "$@" >> "$SSH_LOG"\nfor last; do :; done\nexec sh -c "$last"\n'
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Path:
+    """A folder with a program, reached by an ssh that stays on this machine."""
+    (tmp_path / "bin").mkdir()
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.write_text(STAND_IN)
+    ssh.chmod(0o755)
+    there = tmp_path / "a pod"
+    (there / ".venv" / "bin").mkdir(parents=True)
+    program = there / ".venv" / "bin" / "tuilab"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tuilab "$@"\n')
+    program.chmod(0o755)
+    return there
+
+
+def on(pod: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    here = pod.parent
+    path = f"{here / 'bin'}:{os.environ['PATH']}"
+    source = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PATH": path, "SSH_LOG": str(here / "log"), "SHELL": "/bin/sh"}
+    return subprocess.run(
+        [sys.executable, "-m", "tuilab", *words],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**environment, "PYTHONPATH": source},
+    )
+
+
+def test_a_verb_runs_there_with_its_words_and_its_exit_code(pod: Path) -> None:
+    done = on(pod, "--host", f"gpu1:{pod}", "status", "no such experiment", "--json")
+    assert done.returncode != 0
+    assert "no such experiment" in done.stdout + done.stderr
+    told = (pod.parent / "log").read_text()
+    assert told.startswith("gpu1 exec")
+    assert "-t" not in told.split()[:2]
+    assert "tuilab" in on(pod, f"--host=gpu1:{pod}", "--version").stdout
+
+
+def test_a_terminal_goes_along_and_words_keep_their_spaces() -> None:
+    command = ssh_command("pod", "~/tuilab", ["run", "runs/a b", "villain@*"], with_terminal=True)
+    assert command[:3] == ["ssh", "-t", "pod"]
+    assert "cd ~/tuilab &&" in command[3]
+    assert "runs/a b" in command[3]
+
+
+@pytest.mark.parametrize("host", [[], ["-oProxyCommand=sh"], [":folder"]])
+def test_what_is_no_host_is_refused(pod: Path, host: list[str]) -> None:
+    done = on(pod, "--host", *host)
+    assert done.returncode == 2
+    assert "needs a host" in done.stderr
+    assert not (pod.parent / "log").exists()

@@ -1,0 +1,51 @@
+"""``tuilab --host HOST[:DIR] VERB...``: runs any verb on another machine, over ssh alone."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+
+from tuilab.cli.errors import USAGE
+from tuilab.cli.output import is_interactive, tell
+
+OPTION = "--host"
+
+
+def asks_for_host(words: Sequence[str]) -> bool:
+    """Whether the words before any verb name another machine."""
+    return bool(words) and (words[0] == OPTION or words[0].startswith(f"{OPTION}="))
+
+
+def run_there(words: Sequence[str]) -> int:  # noqa: RET503  # nothing follows an exec
+    """Become an ssh that runs the rest of the words there; returns only if it cannot.
+
+    With a folder the program in its ``.venv`` is used if there is one. A terminal goes along where
+    there is one here, unless JSON is asked for: ssh would mix both streams.
+    """
+    where, rest = _split(words)
+    host, _, folder = where.partition(":")
+    if not host or host.startswith("-"):
+        tell(f"error: {OPTION} needs a host as ssh knows it: `tuilab {OPTION} pod status`")
+        return USAGE
+    if shutil.which("ssh") is None:
+        tell("error: there is no ssh here")
+        return USAGE
+    command = ssh_command(host, folder, rest, is_interactive() and "--json" not in rest)
+    os.execvp(command[0], command)
+
+
+def ssh_command(host: str, folder: str, words: Sequence[str], with_terminal: bool) -> list[str]:
+    """Return the words of ssh for a verb in a folder of a host ("" for the home)."""
+    verb = shlex.join(["tuilab", *words])
+    if folder:
+        place = folder if folder.startswith("~") else shlex.quote(folder)
+        verb = f'cd {place} && PATH="$PWD/.venv/bin:$PATH" && {verb}'
+    login = f"exec ${{SHELL:-sh}} -lc {shlex.quote(verb)}"
+    return ["ssh", *(["-t"] if with_terminal else []), host, login]
+
+
+def _split(words: Sequence[str]) -> tuple[str, list[str]]:
+    _, is_joined, value = words[0].partition("=")
+    return (value, list(words[1:])) if is_joined else ("".join(words[1:2]), list(words[2:]))
