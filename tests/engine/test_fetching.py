@@ -17,6 +17,7 @@ import pytest
 
 from tests.engine.trials import SOURCE, Trial, make_plan
 from tests.hub.stand_in import FIRST, MODEL, SECOND, Hub, serving
+from tuilab.cli.status_text import as_text
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.grid.jobs import Job, Plan, fetch_id
 from tuilab.grid.stages import Stage
@@ -24,6 +25,7 @@ from tuilab.grid.states import State
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
 from tuilab.store.state import read_state
+from tuilab.store.status import status
 
 BASE = Path(__file__).parents[2] / "runners" / "tinybase" / "shipped"
 FETCH = fetch_id(MODEL)
@@ -203,6 +205,9 @@ def test_a_cache_that_is_gone_is_filled_again_at_the_same_commit(made: Make, hub
     shown = read_state(trial.layout.root, plan).statuses
     assert shown[FETCH].state is State.STALE and f"is {SECOND} by now" in shown[FETCH].detail
     assert all(one.state is State.DONE for job, one in shown.items() if job != FETCH)
+    told = status(trial.layout.root)
+    assert [one["job"] for one in told["bases_stale"]] == [FETCH]
+    assert f"stale: {FETCH}: {shown[FETCH].detail}" in list(as_text(told))
 
 
 def commit_of(layout: Layout, attempt: int) -> str:

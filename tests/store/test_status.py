@@ -52,6 +52,7 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
         "tags",
         "counts",
         "jobs_failed",
+        "bases_stale",
         "cells",
         "problems",
     }

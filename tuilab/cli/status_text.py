@@ -48,6 +48,8 @@ def as_text(status: Status, metric: str = "") -> Iterator[str]:
         yield ""
         yield from map(failed_job, failures)
         yield from _trouble_lines(troubles)
+    for base in status.get("bases_stale", ()):
+        yield f"stale: {plain(base['job'])}: {plain(base['detail'])}"
     for problem in status.get("problems", ()):
         yield f"problem: {plain(problem)}"
 

@@ -13,7 +13,8 @@ from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.metrics import metric_keys
 from tuilab.grid.notes import Note
 from tuilab.grid.shared_failures import shared_failures
-from tuilab.grid.states import JobStatus
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import JobStatus, State
 from tuilab.store.file_stamp import Stamp, stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
@@ -34,6 +35,7 @@ PICTURE_KEYS = frozenset(
         "config_digest",
         "counts",
         "jobs_failed",
+        "bases_stale",
         "cells",
     }
 )
@@ -134,6 +136,7 @@ def picture(snapshot: Snapshot) -> dict[str, Any]:
         "config_digest": snapshot.config_digest,
         "counts": dict(snapshot.counts),
         "jobs_failed": _jobs_failed(snapshot),
+        "bases_stale": _bases_stale(snapshot),
         "cells": [cell_as_json(view, keys) | _given(view) for view in snapshot.cells],
     }
 
@@ -164,6 +167,15 @@ def note_as_json(note: Note) -> dict[str, Any]:
 
 def _given(view: CellView) -> dict[str, str]:
     return {"given_to": view.given_to} if view.given_to else {}
+
+
+def _bases_stale(snapshot: Snapshot) -> list[dict[str, str]]:
+    """Bases whose branch has moved on, or that the plan asks for otherwise: no cell may say so."""
+    return [
+        {"job": status.job, "detail": status.detail}
+        for status in snapshot.shared
+        if status.stage is Stage.FETCH and status.state is State.STALE
+    ]
 
 
 def _jobs_failed(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -28,7 +28,8 @@ def status(root: Path, now: float | None = None) -> dict[str, Any]:
     the headline first), engine, copy_of (the folder of which this one is a copy, or None), counts
     (cells by state),
     jobs_failed (shared jobs that ended badly: job, stage, state, reason, detail, attempt,
-    cells_waiting), cells (source, epoch, seed, state, stage, reason, detail, attempt, metrics,
+    cells_waiting), bases_stale (job and detail of a fetch),
+    cells (source, epoch, seed, state, stage, reason, detail, attempt, metrics,
     edits), problems. A metric is {value, hits, n} or None when it was not measured; edits are the
     settings that it ran with unlike the config. Raises PlanFileError or ResultsError.
     """
@@ -100,6 +101,7 @@ def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
         **found["note"],
         "counts": found["counts"],
         "jobs_failed": found["jobs_failed"],
+        "bases_stale": found["bases_stale"],
         "cells": [_with_reason(cell, engine) for cell in found["cells"]],
         "problems": [*found["problems"], *filter(None, [edited])],
     }
