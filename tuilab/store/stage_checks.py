@@ -152,6 +152,10 @@ def _measured(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Proble
             if not isinstance(n, int) or n > asked or (said.get("hits") or 0) > n:
                 what = f"{measure['key']} of {persona['key']}"
                 return Reason.DATA_MISMATCH, f"{what} is not a number of {asked} or fewer"
+        left = outcome.metrics.get(f"{measure['key']}.unjudged") or {}
+        if left.get("n") and left["hits"] > measure["judge"]["max_failures"] * left["n"]:
+            said = f"{left['hits']} of {left['n']} completions have no score of {measure['name']}"
+            return Reason.UNKNOWN, f"{said}, more than judge.max_failures allows"
     return None
 
 
