@@ -95,6 +95,8 @@ async def test_the_palette_offers_every_action_once(experiment: Path) -> None:
         offered = [one.title for one in pilot.app.get_system_commands(pilot.app.screen)]
         assert len(offered) == len(set(offered))
         assert "relaunch the cell or all marked cells" in offered
+        assert "write a report with figures, tables and claims" in offered
+        assert "compare with another experiment" in offered
 
 
 def test_the_keys_in_the_docs_are_the_live_ones() -> None:

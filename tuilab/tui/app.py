@@ -42,6 +42,7 @@ from tuilab.tui.poller import (
     terminal_is_gone,
 )
 from tuilab.tui.preferences import NO_PREFERENCES, THEME, THEMES, Preferences
+from tuilab.tui.present import shell_verbs
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.history_text import fresh_notices
 from tuilab.tui.present.key_table import key_rows
@@ -300,8 +301,46 @@ class TuilabApp(RequestingApp):
                 tail = f"   $ {row.twin}" if row.twin else ""
                 run = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(row.meaning, f"{row.keys}{tail}", run)
+        yield from self._shell_commands(screen)
         for name in THEMES:
             yield SystemCommand(f"{name} theme", "colours", partial(self.choose_theme, name))
+
+    def _shell_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Offer what the command line can do beyond the keys; it runs in this terminal."""
+        from tuilab.tui.screens.cell_actions import CellActions
+
+        chosen = screen.chosen() if isinstance(screen, CellActions) else []
+        cell = str(chosen[0]) if chosen else ""
+        for one in shell_verbs.VERBS:
+            if (line := shell_verbs.words_of(one, self.snapshot, cell)) is not None:
+                act = partial(self._run_shell, one, cell)
+                yield SystemCommand(one.title, f"$ {line}", act)
+        if isinstance(screen, CellActions):
+            about = "write a note or tags on the whole experiment"
+            yield SystemCommand(
+                about, "$ tuilab note DIR --text TEXT", screen.action_note_experiment
+            )
+
+    def _run_shell(self, one: shell_verbs.ShellVerb, cell: str) -> None:
+        """Run a verb in this terminal, after what it still asks for."""
+        from tuilab.tui import outside
+        from tuilab.tui.screens.ask import AskDialog
+
+        def answered(added: str | None) -> None:
+            if added is None or added == "cancel":
+                return
+            line = shell_verbs.words_of(one, self.snapshot, cell, added)
+            if line is None:
+                return
+            if why := outside.shell_outside(self, line):
+                self.say(clean_line(why, 200))
+            self._paint_again(None)
+            self.look()
+
+        if one.asks:
+            self.push_screen(AskDialog(one, self.snapshot, cell), answered)
+        else:
+            answered("")
 
     def open_outside(self, words: Sequence[str], what: Path | str, name: str = "") -> None:
         """Show a file, or a text under a name, in the person's own pager or editor."""

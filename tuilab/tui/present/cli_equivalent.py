@@ -50,6 +50,11 @@ def command(verb: str, root: Path, words: Iterable[str] = ()) -> str:
     return " ".join([program(), verb, shown_path(root), *(shlex.quote(word) for word in words)])
 
 
+def plain_command(verb: str, words: Iterable[str] = ()) -> str:
+    """Compose ``tuilab VERB WORD...`` of what is about no experiment."""
+    return " ".join([program(), verb, *(shlex.quote(word) for word in words)])
+
+
 def opening(root: Path) -> str:
     """Compose the command that opens an experiment."""
     return f"{program()} published" if root == published_dir() else command("open", root)

@@ -1,0 +1,36 @@
+"""Asks for the words that a command line still needs."""
+
+from __future__ import annotations
+
+from tuilab.grid.request import Request
+from tuilab.store.snapshot import Snapshot
+from tuilab.tui.present.shell_verbs import ShellVerb, words_of
+from tuilab.tui.screens.dialog import CANCEL, Form
+
+
+class AskDialog(Form):
+    """Dismissed with what was typed."""
+
+    def __init__(self, verb: ShellVerb, snapshot: Snapshot | None, cell: str) -> None:
+        self._verb, self._snapshot, self._cell = verb, snapshot, cell
+        what, _, example = verb.asks.partition(": ")
+        self._what = what
+        super().__init__(verb.title.capitalize(), {"words": example}, "Run")
+
+    def settle(self) -> None:
+        """Let a person type at once."""
+        super().settle()
+        self.action_edit()
+
+    def judge(self) -> None:
+        """Show the command line."""
+        typed = self.typed("words")
+        if not typed:
+            self.refuse([f"Type {self._what}."])
+            return
+        line = words_of(self._verb, self._snapshot, self._cell, typed) or ""
+        self.offer(["It runs in this terminal."], Request(self._verb.verb), line, "")
+
+    def take(self, answer: str) -> None:
+        """Return what was typed."""
+        self.dismiss(self.typed("words") if answer != CANCEL else CANCEL)
