@@ -9,7 +9,7 @@ from tuilab.grid.user_config import UserConfig, as_markdown, as_toml, entries
 
 def test_every_entry_has_a_meaning() -> None:
     assert [one.name for one in entries() if not one.meaning] == []
-    assert {one.table for one in entries()} == {"", "keys", "notify", "price"}
+    assert {one.table for one in entries()} == {"", "keys", "places", "notify", "price"}
 
 
 def test_the_template_is_the_default_and_every_line_of_it_may_be_taken_in() -> None:
@@ -24,12 +24,18 @@ def test_the_template_is_the_default_and_every_line_of_it_may_be_taken_in() -> N
 
 def test_what_differs_from_the_default_is_no_comment() -> None:
     config = UserConfig.model_validate(
-        {"theme": "nord", "keys": {"grid.stop": "X"}, "price": {"gpu_hour": 2.5}}
+        {
+            "theme": "nord",
+            "keys": {"grid.stop": "X"},
+            "places": {"slurm": {"options": ["--partition=gpu"], "look_seconds": 30}},
+            "price": {"gpu_hour": 2.5},
+        }
     )
     raw = tomllib.loads("\n".join(as_toml(config)))
     assert raw == {
         "theme": "nord",
         "keys": {"grid.stop": "X"},
+        "places": {"slurm": {"options": ["--partition=gpu"], "look_seconds": 30}},
         "notify": {},
         "price": {"gpu_hour": 2.5},
     }

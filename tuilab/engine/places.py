@@ -11,6 +11,7 @@ from tuilab.engine.host.place import Place
 from tuilab.engine.host.ray import Ray
 from tuilab.engine.host.remote import Remote, Scheduler
 from tuilab.engine.host.slurm import Slurm
+from tuilab.store.user_files import place_options
 
 Options = Mapping[str, Any]
 """What ``[resources.<name>]`` says."""
@@ -30,10 +31,15 @@ def why_no_place(resources: Mapping[str, Any], on: str = "") -> str:
         return f"there is no place {strange[0]!r} to run on: use one of {', '.join(PLACES)}"
     try:
         if name in SCHEDULERS:
-            SCHEDULERS[name](places.get(name) or {})
+            SCHEDULERS[name](_options(resources, name))
     except ValueError as error:
         return str(error)
     return ""
+
+
+def _options(resources: Mapping[str, Any], name: str) -> Options:
+    """Return what the config says of a place, and the person's own config where that is silent."""
+    return {**place_options(name), **((resources.get("places") or {}).get(name) or {})}
 
 
 def place_for(resources: Mapping[str, Any], experiment: str, on: str = "") -> Place:
@@ -43,7 +49,7 @@ def place_for(resources: Mapping[str, Any], experiment: str, on: str = "") -> Pl
     options that it does not know.
     """
     name = on or str(resources.get("executor") or "local")
-    options = (resources.get("places") or {}).get(name) or {}
+    options = _options(resources, name)
     if ":" in name:
         module, _, body = name.partition(":")
         found: Place = getattr(importlib.import_module(module), body)(experiment, options)

@@ -72,6 +72,9 @@ class UserConfig(Setting):
     keys: dict[Text, Text] = Field(default_factory=dict)
     """Other keys, by the name of the action: "grid.relaunch" = "ctrl+r". Several are separated by
     commas; `tuilab config keys` lists the names."""
+    places: dict[Text, dict[str, Any]] = Field(default_factory=dict)
+    """Options of this site's places, for `run --on slurm` or `executor`: [places.slurm] holds what
+    [resources.slurm] of a config may; what a config says goes before it."""
     notify: Notify = Notify()
     price: Price = Price()
 
@@ -139,7 +142,12 @@ def as_toml(config: UserConfig) -> Iterator[str]:
         yield from (f"# {line}" for line in wrap(entry.meaning, 96))
         value = value_of(config, entry)
         if not entry.name:
-            yield from (f"{json.dumps(key)} = {_written(one)}" for key, one in value.items())
+            for key, one in value.items():
+                if isinstance(one, Mapping):
+                    yield f"[{table}.{json.dumps(key)}]"
+                    yield from (f"{name} = {_written(inner)}" for name, inner in one.items())
+                else:
+                    yield f"{json.dumps(key)} = {_written(one)}"
         elif value == entry.default:
             yield f"# {entry.name} = {_written(entry.example)}"
         else:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuilab.contract import atomic
 
@@ -77,6 +77,12 @@ def gpu_price() -> Price | None:
     if config is None or config.price.gpu_hour is None:
         return None
     return Price(config.price.gpu_hour, config.price.currency)
+
+
+def place_options(name: str) -> Mapping[str, Any]:
+    """Return what the person's config says of a place where workers run; {} for nothing."""
+    config = user_config()
+    return {} if config is None else config.places.get(name, {})
 
 
 def _entry(path: tuple[object, ...]) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call
+from tuilab.engine.places import _options
 from tuilab.store.user_files import config_file
 
 
@@ -40,3 +41,13 @@ def test_keys_lists_the_actions_and_the_keys_in_force() -> None:
     config_file().write_text('[keys]\n"grid.mark" = "ctrl+t"\n')
     lines = call("config", "keys").stdout.splitlines()
     assert any(line.split() == ["grid.mark", "ctrl+t", "mark", "the", "cell"] for line in lines)
+
+
+def test_a_place_of_the_site_is_checked_and_stands_where_a_config_is_silent() -> None:
+    config_file().parent.mkdir(parents=True)
+    config_file().write_text('[places.slurm]\nsetup = "module load cuda"\n[places.slrm]\n')
+    shown = call("config", "show")
+    assert shown.exit_code == 2 and "places.slrm: there is no place" in shown.stderr
+    assert _options({}, "slurm") == {"setup": "module load cuda"}
+    own = {"places": {"slurm": {"setup": "own"}}}
+    assert _options(own, "slurm") == {"setup": "own"}

@@ -10,6 +10,7 @@ from tuilab.cli.errors import OK, USAGE, RefusalError, guarded
 from tuilab.cli.output import document, is_interactive, out, plain, tell
 from tuilab.cli.verbs.arguments import AsJson
 from tuilab.contract import atomic
+from tuilab.engine.places import why_no_place
 from tuilab.grid.text import padded
 from tuilab.grid.user_config import UserConfig, as_plain, as_toml
 from tuilab.store.program_name import program
@@ -34,14 +35,15 @@ def show(as_json: AsJson = False) -> int:
     """Print every setting with its meaning. Exits 2 if something in the file is wrong."""
     from tuilab.tui.preferences import read_preferences
 
-    path, loaded, mine = config_file(), load_user_config(), read_preferences()
+    path, loaded = config_file(), load_user_config()
+    problems = [*read_preferences().problems, *_strange_places(loaded.config)]
     if as_json:
         document(
             {
                 "path": str(path),
                 "exists": path.exists(),
                 "settings": as_plain(loaded.config),
-                "problems": list(mine.problems),
+                "problems": problems,
             }
         )
     else:
@@ -49,9 +51,16 @@ def show(as_json: AsJson = False) -> int:
         out(f"# {path}{missing}")
         for line in as_toml(loaded.config):
             out(plain(line))
-    for problem in mine.problems:
+    for problem in problems:
         tell(plain(f"{path}: {problem}"))
-    return USAGE if mine.problems else OK
+    return USAGE if problems else OK
+
+
+def _strange_places(config: UserConfig) -> list[str]:
+    asked = (
+        (name, why_no_place({"places": {name: of}}, name)) for name, of in config.places.items()
+    )
+    return [f"places.{name}: {why}" for name, why in asked if why]
 
 
 def edit() -> int:
