@@ -115,11 +115,6 @@ def test_a_wrong_value_names_its_field(old: str, new: str, said: str) -> None:
             'samples = 2\nscorer = { kind = "substring", treshold = 1 }',
             "eval.scorer.treshold: unknown key",
         ),
-        (
-            "workers = 2",
-            'workers = 2\nexecutor = "slurm"',
-            "resources.executor: must be local, not 'slurm'",
-        ),
     ],
 )
 def test_a_value_that_does_not_exist_is_told_what_does(old: str, new: str, said: str) -> None:

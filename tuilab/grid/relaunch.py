@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -10,8 +11,17 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan, ancestors, descendants
 from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
-from tuilab.grid.states import BROKEN, WITH_RESULT, Evidence, JobStatus, State, for_epoch
-from tuilab.grid.text import duration
+from tuilab.grid.states import (
+    ACCEPT,
+    BROKEN,
+    WITH_RESULT,
+    Evidence,
+    JobStatus,
+    State,
+    for_epoch,
+    told,
+)
+from tuilab.grid.text import count_of, duration
 
 _REDO = BROKEN | {State.STOPPED}
 _BEGINS = {State.DONE: "again", State.IDLE: "never asked for"}
@@ -205,6 +215,17 @@ def explain(answer: Expansion) -> list[str]:
         tail = f" and {more} more" if more > 0 else ""
         lines.append(f"keep their result, and are stale if other bytes come out: {shown}{tail}")
     return lines
+
+
+def stale_words(answer: Expansion, states: Mapping[str, JobStatus]) -> str:
+    """Say why what is stale among the jobs is so; "" where nothing is."""
+    stale = (states[one.job] for one in answer.jobs)
+    causes = Counter(one.detail for one in stale if one.state is State.STALE)
+    counted = [
+        f"{cause.replace(ACCEPT, '')} ({count_of(number, 'job')})"
+        for cause, number in causes.most_common()
+    ]
+    return f"stale: {told(counted)}" if counted else ""
 
 
 def _is_kept(status: JobStatus) -> bool:

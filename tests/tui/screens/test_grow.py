@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,14 +11,16 @@ from textual.widgets import Input
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of, until
 from tuilab.grid.grow_config import GrowError, More
-from tuilab.tui.screens.grow import more_of
+from tuilab.tui.screens.grow import GrowDialog, more_of
 
 
 async def test_what_more_epochs_change_is_shown_and_then_asked_for(planned: Path) -> None:
     async with app_of(planned).run_test(size=(80, 40)) as pilot:
         await look(pilot)
         await press(pilot, "+")
-        assert "Finished cells keep their state and numbers" in text_of(pilot.app)
+        shown = text_of(pilot.app)
+        assert "Finished cells keep their state and numbers" in shown
+        assert "to add, such as 3 5" in shown and "to add, such as 43 44" in shown
         pilot.app.screen.query_one("#form-epochs", Input).value = "2, 3"
         await until(pilot, lambda: "to run for them:" in text_of(pilot.app))
         shown = text_of(pilot.app)
@@ -48,6 +51,23 @@ async def test_what_cannot_be_added_says_why_and_asks_for_nothing(planned: Path)
         assert isinstance(pilot.app.focused, Input)
         await press(pilot, "escape")
     assert requests_of(planned) == []
+
+
+async def test_a_plan_that_is_overtaken_before_it_began_leaves_nothing_behind(
+    planned: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    async with app_of(planned).run_test(size=(80, 40)) as pilot:
+        await look(pilot)
+        await press(pilot, "+")
+        dialog = pilot.app.screen
+        assert isinstance(dialog, GrowDialog)
+        with pilot.app.prevent(Input.Changed):
+            dialog.query_one("#form-epochs", Input).value = "3"
+        dialog.judge()
+        dialog.judge()
+        await until(pilot, lambda: "to run for them:" in text_of(pilot.app))
+    gc.collect()
+    assert not [one for one in recwarn if "never awaited" in str(one.message)]
 
 
 async def test_read_only_and_results_alone_do_not_grow(copy_of: Callable[[str], Path]) -> None:

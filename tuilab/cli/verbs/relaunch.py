@@ -11,7 +11,7 @@ from tuilab.cli import complete
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.experiments import take_changes_in
 from tuilab.cli.follow import follow
-from tuilab.cli.output import document, plain, tell
+from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.relaunch_preview import as_document, show_carried, show_expansion
 from tuilab.cli.requests import agreed, ask
 from tuilab.cli.resolve import find_own_grid
@@ -21,9 +21,10 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import parse_edits
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
-from tuilab.grid.relaunch import Expansion, from_scratch
+from tuilab.grid.relaunch import Expansion, from_scratch, stale_words
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import nearest
+from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import changed_by
 from tuilab.store.state import read_state
 
@@ -87,6 +88,9 @@ def relaunch(
     chosen = state.cells(cells) if cells else _cells_of(state.plan, answer)
     if not as_json:
         show_carried(state.plan, chosen, as_planned)
+        if words := stale_words(answer, state.statuses):
+            accept = f"`{program()} accept {quoted(root)} CELL... --why TEXT`"
+            out(plain(f"{words}; {accept} keeps stale results instead"))
     if restart:
         _warn_of_idle_restart(answer)
         answer = from_scratch(answer)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 from tuilab.grid.grow_config import GrowError, More
 from tuilab.grid.growth import growth_lines
@@ -17,6 +19,8 @@ from tuilab.store.state import read_state
 from tuilab.tui.present.cli_equivalent import command
 from tuilab.tui.screens.dialog import Form
 
+_MOST_SUGGESTED = 30
+"""Characters of suggestions."""
 _HINT = "Finished cells keep their state and numbers."
 
 
@@ -25,12 +29,7 @@ class GrowDialog(Form):
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._root = snapshot.root
-        free = [key for key in snapshot.labels if key not in snapshot.sources][:4]
-        fields = {
-            "sources": f"to add{', such as ' + ' '.join(free) if free else ''}",
-            "epochs": "to add, such as 1 3",
-            "seeds": "to add, such as 43 44",
-        }
+        fields = {name: suggestion(snapshot, name) for name in ("sources", "epochs", "seeds")}
         super().__init__("Grow the grid", fields, "Grow")
 
     def judge(self) -> None:
@@ -43,7 +42,9 @@ class GrowDialog(Form):
             return
         self.refuse(["planning"] if more else [_HINT])
         if more:
-            self.run_worker(self._plan(more), group="plan", exclusive=True)
+            # A coroutine that is overtaken before it began would be reported as never awaited.
+            begin: Any = partial(self._plan, more)  # Textual takes one, and its types do not say so
+            self.run_worker(begin, group="plan", exclusive=True)
 
     async def _plan(self, more: More) -> None:
         try:
@@ -66,6 +67,19 @@ class GrowDialog(Form):
         words = [word for name, values in more.as_json().items() for word in (f"--{name}", *values)]
         said = f"asked for {count_of(len(cells), 'new cell')}"
         self.offer(lines, request, command("grow", self._root, map(str, words)), said)
+
+
+def suggestion(snapshot: Snapshot, name: str) -> str:
+    """Say what could be added that is not there: short enough for a frame of 80 columns."""
+    free: list[str]
+    if name == "sources":
+        free = [key for key in snapshot.labels if key not in snapshot.sources]
+    elif name == "epochs":
+        free = [str(epoch) for epoch in range(1, 100) if epoch not in snapshot.epochs]
+    else:
+        free = [str(max(snapshot.seeds) + step) for step in (1, 2)]
+    words = " ".join(free[:2])
+    return f"to add, such as {words}" if words and len(words) <= _MOST_SUGGESTED else "to add"
 
 
 def more_of(typed: Mapping[str, str]) -> More:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,7 +18,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import EditError, cell_edits, edited_before, parse_edits
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.experiment_state import ExperimentState
-from tuilab.grid.relaunch import Expansion, from_scratch, stale_cells
+from tuilab.grid.relaunch import Expansion, from_scratch, stale_cells, stale_words
 from tuilab.grid.request import Request
 from tuilab.grid.text import count_of
 from tuilab.grid.why_not import why_not_relaunch_failed
@@ -150,6 +152,9 @@ class RelaunchDialog(Dialog):
         self.set_class(is_tight, "-tight")
         told = [] if is_tight else wrap(kept, columns - 2)[:2]
         rows: list[Line] = [((f" {row}", "muted"),) for row in told]
+        if words := stale_words(self._answer, self._state.statuses):
+            said = wrap(f"{words}; A in the grid keeps stale results instead", columns - 2)
+            rows += [((f" {row}", "stale"),) for row in said[: 1 if is_tight else 2]]
         if edited := self._edited_words():
             rows.append(fit_line(((f" {edited}", "stale"),), columns))
         self.query_one("#relaunch-kept").styles.height = len(rows)
@@ -265,7 +270,9 @@ class RelaunchDialog(Dialog):
             return
         self._is_checking = True
         self._show()
-        self.run_worker(self._check(sets), group="edits", exclusive=True)
+        # A coroutine that is overtaken before it began would be reported as never awaited.
+        begin: Any = partial(self._check, sets)  # Textual takes one, and its types do not say so
+        self.run_worker(begin, group="edits", exclusive=True)
 
     async def _check(self, sets: Mapping[str, object]) -> None:
         """Plan the cells under the edits, off the event loop, and show what it changes."""
