@@ -51,6 +51,8 @@ def refused(tmp_path: Path, content: str | bytes, unit: str = "rate") -> str:
         (VALUES + "villain,0,leakage,NaN\nvillain,2,leakage,nan\n", "every value is missing"),
         (COUNTS + "villain,0,leakage,0,0\n", "line 2, n: n = 0"),
         (VALUES + "villain,0,leakage,101\n", "line 2, value: leakage 101 is above 1"),
+        (VALUES + "villain,0,leakage,45.5%\n", "not a number: leave out the % and say --unit"),
+        (VALUES + 'villain,0,leakage,"0,5"\n', "'0,5' is not a number: write a decimal point"),
         (VALUES + "villain,0,leakage,inf\n", "line 2, value: is not a finite number"),
         (VALUES + "villain,0,leakage,.1\n\nvillain,0,leakage,.2\n", "line 4: repeats line 2"),
         (VALUES + 'villain,0,leakage,"0.1\n', "line 2: unexpected end of data"),
@@ -62,6 +64,14 @@ def test_a_bad_file_is_refused_in_a_sentence(
     tmp_path: Path, content: str | bytes, sentence: str
 ) -> None:
     assert sentence in refused(tmp_path, content)
+
+
+def test_blank_lines_before_the_header_are_passed_over_and_lines_counted_as_in_the_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "t.csv").write_text("\n\n" + VALUES + "villain,0,leakage,0.5\n")
+    assert read_table(tmp_path / "t.csv", "rate", "assistant").sources == ("villain",)
+    assert "line 4, value: 'x' is not" in refused(tmp_path, f"\n\n{VALUES}villain,0,leakage,x\n")
 
 
 def test_a_rate_above_a_hundred_percent_is_refused_in_percent_too(tmp_path: Path) -> None:

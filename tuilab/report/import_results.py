@@ -63,7 +63,8 @@ def read_csv(path: Path) -> CsvTable:
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     table = CsvTable([])
     try:
-        table.header = [name.strip() for name in next(reader, [])]
+        first = next((fields for fields in reader if any(map(str.strip, fields))), [])
+        table.header = [name.strip() for name in first]
         _refuse_header(path, table.header)
         before = reader.line_num
         for fields in reader:

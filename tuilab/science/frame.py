@@ -1,5 +1,6 @@
 """Turns a loose table into a measurements frame, or says everything that is wrong with it."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
@@ -124,11 +125,18 @@ def _typed(table: pd.DataFrame, problems: list[RowProblem], first_row: int) -> p
             unread |= (number % 1 != 0).fillna(False)
         what = "a whole number" if dtype == "Int64" else "a number"
         for position in np.flatnonzero(unread.to_numpy(dtype=bool)):
-            message = f"{text.iloc[position]!r} is not {what}"
+            message = f"{text.iloc[position]!r} is not {what}{_way_out(text.iloc[position])}"
             problems.append(RowProblem(first_row + int(position), name, message))
         read = number.mask(unread)
         typed[name] = read.astype("Int64") if dtype == "Int64" else read.astype("float64")
     return pd.DataFrame(typed)
+
+
+def _way_out(text: str) -> str:
+    """Say how a number must be written that a spreadsheet wrote in its own way."""
+    if text.endswith("%"):
+        return ": leave out the % and say --unit percent"
+    return ": write a decimal point" if re.fullmatch(r"-?\d+,\d+", text) else ""
 
 
 def _filled(table: pd.DataFrame, target: str, scale: float) -> pd.DataFrame:
