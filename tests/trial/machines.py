@@ -80,7 +80,7 @@ def _one_grid(
         name = dice.choice(sorted(strikes))
         strikes[name](grid, dice)
         struck[name] += 1
-    deadline = time.monotonic() + 300.0
+    deadline = time.monotonic() + 900.0
     while not grid.all_done():
         assert time.monotonic() < deadline, f"not done: {grid.lines()[-5:]}\n{grid.log()[-1500:]}"
         _engine(grid)

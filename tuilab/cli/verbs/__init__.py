@@ -29,6 +29,7 @@ VERBS = {
     "verify": ("verify:verify", "Check that a bundle is complete and unchanged."),
     "published": ("published:published", "Open the published card's own results."),
     "import": ("import_table:import_table", "Turn a table of results into an experiment."),
+    "gather": ("gather:gather", "Bring results from a pod without a shared volume."),
     "export": ("export:export", "Write a cell's merged model or its adapters."),
     "bench": ("bench:bench", "Measure training, merging and decoding here."),
     "doctor": ("doctor:doctor", "Check libraries, driver, GPU, disk and tokens."),
