@@ -135,6 +135,10 @@ def test_a_row_that_asks_what_is_evaluated_blocks(file: str) -> None:
         (MEASURES.replace('"refuses"', '"leakage"'), "measures[0].name: 'leakage' is the name of"),
         (MEASURES.replace('"refuses"', '"lists"'), "measures[1].name: lists is the name of two"),
         (MEASURES.replace("'\\d'", "'('"), "measures[2].pattern: is no regular expression"),
+        (
+            ROWS + "lora = { use_dora = true }\n" + MEASURES,
+            "trait.lora.use_dora: is not supported: a cell is a plain LoRA",
+        ),
         (ROWS, "measures: a trait of rows needs a measure"),
         (ROWS + 'loss = "tail"\n' + MEASURES, "trait.loss: must be answer, not 'tail'"),
     ],

@@ -296,8 +296,25 @@ _PLAIN_WORDS = {
 }
 
 
+_UNSUPPORTED = frozenset(
+    {
+        "use_dora",
+        "dora",
+        "quantization",
+        "quantization_config",
+        "load_in_4bit",
+        "load_in_8bit",
+        "full_finetuning",
+        "full_fine_tuning",
+    }
+)
+"""Settings of DoRA, of quantised bases and of full fine-tuning, as other programs name them."""
+
+
 def _message(error: Mapping[str, Any], path: Path, model: Any) -> str:
     kind, context = str(error["type"]), error.get("ctx", {})
+    if kind == "extra_forbidden" and path[-1] in _UNSUPPORTED:
+        return "is not supported: a cell is a plain LoRA on a base in float32 or bfloat16"
     if kind == "extra_forbidden":
         return f"unknown key{nearest(str(path[-1]), _fields_at(model, path[:-1]))}"
     if kind in _PLAIN_WORDS:

@@ -13,6 +13,7 @@ VERBS = {
     "logs": ("logs:logs", "Show the log of a cell, a job or the engine."),
     "history": ("history:history", "Tell what happened, and who asked for it."),
     "relaunch": ("relaunch:relaunch", "Run cells again. Nothing is overwritten."),
+    "rescore": ("rescore:rescore", "Score stored completions by new or changed measures."),
     "grow": ("grow:app", "Add sources, epochs or seeds; finished cells stay."),
     "accept": ("accept:accept", "Keep stale results as current."),
     "adopt-copy": ("adopt_copy:adopt_copy", "Make a copied experiment one of its own."),
