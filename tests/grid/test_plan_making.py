@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.grid.planned import SMALL, changed, load, plan
 from tuilab.grid.edits import Deviation, EditError
+from tuilab.grid.fingerprint import SHORT, digest
 from tuilab.grid.jobs import ancestors, descendants
 from tuilab.grid.planning import PlanError, make_plan
+from tuilab.grid.settings import deciding
 from tuilab.grid.stages import Stage
+from tuilab.store.layout import Layout
+from tuilab.store.plan_file import load_plan, save_plan
 
 
 def prints(made: object) -> dict[str, str]:
@@ -219,3 +224,25 @@ def test_a_grid_of_hundreds_of_cells_shares_its_settings_between_seeds() -> None
     assert len(made.jobs) == 3 + 2 * 15 + 4 * len(made.cells)
     trains = {job.settings for job in made.jobs if job.stage is Stage.TRAIN}
     assert len(trains) == 2 * 30
+
+
+def test_settings_are_hashed_as_they_would_be_written_out() -> None:
+    made = plan()
+    for job in made.jobs:
+        decides = deciding(job.stage, made.settings[job.settings])
+        assert job.parts is not None
+        assert job.parts.settings == digest(decides)[:SHORT], job.id
+
+
+def test_a_panel_is_one_list_in_all_cells_and_is_written_once(tmp_path: Path) -> None:
+    """Written out for each cell, a panel of 100 in a grid of 100,000 cells takes gigabytes."""
+    made = plan()
+    for stage, name in ((Stage.EVAL, "panel"), (Stage.COSINE, "pool")):
+        keys = {job.settings for job in made.jobs if job.stage is stage}
+        assert len(keys) > 1
+        assert len({id(made.settings[key][name]) for key in keys}) == 1
+    layout = Layout(tmp_path)
+    save_plan(layout, made)
+    assert load_plan(tmp_path).settings == made.settings
+    texts = layout.plan.read_text().split('"jobs": [')
+    assert texts[0].count('"pool":[') + texts[0].count('"panel":[') == 0

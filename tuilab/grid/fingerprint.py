@@ -41,14 +41,22 @@ def parts_from(raw: Mapping[str, Any] | None) -> Parts | None:
 
 def canonical(value: Any) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces; NaN raises ValueError."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _ENCODER.encode(value)
+
+
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 def digest(value: Any) -> str:
     """Return the sha256 of a value's canonical JSON as lower-case hex."""
-    return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()
+    return digest_of_text(canonical(value))
+
+
+def digest_of_text(text: str) -> str:
+    """Return the sha256 of a canonical text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def number_of(*parts: Any) -> int:

@@ -14,6 +14,7 @@ from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
 from tuilab.grid.fingerprint import SHORT, Parts, digest
 from tuilab.grid.jobs import Job, Plan, fetch_id, job_id
 from tuilab.grid.metrics import KINDS
+from tuilab.grid.shared_values import SharedValues
 from tuilab.grid.stages import MEASURE_STAGES, OWN_STAGES, Stage
 from tuilab.grid.text import list_of
 
@@ -166,6 +167,7 @@ class _Draft:
     jobs: dict[str, Job] = field(default_factory=dict)
     settings: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
+    shared: SharedValues = field(default_factory=SharedValues)
     parts: dict[str, Parts] = field(default_factory=dict)
     variants: dict[str, ExperimentConfig] = field(default_factory=dict)
 
@@ -192,7 +194,9 @@ class _Draft:
     def _parts(self, stage: Stage, key: str) -> Parts:
         """Return what decides the result of jobs with these settings; cells share most of them."""
         if key not in self.parts:
-            decides = digest(stage_settings.deciding(stage, self.settings[key]))[:SHORT]
+            settings = self.settings[key]
+            deciding = stage_settings.deciding(stage, settings)
+            decides = self.shared.decided(settings, deciding)[:SHORT]
             base = self.base_hash[:SHORT]
             if stage is Stage.FETCH:
                 base = self.settings[key]["revision"] or "main"
@@ -282,7 +286,8 @@ class _Draft:
 
     def _keep(self, sketch: _Sketch, chosen: Mapping[str, Any]) -> str:
         """Store settings once and return their key; jobs with equal settings share it."""
-        made = digest(chosen)
+        chosen = self.shared.kept(chosen)
+        made = self.shared.decided(chosen, chosen)
         at = "" if sketch.epoch is None else f"@{sketch.epoch}"
         key = f"{sketch.stage.value}/{sketch.source}{at}"
         if self.hashes.get(key, made) != made:

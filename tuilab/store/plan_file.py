@@ -163,16 +163,17 @@ def _intern(
     """Pull long values out of the settings: thousands of jobs share one panel of personas."""
     shared: dict[str, Any] = {}
     lean: dict[str, dict[str, Any]] = {}
+    known: dict[int, Any] = {}  # by id: most values are one object in all settings that have them
     for key, values in settings.items():
         lean[key] = {}
         for name, value in values.items():
-            text = _compact(value)
-            if len(text) < _LONG:
-                lean[key][name] = value
-                continue
-            digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-            shared[digest] = value
-            lean[key][name] = {_SHARED: digest}
+            if id(value) not in known:
+                text = _compact(value)
+                digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+                known[id(value)] = value if len(text) < _LONG else {_SHARED: digest}
+                if len(text) >= _LONG:
+                    shared[digest] = value
+            lean[key][name] = known[id(value)]
     return lean, shared
 
 
