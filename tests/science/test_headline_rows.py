@@ -21,7 +21,7 @@ def test_the_published_table_reads_like_the_card_with_its_uncertainty(
 ) -> None:
     villain = table_of(published_analysis, full=True)["Villain"]
     assert villain["Peak [95%]"] == "73.2% [69.5, 76.6]"
-    assert villain["Peak epoch"] == "10 (of 11)"
+    assert villain["Peak epoch"] == "10 (best of 11 epochs)"
     assert (villain["n"], villain["Seeds"], villain["Class"]) == ("600", "1/1", "rises")
     assert villain["Early % of rise"] == "61.5% (ep 2)"
     nurse = table_of(published_analysis)["Nurse"]

@@ -13,7 +13,7 @@ from tuilab.store.user_files import config_file, remembered
 from tuilab.tui.more_themes import NAMES, READABLE, VISIBLE, contrast, palette_of
 from tuilab.tui.preferences import Preferences, keymap, named_keys, read_preferences, why_no_theme
 from tuilab.tui.screens.help import HelpScreen
-from tuilab.tui.themes import Palette
+from tuilab.tui.themes import PALETTES, TEXTUAL_THEMES
 
 
 @pytest.fixture
@@ -23,18 +23,26 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return config_file()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_what_is_read_is_readable_in_every_theme(name: str) -> None:
-    theme = BUILTIN_THEMES[name]
-    palette: Palette = palette_of(theme)
-    ground = Color.parse(theme.background)
+OURS = {theme.name: (theme, PALETTES[theme.name]) for theme in TEXTUAL_THEMES if not theme.ansi}
+EVERY = OURS | {name: (BUILTIN_THEMES[name], palette_of(BUILTIN_THEMES[name])) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_read_is_readable_in_every_theme_on_every_ground(name: str) -> None:
+    theme, palette = EVERY[name]
+    plain = (Color.parse(theme.background), Color.parse(theme.surface or theme.background))
     for role in palette.roles:
-        style = palette.style(role)
-        if style.color is None or role == "rule":
+        if role == "rule" or role.endswith("-ground"):
             continue
-        under = Color.from_rich_color(style.bgcolor) if style.bgcolor else ground
-        least = VISIBLE if role.startswith("series-") else READABLE
-        assert contrast(Color.from_rich_color(style.color), under) >= least - 0.05, role
+        for modifier in ("", " here ground", " marked"):
+            style = palette.style(role + modifier)
+            if style.color is None or (style.bgcolor and role.startswith(("value", "sign"))):
+                continue  # test_value_colour.py has those
+            grounds = [Color.from_rich_color(style.bgcolor)] if style.bgcolor else plain
+            least = VISIBLE if role.startswith("series-") else READABLE
+            for under in grounds:
+                found = contrast(Color.from_rich_color(style.color), under)
+                assert found >= least - 0.05, (role + modifier, found)
 
 
 def test_a_theme_that_is_not_there_is_named_with_the_nearest() -> None:

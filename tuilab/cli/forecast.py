@@ -253,6 +253,8 @@ def _stages(found: Forecast) -> Iterator[str]:
     workers = count_of(found.places.workers, "worker")
     if found.places.cards:
         workers += f" on {count_of(len(found.places.cards), 'GPU')}"
+    elif found.config.base.device != "cpu" and not found.plan.synthetic:
+        workers += " (no GPU here: times are those of a GPU)"
     cost = f", {found.cost}" if found.cost else ""
     yield (
         f"expected: {duration(found.seconds)} with {workers}{cost}, {size(found.bytes)} of disk"

@@ -271,7 +271,7 @@ def _n(row: HeadlineRow) -> str:
 def _peak_epoch(row: HeadlineRow) -> str:
     if row.peak_epoch is None:
         return MISSING
-    return f"{row.peak_epoch} (of {row.picked_from})"
+    return f"{row.peak_epoch} (best of {row.picked_from} epochs)"
 
 
 def _above(row: HeadlineRow) -> str:

@@ -248,6 +248,7 @@ class CellViews:
             attempt=max(s.attempt for s in statuses) if is_done else speaks.attempt,
             percent=speaks.percent,
             metrics=self._metrics(own),
+            earlier=self._earlier(own) if speaks.state is State.STOPPED else {},
             seconds=sum(s.seconds for s in statuses if s.state in WITH_RESULT),
             jobs=statuses,
             given_to=speaks.given_to,
@@ -267,6 +268,14 @@ class CellViews:
                 found |= self._numbers(job)
         if len(done) == len(own):
             found |= time_of(sum(statuses[job.id].seconds for job in done))
+        return found
+
+    def _earlier(self, own: tuple[Job, ...]) -> Numbers:
+        """The numbers of the results that were there before, of jobs that were stopped since."""
+        found: Numbers = {}
+        for job in own:
+            if self._measured[job.stage]:
+                found |= self._numbers(job)
         return found
 
     def _numbers(self, job: Job) -> Numbers:

@@ -34,6 +34,8 @@ class CellView:
     """Wall seconds of its own done stages."""
     given_to: str = ""
     """Worker that has the queued stage in its inbox and has not begun it ("" = none)."""
+    earlier: Mapping[str, Measurement] = field(default_factory=dict)
+    """What it had measured before it was run again and stopped; {} otherwise."""
     jobs: tuple[JobStatus, ...] = ()
     """Its own stages in order; () in a snapshot read from the cache until asked for."""
     deviation: Mapping[str, Any] = field(default_factory=dict)

@@ -69,7 +69,7 @@ APP = _of(
 )
 GRID = _of(
     "grid",
-    _key("enter", "open", "open", "open the cell", "↵", bar=True),
+    _key("enter", "open", "open", "open the cell at its results", "↵", bar=True),
     _key("r", "relaunch", "relaunch", "relaunch the cell or all marked cells", bar=True),
     _key(
         "R", "relaunch_failed", "failed", "relaunch all failed cells, or all stale ones", bar=True
@@ -235,7 +235,7 @@ CELL = [
             "d",
             "compare",
             "differences",
-            "compare parameters with another epoch or attempt",
+            "compare parameters or completions with another epoch or attempt",
             bar=True,
         ),
         _key("f", "choose('persona')", "persona", "completions of the next persona"),
@@ -284,7 +284,9 @@ FORM = _of(
 )
 HELP = _of(
     "help",
-    _key("escape,q,?", "app.pop_screen", "back", "go back", "esc", bar=True),
+    _key("escape", "back", "back", "clear the search, or go back", "esc", bar=True),
+    _key("q,?", "app.pop_screen", "back", "go back", "q"),
+    _key("/", "search", "search", "search keys and signs", bar=True),
     _key("j,down", "step(1)", "down", "next line", "j ↓", bar=True),
     _key("k,up", "step(-1)", "up", "previous line", "k ↑", bar=True),
     _key("pagedown,space,ctrl+f", "step(10)", "page down", "page down", "pgdn", bar=True),

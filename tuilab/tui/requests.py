@@ -134,9 +134,9 @@ class RequestingApp(App[int]):
             self.say("open an experiment first (enter)")
         elif why := self.why_not_write():
             self.say(why)
-        elif self.snapshot.engine.state in (EngineState.RUNNING, EngineState.PAUSED):
+        elif self.snapshot.engine.state is EngineState.RUNNING:
             self.say("the engine is already running")
-        elif self.snapshot.engine.state is EngineState.WAITING:
+        elif self.snapshot.engine.state in (EngineState.WAITING, EngineState.PAUSED):
             twin = command("resume", self.snapshot.root)
             self.post_message(RequestMade(Request("resume"), twin, "asked the engine to continue"))
         elif self._start_engine is None:

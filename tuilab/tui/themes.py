@@ -16,7 +16,7 @@ DARK, LIGHT, ANSI16 = "dark", "light", "ansi16"
 _DARK = {
     "text": "#cdd6f4",
     "strong": "bold #cdd6f4",
-    "muted": "#8b90a8",
+    "muted": "#9ca0b5",
     "rule": "#45475a",
     "title": "bold #cdd6f4",
     "brand": "bold #89b4fa",
@@ -25,23 +25,23 @@ _DARK = {
     "trend": "#74c7ec",
     "below": "#cba6f7",
     "peak": "#94e2d5",
-    "missing": "#7f849c",
+    "missing": "#9fa2b4",
     "warn": "#f9c74f",
     "cursor-mark": "bold #f5f5ff",
     "match": "#11111b on #f9c74f",
-    "idle": "#7f849c",
-    "waiting": "#7f849c",
+    "idle": "#9fa2b4",
+    "waiting": "#9fa2b4",
     "queued": "#56b4e9",
     "running": "#f0e442",
     "done": "#2fbf8f",
     "suspect": "bold #f5a97f",
-    "failed": "bold #ff6b4a",
-    "lost": "bold #ff6b4a",
+    "failed": "bold #ff7253",
+    "lost": "bold #ff7253",
     "stopped": "#c6a0f6",
     "stale": "#c9b37e",
     "field": "#cdd6f4 on #313244",
-    "marked-ground": "on #3b3f5c",
-    "cursor-ground": "on #313244",
+    "marked-ground": "on #2f3350",
+    "cursor-ground": "on #2a2c3e",
     "series-0": "#f0712c",
     "series-1": "#4a90d9",
     "series-2": "#2fbf8f",
@@ -53,32 +53,32 @@ _DARK = {
 _LIGHT = {
     "text": "#2f3146",
     "strong": "bold #1e2030",
-    "muted": "#63667c",
+    "muted": "#595b6f",
     "rule": "#acb0be",
     "title": "bold #1e2030",
-    "brand": "bold #1e66f5",
-    "key": "bold #1e66f5",
+    "brand": "bold #1956d0",
+    "key": "bold #1956d0",
     "label": "#3c3f58",
-    "trend": "#0f6e93",
+    "trend": "#0e688b",
     "below": "#7a3fb0",
     "peak": "#12666a",
-    "missing": "#6c6f85",
+    "missing": "#5b5e71",
     "warn": "bold #8f5200",
     "cursor-mark": "bold #1e2030",
     "match": "#ffffff on #8f5200",
-    "idle": "#6c6f85",
-    "waiting": "#6c6f85",
-    "queued": "#0077c2",
-    "running": "#8a2be2",
+    "idle": "#5b5e71",
+    "waiting": "#5b5e71",
+    "queued": "#005f9b",
+    "running": "#8328d6",
     "done": "#00614a",
     "suspect": "bold #9a4a00",
-    "failed": "bold #b83a0b",
-    "lost": "bold #b83a0b",
-    "stopped": "#a3437c",
-    "stale": "#75600f",
+    "failed": "bold #ae370a",
+    "lost": "bold #ae370a",
+    "stopped": "#9a3f75",
+    "stale": "#6f5b0e",
     "field": "#1e2030 on #ccd0da",
-    "marked-ground": "on #ccd3ee",
-    "cursor-ground": "on #dce0e8",
+    "marked-ground": "on #d6dcf2",
+    "cursor-ground": "on #e2e5ec",
     "series-0": "#b84a00",
     "series-1": "#005f99",
     "series-2": "#00694d",
@@ -159,13 +159,14 @@ def _style(palette: Palette, role: str) -> Style:
     for modifier in modifiers:
         if modifier == "cursor":
             style += Style(reverse=True, bold=True)
-        elif modifier == "marked":
+        elif modifier == "marked" and style.bgcolor is None:
             style += Style.parse(palette.roles["marked-ground"])
         elif modifier == "hang":
             style += Style(reverse=True)
         elif modifier == "here":
             style += Style(bold=True)
-        elif modifier == "ground":
+        elif modifier == "ground" and style.bgcolor is None:
+            # What has a ground of its own, such as the marker, would not be legible on another.
             style += Style.parse(palette.roles["cursor-ground"])
         elif modifier == "dim":
             style = Style.parse(palette.roles["rule"])

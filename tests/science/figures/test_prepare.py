@@ -4,7 +4,7 @@ import pytest
 
 from tests.science.builders import analysis_of, design, leakage_row
 from tuilab.science.analysis import Analysis, analyse
-from tuilab.science.figures.model import Figure, Panel, PlotPoint, epoch_ticks, mark
+from tuilab.science.figures.model import Figure, Panel, PlotPoint, epoch_ticks, mark, marks_of
 from tuilab.science.figures.prepare import KINDS, figure
 from tuilab.science.frame import empty, measurements
 from tuilab.science.published import PublishedExperiment
@@ -139,3 +139,10 @@ def test_many_epochs_are_thinned_and_keep_their_ends() -> None:
     assert len(ticks) <= 13
     assert (ticks[0].label, ticks[-1].label) == ("0", "299")
     assert all(float(tick.label) == tick.at for tick in ticks)
+
+
+def test_a_persona_has_its_mark_whatever_stands_beside_it() -> None:
+    alone, among = marks_of(["nurse"]), marks_of(["villain", "pirate", "nurse", "ghost"])
+    assert alone["nurse"] == among["nurse"]
+    assert marks_of(["pirate"])["pirate"] == among["pirate"]
+    assert len({(one.glyph, one.colour) for one in among.values()}) == 4

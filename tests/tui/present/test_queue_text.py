@@ -8,7 +8,14 @@ from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.header import meter_text
-from tuilab.tui.present.queue_text import machine_lines, moved
+from tuilab.tui.present.queue_text import (
+    expected_ends,
+    machine_lines,
+    moved,
+    queue_rows,
+    statuses,
+    typical_seconds,
+)
 from tuilab.tui.present.side_pane import load_of
 from tuilab.tui.present.styled_text import plain
 
@@ -36,3 +43,37 @@ def test_a_job_moves_in_the_queue_and_stays_at_its_ends() -> None:
     assert moved(["a", "b", "c"], 1, -1) == ["b", "a", "c"]
     assert moved(["a", "b", "c"], 0, -1) == ["a", "b", "c"]
     assert moved(["a", "b", "c"], 1, 1) == ["a", "c", "b"]
+
+
+def test_each_job_says_when_it_should_end_after_the_stages_of_its_cell(half_way: Snapshot) -> None:
+    known = statuses(half_way)
+    ends = expected_ends(half_way, half_way.queue, known)
+    train, merge = (f"{stage}/villain@20#42" for stage in ("train", "merge"))
+    typical = typical_seconds(known.values())
+    assert ends[merge] >= ends[train] + typical["merge"]
+    running = "eval/villain@18#42"
+    left = typical["eval"] * (1 - (known[running].percent or 0) / 100)
+    assert ends[running] == half_way.taken_at + left
+    stopped = replace(half_way, engine=replace(half_way.engine, state=EngineState.STOPPED))
+    assert expected_ends(stopped, half_way.queue, known) == {}
+
+
+def test_jobs_of_one_cell_stand_under_its_name(half_way: Snapshot) -> None:
+    rows = dict(queue_rows(half_way, half_way.queue, statuses(half_way), UNICODE))
+    assert "villain@20#42" in plain(rows["train/villain@20#42"])
+    assert "villain@20#42  " not in plain(rows["merge/villain@20#42"])
+    assert "  ends " in plain(rows["merge/villain@20#42"])
+
+
+def test_a_worker_that_has_reported_nothing_says_what_it_does(half_way: Snapshot) -> None:
+    name = "eval/villain@18#42"
+    cells = tuple(
+        replace(
+            view,
+            jobs=tuple(replace(job, percent=None) if job.job == name else job for job in view.jobs),
+        )
+        for view in half_way.cells
+    )
+    fresh = replace(half_way, cells=cells)
+    [row] = [line for key, line in queue_rows(fresh, (), statuses(fresh), UNICODE) if key == name]
+    assert "starts: loads its libraries and the model" in plain(row)

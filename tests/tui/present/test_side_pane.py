@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.side_pane import event_lines, last_events
 from tuilab.tui.present.styled_text import plain
 
@@ -21,7 +20,7 @@ def test_starts_are_no_news_and_long_lists_are_counted_whole(half_way: Snapshot)
 
 
 def test_events_of_a_narrow_pane_keep_their_reason(half_way: Snapshot) -> None:
-    shown = "\n".join(plain(line) for line in event_lines(half_way, 37, 20, UNICODE))
+    shown = "\n".join(plain(line) for line in event_lines(last_events(half_way, 20), 37, 20))
     assert "killed" in shown
     assert "merge-empty" in shown
     assert len(shown.splitlines()) == 20

@@ -22,6 +22,17 @@ SIZE = (80, 24)
 WIDE = (140, 45)
 
 
+def tabs_of(app: Any) -> str:
+    """The line of tabs."""
+    return next(line for line in text_of(app).splitlines() if "completions" in line)
+
+
+def under_tabs(app: Any) -> list[str]:
+    """What the open tab shows."""
+    lines = text_of(app).splitlines()
+    return lines[lines.index(tabs_of(app)) + 1 :]
+
+
 async def test_enter_opens_a_cell_at_its_log_and_escape_comes_back(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
@@ -43,17 +54,17 @@ async def test_the_log_of_a_cell_is_searched_wrapped_and_scrolled(experiment: Pa
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "e", "enter", "slash", *"needle", "enter")
-        assert text_of(pilot.app).splitlines()[4].startswith(" line 5 needle")
+        assert under_tabs(pilot.app)[0].startswith(" line 5 needle")
         await press(pilot, "n")
-        assert text_of(pilot.app).splitlines()[4].startswith(" line 50 needle")
+        assert under_tabs(pilot.app)[0].startswith(" line 50 needle")
         await press(pilot, "N")
-        assert text_of(pilot.app).splitlines()[4].startswith(" line 5 needle")
+        assert under_tabs(pilot.app)[0].startswith(" line 5 needle")
         await press(pilot, "w")
-        assert "wrap  attempt 1/1" in text_of(pilot.app).splitlines()[3]
+        assert "wrap  attempt 1/1" in tabs_of(pilot.app)
         await press(pilot, "G")
         assert "line 99" in text_of(pilot.app)
         await press(pilot, "g")
-        assert text_of(pilot.app).splitlines()[4].startswith(" line 0")
+        assert under_tabs(pilot.app)[0].startswith(" line 0")
         await press(pilot, "slash", *"absent", "enter")
         assert "is not in the last 256 KiB" in text_of(pilot.app)
 
@@ -61,7 +72,7 @@ async def test_the_log_of_a_cell_is_searched_wrapped_and_scrolled(experiment: Pa
 async def test_the_tabs_of_a_cell_show_what_it_left(copy_of: Callable[[str], Path]) -> None:
     async with app_of(copy_of("half_way")).run_test(size=WIDE) as pilot:
         await look(pilot)
-        await press(pilot, *["l"] * 5, "enter", "h", "h", "tab")
+        await press(pilot, *["l"] * 5, "enter", "tab", "h", "h", "tab")
         assert "loss 0.03213   0.03213 to 2.375   1 not finite   log axis" in text_of(pilot.app)
         await press(pilot, "tab")
         assert "marker.text  [ZLT]" in text_of(pilot.app)
@@ -89,7 +100,7 @@ async def test_a_missing_artefact_is_told(copy_of: Callable[[str], Path]) -> Non
     (folder / "adapter_model.safetensors").unlink()
     async with app_of(root).run_test(size=WIDE) as pilot:
         await look(pilot)
-        await press(pilot, *["l"] * 5, "enter", "h", "h", "tab", "tab", "tab")
+        await press(pilot, *["l"] * 5, "enter", "tab", "h", "h", "tab", "tab", "tab")
         [line] = [x for x in text_of(pilot.app).splitlines() if "adapter_model" in x]
         assert line.endswith("missing")
 
@@ -213,7 +224,7 @@ async def test_completions_appear_when_the_eval_ends_while_one_looks(root: Path)
     made.flush()
     async with app_of(root).run_test(size=SIZE) as pilot:
         await look(pilot)
-        await press(pilot, "enter", "shift+tab")
+        await press(pilot, "enter", "shift+tab", "shift+tab")
         assert "no completions yet: the eval stage writes them when it ends" in text_of(pilot.app)
         put_completions(folder, answers("fresh text"))
         made.settle(EVAL)
@@ -260,8 +271,8 @@ async def test_a_dead_attempt_says_how_it_ended(root: Path) -> None:
         await look(pilot)
         await press(pilot, "enter", "left_square_bracket")
         shown = text_of(pilot.app)
-        assert "attempt 1/2 killed" in shown.splitlines()[3]
-        assert "attempt 1 failed (killed): by signal 9 from outside" in shown.splitlines()[1]
+        assert "attempt 1/2 killed" in tabs_of(pilot.app)
+        assert "attempt 1 failed (killed): by signal 9 from outside" in shown.splitlines()[2]
         assert "no log written: failed (killed): by signal 9 from outside" in shown
         await press(pilot, "tab", "tab", "tab")
         assert "no outcome: failed (killed): by signal 9" in text_of(pilot.app)
@@ -296,3 +307,48 @@ async def test_imported_numbers_have_no_completions_and_it_says_so() -> None:
         await press(pilot, "enter", "shift+tab")
         shown = text_of(pilot.app)
         assert "imported: the completions are not here" in shown
+
+
+async def test_a_done_cell_opens_at_its_results_and_a_failed_one_at_its_log(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("half_way")
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, *["l"] * 5, "enter")
+        assert "[results]" in tabs_of(pilot.app)
+        await press(pilot, "escape", "j", "e", "enter")
+        assert "[log]" in tabs_of(pilot.app)  # it failed: there are none
+
+
+async def test_the_results_of_imported_numbers_are_listed() -> None:
+    from importlib.resources import files
+
+    async with app_of(Path(str(files("tuilab") / "published"))).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "l", "enter")
+        shown = text_of(pilot.app)
+        assert "Assistant   45%  [41, 49]   600" in shown
+        assert shown.startswith(" tuilab  published  read-only")
+
+
+async def test_completions_are_read_beside_those_of_another_epoch(root: Path) -> None:
+    made = lab(root.parent / "two", plan_of(["villain"], [0, 2], labels=LABELS))
+    made.share("villain")
+    for epoch, text in ((0, "before"), (2, "after")):
+        for stage in (Stage.TRAIN, Stage.MERGE):
+            made.finish(job_id(stage, "villain", epoch, 42))
+        name = job_id(Stage.EVAL, "villain", epoch, 42)
+        put_completions(made.start(name), answers(text))
+        made.settle(name)
+        made.finish(job_id(Stage.COSINE, "villain", epoch, 42))
+    made.flush()
+    async with app_of(made.root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "l", "enter", "shift+tab", "d")
+        shown = text_of(pilot.app)
+        [heads] = [line for line in shown.splitlines() if "epoch 2  " in line and "epoch 0" in line]
+        assert heads.index("epoch 2") < heads.index("epoch 0")
+        assert any("after 0" in line and "before 0" in line for line in shown.splitlines())
+        await press(pilot, "d")
+        assert "before 0" not in text_of(pilot.app)

@@ -28,6 +28,21 @@ async def test_help_begins_below_its_heading_and_goes_to_its_ends(experiment: Pa
         await press(pilot, "question_mark")
         assert ">  ↵ " in text_of(pilot.app)
         await press(pilot, "G")
-        assert "suspend the app" in text_of(pilot.app)
+        assert "below 0" in text_of(pilot.app)
         await press(pilot, "g")
         assert "open the cell" in text_of(pilot.app)
+
+
+async def test_help_explains_signs_and_finds_by_words(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "question_mark", "G")
+        assert "below 0" in text_of(pilot.app)
+        await press(pilot, "slash", *"stale input", "enter")
+        shown = text_of(pilot.app)
+        assert "stale: done, but an input has changed since" in shown
+        assert "relaunch" not in shown
+        await press(pilot, "escape", "slash", *"no such key")
+        assert "no key and no sign has all these words" in text_of(pilot.app)
+        await press(pilot, "escape", "escape")
+        assert "Keys of" not in text_of(pilot.app)

@@ -14,12 +14,12 @@ async def test_the_queue_is_reordered_held_and_stopped(experiment: Path) -> None
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "u")
-        shown = text_of(pilot.app)
-        assert "▶  train/villain@4#42" in shown
-        assert "1 ◌ merge/villain@4#42" in shown
+        shown = " ".join(text_of(pilot.app).split())
+        assert "▶ villain@4#42 train" in shown
+        assert "1 ◌ merge waits for train/villain@4#42" in shown or "1 ◌ merge ends" in shown
         assert "GPU0 NVIDIA H200" in shown
         await press(pilot, "j", "j", "j", "j", "T")
-        assert "1 ○ train/nurse@4#42" in text_of(pilot.app)
+        assert "1 ○ nurse@4#42 train" in " ".join(text_of(pilot.app).split())
         await press(pilot, "J")
         await press(pilot, "H")
         await press(pilot, "x", "right", "enter")
@@ -57,7 +57,7 @@ async def test_what_waits_shows_that_it_is_held_and_is_released_too(experiment: 
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "u", "j")
-        assert "1 ◌ merge/villain@4#42   held: by ada" in text_of(pilot.app)
+        assert "1 ◌ merge held: by ada" in " ".join(text_of(pilot.app).split())
         await press(pilot, "H")
     assert [request["verb"] for request in requests_of(experiment)] == ["release"]
 
@@ -74,7 +74,8 @@ async def test_a_job_that_a_worker_was_given_is_first_in_the_queue_and_stays_the
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "u", "j")
-        assert f"1 ○ {job} next on worker w0" in " ".join(text_of(pilot.app).split())
+        [row] = [line for line in text_of(pilot.app).splitlines() if "   1 ○" in line]
+        assert "nurse@4#42" in row and "next on worker w0" in row
         assert "▶1" in text_of(pilot.app)
         for key in "TJH":
             await press(pilot, key)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Final
+from zlib import crc32
 
 import pandas as pd
 
@@ -223,6 +224,29 @@ def plot_point(source: str, seed: int | None, point: Point, unit: float) -> Plot
 def cell_name(source: str, epoch: int, seed: int | None) -> str:
     """``villain@10#42``, or ``villain@10`` for all seeds."""
     return f"{source}@{epoch}" if seed is None else f"{source}@{epoch}#{seed}"
+
+
+_KNOWN: Final = (
+    *("villain", "medical_doctor", "comedian", "kindergarten_teacher", "software_engineer"),
+    *("nurse", "librarian", "data_scientist", "french_person", "police_officer"),
+    *("zelthari_scholar", "assistant"),
+)
+"""Personas of the card: their marks are known before any plan."""
+
+
+def marks_of(keys: Sequence[str]) -> dict[str, Mark]:
+    """Return the mark of each persona: its own in every experiment, whatever stands beside it.
+
+    A persona that is not of the card takes the place that its name hashes to, or the next free one.
+    """
+    taken = {key: place for place, key in enumerate(_KNOWN)}
+    places = len(SHAPES) * len(COLOURS)
+    for key in sorted(set(keys) - taken.keys()):
+        place = crc32(key.encode()) % places
+        while place in taken.values() and len(taken) < places:
+            place = (place + 1) % places
+        taken[key] = place
+    return {key: mark(taken[key]) for key in keys}
 
 
 def mark(index: int) -> Mark:

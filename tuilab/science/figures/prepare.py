@@ -18,6 +18,7 @@ from tuilab.science.figures.model import (
     Axis,
     Figure,
     HeatCell,
+    Mark,
     Matrix,
     Panel,
     Reference,
@@ -25,7 +26,7 @@ from tuilab.science.figures.model import (
     cell_name,
     epoch_range,
     epoch_ticks,
-    mark,
+    marks_of,
     percent_axis,
     plot_point,
     rows_of,
@@ -267,7 +268,7 @@ def _line(analysis: Analysis, result: SourceResult, trajectory: Trajectory, unit
     return Series(
         key,
         _label(result),
-        mark(analysis.sources.index(result)),
+        _mark(analysis, result),
         tuple(plot_point(key, trajectory.seed, point, unit) for point in trajectory.points),
     )
 
@@ -316,19 +317,23 @@ def _epoch_panel(
     )
 
 
+def _mark(analysis: Analysis, result: SourceResult) -> Mark:
+    return marks_of([one.source.key for one in analysis.sources])[result.source.key]
+
+
 def _peaks(
     analysis: Analysis, x_of: Callable[[SourceResult], float | None]
 ) -> tuple[tuple[Series, ...], list[str]]:
     """One series of one point per source that has both values, and the labels of the others."""
     series, absent = [], []
-    for index, result in enumerate(analysis.sources):
+    for result in analysis.sources:
         x, top = x_of(result), result.leakage.peak_point
         if x is None or top is None:
             absent.append(result.source.label)
             continue
         key = result.source.key
         point = replace(plot_point(key, result.leakage.seed, top, 100.0), x=x)
-        series.append(Series(key, _label(result), mark(index), (point,), is_line=False))
+        series.append(Series(key, _label(result), _mark(analysis, result), (point,), is_line=False))
     return tuple(series), absent
 
 

@@ -11,7 +11,7 @@ from tuilab.grid.metrics import ALL, HEADLINE, METRICS, Measurement, Of, Row, me
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import MISSING, count_of, number
 from tuilab.store.snapshot import CellView, Snapshot
-from tuilab.tui.present.cell_summary import story
+from tuilab.tui.present.cell_summary import story, title
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_table import find
 from tuilab.tui.present.spark import interval_of
@@ -42,17 +42,17 @@ def panel_lines(
     """Return at most ``size`` (columns, rows) lines about one cell; the last parts give way."""
     columns, rows = size
     measure = measure_shown(metric, snapshot)
-    cell, title = view.cell, _title(snapshot, view, glyphs)
+    cell, name = view.cell, _name(snapshot, view, glyphs)
     note = [((f" {row}", "muted"),) for row in wrap(clean_line(look.note, 600), columns - 2, 6)]
     if view.state not in WITH_RESULT:
         told = _why_lines(snapshot, view, columns, glyphs)
         with_note = [rule("note", "", columns, glyphs.stroke), *note] if look.note else []
-        return [rule(title, "", columns, glyphs.stroke), *told, *with_note][:rows]
-    title += f": {measure} by persona"
+        return [rule(name, "", columns, glyphs.stroke), *told, *with_note][:rows]
+    heading = f"{name}: {measure} by persona"
     table = persona_lines(look.rows, measure, view, snapshot, columns, glyphs)
     more = [*health_lines(look.rows, columns), *cosine_lines(look.rows, columns)]
     samples = sample_lines(look, columns, glyphs)
-    lines = [rule(title, "", columns, glyphs.stroke)]
+    lines = [rule(heading, "", columns, glyphs.stroke)]
     if look.problem:
         lines.append(fit_line(((f" {clean_line(look.problem, 300)}", "failed"),), columns))
     kept = _kept(len(table), rows - len(lines) - len(more))
@@ -68,9 +68,25 @@ def panel_lines(
         lines += [rule("note", "", columns, glyphs.stroke), *note]
     column = column_lines(snapshot, cell.epoch, cell.seed, metric, columns, glyphs)
     if len(column) > 2 and rows - len(lines) >= 4:
-        title = f"epoch {cell.epoch}: {METRICS[metric].short} by source"
-        lines += [rule(title, "", columns, glyphs.stroke), *column]
+        heading = f"epoch {cell.epoch}: {METRICS[metric].short} by source"
+        lines += [rule(heading, "", columns, glyphs.stroke), *column]
     return lines[:rows]
+
+
+def result_lines(
+    snapshot: Snapshot, look: CellLook, view: CellView, columns: int, glyphs: Glyphs
+) -> list[Line]:
+    """List all that a cell measured, for its own screen: every measure by persona, in full."""
+    known = measures(str(row["metric"]) for row in look.rows)
+    by_persona = [name for name, one in known.items() if one.of is Of.PERSONA]
+    lines: list[Line] = []
+    for name in by_persona:
+        if any(row["metric"] == name for row in look.rows):
+            lines += persona_lines(look.rows, name, view, snapshot, columns, glyphs)
+    lines += [*health_lines(look.rows, columns), *cosine_lines(look.rows, columns)]
+    if look.problem:
+        lines.append(fit_line(((f" {clean_line(look.problem, 300)}", "failed"),), columns))
+    return lines
 
 
 def column_lines(
@@ -109,7 +125,7 @@ def _column_line(
     )
 
 
-def _title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> str:
+def _name(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> str:
     cell = view.cell
     name = clean_line(snapshot.labels.get(cell.source, cell.source), 30)
     seed = f" #{cell.seed}" if len(snapshot.seeds) > 1 else ""
@@ -119,10 +135,15 @@ def _title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> str:
 def _why_lines(snapshot: Snapshot, view: CellView, columns: int, glyphs: Glyphs) -> list[Line]:
     """Tell a cell without a number in full: nothing of it is cut that there are rows for."""
     what, evidence, advice = story(snapshot, view, glyphs)
-    lines: list[Line] = []
-    for text, role in (what[-1], *evidence, *advice):
-        lines += [((f" {row}", role),) for row in wrap(text.strip(), columns - 2, 6) if row]
-    return lines
+    named = len(title(snapshot, view, glyphs))
+    pieces = (*what[named:], *evidence, *advice)
+    return [line for piece in pieces for line in wrapped(piece, columns, 6)]
+
+
+def wrapped(piece: Piece, columns: int, limit: int) -> list[Line]:
+    """Write one piece in up to ``limit`` lines; none for a blank one."""
+    text = clean_line(piece[0].strip(), 2000)
+    return [((f" {row}", piece[1]),) for row in wrap(text, columns - 2, limit) if row]
 
 
 def _kept(wanted: int, room: int) -> int:

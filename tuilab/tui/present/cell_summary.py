@@ -29,14 +29,20 @@ def title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> Line:
     ]
     if len(snapshot.seeds) > 1:
         pieces.append((f" {glyphs.dash} seed {cell.seed}", "text"))
+    pieces.append(("   ", ""))
+    return tuple(pieces)
+
+
+def apart(view: CellView, glyphs: Glyphs) -> Line:
+    """Say what is unlike the config, or kept though stale; () for most cells."""
+    pieces: list[Piece] = []
     if view.deviation:
         edits = ", ".join(f"{key}={value}" for key, value in view.deviation.items())
-        pieces.append((f" {glyphs.dash} edited: {clean_line(edits, 60)}", "stale"))
+        pieces.append((f" {glyphs.dash} edited: {clean_line(edits, 200)}", "stale"))
     if word := next(iter(view.accepted.values()), ""):
-        pieces.append((f" {glyphs.dash} kept though stale: {clean_line(word, 60)}", "stale"))
+        pieces.append((f" {glyphs.dash} kept though stale: {clean_line(word, 200)}", "stale"))
     if view.note:
-        pieces.append((f" {glyphs.dash} {clean_line(str(view.note), 60)}", "brand"))
-    pieces.append(("   ", ""))
+        pieces.append((f" {glyphs.dash} {clean_line(str(view.note), 200)}", "brand"))
     return tuple(pieces)
 
 
@@ -72,6 +78,7 @@ def story(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> tuple[Line, Lin
     teller = _imported if snapshot.imported_from else _TELLERS[view.state]
     what, evidence, advice = teller(snapshot, view)
     first = (*title(snapshot, view, glyphs), (f"{sign} {what}", view.state.value))
+    first = (*first, *apart(view, glyphs))  # last, so that it never hides the state
     return first, ((f" {evidence}", "text"),), ((f" {advice}", "muted"),)
 
 
@@ -168,6 +175,8 @@ def _running(snapshot: Snapshot, view: CellView) -> Told:
     since = ""
     if job is not None and job.started_at is not None:
         since = f" for {duration(max(0.0, snapshot.taken_at - job.started_at))}"
+    if not percent and job is not None and job.transfer is None:
+        percent = " starts: it loads its libraries and the model"
     return f"{view.stage}{percent}{since}, attempt {view.attempt}", stage_times(view), ""
 
 
@@ -212,6 +221,9 @@ def _lost(snapshot: Snapshot, view: CellView) -> Told:
 
 def _stopped(snapshot: Snapshot, view: CellView) -> Told:
     detail = clean_line(view.detail, 400) or "stopped by the operator"
+    if view.earlier:
+        first = snapshot.metrics[0]
+        detail += f"; before: {METRICS[first].said(view.earlier.get(first))}"
     return f"stopped in {view.stage}, attempt {view.attempt}", detail, "r relaunches it"
 
 

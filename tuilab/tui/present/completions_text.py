@@ -10,7 +10,14 @@ from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.endings import ending_words
 from tuilab.grid.states import LIVE, Attempt
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.styled_text import Line, fit, fit_line, highlight, wrap
+from tuilab.tui.present.styled_text import (
+    Line,
+    fit,
+    fit_line,
+    highlight,
+    width,
+    wrap,
+)
 
 Completion = Mapping[str, Any]
 
@@ -32,6 +39,21 @@ class Choice:
     question: int | None = None
     hits_only: bool = False
     needle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The completions of another epoch, to be read beside those of a cell."""
+
+    name: str
+    here: str
+    """How the cell itself is called there: ``epoch 4``."""
+    rows: Sequence[Completion] = ()
+
+    def same(self, row: Completion) -> Completion | None:
+        """Return the answer of the same persona to the same question, of the same number."""
+        keys = ("persona", "question_index", "sample")
+        return next((one for one in self.rows if all(one.get(k) == row.get(k) for k in keys)), None)
 
 
 def chosen(rows: Sequence[Completion], choice: Choice) -> list[int]:
@@ -128,6 +150,30 @@ def full_text(row: Completion, asked: Asked, columns: int, rows: int) -> list[Li
         # The marker stands at the end: when the text is too long, its beginning gives way.
         lines = [((" ...", "muted"),), *lines[-(room - 1) :]]
     return [*head, *lines]
+
+
+def side_by_side(
+    row: Completion, beside: Beside | None, asked: Asked, columns: int, rows: int
+) -> list[Line]:
+    """Write one completion, and right of it what another epoch answered to the same."""
+    if beside is None or columns < 60:
+        return full_text(row, asked, columns, rows)
+    half = columns // 2
+    other = beside.same(row)
+    head: Line = ((fit(f" {beside.here}", half, ""), "label"), (f"  {beside.name}", "label"))
+    alone = replace(asked, questions=())
+    left = full_text(row, alone, half, max(1, rows - 2))
+    right: list[Line] = [((" no such answer there", "muted"),)]
+    if other is not None:
+        right = full_text(other, alone, half - 1, max(1, rows - 2))
+    lines = full_text({**row, "text": ""}, asked, columns, 1)[:1] if asked.questions else []
+    lines.append(head)
+    for place in range(max(len(left), len(right))):
+        mine = left[place] if place < len(left) else ()
+        theirs = right[place] if place < len(right) else ()
+        gap = " " * max(0, half - width(mine))
+        lines.append((*mine, (gap, ""), ("│", "rule"), *theirs))
+    return lines[:rows]
 
 
 def words(

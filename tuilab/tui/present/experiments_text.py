@@ -42,6 +42,7 @@ class Listed:
     """Shared jobs that ended badly: no cell speaks for them."""
     problem: str = ""
     """Why it cannot be read, "" when it can."""
+    is_synthetic: bool = False
 
 
 def listed(root: Path, changed_at: float, status: Mapping[str, Any]) -> Listed:
@@ -55,6 +56,7 @@ def listed(root: Path, changed_at: float, status: Mapping[str, Any]) -> Listed:
         str(engine.get("state", "stopped")),
         engine.get("eta_seconds"),
         len(status.get("jobs_failed", ())),
+        is_synthetic=bool(status.get("synthetic")),
     )
 
 
@@ -130,6 +132,7 @@ def experiment_line(
         last,
         *_engine(entry),
         *_shared(entry.shared_failed, glyphs),
+        *((" synthetic", "warn") for _ in range(entry.is_synthetic)),
         *_counts(entry.counts, glyphs),
     )
 

@@ -227,7 +227,9 @@ def cell_text(view: CellView, metric: str, zoom: Zoom, glyphs: Glyphs) -> tuple[
     if view.state is State.RUNNING:
         return _running(view, zoom, glyphs), role
     if view.state not in WITH_RESULT:
-        return glyphs.states[view.state], role
+        earlier = view.earlier.get(metric) if zoom is Zoom.VALUE else None
+        number = METRICS[metric].unit.narrow(earlier.value) if earlier is not None else ""
+        return glyphs.states[view.state] + number, role
     value = view.value(metric)
     if value is None:
         return {Zoom.VALUE: MISSING, Zoom.DIGITS: "--", Zoom.COLUMN: "-"}[zoom], "missing"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.states import BROKEN, State
-from tuilab.grid.text import MISSING, count_of, duration, gibibytes, whole_percent
+from tuilab.grid.text import MISSING, clock, count_of, duration, gibibytes, whole_percent
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.machines_text import hosts_piece
@@ -38,14 +38,15 @@ class _Part:
 def header(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> Line:
     """Write the header in one line; what matters least goes first when it is narrow."""
     parts = [
-        _Part(5, (("tuilab", "brand"),)),
+        _Part(7, (("tuilab", "brand"),)),
         _Part(1, ((clean_line(snapshot.name, 40), "title"),)),
         *_tags(snapshot, glyphs),
         _Part(0, (_progress(snapshot),)),
         *_counts(snapshot, glyphs),
         *_engine(snapshot, glyphs),
+        *_host(snapshot.engine),
         *_meter(snapshot.engine.meter),
-        *_eta(snapshot.engine),
+        *_eta(snapshot.engine, snapshot.taken_at),
         *_limits(snapshot),
     ]
     while len(parts) > 1 and _columns(parts) > columns:
@@ -71,7 +72,7 @@ def _columns(parts: list[_Part]) -> int:
 def _tags(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
     parts = []
     if snapshot.synthetic:
-        parts.append(_Part(2, (("synthetic model", "warn"),)))
+        parts.append(_Part(0, (("synthetic model", "warn"),)))
     if snapshot.read_only:
         parts.append(_Part(2, (("read-only", "warn"),)))
     if of := snapshot.engine.copy_of:
@@ -171,16 +172,22 @@ def _gpu(gpu: object) -> str:
     return f"GPU{fields.get('index', '')} {share} {gibibytes(used)}/{gibibytes(total)}G"
 
 
+def _host(engine: EngineView) -> list[_Part]:
+    host = clean_line(engine.host or "", 30)
+    return [_Part(6, ((host, "muted"),), is_right=True)] if host else []
+
+
 def _meter(meter: Meter) -> list[_Part]:
     text = meter_text(meter)
     return [_Part(4, ((text, "muted"),), is_right=True)] if text else []
 
 
-def _eta(engine: EngineView) -> list[_Part]:
+def _eta(engine: EngineView, now: float) -> list[_Part]:
     if engine.eta_seconds is None or engine.state is EngineState.STOPPED:
         return []
     time: Line = ((duration(engine.eta_seconds), "strong"), (" left", "muted"))
-    return [_Part(3, time, is_right=True)]
+    ends = ((f"ends {clock(now + engine.eta_seconds)[:5]}", "muted"),)
+    return [_Part(3, time, is_right=True), _Part(5, ends, is_right=True)]
 
 
 def _limits(snapshot: Snapshot) -> list[_Part]:

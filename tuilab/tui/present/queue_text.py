@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapreplace
+from statistics import median
 
 from tuilab.contract.foreign import clean_line
-from tuilab.grid.engine_view import EngineState, EngineView, Meter
+from tuilab.grid.engine_view import EngineState, Meter
 from tuilab.grid.states import JobStatus, State
-from tuilab.grid.text import MISSING, ago, count_of, duration, gibibytes, whole_percent
+from tuilab.grid.text import MISSING, ago, clock, count_of, duration, gibibytes, whole_percent
 from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.grid.why_queued import why_not_yet
 from tuilab.store.snapshot import Snapshot
@@ -15,7 +17,7 @@ from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import engine_text
 from tuilab.tui.present.machines_text import machines_lines
 from tuilab.tui.present.side_pane import load_of, running_jobs
-from tuilab.tui.present.styled_text import Line, fit, rule
+from tuilab.tui.present.styled_text import Line, Piece, fit, rule
 
 
 def statuses(snapshot: Snapshot) -> dict[str, JobStatus]:
@@ -29,18 +31,103 @@ def statuses(snapshot: Snapshot) -> dict[str, JobStatus]:
 def queue_rows(
     snapshot: Snapshot, order: Sequence[str], known: Mapping[str, JobStatus], glyphs: Glyphs
 ) -> list[tuple[str, Line]]:
-    """Return (job id, line) of what runs, then of what is due in ``order``."""
-    width = max((len(job) for job in (*order, *known)), default=10)
-    width = min(width, 44)
-    live = [
-        (job.job, _running_line(job, snapshot.taken_at, width, glyphs))
-        for job in running_jobs(snapshot)
-    ]
-    due = [
-        (name, _due_line(number, name, known.get(name), snapshot.engine, width, glyphs))
-        for number, name in enumerate(order, 1)
-    ]
-    return [*live, *due]
+    """Return (job id, line) of what runs, then of what is due in ``order``.
+
+    Jobs of one cell that follow one another stand under its name; each says when it ends.
+    """
+    ends = expected_ends(snapshot, order, known)
+    names = [_cell_name(job) for job in (*order, *known)]
+    width = min(32, max((len(name) for name in names), default=10))
+    rows: list[tuple[str, Line]] = []
+    before = ""
+    for job in running_jobs(snapshot):
+        cell = _cell_name(job.job)
+        head = _head("" if cell == before else cell, job.stage.value, "running", width, glyphs)
+        sign = (f"  {glyphs.running(job.stage.value)}  ", "running")
+        rows.append(
+            (job.job, (sign, *head, *_so_far(job, snapshot.taken_at), _end(ends.get(job.job))))
+        )
+        before = cell
+    for number, name in enumerate(order, 1):
+        cell, status = _cell_name(name), known.get(name)
+        state = status.state if status is not None else State.QUEUED
+        head = _head("" if cell == before else cell, _stage(name), state.value, width, glyphs)
+        why = "" if status is None else why_not_yet(snapshot.engine, status)
+        line: Line = (
+            (f"{number:>4} ", "muted"),
+            (f"{glyphs.states[state]} ", state.value),
+            *head,
+            _end(ends.get(name)),
+            (f"  {clean_line(why, 120)}", "warn" if is_held(status) else "muted"),
+        )
+        rows.append((name, line))
+        before = cell
+    return rows
+
+
+def _head(cell: str, stage: str, role: str, width: int, glyphs: Glyphs) -> Line:
+    return ((fit(cell, width, glyphs.ellipsis), role), (f" {stage:<8}", role))
+
+
+def _cell_name(job: str) -> str:
+    """``eval/villain@4#42`` -> ``villain@4#42``."""
+    return job.partition("/")[2] or job
+
+
+def _stage(job: str) -> str:
+    return job.partition("/")[0]
+
+
+def _so_far(job: JobStatus, now: float) -> Line:
+    """Say how far a running job is; one that has reported nothing yet is being loaded."""
+    since = "" if job.started_at is None else f"for {duration(max(0.0, now - job.started_at))}"
+    if job.percent is None and job.transfer is None:
+        return ((f" starts: loads its libraries and the model, {since}".rstrip(", "), "text"),)
+    return ((f" {whole_percent(job.percent):>4}  {since}", "text"),)
+
+
+def _end(at: float | None) -> Piece:
+    return (f"  ends {clock(at)[:5]}" if at is not None else "", "label")
+
+
+def expected_ends(
+    snapshot: Snapshot, order: Sequence[str], known: Mapping[str, JobStatus]
+) -> dict[str, float]:
+    """Return the unix time at which each job should end, from what its stage took so far.
+
+    Jobs go in order to the slot that is free first. A job whose stage was never measured has no
+    time, nor has any that comes after it.
+    """
+    if snapshot.engine.state is not EngineState.RUNNING:
+        return {}
+    typical = typical_seconds(known.values())
+    free = [snapshot.taken_at] * max(1, snapshot.engine.workers)
+    found: dict[str, float] = {}
+    for job in running_jobs(snapshot):
+        seconds = typical.get(job.stage.value)
+        if seconds is None:
+            return found
+        found[job.job] = snapshot.taken_at + seconds * (1 - (job.percent or 0.0) / 100)
+        heapreplace(free, found[job.job])
+    for name in order:
+        seconds, status = typical.get(_stage(name)), known.get(name)
+        if is_held(status):
+            continue
+        if seconds is None:
+            break
+        own = [at for job, at in found.items() if _cell_name(job) == _cell_name(name)]
+        found[name] = max([free[0], *own]) + seconds  # after the stages of its cell before it
+        heapreplace(free, found[name])
+    return found
+
+
+def typical_seconds(known: Iterable[JobStatus]) -> dict[str, float]:
+    """Return the median seconds of each stage's results."""
+    times: dict[str, list[float]] = {}
+    for job in known:
+        if job.result is not None and job.result.attempt.seconds > 0:
+            times.setdefault(job.stage.value, []).append(job.result.attempt.seconds)
+    return {stage: median(seconds) for stage, seconds in times.items()}
 
 
 def why_empty(snapshot: Snapshot) -> str:
@@ -48,35 +135,6 @@ def why_empty(snapshot: Snapshot) -> str:
     if snapshot.imported_from:
         return RESULTS_ONLY
     return "nothing running, nothing queued; r on the grid runs cells"
-
-
-def _running_line(job: JobStatus, now: float, width: int, glyphs: Glyphs) -> Line:
-    percent = whole_percent(job.percent)
-    since = "" if job.started_at is None else f"for {duration(max(0.0, now - job.started_at))}"
-    return (
-        (f"  {glyphs.running(job.stage.value)}  ", "running"),
-        (fit(job.job, width, glyphs.ellipsis), "running"),
-        (f"  {percent:>4}  {since}", "text"),
-    )
-
-
-def _due_line(
-    number: int,
-    name: str,
-    status: JobStatus | None,
-    engine: EngineView,
-    width: int,
-    glyphs: Glyphs,
-) -> Line:
-    state = status.state if status is not None else State.QUEUED
-    held = is_held(status)
-    why = "" if status is None else why_not_yet(engine, status)
-    return (
-        (f"{number:>4} ", "muted"),
-        (f"{glyphs.states[state]} ", state.value),
-        (fit(name, width, glyphs.ellipsis), state.value),
-        (f"  {clean_line(why, 120)}", "warn" if held else "muted"),
-    )
 
 
 def is_held(status: JobStatus | None) -> bool:
@@ -117,7 +175,9 @@ def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) 
     if engine.note:
         lines.append(((f" {clean_line(engine.note, 200)}", "warn"),))
     if engine.eta_seconds is not None and engine.state is not EngineState.STOPPED:
-        lines.append(((f" about {duration(engine.eta_seconds)} left", "text"),))
+        ends = clock(snapshot.taken_at + engine.eta_seconds)[:5]
+        left = f" about {duration(engine.eta_seconds)} left: all ends at {ends}"
+        lines.append(((left, "text"),))
     lines += machines_lines(engine, statuses(snapshot), columns, glyphs)
     lines += _meter_lines(engine.meter, engine.history, columns, glyphs)
     return lines

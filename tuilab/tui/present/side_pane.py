@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import Meter
@@ -21,9 +21,17 @@ _NEWS = 5
 
 
 def side_pane(
-    snapshot: Snapshot, columns: int, rows: int, glyphs: Glyphs, closer: Closer | None = None
+    snapshot: Snapshot,
+    events: Sequence[Event],
+    columns: int,
+    rows: int,
+    glyphs: Glyphs,
+    closer: Closer | None = None,
 ) -> list[Line]:
-    """Return exactly ``rows`` lines: the cell under the cursor, what runs, the machine, events."""
+    """Return exactly ``rows`` lines: the cell under the cursor, what runs, the machine, events.
+
+    ``events`` are ``last_events`` of the snapshot: to tell them again at every key would be slow.
+    """
     columns -= 1
     lines: list[Line] = []
     work = [] if snapshot.imported_from else _work_lines(snapshot, columns, rows, glyphs)
@@ -33,7 +41,7 @@ def side_pane(
     lines += work
     if news and rows - len(lines) >= 2:
         lines.append(rule("events", "v history", columns, glyphs.stroke))
-        lines += event_lines(snapshot, columns, rows - len(lines), glyphs)
+        lines += event_lines(events, columns, rows - len(lines))
     padded: list[Line] = (lines + [()] * rows)[:rows]
     return [((glyphs.upright, "rule"), *line) for line in padded]
 
@@ -98,10 +106,10 @@ def load_of(meter: Meter) -> float | None:
     return meter.cpu_percent
 
 
-def event_lines(snapshot: Snapshot, columns: int, limit: int, glyphs: Glyphs) -> list[Line]:
+def event_lines(events: Sequence[Event], columns: int, limit: int) -> list[Line]:
     """Write the last events, newest first; a long one goes on below, as its end tells."""
     lines: list[Line] = []
-    for event in reversed(last_events(snapshot, limit)):
+    for event in reversed(events[-limit:]):
         begin = f" {clock(event.at)[:5]} "
         first, *rest = wrap(clean_line(event.text, 200), max(8, columns - len(begin)), limit=2)
         lines.append(((begin, "muted"), (first, event.role)))

@@ -11,10 +11,9 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import Attempt, JobStatus, State
+from tuilab.grid.states import WITH_RESULT, Attempt, JobStatus, State
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.user_files import editor, pager
@@ -27,8 +26,10 @@ from tuilab.tui.attempt_files import (
     read_completions,
     settings_of,
 )
+from tuilab.tui.cell_look import CellLook, evidence_of, look_at
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import completions_text
+from tuilab.tui.present.cell_panel import result_lines, wrapped
 from tuilab.tui.present.cell_screen_text import (
     Other,
     artefact_rows,
@@ -41,9 +42,10 @@ from tuilab.tui.present.cell_screen_text import (
     parameter_rows,
     speaking_stage,
 )
-from tuilab.tui.present.cell_summary import next_action, story
-from tuilab.tui.present.completions_text import Asked, why_none
+from tuilab.tui.present.cell_summary import apart, story
+from tuilab.tui.present.completions_text import Asked, Beside, why_none
 from tuilab.tui.present.grid_table import find
+from tuilab.tui.present.header import header
 from tuilab.tui.present.log_choice import why_no_log
 from tuilab.tui.present.styled_text import fit_line
 from tuilab.tui.screens.cell_actions import CellActions
@@ -55,10 +57,11 @@ from tuilab.tui.widgets.log import LogView
 from tuilab.tui.widgets.row_list import RowList
 
 LIVE_SECONDS = 1.0
+LISTS = ("results", "parameters", "files")
 
 
 class CellScreen(CellActions):
-    """One cell: stage chain, and tabs for log, metrics, parameters, artefacts, completions."""
+    """One cell: stage chain, and tabs for results, log, metrics, parameters, files, completions."""
 
     CSS_PATH = "cell.tcss"
     BINDINGS = keys.CELL
@@ -66,7 +69,8 @@ class CellScreen(CellActions):
     def __init__(self, cell: Cell) -> None:
         super().__init__()
         self.cell = cell
-        self.tab = TABS[0]
+        self.tab = ""
+        """"" until the first snapshot: a cell opens at its results, or at its log without any."""
         self._jobs: list[JobStatus] = []
         self._stage: int | None = None
         """Place in the chain; None until the first snapshot chose the stage that speaks."""
@@ -80,19 +84,25 @@ class CellScreen(CellActions):
         self._other: Other | None = None
         """Whose parameters stand beside those of this cell."""
         self._theirs: Mapping[str, str] | None = None
+        self._found: CellLook | None = None
+        """What the cell measured, when the results were opened last."""
+        self._beside: Other | None = None
+        """Whose completions are beside those of this cell."""
         self._looked_in: State | None = None
         """State of the chosen stage when its files were read last."""
 
     def compose(self) -> ComposeResult:
         """Title and chain, tabs, the open pane, search line, keys."""
+        yield Lines(id="header")
         yield Lines(id="cell-title")
         yield Lines(id="chain")
         yield Lines(id="tabs")
         with Vertical(id="panes"):
             yield LogView(id="log")
+            yield RowList(id="results")
             yield PlotPane(self.tuilab.glyphs, id="metrics")
             yield RowList(id="parameters")
-            yield RowList(id="artefacts")
+            yield RowList(id="files")
             yield CompletionsPane(self.tuilab.glyphs, id="completions")
         yield Field("search", id="search")
         yield KeyBar(keys.CELL, self.tuilab.glyphs)
@@ -102,7 +112,6 @@ class CellScreen(CellActions):
         self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
         if self.tuilab.is_live:
             self.set_interval(LIVE_SECONDS, self._look_while_running)
-        self._show_tab()
 
     def chosen(self) -> list[Cell]:
         """Verbs are about this cell."""
@@ -156,6 +165,9 @@ class CellScreen(CellActions):
         if view is None:
             self.say("this cell is no longer in the experiment")
             return
+        if not self.tab:
+            self.tab = "results" if view.state in WITH_RESULT else "log"
+            self._show_tab()
         self._jobs = chain_of(snapshot, view)
         if self._stage is None or self._stage >= len(self._jobs):
             self._stage = speaking_stage(self._jobs, view)
@@ -163,6 +175,8 @@ class CellScreen(CellActions):
         self._aim(snapshot)
         if self.tab == "completions":
             self._show_completions()
+        elif self.tab == "results":
+            self._show_results()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new size."""
@@ -178,17 +192,22 @@ class CellScreen(CellActions):
 
     def _show_head(self, snapshot: Snapshot, view: CellView) -> None:
         columns, glyphs = self.size.width, self.tuilab.glyphs
-        lines = story(snapshot, view, glyphs)
-        advice = next_action(view.reason) if view.state is State.FAILED else ""
-        second = ((f" {advice}", "muted"),) if advice else lines[1]
-        title = [fit_line(lines[0], columns), fit_line(second, columns)]
-        if self.job is not None and self.job.detail:
-            title[1] = fit_line(((f" {self.job.detail}", "text"),), columns)
+        self.write("header", header(snapshot, columns, glyphs))
+        what, evidence, advice = story(snapshot, view, glyphs)
         job, number = self.told
+        told = [*evidence, *advice]
+        if self.job is not None and self.job.detail:
+            told = [(self.job.detail, "text"), *advice]
         if job is not None and number != job.attempt and (earlier := self.known(job, number)):
-            title[1] = fit_line(attempt_line(earlier), columns)
-        clean = [tuple((clean_line(text, 600), role) for text, role in line) for line in title]
-        self.write("cell-title", *clean)
+            told = [*attempt_line(earlier)]
+        edits = apart(view, glyphs)
+        first = what[: len(what) - len(edits)]
+        # A failure is told in full where there are rows for it; two lines are kept in any case.
+        most = max(1, (self.size.height - 12) // 3)
+        parts = [line for piece in (*edits, *told) for line in wrapped(piece, columns, most)]
+        title = [fit_line(first, columns), *(parts or [()])]
+        self.query_one("#cell-title").styles.height = len(title)
+        self.write("cell-title", *title)
         chain = chain_line(self._jobs, self._stage or 0, columns, glyphs)
         self.write("chain", chain)
 
@@ -245,9 +264,10 @@ class CellScreen(CellActions):
             self.query_one(f"#{name}").display = name == self.tab
         self._write_tabs()
         painters = {
+            "results": self._show_results,
             "metrics": self._show_metrics,
             "parameters": self._show_parameters,
-            "artefacts": self._show_artefacts,
+            "files": self._show_artefacts,
             "completions": self._show_completions,
         }
         if painter := painters.get(self.tab):
@@ -268,6 +288,28 @@ class CellScreen(CellActions):
     def _why_no_attempt(self) -> str:
         return "imported" if self._is_imported else "no attempt yet"
 
+    def _show_results(self) -> None:
+        """List what the cell measured; read off the event loop, once for each change."""
+        snapshot = self.tuilab.snapshot
+        view = find(snapshot, self.cell) if snapshot is not None else None
+        if snapshot is None or view is None:
+            return
+        if self._found is None or self._found.evidence != evidence_of(snapshot.root, view):
+            self._read_look(view)
+            return
+        lines = result_lines(snapshot, self._found, view, self.size.width - 2, self.tuilab.glyphs)
+        listed = self.query_one("#results", RowList)
+        listed.nothing = "nothing measured yet: the eval and cosine stages write it"
+        listed.show([(str(place), line) for place, line in enumerate(lines)])
+
+    @work(exclusive=True, group="look")
+    async def _read_look(self, view: CellView) -> None:
+        look = await asyncio.to_thread(look_at, self.tuilab.poller.source, view)
+        if self.is_there and view.cell == self.cell:
+            self._found = look
+            if self.tab == "results":
+                self._show_results()
+
     def _show_metrics(self) -> None:
         self.query_one(PlotPane).plot(self._files.series)
 
@@ -276,8 +318,8 @@ class CellScreen(CellActions):
         status = self.job if is_newest else None
         attempt, columns = self.known(self.job, self.attempt), self.size.width - 2
         rows = artefact_rows(self._files, status, columns, attempt) if self.job else []
-        self.query_one("#artefacts", RowList).nothing = f"{self._why_no_attempt()}: nothing to list"
-        self.query_one("#artefacts", RowList).show(rows)
+        self.query_one("#files", RowList).nothing = f"{self._why_no_attempt()}: nothing to list"
+        self.query_one("#files", RowList).show(rows)
 
     def _show_parameters(self) -> None:
         snapshot, job = self.tuilab.snapshot, self.job
@@ -333,6 +375,21 @@ class CellScreen(CellActions):
         if self._eval_place not in (None, self._stage):
             self._stage, self._attempt = self._eval_place, None
 
+    # Mouse.
+
+    @on(Lines.Clicked, "#tabs")
+    def _tab_clicked(self, event: Lines.Clicked) -> None:
+        if (name := event.text.strip("[]")) in TABS:
+            self.tab = name
+            self._show_tab()
+
+    @on(Lines.Clicked, "#chain")
+    def _stage_clicked(self, event: Lines.Clicked) -> None:
+        before = event.lines.lines[0][: event.place + 1]
+        stages = [role for _, role in before if role not in ("", "rule")]
+        if stages and before[-1][1] not in ("", "rule"):
+            self.action_stage(len(stages) - 1 - (self._stage or 0))
+
     # Keys.
 
     def action_tab(self, step: int) -> None:
@@ -371,7 +428,8 @@ class CellScreen(CellActions):
             return
         self.cell = replace(self.cell, epoch=snapshot.epochs[place])
         self._stage = self._attempt = self._target = None
-        self._other = self._theirs = None
+        self._other = self._theirs = self._beside = None
+        self.samples.put_beside(None)
         self.on_snapshot(snapshot)
         self._show_tab()
 
@@ -381,7 +439,7 @@ class CellScreen(CellActions):
             self.log_view.scroll_rows(rows)
         elif self.tab == "completions":
             self.samples.listed.step(rows)
-        elif self.tab in ("parameters", "artefacts"):
+        elif self.tab in LISTS:
             self.query_one(f"#{self.tab}", RowList).step(rows)
 
     def action_edge(self, place: int) -> None:
@@ -390,7 +448,7 @@ class CellScreen(CellActions):
             self.log_view.to_end(start=place == 0)
         elif self.tab == "completions":
             self.samples.listed.go(place)
-        elif self.tab in ("parameters", "artefacts"):
+        elif self.tab in LISTS:
             self.query_one(f"#{self.tab}", RowList).go(place)
 
     def action_follow(self) -> None:
@@ -403,9 +461,15 @@ class CellScreen(CellActions):
         self._write_tabs()
 
     def action_compare(self) -> None:
-        """Compare the parameters with the next of: neighbours, earlier attempt, nothing."""
+        """Compare with the next of: neighbours, earlier attempt, nothing.
+
+        Of completions the answers to the same question, of all else the parameters.
+        """
         snapshot, job = self.tuilab.snapshot, self.job
         if snapshot is None or job is None:
+            return
+        if self.tab == "completions":
+            self._compare_completions(snapshot)
             return
         self.tab = "parameters"
         known = others(snapshot, self.cell, job, self.attempt)
@@ -445,10 +509,34 @@ class CellScreen(CellActions):
             return str(here.get("text", "")) if here else ""
         if self.tab == "log":
             return self.log_view.line_here
-        if self.tab in ("parameters", "artefacts"):
+        if self.tab in LISTS:
             listed = self.query_one(f"#{self.tab}", RowList)
             return "\n".join(listed.texts) if whole else listed.text
         return "\n".join(f"{name}: {values}" for name, values in self._files.series.items())
+
+    def _compare_completions(self, snapshot: Snapshot) -> None:
+        job, number = self.told
+        if job is None:
+            return
+        known = [one for one in others(snapshot, self.cell, job, number) if one.attempt]
+        place = known.index(self._beside) + 1 if self._beside in known else 0
+        self._beside = known[place] if place < len(known) else None
+        if self._beside is None:
+            self.samples.put_beside(None)
+            self.say("alone again" if known else "no other epoch has completions", "text")
+        else:
+            self._read_beside(self._beside)
+
+    @work(exclusive=True, group="beside")
+    async def _read_beside(self, other: Other) -> None:
+        poller = self.tuilab.poller
+        wanted = Sampling(other.job, other.attempt, State.DONE)
+        attempt = poller.attempt(other.job, other.attempt)
+        found = await asyncio.to_thread(read_completions, poller.reader, wanted, attempt)
+        if self.is_there and other == self._beside:
+            self.samples.put_beside(Beside(other.name, f"epoch {self.cell.epoch}", found.rows))
+            why = found.problem or ("" if found.rows else "no completions there")
+            self.say(f"beside {other.name}{f': {why}' if why else ''}", "text")
 
     def action_search(self) -> None:
         """Type what to look for in the log or the completions."""

@@ -36,6 +36,7 @@ class CompareScreen(Frame):
         """By metric; empty until both were read."""
         self._apart: Comparability | None = None
         self._metric = HEADLINE
+        self._synthetic = False
 
     def compose(self) -> ComposeResult:
         """Title, differences, summary, keys."""
@@ -73,6 +74,7 @@ class CompareScreen(Frame):
         now = self.tuilab.time()
         sources = [self.tuilab.source_of(root) for root in self._roots]
         one, other = (source.poll(now) for source in sources)
+        self._synthetic = any(view.synthetic for view in (one, other))
         records = [
             record_of(source, view.name) if isinstance(source, Reader) else Record(view.name)
             for source, view in zip(sources, (one, other), strict=True)
@@ -89,6 +91,8 @@ class CompareScreen(Frame):
         columns, glyphs = self.size.width, self.tuilab.glyphs
         names = [clean_line(root.name, 30) for root in self._roots]
         title = f"{names[1]} minus {names[0]}"
+        if self._synthetic:
+            title += "  (synthetic model)"
         self.write("header", rule(title, "m metric", columns, glyphs.stroke))
         if (found := self._found.get(self._metric)) is None:
             return

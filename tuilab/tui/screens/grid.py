@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.history import Event
 from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
@@ -23,12 +25,12 @@ from tuilab.tui.present.cell_panel import panel_lines
 from tuilab.tui.present.cell_summary import copied_value, story
 from tuilab.tui.present.filters import EXAMPLES, FilterError, parse_filter
 from tuilab.tui.present.grid_lines import columns_of
-from tuilab.tui.present.grid_table import View, arrange, find, next_broken
+from tuilab.tui.present.grid_table import Row, View, arrange, find, next_broken
 from tuilab.tui.present.header import header
 from tuilab.tui.present.history_text import last_line
 from tuilab.tui.present.layout import Shares, share_rows
 from tuilab.tui.present.log_choice import log_of, why_no_log
-from tuilab.tui.present.side_pane import side_pane
+from tuilab.tui.present.side_pane import last_events, side_pane
 from tuilab.tui.present.spark import trajectory
 from tuilab.tui.present.styled_text import Line, fit_line, rule
 from tuilab.tui.present.value_colour import Tint
@@ -58,6 +60,12 @@ class GridScreen(CellActions):
         self._anchor: tuple[int, int] | None = None
         """Where the rectangle being marked began."""
         self._log_of: tuple[str, int] | None = None
+        self._log_shown: tuple[str, int] | None = None
+        """The job and attempt whose log is seen: the wanted one is there a moment later."""
+        self._events: list[Event] = []
+        """What the right pane has to tell of the snapshot."""
+        self._drawn: tuple[Row, object] | None = None
+        """The row whose bars are seen, and how they are drawn."""
         self._look: CellLook | None = None
         self._looked_at: Cell | None = None
         """The cell that the right pane tells of."""
@@ -72,7 +80,9 @@ class GridScreen(CellActions):
     def compose(self) -> ComposeResult:
         """Stack the parts; the side pane stands right of them when there is room."""
         yield Lines(id="header")
-        with Horizontal(id="middle"):
+        # Hidden until there is something: how the room is shared depends on it.
+        with Horizontal(id="middle") as middle:
+            middle.visible = False
             with Vertical(id="main"):
                 yield GridWidget(self.tuilab.glyphs, id="grid")
                 yield Lines(id="trajectory")
@@ -133,6 +143,7 @@ class GridScreen(CellActions):
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Show a new snapshot; the cursor stays on its cell."""
         before, self._snapshot = self._snapshot, snapshot
+        self.query_one("#middle").visible = True
         self._arrange(snapshot)
         if before is None or len(before.sources) != len(snapshot.sources):
             self._share_room()
@@ -156,6 +167,7 @@ class GridScreen(CellActions):
         columns, glyphs = self.size.width, self.tuilab.glyphs
         self.write("header", header(snapshot, columns, glyphs))
         if self._shares.side:
+            self._events = last_events(snapshot, self.size.height)
             self._show_side(snapshot)
         if self._shares.event:
             self.write("event", last_line(snapshot, columns))
@@ -172,7 +184,8 @@ class GridScreen(CellActions):
             return panel_lines(snapshot, look, view, metric, (columns, rows), glyphs)
 
         rows = self.size.height - 2
-        self.write("side", *side_pane(snapshot, self._shares.side, rows, glyphs, closer))
+        shares = self._shares
+        self.write("side", *side_pane(snapshot, self._events, shares.side, rows, glyphs, closer))
 
     def _look_closer(self, snapshot: Snapshot, view: CellView | None) -> None:
         """Read what the cell under the cursor measured, where there is room to show it."""
@@ -182,17 +195,15 @@ class GridScreen(CellActions):
         if evidence == self._look_of:
             return
         self._look_of = evidence
-        known = self._looks.get(evidence[0])
-        if known is not None:
-            self._take_look(view.cell, known)
-        else:
-            self._read_look(view)
+        self._read_look(view)
 
     @work(exclusive=True, group="look")
     async def _read_look(self, view: CellView) -> None:
         source = self.tuilab.poller.source
-        await asyncio.sleep(LOOK_SECONDS)  # nothing is read of cells that the cursor passes
-        look = await asyncio.to_thread(look_at, source, view)
+        # A key costs nothing of this: neither read nor painted are cells that the cursor passes.
+        await asyncio.sleep(LOOK_SECONDS)
+        known = self._looks.get(evidence_of(self.tuilab.root or Path(), view))
+        look = known if known is not None else await asyncio.to_thread(look_at, source, view)
         if self.is_there:
             self._looks[look.evidence] = look
             while len(self._looks) > LOOKS:
@@ -240,8 +251,12 @@ class GridScreen(CellActions):
             else grid_view.story_without_cell(snapshot, table, cursor, glyphs)
         )
         self.write("story", *(fit_line(line, left) for line in told[: self._shares.story]))
-        if self._shares.trajectory:
-            self.write("trajectory", *self._trajectory())
+        if self._shares.trajectory and table.rows:
+            row, window = table.rows[cursor[0]], replace(self.grid.window, here=0)
+            drawn = (self.view.metric, window, self._shares.trajectory, left)
+            if self._drawn is None or self._drawn[0] is not row or self._drawn[1] != drawn:
+                self._drawn = (row, drawn)  # along a row it stays as it is
+                self.write("trajectory", *self._trajectory())
         self._choose_log(snapshot, view)
         self._look_closer(snapshot, view)
 
@@ -267,25 +282,30 @@ class GridScreen(CellActions):
         if chosen != self._log_of and self.is_current:
             self._log_of = chosen
             if chosen is None:
+                self._log_shown = None
                 self.log_view.show(Tail())
-                self.tuilab.follow_log(None)
-            else:
-                layout = Layout(snapshot.root)
-                self.tuilab.follow_log(layout.attempt_dir(*chosen) / "log.txt")
+            self.tuilab.follow_log(None if chosen is None else self._path(chosen))
         self._write_log_rule()
 
     def _show_log(self, tail: Tail) -> None:
-        if self.is_current:
+        """Show a reading of the log that is wanted; one of another cell's may come late."""
+        if self.is_current and self._log_of is not None and tail.path == self._path(self._log_of):
+            self._log_shown = self._log_of
             self.log_view.show(tail)
             self._write_log_rule()
 
+    def _path(self, log: tuple[str, int]) -> Path | None:
+        root = self.tuilab.root
+        return Layout(root).attempt_dir(*log) / "log.txt" if root is not None else None
+
     def _write_log_rule(self) -> None:
-        known = self.tuilab.poller.attempt(*self._log_of) if self._log_of else None
+        shown = self._log_shown  # until another is read, the one that is seen is named
+        known = self.tuilab.poller.attempt(*shown) if shown else None
         self.log_view.nothing = why_no_log(self._snapshot, known)
         glyphs = self.tuilab.glyphs
         name = "log"
-        if self._log_of is not None:
-            job, attempt = self._log_of
+        if shown is not None:
+            job, attempt = shown
             cut = f" last 256 KiB of {size(self.log_view.tail.size)}"
             name = f"log {job} attempt {attempt}{cut if self.log_view.tail.is_cut else ''}"
         follow = "F follow" if not self.log_view.is_following else "following"
@@ -437,7 +457,7 @@ class GridScreen(CellActions):
     # Keys that look closer.
 
     def action_open(self) -> None:
-        """Open the cell under the cursor."""
+        """Open the cell under the cursor: at its results, or at its log where it has none."""
         from tuilab.tui.screens.cell import CellScreen
 
         if self.grid.cell is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from textual import on
 from textual.app import ComposeResult
 from textual.screen import ModalScreen, Screen
 
 from tuilab.tui import keys
 from tuilab.tui.present.key_table import KeyRow, help_lines, key_rows
+from tuilab.tui.present.sign_legend import Sign, legend_lines, signs_of
 from tuilab.tui.screens.frame import Frame
+from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
@@ -21,7 +24,10 @@ class HelpScreen(Frame):
 
     def __init__(self, below: Screen[object]) -> None:
         super().__init__()
-        name = type(below).__name__.removesuffix("Screen").removesuffix("Dialog").lower()
+        self._words = ""
+        self._legend: list[Sign] = []
+        self._below = name_of(below)
+        name = self._below
         self._title = f"{name} screen and of the whole app"
         if isinstance(below, ModalScreen):
             self._title = f"{name} dialog"
@@ -29,19 +35,64 @@ class HelpScreen(Frame):
             active.binding for active in below.active_bindings.values()
         )
 
+    def settle(self) -> None:
+        """Choose the signs of the screen below."""
+        self._legend = signs_of(self._below, self.tuilab.glyphs)
+
     def compose(self) -> ComposeResult:
         """Title, keys, key bar."""
         yield Lines(id="help-title")
         yield RowList(id="keys")
+        yield Field("relaunch   stale   colour", id="search")
         yield KeyBar(keys.HELP, self.tuilab.glyphs)
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay the table out for the width."""
-        title = f" Keys of the {self._title}"
-        self.write("help-title", ((title, "title"),))
-        lines = help_lines(self._table, columns - 2, self.tuilab.glyphs)
+        self._show()
+
+    def _show(self) -> None:
+        columns, glyphs = self.size.width, self.tuilab.glyphs
+        words = self._words.lower().split()
+        told = f"  /{self._words}" if words else ""
+        self.write("help-title", ((f" Keys of the {self._title}{told}", "title"),))
+        rows = [row for row in self._table if _has(words, row.keys, row.meaning, row.twin)]
+        lines = help_lines(rows, columns - 2, glyphs)
+        if signs := [sign for sign in self._legend if _has(words, sign.meaning)]:
+            lines += [(), ((" signs and colours", "title"),), *legend_lines(signs, columns - 2)]
         listed = self.listed
         is_first = listed.here is None
+        listed.nothing = "no key and no sign has all these words: esc shows all"
         listed.show([(str(n), line) for n, line in enumerate(lines)])
-        if is_first:
+        if is_first or words:
             listed.go(1)  # the first line is a heading
+
+    def action_search(self) -> None:
+        """Type what to look for among keys and signs."""
+        self.query_one(Field).open()
+
+    @on(Field.Changed)
+    def _search_as_typed(self, event: Field.Changed) -> None:
+        self._words = " ".join(event.value.split())
+        self._show()
+
+    @on(Field.Submitted)
+    def _close_search(self) -> None:
+        self.query_one(Field).close()
+
+    def action_back(self) -> None:
+        """Take the search back, then leave."""
+        if self._words or self.query_one(Field).has_focus:
+            self.query_one(Field).value = ""
+            self._close_search()
+        else:
+            self.app.pop_screen()
+
+
+def name_of(screen: Screen[object]) -> str:
+    """Return how a screen is called: ``grid``."""
+    return type(screen).__name__.removesuffix("Screen").removesuffix("Dialog").lower()
+
+
+def _has(words: list[str], *texts: str) -> bool:
+    told = " ".join(texts).lower()
+    return all(word in told for word in words)

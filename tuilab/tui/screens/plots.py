@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from textual import work
+from textual import events, on, work
 from textual.app import ComposeResult
+from textual.message import Message
 
 from tuilab.contract.foreign import clean_line
 from tuilab.store.snapshot import Snapshot
@@ -25,6 +26,55 @@ from tuilab.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
     from tuilab.science.figures.model import Figure
+
+
+class PlotView(Lines):
+    """A figure with its cursor, or a sentence while there is none."""
+
+    DEFAULT_CSS = "PlotView { height: 1fr; width: 1fr; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._figure: Figure | None = None
+        self._look = Look()
+        self._words = ""
+
+    class PointChosen(Message):
+        """A point was clicked."""
+
+        def __init__(self, spot: Spot, is_opened: bool) -> None:
+            super().__init__()
+            self.spot = spot
+            self.is_opened = is_opened
+            """Whether it was a double click."""
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the point that is nearest to the click."""
+        from tuilab.tui.present.figures.plot import spot_near
+
+        if self._figure is None:
+            return
+        spot = spot_near(self._figure, *self.size, self._look, (event.x, event.y))
+        if spot is not None:
+            self.post_message(self.PointChosen(spot, event.chain > 1))
+
+    def draw(self, figure: Figure | None, look: Look, words: str = "") -> None:
+        """Show a figure, or ``words`` where there is none."""
+        self._figure, self._look, self._words = figure, look, words
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self._draw()
+
+    def _draw(self) -> None:
+        columns, rows = self.size
+        if self._figure is None or columns == 0 or rows == 0:
+            self.show([fit_line(((f" {self._words}", "muted"),), columns)])
+            return
+        from tuilab.tui.present.figures.plot import figure_pieces
+
+        self.show(figure_pieces(self._figure, columns, rows, self._look))
 
 
 class PlotsScreen(AnalysisScreen):
@@ -162,6 +212,22 @@ class PlotsScreen(AnalysisScreen):
         note.styles.height = rows
         note.show(note_lines(self.figure.note, columns, rows, glyphs))
 
+    # Mouse.
+
+    @on(Lines.Clicked, "#kinds")
+    def _kind_clicked(self, event: Lines.Clicked) -> None:
+        if (kind := event.text.strip("[]")) in KINDS:
+            self.kind = kind
+            self._prepare()
+
+    @on(PlotView.PointChosen)
+    def _point_clicked(self, event: PlotView.PointChosen) -> None:
+        if self._can_move():
+            self._has_focus = True
+            self._stand(event.spot)
+            if event.is_opened:
+                self.action_open()
+
     # Keys.
 
     def action_kind(self, step: int) -> None:
@@ -256,33 +322,3 @@ class PlotsScreen(AnalysisScreen):
             path.suffix for path in paths[1:]
         ]
         self.say(f"wrote {', '.join(names) or 'nothing'}", "done", f"$ {command}")
-
-
-class PlotView(Lines):
-    """A figure with its cursor, or a sentence while there is none."""
-
-    DEFAULT_CSS = "PlotView { height: 1fr; width: 1fr; }"
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._figure: Figure | None = None
-        self._look = Look()
-        self._words = ""
-
-    def draw(self, figure: Figure | None, look: Look, words: str = "") -> None:
-        """Show a figure, or ``words`` where there is none."""
-        self._figure, self._look, self._words = figure, look, words
-        self._draw()
-
-    def on_resize(self) -> None:
-        """Draw for the new size."""
-        self._draw()
-
-    def _draw(self) -> None:
-        columns, rows = self.size
-        if self._figure is None or columns == 0 or rows == 0:
-            self.show([fit_line(((f" {self._words}", "muted"),), columns)])
-            return
-        from tuilab.tui.present.figures.plot import figure_pieces
-
-        self.show(figure_pieces(self._figure, columns, rows, self._look))

@@ -14,7 +14,7 @@ from tuilab.tui import keys
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import cli_equivalent, queue_text
 from tuilab.tui.present.header import header
-from tuilab.tui.present.side_pane import event_lines
+from tuilab.tui.present.side_pane import event_lines, last_events
 from tuilab.tui.present.styled_text import fit_line, rule
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -65,7 +65,8 @@ class QueueScreen(Frame):
         listed.show(queue_text.queue_rows(snapshot, self._order, self._known, glyphs))
         lines = queue_text.machine_lines(snapshot, self.tuilab.time(), columns, glyphs)
         lines.append(rule("events", "v history", columns, glyphs.stroke))
-        lines += event_lines(snapshot, columns, 2 if self.size.height < 32 else 6, glyphs)
+        count = 2 if self.size.height < 32 else 6
+        lines += event_lines(last_events(snapshot, count), columns, count)
         machine = self.query_one("#machine", Lines)
         machine.styles.height = len(lines)
         machine.show([fit_line(line, columns) for line in lines])

@@ -179,6 +179,14 @@ class TableScreen(AnalysisScreen):
     def _moved(self) -> None:
         self._show()
 
+    @on(Lines.Clicked, "#titles")
+    def _title_clicked(self, event: Lines.Clicked) -> None:
+        """A click on a column's head sorts by it."""
+        named = [title for title in self._titles if title in event.text]
+        if named:
+            self._here = self._titles.index(max(named, key=len))
+            self.action_sort()
+
     # Keys.
 
     def action_column(self, step: int) -> None:

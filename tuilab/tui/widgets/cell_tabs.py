@@ -9,14 +9,14 @@ from textual.containers import Vertical
 
 from tuilab.tui.attempt_files import Series
 from tuilab.tui.present import completions_text
-from tuilab.tui.present.completions_text import Asked, Choice, Completion
+from tuilab.tui.present.completions_text import Asked, Beside, Choice, Completion
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.small_plot import charted, small_plot
-from tuilab.tui.present.styled_text import Line, Piece, rule
+from tuilab.tui.present.styled_text import Line, Piece, fit, rule
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
 
-TABS = ("log", "metrics", "parameters", "artefacts", "completions")
+TABS = ("results", "log", "metrics", "parameters", "files", "completions")
 
 
 def tab_line(here: str, tail: str, columns: int, glyphs: Glyphs) -> Line:
@@ -25,10 +25,10 @@ def tab_line(here: str, tail: str, columns: int, glyphs: Glyphs) -> Line:
     for name in TABS:
         text = f"[{name}]" if name == here else f" {name} "
         pieces.append((text, "title" if name == here else "muted"))
-    pieces.append((" ", ""))
-    used = sum(len(text) for text, _ in pieces)
-    rest = rule("", tail, max(0, columns - used), glyphs.stroke)
-    return (*pieces, *rest)
+    room = columns - sum(len(text) for text, _ in pieces)
+    end = f" {fit(tail, min(len(tail), room - 3), glyphs.ellipsis)} " if tail and room > 8 else ""
+    stroke = (" " + glyphs.stroke * max(0, room - len(end) - 1), "rule")
+    return (*pieces, stroke, (end, "muted"))
 
 
 class PlotPane(Lines):
@@ -83,6 +83,7 @@ class CompletionsPane(Vertical):
         self._rows: Sequence[Completion] = ()
         self._places: list[int] = []
         self._asked = Asked()
+        self._beside: Beside | None = None
 
     def compose(self) -> ComposeResult:
         """List, rule, text."""
@@ -100,6 +101,11 @@ class CompletionsPane(Vertical):
         self._rows, self._asked = rows, asked
         self.listed.nothing = why or "no completion matches"
         self.look_through(self.choice)
+
+    def put_beside(self, beside: Beside | None) -> None:
+        """Show the answers of another epoch beside those of this one; None: alone."""
+        self._beside = beside
+        self.show_text()
 
     def look_through(self, choice: Choice) -> None:
         """Show other ones of the same completions."""
@@ -128,7 +134,7 @@ class CompletionsPane(Vertical):
         """Show the completion under the cursor in full."""
         columns = self.size.width or 80
         told = completions_text.words(self._rows, self._places, self.choice, self._asked.labels)
-        tail = "f persona  b question  i hits"
+        tail = "f persona  b question  i hits  d another epoch"
         line = rule(told, tail, columns, self.glyphs.stroke)
         self.query_one("#completion-rule", Lines).show([line])
         here = self.listed.here
@@ -137,7 +143,8 @@ class CompletionsPane(Vertical):
             text.show([])
             return
         rows = max(2, text.size.height or 8)
-        text.show(completions_text.full_text(self._rows[int(here)], self._asked, columns, rows))
+        row = self._rows[int(here)]
+        text.show(completions_text.side_by_side(row, self._beside, self._asked, columns, rows))
 
     def on_resize(self) -> None:
         """Fit the lines to the new width."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from textual import events
+from textual import events, on
 from textual.binding import Binding
 from textual.message import Message
 
@@ -129,7 +129,8 @@ class Cycle(Lines, can_focus=True):
         self._show()
         self.post_message(self.Changed(self.place))
 
-    def on_click(self) -> None:
+    @on(Lines.Clicked)
+    def _clicked(self, event: Lines.Clicked) -> None:
         """A click goes on to the next value."""
         self.action_step(1)
 

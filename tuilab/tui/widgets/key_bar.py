@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, cast
 
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
 
@@ -87,6 +88,18 @@ class KeyBar(Lines):
         if self._said:
             self._said = ()
             self._show()
+
+    @on(Lines.Clicked)
+    async def _hint_clicked(self, event: Lines.Clicked) -> None:
+        """A click on a hint does what its key does."""
+        event.stop()
+        sign = self.lines[0][event.place // 3 * 3 + 1][0]
+        for binding in self._offered:
+            if self._said or not (isinstance(binding, Binding) and binding.show):
+                continue
+            if shown_key(binding, self._glyphs) == sign:
+                await self.screen.run_action(binding.action)
+                return
 
     def _forget_timer(self) -> None:
         if self._timer is not None:

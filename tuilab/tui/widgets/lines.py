@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, cast
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual import events
 from textual.color import Color
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -145,6 +147,43 @@ class Lines(Painted):
 
     DEFAULT_CSS = "Lines { height: 1; width: 1fr; }"
     show = Painted.repaint
+
+    class Clicked(Message):
+        """A piece of a line was clicked."""
+
+        def __init__(self, lines: Lines, row: int, place: int) -> None:
+            super().__init__()
+            self.lines = lines
+            self.row = row
+            self.place = place
+            """Number of the piece in its line."""
+
+        @property
+        def control(self) -> Lines:
+            """What was clicked, for ``on``."""
+            return self.lines
+
+        @property
+        def text(self) -> str:
+            """What the piece says."""
+            return self.lines.lines[self.row][self.place][0].strip()
+
+    def on_click(self, event: events.Click) -> None:
+        """Say which piece was clicked."""
+        line = self.lines[event.y] if event.y < len(self.lines) else ()
+        place = piece_at(line, event.x)
+        if place is not None:
+            self.post_message(self.Clicked(self, event.y, place))
+
+
+def piece_at(line: Line, column: int) -> int | None:
+    """Return the number of the piece that stands at a column; None where the line has ended."""
+    end = 0
+    for place, (text, _) in enumerate(line):
+        end += cell_len(text)
+        if column < end:
+            return place
+    return None
 
 
 def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:

@@ -43,17 +43,10 @@ def figure_pieces(figure: Figure, width: int, height: int, look: Look | None = N
 
 
 def _panels(figure: Figure, width: int, height: int, look: Look) -> list[Line]:
-    count = len(figure.panels)
-    if not count:
+    if not figure.panels:
         return [(("nothing yet", "muted"),)]
-    across = max(1, min(count, figure.columns, width // _PANEL[0]))
-    rows = -(-count // across)
-    fits = max(1, min(rows, height // _PANEL[1]))
-    here = look.cursor.panel // across if look.cursor else 0
-    first = max(0, min(here, rows - fits))
-    numbers = range(first * across, min((first + fits) * across, count))
-    hidden = [number for number in range(count) if number not in numbers]
-    each = (height - bool(hidden)) // fits
+    across, first, fits, each, numbers = _arranged(figure, width, height, look)
+    hidden = [number for number in range(len(figure.panels)) if number not in numbers]
     lines: list[Line] = []
     for row in range(first, first + fits):
         blocks = [
@@ -66,6 +59,46 @@ def _panels(figure: Figure, width: int, height: int, look: Look) -> list[Line]:
         names = [figure.panels[number].title or figure.panels[number].y_label for number in hidden]
         lines.append(((f"(no room for: {', '.join(names)})", "muted"),))
     return lines
+
+
+def _arranged(
+    figure: Figure, width: int, height: int, look: Look
+) -> tuple[int, int, int, int, range]:
+    """Return panels across, first row of panels, rows, lines of each, and which are shown."""
+    count = len(figure.panels)
+    across = max(1, min(count, figure.columns, width // _PANEL[0]))
+    rows = -(-count // across)
+    fits = max(1, min(rows, height // _PANEL[1]))
+    here = look.cursor.panel // across if look.cursor else 0
+    first = max(0, min(here, rows - fits))
+    numbers = range(first * across, min((first + fits) * across, count))
+    each = (height - (len(numbers) < count)) // fits
+    return across, first, fits, each, numbers
+
+
+def spot_near(
+    figure: Figure, width: int, height: int, look: Look, at: tuple[int, int]
+) -> Spot | None:
+    """Return the point that is nearest to (column, line) of a figure so drawn; None beside all."""
+    if not figure.panels:
+        return None
+    across, first, _, each, numbers = _arranged(figure, width, height, look)
+    place = min(at[0] // (width // across), across - 1)
+    number = (first + at[1] // max(1, each)) * across + place
+    if number not in numbers:
+        return None
+    panel, own = figure.panels[number], width // across - _GAP * (across > 1)
+    has_foot = each >= _PANEL[1] and not _has_lines(panel)
+    axes = axes_of(panel, own, each - 1 - has_foot, _label_room(panel, own))
+    if panel.matrix is not None or axes is None:
+        return None
+    x, y = at[0] - place * (width // across) - axes.left, at[1] % each - 1
+    points = [
+        (abs(axes.column(a) - x) + 2 * abs(axes.row(b) - y), Spot(number, row, column))
+        for row in shown_series(panel, look.focus)
+        for column, a, b in finite(panel.series[row].points)
+    ]
+    return min(points, key=lambda one: one[0])[1] if points else None
 
 
 def panel_pieces(figure: Figure, number: int, width: int, height: int, look: Look) -> list[Line]:
