@@ -11,7 +11,7 @@ SECRET = "hf_" + "aB3dE6" * 5
 
 def test_a_secret_is_blanked_out_and_the_rest_of_a_log_kept_byte_for_byte(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
-    long = b"12:00:00 step 1\n" * 20_000
+    long = b"12:00:00 step 1\n" * 9_000
     log.write_bytes(long + f"HF_TOKEN={SECRET} and more\n".encode() + b"\xff\r10%\r20%" + long)
     log.chmod(0o600)
     assert scrub(log)
