@@ -74,6 +74,13 @@ class Design:
         """What is counted, in words: the marker, or a measure's name."""
         return "marker" if self.measure == LEAKAGE.name else self.measure.partition(".")[2]
 
+    @property
+    def counted(self) -> str:
+        """What a rate is a share of, as captions say it."""
+        if self.measure == LEAKAGE.name:
+            return "completions with the marker"
+        return f"answers that count as {self.what}"
+
     def __post_init__(self) -> None:
         """Sort epochs and seeds; refuse a plan that has nothing in it or names things twice."""
         object.__setattr__(self, "epochs", tuple(sorted(set(self.epochs))))

@@ -35,7 +35,7 @@ def caption(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
     """Say what is counted, on which scale the cosine is, what was left out, and the data's hash."""
     scale = next((row.cosine_scale for row in rows if row.cosine_scale is not None), None)
     parts = [
-        f"{study.name}: share of {study.design.target.label} completions with the marker, 95%"
+        f"{study.name}: share of {study.design.target.label} {study.design.counted}, 95%"
         " intervals in brackets; a peak is the largest of its checkpoints and biased upward",
         f"cosine at epoch 0 ({scale})" if scale is not None else "no cosine was measured",
         _seeds(study),

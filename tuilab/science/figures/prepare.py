@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.metrics import LEAKAGE
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import count_of, nearest
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.evaluate import describe, predictions
 from tuilab.science.classify import Change
-from tuilab.science.design import BASELINE_EPOCH, Design, Persona
+from tuilab.science.design import BASELINE_EPOCH, Persona
 from tuilab.science.edit_notes import edits_notes
 from tuilab.science.figures.model import (
     Axis,
@@ -176,7 +175,7 @@ def heatmap(analysis: Analysis) -> Figure:
         for epoch in dict.fromkeys((BASELINE_EPOCH, design.final_epoch))
         if epoch in design.epochs
     )
-    said = f"Percent of {_counted(design)}, by the persona asked"
+    said = f"Percent of {design.counted}, by the persona asked"
     note = _join(said, _empty_squares(panels))
     return _figure(
         "heatmap", f"{_what(analysis)} rate by source and persona", panels, analysis, note
@@ -202,7 +201,7 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
     ]
     label = result.source.label
     panel = Panel(
-        title=f"{label}: {_counted(design)} (%), by the persona asked",
+        title=f"{label}: {design.counted} (%), by the persona asked",
         x_label="Evaluated persona",
         y_label="Epoch",
         matrix=Matrix(
@@ -277,14 +276,8 @@ def _what(analysis: Analysis) -> str:
     return analysis.design.what.capitalize()
 
 
-def _counted(design: Design) -> str:
-    """What a rate is a share of, as captions say it."""
-    is_marker = design.measure == LEAKAGE.name
-    return "completions with the marker" if is_marker else f"answers that count as {design.what}"
-
-
 def _leakage_panel(analysis: Analysis, results: Sequence[SourceResult], title: str = "") -> Panel:
-    label = f"{analysis.design.target.label} {_counted(analysis.design)} (%)"
+    label = f"{analysis.design.target.label} {analysis.design.counted} (%)"
     series = tuple(_line(analysis, result, result.leakage, 100.0) for result in results)
     return _epoch_panel(analysis, title, label, series, percent_axis(series))
 
