@@ -21,7 +21,6 @@ from tuilab.store.engine_file import read_heartbeat
 
 ELSEWHERE = "tests.places.namespace:machines"
 needs_namespaces = pytest.mark.skipif(bool(why_not()), reason=f"no namespaces: {why_not()}")
-PLACES = ["local", pytest.param(ELSEWHERE, marks=needs_namespaces)]
 Maker = Callable[..., Trial]
 
 
@@ -100,9 +99,9 @@ def test_a_grid_is_done_with_the_same_results_everywhere(trial: Maker) -> None:
     assert calls(there, "submit") == 2
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_stopped_job_is_stopped_and_the_rest_goes_on(trial: Maker, place: str) -> None:
-    grid = at(trial, place)
+@needs_namespaces
+def test_a_stopped_job_is_stopped_and_the_rest_goes_on(trial: Maker) -> None:
+    grid = at(trial, ELSEWHERE)
     grid.script(**{"data/nurse": {"do": "hang"}})
     engine = grid.start("--go")
     grid.wait(lambda: grid.verdicts("data/nurse") == ["running"], "the start", 60.0)
@@ -177,13 +176,12 @@ def test_a_scheduler_that_takes_no_worker_pauses_the_grid_with_its_reason(trial:
 
 
 @needs_namespaces
-@pytest.mark.parametrize("whom", ["shim", "runner"])
-def test_a_killed_process_costs_one_attempt_and_never_makes_two(trial: Maker, whom: str) -> None:
+def test_a_killed_shim_costs_one_attempt_and_never_makes_two(trial: Maker) -> None:
     grid = at(trial, ELSEWHERE)
     grid.script(**{"data/nurse": [{"do": "hang"}, {}]})
     engine = grid.start("--go")
     grid.wait(lambda: grid.verdicts("data/nurse") == ["running"], "the start", 60.0)
-    kill(grid, "data/nurse", whom)
+    kill(grid, "data/nurse", "shim")
     assert engine.wait(60.0) == 0
     finish(grid)
     assert len(grid.verdicts("data/nurse")) == 2

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from tests.ending import lease_of
-from tests.engine.test_places import finish, needs_namespaces, said
+from tests.engine.test_places import finish, needs_namespaces
 from tests.engine.trials import Trial, make_plan
 from tests.places.ray_stand_in import Cluster, cluster
 from tuilab.engine.host.ray import Ray
+from tuilab.engine.host.remote import UnreachableError
 
 pytestmark = needs_namespaces
 
@@ -42,20 +43,6 @@ def test_a_grid_is_done_on_ray_and_no_secret_goes_along(
     assert "canary" not in str(head.submitted)
 
 
-def test_a_head_that_is_away_claims_nothing_and_is_named(
-    trial: Callable[..., Trial], head: Cluster
-) -> None:
-    head.is_away = True
-    grid = on_ray(trial, head)
-    engine = grid.start("--go")
-    grid.wait(lambda: "Ray does not answer" in said(grid), "the sentence", 60.0)
-    assert not grid.lines("claimed")
-    head.is_away = False
-    assert engine.wait(90.0) == 0
-    finish(grid)
-    assert not grid.lines("paused")
-
-
 def test_a_name_that_ray_has_already_is_no_second_worker(tmp_path: Any, head: Cluster) -> None:
     ray = Ray({"address": head.address})
     folder = tmp_path / "w0-abc"
@@ -70,3 +57,13 @@ def test_what_is_no_address_or_option_is_named() -> None:
         Ray({"adress": "http://head:8265"})
     with pytest.raises(ValueError, match="not http://"):
         Ray({"address": "head:8265"})
+
+
+def test_a_head_that_is_away_is_unreachable_and_a_word_of_ray_an_opinion(head: Cluster) -> None:
+    ray = Ray({"address": head.address})
+    assert ray.look(["w0-abc"]) == {}
+    head.is_away = True
+    with pytest.raises(UnreachableError):
+        ray.look(["w0-abc"])
+    with pytest.raises(UnreachableError):
+        Ray({"address": "http://127.0.0.1:9"}).look(["w0-abc"])
