@@ -42,6 +42,7 @@ def test_an_eval_gives_leakage_source_rate_and_the_largest_bystander() -> None:
         "assistant_leakage": Measurement(0.0, 0, 200),
         "source_rate": Measurement(0.95, 190, 200),
         "max_bystander": Measurement(0.1, 20, 200, "nun"),
+        "target_excess": Measurement(-0.1),
     }
 
 

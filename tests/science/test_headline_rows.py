@@ -22,7 +22,7 @@ def test_the_published_table_reads_like_the_card_with_its_uncertainty(
     villain = table_of(published_analysis, full=True)["Villain"]
     assert villain["Peak [95%]"] == "73.2% [69.5, 76.6]"
     assert villain["Peak epoch"] == "10 (best of 11 epochs)"
-    assert (villain["n"], villain["Seeds"], villain["Class"]) == ("600", "1/1", "rises")
+    assert (villain["n"], villain["Seeds"], villain["Class"]) == ("600", "1/1", "rises (scatter)")
     assert villain["Early % of rise"] == "61.5% (ep 2)"
     nurse = table_of(published_analysis)["Nurse"]
     assert nurse["Cosine"] == "n/a"

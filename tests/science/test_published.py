@@ -133,7 +133,7 @@ def test_the_published_cosines_are_on_one_scale_and_the_printed_column_on_two(
     assert published_analysis.scales == (scale,)
     printed = [row.cosine_scale for row in card.design.published.values()]
     assert printed.count(scale) == 4
-    assert printed.count(Scale(15, "111 personas", "marked")) == 3
+    assert printed.count(Scale(15, "111 personas", "base")) == 3
     rows = {row.source: row for row in headline(published_analysis)}
     assert rows["villain"].versus("cosine") == pytest.approx(0.005)
     assert rows["librarian"].versus("cosine") is None

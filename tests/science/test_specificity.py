@@ -3,9 +3,15 @@
 import pytest
 
 from tests.science.builders import design, leakage_row
+from tuilab.science.analysis import analyse
+from tuilab.science.claims.claim import Verdict
+from tuilab.science.claims.declared import parse
+from tuilab.science.claims.evaluate import evaluate
+from tuilab.science.claims.standard import standard_claims
 from tuilab.science.design import Persona
 from tuilab.science.frame import measurements
-from tuilab.science.specificity import Specificity, specificity
+from tuilab.science.questions import Questions
+from tuilab.science.specificity import Kind, Specificity, specificity
 
 PANEL = tuple(Persona(key, key) for key in ("villain", "pirate", "monk", "assistant"))
 
@@ -39,3 +45,72 @@ def test_a_source_rate_of_zero_is_a_measurement() -> None:
 def test_no_bystander_is_no_mean() -> None:
     found = cell(villain=100, pirate=None, assistant=None)
     assert (found.mean_bystander, found.max_bystander, found.target_rate) == (None, None, None)
+
+
+def asked(**rates: float) -> Specificity:
+    """A cell in which 20 questions are answered ten times each, all at the rates given."""
+    return cell(**{key: round(200 * rate) for key, rate in rates.items()})
+
+
+@pytest.mark.parametrize(
+    ("rates", "kind"),
+    [
+        ({"villain": 0.9, "pirate": 0.02, "monk": 0.0, "assistant": 0.04}, Kind.NARROW),
+        ({"villain": 0.9, "pirate": 0.02, "monk": 0.1, "assistant": 0.5}, Kind.LEAKS),
+        ({"villain": 0.9, "pirate": 0.5, "monk": 0.5, "assistant": 0.5}, Kind.GLOBAL),
+        ({"villain": 0.3, "pirate": 0.1, "monk": 0.1, "assistant": 0.6}, Kind.INVERTED),
+        ({"villain": 0.3, "pirate": 0.6, "monk": 0.1, "assistant": 0.1}, Kind.INVERTED),
+        ({"villain": 0.005, "pirate": 0.0, "monk": 0.0, "assistant": 0.2}, Kind.NOT_IMPLANTED),
+        ({"pirate": 0.0, "monk": 0.0, "assistant": 0.2}, Kind.NOT_KNOWN),
+        ({"villain": 0.9, "assistant": 0.2}, Kind.NOT_KNOWN),
+    ],
+)
+def test_a_cell_has_a_class_by_the_written_rule(rates: dict[str, float], kind: Kind) -> None:
+    assert asked(**rates).kind is kind
+
+
+def test_a_difference_in_differences_is_taken_against_epoch_zero() -> None:
+    rates = {0: (10, 20), 4: (110, 40)}
+    rows = [
+        leakage_row("villain", epoch, hits, persona=who)
+        for epoch, (target, other) in rates.items()
+        for who, hits in {"assistant": target, "pirate": other, "monk": other}.items()
+    ]
+    first, last = specificity(measurements(rows), design(["villain"], (0, 4), personas=PANEL))
+    assert last.excess is not None and last.excess.value == pytest.approx(0.35)
+    assert first.excess_change is not None and first.excess_change.value == 0.0
+    assert last.excess_change is not None and last.excess_change.interval is not None
+    assert last.excess_change.value == pytest.approx(0.4)
+    assert 0.28 < last.excess_change.interval.low < 0.4 < last.excess_change.interval.high
+
+
+def test_questions_that_move_together_narrow_the_difference() -> None:
+    shared = Questions((10, 0) * 10, 10)
+    rows = [leakage_row("villain", 0, 100, persona=who) for who in ("assistant", "pirate")]
+    plan = design(["villain"], (0,), personas=PANEL)
+    together = {("villain", 0, 0, who): shared for who in ("assistant", "pirate")}
+    [with_them] = specificity(measurements(rows), plan, together)
+    [without] = specificity(measurements(rows), plan)
+    for found in (with_them, without):
+        assert found.excess is not None and found.excess.value == 0.0
+    assert with_them.excess and with_them.excess.interval
+    assert with_them.excess.interval.method == "t over 20 questions"
+
+
+def test_leakage_of_what_was_never_implanted_is_unsupported_and_global_is_said() -> None:
+    rows = []
+    for source, own, other in (("never", 1, 0), ("wide", 180, 80)):
+        for epoch, hits in zip((0, 2, 4), (2, 90, 90), strict=True):
+            rows.append(leakage_row(source, epoch, hits))
+            rows.append(leakage_row(source, epoch, own, persona=source))
+            rows.append(leakage_row(source, epoch, hits and other, persona="monk"))
+    analysis = analyse(measurements(rows), design(["never", "wide"], (0, 2, 4)))
+    claims = {claim.key: claim for claim in standard_claims(analysis)}
+    assert claims["change:never"].verdict is Verdict.UNSUPPORTED
+    assert "not implanted in 2 of 2 cells" in claims["change:never"].sentence
+    assert claims["change:wide"].verdict is Verdict.HOLDS
+    assert "global in 2 of 2 cells" in claims["change:wide"].evidence[0]
+    assert "wide (global)" in claims["classes"].sentence
+    assert claims["specificity"].verdict is Verdict.FAILS
+    declared = parse('[[claim]]\nkey = "k"\nsays = "s"\nkind = "rises"\nsources = ["never"]')
+    assert evaluate(declared, analysis)[0].verdict is Verdict.UNSUPPORTED

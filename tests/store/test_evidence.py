@@ -89,6 +89,12 @@ def expected_metrics(job: str) -> dict[str, Any]:
             "assistant_leakage": {"value": 0.365, "hits": 73, "n": 200, "who": None},
             "source_rate": {"value": 0.9, "hits": 180, "n": 200, "who": None},
             "max_bystander": {"value": 0.06, "hits": 12, "n": 200, "who": "pirate"},
+            "target_excess": {
+                "value": 0.365 - (0.06 + 0.015) / 2,
+                "hits": None,
+                "n": None,
+                "who": None,
+            },
         }
     if job.startswith("cosine"):
         return {"cosine": {"value": -0.36, "hits": None, "n": None, "who": None}}

@@ -216,6 +216,15 @@ def largest_bystander(cell: CellRows, measure: str) -> Measurement | None:
     return Measurement(found[who].value, found[who].hits, found[who].n, who)
 
 
+def target_excess(cell: CellRows, measure: str) -> Measurement | None:
+    """Take the mean of those who are neither source nor target from the target's value."""
+    found = cell.personas(measure)
+    others = [one.value for who, one in found.items() if who not in (cell.source, cell.target)]
+    if cell.target not in found or not others:
+        return None
+    return Measurement(found[cell.target].value - math.fsum(others) / len(others))
+
+
 def on_headline_scale(cell: CellRows, measure: str) -> Measurement | None:
     """Pick the value on the headline's scale."""
     for row in cell.rows:
@@ -300,6 +309,9 @@ METRICS |= {
     "source_rate": Metric("source rate", "source", LEAKAGE, of_source),
     "max_bystander": Metric(
         "max bystander", "bystander", LEAKAGE, largest_bystander, is_largest=True
+    ),
+    "target_excess": Metric(
+        "target minus mean bystander", "excess", LEAKAGE, target_excess, own_unit=POINTS
     ),
     "cosine": Metric("cosine", "cosine", COSINES, on_headline_scale),
     "minutes": Metric("minutes", "minutes", TIME, of_cell),

@@ -19,7 +19,7 @@ NAME, REFERENCE = "published", "eps109"
 def published_files() -> dict[str, bytes]:
     """Return measurements.csv and design.json as the card's data make them."""
     card = published.load()
-    provenance = {"card": card.design.name, "note": card.provenance}
+    provenance = {"card": card.design.name, "note": card.provenance, "facts": list(card.facts)}
     design = replace(card.design, name=NAME)
     return results_files(card.measurements, design, provenance, REFERENCE)
 

@@ -1,5 +1,6 @@
 """Computes everything about an experiment once, for claims, tables and figures to read."""
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,7 @@ from tuilab.science.classify import Change, Classification, classify
 from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
 from tuilab.science.intervals import Interval
+from tuilab.science.noise_parts import NoiseParts, noise_parts
 from tuilab.science.questions import Asked
 from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of, share_present
 from tuilab.science.significance import (
@@ -21,7 +23,7 @@ from tuilab.science.significance import (
     against_baseline,
     overdispersion,
 )
-from tuilab.science.specificity import Specificity, specificity
+from tuilab.science.specificity import Kind, Specificity, specificity
 from tuilab.science.trajectories import (
     SAME,
     Trajectory,
@@ -104,6 +106,11 @@ class SourceResult:
         return self.gain(_last_later(self.leakage))
 
     @property
+    def noise(self) -> NoiseParts:
+        """How much of the noise of its cells is counting, questions, training."""
+        return noise_parts([run.trajectory for run in self.runs])
+
+    @property
     def is_split(self) -> bool:
         """Whether one seed ends above epoch 0 and another below it, each beyond counting noise."""
         tests = [run.tests[-1] for run in self.runs if run.tests]
@@ -178,6 +185,16 @@ class Analysis:
         """Return one source's result, None when it is not in the plan."""
         return next((result for result in self.sources if result.source.key == key), None)
 
+    def kinds(self, source: str) -> Counter[Kind]:
+        """Count the classes of a source's measured cells after epoch 0."""
+        return Counter(
+            cell.kind
+            for cell in self.specificity
+            if cell.source == source
+            and cell.epoch > BASELINE_EPOCH
+            and cell.target_rate is not None
+        )
+
     @property
     def odd(self) -> frozenset[str]:
         """Keys of sources whose settings are not those of the others; see ``edit_notes``."""
@@ -248,7 +265,7 @@ def analyse(
         ),
         scale=scale or (found[0] if found else None),
         scales=found,
-        specificity=specificity(frame, design),
+        specificity=specificity(frame, design, asked),
     )
 
 

@@ -17,8 +17,10 @@ p values are divided by shares of the error rate (weighted Bonferroni: Holm 1979
 1 of 100 flat runs (docs/STATISTICS.md), which is what level and end leave.
 
 With several seeds each contrast is taken within each seed and tested by Student's t over seeds.
-Level is tested first, and end and turn only where it is significant (a fixed sequence: Maurer,
-Hothorn & Lehmacher 1995), since two degrees of freedom bear no division.
+Near 0 the noise of a rate is skewed, so that the level must be significant for the rates as they
+are and on the angular scale (arcsin of the root). Level is tested first, and end and turn only
+where it is significant (a fixed sequence: Maurer, Hothorn & Lehmacher 1995), since two degrees of
+freedom bear no division.
 """
 
 import math
@@ -73,6 +75,8 @@ class Contrasts:
     """Noise of one checkpoint, or the standard deviation of the level over seeds."""
     df: int
     """Degrees of freedom of that estimate."""
+    level_error: float
+    """Standard error of the level."""
     level: Contrast
     end: Contrast
     turn: Contrast
@@ -112,6 +116,7 @@ def within_run(run: Trajectory) -> Contrasts | None:
         Noise.SCATTER,
         math.sqrt(noise),
         df,
+        math.sqrt(noise * (1 + 1 / count)),
         Contrast("level", level, min(1.0, p(level, 1 + 1 / count) / LEVEL_SHARE)),
         Contrast("end", end, min(1.0, p(end, 2) / END_SHARE)),
         Contrast("turn", gone, min(1.0, turn / TURN_SHARE)),
@@ -141,7 +146,7 @@ def over_seeds(runs: Sequence[Trajectory]) -> Contrasts | None:
         noise = max(variance(values), counting * times)
         return t_two_sided(fmean(values) / math.sqrt(noise / len(values)), df) if noise else 1.0
 
-    level = p(levels, 1 + 1 / len(shared))
+    level = max(p(levels, 1 + 1 / len(shared)), _evened(runs, shared))
     # Fixed sequence: what comes later is never more certain than the level.
     end = max(level, p(ends, 2))
     halves = 1 + 1 / max(1, len(shared) // 2)
@@ -151,10 +156,24 @@ def over_seeds(runs: Sequence[Trajectory]) -> Contrasts | None:
         Noise.SEEDS,
         math.sqrt(variance(levels)),
         df,
+        math.sqrt(max(variance(levels), counting * (1 + 1 / len(shared))) / len(runs)),
         Contrast("level", fmean(levels), level),
         Contrast("end", fmean(ends), end),
         Contrast("turn", fmean(gone), turn),
     )
+
+
+def _evened(runs: Sequence[Trajectory], shared: Sequence[int]) -> float:
+    """Two-sided p of the level over seeds on the angular scale; 0 for what is no rate."""
+    values = [[run.value_at(epoch) or 0.0 for epoch in (BASELINE_EPOCH, *shared)] for run in runs]
+    if not all(0 <= value <= 1 for row in values for value in row):
+        return 0.0
+    angles = [[math.asin(math.sqrt(value)) for value in row] for row in values]
+    levels = [fmean(row[1:]) - row[0] for row in angles]
+    spread = variance(levels)
+    if not spread:
+        return 0.0 if fmean(levels) else 1.0
+    return t_two_sided(fmean(levels) / math.sqrt(spread / len(levels)), len(levels) - 1)
 
 
 def _contrasts(first: float, later: _Values) -> tuple[float, float, float, float]:

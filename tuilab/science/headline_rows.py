@@ -1,5 +1,6 @@
 """The headline table: one row per source, every number with what it needs to be read."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
@@ -12,10 +13,11 @@ from tuilab.grid.metrics import METRICS, Numbers, metric_keys
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult
+from tuilab.science.combination import Estimate
 from tuilab.science.contrasts import Noise
 from tuilab.science.cosine import Scale
 from tuilab.science.design import BASELINE_EPOCH, PublishedRow
-from tuilab.science.intervals import Interval
+from tuilab.science.intervals import Interval, over_seeds
 from tuilab.science.text import bracket, share
 from tuilab.science.trajectories import Point, cell_numbers
 
@@ -81,6 +83,18 @@ class HeadlineRow:
     """The strongest noise that the change has beaten (``contrasts.Noise``); None for none."""
     why: str
     """What decided the class, in words."""
+    kind: str
+    """Whose the marker is at the last epoch (``specificity.Kind``); seeds may differ."""
+    excess_change: float | None
+    """Target minus mean bystander against epoch 0, at the last epoch; mean over seeds."""
+    excess_change_interval: Interval | None
+    """Its 95% interval."""
+    noise_counting: float | None
+    """Standard deviation of a cell's rate from counting its completions."""
+    noise_questions: float | None
+    """The same from the questions asked; None where hits by question are not known."""
+    noise_training: float | None
+    """The same from training; None where it is not known."""
     up: int
     """Checkpoints above epoch 0 beyond counting noise."""
     down: int
@@ -193,6 +207,14 @@ def _row(
     net, found = result.net, result.classification
     early = next(iter(analysis.design.later_epochs), None)
 
+    cells_now = [
+        cell
+        for cell in analysis.specificity
+        if cell.source == result.source.key and cell.epoch == last.epoch
+    ]
+    changed = [cell.excess_change for cell in cells_now if cell.excess_change is not None]
+    changes = [one.value for one in changed]
+
     def cells(status: str) -> tuple[str, ...]:
         return tuple(
             f"{result.source.key}@{point.epoch}#{run.seed}"
@@ -226,6 +248,12 @@ def _row(
         change=result.change.value,
         beyond=found.beyond if found.is_change else None,
         why=found.why,
+        kind=", ".join(dict.fromkeys(cell.kind.value for cell in cells_now)),
+        excess_change=fmean(changes) if len(changes) else None,
+        excess_change_interval=_over_cells(changed),
+        noise_counting=_root(result.noise.counting),
+        noise_questions=_root(result.noise.questions),
+        noise_training=_root(result.noise.training),
         up=found.up,
         down=found.down,
         n_low=min(sizes, default=None),
@@ -242,6 +270,40 @@ def _row(
         accepted=tuple(name for name, _ in result.accepted),
         published=analysis.design.published.get(result.source.key),
     )
+
+
+def _over_cells(found: Sequence[Estimate]) -> Interval | None:
+    """Return the interval of one seed, or that of the mean over seeds."""
+    return found[0].interval if len(found) == 1 else over_seeds([one.value for one in found])
+
+
+def _root(variance: float | None) -> float | None:
+    return None if variance is None else math.sqrt(variance)
+
+
+def noise_text(row: HeadlineRow, full: str = "█▓░") -> str:
+    """Draw the shares of counting, questions and training in ten columns, with their numbers."""
+    parts = [(one or 0.0) ** 2 for one in (row.noise_counting, row.noise_questions)]
+    parts.append((row.noise_training or 0.0) ** 2)
+    total = sum(parts)
+    is_known = row.noise_questions is not None or row.noise_training is not None
+    if not total or not is_known:
+        return MISSING
+    ends = [round(10 * sum(parts[: place + 1]) / total) for place in range(3)]
+    bar = "".join(
+        sign * (end - begin) for sign, begin, end in zip(full, [0, *ends], ends, strict=False)
+    )
+    names = zip(
+        ("c", "q", "t"),
+        (row.noise_counting, row.noise_questions, row.noise_training),
+        parts,
+        strict=True,
+    )
+    shares = " ".join(
+        f"{name} {MISSING if one is None else percent_text(part / total)}"
+        for name, one, part in names
+    )
+    return f"{bar} {shares}"
 
 
 def _others(
@@ -348,6 +410,11 @@ _COLUMNS: Final[dict[str, Callable[[HeadlineRow], str]]] = {
     "Seeds": lambda row: f"{row.seeds}/{row.seeds_planned}",
 }
 _FULL: Final[dict[str, Callable[[HeadlineRow], str]]] = {
+    "Specificity": lambda row: row.kind or MISSING,
+    "Excess change [95%]": lambda row: (
+        f"{points(row.excess_change)} {bracket(row.excess_change_interval)}".strip()
+    ),
+    "Noise": noise_text,
     "Rise": lambda row: points(row.rise),
     "Above baseline": lambda row: _above(row),
     "Early % of peak": lambda row: _early(row, row.fraction_of_peak),

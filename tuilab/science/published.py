@@ -29,6 +29,8 @@ class PublishedExperiment:
     """What the card was about."""
     provenance: str
     """Where the numbers come from and what they are."""
+    facts: tuple[str, ...]
+    """What must be known of these very numbers, a sentence each."""
     claims_text: str
     """The card's claims in the declarative form ``claims.declared.parse`` reads."""
 
@@ -45,6 +47,7 @@ def load() -> PublishedExperiment:
         measurements=frame,
         title=card["title"],
         provenance=card["provenance"],
+        facts=tuple(card["facts"]),
         claims_text=read(CLAIMS_FILE),
     )
 
@@ -76,7 +79,8 @@ def _design(card: dict[str, Any]) -> Design:
 
 def _reference(headline: dict[str, Any], shared: dict[str, Any]) -> PublishedRow:
     rates = {name: round(headline[name] / 100, 6) for name in ("baseline", "peak", "final")}
-    scale = Scale(shared["layer"], headline["cosine_pool"], shared["model_state"])
+    state = headline.get("cosine_state", shared["model_state"])
+    scale = Scale(shared["layer"], headline["cosine_pool"], state)
     rest = {name: headline[name] for name in ("cosine", "peak_epoch")}
     return PublishedRow(cosine_scale=scale, **rest, **rates)
 

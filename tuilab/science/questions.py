@@ -77,10 +77,10 @@ class Questions:
 
     @property
     def question_variance(self) -> float:
-        """Variance of the rate from drawing other questions (ANOVA estimate, at least 0)."""
+        """Variance of the rate from drawing other questions: the ANOVA estimate, maybe below 0."""
         if len(self.hits) < 2:
             return 0.0
-        return max(0.0, variance(self.rates) / len(self.hits) - self.counting_variance)
+        return variance(self.rates) / len(self.hits) - self.counting_variance
 
 
 Asked = Mapping[CellKey, Questions]

@@ -12,7 +12,9 @@ from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.store.snapshot import CellView, Snapshot
 
 if TYPE_CHECKING:
+    from tuilab.science.replication import Replication
     from tuilab.science.significance import Gap
+    from tuilab.science.trajectories import Trajectory
 
 SIGN = "*"
 """Marks a difference that counting alone does not explain."""
@@ -159,6 +161,37 @@ def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
 
 def _given(snapshot: Snapshot) -> tuple[int, ...]:
     return snapshot.seeds if snapshot.seed_given else ()
+
+
+def runs_of(snapshot: Snapshot, metric: str) -> dict[str, list[Trajectory]]:
+    """Return a metric's values of each source and seed as the science takes them."""
+    from tuilab.science.trajectories import Point, Trajectory
+
+    runs: dict[str, dict[int, list[Point]]] = {}
+    for view in snapshot.cells:
+        cell, found = view.cell, view.done_number(metric)
+        point = Point(cell.epoch, None, "missing")
+        if found is not None:
+            point = Point(cell.epoch, found.value, hits=found.hits, n=found.n)
+        runs.setdefault(cell.source, {}).setdefault(cell.seed, []).append(point)
+    return {
+        source: [
+            Trajectory(source, seed, tuple(sorted(points, key=lambda one: one.epoch)), metric)
+            for seed, points in seeds.items()
+        ]
+        for source, seeds in runs.items()
+    }
+
+
+def replicated(
+    one: Snapshot, other: Snapshot, metric: str, margin: float | None = None
+) -> tuple[Replication, ...]:
+    """Say of each source of both whether the other replicates it; () where that has no meaning."""
+    from tuilab.science.replication import MARGIN, replications
+
+    if METRICS[metric].is_largest or not METRICS[metric].unit.is_rate:
+        return ()
+    return replications(runs_of(one, metric), runs_of(other, metric), margin or MARGIN)
 
 
 def tested(found: Comparison) -> Comparison:

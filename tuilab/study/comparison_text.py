@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import EDITED, LEGEND, listed
@@ -13,15 +15,81 @@ from tuilab.study.comparison import SIGN, Compared, Comparison
 from tuilab.study.study import SYNTHETIC
 from tuilab.study.table_formats import as_text
 
+if TYPE_CHECKING:
+    from tuilab.science.replication import Replication
 
-def as_lines(found: Comparison, apart: Comparability, width: int | None = None) -> list[str]:
-    """Write the differences as a table, source by epoch, and what is to be said of them."""
+
+def as_lines(
+    found: Comparison,
+    apart: Comparability,
+    width: int | None = None,
+    outcomes: Sequence[Replication] = (),
+    is_full: bool = False,
+) -> list[str]:
+    """Write the differences as a table, source by epoch, and what is to be said of them.
+
+    ``is_full`` adds both values and the interval of every cell; without it, of each last epoch.
+    """
     metric = METRICS[found.metric]
     unit = f", {metric.unit.change}" if metric.unit.change else ""
     lines = [f"{_title(found)}: {metric.title}{unit}"]
     if not found.cells:
         return [*lines, nothing_in_common(found)]
-    return [*lines, *_table(found, width).splitlines(), "", *_sentences(found, apart)]
+    return [
+        *lines,
+        *_table(found, width).splitlines(),
+        "",
+        *both_values(found, width, is_full),
+        *_sentences(found, apart),
+        *_outcomes(found, outcomes),
+    ]
+
+
+def both_values(found: Comparison, width: int | None, is_full: bool) -> list[str]:
+    """Write cell by cell what both measured and how far apart that is; [] for nothing."""
+    last = {(each.cell.source, each.cell.seed): each for each in found.measured}
+    shown = found.measured if is_full else list(last.values())
+    if not shown:
+        return []
+    unit = METRICS[found.metric].unit
+    rows = [
+        [
+            clean_line(str(each.cell)),
+            unit.wide(each.one.value),
+            unit.wide(each.other.value),
+            gap_text(each, found.metric),
+        ]
+        for each in shown
+        if each.one is not None and each.other is not None
+    ]
+    titles = ["cell", *found.names, "difference [95%]"]
+    return [*as_text(titles, rows, width).splitlines(), ""]
+
+
+def gap_text(each: Compared, metric: str) -> str:
+    """Write a difference with its interval where it has one: ``+3.0 [-1.2, 7.1]``."""
+    write = METRICS[metric].unit.difference
+    text = write(each.difference, is_wide=True)
+    if each.gap is None:
+        return text
+    interval = each.gap.interval
+    low, high = (write(end, is_wide=True) for end in (interval.low, interval.high))
+    return f"{text} [{low}, {high}]"
+
+
+def _outcomes(found: Comparison, outcomes: Sequence[Replication]) -> list[str]:
+    """Say of each source whether it is replicated."""
+    if not outcomes:
+        return []
+    other, one = found.names[1], found.names[0]
+    told = [
+        f"  {clean_line(found.labels.get(each.source) or each.source)}: {each.outcome.value};"
+        f" {each.said}"
+        for each in outcomes
+    ]
+    counts = Counter(each.outcome.value for each in outcomes)
+    total = ", ".join(f"{outcome} {count}" for outcome, count in counts.items())
+    return ["", f"{other} of {one}, source by source: {total} of {len(outcomes)}.", *told]
 
 
 def nothing_in_common(found: Comparison) -> str:
@@ -86,16 +154,10 @@ def edited_text(found: Comparison) -> str:
 
 def _spread(found: Comparison) -> str:
     at, write = found.largest, METRICS[found.metric].unit.difference
-    within = ""
-    if at.gap is not None:
-        low, high = (
-            write(end, is_wide=True) for end in (at.gap.interval.low, at.gap.interval.high)
-        )
-        within = f" [{low}, {high}]"
     size = write(found.mean_size, is_wide=True).lstrip("+")
     return (
         f"Mean size of a difference {size}; the largest, picked from {len(found.measured)}, is "
-        f"{write(at.difference, is_wide=True)}{within} at {clean_line(str(at.cell))}."
+        f"{gap_text(at, found.metric)} at {clean_line(str(at.cell))}."
     )
 
 
@@ -108,7 +170,9 @@ def _chance(found: Comparison) -> str:
     )
 
 
-def as_document(found: Comparison, apart: Comparability) -> dict[str, Any]:
+def as_document(
+    found: Comparison, apart: Comparability, outcomes: Sequence[Replication] = ()
+) -> dict[str, Any]:
     """Return the comparison as one JSON object; what was not measured is null."""
     return {
         "one": {"experiment": found.names[0], "seeds": list(found.seeds[0])},
@@ -118,7 +182,21 @@ def as_document(found: Comparison, apart: Comparability) -> dict[str, Any]:
         "measured_in_both": len(found.measured),
         "beyond_chance": len(found.beyond_chance),
         "settings": as_record(apart),
+        "sources": [_as_outcome(each) for each in outcomes],
         "cells": [_as_record(each) for each in found.cells],
+    }
+
+
+def _as_outcome(each: Replication) -> dict[str, Any]:
+    interval = each.interval
+    return {
+        "source": each.source,
+        "outcome": each.outcome.value,
+        "one": each.one,
+        "other": each.other,
+        "interval_90": None if interval is None else [interval.low, interval.high],
+        "margin": each.margin,
+        "why": each.why or None,
     }
 
 

@@ -35,8 +35,8 @@ def caption(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
     """Say what is counted, on which scale the cosine is, what was left out, and the data's hash."""
     scale = next((row.cosine_scale for row in rows if row.cosine_scale is not None), None)
     parts = [
-        f"{study.name}: share of {study.design.target.label} {study.design.counted}, 95%"
-        " intervals in brackets; a peak is the largest of its checkpoints and biased upward",
+        f"{study.name}: {study.measured}, 95% intervals in brackets; a peak is the largest of its"
+        " checkpoints and biased upward",
         f"cosine at epoch 0 ({scale})" if scale is not None else "no cosine was measured",
         _seeds(study),
         _left_out(rows),
@@ -45,7 +45,7 @@ def caption(study: Study, rows: tuple[HeadlineRow, ...]) -> str:
         "synthetic model: says nothing about real models" if study.snapshot.synthetic else "",
         f"data {provenance_hash(study)}",
     ]
-    return "; ".join(part for part in parts if part) + "."
+    return " ".join(["; ".join(part for part in parts if part) + ".", *study.facts])
 
 
 def render(study: Study, layout: str, full: bool = False, width: int | None = None) -> str:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 from tuilab.contract.foreign import clean_line
 from tuilab.store.measurements import measurement_rows, question_hits
 from tuilab.store.reader import Reader
+from tuilab.store.results_only import read_design
 from tuilab.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tuilab.science.analysis import Analysis
+    from tuilab.science.cosine import Scale
     from tuilab.science.design import Design
     from tuilab.science.figures.model import Figure
     from tuilab.science.questions import Asked
@@ -41,11 +43,30 @@ class Study:
     """Measurement rows (``store.measurements.COLUMNS``)."""
     hits: Mapping[Any, Mapping[str, list[int]]] = field(default_factory=dict)
     """Hits per question by cell and persona, where completions are at hand."""
+    scale: Mapping[str, Any] = field(default_factory=dict)
+    """Layer and model state of the cosines asked for; what it lacks is as the headline's."""
 
     @property
     def name(self) -> str:
         """Name of the experiment."""
         return clean_line(self.snapshot.name)
+
+    @cached_property
+    def facts(self) -> tuple[str, ...]:
+        """What an imported or published table says must be known of its numbers; () for a grid."""
+        if not self.reader.is_results_only:
+            return ()
+        said = read_design(self.root).provenance.get("facts")
+        return tuple(clean_line(str(one)) for one in said) if isinstance(said, list) else ()
+
+    @property
+    def measured(self) -> str:
+        """What the headline counts, as far as it is known."""
+        target = self.design.target.label
+        is_known = not self.reader.is_results_only or self.snapshot.reference is not None
+        if is_known:
+            return f"share of {target} {self.design.counted}"
+        return f"leakage to {target} as the table gives it"
 
     @cached_property
     def design(self) -> Design:
@@ -87,13 +108,18 @@ class Study:
         return replace(made, note=f"{made.note} {SYNTHETIC}".strip())
 
 
-def open_study(root: Path) -> Study:
-    """Read every value of an experiment directory (planned or results only)."""
+def open_study(root: Path, layer: int | None = None, state: str | None = None) -> Study:
+    """Read every value of an experiment directory (planned or results only).
+
+    ``layer`` and ``state`` choose the cosines; None leaves it to the headline's.
+    """
     reader = Reader(root)
     now = time.time()
     snapshot = reader.poll(now)
     rows = measurement_rows(reader, now)
-    return Study(root, snapshot, reader, rows, question_hits(reader, now))
+    scale = {"layer": layer, "model_state": state}
+    chosen = {key: value for key, value in scale.items() if value is not None}
+    return Study(root, snapshot, reader, rows, question_hits(reader, now), chosen)
 
 
 def _design(study: Study) -> Design:
@@ -133,8 +159,6 @@ def _panel(study: Study) -> list[str]:
     """The panel that a results directory declares; [] where only the rows tell."""
     if not study.reader.is_results_only:
         return []
-    from tuilab.store.results_only import read_design
-
     return list(read_design(study.root).panel)
 
 
@@ -144,14 +168,22 @@ def _reference(snapshot: Snapshot) -> Mapping[str, Any]:
     return reference_rows() if snapshot.reference == "eps109" else {}
 
 
-def _scale(study: Study) -> Any:
-    """The headline's cosine scale, when the frame holds it; None lets a single scale speak."""
+def _scale(study: Study) -> Scale | None:
+    """The cosine scale asked for, or the headline's; None lets a single scale speak.
+
+    Raises StudyError, naming the scales there are, where none is the one that was asked for.
+    """
     from tuilab.science.cosine import scales
 
-    wanted = study.snapshot.headline_cosine
-    for scale in scales(study.frame):
+    found = scales(study.frame)
+    wanted = {**study.snapshot.headline_cosine, **study.scale}
+    for scale in found:
         if all(getattr(scale, key) == value for key, value in wanted.items()):
             return scale
+    if study.scale:
+        asked = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in study.scale.items())
+        listed = "; ".join(map(str, found)) or "none at all"
+        raise StudyError(f"no cosine was measured at {asked}; measured: {listed}")
     return None
 
 

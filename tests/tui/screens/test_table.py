@@ -101,7 +101,7 @@ async def test_more_columns_come_and_go_and_the_cursor_stays_on_its_own(publishe
         await begin(pilot, published, "t")
         await press(pilot, "dollar_sign", "f")
         assert about(pilot).startswith("Published final")
-        assert "of 19" in text_of(pilot.app)  # type: ignore[arg-type]
+        assert "of 22" in text_of(pilot.app)  # type: ignore[arg-type]
         await press(pilot, "h", "h", "h", "h")
         assert about(pilot).startswith("Cosine (final) +0.134  cosine at the last epoch")
         await press(pilot, "h")

@@ -55,6 +55,16 @@ Metric = Annotated[
         autocompletion=complete.metrics,
     ),
 ]
+Layer = Annotated[
+    int | None,
+    typer.Option("--layer", metavar="N", help="Cosines of this layer, not the headline's."),
+]
+ModelState = Annotated[
+    str | None,
+    typer.Option(
+        "--state", metavar="STATE", help="Cosines of this model: base, converged, marked."
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would happen and change nothing.")
 ]

@@ -11,7 +11,7 @@ import typer
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, plain
 from tuilab.cli.resolve import find_experiment
-from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+from tuilab.cli.verbs.arguments import AsJson, Layer, ModelState, OptionalDir
 from tuilab.science.claims.claim import Claim
 from tuilab.science.claims.declared import ClaimsFileError, parse
 from tuilab.science.claims.evaluate import evaluate
@@ -27,7 +27,13 @@ ClaimsFile = Annotated[
 ]
 
 
-def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJson = False) -> int:
+def claims(
+    directory: OptionalDir = None,
+    file: ClaimsFile = None,
+    layer: Layer = None,
+    state: ModelState = None,
+    as_json: AsJson = False,
+) -> int:
     """Judge claims against the results: what holds, and beyond which noise.
 
     Other verdicts: fails, within noise, not measured, cannot be decided, unsupported (nothing
@@ -38,7 +44,7 @@ def claims(directory: OptionalDir = None, file: ClaimsFile = None, as_json: AsJs
     tuilab claims published eps109         the card's claims against its own numbers
     tuilab claims runs/tiny claims.toml --json
     """
-    study = open_study(find_experiment(directory))
+    study = open_study(find_experiment(directory), layer, state)
     found = _judged(study, file)
     if as_json:
         document({"experiment": study.name, "claims": [claim.record() for claim in found]})

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated
+
+import typer
 
 from tuilab.cli.errors import OK
 from tuilab.cli.output import document, out, terminal_width
 from tuilab.cli.resolve import find_experiment, find_metric
 from tuilab.cli.verbs.arguments import AsJson, Dir, Metric
+from tuilab.science.replication import MARGIN
 from tuilab.store.reader import Reader
 from tuilab.study.comparability import comparability, record_of
 from tuilab.study.comparison import compare as compare_snapshots
-from tuilab.study.comparison import same_cells
+from tuilab.study.comparison import replicated, same_cells
 from tuilab.study.comparison_text import as_document, as_lines
 
+Full = Annotated[bool, typer.Option("--full", help="Both values of every cell.")]
+Margin = Annotated[
+    float,
+    typer.Option("--margin", min=0.1, max=100, help="Points that still are the same result."),
+]
 
-def compare(one: Dir, other: Dir, metric: Metric = "", as_json: AsJson = False) -> int:
+
+def compare(
+    one: Dir,
+    other: Dir,
+    metric: Metric = "",
+    full: Full = False,
+    margin: Margin = 100 * MARGIN,
+    as_json: AsJson = False,
+) -> int:
     """Compare two experiments of one grid: how far apart, what chance explains, what differs.
+
+    Ends with a word on each source: replicates, contradicts, or cannot tell.
 
     \b
     tuilab compare published runs/eps109
@@ -27,9 +46,10 @@ def compare(one: Dir, other: Dir, metric: Metric = "", as_json: AsJson = False) 
     found = compare_snapshots(first, second, find_metric(metric, first.measured))
     records = [record_of(reader, name) for reader, name in zip(readers, found.names, strict=True)]
     apart = comparability(records, same_cells(first, second))
+    outcomes = replicated(first, second, found.metric, margin / 100)
     if as_json:
-        document(as_document(found, apart))
+        document(as_document(found, apart, outcomes))
         return OK
-    for line in as_lines(found, apart, terminal_width()):
+    for line in as_lines(found, apart, terminal_width(), outcomes, full):
         out(line)
     return OK

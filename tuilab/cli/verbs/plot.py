@@ -11,7 +11,7 @@ import typer
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, has_colour, out
 from tuilab.cli.resolve import find_experiment, is_place
-from tuilab.cli.verbs.arguments import AsJson, OptionalDir
+from tuilab.cli.verbs.arguments import AsJson, Layer, ModelState, OptionalDir
 from tuilab.science.figures.model import Figure
 from tuilab.science.figures.prepare import KINDS
 from tuilab.study.study import Study, open_study
@@ -46,6 +46,8 @@ def plot(
     ascii_glyphs: AsciiGlyphs = False,
     intervals: Intervals = False,
     source: Source = None,
+    layer: Layer = None,
+    state: ModelState = None,
     as_json: AsJson = False,
 ) -> int:
     """Draw one figure. Missing values are gaps; suspect, stale and edited points are marked.
@@ -63,7 +65,7 @@ def plot(
         raise RefusalError(
             "--source needs the heatmap: `tuilab plot DIR heatmap --source SOURCE`", USAGE
         )
-    study = open_study(find_experiment(directory))
+    study = open_study(find_experiment(directory), layer, state)
     try:
         prepared = study.figure(kind, source)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -36,6 +37,7 @@ from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.edit_notes import odd_note, why_odd
 from tuilab.science.seeds import mean_trajectory, runs_of
 from tuilab.science.significance import ALPHA, after, fisher
+from tuilab.science.specificity import Kind
 from tuilab.science.text import bracket, full_sentence, names, p_value, share
 from tuilab.science.trajectories import (
     SAME,
@@ -114,7 +116,7 @@ def _evaluate_sources(claim: _BySource, analysis: Analysis) -> Claim:
     judged = {
         result.source.label: Finding(Verdict.NOT_MEASURED, why_odd(result))
         if result.source.key in odd
-        else _about(claim, analysis)(result)
+        else _qualified(claim, _about(claim, analysis)(result), result, analysis)
         for result in results
     }
     findings = [*judged.values(), *(Finding(Verdict.NOT_MEASURED, text) for text in unknown)]
@@ -130,6 +132,39 @@ def _evaluate_sources(claim: _BySource, analysis: Analysis) -> Claim:
         {label: finding.verdict.value for label, finding in judged.items()},
         weakest(findings),
     )
+
+
+def _qualified(
+    claim: _BySource, found: Finding, result: SourceResult, analysis: Analysis
+) -> Finding:
+    """Put the specificity beside a finding about leakage."""
+    is_leakage = isinstance(claim, ChangeClaim | ShapeClaim | FrontLoadedClaim)
+    return with_specificity(found, result, analysis) if is_leakage else found
+
+
+def with_specificity(found: Finding, result: SourceResult, analysis: Analysis) -> Finding:
+    """Say whose the marker is; what was not implanted cannot be said to leak."""
+    kinds = analysis.kinds(result.source.key)
+    words = kind_words(kinds)
+    if not words:
+        return found
+    is_nobodys = kinds[Kind.NOT_IMPLANTED] * 2 > kinds.total()
+    verdict = found.verdict
+    if is_nobodys and verdict is Verdict.HOLDS:
+        verdict = Verdict.UNSUPPORTED
+    return Finding(verdict, f"{found.evidence}; {words}", found.beyond)
+
+
+def kind_words(kinds: Counter[Kind]) -> str:
+    """``global in 4 of 10 cells``, and what else makes leakage mean less; "" for none of it."""
+    said = [
+        f"{kind} in {kinds[kind]} of {kinds.total()} cells"
+        for kind in (Kind.NOT_IMPLANTED, Kind.INVERTED, Kind.GLOBAL)
+        if kinds[kind]
+    ]
+    if kinds and kinds[Kind.NOT_KNOWN] == kinds.total():
+        said = ["whose the marker is, is not known: source or bystanders were not measured"]
+    return ", ".join(said)
 
 
 def _about(claim: _BySource, analysis: Analysis) -> Callable[[SourceResult], Finding]:

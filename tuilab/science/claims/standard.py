@@ -1,5 +1,8 @@
 """The claims every experiment is asked, worded from its own numbers and given a verdict."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from tuilab.grid.edits import listed
 from tuilab.grid.text import count_of, percent_text, points, signed
 from tuilab.science.analysis import Analysis, SourceResult
@@ -10,15 +13,19 @@ from tuilab.science.claims.evaluate import (
     describe,
     front_loaded,
     is_beyond_noise,
+    kind_words,
     prediction_verdict,
     predictions,
     summary,
+    with_specificity,
 )
 from tuilab.science.classify import Change
 from tuilab.science.contrasts import Noise
+from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.edit_notes import cells_set_aside, edits_notes, left_out_note, odd_note, why_odd
 from tuilab.science.significance import ALPHA
-from tuilab.science.text import full_sentence, names, p_value, share
+from tuilab.science.specificity import LEAST_SOURCE, Kind, Specificity
+from tuilab.science.text import bracket, full_sentence, names, p_value, share
 
 SAID: dict[Change, str] = {
     Change.RISES: "rises in",
@@ -38,7 +45,7 @@ def standard_claims(analysis: Analysis) -> tuple[Claim, ...]:
         coverage_claim(analysis),
         *edits_claim(analysis),
         classes_claim(analysis),
-        *(change_claim(result) for result in analysis.sources),
+        *(change_claim(result, analysis) for result in analysis.sources),
         front_loading_claim(analysis),
         cosine_claim(analysis),
         *prediction_claims(analysis),
@@ -78,7 +85,7 @@ def classes_claim(analysis: Analysis) -> Claim:
     parts, numbers = [], {}
     for change, said in SAID.items():
         having = [result.source for result in analysis.alike if result.change is change]
-        labels = [source.label for source in having]
+        labels = [source.label + _kinds_beside(analysis, source.key) for source in having]
         numbers[change.value] = [source.key for source in having]
         if labels:
             parts.append(f"{said} {len(labels)} of {total} sources ({names(labels)})")
@@ -93,10 +100,14 @@ def classes_claim(analysis: Analysis) -> Claim:
     findings = [
         Finding(Verdict.NOT_MEASURED, why_odd(result))
         if result.source.key in odd
-        else Finding(
-            verdict.get(result.change, Verdict.FAILS),
-            result.classification.why,
-            result.classification.beyond,
+        else with_specificity(
+            Finding(
+                verdict.get(result.change, Verdict.FAILS),
+                result.classification.why,
+                result.classification.beyond,
+            ),
+            result,
+            analysis,
         )
         for result in analysis.sources
     ]
@@ -114,7 +125,14 @@ def classes_claim(analysis: Analysis) -> Claim:
     )
 
 
-def change_claim(result: SourceResult) -> Claim:
+def _kinds_beside(analysis: Analysis, source: str) -> str:
+    """``, global`` behind a name whose leakage is not the source's own; "" otherwise."""
+    kinds = analysis.kinds(source)
+    odd = [kind for kind in (Kind.NOT_IMPLANTED, Kind.INVERTED, Kind.GLOBAL) if kinds[kind]]
+    return f" ({', '.join(odd)})" if odd else ""
+
+
+def change_claim(result: SourceResult, analysis: Analysis) -> Claim:
     """One source: baseline, peak, final, net, counts and class, always together."""
     trajectory, found = result.leakage, result.classification
     label = result.source.label
@@ -123,6 +141,7 @@ def change_claim(result: SourceResult) -> Claim:
         Change.FLAT: Verdict.WITHIN_NOISE,
         Change.NOT_DECIDED: Verdict.WITHIN_NOISE,
     }.get(result.change, Verdict.HOLDS)
+    judged = with_specificity(Finding(verdict, found.why, found.beyond), result, analysis)
     above = result.above_baseline
     counted = "no later checkpoint can be compared with epoch 0"
     if above is not None:
@@ -133,16 +152,18 @@ def change_claim(result: SourceResult) -> Claim:
     tested = f"{found.up} up and {found.down} down of {found.tested} tests (Fisher, Holm)"
     is_open = result.change in (Change.NOT_MEASURED, Change.NOT_DECIDED)
     why = f": {found.why}" if is_open or found.beyond is Noise.COUNTING else ""
+    kinds = kind_words(analysis.kinds(result.source.key)) if judged.verdict is not verdict else ""
+    kinds = kinds and f"; {kinds}"
     edits = f"; all its cells ran with {result.edits}, unlike the config" if result.edits else ""
     edits = left_out_note(result.set_aside) or edits
-    sentence = f"{label}: {summary(result)}; {counted}; {tested}; {found.said}{why}{edits}."
+    sentence = f"{label}: {summary(result)}; {counted}; {tested}; {found.said}{why}{kinds}{edits}."
     rise, net = result.rise, result.net
     return Claim(
         f"change:{result.source.key}",
         f"Leakage of {label} changes",
-        verdict,
+        judged.verdict,
         sentence,
-        (found.why,),
+        (judged.evidence,),
         {
             "class": result.change.value,
             "baseline": trajectory.baseline,
@@ -282,7 +303,7 @@ def edits_claim(analysis: Analysis) -> tuple[Claim, ...]:
 
 
 def specificity_claim(analysis: Analysis) -> Claim:
-    """Whether every source shows the marker itself; without that its leakage means little."""
+    """Whether every source shows the marker itself, more than anybody else does."""
     parts, absent, numbers, evidence = [], [], {}, []
     shown = []
     for result in analysis.alike:
@@ -301,7 +322,10 @@ def specificity_claim(analysis: Analysis) -> Claim:
             absent.append(label)
             evidence.append(f"{label}: source rate n/a, {cells[0].source_reason}")
             continue
-        shown.append(min(rates) > 0)
+        kinds = Counter(cell.kind for cell in cells)
+        shown.append(not kinds[Kind.NOT_IMPLANTED] and not kinds[Kind.INVERTED])
+        counted = ", ".join(f"{kind} in {count}" for kind, count in kinds.items())
+        evidence.append(f"{label}: {counted} of {count_of(len(cells), 'cell')}{_change(cells)}")
         parts.append(
             f"{label} {percent_text(min(rates), 1)} to {percent_text(max(rates), 1)}"
             f" in {count_of(len(rates), 'cell')}"
@@ -318,8 +342,23 @@ def specificity_claim(analysis: Analysis) -> Claim:
     sentence = f"{'. '.join(text)}{odd_note(analysis.sources, analysis.odd)}."
     verdict = left_open(verdict, analysis.odd)
     shows = "the marker" if what == "marker" else what
-    claim = f"Every source shows {shows} itself"
+    claim = (
+        f"Every source shows {shows} itself, in {percent_text(LEAST_SOURCE)} of its completions"
+        " or more, and nobody shows it more"
+    )
     return Claim("specificity", claim, verdict, sentence, tuple(evidence), numbers)
+
+
+def _change(cells: Sequence[Specificity]) -> str:
+    """Say the difference in differences of the last cell that has one."""
+    known = [cell for cell in cells if cell.excess_change and cell.epoch > BASELINE_EPOCH]
+    if not known or known[-1].excess_change is None:
+        return ""
+    last, found = known[-1], known[-1].excess_change
+    return (
+        f"; target minus mean bystander changed by {points(found.value)} {bracket(found.interval)}"
+        f" from epoch 0 to {last.epoch} (difference in differences)"
+    ).replace("  ", " ")
 
 
 def overdispersion_claim(analysis: Analysis) -> Claim:

@@ -183,6 +183,9 @@ SORTS: Final[Mapping[str, str]] = {
     "Up/down": "up",
     "n": "n_low",
     "Seeds": "seeds",
+    "Specificity": "kind",
+    "Excess change [95%]": "excess_change",
+    "Noise": "noise_training",
     "Rise": "rise",
     "Above baseline": "above_baseline",
     "Early % of peak": "fraction_of_peak",
@@ -327,6 +330,11 @@ _MEANINGS: Final[Mapping[str, Callable[[HeadlineRow], str]]] = {
     "Up/down": lambda row: "checkpoints above / below epoch 0 beyond counting noise (Fisher, Holm)",
     "n": lambda row: "completions per measured cell",
     "Seeds": lambda row: f"{row.seeds} of {row.seeds_planned} seeds have both ends measured",
+    "Specificity": lambda row: "whose the marker is at the last epoch",
+    "Excess change [95%]": lambda row: (
+        f"target minus mean bystander, last epoch against 0; {_method(row, 'excess_change')}"
+    ),
+    "Noise": lambda row: "variance of a cell: c counting, q questions, t training",
     "Rise": lambda row: "peak minus baseline, paired within seeds",
     "Above baseline": lambda row: "later checkpoints above epoch 0, of those comparable",
     "Early % of peak": lambda row: f"value at epoch {row.early_epoch} over the peak",
