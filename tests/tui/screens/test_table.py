@@ -49,7 +49,7 @@ async def test_all_columns_are_reached_with_the_source_fixed(published: Study) -
     async with app_of(PUBLISHED).run_test(size=SIZE) as pilot:
         await begin(pilot, published, "t")
         shown = text_of(pilot.app)  # type: ignore[arg-type]
-        assert "Baseline [95%]          Peak [95%]  Peak epoch" in shown
+        assert "Baseline [95%]          Peak [95%]" in shown
         assert ">Villain     -0.355     0.0% [0.0, 0.6]  73.2% [69.5, 76.6]" in shown
         assert "-0.36 (+0.005)" in shown, "the whole row stands below the table"
         await press(pilot, "dollar_sign")
@@ -90,7 +90,7 @@ async def test_na_says_why_on_the_status_line(published: Study) -> None:
         await press(pilot, "g", "down", *["l"] * 10)
         assert about(pilot) == (
             "Published cosine +0.59 (not comparable: 111 personas)  different scales: published on"
-            " layer 15, 111 personas, marked, ours on layer 15, 11 personas, marked"
+            " layer 15, 111 personas, base, ours on layer 15, 11 personas, marked"
         )
         await press(pilot, "up", "0", "l", "l", "l")
         assert about(pilot).endswith("largest of 11 checkpoints: biased upward; Wilson")
