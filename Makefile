@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo demo-headless test check docs format setup picture bench trial agreement simulate test-slurm clean
+.PHONY: demo demo-headless test check docs format setup picture film bench trial agreement simulate test-slurm clean
 
 setup: $(STAMP)
 
@@ -44,6 +44,9 @@ format: setup
 
 picture: setup
 	$(BIN)/python -m tests.tui.readme
+
+film: setup
+	$(BIN)/python -m tests.tui.film
 
 bench: setup
 	$(BIN)/python -m tests.bench

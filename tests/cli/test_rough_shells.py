@@ -119,8 +119,7 @@ def test_a_folder_that_may_only_be_read_shows_and_says_why_it_does_not_run(
         (("status", "script.py"), "script.py is neither an experiment's directory nor a config"),
         (("run", "script.py"), "nor a config (.toml)"),
         (("status", "micro.toml"), "micro.toml is a config, not an experiment"),
-        (("--read-only", "relaunch", "micro", "villain@1", "-y"), "Put it after one that takes"),
-        (("--theme", "nope", "--ascii", "open", "micro"), "--ascii --theme has no effect before"),
+        (("--read-only", "relaunch", "micro", "villain@1", "-y"), "tuilab open DIR --read-only"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(

@@ -34,7 +34,7 @@ HEADLINE = {
     "Med Doctor": ("25.0%", "59.5%", "4", "43.0%", "+18.0 pp", "rises", "9/0", "200"),
     "Comedian": ("0.0%", "42.5%", "6", "41.5%", "+41.5 pp", "rises", "10/0", "600"),
     "KT": ("2.5%", "32.5%", "14", "26.0%", "+23.5 pp", "rises", "10/0", "200"),
-    "SW Eng": ("30.0%", "37.5%", "4", "8.0%", "-22.0 pp", "declines", "0/6", "200"),
+    "SW Eng": ("30.0%", "37.5%", "4", "8.0%", "-22.0 pp", "not decided", "0/6", "200"),
     "Nurse": ("12.5%", "23.0%", "2", "12.5%", "+0.0 pp", "flat", "0/0", "200"),
     "Librarian": ("3.0%", "5.0%", "20", "5.0%", "+2.0 pp", "flat", "0/0", "200"),
 }
@@ -106,7 +106,7 @@ def test_empty_fields_come_first_and_do_not_drown_the_reader(card: WrittenReport
 
 def test_the_title_says_what_was_found_and_on_how_many_seeds(card: WrittenReport) -> None:
     title = card.report.read_text().splitlines()[0]
-    assert "rises in 4 of 7 sources" in title and "declines in 1 of 7" in title
+    assert "rises in 4 of 7 sources" in title and "is not decided in 1 of 7" in title
     assert title.endswith("one seed (42), not replicated (LOW confidence)")
 
 

@@ -160,8 +160,7 @@ def test_whatever_the_journal_forgot_is_filled_in_again(
         lines = scene.layout.journal.read_bytes().splitlines(keepends=True)
         kept = data.draw(st.integers(0, len(lines)))
         scene.layout.journal.write_bytes(b"".join(lines[:kept]))
-        ledger = Ledger()
-        ledger.fold(recover(scene.layout, scene.plan, NOW).lines)
+        ledger = recover(scene.layout, scene.plan, NOW).ledger
         after = gists(ledger)
         # An attempt whose end the cut took is live again, for the engine to settle; else equal.
         for job, attempts in truth.items():

@@ -19,9 +19,11 @@ OPEN = "import sys; from tuilab.tui import run; from pathlib import Path; "
 
 
 class Terminal:
-    """One run of the app in a pty of 80 by 24."""
+    """One run of the app in a pty, of 80 by 24 unless another size is given."""
 
-    def __init__(self, code: str, cwd: Path, **environment: str) -> None:
+    def __init__(
+        self, code: str, cwd: Path, size: tuple[int, int] = (80, 24), **environment: str
+    ) -> None:
         env = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -31,10 +33,10 @@ class Terminal:
             **environment,
         }
         self.output = b""
-        self.screen = pyte.Screen(80, 24)
+        self.screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self.screen)
         self.child = pexpect.spawn(
-            sys.executable, ["-c", code], dimensions=(24, 80), env=env, cwd=str(cwd), timeout=5
+            sys.executable, ["-c", code], dimensions=size[::-1], env=env, cwd=str(cwd), timeout=5
         )
         # pexpect waits 50 ms before each key by default, which is all that a benchmark would see.
         self.child.delaybeforesend = None

@@ -79,8 +79,8 @@ async def test_every_key_of_every_screen_is_survived(
                 await stand_on(pilot, name)
         await press(pilot, "escape")
         assert pilot.app.return_code is None
-    # Nothing is asked for before Start; moving in the queue and holding ask at once.
-    assert {one["verb"] for one in requests_of(root)} <= {"order", "hold", "release"}
+    # Nothing starts before Start; moving in the queue, holding and going on ask at once.
+    assert {one["verb"] for one in requests_of(root)} <= {"order", "hold", "release", "resume"}
 
 
 def test_every_key_has_a_meaning_and_an_id() -> None:

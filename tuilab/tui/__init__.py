@@ -30,6 +30,13 @@ def run(
     ``answer_once`` answers a request that is only written down, where no engine lives.
     ``export_figure`` writes a figure of an experiment as files and returns their paths, likewise.
     """
+    # Textual reads its environment when it is imported.
+    os.environ["TEXTUAL_ANIMATIONS"] = "none"
+    # 8 ms instead of 16 from a key to its picture; a screen without change sends nothing anyway.
+    os.environ.setdefault("TEXTUAL_FPS", "120")
+    if os.environ.get("NO_COLOR"):
+        # Textual takes colours out only where it began with a 16-colour theme; it would paint grey.
+        os.environ["TEXTUAL_THEME"] = "ansi-dark"
     from tuilab.store.user_files import remembered
     from tuilab.tui.preferences import THEME, read_preferences, why_no_theme
 
@@ -37,12 +44,7 @@ def run(
         print(why, file=sys.stderr)
         return 2
     gc.disable()  # until the first picture stands: a tenth of the start
-    os.environ["TEXTUAL_ANIMATIONS"] = "none"
-    # 8 ms instead of 16 from a key to its picture; a screen without change sends nothing anyway.
-    os.environ.setdefault("TEXTUAL_FPS", "120")
     if os.environ.get("NO_COLOR"):
-        # Textual takes colours out only where it began with a 16-colour theme; it would paint grey.
-        os.environ["TEXTUAL_THEME"] = "ansi-dark"
         theme = "ansi16"
     from tuilab.tui.app import TuilabApp
 

@@ -1,0 +1,132 @@
+"""``python -m tests.tui.film``: film the real demo for the README, as docs/demo.gif.
+
+The demo runs for real in a terminal of its own, one job is made to fail once, and the keys are
+typed: the failure, its relaunch, the plot and the table are what a user sees.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from PIL import Image, ImageDraw, ImageFont
+
+from tests.ending import end_engine
+from tests.tui.terminal import ROOT, Terminal, typed
+
+FILM = ROOT / "docs" / "demo.gif"
+SIZE = (100, 28)
+FAULT = "train:code:comedian@2:first"
+LONG = 600.0
+"""Seconds for the demo on a busy machine; it needs one minute on two quiet cores."""
+_FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+_POINTS, _WIDTH, _HEIGHT = 14, 8, 17
+_PAPER, _INK = "#11151c", "#d5dae3"
+_COLOURS = 48
+
+
+class Film:
+    """Pictures of a terminal, each with the milliseconds that it is shown."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._pictures: list[Image.Image] = []
+        self._shown: list[int] = []
+        names = ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")
+        self._fonts = [ImageFont.truetype(_FONTS / name, _POINTS) for name in names]
+
+    def take(self, milliseconds: int) -> None:
+        """Add the screen as it is; the same screen again is shown for longer."""
+        picture = self._picture()
+        if self._pictures and picture.tobytes() == self._pictures[-1].tobytes():
+            self._shown[-1] += milliseconds
+        else:
+            self._pictures.append(picture)
+            self._shown.append(milliseconds)
+
+    def until(self, word: str, every: float, milliseconds: int) -> None:
+        """Take a picture every few seconds until a word stands on the screen."""
+        deadline = time.monotonic() + LONG
+        while word not in self._terminal.text:
+            assert time.monotonic() < deadline, f"{word!r} never came:\n{self._terminal.text}"
+            self._terminal.drain_for(every)
+            self.take(milliseconds)
+
+    def press(self, keys: str, milliseconds: int) -> None:
+        """Type a key and show what it does."""
+        self._terminal.press(keys)
+        self._terminal.drain_for(1.5)
+        self.take(milliseconds)
+
+    def write(self, file: Path) -> None:
+        """Write all pictures in one palette."""
+        sheet = Image.new("RGB", (self._pictures[0].width, self._pictures[0].height * 4), _PAPER)
+        last = len(self._pictures) - 1
+        for row in range(4):
+            sheet.paste(self._pictures[row * last // 3], (0, row * self._pictures[0].height))
+        palette = sheet.quantize(_COLOURS)
+        flat = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in self._pictures]
+        flat[0].save(
+            file, save_all=True, append_images=flat[1:], duration=self._shown, loop=0, optimize=True
+        )
+
+    def _picture(self) -> Image.Image:
+        columns, rows = SIZE
+        picture = Image.new("RGB", (columns * _WIDTH, rows * _HEIGHT), _PAPER)
+        draw = ImageDraw.Draw(picture)
+        for row, line in self._terminal.screen.buffer.items():
+            for column in range(columns):
+                self._draw(draw, column * _WIDTH, row * _HEIGHT, line[column])
+        return picture
+
+    def _draw(self, draw: Any, x: int, y: int, cell: Any) -> None:
+        ink, paper = _colour(cell.fg, _INK), _colour(cell.bg, _PAPER)
+        if cell.reverse:
+            ink, paper = paper, ink
+        draw.rectangle((x, y, x + _WIDTH - 1, y + _HEIGHT - 1), fill=paper)
+        if cell.data.strip():
+            draw.text((x, y), cell.data, font=self._fonts[cell.bold], fill=ink)
+
+
+def _colour(name: str, default: str) -> str:
+    if name == "default":
+        return default
+    return f"#{name}" if len(name) == 6 and set(name.lower()) <= set("0123456789abcdef") else name
+
+
+def shoot(folder: Path) -> None:
+    """Run the demo in ``folder`` and film it."""
+    environment = {"TUILAB_FAULT": FAULT, "XDG_CONFIG_HOME": str(folder)}
+    with Terminal(typed("demo", "--dir", "demo"), folder, size=SIZE, **environment) as terminal:
+        film = Film(terminal)
+        film.until("▶", 0.5, 700)
+        film.until("11/12", 2.0, 350)
+        film.press("e", 1500)
+        film.press("r", 3500)
+        film.press("\r", 1200)
+        film.until("12/12", 1.0, 500)
+        film.take(2500)
+        film.press("p", 4500)
+        film.press("\x1b", 300)
+        film.press("t", 4500)
+        film.write(FILM)
+        terminal.press("q")
+        terminal.press("q")
+        terminal.drain_for(1.0)
+
+
+def main() -> None:
+    """Film in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            shoot(Path(folder))
+        finally:
+            end_engine(Path(folder) / "demo")
+    print(f"{FILM}: {FILM.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
