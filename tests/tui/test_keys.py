@@ -55,7 +55,7 @@ async def stand_on(pilot: Pilot[Any], name: str) -> None:
     ("kind", "name"),
     [
         *(("small", name) for name in ("grid", "plots", "experiments")),
-        *(("hostile", name) for name in ("cell", "queue", "history")),
+        ("hostile", "queue"),
         ("empty", "table"),
         *(
             pytest.param(kind, name, marks=pytest.mark.trial)
