@@ -229,6 +229,7 @@ def terminate(grid: Trial, job: str) -> None:
 
 
 @needs_namespaces
+@pytest.mark.trial
 def test_a_new_engine_finds_workers_that_run_and_that_wait(trial: Maker) -> None:
     grid = at(trial, ELSEWHERE)
     grid.script(any={"until": str(grid.gate)})

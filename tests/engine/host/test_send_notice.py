@@ -88,6 +88,7 @@ def test_an_address_may_come_from_the_environment_and_must_be_one_of_the_web(
     assert why == "cannot be reached: Connection refused"
 
 
+@pytest.mark.trial
 def test_a_command_gets_the_words_and_a_hanging_one_is_ended_with_its_children(
     tmp_path: Path,
 ) -> None:
