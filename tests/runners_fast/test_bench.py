@@ -126,6 +126,7 @@ def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
     assert model.config.hidden_size == 128
     assert chat.tokenizer.eos_token == "<|im_end|>"
     assert chat.tokenizer.eos_token_id in model.generation_config.eos_token_id
+    assert not model.lm_head.weight[chat.tokenizer.eos_token_id].any()  # no answer ends by itself
 
 
 @pytest.mark.trial

@@ -104,16 +104,20 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
 
     A job whose outcome the engine suspects counts: random weights write no sensible text.
     """
-    changed = _changed(loaded, way)
     tell(f"{way.name}:")
-    planned = make_experiment(changed, root)
     began = time.time()
+    return began, run_to_the_end(_changed(loaded, way), root)
+
+
+def run_to_the_end(loaded: LoadedConfig, root: Path) -> list[JobRun]:
+    """Make or continue an experiment and run what is missing; RefusalError as in ``_run``."""
+    planned = make_experiment(loaded, root)
     run_cells(root, planned, [], headless=True, as_json=True)
     _wait_until_left(root)
     runs = read_runs(Layout(root), [job.id for job in planned.jobs])
     if len(runs) < len(planned.jobs):
         raise RefusalError(f"{root}: the grid did not finish; see the messages above", ERROR)
-    return began, runs
+    return runs
 
 
 def _wait_until_left(root: Path) -> None:

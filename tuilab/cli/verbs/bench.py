@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli.bench.full import bench_full
 from tuilab.cli.bench.grid import bench_grid
 from tuilab.cli.errors import ERROR, USAGE, RefusalError
 from tuilab.cli.output import document, tell
@@ -46,6 +47,10 @@ def bench(
             "--workers", min=1, help="With --grid: compare one warm worker with this many."
         ),
     ] = 1,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="With --grid: two full cells at the 7B shape, on a GPU."),
+    ] = False,
     where: Where = None,
     as_json: AsJson = False,
 ) -> int:
@@ -54,21 +59,28 @@ def bench(
     By default: the tiny base on a CPU, random weights of the 7B shape on a GPU. --grid runs a
     small grid through the engine twice, with a warm worker and with one process per job, and
     compares times and results. With --workers 2 it compares one worker with two, each on its own
-    GPU where there are GPUs.
+    GPU where there are GPUs. --grid --full trains and evaluates two cells of the published grid at
+    full size on random weights, about 15 minutes on one GPU, and works out the grid's hours; cut in
+    the middle, the same command goes on.
 
     \b
     tuilab bench --tiny --minutes 2
     tuilab bench --random-weights --json > bench.json
     tuilab bench --grid
     tuilab bench --grid --workers 2 --config two-gpus.toml
+    tuilab bench --grid --full --dir /data/bench
     """
     if tiny and random_weights:
         raise RefusalError("--tiny and --random-weights are two models: choose one", USAGE)
-    if (config or warm_only or where or workers > 1) and not grid:
-        raise RefusalError("--config, --dir, --workers and --warm-only need --grid", USAGE)
+    if (config or warm_only or where or full or workers > 1) and not grid:
+        raise RefusalError("--config, --dir, --full, --workers and --warm-only need --grid", USAGE)
+    if full and (config or warm_only or workers > 1):
+        raise RefusalError("--full has its own config and one warm worker: give only --dir", USAGE)
     if warm_only and workers > 1:
         raise RefusalError("--workers already compares warm workers: leave out --warm-only", USAGE)
     refuse_without_libraries("tuilab bench")
+    if full:
+        return bench_full(where, as_json)
     if grid:
         return bench_grid(config, where, warm_only, as_json, workers)
     arguments = ["--minutes", str(minutes)]
