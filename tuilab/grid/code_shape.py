@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 _WITHOUT_MEANING = frozenset({"ctx", "kind", "type_comment"})
 """Fields of the syntax tree that follow from the rest, or that Python ignores."""
@@ -21,6 +22,7 @@ class CodeShape:
     """Every module name that one of its imports could mean."""
 
 
+@lru_cache(maxsize=256)
 def code_shape(source: str) -> CodeShape:
     """Return the shape of a module; a text that is no Python counts letter by letter.
 
@@ -30,14 +32,17 @@ def code_shape(source: str) -> CodeShape:
     try:
         tree = ast.parse(source)
         parts: list[str] = []
-        _spell(tree, parts)
+        imports: list[str] = []
+        _spell(tree, parts, imports)
     except (SyntaxError, ValueError, RecursionError):
         return CodeShape(_hash(source), ())
-    return CodeShape(_hash("\0".join(parts)), tuple(_imports(tree)))
+    return CodeShape(_hash("\0".join(parts)), tuple(imports))
 
 
-def _spell(node: ast.AST, parts: list[str]) -> None:
+def _spell(node: ast.AST, parts: list[str], imports: list[str]) -> None:
     parts.append(type(node).__name__)
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        imports += _imported(node)
     has_docstring = isinstance(node, _MAY_HAVE_DOCSTRING) and _is_text(node.body)
     for name in node._fields:
         value = getattr(node, name, None)
@@ -45,21 +50,17 @@ def _spell(node: ast.AST, parts: list[str]) -> None:
             continue
         parts.append(name)
         if isinstance(value, ast.AST):
-            _spell(value, parts)
+            _spell(value, parts, imports)
         elif isinstance(value, list):
             for item in value[1:] if has_docstring and name == "body" else value:
-                _spell_item(item, parts)
+                if isinstance(item, ast.AST):
+                    _spell(item, parts, imports)
+                else:
+                    parts.append(repr(item))
             parts.append("]")
         else:
             parts.append(repr(value))
     parts.append(")")
-
-
-def _spell_item(item: object, parts: list[str]) -> None:
-    if isinstance(item, ast.AST):
-        _spell(item, parts)
-    else:
-        parts.append(repr(item))
 
 
 def _is_text(body: list[ast.stmt]) -> bool:
@@ -71,15 +72,13 @@ def _is_text(body: list[ast.stmt]) -> bool:
     )
 
 
-def _imports(tree: ast.Module) -> list[str]:
-    found: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.append(node.module)
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return found
+def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """Return every module name that an import could mean."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not node.module or node.level:
+        return []
+    return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
 
 
 def _hash(text: str) -> str:
