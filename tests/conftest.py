@@ -1,4 +1,4 @@
-"""What all tests stand on: signals and a PATH as a person at a terminal has them."""
+"""What all tests stand on: signals, a PATH and compiled files as at a person's terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from pathlib import Path
 # that: Ctrl+C, sent by a test, would reach nobody.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Hundreds of fresh interpreters are started here, and each would compile all that changed since the
+# installation. What pytest makes of the test files is kept as well.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The commands that are shown name the program as a shell would find it.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
