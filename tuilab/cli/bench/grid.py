@@ -112,10 +112,12 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
 def run_to_the_end(loaded: LoadedConfig, root: Path) -> list[JobRun]:
     """Make or continue an experiment and run what is missing; RefusalError as in ``_run``."""
     planned = make_experiment(loaded, root)
-    run_cells(root, planned, [], headless=True, as_json=True)
-    _wait_until_left(root)
-    runs = read_runs(Layout(root), [job.id for job in planned.jobs])
-    if len(runs) < len(planned.jobs):
+    jobs = [job.id for job in planned.jobs]
+    if len(runs := read_runs(Layout(root), jobs)) < len(jobs):
+        run_cells(root, planned, [], headless=True, as_json=True)
+        _wait_until_left(root)
+        runs = read_runs(Layout(root), jobs)
+    if len(runs) < len(jobs):
         raise RefusalError(f"{root}: the grid did not finish; see the messages above", ERROR)
     return runs
 
