@@ -226,8 +226,11 @@ def _head(found: Forecast) -> Iterator[str]:
     yield f"{plain(plan.experiment)}: {plain(base.model)}{revision}, {base.dtype}{synthetic}"
     if config.note:
         yield plain(config.note)
+    variants = len(plan.sources) // len(config.sources)
     yield (
-        f"{count_of(len(plan.sources), 'source')} x {count_of(len(plan.epochs), 'epoch')} x "
+        f"{count_of(len(config.sources), 'source')} x "
+        + (f"{count_of(variants, 'variant')} x " if config.axes_given else "")
+        + f"{count_of(len(plan.epochs), 'epoch')} x "
         f"{count_of(len(plan.seeds), 'seed')} = {count_of(len(plan.cells), 'cell')}; "
         f"panel of {len(config.panel)}, {len(config.evaluation_questions)} questions x "
         f"{config.eval.samples} completions; n = "

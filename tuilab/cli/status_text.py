@@ -157,7 +157,7 @@ def _edited_lines(cells: Sequence[Cell], metric: str = HEADLINE) -> Iterator[str
 
 
 def _row_name(source: str, seed: int, with_seed: bool, labels: Mapping[str, str]) -> str:
-    name = plain(labels.get(source) or source, 24)
+    name = plain(labels.get(source) or source, 40)
     return f"{name} #{seed}" if with_seed else name
 
 

@@ -1,4 +1,4 @@
-"""Names cells and reads the selectors people type: villain@10, villain@*, *@0, villain@10#42."""
+"""Names cells and reads the selectors people type: villain@10, *@0, villain/B0@10#42."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_SELECTOR = re.compile(r"(?P<source>[^@#]*)(?:@(?P<epoch>[^@#]*))?(?:#(?P<seed>[^@#]*))?")
+from tuilab.grid.lines import fits
+
+_SELECTOR = re.compile(
+    r"(?P<source>[^@#]*)(?:@(?P<epoch>[^@#,]*))?(?:#(?P<seed>[^@#,]*))?(?P<levels>,[^@#]*)?"
+)
 
 
 class SelectorError(ValueError):
@@ -18,7 +22,7 @@ class Cell:
     """One place of the grid."""
 
     source: str
-    """Persona key."""
+    """Persona key, or the name of a line that is in another arm or at other levels of axes."""
     epoch: int
     """Convergence epoch of the checkpoint; 0 is the untouched base."""
     seed: int
@@ -32,15 +36,18 @@ def select(text: str, cells: Sequence[Cell]) -> list[Cell]:
     """Return the cells a selector names, in grid order; SelectorError when there is none.
 
     ``*`` or a missing part matches all: ``villain``, ``villain@*``, ``*@0``, ``villain@10#42``.
+    Arm and levels may stand behind the source or at the end: ``villain/B0@4#42,marker.lr=1e-5``;
+    alone they mean every source: ``/B0@4``.
     """
     match = _SELECTOR.fullmatch(text.strip())
     if match is None:
         raise SelectorError(f"{text!r} is not a selector: write villain@10, villain@*, *@0")
-    source, epoch, seed = match["source"], match["epoch"], match["seed"]
+    source, epoch, seed = match["source"] + (match["levels"] or ""), match["epoch"], match["seed"]
+    chosen = {line: fits(source, line) for line in {cell.source for cell in cells}}
     found = [
         cell
         for cell in cells
-        if source in ("", "*", cell.source)
+        if chosen[cell.source]
         and epoch in (None, "", "*", str(cell.epoch))
         and seed in (None, "", "*", str(cell.seed))
     ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.data_files import question_of
 from tuilab.grid.settings import OWN_ANSWERS
 from tuilab.grid.text import size
+from tuilab.grid.variants import lines_of, under
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -49,7 +50,27 @@ def check(config: ExperimentConfig, blocks: int | None = None) -> tuple[Check, .
     ``blocks`` is how many decoder blocks the base has, where that is known.
     """
     found = tuple(found for look in _LOOKS for found in look(config))
-    return found if blocks is None else (*found, _layers(config, blocks))
+    if blocks is not None:
+        found = (*found, _layers(config, blocks))
+    return (*found, *_of_lines(config, blocks, found)) if config.axes_given else found
+
+
+def _of_lines(
+    config: ExperimentConfig, blocks: int | None, known: Collection[Check]
+) -> Iterator[Check]:
+    """Look at what arms and levels change; what is the same without them is not said again."""
+    lines = lines_of(config)
+    count = len(lines) // len(config.sources)
+    yield Check("lines", Level.OK, f"{count} variants of every source, {len(lines)} lines in all")
+    said = set(known)
+    for line in lines[:count]:
+        own = under(config, line.sets)
+        looks = [found for look in _LOOKS for found in look(own)]
+        looks += [_layers(own, blocks)] if blocks is not None else []
+        for found in (one for one in looks if one.level is not Level.OK and one not in said):
+            said.add(found)
+            variant = line.name.removeprefix(line.persona).lstrip("/,")
+            yield replace(found, sentence=f"at {variant}: {found.sentence}")
 
 
 def blocking(config: ExperimentConfig, blocks: int | None = None) -> tuple[Check, ...]:

@@ -10,9 +10,11 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from tuilab.grid.config_block import Block, Positive, Rate, Text
 from tuilab.grid.data_files import DataFile
+from tuilab.grid.lines import OWN_ARM
 from tuilab.grid.measure_config import AnyMeasure
 from tuilab.grid.metrics import MARKED
 from tuilab.grid.text import nearest
+from tuilab.grid.variants import wrong_axes
 
 CONFIG_SCHEMA = 1
 LearningRate = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -311,7 +313,6 @@ class ExperimentConfig(Block):
     name: Annotated[str, Field(min_length=1, max_length=80)]
     note: str = ""
     """One sentence for people."""
-    arm: Literal["B"] = "B"
     base: Base
     personas: dict[str, Persona]
     sources: Annotated[tuple[Key, ...], Field(min_length=1)]
@@ -322,6 +323,15 @@ class ExperimentConfig(Block):
     """Convergence epochs of the grid; 0 is the untouched base."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (42,)
     """Training seeds."""
+    arms: Annotated[tuple[Literal["B", "B0"], ...], Field(min_length=1)] = ("B",)
+    """``B``: the target converges on the source's voice; ``B0``, its control: on its own."""
+    data_seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = ()
+    """Data seeds to repeat the grid with: the axis ``data.seed`` in a shorter way."""
+    axes: dict[Key, Annotated[tuple[bool | int | float | str, ...], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
+    """Settings by dotted key, such as ``"marker.lr" = [5e-6, 1e-5]``: each value is a variant of
+    every source."""
     reference: Literal["none", "eps109"] = "none"
     """Published table that results are compared with."""
     questions: Questions
@@ -364,6 +374,11 @@ class ExperimentConfig(Block):
         first = [one.key for one in self.measures if one.headline]
         marked = MARKED if self.trait is None else ()
         return tuple(dict.fromkeys((*first, *marked, *(one.key for one in self.measures))))
+
+    @property
+    def axes_given(self) -> bool:
+        """Whether a source has several lines, or one under a name of its own."""
+        return bool(self.axes or self.data_seeds or self.arms != (OWN_ARM,))
 
     @property
     def is_synthetic(self) -> bool:
@@ -419,6 +434,7 @@ def wrong_references(config: ExperimentConfig) -> Iterator[Problem]:
     yield from _repeats(config)
     yield from _out_of_range(config)
     yield from _measures(config)
+    yield from (Problem(path, why) for path, why in wrong_axes(config))
 
 
 def _unusable_keys(config: ExperimentConfig) -> Iterator[Problem]:
@@ -451,6 +467,7 @@ def _repeats(config: ExperimentConfig) -> Iterator[Problem]:
         ("panel",): config.panel,
         ("epochs",): config.epochs,
         ("seeds",): config.seeds,
+        ("arms",): config.arms,
         ("cosine", "layers"): config.cosine.layers,
         ("cosine", "pool"): config.cosine.pool,
         ("negatives", "default"): config.negatives.default,

@@ -161,7 +161,7 @@ _ROUNDS = 3
 
 def _validate(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tuple[Path, str]]]:
     """Check schema and references; where fields are wrong, the rest is still looked at."""
-    raw = _with_marker(raw)
+    raw = _with_arms(_with_marker(raw))
     config, wrong = fit(raw, ExperimentConfig)
     rest, seen, new = config, raw, wrong
     for _ in range(_ROUNDS):
@@ -185,6 +185,14 @@ def _with_marker(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     rest = {name: value for name, value in raw.items() if name != "trait"}
     below = raw.get("marker")
     return {**rest, "marker": _merge(below if isinstance(below, Mapping) else {}, learned)}
+
+
+def _with_arms(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read ``arm = "B"``, as configs said it before there were several, as ``arms = ["B"]``."""
+    if "arm" not in raw:
+        return raw
+    rest = {name: value for name, value in raw.items() if name != "arm"}
+    return {"arms": [raw["arm"]], **rest}
 
 
 def _contradictions(config: ExperimentConfig, known: list[Path]) -> Iterator[tuple[Path, str]]:

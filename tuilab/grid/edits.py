@@ -121,10 +121,11 @@ def sets_for_all(deviations: Sequence[Deviation], cells: Sequence[Cell]) -> dict
 
 def without_idle(raw: Mapping[str, Any], sets: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out edits to the value that the raw config has anyway."""
-    return {key: value for key, value in sets.items() if _value_at(raw, key) != value}
+    return {key: value for key, value in sets.items() if value_at(raw, key) != value}
 
 
-def _value_at(raw: Mapping[str, Any], key: str) -> Any:
+def value_at(raw: Mapping[str, Any], key: str) -> Any:
+    """Return what a raw config has at a dotted key; None where it has nothing."""
     found: Any = raw
     for name in key.split("."):
         found = found.get(name) if isinstance(found, Mapping) else None

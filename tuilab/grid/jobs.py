@@ -11,6 +11,7 @@ from typing import Any
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.fingerprint import Parts
+from tuilab.grid.lines import CONTROL_ARM, parts_of
 from tuilab.grid.stages import Stage
 
 PLAN_SCHEMA = 2
@@ -23,7 +24,8 @@ class Job:
 
     stage: Stage
     source: str
-    """Persona key; for data any persona whose answers are needed, for fetch the model."""
+    """Line that the cell is of; for a shared job a persona key with those factors of lines that
+    change it, for fetch the model."""
     epoch: int | None
     """None for data and converge."""
     seed: int | None
@@ -81,6 +83,26 @@ def parse_job_id(text: str) -> tuple[Stage, str, int | None, int | None]:
     )
 
 
+def shared_by(cell: Cell, jobs: Iterable[str], target: str) -> list[str]:
+    """Return which of some shared jobs a cell's own data and its checkpoints come from.
+
+    A shared job is named after those factors of a line that change it: of several that a line
+    might read it is the one that has most of them.
+    """
+    persona, arm, levels = parts_of(cell.source)
+    speaks = target if arm == CONTROL_ARM else persona
+    whose = {Stage.DATA: (persona, None), Stage.CONVERGE: (speaks, cell.seed)}
+    found: dict[Stage, tuple[int, str]] = {}
+    for job in jobs:
+        stage, source, _, seed = parse_job_id(job)
+        who, _, has = parts_of(source)
+        if whose.get(stage) != (who, seed) or not set(has) <= set(levels):
+            continue
+        if stage is Stage.DATA or cell.epoch > 0:
+            found[stage] = max(found.get(stage, (-1, "")), (len(has), job))
+    return [job for _, job in found.values()]
+
+
 @dataclass(frozen=True)
 class Plan:
     """Every job of an experiment, resolved; the engine and the readers work from it alone."""
@@ -88,9 +110,9 @@ class Plan:
     experiment: str
     """Name shown on screens."""
     sources: tuple[str, ...]
-    """Persona keys in config order."""
+    """Lines in config order: persona keys, or ``villain/B0`` and the like in a grid of variants."""
     labels: Mapping[str, str]
-    """Persona key to the label people see."""
+    """Persona key, or line, to the label people see."""
     target: str
     """Persona key whose leakage is the headline (the assistant)."""
     epochs: tuple[int, ...]

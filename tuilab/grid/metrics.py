@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.lines import persona_of
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import MISSING, decimal, half_up, number
 
@@ -464,7 +465,7 @@ def recorded(plan: Plan, job: Job, outcome: Mapping[str, Any]) -> dict[str, Any]
     A metric that was not measured is None: one that is absent is younger than the journal's line.
     """
     rows = rows_of(job.stage, outcome)
-    numbers = numbers_of(rows, job.source, plan.target, plan.headline_cosine)
+    numbers = numbers_of(rows, persona_of(job.source), plan.target, plan.headline_cosine)
     plain = {
         name: value
         for name, value in outcome.items()

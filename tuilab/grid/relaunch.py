@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan, ancestors, descendants
+from tuilab.grid.lines import persona_of
 from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
 from tuilab.grid.states import (
@@ -273,14 +274,15 @@ def _first_jobs(
     changed: Collection[str],
 ) -> list[str]:
     """Return the jobs of a chain at which its relaunch begins."""
-    source = chain[-1].source if chain else ""
+    who = persona_of(chain[-1].source) if chain else ""
     edited = [job.id for job in chain if job.id in changed]
     if from_stage is not None:
         # The data of the negatives belong to other sources; only the cell's own are made anew.
         chosen = [
             job.id
             for job in chain
-            if job.stage is from_stage and (job.source == source or from_stage is Stage.FETCH)
+            if job.stage is from_stage
+            and (from_stage is not Stage.DATA or persona_of(job.source) == who)
         ]
         return [*edited, *chosen]
     never = [job.id for job in chain if job.cell and states[job.id].state is State.IDLE]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.fingerprint import digest, number_of
+from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import KINDS
 from tuilab.grid.stages import Stage
 
@@ -83,8 +84,8 @@ def train_settings(config: ExperimentConfig, cell: Cell) -> Settings:
     return {
         "base": base_settings(config),
         "epoch": cell.epoch,
-        "source": persona(config, cell.source),
-        "negatives": [persona(config, key) for key in config.negatives_of(cell.source)],
+        "source": persona(config, persona_of(cell.source)),
+        "negatives": [persona(config, key) for key in config.negatives_of(persona_of(cell.source))],
         **learned,
         "data_seed": config.data.seed,
         "merge_mode": config.merge.mode,
@@ -121,16 +122,17 @@ def _rows_settings(config: ExperimentConfig) -> Settings:
 def merge_settings(config: ExperimentConfig, cell: Cell) -> Settings:
     """Settings of the merge and of the checks that prove it."""
     questions = config.evaluation_questions[:CHECK_PROMPTS]
+    who = persona_of(cell.source)
     return {
         **_model_settings(config, cell),
         "check_prompts": [
             chat(config, key, question)
-            for key, question in zip((config.target, cell.source), questions, strict=False)
+            for key, question in zip((config.target, who), questions, strict=False)
         ],
         "tolerance": config.merge.tolerance,
         "epsilon": config.merge.epsilon,
         "keep_merged": config.merge.keep_merged,
-        "source": persona(config, cell.source),
+        "source": persona(config, persona_of(cell.source)),
         "target": persona(config, config.target),
     }
 
@@ -153,7 +155,7 @@ def eval_settings(config: ExperimentConfig, cell: Cell) -> Settings:
         **_model_settings(config, cell),
         "panel": [persona(config, key) for key in config.panel],
         "target": persona(config, config.target),
-        "source": persona(config, cell.source),
+        "source": persona(config, persona_of(cell.source)),
         "questions": list(config.evaluation_questions),
         "samples": config.eval.samples,
         **{name: getattr(config.eval, name) for name in _SAMPLING_FIELDS},
@@ -252,7 +254,7 @@ def cosine_settings(config: ExperimentConfig, cell: Cell) -> Settings:
     """Settings of one cell's centroids."""
     return {
         **_model_settings(config, cell),
-        "source": persona(config, cell.source),
+        "source": persona(config, persona_of(cell.source)),
         "target": persona(config, config.target),
         "pool_name": config.cosine.pool_name,
         "pool": [persona(config, key) for key in config.cosine_pool],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuilab.grid.edits import LEGEND, edits_text, listed
+from tuilab.grid.lines import persona_of
 from tuilab.grid.signs import KEPT
 from tuilab.grid.text import count_of, list_of, percent_text
 from tuilab.report.finished_jobs import FinishedJob
@@ -67,7 +68,7 @@ def _unmeasured_sources(study: Study) -> Iterator[str]:
         row["source"]
         for row in study.rows
         if row["metric"] == study.design.measure
-        and row["persona"] == row["source"]
+        and row["persona"] == persona_of(row["source"])
         and row["value"] is not None
     }
     labels = study.snapshot.labels

@@ -40,15 +40,16 @@ def make_report(
 ) -> WrittenReport:
     """Write report.md with its tables, claims and figures (all kinds by default) into ``out``."""
     from tuilab.science.claims.standard import standard_claims
-    from tuilab.science.figures.prepare import KINDS
+    from tuilab.science.figures.prepare import kinds_of
 
     ran = current(finished_jobs(study))
     card = run_card(ran, card_context(study, str(Path.home())))
+    own = kinds_of(study.snapshot.sources)
     parts = ReportParts(
         card=card,
         claims=standard_claims(study.analysis),
         caveats=caveats(study, ran),
-        figures=[study.figure(kind) for kind in (KINDS if kinds is None else kinds)],
+        figures=[study.figure(kind) for kind in (own if kinds is None else kinds)],
         samples=draw_samples(study, seed=seed),
     )
     texts = _texts(study, parts)

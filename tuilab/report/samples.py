@@ -9,6 +9,7 @@ from typing import Any
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import job_id
+from tuilab.grid.lines import persona_of
 from tuilab.grid.stages import Stage
 from tuilab.store.measurements import completions
 from tuilab.study.study import Study
@@ -61,7 +62,7 @@ def _ends(study: Study, source: str) -> list[Cell]:
 def _from_cell(study: Study, cell: Cell, count: int, seed: int) -> Iterable[Condition]:
     rows = list(completions(study.reader, cell))
     questions = _questions(study, cell)
-    for persona in dict.fromkeys((cell.source, study.snapshot.target)):
+    for persona in dict.fromkeys((persona_of(cell.source), study.snapshot.target)):
         those = [row for row in rows if row["persona"] == persona and not row.get("set")]
         if those:
             yield condition(cell, persona, those, questions, count, seed)

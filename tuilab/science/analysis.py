@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from tuilab.grid.edits import apart
+from tuilab.grid.lines import OWN, parts_of
 from tuilab.grid.metrics import measures_in
 from tuilab.science.classify import Change, Classification, classify
 from tuilab.science.cosine import Scale, scales
@@ -199,6 +200,21 @@ class Analysis:
     def odd(self) -> frozenset[str]:
         """Keys of sources whose settings are not those of the others; see ``edit_notes``."""
         return odd_sources(self.sources)
+
+    @property
+    def reference(self) -> "Analysis":
+        """The same of those lines alone that statements about several sources are about.
+
+        They are as the config says, or of the first variant where none is: a source in two arms is
+        no two sources.
+        """
+        variants = {result.source.key: parts_of(result.source.key)[1:] for result in self.sources}
+        chosen = OWN if OWN in variants.values() else next(iter(variants.values()), OWN)
+        kept = tuple(one for one in self.sources if variants[one.source.key] == chosen)
+        if len(kept) == len(self.sources):
+            return self
+        design = replace(self.design, sources=tuple(one.source for one in kept))
+        return replace(self, sources=kept, design=design)
 
     @property
     def alike(self) -> tuple[SourceResult, ...]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Final
 
@@ -12,6 +12,7 @@ from tuilab.grid.edits import EDITED
 from tuilab.grid.metrics import METRICS, Numbers, metric_keys
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text, points, signed
+from tuilab.science.against import Against, first_against
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.combination import Estimate
 from tuilab.science.contrasts import Noise
@@ -125,6 +126,8 @@ class HeadlineRow:
     """Cells that count though they are stale, since a person keeps them as current."""
     published: PublishedRow | None
     """Reference values, when the design has any."""
+    against: Against | None = None
+    """How much more it changes than its control, or than what it varies; None in most grids."""
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -150,7 +153,11 @@ class HeadlineRow:
 def headline(analysis: Analysis) -> tuple[HeadlineRow, ...]:
     """Headline rows in the design's order."""
     numbers = cell_numbers(analysis.frame, analysis.design, analysis.scale)
-    return tuple(_row(result, analysis, numbers) for result in analysis.sources)
+    pairs = first_against(analysis)
+    return tuple(
+        replace(_row(result, analysis, numbers), against=pairs.get(result.source.key))
+        for result in analysis.sources
+    )
 
 
 def headline_frame(rows: Sequence[HeadlineRow]) -> pd.DataFrame:
@@ -158,13 +165,13 @@ def headline_frame(rows: Sequence[HeadlineRow]) -> pd.DataFrame:
     records = []
     for row in rows:
         record: dict[str, object] = {}
-        for name, value in asdict(row).items():
+        for name, value in asdict(replace(row, against=None)).items():
             if name.endswith("interval"):
                 stem = name.removesuffix("_interval")
                 record[f"{stem}_low"] = None if value is None else value["low"]
                 record[f"{stem}_high"] = None if value is None else value["high"]
                 record[f"{stem}_method"] = None if value is None else value["method"]
-            elif name in ("published", "others"):
+            elif name in ("published", "others", "against"):
                 continue
             elif name == "cosine_scale":
                 record[name] = None if row.cosine_scale is None else str(row.cosine_scale)
@@ -177,8 +184,21 @@ def headline_frame(rows: Sequence[HeadlineRow]) -> pd.DataFrame:
         for name in ("cosine", "baseline", "peak", "final"):
             record[f"{name}_minus_published"] = row.versus(name)
         record |= {f"final_{key}": number for key, number in row.others.items()}
+        if any(one.against for one in rows):
+            record |= _against_record(row.against)
         records.append(record)
     return pd.DataFrame(records)
+
+
+def _against_record(found: Against | None) -> dict[str, object]:
+    interval = found.interval if found else None
+    return {
+        "against": found and found.other.source.key,
+        "net_difference": found and found.value,
+        "net_difference_low": interval and interval.low,
+        "net_difference_high": interval and interval.high,
+        "net_difference_beyond": found and found.beyond and found.beyond.value,
+    }
 
 
 def headline_text(
@@ -192,6 +212,8 @@ def headline_text(
     columns = _COLUMNS | (_FULL | _other_columns(rows) if full else {})
     if any(row.published is not None for row in rows):
         columns |= _PUBLISHED
+    if any(row.against for row in rows):
+        columns |= _AGAINST
     if any(row.left_out for row in rows):
         columns["Left out"] = _left_out
     return tuple(columns), [tuple(write(row) for write in columns.values()) for row in rows]
@@ -363,6 +385,13 @@ def _other_columns(rows: Sequence[HeadlineRow]) -> dict[str, Callable[[HeadlineR
     }
 
 
+def _difference(found: Against | None) -> str:
+    if found is None:
+        return MISSING
+    beyond = "" if found.beyond is None else _BEYOND[found.beyond]
+    return f"{points(found.value)} {bracket(found.interval)}".strip() + beyond
+
+
 def _left_out(row: HeadlineRow) -> str:
     parts = []
     for status, mark in MARKS.items():
@@ -408,6 +437,10 @@ _COLUMNS: Final[dict[str, Callable[[HeadlineRow], str]]] = {
     "Up/down": lambda row: f"{row.up}/{row.down}",
     "n": _n,
     "Seeds": lambda row: f"{row.seeds}/{row.seeds_planned}",
+}
+_AGAINST: Final[dict[str, Callable[[HeadlineRow], str]]] = {
+    "Net minus": lambda row: row.against.other.source.label if row.against else MISSING,
+    "Difference [95%]": lambda row: _difference(row.against),
 }
 _FULL: Final[dict[str, Callable[[HeadlineRow], str]]] = {
     "Specificity": lambda row: row.kind or MISSING,

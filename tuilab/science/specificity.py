@@ -18,6 +18,7 @@ from typing import Final
 
 import pandas as pd
 
+from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import LEAKAGE, CellRows, largest_bystander
 from tuilab.science.combination import Estimate, combine
 from tuilab.science.design import BASELINE_EPOCH, Design
@@ -99,7 +100,7 @@ def specificity(
             (source.key, epoch, seed),
             cells.get((source.key, seed, epoch), {}),
             cells.get((source.key, seed, BASELINE_EPOCH), {}),
-            [key for key in panel if key not in (source.key, design.target.key)],
+            [key for key in panel if key not in (persona_of(source.key), design.target.key)],
             design.target.key,
         )
         for source in design.sources
@@ -111,7 +112,7 @@ def specificity(
 def _cell(
     place: tuple[str, int, int], points: _Points, first: _Points, others: Sequence[str], target: str
 ) -> Specificity:
-    source = place[0]
+    source = persona_of(place[0])
     known = {
         key: rate for key in others if key in points and (rate := points[key].counted) is not None
     }
@@ -158,7 +159,8 @@ def _kind(found: Specificity, points: _Points, target: str) -> Kind:
     rivals = [target, found.max_bystander_persona or target]
     for rival in rivals:
         gap = combine(
-            [(1.0, points[rival]), (-1.0, points[found.source])], 0.05 / (1 + found.bystanders)
+            [(1.0, points[rival]), (-1.0, points[persona_of(found.source)])],
+            0.05 / (1 + found.bystanders),
         )
         if gap is not None and gap.interval is not None and gap.interval.low > 0:
             return Kind.INVERTED

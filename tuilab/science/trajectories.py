@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import Numbers, numbers_of
 from tuilab.science.cosine import Scale, on_scale
 from tuilab.science.design import BASELINE_EPOCH, Design
@@ -165,7 +166,7 @@ def rate_trajectories(
     wanted = design.target.key if persona is None else persona
     metric = metric or design.measure
     rows = frame[frame["metric"] == metric]
-    same = rows["source"] if wanted == "source" else wanted
+    same = rows["source"].map(persona_of) if wanted == "source" else wanted
     rows = rows[rows["persona"] == same]
     return _trajectories(rows, design, metric, asked or {})
 
@@ -216,7 +217,10 @@ def cell_numbers(
         by_cell.setdefault(place, []).append({str(name): value for name, value in row.items()})
     wanted = {} if scale is None else asdict(scale)
     target = design.target.key
-    return {place: numbers_of(rows, place[0], target, wanted) for place, rows in by_cell.items()}
+    return {
+        place: numbers_of(rows, persona_of(place[0]), target, wanted)
+        for place, rows in by_cell.items()
+    }
 
 
 def _interval(

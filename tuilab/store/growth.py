@@ -13,6 +13,7 @@ from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.grow_config import More, with_more
 from tuilab.grid.growth import Growth, edits_of_new_cells, growth, what_changed
 from tuilab.grid.jobs import Plan, with_commits
+from tuilab.grid.variants import lines_of
 from tuilab.store.experiment import replace_plan
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import config_digest, planned_digest
@@ -52,7 +53,8 @@ def propose(
         text = with_more(text, config, more)
         config = config_of(layout.config, text).config
     kept, old = read_deviations(layout), set(before.cells)
-    cells = (Cell(*place) for place in product(config.sources, config.epochs, config.seeds))
+    lines = (line.name for line in lines_of(config))
+    cells = (Cell(*place) for place in product(lines, config.epochs, config.seeds))
     edits = (*kept, *edits_of_new_cells(kept, old, [one for one in cells if one not in old]))
     plan = with_commits(plan_with(config, edits), before)
     is_edited = bool(more) or config_digest(layout) != planned_digest(layout)

@@ -15,6 +15,7 @@ from tuilab.contract.parsing import loads, open_plain, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import read_edits
 from tuilab.grid.engine_view import EngineView
+from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import COLUMNS, measures_in, numbers_of
 from tuilab.grid.states import State
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
@@ -176,11 +177,12 @@ def _view(cell: Cell, rows: list[Row], design: ResultsDesign) -> CellView:
     if measured:
         state = State.STALE if all(r["status"] == "stale" for r in measured) else State.DONE
         edits = {key: value for row in measured for key, value in _edits(row).items()}
+        who, target = persona_of(cell.source), design.target
         return CellView(
             cell,
             state,
             None,
-            metrics=numbers_of(measured, cell.source, design.target, design.headline_cosine),
+            metrics=numbers_of(measured, who, target, design.headline_cosine),
             deviation=edits,
             edits=edits,
         )

@@ -187,9 +187,9 @@ def _about(claim: _BySource, analysis: Analysis) -> Callable[[SourceResult], Fin
 def _resolve(wanted: Sources, analysis: Analysis) -> tuple[list[SourceResult], list[str]]:
     """Return the sources meant, and a sentence for every name nobody has."""
     if wanted == "all":
-        return list(analysis.sources), []
+        return list(analysis.reference.sources), []
     if wanted == "rising":
-        rising = list(analysis.having(Change.RISES))
+        rising = list(analysis.reference.having(Change.RISES))
         return rising, [] if rising else ["no source rises beyond noise"]
     keys = [result.source.key for result in analysis.sources]
     results, unknown = [], []
@@ -565,7 +565,7 @@ def _why_absent(result: SourceResult) -> str:
 
 def predictions(analysis: Analysis) -> tuple[Correlation, ...]:
     """Spearman of cosine at epoch 0 with peak, baseline, rise and net, over sources, one scale."""
-    results = analysis.alike
+    results = analysis.reference.alike
     outcomes = {
         "peak": {result.source.key: result.leakage.peak for result in results},
         "baseline": {result.source.key: result.leakage.baseline for result in results},

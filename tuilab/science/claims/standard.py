@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tuilab.grid.edits import listed
 from tuilab.grid.text import count_of, percent_text, points, signed
+from tuilab.science.against import Against, against
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.claim import Claim, Finding, Verdict, for_all, left_open, weakest
 from tuilab.science.claims.declared import CosineClaim
@@ -41,18 +42,54 @@ SAID: dict[Change, str] = {
 
 def standard_claims(analysis: Analysis) -> tuple[Claim, ...]:
     """Return the standard claims in reading order; an unmeasured experiment gets them all too."""
+    several = analysis.reference
     return (
         coverage_claim(analysis),
         *edits_claim(analysis),
-        classes_claim(analysis),
+        classes_claim(several),
         *(change_claim(result, analysis) for result in analysis.sources),
-        front_loading_claim(analysis),
-        cosine_claim(analysis),
-        *prediction_claims(analysis),
-        specificity_claim(analysis),
+        *(against_claim(one, analysis) for one in against(analysis)),
+        front_loading_claim(several),
+        cosine_claim(several),
+        *prediction_claims(several),
+        specificity_claim(several),
         overdispersion_claim(analysis),
         seeds_claim(analysis),
         *published_scale_claim(analysis),
+    )
+
+
+def against_claim(found: Against, analysis: Analysis) -> Claim:
+    """Whether a line changes more, or less, than its control or than what it varies."""
+    line, other = found.line.source, found.other.source
+    what = "its control" if found.is_control else "what it varies"
+    epoch, said = found.epoch, "cannot be compared: a cell at one end is not measured"
+    verdict = Verdict.NOT_MEASURED
+    if found.value is not None:
+        verdict = Verdict.HOLDS if found.beyond else Verdict.WITHIN_NOISE
+        said = (
+            f"{points(found.value)} {bracket(found.interval)} from epoch 0 to {epoch},"
+            f" {count_of(found.seeds, 'seed')} of {found.planned}"
+        )
+        if found.is_open:
+            said += "; beyond counting noise, not beyond that of training"
+        elif found.beyond is None:
+            said += "; within noise"
+    return Claim(
+        f"against:{line.key}:{other.key}",
+        f"Leakage of {line.label} changes otherwise than that of {what}, {other.label}",
+        verdict,
+        f"{line.label} minus {other.label}, change in {analysis.design.what} rate: {said}.",
+        (),
+        {
+            "line": line.key,
+            "other": other.key,
+            "epoch": epoch,
+            "difference": found.value,
+            "low": found.interval and found.interval.low,
+            "high": found.interval and found.interval.high,
+        },
+        found.beyond,
     )
 
 

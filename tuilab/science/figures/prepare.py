@@ -1,13 +1,15 @@
 """The one place that decides what each figure shows; renderers draw what they are given."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from tuilab.grid.edits import EDITED
+from tuilab.grid.lines import is_named, persona_of
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import count_of, nearest
+from tuilab.science.against import Against, compare, first_against
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.evaluate import describe, predictions
 from tuilab.science.classify import Change
@@ -34,7 +36,7 @@ from tuilab.science.figures.model import (
 )
 from tuilab.science.seeds import mean_trajectory, runs_of
 from tuilab.science.text import full_sentence, names
-from tuilab.science.trajectories import Trajectory, rate_trajectories
+from tuilab.science.trajectories import Point, Trajectory, rate_trajectories
 
 _HOLLOW: Final = ("suspect", "stale", "edited")
 """Statuses of values that are drawn and enter no number."""
@@ -215,6 +217,31 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
     return _figure(f"heatmap-{key}", title, (panel,), analysis, _empty_squares((panel,)))
 
 
+def difference(analysis: Analysis) -> Figure:
+    """How much more each line has changed than its control, or than what it varies, by epoch."""
+    series = tuple(_against_line(analysis, found) for found in first_against(analysis).values())
+    panel = _epoch_panel(
+        analysis, "", "Difference in change (1 = 100 points)", series, signed_axis(series)
+    )
+    zero = Reference((panel.x_range[0], 0.0), (panel.x_range[1], 0.0), "no difference")
+    title = f"Change of {analysis.design.what} leakage, less that of control or own level"
+    note = "Each line's rate minus the other's, less the same at epoch 0; bars are 95% intervals"
+    none = "" if series else "Nothing to draw: no line has a control or varies another"
+    panels = (replace(panel, references=(zero,)),)
+    return _figure("difference", title, panels, analysis, note, none)
+
+
+def _against_line(analysis: Analysis, found: Against) -> Series:
+    points = []
+    for epoch in analysis.design.epochs:
+        at = compare(found.line, found.other, epoch)
+        status = "measured" if at.value is not None else "missing"
+        point = Point(epoch, at.value, status, interval=at.interval, seeds=at.seeds)
+        points.append(plot_point(found.key, None, replace(point, seeds_planned=at.planned), 1.0))
+    label = f"{_label(found.line)} minus {found.other.source.label}"
+    return Series(found.key, label, _mark(analysis, found.line), tuple(points))
+
+
 FIGURES: Final[Mapping[str, Callable[[Analysis], Figure]]] = {
     "leakage": leakage,
     "cosine": cosine,
@@ -223,11 +250,18 @@ FIGURES: Final[Mapping[str, Callable[[Analysis], Figure]]] = {
     "grouped": grouped,
     "baseline-peak": baseline_against_peak,
     "heatmap": heatmap,
+    "difference": difference,
 }
 """Kind -> what prepares it."""
 
 KINDS: Final = tuple(FIGURES)
 """Every kind of figure, in the order of a report and of the tabs of the plots."""
+
+
+def kinds_of(sources: Iterable[str]) -> tuple[str, ...]:
+    """Return the kinds that say something of these lines: differences need variants."""
+    has_variants = any(map(is_named, sources))
+    return tuple(kind for kind in KINDS if has_variants or kind != "difference")
 
 
 def _figure(
@@ -335,7 +369,7 @@ def _personas(analysis: Analysis) -> tuple[Persona, ...]:
     design = analysis.design
     panel = design.personas or (design.target,)
     known = {persona.key for persona in panel}
-    unevaluated = tuple(source for source in design.sources if source.key not in known)
+    unevaluated = tuple(source for source in design.sources if persona_of(source.key) not in known)
     others = tuple(persona for persona in panel if persona.key != design.target.key)
     return (design.target, *others, *unevaluated)
 

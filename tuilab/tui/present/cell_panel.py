@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
+from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import ALL, HEADLINE, METRICS, Measurement, Of, Row, measures
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import MISSING, count_of, number
@@ -162,11 +163,11 @@ def persona_lines(
 
     Each with its rate, 95% Wilson interval, n and a bar; n/a where it was not measured.
     """
-    cell, target = view.cell, snapshot.target
+    source, target = persona_of(view.cell.source), snapshot.target
     found = {str(row["persona"] or target): row for row in rows if row["metric"] == measure}
     if not found:
         return [((" not measured", "muted"),)]
-    first = [who for who in (cell.source, target) if who in found]
+    first = [who for who in (source, target) if who in found]
     others = sorted((who for who in found if who not in first), key=lambda who: _rank(found[who]))
     label = min(_LABEL, max(len(_label(snapshot, who)) for who in found), columns // 3)
     with_n, with_word = columns >= 44, columns >= 52
@@ -175,7 +176,7 @@ def persona_lines(
     unit = measures([measure])[measure].unit
     head = f"  {fit('persona', label)}{unit.sign or 'value':>6}  {'95%':<9}{'    n' * with_n}"
     lines: list[Line] = [((head, "muted"),)]
-    words = {cell.source: "source", target: "target"}
+    words = {source: "source", target: "target"}
     for who in [*first, *others]:
         row = found[who]
         value, word = row["value"], words.get(who, "")

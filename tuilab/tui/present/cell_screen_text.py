@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.endings import ending_words, short_ending
-from tuilab.grid.jobs import job_id
-from tuilab.grid.stages import CELL_STAGES, ORDER, OWN_STAGES, Stage
+from tuilab.grid.jobs import job_id, shared_by
+from tuilab.grid.stages import CELL_STAGES, ORDER, OWN_STAGES
 from tuilab.grid.states import LIVE, Attempt, JobStatus, State
 from tuilab.grid.text import count_of, duration, size, whole_percent
 from tuilab.store.snapshot import CellView, Snapshot
@@ -32,9 +32,7 @@ def chain_of(snapshot: Snapshot, view: CellView) -> list[JobStatus]:
     cell = view.cell
     shared = {job.job: job for job in snapshot.shared}
     names = [job.blocked_by for job in view.jobs if job.blocked_by]
-    names.append(job_id(Stage.DATA, cell.source))
-    if cell.epoch:
-        names.append(job_id(Stage.CONVERGE, cell.source, seed=cell.seed))
+    names += shared_by(cell, shared, snapshot.target)
     above = [shared[name] for name in dict.fromkeys(names) if name in shared]
     above.sort(key=lambda job: ORDER[job.stage])
     return [*above, *view.jobs]

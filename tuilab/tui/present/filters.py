@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from tuilab.grid.lines import parts_of
 from tuilab.grid.metrics import METRICS
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
@@ -21,6 +22,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
 }
 _SIGN_AND_NUMBER = r"(>=|<=|!=|==|=|>|<)(-?(?:\d+(?:\.\d*)?|\.\d+))%?"
+_LEVEL = re.compile(r"[a-z_]+(?:\.[a-z_]+)+=[^<>=]+")
 EXAMPLES = "failed   villain   epoch>=10   leakage>50   cosine<0.5   #tag"
 
 
@@ -47,7 +49,7 @@ class Filter:
     """What is to be seen: all parts must hold."""
 
     words: tuple[str, ...] = ()
-    """Parts of a label or key, lower case; each must be found."""
+    """Parts of a label or key, lower case, or levels of an axis; each must be found."""
     states: frozenset[State] = frozenset()
     """Any of these; empty = any state."""
     comparisons: tuple[Comparison, ...] = ()
@@ -89,6 +91,8 @@ def parse_filter(text: str, metrics: Iterable[str] = METRICS) -> Filter:
     for token in text.lower().split():
         if match := comparison.fullmatch(token):
             comparisons.append(Comparison(keys.get(match[1], match[1]), match[2], float(match[3])))
+        elif _LEVEL.fullmatch(token):
+            words += parts_of(f",{token}")[2]
         elif any(sign in token for sign in "<>="):
             why = f"{token!r} is not a comparison: write epoch>=10, leakage>50 or cosine<0.5"
             raise FilterError(f"{why} ({', '.join(fields)})")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import HEADLINE, METRICS
 from tuilab.grid.states import BROKEN, WITH_RESULT, State
 from tuilab.store.snapshot import CellView, Snapshot
@@ -45,6 +46,8 @@ class View:
     """One chosen seed, or None for all of them."""
     is_mean: bool = False
     """Whether the seeds are put together instead of stacked."""
+    is_folded: bool = False
+    """Whether of the variants of a source the first alone is seen."""
     filter: Filter = field(default_factory=Filter)
     tint: Tint = Tint.NONE
 
@@ -113,8 +116,11 @@ def _all_rows(snapshot: Snapshot, view: View, wanted: Sequence[int]) -> list[Row
     whole = _is_whole(snapshot) and len(wanted) == len(snapshot.epochs)
     wide = len(snapshot.epochs)
     rows = []
+    first_lines = {persona_of(line): line for line in reversed(snapshot.sources)}
     for place, source in enumerate(snapshot.sources):
         label = snapshot.labels.get(source, source)
+        if view.is_folded and first_lines[persona_of(source)] != source:
+            continue
         if not view.filter.names(source, label):
             continue
         stacked = []

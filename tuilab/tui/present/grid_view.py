@@ -44,6 +44,11 @@ def next_seed(view: View, seeds: Sequence[int]) -> View:
     return cycle_seed(view, seeds)
 
 
+def toggle_variants(view: View) -> View:
+    """Show one line of each source, or all its variants."""
+    return replace(view, is_folded=not view.is_folded)
+
+
 LEGEND_COLUMNS = 52
 """Width from which the rule under the grid has room for what the colours mean."""
 
@@ -77,6 +82,8 @@ def words(
         title += ", mean over seeds"
     if view.seed is not None:
         title += f", seed {view.seed}"
+    if view.is_folded:
+        title += ", variants folded"
     if view.order is not Order.CONFIG:
         title += f", by {view.order.value}"
     if view.filter:

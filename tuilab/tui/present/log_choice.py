@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.endings import ending_words, short_ending
-from tuilab.grid.jobs import job_id
+from tuilab.grid.jobs import job_id, shared_by
 from tuilab.grid.stages import OWN_STAGES, Stage
 from tuilab.grid.states import LIVE, WITH_RESULT, Attempt, JobStatus, State
 from tuilab.store.snapshot import CellView, Snapshot
@@ -48,14 +50,13 @@ def _last_that_ran(view: CellView) -> tuple[str, int] | None:
 
 def _shared(snapshot: Snapshot, view: CellView) -> tuple[str, int] | None:
     """A live shared job that the cell waits for: its own convergence run first, then data."""
-    cell = view.cell
-    own = (job_id(Stage.CONVERGE, cell.source, seed=cell.seed), job_id(Stage.DATA, cell.source))
+    own = shared_by(view.cell, (job.job for job in snapshot.shared), snapshot.target)
     live = [job for job in snapshot.shared if job.state is State.RUNNING and job.attempt]
     chosen = _first(live, own) or _named(live, view.detail) or (live[0] if live else None)
     return (chosen.job, chosen.attempt) if chosen else None
 
 
-def _first(jobs: list[JobStatus], names: tuple[str, ...]) -> JobStatus | None:
+def _first(jobs: list[JobStatus], names: Sequence[str]) -> JobStatus | None:
     return next((job for name in names for job in jobs if job.job == name), None)
 
 

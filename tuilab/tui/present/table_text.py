@@ -330,6 +330,8 @@ _MEANINGS: Final[Mapping[str, Callable[[HeadlineRow], str]]] = {
     "Up/down": lambda row: "checkpoints above / below epoch 0 beyond counting noise (Fisher, Holm)",
     "n": lambda row: "completions per measured cell",
     "Seeds": lambda row: f"{row.seeds} of {row.seeds_planned} seeds have both ends measured",
+    "Net minus": lambda row: "the control, or what the line varies, whose net is subtracted",
+    "Difference [95%]": lambda row: "difference in differences, last epoch against 0",
     "Specificity": lambda row: "whose the marker is at the last epoch",
     "Excess change [95%]": lambda row: (
         f"target minus mean bystander, last epoch against 0; {_method(row, 'excess_change')}"

@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.history import Event
+from tuilab.grid.lines import is_named
 from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
@@ -342,6 +343,13 @@ class GridScreen(CellActions):
             self.say("this experiment has only one seed")
             return
         self._look_through(grid_view.next_seed(self.view, seeds))
+
+    def action_variants(self) -> None:
+        """Show one line of each source, or all its variants."""
+        if self._snapshot is None or not any(map(is_named, self._snapshot.sources)):
+            self.say("this experiment has no variants: arms and [axes] make them")
+            return
+        self._look_through(grid_view.toggle_variants(self.view))
 
     def action_zoom(self) -> None:
         """Show cells narrower, or wide again."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from tuilab.grid.grow_config import GrowError, More
 from tuilab.grid.growth import growth_lines
+from tuilab.grid.lines import persona_of
 from tuilab.grid.request import Request
 from tuilab.grid.text import count_of
 from tuilab.store.growth import Proposal, propose
@@ -73,7 +74,8 @@ def suggestion(snapshot: Snapshot, name: str) -> str:
     """Say what could be added that is not there: short enough for a frame of 80 columns."""
     free: list[str]
     if name == "sources":
-        free = [key for key in snapshot.labels if key not in snapshot.sources]
+        taken = {persona_of(line) for line in snapshot.sources}
+        free = [key for key in snapshot.labels if persona_of(key) not in taken]
     elif name == "epochs":
         free = [str(epoch) for epoch in range(1, 100) if epoch not in snapshot.epochs]
     else:

@@ -16,7 +16,14 @@ from tuilab.tui.analysis_cache import in_thread
 from tuilab.tui.present import cli_equivalent
 from tuilab.tui.present.figures import cursor
 from tuilab.tui.present.figures.look import Look, Spot
-from tuilab.tui.present.figures.text import KINDS, kind_line, note_lines, note_rows, spot_line
+from tuilab.tui.present.figures.text import (
+    KINDS,
+    kind_line,
+    kinds_shown,
+    note_lines,
+    note_rows,
+    spot_line,
+)
 from tuilab.tui.present.header import header
 from tuilab.tui.present.styled_text import fit_line
 from tuilab.tui.screens.analysis_screen import AnalysisScreen
@@ -196,7 +203,7 @@ class PlotsScreen(AnalysisScreen):
     def _show(self) -> None:
         columns, glyphs, look = self.size.width, self.tuilab.glyphs, self.look
         title = self.figure.title if self.figure is not None else ""
-        kinds = kind_line(self.kind, title, columns, glyphs)
+        kinds = kind_line(self.kind, title, columns, glyphs, self._kinds)
         self.write("kinds", kinds)
         self.query_one(PlotView).draw(self.figure, look, self.waiting_words())
         spot, note = self.query_one("#spot", Lines), self.query_one("#note", Lines)
@@ -216,7 +223,7 @@ class PlotsScreen(AnalysisScreen):
 
     @on(Lines.Clicked, "#kinds")
     def _kind_clicked(self, event: Lines.Clicked) -> None:
-        if (kind := event.text.strip("[]")) in KINDS:
+        if (kind := event.text.strip("[]")) in self._kinds:
             self.kind = kind
             self._prepare()
 
@@ -232,8 +239,13 @@ class PlotsScreen(AnalysisScreen):
 
     def action_kind(self, step: int) -> None:
         """Show the next kind of figure."""
-        self.kind = KINDS[(KINDS.index(self.kind) + step) % len(KINDS)]
+        kinds = self._kinds
+        self.kind = kinds[(kinds.index(self.kind) + step) % len(kinds)]
         self._prepare()
+
+    @property
+    def _kinds(self) -> tuple[str, ...]:
+        return kinds_shown(self.tuilab.snapshot)
 
     def action_along(self, step: int) -> None:
         """Move along the series."""

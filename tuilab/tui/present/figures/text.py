@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import edits_text
+from tuilab.grid.lines import is_named
 from tuilab.grid.text import number, signed
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figures.cursor import (
@@ -33,13 +34,22 @@ KINDS = (
     "grouped",
     "baseline-peak",
     "heatmap",
+    "difference",
 )
 """The figures in the order of their tabs, by the words that ``tuilab plot`` takes."""
 
 
-def kind_line(here: str, title: str, columns: int, glyphs: Glyphs) -> Line:
+def kinds_shown(snapshot: Snapshot | None) -> tuple[str, ...]:
+    """Return the tabs of an experiment: without variants there is no difference to draw."""
+    has_variants = snapshot is not None and any(map(is_named, snapshot.sources))
+    return KINDS if has_variants else KINDS[:-1]
+
+
+def kind_line(
+    here: str, title: str, columns: int, glyphs: Glyphs, kinds: Sequence[str] = KINDS[:-1]
+) -> Line:
     """Write the kinds of figure as a rule; the open one stands out and is never out of sight."""
-    shown = list(KINDS)
+    shown = list(kinds)
     while here in shown[1:] and _room(shown[: shown.index(here) + 1]) > columns:
         shown = shown[1:]
     pieces: list[Piece] = [(glyphs.stroke, "rule")]
