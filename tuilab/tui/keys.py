@@ -89,7 +89,7 @@ GRID = _of(
     _key("F", "follow", "follow", "follow the log, or stop following"),
     _key("m", "metric", "metric", "show the next metric"),
     _key("s", "seeds", "seeds", "show all seeds, their mean, or one seed"),
-    _key("v", "variants", "variants", "fold the variants of each source, or unfold them"),
+    _key("f", "variants", "variants", "fold the variants of each source, or unfold them"),
     _key("z", "zoom", "zoom", "zoom: value, two digits or one column per cell"),
     _key("c", "tint", "colours", "colour cells by value, or not"),
     _key("O", "order", "order", "sort by config order, name, peak or failures"),
