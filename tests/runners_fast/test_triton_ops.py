@@ -248,3 +248,14 @@ def test_what_cannot_be_captured_runs_and_random_numbers_survive_the_attempt(
     assert torch.equal(torch.rand(2, device=DEVICE), expected)
     assert torch.cuda.current_stream() == stream
     assert "CUDA graphs do not work here" in caplog.text
+
+
+def test_trying_the_kernels_draws_no_random_number() -> None:
+    """Else the first answers of each worker would be others than those of its later jobs."""
+    torch.manual_seed(0)
+    before = torch.cuda.get_rng_state()
+    attention.gpu_attention.cache_clear()
+    ops.for_device.cache_clear()
+    attention.gpu_attention(128, torch.bfloat16)
+    ops.for_device("cuda")
+    assert torch.equal(before, torch.cuda.get_rng_state())

@@ -25,7 +25,7 @@ from tuilab.engine.decide.facts import NO_DEVICE, Slot, Stop
 from tuilab.engine.decide.phase import RETIRED, Phase
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.host.crash_points import crash_point
-from tuilab.engine.host.environment import worker_argv, worker_environment
+from tuilab.engine.host.environment import threads_for, worker_argv, worker_environment
 from tuilab.engine.host.gpus import find, look_at_devices
 from tuilab.engine.host.hub_cache import is_offline
 from tuilab.engine.state import JournaledStates
@@ -139,7 +139,7 @@ class Performer:
         crash_point("launch-before-spawn")
         environment = worker_environment(
             os.environ,
-            policy.threads,
+            policy.threads or (threads_for(len(slots)) if slot.device else None),
             "" if policy.devices == "none" else slot.device,
             uuid=uuid,
             offline=self._is_offline(),

@@ -240,7 +240,8 @@ class Resources(Block):
     jobs_per_device: Positive = 1
     """Workers that may share a GPU, as far as the peaks measured so far fit side by side."""
     threads: Positive | None = None
-    """CPU threads per worker; part of the result on a CPU. All when left out."""
+    """CPU threads per worker; part of the result on a CPU. Left out: all on a CPU, and beside a GPU
+    this worker's share of the cores."""
     # Not strict: what _take_places returns counts as Python, and TOML and JSON give lists.
     runner: Annotated[tuple[Text, ...], Field(min_length=1, strict=False)] = (
         "python",

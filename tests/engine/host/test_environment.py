@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,12 @@ from tests.contract.test_hub import COMMIT, MODEL, cached
 from tests.engine.trials import make_plan
 from tuilab.contract.hub import OFFLINE_BY_ENGINE
 from tuilab.engine.decide.policy import GB, Policy, policy_of, read_policy
-from tuilab.engine.host.environment import source_root, worker_argv, worker_environment
+from tuilab.engine.host.environment import (
+    source_root,
+    threads_for,
+    worker_argv,
+    worker_environment,
+)
 from tuilab.engine.host.hub_cache import is_offline
 from tuilab.grid.config import Resources
 from tuilab.grid.jobs import Plan
@@ -47,6 +53,17 @@ def test_the_index_of_a_device_counts_as_nvidia_smi_counts() -> None:
     by_speed = {**OWN, "CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
     assert worker_environment(by_speed, device="1")["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
     assert worker_environment(by_speed)["CUDA_DEVICE_ORDER"] == "FASTEST_FIRST"
+
+
+def test_workers_share_the_cores_and_keep_to_a_container_s_quota(tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    quota = tmp_path / "cpu.max"
+    for text in ("", "max 100000", f"{cores * 8}00000 100000", "nonsense"):
+        quota.write_text(text)
+        assert threads_for(1, quota) == cores
+    assert threads_for(cores * 2, tmp_path / "absent") == 1
+    quota.write_text("150000 100000")
+    assert threads_for(1, quota) == 1
 
 
 def test_without_a_word_about_threads_and_devices_the_caller_s_choice_stays() -> None:

@@ -23,6 +23,24 @@ ALLOWED_PREFIXES = (
 )  # fmt: skip
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def threads_for(workers: int, quota: Path = _QUOTA) -> int:
+    """Return the CPU threads of each of so many workers on this machine, at least one.
+
+    PyTorch takes every core of the host, also those that other workers compute on and those
+    beyond a container's quota; threads that wait for one another then take ten times as long.
+    """
+    cores = len(os.sched_getaffinity(0))
+    try:
+        allowed, period = quota.read_text(encoding="utf-8").split()
+        if allowed != "max":
+            cores = min(cores, int(allowed) // int(period))
+    except (OSError, ValueError):
+        pass  # no container, or one of an older kind
+    return max(1, cores // max(1, workers))
+
 
 def worker_environment(
     own: Mapping[str, str],
