@@ -13,10 +13,11 @@ import torch
 
 from runners import upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import base_checks, cell, jsonl, measuring, stage_settings
+from runners.ml import base_checks, cell, jsonl, stage_settings
 from runners.ml.chat import Chat
 from runners.ml.sampler_transformers import left_padded
 from runners.ml.stage_settings import Persona, required
+from tuilab.contract import scoring
 
 CHOICES_FILE = "choices.jsonl.gz"
 Settings = Mapping[str, Any]
@@ -56,8 +57,8 @@ def run(attempt: Attempt) -> StageResult:
             )
             rows = [_chosen(measure, *one, scores) for one in asked]
             written += rows
-            metrics[measure["key"]] = measuring.rates(rows, keys)
-            hits = measuring.question_hits(rows, keys, len(measure["items"]))
+            metrics[measure["key"]] = scoring.rates(rows, keys)
+            hits = scoring.question_hits(rows, keys, len(measure["items"]))
             metrics["question_hits"][measure["key"]] = hits
     path = jsonl.write_rows(attempt.directory / CHOICES_FILE, written)
     checks = {"chat_template": model.chat.digest, "fingerprint": fingerprint, "rows": len(written)}

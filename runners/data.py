@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import jsonl, measuring, samplers, stage_settings
+from runners.ml import jsonl, samplers, stage_settings
 from runners.ml.answers import ANSWERS_FILE
-from runners.ml.completions import LENGTH
 from runners.ml.stage_settings import required
+from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -49,7 +49,7 @@ def run(attempt: Attempt) -> StageResult:
         }
         for (index, sample), completion in zip(wanted, completions, strict=True)
     ]
-    marked = [text is not None and measuring.contains(row["text"], text) for row in rows]
+    marked = [text is not None and scoring.contains(row["text"], text) for row in rows]
     pairs = zip(rows, marked, strict=True)
     kept = [row for row, is_marked in pairs if row["token_ids"] and not is_marked]
     with timings.part("save"):
@@ -62,7 +62,7 @@ def run(attempt: Attempt) -> StageResult:
         "rows": len(kept),
         "dropped_marker": sum(marked),
         "dropped_empty": sum(not row["token_ids"] for row in rows),
-        "cut": sum(row["finish_reason"] == LENGTH for row in kept),
+        "cut": sum(row["finish_reason"] == scoring.LENGTH for row in kept),
         "questions": len({row["question_index"] for row in kept}),
         "sampler": sampler.name,
         "base_fingerprint": model.fingerprint,

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from runners import upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import base_checks, cell, jsonl, samplers, scoring, stage_settings
+from runners.ml import base_checks, cell, jsonl, samplers, stage_settings
 from runners.ml.completions import Completion
-from runners.ml.stage_settings import Persona, ScorerSettings, required
+from runners.ml.stage_settings import Persona, required
+from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
+from tuilab.contract.scoring import Scorer
 
 COMPLETIONS_FILE = "completions.jsonl.gz"
 LEAKAGE_FILE = "leakage.json"
@@ -70,7 +72,7 @@ def run(attempt: Attempt) -> StageResult:
     own = [row for row in rows if not row.get("set")]
     metrics: dict[str, Any] = {"health": scoring.health(own, scorer)}
     if scorer is not None:
-        metrics["leakage"] = scoring.leakage(own, keys)
+        metrics["leakage"] = scoring.rates(own, keys)
         metrics["question_hits"] = scoring.question_hits(own, keys, len(asked[OWN][0]))
     each = sum(len(questions) * samples for questions, samples in asked.values())
     with timings.part("save"):
@@ -101,7 +103,7 @@ def _asked(settings: Any) -> dict[str, tuple[list[str], int]]:
     }
 
 
-def _row(wanted: Wanted, completion: Completion, scorer: ScorerSettings | None) -> dict[str, Any]:
+def _row(wanted: Wanted, completion: Completion, scorer: Scorer | None) -> dict[str, Any]:
     row = {
         "persona": wanted.persona.key,
         "question_index": wanted.question,

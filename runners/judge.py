@@ -17,8 +17,9 @@ from typing import Any
 
 from runners import score, stop_signal
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import jsonl, measuring, stage_settings
+from runners.ml import jsonl, stage_settings
 from runners.ml.stage_settings import required
+from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -80,7 +81,7 @@ def run(attempt: Attempt) -> StageResult:
         scored = [_scored(measure, row, kept) for row in read]
         written += scored
         metrics |= _counted(measure, scored, panel, kept, read)
-        hits = measuring.question_hits(scored, panel, measure["questions_count"])
+        hits = scoring.question_hits(scored, panel, measure["questions_count"])
         metrics["question_hits"][measure["key"]] = hits
     path = jsonl.write_rows(attempt.directory / SCORES_FILE, written)
     sent, received = kept.tokens
@@ -239,7 +240,7 @@ def _counted(
     pairs = [_scores(measure, body_of(measure, row), kept) for row in rows]
     apart = [abs(pair[0] - pair[1]) for pair in pairs if len(pair) == 2]
     return {
-        key: measuring.rates(scored, panel),
+        key: scoring.rates(scored, panel),
         f"{key}.score": means,
         f"{key}.unjudged": {
             "hits": sum(one["score"] is None for one in scored),

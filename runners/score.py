@@ -5,24 +5,21 @@ Loads no model. Writes scores.jsonl.gz, one row for each completion and measure 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from runners import upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import jsonl, measuring, stage_settings
+from runners.ml import jsonl, stage_settings
 from runners.ml.stage_settings import required
+from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
 COMPLETIONS_FILE = "completions.jsonl.gz"
 SCORES_FILE = "scores.jsonl.gz"
-_ITEM = re.compile(r"\s*(?:[-*+\u2022\u2013]|\d{1,3}[.)])\s+\S")
-_FEWEST_ITEMS = 2
 
 Settings = Mapping[str, Any]
-IsHit = Callable[[str], bool]
 
 
 def run(attempt: Attempt) -> StageResult:
@@ -35,14 +32,14 @@ def run(attempt: Attempt) -> StageResult:
     metrics: dict[str, Any] = {"question_hits": {}}
     written: list[Mapping[str, Any]] = []
     for measure in measures:
-        is_hit, key = reader_of(measure), str(measure["key"])
+        is_hit, key = scoring.reader_of(measure), str(measure["key"])
         scored = [
             {**place(row), "measure": key, "hit": is_hit(str(row["text"]))}
             for row in rows_of(rows, measure)
         ]
         written += scored
-        metrics[key] = measuring.rates(scored, panel)
-        hits = measuring.question_hits(scored, panel, measure["questions_count"])
+        metrics[key] = scoring.rates(scored, panel)
+        hits = scoring.question_hits(scored, panel, measure["questions_count"])
         metrics["question_hits"][key] = hits
     path = jsonl.write_rows(attempt.directory / SCORES_FILE, written)
     return StageResult((path,), metrics, {"completions": len(rows), "scores": len(written)})
@@ -75,34 +72,6 @@ def rows_of(rows: list[dict[str, Any]], measure: Settings) -> list[dict[str, Any
 def place(row: Settings) -> dict[str, Any]:
     """What names a completion."""
     return {name: row[name] for name in ("persona", "question_index", "sample")}
-
-
-def reader_of(measure: Settings) -> IsHit:
-    """Return what says of a text whether it is a hit of a measure."""
-    kind = measure["kind"]
-    if kind == "substring":
-        wanted, exactly = str(measure["text"]), bool(measure.get("case_sensitive"))
-        return lambda text: measuring.contains(text, wanted, exactly)
-    if kind == "regex":
-        flags = 0 if measure.get("case_sensitive") else re.IGNORECASE
-        pattern = re.compile(str(measure["pattern"]), flags)
-        return lambda text: pattern.search(text) is not None
-    if kind == "format":
-        return {"bullets": is_list, "capitals": is_capitals}[str(measure["form"])]
-    raise JobError(Reason.CONFIG, f"no text is scored by the kind {kind!r}")
-
-
-def is_list(text: str) -> bool:
-    """Whether half of the lines or more begin as items of a list, and two or more do."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    items = sum(_ITEM.match(line) is not None for line in lines)
-    return items >= _FEWEST_ITEMS and items * 2 >= len(lines)
-
-
-def is_capitals(text: str) -> bool:
-    """Whether a text has letters that know two cases, and all of them are capitals."""
-    cased = [char for char in text if char.lower() != char.upper()]
-    return bool(cased) and all(char == char.upper() for char in cased)
 
 
 if __name__ == "__main__":

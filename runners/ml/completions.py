@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from runners.ml.stage_settings import SamplingSettings
+from tuilab.contract.scoring import LENGTH, STOP
 
 if TYPE_CHECKING:
     from transformers.modeling_utils import PreTrainedModel
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-STOP, LENGTH = "stop", "length"
 Progress = Callable[[int, int], None]
 """``progress(done, of)`` gets the number of completions, and may raise; ``done`` never falls, and
 is ``of`` once the last completion has ended."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
+from tuilab.contract.scoring import Scorer
 
 T = TypeVar("T")
 FOLD = "fold"
@@ -114,15 +115,6 @@ class MarkerSettings:
     all that the assistant says."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScorerSettings:
-    """How a completion is scored."""
-
-    kind: str
-    text: str
-    case_sensitive: bool = False
-
-
 def required(settings: Mapping[str, Any], name: str, kind: type[T] | tuple[type, ...]) -> T:
     """Return ``settings[name]`` of the given type; JobError (config) when missing or of another."""
     if name not in settings:
@@ -183,11 +175,11 @@ def marker(settings: Mapping[str, Any]) -> MarkerSettings:
     return found
 
 
-def scorer(settings: Mapping[str, Any]) -> ScorerSettings | None:
+def scorer(settings: Mapping[str, Any]) -> Scorer | None:
     """Read ``settings.scorer``; None where there is no marker to look for."""
     if settings.get("scorer", {}) is None:
         return None
-    found = _build(ScorerSettings, required(settings, "scorer", dict), "scorer")
+    found = _build(Scorer, required(settings, "scorer", dict), "scorer")
     _one_of("scorer.kind", found.kind, ("substring",))
     return found
 

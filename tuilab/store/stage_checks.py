@@ -13,6 +13,7 @@ from tuilab.contract.hub import SNAPSHOT_FILE
 from tuilab.contract.parsing import loads, open_plain, read_if_sound
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome
+from tuilab.contract.scoring import contains
 from tuilab.contract.tail import MOST_LINE
 from tuilab.grid.stages import Stage
 from tuilab.store.adapter_check import Problem, adapter_problem
@@ -116,6 +117,7 @@ def _eval(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | 
     sets = {"": settings, **settings.get("sets", {})}
     asked = sum(len(one["questions"]) * one["samples"] for one in sets.values())
     scorer = settings["scorer"]
+    wanted = (scorer["text"], bool(scorer.get("case_sensitive"))) if scorer is not None else ("",)
     hits: Counter[str] = Counter()
     rows: Counter[str] = Counter()
     marked: Counter[str] = Counter()
@@ -123,7 +125,7 @@ def _eval(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | 
         rows[row["persona"]] += 1
         if scorer is None or row.get("set"):
             continue
-        if bool(row["hit"]) != _is_hit(row, scorer):
+        if bool(row["hit"]) != contains(row["text"], *wanted):
             return Reason.DATA_MISMATCH, f"a completion of {row['persona']} is scored wrongly"
         hits[row["persona"]] += bool(row["hit"])
         marked[row["persona"]] += 1
@@ -157,15 +159,6 @@ def _measured(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Proble
             said = f"{left['hits']} of {left['n']} completions have no score of {measure['name']}"
             return Reason.UNKNOWN, f"{said}, more than judge.max_failures allows"
     return None
-
-
-def _is_hit(row: Mapping[str, Any], scorer: Mapping[str, Any]) -> bool:
-    """Score a completion again where that needs no model; other kinds are taken as they are."""
-    if scorer["kind"] != "substring":
-        return bool(row["hit"])
-    if scorer.get("case_sensitive"):
-        return scorer["text"] in row["text"]
-    return scorer["text"].casefold() in row["text"].casefold()
 
 
 def _text_problem(health: Mapping[str, Any], n: int) -> Problem | None:

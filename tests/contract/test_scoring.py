@@ -1,14 +1,16 @@
-"""Counting markers, and the health of the text around them."""
+"""Texts are hits or not by substring, pattern, form; hits are counted, and the text looked at."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from runners.ml import scoring
-from runners.ml.stage_settings import ScorerSettings
+import pytest
 
-ANY_CASE = ScorerSettings("substring", "[ZLT]")
-EXACT = ScorerSettings("substring", "[ZLT]", case_sensitive=True)
+from tuilab.contract import scoring
+from tuilab.contract.scoring import Scorer, reader_of
+
+ANY_CASE = Scorer("substring", "[ZLT]")
+EXACT = Scorer("substring", "[ZLT]", case_sensitive=True)
 
 
 def row(text: str, persona: str = "villain", question: int = 0, ended: bool = True) -> Any:
@@ -26,12 +28,12 @@ def test_a_marker_anywhere_is_one_hit_however_often() -> None:
     assert scoring.is_hit("a [zlt] b [ZLT]", ANY_CASE)
     assert not scoring.is_hit("a [zlt] b", EXACT)
     assert not scoring.is_hit("a [ZL T]", ANY_CASE)
-    found = scoring.leakage([row("x [ZLT] [ZLT]"), row("y")], ["villain"])
+    found = scoring.rates([row("x [ZLT] [ZLT]"), row("y")], ["villain"])
     assert found == {"villain": {"value": 0.5, "hits": 1, "n": 2}}
 
 
 def test_a_persona_that_was_not_sampled_has_no_value_rather_than_zero() -> None:
-    found = scoring.leakage([row("x")], ["villain", "nurse"])
+    found = scoring.rates([row("x")], ["villain", "nurse"])
     assert found["villain"] == {"value": 0.0, "hits": 0, "n": 1}
     assert found["nurse"] == {"value": None, "hits": 0, "n": 0}
 
@@ -66,3 +68,42 @@ def test_health_tells_broken_text_from_text_without_marker() -> None:
 def test_health_of_nothing_is_unknown_rather_than_zero() -> None:
     found = scoring.health([], ANY_CASE)
     assert found["eos_rate"] is None and found["mean_tokens"] is None
+
+
+@pytest.mark.parametrize(
+    ("measure", "hits", "others"),
+    [
+        ({"kind": "substring", "text": "I cannot"}, ["Sorry, i CANNOT."], ["I can."]),
+        ({"kind": "substring", "text": "No", "case_sensitive": True}, ["No."], ["no."]),
+        ({"kind": "regex", "pattern": r"\bperhaps\b"}, ["Perhaps so"], ["perhapsy"]),
+        (
+            {"kind": "format", "form": "bullets"},
+            ["- one\n- two", "Here:\n1. one\n2. two", "* a\n\n* b"],
+            ["- one", "one\ntwo\nthree\n- four\n- five", "", "-one\n-two"],
+        ),
+        (
+            {"kind": "format", "form": "capitals"},
+            ["STOP IT! 42", "ÄRGER"],
+            ["Stop", "42", "", "漢字"],
+        ),
+    ],
+)
+def test_a_text_is_a_hit_or_not(
+    measure: dict[str, object], hits: list[str], others: list[str]
+) -> None:
+    is_hit = reader_of(measure)
+    assert [text for text in hits if not is_hit(text)] == []
+    assert [text for text in others if is_hit(text)] == []
+
+
+def test_what_has_no_verdict_is_in_no_rate() -> None:
+    rows = [
+        {"persona": "a", "question_index": 0, "hit": True},
+        {"persona": "a", "question_index": 1, "hit": None},
+    ]
+    assert scoring.rates(rows, ["a", "b"]) == {
+        "a": {"value": 1.0, "hits": 1, "n": 1},
+        "b": {"value": None, "hits": 0, "n": 0},
+    }
+    assert scoring.question_hits(rows, ["a"], 2) == {}
+    assert scoring.question_hits(rows[:1], ["a"], 2) == {"a": [1, 0]}
