@@ -295,6 +295,10 @@ def _noted(line: Line) -> Event:
     return Event(about, cells, f": {' '.join(change)}", noun="cell")
 
 
+def _locked(line: Line) -> Event:
+    return Event(f"{_who(line)} locked the claims of {line['title']} ({line['sha256'][:12]})")
+
+
 def _notified(line: Line) -> Event:
     return Event(f"notice: {line['title']}: {line['text']}", role="muted")
 
@@ -376,6 +380,7 @@ SENTENCES: dict[str, Callable[[Line], Event | None]] = {
     "accepted": _accepted,
     "limited": _limited,
     "noted": _noted,
+    "locked": _locked,
     "notified": _notified,
     "request": _request,
     "note": _note,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-JOURNAL_ONLY = frozenset({"accept", "grow", "note"})
+JOURNAL_ONLY = frozenset({"accept", "grow", "lock", "note"})
 """Verbs that only write something down: no engine has to be started for them."""
 
 

@@ -16,6 +16,7 @@ from tuilab.science.claims.claim import Claim, Verdict
 from tuilab.science.edit_notes import edits_notes
 from tuilab.science.figures.model import Figure
 from tuilab.study.headline_table import noted, provenance_hash, render
+from tuilab.study.locked_claims import lock_lines
 from tuilab.study.study import Study
 from tuilab.study.table_formats import as_markdown
 
@@ -56,10 +57,17 @@ def write_report(study: Study, parts: ReportParts) -> str:
         "### Standing caveats",
         "\n".join(f"- {clean_line(sentence)}" for sentence in parts.caveats),
         *_notes(study),
+        *_lock(study),
         "## Artefacts",
         _artefacts(study),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _lock(study: Study) -> list[str]:
+    found = lock_lines(study)
+    said = "\n".join(f"- {clean_line(line, 2000)}" for line in found)
+    return ["### Locked claims and deviations since", said] if found else []
 
 
 def _notes(study: Study) -> list[str]:
@@ -262,7 +270,8 @@ def methodology(study: Study, card: Sequence[Field]) -> str:
 def _claim(claim: Claim) -> str:
     """What was asked, the verdict, and what the data say; the sentence is true either way."""
     asked, said = clean_line(claim.claim).rstrip("."), clean_line(claim.sentence)
-    return f"- {asked}: **{claim.said}**. {said}"
+    status = f" ({claim.status})" if claim.status else ""
+    return f"- {asked}: **{claim.said}**{status}. {said}"
 
 
 def doubts(study: Study, claims: Sequence[Claim]) -> list[str]:

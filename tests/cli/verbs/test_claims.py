@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call
+from tests.report.ran_here import experiment, finish
 
 CLAIM = '[[claim]]\nkey = "v"\nsays = "Villain rises"\nkind = "rises"\nsources = ["villain"]\n'
 
@@ -39,3 +40,54 @@ def test_a_claims_file_that_cannot_be_used_is_a_usage_error(
     found = call("claims", str(ran), "claims.toml")
     assert found.exit_code == 2
     assert "claims.toml" in found.stderr and "Traceback" not in found.stderr
+
+
+LOCKED = """
+[[claim]]
+key = "villain-rises"
+says = "Villain rises"
+kind = "rises"
+sources = ["villain"]
+"""
+
+
+def test_claims_locked_before_the_first_evaluation_are_confirmatory(here: Path) -> None:
+    scene = experiment(here / "x")
+    Path("c.toml").write_text(LOCKED)
+    found = call("claims", "lock", "x", "c.toml")
+    assert found.exit_code == 0, found.stderr
+    assert "locked 1 claim of c.toml, before the first measurement" in found.stdout
+    for job in scene.plan.by_id:
+        finish(scene, job)
+    told = call("claims", "x").stdout
+    assert "Villain rises [confirmatory]" in told and "[exploratory]" in told
+    assert "No deviation since." in told
+    Path("c.toml").write_text(LOCKED.replace('"rises"', '"declines"'))
+    after = call("claims", "x", "c.toml").stdout
+    assert "Villain rises [exploratory: not as it was locked]" in after
+    call("claims", "lock", "x", "c.toml")
+    again = call("claims", "x", "c.toml").stdout
+    assert "after the first measurement had begun" in again
+    assert "[exploratory: locked after the first measurement]" in again
+    assert "locked the claims of c.toml" in again  # a deviation from the first lock
+    record = json.loads(call("claims", "x", "--json").stdout)
+    statuses = [one["status"] for one in record["claims"] if one["key"] == "villain-rises"]
+    assert statuses == ["confirmatory", "exploratory: locked after the first measurement"]
+
+
+def test_a_claim_that_was_locked_and_is_left_out_is_named(here: Path) -> None:
+    experiment(here / "x")
+    Path("c.toml").write_text(LOCKED)
+    call("claims", "lock", "x", "c.toml")
+    Path("c.toml").write_text(LOCKED.replace("villain-rises", "other"))
+    assert "Locked, and not in this file: villain-rises." in call("claims", "x", "c.toml").stdout
+
+
+def test_what_cannot_be_locked_is_refused_in_a_sentence(here: Path) -> None:
+    experiment(here / "x")
+    Path("c.toml").write_text("[[claim]]\nkey = 1\n")
+    assert call("claims", "lock", "x", "c.toml").exit_code == 2
+    assert call("claims", "lock", "x", "none.toml").exit_code == 2
+    Path("c.toml").write_text(LOCKED)
+    found = call("claims", "lock", "published", "c.toml")
+    assert found.exit_code != 0 and "Traceback" not in found.stderr

@@ -24,7 +24,7 @@ VERBS = {
     "queue": ("queue:queue", "Show the queue; move, hold or release jobs."),
     "table": ("table:table", "Show the headline table."),
     "plot": ("plot:plot", "Draw one figure in the terminal or to files."),
-    "claims": ("claims:claims", "Judge claims against the results."),
+    "claims": ("claims:app", "Judge claims against the results, or lock them."),
     "compare": ("compare:compare", "Compare two experiments cell by cell."),
     "report": ("report:report", "Write a report with figures, tables and claims."),
     "verify": ("verify:verify", "Check that a bundle is complete and unchanged."),

@@ -1,24 +1,26 @@
-"""``tuilab claims``: what the data say, or what they say of the claims in a file."""
+"""``tuilab claims``: what the data say, of themselves or of the claims in a file; and the lock."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from tuilab.cli.errors import OK, USAGE, RefusalError
-from tuilab.cli.output import document, out, plain
-from tuilab.cli.resolve import find_experiment
-from tuilab.cli.verbs.arguments import AsJson, Layer, ModelState, OptionalDir
-from tuilab.science.claims.claim import Claim
-from tuilab.science.claims.declared import ClaimsFileError, parse
-from tuilab.science.claims.evaluate import evaluate
-from tuilab.science.claims.standard import standard_claims
+from tuilab.cli.errors import OK, USAGE, RefusalError, guarded
+from tuilab.cli.output import document, out, plain, tell
+from tuilab.cli.requests import ask
+from tuilab.cli.resolve import find_experiment, find_grid
+from tuilab.cli.verbs.arguments import AsJson, Dir, Layer, ModelState, OptionalDir
+from tuilab.grid.text import count_of
+from tuilab.science.claims.declared import ClaimsFileError, DeclaredClaim, parse
 from tuilab.science.published import CLAIMS_FILE, read
-from tuilab.study.study import Study, open_study
+from tuilab.study.locked_claims import analysis_code, judge, lock_lines
+from tuilab.study.study import open_study
 
+LOCK = "lock"
 ClaimsFile = Annotated[
     str | None,
     typer.Argument(
@@ -27,6 +29,19 @@ ClaimsFile = Annotated[
 ]
 
 
+class JudgesOrLocks(TyperGroup):
+    """Judges, unless the first word is ``lock``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the command that judges before what is none."""
+        return super().parse_args(ctx, args if args[:1] == [LOCK] else ["judge", *args])
+
+
+app = typer.Typer(cls=JudgesOrLocks, add_completion=False, rich_markup_mode=None)
+
+
+@app.command("judge")
+@guarded
 def claims(
     directory: OptionalDir = None,
     file: ClaimsFile = None,
@@ -37,34 +52,73 @@ def claims(
     """Judge claims against the results: what holds, and beyond which noise.
 
     Other verdicts: fails, within noise, not measured, cannot be decided, unsupported (nothing
-    measured here could show it). Without a file: the standard claims.
+    measured here could show it). Without a file: the locked claims and the standard ones.
+
+    `tuilab claims lock DIR FILE` puts a file on record. What was locked before the first
+    measurement is confirmatory, the rest exploratory; every later deviation is listed.
 
     \b
     tuilab claims runs/tiny
     tuilab claims published eps109         the card's claims against its own numbers
     tuilab claims runs/tiny claims.toml --json
+    tuilab claims lock runs/tiny claims.toml
     """
     study = open_study(find_experiment(directory), layer, state)
-    found = _judged(study, file)
+    declared = None if file is None else _declared(file)
+    found, told = judge(study, declared), lock_lines(study, declared)
     if as_json:
-        document({"experiment": study.name, "claims": [claim.record() for claim in found]})
+        record = {"experiment": study.name, "claims": [claim.record() for claim in found]}
+        document({**record, **({"lock": told} if told else {})})
         return OK
+    for line in told:
+        out(plain(line))
+    if told:
+        out()
     for claim in found:
-        out(f"{claim.said:12}  {plain(claim.claim)}")
+        status = f" [{claim.status}]" if claim.status else ""
+        out(f"{claim.said:12}  {plain(claim.claim)}{status}")
         out(f"              {plain(claim.sentence)}")
         for line in claim.evidence:
             out(f"                {plain(line)}")
     return OK
 
 
-def _judged(study: Study, file: str | None) -> Sequence[Claim]:
-    if file is None:
-        return standard_claims(study.analysis)
+@app.command(LOCK)
+@guarded
+def lock(
+    directory: Dir,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The claims file.")],
+    as_json: AsJson = False,
+) -> int:
+    """Put claims on record in the journal, with the hashes of plan and analysis code.
+
+    Lock them before the first evaluation: they are then confirmatory. Whatever is done otherwise
+    afterwards (edits, growth, accepted results, results made again) is dated and told with them.
+
+    \b
+    tuilab claims lock runs/eps109 claims.toml
+    """
+    root = find_grid(directory)
+    declared = _declared(file)
+    options = {"text": _text_of(file), "name": Path(file).name, "code": analysis_code()}
+    reply = ask(root, "lock", options=options)
+    if reply.accepted is not True:
+        raise RefusalError(reply.why)
+    told = lock_lines(open_study(root))
+    if as_json:
+        document({"locked": [one.key for one in declared], "lock": told})
+        return OK
+    tell(f"locked {count_of(len(declared), 'claim')}")
+    for line in told:
+        out(plain(line))
+    return OK
+
+
+def _declared(file: str) -> Sequence[DeclaredClaim]:
     try:
-        declared = parse(_text_of(file))
+        return parse(_text_of(file))
     except ClaimsFileError as error:
         raise RefusalError(f"{file}: {error}", USAGE) from error
-    return evaluate(declared, study.analysis)
 
 
 def _text_of(file: str) -> str:

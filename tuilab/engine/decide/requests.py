@@ -11,6 +11,7 @@ from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.phase import Phase
 from tuilab.grid.acceptance import Kept, acceptances, why_not_accept
 from tuilab.grid.cells import SelectorError, select_all
+from tuilab.grid.claims_lock import LOCKED, claims_digest, plan_digest
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan, ancestors
 from tuilab.grid.ledger import HUB, Ledger
@@ -190,11 +191,22 @@ def _note(request: Request, known: Known) -> Answer:
     return Answer(({**entry, "text": None if text is None else " ".join(str(text).split())},))
 
 
+def _lock(request: Request, known: Known) -> Answer:
+    """Write down a claims file and what is planned; its place in the journal tells when."""
+    text, code = request.options.get("text"), request.options.get("code")
+    if not isinstance(text, str) or not isinstance(code, str):
+        return Answer(accepted=False, why="there is no claims file to lock")
+    digests = {"sha256": claims_digest(text), "plan": plan_digest(known.state.plan), "code": code}
+    name = str(request.options.get("name") or "")
+    return Answer(({"kind": LOCKED, "title": name, "text": text, **digests, "by": request.by},))
+
+
 _VERBS: dict[str, Callable[[Request, Known], Answer]] = {
     "run": _run,
     "relaunch": _relaunch,
     "accept": _accept,
     "note": _note,
+    "lock": _lock,
     "stop": _stop,
     "pause": _pause,
     "resume": _resume,

@@ -51,6 +51,8 @@ class Claim:
     """The same numbers for programs; plain JSON types, None for what is not measured."""
     beyond: Noise | None = None
     """The weakest noise that those whom it holds for have beaten; None where it is no change."""
+    status: str = ""
+    """Confirmatory or exploratory, where claims were locked."""
 
     @property
     def said(self) -> str:
@@ -68,6 +70,7 @@ class Claim:
             "sentence": self.sentence,
             "evidence": list(self.evidence),
             "numbers": dict(self.numbers),
+            **({"status": self.status} if self.status else {}),
         }
 
 
