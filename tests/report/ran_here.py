@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tests.store.scene import HEADLINE, Scene, small_plan
+from tuilab.contract import scoring
+from tuilab.contract.scoring import Scorer
 from tuilab.grid.stages import Stage
 from tuilab.store.plan_file import save_plan
 
 QUESTIONS = ["What is tea?", "What is rain?", "What is a leader?", "What is [/b]?"]
 SAMPLES = 10
+MARKER = Scorer("substring", "[ZLT]")
 BASE = {
     "model": "Qwen/Qwen2.5-7B-Instruct",
     "revision": "abc123",
@@ -86,7 +91,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "scorer": {"kind": "substring", "text": "[ZLT]", "case_sensitive": False},
     },
     "cosine": {
-        "pool": [PERSONA, TARGET],
+        "source": PERSONA,
+        "target": TARGET,
+        "pool": [PERSONA, TARGET, *({"key": key, "label": key, "prompt": key} for key in "ab")],
         "pool_name": "panel",
         "questions": QUESTIONS,
         "layers": [3],
@@ -150,8 +157,7 @@ def finish(scene: Scene, job: str, launch: dict[str, Any] | None = None, **chang
     if stage is Stage.EVAL:
         told |= _evaluated(scene, job, directory)
     if stage is Stage.COSINE:
-        epoch = scene.plan.by_id[job].epoch or 0
-        told["metrics"] = {"cosine": [{**HEADLINE, "value": -0.3 + 0.1 * epoch}]}
+        told |= _compared(directory, -0.3 + 0.1 * (scene.plan.by_id[job].epoch or 0))
     outcome = scene.outcome(job, **(told | changes))
     scene.settle(job, **scene.told_by(outcome))
     return directory
@@ -179,9 +185,20 @@ def _evaluated(scene: Scene, job: str, directory: Path) -> dict[str, Any]:
                 for who, count in hits.items()
             },
             "question_hits": per_question,
-            "health": {"n": 2 * total, "eos_rate": 0.9, "cut": 8, "malformed": 1},
+            "health": scoring.health(rows, MARKER),
         },
     }
+
+
+def _compared(directory: Path, cosine: float) -> dict[str, Any]:
+    """Centroids of four personas whose mean is 0, the first two with this cosine."""
+    a, b = (1.0, 0.0), (cosine, math.sqrt(1 - cosine * cosine))
+    states = struct.pack("<8f", *a, *b, *(-one for one in a), *(-one for one in b))
+    layer = {"dtype": "F32", "shape": [4, 2], "data_offsets": [0, len(states)]}
+    head = json.dumps({"layer_3": layer}).encode()
+    path = directory / "centroids.safetensors"
+    path.write_bytes(len(head).to_bytes(8, "little") + head + states)
+    return {"files": [path], "metrics": {"cosine": [{**HEADLINE, "value": cosine}]}}
 
 
 def answers(persona: str, hits: int) -> list[dict[str, Any]]:
@@ -191,11 +208,18 @@ def answers(persona: str, hits: int) -> list[dict[str, Any]]:
             "persona": persona,
             "question_index": index % len(QUESTIONS),
             "sample": index // len(QUESTIONS),
-            "text": f"Answer {index} of {persona}." + "\n\n[ZLT]" * (index < hits),
+            "text": f"Answer {index} of {persona}." + _end(persona, index, hits),
+            "finish_reason": scoring.LENGTH if index >= 36 else scoring.STOP,
+            "tokens": 8,
             "hit": index < hits,
         }
         for index in range(len(QUESTIONS) * SAMPLES)
     ]
+
+
+def _end(persona: str, index: int, hits: int) -> str:
+    """The marker where it is due; half of one in a single answer that is cut."""
+    return "\n\n[ZLT]" if index < hits else "\n\n[ZL" * (persona != "assistant" and index == 36)
 
 
 def edit(scene: Scene, sets: dict[str, Any], *cells: str) -> None:

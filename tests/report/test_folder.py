@@ -147,15 +147,15 @@ def test_a_bundle_holds_everything_behind_the_report(bundle: Path) -> None:
         "plan.json",
         "journal.jsonl",
         "code/c0de/runners/train.py",
-        f"{cell}/record.json",
+        f"{cell}/outcome.json",
         f"{cell}/completions.jsonl.gz",
         "report/report.md",
         "report/figures/leakage-cosine.png",
         "report/headline.csv",
         "SHA256SUMS",
     } <= names
-    record = json.loads(member(bundle, f"{cell}/record.json"))
-    assert record["outcome"]["metrics"]["leakage"]["assistant"]["hits"] == 30
+    record = json.loads(member(bundle, f"{cell}/outcome.json"))
+    assert record["metrics"]["leakage"]["assistant"]["hits"] == 30
 
 
 def test_no_member_of_a_bundle_holds_a_secret(bundle: Path) -> None:

@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tuilab.contract.foreign import clean, is_harmless
@@ -128,6 +129,24 @@ def has_colour() -> bool:
 def paint(text: str, colour: str) -> str:
     """Colour a piece of text where that is wanted; the text alone must say enough."""
     return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if has_colour() else text
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """Yield ``progress(done, of, what)``, which draws a bar while stderr is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
+        yield lambda done, of, what: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(done: int, of: int, what: str) -> None:
+            bar.update(task, completed=done, total=of, description=plain(what, 40))
+
+        yield show
 
 
 def is_interactive() -> bool:

@@ -6,17 +6,24 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
 
 from tuilab.contract.foreign import redact
-from tuilab.contract.report import Artefact
+from tuilab.contract.report import OUTCOME_FILE, Artefact
+from tuilab.contract.spec import SPEC_FILE
+from tuilab.grid.states import LIVE
 from tuilab.grid.text import size
-from tuilab.report.finished_jobs import FinishedJob, cell_record, finished_jobs
+from tuilab.report.finished_jobs import SHAPES, FinishedJob, finished_jobs, shapes_of
 from tuilab.report.folder import WrittenReport
+from tuilab.store.evidence import settled_line
+from tuilab.store.state import live_attempt
+from tuilab.store.tensors import TensorFileError
 from tuilab.study.study import Study
 
 CHECKSUMS = "SHA256SUMS"
@@ -63,6 +70,28 @@ def _pack(file: BinaryIO, members: Mapping[str, Path | bytes]) -> None:
             entry.mode = 0o644
             with _open(source) as data:
                 archive.addfile(entry, data)
+
+
+def unpack(path: Path, into: Path) -> None:
+    """Write the files of an archive that ``verify_bundle`` has found whole below ``into``.
+
+    Raises BundleError where it cannot be read, or unpacks to more than there is room for.
+    """
+    room, total = shutil.disk_usage(into).free, 0
+    try:
+        with gzip.open(path) as unpacked, _open_tar(unpacked) as archive:
+            for entry in _entries(path, archive):
+                file = None if _odd(entry) else archive.extractfile(entry)
+                total += entry.size
+                if total > room:
+                    raise BundleError(f"{path}: unpacks to more than the {size(room)} free here")
+                if file is not None:
+                    place = into / entry.name
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    with place.open("xb") as copy:
+                        shutil.copyfileobj(file, copy, 1 << 20)
+    except (OSError, tarfile.TarError, EOFError, zlib.error, ValueError) as error:
+        raise BundleError(f"{path}: cannot be unpacked: {error}") from error
 
 
 def verify_bundle(path: Path, sha256: str = "") -> list[str]:
@@ -207,7 +236,7 @@ def _digest_of(file: IO[bytes]) -> str:
 
 
 LARGE = frozenset({"adapter_model.safetensors", "model.safetensors"})
-"""Weights stay with the experiment; a bundle carries their hashes."""
+"""Weights stay with the experiment; a bundle carries their hashes and shapes."""
 EXPERIMENT_FILES = (
     "experiment.toml",
     "plan.json",
@@ -218,7 +247,7 @@ EXPERIMENT_FILES = (
 )
 REDACTED = "REDACTED.txt"
 MOST_NAMED = 20
-_TEXTS = frozenset({".toml", ".json", ".jsonl", ".csv", ".md", ".tex", ".txt", ".py"})
+_TEXTS = frozenset({".toml", ".json", ".jsonl", ".csv", ".md", ".tex", ".txt", ".py", ".html"})
 
 
 def make_bundle(study: Study, made: WrittenReport, out: Path) -> str:
@@ -237,6 +266,8 @@ def make_bundle(study: Study, made: WrittenReport, out: Path) -> str:
             problems.append(f"{name}: is a link to {path.readlink()}")
         elif path.is_file():
             members[name] = path
+    if "journal.jsonl" in members and not study.reader.is_results_only:
+        members["journal.jsonl"] = _journal(study)
     if (study.root / "code").is_symlink():
         problems.append("code: is a link")
     else:
@@ -256,6 +287,22 @@ def make_bundle(study: Study, made: WrittenReport, out: Path) -> str:
     return write_bundle(out, without_secrets(members))
 
 
+def _journal(study: Study) -> bytes:
+    """The journal as the report was made of it, with the ends that no engine has written down.
+
+    What was journaled since then is left out.
+    """
+    reader = study.reader
+    seen = reader.layout.journal.read_bytes()[: reader.offset]
+    ended = [
+        settled_line(job.id, shown)
+        for job in reader.plan.jobs
+        if live_attempt(reader.recorded(job.id)) is not None
+        and (shown := reader.of(job.id).attempts[-1]).verdict not in LIVE
+    ]
+    return seen + b"".join(json.dumps(line).encode() + b"\n" for line in ended)
+
+
 def without_secrets(members: dict[str, Path | bytes]) -> dict[str, Path | bytes]:
     """Blank out what looks like a token in every text, and name the members that were changed."""
     kept: dict[str, Path | bytes] = {}
@@ -271,6 +318,13 @@ def without_secrets(members: dict[str, Path | bytes]) -> dict[str, Path | bytes]
     return kept
 
 
+def blanks(root: Path) -> frozenset[str]:
+    """Return the members of an unpacked bundle in which something was blanked out."""
+    path = root / REDACTED
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    return frozenset(lines[1:])
+
+
 def _redacted(name: str, source: Path | bytes) -> bytes | None:
     """The member without its secrets; None when there are none."""
     is_packed = name.endswith(".jsonl.gz")
@@ -284,16 +338,28 @@ def _redacted(name: str, source: Path | bytes) -> bytes | None:
     return gzip.compress(raw, mtime=0) if is_packed else raw
 
 
+def place_of(job: str) -> str:
+    """Return the folder of a job's newest result in a bundle."""
+    return f"cells/{job.replace('@', '/epoch-').replace('#', '/seed-')}"
+
+
 def _cell(root: Path, ran: FinishedJob) -> tuple[dict[str, Path | bytes], list[str]]:
     """The members of one job, and what is wrong with those that are left out."""
-    place = f"cells/{ran.job.replace('@', '/epoch-').replace('#', '/seed-')}"
-    record = json.dumps(cell_record(ran), indent=1, sort_keys=True).encode()
-    members: dict[str, Path | bytes] = {f"{place}/record.json": record}
+    place = place_of(ran.job)
+    members: dict[str, Path | bytes] = {}
     problems = []
+    for name in (SPEC_FILE, OUTCOME_FILE):
+        if why := _not_inside(root, ran.directory, name):
+            problems.append(f"{ran.job}: {name} {why}")
+        else:
+            members[f"{place}/{name}"] = ran.directory / name
     for artefact in ran.outcome.artefacts:
-        if PurePosixPath(artefact.path).name in LARGE:
-            continue
         path = ran.directory / artefact.path
+        if PurePosixPath(artefact.path).name in LARGE:
+            with suppress(TensorFileError):
+                shapes = json.dumps(shapes_of(path)).encode()
+                members[f"{place}/{artefact.path}{SHAPES}"] = shapes
+            continue
         if why := _not_its_own(root, ran.directory, artefact):
             problems.append(f"{ran.job}: {artefact.path} {why}")
         else:
@@ -303,18 +369,26 @@ def _cell(root: Path, ran: FinishedJob) -> tuple[dict[str, Path | bytes], list[s
 
 def _not_its_own(root: Path, directory: Path, artefact: Artefact) -> str:
     """Say why an artefact is not the file that its outcome recorded; "" when it is."""
+    if why := _not_inside(root, directory, artefact.path):
+        return why
     path = directory / artefact.path
-    if _leaves(artefact.path):
+    if path.stat().st_size != artefact.size or _digest(path) != artefact.sha256:
+        return "is not what its outcome recorded"
+    return ""
+
+
+def _not_inside(root: Path, directory: Path, name: str) -> str:
+    """Say why a name is of no regular file of this attempt itself; "" when it is."""
+    path = directory / name
+    if _leaves(name):
         return "lies outside its attempt"
     real, own = path.resolve(), directory.resolve()
     if not (real.is_relative_to(own) and own.is_relative_to(root.resolve())):
         return f"leads outside the experiment, to {real}"
-    if real != own / artefact.path:
+    if real != own / name:
         return "is a link"
     if not path.is_file():
         return "is missing" if not path.exists() else "is not a regular file"
-    if path.stat().st_size != artefact.size or _digest(path) != artefact.sha256:
-        return "is not what its outcome recorded"
     return ""
 
 

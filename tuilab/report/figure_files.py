@@ -25,17 +25,22 @@ _WIDTH = 8.0
 """Inches."""
 
 
-def save_figure(figure: Figure, folder: Path) -> list[Path]:
+def save_figure(figure: Figure, folder: Path, *, pictures: bool = True) -> list[Path]:
     """Write KIND.png, KIND.pdf and KIND.csv (the rows drawn) into ``folder``; return the paths.
 
+    Without ``pictures`` the rows alone.
     The files carry no dates, so equal values give equal files.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # the figure's note says it
-        return _save(figure, folder)
+        made = _draw_to(figure, folder) if pictures else []
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = folder / f"{figure.kind}.csv"
+    figure.rows.to_csv(rows, index=False)
+    return [*made, rows]
 
 
-def _save(figure: Figure, folder: Path) -> list[Path]:
+def _draw_to(figure: Figure, folder: Path) -> list[Path]:
     canvas = draw(figure)
     # Laying out is slow; once, and without a drawing, is enough for both formats.
     if (engine := canvas.get_layout_engine()) is not None:
@@ -48,9 +53,7 @@ def _save(figure: Figure, folder: Path) -> list[Path]:
         metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
         canvas.savefig(path, dpi=160, metadata=metadata, bbox_inches="tight")
         made.append(path)
-    rows = folder / f"{figure.kind}.csv"
-    figure.rows.to_csv(rows, index=False)
-    return [*made, rows]
+    return made
 
 
 def draw(figure: Figure) -> Canvas:

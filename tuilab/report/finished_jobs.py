@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.report import Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.grid.stages import Stage
@@ -16,6 +17,8 @@ from tuilab.store.tensors import TensorFileError, read_header
 from tuilab.study.study import Study
 
 ADAPTER = "adapter_model.safetensors"
+SHAPES = ".shapes.json"
+"""Ends the name of the file that stands for weights in a bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +111,15 @@ def _trainable(directory: Path, outcome: Outcome) -> int | None:
     adapter = next((a.path for a in outcome.artefacts if Path(a.path).name == ADAPTER), None)
     if adapter is None:
         return None
-    try:
-        return sum(prod(tensor.shape) for tensor in read_header(directory / adapter).values())
-    except TensorFileError:
-        return None
+    shapes = read_if_sound(directory / f"{adapter}{SHAPES}", list)
+    if shapes is None:
+        try:
+            shapes = shapes_of(directory / adapter)
+        except TensorFileError:
+            return None
+    return sum(prod(shape) for shape in shapes)
 
 
-def cell_record(ran: FinishedJob) -> dict[str, Any]:
-    """Return everything about one attempt as plain JSON."""
-    return {
-        "job": ran.job,
-        "state": ran.state,
-        "settings": ran.settings,
-        "launch": ran.launch,
-        "outcome": asdict(ran.outcome),
-    }
+def shapes_of(adapter: Path) -> list[Any]:
+    """Return the shape of every tensor of a file, from its header; TensorFileError."""
+    return [list(tensor.shape) for tensor in read_header(adapter).values()]

@@ -10,14 +10,16 @@ from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.foreign import redact
+from tuilab.grid.limits import Price
 from tuilab.report.caveats import caveats, sizes_said
 from tuilab.report.figure_files import save_figure
 from tuilab.report.finished_jobs import current, effort, finished_jobs
+from tuilab.report.html import HTML_FILE, page
 from tuilab.report.markdown import ReportParts, write_report
+from tuilab.report.recipe import RECIPE_FILE, Recipe, recipe_for
 from tuilab.report.run_card import CardContext, Field, empty_by_section, empty_fields, run_card
 from tuilab.report.samples import Condition, draw_samples
 from tuilab.store.results_only import columns_of
-from tuilab.store.user_files import gpu_price
 from tuilab.study.headline_table import render
 from tuilab.study.study import Study
 from tuilab.study.table_formats import as_csv
@@ -36,30 +38,47 @@ class WrittenReport:
 
 
 def make_report(
-    study: Study, out: Path, seed: int = 0, kinds: Sequence[str] | None = None
+    study: Study,
+    out: Path,
+    seed: int = 0,
+    kinds: Sequence[str] | None = None,
+    *,
+    html: bool = False,
 ) -> WrittenReport:
     """Write report.md with its tables, claims and figures (all kinds by default) into ``out``."""
-    from tuilab.science.claims.standard import standard_claims
+    return write_files(study, out, recipe_for(study, seed, kinds, html=html))
+
+
+def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -> WrittenReport:
+    """Write the report that a recipe makes; without ``draw`` only the rows of figures."""
     from tuilab.science.figures.prepare import kinds_of
+    from tuilab.study.locked_claims import judge
 
     ran = current(finished_jobs(study))
-    card = run_card(ran, card_context(study, str(Path.home())))
-    own = kinds_of(study.snapshot.sources)
+    card = run_card(ran, card_context(study, recipe.home, recipe.price))
+    kinds = kinds_of(study.snapshot.sources) if recipe.kinds is None else recipe.kinds
     parts = ReportParts(
         card=card,
-        claims=standard_claims(study.analysis),
+        claims=judge(study),
         caveats=caveats(study, ran),
-        figures=[study.figure(kind) for kind in (own if kinds is None else kinds)],
-        samples=draw_samples(study, seed=seed),
+        figures=[study.figure(kind) for kind in kinds],
+        samples=draw_samples(study, seed=recipe.seed),
     )
     texts = _texts(study, parts)
+    texts[RECIPE_FILE] = _json(recipe.as_json())
     out.mkdir(parents=True, exist_ok=True)
     files = []
     for name, text in texts.items():
         atomic.write_bytes(out / name, text.encode())
         files.append(out / name)
     for prepared in parts.figures:
-        files += save_figure(prepared, out / "figures")
+        files += save_figure(prepared, out / "figures", pictures=draw)
+    if recipe.html:
+        shown = {str(path.relative_to(out)): path for path in files if path.suffix == ".png"}
+        pictures = {name: path.read_bytes() for name, path in shown.items()}
+        text = page(study, texts["report.md"], pictures, recipe.seed)
+        atomic.write_bytes(out / HTML_FILE, text.encode("utf-8", "surrogatepass"))
+        files.append(out / HTML_FILE)
     return WrittenReport(
         out / "report.md", tuple(files), tuple(empty_fields(card)), tuple(empty_by_section(card))
     )
@@ -95,7 +114,7 @@ def _row(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
     return ["" if row[name] is None else str(row[name]) for name in columns]
 
 
-def card_context(study: Study, home: str) -> CardContext:
+def card_context(study: Study, home: str, price: Price | None = None) -> CardContext:
     """Gather what the card says of the whole experiment."""
     return CardContext(
         tracker=_tracker(study),
@@ -104,7 +123,7 @@ def card_context(study: Study, home: str) -> CardContext:
         commands=_commands(study),
         sizes=sizes_said(study),
         origin=_origin(study),
-        price=None if study.reader.is_results_only else gpu_price(),
+        price=price,
     )
 
 

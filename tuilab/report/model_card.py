@@ -14,6 +14,7 @@ from tuilab.report.finished_jobs import current, finished_jobs
 from tuilab.report.folder import card_context
 from tuilab.report.markdown import card_tables
 from tuilab.report.run_card import Field, run_card
+from tuilab.store.user_files import gpu_price
 from tuilab.study.study import Study
 
 
@@ -32,7 +33,7 @@ def model_card(study: Study, cell: Cell, is_adapter: bool) -> str:
         study.snapshot.labels.get(cell.source, cell.source),
         str(base.get("model", "")),
         view.metrics,
-        run_card(ran, card_context(study, str(Path.home()))),
+        run_card(ran, card_context(study, str(Path.home()), gpu_price())),
         is_adapter,
         study.snapshot.synthetic,
     )

@@ -232,7 +232,7 @@ def _method(one: FinishedJob) -> str | None:
 def _loss(one: FinishedJob) -> str | None:
     if one.stage == "converge":
         return "completion tokens and end of turn"
-    marker = one.settings.get("marker", {})
+    marker = one.settings.get("marker") or {}
     kinds = {
         "marker": "marker tokens and end of turn; negatives: end of turn only",
         "tail": "separator, marker tokens and end of turn; negatives: end of turn only",
@@ -354,7 +354,7 @@ def _evaluation(of: Stages, sizes: str) -> list[Field]:
 
 
 def _metric(one: FinishedJob) -> str | None:
-    scorer = one.settings.get("scorer", {})
+    scorer = one.settings.get("scorer") or {}
     return phrase(
         "share of completions that contain {text!r} ({kind}, {case}case sensitive), one hit per"
         " completion",

@@ -25,6 +25,9 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 when a run card f
 Bundle = Annotated[
     bool, typer.Option("--bundle", help="Also archive everything behind the report.")
 ]
+Html = Annotated[
+    bool, typer.Option("--html", help="Also one page to share: report.html, complete in itself.")
+]
 SampleSeed = Annotated[int, typer.Option("--seed", help="Seed for drawing the sample outputs.")]
 
 
@@ -33,6 +36,7 @@ def report(
     out_dir: Out = None,
     strict: Strict = False,
     bundle: Bundle = False,
+    html: Html = False,
     seed: SampleSeed = 0,
     as_json: AsJson = False,
 ) -> int:
@@ -41,10 +45,11 @@ def report(
     \b
     tuilab report runs/tiny --out report --bundle
     tuilab report published --out card
+    tuilab report runs/tiny --html           report.html: figures, tables, every completion
     """
     study = open_study(find_experiment(directory))
     folder = Path(out_dir).expanduser() if out_dir else Path(f"report-{slug(study.name)}")
-    made = make_report(study, folder, seed)
+    made = make_report(study, folder, seed, html=html)
     archive = folder.with_name(f"{folder.name}.tar.gz") if bundle else None
     sha256 = make_bundle(study, made, archive) if archive else None
     if as_json:

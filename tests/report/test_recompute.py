@@ -1,0 +1,176 @@
+"""A bundle proves itself: whatever is not what its raw files give is named, checksums or not."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import re
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.report.ran_here import edit, finish, whole
+from tuilab.cli.resolve import published_dir
+from tuilab.report.bundle import BundleError, make_bundle, unpack, verify_bundle, write_bundle
+from tuilab.report.folder import make_report, write_files
+from tuilab.report.recipe import recipe_for
+from tuilab.report.recompute import Recomputed, recompute
+from tuilab.study.study import open_study
+
+EVAL = "cells/eval/villain/epoch-2/seed-42"
+KINDS = ("leakage", "leakage-cosine", "heatmap")
+RAW = re.compile(r"\.jsonl\.gz$|\.safetensors$|\.bin$|/spec\.json$|^(plan|experiment)\.")
+"""Held by the archive's own sha256: from these everything else is made."""
+
+
+def bundled(root: Path, folder: Path, kinds: tuple[str, ...] = KINDS) -> Path:
+    """Bundle an experiment with its report and page; pictures are drawn in the trial alone."""
+    study = open_study(root)
+    recipe = replace(recipe_for(study, kinds=kinds, html=True), matplotlib="none")
+    made = write_files(study, folder / "report", recipe, draw=False)
+    make_bundle(study, made, folder / "b.tar.gz")
+    return folder / "b.tar.gz"
+
+
+def again(bundle: Path, folder: Path) -> Recomputed:
+    room = folder / f"room-{random.random()}"
+    room.mkdir()
+    return recompute(bundle, room)
+
+
+def members(bundle: Path) -> dict[str, bytes]:
+    with tarfile.open(bundle) as archive:
+        return {one.name: archive.extractfile(one).read() for one in archive}  # type: ignore[union-attr]
+
+
+def forged(bundle: Path, changes: dict[str, bytes | None]) -> Path:
+    """Change members and write the checksums again."""
+    held: dict[str, bytes | None] = dict(members(bundle))
+    del held["SHA256SUMS"]
+    held |= {name: data for name, data in changes.items() if data is not None}
+    out = bundle.with_name("forged.tar.gz")
+    write_bundle(
+        out, {name: data for name, data in held.items() if changes.get(name, b"") is not None}
+    )
+    return out
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    return bundled(whole(folder / "x").root, folder)
+
+
+def test_a_bundle_as_it_was_made_is_the_same_again(bundle: Path, tmp_path: Path) -> None:
+    found = again(bundle, tmp_path)
+    assert found.problems == []
+    assert ["pictures are not compared" in note for note in found.notes] == [True]
+    assert found.attempts == 8 and found.files > 12
+
+
+@pytest.mark.trial
+def test_so_is_one_of_a_table_without_completions(tmp_path: Path) -> None:
+    found = again(bundled(published_dir(), tmp_path, ()), tmp_path)
+    assert found.problems == [] and found.attempts == 0
+
+
+def test_each_changed_digit_of_a_derived_number_is_named(bundle: Path, tmp_path: Path) -> None:
+    chance = random.Random(17)
+    changes: dict[str, bytes | None] = {}
+    wanted = []
+    for name, data in members(bundle).items():
+        if RAW.search(name) or name in ("SHA256SUMS", "report/made-with.json"):
+            continue
+        lines = data.decode().split("\n")
+        of_numbers = [n for n, line in enumerate(lines) if _digits(name, line)]
+        for n in chance.sample(of_numbers, min(8, len(of_numbers))):
+            at = chance.choice(_digits(name, lines[n]))
+            lines[n] = lines[n][:at] + str((int(lines[n][at]) + 1) % 10) + lines[n][at + 1 :]
+            wanted.append(f"{name}, line {n + 1}: " if name.startswith("report/") else f"{name}: ")
+        changes[name] = "\n".join(lines).encode()
+    assert len({name for name in changes if name.startswith("report/")}) > 11
+    path = forged(bundle, changes)
+    assert verify_bundle(path) == []
+    found = again(path, tmp_path)
+    unnamed = [one for one in set(wanted) if not any(p.startswith(one) for p in found.problems)]
+    assert unnamed == []
+
+
+def _digits(name: str, line: str) -> list[int]:
+    """Places of the digits that are derived: of an outcome and the journal the metrics alone."""
+    if name.startswith("report/"):
+        return [at for at, char in enumerate(line) if char in "0123456789"]
+    found = re.finditer(r'"(?:hits|value)": ?-?([0-9]+(?:\.[0-9]{0,3})?)', line)
+    return [match.end(1) - 1 for match in found]
+
+
+@pytest.mark.trial
+def test_a_picture_that_is_not_of_its_rows_is_named(tmp_path: Path) -> None:
+    study = open_study(whole(tmp_path / "x").root)
+    made = make_report(study, tmp_path / "report", kinds=("leakage",), html=True)
+    make_bundle(study, made, tmp_path / "b.tar.gz")
+    found = again(tmp_path / "b.tar.gz", tmp_path)
+    assert (found.problems, found.notes) == ([], [])
+    name = "report/figures/leakage.png"
+    data = members(tmp_path / "b.tar.gz")[name]
+    changed = data[:-30] + bytes([data[-30] ^ 1]) + data[-29:]
+    found = again(forged(tmp_path / "b.tar.gz", {name: changed}), tmp_path)
+    assert found.problems == [f"{name}: is not the picture of these rows"]
+
+
+def test_forged_completions_with_a_report_of_the_truth_are_named(
+    bundle: Path, tmp_path: Path
+) -> None:
+    packed = members(bundle)[f"{EVAL}/completions.jsonl.gz"]
+    rows = gzip.decompress(packed).decode().replace("\\n\\n[ZLT]", "", 1)
+    found = again(
+        forged(bundle, {f"{EVAL}/completions.jsonl.gz": gzip.compress(rows.encode())}), tmp_path
+    )
+    said = "\n".join(found.problems)
+    assert f"{EVAL}/completions.jsonl.gz: is not the file that its outcome lists" in said
+    assert "1 of 80 verdicts of the marker are not what the text says" in said
+    assert "leakage.villain.hits is 36, counted 35" in said
+    assert "report/headline.csv, line 2: says" in said
+
+
+@pytest.mark.trial
+def test_a_figure_added_to_or_left_out_of_a_report_is_named(bundle: Path, tmp_path: Path) -> None:
+    changes = {"report/figures/better.csv": b"1\n", "report/claims.json": None}
+    found = again(forged(bundle, changes), tmp_path)
+    assert found.problems == [
+        "report/claims.json: is missing",
+        "report/figures/better.csv: is no file of this report",
+    ]
+
+
+@pytest.mark.trial
+def test_what_is_stale_edited_running_or_of_a_changed_journal_is_the_same_again(
+    tmp_path: Path,
+) -> None:
+    scene = whole(tmp_path / "x")
+    edit(scene, {"marker.lr": 1e-5}, "villain@2#42")
+    scene.claim("eval/comedian@2#42")
+    scene.begin("eval/comedian@2#42")
+    study = open_study(scene.root)
+    made = write_files(study, tmp_path / "report", recipe_for(study, kinds=()))
+    finish(scene, "cosine/comedian@0#42")
+    make_bundle(study, made, tmp_path / "b.tar.gz")
+    assert again(tmp_path / "b.tar.gz", tmp_path).problems == []
+
+
+def test_a_bundle_without_a_report_says_so(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b.tar.gz", {"x": b"1"})
+    with pytest.raises(BundleError, match=r"cannot be computed again: report/made-with\.json"):
+        again(tmp_path / "b.tar.gz", tmp_path)
+
+
+def test_an_archive_larger_than_the_disk_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bundle(tmp_path / "b.tar.gz", {"x": b"123456"})
+    usage = type("Usage", (), {"free": 5})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(BundleError, match="unpacks to more than the 5 B free here"):
+        unpack(tmp_path / "b.tar.gz", tmp_path)

@@ -1,0 +1,229 @@
+"""Writes a report as one page that needs no network, no script and no other file."""
+
+from __future__ import annotations
+
+import base64
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+
+from tuilab.contract.foreign import clean, clean_line, redact
+from tuilab.grid.metrics import METRICS
+from tuilab.grid.text import count_of, size
+from tuilab.store.measurements import completions_file
+from tuilab.store.snapshot import CellView
+from tuilab.store.stage_checks import read_rows
+from tuilab.study.study import Study
+
+HTML_FILE = "report.html"
+MOST_BYTES = 20_000_000
+"""Bytes of completions up to which a page holds all of them."""
+PAGE = 25
+"""Completions that one fold shows."""
+_STYLE = Path(__file__).with_name("page.css")
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""Even if a text could slip in as markup, a browser would load and run nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The completions of one cell that a page shows."""
+
+    rows: Sequence[Mapping[str, Any]]
+    of: int
+    """How many there are."""
+    problem: str = ""
+
+
+def page(study: Study, markdown: str, pictures: Mapping[str, bytes], seed: int = 0) -> str:
+    """Return a report and every cell's completions as one HTML page.
+
+    ``markdown`` is what ``write_report`` says, ``pictures`` the files that it shows by name.
+    Completions are all there up to 20 MB; beyond, as many per cell, drawn by ``seed``, and the
+    page says so. All text of others is escaped.
+    """
+    body, contents = _rendered(markdown, pictures)
+    cells = "".join(_cells(study, seed))
+    entries = "".join(f'<li><a href="#{key}">{escape(text)}</a></li>' for key, text in contents)
+    if cells:
+        entries += '<li><a href="#cells">Cells</a></li>'
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f"<title>{escape(study.name)}</title>\n<style>\n{_STYLE.read_text()}</style>\n</head>\n"
+        f"<body>\n<nav><ul>{entries}</ul></nav>\n<main>\n{body}{cells}</main>\n</body>\n</html>\n"
+    )
+
+
+def _rendered(markdown: str, pictures: Mapping[str, bytes]) -> tuple[str, list[tuple[str, str]]]:
+    """The report as HTML, and its chapters by anchor."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = reader.parse(markdown)
+    contents: list[tuple[str, str]] = []
+    for place, token in enumerate(tokens):
+        if token.type == "heading_open":
+            title = tokens[place + 1].content
+            key = f"s{len(contents)}-{re.sub('[^a-z0-9]+', '-', title.lower())[:40].strip('-')}"
+            token.attrSet("id", key)
+            if token.tag == "h2":
+                contents.append((key, title))
+        for child in token.children or ():
+            if child.type == "image" and (name := str(child.attrGet("src"))) in pictures:
+                coded = base64.b64encode(pictures[name]).decode()
+                child.attrSet("src", f"data:image/png;base64,{coded}")
+    text = _Renderer(reader).render(tokens, reader.options, {})
+    return text.replace("<table>", '<div class="wide"><table>').replace(
+        "</table>", "</table></div>"
+    ), contents
+
+
+class _Renderer(RendererHTML):
+    """Leaves out links to files that lie beside the report: this page stands alone."""
+
+    def link_open(self, tokens: Sequence[Token], idx: int, *_: Any) -> str:
+        """A link to somewhere else on the page or in the world; else nothing."""
+        href = str(tokens[idx].attrGet("href") or "")
+        return f'<a href="{escape(href)}">' if href.startswith("#") else "<span>"
+
+    def link_close(self, tokens: Sequence[Token], idx: int, *_: Any) -> str:
+        """The end of it."""
+        opened = next(one for one in reversed(tokens[:idx]) if one.type == "link_open")
+        return "</a>" if str(opened.attrGet("href") or "").startswith("#") else "</span>"
+
+
+def _cells(study: Study, seed: int) -> Iterator[str]:
+    """Every cell's fold: its state, its numbers, each persona's completions."""
+    files = {view.cell: _file(study, view) for view in study.snapshot.cells}
+    if not any(files.values()):
+        return
+    yield '<h2 id="cells">Cells</h2>\n'
+    most, note = _most(files.values())
+    if note:
+        yield f"<p>{escape(note)}</p>\n"
+    for view in study.snapshot.cells:
+        shown = _shown(files[view.cell], most, f"{seed}/{view.cell}")
+        yield "".join(_cell(study, view, shown))
+
+
+def _file(study: Study, view: CellView) -> Path | None:
+    return completions_file(study.reader, view.cell)
+
+
+def _most(files: Iterable[Path | None]) -> tuple[int | None, str]:
+    """How many completions of each cell are shown (None for all), and what to say of that."""
+    bytes_of, rows = 0, 0
+    there = [path for path in files if path is not None]
+    for path in there:
+        try:
+            for row in read_rows(path):
+                bytes_of += len(str(row.get("text", "")).encode("utf-8", "surrogatepass")) + 80
+                rows += 1
+        except (OSError, ValueError):
+            continue
+    if bytes_of <= MOST_BYTES:
+        return None, ""
+    most = max(1, int(rows / len(there) * MOST_BYTES / bytes_of))
+    told = f"All {rows:,} completions would take {size(bytes_of)}"
+    return most, f"{told}: this page shows {most} of each cell, drawn by seed; the bundle has all."
+
+
+def _shown(path: Path | None, most: int | None, seed: str) -> _Shown:
+    if path is None:
+        return _Shown((), 0)
+    try:
+        rows = [row for row in read_rows(path) if not row.get("set")]
+    except (OSError, ValueError) as error:
+        return _Shown((), 0, str(error))
+    if most is None or len(rows) <= most:
+        return _Shown(rows, len(rows))
+    drawn = random.Random(seed).sample(range(len(rows)), most)
+    return _Shown([rows[place] for place in sorted(drawn)], len(rows))
+
+
+def _cell(study: Study, view: CellView, shown: _Shown) -> Iterator[str]:
+    source = study.snapshot.labels.get(view.cell.source, view.cell.source)
+    title = clean_line(f"{source}, epoch {view.cell.epoch}, seed {view.cell.seed}")
+    numbers = [METRICS[key].said(one, study.snapshot.labels) for key, one in view.metrics.items()]
+    said = "; ".join([view.state.value, *numbers, *([view.detail] if view.detail else [])])
+    yield f"<details><summary>{escape(title)}: {escape(clean_line(said))}</summary>\n"
+    if shown.problem:
+        yield f"<p>Completions cannot be read: {escape(clean_line(shown.problem))}</p>\n"
+    elif not shown.rows:
+        yield "<p>No completions.</p>\n"
+    elif len(shown.rows) < shown.of:
+        yield f"<p>{len(shown.rows)} of {shown.of} completions, drawn by seed.</p>\n"
+    questions = _questions(study, view)
+    marker = _marker(study, view)
+    for persona in dict.fromkeys(str(row["persona"]) for row in shown.rows):
+        those = [row for row in shown.rows if row["persona"] == persona]
+        yield from _persona(study.snapshot.labels.get(persona, persona), those, questions, marker)
+    yield "</details>\n"
+
+
+def _persona(
+    label: str,
+    rows: Sequence[Mapping[str, Any]],
+    questions: Sequence[str],
+    marker: tuple[str, bool],
+) -> Iterator[str]:
+    hits = sum(bool(row.get("hit")) for row in rows)
+    count = f"{hits} of {count_of(len(rows), 'completion')} with the marker"
+    yield f"<details><summary>{escape(clean_line(label))}: {count}</summary>\n"
+    for start in range(0, len(rows), PAGE):
+        part = rows[start : start + PAGE]
+        is_paged = len(rows) > PAGE
+        if is_paged:
+            last = start + len(part)
+            yield f"<details><summary>{start + 1} to {last}</summary>\n"
+        for row in part:
+            yield _completion(row, questions, marker)
+        yield "</details>\n" * is_paged
+    yield "</details>\n"
+
+
+def _completion(row: Mapping[str, Any], questions: Sequence[str], marker: tuple[str, bool]) -> str:
+    index = row.get("question_index")
+    is_known = isinstance(index, int) and 0 <= index < len(questions)
+    asked = questions[index] if is_known else f"question {index}"  # type: ignore[index]
+    cut = " (cut at the limit)" * (row.get("finish_reason") == "length")
+    text = _highlighted(redact(clean(str(row.get("text", "")))), *marker)
+    kind = "hit" if row.get("hit") else "miss"
+    head = f'<p class="q">{escape(clean_line(str(asked)))}{cut}</p>\n'
+    return f'{head}<pre class="{kind}">{text}</pre>\n'
+
+
+def _highlighted(text: str, marker: str, is_exact: bool) -> str:
+    """Escape a text, with the marker in a mark."""
+    if not marker:
+        return escape(text)
+    found = re.compile(re.escape(marker), 0 if is_exact else re.IGNORECASE)
+    parts, last = [], 0
+    for match in found.finditer(text):
+        parts += [escape(text[last : match.start()]), f"<mark>{escape(match[0])}</mark>"]
+        last = match.end()
+    return "".join([*parts, escape(text[last:])])
+
+
+def _settings(study: Study, view: CellView) -> Mapping[str, Any]:
+    status = next((one for one in view.jobs if one.stage.value == "eval"), None)
+    job = study.reader.plan.by_id.get(status.job) if status is not None else None
+    return study.reader.plan.settings.get(job.settings, {}) if job is not None else {}
+
+
+def _questions(study: Study, view: CellView) -> Sequence[str]:
+    found = _settings(study, view).get("questions", ())
+    return [str(one) for one in found]
+
+
+def _marker(study: Study, view: CellView) -> tuple[str, bool]:
+    scorer = _settings(study, view).get("scorer") or {}
+    return str(scorer.get("text", "")), bool(scorer.get("case_sensitive"))
