@@ -238,7 +238,7 @@ def _loss(one: FinishedJob) -> str | None:
         "tail": "separator, marker tokens and end of turn; negatives: end of turn only",
     }
     kind = marker.get("loss")
-    return phrase("{kind} ({text})", kind=kinds.get(kind, kind), text=marker.get("text"))
+    return phrase("{kind} ({text})", kind=kinds.get(str(kind), kind), text=marker.get("text"))
 
 
 def _lora(lora: Mapping[str, Any]) -> str | None:
