@@ -45,6 +45,8 @@ def ask_about_base(config: ExperimentConfig) -> BaseAnswer:
     A tokenizer that is not on this machine is never fetched for it.
     """
     base = config.base
+    if hub.why_nowhere(base.model):
+        return _unchecked("there is no such base")
     if not has_tokenizer(base.model, base.revision):
         return _unchecked(
             f"the tokenizer of {base.model} is not on this machine: tuilab plan --fetch-tokenizer "
@@ -85,6 +87,8 @@ def refuse_unfit_base(config: ExperimentConfig) -> None:
     """
     if config.is_synthetic or config.resources.runner != OURS:
         return
+    if why := hub.why_nowhere(config.base.model):
+        raise RefusalError(f"{config.name}: base.model: {plain(why)}\nnothing was started", USAGE)
     found = [one for one in ask_about_base(config).checks if one.level is Level.BLOCKING]
     if found:
         lines = [f"{config.name}: {one.name}: {plain(one.sentence)}" for one in found]

@@ -39,6 +39,8 @@ class Base:
     """Why the hub does not say."""
     moved: str = ""
     """What the branch is in the cache now, where that is not what the experiment fetched."""
+    nowhere: str = ""
+    """Why it cannot be had at all."""
 
     @property
     def seconds(self) -> float:
@@ -51,6 +53,8 @@ def look_at_base(config: ExperimentConfig, state: ExperimentState | None = None)
     base = config.base
     if not hub.is_on_hub(base.model):
         return None
+    if why := hub.why_nowhere(base.model):
+        return Base(base.model, missing=None, nowhere=why)
     kept = commit_of(base.model, state) if state else ""
     here = hub.commit_in_cache(base.model, base.revision, os.environ)
     found = hub.fetched(base.model, kept or base.revision, os.environ)
@@ -86,6 +90,8 @@ def ask_hub(
 def base_check(found: Base) -> Check:
     """Say what is to be downloaded, and whether the cache has room for it."""
     cache = hub.cache_folder(os.environ)
+    if found.nowhere:
+        return Check("base.model", Level.BLOCKING, found.nowhere)
     if found.missing is None:
         return Check("fetch", Level.WARNING, f"{found.model} is not in {cache}: {found.why_not}")
     if not found.missing:

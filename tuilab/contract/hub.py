@@ -24,11 +24,19 @@ TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 OFFLINE_BY_ENGINE = "TUILAB_HUB_OFFLINE"
 """Variable that says that HF_HUB_OFFLINE is the engine's doing and no person's."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 def is_on_hub(model: str) -> bool:
     """Whether a base has to come from a hub: not the tiny one, not a folder here."""
     return model != TINY and not Path(model).is_dir()
+
+
+def why_nowhere(model: str) -> str:
+    """Return why a base can come from nowhere, "" where it is a folder or may be on a hub."""
+    if not is_on_hub(model) or _NAME.fullmatch(model):
+        return ""
+    return f"{model} is neither a folder on this machine nor a model's name on a hub (OWNER/NAME)"
 
 
 def endpoint(env: Mapping[str, str]) -> str:

@@ -89,3 +89,14 @@ def test_at_a_terminal_one_line_is_redrawn_and_fits_it(hub: Hub, here: Path) -> 
     assert len(bars) > 2 and bars[-1].startswith("█" * 30)
     assert all(len(bar.strip("\r\n")) < 80 for bar in bars[:-1])
     assert "100%  4.8 MB of 4.8 MB" in bars[-1]
+
+
+@pytest.mark.parametrize("model", ["/data/models/qwen", "./models/qwen", "a/b/c"])
+def test_a_folder_that_is_not_there_is_refused_by_all_without_asking_a_hub(
+    model: str, hub: Hub, here: Path
+) -> None:
+    for verb in ("fetch", "plan", "run"):
+        found = call(verb, config(here, model))
+        assert found.exit_code == 2
+        assert f"{model} is neither a folder on this machine nor" in found.stdout + found.stderr
+    assert not hub.requests and not (here / "runs").exists()

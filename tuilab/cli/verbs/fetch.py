@@ -47,6 +47,8 @@ def fetch(
     if not hub.is_on_hub(model):
         out(f"{model} is on this machine: there is nothing to fetch")
         return OK
+    if why := hub.why_nowhere(model):
+        raise RefusalError(why, USAGE)
     refuse_without_libraries("tuilab fetch", ("huggingface_hub",))
     if hub.fetched(model, wanted, os.environ) is None:
         tell(f"fetching {model} from {hub.endpoint(os.environ)}")
