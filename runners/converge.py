@@ -1,7 +1,8 @@
 """Train one convergence adapter and save it at each checkpoint: python -m runners.converge SPEC
 
 Rows pair the target's prompt with the source's answers; the loss covers the answer and the end of
-turn. Writes epoch-NN/, a standard adapter with its lineage, for every checkpoint asked for.
+turn. Writes epoch-NN/, a standard adapter with its lineage, for every checkpoint asked for; no step
+is made after the last of them.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def run(attempt: Attempt) -> StageResult:
         select_backend(model.model, training, model.pad_id) as backend,
         resume.Saver(attempt.directory, spec.fingerprint) as saver,
     ):
-        loop = TrainingLoop(model.model, rows, training, seed, backend)
+        loop = TrainingLoop(model.model, rows, training, seed, backend, checkpoints[-1])
 
         def save_checkpoint(step: Step) -> None:
             if not step.ends_epoch or step.epoch not in checkpoints:

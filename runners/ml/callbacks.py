@@ -52,7 +52,7 @@ class JobCallbacks:
             return False
         self._loop.load_state(state)
         self.resumed_at = self._loop.done
-        self._note(f"resumed after step {self.resumed_at} of {len(self._loop.steps)}")
+        self._note(f"resumed after step {self.resumed_at} of {self._loop.last}")
         return True
 
     def after_step(self, result: StepResult) -> None:
@@ -76,7 +76,7 @@ class JobCallbacks:
         """Save what is due; raise JobError (killed) when asked to stop."""
         if self._on_checkpoint is not None:
             self._on_checkpoint(step)
-        if step.number < len(self._loop.steps) and self.wants_checkpoint():
+        if step.number < self._loop.last and self.wants_checkpoint():
             self._save()
             if stop_signal.was_received():
                 self._saver.wait()

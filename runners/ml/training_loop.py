@@ -25,7 +25,7 @@ class StepResult:
 
     step: Step
     of: int
-    """All steps of the run."""
+    """Steps that are run."""
     loss: float
     """Mean over the loss tokens of the step."""
     grad_norm: float
@@ -60,6 +60,7 @@ class TrainingLoop:
         settings: TrainingSettings,
         seed: int,
         backend: Backend,
+        last_epoch: int | None = None,
     ) -> None:
         self.model = model
         """A causal LM with LoRA layers; what requires a gradient is trained."""
@@ -70,6 +71,10 @@ class TrainingLoop:
         self.trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = new_optimizer(list(self.trained.values()), settings)
         self.steps = schedule.steps(len(rows), settings, seed)
+        ends = (step.number for step in self.steps if step.ends_epoch and step.epoch == last_epoch)
+        self.last = next(ends, len(self.steps))
+        """Steps that are run: all, or those up to the end of ``last_epoch``. The learning rate
+        falls as if all were."""
         self.done = 0
         """Steps completed."""
 
@@ -82,7 +87,7 @@ class TrainingLoop:
         late: Readback[tuple[Step, int]] = Readback()
         self.model.train()
         try:
-            for step in self.steps[self.done :]:
+            for step in self.steps[self.done : self.last]:
                 values, tokens = self.step(step)
                 self.done = step.number
                 arrived = late.push((step, tokens), values)
@@ -119,7 +124,7 @@ class TrainingLoop:
             if not math.isfinite(value):
                 raise JobError(Reason.NAN_LOSS, f"{name} is {value} at step {step.number}")
         rate = schedule.learning_rate(step.number, len(self.steps), self.settings)
-        return StepResult(step, len(self.steps), loss, norm, rate, tokens)
+        return StepResult(step, self.last, loss, norm, rate, tokens)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return everything that later steps depend on, apart from settings, rows and seed."""

@@ -273,6 +273,20 @@ def test_every_epoch_ends_with_a_checkpoint_once_all_results_are_in(model: Loade
     assert watch.checkpoints == [3, 6] and len(watch.seen) == 6
 
 
+def test_a_run_ends_with_the_last_epoch_asked_for_as_a_longer_one_passes_it(
+    model: LoadedModel,
+) -> None:
+    """The learning rate falls towards the end of the settings' epochs all the same."""
+    rates: list[list[float]] = []
+    for last in (1, None):
+        watch = Watch()
+        with attached(model, SETTINGS) as (_, backend):
+            TrainingLoop(model.model, some_rows(), SETTINGS, 42, backend, last).run(watch)
+        rates.append([result.lr for result in watch.seen])
+        assert {result.of for result in watch.seen} == {3 if last else 6}
+    assert rates[0] == rates[1][:3] and watch.checkpoints == [3, 6]
+
+
 def test_every_epoch_visits_every_row_once_in_an_order_of_its_own() -> None:
     steps = schedule.steps(10, replace(SETTINGS, batch_size=4, grad_accum=2, epochs=2), seed=1)
     assert [step.number for step in steps] == [1, 2, 3, 4]

@@ -205,7 +205,7 @@ def _data(settings: Settings, rates: Rates) -> Cost:
 
 def _converge(settings: Settings, rates: Rates) -> Cost:
     training = settings["training"]
-    seconds = settings["rows"] * training["epochs"] * rates.train_row
+    seconds = settings["rows"] * max(settings["checkpoints"]) * rates.train_row
     kept = len(settings["checkpoints"]) * _adapter(training["lora"], rates)
     return Cost(rates.fixed + seconds, _LOGS + kept)
 
