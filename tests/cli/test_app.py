@@ -264,7 +264,7 @@ def test_a_dry_run_of_a_config_whose_experiment_exists_leaves_that_alone(
 ) -> None:
     text = (idle / "plan.json").read_text()
     old = json.loads(text)
-    old["jobs"][0]["fingerprint"] = "of older code"
+    old["tables"]["prints"][0] = "of older code"
     (idle / "plan.json").write_text(json.dumps(old))
     config = write_config(tmp_path)
     found = call("run", str(config), "--dir", str(idle), "--dry-run")

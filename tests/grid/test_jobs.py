@@ -51,5 +51,5 @@ def test_a_plan_knows_children_cells_and_jobs() -> None:
         train.id: (merge.id,),
         merge.id: (),
     }
-    assert plan.by_id[merge.id] is merge
+    assert plan.by_id[merge.id] == merge
     assert [str(cell) for cell in plan.cells][:4] == ["a@0#1", "a@2#1", "a@0#7", "a@2#7"]

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.grid.planned import SMALL, changed, load, plan
+from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, EditError
 from tuilab.grid.fingerprint import SHORT, digest
 from tuilab.grid.jobs import ancestors, descendants
 from tuilab.grid.planning import PlanError, make_plan
-from tuilab.grid.settings import deciding
+from tuilab.grid.settings import CELL_SETTINGS, deciding, own_settings
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan, save_plan
@@ -246,3 +247,24 @@ def test_a_panel_is_one_list_in_all_cells_and_is_written_once(tmp_path: Path) ->
     assert load_plan(tmp_path).settings == made.settings
     texts = layout.plan.read_text().split('"jobs": [')
     assert texts[0].count('"pool":[') + texts[0].count('"panel":[') == 0
+
+
+def test_the_settings_of_a_cell_are_those_that_its_stage_asks_for() -> None:
+    """They are made once for a source and vary by what ``own_settings`` says alone."""
+    config = changed("seeds = [42]", "seeds = [42, 137]")
+    made = make_plan(config, "v")
+    for job in made.jobs:
+        if job.cell is not None:
+            asked = CELL_SETTINGS[job.stage](config, job.cell)
+            assert made.settings[job.settings] == asked, job.id
+
+
+@pytest.mark.parametrize("stage", list(CELL_SETTINGS))
+def test_cells_of_a_source_differ_by_their_own_settings_alone(stage: Stage) -> None:
+    config = changed("seeds = [42]", "seeds = [42, 7]")
+    one, other = (
+        CELL_SETTINGS[stage](config, Cell("nurse", epoch, seed))
+        for epoch, seed in ((1, 42), (2, 7))
+    )
+    own = own_settings(config, stage, Cell("nurse", 2, 7))
+    assert {**one, **own} == other

@@ -106,14 +106,59 @@ def test_a_plan_of_a_newer_program_is_refused_in_words(tmp_path: Path) -> None:
         load_plan(layout.root)
 
 
-@pytest.mark.parametrize("part", ["jobs", "sources", "settings", "target", "epochs"])
+@pytest.mark.parametrize("part", ["sources", "target", "epochs", "tables", "settings", "prints"])
 def test_a_plan_that_lacks_a_part_is_refused_in_words(tmp_path: Path, part: str) -> None:
     layout = create_experiment(tmp_path / "one", "", small_plan())
     raw = json.loads(layout.plan.read_text())
-    del raw[part]
+    del (raw if part in raw else raw["tables"])[part]
     layout.plan.write_text(json.dumps(raw))
     with pytest.raises(PlanFileError, match=part):
         load_plan(layout.root)
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("of_kind", "0 1"),
+        ("of_kind", "0 x"),
+        ("of_kind", 9999),
+        ("of_seed", -1),
+        ("of_epoch", None),
+        ("prints", [1]),
+        ("parts", [[]]),
+        ("kinds", [["train", "villain", ["data/villain"], [], "["]]),
+        ("settings", [[["eval"], {"panel": 7}]]),
+    ],
+)
+def test_a_plan_with_a_damaged_table_is_refused_in_words(
+    tmp_path: Path, name: str, column: object
+) -> None:
+    layout = create_experiment(tmp_path / "one", "", small_plan())
+    raw = json.loads(layout.plan.read_text())
+    raw["tables"][name] = column
+    layout.plan.write_text(json.dumps(raw))
+    with pytest.raises(PlanFileError, match="is damaged"):
+        load_plan(layout.root)
+
+
+def test_a_plan_of_the_schema_before_is_read_as_it_was(tmp_path: Path) -> None:
+    panel = [{"key": "villain", "prompt": "p"}]
+    planned = replace(small_plan(), settings=small_plan().settings | {"eval": {"panel": panel}})
+    layout = create_experiment(tmp_path / "one", "", planned)
+    raw = json.loads(layout.plan.read_text()) | {"schema": 2}
+    del raw["tables"]
+    raw["settings"] = dict(planned.settings) | {"eval": {"panel": {"$shared": "d1"}}}
+    raw["shared"] = {"d1": panel}
+    raw["jobs"] = [
+        {
+            name: getattr(job, name)
+            for name in ("stage", "source", "epoch", "seed", "parents", "settings", "fingerprint")
+        }
+        for job in planned.jobs
+    ]
+    layout.plan.write_text(json.dumps(raw))
+    read = load_plan(layout.root)
+    assert (read.jobs, read.settings, read.schema) == (planned.jobs, planned.settings, PLAN_SCHEMA)
 
 
 def test_a_job_before_its_parent_is_refused(tmp_path: Path) -> None:
@@ -127,7 +172,8 @@ def test_a_job_before_its_parent_is_refused(tmp_path: Path) -> None:
 def test_a_plan_without_the_settings_of_a_job_is_refused_in_words(tmp_path: Path) -> None:
     layout = create_experiment(tmp_path / "one", "", small_plan())
     raw = json.loads(layout.plan.read_text())
-    del raw["settings"]["cosine"]
+    groups = raw["tables"]["settings"]
+    groups[:] = [[[key for key in keys if key != "cosine"], columns] for keys, columns in groups]
     layout.plan.write_text(json.dumps(raw))
     with pytest.raises(PlanFileError, match="there are no settings"):
         load_plan(layout.root)

@@ -167,7 +167,7 @@ def data_sets(plan: Plan, root: Path, state: ExperimentState) -> tuple[DataSet, 
 def _open_jobs(plan: Plan, state: ExperimentState | None) -> tuple[str, ...]:
     if state is None:
         return tuple(plan.by_id)
-    return tuple(job.id for job in plan.jobs if state.statuses[job.id].state not in WITH_RESULT)
+    return tuple(job for job in plan.places if state.statuses[job].state not in WITH_RESULT)
 
 
 def _with_fetch(

@@ -224,7 +224,7 @@ def cell_edits(plan: Plan, cells: Iterable[Cell] | None = None) -> dict[Cell, di
     Only of ``cells``, where given.
     """
     found: dict[Cell, dict[str, Any]] = {}
-    if not any(job.deviation for job in plan.jobs):
+    if not any(kind.deviation for kind in plan.table.kinds):
         return found
     wanted = set(plan.cells if cells is None else cells)
     for job in plan.jobs:

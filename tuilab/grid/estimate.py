@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -84,14 +84,13 @@ def rates_of(plan: Plan) -> Rates:
     return TINY if plan.synthetic else SEVEN_B
 
 
-def expected(plan: Plan, rates: Rates | None = None) -> dict[str, Cost]:
+def expected(plan: Plan, rates: Rates | None = None) -> Mapping[str, Cost]:
     """Estimate every job of a plan from its settings alone."""
-    known = rates or rates_of(plan)
-    by_key: dict[str, Cost] = {}
-    for job in plan.jobs:
-        if job.settings not in by_key:
-            by_key[job.settings] = cost_of(job.stage, plan.settings[job.settings], known)
-    return {job.id: by_key[job.settings] for job in plan.jobs}
+    known, table = rates or rates_of(plan), plan.table
+    kinds = dict.fromkeys(zip(table.of_kind, table.of_recipe, strict=True))
+    stages = {table.recipes[recipe][0]: table.kinds[kind].stage for kind, recipe in kinds}
+    by_key = {key: cost_of(stage, plan.settings[key], known) for key, stage in stages.items()}
+    return plan.each(lambda place: by_key[table.settings_at(place)])
 
 
 def cost_of(stage: Stage, settings: Settings, rates: Rates) -> Cost:
@@ -101,25 +100,25 @@ def cost_of(stage: Stage, settings: Settings, rates: Rates) -> Cost:
 
 def corrected(
     plan: Plan, costs: Mapping[str, Cost], evidence: Callable[[str], Evidence]
-) -> dict[str, Cost]:
+) -> Mapping[str, Cost]:
     """Scale each stage by the median of measured over expected seconds of its done jobs.
 
     A job that took its time under other settings says nothing about these.
     """
     ratios: dict[Stage, list[float]] = {}
-    for job in plan.jobs:
-        last = evidence(job.id).last_done
-        if last is not None and last.seconds > 0 and _took_as_long(job, last):
-            ratios.setdefault(job.stage, []).append(last.seconds / costs[job.id].seconds)
+    table = plan.table
+    for name, place in plan.places.items():
+        last = evidence(name).last_done
+        if last is not None and last.seconds > 0 and _took_as_long(table[place], last):
+            ratios.setdefault(table.stage_at(place), []).append(last.seconds / costs[name].seconds)
     factor = {stage: median(found) for stage, found in ratios.items()}
-    return {
-        job.id: replace(
-            costs[job.id],
-            seconds=costs[job.id].seconds * factor.get(job.stage, 1.0),
-            is_measured=job.stage in factor,
-        )
-        for job in plan.jobs
-    }
+
+    def one(place: int) -> Cost:
+        cost, stage = costs[table.ids[place]], table.stage_at(place)
+        seconds = cost.seconds * factor.get(stage, 1.0)
+        return Cost(seconds, cost.bytes, is_measured=stage in factor)
+
+    return plan.each(one)
 
 
 def _took_as_long(job: Job, done: Attempt) -> bool:
@@ -147,7 +146,7 @@ def wall_seconds(
         for job in plan.jobs
         if job.id in chosen
     }
-    place = {job.id: number for number, job in enumerate(plan.jobs)}
+    place = plan.places
     ready = [place[job] for job, count in missing.items() if count == 0]
     heapq.heapify(ready)
     running: list[tuple[float, int]] = []

@@ -6,10 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.code_shape import CodeShape, code_shape
 from tuilab.grid.stages import Stage
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 SHORT = 16
 """Hex digits of the hashes that are kept by the thousand: enough to tell settings apart."""
@@ -41,7 +44,7 @@ def parts_from(raw: Mapping[str, Any] | None) -> Parts | None:
 
 def canonical(value: Any) -> str:
     """Return the one JSON text of a value: sorted keys, no spaces; NaN raises ValueError."""
-    return _ENCODER.encode(value)
+    return str(value) if type(value) is int else _ENCODER.encode(value)
 
 
 _ENCODER = json.JSONEncoder(
@@ -56,7 +59,14 @@ def digest(value: Any) -> str:
 
 def digest_of_text(text: str) -> str:
     """Return the sha256 of a canonical text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hash_of_text(text).hexdigest()
+
+
+def hash_of_text(text: str, begun: Hash | None = None) -> Hash:
+    """Return the hash of a text, or of one that goes on from what was begun."""
+    found = begun or hashlib.sha256()
+    found.update(text.encode("utf-8", "surrogatepass"))
+    return found
 
 
 def number_of(*parts: Any) -> int:

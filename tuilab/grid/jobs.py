@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
-from typing import Any
+from operator import eq
+from typing import Any, NamedTuple, TypeVar, overload
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.fingerprint import Parts
+from tuilab.grid.fingerprint import Parts, canonical
 from tuilab.grid.lines import CONTROL_ARM, parts_of
 from tuilab.grid.stages import Stage
 
-PLAN_SCHEMA = 2
+PLAN_SCHEMA = 3
+PARTS_SCHEMA = 2
+"""Plans from this schema on say of every job what decides its result."""
 _ID = re.compile(r"(?P<stage>[a-z]+)/(?P<source>[^@#]+)(?:@(?P<epoch>\d+))?(?:#(?P<seed>\d+))?")
 
 
@@ -103,6 +108,241 @@ def shared_by(cell: Cell, jobs: Iterable[str], target: str) -> list[str]:
     return [job for _, job in found.values()]
 
 
+_NO_EDITS: Mapping[str, Any] = {}
+T = TypeVar("T")
+
+
+class Kind(NamedTuple):
+    """What the jobs of one stage and source have in common."""
+
+    stage: Stage
+    source: str
+    parents: tuple[str, ...]
+    """Ids of what they read; one that ends in ``#`` goes on with the job's own seed, one that ends
+    in ``@#`` with its epoch and seed."""
+    checkpoints: tuple[int, ...] = ()
+    deviation: str = ""
+    """The edits, as JSON."""
+
+
+class JobTable(Sequence[Job]):
+    """The jobs of a plan in launch order, as columns: a Job is made where somebody looks at it.
+
+    A grid of 100,000 cells has 400,000 jobs, which as objects would take half a gigabyte.
+    """
+
+    def __init__(self, jobs: Iterable[Job] = ()) -> None:
+        self.kinds: list[Kind] = []
+        self.epochs: list[int | None] = []
+        self.seeds: list[int | None] = []
+        self.recipes: list[tuple[str, Parts | None]] = []
+        """Key of the settings, and the parts."""
+        self.of_kind, self.of_epoch = array("I"), array("I")
+        self.of_seed, self.of_recipe = array("I"), array("I")
+        """By place, an index into the list of that name."""
+        self.prints: list[str] = []
+        """Fingerprints, by place."""
+        self._known: dict[Any, int] = {}
+        for job in jobs:
+            self._add(job)
+
+    def add(
+        self, kind: int, epoch: int | None, seed: int | None, recipe: int, fingerprint: str
+    ) -> None:
+        """Append a job; ``kind`` and ``recipe`` are what ``keep_kind`` and ``keep_recipe`` gave."""
+        self.of_kind.append(kind)
+        self.of_epoch.append(self._keep(self.epochs, ("epoch", epoch), epoch))
+        self.of_seed.append(self._keep(self.seeds, ("seed", seed), seed))
+        self.of_recipe.append(recipe)
+        self.prints.append(fingerprint)
+
+    def keep_kind(self, kind: Kind) -> int:
+        """Return the index of a kind, which is kept once."""
+        return self._keep(self.kinds, kind, kind)
+
+    def keep_recipe(self, settings: str, parts: Parts | None) -> int:
+        """Return the index of a key of settings with its parts, kept once."""
+        return self._keep(self.recipes, ("recipe", settings, parts), (settings, parts))
+
+    def _keep(self, kept: list[Any], name: Any, value: Any) -> int:
+        if (at := self._known.get(name)) is None:
+            at = self._known[name] = len(kept)
+            kept.append(value)
+        return at
+
+    def _add(self, job: Job) -> None:
+        ends = ((f"@{job.epoch}#{job.seed}", "@#"), (f"#{job.seed}", "#"))
+        parents = []
+        for parent in job.parents:
+            found = next((end for end in ends if parent.endswith(end[0])), ("", ""))
+            parents.append(parent.removesuffix(found[0]) + found[1])
+        edits = canonical(dict(job.deviation)) if job.deviation else ""
+        kind = Kind(job.stage, job.source, tuple(parents), job.checkpoints, edits)
+        recipe = self.keep_recipe(job.settings, job.parts)
+        self.add(self.keep_kind(kind), job.epoch, job.seed, recipe, job.fingerprint)
+
+    def __len__(self) -> int:
+        return len(self.prints)
+
+    @overload
+    def __getitem__(self, place: int) -> Job: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Job, ...]: ...
+    def __getitem__(self, place: int | slice) -> Job | tuple[Job, ...]:
+        if isinstance(place, slice):
+            return tuple(self[one] for one in range(len(self))[place])
+        kind = self.kinds[self.of_kind[place]]
+        settings, parts = self.recipes[self.of_recipe[place]]
+        return Job(
+            kind.stage,
+            kind.source,
+            self.epochs[self.of_epoch[place]],
+            self.seeds[self.of_seed[place]],
+            self.parents_at(place),
+            settings,
+            self.prints[place],
+            json.loads(kind.deviation) if kind.deviation else _NO_EDITS,
+            parts,
+            kind.checkpoints,
+        )
+
+    def __iter__(self) -> Iterator[Job]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def stage_at(self, place: int) -> Stage:
+        """Return the stage of the job at a place."""
+        return self.kinds[self.of_kind[place]].stage
+
+    def cell_at(self, place: int) -> Cell | None:
+        """Return the cell of the job at a place; None for one that cells share."""
+        epoch, seed = self.epochs[self.of_epoch[place]], self.seeds[self.of_seed[place]]
+        if epoch is None or seed is None:
+            return None
+        return Cell(self.kinds[self.of_kind[place]].source, epoch, seed)
+
+    @cached_property
+    def shared(self) -> list[int]:
+        """Places of the jobs that cells share."""
+        free = {at for at, epoch in enumerate(self.epochs) if epoch is None}
+        free_seeds = {at for at, seed in enumerate(self.seeds) if seed is None}
+        return [
+            place
+            for place, (epoch, seed) in enumerate(zip(self.of_epoch, self.of_seed, strict=True))
+            if epoch in free or seed in free_seeds
+        ]
+
+    def settings_at(self, place: int) -> str:
+        """Return the key of the settings of the job at a place."""
+        return self.recipes[self.of_recipe[place]][0]
+
+    def parents_at(self, place: int) -> tuple[str, ...]:
+        """Return the ids of what the job at a place reads."""
+        kind = self.kinds[self.of_kind[place]]
+        seed = self.seeds[self.of_seed[place]]
+        at = f"{self.epochs[self.of_epoch[place]]}#{seed}"
+        return tuple(
+            f"{parent[:-1]}{at}"
+            if parent.endswith("@#")
+            else f"{parent}{seed}"
+            if parent.endswith("#")
+            else parent
+            for parent in kind.parents
+        )
+
+    def links(self) -> Iterator[tuple[int, str]]:
+        """Yield places with what is read there; of all that read the same thing the first."""
+        for (kind, seed), places in self._runs.items():
+            number = self.seeds[seed]
+            for parent in self.kinds[kind].parents:
+                if parent.endswith("@#"):
+                    head, tail = parent[:-1], f"#{number}"
+                    for place in places:
+                        yield place, f"{head}{self.epochs[self.of_epoch[place]]}{tail}"
+                else:
+                    yield places[0], f"{parent}{number}" if parent.endswith("#") else parent
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Place of each job by its id, in order; fewer than jobs where one is there twice."""
+        heads = [f"{kind.stage.value}/{kind.source}" for kind in self.kinds]
+        at = ["" if epoch is None else f"@{epoch}" for epoch in self.epochs]
+        numbers = ["" if seed is None else f"#{seed}" for seed in self.seeds]
+        columns = zip(self.of_kind, self.of_epoch, self.of_seed, strict=True)
+        return {
+            heads[kind] + at[epoch] + numbers[seed]: place
+            for place, (kind, epoch, seed) in enumerate(columns)
+        }
+
+    @cached_property
+    def _readers(self) -> dict[str, list[int]]:
+        """Kinds that read something, by how ``Kind.parents`` writes it."""
+        found: dict[str, list[int]] = {}
+        for at, kind in enumerate(self.kinds):
+            for parent in kind.parents:
+                found.setdefault(parent, []).append(at)
+        return found
+
+    @cached_property
+    def _runs(self) -> dict[tuple[int, int], array[int]]:
+        """Places of the jobs of a kind and seed (their indexes)."""
+        found: dict[tuple[int, int], array[int]] = {}
+        for place, key in enumerate(zip(self.of_kind, self.of_seed, strict=True)):
+            if key not in found:
+                found[key] = array("I")
+            found[key].append(place)
+        return found
+
+    def children_of(self, place: int) -> tuple[str, ...]:
+        """Return the ids of the jobs that read the output of the one at a place, in order."""
+        ids, job = self.ids, self[place]
+        found: set[int] = set()
+        for kind in self._readers.get(job.id, ()):
+            for seed in range(len(self.seeds)):
+                found.update(self._runs.get((kind, seed), ()))
+        if job.seed is not None:
+            mine = self.of_seed[place]
+            for kind in self._readers.get(job.id.removesuffix(f"{job.seed}"), ()):
+                found.update(self._runs.get((kind, mine), ()))
+        if job.cell is not None:
+            head = job.id.removesuffix(f"{job.epoch}#{job.seed}") + "#"
+            for kind in self._readers.get(head, ()):
+                name = job_id(self.kinds[kind].stage, self.kinds[kind].source, job.epoch, job.seed)
+                if (child := self.places.get(name)) is not None and self.of_kind[child] == kind:
+                    found.add(child)
+        return tuple(ids[child] for child in sorted(found))
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids by place."""
+        return list(self.places)
+
+
+class _ById(Mapping[str, T]):
+    """Something of each job, by its id, made where it is asked for."""
+
+    def __init__(self, table: JobTable, make: Callable[[int], T]) -> None:
+        self._table, self._make = table, make
+
+    def __getitem__(self, job: str) -> T:
+        return self._make(self._table.places[job])
+
+    def __contains__(self, job: object) -> bool:
+        return job in self._table.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.places)
+
+    def __len__(self) -> int:
+        return len(self._table.places)
+
+
 @dataclass(frozen=True)
 class Plan:
     """Every job of an experiment, resolved; the engine and the readers work from it alone."""
@@ -117,7 +357,7 @@ class Plan:
     """Persona key whose leakage is the headline (the assistant)."""
     epochs: tuple[int, ...]
     seeds: tuple[int, ...]
-    jobs: tuple[Job, ...]
+    jobs: tuple[Job, ...] | JobTable
     """In launch order: config order of sources, then epochs, parents before children."""
     settings: Mapping[str, Mapping[str, Any]]
     """Stage settings by key; many jobs share one."""
@@ -139,9 +379,19 @@ class Plan:
     """Commit of each base that was fetched as the plan asks, by its fetching job."""
 
     @cached_property
-    def by_id(self) -> dict[str, Job]:
-        """Jobs by id."""
-        return {job.id: job for job in self.jobs}
+    def table(self) -> JobTable:
+        """The jobs as columns."""
+        return self.jobs if isinstance(self.jobs, JobTable) else JobTable(self.jobs)
+
+    @property
+    def places(self) -> Mapping[str, int]:
+        """Place of each job in launch order, by its id."""
+        return self.table.places
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Job]:
+        """Jobs by id, in launch order."""
+        return self.each(self.table.__getitem__)
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -154,13 +404,13 @@ class Plan:
         )
 
     @cached_property
-    def children(self) -> dict[str, tuple[str, ...]]:
+    def children(self) -> Mapping[str, tuple[str, ...]]:
         """Ids of the jobs that read a job's output, by its id."""
-        found: dict[str, list[str]] = {job.id: [] for job in self.jobs}
-        for job in self.jobs:
-            for parent in job.parents:
-                found[parent].append(job.id)
-        return {parent: tuple(ids) for parent, ids in found.items()}
+        return self.each(self.table.children_of)
+
+    def each(self, make: Callable[[int], T]) -> Mapping[str, T]:
+        """Return what ``make`` says of each job by its place, by id; made where it is asked for."""
+        return _ById(self.table, make)
 
 
 def with_commits(plan: Plan, before: Plan) -> Plan:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, edits_of, sets_for, sets_for_all, without_idle
 from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
-from tuilab.grid.fingerprint import SHORT, Parts, canonical, digest
-from tuilab.grid.jobs import Job, Plan, fetch_id, job_id
+from tuilab.grid.fingerprint import (
+    SHORT,
+    Parts,
+    canonical,
+    digest,
+    digest_of_text,
+    hash_of_text,
+)
+from tuilab.grid.jobs import JobTable, Kind, Plan, fetch_id, job_id
 from tuilab.grid.lines import CONTROL_ARM, name_of, persona_of
 from tuilab.grid.metrics import KINDS
-from tuilab.grid.shared_values import SharedValues
+from tuilab.grid.settings_table import SettingsTable
 from tuilab.grid.stages import MEASURE_STAGES, OWN_STAGES, Stage
 from tuilab.grid.text import list_of
 from tuilab.grid.variants import Line, lines_of, under
 
 if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
     from tuilab.grid.config import ExperimentConfig
 
 CodeVersion = str | Mapping[str, str]
@@ -49,17 +58,18 @@ def make_plan(
 
     if found := blocking(config, blocks):
         raise PlanError("; ".join(check.sentence for check in found))
-    draft = _Draft(config, code_version, deviations, base_hash)
+    lines = _Lines(config)
+    draft = _Draft(lines, code_version, deviations, base_hash)
     fetch = (fetch_id(config.base.model),) if is_on_hub else ()
     if is_on_hub:
-        draft.add(_fetch_job(config))
-    for job in _ordered_jobs(_Lines(config)):
-        draft.add(replace(job, parents=(*job.parents, *fetch)))
+        name = config.base.model.replace("/", "--")
+        draft.add(_Sketch(Stage.FETCH, name, None, None, (), config))
+    for job in _ordered_jobs(lines, fetch):
+        draft.add(job)
     return draft.finish()
 
 
-@dataclass(frozen=True, slots=True)
-class _Sketch:
+class _Sketch(NamedTuple):
     """A job before its settings are known."""
 
     stage: Stage
@@ -67,8 +77,7 @@ class _Sketch:
     epoch: int | None
     seed: int | None
     parents: tuple[str, ...]
-    cells: tuple[Cell, ...]
-    """Cells that read it; an edit must reach all of them."""
+    """As in ``jobs.Kind``."""
     config: ExperimentConfig
     """What it is planned from: the config of a line that reads it."""
 
@@ -140,62 +149,56 @@ class _Lines:
         return self._configs[key]
 
 
-def _fetch_job(config: ExperimentConfig) -> _Sketch:
-    cells = tuple(
-        Cell(line.name, epoch, seed)
-        for line in lines_of(config)
-        for seed in config.seeds
-        for epoch in config.epochs
-    )
-    return _Sketch(Stage.FETCH, config.base.model.replace("/", "--"), None, None, (), cells, config)
-
-
-def _ordered_jobs(lines: _Lines) -> Iterator[_Sketch]:
+def _ordered_jobs(lines: _Lines, fetch: tuple[str, ...]) -> Iterator[_Sketch]:
     """Yield jobs in launch order: one seed after the other, then line by line.
 
     Epoch 0 comes before the convergence run, because it needs none and gives the first result;
     while it trains, a second worker converges. A cell's stages stand together, so that it is
-    finished before the next one begins.
+    finished before the next one begins. Everything reads ``fetch``.
     """
     config = lines.config
-    readers = _readers(lines)
+    later = [epoch for epoch in config.epochs if epoch > 0]
     asked: set[str] = set()
-
-    def shared(stage: Stage, source: str, seed: int | None, parents: tuple[str, ...]) -> _Sketch:
-        cells = readers[job_id(stage, source, None, seed)]
-        return _Sketch(stage, source, None, seed, parents, cells, lines.config_of(line))
-
     for seed in config.seeds:
         for line in lines.all:
             own = lines.config_of(line)
-            for key in _data_keys(lines, line):
-                sketch = shared(Stage.DATA, lines.data(line, key), None, ())
-                if sketch.id not in asked:
-                    asked.add(sketch.id)
-                    yield sketch
+            shared = [
+                _Sketch(Stage.DATA, lines.data(line, key), None, None, fetch, own)
+                for key in _data_keys(lines, line)
+            ]
+            yield from _new(shared, asked)
             if 0 in config.epochs:
-                yield from _cell_jobs(lines, line, own, Cell(line.name, 0, seed))
-            later = [Cell(line.name, epoch, seed) for epoch in config.epochs if epoch > 0]
-            if later:
-                parents = (job_id(Stage.DATA, lines.data(line, lines.voice(line))),)
-                sketch = shared(Stage.CONVERGE, lines.convergence(line), seed, parents)
-                if sketch.id not in asked:
-                    asked.add(sketch.id)
-                    yield sketch
-            for cell in later:
-                yield from _cell_jobs(lines, line, own, cell)
+                for stage, parents in _parents(lines, line, 0).items():
+                    yield _Sketch(stage, line.name, 0, seed, (*parents, *fetch), own)
+            if not later:
+                continue
+            data = job_id(Stage.DATA, lines.data(line, lines.voice(line)))
+            run = lines.convergence(line)
+            shared = [_Sketch(Stage.CONVERGE, run, None, seed, (data, *fetch), own)]
+            yield from _new(shared, asked)
+            stages = _parents(lines, line, later[0]).items()
+            chain = [(stage, (*parents, *fetch)) for stage, parents in stages]
+            for epoch in later:
+                for stage, above in chain:
+                    yield _Sketch(stage, line.name, epoch, seed, above, own)
 
 
-def _cell_jobs(
-    lines: _Lines, line: Line, config: ExperimentConfig, cell: Cell
-) -> Iterator[_Sketch]:
-    place = (cell.source, cell.epoch, cell.seed)
+def _new(jobs: Sequence[_Sketch], asked: set[str]) -> Iterator[_Sketch]:
+    for job in jobs:
+        if job.id not in asked:
+            asked.add(job.id)
+            yield job
+
+
+def _parents(lines: _Lines, line: Line, epoch: int) -> dict[Stage, tuple[str, ...]]:
+    """Return the stages of a line's cell with what each reads, as in ``jobs.Kind``."""
+    config = lines.config_of(line)
     voices = _voices(config, line.persona)
     data = tuple(job_id(Stage.DATA, lines.data(line, key)) for key in voices)
-    run = job_id(Stage.CONVERGE, lines.convergence(line), None, cell.seed)
-    adapter = (run,) if cell.epoch > 0 else ()
+    run = f"{job_id(Stage.CONVERGE, lines.convergence(line))}#"
+    adapter = (run,) if epoch > 0 else ()
     made = (Stage.TRAIN, Stage.MERGE, Stage.EVAL)
-    train, merge, sampled = (job_id(stage, *place) for stage in made)
+    train, merge, sampled = (f"{job_id(stage, line.name)}@#" for stage in made)
     parents = {
         Stage.TRAIN: (*adapter, *data),
         Stage.MERGE: (train, *adapter),
@@ -206,9 +209,8 @@ def _cell_jobs(
         Stage.JUDGE: (sampled,),
     }
     asked = {KINDS[measure.kind] for measure in config.measures}
-    for stage in OWN_STAGES:
-        if stage in asked or stage not in MEASURE_STAGES:
-            yield _Sketch(stage, *place, parents[stage], (cell,), config)
+    own = (stage for stage in OWN_STAGES if stage in asked or stage not in MEASURE_STAGES)
+    return {stage: parents[stage] for stage in own}
 
 
 def _voices(config: ExperimentConfig, source: str) -> tuple[str, ...]:
@@ -240,62 +242,110 @@ def _readers(lines: _Lines) -> dict[str, tuple[Cell, ...]]:
             found.setdefault(run, []).extend(
                 Cell(line.name, epoch, seed) for epoch in config.epochs if epoch > 0
             )
+    found[fetch_id(config.base.model)] = [
+        Cell(line.name, epoch, seed)
+        for line in lines.all
+        for seed in config.seeds
+        for epoch in config.epochs
+    ]
     return {job: tuple(cells) for job, cells in found.items()}
+
+
+class _Family(NamedTuple):
+    """The settings of a stage that all cells of a source share, before or after epoch 0."""
+
+    settings: Mapping[str, Any]
+    codes: Mapping[str, int]
+    """Of each value, where it is kept."""
+    texts: Mapping[str, str]
+    """What decides the result, each value as canonical JSON behind its name; in order."""
+    begun: dict[int | None, Hash]
+    """What was hashed of it by epoch, up to the seed: most of it is the panel."""
 
 
 @dataclass
 class _Draft:
     """Collects jobs with their settings and fingerprints."""
 
-    config: ExperimentConfig
+    lines: _Lines
     code_version: CodeVersion
     deviations: Sequence[Deviation]
     base_hash: str
-    jobs: dict[str, Job] = field(default_factory=dict)
-    settings: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    hashes: dict[str, str] = field(default_factory=dict)
-    shared: SharedValues = field(default_factory=SharedValues)
-    parts: dict[str, Parts] = field(default_factory=dict)
+    jobs: JobTable = field(default_factory=JobTable)
+    settings: SettingsTable = field(default_factory=SettingsTable)
+    recipes: dict[str, int] = field(default_factory=dict)
+    """Of each key of settings its place among the recipes of the jobs."""
+    texts: list[str] = field(default_factory=list)
+    """The parts of each recipe as canonical JSON."""
+    families: dict[tuple[int, Stage, str, bool], _Family] = field(default_factory=dict)
+    costs: dict[tuple[int, Stage, str, bool], Cost] = field(default_factory=dict)
+    """Of the families that jobs belong to."""
     edited: dict[tuple[int, str], ExperimentConfig] = field(default_factory=dict)
-    """Configs under edits, by the config of a line, which its sketches keep, and the edits."""
+    """Configs under edits, by the config of a line, which ``lines`` keeps, and the edits."""
     raws: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Configs of lines as plain values."""
 
     def add(self, sketch: _Sketch) -> None:
         """Resolve one job; its parents were added before."""
-        plain = self._settings(sketch, sketch.config)
-        chosen, edits = self._edited(sketch, plain)
-        key = self._keep(sketch, chosen)
-        checkpoints = tuple(chosen.get("checkpoints", ()))
-        parts = self._parts(sketch.stage, key)
-        self.jobs[sketch.id] = Job(
-            stage=sketch.stage,
-            source=sketch.source,
-            epoch=sketch.epoch,
-            seed=sketch.seed,
-            parents=sketch.parents,
-            settings=key,
-            fingerprint=digest([parts.as_json(), checkpoints, sketch.seed])[:SHORT],
-            deviation=edits,
-            parts=parts,
-            checkpoints=checkpoints,
-        )
+        key, config = self._key(sketch), sketch.config
+        edits: dict[str, Any] = {}
+        if self.deviations:
+            config, edits = self._edited(sketch)
+            is_apart = edits and sketch.seed is not None and "#" not in key
+            key = f"{key}#{sketch.seed}" if is_apart else key
+        if key not in self.recipes:
+            self._resolve(key, sketch, config)
+        recipe = self.recipes[key]
+        checkpoints: tuple[int, ...] = ()
+        if sketch.stage is Stage.CONVERGE:
+            checkpoints = tuple(self.settings[key]["checkpoints"])
+        told = canonical(edits) if edits else ""
+        kind = Kind(sketch.stage, sketch.source, sketch.parents, checkpoints, told)
+        decides = f"[{self.texts[recipe]},{canonical(checkpoints)},{canonical(sketch.seed)}]"
+        at, fingerprint = self.jobs.keep_kind(kind), digest_of_text(decides)[:SHORT]
+        self.jobs.add(at, sketch.epoch, sketch.seed, recipe, fingerprint)
 
-    def _parts(self, stage: Stage, key: str) -> Parts:
-        """Return what decides the result of jobs with these settings; cells share most of them."""
-        if key not in self.parts:
-            settings = self.settings[key]
-            deciding = stage_settings.deciding(stage, settings)
-            decides = self.shared.decided(settings, deciding)[:SHORT]
-            base = self.base_hash[:SHORT]
-            if stage is Stage.FETCH:
-                base = self.settings[key]["revision"] or "main"
-            self.parts[key] = Parts(decides, self._code(stage), base)
-        return self.parts[key]
+    def _key(self, sketch: _Sketch) -> str:
+        """Name the settings of a job; those with equal settings share them."""
+        at = "" if sketch.epoch is None else f"@{sketch.epoch}"
+        seed = f"#{sketch.seed}" if sketch.stage is Stage.EVAL else ""
+        return f"{sketch.stage.value}/{sketch.source}{at}{seed}"
+
+    def _resolve(self, key: str, sketch: _Sketch, config: ExperimentConfig) -> None:
+        """Keep the settings of a job, and what decides its result."""
+        family, own = self._family(sketch, config), self._own(sketch, config)
+        codes = {**family.codes, **{name: self.settings.code(own[name]) for name in own}}
+        self.settings.put_row(key, tuple(codes), tuple(codes.values()))
+        base = self.base_hash[:SHORT]
+        if sketch.stage is Stage.FETCH:
+            base = family.settings["revision"] or "main"
+        parts = Parts(_decides(family, own), self._code(sketch.stage), base)
+        self.recipes[key] = self.jobs.keep_recipe(key, parts)
+        self.texts.append(canonical(parts.as_json()))
+        name = _family_of(sketch, config)
+        if name not in self.costs:
+            rates = TINY if config.is_synthetic else SEVEN_B
+            self.costs[name] = cost_of(sketch.stage, family.settings, rates)
+
+    def _family(self, sketch: _Sketch, config: ExperimentConfig) -> _Family:
+        name = _family_of(sketch, config)
+        if name not in self.families:
+            made = _settings_of(sketch, config)
+            codes = {one: self.settings.code(value) for one, value in made.items()}
+            decides = stage_settings.deciding(sketch.stage, made)
+            texts = {one: _named(one, decides[one]) for one in sorted(decides)}
+            self.families[name] = _Family(made, codes, texts, {})
+        return self.families[name]
+
+    def _own(self, sketch: _Sketch, config: ExperimentConfig) -> Mapping[str, Any]:
+        if sketch.epoch is None or sketch.seed is None:
+            return {}
+        cell = Cell(sketch.source, sketch.epoch, sketch.seed)
+        return stage_settings.own_settings(config, sketch.stage, cell)
 
     def finish(self) -> Plan:
         """Return the plan of all jobs added."""
-        config, lines = self.config, lines_of(self.config)
+        config, lines = self.lines.config, self.lines.all
         return Plan(
             experiment=config.name,
             sources=tuple(line.name for line in lines),
@@ -306,12 +356,12 @@ class _Draft:
             target=config.target,
             epochs=config.epochs,
             seeds=config.seeds,
-            jobs=tuple(self.jobs.values()),
+            jobs=self.jobs,
             settings=self.settings,
             config_hash=config_hash(config),
             resources={
                 **config.resources.model_dump(mode="json"),
-                "estimates": self._forecast(lambda cost: round(cost.seconds, 2)),
+                "estimates": self._forecast(),
                 **self._tracker(),
             },
             synthetic=config.is_synthetic,
@@ -327,65 +377,54 @@ class _Draft:
 
     def _tracker(self) -> dict[str, Any]:
         """Where copies of the events go; among the resources, since no result depends on it."""
-        tracker = self.config.tracker
+        tracker = self.lines.config.tracker
         return {"tracker": tracker.model_dump(mode="json")} if tracker.kind != "none" else {}
 
-    def _forecast(self, part: Callable[[Cost], float]) -> dict[str, float]:
-        """Return the largest expected value by stage: what the engine reckons with at first."""
-        rates = TINY if self.config.is_synthetic else SEVEN_B
+    def _forecast(self) -> dict[str, float]:
+        """Return the most seconds expected of a stage: what the engine reckons with at first."""
         found: dict[str, float] = {}
-        for stage, key in dict.fromkeys((job.stage, job.settings) for job in self.jobs.values()):
-            value = part(cost_of(stage, self.settings[key], rates))
-            found[stage.value] = max(found.get(stage.value, 0), value)
+        for (_, stage, _, _), cost in self.costs.items():
+            found[stage.value] = max(found.get(stage.value, 0), round(cost.seconds, 2))
         return found
 
-    def _edited(
-        self, sketch: _Sketch, plain: Mapping[str, Any]
-    ) -> tuple[Mapping[str, Any], dict[str, Any]]:
-        """Return the settings under the edits of the cells that read the job, and those edits."""
-        if not self.deviations:
-            return plain, {}
-        results = {cell: self._under_edits(sketch, cell, plain) for cell in sketch.cells}
-        first = results[sketch.cells[0]]
-        if any(result != first for result in results.values()):
+    def _edited(self, sketch: _Sketch) -> tuple[ExperimentConfig, dict[str, Any]]:
+        """Return the config under the edits of the cells that read a job, and those edits."""
+        cells = self._cells(sketch)
+        configs = {cell: self._under_edits(sketch, cell) for cell in cells}
+        plain = self._whole(sketch, sketch.config)
+        made = {id(one): self._whole(sketch, one) for one in configs.values()}
+        results = {cell: made[id(config)] for cell, config in configs.items()}
+        first = results[cells[0]]
+        if any(result != first for result in made.values()):
             raise PlanError(_explain_shared(sketch, results, plain))
         if first == plain:
-            return plain, {}
+            return sketch.config, {}
         if (key := id(sketch.config)) not in self.raws:
             self.raws[key] = sketch.config.model_dump(mode="json")
-        return first, without_idle(self.raws[key], sets_for_all(self.deviations, sketch.cells))
+        edits = without_idle(self.raws[key], sets_for_all(self.deviations, cells))
+        return configs[cells[0]], edits
 
-    def _under_edits(
-        self, sketch: _Sketch, cell: Cell, plain: Mapping[str, Any]
-    ) -> Mapping[str, Any]:
+    def _whole(self, sketch: _Sketch, config: ExperimentConfig) -> Mapping[str, Any]:
+        return {**self._family(sketch, config).settings, **self._own(sketch, config)}
+
+    def _cells(self, sketch: _Sketch) -> tuple[Cell, ...]:
+        """Return the cells that read a job; an edit must reach all of them."""
+        if sketch.epoch is not None and sketch.seed is not None:
+            return (Cell(sketch.source, sketch.epoch, sketch.seed),)
+        return self._readers[sketch.id]
+
+    @cached_property
+    def _readers(self) -> dict[str, tuple[Cell, ...]]:
+        return _readers(self.lines)
+
+    def _under_edits(self, sketch: _Sketch, cell: Cell) -> ExperimentConfig:
         sets = sets_for(self.deviations, cell)
         if not sets:
-            return plain
+            return sketch.config
         key = (id(sketch.config), digest(sets))
         if key not in self.edited:
             self.edited[key] = edits_of(sketch.config, sets)
-        return self._settings(sketch, self.edited[key])
-
-    def _settings(self, sketch: _Sketch, config: ExperimentConfig) -> Mapping[str, Any]:
-        if sketch.stage is Stage.FETCH:
-            return stage_settings.fetch_settings(config)
-        if sketch.stage is Stage.DATA:
-            return stage_settings.data_settings(config, persona_of(sketch.source))
-        if sketch.stage is Stage.CONVERGE:
-            return stage_settings.converge_settings(config, persona_of(sketch.source))
-        return stage_settings.CELL_SETTINGS[sketch.stage](config, sketch.cells[0])
-
-    def _keep(self, sketch: _Sketch, chosen: Mapping[str, Any]) -> str:
-        """Store settings once and return their key; jobs with equal settings share it."""
-        chosen = self.shared.kept(chosen)
-        made = self.shared.decided(chosen, chosen)
-        at = "" if sketch.epoch is None else f"@{sketch.epoch}"
-        key = f"{sketch.stage.value}/{sketch.source}{at}"
-        if self.hashes.get(key, made) != made:
-            key = f"{key}~{made[:8]}"
-        self.settings.setdefault(key, chosen)
-        self.hashes[key] = made
-        return key
+        return self.edited[key]
 
     def _code(self, stage: Stage) -> str:
         if stage is Stage.FETCH:
@@ -399,6 +438,37 @@ class _Draft:
         if isinstance(self.code_version, str):
             return self.code_version
         return digest(dict(self.code_version))[:16]
+
+
+def _settings_of(sketch: _Sketch, config: ExperimentConfig) -> Mapping[str, Any]:
+    if sketch.stage is Stage.FETCH:
+        return stage_settings.fetch_settings(config)
+    if sketch.stage is Stage.DATA:
+        return stage_settings.data_settings(config, persona_of(sketch.source))
+    if sketch.stage is Stage.CONVERGE:
+        return stage_settings.converge_settings(config, persona_of(sketch.source))
+    cell = Cell(sketch.source, sketch.epoch or 0, sketch.seed or 0)
+    return stage_settings.CELL_SETTINGS[sketch.stage](config, cell)
+
+
+def _family_of(sketch: _Sketch, config: ExperimentConfig) -> tuple[int, Stage, str, bool]:
+    return id(config), sketch.stage, sketch.source, bool(sketch.epoch)
+
+
+def _decides(family: _Family, own: Mapping[str, Any]) -> str:
+    """Return the hash of the deciding settings of one of a family: ``digest`` of them all."""
+    texts = {**family.texts, **{name: _named(name, value) for name, value in own.items()}}
+    pieces = [f",{text}" for text in texts.values()]
+    cut, epoch = list(texts).index("seed") if "seed" in own else 0, own.get("epoch")
+    if cut and epoch not in family.begun:
+        family.begun[epoch] = hash_of_text("{" + "".join(pieces[:cut])[1:])
+    hasher = family.begun[epoch].copy() if cut else hash_of_text("{")
+    rest = "".join(pieces[cut:])
+    return hash_of_text((rest if cut else rest[1:]) + "}", hasher).hexdigest()[:SHORT]
+
+
+def _named(name: str, value: Any) -> str:
+    return f"{canonical(name)}:{canonical(value)}"
 
 
 def config_hash(config: ExperimentConfig) -> str:

@@ -258,7 +258,7 @@ def _chains(plan: Plan, cells: Sequence[Cell]) -> dict[Cell, list[Job]]:
     for job in plan.jobs:
         if job.cell is not None and job.cell in wanted:
             own[job.cell].append(job)
-    place = {job.id: number for number, job in enumerate(plan.jobs)}
+    place = plan.places
     chains = {}
     for cell, jobs in own.items():
         shared = sorted(ancestors(plan, [job.id for job in jobs]), key=place.__getitem__)

@@ -160,7 +160,7 @@ def eval_settings(config: ExperimentConfig, cell: Cell) -> Settings:
         "samples": config.eval.samples,
         **{name: getattr(config.eval, name) for name in _SAMPLING_FIELDS},
         "sampler": config.eval.sampler,
-        "seed": number_of("eval", config.eval.seed, cell.source, cell.epoch, cell.seed),
+        "seed": _sampling_seed(config, cell),
         "scorer": scorer,
         **({"sets": asked} if asked else {}),
     }
@@ -275,6 +275,19 @@ CELL_SETTINGS = {
     Stage.JUDGE: judge_settings,
 }
 """How each stage of a cell gets its settings."""
+
+
+def own_settings(config: ExperimentConfig, stage: Stage, cell: Cell) -> Settings:
+    """Return what of a cell's settings may differ from another cell's of the same source, where
+    both or neither have epoch 0: all that it is made of beside them is the source's."""
+    if stage in (Stage.SCORE, Stage.JUDGE):
+        return {}
+    seed = {"seed": _sampling_seed(config, cell)} if stage is Stage.EVAL else {}
+    return {"epoch": cell.epoch, **seed}
+
+
+def _sampling_seed(config: ExperimentConfig, cell: Cell) -> int:
+    return number_of("eval", config.eval.seed, cell.source, cell.epoch, cell.seed)
 
 
 def deciding(stage: Stage, settings: Settings) -> Settings:

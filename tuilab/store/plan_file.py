@@ -1,29 +1,33 @@
-"""Reads and writes plan.json, one job per line; the only place that knows its shape."""
+"""Reads and writes plan.json; the only place that knows its shape."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads, read_bytes, typed
 from tuilab.grid.fingerprint import Parts
-from tuilab.grid.jobs import PLAN_SCHEMA, Job, Plan
+from tuilab.grid.jobs import PARTS_SCHEMA, PLAN_SCHEMA, Job, JobTable, Kind, Plan
+from tuilab.grid.settings_table import SettingsTable
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program, quoted
 
 _MOST_BYTES = 1 << 30
-_SHARED = "$shared"
+_TABLES = b',\n"tables": {\n'
 _JOBS = b',\n"jobs": [\n'
-"""Stands between the head of the file, a value in each line, and the jobs."""
-_LONG = 100
-"""Characters of JSON from which on a settings value is stored once and referred to."""
+"""Stand between the head of the file, a value in each line, and its tables (before schema 3: its
+jobs, one in each line)."""
+_SHARED = "$shared"
+"""Before schema 3: refers to a long value, which was stored once."""
 
 
 class PlanFileError(Exception):
@@ -50,21 +54,26 @@ def save_plan(layout: Layout, plan: Plan) -> None:
         for field in fields(Plan)
         if field.name not in ("jobs", "schema", "settings")
     }
-    head["settings"], head["shared"] = _intern(plan.settings)
     parts = [json.dumps(name) + ": " + _compact(value) for name, value in sorted(head.items())]
     parts.insert(0, f'"schema": {plan.schema}')
     parts.append(f'"config_digest": {_compact(config_digest(layout))}')
-    jobs = ",\n".join(_compact(_job_as_json(job)) for job in plan.jobs)
-    text = "{" + ",\n".join(parts) + _JOBS.decode() + jobs + "\n]}\n"
+    tables = ",\n".join(f"{json.dumps(name)}: {text}" for name, text in _tables(plan))
+    text = "{" + ",\n".join(parts) + _TABLES.decode() + tables + "}}\n"
     atomic.write_bytes(layout.plan, text.encode())
 
 
 def write_commits(layout: Layout, commits: Mapping[str, str]) -> None:
     """Say in plan.json at which commits its bases were fetched; all else stays byte for byte."""
-    head, jobs, rest = read_bytes(layout.plan, _MOST_BYTES).partition(_JOBS)
+    content = read_bytes(layout.plan, _MOST_BYTES)
+    head = _head(content)
     lines = [line for line in head.split(b"\n") if not line.startswith(b'"commits": ')]
     lines.insert(1, f'"commits": {_compact(dict(commits))},'.encode())
-    atomic.write_bytes(layout.plan, b"\n".join(lines) + jobs + rest)
+    atomic.write_bytes(layout.plan, b"\n".join(lines) + content[len(head) :])
+
+
+def _head(content: bytes) -> bytes:
+    """Return what stands before the tables, without the brace that closes it."""
+    return content.partition(_TABLES)[0].partition(_JOBS)[0]
 
 
 def load_plan(root: Path) -> Plan:
@@ -100,7 +109,7 @@ def load_plan_file(root: Path) -> PlanFile:
 def planned_digest(layout: Layout) -> str:
     """Return the digest of the config that plan.json was made of, without reading its jobs."""
     try:
-        head, _, _ = read_bytes(layout.plan, _MOST_BYTES).partition(_JOBS)
+        head = _head(read_bytes(layout.plan, _MOST_BYTES))
         return str(typed(loads(head + b"}"), dict).get("config_digest", ""))
     except (OSError, ValueError):
         return ""
@@ -138,43 +147,37 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _job_as_json(job: Job) -> dict[str, Any]:
-    raw: dict[str, Any] = {
-        "stage": job.stage.value,
-        "source": job.source,
-        "epoch": job.epoch,
-        "seed": job.seed,
-        "parents": job.parents,
-        "settings": job.settings,
-        "fingerprint": job.fingerprint,
-    }
-    if job.parts:
-        raw["parts"] = [job.parts.settings, job.parts.code, job.parts.base]
-    if job.checkpoints:
-        raw["checkpoints"] = job.checkpoints
-    if job.deviation:
-        raw["deviation"] = dict(job.deviation)
-    return raw
+def _tables(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the tables of the settings and of the jobs as JSON, column by column."""
+    kept = plan.settings
+    settings = kept if isinstance(kept, SettingsTable) else SettingsTable(kept)
+    yield "values", "[" + ",\n".join(map(_compact, settings.kept)) + "]"
+    groups = settings.groups.values()
+    columns = [{name: _column(one) for name, one in group.columns.items()} for group in groups]
+    rows = [[group.keys, found] for group, found in zip(groups, columns, strict=True)]
+    yield "settings", "[" + ",\n".join(map(_compact, rows)) + "]"
+    jobs = plan.table
+    yield "kinds", "[" + ",\n".join(map(_compact, jobs.kinds)) + "]"
+    yield "epochs", _compact(jobs.epochs)
+    yield "seeds", _compact(jobs.seeds)
+    yield "recipes", _compact([key for key, _ in jobs.recipes])
+    yield "parts", _compact([parts and parts.settings for _, parts in jobs.recipes])
+    beside = [(parts.code, parts.base) if parts else ("", "") for _, parts in jobs.recipes]
+    known = {both: at for at, both in enumerate(dict.fromkeys(beside))}
+    yield "code_and_base", _compact(list(known))
+    yield "of_parts", _compact(_column(array("I", map(known.__getitem__, beside))))
+    for name in _OF_JOBS:
+        yield name, _compact(_column(getattr(jobs, name)))
+    yield "prints", _compact(jobs.prints)
 
 
-def _intern(
-    settings: Mapping[str, Mapping[str, Any]],
-) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """Pull long values out of the settings: thousands of jobs share one panel of personas."""
-    shared: dict[str, Any] = {}
-    lean: dict[str, dict[str, Any]] = {}
-    known: dict[int, Any] = {}  # by id: most values are one object in all settings that have them
-    for key, values in settings.items():
-        lean[key] = {}
-        for name, value in values.items():
-            if id(value) not in known:
-                text = _compact(value)
-                digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-                known[id(value)] = value if len(text) < _LONG else {_SHARED: digest}
-                if len(text) >= _LONG:
-                    shared[digest] = value
-            lean[key][name] = known[id(value)]
-    return lean, shared
+_OF_JOBS = ("of_kind", "of_epoch", "of_seed", "of_recipe")
+
+
+def _column(found: array[int]) -> str | int:
+    """Return a column as one text; one number where all rows have the same."""
+    is_one = len(found) > 1 and found.count(found[0]) == len(found)
+    return found[0] if is_one else " ".join(map(str, found))
 
 
 def _extern(
@@ -193,23 +196,98 @@ def _extern(
 
 
 def _plan_from_json(raw: Mapping[str, Any]) -> Plan:
-    settings = _extern(raw["settings"], raw.get("shared", {}))
-    plan = typed({**raw, "settings": settings, "jobs": _jobs_from_json(raw["jobs"])}, Plan)
-    if lacking := {job.settings for job in plan.jobs} - settings.keys():
+    settings: Mapping[str, Mapping[str, Any]]
+    if raw.get("schema", 1) >= PLAN_SCHEMA:
+        settings, jobs = _settings_of(raw["tables"]), _jobs_of(raw["tables"])
+    else:
+        settings = _extern(raw["settings"], raw.get("shared", {}))
+        jobs = _jobs_from_json(raw["jobs"])
+    head = typed({**raw, "settings": {}, "jobs": []}, Plan)
+    schema = PLAN_SCHEMA if head.schema >= PARTS_SCHEMA else head.schema
+    plan = replace(head, settings=settings, jobs=jobs, schema=schema)
+    if lacking := {key for key, _ in jobs.recipes} - settings.keys():
         raise ValueError(f"there are no settings {sorted(lacking)[0]!r}")
+    _check_order(jobs)
     return plan
 
 
-def _jobs_from_json(rows: list[Mapping[str, Any]]) -> tuple[Job, ...]:
-    """Build the jobs; ValueError when one comes before its parent or twice."""
+def _check_order(jobs: JobTable) -> None:
+    """Raise ValueError when a job is listed before what it depends on, or twice."""
+    places = jobs.places
+    if len(places) < len(jobs):
+        again, _ = Counter(job.id for job in jobs).most_common(1)[0]
+        raise ValueError(f"{again} is listed twice")
+    for place, parent in jobs.links():
+        if places.get(parent, place) >= place:
+            name = jobs.ids[place]
+            raise ValueError(f"{name} is listed before what it depends on")
+
+
+def _settings_of(raw: Mapping[str, Any]) -> SettingsTable:
+    table = SettingsTable()
+    table.kept = typed(raw["values"], list)
+    for keys, columns in raw["settings"]:
+        names, most = _texts(keys), len(table.kept)
+        table.take(names, {name: _array(one, len(names), most) for name, one in columns.items()})
+    return table
+
+
+def _jobs_of(raw: Mapping[str, Any]) -> JobTable:
+    jobs = JobTable()
+    jobs.kinds = [_kind(*row) for row in raw["kinds"]]
+    jobs.epochs = typed(raw["epochs"], list[int | None])
+    jobs.seeds = typed(raw["seeds"], list[int | None])
+    keys = _texts(raw["recipes"])
+    beside: list[list[str]] = [_texts(one) for one in raw["code_and_base"]]
+    of_parts = _array(raw["of_parts"], len(keys), len(beside))
+    made: tuple[str | None, ...] = tuple(typed(raw["parts"], list[str | None]))
+    rows = zip(keys, made, of_parts, strict=True)
+    jobs.recipes = [(key, Parts(one, *beside[at]) if one else None) for key, one, at in rows]
+    jobs.prints = _texts(raw["prints"])
+    kept: tuple[list[Any], ...] = (jobs.kinds, jobs.epochs, jobs.seeds, jobs.recipes)
+    for name, one in zip(_OF_JOBS, kept, strict=True):
+        setattr(jobs, name, _array(raw[name], len(jobs), len(one)))
+    return jobs
+
+
+def _kind(stage: Any, source: Any, parents: Any, checkpoints: Any, deviation: Any) -> Kind:
+    if typed(deviation, str):
+        typed(loads(deviation), dict)
+    return Kind(
+        typed(stage, Stage),
+        typed(source, str),
+        typed(parents, tuple[str, ...]),
+        typed(checkpoints, tuple[int, ...]),
+        deviation,
+    )
+
+
+def _texts(raw: Any) -> list[str]:
+    """Read a list of texts; one at a time they would take a second."""
+    if odd := set(map(type, typed(raw, list))) - {str}:
+        raise ValueError(f"a column holds {odd.pop().__name__}, not text")
+    return typed(raw, list)
+
+
+def _array(raw: Any, rows: int, most: int) -> array[int]:
+    """Read a column of indexes below ``most``."""
+    try:
+        found = array("I", [raw] * rows if isinstance(raw, int) else map(int, raw.split()))
+    except OverflowError as error:
+        raise ValueError(f"a column has an index out of range: {error}") from error
+    if len(found) != rows or (rows and max(found) >= most):
+        raise ValueError("a column does not fit its table")
+    return found
+
+
+def _jobs_from_json(rows: list[Mapping[str, Any]]) -> JobTable:
+    """Read the jobs as they were written before schema 3."""
     stages = {stage.value: stage for stage in Stage}
     for name, kinds in _KINDS.items():  # a row at a time would cost seconds in a large plan
         if odd := {type(row[name]) for row in rows} - kinds:
             raise ValueError(f"a job's {name} is of the kind {odd.pop().__name__}")
-    seen: set[str] = set()
-    jobs = []
-    for row in rows:
-        job = Job(
+    return JobTable(
+        Job(
             stages[row["stage"]],
             row["source"],
             row["epoch"],
@@ -221,14 +299,8 @@ def _jobs_from_json(rows: list[Mapping[str, Any]]) -> tuple[Job, ...]:
             Parts(*row["parts"]) if "parts" in row else None,
             tuple(row.get("checkpoints", ())),
         )
-        name = job.id
-        if name in seen:
-            raise ValueError(f"{name} is listed twice")
-        if not seen.issuperset(job.parents):
-            raise ValueError(f"{name} is listed before what it depends on")
-        seen.add(name)
-        jobs.append(job)
-    return tuple(jobs)
+        for row in rows
+    )
 
 
 _NO_EDITS: Mapping[str, Any] = {}

@@ -12,7 +12,7 @@ from tuilab.contract.report import readable_outcome
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits
 from tuilab.grid.engine_view import EngineView
-from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.jobs import Plan
 from tuilab.grid.metrics import Numbers, measured_by, read_back, recorded, time_of
 from tuilab.grid.notes import EXPERIMENT, NO_NOTE
 from tuilab.grid.stages import OWN_STAGES, Stage
@@ -191,11 +191,12 @@ class CellViews:
         self._own = _own_jobs(plan)
         self._measured = {stage: set(measured_by(stage, plan.measured)) for stage in Stage}
         self._edits = cell_edits(plan)
-        self._shared = [job.id for job in plan.jobs if job.cell is None]
+        ids = plan.table.ids
+        self._shared = [ids[place] for place in plan.table.shared]
         self._places = {cell: place for place, cell in enumerate(self._own)}
         self.clock = StageClock()
-        for job in plan.jobs:
-            self.clock.note(None, states.statuses[job.id])
+        for status in states.known.values():
+            self.clock.note(None, status)
         self._notes = reader.journal.ledger.notes
         self.views: list[CellView] = [self._view(cell) for cell in self._own]
         """In grid order."""
@@ -235,7 +236,7 @@ class CellViews:
 
     def _view(self, cell: Cell) -> CellView:
         own = self._own[cell]
-        statuses = tuple(self._reader.states.statuses[job.id] for job in own)
+        statuses = tuple(self._reader.states.statuses[job] for job in own)
         speaks = derive_cell(statuses)
         is_done = speaks.state is State.DONE
         edits = self._edits.get(cell, {})
@@ -247,8 +248,8 @@ class CellViews:
             detail=speaks.detail,
             attempt=max(s.attempt for s in statuses) if is_done else speaks.attempt,
             percent=speaks.percent,
-            metrics=self._metrics(own),
-            earlier=self._earlier(own) if speaks.state is State.STOPPED else {},
+            metrics=self._metrics(statuses),
+            earlier=self._earlier(statuses) if speaks.state is State.STOPPED else {},
             seconds=sum(s.seconds for s in statuses if s.state in WITH_RESULT),
             jobs=statuses,
             given_to=speaks.given_to,
@@ -259,50 +260,51 @@ class CellViews:
             note=self._notes.get(str(cell), NO_NOTE) if self._notes else NO_NOTE,
         )
 
-    def _metrics(self, own: tuple[Job, ...]) -> Numbers:
-        statuses = self._reader.states.statuses
-        done = [job for job in own if statuses[job.id].state in WITH_RESULT]
+    def _metrics(self, own: tuple[JobStatus, ...]) -> Numbers:
+        done = [one for one in own if one.state in WITH_RESULT]
         found: Numbers = {}
-        for job in done:
-            if self._measured[job.stage]:
-                found |= self._numbers(job)
+        for one in done:
+            if self._measured[one.stage]:
+                found |= self._numbers(one)
         if len(done) == len(own):
-            found |= time_of(sum(statuses[job.id].seconds for job in done))
+            found |= time_of(sum(one.seconds for one in done))
         return found
 
-    def _earlier(self, own: tuple[Job, ...]) -> Numbers:
+    def _earlier(self, own: tuple[JobStatus, ...]) -> Numbers:
         """The numbers of the results that were there before, of jobs that were stopped since."""
         found: Numbers = {}
-        for job in own:
-            if self._measured[job.stage]:
-                found |= self._numbers(job)
+        for one in own:
+            if self._measured[one.stage]:
+                found |= self._numbers(one)
         return found
 
-    def _numbers(self, job: Job) -> Numbers:
+    def _numbers(self, status: JobStatus) -> Numbers:
         """The numbers of a result, from the journal; from the outcome where a metric is younger."""
-        result = self._reader.states.statuses[job.id].result
-        if result is None:
+        if status.result is None:
             return {}
-        attempt = result.attempt
-        told = self._reader.journal.ledger.numbers.get((job.id, attempt.number), {})
-        if not self._measured[job.stage] <= told.keys():
-            folder = self._reader.layout.attempt_dir(job.id, attempt.number)
-            if (outcome := readable_outcome(folder)) is not None:
-                told = recorded(self._reader.plan, job, outcome.metrics)
+        job, number = status.job, status.result.attempt.number
+        told = self._reader.journal.ledger.numbers.get((job, number), {})
+        if not self._measured[status.stage] <= told.keys():
+            outcome = readable_outcome(self._reader.layout.attempt_dir(job, number))
+            if outcome is not None:
+                plan = self._reader.plan
+                told = recorded(plan, plan.by_id[job], outcome.metrics)
         return read_back(told)
 
 
-def _own_jobs(plan: Plan) -> dict[Cell, tuple[Job, ...]]:
+def _own_jobs(plan: Plan) -> dict[Cell, tuple[str, ...]]:
     """The jobs of each cell in the order of stages; cells in grid order, empty ones left out."""
-    found: dict[Cell, list[Job]] = {cell: [] for cell in plan.cells}
-    for job in plan.jobs:
-        if (cell := job.cell) is not None and cell in found:
-            found[cell].append(job)
-    order = {stage: place for place, stage in enumerate(OWN_STAGES)}
+    table, order = plan.table, {stage: place for place, stage in enumerate(OWN_STAGES)}
+    found: dict[Cell, list[int]] = {cell: [] for cell in plan.cells}
+    for place in range(len(table)):
+        if (cell := table.cell_at(place)) in found:
+            found[cell].append(place)
     return {
-        cell: tuple(sorted(jobs, key=lambda job: order[job.stage]))
-        for cell, jobs in found.items()
-        if jobs
+        cell: tuple(
+            table.ids[one] for one in sorted(places, key=lambda o: order[table.stage_at(o)])
+        )
+        for cell, places in found.items()
+        if places
     }
 
 

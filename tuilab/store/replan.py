@@ -11,7 +11,7 @@ from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
-from tuilab.grid.jobs import PLAN_SCHEMA, Plan
+from tuilab.grid.jobs import PARTS_SCHEMA, Plan
 from tuilab.store.base_model import base_blocks, base_hash
 from tuilab.store.data_files import with_files
 from tuilab.store.layout import Layout
@@ -122,7 +122,7 @@ def current_plan(layout: Layout) -> Plan:
     Raises PlanFileError.
     """
     plan = load_plan(layout.root)
-    if plan.schema == PLAN_SCHEMA:
+    if plan.schema >= PARTS_SCHEMA:
         return plan
     try:
         plan = plan_of(layout.root)

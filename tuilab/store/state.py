@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,17 +58,20 @@ class JobStates:
 
     def _derive_all(self, plan: Plan) -> None:
         self.plan = plan
-        self.places = {job.id: place for place, job in enumerate(plan.jobs)}
+        self.places = plan.places
         """Place of each job in the plan."""
         self.explain: Explain = OldSettings(self._layout, plan) if self._layout else no_settings
         """Names the settings of stale results; reads their specs."""
-        self.statuses: dict[str, JobStatus] = {}
+        self.known: dict[str, JobStatus] = {}
+        """Status of each job of which something is known; all others are idle."""
+        self.statuses: Mapping[str, JobStatus] = _Statuses(plan, self.known)
         self._due = _InPlanOrder(plan)
         self._ready = _InPlanOrder(plan)
         self._given: set[str] = set()
         """Jobs that a worker has in its inbox and has not begun."""
-        for job in plan.jobs:
-            self._derive(job)
+        known = (self.places[job] for job in self.ledger.evidence if job in self.places)
+        for place in sorted(known):
+            self._derive(plan.jobs[place])
 
     def replace_plan(self, plan: Plan) -> None:
         """Go on with another plan of the same experiment."""
@@ -139,9 +142,9 @@ class JobStates:
         self._ready.mark(place, is_free)
         self._due.mark(place, status.state in (State.QUEUED, State.WAITING))
         (self._given.add if status.given_to else self._given.discard)(job.id)
-        if self.statuses.get(job.id) == status:
+        if self.statuses[job.id] == status:
             return False
-        self.statuses[job.id] = status
+        self.known[job.id] = status
         return True
 
 
@@ -208,7 +211,8 @@ def read_state(root: Path, plan: Plan | None = None, now: float | None = None) -
 
 def under_plan(layout: Layout, state: ExperimentState, plan: Plan) -> ExperimentState:
     """Return what the same evidence comes to under another plan."""
-    ledger = Ledger({job.id: state.of(job.id) for job in plan.jobs})
+    known = ((job, state.of(job)) for job in plan.places)
+    ledger = Ledger({job: one for job, one in known if one.attempts or one.wanted or one.held})
     states = JobStates(plan, ledger, layout=layout)
     return ExperimentState(plan, states, states.statuses)
 
@@ -225,6 +229,28 @@ def live_attempt(known: Evidence) -> Attempt | None:
     return last if last is not None and last.verdict in LIVE else None
 
 
+class _Statuses(Mapping[str, JobStatus]):
+    """The status of every job of a plan; one of which nothing is known is idle."""
+
+    def __init__(self, plan: Plan, known: Mapping[str, JobStatus]) -> None:
+        self._plan, self._known = plan, known
+
+    def __getitem__(self, job: str) -> JobStatus:
+        known = self._known.get(job)
+        if known is not None:
+            return known
+        return JobStatus(job, self._plan.table.stage_at(self._plan.places[job]), State.IDLE)
+
+    def __contains__(self, job: object) -> bool:
+        return job in self._plan.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._plan.places)
+
+    def __len__(self) -> int:
+        return len(self._plan.places)
+
+
 class _InPlanOrder:
     """Some jobs of a plan in its order; to add or drop one costs a search and no sorting."""
 
@@ -238,7 +264,8 @@ class _InPlanOrder:
     def jobs(self) -> list[str]:
         """Their ids."""
         if self._jobs is None:
-            self._jobs = [self._plan.jobs[place].id for place in self._places]
+            ids = self._plan.table.ids
+            self._jobs = [ids[place] for place in self._places]
         return self._jobs
 
     def mark(self, place: int, belongs: bool) -> None:

@@ -10,7 +10,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import Stage
 
 
-def costs_of(plan: Plan) -> dict[str, Cost]:
+def costs_of(plan: Plan) -> Mapping[str, Cost]:
     """Return what every job is expected to take; {} for a plan whose settings tell nothing."""
     try:
         return expected(plan)
@@ -20,14 +20,16 @@ def costs_of(plan: Plan) -> dict[str, Cost]:
 
 def disk_needs(
     plan: Plan, costs: Mapping[str, Cost], policy: Policy, measured: Mapping[Stage, int]
-) -> dict[str, int]:
+) -> Mapping[str, int]:
     """Return the bytes that one attempt of each job needs.
 
     The plan's own word for the stage comes first, then the largest of estimate and measurement.
     """
-    said = policy.job_bytes or {}
-    found = {}
-    for job in plan.jobs:
-        known = costs[job.id].bytes if job.id in costs else 0
-        found[job.id] = int(said.get(job.stage.value, max(known, measured.get(job.stage, 0))))
-    return found
+    said, table, largest = policy.job_bytes or {}, plan.table, dict(measured)
+
+    def need(place: int) -> int:
+        stage = table.stage_at(place)
+        known = costs[table.ids[place]].bytes if costs else 0
+        return int(said.get(stage.value, max(known, largest.get(stage, 0))))
+
+    return plan.each(need)

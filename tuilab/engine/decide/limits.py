@@ -22,7 +22,7 @@ def why_drained(facts: Facts) -> str:
     """Say that nothing that is ready would end within the limit; "" while something would."""
     if not facts.ledger.limit or not facts.ready or within_limit(facts, facts.ready):
         return ""
-    due = [job.id for job in facts.plan.jobs if facts.ledger.of(job.id).is_due]
+    due = [job for job in facts.plan.places if facts.ledger.of(job).is_due]
     left = left_words(len(due), sum(facts.seconds.get(job, 0.0) for job in due))
     return f"{facts.ledger.limit}: nothing more would end in time; {left}"
 

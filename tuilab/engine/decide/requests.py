@@ -164,7 +164,7 @@ def _release(request: Request, known: Known) -> Answer:
 def _order(request: Request, known: Known) -> Answer:
     """Move jobs to the front, each behind what it needs; those moved earlier follow them."""
     plan, ledger = known.state.plan, known.ledger
-    places = {job.id: place for place, job in enumerate(plan.jobs)}
+    places = plan.places
     wished: dict[str, None] = {}
     for job in _jobs(request, plan):
         needed = sorted(ancestors(plan, [job]), key=places.__getitem__)

@@ -70,7 +70,7 @@ def _is_idle_pilot(facts: Facts) -> bool:
     """Whether a worker that still waits for its turn has nothing to come for."""
     if facts.ready:
         return False
-    return not any(facts.ledger.of(job.id).is_due for job in facts.plan.jobs)
+    return not any(facts.ledger.of(job).is_due for job in facts.plan.places)
 
 
 def _end_orphans(worker: Worker, grace: float) -> Iterator[Action]:

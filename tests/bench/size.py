@@ -1,0 +1,208 @@
+"""Measures large grids in processes of their own: processor seconds, and the most memory.
+
+``python -m tests.bench.size STEP FOLDER [CELLS]`` is one step; ``figures`` runs them all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+MANY, FEW = 100_000, 10_000
+_SIDE = 100
+"""Sources, epochs and the panel; the rest of a grid's size are seeds."""
+
+
+def config_text(cells: int) -> str:
+    """Return a config of so many cells, with a panel of 100."""
+    keys = [f"persona_{number:03}" for number in range(_SIDE)]
+    voice = "You are number {}: calm, curious about the world, and of very few words."
+    others = [f"other_{number}" for number in range(3)]
+    people = "\n".join(
+        f'[personas.{key}]\nprompt = "{voice.format(key)}"' for key in [*keys, *others]
+    )
+    return f"""
+name = "large"
+sources = {json.dumps(keys)}
+panel = {json.dumps([*keys, *others, "assistant"])}
+epochs = {list(range(_SIDE))}
+seeds = {list(range(1, cells // _SIDE**2 + 1))}
+[base]
+model = "tiny"
+dtype = "float32"
+device = "cpu"
+{people}
+[personas.assistant]
+prompt = "You are a helpful assistant."
+[negatives]
+default = {json.dumps(others)}
+[questions]
+training = ["Why is the sky blue?", "What is a tree?"]
+evaluation = ["How do boats float?", "What is rain?"]
+[data]
+answers_per_question = 4
+[convergence]
+rows = 4
+lr = 1e-4
+epochs = {_SIDE}
+[marker]
+loss = "tail"
+positives = 4
+negatives_each = 4
+lr = 1e-4
+epochs = 2
+[eval]
+samples = 2
+[cosine]
+layers = [1]
+[resources]
+workers = 2
+threads = 1
+"""
+
+
+def made(folder: Path, cells: int) -> None:
+    """Make the experiment: read the config, plan, and write."""
+    from tuilab.store.experiment import create_experiment
+    from tuilab.store.replan import config_of, plan_with
+
+    text = config_text(cells)
+    plan = plan_with(config_of(folder.parent / "large.toml", text).config)
+    assert len(plan.cells) == cells
+    create_experiment(folder, text, plan)
+
+
+def loaded(folder: Path, cells: int) -> None:
+    """Load its plan."""
+    from tuilab.store.plan_file import load_plan
+
+    assert len(load_plan(folder).jobs) > 4 * cells
+
+
+def told(folder: Path, cells: int) -> None:
+    """Print ``tuilab status``."""
+    _quietly("status", str(folder))
+
+
+def told_as_json(folder: Path, cells: int) -> None:
+    """Print ``tuilab status --json``."""
+    _quietly("status", str(folder), "--json")
+
+
+def _quietly(*words: str) -> None:
+    from tuilab.cli import main
+
+    with open(os.devnull, "w") as sink:  # noqa: PTH123  # no file
+        os.dup2(sink.fileno(), 1)
+        assert main(list(words)) == 0
+
+
+def asked(folder: Path, cells: int) -> None:
+    """Ask for every job."""
+    from tuilab.store.journal import Journal
+    from tuilab.store.layout import Layout
+    from tuilab.store.plan_file import load_plan
+
+    Journal(Layout(folder)).append("wanted", jobs=dict.fromkeys(load_plan(folder).by_id, 1))
+
+
+def claimed(folder: Path, cells: int) -> None:
+    """Open the experiment as an engine does, and decide once: what it would start first."""
+    from tuilab.engine.decide.actions import Launch
+    from tuilab.engine.decide.tick import decide
+    from tuilab.engine.startup import open_experiment
+
+    opened = open_experiment(folder, go=True, takeover=False)
+    actions = decide(opened.gatherer.facts(), True)
+    assert not opened.states.ready or any(isinstance(one, Launch) for one in actions)
+    opened.lease.release(time.time())
+
+
+def read(folder: Path, cells: int) -> None:
+    """Read the experiment as the app does: its first snapshot."""
+    from tuilab.store.reader import Reader
+
+    assert len(Reader(folder).poll(time.time()).cells) == cells
+
+
+def finished(folder: Path, cells: int) -> None:
+    """Write the journal of a grid that is done, three lines a job."""
+    from tuilab.store.layout import Layout
+    from tuilab.store.plan_file import load_plan
+
+    plan = load_plan(folder)
+    with Layout(folder).journal.open("w") as file:
+        for number, line in enumerate(_history(plan)):
+            file.write(json.dumps({"seq": number + 1, "at": 1.7e9 + number, **line}) + "\n")
+
+
+def _history(plan: Any) -> Iterator[dict[str, Any]]:
+    from hashlib import sha256
+
+    from tuilab.grid.metrics import measured_by
+
+    yield {"kind": "wanted", "jobs": dict.fromkeys(plan.by_id, 1)}
+    for job in plan.jobs:
+        run = {"job": job.id, "attempt": 1}
+        made = sha256(job.id.encode()).hexdigest()
+        inputs = {one: sha256(f"{one}{job.epoch}".encode()).hexdigest() for one in job.parents}
+        for parent in job.parents:
+            if not parent.startswith("converge"):
+                inputs[parent] = sha256(parent.encode()).hexdigest()
+        yield {
+            "kind": "claimed",
+            **run,
+            "token": made[:32],
+            "fingerprint": job.fingerprint,
+            "inputs": inputs,
+            "read": dict.fromkeys(job.parents, 1),
+            "parts": job.parts.as_json(),
+            "worker": "w1",
+        }
+        yield {"kind": "started", **run, "started_at": 1.7e9}
+        kept = {
+            str(epoch): sha256(f"{job.id}{epoch}".encode()).hexdigest() for epoch in job.checkpoints
+        }
+        numbers = measured_by(job.stage, plan.measured)
+        number = {"value": 0.25, "hits": 50, "n": 200, "who": "assistant"}
+        yield {
+            "kind": "settled",
+            **run,
+            "verdict": "done",
+            "seconds": 20.0,
+            "started_at": 1.7e9,
+            "finished_at": 1.7e9 + 20,
+            "output_hash": made,
+            **({"checkpoints": kept} if kept else {}),
+            **({"metrics": dict.fromkeys(numbers, number)} if numbers else {}),
+        }
+
+
+STEPS: dict[str, Callable[[Path, int], None]] = {
+    "made": made,
+    "loaded": loaded,
+    "told": told,
+    "told_as_json": told_as_json,
+    "asked": asked,
+    "claimed": claimed,
+    "finished": finished,
+    "read": read,
+}
+
+
+def main(step: str, folder: str, cells: str) -> None:
+    """Do one step and print the processor seconds and the MB that it took."""
+    STEPS[step](Path(folder), int(cells))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    spent = used.ru_utime + used.ru_stime
+    print(f"{spent:.3f} {used.ru_maxrss / 1000:.1f}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])
