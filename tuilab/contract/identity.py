@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -60,12 +59,17 @@ class Identity:
         return asdict(self)
 
 
+def host() -> str:
+    """Return this machine's name, as ``socket.gethostname`` does; each worker would import that."""
+    return os.uname().nodename
+
+
 def identify(pid: int) -> Identity | None:
     """Return the identity of a live process on this host, or None if there is no such process."""
     stat = read_stat(pid)
     if stat is None or stat[0] in "ZX":
         return None
-    return Identity(socket.gethostname(), boot_id(), pid, stat[1], pid_space())
+    return Identity(host(), boot_id(), pid, stat[1], pid_space())
 
 
 def me() -> Identity:
@@ -83,7 +87,7 @@ def is_alive(identity: Identity) -> bool | None:
     was restarted. The same host under the same boot with another pid space is a second container,
     or this one before a restart: unknown.
     """
-    is_same_host = identity.host == socket.gethostname()
+    is_same_host = identity.host == host()
     if identity.boot_id != boot_id():
         return False if is_same_host else None
     if identity.pid_space and identity.boot_id:

@@ -11,9 +11,7 @@ import contextlib
 import ctypes
 import os
 import select
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -223,7 +221,8 @@ def _hold(folder: Path, command: Command, wake: tuple[int, int]) -> tuple[int, H
     _wait_for_runner(held, runner, wake[0])
     if not held.is_fenced:
         with contextlib.suppress(OSError):
-            held.disk_free = shutil.disk_usage(folder).free
+            left = os.statvfs(folder)
+            held.disk_free = left.f_bavail * left.f_frsize
     _end_strays(held, wake[0])
     assert held.status is not None
     code = os.waitstatus_to_exitcode(held.status)
@@ -337,7 +336,7 @@ def _start_heart(folder: Path, command: Command, waker: int) -> Heart:
 
         look = in_sight
     wake = partial(os.write, waker, b"\0")
-    heart = Heart(folder, command.beat_seconds, socket.gethostname(), wake, look)
+    heart = Heart(folder, command.beat_seconds, identity.host(), wake, look)
     heart.start()
     return heart
 
@@ -353,7 +352,7 @@ def _why_unfit(command: Command) -> str:
         if not why.startswith("gpu-held"):
             break
         time.sleep(2.0)
-    return f"{socket.gethostname()}: {why}" if why else ""
+    return f"{identity.host()}: {why}" if why else ""
 
 
 def _record_or_leave(folder: Path, content: dict[str, Any]) -> None:
