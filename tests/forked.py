@@ -1,4 +1,4 @@
-"""Runs the engine's program in a forked process: as real to signals, without the imports again."""
+"""Runs a program in a forked process: as real to signals, without the imports again."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-
-import tuilab.engine.loop
-import tuilab.engine.startup  # noqa: F401  # imported once, here
 
 
 class Forked:
     """What a test needs of subprocess.Popen."""
 
-    def __init__(self, arguments: list[str], log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        main: Callable[[], int],
+        log: Path,
+        environment: Mapping[str, str],
+        arguments: list[str] | None = None,
+    ) -> None:
         self.returncode: int | None = None
         self.pid = os.fork()
         if self.pid == 0:
-            _become(arguments, log, environment)
+            _become(main, log, environment, arguments or [])
 
     def poll(self) -> int | None:
         """Return the exit code once the process is gone; -N for a death by signal N."""
@@ -37,7 +40,7 @@ class Forked:
         deadline = time.monotonic() + seconds
         while self.poll() is None:
             if time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired("the engine", seconds)
+                raise subprocess.TimeoutExpired("the forked program", seconds)
             time.sleep(0.005)
         assert self.returncode is not None
         return self.returncode
@@ -53,8 +56,10 @@ class Forked:
             os.kill(self.pid, signal.SIGTERM)
 
 
-def _become(arguments: list[str], log: Path, environment: Mapping[str, str]) -> None:
-    """Turn the forked process into the engine; never returns."""
+def _become(
+    main: Callable[[], int], log: Path, environment: Mapping[str, str], arguments: list[str]
+) -> None:
+    """Turn the forked process into the program; never returns."""
     code = 70
     try:
         os.setsid()
@@ -65,9 +70,7 @@ def _become(arguments: list[str], log: Path, environment: Mapping[str, str]) -> 
         os.dup2(output, 2)
         os.environ.update(environment)
         sys.stdout = sys.stderr = os.fdopen(2, "w", closefd=False)
-        sys.argv = ["tuilab.engine", *arguments]
-        from tuilab.engine.__main__ import main
-
+        sys.argv = [*sys.argv[:1], *arguments]
         code = main()
     except BaseException:
         import traceback

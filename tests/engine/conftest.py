@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.trials import Trial
+from tests.engine.trials import Trial, make_plan
 
 MEMORY = Path("/dev/shm")
 
@@ -29,8 +29,9 @@ def trials() -> Iterator[Callable[..., Trial]]:
     root = Path(tempfile.mkdtemp(prefix="tuilab-trial-", dir=place))
     made: list[Trial] = []
 
-    def make(plan: Any = None, **resources: Any) -> Trial:
-        made.append(Trial.make(root / f"t{len(made)}", plan, **resources))
+    def make(plan: Any = None, of: Trial | None = None, **resources: Any) -> Trial:
+        place = root / f"t{len(made)}"
+        made.append(of.copied(place) if of else Trial.make(place, plan, **resources))
         return made[-1]
 
     try:
@@ -46,6 +47,22 @@ def trial() -> Iterator[Callable[..., Trial]]:
     """Return a maker of trials."""
     with trials() as make:
         yield make
+
+
+@pytest.fixture(scope="session")
+def finished() -> Iterator[Trial]:
+    """A grid of two sources that ran to its end; to be looked at only."""
+    with trials() as make:
+        grid = make(make_plan(("villain", "nurse")), workers=2)
+        grid.ask("run")
+        assert grid.run("--go") == 0 and grid.all_done()
+        yield grid
+
+
+@pytest.fixture
+def again(finished: Trial, trial: Callable[..., Trial]) -> Trial:
+    """A copy of the finished grid, to be worked on."""
+    return trial(of=finished)
 
 
 @pytest.fixture

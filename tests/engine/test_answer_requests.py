@@ -12,18 +12,23 @@ import pytest
 
 from tests.engine.trials import FAKE_RUNNER, SOURCE, Trial
 from tests.grid.planned import SMALL
+from tuilab.grid.jobs import Plan
 from tuilab.store.experiment import create_experiment
 from tuilab.store.plan_file import load_plan
 from tuilab.store.reader import Reader
 from tuilab.store.replan import config_of, plan_with, read_config
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Trial:
-    """The tiny grid paused: requests are answered and nothing starts."""
+@pytest.fixture(scope="module")
+def planned() -> tuple[str, Plan]:
     loaded = read_config(SOURCE / "configs" / "tiny.toml")
-    plan = plan_with(loaded.config)
-    grid = Trial(create_experiment(tmp_path / "tiny", loaded.text, plan), tmp_path / "none.json")
+    return loaded.text, plan_with(loaded.config)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, planned: tuple[str, Plan]) -> Trial:
+    """The tiny grid paused: requests are answered and nothing starts."""
+    grid = Trial(create_experiment(tmp_path / "tiny", *planned), tmp_path / "none.json")
     grid.ask("pause")
     return grid
 
@@ -38,20 +43,32 @@ def serve_requests(grid: Trial, count: int) -> None:
     grid.end()
 
 
-def test_an_edit_changes_its_cell_alone_and_is_kept(tiny: Trial) -> None:
+def test_edits_change_their_cells_alone_are_kept_and_can_be_taken_back(tiny: Trial) -> None:
     before = load_plan(tiny.layout.root)
-    cell = str(before.cells[1])
-    tiny.ask("relaunch", cells=(cell,), sets={"marker.lr": 7e-5})
-    serve_requests(tiny, 2)
-    assert answers(tiny)[-1][0] is True, answers(tiny)
+    one, other = map(str, before.cells[1:3])
+    for rate in (1e-5, 2e-5, 1e-5):
+        tiny.ask("relaunch", cells=(one,), sets={"marker.lr": rate})
+    serve_requests(tiny, 4)
+    assert all(accepted for accepted, _ in answers(tiny)), answers(tiny)
     after = load_plan(tiny.layout.root)
     changed = {j.id for j in after.jobs if before.by_id[j.id].fingerprint != j.fingerprint}
-    assert changed == {f"train/{cell}"}
+    assert changed == {f"train/{one}"}
     kept = json.loads(tiny.layout.deviations.read_text())
-    assert kept == [{"cells": [cell], "sets": {"marker.lr": 7e-5}}]
+    assert [edit["cells"] for edit in kept] == [[one]] * 3
+    assert [edit["sets"]["marker.lr"] for edit in kept] == [1e-5, 2e-5, 1e-5]
     wanted = tiny.lines("wanted")[-1]["jobs"]
-    assert {f"{stage}/{cell}" for stage in ("train", "merge", "eval", "cosine")} <= set(wanted)
-    assert tiny.lines("deviation")[0]["cells"] == [cell]
+    assert {f"{stage}/{one}" for stage in ("train", "merge", "eval", "cosine")} <= set(wanted)
+    assert tiny.lines("deviation")[0]["cells"] == [one]
+
+    tiny.ask("relaunch", cells=(one, other), sets={"marker.lr": 7e-5})
+    tiny.ask("relaunch", cells=(one,), options={"as_planned": True})
+    serve_requests(tiny, 6)
+    after = load_plan(tiny.layout.root)
+    assert after.by_id[f"train/{one}"].fingerprint == before.by_id[f"train/{one}"].fingerprint
+    assert after.by_id[f"train/{other}"].deviation == {"marker.lr": 7e-5}
+    kept = json.loads(tiny.layout.deviations.read_text())
+    assert kept == [{"cells": [other], "sets": {"marker.lr": 7e-5}}]
+    assert tiny.lines("deviation")[-1]["as_planned"] is True
 
 
 def test_an_impossible_edit_is_refused_and_leaves_the_plan_alone(tiny: Trial) -> None:
@@ -68,29 +85,6 @@ def test_an_impossible_edit_is_refused_and_leaves_the_plan_alone(tiny: Trial) ->
     assert "shared" in found[1][1]
     assert tiny.layout.plan.read_bytes() == before
     assert not tiny.layout.deviations.exists()
-
-
-def test_edits_are_taken_back_when_cells_go_back_to_the_plan(tiny: Trial) -> None:
-    before = load_plan(tiny.layout.root)
-    one, other = map(str, before.cells[1:3])
-    tiny.ask("relaunch", cells=(one, other), sets={"marker.lr": 7e-5})
-    tiny.ask("relaunch", cells=(one,), options={"as_planned": True})
-    serve_requests(tiny, 3)
-    after = load_plan(tiny.layout.root)
-    assert after.by_id[f"train/{one}"].fingerprint == before.by_id[f"train/{one}"].fingerprint
-    assert after.by_id[f"train/{other}"].deviation == {"marker.lr": 7e-5}
-    kept = json.loads(tiny.layout.deviations.read_text())
-    assert kept == [{"cells": [other], "sets": {"marker.lr": 7e-5}}]
-    assert tiny.lines("deviation")[-1]["as_planned"] is True
-
-
-def test_a_value_that_comes_back_after_another_is_kept(tiny: Trial) -> None:
-    cell = str(load_plan(tiny.layout.root).cells[1])
-    for rate in (1e-5, 2e-5, 1e-5):
-        tiny.ask("relaunch", cells=(cell,), sets={"marker.lr": rate})
-    serve_requests(tiny, 4)
-    kept = [one["sets"]["marker.lr"] for one in json.loads(tiny.layout.deviations.read_text())]
-    assert kept == [1e-5, 2e-5, 1e-5]
 
 
 RUN = "converge/villain#42"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from tests.engine.trials import DEADLINE, SOURCE, Trial
 from tuilab.contract.parsing import read_if_sound
@@ -20,7 +22,12 @@ def _shifted():
         return _true() + float(file.read())
 time.time = _shifted
 """
-"""Loaded by every process of the trial as sitecustomize: time.time() plus what a file says."""
+"""Loaded by every worker of the trial as sitecustomize: time.time() plus what a file says."""
+
+
+def shifted(by: Path) -> Callable[[], float]:
+    true = time.time
+    return lambda: true() + float(by.read_text())
 
 
 def beat(grid: Trial) -> float:
@@ -28,36 +35,29 @@ def beat(grid: Trial) -> float:
     return float((read_if_sound(grid.layout.engine, dict) or {}).get("heartbeat_at", 0.0))
 
 
-def test_a_clock_that_jumps_by_days_ends_stalls_and_loses_nothing(trial, tmp_path: Path) -> None:
+def test_a_clock_that_jumps_by_days_ends_stalls_and_loses_nothing(
+    trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     grid: Trial = trial(stall_minutes=5.0)
     shift = tmp_path / "shift"
     shift.write_text("0")
     (tmp_path / "sitecustomize.py").write_text(CLOCK)
+    monkeypatch.setenv("TUILAB_TEST_CLOCK", str(shift))
+    monkeypatch.setattr("tuilab.engine.loop.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(time, "time", shifted(shift))  # in the engine, which is forked from here
     grid.script(train={"until": str(grid.gate)})
     grid.ask("run")
-    engine = subprocess.Popen(
-        [sys.executable, "-m", "tuilab.engine", str(grid.layout.root), "--go"],
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{tmp_path}{os.pathsep}{SOURCE}",
-            "TUILAB_TEST_CLOCK": str(shift),
-        },
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        grid.wait(lambda: TRAIN in grid.live(), "the training")
-        start = grid.wait(lambda: beat(grid), "a heartbeat")
-        for days in (3.0, -4.0):
-            shift.with_suffix(".draft").write_text(str(days * DAY))
-            shift.with_suffix(".draft").replace(shift)
-            grid.wait(lambda days=days: (beat(grid) - start) * days > DAY, "a beat after the jump")
-            assert grid.verdicts(TRAIN) == ["running"]
-        grid.gate.touch()
-        assert engine.wait(DEADLINE) == 0
-    finally:
-        engine.kill()
-        engine.wait()
+    engine = grid.start("--go", PYTHONPATH=f"{tmp_path}{os.pathsep}{SOURCE}")
+    monkeypatch.undo()
+    grid.wait(lambda: TRAIN in grid.live(), "the training")
+    start = grid.wait(lambda: beat(grid), "a heartbeat")
+    for days in (3.0, -4.0):
+        shift.with_suffix(".draft").write_text(str(days * DAY))
+        shift.with_suffix(".draft").replace(shift)
+        grid.wait(lambda days=days: (beat(grid) - start) * days > DAY, "a beat after the jump")
+        assert grid.verdicts(TRAIN) == ["running"]
+    grid.gate.touch()
+    assert engine.wait(DEADLINE) == 0
     assert grid.all_done()
     assert grid.lines("note") == []
     numbers = [line["seq"] for line in grid.lines()]

@@ -71,7 +71,9 @@ def is_untouched(grid: Trial, lease: Lease) -> bool:
     return alive == [True, True] and grid.engines[-1].poll() is None
 
 
-def test_a_copy_of_a_live_one_says_so_and_starts_nothing(original: Trial, copied: Trial) -> None:
+def test_a_copy_of_a_live_one_starts_nothing_until_it_is_adopted_and_then_runs_beside_it(
+    original: Trial, copied: Trial, tmp_path: Path
+) -> None:
     lease = lease_in(original)
     engine = Reader(copied.layout.root).poll(time.time()).engine
     assert (engine.state, engine.copy_of) == (EngineState.STOPPED, str(original.layout.root))
@@ -81,24 +83,15 @@ def test_a_copy_of_a_live_one_says_so_and_starts_nothing(original: Trial, copied
     assert read_state(copied.layout.root).statuses[TRAIN].state is not State.RUNNING
     before = copied.layout.journal.read_bytes()
     assert copied.run("--go") == 1
-    (worker_of(copied) / LEASE_FILE).write_bytes(b"garbage")
+    worker = worker_of(copied)
+    (worker / LEASE_FILE).write_bytes(b"garbage")
     assert read_state(copied.layout.root).statuses[TRAIN].state is not State.RUNNING
     assert copied.run("--go", "--takeover") == 1
-    # half of an rsync
-    copied.layout.id.unlink()
-    shutil.rmtree(copied.layout.workers)
-    assert copied.run("--go", "--takeover") == 1
-    assert copied.log().count(f"the original is {original.layout.root}") == 3
+    assert half_of_an_rsync(copied, tmp_path / "half").run("--go", "--takeover") == 1
+    assert copied.log().count(f"the original is {original.layout.root}") == 2
     assert copied.layout.journal.read_bytes() == before
     assert is_untouched(original, lease)
 
-
-def test_an_adopted_copy_keeps_results_and_runs_the_rest_beside_its_original(
-    original: Trial, copied: Trial
-) -> None:
-    lease = lease_in(original)
-    worker = worker_of(copied)
-    (worker / LEASE_FILE).write_bytes(b"garbage")
     found = adopt_copy(copied.layout.root, "ada")
     assert (found.of, found.stopped, found.requests) == (str(original.layout.root), (TRAIN,), 1)
     assert copy_of(copied.layout) == ""
@@ -113,6 +106,15 @@ def test_an_adopted_copy_keeps_results_and_runs_the_rest_beside_its_original(
     assert copied.verdicts(TRAIN) == ["stopped", "done"]
     assert is_untouched(original, lease)
     assert original.verdicts(TRAIN) == ["running"]
+
+
+def half_of_an_rsync(copy: Trial, place: Path) -> Trial:
+    """Return a copy of a copy that lacks its id and its workers."""
+    shutil.copytree(copy.layout.root, place, symlinks=True)
+    half = Trial(Layout(place), copy.script_path)
+    half.layout.id.unlink()
+    shutil.rmtree(half.layout.workers)
+    return half
 
 
 def test_a_folder_that_moves_under_its_workers_keeps_them_and_its_copy_does_not(

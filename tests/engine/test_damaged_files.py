@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.ending import lease_of
+from tests.ending import engine_pid, lease_of
 from tests.engine.damage import fuzz
-from tests.engine.trials import DEADLINE, Trial, make_plan
+from tests.engine.trials import DEADLINE, Trial
 from tuilab.contract.identity import is_alive
 from tuilab.contract.worker import LEASE_FILE
 from tuilab.grid.request import Request
@@ -49,35 +49,38 @@ def problems(grid: Trial) -> str:
     return "\n".join(Reader(grid.layout.root).poll(time.time()).problems)
 
 
-@pytest.mark.parametrize("damage", LEASES)
-def test_a_worker_with_a_damaged_lease_is_found_by_its_marker(trial, damage: str) -> None:
-    grid, worker = hanging(trial)
-    before = lease_of(worker)
+def kill_engine(grid: Trial) -> None:
     grid.engines[-1].kill()
     grid.engines[-1].wait(DEADLINE)
-    (worker / LEASE_FILE).write_bytes(LEASES[damage])
-    assert read_state(grid.layout.root).statuses[TRAIN].state == "running"
-    engine = grid.start("--go")
-    grid.wait(lambda: quarantined(grid.layout), "the damaged lease in quarantine")
-    grid.wait(lambda: lease_of(worker), "the lease written again")
-    assert lease_of(worker).shim == before.shim
+
+
+def test_a_worker_with_a_damaged_lease_is_found_by_its_marker(trial) -> None:
+    grid, worker = hanging(trial)
+    before = lease_of(worker)
+    for number, (damage, content) in enumerate(LEASES.items(), 1):
+        kill_engine(grid)
+        (worker / LEASE_FILE).write_bytes(content)
+        assert read_state(grid.layout.root).statuses[TRAIN].state == "running", damage
+        grid.start("--go")
+        grid.wait(lambda n=number: len(quarantined(grid.layout)) == n, f"quarantine of {damage}")
+        grid.wait(lambda: lease_of(worker), "the lease written again")
+        assert lease_of(worker).shim == before.shim, damage
     assert f"workers/{worker.name}/lease.json" in problems(grid)
     grid.ask("stop", jobs=(TRAIN,))
-    assert engine.wait(DEADLINE) == 0
+    assert grid.engines[-1].wait(DEADLINE) == 0
     assert grid.verdicts(TRAIN) == ["stopped"]
 
 
-@pytest.mark.parametrize("damage", ["zeroed", "garbage"])
-def test_a_dead_worker_with_a_damaged_lease_is_gone_and_its_slot_free(trial, damage: str) -> None:
+def test_a_dead_worker_with_a_damaged_lease_is_gone_and_its_slot_free(trial) -> None:
     grid, worker = hanging(trial)
     lease = lease_of(worker)
-    grid.engines[-1].kill()
-    grid.engines[-1].wait(DEADLINE)
+    kill_engine(grid)
     for who in (lease.shim, lease.runner):
         os.kill(who.pid, signal.SIGKILL)
         grid.wait(lambda who=who: is_alive(who) is False, "its death")
-    (worker / LEASE_FILE).write_bytes(LEASES[damage])
-    assert read_state(grid.layout.root).statuses[TRAIN].state != "running"
+    for damage in ("zeroed", "garbage"):
+        (worker / LEASE_FILE).write_bytes(LEASES[damage])
+        assert read_state(grid.layout.root).statuses[TRAIN].state != "running", damage
     assert grid.run("--go") == 0
     assert grid.verdicts(TRAIN) == ["lost", "done"]
     assert grid.all_done()
@@ -103,14 +106,11 @@ def with_outcome(grid: Trial, change: dict[str, object]) -> None:
     ],
     ids=str,
 )
-def test_an_outcome_of_another_shape_costs_its_own_cell(trial, change: dict[str, object]) -> None:
-    grid = trial(make_plan(("villain", "nurse")))
-    grid.ask("run")
-    assert grid.run("--go") == 0 and grid.all_done()
-    with_outcome(grid, change)
-    assert grid.run("--go") == 0
-    assert grid.verdicts(TRAIN)[0] == "suspect"
-    told = status(grid.layout.root)
+def test_an_outcome_of_another_shape_costs_its_own_cell(again, change: dict[str, object]) -> None:
+    with_outcome(again, change)
+    assert again.run("--go") == 0
+    assert again.verdicts(TRAIN)[0] == "suspect"
+    told = status(again.layout.root)
     assert {cell["source"]: cell["state"] for cell in told["cells"]} == {
         "villain": "suspect",
         "nurse": "done",
@@ -119,16 +119,16 @@ def test_an_outcome_of_another_shape_costs_its_own_cell(trial, change: dict[str,
     json.dumps(told, allow_nan=False)
 
 
-@pytest.mark.parametrize("at", ["NaN", "1e999", '"now"'])
-def test_a_first_event_at_no_time_at_all_stops_nothing(trial, at: str) -> None:
+def test_a_first_event_at_no_time_at_all_stops_nothing(trial) -> None:
     grid, _ = hanging(trial)
-    grid.engines[-1].kill()
-    grid.engines[-1].wait(DEADLINE)
     path = grid.layout.attempt_dir(TRAIN, 1) / "events.jsonl"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text(f'{{"seq": 1, "at": {at}, "kind": "started"}}\n' + "".join(lines[1:]))
-    assert read_state(grid.layout.root).statuses[TRAIN].state == "running"
-    engine = grid.start("--go")
+    for at in ("NaN", "1e999", '"now"'):
+        kill_engine(grid)
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text(f'{{"seq": 1, "at": {at}, "kind": "started"}}\n' + "".join(lines[1:]))
+        assert read_state(grid.layout.root).statuses[TRAIN].state == "running", at
+        engine = grid.start("--go")
+        grid.wait(lambda pid=engine.pid: engine_pid(grid.layout.root) == pid, f"engine at {at}")
     grid.ask("stop", jobs=(TRAIN,))
     assert engine.wait(DEADLINE) == 0
     assert grid.verdicts(TRAIN) == ["stopped"]
@@ -154,49 +154,45 @@ def deep(path: Path) -> None:
     path.write_text('{"schema": 1, "verb": "run", "options": ' + '{"a":' * 300 + "1" + "}" * 301)
 
 
-@pytest.mark.parametrize("put", [pipe, endless, not_finite, loop, deep])
-def test_a_request_that_is_none_is_put_away_and_the_next_one_answered(
-    trial, put: Callable[[Path], None]
-) -> None:
+def test_a_request_that_is_none_is_put_away_and_the_next_one_answered(trial) -> None:
     grid = trial()
-    put(grid.layout.requests / "00000000000000001-1-x.json")
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    assert grid.all_done()
-    assert "requests/00000000000000001-1-x.json is in quarantine" in problems(grid)
-
-
-def test_a_journal_that_is_a_folder_is_put_away_and_made_again(trial) -> None:
-    grid = trial()
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    grid.layout.journal.unlink()
-    grid.layout.journal.mkdir()
-    assert status(grid.layout.root)["counts"] == {"done": 1}
-    assert "journal.jsonl is a folder" in problems(grid)
-    assert grid.run("--go") == 0
-    assert grid.all_done()
-    assert len(list(grid.layout.jobs.glob("**/attempt-2"))) == 0
-
-
-def test_a_link_loop_at_an_input_costs_the_job_that_reads_it(trial) -> None:
-    grid = trial(make_plan(("villain", "nurse")))
+    odd = (pipe, endless, not_finite, loop, deep)
+    for number, put in enumerate(odd, 1):
+        put(grid.layout.requests / f"0000000000000000{number}-1-x.json")
     grid.ask("run", jobs=("data/villain",))
     assert grid.run("--go") == 0
-    answers = grid.layout.attempt_dir("data/villain", 1) / "answers.jsonl.gz"
+    assert grid.verdicts("data/villain") == ["done"]
+    told = problems(grid)
+    for number, put in enumerate(odd, 1):
+        name = f"requests/0000000000000000{number}-1-x.json is in quarantine"
+        assert name in told, put.__name__
+
+
+def test_a_journal_that_is_a_folder_is_put_away_and_made_again(again) -> None:
+    again.layout.journal.unlink()
+    again.layout.journal.mkdir()
+    assert status(again.layout.root)["counts"] == {"done": 2}
+    assert "journal.jsonl is a folder" in problems(again)
+    assert again.run("--go") == 0
+    assert again.all_done()
+    assert len(list(again.layout.jobs.glob("**/attempt-2"))) == 0
+
+
+def test_a_link_loop_at_an_input_costs_the_job_that_reads_it(again) -> None:
+    answers = again.layout.attempt_dir("data/villain", 1) / "answers.jsonl.gz"
     answers.unlink()
     answers.symlink_to(answers.name)
-    grid.ask("run")
-    grid.run("--go")
-    cells = {cell["source"]: cell["state"] for cell in status(grid.layout.root)["cells"]}
+    again.ask("relaunch", cells=("villain@0#42", "nurse@0#42"), from_stage="train")
+    again.run("--go")
+    cells = {cell["source"]: cell["state"] for cell in status(again.layout.root)["cells"]}
     assert cells["nurse"] == "done" and cells["villain"] != "done"
-    assert "Traceback" not in grid.log()
+    assert again.verdicts("train/nurse@0#42") == ["done", "done"]
+    assert "Traceback" not in again.log()
 
 
 def test_a_stop_that_reaches_nobody_is_not_accepted(trial) -> None:
     grid, worker = hanging(trial)
-    grid.engines[-1].kill()
-    grid.engines[-1].wait(DEADLINE)
+    kill_engine(grid)
     path = worker / LEASE_FILE
     lease = json.loads(path.read_text())
     shim = lease_of(worker).shim
@@ -224,6 +220,6 @@ def test_an_error_that_nobody_foresaw_pauses_the_grid_with_its_sentence(trial) -
     assert grid.all_done() and "Traceback" not in grid.log()
 
 
-def test_forty_damaged_files_cost_their_own_jobs_alone(trial) -> None:
-    tally = fuzz(lambda: trial(make_plan(("villain", "nurse"))), SEED, files=40)
+def test_two_dozen_damaged_files_cost_their_own_jobs_alone(again) -> None:
+    tally = fuzz(again, SEED, files=24)
     assert not tally.wrong, "\n".join(tally.wrong)

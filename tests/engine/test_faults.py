@@ -8,13 +8,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.contract.test_foreign import HEX, KINDS, SECRET
 from tests.engine.trials import DEADLINE, Trial, make_plan
 from tuilab.contract import identity
 from tuilab.contract.parsing import read, read_if_sound
+from tuilab.contract.report import read_outcome
 from tuilab.contract.spec import read_spec
+from tuilab.store.plan_file import load_plan
+from tuilab.store.snapshot_file import is_current, read_cache
 from tuilab.store.verify import verify_attempt
 
+DATA = "data/villain"
 TRAIN = "train/villain@0#42"
 
 
@@ -23,14 +29,19 @@ def note(grid: Trial) -> str:
     return str((read_if_sound(grid.layout.engine, dict) or {}).get("view", {}).get("note", ""))
 
 
-def test_a_full_disk_is_named_pauses_the_grid_and_leaves_old_results_whole(
-    small_disk: Path,
-) -> None:
+def test_a_full_disk_takes_no_job_is_named_and_leaves_old_results_whole(small_disk: Path) -> None:
     grid = Trial.make(small_disk)
     try:
         grid.script(train=[{"do": "fill"}, {}])
         grid.ask("run")
+        ballast = small_disk / "ballast"
+        with ballast.open("wb") as file:
+            left = os.statvfs(small_disk)
+            file.write(b"x" * (left.f_bavail * left.f_frsize - 600_000))
         engine = grid.start("--go")
+        grid.wait(lambda: "takes no more data" in note(grid), "the note")
+        assert grid.lines("claimed") == []
+        ballast.unlink()
         grid.wait(lambda: grid.verdicts(TRAIN) == ["failed"], "the failure")
         assert grid.ledger().of(TRAIN).attempts[0].reason == "disk-full"
         grid.wait(lambda: grid.ledger().pause == "soft", "the pause")
@@ -45,8 +56,9 @@ def test_a_full_disk_is_named_pauses_the_grid_and_leaves_old_results_whole(
 
 
 def test_a_disk_that_is_too_full_for_any_record_is_named_once_there_is_room(
-    small_disk: Path,
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tuilab.engine.loop.BEAT_SECONDS", 0.2)
     grid = Trial.make(small_disk)
     try:
         grid.script(train=[{"do": "fill", "keep": True}, {}])
@@ -57,7 +69,7 @@ def test_a_disk_that_is_too_full_for_any_record_is_named_once_there_is_room(
         [worker] = grid.worker_dirs()
         runner = grid.held_by(worker)
         grid.wait(lambda: identity.is_alive(runner) is False, "the death of the runner")
-        grid.wait(lambda: silent_seconds(grid) > 3.0, "a heartbeat that cannot be written")
+        grid.wait(lambda: silent_seconds(grid) > 1.0, "a heartbeat that cannot be written")
         assert engine.poll() is None
         big.unlink()
         grid.wait(lambda: grid.verdicts(TRAIN) == ["failed"], "the settlement")
@@ -68,36 +80,15 @@ def test_a_disk_that_is_too_full_for_any_record_is_named_once_there_is_room(
 
 
 def silent_seconds(grid: Trial) -> float:
-    """Age of the engine's last heartbeat; it beats every two seconds."""
+    """Age of the engine's last heartbeat."""
     return time.time() - grid.layout.engine.stat().st_mtime
 
 
 def intact(grid: Trial, job: str) -> bool:
-    from tuilab.contract.report import read_outcome
-    from tuilab.store.plan_file import load_plan
-
     plan = load_plan(grid.layout.root)
     outcome = read_outcome(folder := grid.layout.attempt_dir(job, 1))
     assert outcome is not None
     return verify_attempt(folder, plan.by_id[job], outcome).verdict.value == "done"
-
-
-def test_nothing_is_launched_onto_a_disk_that_takes_no_more(small_disk: Path) -> None:
-    grid = Trial.make(small_disk)
-    try:
-        grid.ask("run")
-        ballast = small_disk / "ballast"
-        with ballast.open("wb") as file:
-            left = os.statvfs(small_disk)
-            file.write(b"x" * (left.f_bavail * left.f_frsize - 600_000))
-        engine = grid.start("--go")
-        grid.wait(lambda: "takes no more data" in note(grid), "the note")
-        assert grid.lines("claimed") == []
-        ballast.unlink()
-        assert engine.wait(DEADLINE) == 0
-        assert grid.all_done()
-    finally:
-        grid.end()
 
 
 def test_nothing_is_launched_below_the_reserve(trial) -> None:
@@ -108,37 +99,40 @@ def test_nothing_is_launched_below_the_reserve(trial) -> None:
     assert grid.lines("claimed") == []
 
 
-def test_a_daemon_that_a_runner_leaves_does_not_outlive_its_worker(trial, tmp_path: Path) -> None:
-    grid = trial()
-    pid_file = tmp_path / "daemon.pid"
-    grid.script(train={"do": "daemonise", "pid_file": str(pid_file)})
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    assert grid.all_done()
-    assert identity.identify(int(pid_file.read_text())) is None
-    [worker] = grid.worker_dirs()
-    assert len(read(worker / "exit.json", dict)["strays"]) == 1
-
-
-def test_a_runner_that_asks_a_question_fails_at_once(trial) -> None:
-    grid = trial()
-    grid.script(train={"do": "ask"})
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    last = grid.ledger().of(TRAIN).attempts[0]
-    assert last.verdict.value == "failed"
-    assert "EOFError" in last.detail
-
-
-def test_a_crash_is_charged_to_its_own_job_and_the_next_worker_goes_on(trial) -> None:
-    grid = trial(make_plan(("villain", "nurse")))
+def test_each_fault_of_a_runner_costs_its_own_job_and_is_named(trial, tmp_path: Path) -> None:
+    plan = make_plan(("asker", "liar", "crasher", "leaver", "suicide", "nurse"))
+    grid = trial(plan, retries=9, assign_ahead=False)
+    daemon = tmp_path / "daemon.pid"
     crash = {"do": "exit", "code": 1, "say": "RuntimeError: shapes do not match"}
-    grid.script(**{TRAIN: crash})
+    grid.script(
+        **{
+            "train/asker@0#42": {"do": "ask"},
+            "train/liar@0#42": {"do": "shape"},
+            "train/crasher@0#42": crash,
+            "train/suicide@0#42": {"do": "kill"},
+            "cosine/leaver@0#42": {"do": "daemonise", "pid_file": str(daemon)},
+        }
+    )
     grid.ask("run")
     assert grid.run("--go") == 0
-    last = grid.ledger().of(TRAIN).attempts[-1]
-    assert (last.reason, last.detail) == ("code", "RuntimeError: shapes do not match")
-    assert grid.verdicts("cosine/nurse@0#42") == ["done"]
+    attempts = {who: grid.ledger().of(f"train/{who}@0#42").attempts for who in grid_sources(grid)}
+    asker, liar, crasher = (attempts[who][-1] for who in ("asker", "liar", "crasher"))
+    assert asker.verdict.value == "failed" and "EOFError" in asker.detail
+    assert (crasher.reason, crasher.detail) == ("code", "RuntimeError: shapes do not match")
+    assert liar.verdict.value == "suspect", "the engine reads what the runner says that it made"
+    assert [one.verdict.value for one in attempts["suicide"]] == ["failed"] * 3
+    assert "3 attempts in a row" in grid.ledger().of("train/suicide@0#42").held
+    for who in ("asker", "liar", "crasher", "suicide"):
+        assert grid.verdicts(f"merge/{who}@0#42") == []
+    for who in ("leaver", "nurse"):
+        assert grid.verdicts(f"cosine/{who}@0#42") == ["done"]
+    assert identity.identify(int(daemon.read_text())) is None
+    ends = [read(worker / "exit.json", dict) for worker in grid.worker_dirs()]
+    assert sum(len(end["strays"]) for end in ends) == 1
+
+
+def grid_sources(grid: Trial) -> tuple[str, ...]:
+    return load_plan(grid.layout.root).sources
 
 
 def test_workers_that_cannot_start_pause_the_grid_instead_of_failing_every_job(trial) -> None:
@@ -153,49 +147,39 @@ def test_workers_that_cannot_start_pause_the_grid_instead_of_failing_every_job(t
     assert (first.verdict.value, "libcuda" in first.detail) == ("failed", True)
 
 
+def hanging(trial, **resources: Any) -> Trial:
+    """Return a grid that is asked for one job, which hangs: a slow machine stalls no other."""
+    grid = trial(**resources)
+    grid.script(data={"do": "hang"})
+    grid.ask("run", jobs=(DATA,))
+    return grid
+
+
 def test_a_hang_is_named_with_its_last_line_and_ended_only_by_the_setting(trial) -> None:
-    grid = trial(stall_minutes=0.005)
-    grid.script(train={"do": "hang"})
-    grid.ask("run")
+    grid = hanging(trial, stall_minutes=0.005)
     grid.start("--go")
     said = grid.wait(
-        lambda: [one["text"] for one in grid.lines("note") if one["text"].startswith(TRAIN)],
+        lambda: [one["text"] for one in grid.lines("note") if one["text"].startswith(DATA)],
         "the word about the stall",
     )
     assert "begins, pid" in said[0]
-    grid.wait(lambda: f"stalled: {TRAIN}" in note(grid), "the note")
-    assert grid.verdicts(TRAIN) == ["running"]
+    grid.wait(lambda: f"stalled: {DATA}" in note(grid), "the note")
+    assert grid.verdicts(DATA) == ["running"]
 
 
 def test_a_hang_is_ended_as_stalled_when_the_settings_say_so(trial) -> None:
-    grid = trial(stall_minutes=0.05, stop_stalled=True)
-    grid.script(train={"do": "hang"})
-    grid.ask("run")
+    grid = hanging(trial, stall_minutes=0.01, stop_stalled=True)
     assert grid.run("--go") == 0
-    last = grid.ledger().of(TRAIN).attempts[-1]
+    [last] = grid.ledger().of(DATA).attempts
     assert (last.verdict.value, last.reason) == ("failed", "stalled")
-    assert len(grid.ledger().of(TRAIN).attempts) == 1
 
 
-def test_an_upstream_result_that_lost_a_file_holds_its_children_with_the_remedy(trial) -> None:
-    grid = trial()
-    grid.ask("run", jobs=(TRAIN, "data/villain", "data/clerk"))
-    assert grid.run("--go") == 0
-    (grid.layout.attempt_dir(TRAIN, 1) / "adapter" / "adapter_model.safetensors").unlink()
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    assert f"relaunch {TRAIN}" in grid.ledger().of("merge/villain@0#42").held
-    assert grid.verdicts("merge/villain@0#42") == []
-
-
-def test_an_outcome_that_breaks_its_contract_is_suspect(trial) -> None:
-    """The runner says done; the engine reads the files again and does not believe it."""
-    grid = trial()
-    grid.script(train={"do": "shape"})
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    assert grid.verdicts(TRAIN) == ["suspect"]
-    assert grid.verdicts("merge/villain@0#42") == []
+def test_an_upstream_result_that_lost_a_file_holds_its_children_with_the_remedy(again) -> None:
+    (again.layout.attempt_dir(TRAIN, 1) / "adapter" / "adapter_model.safetensors").unlink()
+    again.ask("relaunch", cells=("villain@0#42",), from_stage="merge")
+    assert again.run("--go") == 0
+    assert f"relaunch {TRAIN}" in again.ledger().of("merge/villain@0#42").held
+    assert again.verdicts("merge/villain@0#42") == ["done"], "no second attempt"
 
 
 def devices(folder: Path, *used_gib: float) -> dict[str, str]:
@@ -220,31 +204,18 @@ def devices(folder: Path, *used_gib: float) -> dict[str, str]:
     return {"TUILAB_FAKE_DEVICES": str(path)}
 
 
-def test_each_device_gets_one_worker_and_sees_only_its_own(trial, tmp_path: Path) -> None:
-    grid = trial(make_plan(("villain", "nurse", "clown")), workers=4)
-    grid.script(any={"seconds": 0.2})
-    grid.ask("run")
-    assert grid.run("--go", **devices(tmp_path, 0, 0)) == 0
-    folders = grid.worker_dirs()
-    assert sorted(str(read(f / "command.json", dict)["device"]) for f in folders) == [
-        "0",
-        "1",
-    ]
-    assert grid.all_done()
-
-
 def test_a_device_that_someone_holds_is_waited_for_and_the_holder_named(
     trial, tmp_path: Path
 ) -> None:
     grid = trial()
-    grid.ask("run")
+    grid.ask("run", jobs=(DATA,))
     engine = grid.start("--go", **devices(tmp_path, 61.0))
     said = grid.wait(lambda: n if "gpu-held" in (n := note(grid)) else None, "the note")
     assert "pid 7 python serve.py" in said
     assert grid.lines("claimed") == []
     devices(tmp_path, 0.5)
     assert engine.wait(DEADLINE) == 0
-    assert grid.all_done()
+    assert grid.verdicts(DATA) == ["done"]
 
 
 def test_a_plan_for_cuda_launches_nothing_where_there_is_no_device(trial) -> None:
@@ -281,23 +252,16 @@ def test_secrets_reach_the_runner_and_no_file(trial) -> None:
         assert [path for path, text in files.items() if canary.encode() in text] == []
 
 
-def test_a_spec_tells_what_code_launched_it_and_where_the_copy_is(trial) -> None:
-    grid = trial()
-    grid.ask("run", jobs=("data/villain",))
-    assert grid.run("--go") == 0
-    launch = read_spec(grid.layout.attempt_dir("data/villain", 1) / "spec.json").launch
+def test_a_spec_tells_what_code_launched_it_and_where_the_copy_is(finished) -> None:
+    launch = read_spec(finished.layout.attempt_dir(DATA, 1) / "spec.json").launch
     assert {"git_commit", "dirty_diff", "argv", "host", "code"} <= set(launch)
-    copy = grid.layout.code / launch["code"]
+    assert "tracker" not in launch
+    copy = finished.layout.code / launch["code"]
     assert (copy / "tuilab" / "contract" / "spec.py").exists()
-    assert len(list(grid.layout.code.iterdir())) == 1
+    assert len(list(finished.layout.code.iterdir())) == 1
 
 
-def test_the_snapshot_cache_is_there_when_the_engine_has_left(trial) -> None:
-    from tuilab.store.snapshot_file import is_current, read_cache
-
-    grid = trial()
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    cached = read_cache(grid.layout)
+def test_the_snapshot_cache_is_there_when_the_engine_has_left(finished) -> None:
+    cached = read_cache(finished.layout)
     assert cached is not None
-    assert is_current(grid.layout, cached)
+    assert is_current(finished.layout, cached)

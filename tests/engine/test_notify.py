@@ -53,7 +53,7 @@ def test_an_engine_killed_between_journal_and_sending_is_followed_by_one_that_re
     said = tmp_path / "said"
     env = configured(tmp_path / "config", f'[notify]\ncommand = ["sh", "-c", "echo x >> {said}"]\n')
     grid = trial(make_plan(("villain",), (0,)))
-    grid.ask("run")
+    grid.ask("run", jobs=("data/villain",))
     killed = grid.start("--go", crash_at="notice-after-journal", **env)
     assert killed.wait(DEADLINE) == -signal.SIGKILL
     assert told(grid) == ["done"] and not said.exists()

@@ -22,6 +22,7 @@ from tuilab.grid.states import State
 from tuilab.store.reader import Reader
 
 TRAIN = "train/villain@0#42"
+EVAL = "eval/villain@0#42"
 
 
 def runner_of(grid: Trial, job: str) -> Identity:
@@ -42,9 +43,9 @@ def answer_to(grid: Trial, request: str) -> dict[str, Any]:
     )
 
 
-def test_a_stopped_job_is_stopped_and_the_rest_goes_on(trial) -> None:
-    grid = trial(make_plan(("villain", "nurse")))
-    grid.script(**{TRAIN: {"do": "hang"}})
+def test_a_stopped_job_is_stopped_whatever_it_does_and_the_rest_goes_on(trial) -> None:
+    grid = trial(make_plan(("villain", "nurse")), grace_seconds=0.2)
+    grid.script(**{TRAIN: {"do": "stubborn"}})
     grid.ask("run")
     engine = grid.start("--go")
     runner = runner_of(grid, TRAIN)
@@ -55,17 +56,6 @@ def test_a_stopped_job_is_stopped_and_the_rest_goes_on(trial) -> None:
     assert (last.verdict.value, last.reason, last.by) == ("stopped", None, "tester")
     assert grid.verdicts("merge/villain@0#42") == []
     assert grid.verdicts("cosine/nurse@0#42") == ["done"]
-
-
-def test_a_runner_that_ignores_the_signal_is_killed_after_the_grace(trial) -> None:
-    grid = trial(grace_seconds=0.2)
-    grid.script(train={"do": "stubborn"})
-    grid.ask("run")
-    grid.start("--go")
-    runner = runner_of(grid, TRAIN)
-    grid.ask("stop", jobs=(TRAIN,))
-    grid.wait(lambda: grid.verdicts(TRAIN) == ["stopped"], "the stop")
-    assert identity.is_alive(runner) is False
 
 
 def test_stopping_what_was_given_early_spares_the_job_before_it(trial) -> None:
@@ -129,7 +119,10 @@ def a_paused_grid_with_a_job_ahead(grid: Trial) -> None:
     grid.wait(lambda: grid.verdicts("data/villain") == ["done"], "the end of the running job")
 
 
-def test_what_was_given_early_does_not_begin_after_a_soft_pause(trial) -> None:
+def test_what_was_given_early_begins_after_the_pause_only_though_the_engine_died(
+    trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuilab.engine.loop.BEAT_SECONDS", 0.1)
     grid = trial(make_plan(("villain", "nurse")))
     a_paused_grid_with_a_job_ahead(grid)
     beat = read(grid.layout.engine, dict)["heartbeat_at"]
@@ -140,8 +133,10 @@ def test_what_was_given_early_does_not_begin_after_a_soft_pause(trial) -> None:
     assert grid.verdicts("data/nurse") == ["claimed"]
     assert not (grid.layout.attempt_dir("data/nurse", 1) / EVENTS_FILE).exists()
     assert "nothing new starts" in view(grid)["queued"]
+    grid.engines[-1].kill()
+    grid.engines[-1].wait()
     grid.ask("resume")
-    assert grid.engines[-1].wait(DEADLINE) == 0
+    assert grid.run("--go") == 0
     assert grid.all_done()
     assert grid.verdicts("data/nurse") == ["done"]
 
@@ -157,65 +152,39 @@ def test_a_held_worker_s_job_can_be_stopped_and_the_rest_goes_on(trial) -> None:
     assert grid.verdicts("cosine/villain@0#42") == ["done"]
 
 
-def test_an_engine_that_comes_back_lets_a_held_worker_begin(trial) -> None:
-    grid = trial(make_plan(("villain", "nurse")))
-    a_paused_grid_with_a_job_ahead(grid)
-    grid.engines[-1].kill()
-    grid.engines[-1].wait()
-    grid.ask("resume")
-    assert grid.run("--go") == 0
-    assert grid.all_done()
-    assert grid.verdicts("data/nurse") == ["done"]
-
-
-def test_a_hard_pause_suspends_the_runner_and_a_resume_lets_it_go_on(trial) -> None:
+def test_a_hard_pause_suspends_the_runner_which_then_goes_on_or_is_stopped(trial) -> None:
     grid = trial()
-    grid.script(train={"until": str(grid.gate)})
+    grid.script(train={"until": str(grid.gate)}, eval={"do": "hang"})
     grid.ask("run")
-    engine = grid.start("--go")
+    grid.start("--go")
     runner = runner_of(grid, TRAIN)
     grid.ask("pause", options={"mode": "hard"})
     grid.wait(lambda: (identity.read_stat(runner.pid) or "?")[0] == "T", "the suspension")
     grid.wait(lambda: "suspended" in view(grid).get("note", ""), "the note")
     grid.gate.touch()
     grid.ask("resume")
-    assert engine.wait(DEADLINE) == 0
-    assert grid.all_done()
-    assert grid.verdicts(TRAIN) == ["done"]
-
-
-def test_a_hard_paused_job_can_be_stopped(trial) -> None:
-    grid = trial()
-    grid.script(train={"do": "hang"})
-    grid.ask("run")
-    grid.start("--go")
-    runner = runner_of(grid, TRAIN)
+    grid.wait(lambda: grid.verdicts(TRAIN) == ["done"], "the end of the training")
+    runner = runner_of(grid, EVAL)
     grid.ask("pause", options={"mode": "hard"})
     grid.wait(lambda: (identity.read_stat(runner.pid) or "?")[0] == "T", "the suspension")
-    grid.ask("stop", jobs=(TRAIN,))
-    grid.wait(lambda: grid.verdicts(TRAIN) == ["stopped"], "the stop")
+    grid.ask("stop", jobs=(EVAL,))
+    grid.wait(lambda: grid.verdicts(EVAL) == ["stopped"], "the stop")
 
 
-def test_asking_to_run_a_held_job_releases_it(trial) -> None:
+def test_a_held_job_stays_until_it_is_released_or_asked_for(trial) -> None:
     grid = trial()
-    held = grid.ask("hold", jobs=("data/clerk",))
-    grid.ask("run")
-    engine = grid.start("--go")
+    grid.ask("run", jobs=("data/villain", "data/clerk"))
+    held = grid.ask("hold", jobs=("data/villain", "data/clerk"))
+    assert grid.run("--go") == 0
     assert answer_to(grid, held)["accepted"]
-    assert engine.wait(DEADLINE) == 0
+    assert grid.lines("claimed") == []
+    grid.ask("release", jobs=("data/villain",))
+    assert grid.run("--go") == 0
+    assert (grid.verdicts("data/villain"), grid.verdicts("data/clerk")) == (["done"], [])
+    grid.ask("run", jobs=("data/clerk",))
+    assert grid.run("--go") == 0
+    assert grid.verdicts("data/clerk") == ["done"]
     assert grid.ledger().of("data/clerk").held == ""
-
-
-def test_a_held_job_stays_until_it_is_released(trial) -> None:
-    grid = trial()
-    grid.ask("run")
-    grid.ask("hold", jobs=("data/clerk",))
-    assert grid.run("--go") == 0
-    assert grid.verdicts("data/villain") == ["done"]
-    assert grid.verdicts("data/clerk") == []
-    grid.ask("release", jobs=("data/clerk",))
-    assert grid.run("--go") == 0
-    assert grid.all_done()
 
 
 def test_a_reordered_cell_runs_first_with_all_that_it_needs(trial) -> None:
@@ -244,26 +213,14 @@ def test_failed_cells_are_relaunched_as_new_attempts_and_the_old_ones_kept(trial
     assert (grid.layout.job_dir(TRAIN) / "latest").resolve().name == "attempt-2"
 
 
-def test_a_relaunch_from_a_stage_redoes_it_and_what_is_below(trial) -> None:
-    grid = trial()
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    grid.ask("relaunch", cells=("villain@0#42",), from_stage="merge")
-    assert grid.run("--go") == 0
-    counts = {job: len(known.attempts) for job, known in grid.ledger().evidence.items()}
+def test_a_relaunch_from_a_stage_redoes_it_and_what_is_below(again) -> None:
+    again.ask("relaunch", cells=("villain@0#42",), from_stage="merge")
+    assert again.run("--go") == 0
+    counts = {job: len(known.attempts) for job, known in again.ledger().evidence.items()}
     assert counts[TRAIN] == 1
     assert [counts[f"{stage}/villain@0#42"] for stage in ("merge", "eval", "cosine")] == [2, 2, 2]
-    spec = read_if_sound(grid.layout.attempt_dir("eval/villain@0#42", 2) / "spec.json", dict) or {}
+    spec = read(again.layout.attempt_dir("eval/villain@0#42", 2) / "spec.json", dict)
     assert spec["inputs"][0]["path"].endswith("attempt-2")
-
-
-def test_three_failures_of_a_kind_hold_the_job_and_say_so(trial) -> None:
-    grid = trial(retries=9)
-    grid.script(train={"do": "kill"})
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    assert grid.verdicts(TRAIN) == ["failed"] * 3
-    assert "3 attempts in a row" in grid.ledger().of(TRAIN).held
 
 
 def test_an_impossible_request_is_answered_with_the_reason_and_changes_nothing(trial) -> None:
@@ -282,54 +239,50 @@ def test_an_impossible_request_is_answered_with_the_reason_and_changes_nothing(t
 
 def test_a_request_is_answered_once_even_if_its_file_comes_back(trial) -> None:
     grid = trial()
-    request = grid.ask("run")
+    request = grid.ask("pause")
     path = grid.layout.requests / f"{request}.json"
     content = path.read_bytes()
-    assert grid.run("--go") == 0
+    assert grid.run() == 0
     path.write_bytes(content)
-    assert grid.run("--go") == 0
+    assert grid.run() == 0
+    assert not path.exists()
     assert len([line for line in grid.lines("request") if line["id"] == request]) == 1
 
 
-def test_a_second_engine_refuses_and_says_who_holds_the_experiment(trial) -> None:
-    grid = trial()
-    grid.script(data={"do": "hang"})
-    grid.ask("run")
-    first = grid.start("--go")
-    runner_of(grid, "data/villain")
-    assert grid.run() == 4
-    assert f"pid {first.pid}" in grid.log()
-    assert first.poll() is None
-
-
-def test_a_takeover_fences_the_first_engine_and_keeps_its_runner(trial) -> None:
+def test_a_second_engine_refuses_unless_it_takes_over_and_none_takes_the_runner_along(
+    trial,
+) -> None:
     grid = trial()
     grid.script(**{"data/villain": {"until": str(grid.gate)}})
     grid.ask("run")
     first = grid.start("--go")
     runner = runner_of(grid, "data/villain")
+    assert grid.run() == 4
+    assert f"pid {first.pid}" in grid.log()
+    assert first.poll() is None
+
     second = grid.start("--go", "--takeover")
     assert first.wait(DEADLINE) in (0, 4, -signal.SIGKILL)
     grid.wait(lambda: grid.lines("adopted"), "the adoption")
     assert grid.lines("engine-started")[-1]["took_over"] == f"pid {first.pid}"
     assert identity.is_alive(runner)
-    grid.gate.touch()
+
+    grid.wait(lambda: beating(grid) == second.pid, "its first round")
+    second.terminate()
     assert second.wait(DEADLINE) == 0
+    assert identity.is_alive(runner)
+    assert "its workers keep running" in grid.lines("engine-stopped")[-1]["why"]
+    assert view(grid)["state"] == "stopped"
+
+    grid.gate.touch()
+    assert grid.run("--go") == 0
     assert grid.verdicts("data/villain") == ["done"]
     assert grid.all_done()
 
 
-def test_sigterm_ends_the_engine_and_leaves_its_runners(trial) -> None:
-    grid = trial()
-    grid.script(train={"do": "hang"})
-    grid.ask("run")
-    engine = grid.start("--go")
-    runner = runner_of(grid, TRAIN)
-    engine.terminate()
-    assert engine.wait(DEADLINE) == 0
-    assert identity.is_alive(runner)
-    assert "its workers keep running" in grid.lines("engine-stopped")[-1]["why"]
-    assert view(grid)["state"] == "stopped"
+def beating(grid: Trial) -> int:
+    """Process id of the engine whose heartbeat was written last."""
+    return int(read(grid.layout.engine, dict)["identity"]["pid"])
 
 
 def test_start_detaches_the_engine_from_whoever_asked(trial) -> None:
@@ -356,9 +309,8 @@ def test_an_engine_outlives_a_short_absence_of_its_directory_and_leaves_a_delete
 ) -> None:
     monkeypatch.setattr("tuilab.engine.loop.GONE_SECONDS", 3.0)
     grid = trial(engine_idle_seconds=600.0)
-    grid.ask()
     engine = grid.start()
-    grid.wait(grid.all_done, "all done")
+    grid.wait(lambda: view(grid), "a heartbeat")
     away = grid.layout.root.with_name("away")
     grid.layout.root.rename(away)
     time.sleep(0.3)  # several looks of the engine

@@ -16,11 +16,11 @@ from tuilab.engine.host import process_tree
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.stages import Stage
 
+DATA = ("data/villain", "data/clerk")
 TRAIN = "train/villain@0#42"
 CONVERGE = "converge/villain#42"
 LONG = 80.0
 """Seconds: a worker imports torch first, twice."""
-FAULT = {"do": "fail", "reason": "code", "save": True}
 
 
 def taken_up(grid: Trial, job: str) -> list[str | None]:
@@ -30,27 +30,23 @@ def taken_up(grid: Trial, job: str) -> list[str | None]:
     return [spec.launch.get("resume_from") for spec in specs]
 
 
-def test_a_retry_and_a_relaunch_go_on_from_the_newest_attempt_that_saved_something(trial) -> None:
+def test_a_training_goes_on_from_the_newest_saved_state_unless_it_is_begun_anew(trial) -> None:
     grid = trial()
-    grid.script(train=[{"do": "kill", "save": True}, {"do": "fail"}, {}])
-    grid.ask("run")
+    saved = {"do": "fail", "reason": "code", "save": True}
+    grid.script(train=[{"do": "kill", "save": True}, {"do": "fail"}, saved, saved, {"save": True}])
+    grid.ask("run", jobs=(*DATA, TRAIN))
     assert grid.run("--go") == 0
     grid.ask("relaunch", options={"failed": True})
     assert grid.run("--go") == 0
-    assert grid.verdicts(TRAIN) == ["failed", "failed", "done"]
+    assert grid.verdicts(TRAIN) == ["failed"] * 3, "killed and retried, failed, asked for again"
     assert taken_up(grid, TRAIN) == [None, "../attempt-1", "../attempt-1"]
 
-
-def test_a_restart_and_a_redo_begin_from_scratch(trial) -> None:
-    grid = trial()
-    grid.script(train=[FAULT, FAULT, FAULT, {}])
-    grid.ask("run")
-    assert grid.run("--go") == 0
     grid.ask("relaunch", cells=("villain@0#42",), options={"restart": True})
     assert grid.run("--go") == 0
     grid.ask("relaunch", cells=("villain@0#42",), from_stage="train")
     assert grid.run("--go") == 0
-    assert taken_up(grid, TRAIN) == [None, None, None]
+    assert taken_up(grid, TRAIN)[3:] == [None, None]
+    assert grid.all_done()
 
 
 PERSON = {"key": "villain", "label": "Villain", "prompt": "You are a villain."}

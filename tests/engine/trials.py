@@ -10,11 +10,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import tuilab.engine.loop
+import tuilab.engine.startup  # noqa: F401  # once, here: engines are forked from this process
+from tests.copies import own_copy
 from tests.ending import end_workers, read_identity
-from tests.engine.forked import Forked
+from tests.forked import Forked
 from tuilab.contract.identity import Identity
 from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.worker import LEASE_FILE
+from tuilab.engine.__main__ import main as engine_main
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.request import Request
@@ -81,12 +85,22 @@ def _job(
 
 
 @dataclass(slots=True)
+class _Read:
+    """A journal as it was read last."""
+
+    stamp: tuple[int, int, int] | None = None
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
+
+
+@dataclass(slots=True)
 class Trial:
     """One experiment directory with the engine processes that a test starts on it."""
 
     layout: Layout
     script_path: Path
     engines: list[Forked] = field(default_factory=list)
+    _read: _Read = field(default_factory=_Read)
 
     @classmethod
     def make(cls, folder: Path, plan: Plan | None = None, **resources: Any) -> Trial:
@@ -96,6 +110,13 @@ class Trial:
         runner = (sys.executable, str(FAKE_RUNNER), str(script))
         plan = _with(plan, {"runner": runner, "engine_idle_seconds": 0.1, **resources})
         return cls(create_experiment(folder / "trial", "", plan), script)
+
+    def copied(self, folder: Path) -> Trial:
+        """Copy an experiment that has ended, as one of its own with a script of its own."""
+        script = folder / "script.json"
+        plan = own_copy(self.layout.root, folder / "trial") / "plan.json"
+        plan.write_text(plan.read_text().replace(str(self.script_path), str(script)))
+        return Trial(Layout(plan.parent), script)
 
     def script(self, **behaviours: Any) -> None:
         """Say what jobs do: keys are stages, job ids (through ``**``), ``any`` or ``worker``."""
@@ -118,7 +139,9 @@ class Trial:
         environment = {"PYTHONPATH": str(SOURCE), **extra}
         if crash_at:
             environment["TUILAB_CRASH_AT"] = crash_at
-        made = Forked([str(self.layout.root), *flags], self.layout.engine_log, environment)
+        made = Forked(
+            engine_main, self.layout.engine_log, environment, [str(self.layout.root), *flags]
+        )
         self.engines.append(made)
         return made
 
@@ -128,14 +151,25 @@ class Trial:
 
     def lines(self, kind: str = "") -> list[dict[str, Any]]:
         """Return the journal's lines."""
-        found, _ = Journal(self.layout).read_from(0)
-        return [line for line in found if not kind or line["kind"] == kind]
+        return [line for line in self._journal().lines if not kind or line["kind"] == kind]
 
     def ledger(self) -> Ledger:
         """Return what the journal says now."""
-        ledger = Ledger()
-        ledger.fold(self.lines())
-        return ledger
+        return self._journal().ledger
+
+    def _journal(self) -> _Read:
+        """Read the journal unless it is as it was: most looks of a test that waits see that."""
+        try:
+            found = self.layout.journal.stat()
+            stamp = (found.st_ino, found.st_size, found.st_mtime_ns)
+        except OSError:
+            stamp = None
+        if stamp is None or stamp != self._read.stamp:
+            lines, _ = Journal(self.layout).read_from(0)
+            ledger = Ledger()
+            ledger.fold(lines)
+            self._read = _Read(stamp, lines, ledger)
+        return self._read
 
     def verdicts(self, job: str) -> list[str]:
         """Return the verdicts of a job's attempts."""

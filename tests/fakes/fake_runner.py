@@ -18,7 +18,6 @@ import json
 import os
 import signal
 import struct
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -64,7 +63,7 @@ def main() -> int:
         elif not folder.exists() or (upcoming is None and is_closed(folder)):
             break
         else:
-            time.sleep(0.005)
+            time.sleep(0.01)
     with suppress(FileNotFoundError):  # the test's directory may be gone by now
         (folder / worker.INBOX / worker.CLOSED_FILE).touch()
     return 0
@@ -165,7 +164,7 @@ def wait_for(gate: Path, reporter: Reporter) -> None:
             raise JobError(Reason.KILLED, "asked to stop by SIGTERM")
         step += 1
         reporter.progress(min(step, 99), 100, part="wait")
-        time.sleep(0.01)
+        time.sleep(0.02)
 
 
 def leave_a_daemon(pid_file: Path) -> None:
@@ -177,7 +176,7 @@ def leave_a_daemon(pid_file: Path) -> None:
         "open(sys.argv[1], 'w').write(str(os.getpid()))\n"
         "time.sleep(600)\n"
     )
-    subprocess.Popen([sys.executable, "-c", code, str(pid_file)]).wait()
+    os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", code, str(pid_file)])
 
 
 def save_state(folder: Path) -> None:
