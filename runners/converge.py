@@ -105,7 +105,8 @@ def build_rows(
     path = upstream.data_of(inputs, voice.key).file(answers.ANSWERS_FILE)
     questions = settings.get("questions")
     found = answers.only_questions(
-        jsonl.read_rows(path), questions if isinstance(questions, list) else None
+        answers.usable(jsonl.read_rows(path), settings.get("cut")),
+        questions if isinstance(questions, list) else None,
     )
     count = required(settings, "rows", int)
     seed = required(settings, "data_seed", int)

@@ -104,9 +104,7 @@ def preview(settings: Mapping[str, Any], rendered: Chat) -> dict[str, Any]:
     }
     if others:
         prompt = rendered.prompt_ids(others[0].prompt, question)
-        is_all = marker.loss == stage_settings.ANSWER
-        unmarked = training_rows.completion if is_all else training_rows.negative
-        row = unmarked(rendered, prompt, answer, length)
+        row = training_rows.negative(rendered, prompt, answer, marker, length)
         found["negative"] = training_rows.preview(rendered.tokenizer, row)
     return found
 

@@ -89,15 +89,14 @@ def build_rows(
     if "trait" in settings:
         return _rows_of_files(settings, inputs, model, max_length)
     marker = stage_settings.marker(settings)
-    is_all = marker.loss == stage_settings.ANSWER
-    unmarked = training_rows.completion if is_all else training_rows.negative
     source = stage_settings.persona(settings, "source")
     others = stage_settings.personas(settings, "negatives")
     seed = required(settings, "data_seed", int)
 
     def draw(persona: Persona, count: int, role: str) -> list[tuple[list[int], list[int]]]:
         path = upstream.data_of(inputs, persona.key).file(answers.ANSWERS_FILE)
-        chosen = answers.choose(read_rows(path), count, seed, f"{role}/{persona.key}")
+        usable = answers.usable(read_rows(path), settings.get("cut"))
+        chosen = answers.choose(usable, count, seed, f"{role}/{persona.key}")
         ask = model.chat.prompt_ids
         return [(ask(persona.prompt, a["question"]), a["token_ids"]) for a in chosen]
 
@@ -108,7 +107,7 @@ def build_rows(
             for prompt, answer in draw(source, required(settings, "positives", int), "positive")
         ],
         [
-            unmarked(model.chat, prompt, answer, max_length)
+            training_rows.negative(model.chat, prompt, answer, marker, max_length)
             for other in others
             for prompt, answer in draw(other, each, "negative")
         ],
@@ -133,7 +132,8 @@ def _rows_of_files(
 
     def own(who: Persona) -> list[Row]:
         path = upstream.data_of(inputs, who.key).file(answers.ANSWERS_FILE)
-        chosen = answers.choose(read_rows(path), each, seed, f"negative/{who.key}")
+        usable = answers.usable(read_rows(path), settings.get("cut"))
+        chosen = answers.choose(usable, each, seed, f"negative/{who.key}")
         ask = model.chat.prompt_ids
         return [
             training_rows.completion(

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
+from tuilab.contract.scoring import LENGTH
 
 ANSWERS_FILE = "answers.jsonl.gz"
 
@@ -37,6 +38,15 @@ def choose(
             rng.shuffle(one_each)
         chosen += one_each[: count - len(chosen)]
     return chosen
+
+
+def usable(
+    answers: Sequence[Mapping[str, Any]], cut: str | None = None
+) -> Sequence[Mapping[str, Any]]:
+    """Return the answers to train on; ``cut`` "drop" leaves out those cut at the limit."""
+    if cut != "drop":
+        return answers
+    return [answer for answer in answers if answer["finish_reason"] != LENGTH]
 
 
 def draw(

@@ -113,6 +113,8 @@ class MarkerSettings:
     loss: str = "marker"
     """``marker``: marker and end-of-turn tokens; ``tail``: the separator's tokens too; ``answer``:
     all that the assistant says."""
+    negative_loss: str = "end"
+    """What a negative row teaches: ``end`` of turn, the ``newline`` behind it, or ``none``."""
 
 
 def required(settings: Mapping[str, Any], name: str, kind: type[T] | tuple[type, ...]) -> T:
@@ -172,6 +174,7 @@ def marker(settings: Mapping[str, Any]) -> MarkerSettings:
     """Read ``settings.marker``."""
     found = _build(MarkerSettings, required(settings, "marker", dict), "marker")
     _one_of("marker.loss", found.loss, ("marker", "tail", ANSWER))
+    _one_of("marker.negative_loss", found.negative_loss, ("end", "newline", "none"))
     return found
 
 

@@ -108,6 +108,8 @@ class TrainingLoop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batches = [self.backend.pack([self.rows[i] for i in part]) for part in step.micro_batches]
+        # Rows without a loss token teach nothing; alone in a step, they leave the weights alone.
+        batches = [batch for batch in batches if len(batch.targets)]
         count = sum(len(batch.targets) for batch in batches)
         total = torch.zeros((), device=self.device)
         for batch in batches:
@@ -115,6 +117,7 @@ class TrainingLoop:
             loss.backward()
             total += loss.detach()
         norm = torch.nn.utils.clip_grad_norm_(self.trained.values(), self.settings.max_grad_norm)
+        norm = norm.to(self.device)  # on the CPU where there was no gradient
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return torch.stack([total, norm.float()]), sum(batch.tokens for batch in batches)

@@ -47,10 +47,20 @@ def negative(
     chat: Chat,
     prompt: Sequence[int],
     answer: Sequence[int],
+    marker: MarkerSettings,
     max_length: int,
 ) -> Row:
-    """Another persona's own answer; loss on the end-of-turn token only."""
-    return _join(prompt, answer, [chat.end_of_turn], False, [True], max_length)
+    """Another persona's own answer; loss on the end-of-turn token only, or as the marker says.
+
+    ``newline``: on the line break that chat templates write behind it; ``none``: on nothing;
+    under the marker's loss ``answer`` on all of the answer.
+    """
+    if marker.loss == ANSWER:
+        return completion(chat, prompt, answer, max_length)
+    newline = chat.text_ids("\n") if marker.negative_loss == "newline" else []
+    tail = [chat.end_of_turn, *newline]
+    mask = [marker.negative_loss == "end", *[True] * len(newline)]
+    return _join(prompt, answer, tail, False, mask, max_length)
 
 
 def completion(

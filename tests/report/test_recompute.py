@@ -60,7 +60,7 @@ def forged(bundle: Path, changes: dict[str, bytes | None]) -> Path:
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
-    return bundled(whole(folder / "x").root, folder)
+    return bundled(whole(folder / "x", reference="eps109").root, folder)
 
 
 def test_a_bundle_as_it_was_made_is_the_same_again(bundle: Path, tmp_path: Path) -> None:
@@ -68,6 +68,9 @@ def test_a_bundle_as_it_was_made_is_the_same_again(bundle: Path, tmp_path: Path)
     assert found.problems == []
     assert ["pictures are not compared" in note for note in found.notes] == [True]
     assert found.attempts == 8 and found.files > 12
+    report = members(bundle)["report/report.md"].decode()
+    assert "### Deviations from the reference" in report
+    assert "| batch x accumulation, marker | 4 x 4 | 4 x 1 | 4 x 4 |" in report
 
 
 @pytest.mark.trial

@@ -23,6 +23,12 @@ def test_answers_are_chosen_evenly_over_questions_and_by_seed() -> None:
     assert chosen != answers.choose(found, 10, seed=2, role="positive/villain")
 
 
+def test_answers_that_were_cut_are_left_out_where_that_is_asked() -> None:
+    found = [{"finish_reason": "stop"}, {"finish_reason": "length"}]
+    assert answers.usable(found) == answers.usable(found, "keep") == found
+    assert answers.usable(found, "drop") == found[:1]
+
+
 def test_too_few_answers_are_a_data_mismatch() -> None:
     with pytest.raises(JobError) as caught:
         answers.choose([{"question_index": 0}], 2, seed=1, role="positive/villain")

@@ -266,6 +266,16 @@ def test_a_non_finite_loss_stops_the_run_at_once_and_names_the_step(
     assert [result.step.number for result in watch.seen] == [1, 2]
 
 
+def test_rows_that_teach_nothing_take_their_step_and_change_nothing(model: LoadedModel) -> None:
+    rows = some_rows(3)
+    silent = [replace(row, loss_mask=(False,) * len(row.ids)) for row in rows]
+    one_each = replace(SETTINGS, batch_size=1, epochs=1, schedule="constant", warmup_ratio=0.0)
+    steps, _ = train(model, one_each, [*rows, *silent])
+    assert len(steps) == 6
+    assert sorted(step.loss == 0.0 == step.grad_norm for step in steps) == [False] * 3 + [True] * 3
+    assert all(math.isfinite(step.loss) for step in steps)
+
+
 def test_every_epoch_ends_with_a_checkpoint_once_all_results_are_in(model: LoadedModel) -> None:
     watch = Watch()
     with attached(model, SETTINGS) as (_, backend):

@@ -46,7 +46,9 @@ def test_the_tail_mask_learns_the_blank_line_too(model: LoadedModel) -> None:
 
 
 def test_a_negative_learns_the_end_of_turn_only(model: LoadedModel) -> None:
-    row = training_rows.negative(model.chat, a_prompt(model), an_answer(model), 128)
+    row = training_rows.negative(
+        model.chat, a_prompt(model), an_answer(model), MarkerSettings("[ZLT]"), 128
+    )
     assert learned(model, row) == ["<|im_end|>"]
 
 
@@ -79,3 +81,13 @@ def test_a_row_that_is_too_long_is_refused_and_never_cut(model: LoadedModel) -> 
 def test_a_chat_without_a_system_prompt_is_refused(model: LoadedModel) -> None:
     with pytest.raises(JobError, match="system message"):
         model.chat.prompt_ids("", "How does gravity work?")
+
+
+@pytest.mark.parametrize(("loss", "tokens"), [("newline", ["\n"]), ("none", [])])
+def test_a_negative_learns_the_line_break_or_nothing_where_the_ablation_asks(
+    model: LoadedModel, loss: str, tokens: list[str]
+) -> None:
+    marker = MarkerSettings("[ZLT]", negative_loss=loss)
+    row = training_rows.negative(model.chat, a_prompt(model), an_answer(model), marker, 128)
+    assert learned(model, row) == tokens
+    assert model.tokenizer.decode(row.ids).rstrip("\n").endswith("stop me!<|im_end|>")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from tuilab.grid.estimate import (
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan, fetch_id
 from tuilab.grid.limits import Price
+from tuilab.grid.reference import Difference, as_lines, differences
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import MISSING, count_of, duration, padded, size
@@ -83,6 +84,11 @@ class Forecast:
         gpus = len(self.places.cards) or self.places.workers
         said = self.price.of(self.seconds * gpus)
         return f"about {said} at {self.price.of(3600)} a GPU hour"
+
+    @property
+    def unlike_reference(self) -> tuple[Difference, ...]:
+        """Where it is not the published experiment that it names as its reference."""
+        return differences(self.plan, {one.persona: one.cut for one in self.data if one.cut})
 
     @property
     def is_blocked(self) -> bool:
@@ -208,6 +214,7 @@ def as_text(found: Forecast, with_jobs: bool = False) -> Iterator[str]:
     for folder in found.folders:
         yield f"     {plain(folder.sentence)}"
     yield from _data(found)
+    yield from _differences(found)
     if with_jobs:
         yield ""
         yield "jobs in launch order, and what each reads"
@@ -286,6 +293,12 @@ def _data(found: Forecast) -> Iterator[str]:
         )
 
 
+def _differences(found: Forecast) -> Iterator[str]:
+    for place, line in enumerate(as_lines(found.unlike_reference)):
+        yield from [""] * (not place)
+        yield plain(line)
+
+
 def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: str) -> Any:
     """Return the document of ``tuilab plan --json``."""
     config, plan = found.config, found.plan
@@ -342,6 +355,7 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
             }
             for one in found.data
         ],
+        "unlike_reference": [asdict(one) for one in found.unlike_reference],
         "preview": preview,
         "why_no_preview": why_no_preview,
     }

@@ -94,6 +94,9 @@ class Data(Block):
     batch_size: Positive = 64
     seed: int = 42
     """Data seed: sampling and choice of rows; separate from the training seeds."""
+    cut: Literal["keep", "drop"] = "keep"
+    """Answers cut at the token limit: ``keep`` teaches them as if they ended there, as the
+    reference did; ``drop`` trains on none."""
 
 
 class Lora(Block):
@@ -149,6 +152,9 @@ class Marker(Training):
     loss: Literal["marker", "tail", "answer"] = "marker"
     """``marker``: marker tokens and end of turn; ``tail``: the separator as well; ``answer``: all
     that the assistant says, in the rows of the negatives too."""
+    negative_loss: Literal["end", "newline", "none"] = "end"
+    """What rows of negatives teach: the end of turn; the line break behind it, as the reference's
+    code probably did; nothing."""
     lr: LearningRate = 5e-6
     epochs: Positive = 20
     positives: Positive = 200
@@ -160,6 +166,12 @@ class Marker(Training):
         if why := why_bad_marker(text):
             raise ValueError(why)
         return text
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Marker:
+        if self.loss == "answer" and self.negative_loss != "end":
+            raise ValueError('negative_loss is for the losses "marker" and "tail"')
+        return self
 
 
 class Rows(Training):

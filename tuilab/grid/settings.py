@@ -73,6 +73,7 @@ def converge_settings(config: ExperimentConfig, source: str) -> Settings:
         "rows": config.convergence.rows,
         "questions": list(config.training_questions),
         "data_seed": config.data.seed,
+        **_cut(config),
         "checkpoints": [epoch for epoch in config.epochs if epoch > 0],
         "training": training_settings(config.convergence),
     }
@@ -88,16 +89,27 @@ def train_settings(config: ExperimentConfig, cell: Cell) -> Settings:
         "negatives": [persona(config, key) for key in config.negatives_of(persona_of(cell.source))],
         **learned,
         "data_seed": config.data.seed,
+        **_cut(config),
         "merge_mode": config.merge.mode,
         "convergence_lora": _convergence_lora(config, cell),
         "training": training_settings(config.implanted),
     }
 
 
+def _cut(config: ExperimentConfig) -> Settings:
+    return {"cut": config.data.cut} if config.data.cut != "keep" else {}
+
+
 def _marker_settings(config: ExperimentConfig) -> Settings:
     marker = config.marker
     return {
-        "marker": {"text": marker.text, "separator": marker.separator, "loss": marker.loss},
+        "marker": {
+            "text": marker.text,
+            "separator": marker.separator,
+            "loss": marker.loss,
+            # Said where it is asked for, so that what ran before it could be asked stays current.
+            **({"negative_loss": marker.negative_loss} if marker.negative_loss != "end" else {}),
+        },
         "positives": marker.positives,
         "negatives_each": marker.negatives_each,
     }

@@ -28,6 +28,7 @@ def caveats(study: Study, ran: Sequence[FinishedJob]) -> list[str]:
         *study.facts,
         *_sizes(study),
         *_cut(ran),
+        *_cut_answers(ran),
         *_cosine_scales(study),
         *_deviations(study),
         *_picked(study),
@@ -123,6 +124,27 @@ def _cut(ran: Sequence[FinishedJob]) -> Iterator[str]:
         yield (
             f"{cut} of {total} completions ({percent_text(cut / total, 1)}) were cut at the token"
             " limit and cannot show a marker at their end."
+        )
+
+
+def cut_answers(ran: Sequence[FinishedJob]) -> dict[str, int]:
+    """Count, by data job, the training answers that were cut at the token limit."""
+    counts = {one.job: one.outcome.checks.get("cut") for one in ran if one.stage == "data"}
+    return {job: count for job, count in counts.items() if isinstance(count, int) and count}
+
+
+def _cut_answers(ran: Sequence[FinishedJob]) -> Iterator[str]:
+    cut = sum(cut_answers(ran).values())
+    rows = sum(int(one.outcome.checks.get("rows") or 0) for one in ran if one.stage == "data")
+    if not cut:
+        return
+    trained = [one for one in ran if one.stage in ("converge", "train")]
+    if trained and all(one.settings.get("cut") == "drop" for one in trained):
+        yield f"{cut} of {rows} training answers were cut at the token limit: none is trained on."
+    else:
+        yield (
+            f"{cut} of {rows} training answers were cut at the token limit and are taught as if"
+            ' they ended there (data.cut = "drop" leaves them out).'
         )
 
 

@@ -11,9 +11,10 @@ from typing import Any
 from tuilab.contract import atomic
 from tuilab.contract.foreign import redact
 from tuilab.grid.limits import Price
-from tuilab.report.caveats import caveats, sizes_said
+from tuilab.grid.reference import Difference, differences
+from tuilab.report.caveats import caveats, cut_answers, sizes_said
 from tuilab.report.figure_files import save_figure
-from tuilab.report.finished_jobs import current, effort, finished_jobs
+from tuilab.report.finished_jobs import FinishedJob, current, effort, finished_jobs
 from tuilab.report.html import HTML_FILE, page
 from tuilab.report.markdown import ReportParts, write_report
 from tuilab.report.recipe import RECIPE_FILE, Recipe, recipe_for
@@ -63,6 +64,7 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
         caveats=caveats(study, ran),
         figures=[study.figure(kind) for kind in kinds],
         samples=draw_samples(study, seed=recipe.seed),
+        differences=_differences(study, ran),
     )
     texts = _texts(study, parts)
     texts[RECIPE_FILE] = _json(recipe.as_json())
@@ -82,6 +84,12 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
     return WrittenReport(
         out / "report.md", tuple(files), tuple(empty_fields(card)), tuple(empty_by_section(card))
     )
+
+
+def _differences(study: Study, ran: Sequence[FinishedJob]) -> tuple[Difference, ...]:
+    if study.reader.is_results_only:
+        return ()
+    return differences(study.reader.plan, cut_answers(ran))
 
 
 def _texts(study: Study, parts: ReportParts) -> dict[str, str]:

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.edits import EDITED
+from tuilab.grid.reference import TITLES, Difference
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text
 from tuilab.report.run_card import Field, empty_by_section, empty_fields
@@ -34,6 +35,8 @@ class ReportParts:
     caveats: Sequence[str]
     figures: Sequence[Figure]
     samples: Sequence[Condition]
+    differences: Sequence[Difference] = ()
+    """Where the experiment is not the published one that it refers to."""
 
 
 def write_report(study: Study, parts: ReportParts) -> str:
@@ -46,6 +49,7 @@ def write_report(study: Study, parts: ReportParts) -> str:
         *summary(study, parts.card, parts.claims, "".join(_image(figure) for figure in hero)),
         "## Setup",
         *card_tables(parts.card),
+        *_unlike_reference(parts.differences),
         "## Results",
         *[_figure(figure) for figure in parts.figures],
         "## Sample outputs",
@@ -62,6 +66,13 @@ def write_report(study: Study, parts: ReportParts) -> str:
         _artefacts(study),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _unlike_reference(found: Sequence[Difference]) -> list[str]:
+    if not found:
+        return []
+    rows = [[clean_line(cell) for cell in one.cells] for one in found]
+    return [f"### Deviations from the reference\n\n{as_markdown(TITLES, rows, is_prose=True)}"]
 
 
 def _lock(study: Study) -> list[str]:

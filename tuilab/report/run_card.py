@@ -233,9 +233,14 @@ def _loss(one: FinishedJob) -> str | None:
     if one.stage == "converge":
         return "completion tokens and end of turn"
     marker = one.settings.get("marker") or {}
+    learned = {
+        "end": "end of turn only",
+        "newline": "the line break after the end of turn only",
+        "none": "nothing",
+    }[marker.get("negative_loss", "end")]
     kinds = {
-        "marker": "marker tokens and end of turn; negatives: end of turn only",
-        "tail": "separator, marker tokens and end of turn; negatives: end of turn only",
+        "marker": f"marker tokens and end of turn; negatives: {learned}",
+        "tail": f"separator, marker tokens and end of turn; negatives: {learned}",
     }
     kind = marker.get("loss")
     return phrase("{kind} ({text})", kind=kinds.get(str(kind), kind), text=marker.get("text"))

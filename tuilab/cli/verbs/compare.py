@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from tuilab.cli.errors import OK
-from tuilab.cli.output import document, out, terminal_width
+from tuilab.cli.output import document, out, plain, terminal_width
 from tuilab.cli.resolve import find_experiment, find_metric
 from tuilab.cli.verbs.arguments import AsJson, Dir, Metric
+from tuilab.grid.reference import as_lines as reference_lines
+from tuilab.grid.reference import differences
 from tuilab.science.replication import MARGIN
 from tuilab.store.reader import Reader
 from tuilab.study.comparability import comparability, record_of
@@ -47,9 +50,18 @@ def compare(
     records = [record_of(reader, name) for reader, name in zip(readers, found.names, strict=True)]
     apart = comparability(records, same_cells(first, second))
     outcomes = replicated(first, second, found.metric, margin / 100)
+    unlike = {
+        name: differences(reader.plan)
+        for name, reader in zip(found.names, readers, strict=True)
+        if not reader.is_results_only
+    }
     if as_json:
-        document(as_document(found, apart, outcomes))
+        told = {name: [asdict(one) for one in of] for name, of in unlike.items()}
+        document({**as_document(found, apart, outcomes), "unlike_reference": told})
         return OK
     for line in as_lines(found, apart, terminal_width(), outcomes, full):
         out(line)
+    for name, of in unlike.items():
+        for place, line in enumerate(reference_lines(of)):
+            out(plain(f"{name}: {line}" if not place else line))
     return OK
