@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,12 @@ def write_config(
 def call(*words: str) -> Result:
     """Call the app in this process, without a terminal."""
     return CliRunner().invoke(app, list(words))
+
+
+def call_in(folder: Path, *words: str) -> Result:
+    """Call the app in this process, standing in a folder."""
+    with chdir(folder):
+        return call(*words)
 
 
 def spawn(

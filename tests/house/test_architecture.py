@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ("textual", "pandas", "numpy", "scipy", "matplotlib", "plotext", "pydantic", "torch")
 
 
+@cache
 def loaded_by(statement: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter holds after ``statement``."""
     code = f"import sys\n{statement}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
@@ -117,18 +118,22 @@ def test_no_imports_go_in_a_circle_deferred_ones_included() -> None:
         pytest.fail(" -> ".join(error.args[1]))
 
 
+BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
+"""Where a statement holds statements; no import hides in an expression."""
+
+
 def imported(path: Path, files: Mapping[str, Path]) -> set[str]:
     """Return the modules of ours that a file imports, but for types alone."""
     found: set[str] = set()
     nodes: list[ast.AST] = [ast.parse(path.read_text())]
     while nodes:
         node = nodes.pop()
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             inside = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= inside & files.keys() or {node.module}
-        nodes += ast.iter_child_nodes(node)
+        nodes += (below for part in BLOCKS for below in getattr(node, part, ()))
     return found & files.keys()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.small_grid import call, spawn, states, wait_until, write_config
+from tests.cli.small_grid import call, call_in, states, wait_until, write_config
 from tests.copies import own_copy
 from tuilab.report.folder import make_report
 from tuilab.store.layout import Layout
@@ -23,8 +23,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script = folder / "script.json"
     script.write_text("{}")
     write_config(folder, script, idle=0.1)
-    done = spawn("run", "micro.toml", "--headless", "--dir", "grid", cwd=folder)
-    assert done.returncode == 0, done.stderr + done.stdout
+    done = call_in(folder, "run", "micro.toml", "--headless", "--dir", "grid")
+    assert done.exit_code == 0, done.stderr + done.stdout
     wait_until(lambda: not Layout(folder / "grid").lock.exists())
     return folder / "grid"
 

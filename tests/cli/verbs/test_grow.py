@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.small_grid import call, spawn, states, wait_until, write_config
+from tests.cli.small_grid import call, call_in, states, wait_until, write_config
 from tests.copies import own_copy
 from tuilab.store.attempts import attempt_numbers
 from tuilab.store.layout import Layout
@@ -36,8 +36,8 @@ def begin(folder: Path, script: Path | None, epochs: str = "[0, 2, 4]") -> Path:
     first, convergence = text.split("[convergence]", 1)
     convergence = convergence.replace("epochs = 1", "epochs = 4", 1)
     config.write_text(f"{first}[convergence]{convergence}")
-    done = spawn("run", "micro.toml", "--headless", "--dir", "grid", cwd=folder)
-    assert done.returncode == 0, done.stderr + done.stdout
+    done = call_in(folder, "run", "micro.toml", "--headless", "--dir", "grid")
+    assert done.exit_code == 0, done.stderr + done.stdout
     root = folder / "grid"
     wait_until(lambda: script is None or not Layout(root).lock.exists())
     return root
@@ -65,11 +65,17 @@ def root(finished: Path, tmp_path: Path) -> Path:
     return own_copy(finished, tmp_path / "grid")
 
 
-def test_an_epoch_between_others_changes_no_finished_cell(root: Path, script: Path) -> None:
+def test_an_epoch_between_others_changes_no_finished_cell_and_no_comment(
+    root: Path, script: Path
+) -> None:
     before = cells(root)
+    config = root / "experiment.toml"
+    config.write_text(config.read_text() + "\n# said by a person\n")
     script.write_text(json.dumps({RUN: {"salt": "a GPU does not repeat itself"}}))
-    done = spawn("grow", "grid", "--epochs", "1", "--headless", cwd=root.parent)
-    assert done.returncode == 0, done.stderr + done.stdout
+    done = call_in(root.parent, "grow", "grid", "--epochs", "1", "--headless")
+    assert done.exit_code == 0, done.stderr + done.stdout
+    assert "# said by a person" in config.read_text()
+    assert "epochs = [0, 1, 2, 4]" in config.read_text()
     assert f"runs again: {RUN} (for epoch 1)" in done.stdout
     assert "stay as they are: 3 finished cells" in done.stdout
     after = cells(root)
@@ -109,19 +115,9 @@ def test_a_config_edited_by_hand_does_the_same_and_says_the_same(root: Path) -> 
     found = call("run", str(root), "--dry-run")
     assert [line.strip() for line in found.stderr.splitlines()][1:] == shown
     assert "would run: 5 jobs" in found.stdout
-    assert spawn("run", "grid", "--headless", cwd=root.parent).returncode == 0
+    assert call_in(root.parent, "run", "grid", "--headless").exit_code == 0
     assert set(states(root).values()) == {"done"}
     assert [line["new"] for line in lines(root, "grown")] == [1]
-
-
-def test_the_config_keeps_its_comments(root: Path) -> None:
-    config = root / "experiment.toml"
-    config.write_text(config.read_text() + "\n# said by a person\n")
-    done = spawn("grow", "grid", "--seeds", "43", "--headless", cwd=root.parent)
-    assert done.returncode == 0, done.stderr
-    text = config.read_text()
-    assert "# said by a person" in text
-    assert "seeds = [42, 43]" in text
 
 
 def test_what_is_taken_out_stays_on_disk_until_gc_is_told(root: Path) -> None:
@@ -193,7 +189,7 @@ def test_stale_cells_are_named_by_run_with_what_to_type(root: Path) -> None:
     again = call("relaunch", str(root), "--stale", "--dry-run", "--json")
     jobs = [one["job"] for one in json.loads(again.stdout)["jobs"]]
     assert jobs == ["eval/villain@0#42", "eval/villain@2#42", "eval/villain@4#42"]
-    assert spawn("relaunch", "grid", "--stale", "--headless", cwd=root.parent).returncode == 0
+    assert call_in(root.parent, "relaunch", "grid", "--stale", "--headless").exit_code == 0
     assert set(states(root).values()) == {"done"}
     assert "no cell is stale" in call("relaunch", str(root), "--stale").stderr
 
@@ -202,8 +198,8 @@ def test_stale_cells_are_named_by_run_with_what_to_type(root: Path) -> None:
 def test_a_grown_grid_of_real_runners_keeps_every_number(tmp_path: Path) -> None:
     root = begin(tmp_path, None)
     before = cells(root)
-    done = spawn("grow", "grid", "--epochs", "1", "--headless", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr + done.stdout
+    done = call_in(tmp_path, "grow", "grid", "--epochs", "1", "--headless")
+    assert done.exit_code == 0, done.stderr + done.stdout
     after = cells(root)
     assert {name: after[name] for name in before} == before
     assert after["villain@1#42"]["state"] == "done"
