@@ -89,10 +89,6 @@ class TuilabApp(RequestingApp):
         super().__init__(root, read_only, start_engine, answer_once)
         for one in themes.TEXTUAL_THEMES:
             self.register_theme(one)
-        self._palettes = dict(themes.PALETTES)
-        for found in filter(None, map(more_themes.named, more_themes.NAMES)):
-            self.register_theme(found[0])
-            self._palettes[found[0].name] = found[1]
         self.theme = theme or themes.DARK
         self.preferences = preferences
         self.set_keymap(dict(preferences.keymap))
@@ -116,7 +112,8 @@ class TuilabApp(RequestingApp):
     @property
     def palette(self) -> themes.Palette:
         """Colours by role under the current theme."""
-        return self._palettes.get(self.theme, themes.PALETTES[themes.DARK])
+        ours = themes.PALETTES.get(self.theme) or more_themes.palette_named(self.theme)
+        return ours or themes.PALETTES[themes.DARK]
 
     @property
     def is_live(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
@@ -15,12 +16,10 @@ READABLE, VISIBLE = 4.5, 3.0
 """Least contrast of text, and of lines and marks, by WCAG 2.2 (1.4.3 and 1.4.11)."""
 
 
-def named(name: str) -> tuple[Theme, Palette] | None:
-    """Return a theme of Textual's that we offer, and its palette; None for another name."""
-    if name not in NAMES:
-        return None
-    theme = BUILTIN_THEMES[name]
-    return theme, palette_of(theme)
+@cache
+def palette_named(name: str) -> Palette | None:
+    """Return the palette of a theme of Textual's that we offer; None for another name."""
+    return palette_of(BUILTIN_THEMES[name]) if name in NAMES else None
 
 
 def palette_of(theme: Theme) -> Palette:
