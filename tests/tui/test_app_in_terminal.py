@@ -16,7 +16,7 @@ import pytest
 from tests.ending import end_engine, engine_pid, lease_of
 from tests.tui.changing import ENDED
 from tests.tui.played import APP, one_cell
-from tests.tui.terminal import DEADLINE, ROOT, Terminal, opened, typed
+from tests.tui.terminal import DEADLINE, OPEN, ROOT, Terminal, opened, typed
 from tuilab.store.engine_file import read_heartbeat, write_heartbeat
 from tuilab.store.layout import Layout
 
@@ -58,7 +58,13 @@ def test_q_leaves_a_clean_terminal_says_that_work_goes_on_and_changed_nothing(
     assert files_of(live) == before
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + 15), (signal.SIGHUP, 128 + 1)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 128 + 15),
+        pytest.param(signal.SIGHUP, 128 + 1, marks=pytest.mark.trial),
+    ],
+)
 def test_a_signal_gives_the_terminal_back(
     live: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
@@ -88,17 +94,9 @@ def test_a_terminal_that_goes_without_a_signal_ends_the_app_too(live: Path, tmp_
         process.wait(timeout=DEADLINE)
 
 
-def test_ctrl_c_twice_leaves(live: Path, tmp_path: Path) -> None:
-    with Terminal(opened(live), tmp_path) as terminal:
-        terminal.wait_for("3/6")
-        terminal.press("\x03")
-        terminal.wait_for("Ctrl+C again to leave")
-        terminal.press("\x03")
-        assert terminal.end() == 0
-        assert terminal.is_restored()
-
-
-def test_ctrl_z_suspends_the_screen_and_fg_brings_it_back(live: Path, tmp_path: Path) -> None:
+def test_ctrl_z_suspends_the_screen_fg_brings_it_back_and_ctrl_c_twice_leaves(
+    live: Path, tmp_path: Path
+) -> None:
     with Terminal(opened(live), tmp_path) as terminal:
         terminal.wait_for("3/6")
         terminal.press("\x1a")
@@ -111,8 +109,11 @@ def test_ctrl_z_suspends_the_screen_and_fg_brings_it_back(live: Path, tmp_path: 
         terminal.screen.reset()
         terminal.process.send_signal(signal.SIGCONT)
         terminal.wait_for("3/6")
-        terminal.press("q")
+        terminal.press("\x03")
+        terminal.wait_for("Ctrl+C again to leave")
+        terminal.press("\x03")
         assert terminal.end() == 0
+        assert terminal.is_restored()
 
 
 def test_a_crash_shows_a_plain_traceback_without_locals(live: Path, tmp_path: Path) -> None:
@@ -137,13 +138,6 @@ sys.exit(app.return_code)
         shown = terminal.output.decode(errors="replace")
     assert "RuntimeError: boom [/x] [rank0]" in shown
     assert "abcdefghijkl" not in shown.replace('"hf_" + "abcdefghijkl"', "")
-
-
-def test_an_idle_app_sends_nothing(live: Path, tmp_path: Path) -> None:
-    with Terminal(opened(live), tmp_path) as terminal:
-        terminal.wait_for("3/6")
-        terminal.drain()
-        assert terminal.read(2.0) == 0
 
 
 def test_no_foreign_sequence_reaches_the_terminal(
@@ -175,18 +169,17 @@ def colours_in(output: bytes) -> set[bytes]:
     return numbers & {b"38", b"48", *sixteen}
 
 
-def test_no_color_sends_no_colour(live: Path, tmp_path: Path) -> None:
-    with Terminal(opened(live), tmp_path, NO_COLOR="1") as terminal:
+def test_no_color_sends_no_colour_from_dialogs_plots_and_table(live: Path, tmp_path: Path) -> None:
+    both = f"{OPEN}run(Path({str(live)!r})); run(Path({str(PUBLISHED)!r}))"
+    with Terminal(both, tmp_path, NO_COLOR="1") as terminal:
         terminal.wait_for("3/6")
         terminal.press("jje")
         terminal.wait_for("gpu-oom")
         terminal.press("r")
         terminal.wait_for("Relaunch")
-    assert colours_in(terminal.output) == set()
-
-
-def test_no_color_sends_no_colour_from_plots_and_table_either(tmp_path: Path) -> None:
-    with Terminal(opened(PUBLISHED), tmp_path, NO_COLOR="1") as terminal:
+        terminal.press("\x1b")
+        terminal.wait_for("following")
+        terminal.press("q")
         terminal.wait_for("77/77")
         for key, word in (("p", "Bars:"), ("N", "squares are n/a"), ("t", "Baseline [95%]")):
             terminal.press(key)
@@ -206,11 +199,15 @@ def test_ascii_sends_ascii_only(live: Path, tmp_path: Path) -> None:
     assert terminal.output.decode().isascii()
 
 
-def test_the_screen_follows_the_disk_within_a_moment(live: Path, tmp_path: Path) -> None:
+def test_an_idle_app_sends_nothing_and_follows_the_disk_within_a_moment(
+    live: Path, tmp_path: Path
+) -> None:
     from tuilab.store.journal import Journal
 
     with Terminal(opened(live), tmp_path) as terminal:
         terminal.wait_for("3/6")
+        terminal.drain()
+        assert terminal.read(2.0) == 0
         job = "train/villain@4#42"
         Journal(Layout(live)).append(
             "settled", job=job, attempt=1, verdict="failed", reason="nan-loss", detail="loss is nan"
@@ -245,6 +242,7 @@ def test_bare_tuilab_lists_several_experiments_and_opens_the_chosen_one(
         assert terminal.end() == 0
 
 
+@pytest.mark.trial
 def test_bare_tuilab_where_nothing_is_says_how_to_begin(tmp_path: Path) -> None:
     with Terminal(typed(), tmp_path) as terminal:
         assert terminal.end() == 0
@@ -327,7 +325,13 @@ def claims(root: Path) -> list[tuple[str, int]]:
     return [(line["job"], line["attempt"]) for line in lines if line["kind"] == "claimed"]
 
 
-@pytest.mark.parametrize("end", [kill, hang_up], ids=["killed", "hung up"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(kill, id="killed"),
+        pytest.param(hang_up, id="hung up", marks=pytest.mark.trial),
+    ],
+)
 def test_however_the_app_dies_work_goes_on_and_the_next_one_shows_it(
     working: Path, gate: Path, tmp_path: Path, end: Callable[[Terminal], None]
 ) -> None:

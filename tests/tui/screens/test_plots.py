@@ -34,6 +34,7 @@ from tuilab.tui.widgets.lines import Lines
 
 PUBLISHED = Path(__file__).parents[3] / "tuilab" / "published"
 SIZE, WIDE = (80, 24), (140, 45)
+LONG = pytest.mark.trial
 
 
 @pytest.fixture(scope="module")
@@ -345,17 +346,16 @@ def test_going_to_the_plots_is_what_loads_the_libraries() -> None:
 @pytest.mark.parametrize(
     ("size", "dress", "keys"),
     [
-        (SIZE, {}, ["j", "l", "l"]),
-        (WIDE, {}, ["j", "l", "l", "i"]),
-        (WIDE, {"theme": "light"}, []),
-        (SIZE, {"theme": "ansi16"}, ["j"]),
-        (SIZE, {"ascii_only": True}, ["j"]),
-        (WIDE, {}, ["tab", "tab"]),
-        (SIZE, {}, ["tab", "tab", "tab", "l"]),
-        (WIDE, {}, ["tab", "tab", "tab", "tab"]),
-        (SIZE, {"theme": "ansi16"}, ["N"]),
+        pytest.param(SIZE, {}, ["j", "l", "l"], id="80x24"),
+        pytest.param(WIDE, {}, ["j", "l", "l", "i"], id="140x45", marks=LONG),
+        pytest.param(WIDE, {"theme": "light"}, [], id="light"),
+        pytest.param(SIZE, {"theme": "ansi16"}, ["j"], id="16", marks=LONG),
+        pytest.param(SIZE, {"ascii_only": True}, ["j"], id="ascii"),
+        pytest.param(WIDE, {}, ["tab", "tab"], id="both", marks=LONG),
+        pytest.param(SIZE, {}, ["tab", "tab", "tab", "l"], id="scatter"),
+        pytest.param(WIDE, {}, ["tab", "tab", "tab", "tab"], id="classes", marks=LONG),
+        pytest.param(SIZE, {"theme": "ansi16"}, ["N"], id="heatmap"),
     ],
-    ids=["80x24", "140x45", "light", "16", "ascii", "both", "scatter", "classes", "heatmap"],
 )
 def test_plots_look_as_they_looked(
     snap_compare: Any,
