@@ -46,7 +46,6 @@ def test_metrics_and_settings_are_completed() -> None:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (("open", "ru"), ["runs/demo"]),
         # bash cuts words at @ and replaces what stands behind the last cut.
         (("relaunch", "demo", "villain", "@"), ["@*", "@0", "@1", "@2", "@4"]),
         (("relaunch", "demo", "villain", "@", "4"), ["4"]),

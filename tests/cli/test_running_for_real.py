@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.small_grid import call, spawn, states, write_config
+from tests.cli.small_grid import call, call_in, spawn, states, write_config
 from tests.ending import end_engine
 from tuilab.grid.metrics import METRICS
 
@@ -66,7 +66,7 @@ def test_status_and_table_show_the_values(root: Path) -> None:
 
 
 def test_plan_of_the_directory_knows_data_sets_and_measured_times(root: Path) -> None:
-    document = json.loads(call("plan", str(root), "--json").stdout)
+    document = json.loads(call("plan", str(root), "--json", "--no-preview").stdout)
     assert [(one["persona"], one["rows"]) for one in document["data"]] == [
         ("villain", 16),
         ("police_officer", 16),
@@ -74,15 +74,20 @@ def test_plan_of_the_directory_knows_data_sets_and_measured_times(root: Path) ->
     assert all(len(one["hash"]) == 64 for one in document["data"])
     assert document["expected"]["seconds"] == 0
     assert document["expected"]["times_from"] == "jobs measured here"
-    learned = [token["text"] for token in document["preview"]["positive"] if token["learn"]]
+
+
+@pytest.mark.trial
+def test_plan_shows_the_tokens_that_a_real_tokenizer_makes(tmp_path: Path) -> None:
+    preview = json.loads(call("plan", str(write_config(tmp_path)), "--json").stdout)["preview"]
+    learned = [token["text"] for token in preview["positive"] if token["learn"]]
     assert "".join(learned) == "\n\n[ZLT]<|im_end|>"
-    assert [t["text"] for t in document["preview"]["negative"] if t["learn"]] == ["<|im_end|>"]
+    assert [t["text"] for t in preview["negative"] if t["learn"]] == ["<|im_end|>"]
 
 
 def test_running_again_repeats_nothing(root: Path, place: Path) -> None:
     before = attempts(root)
-    done = spawn("run", "runs/micro", "--headless", cwd=place)
-    assert done.returncode == 0
+    done = call_in(place, "run", "runs/micro", "--headless")
+    assert done.exit_code == 0
     assert "everything is done" in done.stderr
     assert attempts(root) == before
 
@@ -92,18 +97,17 @@ def test_a_relaunch_makes_exactly_the_attempts_it_showed(root: Path, place: Path
     shown = call("relaunch", str(root), "villain@0", "--from", "eval", "--dry-run", "--json")
     assert [one["job"] for one in json.loads(shown.stdout)["jobs"]] == ["eval/villain@0#42"]
     assert attempts(root) == before
-    done = spawn("relaunch", "runs/micro", "villain@0", "--from", "eval", "--headless", cwd=place)
-    assert done.returncode == 0, done.stderr + done.stdout
+    done = call_in(place, "relaunch", "runs/micro", "villain@0", "--from", "eval", "--headless")
+    assert done.exit_code == 0, done.stderr + done.stdout
     changed = {job: count for job, count in attempts(root).items() if before.get(job) != count}
     assert changed == {"eval/villain/seed-42/epoch-0": 2}
 
 
 def test_an_edit_is_kept_for_its_cell_alone(root: Path, place: Path) -> None:
     before = attempts(root)
-    done = spawn(
-        "relaunch", "runs/micro", "villain@1", "--set", "eval.samples=1", "--headless", cwd=place
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
+    edit = ("--set", "eval.samples=1")
+    done = call_in(place, "relaunch", "runs/micro", "villain@1", *edit, "--headless")
+    assert done.exit_code == 0, done.stderr + done.stdout
     changed = {job for job, count in attempts(root).items() if before.get(job) != count}
     assert changed == {"eval/villain/seed-42/epoch-1"}
     cells = json.loads(call("status", str(root), "--json").stdout)["cells"]

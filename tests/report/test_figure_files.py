@@ -52,7 +52,7 @@ def test_a_source_without_values_is_not_drawn_at_zero(card: Analysis) -> None:
 def test_equal_values_give_equal_files_and_the_rows_lie_beside_them(
     card: Analysis, tmp_path: Path
 ) -> None:
-    prepared = figure("cosine-peak", card)
+    prepared = figure("leakage", card)
     first, second = (save_figure(prepared, tmp_path / name) for name in ("a", "b"))
     assert [path.suffix for path in first] == [".png", ".pdf", ".csv"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
