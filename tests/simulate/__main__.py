@@ -18,7 +18,9 @@ def say_intervals() -> bool:
     for start in range(0, len(found), len(intervals.RATES)):
         row = found[start : start + len(intervals.RATES)]
         cells = (
-            f"{100 * one.share:.1f} / {one.width:.2f}{'' if one.is_good else ' !'}" for one in row
+            f"{100 * one.share:.1f} / {one.width:.2f}"
+            f"{'' if one.times == TIMES else f' in {one.times:,}'}{'' if one.is_good else ' !'}"
+            for one in row
         )
         print(f"| {row[0].questions} x {row[0].samples} | {row[0].icc} |", " | ".join(cells), "|")
     paired = dict(intervals.paired_coverage(TIMES // 2))
