@@ -64,7 +64,7 @@ def test_keep_merged_lists_the_weights_among_the_artefacts(
     paths = {artefact.path for artefact in outcome.artefacts}
     assert {"merge.json", "merged/model.safetensors", "merged/tokenizer.json"} <= paths
     check(kept.attempts[MERGE] / "merged", cell, base_dir)
-    again = run_here(replace(kept, attempts=dict(cell.attempts)), MERGE, ModelCache())
+    again = run_here(replace(kept, attempts=dict(cell.attempts)), MERGE, cache)
     weights = "merged/model.safetensors"
     made = [{a.path: a.sha256 for a in one.artefacts}[weights] for one in (again, outcome)]
     assert made[0] == made[1]

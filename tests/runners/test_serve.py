@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +14,8 @@ import pytest
 
 from runners import serve, serve_fresh
 from runners.ml.model_cache import ModelCache
-from tests.runners.chain import ROOT, Chain, outcome_of
+from tests.forked import Forked
+from tests.runners.chain import Chain, outcome_of
 from tests.runners.conftest import run_here
 from tuilab.contract import worker
 from tuilab.contract.report import EVENTS_FILE, OUTCOME_FILE
@@ -27,21 +25,11 @@ DEADLINE = 300.0
 
 
 @contextmanager
-def a_worker(directory: Path, fault: str = "") -> Iterator[subprocess.Popen[bytes]]:
-    """Start ``python -m runners.serve`` as the shim does; end it whatever happens."""
+def a_worker(directory: Path) -> Iterator[Forked]:
+    """Run the worker's program in a process of its own; end it whatever happens."""
     directory.mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    environment |= {"TUILAB_WORKER": str(directory), "TUILAB_FAULT": fault}
-    with (directory / worker.LOG_FILE).open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runners.serve", str(directory)],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    marker = {"TUILAB_WORKER": str(directory)}
+    process = Forked(serve.main, directory / worker.LOG_FILE, marker, [str(directory)])
     try:
         yield process
     finally:
@@ -49,7 +37,7 @@ def a_worker(directory: Path, fault: str = "") -> Iterator[subprocess.Popen[byte
         process.wait()
 
 
-def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def wait_for(what: Callable[[], bool], process: Forked) -> None:
     """Poll with a deadline; fail at once when the worker has left."""
     end = time.monotonic() + DEADLINE
     while not what():
@@ -155,8 +143,8 @@ def test_a_worker_process_repeats_results_and_on_sigterm_leaves_a_state_to_resum
 ) -> None:
     name = "converge/villain#42"
     settings = cell.settings("converge", "villain#42")
-    long = {**settings["training"], "epochs": 20, "batch_size": 1}
-    changes = {"converge": {"training": long, "checkpoints": [1, 20]}}
+    long = {**settings["training"], "epochs": 15, "batch_size": 1}
+    changes = {"converge": {"training": long, "checkpoints": [1, 15]}}
     [evaluated] = write_all(cell, [f"eval/{CELL}"])
     copy = replace(cell, changes=changes, attempts=dict(cell.attempts))
     first = copy.write(name)
@@ -165,7 +153,7 @@ def test_a_worker_process_repeats_results_and_on_sigterm_leaves_a_state_to_resum
         worker.assign(home, 1, evaluated)
         worker.assign(home, 2, first)
         wait_for((first / "epoch-01" / "lineage.json").exists, process)
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         assert process.wait(DEADLINE) == 0
     same = outcome_of(cell.attempts[f"eval/{CELL}"])
     assert outcome_of(evaluated).output_hash == same.output_hash
@@ -176,7 +164,7 @@ def test_a_worker_process_repeats_results_and_on_sigterm_leaves_a_state_to_resum
     assert (stopped.status, stopped.reason) == ("failed", "killed")
     assert "SIGTERM" in stopped.detail
     [kept] = (first / "resume").iterdir()
-    assert 6 <= int(kept.name.removeprefix("step-")) < 120
+    assert 6 <= int(kept.name.removeprefix("step-")) < 90
     whole = run_here(copy, name, cache)
     resumed = run_here(copy, name, cache, resume_from=f"../{first.name}")
     assert resumed.metrics["resumed_at"] == int(kept.name.removeprefix("step-"))

@@ -250,9 +250,17 @@ def test_ordered_faults_come_out_under_their_own_name(
 ) -> None:
     monkeypatch.setenv(faults.VARIABLE, order)
     assert again(cell, stage, cache).reason == reason
+
+
+def test_after_a_fault_the_same_process_makes_the_same_bytes(
+    cell: Chain, cache: ModelCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = f"train/{CELL}"
+    for order in ("train:nan", "train:oom", "train:code"):
+        monkeypatch.setenv(faults.VARIABLE, order)
+        assert again(cell, stage, cache).status == "failed"
     monkeypatch.delenv(faults.VARIABLE)
-    healed = again(cell, stage, cache)
-    assert healed.output_hash == outcome_of(cell.attempts[stage]).output_hash
+    assert again(cell, stage, cache).output_hash == outcome_of(cell.attempts[stage]).output_hash
 
 
 def test_an_attempt_with_an_outcome_is_not_run_again(cell: Chain, cache: ModelCache) -> None:

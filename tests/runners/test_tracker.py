@@ -23,7 +23,15 @@ from tests.runners.chain import ROOT, Chain
 from tests.runners.conftest import run_here
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.spec import SPEC_FILE, Spec, read_spec, write_spec
-from tuilab.contract.tracking import CopyState, Order, order_for, read_order, read_state, run_id
+from tuilab.contract.tracking import (
+    CopyState,
+    Order,
+    order_for,
+    read_order,
+    read_state,
+    run_id,
+    write_state,
+)
 
 DEADLINE = 300.0
 TRACKED = {"kind": "wandb", "project": "trial", "group": "tiny", "mode": "offline"}
@@ -203,12 +211,13 @@ def test_without_a_key_the_copies_say_so_and_a_whole_copy_elsewhere_stays_known(
         write_spec(attempt, a_spec({}, attempt=number))
         (attempt / EVENTS_FILE).write_text('{"seq": 1, "at": 1.0, "t": 0.0, "kind": "started"}\n')
         orders.append(Order(attempt, tmp_path / "tracker", "trial", "tiny", "offline"))
-    [whole] = refill(orders[0])
-    assert whole.is_complete
+    spec = read_spec(orders[0].attempt_dir / SPEC_FILE)
+    run = run_id("tiny", spec)
+    whole = CopyState(f"trial/{run}", "offline", place="elsewhere", copied=1, is_complete=True)
+    write_state(tmp_path / "tracker", run, whole)
     first, second = refill(*(replace(order, mode="online") for order in orders))
     assert "WANDB_API_KEY" in first.problem and first.problem == second.problem
-    spec = read_spec(orders[0].attempt_dir / SPEC_FILE)
-    assert read_state(tmp_path / "tracker", run_id("tiny", spec)) == whole
+    assert read_state(tmp_path / "tracker", run) == whole
 
 
 def test_the_runners_can_be_imported_where_there_is_no_tracker() -> None:

@@ -17,9 +17,9 @@ from transformers import Trainer, TrainingArguments
 from runners.ml import backends, lora_layers, resume, schedule, stage_settings
 from runners.ml.backends import Backend, PlainBackend, select_backend
 from runners.ml.lora_layers import LoraLayers
-from runners.ml.model_cache import LoadedModel
+from runners.ml.model_cache import LoadedModel, ModelCache
 from runners.ml.schedule import Step
-from runners.ml.stage_settings import TrainingSettings
+from runners.ml.stage_settings import BaseSettings, TrainingSettings
 from runners.ml.training_loop import StepResult, TrainingLoop
 from runners.ml.training_rows import Row
 from tests.runners.chain import TRAINING
@@ -89,6 +89,22 @@ def largest_difference(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to."""
+
+    steps: list[StepResult]
+    adapter: dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def plain(cache: ModelCache, base: dict[str, Any]) -> Trained:
+    """The settings as they are on the same rows: padded, one batch a step, no checkpointing."""
+    model = cache.model(BaseSettings(**base))
+    model.restore()
+    return Trained(*train(model, SETTINGS, some_rows()))
+
+
 class _InOurOrder(Trainer):
     """The stock trainer, shown the rows in the order our schedule has them."""
 
@@ -96,13 +112,12 @@ class _InOurOrder(Trainer):
         return self.our_batches
 
 
-@pytest.mark.parametrize("packing", [False, True])
 def test_the_loop_agrees_with_peft_and_the_stock_trainer(
-    model: LoadedModel, tmp_path: Path, packing: bool
+    model: LoadedModel, plain: Trained, tmp_path: Path
 ) -> None:
-    """Same losses and same adapter after all steps, within float32 rounding."""
+    """Same losses and same adapter after all steps, within float32 rounding; so has packing,
+    which equals padding."""
     rows = some_rows()
-    result, ours = train(model, replace(SETTINGS, packing=packing), rows)
     order = [step.micro_batches[0] for step in schedule.steps(len(rows), SETTINGS, 42)]
     arguments = TrainingArguments(
         output_dir=str(tmp_path),
@@ -129,10 +144,10 @@ def test_the_loop_agrees_with_peft_and_the_stock_trainer(
         trainer.train()
         theirs = {n: t.clone() for n, t in lora_layers.tensors_of(peft).items()}
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    assert len(losses) == len(result) == 6
-    for step, loss in zip(result, losses, strict=True):
+    assert len(losses) == len(plain.steps) == 6
+    for step, loss in zip(plain.steps, losses, strict=True):
         assert step.loss == pytest.approx(loss, rel=2e-4)
-    assert largest_difference(ours, theirs) < 2e-5
+    assert largest_difference(plain.adapter, theirs) < 2e-5
 
 
 def _stock_batch(rows: list[Row], pad: int) -> dict[str, torch.Tensor]:
@@ -151,7 +166,7 @@ def _stock_batch(rows: list[Row], pad: int) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_packing_equals_padding(
-    model: LoadedModel, monkeypatch: pytest.MonkeyPatch, fast: bool
+    model: LoadedModel, plain: Trained, monkeypatch: pytest.MonkeyPatch, fast: bool
 ) -> None:
     packing = replace(SETTINGS, packing=True)
     if not fast:
@@ -160,27 +175,22 @@ def test_packing_equals_padding(
         )
     with attached(model, packing) as (_, backend):
         assert backend.name == ("fused" if fast else "lean")
-    rows = some_rows()
-    padded_steps, padded = train(model, SETTINGS, rows)
-    packed_steps, packed = train(model, packing, rows)
-    for a, b in zip(padded_steps, packed_steps, strict=True):
+    packed_steps, packed = train(model, packing, some_rows())
+    for a, b in zip(plain.steps, packed_steps, strict=True):
         assert a.loss == pytest.approx(b.loss, rel=1e-5)
-    assert largest_difference(padded, packed) < 1e-5
+    assert largest_difference(plain.adapter, packed) < 1e-5
 
 
-def test_accumulation_equals_one_big_batch(model: LoadedModel) -> None:
-    rows = some_rows()
-    big_steps, big = train(model, replace(SETTINGS, batch_size=4, grad_accum=1), rows)
-    small_steps, small = train(model, replace(SETTINGS, batch_size=1, grad_accum=4), rows)
-    assert [s.loss for s in big_steps] == pytest.approx([s.loss for s in small_steps], rel=1e-5)
-    assert largest_difference(big, small) < 1e-5
+def test_accumulation_equals_one_big_batch(model: LoadedModel, plain: Trained) -> None:
+    assert (SETTINGS.batch_size, SETTINGS.grad_accum) == (4, 1)
+    steps, small = train(model, replace(SETTINGS, batch_size=1, grad_accum=4), some_rows())
+    assert [s.loss for s in plain.steps] == pytest.approx([s.loss for s in steps], rel=1e-5)
+    assert largest_difference(plain.adapter, small) < 1e-5
 
 
-def test_checkpointing_changes_no_bit(model: LoadedModel) -> None:
-    rows = some_rows()
-    _, plain = train(model, SETTINGS, rows)
-    _, checkpointed = train(model, replace(SETTINGS, gradient_checkpointing=True), rows)
-    assert largest_difference(plain, checkpointed) == 0.0
+def test_checkpointing_changes_no_bit(model: LoadedModel, plain: Trained) -> None:
+    _, checkpointed = train(model, replace(SETTINGS, gradient_checkpointing=True), some_rows())
+    assert largest_difference(plain.adapter, checkpointed) == 0.0
 
 
 def test_the_loss_at_chosen_positions_equals_that_of_full_logits(model: LoadedModel) -> None:

@@ -94,7 +94,13 @@ def test_leaving_out_the_float32_copy_changes_no_bit_under_autocast(
     assert all(gradient.dtype == torch.float32 for gradient in found)
 
 
-@pytest.mark.parametrize(("kind", "family"), BOTH)
+@pytest.mark.parametrize(
+    ("kind", "family"),
+    [
+        pytest.param(kind, family, marks=[] if family in ("qwen2", "qwen3") else pytest.mark.trial)
+        for kind, family in BOTH
+    ],
+)
 def test_in_bfloat16_both_backends_are_as_near_to_float32_as_peft_is(
     kind: Any, family: str, make_adapted: Any, rows: Any
 ) -> None:

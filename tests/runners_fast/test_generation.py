@@ -90,11 +90,11 @@ def test_dropping_ended_rows_does_not_change_how_often_a_token_comes(make_tiny: 
         torch.manual_seed(7)
         with decoder.fused(model) as fused:
             rules = GenerateOptions(STOPS, 12, check_every=1, shrink_below=shrink)
-            texts = generation.generate(fused, [(1, 2, 3)] * 1500, rules, TokenSampler())
+            texts = generation.generate(fused, [(1, 2, 3)] * 600, rules, TokenSampler())
         counts.append(Counter(token for line in texts for token in line))
     shares = [{t: n / sum(c.values()) for t, n in c.items()} for c in counts]
     apart = sum(abs(shares[0].get(t, 0) - shares[1].get(t, 0)) for t in range(97)) / 2
-    assert apart < 0.05
+    assert apart < 0.08
     assert counts[0] != counts[1]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from runners.hub import download, files
+from runners.hub.__main__ import main as hub_main
+from tests.forked import Forked
 from tests.hub.stand_in import FIRST, MODEL, Hub, serving
 
 BASE = Path(__file__).parents[3] / "runners" / "tinybase" / "shipped"
-ROOT = Path(__file__).parents[3]
 LONG = pytest.mark.trial
 """What each refusal says is told in test_refusal.py; here each is asked over HTTP."""
 
@@ -41,19 +42,22 @@ def fetch(hub: Hub, home: Path, *words: str, **more: str) -> subprocess.Complete
 
 def run_hub(hub: Hub, home: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a verb of ``runners.hub`` against the stand-in."""
-    return subprocess.run(
-        [sys.executable, "-m", "runners.hub", *words],
-        env={**os.environ, **hub.environment(home), "PYTHONPATH": str(ROOT), **more},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    with tempfile.NamedTemporaryFile("r") as said:
+        environment = {**hub.environment(home), **more}
+        code = Forked(run_anew, Path(said.name), environment, list(words)).wait(100)
+        return subprocess.CompletedProcess(words, code, said.read())
+
+
+def run_anew() -> int:
+    """Run the program of ``runners.hub`` where the hub's library was not imported yet."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "huggingface_hub"]:
+        del sys.modules[name]
+    return hub_main(sys.argv[1:])
 
 
 def answer(found: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """Return what it printed."""
-    value: dict[str, Any] = json.loads(found.stdout)
+    value: dict[str, Any] = json.loads(found.stdout.splitlines()[-1])
     return value
 
 
@@ -112,7 +116,7 @@ def test_what_a_hub_refuses_is_one_sentence_and_a_reason(
     told = answer(found)
     assert (found.returncode, told["reason"]) == (1, reason)
     assert words in told["error"] and "\n" not in told["error"]
-    assert "hf_secret" not in found.stdout + found.stderr
+    assert "hf_secret" not in found.stdout
 
 
 def test_a_revision_that_is_not_there_and_a_hub_that_is_not_there(hub: Hub, tmp_path: Path) -> None:
