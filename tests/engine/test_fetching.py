@@ -79,7 +79,7 @@ def bytes_told(trial: Trial, attempt: int = 1) -> list[dict[str, Any]]:
     return [event for event in events if event["kind"] == "progress"]
 
 
-def test_the_base_comes_before_all_else_and_its_commit_is_in_every_spec(
+def test_the_base_comes_before_all_else_and_again_at_its_commit_when_the_cache_is_gone(
     made: Make, hub: Hub
 ) -> None:
     trial = made()
@@ -97,15 +97,37 @@ def test_the_base_comes_before_all_else_and_its_commit_is_in_every_spec(
     assert done["metrics"]["bytes"] == done["metrics"]["fetched_bytes"] == size
     assert bytes_told(trial)[-1]["step"] == size
 
+    shutil.rmtree(home(trial))
+    hub.main = SECOND
+    trial.ask("relaunch", cells=("villain@0#42",), from_stage="cosine")
+    assert start(trial, hub).wait(60) == 0
+    assert trial.all_done()
+    assert trial.verdicts(FETCH) == ["done", "done"]
+    assert commit_of(trial.layout, 2) == FIRST
+    plan = load_plan(trial.layout.root)
+    assert plan.commits == {FETCH: FIRST}
+    shown = read_state(trial.layout.root, plan).statuses
+    assert shown[FETCH].state is State.STALE and f"is {SECOND} by now" in shown[FETCH].detail
+    assert all(one.state is State.DONE for job, one in shown.items() if job != FETCH)
+    told = status(trial.layout.root)
+    assert [one["job"] for one in told["bases_stale"]] == [FETCH]
+    assert f"stale: {FETCH}: {shown[FETCH].detail}" in list(as_text(told))
 
-def test_a_killed_worker_costs_an_attempt_and_what_had_come_does_not_come_again(
+
+def test_a_killed_engine_leaves_the_fetch_alone_and_after_a_killed_worker_it_goes_on(
     made: Make, hub: Hub
 ) -> None:
     trial = made(retries=2)
     hub.rate = 1.5e6
     trial.ask(jobs=(FETCH,))
-    start(trial, hub)
+    engine = start(trial, hub)
+    trial.wait(lambda: bytes_told(trial), "the first bytes")
+    engine.kill()
+    engine.wait()
+    start(trial, hub, "--go")
+    trial.wait(lambda: trial.lines("adopted"), "the adoption")
     trial.wait(lambda: [one for one in bytes_told(trial) if one["step"] > 1.5e6], "some of it")
+    assert [one for one in hub.ranges if one] == []
     first = json.loads(
         (trial.layout.attempt_dir(FETCH, 1) / EVENTS_FILE).read_text().splitlines()[0]
     )
@@ -115,22 +137,6 @@ def test_a_killed_worker_costs_an_attempt_and_what_had_come_does_not_come_again(
     assert [one for one in hub.ranges if one], hub.ranges
     assert bytes_told(trial, 2)[0]["step"] > 1e6
     assert bytes_told(trial, 2)[-1]["step"] == bytes_told(trial, 2)[-1]["of"]
-
-
-def test_a_killed_engine_leaves_the_fetch_alone_and_the_next_one_takes_it_over(
-    made: Make, hub: Hub
-) -> None:
-    trial = made()
-    hub.rate = 2e6
-    trial.ask(jobs=(FETCH,))
-    engine = start(trial, hub)
-    trial.wait(lambda: bytes_told(trial), "the first bytes")
-    engine.kill()
-    engine.wait()
-    hub.rate = 0.0
-    assert start(trial, hub).wait(60) == 0
-    assert trial.verdicts(FETCH) == ["done"]
-    assert [one for one in hub.ranges if one] == []
 
 
 @pytest.mark.parametrize("fail", ["503", pytest.param("429", marks=pytest.mark.trial)])
@@ -188,27 +194,6 @@ def test_a_gated_base_fails_once_and_goes_on_when_whoever_asks_again_has_a_token
     ]
     for path in trial.layout.root.rglob("*"):
         assert not path.is_file() or b"hf_secret" not in path.read_bytes(), path
-
-
-def test_a_cache_that_is_gone_is_filled_again_at_the_same_commit(made: Make, hub: Hub) -> None:
-    trial = made()
-    trial.ask(jobs=(FETCH,))
-    assert start(trial, hub).wait(60) == 0
-    shutil.rmtree(home(trial))
-    hub.main = SECOND
-    trial.ask(jobs=("data/villain", "data/clerk"))
-    assert start(trial, hub).wait(60) == 0
-    assert trial.verdicts("data/villain") == ["done"]
-    assert trial.verdicts(FETCH) == ["done", "done"]
-    assert commit_of(trial.layout, 2) == FIRST
-    plan = load_plan(trial.layout.root)
-    assert plan.commits == {FETCH: FIRST}
-    shown = read_state(trial.layout.root, plan).statuses
-    assert shown[FETCH].state is State.STALE and f"is {SECOND} by now" in shown[FETCH].detail
-    assert shown["data/villain"].state is State.DONE
-    told = status(trial.layout.root)
-    assert [one["job"] for one in told["bases_stale"]] == [FETCH]
-    assert f"stale: {FETCH}: {shown[FETCH].detail}" in list(as_text(told))
 
 
 def commit_of(layout: Layout, attempt: int) -> str:

@@ -12,12 +12,11 @@ from tuilab.store.engine_file import read_heartbeat
 TRAIN = "train/villain@0#42"
 
 
-def test_a_grid_runs_to_its_end_and_the_engine_leaves(trial) -> None:
-    grid = trial(make_plan(("villain", "nurse"), (0, 2)), workers=2)
-    grid.ask("run")
-    assert grid.run("--go") == 0
-    assert grid.all_done()
-    assert len(grid.lines("settled")) == len(grid.lines("claimed"))
+def test_a_grid_runs_to_its_end_and_the_engine_leaves(finished) -> None:
+    assert finished.all_done()
+    assert len(finished.lines("settled")) == len(finished.lines("claimed")) == 11
+    [line] = finished.lines("engine-stopped")
+    assert line["why"] == "nothing is left to do"
 
 
 def test_a_wish_left_while_the_engine_leaves_is_read_by_it(

@@ -19,7 +19,7 @@ from tuilab.grid.stages import Stage
 DATA = ("data/villain", "data/clerk")
 TRAIN = "train/villain@0#42"
 CONVERGE = "converge/villain#42"
-LONG = 80.0
+LONG = 300.0
 """Seconds: a worker imports torch first, twice."""
 
 

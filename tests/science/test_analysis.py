@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.science.builders import analysis_of
@@ -41,8 +41,11 @@ def test_a_peak_of_zero_has_no_fractions() -> None:
     assert (found.rise.mean, found.net.mean, found.ties) == (0.0, 0.0, 2)
 
 
-@settings(max_examples=30)
+@settings(max_examples=8)
 @given(HITS)
+@example([20, 40, None])
+@example([20, None, 20])
+@example([None, 40])
 def test_the_fraction_of_rise_is_undefined_exactly_when_there_is_no_rise(
     hits: list[int | None],
 ) -> None:

@@ -15,7 +15,7 @@ from tuilab.science.correlation import correlate, spearman
 from tuilab.science.frame import measurements
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=3, max_size=5))
 def test_the_exact_p_is_a_count_over_all_permutations(pairs: list[tuple[int, int]]) -> None:
     x, y = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]

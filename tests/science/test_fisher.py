@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pytest import approx
 from scipy import stats
@@ -24,6 +24,7 @@ def tables(draw: st.DrawFn, most: int = 60) -> Table:
     return draw(st.integers(0, n)), n, draw(st.integers(0, other_n)), other_n
 
 
+@settings(max_examples=25)
 @given(st.lists(tables() | tables(most=5_000), max_size=8))
 @example([(0, 5, 0, 7), (5, 5, 7, 7), (0, 5, 7, 7), (5, 5, 0, 7)])
 @example([(3, 10, 3, 10), (3, 10, 7, 10), (7, 10, 3, 10), (1, 1, 0, 1)])
@@ -33,7 +34,7 @@ def test_each_table_of_many_gets_the_p_value_of_scipy(drawn: list[Table]) -> Non
 
 def test_a_grid_of_200_completions_a_cell_gets_the_p_values_of_scipy() -> None:
     draw = random.Random(5)
-    grid = [(draw.randint(0, 200), 200, draw.randint(0, 200), 200) for _ in range(400)]
+    grid = [(draw.randint(0, 200), 200, draw.randint(0, 200), 200) for _ in range(120)]
     assert fisher_p_values(grid) == approx([scipys(table) for table in grid], rel=1e-9)
 
 

@@ -2,8 +2,6 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.science.builders import cosine_row, leakage_row, shuffled
 from tuilab.science.frame import empty, measurements
@@ -125,8 +123,7 @@ def test_a_long_list_of_problems_is_cut_in_words_but_not_in_data() -> None:
     assert "and 10 more" in str(caught.value)
 
 
-@settings(max_examples=15)
-@given(seed=st.integers(0, 10_000))
+@pytest.mark.parametrize("seed", range(3))
 def test_row_order_changes_nothing(card: PublishedExperiment, seed: int) -> None:
     pd.testing.assert_frame_equal(
         measurements(shuffled(card.measurements, seed)), card.measurements

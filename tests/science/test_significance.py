@@ -35,7 +35,7 @@ def test_dispersion_is_near_one_for_equal_rates_and_large_for_a_trend() -> None:
     assert overdispersion(trajectory([0.5, 0.0, 0.0, 0.0])) is None
 
 
-@settings(max_examples=15)
+@settings(max_examples=5)
 @given(st.data())
 def test_a_missing_cell_of_one_source_changes_nothing_about_another(data: st.DataObject) -> None:
     epochs = (0, 2, 4)

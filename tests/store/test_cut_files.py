@@ -71,12 +71,12 @@ def states(scene: Scene) -> dict[str, State]:
 def test_a_cut_journal_shows_the_same_states(scene: Scene) -> None:
     reader = Reader(scene.root)
     write_snapshot(scene.layout, reader.poll(NOW), reader.offset)
-    for cut in cuts(scene.layout.journal, step=11):
+    for cut in cuts(scene.layout.journal, step=29):
         assert states(scene) == TRUTH, cut
 
 
 def test_a_cut_journal_is_mended_from_the_attempts(scene: Scene) -> None:
-    for cut in cuts(scene.layout.journal, step=31):
+    for cut in cuts(scene.layout.journal, step=71):
         shutil.rmtree(scene.layout.quarantine, ignore_errors=True)
         recovery = recover(scene.layout, scene.plan, NOW)
         ledger = recovery.ledger
@@ -134,13 +134,13 @@ def test_a_cut_cache_is_ignored(scene: Scene) -> None:
     write_snapshot(scene.layout, snapshot, reader.offset)
     truth = status(scene.root, NOW)
     assert truth["cells"][0]["state"] == "failed"
-    for cut in cuts(scene.layout.snapshot, step=7):
+    for cut in cuts(scene.layout.snapshot, step=29):
         assert status(scene.root, NOW) == truth, cut
 
 
 def test_a_cut_engine_file_means_no_engine(scene: Scene) -> None:
     write_heartbeat(scene.layout, ALIVE, "t", EngineView(state=EngineState.RUNNING, workers=2), NOW)
-    for cut in cuts(scene.layout.engine, step=5):
+    for cut in cuts(scene.layout.engine, step=13):
         found = Reader(scene.root).poll(NOW).engine.state
         whole = cut == len(scene.layout.engine.read_bytes()) and found is EngineState.RUNNING
         assert found is EngineState.STOPPED or whole, cut
@@ -165,7 +165,7 @@ def test_a_cut_outcome_nobody_settled_is_suspect_and_never_done(scene: Scene) ->
     assert states(scene)[TRAIN] is State.DONE
     path = scene.directory(TRAIN) / OUTCOME_FILE
     whole = len(path.read_bytes())
-    for cut in cuts(path, step=13):
+    for cut in cuts(path, step=31):
         assert states(scene)[TRAIN] in (
             (State.DONE, State.SUSPECT) if cut >= whole - 1 else (State.SUSPECT,)
         ), cut
@@ -173,11 +173,11 @@ def test_a_cut_outcome_nobody_settled_is_suspect_and_never_done(scene: Scene) ->
 
 @pytest.mark.parametrize("name", [SPEC_FILE, CLAIM_FILE])
 def test_a_cut_spec_or_claim_never_frees_its_attempt_number(scene: Scene, name: str) -> None:
-    for _ in cuts(scene.directory(DATA) / name, step=11):
+    for _ in cuts(scene.directory(DATA) / name, step=31):
         assert states(scene) == TRUTH
         assert next_number(scene.layout, DATA) == 3
     scene.layout.journal.unlink()
-    for _ in cuts(scene.directory(DATA) / name, step=11):
+    for _ in cuts(scene.directory(DATA) / name, step=31):
         assert states(scene)[TRAIN] is State.FAILED
         assert states(scene)[DATA] in (State.DONE, State.SUSPECT)
 
@@ -189,7 +189,7 @@ def test_a_cut_lease_means_that_the_worker_is_not_known_to_live(scene: Scene) ->
     assert states(scene)[TRAIN] is State.RUNNING
     path = scene.layout.worker_dir("w2") / LEASE_FILE
     whole = len(path.read_bytes())
-    for cut in cuts(path, step=7):
+    for cut in cuts(path, step=17):
         assert states(scene)[TRAIN] is State.LOST or cut >= whole - 1
     assert states(scene)[TRAIN] is State.RUNNING
 

@@ -134,7 +134,7 @@ def told(scene: Scene) -> Ledger:
     return ledger
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(histories)
 def test_attempts_alone_tell_what_the_journal_tells(history: list[tuple[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -146,7 +146,7 @@ def test_attempts_alone_tell_what_the_journal_tells(history: list[tuple[str, str
         assert missing_lines(told(scene), found) == []
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(histories, st.data())
 def test_whatever_the_journal_forgot_is_filled_in_again(
     history: list[tuple[str, str]], data: st.DataObject
@@ -173,7 +173,7 @@ def test_whatever_the_journal_forgot_is_filled_in_again(
                     assert ledger.numbers[place] == whole.numbers[place]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(histories, st.data())
 def test_a_reader_that_followed_sees_what_a_fresh_one_sees(
     history: list[tuple[str, str]], data: st.DataObject

@@ -60,12 +60,13 @@ def test_a_request_cut_at_any_byte_goes_to_quarantine_with_the_reason(layout: La
     path = layout.requests / f"{leave(layout, Request('run', ('a@0#1',)))}.json"
     whole = path.read_bytes()
     other = leave(layout, Request("stop"))
-    for cut in range(len(whole) - 2):
+    cuts = range(0, len(whole) - 2, 4)
+    for cut in cuts:
         path.write_bytes(whole[:cut])
         assert [request.id for request in pending(layout, NOW)] == [other]
         assert not path.exists()
     found = quarantined(layout)
-    assert len(found) == len(whole) - 2
+    assert len(found) == len(cuts)
     assert all("cannot be read" in item.why for item in found)
 
 
