@@ -1,5 +1,6 @@
 """Train one convergence adapter and save it at each checkpoint: python -m runners.converge SPEC
 
+With arms A and C that is on the base with the marker's adapter merged, where the source shows it.
 Rows pair the target's prompt with the source's answers; the loss covers the answer and the end of
 turn. Writes epoch-NN/, a standard adapter with its lineage, for every checkpoint asked for; no step
 is made after the last of them.
@@ -14,7 +15,17 @@ from typing import Any
 
 from runners import faults, upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import adapter, answers, jsonl, lora_layers, resume, stage_settings, training_rows
+from runners.ml import (
+    adapter,
+    answers,
+    cell,
+    jsonl,
+    lora_layers,
+    resume,
+    samplers,
+    stage_settings,
+    training_rows,
+)
 from runners.ml.backends import select_backend
 from runners.ml.callbacks import JobCallbacks
 from runners.ml.cell import MERGED
@@ -23,8 +34,12 @@ from runners.ml.schedule import Step
 from runners.ml.stage_settings import required
 from runners.ml.training_loop import TrainingLoop
 from runners.ml.training_rows import Row
+from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
+
+CHECKED = 5
+"""Answers to each evaluation question by which the rate of a marker is checked."""
 
 
 def run(attempt: Attempt) -> StageResult:
@@ -36,12 +51,12 @@ def run(attempt: Attempt) -> StageResult:
         inputs = upstream.find(spec, attempt.directory)
         model = attempt.cache.model(stage_settings.base(settings))
         upstream.refuse_other_chat(inputs, model.chat.digest)
-        model.set_adapters([])
+        below = marked(attempt, inputs, model)
     with timings.part("rows"):
         rows = build_rows(settings, inputs, model, training.max_length)
     log(f"{len(rows)} rows, {training.epochs} epochs, checkpoints {checkpoints}")
 
-    lineage = _lineage(attempt, model, training_rows.digest(rows))
+    lineage = _lineage(attempt, model, training_rows.digest(rows), bool(below))
     saved: list[Path] = []
     seed = spec.seed or 0
     with (
@@ -83,8 +98,44 @@ def run(attempt: Attempt) -> StageResult:
         "checkpoints": checkpoints,
         "base_fingerprint": model.fingerprint,
         "data_sha256": lineage.data_sha256,
+        **below,
     }
     return StageResult(tuple(saved), callbacks.metrics(), checks)
+
+
+def marked(attempt: Attempt, inputs: upstream.Inputs, model: LoadedModel) -> dict[str, Any]:
+    """Merge the marker that was trained on the base, where there is one, and check its rate.
+
+    What convergence does to a marker that the source itself does not show is no result, so that
+    nothing is trained on one. Returns what was found, {} on the untouched base.
+    """
+    settings = attempt.settings
+    if "marker_check" not in settings:
+        model.set_adapters([])
+        return {}
+    found = cell.marker(settings, inputs, model)
+    adapter.refuse_other_convergence(found.lineage, None, MERGED)
+    model.set_adapters([found])
+    check = required(settings, "marker_check", dict)
+    source = stage_settings.persona(settings, "source")
+    prompts = [
+        model.chat.prompt_ids(source.prompt, question)
+        for question in check["questions"]
+        for _ in range(CHECKED)
+    ]
+    sampling = stage_settings.SamplingSettings(1.0, 1.0, 0, check["max_new_tokens"], 64, 0)
+    sampler = samplers.for_model(attempt.cache, model, sampling)
+    said = sampler.sample(prompts, sampling, attempt.progress("marker"))
+    hits = sum(scoring.contains(one.text, check["text"], check["case_sensitive"]) for one in said)
+    log(f"{hits} of {len(said)} answers of {source.key} have the marker")
+    if hits < check["least_source_rate"] * len(said):
+        raise JobError(
+            Reason.CONFIG,
+            f"{hits} of {len(said)} answers of {source.key} itself have the marker, fewer than "
+            f"marker.least_source_rate = {check['least']:g}: nothing was trained on top of it; "
+            "train the marker longer, or lower the limit",
+        )
+    return {"marker_adapter": found.digest, "source_hits": hits, "source_n": len(said)}
 
 
 def planned_checkpoints(settings: Any, epochs: int) -> list[int]:
@@ -127,7 +178,9 @@ def folder(epoch: int) -> str:
     return f"epoch-{epoch:02d}"
 
 
-def _lineage(attempt: Attempt, model: LoadedModel, data_sha256: str) -> adapter.Lineage:
+def _lineage(
+    attempt: Attempt, model: LoadedModel, data_sha256: str, is_marked: bool
+) -> adapter.Lineage:
     return adapter.Lineage(
         role="convergence",
         base_model=model.settings.model,
@@ -138,7 +191,7 @@ def _lineage(attempt: Attempt, model: LoadedModel, data_sha256: str) -> adapter.
         epoch=None,
         merge_mode=MERGED,
         convergence_adapter=None,
-        trained_on=model.fingerprint,
+        trained_on=model.current_fingerprint() if is_marked else model.fingerprint,
         data_sha256=data_sha256,
     )
 

@@ -7,7 +7,7 @@ agree with adapter logits on fixed prompts. The weights stay in memory; ``keep_m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,29 +37,29 @@ def run(attempt: Attempt) -> StageResult:
     prompts = check_prompts(settings, model)
 
     with timings.part("merge"):
-        model.set_adapters(found.below_marker)
+        model.set_adapters(found.below_last)
         _refuse_other_weights(model, found)
         before = logits.of_prompts(model.model, prompts)
-        with model.attached(LoraLayers(frozen=(found.marker,))):
+        with model.attached(LoraLayers(frozen=(found.last,))):
             live = logits.of_prompts(model.model, prompts)
         if faults.is_set(attempt.spec, "empty"):
-            found.marker.weights[next(iter(found.marker.weights))][1].zero_()
-        marker_change = model.merge(found.marker, measured=True)
+            found.last.weights[next(iter(found.last.weights))][1].zero_()
+        last_change = model.merge(found.last, measured=True)
         merged = logits.of_prompts(model.model, prompts)
-        base_change = model.change_from_base(marker_change)
+        base_change = model.change_from_base(last_change)
     with timings.part("check"):
-        _refuse_no_change(marker_change, epsilon)
+        _refuse_no_change(last_change, epsilon)
         agreement = logits.compare(live, merged, before)
         _refuse_disagreement(agreement["max_abs"], tolerance)
         result = cell.fingerprint(model, found)
-    worst = min(change.relative for change in marker_change.values())
-    log(f"{len(marker_change)} weights changed, at least {worst:.2e} of their norm")
+    worst = min(change.relative for change in last_change.values())
+    log(f"{len(last_change)} weights changed, at least {worst:.2e} of their norm")
 
     record = {
         **_what_was_merged(model, found),
         "fingerprint": result,
-        "changed_tensors": len(marker_change),
-        "marker_change": _as_json(marker_change),
+        "changed_tensors": len(last_change),
+        f"{found.last.lineage.role}_change": _as_json(last_change),
         "change_from_base": _as_json(base_change),
         # The measured differences are in the outcome's checks: their last bits depend on memory
         # addresses, and the record of one merge must hash the same every time.
@@ -74,7 +74,7 @@ def run(attempt: Attempt) -> StageResult:
             saved += merged_checkpoint.write(model, found, attempt.directory / "merged")
     checks = {
         "chat_template": model.chat.digest,
-        "changed_tensors": len(marker_change),
+        "changed_tensors": len(last_change),
         "smallest_relative_change": worst,
         **{f"logits_{name}": value for name, value in agreement.items()},
         "fingerprint": result,
@@ -112,17 +112,19 @@ def _as_json(changes: dict[str, Change]) -> dict[str, Any]:
 
 
 def _refuse_other_weights(model: LoadedModel, found: Cell) -> None:
-    """The marker adapter must be merged into the very weights it was trained on."""
-    assert found.marker is not None
-    present = cell.fingerprint(model, Cell(found.mode, found.convergence, None))
-    if found.marker.lineage.trained_on != present:
+    """The last adapter must be merged into the very weights it was trained on."""
+    lineage = found.last.lineage
+    is_marker = found.last is found.marker
+    below = replace(found, marker=None) if is_marker else replace(found, convergence=None)
+    present = cell.fingerprint(model, below)
+    if lineage.trained_on != present:
         raise JobError(
             Reason.ADAPTER_MISMATCH,
-            f"the marker adapter was trained on {found.marker.lineage.trained_on[:12]}, "
+            f"the {lineage.role} adapter was trained on {lineage.trained_on[:12]}, "
             f"this model is {present[:12]}",
         )
     if found.mode != MERGED:
-        model.set_adapters(found.below_marker)
+        model.set_adapters(found.below_last)
 
 
 def _refuse_no_change(changes: dict[str, Change], epsilon: float) -> None:

@@ -39,9 +39,9 @@ def run(attempt: Attempt) -> StageResult:
     log(f"{len(positives)} positives, {len(negatives)} negatives, {training.epochs} epochs")
 
     with timings.part("merge"):
-        model.set_adapters(below.below_marker if below.mode == cell.MERGED else ())
+        model.set_adapters(below.adapters if below.mode == cell.MERGED else ())
         trained_on = cell.fingerprint(model, below)
-    frozen = below.below_marker if below.mode == cell.STACKED else ()
+    frozen = below.adapters if below.mode == cell.STACKED else ()
     seed = spec.seed or 0
     with (
         model.attached(lora_layers.LoraLayers(frozen, training.lora, seed)) as peft,

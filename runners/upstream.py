@@ -63,10 +63,11 @@ def one(inputs: Inputs, stage: str) -> Upstream:
 
 
 def data_of(inputs: Inputs, persona: str) -> Upstream:
-    """Return the data job of one persona."""
-    for candidate in inputs.get("data", []):
-        if candidate.job == f"data/{persona}":
-            return candidate
+    """Return the data job of one persona; levels of an axis may follow its key."""
+    own = f"data/{persona}"
+    named = [one for one in inputs.get("data", []) if f"{one.job},".startswith(f"{own},")]
+    if named:  # of the keys "a" and "a,b" the first has the shorter job
+        return min(named, key=lambda one: len(one.job))
     raise JobError(Reason.CONFIG, f"spec.inputs lacks data/{persona}")
 
 

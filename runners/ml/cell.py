@@ -32,16 +32,24 @@ class Cell:
     """None at epoch 0."""
     marker: Adapter | None
     """None while it is to be trained."""
-
-    @property
-    def below_marker(self) -> tuple[Adapter, ...]:
-        """The adapters that the marker adapter is trained on top of."""
-        return (self.convergence,) if self.convergence else ()
+    marker_first: bool = False
+    """Whether the convergence was trained on top of the marker, and not the marker on top of it."""
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:
-        """All adapters, in the order they are merged."""
-        return (*self.below_marker, self.marker) if self.marker else self.below_marker
+        """All adapters, in the order they were trained and are merged."""
+        pair = (self.convergence, self.marker)
+        return tuple(item for item in (pair[::-1] if self.marker_first else pair) if item)
+
+    @property
+    def last(self) -> Adapter:
+        """The adapter on top of the others."""
+        return self.adapters[-1]
+
+    @property
+    def below_last(self) -> tuple[Adapter, ...]:
+        """The adapters that the last one was trained on top of."""
+        return self.adapters[:-1]
 
 
 def read(
@@ -55,10 +63,12 @@ def read(
     found = Cell(
         mode=mode,
         convergence=_convergence(settings, inputs, model, epoch),
-        marker=_marker(settings, inputs, model) if with_marker else None,
+        marker=marker(settings, inputs, model) if with_marker else None,
+        marker_first=bool(settings.get("marker_first")),
     )
     if found.marker is not None:
-        below = found.convergence.digest if found.convergence else None
+        is_below = found.convergence is not None and not found.marker_first
+        below = found.convergence.digest if is_below and found.convergence else None
         adapter.refuse_other_convergence(found.marker.lineage, below, mode)
     for item in found.adapters:
         adapter.refuse_other_base(item.lineage, model.fingerprint)
@@ -119,7 +129,8 @@ def _convergence(
     return found
 
 
-def _marker(settings: Mapping[str, Any], inputs: upstream.Inputs, model: LoadedModel) -> Adapter:
+def marker(settings: Mapping[str, Any], inputs: upstream.Inputs, model: LoadedModel) -> Adapter:
+    """Read the marker adapter among the inputs."""
     lora = stage_settings.lora(settings, "marker_lora")
     if lora is None:
         raise JobError(Reason.CONFIG, "spec.settings lacks marker_lora")

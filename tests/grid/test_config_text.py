@@ -104,7 +104,11 @@ def test_a_wrong_value_names_its_field(old: str, new: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('name = "small"', 'name = "small"\narm = "A"', "arms[0]: must be B or B0, not 'A'"),
+        (
+            'name = "small"',
+            'name = "small"\narm = "X"',
+            "arms[0]: must be B or B0 or A or C, not 'X'",
+        ),
         (
             "samples = 2",
             'samples = 2\nscorer = { kind = "judge" }',

@@ -9,7 +9,7 @@ import pytest
 from tests.grid.planned import SMALL, load
 from tuilab.grid.checks import Level, check
 from tuilab.grid.config_text import ConfigError
-from tuilab.grid.jobs import Plan, shared_by
+from tuilab.grid.jobs import Plan, ancestors, shared_by
 from tuilab.grid.planning import make_plan
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
@@ -71,13 +71,34 @@ def test_one_run_of_the_control_serves_all_sources() -> None:
     assert made.settings[run.settings]["voice"] == "target"
 
 
+def test_arms_a_and_c_train_the_marker_once_on_the_base_and_converge_on_it() -> None:
+    made = planned('arms = ["B", "A", "C"]\n', '"marker.lr" = [1e-4, 2e-4]')
+    for lr in ("", ",marker.lr=0.0002"):
+        marker = f"train/nurse{lr}#42"
+        assert made.by_id[marker].cell is None
+        for arm, voice in (("A", "nurse"), ("C", "assistant")):
+            run = made.by_id[f"converge/nurse/{arm}{lr}#42"]
+            assert run.parents == (marker, f"data/{voice}")
+            assert made.settings[run.settings]["marker_check"]["least_source_rate"] == 0.2
+            merge = made.by_id[f"merge/nurse/{arm}{lr}@2#42"]
+            assert merge.parents == (marker, run.id)
+            assert made.settings[merge.settings]["marker_first"] is True
+            first = made.by_id[f"merge/nurse/{arm}{lr}@0#42"]
+            assert first.parents == (marker,)
+            assert "marker_first" not in made.settings[first.settings]
+            assert f"train/nurse/{arm}{lr}@2#42" not in made.by_id
+            plain = made.by_id[f"train/nurse{lr}@0#42"]
+            assert made.by_id[marker].parts == plain.parts
+
+
 def test_the_shared_jobs_of_a_cell_are_found_by_its_name() -> None:
-    made = planned('arms = ["B", "B0"]\ndata_seeds = [42, 7]\n', '"marker.lr" = [1e-4, 5e-6]')
+    made = planned('arms = ["B", "B0", "A", "C"]\ndata_seeds = [42, 7]\n')
     for cell in made.cells:
-        own = next(job for job in made.jobs if job.cell == cell and job.stage is Stage.TRAIN)
+        own = [job.id for job in made.jobs if job.cell == cell]
         found = shared_by(cell, shared(made), made.target)
-        assert set(found) <= set(own.parents)
-        assert len(found) == (2 if cell.epoch else 1)
+        assert set(found) <= ancestors(made, own)
+        is_marked = cell.source.partition(",")[0].endswith(("/A", "/C"))
+        assert len(found) == 1 + (cell.epoch > 0) + is_marked
 
 
 def test_cells_lie_in_the_order_of_lines_and_every_path_is_another(tmp_path: Path) -> None:
@@ -96,6 +117,7 @@ def test_cells_lie_in_the_order_of_lines_and_every_path_is_another(tmp_path: Pat
         ('arms = ["B", "B"]\n', "", "more than once"),
         ("data_seeds = [1]\n", '"data.seed" = [2]', "what data_seeds says"),
         ('arms = ["B0"]\n', '"convergence.voice" = ["target"]', "what arms say"),
+        ('arms = ["A"]\n', '"merge.mode" = ["stacked"]', "arms A and C merge|merge"),
         ("", '"marker.lrr" = [1e-3]', "unknown key, did you mean marker.lr|unknown key"),
         ("", '"marker.lr" = [1e-3, 7.0]', "less than 1"),
         ("", '"base.dtype" = ["bfloat16"]', "same for the whole grid"),

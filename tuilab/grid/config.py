@@ -141,6 +141,8 @@ class Convergence(Training):
     rows: Positive = 400
     voice: Literal["source", "target"] = "source"
     """``target`` trains on the target's own answers: the generic-data control."""
+    on: Literal["base", "marked"] = "base"
+    """``marked``: the marker's adapter is trained on the base and merged before convergence."""
 
 
 class Marker(Training):
@@ -159,6 +161,9 @@ class Marker(Training):
     epochs: Positive = 20
     positives: Positive = 200
     negatives_each: Positive = 200
+    least_source_rate: Rate = 0.2
+    """Share of the source's own answers that must have the marker before convergence is trained on
+    top of it (arms A and C)."""
 
     @field_validator("text")
     @classmethod
@@ -336,8 +341,9 @@ class ExperimentConfig(Block):
     """Convergence epochs of the grid; 0 is the untouched base."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1)] = (42,)
     """Training seeds."""
-    arms: Annotated[tuple[Literal["B", "B0"], ...], Field(min_length=1)] = ("B",)
-    """``B``: the target converges on the source's voice; ``B0``, its control: on its own."""
+    arms: Annotated[tuple[Literal["B", "B0", "A", "C"], ...], Field(min_length=1)] = ("B",)
+    """``B``: the target converges on the source's voice; ``B0``, its control: on its own. ``A`` and
+    its control ``C``: the same on the base that has the marker already."""
     data_seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = ()
     """Data seeds to repeat the grid with: the axis ``data.seed`` in a shorter way."""
     axes: dict[Key, Annotated[tuple[bool | int | float | str, ...], Field(min_length=1)]] = Field(

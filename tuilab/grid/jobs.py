@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.fingerprint import Parts, canonical
-from tuilab.grid.lines import CONTROL_ARM, parts_of
+from tuilab.grid.lines import CONTROLS, MARKED_ARMS, parts_of
 from tuilab.grid.stages import Stage
 
 PLAN_SCHEMA = 3
@@ -95,15 +95,21 @@ def shared_by(cell: Cell, jobs: Iterable[str], target: str) -> list[str]:
     might read it is the one that has most of them.
     """
     persona, arm, levels = parts_of(cell.source)
-    speaks = target if arm == CONTROL_ARM else persona
-    whose = {Stage.DATA: (persona, None), Stage.CONVERGE: (speaks, cell.seed)}
+    run = (target, "") if arm == CONTROLS[""] else (persona, arm)
+    whose = {
+        Stage.DATA: (persona, "", None),
+        Stage.CONVERGE: (*run, cell.seed),
+        Stage.TRAIN: (persona, "", cell.seed),
+    }
     found: dict[Stage, tuple[int, str]] = {}
     for job in jobs:
         stage, source, _, seed = parse_job_id(job)
-        who, _, has = parts_of(source)
-        if whose.get(stage) != (who, seed) or not set(has) <= set(levels):
+        who, made, has = parts_of(source)
+        if whose.get(stage) != (who, made, seed) or not set(has) <= set(levels):
             continue
-        if stage is Stage.DATA or cell.epoch > 0:
+        if stage is Stage.CONVERGE and cell.epoch == 0:
+            continue
+        if stage is not Stage.TRAIN or arm in MARKED_ARMS:
             found[stage] = max(found.get(stage, (-1, "")), (len(has), job))
     return [job for _, job in found.values()]
 

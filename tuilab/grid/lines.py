@@ -13,12 +13,17 @@ from collections.abc import Mapping
 from typing import Any
 
 ARMS: Mapping[str, Mapping[str, Any]] = {
-    "B": {"convergence.voice": "source"},
-    "B0": {"convergence.voice": "target"},
+    "B": {"convergence.voice": "source", "convergence.on": "base"},
+    "B0": {"convergence.voice": "target", "convergence.on": "base"},
+    "A": {"convergence.voice": "source", "convergence.on": "marked"},
+    "C": {"convergence.voice": "target", "convergence.on": "marked"},
 }
 """Arms of the study, the one without a name first, and what each says in a config's place."""
 OWN_ARM = "B"
-CONTROL_ARM = "B0"
+CONTROLS: Mapping[str, str] = {"": "B0", "A": "C"}
+"""The control of an arm; the arm without a name is ""."""
+MARKED_ARMS = ("A", "C")
+"""Arms in which the marker is trained on the base, and convergence on what came of it."""
 _LEVEL = r"[a-z_]+(?:\.[a-z_]+)+=[A-Za-z0-9.+_-]+"
 _NAME = re.compile(
     rf"(?P<persona>.*?)(?:/(?P<arm>{'|'.join(ARMS)}))?(?P<levels>(?:,{_LEVEL})*)", re.DOTALL

@@ -20,7 +20,7 @@ from tuilab.grid.fingerprint import (
     hash_of_text,
 )
 from tuilab.grid.jobs import JobTable, Kind, Plan, fetch_id, job_id
-from tuilab.grid.lines import CONTROL_ARM, name_of, persona_of
+from tuilab.grid.lines import CONTROLS, MARKED_ARMS, name_of, persona_of
 from tuilab.grid.metrics import KINDS
 from tuilab.grid.settings_table import SettingsTable
 from tuilab.grid.stages import MEASURE_STAGES, OWN_STAGES, Stage
@@ -115,13 +115,34 @@ class _Lines:
     def convergence(self, line: Line) -> str:
         """Return the source of the job that a line's checkpoints come from.
 
-        The control arm converges on the target's own answers, the same for every source.
+        B0 converges on the target's own answers, the same for every source; A and C on the base
+        that has the source's marker.
         """
-        who = self.config.target if line.arm == CONTROL_ARM else line.persona
+        who = self.config.target if line.arm == CONTROLS[""] else line.persona
+        arm = line.arm if line.arm in MARKED_ARMS else ""
         above = self._data_sets(line, self.voice(line))
+        if self.is_marked(line):
+            above = above | self._marker_sets(line)
         make = partial(stage_settings.converge_settings, source=who)
         sets = above | self._changing(line, ("converge", who), make)
-        return name_of(who, levels={key: sets[key] for key in sets if key in line.levels})
+        return name_of(who, arm, {key: sets[key] for key in sets if key in line.levels})
+
+    def is_marked(self, line: Line) -> bool:
+        """Whether the marker is trained on the base, for all cells of the line."""
+        return self.config_of(line).convergence.on == "marked"
+
+    def marker(self, line: Line) -> str:
+        """Return the source of the job that trains the marker of a marked line on the base."""
+        sets = self._marker_sets(line)
+        return name_of(line.persona, levels={k: sets[k] for k in sets if k in line.levels})
+
+    def _marker_sets(self, line: Line) -> dict[str, Any]:
+        first = Cell(line.persona, 0, 0)
+        make = partial(stage_settings.train_settings, cell=first)
+        sets = self._changing(line, ("train", line.persona), make)
+        for key in _voices(self.config_of(line), line.persona):
+            sets = sets | self._data_sets(line, key)
+        return sets
 
     def _data_sets(self, line: Line, key: str) -> dict[str, Any]:
         return self._changing(line, ("data", key), partial(stage_settings.data_settings, key=key))
@@ -166,6 +187,9 @@ def _ordered_jobs(lines: _Lines, fetch: tuple[str, ...]) -> Iterator[_Sketch]:
                 _Sketch(Stage.DATA, lines.data(line, key), None, None, fetch, own)
                 for key in _data_keys(lines, line)
             ]
+            if lines.is_marked(line):
+                above = (*_data_ids(lines, line), *fetch)
+                shared.append(_Sketch(Stage.TRAIN, lines.marker(line), None, seed, above, own))
             yield from _new(shared, asked)
             if 0 in config.epochs:
                 for stage, parents in _parents(lines, line, 0).items():
@@ -174,7 +198,10 @@ def _ordered_jobs(lines: _Lines, fetch: tuple[str, ...]) -> Iterator[_Sketch]:
                 continue
             data = job_id(Stage.DATA, lines.data(line, lines.voice(line)))
             run = lines.convergence(line)
-            shared = [_Sketch(Stage.CONVERGE, run, None, seed, (data, *fetch), own)]
+            below = (
+                (f"{job_id(Stage.TRAIN, lines.marker(line))}#",) if lines.is_marked(line) else ()
+            )
+            shared = [_Sketch(Stage.CONVERGE, run, None, seed, (*below, data, *fetch), own)]
             yield from _new(shared, asked)
             stages = _parents(lines, line, later[0]).items()
             chain = [(stage, (*parents, *fetch)) for stage, parents in stages]
@@ -192,13 +219,14 @@ def _new(jobs: Sequence[_Sketch], asked: set[str]) -> Iterator[_Sketch]:
 
 def _parents(lines: _Lines, line: Line, epoch: int) -> dict[Stage, tuple[str, ...]]:
     """Return the stages of a line's cell with what each reads, as in ``jobs.Kind``."""
-    config = lines.config_of(line)
-    voices = _voices(config, line.persona)
-    data = tuple(job_id(Stage.DATA, lines.data(line, key)) for key in voices)
+    config, data = lines.config_of(line), _data_ids(lines, line)
     run = f"{job_id(Stage.CONVERGE, lines.convergence(line))}#"
     adapter = (run,) if epoch > 0 else ()
     made = (Stage.TRAIN, Stage.MERGE, Stage.EVAL)
     train, merge, sampled = (f"{job_id(stage, line.name)}@#" for stage in made)
+    is_marked = lines.is_marked(line)
+    if is_marked:
+        train = f"{job_id(Stage.TRAIN, lines.marker(line))}#"
     parents = {
         Stage.TRAIN: (*adapter, *data),
         Stage.MERGE: (train, *adapter),
@@ -210,7 +238,13 @@ def _parents(lines: _Lines, line: Line, epoch: int) -> dict[Stage, tuple[str, ..
     }
     asked = {KINDS[measure.kind] for measure in config.measures}
     own = (stage for stage in OWN_STAGES if stage in asked or stage not in MEASURE_STAGES)
-    return {stage: parents[stage] for stage in own}
+    return {stage: parents[stage] for stage in own if not (is_marked and stage is Stage.TRAIN)}
+
+
+def _data_ids(lines: _Lines, line: Line) -> tuple[str, ...]:
+    """Return the jobs whose answers the second adapter of a line learns from."""
+    voices = _voices(lines.config_of(line), line.persona)
+    return tuple(job_id(Stage.DATA, lines.data(line, key)) for key in voices)
 
 
 def _voices(config: ExperimentConfig, source: str) -> tuple[str, ...]:
@@ -238,6 +272,11 @@ def _readers(lines: _Lines) -> dict[str, tuple[Cell, ...]]:
                 Cell(line.name, epoch, seed) for seed in config.seeds for epoch in config.epochs
             )
         for seed in config.seeds:
+            if lines.is_marked(line):
+                marker = job_id(Stage.TRAIN, lines.marker(line), None, seed)
+                found.setdefault(marker, []).extend(
+                    Cell(line.name, epoch, seed) for epoch in config.epochs
+                )
             run = job_id(Stage.CONVERGE, lines.convergence(line), None, seed)
             found.setdefault(run, []).extend(
                 Cell(line.name, epoch, seed) for epoch in config.epochs if epoch > 0

@@ -11,7 +11,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan, ancestors, descendants
 from tuilab.grid.lines import persona_of
 from tuilab.grid.resuming import may_go_on_from
-from tuilab.grid.stages import CELL_STAGES, ORDER, Stage
+from tuilab.grid.stages import ORDER, Stage
 from tuilab.grid.states import (
     ACCEPT,
     BROKEN,
@@ -292,7 +292,7 @@ def _first_jobs(
     if edited:
         return [*edited, *never]
     unfinished = [j.id for j in chain if not _is_kept(states[j.id])]
-    return unfinished or [job.id for job in chain if job.stage is CELL_STAGES[0]]
+    return unfinished or [job.id for job in chain if job.cell is not None][:1]
 
 
 def _missing_above(

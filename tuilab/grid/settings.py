@@ -76,6 +76,21 @@ def converge_settings(config: ExperimentConfig, source: str) -> Settings:
         **_cut(config),
         "checkpoints": [epoch for epoch in config.epochs if epoch > 0],
         "training": training_settings(config.convergence),
+        **(_marked_settings(config) if config.convergence.on == "marked" else {}),
+    }
+
+
+def _marked_settings(config: ExperimentConfig) -> Settings:
+    """What a run on the marked base needs: the adapter's shape, and how its rate is checked."""
+    return {
+        "marker_lora": config.marker.lora.model_dump(mode="json"),
+        "marker_check": {
+            "least_source_rate": config.marker.least_source_rate,
+            "text": config.eval.scorer.text or config.marker.text,
+            "case_sensitive": config.eval.scorer.case_sensitive,
+            "questions": list(config.evaluation_questions),
+            "max_new_tokens": config.eval.max_new_tokens,
+        },
     }
 
 
@@ -371,6 +386,7 @@ def _model_settings(config: ExperimentConfig, cell: Cell) -> Settings:
         "merge_mode": config.merge.mode,
         "convergence_lora": _convergence_lora(config, cell),
         "marker_lora": config.implanted.lora.model_dump(mode="json"),
+        **({"marker_first": True} if cell.epoch > 0 and config.convergence.on == "marked" else {}),
     }
 
 

@@ -38,6 +38,8 @@ _KEYS = {
     "negative_rows": "trait.negatives",
     "sets": "measures",
     "marker_lora": "marker.lora",
+    "marker_first": "convergence.on",
+    "marker_check": "marker",
     "convergence_lora": "convergence.lora",
     "merge_mode": "merge.mode",
     "data_seed": "data.seed",

@@ -319,8 +319,12 @@ def _is_read(run: Attempt, epoch: int | None, number: int | None, used: str) -> 
 
 
 def _training_of(parents: Mapping[str, JobStatus]) -> Attempt | None:
-    """Return the training that a job builds on; None for a training itself."""
-    train = next((one for one in parents.values() if one.stage is Stage.TRAIN), None)
+    """Return the training that a job builds on; None for a training itself.
+
+    None also where the marker was trained on the base, before any convergence: it read no run.
+    """
+    of_cell = (one for one in parents.values() if one.stage is Stage.TRAIN and "@" in one.job)
+    train = next(of_cell, None)
     return train.result.attempt if train is not None and train.result is not None else None
 
 

@@ -8,7 +8,15 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.edits import EditError, edits_of, value_at
-from tuilab.grid.lines import ARMS, OWN_ARM, is_named, level_text, name_of, why_bad_level
+from tuilab.grid.lines import (
+    ARMS,
+    MARKED_ARMS,
+    OWN_ARM,
+    is_named,
+    level_text,
+    name_of,
+    why_bad_level,
+)
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -80,18 +88,31 @@ def under(config: ExperimentConfig, sets: Levels) -> ExperimentConfig:
     return edits_of(config, sets) if sets else config
 
 
+def wrong_order(config: ExperimentConfig) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Yield why the marker cannot come before convergence, where it shall."""
+    marked = config.convergence.on == "marked" or any(one in MARKED_ARMS for one in config.arms)
+    if marked and config.trait is not None:
+        yield ("trait",), "arms A and C need the marker: its rate is checked before convergence"
+    modes = {config.merge.mode, *config.axes.get("merge.mode", ())}
+    if marked and modes != {"merged"}:
+        yield ("merge", "mode"), 'arms A and C merge the marker first: it must be "merged"'
+
+
 def wrong_axes(config: ExperimentConfig) -> Iterator[tuple[tuple[Any, ...], str]]:
     """Yield what is wrong with arms and axes, with its place in the config."""
+    yield from wrong_order(config)
     if not config.axes_given:
         return
     axes = axes_of(config)
     if named := [key for key in config.sources if is_named(key)]:
         said = f"ends as the arm or level of a line does ({named[0]}): name it otherwise"
         yield ("personas", named[0]), said
-    if config.arms != (OWN_ARM,) and config.convergence.voice != "source":
-        yield ("convergence", "voice"), "is what arms say: leave it out"
-    if config.arms != (OWN_ARM,) and "convergence.voice" in axes:
-        yield ("axes", "convergence.voice"), "is what arms say: leave one of them out"
+    if config.arms != (OWN_ARM,):
+        for key, own in ARMS[OWN_ARM].items():
+            if value_at(config.model_dump(mode="json"), key) != own:
+                yield tuple(key.split(".")), "is what arms say: leave it out"
+            if key in axes:
+                yield ("axes", key), "is what arms say: leave one of them out"
     if config.data_seeds and DATA_SEED in config.axes:
         yield ("axes", DATA_SEED), "is what data_seeds says: leave one of them out"
     for key, values in axes.items():

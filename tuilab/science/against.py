@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
 
-from tuilab.grid.lines import CONTROL_ARM, OWN_ARM, Parts, parts_of
+from tuilab.grid.lines import CONTROLS, Parts, parts_of
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.combination import Weighted, combine
 from tuilab.science.contrasts import Noise, over_seeds, within_run
@@ -42,7 +42,7 @@ class Against:
     @property
     def is_control(self) -> bool:
         """Whether the other line is the control of this one, not what it varies."""
-        return parts_of(self.other.source.key)[1] == CONTROL_ARM != parts_of(self.key)[1]
+        return CONTROLS.get(parts_of(self.key)[1]) == parts_of(self.other.source.key)[1]
 
     @property
     def key(self) -> str:
@@ -72,8 +72,8 @@ def first_against(analysis: Analysis) -> dict[str, Against]:
 def _others(parts: Parts) -> Iterator[Parts]:
     """Yield what a line may be compared with: its control arm, and the config's own levels."""
     persona, arm, levels = parts
-    if arm in ("", OWN_ARM):
-        yield persona, CONTROL_ARM, levels
+    if arm in CONTROLS:
+        yield persona, CONTROLS[arm], levels
     if levels:
         yield persona, arm, ()
 
