@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuilab.cli.doctor.findings import examine
+from tuilab.cli.doctor.place import examine_place
 from tuilab.cli.errors import ERROR, OK
-from tuilab.cli.output import document, out, plain
+from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.resolve import RUNS, find_experiment
 from tuilab.cli.verbs.arguments import AsJson
+from tuilab.engine.decide.phase import Opinion
 from tuilab.grid.checks import Level
 from tuilab.store.experiment import is_results_only
 from tuilab.store.layout import Layout
@@ -28,19 +30,31 @@ def doctor(
     probe: Annotated[
         bool, typer.Option(help="Ask the runners which libraries and devices they see.")
     ] = True,
+    on: Annotated[
+        str, typer.Option("--on", metavar="PLACE", help="Send one worker to slurm or ray instead.")
+    ] = "",
+    wait: Annotated[
+        float, typer.Option("--wait", min=1.0, help="With --on: wait so many seconds for it.")
+    ] = 120.0,
     as_json: AsJson = False,
 ) -> int:
     """Check libraries, driver, GPU, disk, caches, tokens, leftover processes and the terminal.
 
-    With a directory, also whether this machine has what that experiment needs.
+    With a directory, also whether this machine has what that experiment needs. --on sends one
+    worker to a place and tells what it found there: programs, GPU, and how the volume is seen from
+    both sides.
 
     \b
     tuilab doctor
     tuilab doctor runs/tiny --json
+    tuilab doctor runs/tiny --on slurm
     """
     root = find_experiment(directory) if directory else Path(RUNS)
     config = _config_of(root) if directory else None
-    findings = examine(root, with_probe=probe, config=config)
+    if on:
+        findings = examine_place(on, root, config, wait, _say_opinion)
+    else:
+        findings = examine(root, with_probe=probe, config=config)
     is_bad = any(one.level is Level.BLOCKING for one in findings)
     if as_json:
         document(
@@ -56,6 +70,10 @@ def doctor(
     for one in findings:
         out(f"{one.level.sign:^3} {one.name:<12} {plain(one.sentence)}")
     return ERROR if is_bad else OK
+
+
+def _say_opinion(opinion: Opinion) -> None:
+    tell(f"{opinion.word.value}{f': {plain(opinion.why)}' if opinion.why else ''}")
 
 
 def _config_of(root: Path) -> ExperimentConfig | None:

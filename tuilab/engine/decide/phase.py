@@ -69,6 +69,8 @@ class Opinion:
     seconds_left: float | None = None
     """Until its wall time is over, at ``asked_at``; None where it has no end."""
     is_suspended: bool = False
+    is_refused: bool = False
+    """Its submission was not taken: it ended without having begun."""
 
 
 NOBODY = Opinion(Word.UNREACHABLE, asked_at=0.0)

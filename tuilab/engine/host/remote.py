@@ -139,7 +139,7 @@ class Remote:
         if name in self._submissions:
             return Opinion(Word.WAITING, self._trouble or f"{self.scheduler.name} is being asked")
         if name in self._refused:
-            return Opinion(Word.ENDED, self._refused[name])
+            return Opinion(Word.ENDED, self._refused[name], is_refused=True)
         if self._trouble:
             return Opinion(Word.UNREACHABLE, self._trouble, asked_at=self._asked_at)
         found = self._known.get(name)

@@ -79,6 +79,11 @@ class Slurm:
         for extra in (hard, []) if force else (hard,):
             _call(["scancel", "--quiet", *names, *extra])
 
+    def settings(self) -> Mapping[str, str]:
+        """Return what the site has set, such as SlurmdTimeout; UnreachableError."""
+        pairs = (line.partition("=") for line in _call(["scontrol", "show", "config"]).splitlines())
+        return {name.strip(): value.strip() for name, sign, value in pairs if sign}
+
 
 def _opinion(state: str, reason: str, host: str, left: str) -> Opinion:
     if state in _WAITING:
