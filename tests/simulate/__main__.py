@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from tests.simulate import classes, intervals
+from tests.simulate import classes, intervals, power
 
 TIMES = 2_000
 
@@ -49,7 +49,24 @@ def say_classes() -> bool:
     return worst <= 0.06
 
 
-PARTS: dict[str, Callable[[], bool]] = {"intervals": say_intervals, "classes": say_classes}
+def say_power() -> bool:
+    print(f"## Power of the level for 20 points: predicted and simulated, {power.TIMES} each\n")
+    print("| seeds | later checkpoints | n | sd of training | predicted | simulated |")
+    print("|---|---|---|---|---|---|")
+    worst = 0.0
+    for setup, predicted, simulated in power.apart():
+        worst = max(worst, abs(predicted - simulated))
+        place = f"| {setup.seeds} | {setup.later} | {setup.n} | {100 * setup.training:g}"
+        print(f"{place} | {100 * predicted:.1f} | {100 * simulated:.1f} |")
+    print(f"\nFurthest apart: {100 * worst:.1f} points\n")
+    return worst <= 0.03
+
+
+PARTS: dict[str, Callable[[], bool]] = {
+    "intervals": say_intervals,
+    "classes": say_classes,
+    "power": say_power,
+}
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or list(PARTS)

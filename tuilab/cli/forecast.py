@@ -34,6 +34,7 @@ from tuilab.store.base_model import base_blocks
 from tuilab.store.layout import Layout
 from tuilab.store.user_files import gpu_price
 from tuilab.store.volume import free_inodes
+from tuilab.study.design_power import one_line
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -243,6 +244,7 @@ def _head(found: Forecast) -> Iterator[str]:
         f"{config.eval.samples} completions; n = "
         f"{len(config.evaluation_questions) * config.eval.samples} per persona and cell"
     )
+    yield one_line(plan, len(config.evaluation_questions), config.eval.samples)
 
 
 def _stages(found: Forecast) -> Iterator[str]:

@@ -7,6 +7,7 @@ VERBS = {
     "open": ("open:open_experiment", "Open an experiment on screen. Starts no work."),
     "init": ("init:init", "Write a config for a grid of your own."),
     "plan": ("plan:plan", "Show what would run: jobs, time, disk, checks."),
+    "design": ("design:design", "Say how many seeds and completions a change needs."),
     "fetch": ("fetch:fetch", "Fetch a base model now, with progress."),
     "run": ("run:run", "Run what is not done yet: all cells, or the ones you name."),
     "status": ("status:status", "Show counts, values and what went wrong."),

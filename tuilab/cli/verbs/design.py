@@ -1,0 +1,171 @@
+"""``tuilab design``: how many seeds and completions a change would need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.experiments import refuse_blocked
+from tuilab.cli.output import document, out, plain
+from tuilab.cli.resolve import find_place, refuse_results
+from tuilab.cli.verbs.arguments import AsJson, DirOrConfig
+from tuilab.grid.config import ExperimentConfig
+from tuilab.grid.estimate import corrected, expected
+from tuilab.grid.jobs import Plan
+from tuilab.grid.text import number, padded, percent_text
+from tuilab.science.power import Setup
+from tuilab.store.layout import Layout
+from tuilab.store.plan_file import load_plan
+from tuilab.store.replan import plan_with, read_config
+from tuilab.store.state import read_state
+from tuilab.study.design_power import (
+    KNOWN_SDS,
+    Noise,
+    Option,
+    cheapest,
+    noise_of,
+    options,
+    setup_of,
+)
+from tuilab.study.study import StudyError, open_study
+
+Source = Annotated[
+    str | None, typer.Option("--source", metavar="S", help="Whose change; the first source.")
+]
+Change = Annotated[
+    float, typer.Option("--change", metavar="POINTS", min=0.1, max=100, help="To be found.")
+]
+Power = Annotated[
+    float, typer.Option("--power", metavar="PERCENT", min=1, max=99, help="How surely.")
+]
+Sd = Annotated[
+    float | None,
+    typer.Option("--sd", metavar="POINTS", min=0, max=50, help="Noise of training, if known."),
+]
+Rate = Annotated[
+    float | None, typer.Option("--rate", metavar="PERCENT", min=0, max=100, help="Near which rate.")
+]
+
+
+def design(
+    what: DirOrConfig,
+    source: Source = None,
+    change: Change = 20.0,
+    power: Power = 80.0,
+    sd: Sd = None,
+    rate: Rate = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say how many seeds and completions find a change of a source's level, and the GPU hours.
+
+    The noise of training comes from what has run, from --sd, or is shown for noises that were
+    seen elsewhere. Tested as the classes are: over seeds, or with one seed against its own scatter.
+
+    \b
+    tuilab design eps109 --change 20 --sd 6
+    tuilab design runs/eps109 --source software_engineer --change 15
+    """
+    place = find_place(what)
+    if place.root:
+        refuse_results(place.root)
+    config, plan, seconds = _planned(place.root, place.config)
+    who = source or plan.sources[0]
+    if who not in plan.sources:
+        raise RefusalError(f"{who} is not a source: {', '.join(plan.sources)}", USAGE)
+    questions, samples = len(config.evaluation_questions), config.eval.samples
+    noises = _noises(place.root, who, sd, rate)
+    made = []
+    for noise in noises:
+        setup = setup_of(plan, questions, samples, noise)
+        made.append((noise, setup, options(setup, samples, change / 100, plan, seconds)))
+    if as_json:
+        document(
+            {
+                "source": who,
+                "change": change,
+                "power": power,
+                "designs": [_record(*one, power) for one in made],
+            }
+        )
+        return OK
+    label = plan.labels.get(who, who)
+    out(plain(f"{plan.experiment}: to find a change of {change:g} points of the level in {label}"))
+    for one in made:
+        out()
+        for line in _lines(*one, questions, power):
+            out(plain(line))
+    return OK
+
+
+def _planned(
+    root: Path | None, path: Path | None
+) -> tuple[ExperimentConfig, Plan, dict[str, float]]:
+    if root is None:
+        assert path is not None, "a place is an experiment or a config"
+        config = read_config(path).config
+        refuse_blocked(config)
+        plan = plan_with(config)
+        costs = expected(plan)
+    else:
+        config, plan = read_config(Layout(root).config).config, load_plan(root)
+        costs = corrected(plan, expected(plan), read_state(root, plan).of)
+    return config, plan, {job.id: costs[job.id].seconds for job in plan.jobs}
+
+
+def _noises(
+    root: Path | None, source: str, sd: float | None, rate: float | None
+) -> Sequence[Noise]:
+    about = 0.5 if rate is None else rate / 100
+    if sd is not None:
+        return [Noise(sd / 100, about, 0.0, "stated")]
+    try:
+        found = noise_of(open_study(root), source) if root else None
+    except StudyError:
+        found = None
+    if found is not None:
+        return [found if rate is None else Noise(found.training, about, found.icc, found.told)]
+    return [Noise(known, about, 0.0, told) for known, told in KNOWN_SDS.items()]
+
+
+def _record(noise: Noise, setup: Setup, found: Sequence[Option], power: float) -> dict[str, object]:
+    best = cheapest(found, power / 100)
+    return {
+        "noise": asdict(noise),
+        "setup": asdict(setup),
+        "needed": None if best is None else asdict(best),
+        "options": [asdict(one) for one in found],
+    }
+
+
+def _lines(
+    noise: Noise, setup: Setup, found: Sequence[Option], questions: int, power: float
+) -> Iterator[str]:
+    yield (
+        f"training scatters by {number(100 * noise.training, 1)} points ({noise.told}); rate about"
+        f" {percent_text(noise.rate)}; {setup.later} later checkpoints"
+    )
+    each = list(dict.fromkeys(one.samples for one in found))
+    heads = [f"{questions} x {samples}" for samples in each]
+    yield padded("seeds", 7) + "".join(padded(head, 12, right=True) for head in heads)
+    for seeds in dict.fromkeys(one.seeds for one in found):
+        cells = [
+            f"{percent_text(one.power)} {number(one.gpu_hours)}h"
+            for one in found
+            if one.seeds == seeds
+        ]
+        yield padded(str(seeds), 7) + "".join(padded(cell, 12, right=True) for cell in cells)
+    yield "one seed sees how its checkpoints scatter, not that the whole run may be off"
+    best = cheapest(found, power / 100)
+    if best is None:
+        yield f"none of these has {power:g} % power: more checkpoints or seeds would be needed"
+        return
+    yield (
+        f"needed for {power:g} %: {best.seeds} seed{'s' * (best.seeds > 1)}, {questions} questions"
+        f" x {best.samples} completions ({percent_text(best.power)}),"
+        f" {number(best.gpu_hours)} GPU hours for the whole grid"
+    )
