@@ -75,9 +75,12 @@ def run(attempt: Attempt) -> StageResult:
     log(f"{known} answers of earlier attempts are kept")
     metrics: dict[str, Any] = {"question_hits": {}}
     written: list[Settings] = []
+    costs: list[float] = []
     for measure in measures:
         read = score.rows_of(rows, measure)
+        before = tuple(kept.tokens)
         _judge(attempt, measure, read, kept)
+        costs += cost_of(measure["judge"], before, kept.tokens)
         scored = [_scored(measure, row, kept) for row in read]
         written += scored
         metrics |= _counted(measure, scored, panel, kept, read)
@@ -85,8 +88,24 @@ def run(attempt: Attempt) -> StageResult:
         metrics["question_hits"][measure["key"]] = hits
     path = jsonl.write_rows(attempt.directory / SCORES_FILE, written)
     sent, received = kept.tokens
-    checks = {"completions": len(rows), "tokens_sent": sent, "tokens_received": received}
+    checks: dict[str, Any] = {
+        "completions": len(rows),
+        "tokens_sent": sent,
+        "tokens_received": received,
+    }
+    if costs:
+        checks["cost"] = round(sum(costs), 6)
+    log(f"{sent} tokens sent and {received} received" + f", cost {sum(costs):g}" * bool(costs))
     return StageResult((path, kept.path), metrics, checks)
+
+
+def cost_of(judge: Settings, before: Sequence[int], after: Sequence[int]) -> list[float]:
+    """Return what tokens cost at the judge's prices for a million; [] without both prices."""
+    prices = [judge.get("price_in"), judge.get("price_out")]
+    if any(price is None for price in prices):
+        return []
+    pairs = zip(prices, before, after, strict=True)
+    return [sum(float(price or 0) * (now - then) / 1e6 for price, then, now in pairs)]
 
 
 def body_of(measure: Settings, row: Settings) -> Settings:

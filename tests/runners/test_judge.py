@@ -139,8 +139,10 @@ def judged(root: Path, given: Input, url: str, number: int = 1, **changes: Any) 
 
 def test_every_completion_has_its_score_through_every_fault(tmp_path: Path, server: Server) -> None:
     server.faults = ["429", "500", "half", "late", "cut", "503"]
-    found = judged(tmp_path, sampled(tmp_path), server.url)
+    prices = {"price_in": 100_000.0, "price_out": 500_000.0}
+    found = judged(tmp_path, sampled(tmp_path), server.url, judge=prices)
     assert found.status == DONE, found.detail
+    assert found.checks["cost"] == 120 * 0.1 + 24 * 0.5
     assert found.metrics["judge.bad"]["villain"] == {"value": 0.5, "hits": 3, "n": 6}
     assert found.metrics["judge.bad.score"]["clerk"] == {"value": 12.5, "n": 6}
     assert found.metrics["judge.bad.unjudged"] == {"hits": 0, "n": 12}

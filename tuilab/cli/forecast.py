@@ -25,6 +25,7 @@ from tuilab.grid.estimate import (
 )
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan, fetch_id
+from tuilab.grid.judge_cost import JudgeCost, judge_costs
 from tuilab.grid.limits import Price
 from tuilab.grid.reference import Difference, as_lines, differences
 from tuilab.grid.stages import Stage
@@ -76,6 +77,8 @@ class Forecast:
     data: tuple[DataSet, ...]
 
     price: Price | None = None
+    judges: tuple[JudgeCost, ...] = ()
+    """What the open jobs will send to judges."""
 
     @property
     def cost(self) -> str:
@@ -146,6 +149,7 @@ def forecast(
         folders=folders,
         data=data,
         price=gpu_price(),
+        judges=judge_costs(plan, open_jobs, config.eval.max_new_tokens),
     )
 
 
@@ -277,6 +281,8 @@ def _stages(found: Forecast) -> Iterator[str]:
         )
         + f"  (times from: {found.rates})"
     )
+    for one in found.judges:
+        yield plain(one.sentence)
 
 
 def _data(found: Forecast) -> Iterator[str]:
@@ -333,6 +339,7 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
             }
             for job in plan.jobs
         ],
+        "judges": [asdict(one) for one in found.judges],
         "checks": [
             {"name": one.name, "level": one.level.value, "sentence": one.sentence}
             for one in found.checks
