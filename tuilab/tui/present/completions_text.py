@@ -56,17 +56,24 @@ class Beside:
         return next((one for one in self.rows if all(one.get(k) == row.get(k) for k in keys)), None)
 
 
-def chosen(rows: Sequence[Completion], choice: Choice) -> list[int]:
-    """Return the places of the completions to list, by persona, question and sample."""
-    found = [
-        place
-        for place, row in enumerate(rows)
-        if choice.persona in (None, row.get("persona"))
-        and choice.question in (None, row.get("question_index"))
-        and (row.get("hit") or not choice.hits_only)
-        and choice.needle.lower() in str(row.get("text", "")).lower()
-    ]
-    return sorted(found, key=lambda place: _order(rows[place]))
+class Shelf:
+    """Completions as they are looked through: put in order and in lower case once, not a key."""
+
+    def __init__(self, rows: Sequence[Completion] = ()) -> None:
+        self.rows = rows
+        self._order = sorted(range(len(rows)), key=lambda place: _order(rows[place]))
+        self._texts = [str(row.get("text", "")).lower() for row in rows]
+
+    def chosen(self, choice: Choice) -> list[int]:
+        """Return the places of the completions to list, by persona, question and sample."""
+        needle, texts, rows = choice.needle.lower(), self._texts, self.rows
+        found = [place for place in self._order if needle in texts[place]]
+        if choice.persona is not None:
+            found = [place for place in found if rows[place].get("persona") == choice.persona]
+        if choice.question is not None:
+            asked = choice.question
+            found = [place for place in found if rows[place].get("question_index") == asked]
+        return [place for place in found if rows[place].get("hit") or not choice.hits_only]
 
 
 def _order(row: Completion) -> tuple[str, int, int]:

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 
 from tuilab.tui.attempt_files import Series
 from tuilab.tui.present import completions_text
-from tuilab.tui.present.completions_text import Asked, Beside, Choice, Completion
+from tuilab.tui.present.completions_text import Asked, Beside, Choice, Completion, Shelf
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.small_plot import charted, small_plot
 from tuilab.tui.present.styled_text import Line, Piece, fit, rule
@@ -80,7 +80,7 @@ class CompletionsPane(Vertical):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.choice = Choice()
-        self._rows: Sequence[Completion] = ()
+        self._shelf = Shelf()
         self._places: list[int] = []
         self._asked = Asked()
         self._beside: Beside | None = None
@@ -98,7 +98,7 @@ class CompletionsPane(Vertical):
 
     def take(self, rows: Sequence[Completion], asked: Asked, why: str = "") -> None:
         """Show other completions; ``why`` says why there are none."""
-        self._rows, self._asked = rows, asked
+        self._shelf, self._asked = Shelf(rows), asked
         self.listed.nothing = why or "no completion matches"
         self.look_through(self.choice)
 
@@ -110,19 +110,14 @@ class CompletionsPane(Vertical):
     def look_through(self, choice: Choice) -> None:
         """Show other ones of the same completions."""
         self.choice = choice
-        self._places = completions_text.chosen(self._rows, choice)
-        columns = max(20, self.size.width - 2)
-        self.listed.show(
-            [
-                (
-                    str(place),
-                    completions_text.list_line(
-                        self._rows[place], self._asked, columns, self.glyphs
-                    ),
-                )
-                for place in self._places
-            ]
-        )
+        self._places = places = self._shelf.chosen(choice)
+        rows, columns = self._shelf.rows, max(20, self.size.width - 2)
+
+        def write(number: int) -> Line:
+            row = rows[places[number]]
+            return completions_text.list_line(row, self._asked, columns, self.glyphs)
+
+        self.listed.show_many([str(place) for place in places], write)
         self.show_text()
 
     def again(self, step: int) -> None:
@@ -133,7 +128,8 @@ class CompletionsPane(Vertical):
     def show_text(self) -> None:
         """Show the completion under the cursor in full."""
         columns = self.size.width or 80
-        told = completions_text.words(self._rows, self._places, self.choice, self._asked.labels)
+        rows, labels = self._shelf.rows, self._asked.labels
+        told = completions_text.words(rows, self._places, self.choice, labels)
         tail = "f persona  b question  i hits  d another epoch"
         line = rule(told, tail, columns, self.glyphs.stroke)
         self.query_one("#completion-rule", Lines).show([line])
@@ -142,9 +138,9 @@ class CompletionsPane(Vertical):
         if here is None:
             text.show([])
             return
-        rows = max(2, text.size.height or 8)
-        row = self._rows[int(here)]
-        text.show(completions_text.side_by_side(row, self._beside, self._asked, columns, rows))
+        high = max(2, text.size.height or 8)
+        row = rows[int(here)]
+        text.show(completions_text.side_by_side(row, self._beside, self._asked, columns, high))
 
     def on_resize(self) -> None:
         """Fit the lines to the new width."""
@@ -154,12 +150,12 @@ class CompletionsPane(Vertical):
     def here(self) -> Completion | None:
         """The completion under the cursor."""
         place = self.listed.here
-        return None if place is None else self._rows[int(place)]
+        return None if place is None else self._shelf.rows[int(place)]
 
     @property
     def choices(self) -> Sequence[Completion]:
         """All completions that were read."""
-        return self._rows
+        return self._shelf.rows
 
     def on_row_list_moved(self) -> None:
         """Another completion is under the cursor."""

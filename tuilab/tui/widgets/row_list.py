@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual import events
 from textual.message import Message
@@ -26,7 +26,8 @@ class RowList(Painted):
         super().__init__(id=id)
         self.nothing = "nothing here"
         self._keys: tuple[str, ...] = ()
-        self._rows: tuple[Line, ...] = ()
+        self._write: Callable[[int], Line] = ().__getitem__
+        """Writes the line at a place; only those that are seen are written."""
         self._here = 0
         self._top = 0
 
@@ -38,12 +39,15 @@ class RowList(Painted):
     @property
     def texts(self) -> list[str]:
         """All lines as plain text."""
-        return ["".join(text for text, _ in row).strip() for row in self._rows]
+        return [self._text(place) for place in range(len(self._keys))]
 
     @property
     def text(self) -> str:
         """The line under the cursor as plain text; "" where there is none."""
-        return self.texts[self._here] if self._rows else ""
+        return self._text(self._here) if self._keys else ""
+
+    def _text(self, place: int) -> str:
+        return "".join(text for text, _ in self._write(place)).strip()
 
     @property
     def place(self) -> int:
@@ -52,9 +56,13 @@ class RowList(Painted):
 
     def show(self, rows: Sequence[tuple[str, Line]]) -> None:
         """Replace the lines; the cursor stays on its key, or where it was."""
+        lines = [line for _, line in rows]
+        self.show_many([name for name, _ in rows], lines.__getitem__)
+
+    def show_many(self, keys: Sequence[str], write: Callable[[int], Line]) -> None:
+        """The same of lines that are written, by their place, when they come into view."""
         key = self.here
-        self._keys = tuple(name for name, _ in rows)
-        self._rows = tuple(line for _, line in rows)
+        self._keys, self._write = tuple(keys), write
         if key in self._keys:
             self._here = self._keys.index(key)
         self._here = max(0, min(self._here, len(self._keys) - 1))
@@ -81,14 +89,14 @@ class RowList(Painted):
 
     def _settle(self) -> None:
         self._top = max(min(self._top, self._here), self._here - self.page + 1)
-        self._top = max(0, min(self._top, len(self._rows) - self.page))
+        self._top = max(0, min(self._top, len(self._keys) - self.page))
         self.repaint([self._line(y) for y in range(self.size.height)])
 
     def _line(self, y: int) -> Line:
         place = self._top + y
-        if place >= len(self._rows):
-            return ((f"  {self.nothing}", "muted"),) if y == 0 and not self._rows else ()
-        line = fit_line(self._rows[place], self.size.width - 1)
+        if place >= len(self._keys):
+            return ((f"  {self.nothing}", "muted"),) if y == 0 and not self._keys else ()
+        line = fit_line(self._write(place), self.size.width - 1)
         if place != self._here:
             return ((" ", ""), *line)
         rest = " " * max(0, self.size.width - 1 - width(line))
@@ -97,7 +105,7 @@ class RowList(Painted):
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, a double click opens."""
-        if self._top + event.y < len(self._rows):
+        if self._top + event.y < len(self._keys):
             self.go(self._top + event.y)
             if event.chain > 1:
                 self.post_message(self.Opened())
