@@ -7,6 +7,7 @@ import shlex
 import stat
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -45,21 +46,26 @@ _LOW_DISK = 5e9
 
 def examine(
     root: Path, with_probe: bool = True, config: ExperimentConfig | None = None
-) -> list[Check]:
-    """Return all findings, in the order in which people would ask; ``config`` is what is to run."""
-    answer = ask("runners.probe", seconds=120) if with_probe else ProgramAnswer(None, "not asked")
-    return [
-        *_python(),
-        *findings_on_libraries(answer),
-        *findings_on_devices(answer, look_at_driver(), in_container()),
-        *(machine_checks(config) if config is not None else ()),
-        *_disk(root),
-        *findings_on_requests(root),
-        *_tokens(os.environ),
-        *(_hub() if with_probe else ()),
-        *_strays(),
-        *_terminal(os.environ),
-    ]
+) -> Iterator[Check]:
+    """Yield all findings; ``config`` is what is to run.
+
+    What is known at once comes first. The runners import torch and more to say what works: they
+    are asked meanwhile, in a process of their own.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, "runners.probe", seconds=120) if with_probe else None
+        yield from _python()
+        yield from findings_on_app()
+        yield from _disk(root)
+        yield from findings_on_requests(root)
+        yield from _tokens(os.environ)
+        yield from _strays()
+        yield from _terminal(os.environ)
+        yield from _hub() if with_probe else ()
+        answer = asked.result() if asked else ProgramAnswer(None, "not asked")
+    yield from findings_on_libraries(answer)
+    yield from findings_on_devices(answer, look_at_driver(), in_container())
+    yield from machine_checks(config) if config is not None else ()
 
 
 def _python() -> Iterator[Check]:
@@ -74,14 +80,18 @@ def _python() -> Iterator[Check]:
         yield Check("proc", Level.BLOCKING, "no /proc: the engine needs Linux")
 
 
-def findings_on_libraries(answer: ProgramAnswer) -> Iterator[Check]:
-    """Judge the app's own libraries and those that the runners imported."""
+def findings_on_app() -> Iterator[Check]:
+    """Judge the app's own libraries."""
     found = {name: _version(name) for name in _APP_LIBRARIES}
     missing = [name for name, number in found.items() if number is None]
     words = ", ".join(f"{name} {number}" for name, number in found.items() if number)
     yield Check("app", Level.BLOCKING if missing else Level.OK, words)
     if missing:
         yield Check("app", Level.BLOCKING, f"{', '.join(missing)} missing: reinstall tuilab")
+
+
+def findings_on_libraries(answer: ProgramAnswer) -> Iterator[Check]:
+    """Judge the libraries that the runners imported."""
     if answer.value is None:
         yield Check("runners", Level.WARNING, f"runners do not work here: {answer.why_not}")
         return

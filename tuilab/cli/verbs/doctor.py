@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.resolve import RUNS, find_experiment
 from tuilab.cli.verbs.arguments import AsJson
 from tuilab.engine.decide.phase import Opinion
-from tuilab.grid.checks import Level
+from tuilab.grid.checks import Check, Level
 from tuilab.store.experiment import is_results_only
 from tuilab.store.layout import Layout
 from tuilab.store.replan import read_config
@@ -51,11 +52,17 @@ def doctor(
     """
     root = find_experiment(directory) if directory else Path(RUNS)
     config = _config_of(root) if directory else None
-    if on:
-        findings = examine_place(on, root, config, wait, _say_opinion)
-    else:
-        findings = examine(root, with_probe=probe, config=config)
-    is_bad = any(one.level is Level.BLOCKING for one in findings)
+    looks: Iterable[Check] = (
+        examine_place(on, root, config, wait, _say_opinion)
+        if on
+        else examine(root, with_probe=probe, config=config)
+    )
+    is_bad, findings = False, []
+    for one in looks:
+        is_bad |= one.level is Level.BLOCKING
+        findings.append(one)
+        if not as_json:
+            out(f"{one.level.sign:^3} {one.name:<12} {plain(one.sentence)}")
     if as_json:
         document(
             {
@@ -66,9 +73,6 @@ def doctor(
                 ],
             }
         )
-        return ERROR if is_bad else OK
-    for one in findings:
-        out(f"{one.level.sign:^3} {one.name:<12} {plain(one.sentence)}")
     return ERROR if is_bad else OK
 
 
