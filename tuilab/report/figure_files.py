@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.edits import EDITED
 from tuilab.grid.text import list_of, number
@@ -23,6 +23,18 @@ _FAINT = "#9a9a9a"
 _NOTE = "#5f5f5f"
 _WIDTH = 8.0
 """Inches."""
+_LEADER: dict[str, Any] = {
+    "arrowstyle": "-",
+    "lw": 0.4,
+    "alpha": 0.6,
+    "relpos": (-0.1, 0.5),
+    "patchA": None,
+    "shrinkA": 0,
+    "shrinkB": 0,
+}
+"""From left of a label to its point; to clip it at both would be a third of the drawing."""
+_MARGIN = 0.1
+"""Inches around all that is drawn."""
 
 
 def save_figure(figure: Figure, folder: Path, *, pictures: bool = True) -> list[Path]:
@@ -45,13 +57,15 @@ def _draw_to(figure: Figure, folder: Path) -> list[Path]:
     # Laying out is slow; once, and without a drawing, is enough for both formats.
     if (engine := canvas.get_layout_engine()) is not None:
         engine.execute(canvas)
-    canvas.set_layout_engine("none")
+    # Without an engine, and told what to keep, each format is drawn once; "tight" takes two.
+    canvas.set_layout_engine(None)
+    kept = canvas.get_tightbbox().padded(_MARGIN)
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for kind in FORMATS:
         path = folder / f"{figure.kind}.{kind}"
         metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
-        canvas.savefig(path, dpi=160, metadata=metadata, bbox_inches="tight")
+        canvas.savefig(path, dpi=160, metadata=metadata, bbox_inches=kept)
         made.append(path)
     return made
 
@@ -176,7 +190,7 @@ def _label_series(axes: Axes, panel: Panel) -> None:
             color=series.mark.colour,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": series.mark.colour, "lw": 0.4, "alpha": 0.6},
+            arrowprops=_LEADER | {"color": series.mark.colour},
         )
 
 
