@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.bench import measures
+from tests.bench import measures, size
 from tests.bench.measures import Figure
 from tests.tui.building import LATER
 from tests.tui.examples import half_way
@@ -21,7 +21,7 @@ def main(names: list[str]) -> None:
         experiment = cwd / "runs" / "eps109"
         half_way(experiment)
         _make_fresh(experiment)
-        known: dict[str, Callable[[], list[Figure]]] = {
+        known: dict[str, Callable[[], Iterable[Figure]]] = {
             "start": lambda: measures.start_up(experiment, cwd),
             "keys": lambda: measures.key_latency(cwd),
             "idle": lambda: measures.idle(experiment, cwd),
@@ -29,6 +29,7 @@ def main(names: list[str]) -> None:
             "disk": lambda: measures.from_disk(experiment, cwd),
             "soak": lambda: measures.soak(cwd),
             "plots": lambda: measures.plot_redraws(cwd),
+            "size": lambda: size.figures(cwd),
         }
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
         print(f"load per core: {load:.1f} (figures are honest below 0.5)")

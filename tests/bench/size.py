@@ -1,6 +1,7 @@
 """Measures large grids in processes of their own: processor seconds, and the most memory.
 
-``python -m tests.bench.size STEP FOLDER [CELLS]`` is one step; ``figures`` runs them all.
+``python -m tests.bench size`` runs all; ``python -m tests.bench.size STEP FOLDER CELLS`` is one
+step of it, of which each goes on from the one before.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from tests.bench.measures import Figure
+from tests.tui.terminal import ROOT
 
 MANY, FEW = 100_000, 10_000
 _SIDE = 100
@@ -184,21 +189,56 @@ def _history(plan: Any) -> Iterator[dict[str, Any]]:
         }
 
 
-STEPS: dict[str, Callable[[Path, int], None]] = {
-    "made": made,
-    "loaded": loaded,
-    "told": told,
-    "told_as_json": told_as_json,
-    "asked": asked,
-    "claimed": claimed,
-    "finished": finished,
-    "read": read,
+class Step(NamedTuple):
+    """What is measured, by its name, and what it should not exceed with 100,000 cells."""
+
+    do: Callable[[Path, int], None]
+    title: str
+    seconds: float | None = None
+    megabytes: float | None = None
+
+
+STEPS = {
+    "made": Step(made, "plan made and written", 10.0, 500.0),
+    "loaded": Step(loaded, "plan loaded", 2.0, 250.0),
+    "told": Step(told, "status of a new grid", 4.0, 200.0),
+    "asked": Step(asked, "every job asked for"),
+    "claimed": Step(claimed, "engine up to its first decision", 5.0),
+    "finished": Step(finished, "a journal of a finished grid written"),
+    "read": Step(read, "a finished grid read by the app"),
+    "told_as_json": Step(told_as_json, "status --json of a finished grid"),
+    "reopened": Step(claimed, "engine up on a finished grid"),
 }
+
+
+def figures(cwd: Path) -> Iterator[Figure]:
+    """Measure each step on 10,000 and 100,000 cells, in processor seconds: machines are shared."""
+    spent: dict[tuple[str, int], float] = {}
+    for cells in (FEW, MANY):
+        for name, step in STEPS.items():
+            spent[name, cells], most = _measured(name, cwd / f"large-{cells}", cells)
+            at, is_many = f"{step.title}, {cells:,} cells", cells == MANY
+            yield Figure(at, spent[name, cells], "s", step.seconds if is_many else None)
+            yield Figure(at, most, "MB", step.megabytes if is_many else None)
+            if is_many:
+                yield Figure(f"{step.title}, to 10,000", spent[name, MANY] / spent[name, FEW], "x")
+
+
+def _measured(step: str, folder: Path, cells: int) -> tuple[float, float]:
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.bench.size", step, str(folder), str(cells)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    seconds, most = map(float, found.stderr.split()[-2:])
+    return seconds, most
 
 
 def main(step: str, folder: str, cells: str) -> None:
     """Do one step and print the processor seconds and the MB that it took."""
-    STEPS[step](Path(folder), int(cells))
+    STEPS[step].do(Path(folder), int(cells))
     used = resource.getrusage(resource.RUSAGE_SELF)
     spent = used.ru_utime + used.ru_stime
     print(f"{spent:.3f} {used.ru_maxrss / 1000:.1f}", file=sys.stderr)

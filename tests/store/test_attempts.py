@@ -12,6 +12,7 @@ from tuilab.store.attempts import (
     Claim,
     UnusableInputError,
     attempt_numbers,
+    attempts_on_disk,
     new_attempt_dir,
     next_number,
     point_latest,
@@ -22,7 +23,7 @@ from tuilab.store.attempts import (
 )
 from tuilab.store.layout import Layout
 
-from .scene import Scene
+from .scene import Scene, small_plan
 
 JOB = "train/villain@10#42"
 
@@ -49,6 +50,19 @@ def test_numbers_are_read_from_names_and_nothing_else(tmp_path: Path) -> None:
     point_latest(layout, JOB, 10)
     assert attempt_numbers(layout, JOB) == [2, 9, 10]
     assert attempt_numbers(layout, "data/nobody") == []
+
+
+def test_what_is_on_disk_is_found_without_a_look_for_each_job(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "x", small_plan(("villain", "Org/Näme"), (0, 2), (42, 7)))
+    for job in ("data/Org/Näme", "converge/villain#7", "eval/Org/Näme@2#42", "eval/villain@0#7"):
+        for number in (11, 2):
+            new_attempt_dir(scene.layout, job, number)
+    for stray in ("data/villain/attempt-1/attempt-3", "eval/villain/seed-9/epoch-0/attempt-1"):
+        (scene.layout.jobs / stray).mkdir(parents=True)
+    found = attempts_on_disk(scene.layout, scene.plan)
+    numbers = {job: attempt_numbers(scene.layout, job) for job in scene.plan.by_id}
+    assert found == [(job, one) for job, one in numbers.items() if one]
+    assert len(found) == 5
 
 
 def test_latest_moves_from_attempt_to_attempt(tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from tuilab.engine.places import place_for
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.watch_attempts import Watcher
 from tuilab.engine.workers import Workers
-from tuilab.grid.jobs import Plan
+from tuilab.grid.jobs import PARTS_SCHEMA, Plan
 from tuilab.store.engine_file import tell_trouble
+from tuilab.store.file_stamp import stamp_of
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, Lease, acquire, holder
@@ -58,7 +59,7 @@ def open_experiment(root: Path, go: bool, takeover: bool, on: str = "") -> Opene
     is no usable plan.
     """
     layout = Layout(root)
-    load_plan(root)
+    stamp, plan = stamp_of(layout.plan), load_plan(root)
     for folder in (layout.jobs, layout.workers, layout.requests):
         if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
             quarantine(layout, folder, "is no folder", time.time())
@@ -69,7 +70,8 @@ def open_experiment(root: Path, go: bool, takeover: bool, on: str = "") -> Opene
     tell_trouble(layout, "", time.time())
     if former is not None:
         _see_off(former)
-    plan = current_plan(layout)
+    if stamp_of(layout.plan) != stamp or plan.schema < PARTS_SCHEMA:
+        plan = current_plan(layout)
     whose = lease.holder.experiment
     place = place_for(plan.resources, whose.id if whose else "", on)
     workers = Workers(layout, place, whose)

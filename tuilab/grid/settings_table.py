@@ -63,6 +63,11 @@ class SettingsTable(Mapping[str, Mapping[str, Any]]):
             self.kept.append(value)
         return code
 
+    def values_of(self, name: str) -> list[Any]:
+        """Return the values that settings have under a name, each once."""
+        columns = (group.columns.get(name, ()) for group in self.groups.values())
+        return [self.kept[code] for code in dict.fromkeys(code for one in columns for code in one)]
+
     def __getitem__(self, key: str) -> Mapping[str, Any]:
         group, row = self._places[key]
         return {name: self.kept[column[row]] for name, column in group.columns.items()}

@@ -16,6 +16,7 @@ from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.report import DONE, Artefact, hash_output, readable_outcome
 from tuilab.contract.spec import Input
 from tuilab.contract.worker import STOP_FILE, Stop
+from tuilab.grid.jobs import Plan, job_id
 from tuilab.store.layout import Layout
 
 CLAIM_FILE = "claim.json"
@@ -71,6 +72,40 @@ def attempt_numbers(layout: Layout, job: str) -> list[int]:
     except OSError:
         return []
     return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+
+
+def attempts_on_disk(layout: Layout, plan: Plan) -> list[tuple[str, list[int]]]:
+    """Return the jobs of a plan that have attempts on disk, with their numbers, in order.
+
+    Looks into the folders that are there, not for those of all jobs: a grid may have 400,000.
+    """
+    known = dict.fromkeys((kind.stage, kind.source) for kind in plan.table.kinds)
+    found: dict[str, list[int]] = {}
+    for stage, source in known:
+        name = job_id(stage, source)
+        below: dict[str, tuple[str, str]] = {name: (str(layout.job_dir(name)), "")}
+        while below:
+            job, (folder, seed) = below.popitem()
+            numbers = []
+            for entry in _folders(folder):
+                if match := _NAME.fullmatch(entry):
+                    numbers.append(int(match[1]))
+                elif not seed and entry.startswith("seed-"):
+                    number = f"#{entry.removeprefix('seed-')}"
+                    below[name + number] = (f"{folder}/{entry}", number)
+                elif seed and entry.startswith("epoch-"):
+                    epoch = entry.removeprefix("epoch-")
+                    below[f"{name}@{epoch}{seed}"] = (f"{folder}/{entry}", seed)
+            if numbers and job in plan.places:
+                found[job] = sorted(numbers)
+    return sorted(found.items(), key=lambda one: plan.places[one[0]])
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        return [entry.name for entry in os.scandir(path)]
+    except OSError:
+        return []
 
 
 def next_number(layout: Layout, job: str) -> int:

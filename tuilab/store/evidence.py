@@ -14,7 +14,7 @@ from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import LIVE, Attempt, Evidence, Verdict
-from tuilab.store.attempts import attempt_numbers, number_in, read_claim
+from tuilab.store.attempts import attempt_numbers, attempts_on_disk, number_in, read_claim
 from tuilab.store.experiment_id import read_id
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import AttemptFiles, is_worker_alive
@@ -30,15 +30,18 @@ def scan(
 
     What only a journal knows (wishes, pauses, holds) is absent. Never raises for what it finds.
     """
-    chosen = plan.jobs if jobs is None else [plan.by_id[job] for job in jobs]
+    found = (
+        attempts_on_disk(layout, plan)
+        if jobs is None
+        else ((job, attempt_numbers(layout, job)) for job in jobs)
+    )
     ledger = Ledger()
-    for job in chosen:
-        numbers = attempt_numbers(layout, job.id)
+    for name, numbers in found:
+        job = plan.by_id[name]
         if numbers:
-            attempts = tuple(
-                _attempt_or_why_not(layout, plan, job, number, hash_files) for number in numbers
+            ledger.evidence[name] = Evidence(
+                tuple(_attempt_or_why_not(layout, plan, job, n, hash_files) for n in numbers)
             )
-            ledger.evidence[job.id] = Evidence(attempts)
     return ledger
 
 

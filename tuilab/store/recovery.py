@@ -16,7 +16,7 @@ from tuilab.grid.ledger import Ledger
 from tuilab.grid.metrics import recorded
 from tuilab.grid.states import Verdict
 from tuilab.grid.text import count_of
-from tuilab.store.attempts import attempt_numbers
+from tuilab.store.attempts import attempts_on_disk
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.journal import Journal, follow
 from tuilab.store.layout import Layout
@@ -90,9 +90,9 @@ def _any(layout: Layout) -> bool:
 def _jobs_with_unknown_attempts(layout: Layout, plan: Plan, known: Ledger) -> list[str]:
     """Jobs whose directory holds more attempts than the journal tells of (names are listed)."""
     return [
-        job.id
-        for job in plan.jobs
-        if set(attempt_numbers(layout, job.id)) - {a.number for a in known.of(job.id).attempts}
+        job
+        for job, numbers in attempts_on_disk(layout, plan)
+        if set(numbers) - {a.number for a in known.of(job).attempts}
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tuilab.grid.jobs import Plan
+from tuilab.grid.settings_table import SettingsTable
 
 GB = 10**9
 
@@ -68,8 +69,9 @@ def policy_for(resources: Mapping[str, Any], asked: Iterable[Any]) -> Policy:
 
 def bases(plan: Plan) -> list[Mapping[str, Any]]:
     """Return the base model's settings wherever a plan has some."""
-    found = [one.get("base") for one in plan.settings.values() if isinstance(one, Mapping)]
-    return [base for base in found if isinstance(base, Mapping)]
+    kept = plan.settings
+    table = kept if isinstance(kept, SettingsTable) else SettingsTable(kept)
+    return [base for base in table.values_of("base") if isinstance(base, Mapping)]
 
 
 def read_policy(resources: Mapping[str, Any]) -> Policy:
