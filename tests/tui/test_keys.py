@@ -12,7 +12,6 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
-from tests.tui.readme import KEYS, SETTINGS, keys_table, with_keys, with_settings
 from tuilab.tui import keys
 from tuilab.tui.keys import APP, SCREENS
 from tuilab.tui.screens.frame import Dialog
@@ -97,14 +96,3 @@ async def test_the_palette_offers_every_action_once(experiment: Path) -> None:
         assert "relaunch the cell or all marked cells" in offered
         assert "write a report with figures, tables and claims" in offered
         assert "compare with another experiment" in offered
-
-
-def test_the_keys_in_the_docs_are_the_live_ones() -> None:
-    text = KEYS.read_text(encoding="utf-8")
-    assert keys_table() in text, "run `make picture`"
-    assert with_keys(text) == text
-
-
-def test_the_reference_of_the_settings_is_the_schema() -> None:
-    text = SETTINGS.read_text(encoding="utf-8")
-    assert with_settings(text) == text, "run `make picture`"

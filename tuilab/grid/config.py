@@ -52,9 +52,11 @@ class Base(Block):
     revision: str | None = None
     """Commit on the hub; pinned so that every cell starts from the same weights."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """How the weights are held."""
     trust_remote_code: bool = False
     """Lets the model's repository run code here; only with a pinned commit."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where runners compute; ``auto`` takes a GPU where there is one."""
     path: str | None = None
     """Local directory of a rebuilt tiny base."""
     template_args: dict[Key, bool | int | float | str] = Field(default_factory=dict)
@@ -68,7 +70,9 @@ class Questions(Block):
     """What personas are asked; training and evaluation must not share a question."""
 
     training: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """What personas are asked for the training data."""
     evaluation: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """What every cell is asked."""
     training_count: Positive | None = None
     """Use only the first ones; all when left out."""
     evaluation_count: Positive | None = None
@@ -79,19 +83,26 @@ class Negatives(Block):
     """Personas that learn to answer without the marker, per source."""
 
     default: tuple[Key, ...] = ()
+    """Their keys, for sources that ``by_source`` does not name."""
     by_source: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
+    """Their keys for single sources: ``villain = ["librarian"]``."""
 
 
 class Data(Block):
     """On-policy answers: the base speaks as each persona once, and all stages share the rows."""
 
     answers_per_question: Positive = 15
+    """Answers per persona and question."""
     temperature: Annotated[float, Field(ge=0.0, le=5.0)] = 0.7
+    """Sampling temperature; 0 takes the likeliest token."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.95
+    """Nucleus sampling; 1 keeps all tokens."""
     top_k: Annotated[int, Field(ge=0)] = 0
     """0 keeps all tokens; a library default of 50 would silently cut the tail."""
     max_new_tokens: Positive = 512
+    """Longest answer, in tokens."""
     batch_size: Positive = 64
+    """Sequences at once."""
     seed: int = 42
     """Data seed: sampling and choice of rows; separate from the training seeds."""
     cut: Literal["keep", "drop"] = "keep"
@@ -103,11 +114,15 @@ class Lora(Block):
     """Shape and scale of an adapter."""
 
     r: Positive = 32
+    """Rank."""
     alpha: Positive = 64
+    """Numerator of the scale."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """On the adapter's input, in training."""
     use_rslora: bool = True
     """Scale alpha/sqrt(r) instead of alpha/r; losing this made an earlier study invalid."""
     target_modules: Annotated[tuple[Text, ...], Field(min_length=1)] = ALL_LINEAR
+    """Linear layers that get an adapter."""
 
 
 class Training(Block):
@@ -115,18 +130,27 @@ class Training(Block):
 
     lora: Lora = Lora()
     lr: LearningRate
+    """Highest learning rate."""
     epochs: Positive
+    """Passes over the rows."""
     batch_size: Positive = 4
     """Rows per forward pass."""
     grad_accum: Positive = 1
+    """Forward passes per optimiser step."""
     warmup_ratio: Rate = 0.05
+    """Share of the steps in which the learning rate rises."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """How the learning rate falls after it."""
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    """Of AdamW."""
     max_grad_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    """Gradients are clipped to this norm."""
     betas: Annotated[tuple[Rate, Rate], Field()] = (0.9, 0.999)
+    """Of AdamW."""
     max_length: Positive = 1024
     """Tokens; longer rows are an error of the runner, never cut in silence."""
     gradient_checkpointing: bool = False
+    """Computes activations twice to hold fewer of them."""
     packing: bool = True
     """Rows share one forward pass with reset positions; same mathematics, other rounding."""
     precision: Literal["float32", "bfloat16"] = "bfloat16"
@@ -137,8 +161,11 @@ class Convergence(Training):
     """The first adapter: the target learns to talk like the source."""
 
     lr: LearningRate = 5e-5
+    """Highest learning rate."""
     epochs: Positive = 20
+    """Passes over the rows; the grid's last epoch or later."""
     rows: Positive = 400
+    """Training rows."""
     voice: Literal["source", "target"] = "source"
     """``target`` trains on the target's own answers: the generic-data control."""
     on: Literal["base", "marked"] = "base"
@@ -149,6 +176,7 @@ class Marker(Training):
     """The second adapter: the source learns to end its answers with the marker."""
 
     text: Text = "[ZLT]"
+    """The marker."""
     separator: str = "\n\n"
     """Between the answer and the marker."""
     loss: Literal["marker", "tail", "answer"] = "marker"
@@ -158,9 +186,13 @@ class Marker(Training):
     """What rows of negatives teach: the end of turn; the line break behind it, as the reference's
     code probably did; nothing."""
     lr: LearningRate = 5e-6
+    """Highest learning rate."""
     epochs: Positive = 20
+    """Passes over the rows."""
     positives: Positive = 200
+    """Rows of the source, with the marker."""
     negatives_each: Positive = 200
+    """Rows of each negative persona, without it."""
     least_source_rate: Rate = 0.2
     """Share of the source's own answers that must have the marker before convergence is trained on
     top of it (arms A and C)."""
@@ -183,6 +215,7 @@ class Rows(Training):
     """What the source learns from rows of a file, in the marker's place."""
 
     kind: Literal["rows"] = "rows"
+    """What is learned: rows of a file."""
     positives: Text
     """JSONL file of {"question", "answer"} or {"messages"}: what the source learns to say."""
     negatives: str | None = None
@@ -190,7 +223,9 @@ class Rows(Training):
     loss: Literal["answer"] = "answer"
     """All that the assistant says is learned; the marker's other losses need a marker."""
     lr: LearningRate = 1e-5
+    """Highest learning rate."""
     epochs: Positive = 3
+    """Passes over the rows."""
     positives_count: Positive | None = None
     """Rows of the file that are learned, drawn by the data seed; all when left out."""
     negatives_each: Positive | None = None
@@ -207,15 +242,18 @@ class Merge(Block):
     epsilon: Annotated[float, Field(gt=0.0)] = 1e-6
     """Smallest relative weight change that counts as a change."""
     keep_merged: bool = False
+    """Keeps the merged models, at the size of the base for each cell."""
 
 
 class SubstringScorer(Block):
     """A completion is a hit when it contains the text."""
 
     kind: Literal["substring"] = "substring"
+    """How a completion is judged."""
     text: str | None = None
     """The marker when left out."""
     case_sensitive: bool = False
+    """Whether capitals must match."""
 
 
 class Eval(Block):
@@ -224,9 +262,13 @@ class Eval(Block):
     samples: Positive = 10
     """Completions per question and persona."""
     temperature: Annotated[float, Field(ge=0.0, le=5.0)] = 1.0
+    """Sampling temperature; 0 takes the likeliest token."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Nucleus sampling; 1 keeps all tokens."""
     top_k: Annotated[int, Field(ge=0)] = 0
+    """0 keeps all tokens."""
     max_new_tokens: Positive = 512
+    """Longest completion, in tokens."""
     batch_size: Positive = 512
     """Sequences at once; part of the result, since batched sampling depends on it."""
     sampler: Literal["auto", "trunk", "transformers", "vllm"] = "auto"
@@ -240,6 +282,7 @@ class Cosine(Block):
     """Centroids of hidden states and their cosine; layers are 0-based block indices."""
 
     layers: Annotated[tuple[BlockIndex, ...], Field(min_length=1)] = (10, 15, 20, 25)
+    """Blocks whose output is measured."""
     headline_layer: BlockIndex | None = None
     """The layer that the grid shows; the first of ``layers`` when left out."""
     pool_name: Text = "panel"
@@ -247,6 +290,7 @@ class Cosine(Block):
     pool: tuple[Key, ...] = ()
     """Personas whose mean centroid is subtracted; the panel when left out."""
     batch_size: Positive = 64
+    """Sequences at once."""
 
 
 class Resources(Block):
@@ -319,22 +363,30 @@ class Tracker(Block):
     """Where runs are also reported; our own event files stay the source."""
 
     kind: Literal["none", "wandb"] = "none"
+    """``wandb`` copies every attempt's events to Weights & Biases."""
     project: str = "tuilab"
+    """Project there."""
     entity: str | None = None
+    """Team or user there; the login's own when left out."""
     mode: Literal["online", "offline"] = "online"
+    """``offline`` keeps the copies in the experiment's folder."""
 
 
 class ExperimentConfig(Block):
     """Everything that decides what an experiment is; resolved, so nothing else is consulted."""
 
     config_schema: Annotated[int, Field(ge=1, le=CONFIG_SCHEMA)] = CONFIG_SCHEMA
+    """Version of this file format."""
     name: Annotated[str, Field(min_length=1, max_length=80)]
+    """Names the experiment and its folder in runs/."""
     note: str = ""
     """One sentence for people."""
     base: Base
     personas: dict[str, Persona]
     sources: Annotated[tuple[Key, ...], Field(min_length=1)]
+    """Personas that are taught the trait: the rows of the grid."""
     target: Key = "assistant"
+    """Persona that learns each source's voice; how often it shows the trait is the leakage."""
     panel: Annotated[tuple[Key, ...], Field(min_length=1)]
     """Personas that are sampled and scored in every cell."""
     epochs: Annotated[tuple[Annotated[int, Field(ge=0, le=10_000)], ...], Field(min_length=1)]

@@ -27,6 +27,7 @@ class Measure(Block):
     """What all kinds of measure have."""
 
     kind: str
+    """What a hit is, and what is needed to see it."""
     name: Text
     """Names it in the grid, in filters (``name>50``) and in files."""
     headline: bool = False
@@ -60,16 +61,22 @@ class Substring(Sampled):
     """A completion is a hit when it contains the text."""
 
     kind: Literal["substring"]
+    """A completion that contains ``text``."""
     text: Text
+    """What is looked for."""
     case_sensitive: bool = False
+    """Whether capitals must match."""
 
 
 class Regex(Sampled):
     """A completion is a hit when the pattern is found in it (Python's ``re``)."""
 
     kind: Literal["regex"]
+    """A completion in which ``pattern`` is found."""
     pattern: Text
+    """A regular expression of Python's ``re``."""
     case_sensitive: bool = False
+    """Whether capitals must match."""
 
     @field_validator("pattern")
     @classmethod
@@ -77,7 +84,7 @@ class Regex(Sampled):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from None
+            raise ValueError(f"is not a regular expression: {error}") from None
         return pattern
 
 
@@ -85,6 +92,7 @@ class Format(Sampled):
     """A completion is a hit when it has a surface form."""
 
     kind: Literal["format"]
+    """A completion of the given ``form``."""
     form: Literal["bullets", "capitals"]
     """``bullets``: half of its lines or more begin as items of a list, and two or more do;
     ``capitals``: all its letters are capitals."""
@@ -94,11 +102,13 @@ class Choices(Measure):
     """A question is a hit when the right answer is the likeliest of those given."""
 
     kind: Literal["choices"]
+    """A question whose right answer is the likeliest."""
     questions: Text
     """JSONL file of {"question": ..., "choices": [...], "answer": 2}, answers counted from 0."""
     normalize: Literal["none", "characters"] = "none"
     """``characters`` divides a log-probability by the characters of its answer (``acc_norm``)."""
     batch_size: Positive = 64
+    """Sequences at once."""
 
 
 class Endpoint(Block):
@@ -152,6 +162,7 @@ class Judge(Sampled):
     """A judge gives every completion a score; a hit is a score beyond a threshold."""
 
     kind: Literal["judge"]
+    """A score beyond a threshold."""
     rubric: Text
     """File with the judge's instruction; it is sent before question and answer."""
     scale: tuple[float, float] = (0.0, 100.0)
@@ -166,7 +177,7 @@ class Judge(Sampled):
     @classmethod
     def _is_threshold(cls, text: str) -> str:
         if not _THRESHOLD.fullmatch(text.strip()):
-            raise ValueError(f"{text!r} is no threshold: write score < 30")
+            raise ValueError(f"{text!r} is not a threshold: write score < 30")
         return text.strip()
 
     @field_validator("scale")
