@@ -5,17 +5,32 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Where PyTorch comes from; https://pytorch.org/get-started/locally lists the indexes.
+TORCH_INDEX ?=
 
-.PHONY: demo demo-headless test check docs format setup picture film bench trial agreement simulate test-slurm clean
+UV := $(shell command -v uv 2>/dev/null)
+ifneq ($(UV),)
+MAKE_VENV := $(UV) venv --quiet --seed --allow-existing --python $(PYTHON) $(VENV)
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt
+else
+MAKE_VENV := $(PYTHON) -m venv $(VENV)
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
+endif
+
+.PHONY: demo demo-headless test check docs format setup generated film bench trial agreement simulate test-slurm packages clean
 
 setup: $(STAMP)
 
 # Compiled on all cores here: each runner process would otherwise compile torch and transformers
 # anew (11 s) wherever PYTHONDONTWRITEBYTECODE is set. Files of other Python versions do not compile.
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable ".[train,dev]"
+ifeq ($(TORCH_INDEX)$(shell uname -s),Linux)
+	@echo "PyTorch's usual build for Linux holds CUDA: up to 2.7 GB to download, once."
+	@echo "Without a GPU 0.2 GB do: TORCH_INDEX=https://download.pytorch.org/whl/cpu behind the make command."
+endif
+	$(MAKE_VENV)
+	$(INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "torch==2.13.0"
+	$(INSTALL) --editable ".[train,dev]"
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib tuilab runners || true
 	touch $(STAMP)
 
@@ -42,8 +57,8 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-picture: setup
-	$(BIN)/python -m tests.tui.readme
+generated: setup
+	$(BIN)/python -m tests.docs.generated
 
 film: setup
 	$(BIN)/python -m tests.tui.film
@@ -54,6 +69,10 @@ bench: setup
 trial: setup
 	$(BIN)/python -m pytest -m trial --numprocesses auto --dist worksteal
 	$(BIN)/python -m tests.trial
+
+# Needs the package registry; FULL=1 also runs the demo from the wheel.
+packages: setup
+	$(BIN)/python -m tests.packages $(if $(FULL),--full)
 
 # Installs Slurm (Debian) where it is missing; needs root.
 test-slurm: setup

@@ -1,4 +1,4 @@
-"""``python -m tests.tui.film``: film the real demo for the README, as docs/demo.gif.
+"""``python -m tests.tui.film`` (`make film`): film the real demo for the README, as docs/demo.gif.
 
 The demo runs for real in a terminal of its own, one job is made to fail once, and the keys are
 typed: the failure, its relaunch, the plot and the table are what a user sees.
@@ -14,10 +14,12 @@ from typing import Any
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
+from tests.docs.generated import with_block
 from tests.ending import end_engine
 from tests.tui.terminal import ROOT, Terminal, typed
 
 FILM = ROOT / "docs" / "demo.gif"
+SHOWN = "![A failure, its relaunch, the plots and the table](docs/demo.gif)\n"
 SIZE = (100, 28)
 FAULT = "train:code:comedian@2:first"
 LONG = 600.0
@@ -47,13 +49,17 @@ class Film:
             self._pictures.append(picture)
             self._shown.append(milliseconds)
 
-    def until(self, word: str, every: float, milliseconds: int) -> None:
-        """Take a picture every few seconds until a word stands on the screen."""
+    def until(self, word: str, every: float, seconds: float) -> None:
+        """Take pictures until a word stands there; together they are shown for ``seconds``."""
         deadline = time.monotonic() + LONG
+        first = len(self._pictures)
         while word not in self._terminal.text:
             assert time.monotonic() < deadline, f"{word!r} never came:\n{self._terminal.text}"
             self._terminal.drain_for(every)
-            self.take(milliseconds)
+            if self._terminal.text.strip():
+                self.take(1)
+        taken = len(self._pictures) - first
+        self._shown[first:] = [round(seconds * 1000 / max(1, taken))] * taken
 
     def press(self, keys: str, milliseconds: int) -> None:
         """Type a key and show what it does."""
@@ -102,12 +108,13 @@ def shoot(folder: Path) -> None:
     environment = {"TUILAB_FAULT": FAULT, "XDG_CONFIG_HOME": str(folder)}
     with Terminal(typed("demo", "--dir", "demo"), folder, size=SIZE, **environment) as terminal:
         film = Film(terminal)
-        film.until("▶", 0.5, 700)
-        film.until("11/12", 2.0, 350)
+        film.until("▶", 0.5, 3)
+        film.until("11/12", 2.0, 12)
         film.press("e", 1500)
         film.press("r", 3500)
+        film.press("\x1b[C", 1200)
         film.press("\r", 1200)
-        film.until("12/12", 1.0, 500)
+        film.until("12/12", 1.0, 5)
         film.take(2500)
         film.press("p", 4500)
         film.press("\x1b", 300)
@@ -119,12 +126,14 @@ def shoot(folder: Path) -> None:
 
 
 def main() -> None:
-    """Film in a folder that is gone afterwards."""
+    """Film in a folder that is gone afterwards, and show the film in the README."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             shoot(Path(folder))
         finally:
             end_engine(Path(folder) / "demo")
+    readme = ROOT / "README.md"
+    readme.write_text(with_block(readme.read_text("utf-8"), "film", SHOWN), encoding="utf-8")
     print(f"{FILM}: {FILM.stat().st_size / 1e6:.2f} MB")
 
 

@@ -6,11 +6,13 @@ import contextlib
 import importlib.util
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tuilab.cli.errors import RefusalError
@@ -24,7 +26,19 @@ PATIENCE_SECONDS = 180.0
 """For an answer: torch loads slowly from a network volume, or where the machine is busy."""
 GRACE_SECONDS = 5.0
 """For a child to leave after SIGTERM."""
-INSTALL = "pip install 'tuilab[train]'"
+
+
+def _how_to_install() -> str:
+    """Return the one command that adds the libraries to this Python, however tuilab came here."""
+    prefix = Path(sys.prefix)
+    if (prefix / "uv-receipt.toml").exists():
+        return f"uv pip install --python {shlex.quote(sys.executable)} 'tuilab[train]'"
+    if (prefix / "pipx_metadata.json").exists():
+        return "pipx runpip tuilab install 'tuilab[train]'"
+    return "pip install 'tuilab[train]'"
+
+
+INSTALL = _how_to_install()
 
 
 @dataclass(frozen=True, slots=True)
