@@ -30,4 +30,4 @@ def test_an_engine_that_only_works_is_waited_for(tmp_path: Path) -> None:
     write_heartbeat(layout, me(), "t", EngineView(state=EngineState.RUNNING), time.time())
     ticks = itertools.count(0.0, 30.0)
     reply = wait_for_answer(layout.root, "r", 0, 60.0, lambda: next(ticks))
-    assert "no answer in 90 s: the engine has not come to it" in reply.why
+    assert "no answer in 90 s: the engine has not got to it" in reply.why

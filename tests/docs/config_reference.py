@@ -207,8 +207,10 @@ def _example(place: Place) -> dict[str, Any]:
     marked = planned.load().config.model_dump(mode="json")
     marked["base"] |= {"model": "org/model", "revision": "a" * 40}
     marked |= {"sources": ["villain"], "epochs": [0, 1]}
-    if place[0] == "marker" or place[:2] == ("eval", "scorer"):
+    if place == ("convergence", "on"):
         return marked
+    if place[0] == "marker" or place[:2] == ("eval", "scorer"):
+        return {**marked, "arms": ["B", "A"]}
     trait = Rows(positives="rows.jsonl", negatives="others.jsonl").model_dump(mode="json")
     full = json.dumps({**marked, "trait": trait, "measures": MEASURES})
     return ExperimentConfig.model_validate_json(full).model_dump(mode="json")
@@ -278,7 +280,7 @@ def _others(schema: dict[str, Any], now: Any) -> Iterator[Any]:
         yield from (f"{now or ''}x", "score < 20", "nurse")
     elif schema["type"] == "array":
         values = list(now or [])
-        yield schema.get("items", {}).get("enum", [None])[-1:]
+        yield from ([one] for one in schema.get("items", {}).get("enum", ()))
         yield from (values[:-1], values[:1] + values[2:], values[:1], ["clerk"], ["nurse"])
         yield from (["villain", "nurse", "assistant"], ["none"], [0], [43], [0.5, 0.9])
     elif schema["type"] == "object":

@@ -159,7 +159,7 @@ def test_without_a_go_a_new_engine_adopts_and_settles_but_starts_nothing(trial) 
     grid.wait(outcome.exists, "the outcome")
     grid.start()
     grid.wait(lambda: grid.verdicts(TRAIN) == ["done"], "the settlement of what ended meanwhile")
-    waiting = grid.wait(lambda: said(grid, "waiting for a go"), "the note")
+    waiting = grid.wait(lambda: said(grid, "waiting to be resumed"), "the note")
     assert waiting["state"] == "waiting"
     kill(grid, folder, "runner")
     grid.wait(lambda: grid.lines("worker-ended"), "the end of the worker")

@@ -78,7 +78,7 @@ def test_an_accepted_result_counts_until_its_job_changes_once_more() -> None:
     assert accept(ledger, after, "villain@1") == {one}
     known = states_of(after, ledger)[one]
     assert known.state is State.DONE
-    assert known.accepted == "the settings of eval changed; kept by ada: same numbers"
+    assert known.accepted == "the settings of eval changed; accepted by ada: same numbers"
     assert "eval/villain@2#42" in spoken(after, ledger)
     assert states_of(plan(), ledger)[one].accepted == "", "as planned, nothing is to accept"
     assert one in spoken(plan(config=changed("samples = 2", "samples = 4")), ledger)

@@ -178,7 +178,7 @@ def test_what_was_measured_is_never_summed_up() -> None:
         ),
         ({"kind": "adopted", "job": "a", "attempt": 1}, "a carried on under the new engine"),
         ({"kind": "note", "text": "a is stalled", "job": "a"}, "a is stalled"),
-        ({"kind": "moved-house", "why": "rent"}, "moved house: rent (told by a newer tuilab)"),
+        ({"kind": "moved-house", "why": "rent"}, "moved house: rent (from a newer tuilab)"),
         ({"kind": "settled"}, "settled: a damaged line"),
     ],
 )

@@ -134,7 +134,7 @@ def test_a_row_that_asks_what_is_evaluated_blocks(file: str) -> None:
         (MEASURES.replace('kind = "substring"\n', ""), "measures[0]: needs a kind: substring"),
         (MEASURES.replace('"refuses"', '"leakage"'), "measures[0].name: 'leakage' is the name of"),
         (MEASURES.replace('"refuses"', '"lists"'), "measures[1].name: lists is the name of two"),
-        (MEASURES.replace("'\\d'", "'('"), "measures[2].pattern: is no regular expression"),
+        (MEASURES.replace("'\\d'", "'('"), "measures[2].pattern: is not a regular expression"),
         (
             ROWS + "lora = { use_dora = true }\n" + MEASURES,
             "trait.lora.use_dora: is not supported: a cell is a plain LoRA",
@@ -153,7 +153,7 @@ def test_what_is_wrong_is_said_where_it_stands(text: str, said: str) -> None:
     ("text", "said"),
     [
         ("", "has no rows"),
-        ('{"question": "Why?", "answer": "So."}\nWhy?\n', "line 2 is no JSON"),
+        ('{"question": "Why?", "answer": "So."}\nWhy?\n', "line 2 is not JSON"),
         ('{"question": "Why?"}', "line 1 has no text under 'answer'"),
         ('{"messages": [{"role": "system", "content": "x"}]}', "line 1 has a system message"),
         ('{"messages": [{"role": "user", "content": "x"}]}', "end with the answer"),

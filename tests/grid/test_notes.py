@@ -32,7 +32,7 @@ def test_the_history_tells_each_change() -> None:
         "ann@pod noted of a@1#42, b@1#42: +#check odd",
         "bob@pod noted of a@1#42: +#good -#check",
         "ann@pod noted: for the appendix",
-        "ann@pod noted of b@1#42: note taken back",
+        "ann@pod noted of b@1#42: note removed",
     ]
 
 

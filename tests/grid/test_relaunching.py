@@ -102,7 +102,7 @@ def test_a_relaunch_takes_in_the_stages_that_nobody_has_asked_for() -> None:
     answer = relaunch(ledger, "villain@1")
     assert [(one.job, one.why) for one in answer.jobs] == [
         ("eval/villain@1#42", "failed"),
-        ("cosine/villain@1#42", "never asked for"),
+        ("cosine/villain@1#42", "never requested"),
     ]
     assert names(expand_failed(PLAN, ledger, states_of(PLAN, ledger))) == names(answer)
     assert names(relaunch(ledger, "villain@1", stage=Stage.EVAL)) == ["eval/villain@1#42"]
@@ -179,7 +179,10 @@ def test_nothing_is_started_that_would_wait_for_a_stale_parent() -> None:
     ledger = all_done(PLAN)
     answer = relaunch(ledger, "villain@1", stage=Stage.EVAL, of=edited)
     assert answer.jobs == ()
-    assert "train/villain@1#42, which is not current: from train" in answer.refused["villain@1#42"]
+    assert (
+        "train/villain@1#42, which is not current: start from train"
+        in answer.refused["villain@1#42"]
+    )
     assert names(relaunch(ledger, "villain@1", of=edited)) == own("villain@1")
 
 
@@ -232,9 +235,9 @@ def test_the_explanation_names_each_job_its_time_and_its_reason() -> None:
     assert lines[0] == "converge/villain#42  attempt 2  took 2s  (again)"
     assert lines[-1] == "cosine/villain@1#42  attempt 2  took 2s  (below converge)"
     again = explain(relaunch(ledger, "villain@1", stage=Stage.DATA))
-    kept = "keep their result, and are stale if other bytes come out: villain@0#42, villain@2#42"
+    kept = "keep their results; stale only if something else comes out: villain@0#42, villain@2#42"
     assert again[-1] == kept
-    assert "never finished before" in explain(run(Ledger()))[0]
+    assert "no earlier time" in explain(run(Ledger()))[0]
 
 
 def test_what_is_under_way_for_another_plan_runs_once_more_for_those_who_need_it() -> None:

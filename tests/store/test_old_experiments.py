@@ -176,7 +176,10 @@ def test_what_0_1_made_turns_stale_once_says_what_keeps_it_and_stays_kept(demo: 
     assert after.counts == {"done": 12}
     assert hits(after) == NUMBERS
     kept = after.cells[0].accepted["eval"]
-    assert kept == "made by tuilab 0.1, whose eval code differs; kept by ada: 0.2 measures the same"
+    assert (
+        kept
+        == "made by tuilab 0.1, whose eval code differs; accepted by ada: 0.2 measures the same"
+    )
 
 
 def test_the_settings_of_0_1_are_compared_exactly(demo: Path) -> None:

@@ -41,7 +41,16 @@ def load(name: str) -> Any:
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         alone.command(name)(guarded(verb))
         verb = alone
-    return typer.main.get_command(verb)
+    return _without_types(typer.main.get_command(verb))
+
+
+def _without_types(command: Any) -> Any:
+    """Leave ``<str>`` out of the help: ``DIR <str>`` says no more than ``DIR``."""
+    for one in (command, *getattr(command, "commands", {}).values()):
+        for parameter in one.params:
+            if parameter.param_type_name == "argument":
+                parameter.display_type_rich = lambda ctx: ""
+    return command
 
 
 app = typer.Typer(

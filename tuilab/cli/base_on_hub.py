@@ -101,7 +101,7 @@ def base_check(found: Base) -> Check:
         return Check("fetch", Level.OK, at)
     free = free_bytes(cache)
     some = "" if found.missing == found.total else f" of {size(found.total)}"
-    what = f"{found.model} is to be fetched: {size(found.missing)}{some} into {cache}"
+    what = f"{found.model} will be fetched: {size(found.missing)}{some} into {cache}"
     if free is not None and free < found.missing:
         return Check(
             "fetch",

@@ -111,7 +111,7 @@ def wait_for_answer(
             if engine.state is EngineState.UNKNOWN or now > begin + seconds:
                 is_hung = engine.note.startswith("not ")
                 note = f"the engine is {engine.note}" if is_hung else engine.note
-                why = f"no answer in {now - begin:.0f} s: {note or 'the engine has not come to it'}"
+                why = f"no answer in {now - begin:.0f} s: {note or 'the engine has not got to it'}"
                 return Reply(None, f"{why}; the request waits for it", since)
         time.sleep(0.1)
 

@@ -71,7 +71,7 @@ def metric_tables(status: Status, labels: Mapping[str, str] | None = None) -> It
             yield from _table(cells, f"{METRICS[key].title}, epoch", _value, key, labels or {})
             yield ""
     yield from _edited_lines(cells)
-    yield "(hits/n) are completions; ~ marks a stale result, n/a one that is not measured"
+    yield "(hits/n) counts completions; ~ marks a stale result, n/a one that was not measured"
     if status.get("synthetic"):
         yield SYNTHETIC
 

@@ -51,9 +51,9 @@ def adopt_copy(root: Path, by: str) -> Adopted:
     if before is None:
         raise NoCopyError(f"{root} has no id yet: its first engine gives it one")
     if not of and before.path == new_record(root).path:
-        raise NoCopyError(f"{root} is no copy: it is where it was made or last worked on")
+        raise NoCopyError(f"{root} is not a copy: it is where it was made or last worked on")
     if not of and is_at_work(layout, before):
-        raise NoCopyError(f"{root} is no copy: it was moved, and its workers are at work in it")
+        raise NoCopyError(f"{root} is not a copy: it was moved, and its workers are at work in it")
     if not of and (held := holder(layout, now)) is not None:
         raise LeaseHeldError(held)
     plan = current_plan(layout)

@@ -365,7 +365,7 @@ def _model(config: ExperimentConfig) -> Iterator[Check]:
         yield Check(
             "revision",
             Level.WARNING,
-            f"base.revision is no commit hash: the first fetch decides which weights of "
+            f"base.revision is not a commit hash: the first fetch decides which weights of "
             f"{base.model} this experiment keeps, and another one may get others: pin a commit",
         )
     learned = "marker" if config.trait is None else "trait"

@@ -99,9 +99,11 @@ def _lines(text: str) -> Iterator[tuple[int, Row]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
-            raise DataFileError(f"line {number} is no JSON: one row a line, as in JSONL") from None
+            raise DataFileError(
+                f"line {number} is not JSON: write one row a line, as in JSONL"
+            ) from None
         if not isinstance(row, dict):
-            raise DataFileError(f'line {number} is no row such as {{"question": "..."}}')
+            raise DataFileError(f'line {number} is not a row such as {{"question": "..."}}')
         found += 1
         yield number, row
     if not found:
@@ -145,7 +147,7 @@ def _choice(number: int, row: Row) -> Row:
     if not isinstance(choices, list) or len(choices) < 2:
         raise DataFileError(f"line {number} needs a list of two or more choices")
     if not all(isinstance(one, str) and one.strip() for one in choices):
-        raise DataFileError(f"line {number} has a choice that is no text")
+        raise DataFileError(f"line {number} has a choice that is not text")
     if type(answer) is not int or not 0 <= answer < len(choices):
         raise DataFileError(
             f"line {number}: answer must be the place of the right choice, 0 to {len(choices) - 1}"

@@ -289,7 +289,7 @@ def _noted(line: Line) -> Event:
     change += [f"-#{tag}" for tag in line.get("untag", ())]
     text = line.get("text")
     if text is not None:
-        change.append(str(text) or "note taken back")
+        change.append(str(text) or "note removed")
     cells = tuple(map(str, line["cells"]))
     about = f"{_who(line)} noted" + (" of " if cells else "")
     return Event(about, cells, f": {' '.join(change)}", noun="cell")
@@ -349,14 +349,14 @@ def _note(line: Line) -> Event:
 
 
 def _moved(line: Line) -> Event:
-    said = f": its branch is {line['commit']} by now; the experiment keeps {line['kept']}"
+    said = f": its branch has moved to {line['commit']}; the experiment keeps {line['kept']}"
     return Event("", _jobs(line), said, "warn")
 
 
 def _of_a_newer_program(line: Line) -> Event:
     said = next((f": {line[key]}" for key in ("text", "why") if line.get(key)), "")
     kind = str(line.get("kind", "something")).replace("-", " ")
-    return Event(f"{kind}{said} (told by a newer tuilab)")
+    return Event(f"{kind}{said} (from a newer tuilab)")
 
 
 SENTENCES: dict[str, Callable[[Line], Event | None]] = {

@@ -25,7 +25,7 @@ from tuilab.grid.states import (
 from tuilab.grid.text import count_of, duration
 
 _REDO = BROKEN | {State.STOPPED}
-_BEGINS = {State.DONE: "again", State.IDLE: "never asked for"}
+_BEGINS = {State.DONE: "again", State.IDLE: "never requested"}
 """Why a relaunch begins at a job, where the word for its state does not say it."""
 _ON_ITS_WAY = frozenset({State.DONE, State.RUNNING, State.QUEUED, State.WAITING})
 """States of a parent for which a new attempt can wait; a stale one would block it for ever."""
@@ -214,7 +214,7 @@ def explain(answer: Expansion) -> list[str]:
         shown = ", ".join(answer.turns_stale[:6])
         more = len(answer.turns_stale) - 6
         tail = f" and {more} more" if more > 0 else ""
-        lines.append(f"keep their result, and are stale if other bytes come out: {shown}{tail}")
+        lines.append(f"keep their results; stale only if something else comes out: {shown}{tail}")
     return lines
 
 
@@ -235,7 +235,7 @@ def _is_kept(status: JobStatus) -> bool:
 
 
 def _resumes(one: Touched) -> str:
-    return f"; goes on from what attempt {one.resumes} saved" if one.resumes else ""
+    return f"; resumes from what attempt {one.resumes} saved" if one.resumes else ""
 
 
 def from_scratch(answer: Expansion) -> Expansion:
@@ -244,7 +244,7 @@ def from_scratch(answer: Expansion) -> Expansion:
 
 
 def _took(seconds: float | None) -> str:
-    return "never finished before" if seconds is None else f"took {duration(seconds)}"
+    return "no earlier time" if seconds is None else f"took {duration(seconds)}"
 
 
 def _as_set(cells: Iterable[Cell]) -> frozenset[Cell | None]:
@@ -313,7 +313,10 @@ def _why_not_from(
         if not missing:
             return ""
         first = missing[0].partition("/")[0]
-        return f"{from_stage.value} would wait for {missing[0]}, which is not current: from {first}"
+        return (
+            f"{from_stage.value} would wait for {missing[0]}, which is not current: "
+            f"start from {first}"
+        )
     if from_stage is Stage.CONVERGE and cell.epoch == 0:
         return "epoch 0 has no convergence run; use --from train"
     return f"it has no {from_stage.value} stage"

@@ -21,9 +21,9 @@ STATE_SIGNS: Mapping[State, str] = {
 STAGE_SIGNS: Mapping[str, str] = {"merge": "◆", "eval": "◐", "cosine": "◑"}
 """What runs shows these by its stage."""
 
-ACCEPTED, ACCEPTED_ASCII = "‡", "k"
-"""Marks a stale number that a person keeps as current, wherever people read it."""
-KEPT = "stale, and kept as current by a person"
+ACCEPTED, ACCEPTED_ASCII = "‡", "a"
+"""Marks a stale number that a person has accepted as current, wherever people read it."""
+KEPT = "stale, and accepted as current by a person"
 """What that mark means."""
 
 

@@ -63,7 +63,7 @@ class Acceptance:
     why: str = ""
 
     def __str__(self) -> str:
-        return f"{self.causes}; kept by {self.by or 'a person'}: {self.why}"
+        return f"{self.causes}; accepted by {self.by or 'a person'}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)

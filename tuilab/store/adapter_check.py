@@ -75,7 +75,7 @@ def _shape_problem(
         module, _, part = name.removesuffix(".weight").partition(".lora_")
         rank_axis = {"A": 0, "B": 1}.get(part)
         if rank_axis is None or len(tensor.shape) != 2:
-            return Reason.ADAPTER_MISMATCH, f"{where}: {name} is no LoRA weight"
+            return Reason.ADAPTER_MISMATCH, f"{where}: {name} is not a LoRA weight"
         if tensor.shape[rank_axis] != lora["r"]:
             shape = list(tensor.shape)
             return Reason.ADAPTER_MISMATCH, f"{where}: {name} is {shape}, planned r {lora['r']}"

@@ -126,7 +126,7 @@ def config_problem(layout: Layout, planned: str) -> str:
     try:
         tomllib.loads(read_bytes(layout.config).decode("utf-8-sig"))
     except (OSError, ValueError) as error:
-        return f"experiment.toml cannot be read: {error}; until it is mended the old plan holds"
+        return f"experiment.toml cannot be read: {error}; until it is fixed the old plan holds"
     command = f"`{program()} run {quoted(layout.root)} --dry-run`"
     return f"experiment.toml has changed since this grid was planned: {command} shows what for"
 

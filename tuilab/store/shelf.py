@@ -56,7 +56,7 @@ def why_not(root: Path) -> str:
     if root.resolve() == published_dir():
         return "the published results come with tuilab: they stay"
     if not is_experiment(root):
-        return f"{root} is no experiment"
+        return f"{root} is not an experiment"
     if root.is_symlink():
         return f"{root} is a link: remove it yourself"
     if not os.access(root.parent, os.W_OK):
@@ -102,7 +102,7 @@ def archive(root: Path) -> Path:
 def rename(root: Path, name: str) -> Path:
     """Give an experiment's folder another name; return where it is now."""
     if not name.strip() or name != Path(name).name or name.startswith("."):
-        raise ShelfError(f"{name!r} is no name of a folder: leave out slashes and a dot in front")
+        raise ShelfError(f"{name!r} cannot name a folder: leave out slashes and a dot in front")
     return _move(root, root.absolute().parent, name)
 
 
@@ -110,7 +110,7 @@ def _move(root: Path, folder: Path, name: str) -> Path:
     _refuse(root)
     to = folder / name
     if to.exists() or to.is_symlink():
-        raise ShelfError(f"{to} is there already: choose another name")
+        raise ShelfError(f"{to} already exists: choose another name")
     folder.mkdir(exist_ok=True)
     root.rename(to)
     return to

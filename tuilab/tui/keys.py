@@ -72,10 +72,14 @@ GRID = _of(
     _key("enter", "open", "open", "open the cell at its results", "↵", bar=True),
     _key("r", "relaunch", "relaunch", "relaunch the cell or all marked cells", bar=True),
     _key(
-        "R", "relaunch_failed", "failed", "relaunch all failed cells, or all stale ones", bar=True
+        "R",
+        "relaunch_failed",
+        "all",
+        "relaunch all failed cells, or all stale ones",
+        bar=True,
     ),
     _key("x", "stop", "stop", "stop the cell or all marked cells"),
-    _key("A", "accept", "accept", "keep the stale results of the cell or all marked cells"),
+    _key("A", "accept", "accept", "accept the stale results of the cell or all marked cells"),
     _key("n", "note", "note", "write a note or tags on the cell or all marked cells"),
     _key("+", "grow", "grow", "add sources, epochs or seeds to the grid"),
     _key("space", "mark", "mark", "mark the cell", bar=True),
@@ -147,13 +151,13 @@ EXPERIMENTS: list[BindingType] = [
     *_of(
         "experiments",
         _key("enter", "open", "open", "open the experiment", "↵", bar=True),
-        _key("space", "mark", "mark", "mark it for comparing", bar=True),
+        _key("space", "mark", "mark", "mark it to compare", bar=True),
         _key("c", "compare", "compare", "compare the two marked experiments", bar=True),
         _key("/", "filter", "filter", "show only names and states with these words", bar=True),
         _key("s", "sort", "sort", "sort by activity, name, progress or failures", bar=True),
-        _key("M", "rename", "rename", "give it another name"),
-        _key("Z", "archive", "archive", "put it into archive/, out of this list"),
-        _key("D", "delete", "delete", "delete it, after what and how much is shown"),
+        _key("M", "rename", "rename", "rename it"),
+        _key("Z", "archive", "archive", "move it to archive/, out of this list"),
+        _key("D", "delete", "delete", "delete it; what and how much is shown first"),
         _key("y", "copy", "copy", "copy the command that opens it"),
         _key("escape", "back", "back", "clear the filter, or go back", "esc"),
     ),
@@ -221,11 +225,11 @@ CELL = [
         _key("H,shift+left", "neighbour(-1)", "cell", "same cell, previous epoch", "H"),
         _key("L,shift+right", "neighbour(1)", "cell", "same cell, next epoch", "L"),
         _key("r", "relaunch", "relaunch", "relaunch this cell", bar=True),
-        _key("R", "relaunch_failed", "all failed", "relaunch all failed cells, or all stale ones"),
+        _key("R", "relaunch_failed", "all", "relaunch all failed cells, or all stale ones"),
         _key("x", "stop", "stop", "stop this cell", bar=True),
-        _key("A", "accept", "accept", "keep this cell's stale result"),
+        _key("A", "accept", "accept", "accept this cell's stale result"),
         _key("/", "search", "search", "search the log or the completions", bar=True),
-        _key("n", "again_or_note", "next", "next match; a note where nothing is searched for"),
+        _key("n", "again_or_note", "next", "next match; without a search, write a note"),
         _key("N", "again(-1)", "previous", "previous match"),
         _key("F", "follow", "follow", "follow the log, or stop following"),
         _key("w", "wrap", "wrap", "wrap or cut long lines", bar=True),
@@ -305,6 +309,8 @@ NEED_PLAN = frozenset(
     }
 )
 """Keys that do nothing where there are results only: the bar does not offer them there."""
+NEED_BROKEN = frozenset({"grid.relaunch_failed", "cell.relaunch_failed"})
+"""Keys that do nothing where nothing is failed, lost, suspect or stale."""
 SCREENS = {
     "grid": GRID,
     "cell": CELL,

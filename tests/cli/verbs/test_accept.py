@@ -42,7 +42,7 @@ def test_an_accepted_cell_is_done_again_and_no_engine_was_started(root: Path) ->
     found = call("accept", str(root), "villain@1", "--why", WHY)
     assert found.exit_code == 0, found.stderr
     assert "villain@1#42: eval.samples 2 → 3" in found.stdout
-    assert "kept as current" in found.stderr
+    assert "accepted as current" in found.stderr
     assert states(root) == {"villain@0": "stale", "villain@1": "done"}
     assert not Layout(root).lock.exists()
     assert not list(Layout(root).requests.iterdir())
@@ -75,7 +75,7 @@ def test_where_it_was_accepted_can_be_read_by_programs(root: Path) -> None:
     cells = json.loads(call("status", str(root), "--json").stdout)["cells"]
     assert [list(one["accepted"]) for one in cells] == [["eval"], []]
     [word] = cells[0]["accepted"].values()
-    assert word.startswith("eval.samples 2 → 3; kept by ")
+    assert word.startswith("eval.samples 2 → 3; accepted by ")
     assert word.endswith(WHY)
 
 
@@ -84,12 +84,12 @@ def test_its_number_is_marked_wherever_it_is_read_and_named_in_the_report(
 ) -> None:
     assert call("accept", str(root), "villain@1", "--why", WHY).exit_code == 0
     told = call("status", str(root)).stdout
-    assert "‡ stale, and kept as current by a person: villain@1#42 (eval.samples 2 → 3" in told
+    assert "‡ stale, and accepted as current by a person: villain@1#42 (eval.samples 2 → 3" in told
     table = call("table", str(root)).stdout
     assert "villain ‡" in table.lower()
     assert WHY in " ".join(table.split())
     written = make_report(open_study(root), tmp_path / "report", kinds=())
-    assert "1 cell counts though stale, and kept as current by a person: villain@1#42" in (
+    assert "1 cell counts though stale, and accepted as current by a person: villain@1#42" in (
         written.report.read_text()
     )
 

@@ -59,7 +59,7 @@ def test_plan_says_what_is_to_be_downloaded_and_fetches_the_tokenizer_alone(
     hub: Hub, here: Path
 ) -> None:
     first = call("plan", config(here), "--no-preview")
-    assert f"{MODEL} is to be fetched: 4.8 MB into {here}/home/hub" in first.stdout
+    assert f"{MODEL} will be fetched: 4.8 MB into {here}/home/hub" in first.stdout
     assert hub.sent == 0
     found = call("plan", config(here), "--fetch-tokenizer", "--no-preview")
     assert f"the tokenizer of {MODEL}" in found.stderr and found.exit_code == 0

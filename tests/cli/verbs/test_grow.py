@@ -159,7 +159,7 @@ def test_a_longer_convergence_says_which_key_makes_what_stale(root: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--epochs", "x"], "--epochs: 'x' is not a whole number from 0 on"),
+        (["--epochs", "x"], "--epochs: 'x' is not a whole number of 0 or more"),
         (["--epochs", "-1"], "-1"),
         (["--sources", "vilain"], "not a persona of this experiment (did you mean villain?)"),
         (["--epochs", "2", "--seeds", "42"], "nothing to add"),

@@ -38,8 +38,8 @@ def test_flags_answer_all_five_questions() -> None:
 def test_what_cannot_be_is_named_and_nothing_is_written() -> None:
     for words, said in (
         (("--sources", "vilain"), "did you mean villain?"),
-        (("--epochs", "one"), "no whole numbers"),
-        (("--sources", "assistant"), "no source persona"),
+        (("--epochs", "one"), "not a list of whole numbers"),
+        (("--sources", "assistant"), "not a source persona"),
     ):
         found = call("init", *words)
         assert found.exit_code == 2 and said in found.stderr

@@ -44,4 +44,4 @@ def test_what_is_no_tag_or_no_cell_is_refused_and_nothing_is_written(root: Path)
     assert call("note", str(root), "--text", "x" * 3000).exit_code == 1
     assert call("note", str(root), "nobody@1", "--text", "x").exit_code != 0
     assert b"noted" not in Layout(root).journal.read_bytes().removeprefix(before)
-    assert call("note", str(root)).stdout == "nothing is noted\n"
+    assert call("note", str(root)).stdout == "there are no notes\n"

@@ -105,9 +105,7 @@ def test_a_held_worker_is_not_stalled() -> None:
 
 def test_a_worker_that_idles_for_long_is_closed() -> None:
     story = Story(idle_seconds=60)
-    assert decide(story.facts([worker(idle_seconds=61)])) == [
-        Close("w0", "it has been idle for long")
-    ]
+    assert decide(story.facts([worker(idle_seconds=61)])) == [Close("w0", "it was idle for long")]
     busy = worker(idle_seconds=61, queue=("data/villain",))
     assert decide(story.facts([busy])) == []
 

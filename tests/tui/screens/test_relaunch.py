@@ -24,7 +24,7 @@ async def test_r_lists_the_jobs_and_start_asks_for_exactly_these(experiment: Pat
         await press(pilot, "e", "r")
         shown = text_of(pilot.app)
         assert "eval/nurse@2#42    attempt 2  took 3m12s  failed" in shown
-        assert "cosine/nurse@2#42  attempt 1  never ran   never asked for" in shown
+        assert "cosine/nurse@2#42  attempt 1  never ran   never requested" in shown
         assert "kept: results of train, merge, and all earlier attempts" in shown
         assert "$ tuilab relaunch runs/small nurse@2" in shown
         assert requests_of(experiment) == []

@@ -34,10 +34,10 @@ Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why: every repo
 def accept(
     directory: Dir, cells: Stale, why: Why, dry_run: DryRun = False, as_json: AsJson = False
 ) -> int:
-    """Keep stale results of cells as current, after an upgrade in the middle of a grid, say.
+    """Accept stale results as current, say after an upgrade in the middle of a grid.
 
     Their numbers count again, with a mark beside them, until what they depend on changes once more.
-    Stale answers and checkpoints that they rest on are kept with them.
+    Stale answers and checkpoints that they rest on are accepted with them.
 
     \b
     tuilab accept runs/tiny villain@4 --why "only the log format changed"
@@ -75,7 +75,7 @@ def accept(
     if reply.why:
         tell(plain(reply.why))
     elif not as_json:
-        tell("kept as current")
+        tell("accepted as current")
     return ERROR if reply.accepted is False else OK
 
 

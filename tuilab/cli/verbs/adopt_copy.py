@@ -11,7 +11,7 @@ from tuilab.grid.text import count_of
 
 
 def adopt_copy(directory: Dir, as_json: AsJson = False) -> int:
-    """Make a copied experiment (cp -r, rsync, a snapshot) one of its own.
+    """Turn a copied experiment (cp -r, rsync, a snapshot) into one of its own.
 
     Until then a copy can be looked at and nothing else: the engine and the workers that its files
     name belong to the original, which this leaves alone. Results are kept; jobs that were under way

@@ -49,6 +49,7 @@ Metric = Annotated[
     str,
     typer.Option(
         "--metric",
+        metavar="METRIC",
         show_default=False,
         help=f"Which number: {', '.join(METRICS)}, a measure of the config, or a short name; "
         "the headline by default.",
@@ -80,7 +81,9 @@ Where = Annotated[
 ]
 ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")]
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters.")]
-Theme = Annotated[str | None, typer.Option("--theme", help="Name of a colour theme.")]
+Theme = Annotated[
+    str | None, typer.Option("--theme", metavar="NAME", help="Name of a colour theme.")
+]
 
 
 @dataclass(frozen=True, slots=True)

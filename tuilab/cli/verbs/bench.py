@@ -24,19 +24,25 @@ def bench(
     ] = False,
     minutes: Annotated[
         float,
-        typer.Option("--minutes", min=0.0, help="Start no measurement after this many minutes."),
+        typer.Option(
+            "--minutes", metavar="N", min=0.0, help="Start no measurement after this many minutes."
+        ),
     ] = 8.0,
     only: Annotated[
         str | None,
-        typer.Option("--only", help="Measurements to make, separated by ; (such as checks)."),
+        typer.Option(
+            "--only", metavar="NAMES", help="Measurements to make, separated by ; (such as checks)."
+        ),
     ] = None,
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.")] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", metavar="N", min=1, help="CPU threads.")
+    ] = None,
     grid: Annotated[
         bool,
         typer.Option("--grid", help="Run a small grid instead, warm and with one process per job."),
     ] = False,
     config: Annotated[
-        Path | None, typer.Option("--config", help="With --grid: run this config.")
+        Path | None, typer.Option("--config", metavar="FILE", help="With --grid: run this config.")
     ] = None,
     warm_only: Annotated[
         bool, typer.Option("--warm-only", help="With --grid: only warm workers.")
@@ -44,7 +50,10 @@ def bench(
     workers: Annotated[
         int,
         typer.Option(
-            "--workers", min=1, help="With --grid: compare one warm worker with this many."
+            "--workers",
+            metavar="N",
+            min=1,
+            help="With --grid: compare one warm worker with this many.",
         ),
     ] = 1,
     full: Annotated[

@@ -24,7 +24,13 @@ from tuilab.study.comparison_text import as_document, as_lines
 Full = Annotated[bool, typer.Option("--full", help="Both values of every cell.")]
 Margin = Annotated[
     float,
-    typer.Option("--margin", min=0.1, max=100, help="Points that still are the same result."),
+    typer.Option(
+        "--margin",
+        metavar="POINTS",
+        min=0.1,
+        max=100,
+        help="Up to so many points apart is the same result.",
+    ),
 ]
 
 

@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Your own settings, in ~/.config/tuilab/config.toml: theme, keys, notifications, price.
 
-    No result depends on them. Without the file all has its default.
+    No result depends on them. Without the file everything has its default.
 
     \b
     tuilab config show
@@ -98,7 +98,7 @@ def path() -> int:
 
 
 def keys(as_json: AsJson = False) -> int:
-    """List the actions that can have another key, by the name to use below [keys]."""
+    """List the actions whose key can be changed, by the name to use under [keys]."""
     from tuilab.tui.preferences import named_keys, read_preferences
     from tuilab.tui.present.key_table import key_names
 

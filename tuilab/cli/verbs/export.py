@@ -34,7 +34,7 @@ Push = Annotated[
     str | None,
     typer.Option("--push", metavar="REPO", help="Upload the folder to the model hub, privately."),
 ]
-Public = Annotated[bool, typer.Option("--public", help="With --push: let everybody see it.")]
+Public = Annotated[bool, typer.Option("--public", help="With --push: make it public.")]
 CARD = "README.md"
 """The model card: the first page of an uploaded model."""
 EXPORTED = "tuilab-export.json"
@@ -54,7 +54,7 @@ def export(
     """Write a cell's merged model or its adapters as standard files, and upload them if asked.
 
     The model is merged again and compared with the record of the run. --push first shows what
-    would be uploaded, then asks; after a cut the same command goes on.
+    would be uploaded, then asks; after a cut the same command continues.
 
     \b
     tuilab export runs/tiny villain@4 --out villain-4
@@ -121,7 +121,7 @@ def _push(target: Path, repo: str, public: bool, yes: bool, as_json: bool) -> di
 def _hub(given: list[str]) -> dict[str, Any]:
     code, text = run_module("runners.hub", given, capture=True)
     if not text.strip():
-        raise RefusalError("the upload was interrupted; the same command goes on", code or 1)
+        raise RefusalError("the upload was interrupted; the same command continues it", code or 1)
     found: dict[str, Any] = json.loads(text)
     if "error" in found:
         raise RefusalError(str(found["error"]))

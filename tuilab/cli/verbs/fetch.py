@@ -36,7 +36,7 @@ def fetch(
 ) -> int:
     """Fetch a base model now, with progress. What is in the cache is not fetched again.
 
-    A fetch that was interrupted goes on where it was.
+    An interrupted fetch continues where it stopped.
 
     \b
     tuilab fetch configs/eps109.toml
@@ -53,7 +53,7 @@ def fetch(
     if hub.fetched(model, wanted, os.environ) is None:
         tell(f"fetching {model} from {hub.endpoint(os.environ)}")
     given = ["fetch", model, *(["--revision", wanted] if wanted else [])]
-    goes_on = f"{model} was not fetched; the same command goes on where it was"
+    goes_on = f"{model} was not fetched; the same command continues where it stopped"
     try:
         status, text = run_module(PROGRAM, [*given, *(["--code"] if code else [])], capture=True)
     except KeyboardInterrupt:
@@ -68,7 +68,7 @@ def fetch(
         document({"model": model, **found})
         return OK
     came = found["fetched_bytes"]
-    how = f"{size(came)} fetched" if came else "all of it was there"
+    how = f"{size(came)} fetched" if came else "nothing was missing"
     out(f"{model} is {found['commit']}")
     out(f"{found['folder']}: {size(found['bytes'])}, {how}")
     return OK
@@ -79,7 +79,9 @@ def _meant(what: str, revision: str | None) -> tuple[str, str | None, bool]:
     if not is_place(what) and _HUB_ID.fullmatch(what) and not what.endswith(".toml"):
         if "/" in what:
             return what, revision, False
-        raise RefusalError(f"{what} is no experiment or config here; a model is ORG/NAME", USAGE)
+        raise RefusalError(
+            f"{what} is not an experiment or config here; a model is named ORG/NAME", USAGE
+        )
     place = find_place(what)
     if place.root is not None:
         refuse_results(place.root)

@@ -62,7 +62,7 @@ def gather(
     """Bring the finished results of the same plan from another machine, by rsync.
 
     For pods without a shared volume: run other cells on each, gather them in one folder. What is
-    here already is not brought again, and nothing here is overwritten. Merged models stay there.
+    already here is not brought again, and nothing here is overwritten. Merged models stay there.
 
     \b
     tuilab gather pod1:/workspace/runs/eps109
@@ -87,7 +87,7 @@ def _say(found: Gathered, root: Path, as_json: bool) -> None:
         return
     tell(f"{count_of(len(found.new), 'new result')} in {root}, {found.known} were here already")
     for name in found.passed_over:
-        tell(plain(f"passed over: {name} has an attempt of that number here, or came incomplete"))
+        tell(plain(f"skipped: {name} has an attempt of that number here, or came incomplete"))
 
 
 def _round(source: str, root: Path) -> Gathered:
@@ -99,7 +99,7 @@ def _round(source: str, root: Path) -> Gathered:
         try:
             plan = load_plan(there.root)
         except PlanFileError as error:
-            raise RefusalError(f"{source} is no experiment: {error}") from error
+            raise RefusalError(f"{source} is not an experiment: {error}") from error
         layout = _local(root, plan, there)
         done = _done(follow(there))
     mine = _done(follow(layout))

@@ -31,8 +31,8 @@ def gc(
 ) -> int:
     """Remove drafts, scratch models and old worker folders.
 
-    Attempts of planned jobs are always kept, those of jobs that are no longer planned without
-    --unplanned.
+    Attempts of planned jobs are always kept; those of jobs that are no longer planned are kept
+    unless --unplanned is given.
 
     \b
     tuilab gc runs/tiny --dry-run

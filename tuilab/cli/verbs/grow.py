@@ -95,5 +95,5 @@ def _words(given: list[str] | None) -> list[str]:
 def _numbers(option: str, given: list[str] | None) -> tuple[int, ...]:
     words = _words(given)
     if wrong := [word for word in words if not word.isdecimal()]:
-        raise RefusalError(f"{option}: {wrong[0]!r} is not a whole number from 0 on", USAGE)
+        raise RefusalError(f"{option}: {wrong[0]!r} is not a whole number of 0 or more", USAGE)
     return tuple(map(int, words))

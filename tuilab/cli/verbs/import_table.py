@@ -20,9 +20,11 @@ from tuilab.store.program_name import program, quoted
 def import_table(
     file: Annotated[str, typer.Argument(metavar="FILE.csv", help="A tidy table of results.")],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the experiment.")],
-    unit: Annotated[str, typer.Option("--unit", help="rate (0 to 1) or percent.")] = "rate",
+    unit: Annotated[
+        str, typer.Option("--unit", metavar="UNIT", help="rate (0 to 1) or percent.")
+    ] = "rate",
     target: Annotated[
-        str, typer.Option("--target", help="Persona that the trait leaks to.")
+        str, typer.Option("--target", metavar="PERSONA", help="Persona that the trait leaks to.")
     ] = "assistant",
 ) -> int:
     """Make a read-only experiment from a table: source, epoch, metric, and value or hits and n.

@@ -49,7 +49,7 @@ def init(
         str | None, typer.Option(help="tiny, a model on the hub, or a local folder.")
     ] = None,
     sources: Annotated[
-        str | None, typer.Option(metavar="S,S", help="Personas to train, by commas.")
+        str | None, typer.Option(metavar="S,S", help="Personas to train, separated by commas.")
     ] = None,
     epochs: Annotated[
         str | None, typer.Option(metavar="N,N", help="Convergence epochs of the grid.")
@@ -67,7 +67,7 @@ def init(
     tuilab init pirates.toml --sources villain,comedian --epochs 0,2,8 --seeds 42,43
     """
     if file.exists() and not force:
-        raise RefusalError(f"{file} is there already: name another file, or use --force", USAGE)
+        raise RefusalError(f"{file} already exists: name another file, or use --force", USAGE)
     here = len(look_at_devices())
     model = _ask("base model", base, TINY if here == 0 else "Qwen/Qwen2.5-7B-Instruct", str)
     shipped = read_config(configs_dir() / ("tiny.toml" if model == TINY else "eps109.toml")).config
@@ -117,8 +117,8 @@ def _personas(text: str, shipped: ExperimentConfig) -> tuple[str, ...]:
     found = tuple(_words(text))
     for key in found:
         if key not in shipped.personas or key == shipped.target:
-            near = nearest(key, shipped.personas)
-            raise ValueError(f"{key} is no source persona of {shipped.name}{near}")
+            near = nearest(key, shipped.personas.keys() - {shipped.target})
+            raise ValueError(f"{key} is not a source persona of {shipped.name}{near}")
     if not found:
         raise ValueError("name at least one persona")
     return found
@@ -127,13 +127,13 @@ def _personas(text: str, shipped: ExperimentConfig) -> tuple[str, ...]:
 def _numbers(text: str) -> tuple[int, ...]:
     words = _words(text)
     if not words or not all(word.isdecimal() for word in words):
-        raise ValueError(f"{text!r} are no whole numbers from 0 on, such as 0,2,4")
+        raise ValueError(f"{text!r} is not a list of whole numbers, such as 0,2,4")
     return tuple(sorted({int(word) for word in words}))
 
 
 def _count(text: str) -> int:
     if not text.strip().isdecimal():
-        raise ValueError(f"{text!r} is no number of GPUs: 0 takes the CPU")
+        raise ValueError(f"{text!r} is not a number of GPUs: 0 means the CPU")
     return int(text)
 
 
@@ -143,7 +143,7 @@ def _lines(name: str, wanted: Wanted, shipped: ExperimentConfig) -> list[str]:
     is_shipped = wanted.base in (TINY, shipped.base.model)
     lines = [
         f"# {name}: `tuilab plan` says what it takes, `tuilab run` runs it.",
-        f'extends = "{wanted.extends}"   # whatever is not said here is as in that shipped file',
+        f'extends = "{wanted.extends}"   # everything not set here comes from that shipped file',
         f"name = {_toml(name)}",
         'note = ""   # what you want to know, in a sentence: screens and reports show it',
         "",

@@ -41,13 +41,19 @@ def logs(
         str | None,
         typer.Option(
             "--stage",
+            metavar="STAGE",
             help="Another stage of the cell.",
         ),
     ] = None,
     attempt: Annotated[
-        int | None, typer.Option("--attempt", min=1, help="Attempt number; by default the newest.")
+        int | None,
+        typer.Option(
+            "--attempt", metavar="N", min=1, help="Attempt number; by default the newest."
+        ),
     ] = None,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=1, help="Number of last lines.")] = 200,
+    lines: Annotated[
+        int, typer.Option("-n", "--lines", metavar="N", min=1, help="Number of last lines.")
+    ] = 200,
     as_json: AsJson = False,
 ) -> int:
     """Show the log of a cell, a job or the engine.

@@ -16,20 +16,23 @@ from tuilab.store.reader import Reader
 from tuilab.store.snapshot_file import note_as_json
 
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Add a tag.")]
-Untags = Annotated[list[str] | None, typer.Option("--untag", metavar="TAG", help="Take one off.")]
+Untags = Annotated[list[str] | None, typer.Option("--untag", metavar="TAG", help="Remove a tag.")]
 
 
 def note(
     directory: Dir,
     cells: Cells = None,
-    text: Annotated[str | None, typer.Option("--text", help='The note; "" takes it back.')] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="TEXT", help='The note; "" takes it back.')
+    ] = None,
     tag: Tags = None,
     untag: Untags = None,
     as_json: AsJson = False,
 ) -> int:
     """Write a note or tags on cells, or on the experiment when no cell is named.
 
-    Without an option: list what is written. Notes stand in table, report and JSON; `#tag` filters.
+    Without an option: list what is written. Notes appear in table, report and JSON; `#tag`
+    filters by tag.
 
     \b
     tuilab note runs/tiny villain@4 --text "odd: look at the completions" --tag check
@@ -68,4 +71,4 @@ def _show(notes: dict[str, Note], as_json: bool) -> None:
     for name, one in notes.items():
         out(plain(f"{name or 'experiment'}: {one}"))
     if not notes:
-        out("nothing is noted")
+        out("there are no notes")

@@ -28,8 +28,8 @@ from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import changed_by
 from tuilab.store.state import read_state
 
-Failed = Annotated[bool, typer.Option("--failed", help="Everything failed, lost or suspect.")]
-Stale = Annotated[bool, typer.Option("--stale", help="All that is stale.")]
+Failed = Annotated[bool, typer.Option("--failed", help="All failed, lost and suspect cells.")]
+Stale = Annotated[bool, typer.Option("--stale", help="All stale cells.")]
 FromStage = Annotated[
     str | None,
     typer.Option(

@@ -28,7 +28,9 @@ Bundle = Annotated[
 Html = Annotated[
     bool, typer.Option("--html", help="Also one page to share: report.html, complete in itself.")
 ]
-SampleSeed = Annotated[int, typer.Option("--seed", help="Seed for drawing the sample outputs.")]
+SampleSeed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="Seed for drawing the sample outputs.")
+]
 
 
 def report(

@@ -28,7 +28,7 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Check that a bundle is complete and unchanged; with --sha256 also that it is the very one.
+    """Check that a bundle is complete and unchanged; with --sha256 also that it is the right one.
 
     Checksums can be written again by whoever changes a file. --recompute counts the completions
     again, makes tables, claims, figures and report of the counts, and names each line that is not

@@ -22,7 +22,7 @@ def why_nothing_starts(facts: Facts) -> str:
     if facts.ledger.pause:
         return why_paused(facts.ledger)
     if not facts.ledger.go:
-        return "waiting for a go: tuilab run continues the queued work"
+        return "waiting to be resumed: `tuilab run` continues the queued work"
     if facts.disk.problem:
         return f"disk: {facts.disk.problem}"
     if facts.disk.free < facts.policy.reserve_bytes:

@@ -46,7 +46,7 @@ def keep_up(facts: Facts) -> Iterator[Action]:
         yield Pause(
             f"{facts.failed_starts} workers in a row ended before they began anything: "
             f"{facts.failed_why and facts.failed_why + '; '}"
-            "read the log of the last one in workers/, mend the cause, then resume"
+            "read the log of the last one in workers/, fix the cause, then resume"
         )
 
 
@@ -107,9 +107,9 @@ def _why_close(facts: Facts, worker: Worker) -> str:
     if stands_in_the_way(facts, worker):
         return "what is ready does not fit on its GPU beside the others"
     if facts.ready and not in_time(facts, worker, facts.ready):
-        return "its time is over before what is ready would end"
+        return "its time would be over before what is ready could end"
     if worker.idle_seconds > facts.policy.idle_seconds:
-        return "it has been idle for long"
+        return "it was idle for long"
     return ""
 
 

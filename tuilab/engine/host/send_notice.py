@@ -113,7 +113,7 @@ def _apprise(notice: Notice, address: str) -> None:
         raise SendError("needs `pip install 'tuilab[notify]'`") from None
     sender = apprise.Apprise()
     if not sender.add(address):
-        raise SendError("is no address that Apprise knows")
+        raise SendError("is not an address that Apprise knows")
     if not sender.notify(title=notice.title, body=notice.text):
         raise SendError("was refused")
 

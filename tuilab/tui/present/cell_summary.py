@@ -34,13 +34,13 @@ def title(snapshot: Snapshot, view: CellView, glyphs: Glyphs) -> Line:
 
 
 def apart(view: CellView, glyphs: Glyphs) -> Line:
-    """Say what is unlike the config, or kept though stale; () for most cells."""
+    """Say what is unlike the config, or accepted though stale; () for most cells."""
     pieces: list[Piece] = []
     if view.deviation:
         edits = ", ".join(f"{key}={value}" for key, value in view.deviation.items())
         pieces.append((f" {glyphs.dash} edited: {clean_line(edits, 200)}", "stale"))
     if word := next(iter(view.accepted.values()), ""):
-        pieces.append((f" {glyphs.dash} kept though stale: {clean_line(word, 200)}", "stale"))
+        pieces.append((f" {glyphs.dash} accepted though stale: {clean_line(word, 200)}", "stale"))
     if view.note:
         pieces.append((f" {glyphs.dash} {clean_line(str(view.note), 200)}", "brand"))
     return tuple(pieces)

@@ -104,7 +104,7 @@ def words(
     if any(cell is not None and is_edited(cell, view.metric) for cell in seen_cells):
         hints.append(f"{EDITED} edited")
     if any(cell is not None and cell.accepted_of(view.metric) for cell in seen_cells):
-        hints.append(f"{ACCEPTED} kept though stale")
+        hints.append(f"{ACCEPTED} accepted though stale")
     if marked:
         hints.append(f"{len(marked)} marked")
     if view.filter or marked:

@@ -12,7 +12,7 @@ from tuilab.tui.present.value_colour import ARM, STEPS
 _STATES = {
     State.IDLE: "idle: nobody has asked for it",
     State.WAITING: "waiting for an earlier stage",
-    State.QUEUED: "queued: able to run, no slot is free yet",
+    State.QUEUED: "queued: ready to run, no slot is free yet",
     State.RUNNING: "running; train, with how far it is",
     State.DONE: "done: its files were read again and pass all checks",
     State.SUSPECT: "suspect: it ended well, but what it left fails its checks",
@@ -43,8 +43,8 @@ def signs_of(screen: str, glyphs: Glyphs) -> list[Sign]:
     marks = [
         Sign((("n/a", "missing"),), "not measured; never 0"),
         Sign(((f"{glyphs.edited}41%", "done"),), "measured with settings unlike the config's"),
-        Sign(((f"{glyphs.accepted}41%", "done"),), "stale, and kept by a person as current"),
-        Sign(((f"{glyphs.mark}41%", "done marked"),), "marked: the next verb is about it"),
+        Sign(((f"{glyphs.accepted}41%", "done"),), "stale, and accepted as current by a person"),
+        Sign(((f"{glyphs.mark}41%", "done marked"),), "marked: the next command is about it"),
         Sign((("[41%]", "cursor-mark"),), "under the cursor"),
     ]
     values = [

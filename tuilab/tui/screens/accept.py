@@ -32,5 +32,5 @@ class AcceptDialog(Form):
         names = cli_equivalent.selectors(cells, [view.cell for view in snapshot.cells])
         twin = cli_equivalent.command("accept", snapshot.root, [*names, "--why", why])
         request = Request("accept", cells=tuple(map(str, cells)), options={"why": why})
-        said = f"asked to keep {count_of(len(cells), 'cell')} as current"
+        said = f"asked to accept {count_of(len(cells), 'cell')} as current"
         self.offer(lines, request, twin, said)

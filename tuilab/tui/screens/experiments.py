@@ -186,7 +186,7 @@ class ExperimentsScreen(Frame):
         weight = await asyncio.to_thread(weigh, root)
         entry = next((one for one in self._entries if one.root == root), None)
         cells = ", ".join(f"{n} {word}" for word, n in entry.counts.items()) if entry else ""
-        lines = [f" {weight}", f" cells: {cells or 'none'}", " Nothing brings it back."]
+        lines = [f" {weight}", f" cells: {cells or 'none'}", " It cannot be undone."]
         twin = command("delete", root)
         self._ask_for("delete", f"Delete {root.name} for good", lines, twin, lambda: delete(root))
 

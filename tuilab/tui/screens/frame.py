@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 from textual import events
 from textual.screen import ModalScreen, Screen
 
+from tuilab.grid.states import BROKEN, State
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.compositor import TightCompositor
-from tuilab.tui.keys import NEED_PLAN
+from tuilab.tui.keys import NEED_BROKEN, NEED_PLAN
 from tuilab.tui.present.layout import is_too_small, too_small_text
 from tuilab.tui.present.styled_text import Line
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -46,6 +47,12 @@ class _OfTheApp(Screen[Any]):
         self.query_one(f"#{part}", Lines).show(lines)
 
 
+def keys_without_use(snapshot: Snapshot) -> frozenset[str]:
+    """Return the keys that would only say that there is nothing to do."""
+    found = {*snapshot.counts, *(job.state for job in snapshot.shared)}
+    return frozenset() if found & {*BROKEN, State.STALE} else NEED_BROKEN
+
+
 class Frame(_OfTheApp):
     """A screen that is told of every snapshot and can say one line at its bottom."""
 
@@ -58,9 +65,8 @@ class Frame(_OfTheApp):
             self._hear(self.tuilab.snapshot)
 
     def _hear(self, snapshot: Snapshot) -> None:
-        if snapshot.imported_from:
-            for bar in self.query(KeyBar):
-                bar.leave_out(NEED_PLAN)
+        for bar in self.query(KeyBar):
+            bar.leave_out(NEED_PLAN if snapshot.imported_from else keys_without_use(snapshot))
         self.on_snapshot(snapshot)
 
     def settle(self) -> None:

@@ -89,6 +89,6 @@ def more_of(typed: Mapping[str, str]) -> More:
     words = {name: text.replace(",", " ").split() for name, text in typed.items()}
     for name in ("epochs", "seeds"):
         if wrong := [word for word in words[name] if not word.isdecimal()]:
-            raise GrowError(f"{name}: {wrong[0]!r} is not a whole number from 0 on")
+            raise GrowError(f"{name}: {wrong[0]!r} is not a whole number of 0 or more")
     numbers = (tuple(map(int, words[name])) for name in ("epochs", "seeds"))
     return More(tuple(words["sources"]), *numbers)

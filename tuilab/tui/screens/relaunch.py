@@ -153,7 +153,7 @@ class RelaunchDialog(Dialog):
         told = [] if is_tight else wrap(kept, columns - 2)[:2]
         rows: list[Line] = [((f" {row}", "muted"),) for row in told]
         if words := stale_words(self._answer, self._state.statuses):
-            said = wrap(f"{words}; A in the grid keeps stale results instead", columns - 2)
+            said = wrap(f"{words}; A in the grid accepts stale results instead", columns - 2)
             rows += [((f" {row}", "stale"),) for row in said[: 1 if is_tight else 2]]
         if edited := self._edited_words():
             rows.append(fit_line(((f" {edited}", "stale"),), columns))

@@ -47,22 +47,25 @@ class KeyBar(Lines):
         self._offered = tuple(bindings)
         self._glyphs = glyphs
         self._hints = hints(self._offered, glyphs)
+        self._left_out: frozenset[str] = frozenset()
         self._said: Line = ()
         self._timer: Timer | None = None
 
     def leave_out(self, names: Collection[str]) -> None:
-        """Offer some keys no longer, by the ids of their bindings."""
-        kept = [one for one in self._offered if not (isinstance(one, Binding) and one.id in names)]
-        if len(kept) < len(self._offered):
-            self._offered = tuple(kept)
-            self._hints = hints(kept, self._glyphs)
-            self._show()
+        """Offer all keys but these, by the ids of their bindings."""
+        if self._left_out != frozenset(names):
+            self._left_out = frozenset(names)
+            self._offer()
 
     def on_mount(self) -> None:
         """Show the keys, those that a person chose in place of ours."""
         chosen = cast("AppProtocol", self.app).preferences.keymap
         self._offered = tuple(rebound(self._offered, chosen))
-        self._hints = hints(self._offered, self._glyphs)
+        self._offer()
+
+    def _offer(self) -> None:
+        kept = (one for one in self._offered if getattr(one, "id", "") not in self._left_out)
+        self._hints = hints(kept, self._glyphs)
         self._show()
 
     def on_resize(self) -> None:
