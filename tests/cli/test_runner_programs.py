@@ -12,7 +12,7 @@ from tuilab.cli.runner_programs import (
     refuse_without_libraries,
     refuse_without_workers,
 )
-from tuilab.grid.config import Resources
+from tuilab.grid.resource_config import Resources
 
 
 def test_a_missing_library_is_one_sentence_with_the_extra_to_install() -> None:

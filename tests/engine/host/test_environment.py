@@ -21,8 +21,8 @@ from tuilab.engine.host.environment import (
     worker_environment,
 )
 from tuilab.engine.host.hub_cache import is_offline
-from tuilab.grid.config import Resources
 from tuilab.grid.jobs import Plan
+from tuilab.grid.resource_config import Resources
 
 OWN = {
     "PATH": "/bin",
