@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -188,3 +189,12 @@ def test_one_of_two_that_waits_for_ever_is_cancelled(trial: Maker) -> None:  # n
     finish(grid)
     assert len(grid.worker_dirs()) == 2
     assert "PENDING" not in slurm("squeue", "-h", "-o", "%T")
+
+
+def test_doctor_sends_a_worker_there_and_tells_what_slurm_is_set_to(tmp_path: Path) -> None:
+    asked = [sys.executable, "-m", "tuilab", "doctor", "--on", "slurm", "--wait", "90"]
+    environment = {**os.environ, "SLURM_CONF": f"{WHERE}/slurm.conf", "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(asked, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert "Slurm started a worker on node" in done.stdout, done.stderr
+    assert "SlurmdTimeout" in done.stdout and "a file made here is seen on node" in done.stdout
+    assert (done.returncode, "has no GPU: ask for one" in done.stdout) == (1, True)

@@ -63,7 +63,7 @@ def try_place(
     Whatever comes of it, the probe is taken back and its folder removed. OSError where no folder
     can be made.
     """
-    folder = root / "doctor" / f"w0-{uuid.uuid4().hex[:8]}"
+    folder = root.absolute() / "doctor" / f"w0-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
     command = Command((python, "-m", "tuilab.engine.node_probe", str(folder)), GRACE)
     atomic.write_json(folder / COMMAND_FILE, asdict(command))

@@ -20,8 +20,9 @@ PATIENCE = 60.0
 """Seconds that one of its commands may take; they wait long for a controller that is away."""
 WARNING_SECONDS = 120
 """Between Slurm's word that the wall time is nearly over and its end."""
-_EXPORTED = "PATH,HOME,USER,LOGNAME,LANG,SHELL"
-"""All that goes along lies readable in Slurm's state: what a runner needs is in command.json."""
+_KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "SHELL", "SLURM_CONF", "SLURM_CLUSTERS")
+"""Slurm's commands see no more of the environment: what goes along lies readable in its state, and
+what a runner needs is in command.json."""
 _WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"})
 _RUNNING = frozenset({"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING"})
 _AWAY = ("Unable to contact", "Connection", "timed out", "Transport", "communication", "Zero Bytes")
@@ -58,11 +59,15 @@ class Slurm:
         return found
 
     def submit(self, folder: Path) -> None:
-        """One sbatch call; ``--no-requeue``: a second start would find the lease taken."""
+        """One sbatch call; ``--no-requeue``: a second start would find the lease taken.
+
+        ``--export=ALL`` is the little of ``_KEPT``. A list of names there would have the node run
+        the login profile first, which may take minutes, and then counts as a failed node.
+        """
         command = [
             "sbatch", "--parsable", f"--job-name={folder.name}", "--no-requeue",
             "--open-mode=append", f"--output={folder / LOG_FILE}", f"--chdir={folder}",
-            f"--export={_EXPORTED}", f"--signal=B:TERM@{WARNING_SECONDS}", *self.options,
+            "--export=ALL", f"--signal=B:TERM@{WARNING_SECONDS}", *self.options,
         ]  # fmt: skip
         _call(command, self.script(folder))
 
@@ -108,7 +113,6 @@ def seconds_in(left: str) -> float | None:
 
 def _call(command: list[str], text: str | None = None) -> str:
     """Return what a command of Slurm prints; nothing of ours is in its environment."""
-    kept = (*_EXPORTED.split(","), "SLURM_CONF", "SLURM_CLUSTERS")
     try:
         done = subprocess.run(
             command,
@@ -116,7 +120,7 @@ def _call(command: list[str], text: str | None = None) -> str:
             capture_output=True,
             text=True,
             timeout=PATIENCE,
-            env={name: os.environ[name] for name in kept if name in os.environ},
+            env={name: os.environ[name] for name in _KEPT if name in os.environ},
         )
     except FileNotFoundError as error:
         raise UnreachableError(f"{command[0]} is not installed here") from error
