@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.report.ran_here import SETTINGS, finish, whole
+from tuilab.grid.report_text import ReportText
 from tuilab.report.caveats import caveats, sizes_said
 from tuilab.report.finished_jobs import current, finished_jobs
 from tuilab.report.markdown import confidence, doubts, next_steps, seeds_said, title
@@ -103,13 +104,14 @@ def test_any_doubt_makes_the_confidence_low(plain: Path) -> None:
     claims = standard_claims(study.analysis)
     assert "one seed (42), not replicated" in confidence(study, claims)
     assert title(study, claims).endswith("one seed (42), not replicated (LOW confidence)")
-    assert next_steps(study, claims)[0].startswith("Repeat with more seeds")
+    assert next_steps(study, claims, ReportText())[0].startswith("Repeat with more seeds")
 
 
-def test_without_a_doubt_the_grade_is_the_authors(tmp_path: Path) -> None:
+def test_without_a_doubt_the_grade_is_moderate_and_says_what_is_lacking(tmp_path: Path) -> None:
     scene = whole(tmp_path / "x", sources=("villain",), seeds=(42, 137))
     study = open_study(scene.root)
     claims = standard_claims(study.analysis)
     assert doubts(study, claims) == []
-    assert "author" in confidence(study, claims)
+    said = confidence(study, claims)
+    assert "MODERATE" in said and "fewer than 5 seeds" in said and "no claim was locked" in said
     assert "LOW" not in title(study, claims)

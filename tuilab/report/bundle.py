@@ -244,6 +244,7 @@ EXPERIMENT_FILES = (
     "measurements.csv",
     "journal.jsonl",
     "deviations.json",
+    "report.toml",
 )
 REDACTED = "REDACTED.txt"
 MOST_NAMED = 20

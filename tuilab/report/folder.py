@@ -10,8 +10,10 @@ from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.foreign import redact
+from tuilab.contract.parsing import read_bytes
 from tuilab.grid.limits import Price
 from tuilab.grid.reference import Difference, differences
+from tuilab.grid.report_text import REPORT_TEXT_FILE, ReportText, read_report_text
 from tuilab.report.caveats import caveats, cut_answers, sizes_said
 from tuilab.report.figure_files import save_figure
 from tuilab.report.finished_jobs import FinishedJob, current, effort, finished_jobs
@@ -64,6 +66,7 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
         caveats=caveats(study, ran),
         figures=[study.figure(kind) for kind in kinds],
         samples=draw_samples(study, seed=recipe.seed),
+        text=_text_of(study),
         differences=_differences(study, ran),
     )
     texts = _texts(study, parts)
@@ -84,6 +87,13 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
     return WrittenReport(
         out / "report.md", tuple(files), tuple(empty_fields(card)), tuple(empty_by_section(card))
     )
+
+
+def _text_of(study: Study) -> ReportText:
+    path = study.root / REPORT_TEXT_FILE
+    if not path.is_file():
+        return ReportText()
+    return read_report_text(read_bytes(path).decode("utf-8", "replace"))
 
 
 def _differences(study: Study, ran: Sequence[FinishedJob]) -> tuple[Difference, ...]:

@@ -9,6 +9,7 @@ from itertools import groupby
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.edits import EDITED
 from tuilab.grid.reference import TITLES, Difference
+from tuilab.grid.report_text import ReportText
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text
 from tuilab.report.run_card import Field, empty_by_section, empty_fields
@@ -17,7 +18,7 @@ from tuilab.science.claims.claim import Claim, Verdict
 from tuilab.science.edit_notes import edits_notes
 from tuilab.science.figures.model import Figure
 from tuilab.study.headline_table import noted, provenance_hash, render
-from tuilab.study.locked_claims import lock_lines
+from tuilab.study.locked_claims import CONFIRMATORY, lock_lines, locks_of
 from tuilab.study.study import Study
 from tuilab.study.table_formats import as_markdown
 
@@ -35,6 +36,8 @@ class ReportParts:
     caveats: Sequence[str]
     figures: Sequence[Figure]
     samples: Sequence[Condition]
+    text: ReportText
+    """What the author wrote."""
     differences: Sequence[Difference] = ()
     """Where the experiment is not the published one that it refers to."""
 
@@ -46,8 +49,12 @@ def write_report(study: Study, parts: ReportParts) -> str:
         f"# {title(study, parts.claims)}",
         what_is_empty(parts.card),
         synthetic(study),
-        *summary(study, parts.card, parts.claims, "".join(_image(figure) for figure in hero)),
+        *summary(study, parts, "".join(_image(figure) for figure in hero)),
+        *_connections(parts.text),
         "## Setup",
+        "### Why this experiment, and why so",
+        clean(parts.text.rationale).strip()
+        or _TO_WRITE.format(key="rationale", what="why these settings, what else was considered."),
         *card_tables(parts.card),
         *_unlike_reference(parts.differences),
         "## Results",
@@ -62,6 +69,8 @@ def write_report(study: Study, parts: ReportParts) -> str:
         "\n".join(f"- {clean_line(sentence)}" for sentence in parts.caveats),
         *_notes(study),
         *_lock(study),
+        "## All claims",
+        *[_with_evidence(claim) for claim in parts.claims],
         "## Artefacts",
         _artefacts(study),
     ]
@@ -195,15 +204,20 @@ def _artefacts(study: Study) -> str:
 
 HERO = "leakage-cosine"
 """Kind of the figure that stands in the summary."""
-_TO_WRITE = "_To be written by the author: {what}_"
+_TO_WRITE = "_To be written by the author ({key} in report.toml): {what}_"
+MOST_TAKEAWAYS = 5
+_FIRST = ("classes", "specificity", "against", "front-loaded", "cosine", "cosine-predicts")
+"""Standard claims in the order in which a reader asks; "coverage" is said by the doubts."""
+_DECIDED = frozenset({Verdict.HOLDS, Verdict.FAILS})
+SEEDS_FOR_HIGH = 5
 
 
 def title(study: Study, claims: Sequence[Claim]) -> str:
     """Say what was found and on how many seeds, in one line."""
     classes = next((claim.sentence for claim in claims if claim.key == "classes"), "")
     said = classes.rstrip(".")
-    grade = " (LOW confidence)" if doubts(study, claims) else ""
-    return clean_line(f"{study.name}: {said[:1].lower() + said[1:]}; {seeds_said(study)}{grade}")
+    found = f"{study.name}: {said[:1].lower() + said[1:]}; {seeds_said(study)}"
+    return clean_line(f"{found} ({grade(study, claims)[0]} confidence)")
 
 
 def seeds_said(study: Study) -> str:
@@ -233,22 +247,59 @@ def synthetic(study: Study) -> str:
     return "> **Synthetic model.** These numbers show that the pipeline works and nothing else."
 
 
-def summary(study: Study, card: Sequence[Field], claims: Sequence[Claim], hero: str) -> list[str]:
+def summary(study: Study, parts: ReportParts, hero: str) -> list[str]:
     """Return the TL;DR: background, methodology, results with confidence, next steps."""
+    text, claims = parts.text, parts.claims
+    what = "why this was run, and which earlier result it follows."
     return [
         "## TL;DR",
         "### Background",
-        _TO_WRITE.format(what="why this was run, and which earlier result it follows."),
+        clean(text.background).strip() or _TO_WRITE.format(key="background", what=what),
         "### Methodology",
-        methodology(study, card),
+        methodology(study, parts.card),
         "### Results",
         hero,
-        "Main takeaways, each with its verdict:",
-        "\n".join(_claim(claim) for claim in claims),
+        "Main takeaways, each with its verdict (all claims are judged below):",
+        "\n".join(_claim(claim) for claim in takeaways(claims)),
         confidence(study, claims),
         "### Next steps",
-        "\n".join(f"- {step}" for step in next_steps(study, claims)),
+        "\n".join(f"- {step}" for step in next_steps(study, claims, text)),
     ]
+
+
+def takeaways(claims: Sequence[Claim]) -> list[Claim]:
+    """Choose at most five, by rule: nobody picks what looks good.
+
+    Claims that were locked before the first measurement come first, in their order; then the
+    standard ones in the order of ``_FIRST``, decided ones before those that are left open, the
+    classes before all. Claims on a single source, and whether all cells are measured, are not among
+    them.
+    """
+    locked = [claim for claim in claims if claim.status == CONFIRMATORY]
+    standard = [claim for claim in claims if _name(claim) in _FIRST and claim not in locked]
+    standard.sort(
+        key=lambda claim: (
+            _name(claim) != _FIRST[0],
+            claim.verdict not in _DECIDED,
+            _FIRST.index(_name(claim)),
+        )
+    )
+    return [*locked, *standard][:MOST_TAKEAWAYS]
+
+
+def _name(claim: Claim) -> str:
+    return claim.key.partition(":")[0]
+
+
+def _connections(text: ReportText) -> list[str]:
+    parts = {"Follows": text.parents, "Used by": text.consumers}
+    lines = [f"- {name}: {clean_line(one)}" for name, those in parts.items() for one in those]
+    return ["## Where it belongs", "\n".join(lines)] if lines else []
+
+
+def _with_evidence(claim: Claim) -> str:
+    lines = "".join(f"\n  - {clean_line(line)}" for line in claim.evidence)
+    return _claim(claim) + lines
 
 
 def methodology(study: Study, card: Sequence[Field]) -> str:
@@ -302,16 +353,35 @@ def doubts(study: Study, claims: Sequence[Claim]) -> list[str]:
     return [doubt for doubt, applies in found.items() if applies]
 
 
+def grade(study: Study, claims: Sequence[Claim]) -> tuple[str, list[str]]:
+    """Grade by rule, with the reasons.
+
+    LOW: any doubt. HIGH: no doubt, five seeds, claims that were locked before the first
+    measurement and all decided, and nothing done otherwise since. MODERATE: what lies between.
+    """
+    if reasons := doubts(study, claims):
+        return "LOW", reasons
+    record = locks_of(study)
+    locked = [claim for claim in claims if claim.status == CONFIRMATORY]
+    lacking = {
+        f"fewer than {SEEDS_FOR_HIGH} seeds": len(study.snapshot.seeds) < SEEDS_FOR_HIGH,
+        "no claim was locked before the first measurement": not locked,
+        "a locked claim is not decided": any(one.verdict not in _DECIDED for one in locked),
+        "something was done otherwise since the lock": bool(record.deviations),
+    }
+    if reasons := [reason for reason, applies in lacking.items() if applies]:
+        return "MODERATE", reasons
+    return "HIGH", ["no doubt by the rules, and every locked claim is decided"]
+
+
 def confidence(study: Study, claims: Sequence[Claim]) -> str:
-    """Grade by rule: any doubt means LOW; without one the grade is the author's."""
-    reasons = doubts(study, claims)
-    if reasons:
-        return f"**Confidence: LOW** - {'; '.join(reasons)}."
-    return "**Confidence: to be given by the author** - no rule here lowers it."
+    """Say the grade and why it is no other."""
+    given, reasons = grade(study, claims)
+    return f"**Confidence: {given}** - {'; '.join(reasons)}."
 
 
-def next_steps(study: Study, claims: Sequence[Claim]) -> list[str]:
-    """List what would remove a doubt, by rule, and leave room for the author."""
+def next_steps(study: Study, claims: Sequence[Claim], text: ReportText) -> list[str]:
+    """List the author's, and what would remove a doubt, by rule."""
     snapshot = study.snapshot
     waiting = [str(view.cell) for view in snapshot.cells if view.state.value != "done"]
     verdicts = {claim.key: claim.verdict for claim in claims}
@@ -321,6 +391,7 @@ def next_steps(study: Study, claims: Sequence[Claim]) -> list[str]:
         "Evaluate every source under its own prompt.": (
             verdicts.get("specificity") is Verdict.NOT_MEASURED
         ),
-        _TO_WRITE.format(what="what this result asks for."): True,
+        _TO_WRITE.format(key="next_steps", what="what this result asks for."): not text.next_steps,
     }
-    return [step for step, applies in steps.items() if applies]
+    own = [clean_line(step) for step in text.next_steps]
+    return [*own, *(step for step, applies in steps.items() if applies)]
