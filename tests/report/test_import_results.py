@@ -42,8 +42,7 @@ def refused(tmp_path: Path, content: str | bytes, unit: str = "rate") -> str:
         ("\n\n", "is empty; it needs a header line"),
         ("villain,0,leakage,0.1\n", "line 1 is not a header (villain,0,leakage,0.1)"),
         (VALUES, "the table has no rows"),
-        ("source;epoch;metric;value\na;0;leakage;1\n", "separated by semicolons; use commas"),
-        ("source\tepoch\tmetric\tvalue\n", "separated by tabs"),
+        ("source;epoch;mood\na;0;1\n", "unknown columns mood"),
         ("source,epoch,metric,value,mood\n", "unknown columns mood; known columns: source"),
         ("source,epoch,metric,value,value\n", "line 1 names value more than once"),
         ("source,epoch\nvillain,0\n", "column 'metric' is missing"),
@@ -51,7 +50,6 @@ def refused(tmp_path: Path, content: str | bytes, unit: str = "rate") -> str:
         (VALUES + "villain,0,leakage,NaN\nvillain,2,leakage,nan\n", "every value is missing"),
         (COUNTS + "villain,0,leakage,0,0\n", "line 2, n: n = 0"),
         (VALUES + "villain,0,leakage,101\n", "line 2, value: leakage 101 is above 1"),
-        (VALUES + "villain,0,leakage,45.5%\n", "not a number: leave out the % and say --unit"),
         (VALUES + 'villain,0,leakage,"0,5"\n', "'0,5' is not a number: write a decimal point"),
         (VALUES + "villain,0,leakage,inf\n", "line 2, value: is not a finite number"),
         (VALUES + "villain,0,leakage,.1\n\nvillain,0,leakage,.2\n", "line 4: repeats line 2"),
@@ -64,6 +62,50 @@ def test_a_bad_file_is_refused_in_a_sentence(
     tmp_path: Path, content: str | bytes, sentence: str
 ) -> None:
     assert sentence in refused(tmp_path, content)
+
+
+TIDY = VALUES + "villain,0,leakage,0.25\nvillain,2,leakage,0.5\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TIDY,
+        TIDY.replace(",", ";"),
+        TIDY.replace(",", "\t").replace("0.5", "0,5").replace("0.25", "0,25"),
+        "\nsource,epoch,leakage\nvillain,0,0.25\nvillain,2,0.5\n",
+        "Source,Epoch,Leakage (%)\nvillain,0,25\nvillain,2,50%\n",
+        "source;ep;leakage\nvillain;0;25,0 %\nvillain;2;50 %\n",
+        "source,0,2\nvillain,0.25,0.5\n",
+        "source,epoch 0 %,epoch 2 %\nvillain,25,50\n",
+        "Ep,Villain (-0.36)\n0,0.25\n2,0.5\n".replace("Villain", "villain"),
+        "epoch\tvillain\n0\t25%\n2\t50%\n",
+    ],
+)
+def test_the_layouts_that_people_have_say_the_same(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    frame = read_table(tmp_path / "t.csv", "rate", "assistant").frame
+    rows = frame[["source", "epoch", "metric", "persona", "value"]].values.tolist()
+    assert rows == [
+        ["villain", 0, "leakage", "assistant", 0.25],
+        ["villain", 2, "leakage", "assistant", 0.5],
+    ]
+
+
+def test_a_column_source_rate_is_of_the_source_itself(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("source,epoch,leakage,source_rate\nvillain,0,.1,.9\n")
+    frame = read_table(tmp_path / "t.csv", "rate", "assistant").frame
+    assert dict(zip(frame["persona"], frame["value"], strict=True)) == {
+        "assistant": 0.1,
+        "villain": 0.9,
+    }
+
+
+def test_one_cause_takes_one_line_with_how_often(tmp_path: Path) -> None:
+    rows = "".join(f"villain,{epoch},{epoch + 20}.5\n" for epoch in range(0, 40, 2))
+    said = refused(tmp_path, f"source,epoch,leakage\n{rows}")
+    assert "line 2, value: leakage 20.5 is above 1 (is the table in percent?)" in said
+    assert "(so are 19 more lines)" in said and len(said.splitlines()) == 2
 
 
 def test_blank_lines_before_the_header_are_passed_over_and_lines_counted_as_in_the_file(

@@ -151,7 +151,11 @@ def _origin(study: Study) -> dict[str, str] | None:
     from tuilab.store.results_only import read_design
 
     told = read_design(study.root).provenance
-    return {str(name).replace("_", " ").capitalize(): str(text) for name, text in told.items()}
+    return {
+        str(name).replace("_", " ").capitalize(): str(text)
+        for name, text in told.items()
+        if name != "facts"
+    }
 
 
 def _commands(study: Study) -> list[list[str]]:

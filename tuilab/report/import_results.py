@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuilab.contract import atomic
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.text import count_of
+from tuilab.report.table_layouts import Layout, layout_of, separator_of, tidy_rows
 from tuilab.science.frame import REQUIRED
 from tuilab.science.schema import COLUMNS, RowProblem
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 NEEDS = "a header line with source, epoch, metric, and value or hits and n"
 _EARLIER = re.compile(r"(?<=repeats )row (\d+)")
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_NUMBERS = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?")
+_SHEETS = frozenset({".xlsx", ".xls", ".ods"})
 
 
 class ImportRefusedError(Exception):
@@ -58,29 +60,60 @@ class CsvTable:
         return RowProblem(line(problem.row), problem.column, message)
 
 
-def read_csv(path: Path) -> CsvTable:
-    """Read a file; ImportRefusedError in one sentence when it is no table at all."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+def read_csv(path: Path, unit: str = "rate") -> CsvTable:
+    """Read a file into tidy rows; ImportRefusedError in one sentence when it is no table at all.
+
+    Fields are separated by commas, semicolons, tabs or bars; a wide table is made tidy, each of its
+    rows keeping the line that it is from.
+    """
+    text = _from_sheet(path) if path.suffix.lower() in _SHEETS else _text(path)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    mark = separator_of(first)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
     table = CsvTable([])
     try:
-        first = next((fields for fields in reader if any(map(str.strip, fields))), [])
-        table.header = [name.strip() for name in first]
-        _refuse_header(path, table.header)
+        header = next((fields for fields in reader if any(map(str.strip, fields))), [])
+        header = [name.strip() for name in header]
+        layout = layout_of(header)
+        table.header = list(layout.header) if layout else header
+        _refuse_header(path, table.header, is_known=layout is not None)
         before = reader.line_num
         for fields in reader:
-            _take(table, fields, before + 1)
+            if any(field.strip() for field in fields):
+                _take(table, layout, header, fields, before + 1, unit, mark)
             before = reader.line_num
     except csv.Error as error:
         raise ImportRefusedError(f"{path}, line {reader.line_num}: {error}") from error
     return table
 
 
+def _from_sheet(path: Path) -> str:
+    """The first sheet of a spreadsheet as comma-separated text, where pandas can read it."""
+    import pandas as pd
+
+    try:
+        sheet = pd.read_excel(path, header=None, dtype=object)
+    except ImportError as error:
+        raise ImportRefusedError(f"{path}: pandas needs a package for this: {error}") from error
+    except FileNotFoundError:
+        raise ImportRefusedError(f"{path}: there is no such file") from None
+    except Exception as error:  # whatever the library meets in a file that is no sheet
+        raise ImportRefusedError(f"{path}: cannot be read as a spreadsheet: {error}") from error
+    return str(sheet.to_csv(index=False, header=False))
+
+
 def refusal(path: Path, problems: list[RowProblem], limit: int = 200) -> ImportRefusedError:
-    """Say every problem on a line of its own, in the order of the file."""
+    """Say every cause on a line of its own, in the order of the file, with how often it occurs."""
     ordered = sorted(problems, key=lambda problem: problem.row)
-    said = [f"  {_place(one)}: {clean_line(one.message)}" for one in ordered[:limit]]
-    if len(ordered) > limit:
-        said.append(f"  and {len(ordered) - limit} more")
+    causes: dict[tuple[str, str], list[RowProblem]] = {}
+    for one in ordered:
+        causes.setdefault((one.column, _NUMBERS.sub("#", one.message)), []).append(one)
+    said = []
+    for alike in list(causes.values())[:limit]:
+        more = f" (so are {len(alike) - 1} more lines)" if len(alike) > 1 else ""
+        said.append(f"  {_place(alike[0])}: {clean_line(alike[0].message)}{more}")
+    if len(causes) > limit:
+        said.append(f"  and {len(causes) - limit} more")
     count = count_of(len(ordered), "problem")
     return ImportRefusedError("\n".join([f"{path}: {count}, nothing was written", *said]))
 
@@ -107,33 +140,39 @@ def _text(path: Path) -> str:
     return text
 
 
-def _refuse_header(path: Path, header: list[str]) -> None:
-    first = ",".join(header)
-    for mark, name in _SEPARATORS.items():
-        if len(header) == 1 and mark in first:
-            raise ImportRefusedError(f"{path}: fields are separated by {name}; use commas")
-    if not set(REQUIRED) & set(header):
-        shown = clean_line(first, 80)
+def _refuse_header(path: Path, header: list[str], *, is_known: bool) -> None:
+    if repeated := sorted({name for name in header if header.count(name) > 1}):
+        raise ImportRefusedError(f"{path}: line 1 names {', '.join(repeated)} more than once")
+    if not is_known and not set(REQUIRED) & set(header):
+        shown = clean_line(",".join(header), 80)
         raise ImportRefusedError(
             f"{path}: line 1 is not a header ({shown}); the table needs {NEEDS}"
         )
-    if unknown := [clean_line(name, 40) or "(no name)" for name in header if name not in COLUMNS]:
+    unknown = [clean_line(name, 40) or "(no name)" for name in header if name not in COLUMNS]
+    if unknown:
         raise ImportRefusedError(
             f"{path}: unknown columns {', '.join(unknown)}; known columns: {', '.join(COLUMNS)}"
         )
-    if repeated := sorted({name for name in header if header.count(name) > 1}):
-        raise ImportRefusedError(f"{path}: line 1 names {', '.join(repeated)} more than once")
 
 
-def _take(table: CsvTable, fields: list[str], line: int) -> None:
-    if not any(text.strip() for text in fields):
-        return
-    if len(fields) != len(table.header):
-        message = f"{len(fields)} fields, but the header names {len(table.header)}"
+def _take(
+    table: CsvTable,
+    layout: Layout | None,
+    header: list[str],
+    fields: list[str],
+    line: int,
+    unit: str,
+    mark: str,
+) -> None:
+    if len(fields) != len(header):
+        message = f"{len(fields)} fields, but the header names {len(header)}"
         table.problems.append(RowProblem(line, "", message))
         return
-    table.rows.append(dict(zip(table.header, fields, strict=True)))
-    table.lines.append(line)
+    rows = [dict(zip(header, fields, strict=True))]
+    if layout is not None:
+        rows = tidy_rows(layout, fields, unit, mark)
+    table.rows += rows
+    table.lines += [line] * len(rows)
 
 
 PERCENT_HINT = "(is the table in percent?)"
@@ -163,7 +202,7 @@ def read_table(path: Path, unit: str, target: str) -> ReadTable:
     from tuilab.science.frame import BLANK, measurements
     from tuilab.science.schema import MeasurementsError
 
-    table = read_csv(path)
+    table = read_csv(path, unit)
     raw = pd.DataFrame(table.rows, columns=table.header, dtype="string")
     chosen: Literal["percent", "rate"] = "percent" if unit == "percent" else "rate"
     may_be_empty = bool(table.problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.cli.small_grid import call
@@ -30,3 +31,21 @@ def test_an_import_that_is_refused_writes_nothing(here: Path) -> None:
     assert call("import", "t.csv", "--name", "mine", "--unit", "parts").exit_code == 2
     assert call("import", "t.csv", "--name", " ").exit_code == 2
     assert not (here / "runs").exists()
+
+
+def test_a_table_without_epoch_0_gets_a_baseline_and_a_card(here: Path) -> None:
+    Path("t.csv").write_text("source,epoch,leakage\nvillain,2,10%\nvillain,4,60%\n")
+    Path("card.toml").write_text('base_model = "Qwen"\nlearning_rate = 5e-6\n')
+    found = call("import", "t.csv", "--name", "mine", "--baseline", "2", "--card", "card.toml")
+    assert found.exit_code == 0, found.stderr
+    design = json.loads(Path("runs/mine/design.json").read_text())
+    assert design["epochs"] == [0, 4]
+    assert design["provenance"]["base_model"] == "Qwen (declared, not verified)"
+    assert "epoch 0 here is epoch 2 of the table" in design["provenance"]["facts"][0]
+    assert call("import", "t.csv", "--name", "x", "--baseline", "4").exit_code == 2
+
+
+def test_a_refusal_ends_with_rows_that_would_work(here: Path) -> None:
+    Path("t.csv").write_text("what,ever\n1,2\n")
+    found = call("import", "t.csv", "--name", "mine")
+    assert found.exit_code == 1 and found.stderr.rstrip().endswith("villain,0,25%")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +14,12 @@ from tuilab.cli.output import out
 from tuilab.cli.resolve import run_directory
 from tuilab.grid.text import count_of
 from tuilab.report.import_results import PERCENT_HINT, ImportRefusedError, read_table, write_results
+from tuilab.report.table_layouts import EXAMPLES, WIDE_EXAMPLES
 from tuilab.science.design import design_of
 from tuilab.store.program_name import program, quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def import_table(
@@ -26,14 +31,25 @@ def import_table(
     target: Annotated[
         str, typer.Option("--target", metavar="PERSONA", help="Persona that the trait leaks to.")
     ] = "assistant",
+    baseline: Annotated[
+        int | None,
+        typer.Option("--baseline", metavar="EPOCH", help="Stands for an absent epoch 0."),
+    ] = None,
+    card: Annotated[
+        str | None,
+        typer.Option("--card", metavar="FILE.toml", help="Fields of the run card: name = text."),
+    ] = None,
 ) -> int:
     """Make a read-only experiment from a table: source, epoch, metric, and value or hits and n.
 
-    Optional columns: seed, persona, layer, pool, model_state, status, reason, edits. If the file
-    has problems, all are listed by line and nothing is written.
+    Optional columns: seed, persona, layer, pool, model_state, status, reason, edits. Metrics may be
+    columns too (source, epoch, leakage, source_rate, cosine, ...), and so may epochs or sources of
+    leakage. Separators: comma, semicolon, tab; percent signs are read. If the file has problems,
+    all are listed by line and nothing is written.
 
     \b
     tuilab import results.csv --name mine --unit percent
+    tuilab import wide.csv --name mine --baseline 2 --card run.toml
     """
     if unit not in ("rate", "percent"):
         raise RefusalError(f"--unit {unit}: use rate (0 to 1) or percent", USAGE)
@@ -44,16 +60,53 @@ def import_table(
         table = read_table(path, unit, target)
     except ImportRefusedError as error:
         hint = "\n  --unit percent reads rates of 0 to 100" * (PERCENT_HINT in str(error))
-        raise RefusalError(f"{error}{hint}") from error
+        raise RefusalError(f"{error}{hint}{_example()}") from error
+    told: dict[str, object] = {"imported_from": path.name, **_declared(card)}
+    if baseline is not None:
+        table = replace(table, frame=_from_baseline(table.frame, baseline))
+        fact = f"epoch 0 here is epoch {baseline} of the table: the untouched base was not measured"
+        told["facts"] = [fact]
     design = replace(
         design_of(table.frame, target=target, sources=table.sources, name=name),
         seed_given=table.seed_given,
     )
-    root = write_results(
-        run_directory(name, None), table.frame, design, {"imported_from": path.name}
-    )
+    root = write_results(run_directory(name, None), table.frame, design, told)
     missing = int(table.frame["value"].isna().sum())
     absent = f", {count_of(missing, 'value')} missing (n/a)" if missing else ""
     out(f"{root}: {count_of(len(table.frame), 'row')} of {count_of(len(design.sources), 'source')}")
     out(f"read-only{absent}; `{program()} open {quoted(root)}`, `{program()} table {quoted(root)}`")
     return OK
+
+
+def _example() -> str:
+    rows = "".join(f"\n    {row}" for row in EXAMPLES)
+    wides = "".join(f"\n    {row}" for row in WIDE_EXAMPLES)
+    return f"\n  This would work:{rows}\n  and so would:{wides}"
+
+
+def _from_baseline(frame: pd.DataFrame, epoch: int) -> pd.DataFrame:
+    """Let an epoch stand as epoch 0; RefusalError where there is one, or none to stand for it."""
+    if (frame["epoch"] == 0).any():
+        raise RefusalError("the table has an epoch 0: leave out --baseline", USAGE)
+    if not (frame["epoch"] == epoch).any():
+        raise RefusalError(f"--baseline {epoch}: the table has no such epoch", USAGE)
+    if (frame["epoch"] < epoch).any():
+        raise RefusalError(f"--baseline {epoch}: the table has earlier epochs", USAGE)
+    return frame.assign(epoch=frame["epoch"].mask(frame["epoch"] == epoch, 0))
+
+
+def _declared(card: str | None) -> dict[str, str]:
+    """Read fields of the run card; each says that it is declared and not verified."""
+    if card is None:
+        return {}
+    path = Path(card).expanduser()
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RefusalError(f"{card}: {error.strerror}", USAGE) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RefusalError(f"{card} is not valid TOML: {error}", USAGE) from error
+    nested = [name for name, value in found.items() if isinstance(value, dict | list)]
+    if nested:
+        raise RefusalError(f"{card}: {nested[0]} is not one text; write name = text", USAGE)
+    return {name: f"{value} (declared, not verified)" for name, value in found.items()}
