@@ -7,7 +7,6 @@ an earlier attempt wrote is not asked again. What a judge does not score is miss
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -201,10 +200,10 @@ def _asker(attempt: Attempt, measure: Settings) -> Ask:
     judge = measure["judge"]
     if judge["base_url"] == "self":
         return lambda bodies: _ask_base(attempt, judge, bodies)
-    client = importlib.import_module("runners.ml.judge_client")
+    from runners.ml import judge_client  # httpx, which a base that judges does not need
 
     def ask(bodies: Mapping[str, Settings]) -> Any:
-        for key, reply in client.ask_all(judge, bodies, stop_signal.check):
+        for key, reply in judge_client.ask_all(judge, bodies, stop_signal.check):
             yield key, reply.text, reply.tokens, reply.why
 
     return ask
@@ -214,7 +213,8 @@ def _ask_base(attempt: Attempt, judge: Settings, bodies: Mapping[str, Settings])
     """Let the untouched base judge: greedily, in this worker, with no network."""
     if not bodies:
         return
-    samplers = importlib.import_module("runners.ml.samplers")
+    from runners.ml import samplers  # torch, which a judge elsewhere does not need
+
     model = attempt.cache.model(stage_settings.base(attempt.settings))
     model.set_adapters([])
     sampling = stage_settings.SamplingSettings(0.0, 1.0, 0, int(judge["max_tokens"]), 64, 0)

@@ -7,6 +7,7 @@ import pytest
 from tuilab.grid.code_shape import code_shape
 from tuilab.grid.fingerprint import canonical, code_versions, digest, number_of
 from tuilab.grid.stages import Stage
+from tuilab.store.replan import runner_sources
 
 FILES = {
     "runners.train": "from runners.ml import loop\nimport json\n",
@@ -87,3 +88,12 @@ def test_hashes_do_not_depend_on_order_or_process() -> None:
     assert canonical({"é": 1.0}) == '{"é":1.0}'
     assert number_of("a", 1) == number_of("a", 1) != number_of("a", 2)
     assert 0 <= number_of("x") < 2**31
+
+
+def test_what_a_judge_loads_late_decides_its_results_too() -> None:
+    files = runner_sources()
+    before = code_versions(files)
+    for module in ("runners.ml.judge_client", "runners.ml.samplers"):
+        changed = code_versions({**files, module: f"{files[module]}\nMORE = 1\n"})
+        assert changed["judge"] != before["judge"]
+        assert changed["score"] == before["score"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +20,7 @@ from runners.job import NoModel, run_attempt
 from runners.ml import jsonl
 from runners.ml.model_cache import ModelCache
 from tuilab.contract.report import DONE, FAILED, Outcome, Reporter, describe
-from tuilab.contract.spec import Input, Spec, write_spec
+from tuilab.contract.spec import SPEC_FILE, Input, Spec, write_spec
 
 PANEL = [{"key": key, "label": key, "prompt": f"You are {key}."} for key in ("villain", "clerk")]
 SAMPLES = 6
@@ -119,6 +122,14 @@ def sampled(root: Path, odd: int = 0) -> Input:
 
 def judged(root: Path, given: Input, url: str, number: int = 1, **changes: Any) -> Outcome:
     """Run one attempt of the stage."""
+    folder, spec = asked_for(root, given, url, number, **changes)
+    return run_attempt(folder, spec, cast(ModelCache, NoModel()))
+
+
+def asked_for(
+    root: Path, given: Input, url: str, number: int = 1, **changes: Any
+) -> tuple[Path, Spec]:
+    """Make one attempt of the stage as the engine would."""
     endpoint = {
         "base_url": url, "model": "m", "key_env": None, "concurrency": 3, "timeout_seconds": 0.5,
         "retries": 4, "max_failures": 0.1, "max_tokens": 8,
@@ -134,7 +145,7 @@ def judged(root: Path, given: Input, url: str, number: int = 1, **changes: Any) 
     settings = {"panel": PANEL, "measures": [measure]}
     spec = Spec(f"judge/{CELL}", "judge", number, f"t{number}", "f", settings, (given,))
     write_spec(folder, spec)
-    return run_attempt(folder, spec, cast(ModelCache, NoModel()))
+    return folder, spec
 
 
 def test_every_completion_has_its_score_through_every_fault(tmp_path: Path, server: Server) -> None:
@@ -220,3 +231,29 @@ def test_an_endpoint_that_refuses_is_a_fault_of_the_config(tmp_path: Path, serve
 )  # fmt: skip
 def test_a_score_is_the_one_number_that_is_said(text: str, score: float | None) -> None:
     assert judge.score_of(text, (0, 100)) == score
+
+
+@pytest.mark.trial
+def test_a_judge_that_is_killed_in_the_middle_loses_no_answer_and_pays_none_twice(
+    tmp_path: Path, server: Server
+) -> None:
+    given = sampled(tmp_path)
+    server.faults = ["late", "", "", "", ""]
+    slow = {"concurrency": 1, "timeout_seconds": 60.0}
+    folder, _ = asked_for(tmp_path, given, server.url, judge=slow)
+    killed = subprocess.Popen([sys.executable, "-m", "runners.judge", str(folder / SPEC_FILE)])
+    try:
+        kept = folder / judge.JUDGEMENTS_FILE
+        deadline = time.monotonic() + 60
+        while not (kept.exists() and kept.read_text().count("\n") == 4 and not server.faults):
+            assert killed.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        killed.kill()
+        killed.wait()
+    assert not (folder / "outcome.json").exists()
+    found = judged(tmp_path, given, server.url, number=2, judge={"concurrency": 1})
+    assert found.status == DONE, found.detail
+    assert len(server.asked) == 12 and set(server.asked.values()) == {1}
+    assert found.metrics["judge.bad.unjudged"] == {"hits": 0, "n": 12}
+    assert found.checks["tokens_sent"] == 8 * 10
