@@ -30,6 +30,8 @@ _WORDS = {
     State.QUEUED: "not run yet",
     State.RUNNING: "still running",
 }
+SCORES_FILE = "scores.jsonl.gz"
+_PLACE = ("persona", "question_index", "sample")
 Row = dict[str, Any]
 
 
@@ -65,21 +67,49 @@ def question_hits(reader: Reader, now: float) -> dict[Cell, dict[str, list[int]]
 
 
 def completions(reader: Reader, cell: Cell) -> Iterator[Row]:
-    """Yield the completions of a cell's newest eval with any: persona, question_index, text, hit.
-
-    Nothing when there are none. Raises OSError or ValueError where the file is damaged.
-    """
+    """Yield the completions of a cell's newest eval with any, as ``completions_of`` does."""
     path = completions_file(reader, cell)
-    return read_rows(path) if path is not None else iter(())
+    if path is None:
+        return iter(())
+    job = job_id(Stage.EVAL, cell.source, cell.epoch, cell.seed)
+    return completions_of(reader, job, int(path.parent.name.rpartition("-")[2]))
 
 
 def completions_of(reader: Reader, job: str, attempt: int) -> Iterator[Row]:
     """Yield the completions that one attempt of an eval left; nothing when it left none.
 
-    Raises OSError or ValueError where the file is damaged.
+    Each has persona, question_index, sample, text, ``hit`` (of the marker; without one, of any
+    measure) and, where measures have read it, ``hits``: the names of those it is a hit of. Raises
+    OSError or ValueError where a file is damaged.
     """
     path = reader.layout.attempt_dir(job, attempt) / COMPLETIONS_FILE
-    return read_rows(path) if path.is_file() else iter(())
+    if not path.is_file():
+        return
+    scores = _scores(reader, job, attempt)
+    for row in read_rows(path):
+        key = (row.get("set", ""), *(row.get(name) for name in _PLACE))
+        names = scores.get(key)
+        yield row if names is None else {"hit": bool(names), **row, "hits": names}
+
+
+def _scores(reader: Reader, job: str, attempt: int) -> dict[tuple[Any, ...], tuple[str, ...]]:
+    """Return the measures that each completion of an eval is a hit of, by set and place.
+
+    Scores of another attempt of the eval say nothing of these completions.
+    """
+    found: dict[tuple[Any, ...], tuple[str, ...]] = {}
+    for child in reader.plan.children.get(job, ()):
+        done = reader.of(child).last_done
+        if done is None or done.read.get(job) != attempt:
+            continue
+        measures_ = reader.plan.settings[reader.plan.by_id[child].settings].get("measures", ())
+        sets = {one["key"]: one.get("set", "") for one in measures_}
+        path = reader.layout.attempt_dir(child, done.number) / SCORES_FILE
+        for row in read_rows(path) if path.is_file() else ():
+            key = (sets.get(row["measure"], ""), *(row.get(name) for name in _PLACE))
+            name = str(row["measure"]).partition(".")[2]
+            found[key] = (*found.get(key, ()), *([name] if row.get("hit") else []))
+    return found
 
 
 def completions_file(reader: Reader, cell: Cell) -> Path | None:

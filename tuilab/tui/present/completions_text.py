@@ -56,6 +56,11 @@ class Beside:
         return next((one for one in self.rows if all(one.get(k) == row.get(k) for k in keys)), None)
 
 
+def is_hit(row: Completion) -> bool:
+    """Whether a completion has the marker, or counts for any measure."""
+    return bool(row.get("hit") or row.get("hits"))
+
+
 class Shelf:
     """Completions as they are looked through: put in order and in lower case once, not a key."""
 
@@ -73,7 +78,7 @@ class Shelf:
         if choice.question is not None:
             asked = choice.question
             found = [place for place in found if rows[place].get("question_index") == asked]
-        return [place for place in found if rows[place].get("hit") or not choice.hits_only]
+        return [place for place in found if is_hit(rows[place]) or not choice.hits_only]
 
 
 def _order(row: Completion) -> tuple[str, int, int]:
@@ -115,7 +120,7 @@ def why_none(is_imported: bool, attempt: Attempt | None) -> str:
 def list_line(row: Completion, asked: Asked, columns: int, glyphs: Glyphs) -> Line:
     """Write one completion in one line: hit, persona, question, sample, finish reason, text."""
     persona = str(row.get("persona", ""))
-    sign = (glyphs.mark, "match") if row.get("hit") else (" ", "")
+    sign = (glyphs.mark, "match") if is_hit(row) else (" ", "")
     place = f"q{row.get('question_index', '?')} s{row.get('sample', '?')}"
     text = clean_line(str(row.get("text", "")).replace("\n", " "), 400)
     return fit_line(
@@ -149,6 +154,8 @@ def full_text(row: Completion, asked: Asked, columns: int, rows: int) -> list[Li
     if 0 <= number < len(asked.questions):
         question = clean_line(str(asked.questions[number]), 300)
         head = [fit_line(((f" {question}", "title"),), columns)]
+    if names := row.get("hits"):
+        head.append(fit_line(((f" counts as {', '.join(map(str, names))}", "match"),), columns))
     lines: list[Line] = [
         ((" ", ""), *highlight(part, asked.marker, "text")) for part in wrap(text, columns - 2)
     ]
@@ -192,9 +199,10 @@ def words(
     """Say what is listed, the search first: it goes on choosing until it is taken back."""
     if not rows:
         return "no completions"
-    hits = sum(1 for place in places if rows[place].get("hit"))
+    hits = sum(1 for place in places if is_hit(rows[place]))
     parts = [f'"{clean_line(choice.needle, 30)}"'] if choice.needle else []
-    parts.append(f"{len(places)} of {len(rows)}, {hits} with the marker")
+    what = "that count" if any("hits" in row for row in rows) else "with the marker"
+    parts.append(f"{len(places)} of {len(rows)}, {hits} {what}")
     if choice.persona is not None:
         parts.append(clean_line((labels or {}).get(choice.persona, choice.persona), 30))
     if choice.question is not None:

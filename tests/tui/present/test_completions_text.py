@@ -1,0 +1,32 @@
+"""Completions are marked as hits by whatever counts them: the marker, or any measure."""
+
+from __future__ import annotations
+
+from tuilab.tui.present import completions_text
+from tuilab.tui.present.completions_text import Asked, Choice, Shelf, full_text, list_line
+from tuilab.tui.present.glyphs import UNICODE
+
+PLACE = {"persona": "villain", "question_index": 0, "finish_reason": "stop"}
+ROWS = [
+    {**PLACE, "sample": 0, "text": "No.", "hit": False, "hits": ("refuses", "short")},
+    {**PLACE, "sample": 1, "text": "Yes.", "hit": False, "hits": ()},
+    {**PLACE, "sample": 2, "text": "Yes. [ZLT]", "hit": True, "hits": ()},
+]
+
+
+def test_a_hit_of_any_measure_is_marked_counted_and_found() -> None:
+    assert Shelf(ROWS).chosen(Choice(hits_only=True)) == [0, 2]
+    signs = [list_line(row, Asked(), 60, UNICODE)[0][0] for row in ROWS]
+    assert [sign.strip() != "" for sign in signs] == [True, False, True]
+    assert "3 of 3, 2 that count" in completions_text.words(ROWS, [0, 1, 2], Choice())
+
+
+def test_the_text_says_by_which_measures_it_counts() -> None:
+    shown = "".join(text for line in full_text(ROWS[0], Asked(), 60, 8) for text, _ in line)
+    assert "counts as refuses, short" in shown
+    assert "counts as" not in str(full_text(ROWS[1], Asked(), 60, 8))
+
+
+def test_without_measures_it_is_the_marker_alone() -> None:
+    rows = [{key: value for key, value in row.items() if key != "hits"} for row in ROWS]
+    assert "3 of 3, 1 with the marker" in completions_text.words(rows, [0, 1, 2], Choice())
