@@ -33,11 +33,11 @@ LONG_AGO, JUST_NOW = 6000.0, 20.0
 
 
 @cache
-def whole_plan() -> Plan:
-    """The plan of two sources by two epochs; its jobs owe no artefacts, so that ours will do."""
+def whole_plan(text: str) -> Plan:
+    """The plan of a config; its jobs owe no artefacts, so that ours will do."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "micro.toml"
-        path.write_text(TWO_SOURCES)
+        path.write_text(text)
         plan = plan_with(read_config(path).config)
     return replace(plan, settings={name: {} for name in plan.settings})
 
@@ -230,7 +230,7 @@ OPEN = OVER | UNDER_WAY
 def random_folder(root: Path, seed: int, living: Identity) -> Folder:
     """Let an engine work for a while and then be gone: any end, recorded or not, on any job."""
     chance = random.Random(seed)
-    folder = Folder(Scene(root, whole_plan(), TWO_SOURCES), living)
+    folder = Folder(Scene(root, whole_plan(TWO_SOURCES), TWO_SOURCES), living)
     names = list(folder.scene.plan.by_id)
     folder.scene.want()
     if chance.random() < 0.3:
@@ -252,8 +252,8 @@ def random_folder(root: Path, seed: int, living: Identity) -> Folder:
 
 
 def one_open(root: Path, ending: Ending, living: Identity, place: int) -> Folder:
-    """A grid that is done up to one job in plan order, which is left as ``ending`` leaves it."""
-    folder = Folder(Scene(root, whole_plan(), TWO_SOURCES), living)
+    """A source that is done up to one job in plan order, which is left as ``ending`` leaves it."""
+    folder = Folder(Scene(root, whole_plan(CONFIG), CONFIG), living)
     names = list(folder.scene.plan.by_id)
     folder.scene.want()
     for job in names[:place]:
