@@ -10,8 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+# Once, here: engines are forked from this process. NVML itself is not begun by its import.
+import pynvml  # noqa: F401
+
 import tuilab.engine.loop
-import tuilab.engine.startup  # noqa: F401  # once, here: engines are forked from this process
+import tuilab.engine.startup  # noqa: F401
 from tests.copies import own_copy
 from tests.ending import end_workers, read_identity
 from tests.forked import Forked
