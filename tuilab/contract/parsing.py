@@ -104,6 +104,18 @@ def typed(raw: Any, kind: type[T], where: str = "") -> T:
     return cast(T, _reader(cast(Any, kind))(raw, where))
 
 
+def check(raw: Any, kind: type[Any]) -> None:
+    """Raise what ``typed`` would, and make no value: of many lines that is most of the work."""
+    if not is_dataclass(kind):
+        typed(raw, kind)
+        return
+    readers, needed = _fields_of(cast(Any, kind))
+    _refuse_lacking(raw, needed, "")
+    for name, value in raw.items():
+        if (reader := readers.get(name)) is not None:
+            reader(value, name)
+
+
 def _integer(text: str) -> int:
     if len(text) > MOST_DIGITS:
         raise ValueError(f"has the integer {text[:30]}..., beyond 64 bits")
@@ -229,27 +241,36 @@ def _by_name(name: Any, reader: _Reader) -> _Reader:
 
 
 def _record(kind: type[Any]) -> _Reader:
-    hints = get_type_hints(kind)
-    readers = {one.name: _reader(hints[one.name]) for one in fields(kind) if one.init}
-    needed = [
-        one.name
-        for one in fields(kind)
-        if one.init and one.default is MISSING and one.default_factory is MISSING
-    ]
+    readers, needed = _fields_of(cast(Any, kind))
 
     def read_record(raw: Any, where: str) -> Any:
         if isinstance(raw, kind):
             return raw
-        if type(raw) is not dict:
-            raise _wrong(raw, where, "an object")
-        if missing := [name for name in needed if name not in raw]:
-            raise ValueError(f"{where + ': ' if where else ''}lacks {', '.join(missing)}")
+        _refuse_lacking(raw, needed, where)
         before = f"{where}." if where else ""
         return kind(
             **{name: one(raw[name], before + name) for name, one in readers.items() if name in raw}
         )
 
     return read_record
+
+
+@cache
+def _fields_of(kind: Any) -> tuple[dict[str, _Reader], list[str]]:
+    """Return what reads each field of a dataclass, and the fields that must be there."""
+    hints, known = get_type_hints(kind), [one for one in fields(kind) if one.init]
+    readers = {one.name: _reader(hints[one.name]) for one in known}
+    needed = [
+        one.name for one in known if one.default is MISSING and one.default_factory is MISSING
+    ]
+    return readers, needed
+
+
+def _refuse_lacking(raw: Any, needed: list[str], where: str) -> None:
+    if type(raw) is not dict:
+        raise _wrong(raw, where, "an object")
+    if missing := [name for name in needed if name not in raw]:
+        raise ValueError(f"{where + ': ' if where else ''}lacks {', '.join(missing)}")
 
 
 def _word(kind: Any) -> _Reader:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.parsing import loads, open_plain, typed
+from tuilab.contract.parsing import check, loads, open_plain
 
 MOST_LINE = 8 * 1024 * 1024
 """Longest line, in bytes: one that names every job of a grid of 100,000 cells is half of that."""
@@ -22,7 +22,7 @@ class JsonlFollower:
     offset: int = 0
     """Bytes consumed; at the start of a line, unless one is being passed over."""
     kind: type[Any] = dict
-    """What a line must hold (see ``parsing.typed``)."""
+    """What a line must hold (see ``parsing.check``)."""
     broken: list[int] = field(default_factory=list)
     """Byte offsets of whole lines that hold something else; they are skipped, never fatal."""
     problem: str = ""
@@ -112,7 +112,7 @@ def _parse_together(whole: bytes, kind: type[Any]) -> list[dict[str, Any]] | Non
     try:
         values: list[dict[str, Any]] = loads(b"[" + b",".join(lines) + b"]")
         for value in values:
-            typed(value, kind)
+            check(value, kind)
     except ValueError:
         return None
     return values if len(values) == len(lines) else None
@@ -121,7 +121,7 @@ def _parse_together(whole: bytes, kind: type[Any]) -> list[dict[str, Any]] | Non
 def _parse(line: bytes, kind: type[Any]) -> dict[str, Any] | None:
     try:
         value: dict[str, Any] = loads(line)
-        typed(value, kind)
+        check(value, kind)
     except ValueError:
         return None
     return value

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.code_shape import CodeShape, code_shape
@@ -39,7 +40,9 @@ def parts_from(raw: Mapping[str, Any] | None) -> Parts | None:
     """Read what ``as_json`` returned; None where nothing was recorded, as version 0.1 did."""
     if not raw:
         return None
-    return Parts(str(raw["settings"]), str(raw["code"]), str(raw.get("base", "")))
+    # Interned: thousands of attempts name the same ones.
+    settings, code, base = raw["settings"], raw["code"], raw.get("base", "")
+    return Parts(intern(str(settings)), intern(str(code)), intern(str(base)))
 
 
 def canonical(value: Any) -> str:

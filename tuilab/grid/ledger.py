@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import Any
 
 from tuilab.grid.fingerprint import parts_from
@@ -136,11 +137,11 @@ def _claimed(ledger: Ledger, line: Line) -> set[str]:
     attempt = Attempt(
         number=int(line["attempt"]),
         token=str(line["token"]),
-        fingerprint=str(line["fingerprint"]),
-        inputs=dict(line.get("inputs", {})),
-        worker=str(line.get("worker", "")),
+        fingerprint=intern(str(line["fingerprint"])),
+        inputs={intern(job): intern(made) for job, made in line.get("inputs", {}).items()},
+        worker=intern(str(line.get("worker", ""))),
         parts=parts_from(line.get("parts")),
-        read={str(job): int(number) for job, number in line.get("read", {}).items()},
+        read={intern(job): int(number) for job, number in line.get("read", {}).items()},
     )
     known = ledger.of(line["job"])
     ledger.claimed = ledger.sequence
@@ -153,8 +154,24 @@ def _started(ledger: Ledger, line: Line) -> set[str]:
     def begin(attempt: Attempt) -> Attempt:
         if attempt.verdict not in LIVE and attempt.verdict is not Verdict.LOST:
             return attempt
-        at = line.get("started_at")
-        return replace(attempt, verdict=Verdict.RUNNING, reason=None, detail="", started_at=at)
+        return Attempt(
+            attempt.number,
+            attempt.token,
+            attempt.fingerprint,
+            attempt.inputs,
+            attempt.worker,
+            Verdict.RUNNING,
+            seconds=attempt.seconds,
+            started_at=line.get("started_at"),
+            finished_at=attempt.finished_at,
+            output_hash=attempt.output_hash,
+            by=attempt.by,
+            parts=attempt.parts,
+            read=attempt.read,
+            checkpoints=attempt.checkpoints,
+            accepted=attempt.accepted,
+            moved=attempt.moved,
+        )
 
     return _amend(ledger, line, begin)
 
@@ -181,7 +198,7 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
             told("seconds", attempt.seconds),
             told("started_at", attempt.started_at),
             told("finished_at", attempt.finished_at),
-            told("output_hash", attempt.output_hash),
+            intern(told("output_hash", attempt.output_hash)),
             told("by", attempt.by),
             attempt.parts,
             attempt.read,
