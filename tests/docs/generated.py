@@ -72,6 +72,7 @@ def verbs() -> str:
     parts = [f"### tuilab\n\n{help_of()}"]
     for name in (name for name, (_, line) in VERBS.items() if line):
         inner = getattr(load(name), "commands", {})
+        inner = [key for key, one in inner.items() if not one.hidden]
         parts += [f"### {name}\n\n{help_of(name)}", *(help_of(name, one) for one in inner)]
     return "\n".join(parts)
 

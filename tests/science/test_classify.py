@@ -7,7 +7,8 @@ import pytest
 
 from tests.science.builders import trajectory
 from tuilab.science.classify import Change, Classification, classify
-from tuilab.science.contrasts import LEAST_LATER, Noise, over_seeds, within_run
+from tuilab.science.contrasts import Noise, over_seeds, within_run
+from tuilab.science.error_rates import LEAST_LATER
 from tuilab.science.significance import against_baseline
 
 Values = Sequence[float | None]

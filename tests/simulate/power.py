@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from tuilab.science.contrasts import over_seeds, within_run
+from tuilab.science.error_rates import ALPHA
 from tuilab.science.power import Setup, power
-from tuilab.science.significance import ALPHA
 from tuilab.science.trajectories import Point, Trajectory
 
 TIMES = 4_000

@@ -10,7 +10,7 @@ from tuilab.grid.signs import KEPT
 from tuilab.grid.text import count_of, list_of, percent_text
 from tuilab.report.finished_jobs import FinishedJob
 from tuilab.science.edit_notes import cells_set_aside
-from tuilab.science.significance import ALPHA
+from tuilab.science.error_rates import ALPHA
 from tuilab.study.study import Study
 
 CUT_LIMIT = 0.02

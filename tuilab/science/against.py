@@ -14,9 +14,9 @@ from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.combination import Weighted, combine
 from tuilab.science.contrasts import Noise, over_seeds, within_run
 from tuilab.science.design import BASELINE_EPOCH
+from tuilab.science.error_rates import ALPHA
 from tuilab.science.intervals import Interval, no_narrower
 from tuilab.science.intervals import over_seeds as interval_over_seeds
-from tuilab.science.significance import ALPHA
 from tuilab.science.trajectories import Point, Trajectory
 
 

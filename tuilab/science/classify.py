@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuilab.grid.text import count_of, points
-from tuilab.science.contrasts import LEAST_LATER, Contrasts, Noise, over_seeds, within_run
+from tuilab.science.contrasts import Contrasts, Noise, over_seeds, within_run
 from tuilab.science.design import BASELINE_EPOCH
-from tuilab.science.significance import ALPHA, CheckpointTest
+from tuilab.science.error_rates import ALPHA, LEAST_LATER
+from tuilab.science.significance import CheckpointTest
 from tuilab.science.trajectories import Trajectory
 
 

@@ -28,20 +28,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean
-from typing import Final
 
 from tuilab.grid.text import points
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import t_two_sided, variance
+from tuilab.science.error_rates import END_SHARE, LEAST_LATER, LEVEL_SHARE, TURN_SHARE
 from tuilab.science.text import p_value
 from tuilab.science.trajectories import SAME, Trajectory
 
-LEAST_LATER: Final = 5
-"""Later checkpoints that a run must have for its scatter to be known at all."""
-LEVEL_SHARE: Final = 0.5
-END_SHARE: Final = 0.3
-TURN_SHARE: Final = 0.4
-"""Parts of the error rate given to the contrasts with one seed; two tests share the turn's."""
 _Values = Sequence[float]
 
 

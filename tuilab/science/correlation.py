@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tuilab.science.significance import ALPHA, holm
+from tuilab.science.error_rates import ALPHA
+from tuilab.science.significance import holm
 
 EXACT_UP_TO: Final = 9
 """Largest N for which all N! permutations are enumerated (9! = 362,880)."""

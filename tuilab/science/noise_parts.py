@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from tuilab.science.contrasts import LEAST_LATER
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import variance
+from tuilab.science.error_rates import LEAST_LATER
 from tuilab.science.trajectories import Point, Trajectory
 
 

@@ -17,9 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from tuilab.science.contrasts import LEAST_LATER, LEVEL_SHARE
 from tuilab.science.distributions import t_quantile
-from tuilab.science.significance import ALPHA
+from tuilab.science.error_rates import ALPHA, LEAST_LATER, LEVEL_SHARE
 
 _STEPS: Final = 400
 _DRAWS: Final = 10_000

@@ -18,9 +18,10 @@ from enum import StrEnum
 from typing import Final
 
 from tuilab.grid.text import points
-from tuilab.science.contrasts import LEAST_LATER, Contrasts, over_seeds, within_run
+from tuilab.science.contrasts import Contrasts, over_seeds, within_run
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import t_quantile
+from tuilab.science.error_rates import LEAST_LATER
 from tuilab.science.intervals import Interval
 from tuilab.science.text import bracket
 from tuilab.science.trajectories import Trajectory

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from tuilab.grid.metrics import Measurement
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import chi_square_above
+from tuilab.science.error_rates import ALPHA
 from tuilab.science.fisher import Table, fisher_p_values
 from tuilab.science.intervals import Interval, difference
 from tuilab.science.questions import paired_difference
 from tuilab.science.trajectories import Point, Trajectory
-
-ALPHA: Final = 0.05
-"""Family-wise error rate of a source's checkpoints."""
 
 Pair = tuple[Measurement | None, Measurement | None]
 """The same number of the same cell in one experiment and in the other; None = not measured."""

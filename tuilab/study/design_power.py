@@ -11,9 +11,9 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import MEASURE_STAGES, Stage
 from tuilab.grid.text import number
 from tuilab.science.power import Setup, power, smallest_change
-from tuilab.science.trajectories import Point
 
 if TYPE_CHECKING:
+    from tuilab.science.trajectories import Point
     from tuilab.study.study import Study
 
 SEEDS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20)

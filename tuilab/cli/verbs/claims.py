@@ -20,7 +20,7 @@ from tuilab.science.published import CLAIMS_FILE, read
 from tuilab.study.locked_claims import analysis_code, judge, lock_lines
 from tuilab.study.study import open_study
 
-LOCK = "lock"
+LOCK, JUDGE = "lock", "judge"
 ClaimsFile = Annotated[
     str | None,
     typer.Argument(
@@ -34,13 +34,18 @@ class JudgesOrLocks(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the name of the command that judges before what is none."""
-        return super().parse_args(ctx, args if args[:1] == [LOCK] else ["judge", *args])
+        return super().parse_args(ctx, args if args[:1] == [LOCK] else [JUDGE, *args])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return a name to be shown, the command and the words after it; the judge has no name."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return "" if name == JUDGE else name, command, rest
 
 
 app = typer.Typer(cls=JudgesOrLocks, add_completion=False, rich_markup_mode=None)
 
 
-@app.command("judge")
+@app.command(JUDGE, hidden=True)
 @guarded
 def claims(
     directory: OptionalDir = None,

@@ -35,8 +35,9 @@ from tuilab.science.classify import TURNS, Change
 from tuilab.science.correlation import Correlation, correlate, least_sources
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.edit_notes import odd_note, why_odd
+from tuilab.science.error_rates import ALPHA
 from tuilab.science.seeds import mean_trajectory, runs_of
-from tuilab.science.significance import ALPHA, after, fisher
+from tuilab.science.significance import after, fisher
 from tuilab.science.specificity import Kind
 from tuilab.science.text import bracket, full_sentence, names, p_value, share
 from tuilab.science.trajectories import (

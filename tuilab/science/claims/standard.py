@@ -24,7 +24,7 @@ from tuilab.science.classify import Change
 from tuilab.science.contrasts import Noise
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.edit_notes import cells_set_aside, edits_notes, left_out_note, odd_note, why_odd
-from tuilab.science.significance import ALPHA
+from tuilab.science.error_rates import ALPHA
 from tuilab.science.specificity import LEAST_SOURCE, Kind, Specificity
 from tuilab.science.text import bracket, full_sentence, names, p_value, share
 
