@@ -54,7 +54,7 @@ def finished() -> Iterator[Trial]:
 
 
 def put(path: Path, content: bytes | None) -> None:
-    """Put something else in a file's place; None is a folder."""
+    """Put something else in a file's place; None, the last, is a folder."""
     path.unlink(missing_ok=True)
     if content is None:
         path.mkdir()
@@ -75,8 +75,8 @@ def assert_sentences(root: Path, *calls: tuple[str, ...]) -> None:
 def test_every_verb_answers_in_a_sentence_whatever_is_broken(
     planned: Path, tmp_path: Path, name: str
 ) -> None:
-    for damage, content in DAMAGE.items():
-        root = own_copy(planned, tmp_path / damage)
+    root = own_copy(planned, tmp_path / "micro")
+    for content in DAMAGE.values():
         put(root / name, content)
         assert_sentences(root, ("status", "--json"), ("logs", "villain@0"), ("gc", "--dry-run"))
 
@@ -96,8 +96,8 @@ def test_a_broken_file_of_an_attempt_costs_no_verb(
     finished: Trial, tmp_path: Path, name: str
 ) -> None:
     attempt = Path("jobs/eval/villain/seed-42/epoch-0/attempt-1")
+    root = own_copy(finished.layout.root, tmp_path / "trial")
     for damage, content in DAMAGE.items():
-        root = own_copy(finished.layout.root, tmp_path / damage)
         put(root / attempt / name, content)
         assert_sentences(root, ("status", "--json"), ("logs", "villain@0", "--stage", "eval"))
         if name == "outcome.json" and damage in ("bytes", "an object"):

@@ -70,7 +70,7 @@ def test_a_screen_at_80x24_looks_as_it_should(
         "history",
         *(
             pytest.param(name, marks=pytest.mark.trial)
-            for name in ("relaunch-all", "cell-log", "cell-results", "queue", "help")
+            for name in ("relaunch-all", "cell-log", "cell-results", "queue")
         ),
     ],
 )
