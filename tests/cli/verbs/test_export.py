@@ -106,7 +106,6 @@ def test_only_one_finished_cell_in_force_is_exported(trained: Scene, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.trial
 def test_a_merge_that_the_runner_refuses_is_a_sentence(ran: Path, tmp_path: Path) -> None:
     """The played merge attempt holds no adapters: the real runner says so and writes nothing."""
     found = call("export", str(ran), VILLAIN, "--out", str(tmp_path / "out"))
