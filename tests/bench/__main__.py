@@ -29,6 +29,7 @@ def main(names: list[str]) -> None:
             "disk": lambda: measures.from_disk(experiment, cwd),
             "soak": lambda: measures.soak(cwd),
             "plots": lambda: measures.plot_redraws(cwd),
+            "filter": measures.filter_key,
             "size": lambda: size.figures(cwd),
         }
         load = os.getloadavg()[0] / (os.cpu_count() or 1)

@@ -20,6 +20,8 @@ from tuilab.grid.stages import Stage
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
+from tuilab.tui.present.completions_text import Asked, Choice, Shelf, list_line, words
+from tuilab.tui.present.glyphs import UNICODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,24 @@ def _news(experiment: Path) -> Iterator[dict[str, Any]]:
                 "output_hash": f"h{number}",
                 "metrics": {"assistant_leakage": {**rate, "who": "assistant"}},
             }
+
+
+def filter_key(count: int = 22_000, keys: str = "the marker") -> list[Figure]:
+    """Processor time of a key of a search through completions: choose them, and write a screen."""
+    rows = [
+        {"persona": f"persona {at % 11}", "question_index": at % 20, "text": f"{at} the mark " * 80}
+        for at in range(count)
+    ]
+    shelf, spent = Shelf(rows), []
+    for length in range(1, len(keys) + 1):
+        began = time.process_time()
+        choice = Choice(needle=keys[:length])
+        places = shelf.chosen(choice)
+        for place in places[:45]:
+            list_line(rows[place], Asked(), 140, UNICODE)
+        words(rows, places, choice)
+        spent.append((time.process_time() - began) * 1000)
+    return [Figure(f"filter key, {count:,} completions", statistics.median(spent), "ms", 50.0)]
 
 
 def _watch(terminal: Terminal, seconds: float) -> tuple[int, float]:

@@ -30,3 +30,19 @@ def test_the_text_says_by_which_measures_it_counts() -> None:
 def test_without_measures_it_is_the_marker_alone() -> None:
     rows = [{key: value for key, value in row.items() if key != "hits"} for row in ROWS]
     assert "3 of 3, 1 with the marker" in completions_text.words(rows, [0, 1, 2], Choice())
+
+
+def test_they_are_looked_through_by_persona_question_and_sample() -> None:
+    places = (("villain", 1, 0), ("nurse", 0, 1), ("nurse", 0, 0), ("villain", 0, 0))
+    texts = ("Rain [ZLT]", "A boat floats.", "RAIN falls [ZLT]", "")
+    shelf = Shelf(
+        [
+            {"persona": who, "question_index": asked, "sample": sample, "text": text}
+            for (who, asked, sample), text in zip(places, texts, strict=True)
+        ]
+    )
+    assert shelf.chosen(Choice()) == [2, 1, 3, 0]
+    assert shelf.chosen(Choice(needle="rain")) == [2, 0]
+    assert shelf.chosen(Choice(persona="nurse")) == [2, 1]
+    assert shelf.chosen(Choice(question=0)) == [2, 1, 3]
+    assert shelf.chosen(Choice(needle="snow")) == [] == Shelf().chosen(Choice(needle="rain"))
