@@ -49,7 +49,7 @@ def test_a_clock_that_jumps_by_days_ends_stalls_and_loses_nothing(
     grid.ask("run")
     engine = grid.start("--go", PYTHONPATH=f"{tmp_path}{os.pathsep}{SOURCE}")
     monkeypatch.undo()
-    grid.wait(lambda: TRAIN in grid.live(), "the training")
+    grid.wait(lambda: grid.verdicts(TRAIN) == ["running"], "the training")
     start = grid.wait(lambda: beat(grid), "a heartbeat")
     for days in (3.0, -4.0):
         shift.with_suffix(".draft").write_text(str(days * DAY))

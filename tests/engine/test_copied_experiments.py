@@ -140,5 +140,5 @@ def test_a_folder_that_moves_under_its_workers_keeps_them_and_its_copy_does_not(
 
 
 def test_an_original_is_not_adopted(trial: Callable[..., Trial]) -> None:
-    with pytest.raises(NoCopyError, match="is no copy"):
+    with pytest.raises(NoCopyError, match="is not a copy"):
         adopt_copy(trial().layout.root, "ada")
