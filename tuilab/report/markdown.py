@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from tuilab.contract.foreign import clean, clean_line
@@ -36,7 +36,7 @@ class ReportParts:
     caveats: Sequence[str]
     figures: Sequence[Figure]
     samples: Sequence[Condition]
-    text: ReportText
+    text: ReportText = field(default_factory=ReportText)
     """What the author wrote."""
     differences: Sequence[Difference] = ()
     """Where the experiment is not the published one that it refers to."""
