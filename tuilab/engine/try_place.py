@@ -74,9 +74,18 @@ def try_place(
     finally:
         if not (folder / EXIT_FILE).exists():
             place.cancel(folder, force=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a probe's folder; a shim that is still ending may write into it meanwhile."""
+    deadline = time.monotonic() + GRACE
+    shutil.rmtree(folder, ignore_errors=True)
+    while folder.exists() and time.monotonic() < deadline:
+        time.sleep(LOOK)
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            folder.parent.rmdir()
+    with suppress(OSError):
+        folder.parent.rmdir()
 
 
 def _wait(place: Place, folder: Path, began: float, patience: float, say: Say) -> PlaceTrial:
