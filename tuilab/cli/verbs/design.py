@@ -17,7 +17,7 @@ from tuilab.cli.verbs.arguments import AsJson, DirOrConfig
 from tuilab.grid.config import ExperimentConfig
 from tuilab.grid.estimate import corrected, expected
 from tuilab.grid.jobs import Plan
-from tuilab.grid.text import number, padded, percent_text
+from tuilab.grid.text import duration, number, padded, percent_text
 from tuilab.science.power import Setup
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
@@ -150,11 +150,12 @@ def _lines(
         f" {percent_text(noise.rate)}; {setup.later} later checkpoints"
     )
     each = list(dict.fromkeys(one.samples for one in found))
+    yield "power and time by seeds, and by questions x completions:"
     heads = [f"{questions} x {samples}" for samples in each]
     yield padded("seeds", 7) + "".join(padded(head, 12, right=True) for head in heads)
     for seeds in dict.fromkeys(one.seeds for one in found):
         cells = [
-            f"{percent_text(one.power)} {number(one.gpu_hours)}h"
+            f"{percent_text(one.power)} {duration(3600 * one.gpu_hours)}"
             for one in found
             if one.seeds == seeds
         ]
@@ -167,5 +168,5 @@ def _lines(
     yield (
         f"needed for {power:g} %: {best.seeds} seed{'s' * (best.seeds > 1)}, {questions} questions"
         f" x {best.samples} completions ({percent_text(best.power)}),"
-        f" {number(best.gpu_hours)} GPU hours for the whole grid"
+        f" {duration(3600 * best.gpu_hours)} of workers' time for the whole grid"
     )
