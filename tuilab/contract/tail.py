@@ -9,8 +9,8 @@ from typing import Any
 
 from tuilab.contract.parsing import check, loads, open_plain
 
-MOST_LINE = 8 * 1024 * 1024
-"""Longest line, in bytes: one that names every job of a grid of 100,000 cells is half of that."""
+MOST_LINE = 32 * 1024 * 1024
+"""Longest line, in bytes: one that names every job of 100,000 cells is a third of that."""
 _CHUNK = 1024 * 1024
 
 
