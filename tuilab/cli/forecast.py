@@ -254,8 +254,10 @@ def _head(found: Forecast) -> Iterator[str]:
 def _stages(found: Forecast) -> Iterator[str]:
     yield "stage      jobs   to do       each      total       disk"
     chosen = set(found.open_jobs)
-    for stage in Stage:
-        jobs = [job.id for job in found.plan.jobs if job.stage is stage]
+    by_stage: dict[Stage, list[str]] = {stage: [] for stage in Stage}
+    for job, place in found.plan.places.items():
+        by_stage[found.plan.table.stage_at(place)].append(job)
+    for stage, jobs in by_stage.items():
         todo = [job for job in jobs if job in chosen]
         if not jobs:
             continue
@@ -309,7 +311,7 @@ def _differences(found: Forecast) -> Iterator[str]:
 
 def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: str) -> Any:
     """Return the document of ``tuilab plan --json``."""
-    config, plan = found.config, found.plan
+    config, plan, open_jobs = found.config, found.plan, set(found.open_jobs)
     return {
         "experiment": plan.experiment,
         "synthetic": plan.synthetic,
@@ -332,7 +334,7 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
                 "id": job.id,
                 "stage": job.stage.value,
                 "parents": list(job.parents),
-                "to_do": job.id in set(found.open_jobs),
+                "to_do": job.id in open_jobs,
                 "seconds": round(found.costs[job.id].seconds, 2),
                 "bytes": found.costs[job.id].bytes,
                 "deviation": dict(job.deviation),

@@ -140,13 +140,13 @@ def wall_seconds(
     A free worker takes the first job in plan order whose parents are done; a parent outside
     ``jobs`` counts as done. ``spent`` holds the seconds that running jobs have behind them.
     """
-    chosen = set(jobs) if jobs is not None else set(plan.by_id)
+    place, table = plan.places, plan.table
+    chosen = set(jobs) if jobs is not None else set(place)
     missing = {
-        job.id: sum(parent in chosen for parent in job.parents)
-        for job in plan.jobs
-        if job.id in chosen
+        job: sum(parent in chosen for parent in table.parents_at(number))
+        for job, number in place.items()
+        if job in chosen
     }
-    place = plan.places
     ready = [place[job] for job, count in missing.items() if count == 0]
     heapq.heapify(ready)
     running: list[tuple[float, int]] = []
@@ -154,11 +154,11 @@ def wall_seconds(
     while ready or running:
         while ready and len(running) < workers:
             number = heapq.heappop(ready)
-            job = plan.jobs[number]
-            left = costs[job.id].seconds - (spent or {}).get(job.id, 0.0)
+            job = table.ids[number]
+            left = costs[job].seconds - (spent or {}).get(job, 0.0)
             heapq.heappush(running, (now + max(0.0, left), number))
         now, number = heapq.heappop(running)
-        for child in plan.children[plan.jobs[number].id]:
+        for child in table.children_of(number):
             if child in missing:
                 missing[child] -= 1
                 if missing[child] == 0:

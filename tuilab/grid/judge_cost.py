@@ -52,9 +52,10 @@ def judge_costs(plan: Plan, jobs: Collection[str], longest: int) -> tuple[JudgeC
     """
     chosen, found = set(jobs), dict[str, JudgeCost]()
     by_settings: dict[str, int] = {}
-    for job in plan.jobs:
-        if job.stage is Stage.JUDGE and job.id in chosen:
-            by_settings[job.settings] = by_settings.get(job.settings, 0) + 1
+    for job, place in plan.places.items():
+        if plan.table.stage_at(place) is Stage.JUDGE and job in chosen:
+            key = plan.table.settings_at(place)
+            by_settings[key] = by_settings.get(key, 0) + 1
     for key, cells in by_settings.items():
         for one in _of_cell(plan.settings[key], longest):
             before = found.get(one.name)
