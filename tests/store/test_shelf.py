@@ -52,7 +52,7 @@ def test_a_name_that_is_taken_or_none_is_refused(root: Path) -> None:
 
 def test_what_works_or_is_not_ours_stays(root: Path, tmp_path: Path) -> None:
     assert "come with tuilab" in why_not(published_dir())
-    assert "no experiment" in why_not(tmp_path)
+    assert "not an experiment" in why_not(tmp_path)
     link = tmp_path / "link"
     link.symlink_to(root)
     assert "a link" in why_not(link)

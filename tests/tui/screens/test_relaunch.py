@@ -98,7 +98,7 @@ async def test_c_goes_on_to_all_that_failed_and_all_that_is_stale(
         assert "$ tuilab relaunch runs/half_way --failed" in text_of(pilot.app)
         await press(pilot, "c")
         assert "Relaunch all that is stale: 1 cell" in text_of(pilot.app)
-        assert "keeps stale results instead" in " ".join(text_of(pilot.app).split())
+        assert "accepts stale results instead" in " ".join(text_of(pilot.app).split())
         assert "$ tuilab relaunch runs/half_way --stale" in text_of(pilot.app)
         await press(pilot, "right", "enter")
     [request] = requests_of(root)
