@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab import __version__
-from tuilab.contract import atomic
+from tuilab.contract import atomic, hub
 from tuilab.engine.host.gpus import look_at_devices
 
 ANSWER_FILE = "probe.json"
@@ -41,6 +41,8 @@ def main(folder: Path) -> int:
             {"name": one.name, "memory_total": one.memory_total, "memory_used": one.memory_used}
             for one in look_at_devices()
         ],
+        "cache": str(hub.cache_folder(os.environ)),
+        "models": hub.models_in_cache(os.environ),
         "seen_after": _seconds_until(lambda: TOKEN_FILE in os.listdir(folder)),  # noqa: PTH208
         "links": _works(lambda: _link(folder)),
         "excludes": _works(lambda: _exclude(folder)),

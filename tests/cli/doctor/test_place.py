@@ -11,7 +11,12 @@ import pytest
 from tests.cli.small_grid import call
 from tests.places.namespace import Namespaces, why_not
 from tests.places.ray_stand_in import cluster
-from tuilab.cli.doctor.place import findings_on_place, findings_on_port, is_open
+from tuilab.cli.doctor.place import (
+    findings_on_cache,
+    findings_on_place,
+    findings_on_port,
+    is_open,
+)
 from tuilab.engine.decide.phase import Opinion, Word
 from tuilab.engine.host.remote import Remote
 from tuilab.engine.try_place import PlaceTrial, try_place
@@ -60,6 +65,14 @@ def test_what_keeps_jobs_from_running_there_is_named(
     change: dict[str, object], sentence: str
 ) -> None:
     assert sentence in told(replace(SOUND, answer={**ANSWER, **change}))[Level.BLOCKING]
+
+
+def test_a_node_with_a_cache_of_its_own_is_named() -> None:
+    answer = {**ANSWER, "cache": "/home/me/hub", "models": ["a/b"]}
+    assert not list(findings_on_cache(answer, ["a/b"]))
+    [found] = findings_on_cache(answer, ["a/b", "c/d"])
+    assert found.level is Level.BLOCKING
+    assert "models in /home/me/hub, where c/d is not: set HF_HOME" in found.sentence
 
 
 def test_a_slow_volume_and_a_wrong_clock_are_warned_of() -> None:

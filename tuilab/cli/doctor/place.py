@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import urllib.error
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tuilab import __version__
 from tuilab.cli.errors import USAGE, RefusalError
+from tuilab.contract import hub
 from tuilab.engine.decide.phase import Opinion, Word
 from tuilab.engine.host.local import Local
 from tuilab.engine.host.ray import Ray
@@ -52,6 +54,8 @@ def examine_place(
     wants_gpu = config is None or config.base.device != "cpu"
     scheduler = place.scheduler if isinstance(place, Remote) else None
     found = list(findings_on_place(trial, place.name, root, wants_gpu))
+    if trial.answer is not None:
+        found += findings_on_cache(trial.answer, hub.models_in_cache(os.environ))
     if isinstance(scheduler, Slurm) and trial.opinion.word is not Word.UNREACHABLE:
         found += _on_slurm(scheduler)
     if isinstance(scheduler, Ray):
@@ -150,6 +154,19 @@ def _on_volume(
         which = "ahead" if trial.clock_apart > 0 else "behind"
         said = f"the clock of {host} is {apart} {which}: times that it writes are shown so"
         yield Check("clock", Level.WARNING, said)
+
+
+def findings_on_cache(answer: Mapping[str, Any], models: Sequence[str]) -> Iterator[Check]:
+    """Say whether a node finds the ``models`` that are fetched here: one fetch serves all nodes."""
+    theirs = answer.get("models") or ()
+    lacking = [model for model in models if model not in theirs]
+    if lacking:
+        yield Check(
+            "cache",
+            Level.BLOCKING,
+            f"{answer.get('host')} looks for models in {answer.get('cache')}, where "
+            f"{list_of(lacking, 3)} is not: set HF_HOME to a folder on the shared volume",
+        )
 
 
 def _on_slurm(slurm: Slurm) -> Iterator[Check]:
