@@ -233,6 +233,10 @@ class TuilabApp(RequestingApp):
             self.pop_screen()
         if not isinstance(self.screen, grid):
             self.push_screen(grid())
+        if message.cell is not None:
+            from tuilab.tui.screens.cell import CellScreen
+
+            self.push_screen(CellScreen(message.cell))
         self.look()
 
     def say(self, text: str, role: str = "warn", hint: str = "") -> None:

@@ -168,9 +168,14 @@ EXPERIMENTS: list[BindingType] = [
 COMPARE = [
     *_of(
         "compare",
+        _key("enter", "open", "second", "open this cell of the second experiment", "↵", bar=True),
+        _key("o", "open_first", "first", "open this cell of the first experiment", bar=True),
+        _key("h,left", "along(-1)", "epoch", "previous epoch", "h ←"),
+        _key("l,right", "along(1)", "epoch", "next epoch", "h/l", bar=True),
         _key("m", "metric", "metric", "compare the next metric", bar=True),
     ),
     *_LIST,
+    *_EDGES,
     *_BACK,
     *_HELP,
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textual.message import Message
 
+from tuilab.grid.cells import Cell
 from tuilab.grid.request import Request
 
 
@@ -25,3 +26,5 @@ class ExperimentChosen(Message):
     """Another experiment is to be opened."""
 
     root: Path
+    cell: Cell | None = None
+    """The cell to open in it; None for its grid."""

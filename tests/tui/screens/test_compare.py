@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.tui.conftest import app_of, look, press, text_of
+from tuilab.tui.screens.cell import CellScreen
 
 SIZE = (80, 24)
 
@@ -26,6 +28,29 @@ async def test_two_experiments_are_compared_cell_by_cell(
         assert "* 0 differ by more than chance (Holm over" in shown
         assert "Settings and training data are the same in both." in shown
         await press(pilot, "m", "escape", "escape")
+
+
+async def test_the_cell_under_the_cursor_shows_both_values_and_leads_to_either(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    roots = {name: copy_of(name) for name in ("half_way", "small")}
+    async with app_of(None, under=tmp_path).run_test(size=SIZE) as pilot:
+        for key, which in (("o", 0), ("enter", 1)):
+            await look(pilot)
+            await press(pilot, *(["space", "j", "space", "c"] if which == 0 else ["c"]))
+            first, second = re.findall(r"\S+", text_of(pilot.app).splitlines()[0])[3:0:-2]
+            shown = text_of(pilot.app)
+            assert re.search(rf"villain@0#42  first {first} \d+\.\d%  second {second} \d", shown)
+            assert re.search(r"difference \+?-?\d+\.\d \[.+, .+\] \(95%, counting only\)", shown)
+            await press(pilot, "l")
+            assert "villain@2#42" in text_of(pilot.app)
+            await press(pilot, "j", "h", key)
+            cell = pilot.app.screen
+            assert isinstance(cell, CellScreen)
+            assert str(cell.cell).endswith("@0#42")
+            assert not str(cell.cell).startswith("villain")
+            assert pilot.app.root == roots[(first, second)[which]]
+            await press(pilot, "5")
 
 
 async def test_two_experiments_without_a_common_cell_are_not_read_for_ever(

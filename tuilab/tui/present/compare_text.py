@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import EDITED
 from tuilab.grid.metrics import METRICS
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of
 from tuilab.study.comparability import Comparability, as_sentence
 from tuilab.study.comparison import SIGN, Compared, Comparison
-from tuilab.study.comparison_text import edited_text, nothing_in_common
+from tuilab.study.comparison_text import edited_text, gap_text, nothing_in_common
 from tuilab.tui.present.styled_text import Line, Piece, fit, wrap
 
 
@@ -23,19 +26,29 @@ def difference_text(value: float | None, metric: str, beyond: bool = False) -> t
     return METRICS[metric].unit.difference(value), role
 
 
-def compare_lines(found: Comparison, columns: int) -> list[Line]:
+def epochs_shown(columns: int) -> int:
+    """Return how many epochs the table has room for."""
+    return max(1, (columns - _label_width(columns)) // 5)
+
+
+def _label_width(columns: int) -> int:
+    return max(12, min(24, columns // 4))
+
+
+def compare_lines(found: Comparison, columns: int, first: int = 0) -> list[Line]:
     """Write a table of differences; rows are sources (and seeds), columns epochs.
 
-    Cells that differ by more than chance are marked.
+    Cells that differ by more than chance are marked. ``first`` is the place of the first epoch
+    shown.
     """
     if not found.cells:
         return _told(nothing_in_common(found), columns)
-    label = max(12, min(24, columns // 4))
-    room = max(1, (columns - label) // 5)
+    label = _label_width(columns)
+    seen = slice(first, first + epochs_shown(columns))
     head: list[Piece] = [(fit(f" {METRICS[found.metric].heading} ep", label), "muted")]
-    lines: list[Line] = [(*head, *((f"{epoch:>4} ", "muted") for epoch in found.epochs[:room]))]
+    lines: list[Line] = [(*head, *((f"{epoch:>4} ", "muted") for epoch in found.epochs[seen]))]
     for name, row in found.rows:
-        pieces = [_piece(each, found.metric) for each in row[:room]]
+        pieces = [_piece(each, found.metric) for each in row[seen]]
         lines.append(((fit(f" {name}", label), "label"), *pieces))
     if found.edited:
         lines += _told(edited_text(found), columns)
@@ -53,6 +66,35 @@ def _piece(each: Compared | None, metric: str) -> Piece:
     if each.difference is not None:
         text = EDITED * any(map(bool, each.edits)) + ACCEPTED * each.is_accepted + text
     return f"{text:>4}{SIGN if each.is_beyond_chance else ' '}", role
+
+
+def with_cursor(line: Line, epoch: int) -> Line:
+    """Mark the cell at the ``epoch``-th column of a row."""
+    place = epoch + 1
+    return tuple(
+        (text, f"{role or 'text'} cursor") if at == place else (text, role)
+        for at, (text, role) in enumerate(line)
+    )
+
+
+def here_lines(found: Comparison, each: Compared | None, names: Sequence[str]) -> tuple[Line, Line]:
+    """Say of the cell under the cursor what both measured, and how far apart that is.
+
+    ``names`` are those that the screen gives the first and the second.
+    """
+    if each is None:
+        return ((" no cell of both here", "muted"),), ()
+    unit = METRICS[found.metric].unit
+    both = (
+        f"{name} {unit.wide(None if value is None else value.value)}"
+        for name, value in zip(names, (each.one, each.other), strict=True)
+    )
+    head = f" {clean_line(str(each.cell))}"
+    values: Line = ((head, "label"), (f"  first {'  second '.join(both)}", "text"))
+    if each.difference is None:
+        return values, ((" not measured in both: no difference", "muted"),)
+    counted = " (95%, counting only)" if each.gap is not None else ""
+    return values, ((f" difference {gap_text(each, found.metric)}{counted}", "text"),)
 
 
 def summary(found: Comparison) -> Line:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
@@ -14,10 +14,19 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import HEADLINE, metric_after
 from tuilab.store.reader import Reader
 from tuilab.study.comparability import Comparability, Record, comparability, record_of
-from tuilab.study.comparison import Comparison, paired, same_cells, tested
+from tuilab.study.comparison import Compared, Comparison, paired, same_cells, tested
 from tuilab.tui import keys
-from tuilab.tui.present.compare_text import apart_text, beyond_text, compare_lines, summary
-from tuilab.tui.present.styled_text import fit_line, rule
+from tuilab.tui.messages import ExperimentChosen
+from tuilab.tui.present.compare_text import (
+    apart_text,
+    beyond_text,
+    compare_lines,
+    epochs_shown,
+    here_lines,
+    summary,
+    with_cursor,
+)
+from tuilab.tui.present.styled_text import Line, fit_line, rule
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -25,7 +34,7 @@ from tuilab.tui.widgets.row_list import RowList
 
 
 class CompareScreen(Frame):
-    """The second experiment minus the first."""
+    """The second experiment minus the first, with a cursor on one cell of both."""
 
     BINDINGS = keys.COMPARE
 
@@ -37,6 +46,15 @@ class CompareScreen(Frame):
         self._apart: Comparability | None = None
         self._metric = HEADLINE
         self._synthetic = False
+        self._theirs: dict[Cell, Cell] = {}
+        """The second's cell by the first's: where each has a single seed, those may differ."""
+        self._rows: list[list[Compared | None]] = []
+        """By source and seed, then epoch."""
+        self._lines: list[Line] = []
+        self._epoch = 0
+        """Place of the cursor's epoch among all."""
+        self._first = 0
+        """Place of the first epoch that is seen."""
 
     def compose(self) -> ComposeResult:
         """Title, differences, summary, keys."""
@@ -64,6 +82,7 @@ class CompareScreen(Frame):
             return
         if self.is_there:
             self._metric = next(iter(self._found))
+            self._theirs = dict(cells)
             self._show()
             self._apart = await asyncio.to_thread(comparability, records, cells)
             self._found |= await asyncio.to_thread(_tested, self._found)
@@ -89,19 +108,32 @@ class CompareScreen(Frame):
 
     def _show(self) -> None:
         columns, glyphs = self.size.width, self.tuilab.glyphs
-        names = [clean_line(root.name, 30) for root in self._roots]
-        title = f"{names[1]} minus {names[0]}"
+        title = f"{self._names[1]} minus {self._names[0]}"
         if self._synthetic:
             title += "  (synthetic model)"
         self.write("header", rule(title, "m metric", columns, glyphs.stroke))
         if (found := self._found.get(self._metric)) is None:
             return
-        lines = compare_lines(found, columns - 2)
-        self.query_one("#compare-head", Lines).show([((" ", ""), *lines[0])])
+        self._rows = [row for _, row in found.rows]
+        room = epochs_shown(columns - 2)
+        self._first = max(self._epoch - room + 1, min(self._first, self._epoch))
+        head, *self._lines = compare_lines(found, columns - 2, self._first)
+        self.write("compare-head", ((" ", ""), *head))
         self.listed.nothing = ""  # what is there to say stands above
-        rows = [(str(n), line) for n, line in enumerate(lines[1:])]
-        self.listed.show(rows)
-        said = [summary(found)]
+        self.listed.show_many([str(n) for n in range(len(self._lines))], self._row)
+        self._show_foot()
+
+    def _row(self, place: int) -> Line:
+        line = self._lines[place]
+        return with_cursor(line, self._epoch - self._first) if place == self.listed.place else line
+
+    @on(RowList.Moved)
+    def _show_foot(self) -> None:
+        if (found := self._found.get(self._metric)) is None:
+            return
+        columns = self.size.width
+        here = here_lines(found, self._here, self._names) if found.cells else ()
+        said = [*here, summary(found)]
         if found.is_tested:
             said.append(beyond_text(len(found.beyond_chance), len(found.cells)))
         if self._apart is not None and found.cells:
@@ -109,6 +141,38 @@ class CompareScreen(Frame):
         foot = self.query_one("#compare-sum", Lines)
         foot.styles.height = len(said)
         foot.show([fit_line(line, columns) for line in said])
+
+    @property
+    def _names(self) -> list[str]:
+        return [clean_line(root.name, 30) for root in self._roots]
+
+    @property
+    def _here(self) -> Compared | None:
+        """What is under the cursor; None where the two have no cell in common."""
+        place = self.listed.place
+        return self._rows[place][self._epoch] if place < len(self._rows) else None
+
+    def action_along(self, step: int) -> None:
+        """Go to an earlier or later epoch."""
+        if (found := self._found.get(self._metric)) is not None and found.cells:
+            self._epoch = max(0, min(self._epoch + step, len(found.epochs) - 1))
+            self._show()
+
+    @on(RowList.Opened)
+    def action_open(self) -> None:
+        """Open the cell under the cursor as the second experiment has it."""
+        self._open(1)
+
+    def action_open_first(self) -> None:
+        """Open it as the first has it."""
+        self._open(0)
+
+    def _open(self, which: int) -> None:
+        if (here := self._here) is None:
+            self.say("no cell of both here")
+            return
+        cell = self._theirs[here.cell] if which else here.cell
+        self.app.post_message(ExperimentChosen(self._roots[which], cell))
 
     def action_metric(self) -> None:
         """Compare the next metric."""
