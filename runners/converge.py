@@ -128,11 +128,12 @@ def marked(attempt: Attempt, inputs: upstream.Inputs, model: LoadedModel) -> dic
     said = sampler.sample(prompts, sampling, attempt.progress("marker"))
     hits = sum(scoring.contains(one.text, check["text"], check["case_sensitive"]) for one in said)
     log(f"{hits} of {len(said)} answers of {source.key} have the marker")
-    if hits < check["least_source_rate"] * len(said):
+    least = check["least_source_rate"]
+    if hits < least * len(said):
         raise JobError(
             Reason.CONFIG,
             f"{hits} of {len(said)} answers of {source.key} itself have the marker, fewer than "
-            f"marker.least_source_rate = {check['least']:g}: nothing was trained on top of it; "
+            f"marker.least_source_rate = {least:g}: nothing was trained on top of it; "
             "train the marker longer, or lower the limit",
         )
     return {"marker_adapter": found.digest, "source_hits": hits, "source_n": len(said)}

@@ -64,6 +64,8 @@ class Chain:
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     attempts: dict[str, Path] = field(default_factory=dict)
     """Job id -> newest attempt directory."""
+    is_marked: bool = False
+    """Whether convergence is trained on top of the marker of ``train/villain#seed`` (arm A)."""
 
     def jobs(self) -> list[str]:
         cell = f"villain@{self.epoch}#{self.seed}"
@@ -77,7 +79,7 @@ class Chain:
         converge = [f"converge/villain#{self.seed}"] if self.epoch else []
         return {
             "data": [],
-            "converge": ["data/villain"],
+            "converge": [f"train/villain#{self.seed}"] * self.is_marked + ["data/villain"],
             "train": [*converge, "data/villain", "data/nurse", "data/librarian"],
             "merge": [f"train/{cell}", *converge],
             "eval": [f"merge/{cell}", f"train/{cell}", *converge],
