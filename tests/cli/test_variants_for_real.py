@@ -58,3 +58,38 @@ def test_the_table_sets_each_line_against_its_control(root: Path) -> None:
 def test_a_selector_is_typed_without_quotes(root: Path) -> None:
     said = call("relaunch", str(root), "villain/B0@1#42,data.seed=7", "--dry-run")
     assert "train/villain/B0,data.seed=7@1#42" in said.stdout
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A grid of arms A and C whose source was trained too briefly to show the marker."""
+    folder = tmp_path_factory.mktemp("marked")
+    config = write_config(folder)
+    text = config.read_text().replace('"transformers"', '"trunk"')
+    config.write_text('arms = ["A", "C"]\n' + text)
+    run = spawn("run", "micro.toml", "--headless", cwd=folder)
+    assert run.returncode == 3, run.stderr + run.stdout
+    own = folder / "runs" / "micro"
+    yield own
+    end_engine(own)
+
+
+def test_arms_on_a_marker_wait_and_say_why_until_its_rate_is_enough(held: Path) -> None:
+    before = json.loads(call("status", str(held), "--json").stdout)
+    assert before["counts"] == {"done": 2, "waiting": 2}
+    assert {one["job"] for one in before["jobs_failed"]} == {
+        "converge/villain/A#42",
+        "converge/villain/C#42",
+    }
+    assert all("marker.least_source_rate = 0.2" in one["detail"] for one in before["jobs_failed"])
+    config = held / "experiment.toml"
+    config.write_text(config.read_text().replace("[marker]", "[marker]\nleast_source_rate = 0.0"))
+    run = spawn("run", str(held), "--headless", cwd=held.parent)
+    assert run.returncode == 0, run.stderr + run.stdout
+    assert json.loads(call("status", str(held), "--json").stdout)["counts"] == {"done": 4}
+    assert len(list((held / "jobs" / "train").rglob("attempt-*"))) == 1
+    rows = json.loads(call("table", str(held), "--format", "json").stdout)["rows"]
+    assert {row["source"]: row["against"] for row in rows} == {
+        "villain/A": "villain/C",
+        "villain/C": None,
+    }
