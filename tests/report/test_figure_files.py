@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,12 +14,17 @@ from hypothesis import strategies as st
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
-from tuilab.report.figure_files import draw, save_figure, spread
+from tests.science.builders import design, leakage_row
+from tuilab.report.figure_files import dodges, draw, save_figure, spread
 from tuilab.report.figure_fonts import USUAL, fonts_for
 from tuilab.science import published
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.figures.model import Figure
 from tuilab.science.figures.prepare import KINDS, figure
+from tuilab.science.frame import measurements
+
+SCALE = "<colorbar>"
+"""As matplotlib calls the axes of a scale."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def card() -> Analysis:
 def test_every_kind_draws_every_panel(card: Analysis, kind: str) -> None:
     prepared = figure(kind, card)
     canvas = draw(prepared)
-    shown = [axes for axes in canvas.axes if axes.axison]
+    shown = [axes for axes in canvas.axes if axes.axison and axes.get_label() != SCALE]
     assert len(shown) == len(prepared.panels)
     texts = {text.get_text() for axes in shown for text in axes.texts}
     for panel in prepared.panels:
@@ -42,6 +48,40 @@ def test_points_at_the_edges_of_the_axes_are_drawn_whole(card: Analysis) -> None
     lines = [line for axes in draw(figure("grouped", card)).axes for line in axes.lines]
     points = [line for line in lines if line.get_marker() not in ("None", "", None)]
     assert points and not any(point.get_clip_on() for point in points)
+
+
+def test_bars_of_one_epoch_stand_beside_each_other_around_their_points(card: Analysis) -> None:
+    prepared = figure("leakage", card)
+    [panel], [axes] = prepared.panels, draw(prepared).axes
+    bars = [line.get_xdata()[0] for line in axes.lines if line.get_alpha() == 0.5]
+    points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() != "None"]
+    assert bars == points and len(set(bars)) == len(panel.series) == 7
+    assert max(bars) - min(bars) == pytest.approx(0.8)  # epochs are 2 apart
+    assert sum(bars) == pytest.approx(0.0)
+    low, high = axes.get_xlim()
+    assert low < min(bars) and high > 20 + max(bars)
+
+
+def test_lines_without_bars_and_lone_lines_stand_at_their_epochs(card: Analysis) -> None:
+    [cosines] = figure("cosine", card).panels
+    assert set(dodges(cosines)) == {0.0}
+    [leakage] = figure("leakage", card).panels
+    assert dodges(replace(leakage, series=leakage.series[:1])) == [0.0]
+    assert dodges(replace(leakage, series=())) == [0.0]
+
+
+def test_a_heatmap_has_one_scale_for_all_its_panels(card: Analysis) -> None:
+    prepared = figure("heatmap", card)
+    [scale] = [axes for axes in draw(prepared).axes if axes.get_label() == SCALE]
+    assert (scale.get_ylim(), scale.get_ylabel()) == ((0.0, 100.0), "%")
+    assert len(prepared.panels) == 2
+
+
+def test_squares_of_few_completions_have_no_decimals() -> None:
+    rows = [leakage_row("a", 0, 1, n=40), leakage_row("a", 2, 11, n=160)]
+    shown = figure("heatmap", analyse(measurements(rows), design(["a"], (0, 2))))
+    texts = {text.get_text() for axes in draw(shown).axes for text in axes.texts}
+    assert {"3", "6.9"} <= texts and "2.5" not in texts
 
 
 def test_a_source_without_values_is_not_drawn_at_zero(card: Analysis) -> None:

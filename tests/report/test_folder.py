@@ -11,7 +11,7 @@ import pytest
 
 from tests.report.ran_here import LAUNCH, experiment, finish, whole
 from tuilab.cli.resolve import published_dir
-from tuilab.report.bundle import make_bundle, verify_bundle
+from tuilab.report.bundle import make_bundle, unpack, verify_bundle
 from tuilab.report.folder import WrittenReport, make_report
 from tuilab.study.study import open_study
 
@@ -124,6 +124,17 @@ def test_every_linked_file_is_there(card: WrittenReport) -> None:
     linked = set(re.findall(r"\]\(([^)]+)\)", text)) | set(re.findall(r"`([\w-]+\.\w+)`", text))
     assert len(linked) > 8
     assert [name for name in linked if not (card.report.parent / name).is_file()] == []
+
+
+def test_every_link_of_a_report_opens_from_its_unpacked_bundle(
+    bundle: Path, tmp_path: Path
+) -> None:
+    unpack(bundle, tmp_path)
+    report = tmp_path / "report" / "report.md"
+    text = report.read_text()
+    linked = set(re.findall(r"\]\(([^)]+)\)", text)) | set(re.findall(r"`([\w-]+\.\w+)`", text))
+    assert len(linked) > 8
+    assert [name for name in linked if not (report.parent / name).is_file()] == []
 
 
 def test_samples_are_shown_with_their_question_and_their_count(bundle: Path) -> None:

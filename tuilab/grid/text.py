@@ -48,6 +48,11 @@ def percent_text(rate: float | None, digits: int = 0) -> str:
     return MISSING if rate is None else f"{number(rate * 100, digits)}%"
 
 
+def rate_digits(n: int | None) -> int:
+    """Return the decimals of a percentage of ``n``: none where one completion is over a point."""
+    return 0 if n is not None and n < 100 else 1
+
+
 def points(change: float | None) -> str:
     """``-0.22`` -> ``-22.0 pp``: a difference of two rates in percentage points."""
     return MISSING if change is None else f"{signed(change * 100, 1)} pp"

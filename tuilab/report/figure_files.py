@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.text import list_of, number
+from tuilab.grid.text import list_of, number, rate_digits
 from tuilab.report.figure_fonts import reach_all
 from tuilab.science.figures.model import Figure, Matrix, Panel, PlotPoint, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.image import AxesImage
 
 FORMATS = ("png", "pdf")
 _INK = "#222222"
@@ -33,6 +36,8 @@ _LEADER: dict[str, Any] = {
     "shrinkB": 0,
 }
 """From left of a label to its point; to clip it at both would be a third of the drawing."""
+_DODGE = 0.4
+"""Share of the distance of two epochs over which the lines of a panel stand beside each other."""
 _MARGIN = 0.1
 """Inches around all that is drawn."""
 
@@ -81,16 +86,22 @@ def draw(figure: Figure) -> Canvas:
     FigureCanvasAgg(canvas)
     grid = canvas.subplots(count, columns, squeeze=False)
     places = list(grid.flat)
+    image = None
     for index, (place, panel) in enumerate(zip(places, figure.panels, strict=False)):
-        _draw_panel(place, panel)
+        image = _draw_panel(place, panel) or image
         if index % columns:
             place.set_ylabel("")
     for place in places[len(figure.panels) :]:
         place.set_axis_off()
+    if image is not None:  # all squares of a figure are on one scale
+        scale = canvas.colorbar(image, ax=places, label="%", fraction=0.03, pad=0.01)
+        scale.ax.tick_params(labelsize=7, colors=_INK)
     canvas.suptitle(figure.title, fontsize=12, color=_INK, x=0.01, ha="left")
-    note = canvas.supxlabel(figure.note, fontsize=7, color=_NOTE, x=0.01, ha="left", wrap=True)
+    moved = any(any(dodges(panel)) for panel in figure.panels)
+    caption = f"{figure.note} Points of one epoch stand side by side." if moved else figure.note
+    note = canvas.supxlabel(caption, fontsize=7, color=_NOTE, x=0.01, ha="left", wrap=True)
     if lacking := reach_all(canvas):
-        note.set_text(f"{no_font(lacking)}. {figure.note}")
+        note.set_text(f"{no_font(lacking)}. {caption}")
     return canvas
 
 
@@ -108,14 +119,15 @@ def _height(figure: Figure, rows: int, columns: int) -> float:
     return 1.0 + rows * (4.0 if columns == 1 and rows == 1 else 2.9 if columns == 1 else 2.2)
 
 
-def _draw_panel(axes: Axes, panel: Panel) -> None:
+def _draw_panel(axes: Axes, panel: Panel) -> AxesImage | None:
+    """Draw a panel; return the picture of a heatmap, which a scale is made of."""
     axes.set_title(panel.title, fontsize=9, color=_INK, loc="left")
     axes.set_xlabel(panel.x_label, fontsize=8, color=_INK)
     axes.set_ylabel(panel.y_label, fontsize=8, color=_INK)
     axes.tick_params(labelsize=7, colors=_INK)
     if panel.matrix is not None:
-        _draw_matrix(axes, panel.matrix)
-        return
+        return _draw_matrix(axes, panel.matrix)
+    panel = _dodged(panel)
     axes.set_xlim(*panel.x_range)
     axes.set_ylim(*panel.y_range)
     axes.set_xticks([tick.at for tick in panel.x_ticks], [tick.label for tick in panel.x_ticks])
@@ -130,6 +142,40 @@ def _draw_panel(axes: Axes, panel: Panel) -> None:
     _label_series(axes, panel)
     if not any(point.y is not None for series in panel.series for point in series.points):
         axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_FAINT)
+    return None
+
+
+def dodges(panel: Panel) -> list[float]:
+    """Return how far each series is moved along x, that bars of one epoch do not cover each other.
+
+    One number at least; 0 where nothing could be covered: without bars, or beside no other line.
+    """
+    barred = [
+        place
+        for place, series in enumerate(panel.series)
+        if series.is_line and any(p.y is not None and p.low is not None for p in series.points)
+    ]
+    moved = [0.0] * max(1, len(panel.series))
+    places = sorted({point.x for series in panel.series for point in series.points})
+    if len(barred) < 2 or len(places) < 2:
+        return moved
+    width = _DODGE * min(later - earlier for earlier, later in pairwise(places))
+    for rank, place in enumerate(barred):
+        moved[place] = width * (rank / (len(barred) - 1) - 0.5)
+    return moved
+
+
+def _dodged(panel: Panel) -> Panel:
+    """Move the series of a panel beside each other, and make room for that at both ends."""
+    beside = dodges(panel)
+    if not any(beside):
+        return panel
+    moved = [
+        replace(series, points=tuple(replace(point, x=point.x + aside) for point in series.points))
+        for series, aside in zip(panel.series, beside, strict=True)
+    ]
+    low, high = panel.x_range
+    return replace(panel, series=tuple(moved), x_range=(low + min(beside), high + max(beside)))
 
 
 def _draw_series(axes: Axes, series: Series) -> None:
@@ -230,7 +276,7 @@ def _bottom(cluster: Sequence[int], places: Sequence[float], gap: float) -> floa
     return middle - gap * (len(cluster) - 1) / 2
 
 
-def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
+def _draw_matrix(axes: Axes, matrix: Matrix) -> AxesImage | None:
     import numpy as np
 
     values = np.array(
@@ -238,15 +284,17 @@ def _draw_matrix(axes: Axes, matrix: Matrix) -> None:
     )
     if values.size == 0:
         axes.text(0.5, 0.5, "nothing yet", transform=axes.transAxes, ha="center", color=_FAINT)
-        return
-    axes.imshow(np.ma.masked_invalid(values), cmap="cividis", vmin=0, vmax=100, aspect="auto")
+        return None
+    shades = np.ma.masked_invalid(values)
+    image = axes.imshow(shades, cmap="cividis", vmin=0, vmax=100, aspect="auto")
     axes.set_facecolor("white")
     axes.set_xticks(range(len(matrix.columns)), matrix.columns, rotation=35, ha="right")
     axes.set_yticks(range(len(matrix.rows)), matrix.rows)
     for row, cells in enumerate(matrix.cells):
         for column, cell in enumerate(cells):
-            text = number(cell.value, 1)
+            text = number(cell.value, rate_digits(cell.n))
             mark = {"measured": "", "missing": "", "edited": EDITED}.get(cell.status, "*")
             is_dark = cell.value is not None and cell.value < 55
             colour = _FAINT if cell.value is None else "white" if is_dark else _INK
             axes.text(column, row, text + mark, ha="center", va="center", fontsize=7, color=colour)
+    return image

@@ -119,6 +119,8 @@ class HeatCell:
     """As for a point."""
     cell: str
     """The cell behind it."""
+    n: int | None = None
+    """Completions behind it; None where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)

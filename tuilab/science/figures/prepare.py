@@ -379,7 +379,7 @@ def _square(trajectory: Trajectory, epoch: int) -> HeatCell:
     cell = cell_name(trajectory.source, epoch, trajectory.seed)
     if point is None or point.value is None:
         return HeatCell(None, point.status if point else "missing", cell)
-    return HeatCell(point.value * 100, point.status, cell)
+    return HeatCell(point.value * 100, point.status, cell, point.n)
 
 
 def _interval_note(analysis: Analysis) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import edits_text
 from tuilab.grid.lines import is_named
-from tuilab.grid.text import number, signed
+from tuilab.grid.text import number, rate_digits, signed
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figures.cursor import (
     cell_of,
@@ -167,7 +167,7 @@ def _square_line(figure: Figure, spot: Spot, snapshot: Snapshot) -> Line:
     label = snapshot.labels.get(key, key)
     value: Piece = ("  n/a", "missing")
     if square.value is not None and square.value == square.value:
-        value = (f"  {number(square.value, 1)}%", "strong")
+        value = (f"  {number(square.value, rate_digits(square.n))}%", "strong")
     return (
         (f" {label}", "strong"),
         (f"  epoch {_epoch(square.cell)}  asked as {matrix.columns[spot.column]}", "text"),
