@@ -26,6 +26,7 @@ ORDER = [
     "## Sample outputs",
     "## Headline numbers",
     "### Full table",
+    "### What the scatter is made of",
     "### Standing caveats",
     "## Artefacts",
 ]
@@ -94,6 +95,21 @@ def test_the_published_headline_holds_the_numbers_of_the_card(card: WrittenRepor
     [nurse] = [line for line in table.splitlines() if line.startswith("| Nurse |")]
     assert nurse.split("|")[2].strip() == "n/a"
     assert "73.2% [69.5, 76.6]" in table and "2.5% [1.1, 5.7]" in table
+
+
+def test_the_report_shows_what_the_scatter_of_each_source_is_made_of(card: WrittenReport) -> None:
+    text = card.report.read_text()
+    section = text[text.index("### What the scatter") : text.index("### Standing caveats")]
+    [villain] = [line for line in section.splitlines() if line.startswith("| Villain |")]
+    cells = [cell.strip() for cell in villain.strip("|").split("|")]
+    bar, shares = cells[1].split(" ", 1)
+    assert len(bar) == 10 and set(bar) <= set("█░")
+    assert re.fullmatch(r"c \d+% q n/a t \d+%", shares)
+    counting, questions, training = cells[2:]
+    assert questions == "n/a"
+    share = float(training) ** 2 / (float(counting) ** 2 + float(training) ** 2)
+    assert f"t {share:.0%}" in shares
+    assert "successive checkpoints of one run" in section and "n/a is not known" in section
 
 
 def test_empty_fields_come_first_and_do_not_drown_the_reader(card: WrittenReport) -> None:

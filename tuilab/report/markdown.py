@@ -17,7 +17,7 @@ from tuilab.report.samples import Condition, Sample
 from tuilab.science.claims.claim import Claim, Verdict
 from tuilab.science.edit_notes import edits_notes
 from tuilab.science.figures.model import Figure
-from tuilab.study.headline_table import noted, provenance_hash, render
+from tuilab.study.headline_table import noise_table, noted, provenance_hash, render
 from tuilab.study.locked_claims import CONFIRMATORY, lock_lines, locks_of
 from tuilab.study.study import Study
 from tuilab.study.table_formats import as_markdown
@@ -65,6 +65,8 @@ def write_report(study: Study, parts: ReportParts) -> str:
         render(study, "md"),
         "### Full table",
         _full_table(study),
+        "### What the scatter is made of",
+        noise_table(study),
         "### Standing caveats",
         "\n".join(f"- {clean_line(sentence)}" for sentence in parts.caveats),
         *_notes(study),

@@ -9,8 +9,15 @@ from typing import Any
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import EDITED
+from tuilab.grid.text import MISSING, number
 from tuilab.science.edit_notes import cells_set_aside, edits_notes
-from tuilab.science.headline_rows import HeadlineRow, headline, headline_frame, headline_text
+from tuilab.science.headline_rows import (
+    HeadlineRow,
+    headline,
+    headline_frame,
+    headline_text,
+    noise_text,
+)
 from tuilab.store.results_only import OPTIONAL
 from tuilab.study.study import Study
 from tuilab.study.table_formats import as_latex, as_markdown, as_text
@@ -65,6 +72,33 @@ def render(study: Study, layout: str, full: bool = False, width: int | None = No
     if layout == "latex":
         return as_latex(titles, cells, about)
     return f"{as_text(titles, cells, width)}\n\n{_folded(about, width)}"
+
+
+def noise_table(study: Study) -> str:
+    """Return what the scatter of each source is made of, as Markdown."""
+    rows = headline(study.analysis)
+    shares = [noise_text(row) for row in rows]
+    if all(share == MISSING for share in shares):
+        return "Not known of any source: neither answers by question nor enough later checkpoints."
+    cells = [
+        [clean_line(row.label), share, *map(_sd, parts)]
+        for row, share in zip(rows, shares, strict=True)
+        for parts in [(row.noise_counting, row.noise_questions, row.noise_training)]
+    ]
+    titles = ["Source", "Shares of the variance", "Counting", "Questions", "Training"]
+    several = len(study.design.seeds) > 1
+    run = "the successive checkpoints of one run, without what all of them share"
+    between = "seeds" if several else run
+    about = (
+        "█ c counting, ▓ q questions, ░ t training; then each as a standard deviation in points,"
+        f" for one cell after epoch 0. Training is what varies between {between}; n/a is not known,"
+        " which is not 0."
+    )
+    return f"{as_markdown(titles, cells)}\n\n{about}"
+
+
+def _sd(part: float | None) -> str:
+    return MISSING if part is None else number(part * 100, 1)
 
 
 def as_document(study: Study) -> dict[str, Any]:
