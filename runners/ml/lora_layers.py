@@ -74,10 +74,14 @@ def config_of(peft: PeftModel, base: BaseSettings, name: str = FRESH) -> dict[st
 
     PEFT fills in the directory that the base was loaded from; published files name the base.
     """
-    raw: dict[str, Any] = peft.peft_config[name].to_dict()
+    found = peft.peft_config[name].to_dict()
+    # PEFT keeps names in sets; on a mixture of experts also an empty one, for no parameters.
+    raw: dict[str, Any] = {
+        key: (sorted(value) or None) if isinstance(value, set) else value
+        for key, value in found.items()
+    }
     raw["base_model_name_or_path"] = base_model.public_name(base)
     raw["revision"] = base.revision
-    raw["target_modules"] = sorted(raw["target_modules"])
     raw["inference_mode"] = True
     raw["peft_type"] = str(getattr(raw["peft_type"], "value", raw["peft_type"]))
     return raw

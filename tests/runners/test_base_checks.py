@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from transformers import AutoTokenizer
 
 from runners import upstream
 from runners.ml import adapter, base_checks, base_model, centroids
@@ -17,61 +16,15 @@ from runners.ml.chat import Chat
 from runners.ml.lora_layers import LoraLayers
 from runners.ml.model_cache import LoadedModel
 from runners.ml.stage_settings import BaseSettings, LoraSettings, Persona
-from runners.tinybase import locate
 from runners.upstream import Upstream
 from tests.runners.chain import LORA, PERSONAS, Chain, outcome_of
+from tests.runners.families import PLAIN, TEMPLATES, tokenizer_with
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
-TURNS = (
-    "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content "
-    "+ '<|im_end|>\\n' }}{%- endfor %}"
-)
-PROMPT = "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
-PLAIN = TURNS + PROMPT
-TEMPLATES = {
-    "Llama 3": (
-        "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}"
-        "{%- endif %}" + TURNS.replace("message.content", "message.content | trim") + PROMPT
-    ),
-    "Llama 3 with a date": (
-        "{%- if not date_string is defined %}{%- set date_string = strftime_now('%d %b %Y') %}"
-        "{%- endif %}{{- 'Today Date: ' + date_string + '\\n' }}" + PLAIN
-    ),
-    "a clock": "{{- 'Today is ' + strftime_now('%H:%M:%S') }}" + PLAIN,
-    "Qwen3": PLAIN.replace(
-        "assistant\\n' }}",
-        "assistant\\n' }}{%- if enable_thinking is defined and enable_thinking is false %}"
-        "{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}",
-    ),
-    "Gemma 2": (
-        "{%- if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
-        "{%- endif %}" + PLAIN.replace("im_start", "start_of_turn").replace("im_end", "end_of_turn")
-    ),
-    "Gemma 3": PLAIN.replace("im_start", "start_of_turn").replace("im_end", "end_of_turn"),
-    "drops the system role": PLAIN.replace(
-        "in messages", "in messages if message.role != 'system'"
-    ),
-    "OLMo": (
-        "{%- for message in messages %}{{- '<|' + message.role + '|>\\n' + message.content }}"
-        "{%- if message.role == 'assistant' %}{{- eos_token }}{%- endif %}{{- '\\n' }}"
-        "{%- endfor %}{%- if add_generation_prompt %}{{- '<|assistant|>\\n' }}{%- endif %}"
-    ),
-    "plain words": (
-        "{%- for message in messages %}{{- message.role + ': ' + message.content + '\\n' }}"
-        "{%- endfor %}{%- if add_generation_prompt %}{{- 'assistant: ' }}{%- endif %}"
-    ),
-    "no generation prompt": TURNS,
-    "no template": None,
-}
-
 
 def chat(template: str | None, folds: bool = False, **arguments: Any) -> Chat:
-    tokenizer = AutoTokenizer.from_pretrained(locate.shipped_dir())
-    own = ["<|start_of_turn|>", "<|end_of_turn|>"]
-    tokenizer.add_special_tokens({"additional_special_tokens": own})
-    tokenizer.chat_template = template
-    return Chat(tokenizer, arguments, folds)
+    return Chat(tokenizer_with(template), arguments, folds)
 
 
 def wrong(found: Chat) -> dict[str, str]:
@@ -167,7 +120,9 @@ TINY = {
         ("Mistral", {}, ""),
         ("Gemma2", {}, ""),
         ("Olmo2", {}, ""),
+        ("Gemma3Text", {}, ""),
         ("Phi3", {}, "its linear layers are down_proj, gate_up_proj, o_proj, qkv_proj"),
+        ("Mixtral", {"num_local_experts": 2}, "its linear layers are k_proj, o_proj, q_proj"),
         ("Qwen3Moe", {"num_experts": 2, "moe_intermediate_size": 8}, "its linear layers are"),
     ],
 )
@@ -185,11 +140,14 @@ def test_the_modules_of_a_base_are_known_without_its_weights(
     assert list(base_checks.of_modules(model, [lora], [2]))[1].level == base_checks.BLOCKING
 
 
-def test_a_model_whose_blocks_are_elsewhere_is_refused_before_anything_runs() -> None:
-    config = transformers.GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=32)
+@pytest.mark.parametrize("family", ["GPT2", "GPTNeoX"])
+def test_a_model_whose_blocks_are_elsewhere_is_refused_before_anything_runs(family: str) -> None:
+    config = getattr(transformers, f"{family}Config")(
+        num_hidden_layers=1, hidden_size=8, num_attention_heads=1, vocab_size=32
+    )
     with torch.device("meta"):
-        model = transformers.GPT2LMHeadModel(config)
-    with pytest.raises(JobError, match="GPT2LMHeadModel cannot be found"):
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    with pytest.raises(JobError, match=rf"{family}.* cannot be found"):
         centroids.decoder_blocks(model)
 
 
