@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuilab.grid.metrics import HEADLINE, METRICS, Measurement
+from tuilab.grid.metrics import COSINE, HEADLINE, METRICS, Measurement
 from tuilab.grid.states import WITH_RESULT
 from tuilab.science.intervals import Interval, wilson
 from tuilab.store.snapshot import CellView
@@ -191,12 +191,15 @@ def _known(values: Values) -> list[bool]:
     return [value is not None for value in values]
 
 
-_NEXT = (
-    HEADLINE,
-    *(key for key, one in METRICS.items() if one.unit.is_diverging),
-    *(key for key, one in METRICS.items() if not one.unit.is_diverging and key != HEADLINE),
+_NEXT = sorted(
+    METRICS,
+    key=lambda key: (
+        key != HEADLINE,
+        METRICS[key].unit is not COSINE,
+        not METRICS[key].unit.is_diverging,
+    ),
 )
-"""Metrics in the order in which a row's bars show them: the headline, then what is signed."""
+"""Metrics in the order in which a row's bars show them: headline, cosine, what else has a sign."""
 
 
 def _one_plot(
