@@ -43,6 +43,7 @@ def refused(tmp_path: Path, content: str | bytes, unit: str = "rate") -> str:
         ("villain,0,leakage,0.1\n", "line 1 is not a header (villain,0,leakage,0.1)"),
         (VALUES, "the table has no rows"),
         ("source;epoch;mood\na;0;1\n", "unknown columns mood"),
+        ("source,epoch,Leakage,mood\na,0,1,1\n", "unknown columns mood; known columns: source"),
         ("source,epoch,metric,value,mood\n", "unknown columns mood; known columns: source"),
         ("source,epoch,metric,value,value\n", "line 1 names value more than once"),
         ("source,epoch\nvillain,0\n", "column 'metric' is missing"),
@@ -105,7 +106,7 @@ def test_one_cause_takes_one_line_with_how_often(tmp_path: Path) -> None:
     rows = "".join(f"villain,{epoch},{epoch + 20}.5\n" for epoch in range(0, 40, 2))
     said = refused(tmp_path, f"source,epoch,leakage\n{rows}")
     assert "line 2, value: leakage 20.5 is above 1 (is the table in percent?)" in said
-    assert "(so are 19 more lines)" in said and len(said.splitlines()) == 2
+    assert "(so 19 more lines are)" in said and len(said.splitlines()) == 2
 
 
 def test_blank_lines_before_the_header_are_passed_over_and_lines_counted_as_in_the_file(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 import re
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -165,7 +166,9 @@ def test_what_is_stale_edited_running_or_of_a_changed_journal_is_the_same_again(
 
 def test_a_bundle_without_a_report_says_so(tmp_path: Path) -> None:
     write_bundle(tmp_path / "b.tar.gz", {"x": b"1"})
-    with pytest.raises(BundleError, match=r"cannot be computed again: report/made-with\.json"):
+    with pytest.raises(
+        BundleError, match=r"cannot be computed again: it has no report/made-with\.json"
+    ):
         again(tmp_path / "b.tar.gz", tmp_path)
 
 
@@ -177,3 +180,19 @@ def test_an_archive_larger_than_the_disk_is_not_unpacked(
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     with pytest.raises(BundleError, match="unpacks to more than the 5 B free here"):
         unpack(tmp_path / "b.tar.gz", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("plan.json", b"{", "plan.json is damaged"),
+        ("report.toml", b"x =", "report.toml is not valid TOML"),
+        (f"{EVAL}/completions.jsonl.gz", b"rubbish", f"{EVAL}: cannot be counted again"),
+    ],
+)
+def test_a_damaged_file_is_named_in_a_sentence_without_the_folder_that_is_gone(
+    bundle: Path, tmp_path: Path, name: str, data: bytes, words: str
+) -> None:
+    shutil.copy(bundle, tmp_path / "b.tar.gz")
+    said = "\n".join(again(forged(tmp_path / "b.tar.gz", {name: data}), tmp_path).problems)
+    assert words in said and "the rest cannot be computed again" in said and "room-" not in said

@@ -31,6 +31,8 @@ def test_what_cannot_be_found_has_no_power_and_a_reason() -> None:
     assert power(short, 1.0) == 0.0 and smallest_change(short) is None
     assert "one seed and 4 later checkpoints" in short.why_not
     assert not replace(short, seeds=2).why_not
+    assert "one seed and 1 later checkpoint do" in replace(ONE, later=1).why_not
+    assert replace(ONE, later=0, seeds=3).why_not == "no checkpoint comes after epoch 0"
 
 
 def test_the_smallest_change_has_the_wanted_power() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.grid.metrics import MARKED, METRICS, metric_keys
-from tuilab.grid.text import nearest
+from tuilab.grid.text import list_of, nearest
 from tuilab.store.experiment import find_experiments, is_experiment, is_results_only
 from tuilab.store.experiment_id import refuse_copy
 from tuilab.store.layout import Layout, slug
@@ -149,5 +149,5 @@ def _explain_nothing(text: str, path: Path, here: Path) -> str:
     known = [str(found.root.relative_to(here)) for found in find_experiments(here)]
     known += [config.stem for config in shipped_configs()]
     near = get_close_matches(text, known + [Path(name).name for name in known], n=1, cutoff=0.6)
-    hint = f" (did you mean {near[0]}?)" if near else f". Known here: {', '.join(known[:8])}"
+    hint = f" (did you mean {near[0]}?)" if near else f". Known here: {list_of(known)}"
     return f"no experiment or config named {text}{hint}"

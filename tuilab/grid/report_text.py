@@ -50,5 +50,7 @@ def _words(told: Mapping[str, Any]) -> str:
     key = ".".join(map(str, told["loc"]))
     if told["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(key, ReportText.model_fields)}"
+    if told["type"] in ("tuple_type", "list_type"):
+        return f'{key}: must be a list, such as ["one", "two"]'
     message = str(told["msg"])
     return f"{key}: {message[:1].lower()}{message[1:]}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuilab.contract import atomic
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.text import count_of
-from tuilab.report.table_layouts import Layout, layout_of, separator_of, tidy_rows
+from tuilab.report.table_layouts import Layout, layout_of, separator_of, tidy_rows, unknown_columns
 from tuilab.science.frame import REQUIRED
 from tuilab.science.schema import COLUMNS, RowProblem
 from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
@@ -110,7 +110,8 @@ def refusal(path: Path, problems: list[RowProblem], limit: int = 200) -> ImportR
         causes.setdefault((one.column, _NUMBERS.sub("#", one.message)), []).append(one)
     said = []
     for alike in list(causes.values())[:limit]:
-        more = f" (so are {len(alike) - 1} more lines)" if len(alike) > 1 else ""
+        rest = len(alike) - 1
+        more = f" (so {count_of(rest, 'more line is', 'more lines are')})" if rest else ""
         said.append(f"  {_place(alike[0])}: {clean_line(alike[0].message)}{more}")
     if len(causes) > limit:
         said.append(f"  and {len(causes) - limit} more")
@@ -148,7 +149,7 @@ def _refuse_header(path: Path, header: list[str], *, is_known: bool) -> None:
         raise ImportRefusedError(
             f"{path}: line 1 is not a header ({shown}); the table needs {NEEDS}"
         )
-    unknown = [clean_line(name, 40) or "(no name)" for name in header if name not in COLUMNS]
+    unknown = [clean_line(name, 40) or "(no name)" for name in unknown_columns(header)]
     if unknown:
         raise ImportRefusedError(
             f"{path}: unknown columns {', '.join(unknown)}; known columns: {', '.join(COLUMNS)}"

@@ -30,7 +30,7 @@ from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.experiment import is_results_only
 from tuilab.store.journal import follow
 from tuilab.store.layout import Layout
-from tuilab.store.plan_file import load_plan
+from tuilab.store.plan_file import PlanFileError, load_plan
 from tuilab.study.study import open_study
 
 REPORT = "report"
@@ -64,17 +64,39 @@ def recompute(bundle: Path, room: Path, progress: Progress = lambda *_: None) ->
     """Count and compute again what a bundle tells, in the empty folder ``room``.
 
     The numbers of each attempt come from its completions, verdicts and centroids, everything else
-    from these numbers. Raises BundleError where the bundle holds no report or no experiment, and
-    what reading an experiment raises.
+    from these numbers. Raises BundleError where it cannot be unpacked or holds no report.
     """
     found = Recomputed()
     unpack(bundle, room)
     try:
         recipe = read_recipe(room / REPORT)
+    except FileNotFoundError as error:
+        why = f"it has no {REPORT}/{RECIPE_FILE}, which says how its report was made"
+        raise BundleError(f"{bundle}: cannot be computed again: {why}") from error
     except (OSError, ValueError) as error:
         why = f"{REPORT}/{RECIPE_FILE} cannot be read ({error})"
         raise BundleError(f"{bundle}: cannot be computed again: {why}") from error
     _say_versions(recipe, found)
+    try:
+        _compute(room, recipe, found, progress)
+    except Exception as error:  # a forged file may have any shape, deep in what reads it
+        if isinstance(error, OSError) and error.errno is not None:  # of this machine's disk
+            raise
+        found.problems.append(f"the rest cannot be computed again: {_why(error, room)}")
+    return found
+
+
+def _why(error: Exception, room: Path) -> str:
+    """Say what is wrong with a bundle, without the folder that nobody sees again."""
+    if isinstance(error, PlanFileError) and error.__cause__ is not None:
+        return f"plan.json is damaged ({error.__cause__})"
+    said = str(error).replace(f"{room}/", "")
+    is_ours = type(error).__module__.startswith("tuilab.")
+    return said if is_ours else f"one of its files is damaged ({type(error).__name__}: {said})"
+
+
+def _compute(room: Path, recipe: Recipe, found: Recomputed, progress: Progress) -> None:
+    """Count the attempts again, make the report again, and compare it."""
     if not is_results_only(room):
         _count_attempts(Layout(room), load_plan(room), found, progress)
         # Whatever the journal calls live was live: of an engine at work nobody asks the workers.
@@ -85,7 +107,6 @@ def recompute(bundle: Path, room: Path, progress: Progress = lambda *_: None) ->
     again = room / "again" / REPORT
     write_files(open_study(room), again, recipe, draw=draws)
     found.problems += _unlike(room / REPORT, again, draws, found)
-    return found
 
 
 def _say_versions(recipe: Recipe, found: Recomputed) -> None:

@@ -85,6 +85,14 @@ def layout_of(header: Sequence[str]) -> Layout | None:
     return Layout(tuple(name for name in COLUMNS if name in needed), named, columns)
 
 
+def unknown_columns(header: Sequence[str]) -> list[str]:
+    """Return the columns of a header that mean nothing in a table of their kind."""
+    unknown = [name for name in header if name not in COLUMNS]
+    if "metric" in header:
+        return unknown
+    return [name for name in unknown if not _metric(_PERCENT.sub("", name))] or unknown
+
+
 def tidy_rows(layout: Layout, fields: Sequence[str], unit: str, mark: str) -> list[dict[str, str]]:
     """Return the tidy rows of one row of the file."""
     if not layout.columns:

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from tuilab.grid.text import count_of
 from tuilab.science.distributions import t_quantile
 from tuilab.science.error_rates import ALPHA, LEAST_LATER, LEVEL_SHARE
 
@@ -51,8 +52,11 @@ class Setup:
         """Why no change can be found beyond the noise of training; "" where one can."""
         if self.seeds > 1 and self.later:
             return ""
+        if not self.later:
+            return "no checkpoint comes after epoch 0"
         if self.later < LEAST_LATER:
-            return f"one seed and {self.later} later checkpoints do not show the noise of training"
+            later = count_of(self.later, "later checkpoint")
+            return f"one seed and {later} do not show the noise of training"
         return ""
 
 

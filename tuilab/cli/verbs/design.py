@@ -17,7 +17,7 @@ from tuilab.cli.verbs.arguments import AsJson, DirOrConfig
 from tuilab.grid.config import ExperimentConfig
 from tuilab.grid.estimate import corrected, expected
 from tuilab.grid.jobs import Plan
-from tuilab.grid.text import duration, number, padded, percent_text
+from tuilab.grid.text import count_of, duration, number, padded, percent_text
 from tuilab.science.power import Setup
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
@@ -147,7 +147,7 @@ def _lines(
 ) -> Iterator[str]:
     yield (
         f"training scatters by {number(100 * noise.training, 1)} points ({noise.told}); rate about"
-        f" {percent_text(noise.rate)}; {setup.later} later checkpoints"
+        f" {percent_text(noise.rate)}; {count_of(setup.later, 'later checkpoint')}"
     )
     each = list(dict.fromkeys(one.samples for one in found))
     yield "power and time by seeds, and by questions x completions:"
