@@ -88,6 +88,10 @@ def test_what_cannot_be_locked_is_refused_in_a_sentence(here: Path) -> None:
     Path("c.toml").write_text("[[claim]]\nkey = 1\n")
     assert call("claims", "lock", "x", "c.toml").exit_code == 2
     assert call("claims", "lock", "x", "none.toml").exit_code == 2
+    Path("c.toml").write_text(LOCKED.replace('"villain"]', '"vilain"]'))
+    typo = call("claims", "lock", "x", "c.toml")
+    assert typo.exit_code == 2 and "no source of this grid (did you mean villain?)" in typo.stderr
+    assert "locked" not in call("claims", "x").stdout
     Path("c.toml").write_text(LOCKED)
     found = call("claims", "lock", "published", "c.toml")
     assert found.exit_code != 0 and "Traceback" not in found.stderr

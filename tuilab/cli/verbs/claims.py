@@ -14,9 +14,10 @@ from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.requests import ask
 from tuilab.cli.resolve import find_experiment, find_grid
 from tuilab.cli.verbs.arguments import AsJson, Dir, Layer, ModelState, OptionalDir
-from tuilab.grid.text import count_of
+from tuilab.grid.text import count_of, nearest
 from tuilab.science.claims.declared import ClaimsFileError, DeclaredClaim, parse
 from tuilab.science.published import CLAIMS_FILE, read
+from tuilab.store.plan_file import load_plan
 from tuilab.study.locked_claims import analysis_code, judge, lock_lines
 from tuilab.study.study import open_study
 
@@ -105,6 +106,7 @@ def lock(
     """
     root = find_grid(directory)
     declared = _declared(file)
+    _refuse_unknown(declared, root, file)
     options = {"text": _text_of(file), "name": Path(file).name, "code": analysis_code()}
     reply = ask(root, "lock", options=options)
     if reply.accepted is not True:
@@ -117,6 +119,17 @@ def lock(
     for line in told:
         out(plain(line))
     return OK
+
+
+def _refuse_unknown(declared: Sequence[DeclaredClaim], root: Path, file: str) -> None:
+    """Refuse claims about sources that the grid does not have: a lock cannot be taken back."""
+    known = load_plan(root).sources
+    for claim in declared:
+        named = getattr(claim, "sources", ())
+        for one in () if isinstance(named, str) else named:
+            if one not in known:
+                why = f"{one} is no source of this grid{nearest(one, known)}"
+                raise RefusalError(f"{file}: claim {claim.key}: {why}; nothing was locked", USAGE)
 
 
 def _declared(file: str) -> Sequence[DeclaredClaim]:
