@@ -137,6 +137,8 @@ def _draw_panel(axes: Axes, panel: Panel) -> AxesImage | None:
     axes.set_axisbelow(True)
     for line in panel.references:
         axes.plot(*zip(line.start, line.end, strict=True), color=_FAINT, lw=0.8, ls=":", zorder=1)
+    for band in panel.bands:
+        _draw_band(axes, band)
     for series in panel.series:
         _draw_series(axes, series)
     _label_series(axes, panel)
@@ -176,6 +178,16 @@ def _dodged(panel: Panel) -> Panel:
     ]
     low, high = panel.x_range
     return replace(panel, series=tuple(moved), x_range=(low + min(beside), high + max(beside)))
+
+
+def _draw_band(axes: Axes, band: Series) -> None:
+    # A gap is not filled: what is nan has no ground.
+    low, high = (
+        [math.nan if end is None else end for end in ends]
+        for ends in zip(*((point.low, point.high) for point in band.points), strict=True)
+    )
+    places = [point.x for point in band.points]
+    axes.fill_between(places, low, high, color=band.mark.colour, alpha=0.25, lw=0, zorder=0)
 
 
 def _draw_series(axes: Axes, series: Series) -> None:

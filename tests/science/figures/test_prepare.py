@@ -108,6 +108,32 @@ def test_an_experiment_without_values_gives_empty_figures_that_say_so(
     assert "Nothing" in shown.note or "168 of 168 squares are n/a" in shown.note
 
 
+def test_the_bystander_band_stands_behind_the_leakage_curves() -> None:
+    def row(source: str, epoch: int, persona: str, hits: int | None) -> dict[str, object]:
+        return leakage_row(source, epoch, hits, persona=persona)
+
+    rows = [
+        *(row(source, epoch, "assistant", 20) for source in "ab" for epoch in (0, 4)),
+        *(row(source, 4, "c", hits) for source, hits in (("a", 40), ("b", 60))),
+        row("a", 4, "b", 10),
+        row("a", 4, "a", 190),  # a source is no bystander of its own
+        row("a", 2, "c", None),
+    ]
+    shown = figure("leakage", analyse(measurements(rows), design(["a", "b"], (0, 2, 4))))
+    [panel] = shown.panels
+    [band] = panel.bands
+    ends = [(point.x, point.low, point.high) for point in band.points]
+    assert ends == [(0.0, None, None), (2.0, None, None), (4.0, 5.0, 25.0)]
+    assert panel.y_range[1] >= 25.0
+    assert "Grey band: the bystanders" in shown.note
+    assert len(shown.rows[shown.rows["source"] == "bystanders"]) == 3
+
+
+def test_without_bystanders_there_is_no_band(published_analysis: Analysis) -> None:
+    shown = figure("leakage", published_analysis)
+    assert not shown.panels[0].bands and "band" not in shown.note
+
+
 def test_a_gap_is_a_point_without_height_and_a_suspect_point_is_marked() -> None:
     rows = [leakage_row("a", 0, 10), leakage_row("a", 4, 90, status="suspect")]
     shown = figure("leakage", analyse(measurements(rows), design(["a"], (0, 2, 4))))

@@ -71,6 +71,10 @@ class Mark:
     """#rrggbb, colour-blind-safe and readable on light and dark grounds."""
 
 
+BAND_MARK: Final = Mark("░", ":", "", "#9a9a9a")
+"""How a band is drawn, whatever it shows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One source's points in one panel."""
@@ -159,6 +163,8 @@ class Panel:
     """Ends of the y axis."""
     references: tuple[Reference, ...] = ()
     """Reference lines, drawn faint."""
+    bands: tuple[Series, ...] = ()
+    """Ranges drawn behind all series, from ``low`` to ``high`` of their points, which have no y."""
     matrix: Matrix | None = None
     """Set for a heatmap, and then ``series`` is empty."""
 
@@ -198,7 +204,7 @@ def rows_of(panels: Sequence[Panel]) -> pd.DataFrame:
     points = [
         (panel.title or panel.y_label, series.key, series.label, *astuple(point))
         for panel in panels
-        for series in panel.series
+        for series in (*panel.series, *panel.bands)
         for point in series.points
     ]
     columns = ["panel", "source", "label", *(one.name for one in fields(PlotPoint))]

@@ -16,12 +16,14 @@ from tuilab.science.classify import Change
 from tuilab.science.design import BASELINE_EPOCH, Persona
 from tuilab.science.edit_notes import edits_notes
 from tuilab.science.figures.model import (
+    BAND_MARK,
     Axis,
     Figure,
     HeatCell,
     Mark,
     Matrix,
     Panel,
+    PlotPoint,
     Reference,
     Series,
     cell_name,
@@ -58,7 +60,7 @@ def leakage(analysis: Analysis) -> Figure:
     """Leakage of every source over the epochs, one panel."""
     panels = (_leakage_panel(analysis, analysis.sources),)
     title = f"{_what(analysis)} leakage to {analysis.design.target.label} over convergence"
-    note = _interval_note(analysis)
+    note = _join(_interval_note(analysis), _band_note(panels))
     return _figure("leakage", title, panels, analysis, note, _gaps_note(panels))
 
 
@@ -67,7 +69,7 @@ def leakage_over_cosine(analysis: Analysis) -> Figure:
     panels = (_leakage_panel(analysis, analysis.sources), _cosine_panel(analysis))
     target = analysis.design.target.label
     title = f"{_what(analysis)} leakage to {target} (top) and cosine to {target} (bottom)"
-    note = _join(_interval_note(analysis), _no_cosine(analysis))
+    note = _join(_interval_note(analysis), _band_note(panels), _no_cosine(analysis))
     return _figure("leakage-cosine", title, panels, analysis, note, _gaps_note(panels))
 
 
@@ -83,21 +85,17 @@ def cosine(analysis: Analysis) -> Figure:
 
 def grouped(analysis: Analysis) -> Figure:
     """Small multiples of leakage, one panel per class that occurs, on one y axis."""
-    y_range, y_ticks = percent_axis(
-        [_line(analysis, result, result.leakage, 100.0) for result in analysis.sources]
-    )
-    panels = tuple(
-        replace(
-            _leakage_panel(analysis, results, f"{change.value.capitalize()} ({len(results)})"),
-            y_range=y_range,
-            y_ticks=y_ticks,
-        )
+    own = [
+        _leakage_panel(analysis, results, f"{change.value.capitalize()} ({len(results)})")
         for change in Change
         if (results := analysis.having(change))
-    )
+    ]
+    drawn = [series for panel in own for series in (*panel.series, *panel.bands)]
+    y_range, y_ticks = percent_axis(drawn)
+    panels = tuple(replace(panel, y_range=y_range, y_ticks=y_ticks) for panel in own)
     title = f"{_what(analysis)} leakage to {analysis.design.target.label}, by class"
     classes = "Classes allow for training noise as far as it is known; the table says which"
-    note = _join(_interval_note(analysis), classes)
+    note = _join(_interval_note(analysis), _band_note(panels), classes)
     columns = len(panels) if len(panels) < 4 else 2
     return _figure("grouped", title, panels, analysis, note, _gaps_note(panels), columns)
 
@@ -313,7 +311,37 @@ def _what(analysis: Analysis) -> str:
 def _leakage_panel(analysis: Analysis, results: Sequence[SourceResult], title: str = "") -> Panel:
     label = f"{analysis.design.target.label} {analysis.design.counted} (%)"
     series = tuple(_line(analysis, result, result.leakage, 100.0) for result in results)
-    return _epoch_panel(analysis, title, label, series, percent_axis(series))
+    bands = _bystander_band(analysis, [result.source.key for result in results])
+    panel = _epoch_panel(analysis, title, label, series, percent_axis((*series, *bands)))
+    return replace(panel, bands=bands)
+
+
+def _bystander_band(analysis: Analysis, sources: Sequence[str]) -> tuple[Series, ...]:
+    """From the lowest to the highest bystander at each epoch; () where none is measured.
+
+    A bystander's rate is its mean over the sources that it is none of, and their seeds.
+    """
+    design, frame = analysis.design, analysis.frame
+    rows = frame[(frame["metric"] == design.measure) & (frame["status"] == "measured")]
+    rows = rows[rows["source"].isin(sources) & (rows["persona"] != design.target.key)]
+    rows = rows[rows["persona"] != rows["source"].map(persona_of)]
+    if rows.empty:
+        return ()
+    rates = rows.groupby(["epoch", "persona"])["value"].mean() * 100
+    by_epoch = rates.groupby("epoch")
+    low, high = by_epoch.min().to_dict(), by_epoch.max().to_dict()
+    points = tuple(
+        PlotPoint(float(epoch), None, float(low[epoch]), float(high[epoch]))
+        if epoch in low
+        else PlotPoint(float(epoch), None, status="missing")
+        for epoch in design.epochs
+    )
+    return (Series("bystanders", "bystanders", BAND_MARK, points, is_line=False),)
+
+
+def _band_note(panels: Sequence[Panel]) -> str:
+    said = "Grey band: the bystanders' mean rates over the sources drawn, lowest to highest"
+    return said if any(panel.bands for panel in panels) else ""
 
 
 def _cosine_panel(analysis: Analysis) -> Panel:

@@ -84,6 +84,8 @@ def canvas_rows(
         _begin(canvas, panel, axes)
         for line in panel.references:
             _draw(canvas, [line.start, line.end], marker, 0)
+        for edge in (edge for band in panel.bands for edge in _edges(band)):
+            _draw(canvas, edge, marker, 0)
         for series in drawn:
             number = roles.index(role_of(series))
             for run in _strokes(series, with_intervals):
@@ -95,6 +97,22 @@ def canvas_rows(
         rows = [[(sign.translate(_ASCII), role) for sign, role in row] for row in rows]
     width = axes.left + axes.columns
     return [(row + [(" ", "")] * width)[:width] for row in rows]
+
+
+def _edges(band: Series) -> list[list[tuple[float, float]]]:
+    """Lower and upper edge of a band, broken at its gaps."""
+    runs: list[list[PlotPoint]] = [[]]
+    for point in band.points:
+        if point.low is None or point.high is None:
+            runs.append([])
+        else:
+            runs[-1].append(point)
+    return [
+        [(point.x, end) for point in run if (end := getattr(point, name)) is not None]
+        for run in runs
+        if run
+        for name in ("low", "high")
+    ]
 
 
 def finite(points: Sequence[PlotPoint]) -> list[tuple[int, float, float]]:
