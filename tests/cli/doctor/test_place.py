@@ -12,6 +12,7 @@ from tests.cli.small_grid import call
 from tests.places.namespace import Namespaces, why_not
 from tests.places.ray_stand_in import cluster
 from tuilab.cli.doctor.place import (
+    examine_place,
     findings_on_cache,
     findings_on_place,
     findings_on_port,
@@ -21,6 +22,7 @@ from tuilab.engine.decide.phase import Opinion, Word
 from tuilab.engine.host.remote import Remote
 from tuilab.engine.try_place import PlaceTrial, try_place
 from tuilab.grid.checks import Level
+from tuilab.store.replan import read_config
 
 namespaces = pytest.mark.skipif(bool(why_not()), reason=why_not() or "it does")
 ANSWER = {
@@ -144,6 +146,16 @@ def test_a_ray_port_that_anybody_may_use_is_warned_of() -> None:
     warned = list(findings_on_port("http://head:8265", lambda asked: asked == "http://head:8265"))
     assert warned[0].level is Level.WARNING and "a job is any command" in warned[0].sentence
     assert next(findings_on_port("http://head:8265", lambda _: False)).level is Level.OK
+
+
+@pytest.mark.trial
+def test_a_ray_that_is_not_there_blocks_and_says_nothing_of_its_port(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(
+        'extends = "tiny.toml"\n[resources.ray]\naddress = "http://127.0.0.1:9"\n'
+    )
+    config = read_config(tmp_path / "c.toml").config
+    (found,) = examine_place("ray", tmp_path, config, 5.0, lambda _: None)
+    assert found.level is Level.BLOCKING and "Ray does not answer" in found.sentence
 
 
 def test_this_machine_and_unknown_places_are_refused() -> None:

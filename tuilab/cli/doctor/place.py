@@ -51,6 +51,9 @@ def examine_place(
     if isinstance(place, Local):
         raise RefusalError("local is this machine: tuilab doctor looks at it", USAGE)
     trial = try_place(place, root, patience, say)
+    is_silent = trial.answer is None and not trial.has_lease
+    if is_silent and isinstance(place, Remote) and place.trouble:
+        return [Check("place", Level.BLOCKING, f"{place.trouble}: nothing is known of the worker")]
     wants_gpu = config is None or config.base.device != "cpu"
     scheduler = place.scheduler if isinstance(place, Remote) else None
     found = list(findings_on_place(trial, place.name, root, wants_gpu))

@@ -135,6 +135,11 @@ class Remote:
                 self._cancels[name] = force
         self._wake.set()
 
+    @property
+    def trouble(self) -> str:
+        """Why the scheduler does not answer at the moment; "" where it does."""
+        return self._trouble
+
     def _opinion(self, name: str) -> Opinion:
         if name in self._submissions:
             return Opinion(Word.WAITING, self._trouble or f"{self.scheduler.name} is being asked")
