@@ -14,6 +14,7 @@ import pytest
 
 from tests.report.ran_here import edit, finish, whole
 from tuilab.cli.resolve import published_dir
+from tuilab.grid.claims_lock import claims_digest, plan_digest
 from tuilab.report.bundle import BundleError, make_bundle, unpack, verify_bundle, write_bundle
 from tuilab.report.folder import make_report, write_files
 from tuilab.report.recipe import recipe_for
@@ -196,3 +197,19 @@ def test_a_damaged_file_is_named_in_a_sentence_without_the_folder_that_is_gone(
     shutil.copy(bundle, tmp_path / "b.tar.gz")
     said = "\n".join(again(forged(tmp_path / "b.tar.gz", {name: data}), tmp_path).problems)
     assert words in said and "the rest cannot be computed again" in said and "room-" not in said
+
+
+def test_a_locked_report_is_the_same_under_other_analysis_code(tmp_path: Path) -> None:
+    """What the code was when the report was made stands in its recipe: there it is a deviation."""
+    scene = whole(tmp_path / "x")
+    text = '[[claim]]\nkey = "k"\ntext = "t"\n'
+    digests = {"sha256": claims_digest(text), "plan": plan_digest(scene.plan), "code": "0" * 64}
+    scene.journal.append("locked", title="c.toml", text=text, by="ana", **digests)
+    study = open_study(scene.root)
+    recipe = replace(recipe_for(study, kinds=()), matplotlib="none", code="1" * 64)
+    made = write_files(study, tmp_path / "report", recipe, draw=False)
+    assert "locked: 000000000000, now 111111111111" in made.report.read_text()
+    make_bundle(study, made, tmp_path / "b.tar.gz")
+    found = again(tmp_path / "b.tar.gz", tmp_path)
+    assert found.problems == []
+    assert any("made by other analysis code (111111111111" in note for note in found.notes)

@@ -68,6 +68,7 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
         samples=draw_samples(study, seed=recipe.seed),
         text=_text_of(study),
         differences=_differences(study, ran),
+        code=recipe.code,
     )
     texts = _texts(study, parts)
     texts[RECIPE_FILE] = _json(recipe.as_json())

@@ -40,6 +40,8 @@ class ReportParts:
     """What the author wrote."""
     differences: Sequence[Difference] = ()
     """Where the experiment is not the published one that it refers to."""
+    code: str = ""
+    """Digest of the analysis code that makes it; "": the one installed here."""
 
 
 def write_report(study: Study, parts: ReportParts) -> str:
@@ -70,7 +72,7 @@ def write_report(study: Study, parts: ReportParts) -> str:
         "### Standing caveats",
         "\n".join(f"- {clean_line(sentence)}" for sentence in parts.caveats),
         *_notes(study),
-        *_lock(study),
+        *_lock(study, parts.code),
         "## All claims",
         *[_with_evidence(claim) for claim in parts.claims],
         "## Artefacts",
@@ -86,8 +88,8 @@ def _unlike_reference(found: Sequence[Difference]) -> list[str]:
     return [f"### Deviations from the reference\n\n{as_markdown(TITLES, rows, is_prose=True)}"]
 
 
-def _lock(study: Study) -> list[str]:
-    found = lock_lines(study)
+def _lock(study: Study, code: str) -> list[str]:
+    found = lock_lines(study, code=code)
     said = "\n".join(f"- {clean_line(line, 2000)}" for line in found)
     return ["### Locked claims and deviations since", said] if found else []
 

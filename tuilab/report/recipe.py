@@ -11,6 +11,7 @@ from typing import Any
 from tuilab.contract.parsing import read
 from tuilab.grid.limits import Price
 from tuilab.store.user_files import gpu_price
+from tuilab.study.locked_claims import analysis_code
 from tuilab.study.study import Study
 
 RECIPE_FILE = "made-with.json"
@@ -32,6 +33,8 @@ class Recipe:
     tuilab: str = ""
     matplotlib: str = ""
     """Versions: another may word or draw otherwise."""
+    code: str = ""
+    """Digest of the analysis code, which the deviations from locked claims name."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -39,8 +42,9 @@ class Recipe:
 
     @property
     def here(self) -> Recipe:
-        """The same with the versions that are installed here."""
-        return replace(self, tuilab=_version("tuilab"), matplotlib=_version("matplotlib"))
+        """The same with the versions and the analysis code that are installed here."""
+        found = replace(self, tuilab=_version("tuilab"), matplotlib=_version("matplotlib"))
+        return replace(found, code=analysis_code())
 
 
 def recipe_for(

@@ -116,6 +116,11 @@ def _say_versions(recipe: Recipe, found: Recomputed) -> None:
             f"made by tuilab {recipe.tuilab}, computed again by {here.tuilab}: where only words"
             " differ, that is why"
         )
+    if recipe.code and recipe.code != here.code:
+        found.notes.append(
+            f"made by other analysis code ({recipe.code[:12]}, here {here.code[:12]}): a number "
+            "that differs may be its doing"
+        )
     if recipe.matplotlib != here.matplotlib:
         found.notes.append(
             f"pictures are not compared, only their rows: drawn by matplotlib {recipe.matplotlib},"

@@ -54,8 +54,13 @@ def locks_of(study: Study) -> LockRecord:
     return lock_record(follow(study.reader.layout).stream())
 
 
-def lock_lines(study: Study, declared: Sequence[DeclaredClaim] | None = None) -> list[str]:
-    """Say in sentences what was locked, when, and each deviation since; [] without a lock."""
+def lock_lines(
+    study: Study, declared: Sequence[DeclaredClaim] | None = None, code: str = ""
+) -> list[str]:
+    """Say in sentences what was locked, when, and each deviation since; [] without a lock.
+
+    ``code`` is the digest of the analysis code that speaks, the one installed here when "".
+    """
     record = locks_of(study)
     if not record:
         return []
@@ -67,11 +72,9 @@ def lock_lines(study: Study, declared: Sequence[DeclaredClaim] | None = None) ->
     lines += [f"{_date(one.at)}: {one.text}." for one in record.deviations]
     if plan_digest(study.reader.plan) != last.plan:
         lines.append("The plan is not the one that was locked.")
-    if analysis_code() != last.code:
-        now = analysis_code()[:12]
-        lines.append(
-            f"The analysis code is not the one that was locked: {last.code[:12]}, now {now}."
-        )
+    if (now := code or analysis_code()) != last.code:
+        told = f"{last.code[:12]}, now {now[:12]}"
+        lines.append(f"The analysis code is not the one that was locked: {told}.")
     if len(lines) == len(record.locks):
         lines.append("No deviation since.")
     return lines
