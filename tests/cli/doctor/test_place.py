@@ -13,7 +13,7 @@ from tests.places.namespace import Namespaces, why_not
 from tests.places.ray_stand_in import cluster
 from tuilab.cli.doctor.place import (
     examine_place,
-    findings_on_cache,
+    findings_on_models,
     findings_on_place,
     findings_on_port,
     is_open,
@@ -71,8 +71,8 @@ def test_what_keeps_jobs_from_running_there_is_named(
 
 def test_a_node_with_a_cache_of_its_own_is_named() -> None:
     answer = {**ANSWER, "cache": "/home/me/hub", "models": ["a/b"]}
-    assert not list(findings_on_cache(answer, ["a/b"]))
-    [found] = findings_on_cache(answer, ["a/b", "c/d"])
+    assert not list(findings_on_models(answer, ["a/b"]))
+    [found] = findings_on_models(answer, ["a/b", "c/d"])
     assert found.level is Level.BLOCKING
     assert "models in /home/me/hub, where c/d is not: set HF_HOME" in found.sentence
 

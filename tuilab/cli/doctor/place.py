@@ -58,7 +58,7 @@ def examine_place(
     scheduler = place.scheduler if isinstance(place, Remote) else None
     found = list(findings_on_place(trial, place.name, root, wants_gpu))
     if trial.answer is not None:
-        found += findings_on_cache(trial.answer, hub.models_in_cache(os.environ))
+        found += findings_on_models(trial.answer, hub.models_in_cache(os.environ))
     if isinstance(scheduler, Slurm) and trial.opinion.word is not Word.UNREACHABLE:
         found += _on_slurm(scheduler)
     if isinstance(scheduler, Ray):
@@ -159,7 +159,7 @@ def _on_volume(
         yield Check("clock", Level.WARNING, said)
 
 
-def findings_on_cache(answer: Mapping[str, Any], models: Sequence[str]) -> Iterator[Check]:
+def findings_on_models(answer: Mapping[str, Any], models: Sequence[str]) -> Iterator[Check]:
     """Say whether a node finds the ``models`` that are fetched here: one fetch serves all nodes."""
     theirs = answer.get("models") or ()
     lacking = [model for model in models if model not in theirs]

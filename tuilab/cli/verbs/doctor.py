@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuilab.cli.doctor.findings import examine
-from tuilab.cli.doctor.place import examine_place
 from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.resolve import RUNS, find_experiment
 from tuilab.cli.verbs.arguments import AsJson
-from tuilab.engine.decide.phase import Opinion
 from tuilab.grid.checks import Check, Level
 from tuilab.store.experiment import is_results_only
 from tuilab.store.layout import Layout
 from tuilab.store.replan import read_config
 
 if TYPE_CHECKING:
+    from tuilab.engine.decide.phase import Opinion
     from tuilab.grid.config import ExperimentConfig
 
 
@@ -52,11 +51,13 @@ def doctor(
     """
     root = find_experiment(directory) if directory else Path(RUNS)
     config = _config_of(root) if directory else None
-    looks: Iterable[Check] = (
-        examine_place(on, root, config, wait, _say_opinion)
-        if on
-        else examine(root, with_probe=probe, config=config)
-    )
+    looks: Iterable[Check]
+    if on:
+        from tuilab.cli.doctor.place import examine_place  # schedulers, which a look here needs not
+
+        looks = examine_place(on, root, config, wait, _say_opinion)
+    else:
+        looks = examine(root, with_probe=probe, config=config)
     is_bad, findings = False, []
     for one in looks:
         is_bad |= one.level is Level.BLOCKING
