@@ -162,6 +162,40 @@ def test_a_running_stage_in_the_way_refuses_that_cell_alone() -> None:
     assert names(answer) == own("villain@2")
 
 
+def test_a_cell_of_which_all_is_asked_for_already_is_refused_and_an_edit_is_not() -> None:
+    asked = Ledger()
+    wish(asked, *(job.id for job in PLAN.jobs))
+    answer = relaunch(asked, "villain@1")
+    why = "it is already requested and has not started yet"
+    assert (answer.jobs, answer.refused) == ((), {"villain@1#42": why})
+    assert relaunch(asked, "villain@1", stage=Stage.TRAIN).refused == answer.refused
+    edited = relaunch(asked, "villain@1", changed=["eval/villain@1#42"])
+    assert names(edited) == ["eval/villain@1#42"] and not edited.refused
+
+
+def test_what_waits_behind_a_running_stage_is_not_asked_for_again() -> None:
+    ledger = Ledger()
+    wish(ledger, *(job.id for job in PLAN.jobs))
+    settle(ledger, PLAN, "train/villain@1#42", Verdict.RUNNING)
+    answer = relaunch(ledger, "villain@1")
+    why = "train/villain@1#42 is running: stop it first"
+    assert (answer.jobs, answer.refused) == ((), {"villain@1#42": why})
+
+
+def test_a_failed_stage_is_relaunched_beside_a_running_one() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "cosine/villain@1#42", Verdict.RUNNING)
+    settle(ledger, PLAN, "eval/villain@1#42", Verdict.FAILED)
+    assert names(relaunch(ledger, "villain@1")) == ["eval/villain@1#42"]
+
+
+def test_what_waits_for_something_broken_is_relaunched_with_it() -> None:
+    ledger = Ledger()
+    wish(ledger, *(job.id for job in PLAN.jobs))
+    settle(ledger, PLAN, "data/villain", Verdict.FAILED)
+    assert names(relaunch(ledger, "villain@1"))[0] == "data/villain"
+
+
 def test_a_stage_that_a_worker_was_given_is_not_made_a_second_time() -> None:
     ledger = all_done(PLAN)
     settle(ledger, PLAN, "eval/villain@1#42", Verdict.CLAIMED)

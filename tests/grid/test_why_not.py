@@ -8,7 +8,6 @@ from tuilab.grid.stages import Stage
 from tuilab.grid.states import JobStatus, State
 from tuilab.grid.why_not import (
     why_not_pause,
-    why_not_relaunch,
     why_not_relaunch_failed,
     why_not_resume,
 )
@@ -18,31 +17,9 @@ def jobs(*states: State) -> list[JobStatus]:
     return [JobStatus(f"eval/villain@{n}#42", Stage.EVAL, s) for n, s in enumerate(states)]
 
 
-@pytest.mark.parametrize(
-    ("states", "why"),
-    [
-        ([State.RUNNING, State.DONE], "eval/villain@0#42 is running"),
-        ([State.QUEUED, State.WAITING], "already requested"),
-        ([], "no cell is selected"),
-        ([State.FAILED, State.WAITING], ""),
-        ([State.DONE], ""),
-    ],
-)
-def test_relaunch(states: list[State], why: str) -> None:
-    found = why_not_relaunch(jobs(*states))
-    assert why in found
-    assert bool(found) == bool(why)
-
-
-def test_what_waits_for_something_broken_can_be_relaunched_with_it() -> None:
-    waiting = JobStatus("train/villain@0#42", Stage.TRAIN, State.WAITING, blocked_by="data/villain")
-    assert why_not_relaunch([waiting]) == ""
-
-
 def test_reading_only_forbids_every_action() -> None:
     some = jobs(State.FAILED)
     for found in (
-        why_not_relaunch(some, read_only=True),
         why_not_relaunch_failed(some, read_only=True),
         why_not_pause("running", "", read_only=True),
         why_not_resume("paused", "soft", read_only=True),

@@ -18,7 +18,6 @@ from tuilab.grid.relaunch import (
 )
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Evidence, JobStatus
-from tuilab.grid.why_not import why_not_relaunch
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +76,6 @@ class ExperimentState:
     def stale_cells(self) -> list[Cell]:
         """Return the cells with a stale result."""
         return stale_cells(self.plan, self.statuses)
-
-    def why_not_relaunch(self, cell: Cell) -> str:
-        """Say why nothing of a cell can be relaunched now, "" when something can."""
-        own = [self.statuses[job.id] for job in self.plan.jobs if job.cell == cell]
-        return why_not_relaunch(own)
 
     def held(self, jobs: Sequence[str]) -> str:
         """Return why one of these jobs is held by the breaker or a person, "" when none is."""

@@ -29,6 +29,9 @@ _BEGINS = {State.DONE: "again", State.IDLE: "never requested"}
 """Why a relaunch begins at a job, where the word for its state does not say it."""
 _ON_ITS_WAY = frozenset({State.DONE, State.RUNNING, State.QUEUED, State.WAITING})
 """States of a parent for which a new attempt can wait; a stale one would block it for ever."""
+_ASKED_FOR = frozenset({State.QUEUED, State.WAITING})
+STOP_FIRST = "stop it first"
+"""Ends a sentence that a key or a command helps against."""
 
 
 class Evidences(Protocol):
@@ -141,7 +144,8 @@ def expand_relaunch(
     With ``from_stage`` that stage and all below it, done or not. Where nothing is broken, the first
     stale stage, otherwise the whole cell. What these are built on is made anew where it is stale or
     gone. ``changed`` are jobs whose settings an edit has changed: no cell starts below the first of
-    them. A cell is refused when a running stage or a stale one above ``from_stage`` is in the way.
+    them. A cell is refused when a running stage or a stale one above ``from_stage`` is in the way,
+    and when all that would run is asked for already.
     """
     why: dict[str, str] = {}
     refused: dict[str, str] = {}
@@ -154,8 +158,8 @@ def expand_relaunch(
             continue
         starts = [*starts, *missing]
         touched = _from_here_down(plan, chain, starts)
-        if busy := [states[job] for job in touched if states[job].is_live]:
-            refused[str(cell)] = why_busy(busy[0])
+        if busy := _why_no_use(chain, touched, states, changed):
+            refused[str(cell)] = busy
             continue
         for job in touched:
             why.setdefault(job, _reason(job, starts, seen, plan))
@@ -167,7 +171,23 @@ def expand_relaunch(
 def why_busy(status: JobStatus) -> str:
     """Say of a live job why no other attempt of it is made now."""
     what = "next on a worker" if status.given_to else "running"
-    return f"{status.job} is {what}: stop it first"
+    return f"{status.job} is {what}: {STOP_FIRST}"
+
+
+def _why_no_use(
+    chain: Sequence[Job],
+    touched: Sequence[str],
+    states: Mapping[str, JobStatus],
+    changed: Collection[str],
+) -> str:
+    """Say why a cell cannot be relaunched from here, or would not change by it; "" if neither."""
+    if live := [states[job] for job in touched if states[job].is_live]:
+        return why_busy(live[0])
+    is_asked_for = all(states[job].state in _ASKED_FOR for job in touched)
+    if not is_asked_for or not frozenset(changed).isdisjoint(touched):
+        return ""
+    live = [states[job.id] for job in chain if job.cell and states[job.id].is_live]
+    return why_busy(live[0]) if live else "it is already requested and has not started yet"
 
 
 def broken_cells(plan: Plan, states: Mapping[str, JobStatus]) -> list[Cell]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuilab.grid.relaunch import why_busy
 from tuilab.grid.states import JobStatus, State
 
 RESULTS_ONLY = "these are results only: there is nothing to run"
@@ -16,20 +15,6 @@ def why_not_write(read_only: bool, engine_host: str | None = None) -> str:
         return ""
     who = f" (the engine runs on {engine_host})" if engine_host else ""
     return f"this experiment is open read-only{who}: open it without --read-only to change it"
-
-
-def why_not_relaunch(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
-    """Say why a cell, given by its own jobs, cannot be relaunched."""
-    if why := why_not_write(read_only):
-        return why
-    if not jobs:
-        return "no cell is selected: move to one, or mark cells with space"
-    if running := [job for job in jobs if job.state is State.RUNNING]:
-        return f"{why_busy(running[0])} (x)"
-    is_asked_for = all(job.state in (State.QUEUED, State.WAITING) for job in jobs)
-    if is_asked_for and not any(job.blocked_by for job in jobs):
-        return "it is already requested and has not started yet"
-    return ""
 
 
 def why_not_relaunch_failed(jobs: Sequence[JobStatus], read_only: bool = False) -> str:

@@ -11,8 +11,10 @@ import pytest
 from tests.cli.small_grid import call, write_config
 from tests.cli.test_operating import Played
 from tuilab.cli.experiments import make_experiment
+from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.replan import read_config
+from tuilab.store.state import read_state
 
 
 @pytest.fixture
@@ -46,6 +48,17 @@ def test_as_planned_takes_them_back(edited: Path) -> None:
 def test_restart_says_where_it_begins_when_no_state_would_be_taken_up(edited: Path) -> None:
     found = call("relaunch", str(edited), "villain@1", "--restart", "--dry-run")
     assert "no job would resume. It starts at data" in found.stderr
+
+
+def test_a_cell_that_is_asked_for_already_is_refused_in_the_words_of_the_app(edited: Path) -> None:
+    state = read_state(edited)
+    Journal(Layout(edited)).append("wanted", jobs=state.run(state.plan.cells).wanted)
+    refused = call("relaunch", str(edited), "villain@1", "--yes")
+    why = "villain@1#42: it is already requested and has not started yet"
+    assert refused.exit_code == 1 and why in refused.stdout
+    assert not list(Layout(edited).requests.glob("*"))
+    words = ("relaunch", str(edited), "villain@1", "--set", "eval.samples=4", "--dry-run")
+    assert "eval/villain@1#42" in call(*words).stdout
 
 
 @pytest.fixture

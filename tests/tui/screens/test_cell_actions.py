@@ -75,7 +75,7 @@ async def test_a_running_cell_cannot_be_relaunched_and_the_status_line_says_why(
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "$", "r")
-        assert "train/villain@4#42 is running: stop it first" in text_of(pilot.app)
+        assert "train/villain@4#42 is running: stop it first (x)" in text_of(pilot.app)
     assert requests_of(experiment) == []
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
+from tuilab.grid.relaunch import STOP_FIRST
 from tuilab.grid.request import Request
 from tuilab.grid.text import count_of
 from tuilab.grid.why_not import RESULTS_ONLY
@@ -50,15 +51,15 @@ class CellActions(Frame):
         if not cells:
             self.say("no cell selected: move to one, or mark cells with space")
             return
-        refused = {cell: state.why_not_relaunch(cell) for cell in cells}
-        able = [cell for cell in cells if not refused[cell]]
+        refused = state.relaunch(cells).refused
+        why = next(iter(refused.values()), "").replace(STOP_FIRST, f"{STOP_FIRST} (x)")
+        able = [cell for cell in cells if str(cell) not in refused]
         if not able:
-            self.say(next(iter(refused.values())))
+            self.say(why)
             return
         self._ask(snapshot, state, able)
-        if len(able) < len(cells):
-            why = next(why for why in refused.values() if why)
-            left = count_of(len(cells) - len(able), "cell is", "cells are")
+        if refused:
+            left = count_of(len(refused), "cell is", "cells are")
             self.say(f"{left} left out: {why}")
 
     def action_relaunch_failed(self) -> None:
