@@ -7,6 +7,7 @@ whole in the cache costs a few looks at files; neither torch nor a hub is touche
 from __future__ import annotations
 
 import os
+import socket
 import time
 
 from runners import stop_signal
@@ -14,6 +15,7 @@ from runners.hub import download
 from runners.job import Attempt, StageResult, log, main
 from runners.ml.stage_settings import required
 from tuilab.contract import atomic, hub
+from tuilab.contract.report import JobError
 from tuilab.contract.spec import BASE_COMMIT
 
 
@@ -40,6 +42,25 @@ def run(attempt: Attempt) -> StageResult:
     if moved:
         numbers[hub.MOVED] = moved
     return StageResult((path,), {**numbers, "commit": found.commit}, {"commit": found.commit})
+
+
+def bring(attempt: Attempt) -> None:
+    """Fetch the base of a job that loads one, where a machine has a cache of its own without it.
+
+    It comes at the commit that the experiment's fetch found; one that is here costs a few looks.
+    """
+    base, commit = attempt.spec.settings["base"], attempt.spec.launch[BASE_COMMIT]
+    model = base["model"]
+    if hub.fetched(model, commit, os.environ) is not None:
+        return
+    host = socket.gethostname()
+    log(f"fetching {model} from {hub.endpoint(os.environ)} into the cache of {host}")
+    try:
+        with attempt.timings.part("fetch"):
+            download.fetch(model, commit, _report(attempt), code=bool(base["trust_remote_code"]))
+    except JobError as error:
+        raise JobError(error.reason, f"on {host}: {error.detail}", error.metrics) from error
+    attempt.reporter.progress(0, 1, part="load")  # what is to come is no download any more
 
 
 def _report(attempt: Attempt) -> download.Report:

@@ -30,7 +30,7 @@ from tuilab.contract.report import (
     peak_host_bytes,
     read_outcome,
 )
-from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
+from tuilab.contract.spec import BASE_COMMIT, SPEC_FILE, Spec, SpecError, read_spec
 
 if TYPE_CHECKING:
     from runners.ml.model_cache import ModelCache
@@ -207,10 +207,21 @@ def _run_stage(attempt: Attempt) -> StageResult:
     if attempt.spec.stage not in STAGES:
         raise JobError(Reason.CONFIG, f"there is no stage {attempt.spec.stage!r}")
     faults.strike_at_start(attempt.spec)
+    bring_base(attempt)
     _reset_peak_memory()
     program = importlib.import_module(f"runners.{attempt.spec.stage}")
     run: Callable[[Attempt], StageResult] = program.run
     return run(attempt)
+
+
+def bring_base(attempt: Attempt) -> None:
+    """See that this machine's cache has the base that the job loads.
+
+    Imported by name, as stages are: how a base came affects no result, so it is in no code version.
+    """
+    spec = attempt.spec
+    if BASE_COMMIT in spec.launch and spec.settings.get("base"):
+        importlib.import_module("runners.fetch").bring(attempt)
 
 
 def _publish(attempt: Attempt, result: StageResult) -> Outcome:

@@ -96,7 +96,9 @@ def fetch(
     _go_online()
     try:
         listing = ask(model, revision, part, code)
-        with _alone(model, listing, report):
+        with _alone(model, listing, report) as has_waited:
+            if has_waited and part == "base" and (found := base_in_cache(model, listing.commit)):
+                return found  # another process fetched and checked it
             _refuse_without_room(listing)
             before = bytes_here(listing)
             folder = _download(listing, report)
@@ -427,15 +429,20 @@ def _refuse_wrong(listing: Listing, wrong: Sequence[File]) -> None:
 
 
 @contextmanager
-def _alone(model: str, listing: Listing, report: Report) -> Iterator[None]:
-    """Let one process of this machine fetch a model at a time; the others watch it come."""
+def _alone(model: str, listing: Listing, report: Report) -> Iterator[bool]:
+    """Let one process of this machine fetch a model at a time; the others watch it come.
+
+    Yields whether this one had to wait for another.
+    """
     folder = hub.model_folder(model, os.environ)
     folder.mkdir(parents=True, exist_ok=True)
+    has_waited = False
     with (folder / ".tuilab-fetch.lock").open("a") as lock:
         while not _has_locked(lock.fileno()):
+            has_waited = True
             report(min(bytes_here(listing), listing.size), listing.size, None)
             time.sleep(LOCK_SECONDS)
-        yield
+        yield has_waited
 
 
 def _has_locked(handle: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.test_places import ELSEWHERE, needs_namespaces, scheduler, set_places
 from tests.engine.trials import SOURCE, Trial, make_plan
 from tests.hub.stand_in import FIRST, MODEL, SECOND, Hub, serving
 from tuilab.cli.status_text import as_text
@@ -194,6 +195,28 @@ def test_a_gated_base_fails_once_and_goes_on_when_whoever_asks_again_has_a_token
     ]
     for path in trial.layout.root.rglob("*"):
         assert not path.is_file() or b"hf_secret" not in path.read_bytes(), path
+
+
+@needs_namespaces
+@pytest.mark.trial  # each machine imports the hub's library
+def test_where_machines_have_caches_of_their_own_each_fetches_once(trial: Make, hub: Hub) -> None:
+    """The engine's machine has none at all, and fetches nothing again for that."""
+    plan = plan_on_hub()
+    base = {"model": MODEL, "revision": None, "trust_remote_code": False}
+    settings = {**plan.settings, "plain": {"base": base}}
+    grid = trial(replace(plan, settings=settings), workers=2, executor=ELSEWHERE)
+    options = {"folder": str(scheduler(grid)), "own": str(home(grid)), "fence_seconds": 3.0}
+    set_places(grid, {ELSEWHERE: options})
+    scheduler(grid).mkdir()
+    home(grid).mkdir()
+    grid.script(fetch={"do": "real"}, any={"base": True})
+    grid.ask()
+    assert start(grid, hub, "--go").wait(60) == 0
+    assert grid.all_done()
+    assert grid.verdicts(FETCH) == ["done"]
+    caches = [one for one in scheduler(grid).glob("node-*") if any(one.iterdir())]
+    assert len(caches) == 2 == sum("GET" in one and "model.safe" in one for one in hub.requests)
+    assert not any(home(grid).iterdir())
 
 
 def commit_of(layout: Layout, attempt: int) -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.engine.trials import DEADLINE, Trial, make_plan
 from tests.places.namespace import why_not
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.store.engine_file import read_heartbeat
+from tuilab.store.plan_file import load_plan, save_plan
 
 ELSEWHERE = "tests.places.namespace:machines"
 needs_namespaces = pytest.mark.skipif(bool(why_not()), reason=f"no namespaces: {why_not()}")
@@ -37,14 +39,15 @@ def at(trial: Maker, place: str) -> Trial:
     """Make a small grid whose workers run at a place; its scheduler's folder is beside it."""
     plan = make_plan(("villain", "nurse"))
     grid = trial(plan, workers=2, executor=place, retries=3)
-    options = {"folder": str(scheduler(grid)), "fence_seconds": 3.0}
-    path = grid.layout.root / "plan.json"
-    raw = json.loads(path.read_text())
-    raw["resources"]["places"] = {place: options}
-    path.write_text(json.dumps(raw))
+    set_places(grid, {place: {"folder": str(scheduler(grid)), "fence_seconds": 3.0}})
     scheduler(grid).mkdir()
     grid.ask("run")
     return grid
+
+
+def set_places(grid: Trial, places: dict[str, dict[str, object]]) -> None:
+    plan = load_plan(grid.layout.root)
+    save_plan(grid.layout, replace(plan, resources={**plan.resources, "places": places}))
 
 
 def scheduler(grid: Trial) -> Path:

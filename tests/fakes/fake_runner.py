@@ -6,7 +6,7 @@ a job id, a stage or ``*`` to a behaviour, or to a list of them (one per attempt
 "shape" | "environment" | "real", "seconds": 0.05, ...}. "shape" says done, but an artefact changed
 since; "real" is the stage's own runner; "save": true leaves a saved state first; "until": a file,
 works until the file is there; "say": any text, goes into the log; "salt": any text, makes
-other bytes of the weights.
+other bytes of the weights; "base": true brings the base into this machine's cache first.
 It makes what its settings ask for, plausible and small; it never looks at the engine.
 """
 
@@ -129,6 +129,11 @@ def act(plan: dict[str, Any], spec: Spec, reporter: Reporter) -> None:
     if what == "environment":
         for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY"):
             print(f"{name} is {'set' if os.environ.get(name) else 'not set'}", flush=True)
+    if plan.get("base"):
+        from runners import job
+
+        cache = job.cache_for("fetch", job.new_cache)
+        job.bring_base(job.Attempt(spec, reporter.attempt_dir, reporter, cache, job.Timings()))
     if plan.get("save"):
         save_state(reporter.attempt_dir)
     if what == "fill":

@@ -23,6 +23,7 @@ from tuilab.engine.host.process_tree import process_table
 from tuilab.engine.host.remote import RefusedError, Remote, UnreachableError
 
 UNSHARE = ("unshare", "--pid", "--uts", "--net", "--fork", "--mount-proc", "--kill-child")
+ON_THE_NET = tuple(word for word in UNSHARE if word != "--net")
 
 
 def why_not() -> str:
@@ -44,6 +45,8 @@ class Namespaces:
         self.look_seconds = float(options.get("look_seconds", 0.1))
         self.fence_seconds = float(options.get("fence_seconds", 2.0))
         self.same_name = bool(options.get("same_name", False))
+        self.own = str(options.get("own", ""))
+        """A folder that each machine has one of its own of; they reach the network then."""
         (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
 
     def is_on(self, switch: str) -> bool:
@@ -91,9 +94,12 @@ class Namespaces:
         """Start the shim of a worker as the first process of a machine of its own."""
         host = "node" if self.same_name else f"node-{folder.name.partition('-')[0]}"
         run = f'hostname {host}; exec "{sys.executable}" -m tuilab.engine.shim "{folder}"'
+        if self.own:
+            (self.folder / host).mkdir(exist_ok=True)
+            run = f'mount --bind "{self.folder / host}" "{self.own}"; {run}'
         with (folder / LOG_FILE).open("ab") as log:
             child = subprocess.Popen(
-                [*UNSHARE, "sh", "-c", run],
+                [*(ON_THE_NET if self.own else UNSHARE), "sh", "-c", run],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

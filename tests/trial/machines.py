@@ -8,7 +8,6 @@ attempts of a job at work at once.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -19,7 +18,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.engine.conftest import trials
-from tests.engine.test_places import ELSEWHERE, assert_never_two_at_once, kill, scheduler
+from tests.engine.test_places import (
+    ELSEWHERE,
+    assert_never_two_at_once,
+    kill,
+    scheduler,
+    set_places,
+)
 from tests.engine.trials import Trial, make_plan
 from tests.slurm import test_on_slurm as real
 
@@ -58,15 +63,8 @@ def _grid(make: Callable[..., Trial], on: str) -> Trial:
     folder = scheduler(grid)
     folder.mkdir()
     resources = {ELSEWHERE: {"folder": str(folder), "fence_seconds": FENCE}}
-    _set_places(grid, resources)
+    set_places(grid, resources)
     return grid
-
-
-def _set_places(grid: Trial, places: dict[str, dict[str, object]]) -> None:
-    path = grid.layout.root / "plan.json"
-    raw = json.loads(path.read_text())
-    raw["resources"]["places"] = places
-    path.write_text(json.dumps(raw))
 
 
 def _one_grid(

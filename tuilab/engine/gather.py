@@ -89,6 +89,8 @@ class Gatherer:
         ready = self.states.ready
         used = {worker.slot for worker in workers if worker.phase in IN_USE}
         seconds, seconds_left, gpu_seconds_left = self._within_limit(attempts)
+        slots = self.workers.place.slots(self.policy, used) if ready else self.slots
+        is_elsewhere = any(slot.is_late for slot in slots)  # there a runner fetches what it lacks
         return Facts(
             plan=self.states.plan,
             ledger=self.states.ledger,
@@ -97,7 +99,7 @@ class Gatherer:
             attempts=attempts,
             missing=missing,
             workers=workers,
-            slots=self.workers.place.slots(self.policy, used) if ready else self.slots,
+            slots=slots,
             disk=self._room() if ready or attempts else Disk(free=1 << 62),
             failed_starts=self.failed_starts,
             failed_why=self.failed_why,
@@ -107,7 +109,7 @@ class Gatherer:
             seconds_left=seconds_left,
             gpu_seconds_left=gpu_seconds_left,
             hub_answers=self._hub_answers(),
-            absent_bases=self._absent_bases() if ready else (),
+            absent_bases=self._absent_bases() if ready and not is_elsewhere else (),
         )
 
     def _within_limit(

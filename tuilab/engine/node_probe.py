@@ -19,6 +19,7 @@ from typing import Any
 from tuilab import __version__
 from tuilab.contract import atomic, hub
 from tuilab.engine.host.gpus import look_at_devices
+from tuilab.engine.host.hub_trial import is_answered
 
 ANSWER_FILE = "probe.json"
 TOKEN_FILE = "asked"
@@ -43,6 +44,7 @@ def main(folder: Path) -> int:
         ],
         "cache": str(hub.cache_folder(os.environ)),
         "models": hub.models_in_cache(os.environ),
+        "hub": is_answered(hub.endpoint(os.environ)),
         "seen_after": _seconds_until(lambda: TOKEN_FILE in os.listdir(folder)),  # noqa: PTH208
         "links": _works(lambda: _link(folder)),
         "excludes": _works(lambda: _exclude(folder)),

@@ -51,13 +51,17 @@ class StageClock:
         ``guesses`` are seconds by stage from the plan, used until one has been measured. None when
         a stage that is still to come has neither, or when nothing is to come.
         """
-        fetching = next((s for s in self._running.values() if s.transfer is not None), None)
+        fetching = next(
+            (s for s in self._running.values() if s.stage is Stage.FETCH and s.transfer), None
+        )
         total = 0.0
         needed = {stage: float(count) for stage, count in self._ahead.items() if count}
         for status in self._running.values():
             if status is fetching:
                 continue
             share = 1.0 - (status.percent or 0.0) / 100.0
+            if status.transfer is not None:  # of its machine's own copy of the base
+                total, share = total + (status.transfer.seconds_left or 0.0), 1.0
             needed[status.stage] = needed.get(status.stage, 0.0) + share
         for stage, count in needed.items():
             seconds = self.typical(stage)

@@ -74,7 +74,10 @@ def test_a_node_with_a_cache_of_its_own_is_named() -> None:
     assert not list(findings_on_models(answer, ["a/b"]))
     [found] = findings_on_models(answer, ["a/b", "c/d"])
     assert found.level is Level.BLOCKING
-    assert "models in /home/me/hub, where c/d is not: set HF_HOME" in found.sentence
+    assert "keeps models in /home/me/hub, where c/d is not, and it does not" in found.sentence
+    [found] = findings_on_models({**answer, "hub": True}, ["a/b", "c/d"])
+    assert found.level is Level.WARNING
+    assert "where c/d is not: each machine fetches its own copy" in found.sentence
 
 
 def test_a_slow_volume_and_a_wrong_clock_are_warned_of() -> None:

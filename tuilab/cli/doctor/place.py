@@ -160,16 +160,19 @@ def _on_volume(
 
 
 def findings_on_models(answer: Mapping[str, Any], models: Sequence[str]) -> Iterator[Check]:
-    """Say whether a node finds the ``models`` that are fetched here: one fetch serves all nodes."""
+    """Say whether a node finds the ``models`` that are fetched here, or fetches its own copies."""
     theirs = answer.get("models") or ()
     lacking = [model for model in models if model not in theirs]
-    if lacking:
-        yield Check(
-            "cache",
-            Level.BLOCKING,
-            f"{answer.get('host')} looks for models in {answer.get('cache')}, where "
-            f"{list_of(lacking, 3)} is not: set HF_HOME to a folder on the shared volume",
-        )
+    if not lacking:
+        return
+    said = f"{answer.get('host')} keeps models in {answer.get('cache')}, where "
+    said += f"{list_of(lacking, 3)} is not"
+    if answer.get("hub"):
+        how = "each machine fetches its own copy; HF_HOME on the shared volume saves that"
+        yield Check("cache", Level.WARNING, f"{said}: {how}")
+    else:
+        how = "it does not reach the hub: set HF_HOME to a folder on the shared volume"
+        yield Check("cache", Level.BLOCKING, f"{said}, and {how}")
 
 
 def _on_slurm(slurm: Slurm) -> Iterator[Check]:

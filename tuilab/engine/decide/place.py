@@ -81,8 +81,7 @@ def place(facts: Facts) -> list[Action]:
     taken: set[str] = set()
     settled: set[str] = set()
     actions: list[Action] = []
-    is_elsewhere = any(slot.is_late for slot in facts.slots)
-    for base in () if is_elsewhere else facts.absent_bases:
+    for base in facts.absent_bases:
         if base in candidates:  # a download takes no GPU, and waits for none
             taken.add(base)
             actions.append(Launch(None, base))
