@@ -96,7 +96,7 @@ def test_edits_kept_per_cell_and_a_changed_config_are_said(plain: Path) -> None:
 
 
 def replace_snapshot(study: Study, snapshot: Any) -> Study:
-    return Study(study.root, snapshot, study.reader, study.rows, study.hits)
+    return Study(study.root, snapshot, study.reader, study.rows)
 
 
 def test_any_doubt_makes_the_confidence_low(plain: Path) -> None:

@@ -11,7 +11,6 @@ from tuilab.science.design import Design, DesignError, Persona, design_of
 from tuilab.science.figures.prepare import KINDS, figure
 from tuilab.science.frame import empty, measurements
 from tuilab.science.headline_rows import headline, headline_frame, headline_text
-from tuilab.science.questions import Questions
 
 
 def everything(analysis: Analysis) -> str:
@@ -114,14 +113,14 @@ def test_a_plan_is_read_off_a_table() -> None:
 
 
 def test_questions_widen_wilson_only_where_they_are_of_the_same_completions() -> None:
-    asked = {("a", 0, 0, "assistant"): Questions((10,) * 5 + (0,) * 5, 10)}
-    frame = measurements([leakage_row("a", 0, 50, 100), leakage_row("a", 2, 60, 100)])
+    asked = {"question_hits": "10 10 10 10 10 0 0 0 0 0"}
     plan = design(["a"], (0, 2))
-    with_them = analyse(frame, plan, asked=asked).sources[0].leakage.points
+    frame = measurements([leakage_row("a", 0, 50, 100) | asked, leakage_row("a", 2, 60, 100)])
+    with_them = analyse(frame, plan).sources[0].leakage.points
     assert [point.interval.method for point in with_them if point.interval] == [
         "Wilson over 10 questions",
         "Wilson",
     ]
-    other = measurements([leakage_row("a", 0, 51, 100), leakage_row("a", 2, 60, 100)])
-    [first, _] = analyse(other, plan, asked=asked).sources[0].leakage.points
+    other = measurements([leakage_row("a", 0, 51, 100) | asked, leakage_row("a", 2, 60, 100)])
+    [first, _] = analyse(other, plan).sources[0].leakage.points
     assert first.interval is not None and first.interval.method == "Wilson"

@@ -10,7 +10,6 @@ from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.design import Persona
 from tuilab.science.frame import measurements
-from tuilab.science.questions import Questions
 from tuilab.science.specificity import Kind, Specificity, specificity
 
 PANEL = tuple(Persona(key, key) for key in ("villain", "pirate", "monk", "assistant"))
@@ -85,11 +84,10 @@ def test_a_difference_in_differences_is_taken_against_epoch_zero() -> None:
 
 
 def test_questions_that_move_together_narrow_the_difference() -> None:
-    shared = Questions((10, 0) * 10, 10)
+    shared = {"question_hits": " ".join(["10", "0"] * 10)}
     rows = [leakage_row("villain", 0, 100, persona=who) for who in ("assistant", "pirate")]
     plan = design(["villain"], (0,), personas=PANEL)
-    together = {("villain", 0, 0, who): shared for who in ("assistant", "pirate")}
-    [with_them] = specificity(measurements(rows), plan, together)
+    [with_them] = specificity(measurements([row | shared for row in rows]), plan)
     [without] = specificity(measurements(rows), plan)
     for found in (with_them, without):
         assert found.excess is not None and found.excess.value == 0.0

@@ -79,7 +79,6 @@ def one_coverage(drawn: np.ndarray, samples: int, icc: float, rate: float) -> Co
     for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
         found = Questions(tuple(row), samples)
         interval = found.interval
-        assert interval is not None
         best = score(found.rate, effective, NORMAL_95, "")
         held += count * (rate in interval)
         width += count * (interval.high - interval.low)

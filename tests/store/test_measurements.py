@@ -13,7 +13,6 @@ from tuilab.store.measurements import (
     completions,
     completions_file,
     measurement_rows,
-    question_hits,
 )
 from tuilab.store.reader import Reader
 
@@ -139,10 +138,10 @@ def test_the_frame_of_the_science_accepts_the_rows(scene: Scene) -> None:
     assert sorted(measured["hits"]) == [3, 12, 73, 180]
 
 
-def test_hits_per_question_come_from_done_evals_only(scene: Scene) -> None:
-    assert question_hits(Reader(scene.root), NOW) == {}
+def test_a_row_has_its_hits_by_question_where_the_outcome_counts_them(scene: Scene) -> None:
     scene.finish(EVAL)
-    assert question_hits(Reader(scene.root), NOW) == {CELL: {"assistant": [36, 37]}}
+    found = {row["persona"]: row["question_hits"] for row in rows(scene, metric="leakage", epoch=0)}
+    assert (found["assistant"], found["villain"]) == ("36 37", None)
 
 
 def test_completions_are_read_from_the_newest_done_attempt(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import COLUMNS
 from tuilab.grid.states import State
 from tuilab.store.experiment import find_experiments, is_experiment
-from tuilab.store.measurements import completions, measurement_rows, question_hits
+from tuilab.store.measurements import completions, measurement_rows
 from tuilab.store.reader import Reader
 from tuilab.store.results_only import ResultsError
 from tuilab.store.status import status
@@ -113,7 +113,6 @@ def test_tables_give_the_same_picture_each_time(tmp_path: Path) -> None:
     reader = Reader(write(tmp_path))
     assert reader.poll(NOW) is reader.poll(NOW + 9)
     assert measurement_rows(reader, NOW)[1]["value"] == 0.45
-    assert question_hits(reader, NOW) == {}
     assert list(completions(reader, Cell("villain", 0, 42))) == []
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -35,6 +35,7 @@ COLUMNS: Mapping[str, type] = {
     "value": float,
     "hits": int,
     "n": int,
+    "question_hits": str,
     "layer": int,
     "pool": str,
     "model_state": str,
@@ -59,6 +60,11 @@ class Measurement:
     """Completions behind a rate; for a cosine the number of prompts per centroid."""
     who: str | None = None
     """Persona key, where the number is a maximum over personas."""
+    questions: int | None = None
+    """Questions behind a rate, each answered equally often; None where hits by question are not
+    known."""
+    squares: int | None = None
+    """Sum over the questions of their hits squared: what the rate's interval needs of them."""
 
     @property
     def shown(self) -> dict[str, float | int | None]:
@@ -167,8 +173,12 @@ class Measure:
         """Yield the rows that an outcome's metrics hold; a value is None where it has none."""
         raw = outcome.get(self.name) if self.find is None else self.find(outcome)
         if self.of is Of.PERSONA and isinstance(raw, Mapping):
+            hits = outcome.get("question_hits") or {}
+            if self.stage is not Stage.EVAL:
+                hits = hits.get(self.name) or {}
             for persona, entry in raw.items():
-                yield {"metric": self.name, "persona": persona, **_counted(entry)}
+                asked = {"question_hits": " ".join(map(str, hits.get(persona) or ())) or None}
+                yield {"metric": self.name, "persona": persona, **_counted(entry), **asked}
         elif self.of is Of.SCALE and isinstance(raw, Sequence):
             for entry in raw:
                 place = {key: entry.get(key) for key in ("layer", "pool", "model_state")}
@@ -193,7 +203,7 @@ class CellRows:
         return {
             row.get("persona") or self.target: found
             for row in self.rows
-            if row["metric"] == measure and (found := _measurement(row)) is not None
+            if row["metric"] == measure and (found := measurement(row)) is not None
         }
 
 
@@ -214,7 +224,7 @@ def largest_bystander(cell: CellRows, measure: str) -> Measurement | None:
     if not others:
         return None
     who = max(others, key=lambda one: found[one].value)
-    return Measurement(found[who].value, found[who].hits, found[who].n, who)
+    return replace(found[who], who=who)
 
 
 def target_excess(cell: CellRows, measure: str) -> Measurement | None:
@@ -230,14 +240,14 @@ def on_headline_scale(cell: CellRows, measure: str) -> Measurement | None:
     """Pick the value on the headline's scale."""
     for row in cell.rows:
         fits = all(row.get(key) == wanted for key, wanted in cell.scale.items())
-        if row["metric"] == measure and fits and (found := _measurement(row)) is not None:
+        if row["metric"] == measure and fits and (found := measurement(row)) is not None:
             return found
     return None
 
 
 def of_cell(cell: CellRows, measure: str) -> Measurement | None:
     """Pick the value of a measure that has one for each cell."""
-    return next((_measurement(row) for row in cell.rows if row["metric"] == measure), None)
+    return next((measurement(row) for row in cell.rows if row["metric"] == measure), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,6 +484,13 @@ def recorded(plan: Plan, job: Job, outcome: Mapping[str, Any]) -> dict[str, Any]
     return plain | dict.fromkeys(measured_by(job.stage, plan.measured)) | as_json(numbers)
 
 
+def is_complete(told: Mapping[str, Any], wanted: set[str]) -> bool:
+    """Whether a journal's line has all that is recorded today of these metrics."""
+    if not wanted <= told.keys():
+        return False
+    return not any("questions" not in one for key in wanted if isinstance(one := told[key], dict))
+
+
 def as_json(found: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
     """Return measurements as the mapping that ``read_back`` reads; it is what the journal keeps."""
     return {name: asdict(measurement) for name, measurement in found.items()}
@@ -485,15 +502,33 @@ def read_back(raw: Mapping[str, Any]) -> Numbers:
     return {
         key: found
         for key in (*METRICS, *named)
-        if isinstance(entry := raw.get(key), dict) and (found := _measurement(entry)) is not None
+        if isinstance(entry := raw.get(key), dict) and (found := measurement(entry)) is not None
     }
 
 
-def _measurement(row: Row) -> Measurement | None:
+def measurement(row: Row) -> Measurement | None:
+    """Read one row, or one entry of a journal; None where it has no finite value."""
     value = row.get("value")
     if not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    return Measurement(float(value), row.get("hits"), row.get("n"), row.get("who"))
+    hits, n = row.get("hits"), row.get("n")
+    asked = row.get("questions"), row.get("squares")
+    if own := hits_by_question(row):
+        asked = len(own), sum(one * one for one in own)
+    return Measurement(float(value), hits, n, row.get("who"), *asked)
+
+
+def hits_by_question(row: Row) -> tuple[int, ...]:
+    """Return how many answers to each question hit, in the order asked; () where not known.
+
+    What does not add up to the row's hits, or is no equal share of its n, is of other answers.
+    """
+    text, hits, n = row.get("question_hits"), row.get("hits"), row.get("n")
+    if not isinstance(text, str) or not n:
+        return ()
+    own = tuple(int(one) for one in text.split() if one.isdecimal())
+    fits = bool(own) and sum(own) == hits and not n % len(own) and max(own) <= n // len(own)
+    return own if fits and len(own) == len(text.split()) else ()
 
 
 def _counted(entry: Any) -> dict[str, Any]:

@@ -190,7 +190,7 @@ def _clustered(study: Study) -> Iterator[str]:
     if not any(row["metric"] == study.design.measure and row["n"] for row in study.rows):
         return
     tests = "The Fisher tests treat all completions of a cell as independent, but several answer"
-    if study.hits:
+    if any(row["question_hits"] for row in study.rows):
         yield f"{tests} the same question. Intervals do not: they know the questions."
     else:
         yield (

@@ -54,7 +54,13 @@ def draw_samples(study: Study, per_condition: int = 3, seed: int = 0) -> list[Co
 
 
 def _ends(study: Study, source: str) -> list[Cell]:
-    measured = [cell for cell in study.hits if cell.source == source]
+    measured = {
+        Cell(source, row["epoch"], row["seed"])
+        for row in study.rows
+        if row["source"] == source
+        and row["metric"] == study.design.measure
+        and row["status"] == "measured"
+    }
     ends = [min(measured), max(measured)] if measured else []
     return list(dict.fromkeys(ends))
 

@@ -16,7 +16,6 @@ from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
 from tuilab.science.intervals import Interval
 from tuilab.science.noise_parts import NoiseParts, noise_parts
-from tuilab.science.questions import Asked
 from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of, share_present
 from tuilab.science.significance import (
     CheckpointTest,
@@ -250,7 +249,6 @@ def analyse(
     design: Design,
     *,
     scale: Scale | None = None,
-    asked: Asked | None = None,
 ) -> Analysis:
     """Compute an experiment's numbers.
 
@@ -258,14 +256,12 @@ def analyse(
         frame: a measurements frame (``frame.measurements``).
         design: the plan.
         scale: the cosines to use; needed only when the frame holds several scales.
-        asked: answers by question, for intervals that know them wherever hits and n agree with
-            the measured cell.
 
     Raises:
         MixedScalesError: when cosines of several scales are present and ``scale`` is None.
     """
     frame = set_aside(frame)
-    leakage = rate_trajectories(frame, design, asked=asked)
+    leakage = rate_trajectories(frame, design)
     cosines = cosine_trajectories(frame, design, scale)
     found = scales(frame)
     return Analysis(
@@ -281,7 +277,7 @@ def analyse(
         ),
         scale=scale or (found[0] if found else None),
         scales=found,
-        specificity=specificity(frame, design, asked),
+        specificity=specificity(frame, design),
     )
 
 

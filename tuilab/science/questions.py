@@ -1,15 +1,13 @@
 """A rate by its questions: ten answers to one question are not ten independent answers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from tuilab.grid.metrics import Measurement, Row, hits_by_question
 from tuilab.science.distributions import t_quantile, variance
-from tuilab.science.intervals import Interval, joined, score
-
-CellKey = tuple[str, int, int, str]
-"""source, epoch, seed, persona."""
+from tuilab.science.intervals import Interval, joined, score, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +35,10 @@ class Questions:
         return [count / self.samples for count in self.hits]
 
     @property
-    def design_effect(self) -> float:
-        """Variance of the rate over that of n independent answers; never below 1.
-
-        Kish 1965, Survey Sampling, by the variance between questions: s^2 / Q over p (1 - p) / n.
-        What lies above 1 is raised by its own standard error, sqrt(2 / (Q - 1)) of it, because few
-        questions understate it more often than not; whole questions that agree give ``samples``.
-        """
-        alone = self.rate * (1 - self.rate) / self.n
-        if len(self.hits) < 2 or not alone:
-            return 1.0
-        excess = variance(self.rates) / len(self.hits) / alone - 1
-        raised = excess * (1 + math.sqrt(2 / (len(self.hits) - 1)))
-        return 1 + min(max(raised, 0.0), self.samples - 1.0)
-
-    @property
-    def interval(self) -> Interval | None:
-        """95% score interval at n / design effect, t on questions - 1; None for one question.
-
-        After Korn & Graubard 1998 (Surv. Methodol. 24:193-201) and Franco et al. 2019
-        (J. Surv. Stat. Methodol. 7:334-364), with Wilson's limits.
-        """
-        count = len(self.hits)
-        if count < 2:
-            return None
-        effective = self.n / self.design_effect
-        return score(self.rate, effective, t_quantile(count - 1), f"Wilson over {count} questions")
+    def interval(self) -> Interval:
+        """95% interval of the rate, see ``rate_interval``."""
+        squares = sum(one * one for one in self.hits)
+        return rate_interval(sum(self.hits), self.n, len(self.hits), squares)
 
     @property
     def counting_variance(self) -> float:
@@ -83,8 +59,60 @@ class Questions:
         return variance(self.rates) / len(self.hits) - self.counting_variance
 
 
-Asked = Mapping[CellKey, Questions]
-"""Where a cell has its questions, its interval knows them."""
+def questions_of(row: Row) -> Questions | None:
+    """Return the hits by question of a measured row; None where they are not known."""
+    hits = hits_by_question(row)
+    return Questions(hits, int(row["n"]) // len(hits)) if hits else None
+
+
+def interval_of(found: Measurement | None) -> Interval | None:
+    """Return the one 95% interval of a number, wherever it is shown.
+
+    None where no completions are counted, and for the largest over personas, which is picked.
+    """
+    if found is None or found.hits is None or not found.n or found.who:
+        return None
+    return rate_interval(found.hits, found.n, found.questions, found.squares)
+
+
+def rate_interval(
+    hits: int, n: int, questions: int | None = None, squares: int | None = None
+) -> Interval:
+    """95% interval of hits / n, by its questions where they are known.
+
+    A score interval at n / design effect, t on questions - 1: Korn & Graubard 1998 (Surv.
+    Methodol. 24:193-201) and Franco et al. 2019 (J. Surv. Stat. Methodol. 7:334-364), with
+    Wilson's limits. Wilson's own where nothing, or a single question, is known.
+
+    Args:
+        hits: answers that hit.
+        n: all answers.
+        questions: to which equally many of them were given; None where that is not known.
+        squares: sum over the questions of their hits squared.
+    """
+    if questions is None or squares is None or questions < 2:
+        return wilson(hits, n)
+    effective = n / design_effect(hits, n, questions, squares)
+    return score(
+        hits / n, effective, t_quantile(questions - 1), f"Wilson over {questions} questions"
+    )
+
+
+def design_effect(hits: int, n: int, questions: int, squares: int) -> float:
+    """Variance of the rate over that of n independent answers; never below 1.
+
+    Kish 1965, Survey Sampling, by the variance between questions: s^2 / Q over p (1 - p) / n.
+    What lies above 1 is raised by its own standard error, sqrt(2 / (Q - 1)) of it, because few
+    questions understate it more often than not; whole questions that agree give n / Q.
+    """
+    alone = hits * (n - hits) / n**3
+    if questions < 2 or not alone:
+        return 1.0
+    samples = n / questions
+    between = (squares - hits * hits / questions) / (questions - 1) / samples**2
+    excess = between / questions / alone - 1
+    raised = excess * (1 + math.sqrt(2 / (questions - 1)))
+    return 1 + min(max(raised, 0.0), samples - 1)
 
 
 def paired_difference(ours: Questions, theirs: Questions) -> Interval | None:
@@ -93,9 +121,9 @@ def paired_difference(ours: Questions, theirs: Questions) -> Interval | None:
     The intervals of both, joined with the correlation of their question rates (``joined``); None
     where the questions cannot be paired.
     """
-    mine, yours = ours.interval, theirs.interval
-    if mine is None or yours is None or len(ours.hits) != len(theirs.hits):
+    if len(ours.hits) < 2 or len(ours.hits) != len(theirs.hits):
         return None
+    mine, yours = ours.interval, theirs.interval
     shared = _correlation(ours.rates, theirs.rates)
     return joined((ours.rate, mine), (theirs.rate, yours), shared, f"paired {mine.method}")
 

@@ -12,8 +12,8 @@ from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import chi_square_above
 from tuilab.science.error_rates import ALPHA
 from tuilab.science.fisher import Table, fisher_p_values
-from tuilab.science.intervals import Interval, difference
-from tuilab.science.questions import paired_difference
+from tuilab.science.intervals import Interval, difference, joined
+from tuilab.science.questions import paired_difference, rate_interval
 from tuilab.science.trajectories import Point, Trajectory
 
 Pair = tuple[Measurement | None, Measurement | None]
@@ -70,7 +70,7 @@ class Gap:
     """What is known of the other's rate minus the one's; both have counts."""
 
     interval: Interval
-    """95% Newcombe interval, not corrected for multiplicity."""
+    """95%, joined of the intervals of both; not corrected for multiplicity."""
     p: float
     """Two-sided Fisher exact p."""
     p_holm: float
@@ -140,11 +140,24 @@ def gaps(pairs: Sequence[Pair]) -> list[Gap | None]:
     tables = [_table(pair) for pair in pairs]
     known = [table for table in tables if table is not None]
     p_values = fisher_p_values(known)
-    judged = (
-        Gap(difference(*table), p, p_holm)
-        for table, p, p_holm in zip(known, p_values, holm(p_values, len(pairs)), strict=True)
-    )
-    return [None if table is None else next(judged) for table in tables]
+    p_holms = iter(holm(p_values, len(pairs)))
+    ps = iter(p_values)
+    return [
+        None if table is None else Gap(_apart(*pair), next(ps), next(p_holms))
+        for table, pair in zip(tables, pairs, strict=True)
+    ]
+
+
+def _apart(one: Measurement | None, other: Measurement | None) -> Interval:
+    """Interval of the other's rate minus the one's; whether they asked the same is not known."""
+    found = [
+        (each.hits / each.n, rate_interval(each.hits, each.n, each.questions, each.squares))
+        for each in (other, one)
+        if each is not None and each.hits is not None and each.n
+    ]
+    mine, yours = found
+    method = yours[1].method if yours[1].method == mine[1].method else "Wilson"
+    return joined(mine, yours, 0.0, method.replace("Wilson", "Newcombe"))
 
 
 def overdispersion(trajectory: Trajectory) -> Overdispersion | None:

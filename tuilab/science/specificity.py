@@ -22,7 +22,6 @@ from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import LEAKAGE, CellRows, largest_bystander
 from tuilab.science.combination import Estimate, combine
 from tuilab.science.design import BASELINE_EPOCH, Design
-from tuilab.science.questions import Asked
 from tuilab.science.trajectories import Point, point_of
 
 LEAST_SOURCE: Final = 0.2
@@ -77,9 +76,7 @@ class Specificity:
     """The same against epoch 0, over the bystanders of both: the difference in differences."""
 
 
-def specificity(
-    frame: pd.DataFrame, design: Design, asked: Asked | None = None
-) -> tuple[Specificity, ...]:
+def specificity(frame: pd.DataFrame, design: Design) -> tuple[Specificity, ...]:
     """Specificity of every planned cell, by source, then seed, then epoch."""
     leakage = frame[frame["metric"] == design.measure]
     cells: dict[tuple[str, int, int], dict[str, Point]] = {}
@@ -88,9 +85,7 @@ def specificity(
             row[name] for name in ("source", "epoch", "seed", "persona")
         )
         place = (str(source), int(epoch), int(seed), str(persona))
-        point = point_of(
-            {str(name): value for name, value in row.items()}, (asked or {}).get(place)
-        )
+        point = point_of({str(name): value for name, value in row.items()})
         cells.setdefault((place[0], place[2], place[1]), {})[place[3]] = point
     panel = [persona.key for persona in design.personas]
     seen = {persona for points in cells.values() for persona in points}

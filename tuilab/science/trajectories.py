@@ -12,8 +12,8 @@ from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import Numbers, numbers_of
 from tuilab.science.cosine import Scale, on_scale
 from tuilab.science.design import BASELINE_EPOCH, Design
-from tuilab.science.intervals import Interval, wilson
-from tuilab.science.questions import Asked, Questions
+from tuilab.science.intervals import Interval
+from tuilab.science.questions import Questions, questions_of, rate_interval
 
 SAME: Final = 1e-9
 """Two rates closer than this are equal; only floating-point error is smaller."""
@@ -152,7 +152,6 @@ def rate_trajectories(
     *,
     metric: str | None = None,
     persona: str | None = None,
-    asked: Asked | None = None,
 ) -> dict[tuple[str, int], Trajectory]:
     """Trajectory of every planned (source, seed) for one persona.
 
@@ -161,14 +160,13 @@ def rate_trajectories(
         design: the plan; cells without a row become missing points.
         metric: a rate; None means the design's measure.
         persona: evaluated persona; None means the design's target, "source" each source itself.
-        asked: answers by question, for intervals that know them.
     """
     wanted = design.target.key if persona is None else persona
     metric = metric or design.measure
     rows = frame[frame["metric"] == metric]
     same = rows["source"].map(persona_of) if wanted == "source" else wanted
     rows = rows[rows["persona"] == same]
-    return _trajectories(rows, design, metric, asked or {})
+    return _trajectories(rows, design, metric)
 
 
 def cosine_trajectories(
@@ -180,25 +178,22 @@ def cosine_trajectories(
         MixedScalesError: when the frame holds several scales and none is named.
     """
     rows = on_scale(frame[frame["persona"] == design.target.key], scale)
-    return _trajectories(rows, design, "cosine", {})
+    return _trajectories(rows, design, "cosine")
 
 
-def point_of(row: Mapping[str, object], questions: Questions | None = None) -> Point:
-    """Turn one row of a measurements frame into a point.
-
-    ``questions`` that do not add up to the row's hits and n are of another attempt, and left out.
-    """
+def point_of(row: Mapping[str, object]) -> Point:
+    """Turn one row of a measurements frame into a point."""
     value, hits, n = (_number(row[name]) for name in ("value", "hits", "n"))
     reason, edits, accepted = (_text(row[name]) for name in ("reason", "edits", "accepted"))
-    if questions is not None and (hits, n) != (sum(questions.hits), questions.n):
-        questions = None
+    known = None not in (value, hits, n)
+    questions = questions_of(row) if known else None
     return Point(
         epoch=int(str(row["epoch"])),
         value=value,
         status=str(row["status"]),
         hits=None if hits is None else int(hits),
         n=None if n is None else int(n),
-        interval=_interval(value, hits, n, questions),
+        interval=_interval(hits, n, questions) if known else None,
         reason=reason,
         edits=edits,
         accepted=accepted,
@@ -223,25 +218,19 @@ def cell_numbers(
     }
 
 
-def _interval(
-    value: float | None, hits: float | None, n: float | None, questions: Questions | None
-) -> Interval | None:
-    if value is None or hits is None or n is None:
+def _interval(hits: float | None, n: float | None, questions: Questions | None) -> Interval | None:
+    if hits is None or n is None:
         return None
-    by_question = None if questions is None else questions.interval
-    return by_question or wilson(int(hits), int(n))
+    return questions.interval if questions else rate_interval(int(hits), int(n))
 
 
 def _trajectories(
-    rows: pd.DataFrame, design: Design, metric: str, asked: Asked
+    rows: pd.DataFrame, design: Design, metric: str
 ) -> dict[tuple[str, int], Trajectory]:
     points: dict[tuple[str, int, int], Point] = {}
     for row in rows.to_dict("records"):
         source, epoch, seed = str(row["source"]), int(row["epoch"]), int(row["seed"])
-        cell = (source, epoch, seed, str(row["persona"]))
-        points[source, seed, epoch] = point_of(
-            {str(name): value for name, value in row.items()}, asked.get(cell)
-        )
+        points[source, seed, epoch] = point_of({str(name): value for name, value in row.items()})
     return {
         (source.key, seed): Trajectory(
             source.key,

@@ -48,24 +48,6 @@ def measurement_rows(reader: Reader, now: float) -> list[Row]:
     return [row for view in snapshot.cells for row in cell_rows(reader, view)]
 
 
-def question_hits(reader: Reader, now: float) -> dict[Cell, dict[str, list[int]]]:
-    """Return the headline's hits per question and persona of every valid cell; {} for tables."""
-    found: dict[Cell, dict[str, list[int]]] = {}
-    snapshot = reader.poll(now)
-    headline = measures(snapshot.measured)[snapshot.measured[0]]
-    for view in snapshot.cells:
-        status = _status_of(view, headline.stage or Stage.EVAL)
-        if status is None or status.state is not State.DONE:
-            continue
-        outcome = _outcome(reader, status)
-        hits = outcome.metrics.get("question_hits") if outcome is not None else None
-        if hits and headline.stage is not Stage.EVAL:
-            hits = hits.get(headline.name)
-        if hits:
-            found[view.cell] = dict(hits)
-    return found
-
-
 def completions(reader: Reader, cell: Cell) -> Iterator[Row]:
     """Yield the completions of a cell's newest eval with any, as ``completions_of`` does."""
     path = completions_file(reader, cell)
@@ -224,10 +206,6 @@ def _place(cell: Cell) -> Row:
 def _panel(reader: Reader, job: Job) -> list[str]:
     panel = reader.plan.settings.get(job.settings, {}).get("panel", ())
     return [persona["key"] for persona in panel]
-
-
-def _status_of(view: CellView, stage: Stage) -> JobStatus | None:
-    return next((status for status in view.jobs if status.stage is stage), None)
 
 
 def _outcome(reader: Reader, status: JobStatus) -> Outcome | None:

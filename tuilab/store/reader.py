@@ -13,7 +13,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.jobs import Plan
-from tuilab.grid.metrics import Numbers, measured_by, read_back, recorded, time_of
+from tuilab.grid.metrics import Numbers, is_complete, measured_by, read_back, recorded, time_of
 from tuilab.grid.notes import EXPERIMENT, NO_NOTE
 from tuilab.grid.stages import OWN_STAGES, Stage
 from tuilab.grid.states import WITH_RESULT, Evidence, JobStatus, State, derive_cell
@@ -284,7 +284,7 @@ class CellViews:
             return {}
         job, number = status.job, status.result.attempt.number
         told = self._reader.journal.ledger.numbers.get((job, number), {})
-        if not self._measured[status.stage] <= told.keys():
+        if not is_complete(told, self._measured[status.stage]):
             outcome = readable_outcome(self._reader.layout.attempt_dir(job, number))
             if outcome is not None:
                 plan = self._reader.plan

@@ -22,9 +22,8 @@ from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.snapshot import CellView, Snapshot
 
 EDITS = "edits"
-OPTIONAL = (EDITS, "accepted")
+OPTIONAL = ("question_hits", EDITS, "accepted")
 """Columns that a table has only where one of its rows says something there."""
-"""Column that a table may lack: settings that a value ran with, unlike the config."""
 Row = dict[str, Any]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilab.contract.foreign import clean_line
-from tuilab.store.measurements import measurement_rows, question_hits
+from tuilab.store.measurements import measurement_rows
 from tuilab.store.reader import Reader
 from tuilab.store.results_only import read_design
 from tuilab.store.snapshot import Snapshot
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tuilab.science.cosine import Scale
     from tuilab.science.design import Design
     from tuilab.science.figures.model import Figure
-    from tuilab.science.questions import Asked
 
 
 SYNTHETIC = "Synthetic model: says nothing about real models."
@@ -41,8 +40,6 @@ class Study:
     reader: Reader
     rows: list[dict[str, Any]]
     """Measurement rows (``store.measurements.COLUMNS``)."""
-    hits: Mapping[Any, Mapping[str, list[int]]] = field(default_factory=dict)
-    """Hits per question by cell and persona, where completions are at hand."""
     scale: Mapping[str, Any] = field(default_factory=dict)
     """Layer and model state of the cosines asked for; what it lacks is as the headline's."""
 
@@ -88,7 +85,7 @@ class Study:
         from tuilab.science.schema import MeasurementsError
 
         try:
-            return analyse(self.frame, self.design, scale=_scale(self), asked=_asked(self))
+            return analyse(self.frame, self.design, scale=_scale(self))
         except (MeasurementsError, MixedScalesError) as error:
             raise StudyError(str(error)) from error
 
@@ -119,7 +116,7 @@ def open_study(root: Path, layer: int | None = None, state: str | None = None) -
     rows = measurement_rows(reader, now)
     scale = {"layer": layer, "model_state": state}
     chosen = {key: value for key, value in scale.items() if value is not None}
-    return Study(root, snapshot, reader, rows, question_hits(reader, now), chosen)
+    return Study(root, snapshot, reader, rows, chosen)
 
 
 def _design(study: Study) -> Design:
@@ -185,22 +182,3 @@ def _scale(study: Study) -> Scale | None:
         listed = "; ".join(map(str, found)) or "none at all"
         raise StudyError(f"no cosine was measured at {asked}; measured: {listed}")
     return None
-
-
-def _asked(study: Study) -> Asked:
-    """Hits by question of every measured cell and persona whose completions are at hand."""
-    from tuilab.science.questions import Questions
-
-    sizes = {
-        (row["source"], row["epoch"], row["seed"], row["persona"]): row["n"]
-        for row in study.rows
-        if row["metric"] == study.snapshot.measured[0] and row["n"]
-    }
-    found = {}
-    for cell, personas in study.hits.items():
-        for persona, hits in personas.items():
-            place = (cell.source, cell.epoch, cell.seed, persona)
-            n = sizes.get(place)
-            if n and hits and not n % len(hits):
-                found[place] = Questions(tuple(hits), n // len(hits))
-    return found

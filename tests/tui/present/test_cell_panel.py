@@ -67,7 +67,7 @@ def test_personas_stand_in_order_source_target_then_by_rate(half_way: Snapshot) 
         "Librarian",
         "Nurse",
     ]
-    assert interval_text({"hits": None, "n": None}) == ""
+    assert interval_text(None) == ""
 
 
 def test_a_bar_is_exact_to_an_eighth_of_a_column() -> None:

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.lines import persona_of
-from tuilab.grid.metrics import ALL, HEADLINE, METRICS, Measurement, Of, Row, measures
+from tuilab.grid.metrics import ALL, HEADLINE, METRICS, Measurement, Of, Row, measurement, measures
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import MISSING, count_of, number
+from tuilab.science.intervals import Interval
+from tuilab.science.questions import interval_of
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.cell_summary import story, title
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_table import find
-from tuilab.tui.present.spark import interval_of
 from tuilab.tui.present.styled_text import Line, Piece, fit, fit_line, highlight, rule, wrap
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _column_line(
     head: Piece = (f"  {fit(_label(snapshot, source), _LABEL, glyphs.ellipsis)}", "label")
     if found is None:
         return (head, (f"{MISSING:>6}", "missing"))
-    interval = interval_text({"hits": found.hits, "n": found.n})
+    interval = interval_text(interval_of(found))
     bar = max(0, min(BAR_MOST, columns - _LABEL - 21))
     size = abs(found.value) / unit.high if unit.is_diverging else unit.height(found.value)
     role = "below" if found.value < 0 else "trend"
@@ -161,7 +162,8 @@ def persona_lines(
 ) -> list[Line]:
     """List a measure's personas: source, target, then the others from high to low.
 
-    Each with its rate, 95% Wilson interval, n and a bar; n/a where it was not measured.
+    Each with its rate, 95% interval, n and a bar; n/a where it was not measured. The head says
+    which interval it is.
     """
     source, target = persona_of(view.cell.source), snapshot.target
     found = {str(row["persona"] or target): row for row in rows if row["metric"] == measure}
@@ -174,8 +176,10 @@ def persona_lines(
     used = 2 + label + 6 + 11 + 5 * with_n + 8 * with_word
     bar = max(0, min(BAR_MOST, columns - used - 1))
     unit = measures([measure])[measure].unit
+    intervals = {who: interval_of(measurement(row)) for who, row in found.items()}
+    methods = ", ".join(dict.fromkeys(one.method for one in intervals.values() if one))
     head = f"  {fit('persona', label)}{unit.sign or 'value':>6}  {'95%':<9}{'    n' * with_n}"
-    lines: list[Line] = [((head, "muted"),)]
+    lines: list[Line] = [fit_line(((f"{head} {methods}".rstrip(), "muted"),), columns)]
     words = {source: "source", target: "target"}
     for who in [*first, *others]:
         row = found[who]
@@ -189,7 +193,7 @@ def persona_lines(
             n = f"{row['n'] or '':>5}" if with_n else ""
             pieces += [
                 (f"{unit.narrow(value):>6}", "strong" if word else "text"),
-                (f"  {interval_text(row):<9}{n}", "muted"),
+                (f"  {interval_text(intervals[who]):<9}{n}", "muted"),
                 (f" {horizontal(unit.height(value), bar, glyphs)}", "trend"),
                 (f" {word}" if with_word else "", "muted"),
             ]
@@ -206,12 +210,8 @@ def _label(snapshot: Snapshot, who: str) -> str:
     return clean_line(snapshot.labels.get(who) or who.replace("_", " "), 30)
 
 
-def interval_text(row: Row) -> str:
-    """Write the 95% Wilson interval of a rate in percent: ``[86, 94]``; "" without counts."""
-    hits, n = row.get("hits"), row.get("n")
-    if not isinstance(hits, int) or not isinstance(n, int):
-        return ""
-    found = interval_of(Measurement(0.0, hits, n))
+def interval_text(found: Interval | None) -> str:
+    """Write an interval of a rate in percent: ``[86, 94]``; "" where there is none."""
     return f"[{number(found.low * 100)}, {number(found.high * 100)}]" if found else ""
 
 

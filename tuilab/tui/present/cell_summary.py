@@ -10,9 +10,9 @@ from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import WITH_RESULT, State
 from tuilab.grid.text import MISSING, count_of, duration, whole_percent
 from tuilab.grid.why_queued import held_words, next_on, why_queued
+from tuilab.science.questions import interval_of
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
-from tuilab.tui.present.spark import interval_of
 from tuilab.tui.present.styled_text import Line, Piece
 
 _FIRST = 2
@@ -60,9 +60,11 @@ def copied_value(snapshot: Snapshot, view: CellView, metric: str) -> str:
     else:
         interval = interval_of(found)
         unit = known.unit
-        low_high = f" [{unit.wide(interval.low)}, {unit.wide(interval.high)}]" if interval else ""
-        said = f"{known.title} {unit.wide(found.value)}{low_high}"
+        said = f"{known.title} {unit.wide(found.value)}"
+        if interval is not None:
+            said += f" [{unit.wide(interval.low)}, {unit.wide(interval.high)}]"
         said += counts_text(found.hits, found.n)
+        said += f", 95% by {interval.method}" if interval else ""
         said += "" if view.state is State.DONE else f", {view.state.value}"
     edits = view.edits_behind(metric)
     return f"{where}: {said}{f', edited: {edits}' if edits else ''}" + (

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuilab.grid.metrics import COSINE, HEADLINE, METRICS, Measurement
+from tuilab.grid.metrics import COSINE, HEADLINE, METRICS
 from tuilab.grid.states import WITH_RESULT
-from tuilab.science.intervals import Interval, wilson
+from tuilab.science.questions import interval_of
 from tuilab.store.snapshot import CellView
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.grid_table import Row, peak, series
@@ -143,13 +143,6 @@ def _block(
     return ("_" if glyphs.is_ascii else glyphs.levels[0]), "trend"
 
 
-def interval_of(found: Measurement | None) -> Interval | None:
-    """Return the 95% Wilson interval of a rate; None where no completions are counted."""
-    if found is None or found.hits is None or not found.n or not 0 <= found.hits <= found.n:
-        return None
-    return wilson(found.hits, found.n)
-
-
 @dataclass(frozen=True, slots=True)
 class Window:
     """The part of the columns that the grid shows, so that bars stand under their cells."""
@@ -226,7 +219,7 @@ def _limits(cells: Sequence[CellView | None], metric: str, window: Window) -> li
     unit = METRICS[metric].unit
     found = [
         interval_of(view.metrics.get(metric))
-        if view is not None and view.state in WITH_RESULT and not METRICS[metric].is_largest
+        if view is not None and view.state in WITH_RESULT
         else None
         for view in cells
     ]
