@@ -7,6 +7,7 @@ import pytest
 from tests.grid.planned import SMALL, changed, load
 from tuilab.grid.checks import Level, answer_checks, blocking, check, disk_check
 from tuilab.grid.planning import PlanError, make_plan
+from tuilab.grid.rates import TINY_SHAPE
 
 
 def test_a_sound_config_has_no_blocking_check() -> None:
@@ -73,7 +74,7 @@ def test_a_layer_that_the_base_does_not_have_blocks_the_launch() -> None:
     assert found.sentence.startswith("cosine.layers [4, 99] do not exist: tiny has 4 blocks")
     assert blocking(config, 100) == ()
     with pytest.raises(PlanError, match="4 blocks, 0 to 3"):
-        make_plan(config, blocks=4)
+        make_plan(config, shape=TINY_SHAPE)
 
 
 def test_a_pinned_hub_model_needs_no_warning() -> None:

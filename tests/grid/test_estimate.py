@@ -6,8 +6,6 @@ import pytest
 
 from tests.grid.planned import all_done, changed, plan, settle
 from tuilab.grid.estimate import (
-    SEVEN_B,
-    TINY,
     Cost,
     corrected,
     expected,
@@ -16,6 +14,7 @@ from tuilab.grid.estimate import (
     wall_seconds,
 )
 from tuilab.grid.ledger import Ledger
+from tuilab.grid.rates import SEVEN_B, TINY
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
 

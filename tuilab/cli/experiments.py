@@ -13,7 +13,7 @@ from tuilab.grid.checks import blocking
 from tuilab.grid.grow_config import More, is_grown_from
 from tuilab.grid.growth import growth_lines
 from tuilab.grid.jobs import Plan
-from tuilab.store.base_model import base_blocks
+from tuilab.store.base_model import base_shape
 from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
 from tuilab.store.growth import propose
 from tuilab.store.layout import Layout
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def refuse_blocked(config: ExperimentConfig) -> None:
     """Raise RefusalError with everything that blocks a launch."""
-    if found := blocking(config, base_blocks(config)):
+    if found := blocking(config, base_shape(config).blocks):
         lines = [f"{config.name}: {check.name}: {check.sentence}" for check in found]
         raise RefusalError("\n".join([*lines, "nothing was started"]), USAGE)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.base_on_hub import Base, base_check
-from tuilab.cli.doctor.config_fit import Places, machine_checks, places_for
+from tuilab.cli.doctor.config_fit import Places, machine_checks, pace_of, places_for, why_no_gpu
 from tuilab.cli.doctor.folders import Folder, existing, folders_of, why_not_writable
 from tuilab.cli.output import plain
 from tuilab.cli.secrets_in_config import secret_checks
@@ -19,7 +19,6 @@ from tuilab.grid.estimate import (
     corrected,
     expected,
     first_cell_jobs,
-    rates_of,
     total_bytes,
     wall_seconds,
 )
@@ -31,7 +30,7 @@ from tuilab.grid.reference import Difference, as_lines, differences
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import MISSING, count_of, duration, padded, size
-from tuilab.store.base_model import base_blocks
+from tuilab.store.base_model import base_shape
 from tuilab.store.layout import Layout
 from tuilab.store.user_files import gpu_price
 from tuilab.store.volume import free_inodes
@@ -52,6 +51,9 @@ class DataSet:
     cut: int | None
     """Answers that reached max_new_tokens before their end."""
     output_hash: str
+
+
+_NO_GPU = "this machine has no GPU; on an H200: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Forecast:
     folders: tuple[Folder, ...]
     data: tuple[DataSet, ...]
 
+    where: str = ""
+    """Where the times are those of, if not of this machine; ends in ": "."""
     price: Price | None = None
     judges: tuple[JudgeCost, ...] = ()
     """What the open jobs will send to judges."""
@@ -106,18 +110,21 @@ def forecast(
     root: Path,
     state: ExperimentState | None = None,
     base: Base | None = None,
+    on: str = "",
 ) -> Forecast:
     """Estimate a plan, corrected by what has been measured when there is a state.
 
-    ``base`` is what is known of the base that has to be fetched.
+    ``base`` is what is known of the base that has to be fetched, ``on`` a kind of GPU to reckon
+    with in place of what is here; RefusalError for one that nobody knows.
     """
-    costs = expected(plan)
-    if state is not None:
+    places = places_for(config)
+    pace = pace_of(config, places, on)
+    costs = expected(plan, pace)
+    if state is not None and not on:
         costs = corrected(plan, costs, state.of)
     open_jobs = _open_jobs(plan, state)
     if base is not None:
         costs, open_jobs = _with_fetch(costs, open_jobs, base)
-    places = places_for(config)
     workers = places.workers
     folders = tuple(folders_of(root))
     need = total_bytes(costs[job] for job in open_jobs)
@@ -131,9 +138,10 @@ def forecast(
         seconds=wall_seconds(plan, costs, workers, open_jobs),
         first_cell_seconds=_first_cell(plan, costs, workers, open_jobs),
         bytes=need,
-        rates="jobs measured here" if _all_measured(costs) else rates_of(plan).name,
+        rates="jobs measured here" if _all_measured(costs) else pace.name,
+        where=f"on {on}: " if on else _NO_GPU if why_no_gpu(config) else "",
         checks=(
-            *check(config, base_blocks(config)),
+            *check(config, base_shape(config).blocks),
             *secret_checks(config),
             *machine_checks(config, places=places),
             *((base_check(base),) if base is not None else ()),
@@ -271,11 +279,10 @@ def _stages(found: Forecast) -> Iterator[str]:
     workers = count_of(found.places.workers, "worker")
     if found.places.cards:
         workers += f" on {count_of(len(found.places.cards), 'GPU')}"
-    elif found.config.base.device != "cpu" and not found.plan.synthetic:
-        workers += " (no GPU here: times are those of a GPU)"
     cost = f", {found.cost}" if found.cost else ""
     yield (
-        f"expected: {duration(found.seconds)} with {workers}{cost}, {size(found.bytes)} of disk"
+        f"expected: {found.where}{duration(found.seconds)} with {workers}{cost}, "
+        f"{size(found.bytes)} of disk"
         + (
             f", first cell after {duration(found.first_cell_seconds)}"
             if found.first_cell_seconds is not None
@@ -327,6 +334,7 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
             "workers": found.places.workers,
             "gpus": list(found.places.cards),
             "times_from": found.rates,
+            "on_this_machine": not found.where,
             "cost": found.cost or None,
         },
         "jobs": [

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.rates import SEVEN_B, TINY, Rates
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, Evidence
 
@@ -26,62 +27,13 @@ class Cost:
     """Whether the seconds come from jobs of the same stage that finished here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """How fast one kind of machine works on one kind of model."""
-
-    name: str
-    """What the numbers were taken from, for people."""
-    train_row: float
-    """Seconds per row and epoch of training."""
-    completion: float
-    """Seconds per sampled completion."""
-    prefill: float
-    """Seconds per prompt whose hidden states are read."""
-    fixed: float
-    """Seconds per job outside training and sampling."""
-    adapter_bytes_per_rank: int
-    """float32 weights of an adapter on all linear layers, per unit of rank."""
-    merged_bytes: int
-    """The merged model, where one is kept."""
-    completion_bytes: int
-    """One stored completion, compressed."""
-
-
-TINY = Rates(
-    name="one CPU thread per worker, tiny base",
-    train_row=6e-3,
-    completion=7.6e-3,
-    prefill=1.5e-3,
-    fixed=0.3,
-    adapter_bytes_per_rank=40_000,
-    merged_bytes=4_800_000,
-    completion_bytes=60,
-)
-"""114 marker steps of 16 rows in 11 s, 200 convergence steps of 8 in 9.5 s, 1200 completions in
-9.1 s, each on one thread beside a busy neighbour."""
-
-SEVEN_B = Rates(
-    name="one H200, 7B in bfloat16, warm workers",
-    train_row=19.6e-3,
-    completion=12.3e-3,
-    prefill=2e-3,
-    fixed=2.3,
-    adapter_bytes_per_rank=10_100_000,
-    merged_bytes=15_300_000_000,
-    completion_bytes=800,
-)
-"""Measured with random weights of the exact shape: 235 s for 12,000 training rows, 27.0 s for 2,200
-completions of forced lengths, 2.2 s a job beside them when warm. The rest is computed; 28 layers
-hold 90,112 LoRA parameters per unit of rank each."""
-
 _LOGS = 60_000
 """Bytes of spec, events, log and outcome of an attempt."""
 
 
 def rates_of(plan: Plan) -> Rates:
-    """Choose the rates that come nearest to a plan's base model."""
-    return TINY if plan.synthetic else SEVEN_B
+    """Return the rates that a plan was made with; plans before them knew two bases alone."""
+    return plan.rates or (TINY if plan.synthetic else SEVEN_B)
 
 
 def expected(plan: Plan, rates: Rates | None = None) -> Mapping[str, Cost]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 from tuilab.grid.cells import Cell
 from tuilab.grid.fingerprint import Parts, canonical
 from tuilab.grid.lines import CONTROLS, MARKED_ARMS, parts_of
+from tuilab.grid.rates import Rates
 from tuilab.grid.stages import Stage
 
 PLAN_SCHEMA = 3
@@ -383,6 +384,10 @@ class Plan:
     schema: int = PLAN_SCHEMA
     commits: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Commit of each base that was fetched as the plan asks, by its fetching job."""
+    rates: Rates | None = field(default=None, compare=False)
+    """How fast the base is expected to be worked on; no result depends on it."""
+    estimates: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """The most seconds expected of a stage: what readers and engine reckon with at first."""
 
     @cached_property
     def table(self) -> JobTable:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, edits_of, sets_for, sets_for_all, without_idle
-from tuilab.grid.estimate import SEVEN_B, TINY, Cost, cost_of
+from tuilab.grid.estimate import Cost, cost_of
 from tuilab.grid.fingerprint import (
     SHORT,
     Parts,
@@ -22,6 +22,7 @@ from tuilab.grid.fingerprint import (
 from tuilab.grid.jobs import JobTable, Kind, Plan, fetch_id, job_id
 from tuilab.grid.lines import CONTROLS, MARKED_ARMS, name_of, persona_of
 from tuilab.grid.metrics import KINDS
+from tuilab.grid.rates import H200, Rates, Shape, rates_for, shape_named
 from tuilab.grid.settings_table import SettingsTable
 from tuilab.grid.stages import MEASURE_STAGES, OWN_STAGES, Stage
 from tuilab.grid.text import list_of
@@ -44,22 +45,25 @@ def make_plan(
     code_version: CodeVersion = "",
     deviations: Sequence[Deviation] = (),
     base_hash: str = "",
-    blocks: int | None = None,
+    shape: Shape | None = None,
     is_on_hub: bool = False,
 ) -> Plan:
     """Resolve a config into jobs; the same values always give the same plan.
 
     ``code_version`` is one version for all stages or one per stage; ``base_hash`` tells base models
-    of one name apart; ``blocks`` is how many decoder blocks it has, if known; ``is_on_hub``: it
-    has to be fetched before anything loads it. Raises PlanError when a check blocks a launch or an
+    of one name apart; ``shape`` is what is known of its size; ``is_on_hub``: it has to be fetched
+    before anything loads it. Raises PlanError when a check blocks a launch or an
     edit would change a job that other cells share.
     """
     from tuilab.grid.checks import blocking
 
-    if found := blocking(config, blocks):
+    if found := blocking(config, shape.blocks if shape else None):
         raise PlanError("; ".join(check.sentence for check in found))
     lines = _Lines(config)
-    draft = _Draft(lines, code_version, deviations, base_hash)
+    card = None if config.base.device == "cpu" else H200
+    shape = shape or shape_named(config.base.model)
+    rates = rates_for(shape, card, config.resources.threads or 1)
+    draft = _Draft(lines, code_version, deviations, base_hash, rates)
     fetch = (fetch_id(config.base.model),) if is_on_hub else ()
     if is_on_hub:
         name = config.base.model.replace("/", "--")
@@ -310,6 +314,7 @@ class _Draft:
     code_version: CodeVersion
     deviations: Sequence[Deviation]
     base_hash: str
+    rates: Rates
     jobs: JobTable = field(default_factory=JobTable)
     settings: SettingsTable = field(default_factory=SettingsTable)
     recipes: dict[str, int] = field(default_factory=dict)
@@ -363,8 +368,7 @@ class _Draft:
         self.texts.append(canonical(parts.as_json()))
         name = _family_of(sketch, config)
         if name not in self.costs:
-            rates = TINY if config.is_synthetic else SEVEN_B
-            self.costs[name] = cost_of(sketch.stage, family.settings, rates)
+            self.costs[name] = cost_of(sketch.stage, family.settings, self.rates)
 
     def _family(self, sketch: _Sketch, config: ExperimentConfig) -> _Family:
         name = _family_of(sketch, config)
@@ -398,11 +402,7 @@ class _Draft:
             jobs=self.jobs,
             settings=self.settings,
             config_hash=config_hash(config),
-            resources={
-                **config.resources.model_dump(mode="json"),
-                "estimates": self._forecast(),
-                **self._tracker(),
-            },
+            resources={**config.resources.model_dump(mode="json"), **self._tracker()},
             synthetic=config.is_synthetic,
             headline_cosine={
                 "layer": config.headline_layer,
@@ -412,6 +412,8 @@ class _Draft:
             reference=None if config.reference == "none" else config.reference,
             code_version=self._all_code,
             measured=config.measured,
+            rates=self.rates,
+            estimates=self._estimates(),
         )
 
     def _tracker(self) -> dict[str, Any]:
@@ -419,8 +421,7 @@ class _Draft:
         tracker = self.lines.config.tracker
         return {"tracker": tracker.model_dump(mode="json")} if tracker.kind != "none" else {}
 
-    def _forecast(self) -> dict[str, float]:
-        """Return the most seconds expected of a stage: what the engine reckons with at first."""
+    def _estimates(self) -> dict[str, float]:
         found: dict[str, float] = {}
         for (_, stage, _, _), cost in self.costs.items():
             found[stage.value] = max(found.get(stage.value, 0), round(cost.seconds, 2))

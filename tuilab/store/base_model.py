@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from tuilab.contract.hub import commit_in_cache, model_folder
 from tuilab.contract.parsing import loads, read_bytes
 from tuilab.contract.report import digest
+from tuilab.grid.rates import Shape, shape_named, shape_of
 from tuilab.store.shipped import runner_folder
 
 if TYPE_CHECKING:
@@ -20,23 +20,19 @@ if TYPE_CHECKING:
 _TINY = Path("tinybase/shipped")
 _MANIFEST = "manifest.json"
 _TEXTS = (".json", ".jinja", ".txt", ".model")
-_QWEN = re.compile(r"Qwen/Qwen2\.5-([\d.]+B)(-Instruct)?")
-_QWEN_BLOCKS = {"0.5B": 24, "1.5B": 28, "3B": 36, "7B": 28, "14B": 48, "32B": 64, "72B": 80}
-"""The published shapes, for plans that are made before the model is fetched."""
 
 
-def base_blocks(config: ExperimentConfig) -> int | None:
-    """Return how many decoder blocks the base has; None where nothing here tells."""
+def base_shape(config: ExperimentConfig) -> Shape:
+    """Return how large the base is: by its config.json where that is here, else by its name."""
+    named = shape_named(config.base.model, 4 if config.base.dtype == "float32" else 2)
     for folder in _folders(config):
         try:
             found = loads(read_bytes(folder / "config.json"), finite=False)
         except (OSError, ValueError):
             continue
-        blocks = found.get("num_hidden_layers") if isinstance(found, dict) else None
-        if isinstance(blocks, int) and blocks > 0:
-            return blocks
-    named = _QWEN.fullmatch(config.base.model)
-    return _QWEN_BLOCKS.get(named[1]) if named else None
+        if isinstance(found, dict):
+            return shape_of(found, named)
+    return named
 
 
 def base_stamps(config: ExperimentConfig) -> list[tuple[str, int, int]]:

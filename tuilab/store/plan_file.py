@@ -8,7 +8,7 @@ import tomllib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ def save_plan(layout: Layout, plan: Plan) -> None:
         for field in fields(Plan)
         if field.name not in ("jobs", "schema", "settings")
     }
+    head["rates"] = plan.rates and asdict(plan.rates)
     parts = [json.dumps(name) + ": " + _compact(value) for name, value in sorted(head.items())]
     parts.insert(0, f'"schema": {plan.schema}')
     parts.append(f'"config_digest": {_compact(config_digest(layout))}')
@@ -202,7 +203,10 @@ def _plan_from_json(raw: Mapping[str, Any]) -> Plan:
     else:
         settings = _extern(raw["settings"], raw.get("shared", {}))
         jobs = _jobs_from_json(raw["jobs"])
-    head = typed({**raw, "settings": {}, "jobs": []}, Plan)
+    resources = dict(raw["resources"])
+    # Until 0.2 the estimates stood among the resources, where they made plans of one grid differ.
+    older = {"estimates": resources.pop("estimates")} if "estimates" in resources else {}
+    head = typed({**older, **raw, "resources": resources, "settings": {}, "jobs": []}, Plan)
     schema = PLAN_SCHEMA if head.schema >= PARTS_SCHEMA else head.schema
     plan = replace(head, settings=settings, jobs=jobs, schema=schema)
     if lacking := {key for key, _ in jobs.recipes} - settings.keys():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,7 +134,7 @@ class Reader:
         plan, journal, picture = self.plan, self._state.journal, self._cells
         if engine.eta_seconds is None:
             workers = engine.workers or _number(plan.resources.get("workers"))
-            left = picture.clock.left(workers, _mapping(plan.resources.get("estimates")))
+            left = picture.clock.left(workers, plan.estimates)
             engine = replace(engine, eta_seconds=left)
         pause, by = journal.ledger.pause, journal.ledger.pause_by
         if (pause, by) != (engine.pause, engine.pause_by):
@@ -317,7 +316,3 @@ def _same(now: EngineView, shown: EngineView) -> bool:
 
 def _number(raw: Any) -> int:
     return raw if isinstance(raw, int) else 1
-
-
-def _mapping(raw: Any) -> Mapping[str, Any]:
-    return raw if isinstance(raw, dict) else {}

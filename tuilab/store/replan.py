@@ -12,7 +12,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
 from tuilab.grid.jobs import PARTS_SCHEMA, Plan
-from tuilab.store.base_model import base_blocks, base_hash
+from tuilab.store.base_model import base_hash, base_shape
 from tuilab.store.data_files import with_files
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
@@ -71,7 +71,7 @@ def plan_with(config: ExperimentConfig, deviations: Sequence[Deviation] = ()) ->
 
     versions = code_versions(runner_sources())
     on_hub = is_on_hub(config.base.model)
-    return make_plan(config, versions, deviations, base_hash(config), base_blocks(config), on_hub)
+    return make_plan(config, versions, deviations, base_hash(config), base_shape(config), on_hub)
 
 
 def read_config(path: Path) -> LoadedConfig:

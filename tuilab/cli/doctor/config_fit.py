@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tuilab.cli.runner_programs import INSTALL, NEEDED, is_installed
+from tuilab.cli.errors import USAGE, RefusalError
+from tuilab.cli.runner_programs import INSTALL, NEEDED, OURS, is_installed
 from tuilab.engine.decide.policy import policy_for
 from tuilab.engine.host.gpus import look_at_devices, slots_for
 from tuilab.grid.checks import Check, Level
+from tuilab.grid.rates import CARDS, H200, Card, Rates, card_named, parameters, rates_for
 from tuilab.grid.text import count_of
+from tuilab.store.base_model import base_shape
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
+
+
+_LARGE = 1e9
+"""Weights from which a base is not left to the processor unless somebody says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,8 @@ class Places:
     """GPUs that they are on, by label; () where they run on the processor."""
     idle: tuple[str, ...] = ()
     """GPUs that could be used as well."""
+    kind: str = field(default="", compare=False)
+    """What the driver calls the first of the cards in use."""
 
 
 def places_for(config: ExperimentConfig) -> Places:
@@ -38,7 +47,65 @@ def places_for(config: ExperimentConfig) -> Places:
     most = slots_for(replace(policy, workers=len(devices)), visible, devices)
     cards = tuple(dict.fromkeys(slot.device for slot in slots if slot.device))
     might = tuple(slot.device for slot in most if slot.device in known and slot.device)
-    return Places(len(slots), cards, tuple(card for card in might if card not in cards))
+    kind = next((device.name for device in devices if device.label in cards[:1]), "")
+    return Places(len(slots), cards, tuple(card for card in might if card not in cards), kind)
+
+
+def pace_of(config: ExperimentConfig, places: Places, on: str = "") -> Rates:
+    """Return how fast the config's base is worked on here, or on the kind of GPU that is named.
+
+    A machine without the GPU that the config wants is quoted an H200, as is a card that nobody
+    here knows. Raises RefusalError for an ``on`` that is unknown or not used.
+    """
+    card: Card | None = H200
+    if config.base.device == "cpu":
+        if on:
+            raise RefusalError('--on: base.device is "cpu", so that no GPU is used', USAGE)
+        card = None
+    elif on:
+        card = _named(on)
+    elif places.cards:
+        card = card_named(places.kind) or replace(H200, name=f"{places.kind}, taken for an H200")
+    elif not (why_no_gpu(config) or is_elsewhere(config)):
+        card = None
+    return rates_for(base_shape(config), card, config.resources.threads or os.cpu_count() or 1)
+
+
+def _named(on: str) -> Card:
+    if (card := card_named(on)) is None:
+        known = ", ".join(card.name for card in CARDS)
+        raise RefusalError(f"--on: no times are known of a GPU {on!r}; known are {known}", USAGE)
+    return card
+
+
+def is_elsewhere(config: ExperimentConfig) -> bool:
+    """Whether a scheduler gives the workers other machines than this one."""
+    return config.resources.executor != "local"
+
+
+def why_no_gpu(config: ExperimentConfig) -> str:
+    """Say that a config wants a GPU and this machine has none; "" where it has, or needs none."""
+    base = config.base
+    if config.is_synthetic or base.device == "cpu" or is_elsewhere(config) or look_at_devices():
+        return ""
+    if base.device == "cuda":
+        return 'base.device is "cuda" and this machine has no GPU'
+    shape = base_shape(config)
+    if shape.weights < _LARGE:
+        return ""
+    size = f"of {parameters(shape.weights)} " if shape.is_known else ""
+    return (
+        f"this machine has no GPU for a base {size}parameters: "
+        'base.device = "cpu" computes on the processor all the same'
+    )
+
+
+def refuse_without_gpu(config: ExperimentConfig, on: str = "") -> None:
+    """Raise RefusalError where the workers would find no GPU; ``on``: where else they run."""
+    if config.resources.runner != OURS or on not in ("", "local"):
+        return
+    if why := why_no_gpu(config):
+        raise RefusalError(f"{config.name}: {why}\nnothing was started", USAGE)
 
 
 def machine_checks(
@@ -49,6 +116,8 @@ def machine_checks(
     """Return what this machine lacks for the config; warnings, since it may run elsewhere."""
     here = places_for(config) if places is None else places
     found = [*_lacking(config, has), *_unused(config.resources.workers, here)]
+    if why := why_no_gpu(config):
+        found.append(("gpu", f"{why}; `run` refuses it here"))
     return tuple(Check(name, Level.WARNING, sentence) for name, sentence in found)
 
 

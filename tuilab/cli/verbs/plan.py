@@ -36,6 +36,9 @@ def plan(
         bool,
         typer.Option("--fetch-tokenizer", help="Fetch the tokenizer (a few MB) for the preview."),
     ] = False,
+    on: Annotated[
+        str, typer.Option(metavar="GPU", help="Reckon times for this GPU: h200, h100, a100, ...")
+    ] = "",
     where: Where = None,
     as_json: AsJson = False,
 ) -> int:
@@ -44,10 +47,11 @@ def plan(
     \b
     tuilab plan tiny
     tuilab plan configs/eps109.toml --jobs
+    tuilab plan configs/eps109.toml --on a100
     tuilab plan runs/eps109 --json
     """
     place = find_place(what)
-    found = _of_directory(place.root) if place.root else _of_config(place.config, where)
+    found = _of_directory(place.root, on) if place.root else _of_config(place.config, where, on)
     if fetch_tokenizer:
         _fetch_tokenizer(found)
     shown, why_not = None, "--no-preview"
@@ -59,20 +63,20 @@ def plan(
     return USAGE if found.is_blocked else OK
 
 
-def _of_directory(root: Path) -> Forecast:
+def _of_directory(root: Path, on: str) -> Forecast:
     refuse_results(root)
     planned = take_changes_in(root, write=False, mend=True)
     state = read_state(root, planned)
     config = read_config(Layout(root).config).config
-    return forecast(config, planned, root, state, look_at_base(config, state))
+    return forecast(config, planned, root, state, look_at_base(config, state), on)
 
 
-def _of_config(path: Path | None, where: str | None) -> Forecast:
+def _of_config(path: Path | None, where: str | None, on: str) -> Forecast:
     assert path is not None, "a place is an experiment or a config"
     config = read_config(path).config
     refuse_blocked(config)
     root = run_directory(config.name, where)
-    return forecast(config, plan_with(config), root, base=look_at_base(config))
+    return forecast(config, plan_with(config), root, base=look_at_base(config), on=on)
 
 
 def _fetch_tokenizer(found: Forecast) -> None:

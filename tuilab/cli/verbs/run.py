@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tuilab.cli.base_checks import as_fetched, refuse_unfit_base
+from tuilab.cli.doctor.config_fit import refuse_without_gpu
 from tuilab.cli.errors import INCOMPLETE, OK, USAGE, RefusalError
 from tuilab.cli.experiments import make_experiment, refuse_blocked, take_changes_in
 from tuilab.cli.follow import follow
@@ -92,6 +93,7 @@ def run(
             return _show_plan_only(loaded.config, cells or [], as_json)
         if not dry_run:
             refuse_without_workers(loaded.config.resources.model_dump())
+            refuse_without_gpu(loaded.config, on)
             refuse_unfit_base(loaded.config)
         planned = make_experiment(loaded, root, write=not dry_run)
     else:
@@ -101,7 +103,9 @@ def run(
         refuse_copy(Layout(root))
         planned = take_changes_in(root, write=not dry_run)
         if not dry_run:
-            refuse_unfit_base(as_fetched(read_config(Layout(root).config).config, planned))
+            config = read_config(Layout(root).config).config
+            refuse_without_gpu(config, on)
+            refuse_unfit_base(as_fetched(config, planned))
     return run_cells(root, planned, cells or [], headless, dry_run, as_json, limit, on)
 
 
