@@ -1,6 +1,7 @@
 """Asks and uses a model hub for the command line: python -m runners.hub VERB ...
 
 fetch MODEL [--revision R] [--tokenizer] [--lines]   progress on stderr, JSON on stdout
+file DATASET FILE [--revision R]                      one file of a data set into the cache, as JSON
 ask MODEL [--revision R]                              what would come: commit and bytes, as JSON
 login                                                 whether the hub answers and who is logged in
 push FOLDER REPO [--public] [--dry-run]               upload a folder as a model
@@ -16,6 +17,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from runners.hub import download, upload
@@ -52,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--tokenizer", action="store_true")
         one.add_argument("--code", action="store_true")
         one.set_defaults(run=run)
+    one = verbs.add_parser("file")
+    one.add_argument("repo")
+    one.add_argument("file")
+    one.add_argument("--revision")
+    one.set_defaults(run=_file)
     verbs.add_parser("login").set_defaults(run=_login)
     push = verbs.add_parser("push")
     push.add_argument("folder")
@@ -73,6 +80,12 @@ def _fetch(given: argparse.Namespace) -> Value:
             if sys.stderr.isatty():  # what is said next must not stand behind the bar
                 print(file=sys.stderr)
     return {"folder": str(found.folder), **download.as_json(found)}
+
+
+def _file(given: argparse.Namespace) -> Value:
+    path = download.fetch_file(given.repo, given.revision, given.file)
+    commit = path.parents[len(Path(given.file).parts) - 1].name
+    return {"path": str(path), "commit": commit, "bytes": path.stat().st_size}
 
 
 def _ask(given: argparse.Namespace) -> Value:

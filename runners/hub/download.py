@@ -114,6 +114,24 @@ def fetch(
         raise told(error, model, revision) from error
 
 
+def fetch_file(repo: str, revision: str | None, file: str) -> Path:
+    """Fetch one file of a data set, unless it is here; JobError: one sentence with what to do."""
+    from huggingface_hub import hf_hub_download
+
+    _go_online()
+    try:
+        found = hf_hub_download(
+            repo,
+            file,
+            repo_type="dataset",
+            revision=revision,
+            cache_dir=hub.cache_folder(os.environ),
+        )
+    except Exception as error:
+        raise told(error, f"datasets/{repo}", revision, file) from error
+    return Path(found)
+
+
 def ask(model: str, revision: str | None, part: str = "base", code: bool = False) -> Listing:
     """Ask the hub which commit a revision is and what is loaded of it.
 
@@ -141,7 +159,7 @@ def ask(model: str, revision: str | None, part: str = "base", code: bool = False
     return Listing(model, commit, tuple(known[path] for path in chosen))
 
 
-def told(error: Exception, model: str, revision: str | None) -> JobError:
+def told(error: Exception, model: str, revision: str | None, file: str = "") -> JobError:
     """Turn what the hub's library raised into one sentence."""
     now = time.time()
     facts = refusal.facts_of(error, now)
@@ -149,6 +167,7 @@ def told(error: Exception, model: str, revision: str | None) -> JobError:
     asked = refusal.Asked(
         model=model,
         revision=revision,
+        file=file,
         endpoint=hub.endpoint(os.environ),
         cache=str(hub.cache_folder(os.environ)),
         token=token_source(),

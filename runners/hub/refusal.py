@@ -43,6 +43,8 @@ class Asked:
 
     model: str
     revision: str | None = None
+    file: str = ""
+    """The file of a data set; "" for a model."""
     endpoint: str = "https://huggingface.co"
     cache: str = ""
     """Folder of the cache."""
@@ -129,10 +131,15 @@ def _access(facts: Facts, asked: Asked) -> Told | None:
 
 
 def _missing(facts: Facts, asked: Asked) -> Told | None:
+    if facts.code == "EntryNotFound" or "EntryNotFoundError" in facts.names:
+        return Reason.CONFIG, (
+            f"{asked.model} has no file {asked.file}: look at {asked.endpoint}/{asked.model}"
+        )
     if facts.code == "RevisionNotFound" or "RevisionNotFoundError" in facts.names:
         now = f"main is {asked.branch} now" if asked.branch else "look at its branches and tags"
+        way_out = "name another" if asked.file else "set base.revision"
         return Reason.CONFIG, (
-            f"{asked.model} has no revision {asked.revision or 'main'!r}: {now}; set base.revision"
+            f"{asked.model} has no revision {asked.revision or 'main'!r}: {now}; {way_out}"
         )
     if facts.code == "RepoNotFound" or "RepositoryNotFoundError" in facts.names:
         near = f" (did you mean {' or '.join(asked.near)}?)" if asked.near else ""
@@ -141,8 +148,9 @@ def _missing(facts: Facts, asked: Asked) -> Told | None:
             if asked.token
             else "or it is private and no token is set: `hf auth login`"
         )
+        what = "" if asked.file else "model "
         return Reason.CONFIG, (
-            f"{asked.endpoint} has no model {asked.model}{near}: check the spelling, {private}"
+            f"{asked.endpoint} has no {what}{asked.model}{near}: check the spelling, {private}"
         )
     return None
 

@@ -1,6 +1,7 @@
 """A stand-in for a model hub: answers over HTTP as the real one does, and fails as it is told.
 
-It serves one folder as the model ``Some/Tiny-Instruct`` at one commit, and takes uploads.
+It serves one folder as the model ``Some/Tiny-Instruct`` and as the data set ``Some/rows``, both at
+one commit, and takes uploads.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 MODEL = "Some/Tiny-Instruct"
+DATA = "Some/rows"
 FIRST = "a09a35458c702b33eeacc393d103063234e8bc28"
 SECOND = "b19a35458c702b33eeacc393d103063234e8bc29"
 STEP = 16 * 1024
@@ -126,6 +128,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._take(parts[1], body)
         elif self.command == "POST":
             self._change(parts, json.loads(body) if path.endswith(".json") else body)
+        elif parts[0] == "datasets" and "/".join(parts[1:3]) != DATA:
+            self._error(404, "RepoNotFound", "Repository not found")
+        elif parts[0] == "datasets" and parts[4] not in ("main", FIRST, SECOND):
+            self._error(404, "RevisionNotFound", "Invalid rev id")
+        elif parts[0] == "datasets":
+            self._file("/".join(parts[5:]), parts[4])
         elif "resolve" in parts:
             self._file("/".join(parts[4:]), parts[3])
         elif parts[:2] == ["api", "models"]:

@@ -75,13 +75,17 @@ def commit_of(model: str, state: ExperimentState) -> str:
 
 
 def ask_hub(
-    verb: str, model: str, revision: str | None = None, *more: str
+    verb: str,
+    model: str,
+    revision: str | None = None,
+    *more: str,
+    seconds: float = ASK_SECONDS,
 ) -> tuple[Mapping[str, Any] | None, str]:
     """Ask a hub through the runners' library; the answer, or None and one sentence."""
     if not is_installed("huggingface_hub"):
         return None, "huggingface_hub is not installed: pip install 'tuilab[train]'"
     given = [verb, model, *(["--revision", revision] if revision else []), *more]
-    answer = ask(PROGRAM, given, seconds=ASK_SECONDS, offline=False)
+    answer = ask(PROGRAM, given, seconds=seconds, offline=False)
     if answer.value is not None and answer.value.get("error"):
         return None, str(answer.value["error"])
     return answer.value, answer.why_not

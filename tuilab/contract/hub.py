@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 TINY = "tiny"
@@ -39,6 +40,35 @@ def why_nowhere(model: str) -> str:
     return f"{model} is neither a folder on this machine nor a model's name on a hub (OWNER/NAME)"
 
 
+class DataOnHub(NamedTuple):
+    """A file of a data set on a hub: ``hf:OWNER/NAME@REVISION#FILE``."""
+
+    repo: str
+    revision: str | None
+    file: str
+
+
+_DATA = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^#@]+))?#(?P<file>[^#]+)")
+
+
+def data_on_hub(name: str) -> DataOnHub | None:
+    """Read the name of a file on a hub; None for one that lies here. ValueError for half a name."""
+    if not name.startswith("hf:"):
+        return None
+    found = _DATA.fullmatch(name)
+    if found is None or ".." in found["file"].split("/"):
+        raise ValueError("a file on a hub is written hf:OWNER/NAME@REVISION#FILE")
+    return DataOnHub(found["repo"], found["revision"], found["file"])
+
+
+def data_in_cache(data: DataOnHub, env: Mapping[str, str]) -> Path | None:
+    """Return a file of a data set where it was fetched; None when it is not here."""
+    folder = cache_folder(env) / f"datasets--{data.repo.replace('/', '--')}"
+    commit = _commit_of(folder, data.revision or BRANCH)
+    path = folder / "snapshots" / commit / data.file
+    return path if commit and path.is_file() else None
+
+
 def endpoint(env: Mapping[str, str]) -> str:
     """Return the address of the hub."""
     return (env.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
@@ -68,11 +98,14 @@ def commit_in_cache(model: str, revision: str | None, env: Mapping[str, str]) ->
 
     A branch may point elsewhere on the hub by now.
     """
-    name = revision or BRANCH
+    return _commit_of(model_folder(model, env), revision or BRANCH)
+
+
+def _commit_of(folder: Path, name: str) -> str:
     if _COMMIT.fullmatch(name):
         return name
     try:
-        found = (model_folder(model, env) / "refs" / name).read_text(encoding="utf-8").strip()
+        found = (folder / "refs" / name).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return ""
     return found if _COMMIT.fullmatch(found) else ""

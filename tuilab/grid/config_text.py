@@ -237,6 +237,8 @@ class ConfigProblem:
     field: str
     """Dotted path, such as ``marker.lr`` or ``sources[2]``."""
     message: str
+    fetch: str = ""
+    """The file on a hub that has to be fetched before anything else can be said."""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.field}: {self.message}"

@@ -57,6 +57,18 @@ def asked(**changes: object) -> Asked:
             "config",
             "no revision 'v9': main is abc now",
         ),
+        (
+            Facts(status=404, code="RevisionNotFound"),
+            asked(model="datasets/a/b", revision="v9", file="rows.jsonl"),
+            "config",
+            "datasets/a/b has no revision 'v9': main is abc now; name another",
+        ),
+        (
+            Facts(status=404, code="RepoNotFound"),
+            asked(model="datasets/a/b", file="rows.jsonl"),
+            "config",
+            "has no datasets/a/b",
+        ),
         (Facts(status=429, retry_after=3600.0), ASKED, "hub", "asks to wait until "),
         (Facts(status=429), ASKED, "hub", "asks to wait (429"),
         (Facts(status=503), ASKED, "hub", "is out of order (it answers 503)"),

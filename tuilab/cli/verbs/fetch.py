@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tuilab.cli.base_on_hub import PROGRAM, commit_of
+from tuilab.cli.data_on_hub import fetch_data, read_whole
 from tuilab.cli.errors import INTERRUPTED, OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.resolve import find_place, is_place, refuse_results
@@ -18,7 +19,6 @@ from tuilab.cli.verbs.arguments import AsJson
 from tuilab.contract import hub
 from tuilab.grid.text import size
 from tuilab.store.layout import Layout
-from tuilab.store.replan import read_config
 from tuilab.store.state import read_state
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -27,7 +27,9 @@ _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 def fetch(
     what: Annotated[
         str,
-        typer.Argument(metavar="CONFIG|DIR|MODEL", help="Whose base, or a model such as org/name."),
+        typer.Argument(
+            metavar="CONFIG|DIR|MODEL|FILE", help="Whose base, or a model such as org/name."
+        ),
     ],
     revision: Annotated[
         str | None, typer.Option("--revision", metavar="R", help="Branch, tag or commit.")
@@ -36,13 +38,16 @@ def fetch(
 ) -> int:
     """Fetch a base model now, with progress. What is in the cache is not fetched again.
 
-    An interrupted fetch continues where it stopped.
+    An interrupted fetch continues where it stopped. The files of data sets that a config names come
+    as well; hf:OWNER/NAME@REVISION#FILE fetches one.
 
     \b
     tuilab fetch configs/eps109.toml
     tuilab fetch runs/eps109
     tuilab fetch Qwen/Qwen2.5-7B-Instruct --revision main
     """
+    if what.startswith("hf:"):
+        return _fetch_file(what, as_json)
     model, wanted, code = _meant(what, revision)
     if not hub.is_on_hub(model):
         out(f"{model} is on this machine: there is nothing to fetch")
@@ -74,6 +79,17 @@ def fetch(
     return OK
 
 
+def _fetch_file(name: str, as_json: bool) -> int:
+    refuse_without_libraries("tuilab fetch", ("huggingface_hub",))
+    found = fetch_data(name)
+    if as_json:
+        document({"file": name, **found})
+    else:
+        out(f"{name} is {found['commit']}")
+        out(f"{found['path']}: {size(found['bytes'])}")
+    return OK
+
+
 def _meant(what: str, revision: str | None) -> tuple[str, str | None, bool]:
     """Return model, revision and whether its code is loaded too; a place comes before a model."""
     if not is_place(what) and _HUB_ID.fullmatch(what) and not what.endswith(".toml"):
@@ -87,6 +103,6 @@ def _meant(what: str, revision: str | None) -> tuple[str, str | None, bool]:
         refuse_results(place.root)
     path = Layout(place.root).config if place.root else place.config
     assert path is not None, "a place is an experiment or a config"
-    base = read_config(path).config.base
+    base = read_whole(path).config.base
     kept = commit_of(base.model, read_state(place.root)) if place.root else ""
     return base.model, revision or kept or base.revision, base.trust_remote_code

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tuilab.cli.base_checks import as_fetched, refuse_unfit_base
+from tuilab.cli.data_on_hub import read_whole
 from tuilab.cli.doctor.config_fit import refuse_without_gpu
 from tuilab.cli.errors import INCOMPLETE, OK, USAGE, RefusalError
 from tuilab.cli.experiments import make_experiment, refuse_blocked, take_changes_in
@@ -86,7 +87,7 @@ def run(
             USAGE,
         )
     if place.root is None and place.config is not None:
-        loaded = read_config(place.config)
+        loaded = read_whole(place.config)
         refuse_blocked(loaded.config)
         root = run_directory(loaded.config.name, where)
         if dry_run and not root.exists():
