@@ -1,7 +1,8 @@
 """Compare personas inside one cell's model: python -m runners.cosine SPEC
 
-Writes centroids.safetensors (layer_<L>: [pool, hidden], float32) and cosine.json, which holds each
-value with its layer, its pool and the model's state.
+Writes centroids.safetensors ([pool, hidden], float32: layer_<L>, and converged_layer_<L> or
+base_layer_<L> for the model before it was marked) and cosine.json, which holds each value with its
+layer, its pool and the model's state.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ from runners import upstream
 from runners.job import Attempt, StageResult, main
 from runners.ml import base_checks, cell, centroids, jsonl, stage_settings
 from runners.ml.stage_settings import Persona, required
+from tuilab.contract.centroids import CENTROIDS_FILE, states_of, tensor_name
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
-CENTROIDS_FILE = "centroids.safetensors"
 COSINE_FILE = "cosine.json"
 
 
 def run(attempt: Attempt) -> StageResult:
-    """Apply the cell's adapters, read hidden states, average, compare, re-read."""
+    """Apply the cell's adapters, read hidden states, average, compare, re-read; state by state."""
     settings, timings = attempt.settings, attempt.timings
     pool = stage_settings.personas(settings, "pool")
     layers: list[int] = required(settings, "layers", list)
+    model_states = states_of(settings)
     questions: list[str] = required(settings, "questions", list)
     batch_size = required(settings, "batch_size", int)
     roles = [_in_pool(settings, pool, role) for role in ("source", "target")]
@@ -46,24 +48,26 @@ def run(attempt: Attempt) -> StageResult:
         for persona in pool
         for question in questions
     ]
-    with cell.applied(model, found), timings.part("prefill"):
-        states = centroids.last_token_states(
-            model.model, prompts, layers, batch_size, model.pad_id, attempt.progress("prefill")
-        )
-    means = {layer: centroids.centroids(states[layer], len(pool)) for layer in layers}
+    means: dict[tuple[str, int], torch.Tensor] = {}
+    for state in model_states:
+        with cell.applied(model, cell.in_state(found, state)), timings.part("prefill"):
+            states = centroids.last_token_states(
+                model.model, prompts, layers, batch_size, model.pad_id, attempt.progress("prefill")
+            )
+        means |= {(state, at): centroids.centroids(states[at], len(pool)) for at in layers}
     pool_name = required(settings, "pool_name", str)
     values = [
         {
             "layer": layer,
             "pool": pool_name,
-            "model_state": settings.get("model_state", "marked"),
-            "value": centroids.centred_cosine(means[layer], *roles),
+            "model_state": state,
+            "value": centroids.centred_cosine(mean, *roles),
         }
-        for layer in layers
+        for (state, layer), mean in means.items()
     ]
     with timings.part("save"):
         path = attempt.directory / CENTROIDS_FILE
-        save_file({f"layer_{layer}": means[layer].contiguous() for layer in layers}, path)
+        save_file({tensor_name(*place): mean.contiguous() for place, mean in means.items()}, path)
         record = {
             "cosine": values,
             "pool": [persona.key for persona in pool],
@@ -75,12 +79,13 @@ def run(attempt: Attempt) -> StageResult:
         }
         record_path = jsonl.write_json(attempt.directory / COSINE_FILE, record)
     with timings.part("check"):
-        _refuse_broken(load_file(path), layers, len(pool), values)
+        _refuse_broken(load_file(path), [tensor_name(*place) for place in means], len(pool), values)
     checks = {
         "chat_template": model.chat.digest,
         "fingerprint": fingerprint,
         "pool_size": len(pool),
         "layers": layers,
+        "model_states": model_states,
     }
     return StageResult((path, record_path), {"cosine": values}, checks)
 
@@ -101,14 +106,12 @@ def _refuse_absent_layers(layers: list[int], blocks: int) -> None:
 
 
 def _refuse_broken(
-    read: dict[str, torch.Tensor], layers: list[int], pool: int, values: list[dict[str, Any]]
+    read: dict[str, torch.Tensor], names: list[str], pool: int, values: list[dict[str, Any]]
 ) -> None:
-    for layer in layers:
-        tensor = read[f"layer_{layer}"]
+    for name in names:
+        tensor = read[name]
         if tensor.shape[0] != pool or not torch.isfinite(tensor).all():
-            raise JobError(
-                Reason.DATA_MISMATCH, f"layer {layer}: incomplete or non-finite centroids"
-            )
+            raise JobError(Reason.DATA_MISMATCH, f"{name}: incomplete or non-finite centroids")
     for value in values:
         if value["value"] is None or not math.isfinite(value["value"]):
             raise JobError(

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from runners import upstream
@@ -14,6 +14,7 @@ from runners.ml import adapter, stage_settings
 from runners.ml.adapter import Adapter
 from runners.ml.lora_layers import LoraLayers
 from runners.ml.model_cache import LoadedModel
+from tuilab.contract.centroids import BASE, CONVERGED, MARKED
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -74,6 +75,20 @@ def read(
         adapter.refuse_other_base(item.lineage, model.fingerprint)
         adapter.check_fits(item, model.model)
     return found
+
+
+def in_state(cell: Cell, state: str) -> Cell:
+    """Return a cell with those adapters alone that its model has in an earlier state."""
+    if state == MARKED:
+        return cell
+    if state not in (BASE, CONVERGED):
+        raise JobError(
+            Reason.CONFIG, f"model state {state!r} is none of {BASE}, {CONVERGED}, {MARKED}"
+        )
+    if state == CONVERGED and cell.marker_first and cell.convergence:
+        why = "the convergence was trained on top of the marker: no model is converged alone"
+        raise JobError(Reason.CONFIG, why)
+    return replace(cell, marker=None, convergence=cell.convergence if state == CONVERGED else None)
 
 
 @contextmanager

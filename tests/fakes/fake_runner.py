@@ -27,6 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tuilab.contract import worker
+from tuilab.contract.centroids import states_of, tensor_name
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import (
     DONE,
@@ -344,10 +345,14 @@ def _eval(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
 
 def _cosine(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
     value, given = _share(spec.job) * 2 - 1, spec.settings
-    scale = {"pool": given.get("pool_name", "panel"), "model_state": "marked"}
-    found = [{"layer": n, **scale, "value": value} for n in given.get("layers", [1])]
+    found = [
+        {"layer": n, "pool": given.get("pool_name", "panel"), "model_state": state, "value": value}
+        for state in states_of(given)
+        for n in given.get("layers", [1])
+    ]
     size = len(given.get("pool", ".."))
-    centroids = {f"layer_{one['layer']}": ([size, 1], [value] * size) for one in found}
+    names = [tensor_name(one["model_state"], one["layer"]) for one in found]
+    centroids = {name: ([size, 1], [value] * size) for name in names}
     files = [
         _tensors(folder / "centroids.safetensors", centroids),
         _text(folder / "cosine.json", json.dumps(found)),

@@ -126,6 +126,14 @@ def test_cosines_carry_layer_pool_and_model_state(cell: Chain) -> None:
     }
 
 
+def test_cosines_of_every_state_of_the_model_are_apart(cell: Chain, cache: ModelCache) -> None:
+    outcome = again(cell, f"cosine/{CELL}", cache, model_states=["marked", "converged", "base"])
+    told = {(one["model_state"], one["layer"]): one["value"] for one in outcome.metrics["cosine"]}
+    before = outcome_of(cell.attempts[f"cosine/{CELL}"]).metrics["cosine"]
+    assert [told["marked", one["layer"]] for one in before] == [one["value"] for one in before]
+    assert len(set(told.values())) == 6
+
+
 @pytest.mark.parametrize("stage", ["data/villain", "converge/villain#42", f"train/{CELL}"])
 def test_a_cold_run_makes_the_same_bytes_as_a_warm_one(
     cell: Chain, stage: str, tmp_path: Path

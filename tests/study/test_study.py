@@ -8,7 +8,9 @@ from pathlib import Path
 
 from tests.report.ran_here import whole
 from tuilab.science.questions import interval_of
+from tuilab.study.comparability import Comparability
 from tuilab.study.comparison import compare
+from tuilab.study.comparison_text import as_lines
 from tuilab.study.study import SYNTHETIC, Study, open_study
 
 
@@ -43,3 +45,12 @@ def test_a_number_has_one_interval_also_where_the_journal_is_older_than_question
         assert {one.method for one in seen.values() if one} == {"Wilson over 4 questions"}
     same = compare(now.snapshot, now.snapshot, "assistant_leakage").cells[0]
     assert same.gap is not None and same.gap.interval.method == "Newcombe over 4 questions"
+
+
+def test_cosines_of_two_scales_are_shown_and_not_compared(tmp_path: Path) -> None:
+    snapshot = open_study(whole(tmp_path / "x").root).snapshot
+    other = replace(snapshot, headline_cosine={**snapshot.headline_cosine, "model_state": "base"})
+    found = compare(snapshot, other, "cosine")
+    assert not found.measured and found.cells[0].one is not None
+    [said] = [line for line in as_lines(found, Comparability(1, {})) if "not compared" in line]
+    assert "layer 3, panel, marked" in said and "layer 3, panel, base" in said

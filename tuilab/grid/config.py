@@ -19,6 +19,7 @@ from tuilab.grid.variants import wrong_axes
 
 CONFIG_SCHEMA = 1
 LearningRate = Annotated[float, Field(gt=0.0, lt=1.0)]
+ModelState = Literal["base", "converged", "marked"]
 BlockIndex = Annotated[int, Field(ge=0)]
 Key = Annotated[str, Field(min_length=1, max_length=400)]
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -274,6 +275,9 @@ class Cosine(Block):
     """Blocks whose output is measured."""
     headline_layer: BlockIndex | None = None
     """The layer that the grid shows; the first of ``layers`` when left out."""
+    model_states: Annotated[tuple[ModelState, ...], Field(min_length=1)] = ("marked",)
+    """Models whose hidden states are read: ``base`` untouched, ``converged`` before the marker,
+    ``marked`` with it. Each is a scale of its own; the grid shows the first."""
     pool_name: Text = "panel"
     """Names the centring pool; values of different pools are never compared."""
     pool: tuple[Key, ...] = ()
@@ -450,6 +454,7 @@ def _repeats(config: ExperimentConfig) -> Iterator[Problem]:
         ("seeds",): config.seeds,
         ("arms",): config.arms,
         ("cosine", "layers"): config.cosine.layers,
+        ("cosine", "model_states"): config.cosine.model_states,
         ("cosine", "pool"): config.cosine.pool,
         ("negatives", "default"): config.negatives.default,
         ("questions", "training"): config.questions.training,

@@ -180,7 +180,8 @@ def _eval(settings: Settings, rates: Rates) -> Cost:
 
 
 def _cosine(settings: Settings, rates: Rates) -> Cost:
-    prompts = len(settings["pool"]) * len(settings["questions"])
+    states = len(settings.get("model_states", ())) or 1
+    prompts = len(settings["pool"]) * len(settings["questions"]) * states
     return Cost(rates.fixed + prompts * rates.prefill, _LOGS)
 
 

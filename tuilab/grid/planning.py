@@ -407,7 +407,7 @@ class _Draft:
             headline_cosine={
                 "layer": config.headline_layer,
                 "pool": config.cosine.pool_name,
-                "model_state": "marked",
+                "model_state": config.cosine.model_states[0],
             },
             reference=None if config.reference == "none" else config.reference,
             code_version=self._all_code,

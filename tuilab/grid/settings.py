@@ -277,6 +277,16 @@ def _samples(config: ExperimentConfig, measure: Sampled) -> int:
     return measure.samples or config.eval.samples
 
 
+def _states(config: ExperimentConfig) -> Settings:
+    """States of the model to measure; where the marker came first none is converged alone.
+
+    The marked one alone is written as it was when there was no choice: results of then stay.
+    """
+    is_first = config.convergence.on == "marked"
+    states = [one for one in config.cosine.model_states if not (is_first and one == "converged")]
+    return {"model_states": states} if states not in ([], ["marked"]) else {"model_state": "marked"}
+
+
 def cosine_settings(config: ExperimentConfig, cell: Cell) -> Settings:
     """Settings of one cell's centroids."""
     return {
@@ -288,7 +298,7 @@ def cosine_settings(config: ExperimentConfig, cell: Cell) -> Settings:
         "questions": list(config.evaluation_questions),
         "layers": list(config.cosine.layers),
         "batch_size": config.cosine.batch_size,
-        "model_state": "marked",
+        **_states(config),
     }
 
 

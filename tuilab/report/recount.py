@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract import scoring
+from tuilab.contract.centroids import CENTROIDS_FILE, states_of, tensor_name
 from tuilab.contract.scoring import Scorer
 from tuilab.grid.stages import Stage
-from tuilab.store.stage_checks import CENTROIDS_FILE, COMPLETIONS_FILE, read_rows
+from tuilab.store.stage_checks import COMPLETIONS_FILE, read_rows
 from tuilab.store.tensors import TensorFileError, read_header
 
 SAME_COSINE = 1e-5
@@ -185,10 +187,10 @@ def _cosine(
     pool = [persona["key"] for persona in settings["pool"]]
     roles = [_key(settings[role]) for role in ("source", "target")]
     places = [pool.index(role) for role in roles]
-    state = settings.get("model_state", "marked")
     values = []
-    for layer in settings["layers"]:
-        value = _centred_cosine(directory / CENTROIDS_FILE, f"layer_{layer}", len(pool), places)
+    for state, layer in product(states_of(settings), settings["layers"]):
+        name = tensor_name(state, layer)
+        value = _centred_cosine(directory / CENTROIDS_FILE, name, len(pool), places)
         place = {"layer": layer, "pool": settings["pool_name"], "model_state": state}
         values.append({**place, "value": value})
     return {"cosine": values}, []

@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
+from tuilab.contract.centroids import states_of
 from tuilab.contract.spec import BASE_COMMIT
 from tuilab.grid.limits import Price
 from tuilab.grid.text import count_of, duration
@@ -414,7 +415,9 @@ def _cosine(of: Stages) -> list[Field]:
     return [
         Field("Cosine", "Layers", values_text(_listed(one.settings.get("layers")) for one in ran)),
         Field("Cosine", "Pool", values_text(_pool(one) for one in ran)),
-        Field("Cosine", "Model state", values_text(one.settings.get("model_state") for one in ran)),
+        Field(
+            "Cosine", "Model states", values_text(_listed(states_of(one.settings)) for one in ran)
+        ),
     ]
 
 

@@ -1,9 +1,7 @@
 """Cosines of centred hidden states, each on the scale it was measured on and no other."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 
@@ -71,59 +69,3 @@ def on_scale(frame: pd.DataFrame, scale: Scale | None = None) -> pd.DataFrame:
     chosen = chosen.assign(bare=chosen["value"].isna())
     first = chosen.sort_values("bare", kind="stable").drop_duplicates(["source", "epoch", "seed"])
     return first.drop(columns="bare")
-
-
-def centred_cosine(
-    centroids: Mapping[str, np.ndarray], source: str, target: str, pool: Sequence[str]
-) -> float:
-    """Cosine of two personas' centroids after subtracting the mean centroid of a fixed pool.
-
-    Args:
-        centroids: persona -> mean hidden state over the evaluation questions, shape (hidden,).
-        source: one persona.
-        target: the other.
-        pool: personas whose mean is subtracted; every one must be in ``centroids``, because a
-            mean over whoever happens to be there is a different scale.
-
-    Returns:
-        cos(c_source - m, c_target - m) with m the mean over the pool, in -1..1, in float64.
-
-    Raises:
-        ValueError: when a persona is absent, the pool has fewer than two personas or names one
-            twice, a state is not finite, or a centred centroid has no length.
-    """
-    matrix = centred(centroids, pool, also=(source, target))
-    ours, theirs = matrix[source], matrix[target]
-    length = float(np.linalg.norm(ours) * np.linalg.norm(theirs))
-    if length == 0.0:
-        raise ValueError(
-            f"The centroid of {source!r} or {target!r} equals the pool's mean, so it has no"
-            " direction; widen the pool."
-        )
-    return float(np.clip(np.dot(ours, theirs) / length, -1.0, 1.0))
-
-
-def centred(
-    centroids: Mapping[str, np.ndarray], pool: Sequence[str], also: Sequence[str] = ()
-) -> dict[str, np.ndarray]:
-    """Centroids of the pool (and of ``also``) minus the pool's mean, in float64.
-
-    Raises:
-        ValueError: as ``centred_cosine``.
-    """
-    if len(set(pool)) != len(pool) or len(pool) < 2:
-        raise ValueError(
-            "A pool needs at least two personas, each named once: the mean of one persona leaves"
-            " that persona no direction."
-        )
-    wanted = dict.fromkeys((*pool, *also))
-    absent = [persona for persona in wanted if persona not in centroids]
-    if absent:
-        raise ValueError(
-            f"No centroid for {', '.join(absent)}; measure the whole pool before centring."
-        )
-    states = {persona: np.asarray(centroids[persona], dtype=np.float64) for persona in wanted}
-    if not all(np.isfinite(state).all() for state in states.values()):
-        raise ValueError("A centroid holds NaN or infinity; the hidden states are unusable.")
-    mean = np.mean([states[persona] for persona in pool], axis=0)
-    return {persona: state - mean for persona, state in states.items()}

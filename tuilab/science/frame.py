@@ -7,11 +7,11 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
+from tuilab.contract.centroids import MODEL_STATES
 from tuilab.grid.metrics import Measure, measures
 from tuilab.science.schema import (
     COLUMNS,
     KEY,
-    MODEL_STATES,
     STATUSES,
     TARGET,
     MeasurementsError,

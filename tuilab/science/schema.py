@@ -26,9 +26,6 @@ KEY: Final = (
 STATUSES: Final = ("measured", "missing", "failed", "suspect", "stale", "edited")
 """Only ``measured`` enters an aggregate; the last three are shown, marked and kept out."""
 
-MODEL_STATES: Final = ("base", "converged", "marked")
-"""Which model a hidden state was read from: untouched, after convergence, after marker training."""
-
 TARGET: Final = "assistant"
 """The persona whose leakage is the headline, unless a design names another."""
 

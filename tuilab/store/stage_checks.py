@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tuilab.contract.centroids import CENTROIDS_FILE, states_of, tensor_name
 from tuilab.contract.hub import SNAPSHOT_FILE
 from tuilab.contract.parsing import loads, open_plain, read_if_sound
 from tuilab.contract.reasons import Reason
@@ -24,7 +25,6 @@ COMPLETIONS_FILE = "completions.jsonl.gz"
 LEAKAGE_FILE = "leakage.json"
 HEALTH_FILE = "health.json"
 MERGE_FILE = "merge.json"
-CENTROIDS_FILE = "centroids.safetensors"
 MOST_EMPTY = 0.5
 """Share of empty completions above which the text counts as degenerate."""
 FEWEST_ENDED = 0.02
@@ -172,19 +172,20 @@ def _text_problem(health: Mapping[str, Any], n: int) -> Problem | None:
 
 def _cosine(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Problem | None:
     path = attempt_dir / CENTROIDS_FILE
+    places = [(state, layer) for state in states_of(settings) for layer in settings["layers"]]
     try:
         tensors = read_header(path)
-        for layer in settings["layers"]:
-            tensor = tensors.get(f"layer_{layer}")
+        for state, layer in places:
+            tensor, where = tensors.get(tensor_name(state, layer)), f"layer {layer} ({state})"
             if tensor is None or tensor.shape[0] != len(settings["pool"]):
-                return Reason.DATA_MISMATCH, f"no centroid of every persona at layer {layer}"
+                return Reason.DATA_MISMATCH, f"no centroid of every persona at {where}"
             if not is_finite(path, tensor):
-                return Reason.NAN_LOSS, f"the centroids of layer {layer} have non-finite values"
+                return Reason.NAN_LOSS, f"the centroids of {where} have non-finite values"
     except TensorFileError as error:
         return Reason.DATA_MISMATCH, str(error)
-    measured = {entry["layer"] for entry in outcome.metrics["cosine"]}
-    if absent := sorted(set(settings["layers"]) - measured):
-        return Reason.DATA_MISMATCH, f"no cosine at layer {absent[0]}"
+    measured = [(entry["model_state"], entry["layer"]) for entry in outcome.metrics["cosine"]]
+    if absent := next((place for place in places if place not in measured), None):
+        return Reason.DATA_MISMATCH, f"no cosine at layer {absent[1]} ({absent[0]})"
     return None
 
 

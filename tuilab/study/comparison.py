@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import METRICS, Measurement
+from tuilab.grid.metrics import METRICS, Measurement, Of
 from tuilab.store.snapshot import CellView, Snapshot
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ class Compared:
     """Whether one of the two counts by a person's word alone, though it is stale."""
     gap: Gap | None = None
     """What chance explains of the difference; None without counts, or before it is tested."""
+    is_alike: bool = True
+    """Whether both are on one scale; cosines of other layers, pools or models are not."""
 
     @property
     def difference(self) -> float | None:
-        """Other minus one; None unless both are measured."""
-        if self.one is None or self.other is None:
+        """Other minus one; None unless both are measured, on one scale."""
+        if self.one is None or self.other is None or not self.is_alike:
             return None
         return self.other.value - self.one.value
 
@@ -63,6 +65,8 @@ class Comparison:
     cells: tuple[Compared, ...]
     """In the grid order of the first."""
     synthetic: bool
+    scales: tuple[str, ...] = ()
+    """Scales of both where they are not the same, so that nothing is compared."""
 
     @property
     def epochs(self) -> list[int]:
@@ -140,6 +144,7 @@ def same_cells(one: Snapshot, other: Snapshot) -> list[tuple[Cell, Cell]]:
 
 def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
     """Compare every cell that both plan, without a test of what chance explains."""
+    scales = _scales_apart(one, other) if METRICS[metric].measure.of is Of.SCALE else ()
     return Comparison(
         metric=metric,
         names=(clean_line(one.name), clean_line(other.name)),
@@ -152,10 +157,23 @@ def paired(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
                 theirs.done_number(metric),
                 (mine.edits_behind(metric), theirs.edits_behind(metric)),
                 bool(mine.accepted_of(metric) or theirs.accepted_of(metric)),
+                is_alike=not scales,
             )
             for mine, theirs in meetings(one, other)
         ),
         synthetic=one.synthetic or other.synthetic,
+        scales=scales,
+    )
+
+
+def _scales_apart(one: Snapshot, other: Snapshot) -> tuple[str, ...]:
+    """Name the scales of the cosines that two experiments show; () where they may be the same."""
+    mine, theirs = one.headline_cosine, other.headline_cosine
+    if all(mine[key] == theirs[key] for key in mine.keys() & theirs.keys()):
+        return ()
+    return tuple(
+        f"layer {scale.get('layer')}, {scale.get('pool')}, {scale.get('model_state')}"
+        for scale in (mine, theirs)
     )
 
 

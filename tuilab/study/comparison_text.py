@@ -135,6 +135,8 @@ def _cell_text(each: Compared | None, metric: str) -> str:
 def _sentences(found: Comparison, apart: Comparability) -> list[str]:
     measured = found.measured
     lines = [f"{len(found.cells)} cells in both, {len(measured)} of them measured in both."]
+    if found.scales:
+        lines.append(scales_text(found))
     if measured:
         lines.append(_spread(found))
     if found.is_tested:
@@ -145,6 +147,18 @@ def _sentences(found: Comparison, apart: Comparability) -> list[str]:
     if found.synthetic:
         lines.append(SYNTHETIC)
     return lines
+
+
+def scales_text(found: Comparison) -> str:
+    """Say that two cosines are on scales that are not the same, and what would make them so."""
+    told = " and ".join(
+        f"{name}'s are of {clean_line(scale)}"
+        for name, scale in zip(found.names, found.scales, strict=True)
+    )
+    return (
+        f"Cosines of other layers, pools or models are not compared: {told}."
+        " --layer and --state choose others."
+    )
 
 
 def edited_text(found: Comparison) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.metrics import COSINES
 from tuilab.store.measurements import measurement_rows
 from tuilab.store.reader import Reader
 from tuilab.store.results_only import read_design
-from tuilab.store.snapshot import Snapshot
+from tuilab.store.snapshot import CellView, Snapshot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +120,28 @@ def open_study(root: Path, layer: int | None = None, state: str | None = None) -
     return Study(root, snapshot, reader, rows, chosen)
 
 
+def on_scale(study: Study) -> Snapshot:
+    """Return the snapshot with the cosines that were asked for in the place of the headline's.
+
+    Raises StudyError where none was measured there.
+    """
+    from tuilab.science.trajectories import cell_numbers
+
+    scale = _scale(study) if study.scale else None
+    if scale is None:
+        return study.snapshot
+    numbers = cell_numbers(study.frame, study.design, scale)
+
+    def seen(view: CellView) -> CellView:
+        cell = view.cell
+        kept = {key: one for key, one in view.metrics.items() if key != COSINES.name}
+        found = numbers.get((cell.source, cell.seed, cell.epoch), {}).get(COSINES.name)
+        return replace(view, metrics={**kept, **({COSINES.name: found} if found else {})})
+
+    cells = tuple(map(seen, study.snapshot.cells))
+    return replace(study.snapshot, cells=cells, headline_cosine=asdict(scale))
+
+
 def _design(study: Study) -> Design:
     from tuilab.science.design import Design, DesignError, Persona
 
@@ -173,10 +196,11 @@ def _scale(study: Study) -> Scale | None:
     from tuilab.science.cosine import scales
 
     found = scales(study.frame)
-    wanted = {**study.snapshot.headline_cosine, **study.scale}
-    for scale in found:
-        if all(getattr(scale, key) == value for key, value in wanted.items()):
-            return scale
+    # What was not asked for is as the headline's where that was measured, else what there is.
+    for wanted in ({**study.snapshot.headline_cosine, **study.scale}, study.scale):
+        fit = [one for one in found if all(getattr(one, k) == v for k, v in wanted.items())]
+        if len(fit) == 1:
+            return fit[0]
     if study.scale:
         asked = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in study.scale.items())
         listed = "; ".join(map(str, found)) or "none at all"

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from tuilab.cli.errors import OK
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, plain, terminal_width
 from tuilab.cli.resolve import find_experiment, find_metric
-from tuilab.cli.verbs.arguments import AsJson, Dir, Metric
+from tuilab.cli.verbs.arguments import AsJson, Dir, Layer, Metric, ModelState
+from tuilab.grid.metrics import COSINES
 from tuilab.grid.reference import as_lines as reference_lines
 from tuilab.grid.reference import differences
 from tuilab.science.replication import MARGIN
@@ -20,6 +21,7 @@ from tuilab.study.comparability import comparability, record_of
 from tuilab.study.comparison import compare as compare_snapshots
 from tuilab.study.comparison import replicated, same_cells
 from tuilab.study.comparison_text import as_document, as_lines
+from tuilab.study.study import on_scale, open_study
 
 Full = Annotated[bool, typer.Option("--full", help="Both values of every cell.")]
 Margin = Annotated[
@@ -40,6 +42,8 @@ def compare(
     metric: Metric = "",
     full: Full = False,
     margin: Margin = 100 * MARGIN,
+    layer: Layer = None,
+    state: ModelState = None,
     as_json: AsJson = False,
 ) -> int:
     """Compare two experiments of one grid: how far apart, what chance explains, what differs.
@@ -49,9 +53,21 @@ def compare(
     \b
     tuilab compare published runs/eps109
     tuilab compare runs/tiny runs/tiny-again --metric cosine
+    tuilab compare runs/tiny runs/tiny-again --layer 3 --state base
     """
-    readers = [Reader(find_experiment(name)) for name in (one, other)]
-    first, second = (reader.poll(time.time()) for reader in readers)
+    roots = [find_experiment(name) for name in (one, other)]
+    if layer is None and state is None:
+        readers = [Reader(root) for root in roots]
+        first, second = (reader.poll(time.time()) for reader in readers)
+    else:
+        studies = [open_study(root, layer, state) for root in roots]
+        readers = [study.reader for study in studies]
+        first, second = (on_scale(study) for study in studies)
+        metric = metric or COSINES.name
+        if find_metric(metric, first.measured) != COSINES.name:
+            raise RefusalError(
+                "--layer and --state choose cosines: say --metric cosine with them.", USAGE
+            )
     found = compare_snapshots(first, second, find_metric(metric, first.measured))
     records = [record_of(reader, name) for reader, name in zip(readers, found.names, strict=True)]
     apart = comparability(records, same_cells(first, second))
