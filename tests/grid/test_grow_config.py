@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tuilab.grid.grow_config import GrowError, More, is_grown_from, more_from, with_more
+from tuilab.grid.grow_config import (
+    GrowError,
+    More,
+    is_grown_from,
+    more_from,
+    variants_from,
+    with_more,
+)
 
 from .planned import SMALL, load
 
@@ -32,7 +39,12 @@ def test_an_epoch_beyond_the_convergence_makes_that_longer() -> None:
 
 def test_a_grown_config_is_known_as_the_one_that_it_grew_from() -> None:
     first = load(SAID).config
-    for more in (More(epochs=(1, 7)), More(seeds=(43,)), More(sources=("clerk",))):
+    for more in (
+        More(epochs=(1, 7)),
+        More(seeds=(43,)),
+        More(sources=("clerk",)),
+        variants_from(["B0", "data.seed=7", "marker.lr=1e-5"]),
+    ):
         own = load(with_more(SAID, first, more)).config
         assert is_grown_from(own, first) and not is_grown_from(first, own), more
     other = load(SAID.replace("samples = 2", "samples = 3")).config
@@ -77,17 +89,42 @@ def test_lists_on_several_lines_keep_their_comments() -> None:
         (More(sources=("vilain",)), "not a persona of this experiment (did you mean villain?)"),
         (More(sources=("poet",)), "add [personas.poet] with its prompt to experiment.toml first"),
         (More(sources=("nurse",), epochs=(0,)), "nothing to add"),
+        (More(arms=("B",)), "nothing to add"),
+        (variants_from(["marker.lr=1e-4"]), "nothing to add"),
+        (variants_from(["marker.lrr=1e-4"]), "marker.lrr is not a setting of this experiment"),
     ],
 )
 def test_what_cannot_grow_says_why(more: More, said: str) -> None:
-    with pytest.raises(GrowError, match=r"persona|nothing") as refused:
+    with pytest.raises(GrowError, match=r"persona|nothing|setting") as refused:
         grown(more)
     assert said in str(refused.value)
 
 
 def test_what_is_asked_goes_to_the_engine_and_comes_back() -> None:
-    more = More(("poet",), (1, 3), ())
+    more = More(("poet",), (1, 3), (), ("B0",), (7,), {"marker.lr": (1e-5, 2.0)})
     assert more_from(more.as_json()) == more
+    words = "--sources poet --epochs 1 3 --arms B0 --data-seeds 7 --axes marker.lr=1e-05,2"
+    assert " ".join(more.as_words()) == words
     assert not more_from({})
     with pytest.raises(GrowError):
         more_from({"epochs": ["x"]})
+
+
+def test_a_first_level_comes_with_the_config_s_own_so_that_no_finished_cell_leaves_the_grid() -> (
+    None
+):
+    made = grown(variants_from(["marker.lr=1e-3,2e-3", "data.seed=7", "C"]))
+    config = load(made).config
+    assert config.axes == {"marker.lr": (1e-4, 1e-3, 2e-3)}
+    assert (config.data_seeds, config.arms) == ((42, 7), ("B", "C"))
+    again = load(grown(variants_from(["marker.lr=5e-3", "data.seed=8"]), made)).config
+    assert again.axes == {"marker.lr": (1e-4, 1e-3, 2e-3, 5e-3)}
+    assert again.data_seeds == (42, 7, 8)
+
+
+@pytest.mark.parametrize(
+    "word", ["D", "marker.lr", "marker.lr=", "=1", "data.seed=x", "data.seed=1.5"]
+)
+def test_a_word_that_is_no_variant_says_what_is_one(word: str) -> None:
+    with pytest.raises(GrowError, match=r"write B, B0, A, C or a level|not a whole number"):
+        variants_from([word])

@@ -26,6 +26,13 @@ def test_a_name_is_made_of_its_parts(line: str) -> None:
     assert name_of(persona, arm, own) == line
 
 
+def test_a_whole_number_has_one_name_however_it_was_written() -> None:
+    name = name_of("villain", levels={"marker.max_grad_norm": 2.0})
+    assert name == name_of("villain", levels={"marker.max_grad_norm": 2})
+    for text in ("2", "2.0", "2e0"):
+        assert fits(f"villain,marker.max_grad_norm={text}", name)
+
+
 def test_keys_of_personas_with_slashes_commas_and_equal_signs_are_names_of_their_own() -> None:
     for key in ("org/model", "a,b", "x=1", "a,b=c", "B0", "../x", "new\nline"):
         assert persona_of(key) == key and not is_named(key)

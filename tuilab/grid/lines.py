@@ -31,6 +31,8 @@ _NAME = re.compile(
 Parts = tuple[str, str, tuple[str, ...]]
 """Persona, arm ("" for the one without a name) and levels (``marker.lr=1e-05``), sorted."""
 
+_WHOLE = 1e15
+"""Below it a float is a whole number exactly."""
 OWN: tuple[str, tuple[str, ...]] = ("", ())
 """Arm and levels of a line that is as the config says."""
 
@@ -65,7 +67,9 @@ def level_names(levels: Mapping[str, Any]) -> list[str]:
 
 
 def level_text(value: Any) -> str:
-    """Write a level's value, such as ``1e-05``, ``true`` or ``stacked``."""
+    """Write a level's value, such as ``1e-05``, ``2`` (of 2 and 2.0), ``true`` or ``stacked``."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
+        value = int(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 

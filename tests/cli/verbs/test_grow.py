@@ -163,7 +163,7 @@ def test_a_longer_convergence_says_which_key_makes_what_stale(root: Path) -> Non
         (["--epochs", "-1"], "-1"),
         (["--sources", "vilain"], "not a persona of this experiment (did you mean villain?)"),
         (["--epochs", "2", "--seeds", "42"], "nothing to add"),
-        ([], "say what to add: --sources, --epochs or --seeds"),
+        ([], "say what to add: --sources, --epochs, --seeds, --arms"),
     ],
 )
 def test_what_cannot_grow_says_why_in_one_sentence(

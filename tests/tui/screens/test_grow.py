@@ -78,7 +78,10 @@ async def test_read_only_and_results_alone_do_not_grow(copy_of: Callable[[str], 
 
 
 def test_words_and_numbers_are_read_with_commas_or_spaces() -> None:
-    typed = {"sources": "nurse, librarian", "epochs": "1 3", "seeds": ""}
+    typed = {"sources": "nurse, librarian", "epochs": "1 3", "seeds": "", "variants": ""}
     assert more_of(typed) == More(("nurse", "librarian"), (1, 3), ())
+    varied = more_of({**typed, "variants": "B0, marker.lr=1e-5,2e-5 data.seed=7"})
+    axes = {"marker.lr": (1e-5, 2e-5)}
+    assert (varied.arms, varied.data_seeds, varied.axes) == (("B0",), (7,), axes)
     with pytest.raises(GrowError, match="'-1' is not a whole number"):
         more_of({**typed, "seeds": "-1"})

@@ -1,7 +1,8 @@
-"""``tuilab grow``: more sources, epochs and seeds; what that changes is shown first."""
+"""``tuilab grow``: more sources, epochs, seeds and variants; what it changes is shown first."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,7 @@ from tuilab.cli.resolve import find_own_grid
 from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun, Headless, SeveralValues, Yes
 from tuilab.cli.verbs.run import run_cells
-from tuilab.grid.grow_config import More
+from tuilab.grid.grow_config import GrowError, More, variants_from
 from tuilab.grid.growth import as_record, growth_lines
 from tuilab.grid.text import count_of
 from tuilab.store.growth import Proposal, propose
@@ -33,6 +34,16 @@ Epochs = Annotated[
 Seeds = Annotated[
     list[str] | None, typer.Option("--seeds", metavar="N...", help="Training seeds to add.")
 ]
+Arms = Annotated[
+    list[str] | None, typer.Option("--arms", metavar="A...", help="Arms to add: A, B0, C.")
+]
+DataSeeds = Annotated[
+    list[str] | None, typer.Option("--data-seeds", metavar="N...", help="Data seeds to add.")
+]
+Axes = Annotated[
+    list[str] | None,
+    typer.Option("--axes", metavar="KEY=V,V...", help="Levels to add: marker.lr=1e-5,2e-5."),
+]
 
 
 @app.command("grow", cls=SeveralValues)
@@ -42,12 +53,15 @@ def grow(
     sources: Sources = None,
     epochs: Epochs = None,
     seeds: Seeds = None,
+    arms: Arms = None,
+    data_seeds: DataSeeds = None,
+    axes: Axes = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     headless: Headless = False,
     as_json: AsJson = False,
 ) -> int:
-    """Add sources, epochs or seeds to an experiment, and run the new cells.
+    """Add sources, epochs, seeds or variants to an experiment, and run the new cells.
 
     Shows first what is new, what it takes, and what would become stale; at a terminal it asks.
     Finished cells keep their state and numbers; only an epoch after the last of the convergence
@@ -58,11 +72,19 @@ def grow(
     tuilab grow runs/tiny --epochs 1 3 --dry-run
     tuilab grow runs/tiny --seeds 43 44 --yes
     tuilab grow runs/eps109 --sources pirate poet
+    tuilab grow runs/eps109 --arms B0 --axes marker.lr=1e-5
     """
     root = find_own_grid(directory)
-    more = More(tuple(_words(sources)), _numbers("--epochs", epochs), _numbers("--seeds", seeds))
+    more = replace(
+        _variants([*_words(arms), *(axes or ())]),
+        sources=tuple(_words(sources)),
+        epochs=_numbers("--epochs", epochs),
+        seeds=_numbers("--seeds", seeds),
+        data_seeds=_numbers("--data-seeds", data_seeds),
+    )
     if not more:
-        raise RefusalError("say what to add: --sources, --epochs or --seeds", USAGE)
+        said = "say what to add: --sources, --epochs, --seeds, --arms, --data-seeds or --axes"
+        raise RefusalError(said, USAGE)
     before = load_plan(root)
     found = propose(Layout(root), before, lambda plan: read_state(root, plan), more)
     if as_json and dry_run:
@@ -86,6 +108,13 @@ def _as_document(found: Proposal) -> dict[str, Any]:
         "seconds": round(found.growth.seconds, 1),
         "bytes": found.growth.bytes,
     }
+
+
+def _variants(words: list[str]) -> More:
+    try:
+        return variants_from(words)
+    except GrowError as error:
+        raise RefusalError(str(error), USAGE) from None
 
 
 def _words(given: list[str] | None) -> list[str]:

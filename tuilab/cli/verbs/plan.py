@@ -98,5 +98,7 @@ def _print(
     for line in as_text(found, jobs):
         out(line)
     out()
+    if why_not and any(one.sentence.endswith(why_not) for one in found.checks):
+        why_not = "a check says why"
     for line in preview_text(shown, why_not):
         out(line)

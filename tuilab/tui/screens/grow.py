@@ -1,13 +1,14 @@
-"""The grow dialog: sources, epochs and seeds to add, and what that changes."""
+"""The grow dialog: sources, epochs, seeds and variants to add, and what that changes."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from tuilab.grid.grow_config import GrowError, More
+from tuilab.grid.grow_config import GrowError, More, variants_from
 from tuilab.grid.growth import growth_lines
 from tuilab.grid.lines import persona_of
 from tuilab.grid.request import Request
@@ -22,6 +23,7 @@ from tuilab.tui.screens.dialog import Form
 
 _MOST_SUGGESTED = 30
 """Characters of suggestions."""
+_FIELDS = ("sources", "epochs", "seeds", "variants")
 _HINT = "Finished cells keep their state and numbers."
 
 
@@ -30,14 +32,14 @@ class GrowDialog(Form):
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._root = snapshot.root
-        fields = {name: suggestion(snapshot, name) for name in ("sources", "epochs", "seeds")}
+        fields = {name: suggestion(snapshot, name) for name in _FIELDS}
         super().__init__("Grow the grid", fields, "Grow")
 
     def judge(self) -> None:
         """Plan the larger grid, off the event loop."""
         self.workers.cancel_group(self, "plan")
         try:
-            more = more_of({name: self.typed(name) for name in ("sources", "epochs", "seeds")})
+            more = more_of({name: self.typed(name) for name in _FIELDS})
         except GrowError as error:
             self.refuse([_HINT], str(error))
             return
@@ -65,9 +67,8 @@ class GrowDialog(Form):
         cells = found.growth.new
         lines = growth_lines(found.growth, f"`{command('gc', self._root, ['--unplanned'])}`")
         request = Request("grow", cells=tuple(map(str, cells)), options=more.as_json())
-        words = [word for name, values in more.as_json().items() for word in (f"--{name}", *values)]
         said = f"asked for {count_of(len(cells), 'new cell')}"
-        self.offer(lines, request, command("grow", self._root, map(str, words)), said)
+        self.offer(lines, request, command("grow", self._root, more.as_words()), said)
 
 
 def suggestion(snapshot: Snapshot, name: str) -> str:
@@ -76,6 +77,8 @@ def suggestion(snapshot: Snapshot, name: str) -> str:
     if name == "sources":
         taken = {persona_of(line) for line in snapshot.sources}
         free = [key for key in snapshot.labels if persona_of(key) not in taken]
+    elif name == "variants":
+        free = ["B0", "marker.lr=1e-5"]
     elif name == "epochs":
         free = [str(epoch) for epoch in range(1, 100) if epoch not in snapshot.epochs]
     else:
@@ -87,8 +90,11 @@ def suggestion(snapshot: Snapshot, name: str) -> str:
 def more_of(typed: Mapping[str, str]) -> More:
     """Read what was typed; GrowError names what is no number."""
     words = {name: text.replace(",", " ").split() for name, text in typed.items()}
+    words["variants"] = typed["variants"].replace(", ", " ").split()
     for name in ("epochs", "seeds"):
         if wrong := [word for word in words[name] if not word.isdecimal()]:
             raise GrowError(f"{name}: {wrong[0]!r} is not a whole number of 0 or more")
     numbers = (tuple(map(int, words[name])) for name in ("epochs", "seeds"))
-    return More(tuple(words["sources"]), *numbers)
+    epochs, seeds = numbers
+    made = variants_from(words["variants"])
+    return replace(made, sources=tuple(words["sources"]), epochs=epochs, seeds=seeds)
