@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 
 from tests.agreement import compare
-from tests.agreement.folders import Folder, cut_everywhere, keep_picture, random_folder
+from tests.agreement.folders import Folder, cut_everywhere, keep_fold, random_folder
 from tests.copies import own_copy
 from tuilab.contract.identity import identify
 
@@ -35,7 +35,7 @@ def main(seeds: int) -> int:
 
 def _compare(folder: Folder, place: Path) -> None:
     root = folder.scene.root
-    keep_picture(folder)
+    keep_fold(folder)
     compare.compare_quick_verbs(root, compare.compare_readers(root))
     folder.scene.layout.engine.unlink()
     compare.compare_acting_verbs(root, compare.compare_readers(root))

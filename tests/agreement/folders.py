@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.cli.small_grid import CONFIG
-from tests.store.scene import DEAD, ELSEWHERE, Scene
+from tests.store.scene import DEAD, ELSEWHERE, Scene, fold_journal
 from tuilab.contract.identity import Identity
 from tuilab.contract.report import LOG_FILE
 from tuilab.contract.worker import INBOX
@@ -19,9 +19,7 @@ from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.jobs import Plan
 from tuilab.store.attempts import Stop, write_stop
 from tuilab.store.engine_file import write_heartbeat
-from tuilab.store.reader import Reader
 from tuilab.store.replan import plan_with, read_config
-from tuilab.store.snapshot_file import write_snapshot
 
 TWO_SOURCES = (
     CONFIG.replace('sources = ["villain"]', 'sources = ["villain", "comedian"]')
@@ -262,12 +260,10 @@ def one_open(root: Path, ending: Ending, living: Identity, place: int) -> Folder
     return folder
 
 
-def keep_picture(folder: Folder) -> None:
-    """Write snapshot.json as an engine does while it lives; let it live."""
+def keep_fold(folder: Folder) -> None:
+    """Write folded.bin as an engine does while it lives; let it live."""
     beat(folder)
-    reader = Reader(folder.scene.root)
-    snapshot = reader.poll(time.time())
-    write_snapshot(folder.scene.layout, snapshot, reader.offset)
+    fold_journal(folder.scene.layout)
 
 
 def beat(folder: Folder, state: EngineState = EngineState.RUNNING) -> None:

@@ -17,7 +17,7 @@ from tests.agreement.folders import (
     OVER,
     beat,
     cut_everywhere,
-    keep_picture,
+    keep_fold,
     one_open,
     random_folder,
 )
@@ -82,7 +82,7 @@ def test_a_journal_cut_at_any_line_is_one_thing_everywhere(
     tmp_path: Path, living: Identity
 ) -> None:
     folder = random_folder(tmp_path / "x", 0, living)
-    keep_picture(folder)
+    keep_fold(folder)
     root = folder.scene.root
     for kept in cut_everywhere(folder, step=9):
         beat(folder)

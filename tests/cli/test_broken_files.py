@@ -25,7 +25,7 @@ DAMAGE = {
     "no number": b'{"at": NaN, "view": 1e999}',
     "a folder": None,
 }
-PLANNED = ("experiment.toml", "plan.json", "journal.jsonl", "engine.json", "snapshot.json",
+PLANNED = ("experiment.toml", "plan.json", "journal.jsonl", "engine.json", "folded.bin",
            "deviations.json")  # fmt: skip
 OF_AN_ATTEMPT = ("outcome.json", "spec.json", "claim.json", "events.jsonl", "log.txt",
                  "completions.jsonl.gz")  # fmt: skip

@@ -25,7 +25,7 @@ from tuilab.store.reader import Reader
 from tuilab.store.settlement import settlement
 from tuilab.store.status import status
 
-OF_A_GRID = ("journal.jsonl", "snapshot.json", "engine.json", "engine.lock", "plan.json",
+OF_A_GRID = ("journal.jsonl", "folded.bin", "engine.json", "engine.lock", "plan.json",
              "deviations.json", "requests", "workers")  # fmt: skip
 OF_AN_ATTEMPT = ("outcome.json", "spec.json", "claim.json", "events.jsonl", "log.txt", "stop.json")
 OF_A_WORKER = ("lease.json", "exit.json", "command.json", "stop.json", "inbox", "log.txt",
@@ -78,7 +78,6 @@ def fuzz(grid: Trial, seed: int, files: int, at_once: int = 8) -> Tally:
 def _unsettle(layout: Layout) -> None:
     lines = layout.journal.read_text().splitlines(keepends=True)
     layout.journal.write_text("".join(line for line in lines if '"settled"' not in line))
-    layout.snapshot.unlink(missing_ok=True)
 
 
 def _damage(layout: Layout, chance: random.Random, tally: Tally, number: int) -> set[Path]:

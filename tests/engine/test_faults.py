@@ -16,8 +16,8 @@ from tuilab.contract import identity
 from tuilab.contract.parsing import read, read_if_sound
 from tuilab.contract.report import read_outcome
 from tuilab.contract.spec import read_spec
+from tuilab.store.folded import read_folded
 from tuilab.store.plan_file import load_plan
-from tuilab.store.snapshot_file import is_current, read_cache
 from tuilab.store.verify import verify_attempt
 
 DATA = "data/villain"
@@ -261,7 +261,8 @@ def test_a_spec_tells_what_code_launched_it_and_where_the_copy_is(finished) -> N
     assert len(list(finished.layout.code.iterdir())) == 1
 
 
-def test_the_snapshot_cache_is_there_when_the_engine_has_left(finished) -> None:
-    cached = read_cache(finished.layout)
-    assert cached is not None
-    assert is_current(finished.layout, cached)
+def test_an_engine_that_leaves_folds_the_whole_journal(finished) -> None:
+    folded = read_folded(finished.layout)
+    assert folded is not None
+    assert folded.mark.offset == finished.layout.journal.stat().st_size
+    assert folded.ledger == finished.ledger()

@@ -14,7 +14,6 @@ from tuilab.grid.states import State
 from tuilab.grid.why_queued import held_words, why_queued
 from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.reader import Reader
-from tuilab.store.snapshot_file import write_snapshot
 from tuilab.store.status import status
 
 BUSY = EngineView(
@@ -73,20 +72,14 @@ def test_what_was_given_early_is_queued_and_first_until_its_runner_speaks(tmp_pa
     assert (cell.state, cell.stage, cell.given_to) == (State.QUEUED, "train", GIVEN)
     assert before.queue[0] == "train/comedian@0#42"
     assert State.RUNNING not in before.counts
-    write_snapshot(scene.layout, before, reader.offset)
-    for told in (status(scene.root, NOW), read_anew(scene)):
-        [row] = [one for one in told["cells"] if one["state"] == "queued" and one["epoch"] == 0]
-        assert row["detail"] == "next on worker w0"
-        assert "given_to" not in row
+    told = status(scene.root, NOW)
+    [row] = [one for one in told["cells"] if one["state"] == "queued" and one["epoch"] == 0]
+    assert row["detail"] == "next on worker w0"
+    assert "given_to" not in row
     scene.event("train/comedian@0#42", "started")
     after = reader.poll(NOW)
     assert after.counts[State.RUNNING] == 1
     assert "train/comedian@0#42" not in after.queue
-
-
-def read_anew(scene: Scene) -> dict[str, object]:
-    scene.layout.snapshot.unlink()
-    return status(scene.root, NOW)
 
 
 def test_a_view_of_an_older_engine_has_no_word_on_it() -> None:
@@ -94,7 +87,7 @@ def test_a_view_of_an_older_engine_has_no_word_on_it() -> None:
     assert (found.queued, found.queued_stages) == ("", {})
 
 
-def test_status_says_it_from_the_cache_as_from_the_journal(tmp_path: Path) -> None:
+def test_status_says_it(tmp_path: Path) -> None:
     scene = Scene(tmp_path / "x")
     scene.want()
     for job in scene.plan.by_id:
@@ -105,9 +98,6 @@ def test_status_says_it_from_the_cache_as_from_the_journal(tmp_path: Path) -> No
     def reasons() -> set[str]:
         return {cell["detail"] for cell in status(scene.root, NOW)["cells"]}
 
-    assert reasons() == {BUSY.queued}
-    reader = Reader(scene.root)
-    write_snapshot(scene.layout, reader.poll(NOW), reader.offset)
     assert reasons() == {BUSY.queued}
     write_heartbeat(scene.layout, ALIVE, "t", EngineView(EngineState.STOPPED), NOW)
     assert reasons() == {"no engine runs: tuilab run starts one"}

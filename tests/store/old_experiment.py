@@ -13,12 +13,10 @@ from tuilab.contract.identity import Identity
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.request import Request
 from tuilab.store.lease import acquire
-from tuilab.store.reader import Reader
 from tuilab.store.requests import leave
-from tuilab.store.snapshot_file import write_snapshot
 
 from . import artefacts as made
-from .scene import NOW, Scene, small_plan
+from .scene import NOW, Scene, fold_journal, small_plan
 
 POD = Identity("pod-7f", "0c9c3a51-7c1f-4a52-9d36-0d3c8f3f1a5e", 4242, 123456)
 
@@ -48,8 +46,7 @@ def make(root: Path) -> Scene:
     scene.journal.append("engine-stopped", at=NOW)
     engine.heartbeat(EngineView(state=EngineState.RUNNING, workers=1), NOW)
     engine.release(NOW)
-    reader = Reader(root)
-    write_snapshot(scene.layout, reader.poll(NOW), reader.offset)
+    fold_journal(scene.layout)
     return scene
 
 

@@ -15,11 +15,14 @@ from tuilab.contract.spec import Input, Spec, write_spec
 from tuilab.contract.worker import EXIT_FILE, LEASE_FILE
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan, job_id
+from tuilab.grid.ledger import Ledger
 from tuilab.grid.metrics import recorded
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.store.attempts import Claim, new_attempt_dir, point_latest, write_claim
 from tuilab.store.experiment import create_experiment
+from tuilab.store.folded import mark_at, write_folded
 from tuilab.store.journal import Journal
+from tuilab.store.layout import Layout
 
 ALIVE = me()
 DEAD = replace(ALIVE, start_ticks=ALIVE.start_ticks + 1)
@@ -30,6 +33,16 @@ assert ALIVE.host == socket.gethostname()
 
 HEADLINE = {"layer": 3, "pool": "panel", "model_state": "marked"}
 NOW = 1_800_000_000.0
+
+
+def fold_journal(layout: Layout, lines: int | None = None) -> None:
+    """Write folded.bin as an engine does when it leaves, of all lines or of the first."""
+    whole = layout.journal.read_bytes().splitlines(keepends=True)
+    ledger = Ledger()
+    ledger.fold(map(json.loads, whole[:lines]))
+    mark = mark_at(layout, sum(map(len, whole[:lines])))
+    assert mark is not None
+    write_folded(layout, ledger, mark)
 
 
 def small_plan(

@@ -21,10 +21,9 @@ from tuilab.store.journal import Journal
 from tuilab.store.quarantine import quarantined
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
-from tuilab.store.snapshot_file import write_snapshot
 from tuilab.store.status import status
 
-from .scene import ALIVE, DEAD, NOW, Scene, small_plan
+from .scene import ALIVE, DEAD, NOW, Scene, fold_journal, small_plan
 
 DATA, TRAIN = "data/villain", "train/villain@0#42"
 TRUTH = {DATA: State.DONE, TRAIN: State.FAILED}
@@ -69,8 +68,7 @@ def states(scene: Scene) -> dict[str, State]:
 
 
 def test_a_cut_journal_shows_the_same_states(scene: Scene) -> None:
-    reader = Reader(scene.root)
-    write_snapshot(scene.layout, reader.poll(NOW), reader.offset)
+    fold_journal(scene.layout)
     for cut in cuts(scene.layout.journal, step=29):
         assert states(scene) == TRUTH, cut
 
@@ -128,13 +126,11 @@ def test_a_new_experiment_without_a_journal_is_not_damaged(tmp_path: Path) -> No
     assert Reader(scene.root).poll(NOW).problems == ()
 
 
-def test_a_cut_cache_is_ignored(scene: Scene) -> None:
-    reader = Reader(scene.root)
-    snapshot = reader.poll(NOW)
-    write_snapshot(scene.layout, snapshot, reader.offset)
+def test_a_cut_fold_is_ignored(scene: Scene) -> None:
+    fold_journal(scene.layout)
     truth = status(scene.root, NOW)
     assert truth["cells"][0]["state"] == "failed"
-    for cut in cuts(scene.layout.snapshot, step=29):
+    for cut in cuts(scene.layout.folded, step=29):
         assert status(scene.root, NOW) == truth, cut
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -12,14 +11,11 @@ from pathlib import Path
 import pytest
 
 from tuilab.grid.engine_view import EngineState, EngineView
-from tuilab.store import status as status_module
 from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.plan_file import PlanFileError, save_plan
-from tuilab.store.reader import Reader
-from tuilab.store.snapshot_file import PICTURE_KEYS, is_current, read_cache, write_snapshot
 from tuilab.store.status import status
 
-from .scene import ALIVE, DEAD, NOW, Scene
+from .scene import ALIVE, DEAD, NOW, Scene, fold_journal
 
 
 @pytest.fixture
@@ -30,11 +26,6 @@ def scene(tmp_path: Path) -> Scene:
         if "comedian@2" not in job:
             scene.finish(job)
     return scene
-
-
-def cache(scene: Scene, now: float = NOW) -> None:
-    reader = Reader(scene.root)
-    write_snapshot(scene.layout, reader.poll(now), reader.offset)
 
 
 def test_the_shape_is_the_documented_one(scene: Scene) -> None:
@@ -105,44 +96,20 @@ def test_a_failed_shared_job_is_listed_with_the_cells_that_wait_for_it(tmp_path:
         }
     ]
     assert found["counts"] == {"waiting": 4}
-    cache(scene)
+    fold_journal(scene.layout)
     assert status(scene.root, NOW) == found
 
 
-def test_the_cache_answers_like_the_reader(scene: Scene) -> None:
-    slow = status(scene.root, NOW)
-    cache(scene)
-    cached = read_cache(scene.layout)
-    assert cached is not None and is_current(scene.layout, cached)
-    assert status(scene.root, NOW) == slow
-
-
-def test_a_current_cache_is_really_used(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache(scene)
-    monkeypatch.setattr(status_module, "_read_all", lambda root, now: pytest.fail("read all"))
-    status(scene.root, NOW)
-
-
-@pytest.mark.parametrize("part", sorted(PICTURE_KEYS))
-def test_a_cache_of_an_older_program_that_lacks_a_part_is_not_used(scene: Scene, part: str) -> None:
-    cache(scene)
+def test_a_fold_answers_like_the_journal(scene: Scene) -> None:
     truth = status(scene.root, NOW)
-    raw = json.loads(scene.layout.snapshot.read_text().partition("\n")[2])
-    del raw["picture"][part]
-    written = json.dumps(raw).encode()
-    seal = b"sha256 " + hashlib.sha256(written).hexdigest().encode()
-    scene.layout.snapshot.write_bytes(seal + b"\n" + written)
+    fold_journal(scene.layout)
     assert status(scene.root, NOW) == truth
-
-
-def test_a_journal_that_grew_is_not_answered_from_the_cache(scene: Scene) -> None:
-    cache(scene)
     scene.finish("train/comedian@2#42")
     assert status(scene.root, NOW)["cells"][-1]["stage"] == "merge"
 
 
 def test_a_journal_of_the_same_size_that_was_replaced_is_noticed(scene: Scene) -> None:
-    cache(scene)
+    fold_journal(scene.layout)
     whole = scene.layout.journal.read_bytes()
     other = scene.root / "other"
     other.write_bytes(whole.replace(b'"verdict":"done"', b'"verdict":"lost"'))
@@ -150,8 +117,8 @@ def test_a_journal_of_the_same_size_that_was_replaced_is_noticed(scene: Scene) -
     assert "done" not in status(scene.root, NOW)["counts"]
 
 
-def test_a_new_plan_is_not_answered_from_the_cache(scene: Scene) -> None:
-    cache(scene)
+def test_a_fold_knows_nothing_of_a_plan(scene: Scene) -> None:
+    fold_journal(scene.layout)
     jobs = tuple(replace(job, fingerprint="new") for job in scene.plan.jobs)
     save_plan(scene.layout, replace(scene.plan, jobs=jobs))
     assert status(scene.root, NOW)["counts"] == {"waiting": 1, "stale": 3}
@@ -163,7 +130,7 @@ def test_what_was_running_is_lost_once_engine_and_worker_are_gone(scene: Scene) 
     scene.begin("train/comedian@2#42")
     view = EngineView(state=EngineState.RUNNING, workers=1)
     write_heartbeat(scene.layout, ALIVE, "t", view, NOW)
-    cache(scene)
+    fold_journal(scene.layout)
     assert status(scene.root, NOW)["counts"] == {"running": 1, "done": 3}
     write_heartbeat(scene.layout, DEAD, "t", view, NOW)
     scene.worker("w1", DEAD)
@@ -172,34 +139,15 @@ def test_what_was_running_is_lost_once_engine_and_worker_are_gone(scene: Scene) 
     assert (found["engine"]["state"], found["engine"]["pid"]) == ("stopped", None)
 
 
-def test_a_large_grid_may_answer_a_few_seconds_late_while_its_engine_works(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(status_module, "_LARGE", 4)
-    write_heartbeat(scene.layout, ALIVE, "t", EngineView(state=EngineState.RUNNING), NOW)
-    cache(scene)
-    scene.finish("train/comedian@2#42")
-    assert status(scene.root, NOW + 2)["cells"][-1]["stage"] == "train"
-    assert status(scene.root, NOW + 9)["cells"][-1]["stage"] == "merge"
-    write_heartbeat(scene.layout, DEAD, "t", EngineView(state=EngineState.RUNNING), NOW)
-    assert status(scene.root, NOW + 2)["cells"][-1]["stage"] == "merge"
-
-
-def test_the_pause_is_told_from_the_cache_too(scene: Scene) -> None:
-    scene.journal.append("paused", mode="hard", by="me")
-    cache(scene)
-    assert status(scene.root, NOW)["engine"]["pause"] == "hard"
-
-
 def test_without_a_plan_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(PlanFileError, match="tuilab plan"):
         status(tmp_path, NOW)
 
 
-@pytest.mark.parametrize("has_cache", [True, False])
-def test_it_imports_only_the_standard_library(scene: Scene, has_cache: bool) -> None:
-    if has_cache:
-        cache(scene)
+@pytest.mark.parametrize("is_folded", [True, False])
+def test_it_imports_only_the_standard_library(scene: Scene, is_folded: bool) -> None:
+    if is_folded:
+        fold_journal(scene.layout)
     code = (
         "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path; from tuilab.store.status import status\n"

@@ -27,6 +27,7 @@ CRASH_POINTS = (
     "assign-after-inbox",
     "settle-before-journal",
     "settle-after-journal",
+    "leave-before-fold",
 )
 BROKEN = ("failed", "lost", "suspect", "stopped")
 
@@ -252,7 +253,7 @@ SCENARIOS: dict[str, Callable[[Path], str]] = {
     "disk-full-in-train": disk_full,
     "exit-137-in-eval": partial(fault_then_relaunch, "eval:exit-137", "killed"),
     "journal-destroyed": partial(state_file_lost, "journal.jsonl"),
-    "snapshot-destroyed": partial(state_file_lost, "snapshot.json"),
+    "fold-destroyed": partial(state_file_lost, "folded.bin"),
     "plan-destroyed": partial(state_file_lost, "plan.json"),
     "directory-moved": directory_moved,
     "damaged-files": damaged_files,

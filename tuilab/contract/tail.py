@@ -27,9 +27,8 @@ class JsonlFollower:
     """Byte offsets of whole lines that hold something else; they are skipped, never fatal."""
     problem: str = ""
     """Why the file could not be read at the last call."""
-
-    _is_within: bool = False
-    """It is in the middle of a line that was passed over."""
+    is_within: bool = False
+    """It is in the middle of a line that is passed over."""
 
     def read(self) -> list[dict[str, Any]]:
         """Return the objects appended since the last call; [] when there is no readable file."""
@@ -49,7 +48,7 @@ class JsonlFollower:
         try:
             with open_plain(self.path) as file:
                 if file.seek(0, 2) < self.offset:
-                    self.offset, self._is_within = 0, False
+                    self.offset, self.is_within = 0, False
                 file.seek(self.offset)
                 rest = b""
                 while chunk := file.read(_CHUNK):
@@ -58,7 +57,7 @@ class JsonlFollower:
                     if end:
                         yield self._take(rest[:end])
                         rest = rest[end:]
-                    if self._is_within or len(rest) > MOST_LINE:
+                    if self.is_within or len(rest) > MOST_LINE:
                         self._pass_over(rest)
                         rest = b""
         except FileNotFoundError:
@@ -68,10 +67,10 @@ class JsonlFollower:
 
     def _take(self, whole: bytes) -> list[dict[str, Any]]:
         """Parse whole lines, the first of which may be the end of one that is passed over."""
-        if self._is_within:
+        if self.is_within:
             end = whole.index(b"\n") + 1
             self.offset += end
-            self._is_within, whole = False, whole[end:]
+            self.is_within, whole = False, whole[end:]
         if (together := _parse_together(whole, self.kind)) is not None:
             self.offset += len(whole)
             return together
@@ -86,9 +85,9 @@ class JsonlFollower:
         return found
 
     def _pass_over(self, part: bytes) -> None:
-        if not self._is_within:
+        if not self.is_within:
             self.broken.append(self.offset)
-        self._is_within = True
+        self.is_within = True
         self.offset += len(part)
 
 

@@ -17,11 +17,11 @@ from tuilab.engine.decide.notices import news
 from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.tick import decide
 from tuilab.engine.decide.workers import may_leave
+from tuilab.engine.fold_keeper import FoldKeeper
 from tuilab.engine.host import load
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.host.gpus import look_at_devices
 from tuilab.engine.notify import Notifier
-from tuilab.engine.snapshot_cache import SnapshotCache
 from tuilab.engine.startup import Opened
 from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.grid.engine_view import Meter
@@ -69,7 +69,7 @@ class Engine:
         self._busy_at = time.monotonic()
         self._sequence = -1
         self._seen_at = time.monotonic()
-        self._cache = SnapshotCache(opened.layout)
+        self._fold = FoldKeeper(opened.layout, opened.states)
         self._closing_at: float | None = None
         self._trouble = ""
 
@@ -147,7 +147,7 @@ class Engine:
         for one in news(facts):
             self.notifier.tell(one)
         self._beat(facts)
-        self._cache.keep(self.states.ledger.sequence)
+        self._fold.keep()
         is_idle = may_leave(facts, time.monotonic() - self._busy_at)
         if is_idle and not self.notifier.is_sending:
             return self._close_workers(facts)
@@ -242,7 +242,8 @@ class Engine:
         self._is_asked_to_leave = True
         try:
             self.states.record("engine-stopped", why=why)
-            self._cache.keep(self.states.ledger.sequence, force=True)
+            crash_point("leave-before-fold")
+            self._fold.keep(force=True)
         except OSError as error:
             self._say(f"could not record the end: {error}")
         self.gatherer.watcher.close()

@@ -25,7 +25,6 @@ from tuilab.engine.workers import Workers
 from tuilab.grid.jobs import PARTS_SCHEMA, Plan
 from tuilab.store.engine_file import tell_trouble
 from tuilab.store.file_stamp import stamp_of
-from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, Lease, acquire, holder
 from tuilab.store.live_attempts import LiveAttempts
@@ -77,7 +76,7 @@ def open_experiment(root: Path, go: bool, takeover: bool, on: str = "") -> Opene
     workers = Workers(layout, place, whose)
     _retire_unborn(workers)
     recovery = recover(layout, plan, time.time(), lease.check)
-    states = JournaledStates(plan, Journal(layout, lease.check), layout, recovery.ledger)
+    states = JournaledStates(plan, recovery.journal, layout, recovery.ledger)
     gatherer = Gatherer(layout, states, workers, Watcher(layout))
     performer = Performer(gatherer, _provenance(layout, plan))
     me = lease.holder.identity
@@ -132,9 +131,10 @@ def _provenance(layout: Layout, plan: Plan) -> dict[str, object]:
 def _ask_again(states: JournaledStates) -> None:
     """Ask anew for what was asked for and never begun: the engine died between two steps."""
     wanted = {}
-    for job, evidence in states.ledger.evidence.items():
-        last = evidence.last
-        if last is None or not was_never_begun(last) or evidence.held:
+    for job in sorted(states.ledger.evidence.lost):
+        evidence = states.ledger.of(job)
+        last = evidence.attempts[-1]
+        if not was_never_begun(last) or evidence.held:
             continue
         if evidence.wanted == last.number:
             wanted[job] = last.number + 1

@@ -26,7 +26,7 @@ class JournaledStates(JobStates):
         self.journal = journal
         self.missing: set[str] = set()
         """Jobs whose last attempt counts as lost for its silence alone."""
-        self._note(ledger.evidence)
+        self._note(ledger.evidence.lost)
 
     @property
     def peaks(self) -> Mapping[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 from tuilab.grid.fingerprint import parts_from
 from tuilab.grid.limits import Limit
 from tuilab.grid.notes import EXPERIMENT, NO_NOTE, Note, changed
+from tuilab.grid.packed_evidence import EvidenceByJob
 from tuilab.grid.states import LIVE, Acceptance, Attempt, Evidence, Verdict
 
 Line = Mapping[str, Any]
@@ -22,9 +23,7 @@ HUB = "the model hub"
 class Ledger:
     """What the journal says, by job; grows by ``fold`` and never looks at a file."""
 
-    evidence: dict[str, Evidence] = field(default_factory=dict)
-    numbers: dict[tuple[str, int], Mapping[str, Any]] = field(default_factory=dict)
-    """What an attempt of a job measured, as ``grid/metrics.py`` reads it back."""
+    evidence: EvidenceByJob = field(default_factory=EvidenceByJob)
     pause: str = ""
     """"" , ``soft`` or ``hard``."""
     pause_by: str = ""
@@ -70,7 +69,12 @@ class Ledger:
 
     def of(self, job: str) -> Evidence:
         """Return what is known of a job; empty evidence if it was never mentioned."""
-        return self.evidence.get(job, _NOTHING)
+        return self.evidence.of(job)
+
+    def numbers_of(self, job: str, attempt: int) -> Mapping[str, Any]:
+        """Return what an attempt of a job measured; {} where it measured nothing."""
+        made = (one.numbers for one in self.of(job).attempts if one.number == attempt)
+        return next(made, {})
 
     def fold(self, lines: Iterable[Line]) -> set[str]:
         """Take in journal lines in order and return the ids of the jobs they touched.
@@ -92,9 +96,6 @@ class Ledger:
             except (KeyError, TypeError, ValueError, AttributeError):
                 self.skipped.append(number)
         return touched
-
-
-_NOTHING = Evidence()
 
 
 def _wanted(ledger: Ledger, line: Line) -> set[str]:
@@ -171,6 +172,7 @@ def _started(ledger: Ledger, line: Line) -> set[str]:
             checkpoints=attempt.checkpoints,
             accepted=attempt.accepted,
             moved=attempt.moved,
+            numbers=attempt.numbers,
         )
 
     return _amend(ledger, line, begin)
@@ -205,10 +207,9 @@ def _settled(ledger: Ledger, line: Line) -> set[str]:
             checkpoints_from(line) or attempt.checkpoints,
             attempt.accepted,
             moved=attempt.moved,
+            numbers=line.get("metrics") or attempt.numbers,
         )
 
-    if line.get("metrics"):
-        ledger.numbers[str(line["job"]), int(line["attempt"])] = line["metrics"]
     peak = line.get("peak_device")
     if isinstance(peak, int) and peak > 0 and verdict is Verdict.DONE:
         stage = str(line["job"]).partition("/")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import Job
@@ -101,6 +102,8 @@ class Attempt:
     """The same of a live one that fetches, in bytes."""
     moved: str = ""
     """Of a fetch: the commit that its branch is by now, where that is not what was fetched."""
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    """What it measured, as ``grid/metrics.py`` reads it back."""
 
     def checkpoint(self, epoch: int | None) -> str:
         """Return the hash of a checkpoint, "" when it kept none; all of it where none is told."""

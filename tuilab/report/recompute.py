@@ -158,7 +158,7 @@ def _count_attempts(layout: Layout, plan: Plan, found: Recomputed, progress: Pro
         metrics = _count(layout, job, place, spec, outcome, found)
         if metrics is not outcome.metrics:
             atomic.write_json(place / OUTCOME_FILE, {**asdict(outcome), "metrics": metrics})
-        told = ledger.numbers.get((job, spec.attempt), {})
+        told = ledger.numbers_of(job, spec.attempt)
         made = recorded(plan, plan.by_id[job], metrics)
         _name(f"journal.jsonl: {job}", differences(told, made), found)
     _without_numbers(layout)

@@ -21,8 +21,8 @@ from tuilab.grid.ledger import Ledger
 from tuilab.grid.text import count_of
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.file_stamp import stamp_of
+from tuilab.store.folded import Folded, Mark, fits, read_any_fold
 from tuilab.store.layout import Layout
-from tuilab.store.snapshot_file import read_cache
 
 Line = dict[str, Any]
 _TAIL_BYTES = 64 * 1024
@@ -30,6 +30,8 @@ _NAMED = 16
 """Up to so many jobs of a kept line are kept by name: the stages of three cells."""
 EVENTS = 2000
 """So many of the last lines are kept to be told; `tuilab history` tells them all."""
+TOLD_BYTES = 1024 * 1024
+"""So much before the end of a fold is read all the same, for what is told: some 2,500 lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ def follow(layout: Layout, offset: int = 0) -> JsonlFollower:
     return JsonlFollower(layout.journal, offset, kind=Entry)
 
 
+def follow_near(layout: Layout, offset: int) -> JsonlFollower:
+    """The same from the first line that begins behind a byte offset."""
+    return JsonlFollower(layout.journal, offset, kind=Entry, is_within=offset > 0)
+
+
 class Journal:
     """The append-only record of an experiment; one writer, the engine that holds the lease.
 
@@ -94,6 +101,8 @@ class Journal:
         self.path = layout.journal
         self._fence = fence
         self._sequence: int | None = None
+        self.mark: Mark | None = None
+        """Of what its writer has read and written; None where another may have written too."""
 
     @property
     def sequence(self) -> int:
@@ -150,6 +159,8 @@ class Journal:
             except OSError:
                 os.ftruncate(handle, size)
                 raise
+            is_mine = self.mark is not None and self.mark.offset == size
+            self.mark = self.mark.after(content) if self.mark and is_mine else None
         finally:
             os.close(handle)
         if is_new:
@@ -190,13 +201,18 @@ class JournalReader:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._inode: int | None = None
-        self._reset()
+        self._begin(None)
 
-    def _reset(self) -> None:
-        self._follower = follow(self._layout)
+    def _begin(self, fold: Folded | None) -> None:
+        """Begin with what is folded, or at the first line."""
+        self._folded = 0 if fold is None else fold.mark.offset
+        if fold is not None and not fits(self._layout, fold.mark):
+            fold = None
+        first = 0 if fold is None else max(0, fold.mark.offset - TOLD_BYTES)
+        self._follower = follow_near(self._layout, first)
         self._filled_in = 0
         self._has_news = True
-        self.ledger = Ledger()
+        self.ledger = Ledger() if fold is None else fold.ledger
         self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
 
     @property
@@ -234,7 +250,7 @@ class JournalReader:
         is_fresh = inode != self._inode or size < self._follower.offset
         if is_fresh:
             self._inode = inode
-            self._reset()
+            self._begin(read_any_fold(self._layout))
         elif size == self._follower.offset:
             return set(), False
         damage = len(self._follower.broken)
@@ -250,11 +266,10 @@ class JournalReader:
         return touched, is_fresh
 
     def _is_cut(self) -> bool:
-        """True when the file ends early: nothing to read, half a line, or less than was cached."""
+        """True when the file ends early: nothing to read, half a line, or less than was folded."""
         if not self.ledger.sequence or stamp_of(self._layout.journal)[1] > self._follower.offset:
             return True
-        cached = read_cache(self._layout)
-        return cached is not None and cached.journal_offset > self._follower.offset
+        return self._folded > self._follower.offset
 
     def _complete(self, plan: Plan) -> set[str]:
         """Add what the attempts say and the journal does not; in memory, the engine writes it."""

@@ -51,9 +51,9 @@ class Layout:
         return self.root / "journal.jsonl"
 
     @property
-    def snapshot(self) -> Path:
-        """Cache of the derived state; rebuilt whenever it does not match the journal."""
-        return self.root / "snapshot.json"
+    def folded(self) -> Path:
+        """What the journal comes to up to an offset; a journal that begins otherwise is read."""
+        return self.root / "folded.bin"
 
     @property
     def engine(self) -> Path:

@@ -42,7 +42,7 @@ def quarantine(layout: Layout, path: Path, why: str, now: float) -> Path | None:
 
 def put_folders_away(layout: Layout, now: float) -> None:
     """Move whatever is in the place of a file that the engine writes, and is no file."""
-    for path in (layout.engine, layout.snapshot):
+    for path in (layout.engine, layout.folded):
         if path.is_dir():
             quarantine(layout, path, "is a folder, not a file", now)
 

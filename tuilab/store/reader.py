@@ -194,8 +194,9 @@ class CellViews:
         self._shared = [ids[place] for place in plan.table.shared]
         self._places = {cell: place for place, cell in enumerate(self._own)}
         self.clock = StageClock()
-        for status in states.known.values():
-            self.clock.note(None, status)
+        for job in reader.journal.ledger.evidence:
+            if job in states.places:
+                self.clock.note(None, states.status(job))
         self._notes = reader.journal.ledger.notes
         self.views: list[CellView] = [self._view(cell) for cell in self._own]
         """In grid order."""
@@ -282,7 +283,7 @@ class CellViews:
         if status.result is None:
             return {}
         job, number = status.job, status.result.attempt.number
-        told = self._reader.journal.ledger.numbers.get((job, number), {})
+        told = status.result.attempt.numbers
         if not is_complete(told, self._measured[status.stage]):
             outcome = readable_outcome(self._reader.layout.attempt_dir(job, number))
             if outcome is not None:

@@ -18,6 +18,7 @@ from tuilab.grid.states import Verdict
 from tuilab.grid.text import count_of
 from tuilab.store.attempts import attempts_on_disk
 from tuilab.store.evidence import missing_lines, scan
+from tuilab.store.folded import Mark, mark_at, read_folded
 from tuilab.store.journal import Journal, follow
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine, record_copy
@@ -33,6 +34,8 @@ class Recovery:
 
     ledger: Ledger
     """What every readable line comes to."""
+    journal: Journal
+    """To go on with."""
     losses: tuple[str, ...] = field(default=())
     """What could not be read and how it was made good, for people."""
 
@@ -45,12 +48,19 @@ def recover(
     An attempt directory that the journal never heard of (the engine died, or the journal was cut)
     is recorded as claimed and, when its worker is gone, as settled. Nothing is overwritten: a
     damaged journal is kept in quarantine. Call it with the lease held.
+
+    Where the last engine left in order and folded the journal as it left, no attempt was made since
+    and no folder is looked into.
     """
     losses: list[str] = []
-    follower = follow(layout)
-    known = Ledger()
+    folded, journal = read_folded(layout), Journal(layout, fence)
+    known = Ledger() if folded is None else folded.ledger
+    engine_before = known.engine
+    follower = follow(layout, 0 if folded is None else folded.mark.offset)
     for lines in follower.batches():
         known.fold(lines)
+    before = Mark() if folded is None else folded.mark
+    journal.mark = mark_at(layout, follower.offset, before)
     if follower.problem:
         losses.append(f"journal.jsonl {follower.problem}")
         quarantine(layout, layout.journal, follower.problem, now)
@@ -58,7 +68,10 @@ def recover(
         losses.append(why)
         if layout.journal.exists():
             _rewrite(layout, why, now, fence)
-    unknown = _jobs_with_unknown_attempts(layout, plan, known)
+            journal.mark = None
+    has_left = engine_before is known.engine and known.engine.get("kind") == "engine-stopped"
+    is_sure = folded is not None and has_left and not losses
+    unknown = [] if is_sure else _jobs_with_unknown_attempts(layout, plan, known)
     found = scan(layout, plan, unknown, hash_files=len(unknown) <= _HASHED_AT_MOST)
     missing = missing_lines(known, found)
     for line in missing:
@@ -68,8 +81,8 @@ def recover(
                 line["metrics"] = recorded(plan, plan.by_id[line["job"]], outcome.metrics)
     if missing:
         losses.append(f"{len(missing)} entries were written again from the attempts")
-    known.fold(Journal(layout, fence).append_all(missing))
-    return Recovery(known, tuple(losses))
+    known.fold(journal.append_all(missing))
+    return Recovery(known, journal, tuple(losses))
 
 
 def _damage(layout: Layout, follower: JsonlFollower) -> str:

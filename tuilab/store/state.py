@@ -13,6 +13,7 @@ from typing import Any
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
+from tuilab.grid.packed_evidence import NOTHING
 from tuilab.grid.states import (
     LIVE,
     Attempt,
@@ -52,30 +53,36 @@ class JobStates:
         self._layout = layout
         """Where the specs are that tell which settings a stale result was made with."""
         self._seen = seen or ledger.of
-        self.live = {job for job, known in ledger.evidence.items() if live_attempt(known)}
-        """Jobs whose last attempt is claimed or running, as the journal has it."""
-        self._derive_all(plan)
+        self._take_plan(plan)
 
-    def _derive_all(self, plan: Plan) -> None:
+    @property
+    def live(self) -> set[str]:
+        """Jobs whose last attempt is claimed or running, as the journal has it."""
+        return self.ledger.evidence.live
+
+    def _take_plan(self, plan: Plan) -> None:
         self.plan = plan
         self.places = plan.places
         """Place of each job in the plan."""
         self.explain: Explain = OldSettings(self._layout, plan) if self._layout else no_settings
         """Names the settings of stale results; reads their specs."""
-        self.known: dict[str, JobStatus] = {}
-        """Status of each job of which something is known; all others are idle."""
-        self.statuses: Mapping[str, JobStatus] = _Statuses(plan, self.known)
-        self._due = _InPlanOrder(plan)
-        self._ready = _InPlanOrder(plan)
+        self._known: dict[str, JobStatus] = {}
+        """Status of each job that somebody has asked for and of which something is known."""
+        self.statuses: Mapping[str, JobStatus] = _Statuses(self)
         self._given: set[str] = set()
         """Jobs that a worker has in its inbox and has not begun."""
-        known = (self.places[job] for job in self.ledger.evidence if job in self.places)
-        for place in sorted(known):
-            self._derive(plan.jobs[place])
+        due = self.ledger.evidence.due
+        self._due = _InPlanOrder(plan, due)
+        self._ready = _InPlanOrder(plan)
+        live = {self.places[job] for job in self.live if job in self.places}
+        for place in sorted({*self._due.places, *live}):
+            # What reads a job that is itself due can only wait for it.
+            if place in live or due.isdisjoint(plan.table.parents_at(place)):
+                self._derive(plan.jobs[place])
 
     def replace_plan(self, plan: Plan) -> None:
         """Go on with another plan of the same experiment."""
-        self._derive_all(plan)
+        self._take_plan(plan)
 
     def remember_commits(self, commits: Mapping[str, str]) -> None:
         """Take in at which commits the plan's bases were fetched; no state hangs on it."""
@@ -110,11 +117,7 @@ class JobStates:
 
     def refresh(self, touched: Iterable[str]) -> Changes:
         """Derive touched jobs again and whatever depends on a change, parents before children."""
-        names = set(touched)
-        for name in names:
-            is_live = live_attempt(self.ledger.of(name)) is not None
-            (self.live.add if is_live else self.live.discard)(name)
-        heap = [self.places[job] for job in names if job in self.places]
+        heap = [self.places[job] for job in set(touched) if job in self.places]
         heapq.heapify(heap)
         seen: set[int] = set()
         changed: dict[str, JobStatus] = {}
@@ -124,28 +127,44 @@ class JobStates:
                 continue
             seen.add(place)
             job = self.plan.jobs[place]
-            before = self.statuses[job.id]
+            before = self._known.get(job.id) or self._idle(job.id)
             if not self._derive(job):
                 continue
             changed[job.id] = before
             for child in self.plan.children[job.id]:
-                heapq.heappush(heap, self.places[child])
+                if child in self._known or self.places[child] in self._due:
+                    heapq.heappush(heap, self.places[child])
         return changed
 
-    def _derive(self, job: Job) -> bool:
-        """Derive one job; True if its status or its result changed."""
+    def status(self, job: str) -> JobStatus:
+        """Return the status of a job; KeyError for one that the plan does not have."""
+        found = self._known.get(job)
+        if found is None:
+            place = self.places[job]
+            if job not in self.ledger.evidence:
+                return self._idle(job)
+            found = self._known[job] = self._derived(self.plan.jobs[place])
+        return found
+
+    def _idle(self, job: str) -> JobStatus:
+        return JobStatus(job, self.plan.table.stage_at(self.places[job]), State.IDLE)
+
+    def _derived(self, job: Job) -> JobStatus:
         evidence = self._seen(job.id)
-        parents = {parent: self.statuses[parent] for parent in job.parents}
-        status = derive_state(job, evidence, parents, self.explain)
-        is_free = status.state is State.QUEUED and not evidence.held and not status.given_to
+        parents = {parent: self.status(parent) for parent in job.parents}
+        return derive_state(job, evidence, parents, self.explain)
+
+    def _derive(self, job: Job) -> bool:
+        """Derive one job again; True if its status or its result changed."""
+        status = self._derived(job)
+        is_free = status.state is State.QUEUED and not status.held and not status.given_to
         place = self.places[job.id]
         self._ready.mark(place, is_free)
         self._due.mark(place, status.state in (State.QUEUED, State.WAITING))
         (self._given.add if status.given_to else self._given.discard)(job.id)
-        if self.statuses[job.id] == status:
-            return False
-        self.known[job.id] = status
-        return True
+        before = self._known.get(job.id)
+        self._known[job.id] = status
+        return (before or self._idle(job.id)) != status
 
 
 class StateReader:
@@ -174,6 +193,7 @@ class StateReader:
         if is_fresh:
             self._states = None
             self._attempts = LiveAttempts(self.layout, self.plan)
+            touched = set(self.journal.ledger.evidence.live)
         for job in touched:
             self._attempts.follow(job, live_attempt(self.journal.ledger.of(job)))
         touched |= self._attempts.look(now, engine_alive, self._last_attempt)
@@ -211,8 +231,10 @@ def read_state(root: Path, plan: Plan | None = None, now: float | None = None) -
 
 def under_plan(layout: Layout, state: ExperimentState, plan: Plan) -> ExperimentState:
     """Return what the same evidence comes to under another plan."""
-    known = ((job, state.of(job)) for job in plan.places)
-    ledger = Ledger({job: one for job, one in known if one.attempts or one.wanted or one.held})
+    ledger = Ledger()
+    for job in plan.places:
+        if (known := state.of(job)) != NOTHING:
+            ledger.evidence[job] = known
     states = JobStates(plan, ledger, layout=layout)
     return ExperimentState(plan, states, states.statuses)
 
@@ -230,42 +252,43 @@ def live_attempt(known: Evidence) -> Attempt | None:
 
 
 class _Statuses(Mapping[str, JobStatus]):
-    """The status of every job of a plan; one of which nothing is known is idle."""
+    """The status of every job of a plan, derived when it is asked for."""
 
-    def __init__(self, plan: Plan, known: Mapping[str, JobStatus]) -> None:
-        self._plan, self._known = plan, known
+    def __init__(self, states: JobStates) -> None:
+        self._states = states
 
     def __getitem__(self, job: str) -> JobStatus:
-        known = self._known.get(job)
-        if known is not None:
-            return known
-        return JobStatus(job, self._plan.table.stage_at(self._plan.places[job]), State.IDLE)
+        return self._states.status(job)
 
     def __contains__(self, job: object) -> bool:
-        return job in self._plan.places
+        return job in self._states.places
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._plan.places)
+        return iter(self._states.places)
 
     def __len__(self) -> int:
-        return len(self._plan.places)
+        return len(self._states.places)
 
 
 class _InPlanOrder:
     """Some jobs of a plan in its order; to add or drop one costs a search and no sorting."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, jobs: Iterable[str] = ()) -> None:
         self._plan = plan
-        self._places: list[int] = []
-        self._members: set[int] = set()
+        self.places = sorted(plan.places[job] for job in jobs if job in plan.places)
+        """In order."""
+        self._members = set(self.places)
         self._jobs: list[str] | None = None
+
+    def __contains__(self, place: int) -> bool:
+        return place in self._members
 
     @property
     def jobs(self) -> list[str]:
         """Their ids."""
         if self._jobs is None:
             ids = self._plan.table.ids
-            self._jobs = [ids[place] for place in self._places]
+            self._jobs = [ids[place] for place in self.places]
         return self._jobs
 
     def mark(self, place: int, belongs: bool) -> None:
@@ -275,7 +298,7 @@ class _InPlanOrder:
         self._jobs = None
         if belongs:
             self._members.add(place)
-            insort(self._places, place)
+            insort(self.places, place)
         else:
             self._members.discard(place)
-            del self._places[bisect_left(self._places, place)]
+            del self.places[bisect_left(self.places, place)]

@@ -1,24 +1,24 @@
-"""What ``tuilab status --json`` prints; standard library only, from the cache when current."""
+"""What ``tuilab status --json`` prints; standard library only."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tuilab.grid.engine_view import EngineView
+from tuilab.grid.notes import Note
+from tuilab.grid.shared_failures import shared_failures
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import State
 from tuilab.grid.why_queued import why_queued
-from tuilab.store.engine_file import read_engine
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import config_problem
-from tuilab.store.snapshot_file import Cached, is_current, is_same_plan, picture, read_cache
+from tuilab.store.reader import Reader
+from tuilab.store.snapshot import CellView, Snapshot
 
 STATUS_SCHEMA = 1
-_LARGE = 2000
-"""Cells from which on reading everything takes a second or more."""
-_BEHIND = 8.0
-"""Seconds that the answer for a large grid may lag while its engine works."""
 
 
 def status(root: Path, now: float | None = None) -> dict[str, Any]:
@@ -33,57 +33,16 @@ def status(root: Path, now: float | None = None) -> dict[str, Any]:
     edits), problems. A metric is {value, hits, n} or None when it was not measured; edits are the
     settings that it ran with unlike the config. Raises PlanFileError or ResultsError.
     """
-    moment = time.time() if now is None else now
-    layout = Layout(root)
-    engine = read_engine(layout, moment)
-    cached = read_cache(layout)
-    if cached is not None and _may_answer(layout, cached, engine, moment):
-        return _assemble(root, cached.picture, engine)
-    return _read_all(root, moment)
-
-
-def _read_all(root: Path, now: float) -> dict[str, Any]:
-    # Imported here: the usual call answers from the cache and needs none of it.
-    from tuilab.store.reader import Reader
-
-    snapshot = Reader(root).poll(now)
-    return _assemble(root, picture(snapshot), snapshot.engine)
-
-
-def _may_answer(layout: Layout, cached: Cached, engine: EngineView, now: float) -> bool:
-    """True when the cache is the truth, or for a large grid at most a few seconds behind it.
-
-    Without an engine, what was running must be looked at: it may have ended or be lost.
-    """
-    if not engine.is_alive and cached.live:
-        return False
-    if is_current(layout, cached):
-        return True
-    is_large = len(cached.picture["cells"]) >= _LARGE
-    is_recent = 0 <= now - cached.taken_at <= _BEHIND
-    return is_large and is_recent and engine.is_alive and is_same_plan(layout, cached)
-
-
-def _with_reason(cell: dict[str, Any], engine: EngineView) -> dict[str, Any]:
-    """Let a queued cell say why; the cache does not know, since it is the engine of the moment."""
-    if cell["state"] != "queued":
-        return cell
-    told = {name: value for name, value in cell.items() if name != "given_to"}
-    why = why_queued(engine, cell["stage"], cell["detail"], cell.get("given_to", ""))
-    return {**told, "detail": why}
-
-
-def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
-    told = engine.eta_seconds
-    edited = config_problem(Layout(root), found["config_digest"])
-    engine = replace(engine, pause=found["pause"], pause_by=found["pause_by"])
+    snapshot = Reader(root).poll(time.time() if now is None else now)
+    engine, keys = snapshot.engine, snapshot.metrics
+    edited = config_problem(Layout(root), snapshot.config_digest)
     return {
         "schema": STATUS_SCHEMA,
-        "experiment": found["experiment"],
+        "experiment": snapshot.name,
         "root": str(root),
-        "synthetic": found["synthetic"],
-        "read_only": found["read_only"],
-        "measured": found["measured"],
+        "synthetic": snapshot.synthetic,
+        "read_only": snapshot.read_only,
+        "measured": list(snapshot.measured),
         "engine": {
             "state": engine.state.value,
             "pid": engine.pid,
@@ -93,15 +52,67 @@ def _assemble(root: Path, found: Any, engine: EngineView) -> dict[str, Any]:
             "pause": engine.pause,
             "paused_by": engine.pause_by or None,
             "workers": engine.workers,
-            "eta_seconds": found["eta_seconds"] if told is None else told,
+            "eta_seconds": engine.eta_seconds,
             "limit": engine.limit,
             "gpus": [dict(gpu) for gpu in engine.meter.gpus],
         },
         "copy_of": engine.copy_of or None,
-        **found["note"],
-        "counts": found["counts"],
-        "jobs_failed": found["jobs_failed"],
-        "bases_stale": found["bases_stale"],
-        "cells": [_with_reason(cell, engine) for cell in found["cells"]],
-        "problems": [*found["problems"], *filter(None, [edited])],
+        **note_as_json(snapshot.note),
+        "counts": dict(snapshot.counts),
+        "jobs_failed": _jobs_failed(snapshot),
+        "bases_stale": _bases_stale(snapshot),
+        "cells": [_cell_as_json(view, keys, engine) for view in snapshot.cells],
+        "problems": [*snapshot.problems, *filter(None, [edited])],
     }
+
+
+def _cell_as_json(view: CellView, keys: Sequence[str], engine: EngineView) -> dict[str, Any]:
+    numbers = {key: view.metrics.get(key) for key in keys}
+    detail = view.detail
+    if view.state is State.QUEUED:
+        detail = why_queued(engine, view.stage or "", detail, view.given_to)
+    return {
+        "source": view.cell.source,
+        "epoch": view.cell.epoch,
+        "seed": view.cell.seed,
+        "state": view.state.value,
+        "stage": view.stage,
+        "reason": view.reason,
+        "detail": detail,
+        "attempt": view.attempt,
+        "metrics": {key: found and found.shown for key, found in numbers.items()},
+        "edits": dict(view.edits),
+        "accepted": dict(view.accepted),
+        **note_as_json(view.note),
+    }
+
+
+def note_as_json(note: Note) -> dict[str, Any]:
+    """Return what people wrote about something."""
+    return {"note": note.text, "tags": list(note.tags)}
+
+
+def _bases_stale(snapshot: Snapshot) -> list[dict[str, str]]:
+    """Bases whose branch has moved on, or that the plan asks for otherwise: no cell may say so."""
+    return [
+        {"job": status.job, "detail": status.detail}
+        for status in snapshot.shared
+        if status.stage is Stage.FETCH and status.state is State.STALE
+    ]
+
+
+def _jobs_failed(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the shared jobs that ended badly: no cell of its own speaks for them."""
+    cells = ((view.cell, view.jobs) for view in snapshot.cells)
+    return [
+        {
+            "job": found.status.job,
+            "stage": found.status.stage.value,
+            "state": found.status.state.value,
+            "reason": found.status.reason,
+            "detail": found.status.detail,
+            "attempt": found.status.attempt,
+            "cells_waiting": len(found.cells),
+        }
+        for found in shared_failures(snapshot.shared, cells)
+    ]

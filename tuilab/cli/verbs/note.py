@@ -13,7 +13,7 @@ from tuilab.cli.resolve import find_grid
 from tuilab.cli.verbs.arguments import AsJson, Cells, Dir
 from tuilab.grid.notes import Note, read_tags
 from tuilab.store.reader import Reader
-from tuilab.store.snapshot_file import note_as_json
+from tuilab.store.status import note_as_json
 
 Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Add a tag.")]
 Untags = Annotated[list[str] | None, typer.Option("--untag", metavar="TAG", help="Remove a tag.")]
