@@ -62,7 +62,8 @@ def test_what_waits_may_be_held_as_well() -> None:
 def test_what_is_not_done_above_makes_it_wait_and_is_named(above: State) -> None:
     found = state(Evidence(wanted=1), above)
     assert found.state is State.WAITING
-    assert found.detail == f"waits for {PARENT} ({above.value})"
+    is_coming = above in (State.QUEUED, State.WAITING, State.RUNNING)
+    assert found.detail == f"waits for {PARENT}" + ("" if is_coming else f" ({above.value})")
     broken = {State.FAILED, State.LOST, State.SUSPECT, State.STOPPED}
     assert (found.reason == "upstream") == (above in broken)
 

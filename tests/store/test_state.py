@@ -45,3 +45,17 @@ def test_what_is_kept_step_by_step_equals_what_is_derived_at_once(seed: int) -> 
         and not states.statuses[name].given_to
         and not states.of(name).held
     )
+
+
+def test_what_a_job_says_of_its_way_derives_nothing_below_it() -> None:
+    """Every job of a grid may stand below a shared one."""
+    story = Story(make_plan(("villain", "nurse"), (0, 2))).want()
+    states, at = story.states, {"job": "data/clerk", "attempt": 1}
+    claimed = {"kind": "claimed", **at, "token": "t", "fingerprint": "f", "worker": "w"}
+    for line in (claimed, {"kind": "started", **at, "started_at": 1.0}):
+        assert list(states.fold([line])) == ["data/clerk"]
+    waiting = states.statuses["train/villain@0#42"]
+    failed = {"kind": "settled", **at, "verdict": "failed"}
+    assert "train/villain@0#42" in states.fold([failed])
+    assert waiting.detail == "waits for data/villain"
+    assert states.statuses["train/villain@0#42"].detail == "waits for data/clerk (failed)"

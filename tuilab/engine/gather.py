@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tuilab.contract import hub
@@ -79,8 +79,11 @@ class Gatherer:
         self.workers.look()
         self.workers.seat(self.slots)
         attempts = tuple(self._look_at(job) for job in sorted(self.states.live))
+        given: dict[str, list[LiveAttempt]] = {}
+        for attempt in attempts:
+            given.setdefault(attempt.worker, []).append(attempt)
         workers = tuple(
-            self.workers.describe(worker, self._queue(worker.id, worker.given, attempts))
+            self.workers.describe(worker, self._queue(worker.given, given.get(worker.id, ())))
             for worker in self.workers.known.values()
         )
         missing = tuple(
@@ -200,11 +203,8 @@ class Gatherer:
             transfer=watch.files.transfer,
         )
 
-    def _queue(
-        self, worker: str, given: dict[Path, int], attempts: tuple[LiveAttempt, ...]
-    ) -> tuple[str, ...]:
+    def _queue(self, given: Mapping[Path, int], mine: Sequence[LiveAttempt]) -> tuple[str, ...]:
         """Jobs of a worker's live attempts in the order of its inbox, undelivered ones last."""
-        mine = [attempt for attempt in attempts if attempt.worker == worker]
         folders = {a.job: self.layout.attempt_dir(a.job, a.number) for a in mine}
         return tuple(
             sorted((a.job for a in mine), key=lambda job: given.get(folders[job], 1 << 30))

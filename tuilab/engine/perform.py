@@ -151,7 +151,8 @@ class Performer:
         self.states.record("worker-started", worker=worker.id, slot=slot.index, **where, **held)
 
     def _is_offline(self) -> bool:
-        has_result = any(known.last_done for known in self.states.ledger.evidence.values())
+        ledger = self.states.ledger
+        has_result = ledger.spent > 0 and any(one.last_done for one in ledger.evidence.values())
         return is_offline(self.gatherer.policy, self.states.plan, has_result, os.environ)
 
     def _assign(self, action: actions.Assign) -> None:

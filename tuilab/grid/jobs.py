@@ -227,6 +227,10 @@ class JobTable(Sequence[Job]):
         """Return the stage of the job at a place."""
         return self.kinds[self.of_kind[place]].stage
 
+    def source_at(self, place: int) -> str:
+        """Return the source of the job at a place."""
+        return self.kinds[self.of_kind[place]].source
+
     def cell_at(self, place: int) -> Cell | None:
         """Return the cell of the job at a place; None for one that cells share."""
         epoch, seed = self.epochs[self.of_epoch[place]], self.seeds[self.of_seed[place]]

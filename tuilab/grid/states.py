@@ -486,12 +486,29 @@ def _pending(
         job.stage,
         State.WAITING,
         reason="upstream" if _blocker(parent) else None,
-        detail=f"waits for {parent.job} ({parent.state.value})",
+        detail=f"waits for {parent.job}{_how(parent)}",
         attempt=number,
         blocked_by=_blocker(parent),
         held=evidence.held,
         result=result,
     )
+
+
+_UNDER_WAY = frozenset({State.QUEUED, State.WAITING, State.RUNNING})
+
+
+def _how(parent: JobStatus) -> str:
+    """Say what keeps a parent from coming; nothing of one that is on its way."""
+    return "" if parent.state in _UNDER_WAY else f" ({parent.state.value})"
+
+
+def heard_below(status: JobStatus) -> tuple[object, ...]:
+    """Return all that the jobs below take from a status: where it is the same, theirs is.
+
+    A shared job has the whole grid below it, and says how far it is every second.
+    """
+    state = State.QUEUED if status.state in _UNDER_WAY else status.state
+    return state, _blocker(status), status.accepted, status.result
 
 
 def _blocker(parent: JobStatus) -> str:

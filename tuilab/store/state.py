@@ -22,6 +22,7 @@ from tuilab.grid.states import (
     JobStatus,
     State,
     derive_state,
+    heard_below,
     no_settings,
 )
 from tuilab.store.engine_file import read_engine
@@ -131,6 +132,8 @@ class JobStates:
             if not self._derive(job):
                 continue
             changed[job.id] = before
+            if heard_below(self.statuses[job.id]) == heard_below(before):
+                continue
             for child in self.plan.children[job.id]:
                 if child in self._known or self.places[child] in self._due:
                     heapq.heappush(heap, self.places[child])

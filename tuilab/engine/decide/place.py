@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 
 from tuilab.engine.decide.actions import Action, Assign, Launch
 from tuilab.engine.decide.facts import Facts, Slot, Worker
 from tuilab.engine.decide.gpu_sharing import neighbours, why_not_beside
 from tuilab.engine.decide.limits import within_limit
+from tuilab.engine.decide.nearest import Choice
 from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.grid.ledger import HUB, Ledger
 from tuilab.grid.limits import LIMIT
@@ -78,68 +79,74 @@ def place(facts: Facts) -> list[Action]:
     left = room(facts)
     candidates = [job for job in facts.ready if facts.disk.needs.get(job, 0) <= left]
     candidates = list(within_limit(facts, candidates))
-    taken: set[str] = set()
+    choice = Choice(facts, candidates)
     settled: set[str] = set()
     actions: list[Action] = []
+    slots = {slot.index: slot for slot in facts.slots}
     for base in facts.absent_bases:
-        if base in candidates:  # a download takes no GPU, and waits for none
-            taken.add(base)
+        if base in choice:  # a download takes no GPU, and waits for none
+            choice.take(base)
             actions.append(Launch(None, base))
     for worker in _idle(facts):
-        slot = _slot_of(facts, worker)
-        if job := _best(facts, worker, _fitting(facts, slot, worker, candidates, settled), taken):
-            taken.add(job)
-            settled |= _shared(facts, slot)
+        slot = slots.get(worker.slot)
+        if job := _take(facts, choice, slot, worker, settled):
             actions.append(Assign(job, worker.id))
-    late = _late_starts(facts, [job for job in candidates if job not in taken])
+    late = _late_starts(facts, len(choice))
     for slot in _free(facts):
         if slot.is_late:
             if late > 0:
                 late -= 1
                 actions.append(Launch(slot.index))
-            continue
-        if job := _best(facts, None, _fitting(facts, slot, None, candidates, settled), taken):
-            taken.add(job)
-            settled |= _shared(facts, slot)
+        elif job := _take(facts, choice, slot, None, settled):
             actions.append(Launch(slot.index, job))
     if facts.ledger.limit:
         return actions[:1]  # what is left for the next is weighed after it
-    return [*actions, *_ahead(facts, candidates, taken, settled)]
+    return [*actions, *_ahead(facts, choice, slots, settled)]
 
 
-def _late_starts(facts: Facts, jobs: Sequence[str]) -> int:
+def _late_starts(facts: Facts, jobs: int) -> int:
     """How many more workers to ask for where they may come late: one for each job that has none."""
     coming = sum(worker.phase in (Phase.PENDING, Phase.STARTING) for worker in facts.workers)
-    return len(jobs) - coming
+    return jobs - coming
 
 
-def in_time(facts: Facts, worker: Worker, jobs: Sequence[str]) -> Sequence[str]:
-    """Return the jobs that would end before a worker's place takes it away."""
+def in_time(facts: Facts, worker: Worker, job: str) -> bool:
+    """Whether a job would end before a worker's place takes it away."""
     left = worker.seconds_left
-    if left is None:
-        return jobs
-    return [job for job in jobs if facts.seconds.get(job, 0.0) + MARGIN_SECONDS <= left]
+    return left is None or facts.seconds.get(job, 0.0) + MARGIN_SECONDS <= left
 
 
-def _fitting(
+def _take(
     facts: Facts,
+    choice: Choice,
     slot: Slot | None,
     worker: Worker | None,
-    candidates: Sequence[str],
     settled: set[str],
-) -> Sequence[str]:
-    """Return the jobs that fit on a slot's device beside what is on it.
+    after: str = "",
+) -> str | None:
+    """Take the job that suits a worker (None = a new one) in a slot best, beside what is there.
+
+    None is taken early, ``after`` what the worker runs, if that unlocks something sooner.
 
     A device that several workers share takes one job a round (``settled``): the next decision
     sees it.
     """
-    if worker is not None:
-        candidates = in_time(facts, worker, candidates)
-    if slot is None or slot.device in settled:
-        return candidates if slot is None else ()
-    if not neighbours(facts, slot, worker):
-        return candidates
-    return [job for job in candidates if not why_not_beside(facts, slot, worker, job)]
+    if slot is not None and slot.device in settled:
+        return None
+    beside = slot if slot is not None and neighbours(facts, slot, worker) else None
+
+    def fits(job: str) -> bool:
+        if worker is not None and not in_time(facts, worker, job):
+            return False
+        return beside is None or not why_not_beside(facts, beside, worker, job)
+
+    job = choice.nearest(worker, fits)
+    if after and job is not None and _unlocks_sooner(facts, after, job):
+        return None
+    if job is not None:
+        choice.take(job)
+        settled |= _shared(facts, slot)
+    return job
 
 
 def _shared(facts: Facts, slot: Slot | None) -> set[str]:
@@ -147,10 +154,6 @@ def _shared(facts: Facts, slot: Slot | None) -> set[str]:
     if slot is None or slot.device is None:
         return set()
     return {slot.device} if sum(one.device == slot.device for one in facts.slots) > 1 else set()
-
-
-def _slot_of(facts: Facts, worker: Worker) -> Slot | None:
-    return next((slot for slot in facts.slots if slot.index == worker.slot), None)
 
 
 def _idle(facts: Facts) -> list[Worker]:
@@ -181,23 +184,19 @@ def _free(facts: Facts) -> list[Slot]:
 
 
 def _ahead(
-    facts: Facts, candidates: Sequence[str], taken: set[str], settled: set[str]
+    facts: Facts, choice: Choice, slots: Mapping[int, Slot], settled: set[str]
 ) -> Iterator[Action]:
     """Assign one job early to each busy worker, unless another slot could want it.
 
     A worker whose running job unlocks something that comes before the candidate waits for that.
     """
-    left = [job for job in candidates if job not in taken]
-    if not facts.policy.assign_ahead or len(left) < len(facts.slots):
+    if not facts.policy.assign_ahead or len(choice) < len(facts.slots):
         return
     for worker in _open_workers(facts):
         if len(worker.queue) != 1 or worker.phase is not Phase.ALIVE:
             continue
-        slot = _slot_of(facts, worker)
-        job = _best(facts, worker, _fitting(facts, slot, worker, candidates, settled), taken)
-        if job and not _unlocks_sooner(facts, worker.queue[0], job):
-            taken.add(job)
-            settled |= _shared(facts, slot)
+        running = worker.queue[0]
+        if job := _take(facts, choice, slots.get(worker.slot), worker, settled, after=running):
             yield Assign(job, worker.id)
 
 
@@ -211,55 +210,3 @@ def _unlocks_sooner(facts: Facts, running: str, candidate: str) -> bool:
         facts.ledger.of(child).is_due and (child in front or facts.places.get(child, 0) < at)
         for child in facts.plan.children.get(running, ())
     )
-
-
-def _best(
-    facts: Facts, worker: Worker | None, candidates: Sequence[str], taken: set[str]
-) -> str | None:
-    """Return the job that suits a worker (None = a new one) best: the first of the nearest."""
-    warm = _source(facts, worker.last_job) if worker is not None else None
-    owned = {
-        _source(facts, other.last_job)
-        for other in facts.workers
-        if other is not worker and other.last_job and other.phase in IN_USE
-    }
-    front = {job: place for place, job in enumerate(facts.ledger.order)}
-    best: tuple[tuple[int, int], str] | None = None
-    for job in candidates:
-        if job in taken:
-            continue
-        key = (front.get(job, len(front)), _distance(facts, worker, job, warm, owned))
-        if best is None or key < best[0]:
-            best = (key, job)
-        if best[0] == (0, 0):
-            break
-    return best[1] if best else None
-
-
-def _distance(
-    facts: Facts, worker: Worker | None, job: str, warm: str | None, owned: set[str | None]
-) -> int:
-    """How far a job is from what a worker has warm: 0 its own cell, 1 its source, 2 free, 3 not."""
-    source = facts.plan.by_id[job].source
-    if worker is not None and source == warm:
-        return 0 if _served_the_cell(facts, worker, job) else 1
-    return 3 if source in owned else 2
-
-
-def _served_the_cell(facts: Facts, worker: Worker, job: str) -> bool:
-    """Whether an earlier stage of the job's own cell was made by this worker."""
-    planned = facts.plan.by_id[job]
-    if planned.cell is None:
-        return False
-    for name in planned.parents:
-        done = facts.ledger.of(name).last_done
-        is_mine = done is not None and done.worker == worker.id
-        if is_mine and facts.plan.by_id[name].cell == planned.cell:
-            return True
-    return False
-
-
-def _source(facts: Facts, job: str) -> str | None:
-    """Return the persona of a job; None for one that the plan no longer has."""
-    known = facts.plan.by_id.get(job)
-    return known.source if known is not None else None

@@ -106,7 +106,7 @@ def _why_close(facts: Facts, worker: Worker) -> str:
         return "there is no slot for it any more"
     if stands_in_the_way(facts, worker):
         return "what is ready does not fit on its GPU beside the others"
-    if facts.ready and not in_time(facts, worker, facts.ready):
+    if facts.ready and not any(in_time(facts, worker, job) for job in facts.ready):
         return "its time would be over before what is ready could end"
     if worker.idle_seconds > facts.policy.idle_seconds:
         return "it was idle for long"
