@@ -65,7 +65,6 @@ def test_every_later_change_is_a_dated_deviation() -> None:
         (5, "ana asked to relaunch eval/a@0#1"),
         (6, "ana accepted eval/a@0#1 as current: only the log changed"),
         (7, "ana added seed 43: 2 cells new"),
-        (8, f"ana locked the claims of c.toml ({claims_digest(TEXT + '# more' + chr(10))[:12]})"),
         (9, "ana stopped eval/b@0#1"),
     ]
     assert len(found.locks) == 2

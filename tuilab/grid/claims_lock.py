@@ -15,7 +15,7 @@ from tuilab.grid.states import Verdict
 LOCKED = "locked"
 """Kind of the journal's line."""
 MEASURING = frozenset(stage.value for stage in (Stage.EVAL, Stage.COSINE, *MEASURE_STAGES))
-_CHANGES = frozenset({"deviation", "accepted", "grown", LOCKED})
+_CHANGES = frozenset({"deviation", "accepted", "grown"})
 _LEFT_OUT = frozenset({"unwanted", "held"})
 
 
@@ -68,7 +68,6 @@ def lock_record(lines: Iterable[Mapping[str, Any]]) -> LockRecord:
     for line in lines:
         kind = line.get("kind")
         if kind == LOCKED and (lock := _lock(line, seen)) is not None:
-            since += [line] * bool(locks)
             locks.append(lock)
         elif locks and _is_deviation(line, done):
             since.append(line)

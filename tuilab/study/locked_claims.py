@@ -75,7 +75,7 @@ def lock_lines(
     if (now := code or analysis_code()) != last.code:
         told = f"{last.code[:12]}, now {now[:12]}"
         lines.append(f"The analysis code is not the one that was locked: {told}.")
-    if len(lines) == len(record.locks):
+    if len(lines) == 1:
         lines.append("No deviation since.")
     return lines
 

@@ -34,7 +34,14 @@ class JudgesOrLocks(TyperGroup):
     """Judges, unless the first word is ``lock``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the name of the command that judges before what is none."""
+        """Put the name of the command that judges before what is none, unless it is misspelt."""
+        word = "".join(args[:1])
+        if (
+            word != LOCK
+            and nearest(word, [LOCK])
+            and not any(Path(place, word).exists() for place in (".", "runs"))
+        ):
+            ctx.fail(f"No such command '{word}'. Did you mean '{LOCK}'?")
         return super().parse_args(ctx, args if args[:1] == [LOCK] else [JUDGE, *args])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
