@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tuilab.grid.limits import Price
 from tuilab.grid.reference import Difference, differences
 from tuilab.grid.report_text import REPORT_TEXT_FILE, ReportText, read_report_text
 from tuilab.report.caveats import caveats, cut_answers, sizes_said
+from tuilab.report.declared_card import of_provenance, with_declared
 from tuilab.report.figure_files import save_figure
 from tuilab.report.finished_jobs import FinishedJob, current, effort, finished_jobs
 from tuilab.report.html import HTML_FILE, page
@@ -58,7 +59,7 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
     from tuilab.study.locked_claims import judge
 
     ran = current(finished_jobs(study))
-    card = run_card(ran, card_context(study, recipe.home, recipe.price))
+    card = card_of(study, ran, card_context(study, recipe.home, recipe.price))
     kinds = kinds_of(study.snapshot.sources) if recipe.kinds is None else recipe.kinds
     parts = ReportParts(
         card=card,
@@ -118,7 +119,7 @@ def _texts(study: Study, parts: ReportParts) -> dict[str, str]:
 
 
 def _redacted(card: Sequence[Field]) -> list[Field]:
-    return [Field(field.section, field.name, redact(field.value)) for field in card]
+    return [replace(field, value=redact(field.value)) for field in card]
 
 
 def _condition(one: Condition) -> dict[str, Any]:
@@ -155,8 +156,28 @@ def _origin(study: Study) -> dict[str, str] | None:
     return {
         str(name).replace("_", " ").capitalize(): str(text)
         for name, text in told.items()
-        if name != "facts"
+        if isinstance(text, str)
     }
+
+
+def card_of(study: Study, ran: Sequence[FinishedJob], context: CardContext) -> list[Field]:
+    """Return the run card, with what the card of a table declares."""
+    card = run_card(ran, context)
+    if not study.reader.is_results_only:
+        return card
+    from tuilab.store.results_only import read_design
+
+    seeds = study.snapshot.seeds if study.snapshot.seed_given else ()
+    scales = study.analysis.scales
+    measured = {
+        "Convergence LoRA: Training seeds": seeds,
+        "Marker LoRA: Training seeds": seeds,
+        "Eval: n per cell": sorted({row["n"] for row in study.rows if row["n"]}),
+        "Cosine: Layers": sorted({scale.layer for scale in scales}),
+        "Cosine: Pool": sorted({scale.pool for scale in scales}),
+        "Cosine: Model states": sorted({one.model_state for one in scales if one.model_state}),
+    }
+    return with_declared(card, of_provenance(read_design(study.root).provenance), measured)
 
 
 def _commands(study: Study) -> list[list[str]]:

@@ -12,6 +12,7 @@ from tuilab.grid.reference import TITLES, Difference
 from tuilab.grid.report_text import ReportText
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text
+from tuilab.report.declared_card import DECLARED
 from tuilab.report.run_card import Field, empty_by_section, empty_fields
 from tuilab.report.samples import Condition, Sample
 from tuilab.science.claims.claim import Claim, Verdict
@@ -107,7 +108,7 @@ def card_tables(card: Sequence[Field]) -> Iterable[str]:
         if not any(field.value for field in fields):
             silent.append(f"{section} ({len(fields)} fields)")
             continue
-        rows = [[field.name, clean_line(field.value) or "**empty**"] for field in fields]
+        rows = [[field.name, clean_line(field.said) or "**empty**"] for field in fields]
         yield f"### {section}\n\n{as_markdown(['field', 'value'], rows, is_prose=True)}"
     if silent:
         yield f"Not recorded: {', '.join(silent)}."
@@ -234,14 +235,26 @@ def seeds_said(study: Study) -> str:
 
 def what_is_empty(card: Sequence[Field]) -> str:
     """Name the empty fields first; whole sections in one word so that nobody drowns."""
-    names = empty_fields(card)
-    if not names:
+    names, doubtful = empty_fields(card), [field for field in card if field.state]
+    if not names and not doubtful:
         return "Every field of the run card is filled in from what really ran."
-    lines = "\n".join(f"- {line}" for line in empty_by_section(card))
-    return (
-        f"**{len(names)} of {len(card)} fields of the run card are empty**"
-        f" (not recorded):\n\n{lines}"
-    )
+    told = []
+    if doubtful:
+        against = [field for field in doubtful if field.state != DECLARED]
+        which = f"; {len(against)} of these are contradicted:" if against else "."
+        told.append(
+            f"**{len(doubtful)} of {len(card)} fields of the run card are declared by who made the"
+            f" table, and not verified**{which}"
+        )
+        lines = [f"- {one.section}, {one.name}: {clean_line(one.said)}" for one in against]
+        told += ["\n".join(lines)] * bool(lines)
+    if names:
+        empty = "\n".join(f"- {line}" for line in empty_by_section(card))
+        told.append(
+            f"**{len(names)} of {len(card)} fields of the run card are empty**"
+            f" (not recorded):\n\n{empty}"
+        )
+    return "\n\n".join(told)
 
 
 def synthetic(study: Study) -> str:
@@ -309,7 +322,10 @@ def _with_evidence(claim: Claim) -> str:
 def methodology(study: Study, card: Sequence[Field]) -> str:
     """Say the design from what ran; what is not known is left out, not guessed."""
     snapshot = study.snapshot
-    told = {(field.section, field.name): clean_line(field.value) for field in card}
+    told = {
+        (one.section, one.name): clean_line(one.value if one.state == DECLARED else one.said)
+        for one in card
+    }
     epochs = ", ".join(map(str, snapshot.epochs))
     grid = (
         f"{len(snapshot.sources)} sources x {len(snapshot.epochs)} checkpoints (epochs {epochs})"
@@ -329,7 +345,9 @@ def methodology(study: Study, card: Sequence[Field]) -> str:
     ]
     known = [f"{name}: {told[place]}" for name, place in parts if told.get(place)]
     if study.reader.is_results_only:
-        known.append("these are numbers from a table; how they were made is not recorded here")
+        is_declared = any(field.state for field in card)
+        how = "is declared by its card alone" if is_declared else "is not recorded here"
+        known.append(f"these are numbers from a table; how they were made {how}")
     return f"{grid} {'; '.join(known)}."
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tuilab.contract import atomic
+from tuilab.report import declared_card
 from tuilab.report.import_results import results_files
 from tuilab.science import published
 
@@ -19,7 +20,12 @@ NAME, REFERENCE = "published", "eps109"
 def published_files() -> dict[str, bytes]:
     """Return measurements.csv and design.json as the card's data make them."""
     card = published.load()
-    provenance = {"card": card.design.name, "note": card.provenance, "facts": list(card.facts)}
+    provenance: dict[str, object] = {
+        "card": card.design.name,
+        "note": card.provenance,
+        "facts": list(card.facts),
+    }
+    provenance |= declared_card.parse(published.read("run-card.toml")).record
     design = replace(card.design, name=NAME)
     return results_files(card.measurements, design, provenance, REFERENCE)
 

@@ -33,6 +33,13 @@ class Field:
     name: str
     value: str
     """"" when it is not recorded."""
+    state: str = ""
+    """How far it can be trusted where it is not of what really ran; "" where it is."""
+
+    @property
+    def said(self) -> str:
+        """The value with its state; "" when it is not recorded."""
+        return f"{self.value} ({self.state})" if self.value and self.state else self.value
 
 
 @dataclass(frozen=True, slots=True)

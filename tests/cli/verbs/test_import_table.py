@@ -35,14 +35,27 @@ def test_an_import_that_is_refused_writes_nothing(here: Path) -> None:
 
 def test_a_table_without_epoch_0_gets_a_baseline_and_a_card(here: Path) -> None:
     Path("t.csv").write_text("source,epoch,leakage\nvillain,2,10%\nvillain,4,60%\n")
-    Path("card.toml").write_text('base_model = "Qwen"\nlearning_rate = 5e-6\n')
+    Path("card.toml").write_text(
+        'base_model = "Qwen"\nlearning_rate = 5e-6\n[Cosine]\n"Layers" = 3\n'
+    )
     found = call("import", "t.csv", "--name", "mine", "--baseline", "2", "--card", "card.toml")
     assert found.exit_code == 0, found.stderr
     design = json.loads(Path("runs/mine/design.json").read_text())
     assert design["epochs"] == [0, 4]
-    assert design["provenance"]["base_model"] == "Qwen (declared, not verified)"
+    declared = design["provenance"]["declared"]
+    assert declared == {
+        "Model: Base model": "Qwen",
+        "learning_rate": "5e-06",
+        "Cosine: Layers": "3",
+    }
     assert "epoch 0 here is epoch 2 of the table" in design["provenance"]["facts"][0]
     assert call("import", "t.csv", "--name", "x", "--baseline", "4").exit_code == 2
+    Path("card.toml").write_text('[Cosine]\nLayer = "3"\n')
+    typo = call("import", "t.csv", "--name", "x", "--baseline", "2", "--card", "card.toml")
+    assert (
+        typo.exit_code == 2
+        and "Layer is no field of [Cosine] (did you mean Layers?)" in typo.stderr
+    )
 
 
 def test_a_refusal_ends_with_rows_that_would_work(here: Path) -> None:

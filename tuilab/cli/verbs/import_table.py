@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import out
 from tuilab.cli.resolve import run_directory
 from tuilab.grid.text import count_of
+from tuilab.report import declared_card
 from tuilab.report.import_results import PERCENT_HINT, ImportRefusedError, read_table, write_results
 from tuilab.report.table_layouts import EXAMPLES, WIDE_EXAMPLES
 from tuilab.science.design import design_of
@@ -95,18 +95,16 @@ def _from_baseline(frame: pd.DataFrame, epoch: int) -> pd.DataFrame:
     return frame.assign(epoch=frame["epoch"].mask(frame["epoch"] == epoch, 0))
 
 
-def _declared(card: str | None) -> dict[str, str]:
-    """Read fields of the run card; each says that it is declared and not verified."""
+def _declared(card: str | None) -> dict[str, dict[str, str]]:
+    """Read fields of the run card; the report says of each that it is declared and not verified."""
     if card is None:
         return {}
-    path = Path(card).expanduser()
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = Path(card).expanduser().read_text(encoding="utf-8")
+        return declared_card.parse(text).record
     except OSError as error:
         raise RefusalError(f"{card}: {error.strerror}", USAGE) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RefusalError(f"{card} is not valid TOML: {error}", USAGE) from error
-    nested = [name for name, value in found.items() if isinstance(value, dict | list)]
-    if nested:
-        raise RefusalError(f"{card}: {nested[0]} is not one text; write name = text", USAGE)
-    return {name: f"{value} (declared, not verified)" for name, value in found.items()}
+    except UnicodeDecodeError as error:
+        raise RefusalError(f"{card}: is not a text file", USAGE) from error
+    except declared_card.CardFileError as error:
+        raise RefusalError(f"{card}: {error}", USAGE) from error
