@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -60,26 +61,30 @@ def cached_attention(
     q: torch.Tensor,
     k: torch.Tensor,
     v: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
     used: torch.Tensor,
     window: int | None = None,
 ) -> torch.Tensor:
-    """Attend from one token of each row over its cache: q [b, heads, d], k and v [b, s, kv, d].
+    """Put one new token of each row into its cache and attend from it: returns [b, heads, d].
 
-    ``used`` [b] int32 is how many slots of each row are filled, the new token included; the last
-    ``window`` of them are seen.
+    q is [b, heads, d], the new token's k and v [b, kv heads, d], the cache [b, slots, kv heads, d].
+    ``used`` [b] int32 is how many slots of each row are then filled; the token sees the last
+    ``window`` of them.
     """
-    if window is not None and window >= k.shape[1]:
-        window = None
-    if runs_on_gpu(q) and window is None:
-        return _flash_over_cache(q, k, v, used)
-    slot = torch.arange(k.shape[1], device=k.device)[None, :]
+    if runs_on_gpu(q) and (kernels := _kernels(q.shape[-1], q.dtype)):
+        out: torch.Tensor = kernels.cached_attention(q, k, v, keys, values, used, window)
+        return out
+    row = torch.arange(len(used), device=used.device)
+    keys[row, used - 1], values[row, used - 1] = k, v
+    slot = torch.arange(keys.shape[1], device=keys.device)[None, :]
     seen = slot < used[:, None]
     if window is not None:
         seen &= slot >= used[:, None] - window
     out = scaled_dot_product_attention(
         q[:, :, None],
-        k.transpose(1, 2),
-        v.transpose(1, 2),
+        keys.transpose(1, 2),
+        values.transpose(1, 2),
         attn_mask=seen[:, None, None],
         enable_gqa=True,
     )
@@ -123,25 +128,31 @@ def runs_on_gpu(q: torch.Tensor) -> bool:
     return q.is_cuda and q.dtype in (torch.bfloat16, torch.float16)
 
 
-@functools.cache
 def gpu_attention(width: int, dtype: torch.dtype) -> PackedAttention:
     """Return our kernels for heads of this width where they work, else PyTorch's own.
 
     Ours take two thirds of the time for rows of a few hundred tokens, and the same batch gives the
     same bits.
     """
+    kernels = _kernels(width, dtype)
+    return kernels.packed_attention if kernels else flash
+
+
+@functools.cache
+def _kernels(width: int, dtype: torch.dtype) -> ModuleType | None:
+    """Return ``attention_triton`` where its kernels work for heads of this width."""
     try:
         from runners.fast import attention_triton
 
-        _try(attention_triton.packed_attention, width, dtype)
+        _try(attention_triton, width, dtype)
     except Exception as error:  # whatever is missing on this machine
         LOG.warning("attention runs on PyTorch's kernels, Triton does not work here: %s", error)
-        return flash
-    return attention_triton.packed_attention
+        return None
+    return attention_triton
 
 
 @torch.enable_grad()
-def _try(attend: PackedAttention, width: int, dtype: torch.dtype) -> None:
+def _try(kernels: ModuleType, width: int, dtype: torch.dtype) -> None:
     """Attend once; no random number is drawn, since a sampling may be in the middle of its own."""
     q, k = (
         torch.linspace(-1, 1, 24 * heads * width, device="cuda", dtype=dtype)
@@ -150,7 +161,10 @@ def _try(attend: PackedAttention, width: int, dtype: torch.dtype) -> None:
         for heads in (4, 2)
     )
     cu_seqlens = torch.tensor([0, 9, 24], device="cuda", dtype=torch.int32)
-    attend(q, k, k, cu_seqlens, 15).sum().backward()
+    kernels.packed_attention(q, k, k, cu_seqlens, 15).sum().backward()
+    new, cache = k[:2].detach(), k.detach().view(2, 12, 2, width).clone()
+    used = torch.tensor([1, 12], device="cuda", dtype=torch.int32)
+    kernels.cached_attention(q[:2].detach(), new, new, cache, cache.clone(), used)
     torch.cuda.synchronize()
 
 
@@ -246,27 +260,3 @@ class _Flash(torch.autograd.Function):
             **ctx.sides,
         )  # fmt: skip
         return (*grads, None, None, None)
-
-
-def _flash_over_cache(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, used: torch.Tensor
-) -> torch.Tensor:
-    """Pass the heads that share a key as query positions: each key is read once."""
-    rows, slots, kv_heads, width = k.shape
-    shared = q.shape[1] // kv_heads
-    grouped = q.view(rows, kv_heads, shared, width).transpose(1, 2).reshape(-1, kv_heads, width)
-    count = torch.arange(rows + 1, device=q.device, dtype=torch.int32)
-    out: torch.Tensor = torch.ops.aten._flash_attention_forward(
-        grouped,
-        k.view(rows * slots, kv_heads, width),
-        v.view(rows * slots, kv_heads, width),
-        count * shared,
-        count * slots,
-        shared,
-        slots,
-        0.0,
-        False,
-        False,
-        seqused_k=used,
-    )[0]
-    return out.view(rows, shared, kv_heads, width).transpose(1, 2).reshape(q.shape)

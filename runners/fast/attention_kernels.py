@@ -1,4 +1,6 @@
-"""Triton kernels of causal attention inside packed segments; ``attention_triton`` launches them.
+"""Triton kernels of causal attention inside packed segments, and over a cache.
+
+``attention_triton`` launches them.
 
 FlashAttention (arXiv 2205.14135, 2307.08691), tuned for segments of a few hundred tokens with
 grouped query heads: small blocks, one pass for the gradients of the queries and one for those of
@@ -207,3 +209,45 @@ def sum_shared(parts, out, SHARED: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.
     value = tl.load(parts + at, mask=part < SHARED, other=0.0).to(tl.float32)
     total = tl.sum(value, 0)
     tl.store(out + row * WIDTH + tl.arange(0, WIDTH), total.to(out.dtype.element_ty))
+
+
+@triton.jit
+def attend_cached(
+    q, k, v, keys, values, out, used, slots, window, scale,
+    SHARED: tl.constexpr, GROUP: tl.constexpr, WIDTH: tl.constexpr, KEYS: tl.constexpr,
+):  # fmt: skip
+    """Attend from one new token of each row: q and out [rows, heads, WIDTH].
+
+    One program serves the SHARED query heads of a key head (padded to GROUP), so each key is read
+    once. k and v [rows, kv heads, WIDTH] are the new token's: they are put into the last of its
+    ``used`` slots, and their share of the softmax comes first, from registers.
+    """
+    row, head = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    kv_heads = tl.num_programs(1)
+    new = tl.load(used + row) - 1
+    column, member = tl.arange(0, WIDTH), tl.arange(0, GROUP)
+    at_q = ((row * kv_heads + head) * SHARED + member)[:, None] * WIDTH + column[None, :]
+    queries = tl.load(q + at_q, mask=member[:, None] < SHARED, other=0.0)
+    at_k = (row * kv_heads + head) * WIDTH + column
+    new_key, new_value = tl.load(k + at_k), tl.load(v + at_k)
+    stride = kv_heads * WIDTH
+    at_cache = row * slots * stride + head * WIDTH
+    tl.store(keys + at_cache + new * stride + column, new_key)
+    tl.store(values + at_cache + new * stride + column, new_value)
+
+    row_max = tl.sum(queries.to(tl.float32) * new_key.to(tl.float32)[None, :], 1) * scale
+    row_sum = tl.full((GROUP,), 1.0, tl.float32)
+    acc = tl.zeros((GROUP, WIDTH), tl.float32) + new_value.to(tl.float32)[None, :]
+    for first in range(tl.maximum(0, new + 1 - window), new, KEYS):
+        slot = first + tl.arange(0, KEYS)
+        scores = tl.dot(queries, tl.trans(_load_rows(keys + at_cache, slot, new, stride, WIDTH)))
+        scores = tl.where(slot[None, :] < new, scores * scale, float("-inf"))
+        new_max = tl.maximum(row_max, tl.max(scores, 1))
+        probs = tl.exp2(scores - new_max[:, None])
+        decay = tl.exp2(row_max - new_max)
+        row_sum = row_sum * decay + tl.sum(probs, 1)
+        seen = _load_rows(values + at_cache, slot, new, stride, WIDTH)
+        acc = tl.dot(probs.to(seen.dtype), seen, acc * decay[:, None])
+        row_max = new_max
+    value = (acc / row_sum[:, None]).to(out.dtype.element_ty)
+    tl.store(out + at_q, value, mask=member[:, None] < SHARED)

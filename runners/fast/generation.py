@@ -75,9 +75,6 @@ class _KVCache:
         """[rows]: filled slots of each row."""
         self._keys = [like.new_zeros(shape) for _ in range(layers)]
         self._values = [like.new_zeros(shape) for _ in range(layers)]
-        self.last = self.used.long()
-        """[rows]: the slot of the newest token of each row."""
-        self._row = torch.arange(rows, device=like.device)
 
     @property
     def slots(self) -> int:
@@ -87,7 +84,6 @@ class _KVCache:
     def begin(self, used: torch.Tensor) -> None:
         """Set how many tokens ``fill`` has put into each row."""
         self.used.copy_(used)
-        self.last.copy_(self.used - 1)
 
     def fill(
         self, layer: int, rows: torch.Tensor, slots: torch.Tensor, k: torch.Tensor, v: torch.Tensor
@@ -99,22 +95,14 @@ class _KVCache:
     def advance(self) -> None:
         """Move each row on by one token; in place, so that a captured step does it too."""
         self.used += 1
-        self.last += 1
 
-    def append(
-        self, layer: int, k: torch.Tensor, v: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Put the newest token's k and v, [rows, heads, d], at ``last``; return the tensors."""
-        keys, values = self._keys[layer], self._values[layer]
-        keys[self._row, self.last] = k
-        values[self._row, self.last] = v
-        return keys, values
+    def of(self, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the keys and values of a layer."""
+        return self._keys[layer], self._values[layer]
 
     def keep(self, rows: torch.Tensor, slots: int) -> None:
         """Keep these rows, in this order, with at least ``slots`` slots each."""
         self.used = self.used[rows]
-        self.last = self.last[rows]
-        self._row = torch.arange(len(rows), device=rows.device)
         for tensors in (self._keys, self._values):
             for layer, old in enumerate(tensors):
                 tensors[layer] = _resized(old, rows, _rounded(slots))
@@ -198,12 +186,13 @@ class _Generation:
         def attend(
             layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, _: torch.Tensor | None
         ) -> torch.Tensor:
-            keys, values = self._cache.append(layer, k, v)
             window = self._decoder.layers[layer].window
-            return attention.cached_attention(q, keys, values, self._cache.used, window)
+            return attention.cached_attention(
+                q, k, v, *self._cache.of(layer), self._cache.used, window
+            )
 
         self._cache.advance()
-        hidden = self._decoder(self._newest, self._cache.last, attend)
+        hidden = self._decoder(self._newest, self._cache.used.long() - 1, attend)
         return self._head(hidden)
 
     def completions(self) -> list[list[int]]:
@@ -212,7 +201,7 @@ class _Generation:
         return [line[:length] for line, length in zip(tokens, lengths, strict=True)]
 
     def _head(self, hidden: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self._decoder.model.lm_head(hidden).float()
+        logits: torch.Tensor = self._decoder.model.lm_head(hidden)
         return logits
 
     def _prefill(

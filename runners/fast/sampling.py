@@ -12,6 +12,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from runners.fast import ops
+
 
 @dataclass(frozen=True, slots=True)
 class TokenSampler:
@@ -24,11 +26,14 @@ class TokenSampler:
     """0 keeps all tokens."""
 
     def draw(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return one token per row of [b, vocabulary] float32 logits, [b] int64."""
+        """Return one token per row of logits [b, vocabulary], [b] int64."""
         if self.temperature == 0.0:
             return logits.argmax(-1)
-        scores = self._warpers()(None, logits)  # type: ignore[arg-type]  # no warper reads ids
-        return torch.multinomial(scores.softmax(-1), num_samples=1)[:, 0]
+        draw = ops.for_device(logits.device.type).draw
+        if not self.top_k and self.top_p == 1.0:
+            return draw(logits, self.temperature)
+        scores = self._warpers()(None, logits.float())  # type: ignore[arg-type]  # ids are not read
+        return draw(scores, 1.0)
 
     def _warpers(self) -> LogitsProcessorList:
         found = LogitsProcessorList()

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+ODD = -7046029254386353131
+"""0x9E3779B97F4A7C15 as a signed number: Knuth's multiplicative constant for 64 bits."""
+_CHUNK = 1 << 24
+"""Elements per chunk: 128 MiB of 64-bit integers."""
 Copy = tuple[torch.Tensor, torch.Tensor, float]
 """(source, target, factor): target = factor * source."""
 
@@ -78,6 +82,24 @@ def swiglu(gate_up: torch.Tensor) -> torch.Tensor:
     """Return silu(gate) * up, [t, n], of [t, 2 n] (arXiv 2002.05202)."""
     gate, up = gate_up.chunk(2, dim=-1)
     return functional.silu(gate) * up
+
+
+def draw(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Draw one token per row of [b, vocabulary] as transformers' generate does, [b] int64."""
+    scores = logits.float()
+    scores = scores if temperature == 1.0 else scores / temperature
+    return torch.multinomial(scores.softmax(-1), num_samples=1)[:, 0]
+
+
+def bit_sums(bits: torch.Tensor) -> torch.Tensor:
+    """Return [2] int64: the sum of the integers [n], and one weighted by position, modulo 2^64."""
+    total = torch.zeros(2, dtype=torch.int64, device=bits.device)
+    for start in range(0, bits.numel(), _CHUNK):
+        part = bits[start : start + _CHUNK].to(torch.int64)
+        index = torch.arange(start, start + part.numel(), dtype=torch.int64, device=part.device)
+        weights = (index * 2 + 1) * ODD
+        total += torch.stack([part.sum(), (part * (weights ^ (weights >> 29))).sum()])
+    return total
 
 
 def copy_adapters(copies: Sequence[Copy]) -> Callable[[], None]:

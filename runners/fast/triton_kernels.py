@@ -169,3 +169,42 @@ def copy_adapters(table, sizes, scales, BLOCK: tl.constexpr):
         at = (element // columns) * stride + element % columns
         tl.store(target + at, value.to(tl.bfloat16), mask=inside)
         start += tl.num_programs(1) * BLOCK
+
+
+@triton.jit
+def draw(logits, seeds, tokens, n, inverse, BLOCK: tl.constexpr):
+    """Draw from the softmax of ``inverse`` times a row of logits [rows, n], in one reading of it.
+
+    The largest of logit + Gumbel noise is such a draw (Gumbel 1954). Noise is -log of an
+    exponential number, which is -log(1 - u); u is uniform in steps of 2^-31 near 0, where the
+    largest noise comes from. A row without a number gets n, which is no token.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    seed = tl.load(seeds + row)
+    lane = tl.arange(0, BLOCK)
+    best = tl.full((BLOCK,), float("-inf"), tl.float32)
+    best_at = tl.full((BLOCK,), 0, tl.int32) + n
+    for first in range(0, n, 4 * BLOCK):
+        uniforms = tl.rand4x(seed, first // 4 + lane)
+        for part in tl.static_range(4):
+            column = first + part * BLOCK + lane
+            value = tl.load(logits + row * n + column, mask=column < n, other=float("-inf"))
+            u = uniforms[part]
+            exponential = tl.where(u < 1e-4, u + u * u / 2, -tl.log(1.0 - u))
+            noise = -tl.log(tl.maximum(exponential, 2.3283064e-10))
+            value = value.to(tl.float32) * inverse + noise
+            best_at = tl.where(value > best, column, best_at)
+            best = tl.maximum(best, value)
+    top = tl.max(best, 0)
+    tl.store(tokens + row, tl.min(tl.where(best == top, best_at, n), 0))
+
+
+@triton.jit
+def bit_sums(bits, parts, count, odd, BLOCK: tl.constexpr):
+    """Write the sum and the weighted sum of one block of integers; they wrap as int64 does."""
+    block = tl.program_id(0).to(tl.int64)
+    index = block * BLOCK + tl.arange(0, BLOCK)
+    value = tl.load(bits + index, mask=index < count, other=0).to(tl.int64)
+    weight = (index * 2 + 1) * odd
+    tl.store(parts + 2 * block, tl.sum(value, 0))
+    tl.store(parts + 2 * block + 1, tl.sum(value * (weight ^ (weight >> 29)), 0))

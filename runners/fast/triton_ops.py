@@ -196,6 +196,26 @@ def apply_rope(
     return found
 
 
+def bit_sums(bits: torch.Tensor) -> torch.Tensor:
+    """Compute ``torch_ops.bit_sums`` in one reading of the memory."""
+    block = 4096
+    parts = torch.empty(triton.cdiv(len(bits), block), 2, dtype=torch.int64, device=bits.device)
+    kernels.bit_sums[(len(parts),)](bits, parts, len(bits), torch_ops.ODD, block)
+    return parts.sum(0)
+
+
+def draw(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Draw one token per row of [b, vocabulary], [b] int64.
+
+    Random numbers follow from one seed per row, which the device's generator gives.
+    """
+    rows, n = logits.shape
+    seeds = torch.randint(2**63 - 1, (rows,), device=logits.device)
+    tokens = torch.empty_like(seeds)
+    kernels.draw[(rows,)](logits.contiguous(), seeds, tokens, n, 1 / temperature, 512)
+    return tokens
+
+
 def swiglu(gate_up: torch.Tensor) -> torch.Tensor:
     """Return silu(gate) * up, [t, n], of [t, 2 n]."""
     found: torch.Tensor = _Swiglu.apply(gate_up)

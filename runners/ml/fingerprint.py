@@ -7,11 +7,9 @@ from collections.abc import Iterable
 
 import torch
 
+from runners.fast import ops
+
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-_ODD = -7046029254386353131
-"""0x9E3779B97F4A7C15 as a signed number: Knuth's multiplicative constant for 64 bits."""
-_CHUNK = 1 << 24
-"""Elements per chunk: 128 MiB of 64-bit integers."""
 
 
 def of_tensors(named: Iterable[tuple[str, torch.Tensor]]) -> str:
@@ -31,10 +29,4 @@ def of_tensors(named: Iterable[tuple[str, torch.Tensor]]) -> str:
 
 def _sums(tensor: torch.Tensor) -> torch.Tensor:
     bits = tensor.detach().contiguous().view(-1).view(_INTEGERS[tensor.element_size()])
-    total = torch.zeros(2, dtype=torch.int64, device=tensor.device)
-    for start in range(0, bits.numel(), _CHUNK):
-        part = bits[start : start + _CHUNK].to(torch.int64)
-        index = torch.arange(start, start + part.numel(), dtype=torch.int64, device=part.device)
-        weights = (index * 2 + 1) * _ODD
-        total += torch.stack([part.sum(), (part * (weights ^ (weights >> 29))).sum()])
-    return total
+    return ops.for_device(bits.device.type).bit_sums(bits)

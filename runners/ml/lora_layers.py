@@ -51,9 +51,15 @@ def attach(model: PreTrainedModel, layers: LoraLayers) -> PeftModel:
         torch.manual_seed(layers.seed)
         named.insert(0, (FRESH, layers.fresh))
     first, *others = named
-    peft: PeftModel = get_peft_model(model, lora_config(first[1]), adapter_name=first[0])
+    # Weights of a frozen adapter are not made here: PEFT would draw them first.
+    peft: PeftModel = get_peft_model(
+        model,
+        lora_config(first[1]),
+        adapter_name=first[0],
+        low_cpu_mem_usage=layers.fresh is None,
+    )
     for name, lora in others:
-        peft.add_adapter(name, lora_config(lora))
+        peft.add_adapter(name, lora_config(lora), low_cpu_mem_usage=True)
     tuner: Any = peft.base_model
     tuner.set_adapter([name for name, _ in named])
     for index, one in enumerate(layers.frozen):
@@ -91,5 +97,6 @@ def _fill(peft: PeftModel, name: str, one: Adapter) -> None:
     tuner: Any = peft.base_model
     for module_name, (a, b) in one.weights.items():
         layer = tuner.model.get_submodule(module_name)
-        layer.lora_A[name].weight.data.copy_(a)
-        layer.lora_B[name].weight.data.copy_(b)
+        device = layer.get_base_layer().weight.device
+        layer.lora_A[name].weight = torch.nn.Parameter(a.to(device), requires_grad=False)
+        layer.lora_B[name].weight = torch.nn.Parameter(b.to(device), requires_grad=False)

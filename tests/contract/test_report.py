@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +111,21 @@ def test_equal_results_hash_equally_whatever_their_order() -> None:
     assert hash_output([one, two]) == hash_output([two, one])
     assert hash_output([one, two]) != hash_output([one])
     assert hash_output([Artefact("a", 1, "xb")]) != hash_output([Artefact("a x", 1, "b")])
+
+
+def test_a_large_file_that_changes_has_another_digest_whatever_its_time_says(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "adapter"
+    path.write_bytes(b"a" * 2_000_000)
+    os.utime(path, (1e9, 1e9))
+    time.sleep(0.2)  # older than a tick of the file system's clock
+    first = digest(path)
+    assert digest(path) == first == hashlib.sha256(b"a" * 2_000_000).hexdigest()
+    with path.open("r+b") as file:
+        file.write(b"b")
+    os.utime(path, (1e9, 1e9))
+    assert digest(path) == hashlib.sha256(path.read_bytes()).hexdigest() != first
 
 
 def test_an_attempt_that_lost_its_directory_publishes_nothing(tmp_path: Path, spec: Spec) -> None:

@@ -12,6 +12,7 @@ from runners.fast import attention, backends, ops, torch_ops
 from runners.fast.cuda_graphs import GraphedCall
 from runners.fast.packing import round_shapes
 from runners.fast.torch_ops import HeadNorms
+from runners.ml import fingerprint
 from tests.runners_fast.conftest import FUSED
 from tests.runners_fast.test_backends import plain_gradients
 
@@ -151,13 +152,54 @@ def test_the_same_batch_gives_the_same_bits(
     assert any(gradient.any() for gradient in found[0])
 
 
-def test_attention_over_a_cache_reads_as_far_as_it_is_filled() -> None:
-    used = torch.tensor([1, 17, 200, 256, 130], device=DEVICE, dtype=torch.int32)
-    q, k, v = leaf(5, 28, 128), leaf(5, 256, 4, 128), leaf(5, 256, 4, 128)
-    for window in (None, 100):
-        found = attention.cached_attention(q, k, v, used, window)
-        truth = attention.cached_attention(q.float(), k.float(), v.float(), used, window)
-        assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
+@pytest.mark.parametrize("window", [None, 1, 100, 300])
+@pytest.mark.parametrize(("heads", "kv_heads", "width"), [(28, 4, 128), (4, 4, 32), (32, 1, 64)])
+def test_attention_over_a_cache_reads_as_far_as_it_is_filled_and_adds_the_new_token(
+    window: int | None, heads: int, kv_heads: int, width: int
+) -> None:
+    used = torch.tensor([1, 17, 200, 256, 130, 2], device=DEVICE, dtype=torch.int32)
+    given = [leaf(6, count, width) for count in (heads, kv_heads, kv_heads)]
+    given += [leaf(6, 256, kv_heads, width) for _ in range(2)]
+    precise = [one.float() for one in given]
+    found = attention.cached_attention(*given, used, window)
+    truth = attention.cached_attention(*precise, used, window)
+    assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
+    assert all(torch.equal(a.float(), b) for a, b in zip(given[3:], precise[3:], strict=True))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_tokens_are_drawn_as_often_as_the_softmax_says(
+    kernels: ops.Ops, temperature: float
+) -> None:
+    logits = torch.randn(1, 5003, device=DEVICE, dtype=torch.bfloat16) * 3
+    torch.manual_seed(3)
+    drawn = torch.cat([kernels.draw(logits.expand(50_000, -1), temperature) for _ in range(8)])
+    found = torch.bincount(drawn, minlength=5003) / len(drawn)
+    expected = (logits[0].float() / temperature).softmax(-1)
+    often = expected > 1e-3
+    deviation = (found - expected) / (expected * (1 - expected) / len(drawn)).sqrt()
+    assert float(deviation[often].abs().max()) < 5
+    assert float((deviation[often] ** 2).mean()) < 1.6
+    assert float((found - expected)[~often].sum().abs()) < 5e-3
+    torch.manual_seed(3)
+    again = kernels.draw(logits.expand(50_000, -1), temperature)
+    assert torch.equal(again, drawn[:50_000])
+    assert len(again.unique()) > 10
+
+
+def test_a_row_without_a_number_gives_no_token(kernels: ops.Ops) -> None:
+    logits = torch.full((2, 300), torch.nan, device=DEVICE)
+    logits[1, 7] = 1.0
+    assert kernels.draw(logits, 1.0).tolist() == [300, 7]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64, torch.uint8])
+@pytest.mark.parametrize("count", [1, 4096, 17_000_001])
+def test_a_fingerprint_is_that_of_the_cpu(count: int, dtype: torch.dtype) -> None:
+    raw = torch.randint(-(2**31), 2**31 - 1, (count,)).to(dtype)
+    named = {"a": raw, "b": raw[: count // 2 + 1].clone()}
+    on_gpu = {name: tensor.to(DEVICE) for name, tensor in named.items()}
+    assert fingerprint.of_tensors(on_gpu.items()) == fingerprint.of_tensors(named.items())
 
 
 def test_all_adapters_are_copied_by_one_kernel(kernels: ops.Ops) -> None:
@@ -254,7 +296,7 @@ def test_trying_the_kernels_draws_no_random_number() -> None:
     """Else the first answers of each worker would be others than those of its later jobs."""
     torch.manual_seed(0)
     before = torch.cuda.get_rng_state()
-    attention.gpu_attention.cache_clear()
+    attention._kernels.cache_clear()
     ops.for_device.cache_clear()
     attention.gpu_attention(128, torch.bfloat16)
     ops.for_device("cuda")
