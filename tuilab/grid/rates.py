@@ -106,18 +106,18 @@ TINY = Rates(
 SEVEN_B_SHAPE = Shape(7_615_283_200, 6_525_288_448, 28 * 90_112, blocks=28)
 SEVEN_B = Rates(
     name="one H200, 7B in bfloat16, warm workers",
-    train_row=19.6e-3,
-    completion=12.3e-3,
+    train_row=20.4e-3,
+    completion=9.7e-3,
     prefill=2e-3,
-    fixed=2.3,
+    fixed=1.3,
     adapter_bytes_per_rank=10_100_000,
     merged_bytes=15_300_000_000,
     completion_bytes=800,
 )
-"""Measured with random weights of the exact shape: 235 s for 12,000 training rows, 27.0 s for 2,200
-completions of forced lengths, 2.2 s a job beside them when warm. The rest is computed; 28 layers
-hold 90,112 LoRA parameters per unit of rank each. Rows and completions are of 350 to 400 tokens;
-by this Llama-3.1-8B takes 84.8 ms a step (85.0 measured) and Qwen3-8B 84.4 (87.1)."""
+"""From ``tuilab bench --grid --full``: 242.5 s for 12,000 marker rows and 168.9 s for 8,000 of
+convergence, 23.2 s for 2,400 completions, 0.3 to 3.2 s a job beside them when warm. The rest is
+computed; 28 layers hold 90,112 LoRA parameters per unit of rank each. Rows and completions are of
+350 to 400 tokens."""
 _LONGER = 8.0
 """Tokens of a row or completion at 7B against those of the tiny base."""
 
