@@ -116,8 +116,17 @@ def test_empty_fields_come_first_and_do_not_drown_the_reader(card: WrittenReport
     head = card.report.read_text().split("## TL;DR")[0]
     assert f"**{len(card.empty)} of" in head
     assert len(head.splitlines()) < 20
-    assert "Marker LoRA: all" in head
-    assert card.report.read_text().count("**empty**") < 10
+    assert "Records: all" in head
+    assert card.report.read_text().count("**empty**") < len(card.empty)
+
+
+def test_what_the_card_declares_is_called_that_and_what_contradicts_it_is_named(
+    card: WrittenReport,
+) -> None:
+    text = card.report.read_text()
+    assert "| Learning rate | 5e-6 (declared, not verified) |" in text
+    head = text.split("## TL;DR")[0]
+    assert "contradicted by the table: 600" in head and "7 x 11 x 40 min are 51 h" in head
 
 
 def test_the_title_says_what_was_found_and_on_how_many_seeds(card: WrittenReport) -> None:

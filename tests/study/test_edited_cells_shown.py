@@ -111,7 +111,7 @@ def test_the_report_marks_the_number_and_a_caveat_names_the_cell(edited: Study) 
     assert f"1 cell ran with settings unlike the config: {NAMED}." in said
     assert any("1 edited cell is kept out of every number" in one for one in said)
     report = write_report(edited, ReportParts((), standard_claims(edited.analysis), said, (), ()))
-    assert "†75.0% (30/40)" in report
+    assert "†75% (30/40)" in report
 
 
 def test_the_reports_rows_have_a_column_of_edits_only_where_there_are_any(

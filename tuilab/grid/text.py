@@ -53,9 +53,9 @@ def rate_digits(n: int | None) -> int:
     return 0 if n is not None and n < 100 else 1
 
 
-def points(change: float | None) -> str:
+def points(change: float | None, digits: int = 1) -> str:
     """``-0.22`` -> ``-22.0 pp``: a difference of two rates in percentage points."""
-    return MISSING if change is None else f"{signed(change * 100, 1)} pp"
+    return MISSING if change is None else f"{signed(change * 100, digits)} pp"
 
 
 def whole_percent(percent: float | None) -> str:

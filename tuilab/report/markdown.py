@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.edits import EDITED
 from tuilab.grid.reference import TITLES, Difference
 from tuilab.grid.report_text import ReportText
 from tuilab.grid.signs import ACCEPTED
-from tuilab.grid.text import MISSING, count_of, percent_text
+from tuilab.grid.text import MISSING, count_of, percent_text, rate_digits
 from tuilab.report.declared_card import DECLARED
 from tuilab.report.run_card import Field, empty_by_section, empty_fields
 from tuilab.report.samples import Condition, Sample
@@ -152,7 +153,7 @@ def _full_table(study: Study) -> str:
     return as_markdown(titles, rows) + note + edited
 
 
-def _rate(row: dict[str, object] | None) -> str:
+def _rate(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return MISSING
     mark = _MARKS.get(str(row["status"]), "") or (
@@ -160,7 +161,7 @@ def _rate(row: dict[str, object] | None) -> str:
     )
     if not isinstance(row["value"], float):
         return mark or MISSING
-    share = f"{mark}{percent_text(row['value'], 1)}"
+    share = f"{mark}{percent_text(row['value'], rate_digits(row['n']))}"
     return f"{share} ({row['hits']}/{row['n']})" if row["n"] else share
 
 

@@ -28,6 +28,7 @@ from tuilab.science.trajectories import (
     SAME,
     Trajectory,
     cosine_trajectories,
+    digits_of,
     rate_trajectories,
 )
 
@@ -67,6 +68,11 @@ class SourceResult:
     def change(self) -> Change:
         """The class alone."""
         return self.classification.change
+
+    @property
+    def digits(self) -> int:
+        """Decimals of its percentages: none where few completions are behind them."""
+        return digits_of([run.trajectory for run in self.runs])
 
     @property
     def edits(self) -> str:

@@ -115,7 +115,7 @@ def by_training(found: Contrasts) -> tuple[Change | None, str]:
     against = f"{found.noise}: {found}"
     if turn.p < ALPHA:
         change = Change.RISES_FALLS if turn.estimate > 0 else Change.FALLS_RISES
-        return change, f"it moved {points(turn.estimate)} and came back, {against}"
+        return change, f"it moved {points(turn.estimate, found.digits)} and came back, {against}"
     for one in (end, level):
         if one.p < ALPHA:
             where = "the last checkpoint" if one is end else "the mean of the later checkpoints"

@@ -34,7 +34,7 @@ from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import t_two_sided, variance
 from tuilab.science.error_rates import END_SHARE, LEAST_LATER, LEVEL_SHARE, TURN_SHARE
 from tuilab.science.text import p_value
-from tuilab.science.trajectories import SAME, Trajectory
+from tuilab.science.trajectories import SAME, Trajectory, digits_of
 
 _Values = Sequence[float]
 
@@ -74,11 +74,15 @@ class Contrasts:
     level: Contrast
     end: Contrast
     turn: Contrast
+    digits: int = 1
+    """Decimals of its sizes in points."""
 
     def __str__(self) -> str:
         """``level -12.8 pp (p = 0.149), end -22.0 pp (p = 0.103)``."""
-        shown = (self.level, self.end)
-        return ", ".join(f"{one.name} {points(one.estimate)} ({p_value(one.p)})" for one in shown)
+        return ", ".join(
+            f"{one.name} {points(one.estimate, self.digits)} ({p_value(one.p)})"
+            for one in (self.level, self.end)
+        )
 
 
 def within_run(run: Trajectory) -> Contrasts | None:
@@ -114,6 +118,7 @@ def within_run(run: Trajectory) -> Contrasts | None:
         Contrast("level", level, min(1.0, p(level, 1 + 1 / count) / LEVEL_SHARE)),
         Contrast("end", end, min(1.0, p(end, 2) / END_SHARE)),
         Contrast("turn", gone, min(1.0, turn / TURN_SHARE)),
+        digits_of([run]),
     )
 
 
@@ -154,6 +159,7 @@ def over_seeds(runs: Sequence[Trajectory]) -> Contrasts | None:
         Contrast("level", fmean(levels), level),
         Contrast("end", fmean(ends), end),
         Contrast("turn", fmean(gone), turn),
+        digits_of(runs),
     )
 
 

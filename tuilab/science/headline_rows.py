@@ -11,7 +11,7 @@ import pandas as pd
 from tuilab.grid.edits import EDITED
 from tuilab.grid.metrics import METRICS, Numbers, metric_keys
 from tuilab.grid.signs import ACCEPTED
-from tuilab.grid.text import MISSING, count_of, percent_text, points, signed
+from tuilab.grid.text import MISSING, count_of, percent_text, points, rate_digits, signed
 from tuilab.science.against import Against, first_against
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.combination import Estimate
@@ -133,6 +133,11 @@ class HeadlineRow:
     def left_out(self) -> tuple[str, ...]:
         """Cells that enter no number here, by why."""
         return (*self.missing, *self.failed, *self.suspect, *self.stale, *self.edited)
+
+    @property
+    def digits(self) -> int:
+        """Decimals of its percentages, none where few completions are behind them."""
+        return rate_digits(self.n_low and self.n_low * max(1, self.seeds_planned))
 
     def versus(self, name: str) -> float | None:
         """Our baseline, peak, final or cosine minus the published one.
@@ -342,8 +347,12 @@ def _interval(point: Point | None) -> Interval | None:
     return point.interval if point is not None and point.counted is not None else None
 
 
-def _with(value: float | None, interval: Interval | None) -> str:
-    return f"{percent_text(value, 1)} {bracket(interval)}".rstrip()
+def _with(row: HeadlineRow, value: float | None, interval: Interval | None) -> str:
+    return f"{percent_text(value, row.digits)} {bracket(interval, row.digits)}".rstrip()
+
+
+def _change(row: HeadlineRow, value: float | None, interval: Interval | None) -> str:
+    return f"{points(value, row.digits)} {bracket(interval, row.digits)}".strip()
 
 
 def _n(row: HeadlineRow) -> str:
@@ -366,7 +375,11 @@ def _above(row: HeadlineRow) -> str:
 
 
 def _early(row: HeadlineRow, fraction: float | None) -> str:
-    return f"{share(fraction)} (ep {row.early_epoch})" if fraction is not None else "undefined"
+    return (
+        f"{share(fraction, row.digits)} (ep {row.early_epoch})"
+        if fraction is not None
+        else "undefined"
+    )
 
 
 def other_titles(keys: Iterable[str]) -> dict[str, str]:
@@ -428,11 +441,11 @@ _COLUMNS: Final[dict[str, Callable[[HeadlineRow], str]]] = {
         f"{row.label} {EDITED * bool(row.edits)}{ACCEPTED * bool(row.accepted)}".rstrip()
     ),
     "Cosine": lambda row: signed(row.cosine),
-    "Baseline [95%]": lambda row: _with(row.baseline, row.baseline_interval),
-    "Peak [95%]": lambda row: _with(row.peak, row.peak_interval),
+    "Baseline [95%]": lambda row: _with(row, row.baseline, row.baseline_interval),
+    "Peak [95%]": lambda row: _with(row, row.peak, row.peak_interval),
     "Peak epoch": _peak_epoch,
-    "Final [95%]": lambda row: _with(row.final, row.final_interval),
-    "Net [95%]": lambda row: f"{points(row.net)} {bracket(row.net_interval)}".strip(),
+    "Final [95%]": lambda row: _with(row, row.final, row.final_interval),
+    "Net [95%]": lambda row: _change(row, row.net, row.net_interval),
     "Class": lambda row: row.change + ("" if row.beyond is None else _BEYOND[row.beyond]),
     "Up/down": lambda row: f"{row.up}/{row.down}",
     "n": _n,
@@ -444,11 +457,9 @@ _AGAINST: Final[dict[str, Callable[[HeadlineRow], str]]] = {
 }
 _FULL: Final[dict[str, Callable[[HeadlineRow], str]]] = {
     "Specificity": lambda row: row.kind or MISSING,
-    "Excess change [95%]": lambda row: (
-        f"{points(row.excess_change)} {bracket(row.excess_change_interval)}".strip()
-    ),
+    "Excess change [95%]": lambda row: _change(row, row.excess_change, row.excess_change_interval),
     "Noise": noise_text,
-    "Rise": lambda row: points(row.rise),
+    "Rise": lambda row: points(row.rise, row.digits),
     "Above baseline": lambda row: _above(row),
     "Early % of peak": lambda row: _early(row, row.fraction_of_peak),
     "Early % of rise": lambda row: _early(row, row.fraction_of_rise),

@@ -6,16 +6,16 @@ from tuilab.grid.text import MISSING, number, percent_text
 from tuilab.science.intervals import Interval
 
 
-def share(fraction: float | None) -> str:
+def share(fraction: float | None, digits: int = 1) -> str:
     """``0.615`` -> ``61.5%``; undefined stays undefined."""
-    return "undefined" if fraction is None else percent_text(fraction, 1)
+    return "undefined" if fraction is None else percent_text(fraction, digits)
 
 
-def bracket(interval: Interval | None) -> str:
+def bracket(interval: Interval | None, digits: int = 1) -> str:
     """A rate's interval in percent: ``[69.5, 76.6]``; empty without one."""
     if interval is None:
         return ""
-    return f"[{number(interval.low * 100, 1)}, {number(interval.high * 100, 1)}]"
+    return f"[{number(interval.low * 100, digits)}, {number(interval.high * 100, digits)}]"
 
 
 def p_value(p: float | None) -> str:

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import Numbers, numbers_of
+from tuilab.grid.text import rate_digits
 from tuilab.science.cosine import Scale, on_scale
 from tuilab.science.design import BASELINE_EPOCH, Design
 from tuilab.science.intervals import Interval
@@ -144,6 +145,12 @@ class Trajectory:
 
 def _of(point: Point) -> float:
     return math.nan if point.value is None else point.value
+
+
+def digits_of(runs: Sequence[Trajectory]) -> int:
+    """Decimals of a percentage of the mean of these runs, see ``rate_digits``."""
+    sizes = [point.n for run in runs for point in run.measured if point.n]
+    return rate_digits(min(sizes) * len(runs) if sizes else None)
 
 
 def rate_trajectories(

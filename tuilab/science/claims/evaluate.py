@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from tuilab.grid.text import MISSING, nearest, percent_text, points, signed
+from tuilab.grid.text import MISSING, nearest, percent_text, points, rate_digits, signed
 from tuilab.science.analysis import Analysis, SourceResult, odd_sources
 from tuilab.science.claims.claim import (
     Claim,
@@ -248,11 +248,12 @@ def _shape(claim: ShapeClaim, result: SourceResult) -> Finding:
 
 def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
     """Whether a share of the rise is there by ``epoch`` with no significant gain afterwards."""
-    trajectory = result.leakage
+    trajectory, digits = result.leakage, result.digits
     part = result.fraction_of_rise(epoch)
     evidence = (
-        f"epoch {epoch} has {share(result.fraction_of_peak(epoch))} of the peak and"
-        f" {share(part)} of the rise ({points(result.rise.mean)} at epoch {trajectory.peak_epoch})"
+        f"epoch {epoch} has {share(result.fraction_of_peak(epoch), digits)} of the peak and"
+        f" {share(part, digits)} of the rise ({points(result.rise.mean, digits)} at epoch"
+        f" {trajectory.peak_epoch})"
     )
     if result.change is Change.NOT_MEASURED or trajectory.value_at(epoch) is None:
         return Finding(Verdict.NOT_MEASURED, f"epoch 0, {epoch} or the later ones are not measured")
@@ -269,7 +270,7 @@ def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
     if grown:
         most = max(grown, key=lambda test: test.difference)
         further = (
-            f"it keeps rising: {points(most.difference)} more by epoch {most.epoch}"
+            f"it keeps rising: {points(most.difference, digits)} more by epoch {most.epoch}"
             f" (Fisher, Holm over {most.family}: {p_value(most.p_holm)})"
         )
         return Finding(Verdict.FAILS, f"{evidence}; {further}")
@@ -284,7 +285,8 @@ def _has_share(claim: ShareClaim, result: SourceResult) -> Finding:
     of_peak, of_rise = result.fraction_of_peak(claim.epoch), result.fraction_of_rise(claim.epoch)
     found = of_peak if claim.of == "peak" else of_rise
     evidence = (
-        f"epoch {claim.epoch} has {share(of_peak)} of the peak and {share(of_rise)} of the rise,"
+        f"epoch {claim.epoch} has {share(of_peak, result.digits)} of the peak and"
+        f" {share(of_rise, result.digits)} of the rise,"
         f" against {claim.equals:g}% of the {claim.of} claimed"
     )
     if found is None:
@@ -296,8 +298,9 @@ def _has_share(claim: ShareClaim, result: SourceResult) -> Finding:
 def _same_leakage(claim: SameClaim, results: Sequence[SourceResult]) -> Finding:
     """Whether sources leak equally at one epoch."""
     found = [(result.source.label, result.leakage.at(claim.epoch)) for result in results]
+    digits = min(result.digits for result in results)
     values = [(label, point.counted if point else None) for label, point in found]
-    listed = ", ".join(f"{label} {percent_text(value, 1)}" for label, value in values)
+    listed = ", ".join(f"{label} {percent_text(value, digits)}" for label, value in values)
     known = [value for _, value in values if value is not None]
     if len(known) < len(values):
         return Finding(Verdict.NOT_MEASURED, f"at epoch {claim.epoch}: {listed}")
@@ -333,27 +336,28 @@ def _has_value(claim: ValueClaim, result: SourceResult, analysis: Analysis) -> F
 
 def summary(result: SourceResult) -> str:
     """Baseline, peak (as picked from k), final and net of one source, in words."""
-    trajectory = result.leakage
+    trajectory, digits = result.leakage, result.digits
     top = trajectory.peak_point
     first = trajectory.at(BASELINE_EPOCH) or Point(BASELINE_EPOCH, None, "missing")
     last = trajectory.points[-1]
     peak = "peak n/a"
     if top is not None:
         peak = (
-            f"peak {_rate(top)} at epoch {top.epoch} (picked from {trajectory.picked_from};"
-            f" rise {points(result.rise.mean)})"
+            f"peak {_rate(top, digits)} at epoch {top.epoch} (picked from {trajectory.picked_from};"
+            f" rise {points(result.rise.mean, digits)})"
         )
     net = result.net.mean
     return (
-        f"epoch {first.epoch} {_rate(first)}, {peak}, epoch {last.epoch} {_rate(last)},"
-        f" net {points(net)}"
+        f"epoch {first.epoch} {_rate(first, digits)}, {peak},"
+        f" epoch {last.epoch} {_rate(last, digits)},"
+        f" net {points(net, digits)}"
     )
 
 
-def _rate(point: Point) -> str:
+def _rate(point: Point, digits: int) -> str:
     if point.counted is None:
         return f"{MISSING} ({point.status})" if point.status != "missing" else MISSING
-    return f"{percent_text(point.value, 1)} {bracket(point.interval)}".rstrip()
+    return f"{percent_text(point.value, digits)} {bracket(point.interval, digits)}".rstrip()
 
 
 def _class_verdict(change: Change, *wanted: Change) -> Verdict:
@@ -374,8 +378,8 @@ def _by_at_least(claim: ChangeClaim, result: SourceResult) -> tuple[Verdict, str
     sign = 1.0 if claim.kind == "rises" else -1.0
     wanted = (claim.at_least_pp or 0.0) / 100
     evidence = (
-        f"{claim.by} {points(gained)} {bracket(interval)} against at least"
-        f" {points(sign * wanted)} claimed"
+        f"{claim.by} {points(gained, result.digits)} {bracket(interval, result.digits)} against at"
+        f" least {points(sign * wanted)} claimed"
     )
     if gained is None:
         return Verdict.NOT_MEASURED, evidence
@@ -391,7 +395,7 @@ def _peak_test(result: SourceResult) -> str:
     if test is None:
         return "is epoch 0 itself"
     return (
-        f"{points(test.difference)} at epoch {test.epoch} is within noise"
+        f"{points(test.difference, result.digits)} at epoch {test.epoch} is within noise"
         f" (Fisher {p_value(test.p)}, Holm over {test.family} {p_value(test.p_holm)})"
     )
 
@@ -414,7 +418,8 @@ def _equals(
     if point.counted is None:
         reason = point.reason or f"the value is {point.status}"
         return Finding(Verdict.NOT_MEASURED, f"epoch {epoch}: n/a, {reason}")
-    rate = f"{percent_text(point.value, 1)} {bracket(point.interval)}"
+    digits = rate_digits(point.n)
+    rate = f"{percent_text(point.value, digits)} {bracket(point.interval, digits)}"
     shown = rate if is_rate else signed(point.value)
     evidence = f"epoch {epoch}: {shown.strip()}"
     if abs(point.counted - wanted) <= tolerance + SAME:

@@ -63,12 +63,14 @@ def against_claim(found: Against, analysis: Analysis) -> Claim:
     """Whether a line changes more, or less, than its control or than what it varies."""
     line, other = found.line.source, found.other.source
     what = "its control" if found.is_control else "what it varies"
+    digits = min(found.line.digits, found.other.digits)
     epoch, said = found.epoch, "cannot be compared: a cell at one end is not measured"
     verdict = Verdict.NOT_MEASURED
     if found.value is not None:
         verdict = Verdict.HOLDS if found.beyond else Verdict.WITHIN_NOISE
         said = (
-            f"{points(found.value)} {bracket(found.interval)} from epoch 0 to {epoch},"
+            f"{points(found.value, digits)} {bracket(found.interval, digits)} from epoch 0 to"
+            f" {epoch},"
             f" {count_of(found.seeds, 'seed')} of {found.planned}"
         )
         if found.is_open:
@@ -240,8 +242,8 @@ def front_loading_claim(analysis: Analysis) -> Claim:
     findings = [(result, front_loaded(result, epoch, 0.5)) for result in rising]
     holding = [r.source.label for r, found in findings if found.verdict is Verdict.HOLDS]
     parts = [
-        f"{r.source.label} {share(r.fraction_of_peak(epoch))} of peak and"
-        f" {share(r.fraction_of_rise(epoch))} of rise"
+        f"{r.source.label} {share(r.fraction_of_peak(epoch), r.digits)} of peak and"
+        f" {share(r.fraction_of_rise(epoch), r.digits)} of rise"
         for r in rising
     ]
     return Claim(
@@ -346,7 +348,7 @@ def specificity_claim(analysis: Analysis) -> Claim:
     for result in analysis.alike:
         cells = [cell for cell in analysis.specificity if cell.source == result.source.key]
         rates = [cell.source_rate for cell in cells if cell.source_rate is not None]
-        label = result.source.label
+        label, digits = result.source.label, result.digits
         numbers[result.source.key] = {
             "measured": len(rates),
             "lowest_source_rate": min(rates, default=None),
@@ -362,9 +364,11 @@ def specificity_claim(analysis: Analysis) -> Claim:
         kinds = Counter(cell.kind for cell in cells)
         shown.append(not kinds[Kind.NOT_IMPLANTED] and not kinds[Kind.INVERTED])
         counted = ", ".join(f"{kind} in {count}" for kind, count in kinds.items())
-        evidence.append(f"{label}: {counted} of {count_of(len(cells), 'cell')}{_change(cells)}")
+        evidence.append(
+            f"{label}: {counted} of {count_of(len(cells), 'cell')}{_change(cells, digits)}"
+        )
         parts.append(
-            f"{label} {percent_text(min(rates), 1)} to {percent_text(max(rates), 1)}"
+            f"{label} {percent_text(min(rates), digits)} to {percent_text(max(rates), digits)}"
             f" in {count_of(len(rates), 'cell')}"
         )
     verdict = Verdict.NOT_MEASURED
@@ -386,14 +390,15 @@ def specificity_claim(analysis: Analysis) -> Claim:
     return Claim("specificity", claim, verdict, sentence, tuple(evidence), numbers)
 
 
-def _change(cells: Sequence[Specificity]) -> str:
+def _change(cells: Sequence[Specificity], digits: int) -> str:
     """Say the difference in differences of the last cell that has one."""
     known = [cell for cell in cells if cell.excess_change and cell.epoch > BASELINE_EPOCH]
     if not known or known[-1].excess_change is None:
         return ""
     last, found = known[-1], known[-1].excess_change
     return (
-        f"; target minus mean bystander changed by {points(found.value)} {bracket(found.interval)}"
+        f"; target minus mean bystander changed by {points(found.value, digits)}"
+        f" {bracket(found.interval, digits)}"
         f" from epoch 0 to {last.epoch} (difference in differences)"
     ).replace("  ", " ")
 
@@ -446,10 +451,12 @@ def seeds_claim(analysis: Analysis) -> Claim:
     aside = cells_set_aside(analysis.frame)
     parts, complete = [], not aside
     for result in analysis.sources:
-        net = result.net
+        net, digits = result.net, result.digits
         complete &= net.measured == net.planned
-        spread = "spread n/a" if net.spread is None else f"sd {points(net.spread).lstrip('+')}"
-        mean = points(net.mean)
+        spread = (
+            "spread n/a" if net.spread is None else f"sd {points(net.spread, digits).lstrip('+')}"
+        )
+        mean = points(net.mean, digits)
         parts.append(
             f"{result.source.label}: net {mean}, {spread}, {net.measured}/{net.planned} seeds,"
             f" {result.change.value}" + (f", all cells with {result.edits}" if result.edits else "")
