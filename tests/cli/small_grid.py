@@ -9,15 +9,19 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import chdir
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import typer.testing
 from typer.testing import CliRunner, Result
 
 from tuilab.cli.app import app
 
 SOURCE = Path(__file__).parents[2]
 FAKE_RUNNER = SOURCE / "tests" / "fakes" / "fake_runner.py"
+# The runner would make typer's commands again for each call, at twice the cost of most verbs.
+typer.testing._get_command = cache(typer.testing._get_command)
 DEADLINE = 60.0
 """Seconds after which a wait is a failure; an idle machine needs a few."""
 
@@ -99,9 +103,9 @@ def write_config(
     return path
 
 
-def call(*words: str) -> Result:
+def call(*words: str, **environment: str | None) -> Result:
     """Call the app in this process, without a terminal."""
-    return CliRunner().invoke(app, list(words))
+    return CliRunner().invoke(app, words, env=environment)
 
 
 def call_in(folder: Path, *words: str) -> Result:

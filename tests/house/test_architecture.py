@@ -91,9 +91,10 @@ def test_nothing_relies_on_what_a_network_volume_cannot_do() -> None:
     assert "json" in importers()
     assert not importers().keys() & {"mmap", "sqlite3", "inotify", "watchdog"}
     assert importers().get("fcntl", set()) <= {"tuilab/store/lease.py", "runners/hub/download.py"}
-    # Its device number differs from node to node.
+    # Its device number differs from node to node; what one process remembers is of one node.
     texts = {path: path.read_text() for path in (ROOT / "tuilab").rglob("*.py")}
-    assert [path for path, text in texts.items() if "st_dev" in text] == []
+    named = {path for path, text in texts.items() if "st_dev" in text}
+    assert named <= {ROOT / "tuilab/contract/report.py"}
 
 
 def test_no_file_is_read_that_could_run_code() -> None:

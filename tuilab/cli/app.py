@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ class Verbs(TyperGroup):
         return name, load(name) if name and command else None, rest
 
 
+@cache
 def load(name: str) -> Any:
     """Import a verb of the table and return its command."""
     module, _, function = VERBS[name][0].partition(":")

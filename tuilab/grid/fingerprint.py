@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
@@ -89,8 +90,14 @@ def code_versions(files: Mapping[str, str]) -> dict[str, str]:
     docstring or the layout makes no result stale. A stage without a program gets the hash of
     nothing, so plans can be made where no runner is installed.
     """
-    shapes: dict[str, CodeShape] = {}
-    return {stage.value: _closure_hash(f"runners.{stage.value}", files, shapes) for stage in Stage}
+    return dict(_versions(frozenset(files.items())))
+
+
+@lru_cache(maxsize=4)
+def _versions(sources: frozenset[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    files, shapes = dict(sources), dict[str, CodeShape]()
+    names = ((stage.value, f"runners.{stage.value}") for stage in Stage)
+    return tuple((stage, _closure_hash(name, files, shapes)) for stage, name in names)
 
 
 def _closure_hash(start: str, files: Mapping[str, str], shapes: dict[str, CodeShape]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,15 @@ def test_a_slow_volume_and_a_wrong_clock_are_warned_of() -> None:
     assert "is never listed here" in told(replace(SOUND, listed_after=None))[Level.BLOCKING]
 
 
+def assert_rests(scheduler: Path) -> None:
+    """Nobody asks a scheduler on and on about a probe that is gone."""
+    asked = -1
+    deadline = time.monotonic() + 30
+    while asked != (asked := (scheduler / "calls").stat().st_size):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)  # the test scheduler is asked every tenth of a second
+
+
 @namespaces
 def test_a_worker_on_another_machine_finds_what_is_there(tmp_path: Path) -> None:
     place = Remote(Namespaces({"folder": str(tmp_path / "scheduler")}))
@@ -97,6 +107,7 @@ def test_a_worker_on_another_machine_finds_what_is_there(tmp_path: Path) -> None
     assert [one for one in found if one.name in ("place", "volume", "clock")]
     assert {one.level for one in found if one.name == "volume"} <= {Level.OK, Level.WARNING}
     assert not list((tmp_path / "runs").iterdir()), "nothing is left behind"
+    assert_rests(tmp_path / "scheduler")
 
 
 @namespaces

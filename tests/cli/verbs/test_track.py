@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
+from tests.cli.small_grid import call
 from tests.store.scene import Scene
-from tuilab.cli.app import app
 
 DATA = "data/villain"
 
@@ -26,8 +26,7 @@ def scene(tmp_path: Path) -> Scene:
 
 def refill(scene: Scene, *words: str, **environment: str | None) -> Result:
     own: dict[str, str | None] = {"WANDB_MODE": None, "WANDB_API_KEY": None}
-    words = ("track", "refill", str(scene.root), *words)
-    return CliRunner().invoke(app, words, env={**own, **environment})
+    return call("track", "refill", str(scene.root), *words, **{**own, **environment})
 
 
 def told(result: Result) -> dict[str, Any]:
