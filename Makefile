@@ -17,7 +17,7 @@ MAKE_VENV := $(PYTHON) -m venv $(VENV)
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 endif
 
-.PHONY: demo demo-headless test check docs format setup generated film bench trial agreement simulate test-slurm packages clean
+.PHONY: demo demo-headless test check docs format setup generated film bench trial agreement simulate test-slurm test-ray packages clean
 
 setup: $(STAMP)
 
@@ -77,6 +77,10 @@ packages: setup
 # Installs Slurm (Debian) where it is missing; needs root.
 test-slurm: setup
 	tests/slurm/run.sh $(CURDIR)/$(BIN)/python
+
+# Installs Ray (400 MB) into an environment of its own where it is missing.
+test-ray: setup
+	tests/ray/run.sh $(CURDIR)/$(BIN)/python $(CURDIR)/$(VENV)/ray
 
 agreement: setup
 	$(BIN)/python -m tests.agreement

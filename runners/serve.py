@@ -86,13 +86,14 @@ def serve_all(directory: Path, serve_next: ServeOne, idle_seconds: float) -> int
     look_seconds = float(os.environ.get(worker.LOOK_VARIABLE, POLL_SECONDS))
     served, idle_since = 0, time.monotonic()
     while not stop_signal.was_received():
-        upcoming = next(iter(worker.assignments(directory, after=served)), None)
+        given, is_closed = worker.look_into_inbox(directory, after=served)
+        upcoming = given[0] if given else None
         if upcoming is not None and not worker.is_held_back(directory):
             reason = serve_next(upcoming)
             served, idle_since = upcoming.number, time.monotonic()
             if reason is not None:
                 return leave(directory, reason.why, reason.code)
-        elif upcoming is None and worker.is_closed(directory):
+        elif upcoming is None and is_closed:
             return leave(directory, "closed: nothing more to serve")
         elif time.monotonic() - idle_since > idle_seconds:
             return leave(directory, f"idle for {idle_seconds:.0f} s")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +19,11 @@ from typing import Any
 import pytest
 
 from tests.ending import lease_of
-from tests.engine.trials import DEADLINE, Trial, make_plan
+from tests.engine.trials import DEADLINE, SOURCE, Trial, make_plan
+from tests.forked import Forked
 from tests.places.namespace import why_not
 from tuilab.contract.report import EVENTS_FILE
+from tuilab.engine.__main__ import main as engine_main
 from tuilab.store.engine_file import read_heartbeat
 from tuilab.store.plan_file import load_plan, save_plan
 
@@ -246,3 +252,29 @@ def test_a_scheduler_that_is_away_is_named_and_a_new_engine_finds_what_runs_and_
     finish(grid)
     assert submitted(grid) == taken
     assert not grid.lines("paused")
+
+
+@needs_namespaces
+@pytest.mark.trial
+@pytest.mark.skipif(not shutil.which("bindfs"), reason="no bindfs to see a volume through")
+def test_what_a_network_volume_remembers_for_an_hour_delays_nothing(trial: Maker) -> None:
+    """The engine sees the folder through a cache: what was not there when it asked stays away."""
+    grid = at(trial, ELSEWHERE)
+    root = str(grid.layout.root)
+    options = {"folder": str(scheduler(grid)), "fence_seconds": 30.0, "cached": root}
+    set_places(grid, {ELSEWHERE: options})
+    environment = {"PYTHONPATH": str(SOURCE)}
+    engine = Forked(behind_a_cache, grid.layout.engine_log, environment, [root, "--go"])
+    grid.engines.append(engine)
+    assert engine.wait(120.0) == 0
+    finish(grid)
+
+
+def behind_a_cache() -> int:
+    root, new_mounts = sys.argv[1], 0x20000
+    assert ctypes.CDLL(None, use_errno=True).unshare(new_mounts) == 0
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    hour = ",".join(f"{what}_timeout=3600" for what in ("attr", "entry", "negative"))
+    subprocess.run(["bindfs", "-o", hour, root, root], check=True)
+    os.chdir("/")
+    return engine_main()

@@ -47,6 +47,8 @@ class Namespaces:
         self.same_name = bool(options.get("same_name", False))
         self.own = str(options.get("own", ""))
         """A folder that each machine has one of its own of; they reach the network then."""
+        self.cached = str(options.get("cached", ""))
+        """What the engine sees through a cache, and the machines do not."""
         (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
 
     def is_on(self, switch: str) -> bool:
@@ -97,6 +99,8 @@ class Namespaces:
         if self.own:
             (self.folder / host).mkdir(exist_ok=True)
             run = f'mount --bind "{self.folder / host}" "{self.own}"; {run}'
+        if self.cached:
+            run = f'umount -l "{self.cached}"; cd "{folder}"; {run}'
         with (folder / LOG_FILE).open("ab") as log:
             child = subprocess.Popen(
                 [*(ON_THE_NET if self.own else UNSHARE), "sh", "-c", run],

@@ -97,6 +97,18 @@ class Stop:
     """Its place took it away: what it was on goes on elsewhere."""
 
 
+def listed(folder: Path) -> frozenset[str]:
+    """Return the names in a folder; none where it cannot be listed.
+
+    Who waits for a file lists: asked for by name, a network volume remembers for half a minute that
+    it was not there.
+    """
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208  # names only
+    except OSError:  # a volume that is away says nothing
+        return frozenset()
+
+
 def assign(worker_dir: Path, number: int, attempt_dir: Path) -> None:
     """Put one attempt into the worker's inbox, in order of ``number``."""
     inbox = worker_dir / INBOX
@@ -106,21 +118,19 @@ def assign(worker_dir: Path, number: int, attempt_dir: Path) -> None:
 
 def assignments(worker_dir: Path, after: int = 0) -> list[Assignment]:
     """Return the assignments with a number above ``after``, in order; broken files are skipped."""
-    found = []
-    for path in sorted((worker_dir / INBOX).glob("[0-9]*.json")):
-        if not path.stem.isdecimal() or int(path.stem) <= after:
+    return look_into_inbox(worker_dir, after)[0]
+
+
+def look_into_inbox(worker_dir: Path, after: int = 0) -> tuple[list[Assignment], bool]:
+    """Return those assignments, and whether nothing more will come; by one listing."""
+    names, found = listed(worker_dir / INBOX), []
+    for name in sorted(names):
+        number, _, kind = name.partition(".")
+        if kind != "json" or not number.isdecimal() or int(number) <= after:
             continue
-        if (given := read_if_sound(path, Assignment)) is not None:
-            found.append(replace(given, number=int(path.stem)))
-    return found
-
-
-def is_closed(worker_dir: Path) -> bool:
-    """Whether nothing more will be assigned; by a listing, which no network volume remembers."""
-    try:
-        return CLOSE_FILE in os.listdir(worker_dir / INBOX)  # noqa: PTH208  # names only
-    except OSError:  # a volume that is away says nothing
-        return False
+        if (given := read_if_sound(worker_dir / INBOX / name, Assignment)) is not None:
+            found.append(replace(given, number=int(number)))
+    return found, CLOSE_FILE in names
 
 
 def hold_back(worker_dir: Path, on: bool) -> None:
@@ -140,8 +150,8 @@ def suspend(worker_dir: Path, on: bool) -> None:
 
 
 def is_held_back(worker_dir: Path) -> bool:
-    """Whether nothing of the inbox may be begun now; one stat."""
-    return (worker_dir / HOLD_FILE).exists()
+    """Whether nothing of the inbox may be begun now."""
+    return HOLD_FILE in listed(worker_dir)
 
 
 def read_lease(worker_dir: Path, experiment: str) -> Lease | None:

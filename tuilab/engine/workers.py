@@ -17,6 +17,7 @@ from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.contract.tail import tail_lines
 from tuilab.contract.worker import (
+    BEAT_FILE,
     CLOSE_FILE,
     CLOSED_FILE,
     EXIT_FILE,
@@ -27,6 +28,7 @@ from tuilab.contract.worker import (
     STOP_FILE,
     Beat,
     Lease,
+    listed,
     read_beat,
     read_exit,
     read_lease,
@@ -214,6 +216,8 @@ class Workers:
             return False
         if record.lease is not None and (record.lease.runner or record.lease.retired):
             return True  # complete: it does not change any more
+        if LEASE_FILE not in listed(record.folder):
+            return True
         try:
             record.lease = read_lease(record.folder, self._experiment_id)
         except (OSError, ValueError) as error:
@@ -228,10 +232,11 @@ class Workers:
     def _signs(self, record: WorkerRecord, opinion: Opinion) -> Signs:
         """Read how it ended after its place was asked: it may have ended between the two."""
         now = time.monotonic()
-        record.opinion = opinion
+        record.opinion, names = opinion, listed(record.folder)
         record.is_elsewhere = opinion.word not in (Word.SEEN, Word.ORPHANED, Word.DEAD)
         if record.lease is not None and record.is_elsewhere:
-            beat, stamp = read_beat(record.folder)
+            is_there = BEAT_FILE in names
+            beat, stamp = read_beat(record.folder) if is_there else (None, NO_BEAT)
             if stamp != record.stamp:
                 record.has_moved = record.has_moved or record.stamp not in (None, NO_BEAT)
                 record.stamp, record.signed_at = stamp, now
@@ -240,7 +245,7 @@ class Workers:
             opinion = replace(opinion, is_suspended=is_suspended)
         return Signs(
             opinion,
-            read_exit(record.folder),
+            read_exit(record.folder) if EXIT_FILE in names else None,
             record.lease,
             has_beaten=record.stamp not in (None, NO_BEAT),
             has_moved=record.has_moved,
@@ -305,7 +310,8 @@ class Workers:
         if queue:
             record.idle_since = time.monotonic()
         phase = record.sighting.phase
-        stop = _read_stop(record.folder)
+        names = listed(record.folder)  # anew: a stop is told before what comes of it is seen
+        stop = _read_stop(record.folder) if STOP_FILE in names else None
         if stop is not None:
             record.stopped_at = record.stopped_at or time.monotonic()
             stop = replace(stop, age=time.monotonic() - record.stopped_at)
@@ -325,7 +331,7 @@ class Workers:
             why=record.opinion.why,
             devices=record.beat.devices if record.beat is not None else (),
             is_suspended=record.sighting.is_suspended,
-            is_held_back=worker.is_held_back(record.folder),
+            is_held_back=worker.HOLD_FILE in names,
             orphaned_seconds=_since(record.orphaned_at),
             exit=record.sighting.exit,
             stop=stop,
@@ -367,8 +373,7 @@ def _since(moment: float | None) -> float | None:
 
 
 def _is_closed(folder: Path) -> bool:
-    inbox = folder / INBOX
-    return (inbox / CLOSE_FILE).exists() or (inbox / CLOSED_FILE).exists()
+    return not listed(folder / INBOX).isdisjoint((CLOSE_FILE, CLOSED_FILE))
 
 
 def _last_lines(folder: Path) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from tuilab.contract.identity import Identity, find_shim, is_alive
 from tuilab.contract.reasons import SILENT_SECONDS
 from tuilab.contract.report import EVENTS_FILE, OUTCOME_FILE, Event
 from tuilab.contract.tail import JsonlFollower
-from tuilab.contract.worker import EXIT_FILE, read_lease
+from tuilab.contract.worker import EXIT_FILE, listed, read_lease
 from tuilab.grid.endings import settled
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Attempt, Verdict
@@ -52,12 +52,14 @@ class AttemptFiles:
 
     @property
     def has_outcome(self) -> bool:
-        """One stat: the file that means the rest is complete."""
-        return (self.folder / OUTCOME_FILE).exists()
+        """Whether the file is there that means that the rest is complete."""
+        return OUTCOME_FILE in listed(self.folder)
 
     def read(self) -> bool:
         """Take in new events; True when there were some."""
         has_spoken = False
+        if not self._events.offset and EVENTS_FILE not in listed(self.folder):
+            return False
         for event in self._events.stream():
             has_spoken = True
             at, step, of = event.get("at"), event.get("step"), event.get("of")
