@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tuilab.contract import atomic
 from tuilab.contract.atomic import write_bytes, write_json
 
 
@@ -73,3 +74,21 @@ def test_a_reader_never_meets_a_missing_or_half_file(tmp_path: Path) -> None:
     finally:
         stop.set()
         writer.join()
+
+
+def test_a_folder_comes_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "report"
+    with atomic.folder(place) as draft:
+        (draft / "figures").mkdir()
+        (draft / "figures" / "a.csv").write_text("1")
+    (place / "mine.txt").write_text("kept")
+    with pytest.raises(OSError, match="full"), atomic.folder(place) as draft:
+        (draft / "figures").mkdir()
+        (draft / "figures" / "a.csv").write_text("2")
+        raise OSError("full")
+    assert (place / "figures" / "a.csv").read_text() == "1"
+    with atomic.folder(place) as draft:
+        (draft / "figures").mkdir()
+        (draft / "figures" / "a.csv").write_text("3")
+    assert (place / "figures" / "a.csv").read_text() == "3"
+    assert (place / "mine.txt").exists() and [one.name for one in tmp_path.iterdir()] == ["report"]

@@ -87,12 +87,20 @@ def headline() -> str:
     return f"```text\n$ tuilab table published\n{shown}\n```\n"
 
 
+def imported() -> str:
+    """Return the names that a table of results may use for its numbers."""
+    from tuilab.report.table_layouts import imported_names
+
+    return "A table may measure " + ", ".join(f"`{name}`" for name in imported_names()) + ".\n"
+
+
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("keys.md", "keys"): keys,
     ("user-config.md", "settings"): settings,
     ("config.md", "config"): config,
     ("command-line.md", "verbs"): verbs,
     ("results.md", "headline"): headline,
+    ("results.md", "imported"): imported,
 }
 """(Page, mark) -> what stands between the marks."""
 

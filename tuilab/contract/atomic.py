@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,29 @@ def write_parts(path: Path, parts: Iterable[bytes]) -> None:
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def folder(place: Path) -> Iterator[Path]:
+    """Yield a draft whose files come to ``place`` when all are written, and none where one fails.
+
+    Files that ``place`` has already and the draft has not stay; those of one name are replaced.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    draft = place.with_name(f".{place.name[:100]}.{os.urandom(4).hex()}.draft")
+    draft.mkdir()
+    try:
+        yield draft
+        for path in sorted(draft.rglob("*")) if place.is_dir() else ():
+            target = place / path.relative_to(draft)
+            if path.is_dir():
+                target.mkdir(exist_ok=True)
+            else:
+                path.replace(target)
+        if not place.is_dir():
+            draft.rename(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -54,7 +54,10 @@ def make_report(
 
 
 def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -> WrittenReport:
-    """Write the report that a recipe makes; without ``draw`` only the rows of figures."""
+    """Write the report that a recipe makes, all of it or nothing; without ``draw`` only the rows.
+
+    What the folder held before, and this report does not, stays.
+    """
     from tuilab.science.figures.prepare import kinds_of
     from tuilab.study.locked_claims import judge
 
@@ -73,21 +76,24 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
     )
     texts = _texts(study, parts)
     texts[RECIPE_FILE] = _json(recipe.as_json())
-    out.mkdir(parents=True, exist_ok=True)
-    files = []
-    for name, text in texts.items():
-        atomic.write_bytes(out / name, text.encode())
-        files.append(out / name)
-    for prepared in parts.figures:
-        files += save_figure(prepared, out / "figures", pictures=draw)
-    if recipe.html:
-        shown = {str(path.relative_to(out)): path for path in files if path.suffix == ".png"}
-        pictures = {name: path.read_bytes() for name, path in shown.items()}
-        text = page(study, texts["report.md"], pictures, recipe.seed)
-        atomic.write_bytes(out / HTML_FILE, text.encode("utf-8", "surrogatepass"))
-        files.append(out / HTML_FILE)
+    with atomic.folder(out) as draft:
+        files = []
+        for name, text in texts.items():
+            atomic.write_bytes(draft / name, text.encode())
+            files.append(draft / name)
+        for prepared in parts.figures:
+            files += save_figure(prepared, draft / "figures", pictures=draw)
+        if recipe.html:
+            shown = {str(one.relative_to(draft)): one for one in files if one.suffix == ".png"}
+            pictures = {name: path.read_bytes() for name, path in shown.items()}
+            text = page(study, texts["report.md"], pictures, recipe.seed)
+            atomic.write_bytes(draft / HTML_FILE, text.encode("utf-8", "surrogatepass"))
+            files.append(draft / HTML_FILE)
     return WrittenReport(
-        out / "report.md", tuple(files), tuple(empty_fields(card)), tuple(empty_by_section(card))
+        out / "report.md",
+        tuple(out / path.relative_to(draft) for path in files),
+        tuple(empty_fields(card)),
+        tuple(empty_by_section(card)),
     )
 
 

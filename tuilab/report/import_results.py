@@ -6,8 +6,6 @@ import csv
 import io
 import json
 import re
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +92,10 @@ def _from_sheet(path: Path) -> str:
     try:
         sheet = pd.read_excel(path, header=None, dtype=object)
     except ImportError as error:
-        raise ImportRefusedError(f"{path}: pandas needs a package for this: {error}") from error
+        named = re.search(r"'(\w+)'", str(error))
+        package = named[1] if named else "a package of pandas"
+        hint = f"reading it needs {package}: `pip install {package}`, or save the sheet as CSV"
+        raise ImportRefusedError(f"{path}: {hint}") from error
     except FileNotFoundError:
         raise ImportRefusedError(f"{path}: there is no such file") from None
     except Exception as error:  # whatever the library meets in a file that is no sheet
@@ -231,15 +232,9 @@ def write_results(
     if root.exists():
         raise ImportRefusedError(f"{root} already exists: choose another --name")
     files = results_files(frame, design, provenance, reference)
-    draft = root.with_name(f".{root.name[:100]}.{uuid.uuid4().hex[:8]}.draft")
-    draft.mkdir(parents=True)
-    try:
+    with atomic.folder(root) as draft:
         for name, data in files.items():
             atomic.write_bytes(draft / name, data)
-        draft.rename(root)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     return root
 
 

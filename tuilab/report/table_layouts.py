@@ -25,6 +25,11 @@ _BESIDE = frozenset(COLUMNS) - {"metric", "value", "hits", "n"}
 """Columns that name a row of any layout."""
 
 
+def imported_names() -> tuple[str, ...]:
+    """Return every name that a column of a metric, or the column ``metric``, may have."""
+    return tuple(name for name in dict.fromkeys((*METRICS, *measures())) if _metric(name))
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of a wide table that holds values: what they are of."""
@@ -146,4 +151,6 @@ def _number(text: str, unit: str, mark: str, is_percent: bool) -> str:
         value = float(signed)
     except ValueError:
         return signed if is_percent else text
+    if value > 100:
+        return f"{signed}%"
     return repr(value / 100) if unit == "rate" else repr(value)

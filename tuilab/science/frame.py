@@ -134,6 +134,8 @@ def _typed(table: pd.DataFrame, problems: list[RowProblem], first_row: int) -> p
 
 def _way_out(text: str) -> str:
     """Say how a number must be written that a spreadsheet wrote in its own way."""
+    if re.fullmatch(r"\d+(\.\d+)?%", text) and float(text[:-1]) > 100:
+        return ": no rate is above 100%"
     if text.endswith("%"):
         return ": leave out the % and say --unit percent"
     return ": write a decimal point" if re.fullmatch(r"-?\d+,\d+", text) else ""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.small_grid import call
+from tuilab.report.table_layouts import imported_names
 
 
 def test_import_then_table_claims_and_plot(here: Path) -> None:
@@ -62,3 +66,36 @@ def test_a_refusal_ends_with_rows_that_would_work(here: Path) -> None:
     Path("t.csv").write_text("what,ever\n1,2\n")
     found = call("import", "t.csv", "--name", "mine")
     assert found.exit_code == 1 and found.stderr.rstrip().endswith("villain,0,25%")
+
+
+def test_a_spreadsheet_is_read_where_its_package_is_and_named_where_it_is_not(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheets = pytest.importorskip("openpyxl")
+    book = sheets.Workbook()
+    for row in (["epoch", "villain", "nurse"], [0, 0.25, 0.5], [2, 0.5, 0.125]):
+        book.active.append(row)
+    book.save("t.xlsx")
+    found = call("import", "t.xlsx", "--name", "mine")
+    assert found.exit_code == 0 and "4 rows of 2 sources" in found.stdout, found.stderr
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    without = call("import", "t.xlsx", "--name", "other")
+    assert without.exit_code == 1
+    assert "needs openpyxl: `pip install openpyxl`, or save the sheet as CSV" in without.stderr
+
+
+def test_a_table_without_epoch_0_says_what_could_stand_for_it(here: Path) -> None:
+    Path("t.csv").write_text("source,epoch,leakage\nvillain,2,0.1\nvillain,4,0.6\n")
+    found = call("import", "t.csv", "--name", "mine")
+    assert "no epoch 0 to compare with: --baseline 2 lets epoch 2 stand for it" in found.stderr
+
+
+def test_a_share_above_100_percent_is_called_that(here: Path) -> None:
+    Path("t.csv").write_text("source,epoch,leakage\nvillain,0,150%\n")
+    said = call("import", "t.csv", "--name", "mine").stderr
+    assert "'150%' is not a number: no rate is above 100%" in said and "--unit" not in said
+
+
+def test_the_help_names_every_metric_that_can_be_imported() -> None:
+    said = " ".join(call("import", "--help").stdout.split())
+    assert all(name in said for name in imported_names()) and "judge_score" in said

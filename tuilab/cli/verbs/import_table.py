@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuilab.cli.errors import OK, USAGE, RefusalError
-from tuilab.cli.output import out
+from tuilab.cli.output import out, tell
 from tuilab.cli.resolve import run_directory
+from tuilab.grid.metrics import KINDS
 from tuilab.grid.text import count_of
 from tuilab.report import declared_card
 from tuilab.report.import_results import PERCENT_HINT, ImportRefusedError, read_table, write_results
-from tuilab.report.table_layouts import EXAMPLES, WIDE_EXAMPLES
+from tuilab.report.table_layouts import EXAMPLES, WIDE_EXAMPLES, imported_names
 from tuilab.science.design import design_of
 from tuilab.store.program_name import program, quoted
 
@@ -22,8 +23,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_FILE = (
+    f"A table of results; what it may measure: {', '.join(imported_names())}, and measures of a "
+    f"config by their names ({'.x, '.join(KINDS)}.x)."
+)
+
+
 def import_table(
-    file: Annotated[str, typer.Argument(metavar="FILE.csv", help="A tidy table of results.")],
+    file: Annotated[str, typer.Argument(metavar="FILE.csv", help=_FILE)],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the experiment.")],
     unit: Annotated[
         str, typer.Option("--unit", metavar="UNIT", help="rate (0 to 1) or percent.")
@@ -62,6 +69,7 @@ def import_table(
         hint = "\n  --unit percent reads rates of 0 to 100" * (PERCENT_HINT in str(error))
         raise RefusalError(f"{error}{hint}{_example()}") from error
     told: dict[str, object] = {"imported_from": path.name, **_declared(card)}
+    epochs = sorted({int(epoch) for epoch in table.frame["epoch"]})
     if baseline is not None:
         table = replace(table, frame=_from_baseline(table.frame, baseline))
         fact = f"epoch 0 here is epoch {baseline} of the table: the untouched base was not measured"
@@ -75,6 +83,9 @@ def import_table(
     absent = f", {count_of(missing, 'value')} missing (n/a)" if missing else ""
     out(f"{root}: {count_of(len(table.frame), 'row')} of {count_of(len(design.sources), 'source')}")
     out(f"read-only{absent}; `{program()} open {quoted(root)}`, `{program()} table {quoted(root)}`")
+    if 0 not in epochs and baseline is None:
+        first = f"--baseline {epochs[0]} lets epoch {epochs[0]} stand for it"
+        tell(f"the table has no epoch 0 to compare with: {first}")
     return OK
 
 
