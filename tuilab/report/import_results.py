@@ -92,7 +92,7 @@ def _from_sheet(path: Path) -> str:
     try:
         sheet = pd.read_excel(path, header=None, dtype=object)
     except ImportError as error:
-        named = re.search(r"'(\w+)'", str(error))
+        named = re.search(r"['`](?:Import )?(\w+)['`]", str(error))
         package = named[1] if named else "a package of pandas"
         hint = f"reading it needs {package}: `pip install {package}`, or save the sheet as CSV"
         raise ImportRefusedError(f"{path}: {hint}") from error
