@@ -19,7 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TRIED = ("--version", "table published", "claims published eps109", "plan tiny --no-preview")
-MISSING = re.compile(r"needs torch.* not installed here: pip install 'tuilab\[train\]'")
+MISSING = re.compile(
+    r"needs torch.* not installed here: (uv pip|pip|pipx runpip tuilab) .*'tuilab\[train\]'"
+)
 
 
 def run(*command: object, fails: bool = False, **environment: str) -> str:

@@ -376,10 +376,6 @@ def _is_closed(folder: Path) -> bool:
     return not listed(folder / INBOX).isdisjoint((CLOSE_FILE, CLOSED_FILE))
 
 
-def _last_lines(folder: Path) -> tuple[str, ...]:
-    return tuple(tail_lines(folder / LOG_FILE, 16 * 1024))
-
-
 def _read_stop(folder: Path) -> Stop | None:
     found = read_stop(folder)
     if found is None:

@@ -38,10 +38,6 @@ class Geometry:
     peak: int
     """Columns of the peak, 0 = none."""
 
-    def left_of(self, column: int, scroll: int) -> int:
-        """Column on screen at which a cell begins."""
-        return self.label + (column - scroll) * self.pitch
-
 
 def measure(table: Table, columns: int) -> Geometry:
     """Share the width: label, cells, then trend and peak where there is room to spare."""
