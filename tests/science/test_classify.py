@@ -118,3 +118,10 @@ def test_scatter_is_never_taken_for_less_than_counting() -> None:
 def test_a_trend_is_no_scatter() -> None:
     found = within_run(trajectory([0.05, 0.1, 0.2, 0.3, 0.4, 0.5], n=10_000))
     assert found is not None and found.sd < 0.01 and found.end.p < 0.05
+
+
+def test_a_class_over_seeds_says_where_it_errs_more_often() -> None:
+    low = of([0.01, 0.06, 0.07], [0.0, 0.06, 0.06], [0.01, 0.07, 0.06], n=600)
+    assert low.is_change and "at so low a rate this errs in up to 8%, not 5%" in low.why
+    high = of([0.1, 0.5, 0.5], [0.1, 0.52, 0.5], [0.1, 0.5, 0.51], n=600)
+    assert high.is_change and "errs" not in high.why

@@ -32,7 +32,7 @@ from statistics import fmean
 from tuilab.grid.text import points
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import t_two_sided, variance
-from tuilab.science.error_rates import END_SHARE, LEAST_LATER, LEVEL_SHARE, TURN_SHARE
+from tuilab.science.error_rates import END_SHARE, LEAST_LATER, LEVEL_SHARE, LOW_RATE, TURN_SHARE
 from tuilab.science.text import p_value
 from tuilab.science.trajectories import SAME, Trajectory, digits_of
 
@@ -76,6 +76,8 @@ class Contrasts:
     turn: Contrast
     digits: int = 1
     """Decimals of its sizes in points."""
+    is_low: bool = False
+    """Whether it is a test over seeds of rates below ``LOW_RATE``, before and after."""
 
     def __str__(self) -> str:
         """``level -12.8 pp (p = 0.149), end -22.0 pp (p = 0.103)``."""
@@ -160,7 +162,15 @@ def over_seeds(runs: Sequence[Trajectory]) -> Contrasts | None:
         Contrast("end", fmean(ends), end),
         Contrast("turn", fmean(gone), turn),
         digits_of(runs),
+        _is_low(runs, shared),
     )
+
+
+def _is_low(runs: Sequence[Trajectory], shared: Sequence[int]) -> bool:
+    """Whether epoch 0 and what comes later are rates below ``LOW_RATE``, on average over seeds."""
+    first = fmean(run.baseline or 0.0 for run in runs)
+    later = fmean(run.value_at(epoch) or 0.0 for run in runs for epoch in shared)
+    return 0 <= first < LOW_RATE and 0 <= later < LOW_RATE
 
 
 def _evened(runs: Sequence[Trajectory], shared: Sequence[int]) -> float:
