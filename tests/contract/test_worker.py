@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from tuilab.contract import atomic
 from tuilab.contract.identity import me
-from tuilab.contract.worker import Assignment, assign, assignments, read_lease
+from tuilab.contract.worker import Assignment, assign, assignments, read_lease, wait_for_sign
 
 
 def test_assignments_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -46,3 +50,20 @@ def test_the_lease_names_the_shim_and_a_damaged_one_nobody(tmp_path: Path) -> No
         (tmp_path / "lease.json").write_text(damaged)
         with pytest.raises(ValueError):
             read_lease(tmp_path, "")
+
+
+def test_a_runner_that_was_silent_for_long_goes_on_when_its_shim_gives_signs(
+    tmp_path: Path,
+) -> None:
+    """It waits for a shim that was frozen with it, which may be about to end it; not for ever."""
+    env = {"TUILAB_FENCE_SECONDS": "0.1", "TUILAB_WORKER": str(tmp_path)}
+    beat = tmp_path / "beat.json"
+    beat.write_text(json.dumps({"count": 1, "at": 1.0}))
+    os.utime(beat, (1.0, 1.0))
+    for silent, variables, least in ((0.1, env, 0.0), (9.0, {}, 0.0), (9.0, env, 0.2)):
+        began = time.monotonic()
+        wait_for_sign(silent, variables)
+        assert time.monotonic() - began >= least
+    threading.Timer(0.1, lambda: os.utime(beat)).start()
+    wait_for_sign(2000.0, {**env, "TUILAB_FENCE_SECONDS": "1000"})
+    assert beat.stat().st_mtime > 1.0

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.engine.test_shim import Held, wait
+from tests.engine.trials import SOURCE
 from tuilab.contract import identity
 from tuilab.contract.worker import read_beat, read_exit, read_stop, suspend
 
@@ -120,3 +126,29 @@ def test_a_machine_without_the_gpu_that_is_needed_is_left_at_once(tmp_path: Path
     assert end["exit_code"] == 4
     assert "no GPU is visible" in end["why"]
     assert not (held.folder / "up").exists()
+
+
+@pytest.mark.trial
+@pytest.mark.skipif(not shutil.which("strace"), reason="no strace to count calls with")
+def test_an_idle_worker_asks_its_volume_twice_a_second(tmp_path: Path) -> None:
+    folder, trace = tmp_path / "w0", tmp_path / "trace"
+    (folder / "inbox").mkdir(parents=True)
+    argv = [sys.executable, "-m", "runners.serve", str(folder)]
+    command = {"argv": argv, "is_elsewhere": True, "beat_seconds": 2.0, "fence_seconds": 30.0}
+    command["environment"] = {"TUILAB_LOOK_SECONDS": "1.0"}
+    (folder / "command.json").write_text(json.dumps(command))
+    shim = [sys.executable, "-m", "tuilab.engine.shim", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    watched = ["strace", "-f", "-e", "trace=%file", "-o", str(trace), *shim]
+    with subprocess.Popen(watched, env=environment) as process:
+        wait(lambda: beats(trace) > 8)
+        (folder / "inbox" / "close").touch()
+        process.wait(60)
+    lines = [line for line in trace.read_text().splitlines() if str(folder) in line]
+    at = [place for place, line in enumerate(lines) if "beat.json" in line]
+    idle = lines[at[4] : at[8]]
+    assert len(idle) <= 4 * 4 + 2, "four in two seconds: three listings, and the beat"
+
+
+def beats(trace: Path) -> int:
+    return trace.read_text().count("beat.json") if trace.exists() else 0

@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tests.engine.conftest import trials
@@ -160,6 +161,23 @@ def _frozen(grid: Trial, dice: random.Random) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
+def _slurm_node_frozen(grid: Trial, dice: random.Random) -> None:
+    """Stop all processes of a node, its shims with them; what thaws first must not write."""
+    node = real.slurmd_of(f"node{dice.choice('AB')}")
+    space = Path(f"/proc/{node}/ns/pid").readlink()
+    frozen = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (entry / "ns" / "pid").readlink() == space:
+                frozen.append(int(entry.name))
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        dice.shuffle(frozen)
+        for pid in frozen:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        time.sleep(dice.uniform(1.0, 25.0) if number == signal.SIGSTOP else 0.0)
+
+
 def _controller(grid: Trial, dice: random.Random) -> None:
     os.kill(real.pid_of("ctld.pid"), signal.SIGKILL)
     time.sleep(dice.uniform(0.5, 5.0))
@@ -184,6 +202,7 @@ ON_NAMESPACES: dict[str, Strike] = {
 ON_SLURM: dict[str, Strike] = {
     **ANYWHERE,
     "node": _slurm_node,
+    "node frozen": _slurm_node_frozen,
     "slurmd frozen": _frozen,
     "slurmctld": _controller,
 }

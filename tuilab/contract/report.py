@@ -19,6 +19,7 @@ from tuilab.contract.foreign import redact
 from tuilab.contract.parsing import open_plain, read
 from tuilab.contract.reasons import Reason
 from tuilab.contract.spec import Spec
+from tuilab.contract.worker import wait_for_sign
 
 SCHEMA = 1
 EVENTS_FILE = "events.jsonl"
@@ -155,7 +156,7 @@ class Reporter:
         self._sequence = 0
         self._start = time.monotonic()
         self._started_at = time.time()
-        self._last_progress = 0.0
+        self._last_progress, self._last_event = 0.0, self._start
         self._events = (attempt_dir / EVENTS_FILE).open("a", encoding="utf-8")
         self.event("started", pid=os.getpid(), stage=spec.stage)
 
@@ -172,6 +173,9 @@ class Reporter:
 
     def event(self, kind: str, **fields: Any) -> None:
         """Append one event; a non-finite number becomes null, because JSON has none."""
+        now = time.monotonic()
+        wait_for_sign(now - self._last_event)
+        self._last_event = now
         self._sequence += 1
         line = {"seq": self._sequence, "at": time.time(), "t": self.elapsed(), "kind": kind}
         line.update({name: _finite(value) for name, value in fields.items()})

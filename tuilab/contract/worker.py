@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.identity import ExperimentRef, Identity, works_elsewhere
+from tuilab.contract.identity import (
+    MARKER_VARIABLE,
+    ExperimentRef,
+    Identity,
+    works_elsewhere,
+)
 from tuilab.contract.parsing import loads, open_plain, read, read_if_sound, typed
 from tuilab.contract.reasons import Exit
 
@@ -36,6 +42,8 @@ NO_BEAT = (0, 0)
 """The stamp of a beat that is not there."""
 LOOK_VARIABLE = "TUILAB_LOOK_SECONDS"
 """How long a runner waits between two looks at its inbox; a network volume wants more."""
+FENCE_VARIABLE = "TUILAB_FENCE_SECONDS"
+"""How long a runner elsewhere may be silent before it looks whether its shim gives signs."""
 HOLD_FILE = "hold"
 """Beside the inbox: the worker begins nothing more while it is there; what it is on goes on."""
 
@@ -189,6 +197,23 @@ def read_beat(worker_dir: Path) -> tuple[Beat | None, tuple[int, int]]:
         return typed(loads(raw), Beat), stamp
     except ValueError:
         return None, stamp
+
+
+def wait_for_sign(silent: float, env: Mapping[str, str] = os.environ) -> None:
+    """Let a runner that said nothing for ``silent`` seconds go on only if its shim lives as well.
+
+    A machine that was frozen for longer than the fence counts as gone, and its job may be at work
+    elsewhere: here the shim ends the tree, and what thaws before it must not write first.
+    """
+    fence, folder = float(env.get(FENCE_VARIABLE) or 0.0), env.get(MARKER_VARIABLE)
+    if not fence or not folder or silent <= fence:
+        return
+    deadline = time.monotonic() + 2 * fence
+    while time.monotonic() < deadline:
+        beat, (_, changed) = read_beat(Path(folder))
+        if time.time() - max(beat.at if beat else 0.0, changed / 1e9) <= fence:
+            return
+        time.sleep(0.2)
 
 
 def read_exit(worker_dir: Path) -> Exit | None:

@@ -22,7 +22,7 @@ from tuilab.engine.claim import CannotClaimError, claim
 from tuilab.engine.decide import actions
 from tuilab.engine.decide.actions import Action
 from tuilab.engine.decide.facts import NO_DEVICE, Slot, Stop
-from tuilab.engine.decide.phase import RETIRED, Phase
+from tuilab.engine.decide.phase import RETIRED, Phase, Word
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.host.environment import threads_for, worker_argv, worker_environment
@@ -266,7 +266,10 @@ class Performer:
                 set_aside(self.layout, folder / name, why, time.time())
 
     def _retire(self, action: actions.Retire) -> None:
-        self.workers.retire(self.workers.known[action.worker])
+        worker = self.workers.known[action.worker]
+        self.workers.retire(worker)
+        if worker.opinion.word is Word.RUNNING:  # it holds its machine, and never came up
+            self.workers.place.cancel(worker.folder, force=True)
 
     def _end_orphans(self, action: actions.EndOrphans) -> None:
         worker = self.workers.known[action.worker]

@@ -82,6 +82,8 @@ class WorkerRecord:
     """It gave a sign since this engine looked first: what lies there is not of a dead one."""
     known_at: float = field(default_factory=time.monotonic)
     """Monotonic time at which this engine made or found it."""
+    running_at: float | None = None
+    """Monotonic time at which its place was heard first to say that it runs."""
     sighting: Sighting = _UNSEEN
     stopped_at: float | None = None
     """Monotonic time at which the intent to end it was first seen."""
@@ -233,6 +235,8 @@ class Workers:
         """Read how it ended after its place was asked: it may have ended between the two."""
         now = time.monotonic()
         record.opinion, names = opinion, listed(record.folder)
+        if opinion.word is Word.RUNNING and record.running_at is None:
+            record.running_at = now
         record.is_elsewhere = opinion.word not in (Word.SEEN, Word.ORPHANED, Word.DEAD)
         if record.lease is not None and record.is_elsewhere:
             is_there = BEAT_FILE in names
@@ -251,6 +255,7 @@ class Workers:
             has_moved=record.has_moved,
             silent=now - record.signed_at,
             waited=opinion.asked_at - record.known_at,
+            running=_since(record.running_at) or 0.0,
         )
 
     def give_up(self, record: WorkerRecord, why: str) -> None:

@@ -124,3 +124,10 @@ def test_the_end_says_why() -> None:
 @pytest.mark.parametrize("phase", Phase)
 def test_a_slot_is_free_only_when_its_worker_is_gone_or_given_up(phase: Phase) -> None:
     assert (phase in IN_USE) is (phase not in (Phase.GONE, Phase.FOREIGN))
+
+
+def test_what_runs_and_never_takes_its_lease_is_given_up_after_minutes() -> None:
+    """Its time in the queue does not count."""
+    assert seen(Word.RUNNING, waited=1e6, running=600.0).phase is Phase.STARTING
+    assert seen(Word.RUNNING, waited=1e6, running=601.0).phase is Phase.UNBORN
+    assert seen(Word.RUNNING, lease=HELD, running=601.0).phase is Phase.STARTING

@@ -16,6 +16,9 @@ RETIRED = "it never came up"
 SETTLED_SECONDS = 10.0
 """A place that was asked less than this after a submission may not know of it yet."""
 
+START_SECONDS = 600.0
+"""A worker that runs, as its place says, and has not taken its lease for so long, never will."""
+
 
 class Phase(StrEnum):
     """How far a worker is."""
@@ -93,6 +96,8 @@ class Signs:
     """Seconds by our own clock since its beat was seen to change, or its lease to appear."""
     waited: float = float("inf")
     """Seconds from its submission to the question that the opinion answers."""
+    running: float = 0.0
+    """Seconds since its place said first that it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ def phase_of(signs: Signs, fence: float) -> Sighting:
 
 def _without_lease(signs: Signs) -> Phase:
     if signs.opinion.word is Word.RUNNING:
-        return Phase.STARTING
+        return Phase.STARTING if signs.running <= START_SECONDS else Phase.UNBORN
     has_no_hope = signs.opinion.word in (Word.ENDED, Word.UNKNOWN)
     return Phase.UNBORN if has_no_hope and signs.waited > SETTLED_SECONDS else Phase.PENDING
 

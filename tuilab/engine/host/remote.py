@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from tuilab.contract import atomic
 from tuilab.contract.foreign import redact
 from tuilab.contract.parsing import read
-from tuilab.contract.worker import LOOK_VARIABLE
+from tuilab.contract.worker import FENCE_VARIABLE, LOOK_VARIABLE
 from tuilab.engine.decide.facts import Slot
 from tuilab.engine.decide.phase import SETTLED_SECONDS, Opinion, Word
 from tuilab.engine.decide.policy import Policy
@@ -106,6 +106,7 @@ class Remote:
                 return
         told = read(folder / COMMAND_FILE, dict)
         mine = {**portable(environment), LOOK_VARIABLE: str(RUNNER_LOOK_SECONDS)}
+        mine[FENCE_VARIABLE] = str(self.fence_seconds)
         beat = min(BEAT_SECONDS, self.fence_seconds / 10)
         told |= {"is_elsewhere": True, "environment": mine}
         told |= {"beat_seconds": beat, "fence_seconds": self.fence_seconds}
