@@ -103,7 +103,7 @@ def test_its_attempts_still_satisfy_their_contract(root: Path) -> None:
             a.output_hash for a in recorded.attempts
         ]
     known = Ledger()
-    known.evidence = {job: reader.recorded(job) for job in reader.plan.by_id}
+    known.evidence.update((job, reader.recorded(job)) for job in reader.plan.by_id)
     assert missing_lines(known, found) == []
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from tuilab.grid.jobs import Job, Plan
+from tuilab.grid.jobs import Job, Plan, ancestors
 from tuilab.grid.rates import SEVEN_B, TINY, Rates
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, Evidence
@@ -40,7 +40,7 @@ def expected(plan: Plan, rates: Rates | None = None) -> Mapping[str, Cost]:
     """Estimate every job of a plan from its settings alone."""
     known, table = rates or rates_of(plan), plan.table
     kinds = dict.fromkeys(zip(table.of_kind, table.of_recipe, strict=True))
-    stages = {table.recipes[recipe][0]: table.kinds[kind].stage for kind, recipe in kinds}
+    stages = {table.recipes.keys[recipe]: table.kinds[kind].stage for kind, recipe in kinds}
     by_key = {key: cost_of(stage, plan.settings[key], known) for key, stage in stages.items()}
     return plan.each(lambda place: by_key[table.settings_at(place)])
 
@@ -125,17 +125,12 @@ def total_bytes(costs: Iterable[Cost]) -> int:
 
 def first_cell_jobs(plan: Plan) -> list[str]:
     """Return the jobs that the first cell in launch order needs, itself included."""
-    first = next((job for job in plan.jobs if job.cell is not None), None)
+    cells = map(plan.table.cell_at, range(len(plan.table)))
+    first = next((cell for cell in cells if cell is not None), None)
     if first is None:
         return []
-    needed: set[str] = set()
-    queue: list[Job] = [job for job in plan.jobs if job.cell == first.cell]
-    while queue:
-        job = queue.pop()
-        if job.id not in needed:
-            needed.add(job.id)
-            queue += [plan.by_id[parent] for parent in job.parents]
-    return [job.id for job in plan.jobs if job.id in needed]
+    own = [job for job, at in plan.places.items() if plan.table.cell_at(at) == first]
+    return sorted({*own, *ancestors(plan, own)}, key=plan.places.__getitem__)
 
 
 def _adapter(lora: Settings | None, rates: Rates) -> int:

@@ -132,6 +132,44 @@ class Kind(NamedTuple):
     """The edits, as JSON."""
 
 
+class Recipes(Sequence[tuple[str, Parts | None]]):
+    """Keys of settings, each with the parts, as columns."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.settings: list[str | None] = []
+        """That part of each; None where there are no parts."""
+        self.beside: list[tuple[str, str]] = []
+        """Code and base, which many have in common."""
+        self.of_beside = array("I")
+
+    def append(self, recipe: tuple[str, Parts | None]) -> None:
+        """Add one."""
+        key, parts = recipe
+        beside = (parts.code, parts.base) if parts else ("", "")
+        if beside not in self.beside:
+            self.beside.append(beside)
+        self.keys.append(key)
+        self.settings.append(None if parts is None else parts.settings)
+        self.of_beside.append(self.beside.index(beside))
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[str, Parts | None]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[tuple[str, Parts | None]]: ...
+    def __getitem__(
+        self, place: int | slice
+    ) -> tuple[str, Parts | None] | list[tuple[str, Parts | None]]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        settings = self.settings[place]
+        parts = None if settings is None else Parts(settings, *self.beside[self.of_beside[place]])
+        return self.keys[place], parts
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
 class JobTable(Sequence[Job]):
     """The jobs of a plan in launch order, as columns: a Job is made where somebody looks at it.
 
@@ -142,8 +180,7 @@ class JobTable(Sequence[Job]):
         self.kinds: list[Kind] = []
         self.epochs: list[int | None] = []
         self.seeds: list[int | None] = []
-        self.recipes: list[tuple[str, Parts | None]] = []
-        """Key of the settings, and the parts."""
+        self.recipes = Recipes()
         self.of_kind, self.of_epoch = array("I"), array("I")
         self.of_seed, self.of_recipe = array("I"), array("I")
         """By place, an index into the list of that name."""
@@ -171,7 +208,7 @@ class JobTable(Sequence[Job]):
         """Return the index of a key of settings with its parts, kept once."""
         return self._keep(self.recipes, ("recipe", settings, parts), (settings, parts))
 
-    def _keep(self, kept: list[Any], name: Any, value: Any) -> int:
+    def _keep(self, kept: list[Any] | Recipes, name: Any, value: Any) -> int:
         if (at := self._known.get(name)) is None:
             at = self._known[name] = len(kept)
             kept.append(value)
@@ -251,7 +288,7 @@ class JobTable(Sequence[Job]):
 
     def settings_at(self, place: int) -> str:
         """Return the key of the settings of the job at a place."""
-        return self.recipes[self.of_recipe[place]][0]
+        return self.recipes.keys[self.of_recipe[place]]
 
     def parents_at(self, place: int) -> tuple[str, ...]:
         """Return the ids of what the job at a place reads."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from tuilab.grid.fingerprint import canonical
@@ -20,7 +21,8 @@ class SettingsTable(Mapping[str, Mapping[str, Any]]):
         self.kept: list[Any] = []
         self.groups: dict[tuple[str, ...], Group] = {}
         """By the names that settings have."""
-        self._places: dict[str, tuple[Group, int]] = {}
+        self._rows: dict[str, tuple[Group, int]] | None = {}
+        """Where the settings of a key are; None until somebody asks, which readers hardly do."""
         self._known: dict[Any, int] = {}
         for key, one in (settings or {}).items():
             self.put(key, one)
@@ -39,8 +41,7 @@ class SettingsTable(Mapping[str, Mapping[str, Any]]):
 
     def take(self, keys: list[str], columns: dict[str, array[int]]) -> None:
         """Keep many settings of the same names, by the indexes of values that are kept already."""
-        group = self.group(tuple(columns))
-        self._places.update((key, (group, row)) for row, key in enumerate(keys, len(group.keys)))
+        group, self._rows = self.group(tuple(columns)), None
         group.keys += keys
         for name, column in columns.items():
             group.columns[name] += column
@@ -76,10 +77,20 @@ class SettingsTable(Mapping[str, Mapping[str, Any]]):
         return key in self._places
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return chain.from_iterable(group.keys for group in self.groups.values())
 
     def __len__(self) -> int:
-        return len(self._places)
+        return sum(len(group.keys) for group in self.groups.values())
+
+    @property
+    def _places(self) -> dict[str, tuple[Group, int]]:
+        if self._rows is None:
+            self._rows = {
+                key: (group, row)
+                for group in self.groups.values()
+                for row, key in enumerate(group.keys)
+            }
+        return self._rows
 
 
 class Group:

@@ -7,7 +7,7 @@ import json
 import tomllib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -161,12 +161,10 @@ def _tables(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "kinds", "[" + ",\n".join(map(_compact, jobs.kinds)) + "]"
     yield "epochs", _compact(jobs.epochs)
     yield "seeds", _compact(jobs.seeds)
-    yield "recipes", _compact([key for key, _ in jobs.recipes])
-    yield "parts", _compact([parts and parts.settings for _, parts in jobs.recipes])
-    beside = [(parts.code, parts.base) if parts else ("", "") for _, parts in jobs.recipes]
-    known = {both: at for at, both in enumerate(dict.fromkeys(beside))}
-    yield "code_and_base", _compact(list(known))
-    yield "of_parts", _compact(_column(array("I", map(known.__getitem__, beside))))
+    yield "recipes", _compact(jobs.recipes.keys)
+    yield "parts", _compact(jobs.recipes.settings)
+    yield "code_and_base", _compact(jobs.recipes.beside)
+    yield "of_parts", _compact(_column(jobs.recipes.of_beside))
     for name in _OF_JOBS:
         yield name, _compact(_column(getattr(jobs, name)))
     yield "prints", _compact(jobs.prints)
@@ -209,7 +207,7 @@ def _plan_from_json(raw: Mapping[str, Any]) -> Plan:
     head = typed({**older, **raw, "resources": resources, "settings": {}, "jobs": []}, Plan)
     schema = PLAN_SCHEMA if head.schema >= PARTS_SCHEMA else head.schema
     plan = replace(head, settings=settings, jobs=jobs, schema=schema)
-    if lacking := {key for key, _ in jobs.recipes} - settings.keys():
+    if lacking := set(jobs.recipes.keys).difference(settings):
         raise ValueError(f"there are no settings {sorted(lacking)[0]!r}")
     _check_order(jobs)
     return plan
@@ -241,14 +239,17 @@ def _jobs_of(raw: Mapping[str, Any]) -> JobTable:
     jobs.kinds = [_kind(*row) for row in raw["kinds"]]
     jobs.epochs = typed(raw["epochs"], list[int | None])
     jobs.seeds = typed(raw["seeds"], list[int | None])
-    keys = _texts(raw["recipes"])
-    beside: list[list[str]] = [_texts(one) for one in raw["code_and_base"]]
-    of_parts = _array(raw["of_parts"], len(keys), len(beside))
-    made: tuple[str | None, ...] = tuple(typed(raw["parts"], list[str | None]))
-    rows = zip(keys, made, of_parts, strict=True)
-    jobs.recipes = [(key, Parts(one, *beside[at]) if one else None) for key, one, at in rows]
+    recipes = jobs.recipes
+    recipes.keys = _texts(raw["recipes"])
+    recipes.settings = typed(raw["parts"], list)
+    if odd := set(map(type, recipes.settings)) - {str, type(None)}:
+        raise ValueError(f"a column holds {odd.pop().__name__}, not text")
+    if len(recipes.settings) != len(recipes.keys):
+        raise ValueError("a column does not fit its table")
+    recipes.beside = [(code, base) for code, base in map(_texts, raw["code_and_base"])]
+    recipes.of_beside = _array(raw["of_parts"], len(recipes), len(recipes.beside))
     jobs.prints = _texts(raw["prints"])
-    kept: tuple[list[Any], ...] = (jobs.kinds, jobs.epochs, jobs.seeds, jobs.recipes)
+    kept: tuple[Sequence[Any], ...] = (jobs.kinds, jobs.epochs, jobs.seeds, jobs.recipes)
     for name, one in zip(_OF_JOBS, kept, strict=True):
         setattr(jobs, name, _array(raw[name], len(jobs), len(one)))
     return jobs

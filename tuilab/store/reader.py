@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from operator import eq
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from tuilab.contract.report import readable_outcome
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits
 from tuilab.grid.engine_view import EngineView
-from tuilab.grid.jobs import Plan
+from tuilab.grid.jobs import Plan, parse_job_id
 from tuilab.grid.metrics import Numbers, is_complete, measured_by, read_back, recorded, time_of
 from tuilab.grid.notes import EXPERIMENT, NO_NOTE
 from tuilab.grid.stages import OWN_STAGES, Stage
@@ -147,7 +149,7 @@ class Reader:
             epochs=plan.epochs,
             seeds=plan.seeds,
             target=plan.target,
-            cells=tuple(picture.views),
+            cells=picture.views,
             shared=picture.shared,
             engine=engine,
             counts=picture.counts,
@@ -192,15 +194,25 @@ class CellViews:
         self._edits = cell_edits(plan)
         ids = plan.table.ids
         self._shared = [ids[place] for place in plan.table.shared]
-        self._places = {cell: place for place, cell in enumerate(self._own)}
+        self._cells = list(self._own)
+        self._places = {cell: place for place, cell in enumerate(self._cells)}
         self.clock = StageClock()
         for job in reader.journal.ledger.evidence:
             if job in states.places:
                 self.clock.note(None, states.status(job))
         self._notes = reader.journal.ledger.notes
-        self.views: list[CellView] = [self._view(cell) for cell in self._own]
-        """In grid order."""
-        self._counts = Counter(view.state for view in self.views)
+        known = reader.journal.ledger.evidence.keys()
+        self._views = [
+            None if known.isdisjoint(own) and not self._notes else self._view(cell)
+            for cell, own in self._own.items()
+        ]
+        """In grid order; None for a cell of which nothing is known."""
+        self._counts = Counter(State.IDLE if one is None else one.state for one in self._views)
+
+    @property
+    def views(self) -> Sequence[CellView]:
+        """The cells as they are now, in grid order."""
+        return _Views(tuple(self._views), self._idle_view)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -219,9 +231,10 @@ class CellViews:
             self.clock.note(before, states.statuses[job])
         for cell in {cell: None for job in changes if (cell := plan.by_id[job].cell) is not None}:
             place = self._places[cell]
-            self._counts[self.views[place].state] -= 1
-            self.views[place] = self._view(cell)
-            self._counts[self.views[place].state] += 1
+            shown = self._views[place]
+            self._counts[State.IDLE if shown is None else shown.state] -= 1
+            self._views[place] = view = self._view(cell)
+            self._counts[view.state] += 1
         self._take_notes()
 
     def _take_notes(self) -> None:
@@ -232,7 +245,15 @@ class CellViews:
         places = {str(cell): place for cell, place in self._places.items()}
         for name, note in notes.items():
             if (place := places.get(name)) is not None:
-                self.views[place] = replace(self.views[place], note=note)
+                view = self._views[place] or self._idle_view(place)
+                self._views[place] = replace(view, note=note)
+
+    def _idle_view(self, place: int) -> CellView:
+        cell = self._cells[place]
+        own = ((job, parse_job_id(job)[0]) for job in self._own[cell])
+        statuses = tuple(JobStatus(job, stage, State.IDLE) for job, stage in own)
+        first, edits = statuses[0].stage.value, self._edits.get(cell, {})
+        return CellView(cell, State.IDLE, first, jobs=statuses, deviation=edits)
 
     def _view(self, cell: Cell) -> CellView:
         own = self._own[cell]
@@ -292,20 +313,57 @@ class CellViews:
         return read_back(told)
 
 
+class _Views(Sequence[CellView]):
+    """Cells as they were at one moment; one of which nothing was known is made where it is seen.
+
+    A grid of 100,000 cells that has not begun takes 100 MB otherwise.
+    """
+
+    def __init__(self, views: tuple[CellView | None, ...], idle: Callable[[int], CellView]) -> None:
+        self._views, self._idle = views, idle
+
+    @overload
+    def __getitem__(self, place: int) -> CellView: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[CellView, ...]: ...
+    def __getitem__(self, place: int | slice) -> CellView | tuple[CellView, ...]:
+        if isinstance(place, slice):
+            return tuple(self[one] for one in range(len(self))[place])
+        return self._views[place] or self._idle(place % len(self))
+
+    def __iter__(self) -> Iterator[CellView]:
+        return (view or self._idle(place) for place, view in enumerate(self._views))
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def _own_jobs(plan: Plan) -> dict[Cell, tuple[str, ...]]:
     """The jobs of each cell in the order of stages; cells in grid order, empty ones left out."""
-    table, order = plan.table, {stage: place for place, stage in enumerate(OWN_STAGES)}
-    found: dict[Cell, list[int]] = {cell: [] for cell in plan.cells}
-    for place in range(len(table)):
-        if (cell := table.cell_at(place)) in found:
-            found[cell].append(place)
-    return {
-        cell: tuple(
-            table.ids[one] for one in sorted(places, key=lambda o: order[table.stage_at(o)])
-        )
-        for cell, places in found.items()
-        if places
-    }
+    table, order = plan.table, {stage: rank for rank, stage in enumerate(OWN_STAGES)}
+    ranks = [order.get(kind.stage, -1) for kind in table.kinds]
+    sources = [kind.source for kind in table.kinds]
+    found: dict[tuple[str, int, int], list[int]] = {}
+    columns = zip(table.of_kind, table.of_epoch, table.of_seed, strict=True)
+    for place, (kind, epoch_at, seed_at) in enumerate(columns):
+        if ranks[kind] >= 0:
+            found.setdefault((sources[kind], epoch_at, seed_at), []).append(place)
+    epochs = {epoch: at for at, epoch in enumerate(table.epochs)}
+    seeds = {seed: at for at, seed in enumerate(table.seeds)}
+    own = {}
+    for cell in plan.cells:
+        key = (cell.source, epochs.get(cell.epoch, -1), seeds.get(cell.seed, -1))
+        if places := found.get(key):
+            places.sort(key=lambda place: ranks[table.of_kind[place]])
+            own[cell] = tuple(table.ids[place] for place in places)
+    return own
 
 
 def _same(now: EngineView, shown: EngineView) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class Snapshot:
     epochs: tuple[int, ...]
     seeds: tuple[int, ...]
     target: str
-    cells: tuple[CellView, ...]
+    cells: Sequence[CellView]
     """In grid order: source, then seed, then epoch."""
     shared: tuple[JobStatus, ...]
     """data and converge jobs in plan order."""

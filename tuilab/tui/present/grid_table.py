@@ -128,7 +128,7 @@ def _all_rows(snapshot: Snapshot, view: View, wanted: Sequence[int]) -> list[Row
             cells: tuple[CellView | None, ...]
             if whole:
                 first = (place * len(snapshot.seeds) + snapshot.seeds.index(seed)) * wide
-                cells = snapshot.cells[first : first + wide]
+                cells = tuple(snapshot.cells[first : first + wide])
             else:
                 cells = tuple(view_at(snapshot, source, column, seed) for column in wanted)
             stacked.append(Row(source, seed, label, cells))
