@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,8 @@ MADE = [
 ]
 """Key, value, and how it is written narrow and wide, of both entries in one and the same cell."""
 
+MADE_UP = metrics.Measurement(0.125)
+
 
 def recipe() -> str:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -64,7 +67,12 @@ def table() -> Iterator[None]:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
-    scene = Scene(tmp_path / "x", small_plan(("villain",), (0, 2)))
+    return played(tmp_path / "x")
+
+
+def played(root: Path) -> Scene:
+    """Play an experiment of two cells to its end."""
+    scene = Scene(root, small_plan(("villain",), (0, 2)))
     for job in scene.plan.jobs:
         found = scene.metrics_of(job.id)
         if job.stage is Stage.EVAL:
@@ -146,6 +154,18 @@ def test_the_headline_table_and_its_csv_have_it(
     assert rows[0][titles.index(f"{METRICS[key].title.capitalize()} (final)")] == wide
     [raw] = csv.DictReader(io.StringIO(render(study, "csv")))
     assert float(raw[f"final_{key}"]) == pytest.approx(value)
+
+
+def test_the_main_columns_are_read_by_the_entries_that_the_grid_reads(tmp_path: Path) -> None:
+    for key, pick in ((HEADLINE, metrics.of_source), ("cosine", lambda cell, measure: MADE_UP)):
+        METRICS[key] = replace(METRICS[key], pick=pick)
+    scene = played(tmp_path / "x")
+    shown = {one.cell.epoch: one.metrics for one in Reader(scene.root).poll(NOW).cells}
+    source_rate = scene.metrics_of("eval/villain@2#42")["leakage"]["villain"]
+    assert shown[2][HEADLINE].hits == source_rate["hits"]
+    [row] = headline(open_study(scene.root).analysis)
+    assert (row.final, row.cosine) == (shown[2][HEADLINE].value, MADE_UP.value)
+    assert row.baseline == shown[0][HEADLINE].value
 
 
 @each

@@ -4,7 +4,7 @@ import pytest
 
 from tests.science.builders import cosine_row, design
 from tuilab.science.analysis import analyse
-from tuilab.science.cosine import MixedScalesError, Scale, on_scale, scales
+from tuilab.science.cosine import MixedScalesError, Scale, scales, the_scale
 from tuilab.science.frame import measurements
 from tuilab.science.trajectories import cosine_trajectories
 
@@ -23,7 +23,7 @@ def test_several_scales_need_a_choice_and_are_all_named() -> None:
 def test_pools_are_never_mixed_even_across_layers() -> None:
     rows = [cosine_row("a", 0, 0.5), cosine_row("b", 0, 0.7, layer=20, pool="111 personas")]
     with pytest.raises(MixedScalesError, match="cannot share a column"):
-        on_scale(measurements(rows))
+        the_scale(measurements(rows))
 
 
 def test_a_cell_missing_without_a_scale_is_missing_on_every_scale() -> None:

@@ -200,21 +200,45 @@ class CellRows:
 
     def personas(self, measure: str) -> dict[str, Measurement]:
         """Return the values of a measure by persona; a row without one is of the target."""
-        return {
-            row.get("persona") or self.target: found
-            for row in self.rows
-            if row["metric"] == measure and (found := measurement(row)) is not None
-        }
+        rows = (row for row in self.rows if row["metric"] == measure)
+        return {self.who(row): found for row in rows if (found := measurement(row)) is not None}
+
+    def row(self, measure: str, persona: str) -> Row | None:
+        """Return the row of a persona, whether it has a value or says why there is none."""
+        rows = (row for row in self.rows if row["metric"] == measure)
+        return _with_value_first(row for row in rows if self.who(row) == persona)
+
+    def row_on_scale(self, measure: str) -> Row | None:
+        """Return the target's row on the scale; what has no value often names no scale either."""
+        rows = [r for r in self.rows if r["metric"] == measure and self.who(r) == self.target]
+        fit = [r for r in rows if all(r.get(key) == one for key, one in self.scale.items())]
+        return _with_value_first(
+            fit or [r for r in rows if r.get("layer") is r.get("pool") is None]
+        )
+
+    def who(self, row: Row) -> str:
+        """Return the persona that a row is of."""
+        return str(row.get("persona") or self.target)
 
 
-def of_target(cell: CellRows, measure: str) -> Measurement | None:
-    """Pick the target's value."""
-    return cell.personas(measure).get(cell.target)
+@dataclass(frozen=True, slots=True)
+class OneRow:
+    """Picks the number of one row; whoever must say why there is none takes the row itself."""
+
+    row: Callable[[CellRows, str], Row | None]
+
+    def __call__(self, cell: CellRows, measure: str) -> Measurement | None:
+        """Return the row's number, given the measure's name."""
+        found = self.row(cell, measure)
+        return None if found is None else measurement(found)
 
 
-def of_source(cell: CellRows, measure: str) -> Measurement | None:
-    """Pick the value of the source persona itself."""
-    return cell.personas(measure).get(cell.source)
+of_target = OneRow(lambda cell, measure: cell.row(measure, cell.target))
+"""Picks the target's value."""
+of_source = OneRow(lambda cell, measure: cell.row(measure, cell.source))
+"""Picks the value of the source persona itself."""
+on_headline_scale = OneRow(CellRows.row_on_scale)
+"""Picks the value on the headline's scale."""
 
 
 def largest_bystander(cell: CellRows, measure: str) -> Measurement | None:
@@ -234,15 +258,6 @@ def target_excess(cell: CellRows, measure: str) -> Measurement | None:
     if cell.target not in found or not others:
         return None
     return Measurement(found[cell.target].value - math.fsum(others) / len(others))
-
-
-def on_headline_scale(cell: CellRows, measure: str) -> Measurement | None:
-    """Pick the value on the headline's scale."""
-    for row in cell.rows:
-        fits = all(row.get(key) == wanted for key, wanted in cell.scale.items())
-        if row["metric"] == measure and fits and (found := measurement(row)) is not None:
-            return found
-    return None
 
 
 def of_cell(cell: CellRows, measure: str) -> Measurement | None:
@@ -270,6 +285,16 @@ class Metric:
     def unit(self) -> Unit:
         """How it is written and drawn."""
         return self.own_unit or self.measure.unit
+
+    def row(self, cell: CellRows) -> Row | None:
+        """Return the row that the number is of, with its status; a computed one has a value alone.
+
+        A table needs it, since it says of what is missing why.
+        """
+        if isinstance(self.pick, OneRow):
+            return self.pick.row(cell, self.measure.name)
+        found = self.pick(cell, self.measure.name)
+        return None if found is None else asdict(found)
 
     @property
     def heading(self) -> str:
@@ -504,6 +529,11 @@ def read_back(raw: Mapping[str, Any]) -> Numbers:
         for key in (*METRICS, *named)
         if isinstance(entry := raw.get(key), dict) and (found := measurement(entry)) is not None
     }
+
+
+def _with_value_first(rows: Iterable[Row]) -> Row | None:
+    known = list(rows)
+    return next((row for row in known if row.get("value") is not None), next(iter(known), None))
 
 
 def measurement(row: Row) -> Measurement | None:

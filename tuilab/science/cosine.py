@@ -38,34 +38,17 @@ def scales(frame: pd.DataFrame) -> tuple[Scale, ...]:
     )
 
 
-def on_scale(frame: pd.DataFrame, scale: Scale | None = None) -> pd.DataFrame:
-    """Rows of cosines on one scale; cells missing there stay missing.
-
-    Args:
-        frame: a measurements frame.
-        scale: which one; None is allowed when there is only one.
+def the_scale(frame: pd.DataFrame) -> Scale | None:
+    """Return the one scale of the cosines of a measurements frame; None without a cosine.
 
     Raises:
-        MixedScalesError: when the frame holds several scales and none is named.
+        MixedScalesError: when the frame holds several.
     """
-    rows = frame[frame["metric"] == "cosine"]
-    if scale is None:
-        found = scales(frame)
-        if len(found) > 1:
-            listed = "; ".join(str(one) for one in found)
-            raise MixedScalesError(
-                f"The cosines are on {len(found)} scales ({listed}), which cannot share a column"
-                " or an axis; name one of them."
-            )
-        if not found:
-            return rows
-        scale = found[0]
-    same = (rows["layer"] == scale.layer).fillna(False) & (rows["pool"] == scale.pool).fillna(False)
-    state = rows["model_state"]
-    told = state.isna() if scale.model_state is None else state == scale.model_state
-    # A cell without a value often carries no scale either: it is missing on every scale.
-    bare = rows["value"].isna() & rows["layer"].isna() & rows["pool"].isna()
-    chosen = rows[(same & told.fillna(False)) | bare]
-    chosen = chosen.assign(bare=chosen["value"].isna())
-    first = chosen.sort_values("bare", kind="stable").drop_duplicates(["source", "epoch", "seed"])
-    return first.drop(columns="bare")
+    found = scales(frame)
+    if len(found) > 1:
+        listed = "; ".join(str(one) for one in found)
+        raise MixedScalesError(
+            f"The cosines are on {len(found)} scales ({listed}), which cannot share a column"
+            " or an axis; name one of them."
+        )
+    return found[0] if found else None

@@ -9,9 +9,9 @@ from typing import Any, Final
 import pandas as pd
 
 from tuilab.grid.lines import persona_of
-from tuilab.grid.metrics import Numbers, numbers_of
+from tuilab.grid.metrics import COLUMNS, METRICS, CellRows, Numbers, metric_keys, numbers_of
 from tuilab.grid.text import rate_digits
-from tuilab.science.cosine import Scale, on_scale
+from tuilab.science.cosine import Scale, the_scale
 from tuilab.science.design import BASELINE_EPOCH, Design
 from tuilab.science.intervals import Interval
 from tuilab.science.questions import Questions, questions_of, rate_interval
@@ -154,26 +154,20 @@ def digits_of(runs: Sequence[Trajectory]) -> int:
 
 
 def rate_trajectories(
-    frame: pd.DataFrame,
-    design: Design,
-    *,
-    metric: str | None = None,
-    persona: str | None = None,
+    frame: pd.DataFrame, design: Design, persona: str | None = None
 ) -> dict[tuple[str, int], Trajectory]:
-    """Trajectory of every planned (source, seed) for one persona.
+    """Trajectory of every planned (source, seed), of the design's measure.
 
     Args:
         frame: a measurements frame.
         design: the plan; cells without a row become missing points.
-        metric: a rate; None means the design's measure.
-        persona: evaluated persona; None means the design's target, "source" each source itself.
+        persona: whose rate it is; None means the headline of the grid, "source" each source itself.
     """
-    wanted = design.target.key if persona is None else persona
-    metric = metric or design.measure
-    rows = frame[frame["metric"] == metric]
-    same = rows["source"].map(persona_of) if wanted == "source" else wanted
-    rows = rows[rows["persona"] == same]
-    return _trajectories(rows, design, metric)
+    rows = frame[frame["metric"] == design.measure]
+    if persona is not None:
+        wanted = rows["source"].map(persona_of) if persona == "source" else persona
+        rows = rows[rows["persona"] == wanted]
+    return _trajectories(rows, design, metric_keys((design.measure,))[0], persona)
 
 
 def cosine_trajectories(
@@ -184,8 +178,8 @@ def cosine_trajectories(
     Raises:
         MixedScalesError: when the frame holds several scales and none is named.
     """
-    rows = on_scale(frame[frame["persona"] == design.target.key], scale)
-    return _trajectories(rows, design, "cosine")
+    rows = frame[frame["metric"] == "cosine"]
+    return _trajectories(rows, design, "cosine", scale=scale or the_scale(frame))
 
 
 def point_of(row: Mapping[str, object]) -> Point:
@@ -212,17 +206,22 @@ def cell_numbers(
     frame: pd.DataFrame, design: Design, scale: Scale | None
 ) -> dict[tuple[str, int, int], Numbers]:
     """Every metric of each measured cell, by (source, seed, epoch), as the grid shows it."""
-    rows = frame[frame["status"] == "measured"].astype(object)
-    by_cell: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
-    for row in rows.where(rows.notna(), None).to_dict("records"):
-        place = (str(row["source"]), int(row["seed"]), int(row["epoch"]))
-        by_cell.setdefault(place, []).append({str(name): value for name, value in row.items()})
     wanted = {} if scale is None else asdict(scale)
-    target = design.target.key
     return {
-        place: numbers_of(rows, persona_of(place[0]), target, wanted)
-        for place, rows in by_cell.items()
+        place: numbers_of(rows, persona_of(place[0]), design.target.key, wanted)
+        for place, rows in _by_cell(frame[frame["status"] == "measured"]).items()
     }
+
+
+def _by_cell(frame: pd.DataFrame) -> dict[tuple[str, int, int], list[dict[str, Any]]]:
+    """The rows of each (source, seed, epoch); what is absent is None."""
+    columns = [frame[name].astype(object).where(frame[name].notna(), None) for name in frame]
+    names = [str(name) for name in frame]
+    found: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
+    for values in zip(*(column.tolist() for column in columns), strict=True):
+        row = dict(zip(names, values, strict=True))
+        found.setdefault((row["source"], row["seed"], row["epoch"]), []).append(row)
+    return found
 
 
 def _interval(hits: float | None, n: float | None, questions: Questions | None) -> Interval | None:
@@ -232,12 +231,24 @@ def _interval(hits: float | None, n: float | None, questions: Questions | None) 
 
 
 def _trajectories(
-    rows: pd.DataFrame, design: Design, metric: str
+    frame: pd.DataFrame,
+    design: Design,
+    key: str,
+    persona: str | None = None,
+    scale: Scale | None = None,
 ) -> dict[tuple[str, int], Trajectory]:
+    """Trajectories of a metric, each number of a cell picked as the grid picks it.
+
+    ``persona`` stands in the target's place.
+    """
+    metric, wanted = METRICS[key], {} if scale is None else asdict(scale)
     points: dict[tuple[str, int, int], Point] = {}
-    for row in rows.to_dict("records"):
-        source, epoch, seed = str(row["source"]), int(row["epoch"]), int(row["seed"])
-        points[source, seed, epoch] = point_of({str(name): value for name, value in row.items()})
+    for place, rows in _by_cell(frame).items():
+        source = persona_of(place[0])
+        whose = source if persona == "source" else persona or design.target.key
+        if (row := metric.row(CellRows(rows, source, whose, wanted))) is not None:
+            computed = dict.fromkeys(COLUMNS) | {"status": "measured"}
+            points[place] = point_of({**computed, **row, "epoch": place[2]})
     return {
         (source.key, seed): Trajectory(
             source.key,
@@ -246,7 +257,7 @@ def _trajectories(
                 points.get((source.key, seed, epoch), Point(epoch, None, "missing", reason=UNRUN))
                 for epoch in design.epochs
             ),
-            metric,
+            metric.measure.name,
         )
         for source in design.sources
         for seed in design.seeds
