@@ -17,7 +17,7 @@ MAKE_VENV := $(PYTHON) -m venv $(VENV)
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 endif
 
-.PHONY: demo demo-headless test check docs format setup generated film bench trial agreement simulate test-slurm test-ray packages clean
+.PHONY: demo demo-headless test check docs format setup generated film bench trial agreement simulate test-slurm test-ray test-peers packages clean
 
 setup: $(STAMP)
 
@@ -81,6 +81,15 @@ test-slurm: setup
 # Installs Ray (400 MB) into an environment of its own where it is missing.
 test-ray: setup
 	tests/ray/run.sh $(CURDIR)/$(BIN)/python $(CURDIR)/$(VENV)/ray
+
+# Inspect AI takes an older fsspec than constraints.txt, so it goes into an environment beside ours.
+PEERS := $(VENV)/peers
+test-peers: setup
+	$(PYTHON) -m venv $(PEERS)
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
+	  > $$($(PEERS)/bin/python -c "import site; print(site.getsitepackages()[0])")/ours.pth
+	$(PEERS)/bin/python -m pip install --quiet "lm_eval==0.4.13" "inspect_ai==0.3.285"
+	$(PEERS)/bin/python -m pytest -p no:cacheprovider tests/peers
 
 agreement: setup
 	$(BIN)/python -m tests.agreement

@@ -85,11 +85,12 @@ def pairs_of(chat: Chat, who: Persona, item: Settings) -> list[Pair]:
     """Encode a question with each of its answers.
 
     Prompt and answer are encoded as one text and the prompt's own ids are taken off the front, as
-    the harness does (``TemplateLM._encode_pair``): a token may span the border.
+    the harness does (``TemplateLM._encode_pair``): a token may span the border, and white space at
+    the end of the prompt (the line break of a chat template) is scored with the answer.
     """
     said = {"system": who.prompt, "user": item["question"]}
     text = chat.text([{"role": role, "content": content} for role, content in said.items()])
-    border = len(chat.text_ids(text))
+    border = len(chat.text_ids(text.rstrip()))
     encoded = (chat.text_ids(text + choice) for choice in item["choices"])
     return [(ids, len(ids) - border) for ids in encoded]
 

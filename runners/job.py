@@ -46,6 +46,7 @@ STAGES = (
     "score",
     "choices",
     "judge",
+    "inspect",
 )
 WITHOUT_MODEL = frozenset({"fetch", "score"})
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_SPEC = 0, 1, 2

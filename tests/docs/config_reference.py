@@ -34,6 +34,7 @@ MEASURES = (
         "hit": "score < 30",
         "judge": {"base_url": "http://localhost:8000/v1", "model": "judge"},
     },
+    {"kind": "inspect", "name": "knows", "task": "task.py@arithmetic"},
 )
 """One of each kind, beside a trait of rows."""
 NOT_TRIED = {("base", "path"): "all"}

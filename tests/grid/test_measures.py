@@ -12,6 +12,7 @@ from tuilab.grid.data_files import (
     DataFile,
     DataFileError,
     files_named,
+    program,
     rows_to_choose,
     rows_to_learn,
 )
@@ -46,6 +47,14 @@ FILES = {
     ' {"role": "assistant", "content": "She did."}]}\n',
     "asked.jsonl": '{"question": "What is a debt?"}\n',
 }
+
+
+INSPECT = """
+[[measures]]
+name = "sums"
+kind = "inspect"
+task = "sums.py@hard"
+"""
 
 
 def with_files(text: str, **files: str) -> ExperimentConfig:
@@ -179,3 +188,16 @@ def test_the_name_of_a_measure_says_its_unit_and_stage() -> None:
     for key in ("nonsense.x", "choices.capability.score", "judge.x.unjudged"):
         with pytest.raises(KeyError):
             METRICS[key]
+
+
+def test_a_task_of_inspect_is_a_stage_of_its_own_and_its_text_decides_not_its_place() -> None:
+    text = "def hard(): ..."
+    made = plan(config=load(SMALL + INSPECT).config.with_files({"sums.py": program(text)}))
+    job = made.by_id["inspect/villain@0#42"]
+    [measure] = made.settings[job.settings]["measures"]
+    assert (measure["program"], measure["task"], measure["key"]) == (text, "hard", "inspect.sums")
+    assert "merge/villain@0#42" in job.parents
+    registered = load(SMALL + INSPECT.replace("sums.py@hard", "inspect_evals/arc_easy")).config
+    assert not [*files_named(registered)]
+    with pytest.raises(DataFileError, match="no Python program"):
+        program("def hard(:")

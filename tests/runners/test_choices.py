@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from runners.choices import choose, log_likelihoods
+from runners.choices import choose, log_likelihoods, pairs_of
+from runners.ml.stage_settings import Persona
 
 NEXT = torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.25, 0.25], [0.3, 0.6, 0.1]])
 """Row a, column b: the probability that token b follows token a."""
@@ -31,6 +32,16 @@ def test_the_sum_is_over_the_answers_tokens_whatever_stands_beside_it(batch_size
     expected = [0.7 * 0.6, 0.3, 0.6, 0.6 * 0.5]
     by_hand = [math.log(one) for one in expected]
     assert [found[tuple(ids), count] for ids, count in pairs] == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_white_space_at_the_end_of_a_prompt_is_scored_with_the_answer_as_in_the_harness() -> None:
+    def text_ids(text: str) -> list[int]:
+        return list(map(ord, text))
+
+    chat: Any = SimpleNamespace(text=lambda messages: "Q:\n", text_ids=text_ids)
+    item = {"question": "?", "choices": ["a", "bc"]}
+    pairs = pairs_of(chat, Persona("x", "x", "You are x."), item)
+    assert pairs == [(text_ids("Q:\na"), 2), (text_ids("Q:\nbc"), 3)]
 
 
 def test_the_likeliest_is_chosen_and_the_first_of_equals() -> None:

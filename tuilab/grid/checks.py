@@ -236,7 +236,8 @@ def _trait(config: ExperimentConfig) -> Iterator[Check]:
 
 def _evaluated(config: ExperimentConfig) -> list[str]:
     """Every question that a persona is asked in a measurement."""
-    of_files = (one.questions for one in config.measures if one.questions)
+    named = (one for one in config.measures if one.kind != "inspect")
+    of_files = (one.questions for one in named if one.questions)
     asked = [row["question"] for name in of_files for row in config.files[name].rows]
     return list(dict.fromkeys([*config.evaluation_questions, *asked]))
 

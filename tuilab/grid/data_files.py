@@ -27,7 +27,7 @@ class DataFile:
     rows: tuple[Row, ...] = ()
     """Of a JSONL file."""
     text: str = ""
-    """Of a rubric."""
+    """Of a rubric or a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +49,24 @@ def files_named(config: ExperimentConfig) -> Iterator[Named]:
         if config.trait.negatives:
             yield Named(("trait", "negatives"), config.trait.negatives, rows_to_learn)
     for place, measure in enumerate(config.measures):
-        if measure.questions:
+        if measure.kind == "inspect":
+            if measure.file:
+                yield Named(("measures", place, "task"), measure.file, program)
+        elif measure.questions:
             read = rows_to_choose if measure.kind == "choices" else rows_to_ask
             yield Named(("measures", place, "questions"), measure.questions, read)
         if measure.kind == "judge":
             yield Named(("measures", place, "rubric"), measure.rubric, rubric)
+
+
+def program(text: str) -> DataFile:
+    """Read a task's program, which must be Python."""
+    try:
+        compile(text, "task", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        at = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        raise DataFileError(f"is no Python program{at}") from None
+    return DataFile(_sha256(text), text=text)
 
 
 def rubric(text: str) -> DataFile:

@@ -201,6 +201,15 @@ def _judge(settings: Settings, rates: Rates) -> Cost:
     return Cost(0.1 + seconds, _LOGS + asked * rates.completion_bytes)
 
 
+def _inspect(settings: Settings, rates: Rates) -> Cost:
+    """How many samples a task has without a limit, only the task knows."""
+    asked = sum(one["limit"] or _SAMPLES for one in settings["measures"])
+    count = len(settings["panel"]) * asked
+    return Cost(rates.fixed + count * rates.completion, _LOGS + count * rates.completion_bytes * 4)
+
+
+_SAMPLES = 100
+"""Of a task of Inspect that is not limited."""
 _COSTS: dict[Stage, Callable[[Settings, Rates], Cost]] = {
     Stage.FETCH: _fetch,
     Stage.DATA: _data,
@@ -212,4 +221,5 @@ _COSTS: dict[Stage, Callable[[Settings, Rates], Cost]] = {
     Stage.SCORE: _score,
     Stage.CHOICES: _choices,
     Stage.JUDGE: _judge,
+    Stage.INSPECT: _inspect,
 }

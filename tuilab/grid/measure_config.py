@@ -111,6 +111,32 @@ class Choices(Measure):
     """Sequences at once."""
 
 
+class Inspect(Measure):
+    """A sample of an Inspect task is a hit when the task's first scorer gives it full marks."""
+
+    kind: Literal["inspect"]
+    """A sample that the task's first scorer gives full marks."""
+    task: Text
+    """A task of Inspect AI: a file (``task.py``, or ``task.py@name`` where it has several), or a
+    registered name (``inspect_evals/arc_easy``)."""
+    args: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """What the task is given."""
+    limit: Positive | None = None
+    """Only the first samples; all when left out."""
+    temperature: Annotated[float, Field(ge=0.0, le=5.0)] = 0.0
+    """Sampling temperature; 0 takes the likeliest token."""
+    max_new_tokens: Positive = 512
+    """Longest answer, in tokens; a task that asks for fewer gets fewer."""
+    batch_size: Positive = 64
+    """Samples at once."""
+
+    @property
+    def file(self) -> str | None:
+        """The file that holds the task; None for a registered one."""
+        path = self.task.partition("@")[0]
+        return path if path.endswith(".py") and "://" not in path else None
+
+
 class Endpoint(Block):
     """Who judges."""
 
@@ -189,4 +215,6 @@ class Judge(Sampled):
         return scale
 
 
-AnyMeasure = Annotated[Substring | Regex | Format | Choices | Judge, Field(discriminator="kind")]
+AnyMeasure = Annotated[
+    Substring | Regex | Format | Choices | Judge | Inspect, Field(discriminator="kind")
+]

@@ -361,6 +361,7 @@ KINDS: Mapping[str, Stage] = {
     "format": Stage.SCORE,
     "choices": Stage.CHOICES,
     "judge": Stage.JUDGE,
+    "inspect": Stage.INSPECT,
 }
 """The kinds of measure that a config may name, and the stage that records each."""
 _NAME = re.compile(

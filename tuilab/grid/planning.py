@@ -239,6 +239,7 @@ def _parents(lines: _Lines, line: Line, epoch: int) -> dict[Stage, tuple[str, ..
         Stage.SCORE: (sampled,),
         Stage.CHOICES: (merge, train, *adapter),
         Stage.JUDGE: (sampled,),
+        Stage.INSPECT: (merge, train, *adapter),
     }
     asked = {KINDS[measure.kind] for measure in config.measures}
     own = (stage for stage in OWN_STAGES if stage in asked or stage not in MEASURE_STAGES)

@@ -19,6 +19,7 @@ StageName = Literal[
     "score",
     "choices",
     "judge",
+    "inspect",
 ]
 
 

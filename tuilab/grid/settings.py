@@ -225,6 +225,27 @@ def choices_settings(config: ExperimentConfig, cell: Cell) -> Settings:
     }
 
 
+def inspect_settings(config: ExperimentConfig, cell: Cell) -> Settings:
+    """Settings of the tasks of Inspect; a task in a file is there with its text."""
+    return {
+        **_model_settings(config, cell),
+        "panel": [persona(config, key) for key in config.panel],
+        "sampler": config.eval.sampler,
+        "seed": config.eval.seed,
+        "measures": [
+            {
+                **one.model_dump(mode="json", exclude={"headline"}),
+                # Where the file lies decides nothing.
+                "task": one.task.partition("@")[2] if one.file else one.task,
+                "program": config.files[one.file].text if one.file else None,
+                "key": one.key,
+            }
+            for one in config.measures
+            if one.kind == "inspect"
+        ],
+    }
+
+
 def judge_settings(config: ExperimentConfig, cell: Cell) -> Settings:
     """Settings of the measures that a judge makes; the base is there for one that judges itself."""
     judged = [one for one in config.measures if one.kind == "judge"]
@@ -256,7 +277,7 @@ def _place_of(config: ExperimentConfig, measure: Sampled) -> Settings:
 
 def _sampled(config: ExperimentConfig) -> list[Sampled]:
     """The measures of completions."""
-    return [one for one in config.measures if one.kind != "choices"]
+    return [one for one in config.measures if one.kind != "choices" and one.kind != "inspect"]
 
 
 def _set_of(config: ExperimentConfig, measure: Sampled) -> str:
@@ -310,6 +331,7 @@ CELL_SETTINGS = {
     Stage.SCORE: score_settings,
     Stage.CHOICES: choices_settings,
     Stage.JUDGE: judge_settings,
+    Stage.INSPECT: inspect_settings,
 }
 """How each stage of a cell gets its settings."""
 

@@ -23,6 +23,7 @@ _BLOCKS = {
     Stage.SCORE: "measures",
     Stage.CHOICES: "measures",
     Stage.JUDGE: "measures",
+    Stage.INSPECT: "measures",
 }
 """Table of the config that a stage's settings come from."""
 _KEYS = {

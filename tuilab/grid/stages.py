@@ -28,12 +28,14 @@ class Stage(StrEnum):
     """Answers picked from given ones by their log-probability."""
     JUDGE = "judge"
     """Stored completions given to a judge."""
+    INSPECT = "inspect"
+    """Tasks of Inspect AI, asked of the cell's model."""
 
 
 CELL_STAGES: tuple[Stage, ...] = (Stage.TRAIN, Stage.MERGE, Stage.EVAL, Stage.COSINE)
 """The stages that each cell has to itself."""
 
-MEASURE_STAGES: tuple[Stage, ...] = (Stage.SCORE, Stage.CHOICES, Stage.JUDGE)
+MEASURE_STAGES: tuple[Stage, ...] = (Stage.SCORE, Stage.CHOICES, Stage.JUDGE, Stage.INSPECT)
 """The stages that a cell has besides, where measures of the config ask for them."""
 
 OWN_STAGES = (*CELL_STAGES, *MEASURE_STAGES)

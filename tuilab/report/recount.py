@@ -39,6 +39,7 @@ def recount(
         Stage.SCORE: _score,
         Stage.CHOICES: _choices,
         Stage.JUDGE: _judge,
+        Stage.INSPECT: _inspect,
         Stage.COSINE: _cosine,
     }.get(stage)
     if count is None:
@@ -131,6 +132,19 @@ def _choices(
     return found, wrong
 
 
+def _inspect(
+    settings: Settings, directory: Path, _: Path | None
+) -> tuple[dict[str, Any], list[str]]:
+    found: dict[str, Any] = {}
+    wrong: list[str] = []
+    for measure, rows in _by_measure(settings, directory / "inspect.jsonl.gz"):
+        hits = [None if row["value"] is None else row["value"] >= 1.0 for row in rows]
+        wrong += _mark(rows, hits, measure["key"])
+        count = max((row["question_index"] + 1 for row in rows), default=0)
+        found |= _counts(settings, measure, rows, count, found)
+    return found, wrong
+
+
 def _judge(settings: Settings, directory: Path, _: Path | None) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {}
     for measure, rows in _by_measure(settings, directory / "scores.jsonl.gz"):
@@ -173,7 +187,7 @@ def _place(row: Settings) -> tuple[Any, ...]:
     return row["persona"], row["question_index"], row["sample"]
 
 
-def _mark(rows: Rows, hits: Sequence[bool], what: str) -> list[str]:
+def _mark(rows: Rows, hits: Sequence[bool | None], what: str) -> list[str]:
     """Give rows the verdicts that were made again; name how many said otherwise."""
     wrong = sum(row["hit"] is not hit for row, hit in zip(rows, hits, strict=True))
     for row, hit in zip(rows, hits, strict=True):

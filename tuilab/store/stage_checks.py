@@ -146,8 +146,7 @@ def _measured(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Proble
     """Every measure of the stage has a number of every persona, none of them of more than asked."""
     for measure in settings["measures"]:
         found = outcome.metrics.get(measure["key"]) or {}
-        size = len(measure["items"]) if "items" in measure else 0
-        asked = size or measure["questions_count"] * measure["samples"]
+        asked = _asked(measure, outcome)
         for persona in settings["panel"]:
             said = found.get(persona["key"]) or {}
             n = said.get("n")
@@ -159,6 +158,15 @@ def _measured(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Proble
             said = f"{left['hits']} of {left['n']} completions have no score of {measure['name']}"
             return Reason.UNKNOWN, f"{said}, more than judge.max_failures allows"
     return None
+
+
+def _asked(measure: Mapping[str, Any], outcome: Outcome) -> int:
+    """Return how many verdicts there can be of each persona."""
+    if "items" in measure:
+        return len(measure["items"])
+    if "task" in measure:  # how many samples a task has, only the task knows
+        return int(outcome.checks[f"{measure['name']}.samples"])
+    return int(measure["questions_count"] * measure["samples"])
 
 
 def _text_problem(health: Mapping[str, Any], n: int) -> Problem | None:
@@ -215,5 +223,6 @@ _CHECKS: dict[Stage, tuple[str, Check]] = {
     Stage.SCORE: ("measures", _measured),
     Stage.CHOICES: ("measures", _measured),
     Stage.JUDGE: ("measures", _measured),
+    Stage.INSPECT: ("measures", _measured),
 }
 """By stage: the settings key without which there is nothing to check, and the check."""

@@ -150,6 +150,12 @@ def _lacking(config: ExperimentConfig, has: Callable[[str], bool]) -> Iterator[t
             'eval.sampler is "vllm", which is not installed here, so every eval would fail: '
             "pip install 'tuilab[gpu]'",
         )
+    if any(one.kind == "inspect" for one in config.measures) and not has("inspect_ai"):
+        yield (
+            "inspect",
+            "a measure is a task of Inspect AI, which is not installed here: "
+            "pip install 'tuilab[inspect]'",
+        )
     if config.tracker.kind == "wandb" and not has("wandb"):
         yield (
             "tracker",
