@@ -15,6 +15,7 @@ from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Slot
 from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.policy import Policy, policy_of
 from tuilab.engine.host import disk
+from tuilab.engine.host.hub_cache import on_hub
 from tuilab.engine.host.hub_trial import HubTrial
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
@@ -71,6 +72,7 @@ class Gatherer:
         self.policy: Policy = policy_of(plan)
         self.costs = disk_needs.costs_of(plan)
         self._seconds_of = -1
+        self.on_hub = on_hub(plan)
         self._fetches = fetches(plan)
         self.slots: tuple[Slot, ...] = self.workers.place.slots(self.policy, frozenset())
 

@@ -153,7 +153,7 @@ class Performer:
     def _is_offline(self) -> bool:
         ledger = self.states.ledger
         has_result = ledger.spent > 0 and any(one.last_done for one in ledger.evidence.values())
-        return is_offline(self.gatherer.policy, self.states.plan, has_result, os.environ)
+        return is_offline(self.gatherer.policy, self.gatherer.on_hub, has_result, os.environ)
 
     def _assign(self, action: actions.Assign) -> None:
         self._claim_for(self.workers.known[action.worker], action.job)

@@ -20,7 +20,7 @@ from tuilab.engine.host.environment import (
     worker_argv,
     worker_environment,
 )
-from tuilab.engine.host.hub_cache import is_offline
+from tuilab.engine.host.hub_cache import is_offline, on_hub
 from tuilab.grid.jobs import Plan
 from tuilab.grid.resource_config import Resources
 
@@ -130,16 +130,16 @@ def on(model: str, revision: str | None = None) -> Plan:
 
 def test_workers_go_offline_once_the_base_was_fetched_and_a_result_made(tmp_path: Path) -> None:
     plan, own = on(MODEL, COMMIT), {"HF_HOME": str(tmp_path)}
-    assert not is_offline(Policy(), plan, True, own)
+    assert not is_offline(Policy(), on_hub(plan), True, own)
     cached(tmp_path, "config.json", "model.safetensors")
-    assert not is_offline(Policy(), plan, False, own)
-    assert is_offline(Policy(), plan, True, own)
-    assert not is_offline(Policy(), on(MODEL, "def"), True, own)
-    assert is_offline(Policy(), on(MODEL), True, own)
+    assert not is_offline(Policy(), on_hub(plan), False, own)
+    assert is_offline(Policy(), on_hub(plan), True, own)
+    assert not is_offline(Policy(), on_hub(on(MODEL, "def")), True, own)
+    assert is_offline(Policy(), on_hub(on(MODEL)), True, own)
 
 
 def test_a_local_base_needs_no_hub_and_a_person_s_word_counts_first(tmp_path: Path) -> None:
-    assert is_offline(Policy(), on("tiny"), False, {})
-    assert is_offline(Policy(), on(str(tmp_path)), False, {})
-    assert not is_offline(Policy(offline=False), on("tiny"), True, {})
-    assert is_offline(Policy(offline=True), on("org/model"), False, {})
+    assert is_offline(Policy(), on_hub(on("tiny")), False, {})
+    assert is_offline(Policy(), on_hub(on(str(tmp_path))), False, {})
+    assert not is_offline(Policy(offline=False), on_hub(on("tiny")), True, {})
+    assert is_offline(Policy(offline=True), on_hub(on("org/model")), False, {})
