@@ -19,6 +19,7 @@ from tuilab.science.contrasts import Noise
 from tuilab.science.cosine import Scale
 from tuilab.science.design import BASELINE_EPOCH, PublishedRow
 from tuilab.science.intervals import Interval, over_seeds
+from tuilab.science.specificity import Specificity
 from tuilab.science.text import bracket, share
 from tuilab.science.trajectories import Point, cell_numbers
 
@@ -229,27 +230,10 @@ def _row(
 ) -> HeadlineRow:
     trajectory = result.leakage
     first, last, top = trajectory.at(BASELINE_EPOCH), trajectory.points[-1], trajectory.peak_point
-    runs = [run.trajectory for run in result.runs]
-    sizes = [point.n for run in runs for point in run.measured if point.n is not None]
-    net, found = result.net, result.classification
+    net, found, sizes = result.net, result.classification, _sizes(result)
     early = next(iter(analysis.design.later_epochs), None)
-
-    cells_now = [
-        cell
-        for cell in analysis.specificity
-        if cell.source == result.source.key and cell.epoch == last.epoch
-    ]
-    changed = [cell.excess_change for cell in cells_now if cell.excess_change is not None]
-    changes = [one.value for one in changed]
-
-    def cells(status: str) -> tuple[str, ...]:
-        return tuple(
-            f"{result.source.key}@{point.epoch}#{run.seed}"
-            for run in runs
-            for point in run.points
-            if point.status == status
-        )
-
+    at_the_end = _specificity_at(analysis, result.source.key, last.epoch)
+    changes = [one.excess_change for one in at_the_end if one.excess_change is not None]
     return HeadlineRow(
         source=result.source.key,
         label=result.source.label,
@@ -275,9 +259,9 @@ def _row(
         change=result.change.value,
         beyond=found.beyond if found.is_change else None,
         why=found.why,
-        kind=", ".join(dict.fromkeys(cell.kind.value for cell in cells_now)),
-        excess_change=fmean(changes) if len(changes) else None,
-        excess_change_interval=_over_cells(changed),
+        kind=", ".join(dict.fromkeys(one.kind.value for one in at_the_end)),
+        excess_change=fmean(one.value for one in changes) if changes else None,
+        excess_change_interval=_over_cells(changes),
         noise_counting=_root(result.noise.counting),
         noise_questions=_root(result.noise.questions),
         noise_training=_root(result.noise.training),
@@ -288,14 +272,34 @@ def _row(
         others=_others(result, analysis, numbers),
         seeds=net.measured,
         seeds_planned=net.planned,
-        missing=cells("missing"),
-        failed=cells("failed"),
-        suspect=cells("suspect"),
-        stale=cells("stale"),
-        edited=cells("edited"),
+        missing=_cells(result, "missing"),
+        failed=_cells(result, "failed"),
+        suspect=_cells(result, "suspect"),
+        stale=_cells(result, "stale"),
+        edited=_cells(result, "edited"),
         edits=result.edits,
         accepted=tuple(name for name, _ in result.accepted),
         published=analysis.design.published.get(result.source.key),
+    )
+
+
+def _sizes(result: SourceResult) -> list[int]:
+    points = (point for run in result.runs for point in run.trajectory.measured)
+    return [point.n for point in points if point.n is not None]
+
+
+def _specificity_at(analysis: Analysis, source: str, epoch: int) -> list[Specificity]:
+    """Whose the marker is at an epoch, for each seed."""
+    return [one for one in analysis.specificity if (one.source, one.epoch) == (source, epoch)]
+
+
+def _cells(result: SourceResult, status: str) -> tuple[str, ...]:
+    runs = (run.trajectory for run in result.runs)
+    return tuple(
+        f"{result.source.key}@{point.epoch}#{run.seed}"
+        for run in runs
+        for point in run.points
+        if point.status == status
     )
 
 
