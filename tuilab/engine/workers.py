@@ -334,6 +334,7 @@ class Workers:
             silent_seconds=time.monotonic() - record.signed_at if record.is_elsewhere else 0.0,
             host=_host(record),
             why=record.opinion.why,
+            is_unheard=record.opinion.word is Word.UNREACHABLE and bool(record.opinion.why),
             devices=record.beat.devices if record.beat is not None else (),
             is_suspended=record.sighting.is_suspended,
             is_held_back=worker.HOLD_FILE in names,

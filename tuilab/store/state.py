@@ -77,8 +77,7 @@ class JobStates:
         self._ready = _InPlanOrder(plan)
         live = {self.places[job] for job in self.live if job in self.places}
         for place in sorted({*self._due.places, *live}):
-            # What reads a job that is itself due can only wait for it.
-            if place in live or due.isdisjoint(plan.table.parents_at(place)):
+            if place in live or self._may_begin(place):
                 self._derive(plan.jobs[place])
 
     def replace_plan(self, plan: Plan) -> None:
@@ -135,9 +134,14 @@ class JobStates:
             if heard_below(self.statuses[job.id]) == heard_below(before):
                 continue
             for child in self.plan.children[job.id]:
-                if child in self._known or self.places[child] in self._due:
+                if child in self._known or self._may_begin(self.places[child]):
                     heapq.heappush(heap, self.places[child])
         return changed
+
+    def _may_begin(self, place: int) -> bool:
+        """Whether a due job may be ready: what reads a job that is itself due can only wait."""
+        above = self.plan.table.parents_at(place)
+        return place in self._due and self.ledger.evidence.due.isdisjoint(above)
 
     def status(self, job: str) -> JobStatus:
         """Return the status of a job; KeyError for one that the plan does not have."""

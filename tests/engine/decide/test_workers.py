@@ -18,6 +18,7 @@ from tuilab.engine.decide.actions import (
     Suspend,
     Withdraw,
 )
+from tuilab.engine.decide.engine_view import note
 from tuilab.engine.decide.facts import Disk, Stop
 from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.requests import how_to_stop
@@ -153,3 +154,11 @@ def test_the_engine_leaves_when_what_is_due_only_waits_for_a_failure() -> None:
     story = Story().want("data/villain", "train/villain@0#42").make("data/clerk")
     story.claim("data/villain").settle("data/villain", "failed", reason="code")
     assert may_leave(story.facts(), 31)
+
+
+def test_a_place_that_does_not_answer_is_named_while_its_workers_go_on() -> None:
+    story = Story(workers=1).want()
+    away = "Slurm does not answer: Unable to contact slurm controller"
+    one = worker(queue=("data/nurse",), why=away, is_unheard=True)
+    assert note(story.facts([one])) == f"{away}; what runs there goes on"
+    assert not note(story.facts([replace(one, is_unheard=False)]))

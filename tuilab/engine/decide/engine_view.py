@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.gpu_sharing import why_not_beside
 from tuilab.engine.decide.limits import what_is_left, why_drained
-from tuilab.engine.decide.machines import machines, why_pending, why_silent
+from tuilab.engine.decide.machines import machines, why_pending, why_silent, why_unheard
 from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.place import (
     room,
@@ -49,8 +49,8 @@ def note(facts: Facts) -> str:
         return why
     if stalled := [attempt.job for attempt in facts.attempts if attempt.is_called_stalled]:
         return f"stalled: {', '.join(stalled[:3])} has been silent for long; x stops it"
-    if silent := why_silent(facts):
-        return silent
+    if unheard := why_silent(facts) or why_unheard(facts):
+        return unheard
     return (_blocked_slot(facts) or why_pending(facts) or _elsewhere(facts)) if facts.ready else ""
 
 

@@ -57,6 +57,8 @@ class Worker:
     host: str = ""
     why: str = ""
     """Why it waits, or what else its place says of it."""
+    is_unheard: bool = False
+    """Its place does not answer, and ``why`` says so."""
     devices: tuple[Mapping[str, Any], ...] = ()
     """Its GPUs, as its shim sees them."""
     is_suspended: bool = False

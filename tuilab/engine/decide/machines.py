@@ -39,6 +39,13 @@ def why_silent(facts: Facts) -> str:
     return f"no sign of {who} for {duration(longest)}: what runs there is not begun again"
 
 
+def why_unheard(facts: Facts) -> str:
+    """Say that the place of workers that live does not answer; "" when it does."""
+    alive = (worker for worker in facts.workers if worker.phase is Phase.ALIVE)
+    why = next((worker.why for worker in alive if worker.is_unheard), "")
+    return f"{why}; what runs there goes on" if why else ""
+
+
 def why_pending(facts: Facts) -> str:
     """Say how many workers wait at their place, and why; "" when none does."""
     waiting = [worker for worker in facts.workers if worker.phase is Phase.PENDING]
