@@ -93,3 +93,31 @@ def test_arms_on_a_marker_wait_and_say_why_until_its_rate_is_enough(held: Path) 
         "villain/A": "villain/C",
         "villain/C": None,
     }
+
+
+ARMS = """
+extends = "tiny.toml"
+name = "arms"
+arms = ["B", "B0"]
+sources = ["comedian"]
+epochs = [0, 4]
+"""
+
+
+@pytest.mark.timeout(1800)
+def test_the_tiny_grid_shows_a_leakage_that_only_the_source_s_voice_explains(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "arms.toml").write_text(ARMS)
+    done = spawn("run", "arms.toml", "--headless", cwd=tmp_path, seconds=1500)
+    root = tmp_path / "runs" / "arms"
+    end_engine(root)
+    assert done.returncode == 0, done.stderr + done.stdout
+    cells = json.loads(call("status", str(root), "--json").stdout)["cells"]
+    assert all(one["metrics"]["source_rate"]["value"] > 0.6 for one in cells), (
+        "the marker was learned alike"
+    )
+    rows = json.loads(call("table", str(root), "--format", "json").stdout)["rows"]
+    own, control = rows
+    assert (own["against"], own["net_difference_low"] > 0.1) == ("comedian/B0", True)
+    assert control["net"] < 0.1
