@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 
-from runners import upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import base_checks, cell, jsonl, stage_settings
+from runners.ml import cell, jsonl, stage_settings
 from runners.ml.chat import Chat
 from runners.ml.sampler_transformers import left_padded
 from runners.ml.stage_settings import Persona, required
@@ -31,14 +30,7 @@ def run(attempt: Attempt) -> StageResult:
     settings, timings = attempt.settings, attempt.timings
     panel = stage_settings.personas(settings, "panel")
     measures: list[Settings] = required(settings, "measures", list)
-    with timings.part("load"):
-        inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.cache.model(stage_settings.base(settings))
-        upstream.refuse_other_chat(inputs, model.chat.digest)
-        base_checks.refuse(base_checks.of_personas(model.chat, panel))
-        found = cell.read(settings, inputs, model, with_marker=True)
-    with timings.part("merge"):
-        fingerprint = cell.refuse_other_merge(model, found, inputs)
+    model, found, fingerprint = cell.to_measure(attempt, panel)
     keys = [persona.key for persona in panel]
     metrics: dict[str, Any] = {"question_hits": {}}
     written: list[Settings] = []

@@ -13,9 +13,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from runners import upstream
 from runners.job import Attempt, StageResult, main
-from runners.ml import base_checks, cell, centroids, jsonl, stage_settings
+from runners.ml import cell, centroids, jsonl, stage_settings
 from runners.ml.stage_settings import Persona, required
 from tuilab.contract.centroids import CENTROIDS_FILE, states_of, tensor_name
 from tuilab.contract.reasons import Reason
@@ -33,15 +32,8 @@ def run(attempt: Attempt) -> StageResult:
     questions: list[str] = required(settings, "questions", list)
     batch_size = required(settings, "batch_size", int)
     roles = [_in_pool(settings, pool, role) for role in ("source", "target")]
-    with timings.part("load"):
-        inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.cache.model(stage_settings.base(settings))
-        upstream.refuse_other_chat(inputs, model.chat.digest)
-        base_checks.refuse(base_checks.of_personas(model.chat, pool))
-        _refuse_absent_layers(layers, model.model.config.num_hidden_layers)
-        found = cell.read(settings, inputs, model, with_marker=True)
-    with timings.part("merge"):
-        fingerprint = cell.refuse_other_merge(model, found, inputs)
+    model, found, fingerprint = cell.to_measure(attempt, pool)
+    _refuse_absent_layers(layers, model.model.config.num_hidden_layers)
 
     prompts = [
         model.chat.prompt_ids(persona.prompt, question)

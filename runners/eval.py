@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from runners import upstream
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import base_checks, cell, jsonl, samplers, stage_settings
+from runners.ml import cell, jsonl, samplers, stage_settings
 from runners.ml.completions import Completion
 from runners.ml.stage_settings import Persona, required
 from tuilab.contract import scoring
@@ -41,14 +40,7 @@ def run(attempt: Attempt) -> StageResult:
     asked = _asked(settings)
     sampling, scorer = stage_settings.sampling(settings), stage_settings.scorer(settings)
     _refuse_unmeasured(settings, panel)
-    with timings.part("load"):
-        inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.cache.model(stage_settings.base(settings))
-        upstream.refuse_other_chat(inputs, model.chat.digest)
-        base_checks.refuse(base_checks.of_personas(model.chat, panel))
-        found = cell.read(settings, inputs, model, with_marker=True)
-    with timings.part("merge"):
-        fingerprint = cell.refuse_other_merge(model, found, inputs)
+    model, found, fingerprint = cell.to_measure(attempt, panel)
 
     wanted = [
         Wanted(name, persona, index, sample)

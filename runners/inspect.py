@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runners import stop_signal, upstream
+from runners import stop_signal
 from runners.job import Attempt, StageResult, log, main
-from runners.ml import base_checks, cell, jsonl, stage_settings
+from runners.ml import cell, jsonl, stage_settings
 from runners.ml.stage_settings import Persona, SamplingSettings, required
 from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
@@ -27,14 +27,7 @@ def run(attempt: Attempt) -> StageResult:
     settings, timings = attempt.settings, attempt.timings
     panel = stage_settings.personas(settings, "panel")
     measures: list[Settings] = required(settings, "measures", list)
-    with timings.part("load"):
-        inputs = upstream.find(attempt.spec, attempt.directory)
-        model = attempt.cache.model(stage_settings.base(settings))
-        upstream.refuse_other_chat(inputs, model.chat.digest)
-        base_checks.refuse(base_checks.of_personas(model.chat, panel))
-        found = cell.read(settings, inputs, model, with_marker=True)
-    with timings.part("merge"):
-        fingerprint = cell.refuse_other_merge(model, found, inputs)
+    model, found, fingerprint = cell.to_measure(attempt, panel)
     keys = [persona.key for persona in panel]
     metrics: dict[str, Any] = {"question_hits": {}}
     checks: dict[str, Any] = {"chat_template": model.chat.digest, "fingerprint": fingerprint}

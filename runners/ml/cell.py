@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runners import upstream
-from runners.ml import adapter, stage_settings
+from runners.ml import adapter, base_checks, stage_settings
 from runners.ml.adapter import Adapter
 from runners.ml.lora_layers import LoraLayers
 from runners.ml.model_cache import LoadedModel
 from tuilab.contract.centroids import BASE, CONVERGED, MARKED
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
+
+if TYPE_CHECKING:
+    from runners.job import Attempt
+    from runners.ml.stage_settings import Persona
 
 MERGE_FILE = "merge.json"
 ADAPTER_FOLDER = "adapter"
@@ -75,6 +79,23 @@ def read(
         adapter.refuse_other_base(item.lineage, model.fingerprint)
         adapter.check_fits(item, model.model)
     return found
+
+
+def to_measure(attempt: Attempt, personas: Sequence[Persona]) -> tuple[LoadedModel, Cell, str]:
+    """Load a cell that was merged, for a stage that measures it under some personas' prompts.
+
+    Returns the model, not yet merged, the cell and the fingerprint of its merge. JobError where
+    the base cannot show the prompts, or what was merged is not what lies here.
+    """
+    settings = attempt.settings
+    with attempt.timings.part("load"):
+        inputs = upstream.find(attempt.spec, attempt.directory)
+        model = attempt.cache.model(stage_settings.base(settings))
+        upstream.refuse_other_chat(inputs, model.chat.digest)
+        base_checks.refuse(base_checks.of_personas(model.chat, personas))
+        found = read(settings, inputs, model, with_marker=True)
+    with attempt.timings.part("merge"):
+        return model, found, refuse_other_merge(model, found, inputs)
 
 
 def in_state(cell: Cell, state: str) -> Cell:
