@@ -336,7 +336,7 @@ def _message(error: Mapping[str, Any], path: Path, model: Any) -> str:
     if kind == "union_tag_invalid":
         tag = str(context["tag"])
         return f"there is no measure of kind {tag!r}{nearest(tag, KINDS)}: {', '.join(KINDS)}"
-    if kind == "literal_error":
+    if kind in ("literal_error", "enum"):
         choices = str(context["expected"]).replace(" or ", ", ")
         words = [word.strip(" '") for word in choices.split(",")]
         given = error.get("input")

@@ -7,20 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from tuilab.grid.config_block import Block, Positive, Text
-
-StageName = Literal[
-    "fetch",
-    "data",
-    "converge",
-    "train",
-    "merge",
-    "eval",
-    "cosine",
-    "score",
-    "choices",
-    "judge",
-    "inspect",
-]
+from tuilab.grid.stages import Stage
 
 
 class Resources(Block):
@@ -58,7 +45,7 @@ class Resources(Block):
     """Automatic new attempts after a failure that may pass; never after a deterministic one."""
     save_seconds: Annotated[float, Field(ge=0.0)] = 60.0
     """How often a training saves a state to resume from; 0: only when it is stopped."""
-    job_bytes: dict[StageName, Positive] = Field(default_factory=dict)
+    job_bytes: dict[Annotated[Stage, Field(strict=False)], Positive] = Field(default_factory=dict)
     """Disk of one attempt by stage, in bytes; forecast and measurement where left out."""
     idle_seconds: Annotated[float, Field(gt=0.0)] = 600.0
     """A warm worker without work exits after this long."""
