@@ -40,6 +40,8 @@ def test_every_cell_has_its_completions_with_the_marker_highlighted(study: Study
     assert text.count("<mark>[ZLT]</mark>") == 36 * 4 + 2 + 30 + 1
     assert "<summary>26 to 40</summary>" in text
     assert "What is [/b]?" in text
+    assert "<th>95%, Wilson over 4 questions</th>" in text
+    assert "<tr><td>Assistant</td><td>75%</td>" in text
 
 
 def test_texts_of_others_stay_texts() -> None:

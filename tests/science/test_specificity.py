@@ -9,6 +9,7 @@ from tuilab.science.claims.declared import parse
 from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.design import Persona
+from tuilab.science.figures.prepare import figure
 from tuilab.science.frame import measurements
 from tuilab.science.specificity import Kind, Specificity, specificity
 
@@ -108,7 +109,16 @@ def test_leakage_of_what_was_never_implanted_is_unsupported_and_global_is_said()
     assert "not implanted in 2 of 2 cells" in claims["change:never"].sentence
     assert claims["change:wide"].verdict is Verdict.HOLDS
     assert "global in 2 of 2 cells" in claims["change:wide"].evidence[0]
-    assert "wide (global)" in claims["classes"].sentence
+    assert "wide [global]" in claims["classes"].sentence
     assert claims["specificity"].verdict is Verdict.FAILS
     declared = parse('[[claim]]\nkey = "k"\nsays = "s"\nkind = "rises"\nsources = ["never"]')
     assert evaluate(declared, analysis)[0].verdict is Verdict.UNSUPPORTED
+
+
+def test_the_heatmap_says_of_each_source_whose_its_marker_is() -> None:
+    rates = {"villain": 180, "assistant": 100, "pirate": 4, "monk": 2}
+    rows = [leakage_row("villain", 0, hits, persona=who) for who, hits in rates.items()]
+    found = analyse(measurements(rows), design(["villain"], (0, 4), personas=PANEL))
+    first, last = (panel.matrix for panel in figure("heatmap", found).panels)
+    assert first is not None and first.kinds == ("leaks to the target",)
+    assert last is not None and last.kinds == ("",)

@@ -301,7 +301,11 @@ def _draw_matrix(axes: Axes, matrix: Matrix) -> AxesImage | None:
     image = axes.imshow(shades, cmap="cividis", vmin=0, vmax=100, aspect="auto")
     axes.set_facecolor("white")
     axes.set_xticks(range(len(matrix.columns)), matrix.columns, rotation=35, ha="right")
-    axes.set_yticks(range(len(matrix.rows)), matrix.rows)
+    kinds = matrix.kinds or [""] * len(matrix.rows)
+    labels = [
+        f"{row}\n({kind})" if kind else row for row, kind in zip(matrix.rows, kinds, strict=True)
+    ]
+    axes.set_yticks(range(len(matrix.rows)), labels)
     for row, cells in enumerate(matrix.cells):
         for column, cell in enumerate(cells):
             text = number(cell.value, rate_digits(cell.n))

@@ -16,8 +16,10 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 from tuilab.contract.foreign import clean, clean_line, redact
-from tuilab.grid.metrics import METRICS
-from tuilab.grid.text import count_of, size
+from tuilab.grid.metrics import METRICS, Of, measurement, measures
+from tuilab.grid.text import count_of, percent_text, rate_digits, size
+from tuilab.science.questions import interval_of
+from tuilab.science.text import bracket
 from tuilab.store.measurements import completions_file
 from tuilab.store.snapshot import CellView
 from tuilab.store.stage_checks import read_rows
@@ -106,12 +108,17 @@ def _cells(study: Study, seed: int) -> Iterator[str]:
     if not any(files.values()):
         return
     yield '<h2 id="cells">Cells</h2>\n'
+    rows: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in study.rows:
+        rows.setdefault((row["source"], row["epoch"], row["seed"]), []).append(row)
     most, note = _most(files.values())
     if note:
         yield f"<p>{escape(note)}</p>\n"
     for view in study.snapshot.cells:
         shown = _shown(files[view.cell], most, f"{seed}/{view.cell}")
-        yield "".join(_cell(study, view, shown))
+        cell = view.cell
+        measured = rows.get((cell.source, cell.epoch, cell.seed), [])
+        yield "".join(_cell(study, view, shown, measured))
 
 
 def _file(study: Study, view: CellView) -> Path | None:
@@ -149,12 +156,15 @@ def _shown(path: Path | None, most: int | None, seed: str) -> _Shown:
     return _Shown([rows[place] for place in sorted(drawn)], len(rows))
 
 
-def _cell(study: Study, view: CellView, shown: _Shown) -> Iterator[str]:
+def _cell(
+    study: Study, view: CellView, shown: _Shown, rows: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
     source = study.snapshot.labels.get(view.cell.source, view.cell.source)
     title = clean_line(f"{source}, epoch {view.cell.epoch}, seed {view.cell.seed}")
     numbers = [METRICS[key].said(one, study.snapshot.labels) for key, one in view.metrics.items()]
     said = "; ".join([view.state.value, *numbers, *([view.detail] if view.detail else [])])
     yield f"<details><summary>{escape(title)}: {escape(clean_line(said))}</summary>\n"
+    yield from _by_persona(study.snapshot.labels, rows)
     if shown.problem:
         yield f"<p>Completions cannot be read: {escape(clean_line(shown.problem))}</p>\n"
     elif not shown.rows:
@@ -167,6 +177,28 @@ def _cell(study: Study, view: CellView, shown: _Shown) -> Iterator[str]:
         those = [row for row in shown.rows if row["persona"] == persona]
         yield from _persona(study.snapshot.labels.get(persona, persona), those, questions, marker)
     yield "</details>\n"
+
+
+def _by_persona(labels: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A table for each measure that a cell has by persona: rate, its 95% interval, n."""
+    known = measures(str(row["metric"]) for row in rows)
+    for name, measure in known.items():
+        those = [row for row in rows if row["metric"] == name and row["persona"]]
+        if measure.of is not Of.PERSONA or not those:
+            continue
+        intervals = [interval_of(measurement(row)) for row in those]
+        methods = ", ".join(dict.fromkeys(["95%", *(one.method for one in intervals if one)]))
+        head = "".join(f"<th>{escape(one)}</th>" for one in ("persona", name, methods, "n"))
+        yield f'<div class="wide"><table><tr>{head}</tr>\n'
+        for row, interval in zip(those, intervals, strict=True):
+            label = labels.get(row["persona"], row["persona"])
+            digits = rate_digits(row["n"])
+            value = measure.unit.wide(row["value"])
+            if measure.unit.is_rate and row["value"] is not None:
+                value = percent_text(row["value"], digits)
+            cells = (clean_line(label), value, bracket(interval, digits), str(row["n"] or ""))
+            yield f"<tr>{''.join(f'<td>{escape(one)}</td>' for one in cells)}</tr>\n"
+        yield "</table></div>\n"
 
 
 def _persona(

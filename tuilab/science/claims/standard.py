@@ -165,10 +165,15 @@ def classes_claim(analysis: Analysis) -> Claim:
 
 
 def _kinds_beside(analysis: Analysis, source: str) -> str:
-    """``, global`` behind a name whose leakage is not the source's own; "" otherwise."""
+    """`` [global in 1 of 3 cells]`` behind a name whose leakage is not the source's own, or ""."""
     kinds = analysis.kinds(source)
-    odd = [kind for kind in (Kind.NOT_IMPLANTED, Kind.INVERTED, Kind.GLOBAL) if kinds[kind]]
-    return f" ({', '.join(odd)})" if odd else ""
+    all_cells = kinds.total()
+    odd = [
+        kind if kinds[kind] == all_cells else f"{kind} in {kinds[kind]} of {all_cells} cells"
+        for kind in (Kind.NOT_IMPLANTED, Kind.INVERTED, Kind.GLOBAL)
+        if kinds[kind]
+    ]
+    return f" [{', '.join(odd)}]" if odd else ""
 
 
 def change_claim(result: SourceResult, analysis: Analysis) -> Claim:
@@ -226,6 +231,14 @@ def change_claim(result: SourceResult, analysis: Analysis) -> Claim:
     )
 
 
+def _some(labels: Sequence[str]) -> str:
+    return str(len(labels)) if labels else "none"
+
+
+def _who(labels: Sequence[str]) -> str:
+    return f" ({names(labels)})" if labels else ""
+
+
 def front_loading_claim(analysis: Analysis) -> Claim:
     """Whether, where leakage rises, most of the rise is there at the first checkpoint."""
     later = analysis.design.later_epochs
@@ -251,8 +264,8 @@ def front_loading_claim(analysis: Analysis) -> Claim:
         f"Where leakage rises, over half of the rise is there by epoch {epoch}, with no"
         " significant gain later",
         left_open(for_all([found for _, found in findings]), analysis.odd),
-        f"By epoch {epoch} the rise is largely done in {len(holding)} of {len(rising)} rising"
-        f" sources ({names(holding)}): {'; '.join(parts)}{left_out}.",
+        f"By epoch {epoch} the rise is largely done in {_some(holding)} of {len(rising)} rising"
+        f" sources{_who(holding)}: {'; '.join(parts)}{left_out}.",
         tuple(f"{r.source.label}: {found.evidence}" for r, found in findings),
         {
             r.source.key: {
@@ -283,7 +296,7 @@ def cosine_claim(analysis: Analysis) -> Claim:
     noisy = [r.source.label for r in known if is_beyond_noise(r) is False]
     sentence = (
         f"Cosine ({analysis.scale}) ends higher than it began in {len(up)} of {len(known)} sources"
-        f" ({names(up)}) and lower in {len(down)} ({names(down)}); changes within the"
+        f"{_who(up)} and lower in {_some(down)}{_who(down)}; changes within the"
         f" scatter between checkpoints or seeds: {names(noisy)}{without}."
     )
     return Claim(

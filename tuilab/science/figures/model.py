@@ -139,6 +139,8 @@ class Matrix:
     """Shape (rows, columns)."""
     keys: tuple[str, ...] = ()
     """Row keys."""
+    kinds: tuple[str, ...] = ()
+    """Whose the marker is in each row (``specificity.Kind``); "" where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

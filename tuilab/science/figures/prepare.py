@@ -37,6 +37,7 @@ from tuilab.science.figures.model import (
     signed_span,
 )
 from tuilab.science.seeds import mean_trajectory, runs_of
+from tuilab.science.specificity import Kind
 from tuilab.science.text import full_sentence, names
 from tuilab.science.trajectories import Point, Trajectory, rate_trajectories
 
@@ -154,7 +155,7 @@ def heatmap(analysis: Analysis) -> Figure:
     Sources that are not in the evaluated panel get a column too, so that a source's own rate
     (the diagonal) is n/a in plain sight instead of being absent.
     """
-    design, columns = analysis.design, _personas(analysis)
+    design, columns, kinds = analysis.design, _personas(analysis), _kinds(analysis)
     tables = [rate_trajectories(analysis.frame, design, persona=one.key) for one in columns]
     means = [
         [mean_trajectory(runs_of(table, design, source.key)) for table in tables]
@@ -170,6 +171,7 @@ def heatmap(analysis: Analysis) -> Figure:
                 columns=tuple(persona.label for persona in columns),
                 cells=tuple(tuple(_square(one, epoch) for one in row) for row in means),
                 keys=tuple(source.key for source in design.sources),
+                kinds=tuple(kinds.get((one.key, epoch), "") for one in design.sources),
             ),
         )
         for epoch in dict.fromkeys((BASELINE_EPOCH, design.final_epoch))
@@ -194,7 +196,7 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
         raise ValueError(f"There is no source {key!r}: use {known}")
     design = replace(analysis.design, sources=(result.source,))
     frame = analysis.frame[analysis.frame["source"] == key]
-    columns = _personas(analysis)
+    columns, kinds = _personas(analysis), _kinds(analysis)
     means = [
         mean_trajectory(runs_of(rate_trajectories(frame, design, persona=one.key), design, key))
         for one in columns
@@ -209,10 +211,20 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
             columns=tuple(persona.label for persona in columns),
             cells=tuple(tuple(_square(one, epoch) for one in means) for epoch in design.epochs),
             keys=(key,) * len(design.epochs),
+            kinds=tuple(kinds.get((key, epoch), "") for epoch in design.epochs),
         ),
     )
     title = f"{_what(analysis)} rate of {label} by persona and epoch"
     return _figure(f"heatmap-{key}", title, (panel,), analysis, _empty_squares((panel,)))
+
+
+def _kinds(analysis: Analysis) -> dict[tuple[str, int], str]:
+    """Whose the marker of a source's cells at an epoch is; seeds may differ."""
+    found: dict[tuple[str, int], dict[str, None]] = {}
+    for cell in analysis.specificity:
+        if cell.kind is not Kind.NOT_KNOWN:
+            found.setdefault((cell.source, cell.epoch), {})[cell.kind] = None
+    return {place: ", ".join(kinds) for place, kinds in found.items()}
 
 
 def difference(analysis: Analysis) -> Figure:

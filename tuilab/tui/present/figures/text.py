@@ -172,6 +172,7 @@ def _square_line(figure: Figure, spot: Spot, snapshot: Snapshot) -> Line:
         (f" {label}", "strong"),
         (f"  epoch {_epoch(square.cell)}  asked as {matrix.columns[spot.column]}", "text"),
         value,
+        *(((f"  {matrix.kinds[spot.row]}", "text"),) if any(matrix.kinds) else ()),
         *_status(square.status, square.cell, snapshot),
     )
 
