@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.small_grid import CONFIG, SOURCE, call
-from tuilab.cli.base_checks import as_fetched
+from tuilab.cli.base_checks import as_fetched, question_about, remembered
 from tuilab.store.base_model import base_hash, base_stamps
 from tuilab.store.experiment import create_experiment
 from tuilab.store.replan import config_of, plan_with, read_config
@@ -32,12 +34,29 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def answer(config: Path) -> dict[str, Any]:
+    """Let the program answer in this process, where its libraries are loaded already."""
+    from runners.mask_preview import answer
+
+    return answer(question_about(read_config(config).config))
+
+
+@pytest.mark.trial
+def test_plan_asks_the_program_once_and_remembers_its_answer(config: Path) -> None:
+    assert call("plan", str(config)).exit_code == 2
+    [kept] = (config.parent / "cache/tuilab/base-checks").iterdir()
+    assert kept == remembered(read_config(config).config)
+    assert json.loads(kept.read_text()) == json.loads(json.dumps(answer(config)))
+
+
 def test_a_template_that_leaves_the_persona_out_blocks_plan_and_run(config: Path) -> None:
+    kept = remembered(read_config(config).config)
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps(answer(config)))
     planned = call("plan", str(config))
     assert planned.exit_code == 2
     said = 'the chat template leaves the system prompt out: set [base] system = "fold"'
     assert f"✗  {said}" in planned.stdout
-    [kept] = (config.parent / "cache/tuilab/base-checks").iterdir()
     kept.write_text(kept.read_text().replace("leaves the system", "REMEMBERED"))
     started = call("run", str(config), "--headless")
     assert started.exit_code == 2

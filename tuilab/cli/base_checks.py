@@ -52,9 +52,8 @@ def ask_about_base(config: ExperimentConfig) -> BaseAnswer:
             f"the tokenizer of {base.model} is not on this machine: tuilab plan --fetch-tokenizer "
             "fetches it (a few MB)"
         )
-    question = _question(config)
-    stamp = digest([question, base_stamps(config), runner_sources()])[:SHORT]
-    kept = _memory() / f"{stamp}.json"
+    question = question_about(config)
+    kept = remembered(config)
     value = read_if_sound(kept, dict)
     if value is None:
         answer = ask(PROGRAM, question=question)
@@ -104,7 +103,8 @@ def as_fetched(config: ExperimentConfig, plan: Plan) -> ExperimentConfig:
     return config.model_copy(update={"base": base})
 
 
-def _question(config: ExperimentConfig) -> dict[str, Any]:
+def question_about(config: ExperimentConfig) -> dict[str, Any]:
+    """Return what the program is asked of a config's base."""
     cell = Cell(config.sources[0], config.epochs[0], config.seeds[0])
     voices = [key for source in config.sources for key in (source, *config.negatives_of(source))]
     keys = dict.fromkeys([*voices, config.target, *config.panel, *config.cosine_pool])
@@ -126,6 +126,8 @@ def _unchecked(why: str) -> BaseAnswer:
     return BaseAnswer((Check("base", Level.WARNING, said),), None, why)
 
 
-def _memory() -> Path:
+def remembered(config: ExperimentConfig) -> Path:
+    """Return the file that keeps the program's answer until question, base or program changes."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "tuilab" / "base-checks"
+    stamp = digest([question_about(config), base_stamps(config), runner_sources()])[:SHORT]
+    return home / "tuilab" / "base-checks" / f"{stamp}.json"
