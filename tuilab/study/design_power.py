@@ -117,6 +117,33 @@ def noise_of(study: Study, source: str) -> Noise | None:
     return Noise(fmean(known) ** 0.5, fmean(rates), _icc(points), f"{study.name}: {told}")
 
 
+@dataclass(frozen=True, slots=True)
+class NextSeed:
+    """What one more seed may decide of a source that is not decided."""
+
+    source: str
+    level: float
+    """Mean of the later checkpoints minus epoch 0, as it is now; 0..1 scale."""
+    chance: float
+    """Power over all seeds and one more, if the level truly is what it is now."""
+
+
+def next_seed(study: Study, questions: int, samples: int) -> list[NextSeed]:
+    """Return the sources that are not decided, first where the next seed decides most."""
+    from tuilab.science.classify import Change
+
+    found = []
+    for result in study.analysis.sources:
+        tests, noise = result.classification.contrasts, noise_of(study, result.source.key)
+        if result.change is Change.NOT_DECIDED and tests is not None and noise is not None:
+            seeds, later = len(study.design.seeds) + 1, len(study.design.later_epochs)
+            n = questions * samples
+            setup = Setup(seeds, later, n, noise.rate, noise.training, noise.icc)
+            level = tests.level.estimate
+            found.append(NextSeed(result.source.key, level, power(setup, abs(level))))
+    return sorted(found, key=lambda one: -one.chance)
+
+
 def _icc(points: Sequence[Point]) -> float:
     """Share of the variance of answers that lies between questions."""
     asked = [point.questions for point in points if point.questions is not None]

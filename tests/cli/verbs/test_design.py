@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 from tests.cli.small_grid import call
+from tuilab.cli.resolve import published_dir
+from tuilab.study.design_power import next_seed
+from tuilab.study.study import open_study
 
 
 def test_a_config_is_told_what_a_change_needs(here: Path) -> None:
@@ -23,3 +26,9 @@ def test_what_cannot_be_asked_is_refused(here: Path) -> None:
     found = call("design", "eps109", "--source", "pirate")
     assert found.exit_code == 2 and "pirate is not a source: villain" in found.stderr
     assert call("design", "published").exit_code != 0
+
+
+def test_what_is_not_decided_says_where_the_next_seed_decides_most() -> None:
+    [found] = next_seed(open_study(published_dir()), 20, 10)
+    assert found.source == "software_engineer" and found.level < -0.1
+    assert found.chance == 0  # two seeds have one degree of freedom: they decide nothing of it

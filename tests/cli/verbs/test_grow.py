@@ -208,3 +208,12 @@ def test_a_grown_grid_of_real_runners_keeps_every_number(tmp_path: Path) -> None
         name = f"{epoch}/adapter_model.safetensors"
         assert (first / name).read_bytes() == (second / name).read_bytes(), "a CPU repeats itself"
     assert lines(root, "note") == []
+
+
+def test_the_new_seed_runs_where_it_is_asked_for_alone(finished: Path, tmp_path: Path) -> None:
+    root = own_copy(finished, tmp_path / "grid")
+    source = next(iter(cells(root))).partition("@")[0]
+    told = call("grow", str(root), "--seeds", "43", "--only", source, "--dry-run")
+    assert told.exit_code == 0 and f"of {source}; the others on request" in told.stdout
+    wrong = call("grow", str(root), "--seeds", "43", "--only", f"{source}x", "--dry-run")
+    assert wrong.exit_code == 2 and "did you mean" in wrong.stderr

@@ -17,17 +17,20 @@ from tuilab.cli.verbs.arguments import AsJson, DirOrConfig
 from tuilab.grid.config import ExperimentConfig
 from tuilab.grid.estimate import corrected, expected
 from tuilab.grid.jobs import Plan
-from tuilab.grid.text import count_of, duration, number, padded, percent_text
+from tuilab.grid.text import count_of, duration, number, padded, percent_text, points
 from tuilab.science.power import Setup
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
+from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.state import read_state
 from tuilab.study.design_power import (
     KNOWN_SDS,
+    NextSeed,
     Noise,
     Option,
     cheapest,
+    next_seed,
     noise_of,
     options,
     setup_of,
@@ -63,6 +66,8 @@ def design(
 ) -> int:
     """Say how many seeds and completions find a change of a source's level, and the GPU hours.
 
+    Of what has run it also says where the next seed decides most, and the command that adds it.
+
     The noise of training comes from what has run, from --sd, or is shown for noises that were
     seen elsewhere. Tested as the classes are: over seeds, or with one seed against its own scatter.
 
@@ -83,9 +88,11 @@ def design(
     for noise in noises:
         setup = setup_of(plan, questions, samples, noise)
         made.append((noise, setup, options(setup, samples, change / 100, plan, seconds)))
+    following = _next_seed(place.root, questions, samples)
     if as_json:
         document(
             {
+                "next_seed": [asdict(one) for one in following],
                 "source": who,
                 "change": change,
                 "power": power,
@@ -99,7 +106,24 @@ def design(
         out()
         for line in _lines(*one, questions, power):
             out(plain(line))
+    if following and place.root:
+        first, seed = following[0], max(plan.seeds) + 1
+        told = ", ".join(
+            f"{plan.labels.get(one.source, one.source)} {percent_text(one.chance)} (level"
+            f" {points(one.level)} now)"
+            for one in following
+        )
+        out(plain(f"\nwhere seed {seed} decides most of what is not decided: {told}"))
+        grow = f"{program()} grow {quoted(place.root)} --seeds {seed}"
+        out(plain(f"`{grow} --only {quoted(first.source)}` runs it there alone"))
     return OK
+
+
+def _next_seed(root: Path | None, questions: int, samples: int) -> Sequence[NextSeed]:
+    try:
+        return next_seed(open_study(root), questions, samples) if root else ()
+    except StudyError:
+        return ()
 
 
 def _planned(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -15,9 +16,11 @@ from tuilab.cli.resolve import find_own_grid
 from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun, Headless, SeveralValues, Yes
 from tuilab.cli.verbs.run import run_cells
+from tuilab.grid.cells import Cell
 from tuilab.grid.grow_config import GrowError, More, variants_from
 from tuilab.grid.growth import as_record, growth_lines
-from tuilab.grid.text import count_of
+from tuilab.grid.lines import persona_of
+from tuilab.grid.text import count_of, nearest
 from tuilab.store.growth import Proposal, propose
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
@@ -46,6 +49,12 @@ Axes = Annotated[
 ]
 
 
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="SOURCE...", help="Run the new cells of these sources alone."),
+]
+
+
 @app.command("grow", cls=SeveralValues)
 @guarded
 def grow(
@@ -56,6 +65,7 @@ def grow(
     arms: Arms = None,
     data_seeds: DataSeeds = None,
     axes: Axes = None,
+    only: Only = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     headless: Headless = False,
@@ -72,6 +82,7 @@ def grow(
     tuilab grow runs/tiny --epochs 1 3 --dry-run
     tuilab grow runs/tiny --seeds 43 44 --yes
     tuilab grow runs/eps109 --sources pirate poet
+    tuilab grow runs/eps109 --seeds 43 --only software_engineer
     tuilab grow runs/eps109 --arms B0 --axes marker.lr=1e-5
     """
     root = find_own_grid(directory)
@@ -87,18 +98,32 @@ def grow(
         raise RefusalError(said, USAGE)
     before = load_plan(root)
     found = propose(Layout(root), before, lambda plan: read_state(root, plan), more)
+    cells = _chosen(found, _words(only))
     if as_json and dry_run:
         document(_as_document(found))
         return OK
     for line in growth_lines(found.growth, gc_command(root)):
         (tell if as_json else out)(plain(line))
+    if only:
+        said = f"run now: {len(cells)} of them, of {', '.join(_words(only))}; the others on request"
+        (tell if as_json else out)(plain(said))
     if dry_run:
         return OK
-    cells = found.growth.new
     if not (as_json or agreed(f"grow the grid and run {count_of(len(cells), 'new cell')}?", yes)):
         return ERROR
     refuse_without_workers(found.plan.resources)
     return run_cells(root, grown(root, more), list(map(str, cells)), headless, as_json=as_json)
+
+
+def _chosen(found: Proposal, only: Sequence[str]) -> list[Cell]:
+    """Return the new cells of some sources, all of them where none is named."""
+    new = list(found.growth.new)
+    known = {name for cell in new for name in (cell.source, persona_of(cell.source))}
+    for name in only:
+        if name not in known:
+            why = f"--only {name}: no new cell is of this source{nearest(name, known)}"
+            raise RefusalError(why, USAGE)
+    return [cell for cell in new if not only or {cell.source, persona_of(cell.source)} & set(only)]
 
 
 def _as_document(found: Proposal) -> dict[str, Any]:
