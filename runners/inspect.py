@@ -83,7 +83,7 @@ def _task(attempt: Attempt, measure: Settings) -> str:
         return str(measure["task"])
     path = attempt.directory / f"{measure['name']}.py"
     path.write_text(measure["program"], encoding="utf-8")
-    return f"{path}@{measure['task']}" if measure["task"] else str(path)
+    return f"{path}@{measure['task']}"
 
 
 def _rows(measure: Settings, who: Persona, verdicts: list[Any]) -> list[dict[str, Any]]:

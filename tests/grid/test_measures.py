@@ -191,7 +191,7 @@ def test_the_name_of_a_measure_says_its_unit_and_stage() -> None:
 
 
 def test_a_task_of_inspect_is_a_stage_of_its_own_and_its_text_decides_not_its_place() -> None:
-    text = "def hard(): ..."
+    text = "@task\ndef hard(): ..."
     made = plan(config=load(SMALL + INSPECT).config.with_files({"sums.py": program(text)}))
     job = made.by_id["inspect/villain@0#42"]
     [measure] = made.settings[job.settings]["measures"]
@@ -199,5 +199,15 @@ def test_a_task_of_inspect_is_a_stage_of_its_own_and_its_text_decides_not_its_pl
     assert "merge/villain@0#42" in job.parents
     registered = load(SMALL + INSPECT.replace("sums.py@hard", "inspect_evals/arc_easy")).config
     assert not [*files_named(registered)]
-    with pytest.raises(DataFileError, match="no Python program"):
-        program("def hard(:")
+    alone = load(SMALL + INSPECT.replace("@hard", "")).config
+    named = plan(config=alone.with_files({"sums.py": program(text)}))
+    assert named.by_id["inspect/villain@0#42"].parts == job.parts
+    two = f"{text}\n@inspect_ai.task(name='x')\ndef easy(): ..."
+    for wrong, task, said in (
+        ("def hard(:", "", "no Python program"),
+        (text, "easy", "has the tasks hard: write FILE.py@NAME"),
+        (two, "", "has the tasks hard, easy"),
+        ("def hard(): ...", "", "no function under @task"),
+    ):
+        with pytest.raises(DataFileError, match=said):
+            program(wrong, task)

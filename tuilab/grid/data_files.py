@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ def files_named(config: ExperimentConfig) -> Iterator[Named]:
     for place, measure in enumerate(config.measures):
         if measure.kind == "inspect":
             if measure.file:
-                yield Named(("measures", place, "task"), measure.file, program)
+                of_task = partial(program, task=measure.task.partition("@")[2])
+                yield Named(("measures", place, "task"), measure.file, of_task)
         elif measure.questions:
             read = rows_to_choose if measure.kind == "choices" else rows_to_ask
             yield Named(("measures", place, "questions"), measure.questions, read)
@@ -59,14 +62,28 @@ def files_named(config: ExperimentConfig) -> Iterator[Named]:
             yield Named(("measures", place, "rubric"), measure.rubric, rubric)
 
 
-def program(text: str) -> DataFile:
-    """Read a task's program, which must be Python."""
+def program(text: str, task: str = "") -> DataFile:
+    """Read a program with a task of Inspect, which is named where there are several."""
     try:
-        compile(text, "task", "exec", dont_inherit=True)
+        found = tasks_in(text)
     except (SyntaxError, ValueError) as error:
         at = f" (line {error.lineno})" if isinstance(error, SyntaxError) else ""
         raise DataFileError(f"is no Python program{at}") from None
+    if task not in found if task else len(found) != 1:
+        said = f"has the tasks {', '.join(found)}" if found else "has no function under @task"
+        raise DataFileError(f"{said}: write FILE.py@NAME")
     return DataFile(_sha256(text), text=text)
+
+
+def tasks_in(text: str) -> list[str]:
+    """Return the names of the functions under ``@task``; SyntaxError, ValueError."""
+    functions = (one for one in ast.parse(text).body if isinstance(one, ast.FunctionDef))
+    return [one.name for one in functions if any(map(_is_task, one.decorator_list))]
+
+
+def _is_task(decorator: ast.expr) -> bool:
+    named = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return ast.unparse(named).rpartition(".")[2] == "task"
 
 
 def rubric(text: str) -> DataFile:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.cells import Cell
+from tuilab.grid.data_files import tasks_in
 from tuilab.grid.fingerprint import digest, number_of
 from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import KINDS
@@ -13,7 +14,7 @@ from tuilab.grid.stages import Stage
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig, Training
-    from tuilab.grid.measure_config import Sampled
+    from tuilab.grid.measure_config import Inspect, Sampled
 
 Settings = Mapping[str, Any]
 
@@ -235,15 +236,21 @@ def inspect_settings(config: ExperimentConfig, cell: Cell) -> Settings:
         "measures": [
             {
                 **one.model_dump(mode="json", exclude={"headline"}),
-                # Where the file lies decides nothing.
-                "task": one.task.partition("@")[2] if one.file else one.task,
-                "program": config.files[one.file].text if one.file else None,
+                **_task_of(config, one),
                 "key": one.key,
             }
             for one in config.measures
             if one.kind == "inspect"
         ],
     }
+
+
+def _task_of(config: ExperimentConfig, measure: Inspect) -> Settings:
+    """Name a task, with the text of its file: where that lies decides nothing."""
+    if not measure.file:
+        return {"task": measure.task, "program": None}
+    text = config.files[measure.file].text
+    return {"task": measure.task.partition("@")[2] or tasks_in(text)[0], "program": text}
 
 
 def judge_settings(config: ExperimentConfig, cell: Cell) -> Settings:
