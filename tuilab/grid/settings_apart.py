@@ -45,6 +45,7 @@ _KEYS = {
     "merge_mode": "merge.mode",
     "data_seed": "data.seed",
     "sampler": "eval.sampler",
+    "model_state": "cosine.model_states",
 }
 """Config keys of settings that come from another table than their stage's."""
 _QUESTIONS = {
