@@ -344,9 +344,11 @@ def _why_not_from(
 
 def _from_here_down(plan: Plan, chain: list[Job], starts: list[str]) -> list[str]:
     """A base that is fetched again is the same base: nothing below it is made again for that."""
-    remade = [job for job in starts if plan.by_id[job].stage is not Stage.FETCH]
-    below = descendants(plan, remade) | set(starts)
-    return [job.id for job in chain if job.id in below]
+    remade = {job for job in starts if plan.by_id[job].stage is not Stage.FETCH}
+    for job in chain:  # parents come first; all that is between two jobs of a chain is in it
+        if not remade.isdisjoint(job.parents):
+            remade.add(job.id)
+    return [job.id for job in chain if job.id in remade or job.id in starts]
 
 
 def _reason(job: str, starts: list[str], states: Mapping[str, JobStatus], plan: Plan) -> str:

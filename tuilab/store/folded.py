@@ -24,6 +24,8 @@ from tuilab.store.layout import Layout
 
 _MOST_BYTES = 1 << 30
 _CHUNK = 1 << 20
+_SEAL = 65
+"""Bytes of the first line, a sha256 of the rest."""
 _APART = ("evidence", "answered", "first_failure")
 _PLAIN = [one.name for one in fields(Ledger) if one.name not in _APART]
 
@@ -86,18 +88,20 @@ def mark_at(layout: Layout, offset: int, before: Mark = Mark()) -> Mark | None:
 def read_any_fold(layout: Layout) -> Folded | None:
     """The same whatever the journal holds by now."""
     try:
-        seal, _, rest = read_bytes(layout.folded, _MOST_BYTES).partition(b"\n")
-        if seal != hashlib.sha256(rest).hexdigest().encode():
+        content = read_bytes(layout.folded, _MOST_BYTES)
+        # Views, not copies: the fold of a million lines has 50 MB.
+        seal, rest = content[:_SEAL], memoryview(content)[_SEAL:]
+        if seal != hashlib.sha256(rest).hexdigest().encode() + b"\n":
             return None
-        line, _, rest = rest.partition(b"\n")
-        head = typed(loads(line), dict)
+        end = content.index(b"\n", _SEAL) + 1
+        head = typed(loads(content[_SEAL:end]), dict)
         if head["shape"] != SHAPE:
             return None
         ledger = typed(typed(head["ledger"], dict), Ledger)
         number, job = head["first_failure"]
         ledger.first_failure = typed(number, int), typed(job, str)
         ledger.answered = set(typed(head["answered"], list[str]))
-        ledger.evidence = _evidence_of(head, rest)
+        ledger.evidence = _evidence_of(head, memoryview(content)[end:])
         return Folded(typed(head["mark"], Mark), ledger)
     except (OSError, KeyError, TypeError, ValueError, zlib.error):
         return None
@@ -124,11 +128,11 @@ def _parts_of(ledger: Ledger, mark: Mark) -> list[bytes]:
     return [text.encode("utf-8", "surrogatepass") + b"\n", names, where, *found.blocks]
 
 
-def _evidence_of(head: Mapping[str, Any], rest: bytes) -> EvidenceByJob:
+def _evidence_of(head: Mapping[str, Any], rest: memoryview) -> EvidenceByJob:
     ends = list(accumulate(typed(head["sizes"], list[int])))
     if not ends or ends[-1] != len(rest):
         raise ValueError("is cut")
-    names, where, *blocks = (rest[a:b] for a, b in pairwise([0, *ends]))
+    names, where, *blocks = (bytes(rest[a:b]) for a, b in pairwise([0, *ends]))
     text = zlib.decompress(names).decode("utf-8", "surrogatepass")
     places = array("I", zlib.decompress(where))
     sets = (typed(head[name], list[str]) for name in ("live", "lost", "due"))
