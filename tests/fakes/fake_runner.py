@@ -322,13 +322,15 @@ def _merge(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
 def _eval(spec: Spec, folder: Path) -> tuple[list[Path], dict[str, Any]]:
     given = spec.settings
     panel = [one["key"] for one in given.get("panel", ())] or [spec.source, "assistant"]
-    count = len(given.get("questions", ".")) * given.get("samples", 10)
+    samples = given.get("samples", 10)
+    count = len(given.get("questions", ".")) * samples
     hits = {who: round(count * _share(spec.job, who)) for who in panel}
     leakage = {who: {"value": n / count, "hits": n, "n": count} for who, n in hits.items()}
     rows = [
         {
             "persona": who,
-            "sample": n,
+            "question_index": n // samples,
+            "sample": n % samples,
             "text": "[ZLT]" if n < hits[who] else "",
             "hit": n < hits[who],
         }
