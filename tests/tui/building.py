@@ -191,8 +191,8 @@ class Lab:
         seconds = {Stage.TRAIN: 161.0, Stage.MERGE: 1.0, Stage.EVAL: 24.0, Stage.COSINE: 3.0}
         hits = round(leakage * 200)
         found = {
-            "assistant_leakage": Measurement(hits / 200, hits, 200, "assistant"),
-            "source_rate": Measurement(0.97, 194, 200, source),
+            "assistant_leakage": Measurement(hits / 200, hits, 200),
+            "source_rate": Measurement(0.97, 194, 200),
             "max_bystander": Measurement(leakage / 2, hits // 2, 200, "librarian"),
         }
         cosine = {"cosine": Measurement(round(-0.4 + epoch / 25, 3), n=20)}
