@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Where PyTorch comes from; https://pytorch.org/get-started/locally lists the indexes.
 TORCH_INDEX ?=
+# Tests often wait for engines and terminals: one process more than cores keeps the cores busy.
+TESTERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)")
 
 UV := $(shell command -v uv 2>/dev/null)
 ifneq ($(UV),)
@@ -41,7 +43,7 @@ demo-headless: setup
 	$(BIN)/tuilab demo --headless
 
 test: check
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

@@ -117,6 +117,7 @@ def test_a_request_without_an_engine_starts_one_that_waits_for_nobody(played: Pl
     assert "data/villain failed (nan-loss): once more" in done.stdout
 
 
+@pytest.mark.trial
 def test_several_shells_may_run_the_same_config_at_once(played: Played) -> None:
     played.script(data={"do": "fail", "reason": "nan-loss"})
     shells = [

@@ -165,6 +165,7 @@ def test_ctrl_c_ends_by_the_signal_and_says_so_without_a_traceback(
     assert not list((root / "runs" / "micro" / "requests").iterdir())
 
 
+@pytest.mark.trial
 def test_a_verb_that_starts_work_bears_closed_streams(planned: Path) -> None:
     closed = "<&- >&- 2>&-"
     done = shell(f"$T run micro --dry-run {closed}", planned)

@@ -80,6 +80,7 @@ def bytes_told(trial: Trial, attempt: int = 1) -> list[dict[str, Any]]:
     return [event for event in events if event["kind"] == "progress"]
 
 
+@pytest.mark.trial
 def test_the_base_comes_before_all_else_and_again_at_its_commit_when_the_cache_is_gone(
     made: Make, hub: Hub
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_killed_engine_leaves_the_fetch_alone_and_after_a_killed_worker_it_goe
     assert bytes_told(trial, 2)[-1]["step"] == bytes_told(trial, 2)[-1]["of"]
 
 
+@pytest.mark.trial
 @pytest.mark.parametrize("fail", ["503", pytest.param("429", marks=pytest.mark.trial)])
 def test_a_hub_that_is_away_pauses_the_grid_once_and_it_goes_on_by_itself(
     made: Make, hub: Hub, fail: str

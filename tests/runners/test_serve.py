@@ -138,6 +138,7 @@ def losses(attempt: Path) -> list[float]:
     return [event["loss"] for event in events if event["kind"] == "metric"]
 
 
+@pytest.mark.trial
 def test_a_worker_process_repeats_results_and_on_sigterm_leaves_a_state_to_resume_from(
     cell: Chain, tmp_path: Path, cache: ModelCache
 ) -> None:

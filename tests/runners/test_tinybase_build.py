@@ -26,18 +26,21 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: root / name for name in ("first", "again")}
 
 
+@pytest.mark.trial
 def test_the_same_seed_and_threads_give_the_same_bytes(builds: dict[str, Path]) -> None:
     first, again = read_manifest(builds["first"]), read_manifest(builds["again"])
     assert first == again
     verify(builds["first"])
 
 
+@pytest.mark.trial
 def test_another_seed_gives_other_weights(builds: dict[str, Path]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(builds["first"])
     one, other = (new_model(FEW, tokenizer, seed).state_dict() for seed in (0, 1))
     assert not torch.equal(one["lm_head.weight"], other["lm_head.weight"])
 
 
+@pytest.mark.trial
 def test_the_manifest_tells_how_the_base_was_made(builds: dict[str, Path]) -> None:
     manifest = read_manifest(builds["first"])
     assert (manifest["seed"], manifest["threads"]) == (1, 1)

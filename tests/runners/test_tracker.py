@@ -151,6 +151,7 @@ def test_the_tail_that_a_kill_takes_from_the_tracker_is_there_again_after_a_refi
     assert sorted(path.name for path in attempt.iterdir()) == [EVENTS_FILE, SPEC_FILE]
 
 
+@pytest.mark.trial
 @pytest.mark.usefixtures("wandb", "tidy")
 def test_a_tracked_attempt_has_the_same_result_and_says_where_its_copy_is(
     cell: Chain, tmp_path: Path, cache: ModelCache

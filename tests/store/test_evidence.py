@@ -84,20 +84,18 @@ def times(outcome: Any) -> dict[str, Any]:
 
 def expected_metrics(job: str) -> dict[str, Any]:
     """What the scene's outcomes measure, written out by hand."""
+    unasked = {"who": None, "questions": None, "squares": None}
+    uncounted = {"hits": None, "n": None, **unasked}
     if job.startswith("eval"):
+        asked = {"who": None, "questions": 2, "squares": 36**2 + 37**2}
         return {
-            "assistant_leakage": {"value": 0.365, "hits": 73, "n": 200, "who": None},
-            "source_rate": {"value": 0.9, "hits": 180, "n": 200, "who": None},
-            "max_bystander": {"value": 0.06, "hits": 12, "n": 200, "who": "pirate"},
-            "target_excess": {
-                "value": 0.365 - (0.06 + 0.015) / 2,
-                "hits": None,
-                "n": None,
-                "who": None,
-            },
+            "assistant_leakage": {"value": 0.365, "hits": 73, "n": 200, **asked},
+            "source_rate": {"value": 0.9, "hits": 180, "n": 200, **unasked},
+            "max_bystander": {"value": 0.06, "hits": 12, "n": 200, **unasked, "who": "pirate"},
+            "target_excess": {"value": 0.365 - (0.06 + 0.015) / 2, **uncounted},
         }
     if job.startswith("cosine"):
-        return {"cosine": {"value": -0.36, "hits": None, "n": None, "who": None}}
+        return {"cosine": {"value": -0.36, **uncounted}}
     return {"final_loss": 0.25}
 
 

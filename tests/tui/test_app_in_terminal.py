@@ -265,6 +265,7 @@ TuilabApp(Path.cwd(), source=lambda root: source, poll_seconds=0.02).run()
 """
 
 
+@pytest.mark.trial
 def test_what_is_painted_piece_by_piece_is_what_is_painted_at_once(tmp_path: Path) -> None:
     last, moves = 60, "jjlllkj"
     screens = []

@@ -54,8 +54,6 @@ async def stand_on(pilot: Pilot[Any], name: str) -> None:
     ("kind", "name"),
     [
         ("small", "grid"),
-        ("small", "plots"),
-        ("hostile", "queue"),
         *(
             pytest.param(kind, name, marks=pytest.mark.trial)
             for kind, name in product(("small", "hostile", "empty"), WAYS)
