@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 # Where PyTorch comes from; https://pytorch.org/get-started/locally lists the indexes.
 TORCH_INDEX ?=
 # Tests often wait for engines and terminals: one process more than cores keeps the cores busy.
+# Files keep their order: xdist would leave those of few, long tests for the end.
 TESTERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)")
 
 UV := $(shell command -v uv 2>/dev/null)
@@ -43,7 +44,7 @@ demo-headless: setup
 	$(BIN)/tuilab demo --headless
 
 test: check
-	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .
