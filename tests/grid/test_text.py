@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 import pytest
 
@@ -13,6 +14,7 @@ from tuilab.grid.text import (
     duration,
     gibibytes,
     half_up,
+    moment,
     percent_text,
     points,
     signed,
@@ -98,3 +100,9 @@ def test_signed_numbers_differences_and_narrow_decimals() -> None:
     shown = [decimal(value) for value in (0.914, -0.36, 1.0, 10.5, None, math.nan)]
     assert shown == [".91", "-.36", "1.00", "10.50", "n/a", "n/a"]
     assert decimal(0.05, 2, "+") == "+.05"
+
+
+def test_an_end_that_is_days_away_has_its_date() -> None:
+    now = datetime(2026, 3, 1, 22, 0).timestamp()
+    assert moment(now + 5 * 3600, now) == "03:00"
+    assert moment(now + 13 * 86400, now) == "2026-03-14 22:00"

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tuilab.grid.text import duration, number
+from tuilab.grid.text import duration, moment, number
 
 LIMIT = "the limit of the run"
 """Who paused, where nothing more would end in time: the next run continues."""
@@ -29,7 +29,7 @@ class Limit:
     def __str__(self) -> str:
         parts = []
         if self.until is not None:
-            parts.append(f"until {time_of_day(self.until)}")
+            parts.append(f"until {moment(self.until, time.time())}")
         if self.gpu_seconds is not None:
             parts.append(f"{gpu_hours(self.gpu_seconds)}")
         return ", ".join(parts)
@@ -66,13 +66,6 @@ def parse_until(text: str, now: float) -> float:
     if found <= now:
         raise LimitError(f"{text} is past")
     return found
-
-
-def time_of_day(at: float) -> str:
-    """Write a moment as ``06:00``, with its date where it is more than a day away."""
-    return time.strftime(
-        "%H:%M" if abs(at - time.time()) < 86400 else "%Y-%m-%d %H:%M", time.localtime(at)
-    )
 
 
 def gpu_hours(seconds: float) -> str:

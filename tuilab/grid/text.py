@@ -125,6 +125,12 @@ def clock(at: float | None) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
+def moment(at: float, now: float) -> str:
+    """Write a unix time as local ``06:00``, with its date where that is a day or more away."""
+    day = "" if abs(at - now) < 86400 else "%Y-%m-%d "
+    return time.strftime(f"{day}%H:%M", time.localtime(at))
+
+
 def size(count: float | None) -> str:
     """Write bytes as ``512 B``, ``1.4 MB``, ``15 GB`` (powers of 1000)."""
     if count is None:

@@ -46,7 +46,8 @@ def init(
         "my-grid.toml"
     ),
     base: Annotated[
-        str | None, typer.Option(help="tiny, a model on the hub, or a local folder.")
+        str | None,
+        typer.Option(metavar="MODEL", help="tiny, a model on the hub, or a local folder."),
     ] = None,
     sources: Annotated[
         str | None, typer.Option(metavar="S,S", help="Personas to train, separated by commas.")

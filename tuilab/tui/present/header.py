@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.states import BROKEN, State
-from tuilab.grid.text import MISSING, clock, count_of, duration, gibibytes, whole_percent
+from tuilab.grid.text import MISSING, count_of, duration, gibibytes, moment, whole_percent
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.machines_text import hosts_piece
@@ -186,7 +186,7 @@ def _eta(engine: EngineView, now: float) -> list[_Part]:
     if engine.eta_seconds is None or engine.state is EngineState.STOPPED:
         return []
     time: Line = ((duration(engine.eta_seconds), "strong"), (" left", "muted"))
-    ends = ((f"ends {clock(now + engine.eta_seconds)[:5]}", "muted"),)
+    ends = ((f"ends {moment(now + engine.eta_seconds, now)}", "muted"),)
     return [_Part(3, time, is_right=True), _Part(5, ends, is_right=True)]
 
 

@@ -9,7 +9,7 @@ from statistics import median
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineState, Meter
 from tuilab.grid.states import JobStatus, State
-from tuilab.grid.text import MISSING, ago, clock, count_of, duration, gibibytes, whole_percent
+from tuilab.grid.text import MISSING, ago, count_of, duration, gibibytes, moment, whole_percent
 from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.grid.why_queued import why_not_yet
 from tuilab.store.snapshot import Snapshot
@@ -45,7 +45,15 @@ def queue_rows(
         head = _head("" if cell == before else cell, job.stage.value, "running", width, glyphs)
         sign = (f"  {glyphs.running(job.stage.value)}  ", "running")
         rows.append(
-            (job.job, (sign, *head, *_so_far(job, snapshot.taken_at), _end(ends.get(job.job))))
+            (
+                job.job,
+                (
+                    sign,
+                    *head,
+                    *_so_far(job, snapshot.taken_at),
+                    _end(ends.get(job.job), snapshot.taken_at),
+                ),
+            )
         )
         before = cell
     for number, name in enumerate(order, 1):
@@ -57,7 +65,7 @@ def queue_rows(
             (f"{number:>4} ", "muted"),
             (f"{glyphs.states[state]} ", state.value),
             *head,
-            _end(ends.get(name)),
+            _end(ends.get(name), snapshot.taken_at),
             (f"  {clean_line(why, 120)}", "warn" if is_held(status) else "muted"),
         )
         rows.append((name, line))
@@ -86,8 +94,8 @@ def _so_far(job: JobStatus, now: float) -> Line:
     return ((f" {whole_percent(job.percent):>4}  {since}", "text"),)
 
 
-def _end(at: float | None) -> Piece:
-    return (f"  ends {clock(at)[:5]}" if at is not None else "", "label")
+def _end(at: float | None, now: float) -> Piece:
+    return (f"  ends {moment(at, now)}" if at is not None else "", "label")
 
 
 def expected_ends(
@@ -175,7 +183,7 @@ def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) 
     if engine.note:
         lines.append(((f" {clean_line(engine.note, 200)}", "warn"),))
     if engine.eta_seconds is not None and engine.state is not EngineState.STOPPED:
-        ends = clock(snapshot.taken_at + engine.eta_seconds)[:5]
+        ends = moment(snapshot.taken_at + engine.eta_seconds, snapshot.taken_at)
         left = f" about {duration(engine.eta_seconds)} left: all ends at {ends}"
         lines.append(((left, "text"),))
     lines += machines_lines(engine, statuses(snapshot), columns, glyphs)
