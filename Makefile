@@ -77,9 +77,9 @@ trial: setup
 packages: setup
 	$(BIN)/python -m tests.packages $(if $(FULL),--full)
 
-# Installs Slurm (Debian) where it is missing; needs root.
+# Installs Slurm (Debian) where it is missing; needs root. FULL=1 also runs real runners on it.
 test-slurm: setup
-	tests/slurm/run.sh $(CURDIR)/$(BIN)/python
+	tests/slurm/run.sh $(CURDIR)/$(BIN)/python $(if $(FULL),-m "trial or not trial")
 
 # Installs Ray (400 MB) into an environment of its own where it is missing.
 test-ray: setup

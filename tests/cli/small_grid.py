@@ -17,6 +17,7 @@ import typer.testing
 from typer.testing import CliRunner, Result
 
 from tuilab.cli.app import app
+from tuilab.store.layout import Layout
 
 SOURCE = Path(__file__).parents[2]
 FAKE_RUNNER = SOURCE / "tests" / "fakes" / "fake_runner.py"
@@ -128,6 +129,15 @@ def spawn(
         check=False,
         stdin=subprocess.DEVNULL,
     )
+
+
+def run_for_real(folder: Path, resources: str = "", **extra: str) -> Layout:
+    """Run the grid to its end by real runners; its engine stays for a while."""
+    config = write_config(folder)
+    config.write_text(config.read_text() + resources)
+    done = spawn("run", config.name, "--headless", cwd=folder, **extra)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return Layout(folder / "runs" / "micro")
 
 
 def states(root: Path) -> dict[str, str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.small_grid import call, call_in, spawn, states, write_config
-from tests.ending import end_engine
+from tests.cli.small_grid import call, call_in, run_for_real, spawn, states, write_config
+from tests.ending import end_engine, lease_of
+from tests.engine.test_places import ELSEWHERE, needs_namespaces, results
 from tuilab.grid.metrics import METRICS
+from tuilab.store.layout import Layout
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,21 @@ def test_plan_of_the_directory_knows_data_sets_and_measured_times(root: Path) ->
     assert all(len(one["hash"]) == 64 for one in document["data"])
     assert document["expected"]["seconds"] == 0
     assert document["expected"]["times_from"] == "jobs measured here"
+
+
+@needs_namespaces
+@pytest.mark.trial
+def test_another_machine_makes_the_same_files_and_numbers(root: Path, tmp_path: Path) -> None:
+    place = f'executor = "{ELSEWHERE}"\n[resources."{ELSEWHERE}"]\nfence_seconds = 30.0\n'
+    try:
+        there = run_for_real(tmp_path, f'{place}folder = "{tmp_path / "scheduler"}"\n')
+        [lease] = [lease_of(folder) for folder in there.workers.iterdir()]
+        assert lease and lease.shim and lease.shim.host == "node-w0"
+        here = results(Layout(root))
+        assert len(here) == 11 and "eval/villain@1#42" in here
+        assert results(there) == here
+    finally:
+        end_engine(tmp_path / "runs" / "micro")
 
 
 @pytest.mark.trial

@@ -25,6 +25,7 @@ from tests.places.namespace import why_not
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.engine.__main__ import main as engine_main
 from tuilab.store.engine_file import read_heartbeat
+from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan, save_plan
 
 ELSEWHERE = "tests.places.namespace:machines"
@@ -97,10 +98,10 @@ def finish(grid: Trial) -> None:
     assert_never_two_at_once(grid)
 
 
-def results(grid: Trial) -> dict[str, Any]:
+def results(layout: Layout) -> dict[str, Any]:
     """Return fingerprint, hash and numbers of every job's result."""
     found = {}
-    for path in grid.layout.jobs.rglob("outcome.json"):
+    for path in layout.jobs.rglob("outcome.json"):
         told = json.loads(path.read_text())
         spec = json.loads(path.with_name("spec.json").read_text())
         found[told["job"]] = spec["fingerprint"], told["output_hash"], told["metrics"]
@@ -116,7 +117,7 @@ def test_a_grid_has_the_same_results_everywhere_and_a_lost_answer_makes_no_secon
     (scheduler(grid) / "forget-answer").touch()
     assert grid.start("--go").wait(60.0) == 0
     finish(grid)
-    assert results(grid) == results(finished), "of workers on this machine"
+    assert results(grid.layout) == results(finished.layout), "of workers on this machine"
     leases = [lease_of(folder) for folder in grid.worker_dirs()]
     assert {one.shim.host for one in leases if one and one.shim} == {"node-w0", "node-w1"}
     assert calls(grid, "submit") == len(grid.worker_dirs()) == 2, "a second worker for the lost one"

@@ -9,14 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.small_grid import run_for_real
+from tests.ending import end_engine
 from tests.engine.conftest import trial  # noqa: F401  # a fixture
 from tests.engine.test_places import assert_never_two_at_once, finish, kill, results, said
 from tests.engine.trials import Trial, make_plan
+from tuilab.store.layout import Layout
 
 WHERE = os.environ.get("TUILAB_TEST_SLURM", "")
 HERE = Path(__file__).parent
@@ -101,10 +105,33 @@ def test_the_grid_is_done_with_the_results_of_this_machine_and_no_secret_goes_al
     assert far.wait(90.0) == 0
     assert near.wait(90.0) == 0
     finish(grid)
-    assert results(grid) == results(here)
+    assert results(grid.layout) == results(here.layout)
     kept = [path for path in Path(WHERE, "state").rglob("*") if path.is_file()]
     kept += [path for path in grid.layout.root.rglob("*") if path.is_file()]
     assert not [path for path in kept if canary.encode() in path.read_bytes()]
+
+
+@pytest.mark.trial
+def test_real_runners_make_the_same_files_and_numbers_here_and_there(tmp_path: Path) -> None:
+    place = f'executor = "slurm"\n[resources.slurm]\nlook_seconds = 1.0\nfence_seconds = {FENCE}\n'
+    folders = [tmp_path / "here", tmp_path / "there"]
+
+    def made(folder: Path) -> Layout:
+        folder.mkdir()
+        resources = place if folder.name == "there" else ""
+        return run_for_real(folder, resources, SLURM_CONF=f"{WHERE}/slurm.conf")
+
+    try:
+        with ThreadPoolExecutor() as both:
+            here, there = both.map(made, folders)
+        assert len(results(here)) == 11
+        assert results(there) == results(here)
+        [worker] = there.workers.iterdir()
+        host = json.loads((worker / "lease.json").read_text())["shim"]["host"]
+        assert host in ("nodeA", "nodeB")
+    finally:
+        for folder in folders:
+            end_engine(folder / "runs" / "micro")
 
 
 @pytest.mark.parametrize("whom", ["shim", "runner"])

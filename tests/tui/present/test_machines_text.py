@@ -30,13 +30,16 @@ def test_nothing_is_said_where_all_workers_are_on_this_machine() -> None:
 
 
 def test_each_worker_has_its_host_gpu_job_and_last_sign() -> None:
-    busy = machine("node1", job="train/villain@2#42", devices=[GPU], silent_seconds=2)
-    lines = machines_lines(engine(busy), {}, 80, GLYPHS)
-    assert "machines" in text(lines[0])
-    assert "Slurm" in text(lines[0])
-    for part in ("node1", "97%", "61/140G", "train/villain@2#42"):
-        assert part in text(lines[1])
-    assert all(len(text(line)) <= 80 for line in lines)
+    job = "train/kindergarten_teacher@2#42"
+    busy = machine("node1", job=job, devices=[GPU], silent_seconds=3)
+    idle = machine("node2", silent_seconds=1)
+    silent = machine("node3", "silent", job=job, silent_seconds=43)
+    title, *lines = machines_lines(engine(busy, idle, silent), {}, 80, GLYPHS)
+    assert "machines on Slurm" in text(title) and "last sign" in text(title)
+    for part in ("node1", "97%", "61/140G", job):
+        assert part in text(lines[0])
+    assert [text(line).split("  ")[-1].strip() for line in lines[:2]] == ["3s ago", "just now"]
+    assert {len(text(line)) for line in lines} == {79}, "the last column is straight"
 
 
 def test_silence_is_amber_and_counted_from_the_last_sign() -> None:

@@ -8,13 +8,11 @@ from typing import Any
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.states import JobStatus
-from tuilab.grid.text import count_of, duration, gibibytes, whole_percent
+from tuilab.grid.text import ago, count_of, duration, gibibytes, whole_percent
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece, fit, rule
 
 SILENT, PENDING = "silent", "pending"
-QUIET_SECONDS = 10
-"""A younger sign is not worth a word."""
 
 
 def hosts_piece(engine: EngineView) -> Piece | None:
@@ -36,7 +34,8 @@ def machines_lines(
     place = clean_line(engine.place, 20)
     working = [one for one in engine.machines if one.get("phase") != PENDING]
     waiting = [one for one in engine.machines if one.get("phase") == PENDING]
-    lines = [rule("machines", place, columns, glyphs.stroke)]
+    title = f"machines on {place}" if place else "machines"
+    lines = [rule(title, "last sign" if working else "", columns, glyphs.stroke)]
     lines += [_line(one, known, columns, glyphs) for one in working]
     if waiting:
         why = clean_line(next((str(one["why"]) for one in waiting if one.get("why")), ""), 80)
@@ -54,8 +53,8 @@ def _line(
     status = known.get(job)
     share = whole_percent(status.percent) if status is not None else ""
     head = f" {fit(clean_line(str(one.get('host') or one.get('worker')), 20), 14, glyphs.ellipsis)}"
-    tail = _last_sign(one) or (f"{share:>4}" if job else "")
-    room = max(8, columns - len(head) - len(tail) - 22)
+    tail = _last_sign(one, share if job else "")
+    room = max(8, columns - len(head) - len(tail) - 19)
     return (
         (head, role),
         (f" {_gpus(one):<15}", "muted"),
@@ -64,9 +63,11 @@ def _line(
     )
 
 
-def _last_sign(one: Mapping[str, Any]) -> str:
+def _last_sign(one: Mapping[str, Any], share: str) -> str:
     seconds = float(one.get("silent_seconds") or 0)
-    return f"no sign for {duration(seconds)}" if seconds > QUIET_SECONDS else ""
+    if one.get("phase") == SILENT:
+        return f"no sign for {duration(seconds)}"
+    return f"{share:>4} {ago(seconds):>8}"
 
 
 def _gpus(one: Mapping[str, Any]) -> str:
