@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.simulate.power import CHANGE, Setup, conditions, found
-from tuilab.science.power import fewest_seeds, power, smallest_change
+from tuilab.science.power import power, smallest_change
 
 ONE = Setup(seeds=1, later=10, n=200, rate=0.4, training=0.05)
 THREE = replace(ONE, seeds=3)
@@ -38,13 +38,6 @@ def test_what_cannot_be_found_has_no_power_and_a_reason() -> None:
 def test_the_smallest_change_has_the_wanted_power() -> None:
     change = smallest_change(ONE)
     assert change is not None and power(ONE, change) == pytest.approx(0.8, abs=0.01)
-
-
-def test_the_fewest_seeds_find_it_and_one_less_does_not() -> None:
-    seeds = fewest_seeds(replace(THREE, training=0.08), 0.2)
-    assert seeds is not None and 3 < seeds < 10
-    less = replace(THREE, training=0.08, seeds=seeds - 1)
-    assert power(less, 0.2) < 0.8
 
 
 @pytest.mark.trial

@@ -10,7 +10,7 @@ tests' own simulation within 3 points (``tests/simulate/power.py``).
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any, Final
@@ -85,12 +85,6 @@ def smallest_change(setup: Setup, wanted: float = 0.8) -> float | None:
         middle = (low + high) / 2
         low, high = (low, middle) if power(setup, middle) >= wanted else (middle, high)
     return high
-
-
-def fewest_seeds(setup: Setup, change: float, wanted: float = 0.8, most: int = 50) -> int | None:
-    """Return how many seeds find a change with the wanted power; None where ``most`` do not."""
-    every = (replace(setup, seeds=seeds) for seeds in range(1, most + 1))
-    return next((one.seeds for one in every if power(one, change) >= wanted), None)
 
 
 @lru_cache(maxsize=1000)

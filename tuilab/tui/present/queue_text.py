@@ -35,7 +35,7 @@ def queue_rows(
 
     Jobs of one cell that follow one another stand under its name; each says when it ends.
     """
-    ends = expected_ends(snapshot, order, known)
+    ends, now = expected_ends(snapshot, order, known), snapshot.taken_at
     names = [_cell_name(job) for job in (*order, *known)]
     width = min(32, max((len(name) for name in names), default=10))
     rows: list[tuple[str, Line]] = []
@@ -44,17 +44,7 @@ def queue_rows(
         cell = _cell_name(job.job)
         head = _head("" if cell == before else cell, job.stage.value, "running", width, glyphs)
         sign = (f"  {glyphs.running(job.stage.value)}  ", "running")
-        rows.append(
-            (
-                job.job,
-                (
-                    sign,
-                    *head,
-                    *_so_far(job, snapshot.taken_at),
-                    _end(ends.get(job.job), snapshot.taken_at),
-                ),
-            )
-        )
+        rows.append((job.job, (sign, *head, *_so_far(job, now), _end(ends.get(job.job), now))))
         before = cell
     for number, name in enumerate(order, 1):
         cell, status = _cell_name(name), known.get(name)
@@ -65,7 +55,7 @@ def queue_rows(
             (f"{number:>4} ", "muted"),
             (f"{glyphs.states[state]} ", state.value),
             *head,
-            _end(ends.get(name), snapshot.taken_at),
+            _end(ends.get(name), now),
             (f"  {clean_line(why, 120)}", "warn" if is_held(status) else "muted"),
         )
         rows.append((name, line))
