@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -17,11 +17,30 @@ from runners.fast import attention_cpu
 
 LOG = logging.getLogger(__name__)
 PackedAttention = Callable[
-    [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int], torch.Tensor
+    [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int, float], torch.Tensor
 ]
-"""(q, k, v, cu_seqlens, max_seqlen) -> like q."""
+"""(q, k, v, cu_seqlens, max_seqlen, scale) -> like q."""
 INTERFACE = "tuilab_packed"
 """The name of ``packed_interface`` in transformers' registry of attention functions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How a token scores what it sees."""
+
+    scale: float | None = None
+    """Of the products of queries and keys; None: 1 / sqrt(d)."""
+    window: int | None = None
+    """How many tokens it sees, itself included; None: all before it."""
+    softcap: float | None = None
+    """Bounds the scores as Gemma 2 does."""
+
+    def scale_of(self, q: torch.Tensor) -> float:
+        """Return the scale for queries [..., d]."""
+        return float(q.shape[-1]) ** -0.5 if self.scale is None else self.scale
+
+
+USUAL = Scores()
 
 
 def packed_attention(
@@ -32,28 +51,28 @@ def packed_attention(
     lengths: tuple[int, ...],
     max_seqlen: int,
     where: torch.Tensor | None = None,
-    window: int | None = None,
-    softcap: float | None = None,
+    scores: Scores = USUAL,
 ) -> torch.Tensor:
     """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d].
 
-    ``cu_seqlens`` [segments + 1] int32 holds the start of each segment, and t. A token sees itself
-    and the ``window`` - 1 tokens before it; None: all before it. ``softcap`` bounds the scores as
-    Gemma 2 does. Returns [t, heads, d], or only the rows of the tokens in ``where`` (ascending).
+    ``cu_seqlens`` [segments + 1] int32 holds the start of each segment, and t. Returns
+    [t, heads, d], or only the rows of the tokens in ``where`` (ascending).
     """
+    scale, window = scores.scale_of(q), scores.window
     if window is not None and window >= max_seqlen:
         window = None
-    if softcap is not None:
-        out = _in_turn(partial(_softcapped, window=window, softcap=softcap), q, k, v, lengths)
+    if scores.softcap is not None:
+        capped = partial(_softcapped, scale=scale, window=window, softcap=scores.softcap)
+        out = _in_turn(capped, q, k, v, lengths)
     elif runs_on_gpu(q):
         if window is None:
-            out = gpu_attention(q.shape[-1], q.dtype)(q, k, v, cu_seqlens, max_seqlen)
+            out = gpu_attention(q.shape[-1], q.dtype)(q, k, v, cu_seqlens, max_seqlen, scale)
         else:
-            out = flash(q, k, v, cu_seqlens, max_seqlen, window)
+            out = flash(q, k, v, cu_seqlens, max_seqlen, scale, window)
     elif window is None and attention_cpu.suits(q, lengths, where):
-        return attention_cpu.packed_attention(q, k, v, lengths, where)
+        return attention_cpu.packed_attention(q, k, v, lengths, scale, where)
     else:
-        out = _in_turn(partial(one_segment, window=window), q, k, v, lengths)
+        out = _in_turn(partial(one_segment, scale=scale, window=window), q, k, v, lengths)
     return out if where is None else out.index_select(0, where)
 
 
@@ -64,16 +83,16 @@ def cached_attention(
     keys: torch.Tensor,
     values: torch.Tensor,
     used: torch.Tensor,
-    window: int | None = None,
+    scores: Scores = USUAL,
 ) -> torch.Tensor:
     """Put one new token of each row into its cache and attend from it: returns [b, heads, d].
 
     q is [b, heads, d], the new token's k and v [b, kv heads, d], the cache [b, slots, kv heads, d].
-    ``used`` [b] int32 is how many slots of each row are then filled; the token sees the last
-    ``window`` of them.
+    ``used`` [b] int32 is how many slots of each row are then filled. Softcapping is not done here.
     """
+    scale, window = scores.scale_of(q), scores.window
     if runs_on_gpu(q) and (kernels := _kernels(q.shape[-1], q.dtype)):
-        out: torch.Tensor = kernels.cached_attention(q, k, v, keys, values, used, window)
+        out: torch.Tensor = kernels.cached_attention(q, k, v, keys, values, used, scale, window)
         return out
     row = torch.arange(len(used), device=used.device)
     keys[row, used - 1], values[row, used - 1] = k, v
@@ -86,6 +105,7 @@ def cached_attention(
         keys.transpose(1, 2),
         values.transpose(1, 2),
         attn_mask=seen[:, None, None],
+        scale=scale,
         enable_gqa=True,
     )
     return out[:, :, 0]
@@ -107,19 +127,9 @@ def packed_interface(
 ) -> tuple[torch.Tensor, None]:
     """Serve transformers' attention interface: [1, heads, t, d] in, [1, t, heads, d] out."""
     q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
-    usual = q.shape[-1] ** -0.5
-    if scaling is not None and not math.isclose(scaling, usual):
-        q = q * (scaling / usual)
-    out = packed_attention(
-        q,
-        k,
-        v,
-        packed_cu_seqlens,
-        packed_lengths,
-        max(packed_lengths),
-        window=sliding_window,
-        softcap=softcap,
-    )
+    scores = Scores(scaling, sliding_window, softcap)
+    longest = max(packed_lengths)
+    out = packed_attention(q, k, v, packed_cu_seqlens, packed_lengths, longest, scores=scores)
     return out[None], None
 
 
@@ -161,10 +171,10 @@ def _try(kernels: ModuleType, width: int, dtype: torch.dtype) -> None:
         for heads in (4, 2)
     )
     cu_seqlens = torch.tensor([0, 9, 24], device="cuda", dtype=torch.int32)
-    kernels.packed_attention(q, k, k, cu_seqlens, 15).sum().backward()
+    kernels.packed_attention(q, k, k, cu_seqlens, 15, 0.1).sum().backward()
     new, cache = k[:2].detach(), k.detach().view(2, 12, 2, width).clone()
     used = torch.tensor([1, 12], device="cuda", dtype=torch.int32)
-    kernels.cached_attention(q[:2].detach(), new, new, cache, cache.clone(), used)
+    kernels.cached_attention(q[:2].detach(), new, new, cache, cache.clone(), used, 0.1)
     torch.cuda.synchronize()
 
 
@@ -174,32 +184,42 @@ def flash(
     v: torch.Tensor,
     cu_seqlens: torch.Tensor,
     max_seqlen: int,
+    scale: float,
     window: int | None = None,
 ) -> torch.Tensor:
     """Attend by PyTorch's own kernels; gradients of the same batch differ in their last bits."""
-    out: torch.Tensor = _Flash.apply(q, k, v, cu_seqlens, max_seqlen, window)
+    out: torch.Tensor = _Flash.apply(q, k, v, cu_seqlens, max_seqlen, scale, window)
     return out
 
 
 def one_segment(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int | None = None
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float | None = None,
+    window: int | None = None,
 ) -> torch.Tensor:
     """Attend causally within one segment: q [t, heads, d], k and v [t, kv heads, d] -> like q."""
     mask = None if window is None else _visible(len(q), window, q.device)
     q, k, v = (part.transpose(0, 1)[None] for part in (q, k, v))
     out = scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=True
+        q, k, v, attn_mask=mask, is_causal=mask is None, scale=scale, enable_gqa=True
     )
     return out[0].transpose(0, 1)
 
 
 def _softcapped(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int | None, softcap: float
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float,
+    window: int | None,
+    softcap: float,
 ) -> torch.Tensor:
     """Attend within one segment with scores in (-softcap, softcap) (arXiv 2408.00118)."""
     tokens, heads, width = q.shape
     grouped = q.view(tokens, k.shape[1], -1, width)
-    scores = torch.einsum("ikgd,jkd->kgij", grouped, k) * width**-0.5
+    scores = torch.einsum("ikgd,jkd->kgij", grouped, k) * scale
     scores = torch.tanh(scores / softcap) * softcap
     seen = _visible(tokens, window or tokens, q.device)
     probs = scores.float().masked_fill(~seen, -torch.inf).softmax(-1).to(v.dtype)
@@ -238,14 +258,15 @@ class _Flash(torch.autograd.Function):
         v: torch.Tensor,
         cu_seqlens: torch.Tensor,
         max_seqlen: int,
+        scale: float,
         window: int | None,
     ) -> torch.Tensor:
         out: torch.Tensor
-        ctx.sides = {}
+        ctx.options = {"scale": scale}
         if window is not None:
-            ctx.sides = {"window_size_left": window - 1, "window_size_right": 0}
+            ctx.options |= {"window_size_left": window - 1, "window_size_right": 0}
         out, lse, state, unused, _ = torch.ops.aten._flash_attention_forward(
-            q, k, v, cu_seqlens, cu_seqlens, max_seqlen, max_seqlen, 0.0, True, False, **ctx.sides
+            q, k, v, cu_seqlens, cu_seqlens, max_seqlen, max_seqlen, 0.0, True, False, **ctx.options
         )
         ctx.save_for_backward(q, k, v, out, lse, cu_seqlens, state, unused)
         ctx.max_seqlen = max_seqlen
@@ -257,6 +278,6 @@ class _Flash(torch.autograd.Function):
         n = ctx.max_seqlen
         grads = torch.ops.aten._flash_attention_backward(
             d_out, q, k, v, out, lse, cu_seqlens, cu_seqlens, n, n, 0.0, True, state, unused,
-            **ctx.sides,
+            **ctx.options,
         )  # fmt: skip
-        return (*grads, None, None, None)
+        return (*grads, None, None, None, None)

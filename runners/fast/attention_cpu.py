@@ -41,6 +41,7 @@ def packed_attention(
     k: torch.Tensor,
     v: torch.Tensor,
     lengths: tuple[int, ...],
+    scale: float,
     where: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d].
@@ -49,7 +50,7 @@ def packed_attention(
     """
     wanted = None if where is None else tuple(where.tolist())
     layout = _layout(lengths, q.shape[1], k.shape[1], wanted)
-    out: torch.Tensor = _PaddedAttention.apply(q, k, v, where, layout)
+    out: torch.Tensor = _PaddedAttention.apply(q, k, v, where, layout, scale)
     return out
 
 
@@ -133,12 +134,12 @@ class _PaddedAttention(torch.autograd.Function):
         v: torch.Tensor,
         where: torch.Tensor | None,
         layout: _Layout,
+        scale: float,
     ) -> torch.Tensor:
         queries, keys, values = (
             _select(part, rows).view(layout.groups, -1, q.shape[-1])
             for part, rows in ((q, layout.pad_q), (k, layout.pad_kv), (v, layout.pad_kv))
         )
-        scale = q.shape[-1] ** -0.5
         mask = layout.mask.to(q.dtype)
         scores = torch.baddbmm(mask, queries, keys.transpose(1, 2), alpha=scale)
         probs = torch.softmax(scores, dim=-1)
@@ -164,6 +165,7 @@ class _PaddedAttention(torch.autograd.Function):
             d_q,
             _select(d_k, layout.unpad_kv).view(like_k),
             _select(d_v, layout.unpad_kv).view(like_k),
+            None,
             None,
             None,
         )

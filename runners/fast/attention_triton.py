@@ -49,11 +49,16 @@ CACHED = Tile(_DOT, 32, 1, 2)
 
 
 def packed_attention(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_seqlen: int
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    cu_seqlens: torch.Tensor,
+    max_seqlen: int,
+    scale: float,
 ) -> torch.Tensor:
     """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d] -> like q."""
     out: torch.Tensor = _PackedAttention.apply(
-        q.contiguous(), k.contiguous(), v.contiguous(), cu_seqlens, max_seqlen
+        q.contiguous(), k.contiguous(), v.contiguous(), cu_seqlens, max_seqlen, scale
     )
     return out
 
@@ -65,6 +70,7 @@ def cached_attention(
     keys: torch.Tensor,
     values: torch.Tensor,
     used: torch.Tensor,
+    scale: float,
     window: int | None = None,
 ) -> torch.Tensor:
     """Compute ``attention.cached_attention``; no gradients. The cache must be contiguous."""
@@ -74,7 +80,7 @@ def cached_attention(
     out = torch.empty_like(q)
     kernels.attend_cached[(rows, kv_heads)](
         q, k.contiguous(), v.contiguous(), keys, values, out, used,
-        slots, slots if window is None else window, width**-0.5 * _LOG2_E,
+        slots, slots if window is None else window, scale * _LOG2_E,
         SHARED=heads // kv_heads, GROUP=max(_DOT, triton.next_power_of_2(heads // kv_heads)),
         WIDTH=width, KEYS=CACHED.keys, num_warps=CACHED.warps, num_stages=CACHED.stages,
     )  # fmt: skip
@@ -90,17 +96,18 @@ class _PackedAttention(torch.autograd.Function):
         v: torch.Tensor,
         cu_seqlens: torch.Tensor,
         max_seqlen: int,
+        scale: float,
     ) -> torch.Tensor:
         tokens, heads, width = q.shape
         out = torch.empty_like(q)
         lse = torch.empty(heads, tokens, dtype=torch.float32, device=q.device)
         grid = (triton.cdiv(max_seqlen, FORWARD.queries), heads, len(cu_seqlens) - 1)
         kernels.attend[grid](
-            q, k, v, out, lse, cu_seqlens, tokens, heads, width**-0.5 * _LOG2_E,
+            q, k, v, out, lse, cu_seqlens, tokens, heads, scale * _LOG2_E,
             SHARED=heads // k.shape[1], WIDTH=width, **FORWARD.options(),
         )  # fmt: skip
         ctx.save_for_backward(q, k, v, out, lse, cu_seqlens)
-        ctx.max_seqlen = max_seqlen
+        ctx.max_seqlen, ctx.scale = max_seqlen, scale
         return out
 
     @staticmethod
@@ -109,20 +116,20 @@ class _PackedAttention(torch.autograd.Function):
         d_out = d_out.contiguous()
         tokens, heads, width = q.shape
         shared = heads // k.shape[1]
-        factor = width**-0.5
+        scales = ctx.scale * _LOG2_E, ctx.scale
         deltas, d_q = torch.empty_like(lse), torch.empty_like(q)
         grid = (triton.cdiv(ctx.max_seqlen, BACKWARD_QUERIES.queries), heads, len(cu_seqlens) - 1)
         kernels.backward_queries[grid](
-            q, k, v, out, d_out, lse, deltas, d_q, cu_seqlens, tokens, heads,
-            factor * _LOG2_E, factor, SHARED=shared, WIDTH=width, **BACKWARD_QUERIES.options(),
+            q, k, v, out, d_out, lse, deltas, d_q, cu_seqlens, tokens, heads, *scales,
+            SHARED=shared, WIDTH=width, **BACKWARD_QUERIES.options(),
         )  # fmt: skip
         parts = q.new_empty(2, *q.shape)
         grid = (triton.cdiv(ctx.max_seqlen, BACKWARD_KEYS.keys), heads, len(cu_seqlens) - 1)
         kernels.backward_keys[grid](
-            q, k, v, d_out, lse, deltas, *parts, cu_seqlens, tokens, heads,
-            factor * _LOG2_E, factor, SHARED=shared, WIDTH=width, **BACKWARD_KEYS.options(),
+            q, k, v, d_out, lse, deltas, *parts, cu_seqlens, tokens, heads, *scales,
+            SHARED=shared, WIDTH=width, **BACKWARD_KEYS.options(),
         )  # fmt: skip
-        return d_q, *_sum_over_queries(parts, shared), None, None
+        return d_q, *_sum_over_queries(parts, shared), None, None, None
 
 
 def _sum_over_queries(parts: torch.Tensor, shared: int) -> torch.Tensor:

@@ -13,8 +13,9 @@ from transformers import AttentionInterface
 
 from runners.fast import attention, decoder
 from runners.fast.cuda_graphs import GraphedLoss
-from runners.fast.decoder import Decoder, causal_lm
+from runners.fast.decoder import Decoder
 from runners.fast.head import logits_at
+from runners.fast.llama_shape import causal_lm
 from runners.fast.packing import PackedBatch, Row, pack, round_shapes
 
 _TILE = 64
@@ -53,20 +54,9 @@ class FusedBackend:
     def _loss(self, batch: PackedBatch) -> torch.Tensor:
         self._decoder.copy_adapters()
 
-        def attend(
-            layer: int,
-            q: torch.Tensor,
-            k: torch.Tensor,
-            v: torch.Tensor,
-            where: torch.Tensor | None,
-        ) -> torch.Tensor:
-            window = self._decoder.layers[layer].window
-            return attention.packed_attention(
-                q, k, v, batch.cu_seqlens, batch.lengths, batch.max_seqlen, where, window
-            )
-
+        attend = self._decoder.within(batch.cu_seqlens, batch.lengths, batch.max_seqlen)
         hidden = self._decoder(batch.ids, batch.positions, attend, batch.where)
-        logits = self._decoder.model.lm_head(hidden).float()
+        logits = self._decoder.logits(hidden).float()
         return functional.cross_entropy(logits, batch.targets, reduction="sum")
 
 
@@ -100,7 +90,7 @@ class LeanBackend:
 
 @contextmanager
 def fused(model: Any, kernels: bool = True, graphs: bool = True) -> Iterator[FusedBackend]:
-    """Train through the decoder; ask ``decoder.why_not`` first."""
+    """Train through the decoder; ask ``llama_shape.why_not`` first."""
     with decoder.fused(model, kernels) as found:
         yield FusedBackend(found, graphs)
 

@@ -16,8 +16,9 @@ from runners.fast.torch_ops import norm as plain_norm
 
 
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0) -> torch.Tensor:
-    """Normalise frozen embeddings [t, n] to [t, n + pad_columns]: no gradient."""
-    return _normed(x, weight, _inv_rms(_precise(x), eps), pad_columns)
+    """Normalise [t, n] to [t, n + pad_columns]."""
+    found: torch.Tensor = _Norm.apply(x, weight, eps, pad_columns)
+    return found
 
 
 def add_norm(
@@ -65,6 +66,21 @@ def swiglu(gate_up: torch.Tensor) -> torch.Tensor:
     return found
 
 
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int
+    ) -> torch.Tensor:
+        inv_rms = _inv_rms(_precise(x), eps)
+        ctx.save_for_backward(x, weight, inv_rms)
+        return _normed(x, weight, inv_rms, pad_columns)
+
+    @staticmethod
+    def backward(ctx: Any, d_normed: torch.Tensor) -> Any:
+        x, weight, inv_rms = ctx.saved_tensors
+        return _norm_gradient(x, weight, inv_rms, d_normed).to(x.dtype), None, None, None
+
+
 class _AddNorm(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -86,11 +102,8 @@ class _AddNorm(torch.autograd.Function):
     def backward(ctx: Any, d_total: torch.Tensor | None, d_normed: torch.Tensor) -> Any:
         total, weight, inv_rms = ctx.saved_tensors
         n = total.shape[1]
-        d_hat = _precise(d_normed[:, :n]) * weight
-        x_hat = _precise(total) * inv_rms
-        along = torch.linalg.vecdot(d_hat, x_hat).div_(n).unsqueeze(-1)
         out = d_normed.new_empty(len(total), ctx.columns)
-        d_x = torch.addcmul(d_hat, x_hat, along, value=-1.0).mul_(inv_rms)
+        d_x = _norm_gradient(total, weight, inv_rms, d_normed)
         if d_total is None:
             out[:, :n] = d_x
         else:
@@ -150,6 +163,17 @@ def _inv_rms(x: torch.Tensor, eps: float) -> torch.Tensor:
     return found.unsqueeze(-1)
 
 
+def _norm_gradient(
+    x: torch.Tensor, weight: torch.Tensor, inv_rms: torch.Tensor, d_normed: torch.Tensor
+) -> torch.Tensor:
+    """Return the gradient of a norm's input, in the precision of ``inv_rms``."""
+    n = x.shape[1]
+    d_hat = _precise(d_normed[:, :n]) * weight
+    x_hat = _precise(x) * inv_rms
+    along = torch.linalg.vecdot(d_hat, x_hat).div_(n).unsqueeze(-1)
+    return torch.addcmul(d_hat, x_hat, along, value=-1.0).mul_(inv_rms)
+
+
 def _normed(
     x: torch.Tensor, weight: torch.Tensor, inv_rms: torch.Tensor, pad_columns: int
 ) -> torch.Tensor:
@@ -167,4 +191,4 @@ def _rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, width: int) -> 
     """Rotate x [t, heads d]; cos and sin may cover more heads."""
     columns = x.shape[1]
     swapped = x.unflatten(1, (-1, width)).roll(width // 2, dims=2).flatten(1)
-    return (x * cos[:, :columns]).addcmul_(swapped, sin[:, :columns])
+    return (x * cos[:, :columns]).addcmul_(swapped, sin[:, :columns]).to(x.dtype)

@@ -1,8 +1,4 @@
-"""The decoder of the Llama shape over packed tokens, with its own weights and live adapters.
-
-Llama, Mistral, Qwen2 and Qwen3 have it: two norms before a block's two halves, RoPE, grouped query
-heads, SwiGLU; they differ in biases, in norms of the heads, and in how far a layer sees.
-"""
+"""The decoder of the Llama shape over packed tokens, with its own weights and live adapters."""
 
 from __future__ import annotations
 
@@ -11,32 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft.tuners.lora.layer import Linear as LoraLinear
-from peft.tuners.tuners_utils import BaseTunerLayer
-from torch import nn
-from transformers import (
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    Qwen2ForCausalLM,
-    Qwen3ForCausalLM,
-)
 
-from runners.fast import ops
+from runners.fast import attention, llama_shape, ops
 from runners.fast.fused_lora import FusedLoraLinear
+from runners.fast.llama_shape import LlamaShape
 from runners.fast.torch_ops import HeadNorms
 
-SHAPES = (LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
-"""What ``Decoder`` computes exactly; a subclass may differ, so it is none of them."""
-_PARTS = {
-    "": {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"},
-    "self_attn": {"q_proj", "k_proj", "v_proj", "o_proj"},
-    "mlp": {"gate_proj", "up_proj", "down_proj", "act_fn"},
-}
-"""The submodules of a layer; ``self_attn`` may have ``_HEAD_NORMS`` as well."""
-_HEAD_NORMS = {"q_norm", "k_norm"}
-_FIXED_ROPE = {"default", "linear", "llama3", "yarn"}
-"""Kinds of RoPE whose angles depend on the position alone, not on the length of the batch."""
 Attend = Callable[
     [int, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor
 ]
@@ -46,20 +22,24 @@ Attend = Callable[
 class DecoderLayer:
     """One decoder layer as four fused matrix products."""
 
-    def __init__(self, layer: Any, config: Any) -> None:
+    def __init__(self, layer: Any, config: Any, shape: LlamaShape) -> None:
         attention, mlp = layer.self_attn, layer.mlp
-        self.window = _window(layer, config)
-        """How many tokens a token sees, itself included; None: all before it."""
+        self.scores = llama_shape.scores_of(layer, config)
+        self.norms = [layer.get_submodule(name).weight.data for name in shape.norms]
         self.head_norms: HeadNorms | None = None
+        """Of each query and key head."""
+        self.wide_norms: HeadNorms | None = None
+        """Of all queries and of all keys of a token together, as OLMo 2 has them."""
         if hasattr(attention, "q_norm"):
-            q_norm, k_norm = attention.q_norm.weight.data, attention.k_norm.weight.data
-            self.head_norms = HeadNorms(q_norm, k_norm, config.rms_norm_eps)
+            found = HeadNorms(attention.q_norm.weight.data, attention.k_norm.weight.data, shape.eps)
+            if len(found.q) == shape.width:
+                self.head_norms = found
+            else:
+                self.wide_norms = found
         self.qkv = FusedLoraLinear([attention.q_proj, attention.k_proj, attention.v_proj])
         self.out = FusedLoraLinear([attention.o_proj], pads_output=True)
         self.gate_up = FusedLoraLinear([mlp.gate_proj, mlp.up_proj])
         self.down = FusedLoraLinear([mlp.down_proj], pads_output=True)
-        self.input_norm: torch.Tensor = layer.input_layernorm.weight.data
-        self.mlp_norm: torch.Tensor = layer.post_attention_layernorm.weight.data
 
     @property
     def linears(self) -> tuple[FusedLoraLinear, ...]:
@@ -71,18 +51,17 @@ class Decoder:
     """Everything below the head. While it lives, the model's weights are views into its layers."""
 
     def __init__(self, model: Any, kernels: bool = True) -> None:
-        self.model = causal_lm(model)
-        config = self.model.config
+        self.model = llama_shape.causal_lm(model)
+        self.shape = shape = llama_shape.shape_of(self.model)
         self.device: torch.device = self.model.lm_head.weight.device
-        self.heads: int = config.num_attention_heads
-        self.kv_heads: int = config.num_key_value_heads
-        self.eps: float = config.rms_norm_eps
-        self.width: int = _width(config)
-        """Of a head."""
-        self.layers = [DecoderLayer(layer, config) for layer in self.model.model.layers]
+        layers = self.model.model.layers
+        self.layers = [DecoderLayer(layer, self.model.config, shape) for layer in layers]
         self._gradients = [pair for linear in self._linears() for pair in linear.gradients()]
-        norms = [layer.input_norm for layer in self.layers[1:]]
-        self._next_norms = [*norms, self.model.model.norm.weight.data]
+        norms = [norm for layer in self.layers for norm in layer.norms]
+        self._norms = [*norms, self.model.model.norm.weight.data]
+        ranks = [half.rank for layer in self.layers for half in (layer.qkv, layer.gate_up)]
+        self._pads = [*ranks, 0]
+        """Pad columns for each half's input, and for the hidden states none."""
         self._ops = ops.for_device(self.device.type) if kernels else ops.PLAIN
         copies = [copy for linear in self._linears() for copy in linear.copies()]
         self.copy_adapters = self._ops.copy_adapters(copies)
@@ -103,24 +82,68 @@ class Decoder:
         """
         x = self.model.model.embed_tokens(ids)
         cos, sin = (part[0] for part in self.model.model.rotary_emb(x[None], positions[None]))
-        cos, sin = self._ops.prepare_rope(cos, sin, self.heads)
-        first = self.layers[0]
-        h = self._ops.norm(x, first.input_norm, self.eps, first.qkv.rank)
-        pads = [*(layer.qkv.rank for layer in self.layers[1:]), 0]
+        cos, sin = self._ops.prepare_rope(cos, sin, self.shape.heads)
+        if self.shape.embedding_scale != 1.0:
+            x = x * self.shape.embedding_scale
+        h = x if self.shape.norms_after else self._norm_stream(x, 0)
         for index, layer in enumerate(self.layers):
-            q, k, v = self._ops.apply_rope(
-                layer.qkv(h), cos, sin, self.heads, self.kv_heads, layer.head_norms
-            )
+            q, k, v = self._heads(layer, h, cos, sin)
             kept = where if index == len(self.layers) - 1 else None
             attended = attend(index, q, k, v, kept).flatten(1)
             if kept is not None:
                 x = x.index_select(0, kept)
-            x, h = self._ops.add_norm(
-                x, layer.out(attended), layer.mlp_norm, self.eps, layer.gate_up.rank
-            )
+            x, h = self._add(x, layer.out(attended), 2 * index)
             update = layer.down(self._ops.swiglu(layer.gate_up(h)))
-            x, h = self._ops.add_norm(x, update, self._next_norms[index], self.eps, pads[index])
-        return h
+            x, h = self._add(x, update, 2 * index + 1)
+        return self._norm_stream(x, -1) if self.shape.norms_after else h
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return the logits [n, vocabulary] of normed hidden states."""
+        found: torch.Tensor = self.model.lm_head(hidden)
+        return found if self.shape.logits_divisor == 1.0 else found / self.shape.logits_divisor
+
+    def within(self, cu_seqlens: torch.Tensor, lengths: tuple[int, ...], longest: int) -> Attend:
+        """Return attention inside packed segments, as ``attention.packed_attention`` takes them."""
+
+        def attend(
+            layer: int,
+            q: torch.Tensor,
+            k: torch.Tensor,
+            v: torch.Tensor,
+            where: torch.Tensor | None,
+        ) -> torch.Tensor:
+            scores = self.layers[layer].scores
+            return attention.packed_attention(q, k, v, cu_seqlens, lengths, longest, where, scores)
+
+        return attend
+
+    def _norm_stream(self, x: torch.Tensor, index: int) -> torch.Tensor:
+        return self._ops.norm(x, self._norms[index], self.shape.stream_eps, self._pads[index])
+
+    def _add(
+        self, x: torch.Tensor, update: torch.Tensor, index: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the residual stream after half ``index``, and what the next half reads."""
+        shape = self.shape
+        if shape.norms_after:
+            x = x + self._ops.norm(update[:, : x.shape[1]], self._norms[index], shape.eps)
+            return x, x
+        after = index + 1
+        return self._ops.add_norm(
+            x, update, self._norms[after], shape.stream_eps, self._pads[after]
+        )
+
+    def _heads(
+        self, layer: DecoderLayer, h: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return q [t, heads, d], k and v [t, kv heads, d] with RoPE."""
+        qkv, norms, shape = layer.qkv(h), layer.wide_norms, self.shape
+        if norms is not None:
+            sizes = [shape.heads * shape.width, *[shape.kv_heads * shape.width] * 2]
+            q, k, v = qkv.split(sizes, dim=1)
+            q, k = (self._ops.norm(a, w, norms.eps) for a, w in ((q, norms.q), (k, norms.k)))
+            qkv = torch.cat((q, k, v), dim=1)
+        return self._ops.apply_rope(qkv, cos, sin, shape.heads, shape.kv_heads, layer.head_norms)
 
     def attach_gradients(self) -> None:
         """Let each trained weight's ``grad`` be the memory that the fused layers add to.
@@ -155,53 +178,3 @@ def fused(model: Any, kernels: bool = True) -> Iterator[Decoder]:
         yield decoder
     finally:
         decoder.release()
-
-
-def causal_lm(model: Any) -> Any:
-    """Return the causal LM inside PEFT's wrappers, or the model itself."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
-def why_not(model: Any) -> str | None:
-    """Return why a model cannot be run by ``Decoder``, or None when it can."""
-    inner = causal_lm(model)
-    if type(inner) not in SHAPES:
-        return f"{type(inner).__name__} is none of {', '.join(one.__name__ for one in SHAPES)}"
-    config = inner.config
-    if config.hidden_act != "silu" or config.attention_dropout:
-        return "the model has another activation, or attention dropout"
-    kind = (config.rope_parameters or {}).get("rope_type", "default")
-    if kind not in _FIXED_ROPE or 2 * len(inner.model.rotary_emb.inv_freq) != _width(config):
-        return f"its RoPE ({kind}) depends on the length, or turns a part of each head"
-    for layer in inner.model.layers:
-        for name, parts in _PARTS.items():
-            found = {child for child, _ in layer.get_submodule(name).named_children()}
-            if found not in (parts, parts | _HEAD_NORMS if name == "self_attn" else parts):
-                return f"a layer has other parts than the Llama shape: {sorted(found ^ parts)}"
-    tuned = (m for m in inner.modules() if isinstance(m, BaseTunerLayer))
-    return next((reason for layer in tuned if (reason := _why_not_layer(layer))), None)
-
-
-def _width(config: Any) -> int:
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return int(width)
-
-
-def _window(layer: Any, config: Any) -> int | None:
-    """Mistral's layers read the window of the config, the others keep their own."""
-    owner = config if isinstance(config, MistralConfig) else layer.self_attn
-    window: int | None = getattr(owner, "sliding_window", None)
-    return window
-
-
-def _why_not_layer(layer: BaseTunerLayer) -> str | None:
-    if not isinstance(layer, LoraLinear):
-        return f"{type(layer).__name__} is not a LoRA of a linear layer"
-    if layer.lora_variant or any(layer.lora_bias.values()) or layer.fan_in_fan_out:
-        return "an adapter is a LoRA variant or has a bias"
-    if layer.merged or layer.disable_adapters:
-        return "an adapter is merged or switched off"
-    drops = (drop for drop in layer.lora_dropout.values() if not isinstance(drop, nn.Identity))
-    if any(float(getattr(drop, "p", 1.0)) > 0 for drop in drops):
-        return "an adapter has dropout, whose masks differ from layer to layer"
-    return None

@@ -131,8 +131,8 @@ class _Generation:
             len(decoder.layers),
             len(prompts),
             self._longest_prompt + options.check_every,
-            decoder.kv_heads,
-            decoder.width,
+            decoder.shape.kv_heads,
+            decoder.shape.width,
             decoder.model.lm_head.weight,
         )
 
@@ -146,7 +146,7 @@ class _Generation:
         self._cache.begin(torch.tensor([len(prompt) for prompt in self._prompts]))
         number = {prompt: index for index, prompt in enumerate(distinct)}
         pick = torch.tensor([number[tuple(prompt)] for prompt in self._prompts])
-        return self._head(last).index_select(0, pick.to(self._device))
+        return self._decoder.logits(last).index_select(0, pick.to(self._device))
 
     def record(self, step: int, token: torch.Tensor) -> None:
         """Store the drawn tokens, [rows], and mark the rows that they end."""
@@ -186,23 +186,19 @@ class _Generation:
         def attend(
             layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, _: torch.Tensor | None
         ) -> torch.Tensor:
-            window = self._decoder.layers[layer].window
+            scores = self._decoder.layers[layer].scores
             return attention.cached_attention(
-                q, k, v, *self._cache.of(layer), self._cache.used, window
+                q, k, v, *self._cache.of(layer), self._cache.used, scores
             )
 
         self._cache.advance()
         hidden = self._decoder(self._newest, self._cache.used.long() - 1, attend)
-        return self._head(hidden)
+        return self._decoder.logits(hidden)
 
     def completions(self) -> list[list[int]]:
         """Return the new tokens of each prompt."""
         tokens, lengths = self._tokens.tolist(), self._lengths.tolist()
         return [line[:length] for line, length in zip(tokens, lengths, strict=True)]
-
-    def _head(self, hidden: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self._decoder.model.lm_head(hidden)
-        return logits
 
     def _prefill(
         self, prompts: Sequence[tuple[int, ...]], rows_of: dict[tuple[int, ...], list[int]]
@@ -213,6 +209,7 @@ class _Generation:
         token, row, slot = _cache_targets(prompts, rows_of, starts.tolist())
         token, row, slot = (part.to(self._device) for part in (token, row, slot))
         cu_seqlens = starts.to(self._device, torch.int32)
+        within = self._decoder.within(cu_seqlens, lengths, max(lengths))
 
         def attend(
             layer: int,
@@ -222,10 +219,7 @@ class _Generation:
             where: torch.Tensor | None,
         ) -> torch.Tensor:
             self._cache.fill(layer, row, slot, k[token], v[token])
-            window = self._decoder.layers[layer].window
-            return attention.packed_attention(
-                q, k, v, cu_seqlens, lengths, max(lengths), where, window
-            )
+            return within(layer, q, k, v, where)
 
         ids = torch.tensor([token for prompt in prompts for token in prompt], device=self._device)
         positions = positions_of(lengths).to(self._device)

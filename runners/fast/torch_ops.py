@@ -114,5 +114,7 @@ def copy_adapters(copies: Sequence[Copy]) -> Callable[[], None]:
 
 
 def _rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Angles may be more precise than x, as OLMo 2 keeps them."""
     low, high = x.chunk(2, dim=-1)
-    return x * cos[:, None] + torch.cat((-high, low), dim=-1) * sin[:, None]
+    turned = x * cos[:, None] + torch.cat((-high, low), dim=-1) * sin[:, None]
+    return turned.to(x.dtype)

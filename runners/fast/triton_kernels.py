@@ -15,14 +15,13 @@ def add_norm(
     x, update, weight, total, normed, inv_rms, update_stride, normed_stride, n, eps,
     ADDS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
+    """Normalise ``update``; with ADDS x is added to it before, and the sum kept in ``total``."""
     row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, BLOCK)
     inside = column < n
-    value = tl.load(x + row * n + column, mask=inside, other=0.0).to(tl.float32)
+    value = tl.load(update + row * update_stride + column, mask=inside, other=0.0).to(tl.float32)
     if ADDS:
-        value += tl.load(update + row * update_stride + column, mask=inside, other=0.0).to(
-            tl.float32
-        )
+        value += tl.load(x + row * n + column, mask=inside, other=0.0).to(tl.float32)
         rounded = value.to(total.dtype.element_ty)
         tl.store(total + row * n + column, rounded, mask=inside)
         value = rounded.to(tl.float32)
@@ -35,14 +34,15 @@ def add_norm(
 
 @triton.jit
 def add_norm_backward(
-    total, weight, inv_rms, d_total, d_normed, out, d_total_stride, d_normed_stride, out_stride, n,
-    HAS_TOTAL: tl.constexpr, BLOCK: tl.constexpr,
+    total, weight, inv_rms, d_total, d_normed, out, total_stride, d_total_stride, d_normed_stride,
+    out_stride, n, HAS_TOTAL: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, BLOCK)
     inside = column < n
     factor = tl.load(inv_rms + row)
-    x_hat = tl.load(total + row * n + column, mask=inside, other=0.0).to(tl.float32) * factor
+    x_hat = tl.load(total + row * total_stride + column, mask=inside, other=0.0).to(tl.float32)
+    x_hat *= factor
     d_hat = tl.load(d_normed + row * d_normed_stride + column, mask=inside, other=0.0).to(
         tl.float32
     )

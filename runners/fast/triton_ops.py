@@ -33,6 +33,21 @@ class _AdapterCopies:
         kernels.copy_adapters[(len(self._kept), 64)](self._table, self._sizes, self._scales, 1024)
 
 
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int
+    ) -> torch.Tensor:
+        normed, inv_rms = _launch_norm(None, x, None, weight, eps, pad_columns)
+        ctx.save_for_backward(x, weight, inv_rms)
+        return normed
+
+    @staticmethod
+    def backward(ctx: Any, d_normed: torch.Tensor) -> Any:
+        x, weight, inv_rms = ctx.saved_tensors
+        return _norm_gradient(x, weight, inv_rms, None, d_normed, x.shape[1]), None, None, None
+
+
 class _AddNorm(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -43,14 +58,8 @@ class _AddNorm(torch.autograd.Function):
         eps: float,
         pad_columns: int,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        rows, n = x.shape
-        total, normed = torch.empty_like(x), x.new_empty(rows, n + pad_columns)
-        inv_rms = torch.empty(rows, dtype=torch.float32, device=x.device)
-        block = triton.next_power_of_2(n)
-        kernels.add_norm[(rows,)](
-            x, update, weight, total, normed, inv_rms, update.stride(0), n + pad_columns, n, eps,
-            True, block,
-        )  # fmt: skip
+        total = torch.empty_like(x)
+        normed, inv_rms = _launch_norm(x, update, total, weight, eps, pad_columns)
         ctx.save_for_backward(total, weight, inv_rms)
         ctx.columns = update.shape[1]
         ctx.set_materialize_grads(False)
@@ -59,16 +68,48 @@ class _AddNorm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_total: torch.Tensor | None, d_normed: torch.Tensor) -> Any:
         total, weight, inv_rms = ctx.saved_tensors
-        rows, n = total.shape
-        d_normed = _dense_columns(d_normed)
-        given = d_normed if d_total is None else _dense_columns(d_total)
-        out = total.new_empty(rows, ctx.columns)
-        block = triton.next_power_of_2(n)
-        kernels.add_norm_backward[(rows,)](
-            total, weight, inv_rms, given, d_normed, out, given.stride(0), d_normed.stride(0),
-            ctx.columns, n, d_total is not None, block,
-        )  # fmt: skip
-        return out[:, :n], out, None, None, None
+        out = _norm_gradient(total, weight, inv_rms, d_total, d_normed, ctx.columns)
+        return out[:, : len(weight)], out, None, None, None
+
+
+def _launch_norm(
+    x: torch.Tensor | None,
+    update: torch.Tensor,
+    total: torch.Tensor | None,
+    weight: torch.Tensor,
+    eps: float,
+    pad_columns: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the norm of x + update and its 1 / root mean square; write the sum to ``total``."""
+    rows, n = len(update), len(weight)
+    normed = update.new_empty(rows, n + pad_columns)
+    inv_rms = torch.empty(rows, dtype=torch.float32, device=update.device)
+    kernels.add_norm[(rows,)](
+        update if x is None else x, update, weight, normed if total is None else total, normed,
+        inv_rms, update.stride(0), n + pad_columns, n, eps, x is not None,
+        triton.next_power_of_2(n),
+    )  # fmt: skip
+    return normed, inv_rms
+
+
+def _norm_gradient(
+    total: torch.Tensor,
+    weight: torch.Tensor,
+    inv_rms: torch.Tensor,
+    d_total: torch.Tensor | None,
+    d_normed: torch.Tensor,
+    columns: int,
+) -> torch.Tensor:
+    """Return the gradient of a norm's input, [t, columns]; pad columns are not written."""
+    rows, n = len(total), len(weight)
+    d_normed = _dense_columns(d_normed)
+    given = d_normed if d_total is None else _dense_columns(d_total)
+    out = total.new_empty(rows, columns)
+    kernels.add_norm_backward[(rows,)](
+        total, weight, inv_rms, given, d_normed, out, total.stride(0), given.stride(0),
+        d_normed.stride(0), columns, n, d_total is not None, triton.next_power_of_2(n),
+    )  # fmt: skip
+    return out
 
 
 class _Swiglu(torch.autograd.Function):
@@ -156,15 +197,9 @@ def copy_adapters(copies: Sequence[Copy]) -> Callable[[], None]:
 
 
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0) -> torch.Tensor:
-    """Normalise frozen embeddings [t, n] to [t, n + pad_columns]: no gradient."""
-    rows, n = x.shape
-    normed = x.new_empty(rows, n + pad_columns)
-    inv_rms = torch.empty(rows, dtype=torch.float32, device=x.device)
-    block = triton.next_power_of_2(n)
-    kernels.add_norm[(rows,)](
-        x, x, weight, x, normed, inv_rms, n, n + pad_columns, n, eps, False, block
-    )
-    return normed
+    """Normalise [t, n] to [t, n + pad_columns]."""
+    found: torch.Tensor = _Norm.apply(_dense_columns(x), weight, eps, pad_columns)
+    return found
 
 
 def add_norm(

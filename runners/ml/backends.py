@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch.nn import functional
 
-from runners.fast import decoder
+from runners.fast import llama_shape
 from runners.fast.head import logits_at
 from runners.fast.packing import shifted_targets
 from runners.ml.stage_settings import TrainingSettings
@@ -124,7 +124,7 @@ def why_not_fused(model: Any, settings: TrainingSettings) -> str | None:
     dtype = str(model.get_output_embeddings().weight.dtype).removeprefix("torch.")
     if dtype != settings.precision:
         return f"the base is {dtype} but training.precision is {settings.precision}"
-    return decoder.why_not(model)
+    return llama_shape.why_not(model)
 
 
 @contextmanager

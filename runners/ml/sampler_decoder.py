@@ -8,7 +8,7 @@ import torch
 from transformers.modeling_utils import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from runners.fast import decoder, generation
+from runners.fast import decoder, generation, llama_shape
 from runners.fast.generation import GenerateOptions
 from runners.fast.sampling import TokenSampler
 from runners.ml import completions
@@ -18,7 +18,7 @@ from runners.ml.stage_settings import SamplingSettings
 
 def can_run(model: PreTrainedModel) -> bool:
     """True when the loop computes what transformers' generate would."""
-    return decoder.why_not(model) is None
+    return llama_shape.why_not(model) is None
 
 
 class DecoderSampler:

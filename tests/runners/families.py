@@ -77,6 +77,7 @@ FAMILIES = {
     "phi3": Family("OLMo", modules=("qkv_proj", "o_proj", "gate_up_proj", "down_proj")),
     "mistral": Family("OLMo", {"sliding_window": 8}),
     "olmo2": Family("OLMo"),
+    "granite": Family("OLMo", {"attention_multiplier": 0.3, "residual_multiplier": 0.5}),
     "mixtral": Family("OLMo", {"num_local_experts": 2}, modules=ATTENTION),
     "qwen3_moe": Family("Qwen3", MIXTURE, {"template_args": {"enable_thinking": False}}, ATTENTION),
 }

@@ -23,14 +23,14 @@ FUSED = {
     "qwen3": {"head_dim": 16, "tie_word_embeddings": True},
     "llama": {"attention_bias": True, "mlp_bias": True, "rope_parameters": LLAMA_3},
     "mistral": {"sliding_window": WINDOW, "head_dim": 24},
-}
+    "granite": {
+        "embedding_multiplier": 3.0, "attention_multiplier": 0.6, "residual_multiplier": 0.4,
+        "logits_scaling": 2.5, "rms_norm_eps": 0.03, "head_dim": 16,
+    },
+    "olmo2": {"rms_norm_eps": 0.03, "head_dim": 16},
+}  # fmt: skip
 """What the decoder computes, each with what is odd in its family."""
 OTHERS = {
-    "olmo2": {},
-    "granite": {
-        "embedding_multiplier": 3.0, "attention_multiplier": 0.3, "residual_multiplier": 0.5,
-        "logits_scaling": 2.0,
-    },
     "gemma2": {
         "head_dim": 8, "sliding_window": WINDOW, "query_pre_attn_scalar": 5,
         "attn_logit_softcapping": 1.0, "final_logit_softcapping": 2.0,

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from runners.fast import backends, decoder, generation
+from runners.fast import backends, decoder, generation, llama_shape
 from runners.fast.generation import GenerateOptions
 from runners.fast.packing import pack, round_shapes
 from runners.fast.sampling import TokenSampler
@@ -254,18 +254,18 @@ def test_a_second_frozen_adapter_counts_without_a_gradient(make_adapted: Any, ro
 def test_what_the_decoder_cannot_compute_exactly_it_refuses_with_a_reason(
     make_adapted: Any, make_tiny: Any
 ) -> None:
-    assert decoder.why_not(make_adapted()) is None
-    assert decoder.why_not(make_tiny()) is None
-    assert "dropout" in str(decoder.why_not(make_adapted(dropout=0.05)))
+    assert llama_shape.why_not(make_adapted()) is None
+    assert llama_shape.why_not(make_tiny()) is None
+    assert "dropout" in str(llama_shape.why_not(make_adapted(dropout=0.05)))
     other = torch.nn.Linear(2, 2)
-    assert "Linear" in str(decoder.why_not(other))
+    assert "Linear" in str(llama_shape.why_not(other))
 
 
 @pytest.mark.parametrize("family", [*FUSED, *OTHERS])
 def test_only_a_family_that_is_exactly_understood_goes_through_the_decoder(
     family: str, make_tiny: Any
 ) -> None:
-    reason = decoder.why_not(make_tiny(family=family))
+    reason = llama_shape.why_not(make_tiny(family=family))
     assert (reason is None) == (family in FUSED)
     assert reason is None or "is none of" in reason
 
@@ -273,10 +273,10 @@ def test_only_a_family_that_is_exactly_understood_goes_through_the_decoder(
 def test_a_layer_of_a_known_family_with_another_part_or_rope_is_refused(make_tiny: Any) -> None:
     odd = make_tiny()
     odd.model.layers[1].self_attn.gate = torch.nn.Identity()
-    assert "other parts" in str(decoder.why_not(odd))
+    assert "other parts" in str(llama_shape.why_not(odd))
     scaled = make_tiny(family="llama")
     scaled.config.rope_parameters["rope_type"] = "dynamic"
-    assert "RoPE (dynamic)" in str(decoder.why_not(scaled))
+    assert "RoPE (dynamic)" in str(llama_shape.why_not(scaled))
 
 
 def test_the_lean_backend_leaves_the_model_as_it_found_it(make_adapted: Any, rows: Any) -> None:

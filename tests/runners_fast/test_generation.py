@@ -67,12 +67,18 @@ def test_every_family_completes_as_generate_does(family: str, make_tiny: Any, pr
 
 
 @pytest.mark.parametrize(
-    "how", [{"temperature": 1.0}, {"temperature": 0.7, "top_p": 0.9}, {"top_k": 5}]
+    ("family", "how"),
+    [
+        ("qwen2", {"temperature": 1.0}),
+        ("qwen2", {"temperature": 0.7, "top_p": 0.9}),
+        ("qwen2", {"top_k": 5}),
+        ("granite", {"temperature": 1.0}),
+    ],
 )
 def test_the_same_seed_draws_the_tokens_that_generate_draws(
-    make_tiny: Any, prompts: Any, how: Any
+    make_tiny: Any, prompts: Any, family: str, how: Any
 ) -> None:
-    model = make_tiny()
+    model = make_tiny(family=family)
     torch.manual_seed(11)
     full = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, **how}
     expected = generated(model, prompts, 20, do_sample=True, **full)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from runners.fast import attention, backends, ops, torch_ops
+from runners.fast.attention import Scores
 from runners.fast.cuda_graphs import GraphedCall
 from runners.fast.packing import round_shapes
 from runners.fast.torch_ops import HeadNorms
@@ -90,6 +91,18 @@ def test_pad_columns_are_neither_read_nor_counted(kernels: ops.Ops) -> None:
     agree(fixed(roomy, *rest), fixed(torch_ops.add_norm, *rest), leaf(37, 3584), leaf(37, 3584))
 
 
+def test_a_norm_alone_agrees_also_over_part_of_a_row(kernels: ops.Ops) -> None:
+    """As OLMo 2 has it: over what a half adds, beside pad columns, and over queries beside keys."""
+    rest = (leaf(3584), 1e-5)
+    parts = [
+        fixed(lambda x, w, e, f=f: f(x[:, 8:3592], w, e), *rest)
+        for f in (kernels.norm, torch_ops.norm)
+    ]
+    agree(*parts, leaf(37, 3616))
+    roomy = fixed(lambda x, w, e: kernels.norm(x, w, e, 96)[:, :3584], *rest)
+    agree(roomy, fixed(torch_ops.norm, *rest), leaf(37, 3584))
+
+
 def test_swiglu_agrees(kernels: ops.Ops) -> None:
     agree(kernels.swiglu, torch_ops.swiglu, leaf(19, 2 * 18944))
 
@@ -99,6 +112,9 @@ def test_rope_agrees(kernels: ops.Ops) -> None:
     turns = [torch.cat((part, part), -1).bfloat16() for part in (angles.cos(), angles.sin())]
     rest = (*turns, 28, 4)
     agree(fixed(kernels.apply_rope, *rest), fixed(torch_ops.apply_rope, *rest), leaf(23, 36 * 128))
+    exact = [part.float() for part in turns]
+    precise = fixed(lambda x: kernels.apply_rope(x, *exact, 28, 4))
+    agree(precise, fixed(torch_ops.apply_rope, *rest), leaf(23, 36 * 128))
     norms = HeadNorms(leaf(128), leaf(128), 1e-6)
     wide = HeadNorms(norms.q.float(), norms.k.float(), 1e-6)
     agree(
@@ -118,8 +134,8 @@ def test_attention_keeps_segments_apart_and_knows_grouped_heads(
     attend = attention.gpu_attention(width, torch.bfloat16) if ours else attention.flash
     assert (attend is attention.flash) != ours, "our kernels do not work on this machine"
     agree(
-        lambda q, k, v: attend(q, k, v, cu_seqlens, 1024),
-        lambda q, k, v: attention.packed_attention(q, k, v, cu_seqlens, lengths, 600),
+        lambda q, k, v: attend(q, k, v, cu_seqlens, 1024, 0.05),
+        lambda *qkv: attention.packed_attention(*qkv, cu_seqlens, lengths, 600, None, Scores(0.05)),
         *(leaf(810, count, width) for count in (heads, kv_heads, kv_heads)),
     )
 
@@ -128,9 +144,10 @@ def test_attention_keeps_segments_apart_and_knows_grouped_heads(
 def test_attention_sees_no_further_than_its_window(window: int) -> None:
     lengths = (5, 140, 64, 0, 600)
     cu_seqlens = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
+    scores = Scores(0.05, window)
     agree(
-        lambda *qkv: attention.packed_attention(*qkv, cu_seqlens, lengths, 1024, None, window),
-        lambda *qkv: attention.packed_attention(*qkv, cu_seqlens, lengths, 600, None, window),
+        lambda *qkv: attention.packed_attention(*qkv, cu_seqlens, lengths, 1024, None, scores),
+        lambda *qkv: attention.packed_attention(*qkv, cu_seqlens, lengths, 600, None, scores),
         *(leaf(809, count, 128) for count in (28, 4, 4)),
     )
 
@@ -161,8 +178,8 @@ def test_attention_over_a_cache_reads_as_far_as_it_is_filled_and_adds_the_new_to
     given = [leaf(6, count, width) for count in (heads, kv_heads, kv_heads)]
     given += [leaf(6, 256, kv_heads, width) for _ in range(2)]
     precise = [one.float() for one in given]
-    found = attention.cached_attention(*given, used, window)
-    truth = attention.cached_attention(*precise, used, window)
+    found = attention.cached_attention(*given, used, Scores(0.05, window))
+    truth = attention.cached_attention(*precise, used, Scores(0.05, window))
     assert float((found.float() - truth).norm() / truth.norm()) < 1e-2
     assert all(torch.equal(a.float(), b) for a, b in zip(given[3:], precise[3:], strict=True))
 
