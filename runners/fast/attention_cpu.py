@@ -28,6 +28,7 @@ def suits(q: torch.Tensor, lengths: tuple[int, ...], where: torch.Tensor | None)
     longest = max(rows, default=0)
     return (
         q.device.type == "cpu"
+        and not torch.is_autocast_enabled("cpu")  # it would narrow only the forward pass
         and q.dtype in (torch.float32, torch.float64)
         and len(rows) > 1
         and len(rows) * longest <= _MAX_PADDING * sum(rows)

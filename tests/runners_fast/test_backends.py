@@ -302,3 +302,15 @@ def test_checkpointing_recomputes_the_same_in_the_lean_backend(
         found_loss, found = gradients_of(backend, peft, rows)
     assert found_loss == loss
     assert all(torch.equal(a, b) for a, b in zip(found, gradients, strict=True))
+
+
+def test_autocast_on_a_cpu_gives_nearly_the_gradients_of_float32(
+    make_adapted: Any, rows: Any
+) -> None:
+    peft, alike = make_adapted(), [rows[1], rows[3]]  # lengths for which rows are padded
+    with backends.lean(peft) as backend:
+        _, exact = gradients_of(backend, peft, alike)
+    with backends.lean(peft, "bfloat16") as backend:
+        _, found = gradients_of(backend, peft, alike)
+    apart = torch.cat([(a - b).flatten() for a, b in zip(found, exact, strict=True)]).norm()
+    assert 0 < apart < 0.1 * torch.cat([one.flatten() for one in exact]).norm()
