@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
 
-from tuilab.cli.bench.grid import run_to_the_end
+from tuilab.cli.bench.grid import refuse_without_places, run_to_the_end
 from tuilab.cli.bench.report import JobRun
 from tuilab.cli.doctor.config_fit import places_for
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
@@ -106,9 +106,8 @@ def bench_full(where: str | None, as_json: bool) -> int:
     folder = run_directory(NAME, where).absolute()
     base = folder / f"random-{SHAPE}"
     loaded = _config(folder, base)
-    if not places_for(loaded.config).cards:
-        raise RefusalError("--full needs a free GPU, and this machine has none", USAGE)
-    _write_base(base)
+    refuse_without_cards(loaded)
+    write_base(base)
     runs = run_to_the_end(loaded, folder / "experiment")
     found = full_grid(runs, _jobs_of_the_grid())
     if as_json:
@@ -162,7 +161,14 @@ def _stage(job: str) -> str:
     return job.split("/")[0]
 
 
-def _write_base(base: Path) -> None:
+def refuse_without_cards(loaded: LoadedConfig, workers: int = 1) -> None:
+    """Return if so many cards are free for the config; else RefusalError."""
+    if not places_for(loaded.config).cards:
+        raise RefusalError("--full needs a free GPU, and this machine has none", USAGE)
+    refuse_without_places(loaded, workers)
+
+
+def write_base(base: Path) -> None:
     """Write the base of random weights once; one that was cut is written again."""
     if base.is_dir():
         return

@@ -69,7 +69,7 @@ def bench_grid(
         ways = (Way("1 worker"), Way(f"{workers} workers", workers=workers))
     folder = Path(where or mkdtemp(prefix="tuilab-bench-"))
     loaded = _load(config, folder, workers)
-    _refuse_without_places(loaded, workers)
+    refuse_without_places(loaded, workers)
     found = {way.name: _run(loaded, way, folder / way.name.replace(" ", "-")) for way in ways}
     if where is None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -83,7 +83,8 @@ def bench_grid(
     return ERROR if differ else OK
 
 
-def _refuse_without_places(loaded: LoadedConfig, workers: int) -> None:
+def refuse_without_places(loaded: LoadedConfig, workers: int) -> None:
+    """Return if so many workers find a place on this machine now; else RefusalError."""
     resources = loaded.config.resources.model_copy(update={"workers": workers})
     places = places_for(loaded.config.model_copy(update={"resources": resources}))
     if places.workers < workers:
@@ -106,7 +107,7 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
     """
     tell(f"{way.name}:")
     began = time.time()
-    return began, run_to_the_end(_changed(loaded, way), root)
+    return began, run_to_the_end(changed(loaded, way), root)
 
 
 def run_to_the_end(loaded: LoadedConfig, root: Path) -> list[JobRun]:
@@ -134,7 +135,7 @@ def _wait_until_left(root: Path) -> None:
         time.sleep(0.1)
 
 
-def _changed(loaded: LoadedConfig, way: Way) -> LoadedConfig:
+def changed(loaded: LoadedConfig, way: Way) -> LoadedConfig:
     """Return the config for this way, in text and value alike."""
     runner = ["python", "-m", way.runner]
     changes = {"runner": runner, "workers": way.workers, "engine_idle_seconds": 1.0}

@@ -11,6 +11,7 @@ import typer
 
 from tuilab.cli.bench.full import bench_full
 from tuilab.cli.bench.grid import bench_grid
+from tuilab.cli.bench.scaling import bench_scaling
 from tuilab.cli.errors import ERROR, USAGE, RefusalError
 from tuilab.cli.output import document, tell
 from tuilab.cli.runner_programs import refuse_without_libraries, run_module
@@ -70,7 +71,8 @@ def bench(
     compares times and results. With --workers 2 it compares one worker with two, each on its own
     GPU where there are GPUs. --grid --full trains and evaluates two cells of the published grid at
     full size on random weights, about 15 minutes on one GPU, and works out the grid's hours; cut in
-    the middle, the same command goes on.
+    the middle, the same command goes on. With --workers N it gives one card two short cells, then
+    each of N cards two of its own, and says how the grid scales.
 
     \b
     tuilab bench --tiny --minutes 2
@@ -78,16 +80,19 @@ def bench(
     tuilab bench --grid
     tuilab bench --grid --workers 2 --config two-gpus.toml
     tuilab bench --grid --full --dir /data/bench
+    tuilab bench --grid --full --workers 8 --dir /data/bench
     """
     if tiny and random_weights:
         raise RefusalError("--tiny and --random-weights are two models: choose one", USAGE)
     if (config or warm_only or where or full or workers > 1) and not grid:
         raise RefusalError("--config, --dir, --full, --workers and --warm-only need --grid", USAGE)
-    if full and (config or warm_only or workers > 1):
-        raise RefusalError("--full has its own config and one warm worker: give only --dir", USAGE)
+    if full and (config or warm_only):
+        raise RefusalError("--full has its own config and warm workers: leave out the rest", USAGE)
     if warm_only and workers > 1:
         raise RefusalError("--workers already compares warm workers: leave out --warm-only", USAGE)
     refuse_without_libraries("tuilab bench")
+    if full and workers > 1:
+        return bench_scaling(where, workers, as_json)
     if full:
         return bench_full(where, as_json)
     if grid:

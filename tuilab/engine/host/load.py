@@ -54,6 +54,25 @@ def sample(devices: tuple[Device, ...], loads: Loads) -> Meter:
     return Meter(psutil.cpu_percent(None), memory.total - memory.available, memory.total, gpus)
 
 
+def memory_used() -> int:
+    """Return the bytes of host memory in use, without what the page cache can give back."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return memory.total - memory.available
+
+
+def processor_seconds(pid: int) -> float | None:
+    """Return the processor time that a process has taken; None where it is gone."""
+    import psutil
+
+    try:
+        taken = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return None
+    return float(taken.user + taken.system)
+
+
 def with_jobs(meter: Meter, devices: tuple[Device, ...], loads: Loads) -> Meter:
     """Return a meter that also says which jobs are on each device; its past needs no such word."""
     named = [list(loads.get(device.label, ())) for device in devices]
