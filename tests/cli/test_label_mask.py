@@ -26,6 +26,14 @@ def test_the_preview_marks_what_is_learned() -> None:
     ]
 
 
+def test_a_long_answer_shows_its_beginning_and_its_end() -> None:
+    row = [{"text": f"t{place}", "learn": True} for place in range(500)]
+    lines = list(preview_text({"positive": row}, ""))
+    assert "500 of 500 tokens learned" in lines[1] and len(lines) < 12
+    shown = " ".join(lines)
+    assert "【t29】 … 440 more … 【t470】" in " ".join(shown.split()) and "【t499】" in shown
+
+
 def test_a_tokenizer_is_looked_for_in_the_cache_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

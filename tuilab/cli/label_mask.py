@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from tuilab.cli.output import plain
 from tuilab.grid.text import count_of
 
 _WIDTH = 100
+_ENDS = 30
+"""Tokens shown of each end of a long stretch."""
 
 
 def preview_text(preview: Mapping[str, Any] | None, why_not: str) -> Iterator[str]:
@@ -29,14 +32,23 @@ def preview_text(preview: Mapping[str, Any] | None, why_not: str) -> Iterator[st
 
 def _wrapped(row: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     line = ""
-    for token in row:
-        piece = f"【{_text(token)}】" if token.get("learn") else _text(token)
+    for piece in _pieces(row):
         if len(line) + len(piece) > _WIDTH:
             yield f"    {line}"
             line = ""
         line += piece + " "
     if line:
         yield f"    {line}"
+
+
+def _pieces(row: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the tokens; of a long stretch that is learned, or is not, its beginning and its end."""
+    for learn, stretch in groupby(row, lambda token: bool(token.get("learn"))):
+        texts = [f"【{_text(token)}】" if learn else _text(token) for token in stretch]
+        left_out = len(texts) - 2 * _ENDS
+        if left_out > 1:
+            texts[_ENDS:-_ENDS] = [f"… {left_out} more …"]
+        yield from texts
 
 
 def _text(token: Any) -> str:
