@@ -17,7 +17,7 @@ from tests.ending import processes_of
 from tests.engine.trials import Trial
 from tuilab.grid.jobs import Plan, ancestors
 from tuilab.grid.states import State
-from tuilab.store.journal import Journal
+from tuilab.store.journal import follow
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, load_plan
 from tuilab.store.quarantine import quarantined
@@ -227,7 +227,7 @@ def _judge(grid: Trial, touched: set[Path], tally: Tally) -> None:
 
 
 def _is_paused(layout: Layout) -> bool:
-    return any(line["kind"] == "paused" for line in Journal(layout).read_from(0)[0])
+    return any(line["kind"] == "paused" for line in follow(layout).read())
 
 
 def _look(root: Path, what: str, tally: Tally) -> None:

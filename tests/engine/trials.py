@@ -28,7 +28,7 @@ from tuilab.grid.request import Request
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import LIVE, Verdict
 from tuilab.store.experiment import create_experiment
-from tuilab.store.journal import Journal
+from tuilab.store.journal import follow
 from tuilab.store.layout import Layout
 from tuilab.store.requests import leave
 
@@ -168,7 +168,7 @@ class Trial:
         except OSError:
             stamp = None
         if stamp is None or stamp != self._read.stamp:
-            lines, _ = Journal(self.layout).read_from(0)
+            lines = follow(self.layout).read()
             ledger = Ledger()
             ledger.fold(lines)
             self._read = _Read(stamp, lines, ledger)

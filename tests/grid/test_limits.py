@@ -32,9 +32,11 @@ def test_what_is_no_time_to_come_is_refused(text: str) -> None:
 
 
 def test_a_limit_says_itself() -> None:
-    assert not NO_LIMIT and str(NO_LIMIT) == ""
-    assert str(Limit(gpu_seconds=9000.0)) == "2.50 GPU hours"
-    assert str(Limit(until=datetime(2031, 1, 2, 6).timestamp())) == "until 2031-01-02 06:00"
+    assert not NO_LIMIT and NO_LIMIT.said(NOW) == ""
+    assert Limit(gpu_seconds=9000.0).said(NOW) == "2.50 GPU hours"
+    until = datetime(2031, 1, 2, 6).timestamp()
+    assert Limit(until).said(NOW) == "until 2031-01-02 06:00"
+    assert Limit(until).said(until - 3600) == "until 06:00"
 
 
 def test_a_price_is_written_with_its_currency() -> None:

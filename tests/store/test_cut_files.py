@@ -17,7 +17,7 @@ from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import LIVE, State, Verdict
 from tuilab.store.attempts import CLAIM_FILE, UnusableInputError, next_number, usable_input
 from tuilab.store.engine_file import write_heartbeat
-from tuilab.store.journal import Journal
+from tuilab.store.journal import Journal, follow
 from tuilab.store.quarantine import quarantined
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
@@ -86,7 +86,7 @@ def test_a_cut_journal_is_mended_from_the_attempts(scene: Scene) -> None:
         assert train.verdict in LIVE or (train.verdict, train.reason) == ("failed", "gpu-oom")
         # What was mended is what the next reader folds, and numbers go on.
         again = Ledger()
-        again.fold(Journal(scene.layout).read_from(0)[0])
+        again.fold(follow(scene.layout).read())
         assert again.evidence == ledger.evidence
         assert Journal(scene.layout).append("note")["seq"] == ledger.sequence + 1
 

@@ -15,6 +15,7 @@ from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import Attempt, Verdict
 from tuilab.store.attempts import write_stop
 from tuilab.store.evidence import missing_lines, scan
+from tuilab.store.journal import follow
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
 
@@ -128,7 +129,7 @@ histories = st.lists(
 
 def told(scene: Scene) -> Ledger:
     ledger = Ledger()
-    ledger.fold(scene.journal.read_from(0)[0])
+    ledger.fold(follow(scene.layout).read())
     return ledger
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tuilab.store.journal import Journal, last_sequence
+from tuilab.store.journal import Journal, follow, last_sequence
 from tuilab.store.layout import Layout
 
 
@@ -18,28 +18,29 @@ def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path)
 
 
-def texts(journal: Journal) -> list[str]:
-    return [line["text"] for line in journal.read_from(0)[0]]
+def texts(layout: Layout) -> list[str]:
+    return [line["text"] for line in follow(layout).read()]
 
 
 def test_lines_are_numbered_dated_and_read_back(layout: Layout) -> None:
     journal = Journal(layout)
     first = journal.append("note", text="ä [/b] \x1b[31m")
     journal.append("note", text="two", at=5.0)
-    lines, offset = journal.read_from(0)
+    follower = follow(layout)
+    lines = follower.read()
     assert [line["seq"] for line in lines] == [1, 2]
     assert lines[0] == first
     assert lines[1]["at"] == 5.0
-    assert offset == layout.journal.stat().st_size
+    assert follower.offset == layout.journal.stat().st_size
 
 
 def test_reading_goes_on_from_an_offset(layout: Layout) -> None:
     journal = Journal(layout)
     journal.append("note", text="one")
-    _, offset = journal.read_from(0)
-    assert journal.read_from(offset) == ([], offset)
+    offset = layout.journal.stat().st_size
+    assert follow(layout, offset).read() == []
     journal.append("note", text="two")
-    assert [line["text"] for line in journal.read_from(offset)[0]] == ["two"]
+    assert [line["text"] for line in follow(layout, offset).read()] == ["two"]
 
 
 def test_a_new_writer_goes_on_counting(layout: Layout) -> None:
@@ -55,11 +56,11 @@ def test_half_a_last_line_is_left_for_later_and_costs_nothing_else(layout: Layou
     for cut in range(1, len(whole)):
         layout.journal.write_bytes(whole + whole[:cut])
         again = Journal(layout)
-        assert texts(again) == ["one"]
+        assert texts(layout) == ["one"]
         again.append("note", text="two")
         # Without its line end the copy is whole: it is kept, and the count goes on behind it.
         is_whole = cut == len(whole) - 1
-        assert texts(Journal(layout)) == ["one", *["one"] * is_whole, "two"]
+        assert texts(layout) == ["one", *["one"] * is_whole, "two"]
 
 
 def test_several_entries_are_written_together(layout: Layout) -> None:
@@ -94,7 +95,7 @@ def test_a_full_disk_leaves_the_journal_whole(
     assert layout.journal.read_bytes() == before
     # The number of the line that may have been seen is not given again.
     assert journal.append("note", text="three")["seq"] == 3
-    assert texts(journal) == ["one", "three"]
+    assert texts(layout) == ["one", "three"]
 
 
 def test_lines_stay_one_line_each(layout: Layout) -> None:
@@ -102,4 +103,4 @@ def test_lines_stay_one_line_each(layout: Layout) -> None:
     raw = layout.journal.read_bytes()
     assert raw.count(b"\n") == 1
     assert json.loads(raw)["text"] == "a\nb\rc\u2028d\x85e"
-    assert len(Journal(layout).read_from(0)[0]) == 1
+    assert len(follow(layout).read()) == 1

@@ -16,7 +16,7 @@ import pytest
 from tuilab.contract.identity import Identity, identify, me
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.store.engine_file import SILENT_AFTER, judge, read_heartbeat, write_heartbeat
-from tuilab.store.journal import Journal
+from tuilab.store.journal import Journal, follow
 from tuilab.store.layout import Layout
 from tuilab.store.lease import GUARD_SECONDS, FencedError, LeaseHeldError, acquire, holder
 from tuilab.store.quarantine import quarantined
@@ -59,7 +59,7 @@ def test_a_takeover_fences_the_first_engine_before_it_can_write(layout: Layout) 
         with pytest.raises(FencedError, match="has taken this experiment over"):
             write()
     second.check()
-    assert len(Journal(layout).read_from(0)[0]) == 1
+    assert len(follow(layout).read()) == 1
 
 
 def test_a_fenced_engine_does_not_release_what_is_no_longer_its_own(layout: Layout) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from tests.engine.test_fetching import FETCH, plan_on_hub
 from tuilab.grid.jobs import with_commits
@@ -28,3 +31,15 @@ def test_a_new_plan_keeps_the_commit_while_it_asks_for_the_same(tmp_path: Path) 
     before = load_plan(layout.root)
     assert with_commits(plan_on_hub(), before).commits == {FETCH: "a" * 40}
     assert with_commits(plan_on_hub("v2"), before).commits == {}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_plan_that_somebody_formatted_anew_takes_commits_too(
+    tmp_path: Path, indent: int | None
+) -> None:
+    layout = create_experiment(tmp_path / "e", "", plan_on_hub())
+    write_commits(layout, {FETCH: "b" * 40})
+    layout.plan.write_text(json.dumps(json.loads(layout.plan.read_text()), indent=indent))
+    write_commits(layout, {FETCH: "a" * 40})
+    assert load_plan(layout.root).commits == {FETCH: "a" * 40}
+    assert len(load_plan(layout.root).jobs) == len(plan_on_hub().jobs)

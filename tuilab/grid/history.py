@@ -280,7 +280,7 @@ def _resumed(line: Line) -> Event:
 def _limited(line: Line) -> Event:
     hours = line.get("gpu_hours")
     limit = Limit(line.get("until"), None if hours is None else hours * 3600)
-    said = f"limited the run: {limit}" if limit else "lifted the limit of the run"
+    said = f"limited the run: {limit.said(line['at'])}" if limit else "lifted the limit of the run"
     return Event(f"{_who(line)} {said}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,10 +25,11 @@ class Limit:
     def __bool__(self) -> bool:
         return self.until is not None or self.gpu_seconds is not None
 
-    def __str__(self) -> str:
+    def said(self, now: float) -> str:
+        """Return both, such as ``until 06:00, 12 GPU hours``; a time that is days away is dated."""
         parts = []
         if self.until is not None:
-            parts.append(f"until {moment(self.until, time.time())}")
+            parts.append(f"until {moment(self.until, now)}")
         if self.gpu_seconds is not None:
             parts.append(f"{gpu_hours(self.gpu_seconds)}")
         return ", ".join(parts)

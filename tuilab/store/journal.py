@@ -138,14 +138,6 @@ class Journal:
         self._write(text.encode("utf-8", "surrogatepass"))
         return lines
 
-    def read_from(self, offset: int) -> tuple[list[Line], int]:
-        """Return the whole lines from a byte offset on, and the offset behind the last of them.
-
-        Half a line is left for later; a line that is not a JSON object is skipped.
-        """
-        follower = JsonlFollower(self.path, offset, kind=Entry)
-        return follower.read(), follower.offset
-
     def _write(self, content: bytes) -> None:
         is_new = not self.path.exists()
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)

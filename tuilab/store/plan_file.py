@@ -26,6 +26,7 @@ _TABLES = b',\n"tables": {\n'
 _JOBS = b',\n"jobs": [\n'
 """Stand between the head of the file, a value in each line, and its tables (before schema 3: its
 jobs, one in each line)."""
+_FIRST = b'{"schema": '
 _SHARED = "$shared"
 """Before schema 3: refers to a long value, which was stored once."""
 
@@ -64,9 +65,16 @@ def save_plan(layout: Layout, plan: Plan) -> None:
 
 
 def write_commits(layout: Layout, commits: Mapping[str, str]) -> None:
-    """Say in plan.json at which commits its bases were fetched; all else stays byte for byte."""
+    """Say in plan.json at which commits its bases were fetched; all else stays byte for byte.
+
+    A file that somebody has formatted anew is written whole.
+    """
     content = read_bytes(layout.plan, _MOST_BYTES)
     head = _head(content)
+    if not content.startswith(_FIRST) or head == content:
+        whole = {**typed(loads(content), dict), "commits": dict(commits)}
+        atomic.write_bytes(layout.plan, json.dumps(whole, indent=1).encode())
+        return
     lines = [line for line in head.split(b"\n") if not line.startswith(b'"commits": ')]
     lines.insert(1, f'"commits": {_compact(dict(commits))},'.encode())
     atomic.write_bytes(layout.plan, b"\n".join(lines) + content[len(head) :])

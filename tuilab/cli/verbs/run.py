@@ -177,10 +177,11 @@ def _outlook(state: ExperimentState, limit: Limit) -> str:
     costs = corrected(state.plan, expected(state.plan), state.of)
     left = [job for job in state.plan.by_id if state.statuses[job].state not in WITH_RESULT]
     work = duration(sum(costs[job].seconds for job in left))
-    time_left = "" if limit.until is None else f", {duration(limit.until - time.time())} from now"
+    now = time.time()
+    time_left = "" if limit.until is None else f", {duration(limit.until - now)} from now"
     return (
-        f"limit: {limit}{time_left}; {count_of(len(left), 'open job')} of the grid take about "
-        f"{work} in all. What would not end within the limit stays queued"
+        f"limit: {limit.said(now)}{time_left}; {count_of(len(left), 'open job')} of the grid take "
+        f"about {work} in all. What would not end within the limit stays queued"
     )
 
 

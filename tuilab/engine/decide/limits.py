@@ -24,14 +24,20 @@ def why_drained(facts: Facts) -> str:
         return ""
     due = [job for job in facts.plan.places if facts.ledger.of(job).is_due]
     left = left_words(len(due), sum(facts.seconds.get(job, 0.0) for job in due))
-    return f"{facts.ledger.limit}: nothing more would end in time; {left}"
+    return f"{_said(facts, facts.ledger.limit)}: nothing more would end in time; {left}"
 
 
 def what_is_left(facts: Facts) -> str:
     """Say how long the run may go on; "" without a limit."""
     hours = facts.gpu_seconds_left
     left = Limit(facts.ledger.limit.until, None if hours is None else max(0.0, hours))
-    return f"{left} left" if hours is not None else str(left)
+    said = _said(facts, left)
+    return f"{said} left" if hours is not None else said
+
+
+def _said(facts: Facts, limit: Limit) -> str:
+    now = (limit.until or 0.0) - (facts.seconds_left or 0.0)
+    return limit.said(now)
 
 
 def drain(facts: Facts) -> Iterator[Action]:
