@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
 from tests.engine.trials import DEADLINE, make_plan
 from tuilab.engine import loop
+from tuilab.engine.decide.actions import Action
+from tuilab.engine.perform import Performer
 from tuilab.grid.engine_view import EngineState
 from tuilab.store.engine_file import read_heartbeat
 
@@ -69,3 +74,23 @@ def test_an_engine_is_seen_to_live_before_its_first_answer_and_its_first_worker(
     grid.run("--go", crash_at=crash_at)
     beat = read_heartbeat(grid.layout)
     assert beat is not None and beat.view.state is EngineState.RUNNING
+
+
+def test_an_engine_gives_signs_of_life_between_the_actions_of_a_long_round(
+    trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid, beats, perform = trial(make_plan()), tmp_path / "beats", Performer.perform
+
+    def slow(self: Performer, action: Action) -> None:
+        time.sleep(0.02)
+        beat = read_heartbeat(grid.layout)
+        with beats.open("a") as file:
+            file.write(f"{beat and beat.heartbeat_at}\n")
+        perform(self, action)
+
+    monkeypatch.setattr(Performer, "perform", slow)
+    monkeypatch.setattr(loop, "BEAT_SECONDS", 0.01)
+    grid.ask("run")
+    assert grid.run("--go") == 0
+    seen = beats.read_text().splitlines()
+    assert len(seen) > 9 and len(set(seen)) == len(seen)

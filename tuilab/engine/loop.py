@@ -65,6 +65,7 @@ class Engine:
         self._is_asked_to_leave = False
         self._history: deque[Meter] = deque(maxlen=60)
         self._beat_at = 0.0
+        self._sign_at = 0.0
         self._note = ""
         self._busy_at = time.monotonic()
         self._sequence = -1
@@ -162,6 +163,7 @@ class Engine:
             actions = decide(facts, may_start)
             for action in actions:
                 self.performer.perform(action)
+                self._still_here()
             self.performer.record_ends()
             if not actions or not self._has_moved():
                 return facts
@@ -195,6 +197,13 @@ class Engine:
 
     def _beat_blind(self) -> None:
         self.lease.heartbeat(describe(self._blind(), None, Meter(), ()), time.time())
+
+    def _still_here(self) -> None:
+        """Renew what was said last in a long round, such as the start of hundreds of workers."""
+        now = time.monotonic()
+        if now - max(self._beat_at, self._sign_at) >= BEAT_SECONDS:
+            self._sign_at = now
+            self.lease.heartbeat(self.lease.view, time.time())
 
     def _sleep(self, facts: Facts) -> None:
         """Wait for the next full look, or for the first outcome of what runs."""
