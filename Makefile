@@ -20,7 +20,7 @@ MAKE_VENV := $(PYTHON) -m venv $(VENV)
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 endif
 
-.PHONY: demo demo-headless test check docs format setup generated film bench trial agreement simulate test-slurm test-ray test-peers packages clean
+.PHONY: demo demo-headless test check docs format setup generated film bench bench-peers trial agreement simulate test-slurm test-ray test-peers packages clean
 
 setup: $(STAMP)
 
@@ -68,6 +68,10 @@ film: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+# Against the peers that are installed in the environment: TRL, Liger (on a GPU), PEFT.
+bench-peers: setup
+	$(BIN)/python -m runners.bench --peers $(ARGS)
 
 trial: setup
 	$(BIN)/python -m pytest -m trial --numprocesses auto --dist worksteal

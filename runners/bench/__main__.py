@@ -60,7 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     results["model"] = {"made_or_loaded_s": made}
     keep(results, failed)
-    stages = projection.stages(found.work, found.shape, found.dtype.itemsize, results)
+    stages = (
+        []
+        if asked.peers
+        else projection.stages(found.work, found.shape, found.dtype.itemsize, results)
+    )
     sys.stdout.write(report.report(head, results, failed, stages, projection.grid_hours(stages)))
     return 0 if results.get("checks", {}).get("passed", True) else 1
 
@@ -72,9 +76,14 @@ def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
     few = max(3, count // (1 if asked.steps else 3))
     *narrow, whole = decoding.widths(found)
     in_vllm = (whole, sampler_vllm.MIN_SEQUENCES) if fast and find_spec("vllm") else ()
-    return [
+    first = [
         Section("checks", partial(checks.measure, found)),
         Section("ceilings", partial(ceilings.measure, found)),
+    ]
+    if asked.peers:
+        return [*first, *_against(found, asked.steps or (40 if fast else 5), everyone=True)]
+    return [
+        *first,
         Section("step: the runners' loop", partial(training_runs.measure, found, count)),
         *(
             Section(
@@ -84,7 +93,7 @@ def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
             for variant in reversed(training_steps.VARIANTS)
         ),
         Section("step: stock Trainer", partial(_hf_trainer, found, few)),
-        *([] if fast else [_in_turns(found, few)]),
+        *([] if fast else _against(found, few, everyone=False)),
         Section("merge and restore", partial(merge_restore.measure, found)),
         *(
             Section(f"decode: ours, {width} at once", partial(decoding.measure, found, width))
@@ -112,13 +121,19 @@ def _vllm(found: Subject, width: int) -> dict[str, Any]:
     return decoding_vllm.measure(found, width)
 
 
-def _in_turns(found: Subject, count: int) -> Section:
-    def measure() -> dict[str, Any]:
-        from runners.bench import against_trainer
+def _against(found: Subject, count: int, everyone: bool) -> list[Section]:
+    from runners.bench import peers  # takes seconds to import
 
-        return against_trainer.measure(found, count)
-
-    return Section("against the stock Trainer", measure)
+    kind = found.device.type
+    us = peers.ours if everyone else training_runs.measure
+    return [
+        Section(
+            f"against {peer.name}",
+            partial(peers.measure, us, peer.measure, found, count, peers.ROUNDS[kind]),
+            peer.missing,
+        )
+        for peer in (peers.peers_on(kind) if everyone else (peers.STOCK,))
+    ]
 
 
 def _profile(found: Subject, file: Path) -> Section:
@@ -168,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cpu", action="store_true", help="leave a GPU alone")
     parser.add_argument("--layers", type=int, help="of the random model")
     parser.add_argument("--threads", type=int, help="torch threads")
+    parser.add_argument("--peers", action="store_true", help="our step and its peers', in turns")
     parser.add_argument("--steps", type=int, help="training steps a variant")
     parser.add_argument("--minutes", type=float, default=8.0, help="begin no section after this")
     parser.add_argument("--only", help="names of sections, or their beginnings, split by ;")

@@ -1,8 +1,9 @@
-"""Times transformers' Trainer as it is: what the experiment's authors ran."""
+"""Times a Trainer: transformers' own as it is, which the experiment's authors ran, or one of it."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,40 +28,50 @@ class _Stopwatch(TrainerCallback):
             self.times.append(clock.now())
 
 
-def measure(subject: Subject, wanted: int) -> dict[str, Any]:
-    """Time the stock Trainer: padded rows, logits everywhere, PEFT as it is."""
-    work, warm = subject.work, 3
-    data = rows(subject, work.rows_per_step * training_steps.DISTINCT_BATCHES)
+def stock(peft: Any, options: dict[str, Any], data: list[Row], watch: Any) -> Any:
+    """Make the stock Trainer: padded rows, logits everywhere, PEFT as it is."""
+    arguments = TrainingArguments(**options)
+    return Trainer(peft, arguments, data_collator=_collate, train_dataset=data, callbacks=[watch])
+
+
+def measure(subject: Subject, wanted: int, make: Callable[..., Any] = stock) -> dict[str, Any]:
+    """Time the Trainer that ``make`` makes over the batches of ``training_steps``, once warm."""
+    work, distinct = subject.work, training_steps.DISTINCT_BATCHES
+    warm = 3 if subject.device.type == "cpu" else distinct
+    size = work.rows_per_step
+    data = rows(subject, size * distinct)
     watch = _Stopwatch(subject, warm)
     clock.reset_peak(subject.device)
     peft = adapted(subject.model, work.rank)
     with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(
-            output_dir=folder,
-            max_steps=warm + wanted,
-            per_device_train_batch_size=work.rows_per_step,
-            learning_rate=5e-6,
-            lr_scheduler_type="cosine",
-            bf16=subject.precision == "bfloat16",
-            use_cpu=subject.device.type == "cpu",
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            logging_strategy="no",
-            remove_unused_columns=False,
-        )
-        trainer = Trainer(
-            peft, arguments, data_collator=_collate, train_dataset=data, callbacks=[watch]
-        )
+        options: dict[str, Any] = {
+            "output_dir": folder,
+            "max_steps": warm + wanted,
+            "per_device_train_batch_size": work.rows_per_step,
+            "train_sampling_strategy": "sequential",
+            "learning_rate": 5e-6,
+            "lr_scheduler_type": "cosine",
+            "bf16": subject.precision == "bfloat16",
+            "use_cpu": subject.device.type == "cpu",
+            "save_strategy": "no",
+            "report_to": [],
+            "disable_tqdm": True,
+            "logging_strategy": "no",
+            "remove_unused_columns": False,
+        }
         try:
-            trainer.train()
+            make(peft, options, [*data[-warm * size :], *data[: -warm * size]], watch).train()
         finally:
             peft.unload()
-    tokens = wanted * work.rows_per_step * sum(len(row.ids) for row in data) / len(data)
-    learned = wanted * work.rows_per_step * sum(sum(row.loss_mask) for row in data) / len(data)
-    return training_steps.figures(
-        subject, wanted, watch.times[0].until(watch.times[1]), tokens, learned
-    )
+    timed = [row for step in range(wanted) for row in data[step % distinct * size :][:size]]
+    tokens, learned = sum(len(row.ids) for row in timed), sum(sum(row.loss_mask) for row in timed)
+    span = watch.times[0].until(watch.times[1])
+    return training_steps.figures(subject, wanted, span, tokens, learned)
+
+
+def labels(row: Row) -> list[int]:
+    """Return the row's ids, with -100 where there is no loss."""
+    return [i if mask else -100 for i, mask in zip(row.ids, row.loss_mask, strict=True)]
 
 
 def _collate(part: list[Row]) -> dict[str, torch.Tensor]:
@@ -69,9 +80,8 @@ def _collate(part: list[Row]) -> dict[str, torch.Tensor]:
     def padded(values: list[int], padding: int) -> list[int]:
         return [*values, *[padding] * (width - len(values))]
 
-    labels = [[i if m else -100 for i, m in zip(r.ids, r.loss_mask, strict=True)] for r in part]
     return {
         "input_ids": torch.tensor([padded(list(row.ids), 0) for row in part]),
         "attention_mask": torch.tensor([padded([1] * len(row.ids), 0) for row in part]),
-        "labels": torch.tensor([padded(line, -100) for line in labels]),
+        "labels": torch.tensor([padded(labels(row), -100) for row in part]),
     }

@@ -21,7 +21,7 @@ def report(
         *_ceilings(found),
         *_checks(found),
         *_steps(found),
-        *_against_trainer(found),
+        *_against(found),
         *_decoding(found),
         *_others(found),
         *_stages(stages, hours),
@@ -71,18 +71,27 @@ def _steps(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _against_trainer(found: Mapping[str, Any]) -> list[str]:
-    result = found.get("against the stock Trainer")
-    if not result:
+def _against(found: Mapping[str, Any]) -> list[str]:
+    """Return the table of README and docs: ours beside each peer, from one run."""
+    rows = [(n.removeprefix("against "), r) for n, r in found.items() if n.startswith("against ")]
+    if not rows:
         return []
-    return [
-        f"\nour loop against the stock Trainer, in turns, median of {result['rounds']}: "
-        + ", ".join(
-            f"{label} {result[name]:.1f} against {result[f'stock_{name}']:.1f} ms "
-            f"({result[f'times_faster_{name}']:.2f} times)"
-            for label, name in (("wall", "ms_per_step"), ("CPU", "cpu_ms_per_step"))
-        )
+    ceiling = (found.get("ceilings") or {}).get("square_tflops")
+    _, last = rows[-1]
+    lines = [
+        f"\n| training step, {last['tokens_per_step']:,.0f} tokens, ours and each in turns, median "
+        f"of {last['rounds']} | ms | ours beside it, ms | times ours | by CPU time | µs / token | "
+        "MFU | GiB |",
+        "|---|---|---|---|---|---|---|---|",
     ]
+    for name, r in rows:
+        share = f"{r['tflops'] / ceiling:.0%}" if ceiling else "-"
+        lines.append(
+            f"| {name} | {r['ms_per_step']:.1f} | {r['our_ms_per_step']:.1f} | "
+            f"{r['times_ours_ms_per_step']:.2f} | {r['times_ours_cpu_ms_per_step']:.2f} | "
+            f"{r['us_per_token']:.1f} | {share} | {_number(r['peak_gib'], 1)} |"
+        )
+    return lines
 
 
 def _decoding(found: Mapping[str, Any]) -> list[str]:
@@ -112,6 +121,8 @@ def _others(found: Mapping[str, Any]) -> list[str]:
 
 
 def _stages(stages: Sequence[Stage], hours: tuple[float | None, float | None]) -> list[str]:
+    if not stages:
+        return []
     lines = [f"\n{'stage':34} {'s':>8} {'floor s':>9} {'of floor':>9} {'times':>6}"]
     for stage in stages:
         share = "-" if stage.share is None else f"{stage.share:.0%}"

@@ -71,6 +71,20 @@ SHAPES: dict[str, dict[str, Any]] = {
         "num_key_value_heads": 8, "max_position_embeddings": 131072, "rms_norm_eps": 1e-5,
         "rope_parameters": _LLAMA_ROPE,
     },
+    "OLMo-2-7B": {
+        "model_type": "olmo2", "vocab_size": 100352, "hidden_size": 4096,
+        "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "num_key_value_heads": 32, "max_position_embeddings": 4096, "rms_norm_eps": 1e-6,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 5e5},
+    },
+    "Granite-3.3-8B": {
+        "model_type": "granite", "vocab_size": 49159, "hidden_size": 4096,
+        "intermediate_size": 12800, "num_hidden_layers": 40, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "max_position_embeddings": 131072, "rms_norm_eps": 1e-5,
+        "embedding_multiplier": 12.0, "attention_multiplier": 0.0078125,
+        "residual_multiplier": 0.22, "logits_scaling": 16.0,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e7},
+    },
     "tiny": {
         "model_type": "qwen2", "vocab_size": 1536, "hidden_size": 128, "intermediate_size": 384,
         "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, **_QWEN,

@@ -59,6 +59,8 @@ def loss_of(backend: AbstractContextManager[Any]) -> Iterator[Loss]:
         yield loss
 
 
+FUSED = Variant("fused", lambda p: loss_of(fast_backends.fused(p)))
+"""What the runners use."""
 VARIANTS = (
     Variant("PEFT, padded, checkpointing", _plain, checkpointing=True, slow=True),
     Variant("PEFT, padded", _plain, slow=True),
@@ -70,12 +72,12 @@ VARIANTS = (
         "fused, plain steps", lambda p: loss_of(fast_backends.fused(p, False, False)), slow=True
     ),
     Variant("fused, no graphs", lambda p: loss_of(fast_backends.fused(p, graphs=False))),
-    Variant("fused", lambda p: loss_of(fast_backends.fused(p))),
+    FUSED,
     Variant(
         "fused, answers learned", lambda p: loss_of(fast_backends.fused(p)), learn_answers=True
     ),
 )
-"""In this order; ``fused`` is what the runners use."""
+"""In this order."""
 
 
 def measure(subject: Subject, variant: Variant, steps: int) -> dict[str, Any]:

@@ -9,9 +9,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from runners.bench import __main__ as bench
-from runners.bench import projection, report, sections, subject, workload
+from runners.bench import (
+    hf_trainer,
+    peers,
+    projection,
+    report,
+    sections,
+    subject,
+    training_runs,
+    training_steps,
+    workload,
+)
 from runners.bench.sections import Section
 from runners.bench.workload import REFERENCE, Shape
 
@@ -40,11 +51,20 @@ def test_random_weights_have_the_shape_of_qwen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "billions"), [("Qwen2.5-7B", 7.62), ("Llama-3.1-8B", 8.03), ("Qwen3-8B", 8.19)]
+    ("shape", "billions", "heads"),
+    [
+        ("Qwen2.5-7B", 7.62, 2),
+        ("Llama-3.1-8B", 8.03, 2),
+        ("Qwen3-8B", 8.19, 2),
+        ("OLMo-2-7B", 7.30, 2),
+        ("Granite-3.3-8B", 8.17, 1),  # as published: tied to the embeddings
+    ],
 )
-def test_each_shape_has_the_published_number_of_weights(shape: str, billions: float) -> None:
+def test_each_shape_has_the_published_number_of_weights(
+    shape: str, billions: float, heads: int
+) -> None:
     found = workload.shape_of(subject.config_of(shape))
-    weights = found.decoder_weights + 2 * found.head_weights
+    weights = found.decoder_weights + heads * found.head_weights
     assert weights / 1e9 == pytest.approx(billions, abs=0.005)
 
 
@@ -129,18 +149,66 @@ def test_a_base_of_random_weights_is_written_and_loads(tmp_path: Path) -> None:
     assert not model.lm_head.weight[chat.tokenizer.eos_token_id].any()  # no answer ends by itself
 
 
+def tiny_subject() -> subject.Subject:
+    return bench.open_subject(bench._parser().parse_args(["--tiny", "--cpu"]))
+
+
 @pytest.mark.trial
 def test_our_loop_and_the_stock_trainer_take_turns() -> None:
-    from runners.bench import against_trainer
-
-    found = against_trainer.measure(
-        bench.open_subject(bench._parser().parse_args(["--tiny"])), 1, rounds=1
-    )
+    found = peers.measure(training_runs.measure, peers.STOCK.measure, tiny_subject(), 1, 1)
     for name in ("ms_per_step", "cpu_ms_per_step"):
-        ratio = found[f"stock_{name}"] / found[name]
-        assert found[f"times_faster_{name}"] == pytest.approx(ratio) and ratio > 0
-    text = report.report({}, {"against the stock Trainer": found}, {}, [], (None, None))
-    assert "in turns, median of 1" in text
+        ratio = found[name] / found[f"our_{name}"]
+        assert found[f"times_ours_{name}"] == pytest.approx(ratio) and ratio > 0
+
+
+def test_a_peer_is_compared_within_each_turn_and_leaves_nothing_behind() -> None:
+    """A machine that becomes three times slower between two turns does not change the ratio."""
+    found = tiny_subject()
+    mlp, config = found.model.model.layers[0].mlp, found.model.config
+    own = sys.modules[type(found.model).__module__]
+    times = iter([10.0, 20.0, 30.0, 60.0])
+
+    def timed(_: Any, steps: int) -> dict[str, Any]:
+        ms = next(times)
+        names = ("ms_per_step", "cpu_ms_per_step", "us_per_token")
+        return {**dict.fromkeys(names, ms), "tflops": 6 / ms, "tokens_per_step": 9.0}
+
+    def patching(about: subject.Subject, steps: int) -> dict[str, Any]:
+        mlp.forward = config.pad_token_id = own.apply_rotary_pos_emb = None
+        return {**timed(about, steps), "peak_gib": None}
+
+    before = (config.pad_token_id, own.apply_rotary_pos_emb)
+    result = peers.measure(timed, patching, found, 3, 2)
+    assert (result["ms_per_step"], result["our_ms_per_step"]) == (40.0, 20.0)
+    assert result["times_ours_ms_per_step"] == 2.0
+    assert (result["us_per_token"], result["tflops"]) == (40.0, pytest.approx(6 / 40))
+    assert (config.pad_token_id, own.apply_rotary_pos_emb) == before and callable(mlp.forward)
+    ceilings = {"square_tflops": 0.5}
+    text = report.report({}, {"ceilings": ceilings | {"products_tflops": {}, "step_tflops": 1,
+        "copy_tb_s": 1}, "against X": result}, {}, [], (None, None))  # fmt: skip
+    assert "| X | 40.0 | 20.0 | 2.00 | 2.00 | 40.0 | 30% | - |" in text
+    assert peers.Peer("Y", timed, ("json", "no_such_package")).missing == (
+        "no_such_package is not installed"
+    )
+
+
+def test_the_peers_learn_the_same_loss_from_the_same_rows() -> None:
+    found = tiny_subject()
+    data = subject.rows(found, 4)
+    peft = subject.adapted(found.model, 4)
+    with training_steps.VARIANTS[1].open(peft) as plain, torch.no_grad():
+        expected = float(plain(data)[0])
+    with peers._recipe(peft, liger=False) as recipe, torch.no_grad():
+        assert float(recipe(data)[0]) == pytest.approx(expected, rel=1e-5)
+    borders = torch.tensor([0, *(len(row.ids) for row in data)]).cumsum(0).int()
+    batch = {
+        "input_ids": torch.tensor([[i for row in data for i in row.ids]]),
+        "position_ids": torch.cat([torch.arange(len(row.ids)) for row in data])[None],
+        "labels": torch.tensor([[i for row in data for i in hf_trainer.labels(row)]]),
+    }  # as TRL's collator makes it of rows whose first token has no loss
+    with peers._varlen(peft), torch.no_grad():
+        loss = peft(**batch, cu_seq_lens_q=borders, num_items_in_batch=1).loss
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
 def test_vllm_is_timed_with_forced_lengths_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,8 +234,7 @@ def test_vllm_is_timed_with_forced_lengths_and_ended(monkeypatch: pytest.MonkeyP
 
     fake = SimpleNamespace(LLM=Engine, SamplingParams=SimpleNamespace)
     monkeypatch.setitem(sys.modules, "vllm", fake)
-    tiny = bench.open_subject(bench._parser().parse_args(["--tiny"]))
-    found = decoding_vllm.measure(tiny, 70)
+    found = decoding_vllm.measure(tiny_subject(), 70)
     assert ended == [True] and len(given) == 70
     assert all(rule.min_tokens == rule.max_tokens and rule.ignore_eos for _, rule in given)
     assert found["new_tokens"] == sum(rule.max_tokens for _, rule in given)
