@@ -120,8 +120,10 @@ def test_a_trend_is_no_scatter() -> None:
     assert found is not None and found.sd < 0.01 and found.end.p < 0.05
 
 
-def test_a_class_over_seeds_says_where_it_errs_more_often() -> None:
-    low = of([0.01, 0.06, 0.07], [0.0, 0.06, 0.06], [0.01, 0.07, 0.06], n=600)
-    assert low.is_change and "at so low a rate this errs in up to 8%, not 5%" in low.why
-    high = of([0.1, 0.5, 0.5], [0.1, 0.52, 0.5], [0.1, 0.5, 0.51], n=600)
-    assert high.is_change and "errs" not in high.why
+def test_seeds_that_agree_more_than_their_own_checkpoints_do_decide_nothing() -> None:
+    # Every epoch 0 lies at 0 by chance; the mean over restless checkpoints differs little by seed.
+    later = [0.0, 0.3, 0.0, 0.2, 0.1, 0.0, 0.25, 0.0, 0.15, 0.0]
+    runs = [[0.0, *later], [0.0, *later[::-1]], [0.0, *later[3:], *later[:3]]]
+    assert of(*runs).change is Change.NOT_DECIDED
+    quiet = [[0.0, *[0.1 + step / 100] * 10] for step in range(3)]
+    assert of(*quiet).beyond is Noise.SEEDS

@@ -24,7 +24,8 @@ def test_an_interval_covers_its_rate_and_is_not_much_wider_than_it_must_be(
     [
         Condition(200, 0.125, 0.035),
         Condition(600, 0.125, 0.06),
-        Condition(200, 0.125, 0.15, seeds=3, is_by_run=True),
+        Condition(200, 0.125, 0.15, seeds=3, noise="by seed"),
+        Condition(600, 0.02, 0.06, seeds=8, noise="skewed"),
     ],
 )
 def test_few_sources_that_do_not_change_are_called_changed(case: Condition) -> None:

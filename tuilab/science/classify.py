@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tuilab.grid.text import count_of, percent_text, points
+from tuilab.grid.text import count_of, points
 from tuilab.science.contrasts import Contrasts, Noise, over_seeds, within_run
 from tuilab.science.design import BASELINE_EPOCH
-from tuilab.science.error_rates import ALPHA, LEAST_LATER, LOW_RATE_ERROR
+from tuilab.science.error_rates import ALPHA, LEAST_LATER
 from tuilab.science.significance import CheckpointTest
 from tuilab.science.trajectories import Trajectory
 
@@ -98,10 +98,6 @@ def classify(runs: Sequence[tuple[Trajectory, Sequence[CheckpointTest]]]) -> Cla
     counting = Noise.COUNTING if up or down else None
     if found is not None:
         change, because = by_training(found)
-        if found.is_low:
-            because += (
-                f"; at so low a rate this errs in up to {percent_text(LOW_RATE_ERROR)}, not 5%"
-            )
         if change is not None:
             return made(change, because, found.noise)
         if counting:

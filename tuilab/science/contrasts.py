@@ -17,10 +17,12 @@ p values are divided by shares of the error rate (weighted Bonferroni: Holm 1979
 1 of 100 flat runs (docs/STATISTICS.md), which is what level and end leave.
 
 With several seeds each contrast is taken within each seed and tested by Student's t over seeds.
-Near 0 the noise of a rate is skewed, so that the level must be significant for the rates as they
-are and on the angular scale (arcsin of the root). Level is tested first, and end and turn only
-where it is significant (a fixed sequence: Maurer, Hothorn & Lehmacher 1995), since two degrees of
-freedom bear no division.
+Near 0 the noise of a rate is skewed. So the level must be significant for the rates as they are and
+on the angular scale (arcsin of the root). And seeds whose epoch 0 all lie at 0 by chance agree more
+than their checkpoints do, so the variance over seeds is taken to be at least ``LEAST_SCATTER`` of
+what the scatter of the checkpoints makes it. Level is tested first, and end and turn only where it
+is significant (a fixed sequence: Maurer, Hothorn & Lehmacher 1995), since two degrees of freedom
+bear no division.
 """
 
 import math
@@ -32,7 +34,13 @@ from statistics import fmean
 from tuilab.grid.text import points
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import t_two_sided, variance
-from tuilab.science.error_rates import END_SHARE, LEAST_LATER, LEVEL_SHARE, LOW_RATE, TURN_SHARE
+from tuilab.science.error_rates import (
+    END_SHARE,
+    LEAST_LATER,
+    LEAST_SCATTER,
+    LEVEL_SHARE,
+    TURN_SHARE,
+)
 from tuilab.science.text import p_value
 from tuilab.science.trajectories import SAME, Trajectory, digits_of
 
@@ -76,8 +84,6 @@ class Contrasts:
     turn: Contrast
     digits: int = 1
     """Decimals of its sizes in points."""
-    is_low: bool = False
-    """Whether it is a test over seeds of rates below ``LOW_RATE``, before and after."""
 
     def __str__(self) -> str:
         """``level -12.8 pp (p = 0.149), end -22.0 pp (p = 0.103)``."""
@@ -141,10 +147,10 @@ def over_seeds(runs: Sequence[Trajectory]) -> Contrasts | None:
         for run in runs
     ]
     levels, ends, gone, back = map(list, zip(*each, strict=True))
-    counting, df = _counting(runs), len(runs) - 1
+    least, df = _least_over_seeds(runs), len(runs) - 1
 
     def p(values: list[float], times: float) -> float:
-        noise = max(variance(values), counting * times)
+        noise = max(variance(values), least * times)
         return t_two_sided(fmean(values) / math.sqrt(noise / len(values)), df) if noise else 1.0
 
     level = max(p(levels, 1 + 1 / len(shared)), _evened(runs, shared))
@@ -157,20 +163,12 @@ def over_seeds(runs: Sequence[Trajectory]) -> Contrasts | None:
         Noise.SEEDS,
         math.sqrt(variance(levels)),
         df,
-        math.sqrt(max(variance(levels), counting * (1 + 1 / len(shared))) / len(runs)),
+        math.sqrt(max(variance(levels), least * (1 + 1 / len(shared))) / len(runs)),
         Contrast("level", fmean(levels), level),
         Contrast("end", fmean(ends), end),
         Contrast("turn", fmean(gone), turn),
         digits_of(runs),
-        _is_low(runs, shared),
     )
-
-
-def _is_low(runs: Sequence[Trajectory], shared: Sequence[int]) -> bool:
-    """Whether epoch 0 and what comes later are rates below ``LOW_RATE``, on average over seeds."""
-    first = fmean(run.baseline or 0.0 for run in runs)
-    later = fmean(run.value_at(epoch) or 0.0 for run in runs for epoch in shared)
-    return 0 <= first < LOW_RATE and 0 <= later < LOW_RATE
 
 
 def _evened(runs: Sequence[Trajectory], shared: Sequence[int]) -> float:
@@ -206,6 +204,12 @@ def _about_line(epochs: Sequence[int], values: _Values) -> float:
     residuals = (value - mean - slope * (epoch - middle) for epoch, value in pairs)
     found = math.fsum(one * one for one in residuals) / (len(values) - 2)
     return found if found > SAME**2 else 0.0
+
+
+def _least_over_seeds(runs: Sequence[Trajectory]) -> float:
+    """Least variance of a checkpoint: of counting, or a part of the scatter within the seeds."""
+    scatters = [run.scatter**2 for run in runs if run.scatter is not None]
+    return max(_counting(runs), LEAST_SCATTER * fmean(scatters) if scatters else 0.0)
 
 
 def _counting(runs: Sequence[Trajectory]) -> float:

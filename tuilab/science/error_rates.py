@@ -10,7 +10,5 @@ LEVEL_SHARE: Final = 0.5
 END_SHARE: Final = 0.3
 TURN_SHARE: Final = 0.4
 """Parts of the error rate given to the contrasts with one seed; two tests share the turn's."""
-LOW_RATE: Final = 0.125
-"""Below it tests over seeds err more often than they promise: docs/STATISTICS.md."""
-LOW_RATE_ERROR: Final = 0.08
-"""How often they do there, at most."""
+LEAST_SCATTER: Final = 0.5
+"""Part of the variance between a seed's checkpoints that a test over seeds counts at least."""
