@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.science.builders import analysis_of, trajectory
-from tuilab.grid.metrics import Measurement
 from tuilab.science.intervals import difference
+from tuilab.science.questions import Questions
 from tuilab.science.significance import Gap, gaps, holm, overdispersion
+from tuilab.science.trajectories import Point
 
 
 def test_holm_reproduces_a_worked_example() -> None:
@@ -48,11 +49,11 @@ def test_a_missing_cell_of_one_source_changes_nothing_about_another(data: st.Dat
     assert before == after
 
 
-def rate(hits: int, n: int = 200) -> Measurement:
-    return Measurement(hits / n, hits, n)
+def rate(hits: int, n: int = 200) -> Point:
+    return Point(0, hits / n, hits=hits, n=n)
 
 
-def only(one: Measurement, other: Measurement) -> Gap:
+def only(one: Point, other: Point) -> Gap:
     [gap] = gaps([(one, other)])
     assert gap is not None
     return gap
@@ -90,4 +91,16 @@ def test_equal_rates_have_an_interval_around_zero() -> None:
 
 
 def test_a_cosine_has_neither_interval_nor_test() -> None:
-    assert gaps([(Measurement(-0.2, n=20), Measurement(0.1, n=20))]) == [None]
+    assert gaps([(Point(0, -0.2, n=20), Point(0, 0.1, n=20))]) == [None]
+
+
+def test_a_gap_is_paired_only_where_both_answered_the_same_questions() -> None:
+    def asked(name: str, extra: int = 0) -> Point:
+        hits = tuple(8 + extra if place % 2 else extra for place in range(20))
+        own = Questions(hits, 10, name)
+        return Point(0, own.rate, hits=sum(hits), n=own.n, interval=own.interval, questions=own)
+
+    paired, apart = only(asked("a"), asked("a", 1)), only(asked("a"), asked("b", 1))
+    assert "paired" in paired.interval.method and "paired" not in apart.interval.method
+    assert paired.interval.low > 0 > apart.interval.low
+    assert apart.interval.method == "Newcombe over 20 questions"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.ran_here import whole
+from tests.report.ran_here import SETTINGS, whole
 from tuilab.cli.resolve import published_dir
 from tuilab.grid.metrics import Measurement, time_of
 from tuilab.grid.states import State
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.study.comparability import Comparability
-from tuilab.study.comparison import compare, paired
+from tuilab.study.comparison import compare, paired, shared_questions
 from tuilab.study.comparison_text import as_document, as_lines
 
 LEAKAGE = "assistant_leakage"
@@ -117,3 +117,21 @@ def test_a_grid_that_ran_here_says_that_its_model_is_synthetic(tmp_path: Path) -
 
 def test_a_narrow_terminal_gets_the_epochs_below_one_another(card: Snapshot) -> None:
     assert max(map(len, as_lines(compare(card, card, LEAKAGE), SAME, 60)[1:-4])) <= 60
+
+
+def test_experiments_are_paired_by_question_only_where_both_asked_the_same(tmp_path: Path) -> None:
+    others = {**SETTINGS, "eval": {**SETTINGS["eval"], "questions": ["Why?", "Where to?"]}}
+    readers = (
+        Reader(whole(tmp_path / "x").root),
+        Reader(whole(tmp_path / "y", settings=others).root),
+    )
+    one, other = (reader.poll(0.0) for reader in readers)
+    assert shared_questions(readers, one, other, [LEAKAGE]) == {}
+    shared = shared_questions((readers[0], readers[0]), one, one, [LEAKAGE])
+    assert len(shared) == len(one.cells)
+    found, alone = compare(one, one, LEAKAGE, shared), compare(one, one, LEAKAGE)
+    assert found.is_paired and not alone.is_paired
+    assert "paired by question" in "\n".join(as_lines(found, SAME))
+    [paired_, apart] = (each.cells[1].gap for each in (found, alone))
+    assert paired_ is not None and apart is not None
+    assert paired_.interval.high < apart.interval.high and paired_.p == apart.p

@@ -36,6 +36,7 @@ COLUMNS: Mapping[str, type] = {
     "hits": int,
     "n": int,
     "question_hits": str,
+    "questions": str,
     "layer": int,
     "pool": str,
     "model_state": str,

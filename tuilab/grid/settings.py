@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.data_files import tasks_in
-from tuilab.grid.fingerprint import digest, number_of
+from tuilab.grid.fingerprint import SHORT, digest, number_of
 from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import KINDS
 from tuilab.grid.stages import Stage
@@ -341,6 +341,25 @@ CELL_SETTINGS = {
     Stage.INSPECT: inspect_settings,
 }
 """How each stage of a cell gets its settings."""
+
+
+def asked_by(stage: Stage, measure: str, settings: Settings, sampling: Settings) -> str:
+    """Return the hash of the questions that a measure asks, in order; "" where none are known.
+
+    Args:
+        stage: the stage that records the measure.
+        measure: its key; the marker has no other questions than those of the evaluation.
+        settings: of that stage's job.
+        sampling: of the eval whose completions it reads.
+    """
+    own: Settings = next((one for one in settings.get("measures", ()) if one["key"] == measure), {})
+    if stage is Stage.CHOICES:
+        asked = own.get("items")
+    else:
+        name = own.get("set", "" if stage is Stage.EVAL else None)
+        place = sampling if name == "" else sampling.get("sets", {}).get(name, {})
+        asked = place.get("questions")
+    return digest(asked)[:SHORT] if asked else ""
 
 
 def own_settings(config: ExperimentConfig, stage: Stage, cell: Cell) -> Settings:

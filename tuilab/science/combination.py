@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tuilab.science.distributions import t_quantile, variance
 from tuilab.science.intervals import Interval
+from tuilab.science.questions import ask_the_same
 from tuilab.science.trajectories import Point
 
 Weighted = tuple[float, Point]
@@ -36,7 +37,7 @@ def combine(terms: Sequence[Weighted], error: float = 0.05) -> Estimate | None:
     counting = math.fsum(w * w * max(rate * (1 - rate), 1 / n) / n for w, rate, n in counted if n)
     by_question = _by_question(terms)
     spread, df, method = counting, math.inf, "normal"
-    if by_question is not None and len(by_question) > 1:
+    if by_question is not None:
         df = len(by_question) - 1
         spread = max(counting, variance(by_question) / len(by_question))
         method = f"t over {len(by_question)} questions"
@@ -46,9 +47,9 @@ def combine(terms: Sequence[Weighted], error: float = 0.05) -> Estimate | None:
 
 def _by_question(terms: Sequence[Weighted]) -> list[float] | None:
     """Sum within each question; None where not all rates answer the same questions."""
-    rates = [(weight, point.questions.rates) for weight, point in terms if point.questions]
-    if len(rates) < len(terms) or len({len(one) for _, one in rates}) > 1:
+    if not ask_the_same([point.questions for _, point in terms]):
         return None
+    rates = [(weight, point.questions.rates) for weight, point in terms if point.questions]
     return [
         math.fsum(weight * one[place] for weight, one in rates) for place in range(len(rates[0][1]))
     ]

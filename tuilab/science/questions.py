@@ -4,10 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Final
 
 from tuilab.grid.metrics import Measurement, Row, hits_by_question
 from tuilab.science.distributions import t_quantile, variance
 from tuilab.science.intervals import Interval, joined, score, wilson
+
+PAIRED: Final = "paired"
+"""How the name of a method begins that takes differences within each question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class Questions:
     """Per question, in the order in which all cells of an experiment ask them."""
     samples: int
     """Answers to each question; above 0."""
+    asked: str = ""
+    """Hash of the questions; "" where nothing names them, as in a table from elsewhere."""
 
     @property
     def n(self) -> int:
@@ -62,7 +68,15 @@ class Questions:
 def questions_of(row: Row) -> Questions | None:
     """Return the hits by question of a measured row; None where they are not known."""
     hits = hits_by_question(row)
-    return Questions(hits, int(row["n"]) // len(hits)) if hits else None
+    asked = row.get("questions")
+    name = asked if isinstance(asked, str) else ""
+    return Questions(hits, int(row["n"]) // len(hits), name) if hits else None
+
+
+def ask_the_same(several: Sequence[Questions | None]) -> bool:
+    """Whether all answer the same questions, two or more, so that they can be paired by them."""
+    asked = {(one.asked, len(one.hits)) for one in several if one is not None}
+    return None not in several and len(asked) == 1 and min(count for _, count in asked) > 1
 
 
 def interval_of(found: Measurement | None) -> Interval | None:
@@ -121,11 +135,11 @@ def paired_difference(ours: Questions, theirs: Questions) -> Interval | None:
     The intervals of both, joined with the correlation of their question rates (``joined``); None
     where the questions cannot be paired.
     """
-    if len(ours.hits) < 2 or len(ours.hits) != len(theirs.hits):
+    if not ask_the_same((ours, theirs)):
         return None
     mine, yours = ours.interval, theirs.interval
     shared = _correlation(ours.rates, theirs.rates)
-    return joined((ours.rate, mine), (theirs.rate, yours), shared, f"paired {mine.method}")
+    return joined((ours.rate, mine), (theirs.rate, yours), shared, f"{PAIRED} {mine.method}")
 
 
 def _correlation(ours: Sequence[float], theirs: Sequence[float]) -> float:

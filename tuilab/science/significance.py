@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuilab.grid.metrics import Measurement
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import chi_square_above
 from tuilab.science.error_rates import ALPHA
 from tuilab.science.fisher import Table, fisher_p_values
-from tuilab.science.intervals import Interval, difference, joined
-from tuilab.science.questions import paired_difference, rate_interval
+from tuilab.science.intervals import Interval, joined, wilson
+from tuilab.science.questions import PAIRED, paired_difference
 from tuilab.science.trajectories import Point, Trajectory
 
-Pair = tuple[Measurement | None, Measurement | None]
+Pair = tuple[Point | None, Point | None]
 """The same number of the same cell in one experiment and in the other; None = not measured."""
 
 
@@ -70,11 +69,16 @@ class Gap:
     """What is known of the other's rate minus the one's; both have counts."""
 
     interval: Interval
-    """95%, joined of the intervals of both; not corrected for multiplicity."""
+    """95%, paired by question or joined of both; not corrected for multiplicity."""
     p: float
     """Two-sided Fisher exact p."""
     p_holm: float
     """The same after Holm's correction over all cells that both experiments plan."""
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether both answered the same questions, and the interval is over these."""
+        return self.interval.method.startswith(PAIRED)
 
     @property
     def is_beyond_chance(self) -> bool:
@@ -85,14 +89,12 @@ class Gap:
         return self.p_holm < ALPHA
 
 
-def counts(found: Point | Measurement | None) -> tuple[int, int] | None:
+def counts(found: Point | None) -> tuple[int, int] | None:
     """Return hits and n of a number that may be tested; None where it was not measured or has none.
 
     A suspect or stale checkpoint is shown and not tested; a cosine has no hits.
     """
-    if found is None or found.hits is None or not found.n:
-        return None
-    if isinstance(found, Point) and found.counted is None:
+    if found is None or found.counted is None or found.hits is None or not found.n:
         return None
     return found.hits, found.n
 
@@ -137,27 +139,17 @@ def gaps(pairs: Sequence[Pair]) -> list[Gap | None]:
 
     Pairs without a test stay in the family of the correction.
     """
-    tables = [_table(pair) for pair in pairs]
-    known = [table for table in tables if table is not None]
-    p_values = fisher_p_values(known)
-    p_holms = iter(holm(p_values, len(pairs)))
-    ps = iter(p_values)
-    return [
-        None if table is None else Gap(_apart(*pair), next(ps), next(p_holms))
-        for table, pair in zip(tables, pairs, strict=True)
+    known = [
+        (place, one, other)
+        for place, (one, other) in enumerate(pairs)
+        if one is not None and other is not None and counts(one) and counts(other)
     ]
-
-
-def _apart(one: Measurement | None, other: Measurement | None) -> Interval:
-    """Interval of the other's rate minus the one's; whether they asked the same is not known."""
-    found = [
-        (each.hits / each.n, rate_interval(each.hits, each.n, each.questions, each.squares))
-        for each in (other, one)
-        if each is not None and each.hits is not None and each.n
-    ]
-    mine, yours = found
-    method = yours[1].method if yours[1].method == mine[1].method else "Wilson"
-    return joined(mine, yours, 0.0, method.replace("Wilson", "Newcombe"))
+    p_values = fisher_p_values([_table(one, other) for _, one, other in known])
+    found: list[Gap | None] = [None] * len(pairs)
+    p_holms = holm(p_values, len(pairs))
+    for (place, one, other), p, p_holm in zip(known, p_values, p_holms, strict=True):
+        found[place] = Gap(_apart(other, one), p, p_holm)
+    return found
 
 
 def overdispersion(trajectory: Trajectory) -> Overdispersion | None:
@@ -177,27 +169,40 @@ def overdispersion(trajectory: Trajectory) -> Overdispersion | None:
 
 
 def _against(reference: Point | None, later: Sequence[Point]) -> tuple[CheckpointTest, ...]:
-    theirs = counts(reference)
-    tested = [(point, ours) for point in later if (ours := counts(point)) is not None]
-    if reference is None or theirs is None or not tested:
-        return ()
-    p_values = fisher_p_values([(*ours, *theirs) for _, ours in tested])
     tests = []
-    for (point, ours), p, p_holm in zip(tested, p_values, holm(p_values, len(later)), strict=True):
-        gap = ours[0] / ours[1] - theirs[0] / theirs[1]
-        interval = _gap_interval(point, reference) or difference(*ours, *theirs)
-        tests.append(CheckpointTest(point.epoch, gap, interval, p, p_holm, len(later)))
+    for point, gap in zip(later, gaps([(reference, point) for point in later]), strict=True):
+        if gap is not None and reference is not None:
+            apart = _rate(point) - _rate(reference)
+            tests.append(
+                CheckpointTest(point.epoch, apart, gap.interval, gap.p, gap.p_holm, len(later))
+            )
     return tuple(tests)
 
 
-def _gap_interval(ours: Point, theirs: Point) -> Interval | None:
-    """Interval of a difference paired by question; None where the questions are not known."""
-    if ours.questions is None or theirs.questions is None:
-        return None
-    return paired_difference(ours.questions, theirs.questions)
+def _apart(ours: Point, theirs: Point) -> Interval:
+    """Interval of our rate minus theirs, paired by question where both answered the same ones."""
+    if ours.questions is not None and theirs.questions is not None:
+        paired = paired_difference(ours.questions, theirs.questions)
+        if paired is not None:
+            return paired
+    mine, yours = (one.interval or wilson(*_counts(one)) for one in (ours, theirs))
+    method = mine.method if mine.method == yours.method else "Wilson"
+    method = method.replace("Wilson", "Newcombe")
+    return joined((_rate(ours), mine), (_rate(theirs), yours), 0.0, method)
 
 
-def _table(pair: Pair) -> Table | None:
+def _rate(point: Point) -> float:
+    hits, n = _counts(point)
+    return hits / n
+
+
+def _counts(point: Point) -> tuple[int, int]:
+    """Hits and n of a point that is known to have counts."""
+    found = counts(point)
+    assert found is not None, "a point without counts is not tested"
+    return found
+
+
+def _table(one: Point, other: Point) -> Table:
     """Return the counts of both, the other's first."""
-    one, other = map(counts, pair)
-    return None if one is None or other is None else (*other, *one)
+    return *_counts(other), *_counts(one)

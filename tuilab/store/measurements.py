@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract.report import Outcome, readable_outcome
+from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import behind, edits_text
 from tuilab.grid.jobs import Job, Plan, job_id
 from tuilab.grid.metrics import COLUMNS, METRICS, TIME, Measure, Of, measures, metric_keys
+from tuilab.grid.settings import Settings, asked_by
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, JobStatus, State
 from tuilab.store import results_only
@@ -134,11 +136,33 @@ def cell_rows(reader: Reader, view: CellView) -> Iterator[Row]:
             told |= {"edits": edits_text(edits) or None, "accepted": status.accepted or None}
         for measure in recorded:
             found = outcome.metrics if outcome is not None else None
+            has_questions = bool(found) and measure.of is Of.PERSONA and measure.unit.is_rate
+            asked = _asked(reader, view, status, measure) if has_questions else ""
             for row in _rows(measure, found, told, _panel(reader, job), reader.plan):
-                yield dict.fromkeys(COLUMNS) | _place(view.cell) | row
+                named = {"questions": asked or None} if row.get("question_hits") else {}
+                yield dict.fromkeys(COLUMNS) | _place(view.cell) | row | named
     if view.state is State.DONE:
         told = {"metric": TIME.name, "value": view.seconds / 60, "status": MEASURED}
         yield dict.fromkeys(COLUMNS) | _place(view.cell) | told
+
+
+def _asked(reader: Reader, view: CellView, status: JobStatus, measure: Measure) -> str:
+    """The hash of the questions that a measure asked in a cell; "" where it is not known."""
+    evals = (one for one in view.jobs if one.stage is Stage.EVAL)
+    settings = _settings(reader, status)
+    sampling = next((_settings(reader, one) for one in evals), {})
+    return asked_by(status.stage, measure.name, settings, sampling)
+
+
+def _settings(reader: Reader, status: JobStatus) -> Settings:
+    """The settings that a result was made with: those of the plan only where it is current."""
+    found = _attempt(reader, status)
+    if (status.state is State.DONE and not status.accepted) or found is None:
+        return reader.plan.settings[reader.plan.by_id[status.job].settings]
+    try:
+        return read_spec(reader.layout.attempt_dir(status.job, found.number) / SPEC_FILE).settings
+    except SpecError:
+        return {}
 
 
 def _rows(

@@ -22,7 +22,7 @@ from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.snapshot import CellView, Snapshot
 
 EDITS = "edits"
-OPTIONAL = ("question_hits", EDITS, "accepted")
+OPTIONAL = ("question_hits", "questions", EDITS, "accepted")
 """Columns that a table has only where one of its rows says something there."""
 Row = dict[str, Any]
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import METRICS, Measurement, Of
+from tuilab.grid.lines import persona_of
+from tuilab.grid.metrics import METRICS, CellRows, Measurement, Of, Row
+from tuilab.grid.states import State
+from tuilab.store.measurements import cell_rows, measurement_rows
+from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, Snapshot
 
 if TYPE_CHECKING:
+    from tuilab.science.questions import Questions
     from tuilab.science.replication import Replication
     from tuilab.science.significance import Gap
-    from tuilab.science.trajectories import Trajectory
+    from tuilab.science.trajectories import Point, Trajectory
 
+Shared = Mapping[tuple[Cell, str], "tuple[Questions, Questions]"]
+"""Hits by question of the one and of the other, by the first's cell and metric."""
+NOTHING_SHARED: Shared = {}
 SIGN = "*"
 """Marks a difference that counting alone does not explain."""
 
@@ -118,6 +127,11 @@ class Comparison:
         return any(each.gap is not None for each in self.cells)
 
     @property
+    def is_paired(self) -> bool:
+        """Whether any interval is over questions that both asked."""
+        return any(each.gap is not None and each.gap.is_paired for each in self.cells)
+
+    @property
     def beyond_chance(self) -> list[Cell]:
         """The cells whose difference counting alone does not explain."""
         return [each.cell for each in self.cells if each.is_beyond_chance]
@@ -181,6 +195,43 @@ def _given(snapshot: Snapshot) -> tuple[int, ...]:
     return snapshot.seeds if snapshot.seed_given else ()
 
 
+def shared_questions(
+    readers: tuple[Reader, Reader], one: Snapshot, other: Snapshot, metrics: Sequence[str]
+) -> Shared:
+    """Return the hits by question where both asked the same ones, by the first's cell and metric.
+
+    It reads the outcomes of all cells that both have done.
+    """
+    from tuilab.science.questions import questions_of
+
+    met = [pair for pair in meetings(one, other) if all(v.state is State.DONE for v in pair)]
+    sides = [
+        _rows_of(reader, snapshot, [pair[side] for pair in met])
+        for side, (reader, snapshot) in enumerate(zip(readers, (one, other), strict=True))
+    ]
+    found = {}
+    for (view, _), *cells in zip(met, *sides, strict=True):
+        for metric in metrics:
+            rows = [METRICS[metric].row(cell) for cell in cells]
+            first, second = (None if row is None else questions_of(row) for row in rows)
+            # Two tables that name no questions need not mean the same ones.
+            if first is not None and second is not None and first.asked == second.asked != "":
+                found[view.cell, metric] = first, second
+    return found
+
+
+def _rows_of(reader: Reader, snapshot: Snapshot, views: Sequence[CellView]) -> Iterator[CellRows]:
+    """Yield the rows of each cell; those of a table are all read at once."""
+    table: dict[Cell, list[Row]] = {}
+    if reader.is_results_only:
+        for row in measurement_rows(reader, snapshot.taken_at):
+            table.setdefault(Cell(row["source"], row["epoch"], row["seed"]), []).append(row)
+    for view in views:
+        rows = table.get(view.cell, []) if table else list(cell_rows(reader, view))
+        source = persona_of(view.cell.source)
+        yield CellRows(rows, source, snapshot.target, snapshot.headline_cosine)
+
+
 def runs_of(snapshot: Snapshot, metric: str) -> dict[str, list[Trajectory]]:
     """Return a metric's values of each source and seed as the science takes them."""
     from tuilab.science.trajectories import Point, Trajectory
@@ -188,9 +239,7 @@ def runs_of(snapshot: Snapshot, metric: str) -> dict[str, list[Trajectory]]:
     runs: dict[str, dict[int, list[Point]]] = {}
     for view in snapshot.cells:
         cell, found = view.cell, view.done_number(metric)
-        point = Point(cell.epoch, None, "missing")
-        if found is not None:
-            point = Point(cell.epoch, found.value, hits=found.hits, n=found.n)
+        point = _point(cell, found) or Point(cell.epoch, None, "missing")
         runs.setdefault(cell.source, {}).setdefault(cell.seed, []).append(point)
     return {
         source: [
@@ -212,17 +261,41 @@ def replicated(
     return replications(runs_of(one, metric), runs_of(other, metric), margin or MARGIN)
 
 
-def tested(found: Comparison) -> Comparison:
+def tested(found: Comparison, shared: Shared = NOTHING_SHARED) -> Comparison:
     """Return the same with what chance explains of every difference of two rates."""
     from tuilab.science.significance import gaps
 
     if METRICS[found.metric].is_largest:
         return found
-    pairs = [(each.one, each.other) for each in found.cells]
+    pairs = []
+    for each in found.cells:
+        mine, theirs = shared.get((each.cell, found.metric), (None, None))
+        pairs.append((_point(each.cell, each.one, mine), _point(each.cell, each.other, theirs)))
     judged = zip(found.cells, gaps(pairs), strict=True)
     return replace(found, cells=tuple(replace(each, gap=gap) for each, gap in judged))
 
 
-def compare(one: Snapshot, other: Snapshot, metric: str) -> Comparison:
+def _point(
+    cell: Cell, found: Measurement | None, questions: Questions | None = None
+) -> Point | None:
+    """Return a number as the science takes it; None where it was not measured."""
+    from tuilab.science.questions import interval_of
+    from tuilab.science.trajectories import Point
+
+    if found is None:
+        return None
+    return Point(
+        cell.epoch,
+        found.value,
+        hits=found.hits,
+        n=found.n,
+        interval=interval_of(found),
+        questions=questions,
+    )
+
+
+def compare(
+    one: Snapshot, other: Snapshot, metric: str, shared: Shared = NOTHING_SHARED
+) -> Comparison:
     """Compare every cell that both plan; one that is not done in both has no difference."""
-    return tested(paired(one, other, metric))
+    return tested(paired(one, other, metric), shared)

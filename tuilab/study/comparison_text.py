@@ -139,6 +139,8 @@ def _sentences(found: Comparison, apart: Comparability) -> list[str]:
         lines.append(scales_text(found))
     if measured:
         lines.append(_spread(found))
+    if found.is_paired:
+        lines.append("Both asked the same questions: the intervals are paired by question.")
     if found.is_tested:
         lines.append(_chance(found))
     if found.edited:
@@ -224,6 +226,7 @@ def _as_record(each: Compared) -> dict[str, Any]:
         "other": each.other and each.other.shown,
         "difference": each.difference,
         "interval": None if gap is None else [gap.interval.low, gap.interval.high],
+        "method": None if gap is None else gap.interval.method,
         "edits": dict(zip(("one", "other"), (text or None for text in each.edits), strict=True)),
         "p_holm": None if gap is None else gap.p_holm,
     }

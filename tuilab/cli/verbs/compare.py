@@ -19,7 +19,7 @@ from tuilab.science.replication import MARGIN
 from tuilab.store.reader import Reader
 from tuilab.study.comparability import comparability, record_of
 from tuilab.study.comparison import compare as compare_snapshots
-from tuilab.study.comparison import replicated, same_cells
+from tuilab.study.comparison import replicated, same_cells, shared_questions
 from tuilab.study.comparison_text import as_document, as_lines
 from tuilab.study.study import on_scale, open_study
 
@@ -68,7 +68,9 @@ def compare(
             raise RefusalError(
                 "--layer and --state choose cosines: say --metric cosine with them.", USAGE
             )
-    found = compare_snapshots(first, second, find_metric(metric, first.measured))
+    metric = find_metric(metric, first.measured)
+    shared = shared_questions((readers[0], readers[1]), first, second, [metric])
+    found = compare_snapshots(first, second, metric, shared)
     records = [record_of(reader, name) for reader, name in zip(readers, found.names, strict=True)]
     apart = comparability(records, same_cells(first, second))
     outcomes = replicated(first, second, found.metric, margin / 100)

@@ -93,7 +93,9 @@ def here_lines(found: Comparison, each: Compared | None, names: Sequence[str]) -
     values: Line = ((head, "label"), (f"  first {'  second '.join(both)}", "text"))
     if each.difference is None:
         return values, ((" not measured in both: no difference", "muted"),)
-    counted = " (95%, counting only)" if each.gap is not None else ""
+    counted = ""
+    if each.gap is not None:
+        counted = f" (95%, {'paired by question' if each.gap.is_paired else 'counting only'})"
     return values, ((f" difference {gap_text(each, found.metric)}{counted}", "text"),)
 
 

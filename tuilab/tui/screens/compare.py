@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 
 from textual import on, work
@@ -13,10 +12,20 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import HEADLINE, metric_after
 from tuilab.store.reader import Reader
+from tuilab.store.snapshot import Snapshot
 from tuilab.study.comparability import Comparability, Record, comparability, record_of
-from tuilab.study.comparison import Compared, Comparison, paired, same_cells, tested
+from tuilab.study.comparison import (
+    NOTHING_SHARED,
+    Compared,
+    Comparison,
+    paired,
+    same_cells,
+    shared_questions,
+    tested,
+)
 from tuilab.tui import keys
 from tuilab.tui.messages import ExperimentChosen
+from tuilab.tui.poller import SnapshotSource
 from tuilab.tui.present.compare_text import (
     apart_text,
     beyond_text,
@@ -44,6 +53,8 @@ class CompareScreen(Frame):
         self._found: dict[str, Comparison] = {}
         """By metric; empty until both were read."""
         self._apart: Comparability | None = None
+        self._sources: list[SnapshotSource] = []
+        self._views: list[Snapshot] = []
         self._metric = HEADLINE
         self._synthetic = False
         self._theirs: dict[Cell, Cell] = {}
@@ -85,14 +96,14 @@ class CompareScreen(Frame):
             self._theirs = dict(cells)
             self._show()
             self._apart = await asyncio.to_thread(comparability, records, cells)
-            self._found |= await asyncio.to_thread(_tested, self._found)
+            self._found |= await asyncio.to_thread(self._tested)
         if self.is_there:
             self._show()
 
     def _read_both(self) -> tuple[dict[str, Comparison], list[Record], list[tuple[Cell, Cell]]]:
         now = self.tuilab.time()
-        sources = [self.tuilab.source_of(root) for root in self._roots]
-        one, other = (source.poll(now) for source in sources)
+        sources = self._sources = [self.tuilab.source_of(root) for root in self._roots]
+        one, other = self._views = [source.poll(now) for source in sources]
         self._synthetic = any(view.synthetic for view in (one, other))
         records = [
             record_of(source, view.name) if isinstance(source, Reader) else Record(view.name)
@@ -101,6 +112,14 @@ class CompareScreen(Frame):
         shared = [metric for metric in one.metrics if metric in other.metrics]
         found = {metric: paired(one, other, metric) for metric in shared}
         return found, records, same_cells(one, other)
+
+    def _tested(self) -> dict[str, Comparison]:
+        """Add what chance explains; it takes seconds on thousands of cells."""
+        (one, other), (mine, theirs) = self._sources, self._views
+        shared = NOTHING_SHARED
+        if isinstance(one, Reader) and isinstance(other, Reader):
+            shared = shared_questions((one, other), mine, theirs, list(self._found))
+        return {metric: tested(found, shared) for metric, found in self._found.items()}
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new width."""
@@ -181,8 +200,3 @@ class CompareScreen(Frame):
             return
         self._metric = metric_after(self._metric, list(self._found))
         self._show()
-
-
-def _tested(found: Mapping[str, Comparison]) -> dict[str, Comparison]:
-    """Add what chance explains; it takes seconds on thousands of cells."""
-    return {metric: tested(one) for metric, one in found.items()}
