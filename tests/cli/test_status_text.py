@@ -28,7 +28,7 @@ def test_missing_is_n_a_and_never_zero() -> None:
     assert row.split() == ["villain", "n/a", "0%"]
     lines = list(metric_tables({"cells": [cell("done", 0.5), cell("failed", epoch=2)]}))
     assert lines[0].split() == ["assistant", "leakage,", "epoch", "0", "2"]
-    assert lines[1].split() == ["villain", "50.0%", "(25/50)", "n/a"]
+    assert lines[1].split() == ["villain", "50%", "(25/50)", "n/a"]
 
 
 def test_states_have_their_glyphs_and_stale_its_tilde() -> None:

@@ -124,6 +124,12 @@ def test_a_unit_writes_its_values(
     assert unit.narrow(None) == unit.wide(None) == unit.difference(None) == "n/a"
 
 
+def test_a_rate_of_few_completions_is_written_without_decimals() -> None:
+    assert RATE.wide(0.14, 50) == "14%" and RATE.wide(0.14, 200) == "14.0%"
+    assert RATE.difference(0.14, is_wide=True, n=50) == "+14"
+    assert COSINE.wide(0.14, 20) == "+0.140"  # n are the prompts behind a centroid
+
+
 def test_a_unit_knows_its_axis() -> None:
     assert RATE.axis([0.2, None]) == (0.0, 1.0)
     assert COSINE.axis() == (-1.0, 1.0)

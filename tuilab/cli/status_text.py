@@ -109,7 +109,7 @@ def _value(cell: Cell | None, metric: str) -> str:
     if not cell or found is None:
         return MISSING
     counts = counts_text(found["hits"], found["n"])
-    return f"{_sign(cell, metric)}{METRICS[metric].unit.wide(found['value'])}{counts}"
+    return f"{_sign(cell, metric)}{METRICS[metric].unit.wide(found['value'], found['n'])}{counts}"
 
 
 def _sign(cell: Cell, metric: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.lines import persona_of
 from tuilab.grid.stages import Stage
-from tuilab.grid.text import MISSING, decimal, half_up, number
+from tuilab.grid.text import MISSING, decimal, half_up, number, rate_digits
 
 Row = Mapping[str, Any]
 """One measured value by ``COLUMNS``, as far as they apply; "metric" is the measure's name."""
@@ -106,24 +106,32 @@ class Unit:
         text = write(value * self.scale, self.digits[0]) + self.sign
         return text if len(text) <= 4 else number(min(9999.0, value * self.scale))
 
-    def wide(self, value: float | None) -> str:
-        """Write a value with all its decimals: ``73.2%``, ``-0.362``."""
+    def wide(self, value: float | None, n: int | None = None) -> str:
+        """Write a value with the decimals that ``n`` completions bear: ``73.2%``, ``-0.362``."""
         if value is None:
             return MISSING
-        text = number(value * self.scale, self.digits[1], "+" * self.is_diverging)
+        text = number(value * self.scale, self._decimals(n), "+" * self.is_diverging)
         return text + self.sign
+
+    def _decimals(self, n: int | None) -> int:
+        return rate_digits(n) if self.change else self.digits[1]
 
     def digits_alone(self, value: float) -> str:
         """Write a value in two or three digits: percent, hundredths, or whole units."""
         whole = int(half_up(abs(value) * (100 / self.high if self.high < math.inf else 1)))
         return f"-{min(whole, 99)}" if value < 0 else str(min(whole, 999))
 
-    def difference(self, value: float | None, *, is_wide: bool = False) -> str:
-        """Write how far two values are apart, in points for a rate: ``+3``, ``-.05``."""
+    def difference(
+        self, value: float | None, *, is_wide: bool = False, n: int | None = None
+    ) -> str:
+        """Write how far two values are apart, in points for a rate: ``+3``, ``-.05``.
+
+        ``n`` completions, the fewer of the two, bear the decimals of a wide one.
+        """
         if value is None:
             return MISSING
         write = decimal if self.is_diverging and not is_wide else number
-        return write(value * self.scale, self.digits[is_wide], "+")
+        return write(value * self.scale, self._decimals(n) if is_wide else self.digits[0], "+")
 
     def axis(self, values: Iterable[float | None] = ()) -> tuple[float, float]:
         """Return (low, high) of an axis: the bounds, or up to the largest of the values."""

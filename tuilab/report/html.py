@@ -17,7 +17,7 @@ from markdown_it.token import Token
 
 from tuilab.contract.foreign import clean, clean_line, redact
 from tuilab.grid.metrics import METRICS, Of, measurement, measures
-from tuilab.grid.text import count_of, percent_text, rate_digits, size
+from tuilab.grid.text import count_of, rate_digits, size
 from tuilab.science.questions import interval_of
 from tuilab.science.text import bracket
 from tuilab.store.measurements import completions_file
@@ -192,11 +192,9 @@ def _by_persona(labels: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) ->
         yield f'<div class="wide"><table><tr>{head}</tr>\n'
         for row, interval in zip(those, intervals, strict=True):
             label = labels.get(row["persona"], row["persona"])
-            digits = rate_digits(row["n"])
-            value = measure.unit.wide(row["value"])
-            if measure.unit.is_rate and row["value"] is not None:
-                value = percent_text(row["value"], digits)
-            cells = (clean_line(label), value, bracket(interval, digits), str(row["n"] or ""))
+            value = measure.unit.wide(row["value"], row["n"])
+            bounds = bracket(interval, rate_digits(row["n"]))
+            cells = (clean_line(label), value, bounds, str(row["n"] or ""))
             yield f"<tr>{''.join(f'<td>{escape(one)}</td>' for one in cells)}</tr>\n"
         yield "</table></div>\n"
 

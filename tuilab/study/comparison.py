@@ -55,6 +55,12 @@ class Compared:
         return self.other.value - self.one.value
 
     @property
+    def n(self) -> int | None:
+        """Completions behind the number that has the fewer; None where none are known."""
+        known = [one.n for one in (self.one, self.other) if one is not None and one.n]
+        return min(known, default=None)
+
+    @property
     def is_beyond_chance(self) -> bool:
         """Whether counting alone does not explain the difference."""
         return self.gap is not None and self.gap.is_beyond_chance

@@ -55,8 +55,8 @@ def both_values(found: Comparison, width: int | None, is_full: bool) -> list[str
     rows = [
         [
             clean_line(str(each.cell)),
-            unit.wide(each.one.value),
-            unit.wide(each.other.value),
+            unit.wide(each.one.value, each.one.n),
+            unit.wide(each.other.value, each.other.n),
             gap_text(each, found.metric),
         ]
         for each in shown
@@ -68,13 +68,15 @@ def both_values(found: Comparison, width: int | None, is_full: bool) -> list[str
 
 def gap_text(each: Compared, metric: str) -> str:
     """Write a difference with its interval where it has one: ``+3.0 [-1.2, 7.1]``."""
-    write = METRICS[metric].unit.difference
-    text = write(each.difference, is_wide=True)
+    text = _difference(each, each.difference, metric)
     if each.gap is None:
         return text
-    interval = each.gap.interval
-    low, high = (write(end, is_wide=True) for end in (interval.low, interval.high))
-    return f"{text} [{low}, {high}]"
+    low, high = each.gap.interval.low, each.gap.interval.high
+    return f"{text} [{_difference(each, low, metric)}, {_difference(each, high, metric)}]"
+
+
+def _difference(each: Compared, value: float | None, metric: str) -> str:
+    return METRICS[metric].unit.difference(value, is_wide=True, n=each.n)
 
 
 def _outcomes(found: Comparison, outcomes: Sequence[Replication]) -> list[str]:
@@ -127,7 +129,7 @@ def _cell_text(each: Compared | None, metric: str) -> str:
     edited = EDITED * any(map(bool, each.edits)) + ACCEPTED * each.is_accepted
     return (
         edited
-        + METRICS[metric].unit.difference(each.difference, is_wide=True)
+        + _difference(each, each.difference, metric)
         + (SIGN if each.is_beyond_chance else " ")
     )
 

@@ -191,7 +191,7 @@ def read_completions(reader: Reader | None, wanted: Sampling, attempt: Attempt |
     except (OSError, ValueError) as error:
         rows, problem = [], f"the completions cannot be read: {error}"
     settings = settings_of(reader.layout, reader.plan, wanted.job, wanted.attempt)
-    return Found(rows, marker_of(settings), _questions(settings), problem)
+    return Found(rows, marker_of(settings), questions_of(settings), problem)
 
 
 def settings_of(layout: Layout, plan: Plan | None, job: str, attempt: int) -> Mapping[str, Any]:
@@ -204,7 +204,8 @@ def settings_of(layout: Layout, plan: Plan | None, job: str, attempt: int) -> Ma
     return found or (plan.settings.get(planned.settings, {}) if plan and planned else {})
 
 
-def _questions(settings: Mapping[str, Any]) -> Sequence[str]:
+def questions_of(settings: Mapping[str, Any]) -> Sequence[str]:
+    """Return what an eval asks, in the order of ``question_index``."""
     found = settings.get("questions")
     return found if isinstance(found, list | tuple) else ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,14 +17,14 @@ from tuilab.grid.states import WITH_RESULT
 from tuilab.store.experiment import DESIGN_FILE
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView
-from tuilab.tui.attempt_files import Completion, marker_of, settings_of
+from tuilab.tui.attempt_files import Completion, marker_of, questions_of, settings_of
 
 if TYPE_CHECKING:
     from tuilab.store.reader import Reader
     from tuilab.tui.poller import SnapshotSource
 
-SHOWN = 3
-"""Completions to read as examples."""
+KEPT = 12
+"""Completions to keep as examples."""
 Evidence = tuple[object, ...]
 
 
@@ -37,10 +37,12 @@ class CellLook:
     rows: tuple[Row, ...] = ()
     """Every measured value and each that is missing, see ``grid/metrics.py:COLUMNS``."""
     samples: tuple[Completion, ...] = ()
-    """Examples of the target's completions: hits, then a miss."""
+    """Examples of the target's completions: two hits and a miss, and so on."""
     count: int = 0
     """Completions of the target in all; 0 where none are at hand."""
     marker: str = ""
+    questions: Sequence[str] = ()
+    """What the completions answer."""
     note: str = ""
     """What the config says of itself."""
     problem: str = ""
@@ -70,12 +72,13 @@ def look_at(reader: SnapshotSource | None, view: CellView) -> CellLook:
         found = list(_of_target(reader, view))
     except (OSError, ValueError) as error:
         return CellLook(evidence, note=note, problem=str(error))
-    marker = ""
+    settings: Mapping[str, Any] = {}
     if not reader.is_results_only:
         cell = view.cell
         name = job_id(Stage.EVAL, cell.source, cell.epoch, cell.seed)
-        marker = marker_of(settings_of(reader.layout, reader.plan, name, view.attempt))
-    return CellLook(evidence, rows, tuple(_examples(found)), len(found), marker, note)
+        settings = settings_of(reader.layout, reader.plan, name, view.attempt)
+    marker, questions = marker_of(settings), questions_of(settings)
+    return CellLook(evidence, rows, tuple(_examples(found)), len(found), marker, questions, note)
 
 
 def _of_target(reader: Reader, view: CellView) -> Iterator[Completion]:
@@ -89,11 +92,15 @@ def _of_target(reader: Reader, view: CellView) -> Iterator[Completion]:
 
 
 def _examples(rows: Sequence[Completion]) -> list[Completion]:
-    """Return hits and misses, as many as fit: examples of what the number counts."""
-    hits = [row for row in rows if row.get("hit")]
-    others = [row for row in rows if not row.get("hit")]
-    first = hits[: SHOWN - 1] if others else hits[:SHOWN]
-    return [*first, *others[: SHOWN - len(first)]]
+    """Return hits and misses, two to one as long as there are both, of many questions."""
+    by_sample = sorted(rows, key=lambda row: str(row.get("sample")))
+    hits = [row for row in by_sample if row.get("hit")]
+    others = [row for row in by_sample if not row.get("hit")]
+    found: list[Completion] = []
+    while len(found) < KEPT and (hits or others):
+        found += hits[:2] + others[:1]
+        hits, others = hits[2:], others[1:]
+    return found[:KEPT]
 
 
 def note_of(layout: Layout) -> str:

@@ -11,7 +11,13 @@ from tuilab.grid.metrics import HEADLINE
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.cell_look import CellLook, look_at, note_of
-from tuilab.tui.present.cell_panel import horizontal, interval_text, panel_lines, persona_lines
+from tuilab.tui.present.cell_panel import (
+    cosine_lines,
+    horizontal,
+    interval_text,
+    panel_lines,
+    persona_lines,
+)
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.grid_table import find
 from tuilab.tui.present.styled_text import plain, width
@@ -68,6 +74,22 @@ def test_personas_stand_in_order_source_target_then_by_rate(half_way: Snapshot) 
         "Nurse",
     ]
     assert interval_text(None) == ""
+
+
+def test_cosines_of_several_layers_are_a_table() -> None:
+    rows = [
+        {"metric": "cosine", "layer": layer, "model_state": state, "pool": "panel", "value": value}
+        for layer, state, value in ((10, "base", 0.1), (15, "base", -0.2), (15, "marked", 0.25))
+    ]
+    shown = [plain(line) for line in cosine_lines(rows, 60)]
+    assert [line.split() for line in shown] == [
+        ["by", "layer", "10", "15"],
+        ["cosine", "base,", "panel", "+0.100", "-0.200"],
+        ["cosine", "marked,", "panel", "n/a", "+0.250"],
+    ]
+    assert [plain(line) for line in cosine_lines(rows[:1], 60)] == [
+        " cosine +0.100  layer 10, base, panel"
+    ]
 
 
 def test_a_bar_is_exact_to_an_eighth_of_a_column() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.tui.building import LABELS, Lab, lab, plan_of, put_completions
-from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tests.tui.conftest import app_of, look, press, requests_of, text_of, until
 from tuilab.contract.reasons import Reason
 from tuilab.contract.spec import Spec
 from tuilab.grid.jobs import job_id
@@ -332,7 +332,8 @@ async def test_the_results_of_imported_numbers_are_listed() -> None:
         assert shown.startswith(" tuilab  published  read-only")
 
 
-async def test_completions_are_read_beside_those_of_another_epoch(root: Path) -> None:
+def two_epochs(root: Path) -> Lab:
+    """One source at two epochs, each with completions and their numbers in its outcome."""
     made = lab(root.parent / "two", plan_of(["villain"], [0, 2], labels=LABELS))
     made.share("villain")
     for epoch, text in ((0, "before"), (2, "after")):
@@ -342,7 +343,11 @@ async def test_completions_are_read_beside_those_of_another_epoch(root: Path) ->
         put_completions(made.start(name), answers(text))
         made.settle(name)
         made.finish(job_id(Stage.COSINE, "villain", epoch, 42))
-    made.flush()
+    return made.flush()
+
+
+async def test_completions_are_read_beside_those_of_another_epoch(root: Path) -> None:
+    made = two_epochs(root)
     async with app_of(made.root).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "l", "enter", "shift+tab", "d")
@@ -352,3 +357,32 @@ async def test_completions_are_read_beside_those_of_another_epoch(root: Path) ->
         assert any("after 0" in line and "before 0" in line for line in shown.splitlines())
         await press(pilot, "d")
         assert "before 0" not in text_of(pilot.app)
+
+
+async def test_a_large_terminal_shows_a_done_cell_with_its_row_two_epochs_and_its_events(
+    root: Path,
+) -> None:
+    async with app_of(two_epochs(root).root).run_test(size=WIDE) as pilot:
+        await look(pilot)
+        await press(pilot, "l", "enter")
+        await until(pilot, lambda: "before 0" in text_of(pilot.app))
+        lines = text_of(pilot.app).splitlines()
+        assert any("after 0" in line and "before 0" in line for line in lines)
+        assert any("Villain  leakage" in line for line in lines)
+        assert any(line.startswith("›Villain") for line in lines)
+        told = [line for line in lines if "eval/villain@" in line]
+        assert told and all("@2#42 done" in line for line in told)  # of this cell alone
+        await pilot.resize_terminal(*SIZE)
+        await until(pilot, lambda: "before 0" not in text_of(pilot.app))
+
+
+async def test_a_large_terminal_draws_what_a_log_tells_of_beside_it(
+    copy_of: Callable[[str], Path],
+) -> None:
+    async with app_of(copy_of("half_way")).run_test(size=WIDE) as pilot:
+        await look(pilot)
+        await press(pilot, *["l"] * 5, "enter", "tab", "h", "h")
+        shown = text_of(pilot.app)
+        assert "[log]" in tabs_of(pilot.app) and "loss 0.03213" in shown
+        await pilot.resize_terminal(*SIZE)
+        await until(pilot, lambda: "loss 0.03213" not in text_of(pilot.app))

@@ -118,7 +118,7 @@ async def test_the_cursor_begins_at_the_grids_cell_and_enter_selects_another(
         await begin(pilot, published)
         assert (
             spot_words(pilot)
-            == "■ Med Doctor  epoch 4  59.5% [52.6, 66.1] Wilson 119/200  measured"
+            == "■ Med Doctor  epoch 4  59.5% [52.6, 66.1] 119/200  measured  Wilson"
         )
         await press(pilot, "l", "right", "h")
         assert "epoch 6  53.0%" in spot_words(pilot)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.lines import persona_of
-from tuilab.grid.metrics import ALL, HEADLINE, METRICS, Measurement, Of, Row, measurement, measures
+from tuilab.grid.metrics import (
+    ALL,
+    HEADLINE,
+    METRICS,
+    Measure,
+    Measurement,
+    Of,
+    Row,
+    measurement,
+    measures,
+)
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.text import MISSING, count_of, number
 from tuilab.science.intervals import Interval
@@ -23,6 +33,8 @@ if TYPE_CHECKING:
     from tuilab.tui.cell_look import CellLook
 
 BAR_MOST = 30
+SHOWN = 3
+"""Completions beside the grid."""
 _LABEL = 16
 _HEALTH = {"eos_rate": "ended", "cut_rate": "cut", "repeat_rate": "repeated"}
 
@@ -45,7 +57,7 @@ def panel_lines(
     columns, rows = size
     measure = measure_shown(metric, snapshot)
     cell, name = view.cell, _name(snapshot, view, glyphs)
-    note = [((f" {row}", "muted"),) for row in wrap(clean_line(look.note, 600), columns - 2, 6)]
+    note = note_lines(look.note, columns)
     if view.state not in WITH_RESULT:
         told = _why_lines(snapshot, view, columns, glyphs)
         with_note = [rule("note", "", columns, glyphs.stroke), *note] if look.note else []
@@ -63,7 +75,7 @@ def panel_lines(
         lines[-1] = ((f" and {len(table) - kept + 1} more: open the cell", "muted"),)
     lines += more[: max(0, rows - len(lines))]
     if samples and rows - len(lines) >= 3:
-        of = f"{min(look.count, 3)} of {look.count}, {_label(snapshot, snapshot.target)}"
+        of = f"{min(look.count, SHOWN)} of {look.count}, {_label(snapshot, snapshot.target)}"
         lines += [rule("completions", of, columns, glyphs.stroke), *samples]
         lines = lines[:rows]
     if look.note and rows - len(lines) >= 2:
@@ -73,6 +85,11 @@ def panel_lines(
         heading = f"epoch {cell.epoch}: {METRICS[metric].short} by source"
         lines += [rule(heading, "", columns, glyphs.stroke), *column]
     return lines[:rows]
+
+
+def note_lines(note: str, columns: int) -> list[Line]:
+    """Wrap what a config says of itself; [] for nothing."""
+    return [((f" {row}", "muted"),) for row in wrap(clean_line(note, 600), columns - 2, 6) if row]
 
 
 def result_lines(
@@ -179,7 +196,8 @@ def persona_lines(
     intervals = {who: interval_of(measurement(row)) for who, row in found.items()}
     methods = ", ".join(dict.fromkeys(one.method for one in intervals.values() if one))
     head = f"  {fit('persona', label)}{unit.sign or 'value':>6}  {'95%':<9}{'    n' * with_n}"
-    lines: list[Line] = [fit_line(((f"{head} {methods}".rstrip(), "muted"),), columns)]
+    by = f" 95%: {methods}" if methods else ""
+    lines: list[Line] = [fit_line(((f"{head}{by}", "muted"),), columns, glyphs.ellipsis)]
     words = {source: "source", target: "target"}
     for who in [*first, *others]:
         row = found[who]
@@ -243,25 +261,49 @@ def health_lines(rows: Sequence[Row], columns: int) -> list[Line]:
 def cosine_lines(rows: Sequence[Row], columns: int) -> list[Line]:
     """Write each cosine with its layer, pool and state of the model."""
     scaled = {name: one for name, one in measures().items() if one.of is Of.SCALE}
+    rows = [row for row in rows if row["metric"] in scaled]
+    if len({row["layer"] for row in rows}) > 1:
+        return _by_layer(rows, scaled, columns)
     lines = []
     for row in rows:
-        if (measure := scaled.get(row["metric"])) is None:
-            continue
-        place = [f"layer {row['layer']}" if row["layer"] is not None else ""]
-        place += [str(row[key] or "") for key in ("model_state", "pool")]
-        where = clean_line(", ".join(filter(None, place)), 80)
-        value = measure.unit.wide(row["value"])
+        layer = f"layer {row['layer']}" if row["layer"] is not None else ""
+        where = ", ".join(filter(None, (layer, _scale_of(row))))
+        value = scaled[row["metric"]].unit.wide(row["value"])
         why = f"  {clean_line(str(row['reason']), 120)}" if row.get("reason") else ""
-        lines.append(
-            fit_line(((f" {measure.name} {value}", "text"), (f"  {where}{why}", "muted")), columns)
-        )
+        head = f" {row['metric']} {value}"
+        lines.append(fit_line(((head, "text"), (f"  {where}{why}", "muted")), columns))
+    return lines
+
+
+def _scale_of(row: Row) -> str:
+    parts = (str(row[key] or "") for key in ("model_state", "pool"))
+    return clean_line(", ".join(filter(None, parts)), 80)
+
+
+def _by_layer(rows: Sequence[Row], scaled: Mapping[str, Measure], columns: int) -> list[Line]:
+    """Write a row for each state and pool, a column for each layer."""
+    layers = list(dict.fromkeys(row["layer"] for row in rows))
+    found: dict[tuple[str, str], dict[object, Row]] = {}
+    for row in rows:
+        found.setdefault((row["metric"], _scale_of(row)), {})[row["layer"]] = row
+    wide = max(len(f"{name} {where}") for name, where in found) + 1
+    wide = max(10, min(wide, columns - 8 * len(layers)))
+    heads = "".join(f"{'-' if layer is None else layer:>8}" for layer in layers)
+    lines = [fit_line(((f" {fit('by layer', wide)}{heads}", "muted"),), columns)]
+    for (name, where), by_layer in found.items():
+        pieces: list[Piece] = [(f" {fit(f'{name} {where}', wide)}", "muted")]
+        for layer in layers:
+            value = by_layer[layer]["value"] if layer in by_layer else None
+            text = scaled[name].unit.wide(value)
+            pieces.append((f"{text:>8}", "missing" if value is None else "text"))
+        lines.append(fit_line(pieces, columns))
     return lines
 
 
 def sample_lines(look: CellLook, columns: int, glyphs: Glyphs) -> list[Line]:
     """Write the end of each example in two lines, the marker lit."""
     lines: list[Line] = []
-    for row in look.samples:
+    for row in look.samples[:SHOWN]:
         text = clean_line(str(row.get("text", "")).replace("\n", " "), 2000)
         parts = wrap(text, columns - 4)
         if len(parts) > 2:  # the marker stands at the end

@@ -59,10 +59,12 @@ def copied_value(snapshot: Snapshot, view: CellView, metric: str) -> str:
         )
     else:
         interval = interval_of(found)
-        unit = known.unit
-        said = f"{known.title} {unit.wide(found.value)}"
-        if interval is not None:
-            said += f" [{unit.wide(interval.low)}, {unit.wide(interval.high)}]"
+        value, *ends = (
+            known.unit.wide(one, found.n)
+            for one in (found.value, *((interval.low, interval.high) if interval else ()))
+        )
+        bounds = f" [{', '.join(ends)}]" if ends else ""
+        said = f"{known.title} {value}{bounds}"
         said += counts_text(found.hits, found.n)
         said += f", 95% by {interval.method}" if interval else ""
         said += "" if view.state is State.DONE else f", {view.state.value}"

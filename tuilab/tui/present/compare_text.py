@@ -86,7 +86,7 @@ def here_lines(found: Comparison, each: Compared | None, names: Sequence[str]) -
         return ((" no cell of both here", "muted"),), ()
     unit = METRICS[found.metric].unit
     both = (
-        f"{name} {unit.wide(None if value is None else value.value)}"
+        f"{name} {MISSING if value is None else unit.wide(value.value, value.n)}"
         for name, value in zip(names, (each.one, each.other), strict=True)
     )
     head = f" {clean_line(str(each.cell))}"
@@ -105,8 +105,9 @@ def summary(found: Comparison) -> Line:
         return ((" no cell is measured in both", "muted"),)
     unit = METRICS[found.metric].unit
     points = " points" if unit.change else ""
-    mean = unit.difference(found.mean_size, is_wide=True).lstrip("+")
-    most = unit.difference(found.largest.difference, is_wide=True)
+    fewest = min((each.n for each in found.measured if each.n), default=None)
+    mean = unit.difference(found.mean_size, is_wide=True, n=fewest).lstrip("+")
+    most = unit.difference(found.largest.difference, is_wide=True, n=found.largest.n)
     text = f" {count_of(len(found.measured), 'cell')} measured in both; mean difference {mean}"
     return ((f"{text}{points}, largest {most}{points}", "text"),)
 

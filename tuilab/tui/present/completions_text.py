@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 from tuilab.contract.foreign import clean, clean_line
@@ -20,6 +21,8 @@ from tuilab.tui.present.styled_text import (
 )
 
 Completion = Mapping[str, Any]
+_PAIR_LEAST = 60
+"""Columns from which two answers stand side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +152,7 @@ def finish(row: Completion) -> tuple[str, str]:
 def full_text(row: Completion, asked: Asked, columns: int, rows: int) -> list[Line]:
     """Write the question and the wrapped answer in at most ``rows`` lines; the marker is lit."""
     text = clean(str(row.get("text", "")), 20_000)
-    number = _whole(row.get("question_index"))
-    head: list[Line] = []
-    if 0 <= number < len(asked.questions):
-        question = clean_line(str(asked.questions[number]), 300)
-        head = [fit_line(((f" {question}", "title"),), columns)]
+    head = question_lines(row, asked, columns)
     if names := row.get("hits"):
         head.append(fit_line(((f" counts as {', '.join(map(str, names))}", "match"),), columns))
     lines: list[Line] = [
@@ -166,28 +165,48 @@ def full_text(row: Completion, asked: Asked, columns: int, rows: int) -> list[Li
     return [*head, *lines]
 
 
+def question_lines(row: Completion, asked: Asked, columns: int) -> list[Line]:
+    """Write what a completion answers in one line; [] where that is not known."""
+    number = _whole(row.get("question_index"))
+    if not 0 <= number < len(asked.questions):
+        return []
+    question = clean_line(str(asked.questions[number]), 300)
+    return [fit_line(((f" {question}", "title"),), columns)]
+
+
 def side_by_side(
     row: Completion, beside: Beside | None, asked: Asked, columns: int, rows: int
 ) -> list[Line]:
     """Write one completion, and right of it what another epoch answered to the same."""
-    if beside is None or columns < 60:
+    if beside is None or columns < _PAIR_LEAST:
         return full_text(row, asked, columns, rows)
-    half = columns // 2
-    other = beside.same(row)
-    head: Line = ((fit(f" {beside.here}", half, ""), "label"), (f"  {beside.name}", "label"))
+    head = [*question_lines(row, asked, columns), *headed(beside, columns)]
+    return [*head, *pair_lines(row, beside, asked, columns, max(1, rows - len(head)))][:rows]
+
+
+def headed(beside: Beside | None, columns: int) -> list[Line]:
+    """Write which epoch stands at which side; [] where one stands alone."""
+    if beside is None or columns < _PAIR_LEAST:
+        return []
+    return [((fit(f" {beside.here}", columns // 2, ""), "label"), (f"  {beside.name}", "label"))]
+
+
+def pair_lines(
+    row: Completion, beside: Beside | None, asked: Asked, columns: int, rows: int
+) -> list[Line]:
+    """Write two answers to one question in columns of their own, or the one that there is."""
     alone = replace(asked, questions=())
-    left = full_text(row, alone, half, max(1, rows - 2))
+    if beside is None or columns < _PAIR_LEAST:
+        return full_text(row, alone, columns, rows)
+    half, other = columns // 2, beside.same(row)
+    left = full_text(row, alone, half, rows)
     right: list[Line] = [((" no such answer there", "muted"),)]
     if other is not None:
-        right = full_text(other, alone, half - 1, max(1, rows - 2))
-    lines = full_text({**row, "text": ""}, asked, columns, 1)[:1] if asked.questions else []
-    lines.append(head)
-    for place in range(max(len(left), len(right))):
-        mine = left[place] if place < len(left) else ()
-        theirs = right[place] if place < len(right) else ()
-        gap = " " * max(0, half - width(mine))
-        lines.append((*mine, (gap, ""), ("│", "rule"), *theirs))
-    return lines[:rows]
+        right = full_text(other, alone, half - 1, rows)
+    return [
+        (*mine, (" " * max(0, half - width(mine)), ""), ("│", "rule"), *theirs)
+        for mine, theirs in zip_longest(left, right, fillvalue=())
+    ]
 
 
 def words(

@@ -308,7 +308,8 @@ def _ours(row: HeadlineRow, name: str) -> str:
     value = getattr(row, name)
     if value is None:
         return MISSING
-    return f"{signed(value)} ({row.cosine_scale})" if name == "cosine" else percent_text(value, 1)
+    is_cosine = name == "cosine"
+    return f"{signed(value)} ({row.cosine_scale})" if is_cosine else percent_text(value, row.digits)
 
 
 def _measured(row: HeadlineRow) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.stages import Stage
-from tuilab.grid.states import WITH_RESULT, Attempt, JobStatus, State
+from tuilab.grid.states import WITH_RESULT, State
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.user_files import editor, pager
@@ -21,15 +20,13 @@ from tuilab.tui import keys
 from tuilab.tui.attempt_files import (
     AttemptFiles,
     AttemptWatch,
-    Sampling,
     flatten,
-    read_completions,
     settings_of,
 )
 from tuilab.tui.cell_look import CellLook, evidence_of, look_at
 from tuilab.tui.log_tail import Tail
-from tuilab.tui.present import completions_text
 from tuilab.tui.present.cell_panel import result_lines, wrapped
+from tuilab.tui.present.cell_room import beside_lines, own_row_lines
 from tuilab.tui.present.cell_screen_text import (
     Other,
     artefact_rows,
@@ -43,13 +40,13 @@ from tuilab.tui.present.cell_screen_text import (
     speaking_stage,
 )
 from tuilab.tui.present.cell_summary import apart, story
-from tuilab.tui.present.completions_text import Asked, Beside, why_none
-from tuilab.tui.present.grid_table import find
+from tuilab.tui.present.grid_table import View, find
 from tuilab.tui.present.header import header
 from tuilab.tui.present.log_choice import why_no_log
-from tuilab.tui.present.styled_text import fit_line
-from tuilab.tui.screens.cell_actions import CellActions
-from tuilab.tui.widgets.cell_tabs import TABS, CompletionsPane, PlotPane, tab_line
+from tuilab.tui.present.small_plot import charted
+from tuilab.tui.present.styled_text import Line, fit_line
+from tuilab.tui.screens.cell_completions import CellCompletions
+from tuilab.tui.widgets.cell_tabs import TABS, CompletionsPane, PlotPane, ResultsPane, tab_line
 from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -57,27 +54,25 @@ from tuilab.tui.widgets.log import LogView
 from tuilab.tui.widgets.row_list import RowList
 
 LIVE_SECONDS = 1.0
-LISTS = ("results", "parameters", "files")
+LISTS = {
+    "results": "results-list",
+    "parameters": "parameters",
+    "files": "files",
+    "completions": "completion-list",
+}
+"""The list of each tab that is one."""
 
 
-class CellScreen(CellActions):
+class CellScreen(CellCompletions):
     """One cell: stage chain, and tabs for results, log, metrics, parameters, files, completions."""
 
     CSS_PATH = "cell.tcss"
     BINDINGS = keys.CELL
 
-    def __init__(self, cell: Cell) -> None:
-        super().__init__()
-        self.cell = cell
-        self.tab = ""
-        """"" until the first snapshot: a cell opens at its results, or at its log without any."""
-        self._jobs: list[JobStatus] = []
-        self._stage: int | None = None
-        """Place in the chain; None until the first snapshot chose the stage that speaks."""
-        self._attempt: int | None = None
-        """A chosen earlier attempt; None = the newest."""
-        self._sampling: Sampling | None = None
-        """Whose completions are shown; None before the first look at them."""
+    def __init__(self, cell: Cell, view: View | None = None) -> None:
+        super().__init__(cell)
+        self._view = view
+        """How the grid is looked through; None where it was not opened from there."""
         self._watch: AttemptWatch | None = None
         self._target: tuple[str, int] | None = None
         self._files = AttemptFiles()
@@ -86,8 +81,6 @@ class CellScreen(CellActions):
         self._theirs: Mapping[str, str] | None = None
         self._found: CellLook | None = None
         """What the cell measured, when the results were opened last."""
-        self._beside: Other | None = None
-        """Whose completions are beside those of this cell."""
         self._looked_in: State | None = None
         """State of the chosen stage when its files were read last."""
 
@@ -99,7 +92,7 @@ class CellScreen(CellActions):
         yield Lines(id="tabs")
         with Vertical(id="panes"):
             yield LogView(id="log")
-            yield RowList(id="results")
+            yield ResultsPane(id="results")
             yield PlotPane(self.tuilab.glyphs, id="metrics")
             yield RowList(id="parameters")
             yield RowList(id="files")
@@ -123,39 +116,9 @@ class CellScreen(CellActions):
         return self.query_one("#log", LogView)
 
     @property
-    def samples(self) -> CompletionsPane:
-        """The completions pane."""
-        return self.query_one(CompletionsPane)
-
-    @property
-    def job(self) -> JobStatus | None:
-        """The chosen stage of the chain."""
-        return self._jobs[self._stage] if self._jobs and self._stage is not None else None
-
-    @property
-    def attempt(self) -> int:
-        """Number of the attempt that is shown; 0 when there is none."""
-        if self.job is None:
-            return 0
-        return self.job.attempt if self._attempt is None else self._attempt
-
-    @property
-    def _eval_place(self) -> int | None:
-        """Place of the eval stage in the chain."""
-        places = (n for n, job in enumerate(self._jobs) if job.stage is Stage.EVAL)
-        return next(places, None)
-
-    @property
-    def told(self) -> tuple[JobStatus | None, int]:
-        """The job and the attempt that the open tab shows: completions are always the eval's."""
-        place = self._eval_place
-        if self.tab != "completions" or place is None or place == self._stage:
-            return self.job, self.attempt
-        return self._jobs[place], self._jobs[place].attempt
-
-    def known(self, job: JobStatus | None, number: int) -> Attempt | None:
-        """What is known of an attempt of a job; None where there is none."""
-        return None if job is None else self.tuilab.poller.attempt(job.job, number)
+    def listed(self) -> RowList:
+        """The list of the open tab."""
+        return self.query_one(f"#{LISTS[self.tab]}", RowList)
 
     # State comes in.
 
@@ -174,13 +137,13 @@ class CellScreen(CellActions):
         self._show_head(snapshot, view)
         self._aim(snapshot)
         if self.tab == "completions":
-            self._show_completions()
+            self.show_completions()
         elif self.tab == "results":
-            self._show_results()
+            self.show_results()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new size."""
-        if self.tuilab.snapshot is not None and self._jobs:
+        if self.tuilab.snapshot is not None and self.tab:
             self.on_snapshot(self.tuilab.snapshot)
             self._show_tab()
 
@@ -206,8 +169,9 @@ class CellScreen(CellActions):
         most = max(1, (self.size.height - 12) // 3)
         parts = [line for piece in (*edits, *told) for line in wrapped(piece, columns, most)]
         title = [fit_line(first, columns), *(parts or [()])]
-        self.query_one("#cell-title").styles.height = len(title)
+        self.query_one("#cell-title").styles.height = self._title_rows = len(title)
         self.write("cell-title", *title)
+        self.query_one("#chain").display = bool(self._jobs)
         chain = chain_line(self._jobs, self._stage or 0, columns, glyphs)
         self.write("chain", chain)
 
@@ -260,15 +224,20 @@ class CellScreen(CellActions):
     # What is shown.
 
     def _show_tab(self) -> None:
+        # A large terminal has room for the curves beside the log of what they come from.
+        has_curves = self.tab == "log" and self._room.side > 0 and bool(charted(self._files.series))
         for name in TABS:
-            self.query_one(f"#{name}").display = name == self.tab
+            self.query_one(f"#{name}").display = name == self.tab or (
+                has_curves and name == "metrics"
+            )
         self._write_tabs()
         painters = {
-            "results": self._show_results,
+            "results": self.show_results,
+            "log": self._show_metrics,
             "metrics": self._show_metrics,
             "parameters": self._show_parameters,
             "files": self._show_artefacts,
-            "completions": self._show_completions,
+            "completions": self.show_completions,
         }
         if painter := painters.get(self.tab):
             painter()
@@ -288,7 +257,7 @@ class CellScreen(CellActions):
     def _why_no_attempt(self) -> str:
         return "imported" if self._is_imported else "no attempt yet"
 
-    def _show_results(self) -> None:
+    def show_results(self) -> None:
         """List what the cell measured; read off the event loop, once for each change."""
         snapshot = self.tuilab.snapshot
         view = find(snapshot, self.cell) if snapshot is not None else None
@@ -297,10 +266,18 @@ class CellScreen(CellActions):
         if self._found is None or self._found.evidence != evidence_of(snapshot.root, view):
             self._read_look(view)
             return
-        lines = result_lines(snapshot, self._found, view, self.size.width - 2, self.tuilab.glyphs)
-        listed = self.query_one("#results", RowList)
-        listed.nothing = "nothing measured yet: the eval and cosine stages write it"
-        listed.show([(str(place), line) for place, line in enumerate(lines)])
+        glyphs, look = self.tuilab.glyphs, self._found
+        room = self._room
+        lines = result_lines(snapshot, look, view, room.main - 2, glyphs)
+        below: Sequence[Line] = ()
+        beside: Sequence[Line] = ()
+        if room.side:
+            self._pair()
+            through = self._view or View(metric=self.tuilab.preferences.metric)
+            free = max(0, room.rows - len(lines))
+            below = own_row_lines(snapshot, view, through, room.main, free, glyphs)
+            beside = beside_lines(snapshot, look, view, self._answers, through.metric, room, glyphs)
+        self.query_one(ResultsPane).show(lines, room, below, beside)
 
     @work(exclusive=True, group="look")
     async def _read_look(self, view: CellView) -> None:
@@ -308,7 +285,7 @@ class CellScreen(CellActions):
         if self.is_there and view.cell == self.cell:
             self._found = look
             if self.tab == "results":
-                self._show_results()
+                self.show_results()
 
     def _show_metrics(self) -> None:
         self.query_one(PlotPane).plot(self._files.series)
@@ -337,43 +314,6 @@ class CellScreen(CellActions):
         if root is None:
             return {}
         return settings_of(Layout(root), state.plan if state else None, job, attempt)
-
-    def _show_completions(self) -> None:
-        job, number = self.told
-        if job is None:
-            self.samples.take((), Asked(), why_none(self._is_imported, None))
-            return
-        wanted = Sampling(job.job, number, job.state)
-        if wanted == self._sampling:
-            return
-        self._sampling = wanted
-        self.samples.listed.nothing = "reading"
-        self._read_completions(wanted, self.known(job, number))
-
-    @work(exclusive=True, group="completions")
-    async def _read_completions(self, wanted: Sampling, attempt: Attempt | None) -> None:
-        reader = self.tuilab.poller.reader
-        found = await asyncio.to_thread(read_completions, reader, wanted, attempt)
-        if not self.is_there:
-            return
-        labels = self.tuilab.snapshot.labels if self.tuilab.snapshot is not None else {}
-        asked = Asked(labels, found.marker, found.questions)
-        why = found.problem or ("" if found.rows else why_none(self._is_imported, attempt))
-        self.samples.take(found.rows, asked, why)
-
-    @property
-    def _is_imported(self) -> bool:
-        snapshot = self.tuilab.snapshot
-        return snapshot is not None and bool(snapshot.imported_from)
-
-    def search_samples(self, needle: str) -> None:
-        """List only completions with this text; "" lists all again."""
-        self.samples.look_through(replace(self.samples.choice, needle=needle))
-
-    def take_eval(self) -> None:
-        """Choose the eval stage: attempts of completions are its attempts."""
-        if self._eval_place not in (None, self._stage):
-            self._stage, self._attempt = self._eval_place, None
 
     # Mouse.
 
@@ -429,7 +369,8 @@ class CellScreen(CellActions):
         self.cell = replace(self.cell, epoch=snapshot.epochs[place])
         self._stage = self._attempt = self._target = None
         self._other = self._theirs = self._beside = None
-        self.samples.put_beside(None)
+        self._is_paired = False
+        self._put_beside(None)
         self.on_snapshot(snapshot)
         self._show_tab()
 
@@ -437,19 +378,15 @@ class CellScreen(CellActions):
         """Scroll or move the cursor of the open tab."""
         if self.tab == "log":
             self.log_view.scroll_rows(rows)
-        elif self.tab == "completions":
-            self.samples.listed.step(rows)
         elif self.tab in LISTS:
-            self.query_one(f"#{self.tab}", RowList).step(rows)
+            self.listed.step(rows)
 
     def action_edge(self, place: int) -> None:
         """Go to the first or last line of the open tab."""
         if self.tab == "log":
             self.log_view.to_end(start=place == 0)
-        elif self.tab == "completions":
-            self.samples.listed.go(place)
         elif self.tab in LISTS:
-            self.query_one(f"#{self.tab}", RowList).go(place)
+            self.listed.go(place)
 
     def action_follow(self) -> None:
         """Follow the log, or stand still."""
@@ -510,33 +447,8 @@ class CellScreen(CellActions):
         if self.tab == "log":
             return self.log_view.line_here
         if self.tab in LISTS:
-            listed = self.query_one(f"#{self.tab}", RowList)
-            return "\n".join(listed.texts) if whole else listed.text
+            return "\n".join(self.listed.texts) if whole else self.listed.text
         return "\n".join(f"{name}: {values}" for name, values in self._files.series.items())
-
-    def _compare_completions(self, snapshot: Snapshot) -> None:
-        job, number = self.told
-        if job is None:
-            return
-        known = [one for one in others(snapshot, self.cell, job, number) if one.attempt]
-        place = known.index(self._beside) + 1 if self._beside in known else 0
-        self._beside = known[place] if place < len(known) else None
-        if self._beside is None:
-            self.samples.put_beside(None)
-            self.say("alone again" if known else "no other epoch has completions", "text")
-        else:
-            self._read_beside(self._beside)
-
-    @work(exclusive=True, group="beside")
-    async def _read_beside(self, other: Other) -> None:
-        poller = self.tuilab.poller
-        wanted = Sampling(other.job, other.attempt, State.DONE)
-        attempt = poller.attempt(other.job, other.attempt)
-        found = await asyncio.to_thread(read_completions, poller.reader, wanted, attempt)
-        if self.is_there and other == self._beside:
-            self.samples.put_beside(Beside(other.name, f"epoch {self.cell.epoch}", found.rows))
-            why = found.problem or ("" if found.rows else "no completions there")
-            self.say(f"beside {other.name}{f': {why}' if why else ''}", "text")
 
     def action_search(self) -> None:
         """Type what to look for in the log or the completions."""
@@ -578,16 +490,3 @@ class CellScreen(CellActions):
             self.search_samples("")
         else:
             self.app.pop_screen()
-
-    def action_choose(self, what: str) -> None:
-        """List other completions: by persona, by question, hits only."""
-        if self.tab != "completions":
-            self.say("only on the completions tab: press tab")
-            return
-        pane = self.samples
-        choice = {
-            "persona": lambda: completions_text.next_persona(pane.choices, pane.choice),
-            "question": lambda: completions_text.next_question(pane.choices, pane.choice),
-            "hits": lambda: replace(pane.choice, hits_only=not pane.choice.hits_only),
-        }[what]()
-        pane.look_through(choice)

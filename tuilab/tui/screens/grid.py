@@ -471,7 +471,7 @@ class GridScreen(CellActions):
         if self.grid.cell is None:
             self.say(grid_view.why_no_cell(self.view))
             return
-        self.app.push_screen(CellScreen(self.grid.cell))
+        self.app.push_screen(CellScreen(self.grid.cell, self.view))
 
     def action_open_log(self) -> None:
         """Read the cell's whole log in the person's pager."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 
 from tuilab.tui.attempt_files import Series
 from tuilab.tui.present import completions_text
+from tuilab.tui.present.cell_room import Room
 from tuilab.tui.present.completions_text import Asked, Beside, Choice, Completion, Shelf
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.small_plot import charted, small_plot
@@ -66,6 +67,37 @@ class PlotPane(Lines):
         self.show(lines)
 
 
+class ResultsPane(Horizontal):
+    """What the cell measured; on a large terminal with its row below and completions beside."""
+
+    DEFAULT_CSS = """
+    ResultsPane #results-list, ResultsPane #results-row { width: 100%; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """List and row at the left, the rest at the right."""
+        with Vertical(id="results-main"):
+            yield RowList(id="results-list")
+            yield Lines(id="results-row")
+        yield Lines(id="results-side")
+
+    def show(
+        self, lines: Sequence[Line], room: Room, below: Sequence[Line], beside: Sequence[Line]
+    ) -> None:
+        """Show finished lines in the room that was shared for them."""
+        listed, row = self.query_one(RowList), self.query_one("#results-row", Lines)
+        side = self.query_one("#results-side", Lines)
+        self.query_one("#results-main").styles.width = room.main
+        row.display, side.display = bool(below), bool(room.side)
+        row.styles.height, side.styles.height = len(below), room.rows
+        row.show(below)
+        side.show(beside)
+        is_first = listed.here is None
+        listed.show([(str(place), line) for place, line in enumerate(lines)])
+        if is_first:
+            listed.go(1)  # the first line is the head of the table
+
+
 class CompletionsPane(Vertical):
     """A list of completions above the text of the one under the cursor."""
 
@@ -73,7 +105,7 @@ class CompletionsPane(Vertical):
     CompletionsPane { height: 1fr; }
     CompletionsPane #completion-list { height: 1fr; }
     CompletionsPane #completion-rule { height: 1; }
-    CompletionsPane #completion-text { height: 45%; }
+    CompletionsPane #completion-text { height: 45%; max-height: 16; }
     """
 
     def __init__(self, glyphs: Glyphs, *, id: str) -> None:
@@ -130,7 +162,7 @@ class CompletionsPane(Vertical):
         columns = self.size.width or 80
         rows, labels = self._shelf.rows, self._asked.labels
         told = completions_text.words(rows, self._places, self.choice, labels)
-        tail = "f persona  b question  i hits  d another epoch"
+        tail = "f persona  b question  i hits  d epochs"
         line = rule(told, tail, columns, self.glyphs.stroke)
         self.query_one("#completion-rule", Lines).show([line])
         here = self.listed.here

@@ -96,12 +96,14 @@ def spot_line(figure: Figure, spot: Spot, snapshot: Snapshot, look: Look) -> Lin
         *_values(figure, spot),
         *_counts(point),
         # A scatter holds peaks, which are picked from what is measured.
-        *(() if is_scatter(figure.panels[spot.panel]) else _state(point, snapshot)),
+        *(
+            ()
+            if is_scatter(figure.panels[spot.panel])
+            else _status(point.status, point.cell, snapshot)
+        ),
+        # Last, as it gives way where columns are few.
+        *(((f"  {point.interval}", "muted"),) if point.interval and point.low is not None else ()),
     )
-
-
-def _state(point: PlotPoint, snapshot: Snapshot) -> Line:
-    return _status(point.status, point.cell, snapshot)
 
 
 def _values(figure: Figure, spot: Spot) -> Line:
@@ -109,12 +111,16 @@ def _values(figure: Figure, spot: Spot) -> Line:
     is_rate = not _is_cosine(figure, spot)
     if point.y is None or point.y != point.y:
         return (("  n/a", "missing"),)
-    value = f"{number(point.y, 1)}%" if is_rate else signed(point.y)
+    value = _rate(point.y, point.n) + "%" if is_rate else signed(point.y)
     if is_scatter(panel):
-        x = signed(point.x) if figure.kind == "cosine-peak" else f"{number(point.x, 1)}%"
+        x = signed(point.x) if figure.kind == "cosine-peak" else f"{_rate(point.x, point.n)}%"
         name = "cosine" if figure.kind == "cosine-peak" else "baseline"
         return ((f"  {name} {x}  peak {value}", "strong"), *_interval(point, is_rate))
     return ((f"  {value}", "strong"), *_interval(point, is_rate))
+
+
+def _rate(percent: float, n: int | None) -> str:
+    return number(percent, rate_digits(n))
 
 
 def _is_cosine(figure: Figure, spot: Spot) -> bool:
@@ -125,11 +131,11 @@ def _interval(point: PlotPoint, is_rate: bool) -> Line:
     if point.low is None or point.high is None:
         return ()
     ends = (
-        f"{number(point.low, 1)}, {number(point.high, 1)}"
+        f"{_rate(point.low, point.n)}, {_rate(point.high, point.n)}"
         if is_rate
         else f"{signed(point.low)}, {signed(point.high)}"
     )
-    return ((f" [{ends}]", "text"), (f" {point.interval}" if point.interval else "", "muted"))
+    return ((f" [{ends}]", "text"),)
 
 
 def _counts(point: PlotPoint) -> Line:
@@ -167,7 +173,7 @@ def _square_line(figure: Figure, spot: Spot, snapshot: Snapshot) -> Line:
     label = snapshot.labels.get(key, key)
     value: Piece = ("  n/a", "missing")
     if square.value is not None and square.value == square.value:
-        value = (f"  {number(square.value, rate_digits(square.n))}%", "strong")
+        value = (f"  {_rate(square.value, square.n)}%", "strong")
     return (
         (f" {label}", "strong"),
         (f"  epoch {_epoch(square.cell)}  asked as {matrix.columns[spot.column]}", "text"),
