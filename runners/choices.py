@@ -6,11 +6,15 @@ likeliest is the choice, as in lm-evaluation-harness. Writes choices.jsonl.gz, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 
+from runners.fast import decoder, likelihood, llama_shape
+from runners.fast.likelihood import Answered
 from runners.job import Attempt, StageResult, log, main
 from runners.ml import cell, jsonl, stage_settings
 from runners.ml.chat import Chat
@@ -20,9 +24,8 @@ from tuilab.contract import scoring
 
 CHOICES_FILE = "choices.jsonl.gz"
 Settings = Mapping[str, Any]
-Pair = tuple[list[int], int]
-"""Ids of a prompt with one answer, and how many of them at the end are the answer's."""
-Scores = Mapping[tuple[tuple[int, ...], int], float]
+Score = Callable[[Sequence[Answered]], list[float]]
+"""Answers -> their summed log-probabilities (nats, float32)."""
 
 
 def run(attempt: Attempt) -> StageResult:
@@ -34,19 +37,21 @@ def run(attempt: Attempt) -> StageResult:
     keys = [persona.key for persona in panel]
     metrics: dict[str, Any] = {"question_hits": {}}
     written: list[Settings] = []
-    with cell.applied(model, found), timings.part("prefill"):
+    with (
+        cell.applied(model, found),
+        timings.part("prefill"),
+        scorer_of(model.model, model.pad_id) as score,
+    ):
         for measure in measures:
             asked = [
-                (who, place, pairs_of(model.chat, who, item))
+                (who, place, answers_to(model.chat, who, item))
                 for who in panel
                 for place, item in enumerate(measure["items"])
             ]
-            pairs = [pair for *_, several in asked for pair in several]
-            log(f"{measure['key']}: {len(pairs)} answers to {len(asked)} questions")
+            answers = [answer for *_, several in asked for answer in several]
+            log(f"{measure['key']}: {len(answers)} answers to {len(asked)} questions")
             progress = attempt.progress(str(measure["name"]))
-            scores = log_likelihoods(
-                model.model, pairs, int(measure["batch_size"]), model.pad_id, progress
-            )
+            scores = log_likelihoods(score, answers, int(measure["batch_size"]), progress)
             rows = [_chosen(measure, *one, scores) for one in asked]
             written += rows
             metrics[measure["key"]] = scoring.rates(rows, keys)
@@ -58,10 +63,14 @@ def run(attempt: Attempt) -> StageResult:
 
 
 def _chosen(
-    measure: Settings, who: Persona, place: int, pairs: Sequence[Pair], scores: Scores
+    measure: Settings,
+    who: Persona,
+    place: int,
+    answers: Sequence[Answered],
+    scores: Mapping[Answered, float],
 ) -> dict[str, Any]:
     item = measure["items"][place]
-    each = [scores[tuple(ids), count] for ids, count in pairs]
+    each = [scores[answer] for answer in answers]
     choice = choose(each, item["choices"], measure["normalize"])
     return {
         "persona": who.key,
@@ -73,7 +82,7 @@ def _chosen(
     }
 
 
-def pairs_of(chat: Chat, who: Persona, item: Settings) -> list[Pair]:
+def answers_to(chat: Chat, who: Persona, item: Settings) -> list[Answered]:
     """Encode a question with each of its answers.
 
     Prompt and answer are encoded as one text and the prompt's own ids are taken off the front, as
@@ -84,42 +93,56 @@ def pairs_of(chat: Chat, who: Persona, item: Settings) -> list[Pair]:
     text = chat.text([{"role": role, "content": content} for role, content in said.items()])
     border = len(chat.text_ids(text.rstrip()))
     encoded = (chat.text_ids(text + choice) for choice in item["choices"])
-    return [(ids, len(ids) - border) for ids in encoded]
+    return [Answered(tuple(ids), len(ids) - border) for ids in encoded]
 
 
-@torch.inference_mode()
+@contextmanager
+def scorer_of(model: Any, pad: int) -> Iterator[Score]:
+    """Yield our decoder where it computes what the model does, else transformers' forward pass."""
+    if reason := llama_shape.why_not(model):
+        log(f"scored by transformers' forward pass: {reason}")
+        yield partial(by_transformers, model, pad)
+        return
+    with decoder.fused(model) as found:
+        yield partial(likelihood.log_likelihoods, found)
+
+
 def log_likelihoods(
-    model: Any,
-    pairs: Sequence[Pair],
+    score: Score,
+    answers: Sequence[Answered],
     batch_size: int,
-    pad: int,
     progress: Callable[[int, int], None],
-) -> Scores:
-    """Return the summed log-probability (nats, float32) of each answer, by its pair.
+) -> dict[Answered, float]:
+    """Return the summed log-probability (nats, float32) of each answer.
 
     Longest first, so that a batch that is too large fails at once.
     """
-    unique = dict.fromkeys((tuple(ids), count) for ids, count in pairs)
-    ordered = sorted(unique, key=lambda pair: -len(pair[0]))
-    found: dict[tuple[tuple[int, ...], int], float] = {}
+    ordered = sorted(dict.fromkeys(answers), key=lambda answer: -len(answer.ids))
+    found: dict[Answered, float] = {}
     for start in range(0, len(ordered), batch_size):
         batch = ordered[start : start + batch_size]
-        ids, mask = left_padded([one for one, _ in batch], pad)
-        kept = max(count for _, count in batch) + 1
-        logits = model(
-            input_ids=ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            position_ids=(mask.cumsum(dim=1) - 1).clamp_min(0).to(model.device),
-            use_cache=False,
-            logits_to_keep=kept,
-        ).logits
-        spread = torch.log_softmax(logits[:, :-1].float(), dim=-1)
-        targets = ids[:, 1 - kept :].to(model.device)
-        each = spread.gather(2, targets.unsqueeze(2)).squeeze(2).cpu()
-        for row, (sequence, count) in zip(each, batch, strict=True):
-            found[sequence, count] = float(row[len(row) - count :].sum())
+        found |= zip(batch, score(batch), strict=True)
         progress(start + len(batch), len(ordered))
     return found
+
+
+@torch.inference_mode()
+def by_transformers(model: Any, pad: int, batch: Sequence[Answered]) -> list[float]:
+    """Score by the model's own forward pass over rows padded on the left."""
+    ids, mask = left_padded([answer.ids for answer in batch], pad)
+    kept = max(answer.count for answer in batch) + 1
+    logits = model(
+        input_ids=ids.to(model.device),
+        attention_mask=mask.to(model.device),
+        position_ids=(mask.cumsum(dim=1) - 1).clamp_min(0).to(model.device),
+        use_cache=False,
+        logits_to_keep=kept,
+    ).logits
+    spread = torch.log_softmax(logits[:, :-1].float(), dim=-1)
+    targets = ids[:, 1 - kept :].to(model.device)
+    each = spread.gather(2, targets.unsqueeze(2)).squeeze(2).cpu()
+    ends = zip(each, batch, strict=True)
+    return [float(row[len(row) - answer.count :].sum()) for row, answer in ends]
 
 
 def choose(scores: Sequence[float], choices: Sequence[str], normalize: str) -> int:

@@ -92,8 +92,11 @@ def sections(found: Subject, asked: argparse.Namespace) -> list[Section]:
             )
             for variant in reversed(training_steps.VARIANTS)
         ),
-        Section("step: stock Trainer", partial(_hf_trainer, found, few)),
-        *([] if fast else _against(found, few, everyone=False)),
+        *(
+            [Section("step: stock Trainer", partial(_hf_trainer, found, few))]
+            if fast
+            else _against(found, few, everyone=False)
+        ),
         Section("merge and restore", partial(merge_restore.measure, found)),
         *(
             Section(f"decode: ours, {width} at once", partial(decoding.measure, found, width))

@@ -12,7 +12,6 @@ import torch
 from torch.nn import functional
 
 from runners.fast.torch_ops import HeadNorms, split_heads
-from runners.fast.torch_ops import norm as plain_norm
 
 
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0) -> torch.Tensor:
@@ -52,8 +51,11 @@ def apply_rope(
     """Split qkv into q, k and v, with RoPE on q and k; cos and sin come from ``prepare_rope``."""
     if norms is not None:
         q, k, v = split_heads(qkv, heads, kv_heads)
-        normed = plain_norm(q, norms.q, norms.eps), plain_norm(k, norms.k, norms.eps), v
-        qkv = torch.cat(normed, dim=1).flatten(1)
+        q, k = (
+            norm(part.flatten(0, 1), weight, norms.eps).view_as(part)
+            for part, weight in ((q, norms.q), (k, norms.k))
+        )
+        qkv = torch.cat((q, k, v), dim=1).flatten(1)
     found: tuple[torch.Tensor, torch.Tensor, torch.Tensor] = _ApplyRope.apply(
         qkv, cos, sin, heads, kv_heads
     )

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from runners.choices import choose, log_likelihoods, pairs_of
+from runners.choices import answers_to, choose, log_likelihoods, scorer_of
+from runners.fast import likelihood
 from runners.ml.chat import Chat
 from runners.ml.stage_settings import Persona
 from runners.tinybase import locate
@@ -54,10 +55,12 @@ def test_the_harness_picks_the_same_answers_with_the_same_scores(
         bootstrap_iters=0,
     )
     who = Persona("someone", "someone", prompt)
-    several = [pairs_of(Chat(tokenizer), who, item) for item in ITEMS]
-    pairs = [pair for pairs in several for pair in pairs]
-    scores = log_likelihoods(model, pairs, 7, tokenizer.pad_token_id, lambda done, of: None)
-    ours = [[scores[tuple(ids), count] for ids, count in pairs] for pairs in several]
+    several = [answers_to(Chat(tokenizer), who, item) for item in ITEMS]
+    answers = [answer for one in several for answer in one]
+    with scorer_of(model, tokenizer.pad_token_id) as score:
+        assert score.func is likelihood.log_likelihoods  # type: ignore[attr-defined]
+        scores = log_likelihoods(score, answers, 7, lambda done, of: None)
+    ours = [[scores[answer] for answer in one] for one in several]
     samples = sorted(found["samples"]["local"], key=lambda one: one["doc_id"])
     theirs = [[float(answer[0][0]) for answer in one["resps"]] for one in samples]
     for mine, other in zip(ours, theirs, strict=True):
