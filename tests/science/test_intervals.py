@@ -99,3 +99,9 @@ def test_pairing_by_question_narrows_what_the_same_questions_share() -> None:
 
 def test_other_questions_cannot_be_paired() -> None:
     assert paired_difference(Questions((1, 2), 10), Questions((1, 2, 3), 10)) is None
+
+
+def test_questions_that_agree_in_every_answer_are_no_certainty() -> None:
+    alike = Questions((10, 0) * 10, 10)
+    paired, counting = paired_difference(alike, alike), difference(100, 200, 100, 200)
+    assert paired is not None and (paired.low, paired.high) == (counting.low, counting.high)

@@ -91,6 +91,19 @@ def test_an_edit_of_single_cells_is_named_with_how_many_they_are() -> None:
     assert as_record(found)["differing"] == [{"key": key, "one": 1e-4, "other": 3e-5, "cells": 2}]
 
 
+def test_what_lines_share_is_compared_in_each_of_them() -> None:
+    text = SMALL + '\n[axes]\n"marker.lr" = [2e-4, 3e-4]\n'
+    found = between(plan_of(text), plan_of(text.replace("rows = 4", "rows = 3", 1)))
+    [(key, each)] = found.differing.items()
+    assert (key, each.cells, found.cells) == ("convergence.rows", 8, 12)  # epoch 0 rests on no run
+
+
+def test_a_measure_that_differs_is_named() -> None:
+    text = SMALL + '\n[[measures]]\nname = "no"\nkind = "substring"\ntext = "no"\n'
+    found = between(plan_of(text), plan_of(text.replace('text = "no"', 'text = "never"')))
+    assert list(found.differing) == ["measures"]
+
+
 def test_another_seed_is_no_other_setting() -> None:
     assert between(plan_of(), plan_of(SMALL.replace("[42]", "[137]"))).differing == {}
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from tuilab.grid.metrics import Measurement, Row, hits_by_question
 from tuilab.science.distributions import t_quantile, variance
-from tuilab.science.intervals import Interval, joined, score, wilson
+from tuilab.science.intervals import Interval, difference, joined, score, wilson
 
 PAIRED: Final = "paired"
 """How the name of a method begins that takes differences within each question."""
@@ -132,14 +132,18 @@ def design_effect(hits: int, n: int, questions: int, squares: int) -> float:
 def paired_difference(ours: Questions, theirs: Questions) -> Interval | None:
     """95% interval of our rate minus theirs where both answered the same questions.
 
-    The intervals of both, joined with the correlation of their question rates (``joined``); None
-    where the questions cannot be paired.
+    The intervals of both, joined with the correlation of their question rates (``joined``), no
+    narrower than that of as many independent answers: questions that agree by chance are no
+    certainty. None where the questions cannot be paired.
     """
     if not ask_the_same((ours, theirs)):
         return None
     mine, yours = ours.interval, theirs.interval
     shared = _correlation(ours.rates, theirs.rates)
-    return joined((ours.rate, mine), (theirs.rate, yours), shared, f"{PAIRED} {mine.method}")
+    found = joined((ours.rate, mine), (theirs.rate, yours), shared, f"{PAIRED} {mine.method}")
+    counting = difference(sum(ours.hits), ours.n, sum(theirs.hits), theirs.n)
+    low, high = min(found.low, counting.low), max(found.high, counting.high)
+    return Interval(low, high, found.method)
 
 
 def _correlation(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -8,9 +8,10 @@ from typing import Any
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.jobs import Job, Plan, job_id
+from tuilab.grid.jobs import Job, Plan, ancestors, job_id
+from tuilab.grid.lines import persona_of
 from tuilab.grid.settings_apart import Values, differences, place_of
-from tuilab.grid.stages import Stage
+from tuilab.grid.stages import OWN_STAGES, Stage
 from tuilab.grid.text import count_of
 from tuilab.store.reader import Reader
 
@@ -97,13 +98,12 @@ class _Pairs:
     def of_cells(self, mine: Cell, theirs: Cell) -> dict[str, Values]:
         """Return what differs between the same cell of both."""
         found: dict[str, Values] = {}
-        for stage in (Stage.CONVERGE, Stage.TRAIN, Stage.EVAL, Stage.COSINE):
-            here = self.my_plan.by_id.get(_job(stage, mine))
-            there = self.their_plan.by_id.get(_job(stage, theirs))
-            if here is not None and there is not None:
-                found |= self._of_jobs(here, there)
-                for job in set(here.parents) & set(there.parents):
-                    found |= self._of_data(job)
+        there = _behind(self.their_plan, theirs)
+        for place, job in _behind(self.my_plan, mine).items():
+            if place in there:
+                found |= self._of_jobs(job, there[place])
+                if job.stage is Stage.DATA:
+                    found |= self._of_data(job, there[place])
         if mine.seed != theirs.seed:  # the seeds are named; those of sampling follow from them
             found.pop("eval.seed", None)
         return found
@@ -115,20 +115,26 @@ class _Pairs:
             self._known[names] = dict(differences(here.stage, mine, theirs))
         return self._known[names]
 
-    def _of_data(self, job: str) -> dict[str, Values]:
-        here, there = self.my_plan.by_id[job], self.their_plan.by_id[job]
-        if here.stage is not Stage.DATA:
-            return {}
-        found = self._of_jobs(here, there)
-        hashes = self.one.data.get(job), self.other.data.get(job)
+    def _of_data(self, here: Job, there: Job) -> dict[str, Values]:
+        hashes = self.one.data.get(here.id), self.other.data.get(there.id)
         if None in hashes:
-            self.unhashed.add(job)
-        return found if None in hashes or hashes[0] == hashes[1] else {**found, job: hashes}
+            self.unhashed.add(here.id)
+        return {} if None in hashes or hashes[0] == hashes[1] else {here.id: hashes}
 
 
-def _job(stage: Stage, cell: Cell) -> str:
-    epoch = None if stage is Stage.CONVERGE else cell.epoch
-    return job_id(stage, cell.source, epoch, cell.seed)
+def _behind(plan: Plan, cell: Cell) -> dict[tuple[Stage, str], Job]:
+    """Return the jobs that a cell's numbers rest on, by stage and whose answers they are.
+
+    Those that lines share are found through what reads them: their names differ with the lines.
+    """
+    names = (job_id(stage, cell.source, cell.epoch, cell.seed) for stage in OWN_STAGES)
+    own = [name for name in names if name in plan.by_id]
+    jobs = [plan.by_id[name] for name in (*own, *ancestors(plan, own))]
+    return {
+        (job.stage, persona_of(job.source) if job.stage is Stage.DATA else ""): job
+        for job in jobs
+        if job.stage not in (Stage.FETCH, Stage.MERGE)  # what they decide, a later stage says too
+    }
 
 
 def as_sentence(found: Comparability) -> str:
