@@ -6,7 +6,7 @@ from tuilab.grid.notices import Notice, finished, notices_of, terminal_sequence
 
 
 def test_the_end_says_how_many_cells_are_done_and_what_became_of_the_others() -> None:
-    assert finished("g", {"done": 4}) == Notice("done", "g: done", "4 of 4 cells are done")
+    assert finished("g", {"done": 4}) == Notice("done", "g: done", "all 4 cells")
     told = finished("g", {"done": 2, "stale": 1, "failed": 3, "waiting": 1})
     assert told == Notice("done", "g: finished, not complete", "3 of 7 cells are done, 3 failed")
 

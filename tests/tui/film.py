@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from tests.docs.generated import with_block
 from tests.ending import end_engine
@@ -27,7 +28,8 @@ LONG = 600.0
 _FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 _POINTS, _WIDTH, _HEIGHT = 14, 8, 17
 _PAPER, _INK = "#11151c", "#d5dae3"
-_COLOURS = 48
+_DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
+"""(column, row) of each bit of a braille sign: the font has none of them."""
 
 
 class Film:
@@ -39,6 +41,8 @@ class Film:
         self._shown: list[int] = []
         names = ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")
         self._fonts = [ImageFont.truetype(_FONTS / name, _POINTS) for name in names]
+        self._seen: Counter[tuple[str, str]] = Counter()
+        """How many signs were drawn in an ink on a paper."""
 
     def take(self, milliseconds: int) -> None:
         """Add the screen as it is; the same screen again is shown for longer."""
@@ -68,12 +72,13 @@ class Film:
         self.take(milliseconds)
 
     def write(self, file: Path) -> None:
-        """Write all pictures in one palette."""
-        sheet = Image.new("RGB", (self._pictures[0].width, self._pictures[0].height * 4), _PAPER)
-        last = len(self._pictures) - 1
-        for row in range(4):
-            sheet.paste(self._pictures[row * last // 3], (0, row * self._pictures[0].height))
-        palette = sheet.quantize(_COLOURS)
+        """Write all pictures in one palette: every colour itself, and those of edges of signs."""
+        pairs = [pair for pair, _ in self._seen.most_common()]
+        exact = [colour for pair in pairs for colour in pair]
+        edges = [_between(ink, paper, part) for part in (0.5, 0.25, 0.75) for ink, paper in pairs]
+        colours = list(dict.fromkeys(map(ImageColor.getrgb, [*exact, *edges])))[:256]
+        palette = Image.new("P", (1, 1))
+        palette.putpalette([level for colour in colours for level in colour])
         flat = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in self._pictures]
         flat[0].save(
             file, save_all=True, append_images=flat[1:], duration=self._shown, loop=0, optimize=True
@@ -92,8 +97,14 @@ class Film:
         ink, paper = _colour(cell.fg, _INK), _colour(cell.bg, _PAPER)
         if cell.reverse:
             ink, paper = paper, ink
+        self._seen[ink, paper] += bool(cell.data.strip())
         draw.rectangle((x, y, x + _WIDTH - 1, y + _HEIGHT - 1), fill=paper)
-        if cell.data.strip():
+        if 0x2800 <= (code := ord(cell.data[:1] or " ")) < 0x2900:
+            for bit, (column, row) in enumerate(_DOTS):
+                left, top = x + 1 + 4 * column, y + 1 + 4 * row
+                if code >> bit & 1:
+                    draw.rectangle((left, top, left + 1, top + 1), fill=ink)
+        elif cell.data.strip():
             draw.text((x, y), cell.data, font=self._fonts[cell.bold], fill=ink)
 
 
@@ -101,6 +112,11 @@ def _colour(name: str, default: str) -> str:
     if name == "default":
         return default
     return f"#{name}" if len(name) == 6 and set(name.lower()) <= set("0123456789abcdef") else name
+
+
+def _between(ink: str, paper: str, part: float) -> str:
+    pairs = zip(ImageColor.getrgb(ink), ImageColor.getrgb(paper), strict=True)
+    return "#" + "".join(f"{round(one * part + other * (1 - part)):02x}" for one, other in pairs)
 
 
 def shoot(folder: Path) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuilab.grid.text import count_of
+
 NOTICE_KINDS = ("done", "failed", "stalled", "paused", "gone")
 _DONE, _OPEN = ("done", "stale"), ("failed", "suspect", "lost", "stopped")
 
@@ -24,8 +26,10 @@ def finished(name: str, counts: Mapping[str, int]) -> Notice:
     """Say that nothing is left to run, by the cells of each state."""
     total, done = sum(counts.values()), sum(counts.get(word, 0) for word in _DONE)
     bad = [f"{counts[word]} {word}" for word in _OPEN if counts.get(word)]
-    title = f"{name}: done" if done == total else f"{name}: finished, not complete"
-    return Notice("done", title, ", ".join([f"{done} of {total} cells are done", *bad]))
+    if done == total:
+        return Notice("done", f"{name}: done", f"all {count_of(total, 'cell')}")
+    told = ", ".join([f"{done} of {total} cells are done", *bad])
+    return Notice("done", f"{name}: finished, not complete", told)
 
 
 def notices_of(lines: Iterable[Mapping[str, Any]]) -> Iterator[Notice]:

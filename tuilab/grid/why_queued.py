@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.states import JobStatus, State
+from tuilab.grid.text import count_of
 
 
 def why_not_yet(engine: EngineView, status: JobStatus) -> str:
@@ -44,6 +47,12 @@ def next_on(engine: EngineView, given_to: str) -> str:
     if not given_to or engine.is_still or engine.pause or engine.state is EngineState.UNKNOWN:
         return ""
     return f"next on worker {given_to.partition('-')[0]}"
+
+
+def workers_pending(whys: Sequence[str]) -> str:
+    """Say how many workers wait at their place, and the first reason that is known."""
+    why = next(filter(None, whys), "")
+    return f"{count_of(len(whys), 'worker')} pending{': ' * bool(why)}{why}"
 
 
 def held_words(held: str) -> str:

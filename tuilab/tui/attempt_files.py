@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,34 +124,6 @@ def _found(path: Path, size: int) -> str:
 def _number(raw: Any) -> float | None:
     is_number = isinstance(raw, int | float) and math.isfinite(raw)
     return float(raw) if is_number else None
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Return settings as dotted key to short text; long lists are counted, not listed."""
-    found: dict[str, str] = {}
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            found.update(flatten(value, f"{name}."))
-        else:
-            found[name] = _short(value)
-    return found
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        if all(isinstance(item, str | int | float) for item in value) and len(value) <= 8:
-            return ", ".join(map(str, value))
-        return f"{len(value)} items, hash {_mark(value)}"
-    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)
-
-
-def _mark(value: Iterable[Any]) -> str:
-    """A short sign by which equal lists are equal and others differ."""
-    import hashlib
-
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 Completion = Mapping[str, Any]

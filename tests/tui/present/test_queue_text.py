@@ -63,6 +63,15 @@ def test_jobs_of_one_cell_stand_under_its_name(half_way: Snapshot) -> None:
     assert "villain@20#42" in plain(rows["train/villain@20#42"])
     assert "villain@20#42  " not in plain(rows["merge/villain@20#42"])
     assert "  ends " in plain(rows["merge/villain@20#42"])
+    assert plain(rows["merge/villain@20#42"]).endswith("waits for train")
+    assert len({plain(row).index("ends ") for row in rows.values()}) == 1
+
+
+def test_a_worker_that_waits_is_told_of_once(half_way: Snapshot) -> None:
+    waiting = ({"phase": "pending", "why": "Resources"},)
+    engine = replace(half_way.engine, machines=waiting, note="1 worker pending: Resources")
+    lines = machine_lines(replace(half_way, engine=engine), 0.0, 80, UNICODE)
+    assert sum("1 worker pending: Resources" in plain(line) for line in lines) == 1
 
 
 def test_a_worker_that_has_reported_nothing_says_what_it_does(half_way: Snapshot) -> None:

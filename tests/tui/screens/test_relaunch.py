@@ -49,6 +49,13 @@ async def test_the_focus_starts_on_cancel_and_cancel_asks_for_nothing(experiment
     assert requests_of(experiment) == []
 
 
+async def test_the_dialog_says_why_it_ended(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "r")
+        assert "it ended: gpu-oom: CUDA out of memory: tried to allocate" in text_of(pilot.app)
+
+
 async def test_f_begins_at_another_stage(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)

@@ -7,7 +7,8 @@ from typing import Any
 
 from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.phase import IN_USE, Phase
-from tuilab.grid.text import count_of, duration, list_of
+from tuilab.grid.text import duration, list_of
+from tuilab.grid.why_queued import workers_pending
 
 
 def machines(facts: Facts) -> tuple[Mapping[str, Any], ...]:
@@ -48,8 +49,5 @@ def why_unheard(facts: Facts) -> str:
 
 def why_pending(facts: Facts) -> str:
     """Say how many workers wait at their place, and why; "" when none does."""
-    waiting = [worker for worker in facts.workers if worker.phase is Phase.PENDING]
-    if not waiting:
-        return ""
-    why = next((f": {worker.why}" for worker in waiting if worker.why), "")
-    return f"{count_of(len(waiting), 'worker')} pending{why}"
+    waiting = [worker.why for worker in facts.workers if worker.phase is Phase.PENDING]
+    return workers_pending(waiting) if waiting else ""

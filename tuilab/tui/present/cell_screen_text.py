@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.endings import ending_words, short_ending
 from tuilab.grid.jobs import job_id, shared_by
 from tuilab.grid.stages import CELL_STAGES, ORDER, OWN_STAGES
-from tuilab.grid.states import LIVE, Attempt, JobStatus, State
+from tuilab.grid.states import LIVE, Attempt, JobStatus, State, Verdict
 from tuilab.grid.text import count_of, duration, size, whole_percent
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
@@ -113,6 +115,34 @@ def parameter_rows(
     return rows
 
 
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return settings as dotted key to short text; long lists are counted, not listed."""
+    found: dict[str, str] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, list) and value and len(value) < 5 and isinstance(value[0], Mapping):
+            value = {str(place): one for place, one in enumerate(value)}
+        if isinstance(value, Mapping) and value:
+            found.update(flatten(value, f"{name}."))
+        else:
+            found[name] = _short(value)
+    return found
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        if all(isinstance(item, str | int | float) for item in value) and len(value) <= 8:
+            return ", ".join(map(str, value))
+        return f"{count_of(len(value), 'item')}, hash {_mark(value)}"
+    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)
+
+
+def _mark(value: Iterable[Any]) -> str:
+    """A short sign by which equal lists are equal and others differ."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
 def difference_words(other: Mapping[str, str] | None, mine: Mapping[str, str], name: str) -> str:
     """Say how many settings differ from what they are compared with."""
     if other is None:
@@ -139,6 +169,8 @@ def attempt_tail(number: int, count: int, attempt: Attempt | None) -> str:
 def _no_outcome(attempt: Attempt | None) -> str:
     if attempt is None or attempt.verdict in LIVE:
         return "no outcome yet: it is written last"
+    if attempt.verdict is Verdict.DONE:
+        return "its outcome file is gone; the journal has its numbers"
     return f"no outcome: {clean_line(ending_words(attempt), 300)}"
 
 
@@ -169,7 +201,7 @@ def artefact_rows(
         ("check", outcome.checks),
         ("time", {key: duration(value) for key, value in outcome.timings.items()}),
         ("peak memory", {key: size(value) for key, value in outcome.peak_memory.items()}),
-        ("ran on", outcome.environment),
+        ("ran on", flatten(outcome.environment)),
     ):
         for key, value in values.items():
             text = clean_line(str(value), 300)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from tuilab.grid.lines import parts_of
@@ -63,7 +63,7 @@ class Filter:
 
     def names(self, key: str, label: str) -> bool:
         """Whether a source is among those named."""
-        text = f"{key}\n{label}".lower()
+        text = name_text(key, label)
         return all(word in text for word in self.words)
 
     def has_epoch(self, epoch: int) -> bool:
@@ -79,8 +79,18 @@ class Filter:
         return all(c.holds(_field(c.field, view)) for c in self.comparisons if c.field != "epoch")
 
 
-def parse_filter(text: str, metrics: Iterable[str] = METRICS) -> Filter:
-    """Read a filter on numbers of these metrics; FilterError for a comparison that is not one."""
+def name_text(key: str, label: str) -> str:
+    """What a word of a filter is looked for in."""
+    return f"{key}\n{label}".lower()
+
+
+def parse_filter(
+    text: str, metrics: Iterable[str] = METRICS, names: Collection[str] = ()
+) -> Filter:
+    """Read a filter on numbers of these metrics; FilterError for a comparison that is not one.
+
+    A word that is in none of the ``names`` (see ``name_text``) may be the beginning of a state.
+    """
     words: list[str] = []
     states: set[State] = set()
     tags: set[str] = set()
@@ -100,6 +110,10 @@ def parse_filter(text: str, metrics: Iterable[str] = METRICS) -> Filter:
             tags.add(token[1:])
         elif token in set(State):
             states.add(State(token))
+        elif names and not any(token in name for name in names):
+            begun = [state for state in State if state.startswith(token)]
+            states.update(begun)
+            words += [] if begun else [token]
         else:
             words.append(token)
     return Filter(

@@ -8,6 +8,8 @@ LEAST_COLUMNS = 40
 LEAST_ROWS = 12
 WIDE_COLUMNS = 120
 SIDE_LEAST, SIDE_MOST = 38, 92
+MAIN_LEAST = 66
+"""Columns of what stands left of the right pane: below a small table a log has long lines."""
 PLOT_LEAST, PLOT_MOST = 7, 45
 
 
@@ -62,6 +64,6 @@ def share_rows(
     if not has_log:
         plot = left if left >= PLOT_LEAST else 0
     plot = min(plot, PLOT_MOST)
-    spare = columns - table_columns if table_columns else SIDE_LEAST
+    spare = columns - max(table_columns, MAIN_LEAST) if table_columns else SIDE_LEAST
     side = max(SIDE_LEAST, min(SIDE_MOST, spare)) if is_wide and rows >= 20 else 0
     return Shares(grid, plot, story, left - plot if has_log else 0, side, event)

@@ -9,6 +9,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.states import JobStatus
 from tuilab.grid.text import ago, count_of, duration, gibibytes, whole_percent
+from tuilab.grid.why_queued import workers_pending
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece, fit, rule
 
@@ -33,15 +34,18 @@ def machines_lines(
         return []
     place = clean_line(engine.place, 20)
     working = [one for one in engine.machines if one.get("phase") != PENDING]
-    waiting = [one for one in engine.machines if one.get("phase") == PENDING]
     title = f"machines on {place}" if place else "machines"
     lines = [rule(title, "last sign" if working else "", columns, glyphs.stroke)]
     lines += [_line(one, known, columns, glyphs) for one in working]
-    if waiting:
-        why = clean_line(next((str(one["why"]) for one in waiting if one.get("why")), ""), 80)
-        said = f" {count_of(len(waiting), 'worker')} pending{': ' if why else ''}{why}"
-        lines.append(((said, "queued"),))
+    if said := pending_words(engine):
+        lines.append(((f" {said}", "queued"),))
     return lines
+
+
+def pending_words(engine: EngineView) -> str:
+    """Say how many workers wait at their place, and why; the engine's note says it alike."""
+    whys = [str(one.get("why") or "") for one in engine.machines if one.get("phase") == PENDING]
+    return clean_line(workers_pending(whys), 120) if whys else ""
 
 
 def _line(

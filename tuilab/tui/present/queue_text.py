@@ -15,9 +15,9 @@ from tuilab.grid.why_queued import why_not_yet
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.header import engine_text
-from tuilab.tui.present.machines_text import machines_lines
+from tuilab.tui.present.machines_text import machines_lines, pending_words
 from tuilab.tui.present.side_pane import load_of, running_jobs
-from tuilab.tui.present.styled_text import Line, Piece, fit, rule
+from tuilab.tui.present.styled_text import Line, fit, rule
 
 
 def statuses(snapshot: Snapshot) -> dict[str, JobStatus]:
@@ -38,24 +38,28 @@ def queue_rows(
     ends, now = expected_ends(snapshot, order, known), snapshot.taken_at
     names = [_cell_name(job) for job in (*order, *known)]
     width = min(32, max((len(name) for name in names), default=10))
+    times = {job: f"  ends {moment(at, now)}" for job, at in ends.items()}
+    longest = max(map(len, times.values()), default=0)
     rows: list[tuple[str, Line]] = []
     before = ""
     for job in running_jobs(snapshot):
         cell = _cell_name(job.job)
         head = _head("" if cell == before else cell, job.stage.value, "running", width, glyphs)
-        sign = (f"  {glyphs.running(job.stage.value)}  ", "running")
-        rows.append((job.job, (sign, *head, *_so_far(job, now), _end(ends.get(job.job), now))))
+        sign = (f"     {glyphs.running(job.stage.value)} ", "running")
+        end = (times.get(job.job, "").ljust(longest), "label")
+        rows.append((job.job, (sign, *head, end, *_so_far(job, now))))
         before = cell
     for number, name in enumerate(order, 1):
         cell, status = _cell_name(name), known.get(name)
         state = status.state if status is not None else State.QUEUED
         head = _head("" if cell == before else cell, _stage(name), state.value, width, glyphs)
         why = "" if status is None else why_not_yet(snapshot.engine, status)
+        why = why.replace(f"/{cell}", "")  # a stage of the very cell needs no name
         line: Line = (
             (f"{number:>4} ", "muted"),
             (f"{glyphs.states[state]} ", state.value),
             *head,
-            _end(ends.get(name), now),
+            (times.get(name, "").ljust(longest), "label"),
             (f"  {clean_line(why, 120)}", "warn" if is_held(status) else "muted"),
         )
         rows.append((name, line))
@@ -80,12 +84,8 @@ def _so_far(job: JobStatus, now: float) -> Line:
     """Say how far a running job is; one that has reported nothing yet is being loaded."""
     since = "" if job.started_at is None else f"for {duration(max(0.0, now - job.started_at))}"
     if job.percent is None and job.transfer is None:
-        return ((f" starts: loads its libraries and the model, {since}".rstrip(", "), "text"),)
-    return ((f" {whole_percent(job.percent):>4}  {since}", "text"),)
-
-
-def _end(at: float | None, now: float) -> Piece:
-    return (f"  ends {moment(at, now)}" if at is not None else "", "label")
+        return ((f"  starts: loads its libraries and the model, {since}".rstrip(", "), "text"),)
+    return ((f"  {whole_percent(job.percent)} {since}", "text"),)
 
 
 def expected_ends(
@@ -132,7 +132,7 @@ def why_empty(snapshot: Snapshot) -> str:
     """Say why nothing is listed, and what would ask for work."""
     if snapshot.imported_from:
         return RESULTS_ONLY
-    return "nothing running, nothing queued; r on the grid runs cells"
+    return "nothing runs and nothing is queued: r on the grid runs cells"
 
 
 def is_held(status: JobStatus | None) -> bool:
@@ -165,12 +165,12 @@ def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) 
     engine = snapshot.engine
     said = engine_text(engine, glyphs, bool(snapshot.queue))
     state = said if said is not None else ("running", "done")
-    slots = count_of(engine.workers, "slot")
-    who = f"pid {engine.pid} on {clean_line(engine.host or '?', 40)}" if engine.pid else ""
-    beat = f"heartbeat {ago(now - engine.heartbeat_at)}" if engine.heartbeat_at else ""
+    told = [count_of(engine.workers, "slot")] if engine.workers else []
+    told += [f"pid {engine.pid} on {clean_line(engine.host or '?', 40)}"] if engine.pid else []
+    told += [f"heartbeat {ago(now - engine.heartbeat_at)}"] if engine.heartbeat_at else []
     lines: list[Line] = [rule("engine", "", columns, glyphs.stroke)]
-    lines.append(((" ", ""), state, (f"  {slots}  {who}  {beat}", "muted")))
-    if engine.note:
+    lines.append(((" ", ""), state, *((f"  {one}", "muted") for one in told)))
+    if engine.note not in ("", pending_words(engine)):  # the machines below tell of those
         lines.append(((f" {clean_line(engine.note, 200)}", "warn"),))
     if engine.eta_seconds is not None and engine.state is not EngineState.STOPPED:
         ends = moment(snapshot.taken_at + engine.eta_seconds, snapshot.taken_at)
@@ -210,7 +210,7 @@ def _meter_lines(
         name = f"{'GPU' if meter.gpus else 'CPU'} history"
         lines.append(((f" {fit(name, 22)} ", "label"), (trend, "trend")))
     if not lines:
-        lines.append(((" no readings: the engine is not running", "muted"),))
+        lines.append(((" no readings", "muted"),))
     return [rule("machine", "", columns, glyphs.stroke), *lines]
 
 

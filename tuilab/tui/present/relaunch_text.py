@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -155,6 +156,16 @@ def stoppable(states: Mapping[str, JobStatus], cells: Sequence[Cell]) -> list[Jo
         if job.partition("/")[2] in chosen
         and status.state in (State.RUNNING, State.QUEUED, State.WAITING)
     ]
+
+
+def ending_words(snapshot: Snapshot, cells: Sequence[Cell]) -> str:
+    """Say why the broken ones among these cells ended: one in full, several by reason; or ""."""
+    found = [find(snapshot, cell) for cell in cells]
+    broken = [view for view in found if view is not None and view.state in BROKEN]
+    if len(broken) == 1:
+        return ": ".join(filter(None, (broken[0].reason, clean_line(broken[0].detail, 300))))
+    reasons = Counter(view.reason or view.state.value for view in broken)
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
 
 
 def cause_lines(snapshot: Snapshot, cells: Sequence[Cell]) -> Iterator[str]:

@@ -20,7 +20,6 @@ from tuilab.tui import keys
 from tuilab.tui.attempt_files import (
     AttemptFiles,
     AttemptWatch,
-    flatten,
     settings_of,
 )
 from tuilab.tui.cell_look import CellLook, evidence_of, look_at
@@ -35,6 +34,7 @@ from tuilab.tui.present.cell_screen_text import (
     chain_line,
     chain_of,
     difference_words,
+    flatten,
     others,
     parameter_rows,
     speaking_stage,

@@ -24,7 +24,7 @@ from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import cli_equivalent, grid_view
 from tuilab.tui.present.cell_panel import panel_lines
 from tuilab.tui.present.cell_summary import copied_value, story
-from tuilab.tui.present.filters import EXAMPLES, FilterError, parse_filter
+from tuilab.tui.present.filters import EXAMPLES, Filter, FilterError, name_text, parse_filter
 from tuilab.tui.present.grid_lines import columns_of
 from tuilab.tui.present.grid_table import Row, View, arrange, find, next_broken
 from tuilab.tui.present.header import header
@@ -375,18 +375,23 @@ class GridScreen(CellActions):
     @on(Field.Changed)
     def _filter_as_typed(self, event: Field.Changed) -> None:
         try:
-            chosen = parse_filter(event.value, self._metrics)
+            self._look_through(replace(self.view, filter=self._read_filter(event.value)))
         except FilterError:
             return
-        self._look_through(replace(self.view, filter=chosen))
 
     @on(Field.Submitted)
     def _keep_filter(self, event: Field.Submitted) -> None:
         self.query_one(Field).close()
         try:
-            parse_filter(event.value, self._metrics)
+            self._read_filter(event.value)
         except FilterError as error:
             self.say(str(error))
+
+    def _read_filter(self, text: str) -> Filter:
+        labels = self._snapshot.labels if self._snapshot else {}
+        sources = self._snapshot.sources if self._snapshot else ()
+        names = [name_text(source, labels.get(source, source)) for source in sources]
+        return parse_filter(text, self._metrics, names)
 
     # Keys that move and mark.
 

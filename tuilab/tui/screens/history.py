@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.history import Event, events_of
 from tuilab.grid.text import clock
-from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.store.journal import EVENTS
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
@@ -84,7 +83,7 @@ class HistoryScreen(Frame):
 
     def _why_nothing(self, snapshot: Snapshot) -> str:
         if snapshot.imported_from:
-            return RESULTS_ONLY
+            return "these are results only: nothing has run here"
         return "no line has all these words" if self._events else "nothing has happened yet"
 
     @on(RowList.Moved)

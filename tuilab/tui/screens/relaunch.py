@@ -32,6 +32,7 @@ from tuilab.tui.present.relaunch_text import (
     beginning_words,
     beginnings,
     edit_words,
+    ending_words,
     job_lines,
     kept_words,
     name_cells,
@@ -151,7 +152,14 @@ class RelaunchDialog(Dialog):
         is_tight = self.app.size.height < _TIGHT_ROWS
         self.set_class(is_tight, "-tight")
         told = [] if is_tight else wrap(kept, columns - 2)[:2]
-        rows: list[Line] = [((f" {row}", "muted"),) for row in told]
+        why = ending_words(self._snapshot, scope.cells)
+        ended = (
+            []
+            if is_tight or not why
+            else wrap(f"{'it' if len(scope.cells) == 1 else 'they'} ended: {why}", columns - 2)[:2]
+        )
+        rows: list[Line] = [((f" {row}", "failed"),) for row in ended]
+        rows += [((f" {row}", "muted"),) for row in told]
         if words := stale_words(self._answer, self._state.statuses):
             said = wrap(f"{words}; A in the grid accepts stale results instead", columns - 2)
             rows += [((f" {row}", "stale"),) for row in said[: 1 if is_tight else 2]]

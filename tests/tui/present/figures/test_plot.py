@@ -19,6 +19,7 @@ from tuilab.science.figures.model import (
     Matrix,
     Panel,
     PlotPoint,
+    Reference,
     Series,
     Tick,
     epoch_range,
@@ -144,6 +145,14 @@ def test_labels_beside_points_cover_neither_points_nor_one_another(wishes: list[
     assert len(taken) == len(set(taken))
     assert not set(taken) & {(wish.column, wish.row) for wish in wishes}
     assert all(0 <= column < 62 and 0 <= row < 15 for column, row in taken)
+
+
+@pytest.mark.parametrize("size", [(80, 18), (140, 38), (200, 52)])
+def test_a_sloping_reference_is_named_however_flat_it_is(size: tuple[int, int]) -> None:
+    figure = scatter_of([(10, 20), (40, 60)])
+    sloping = (Reference((0.0, 0.0), (100.0, 100.0), "no change"),)
+    panel = replace(figure.panels[0], references=sloping)
+    assert "no change" in "\n".join(rows_of(replace(figure, panels=(panel,)), size=size))
 
 
 def test_a_lone_point_has_its_label_at_its_right() -> None:

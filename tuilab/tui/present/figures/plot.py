@@ -253,7 +253,10 @@ def _write_beside(
 ) -> None:
     """Write what a sloping reference means left of its upper part, where that is free."""
     x, y = (low + (high - low) * 0.9 for low, high in zip(start, end, strict=True))
-    begin, row = axes.left + axes.column(x) - len(text) - 3, rows[axes.row(y)]
+    row, foot = rows[axes.row(y)], axes.left + axes.column(x)
+    while foot > axes.left and row[foot - 1][0] != " ":  # a flat line takes several columns
+        foot -= 1
+    begin = foot - len(text) - 2
     if begin > axes.left and all(sign == " " for sign, _ in row[begin - 1 : begin + len(text) + 1]):
         row[begin : begin + len(text)] = [(sign, "muted") for sign in text]
 
