@@ -15,7 +15,7 @@ from runners.fast.torch_ops import HeadNorms, split_heads
 
 
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0) -> torch.Tensor:
-    """Normalise [t, n] to [t, n + pad_columns]."""
+    """Normalise [t, n], or more columns, to [t, n + pad_columns]."""
     found: torch.Tensor = _Norm.apply(x, weight, eps, pad_columns)
     return found
 
@@ -73,6 +73,7 @@ class _Norm(torch.autograd.Function):
     def forward(
         ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int
     ) -> torch.Tensor:
+        ctx.columns, x = x.shape[1], x[:, : len(weight)]
         inv_rms = _inv_rms(_precise(x), eps)
         ctx.save_for_backward(x, weight, inv_rms)
         return _normed(x, weight, inv_rms, pad_columns)
@@ -80,7 +81,9 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_normed: torch.Tensor) -> Any:
         x, weight, inv_rms = ctx.saved_tensors
-        return _norm_gradient(x, weight, inv_rms, d_normed).to(x.dtype), None, None, None
+        out = x.new_empty(len(x), ctx.columns)
+        out[:, : x.shape[1]] = _norm_gradient(x, weight, inv_rms, d_normed)
+        return out, None, None, None
 
 
 class _AddNorm(torch.autograd.Function):

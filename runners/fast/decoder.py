@@ -126,7 +126,7 @@ class Decoder:
         """Return the residual stream after half ``index``, and what the next half reads."""
         shape = self.shape
         if shape.norms_after:
-            x = x + self._ops.norm(update[:, : x.shape[1]], self._norms[index], shape.eps)
+            x = x + self._ops.norm(update, self._norms[index], shape.eps)
             return x, x
         after = index + 1
         return self._ops.add_norm(

@@ -30,8 +30,10 @@ class HeadNorms:
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0) -> torch.Tensor:
     """Root-mean-square norm of [..., n] in float32, as ``Qwen2RMSNorm`` (arXiv 1910.07467).
 
-    Kernels append ``pad_columns`` columns for ``FusedLoraLinear`` to fill; this does not.
+    Pad columns of x are ignored. Kernels append ``pad_columns`` columns for ``FusedLoraLinear`` to
+    fill; this does not.
     """
+    x = x[..., : len(weight)]
     precise = x.float()
     scaled = precise * torch.rsqrt(precise.pow(2).mean(-1, keepdim=True) + eps)
     return weight * scaled.to(x.dtype)

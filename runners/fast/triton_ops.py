@@ -197,7 +197,7 @@ def copy_adapters(copies: Sequence[Copy]) -> Callable[[], None]:
 
 
 def norm(x: torch.Tensor, weight: torch.Tensor, eps: float, pad_columns: int = 0) -> torch.Tensor:
-    """Normalise [t, n] to [t, n + pad_columns]."""
+    """Normalise [t, n], or more columns, to [t, n + pad_columns]."""
     found: torch.Tensor = _Norm.apply(_dense_columns(x), weight, eps, pad_columns)
     return found
 

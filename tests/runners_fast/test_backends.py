@@ -16,6 +16,7 @@ from runners.fast.generation import GenerateOptions
 from runners.fast.packing import pack, round_shapes
 from runners.fast.sampling import TokenSampler
 from tests.runners_fast.conftest import FUSED, OTHERS
+from tuilab.grid import rates
 
 
 def plain_gradients(peft: Any, rows: list[Any], precise: bool = True) -> tuple[float, list[Any]]:
@@ -270,10 +271,27 @@ def test_only_a_family_that_is_exactly_understood_goes_through_the_decoder(
     assert reason is None or "is none of" in reason
 
 
-def test_a_layer_of_a_known_family_with_another_part_or_rope_is_refused(make_tiny: Any) -> None:
+def test_plan_counts_with_the_fast_path_for_the_same_kinds_of_base() -> None:
+    kinds = {base.config_class.model_type for base in llama_shape.BASES}
+    assert kinds == set(rates.FUSED) == set(FUSED)
+    for name in ("allenai/OLMo-2-1124-7B-Instruct", "ibm-granite/granite-3.3-8b-instruct"):
+        assert rates.shape_named(name).is_fused
+    assert not rates.shape_named("allenai/OLMoE-1B-7B").is_fused
+
+
+def test_a_known_family_with_another_part_multiplier_norm_or_rope_is_refused(
+    make_tiny: Any,
+) -> None:
     odd = make_tiny()
     odd.model.layers[1].self_attn.gate = torch.nn.Identity()
     assert "other parts" in str(llama_shape.why_not(odd))
+    granite = make_tiny(family="granite")
+    for value, said in ((0.7, "differ in their norms or multipliers"), (0.0, "zero or less")):
+        granite.model.layers[1].residual_multiplier = value
+        assert said in str(llama_shape.why_not(granite))
+    granite = make_tiny(family="granite")
+    granite.model.layers[2].input_layernorm.variance_epsilon = 1e-9
+    assert "another epsilon" in str(llama_shape.why_not(granite))
     scaled = make_tiny(family="llama")
     scaled.config.rope_parameters["rope_type"] = "dynamic"
     assert "RoPE (dynamic)" in str(llama_shape.why_not(scaled))

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-FUSED = ("llama", "mistral", "qwen2", "qwen3")
+FUSED = ("granite", "llama", "mistral", "olmo2", "qwen2", "qwen3")
 """Kinds of model that train and decode on the runners' own path."""
+_FUSED_NAMES = ("granite-3", "llama", "mistral", "olmo-2", "qwen")
 _THROUGH_PEFT = 1.5
 """Training takes so much longer through PEFT's layers: 120 against 79 ms a step at 7B."""
 _FLOAT32 = 10.0
@@ -248,7 +249,6 @@ def shape_named(model: str, bytes_each: int = 2) -> Shape:
         # Adapters grow with the width of a model, its weights with the width's square.
         SEVEN_B_SHAPE.lora_per_rank * (weights / SEVEN_B_SHAPE.weights) ** (2 / 3),
         bytes_each,
-        is_fused=not chosen
-        and any(one in model.casefold() for one in ("llama", "mistral", "qwen")),
+        is_fused=not chosen and any(one in model.casefold() for one in _FUSED_NAMES),
         blocks=_QWEN_BLOCKS.get(qwen[1]) if qwen else None,
     )

@@ -76,8 +76,8 @@ def _sampler(libraries: dict[str, str | None]) -> Iterator[Check]:
         yield Check(
             "vllm",
             Level.OK,
-            "vllm is not installed. Llama, Mistral and Qwen models do not need it; others are "
-            "sampled by transformers, which is slow (pip install 'tuilab[gpu]')",
+            "vllm is not installed. Llama, Mistral, Qwen, Granite, OLMo 2 do not need it; others "
+            "are sampled by transformers, which is slow (pip install 'tuilab[gpu]')",
         )
 
 
