@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from runners.fast import attention, backends, ops, torch_ops
+from runners.fast import attention, backends, decoder, likelihood, ops, torch_ops
 from runners.fast.attention import Scores
 from runners.fast.cuda_graphs import GraphedCall
+from runners.fast.likelihood import Answered
 from runners.fast.packing import round_shapes
 from runners.fast.torch_ops import HeadNorms
 from runners.ml import fingerprint
@@ -275,6 +277,19 @@ def test_on_a_gpu_each_family_is_as_near_to_float32_as_peft_is(
         for each in (by_peft, found)
     ]
     assert distance[1] < 1.25 * distance[0]
+
+
+@pytest.mark.parametrize("family", ["qwen3", "granite", "olmo2"])
+def test_answers_are_scored_on_a_gpu_as_in_float32(
+    family: str, make_tiny: Callable[..., Any], rows: Any
+) -> None:
+    model = make_tiny(torch.bfloat16, family=family)
+    answers = [Answered(row.ids, 3) for row in rows]
+    with decoder.fused(copy.deepcopy(model).float()) as exact:
+        truth = torch.tensor(likelihood.log_likelihoods(exact, answers))
+    with decoder.fused(model.to(DEVICE)) as fused:
+        found = torch.tensor(likelihood.log_likelihoods(fused, answers))
+    assert float((found - truth).norm() / truth.norm()) < 2e-2
 
 
 def trained(peft: Any) -> list[Any]:
