@@ -17,6 +17,7 @@ from tuilab.cli.experiments import make_experiment
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.verbs.run import run_cells
 from tuilab.grid.config_text import LoadedConfig, change_config
+from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.program_name import program, quoted
@@ -111,9 +112,12 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
 
 
 def run_to_the_end(loaded: LoadedConfig, root: Path) -> list[JobRun]:
-    """Make or continue an experiment and run what is missing; RefusalError as in ``_run``."""
+    """Make or continue an experiment and run what is missing; RefusalError as in ``_run``.
+
+    Scoring is no part of it: it takes no time, and waits for ever behind text that is suspect.
+    """
     planned = make_experiment(loaded, root)
-    jobs = [job.id for job in planned.jobs]
+    jobs = [job.id for job in planned.jobs if job.stage is not Stage.SCORE]
     if len(runs := read_runs(Layout(root), jobs)) < len(jobs):
         run_cells(root, planned, [], headless=True, as_json=True)
         _wait_until_left(root)
