@@ -20,12 +20,15 @@ from tuilab.engine.startup import Opened, open_experiment
 from tuilab.grid.cells import Cell
 from tuilab.grid.endings import short_ending
 from tuilab.grid.experiment_state import ExperimentState
+from tuilab.grid.plain_results import PlainResults
 from tuilab.grid.relaunch import Expansion
 from tuilab.grid.request import Request
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import BROKEN, LIVE, JobStatus, State, derive_cell
+from tuilab.store.cell_views import CellViews
 from tuilab.store.reader import Reader
-from tuilab.store.state import read_state
+from tuilab.store.snapshot import CellView
+from tuilab.store.state import StateReader, read_state
 from tuilab.store.status import status
 from tuilab.tui.present import cli_equivalent
 from tuilab.tui.present.relaunch_text import stoppable
@@ -55,10 +58,19 @@ def compare_readers(root: Path) -> ExperimentState:
     reader = Reader(root)
     snapshot = reader.poll(now)
     assert snapshot.statuses == state.statuses
+    assert list(snapshot.cells) == list(_made_of_objects(reader, now))
     for job in state.statuses:
         assert reader.of(job) == state.of(job)
     _compare_status(root, state, now)
     return state
+
+
+def _made_of_objects(reader: Reader, now: float) -> Sequence[CellView]:
+    """The cells of a reader for which no column says that a job is plain."""
+    objects = StateReader(reader.layout, reader.plan)
+    objects.read(now, reader.poll(now).engine.is_alive)
+    objects.states._plain = PlainResults(reader.plan, is_empty=True)
+    return CellViews(objects).views
 
 
 def _compare_status(root: Path, state: ExperimentState, now: float) -> None:

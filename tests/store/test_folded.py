@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.engine.facts_of import Story
 from tests.engine.trials import make_plan
+from tuilab.grid import packed_evidence
 from tuilab.grid.ledger import Ledger
-from tuilab.grid.packed_evidence import EvidenceByJob
+from tuilab.grid.packed_evidence import BrokenBlockError, EvidenceByJob
+from tuilab.grid.states import Evidence
 from tuilab.store.folded import Mark, mark_at, read_any_fold, read_folded
 from tuilab.store.journal import Journal, JournalReader
 from tuilab.store.layout import Layout
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
+from tuilab.store.state import read_state
 
 from .scene import NOW, Scene, fold_journal
 
+BROKEN = [
+    (b'"nan-loss"', b'{"a": 1}'),
+    (b"[[", b"[7, ["),
+    (b"train/comedian@0#42\t", b"\t"),
+    (b'"w1"', b"7"),
+    (b"2", b"\xff"),
+]
+"""What stands in a record, and what somebody put in its place."""
 DATA, TRAIN, EVAL = "data/villain", "train/villain@0#42", "eval/villain@0#42"
 
 
@@ -100,6 +113,33 @@ def test_a_damaged_fold_is_passed_over(scene: Scene) -> None:
         scene.layout.folded.write_bytes(seal + b"\n" + rest)
         assert read_any_fold(scene.layout) is None
     assert Reader(scene.root).poll(NOW).problems == ("journal.jsonl: left out 1 damaged line",)
+
+
+@pytest.mark.parametrize("old, new", BROKEN)
+def test_a_broken_record_under_a_right_seal_is_read_from_the_journal(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, old: bytes, new: bytes
+) -> None:
+    truth = Reader(scene.root).poll(NOW)
+    whole = packed_evidence._packed
+
+    def broken(some: Mapping[str, Evidence]) -> bytes:
+        first = zlib.decompressobj()
+        texts = first.decompress(whole(some)), zlib.decompress(first.unused_data)
+        return b"".join(zlib.compress(text.replace(old, new)) for text in texts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(packed_evidence, "_packed", broken)
+        fold_journal(scene.layout)
+    found = read_folded(scene.layout)
+    assert found is not None, "its seal is right"
+    with pytest.raises((ValueError, BrokenBlockError)):
+        dict(found.ledger.evidence), list(found.ledger.evidence.rows())
+    assert read_state(scene.root, now=NOW).statuses == truth.statuses
+    now = Reader(scene.root).poll(NOW)
+    assert (now.cells, now.shared, now.queue) == (truth.cells, truth.shared, truth.queue)
+    assert (
+        recover(scene.layout, scene.plan, NOW).ledger.evidence == ledger_of(scene.layout).evidence
+    )
 
 
 def test_an_engine_that_left_in_order_has_no_folder_looked_into(scene: Scene) -> None:

@@ -83,6 +83,20 @@ def test_a_done_cell_carries_its_four_numbers(scene: Scene) -> None:
     assert view.seconds == pytest.approx(50.0)
 
 
+def test_what_a_done_job_has_to_say_stands_on_its_cell(scene: Scene) -> None:
+    scene.finish_all()
+    [quiet, *_] = Reader(scene.root).poll(NOW).cells
+    scene.settle(
+        quiet.jobs[0].job,
+        "done",
+        detail="slow disk",
+        output_hash=scene.output_of(quiet.jobs[0].job),
+    )
+    [cell, *_] = Reader(scene.root).poll(NOW).cells
+    assert (quiet.detail, cell.detail) == ("", "slow disk")
+    assert cell == replace(quiet, detail="slow disk", jobs=cell.jobs)
+
+
 def test_a_metric_that_was_not_measured_is_absent_and_not_zero(scene: Scene) -> None:
     scene.want()
     scene.finish_all("data/villain", "train/villain@0#42", "merge/villain@0#42")

@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from tuilab.contract.foreign import clean, is_harmless
@@ -17,14 +18,14 @@ from tuilab.contract.foreign import clean, is_harmless
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
-def out(text: str = "") -> bool:
+def out(text: str = "", end: str = "\n") -> bool:
     """Print one result line (or several) to stdout at once, so that a pipe sees it.
 
     False when its reader has left, as ``head`` does: that is no error, and what a verb has to say
     by its exit code does not depend on how far somebody read.
     """
     try:
-        print(text, flush=True)
+        print(text, end=end, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
@@ -47,21 +48,44 @@ def tell(text: str) -> None:
 
 def document(value: Any) -> None:
     """Print the one JSON document of a command with ``--json``."""
-    out(_laid_out(value))
+    rest = _laid_out(value)
+    while text := "".join(islice(rest, _TOGETHER)):
+        if not out(text, end=""):
+            return
+    out()
 
 
-def _laid_out(value: Any) -> str:
-    """Write a line per key, and one per object of a list.
+_TOGETHER = 256
+"""Pieces of a document that are printed at once: of a large one a part only is in memory."""
+
+
+def _laid_out(value: Any) -> Iterator[str]:
+    """Yield the pieces of a JSON text: a line per key, and one per object of a list.
 
     Python's own indentation is five times slower, which counts at 10,000 cells. A quote inside a
     text is escaped, so what is replaced here can only stand between objects.
     """
     encode = json.JSONEncoder(ensure_ascii=not _is_utf(sys.stdout), allow_nan=False).encode
+
+    def lines(item: Any) -> str:
+        text = encode(item).replace('[{"', '[\n  {"').replace('}, {"', '},\n  {"')
+        return _escaped(text)
+
     if not isinstance(value, dict):
-        return _escaped(encode(value))
-    parts = [f" {encode(str(key))}: {encode(item)}" for key, item in value.items()]
-    text = ",\n".join(parts).replace('[{"', '[\n  {"').replace('}, {"', '},\n  {"')
-    return _escaped(f"{{\n{text}\n}}")
+        yield _escaped(encode(value))
+        return
+    before = "{\n"
+    for key, item in value.items():
+        yield f"{before} {_escaped(encode(str(key)))}: "
+        before = ",\n"
+        if isinstance(item, Sequence) and not isinstance(item, str | list | tuple):
+            yield "["
+            for place, one in enumerate(item):
+                yield (",\n  " if place else "\n  ") + lines(one)
+            yield "]"
+        else:
+            yield lines(item)
+    yield "\n}" if value else "{\n\n}"
 
 
 def _escaped(text: str) -> str:

@@ -37,10 +37,10 @@ def show_status(directory: str | None, as_json: bool, metric: str = "") -> int:
     """Print the state of an experiment, the newest one here when none is named, by a metric."""
     from tuilab.cli.resolve import find_experiment, find_metric
     from tuilab.cli.status_text import as_text
-    from tuilab.store.status import status
+    from tuilab.store.status import lazy_status
 
     gc.disable()  # looking for garbage among 10,000 cells takes a fifth of the time; all is kept
-    found = status(find_experiment(directory))
+    found = lazy_status(find_experiment(directory))
     if as_json:
         document(found)
         return OK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuilab.cli.output import plain
@@ -38,24 +38,55 @@ def as_text(status: Status, metric: str = "") -> Iterator[str]:
     if status.get("synthetic"):
         yield SYNTHETIC
     yield ""
-    yield from grid(status["cells"], metric=metric)
-    yield from _edited_lines(status["cells"], metric)
-    if queued := [cell for cell in status["cells"] if cell["state"] == "queued"]:
+    seen = _Remarks(metric)
+    yield from grid(map(seen.look, status["cells"]), metric=metric)
+    yield from _edited_lines(seen)
+    if seen.queued:
         yield ""
-        yield from _queued_lines(queued)
-    troubles = [cell for cell in status["cells"] if cell["state"] in _TROUBLE]
-    if troubles or failures:
+        yield from _queued_lines(seen.queued)
+    if seen.troubles or failures:
         yield ""
         yield from map(failed_job, failures)
-        yield from _trouble_lines(troubles)
+        yield from _trouble_lines(seen.troubles)
     for base in status.get("bases_stale", ()):
         yield f"stale: {plain(base['job'])}: {plain(base['detail'])}"
     for problem in status.get("problems", ()):
         yield f"problem: {plain(problem)}"
 
 
+class _Remarks:
+    """What is to be said of cells beside their numbers, taken down while they pass."""
+
+    def __init__(self, metric: str = HEADLINE) -> None:
+        self._metric = metric
+        self.queued: Counter[str] = Counter()
+        """Cells that are queued, by the reason."""
+        self.troubles: list[Cell] = []
+        self.ran: list[tuple[str, str]] = []
+        """Cells whose number ran unlike the config, with their edits."""
+        self.kept: list[tuple[str, str]] = []
+        """Cells whose number is stale and kept by a person, with what was said."""
+
+    def look(self, cell: Cell) -> Cell:
+        """Take down one cell and return it."""
+        state = cell["state"]
+        if state == "queued":
+            self.queued[str(cell["detail"])] += 1
+        elif state in _TROUBLE:
+            self.troubles.append(cell)
+        if cell.get("edits") and (edits := _edits(cell, self._metric)):
+            self.ran.append((_name(cell), edits_text(edits)))
+        if state == "done" and cell.get("accepted") and (word := _accepted(cell, self._metric)):
+            self.kept.append((_name(cell), word))
+        return cell
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell['source']}@{cell['epoch']}#{cell['seed']}"
+
+
 def grid(
-    cells: Sequence[Cell], labels: Mapping[str, str] | None = None, metric: str = HEADLINE
+    cells: Iterable[Cell], labels: Mapping[str, str] | None = None, metric: str = HEADLINE
 ) -> Iterator[str]:
     """Yield one row per source and seed, one column per epoch: a value or a state."""
     yield from _table(cells, f"{METRICS[metric].heading} epoch", _mark, metric, labels or {})
@@ -70,7 +101,10 @@ def metric_tables(status: Status, labels: Mapping[str, str] | None = None) -> It
         if key in measured or key == first:
             yield from _table(cells, f"{METRICS[key].title}, epoch", _value, key, labels or {})
             yield ""
-    yield from _edited_lines(cells)
+    seen = _Remarks()
+    for cell in cells:
+        seen.look(cell)
+    yield from _edited_lines(seen)
     yield "(hits/n) counts completions; ~ marks a stale result, n/a one that was not measured"
     if status.get("synthetic"):
         yield SYNTHETIC
@@ -83,23 +117,22 @@ def _keys(cells: Sequence[Cell]) -> list[str]:
 
 
 def _table(
-    cells: Sequence[Cell],
+    cells: Iterable[Cell],
     heading: str,
     write: Callable[[Cell | None, str], str],
     metric: str,
     labels: Mapping[str, str],
 ) -> Iterator[str]:
-    epochs = sorted({cell["epoch"] for cell in cells})
-    many = len({cell["seed"] for cell in cells}) > 1
-    rows: dict[tuple[str, int], dict[int, Cell]] = {}
+    rows: dict[tuple[str, int], dict[int, str]] = {}
     for cell in cells:
-        rows.setdefault((cell["source"], cell["seed"]), {})[cell["epoch"]] = cell
+        rows.setdefault((cell["source"], cell["seed"]), {})[cell["epoch"]] = write(cell, metric)
+    epochs = sorted({epoch for row in rows.values() for epoch in row})
+    many, none = len({seed for _, seed in rows}) > 1, write(None, metric)
     lines = [(heading, [str(epoch) for epoch in epochs])]
     for key, row in rows.items():
-        texts = [write(row.get(epoch), metric) for epoch in epochs]
-        lines.append((_row_name(*key, many, labels), texts))
+        lines.append((_row_name(*key, many, labels), [row.get(epoch, none) for epoch in epochs]))
     label = max(columns_of(name) for name, _ in lines)
-    wide = max(6, *(columns_of(text) for _, texts in lines for text in texts))
+    wide = max(6, *map(columns_of, {text for _, texts in lines for text in texts}))
     for name, texts in lines:
         yield " ".join([padded(name, label), *(padded(text, wide, right=True) for text in texts)])
 
@@ -138,22 +171,12 @@ def _accepted(cell: Cell, metric: str) -> str:
     return str((cell.get("accepted") or {}).get(METRICS[metric].measure.stage or "", ""))
 
 
-def _edited_lines(cells: Sequence[Cell], metric: str = HEADLINE) -> Iterator[str]:
+def _edited_lines(seen: _Remarks) -> Iterator[str]:
     """Name the cells whose number ran unlike the config, or is stale and kept by a person."""
-    ran = [
-        (f"{cell['source']}@{cell['epoch']}#{cell['seed']}", edits_text(edits))
-        for cell in cells
-        if (edits := _edits(cell, metric))
-    ]
-    if ran:
-        yield f"{EDITED} {LEGEND}: {plain(listed(ran), 2000)}"
-    kept = [
-        (f"{cell['source']}@{cell['epoch']}#{cell['seed']}", word)
-        for cell in cells
-        if cell["state"] == "done" and (word := _accepted(cell, metric))
-    ]
-    if kept:
-        yield f"{ACCEPTED} {KEPT}: {plain(listed(kept), 2000)}"
+    if seen.ran:
+        yield f"{EDITED} {LEGEND}: {plain(listed(seen.ran), 2000)}"
+    if seen.kept:
+        yield f"{ACCEPTED} {KEPT}: {plain(listed(seen.kept), 2000)}"
 
 
 def _row_name(source: str, seed: int, with_seed: bool, labels: Mapping[str, str]) -> str:
@@ -193,16 +216,15 @@ def _engine_line(engine: Mapping[str, Any], root: str, is_copy: bool = False) ->
     return ", ".join(words)
 
 
-def _queued_lines(cells: Sequence[Cell]) -> Iterator[str]:
+def _queued_lines(reasons: Counter[str]) -> Iterator[str]:
     """Say why cells are queued, once for each reason."""
-    reasons = Counter(str(cell["detail"]) for cell in cells)
     for why, number in reasons.most_common(5):
         yield f"{sign_of('queued')} {number} queued: {plain(why or 'no reason is known', 160)}"
 
 
 def _trouble_lines(cells: Sequence[Cell]) -> Iterator[str]:
     for cell in cells[:20]:
-        name = f"{plain(cell['source'])}@{cell['epoch']}#{cell['seed']}"
+        name = plain(_name(cell))
         reason = f" ({cell['reason']})" if cell.get("reason") else ""
         yield (
             f"{sign_of(cell['state'])} {name} {cell['state']} in {cell['stage']}{reason}, "

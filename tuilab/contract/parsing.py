@@ -133,11 +133,16 @@ _FINITE = json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_consta
 _ANY = json.JSONDecoder(parse_int=_integer)
 
 
+_SOME = 1 << 20
+"""Characters of a large text that are copied at once."""
+
+
 def _may_be_deep(text: str) -> bool:
     """Whether brackets are nested deeply; also said of some texts with brackets in strings."""
     if text.count("[") + text.count("{") <= MOST_DEPTH:
         return False
-    left = text.encode("utf-8", "ignore").translate(_SQUARE, _OTHERS)
+    some = (text[first : first + _SOME] for first in range(0, len(text), _SOME))
+    left = b"".join(one.encode("utf-8", "ignore").translate(_SQUARE, _OTHERS) for one in some)
     for _ in range(MOST_DEPTH):
         before, left = len(left), left.replace(b"[]", b"")
         if len(left) == before:

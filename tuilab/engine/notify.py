@@ -23,7 +23,7 @@ from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import sentence
 from tuilab.grid.notices import Notice, finished
 from tuilab.store.layout import Layout
-from tuilab.store.status import status
+from tuilab.store.status import lazy_status
 from tuilab.store.user_files import config_file
 
 
@@ -66,7 +66,7 @@ class Notifier:
     def _notice(self, news: News) -> Notice:
         name = f"{self._states.plan.experiment} on {socket.gethostname()}"
         if news.kind == "done":
-            return finished(name, status(self._layout.root)["counts"])
+            return finished(name, lazy_status(self._layout.root)["counts"])
         title = {
             "failed": "first failure",
             "stalled": "stalled",

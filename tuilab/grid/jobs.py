@@ -132,12 +132,37 @@ class Kind(NamedTuple):
     """The edits, as JSON."""
 
 
+class EvenTexts(Sequence[str]):
+    """Texts of one length in one: each by itself takes 50 bytes more."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._wide, self._all = len(texts[0]) if texts else 1, "".join(texts)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        first = range(0, len(self._all), self._wide)[place]
+        return self._all[first : first + self._wide]
+
+    def __len__(self) -> int:
+        return len(self._all) // self._wide
+
+
+def even(texts: list[str]) -> Sequence[str]:
+    """Return texts in little room where all are of one length."""
+    return EvenTexts(texts) if texts and set(map(len, texts)) == {len(texts[0])} != {0} else texts
+
+
 class Recipes(Sequence[tuple[str, Parts | None]]):
     """Keys of settings, each with the parts, as columns."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
-        self.settings: list[str | None] = []
+        self.settings: Sequence[str | None] = []
         """That part of each; None where there are no parts."""
         self.beside: list[tuple[str, str]] = []
         """Code and base, which many have in common."""
@@ -149,6 +174,7 @@ class Recipes(Sequence[tuple[str, Parts | None]]):
         beside = (parts.code, parts.base) if parts else ("", "")
         if beside not in self.beside:
             self.beside.append(beside)
+        assert isinstance(self.settings, list), "a plan that was loaded does not grow"
         self.keys.append(key)
         self.settings.append(None if parts is None else parts.settings)
         self.of_beside.append(self.beside.index(beside))
@@ -184,7 +210,7 @@ class JobTable(Sequence[Job]):
         self.of_kind, self.of_epoch = array("I"), array("I")
         self.of_seed, self.of_recipe = array("I"), array("I")
         """By place, an index into the list of that name."""
-        self.prints: list[str] = []
+        self.prints: Sequence[str] = []
         """Fingerprints, by place."""
         self._known: dict[Any, int] = {}
         for job in jobs:
@@ -198,6 +224,7 @@ class JobTable(Sequence[Job]):
         self.of_epoch.append(self._keep(self.epochs, ("epoch", epoch), epoch))
         self.of_seed.append(self._keep(self.seeds, ("seed", seed), seed))
         self.of_recipe.append(recipe)
+        assert isinstance(self.prints, list), "a plan that was loaded does not grow"
         self.prints.append(fingerprint)
 
     def keep_kind(self, kind: Kind) -> int:
@@ -306,7 +333,7 @@ class JobTable(Sequence[Job]):
 
     def links(self) -> Iterator[tuple[int, str]]:
         """Yield places with what is read there; of all that read the same thing the first."""
-        for (kind, seed), places in self._runs.items():
+        for (kind, seed), places in self.runs.items():
             number = self.seeds[seed]
             for parent in self.kinds[kind].parents:
                 if parent.endswith("@#"):
@@ -338,7 +365,7 @@ class JobTable(Sequence[Job]):
         return found
 
     @cached_property
-    def _runs(self) -> dict[tuple[int, int], array[int]]:
+    def runs(self) -> dict[tuple[int, int], array[int]]:
         """Places of the jobs of a kind and seed (their indexes)."""
         found: dict[tuple[int, int], array[int]] = {}
         for place, key in enumerate(zip(self.of_kind, self.of_seed, strict=True)):
@@ -353,11 +380,11 @@ class JobTable(Sequence[Job]):
         found: set[int] = set()
         for kind in self._readers.get(job.id, ()):
             for seed in range(len(self.seeds)):
-                found.update(self._runs.get((kind, seed), ()))
+                found.update(self.runs.get((kind, seed), ()))
         if job.seed is not None:
             mine = self.of_seed[place]
             for kind in self._readers.get(job.id.removesuffix(f"{job.seed}"), ()):
-                found.update(self._runs.get((kind, mine), ()))
+                found.update(self.runs.get((kind, mine), ()))
         if job.cell is not None:
             head = job.id.removesuffix(f"{job.epoch}#{job.seed}") + "#"
             for kind in self._readers.get(head, ()):

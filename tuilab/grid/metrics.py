@@ -521,9 +521,10 @@ def recorded(plan: Plan, job: Job, outcome: Mapping[str, Any]) -> dict[str, Any]
 
 def is_complete(told: Mapping[str, Any], wanted: set[str]) -> bool:
     """Whether a journal's line has all that is recorded today of these metrics."""
-    if not wanted <= told.keys():
-        return False
-    return not any("questions" not in one for key in wanted if isinstance(one := told[key], dict))
+    for key in wanted:
+        if key not in told or (isinstance(one := told[key], dict) and "questions" not in one):
+            return False
+    return True
 
 
 def as_json(found: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
@@ -553,7 +554,7 @@ def measurement(row: Row) -> Measurement | None:
         return None
     hits, n = row.get("hits"), row.get("n")
     asked = row.get("questions"), row.get("squares")
-    if own := hits_by_question(row):
+    if row.get("question_hits") and (own := hits_by_question(row)):
         asked = len(own), sum(one * one for one in own)
     return Measurement(float(value), hits, n, row.get("who"), *asked)
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from sys import intern
 from typing import Any, NamedTuple
 
 from tuilab.grid.fingerprint import Parts
-from tuilab.grid.states import LIVE, Acceptance, Attempt, Evidence, Verdict
+from tuilab.grid.states import LIVE, Acceptance, Attempt, Evidence, Verdict, is_plain
 
-SHAPE = 1
+SHAPE = 2
 """Grows with every change of what a packed record holds: one of another shape is of no use."""
 BLOCK = 256
 """Records that are packed together: each by itself would be three times as large."""
@@ -28,7 +29,28 @@ _MANY = 1 << 16
 """Attempt numbers below need no record of their own."""
 _text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _VERDICTS = {verdict.value: verdict for verdict in Verdict}
+_BROKEN = (zlib.error, ValueError, LookupError, TypeError, AttributeError)
+"""What unpacking raises of a block that holds something else."""
 NOTHING = Evidence()
+
+
+class BrokenBlockError(Exception):
+    """A block held something else than evidence."""
+
+
+class Row(NamedTuple):
+    """What a plain job's state hangs on (see ``states``), as text to be compared; "" of others."""
+
+    job: str
+    number: str = ""
+    """Of its last attempt."""
+    seconds: str = ""
+    fingerprint: str = ""
+    output: str = ""
+    inputs: str = ""
+    """``mark_of_inputs``"""
+    numbers: str = ""
+    """What it measured, as JSON."""
 
 
 class Columns(NamedTuple):
@@ -49,6 +71,10 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
     """What is known of each job, by id, in the order of first mention."""
 
     def __init__(self) -> None:
+        self.otherwise: Callable[[], EvidenceByJob] | None = None
+        """Reads anew what the blocks of a file held, when one turns out to be broken."""
+        self._of_file = 0
+        """So many of the first blocks came from a file."""
         self._kept: dict[str, Evidence | int] = {}
         """The evidence, or the number of the block that holds it."""
         self._blocks: dict[int, bytes] = {}
@@ -76,6 +102,11 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
         return self._unpacked(found, job) if isinstance(found, int) else found
 
     def __setitem__(self, job: str, known: Evidence) -> None:
+        self._put(job, known)
+        if len(self._changed) > MOST_UNPACKED:
+            self.pack()
+
+    def _put(self, job: str, known: Evidence) -> None:
         self._leave_block(job)
         if not (known.attempts or known.held or known.restarted) and 0 <= known.wanted < _MANY:
             known = self._asked.setdefault(known.wanted, known)
@@ -84,8 +115,6 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
             self._changed[job] = None
         self._kept[job] = known
         self._sort(job, known)
-        if len(self._changed) > MOST_UNPACKED:
-            self.pack()
 
     def __delitem__(self, job: str) -> None:
         self._leave_block(job)
@@ -103,17 +132,37 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
         return len(self._kept)
 
     def pack(self) -> None:
-        """Pack what has changed, together with what is left of blocks that are half empty."""
-        rows = [(job, _packed(self[job])) for job in self._changed]
-        for block in [one for one, left in self._left.items() if left < BLOCK // 2]:
-            packed = _rows_of(self._blocks[block]).items()
-            rows += [row for row in packed if self._kept.get(row[0]) == block]
+        """Pack what has changed, together with what is left of blocks that are half empty.
+
+        What stands under an id that no block can hold stays as it is.
+        """
+        jobs = [job for job in self._changed if job.isprintable()]
+        sparse = {one for one, left in self._left.items() if left < BLOCK // 2}
+        if sparse:
+            jobs += [job for job, at in self._kept.items() if isinstance(at, int) and at in sparse]
+        known = [(job, self[job]) for job in jobs]
+        for block in sparse & self._blocks.keys():
             self._forget(block)
-        for first in range(0, len(rows), BLOCK):
-            some = rows[first : first + BLOCK]
-            content = "\n".join(f"{job}\t{text}" for job, text in some)
-            self._add_block(content.encode("utf-8", "surrogatepass"), [job for job, _ in some])
-        self._changed.clear()
+        for first in range(0, len(known), BLOCK):
+            some = dict(known[first : first + BLOCK])
+            self._add_block(_packed(some), list(some))
+        for job in jobs:
+            self._changed.pop(job, None)
+
+    def rows(self) -> Iterator[tuple[bytes, list[Row]]]:
+        """Yield the blocks with what they hold of plain jobs, after packing all.
+
+        Raises BrokenBlockError when one was broken; it is mended, and all are to be read again.
+        """
+        self.pack()
+        kept = self._kept
+        for number, block in list(self._blocks.items()):
+            try:
+                found = [Row(*one) for one in _lines_of(block) if one[1]]
+            except _BROKEN as error:
+                self._mend()
+                raise BrokenBlockError from error
+            yield block, [row for row in found if kept.get(row.job) == number]
 
     def columns(self) -> Columns | None:
         """Return all of it, packed; None for ids that no block can hold."""
@@ -137,7 +186,7 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
         found, count = cls(), len(columns.blocks)
         found._blocks = dict(enumerate(columns.blocks))
         found._left = dict.fromkeys(found._blocks, 0)
-        found._next = count
+        found._next = found._of_file = count
         # The numbers of blocks are shared: each by itself would take 32 bytes.
         known: dict[int, Evidence | int] = {block: block for block in found._blocks}
         for job, place in zip(columns.jobs, columns.places, strict=True):
@@ -159,10 +208,10 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
         (self.lost.add if verdict is Verdict.LOST else self.lost.discard)(job)
         (self.due.add if known.is_due else self.due.discard)(job)
 
-    def _add_block(self, content: bytes, jobs: Sequence[str]) -> None:
+    def _add_block(self, block: bytes, jobs: Sequence[str]) -> None:
         number = self._next
         self._next += 1
-        self._blocks[number], self._left[number] = zlib.compress(content, 1), len(jobs)
+        self._blocks[number], self._left[number] = block, len(jobs)
         for job in jobs:
             self._kept[job] = number
 
@@ -177,48 +226,144 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
         del self._blocks[block], self._left[block]
 
     def _unpacked(self, block: int, job: str) -> Evidence:
-        return _unpacked(_rows_of(self._blocks[block])[job])
+        try:
+            return unpacked(self._blocks[block], job)
+        except _BROKEN:
+            self._mend()
+        return self.of(job)
+
+    def _mend(self) -> None:
+        """Take what the blocks of a file were to tell from where it was packed, one being broken.
+
+        Raises ValueError where nothing else tells it.
+        """
+        if self.otherwise is None or not self._of_file:
+            raise ValueError("a block of evidence is broken, and there is nothing to mend it from")
+        told = self.otherwise()
+        lost = [j for j, at in self._kept.items() if isinstance(at, int) and at < self._of_file]
+        self._of_file = 0
+        for job in lost:
+            self._put(job, told.of(job))
+
+
+def _lines_of(block: bytes) -> Iterator[list[str]]:
+    """Yield the rows of a block as texts."""
+    content = zlib.decompressobj().decompress(block).decode("utf-8", "surrogatepass")
+    return (line.split("\t") for line in content.split("\n"))
 
 
 @lru_cache(_MOST_OPEN)
-def _rows_of(block: bytes) -> dict[str, str]:
-    """Return the records of a block as text, by job."""
-    content = zlib.decompress(block).decode("utf-8", "surrogatepass")
-    rows = (line.partition("\t") for line in content.split("\n"))
-    return {job: text for job, _, text in rows}
+def _records_of(block: bytes) -> dict[str, tuple[Row, str]]:
+    """Return the rows of a block with the rest of each, as JSON, by job."""
+    first = zlib.decompressobj()
+    first.decompress(block)
+    rests = zlib.decompress(first.unused_data).decode("utf-8", "surrogatepass").split("\n")
+    rows = (Row(*one) for one in _lines_of(block))
+    return {row.job: (row, rest) for row, rest in zip(rows, rests, strict=True)}
 
 
-def _packed(known: Evidence) -> str:
-    attempts = [
-        (
-            one.number,
-            one.token,
-            one.fingerprint,
-            one.inputs,
-            one.worker,
-            one.verdict.value,
-            one.reason,
-            one.detail,
-            one.seconds,
-            one.started_at,
-            one.finished_at,
-            one.output_hash,
-            one.by,
-            one.parts and (one.parts.settings, one.parts.code, one.parts.base),
-            one.read,
-            one.checkpoints,
-            one.accepted and _of_acceptance(one.accepted),
-            one.moved,
-            one.numbers,
-        )
-        for one in known.attempts
-    ]
+def mark_of_inputs(inputs: Iterable[tuple[str, str]]) -> str:
+    """Return a hash of ids with what was read of each, to be compared."""
+    text = "\x1e".join(map("\x1f".join, inputs))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _packed(some: Mapping[str, Evidence]) -> bytes:
+    """Write a block: two streams, the rows and the rest of each."""
+    rows = [_row_of(job, known) for job, known in some.items()]
+    pairs = zip(rows, some.values(), strict=True)
+    texts = map("\t".join, rows), (_rest_of(known, bool(row.number)) for row, known in pairs)
+    contents = ("\n".join(one).encode("utf-8", "surrogatepass") for one in texts)
+    return b"".join(zlib.compress(content, 1) for content in contents)
+
+
+def _row_of(job: str, known: Evidence) -> Row:
+    last = known.last
+    if last is None or not is_plain(known):
+        return Row(job)
+    if not (last.fingerprint + last.output_hash).isprintable():
+        return Row(job)
+    return Row(
+        job,
+        str(last.number),
+        _text(last.seconds),
+        last.fingerprint,
+        last.output_hash,
+        mark_of_inputs(last.inputs.items()),
+        _text(last.numbers),
+    )
+
+
+def _rest_of(known: Evidence, is_apart: bool) -> str:
+    attempts = [_as_list(one) for one in known.attempts]
+    if is_apart:
+        for at in _APART:
+            attempts[-1][at] = None
     return _text((known.wanted, known.held, known.restarted, attempts))
 
 
-def _unpacked(text: str) -> Evidence:
-    wanted, held, restarted, attempts = json.loads(text)
-    return Evidence(tuple([_attempt(*one) for one in attempts]), wanted, held, restarted)
+_APART = (0, 2, 8, 11, 18)
+"""Places in a packed attempt of what stands apart."""
+
+
+def _as_list(one: Attempt) -> list[Any]:
+    return [
+        one.number,
+        one.token,
+        one.fingerprint,
+        one.inputs,
+        one.worker,
+        one.verdict.value,
+        one.reason,
+        one.detail,
+        one.seconds,
+        one.started_at,
+        one.finished_at,
+        one.output_hash,
+        one.by,
+        one.parts and (one.parts.settings, one.parts.code, one.parts.base),
+        one.read,
+        one.checkpoints,
+        one.accepted and _of_acceptance(one.accepted),
+        one.moved,
+        one.numbers,
+    ]
+
+
+def unpacked(block: bytes, job: str) -> Evidence:
+    """Return what a block tells of a job; one of several errors when it is broken."""
+    row, rest = _records_of(block)[job]
+    wanted, held, restarted, attempts = json.loads(rest)
+    if row.number:
+        apart = (
+            int(row.number),
+            row.fingerprint,
+            json.loads(row.seconds),
+            row.output,
+            json.loads(row.numbers),
+        )
+        for at, value in zip(_APART, apart, strict=True):
+            attempts[-1][at] = value
+    found = Evidence(tuple([_attempt(*one) for one in attempts]), wanted, held, restarted)
+    return _sound(found)
+
+
+def _sound(known: Evidence) -> Evidence:
+    """Return it; TypeError where it holds what no journal gives."""
+    kinds = [(type(known.wanted), type(known.held), type(known.restarted)) == (int, str, int)]
+    for one in known.attempts:
+        texts = (one.token, one.fingerprint, one.worker, one.detail, one.output_hash, one.by)
+        times = (one.started_at, one.finished_at, one.seconds)
+        kinds += [
+            {*map(type, texts), type(one.moved), *map(type, one.inputs.values())} == {str},
+            {*map(type, times)} <= {int, float, type(None)} and one.seconds is not None,
+            {type(one.number), *map(type, one.read.values())} == {int},
+            one.reason is None or type(one.reason) is str,
+            type(one.numbers) is dict,
+        ]
+    if not all(kinds):
+        raise TypeError("a record holds a value of another kind")
+    return known
 
 
 def _attempt(

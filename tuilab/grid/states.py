@@ -219,7 +219,7 @@ def derive_state(
     """
     last, result = evidence.last, _result(job, evidence, parents, explain)
     if last is not None and last.verdict is Verdict.RUNNING:
-        status = _status(job, State.RUNNING, last, result)
+        status = _status(job.id, job.stage, State.RUNNING, last, result)
         return replace(status, percent=last.percent, transfer=last.transfer)
     if last is not None and last.verdict is Verdict.CLAIMED:
         worker, number = last.worker or "?", last.number
@@ -231,15 +231,37 @@ def derive_state(
     if last is None:
         return JobStatus(job.id, job.stage, State.IDLE)
     if last.verdict is not Verdict.DONE or result is None:
-        return _status(job, State(last.verdict.value), last, result)
+        return _status(job.id, job.stage, State(last.verdict.value), last, result)
     if result.stale:
-        return _status(job, State.STALE, last, result, detail=told(result.stale))
+        return _status(job.id, job.stage, State.STALE, last, result, detail=told(result.stale))
     if moved := _moved(job, last):
-        return _status(job, State.STALE, last, result, detail=moved)
+        return _status(job.id, job.stage, State.STALE, last, result, detail=moved)
     if lacks := [str(epoch) for epoch in job.checkpoints if not result.holding(epoch)]:
         detail = f"no checkpoint of epoch {', '.join(lacks)} was kept"
-        return _status(job, State.STALE, last, result, detail=detail)
-    return _status(job, State.DONE, last, result, accepted=_accepted(last, result, parents))
+        return _status(job.id, job.stage, State.STALE, last, result, detail=detail)
+    return _status(
+        job.id, job.stage, State.DONE, last, result, accepted=_accepted(last, result, parents)
+    )
+
+
+def is_plain(known: Evidence) -> bool:
+    """Whether a job's state hangs on hashes alone: it is done, and there is nothing to say of it.
+
+    Where its fingerprint is the plan's, and it read of each parent what that parent's result is,
+    none of them stale or accepted, ``derive_state`` gives ``plain_status``. A convergence run is
+    never plain: its cells read checkpoints of several attempts.
+    """
+    last = known.last
+    if last is None or last.verdict is not Verdict.DONE or known.is_due or not last.output_hash:
+        return False
+    return not (last.reason is not None or last.detail or last.moved or last.checkpoints)
+
+
+def plain_status(job: str, stage: Stage, known: Evidence) -> JobStatus:
+    """Return the status of a plain job whose hashes are those of the plan and of its parents."""
+    last = known.last
+    assert last is not None, "a plain job has an attempt"
+    return _status(job, stage, State.DONE, last, Result(last, (), (last,)))
 
 
 def commit_of(job: Job, known: Evidence) -> str:
@@ -519,7 +541,8 @@ def _blocker(parent: JobStatus) -> str:
 
 
 def _status(
-    job: Job,
+    job: str,
+    stage: Stage,
     state: State,
     attempt: Attempt,
     result: Result | None,
@@ -527,8 +550,8 @@ def _status(
     accepted: str = "",
 ) -> JobStatus:
     return JobStatus(
-        job.id,
-        job.stage,
+        job,
+        stage,
         state,
         reason=attempt.reason,
         detail=attempt.detail if detail is None else detail,
@@ -540,23 +563,8 @@ def _status(
     )
 
 
-_CELL_RANK: dict[State, int] = {
-    state: rank
-    for rank, state in enumerate(
-        (
-            State.RUNNING,
-            State.FAILED,
-            State.SUSPECT,
-            State.LOST,
-            State.STOPPED,
-            State.QUEUED,
-            State.WAITING,
-            State.IDLE,
-            State.STALE,
-            State.DONE,
-        )
-    )
-}
+_RANKED = "running failed suspect lost stopped queued waiting idle stale done"
+_CELL_RANK = {State(word): rank for rank, word in enumerate(_RANKED.split())}
 
 
 def derive_cell(jobs: Sequence[JobStatus]) -> JobStatus:

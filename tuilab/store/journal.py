@@ -18,6 +18,7 @@ from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.history import TOLD
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
+from tuilab.grid.packed_evidence import EvidenceByJob
 from tuilab.grid.text import count_of
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.file_stamp import stamp_of
@@ -89,6 +90,21 @@ def follow(layout: Layout, offset: int = 0) -> JsonlFollower:
 def follow_near(layout: Layout, offset: int) -> JsonlFollower:
     """The same from the first line that begins behind a byte offset."""
     return JsonlFollower(layout.journal, offset, kind=Entry, is_within=offset > 0)
+
+
+def mend_from_journal(layout: Layout, ledger: Ledger) -> None:
+    """Let a ledger that was folded read the journal's lines anew if one of its blocks is broken."""
+    last = ledger.sequence
+
+    def told() -> EvidenceByJob:
+        anew = Ledger()
+        for line in follow(layout).stream():
+            if anew.sequence >= last:
+                break
+            anew.fold([line])
+        return anew.evidence
+
+    ledger.evidence.otherwise = told
 
 
 class Journal:
@@ -190,8 +206,8 @@ def _write_whole(handle: int, content: bytes) -> None:
 class JournalReader:
     """The journal as one reader has seen it so far; never writes."""
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, keeps_events: bool = True) -> None:
+        self._layout, self._keeps_events = layout, keeps_events
         self._inode: int | None = None
         self._begin(None)
 
@@ -200,11 +216,14 @@ class JournalReader:
         self._folded = 0 if fold is None else fold.mark.offset
         if fold is not None and not fits(self._layout, fold.mark):
             fold = None
-        first = 0 if fold is None else max(0, fold.mark.offset - TOLD_BYTES)
-        self._follower = follow_near(self._layout, first)
+        first = 0 if fold is None else fold.mark.offset
+        is_near = fold is not None and self._keeps_events
+        near = follow_near(self._layout, max(0, first - TOLD_BYTES)) if is_near else None
+        self._follower = near or follow(self._layout, first)
         self._filled_in = 0
         self._has_news = True
         self.ledger = Ledger() if fold is None else fold.ledger
+        mend_from_journal(self._layout, self.ledger)
         self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
 
     @property
@@ -250,8 +269,9 @@ class JournalReader:
         for lines in self._follower.batches():
             touched |= self.ledger.fold(lines)
             self._has_news |= bool(lines)
-            told = (line for line in lines if line.get("kind") in TOLD)
-            self.events.extend(map(_brief, told))
+            if self._keeps_events:
+                told = (line for line in lines if line.get("kind") in TOLD)
+                self.events.extend(map(_brief, told))
         is_cut = is_fresh and not engine_alive and self._is_cut()
         if len(self._follower.broken) > damage or is_cut:
             touched |= self._complete(plan)

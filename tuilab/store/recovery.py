@@ -19,7 +19,7 @@ from tuilab.grid.text import count_of
 from tuilab.store.attempts import attempts_on_disk
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.folded import Mark, mark_at, read_folded
-from tuilab.store.journal import Journal, follow
+from tuilab.store.journal import Journal, follow, mend_from_journal
 from tuilab.store.layout import Layout
 from tuilab.store.quarantine import quarantine, record_copy
 
@@ -55,6 +55,7 @@ def recover(
     losses: list[str] = []
     folded, journal = read_folded(layout), Journal(layout, fence)
     known = Ledger() if folded is None else folded.ledger
+    mend_from_journal(layout, known)
     engine_before = known.engine
     follower = follow(layout, 0 if folded is None else folded.mark.offset)
     for lines in follower.batches():

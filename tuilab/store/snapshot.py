@@ -36,8 +36,8 @@ class CellView:
     """Worker that has the queued stage in its inbox and has not begun it ("" = none)."""
     earlier: Mapping[str, Measurement] = field(default_factory=dict)
     """What it had measured before it was run again and stopped; {} otherwise."""
-    jobs: tuple[JobStatus, ...] = ()
-    """Its own stages in order; () in a snapshot read from the cache until asked for."""
+    jobs: Sequence[JobStatus] = ()
+    """Its own stages in order; () where there are numbers alone."""
     deviation: Mapping[str, Any] = field(default_factory=dict)
     """Edits that its jobs are planned with, run or not."""
     edits: Mapping[str, Any] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Snapshot:
 
     @property
     def statuses(self) -> dict[str, JobStatus]:
-        """The status of every job by id; without those of cells that came from the cache."""
+        """The status of every job by id."""
         found = {status.job: status for status in self.shared}
         for view in self.cells:
             found.update((status.job, status) for status in view.jobs)

@@ -14,6 +14,7 @@ from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.packed_evidence import NOTHING
+from tuilab.grid.plain_results import PlainResults, plain_results
 from tuilab.grid.states import (
     LIVE,
     Attempt,
@@ -70,6 +71,7 @@ class JobStates:
         self._known: dict[str, JobStatus] = {}
         """Status of each job that somebody has asked for and of which something is known."""
         self.statuses: Mapping[str, JobStatus] = _Statuses(self)
+        self._plain: PlainResults | None = None
         self._given: set[str] = set()
         """Jobs that a worker has in its inbox and has not begun."""
         due = self.ledger.evidence.due
@@ -79,6 +81,13 @@ class JobStates:
         for place in sorted({*self._due.places, *live}):
             if place in live or self._may_begin(place):
                 self._derive(plan.jobs[place])
+
+    @property
+    def plain(self) -> PlainResults:
+        """Jobs that are done with nothing to say, found at once; no other need be derived then."""
+        if self._plain is None:
+            self._plain = plain_results(self.plan, self.ledger.evidence, self.status)
+        return self._plain
 
     def replace_plan(self, plan: Plan) -> None:
         """Go on with another plan of the same experiment."""
@@ -127,15 +136,17 @@ class JobStates:
                 continue
             seen.add(place)
             job = self.plan.jobs[place]
-            before = self._known.get(job.id) or self._idle(job.id)
+            before = self._shown(job.id) or self._idle(job.id)
             if not self._derive(job):
                 continue
             changed[job.id] = before
             if heard_below(self.statuses[job.id]) == heard_below(before):
                 continue
             for child in self.plan.children[job.id]:
-                if child in self._known or self._may_begin(self.places[child]):
-                    heapq.heappush(heap, self.places[child])
+                below = self.places[child]
+                is_plain = self._plain is not None and self._plain.is_plain[below]
+                if child in self._known or is_plain or self._may_begin(below):
+                    heapq.heappush(heap, below)
         return changed
 
     def _may_begin(self, place: int) -> bool:
@@ -145,13 +156,21 @@ class JobStates:
 
     def status(self, job: str) -> JobStatus:
         """Return the status of a job; KeyError for one that the plan does not have."""
-        found = self._known.get(job)
+        found = self._shown(job)
         if found is None:
             place = self.places[job]
             if job not in self.ledger.evidence:
                 return self._idle(job)
             found = self._known[job] = self._derived(self.plan.jobs[place])
         return found
+
+    def _shown(self, job: str) -> JobStatus | None:
+        """Return the status that was last told of a job; None where it was not derived yet."""
+        if (found := self._known.get(job)) is not None or self._plain is None:
+            return found
+        place = self.places.get(job)
+        is_plain = place is not None and self._plain.is_plain[place]
+        return self._plain.status(place) if place is not None and is_plain else None
 
     def _idle(self, job: str) -> JobStatus:
         return JobStatus(job, self.plan.table.stage_at(self.places[job]), State.IDLE)
@@ -169,18 +188,18 @@ class JobStates:
         self._ready.mark(place, is_free)
         self._due.mark(place, status.state in (State.QUEUED, State.WAITING))
         (self._given.add if status.given_to else self._given.discard)(job.id)
-        before = self._known.get(job.id)
+        before = self._shown(job.id) or self._idle(job.id)
         self._known[job.id] = status
-        return (before or self._idle(job.id)) != status
+        return before != status
 
 
 class StateReader:
     """Reads the states of an experiment directory; keeps what it has read, and writes nothing."""
 
-    def __init__(self, layout: Layout, plan: Plan) -> None:
+    def __init__(self, layout: Layout, plan: Plan, keeps_events: bool = False) -> None:
         self.layout = layout
         self.plan = plan
-        self.journal = JournalReader(layout)
+        self.journal = JournalReader(layout, keeps_events)
         self._attempts = LiveAttempts(layout, plan)
         self._states: JobStates | None = None
 

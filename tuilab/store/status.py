@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.notes import Note
@@ -19,11 +19,16 @@ from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, Snapshot
 
 STATUS_SCHEMA = 1
-_NOTHING: Mapping[str, Any] = {}
 
 
 def status(root: Path, now: float | None = None) -> dict[str, Any]:
-    """Return the state of an experiment as plain JSON values.
+    """Return the state of an experiment as plain JSON values, all of it at once."""
+    found = lazy_status(root, now)
+    return {**found, "cells": list(found["cells"])}
+
+
+def lazy_status(root: Path, now: float | None = None) -> dict[str, Any]:
+    """Return the state of an experiment as JSON values, but for its cells.
 
     Keys: schema, experiment, root, synthetic, read_only, measured (what is measured of the trait,
     the headline first), engine, copy_of (the folder of which this one is a copy, or None), counts
@@ -32,9 +37,10 @@ def status(root: Path, now: float | None = None) -> dict[str, Any]:
     cells_waiting), bases_stale (job and detail of a fetch),
     cells (source, epoch, seed, state, stage, reason, detail, attempt, metrics,
     edits), problems. A metric is {value, hits, n} or None when it was not measured; edits are the
-    settings that it ran with unlike the config. Raises PlanFileError or ResultsError.
+    settings that it ran with unlike the config. The cells are a sequence of which each is made
+    when it is asked for: together 100,000 take 100 MB. Raises PlanFileError or ResultsError.
     """
-    snapshot = Reader(root).poll(time.time() if now is None else now)
+    snapshot = Reader(root, is_once=True).poll(time.time() if now is None else now)
     engine, unmeasured = snapshot.engine, dict.fromkeys(snapshot.metrics)
     edited = config_problem(Layout(root), snapshot.config_digest)
     return {
@@ -62,16 +68,44 @@ def status(root: Path, now: float | None = None) -> dict[str, Any]:
         "counts": dict(snapshot.counts),
         "jobs_failed": _jobs_failed(snapshot),
         "bases_stale": _bases_stale(snapshot),
-        "cells": [_cell_as_json(view, unmeasured, engine) for view in snapshot.cells],
+        "cells": Cells(snapshot.cells, lambda view: _cell_as_json(view, unmeasured, engine)),
         "problems": [*snapshot.problems, *filter(None, [edited])],
     }
+
+
+class Cells(Sequence[dict[str, Any]]):
+    """What is told of each cell, made where it is asked for."""
+
+    def __init__(
+        self, views: Sequence[CellView], tell: Callable[[CellView], dict[str, Any]]
+    ) -> None:
+        self._views, self._tell = views, tell
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        if isinstance(place, slice):
+            return [self._tell(view) for view in self._views[place]]
+        return self._tell(self._views[place])
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return map(self._tell, self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __eq__(self, other: object) -> bool:
+        return list(self) == (list(other) if isinstance(other, Sequence) else other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _cell_as_json(
     view: CellView, unmeasured: Mapping[str, None], engine: EngineView
 ) -> dict[str, Any]:
-    """What is empty is shared: of 100,000 cells it would take 50 MB."""
-    numbers = {key: view.metrics.get(key) for key in unmeasured} if view.metrics else None
+    numbers = view.metrics
     detail = view.detail
     if view.state is State.QUEUED:
         detail = why_queued(engine, view.stage or "", detail, view.given_to)
@@ -84,11 +118,11 @@ def _cell_as_json(
         "reason": view.reason,
         "detail": detail,
         "attempt": view.attempt,
-        "metrics": {key: found and found.shown for key, found in numbers.items()}
+        "metrics": {key: found.shown if (found := numbers.get(key)) else None for key in unmeasured}
         if numbers
         else unmeasured,
-        "edits": dict(view.edits) or _NOTHING,
-        "accepted": dict(view.accepted) or _NOTHING,
+        "edits": dict(view.edits),
+        "accepted": dict(view.accepted),
         **note_as_json(view.note),
     }
 

@@ -38,6 +38,11 @@ class StageClock:
                 times[job] = seconds
                 self._medians.pop(now.stage, None)
 
+    def note_done(self, stage: Stage, seconds: Mapping[str, float]) -> None:
+        """Take in jobs of a stage that are done, with what each took: nothing of them is ahead."""
+        self._seconds[stage].update(seconds)
+        self._medians.pop(stage, None)
+
     def typical(self, stage: Stage) -> float | None:
         """Median seconds of a stage's done attempts; None before the first."""
         times = self._seconds[stage]

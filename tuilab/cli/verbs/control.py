@@ -16,7 +16,7 @@ from tuilab.grid.states import State
 from tuilab.grid.text import count_of
 from tuilab.grid.why_not import why_not_pause, why_not_resume
 from tuilab.store.state import read_state
-from tuilab.store.status import status
+from tuilab.store.status import lazy_status
 
 
 def stop(
@@ -96,5 +96,5 @@ def _what_stops(root: Path, names: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _engine_state(root: Path) -> tuple[str, str]:
-    engine = status(root)["engine"]
+    engine = lazy_status(root)["engine"]
     return engine["state"], engine["pause"]

@@ -25,7 +25,7 @@ from tuilab.grid.text import duration
 from tuilab.store.plan_file import PlanFileError, load_plan
 from tuilab.store.replan import read_config
 from tuilab.store.shipped import configs_dir
-from tuilab.store.status import status
+from tuilab.store.status import lazy_status
 
 
 def demo(
@@ -63,7 +63,7 @@ def demo(
 
 def _run_headless(root: Path, planned: Plan) -> int:
     code = run_cells(root, planned, [], headless=True)
-    found = status(root)
+    found = lazy_status(root)
     out()
     for line in metric_tables(found, _labels_of(root)):
         out(line)

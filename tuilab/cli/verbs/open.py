@@ -20,7 +20,7 @@ from tuilab.store.plan_file import PlanFileError
 from tuilab.store.program_name import program
 from tuilab.store.replan import read_config
 from tuilab.store.shipped import published_dir
-from tuilab.store.status import status
+from tuilab.store.status import lazy_status
 
 if TYPE_CHECKING:
     from tuilab.science.figures.model import Figure
@@ -63,7 +63,7 @@ def show(
 ) -> int:
     """Draw the experiment where a terminal can; print its state where not."""
     if not is_interactive():
-        for line in as_text(status(root)):
+        for line in as_text(lazy_status(root)):
             out(line)
         return OK
     return draw(root, read_only, ascii_glyphs, theme)
@@ -112,7 +112,7 @@ def _list(found: Sequence[Found]) -> int:
     for one in found:
         root = one.root
         try:
-            state = status(root)
+            state = lazy_status(root)
         except PlanFileError as error:
             out(f"{root}  {plain(str(error))}")
             continue

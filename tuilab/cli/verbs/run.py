@@ -36,7 +36,7 @@ from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.state import read_state, state_of_plan
-from tuilab.store.status import status
+from tuilab.store.status import lazy_status
 
 
 def run(
@@ -187,7 +187,7 @@ def _outlook(state: ExperimentState, limit: Limit) -> str:
 
 def _show(root: Path, chosen: list[Cell], headless: bool, as_json: bool, offset: int) -> int:
     if as_json and not headless:
-        document(status(root))
+        document(lazy_status(root))
         return OK
     if is_interactive() and not headless:
         return show(root)

@@ -11,7 +11,7 @@ from tuilab.cli.output import document, is_interactive, out, plain, tell
 from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun, Yes
 from tuilab.store import shelf
-from tuilab.store.status import status
+from tuilab.store.status import lazy_status
 
 
 def delete(
@@ -30,7 +30,7 @@ def delete(
         told = {"root": str(root), "bytes": weight.bytes, "files": weight.files}
         document({**told, "refused": why or None, "deleted": bool(yes and not dry_run and not why)})
     else:
-        counts = "  ".join(f"{word} {count}" for word, count in status(root)["counts"].items())
+        counts = "  ".join(f"{word} {count}" for word, count in lazy_status(root)["counts"].items())
         out(plain(f"{root}: {weight}; cells: {counts or 'none'}"))
     if why:
         raise RefusalError(why)

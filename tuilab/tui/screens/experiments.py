@@ -13,7 +13,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.store.experiment import find_experiments
 from tuilab.store.program_name import program
 from tuilab.store.shelf import ARCHIVE, ShelfError, archive, delete, rename, weigh, why_not
-from tuilab.store.status import status
+from tuilab.store.status import lazy_status
 from tuilab.tui import keys
 from tuilab.tui.messages import ExperimentChosen
 from tuilab.tui.present.cli_equivalent import command, opening
@@ -250,7 +250,7 @@ def read_all(under: Path) -> tuple[Listed, ...]:
     entries = []
     for found in find_experiments(under):
         try:
-            entries.append(listed(found.root, found.changed_at, status(found.root)))
+            entries.append(listed(found.root, found.changed_at, lazy_status(found.root)))
         except Exception as error:  # a broken experiment must not hide the others
             why = str(error).replace(f"{found.root}/", "")
             entries.append(Listed(found.root, found.root.name, found.changed_at, problem=why))

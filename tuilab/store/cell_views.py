@@ -1,0 +1,296 @@
+"""Makes the cells of an experiment as they are drawn out of the states of its jobs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from operator import eq
+from typing import Any, overload
+
+from tuilab.contract.report import readable_outcome
+from tuilab.grid.cells import Cell
+from tuilab.grid.edits import cell_edits
+from tuilab.grid.metrics import (
+    Measurement,
+    Numbers,
+    is_complete,
+    measured_by,
+    read_back,
+    recorded,
+    time_of,
+)
+from tuilab.grid.notes import NO_NOTE
+from tuilab.grid.own_jobs import OwnJobs
+from tuilab.grid.plain_results import PlainResults
+from tuilab.grid.stages import Stage
+from tuilab.grid.states import WITH_RESULT, JobStatus, State, derive_cell
+from tuilab.store.snapshot import CellView
+from tuilab.store.state import Changes, StateReader
+from tuilab.store.time_left import StageClock
+
+_IDLE, _PLAIN, _ODD = 0, 1, 2
+"""What a reader knows of a job: nothing, that it is plain (see ``states``), or its status."""
+
+
+class CellViews:
+    """The cells of a plan as they are drawn, and what is left of it; costs what changed."""
+
+    def __init__(self, reader: StateReader) -> None:
+        self._reader = reader
+        plan, states = reader.plan, reader.states
+        self._own = OwnJobs(plan)
+        self._measured = {stage: set(measured_by(stage, plan.measured)) for stage in Stage}
+        self._edits = cell_edits(plan)
+        ids = plan.table.ids
+        self._shared = [ids[place] for place in plan.table.shared]
+        self._plain, self._notes = states.plain, reader.journal.ledger.notes
+        self.clock = StageClock()
+        known = bytearray(len(ids))
+        for place in self._take_plain():
+            known[place] = _PLAIN
+        for job in reader.journal.ledger.evidence:
+            if (at := states.places.get(job)) is not None and not known[at]:
+                known[at] = _ODD
+                self.clock.note(None, states.status(job))
+        self._all_plain = bytearray(len(self._own.cells))
+        """1 for a cell of which every job is plain, at its place."""
+        self._views: list[CellView | None] = [None] * len(self._own.cells)
+        """In grid order; None for a cell of which nothing is known, or all is plain."""
+        has_notes = bool(self._notes)
+        for at, own in enumerate(self._own) if has_notes or any(known) else ():
+            what = {known[job] for job in own}
+            if what == {_PLAIN} and not has_notes:
+                self._all_plain[at] = 1
+            elif has_notes or what != {_IDLE}:
+                self._views[at] = self._view(at)
+        self._counts = Counter(one.state for one in self._views if one is not None)
+        self._counts[State.DONE] += sum(self._all_plain)
+        self._counts[State.IDLE] += self._views.count(None) - sum(self._all_plain)
+
+    def _take_plain(self) -> list[int]:
+        """Tell the clock of plain jobs; return their places."""
+        table, seconds, found = self._reader.plan.table, self._plain.seconds, []
+        times: dict[Stage, dict[str, float]] = {}
+        for place in self._plain.places():
+            found.append(place)
+            times.setdefault(table.stage_at(place), {})[table.ids[place]] = seconds[place]
+        for stage, took in times.items():
+            self.clock.note_done(stage, took)
+        return found
+
+    @property
+    def views(self) -> Sequence[CellView]:
+        """The cells as they are now, in grid order."""
+        return _Views(tuple(self._views), bytes(self._all_plain), self._made)
+
+    def make_all(self) -> None:
+        """Make the views of all cells now, for one who looks at each again and again."""
+        for place, view in enumerate(self._views):
+            if view is None:
+                self._views[place] = self._made(place, self._all_plain[place])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Cells by state, in the order of the words; states without a cell are left out."""
+        return {state.value: self._counts[state] for state in State if self._counts[state]}
+
+    @property
+    def shared(self) -> tuple[JobStatus, ...]:
+        """Statuses of the jobs that cells share, in plan order."""
+        return tuple(self._reader.states.statuses[job] for job in self._shared)
+
+    def update(self, changes: Changes) -> None:
+        """Look again at the cells whose jobs have changed."""
+        plan, states = self._reader.plan, self._reader.states
+        for job, before in changes.items():
+            self.clock.note(before, states.statuses[job])
+        table = plan.table
+        cells = (table.cell_at(states.places[job]) for job in changes)
+        for cell in dict.fromkeys(cells):
+            if cell is None:
+                continue
+            place = self._places[cell]
+            self._counts[self._state_at(place)] -= 1
+            self._views[place] = view = self._view(place)
+            self._counts[view.state] += 1
+        self._take_notes()
+
+    @cached_property
+    def _places(self) -> dict[Cell, int]:
+        return {cell: place for place, cell in enumerate(self._own.cells)}
+
+    def _state_at(self, place: int) -> State:
+        if (shown := self._views[place]) is not None:
+            return shown.state
+        return State.DONE if self._all_plain[place] else State.IDLE
+
+    def _take_notes(self) -> None:
+        notes = self._reader.journal.ledger.notes
+        if notes is self._notes:
+            return
+        self._notes = notes
+        places = {str(cell): place for cell, place in self._places.items()}
+        for name, note in notes.items():
+            if (place := places.get(name)) is not None:
+                view = self._views[place] or self._made(place, self._all_plain[place])
+                self._views[place] = replace(view, note=note)
+
+    def _made(self, place: int, is_plain: int) -> CellView:
+        return self._plain_view(place) if is_plain else self._idle_view(place)
+
+    def _idle_view(self, place: int) -> CellView:
+        cell, table = self._own.cells[place], self._reader.plan.table
+        own = [(table.ids[at], table.stage_at(at)) for at in self._own[place]]
+        statuses = tuple(JobStatus(job, stage, State.IDLE) for job, stage in own)
+        first, edits = own[0][1].value, self._edits.get(cell, {})
+        return CellView(cell, State.IDLE, first, jobs=statuses, deviation=edits)
+
+    def _plain_view(self, place: int) -> CellView:
+        """The same as ``_view`` of a cell of which every job is plain, from what was kept."""
+        cell, plain, table = self._own.cells[place], self._plain, self._reader.plan.table
+        own, edits = self._own[place], self._edits.get(cell, {})
+        seconds, found = sum(plain.seconds[at] for at in own), dict[str, Measurement]()
+        for at in own:
+            if measured := self._measured[table.stage_at(at)]:
+                told = json.loads(plain.numbers[at] or "{}")
+                found |= self._read_back(told, measured, table.ids[at], plain.attempts[at])
+        return CellView(
+            cell,
+            State.DONE,
+            None,
+            attempt=max(plain.attempts[at] for at in own),
+            metrics=found | time_of(seconds),
+            seconds=seconds,
+            jobs=_PlainJobs(plain, own),
+            deviation=edits,
+            edits=edits,
+        )
+
+    def _view(self, place: int) -> CellView:
+        cell, ids = self._own.cells[place], self._reader.plan.table.ids
+        statuses = tuple(self._reader.states.statuses[ids[at]] for at in self._own[place])
+        speaks = derive_cell(statuses)
+        is_done = speaks.state is State.DONE
+        edits = self._edits.get(cell, {})
+        return CellView(
+            cell=cell,
+            state=speaks.state,
+            stage=None if is_done else speaks.stage.value,
+            reason=speaks.reason,
+            detail=speaks.detail,
+            attempt=max(s.attempt for s in statuses) if is_done else speaks.attempt,
+            percent=speaks.percent,
+            metrics=self._metrics(statuses),
+            earlier=self._earlier(statuses) if speaks.state is State.STOPPED else {},
+            seconds=sum(s.seconds for s in statuses if s.state in WITH_RESULT),
+            jobs=statuses,
+            given_to=speaks.given_to,
+            deviation=edits,
+            # Done means that what ran has the fingerprint of what is planned, edits included.
+            edits=edits if is_done else {},
+            accepted={one.stage.value: one.accepted for one in statuses if one.accepted},
+            note=self._notes.get(str(cell), NO_NOTE) if self._notes else NO_NOTE,
+        )
+
+    def _metrics(self, own: tuple[JobStatus, ...]) -> Numbers:
+        done = [one for one in own if one.state in WITH_RESULT]
+        found: Numbers = {}
+        for one in done:
+            if self._measured[one.stage]:
+                found |= self._numbers(one)
+        if len(done) == len(own):
+            found |= time_of(sum(one.seconds for one in done))
+        return found
+
+    def _earlier(self, own: tuple[JobStatus, ...]) -> Numbers:
+        """The numbers of the results that were there before, of jobs that were stopped since."""
+        found: Numbers = {}
+        for one in own:
+            if self._measured[one.stage]:
+                found |= self._numbers(one)
+        return found
+
+    def _numbers(self, status: JobStatus) -> Numbers:
+        """The numbers of a result, from the journal; from the outcome where a metric is younger."""
+        if status.result is None:
+            return {}
+        attempt = status.result.attempt
+        measured = self._measured[status.stage]
+        return self._read_back(attempt.numbers, measured, status.job, attempt.number)
+
+    def _read_back(
+        self, told: Mapping[str, Any], measured: set[str], job: str, attempt: int
+    ) -> Numbers:
+        if not is_complete(told, measured):
+            outcome = readable_outcome(self._reader.layout.attempt_dir(job, attempt))
+            if outcome is not None:
+                plan = self._reader.plan
+                told = recorded(plan, plan.by_id[job], outcome.metrics)
+        return read_back(told)
+
+
+class _PlainJobs(Sequence[JobStatus]):
+    """The statuses of a cell's jobs, all plain; each is made where it is seen."""
+
+    def __init__(self, plain: PlainResults, own: Sequence[int]) -> None:
+        self._plain, self._own = plain, own
+
+    @overload
+    def __getitem__(self, place: int) -> JobStatus: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[JobStatus, ...]: ...
+    def __getitem__(self, place: int | slice) -> JobStatus | tuple[JobStatus, ...]:
+        if isinstance(place, slice):
+            return tuple(map(self._plain.status, self._own[place]))
+        return self._plain.status(self._own[place])
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == (tuple(other) if isinstance(other, Sequence) else other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
+class _Views(Sequence[CellView]):
+    """Cells as they were at one moment; most are made where they are seen.
+
+    A grid of 100,000 cells that has not begun, or that is done, takes hundreds of MB otherwise.
+    """
+
+    def __init__(
+        self,
+        views: tuple[CellView | None, ...],
+        all_plain: bytes,
+        make: Callable[[int, int], CellView],
+    ) -> None:
+        self._views, self._all_plain, self._make = views, all_plain, make
+
+    @overload
+    def __getitem__(self, place: int) -> CellView: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[CellView, ...]: ...
+    def __getitem__(self, place: int | slice) -> CellView | tuple[CellView, ...]:
+        if isinstance(place, slice):
+            return tuple(self[one] for one in range(len(self))[place])
+        at = place % len(self._views)
+        return self._views[place] or self._make(at, self._all_plain[at])
+
+    def __iter__(self) -> Iterator[CellView]:
+        pairs = enumerate(zip(self._views, self._all_plain, strict=True))
+        return (view or self._make(place, is_plain) for place, (view, is_plain) in pairs)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
