@@ -49,6 +49,16 @@ def test_a_line_runs_with_its_level_and_shares_what_does_not_depend_on_it() -> N
     assert made.labels["villain,marker.lr=5e-06"] == "villain lr=5e-06"
 
 
+def test_an_axis_that_only_measuring_reads_is_said_to_train_again() -> None:
+    def said(axes: str) -> list[str]:
+        found = check(load(f"{SMALL}\n[axes]\n{axes}\n").config)
+        return [one.sentence for one in found if one.name == "axes"]
+
+    [sentence] = said('"eval.samples" = [2, 3]\n"marker.lr" = [1e-4, 5e-6]')
+    assert sentence.startswith("nothing that is trained depends on eval.samples, and each of its 2")
+    assert said('"eval.sampler" = ["auto", "vllm"]') == []  # training answers are sampled by it
+
+
 def test_data_seeds_make_answers_and_checkpoints_of_their_own() -> None:
     made = planned("data_seeds = [42, 7]\n")
     assert {"data/villain,data.seed=7", "converge/villain,data.seed=7#42"} <= {*shared(made)}

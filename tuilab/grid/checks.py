@@ -7,10 +7,17 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from tuilab.grid.cells import Cell
 from tuilab.grid.data_files import question_of
-from tuilab.grid.settings import OWN_ANSWERS
+from tuilab.grid.settings import (
+    OWN_ANSWERS,
+    Settings,
+    converge_settings,
+    data_settings,
+    train_settings,
+)
 from tuilab.grid.text import size
-from tuilab.grid.variants import lines_of, under
+from tuilab.grid.variants import axes_of, lines_of, under
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -62,6 +69,7 @@ def _of_lines(
     lines = lines_of(config)
     count = len(lines) // len(config.sources)
     yield Check("lines", Level.OK, f"{count} variants of every source, {len(lines)} lines in all")
+    yield from _trained_again(config)
     said = set(known)
     for line in lines[:count]:
         own = under(config, line.sets)
@@ -71,6 +79,24 @@ def _of_lines(
             said.add(found)
             variant = line.name.removeprefix(line.persona).lstrip("/,")
             yield replace(found, sentence=f"at {variant}: {found.sentence}")
+
+
+def _trained_again(config: ExperimentConfig) -> Iterator[Check]:
+    """Name the axes that only measuring reads: each line has adapters of its own all the same."""
+    cell = Cell(config.sources[0], max(config.epochs), config.seeds[0])
+
+    def trained(own: ExperimentConfig) -> list[Settings]:
+        data, run = data_settings(own, cell.source), converge_settings(own, cell.source)
+        return [data, run, train_settings(own, cell)]
+
+    for key, levels in axes_of(config).items():
+        if all(trained(under(config, {key: one})) == trained(config) for one in levels):
+            yield Check(
+                "axes",
+                Level.WARNING,
+                f"nothing that is trained depends on {key}, and each of its {len(levels)} levels"
+                " trains again: measures with samples or questions of their own share one model",
+            )
 
 
 def blocking(config: ExperimentConfig, blocks: int | None = None) -> tuple[Check, ...]:
