@@ -45,7 +45,8 @@ def test_an_attempt_goes_from_claimed_over_running_to_its_verdict() -> None:
     done = ledger.of(A).last_done
     assert done is not None
     assert (done.seconds, done.output_hash) == (2.5, "o")
-    assert ledger.numbers_of(A, 1) == {"final_loss": 0.1}
+    found = ledger.attempt(A, 1)
+    assert found is not None and found.numbers == {"final_loss": 0.1}
     assert (done.token, done.inputs, done.worker, done.started_at) == ("t1", {B: "h"}, "w", 5.0)
 
 

@@ -12,13 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.grid.planned import SMALL, load
 from tests.report.ran_here import edit, finish, whole
 from tuilab.cli.resolve import published_dir
+from tuilab.contract.report import Outcome, hash_output
+from tuilab.contract.spec import Spec
 from tuilab.grid.claims_lock import claims_digest, plan_digest
+from tuilab.grid.planning import make_plan
+from tuilab.grid.stages import Stage
 from tuilab.report.bundle import BundleError, make_bundle, unpack, verify_bundle, write_bundle
 from tuilab.report.folder import make_report, write_files
 from tuilab.report.recipe import recipe_for
 from tuilab.report.recompute import Recomputed, recompute
+from tuilab.report.records import attempt_apart, plan_apart
 from tuilab.study.study import open_study
 
 EVAL = "cells/eval/villain/epoch-2/seed-42"
@@ -101,6 +107,38 @@ def test_each_changed_digit_of_a_derived_number_is_named(bundle: Path, tmp_path:
     found = again(path, tmp_path)
     unnamed = [one for one in set(wanted) if not any(p.startswith(one) for p in found.problems)]
     assert unnamed == []
+
+
+def test_a_record_that_another_record_contradicts_is_named(bundle: Path, tmp_path: Path) -> None:
+    held, outcome = members(bundle), f"{EVAL}/outcome.json"
+    changes: dict[str, bytes | None] = {
+        "journal.jsonl": held["journal.jsonl"].replace(b'"seconds":12.5', b'"seconds":92.5', 1),
+        outcome: held[outcome].replace(b'"output_hash": "', b'"output_hash": "0', 1),
+        f"{EVAL}/more.json": b"1",
+        "code/0123456789abcdef/runners/eval.py": b"1",
+    }
+    said = "\n".join(again(forged(bundle, changes), tmp_path).problems)
+    assert "cells/data/villain/outcome.json: seconds is 12.5, and 92.5 in the journal" in said
+    assert f"{outcome}: its output_hash is not that of the artefacts it lists" in said
+    assert f"{EVAL}/more.json: is no file of this result" in said
+    assert "code/0123456789abcdef: is not the code of this hash" in said
+
+
+def test_settings_that_are_not_those_of_their_hash_are_named() -> None:
+    plan = make_plan(load(SMALL).config)
+    assert [said for job in plan.jobs for said in plan_apart(plan, job.id)] == []
+    job = next(job for job in plan.jobs if job.stage is Stage.TRAIN)
+    other = {**plan.settings[job.settings], "positives": 5}
+    assert job.parts is not None
+    forged_plan = replace(plan, settings={**plan.settings, job.settings: other})
+    assert f"the settings of {job.id} are" in next(plan_apart(forged_plan, job.id))
+    spec = Spec(job.id, "train", 1, "t", "", other, parts=job.parts.as_json())
+    outcome = Outcome(job.id, 1, "t", "done", output_hash=hash_output(()))
+    assert list(attempt_apart(spec, outcome, None)) == [
+        "spec.json: its settings are not those of its own hash"
+    ]
+    as_it_ran = replace(spec, settings=plan.settings[job.settings])
+    assert list(attempt_apart(as_it_ran, outcome, None)) == []
 
 
 def _digits(name: str, line: str) -> list[int]:

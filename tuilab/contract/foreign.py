@@ -96,7 +96,7 @@ def _may_hold_one(text: str) -> bool:
 
 
 def redact_all(value: Any) -> Any:
-    """Return a JSON value with every text in it redacted, also ``["--password", "..."]``."""
+    """Return a JSON value with every text in it redacted, also one that follows its option."""
     text = json.dumps(value, ensure_ascii=False)
     clean_text = redact(text)
     return value if clean_text == text else json.loads(clean_text)

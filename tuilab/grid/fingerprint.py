@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
@@ -71,6 +71,14 @@ def hash_of_text(text: str, begun: Hash | None = None) -> Hash:
     found = begun or hashlib.sha256()
     found.update(text.encode("utf-8", "surrogatepass"))
     return found
+
+
+def hash_of_sources(sources: Iterable[tuple[str, bytes]]) -> str:
+    """Return the hash that a copy of source files is named after; files in the order of names."""
+    found = hashlib.sha256()
+    for name, text in sources:
+        found.update(name.encode() + b"\0" + text + b"\0")
+    return found.hexdigest()[:SHORT]
 
 
 def number_of(*parts: Any) -> int:

@@ -71,10 +71,9 @@ class Ledger:
         """Return what is known of a job; empty evidence if it was never mentioned."""
         return self.evidence.of(job)
 
-    def numbers_of(self, job: str, attempt: int) -> Mapping[str, Any]:
-        """Return what an attempt of a job measured; {} where it measured nothing."""
-        made = (one.numbers for one in self.of(job).attempts if one.number == attempt)
-        return next(made, {})
+    def attempt(self, job: str, number: int) -> Attempt | None:
+        """Return an attempt of a job; None where it was never mentioned."""
+        return next((one for one in self.of(job).attempts if one.number == number), None)
 
     def fold(self, lines: Iterable[Line]) -> set[str]:
         """Take in journal lines in order and return the ids of the jobs they touched.

@@ -406,6 +406,11 @@ def deciding(stage: Stage, settings: Settings) -> Settings:
     return found
 
 
+def settings_hash(stage: Stage, settings: Settings) -> str:
+    """Return the hash of the settings that decide a stage's result (``Parts.settings``)."""
+    return digest(deciding(stage, settings))[:SHORT]
+
+
 def persona(config: ExperimentConfig, key: str) -> Settings:
     """One persona as the runners see it."""
     return {"key": key, "label": config.label(key), "prompt": config.personas[key].prompt}

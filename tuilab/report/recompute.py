@@ -24,6 +24,7 @@ from tuilab.grid.stages import Stage
 from tuilab.report.bundle import BundleError, blanks, place_of, unpack
 from tuilab.report.folder import write_files
 from tuilab.report.recipe import RECIPE_FILE, Recipe, read_recipe
+from tuilab.report.records import attempt_apart, code_apart, plan_apart, strangers
 from tuilab.report.recount import UncountableError, corrected, differences, recount
 from tuilab.store.attempts import number_in
 from tuilab.store.engine_file import write_heartbeat
@@ -152,15 +153,23 @@ def _count_attempts(layout: Layout, plan: Plan, found: Recomputed, progress: Pro
         folder.rename(place)
         attempts[job] = (place, spec, outcome)
     blanked = blanks(layout.root)
+    found.problems += code_apart(layout.code, blanked)
     for number, (job, (place, spec, outcome)) in enumerate(attempts.items()):
         progress(number, len(attempts), job)
         _check_files(job, place, outcome, blanked, found)
+        told = ledger.attempt(job, spec.attempt)
+        apart = [*strangers(place, outcome)]
+        if blanked.isdisjoint(f"{place_of(job)}/{one}" for one in (SPEC_FILE, OUTCOME_FILE)):
+            apart += attempt_apart(spec, outcome, told)
+        found.problems += [f"{place_of(job)}/{one}" for one in apart]
+        if "plan.json" not in blanked:
+            found.problems += plan_apart(plan, job)
         metrics = _count(layout, job, place, spec, outcome, found)
         if metrics is not outcome.metrics:
             atomic.write_json(place / OUTCOME_FILE, {**asdict(outcome), "metrics": metrics})
-        told = ledger.numbers_of(job, spec.attempt)
         made = recorded(plan, plan.by_id[job], metrics)
-        _name(f"journal.jsonl: {job}", differences(told, made), found)
+        numbers = told.numbers if told is not None else {}
+        _name(f"journal.jsonl: {job}", differences(numbers, made), found)
     _without_numbers(layout)
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
-from tuilab.grid.fingerprint import SHORT, digest
 from tuilab.grid.jobs import Job, Plan
-from tuilab.grid.settings import Settings, deciding
+from tuilab.grid.settings import Settings, settings_hash
 from tuilab.grid.settings_apart import differences, place_of, told
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt
@@ -36,7 +35,7 @@ class OldSettings:
         now = self._plan.settings.get(job.settings, {})
         if attempt.parts is not None:
             for old, words in self._known.get(job.stage, ()):
-                if _hash(job.stage, {**now, **old}) == attempt.parts.settings:
+                if settings_hash(job.stage, {**now, **old}) == attempt.parts.settings:
                     return words
         if self._read >= MOST_READ:
             return ""
@@ -63,7 +62,3 @@ def _place(difference: tuple[str, Any]) -> tuple[int, str]:
 def _apart(then: Settings, now: Settings) -> dict[str, Any]:
     names: Iterable[str] = dict.fromkeys([*then, *now])
     return {name: then.get(name) for name in names if then.get(name) != now.get(name)}
-
-
-def _hash(stage: Stage, settings: Settings) -> str:
-    return digest(deciding(stage, settings))[:SHORT]

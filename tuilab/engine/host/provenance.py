@@ -18,6 +18,7 @@ from typing import Any
 from tuilab import __version__
 from tuilab.contract.foreign import redact_all
 from tuilab.engine.host.environment import source_root
+from tuilab.grid.fingerprint import hash_of_sources
 
 ASKED_VARIABLE = "TUILAB_ASKED_BY"
 """Carries the command line of whoever started the engine, as a JSON list."""
@@ -59,10 +60,7 @@ def keep_code(folder: Path) -> str:
     OSError where the disk takes no copy; nothing of it is left then.
     """
     files = _sources()
-    digest = hashlib.sha256()
-    for name, path in files:
-        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
-    version = digest.hexdigest()[:16]
+    version = hash_of_sources((name, path.read_bytes()) for name, path in files)
     place = folder / version
     if not place.exists():
         draft = folder / f".{version}.{uuid.uuid4().hex[:8]}.draft"
