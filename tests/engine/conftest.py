@@ -15,17 +15,11 @@ import pytest
 
 from tests.engine.trials import Trial, make_plan
 
-MEMORY = Path("/dev/shm")
-
 
 @contextmanager
 def trials() -> Iterator[Callable[..., Trial]]:
-    """Yield a maker of trials; what they started is ended afterwards, what they wrote removed.
-
-    They lie in memory where there is some: processes are killed here, not machines, and a flush to
-    a busy disk would take most of the time.
-    """
-    place = MEMORY if os.access(MEMORY, os.W_OK) else None
+    """Yield a maker of trials; what they started is ended afterwards, what they wrote removed."""
+    place = os.environ.get("PYTEST_DEBUG_TEMPROOT")
     root = Path(tempfile.mkdtemp(prefix="tuilab-trial-", dir=place))
     made: list[Trial] = []
 
