@@ -244,7 +244,7 @@ def test_bare_tuilab_lists_several_experiments_and_opens_the_chosen_one(
 
 @pytest.mark.trial
 def test_bare_tuilab_where_nothing_is_says_how_to_begin(tmp_path: Path) -> None:
-    with Terminal(typed(), tmp_path) as terminal:
+    with Terminal(typed(), tmp_path, size=(80, 45)) as terminal:
         assert terminal.end() == 0
     assert "no experiment here yet" in terminal.text
     assert "tuilab demo" in terminal.text
