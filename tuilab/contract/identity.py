@@ -102,7 +102,7 @@ def is_alive(identity: Identity) -> bool | None:
 def mark_of(pid: int) -> Mark | None:
     """Return the mark that a process was started with; None without one, or if it is hidden."""
     try:
-        raw = Path(f"/proc/{pid}/environ").read_bytes()
+        raw = read_of(pid, "environ")
     except OSError:
         return None
     if MARKER_VARIABLE.encode() not in raw:
@@ -173,9 +173,20 @@ def pid_space() -> str:
 
 def read_stat(pid: int) -> tuple[str, int] | None:
     """Return (state letter, start ticks) of a pid, or None if it is gone."""
+    fields = stat_fields(pid)
+    return None if fields is None else (fields[0], int(fields[19]))
+
+
+def stat_fields(pid: int) -> list[str] | None:
+    """Return what /proc tells of a pid after its name: state first; None if it is gone."""
     try:
-        raw = Path(f"/proc/{pid}/stat").read_text()
+        raw = read_of(pid, "stat")
     except OSError:
         return None
-    fields = raw[raw.rfind(")") + 2 :].split()
-    return fields[0], int(fields[19])
+    return raw[raw.rfind(b")") + 2 :].decode().split()
+
+
+def read_of(pid: int, name: str) -> bytes:
+    """Return a file of /proc about a process; every process of a machine is read often."""
+    with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123  # half the time
+        return file.read()

@@ -101,11 +101,9 @@ def _descendants(table: dict[int, Process], root: int) -> set[int]:
 
 
 def _read(pid: int) -> Process | None:
-    try:
-        raw = Path(f"/proc/{pid}/stat").read_text(errors="replace")
-    except OSError:
+    fields = identity.stat_fields(pid)
+    if fields is None:
         return None
-    fields = raw[raw.rfind(")") + 2 :].split()
     return Process(pid, int(fields[1]), int(fields[3]), int(fields[19]), fields[0])
 
 
