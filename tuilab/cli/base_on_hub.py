@@ -15,6 +15,7 @@ from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import fetch_id
 from tuilab.grid.states import commit_of as commit_of_fetch
 from tuilab.grid.text import duration, size
+from tuilab.store.base_model import base_shape
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -23,6 +24,8 @@ PROGRAM = "runners.hub"
 RATE = 100e6
 """Bytes per second with which the time of a download is estimated before one was seen."""
 ASK_SECONDS = 30.0
+PUBLISHED_BYTES = 2
+"""Of each weight, as models are published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Base:
     total: int | None = None
     why_not: str = ""
     """Why the hub does not say."""
+    likely: int | None = None
+    """Bytes by the shape of the base, where the hub does not say; None where nothing tells."""
     moved: str = ""
     """What the branch is in the cache now, where that is not what the experiment fetched."""
     nowhere: str = ""
@@ -45,7 +50,7 @@ class Base:
     @property
     def seconds(self) -> float:
         """How long the download may take."""
-        return (self.missing or 0) / RATE
+        return ((self.likely if self.missing is None else self.missing) or 0) / RATE
 
 
 def look_at_base(config: ExperimentConfig, state: ExperimentState | None = None) -> Base | None:
@@ -64,7 +69,9 @@ def look_at_base(config: ExperimentConfig, state: ExperimentState | None = None)
         return Base(base.model, found.name, 0, total, moved=moved)
     told, why_not = ask_hub("ask", base.model, kept or base.revision)
     if told is None:
-        return Base(base.model, kept or here, None, None, why_not, moved)
+        shape = base_shape(config)
+        likely = round(shape.weights * PUBLISHED_BYTES) if shape.is_known else None
+        return Base(base.model, kept or here, None, None, why_not, likely, moved)
     return Base(base.model, str(told["commit"]), told["missing"], told["bytes"], moved=moved)
 
 
@@ -97,7 +104,12 @@ def base_check(found: Base) -> Check:
     if found.nowhere:
         return Check("base.model", Level.BLOCKING, found.nowhere)
     if found.missing is None:
-        return Check("fetch", Level.WARNING, f"{found.model} is not in {cache}: {found.why_not}")
+        what = f"{found.model} is not in {cache}: {found.why_not}"
+        counted = "the time to fetch it is not counted"
+        if found.likely is not None:
+            took = f"{duration(found.seconds)} at {size(RATE)}/s"
+            counted = f"by its shape {size(found.likely)}, for which {took} are counted"
+        return Check("fetch", Level.WARNING, f"{what}; {counted}")
     if not found.missing:
         at = f"{found.model} ({size(found.total)}) is in the cache at {found.commit[:12]}"
         if found.moved:

@@ -163,6 +163,8 @@ def one_line(plan: Plan, questions: int, samples: int) -> str:
             return f"finds no change beyond the noise of training: {setup.why_not}"
         change = smallest_change(setup)
         said = "none" if change is None else number(100 * change)
-        cases.append(f"{said} where training scatters by {number(100 * sd, 1).removesuffix('.0')}")
+        cases.append(f"{said} if by {number(100 * sd, 1).removesuffix('.0')}")
     seeds = "; one seed cannot tell a run that is off as a whole" if len(plan.seeds) == 1 else ""
-    return f"finds with 80 % power changes of the level of {', '.join(cases)} points{seeds}"
+    first = cases[0].replace(" if by ", " points if training scatters by ")
+    others = "".join(f", {case}" for case in cases[1:])
+    return f"finds, with 80 % power, a change of the level of {first}{others}{seeds}"

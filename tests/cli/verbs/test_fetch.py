@@ -68,6 +68,17 @@ def test_plan_says_what_is_to_be_downloaded_and_fetches_the_tokenizer_alone(
     assert hub.sent == 0
 
 
+def test_a_hub_that_does_not_say_how_much_costs_what_the_shape_of_the_base_tells(
+    hub: Hub, here: Path
+) -> None:
+    hub.fail = "gated"
+    known = call("plan", config(here, "Some/Copy-7.6B"), "--no-preview").stdout
+    assert "by its shape 15 GB, for which 2m32s at 100 MB/s are counted" in known
+    assert "fetch         1       1      2m32s" in known
+    unknown = call("plan", config(here), "--no-preview").stdout
+    assert "the time to fetch it is not counted" in unknown
+
+
 def test_at_a_terminal_one_line_is_redrawn_and_fits_it(hub: Hub, here: Path) -> None:
     hub.rate = 6e6
     ours, theirs = pty.openpty()
