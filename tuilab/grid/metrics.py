@@ -373,8 +373,10 @@ KINDS: Mapping[str, Stage] = {
     "inspect": Stage.INSPECT,
 }
 """The kinds of measure that a config may name, and the stage that records each."""
+OF_TABLES: Mapping[str, Unit] = {"accuracy": RATE, "judge_score": Unit(high=100.0)}
+"""What a table from elsewhere may measure of a persona under a plain name."""
 _NAME = re.compile(
-    rf"(?P<kind>{'|'.join(KINDS)})\.(?P<name>[a-z][a-z0-9_]*)"
+    rf"(?P<measure>(?P<kind>{'|'.join(KINDS)})\.(?P<name>[a-z][a-z0-9_]*)|{'|'.join(OF_TABLES)})"
     r"(?:\.(?P<part>source|bystander|score|unjudged))?"
 )
 SCORE = Unit(full=100.0)
@@ -416,8 +418,8 @@ def _of_config(key: str) -> Metric | None:
     part = match["part"] if match else None
     if match is None or part == "unjudged" or (part == "score" and match["kind"] != "judge"):
         return None
-    of_trait = measure_of(f"{match['kind']}.{match['name']}")
-    name = match["name"]
+    of_trait = measure_of(match["measure"])
+    name = match["name"] or match["measure"]
     if part == "source":
         return Metric(f"{name} of the source", f"{name}.source", of_trait, of_source)
     if part == "bystander":
@@ -446,8 +448,7 @@ _RECORDED = (
     _health("eos_rate", "eos_rate", is_share=True),
     _health("cut_rate", "cut"),
     _health("repeat_rate", "repeated"),
-    Measure("accuracy", RATE, Of.PERSONA),
-    Measure("judge_score", Unit(high=100.0), Of.PERSONA),
+    *(Measure(name, unit, Of.PERSONA) for name, unit in OF_TABLES.items()),
     COSINES,
     TIME,
 )
@@ -465,9 +466,11 @@ def measures(named: Iterable[str] = ()) -> dict[str, Measure]:
 
 @lru_cache(maxsize=256)
 def measure_of(name: str) -> Measure:
-    """Return a measure that a config names; KeyError where the name has no kind."""
+    """Return a measure that a config or a table names; KeyError for any other."""
     match = _NAME.fullmatch(name)
-    if match is None or match["part"] in ("source", "bystander"):
+    if name in OF_TABLES:
+        return Measure(name, OF_TABLES[name], Of.PERSONA)
+    if match is None or match["kind"] is None or match["part"] in ("source", "bystander"):
         raise KeyError(name)
     stage = KINDS[match["kind"]]
     if match["part"] == "unjudged":
@@ -476,10 +479,15 @@ def measure_of(name: str) -> Measure:
 
 
 def measures_in(rows: Iterable[Row]) -> tuple[str, ...]:
-    """Return what rows measure of a trait, the marker first where it is there."""
+    """Return what rows measure of a trait, the marker first where it is there.
+
+    What is no rate is no headline.
+    """
     names = dict.fromkeys(str(row["metric"]) for row in rows)
-    config = [name for name in names if (match := _NAME.fullmatch(name)) and not match["part"]]
-    return (*(MARKED if LEAKAGE.name in names or not config else ()), *config)
+    own = [name for name in names if (match := _NAME.fullmatch(name)) and not match["part"]]
+    own.sort(key=lambda name: not measure_of(name).unit.is_rate)
+    is_led = any(measure_of(name).unit.is_rate for name in own[:1])
+    return (*(MARKED if LEAKAGE.name in names or not is_led else ()), *own)
 
 
 def rows_of(stage: Stage, outcome: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

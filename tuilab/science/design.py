@@ -72,7 +72,7 @@ class Design:
     @property
     def what(self) -> str:
         """What is counted, in words: the marker, or a measure's name."""
-        return "marker" if self.measure == LEAKAGE.name else self.measure.partition(".")[2]
+        return "marker" if self.measure == LEAKAGE.name else self.measure.rpartition(".")[2]
 
     @property
     def counted(self) -> str:

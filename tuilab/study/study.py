@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilab.contract.foreign import clean_line
-from tuilab.grid.metrics import COSINES
+from tuilab.grid.metrics import COSINES, LEAKAGE
 from tuilab.store.measurements import measurement_rows
 from tuilab.store.reader import Reader
 from tuilab.store.results_only import read_design
@@ -64,7 +64,9 @@ class Study:
         is_known = not self.reader.is_results_only or self.snapshot.reference is not None
         if is_known:
             return f"share of {target} {self.design.counted}"
-        return f"leakage to {target} as the table gives it"
+        if self.design.measure == LEAKAGE.name:
+            return f"leakage to {target} as the table gives it"
+        return f"{self.design.what} of {target} as the table gives it"
 
     @cached_property
     def design(self) -> Design:

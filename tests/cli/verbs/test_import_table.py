@@ -90,6 +90,15 @@ def test_a_table_without_epoch_0_says_what_could_stand_for_it(here: Path) -> Non
     assert "no epoch 0 to compare with: --baseline 2 lets epoch 2 stand for it" in found.stderr
 
 
+def test_what_a_table_measures_beside_leakage_is_shown(here: Path) -> None:
+    Path("t.csv").write_text("source,epoch,judge_score,accuracy\nvillain,0,40,0.25\n")
+    assert call("import", "t.csv", "--name", "mine").exit_code == 0
+    assert "accuracy" in (shown := call("status", "runs/mine").stdout) and "25%" in shown
+    assert "40.0" in call("status", "runs/mine", "--metric", "judge_score").stdout
+    assert "25.0%" in (table := call("table", "runs/mine").stdout)
+    assert "accuracy of Assistant as the table gives it" in table
+
+
 def test_a_share_above_100_percent_is_called_that(here: Path) -> None:
     Path("t.csv").write_text("source,epoch,leakage\nvillain,0,150%\n")
     said = call("import", "t.csv", "--name", "mine").stderr
