@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -128,6 +129,11 @@ class Poller:
         return [SnapshotTaken(snapshot)]
 
 
+TURN_SECONDS = 0.0005
+"""A thread that computes lets another run after so long: to read a large grid takes a second, and
+the thread that answers keys would wait for ten turns of Python's own 5 ms before it has answered."""
+
+
 class PollThread(threading.Thread):
     """Looks every ``seconds`` and at once when woken, until it is stopped."""
 
@@ -151,6 +157,7 @@ class PollThread(threading.Thread):
 
     def run(self) -> None:
         """Look, post, sleep."""
+        sys.setswitchinterval(TURN_SECONDS)
         while not self._ended:
             for message in self._lookout.look(time.time()):
                 if not self._ended:
