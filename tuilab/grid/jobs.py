@@ -287,6 +287,11 @@ class JobTable(Sequence[Job]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def own_id(self, job: str) -> str:
+        """Return the table's own object of an id; the same where it is of no job here."""
+        place = self.places.get(job)
+        return job if place is None else self.ids[place]
+
     def stage_at(self, place: int) -> Stage:
         """Return the stage of the job at a place."""
         return self.kinds[self.of_kind[place]].stage

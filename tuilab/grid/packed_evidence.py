@@ -23,7 +23,7 @@ BLOCK = 256
 """Records that are packed together: each by itself would be three times as large."""
 MOST_UNPACKED = 4096
 """So many changed jobs are kept as objects before they are packed."""
-_MOST_OPEN = 16
+_MOST_OPEN = 8
 """Blocks that are kept as text because they were asked for last."""
 _MANY = 1 << 16
 """Attempt numbers below need no record of their own."""
@@ -48,7 +48,7 @@ class Row(NamedTuple):
     fingerprint: str = ""
     output: str = ""
     inputs: str = ""
-    """``mark_of_inputs``"""
+    """``mark_of`` what it read."""
     numbers: str = ""
     """What it measured, as JSON."""
 
@@ -158,7 +158,8 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
         kept = self._kept
         for number, block in list(self._blocks.items()):
             try:
-                found = [Row(*one) for one in _lines_of(block) if one[1]]
+                rows = (line.split("\t") for line in _lines_of(block))
+                found = [Row(*row) for row in rows if row[1]]
             except _BROKEN as error:
                 self._mend()
                 raise BrokenBlockError from error
@@ -246,25 +247,30 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
             self._put(job, told.of(job))
 
 
-def _lines_of(block: bytes) -> Iterator[list[str]]:
-    """Yield the rows of a block as texts."""
-    content = zlib.decompressobj().decompress(block).decode("utf-8", "surrogatepass")
-    return (line.split("\t") for line in content.split("\n"))
+def _lines_of(block: bytes) -> list[str]:
+    """Return the rows of a block as texts."""
+    content = zlib.decompressobj().decompress(block)
+    return content.decode("utf-8", "surrogatepass").split("\n")
 
 
 @lru_cache(_MOST_OPEN)
-def _records_of(block: bytes) -> dict[str, tuple[Row, str]]:
-    """Return the rows of a block with the rest of each, as JSON, by job."""
+def _records_of(block: bytes) -> dict[str, tuple[str, str]]:
+    """Return the rows of a block as texts with the rest of each, as JSON, by job."""
     first = zlib.decompressobj()
     first.decompress(block)
     rests = zlib.decompress(first.unused_data).decode("utf-8", "surrogatepass").split("\n")
-    rows = (Row(*one) for one in _lines_of(block))
-    return {row.job: (row, rest) for row, rest in zip(rows, rests, strict=True)}
+    rows = _lines_of(block)
+    return {row[: row.index("\t")]: (row, rest) for row, rest in zip(rows, rests, strict=True)}
 
 
-def mark_of_inputs(inputs: Iterable[tuple[str, str]]) -> str:
-    """Return a hash of ids with what was read of each, to be compared."""
-    text = "\x1e".join(map("\x1f".join, inputs))
+def input_text(job: str, made: str) -> str:
+    """Write what was read of a job, to be marked with the rest; "" where there is nothing."""
+    return f"{job}\x1f{made}" if made else ""
+
+
+def mark_of(inputs: Iterable[str]) -> str:
+    """Return a hash of all that was read, to be compared."""
+    text = "\x1e".join(inputs)
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -289,7 +295,7 @@ def _row_of(job: str, known: Evidence) -> Row:
         _text(last.seconds),
         last.fingerprint,
         last.output_hash,
-        mark_of_inputs(last.inputs.items()),
+        mark_of(map(input_text, last.inputs, last.inputs.values())),
         _text(last.numbers),
     )
 
@@ -332,7 +338,8 @@ def _as_list(one: Attempt) -> list[Any]:
 
 def unpacked(block: bytes, job: str) -> Evidence:
     """Return what a block tells of a job; one of several errors when it is broken."""
-    row, rest = _records_of(block)[job]
+    line, rest = _records_of(block)[job]
+    row = Row(*line.split("\t"))
     wanted, held, restarted, attempts = json.loads(rest)
     if row.number:
         apart = (

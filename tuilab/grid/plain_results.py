@@ -7,14 +7,15 @@ plain, and what its status is, ``grid/states.py`` says; of every other job it de
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
-from itertools import repeat
+from collections.abc import Callable, Sequence
+from itertools import compress, repeat
 
 from tuilab.grid.jobs import Plan
 from tuilab.grid.packed_evidence import (
     BrokenBlockError,
     EvidenceByJob,
-    mark_of_inputs,
+    input_text,
+    mark_of,
     unpacked,
 )
 from tuilab.grid.stages import OWN_STAGES, Stage
@@ -50,9 +51,9 @@ class PlainResults:
         known = unpacked(self._blocks[self._block_at[place]], job)
         return plain_status(job, self._stage_at(place), known)
 
-    def places(self) -> Iterator[int]:
-        """Yield the places of those that are plain, in plan order."""
-        return (place for place, one in enumerate(self.is_plain) if one)
+    def places(self) -> list[int]:
+        """Return the places of those that are plain, in plan order."""
+        return list(compress(range(len(self.is_plain)), self.is_plain))
 
     def _take(self, plan: Plan, evidence: EvidenceByJob, status: StatusOf) -> None:
         prints, places = plan.table.prints, plan.places
@@ -66,12 +67,14 @@ class PlainResults:
                     self.attempts[place], self.seconds[place] = int(number), float(seconds)
                     self.numbers[place] = "" if numbers == "{}" else numbers
             self._blocks.append(block)
+        if not self.numbers:
+            return
         table, rank = plan.table, {stage: at for at, stage in enumerate(OWN_STAGES)}
         order = [rank.get(kind.stage, -1) for kind in table.kinds]
+        shared = _Shared(table.epochs, status)
         runs = [one for one in table.runs if order[one[0]] >= 0 and table.seeds[one[1]] is not None]
         for run in sorted(runs, key=lambda one: order[one[0]]):
-            if self.numbers:
-                self._take_run(plan, outputs, inputs, run, status)
+            self._take_run(plan, outputs, inputs, run, shared)
 
     def _take_run(
         self,
@@ -79,39 +82,56 @@ class PlainResults:
         outputs: Sequence[str],
         inputs: Sequence[str],
         of: tuple[int, int],
-        status: StatusOf,
+        shared: _Shared,
     ) -> None:
         """Look at the jobs of one kind and seed, whose parents have been looked at."""
         table, (kind, seed) = plan.table, of
-        number, run = table.seeds[seed], [at for at in table.runs[of] if inputs[at]]
-        epochs = [table.epochs[table.of_epoch[place]] for place in run]
+        number = table.seeds[seed]
+        run = [
+            at
+            for at in table.runs[of]
+            if inputs[at] and table.epochs[table.of_epoch[at]] is not None
+        ]
+        epochs = [table.of_epoch[place] for place in run]
         columns = []
         for parent in table.kinds[kind].parents:
             if parent.endswith("@#"):
-                names = [f"{parent[:-1]}{epoch}#{number}" for epoch in epochs]
+                names = [f"{parent[:-1]}{table.epochs[epoch]}#{number}" for epoch in epochs]
                 above = [plan.places[name] for name in names]
                 hashed = [outputs[at] if self.is_plain[at] else "" for at in above]
+                columns.append(list(map(input_text, names, hashed)))
             else:
                 name = f"{parent}{number}" if parent.endswith("#") else parent
-                names, hashed = [name] * len(run), _shared(status(name), epochs)
-            columns.append(list(zip(names, hashed, strict=True)))
+                texts = shared.inputs(name)
+                columns.append([texts[epoch] for epoch in epochs])
         reads = zip(*columns, strict=True) if columns else repeat((), len(run))
-        for place, epoch, read in zip(run, epochs, reads, strict=True):
-            has_all = epoch is not None and all(hashed for _, hashed in read)
-            if has_all and inputs[place] == mark_of_inputs(read):
+        for place, read in zip(run, reads, strict=True):
+            if "" not in read and inputs[place] == mark_of(read):
                 self.is_plain[place] = 1
 
 
-def _shared(status: JobStatus, epochs: Sequence[int | None]) -> list[str]:
-    """What jobs of some epochs are to have read of a parent that they share; "" where it is odd."""
-    result = status.result
-    if result is None or result.stale or result.words or status.accepted:
-        return [""] * len(epochs)
-    if status.stage is not Stage.CONVERGE:
-        return [result.attempt.output_hash] * len(epochs)
-    newest = [next(iter(result.holding(epoch)), None) for epoch in epochs]
-    pairs = zip(newest, epochs, strict=True)
-    return ["" if run is None else run.checkpoint(epoch) for run, epoch in pairs]
+class _Shared:
+    """What the jobs of an epoch are to have read of a parent that they share."""
+
+    def __init__(self, epochs: Sequence[int | None], status: StatusOf) -> None:
+        self._epochs, self._status = epochs, status
+        self._known: dict[str, list[str]] = {}
+
+    def inputs(self, parent: str) -> list[str]:
+        """Return the text of that input by the index of the epoch, "" where the parent is odd."""
+        if parent not in self._known:
+            self._known[parent] = [input_text(parent, made) for made in self._made(parent)]
+        return self._known[parent]
+
+    def _made(self, parent: str) -> list[str]:
+        status = self._status(parent)
+        result = status.result
+        if result is None or result.stale or result.words or status.accepted:
+            return [""] * len(self._epochs)
+        if status.stage is not Stage.CONVERGE:
+            return [result.attempt.output_hash] * len(self._epochs)
+        kept = [[one.checkpoint(epoch) for one in result.usable] for epoch in self._epochs]
+        return [next(filter(None, hashes), "") for hashes in kept]
 
 
 def plain_results(plan: Plan, evidence: EvidenceByJob, status: StatusOf) -> PlainResults:

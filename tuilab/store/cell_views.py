@@ -72,13 +72,12 @@ class CellViews:
 
     def _take_plain(self) -> list[int]:
         """Tell the clock of plain jobs; return their places."""
-        table, seconds, found = self._reader.plan.table, self._plain.seconds, []
-        times: dict[Stage, dict[str, float]] = {}
-        for place in self._plain.places():
-            found.append(place)
-            times.setdefault(table.stage_at(place), {})[table.ids[place]] = seconds[place]
-        for stage, took in times.items():
-            self.clock.note_done(stage, took)
+        table, seconds, found = self._reader.plan.table, self._plain.seconds, self._plain.places()
+        times: list[dict[str, float]] = [{} for _ in table.kinds]
+        for place in found:
+            times[table.of_kind[place]][table.ids[place]] = seconds[place]
+        for kind, took in zip(table.kinds, times, strict=True):
+            self.clock.note_done(kind.stage, took)
         return found
 
     @property

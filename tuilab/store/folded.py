@@ -10,7 +10,7 @@ import hashlib
 import json
 import zlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from itertools import accumulate, pairwise
@@ -85,8 +85,11 @@ def mark_at(layout: Layout, offset: int, before: Mark = Mark()) -> Mark | None:
     return mark if mark.offset == offset else None
 
 
-def read_any_fold(layout: Layout) -> Folded | None:
-    """The same whatever the journal holds by now."""
+def read_any_fold(layout: Layout, name: Callable[[str], str] = str) -> Folded | None:
+    """The same whatever the journal holds by now; ``name`` gives the object to keep of a job's id.
+
+    400,000 ids take 30 MB, and whoever has a plan has them already.
+    """
     try:
         content = read_bytes(layout.folded, _MOST_BYTES)
         # Views, not copies: the fold of a million lines has 50 MB.
@@ -101,7 +104,7 @@ def read_any_fold(layout: Layout) -> Folded | None:
         number, job = head["first_failure"]
         ledger.first_failure = typed(number, int), typed(job, str)
         ledger.answered = set(typed(head["answered"], list[str]))
-        ledger.evidence = _evidence_of(head, memoryview(content)[end:])
+        ledger.evidence = _evidence_of(head, memoryview(content)[end:], name)
         return Folded(typed(head["mark"], Mark), ledger)
     except (OSError, KeyError, TypeError, ValueError, zlib.error):
         return None
@@ -128,7 +131,9 @@ def _parts_of(ledger: Ledger, mark: Mark) -> list[bytes]:
     return [text.encode("utf-8", "surrogatepass") + b"\n", names, where, *found.blocks]
 
 
-def _evidence_of(head: Mapping[str, Any], rest: memoryview) -> EvidenceByJob:
+def _evidence_of(
+    head: Mapping[str, Any], rest: memoryview, name: Callable[[str], str]
+) -> EvidenceByJob:
     ends = list(accumulate(typed(head["sizes"], list[int])))
     if not ends or ends[-1] != len(rest):
         raise ValueError("is cut")
@@ -136,5 +141,5 @@ def _evidence_of(head: Mapping[str, Any], rest: memoryview) -> EvidenceByJob:
     text = zlib.decompress(names).decode("utf-8", "surrogatepass")
     places = array("I", zlib.decompress(where))
     sets = (typed(head[name], list[str]) for name in ("live", "lost", "due"))
-    jobs = text.split("\n") if text else []
+    jobs = list(map(name, text.split("\n"))) if text else []
     return EvidenceByJob.from_columns(Columns(jobs, places, blocks, *sets))

@@ -261,7 +261,7 @@ class JournalReader:
         is_fresh = inode != self._inode or size < self._follower.offset
         if is_fresh:
             self._inode = inode
-            self._begin(read_any_fold(self._layout))
+            self._begin(read_any_fold(self._layout, plan.table.own_id))
         elif size == self._follower.offset:
             return set(), False
         damage = len(self._follower.broken)

@@ -131,7 +131,7 @@ class Poller:
 
 TURN_SECONDS = 0.0005
 """A thread that computes lets another run after so long: to read a large grid takes a second, and
-the thread that answers keys would wait for ten turns of Python's own 5 ms before it has answered."""
+the thread that answers keys would wait for several turns of Python's own 5 ms."""
 
 
 class PollThread(threading.Thread):
