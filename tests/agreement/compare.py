@@ -59,6 +59,9 @@ def compare_readers(root: Path) -> ExperimentState:
     snapshot = reader.poll(now)
     assert snapshot.statuses == state.statuses
     assert list(snapshot.cells) == list(_made_of_objects(reader, now))
+    once = Reader(root, is_once=True).poll(now)
+    assert list(once.cells) == list(snapshot.cells)
+    assert (once.counts, once.engine) == (snapshot.counts, snapshot.engine)
     for job in state.statuses:
         assert reader.of(job) == state.of(job)
     _compare_status(root, state, now)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.trials import make_plan
 from tuilab.contract.identity import Identity
 from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState, EngineView
@@ -81,6 +82,38 @@ def test_a_done_cell_carries_its_four_numbers(scene: Scene) -> None:
     assert view.metrics["max_bystander"].who == "pirate"
     assert view.metrics["cosine"].value == -0.36
     assert view.seconds == pytest.approx(50.0)
+
+
+def test_cells_that_wait_alike_look_as_each_by_itself(tmp_path: Path) -> None:
+    """Whatever has happened above them; only one of them is looked at in a single look."""
+    scene = Scene(tmp_path / "x", small_plan(epochs=(0, 1, 2, 3), seeds=(1, 2)))
+    scene.want()
+    shared = [job.id for job in scene.plan.jobs if job.cell is None]
+    own = [job.id for job in scene.plan.jobs if job.cell is not None]
+    for number, job in enumerate([*shared, *own[: len(own) // 2]]):
+        once = Reader(scene.root, is_once=True)
+        alone, whole = once.poll(NOW), Reader(scene.root).poll(NOW)
+        assert list(alone.cells) == list(whole.cells)
+        assert (alone.counts, alone.engine.eta_seconds) == (whole.counts, whole.engine.eta_seconds)
+        looked = len(once._cells._waiting._likes)
+        assert looked == (8 if number < len(shared) else looked) <= 12
+        scene.finish(job) if number % 3 else scene.claim(job)
+        if not number % 3:
+            scene.settle(job, "failed", reason="nan-loss")
+
+
+def test_a_cell_whose_checkpoint_is_not_there_waits_and_looks_like_no_other(
+    tmp_path: Path,
+) -> None:
+    scene = Scene(tmp_path / "x", make_plan(("villain",), (2, 4)))
+    scene.want()
+    scene.finish_all("data/villain", "data/clerk")
+    scene.claim("converge/villain#42")
+    kept = {"checkpoints": {"2": "h"}, "output_hash": "o", "seconds": 1.0}
+    scene.settle("converge/villain#42", **kept)
+    alone, whole = Reader(scene.root, is_once=True).poll(NOW), Reader(scene.root).poll(NOW)
+    assert list(alone.cells) == list(whole.cells)
+    assert [cell.state for cell in alone.cells] == [State.QUEUED, State.WAITING]
 
 
 def test_what_a_done_job_has_to_say_stands_on_its_cell(scene: Scene) -> None:

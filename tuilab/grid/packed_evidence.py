@@ -131,6 +131,11 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
     def __len__(self) -> int:
         return len(self._kept)
 
+    def is_asked_alone(self, job: str) -> bool:
+        """Whether nothing is known of a job but that an attempt is wanted."""
+        found = self._kept.get(job)
+        return isinstance(found, Evidence) and self._asked.get(found.wanted) is found != NOTHING
+
     def pack(self) -> None:
         """Pack what has changed, together with what is left of blocks that are half empty.
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import compress
 from operator import eq
 from typing import Any, overload
 
@@ -24,21 +25,23 @@ from tuilab.grid.metrics import (
 )
 from tuilab.grid.notes import NO_NOTE
 from tuilab.grid.own_jobs import OwnJobs
-from tuilab.grid.plain_results import PlainResults
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import WITH_RESULT, JobStatus, State, derive_cell
 from tuilab.store.snapshot import CellView
 from tuilab.store.state import Changes, StateReader
 from tuilab.store.time_left import StageClock
+from tuilab.store.waiting_cells import WaitingCells
 
-_IDLE, _PLAIN, _ODD = 0, 1, 2
-"""What a reader knows of a job: nothing, that it is plain (see ``states``), or its status."""
+_IDLE, _PLAIN, _ASKED, _ODD = range(4)
+"""What is known of a job, or of all jobs of a cell: nothing, that it is plain (see ``states``),
+that it was asked for and no more, or something else."""
 
 
 class CellViews:
     """The cells of a plan as they are drawn, and what is left of it; costs what changed."""
 
-    def __init__(self, reader: StateReader) -> None:
+    def __init__(self, reader: StateReader, is_once: bool = False) -> None:
+        """``is_once`` is for one look: a cell that only waits is not looked at by itself."""
         self._reader = reader
         plan, states = reader.plan, reader.states
         self._own = OwnJobs(plan)
@@ -51,24 +54,31 @@ class CellViews:
         known = bytearray(len(ids))
         for place in self._take_plain():
             known[place] = _PLAIN
-        for job in reader.journal.ledger.evidence:
-            if (at := states.places.get(job)) is not None and not known[at]:
-                known[at] = _ODD
-                self.clock.note(None, states.status(job))
-        self._all_plain = bytearray(len(self._own.cells))
-        """1 for a cell of which every job is plain, at its place."""
+        evidence = reader.journal.ledger.evidence
+        for name in evidence:
+            if (at := states.places.get(name)) is not None and not known[at]:
+                is_asked = is_once and not self._notes and evidence.is_asked_alone(name)
+                known[at] = _ASKED if is_asked else _ODD
+        self._made_as = bytearray(len(self._own.cells))
+        """What is known of a cell that is made where it is seen, at its place."""
         self._views: list[CellView | None] = [None] * len(self._own.cells)
-        """In grid order; None for a cell of which nothing is known, or all is plain."""
-        has_notes = bool(self._notes)
-        for at, own in enumerate(self._own) if has_notes or any(known) else ():
+        """In grid order; None for one that is made where it is seen."""
+        self._waiting = WaitingCells(plan, states.status)
+        for at, own in enumerate(self._own):
             what = {known[job] for job in own}
-            if what == {_PLAIN} and not has_notes:
-                self._all_plain[at] = 1
-            elif has_notes or what != {_IDLE}:
+            if what == {_ASKED} and self._waiting.take(at, own, self._view):
+                self._made_as[at] = _ASKED
+                for job in own:
+                    known[job] = _IDLE
+            elif what == {_PLAIN} and not self._notes:
+                self._made_as[at] = _PLAIN
+            elif what != {_IDLE} or self._notes:
                 self._views[at] = self._view(at)
-        self._counts = Counter(one.state for one in self._views if one is not None)
-        self._counts[State.DONE] += sum(self._all_plain)
-        self._counts[State.IDLE] += self._views.count(None) - sum(self._all_plain)
+        for at in compress(range(len(ids)), known):
+            if known[at] != _PLAIN:
+                self.clock.note(None, states.status(ids[at]))
+        self._waiting.tell(self.clock)
+        self._counts = Counter(map(self._state_at, range(len(self._views))))
 
     def _take_plain(self) -> list[int]:
         """Tell the clock of plain jobs; return their places."""
@@ -83,13 +93,13 @@ class CellViews:
     @property
     def views(self) -> Sequence[CellView]:
         """The cells as they are now, in grid order."""
-        return _Views(tuple(self._views), bytes(self._all_plain), self._made)
+        return _Views(tuple(self._views), bytes(self._made_as), self._made)
 
     def make_all(self) -> None:
         """Make the views of all cells now, for one who looks at each again and again."""
         for place, view in enumerate(self._views):
             if view is None:
-                self._views[place] = self._made(place, self._all_plain[place])
+                self._views[place] = self._made(place, self._made_as[place])
 
     @property
     def counts(self) -> dict[str, int]:
@@ -124,7 +134,9 @@ class CellViews:
     def _state_at(self, place: int) -> State:
         if (shown := self._views[place]) is not None:
             return shown.state
-        return State.DONE if self._all_plain[place] else State.IDLE
+        if self._made_as[place] == _ASKED:
+            return self._waiting.like(place).state
+        return State.DONE if self._made_as[place] == _PLAIN else State.IDLE
 
     def _take_notes(self) -> None:
         notes = self._reader.journal.ledger.notes
@@ -134,11 +146,19 @@ class CellViews:
         places = {str(cell): place for cell, place in self._places.items()}
         for name, note in notes.items():
             if (place := places.get(name)) is not None:
-                view = self._views[place] or self._made(place, self._all_plain[place])
+                view = self._views[place] or self._made(place, self._made_as[place])
                 self._views[place] = replace(view, note=note)
 
-    def _made(self, place: int, is_plain: int) -> CellView:
-        return self._plain_view(place) if is_plain else self._idle_view(place)
+    def _made(self, place: int, known: int) -> CellView:
+        if known == _ASKED:
+            return self._waiting_view(place)
+        return self._plain_view(place) if known == _PLAIN else self._idle_view(place)
+
+    def _waiting_view(self, place: int) -> CellView:
+        cell, ids, states = self._own.cells[place], self._reader.plan.table.ids, self._reader.states
+        jobs = _LazyJobs(lambda at: states.status(ids[at]), self._own[place])
+        edits = self._edits.get(cell, {})
+        return replace(self._waiting.like(place), cell=cell, jobs=jobs, deviation=edits)
 
     def _idle_view(self, place: int) -> CellView:
         cell, table = self._own.cells[place], self._reader.plan.table
@@ -163,7 +183,7 @@ class CellViews:
             attempt=max(plain.attempts[at] for at in own),
             metrics=found | time_of(seconds),
             seconds=seconds,
-            jobs=_PlainJobs(plain, own),
+            jobs=_LazyJobs(plain.status, own),
             deviation=edits,
             edits=edits,
         )
@@ -231,11 +251,11 @@ class CellViews:
         return read_back(told)
 
 
-class _PlainJobs(Sequence[JobStatus]):
-    """The statuses of a cell's jobs, all plain; each is made where it is seen."""
+class _LazyJobs(Sequence[JobStatus]):
+    """The statuses of a cell's jobs, each made where it is seen."""
 
-    def __init__(self, plain: PlainResults, own: Sequence[int]) -> None:
-        self._plain, self._own = plain, own
+    def __init__(self, make: Callable[[int], JobStatus], own: Sequence[int]) -> None:
+        self._make, self._own = make, own
 
     @overload
     def __getitem__(self, place: int) -> JobStatus: ...
@@ -243,8 +263,8 @@ class _PlainJobs(Sequence[JobStatus]):
     def __getitem__(self, place: slice) -> tuple[JobStatus, ...]: ...
     def __getitem__(self, place: int | slice) -> JobStatus | tuple[JobStatus, ...]:
         if isinstance(place, slice):
-            return tuple(map(self._plain.status, self._own[place]))
-        return self._plain.status(self._own[place])
+            return tuple(map(self._make, self._own[place]))
+        return self._make(self._own[place])
 
     def __len__(self) -> int:
         return len(self._own)
@@ -265,10 +285,10 @@ class _Views(Sequence[CellView]):
     def __init__(
         self,
         views: tuple[CellView | None, ...],
-        all_plain: bytes,
+        made_as: bytes,
         make: Callable[[int, int], CellView],
     ) -> None:
-        self._views, self._all_plain, self._make = views, all_plain, make
+        self._views, self._made_as, self._make = views, made_as, make
 
     @overload
     def __getitem__(self, place: int) -> CellView: ...
@@ -278,11 +298,11 @@ class _Views(Sequence[CellView]):
         if isinstance(place, slice):
             return tuple(self[one] for one in range(len(self))[place])
         at = place % len(self._views)
-        return self._views[place] or self._make(at, self._all_plain[at])
+        return self._views[place] or self._make(at, self._made_as[at])
 
     def __iter__(self) -> Iterator[CellView]:
-        pairs = enumerate(zip(self._views, self._all_plain, strict=True))
-        return (view or self._make(place, is_plain) for place, (view, is_plain) in pairs)
+        pairs = enumerate(zip(self._views, self._made_as, strict=True))
+        return (view or self._make(place, known) for place, (view, known) in pairs)
 
     def __len__(self) -> int:
         return len(self._views)

@@ -121,7 +121,7 @@ class Reader:
         changes = self._state.read(now, engine_alive)
         has_news = self._state.journal.take_news()
         if changes is None:
-            self._cells = CellViews(self._state)
+            self._cells = CellViews(self._state, self._is_once)
             if not self._is_once:
                 self._cells.make_all()
             return True

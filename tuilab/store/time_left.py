@@ -38,6 +38,11 @@ class StageClock:
                 times[job] = seconds
                 self._medians.pop(now.stage, None)
 
+    def note_ahead(self, status: JobStatus, count: int) -> None:
+        """Take in so many jobs that have the same state."""
+        if _is_ahead(status):
+            self._ahead[status.stage] += count
+
     def note_done(self, stage: Stage, seconds: Mapping[str, float]) -> None:
         """Take in jobs of a stage that are done, with what each took: nothing of them is ahead."""
         self._seconds[stage].update(seconds)
