@@ -113,6 +113,13 @@ def test_a_line_is_set_against_its_control_first_and_against_the_configs_own_lev
     assert "difference" in kinds_of(["v", "v/B0"])
 
 
+def test_a_difference_is_drawn_in_points() -> None:
+    [panel] = figure("difference", made({"villain": RISE, "villain/B0": FLAT})).panels
+    heights = [point.y for one in panel.series for point in one.points if point.y]
+    assert max(map(abs, heights)) > 1 and panel.y_range[1] > 1
+    assert "points" in panel.y_label
+
+
 def test_a_source_in_two_arms_is_no_two_sources() -> None:
     analysis = made({"villain": RISE, "villain/B0": FLAT, "nurse": RISE, "nurse/B0": FLAT})
     assert [one.source.key for one in analysis.reference.sources] == ["villain", "nurse"]

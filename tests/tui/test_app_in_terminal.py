@@ -248,6 +248,8 @@ def test_bare_tuilab_where_nothing_is_says_how_to_begin(tmp_path: Path) -> None:
         assert terminal.end() == 0
     assert "no experiment here yet" in terminal.text
     assert "tuilab demo" in terminal.text
+    lines = terminal.text.splitlines()
+    assert all(line.startswith("  tuilab ") for line in lines[1:] if line), "none is folded"
 
 
 def changed(last: int, at_once: bool) -> str:

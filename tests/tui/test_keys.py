@@ -94,3 +94,8 @@ async def test_the_palette_offers_every_action_once(experiment: Path) -> None:
         assert "relaunch the cell or all marked cells" in offered
         assert "write a report with figures, tables and claims" in offered
         assert "compare with another experiment" in offered
+        found = list(pilot.app.get_system_commands(pilot.app.screen))
+        leave: Any = next(one.callback for one in found if one.title.startswith("leave"))
+        await leave()
+        await pilot.pause()
+    assert pilot.app.return_code == 0, "at once: it has no second time as ctrl+c has"

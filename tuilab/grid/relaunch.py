@@ -163,7 +163,7 @@ def expand_relaunch(
             continue
         for job in touched:
             why.setdefault(job, _reason(job, starts, seen, plan))
-    jobs = _touched(plan, evidence, why)
+    jobs = _touched(plan, evidence, why, changed)
     answer = Expansion("relaunch", jobs, refused, _turn_stale(plan, states, why, cells, changed))
     return answer if from_stage is None else from_scratch(answer)
 
@@ -360,10 +360,12 @@ def _reason(job: str, starts: list[str], states: Mapping[str, JobStatus], plan: 
     return f"below {first.stage.value}"
 
 
-def _touched(plan: Plan, evidence: Evidences, why: Mapping[str, str]) -> tuple[Touched, ...]:
+def _touched(
+    plan: Plan, evidence: Evidences, why: Mapping[str, str], changed: Collection[str] = ()
+) -> tuple[Touched, ...]:
     def resumes(job: Job) -> int:
-        """What reads a job that is made again cannot promise to go on from what it saved."""
-        is_sure = why.keys().isdisjoint(job.parents)
+        """What is edited, or reads a job that is made again, does not go on from what it saved."""
+        is_sure = job.id not in changed and why.keys().isdisjoint(job.parents)
         return next(iter(may_go_on_from(job, evidence.of(job.id))), 0) if is_sure else 0
 
     return tuple(

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.25
 INTERRUPT_SECONDS = 2.0
 """A second Ctrl+C within this time leaves."""
+NOT_BY_NAME = frozenset({"app.command_palette", "app.interrupt"})
+"""Keys that are no command of the palette: it is open, and who chose to leave leaves at once."""
 
 
 class TuilabApp(RequestingApp):
@@ -294,7 +296,7 @@ class TuilabApp(RequestingApp):
         seen: set[str] = set()
         for active in screen.active_bindings.values():
             binding = active.binding
-            if not binding.id or binding.id == "app.command_palette":
+            if not binding.id or binding.id in NOT_BY_NAME:
                 continue
             [row] = key_rows([binding])
             if row.meaning not in seen:

@@ -124,7 +124,7 @@ def _clash(name: str, chosen: Mapping[str, str]) -> str:
                 continue
             theirs = chosen.get(other, binding.key).split(",")
             if taken := [key for key in chosen[name].split(",") if key in theirs]:
-                return f"{taken[0]} is {binding.tooltip!r} ({other}) there"
+                return f"{taken[0]} is {other} there: {binding.tooltip}"
     return ""
 
 

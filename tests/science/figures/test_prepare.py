@@ -172,3 +172,11 @@ def test_a_persona_has_its_mark_whatever_stands_beside_it() -> None:
     assert alone["nurse"] == among["nurse"]
     assert marks_of(["pirate"])["pirate"] == among["pirate"]
     assert len({(one.glyph, one.colour) for one in among.values()}) == 4
+
+
+def test_a_variant_has_the_colour_of_its_persona_and_a_shape_of_its_own() -> None:
+    lines = ["nurse", "nurse/B0", "nurse/B0,marker.lr=0.001", "pirate/B0", "pirate"]
+    found = marks_of(lines)
+    assert len({found[line].colour for line in lines[:3]}) == 1
+    assert found["pirate"].colour == found["pirate/B0"].colour
+    assert len({(one.glyph, one.colour) for one in found.values()}) == len(lines)

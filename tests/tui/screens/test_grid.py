@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from tests.tui.conftest import app_of, look, press, text_of
+from tests.tui.conftest import app_of, look, press, text_of, until
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import HEADLINE, METRICS
 from tuilab.tui.present.grid_table import Order, Zoom
@@ -274,3 +274,15 @@ async def test_newcomers_are_greeted_until_the_first_key(experiment: Path, tmp_p
         await press(pilot, "j")
         assert "Welcome." not in text_of(pilot.app)
     assert note.exists()
+
+
+async def test_a_filter_that_finds_nothing_leaves_no_other_cell_in_sight(
+    copy_of: Callable[[str], Path],
+) -> None:
+    async with app_of(copy_of("half_way")).run_test(size=(140, 45)) as pilot:
+        await look(pilot)
+        await until(pilot, lambda: "Villain · epoch 0: leakage" in text_of(pilot.app))
+        assert "Villain  leakage" in text_of(pilot.app)
+        await press(pilot, "slash", *"zzz")
+        await until(pilot, lambda: "Villain" not in text_of(pilot.app).partition("events")[0])
+        assert "no cell matches the filter" in text_of(pilot.app)

@@ -78,11 +78,11 @@ async def test_from_scratch_is_a_choice_and_takes_up_no_unfinished_attempt(
     async with app_of(root).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "e", "r")
-        assert "resumes attempt 1" in text_of(pilot.app)
+        assert "resumes 1" in text_of(pilot.app)
         await press(pilot, "f")
         shown = text_of(pilot.app)
         assert "< the first broken stage (train), from scratch >" in shown
-        assert "resumes attempt 1" not in shown
+        assert "resumes 1" not in shown
         assert "$ tuilab relaunch runs/unfinished villain@2 --restart" in shown
         await press(pilot, "right", "enter")
     [request] = requests_of(root)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from tuilab.cli.base_checks import refuse_unfit_base
 from tuilab.cli.errors import OK
 from tuilab.cli.experiments import make_experiment, refuse_blocked
-from tuilab.cli.output import is_interactive, out, plain
+from tuilab.cli.output import is_interactive, out, plain, terminal_width
 from tuilab.cli.resolve import RUNS, find_place, run_directory, shipped_configs
 from tuilab.cli.status_text import as_text
 from tuilab.cli.verbs.arguments import ASKED_LOOK, Ascii, DirOrConfig, Look, ReadOnly, Theme
@@ -51,10 +52,17 @@ def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | 
     if found:
         return _list(found)
     out("no experiment here yet")
-    out(f"  {program()} demo                 the tiny grid on this machine, without a GPU")
-    for config in shipped_configs():
-        out(f"  {program()} plan {config.stem:<16} {_first_comment(config)}")
-    out(f"  {program()} -h                   all commands")
+    steps = {
+        "demo": "the tiny grid on this machine, without a GPU",
+        "published": "the card's own numbers, to look at",
+        "init": "a config for a grid of your own",
+        **{f"plan {config.stem}": _first_comment(config) for config in shipped_configs()},
+        "-h": "all commands",
+    }
+    label = max(map(len, steps))
+    room = max(20, (terminal_width() or 1000) - len(f"  {program()} ") - label - 2)
+    for step, said in steps.items():
+        out(f"  {program()} {step:<{label}}  {shorten(said, room, placeholder=' ...')}")
     return OK
 
 

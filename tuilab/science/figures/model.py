@@ -8,6 +8,7 @@ from zlib import crc32
 
 import pandas as pd
 
+from tuilab.grid.lines import is_named, persona_of
 from tuilab.science.trajectories import Point
 
 COLOURS: Final = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -248,14 +249,15 @@ def marks_of(keys: Sequence[str]) -> dict[str, Mark]:
     """Return the mark of each persona: its own in every experiment, whatever stands beside it.
 
     A persona that is not of the card takes the place that its name hashes to, or the next free one.
+    A variant has its persona's colour and another shape, as long as there are shapes.
     """
     taken = {key: place for place, key in enumerate(_KNOWN)}
     places = len(SHAPES) * len(COLOURS)
-    for key in sorted(set(keys) - taken.keys()):
-        place = crc32(key.encode()) % places
-        while place in taken.values() and len(taken) < places:
-            place = (place + 1) % places
-        taken[key] = place
+    for key in sorted(set(keys) - taken.keys(), key=lambda key: (is_named(key), key)):
+        first = taken.get(persona_of(key), crc32(persona_of(key).encode()) % places)
+        alike = range(first, first + places, len(COLOURS)) if is_named(key) else ()
+        wished = (place % places for place in (*alike, *range(first, first + places)))
+        taken[key] = next((one for one in wished if one not in taken.values()), first)
     return {key: mark(taken[key]) for key in keys}
 
 
@@ -290,16 +292,16 @@ def percent_axis(series: Iterable[Series]) -> Axis:
     return (-0.02 * end, 1.02 * end), round_ticks(0.0, end, step)
 
 
-def signed_axis(series: Iterable[Series]) -> Axis:
-    """Range around every value, 0 included, in steps of 0.1 or 0.2, with its ticks."""
+def signed_axis(series: Iterable[Series], unit: float = 1.0) -> Axis:
+    """Range around every value, 0 included, in steps of 0.1 or 0.2 units, with its ticks."""
     values = [0.0, *(value for one in series for value in _heights(one.points))]
-    return signed_span(values)
+    return signed_span(values, unit)
 
 
-def signed_span(values: Sequence[float]) -> Axis:
-    """Round range holding ``values``, which lie in -1..1, and its ticks."""
+def signed_span(values: Sequence[float], unit: float = 1.0) -> Axis:
+    """Round range holding ``values``, which lie within a unit of 0, and its ticks."""
     low, high = min(values, default=0.0), max(values, default=0.0)
-    step = 0.2 if high - low > 0.6 else 0.1
+    step = (0.2 if high - low > 0.6 * unit else 0.1) * unit
     start = round(step * math.floor(low / step - 1e-9), 6)
     end = round(step * math.ceil(high / step + 1e-9), 6)
     return (start, end), round_ticks(start, end, step)

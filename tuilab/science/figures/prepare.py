@@ -230,9 +230,8 @@ def _kinds(analysis: Analysis) -> dict[tuple[str, int], str]:
 def difference(analysis: Analysis) -> Figure:
     """How much more each line has changed than its control, or than what it varies, by epoch."""
     series = tuple(_against_line(analysis, found) for found in first_against(analysis).values())
-    panel = _epoch_panel(
-        analysis, "", "Difference in change (1 = 100 points)", series, signed_axis(series)
-    )
+    axis = signed_axis(series, 100.0)
+    panel = _epoch_panel(analysis, "", "Difference in change (points)", series, axis)
     zero = Reference((panel.x_range[0], 0.0), (panel.x_range[1], 0.0), "no difference")
     title = f"Change of {analysis.design.what} leakage, less that of control or own level"
     note = "Each line's rate minus the other's, less the same at epoch 0; bars are 95% intervals"
@@ -247,7 +246,7 @@ def _against_line(analysis: Analysis, found: Against) -> Series:
         at = compare(found.line, found.other, epoch)
         status = "measured" if at.value is not None else "missing"
         point = Point(epoch, at.value, status, interval=at.interval, seeds=at.seeds)
-        points.append(plot_point(found.key, None, replace(point, seeds_planned=at.planned), 1.0))
+        points.append(plot_point(found.key, None, replace(point, seeds_planned=at.planned), 100.0))
     label = f"{_label(found.line)} minus {found.other.source.label}"
     return Series(found.key, label, _mark(analysis, found.line), tuple(points))
 

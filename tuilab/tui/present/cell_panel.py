@@ -129,11 +129,13 @@ def _column_line(
     glyphs: Glyphs,
 ) -> Line:
     unit = METRICS[metric].unit
-    head: Piece = (f"  {fit(_label(snapshot, source), _LABEL, glyphs.ellipsis)}", "label")
+    longest = max(len(_label(snapshot, one)) for one in snapshot.sources)
+    label = max(8, min(longest, columns // 3))
+    head: Piece = (f"  {fit(_label(snapshot, source), label, glyphs.ellipsis)}", "label")
     if found is None:
         return (head, (f"{MISSING:>6}", "missing"))
     interval = interval_text(interval_of(found))
-    bar = max(0, min(BAR_MOST, columns - _LABEL - 21))
+    bar = max(0, min(BAR_MOST, columns - label - 21))
     size = abs(found.value) / unit.high if unit.is_diverging else unit.height(found.value)
     role = "below" if found.value < 0 else "trend"
     return (

@@ -180,7 +180,7 @@ def _running(snapshot: Snapshot, view: CellView) -> Told:
     if job is not None and job.started_at is not None:
         since = f" for {duration(max(0.0, snapshot.taken_at - job.started_at))}"
     if not percent and job is not None and job.transfer is None:
-        percent = " starts: it loads its libraries and the model"
+        percent = " starts: it loads the model"
     return f"{view.stage}{percent}{since}, attempt {view.attempt}", stage_times(view), ""
 
 

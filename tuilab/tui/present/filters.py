@@ -54,7 +54,7 @@ class Filter:
     """Any of these; empty = any state."""
     comparisons: tuple[Comparison, ...] = ()
     tags: frozenset[str] = frozenset()
-    """All of these; an empty one stands for any note or tag."""
+    """Beginnings of tags, all of which a cell has; an empty one stands for any note or tag."""
     text: str = ""
     """What was typed."""
 
@@ -74,9 +74,12 @@ class Filter:
         """Whether one cell is meant, its name and epoch aside."""
         if self.states and view.state not in self.states:
             return False
-        if self.tags and not (view.note and self.tags <= {"", *view.note.tags}):
+        if self.tags and not (view.note and self._are_on(view.note.tags)):
             return False
         return all(c.holds(_field(c.field, view)) for c in self.comparisons if c.field != "epoch")
+
+    def _are_on(self, tags: Collection[str]) -> bool:
+        return all(not wanted or any(t.startswith(wanted) for t in tags) for wanted in self.tags)
 
 
 def name_text(key: str, label: str) -> str:

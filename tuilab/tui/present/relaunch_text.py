@@ -57,7 +57,7 @@ def job_lines(answer: Expansion, columns: int) -> list[Line]:
     name = min(name, max(20, columns - 36))
     lines: list[Line] = []
     for one in answer.jobs:
-        resumed = f", resumes attempt {one.resumes}" if one.resumes else ""
+        resumed = f", resumes {one.resumes}" if one.resumes else ""
         took = "never ran" if one.seconds is None else f"took {duration(one.seconds)}"
         lines.append(
             fit_line(

@@ -44,7 +44,7 @@ def measure(titles: Sequence[str], rows: Cells, columns: int, here: int, first: 
         max(len(text) for text in (titles[column], *(row[column] for row in rows)))
         for column in range(len(titles))
     ]
-    widths[0] = min(widths[0], _SOURCE_COLUMNS)
+    widths[0] = min(widths[0], max(_SOURCE_COLUMNS, columns // 5))
     room = columns - widths[0]
     first = max(1, min(first, here if here > 0 else first, len(titles) - 1))
     while here >= _end(widths, first, room) and first < here:

@@ -167,7 +167,8 @@ class CellScreen(CellCompletions):
         first = what[: len(what) - len(edits)]
         # A failure is told in full where there are rows for it; two lines are kept in any case.
         most = max(1, (self.size.height - 12) // 3)
-        parts = [line for piece in (*edits, *told) for line in wrapped(piece, columns, most)]
+        apart_from = [(text.removeprefix(f" {glyphs.dash} "), role) for text, role in edits]
+        parts = [line for piece in (*apart_from, *told) for line in wrapped(piece, columns, most)]
         title = [fit_line(first, columns), *(parts or [()])]
         self.query_one("#cell-title").styles.height = self._title_rows = len(title)
         self.write("cell-title", *title)

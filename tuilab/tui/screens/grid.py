@@ -22,7 +22,7 @@ from tuilab.tui import keys, welcome
 from tuilab.tui.cell_look import CellLook, Evidence, evidence_of, look_at
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import cli_equivalent, grid_view
-from tuilab.tui.present.cell_panel import panel_lines
+from tuilab.tui.present.cell_panel import panel_lines, wrapped
 from tuilab.tui.present.cell_summary import copied_value, story
 from tuilab.tui.present.filters import EXAMPLES, Filter, FilterError, name_text, parse_filter
 from tuilab.tui.present.grid_lines import columns_of
@@ -190,7 +190,12 @@ class GridScreen(CellActions):
 
     def _look_closer(self, snapshot: Snapshot, view: CellView | None) -> None:
         """Read what the cell under the cursor measured, where there is room to show it."""
-        if not self._shares.side or view is None:
+        if not self._shares.side:
+            return
+        if view is None:
+            if self._looked_at is not None:
+                self._looked_at = self._look_of = None
+                self._show_side(snapshot)
             return
         evidence = (evidence_of(snapshot.root, view), self.view.metric)
         if evidence == self._look_of:
@@ -251,21 +256,26 @@ class GridScreen(CellActions):
             if view
             else grid_view.story_without_cell(snapshot, table, cursor, glyphs)
         )
-        self.write("story", *(fit_line(line, left) for line in told[: self._shares.story]))
+        # A sentence that does not fit into its line takes the next, where that would be empty.
+        lines = [
+            row
+            for line in told
+            for row in (wrapped(line[0], left, 2) if len(line) == 1 else [fit_line(line, left)])
+        ]
+        self.write("story", *lines[: self._shares.story])
         if self._shares.trajectory and table.rows:
             row, window = table.rows[cursor[0]], replace(self.grid.window, here=0)
             drawn = (self.view.metric, window, self._shares.trajectory, left)
             if self._drawn is None or self._drawn[0] is not row or self._drawn[1] != drawn:
                 self._drawn = (row, drawn)  # along a row it stays as it is
-                self.write("trajectory", *self._trajectory())
+                self.write("trajectory", *self._trajectory(row))
+        elif self._drawn is not None:
+            self._drawn = None
+            self.write("trajectory")
         self._choose_log(snapshot, view)
         self._look_closer(snapshot, view)
 
-    def _trajectory(self) -> list[tuple[tuple[str, str], ...]]:
-        table = self.grid.table
-        if not table.rows:
-            return []
-        row = table.rows[self.grid.cursor[0]]
+    def _trajectory(self, row: Row) -> list[Line]:
         left = self.size.width - self._shares.side
         seeds = self._snapshot.seeds if self._snapshot else ()
         return trajectory(

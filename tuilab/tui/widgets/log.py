@@ -45,11 +45,21 @@ class LogView(Painted):
         self.is_following = True
         self.is_wrapping = False
         self.needle = ""
-        self.nothing = "no log yet"
-        """What stands there when there is no file."""
+        self._nothing = "no log yet"
         self._top = 0
         self._rows: list[tuple[int, str]] | None = None
         """(line number, text) of every wrapped row; None while not wrapping."""
+
+    @property
+    def nothing(self) -> str:
+        """What stands there when there is no file."""
+        return self._nothing
+
+    @nothing.setter
+    def nothing(self, words: str) -> None:
+        if words != self._nothing:
+            self._nothing = words
+            self._settle()
 
     def show(self, tail: Tail) -> None:
         """Take a new reading; while following, the end stays in view."""

@@ -270,7 +270,7 @@ def _label_room(panel: Panel, width: int) -> int:
     if not _has_lines(panel):
         return 0
     widest = max((len(signs_of(one.label)) for one in panel.series), default=0) + 2
-    return min(widest, _LABEL_COLUMNS, width * 2 // 5) + 2
+    return min(widest, max(_LABEL_COLUMNS, width // 4), width * 2 // 5) + 2
 
 
 def _has_lines(panel: Panel) -> bool:

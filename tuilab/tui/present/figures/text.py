@@ -111,6 +111,9 @@ def _values(figure: Figure, spot: Spot) -> Line:
     is_rate = not _is_cosine(figure, spot)
     if point.y is None or point.y != point.y:
         return (("  n/a", "missing"),)
+    if figure.kind == "difference":
+        points = f"{number(point.y, rate_digits(point.n), '+')} points"
+        return ((f"  {points}", "strong"), *_interval(point, is_rate))
     value = _rate(point.y, point.n) + "%" if is_rate else signed(point.y)
     if is_scatter(panel):
         x = signed(point.x) if figure.kind == "cosine-peak" else f"{_rate(point.x, point.n)}%"
