@@ -77,6 +77,7 @@ def plain(line: Iterable[Piece]) -> str:
 def wrap(text: str, columns: int, limit: int = 1000) -> list[str]:
     """Break text into rows of at most ``columns`` columns, between words where it can."""
     rows: list[str] = []
+    columns = max(1, columns)  # a terminal that is being shrunk may have none
     for paragraph in text.split("\n"):
         row = ""
         for word in paragraph.split(" "):
