@@ -38,9 +38,9 @@ def shipped_configs() -> list[Path]:
     return sorted(p for p in configs_dir().glob("*.toml") if p.name != SHARED_PROMPTS)
 
 
-def find_place(text: str, here: Path | None = None) -> Place:
+def find_place(text: str) -> Place:
     """Return what DIR|CONFIG names: a path first, then a run's name, then a shipped config."""
-    here = here or Path.cwd()
+    here = Path.cwd()
     if not text.strip():
         raise RefusalError("the name is empty: give an experiment's directory or a config", USAGE)
     path = Path(text).expanduser()
@@ -76,11 +76,11 @@ def is_place(text: str) -> bool:
     return True
 
 
-def find_experiment(text: str | None, here: Path | None = None) -> Path:
+def find_experiment(text: str | None) -> Path:
     """Return the experiment directory that DIR names; without DIR the newest one here."""
     if text is None:
-        return newest_experiment(here or Path.cwd())
-    place = find_place(text, here)
+        return newest_experiment(Path.cwd())
+    place = find_place(text)
     if place.root is not None:
         return place.root
     raise RefusalError(

@@ -119,7 +119,6 @@ def correlate(
     ys: Mapping[str, Mapping[str, float | None]],
     *,
     x_name: str,
-    seed: int = 0,
 ) -> tuple[Correlation, ...]:
     """Correlate one column with several over sources; ``tests`` says how many there were.
 
@@ -130,14 +129,12 @@ def correlate(
         keys = [*x, *(key for key in y if key not in x)]
         pairs = {key: (x.get(key), y.get(key)) for key in keys}
         both = [(a, b) for a, b in pairs.values() if a is not None and b is not None]
-        found = spearman(
-            [a for a, _ in both], [b for _, b in both], names=(x_name, name), seed=seed
-        )
+        found = spearman([a for a, _ in both], [b for _, b in both], names=(x_name, name))
         left_out = tuple(key for key, (a, b) in pairs.items() if a is None or b is None)
         needed = None
         if found.rho is not None:
             ranks = _ranks([a for a, _ in both], [b for _, b in both])
-            needed = _needed(_strengths(*ranks, seed, MONTE_CARLO), ALPHA / len(ys))
+            needed = _needed(_strengths(*ranks, 0, MONTE_CARLO), ALPHA / len(ys))
         results.append(replace(found, tests=len(ys), left_out=left_out, needed=needed))
     corrected = iter(holm([one.p for one in results if one.p is not None], len(ys)))
     return tuple(one if one.p is None else replace(one, p_holm=next(corrected)) for one in results)

@@ -31,8 +31,6 @@ class PublishedExperiment:
     """Where the numbers come from and what they are."""
     facts: tuple[str, ...]
     """What must be known of these very numbers, a sentence each."""
-    claims_text: str
-    """The card's claims in the declarative form ``claims.declared.parse`` reads."""
 
 
 @cache
@@ -48,7 +46,6 @@ def load() -> PublishedExperiment:
         title=card["title"],
         provenance=card["provenance"],
         facts=tuple(card["facts"]),
-        claims_text=read(CLAIMS_FILE),
     )
 
 

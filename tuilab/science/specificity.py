@@ -66,8 +66,6 @@ class Specificity:
     """Whose it is; the first in panel order of equals."""
     bystanders: int
     """Bystanders measured."""
-    bystanders_planned: int
-    """Bystanders in the evaluated panel."""
     kind: Kind
     """The class, by the rule of this module."""
     excess: Estimate | None
@@ -123,7 +121,6 @@ def _cell(
         max_bystander=largest.value if largest else None,
         max_bystander_persona=largest.who if largest else None,
         bystanders=len(known),
-        bystanders_planned=len(others),
         kind=Kind.NOT_KNOWN,
         excess=_excess([(points, 1.0)], list(known), target),
         excess_change=None,

@@ -42,12 +42,12 @@ class Loaded:
     """What is wrong with the file; those entries have their default."""
 
 
-def load_user_config(path: Path | None = None) -> Loaded:
+def load_user_config() -> Loaded:
     """Read the config; never raises: an entry that is wrong costs itself alone."""
     from tuilab.grid.config_text import ConfigError, ConfigProblem, dotted, fit, parse_toml, without
     from tuilab.grid.user_config import UserConfig
 
-    path = path or config_file()
+    path = config_file()
     try:
         raw = parse_toml(str(path), path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -124,8 +124,6 @@ _ANSI16 = {
     "series-5": "cyan",
     "series-6": "default",
 }
-SERIES = ("#56b4e9", "#e69f00", "#2fbf8f", "#f0e442", "#cc79a7", "#d55e00", "#0072b2", "#999999")
-"""Okabe and Ito's colours for series, told apart by people with colour blindness."""
 
 
 @dataclass(frozen=True)

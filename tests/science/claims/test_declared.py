@@ -3,7 +3,7 @@
 import pytest
 
 from tuilab.science.claims.declared import ClaimsFileError, parse
-from tuilab.science.published import PublishedExperiment
+from tuilab.science.published import CLAIMS_FILE, read
 
 GOOD = '[[claim]]\nkey = "a"\nsays = "A rises"\nkind = "rises"\n'
 
@@ -14,8 +14,8 @@ def problems_of(text: str) -> str:
     return str(caught.value)
 
 
-def test_the_shipped_example_is_read(card: PublishedExperiment) -> None:
-    assert len(parse(card.claims_text)) == 25
+def test_the_shipped_example_is_read() -> None:
+    assert len(parse(read(CLAIMS_FILE))) == 25
 
 
 @pytest.mark.parametrize(

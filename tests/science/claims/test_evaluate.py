@@ -7,7 +7,7 @@ from tuilab.science.analysis import Analysis
 from tuilab.science.claims.claim import Claim, Verdict
 from tuilab.science.claims.declared import parse
 from tuilab.science.claims.evaluate import evaluate
-from tuilab.science.published import PublishedExperiment
+from tuilab.science.published import CLAIMS_FILE, read
 
 HOLDS, FAILS = Verdict.HOLDS, Verdict.FAILS
 NOISE, UNMEASURED = Verdict.WITHIN_NOISE, Verdict.NOT_MEASURED
@@ -47,9 +47,9 @@ def judged(text: str, analysis: Analysis) -> Claim:
 
 
 def test_the_cards_claims_get_the_verdicts_its_numbers_deserve(
-    card: PublishedExperiment, published_analysis: Analysis
+    published_analysis: Analysis,
 ) -> None:
-    claims = evaluate(parse(card.claims_text), published_analysis)
+    claims = evaluate(parse(read(CLAIMS_FILE)), published_analysis)
     assert {claim.key: claim.verdict for claim in claims} == VERDICTS
 
 

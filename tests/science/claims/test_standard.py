@@ -8,7 +8,7 @@ from tuilab.science.claims.declared import parse
 from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.frame import empty
-from tuilab.science.published import PublishedExperiment
+from tuilab.science.published import CLAIMS_FILE, PublishedExperiment, read
 
 HOLDS, FAILS = Verdict.HOLDS, Verdict.FAILS
 NOISE, UNMEASURED = Verdict.WITHIN_NOISE, Verdict.NOT_MEASURED
@@ -47,10 +47,10 @@ def test_a_peak_is_never_given_without_how_many_it_was_picked_from(
                 assert part in claim.sentence
 
 
-def test_every_claim_is_json(card: PublishedExperiment, published_analysis: Analysis) -> None:
+def test_every_claim_is_json(published_analysis: Analysis) -> None:
     claims = [
         *standard_claims(published_analysis),
-        *evaluate(parse(card.claims_text), published_analysis),
+        *evaluate(parse(read(CLAIMS_FILE)), published_analysis),
     ]
     records = [claim.record() for claim in claims]
     assert json.loads(json.dumps(records, allow_nan=False)) == records
@@ -63,5 +63,5 @@ def test_an_experiment_without_measurements_claims_nothing(card: PublishedExperi
     assert {claim.verdict for claim in claims} == {UNMEASURED}
     assert "Nothing is measured yet (0 of 77 cells)" in claims[0].sentence
     assert not any("0.0%" in claim.sentence for claim in claims)
-    declared = evaluate(parse(card.claims_text), analysis)
+    declared = evaluate(parse(read(CLAIMS_FILE)), analysis)
     assert {claim.verdict for claim in declared} == {UNMEASURED, Verdict.UNSUPPORTED}

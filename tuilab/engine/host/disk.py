@@ -15,8 +15,8 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def why_no_write(folder: Path, size: int = TEST_BYTES) -> str:
-    """Write, flush and remove a file of ``size`` bytes; say why it failed, "" when it did not.
+def why_no_write(folder: Path) -> str:
+    """Write, flush and remove a file of a MiB; say why it failed, "" when it did not.
 
     Some volumes have quotas that the free space does not show: only a real write tells.
     """
@@ -24,7 +24,7 @@ def why_no_write(folder: Path, size: int = TEST_BYTES) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            _write(handle, size)
+            _write(handle)
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -35,8 +35,8 @@ def why_no_write(folder: Path, size: int = TEST_BYTES) -> str:
     return ""
 
 
-def _write(handle: int, size: int) -> None:
-    block = os.urandom(min(size, 64 * 1024))  # zeros could be compressed away
-    left = size
+def _write(handle: int) -> None:
+    block = os.urandom(64 * 1024)  # zeros could be compressed away
+    left = TEST_BYTES
     while left > 0:
         left -= os.write(handle, block[:left])

@@ -16,13 +16,12 @@ from tuilab.store.snapshot import Snapshot
 _QUEUE_OPTIONS = {"order": "--first", "hold": "--hold", "release": "--release"}
 
 
-def shown_path(root: Path, here: Path | None = None) -> str:
+def shown_path(root: Path) -> str:
     """Write an experiment's directory as short as a shell would take it."""
     if root == published_dir():
         return "published"
-    here = here or Path.cwd()
     try:
-        return shlex.quote(str(root.relative_to(here)) or ".")
+        return shlex.quote(str(root.relative_to(Path.cwd())))
     except ValueError:
         return shlex.quote(str(root))
 

@@ -81,14 +81,9 @@ def own_rows(wished: Sequence[int], lines: int) -> list[int]:
     return given
 
 
-def beside_points(
-    wishes: Sequence[Wish], columns: int, lines: int, taken: Collection[Place] = ()
-) -> list[Label]:
-    """One label per wish beside its point, wherever it is free; none where nothing is.
-
-    ``taken`` are places besides the points themselves that must stay uncovered.
-    """
-    used = set(taken) | {(wish.column, wish.row) for wish in wishes}
+def beside_points(wishes: Sequence[Wish], columns: int, lines: int) -> list[Label]:
+    """One label per wish beside its point, wherever it is free; none where nothing is."""
+    used = {(wish.column, wish.row) for wish in wishes}
     labels = []
     for number, wish in enumerate(wishes):
         found = _free_place(wish, columns, lines, used)
