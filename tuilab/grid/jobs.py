@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
-from operator import eq
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, TypeVar
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.fingerprint import Parts, canonical
+from tuilab.grid.lazy import Lazy
 from tuilab.grid.lines import CONTROLS, MARKED_ARMS, parts_of
 from tuilab.grid.rates import Rates
 from tuilab.grid.stages import Stage
@@ -132,19 +132,14 @@ class Kind(NamedTuple):
     """The edits, as JSON."""
 
 
-class EvenTexts(Sequence[str]):
+class EvenTexts(Lazy[str]):
     """Texts of one length in one: each by itself takes 50 bytes more."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._wide, self._all = len(texts[0]) if texts else 1, "".join(texts)
 
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(len(self))[place]]
+    def at(self, place: int) -> str:
+        """Cut one text out."""
         first = range(0, len(self._all), self._wide)[place]
         return self._all[first : first + self._wide]
 
@@ -157,7 +152,7 @@ def even(texts: list[str]) -> Sequence[str]:
     return EvenTexts(texts) if texts and set(map(len, texts)) == {len(texts[0])} != {0} else texts
 
 
-class Recipes(Sequence[tuple[str, Parts | None]]):
+class Recipes(Lazy[tuple[str, Parts | None]]):
     """Keys of settings, each with the parts, as columns."""
 
     def __init__(self) -> None:
@@ -179,15 +174,8 @@ class Recipes(Sequence[tuple[str, Parts | None]]):
         self.settings.append(None if parts is None else parts.settings)
         self.of_beside.append(self.beside.index(beside))
 
-    @overload
-    def __getitem__(self, place: int) -> tuple[str, Parts | None]: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[tuple[str, Parts | None]]: ...
-    def __getitem__(
-        self, place: int | slice
-    ) -> tuple[str, Parts | None] | list[tuple[str, Parts | None]]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(len(self))[place]]
+    def at(self, place: int) -> tuple[str, Parts | None]:
+        """Make one of the columns."""
         settings = self.settings[place]
         parts = None if settings is None else Parts(settings, *self.beside[self.of_beside[place]])
         return self.keys[place], parts
@@ -196,7 +184,7 @@ class Recipes(Sequence[tuple[str, Parts | None]]):
         return len(self.keys)
 
 
-class JobTable(Sequence[Job]):
+class JobTable(Lazy[Job]):
     """The jobs of a plan in launch order, as columns: a Job is made where somebody looks at it.
 
     A grid of 100,000 cells has 400,000 jobs, which as objects would take half a gigabyte.
@@ -255,13 +243,8 @@ class JobTable(Sequence[Job]):
     def __len__(self) -> int:
         return len(self.prints)
 
-    @overload
-    def __getitem__(self, place: int) -> Job: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Job, ...]: ...
-    def __getitem__(self, place: int | slice) -> Job | tuple[Job, ...]:
-        if isinstance(place, slice):
-            return tuple(self[one] for one in range(len(self))[place])
+    def at(self, place: int) -> Job:
+        """Make the job at a place in launch order."""
         kind = self.kinds[self.of_kind[place]]
         settings, parts = self.recipes[self.of_recipe[place]]
         return Job(
@@ -276,16 +259,6 @@ class JobTable(Sequence[Job]):
             parts,
             kind.checkpoints,
         )
-
-    def __iter__(self) -> Iterator[Job]:
-        return map(self.__getitem__, range(len(self)))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        return len(self) == len(other) and all(map(eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]
 
     def own_id(self, job: str) -> str:
         """Return the table's own object of an id; the same where it is of no job here."""

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import compress
-from operator import eq
-from typing import Any, overload
+from typing import Any
 
 from tuilab.contract.report import readable_outcome
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits
+from tuilab.grid.lazy import Lazy
 from tuilab.grid.metrics import (
     Measurement,
     Numbers,
@@ -251,32 +251,21 @@ class CellViews:
         return read_back(told)
 
 
-class _LazyJobs(Sequence[JobStatus]):
+class _LazyJobs(Lazy[JobStatus]):
     """The statuses of a cell's jobs, each made where it is seen."""
 
     def __init__(self, make: Callable[[int], JobStatus], own: Sequence[int]) -> None:
         self._make, self._own = make, own
 
-    @overload
-    def __getitem__(self, place: int) -> JobStatus: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[JobStatus, ...]: ...
-    def __getitem__(self, place: int | slice) -> JobStatus | tuple[JobStatus, ...]:
-        if isinstance(place, slice):
-            return tuple(map(self._make, self._own[place]))
+    def at(self, place: int) -> JobStatus:
+        """Make one status."""
         return self._make(self._own[place])
 
     def __len__(self) -> int:
         return len(self._own)
 
-    def __eq__(self, other: object) -> bool:
-        return tuple(self) == (tuple(other) if isinstance(other, Sequence) else other)
 
-    def __hash__(self) -> int:
-        return hash(tuple(self))
-
-
-class _Views(Sequence[CellView]):
+class _Views(Lazy[CellView]):
     """Cells as they were at one moment; most are made where they are seen.
 
     A grid of 100,000 cells that has not begun, or that is done, takes hundreds of MB otherwise.
@@ -290,13 +279,8 @@ class _Views(Sequence[CellView]):
     ) -> None:
         self._views, self._made_as, self._make = views, made_as, make
 
-    @overload
-    def __getitem__(self, place: int) -> CellView: ...
-    @overload
-    def __getitem__(self, place: slice) -> tuple[CellView, ...]: ...
-    def __getitem__(self, place: int | slice) -> CellView | tuple[CellView, ...]:
-        if isinstance(place, slice):
-            return tuple(self[one] for one in range(len(self))[place])
+    def at(self, place: int) -> CellView:
+        """Return the cell at a place, made where it is not kept."""
         at = place % len(self._views)
         return self._views[place] or self._make(at, self._made_as[at])
 
@@ -306,10 +290,3 @@ class _Views(Sequence[CellView]):
 
     def __len__(self) -> int:
         return len(self._views)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence):
-            return NotImplemented
-        return len(self) == len(other) and all(map(eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]

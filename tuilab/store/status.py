@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from tuilab.grid.engine_view import EngineView
+from tuilab.grid.lazy import Lazy
 from tuilab.grid.notes import Note
 from tuilab.grid.shared_failures import shared_failures
 from tuilab.grid.stages import Stage
@@ -73,7 +74,7 @@ def lazy_status(root: Path, now: float | None = None) -> dict[str, Any]:
     }
 
 
-class Cells(Sequence[dict[str, Any]]):
+class Cells(Lazy[dict[str, Any]]):
     """What is told of each cell, made where it is asked for."""
 
     def __init__(
@@ -81,13 +82,8 @@ class Cells(Sequence[dict[str, Any]]):
     ) -> None:
         self._views, self._tell = views, tell
 
-    @overload
-    def __getitem__(self, place: int) -> dict[str, Any]: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
-    def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
-        if isinstance(place, slice):
-            return [self._tell(view) for view in self._views[place]]
+    def at(self, place: int) -> dict[str, Any]:
+        """Tell of one cell."""
         return self._tell(self._views[place])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -95,11 +91,6 @@ class Cells(Sequence[dict[str, Any]]):
 
     def __len__(self) -> int:
         return len(self._views)
-
-    def __eq__(self, other: object) -> bool:
-        return list(self) == (list(other) if isinstance(other, Sequence) else other)
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def _cell_as_json(

@@ -1,0 +1,38 @@
+"""A sequence that makes its members where somebody looks: large grids keep columns, not objects."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from operator import eq
+from typing import TypeVar, overload
+
+T = TypeVar("T", covariant=True)
+
+
+class Lazy(Sequence[T]):
+    """Equal to whatever sequence has equal members, with the hash of such a tuple."""
+
+    @abstractmethod
+    def at(self, place: int) -> T:
+        """Make the member at a place; a negative one counts from the end."""
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, place: int | slice) -> T | tuple[T, ...]:
+        if isinstance(place, slice):
+            return tuple(map(self.at, range(len(self))[place]))
+        return self.at(place)
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.at, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
