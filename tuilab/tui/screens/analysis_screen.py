@@ -10,6 +10,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.text import count_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.analysis_cache import AnalysisCache, evidence_of
+from tuilab.tui.present.header import header
 from tuilab.tui.screens.frame import Frame
 from tuilab.tui.screens.grid import GridScreen
 
@@ -47,8 +48,18 @@ class AnalysisScreen(Frame):
     def on_study(self) -> None:
         """Show new numbers, or why there are none."""
 
+    def show_numbers(self) -> None:
+        """Draw what is there for the size of the screen."""
+
     def on_state(self, snapshot: Snapshot) -> None:
-        """Show a new snapshot."""
+        """Write the header; the rest waits for numbers."""
+        self.write("header", header(snapshot, self.size.width, self.tuilab.glyphs))
+
+    def on_screen_resize(self, columns: int, rows: int) -> None:
+        """Lay out for the new size."""
+        if self.tuilab.snapshot is not None:
+            self.on_state(self.tuilab.snapshot)
+        self.show_numbers()
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
         """Compute again when something was measured, not at every sign of progress."""

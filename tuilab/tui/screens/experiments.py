@@ -26,7 +26,7 @@ from tuilab.tui.present.experiments_text import (
     listed,
 )
 from tuilab.tui.present.styled_text import rule
-from tuilab.tui.screens.frame import Frame
+from tuilab.tui.screens.narrowed import Narrowed
 from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
@@ -35,7 +35,7 @@ from tuilab.tui.widgets.row_list import RowList
 LOOK_SECONDS = 2.0
 
 
-class ExperimentsScreen(Frame):
+class ExperimentsScreen(Narrowed):
     """What there is below the directory in which tuilab was started."""
 
     BINDINGS = keys.EXPERIMENTS
@@ -45,7 +45,6 @@ class ExperimentsScreen(Frame):
         self._entries: tuple[Listed, ...] = ()
         self._marked: list[Path] = []
         self._order = ListOrder.ACTIVITY
-        self._filter = ""
 
     def compose(self) -> ComposeResult:
         """Title, list, keys."""
@@ -80,6 +79,10 @@ class ExperimentsScreen(Frame):
         )
         self._show()
 
+    def on_words(self) -> None:
+        """List what the words leave."""
+        self._show()
+
     def on_screen_resize(self, columns: int, rows: int) -> None:
         """Lay out for the new width."""
         self._show()
@@ -88,7 +91,7 @@ class ExperimentsScreen(Frame):
         columns, glyphs = self.size.width, self.tuilab.glyphs
         count = f"{len(self._entries)} in {self.tuilab.under}"
         title = f"tuilab experiments  by {self._order}"
-        title += f"  /{self._filter}" if self._filter else ""
+        title += f"  /{self.words}" if self.words else ""
         self.write("header", rule(title, count, columns, glyphs.stroke))
         self.write("columns", heading(columns - 2))
         now = self.tuilab.time()
@@ -97,7 +100,7 @@ class ExperimentsScreen(Frame):
                 str(entry.root),
                 experiment_line(entry, now, columns - 2, entry.root in self._marked, glyphs),
             )
-            for entry in in_order(self._entries, self._order, self._filter)
+            for entry in in_order(self._entries, self._order, self.words)
         ]
         self.listed.show(rows)
 
@@ -127,27 +130,6 @@ class ExperimentsScreen(Frame):
         else:
             self._marked = [*self._marked, root][-2:]
         self._show()
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self.query_one(Field).open()
-
-    @on(Field.Changed)
-    def _filter_as_typed(self, event: Field.Changed) -> None:
-        self._filter = " ".join(event.value.split())
-        self._show()
-
-    @on(Field.Submitted)
-    def _close_filter(self) -> None:
-        self.query_one(Field).close()
-
-    def action_back(self) -> None:
-        """Take the filter back, then leave."""
-        if self._filter or self.query_one(Field).has_focus:
-            self.query_one(Field).value = ""
-            self._close_filter()
-        elif len(self.app.screen_stack) > 1:
-            self.app.pop_screen()
 
     def action_sort(self) -> None:
         """Sort another way."""

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from textual import on
 from textual.app import ComposeResult
 from textual.screen import ModalScreen, Screen
 
 from tuilab.tui import keys
 from tuilab.tui.present.key_table import KeyRow, help_lines, key_rows
 from tuilab.tui.present.sign_legend import Sign, legend_lines, signs_of
-from tuilab.tui.screens.frame import Frame
+from tuilab.tui.screens.narrowed import Narrowed
 from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
 
 
-class HelpScreen(Frame):
+class HelpScreen(Narrowed):
     """Keys, what they do, and the command line that does the same."""
 
     CSS_PATH = "help.tcss"
@@ -24,7 +23,6 @@ class HelpScreen(Frame):
 
     def __init__(self, below: Screen[object]) -> None:
         super().__init__()
-        self._words = ""
         self._legend: list[Sign] = []
         self._below = name_of(below)
         name = self._below
@@ -52,8 +50,8 @@ class HelpScreen(Frame):
 
     def _show(self) -> None:
         columns, glyphs = self.size.width, self.tuilab.glyphs
-        words = self._words.lower().split()
-        told = f"  /{self._words}" if words else ""
+        words = self.words.lower().split()
+        told = f"  /{self.words}" if words else ""
         self.write("help-title", ((f" Keys of the {self._title}{told}", "title"),))
         rows = [row for row in self._table if _has(words, row.keys, row.meaning, row.twin)]
         lines = help_lines(rows, columns - 2, glyphs)
@@ -66,26 +64,11 @@ class HelpScreen(Frame):
         if is_first or words:
             listed.go(1)  # the first line is a heading
 
-    def action_search(self) -> None:
-        """Type what to look for among keys and signs."""
-        self.query_one(Field).open()
+    action_search = Narrowed.action_filter
 
-    @on(Field.Changed)
-    def _search_as_typed(self, event: Field.Changed) -> None:
-        self._words = " ".join(event.value.split())
+    def on_words(self) -> None:
+        """List the keys and signs that the words leave."""
         self._show()
-
-    @on(Field.Submitted)
-    def _close_search(self) -> None:
-        self.query_one(Field).close()
-
-    def action_back(self) -> None:
-        """Take the search back, then leave."""
-        if self._words or self.query_one(Field).has_focus:
-            self.query_one(Field).value = ""
-            self._close_search()
-        else:
-            self.app.pop_screen()
 
 
 def name_of(screen: Screen[object]) -> str:

@@ -16,14 +16,14 @@ from tuilab.tui.present.header import header
 from tuilab.tui.present.history_text import cell_of, having, history_rows
 from tuilab.tui.present.styled_text import rule, wrap
 from tuilab.tui.screens.cell import CellScreen
-from tuilab.tui.screens.frame import Frame
+from tuilab.tui.screens.narrowed import Narrowed
 from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
 
 
-class HistoryScreen(Frame):
+class HistoryScreen(Narrowed):
     """Lines that say what happened, oldest first; the cursor stays at the end while it is there."""
 
     CSS_PATH = "history.tcss"
@@ -36,7 +36,6 @@ class HistoryScreen(Frame):
         self._events: list[Event] = []
         self._seen: list[Event] = []
         """Those that the filter leaves."""
-        self._filter = ""
 
     def compose(self) -> ComposeResult:
         """Header, list, the whole sentence under the cursor, keys."""
@@ -64,7 +63,7 @@ class HistoryScreen(Frame):
     def _list(self, snapshot: Snapshot) -> None:
         listed = self.listed
         is_at_end = listed.place >= len(self._seen) - 1
-        self._seen = having(self._events, self._filter)
+        self._seen = having(self._events, self.words)
         listed.nothing = self._why_nothing(snapshot)
         listed.show(history_rows(self._seen))
         if is_at_end:
@@ -74,7 +73,7 @@ class HistoryScreen(Frame):
         """Write what stands around the list."""
         columns, glyphs = self.size.width, self.tuilab.glyphs
         self.write("header", header(snapshot, columns, glyphs))
-        title = f"history  /{self._filter}" if self._filter else "history"
+        title = f"history  /{self.words}" if self.words else "history"
         if len(self._lines) == EVENTS:
             title += f"  the newest {EVENTS} lines"
         twin = "" if snapshot.imported_from else f"$ {command('history', snapshot.root)}"
@@ -118,25 +117,8 @@ class HistoryScreen(Frame):
         else:
             self.tuilab.copy(f"{clock(event.at)} {event.text}")
 
-    def action_filter(self) -> None:
-        """Type a filter."""
-        self.query_one(Field).open()
-
-    @on(Field.Changed)
-    def _filter_as_typed(self, event: Field.Changed) -> None:
-        self._filter = " ".join(event.value.split())
+    def on_words(self) -> None:
+        """List what the words leave."""
         if self.tuilab.snapshot is not None:
             self._list(self.tuilab.snapshot)
             self._show_frame(self.tuilab.snapshot)
-
-    @on(Field.Submitted)
-    def _close_filter(self) -> None:
-        self.query_one(Field).close()
-
-    def action_back(self) -> None:
-        """Take the filter back, then leave."""
-        if self._filter or self.query_one(Field).has_focus:
-            self.query_one(Field).value = ""
-            self._close_filter()
-        else:
-            self.app.pop_screen()

@@ -24,7 +24,6 @@ from tuilab.tui.present.figures.text import (
     note_rows,
     spot_line,
 )
-from tuilab.tui.present.header import header
 from tuilab.tui.present.styled_text import fit_line
 from tuilab.tui.screens.analysis_screen import AnalysisScreen
 from tuilab.tui.themes import ANSI16
@@ -116,12 +115,11 @@ class PlotsScreen(AnalysisScreen):
         home = self.grid_below()
         if home is not None and home.grid.cell is not None:
             self.cell = f"{home.grid.cell.source}@{home.grid.cell.epoch}"
-        self._show()
+        self.show_numbers()
 
     def on_state(self, snapshot: Snapshot) -> None:
-        """Write the header; the figure waits for numbers."""
-        line = header(snapshot, self.size.width, self.tuilab.glyphs)
-        self.write("header", line)
+        """Begin with the first cell; a figure that waited for numbers is prepared."""
+        super().on_state(snapshot)
         if not self.cell and snapshot.sources and snapshot.epochs:
             self.cell = f"{snapshot.sources[0]}@{snapshot.epochs[0]}"
         if self.figure is None and self.study is not None:
@@ -130,15 +128,9 @@ class PlotsScreen(AnalysisScreen):
     def on_study(self) -> None:
         """Draw the new numbers."""
         if self.study is None:
-            self._show()
+            self.show_numbers()
         else:
             self._prepare()
-
-    def on_screen_resize(self, columns: int, rows: int) -> None:
-        """Lay out for the new size."""
-        if self.tuilab.snapshot is not None:
-            self.on_state(self.tuilab.snapshot)
-        self._show()
 
     # The figure.
 
@@ -155,7 +147,7 @@ class PlotsScreen(AnalysisScreen):
     def _prepare(self) -> None:
         """Show the figure of this kind; one that is not prepared yet is prepared in a thread."""
         if self.study is None:
-            self._show()
+            self.show_numbers()
             return
         ready = self.analyses.figure(self.kind, self.source)
         if ready is not None:
@@ -173,7 +165,7 @@ class PlotsScreen(AnalysisScreen):
             self.figure, self.trouble = None, clean_line(str(error), 300)
             self._is_awaited = False
             if self.is_there:
-                self._show()
+                self.show_numbers()
             return
         if self.is_there and (kind, source) == (self.kind, self.source):
             self._take(figure)
@@ -186,7 +178,7 @@ class PlotsScreen(AnalysisScreen):
             columns = len(figure.panels[0].matrix.columns) if figure.panels[0].matrix else 1
             found = Spot(found.panel, found.row, min(self.spot.column, columns - 1))
         self.spot = found or Spot()
-        self._show()
+        self.show_numbers()
 
     @property
     def look(self) -> Look:
@@ -200,7 +192,8 @@ class PlotsScreen(AnalysisScreen):
             with_intervals=self._with_intervals,
         )
 
-    def _show(self) -> None:
+    def show_numbers(self) -> None:
+        """Draw the figure, and what the point under its cursor says."""
         columns, glyphs, look = self.size.width, self.tuilab.glyphs, self.look
         title = self.figure.title if self.figure is not None else ""
         kinds = kind_line(self.kind, title, columns, glyphs, self._kinds)
@@ -270,7 +263,7 @@ class PlotsScreen(AnalysisScreen):
     def _stand(self, spot: Spot) -> None:
         self.spot = spot
         self.cell = cursor.cell_at(self._seen, spot).partition("#")[0]
-        self._show()
+        self.show_numbers()
 
     def action_source(self, step: int) -> None:
         """Go to the source before or after in the plan's order."""
@@ -286,12 +279,12 @@ class PlotsScreen(AnalysisScreen):
     def action_dim(self) -> None:
         """Dim the other series, or show all alike."""
         self._has_focus = not self._has_focus
-        self._show()
+        self.show_numbers()
 
     def action_intervals(self) -> None:
         """Draw 95% intervals, or leave them out."""
         self._with_intervals = not self._with_intervals
-        self._show()
+        self.show_numbers()
         if self._with_intervals and self.kind == "heatmap":
             self.say("a heatmap has no room for intervals")
 

@@ -10,10 +10,8 @@ from textual.app import ComposeResult
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.text import count_of
-from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.present import cli_equivalent, table_text
-from tuilab.tui.present.header import header
 from tuilab.tui.present.styled_text import Line, fit_line, rule
 from tuilab.tui.screens.analysis_screen import AnalysisScreen
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -60,11 +58,6 @@ class TableScreen(AnalysisScreen):
         """Say what is awaited, or show what is there."""
         self.on_study()
 
-    def on_state(self, snapshot: Snapshot) -> None:
-        """Write the header; the table waits for numbers."""
-        line = header(snapshot, self.size.width, self.tuilab.glyphs)
-        self.write("header", line)
-
     def on_study(self) -> None:
         """Take new numbers; the cursor stays on its source."""
         if self.study is not None:
@@ -79,19 +72,14 @@ class TableScreen(AnalysisScreen):
             self._cells = {row.source: one for row, one in zip(self._rows, cells, strict=True)}
             self._caption = caption(self.study, self._rows)
             self._here = min(self._here, len(self._titles) - 1)
-        self._show()
-
-    def on_screen_resize(self, columns: int, rows: int) -> None:
-        """Fit other columns and share the rows anew."""
-        if self.tuilab.snapshot is not None:
-            self.on_state(self.tuilab.snapshot)
-        self._show()
+        self.show_numbers()
 
     @property
     def _shown(self) -> list[HeadlineRow]:
         return table_text.sorted_rows(self._rows, *self._order)
 
-    def _show(self) -> None:
+    def show_numbers(self) -> None:
+        """Write the table as far as it fits, and what the cell under the cursor rests on."""
         columns, glyphs = self.size.width, self.tuilab.glyphs
         listed = self.listed
         listed.nothing = self.waiting_words()
@@ -177,7 +165,7 @@ class TableScreen(AnalysisScreen):
 
     @on(RowList.Moved)
     def _moved(self) -> None:
-        self._show()
+        self.show_numbers()
 
     @on(Lines.Clicked, "#titles")
     def _title_clicked(self, event: Lines.Clicked) -> None:
@@ -192,7 +180,7 @@ class TableScreen(AnalysisScreen):
     def action_column(self, step: int) -> None:
         """Move the cursor by columns; those out of sight come into it."""
         self._here = max(0, min(len(self._titles) - 1, self._here + step))
-        self._show()
+        self.show_numbers()
 
     def action_sort(self) -> None:
         """Sort by this column: falling, rising, as planned."""
@@ -203,7 +191,7 @@ class TableScreen(AnalysisScreen):
         turns: tuple[bool | None, ...] = (True, False, None)
         before = self._order[1] if self._order[0] == title else None
         self._order = (title, turns[(turns.index(before) + 1) % 3])
-        self._show()
+        self.show_numbers()
         words = {True: "highest first", False: "lowest first", None: "off, in the config's order"}
         self.say(f"sort by {title}: {words[self._order[1]]}", "done")
 

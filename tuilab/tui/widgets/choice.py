@@ -13,7 +13,23 @@ from tuilab.tui.present.styled_text import Piece
 from tuilab.tui.widgets.lines import Lines
 
 
-class Choice(Lines, can_focus=True):
+class _Offer(Lines, can_focus=True):
+    """Lines that keys act on, which show whether they do."""
+
+    def _show(self) -> None:
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Show what is offered."""
+        self._show()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show whether the keys act here."""
+        super().watch_has_focus(has_focus)
+        self._show()
+
+
+class Choice(_Offer):
     """Answers side by side. ``answers`` are (name, words); the first has the cursor."""
 
     BINDINGS = [  # noqa: RUF012
@@ -41,15 +57,6 @@ class Choice(Lines, can_focus=True):
     def go(self, name: str) -> None:
         """Put the cursor on an answer."""
         self._here = next(n for n, (known, _) in enumerate(self._answers) if known == name)
-        self._show()
-
-    def on_mount(self) -> None:
-        """Show the answers."""
-        self._show()
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """Show whether the keys act here."""
-        super().watch_has_focus(has_focus)
         self._show()
 
     def action_step(self, step: int) -> None:
@@ -88,7 +95,7 @@ class Choice(Lines, can_focus=True):
                 return
 
 
-class Cycle(Lines, can_focus=True):
+class Cycle(_Offer):
     """A labelled value; left and right go round."""
 
     BINDINGS = [  # noqa: RUF012
@@ -113,15 +120,6 @@ class Cycle(Lines, can_focus=True):
         if list(values) != self._values:
             self._values = list(values)
             self._show()
-
-    def on_mount(self) -> None:
-        """Show the value."""
-        self._show()
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """Show whether the keys act here."""
-        super().watch_has_focus(has_focus)
-        self._show()
 
     def action_step(self, step: int) -> None:
         """Choose the next value."""
