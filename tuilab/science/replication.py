@@ -105,6 +105,19 @@ def replication(
     return Replication(source, outcome, margin, *levels, interval, why)
 
 
+def change_interval(known: Contrasts | None, net: Interval | None) -> Interval | None:
+    """Return what two one-sided tests leave of a source's change from epoch 0.
+
+    The 90% interval of its level; where the noise of training is unknown, the 95% one of the last
+    checkpoint (``net``).
+    """
+    if known is None:
+        return net and Interval(net.low, net.high, "net, 95%")
+    half = t_quantile(known.df, _BOTH_SIDES) * known.level_error
+    level = known.level.estimate
+    return Interval(level - half, level + half, "level, 90%")
+
+
 def replications(
     one: Mapping[str, Sequence[Trajectory]],
     other: Mapping[str, Sequence[Trajectory]],

@@ -105,6 +105,7 @@ def test_the_scatter_of_checkpoints_keeps_a_small_cosine_change_open(
         ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 62.3', HOLDS),
         ('kind = "declines"\nsources = ["villain"]', FAILS),
         ('kind = "flat"\nsources = ["villain"]', FAILS),
+        ('kind = "flat"\nsources = ["nurse"]', HOLDS),
         ('kind = "transient"\nsources = ["villain"]', FAILS),
         ('kind = "transient"\nsources = ["librarian"]', NOISE),
         ('kind = "rises"\nsources = "rising"', HOLDS),
@@ -129,6 +130,14 @@ def test_declared_claims_are_judged(
     published_analysis: Analysis, text: str, verdict: Verdict
 ) -> None:
     assert judged(text, published_analysis).verdict is verdict
+
+
+def test_that_nothing_was_found_is_no_proof_that_nothing_changes() -> None:
+    text = 'kind = "flat"\nsources = ["a"]'
+    few, many = (analysis_of({"a": [n // 20, n // 20]}, (0, 2), n=n) for n in (40, 4000))
+    assert judged(text, few).verdict is NOISE
+    assert "does not lie within 10.0 pp of none" in judged(text, few).evidence[0]
+    assert judged(text, many).verdict is HOLDS
 
 
 def test_a_claim_about_nobody_is_not_measured_and_names_the_nearest(

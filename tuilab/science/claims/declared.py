@@ -9,11 +9,12 @@ sources = "all"        # a list of keys, "all", or "rising"
 exactly = 4            # leave out to claim it of every one of them
 ```
 
-Kinds: rises, declines (at_least_pp, by = "net" | "peak"), flat, transient, front_loaded (by_epoch,
-at_least), share (epoch, of = "peak" | "rise", equals, tolerance), cosine_increases,
-cosine_decreases (beyond_scatter), predicts (y, direction), correlates (y, rho, n, tolerance), same
-(metric, epoch, tolerance), value (metric, persona, epoch, equals, tolerance), mechanism. Of any
-kind, a claim whose words name a cause ("because", "sufficient") is *unsupported*.
+Kinds: rises, declines (at_least_pp, by = "net" | "peak"), flat (nothing found, and a change beyond
+10 points excluded), transient, front_loaded (by_epoch, at_least), share (epoch, of = "peak" |
+"rise", equals, tolerance), cosine_increases, cosine_decreases (beyond_scatter), predicts (y,
+direction), correlates (y, rho, n, tolerance), same (metric, epoch, tolerance), value (metric,
+persona, epoch, equals, tolerance), mechanism. Of any kind, a claim
+whose words name a cause ("because", "raises") is *unsupported*.
 """
 
 import tomllib

@@ -36,6 +36,7 @@ from tuilab.science.correlation import Correlation, correlate, least_sources
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.edit_notes import odd_note, why_odd
 from tuilab.science.error_rates import ALPHA
+from tuilab.science.replication import MARGIN, change_interval
 from tuilab.science.seeds import mean_trajectory, runs_of
 from tuilab.science.significance import after, fisher
 from tuilab.science.specificity import Kind
@@ -56,7 +57,8 @@ PRINTED_COSINE: Final = 0.005
 
 CAUSAL: Final = re.compile(
     r"\b(because|caus(?:e[sd]?|al|ally|ing)|due to|sufficient|necessary|mechanisms?"
-    r"|explain(?:s|ed)?|leads? to|results? in|responsible for|driven by|drives)\b",
+    r"|explain(?:s|ed)?|leads? to|results? in|responsible for|driven by|drives"
+    r"|raises|lowers|makes|induces|produces)\b",
     re.IGNORECASE,
 )
 """Words that claim a cause, which no rate and no correlation shows."""
@@ -235,7 +237,11 @@ def _shape(claim: ShapeClaim, result: SourceResult) -> Finding:
     """Whether a source is flat, or has a transient peak or dip."""
     evidence = _classed(result)
     if claim.kind == "flat":
-        return Finding(_class_verdict(result.change, Change.FLAT), evidence)
+        verdict = _class_verdict(result.change, Change.FLAT)
+        if verdict is Verdict.HOLDS:
+            verdict, found = _stays(result)
+            evidence = f"{evidence}; {found}"
+        return Finding(verdict, evidence)
     change = result.change
     if change in (*TURNS, Change.NOT_MEASURED):
         verdict = _class_verdict(change, *TURNS)
@@ -244,6 +250,19 @@ def _shape(claim: ShapeClaim, result: SourceResult) -> Finding:
         return Finding(Verdict.FAILS, evidence)
     # A maximum above epoch 0 that no corrected test supports is what noise looks like.
     return Finding(Verdict.WITHIN_NOISE, f"{evidence}; its maximum {_peak_test(result)}")
+
+
+def _stays(result: SourceResult) -> tuple[Verdict, str]:
+    """Whether a change is excluded: that nothing was found is no proof of it."""
+    net = result.gain_interval(result.leakage.points[-1].epoch)
+    found = change_interval(result.classification.contrasts, net)
+    if found is None:
+        return Verdict.NOT_MEASURED, "the change from epoch 0 to the last has no interval"
+    is_within = found.low > -MARGIN and found.high < MARGIN
+    ends = f"{points(found.low, result.digits)} to {points(found.high, result.digits)}"
+    within = f"{'lies' if is_within else 'does not lie'} within {points(MARGIN).lstrip('+')}"
+    verdict = Verdict.HOLDS if is_within else Verdict.WITHIN_NOISE
+    return verdict, f"its change of {ends} ({found.method}) {within} of none"
 
 
 def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
