@@ -258,11 +258,10 @@ def _stays(result: SourceResult) -> tuple[Verdict, str]:
     found = change_interval(result.classification.contrasts, net)
     if found is None:
         return Verdict.NOT_MEASURED, "the change from epoch 0 to the last has no interval"
-    is_within = found.low > -MARGIN and found.high < MARGIN
-    ends = f"{points(found.low, result.digits)} to {points(found.high, result.digits)}"
-    within = f"{'lies' if is_within else 'does not lie'} within {points(MARGIN).lstrip('+')}"
-    verdict = Verdict.HOLDS if is_within else Verdict.WITHIN_NOISE
-    return verdict, f"its change of {ends} ({found.method}) {within} of none"
+    said = f"its change of {bracket(found, result.digits)} pp ({found.method})"
+    is_small = found.low > -MARGIN and found.high < MARGIN
+    excludes = f"{'excludes' if is_small else 'does not exclude'} {points(MARGIN).lstrip('+')}"
+    return Verdict.HOLDS if is_small else Verdict.WITHIN_NOISE, f"{said} {excludes}"
 
 
 def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
