@@ -29,17 +29,6 @@ HEAVY = {
 }
 
 
-@pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An experiment that was planned and never run, to copy from."""
-    from tuilab.cli.experiments import make_experiment
-    from tuilab.store.replan import read_config
-
-    folder = tmp_path_factory.mktemp("planned")
-    make_experiment(read_config(write_config(folder)), folder / "micro")
-    return folder / "micro"
-
-
 @pytest.fixture
 def idle(planned: Path, tmp_path: Path) -> Path:
     """A fresh copy of it."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.small_grid import call, write_config
+from tests.cli.small_grid import call
 from tests.copies import own_copy
 from tests.engine.conftest import trials
 from tests.engine.trials import Trial
@@ -30,17 +30,6 @@ PLANNED = ("experiment.toml", "plan.json", "journal.jsonl", "engine.json", "fold
 OF_AN_ATTEMPT = ("outcome.json", "spec.json", "claim.json", "events.jsonl", "log.txt",
                  "completions.jsonl.gz")  # fmt: skip
 KNOWN_CODES = {0, 1, 2, 3}
-
-
-@pytest.fixture(scope="module")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An experiment that was planned and never run."""
-    from tuilab.cli.experiments import make_experiment
-    from tuilab.store.replan import read_config
-
-    folder = tmp_path_factory.mktemp("planned")
-    make_experiment(read_config(write_config(folder)), folder / "micro")
-    return folder / "micro"
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +11,13 @@ from types import SimpleNamespace
 import pytest
 
 from tests.cli.small_grid import SOURCE, call
+from tests.copies import old_demo
 from tuilab.cli import complete
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(SOURCE / "tests/fixtures/demo-0.1", tmp_path / "runs" / "demo", symlinks=True)
+    old_demo(tmp_path / "runs" / "demo")
     (tmp_path / "mine.toml").write_text("")
     monkeypatch.chdir(tmp_path)
 

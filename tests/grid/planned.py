@@ -11,7 +11,7 @@ from tuilab.grid.config_text import LoadedConfig, load_config
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.planning import make_plan
-from tuilab.grid.states import Attempt, JobStatus, Verdict, attempt_to_read, derive_state
+from tuilab.grid.states import Attempt, JobStatus, State, Verdict, attempt_to_read, derive_state
 
 SMALL = """
 name = "small"
@@ -150,6 +150,12 @@ def states_of(plan: Plan, ledger: Ledger) -> dict[str, JobStatus]:
         parents = {parent: states[parent] for parent in job.parents}
         states[job.id] = derive_state(job, ledger.of(job.id), parents)
     return states
+
+
+def spoken(plan: Plan, ledger: Ledger) -> dict[str, str]:
+    """Return what is stale, by job, with its cause."""
+    found = states_of(plan, ledger)
+    return {job: one.detail for job, one in found.items() if one.state is State.STALE}
 
 
 def wish(ledger: Ledger, *jobs: str) -> None:

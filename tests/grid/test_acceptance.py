@@ -10,15 +10,9 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import State, Verdict
 
-from .planned import all_done, changed, plan, settle, states_of, wish
+from .planned import all_done, changed, plan, settle, spoken, states_of, wish
 
 DATA = "data/villain"
-
-
-def spoken(made: Plan, ledger: Ledger) -> dict[str, str]:
-    """Return what is stale, by job, with its cause."""
-    found = states_of(made, ledger)
-    return {job: one.detail for job, one in found.items() if one.state is State.STALE}
 
 
 def accept(ledger: Ledger, made: Plan, *cells: str) -> set[str]:

@@ -24,7 +24,7 @@ from tuilab.grid.states import (
     other_bytes,
 )
 
-from .planned import all_done, changed, plan, settle, states_of, wish
+from .planned import all_done, changed, plan, settle, spoken, states_of, wish
 
 JOB = Job(Stage.EVAL, "villain", 10, 42, ("merge/villain@10#42",), "s", "print")
 PARENT = JOB.parents[0]
@@ -208,12 +208,6 @@ RUN, DATA = "converge/villain#42", "data/villain"
 def grown(epochs: str) -> Plan:
     """The small plan with other epochs; its convergence run is as long as before."""
     return plan(config=changed("epochs = [0, 1, 2]", f"epochs = {epochs}"))
-
-
-def spoken(plan_now: Plan, ledger: Ledger) -> dict[str, str]:
-    """Return what is stale, by job, with its cause."""
-    found = states_of(plan_now, ledger)
-    return {job: one.detail for job, one in found.items() if one.state is State.STALE}
 
 
 def words(key: str) -> Explain:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.tui.terminal import ROOT as SOURCE
+from tests.copies import old_demo
 from tuilab.contract import identity
 from tuilab.store.experiment import find_experiments
 from tuilab.store.layout import Layout
@@ -19,9 +18,7 @@ from tuilab.store.shipped import published_dir
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    place = tmp_path / "runs" / "demo"
-    shutil.copytree(SOURCE / "tests/fixtures/demo-0.1", place, symlinks=True)
-    return place
+    return old_demo(tmp_path / "runs" / "demo")
 
 
 def names(under: Path) -> list[str]:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.tui import farewell
 
 SIZE = (80, 24)
-
-
-def _journal(root: Path) -> Any:
-    from tuilab.store.journal import Journal
-
-    return Journal(Layout(root))
 
 
 READ_ONLY = ("r", "R", "x", "P", "S")
@@ -51,7 +45,7 @@ async def test_a_relaunch_starts_the_engine_when_there_is_none(
 
 async def test_a_wish_that_no_engine_reads_yet_says_so(copy_of: Callable[[str], Path]) -> None:
     root = copy_of("one_by_one")
-    _journal(root).append("wanted", jobs={"train/villain@0#42": 1}, verb="run")
+    Journal(Layout(root)).append("wanted", jobs={"train/villain@0#42": 1}, verb="run")
     async with app_of(root).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "u", "H")
@@ -75,7 +69,7 @@ async def test_what_the_engine_refuses_is_said_on_the_status_line(experiment: Pa
         await look(pilot)
         await press(pilot, "e", "r", "right", "enter")
         [request] = requests_of(experiment)
-        _journal(experiment).append(
+        Journal(Layout(experiment)).append(
             "request", id=request["id"], verb="relaunch", accepted=False, why="it is running [/x]"
         )
         await look(pilot)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.cli.small_grid import SOURCE, call
+from tests.cli.small_grid import call
+from tests.copies import old_demo
 from tuilab.store.layout import Layout
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    place = tmp_path / "demo"
-    shutil.copytree(SOURCE / "tests/fixtures/demo-0.1", place, symlinks=True)
-    return place
+    return old_demo(tmp_path / "demo")
 
 
 def test_a_note_is_written_down_and_stands_where_numbers_do(root: Path) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.cli.small_grid import SOURCE, call
+from tests.cli.small_grid import call
+from tests.copies import old_demo
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    place = tmp_path / "runs" / "demo"
-    shutil.copytree(SOURCE / "tests/fixtures/demo-0.1", place, symlinks=True)
-    return place
+    return old_demo(tmp_path / "runs" / "demo")
 
 
 def test_delete_says_what_and_how_much_and_asks(root: Path) -> None:

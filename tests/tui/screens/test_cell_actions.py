@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.agreement.compare import document, jobs_of, twin
 from tests.agreement.folders import OVER, one_open
 from tests.store.scene import ALIVE
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.tui.app import TuilabApp
 
@@ -80,7 +80,7 @@ async def test_a_running_cell_cannot_be_relaunched_and_the_status_line_says_why(
 
 
 async def test_a_held_job_says_that_the_breaker_holds_it(experiment: Path) -> None:
-    _journal(experiment).append(
+    Journal(Layout(experiment)).append(
         "held", jobs=BROKEN[:1], why="3 attempts in a row ended the same way (gpu-oom)"
     )
     async with app_of(experiment).run_test(size=SIZE) as pilot:
@@ -89,12 +89,6 @@ async def test_a_held_job_says_that_the_breaker_holds_it(experiment: Path) -> No
         assert "held: 3 attempts in a row ended the same way (gpu-oom)" in text_of(pilot.app)
         await press(pilot, "escape")
         assert "held: 3 attempts in a row" in text_of(pilot.app).splitlines()[-1]
-
-
-def _journal(root: Path) -> Any:
-    from tuilab.store.journal import Journal
-
-    return Journal(Layout(root))
 
 
 async def test_x_stops_what_runs_after_saying_so(experiment: Path) -> None:

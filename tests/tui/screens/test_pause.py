@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
+from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 
 SIZE = (80, 24)
-
-
-def _journal(root: Path) -> Any:
-    from tuilab.store.journal import Journal
-
-    return Journal(Layout(root))
 
 
 async def test_capital_p_pauses_softly_or_hard(experiment: Path) -> None:
@@ -32,7 +26,7 @@ async def test_capital_p_pauses_softly_or_hard(experiment: Path) -> None:
 
 async def test_capital_p_resumes_what_is_paused(copy_of: Callable[[str], Path]) -> None:
     root = copy_of("hostile")
-    _journal(root).append("paused", mode="soft")
+    Journal(Layout(root)).append("paused", mode="soft")
     async with app_of(root).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "P", "right", "enter")
