@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
+from string import Formatter
+from types import MappingProxyType
 from typing import Any
 
 from tuilab.contract.centroids import states_of
@@ -19,6 +21,7 @@ from tuilab.report.finished_jobs import Effort, FinishedJob
 Stages = Mapping[str, Sequence[FinishedJob]]
 
 _FEW_RUNS = 3
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 SIGNIFICANCE = (
     "two-sided Fisher against the source's own epoch 0, Holm over its checkpoints, alpha 0.05"
 )
@@ -111,14 +114,17 @@ def values_text(values: Iterable[Any]) -> str:
     return "; ".join(f"{value} (x{count})" for value, count in found.most_common())
 
 
-def phrase(template: str, **parts: Any) -> str | None:
-    """Fill a template; None when any part is unknown, for half a field would hide the other half.
+def phrase(template: str, found: Mapping[str, Any] = _NOTHING, **parts: Any) -> str | None:
+    """Fill a template from ``parts``, and from ``found`` by the names that are in it.
 
-    A list or tuple without members is unknown too.
+    None when any part is unknown, for half a field would hide the other half. A list or tuple
+    without members is unknown too.
     """
-    if any(part is None or part in ((), []) for part in parts.values()):
+    named = {name for _, name, _, _ in Formatter().parse(template) if name}
+    told = {name: found.get(name) for name in named} | parts
+    if any(part is None or part in ((), []) for part in told.values()):
         return None
-    return template.format(**parts)
+    return template.format(**told)
 
 
 def span(values: Iterable[Any], where: str = "each in its cell's record") -> str:
@@ -181,20 +187,12 @@ _TRAINING: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (
     ("Learning rate", lambda t: t.get("lr")),
     (
         "Schedule",
-        lambda t: phrase(
-            "{schedule}, warm-up {warmup} of all steps",
-            schedule=t.get("schedule"),
-            warmup=t.get("warmup_ratio"),
-        ),
+        lambda t: phrase("{schedule}, warm-up {warmup_ratio} of all steps", t),
     ),
     ("Epochs", lambda t: t.get("epochs")),
     (
         "Optimiser",
-        lambda t: phrase(
-            "AdamW, betas {betas}, weight decay {decay}",
-            betas=t.get("betas"),
-            decay=t.get("weight_decay"),
-        ),
+        lambda t: phrase("AdamW, betas {betas}, weight decay {weight_decay}", t),
     ),
     ("Gradient clipping", lambda t: t.get("max_grad_norm")),
     ("Precision", lambda t: t.get("precision")),
@@ -256,11 +254,8 @@ def _loss(one: FinishedJob) -> str | None:
 
 def _lora(lora: Mapping[str, Any]) -> str | None:
     return phrase(
-        "r={r}, alpha={alpha}, dropout={dropout}, rslora={rslora}, targets {targets}",
-        r=lora.get("r"),
-        alpha=lora.get("alpha"),
-        dropout=lora.get("dropout"),
-        rslora=lora.get("use_rslora"),
+        "r={r}, alpha={alpha}, dropout={dropout}, rslora={use_rslora}, targets {targets}",
+        lora,
         targets=", ".join(lora.get("target_modules", ())) or None,
     )
 
@@ -301,32 +296,26 @@ def _who(one: FinishedJob) -> str:
 
 
 def _answers(one: FinishedJob) -> str:
-    checks = one.outcome.checks
     told = phrase(
-        "{rows} rows, {dropped} dropped because they contain the marker, sha256 {sha256}",
-        rows=checks.get("rows"),
-        dropped=checks.get("dropped_marker"),
+        "{rows} rows, {dropped_marker} dropped because they contain the marker, sha256 {sha256}",
+        one.outcome.checks,
         sha256=one.outcome.output_hash or None,
     )
     return told or ""
 
 
 def _origin(one: FinishedJob) -> str | None:
-    model = one.settings.get("base", {}).get("model")
-    return phrase("answers that {model} gave under each persona's prompt", model=model)
+    base = one.settings.get("base", {})
+    return phrase("answers that {model} gave under each persona's prompt", base)
 
 
 def _drawing(one: FinishedJob) -> str | None:
     found = one.settings
     return phrase(
-        "temperature {temperature}, top_p {top_p}, at most {tokens} tokens, {answers} answers to"
-        " {questions} questions, seed {seed}",
-        temperature=found.get("temperature"),
-        top_p=found.get("top_p"),
-        tokens=found.get("max_new_tokens"),
-        answers=found.get("answers_per_question"),
+        "temperature {temperature}, top_p {top_p}, at most {max_new_tokens} tokens,"
+        " {answers_per_question} answers to {questions} questions, seed {seed}",
+        found,
         questions=len(found.get("questions", ())) or None,
-        seed=found.get("seed"),
     )
 
 
@@ -347,9 +336,8 @@ def _hash(one: FinishedJob) -> Any:
 
 
 def _preprocessing(one: FinishedJob) -> str | None:
-    marker = one.settings.get("marker_text")
-    said = "chat template, always with a system prompt; answers containing {marker} dropped"
-    return phrase(said, marker=marker)
+    said = "chat template, always with a system prompt; answers containing {marker_text} dropped"
+    return phrase(said, one.settings)
 
 
 def _evaluation(of: Stages, sizes: str) -> list[Field]:
@@ -371,8 +359,7 @@ def _metric(one: FinishedJob) -> str | None:
     return phrase(
         "share of completions that contain {text!r} ({kind}, {case}case sensitive), one hit per"
         " completion",
-        text=scorer.get("text"),
-        kind=scorer.get("kind"),
+        scorer,
         case="" if scorer.get("case_sensitive") else "not ",
     )
 
@@ -382,23 +369,20 @@ def _set(one: FinishedJob) -> str | None:
     samples = one.settings.get("samples")
     return phrase(
         "{questions} questions x {panel} personas x {samples} completions = {total} per cell",
+        one.settings,
         questions=len(questions) or None,
         panel=len(panel) or None,
-        samples=samples,
         total=len(questions) * len(panel) * (samples or 0),
     )
 
 
 def _sampling(one: FinishedJob) -> str | None:
-    found, checks = one.settings, one.outcome.checks
+    checks = one.outcome.checks
     return phrase(
-        "{sampler}, temperature {temperature}, top_p {top_p}, top_k {top_k}, at most {tokens} new"
-        " tokens, batch {batch}",
+        "{sampler}, temperature {temperature}, top_p {top_p}, top_k {top_k}, at most"
+        " {max_new_tokens} new tokens, batch {batch}",
+        one.settings,
         sampler=checks.get("sampler"),
-        temperature=found.get("temperature"),
-        top_p=found.get("top_p"),
-        top_k=found.get("top_k"),
-        tokens=found.get("max_new_tokens"),
         batch=checks.get("batch_size"),
     )
 
@@ -434,8 +418,8 @@ def _listed(values: Any) -> str | None:
 
 def _pool(one: FinishedJob) -> str | None:
     return phrase(
-        "{name}: {personas} personas x {questions} questions",
-        name=one.settings.get("pool_name"),
+        "{pool_name}: {personas} personas x {questions} questions",
+        one.settings,
         personas=len(one.settings.get("pool", ())) or None,
         questions=len(one.settings.get("questions", ())) or None,
     )
