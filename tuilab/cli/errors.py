@@ -89,7 +89,7 @@ def report(error: BaseException) -> int:
 _NEXT = {
     errno.EACCES: "ask the owner, or use a folder of your own (--dir)",
     errno.EPERM: "ask the owner, or use a folder of your own (--dir)",
-    errno.EROFS: "mount the volume for writing, or choose another folder with --dir",
+    errno.EROFS: "mount the volume for writing, or name another folder",
     errno.ENOSPC: "free some space: `tuilab gc DIR --dry-run` lists leftovers",
     errno.EDQUOT: "free some space: `tuilab gc DIR --dry-run` lists leftovers",
 }

@@ -147,7 +147,7 @@ def _explain_nothing(text: str, path: Path, here: Path) -> str:
         )
 
     known = [str(found.root.relative_to(here)) for found in find_experiments(here)]
-    known += [config.stem for config in shipped_configs()]
+    known += [*(config.stem for config in shipped_configs()), PUBLISHED]
     near = get_close_matches(text, known + [Path(name).name for name in known], n=1, cutoff=0.6)
     hint = f" (did you mean {near[0]}?)" if near else f". Known here: {list_of(known)}"
     return f"no experiment or config named {text}{hint}"

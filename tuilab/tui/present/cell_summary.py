@@ -187,7 +187,8 @@ def _running(snapshot: Snapshot, view: CellView) -> Told:
 def _done(snapshot: Snapshot, view: CellView) -> Told:
     rates = measured(view, snapshot, slice(_FIRST))
     rest = measured(view, snapshot, slice(_FIRST, None))
-    took = f"   took {duration(view.seconds)}, attempt {view.attempt}" if view.attempt else ""
+    took = f"   took {duration(view.seconds)}" if view.attempt else ""
+    took += f", attempt {view.attempt}" if view.attempt > 1 else ""
     return rates, f"{rest}{took}", ""
 
 
