@@ -10,7 +10,7 @@ from scipy import stats
 
 from tests.science.builders import cosine_row, design, leakage_row
 from tuilab.science.analysis import analyse
-from tuilab.science.claims.evaluate import predictions
+from tuilab.science.claims.correlations import predictions
 from tuilab.science.correlation import correlate, spearman
 from tuilab.science.frame import measurements
 

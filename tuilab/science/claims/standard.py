@@ -8,15 +8,13 @@ from tuilab.grid.text import count_of, percent_text, points, signed
 from tuilab.science.against import Against, against
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.claim import Claim, Finding, Verdict, for_all, left_open, weakest
+from tuilab.science.claims.correlations import describe, prediction_verdict, predictions
 from tuilab.science.claims.declared import CosineClaim
 from tuilab.science.claims.evaluate import (
     cosine_changes,
-    describe,
     front_loaded,
     is_beyond_noise,
     kind_words,
-    prediction_verdict,
-    predictions,
     summary,
     with_specificity,
 )

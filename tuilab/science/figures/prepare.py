@@ -11,7 +11,7 @@ from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import count_of, nearest
 from tuilab.science.against import Against, compare, first_against
 from tuilab.science.analysis import Analysis, SourceResult
-from tuilab.science.claims.evaluate import describe, predictions
+from tuilab.science.claims.correlations import describe, predictions
 from tuilab.science.classify import Change
 from tuilab.science.design import BASELINE_EPOCH, Persona
 from tuilab.science.edit_notes import edits_notes
