@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import METRICS, CellRows, Measurement, Of, Row
+from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
 from tuilab.store.measurements import cell_rows, measurement_rows
 from tuilab.store.reader import Reader
@@ -206,18 +207,22 @@ def shared_questions(
 ) -> Shared:
     """Return the hits by question where both asked the same ones, by the first's cell and metric.
 
-    It reads the outcomes of all cells that both have done.
+    It reads the outcomes that hold these metrics, of all cells that both have done.
     """
     from tuilab.science.questions import questions_of
 
+    rates = [metric for metric in metrics if METRICS[metric].unit.is_rate]
+    stages = {METRICS[metric].measure.stage for metric in rates}
+    if not rates:
+        return {}
     met = [pair for pair in meetings(one, other) if all(v.state is State.DONE for v in pair)]
     sides = [
-        _rows_of(reader, snapshot, [pair[side] for pair in met])
+        _rows_of(reader, snapshot, [pair[side] for pair in met], stages)
         for side, (reader, snapshot) in enumerate(zip(readers, (one, other), strict=True))
     ]
     found = {}
     for (view, _), *cells in zip(met, *sides, strict=True):
-        for metric in metrics:
+        for metric in rates:
             rows = [METRICS[metric].row(cell) for cell in cells]
             first, second = (None if row is None else questions_of(row) for row in rows)
             # Two tables that name no questions need not mean the same ones.
@@ -226,14 +231,21 @@ def shared_questions(
     return found
 
 
-def _rows_of(reader: Reader, snapshot: Snapshot, views: Sequence[CellView]) -> Iterator[CellRows]:
+def _rows_of(
+    reader: Reader,
+    snapshot: Snapshot,
+    views: Sequence[CellView],
+    stages: Collection[Stage | None],
+) -> Iterator[CellRows]:
     """Yield the rows of each cell; those of a table are all read at once."""
     table: dict[Cell, list[Row]] = {}
     if reader.is_results_only:
         for row in measurement_rows(reader, snapshot.taken_at):
             table.setdefault(Cell(row["source"], row["epoch"], row["seed"]), []).append(row)
     for view in views:
-        rows = table.get(view.cell, []) if table else list(cell_rows(reader, view))
+        # The eval says what was asked of the completions that other stages score.
+        jobs = tuple(job for job in view.jobs if job.stage in stages or job.stage is Stage.EVAL)
+        rows = table.get(view.cell) or list(cell_rows(reader, replace(view, jobs=jobs)))
         source = persona_of(view.cell.source)
         yield CellRows(rows, source, snapshot.target, snapshot.headline_cosine)
 
