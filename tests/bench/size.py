@@ -1,5 +1,7 @@
 """Measures large grids in processes of their own: processor seconds, and the most memory.
 
+What is measured imports nothing here that it does not need.
+
 ``python -m tests.bench size`` runs all; ``python -m tests.bench.size STEP FOLDER CELLS`` is one
 step of it, of which each goes on from the one before.
 """
@@ -14,11 +16,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.bench.measures import Figure
-from tests.tui.terminal import ROOT
+if TYPE_CHECKING:
+    from tests.bench.measures import Figure
 
+ROOT = Path(__file__).resolve().parents[2]
+FAKE_RUNNER = ROOT / "tests" / "fakes" / "fake_runner.py"
 MANY, FEW = 100_000, 10_000
 INTERPRETER = 21.0
 """MB of Python with the modules of a step loaded."""
@@ -71,6 +75,7 @@ layers = [1]
 [resources]
 workers = 2
 threads = 1
+runner = {json.dumps([sys.executable, str(FAKE_RUNNER)])}
 """
 
 
@@ -224,6 +229,7 @@ STEPS = {
     "loaded": Step(loaded, "plan loaded", 2.0, 250.0),
     "told": Step(told, "status of a new grid", 4.0, 200.0),
     "asked": Step(asked, "every job asked for"),
+    "told_asked": Step(told, "status of a grid that was asked for", 4.0, 200.0),
     "claimed": Step(claimed, "engine up to its first decision", 5.0),
     "finished": Step(finished, "a journal of a finished grid written"),
     "folded": Step(folded, "its journal read and folded", megabytes=150.0 + INTERPRETER),
@@ -235,6 +241,8 @@ STEPS = {
 
 def figures(cwd: Path) -> Iterator[Figure]:
     """Measure each step on 10,000 and 100,000 cells, in processor seconds: machines are shared."""
+    from tests.bench.measures import Figure
+
     began = time.process_time()
     for _ in range(10**7):
         pass
@@ -250,6 +258,48 @@ def figures(cwd: Path) -> Iterator[Figure]:
             yield Figure(at, most, "MB", step.megabytes if is_limited else None)
             if cells == MANY:
                 yield Figure(f"{step.title}, to 10,000", spent[name, MANY] / spent[name, FEW], "x")
+        yield from _worked(cwd / f"worked-{cells}", cells)
+
+
+def _worked(folder: Path, cells: int, seconds: float = 30.0) -> Iterator[Figure]:
+    """Let an engine and two fake runners work: when the first job is claimed, and how many end."""
+    from tests.bench.measures import Figure
+    from tests.ending import end_workers
+    from tuilab.store.journal import follow
+    from tuilab.store.layout import Layout
+
+    for step in ("made", "asked"):
+        _measured(step, folder, cells)
+    layout, ends = Layout(folder), [0.0]
+    told, first, began = follow(layout), 0.0, time.monotonic()
+    told.read()
+    with subprocess.Popen(
+        [sys.executable, "-m", "tuilab.engine", str(folder), "--go"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as engine:
+        while engine.poll() is None and time.monotonic() - began < (
+            seconds + first if first else 600.0
+        ):
+            now = time.monotonic() - began
+            kinds = [line["kind"] for line in told.read()]
+            first = first or (now if "claimed" in kinds else 0.0)
+            ends += [now] * kinds.count("settled")
+            time.sleep(0.02)
+        engine.kill()
+    end_workers(layout)
+    at = f"{cells:,} cells, by the clock"
+    yield Figure(f"first job claimed, {at}", first, "s", 5.0 if cells == MANY else None)
+    half = first + seconds / 2
+    for name, count in (
+        ("first", sum(one <= half for one in ends) - 1),
+        ("last", sum(one > half for one in ends)),
+    ):
+        yield Figure(
+            f"jobs a second in the {name} {seconds / 2:.0f} s, {at}", 2 * count / seconds, ""
+        )
 
 
 def _measured(step: str, folder: Path, cells: int) -> tuple[float, float]:

@@ -69,14 +69,14 @@ class Trial:
             raise AssertionError(f"tuilab {' '.join(words)} -> {done.returncode}\n{done.stderr}")
         return done.stdout
 
-    def start(self, **environment: str) -> None:
+    def start(self, is_answered: bool = True, **environment: str) -> None:
         """Make the experiment if there is none, and ask for the whole grid."""
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "trial.toml"
         if not config.exists():
             config.write_text(CONFIG.format(workers=self.workers, retries=self.retries))
         target = str(self.root) if self.root.exists() else str(config)
-        self.tuilab("run", target, check=True, **environment)
+        self.tuilab("run", target, check=is_answered, **environment)
 
     def status(self) -> dict[str, Any]:
         """Return ``status --json``."""

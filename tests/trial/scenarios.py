@@ -149,7 +149,8 @@ def engine_killed_at(point: str, folder: Path) -> str:
     """The engine dies between two of its own steps; the next one finishes the grid."""
     trial = Trial(folder)
     try:
-        trial.start(TUILAB_CRASH_AT=point)
+        # Who asks is told that the engine gave no answer; the request waits for the next one.
+        trial.start(is_answered=point != "request-before-journal", TUILAB_CRASH_AT=point)
         wait_for("the engine to die", lambda: trial.status()["engine"]["state"] == "stopped")
         trial.start()
         return finish(trial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,14 +213,20 @@ def _all_measured(costs: Mapping[str, Cost]) -> bool:
     return all(cost.is_measured for cost in costs.values())
 
 
-def as_text(found: Forecast, with_jobs: bool = False) -> Iterator[str]:
-    """Yield the lines of ``tuilab plan``."""
+def as_text(
+    found: Forecast,
+    with_jobs: bool = False,
+    ask_base: Callable[[], Iterable[Check]] = tuple,
+) -> Iterator[str]:
+    """Yield the lines of ``tuilab plan``; ``ask_base`` may take its time, and is asked late."""
     yield from _head(found)
     yield ""
     yield from _stages(found)
     yield ""
     yield "checks"
     for one in found.checks:
+        yield f" {one.level.sign:^3} {plain(one.sentence)}"
+    for one in ask_base():
         yield f" {one.level.sign:^3} {plain(one.sentence)}"
     yield ""
     yield "disk"

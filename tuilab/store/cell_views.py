@@ -52,7 +52,8 @@ class CellViews:
         self._plain, self._notes = states.plain, reader.journal.ledger.notes
         self.clock = StageClock()
         known = bytearray(len(ids))
-        for place in self._take_plain():
+        plain = self._plain.places()
+        for place in plain:
             known[place] = _PLAIN
         evidence = reader.journal.ledger.evidence
         for name in evidence:
@@ -78,17 +79,18 @@ class CellViews:
             if known[at] != _PLAIN:
                 self.clock.note(None, states.status(ids[at]))
         self._waiting.tell(self.clock)
+        if not is_once or self.clock.has_work:
+            self._tell_clock(plain)
         self._counts = Counter(map(self._state_at, range(len(self._views))))
 
-    def _take_plain(self) -> list[int]:
-        """Tell the clock of plain jobs; return their places."""
-        table, seconds, found = self._reader.plan.table, self._plain.seconds, self._plain.places()
+    def _tell_clock(self, plain: list[int]) -> None:
+        """Tell the clock how long plain jobs took."""
+        table, seconds = self._reader.plan.table, self._plain.seconds
         times: list[dict[str, float]] = [{} for _ in table.kinds]
-        for place in found:
+        for place in plain:
             times[table.of_kind[place]][table.ids[place]] = seconds[place]
         for kind, took in zip(table.kinds, times, strict=True):
             self.clock.note_done(kind.stage, took)
-        return found
 
     @property
     def views(self) -> Sequence[CellView]:

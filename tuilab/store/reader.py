@@ -28,8 +28,8 @@ class Reader:
     Opens experiments with a plan and directories of results alone. Raises PlanFileError (or
     ResultsError) with what to do next when there is nothing that can be shown.
 
-    ``is_once`` is for one picture alone: it has no events, and most of its cells are made where
-    they are seen.
+    ``is_once`` is for one picture alone: it has no events and no queue, and most of its cells are
+    made where they are seen.
     """
 
     def __init__(self, root: Path, *, is_once: bool = False) -> None:
@@ -100,7 +100,9 @@ class Reader:
         self.plan = self._file.plan
         self._plan_problem = ""
         self._config_changed = self._differs_from_config()
-        self._state = StateReader(self.layout, self.plan, keeps_events=not self._is_once)
+        self._state = StateReader(
+            self.layout, self.plan, keeps_events=not self._is_once, is_once=self._is_once
+        )
 
     def _read_files(self) -> bool:
         """Look at the small files beside the journal; True if a snapshot must tell."""

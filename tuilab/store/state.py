@@ -50,8 +50,11 @@ class JobStates:
         ledger: Ledger,
         seen: Callable[[str], Evidence] | None = None,
         layout: Layout | None = None,
+        has_queue: bool = True,
     ) -> None:
+        """Without a queue nothing is due or ready, and nothing can be derived again."""
         self.ledger = ledger
+        self._has_queue = has_queue
         self._layout = layout
         """Where the specs are that tell which settings a stale result was made with."""
         self._seen = seen or ledger.of
@@ -74,10 +77,10 @@ class JobStates:
         self._plain: PlainResults | None = None
         self._given: set[str] = set()
         """Jobs that a worker has in its inbox and has not begun."""
-        due = self.ledger.evidence.due
+        due = self.ledger.evidence.due if self._has_queue else ()
         self._due = _InPlanOrder(plan, due)
         self._ready = _InPlanOrder(plan)
-        live = {self.places[job] for job in self.live if job in self.places}
+        live = {self.places[job] for job in self.live if job in self.places and self._has_queue}
         for place in sorted({*self._due.places, *live}):
             if place in live or self._may_begin(place):
                 self._derive(plan.jobs[place])
@@ -196,8 +199,11 @@ class JobStates:
 class StateReader:
     """Reads the states of an experiment directory; keeps what it has read, and writes nothing."""
 
-    def __init__(self, layout: Layout, plan: Plan, keeps_events: bool = False) -> None:
-        self.layout = layout
+    def __init__(
+        self, layout: Layout, plan: Plan, keeps_events: bool = False, is_once: bool = False
+    ) -> None:
+        """``is_once`` is for one reading, of which nobody asks what is queued."""
+        self.layout, self._is_once = layout, is_once
         self.plan = plan
         self.journal = JournalReader(layout, keeps_events)
         self._attempts = LiveAttempts(layout, plan)
@@ -224,7 +230,8 @@ class StateReader:
             self._attempts.follow(job, live_attempt(self.journal.ledger.of(job)))
         touched |= self._attempts.look(now, engine_alive, self._last_attempt)
         if self._states is None:
-            self._states = JobStates(self.plan, self.journal.ledger, self.of, self.layout)
+            ledger, has_queue = self.journal.ledger, not self._is_once
+            self._states = JobStates(self.plan, ledger, self.of, self.layout, has_queue)
             return None
         return self._states.refresh(touched)
 

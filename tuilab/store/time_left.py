@@ -38,6 +38,11 @@ class StageClock:
                 times[job] = seconds
                 self._medians.pop(now.stage, None)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether anything is still to come."""
+        return bool(self._running) or any(self._ahead.values())
+
     def note_ahead(self, status: JobStatus, count: int) -> None:
         """Take in so many jobs that have the same state."""
         if _is_ahead(status):

@@ -10,9 +10,10 @@ import pytest
 from tests.cli.small_grid import write_config
 from tuilab.cli.doctor.config_fit import Places, machine_checks, places_for
 from tuilab.cli.forecast import as_text, forecast
+from tuilab.cli.output import plain
 from tuilab.contract import atomic
 from tuilab.engine.host.gpus import Device
-from tuilab.grid.checks import Level
+from tuilab.grid.checks import Check, Level
 from tuilab.grid.config import ExperimentConfig
 from tuilab.store.replan import plan_with, read_config
 
@@ -93,3 +94,21 @@ def test_the_plan_counts_hours_with_the_gpus_that_are_here(
     assert (alone.places.cards, both.places.cards) == (("0",), ("0", "1"))
     assert both.seconds < alone.seconds
     assert any("with 2 workers on 2 GPUs" in line for line in as_text(both))
+
+
+def test_what_is_known_is_told_before_the_base_is_asked(tmp_path: Path) -> None:
+    """A runner that imports its libraries for the first time takes seconds to answer."""
+    config = config_with(tmp_path, "")
+    found, lines = forecast(config, plan_with(config), tmp_path / "runs"), list[str]()
+    before: list[str] = []
+
+    def ask() -> list[Check]:
+        before.extend(lines)
+        return [Check("end-of-turn", Level.OK, "an answer ends with <|im_end|>")]
+
+    for line in as_text(found, ask_base=ask):
+        lines.append(line)
+    assert [
+        one for one in found.checks if not any(plain(one.sentence) in line for line in before)
+    ] == []
+    assert "<|im_end|>" in lines[len(before)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from tuilab.cli.base_checks import as_fetched, ask_about_base, has_tokenizer
+from tuilab.cli.base_checks import BaseAnswer, as_fetched, ask_about_base, has_tokenizer
 from tuilab.cli.base_on_hub import ask_hub, look_at_base
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.experiments import refuse_blocked, take_changes_in
@@ -54,13 +54,23 @@ def plan(
     found = _of_directory(place.root, on) if place.root else _of_config(place.config, where, on)
     if fetch_tokenizer:
         _fetch_tokenizer(found)
-    shown, why_not = None, "--no-preview"
-    if preview:
-        answer = ask_about_base(as_fetched(found.config, found.plan))
-        shown, why_not = answer.preview, answer.why_not
-        found = replace(found, checks=(*found.checks, *answer.checks))
-    _print(found, shown, why_not, jobs, as_json)
-    return USAGE if found.is_blocked else OK
+
+    @cache
+    def ask() -> BaseAnswer:
+        """A base that was not asked about before takes seconds: its libraries are imported."""
+        if not preview:
+            return BaseAnswer((), None, "--no-preview")
+        return ask_about_base(as_fetched(found.config, found.plan))
+
+    if not as_json:
+        for line in as_text(found, jobs, lambda: ask().checks):
+            out(line)
+    whole = replace(found, checks=(*found.checks, *ask().checks))
+    if as_json:
+        document(to_json(whole, ask().preview, ask().why_not))
+    else:
+        _print_preview(whole, ask())
+    return USAGE if whole.is_blocked else OK
 
 
 def _of_directory(root: Path, on: str) -> Forecast:
@@ -89,16 +99,10 @@ def _fetch_tokenizer(found: Forecast) -> None:
     tell(f"the tokenizer of {base.model} ({size(told['bytes'])}) is in {told['folder']}")
 
 
-def _print(
-    found: Forecast, shown: Mapping[str, Any] | None, why_not: str, jobs: bool, as_json: bool
-) -> None:
-    if as_json:
-        document(to_json(found, shown, why_not))
-        return
-    for line in as_text(found, jobs):
-        out(line)
+def _print_preview(found: Forecast, answer: BaseAnswer) -> None:
     out()
+    why_not = answer.why_not
     if why_not and any(one.sentence.endswith(why_not) for one in found.checks):
         why_not = "a check says why"
-    for line in preview_text(shown, why_not):
+    for line in preview_text(answer.preview, why_not):
         out(line)
