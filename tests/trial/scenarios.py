@@ -201,6 +201,7 @@ def state_file_lost(name: str, folder: Path) -> str:
         trial.start()
         wait_for("the grid to finish", partial(is_complete, trial))
         before = trial.finished()
+        wait_for("the file to be there: the engine folds as it leaves", (trial.root / name).exists)
         trial.stop()
         (trial.root / name).write_bytes((trial.root / name).read_bytes()[:37] + b"\0\xff{")
         trial.start()

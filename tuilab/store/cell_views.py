@@ -97,11 +97,11 @@ class CellViews:
         """The cells as they are now, in grid order."""
         return _Views(tuple(self._views), bytes(self._made_as), self._made)
 
-    def make_all(self) -> None:
-        """Make the views of all cells now, for one who looks at each again and again."""
-        for place, view in enumerate(self._views):
-            if view is None:
-                self._views[place] = self._made(place, self._made_as[place])
+    def make_plain(self) -> None:
+        """Make the views of plain cells now, for one who looks at each again and again."""
+        for place, known in enumerate(self._made_as):
+            if known == _PLAIN:
+                self._views[place] = self._plain_view(place)
 
     @property
     def counts(self) -> dict[str, int]:

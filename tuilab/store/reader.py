@@ -125,7 +125,7 @@ class Reader:
         if changes is None:
             self._cells = CellViews(self._state, self._is_once)
             if not self._is_once:
-                self._cells.make_all()
+                self._cells.make_plain()
             return True
         self._cells.update(changes)
         return bool(changes) or has_news
