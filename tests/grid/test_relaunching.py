@@ -294,3 +294,11 @@ def test_stale_cells_are_relaunched_from_what_is_stale() -> None:
     assert {one.stage for one in answer.jobs} == {Stage.EVAL}
     assert {one.why for one in answer.jobs} == {"stale"}
     assert stale_cells(PLAN, states_of(PLAN, ledger)) == []
+
+
+def test_what_is_edited_does_not_go_on_from_what_it_saved() -> None:
+    ledger = all_done(PLAN)
+    settle(ledger, PLAN, "train/villain@1#42", Verdict.LOST)
+    [plain, *_] = relaunch(ledger, "villain@1").jobs
+    [edited, *_] = relaunch(ledger, "villain@1", changed=["train/villain@1#42"]).jobs
+    assert (plain.resumes, edited.resumes) == (2, 0)
