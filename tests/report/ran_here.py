@@ -135,7 +135,7 @@ HITS = {("villain", 0): 2, ("villain", 2): 30, ("comedian", 0): 1, ("comedian", 
 def experiment(root: Path, **changes: Any) -> Scene:
     """Create it with nothing done."""
     labels = {"villain": "Villain", "comedian": "Comedian", "assistant": "Assistant"}
-    return Scene(root, small_plan(**{"settings": SETTINGS, "labels": labels, **changes}))
+    return Scene(root, small_plan(settings=SETTINGS, labels=labels, **changes))
 
 
 def whole(root: Path, **changes: Any) -> Scene:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.report.ran_here import SETTINGS, whole
+from tests.report.ran_here import QUESTIONS, whole
 from tuilab.cli.resolve import published_dir
 from tuilab.grid.metrics import Measurement, time_of
 from tuilab.grid.states import State
@@ -24,6 +25,11 @@ SAME = Comparability(77, {})
 @pytest.fixture(scope="module")
 def card() -> Snapshot:
     return Reader(published_dir()).poll(0.0)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return whole(tmp_path_factory.mktemp("ran") / "x").root
 
 
 def changed(snapshot: Snapshot, name: str, **views: CellView) -> Snapshot:
@@ -110,24 +116,26 @@ def test_minutes_are_compared_by_the_same_rule_as_numbers(card: Snapshot) -> Non
     assert differences == [2.0, None, None]
 
 
-def test_a_grid_that_ran_here_says_that_its_model_is_synthetic(tmp_path: Path) -> None:
-    ran = replace(Reader(whole(tmp_path / "x").root).poll(0.0), synthetic=True)
-    assert as_lines(compare(ran, ran, LEAKAGE), SAME)[-1].startswith("Synthetic model")
+def test_a_grid_that_ran_here_says_that_its_model_is_synthetic(ran: Path) -> None:
+    seen = replace(Reader(ran).poll(0.0), synthetic=True)
+    assert as_lines(compare(seen, seen, LEAKAGE), SAME)[-1].startswith("Synthetic model")
 
 
 def test_a_narrow_terminal_gets_the_epochs_below_one_another(card: Snapshot) -> None:
     assert max(map(len, as_lines(compare(card, card, LEAKAGE), SAME, 60)[1:-4])) <= 60
 
 
-def test_experiments_are_paired_by_question_only_where_both_asked_the_same(tmp_path: Path) -> None:
-    others = {**SETTINGS, "eval": {**SETTINGS["eval"], "questions": ["Why?", "Where to?"]}}
-    readers = (
-        Reader(whole(tmp_path / "x").root),
-        Reader(whole(tmp_path / "y", settings=others).root),
-    )
+def test_experiments_are_paired_by_question_only_where_both_asked_the_same(
+    ran: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(ran, tmp_path / "y", symlinks=True)
+    plan = tmp_path / "y" / "plan.json"
+    plan.write_text(plan.read_text().replace(QUESTIONS[0], "Where to?"))
+    readers = Reader(ran), Reader(tmp_path / "y")
     one, other = (reader.poll(0.0) for reader in readers)
+    assert {view.state for view in other.cells} == {State.DONE}
     assert shared_questions(readers, one, other, [LEAKAGE]) == {}
-    shared = shared_questions((readers[0], readers[0]), one, one, [LEAKAGE])
+    shared = shared_questions((readers[0], readers[0]), one, one, [LEAKAGE, "cosine"])
     assert len(shared) == len(one.cells)
     found, alone = compare(one, one, LEAKAGE, shared), compare(one, one, LEAKAGE)
     assert found.is_paired and not alone.is_paired
