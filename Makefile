@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Where PyTorch comes from; https://pytorch.org/get-started/locally lists the indexes.
 TORCH_INDEX ?=
-# Tests often wait for engines and terminals: one process more than cores keeps the cores busy.
+# Tests often wait for engines and terminals: one process more than cores keeps the cores busy. It
+# runs those of the runners, so that it alone imports torch (5 s and a gigabyte in each).
 # Files keep their order: xdist would leave those of few, long tests for the end.
-TESTERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count() + 1)")
+TESTERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count())")
+OF_RUNNERS := tests/runners tests/runners_fast
 
 UV := $(shell command -v uv 2>/dev/null)
 ifneq ($(UV),)
@@ -44,7 +46,10 @@ demo-headless: setup
 	$(BIN)/tuilab demo --headless
 
 test: check
-	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest $(OF_RUNNERS) >$(VENV)/runners.log 2>&1 & \
+	$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder \
+	  $(OF_RUNNERS:%=--ignore=%); others=$$?; \
+	wait $$!; runners=$$?; cat $(VENV)/runners.log; exit $$((runners + others))
 
 check: setup
 	$(BIN)/ruff check .

@@ -34,8 +34,8 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2 * 2**30:
 # The commands that are shown name the program as a shell would find it.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
-# Looking for garbage among all that is imported takes a fifth of the suite: what stands when the
-# tests are collected, and after each file, is looked at no more.
+# Looking for garbage among all that is imported took a fifth of the suite: what stands when the
+# tests are collected, and what is left by each file, is looked at no more.
 gc.disable()
 
 
@@ -46,6 +46,6 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    if nextitem is not None and nextitem.path != item.path:
+    if nextitem is None or nextitem.path != item.path:
         gc.collect()
         gc.freeze()
