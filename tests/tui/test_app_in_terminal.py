@@ -58,20 +58,12 @@ def test_q_leaves_a_clean_terminal_says_that_work_goes_on_and_changed_nothing(
     assert files_of(live) == before
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [
-        (signal.SIGTERM, 128 + 15),
-        pytest.param(signal.SIGHUP, 128 + 1, marks=pytest.mark.trial),
-    ],
-)
-def test_a_signal_gives_the_terminal_back(
-    live: Path, tmp_path: Path, number: signal.Signals, code: int
-) -> None:
+@pytest.mark.trial
+def test_a_hang_up_by_signal_gives_the_terminal_back(live: Path, tmp_path: Path) -> None:
     with Terminal(opened(live), tmp_path) as terminal:
         terminal.wait_for("3/6")
-        os.kill(terminal.child.pid, number)
-        assert terminal.end() == code
+        os.kill(terminal.child.pid, signal.SIGHUP)
+        assert terminal.end() == 128 + 1
         assert terminal.is_restored()
 
 
@@ -94,10 +86,10 @@ def test_a_terminal_that_goes_without_a_signal_ends_the_app_too(live: Path, tmp_
         process.wait(timeout=DEADLINE)
 
 
-def test_ctrl_z_suspends_the_screen_fg_brings_it_back_and_ctrl_c_twice_leaves(
+def test_bare_tuilab_opens_the_only_one_ctrl_z_suspends_fg_returns_and_ctrl_c_twice_leaves(
     live: Path, tmp_path: Path
 ) -> None:
-    with Terminal(opened(live), tmp_path) as terminal:
+    with Terminal(typed(), tmp_path) as terminal:
         terminal.wait_for("3/6")
         terminal.press("\x1a")
         deadline = time.monotonic() + DEADLINE
@@ -189,13 +181,18 @@ def test_no_color_sends_no_colour_from_dialogs_plots_and_table(live: Path, tmp_p
     assert colours_in(terminal.output) == set()
 
 
-def test_ascii_sends_ascii_only(live: Path, tmp_path: Path) -> None:
+def test_ascii_sends_ascii_only_and_a_signal_gives_the_terminal_back(
+    live: Path, tmp_path: Path
+) -> None:
     with Terminal(opened(live, ", ascii=True"), tmp_path) as terminal:
         terminal.wait_for("3/6")
         for key, word in (("e", "gpu-oom"), ("r", "Relaunch"), ("\x1b", "following")):
             terminal.press(key)
             terminal.wait_for(word)
         terminal.drain()
+        os.kill(terminal.child.pid, signal.SIGTERM)
+        assert terminal.end() == 128 + 15
+        assert terminal.is_restored()
     assert terminal.output.decode().isascii()
 
 
@@ -213,16 +210,6 @@ def test_an_idle_app_sends_nothing_and_follows_the_disk_within_a_moment(
             "settled", job=job, attempt=1, verdict="failed", reason="nan-loss", detail="loss is nan"
         )
         terminal.wait_for("✗2")
-        terminal.press("q")
-        assert terminal.end() == 0
-
-
-def test_bare_tuilab_opens_the_only_experiment_here(
-    copy_of: Callable[[str], Path], tmp_path: Path
-) -> None:
-    copy_of("small")
-    with Terminal(typed(), tmp_path) as terminal:
-        terminal.wait_for("3/6")
         terminal.press("q")
         assert terminal.end() == 0
 
