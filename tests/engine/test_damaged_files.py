@@ -98,11 +98,16 @@ def with_outcome(grid: Trial, change: dict[str, object]) -> None:
     "change",
     [
         {"seconds": float("nan")},
-        {"seconds": "fast"},
-        {"finished_at": float("inf")},
-        {"detail": {"a": 1}},
         {"metrics": [1, 2]},
-        {"attempt": 10**30},
+        *(
+            pytest.param(change, marks=pytest.mark.trial)
+            for change in (
+                {"seconds": "fast"},
+                {"finished_at": float("inf")},
+                {"detail": {"a": 1}},
+                {"attempt": 10**30},
+            )
+        ),
     ],
     ids=str,
 )
