@@ -46,13 +46,15 @@ SIZES = [(20, 5), (39, 12), (40, 11), (40, 12), (80, 24), (120, 30), (200, 60), 
 async def test_no_size_breaks_a_screen_and_tiny_ones_say_so(experiment: Path) -> None:
     async with app_of(experiment).run_test(size=SIZE) as pilot:
         await look(pilot)
-        for opening in ("1", "4", "enter", "question_mark"):
+        for opening in ("1", "3", "4", "enter", "question_mark"):
             await press(pilot, opening)
             for width, height in SIZES:
                 await pilot.resize_terminal(width, height)
                 if width >= 20:
                     is_small = width < 40 or height < 12
                     await until(pilot, lambda: ("needs 40x12" in text_of(pilot.app)) is is_small)  # noqa: B023
+                    shown = text_of(pilot.app).strip()
+                    assert not is_small or opening == "question_mark" or "\n" not in shown, shown
             await pilot.resize_terminal(*SIZE)
             await settle(pilot)
 
