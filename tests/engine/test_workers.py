@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,15 @@ def test_a_worker_that_is_gone_takes_no_slot() -> None:
     workers.known["w1"].sighting = Sighting(Phase.ALIVE)
     workers.seat((ZERO,))
     assert workers.known["w1"].slot == 0
+
+
+def test_a_worker_that_waited_for_its_turn_was_not_idle(tmp_path: Path) -> None:
+    workers = Workers(Layout(tmp_path), Local())
+    late = WorkerRecord("w0", tmp_path, 0, idle_since=time.monotonic() - 7200.0)
+    late.sighting = Sighting(Phase.PENDING)
+    workers.describe(late, ())
+    late.sighting = Sighting(Phase.ALIVE)
+    assert workers.describe(late, ()).idle_seconds < 60.0
 
 
 def on_device(grid: Trial, device: str) -> list[Path]:

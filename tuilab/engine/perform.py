@@ -319,6 +319,8 @@ class Performer:
 
     def _close(self, action: actions.Close) -> None:
         self.workers.close(self.workers.known[action.worker])
+        if action.is_in_vain:
+            self._count_failed_start(action.why)
 
     def _call_stalled(self, action: actions.CallStalled) -> None:
         watch = self.watcher.watches[action.job, action.number]
@@ -366,8 +368,11 @@ class Performer:
         was_retired = worker.lease is None or worker.lease.retired
         fell = end.exit_code not in (0, None) or was_retired
         if fell and not worker.has_served and not (worker.folder / STOP_FILE).exists():
-            self.gatherer.failed_starts += 1
-            self.gatherer.failed_why = "" if end.why == RETIRED else end.why
+            self._count_failed_start("" if end.why == RETIRED else end.why)
+
+    def _count_failed_start(self, why: str) -> None:
+        self.gatherer.failed_starts += 1
+        self.gatherer.failed_why = why
 
 
 def _has_outcome(layout: Layout, states: JournaledStates, job: str) -> bool:

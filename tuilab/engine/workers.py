@@ -312,9 +312,9 @@ class Workers:
 
     def describe(self, record: WorkerRecord, queue: tuple[str, ...]) -> Worker:
         """Return the worker as a fact; ages come from the monotonic clock."""
-        if queue:
-            record.idle_since = time.monotonic()
         phase = record.sighting.phase
+        if queue or phase is not Phase.ALIVE:  # to wait for one's turn is not to be idle
+            record.idle_since = time.monotonic()
         names = listed(record.folder)  # anew: a stop is told before what comes of it is seen
         stop = _read_stop(record.folder) if STOP_FILE in names else None
         if stop is not None:

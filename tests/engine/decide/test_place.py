@@ -208,3 +208,14 @@ def test_a_stage_that_does_not_fit_on_the_disk_says_so_and_others_do_not() -> No
     room = Disk(free=100, needs={"data/villain": 1000})
     assert "data/villain needs" in why_stages_wait(story.facts(disk=room))["data"]
     assert why_stages_wait(story.facts(disk=Disk(free=100))) == {}
+
+
+def test_a_worker_gets_what_its_time_is_enough_for_and_a_new_one_what_none_is_enough_for() -> None:
+    story, needs = Story().want("data/villain"), {"data/villain": 3600.0}
+
+    def given(**changes: object) -> list[str]:
+        return kinds(decide(story.facts([worker(**changes)], seconds=needs)))
+
+    assert given(seconds_left=4000.0, has_served=True) == ["Assign"]
+    assert given(seconds_left=3000.0, has_served=True) == ["Close"]
+    assert given(seconds_left=3000.0) == ["Assign"], "the next one goes on where it was"

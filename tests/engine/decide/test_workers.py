@@ -116,7 +116,12 @@ def test_a_worker_without_a_slot_gets_nothing_more_and_leaves_when_it_is_idle() 
     busy = worker(slot=1, queue=("data/villain",))
     assert kinds(decide(story.facts([busy]))) == ["Launch"]
     idle = replace(busy, queue=(), idle_seconds=1.0)
-    assert kinds(decide(story.facts([idle]))) == ["Close", "Launch"]
+    assert kinds(decide(story.facts([idle]))) == ["Close"]
+
+
+def test_a_worker_that_is_told_to_leave_is_given_nothing_in_that_round() -> None:
+    story = Story(idle_seconds=60).want()
+    assert kinds(decide(story.facts([worker(idle_seconds=61.0)]))) == ["Close"]
 
 
 def test_three_workers_in_a_row_that_never_come_up_pause_the_grid() -> None:
@@ -125,6 +130,16 @@ def test_three_workers_in_a_row_that_never_come_up_pause_the_grid() -> None:
     assert any(isinstance(action, Pause) for action in actions)
     paused = story.tell("paused", mode="soft", by="engine").facts(failed_starts=3)
     assert kinds(decide(paused)) == []
+
+
+def test_workers_whose_time_is_too_short_for_all_that_is_ready_pause_the_grid() -> None:
+    story = Story().want()
+    short = worker(seconds_left=120.0)
+    (close,) = (one for one in decide(story.facts([short])) if isinstance(one, Close))
+    assert close.is_in_vain and "the 2m00s that it has are too short for data/villain" in close.why
+    used = replace(short, has_served=True)
+    (close,) = (one for one in decide(story.facts([used])) if isinstance(one, Close))
+    assert not close.is_in_vain
 
 
 def test_stopping_the_present_job_ends_the_worker_for_all_that_is_meant() -> None:

@@ -111,9 +111,15 @@ def _late_starts(facts: Facts, jobs: int) -> int:
 
 
 def in_time(facts: Facts, worker: Worker, job: str) -> bool:
-    """Whether a job would end before a worker's place takes it away."""
+    """Whether a job would end before a worker's place takes it away.
+
+    A new worker takes one that no worker's time is enough for: the next goes on where it was.
+    """
     left = worker.seconds_left
-    return left is None or facts.seconds.get(job, 0.0) + MARGIN_SECONDS <= left
+    if left is None or facts.seconds.get(job, 0.0) + MARGIN_SECONDS <= left:
+        return True
+    is_new = not worker.has_served and worker.idle_seconds < MARGIN_SECONDS
+    return is_new and left > MARGIN_SECONDS
 
 
 def _take(

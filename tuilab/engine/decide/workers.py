@@ -20,7 +20,8 @@ from tuilab.engine.decide.actions import (
 from tuilab.engine.decide.facts import Facts, Worker
 from tuilab.engine.decide.gpu_sharing import stands_in_the_way
 from tuilab.engine.decide.phase import IN_USE, Phase
-from tuilab.engine.decide.place import in_time, why_nothing_starts
+from tuilab.engine.decide.place import MARGIN_SECONDS, in_time, why_nothing_starts
+from tuilab.grid.text import duration
 
 SHIM_MARGIN = 10.0
 """Seconds that a shim has, beyond the grace, to end its tree."""
@@ -96,21 +97,43 @@ def _mind(facts: Facts, worker: Worker) -> Iterator[Action]:
         yield Continue(worker.id)
     elif why := _why_close(facts, worker):
         yield Close(worker.id, why)
+    elif why := _why_too_late(facts, worker):
+        yield Close(worker.id, why, is_in_vain=not worker.has_served)
 
 
 def _why_close(facts: Facts, worker: Worker) -> str:
     """Say why an idle worker should leave; "" when it should not."""
-    if worker.queue or not worker.takes_work or worker.is_suspended:
+    if not _is_idle(worker):
         return ""
     if worker.slot >= len(facts.slots):
         return "there is no slot for it any more"
     if stands_in_the_way(facts, worker):
         return "what is ready does not fit on its GPU beside the others"
-    if facts.ready and not any(in_time(facts, worker, job) for job in facts.ready):
-        return "its time would be over before what is ready could end"
     if worker.idle_seconds > facts.policy.idle_seconds:
         return "it was idle for long"
     return ""
+
+
+def _why_too_late(facts: Facts, worker: Worker) -> str:
+    """Say that an idle worker's time is too short for all that is ready; "" when it is not.
+
+    A new one whose time is too short for all of it tells that those after it come in vain too.
+    """
+    left = worker.seconds_left
+    if left is None or not facts.ready or not _is_idle(worker):
+        return ""
+    if any(in_time(facts, worker, job) for job in facts.ready):
+        return ""
+    job = min(facts.ready, key=lambda job: facts.seconds.get(job, 0.0))
+    needed = duration(facts.seconds.get(job, 0.0))
+    return (
+        f"the {duration(left)} that it has are too short for {job} ({needed}, and "
+        f"{duration(MARGIN_SECONDS)} to spare): workers must be asked for with more time"
+    )
+
+
+def _is_idle(worker: Worker) -> bool:
+    return not worker.queue and worker.takes_work and not worker.is_suspended
 
 
 def may_leave(facts: Facts, idle_seconds: float) -> bool:
