@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def test_the_time_left_is_read_in_all_its_forms(left: str, seconds: float | None
 def test_a_state_is_an_opinion_with_slurms_own_reason() -> None:
     waiting = _opinion("PENDING", "Resources", "n/a", "10:00")
     assert (waiting.word, waiting.why, waiting.seconds_left) == (Word.WAITING, "Resources", None)
+    booting = _opinion("CONFIGURING", "None", "node7", "10:00")
+    assert (booting.word, booting.why) == (Word.WAITING, "CONFIGURING")
     running = _opinion("RUNNING", "None", "node7", "10:00")
     assert (running.word, running.host, running.seconds_left) == (Word.RUNNING, "node7", 600.0)
     for state in ("NODE_FAIL", "PREEMPTED", "TIMEOUT", "COMPLETED", "CANCELLED"):
@@ -39,9 +42,16 @@ def test_a_state_is_an_opinion_with_slurms_own_reason() -> None:
 
 def test_the_script_is_the_shim_in_the_shells_place_after_the_setup() -> None:
     lines = Slurm({"setup": "module load cuda"}).script(Path("/vol/a b/w0")).splitlines()
-    assert lines[:2] == ["#!/bin/sh", "module load cuda"]
+    assert lines[0] == "#!/bin/sh" and "module load cuda" in lines
     assert lines[-1].startswith("exec ")
     assert lines[-1].endswith("-m tuilab.engine.shim '/vol/a b/w0'")
+
+
+@pytest.mark.parametrize("setup", ["no-such-module", "a=1\nfalse  # the last word counts\n"])
+def test_a_setup_that_fails_starts_no_worker(setup: str) -> None:
+    script = Slurm({"setup": setup}).script(Path("/nowhere")).replace("exec ", "echo started ")
+    done = subprocess.run(["sh"], input=script, capture_output=True, text=True)
+    assert done.returncode and "started" not in done.stdout
 
 
 def test_no_secret_and_nothing_of_one_machine_lies_in_a_workers_folder() -> None:

@@ -225,7 +225,6 @@ class Remote:
                 with self._lock:
                     for name in names:
                         self._cancels.pop(name, None)
-                self._looked_at = float("-inf")  # what came of it
 
     def _leave(self) -> None:
         deadline = time.monotonic() + LEAVE_SECONDS

@@ -23,8 +23,11 @@ WARNING_SECONDS = 120
 _KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "SHELL", "SLURM_CONF", "SLURM_CLUSTERS")
 """Slurm's commands see no more of the environment: what goes along lies readable in its state, and
 what a runner needs is in command.json."""
-_WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"})
-_RUNNING = frozenset({"RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING"})
+_WAITING = frozenset(
+    {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"}
+)
+"""CONFIGURING: its nodes are booting, which may take longer than the start of a shim."""
+_RUNNING = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING"})
 _AWAY = ("Unable to contact", "Connection", "timed out", "Transport", "communication", "Zero Bytes")
 
 
@@ -72,10 +75,14 @@ class Slurm:
         _call(command, self.script(folder))
 
     def script(self, folder: Path) -> str:
-        """Return the job's script: the shim in the shell's place, so that signals reach it."""
+        """Return the job's script: the shim in the shell's place, so that signals reach it.
+
+        A setup that fails starts none: without its modules a grid would run otherwise than asked.
+        """
         source, python, place = map(shlex.quote, (str(source_root()), sys.executable, str(folder)))
         shim = f"exec {python} -m tuilab.engine.shim {place}"
-        return "\n".join(["#!/bin/sh", self.setup, f"export PYTHONPATH={source}", shim, ""])
+        setup = ["{", self.setup, "} || exit"] if self.setup.strip() else []
+        return "\n".join(["#!/bin/sh", *setup, f"export PYTHONPATH={source}", shim, ""])
 
     def cancel(self, workers: Collection[str], force: bool) -> None:
         """One scancel call; ``force`` kills the shim as well."""
@@ -92,7 +99,8 @@ class Slurm:
 
 def _opinion(state: str, reason: str, host: str, left: str) -> Opinion:
     if state in _WAITING:
-        return Opinion(Word.WAITING, "" if reason == "None" else reason)
+        silent = "" if state == "PENDING" else state
+        return Opinion(Word.WAITING, silent if reason == "None" else reason)
     where = "" if host in ("n/a", "") else host
     if state in _RUNNING:
         return Opinion(Word.RUNNING, host=where, seconds_left=seconds_in(left))
