@@ -176,3 +176,10 @@ def test_this_machine_and_unknown_places_are_refused() -> None:
     local, strange = call("doctor", "--on", "local"), call("doctor", "--on", "slrum")
     assert (local.exit_code, "local is this machine" in local.stderr) == (2, True)
     assert (strange.exit_code, "no place 'slrum'" in strange.stderr) == (2, True)
+
+
+def test_what_a_config_asks_of_a_place_is_tried_before_anything_ran(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('extends = "tiny.toml"\n[resources.slurm]\noption = ["--time=1"]\n')
+    done = call("doctor", str(config), "--on", "slurm")
+    assert (done.exit_code, "option is not one of" in done.stderr) == (2, True), done.stderr

@@ -93,8 +93,8 @@ def _why_silent(trial: PlaceTrial, name: str, root: Path) -> Check:
         return Check(
             "place",
             Level.BLOCKING,
-            f"the worker came up and failed: {trial.said}. It is started with {sys.executable}, "
-            "which must be there on every machine",
+            f"the worker failed: {trial.said}. It is started with {sys.executable} after the "
+            "setup of the config, and both must work on every machine",
         )
     if trial.has_lease:
         return Check("place", Level.BLOCKING, f"the worker came up, and gave no word in {waited}")

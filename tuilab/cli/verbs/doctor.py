@@ -11,7 +11,7 @@ import typer
 from tuilab.cli.doctor.findings import examine
 from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, out, plain, tell
-from tuilab.cli.resolve import RUNS, find_experiment
+from tuilab.cli.resolve import RUNS, Place, find_place
 from tuilab.cli.verbs.arguments import AsJson
 from tuilab.grid.checks import Check, Level
 from tuilab.store.experiment import is_results_only
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    directory: Annotated[
-        str | None, typer.Argument(metavar="DIR", help="Also check this experiment's needs.")
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="DIR|CONFIG", help="Also check this experiment's needs."),
     ] = None,
     probe: Annotated[
         bool, typer.Option(help="Ask the runners which libraries and devices they see.")
@@ -40,17 +41,18 @@ def doctor(
 ) -> int:
     """Check libraries, driver, GPU, disk, caches, tokens, leftover processes and the terminal.
 
-    With a directory, also whether this machine has what that experiment needs. --on sends one
-    worker to a place and tells what it found there: programs, GPU, and how the volume is seen from
-    both sides.
+    With an experiment or a config, also whether this machine has what that needs. --on sends one
+    worker to a place, as that config asks for it, and tells what it found there: programs, GPU,
+    and how the volume is seen from both sides.
 
     \b
     tuilab doctor
     tuilab doctor runs/tiny --json
-    tuilab doctor runs/tiny --on slurm
+    tuilab doctor configs/eps109.toml --on slurm
     """
-    root = find_experiment(directory) if directory else Path(RUNS)
-    config = _config_of(root) if directory else None
+    place = find_place(what) if what else Place()
+    root = place.root or Path(RUNS)
+    config = _config_of(place)
     looks: Iterable[Check]
     if on:
         from tuilab.cli.doctor.place import examine_place  # schedulers, which a look here needs not
@@ -81,6 +83,9 @@ def _say_opinion(opinion: Opinion) -> None:
     tell(f"{opinion.word.value}{f': {plain(opinion.why)}' if opinion.why else ''}")
 
 
-def _config_of(root: Path) -> ExperimentConfig | None:
-    """Return the config of an experiment; None for one with results only."""
-    return None if is_results_only(root) else read_config(Layout(root).config).config
+def _config_of(place: Place) -> ExperimentConfig | None:
+    """Return the config of a place; None for nothing, and for an experiment of results only."""
+    root, path = place.root, place.config
+    if root is not None and not is_results_only(root):
+        path = Layout(root).config
+    return None if path is None else read_config(path).config
