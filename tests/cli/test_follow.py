@@ -28,6 +28,15 @@ def test_what_happens_passes_by_line_by_line_and_starts_do_not(tmp_path: Path) -
     ]
 
 
+def test_a_sentence_whose_seconds_count_on_is_printed_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    watch = Watch(tmp_path, (), say=said.append, _quiet=1e9)
+    for note in ("no sign of n1 for 31s", "no sign of n1 for 32s", "", "no sign of n1 for 33s"):
+        engine = EngineView(state=EngineState.RUNNING, note=note)
+        watch._progress(replace(snapshot(EngineState.RUNNING), engine=engine), 0.0)
+    assert [text.rpartition(" ")[2] for text in said] == ["31s", "33s"]
+
+
 def snapshot(engine: EngineState, *states: State, **more: Any) -> Snapshot:
     cells = tuple(
         CellView(Cell("villain", n, 1), state, "eval", **more) for n, state in enumerate(states)

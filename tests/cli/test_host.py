@@ -60,6 +60,14 @@ def test_a_terminal_goes_along_and_words_keep_their_spaces() -> None:
     assert "runs/a b" in command[3]
 
 
+def test_a_host_without_the_program_says_where_one_may_be(tmp_path: Path) -> None:
+    *_, login = ssh_command("pod", "", ["status"], with_terminal=False)
+    bare = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh", "HOME": str(tmp_path)}
+    done = subprocess.run(["sh", "-c", login], capture_output=True, text=True, env=bare)
+    assert done.returncode == 127
+    assert "no tuilab on pod: --host pod:DIR takes the one in the .venv" in done.stderr
+
+
 @pytest.mark.parametrize("host", [[], ["-oProxyCommand=sh"], [":folder"]])
 def test_what_is_no_host_is_refused(pod: Path, host: list[str]) -> None:
     done = on(pod, "--host", *host)

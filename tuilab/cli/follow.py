@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -61,7 +62,7 @@ class Watch:
     _printed_at: float = field(default=0.0)
     _last_line: str = ""
     _note: str = ""
-    """What kept the engine from going on at the last look."""
+    """What kept the engine from going on at the last look; that its seconds count on is no news."""
     _done: set[str] = field(default_factory=set)
 
     def until_the_end(self) -> int:
@@ -93,9 +94,10 @@ class Watch:
 
     def _progress(self, snapshot: Snapshot, now: float) -> None:
         note = snapshot.engine.note
-        if note and note != self._note:
+        without_numbers = re.sub(r"\d+", "", note)
+        if note and without_numbers != self._note:
             self._print(f"{clock(snapshot.taken_at)} {plain(note, 240)}")
-        self._note = note
+        self._note = without_numbers
         if now - self._printed_at < self._quiet:
             return
         text = running_text(snapshot)

@@ -42,6 +42,9 @@ def ssh_command(host: str, folder: str, words: Sequence[str], with_terminal: boo
     if folder:
         place = folder if folder.startswith("~") else shlex.quote(folder)
         verb = f'cd {place} && PATH="$PWD/.venv/bin:$PATH" && {verb}'
+    else:
+        hint = f"no tuilab on {host}: {OPTION} {host}:DIR takes the one in the .venv of a folder"
+        verb = f"command -v tuilab > /dev/null || echo {shlex.quote(hint)} >&2; {verb}"
     login = f"exec ${{SHELL:-sh}} -lc {shlex.quote(verb)}"
     return ["ssh", *(["-t"] if with_terminal else []), host, login]
 
