@@ -101,7 +101,7 @@ def test_cut_off_from_its_folder_it_ends_its_tree_and_says_so_once_that_is_back(
 
 
 def test_a_full_volume_fences_nobody(small_disk: Path) -> None:
-    held = elsewhere(small_disk / "w0", SLEEPS, fence_seconds=0.5)
+    held = elsewhere(small_disk / "w0", SLEEPS, fence_seconds=2.0)
     runner = held.runner()
     with (small_disk / "ballast").open("wb") as file:
         try:
@@ -111,7 +111,7 @@ def test_a_full_volume_fences_nobody(small_disk: Path) -> None:
         except OSError:
             pass
     (held.folder / "beat.json").unlink(missing_ok=True)  # made anew it needs what is not there
-    deadline = time.monotonic() + 1.5  # thrice the fence: what must not happen has its time
+    deadline = time.monotonic() + 3.0  # beyond the fence: what must not happen has its time
     while time.monotonic() < deadline:
         assert identity.is_alive(runner), "the full volume ended it"
         time.sleep(0.05)
