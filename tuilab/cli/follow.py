@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,11 +179,8 @@ def _may_move(view: CellView) -> bool:
 
 def _what_is_left(snapshot: Snapshot, chosen: Sequence[CellView]) -> str:
     """Count the cells that are not done, and name the shared jobs that they wait for."""
-    left = [view for view in chosen if view.state is not State.DONE]
-    words: dict[str, int] = {}
-    for view in left:
-        words[view.state.value] = words.get(view.state.value, 0) + 1
-    found = [f"{n} {word}" for word, n in words.items()]
+    left = Counter(view.state for view in chosen if view.state is not State.DONE)
+    found = [f"{n} {state.value}" for state, n in left.items()]
     for failure in _broken_shared(snapshot, chosen):
         status = failure.status
         reason = f" ({status.reason})" if status.reason else ""

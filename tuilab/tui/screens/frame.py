@@ -76,7 +76,9 @@ class Frame(_OfTheApp):
         """Show a new snapshot."""
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
-        """Arrange for a new size."""
+        """Lay the last snapshot out for a new size."""
+        if self.tuilab.snapshot is not None:
+            self.on_snapshot(self.tuilab.snapshot)
 
     def on_resize(self, event: events.Resize) -> None:
         """Show one clear line instead of a torn screen when the terminal is tiny."""

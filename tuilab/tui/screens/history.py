@@ -55,11 +55,6 @@ class HistoryScreen(Narrowed):
             self._list(snapshot)
         self._show_frame(snapshot)
 
-    def on_screen_resize(self, columns: int, rows: int) -> None:
-        """Lay out for the new width."""
-        if self.tuilab.snapshot is not None:
-            self._show_frame(self.tuilab.snapshot)
-
     def _list(self, snapshot: Snapshot) -> None:
         listed = self.listed
         is_at_end = listed.place >= len(self._seen) - 1

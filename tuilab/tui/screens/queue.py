@@ -50,11 +50,6 @@ class QueueScreen(Frame):
         self._known = queue_text.statuses(snapshot)
         self._show(snapshot)
 
-    def on_screen_resize(self, columns: int, rows: int) -> None:
-        """Lay out for the new width."""
-        if self.tuilab.snapshot is not None:
-            self._show(self.tuilab.snapshot)
-
     def _show(self, snapshot: Snapshot) -> None:
         glyphs, columns = self.tuilab.glyphs, self.size.width
         self.write("header", header(snapshot, columns, glyphs))
