@@ -141,6 +141,7 @@ def test_workers_that_cannot_start_pause_the_grid_instead_of_failing_every_job(t
     grid.ask("run")
     grid.start("--go")
     grid.wait(lambda: grid.ledger().pause == "soft", "the pause")
+    assert "log.txt ends with: ImportError: libcuda.so.1; fix" in grid.lines("paused")[0]["why"]
     failed = [j for j, known in grid.ledger().evidence.items() if known.attempts]
     assert len(failed) <= 4
     first = grid.ledger().of("data/villain").attempts[0]

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import worker as worker_files
+from tuilab.contract.foreign import clean_line, redact
 from tuilab.contract.hub import MOVED
 from tuilab.contract.parsing import read
-from tuilab.contract.reasons import Exit
+from tuilab.contract.reasons import Exit, last_line
 from tuilab.contract.report import LOG_FILE, OUTCOME_FILE, Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, Spec
+from tuilab.contract.tail import tail_lines
 from tuilab.contract.worker import EXIT_FILE, STOP_FILE, UNREADABLE_EXIT
 from tuilab.engine.base_commits import keep_commits, note_branch
 from tuilab.engine.claim import CannotClaimError, claim
@@ -368,11 +370,21 @@ class Performer:
         was_retired = worker.lease is None or worker.lease.retired
         fell = end.exit_code not in (0, None) or was_retired
         if fell and not worker.has_served and not (worker.folder / STOP_FILE).exists():
-            self._count_failed_start("" if end.why == RETIRED else end.why)
+            why = "" if end.why == RETIRED else end.why
+            self._count_failed_start("; ".join(filter(None, (why, _last_words(worker.folder)))))
 
     def _count_failed_start(self, why: str) -> None:
         self.gatherer.failed_starts += 1
         self.gatherer.failed_why = why
+
+
+def _last_words(folder: Path) -> str:
+    """Quote the end of a worker's log, and say where that lies; "" where there is none."""
+    log = folder / worker_files.LOG_FILE
+    lines = tail_lines(log) if log.is_file() else []
+    if not any(line.strip() for line in lines):
+        return ""
+    return f"{folder.name}/{log.name} ends with: {clean_line(redact(last_line(lines)), 120)}"
 
 
 def _has_outcome(layout: Layout, states: JournaledStates, job: str) -> bool:

@@ -46,8 +46,7 @@ def keep_up(facts: Facts) -> Iterator[Action]:
     if facts.failed_starts >= FAILED_STARTS and not facts.ledger.pause:
         yield Pause(
             f"{facts.failed_starts} workers in a row ended before they began anything: "
-            f"{facts.failed_why and facts.failed_why + '; '}"
-            "read the log of the last one in workers/, fix the cause, then resume"
+            f"{facts.failed_why or 'nobody says why'}; fix the cause, then resume"
         )
 
 
