@@ -86,11 +86,14 @@ def test_a_terminal_that_goes_without_a_signal_ends_the_app_too(live: Path, tmp_
         process.wait(timeout=DEADLINE)
 
 
-def test_bare_tuilab_opens_the_only_one_ctrl_z_suspends_fg_returns_and_ctrl_c_twice_leaves(
+def test_bare_tuilab_opens_the_only_one_edits_its_config_suspends_and_leaves_by_ctrl_c_twice(
     live: Path, tmp_path: Path
 ) -> None:
-    with Terminal(typed(), tmp_path) as terminal:
+    half_a_line = "sh -c 'echo lr = >>$0'"
+    with Terminal(typed(), tmp_path, VISUAL=half_a_line) as terminal:
         terminal.wait_for("3/6")
+        terminal.press("\x0f")
+        terminal.wait_for("experiment.toml cannot be read")
         terminal.press("\x1a")
         deadline = time.monotonic() + DEADLINE
         while terminal.process.status() != psutil.STATUS_STOPPED:

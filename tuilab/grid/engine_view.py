@@ -75,6 +75,12 @@ class EngineView:
     limit: str = ""
     """How long the run may go on: ``until 06:00``, ``2.50 GPU hours left``."""
 
+    def ends_at(self, now: float) -> float | None:
+        """Return the Unix time at which all is done; None where it is unknown or nothing starts."""
+        if self.eta_seconds is None or self.state is not EngineState.RUNNING:
+            return None
+        return now + self.eta_seconds
+
     @property
     def is_alive(self) -> bool:
         """Whether there is an engine that settles what ends."""

@@ -21,6 +21,8 @@ from tuilab.store.shipped import published_dir
 
 ARCHIVE = "archive"
 """Folder beside experiments for those that lists leave out."""
+_LONGEST = 255
+"""Bytes of a file's name on Linux."""
 
 
 class ShelfError(Exception):
@@ -96,22 +98,32 @@ def archive(root: Path) -> Path:
     """Put an experiment out of the lists, or an archived one back; return where it is now."""
     is_back = root.absolute().parent.name == ARCHIVE
     home = root.absolute().parent
-    return _move(root, home.parent if is_back else home / ARCHIVE, root.name)
+    return _move(root, _free((home.parent if is_back else home / ARCHIVE) / root.name))
 
 
 def rename(root: Path, name: str) -> Path:
     """Give an experiment's folder another name; return where it is now."""
-    if not name.strip() or name != Path(name).name or name.startswith("."):
+    return _move(root, renamed(root, name))
+
+
+def renamed(root: Path, name: str) -> Path:
+    """Return where an experiment of another name would lie. Raises ShelfError."""
+    if not name.strip() or name != Path(name).name or name.startswith(".") or "\0" in name:
         raise ShelfError(f"{name!r} cannot name a folder: leave out slashes and a dot in front")
-    return _move(root, root.absolute().parent, name)
+    if len(os.fsencode(name)) > _LONGEST:
+        raise ShelfError(f"a folder's name has at most {_LONGEST} bytes: choose a shorter one")
+    return _free(root.absolute().parent / name)
 
 
-def _move(root: Path, folder: Path, name: str) -> Path:
-    _refuse(root)
-    to = folder / name
+def _free(to: Path) -> Path:
     if to.exists() or to.is_symlink():
         raise ShelfError(f"{to} already exists: choose another name")
-    folder.mkdir(exist_ok=True)
+    return to
+
+
+def _move(root: Path, to: Path) -> Path:
+    _refuse(root)
+    to.parent.mkdir(exist_ok=True)
     root.rename(to)
     return to
 

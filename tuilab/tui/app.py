@@ -25,6 +25,7 @@ from textual.signal import Signal
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.notices import terminal_sequence
 from tuilab.store.layout import Layout
+from tuilab.store.plan_file import config_problem
 from tuilab.store.snapshot import Snapshot
 from tuilab.store.user_files import config_file, editor, remember
 from tuilab.tui import keys, more_themes, themes
@@ -371,7 +372,10 @@ class TuilabApp(RequestingApp):
         elif why := self.why_not_write():
             self.say(why)
         else:
-            self.open_outside(editor(), Layout(self.root).config)
+            layout, planned = Layout(self.root), self.snapshot.config_digest
+            self.open_outside(editor(), layout.config)
+            if why := config_problem(layout, planned):
+                self.say(clean_line(why, 200))
 
     def choose_theme(self, name: str) -> None:
         """Change the colours, also of the next start, unless the person's config names others."""

@@ -35,6 +35,12 @@ def test_flags_answer_all_five_questions() -> None:
     assert "6 cells" not in found.stdout and "12 cells" in found.stdout
 
 
+def test_a_grid_that_cannot_run_is_not_sent_to_run() -> None:
+    found = call("init", "--base", "no;where")
+    assert found.exit_code == 2 and "no;where is neither a folder" in found.stdout
+    assert "run my-grid.toml" not in found.stdout and "plan my-grid.toml" in found.stdout
+
+
 def test_what_cannot_be_is_named_and_nothing_is_written() -> None:
     for words, said in (
         (("--sources", "vilain"), "did you mean villain?"),

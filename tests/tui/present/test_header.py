@@ -42,8 +42,9 @@ def test_the_header_of_a_copy_names_its_original_and_offers_no_engine(half_way: 
 def test_the_header_says_what_the_engine_does(
     half_way: Snapshot, state: EngineState, words: str
 ) -> None:
-    engine = EngineView(state=state, pause="soft", host="pod")
+    engine = EngineView(state=state, pause="soft", host="pod", eta_seconds=60.0)
     assert words in plain(header(replace(half_way, engine=engine), 80, UNICODE))
+    assert "ends " not in plain(header(replace(half_way, engine=engine), 200, UNICODE))
     if state is EngineState.STOPPED:
         idle = replace(half_way, engine=engine, queue=())
         assert "no engine, nothing queued" in plain(header(idle, 80, UNICODE))

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.present.history_text import fresh_notices
+from tuilab.tui.present.history_text import fresh_notices, last_line
+from tuilab.tui.present.styled_text import plain
 
 
 def test_only_notices_that_came_since_are_told_and_they_are_harmless(half_way: Snapshot) -> None:
@@ -23,3 +24,15 @@ def test_an_engine_that_is_gone_while_there_is_work_is_told(half_way: Snapshot) 
     gone = replace(half_way, engine=EngineView(EngineState.STOPPED))
     assert [one.kind for one in fresh_notices(alive, gone)] == ["gone"]
     assert fresh_notices(gone, gone) == []
+
+
+def test_a_bad_end_goes_before_what_is_newer_until_its_job_has_ended_again(
+    half_way: Snapshot,
+) -> None:
+    at = half_way.taken_at - 9
+    bad, other, good = (
+        {"kind": "settled", "seq": seq, "at": at + seq, "job": job, "verdict": verdict}
+        for seq, job, verdict in ((1, "a/x", "failed"), (2, "b/x", "done"), (3, "a/x", "done"))
+    )
+    for lines, told in (((bad, other), "a/x failed"), ((bad, other, good), "a/x done")):
+        assert told in plain(last_line(replace(half_way, events=lines), 80))

@@ -84,7 +84,9 @@ async def test_rename_and_archive(copy_of: Callable[[str], Path]) -> None:
     (root / "engine.json").unlink(missing_ok=True)
     async with app_of(None, under=root.parents[1]).run_test(size=(100, 24)) as pilot:
         await look(pilot)
-        await press(pilot, "M", *"other")
+        await press(pilot, "M", "slash")
+        assert "leave out slashes" in text_of(pilot.app)
+        await press(pilot, "backspace", *"other")
         assert "rename runs/empty other" in text_of(pilot.app)
         await press(pilot, "enter", "enter")
         await look(pilot)

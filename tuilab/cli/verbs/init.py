@@ -92,7 +92,10 @@ def init(
     out()
     code = plan(str(file), preview=False)
     out()
-    out(f"next: `{program()} run {quoted(file)}`, after an edit of {file} if you like")
+    if code:
+        out(f"next: edit {file} and ask `{program()} plan {quoted(file)}` again")
+    else:
+        out(f"next: `{program()} run {quoted(file)}`, after an edit of {file} if you like")
     return code or OK
 
 

@@ -186,8 +186,10 @@ def _eta(engine: EngineView, now: float) -> list[_Part]:
     if engine.eta_seconds is None or engine.state is EngineState.STOPPED:
         return []
     time: Line = ((duration(engine.eta_seconds), "strong"), (" left", "muted"))
-    ends = ((f"ends {moment(now + engine.eta_seconds, now)}", "muted"),)
-    return [_Part(3, time, is_right=True), _Part(5, ends, is_right=True)]
+    parts = [_Part(3, time, is_right=True)]
+    if (ends := engine.ends_at(now)) is not None:
+        parts.append(_Part(5, ((f"ends {moment(ends, now)}", "muted"),), is_right=True))
+    return parts
 
 
 def _limits(snapshot: Snapshot) -> list[_Part]:

@@ -56,11 +56,17 @@ def last_line(snapshot: Snapshot, columns: int) -> Line:
     """Write the newest event in one line; a bad end of the last minutes goes before others."""
     events = last_events(snapshot, 40)
     recent = [event for event in events if snapshot.taken_at - event.at < TROUBLE_SECONDS]
-    bad = [event for event in recent if event.role in TROUBLE]
+    bad = [event for at, event in enumerate(recent) if _is_open_trouble(event, recent[at + 1 :])]
     for event in (bad or events)[-1:]:
         said = ((f" {clock(event.at)} ", "muted"), (clean_line(event.text, 300), event.role))
         return sides(said, (("  v history ", "muted"),), columns)
     return ()
+
+
+def _is_open_trouble(event: Event, later: Sequence[Event]) -> bool:
+    """Whether it is a bad end, and what it happened to has not ended again since."""
+    again = (one for one in later if one.kind == "settled")
+    return event.role in TROUBLE and not any(one.is_about(event.names) for one in again)
 
 
 def _day(at: float) -> str:

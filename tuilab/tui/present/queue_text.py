@@ -173,8 +173,9 @@ def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) 
     if engine.note not in ("", pending_words(engine)):  # the machines below tell of those
         lines.append(((f" {clean_line(engine.note, 200)}", "warn"),))
     if engine.eta_seconds is not None and engine.state is not EngineState.STOPPED:
-        ends = moment(snapshot.taken_at + engine.eta_seconds, snapshot.taken_at)
-        left = f" about {duration(engine.eta_seconds)} left: all ends at {ends}"
+        left = f" about {duration(engine.eta_seconds)} left"
+        if (ends := engine.ends_at(now)) is not None:
+            left += f": all ends at {moment(ends, now)}"
         lines.append(((left, "text"),))
     lines += machines_lines(engine, statuses(snapshot), columns, glyphs)
     lines += _meter_lines(engine.meter, engine.history, columns, glyphs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuilab.grid.request import Request
+from tuilab.store.shelf import ShelfError, renamed
 from tuilab.tui.present.cli_equivalent import command
 from tuilab.tui.screens.dialog import CANCEL, Form
 
@@ -27,8 +28,13 @@ class RenameDialog(Form):
         if not name:
             self.refuse(["Results, journal and id stay as they are."])
             return
+        try:
+            to = renamed(self._root, name)
+        except ShelfError as error:
+            self.refuse([], str(error))
+            return
         twin = command("rename", self._root, [name])
-        self.offer([f"moves to {self._root.with_name(name)}"], Request("rename"), twin, "")
+        self.offer([f"moves to {to}"], Request("rename"), twin, "")
 
     def take(self, answer: str) -> None:
         """Return the name."""
