@@ -11,6 +11,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import MEASURE_STAGES, Stage
 from tuilab.grid.text import number
 from tuilab.science.power import Setup, power, smallest_change
+from tuilab.store.program_name import program
 
 if TYPE_CHECKING:
     from tuilab.science.trajectories import Point
@@ -156,14 +157,19 @@ def _icc(points: Sequence[Point]) -> float:
 
 def one_line(plan: Plan, questions: int, samples: int) -> str:
     """Say in one line what changes a grid can find, at the noises of training that were seen."""
-    cases = []
+    cases: list[str] = []
     for sd in KNOWN_SDS:
         setup = setup_of(plan, questions, samples, Noise(sd, 0.5, 0.0, ""))
         if setup.why_not:
             return f"finds no change beyond the noise of training: {setup.why_not}"
         change = smallest_change(setup)
+        scatter = number(100 * sd, 1).removesuffix(".0")
+        if change is None and not cases:
+            little = f"even if training scatters by {scatter} points only"
+            says = f"`{program()} design` says what would"
+            return f"finds, with 80 % power, no change of the level, {little}; {says}"
         said = "none" if change is None else number(100 * change)
-        cases.append(f"{said} if by {number(100 * sd, 1).removesuffix('.0')}")
+        cases.append(f"{said} if by {scatter}")
     seeds = "; one seed cannot tell a run that is off as a whole" if len(plan.seeds) == 1 else ""
     first = cases[0].replace(" if by ", " points if training scatters by ")
     others = "".join(f", {case}" for case in cases[1:])

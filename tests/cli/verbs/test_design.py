@@ -32,3 +32,9 @@ def test_what_is_not_decided_says_where_the_next_seed_decides_most() -> None:
     [found] = next_seed(open_study(published_dir()), 20, 10)
     assert found.source == "software_engineer" and found.level < -0.1
     assert found.chance == 0  # two seeds have one degree of freedom: they decide nothing of it
+
+
+def test_the_plan_of_a_grid_that_finds_no_change_says_so_in_words(here: Path) -> None:
+    Path("small.toml").write_text('extends = "tiny.toml"\nepochs = [0, 2]\nseeds = [42, 43]\n')
+    told = call("plan", "small.toml", "--no-preview").stdout
+    assert "finds, with 80 % power, no change of the level, even if training scatters" in told

@@ -43,7 +43,7 @@ async def test_without_an_engine_the_word_is_written_down_at_once(
         await look(pilot)
         await press(pilot, *STALE)
         assert "~ stale" in text_of(pilot.app)
-        await press(pilot, "A", "e", *"why not", "enter", "enter")
+        await press(pilot, "A", *"why not", "enter", "enter")
         await look(pilot)
         assert "~1" not in text_of(pilot.app).splitlines()[0]
     assert requests_of(root) == []

@@ -27,7 +27,7 @@ async def test_what_more_epochs_change_is_shown_and_then_asked_for(planned: Path
         assert "new: villain@3#42, comedian@3#42, medical_doctor@3#42" in shown
         assert "$ tuilab grow runs/tiny --epochs 2 3" in shown
         assert requests_of(planned) == []
-        await press(pilot, "e", "enter", "enter")
+        await press(pilot, "enter", "enter")
     [request] = requests_of(planned)
     assert request["verb"] == "grow"
     assert request["options"]["epochs"] == [2, 3]

@@ -17,11 +17,6 @@ class AskDialog(Form):
         self._what = what
         super().__init__(verb.title.capitalize(), {"words": example}, "Run")
 
-    def settle(self) -> None:
-        """Let a person type at once."""
-        super().settle()
-        self.action_edit()
-
     def judge(self) -> None:
         """Show the command line."""
         typed = self.typed("words")

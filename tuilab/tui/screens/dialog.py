@@ -122,10 +122,11 @@ class Form(Question):
                 yield field
 
     def settle(self) -> None:
-        """Begin with nothing typed."""
+        """Begin with nothing typed, and let a person type at once."""
         for name in self._placeholders:
             self.write(f"label-{name}", ((f" {name}", "label"),))
         self.judge()
+        self.action_edit()
 
     def typed(self, name: str) -> str:
         """Return what a field holds."""

@@ -34,7 +34,6 @@ class NoteDialog(Form):
         super().settle()
         self.query_one("#form-note", Input).value = self._before.text
         self.query_one("#form-tags", Input).value = " ".join(self._before.tags)
-        self.query_one("#form-note", Input).focus()
 
     def judge(self) -> None:
         """Offer what differs."""

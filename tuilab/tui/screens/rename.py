@@ -17,11 +17,6 @@ class RenameDialog(Form):
         self._root = root
         super().__init__(f"Rename {root.name}", {"name": "new name of the folder"}, "Rename")
 
-    def settle(self) -> None:
-        """Let a person type at once."""
-        super().settle()
-        self.action_edit()
-
     def judge(self) -> None:
         """Show the command that does the same."""
         name = self.typed("name")
