@@ -299,6 +299,7 @@ def test_another_config_does_not_take_over_a_directory(idle: Path, tmp_path: Pat
     found = call("run", str(other), "--dir", str(idle), "--dry-run")
     assert found.exit_code == 2
     assert "is another experiment than this config asks for" in found.stderr
+    assert "a `name` of its own in the config" in found.stderr
 
 
 def test_bare_tuilab_lists_what_is_here_or_says_how_to_begin(

@@ -60,7 +60,7 @@ def make_experiment(loaded: LoadedConfig, root: Path, write: bool = True) -> Pla
         raise RefusalError(
             f"{root} is another experiment than this config asks for. `{program()} run "
             f"{quoted(root)}` continues it as it is; to change it, edit its experiment.toml; "
-            "--dir makes a new one elsewhere",
+            "a `name` of its own in the config, or --dir, makes a new one",
             USAGE,
         )
     return take_changes_in(root, write)

@@ -255,7 +255,7 @@ def _is_kept(status: JobStatus) -> bool:
 
 
 def _resumes(one: Touched) -> str:
-    return f"; resumes from what attempt {one.resumes} saved" if one.resumes else ""
+    return f"; resumes from what attempt {one.resumes} saved, if anything" if one.resumes else ""
 
 
 def from_scratch(answer: Expansion) -> Expansion:
