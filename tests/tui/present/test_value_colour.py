@@ -7,7 +7,7 @@ from math import dist
 
 import pytest
 
-from tuilab.grid.metrics import COSINE, MINUTES, RATE, Unit
+from tuilab.grid.units import COSINE, MINUTES, RATE, Unit
 from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.styled_text import plain
 from tuilab.tui.present.value_colour import (

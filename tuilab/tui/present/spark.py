@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tuilab.grid.metrics import COSINE, HEADLINE, METRICS
+from tuilab.grid.metrics import HEADLINE, METRICS
 from tuilab.grid.states import WITH_RESULT
+from tuilab.grid.units import COSINE
 from tuilab.science.questions import interval_of
 from tuilab.store.snapshot import CellView
 from tuilab.tui.present.glyphs import Glyphs, level

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
-from tuilab.grid.metrics import Unit
 from tuilab.grid.text import number
+from tuilab.grid.units import Unit
 from tuilab.tui.present.styled_text import Line
 
 Scale = tuple[float, float]

@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.metrics import RATE
 from tuilab.grid.text import MISSING, number
+from tuilab.grid.units import RATE
 from tuilab.tui.present.figures.canvas import Axes, axes_of, canvas_rows, finite
 from tuilab.tui.present.figures.labels import Label, Wish, beside_points, line_ends
 from tuilab.tui.present.figures.look import Look, Sign, Spot, glyph_of, joined, role_of, signs_of
