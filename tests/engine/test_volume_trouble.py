@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.engine.trials import DEADLINE, SOURCE, Trial
+from tuilab.cli.follow import Watch
 from tuilab.cli.status_text import as_text
 from tuilab.contract.identity import me
+from tuilab.engine import loop
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.store.engine_file import (
     ANSWERS_WITHIN,
@@ -25,6 +28,7 @@ from tuilab.store.engine_file import (
     write_heartbeat,
 )
 from tuilab.store.layout import Layout
+from tuilab.store.reader import Reader
 from tuilab.store.status import status
 
 
@@ -122,3 +126,44 @@ def test_trouble_is_written_in_place_and_is_a_sign_of_life(tmp_path: Path) -> No
     assert (seen.state, seen.note) == (EngineState.RUNNING, "the volume is read-only")
     silent = judge(read_heartbeat(layout), 132.0)
     assert (silent.state, silent.note) == (EngineState.UNKNOWN, "not answering since 32 s")
+
+
+def test_a_stale_mount_is_waited_out_by_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = loop.Engine.__new__(loop.Engine)
+    engine.layout, engine._seen_at = Layout(tmp_path), time.monotonic()
+    _make_stale(tmp_path, monkeypatch)
+    assert not engine._is_homeless()
+    engine._seen_at -= 2 * loop.GONE_SECONDS
+    assert engine._is_homeless()
+
+
+def test_who_prints_progress_says_once_that_a_mount_is_stale_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    watch = Watch(tmp_path, (), say=said.append)
+    looks = iter([OSError(errno.ESTALE, "Stale file handle")] * 3 + [KeyboardInterrupt()])
+
+    def poll(self: Reader, now: float) -> None:
+        raise next(looks)
+
+    monkeypatch.setattr(Reader, "__init__", lambda self, root: None)
+    monkeypatch.setattr(Reader, "poll", poll)
+    monkeypatch.setattr("tuilab.cli.follow.POLL_SECONDS", 0.0)
+    watch.until_the_end()
+    assert [line.partition(" ")[2] for line in said] == [
+        "the mount is stale: mount the volume again"
+    ]
+
+
+def _make_stale(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stat = os.stat
+
+    def stale(path: object, *given: object, **named: object) -> os.stat_result:
+        if str(path).startswith(str(folder)):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return stat(path, *given, **named)
+
+    monkeypatch.setattr(os, "stat", stale)

@@ -92,6 +92,8 @@ _NEXT = {
     errno.EROFS: "mount the volume for writing, or name another folder",
     errno.ENOSPC: "free some space: `tuilab gc DIR --dry-run` lists leftovers",
     errno.EDQUOT: "free some space: `tuilab gc DIR --dry-run` lists leftovers",
+    errno.ESTALE: "mount the volume again",
+    errno.ENOTCONN: "mount the volume again",
 }
 """What to do about an error of the system, by its number."""
 

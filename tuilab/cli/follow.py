@@ -15,6 +15,7 @@ from typing import Any
 from tuilab.cli.errors import INCOMPLETE, OK
 from tuilab.cli.output import out, plain, tell
 from tuilab.contract.foreign import clean_line
+from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import events_of
@@ -75,8 +76,15 @@ class Watch:
         follower = journal.follow(Layout(self.root), self.offset)
         try:
             while True:
-                snapshot = reader.poll(time.time())
-                self._report(follower.read(), snapshot)
+                try:
+                    snapshot = reader.poll(time.time())
+                    lines = follower.read()
+                except OSError as error:
+                    if not is_of_the_machine(error):
+                        raise
+                    self._tell_trouble(sentence(error))
+                    continue
+                self._report(lines, snapshot)
                 if (code := self._ending(snapshot, time.monotonic())) is not None:
                     return code
                 self._progress(snapshot, time.monotonic())
@@ -92,6 +100,13 @@ class Watch:
             if event.is_news:
                 text = f"{clock(event.at)} {clean_line(event.text, 240)}"
                 self._print(f"{text}{self._tally(snapshot)}")
+
+    def _tell_trouble(self, what: str) -> None:
+        """Say once what keeps us from reading: a volume that is away comes back."""
+        if what != self._note:
+            self._print(f"{clock(time.time())} {what}")
+        self._note = what
+        time.sleep(POLL_SECONDS)
 
     def _progress(self, snapshot: Snapshot, now: float) -> None:
         note = snapshot.engine.note

@@ -130,8 +130,9 @@ class Engine:
     def _is_homeless(self) -> bool:
         """Whether the experiment was deleted or moved: nobody can ask or see this engine again."""
         now = time.monotonic()
-        if self.layout.root.is_dir():
-            self._seen_at = now
+        with contextlib.suppress(OSError):  # a stale mount
+            if self.layout.root.is_dir():
+                self._seen_at = now
         return now - self._seen_at > GONE_SECONDS
 
     def _round(self) -> bool:

@@ -10,12 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 
 NAME = "tuilab"
+_NOWHERE = Path("-")
 _AS_MODULE = Path(__file__).parents[1] / "__main__.py"
 
 
 def program() -> str:
     """Return ``tuilab`` where a shell would find this very program, else what it was started by."""
-    return called_as(sys.argv[0], os.environ.get("PATH", ""), Path.cwd())
+    try:
+        here = Path.cwd()
+    except OSError:  # the folder is gone, or its volume
+        here = _NOWHERE
+    return called_as(sys.argv[0], os.environ.get("PATH", ""), here)
 
 
 def quoted(path: object) -> str:
