@@ -89,27 +89,25 @@ async def test_another_experiments_snapshot_is_not_taken(experiment: Path) -> No
 
 
 async def test_trouble_with_the_files_is_told_and_goes_by(experiment: Path) -> None:
-    class Troubled:
-        """A source that fails once."""
-
-        def __init__(self, source: Any) -> None:
-            self.source, self.fails = source, True
-
-        def poll(self, now: float) -> Any:
-            if self.fails:
-                self.fails = False
-                raise OSError(5, "Input/output error [/x]")
-            return self.source.poll(now)
-
     from tuilab.store.reader import Reader
 
-    app = app_of(experiment, source=lambda root: Troubled(Reader(root)))
+    troubles = [OSError(5, "Input/output error [/x]")]
+
+    class Troubled(Reader):
+        """A source that fails once."""
+
+        def poll(self, now: float) -> Any:
+            if troubles:
+                raise troubles.pop()
+            return super().poll(now)
+
+    app = app_of(experiment, source=Troubled)
     async with app.run_test(size=SIZE) as pilot:
         app.look()
         await pilot.pause()
         assert "Input/output error [/x]" in text_of(app)
         await look(pilot)
-        assert "3/6" in text_of(app)
+        assert "3/6" in text_of(app) and "its files can be read again" in text_of(app)
 
 
 def test_an_unknown_theme_is_refused_with_the_known_ones(

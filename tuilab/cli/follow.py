@@ -26,6 +26,7 @@ from tuilab.grid.states import WITH_RESULT, JobStatus, State
 from tuilab.grid.text import clock, count_of, duration, list_of, whole_percent
 from tuilab.store import journal
 from tuilab.store.layout import Layout
+from tuilab.store.plan_file import PlanFileError
 from tuilab.store.program_name import program, quoted
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView, Snapshot
@@ -72,17 +73,21 @@ class Watch:
 
         Ctrl+C only detaches, and so does a reader of our output who leaves.
         """
-        reader = Reader(self.root)
-        follower = journal.follow(Layout(self.root), self.offset)
+        root = self.root.absolute()  # where we stand may be on a volume that goes away
+        reader: Reader | None = Reader(root)
+        follower = journal.follow(Layout(root), self.offset)
         try:
             while True:
                 try:
+                    reader = reader or Reader(root)
                     snapshot = reader.poll(time.time())
                     lines = follower.read()
-                except OSError as error:
-                    if not is_of_the_machine(error):
+                except (OSError, PlanFileError) as error:
+                    cause = error.__cause__ or error
+                    if not is_of_the_machine(cause):
                         raise
-                    self._tell_trouble(sentence(error))
+                    self._tell_trouble(sentence(cause))
+                    reader = None  # it was left in the middle of a look
                     continue
                 self._report(lines, snapshot)
                 if (code := self._ending(snapshot, time.monotonic())) is not None:

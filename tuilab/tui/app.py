@@ -208,7 +208,10 @@ class TuilabApp(RequestingApp):
 
     @on(LookFailed)
     def _tell_trouble(self, message: LookFailed) -> None:
-        self.say(clean_line(message.why, 300), "failed")
+        if message.why:
+            self.say(clean_line(message.why, 300), "failed")
+        else:
+            self.say("its files can be read again", "done")
 
     @on(TerminalGone)
     def _leave_unseen(self) -> None:

@@ -49,6 +49,7 @@ class LookFailed(Message):
     """The experiment could not be read this time."""
 
     why: str
+    """Nothing once it can be read again."""
 
 
 @dataclass
@@ -101,8 +102,12 @@ class Poller:
         try:
             if (source := self._made()) is not None:
                 found += self._look_at_experiment(source, now)
+            if self._trouble:
+                found.append(LookFailed(""))
             self._trouble = ""
         except Exception as error:  # told, never fatal: the next look may do
+            if isinstance(error, OSError):
+                self.source = None  # it was left in the middle of a look: a stale mount, say
             why = f"{type(error).__name__}: {error}"
             if why != self._trouble:
                 self._trouble = why
