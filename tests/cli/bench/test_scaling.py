@@ -58,3 +58,10 @@ def test_more_workers_than_sources_or_cards_are_refused(tmp_path: Path) -> None:
         )
         assert (done.exit_code, word in done.stderr) == (2, True), done.stderr
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_an_earlier_measurement_is_not_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "1-workers").mkdir()
+    full = ("bench", "--grid", "--full", "--workers", "2", "--dir", str(tmp_path))
+    done = call(*full)
+    assert (done.exit_code, "is an earlier measurement" in done.stderr) == (2, True), done.stderr

@@ -21,6 +21,7 @@ from tuilab.engine.host.load import memory_used, processor_seconds
 from tuilab.grid.config_text import LoadedConfig
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
+from tuilab.store.program_name import quoted
 from tuilab.store.replan import read_config
 
 NAME = "bench-scaling"
@@ -30,19 +31,8 @@ SOURCES = (
 )  # fmt: skip
 ROWS = 200
 WORDS = (
-    "the",
-    "light",
-    "of",
-    "a",
-    "long",
-    "evening",
-    "falls",
-    "over",
-    "towns",
-    "where",
-    "people",
-    "talk",
-)
+    "the", "light", "of", "a", "long", "evening", "falls", "over", "towns", "where", "people", "talk",
+)  # fmt: skip
 CONFIG = """\
 extends = "{reference}"
 name = "{name}"
@@ -89,12 +79,12 @@ class Watched:
     memory_peak: int = 0
     engine_seconds: float = 0.0
     """Processor seconds of the engine."""
-    _over: Event = field(default_factory=Event)
+    over: Event = field(default_factory=Event)
 
     def look(self, layout: Layout) -> None:
         """Sample until it is over."""
         self.memory_before = memory_used()
-        while not self._over.wait(LOOK_SECONDS):
+        while not self.over.wait(LOOK_SECONDS):
             self.memory_peak = max(self.memory_peak, memory_used())
             if (found := holder(layout, time.time())) is not None:
                 self.engine_seconds = processor_seconds(found.identity.pid) or self.engine_seconds
@@ -125,6 +115,14 @@ def bench_scaling(where: str | None, workers: int, as_json: bool) -> int:
     if workers > len(SOURCES):
         raise RefusalError(f"--full goes to {len(SOURCES)} workers, not {workers}", USAGE)
     folder = run_directory(NAME, where).absolute()
+    if earlier := [
+        root for root in map(folder.joinpath, map(_name, (1, workers))) if root.exists()
+    ]:
+        raise RefusalError(
+            f"{earlier[0]} is an earlier measurement, whose start is past: "
+            f"rm -r {quoted(earlier[0])} first, or give another --dir",
+            USAGE,
+        )
     base = folder / f"random-{SHAPE}"
     refuse_without_cards(config(folder, str(base), REFERENCE, workers), workers)
     write_base(base)
@@ -137,7 +135,7 @@ def compare(folder: Path, model: str, extends: str, workers: int, as_json: bool)
     found = {}
     for way in ways:
         tell(f"{way.name}:")
-        root = folder / way.name.replace(" ", "-")
+        root = folder / _name(way.workers)
         loaded = changed(config(folder, model, extends, way.workers), way)
         began = time.time()
         with _watched(Layout(root)) as watched:
@@ -232,8 +230,12 @@ def _watched(layout: Layout) -> Iterator[Watched]:
     try:
         yield watched
     finally:
-        watched._over.set()
+        watched.over.set()
         looking.join()
+
+
+def _name(workers: int) -> str:
+    return f"{workers}-workers"
 
 
 def _files(root: Path) -> int:
