@@ -31,7 +31,8 @@ SOURCES = (
 )  # fmt: skip
 ROWS = 200
 WORDS = (
-    "the", "light", "of", "a", "long", "evening", "falls", "over", "towns", "where", "people", "talk",
+    "the", "light", "of", "a", "long", "evening", "falls", "over", "towns", "where", "people",
+    "talk",
 )  # fmt: skip
 CONFIG = """\
 extends = "{reference}"
