@@ -2,7 +2,7 @@
 
 fetch MODEL [--revision R] [--tokenizer] [--lines]   progress on stderr, JSON on stdout
 file DATASET FILE [--revision R]                      one file of a data set into the cache, as JSON
-ask MODEL [--revision R]                              what would come: commit and bytes, as JSON
+ask MODEL [--revision R]          what would come, as JSON; config.json comes, which tells its size
 login                                                 whether the hub answers and who is logged in
 push FOLDER REPO [--public] [--dry-run]               upload a folder as a model
 Refusals are one sentence: {"error": ..., "reason": ...} on stdout, exit code 1.
@@ -97,6 +97,7 @@ def _ask(given: argparse.Namespace) -> Value:
     except Exception as error:
         raise download.told(error, given.model, given.revision) from error
     missing = max(0, listing.size - download.bytes_here(listing))
+    download.fetch_config(listing)
     return {"commit": listing.commit, "bytes": listing.size, "missing": missing}
 
 

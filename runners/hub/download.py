@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,15 @@ def ask(model: str, revision: str | None, part: str = "base", code: bool = False
             "base.model to the folder",
         )
     return Listing(model, commit, tuple(known[path] for path in chosen))
+
+
+def fetch_config(listing: Listing) -> None:
+    """Bring the file that tells how large the model is into the cache, where that can be had."""
+    from huggingface_hub import hf_hub_download
+
+    cache = hub.cache_folder(os.environ)
+    with suppress(Exception):  # whoever asks says then that the size is not known
+        hf_hub_download(listing.model, "config.json", revision=listing.commit, cache_dir=cache)
 
 
 def told(error: Exception, model: str, revision: str | None, file: str = "") -> JobError:

@@ -17,10 +17,12 @@ import pytest
 
 from tests.engine.test_places import ELSEWHERE, needs_namespaces, scheduler, set_places
 from tests.engine.trials import SOURCE, Trial, make_plan
+from tests.grid.planned import changed
 from tests.hub.stand_in import FIRST, MODEL, SECOND, Hub, serving
 from tuilab.cli.status_text import as_text
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.grid.jobs import Job, Plan, fetch_id
+from tuilab.grid.planning import make_plan as make_real_plan
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
 from tuilab.store.layout import Layout
@@ -225,3 +227,15 @@ def commit_of(layout: Layout, attempt: int) -> str:
     """The commit that an attempt fetched."""
     raw = json.loads((layout.attempt_dir(FETCH, attempt) / "snapshot.json").read_text())
     return str(raw["commit"])
+
+
+def test_a_plan_learns_the_size_of_its_base_when_that_is_fetched(trial: Make, hub: Hub) -> None:
+    config = changed('model = "tiny"', f'model = "{MODEL}"')
+    one = trial(make_real_plan(config, is_on_hub=True), hub_wait_seconds=0.2)
+    assert load_plan(one.layout.root).estimates == {}, "nothing tells before"
+    one.script(fetch={"do": "real"})
+    one.ask(jobs=(FETCH,))
+    assert start(one, hub).wait(60) == 0
+    plan = load_plan(one.layout.root)
+    assert plan.rates is not None and plan.rates.name.startswith("computed for 1.2M")
+    assert 0 < plan.estimates["train"] < 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.grid.planned import changed
+from tuilab.grid.estimate import expected, learned, total_bytes
 from tuilab.grid.planning import make_plan
 from tuilab.grid.rates import (
     H200,
@@ -117,9 +118,13 @@ def test_a_base_that_is_not_here_has_the_size_that_its_name_says(
     assert (shape.weights / 1e9, shape.is_fused, shape.is_known) == (billions, is_fused, True)
 
 
-def test_a_base_whose_size_nothing_tells_is_reckoned_as_7b_and_says_so() -> None:
-    assert not UNKNOWN.is_known
-    assert "is not known yet" in on_card(UNKNOWN, H200).name
+def test_of_a_base_whose_size_nothing_tells_no_time_is_quoted() -> None:
+    assert not UNKNOWN.is_known and not rates_for(UNKNOWN, H200).is_known
+    made = make_plan(changed('model = "tiny"', 'model = "org/model"'), "v")
+    assert made.estimates == {} and total_bytes(expected(made).values()) is None
+    later = learned(made, Shape(5e9, 4e9, 1e6))
+    assert later == made and later.estimates["train"] > 0
+    assert later == make_plan(changed('model = "tiny"', 'model = "org/model"'), "v")
 
 
 def test_the_tiny_base_is_never_quoted_a_card_nor_is_a_base_on_the_processor() -> None:

@@ -36,6 +36,15 @@ def test_the_blocks_of_a_model_that_lies_here_are_counted(
     assert base_shape(changed('"tiny"', '"org/model"')).blocks == 30
 
 
+def test_weights_are_counted_in_their_files_where_the_config_says_no_sizes(tmp_path: Path) -> None:
+    odd = written(tmp_path / "odd", model_type="odd", layers=3)
+    assert not base_shape(changed('"tiny"', f'"{odd}"')).is_known
+    head = json.dumps({"w": {"dtype": "F32", "shape": [5, 4], "data_offsets": [0, 80]}}).encode()
+    (odd / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + bytes(80))
+    shape = base_shape(changed('"tiny"', f'"{odd}"'))
+    assert (shape.weights, shape.is_known) == (20, True)
+
+
 def test_a_base_that_nothing_here_tells_of_has_no_known_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,11 @@ class Base:
     """Why it cannot be had at all."""
 
     @property
+    def is_sized(self) -> bool:
+        """Whether anything tells how much there is to fetch."""
+        return self.missing is not None or self.likely is not None
+
+    @property
     def seconds(self) -> float:
         """How long the download may take."""
         return ((self.likely if self.missing is None else self.missing) or 0) / RATE

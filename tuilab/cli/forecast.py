@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from tuilab.contract.report import read_outcome
 from tuilab.grid.checks import Check, Level, answer_checks, check, disk_check, inode_check
 from tuilab.grid.estimate import (
     Cost,
+    are_known,
     corrected,
     expected,
     first_cell_jobs,
@@ -66,12 +67,12 @@ class Forecast:
     costs: Mapping[str, Cost]
     open_jobs: tuple[str, ...]
     """Jobs without a result."""
-    seconds: float
-    """Wall time of the open jobs with the workers that can run here."""
+    seconds: float | None
+    """Wall time of the open jobs with the workers that can run here; None where nothing tells."""
     first_cell_seconds: float | None
     """Until the first cell of a fresh grid is complete."""
-    bytes: int
-    """Disk that the open jobs will leave used."""
+    bytes: int | None
+    """Disk that the open jobs will leave used; None where nothing tells."""
     rates: str
     """What the times were taken from."""
     checks: tuple[Check, ...]
@@ -87,7 +88,7 @@ class Forecast:
     @property
     def cost(self) -> str:
         """What the GPUs cost for that long; "" where there is no price, or no GPU is wanted."""
-        if self.price is None or self.plan.synthetic:
+        if self.price is None or self.seconds is None or self.plan.synthetic:
             return ""
         gpus = len(self.places.cards) or self.places.workers
         said = self.price.of(self.seconds * gpus)
@@ -127,7 +128,7 @@ def forecast(
         costs, open_jobs = _with_fetch(costs, open_jobs, base)
     workers = places.workers
     folders = tuple(folders_of(root))
-    need = total_bytes(costs[job] for job in open_jobs)
+    need = total_bytes([costs[job] for job in open_jobs])
     data = data_sets(plan, root, state) if state is not None else ()
     return Forecast(
         config=config,
@@ -135,7 +136,7 @@ def forecast(
         places=places,
         costs=costs,
         open_jobs=open_jobs,
-        seconds=wall_seconds(plan, costs, workers, open_jobs),
+        seconds=_wall(plan, costs, workers, open_jobs),
         first_cell_seconds=_first_cell(plan, costs, workers, open_jobs),
         bytes=need,
         rates="jobs measured here" if _all_measured(costs) else pace.name,
@@ -197,7 +198,7 @@ def _with_fetch(
     rest = tuple(job for job in open_jobs if job != fetch)
     if fetch not in costs:
         return dict(costs), rest
-    cost = replace(costs[fetch], seconds=max(costs[fetch].seconds, base.seconds))
+    cost = Cost(max(costs[fetch].seconds, base.seconds), costs[fetch].bytes, is_known=base.is_sized)
     return {**costs, fetch: cost}, (fetch, *rest) if rest else ()
 
 
@@ -206,7 +207,14 @@ def _first_cell(
 ) -> float | None:
     if len(open_jobs) < len(plan.jobs):
         return None
-    return wall_seconds(plan, costs, workers, first_cell_jobs(plan))
+    return _wall(plan, costs, workers, first_cell_jobs(plan))
+
+
+def _wall(
+    plan: Plan, costs: Mapping[str, Cost], workers: int, jobs: Collection[str]
+) -> float | None:
+    is_known = are_known(costs[job] for job in jobs)
+    return wall_seconds(plan, costs, workers, jobs) if is_known else None
 
 
 def _all_measured(costs: Mapping[str, Cost]) -> bool:
@@ -239,9 +247,10 @@ def as_text(
         yield "jobs in launch order, and what each reads"
         for job in found.plan.jobs:
             cost = found.costs[job.id]
+            took = duration(cost.seconds if cost.is_known else None)
             above = [one for one in job.parents if not one.startswith(f"{Stage.FETCH}/")]
             reads = f"  <- {', '.join(above)}" if above else ""
-            yield f"  {padded(plain(job.id), 44)} {duration(cost.seconds):>7}{plain(reads)}"
+            yield f"  {padded(plain(job.id), 44)} {took:>7}{plain(reads)}"
 
 
 def _head(found: Forecast) -> Iterator[str]:
@@ -275,17 +284,21 @@ def _stages(found: Forecast) -> Iterator[str]:
         todo = [job for job in jobs if job in chosen]
         if not jobs:
             continue
-        total = sum(found.costs[job].seconds for job in todo)
-        each = duration(total / len(todo)) if todo else "-"
-        disk = size(sum(found.costs[job].bytes for job in todo))
+        costs = [found.costs[job] for job in todo]
+        used = total_bytes(costs)
+        total = None if used is None else sum(cost.seconds for cost in costs)
+        each = "-" if not todo else duration(total and total / len(todo))
         yield (
             f"{stage.value:<9} {len(jobs):>5} {len(todo):>7} {each:>10} "
-            f"{duration(total) if todo else '-':>10} {disk:>10}"
+            f"{duration(total) if todo else '-':>10} {size(used):>10}"
         )
     workers = count_of(found.places.workers, "worker")
     if found.places.cards:
         workers += f" on {count_of(len(found.places.cards), 'GPU')}"
     cost = f", {found.cost}" if found.cost else ""
+    if found.seconds is None:
+        yield f"expected: no time and no disk with {workers}, since {found.rates}"
+        return
     yield (
         f"expected: {found.where}{duration(found.seconds)} with {workers}{cost}, "
         f"{size(found.bytes)} of disk"
@@ -334,7 +347,7 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
         "seeds": list(plan.seeds),
         "cells": len(plan.cells),
         "expected": {
-            "seconds": round(found.seconds, 1),
+            "seconds": None if found.seconds is None else round(found.seconds, 1),
             "first_cell_seconds": found.first_cell_seconds,
             "bytes": found.bytes,
             "workers": found.places.workers,
@@ -349,11 +362,11 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
                 "stage": job.stage.value,
                 "parents": list(job.parents),
                 "to_do": job.id in open_jobs,
-                "seconds": round(found.costs[job.id].seconds, 2),
-                "bytes": found.costs[job.id].bytes,
+                "seconds": round(cost.seconds, 2) if cost.is_known else None,
+                "bytes": cost.bytes if cost.is_known else None,
                 "deviation": dict(job.deviation),
             }
-            for job in plan.jobs
+            for job, cost in ((job, found.costs[job.id]) for job in plan.jobs)
         ],
         "judges": [asdict(one) for one in found.judges],
         "checks": [

@@ -246,7 +246,8 @@ class Performer:
         told = outcome.metrics.get(MOVED) if outcome is not None else None
         if isinstance(told, str) and (job := self.states.plan.by_id.get(action.job)):
             note_branch(self.states, job, told)
-        keep_commits(self.layout, self.states)
+        if keep_commits(self.layout, self.states):
+            self.gatherer.take_plan()
 
     def _numbers(self, action: actions.Settle) -> dict[str, Any]:
         """What a done attempt measured, for the journal; nothing is decided by it."""

@@ -84,7 +84,8 @@ def open_experiment(root: Path, go: bool, takeover: bool, on: str = "") -> Opene
     states.record("engine-started", pid=me.pid, host=socket.gethostname(), go=go, **before)
     for loss in recovery.losses:
         states.record("note", text=loss)
-    keep_commits(layout, states)
+    if keep_commits(layout, states):
+        gatherer.take_plan()
     _ask_again(states)
     _adopt(states, workers)
     return Opened(layout, lease, states, gatherer, performer, _ended(layout, states))

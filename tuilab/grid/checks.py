@@ -121,10 +121,13 @@ def inode_check(jobs: int, free: int | None) -> tuple[Check, ...]:
     return (Check("disk", Level.WARNING if is_short else Level.OK, told),)
 
 
-def disk_check(need: int, free: int | None, reserve: int) -> Check:
+def disk_check(need: int | None, free: int | None, reserve: int) -> Check:
     """Compare what the plan will leave on disk with what is free; all in bytes."""
     if free is None:
         return Check("disk", Level.WARNING, "free disk space is not known here")
+    if need is None:
+        said = f"{size(free)} free; how much is needed, the size of the base would tell"
+        return Check("disk", Level.WARNING, said)
     short = need + reserve - free
     return _verdict(
         "disk",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 from tuilab.grid.jobs import Job, Plan, ancestors
-from tuilab.grid.rates import SEVEN_B, TINY, Rates
+from tuilab.grid.rates import H200, SEVEN_B, TINY, Rates, Shape, rates_for
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, Evidence
 
@@ -25,6 +25,8 @@ class Cost:
     """Disk that stays used."""
     is_measured: bool = False
     """Whether the seconds come from jobs of the same stage that finished here."""
+    is_known: bool = True
+    """False where both were computed for another size of base than this one may have."""
 
 
 _LOGS = 60_000
@@ -34,6 +36,37 @@ _LOGS = 60_000
 def rates_of(plan: Plan) -> Rates:
     """Return the rates that a plan was made with; plans before them knew two bases alone."""
     return plan.rates or (TINY if plan.synthetic else SEVEN_B)
+
+
+def planned_rates(shape: Shape, device: str, threads: int) -> Rates:
+    """Return the rates that a plan is made with, wherever its jobs are going to run."""
+    return rates_for(shape, None if device == "cpu" else H200, threads)
+
+
+def by_stage(costs: Iterable[tuple[Stage, Cost]]) -> dict[str, float]:
+    """Return the most seconds that are expected of each stage; {} where nothing tells."""
+    found: dict[str, float] = {}
+    for stage, cost in costs:
+        if not cost.is_known:
+            return {}
+        found[stage.value] = max(found.get(stage.value, 0), round(cost.seconds, 2))
+    return found
+
+
+def learned(plan: Plan, shape: Shape) -> Plan:
+    """Return the plan with times by a shape that was not known, or not whole, when it was made."""
+    base = base_of(plan)
+    rates = planned_rates(shape, base["device"], base["threads"] or 1)
+    if rates == plan.rates:
+        return plan
+    costs, table = expected(plan, rates), plan.table
+    stages = ((table.stage_at(place), costs[job]) for job, place in plan.places.items())
+    return replace(plan, rates=rates, estimates=by_stage(stages))
+
+
+def base_of(plan: Plan) -> Settings:
+    """Return what a plan says of its base; {} for one without a job that loads it."""
+    return next((one["base"] for one in plan.settings.values() if "base" in one), {})
 
 
 def expected(plan: Plan, rates: Rates | None = None) -> Mapping[str, Cost]:
@@ -47,7 +80,8 @@ def expected(plan: Plan, rates: Rates | None = None) -> Mapping[str, Cost]:
 
 def cost_of(stage: Stage, settings: Settings, rates: Rates) -> Cost:
     """Estimate one job."""
-    return _COSTS[stage](settings, rates)
+    found = _COSTS[stage](settings, rates)
+    return found if rates.is_known else replace(found, is_known=False)
 
 
 def corrected(
@@ -68,7 +102,7 @@ def corrected(
     def one(place: int) -> Cost:
         cost, stage = costs[table.ids[place]], table.stage_at(place)
         seconds = cost.seconds * factor.get(stage, 1.0)
-        return Cost(seconds, cost.bytes, is_measured=stage in factor)
+        return replace(cost, seconds=seconds, is_measured=stage in factor)
 
     return plan.each(one)
 
@@ -118,9 +152,14 @@ def wall_seconds(
     return now
 
 
-def total_bytes(costs: Iterable[Cost]) -> int:
-    """Add up the disk that stays used."""
-    return sum(cost.bytes for cost in costs)
+def total_bytes(costs: Collection[Cost]) -> int | None:
+    """Add up the disk that stays used; None where that of one is not known."""
+    return sum(cost.bytes for cost in costs) if are_known(costs) else None
+
+
+def are_known(costs: Iterable[Cost]) -> bool:
+    """Whether the size of the base, and with it times and disk, is known."""
+    return all(cost.is_known for cost in costs)
 
 
 def first_cell_jobs(plan: Plan) -> list[str]:

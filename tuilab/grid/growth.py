@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, sets_for, sets_for_all
-from tuilab.grid.estimate import corrected, expected, total_bytes, wall_seconds
+from tuilab.grid.estimate import are_known, corrected, expected, total_bytes, wall_seconds
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion
@@ -38,9 +38,9 @@ class Growth:
     """What a run of the new cells asks for."""
     again: tuple[str, ...] = ()
     """Of that, jobs that have a result already and run again, each with the reason."""
-    seconds: float = 0.0
+    seconds: float | None = 0.0
     """Expected wall time of that, with the plan's workers."""
-    bytes: int = 0
+    bytes: int | None = 0
     """Disk that it will leave used."""
 
 
@@ -187,12 +187,13 @@ def _cell_states(state: ExperimentState) -> dict[Cell, JobStatus]:
     return {cell: derive_cell(jobs) for cell, jobs in own.items() if jobs}
 
 
-def _cost(state: ExperimentState, jobs: Collection[str]) -> tuple[float, int]:
+def _cost(state: ExperimentState, jobs: Collection[str]) -> tuple[float | None, int | None]:
     plan: Plan = state.plan
     costs = corrected(plan, expected(plan), state.of)
     workers = plan.resources.get("workers")
     count = workers if isinstance(workers, int) and workers > 0 else 1
-    return wall_seconds(plan, costs, count, jobs), total_bytes(costs[job] for job in jobs)
+    seconds = wall_seconds(plan, costs, count, jobs) if are_known(costs.values()) else None
+    return seconds, total_bytes([costs[job] for job in jobs])
 
 
 def _some(cells: Sequence[Cell]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, edits_of, sets_for, sets_for_all, without_idle
-from tuilab.grid.estimate import Cost, cost_of
+from tuilab.grid.estimate import Cost, by_stage, cost_of, planned_rates
 from tuilab.grid.fingerprint import (
     SHORT,
     Parts,
@@ -22,7 +22,7 @@ from tuilab.grid.fingerprint import (
 from tuilab.grid.jobs import JobTable, Kind, Plan, fetch_id, job_id
 from tuilab.grid.lines import CONTROLS, MARKED_ARMS, name_of, persona_of
 from tuilab.grid.metrics import KINDS
-from tuilab.grid.rates import H200, Rates, Shape, rates_for, shape_named
+from tuilab.grid.rates import Rates, Shape, shape_named
 from tuilab.grid.settings_table import SettingsTable
 from tuilab.grid.stages import MEASURE_STAGES, OWN_STAGES, Stage
 from tuilab.grid.text import list_of
@@ -60,9 +60,8 @@ def make_plan(
     if found := blocking(config, shape.blocks if shape else None):
         raise PlanError("; ".join(check.sentence for check in found))
     lines = _Lines(config)
-    card = None if config.base.device == "cpu" else H200
     shape = shape or shape_named(config.base.model)
-    rates = rates_for(shape, card, config.resources.threads or 1)
+    rates = planned_rates(shape, config.base.device, config.resources.threads or 1)
     draft = _Draft(lines, code_version, deviations, base_hash, rates)
     fetch = (fetch_id(config.base.model),) if is_on_hub else ()
     if is_on_hub:
@@ -414,19 +413,13 @@ class _Draft:
             code_version=self._all_code,
             measured=config.measured,
             rates=self.rates,
-            estimates=self._estimates(),
+            estimates=by_stage((name[1], cost) for name, cost in self.costs.items()),
         )
 
     def _tracker(self) -> dict[str, Any]:
         """Where copies of the events go; among the resources, since no result depends on it."""
         tracker = self.lines.config.tracker
         return {"tracker": tracker.model_dump(mode="json")} if tracker.kind != "none" else {}
-
-    def _estimates(self) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for (_, stage, _, _), cost in self.costs.items():
-            found[stage.value] = max(found.get(stage.value, 0), round(cost.seconds, 2))
-        return found
 
     def _edited(self, sketch: _Sketch) -> tuple[ExperimentConfig, dict[str, Any]]:
         """Return the config under the edits of the cells that read a job, and those edits."""

@@ -58,6 +58,8 @@ class Rates:
     """The merged model, where one is kept."""
     completion_bytes: int
     """One stored completion, compressed."""
+    is_known: bool = True
+    """False where nothing tells how large the base is: no time or size may be quoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ SEVEN_B = Rates(
 convergence, 23.2 s for 2,400 completions, 0.3 to 3.2 s a job beside them when warm. The rest is
 computed; 28 layers hold 90,112 LoRA parameters per unit of rank each. Rows and completions are of
 350 to 400 tokens."""
+UNKNOWN = "how large the base is, is not known"
 _LONGER = 8.0
 """Tokens of a row or completion at 7B against those of the tiny base."""
 
@@ -127,7 +130,8 @@ def rates_for(shape: Shape, card: Card | None, threads: int = 1) -> Rates:
     """Return how fast a base is worked on by a card, or by so many threads where there is none."""
     if shape.is_synthetic:
         return TINY
-    return on_processor(shape, threads) if card is None else on_card(shape, card)
+    found = on_processor(shape, threads) if card is None else on_card(shape, card)
+    return found if shape.is_known else replace(found, name=UNKNOWN, is_known=False)
 
 
 def card_named(name: str) -> Card | None:
@@ -179,8 +183,6 @@ def _with_sizes(rates: Rates, shape: Shape) -> Rates:
 
 
 def _computed(shape: Shape, where: str, measured: Rates) -> str:
-    if not shape.is_known:
-        return f"computed for 7B on {where}: how large the base is, is not known yet"
     return f"computed for {parameters(shape.weights)} on {where}, from {measured.name}"
 
 
@@ -192,7 +194,10 @@ def parameters(count: float) -> str:
 
 
 def shape_of(config: Mapping[str, Any], named: Shape) -> Shape:
-    """Count the weights that a model's config.json describes, or take ``named`` where it is odd."""
+    """Count the weights that a model's config.json describes, or take ``named`` where it is odd.
+
+    ``named`` says the rest, and how large a base is whose config.json says no sizes.
+    """
     inner = config.get("text_config")
     raw = inner if isinstance(inner, dict) else config
 
@@ -232,7 +237,7 @@ _QWEN_BLOCKS = {"0.5B": 24, "1.5B": 28, "3B": 36, "7B": 28, "14B": 48, "32B": 64
 
 
 def shape_named(model: str, bytes_each: int = 2) -> Shape:
-    """Guess a shape from a model's name; that of a 7B where it tells nothing."""
+    """Guess a shape from a model's name; that of a 7B, and not known, where it tells nothing."""
     if model == "tiny":
         return TINY_SHAPE
     qwen = _QWEN.fullmatch(model)
@@ -242,13 +247,17 @@ def shape_named(model: str, bytes_each: int = 2) -> Shape:
     if found is None:
         return replace(SEVEN_B_SHAPE, bytes_each=bytes_each, blocks=None, is_known=False)
     weights = float(found[1]) * (1e9 if found[2] in "bB" else 1e6)
-    body = float(chosen[1]) * 1e9 if chosen else weights
-    return Shape(
-        weights,
-        body * _BODY,
-        # Adapters grow with the width of a model, its weights with the width's square.
-        SEVEN_B_SHAPE.lora_per_rank * (weights / SEVEN_B_SHAPE.weights) ** (2 / 3),
-        bytes_each,
+    shape = shape_of_size(weights, bytes_each)
+    return replace(
+        shape,
+        active=float(chosen[1]) * 1e9 * _BODY if chosen else shape.active,
         is_fused=not chosen and any(one in model.casefold() for one in _FUSED_NAMES),
         blocks=_QWEN_BLOCKS.get(qwen[1]) if qwen else None,
     )
+
+
+def shape_of_size(weights: float, bytes_each: int) -> Shape:
+    """Return the shape of a base of so many weights, of which nothing else is known."""
+    # Adapters grow with the width of a model, its weights with the width's square.
+    lora = SEVEN_B_SHAPE.lora_per_rank * (weights / SEVEN_B_SHAPE.weights) ** (2 / 3)
+    return Shape(weights, weights * _BODY, lora, bytes_each, is_fused=False)

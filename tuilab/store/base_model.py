@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilab.contract.hub import commit_in_cache, model_folder
 from tuilab.contract.parsing import loads, read_bytes
 from tuilab.contract.report import digest
-from tuilab.grid.rates import Shape, shape_named, shape_of
+from tuilab.grid.rates import Shape, shape_named, shape_of, shape_of_size
 from tuilab.store.shipped import runner_folder
+from tuilab.store.tensors import TensorFileError, read_header
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -23,16 +26,34 @@ _TEXTS = (".json", ".jinja", ".txt", ".model")
 
 
 def base_shape(config: ExperimentConfig) -> Shape:
-    """Return how large the base is: by its config.json where that is here, else by its name."""
-    named = shape_named(config.base.model, 4 if config.base.dtype == "float32" else 2)
-    for folder in _folders(config):
+    """Return how large the base is: by its files where they are here, else by its name."""
+    return shape_in(_folders(config), config.base.model, config.base.dtype)
+
+
+def shape_in(folders: Iterable[Path], model: str, dtype: str) -> Shape:
+    """Return how large a base is by the first of the folders that holds its files."""
+    named = shape_named(model, 4 if dtype == "float32" else 2)
+    for folder in folders:
         try:
             found = loads(read_bytes(folder / "config.json"), finite=False)
         except (OSError, ValueError):
             continue
         if isinstance(found, dict):
-            return shape_of(found, named)
+            shape = shape_of(found, named)
+            return shape if shape.is_known else _counted(folder, shape)
     return named
+
+
+def _counted(folder: Path, shape: Shape) -> Shape:
+    """Count the weights in the heads of their files, of a base whose config says no sizes."""
+    try:
+        heads = [read_header(path) for path in sorted(folder.glob("*.safetensors"))]
+    except TensorFileError:
+        return shape
+    weights = sum(math.prod(tensor.shape) for head in heads for tensor in head.values())
+    if not weights:
+        return shape
+    return replace(shape_of_size(weights, shape.bytes_each), blocks=shape.blocks)
 
 
 def base_stamps(config: ExperimentConfig) -> list[tuple[str, int, int]]:

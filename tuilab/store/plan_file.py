@@ -55,7 +55,7 @@ def save_plan(layout: Layout, plan: Plan) -> None:
         for field in fields(Plan)
         if field.name not in ("jobs", "schema", "settings")
     }
-    head["rates"] = plan.rates and asdict(plan.rates)
+    head |= _learned(plan)
     parts = [json.dumps(name) + ": " + _compact(value) for name, value in sorted(head.items())]
     parts.insert(0, f'"schema": {plan.schema}')
     parts.append(f'"config_digest": {_compact(config_digest(layout))}')
@@ -64,20 +64,27 @@ def save_plan(layout: Layout, plan: Plan) -> None:
     atomic.write_bytes(layout.plan, text.encode())
 
 
-def write_commits(layout: Layout, commits: Mapping[str, str]) -> None:
-    """Say in plan.json at which commits its bases were fetched; all else stays byte for byte.
+def write_learned(layout: Layout, plan: Plan) -> None:
+    """Say in plan.json what a fetched base tells: its commit, and times by its size.
 
-    A file that somebody has formatted anew is written whole.
+    All else stays byte for byte; a file that somebody has formatted anew is written whole.
     """
+    told = _learned(plan)
     content = read_bytes(layout.plan, _MOST_BYTES)
     head = _head(content)
     if not content.startswith(_FIRST) or head == content:
-        whole = {**typed(loads(content), dict), "commits": dict(commits)}
+        whole = {**typed(loads(content), dict), **told}
         atomic.write_bytes(layout.plan, json.dumps(whole, indent=1).encode())
         return
-    lines = [line for line in head.split(b"\n") if not line.startswith(b'"commits": ')]
-    lines.insert(1, f'"commits": {_compact(dict(commits))},'.encode())
+    starts = tuple(f"{json.dumps(name)}: ".encode() for name in told)
+    lines = [line for line in head.split(b"\n") if not line.startswith(starts)]
+    lines[1:1] = [f"{json.dumps(name)}: {_compact(one)},".encode() for name, one in told.items()]
     atomic.write_bytes(layout.plan, b"\n".join(lines) + content[len(head) :])
+
+
+def _learned(plan: Plan) -> dict[str, Any]:
+    rates = plan.rates and asdict(plan.rates)
+    return {"commits": dict(plan.commits), "rates": rates, "estimates": dict(plan.estimates)}
 
 
 def _head(content: bytes) -> bytes:

@@ -96,9 +96,9 @@ class JobStates:
         """Go on with another plan of the same experiment."""
         self._take_plan(plan)
 
-    def remember_commits(self, commits: Mapping[str, str]) -> None:
-        """Take in at which commits the plan's bases were fetched; no state hangs on it."""
-        self.plan = replace(self.plan, commits=commits)
+    def remember(self, plan: Plan) -> None:
+        """Take the same plan with what fetched bases told; no state hangs on it."""
+        self.plan = plan
 
     def of(self, job: str) -> Evidence:
         """Return what is known of a job, a live attempt as its files show it."""

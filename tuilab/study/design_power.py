@@ -38,7 +38,8 @@ class Option:
     """Answers to each question."""
     n: int
     power: float
-    gpu_hours: float
+    gpu_hours: float | None
+    """None where nothing tells how large the base is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +61,28 @@ def setup_of(plan: Plan, questions: int, samples: int, noise: Noise) -> Setup:
 
 
 def options(
-    setup: Setup, samples: int, change: float, plan: Plan, seconds: Mapping[str, float]
+    setup: Setup, samples: int, change: float, plan: Plan, seconds: Mapping[str, float] | None
 ) -> list[Option]:
     """Return every design of the table, those of fewer seeds first.
 
-    ``seconds`` is what each job of the plan takes; jobs of a seed count once for each seed, and
-    sampling in proportion to the completions.
+    ``seconds`` is what each job of the plan takes, None where that is not known; jobs of a seed
+    count once for each seed, and sampling in proportion to the completions.
     """
-    shared, own, sampled = _cost(plan, seconds)
+    shared, own, sampled = _cost(plan, seconds) if seconds else (None, 0.0, 0.0)
     found = []
     for seeds in SEEDS:
         for each in dict.fromkeys(max(1, round(samples * times)) for times in TIMES):
             one = replace(setup, seeds=seeds, n=setup.n * each // samples)
-            taken = shared + seeds * (own + sampled * each / samples)
-            found.append(Option(seeds, each, one.n, power(one, change), taken / 3600))
+            each_seed = own + sampled * each / samples
+            hours = None if shared is None else (shared + seeds * each_seed) / 3600
+            found.append(Option(seeds, each, one.n, power(one, change), hours))
     return found
 
 
 def cheapest(found: Sequence[Option], wanted: float) -> Option | None:
     """Return the design with the wanted power that takes the fewest GPU hours."""
     good = [one for one in found if one.power >= wanted]
-    return min(good, key=lambda one: (one.gpu_hours, one.seeds), default=None)
+    return min(good, key=lambda one: (one.gpu_hours or 0, one.seeds, one.samples), default=None)
 
 
 def _cost(plan: Plan, seconds: Mapping[str, float]) -> tuple[float, float, float]:

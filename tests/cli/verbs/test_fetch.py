@@ -77,6 +77,20 @@ def test_a_hub_that_does_not_say_how_much_costs_what_the_shape_of_the_base_tells
     assert "fetch         1       1      2m32s" in known
     unknown = call("plan", config(here), "--no-preview").stdout
     assert "the time to fetch it is not counted" in unknown
+    assert "expected: no time and no disk with 1 worker, since how large the base is" in unknown
+    assert "how much is needed, the size of the base would tell" in unknown
+    told = json.loads(call("plan", config(here), "--no-preview", "--json").stdout)
+    assert told["expected"]["seconds"] is None and told["jobs"][1]["bytes"] is None
+    designs = json.loads(call("design", config(here), "--json").stdout)["designs"]
+    assert {one["gpu_hours"] for one in designs[0]["options"]} == {None}
+
+
+def test_a_hub_that_answers_tells_how_large_the_base_is_before_it_is_fetched(
+    hub: Hub, here: Path
+) -> None:
+    told = json.loads(call("plan", config(here), "--no-preview", "--json").stdout)["expected"]
+    assert told["times_from"].startswith("computed for 1.2M") and told["bytes"] < 5e6
+    assert hub.sent == 0
 
 
 def test_at_a_terminal_one_line_is_redrawn_and_fits_it(hub: Hub, here: Path) -> None:

@@ -15,7 +15,7 @@ from tuilab.cli.output import document, out, plain
 from tuilab.cli.resolve import find_place, refuse_results
 from tuilab.cli.verbs.arguments import AsJson, DirOrConfig
 from tuilab.grid.config import ExperimentConfig
-from tuilab.grid.estimate import corrected, expected
+from tuilab.grid.estimate import are_known, corrected, expected
 from tuilab.grid.jobs import Plan
 from tuilab.grid.text import count_of, duration, number, padded, percent_text, points
 from tuilab.science.power import Setup
@@ -128,7 +128,7 @@ def _next_seed(root: Path | None, questions: int, samples: int) -> Sequence[Next
 
 def _planned(
     root: Path | None, path: Path | None
-) -> tuple[ExperimentConfig, Plan, dict[str, float]]:
+) -> tuple[ExperimentConfig, Plan, dict[str, float] | None]:
     if root is None:
         assert path is not None, "a place is an experiment or a config"
         config = read_config(path).config
@@ -138,7 +138,8 @@ def _planned(
     else:
         config, plan = read_config(Layout(root).config).config, load_plan(root)
         costs = corrected(plan, expected(plan), read_state(root, plan).of)
-    return config, plan, {job.id: costs[job.id].seconds for job in plan.jobs}
+    is_known = are_known(costs.values())
+    return config, plan, {job: costs[job].seconds for job in plan.by_id} if is_known else None
 
 
 def _noises(
@@ -166,6 +167,10 @@ def _record(noise: Noise, setup: Setup, found: Sequence[Option], power: float) -
     }
 
 
+def _hours(option: Option) -> str:
+    return duration(None if option.gpu_hours is None else 3600 * option.gpu_hours)
+
+
 def _lines(
     noise: Noise, setup: Setup, found: Sequence[Option], questions: int, power: float
 ) -> Iterator[str]:
@@ -178,11 +183,7 @@ def _lines(
     heads = [f"{questions} x {samples}" for samples in each]
     yield padded("seeds", 7) + "".join(padded(head, 12, right=True) for head in heads)
     for seeds in dict.fromkeys(one.seeds for one in found):
-        cells = [
-            f"{percent_text(one.power)} {duration(3600 * one.gpu_hours)}"
-            for one in found
-            if one.seeds == seeds
-        ]
+        cells = [f"{percent_text(one.power)} {_hours(one)}" for one in found if one.seeds == seeds]
         yield padded(str(seeds), 7) + "".join(padded(cell, 12, right=True) for cell in cells)
     yield "one seed sees how its checkpoints scatter, not that the whole run may be off"
     best = cheapest(found, power / 100)
@@ -192,5 +193,5 @@ def _lines(
     yield (
         f"needed for {power:g} %: {best.seeds} seed{'s' * (best.seeds > 1)}, {questions} questions"
         f" x {best.samples} completions ({percent_text(best.power)}),"
-        f" {duration(3600 * best.gpu_hours)} of workers' time for the whole grid"
+        f" {_hours(best)} of workers' time for the whole grid"
     )

@@ -130,7 +130,7 @@ def _as_document(found: Proposal) -> dict[str, Any]:
     return {
         **as_record(found.growth),
         "jobs": [one.job for one in found.growth.run.jobs],
-        "seconds": round(found.growth.seconds, 1),
+        "seconds": found.growth.seconds and round(found.growth.seconds, 1),
         "bytes": found.growth.bytes,
     }
 

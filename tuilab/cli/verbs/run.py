@@ -24,7 +24,7 @@ from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headl
 from tuilab.cli.verbs.open import show
 from tuilab.engine.places import why_no_place
 from tuilab.grid.cells import Cell
-from tuilab.grid.estimate import corrected, expected
+from tuilab.grid.estimate import are_known, corrected, expected
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.limits import NO_LIMIT, Limit, parse_until
@@ -176,7 +176,8 @@ def _outlook(state: ExperimentState, limit: Limit) -> str:
     """Say how much there is to do, and how much of it the limit lets start."""
     costs = corrected(state.plan, expected(state.plan), state.of)
     left = [job for job in state.plan.by_id if state.statuses[job].state not in WITH_RESULT]
-    work = duration(sum(costs[job].seconds for job in left))
+    is_known = are_known(costs[job] for job in left)
+    work = duration(sum(costs[job].seconds for job in left) if is_known else None)
     now = time.time()
     time_left = "" if limit.until is None else f", {duration(limit.until - now)} from now"
     return (

@@ -11,7 +11,9 @@ from tuilab.grid.stages import Stage
 
 
 def costs_of(plan: Plan) -> Mapping[str, Cost]:
-    """Return what every job is expected to take; {} for a plan whose settings tell nothing."""
+    """Return what every job is expected to take; {} where settings or size of base tell nothing."""
+    if plan.rates is not None and not plan.rates.is_known:
+        return {}
     try:
         return expected(plan)
     except (KeyError, TypeError, ValueError, AttributeError):
