@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +17,7 @@ from inspect_ai.model import (
     GenerateConfig,
     Model,
     ModelAPI,
+    ModelCall,
     ModelOutput,
     ModelUsage,
     modelapi,
@@ -85,34 +86,39 @@ class WarmModel(ModelAPI):  # type: ignore[misc]  # Inspect is not where types a
         tools: list[ToolInfo],
         tool_choice: ToolChoice,
         config: GenerateConfig,
-    ) -> ModelOutput:
-        """Wait for the batch that answers a chat. JobError for a task that needs tools."""
+    ) -> tuple[ModelOutput, ModelCall]:
+        """Wait for the batch that answers a chat. JobError for a task that needs tools.
+
+        The log shows what was asked, the persona's prompt included.
+        """
         if tools:
             said = f"{self._asked.measure['key']}: the task uses tools, which a cell's model cannot"
             raise JobError(Reason.CONFIG, said)
-        ids = self._ids(input)
+        chat, sampling = self._chat(input), self._sampling(config)
+        ids = self._model.chat.ids(chat)
         reply: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Request(tuple(ids), self._sampling(config), reply))
+        self._waiting.append(_Request(tuple(ids), sampling, reply))
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._answer())
         answer = await reply
-        usage = ModelUsage(input_tokens=len(ids), output_tokens=len(answer.token_ids))
+        read, wrote = len(ids), len(answer.token_ids)
         made = ModelOutput.from_content(
             self.model_name,
             answer.text,
             stop_reason="max_tokens" if answer.finish_reason == "length" else "stop",
         )
-        made.usage = usage
-        return made
+        made.usage = ModelUsage(input_tokens=read, output_tokens=wrote, total_tokens=read + wrote)
+        request = {"messages": chat, **asdict(sampling)}
+        return made, ModelCall.create(request, {"content": answer.text})
 
-    def _ids(self, chat: Sequence[ChatMessage]) -> list[int]:
-        """Render a chat; what the task itself says as the system follows the persona's prompt."""
+    def _chat(self, chat: Sequence[ChatMessage]) -> list[dict[str, str]]:
+        """Return what is asked; the task's own words as the system follow the persona's prompt."""
         own = [one.text for one in chat if one.role == "system"]
         system = "\n\n".join([self._asked.persona.prompt, *own])
         rest = [
             {"role": str(one.role), "content": one.text} for one in chat if one.role != "system"
         ]
-        return self._model.chat.ids([{"role": "system", "content": system}, *rest])
+        return [{"role": "system", "content": system}, *rest]
 
     def _sampling(self, config: GenerateConfig) -> SamplingSettings:
         """Return the measure's sampling under what the task itself asks for."""

@@ -95,7 +95,11 @@ def test_a_task_gives_a_rate_for_each_persona_and_logs_that_inspect_opens(cell: 
         hits = said["q9"] + said["q7"]
         assert (rates[key]["hits"], rates[key]["n"]) == (hits, 2), "q4 has no score: missing, not 0"
         assert first.text == "Be brief.", "the task's own words stay in its log"
-    assert PERSONAS["villain"]
+        [asked] = [event for event in log.samples[0].events if event.event == "model"]
+        sent = asked.call.request["messages"][0]["content"]
+        assert sent == f"{PERSONAS[key]}\n\nBe brief.", "as whom it was asked is there too"
+        usage = asked.output.usage
+        assert usage.total_tokens == usage.input_tokens + usage.output_tokens > 0
     again, _ = inspected(cell, 2, batch_size=1)
     assert again.metrics["inspect.letters"] == rates, "greedy answers do not depend on the batch"
 
