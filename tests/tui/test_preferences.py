@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.style import Style
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
@@ -43,6 +44,13 @@ def test_what_is_read_is_readable_in_every_theme_on_every_ground(name: str) -> N
             for under in grounds:
                 found = contrast(Color.from_rich_color(style.color), under)
                 assert found >= least - 0.05, (role + modifier, found)
+
+
+def test_a_chosen_row_is_of_one_piece_in_16_colours() -> None:
+    palette = PALETTES["ansi16"]
+    roles = [role for role in palette.roles if role != "match" and not role.endswith("-ground")]
+    looks = {palette.style(f"{role} here ground") for role in roles}
+    assert looks == {Style(reverse=True, bold=True)}
 
 
 def test_a_theme_that_is_not_there_is_named_with_the_nearest() -> None:

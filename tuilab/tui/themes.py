@@ -165,7 +165,9 @@ def _style(palette: Palette, role: str) -> Style:
             style += Style(bold=True)
         elif modifier == "ground" and style.bgcolor is None:
             # What has a ground of its own, such as the marker, would not be legible on another.
-            style += Style.parse(palette.roles["cursor-ground"])
+            # Reversed inks of 16 colours would make the row a patchwork: there it has none.
+            plain = style.without_color if palette.name == ANSI16 else style
+            style = plain + Style.parse(palette.roles["cursor-ground"])
         elif modifier == "dim":
             style = Style.parse(palette.roles["rule"])
     if palette.name == ANSI16 and {"cursor", "ground"} <= set(modifiers):
