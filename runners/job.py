@@ -312,6 +312,8 @@ def log(text: str) -> None:
 def _verdict(outcome: Outcome) -> str:
     if outcome.status == DONE:
         return f"{outcome.job} done in {outcome.seconds:.1f} s"
+    if outcome.reason == Reason.KILLED:  # the engine knows whether a person asked for it
+        return f"{outcome.job} ended early: {outcome.detail}"
     return f"{outcome.job} failed ({outcome.reason}): {outcome.detail}"
 
 

@@ -163,6 +163,7 @@ def test_a_worker_process_repeats_results_and_on_sigterm_leaves_a_state_to_resum
 
     stopped = outcome_of(first)
     assert (stopped.status, stopped.reason) == ("failed", "killed")
+    assert "ended early: asked to stop by SIGTERM" in (first / "log.txt").read_text()
     assert "SIGTERM" in stopped.detail
     [kept] = (first / "resume").iterdir()
     assert 6 <= int(kept.name.removeprefix("step-")) < 90
