@@ -34,8 +34,11 @@ def is_on_hub(model: str) -> bool:
 
 
 def why_nowhere(model: str) -> str:
-    """Return why a base can come from nowhere, "" where it is a folder or may be on a hub."""
-    if not is_on_hub(model) or _NAME.fullmatch(model):
+    """Return why a base can come from nowhere, "" where it is a model's folder or on a hub."""
+    if not is_on_hub(model):
+        is_model = model == TINY or (Path(model) / "config.json").is_file()
+        return "" if is_model else f"the folder {model} holds no model: there is no config.json"
+    if _NAME.fullmatch(model):
         return ""
     return f"{model} is neither a folder on this machine nor a model's name on a hub (OWNER/NAME)"
 

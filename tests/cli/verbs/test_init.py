@@ -36,9 +36,11 @@ def test_flags_answer_all_five_questions() -> None:
 
 
 def test_a_grid_that_cannot_run_is_not_sent_to_run() -> None:
-    found = call("init", "--base", "no;where")
-    assert found.exit_code == 2 and "no;where is neither a folder" in found.stdout
-    assert "run my-grid.toml" not in found.stdout and "plan my-grid.toml" in found.stdout
+    Path("model").mkdir()
+    Path("model/config.json").write_text('{"num_hidden_layers": 2}')
+    found = call("init", "--base", "./model")
+    assert found.exit_code == 2 and "cosine.layers [10, 15, 20, 25] do not exist" in found.stderr
+    assert "run my-grid.toml" not in found.stdout
 
 
 def test_what_cannot_be_is_named_and_nothing_is_written() -> None:
@@ -46,6 +48,10 @@ def test_what_cannot_be_is_named_and_nothing_is_written() -> None:
         (("--sources", "vilain"), "did you mean villain?"),
         (("--epochs", "one"), "not a list of whole numbers"),
         (("--sources", "assistant"), "not a source persona"),
+        (("--base", "no;where"), "no;where is neither a folder"),
+        (("--base", "asdf"), "no folder asdf here: write tiny, a folder, or OWNER/NAME of a hub"),
+        (("--base", "."), "the folder . holds no model: there is no config.json"),
+        (("--gpus", "64"), "6 cells keep at most 6 GPUs busy"),
     ):
         found = call("init", *words)
         assert found.exit_code == 2 and said in found.stderr

@@ -93,9 +93,9 @@ def why_no_gpu(config: ExperimentConfig) -> str:
     shape = base_shape(config)
     if shape.weights < _LARGE:
         return ""
-    size = f"of {parameters(shape.weights)} " if shape.is_known else ""
+    what = f"a base of {parameters(shape.weights)} parameters" if shape.is_known else base.model
     return (
-        f"this machine has no GPU for a base {size}parameters: "
+        f"this machine has no GPU for {what}: "
         'base.device = "cpu" computes on the processor all the same'
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -14,6 +15,7 @@ from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import is_interactive, out, tell
 from tuilab.cli.verbs.plan import plan
 from tuilab.contract import atomic
+from tuilab.contract.hub import is_on_hub, why_nowhere
 from tuilab.engine.host.gpus import look_at_devices
 from tuilab.grid.config import ExperimentConfig
 from tuilab.grid.text import count_of, nearest
@@ -70,7 +72,7 @@ def init(
     if file.exists() and not force:
         raise RefusalError(f"{file} already exists: name another file, or use --force", USAGE)
     here = len(look_at_devices())
-    model = _ask("base model", base, TINY if here == 0 else "Qwen/Qwen2.5-7B-Instruct", str)
+    model = _ask("base model", base, TINY if here == 0 else "Qwen/Qwen2.5-7B-Instruct", _model)
     shipped = read_config(configs_dir() / ("tiny.toml" if model == TINY else "eps109.toml")).config
 
     def personas(text: str) -> tuple[str, ...]:
@@ -78,13 +80,14 @@ def init(
 
     if sources is None and is_interactive():
         tell(f"personas: {', '.join(shipped.personas)}")
-    wanted = Wanted(
-        model,
+    cells = (
         _ask("source personas", sources, ",".join(shipped.sources[:2]), personas),
         _ask("epochs of the grid", epochs, "0,2,4" if model == TINY else "0,2,4,8", _numbers),
         _ask("seeds", seeds, "42", _numbers),
-        _ask("GPUs", None if gpus is None else str(gpus), str(here), _count),
     )
+    most = prod(map(len, cells))
+    count = None if gpus is None else str(gpus)
+    wanted = Wanted(model, *cells, _ask("GPUs", count, str(min(here, most)), _count_up_to(most)))
     text = "\n".join(_lines(file.stem, wanted, shipped)) + "\n"
     atomic.write_bytes(file, text.encode())
     sizes = {"source": wanted.sources, "epoch": wanted.epochs, "seed": wanted.seeds}
@@ -135,10 +138,25 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(word) for word in words}))
 
 
-def _count(text: str) -> int:
-    if not text.strip().isdecimal():
-        raise ValueError(f"{text!r} is not a number of GPUs: 0 means the CPU")
-    return int(text)
+def _model(text: str) -> str:
+    name = text.strip()
+    if why := why_nowhere(name):
+        raise ValueError(why)
+    if is_on_hub(name) and "/" not in name:
+        raise ValueError(f"no folder {name} here: write tiny, a folder, or OWNER/NAME of a hub")
+    return name
+
+
+def _count_up_to(cells: int) -> Callable[[str], int]:
+    def count(text: str) -> int:
+        if not text.strip().isdecimal():
+            raise ValueError(f"{text!r} is not a number of GPUs: 0 means the CPU")
+        if int(text) > cells:
+            busy = count_of(cells, "cell keeps", "cells keep")
+            raise ValueError(f"{busy} at most {count_of(cells, 'GPU')} busy")
+        return int(text)
+
+    return count
 
 
 def _lines(name: str, wanted: Wanted, shipped: ExperimentConfig) -> list[str]:
