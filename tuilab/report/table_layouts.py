@@ -21,6 +21,8 @@ _EPOCH = re.compile(r"(?:epoch|ep|e)?[ _.-]*(\d{1,9})", re.IGNORECASE)
 _PERCENT = re.compile(r"\s*(?:\(\s*(?:%|percent)\s*\)|%|\bpercent)\s*$", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"\s*\([-+]?[\d.,]+\)\s*$")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)(\s*%?)")
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}\s*%?")
+"""In a table of commas, where quotes made one field of it: a thousand and so, or one and so?"""
 _BESIDE = frozenset(COLUMNS) - {"metric", "value", "hits", "n"}
 """Columns that name a row of any layout."""
 
@@ -142,7 +144,7 @@ def _epoch(name: str) -> str:
 def _number(text: str, unit: str, mark: str, is_percent: bool) -> str:
     """Write a value as programs read it, in the table's unit."""
     found = text.strip()
-    if mark != ",":
+    if mark != "," or not _THOUSANDS.fullmatch(found):
         found = _DECIMAL_COMMA.sub(r"\1.\2\3", found)
     signed = found.removesuffix("%").strip()
     if not (is_percent or signed != found):
