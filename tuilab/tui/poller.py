@@ -136,7 +136,8 @@ class Poller:
 
 TURN_SECONDS = 0.0005
 """A thread that computes lets another run after so long: to read a large grid takes a second, and
-the thread that answers keys would wait for several turns of Python's own 5 ms."""
+the thread that answers keys would wait for several turns of Python's own 5 ms. Python has one such
+time for the whole process; here that is the app and nothing else."""
 
 
 class PollThread(threading.Thread):
