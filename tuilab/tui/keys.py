@@ -286,11 +286,12 @@ RELAUNCH = _of(
 FORM = _of(
     "form",
     _key("escape", "cancel", "cancel", "change nothing", "esc", bar=True),
-    _key("e", "edit", "edit", "type into the fields", bar=True),
+    _key("enter", "go_on", "go on", "go on to the answer, then take it", "↵", bar=True),
     _key("tab", "app.focus_next", "next", "next field", bar=True),
-    _key("pagedown,j,down", "scroll(1)", "scroll", "scroll down", "j/k", bar=True),
+    _key("e", "edit", "edit", "type into the fields"),
+    _key("pagedown,j,down", "scroll(1)", "scroll", "scroll down", "pgdn", bar=True),
     _key("pageup,k,up", "scroll(-1)", "up", "scroll up"),
-    _key("?", "app.help", "help", "show the keys of this dialog", bar=True),
+    _key("f1,?", "app.help", "help", "show the keys of this dialog", "f1", bar=True),
 )
 HELP = _of(
     "help",

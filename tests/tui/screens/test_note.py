@@ -40,3 +40,26 @@ async def test_it_stands_in_the_summary_can_be_filtered_and_taken_back(
         await press(pilot, "backspace", "backspace", "backspace")
         assert "--text ''" in text_of(pilot.app)
     assert requests_of(root) == []
+
+
+async def test_a_tag_in_the_text_is_told_where_tags_go(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "n", *"see #odd", "enter")
+        assert "#odd stays a word of the note: tags go into the field below it" in text_of(
+            pilot.app
+        )
+        await press(pilot, "enter")
+    [request] = requests_of(experiment)
+    assert request["options"] == {**request["options"], "text": "see #odd", "tags": []}
+
+
+async def test_the_bar_offers_what_works_while_one_types(experiment: Path) -> None:
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "n", *"je?", "f1")
+        assert "Keys of the note dialog" in text_of(pilot.app)
+        await press(pilot, "escape")
+        bar = text_of(pilot.app).splitlines()[-1]
+        assert bar.split() == "esc cancel ↵ go on tab next pgdn scroll f1 help".split()
+        assert "je?" in text_of(pilot.app)

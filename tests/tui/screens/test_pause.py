@@ -24,6 +24,19 @@ async def test_capital_p_pauses_softly_or_hard(experiment: Path) -> None:
     assert requests_of(experiment)[1]["options"]["command"][-1] == "--hard"
 
 
+async def test_no_option_of_the_command_is_cut_off_at_80_columns(
+    experiment: Path, tmp_path: Path
+) -> None:
+    deep = tmp_path / "a-folder-with-a-long-name" / "of-many-experiments-of-one-paper" / "small"
+    deep.parent.mkdir(parents=True)
+    experiment.rename(deep)
+    async with app_of(deep).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "P")
+        shown = text_of(pilot.app)
+    assert "--hard" in shown and "Hard pause ]" in shown.replace("Hard pause  ", "Hard pause ]")
+
+
 async def test_capital_p_resumes_what_is_paused(copy_of: Callable[[str], Path]) -> None:
     root = copy_of("hostile")
     Journal(Layout(root)).append("paused", mode="soft")

@@ -98,6 +98,31 @@ def wrap(text: str, columns: int, limit: int = 1000) -> list[str]:
     return rows[:limit]
 
 
+_SHELL_WORD = re.compile(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+")
+
+
+def command_lines(command: str, columns: int, most: int = 100) -> list[Line]:
+    """Write a command line whole, over several rows where it is long.
+
+    Rows end in a backslash, so that a shell takes them as they stand. A single word that is too
+    long, such as a reason, breaks at its blanks.
+    """
+    room = max(8, columns - 5)
+    rows = [""]
+    for word in _SHELL_WORD.findall(command):
+        if not rows[-1] or cell_len(rows[-1]) + 1 + cell_len(word) <= room:
+            rows[-1] = f"{rows[-1]} {word}".lstrip()
+        else:
+            rows[-1] += " \\"
+            rows.append(word)
+    broken = [part for row in rows for part in wrap(row, columns - 3)]
+    if len(broken) > most:
+        broken = [*broken[: most - 1], fit(f"{broken[most - 1]} …", columns - 3).rstrip()]
+    return [
+        ((f" {'$' if place == 0 else ' '} {row}", "muted"),) for place, row in enumerate(broken)
+    ]
+
+
 def _head(word: str, columns: int) -> str:
     head = word[: max(1, columns)]
     while cell_len(head) > columns and len(head) > 1:

@@ -14,7 +14,7 @@ from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import cli_equivalent
-from tuilab.tui.screens.frame import Frame
+from tuilab.tui.screens.frame import WINDOW, Frame
 
 if TYPE_CHECKING:
     from tuilab.grid.experiment_state import ExperimentState
@@ -105,11 +105,8 @@ class CellActions(Frame):
                 self.app.post_message(RequestMade(request, command, said))
 
         title = f"Stop {name_cells(cells, snapshot.labels)}"
-        foot = [((f" $ {command}", "muted"),)]
-        question = Question(
-            title, stop_lines(jobs, min(68, self.size.width - 8)), [("stop", "Stop")], foot
-        )
-        self.app.push_screen(question, answered)
+        lines = stop_lines(jobs, min(WINDOW, self.size.width) - 6)
+        self.app.push_screen(Question(title, lines, [("stop", "Stop")], [command]), answered)
 
     def action_accept(self) -> None:
         """Ask why stale results of the chosen cells still count."""

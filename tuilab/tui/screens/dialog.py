@@ -13,13 +13,15 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.request import Request
 from tuilab.tui import keys
 from tuilab.tui.messages import RequestMade
-from tuilab.tui.present.styled_text import Line, fit_line, wrap
+from tuilab.tui.present.styled_text import Line, wrap
 from tuilab.tui.screens.frame import Dialog
 from tuilab.tui.widgets.choice import Choice
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
 CANCEL = "cancel"
+_AROUND = 8
+"""Rows of a dialog beside its fields, body and foot: border, title, space, answers, keys."""
 
 
 class Question(Dialog):
@@ -32,12 +34,13 @@ class Question(Dialog):
         title: str,
         lines: Sequence[Line],
         answers: Sequence[tuple[str, str]],
-        foot: Sequence[Line] = (),
+        commands: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self._title = title
         self._body = tuple(lines)
-        self._foot = tuple(foot)
+        self._commands = tuple(commands)
+        self._foot: tuple[Line, ...] = ()
         self._answers = [(CANCEL, "Cancel"), *answers]
 
     def compose(self) -> ComposeResult:
@@ -59,8 +62,8 @@ class Question(Dialog):
     def on_mount(self) -> None:
         """Show the words; the cursor stands on Cancel."""
         self.write("dialog-title", ((f" {self._title}", "title"),))
+        self.show_foot(self.command_lines(*self._commands) if self._commands else ())
         self.show_body(self._body)
-        self.show_foot(self._foot)
         self.query_one(Choice).focus()
         self.settle()
 
@@ -71,7 +74,7 @@ class Question(Dialog):
         """Replace what is said."""
         body = self.query_one("#dialog-body", Lines)
         body.styles.height = max(1, len(lines))
-        around = len(self._foot) + len(self.query(Input)) + 5
+        around = len(self._foot) + len(self.query(Input)) + _AROUND
         room = max(3, self.app.size.height - around)
         self.query_one("#dialog-scroll").styles.height = min(room, max(1, len(lines)))
         body.show(lines)
@@ -104,7 +107,6 @@ class Form(Question):
     """A question with fields: what is typed is judged at once, the answer does what is shown."""
 
     BINDINGS = keys.FORM
-    COLUMNS = 70
 
     def __init__(self, title: str, fields: Mapping[str, str], answer: str) -> None:
         super().__init__(title, (), [(answer.lower(), answer)])
@@ -139,7 +141,7 @@ class Form(Question):
     def offer(self, lines: Iterable[str], request: Request, twin: str, said: str) -> None:
         """Show what the answer does, and the command that does the same."""
         self._offer = RequestMade(request, twin, said)
-        self.show_foot([fit_line(((f" $ {twin}", "muted"),), self.COLUMNS)])
+        self.show_foot(self.command_lines(twin))
         self._tell(lines)
 
     def refuse(self, lines: Iterable[str], why: str = "", role: str = "failed") -> None:
@@ -153,7 +155,7 @@ class Form(Question):
         self.show_body([((f" {row}", "text"),) for line in lines for row in self._wrapped(line)])
 
     def _wrapped(self, line: str) -> list[str]:
-        return wrap(clean_line(line, 600), self.COLUMNS)
+        return wrap(clean_line(line, 600), self.columns - 2)
 
     @on(Input.Changed)
     def _changed(self) -> None:
@@ -168,6 +170,14 @@ class Form(Question):
             choice = self.query_one(Choice)
             choice.go(self._answers[-1][0])
             choice.focus()
+
+    def action_go_on(self) -> None:
+        """Go on from a field, or take the answer under the cursor."""
+        choice = self.query_one(Choice)
+        if choice.has_focus:
+            choice.action_take()
+        else:
+            self._submitted()
 
     def action_edit(self) -> None:
         """Type into the first field."""

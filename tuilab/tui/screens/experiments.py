@@ -182,8 +182,8 @@ class ExperimentsScreen(Narrowed):
                 self._put(act, twin)
 
         body = [((line, "text"),) for line in lines]
-        foot = [((f" $ {twin}", "muted"),)]
-        self.app.push_screen(Question(title, body, [(name, name.capitalize())], foot), answered)
+        answers = [(name, name.capitalize())]
+        self.app.push_screen(Question(title, body, answers, [twin]), answered)
 
     @work(exclusive=True, group="shelf")
     async def _put(self, act: Callable[[], object], twin: str) -> None:

@@ -12,13 +12,17 @@ from tuilab.store.snapshot import Snapshot
 from tuilab.tui.compositor import TightCompositor
 from tuilab.tui.keys import NEED_BROKEN, NEED_PLAN
 from tuilab.tui.present.layout import is_too_small, too_small_text
-from tuilab.tui.present.styled_text import Line
+from tuilab.tui.present.styled_text import Line, command_lines
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
     from tuilab.tui.app_protocol import AppProtocol
+
+
+WINDOW = 76
+"""Columns of a dialog, as in app.tcss."""
 
 
 class _OfTheApp(Screen[Any]):
@@ -121,3 +125,13 @@ class Frame(_OfTheApp):
 
 class Dialog(_OfTheApp, ModalScreen[Any]):
     """A question over the screen; escape is always no."""
+
+    @property
+    def columns(self) -> int:
+        """Columns of text within the window."""
+        return min(WINDOW, self.app.size.width) - 4
+
+    def command_lines(self, *commands: str) -> list[Line]:
+        """Write the command that does the same, whole where the terminal has the rows."""
+        most = max(1, (self.app.size.height - 16) // len(commands))
+        return [line for one in commands for line in command_lines(one, self.columns, most)]

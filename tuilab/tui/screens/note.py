@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from textual.widgets import Input
@@ -15,6 +16,8 @@ from tuilab.tui.present.relaunch_text import name_cells
 from tuilab.tui.screens.dialog import Form
 
 _HINT = "Filter (#tag), table, report and JSON show it; the history keeps each change."
+_NO_TAG = "{} stays a word of the note: tags go into the field below it."
+_TAG = re.compile(r"(?<!\S)#[\w-]+")
 
 
 class NoteDialog(Form):
@@ -45,8 +48,10 @@ class NoteDialog(Form):
             return
         on, off = sorted(tags - set(before.tags)), sorted(set(before.tags) - tags)
         options = {"text": text if text != before.text else None, "tags": on, "untag": off}
+        inside = ", ".join(dict.fromkeys(_TAG.findall(text)))
+        hint = _NO_TAG.format(inside) if inside else _HINT
         if options["text"] is None and not on and not off:
-            self.refuse([_HINT])
+            self.refuse([hint])
             return
         everything = [view.cell for view in self._snapshot.cells]
         words = cli_equivalent.selectors(self._cells, everything)
@@ -55,4 +60,4 @@ class NoteDialog(Form):
         words += [word for tag in off for word in ("--untag", tag)]
         twin = cli_equivalent.command("note", self._snapshot.root, words)
         request = Request("note", cells=tuple(map(str, self._cells)), options=options)
-        self.offer([_HINT], request, twin, "noted")
+        self.offer([hint], request, twin, "noted")

@@ -36,8 +36,8 @@ class PauseDialog(Question):
         if answer != CANCEL:
             verb = "resume" if answer == "resume" else "pause"
             options = {} if verb == "resume" else {"mode": answer}
-            twin = "".join(text for text, _ in _twin(self._snapshot, answer)).strip(" $")
             request = Request(verb, options=options)
+            twin = _twin(self._snapshot, answer)
             self.app.post_message(RequestMade(request, twin, self._said(answer)))
         self.dismiss(answer)
 
@@ -62,7 +62,7 @@ def _words(pause: str, live: int) -> list[Line]:
     ]
 
 
-def _twin(snapshot: Snapshot, answer: str) -> Line:
+def _twin(snapshot: Snapshot, answer: str) -> str:
     verb = "resume" if answer == "resume" else "pause"
     words = ["--hard"] if answer == "hard" else []
-    return ((f" $ {command(verb, snapshot.root, words)}", "muted"),)
+    return command(verb, snapshot.root, words)

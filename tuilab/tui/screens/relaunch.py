@@ -141,8 +141,9 @@ class RelaunchDialog(Dialog):
     # What is said.
 
     def _show(self) -> None:
-        columns = min(76, self.app.size.width) - 4
+        columns = self.columns
         scope = self._scope
+        command = self.command_lines(self._twin())
         named = name_cells(scope.cells, self._snapshot.labels, scope.option)
         self._say("title", [((f" Relaunch {named}", "title"),), summary(self._answer)])
         jobs = job_lines(self._answer, columns - 2)
@@ -167,13 +168,13 @@ class RelaunchDialog(Dialog):
             rows.append(fit_line(((f" {edited}", "stale"),), columns))
         self.query_one("#relaunch-kept").styles.height = len(rows)
         fixed = _TIGHT_FIXED if is_tight else _FIXED_ROWS
-        room = max(2, self.app.size.height - fixed - len(rows))
+        room = max(2, self.app.size.height - fixed - len(rows) - len(command) + 1)
         self.query_one("#relaunch-scroll").styles.height = min(room, max(1, len(jobs)))
         self._say("kept", rows)
         self.query_one(Cycle).rename(self._beginning_names())
         self._say("verdict", [fit_line(self._verdict(), columns)])
-        command = ((" $ ", "muted"), (self._twin(), "muted"))
-        self._say("twin", [fit_line(command, columns)])
+        self.query_one("#relaunch-twin").styles.height = len(command)
+        self._say("twin", command)
 
     def _say(self, part: str, lines: list[Line]) -> None:
         self.query_one(f"#relaunch-{part}", Lines).show(lines)
