@@ -191,6 +191,17 @@ def test_a_bad_partition_pauses_the_grid_with_slurms_own_words(trial: Maker) -> 
     assert not grid.lines("claimed")
 
 
+def test_a_wall_time_that_is_of_no_use_pauses_the_grid_after_one_submission_for_each_worker(
+    trial: Maker,  # noqa: F811
+) -> None:
+    grid = on_slurm(trial, "--time=3")
+    start(grid)
+    why = grid.wait(lambda: grid.lines("paused"), "the pause", 60.0)[0]["why"]
+    assert why.startswith("workers are given 3m00s each")
+    wait_until(lambda: len(grid.lines("worker-ended")) == 2, "both gone")
+    assert len(grid.worker_dirs()) == 2
+
+
 def test_one_of_two_that_waits_for_ever_is_cancelled(trial: Maker) -> None:  # noqa: F811
     grid = on_slurm(trial, "--exclusive", "--nodelist=nodeA")
     assert start(grid).wait(120.0) == 0

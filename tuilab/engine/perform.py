@@ -322,8 +322,6 @@ class Performer:
 
     def _close(self, action: actions.Close) -> None:
         self.workers.close(self.workers.known[action.worker])
-        if action.is_in_vain:
-            self._count_failed_start(action.why)
 
     def _call_stalled(self, action: actions.CallStalled) -> None:
         watch = self.watcher.watches[action.job, action.number]
@@ -372,11 +370,9 @@ class Performer:
         fell = end.exit_code not in (0, None) or was_retired
         if fell and not worker.has_served and not (worker.folder / STOP_FILE).exists():
             why = "" if end.why == RETIRED else end.why
-            self._count_failed_start("; ".join(filter(None, (why, _last_words(worker.folder)))))
-
-    def _count_failed_start(self, why: str) -> None:
-        self.gatherer.failed_starts += 1
-        self.gatherer.failed_why = why
+            self.gatherer.failed_starts += 1
+            told = filter(None, (why, _last_words(worker.folder)))
+            self.gatherer.failed_why = "; ".join(told)
 
 
 def _last_words(folder: Path) -> str:

@@ -94,9 +94,11 @@ class WorkerRecord:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until its place takes it away, by what was said last."""
+        """Until its place takes it away, by what was said last: all of it before it was running."""
         left = self.opinion.seconds_left
-        return None if left is None else left - (time.monotonic() - self.opinion.asked_at)
+        if left is None:
+            return self.opinion.wall_seconds
+        return left - (time.monotonic() - self.opinion.asked_at)
 
 
 class Workers:
@@ -331,6 +333,7 @@ class Workers:
             has_served=record.has_served,
             idle_seconds=time.monotonic() - record.idle_since,
             seconds_left=record.seconds_left,
+            wall_seconds=record.opinion.wall_seconds,
             silent_seconds=time.monotonic() - record.signed_at if record.is_elsewhere else 0.0,
             host=_host(record),
             why=record.opinion.why,

@@ -70,6 +70,11 @@ def test_what_keeps_jobs_from_running_there_is_named(
     assert sentence in told(replace(SOUND, answer={**ANSWER, **change}))[Level.BLOCKING]
 
 
+def test_a_wall_time_that_is_of_no_use_is_named_even_while_the_worker_waits() -> None:
+    waits = PlaceTrial(Opinion(Word.WAITING, "Resources", wall_seconds=180.0), 60.0)
+    assert "workers are given 3m00s each" in told(waits)[Level.BLOCKING]
+
+
 def test_a_node_with_a_cache_of_its_own_is_named() -> None:
     answer = {**ANSWER, "cache": "/home/me/hub", "models": ["a/b"]}
     assert not list(findings_on_models(answer, ["a/b"]))

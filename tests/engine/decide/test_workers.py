@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from tests.engine.facts_of import Story, kinds, worker
 from tuilab.engine.decide.actions import (
@@ -19,7 +22,7 @@ from tuilab.engine.decide.actions import (
     Withdraw,
 )
 from tuilab.engine.decide.engine_view import note
-from tuilab.engine.decide.facts import Disk, Stop
+from tuilab.engine.decide.facts import Disk, Slot, Stop
 from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.requests import how_to_stop
 from tuilab.engine.decide.tick import decide
@@ -132,14 +135,51 @@ def test_three_workers_in_a_row_that_never_come_up_pause_the_grid() -> None:
     assert kinds(decide(paused)) == []
 
 
-def test_workers_whose_time_is_too_short_for_all_that_is_ready_pause_the_grid() -> None:
-    story = Story().want()
-    short = worker(seconds_left=120.0)
-    (close,) = (one for one in decide(story.facts([short])) if isinstance(one, Close))
-    assert close.is_in_vain and "the 2m00s that it has are too short for data/villain" in close.why
-    used = replace(short, has_served=True)
-    (close,) = (one for one in decide(story.facts([used])) if isinstance(one, Close))
-    assert not close.is_in_vain
+def test_a_worker_whose_time_is_too_short_for_all_that_is_ready_is_closed() -> None:
+    (close,) = decide(Story().want().facts([worker(seconds_left=120.0, wall_seconds=9e3)]))
+    assert isinstance(close, Close)
+    assert "the 2m00s that it has are too short for data/villain" in close.why
+
+
+@pytest.mark.parametrize(
+    ("phase", "known", "end"),
+    [
+        (Phase.PENDING, {"wall_seconds": 180.0}, "StopWorker"),
+        (Phase.STARTING, {"wall_seconds": 180.0}, "StopWorker"),
+        (Phase.ALIVE, {"wall_seconds": 359.0, "has_served": True, "seconds_left": 9.0}, "Close"),
+        (Phase.PENDING, {"wall_seconds": 360.0}, ""),
+        (Phase.PENDING, {"wall_seconds": None}, ""),
+        (Phase.ALIVE, {"wall_seconds": 43200.0, "seconds_left": 100.0, "has_served": True}, ""),
+        (Phase.PENDING, {"wall_seconds": 180.0, "stop": Stop((), "it"), "takes_work": False}, ""),
+        (Phase.SILENT, {"wall_seconds": 180.0}, ""),
+    ],
+)
+def test_a_wall_time_that_is_of_no_use_ends_its_workers_and_pauses_once(
+    phase: Phase, known: dict[str, Any], end: str
+) -> None:
+    story, slots = Story().want(), (Slot(0, is_late=True), Slot(1, is_late=True))
+    actions = decide(story.facts([worker(phase=phase, **known)], slots=slots))
+    pauses = [one for one in actions if isinstance(one, Pause)]
+    assert kinds(actions)[:1] == [end] if end else not pauses
+    assert len(pauses) == bool(end)
+    assert not (end and "Launch" in kinds(actions)), "one more submission"
+    if end:
+        asleep = story.tell("paused", mode="soft", by="ada").facts(
+            [worker(phase=phase, **known)], slots=slots
+        )
+        assert kinds(decide(asleep)) == [end]
+
+
+def test_those_submitted_with_a_worker_of_too_short_a_time_end_with_it() -> None:
+    slots = (Slot(0, is_late=True), Slot(1, is_late=True), Slot(2, is_late=True))
+    known = worker(phase=Phase.PENDING, wall_seconds=180.0)
+    like_it = worker("w1", 1, phase=Phase.PENDING)
+    served = worker("w2", 2, has_served=True, queue=("data/nurse",))
+    actions = decide(Story().want().facts([known, like_it, served], slots=slots))
+    assert [one.worker for one in actions if isinstance(one, StopWorker)] == ["w0", "w1"]
+    (pause,) = (one for one in actions if isinstance(one, Pause))
+    assert pause.why.startswith("workers are given 3m00s each")
+    assert "at least 6m00s" in pause.why
 
 
 def test_stopping_the_present_job_ends_the_worker_for_all_that_is_meant() -> None:

@@ -16,6 +16,7 @@ from tuilab import __version__
 from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.contract import hub
 from tuilab.engine.decide.phase import Opinion, Word
+from tuilab.engine.decide.workers import why_too_short
 from tuilab.engine.host.local import Local
 from tuilab.engine.host.ray import Ray
 from tuilab.engine.host.remote import RefusedError, Remote, UnreachableError
@@ -70,6 +71,8 @@ def findings_on_place(
     trial: PlaceTrial, name: str, root: Path, wants_gpu: bool = True
 ) -> Iterator[Check]:
     """Judge what became of a worker that was sent to the place of this ``name``."""
+    if why := why_too_short(trial.opinion.wall_seconds):
+        yield Check("time", Level.BLOCKING, why)
     if trial.answer is None:
         yield _why_silent(trial, name, root)
         return

@@ -142,8 +142,6 @@ class Close:
 
     worker: str
     why: str = ""
-    is_in_vain: bool = False
-    """It came for nothing, and another one would as well."""
 
 
 @dataclass(frozen=True, slots=True)

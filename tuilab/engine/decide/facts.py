@@ -52,6 +52,8 @@ class Worker:
     """Since its queue became empty."""
     seconds_left: float | None = None
     """Until its place takes it away; None where that has no set time."""
+    wall_seconds: float | None = None
+    """All the time that its place gives it; None where that is not known, or has no end."""
     silent_seconds: float = 0.0
     """Since its last sign, by our clock; counted of workers elsewhere."""
     host: str = ""

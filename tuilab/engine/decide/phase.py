@@ -71,6 +71,8 @@ class Opinion:
     """Monotonic time of the question; a place that looks for itself has no delay."""
     seconds_left: float | None = None
     """Until its wall time is over, at ``asked_at``; None where it has no end."""
+    wall_seconds: float | None = None
+    """All of its wall time, known before it runs; None where it has no end."""
     is_suspended: bool = False
     is_refused: bool = False
     """Its submission was not taken: it ended without having begun."""

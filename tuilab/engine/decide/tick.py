@@ -20,17 +20,17 @@ def decide(facts: Facts, may_start: bool = True) -> list[Action]:
     """Return what to do now, in order.
 
     Ends are recorded first; new work is placed only in a round that settles nothing, so that what
-    has just become ready is weighed with the rest, and that closes no worker, who would be given
-    some of it; and none while a person's wish is to be heard first. Ages and durations are part of
-    the facts: no clock is read here.
+    has just become ready is weighed with the rest, that does not pause, and that closes no worker,
+    who would be given some of it; and none while a person's wish is to be heard first. Ages and
+    durations are part of the facts: no clock is read here.
     """
     actions = [action for step in _STEPS for action in step(facts)]
     if lost := list(fetch_again(facts)):
         return [*actions, *lost]
     settled = [action for action in actions if isinstance(action, Settle)]
     if not settled:
-        is_closing = any(isinstance(action, Close) for action in actions)
-        placed = place(facts) if may_start and not is_closing else []
+        is_winding_down = any(isinstance(action, Close | Pause) for action in actions)
+        placed = place(facts) if may_start and not is_winding_down else []
         return [*actions, *placed, *(() if placed or not may_start else drain(facts))]
     full = next((s for s in settled if s.ending.reason == Reason.DISK_FULL), None)
     if full is not None and not facts.ledger.pause:

@@ -27,6 +27,9 @@ SHIM_MARGIN = 10.0
 """Seconds that a shim has, beyond the grace, to end its tree."""
 _MAY_BEGIN = frozenset({Phase.STARTING, Phase.ALIVE, Phase.FOREIGN})
 """Phases in which a runner may look at its inbox."""
+_MAY_COME = frozenset({Phase.PENDING, Phase.STARTING, Phase.ALIVE})
+LEAST_SECONDS = 2 * MARGIN_SECONDS
+"""A shorter wall time is mostly spent on leaving, and the next submission would follow at once."""
 FAILED_STARTS = 3
 """So many workers in a row that ended before they began anything pause the grid."""
 
@@ -34,8 +37,11 @@ FAILED_STARTS = 3
 def keep_up(facts: Facts) -> Iterator[Action]:
     """Yield what the workers ask for."""
     yield from _hold_back(facts)
+    short_lived = _short_lived(facts)
     for worker in facts.workers:
-        if worker.phase is Phase.UNBORN:
+        if worker in short_lived:
+            yield _ended_early(worker)
+        elif worker.phase is Phase.UNBORN:
             yield Retire(worker.id)
         elif worker.phase is Phase.PENDING and worker.stop is None and _is_idle_pilot(facts):
             yield StopWorker(worker.id, (), "the engine: nothing is left for it")
@@ -43,7 +49,9 @@ def keep_up(facts: Facts) -> Iterator[Action]:
             yield from _end_orphans(worker, facts.policy.grace_seconds)
         elif worker.phase is Phase.ALIVE:
             yield from _mind(facts, worker)
-    if facts.failed_starts >= FAILED_STARTS and not facts.ledger.pause:
+    if short_lived and not facts.ledger.pause:
+        yield Pause(f"{max(why_too_short(one.wall_seconds) for one in short_lived)}, then resume")
+    elif facts.failed_starts >= FAILED_STARTS and not facts.ledger.pause:
         yield Pause(
             f"{facts.failed_starts} workers in a row ended before they began anything: "
             f"{facts.failed_why or 'nobody says why'}; fix the cause, then resume"
@@ -64,6 +72,41 @@ def _hold_back(facts: Facts) -> Iterator[Action]:
             yield HoldBack(worker.id)
         elif worker.is_held_back and not is_still:
             yield LetBegin(worker.id)
+
+
+def _short_lived(facts: Facts) -> list[Worker]:
+    """Workers whose whole wall time is too short to be of use: others like them would follow.
+
+    Those of the same submissions whose wall time is not told yet are among them.
+    """
+    here = [worker for worker in facts.workers if worker.phase in _MAY_COME and worker.takes_work]
+    if not any(why_too_short(worker.wall_seconds) for worker in here):
+        return []
+    late = {slot.index for slot in facts.slots if slot.is_late}
+    return [
+        worker
+        for worker in here
+        if why_too_short(worker.wall_seconds)
+        or (worker.wall_seconds is None and worker.slot in late and not worker.has_served)
+    ]
+
+
+def _ended_early(worker: Worker) -> Action:
+    """End a worker of too short a wall time, after what it is on."""
+    if worker.phase is Phase.ALIVE:
+        return Close(worker.id, "its wall time is too short")
+    return StopWorker(worker.id, (), "the engine: its wall time is too short")
+
+
+def why_too_short(wall_seconds: float | None) -> str:
+    """Say why workers with this wall time are of no use; "" when they are, or it has no end."""
+    if wall_seconds is None or wall_seconds >= LEAST_SECONDS:
+        return ""
+    return (
+        f"workers are given {duration(wall_seconds)} each, and the last "
+        f"{duration(MARGIN_SECONDS)} are kept for saving: ask for at least "
+        f"{duration(LEAST_SECONDS)}, better for hours"
+    )
 
 
 def _is_idle_pilot(facts: Facts) -> bool:
@@ -96,13 +139,11 @@ def _mind(facts: Facts, worker: Worker) -> Iterator[Action]:
         yield Continue(worker.id)
     elif why := _why_close(facts, worker):
         yield Close(worker.id, why)
-    elif why := _why_too_late(facts, worker):
-        yield Close(worker.id, why, is_in_vain=not worker.has_served)
 
 
 def _why_close(facts: Facts, worker: Worker) -> str:
     """Say why an idle worker should leave; "" when it should not."""
-    if not _is_idle(worker):
+    if worker.queue or not worker.takes_work or worker.is_suspended:
         return ""
     if worker.slot >= len(facts.slots):
         return "there is no slot for it any more"
@@ -110,16 +151,13 @@ def _why_close(facts: Facts, worker: Worker) -> str:
         return "what is ready does not fit on its GPU beside the others"
     if worker.idle_seconds > facts.policy.idle_seconds:
         return "it was idle for long"
-    return ""
+    return _why_too_late(facts, worker)
 
 
 def _why_too_late(facts: Facts, worker: Worker) -> str:
-    """Say that an idle worker's time is too short for all that is ready; "" when it is not.
-
-    A new one whose time is too short for all of it tells that those after it come in vain too.
-    """
+    """Say that an idle worker's time is too short for all that is ready; "" when it is not."""
     left = worker.seconds_left
-    if left is None or not facts.ready or not _is_idle(worker):
+    if left is None or not facts.ready:
         return ""
     if any(in_time(facts, worker, job) for job in facts.ready):
         return ""
@@ -127,12 +165,8 @@ def _why_too_late(facts: Facts, worker: Worker) -> str:
     needed = duration(facts.seconds.get(job, 0.0))
     return (
         f"the {duration(left)} that it has are too short for {job} ({needed}, and "
-        f"{duration(MARGIN_SECONDS)} to spare): workers must be asked for with more time"
+        f"{duration(MARGIN_SECONDS)} to spare)"
     )
-
-
-def _is_idle(worker: Worker) -> bool:
-    return not worker.queue and worker.takes_work and not worker.is_suspended
 
 
 def may_leave(facts: Facts, idle_seconds: float) -> bool:

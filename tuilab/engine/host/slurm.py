@@ -48,14 +48,14 @@ class Slurm:
 
     def look(self, workers: Collection[str]) -> Mapping[str, Opinion]:
         """One squeue call; jobs that ended minutes ago are still in it (MinJobAge)."""
-        form = "%j|%T|%r|%B|%L"
+        form = "%j|%T|%r|%B|%L|%l"
         text = _call(
             ["squeue", "--noheader", "--states=all", f"--name={','.join(workers)}", "-o", form]
         )
         found: dict[str, Opinion] = {}
         for line in text.splitlines():
             name, *told = line.strip().split("|")
-            if name in workers and len(told) == 4:
+            if name in workers and len(told) == 5:
                 opinion = _opinion(*told)
                 if name not in found or opinion.word is not Word.ENDED:
                     found[name] = opinion
@@ -97,13 +97,19 @@ class Slurm:
         return {name.strip(): value.strip() for name, sign, value in pairs if sign}
 
 
-def _opinion(state: str, reason: str, host: str, left: str) -> Opinion:
+def _opinion(state: str, reason: str, host: str, left: str, limit: str) -> Opinion:
     if state in _WAITING:
         silent = "" if state == "PENDING" else state
-        return Opinion(Word.WAITING, silent if reason == "None" else reason)
+        why = silent if reason == "None" else reason
+        return Opinion(Word.WAITING, why, wall_seconds=seconds_in(limit))
     where = "" if host in ("n/a", "") else host
     if state in _RUNNING:
-        return Opinion(Word.RUNNING, host=where, seconds_left=seconds_in(left))
+        return Opinion(
+            Word.RUNNING,
+            host=where,
+            seconds_left=seconds_in(left),
+            wall_seconds=seconds_in(limit),
+        )
     return Opinion(Word.ENDED, f"Slurm says {state}", host=where)
 
 
