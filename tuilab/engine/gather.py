@@ -17,6 +17,7 @@ from tuilab.engine.decide.policy import Policy, policy_of
 from tuilab.engine.host import disk
 from tuilab.engine.host.hub_cache import on_hub
 from tuilab.engine.host.hub_trial import HubTrial
+from tuilab.engine.places import take_options
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.watch_attempts import Watcher, last_lines
@@ -74,6 +75,7 @@ class Gatherer:
         self._seconds_of = -1
         self.on_hub = on_hub(plan)
         self._fetches = fetches(plan)
+        take_options(self.workers.place, plan.resources)
         self.slots: tuple[Slot, ...] = self.workers.place.slots(self.policy, frozenset())
 
     def facts(self) -> Facts:

@@ -42,6 +42,13 @@ def _options(resources: Mapping[str, Any], name: str) -> Options:
     return {**place_options(name), **((resources.get("places") or {}).get(name) or {})}
 
 
+def take_options(place: Place, resources: Mapping[str, Any]) -> None:
+    """Let later submissions follow the options of another plan; what runs stays as it was begun."""
+    name = place.name.lower()
+    if isinstance(place, Remote) and name in SCHEDULERS and not why_no_place(resources, name):
+        place.scheduler = SCHEDULERS[name](_options(resources, name))
+
+
 def place_for(resources: Mapping[str, Any], experiment: str, on: str = "") -> Place:
     """Return the place that a plan's resources name, or ``on`` instead.
 

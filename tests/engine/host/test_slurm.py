@@ -9,9 +9,9 @@ import pytest
 
 import tuilab
 from tuilab.engine.decide.phase import Word
-from tuilab.engine.host.remote import portable
+from tuilab.engine.host.remote import Remote, portable
 from tuilab.engine.host.slurm import Slurm, _opinion, seconds_in
-from tuilab.engine.places import SCHEDULERS, why_no_place
+from tuilab.engine.places import SCHEDULERS, take_options, why_no_place
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,16 @@ def test_the_time_left_is_read_in_all_its_forms(left: str, seconds: float | None
 
 
 def test_a_state_is_an_opinion_with_slurms_own_reason() -> None:
-    waiting = _opinion("PENDING", "Resources", "n/a", "10:00")
+    waiting = _opinion("PENDING", "Resources", "n/a", "10:00", "10:00")
     assert (waiting.word, waiting.why, waiting.seconds_left) == (Word.WAITING, "Resources", None)
-    booting = _opinion("CONFIGURING", "None", "node7", "10:00")
+    assert waiting.wall_seconds == 600.0
+    booting = _opinion("CONFIGURING", "None", "node7", "10:00", "10:00")
     assert (booting.word, booting.why) == (Word.WAITING, "CONFIGURING")
-    running = _opinion("RUNNING", "None", "node7", "10:00")
+    running = _opinion("RUNNING", "None", "node7", "10:00", "UNLIMITED")
     assert (running.word, running.host, running.seconds_left) == (Word.RUNNING, "node7", 600.0)
+    assert running.wall_seconds is None
     for state in ("NODE_FAIL", "PREEMPTED", "TIMEOUT", "COMPLETED", "CANCELLED"):
-        assert _opinion(state, "None", "node7", "").word is Word.ENDED
+        assert _opinion(state, "None", "node7", "", "").word is Word.ENDED
 
 
 def test_the_script_is_the_shim_in_the_shells_place_after_the_setup() -> None:
@@ -78,6 +80,16 @@ def test_a_place_or_option_that_is_not_there_is_named(
     resources: dict[str, object], on: str, words: str
 ) -> None:
     assert words in why_no_place(resources, on)
+
+
+def test_later_submissions_follow_options_that_have_changed_and_bad_ones_change_nothing() -> None:
+    place = Remote(Slurm({"options": ["--time=3"], "fence_seconds": 20.0}))
+    words = {"options": ["--time=60"], "fence_seconds": 40.0}
+    take_options(place, {"places": {"slurm": words}})
+    take_options(place, {"places": {"slurm": {"look": 3}}})
+    assert isinstance(place.scheduler, Slurm)
+    assert place.scheduler.options == ("--time=60",)
+    assert place.fence_seconds == 20.0, "workers that live were told this one"
 
 
 def test_grid_science_and_screens_know_no_place_by_name() -> None:
