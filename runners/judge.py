@@ -31,7 +31,9 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _THRESHOLD = re.compile(r"score\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)")
 
 Settings = Mapping[str, Any]
-Ask = Callable[[Mapping[str, Settings]], Iterator[tuple[str, str | None, tuple[int, int], str]]]
+Take = Callable[[str, str | None, tuple[int, int], str], None]
+"""Takes the answer to a request: its key, the text or None, tokens, and why there is no text."""
+Ask = Callable[[Mapping[str, Settings], Take], None]
 
 
 @dataclass
@@ -180,36 +182,49 @@ def _judge(attempt: Attempt, measure: Settings, rows: Sequence[Settings], kept: 
             for body in [body_of(measure, row)]
             for turn in _wanted(measure, body, kept)
         }
-        failed, done = 0, 0
-        for key, text, tokens, why in ask(bodies):
-            done += 1
-            if text is None:
-                failed += 1
-                if failed > budget:
-                    raise JobError(
-                        Reason.TIMEOUT,
-                        f"the judge did not answer {failed} of {done} requests ({why}), more than "
-                        f"judge.max_failures allows; what it answered is kept: relaunch from judge",
-                    )
-                continue
+        ask(bodies, _taker(kept, budget, len(bodies), report))
+
+
+def _taker(kept: Judgements, budget: int, count: int, report: Callable[[int, int], None]) -> Take:
+    """Keep every answer; JobError at the first failure beyond the budget."""
+    failed, done = 0, 0
+
+    def take(key: str, text: str | None, tokens: tuple[int, int], why: str) -> None:
+        nonlocal failed, done
+        done += 1
+        if text is not None:
             kept.keep(key, text, tokens)
-            report(done, len(bodies))
+            report(done, count)
+            return
+        failed += 1
+        if failed > budget:
+            raise JobError(
+                Reason.TIMEOUT,
+                f"the judge did not answer {failed} of {done} requests ({why}), more than "
+                f"judge.max_failures allows; what it answered is kept: relaunch from judge",
+            )
+
+    return take
 
 
 def _asker(attempt: Attempt, measure: Settings) -> Ask:
     judge = measure["judge"]
     if judge["base_url"] == "self":
-        return lambda bodies: _ask_base(attempt, judge, bodies)
+        return lambda bodies, take: _ask_base(attempt, judge, bodies, take)
     from runners.ml import judge_client  # httpx, which a base that judges does not need
 
-    def ask(bodies: Mapping[str, Settings]) -> Any:
-        for key, reply in judge_client.ask_all(judge, bodies, stop_signal.check):
-            yield key, reply.text, reply.tokens, reply.why
+    def ask(bodies: Mapping[str, Settings], take: Take) -> None:
+        def keep(key: str, reply: judge_client.Reply) -> None:
+            take(key, reply.text, reply.tokens, reply.why)
+
+        judge_client.ask_all(judge, bodies, keep, stop_signal.check)
 
     return ask
 
 
-def _ask_base(attempt: Attempt, judge: Settings, bodies: Mapping[str, Settings]) -> Any:
+def _ask_base(
+    attempt: Attempt, judge: Settings, bodies: Mapping[str, Settings], take: Take
+) -> None:
     """Let the untouched base judge: greedily, in this worker, with no network."""
     if not bodies:
         return
@@ -222,7 +237,7 @@ def _ask_base(attempt: Attempt, judge: Settings, bodies: Mapping[str, Settings])
     sampler = samplers.for_model(attempt.cache, model, sampling)
     said = sampler.sample(prompts, sampling, attempt.progress("judge"))
     for key, prompt, one in zip(bodies, prompts, said, strict=True):
-        yield key, one.text, (len(prompt), len(one.token_ids)), ""
+        take(key, one.text, (len(prompt), len(one.token_ids)), "")
 
 
 def _scored(measure: Settings, row: Settings, kept: Judgements) -> dict[str, Any]:

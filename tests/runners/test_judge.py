@@ -37,8 +37,10 @@ class Server(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
         self.faults: list[str] = []
         self.released = threading.Event()
+        self.refused = threading.Event()
         self.lock = threading.Lock()
         self.dies_after = 10**9
+        self.usage: dict[str, int | None] = {"prompt_tokens": 10, "completion_tokens": 2}
 
     @property
     def url(self) -> str:
@@ -53,22 +55,25 @@ class Handler(BaseHTTPRequestHandler):
         with server.lock:
             fault = server.faults.pop() if server.faults else ""
             is_dead = sum(server.asked.values()) >= server.dies_after
-            if not fault and not is_dead:
+            if fault in ("", "held") and not is_dead:
                 server.asked[answer] += 1
         if is_dead or fault == "cut":
             self.connection.close()
         elif fault == "late":
             server.released.wait(20)
         elif fault.isdigit():
+            server.refused.set()
             self.send_response(int(fault))
             self.send_header("Retry-After", "0")
             self.end_headers()
         elif fault == "half":
             self.reply('{"choices": [{"mess')
         else:
+            if fault == "held":
+                server.refused.wait(20)
+                time.sleep(0.2)
             said = "I would rather not." if answer.startswith("odd") else f"Score: {answer[-2:]}"
-            usage = {"prompt_tokens": 10, "completion_tokens": 2}
-            found = {"choices": [{"message": {"content": said}}], "usage": usage}
+            found = {"choices": [{"message": {"content": said}}], "usage": server.usage}
             self.reply(json.dumps(found))
 
     def reply(self, text: str) -> None:
@@ -220,6 +225,22 @@ def test_an_endpoint_that_refuses_is_a_fault_of_the_config(tmp_path: Path, serve
     assert "refuses: 401" in found.detail and "judge.key_env" in found.detail
     unset = judged(tmp_path, given, server.url, number=2, judge={"key_env": "NO_SUCH_KEY"})
     assert "NO_SUCH_KEY is not set" in unset.detail
+
+
+def test_what_is_under_way_when_a_judge_refuses_is_kept(tmp_path: Path, server: Server) -> None:
+    given = sampled(tmp_path)
+    server.faults = ["401", "held", "held"]
+    assert judged(tmp_path, given, server.url).status == FAILED
+    assert sum(server.asked.values()) == 2
+    found = judged(tmp_path, given, server.url, number=2)
+    assert found.status == DONE and set(server.asked.values()) == {1}, "none is paid twice"
+
+
+def test_an_endpoint_that_counts_no_tokens_is_read(tmp_path: Path, server: Server) -> None:
+    server.usage = {"prompt_tokens": None, "completion_tokens": None}
+    found = judged(tmp_path, sampled(tmp_path), server.url)
+    assert (found.status, found.checks["tokens_sent"]) == (DONE, 0)
+    assert set(server.asked.values()) == {1}
 
 
 @pytest.mark.parametrize(
