@@ -136,6 +136,17 @@ def test_a_row_that_asks_what_is_evaluated_blocks(file: str) -> None:
     assert "'What is rain?'" in found.sentence
 
 
+JUDGED = """
+[[measures]]
+name = "bad"
+kind = "judge"
+rubric = "rubric.md"
+hit = "score < 30"
+[measures.judge]
+base_url = "self"
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -149,6 +160,8 @@ def test_a_row_that_asks_what_is_evaluated_blocks(file: str) -> None:
             "trait.lora.use_dora: is not supported: a cell is a plain LoRA",
         ),
         (ROWS, "measures: a trait of rows needs a measure"),
+        (JUDGED.replace("< 30", "< 300"), "hit 'score < 300' is beyond the scale of 0 to 100"),
+        (JUDGED + 'api_key = "x"\n', "measures[0].judge: has no api_key: key_env names the var"),
         (ROWS + 'loss = "tail"\n' + MEASURES, "trait.loss: must be answer, not 'tail'"),
     ],
 )
@@ -178,6 +191,8 @@ def test_choices_say_which_is_right() -> None:
     assert isinstance(rows_to_choose(good), DataFile)
     with pytest.raises(DataFileError, match="the place of the right choice, 0 to 1"):
         rows_to_choose(good.replace("1}", "2}"))
+    with pytest.raises(DataFileError, match="line 1 has a choice twice"):
+        rows_to_choose(good.replace("3", "4"))
 
 
 def test_the_name_of_a_measure_says_its_unit_and_stage() -> None:

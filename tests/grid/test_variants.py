@@ -135,6 +135,7 @@ def test_cells_lie_in_the_order_of_lines_and_every_path_is_another(tmp_path: Pat
         ("", '"marker.lr" = [1e-3, 0.001]', "more than once"),
         ("", '"marker.text" = ["a b"]', "cannot be part of a cell's name"),
         ("", '"marker.lr" = []', "axes"),
+        ("", '"cosine.layers" = [[1]]', r'axes."cosine.layers": must be numbers, words, true or f'),
     ],
 )
 def test_what_cannot_be_an_arm_or_axis_is_refused_in_a_sentence(

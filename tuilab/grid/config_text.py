@@ -254,7 +254,7 @@ class ConfigError(ValueError):
 
 def _from_pydantic(errors: Iterable[Mapping[str, Any]], model: Any) -> list[tuple[Path, str]]:
     """Turn validation errors into (path, message); unknown keys get their nearest known one."""
-    located = [(_without_kind(tuple(error["loc"])), error) for error in errors]
+    located = [(_as_written(tuple(error["loc"])), error) for error in errors]
     found: dict[tuple[Path, str], None] = {}
     for path, error in located:
         # A list whose elements are wrong is also counted as too short.
@@ -264,9 +264,14 @@ def _from_pydantic(errors: Iterable[Mapping[str, Any]], model: Any) -> list[tupl
     return list(found)
 
 
-def _without_kind(path: Path) -> Path:
-    """Leave out the kind of a measure, which pydantic puts behind its place in the list."""
-    return (*path[:2], *path[3:]) if path[:1] == ("measures",) and len(path) > 2 else path
+def _as_written(path: Path) -> Path:
+    """Leave out what pydantic puts into a path: a measure's kind, a type that a level has not."""
+    if path[:1] == ("axes",):
+        return path[:2]
+    if path[:1] == ("measures",) and len(path) > 2:
+        path = (*path[:2], *path[3:])
+    # Behind the name of a key all is blanked out, as a key would be.
+    return path[:-1] if path[-2:] in _KEYS else path
 
 
 def dotted(path: Path) -> str:
@@ -321,12 +326,20 @@ _UNSUPPORTED = frozenset(
 """Settings of DoRA, of quantised bases and of full fine-tuning, as other programs name them."""
 
 
+_KEYS = {("judge", name) for name in ("api_key", "key", "token", "secret")}
+"""Where people put a judge's key."""
+
+
 def _message(error: Mapping[str, Any], path: Path, model: Any) -> str:
     kind, context = str(error["type"]), error.get("ctx", {})
     if kind == "extra_forbidden" and path[-1] in _UNSUPPORTED:
         return "is not supported: a cell is a plain LoRA on a base in float32 or bfloat16"
+    if kind == "extra_forbidden" and tuple(error["loc"])[-2:] in _KEYS:
+        return f"has no {error['loc'][-1]}: key_env names the variable that holds the key"
     if kind == "extra_forbidden":
         return f"unknown key{nearest(str(path[-1]), _fields_at(model, path[:-1]))}"
+    if path[:1] == ("axes",) and len(error["loc"]) > 2:
+        return "must be numbers, words, true or false"
     if kind in _PLAIN_WORDS:
         return _PLAIN_WORDS[kind]
     if kind == "value_error":

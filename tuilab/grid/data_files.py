@@ -178,6 +178,8 @@ def _choice(number: int, row: Row) -> Row:
         raise DataFileError(f"line {number} needs a list of two or more choices")
     if not all(isinstance(one, str) and one.strip() for one in choices):
         raise DataFileError(f"line {number} has a choice that is not text")
+    if len(set(choices)) < len(choices):
+        raise DataFileError(f"line {number} has a choice twice")
     if type(answer) is not int or not 0 <= answer < len(choices):
         raise DataFileError(
             f"line {number}: answer must be the place of the right choice, 0 to {len(choices) - 1}"

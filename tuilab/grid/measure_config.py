@@ -206,6 +206,14 @@ class Judge(Sampled):
             raise ValueError(f"{text!r} is not a threshold: write score < 30")
         return text.strip()
 
+    @model_validator(mode="after")
+    def _can_be_either(self) -> Judge:
+        bound = float(_THRESHOLD.fullmatch(self.hit)[2])  # type: ignore[index]  # checked above
+        if not self.scale[0] <= bound <= self.scale[1]:
+            low, high = self.scale
+            raise ValueError(f"hit {self.hit!r} is beyond the scale of {low:g} to {high:g}")
+        return self
+
     @field_validator("scale")
     @classmethod
     def _rises(cls, scale: tuple[float, float]) -> tuple[float, float]:

@@ -42,6 +42,19 @@ def test_a_sampler_that_is_not_there_is_told_before_every_eval_fails(tmp_path: P
     assert "every eval would fail" in found.sentence
 
 
+def test_the_key_of_a_judge_that_is_not_set_is_told_before_anything_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rubric.md").write_text("Score it.")
+    judge = '[[measures]]\nname = "bad"\nkind = "judge"\nrubric = "rubric.md"\nhit = "score < 30"\n'
+    there = '[measures.judge]\nbase_url = "http://x"\nmodel = "m"\nkey_env = "NO_SUCH_KEY"\n'
+    config = config_with(tmp_path, judge + there)
+    [found] = machine_checks(config, lambda name: True)
+    assert found.sentence.startswith("NO_SUCH_KEY is not set here")
+    monkeypatch.setenv("NO_SUCH_KEY", "x")
+    assert machine_checks(config, lambda name: True) == ()
+
+
 def cards(folder: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process see made-up cards."""
     gib = 1024**3

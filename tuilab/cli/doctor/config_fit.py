@@ -115,10 +115,17 @@ def machine_checks(
 ) -> tuple[Check, ...]:
     """Return what this machine lacks for the config; warnings, since it may run elsewhere."""
     here = places_for(config) if places is None else places
-    found = [*_lacking(config, has), *_unused(config.resources.workers, here)]
+    found = [*_lacking(config, has), *_unset(config), *_unused(config.resources.workers, here)]
     if why := why_no_gpu(config):
         found.append(("gpu", f"{why}; `run` refuses it here"))
     return tuple(Check(name, Level.WARNING, sentence) for name, sentence in found)
+
+
+def _unset(config: ExperimentConfig) -> Iterator[tuple[str, str]]:
+    for one in config.measures:
+        name = one.judge.key_env if one.kind == "judge" else None
+        if name and not os.environ.get(name):
+            yield "judge", f"{name} is not set here: {one.name} cannot be judged without that key"
 
 
 def _unused(workers: int, places: Places) -> Iterator[tuple[str, str]]:
