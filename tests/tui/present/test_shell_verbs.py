@@ -27,6 +27,7 @@ def test_what_there_is_nothing_for_is_not_offered(half_way: Snapshot) -> None:
     assert "report" in offered and not offered & {"export", "fetch", "plan", "gc"}
     assert {one.verb for one in VERBS if words_of(one, None, "")} == {
         "import",
+        "gather",
         "doctor",
         "config",
         "notify",

@@ -62,13 +62,14 @@ async def test_the_list_is_filtered_and_sorted(copy_of: Callable[[str], Path]) -
 async def test_delete_shows_what_and_how_much_and_cancel_is_the_first_answer(
     copy_of: Callable[[str], Path],
 ) -> None:
-    root = copy_of("empty")
+    root = copy_of("half_way")
     (root / "engine.json").unlink(missing_ok=True)
-    async with app_of(None, under=root.parents[1]).run_test(size=(100, 24)) as pilot:
+    async with app_of(None, under=root.parents[1]).run_test(size=SIZE) as pilot:
         await look(pilot)
         await press(pilot, "D")
         shown = text_of(pilot.app)
-        assert "Delete empty for good" in shown and "files" in shown
+        assert "stale" in shown.partition("cells:")[2].partition("It cannot")[0]
+        assert "Delete half_way for good" in shown and "files" in shown
         assert "tuilab delete" in shown
         await press(pilot, "enter")
         assert root.is_dir()

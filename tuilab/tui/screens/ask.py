@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from tuilab.grid.request import Request
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.shell_verbs import ShellVerb, words_of
@@ -22,6 +24,11 @@ class AskDialog(Form):
         typed = self.typed("words")
         if not typed:
             self.refuse([f"Type {self._what}."])
+            return
+        try:
+            shlex.split(typed)
+        except ValueError:
+            self.refuse([f"Type {self._what}."], "a quotation mark is left open")
             return
         line = words_of(self._verb, self._snapshot, self._cell, typed) or ""
         self.offer(["It runs in this terminal."], Request(self._verb.verb), line, "")

@@ -25,7 +25,8 @@ from tuilab.tui.present.experiments_text import (
     in_order,
     listed,
 )
-from tuilab.tui.present.styled_text import rule
+from tuilab.tui.present.styled_text import rule, wrap
+from tuilab.tui.screens.frame import WINDOW
 from tuilab.tui.screens.narrowed import Narrowed
 from tuilab.tui.widgets.field import Field
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -155,8 +156,9 @@ class ExperimentsScreen(Narrowed):
         if (root := self._on_shelf()) is None:
             return
         twin = command("archive", root)
-        line = f" moves to {root.parent / ARCHIVE}; `{program()} archive` brings it back"
-        self._ask_for("archive", f"Archive {root.name}", [line], twin, lambda: archive(root))
+        to = root.parent / ARCHIVE
+        lines = [f"It moves to {to}; this brings it back:", command("archive", to / root.name)]
+        self._ask_for("archive", f"Archive {root.name}", lines, twin, lambda: archive(root))
 
     def action_delete(self) -> None:
         """Ask whether to delete the experiment, with what and how much is in it."""
@@ -168,7 +170,7 @@ class ExperimentsScreen(Narrowed):
         weight = await asyncio.to_thread(weigh, root)
         entry = next((one for one in self._entries if one.root == root), None)
         cells = ", ".join(f"{n} {word}" for word, n in entry.counts.items()) if entry else ""
-        lines = [f" {weight}", f" cells: {cells or 'none'}", " It cannot be undone."]
+        lines = [str(weight), f"cells: {cells or 'none'}", "It cannot be undone."]
         twin = command("delete", root)
         self._ask_for("delete", f"Delete {root.name} for good", lines, twin, lambda: delete(root))
 
@@ -181,7 +183,8 @@ class ExperimentsScreen(Narrowed):
             if answer == name:
                 self._put(act, twin)
 
-        body = [((line, "text"),) for line in lines]
+        columns = min(WINDOW, self.size.width) - 6
+        body = [((f" {row}", "text"),) for line in lines for row in wrap(line, columns)]
         answers = [(name, name.capitalize())]
         self.app.push_screen(Question(title, body, answers, [twin]), answered)
 
