@@ -20,8 +20,8 @@ class Cluster(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+    def __init__(self, listens_on: str) -> None:
+        super().__init__((listens_on, 0), _Answer)
         self.jobs: dict[str, subprocess.Popen[bytes]] = {}
         self.submitted: list[dict[str, Any]] = []
         self.is_away = False
@@ -83,9 +83,9 @@ class _Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
+def cluster(listens_on: str = "127.0.0.1") -> Iterator[Cluster]:
     """Run a head for a while."""
-    head = Cluster()
+    head = Cluster(listens_on)
     thread = threading.Thread(target=head.serve_forever, daemon=True)
     thread.start()
     try:

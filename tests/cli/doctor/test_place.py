@@ -13,6 +13,7 @@ from tests.cli.small_grid import call
 from tests.places.namespace import Namespaces, why_not
 from tests.places.ray_stand_in import cluster
 from tuilab.cli.doctor.place import (
+    _own_addresses,
     examine_place,
     findings_on_models,
     findings_on_place,
@@ -162,6 +163,12 @@ def test_a_ray_port_that_anybody_may_use_is_warned_of() -> None:
     with cluster() as head:
         address = head.address.replace("127.0.0.1", "localhost")
         assert is_open(address) and not is_open("http://127.0.0.1:9")
+        (own,) = findings_on_port(head.address, is_open)
+        assert own.level is Level.OK
+    with cluster("0.0.0.0") as head:  # reached through 127.0.0.1, and by everybody else
+        (own,) = findings_on_port(head.address, is_open)
+        is_alone = not _own_addresses()
+        assert is_alone or own.level is Level.WARNING, own.sentence
     warned = list(findings_on_port("http://head:8265", lambda asked: asked == "http://head:8265"))
     assert warned[0].level is Level.WARNING and "a job is any command" in warned[0].sentence
     assert next(findings_on_port("http://head:8265", lambda _: False)).level is Level.OK

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,6 +36,8 @@ SLOW_SECONDS = 5.0
 CLOCK_SECONDS = 60.0
 _LOOPBACK = ("127.", "localhost", "::1")
 _ASK_SECONDS = 3.0
+_ADDRESS_OF_INTERFACE = 0x8915
+"""SIOCGIFADDR of Linux."""
 
 
 def examine_place(
@@ -192,14 +196,13 @@ def findings_on_port(address: str, asks: Callable[[str], bool]) -> Iterator[Chec
     """Say where Ray's jobs can be made by whoever reaches a port; ``asks`` tries an address."""
     parts = urlsplit(address)
     host, port = parts.hostname or "", parts.port or 8265
-    outside = host
-    if host.startswith(_LOOPBACK):
-        outside = _own_address()
-    if outside and asks(f"http://{outside}:{port}"):
+    outside = _own_addresses() if host.startswith(_LOOPBACK) else [host]
+    reached = next((there for one in outside if asks(there := f"http://{one}:{port}")), "")
+    if reached:
         yield Check(
             "port",
             Level.WARNING,
-            f"http://{outside}:{port} takes jobs from whoever reaches it, and a job is any "
+            f"{reached} takes jobs from whoever reaches it, and a job is any "
             "command: keep it behind a firewall, or listen on 127.0.0.1 and use an ssh tunnel",
         )
     else:
@@ -215,10 +218,12 @@ def is_open(address: str) -> bool:
         return False
 
 
-def _own_address() -> str:
-    """The address of this machine that others would use; "" where it has none."""
-    try:
-        found = socket.gethostbyname(socket.gethostname())
-    except OSError:
-        return ""
-    return "" if found.startswith(_LOOPBACK) else found
+def _own_addresses() -> list[str]:
+    """The IPv4 addresses by which others reach this machine; its name often leads to 127.0.1.1."""
+    found = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        for _, name in socket.if_nameindex():
+            with suppress(OSError):  # an interface without one
+                told = fcntl.ioctl(asked, _ADDRESS_OF_INTERFACE, name.encode().ljust(256, b"\0"))
+                found.append(socket.inet_ntoa(told[20:24]))
+    return [one for one in found if not one.startswith(_LOOPBACK)]
