@@ -22,8 +22,10 @@ from tuilab.engine.host.gpus import look_at_devices
 from tuilab.engine.host.hub_trial import is_answered
 
 ANSWER_FILE = "probe.json"
+READY_FILE = "ready"
+"""Written by the probe before its first listing, which a volume may remember."""
 TOKEN_FILE = "asked"
-"""Written by the asker once the shim has come up: how long until this machine lists it?"""
+"""Written by the asker after that: how long until this machine lists it?"""
 PATIENCE = 60.0
 """Seconds after which a file that does not appear counts as not seen."""
 LOOK = 0.1
@@ -32,6 +34,8 @@ LIBRARIES = ("torch", "transformers", "peft", "vllm")
 
 def main(folder: Path) -> int:
     """Look, try and write down what was found."""
+    (folder / READY_FILE).touch()
+    _is_asked(folder)
     found = {
         "host": socket.gethostname(),
         "python": sys.executable,
@@ -45,7 +49,7 @@ def main(folder: Path) -> int:
         "cache": str(hub.cache_folder(os.environ)),
         "models": hub.models_in_cache(os.environ),
         "hub": is_answered(hub.endpoint(os.environ)),
-        "seen_after": _seconds_until(lambda: TOKEN_FILE in os.listdir(folder)),  # noqa: PTH208
+        "seen_after": _seconds_until(lambda: _is_asked(folder)),
         "links": _works(lambda: _link(folder)),
         "excludes": _works(lambda: _exclude(folder)),
         "renames": _works(lambda: _rename(folder)),
@@ -53,6 +57,10 @@ def main(folder: Path) -> int:
     }
     atomic.write_json(folder / ANSWER_FILE, found)
     return 0
+
+
+def _is_asked(folder: Path) -> bool:
+    return TOKEN_FILE in os.listdir(folder)  # noqa: PTH208  # names only, as a runner lists
 
 
 def _seconds_until(is_seen: Callable[[], bool]) -> float | None:

@@ -17,11 +17,11 @@ from tuilab.contract import atomic
 from tuilab.contract.foreign import clean_line, redact
 from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.tail import tail_lines
-from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, Lease
+from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, Lease, listed
 from tuilab.engine.decide.phase import Opinion, Word
 from tuilab.engine.host.environment import worker_environment
 from tuilab.engine.host.place import Known, Place
-from tuilab.engine.node_probe import ANSWER_FILE, TOKEN_FILE
+from tuilab.engine.node_probe import ANSWER_FILE, READY_FILE, TOKEN_FILE
 from tuilab.engine.shim import COMMAND_FILE, Command
 
 LOOK = 0.2
@@ -91,10 +91,11 @@ def _remove(folder: Path) -> None:
 
 def _wait(place: Place, folder: Path, began: float, patience: float, say: Say) -> PlaceTrial:
     opinion, ended_at = Opinion(Word.WAITING), float("inf")
-    is_told = False
+    is_told, has_lease = False, False
     while (now := time.monotonic()) < began + patience and now < ended_at + SETTLE:
         lease = read_if_sound(folder / LEASE_FILE, Lease)
-        if lease is not None and not is_told:
+        has_lease = has_lease or lease is not None
+        if not is_told and READY_FILE in listed(folder):
             (folder / TOKEN_FILE).touch()
             is_told = True
         answer = read_if_sound(folder / ANSWER_FILE, dict)
@@ -115,7 +116,7 @@ def _wait(place: Place, folder: Path, began: float, patience: float, say: Say) -
     lines = tail_lines(log) if log.is_file() else []
     last = next((line for line in reversed(lines) if line.strip()), "")
     said = clean_line(redact(last), 200)
-    return PlaceTrial(opinion, time.monotonic() - began, has_lease=is_told, said=said)
+    return PlaceTrial(opinion, time.monotonic() - began, has_lease=has_lease, said=said)
 
 
 def _answered(folder: Path, opinion: Opinion, answer: Mapping[str, Any], took: float) -> PlaceTrial:

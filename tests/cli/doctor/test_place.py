@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +21,12 @@ from tuilab.cli.doctor.place import (
     findings_on_port,
     is_open,
 )
+from tuilab.contract import atomic
+from tuilab.contract.worker import LEASE_FILE, listed
 from tuilab.engine.decide.phase import Opinion, Word
 from tuilab.engine.host.remote import Remote
+from tuilab.engine.node_probe import READY_FILE, TOKEN_FILE
+from tuilab.engine.shim import COMMAND_FILE
 from tuilab.engine.try_place import PlaceTrial, try_place
 from tuilab.grid.checks import Level
 from tuilab.store.replan import read_config
@@ -117,6 +122,31 @@ def test_a_worker_on_another_machine_finds_what_is_there(tmp_path: Path) -> None
 
 
 @namespaces
+def test_what_a_machine_is_to_see_is_written_after_its_first_listing(tmp_path: Path) -> None:
+    """A volume that remembers listings shows what lay there at the first one."""
+
+    class Late(Namespaces):
+        early = False
+
+        def look(self, workers: Collection[str]) -> Mapping[str, Opinion]:
+            for name in workers:
+                names = listed(tmp_path / "runs" / "doctor" / name)
+                self.early = self.early or (TOKEN_FILE in names and READY_FILE not in names)
+            return super().look(workers)
+
+        def start(self, folder: Path) -> int:
+            atomic.write_json(folder / LEASE_FILE, {"retired": True})  # it is not ready yet
+            time.sleep(0.5)
+            (folder / LEASE_FILE).unlink()
+            return super().start(folder)
+
+    late = Late({"folder": str(tmp_path / "scheduler")})
+    trial = try_place(Remote(late), tmp_path / "runs", 60.0)
+    assert trial.answer is not None and trial.answer["seen_after"] is not None
+    assert not late.early
+
+
+@namespaces
 def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
     place = Remote(Namespaces({"folder": str(tmp_path / "scheduler")}))
     trial = try_place(place, tmp_path / "runs", 60.0, python="/nowhere/bin/python")
@@ -130,6 +160,8 @@ class Unshared(Namespaces):
     def start(self, folder: Path) -> int:
         own = self.folder / "own" / folder.name
         shutil.copytree(folder, own)
+        told = own / COMMAND_FILE
+        told.write_text(told.read_text().replace(str(folder), str(own)))
         return super().start(own)
 
 
