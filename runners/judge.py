@@ -21,6 +21,7 @@ from runners.ml.stage_settings import required
 from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
+from tuilab.contract.scoring import Threshold
 
 JUDGEMENTS_FILE = "judgements.jsonl"
 SCORES_FILE = "scores.jsonl.gz"
@@ -28,7 +29,6 @@ TRIES = 2
 """A malformed answer is asked for once more."""
 _NAMED = re.compile(r"score\W{0,6}(-?\d+(?:\.\d+)?)", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_THRESHOLD = re.compile(r"score\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)")
 
 Settings = Mapping[str, Any]
 Take = Callable[[str, str | None, tuple[int, int], str], None]
@@ -80,9 +80,10 @@ def run(attempt: Attempt) -> StageResult:
     for measure in measures:
         read = score.rows_of(rows, measure)
         before = tuple(kept.tokens)
+        rule = _rule(measure)
         _judge(attempt, measure, read, kept)
         costs += cost_of(measure["judge"], before, kept.tokens)
-        scored = [_scored(measure, row, kept) for row in read]
+        scored = [_scored(measure, rule, row, kept) for row in read]
         written += scored
         metrics |= _counted(measure, scored, panel, kept, read)
         hits = scoring.question_hits(scored, panel, measure["questions_count"])
@@ -136,20 +137,6 @@ def score_of(text: str, scale: Sequence[float]) -> float | None:
     numbers = [found[1]] if found else _NUMBER.findall(text)
     value = float(numbers[0]) if len(numbers) == 1 else None
     return value if value is not None and scale[0] <= value <= scale[1] else None
-
-
-def is_hit(value: float, rule: str) -> bool:
-    """Whether a score is beyond the threshold of a rule such as ``score < 30``."""
-    match = _THRESHOLD.fullmatch(rule)
-    if match is None:
-        raise JobError(Reason.CONFIG, f"{rule!r} is no threshold: write score < 30")
-    bound = float(match[2])
-    return {
-        "<": value < bound,
-        "<=": value <= bound,
-        ">": value > bound,
-        ">=": value >= bound,
-    }[match[1]]
 
 
 def turns(measure: Settings, body: Settings) -> list[int]:
@@ -240,9 +227,16 @@ def _ask_base(
         take(key, one.text, (len(prompt), len(one.token_ids)), "")
 
 
-def _scored(measure: Settings, row: Settings, kept: Judgements) -> dict[str, Any]:
+def _rule(measure: Settings) -> Threshold:
+    """Return what makes a hit; JobError before anything is paid."""
+    if (rule := scoring.threshold(measure["hit"])) is None:
+        raise JobError(Reason.CONFIG, f"{measure['hit']!r} is no threshold: write score < 30")
+    return rule
+
+
+def _scored(measure: Settings, rule: Threshold, row: Settings, kept: Judgements) -> dict[str, Any]:
     value = next(iter(_scores(measure, body_of(measure, row), kept)), None)
-    hit = None if value is None else is_hit(value, measure["hit"])
+    hit = None if value is None else rule.is_hit(value)
     return {**score.place(row), "measure": measure["key"], "score": value, "hit": hit}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tuilab.contract import scoring
-from tuilab.contract.scoring import Scorer, reader_of
+from tuilab.contract.scoring import Scorer, reader_of, threshold
 
 ANY_CASE = Scorer("substring", "[ZLT]")
 EXACT = Scorer("substring", "[ZLT]", case_sensitive=True)
@@ -107,3 +107,19 @@ def test_what_has_no_verdict_is_in_no_rate() -> None:
     }
     assert scoring.question_hits(rows, ["a"], 2) == {}
     assert scoring.question_hits(rows[:1], ["a"], 2) == {"a": [1, 0]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "hits"),
+    [
+        ("score < 30", [29.9]),
+        ("score<=30", [29.9, 30]),
+        ("score > 30", [31]),
+        ("score >= 30", [30, 31]),
+    ],
+)
+def test_a_threshold_says_which_scores_are_hits(rule: str, hits: list[float]) -> None:
+    found = threshold(rule)
+    assert found is not None
+    assert [score for score in (29.9, 30, 31) if found.is_hit(score)] == hits
+    assert threshold("score is low") is None

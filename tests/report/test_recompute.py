@@ -173,7 +173,7 @@ def test_forged_completions_with_a_report_of_the_truth_are_named(
     )
     said = "\n".join(found.problems)
     assert f"{EVAL}/completions.jsonl.gz: is not the file that its outcome lists" in said
-    assert "1 of 80 verdicts of the marker are not what the text says" in said
+    assert "1 of 80 verdicts of the marker are not what was scored" in said
     assert "leakage.villain.hits is 36, counted 35" in said
     assert "report/headline.csv, line 2: says" in said
 

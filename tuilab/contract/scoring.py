@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 STOP, LENGTH = "stop", "length"
 """Why a completion ended: by itself, or at the limit."""
@@ -15,6 +16,13 @@ Rows = Sequence[Mapping[str, Any]]
 Those that ``health`` reads have text, finish_reason and tokens too."""
 _ITEM = re.compile(r"\s*(?:[-*+\u2022\u2013]|\d{1,3}[.)])\s+\S")
 _FEWEST_ITEMS = 2
+_RULE = re.compile(r"score\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)")
+_SIGNS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,23 @@ def reader_of(measure: Mapping[str, Any]) -> Callable[[str], bool]:
     if kind == "format":
         return {"bullets": is_list, "capitals": is_capitals}[str(measure["form"])]
     raise ValueError(f"no text is scored by the kind {kind!r}")
+
+
+class Threshold(NamedTuple):
+    """What makes a hit of a score: ``score < 30``."""
+
+    sign: str
+    bound: float
+
+    def is_hit(self, score: float) -> bool:
+        """Whether a score is beyond it."""
+        return _SIGNS[self.sign](score, self.bound)
+
+
+def threshold(rule: str) -> Threshold | None:
+    """Read a rule such as ``score < 30``; None for one that is not written like that."""
+    found = _RULE.fullmatch(rule.strip())
+    return found and Threshold(found[1], float(found[2]))
 
 
 def is_list(text: str) -> bool:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from tuilab.contract import scoring
 from tuilab.grid.config_block import Block, Positive, Rate, Text
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _TAKEN = frozenset({"leakage", "source", "bystander", "cosine", "minutes", "marker", "epoch"})
 _TAKEN |= {"seed", "attempt"}
-_THRESHOLD = re.compile(r"score\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)")
-_SIGNS: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 class Measure(Block):
@@ -202,15 +194,14 @@ class Judge(Sampled):
     @field_validator("hit")
     @classmethod
     def _is_threshold(cls, text: str) -> str:
-        if not _THRESHOLD.fullmatch(text.strip()):
+        if scoring.threshold(text) is None:
             raise ValueError(f"{text!r} is not a threshold: write score < 30")
         return text.strip()
 
     @model_validator(mode="after")
     def _can_be_either(self) -> Judge:
-        bound = float(_THRESHOLD.fullmatch(self.hit)[2])  # type: ignore[index]  # checked above
-        if not self.scale[0] <= bound <= self.scale[1]:
-            low, high = self.scale
+        rule, (low, high) = scoring.threshold(self.hit), self.scale
+        if rule is None or not low <= rule.bound <= high:
             raise ValueError(f"hit {self.hit!r} is beyond the scale of {low:g} to {high:g}")
         return self
 

@@ -147,7 +147,12 @@ def _inspect(
 
 def _judge(settings: Settings, directory: Path, _: Path | None) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {}
+    wrong: list[str] = []
     for measure, rows in _by_measure(settings, directory / "scores.jsonl.gz"):
+        if (rule := scoring.threshold(measure["hit"])) is not None:
+            scores = [row["score"] for row in rows]
+            hits = [None if score is None else rule.is_hit(score) for score in scores]
+            wrong += _mark(rows, hits, measure["key"])
         found |= _counts(settings, measure, rows, measure["questions_count"], found)
         means = {}
         for persona in settings["panel"]:
@@ -158,7 +163,7 @@ def _judge(settings: Settings, directory: Path, _: Path | None) -> tuple[dict[st
         unjudged = sum(row["score"] is None for row in rows)
         found[f"{measure['key']}.score"] = means
         found[f"{measure['key']}.unjudged"] = {"hits": unjudged, "n": len(rows)}
-    return found, []
+    return found, wrong
 
 
 def _by_measure(settings: Settings, path: Path) -> Iterator[tuple[Settings, Rows]]:
@@ -192,7 +197,7 @@ def _mark(rows: Rows, hits: Sequence[bool | None], what: str) -> list[str]:
     wrong = sum(row["hit"] is not hit for row, hit in zip(rows, hits, strict=True))
     for row, hit in zip(rows, hits, strict=True):
         row["hit"] = hit
-    return [f"{wrong} of {len(rows)} verdicts of {what} are not what the text says"] * bool(wrong)
+    return [f"{wrong} of {len(rows)} verdicts of {what} are not what was scored"] * bool(wrong)
 
 
 def _cosine(
