@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import socket
+import re
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -36,8 +34,6 @@ SLOW_SECONDS = 5.0
 CLOCK_SECONDS = 60.0
 _LOOPBACK = ("127.", "localhost", "::1")
 _ASK_SECONDS = 3.0
-_ADDRESS_OF_INTERFACE = 0x8915
-"""SIOCGIFADDR of Linux."""
 
 
 def examine_place(
@@ -220,10 +216,9 @@ def is_open(address: str) -> bool:
 
 def _own_addresses() -> list[str]:
     """The IPv4 addresses by which others reach this machine; its name often leads to 127.0.1.1."""
-    found = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        for _, name in socket.if_nameindex():
-            with suppress(OSError):  # an interface without one
-                told = fcntl.ioctl(asked, _ADDRESS_OF_INTERFACE, name.encode().ljust(256, b"\0"))
-                found.append(socket.inet_ntoa(told[20:24]))
+    try:
+        routes = Path("/proc/net/fib_trie").read_text()
+    except OSError:
+        return []
+    found = dict.fromkeys(re.findall(r"\|-- (\S+)\s+/32 host LOCAL", routes))
     return [one for one in found if not one.startswith(_LOOPBACK)]
