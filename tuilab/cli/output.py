@@ -157,7 +157,10 @@ def paint(text: str, colour: str) -> str:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """Yield ``progress(done, of, what)``, which draws a bar while stderr is a terminal."""
+    """Yield ``progress(done, of, what)``, which draws a bar while stderr is a terminal.
+
+    Of what takes nobody knows how long, ``of`` is 0: a bar that moves, and says no share.
+    """
     if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM", "") in ("", "dumb"):
         yield lambda done, of, what: None
         return
@@ -165,10 +168,13 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
 
         def show(done: int, of: int, what: str) -> None:
-            bar.update(task, completed=done, total=of, description=plain(what, 40))
+            if not of or not bar.tasks or not bar.tasks[-1].total:
+                for task in bar.task_ids:
+                    bar.remove_task(task)
+                bar.add_task("", total=of or None)
+            bar.update(bar.task_ids[-1], completed=done, description=plain(what, 40))
 
         yield show
 

@@ -153,6 +153,8 @@ def _marker_health(rows: Rows, texts: Sequence[str], scorer: Scorer) -> dict[str
 def has_marker_remains(text: str, scorer: Scorer) -> bool:
     """True when one of the marker's outer brackets is left once whole markers are removed."""
     brackets = {char for char in (scorer.text[:1], scorer.text[-1:]) if char and not char.isalnum()}
+    if not any(char in text for char in brackets):
+        return False
     rest = _without_marker(text, scorer)
     return any(char in rest for char in brackets)
 
@@ -180,7 +182,8 @@ def _count(text: str, scorer: Scorer) -> int:
 
 
 def _lower(text: str) -> str:
-    return "".join(char.lower() if char.isascii() else char for char in text)
+    """Fold ASCII letters alone, as ``bytes.lower`` does: every letter keeps its place."""
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def _share(part: int, n: int) -> float | None:

@@ -58,7 +58,7 @@ class Recomputed:
 
 _EMBEDDED = re.compile(r'src="(?:data:image/png;base64,|figures/)[^"]*"')
 Progress = Callable[[int, int, str], None]
-"""``progress(done, of, what)``"""
+"""``progress(done, of, what)``; ``of`` is 0 where nobody knows how much it is"""
 
 
 def recompute(bundle: Path, room: Path, progress: Progress = lambda *_: None) -> Recomputed:
@@ -68,6 +68,7 @@ def recompute(bundle: Path, room: Path, progress: Progress = lambda *_: None) ->
     from these numbers. Raises BundleError where it cannot be unpacked or holds no report.
     """
     found = Recomputed()
+    progress(0, 0, "unpacking")
     unpack(bundle, room)
     try:
         recipe = read_recipe(room / REPORT)
@@ -103,7 +104,7 @@ def _compute(room: Path, recipe: Recipe, found: Recomputed, progress: Progress) 
         # Whatever the journal calls live was live: of an engine at work nobody asks the workers.
         view = EngineView(state=EngineState.RUNNING)
         write_heartbeat(Layout(room), ELSEWHERE, "", view, time.time())
-    progress(1, 1, "making the report again")
+    progress(0, 0, "making the report again")
     draws = recipe.matplotlib == recipe.here.matplotlib
     again = room / "again" / REPORT
     write_files(open_study(room), again, recipe, draw=draws)
