@@ -172,9 +172,12 @@ on_headline_scale = OneRow(CellRows.row_on_scale)
 
 
 def largest_bystander(cell: CellRows, measure: str) -> Measurement | None:
-    """Pick the largest value of those who are neither source nor target; the first of equals."""
+    """Pick the largest value of those who are neither source nor target; of equals the first key.
+
+    Journal, rows and outcomes list personas in orders of their own.
+    """
     found = cell.personas(measure)
-    others = [who for who in found if who not in (cell.source, cell.target)]
+    others = sorted(who for who in found if who not in (cell.source, cell.target))
     if not others:
         return None
     who = max(others, key=lambda one: found[one].value)
