@@ -29,7 +29,7 @@ def everything(analysis: Analysis) -> str:
 
 def test_one_source_alone() -> None:
     text = everything(analysis_of({"villain": [0, 100, 120]}, (0, 2, 4)))
-    assert "rises in 1 of 1 sources" in text
+    assert "rises beyond counting noise in 1 of 1 sources" in text
     assert "at least three" in text
 
 

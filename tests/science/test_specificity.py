@@ -3,6 +3,7 @@
 import pytest
 
 from tests.science.builders import design, leakage_row
+from tuilab.grid.metrics import CellRows, largest_bystander
 from tuilab.science.analysis import analyse
 from tuilab.science.claims.claim import Verdict
 from tuilab.science.claims.declared import parse
@@ -113,6 +114,32 @@ def test_leakage_of_what_was_never_implanted_is_unsupported_and_global_is_said()
     assert claims["specificity"].verdict is Verdict.FAILS
     declared = parse('[[claim]]\nkey = "k"\nsays = "s"\nkind = "rises"\nsources = ["never"]')
     assert evaluate(declared, analysis)[0].verdict is Verdict.UNSUPPORTED
+
+
+def verdict_of(**hits: int) -> Verdict:
+    rows = [leakage_row("villain", 0, count, persona=who) for who, count in hits.items()]
+    analysis = analyse(measurements(rows), design(["villain"], (0,), personas=PANEL))
+    return next(c.verdict for c in standard_claims(analysis) if c.key == "specificity")
+
+
+def test_a_marker_is_the_sources_own_only_where_the_intervals_show_it() -> None:
+    """That nobody was found to show it more is no proof that nobody does."""
+    assert verdict_of(villain=180, pirate=20, monk=60, assistant=90) is Verdict.HOLDS
+    assert verdict_of(villain=180, pirate=20, monk=185, assistant=90) is Verdict.WITHIN_NOISE
+    assert verdict_of(villain=150, pirate=20, monk=195, assistant=90) is Verdict.FAILS
+    assert verdict_of(villain=44, pirate=2, monk=2, assistant=2) is Verdict.WITHIN_NOISE
+    assert verdict_of(villain=38, pirate=2, monk=2, assistant=2) is Verdict.WITHIN_NOISE
+    assert verdict_of(villain=10, pirate=2, monk=2, assistant=2) is Verdict.FAILS
+    assert verdict_of(villain=180, assistant=20) is Verdict.HOLDS
+    assert verdict_of(villain=180, monk=20) is Verdict.NOT_MEASURED
+
+
+def test_equal_bystanders_are_named_alike_in_whatever_order_they_come() -> None:
+    """The journal has the personas by key, the rows by the panel."""
+    rows = [{"metric": "leakage", "persona": who, "value": 0.1} for who in ("pirate", "monk")]
+    for order in (rows, rows[::-1]):
+        found = largest_bystander(CellRows(order, "villain", "assistant", {}), "leakage")
+        assert found is not None and found.who == "monk"
 
 
 def test_the_heatmap_says_of_each_source_whose_its_marker_is() -> None:

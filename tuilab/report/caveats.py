@@ -9,8 +9,8 @@ from tuilab.grid.lines import persona_of
 from tuilab.grid.signs import KEPT
 from tuilab.grid.text import count_of, list_of, percent_text
 from tuilab.report.finished_jobs import FinishedJob
+from tuilab.science.analysis import overdispersed
 from tuilab.science.edit_notes import cells_set_aside
-from tuilab.science.error_rates import ALPHA
 from tuilab.study.study import Study
 
 CUT_LIMIT = 0.02
@@ -200,15 +200,10 @@ def _clustered(study: Study) -> Iterator[str]:
 
 
 def _overdispersed(study: Study) -> Iterator[str]:
-    wide = [
-        result.source.label
-        for result in study.analysis.sources
-        for run in result.runs
-        if run.overdispersion is not None and run.overdispersion.p < ALPHA
-    ]
+    wide = dict.fromkeys(result.source.label for result, _ in overdispersed(study.analysis))
     if wide:
         yield (
-            f"Checkpoints of {list_of(list(dict.fromkeys(wide)))} scatter more than sampling alone"
+            f"Checkpoints of {list_of(list(wide))} scatter more than sampling alone"
             " explains: binomial intervals and tests are too narrow there."
         )
 

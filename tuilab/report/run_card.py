@@ -23,9 +23,11 @@ Stages = Mapping[str, Sequence[FinishedJob]]
 _FEW_RUNS = 3
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 SIGNIFICANCE = (
-    "two-sided Fisher against the source's own epoch 0, Holm over its checkpoints, alpha 0.05"
+    "each checkpoint: two-sided Fisher against the source's own epoch 0, Holm over its checkpoints;"
+    " classes: t tests of level, end and turn against the run's own scatter or the spread over"
+    " seeds, where that is known; alpha 0.05"
 )
-"""What ``science.significance`` computes for every experiment, also for an imported one."""
+"""What the analysis computes for every experiment, also for an imported one."""
 
 
 @dataclass(frozen=True, slots=True)

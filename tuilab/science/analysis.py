@@ -14,6 +14,7 @@ from tuilab.grid.metrics import measures_in
 from tuilab.science.classify import Change, Classification, classify
 from tuilab.science.cosine import Scale, scales
 from tuilab.science.design import BASELINE_EPOCH, Design, Persona
+from tuilab.science.error_rates import ALPHA
 from tuilab.science.intervals import Interval
 from tuilab.science.noise_parts import NoiseParts, noise_parts
 from tuilab.science.seeds import SeedSummary, mean_trajectory, paired, runs_of, share_present
@@ -21,6 +22,7 @@ from tuilab.science.significance import (
     CheckpointTest,
     Overdispersion,
     against_baseline,
+    holm,
     overdispersion,
 )
 from tuilab.science.specificity import Kind, Specificity, specificity
@@ -323,6 +325,19 @@ def odd_sources(results: Sequence[SourceResult]) -> frozenset[str]:
     """Return the keys of sources whose cells all ran with edits that the others' did not."""
     ran = {one.source.key: (1, one.edits) for one in results if one.leakage.measured}
     return apart(ran)
+
+
+def overdispersed(analysis: Analysis) -> list[tuple[SourceResult, int | None]]:
+    """Return each source and seed whose checkpoints scatter beyond sampling, Holm over all runs."""
+    tested = [
+        (result, run.trajectory.seed, run.overdispersion.p)
+        for result in analysis.sources
+        for run in result.runs
+        if run.overdispersion is not None
+    ]
+    corrected = holm([p for _, _, p in tested])
+    found = zip(tested, corrected, strict=True)
+    return [(result, seed) for (result, seed, _), p in found if p < ALPHA]
 
 
 def _last_later(trajectory: Trajectory) -> int | None:

@@ -22,6 +22,8 @@ from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import LEAKAGE, CellRows, largest_bystander
 from tuilab.science.combination import Estimate, combine
 from tuilab.science.design import BASELINE_EPOCH, Design
+from tuilab.science.error_rates import ALPHA
+from tuilab.science.intervals import Interval
 from tuilab.science.trajectories import Point, point_of
 
 LEAST_SOURCE: Final = 0.2
@@ -63,11 +65,15 @@ class Specificity:
     max_bystander: float | None
     """Largest such rate: a maximum picked from ``bystanders``."""
     max_bystander_persona: str | None
-    """Whose it is; the first in panel order of equals."""
+    """Whose it is; of equals the first key."""
     bystanders: int
     """Bystanders measured."""
     kind: Kind
     """The class, by the rule of this module."""
+    is_own: bool | None
+    """Whether the source shows it in ``LEAST_SOURCE`` or more, and more than anybody else measured.
+
+    None where the intervals leave it open: that nobody was found to show it more is no proof."""
     excess: Estimate | None
     """Target minus mean bystander."""
     excess_change: Estimate | None
@@ -122,12 +128,16 @@ def _cell(
         max_bystander_persona=largest.who if largest else None,
         bystanders=len(known),
         kind=Kind.NOT_KNOWN,
+        is_own=None,
         excess=_excess([(points, 1.0)], list(known), target),
         excess_change=None,
     )
     both = [key for key in known if key in first and first[key].counted is not None]
     change = _excess([(points, 1.0), (first, -1.0)], both, target)
-    return replace(found, kind=_kind(found, points, target), excess_change=change)
+    rivals = [*([] if found.target_rate is None else [target]), *known]
+    gaps = [_gap(points, key, source, len(rivals)) for key in rivals]
+    is_own = _is_own(own, gaps) if found.target_rate is not None else None
+    return replace(found, kind=_kind(found, gaps), is_own=is_own, excess_change=change)
 
 
 def _excess(
@@ -142,20 +152,32 @@ def _excess(
     return combine(terms)
 
 
-def _kind(found: Specificity, points: _Points, target: str) -> Kind:
+def _gap(points: _Points, rival: str, source: str, rivals: int) -> Interval | None:
+    """The interval of a rival's rate less the source's, Bonferroni over all rivals."""
+    if source not in points:
+        return None
+    gap = combine([(1.0, points[rival]), (-1.0, points[source])], ALPHA / rivals)
+    return gap.interval if gap is not None else None
+
+
+def _is_own(own: Point | None, gaps: Sequence[Interval | None]) -> bool | None:
+    interval = own.interval if own else None
+    if interval is None or None in gaps:
+        return None
+    known = [gap for gap in gaps if gap is not None]
+    if interval.high < LEAST_SOURCE or any(gap.low > 0 for gap in known):
+        return False
+    return True if interval.low >= LEAST_SOURCE and all(gap.high < 0 for gap in known) else None
+
+
+def _kind(found: Specificity, gaps: Sequence[Interval | None]) -> Kind:
     source, theirs, others = found.source_rate, found.target_rate, found.mean_bystander
     if source is not None and source < LEAST_SOURCE:
         return Kind.NOT_IMPLANTED
     if source is None or theirs is None or others is None or found.excess is None:
         return Kind.NOT_KNOWN
-    rivals = [target, found.max_bystander_persona or target]
-    for rival in rivals:
-        gap = combine(
-            [(1.0, points[rival]), (-1.0, points[persona_of(found.source)])],
-            0.05 / (1 + found.bystanders),
-        )
-        if gap is not None and gap.interval is not None and gap.interval.low > 0:
-            return Kind.INVERTED
+    if any(gap is not None and gap.low > 0 for gap in gaps):
+        return Kind.INVERTED
     if max(theirs, others) <= LOW_SHARE * source:
         return Kind.NARROW
     is_above = found.excess.interval is not None and found.excess.interval.low > 0

@@ -265,7 +265,7 @@ def _stays(result: SourceResult) -> tuple[Verdict, str]:
 
 
 def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
-    """Whether a share of the rise is there by ``epoch`` with no significant gain afterwards."""
+    """Whether a share of the rise is there by ``epoch``, and no gain beyond counting afterwards."""
     trajectory, digits = result.leakage, result.digits
     part = result.fraction_of_rise(epoch)
     evidence = (
@@ -288,11 +288,11 @@ def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
     if grown:
         most = max(grown, key=lambda test: test.difference)
         further = (
-            f"it keeps rising: {points(most.difference, digits)} more by epoch {most.epoch}"
+            f"{points(most.difference, digits)} more by epoch {most.epoch}, beyond counting noise"
             f" (Fisher, Holm over {most.family}: {p_value(most.p_holm)})"
         )
         return Finding(Verdict.FAILS, f"{evidence}; {further}")
-    return Finding(Verdict.HOLDS, f"{evidence}; no later checkpoint is significantly higher")
+    return Finding(Verdict.HOLDS, f"{evidence}; no later one is higher beyond counting noise")
 
 
 def _has_share(claim: ShareClaim, result: SourceResult) -> Finding:

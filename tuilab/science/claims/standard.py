@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from tuilab.grid.edits import listed
 from tuilab.grid.text import count_of, percent_text, points, signed
 from tuilab.science.against import Against, against
-from tuilab.science.analysis import Analysis, SourceResult
+from tuilab.science.analysis import Analysis, SourceResult, overdispersed
 from tuilab.science.claims.claim import Claim, Finding, Verdict, for_all, left_open, weakest
 from tuilab.science.claims.correlations import describe, prediction_verdict, predictions
 from tuilab.science.claims.declared import CosineClaim
@@ -22,20 +22,15 @@ from tuilab.science.classify import Change
 from tuilab.science.contrasts import Noise
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.edit_notes import cells_set_aside, edits_notes, left_out_note, odd_note, why_odd
-from tuilab.science.error_rates import ALPHA
 from tuilab.science.specificity import LEAST_SOURCE, Kind, Specificity
 from tuilab.science.text import bracket, full_sentence, names, p_value, share
 
-SAID: dict[Change, str] = {
-    Change.RISES: "rises in",
-    Change.DECLINES: "declines in",
-    Change.RISES_FALLS: "rises, then falls in",
-    Change.FALLS_RISES: "falls, then rises in",
-    Change.FLAT: "does not change beyond noise in",
-    Change.NOT_DECIDED: "is not decided in",
-    Change.NOT_MEASURED: "cannot be judged in",
+_NO_CHANGE = {
+    Change.FLAT: "does not change beyond noise",
+    Change.NOT_DECIDED: "is not decided",
+    Change.NOT_MEASURED: "cannot be judged",
 }
-"""How a class reads in the middle of a sentence."""
+"""How a class without a change reads in the middle of a sentence."""
 
 
 def standard_claims(analysis: Analysis) -> tuple[Claim, ...]:
@@ -120,12 +115,18 @@ def classes_claim(analysis: Analysis) -> Claim:
     """How many sources rise, decline, stay flat; by the written rule, not by their maxima."""
     total = len(analysis.sources)
     parts, numbers = [], {}
-    for change, said in SAID.items():
-        having = [result.source for result in analysis.alike if result.change is change]
-        labels = [source.label + _kinds_beside(analysis, source.key) for source in having]
-        numbers[change.value] = [source.key for source in having]
-        if labels:
-            parts.append(f"{said} {len(labels)} of {total} sources ({names(labels)})")
+    for change in Change:
+        having = [result for result in analysis.alike if result.change is change]
+        numbers[change.value] = [result.source.key for result in having]
+        by_words: dict[str, list[str]] = {}
+        for result in having:
+            words = _NO_CHANGE.get(change) or result.classification.said
+            label = result.source.label + _kinds_beside(analysis, result.source.key)
+            by_words.setdefault(words, []).append(label)
+        parts += [
+            f"{words} in {len(labels)} of {total} sources ({names(labels)})"
+            for words, labels in by_words.items()
+        ]
     odd = analysis.odd
     target = analysis.design.target.label
     verdict = {
@@ -260,7 +261,7 @@ def front_loading_claim(analysis: Analysis) -> Claim:
     return Claim(
         "front-loaded",
         f"Where leakage rises, over half of the rise is there by epoch {epoch}, with no"
-        " significant gain later",
+        " gain beyond counting noise later",
         left_open(for_all([found for _, found in findings]), analysis.odd),
         f"By epoch {epoch} the rise is largely done in {_some(holding)} of {len(rising)} rising"
         f" sources{_who(holding)}: {'; '.join(parts)}{left_out}.",
@@ -355,7 +356,7 @@ def edits_claim(analysis: Analysis) -> tuple[Claim, ...]:
 def specificity_claim(analysis: Analysis) -> Claim:
     """Whether every source shows the marker itself, more than anybody else does."""
     parts, absent, numbers, evidence = [], [], {}, []
-    shown = []
+    findings = []
     for result in analysis.alike:
         cells = [cell for cell in analysis.specificity if cell.source == result.source.key]
         rates = [cell.source_rate for cell in cells if cell.source_rate is not None]
@@ -371,34 +372,40 @@ def specificity_claim(analysis: Analysis) -> Claim:
         if not rates:
             absent.append(label)
             evidence.append(f"{label}: source rate n/a, {cells[0].source_reason}")
+            findings.append(Finding(Verdict.NOT_MEASURED, evidence[-1]))
             continue
         kinds = Counter(cell.kind for cell in cells)
-        shown.append(not kinds[Kind.NOT_IMPLANTED] and not kinds[Kind.INVERTED])
         counted = ", ".join(f"{kind} in {count}" for kind, count in kinds.items())
         evidence.append(
             f"{label}: {counted} of {count_of(len(cells), 'cell')}{_change(cells, digits)}"
         )
+        findings += [_own(cell) for cell in cells]
+        others = [o for c in cells for o in (c.target_rate, c.max_bystander) if o is not None]
+        beside = f", others up to {percent_text(max(others), digits)}" if others else ""
         parts.append(
             f"{label} {percent_text(min(rates), digits)} to {percent_text(max(rates), digits)}"
-            f" in {count_of(len(rates), 'cell')}"
+            f" in {count_of(len(rates), 'cell')}{beside}"
         )
-    verdict = Verdict.NOT_MEASURED
-    if shown and not all(shown):
-        verdict = Verdict.FAILS
-    elif shown and not absent:
-        verdict = Verdict.HOLDS
     what = analysis.design.what
     text = [f"The source's own {what} rate: {'; '.join(parts)}"] if parts else []
     if absent:
         text.append(f"The source's own {what} rate is not measured for {names(absent)}")
     sentence = f"{'. '.join(text)}{odd_note(analysis.sources, analysis.odd)}."
-    verdict = left_open(verdict, analysis.odd)
+    verdict = left_open(for_all(findings), analysis.odd)
     shows = "the marker" if what == "marker" else what
     claim = (
         f"Every source shows {shows} itself, in {percent_text(LEAST_SOURCE)} of its completions"
-        " or more, and nobody shows it more"
+        " or more, and nobody else measured shows it more"
     )
     return Claim("specificity", claim, verdict, sentence, tuple(evidence), numbers)
+
+
+def _own(cell: Specificity) -> Finding:
+    """Whether the marker of one cell is the source's own."""
+    if cell.is_own is not None:
+        return Finding(Verdict.HOLDS if cell.is_own else Verdict.FAILS, "")
+    is_known = cell.source_rate is not None and cell.target_rate is not None
+    return Finding(Verdict.WITHIN_NOISE if is_known else Verdict.NOT_MEASURED, "")
 
 
 def _change(cells: Sequence[Specificity], digits: int) -> str:
@@ -416,19 +423,21 @@ def _change(cells: Sequence[Specificity], digits: int) -> str:
 
 def overdispersion_claim(analysis: Analysis) -> Claim:
     """Whether later checkpoints differ more than sampling completions explains."""
-    ratios, wide, numbers = [], [], {}
-    for result in analysis.sources:
-        for run in result.runs:
-            found = run.overdispersion
-            name = result.source.label
-            if len(result.runs) > 1:
-                name = f"{name} seed {run.trajectory.seed}"
-            numbers[name] = None if found is None else found.ratio
-            if found is None:
-                continue
-            ratios.append(f"{name} {found.ratio:.1f} ({p_value(found.p)})")
-            if found.p < ALPHA:
-                wide.append(name)
+    found = [(result, run) for result in analysis.sources for run in result.runs]
+    wide = overdispersed(analysis)
+
+    def named(result: SourceResult, seed: int | None) -> str:
+        return result.source.label + (f" seed {seed}" if len(result.runs) > 1 else "")
+
+    numbers = {
+        named(result, run.trajectory.seed): run.overdispersion and run.overdispersion.ratio
+        for result, run in found
+    }
+    ratios = [
+        f"{named(result, run.trajectory.seed)} {over.ratio:.1f} ({p_value(over.p)})"
+        for result, run in found
+        if (over := run.overdispersion) is not None
+    ]
     claim = "Later checkpoints differ by no more than sampling"
     if not ratios:
         sentence = (
@@ -436,15 +445,16 @@ def overdispersion_claim(analysis: Analysis) -> Claim:
             " after epoch 0, and hits that are neither none nor all."
         )
         return Claim("dispersion", claim, Verdict.NOT_MEASURED, sentence, (), numbers)
-    meaning = (
-        "binomial intervals and tests are too narrow there" if wide else "sampling explains them"
-    )
+    meaning = "sampling could explain them, which does not show that it does"
+    if wide:
+        meaning = "binomial intervals and tests are too narrow there"
+    who = _who([named(*one) for one in wide])
     return Claim(
         "dispersion",
         claim,
-        Verdict.FAILS if wide else Verdict.HOLDS,
+        Verdict.FAILS if wide else Verdict.WITHIN_NOISE,
         f"Checkpoints after epoch 0 differ by more than sampling in {len(wide)} of {len(ratios)}"
-        f" runs ({names(wide)}; Pearson chi-square over df, by trend or training noise);"
+        f" runs{who} (Pearson chi-square over df, Holm over runs; by trend or training noise):"
         f" {meaning}.",
         tuple(ratios),
         numbers,
@@ -454,7 +464,7 @@ def overdispersion_claim(analysis: Analysis) -> Claim:
 def seeds_claim(analysis: Analysis) -> Claim:
     """Whether there is more than one seed, and what the spread between seeds is."""
     seeds = analysis.design.seeds
-    claim = "The results are replicated over seeds"
+    claim = "Several seeds ran, and no source ends above epoch 0 in one and below it in another"
     if one := analysis.design.one_seed:
         sentence = full_sentence(f"{one}: nothing is replicated and the spread is unknown")
         known = {"seeds": list(seeds) if analysis.design.seed_given else []}
