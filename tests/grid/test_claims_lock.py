@@ -42,6 +42,14 @@ def test_a_lock_after_a_measurement_has_begun_says_since_when() -> None:
     assert [lock.seen for lock in found.locks] == [3]
 
 
+def test_a_result_from_elsewhere_that_was_measured_before_the_lock_says_so() -> None:
+    """What is gathered from another pod comes after the lock, and may have been looked at."""
+    brought = settled("eval/a@0#1", 9) | {"started_at": 3}
+    assert [lock.seen for lock in record(locked(4), brought).locks] == [3]
+    honest = settled("eval/a@0#1", 9) | {"started_at": 5}
+    assert [lock.seen for lock in record(locked(4), honest).locks] == [None]
+
+
 def test_a_lock_whose_text_was_changed_in_the_journal_is_none() -> None:
     assert not record(locked(1, sha256=claims_digest("another")))
     assert not record(locked(1, plan=7))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tuilab.grid.history import events_of
@@ -73,6 +73,7 @@ def lock_record(lines: Iterable[Mapping[str, Any]]) -> LockRecord:
             since.append(line)
         if kind in ("started", "settled") and _stage(line) in MEASURING:
             seen = _time(line) if seen is None else seen
+            locks = [_after(lock, line.get("started_at")) for lock in locks]
         if kind == "settled" and line.get("verdict") == Verdict.DONE.value:
             done.add(str(line.get("job")))
     told = (DatedDeviation(event.at, event.text) for event in events_of(since))
@@ -111,6 +112,13 @@ def _lock(line: Mapping[str, Any], seen: float | None) -> Lock | None:
     text, sha256, plan, code = map(str, words)
     who, name = str(line.get("by") or ""), str(line.get("title") or "")
     return Lock(_time(line), who, name, text, sha256, plan, code, seen)
+
+
+def _after(lock: Lock, began: Any) -> Lock:
+    """A lock before which a measurement had begun: elsewhere, and its result came here later."""
+    if not isinstance(began, int | float) or not 0 < began < lock.at:
+        return lock
+    return replace(lock, seen=min(began, lock.seen or began))
 
 
 def _stage(line: Mapping[str, Any]) -> str:

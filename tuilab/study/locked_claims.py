@@ -12,7 +12,14 @@ import tuilab
 from tuilab.grid.claims_lock import LOCKED, Lock, LockRecord, lock_record, plan_digest
 from tuilab.grid.text import count_of
 from tuilab.science.claims.claim import Claim
-from tuilab.science.claims.declared import ClaimsFileError, DeclaredClaim, parse
+from tuilab.science.claims.declared import (
+    ClaimsFileError,
+    CorrelatesClaim,
+    CosineClaim,
+    DeclaredClaim,
+    PredictsClaim,
+    parse,
+)
 from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
 from tuilab.store.journal import follow
@@ -21,6 +28,7 @@ from tuilab.study.study import Study
 CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
 _ANALYSIS = ("science", "study", "grid/metrics.py")
 """What numbers, tests and verdicts come from."""
+_OTHER = f"{EXPLORATORY}: cosines of another layer or state than the plan's"
 
 
 def judge(study: Study, declared: Sequence[DeclaredClaim] | None = None) -> tuple[Claim, ...]:
@@ -38,8 +46,10 @@ def judge(study: Study, declared: Sequence[DeclaredClaim] | None = None) -> tupl
         rest = (replace(one, status=EXPLORATORY) for one in standard_claims(study.analysis))
         return (*judge(study, locked), *rest)
     judged = evaluate(declared, study.analysis)
+    planned = study.snapshot.headline_cosine
+    is_other = any(planned.get(key) != chosen for key, chosen in study.scale.items())
     return tuple(
-        replace(claim, status=_status(one, record))
+        replace(claim, status=_OTHER if is_other and _reads_cosines(one) else _status(one, record))
         for one, claim in zip(declared, judged, strict=True)
     )
 
@@ -111,6 +121,11 @@ def _status(claim: DeclaredClaim, record: LockRecord) -> str:
     if any(one.key == claim.key for lock in record.locks for one in _claims(lock)):
         return f"{EXPLORATORY}: not as it was locked"
     return EXPLORATORY
+
+
+def _reads_cosines(claim: DeclaredClaim) -> bool:
+    is_of_cosines = isinstance(claim, CosineClaim | PredictsClaim | CorrelatesClaim)
+    return is_of_cosines or getattr(claim, "metric", "") == "cosine"
 
 
 def _ever_locked(record: LockRecord) -> tuple[DeclaredClaim, ...]:

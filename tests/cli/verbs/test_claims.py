@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.small_grid import call
 from tests.report.ran_here import experiment, finish
+from tests.store.scene import HEADLINE
+from tuilab.grid.stages import Stage
 
 CLAIM = '[[claim]]\nkey = "v"\nsays = "Villain rises"\nkind = "rises"\nsources = ["villain"]\n'
 
@@ -96,3 +98,29 @@ def test_what_cannot_be_locked_is_refused_in_a_sentence(here: Path) -> None:
     found = call("claims", "lock", "published", "c.toml")
     assert found.exit_code != 0 and "Traceback" not in found.stderr
     assert "Did you mean 'lock'?" in call("claims", "lokc", "x", "c.toml").stderr
+
+
+COSINES = """
+[[claim]]
+key = "cosines-rise"
+says = "Cosines rise"
+kind = "cosine_increases"
+"""
+
+
+def test_a_locked_claim_of_cosines_is_exploratory_at_another_layer_than_the_plans(
+    here: Path,
+) -> None:
+    """Else one could look through all layers, and print the best as confirmatory."""
+    scene = experiment(here / "x")
+    Path("c.toml").write_text(LOCKED + COSINES)
+    call("claims", "lock", "x", "c.toml")
+    for job, planned in scene.plan.by_id.items():
+        values = [{**HEADLINE, "layer": n, "value": 0.1 * (planned.epoch or 0)} for n in (1, 3)]
+        told = {"metrics": {"cosine": values}} if planned.stage is Stage.COSINE else {}
+        finish(scene, job, **told)
+    assert "Cosines rise [confirmatory]" in call("claims", "x", "--layer", "3").stdout
+    found = json.loads(call("claims", "x", "--layer", "1", "--json").stdout)["claims"]
+    status = {one["key"]: one["status"] for one in found}
+    assert status["cosines-rise"].startswith("exploratory: cosines of another layer")
+    assert status["villain-rises"] == "confirmatory"
