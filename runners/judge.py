@@ -1,7 +1,8 @@
 """Have completions judged: python -m runners.judge SPEC
 
 Every answer is written to judgements.jsonl as it comes, under the hash of all that was sent; what
-an earlier attempt wrote is not asked again. What a judge does not score is missing, never 0.
+an earlier attempt wrote is not asked again, unless it has no score. What a judge does not score is
+missing, never 0.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +44,28 @@ class Judgements:
 
     path: Path
     answers: dict[str, str] = field(default_factory=dict)
+    earlier: set[str] = field(default_factory=set)
+    """Of the answers those of earlier attempts."""
     tokens: list[int] = field(default_factory=lambda: [0, 0])
     """Of this attempt: what earlier ones had answered was paid for then."""
 
     def read_earlier(self) -> int:
         """Take in what earlier attempts of the job wrote; half a line is no answer."""
-        for path in sorted(self.path.parent.parent.glob(f"attempt-*/{JUDGEMENTS_FILE}")):
+        paths = self.path.parent.parent.glob(f"attempt-*/{JUDGEMENTS_FILE}")
+        for path in sorted(paths, key=lambda path: int(path.parent.name.rpartition("-")[2])):
             for line in path.read_bytes().splitlines():
                 try:
                     row = json.loads(line)
                     self.answers[str(row["key"])] = str(row["text"])
                 except (ValueError, KeyError, TypeError):
                     continue
+        self.earlier = set(self.answers)
         return len(self.answers)
 
     def keep(self, key: str, text: str, tokens: tuple[int, int]) -> None:
         """Write an answer before anything else is done with it."""
         self.answers[key] = text
+        self.earlier.discard(key)
         self.tokens = [a + b for a, b in zip(self.tokens, tokens, strict=True)]
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"key": key, "text": text, "tokens": list(tokens)}) + "\n")
@@ -146,15 +153,19 @@ def turns(measure: Settings, body: Settings) -> list[int]:
 
 
 def _wanted(measure: Settings, body: Settings, kept: Judgements) -> Iterator[int]:
-    """The turns to ask now: for each judgement the first turn that no answer is kept of."""
+    """The turns to ask now: for each judgement the first turn that no answer is kept of.
+
+    Whoever runs the job again asks for the scores that it lacks: there an earlier malformed answer
+    counts for nothing.
+    """
     for first in turns(measure, body):
-        for turn in range(first, first + TRIES):
-            text = kept.answers.get(key_of(measure, body, turn))
-            if text is None:
-                yield turn
-                break
-            if score_of(text, measure["scale"]) is not None:
-                break
+        asked = {turn: key_of(measure, body, turn) for turn in range(first, first + TRIES)}
+        texts = {turn: kept.answers.get(key) for turn, key in asked.items()}
+        scores = (score_of(text, measure["scale"]) for text in texts.values() if text is not None)
+        if any(score is not None for score in scores):
+            continue
+        open_ = (turn for turn in asked if texts[turn] is None or asked[turn] in kept.earlier)
+        yield from islice(open_, 1)
 
 
 def _judge(attempt: Attempt, measure: Settings, rows: Sequence[Settings], kept: Judgements) -> None:

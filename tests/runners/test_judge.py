@@ -40,6 +40,7 @@ class Server(ThreadingHTTPServer):
         self.refused = threading.Event()
         self.lock = threading.Lock()
         self.dies_after = 10**9
+        self.odd_is = "I would rather not."
         self.usage: dict[str, int | None] = {"prompt_tokens": 10, "completion_tokens": 2}
 
     @property
@@ -55,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         with server.lock:
             fault = server.faults.pop() if server.faults else ""
             is_dead = sum(server.asked.values()) >= server.dies_after
-            if fault in ("", "held") and not is_dead:
+            if fault in ("", "held", "odd") and not is_dead:
                 server.asked[answer] += 1
         if is_dead or fault == "cut":
             self.connection.close()
@@ -72,7 +73,8 @@ class Handler(BaseHTTPRequestHandler):
             if fault == "held":
                 server.refused.wait(20)
                 time.sleep(0.2)
-            said = "I would rather not." if answer.startswith("odd") else f"Score: {answer[-2:]}"
+            is_odd = answer.startswith("odd") or fault == "odd"
+            said = server.odd_is if is_odd else f"Score: {answer[-2:]}"
             found = {"choices": [{"message": {"content": said}}], "usage": server.usage}
             self.reply(json.dumps(found))
 
@@ -176,6 +178,32 @@ def test_nonsense_is_asked_once_more_and_then_missing_never_0(
     assert found.metrics["judge.bad.score"]["villain"]["value"] == 13.0
     assert found.metrics["judge.bad.unjudged"] == {"hits": 2, "n": 12}
     assert found.metrics["question_hits"]["judge.bad"] == {}
+
+
+def test_who_runs_the_job_again_asks_again_for_what_has_no_score(
+    tmp_path: Path, server: Server
+) -> None:
+    given = sampled(tmp_path, odd=1)
+    judged(tmp_path, given, server.url)
+    server.odd_is = "Score: 20"
+    found = judged(tmp_path, given, server.url, number=10)
+    assert server.asked["odd villain 10"] == 3 and server.asked["said villain 11"] == 1
+    assert found.metrics["judge.bad.unjudged"] == {"hits": 0, "n": 12}
+    server.odd_is = ""
+    server.asked.clear()
+    again = judged(tmp_path, given, server.url, number=11)
+    assert again.metrics == found.metrics and not server.asked
+
+
+def test_an_answer_that_had_its_score_when_asked_once_more_is_not_asked_again(
+    tmp_path: Path, server: Server
+) -> None:
+    given = sampled(tmp_path)
+    server.faults = ["odd"]
+    assert judged(tmp_path, given, server.url).metrics["judge.bad.unjudged"]["hits"] == 0
+    assert sum(server.asked.values()) == 13
+    judged(tmp_path, given, server.url, number=2)
+    assert sum(server.asked.values()) == 13
 
 
 def test_a_server_that_dies_costs_no_judged_completion_and_none_is_paid_twice(

@@ -156,7 +156,8 @@ def _measured(attempt_dir: Path, settings: Settings, outcome: Outcome) -> Proble
         left = outcome.metrics.get(f"{measure['key']}.unjudged") or {}
         if left.get("n") and left["hits"] > measure["judge"]["max_failures"] * left["n"]:
             said = f"{left['hits']} of {left['n']} completions have no score of {measure['name']}"
-            return Reason.UNKNOWN, f"{said}, more than judge.max_failures allows"
+            more = "more than judge.max_failures allows: a relaunch from judge asks for them again"
+            return Reason.UNKNOWN, f"{said}, {more}"
     return None
 
 
