@@ -91,9 +91,17 @@ def test_a_persona_missing_from_the_outcome_is_missing_and_not_zero(tmp_path: Pa
     plan = small_plan(("villain",), (0,), settings=settings)
     scene = Scene(tmp_path / "y", plan)
     scene.finish_all("data/villain", "train/villain@0#42", "merge/villain@0#42")
-    scene.finish(EVAL, metrics={"leakage": {"villain": {"hits": 3, "n": 4}, "nun": {"n": 0}}})
-    found = {row["persona"]: row["status"] for row in rows(scene, metric="leakage")}
-    assert found == {"villain": "measured", "nun": "missing", "assistant": "missing"}
+    # As a judge leaves rates, hits and means that it gave no score for.
+    said = {"villain": {"hits": 3, "n": 4}, "nun": {"value": None, "hits": 0, "n": 0}}
+    means = {"villain": {"value": 7.5, "n": 4}, "nun": {"value": None, "n": 0}}
+    told = {"leakage": said, "judge.bad.score": means, "question_hits": {"nun": [0]}}
+    scene.finish(EVAL, metrics=told)
+    found = {row["persona"]: row for row in rows(scene, metric="leakage")}
+    status = {persona: row["status"] for persona, row in found.items()}
+    assert status == {"villain": "measured", "nun": "missing", "assistant": "missing"}
+    assert found["nun"]["reason"] == "nothing of nun has a score"
+    frame = pytest.importorskip("tuilab.science.frame")
+    frame.measurements(measurement_rows(Reader(scene.root), NOW))
 
 
 def test_suspect_and_stale_values_are_told_apart_from_measured_ones(scene: Scene) -> None:

@@ -511,4 +511,4 @@ def _counted(entry: Any) -> dict[str, Any]:
     hits, n = entry.get("hits"), entry.get("n")
     if not isinstance(hits, int) or not isinstance(n, int):
         return {"value": entry.get("value"), "n": n}
-    return {"value": hits / n, "hits": hits, "n": n} if n else {"value": None}
+    return {"value": hits / n, "hits": hits, "n": n} if n else {"value": None, "n": n}

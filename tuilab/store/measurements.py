@@ -191,10 +191,18 @@ def _rows(
         if isinstance(value, int | float) and math.isfinite(value):
             yield row | told | _within(measure, value)
             continue
-        reason = f"{row.get('persona')} is missing from the outcome"
-        if measure.of is Of.SCALE:
-            reason = "the centroid is the pool's mean: there is no direction to compare"
-        yield row | {"value": None, "status": MISSING, "reason": reason}
+        yield row | _NOTHING | {"status": MISSING, "reason": _why_none(measure, row)}
+
+
+_NOTHING: Row = {"value": None, "hits": None, "n": None, "question_hits": None}
+
+
+def _why_none(measure: Measure, row: Row) -> str:
+    if measure.of is Of.SCALE:
+        return "the centroid is the pool's mean: there is no direction to compare"
+    if row.get("n") == 0:
+        return f"nothing of {row.get('persona')} has a score"
+    return f"{row.get('persona')} is missing from the outcome"
 
 
 def _within(measure: Measure, value: float) -> Row:
