@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.grid.planned import SMALL, load, plan
@@ -18,6 +20,8 @@ from tuilab.grid.data_files import (
 )
 from tuilab.grid.metrics import METRICS, measures, metric_after, metric_keys
 from tuilab.grid.stages import Stage
+from tuilab.store.experiment import create_experiment
+from tuilab.store.plan_file import load_plan
 
 ROWS = """
 [trait]
@@ -73,6 +77,13 @@ def test_measures_are_stages_of_their_own_and_the_headline_comes_first() -> None
     ]  # fmt: skip
     assert keys[-2:] == ["cosine", "minutes"]
     assert metric_after("minutes", keys) == "format.lists" == metric_after("unheard of", keys)
+
+
+def test_a_plan_that_was_read_is_the_one_that_is_made_again(tmp_path: Path) -> None:
+    choices = '[[measures]]\nname = "picks"\nkind = "choices"\nquestions = "which.jsonl"\n'
+    which = '{"question": "2 + 2?", "choices": ["3", "4"], "answer": 1}'
+    made = plan(config=with_files(SMALL + ROWS + MEASURES + choices, which_jsonl=which))
+    assert load_plan(create_experiment(tmp_path / "e", "", made).root) == made
 
 
 def test_without_measures_no_settings_change_and_no_stage_is_added() -> None:

@@ -135,8 +135,9 @@ def _rows_settings(config: ExperimentConfig) -> Settings:
     """The rows themselves, so that a result depends on what they say and not on where they lie."""
     trait = config.trait
     assert trait is not None
-    learned = config.files[trait.positives].rows
-    kept = config.files[trait.negatives].rows if trait.negatives else None
+    # Lists, as plan.json gives them back: a plan that was read equals one that is made again.
+    learned = list(config.files[trait.positives].rows)
+    kept = list(config.files[trait.negatives].rows) if trait.negatives else None
     each = trait.negatives_each or (OWN_ANSWERS if kept is None else len(kept))
     return {
         "trait": {"loss": trait.loss},
@@ -218,7 +219,7 @@ def choices_settings(config: ExperimentConfig, cell: Cell) -> Settings:
             {
                 **one.model_dump(mode="json", exclude={"headline", "questions"}),
                 "key": one.key,
-                "items": config.files[one.questions].rows,
+                "items": list(config.files[one.questions].rows),
             }
             for one in config.measures
             if one.kind == "choices"
