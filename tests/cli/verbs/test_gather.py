@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +18,12 @@ from tuilab.store.experiment import create_experiment
 from tuilab.store.layout import Layout
 from tuilab.store.state import read_state
 
-SSH = '#!/bin/sh\nwhile [ "${1#-}" != "$1" ]; do shift; done\nshift\nexec sh -c "$*"\n'
+SSH = """#!/bin/sh
+[ ! -e "$0.away" ] || { echo "ssh: no route to pod" >&2; exit 255; }
+while [ "${1#-}" != "$1" ]; do shift; done
+shift
+exec sh -c "$*"
+"""
 pytestmark = pytest.mark.skipif(shutil.which("rsync") is None, reason="no rsync here")
 
 
@@ -56,6 +63,34 @@ def test_results_come_once_and_are_done_here(trial: Callable[..., Trial], tmp_pa
     again = json.loads(call("gather", source, str(here), "--json").stdout)
     assert (again["new"], again["known"]) == ([], len(told["new"]))
     assert not (here / ".gather").exists()
+
+
+def test_a_watch_outlasts_a_pod_that_cannot_be_reached_and_ends_with_the_last_result(
+    trial: Callable[..., Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid, away = done_there(trial, "data/villain"), tmp_path / "ssh.away"
+
+    def meanwhile() -> Iterator[None]:
+        away.touch()
+        yield
+        grid.ask("run")
+        assert grid.run("--go") == 0
+        yield
+        away.unlink()
+        yield
+
+    story = meanwhile()
+    clock = SimpleNamespace(sleep=lambda _: next(story), time=time.time)
+    monkeypatch.setattr("tuilab.cli.verbs.gather.time", clock)
+    source, here = f"pod:{grid.layout.root}", tmp_path / "here"
+    done = call("gather", source, str(here), "--watch")
+    assert done.exit_code == 0, done.output
+    assert done.output.count("no route to pod; tried again every 30 s") == 1
+    states = read_state(here).statuses
+    assert {status.state.value for status in states.values()} == {"done"}
+    away.touch()
+    wrong = call("gather", source, str(tmp_path / "other"), "--watch")
+    assert (wrong.exit_code, "no route to pod" in wrong.output) == (1, True), "never reached"
 
 
 def test_two_pods_with_other_cells_make_one_grid(

@@ -35,6 +35,10 @@ WATCH_SECONDS = 30.0
 _HOST = re.compile(r"[\w.@-]+")
 
 
+class BrokenOffError(RefusalError):
+    """A transfer did not come to its end; the next may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """What one round brought."""
@@ -72,11 +76,21 @@ def gather(
     if not folder or not _HOST.fullmatch(host) or host.startswith("-"):
         raise RefusalError(f"{source} is not HOST:DIR, as rsync would write it", USAGE)
     root = into or Path("runs") / Path(folder).name
+    said, has_come = "", False
     while True:
-        found = _round(source.rstrip("/"), root)
-        _say(found, root, as_json)
-        if not watch or found.is_over:
-            return ERROR if found.passed_over else OK
+        try:
+            found = _round(source.rstrip("/"), root)
+        except BrokenOffError as error:
+            if not (watch and has_come):
+                raise
+            if str(error) != said:
+                tell(plain(f"{error}; tried again every {WATCH_SECONDS:.0f} s"))
+            said = str(error)
+        else:
+            said, has_come = "", True
+            _say(found, root, as_json)
+            if not watch or found.is_over:
+                return ERROR if found.passed_over else OK
         time.sleep(WATCH_SECONDS)
 
 
@@ -160,7 +174,7 @@ def _is_sound(attempt: Path) -> bool:
 
 
 def _rsync(source: str, target: Path, paths: list[str]) -> None:
-    """Bring these paths below the source (rsync's patterns); RefusalError with its words."""
+    """Bring these paths below the source (rsync's patterns); BrokenOffError with its words."""
     above = sorted({f"{part}/" for path in paths for part in _parents(path)})
     rules = ["- resume/", "- merged/", *(f"+ {one}" for one in [*above, *paths]), "- *"]
     if shutil.which("rsync") is None:
@@ -173,7 +187,7 @@ def _rsync(source: str, target: Path, paths: list[str]) -> None:
     )
     if done.returncode:
         last = [line for line in done.stderr.splitlines() if line.strip()][:1]
-        raise RefusalError(f"rsync from {source}: {' '.join(last) or done.returncode}")
+        raise BrokenOffError(f"rsync from {source}: {' '.join(last) or done.returncode}")
 
 
 def _parents(path: str) -> list[str]:
