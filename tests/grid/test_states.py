@@ -64,14 +64,16 @@ def test_what_is_not_done_above_makes_it_wait_and_is_named(above: State) -> None
     assert found.state is State.WAITING
     is_coming = above in (State.QUEUED, State.WAITING, State.RUNNING)
     assert found.detail == f"waits for {PARENT}" + ("" if is_coming else f" ({above.value})")
-    broken = {State.FAILED, State.LOST, State.SUSPECT, State.STOPPED}
-    assert (found.reason == "upstream") == (above in broken)
+    needs_a_person = {State.FAILED, State.LOST, State.SUSPECT, State.STOPPED, State.STALE}
+    assert (found.reason == "upstream") == (above in needs_a_person)
 
 
 def test_waiting_for_what_waits_for_something_broken_is_upstream_too() -> None:
     above = parent(State.WAITING, "upstream", "data/villain")
     found = derive_state(JOB, Evidence(wanted=1), above)
     assert (found.reason, found.blocked_by) == ("upstream", "data/villain")
+    below_stale = derive_state(JOB, Evidence(wanted=1), parent(State.WAITING, "upstream"))
+    assert (below_stale.reason, below_stale.blocked_by) == ("upstream", "")
     going_on = derive_state(JOB, Evidence(wanted=1), parent(State.WAITING))
     assert (going_on.reason, going_on.blocked_by) == (None, "")
 

@@ -507,7 +507,7 @@ def _pending(
         job.id,
         job.stage,
         State.WAITING,
-        reason="upstream" if _blocker(parent) else None,
+        reason="upstream" if _is_stuck(parent) else None,
         detail=f"waits for {parent.job}{_how(parent)}",
         attempt=number,
         blocked_by=_blocker(parent),
@@ -530,7 +530,13 @@ def heard_below(status: JobStatus) -> tuple[object, ...]:
     A shared job has the whole grid below it, and says how far it is every second.
     """
     state = State.QUEUED if status.state in _UNDER_WAY else status.state
-    return state, _blocker(status), status.accepted, status.result
+    return state, _blocker(status), _is_stuck(status), status.accepted, status.result
+
+
+def _is_stuck(parent: JobStatus) -> bool:
+    """Whether a parent comes only if somebody asks: stale, broken, stopped, or below such a one."""
+    is_below = parent.state is State.WAITING and parent.reason == "upstream"
+    return is_below or parent.state is State.STALE or bool(_blocker(parent))
 
 
 def _blocker(parent: JobStatus) -> str:
