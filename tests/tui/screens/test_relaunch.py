@@ -220,7 +220,7 @@ async def test_earlier_edits_are_named_and_can_be_taken_back(planned: Path) -> N
         assert "edited before: eval.samples=3 (a takes it back)" in text_of(pilot.app)
         await press(pilot, "a")
         await until(pilot, lambda: "these cells run as planned" in text_of(pilot.app))
-        assert "taken back: edited before: eval.samples=3" in text_of(pilot.app)
+        assert "takes back what was edited before: eval.samples=3" in text_of(pilot.app)
         assert "tuilab relaunch runs/tiny villain@0 --as-planned" in text_of(pilot.app)
         await press(pilot, "right", "enter")
     [request] = requests_of(planned)

@@ -92,7 +92,8 @@ def _lines(state: ExperimentState, jobs: Iterable[str]) -> Iterator[str]:
     for cell, stale in own.items():
         causes.setdefault(why_stale(stale).replace(ACCEPT, ""), []).append(cell)
     for cause, cells in causes.items():
-        yield f"{_some(list(map(str, cells)))}: {cause}"
+        why = cause or "an earlier result, while it waits to run again"
+        yield f"{_some(list(map(str, cells)))}: {why}"
     if shared:
         yield f"with what they share with other cells: {_some(shared)}"
 

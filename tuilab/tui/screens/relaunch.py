@@ -188,7 +188,7 @@ class RelaunchDialog(Dialog):
         words = edited_before(self._carried, self._scope.cells)
         if not words:
             return ""
-        return f"taken back: {words}" if self._choices.as_planned else f"{words} (a takes it back)"
+        return f"takes back what was {words}" if self._choices.as_planned else f"{words} (a takes it back)"
 
     def _verdict(self) -> Line:
         """One line of judgement on the edits, a breaker, or a missing engine."""
