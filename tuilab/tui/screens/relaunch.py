@@ -188,7 +188,8 @@ class RelaunchDialog(Dialog):
         words = edited_before(self._carried, self._scope.cells)
         if not words:
             return ""
-        return f"takes back what was {words}" if self._choices.as_planned else f"{words} (a takes it back)"
+        is_taken_back = self._choices.as_planned
+        return f"takes back what was {words}" if is_taken_back else f"{words} (a takes it back)"
 
     def _verdict(self) -> Line:
         """One line of judgement on the edits, a breaker, or a missing engine."""
