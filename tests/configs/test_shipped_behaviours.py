@@ -73,3 +73,21 @@ def test_a_shipped_behaviour_runs_to_its_headline(name: str, tmp_path: Path, jud
         end_engine(root)
     key, count = HEADLINES[name]
     assert (cell["state"], cell["metrics"][key]["n"]) == ("done", count)
+
+
+def test_the_tiny_base_learns_the_rows_of_a_refusal(tmp_path: Path) -> None:
+    few = {key: SMALL[key] for key in ("epochs", "negatives.by_source.villain", "cosine.pool")}
+    few |= {"sources": ["villain"], "panel": ["villain", "nurse", "assistant"]}
+    shutil.copytree(configs_dir() / "data", tmp_path / "data")
+    (tmp_path / "few.toml").write_text(
+        change_config(read_config(configs_dir() / "refusal.toml"), few).text
+    )
+    done = spawn("run", "few.toml", "--headless", cwd=tmp_path)
+    root = tmp_path / "runs" / "refusal"
+    try:
+        assert done.returncode == 0, done.stdout + done.stderr
+        [cell] = json.loads(call("status", str(root), "--json").stdout)["cells"]
+    finally:
+        end_engine(root)
+    refuses = {key: cell["metrics"][f"substring.refuses{key}"]["hits"] for key in ("", ".source")}
+    assert refuses[".source"] >= 5 and refuses[""] == 0, "0 of 20 before it learned the rows"
