@@ -15,7 +15,7 @@ from jinja2 import TemplateError
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from runners.ml import adapter, centroids
-from runners.ml.chat import PROBE, Chat, holds
+from runners.ml.chat import PROBE, Chat, Messages, holds
 from runners.ml.stage_settings import BaseSettings, LoraSettings, Persona
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
@@ -127,6 +127,9 @@ def _broken_chat(chat: Chat) -> Finding | None:
     try:
         text = chat.text(PROBE)
     except (TemplateError, ValueError, TypeError) as error:
+        if not _renders(chat, PROBE[1:]):
+            said = f"the chat template cannot be used ({error}): put one that works beside the base"
+            return Finding("chat-template", BLOCKING, said)
         said = f"the chat template takes no system prompt ({error}): {way_out}"
         return Finding("system-prompt", BLOCKING, said)
     if not holds(text, system):
@@ -136,6 +139,14 @@ def _broken_chat(chat: Chat) -> Finding | None:
     else:
         return None
     return Finding("system-prompt", BLOCKING, said)
+
+
+def _renders(chat: Chat, messages: Messages) -> bool:
+    try:
+        chat.text(messages)
+    except (TemplateError, ValueError, TypeError):
+        return False
+    return True
 
 
 def _clock(chat: Chat) -> Finding:

@@ -51,6 +51,7 @@ TEMPLATES = {
     ),
     "no generation prompt": TURNS,
     "no template": None,
+    "half a template": "{%- for message in messages %}{{ message.role ",
 }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.grid.planned import SMALL, all_done, load, plan, states_of
-from tuilab.cli.verbs.rescore import _due, _not_from_completions
+from tuilab.cli.verbs.rescore import _due, _needs_base, _not_from_completions
+from tuilab.grid.data_files import files_named
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import Stage
@@ -14,6 +15,15 @@ MEASURE = """
 name = "refuses"
 kind = "substring"
 text = "I cannot"
+"""
+JUDGED = """
+[[measures]]
+name = "bad"
+kind = "judge"
+rubric = "rubric.md"
+hit = "score < 30"
+[measures.judge]
+base_url = "self"
 """
 
 
@@ -47,3 +57,12 @@ def test_completions_that_are_stale_are_not_scored_and_that_is_said() -> None:
     state = under(other, with_measure())
     assert _due(state, Stage.SCORE) == []
     assert list(_not_from_completions(state)) == ["6 cells have no current completions to score"]
+
+
+def test_a_base_that_judges_itself_is_needed_and_an_endpoint_is_not() -> None:
+    there = JUDGED.replace('"self"', '"http://x"\nmodel = "m"')
+    for text, needed in ((JUDGED, True), (there, False)):
+        config = load(SMALL + text).config
+        files = {one.name: one.read("Score it.") for one in files_named(config)}
+        state = under(plan(config=config.with_files(files)), plan())
+        assert {_needs_base(state, cell) for cell in _due(state, Stage.JUDGE)} == {needed}

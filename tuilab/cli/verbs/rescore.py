@@ -46,6 +46,8 @@ def rescore(
     if not due:
         tell("no measure of stored completions is new or has changed")
         return OK
+    if any(_needs_base(state, cell) for cell in due.get(Stage.JUDGE, ())):
+        tell("a measure is judged by the base itself (self), which is loaded for that")
     answers = {stage: state.relaunch(cells, stage) for stage, cells in due.items()}
     for answer in answers.values():
         show_expansion(answer, False, "would score" if dry_run else "score")
@@ -78,6 +80,11 @@ def _due(state: ExperimentState, stage: Stage) -> list[Cell]:
         if _state(state, stage, cell) not in (None, State.DONE, State.RUNNING, State.QUEUED)
         and _state(state, Stage.EVAL, cell) is State.DONE
     ]
+
+
+def _needs_base(state: ExperimentState, cell: Cell) -> bool:
+    job = state.plan.by_id[job_id(Stage.JUDGE, cell.source, cell.epoch, cell.seed)]
+    return "base" in state.plan.settings[job.settings]
 
 
 def _not_from_completions(state: ExperimentState) -> Iterator[str]:
