@@ -9,7 +9,7 @@ import pytest
 
 import tuilab
 from tuilab.engine.decide.phase import Word
-from tuilab.engine.host.remote import Remote, portable
+from tuilab.engine.host.remote import Remote, portable, script
 from tuilab.engine.host.slurm import Slurm, _opinion, seconds_in
 from tuilab.engine.places import SCHEDULERS, take_options, why_no_place
 
@@ -43,16 +43,16 @@ def test_a_state_is_an_opinion_with_slurms_own_reason() -> None:
 
 
 def test_the_script_is_the_shim_in_the_shells_place_after_the_setup() -> None:
-    lines = Slurm({"setup": "module load cuda"}).script(Path("/vol/a b/w0")).splitlines()
-    assert lines[0] == "#!/bin/sh" and "module load cuda" in lines
+    lines = script(Path("/vol/a b/w0"), "module load cuda").splitlines()
+    assert lines.index("module load cuda") < lines.index("cd '/vol/a b/w0' || exit")
     assert lines[-1].startswith("exec ")
     assert lines[-1].endswith("-m tuilab.engine.shim '/vol/a b/w0'")
 
 
 @pytest.mark.parametrize("setup", ["no-such-module", "a=1\nfalse  # the last word counts\n"])
 def test_a_setup_that_fails_starts_no_worker(setup: str) -> None:
-    script = Slurm({"setup": setup}).script(Path("/nowhere")).replace("exec ", "echo started ")
-    done = subprocess.run(["sh"], input=script, capture_output=True, text=True)
+    words = script(Path("/"), setup).replace("exec ", "echo started ")
+    done = subprocess.run(["sh"], input=words, capture_output=True, text=True)
     assert done.returncode and "started" not in done.stdout
 
 

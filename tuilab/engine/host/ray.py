@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Mapping
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.engine.decide.phase import Opinion, Word
-from tuilab.engine.host.environment import source_root
-from tuilab.engine.host.remote import FENCE_SECONDS, RefusedError, UnreachableError, option
+from tuilab.engine.host.remote import FENCE_SECONDS, RefusedError, UnreachableError, option, script
 
 OPTIONS = frozenset({"address", "gpus", "cpus", "setup", "look_seconds", "fence_seconds"})
 PATIENCE = 20.0
@@ -64,15 +62,11 @@ class Ray:
 
     def submit(self, folder: Path) -> None:
         """Submit under the worker's name; Ray refuses a name that it has, which is as good."""
-        python = shlex.quote(sys.executable)
-        shim = f"exec {python} -m tuilab.engine.shim {shlex.quote(str(folder))}"
-        words = [f"cd {shlex.quote(str(folder))}", *([self.setup] if self.setup else []), shim]
         content = {
             "submission_id": folder.name,
-            "entrypoint": "sh -c " + shlex.quote(" && ".join(words)),
+            "entrypoint": "sh -c " + shlex.quote(script(folder, self.setup)),
             "entrypoint_num_gpus": self.gpus,
             "entrypoint_num_cpus": self.cpus,
-            "runtime_env": {"env_vars": {"PYTHONPATH": str(source_root())}},
             "metadata": {"made_by": "tuilab"},
         }
         try:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import re
+import shlex
+import sys
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence, Set
@@ -22,6 +24,7 @@ from tuilab.contract.worker import FENCE_VARIABLE, LOOK_VARIABLE
 from tuilab.engine.decide.facts import Slot
 from tuilab.engine.decide.phase import SETTLED_SECONDS, Opinion, Word
 from tuilab.engine.decide.policy import Policy
+from tuilab.engine.host.environment import source_root
 from tuilab.engine.host.place import Known
 from tuilab.engine.shim import COMMAND_FILE
 
@@ -230,6 +233,17 @@ class Remote:
         deadline = time.monotonic() + LEAVE_SECONDS
         while self._cancels and not self._trouble and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def script(folder: Path, setup: str) -> str:
+    """Return what sh is to run for a worker: the shim in its place, so that signals reach it.
+
+    A setup that fails starts none: without its modules a grid would run otherwise than asked.
+    """
+    source, python, place = map(shlex.quote, (str(source_root()), sys.executable, str(folder)))
+    before = ["{", setup, "} || exit"] if setup.strip() else []
+    shim = f"exec {python} -m tuilab.engine.shim {place}"
+    return "\n".join([*before, f"cd {place} || exit", f"export PYTHONPATH={source}", shim, ""])
 
 
 def portable(environment: Mapping[str, str]) -> dict[str, str]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from tuilab.contract.worker import LOG_FILE
 from tuilab.engine.decide.phase import Opinion, Word
-from tuilab.engine.host.environment import source_root
-from tuilab.engine.host.remote import FENCE_SECONDS, RefusedError, UnreachableError, option
+from tuilab.engine.host.remote import FENCE_SECONDS, RefusedError, UnreachableError, option, script
 
 OPTIONS = frozenset({"options", "setup", "look_seconds", "fence_seconds"})
 PATIENCE = 60.0
@@ -69,20 +66,10 @@ class Slurm:
         """
         command = [
             "sbatch", "--parsable", f"--job-name={folder.name}", "--no-requeue",
-            "--open-mode=append", f"--output={folder / LOG_FILE}", f"--chdir={folder}",
-            "--export=ALL", f"--signal=B:TERM@{WARNING_SECONDS}", *self.options,
+            "--open-mode=append", f"--output={folder / LOG_FILE}", "--export=ALL",
+            f"--signal=B:TERM@{WARNING_SECONDS}", *self.options,
         ]  # fmt: skip
-        _call(command, self.script(folder))
-
-    def script(self, folder: Path) -> str:
-        """Return the job's script: the shim in the shell's place, so that signals reach it.
-
-        A setup that fails starts none: without its modules a grid would run otherwise than asked.
-        """
-        source, python, place = map(shlex.quote, (str(source_root()), sys.executable, str(folder)))
-        shim = f"exec {python} -m tuilab.engine.shim {place}"
-        setup = ["{", self.setup, "} || exit"] if self.setup.strip() else []
-        return "\n".join(["#!/bin/sh", *setup, f"export PYTHONPATH={source}", shim, ""])
+        _call(command, f"#!/bin/sh\n{script(folder, self.setup)}")
 
     def cancel(self, workers: Collection[str], force: bool) -> None:
         """One scancel call; ``force`` kills the shim as well."""
