@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ def head() -> Iterator[Cluster]:
 
 def on_ray(trial: Callable[..., Trial], head: Cluster) -> Trial:
     options: dict[str, Any] = {"address": head.address, "look_seconds": 0.2, "fence_seconds": 3.0}
+    options["setup"] = "cd /\ntrue  # what follows a comment counts as well"
     plan = make_plan(("villain", "nurse"))
     grid = trial(plan, workers=2, executor="ray", places={"ray": options}, retries=3)
     grid.ask("run")
@@ -50,6 +52,23 @@ def test_a_name_that_ray_has_already_is_no_second_worker(tmp_path: Any, head: Cl
     ray.submit(folder)
     ray.submit(folder)
     assert list(head.jobs) == ["w0-abc"]
+
+
+def test_a_cluster_with_a_token_gets_it_from_where_rays_own_client_reads_it(
+    tmp_path: Path, head: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head.token, ray = "right", Ray({"address": head.address})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UnreachableError, match="must hold that of the cluster"):
+        ray.look(["w0"])
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("right\n")
+    assert ray.look(["w0"]) == {}
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "wrong")
+    with pytest.raises(UnreachableError):
+        ray.look(["w0"])
 
 
 def test_what_is_no_address_or_option_is_named() -> None:

@@ -25,6 +25,8 @@ class Cluster(ThreadingHTTPServer):
         self.jobs: dict[str, subprocess.Popen[bytes]] = {}
         self.submitted: list[dict[str, Any]] = []
         self.is_away = False
+        self.token = ""
+        """What callers must bring; "" for none."""
         self.lock = threading.Lock()
 
     @property
@@ -39,16 +41,25 @@ class Cluster(ThreadingHTTPServer):
 class _Answer(BaseHTTPRequestHandler):
     server: Cluster
 
-    def do_GET(self) -> None:
+    def _is_refused(self) -> bool:
         if self.server.is_away:
-            return self._say(503, "no head")
+            self._say(503, "no head")
+        elif self.server.token and self.headers["Authorization"] != f"Bearer {self.server.token}":
+            self._say(401, "Unauthorized: Missing authentication token")
+        else:
+            return False
+        return True
+
+    def do_GET(self) -> None:
+        if self._is_refused():
+            return None
         names = list(self.server.jobs)
         listed = [{"submission_id": name, "status": self.server.state(name)} for name in names]
         return self._say(200, listed)
 
     def do_POST(self) -> None:
-        if self.server.is_away:
-            return self._say(503, "no head")
+        if self._is_refused():
+            return None
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.path.endswith("/stop"):
             job = self.server.jobs.get(self.path.split("/")[-2])
@@ -66,7 +77,7 @@ class _Answer(BaseHTTPRequestHandler):
             self.server.jobs[name] = subprocess.Popen(
                 [*UNSHARE, "sh", "-c", run],
                 stdin=subprocess.DEVNULL,
-                env={"PATH": os.environ["PATH"], **told["runtime_env"]["env_vars"]},
+                env={"PATH": os.environ["PATH"]},
                 start_new_session=True,
             )
         return self._say(200, {"submission_id": name})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import urllib.error
 import urllib.request
@@ -16,6 +17,7 @@ from tuilab.engine.host.remote import FENCE_SECONDS, RefusedError, UnreachableEr
 OPTIONS = frozenset({"address", "gpus", "cpus", "setup", "look_seconds", "fence_seconds"})
 PATIENCE = 20.0
 """Seconds that one answer may take."""
+WHERE_TOKENS = "RAY_AUTH_TOKEN, or the file ~/.ray/auth_token, must hold that of the cluster"
 _WORDS = {
     "PENDING": Word.WAITING,
     "RUNNING": Word.RUNNING,
@@ -84,11 +86,14 @@ class Ray:
                 continue  # it knows no such job
 
     def _call(self, method: str, path: str, content: Any = None) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if token := own_token():
+            headers["Authorization"] = f"Bearer {token}"
         asked = urllib.request.Request(
             f"{self.address}/api/jobs/{path}",
             method=method,
             data=None if content is None else json.dumps(content).encode(),
-            headers={"Content-Type": "application/json"},
+            headers=headers,
         )
         try:
             with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
@@ -96,8 +101,21 @@ class Ray:
         except urllib.error.HTTPError as error:
             said = " ".join(error.read().decode(errors="replace").split())
             last = said[-300:] or error.reason
+            if error.code in (401, 403):
+                raise UnreachableError(f"{last}; {WHERE_TOKENS}") from error
             if error.code in (502, 503, 504):
                 raise UnreachableError(last) from error
             raise RefusedError(last) from error
         except (OSError, ValueError) as error:
             raise UnreachableError(f"{self.address}: {error}") from error
+
+
+def own_token() -> str:
+    """Return the cluster's token from where Ray's own client reads it; "" where there is none."""
+    if told := os.environ.get("RAY_AUTH_TOKEN"):
+        return told
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"
+    try:
+        return Path(path).expanduser().read_text().strip()
+    except OSError:
+        return ""
