@@ -8,8 +8,9 @@ import pytest
 from rich.style import Style
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
+from textual.widgets import Input
 
-from tests.tui.conftest import app_of, look, text_of
+from tests.tui.conftest import app_of, look, press, text_of
 from tuilab.store.user_files import config_file, remembered
 from tuilab.tui.more_themes import NAMES, READABLE, VISIBLE, contrast, palette_of
 from tuilab.tui.preferences import Preferences, keymap, named_keys, read_preferences, why_no_theme
@@ -120,3 +121,16 @@ async def test_the_theme_that_was_chosen_is_remembered(experiment: Path) -> None
         assert remembered("theme") == "nord"
         assert app.palette.name == "nord"
         assert "decides the next start" in app.screen.said  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", EVERY)
+async def test_what_a_field_asks_for_is_readable_in_every_theme(
+    experiment: Path, name: str
+) -> None:
+    async with app_of(experiment, theme=name).run_test(size=(80, 24)) as pilot:
+        await look(pilot)
+        await press(pilot, "n")
+        field = pilot.app.screen.query_one("#form-tags", Input)
+        ink = field.get_component_styles("input--placeholder").color
+        assert contrast(ink, field.background_colors[1]) >= READABLE - 0.05
+        assert field.styles.text_style.underline

@@ -118,6 +118,10 @@ class TuilabApp(RequestingApp):
         ours = themes.PALETTES.get(self.theme) or more_themes.palette_named(self.theme)
         return ours or themes.PALETTES[themes.DARK]
 
+    def get_css_variables(self) -> dict[str, str]:
+        """Give style sheets the quiet ink that is readable under the current theme."""
+        return {**super().get_css_variables(), "quiet": self.palette.colour("muted")}
+
     @property
     def is_live(self) -> bool:
         """Whether the app looks by itself; in tests it looks when told to."""

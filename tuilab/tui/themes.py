@@ -140,6 +140,11 @@ class Palette:
         """Return the style of a role such as ``failed cursor``; an unknown one is plain text."""
         return _style(self, role)
 
+    def colour(self, role: str) -> str:
+        """Return the ink of a role as a style sheet names it."""
+        ink = self.roles[role].rpartition(" ")[2]
+        return ink if ink.startswith("#") else f"ansi_{ink}"
+
     def on(self, role: str, ground: Style) -> Style:
         """Return the style of a role laid over a ground."""
         return _on(self, role, ground)
