@@ -1,4 +1,4 @@
-"""``python -m tests.bench [NAME...]``: print the figures of docs/ssh.md and docs/SCALE.md."""
+"""``python -m tests.bench [NAME...]``: print figures of ssh.md, SCALE.md and results.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.bench import measures, scale, size
+from tests.bench import bundle, measures, scale, size
 from tests.bench.measures import Figure
 from tests.tui.building import LATER
 from tests.tui.examples import half_way
@@ -32,6 +32,7 @@ def main(names: list[str]) -> None:
             "filter": measures.filter_key,
             "size": lambda: size.figures(cwd),
             "scale": lambda: scale.figures(cwd),
+            "bundle": lambda: bundle.figures(cwd),
         }
         load = os.getloadavg()[0] / (os.cpu_count() or 1)
         print(f"load per core: {load:.1f} (figures are honest below 0.5)")
