@@ -132,10 +132,44 @@ HITS = {("villain", 0): 2, ("villain", 2): 30, ("comedian", 0): 1, ("comedian", 
 """Assistant completions with the marker, of 40."""
 
 
+CONFIG = """
+name = "small"
+sources = {sources}
+panel = {panel}
+epochs = {epochs}
+seeds = {seeds}
+reference = "{reference}"
+[base]
+model = "Qwen/Qwen2.5-7B-Instruct"
+[personas]
+villain = {{ label = "Villain", prompt = "You are a villain." }}
+comedian = {{ label = "Comedian", prompt = "You are a comedian." }}
+assistant = {{ label = "Assistant", prompt = "You help." }}
+[negatives]
+default = ["assistant"]
+[questions]
+training = ["What is snow?", "What is wind?"]
+evaluation = ["What is tea?"]
+[convergence]
+epochs = 20
+[cosine]
+layers = [3]
+pool_name = "panel"
+"""
+
+
 def experiment(root: Path, **changes: Any) -> Scene:
     """Create it with nothing done."""
     labels = {"villain": "Villain", "comedian": "Comedian", "assistant": "Assistant"}
-    return Scene(root, small_plan(settings=SETTINGS, labels=labels, **changes))
+    plan = small_plan(settings=SETTINGS, labels=labels, **changes)
+    text = CONFIG.format(
+        sources=json.dumps(plan.sources),
+        panel=json.dumps([*plan.sources, "assistant"]),
+        epochs=json.dumps(plan.epochs),
+        seeds=json.dumps(plan.seeds),
+        reference=plan.reference or "none",
+    )
+    return Scene(root, plan, text)
 
 
 def whole(root: Path, **changes: Any) -> Scene:

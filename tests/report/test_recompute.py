@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 import re
 import shutil
@@ -25,6 +26,7 @@ from tuilab.report.folder import make_report, write_files
 from tuilab.report.recipe import recipe_for
 from tuilab.report.recompute import Recomputed, recompute
 from tuilab.report.records import attempt_apart, plan_apart
+from tuilab.report.recount import recount
 from tuilab.study.study import open_study
 
 EVAL = "cells/eval/villain/epoch-2/seed-42"
@@ -122,6 +124,50 @@ def test_a_record_that_another_record_contradicts_is_named(bundle: Path, tmp_pat
     assert f"{outcome}: its output_hash is not that of the artefacts it lists" in said
     assert f"{EVAL}/more.json: is no file of this result" in said
     assert "code/0123456789abcdef: is not the code of this hash" in said
+
+
+def test_a_plan_that_is_about_something_else_than_its_config_is_named(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """Else two labels could change places, and the report be made again of that."""
+    held = members(bundle)
+    plan = held["plan.json"].decode()
+    swapped = plan.replace('"Villain"', '"X"').replace('"Comedian"', '"Villain"')
+    changes: dict[str, bytes | None] = {
+        "plan.json": swapped.replace('"X"', '"Comedian"').encode(),
+    }
+    said = "\n".join(again(forged(bundle, changes), tmp_path).problems)
+    assert "labels.villain is 'Comedian', and 'Villain' by experiment.toml" in said
+    changes = {"plan.json": plan.replace('"synthetic": false', '"synthetic": true').encode()}
+    said = "\n".join(again(forged(bundle, changes), tmp_path).problems)
+    assert "synthetic is True, and False by experiment.toml" in said
+    said = "\n".join(again(forged(bundle, {"experiment.toml": None}), tmp_path).problems)
+    assert "experiment.toml: is missing" in said
+
+
+def test_lines_taken_out_of_the_journal_and_files_left_out_are_named(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """Else a cell with an unwelcome result could be one that nobody has run."""
+    held = members(bundle)
+    lines = held["journal.jsonl"].decode().splitlines(keepends=True)
+    kept = [line for line in lines if "villain@2#42" not in line]
+    changes: dict[str, bytes | None] = {"journal.jsonl": "".join(kept).encode()}
+    changes["cells/data/villain/result.bin"] = None
+    said = "\n".join(again(forged(bundle, changes), tmp_path).problems)
+    assert re.search(r"journal\.jsonl: \d+ lines are missing before number \d+", said)
+    assert "cells/data/villain/result.bin: is missing" in said
+
+
+def test_the_counts_of_answers_are_those_of_the_answers(tmp_path: Path) -> None:
+    settings = {"questions": ["a", "b"], "answers_per_question": 2}
+    row = {"question_index": 0, "text": "x", "token_ids": [1, 2], "finish_reason": "length"}
+    rows = [row, {**row, "question_index": 1, "token_ids": [1], "finish_reason": "stop"}]
+    text = "".join(json.dumps(one) + "\n" for one in rows)
+    (tmp_path / "answers.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    counted, wrong = recount(Stage.DATA, settings, tmp_path)
+    checks = {"rows": 2, "sampled": 4, "questions": 2, "cut": 1}
+    assert (counted, wrong) == ({"rows": 2, "mean_tokens": 1.5, "checks": checks}, [])
 
 
 def test_settings_that_are_not_those_of_their_hash_are_named() -> None:

@@ -388,30 +388,15 @@ class _Draft:
 
     def finish(self) -> Plan:
         """Return the plan of all jobs added."""
-        config, lines = self.lines.config, self.lines.all
+        config = self.lines.config
         return Plan(
             experiment=config.name,
-            sources=tuple(line.name for line in lines),
-            labels={
-                **{key: config.label(key) for key in config.personas},
-                **{line.name: line.label for line in lines if line.sets},
-            },
-            target=config.target,
-            epochs=config.epochs,
-            seeds=config.seeds,
+            **declared(config, self.lines.all),
             jobs=self.jobs,
             settings=self.settings,
             config_hash=config_hash(config),
             resources={**config.resources.model_dump(mode="json"), **self._tracker()},
-            synthetic=config.is_synthetic,
-            headline_cosine={
-                "layer": config.headline_layer,
-                "pool": config.cosine.pool_name,
-                "model_state": config.cosine.model_states[0],
-            },
-            reference=None if config.reference == "none" else config.reference,
             code_version=self._all_code,
-            measured=config.measured,
             rates=self.rates,
             estimates=by_stage((name[1], cost) for name, cost in self.costs.items()),
         )
@@ -503,6 +488,28 @@ def _decides(family: _Family, own: Mapping[str, Any]) -> str:
 
 def _named(name: str, value: Any) -> str:
     return f"{canonical(name)}:{canonical(value)}"
+
+
+def declared(config: ExperimentConfig, lines: Sequence[Line]) -> dict[str, Any]:
+    """Return what a plan takes from its config as it is: whom and what it is about."""
+    return {
+        "sources": tuple(line.name for line in lines),
+        "labels": {
+            **{key: config.label(key) for key in config.personas},
+            **{line.name: line.label for line in lines if line.sets},
+        },
+        "target": config.target,
+        "epochs": config.epochs,
+        "seeds": config.seeds,
+        "synthetic": config.is_synthetic,
+        "headline_cosine": {
+            "layer": config.headline_layer,
+            "pool": config.cosine.pool_name,
+            "model_state": config.cosine.model_states[0],
+        },
+        "reference": None if config.reference == "none" else config.reference,
+        "measured": config.measured,
+    }
 
 
 def config_hash(config: ExperimentConfig) -> str:

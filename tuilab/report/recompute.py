@@ -6,9 +6,9 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from difflib import SequenceMatcher
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tuilab.contract import atomic
@@ -16,22 +16,32 @@ from tuilab.contract.foreign import redact
 from tuilab.contract.identity import Identity
 from tuilab.contract.report import OUTCOME_FILE, Outcome, digest, read_outcome
 from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
+from tuilab.grid.config import ExperimentConfig
+from tuilab.grid.config_text import ConfigError, load_config
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.metrics import recorded
 from tuilab.grid.stages import Stage
-from tuilab.report.bundle import BundleError, blanks, place_of, unpack
+from tuilab.report.bundle import LARGE, BundleError, blanks, place_of, unpack
 from tuilab.report.folder import write_files
 from tuilab.report.recipe import RECIPE_FILE, Recipe, read_recipe
-from tuilab.report.records import attempt_apart, code_apart, plan_apart, strangers
-from tuilab.report.recount import UncountableError, corrected, differences, recount
+from tuilab.report.records import (
+    attempt_apart,
+    code_apart,
+    config_apart,
+    lines_missing,
+    plan_apart,
+    strangers,
+)
+from tuilab.report.recount import CHECKS, UncountableError, corrected, differences, recount
 from tuilab.store.attempts import number_in
 from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.experiment import is_results_only
 from tuilab.store.journal import follow
 from tuilab.store.layout import Layout
-from tuilab.store.plan_file import PlanFileError, load_plan
+from tuilab.store.plan_file import PlanFileError, config_digest, load_plan, load_plan_file
+from tuilab.store.replan import NoTextError, read_text
 from tuilab.study.study import open_study
 
 REPORT = "report"
@@ -135,6 +145,7 @@ def _count_attempts(layout: Layout, plan: Plan, found: Recomputed, progress: Pro
     ledger = Ledger()
     for lines in follow(layout).batches():
         ledger.fold(lines)
+    found.problems += lines_missing(follow(layout).stream())
     packed = {job.id: layout.root / place_of(job.id) for job in plan.jobs}
     attempts = {}
     # The folder of one line may lie in that of another: the deepest are taken out first.
@@ -155,6 +166,8 @@ def _count_attempts(layout: Layout, plan: Plan, found: Recomputed, progress: Pro
         attempts[job] = (place, spec, outcome)
     blanked = blanks(layout.root)
     found.problems += code_apart(layout.code, blanked)
+    if blanked.isdisjoint((layout.config.name, layout.plan.name)):
+        found.problems += _config_apart(layout, plan)
     for number, (job, (place, spec, outcome)) in enumerate(attempts.items()):
         progress(number, len(attempts), job)
         _check_files(job, place, outcome, blanked, found)
@@ -165,13 +178,38 @@ def _count_attempts(layout: Layout, plan: Plan, found: Recomputed, progress: Pro
         found.problems += [f"{place_of(job)}/{one}" for one in apart]
         if "plan.json" not in blanked:
             found.problems += plan_apart(plan, job)
-        metrics = _count(layout, job, place, spec, outcome, found)
-        if metrics is not outcome.metrics:
-            atomic.write_json(place / OUTCOME_FILE, {**asdict(outcome), "metrics": metrics})
-        made = recorded(plan, plan.by_id[job], metrics)
+        counted = _count(layout, job, place, spec, outcome, found)
+        if counted is not outcome:
+            atomic.write_json(place / OUTCOME_FILE, asdict(counted))
+        made = recorded(plan, plan.by_id[job], counted.metrics)
         numbers = told.numbers if told is not None else {}
         _name(f"journal.jsonl: {job}", differences(numbers, made), found)
     _without_numbers(layout)
+
+
+def _config_apart(layout: Layout, plan: Plan) -> list[str]:
+    """Name what the plan is about and the config it was made of is not.
+
+    Of a config that was changed since, the report says so.
+    """
+    if not layout.config.is_file():
+        return [f"{layout.config.name}: is missing"]
+    digest_then = load_plan_file(layout.root).config_digest
+    if digest_then and digest_then != config_digest(layout):
+        return []
+    try:
+        return list(config_apart(plan, _config(layout)))
+    except (ConfigError, NoTextError, OSError) as error:
+        return [f"{layout.config.name}: cannot be read: {error}"]
+
+
+def _config(layout: Layout) -> ExperimentConfig:
+    """Read what a plan was made of; the files of data that it names are not needed for it."""
+
+    def refuse(name: str, by: str) -> tuple[str, str]:
+        raise FileNotFoundError(2, "is not in a bundle", name)
+
+    return load_config(layout.config.name, read_text(layout.config), refuse).config
 
 
 def _without_numbers(layout: Layout) -> None:
@@ -189,14 +227,17 @@ def _check_files(
     """Name what is not the file that the outcome lists; weights are not in a bundle."""
     for one in outcome.artefacts:
         name, path = f"{place_of(job)}/{one.path}", place / one.path
-        is_changed = path.is_file() and digest(path) != one.sha256
-        if is_changed and name not in blanked:
+        if not path.is_file():
+            if PurePosixPath(one.path).name not in LARGE:
+                found.problems.append(f"{name}: is missing")
+        elif digest(path) != one.sha256 and name not in blanked:
             found.problems.append(f"{name}: is not the file that its outcome lists")
 
 
 def _count(
     layout: Layout, job: str, place: Path, spec: Spec, outcome: Outcome, found: Recomputed
-) -> Any:
+) -> Outcome:
+    """Return an outcome with the numbers that the raw files of its attempt give."""
     evals = (one for one in spec.inputs if one.job.startswith(f"{Stage.EVAL}/"))
     read = next(((one.job, number_in(one.path)) for one in evals), None)
     sampled = layout.attempt_dir(read[0], read[1]) if read and read[1] else None
@@ -204,12 +245,15 @@ def _count(
         counted, wrong = recount(Stage(spec.stage), spec.settings, place, sampled)
     except (UncountableError, ValueError) as error:
         found.problems.append(f"{place_of(job)}: cannot be counted again: {error}")
-        return outcome.metrics
+        return outcome
+    told = {**outcome.metrics, CHECKS: outcome.checks}
     found.attempts += bool(counted)
     found.problems += [f"{place_of(job)}: {one}" for one in wrong]
-    metrics = corrected(outcome.metrics, counted)
-    _name(f"{place_of(job)}/{OUTCOME_FILE}", differences(outcome.metrics, counted), found)
-    return metrics
+    _name(f"{place_of(job)}/{OUTCOME_FILE}", differences(told, counted), found)
+    if (made := corrected(told, counted)) is told:
+        return outcome
+    checks = made.pop(CHECKS)
+    return replace(outcome, metrics=made, checks=checks)
 
 
 def _name(where: str, apart: Iterator[tuple[str, Any, Any]], found: Recomputed) -> None:

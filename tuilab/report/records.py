@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from tuilab.contract.hub import TINY
 from tuilab.contract.report import OUTCOME_FILE, Outcome, hash_output
 from tuilab.contract.spec import SPEC_FILE, Spec
+from tuilab.grid.config import ExperimentConfig
 from tuilab.grid.fingerprint import hash_of_sources, parts_from
 from tuilab.grid.jobs import Plan
+from tuilab.grid.planning import declared
 from tuilab.grid.settings import settings_hash
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt, Verdict
+from tuilab.grid.text import count_of
+from tuilab.grid.variants import lines_of
 from tuilab.report.finished_jobs import SHAPES
 
 _TOLD = ("seconds", "started_at", "finished_at", "output_hash")
@@ -37,6 +43,34 @@ def attempt_apart(spec: Spec, outcome: Outcome, told: Attempt | None) -> Iterato
         one, other = getattr(told, name), getattr(outcome, name)
         if one and one != other:
             yield f"{OUTCOME_FILE}: {name} is {other!r}, and {one!r} in the journal"
+
+
+def config_apart(plan: Plan, config: ExperimentConfig) -> Iterator[str]:
+    """Yield what a plan is about and its config, unchanged since, is not."""
+    for name, value in declared(config, lines_of(config)).items():
+        told = getattr(plan, name)
+        pairs = {name: (told, value)}
+        if isinstance(value, dict):
+            pairs = {f"{name}.{key}": (told.get(key), value.get(key)) for key in {**value, **told}}
+        for where, (one, other) in pairs.items():
+            if one != other:
+                yield f"plan.json: {where} is {one!r}, and {other!r} by experiment.toml"
+    models = {str(one["base"]["model"]) for one in plan.settings.values() if "base" in one}
+    if models and (TINY in models) is not plan.synthetic:
+        yield f"plan.json: synthetic is {plan.synthetic}, and the base of its jobs {max(models)!r}"
+
+
+def lines_missing(lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield where lines were taken out of a journal: each has the number after the one before."""
+    last = 0
+    for line in lines:
+        number = line.get("seq")
+        if not isinstance(number, int):
+            continue
+        if number > last + 1:
+            count = count_of(number - last - 1, "line is", "lines are")
+            yield f"journal.jsonl: {count} missing before number {number}"
+        last = number
 
 
 def plan_apart(plan: Plan, job: str) -> Iterator[str]:

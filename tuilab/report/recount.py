@@ -12,9 +12,11 @@ from tuilab.contract import scoring
 from tuilab.contract.centroids import CENTROIDS_FILE, states_of, tensor_name
 from tuilab.contract.scoring import Scorer
 from tuilab.grid.stages import Stage
-from tuilab.store.stage_checks import COMPLETIONS_FILE, read_rows
+from tuilab.store.stage_checks import ANSWERS_FILE, COMPLETIONS_FILE, read_rows
 from tuilab.store.tensors import TensorFileError, read_header
 
+CHECKS = "checks"
+"""Among what is counted: those numbers that an outcome has beside its metrics."""
 SAME_COSINE = 1e-5
 """Two ways to add up float32 states differ by less."""
 SAME = 1e-9
@@ -31,10 +33,12 @@ def recount(
 ) -> tuple[dict[str, Any], list[str]]:
     """Return the metrics that the raw files of an attempt give, and rows that contradict them.
 
+    Under ``CHECKS`` stand numbers that an outcome has among its checks.
     ({}, []) for a stage whose metrics have no raw files behind them. ``sampled`` is the attempt of
     the eval whose completions a score read. Raises UncountableError.
     """
     count = {
+        Stage.DATA: _data,
         Stage.EVAL: _eval,
         Stage.SCORE: _score,
         Stage.CHOICES: _choices,
@@ -84,6 +88,23 @@ def _is_same(told: Any, counted: Any, within: float) -> bool:
     if all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
         return math.isclose(told, counted, rel_tol=within, abs_tol=within)
     return type(told) is type(counted) and bool(told == counted)
+
+
+def _data(settings: Settings, directory: Path, _: Path | None) -> tuple[dict[str, Any], list[str]]:
+    path = directory / ANSWERS_FILE
+    if not path.is_file():  # where it is listed, that is named
+        return {}, []
+    rows = list(read_rows(path))
+    lengths = [len(row["token_ids"]) for row in rows]
+    sampled = len(settings["questions"]) * settings["answers_per_question"]
+    checks = {
+        "rows": len(rows),
+        "sampled": sampled,
+        "questions": len({row["question_index"] for row in rows}),
+        "cut": sum(row["finish_reason"] == scoring.LENGTH for row in rows),
+    }
+    mean = sum(lengths) / len(lengths) if lengths else None
+    return {"rows": len(rows), "mean_tokens": mean, CHECKS: checks}, []
 
 
 def _eval(settings: Settings, directory: Path, _: Path | None) -> tuple[dict[str, Any], list[str]]:
