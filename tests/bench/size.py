@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_RUNNER = ROOT / "tests" / "fakes" / "fake_runner.py"
 MANY, FEW = 100_000, 10_000
-INTERPRETER = 21.0
-"""MB of Python with the modules of a step loaded."""
+OPENED = 83.0
+"""MB of Python with a plan of 100,000 cells: whoever reads a journal has it already."""
+LINES = 1_000_000
+"""Of the longest journal."""
 _SIDE = 100
 """Sources, epochs and the panel; the rest of a grid's size are seeds."""
 
@@ -139,11 +142,14 @@ def claimed(folder: Path, cells: int) -> None:
 def folded(folder: Path, cells: int) -> None:
     """Read the journal from its first line, and fold it as an engine does that leaves."""
     from tuilab.grid.ledger import Ledger
+    from tuilab.grid.packed_evidence import EvidenceByJob
     from tuilab.store.folded import mark_at, write_folded
     from tuilab.store.journal import follow
     from tuilab.store.layout import Layout
+    from tuilab.store.plan_file import load_plan
 
-    layout, ledger = Layout(folder), Ledger()
+    layout, plan = Layout(folder), load_plan(folder)
+    ledger = Ledger(EvidenceByJob(plan))
     follower = follow(layout)
     for lines in follower.batches():
         ledger.fold(lines)
@@ -160,13 +166,13 @@ def read(folder: Path, cells: int) -> None:
 
 
 def finished(folder: Path, cells: int) -> None:
-    """Write the journal of a grid that is done, three lines a job."""
+    """Write the journal of a grid that is done, three lines a job, and a million at most."""
     from tuilab.store.layout import Layout
     from tuilab.store.plan_file import load_plan
 
     plan = load_plan(folder)
     with Layout(folder).journal.open("w") as file:
-        for number, line in enumerate(_history(plan)):
+        for number, line in enumerate(islice(_history(plan), LINES)):
             file.write(json.dumps({"seq": number + 1, "at": 1.7e9 + number, **line}) + "\n")
 
 
@@ -232,7 +238,7 @@ STEPS = {
     "told_asked": Step(told, "status of a grid that was asked for", 4.0, 200.0),
     "claimed": Step(claimed, "engine up to its first decision", 5.0),
     "finished": Step(finished, "a journal of a finished grid written"),
-    "folded": Step(folded, "its journal read and folded", megabytes=150.0 + INTERPRETER),
+    "folded": Step(folded, "its journal read and folded", megabytes=150.0 + OPENED),
     "read": Step(read, "a finished grid read by the app", most=FEW),
     "told_as_json": Step(told_as_json, "status --json of a finished grid", 1.0, 80.0, FEW),
     "reopened": Step(claimed, "engine up on a finished grid", 1.0, most=FEW),

@@ -263,7 +263,7 @@ def test_a_spec_tells_what_code_launched_it_and_where_the_copy_is(finished) -> N
 
 
 def test_an_engine_that_leaves_folds_the_whole_journal(finished) -> None:
-    folded = read_folded(finished.layout)
+    folded = read_folded(finished.layout, load_plan(finished.layout.root))
     assert folded is not None
     assert folded.mark.offset == finished.layout.journal.stat().st_size
     assert folded.ledger == finished.ledger()

@@ -30,7 +30,7 @@ def test_what_is_folded_is_what_was_read_and_written(tmp_path: Path) -> None:
     keeper.keep()
     assert not scene.layout.folded.exists(), "little has come"
     keeper.keep(force=True)
-    folded = read_folded(scene.layout)
+    folded = read_folded(scene.layout, scene.plan)
     assert folded is not None and folded.ledger == states.ledger
     assert folded.mark.offset == scene.layout.journal.stat().st_size
     scene.layout.folded.unlink()

@@ -16,7 +16,7 @@ from tuilab.grid.ledger import Ledger
 from tuilab.grid.packed_evidence import BrokenBlockError, EvidenceByJob
 from tuilab.grid.states import Evidence
 from tuilab.store.folded import Mark, mark_at, read_any_fold, read_folded
-from tuilab.store.journal import Journal, JournalReader
+from tuilab.store.journal import Journal, follow
 from tuilab.store.layout import Layout
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
@@ -63,7 +63,7 @@ def scene(tmp_path: Path) -> Scene:
 
 def ledger_of(layout: Layout) -> Ledger:
     found = Ledger()
-    found.fold(JournalReader(layout)._follower.stream())
+    found.fold(follow(layout).stream())
     return found
 
 
@@ -73,7 +73,7 @@ def test_a_fold_at_any_line_and_the_rest_come_to_the_same(scene: Scene) -> None:
     assert lines > 20
     for kept in range(lines + 1):
         fold_journal(scene.layout, kept)
-        assert read_folded(scene.layout) is not None
+        assert read_folded(scene.layout, scene.plan) is not None
         reader = Reader(scene.root)
         now = reader.poll(NOW)
         assert (now.cells, now.shared, now.queue) == (truth.cells, truth.shared, truth.queue), kept
@@ -82,11 +82,15 @@ def test_a_fold_at_any_line_and_the_rest_come_to_the_same(scene: Scene) -> None:
 
 def test_a_ledger_is_read_back_as_it_was(scene: Scene) -> None:
     fold_journal(scene.layout)
-    folded, ledger = read_folded(scene.layout), ledger_of(scene.layout)
+    folded, ledger = read_folded(scene.layout, scene.plan), ledger_of(scene.layout)
     assert folded is not None and folded.ledger == ledger
-    for name in ("live", "due", "lost"):
-        found = getattr(folded.ledger.evidence, name)
-        assert found == getattr(ledger.evidence, name) and found, name
+    found, told = folded.ledger.evidence, ledger.evidence
+    assert found.live == told.live != set() and found.lost == told.lost != set()
+    due = [job for job in told if told.is_due(job)]
+    assert [job for job in found if found.is_due(job)] == due
+    plan = scene.plan
+    assert [plan.table.ids[place] for place in found.due_places(plan)] == due != []
+    assert told.due_places(plan) == found.due_places(plan)
 
 
 def test_another_journal_is_read_anew_and_a_shorter_one_is_known_to_be_cut(scene: Scene) -> None:
@@ -94,12 +98,12 @@ def test_another_journal_is_read_anew_and_a_shorter_one_is_known_to_be_cut(scene
     whole = scene.layout.journal.read_bytes()
     for other in (whole.replace(b"nan-loss", b"gpu-oom "), whole[:-1], b"", whole[:400]):
         scene.layout.journal.write_bytes(other)
-        assert read_folded(scene.layout) is None
-        assert read_any_fold(scene.layout) is not None
+        assert read_folded(scene.layout, scene.plan) is None
+        assert read_any_fold(scene.layout, scene.plan) is not None
     scene.layout.journal.unlink()
-    assert read_folded(scene.layout) is None
+    assert read_folded(scene.layout, scene.plan) is None
     scene.layout.journal.write_bytes(whole + b'{"kind": "note"}\n')
-    assert read_folded(scene.layout) is not None
+    assert read_folded(scene.layout, scene.plan) is not None
 
 
 def test_a_damaged_fold_is_passed_over(scene: Scene) -> None:
@@ -107,11 +111,11 @@ def test_a_damaged_fold_is_passed_over(scene: Scene) -> None:
     whole = scene.layout.folded.read_bytes()
     for at in range(0, len(whole), 97):
         scene.layout.folded.write_bytes(whole[:at] + b"#" + whole[at + 1 :])
-        assert read_any_fold(scene.layout) is None or whole[at : at + 1] == b"#"
+        assert read_any_fold(scene.layout, scene.plan) is None or whole[at : at + 1] == b"#"
     for rest in (b"", b"{}\n", b'{"shape": 99}\n', b"null\n", b'{"shape": 1, "ledger": []}\n'):
         seal = hashlib.sha256(rest).hexdigest().encode()
         scene.layout.folded.write_bytes(seal + b"\n" + rest)
-        assert read_any_fold(scene.layout) is None
+        assert read_any_fold(scene.layout, scene.plan) is None
     assert Reader(scene.root).poll(NOW).problems == ("journal.jsonl: left out 1 damaged line",)
 
 
@@ -130,7 +134,7 @@ def test_a_broken_record_under_a_right_seal_is_read_from_the_journal(
     with monkeypatch.context() as patched:
         patched.setattr(packed_evidence, "_packed", broken)
         fold_journal(scene.layout)
-    found = read_folded(scene.layout)
+    found = read_folded(scene.layout, scene.plan)
     assert found is not None, "its seal is right"
     with pytest.raises((ValueError, BrokenBlockError)):
         dict(found.ledger.evidence), list(found.ledger.evidence.rows())

@@ -57,7 +57,9 @@ def open_plain(path: Path, follow: bool = True) -> BufferedReader:
 def read_bytes(path: Path, most: int = MOST_BYTES, follow: bool = True) -> bytes:
     """Return the bytes of a plain file; ValueError for more than ``most``."""
     with open_plain(path, follow) as file:
-        content = file.read(most + 1)
+        # Not all of ``most`` at once: as much room would be asked for, which a limit may refuse.
+        content = file.read(min(most, os.fstat(file.fileno()).st_size) + 1)
+        content += file.read(most + 1 - len(content)) if len(content) <= most else b""
     if len(content) > most:
         raise ValueError(f"is larger than {most} bytes")
     return content

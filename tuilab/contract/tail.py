@@ -55,8 +55,10 @@ class JsonlFollower:
                     rest += chunk
                     end = rest.rfind(b"\n") + 1
                     if end:
-                        yield self._take(rest[:end])
-                        rest = rest[end:]
+                        whole, rest = rest[:end], rest[end:]
+                        found = self._take(whole)
+                        del whole  # one line of a large grid has 10 MB
+                        yield found
                     if self.is_within or len(rest) > MOST_LINE:
                         self._pass_over(rest)
                         rest = b""
@@ -75,7 +77,7 @@ class JsonlFollower:
             self.offset += len(whole)
             return together
         found = []
-        for line in whole.splitlines(keepends=True):
+        for line in [whole] if whole.count(b"\n") == 1 else whole.splitlines(keepends=True):
             parsed = _parse(line, self.kind) if len(line) <= MOST_LINE else None
             if parsed is not None:
                 found.append(parsed)

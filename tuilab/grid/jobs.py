@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.fingerprint import Parts, canonical
+from tuilab.grid.job_ids import JobIds, Places
 from tuilab.grid.lazy import Lazy
 from tuilab.grid.lines import CONTROLS, MARKED_ARMS, parts_of
 from tuilab.grid.rates import Rates
@@ -260,11 +261,6 @@ class JobTable(Lazy[Job]):
             kind.checkpoints,
         )
 
-    def own_id(self, job: str) -> str:
-        """Return the table's own object of an id; the same where it is of no job here."""
-        place = self.places.get(job)
-        return job if place is None else self.ids[place]
-
     def stage_at(self, place: int) -> Stage:
         """Return the stage of the job at a place."""
         return self.kinds[self.of_kind[place]].stage
@@ -322,16 +318,15 @@ class JobTable(Lazy[Job]):
                     yield places[0], f"{parent}{number}" if parent.endswith("#") else parent
 
     @cached_property
-    def places(self) -> dict[str, int]:
-        """Place of each job by its id, in order; fewer than jobs where one is there twice."""
+    def ids(self) -> JobIds:
+        """Ids by place."""
         heads = [f"{kind.stage.value}/{kind.source}" for kind in self.kinds]
-        at = ["" if epoch is None else f"@{epoch}" for epoch in self.epochs]
-        numbers = ["" if seed is None else f"#{seed}" for seed in self.seeds]
-        columns = zip(self.of_kind, self.of_epoch, self.of_seed, strict=True)
-        return {
-            heads[kind] + at[epoch] + numbers[seed]: place
-            for place, (kind, epoch, seed) in enumerate(columns)
-        }
+        return JobIds(heads, self.epochs, self.seeds, (self.of_kind, self.of_epoch, self.of_seed))
+
+    @cached_property
+    def places(self) -> Places:
+        """Place of each job by its id, in order; fewer than jobs where one is there twice."""
+        return Places(self.ids)
 
     @cached_property
     def _readers(self) -> dict[str, list[int]]:
@@ -370,11 +365,6 @@ class JobTable(Lazy[Job]):
                 if (child := self.places.get(name)) is not None and self.of_kind[child] == kind:
                     found.add(child)
         return tuple(ids[child] for child in sorted(found))
-
-    @cached_property
-    def ids(self) -> list[str]:
-        """Ids by place."""
-        return list(self.places)
 
 
 class _ById(Mapping[str, T]):
@@ -441,7 +431,7 @@ class Plan:
         return self.jobs if isinstance(self.jobs, JobTable) else JobTable(self.jobs)
 
     @property
-    def places(self) -> Mapping[str, int]:
+    def places(self) -> Places:
         """Place of each job in launch order, by its id."""
         return self.table.places
 

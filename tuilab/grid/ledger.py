@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from sys import intern
 from typing import Any
 
@@ -76,12 +77,15 @@ class Ledger:
         return next((one for one in self.of(job).attempts if one.number == number), None)
 
     def fold(self, lines: Iterable[Line]) -> set[str]:
-        """Take in journal lines in order and return the ids of the jobs they touched.
+        """Take in journal lines in order and return the ids of the jobs they touched."""
+        return set(chain.from_iterable(self.touches(lines)))
+
+    def touches(self, lines: Iterable[Line]) -> Iterator[Iterable[str]]:
+        """The same, yielding of each line the jobs that it touched.
 
         A line that is older than what was folded (``seq``), of an unknown kind, about an unknown
         attempt, or damaged changes nothing: a journal of a newer program stays readable.
         """
-        touched: set[str] = set()
         for line in lines:
             number = line.get("seq", self.sequence + 1)
             if not isinstance(number, int) or number <= self.sequence:
@@ -91,13 +95,14 @@ class Ledger:
             if action is None:
                 continue
             try:
-                touched |= action(self, line)
+                touched = action(self, line)
             except (KeyError, TypeError, ValueError, AttributeError):
                 self.skipped.append(number)
-        return touched
+            else:
+                yield touched
 
 
-def _wanted(ledger: Ledger, line: Line) -> set[str]:
+def _wanted(ledger: Ledger, line: Line) -> Iterable[str]:
     for job, number in line["jobs"].items():
         known = ledger.of(job)
         restarted = int(number) if line.get("restart") else known.restarted
@@ -107,33 +112,38 @@ def _wanted(ledger: Ledger, line: Line) -> set[str]:
         ledger.asked, ledger.first_failure = ledger.sequence, (0, "")
     if line.get("request"):
         ledger.answered.add(str(line["request"]))
-    return set(line["jobs"])
+    return _jobs_of(line)
 
 
-def _request(ledger: Ledger, line: Line) -> set[str]:
+def _request(ledger: Ledger, line: Line) -> Iterable[str]:
     ledger.answered.add(str(line["id"]))
-    return set()
+    return ()
 
 
-def _unwanted(ledger: Ledger, line: Line) -> set[str]:
+def _jobs_of(line: Line) -> Iterable[str]:
+    found: Iterable[str] = line["jobs"]
+    return found
+
+
+def _unwanted(ledger: Ledger, line: Line) -> Iterable[str]:
     for job in line["jobs"]:
         ledger.evidence[job] = replace(ledger.of(job), wanted=0)
-    return set(line["jobs"])
+    return _jobs_of(line)
 
 
-def _held(ledger: Ledger, line: Line) -> set[str]:
+def _held(ledger: Ledger, line: Line) -> Iterable[str]:
     for job in line["jobs"]:
         ledger.evidence[job] = replace(ledger.of(job), held=str(line.get("why", "held")))
-    return set(line["jobs"])
+    return _jobs_of(line)
 
 
-def _released(ledger: Ledger, line: Line) -> set[str]:
+def _released(ledger: Ledger, line: Line) -> Iterable[str]:
     for job in line["jobs"]:
         ledger.evidence[job] = replace(ledger.of(job), held="")
-    return set(line["jobs"])
+    return _jobs_of(line)
 
 
-def _claimed(ledger: Ledger, line: Line) -> set[str]:
+def _claimed(ledger: Ledger, line: Line) -> Iterable[str]:
     attempt = Attempt(
         number=int(line["attempt"]),
         token=str(line["token"]),
@@ -147,10 +157,10 @@ def _claimed(ledger: Ledger, line: Line) -> set[str]:
     ledger.claimed = ledger.sequence
     if known.last is None or known.last.number < attempt.number:
         ledger.evidence[line["job"]] = _with(known, (*known.attempts, attempt))
-    return {line["job"]}
+    return (line["job"],)
 
 
-def _started(ledger: Ledger, line: Line) -> set[str]:
+def _started(ledger: Ledger, line: Line) -> Iterable[str]:
     def begin(attempt: Attempt) -> Attempt:
         if attempt.verdict not in LIVE and attempt.verdict is not Verdict.LOST:
             return attempt
@@ -177,7 +187,7 @@ def _started(ledger: Ledger, line: Line) -> set[str]:
     return _amend(ledger, line, begin)
 
 
-def _settled(ledger: Ledger, line: Line) -> set[str]:
+def _settled(ledger: Ledger, line: Line) -> Iterable[str]:
     verdict = Verdict(line["verdict"])
 
     def told(name: str, before: Any) -> Any:
@@ -224,12 +234,12 @@ def checkpoints_from(raw: Mapping[str, Any]) -> dict[int, str]:
     return {int(epoch): str(made) for epoch, made in (raw.get("checkpoints") or {}).items()}
 
 
-def _moved(ledger: Ledger, line: Line) -> set[str]:
+def _moved(ledger: Ledger, line: Line) -> Iterable[str]:
     commit = str(line["commit"])
     return _amend(ledger, line, lambda attempt: replace(attempt, moved=commit))
 
 
-def _accepted(ledger: Ledger, line: Line) -> set[str]:
+def _accepted(ledger: Ledger, line: Line) -> Iterable[str]:
     for job, raw in line["jobs"].items():
         word = Acceptance(
             parts_from(raw.get("parts")),
@@ -246,15 +256,15 @@ def _accepted(ledger: Ledger, line: Line) -> set[str]:
             return replace(attempt, accepted=word, checkpoints=made)
 
         _amend(ledger, {"job": job, "attempt": raw["attempt"]}, accept)
-    return set(line["jobs"])
+    return _jobs_of(line)
 
 
-def _amend(ledger: Ledger, line: Line, change: Callable[[Attempt], Attempt]) -> set[str]:
+def _amend(ledger: Ledger, line: Line, change: Callable[[Attempt], Attempt]) -> Iterable[str]:
     known = ledger.of(line["job"])
     number = int(line["attempt"])
     attempts = tuple(change(a) if a.number == number else a for a in known.attempts)
     ledger.evidence[line["job"]] = _with(known, attempts)
-    return {line["job"]}
+    return (line["job"],)
 
 
 def _with(known: Evidence, attempts: tuple[Attempt, ...]) -> Evidence:
@@ -262,61 +272,61 @@ def _with(known: Evidence, attempts: tuple[Attempt, ...]) -> Evidence:
     return Evidence(attempts, known.wanted, known.held, known.restarted)
 
 
-def _paused(ledger: Ledger, line: Line) -> set[str]:
+def _paused(ledger: Ledger, line: Line) -> Iterable[str]:
     ledger.pause = str(line.get("mode", "soft"))
     ledger.pause_by, ledger.pause_why = str(line.get("by") or ""), str(line.get("why") or "")
     until = line.get("until")
     ledger.pause_until = float(until) if isinstance(until, int | float) else None
     ledger.paused = ledger.sequence
-    return set()
+    return ()
 
 
-def _resumed(ledger: Ledger, line: Line) -> set[str]:
+def _resumed(ledger: Ledger, line: Line) -> Iterable[str]:
     ledger.pause = ""
     ledger.go = True
-    return set()
+    return ()
 
 
-def _ordered(ledger: Ledger, line: Line) -> set[str]:
+def _ordered(ledger: Ledger, line: Line) -> Iterable[str]:
     ledger.order = tuple(line["jobs"])
-    return set()
+    return ()
 
 
-def _engine_started(ledger: Ledger, line: Line) -> set[str]:
+def _engine_started(ledger: Ledger, line: Line) -> Iterable[str]:
     ledger.engine = line
     ledger.go = bool(line.get("go", False))
     if line.get("died"):
         ledger.died = ledger.sequence
-    return set()
+    return ()
 
 
-def _engine_stopped(ledger: Ledger, line: Line) -> set[str]:
+def _engine_stopped(ledger: Ledger, line: Line) -> Iterable[str]:
     ledger.engine = line
-    return set()
+    return ()
 
 
-def _limited(ledger: Ledger, line: Line) -> set[str]:
+def _limited(ledger: Ledger, line: Line) -> Iterable[str]:
     until, hours = line.get("until"), line.get("gpu_hours")
     ledger.limit = Limit(
         None if until is None else float(until), None if hours is None else float(hours) * 3600
     )
     ledger.spent_before = ledger.spent
-    return set()
+    return ()
 
 
-def _noted(ledger: Ledger, line: Line) -> set[str]:
+def _noted(ledger: Ledger, line: Line) -> Iterable[str]:
     cells = [str(cell) for cell in line["cells"]] or [EXPERIMENT]
     new = {cell: changed(ledger.notes.get(cell, NO_NOTE), line) for cell in cells}
     ledger.notes = {**ledger.notes, **new}
-    return set()
+    return ()
 
 
-def _notified(ledger: Ledger, line: Line) -> set[str]:
+def _notified(ledger: Ledger, line: Line) -> Iterable[str]:
     ledger.notified[str(line["what"])] = ledger.sequence
-    return set()
+    return ()
 
 
-_ACTIONS: dict[str, Callable[[Ledger, Line], set[str]]] = {
+_ACTIONS: dict[str, Callable[[Ledger, Line], Iterable[str]]] = {
     "wanted": _wanted,
     "request": _request,
     "unwanted": _unwanted,

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import zlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import compress
 from sys import intern
 from typing import Any, NamedTuple
 
 from tuilab.grid.fingerprint import Parts
+from tuilab.grid.jobs import Plan
 from tuilab.grid.states import LIVE, Acceptance, Attempt, Evidence, Verdict, is_plain
 
 SHAPE = 2
@@ -56,7 +59,7 @@ class Row(NamedTuple):
 class Columns(NamedTuple):
     """What is known of all jobs, as a file keeps it."""
 
-    jobs: Sequence[str]
+    jobs: Iterable[str]
     places: Sequence[int]
     """The block of each; from the number of blocks on, the attempt that is wanted of a job of which
     nothing else is known (0 = none)."""
@@ -67,92 +70,167 @@ class Columns(NamedTuple):
     """Those in blocks."""
 
 
-class EvidenceByJob(MutableMapping[str, Evidence]):
-    """What is known of each job, by id, in the order of first mention."""
+_UNSAID, _OPEN, _ASKED = range(3)
+"""What is known of a job: nothing, something that no block holds, that no more than attempt 0 is
+wanted (or 1, 2, ... from here on); from ``_PACKED`` on, the block that holds it."""
+_PACKED = _ASKED + _MANY
 
-    def __init__(self) -> None:
+
+class EvidenceByJob(MutableMapping[str, Evidence]):
+    """What is known of each job, by id: those of a plan in its order, others as mentioned."""
+
+    def __init__(self, plan: Plan | None = None) -> None:
+        """Where a plan is given, its jobs are numbered as it has them, and no id is kept."""
         self.otherwise: Callable[[], EvidenceByJob] | None = None
         """Reads anew what the blocks of a file held, when one turns out to be broken."""
         self._of_file = 0
         """So many of the first blocks came from a file."""
-        self._kept: dict[str, Evidence | int] = {}
-        """The evidence, or the number of the block that holds it."""
+        self._places: Mapping[str, int] = {} if plan is None else plan.places
+        self._ids: Sequence[str] = () if plan is None else plan.table.ids
+        self._more: dict[str, int] = {}
+        """Numbers of jobs beyond the plan's."""
+        self._more_ids: list[str] = []
+        self._known = array("I", bytes(4 * len(self._ids)))
+        """What is known of each job, by its number."""
+        self._open: dict[int, Evidence] = {}
+        """The evidence that no block holds yet."""
+        self._unfit: dict[int, Evidence] = {}
+        """That of jobs whose id no block can hold."""
         self._blocks: dict[int, bytes] = {}
         self._left: dict[int, int] = {}
         """How many records of a block still count."""
-        self._changed: dict[str, None] = {}
-        """Jobs with attempts that no block holds."""
-        self._asked: dict[int, Evidence] = {}
-        """The evidence of all jobs of which only an attempt of some number is wanted, by number."""
         self._next = 0
         self.live: set[str] = set()
         """Jobs whose last attempt is claimed or running."""
-        self.due: set[str] = set()
-        """Jobs for which an attempt is wanted and not yet made."""
         self.lost: set[str] = set()
         """Jobs whose last attempt is lost."""
+        self._due: set[str] = set()
+        """Jobs for which an attempt is wanted and not yet made, but those that were only asked."""
+
+    def _number(self, job: str) -> int | None:
+        found = self._places.get(job)
+        return self._more.get(job) if found is None else found
+
+    def _numbered(self, job: str) -> int:
+        number = self._number(job)
+        if number is None:
+            number = self._more[job] = len(self._known)
+            self._more_ids.append(job)
+            self._known.append(_UNSAID)
+        return number
+
+    def _id(self, number: int) -> str:
+        beyond = number - len(self._ids)
+        return self._ids[number] if beyond < 0 else self._more_ids[beyond]
 
     def __getitem__(self, job: str) -> Evidence:
-        found = self._kept[job]
-        return self._unpacked(found, job) if isinstance(found, int) else found
+        number = self._number(job)
+        if number is None or not self._known[number]:
+            raise KeyError(job)
+        return self._at(number)
 
     def of(self, job: str) -> Evidence:
         """Return what is known of a job; empty evidence if it was never mentioned."""
-        found = self._kept.get(job, NOTHING)
-        return self._unpacked(found, job) if isinstance(found, int) else found
+        number = self._number(job)
+        return NOTHING if number is None else self._at(number)
+
+    def _at(self, number: int) -> Evidence:
+        known = self._known[number]
+        if known >= _PACKED:
+            return self._unpacked(known - _PACKED, number)
+        if known == _OPEN:
+            return self._open.get(number) or self._unfit[number]
+        return _asked_alone(known - _ASKED) if known else NOTHING
 
     def __setitem__(self, job: str, known: Evidence) -> None:
         self._put(job, known)
-        if len(self._changed) > MOST_UNPACKED:
+        if len(self._open) > MOST_UNPACKED:
             self.pack()
 
     def _put(self, job: str, known: Evidence) -> None:
-        self._leave_block(job)
+        number = self._numbered(job)
         if not (known.attempts or known.held or known.restarted) and 0 <= known.wanted < _MANY:
-            known = self._asked.setdefault(known.wanted, known)
-            self._changed.pop(job, None)
+            self._say(number, _ASKED + known.wanted)
+            self._sort(job, NOTHING)
         else:
-            self._changed[job] = None
-        self._kept[job] = known
-        self._sort(job, known)
+            self._say(number, _OPEN)
+            (self._open if job.isprintable() else self._unfit)[number] = known
+            self._sort(job, known)
 
     def __delitem__(self, job: str) -> None:
-        self._leave_block(job)
-        del self._kept[job]
-        self._changed.pop(job, None)
+        number = self._number(job)
+        if number is None or not self._known[number]:
+            raise KeyError(job)
+        self._say(number, _UNSAID)
         self._sort(job, NOTHING)
 
+    def _say(self, number: int, known: int) -> None:
+        """Say anew what is known of a job, and let go of what was."""
+        before, self._known[number] = self._known[number], known
+        if before == _OPEN:
+            self._open.pop(number, None)
+            self._unfit.pop(number, None)
+        elif before >= _PACKED:
+            self._left[before - _PACKED] -= 1
+            if not self._left[before - _PACKED]:
+                self._forget(before - _PACKED)
+
     def __contains__(self, job: object) -> bool:
-        return job in self._kept
+        number = self._number(job) if isinstance(job, str) else None
+        return number is not None and self._known[number] != _UNSAID
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._kept)
+        return map(self._id, self._mentioned())
+
+    def _mentioned(self) -> Iterator[int]:
+        return compress(range(len(self._known)), self._known)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._known) - self._known.count(_UNSAID)
 
-    def is_asked_alone(self, job: str) -> bool:
-        """Whether nothing is known of a job but that an attempt is wanted."""
-        found = self._kept.get(job)
-        return isinstance(found, Evidence) and self._asked.get(found.wanted) is found != NOTHING
+    def is_due(self, job: str) -> bool:
+        """Whether an attempt of a job is wanted and not yet made."""
+        number = self._number(job)
+        return number is not None and (_ASKED < self._known[number] < _PACKED or job in self._due)
+
+    def due_places(self, plan: Plan) -> list[int]:
+        """Return the places of the jobs of a plan that are due, in its order."""
+        asked = [place for place, is_asked in self.mentioned_places(plan) if is_asked]
+        found = (plan.places.get(job) for job in self._due)
+        return sorted(asked + [place for place in found if place is not None])
+
+    def mentioned_places(self, plan: Plan) -> Iterator[tuple[int, bool]]:
+        """Yield the places of the jobs of a plan that were mentioned, and whether no more is known
+        of them than that an attempt is wanted."""
+        return ((place, _ASKED < known < _PACKED) for place, known in self._by_place(plan))
+
+    def _by_place(self, plan: Plan) -> Iterator[tuple[int, int]]:
+        if plan.places is self._places:
+            numbers = range(len(self._ids))
+            return ((at, known) for at in numbers if (known := self._known[at]))
+        pairs = ((plan.places.get(self._id(at)), self._known[at]) for at in self._mentioned())
+        return ((place, known) for place, known in pairs if place is not None)
 
     def pack(self) -> None:
         """Pack what has changed, together with what is left of blocks that are half empty.
 
         What stands under an id that no block can hold stays as it is.
         """
-        jobs = [job for job in self._changed if job.isprintable()]
-        sparse = {one for one, left in self._left.items() if left < BLOCK // 2}
+        numbers = list(self._open)
+        sparse = {one + _PACKED for one, left in self._left.items() if left < BLOCK // 2}
         if sparse:
-            jobs += [job for job, at in self._kept.items() if isinstance(at, int) and at in sparse]
-        known = [(job, self[job]) for job in jobs]
-        for block in sparse & self._blocks.keys():
-            self._forget(block)
-        for first in range(0, len(known), BLOCK):
-            some = dict(known[first : first + BLOCK])
-            self._add_block(_packed(some), list(some))
-        for job in jobs:
-            self._changed.pop(job, None)
+            numbers += [at for at, known in enumerate(self._known) if known in sparse]
+        found = [(at, self._at(at)) for at in numbers]
+        for block in sparse:
+            if block - _PACKED in self._blocks:
+                self._forget(block - _PACKED)
+        for first in range(0, len(found), BLOCK):
+            some = found[first : first + BLOCK]
+            self._add_block(
+                _packed({self._id(at): known for at, known in some}), [at for at, _ in some]
+            )
+        for number in numbers:
+            self._open.pop(number, None)
 
     def rows(self) -> Iterator[tuple[bytes, list[Row]]]:
         """Yield the blocks with what they hold of plain jobs, after packing all.
@@ -160,83 +238,79 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
         Raises BrokenBlockError when one was broken; it is mended, and all are to be read again.
         """
         self.pack()
-        kept = self._kept
-        for number, block in list(self._blocks.items()):
+        for block, content in list(self._blocks.items()):
             try:
-                rows = (line.split("\t") for line in _lines_of(block))
+                rows = (line.split("\t") for line in _lines_of(content))
                 found = [Row(*row) for row in rows if row[1]]
             except _BROKEN as error:
                 self._mend()
                 raise BrokenBlockError from error
-            yield block, [row for row in found if kept.get(row.job) == number]
+            yield content, [row for row in found if self._is_in(row.job, block)]
+
+    def _is_in(self, job: str, block: int) -> bool:
+        number = self._number(job)
+        return number is not None and self._known[number] == _PACKED + block
 
     def columns(self) -> Columns | None:
         """Return all of it, packed; None for ids that no block can hold."""
         self.pack()
-        if not all(map(str.isprintable, self._kept)):
+        jobs = list(self)
+        if not all(map(str.isprintable, jobs)):
             return None
-        order = {block: place for place, block in enumerate(self._blocks)}
-        places = [
-            order[one] if isinstance(one, int) else len(order) + one.wanted
-            for one in self._kept.values()
-        ]
-        packed = sorted(job for job in self.due if isinstance(self._kept[job], int))
-        blocks = list(self._blocks.values())
-        return Columns(
-            list(self._kept), places, blocks, sorted(self.live), sorted(self.lost), packed
+        count = len(self._blocks)
+        order = {block + _PACKED: place for place, block in enumerate(self._blocks)}
+        places = array(
+            "I",
+            (
+                order[known] if known >= _PACKED else count + known - _ASKED
+                for known in self._known
+                if known
+            ),
         )
+        sets = sorted(self.live), sorted(self.lost), sorted(self._due)
+        return Columns(jobs, places, list(self._blocks.values()), *sets)
 
     @classmethod
-    def from_columns(cls, columns: Columns) -> EvidenceByJob:
+    def from_columns(cls, columns: Columns, plan: Plan | None = None) -> EvidenceByJob:
         """Return what ``columns`` told of."""
-        found, count = cls(), len(columns.blocks)
+        found, count = cls(plan), len(columns.blocks)
         found._blocks = dict(enumerate(columns.blocks))
         found._left = dict.fromkeys(found._blocks, 0)
         found._next = found._of_file = count
-        # The numbers of blocks are shared: each by itself would take 32 bytes.
-        known: dict[int, Evidence | int] = {block: block for block in found._blocks}
         for job, place in zip(columns.jobs, columns.places, strict=True):
             if place < count:
                 found._left[place] += 1
+                found._known[found._numbered(job)] = _PACKED + place
+            elif place - count < _MANY:
+                found._known[found._numbered(job)] = _ASKED + place - count
             else:
-                if place not in known:
-                    known[place] = found._asked[place - count] = Evidence(wanted=place - count)
-                if place > count:
-                    found.due.add(job)
-            found._kept[job] = known[place]
+                raise ValueError("holds a number that is too large")
         found.live, found.lost = set(columns.live), set(columns.lost)
-        found.due.update(columns.due)
+        found._due = set(columns.due)
         return found
 
     def _sort(self, job: str, known: Evidence) -> None:
         verdict = known.attempts[-1].verdict if known.attempts else None
         (self.live.add if verdict in LIVE else self.live.discard)(job)
         (self.lost.add if verdict is Verdict.LOST else self.lost.discard)(job)
-        (self.due.add if known.is_due else self.due.discard)(job)
+        (self._due.add if known.is_due else self._due.discard)(job)
 
-    def _add_block(self, block: bytes, jobs: Sequence[str]) -> None:
-        number = self._next
+    def _add_block(self, content: bytes, numbers: Sequence[int]) -> None:
+        block = self._next
         self._next += 1
-        self._blocks[number], self._left[number] = block, len(jobs)
-        for job in jobs:
-            self._kept[job] = number
-
-    def _leave_block(self, job: str) -> None:
-        block = self._kept.get(job)
-        if isinstance(block, int):
-            self._left[block] -= 1
-            if not self._left[block]:
-                self._forget(block)
+        self._blocks[block], self._left[block] = content, len(numbers)
+        for number in numbers:
+            self._known[number] = _PACKED + block
 
     def _forget(self, block: int) -> None:
         del self._blocks[block], self._left[block]
 
-    def _unpacked(self, block: int, job: str) -> Evidence:
+    def _unpacked(self, block: int, number: int) -> Evidence:
         try:
-            return unpacked(self._blocks[block], job)
+            return unpacked(self._blocks[block], self._id(number))
         except _BROKEN:
             self._mend()
-        return self.of(job)
+        return self._at(number)
 
     def _mend(self) -> None:
         """Take what the blocks of a file were to tell from where it was packed, one being broken.
@@ -246,10 +320,16 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
         if self.otherwise is None or not self._of_file:
             raise ValueError("a block of evidence is broken, and there is nothing to mend it from")
         told = self.otherwise()
-        lost = [j for j, at in self._kept.items() if isinstance(at, int) and at < self._of_file]
+        end = _PACKED + self._of_file
+        lost = [at for at, known in enumerate(self._known) if _PACKED <= known < end]
         self._of_file = 0
-        for job in lost:
-            self._put(job, told.of(job))
+        for number in lost:
+            self._put(self._id(number), told.of(self._id(number)))
+
+
+@lru_cache(64)
+def _asked_alone(attempt: int) -> Evidence:
+    return Evidence(wanted=attempt)
 
 
 def _lines_of(block: bytes) -> list[str]:

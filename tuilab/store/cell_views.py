@@ -56,10 +56,9 @@ class CellViews:
         for place in plain:
             known[place] = _PLAIN
         evidence = reader.journal.ledger.evidence
-        for name in evidence:
-            if (at := states.places.get(name)) is not None and not known[at]:
-                is_asked = is_once and not self._notes and evidence.is_asked_alone(name)
-                known[at] = _ASKED if is_asked else _ODD
+        for at, is_asked in evidence.mentioned_places(plan):
+            if not known[at]:
+                known[at] = _ASKED if is_asked and is_once and not self._notes else _ODD
         self._made_as = bytearray(len(self._own.cells))
         """What is known of a cell that is made where it is seen, at its place."""
         self._views: list[CellView | None] = [None] * len(self._own.cells)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import zlib
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from itertools import accumulate, pairwise
@@ -18,6 +18,7 @@ from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads, open_plain, read_bytes, typed
+from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.packed_evidence import SHAPE, Columns, EvidenceByJob
 from tuilab.store.layout import Layout
@@ -61,9 +62,9 @@ def write_folded(layout: Layout, ledger: Ledger, mark: Mark) -> None:
         atomic.write_parts(layout.folded, [seal.hexdigest().encode() + b"\n", *parts])
 
 
-def read_folded(layout: Layout) -> Folded | None:
+def read_folded(layout: Layout, plan: Plan) -> Folded | None:
     """Return the fold that the journal begins with; None where there is none to go on from."""
-    found = read_any_fold(layout)
+    found = read_any_fold(layout, plan)
     return found if found is not None and fits(layout, found.mark) else None
 
 
@@ -85,11 +86,8 @@ def mark_at(layout: Layout, offset: int, before: Mark = Mark()) -> Mark | None:
     return mark if mark.offset == offset else None
 
 
-def read_any_fold(layout: Layout, name: Callable[[str], str] = str) -> Folded | None:
-    """The same whatever the journal holds by now; ``name`` gives the object to keep of a job's id.
-
-    400,000 ids take 30 MB, and whoever has a plan has them already.
-    """
+def read_any_fold(layout: Layout, plan: Plan) -> Folded | None:
+    """The same whatever the journal holds by now."""
     try:
         content = read_bytes(layout.folded, _MOST_BYTES)
         # Views, not copies: the fold of a million lines has 50 MB.
@@ -104,7 +102,7 @@ def read_any_fold(layout: Layout, name: Callable[[str], str] = str) -> Folded | 
         number, job = head["first_failure"]
         ledger.first_failure = typed(number, int), typed(job, str)
         ledger.answered = set(typed(head["answered"], list[str]))
-        ledger.evidence = _evidence_of(head, memoryview(content)[end:], name)
+        ledger.evidence = _evidence_of(head, memoryview(content)[end:], plan)
         return Folded(typed(head["mark"], Mark), ledger)
     except (OSError, KeyError, TypeError, ValueError, zlib.error):
         return None
@@ -131,9 +129,7 @@ def _parts_of(ledger: Ledger, mark: Mark) -> list[bytes]:
     return [text.encode("utf-8", "surrogatepass") + b"\n", names, where, *found.blocks]
 
 
-def _evidence_of(
-    head: Mapping[str, Any], rest: memoryview, name: Callable[[str], str]
-) -> EvidenceByJob:
+def _evidence_of(head: Mapping[str, Any], rest: memoryview, plan: Plan) -> EvidenceByJob:
     ends = list(accumulate(typed(head["sizes"], list[int])))
     if not ends or ends[-1] != len(rest):
         raise ValueError("is cut")
@@ -141,5 +137,5 @@ def _evidence_of(
     text = zlib.decompress(names).decode("utf-8", "surrogatepass")
     places = array("I", zlib.decompress(where))
     sets = (typed(head[name], list[str]) for name in ("live", "lost", "due"))
-    jobs = list(map(name, text.split("\n"))) if text else []
-    return EvidenceByJob.from_columns(Columns(jobs, places, blocks, *sets))
+    jobs = text.split("\n") if text else []
+    return EvidenceByJob.from_columns(Columns(jobs, places, blocks, *sets), plan)

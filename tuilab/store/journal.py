@@ -206,8 +206,8 @@ def _write_whole(handle: int, content: bytes) -> None:
 class JournalReader:
     """The journal as one reader has seen it so far; never writes."""
 
-    def __init__(self, layout: Layout, keeps_events: bool = True) -> None:
-        self._layout, self._keeps_events = layout, keeps_events
+    def __init__(self, layout: Layout, plan: Plan, keeps_events: bool = True) -> None:
+        self._layout, self._plan, self._keeps_events = layout, plan, keeps_events
         self._inode: int | None = None
         self._begin(None)
 
@@ -222,7 +222,7 @@ class JournalReader:
         self._follower = near or follow(self._layout, first)
         self._filled_in = 0
         self._has_news = True
-        self.ledger = Ledger() if fold is None else fold.ledger
+        self.ledger = Ledger(EvidenceByJob(self._plan)) if fold is None else fold.ledger
         mend_from_journal(self._layout, self.ledger)
         self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
 
@@ -252,8 +252,8 @@ class JournalReader:
         has_news, self._has_news = self._has_news, False
         return has_news
 
-    def read(self, plan: Plan, engine_alive: bool) -> tuple[set[str], bool]:
-        """Take in what is new; return touched jobs, and True when all was read afresh.
+    def read(self, engine_alive: bool) -> tuple[set[str], bool]:
+        """Take in what is new; return touched jobs, or none and True when all was read afresh.
 
         A journal that ends early is completed from the attempts, unless an engine is writing it.
         """
@@ -261,20 +261,22 @@ class JournalReader:
         is_fresh = inode != self._inode or size < self._follower.offset
         if is_fresh:
             self._inode = inode
-            self._begin(read_any_fold(self._layout, plan.table.own_id))
+            self._begin(read_any_fold(self._layout, self._plan))
         elif size == self._follower.offset:
             return set(), False
         damage = len(self._follower.broken)
         touched: set[str] = set()
         for lines in self._follower.batches():
-            touched |= self.ledger.fold(lines)
+            for jobs in self.ledger.touches(lines):
+                if not is_fresh:
+                    touched.update(jobs)
             self._has_news |= bool(lines)
             if self._keeps_events:
                 told = (line for line in lines if line.get("kind") in TOLD)
                 self.events.extend(map(_brief, told))
         is_cut = is_fresh and not engine_alive and self._is_cut()
         if len(self._follower.broken) > damage or is_cut:
-            touched |= self._complete(plan)
+            touched |= self._complete()
         return touched, is_fresh
 
     def _is_cut(self) -> bool:
@@ -283,11 +285,11 @@ class JournalReader:
             return True
         return self._folded > self._follower.offset
 
-    def _complete(self, plan: Plan) -> set[str]:
+    def _complete(self) -> set[str]:
         """Add what the attempts say and the journal does not; in memory, the engine writes it."""
         if not (self._layout.jobs.is_dir() and any(self._layout.jobs.iterdir())):
             return set()
-        lines = missing_lines(self.ledger, scan(self._layout, plan))
+        lines = missing_lines(self.ledger, scan(self._layout, self._plan))
         known = self.ledger.sequence
         touched = self.ledger.fold(lines)
         # These entries have no place in the journal: the next real line must not look old.

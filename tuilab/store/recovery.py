@@ -14,6 +14,7 @@ from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.metrics import recorded
+from tuilab.grid.packed_evidence import EvidenceByJob
 from tuilab.grid.states import Verdict
 from tuilab.grid.text import count_of
 from tuilab.store.attempts import attempts_on_disk
@@ -53,8 +54,8 @@ def recover(
     and no folder is looked into.
     """
     losses: list[str] = []
-    folded, journal = read_folded(layout), Journal(layout, fence)
-    known = Ledger() if folded is None else folded.ledger
+    folded, journal = read_folded(layout, plan), Journal(layout, fence)
+    known = Ledger(EvidenceByJob(plan)) if folded is None else folded.ledger
     mend_from_journal(layout, known)
     engine_before = known.engine
     follower = follow(layout, 0 if folded is None else folded.mark.offset)

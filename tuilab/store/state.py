@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import time
-from bisect import bisect_left, insort
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +78,7 @@ class JobStates:
         self._plain: PlainResults | None = None
         self._given: set[str] = set()
         """Jobs that a worker has in its inbox and has not begun."""
-        due = self.ledger.evidence.due if self._has_queue else ()
+        due = self.ledger.evidence.due_places(plan) if self._has_queue else ()
         self._due = _InPlanOrder(plan, due)
         self._ready = _InPlanOrder(plan)
         live = {self.places[job] for job in self.live if job in self.places and self._has_queue}
@@ -155,7 +156,7 @@ class JobStates:
     def _may_begin(self, place: int) -> bool:
         """Whether a due job may be ready: what reads a job that is itself due can only wait."""
         above = self.plan.table.parents_at(place)
-        return place in self._due and self.ledger.evidence.due.isdisjoint(above)
+        return place in self._due and not any(map(self.ledger.evidence.is_due, above))
 
     def status(self, job: str) -> JobStatus:
         """Return the status of a job; KeyError for one that the plan does not have."""
@@ -205,7 +206,7 @@ class StateReader:
         """``is_once`` is for one reading, of which nobody asks what is queued."""
         self.layout, self._is_once = layout, is_once
         self.plan = plan
-        self.journal = JournalReader(layout, keeps_events)
+        self.journal = JournalReader(layout, plan, keeps_events)
         self._attempts = LiveAttempts(layout, plan)
         self._states: JobStates | None = None
 
@@ -221,7 +222,7 @@ class StateReader:
         What has ended and is not settled counts as ended unless an engine lives, which is about
         to say it better.
         """
-        touched, is_fresh = self.journal.read(self.plan, engine_alive)
+        touched, is_fresh = self.journal.read(engine_alive)
         if is_fresh:
             self._states = None
             self._attempts = LiveAttempts(self.layout, self.plan)
@@ -306,32 +307,35 @@ class _Statuses(Mapping[str, JobStatus]):
 class _InPlanOrder:
     """Some jobs of a plan in its order; to add or drop one costs a search and no sorting."""
 
-    def __init__(self, plan: Plan, jobs: Iterable[str] = ()) -> None:
-        self._plan = plan
-        self.places = sorted(plan.places[job] for job in jobs if job in plan.places)
+    def __init__(self, plan: Plan, places: Sequence[int] = ()) -> None:
+        """``places`` are in order."""
+        self._ids = plan.table.ids
+        self.places = array("I", places)
         """In order."""
-        self._members = set(self.places)
+        self._has = bytearray(len(self._ids))
+        for place in places:
+            self._has[place] = 1
         self._jobs: list[str] | None = None
 
     def __contains__(self, place: int) -> bool:
-        return place in self._members
+        return bool(self._has[place])
 
     @property
     def jobs(self) -> list[str]:
         """Their ids."""
         if self._jobs is None:
-            ids = self._plan.table.ids
-            self._jobs = [ids[place] for place in self.places]
+            self._jobs = list(map(self._ids.at, self.places))
         return self._jobs
 
     def mark(self, place: int, belongs: bool) -> None:
         """Say whether the job at a place is one of them."""
-        if belongs == (place in self._members):
+        if belongs == self._has[place]:
             return
-        self._jobs = None
+        self._has[place] = belongs
+        at = bisect_left(self.places, place)
         if belongs:
-            self._members.add(place)
-            insort(self.places, place)
+            self.places.insert(at, place)
         else:
-            self._members.discard(place)
-            del self.places[bisect_left(self.places, place)]
+            del self.places[at]
+        if self._jobs is not None:
+            self._jobs[at : at + (not belongs)] = [self._ids[place]] * belongs
