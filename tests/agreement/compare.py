@@ -71,7 +71,7 @@ def compare_readers(root: Path) -> ExperimentState:
 def _made_of_objects(reader: Reader, now: float) -> Sequence[CellView]:
     """The cells of a reader for which no column says that a job is plain."""
     objects = StateReader(reader.layout, reader.plan)
-    objects.read(now, reader.poll(now).engine.is_alive)
+    objects.read(now, reader.poll(now).engine)
     objects.states._plain = PlainResults(reader.plan, is_empty=True)
     return CellViews(objects).views
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,7 @@ from tuilab.store.journal import Journal, follow
 from tuilab.store.quarantine import quarantined
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
+from tuilab.store.snapshot import Snapshot
 from tuilab.store.status import status
 
 from .scene import ALIVE, DEAD, NOW, Scene, fold_journal, small_plan
@@ -62,7 +64,10 @@ def cuts(path: Path, step: int = 1) -> Iterator[int]:
 
 
 def states(scene: Scene) -> dict[str, State]:
-    snapshot = Reader(scene.root).poll(NOW)
+    return of(Reader(scene.root).poll(NOW))
+
+
+def of(snapshot: Snapshot) -> dict[str, State]:
     [view] = snapshot.cells
     return {status.job: status.state for status in (*snapshot.shared, *view.jobs)}
 
@@ -71,6 +76,21 @@ def test_a_cut_journal_shows_the_same_states(scene: Scene) -> None:
     fold_journal(scene.layout)
     for cut in cuts(scene.layout.journal, step=29):
         assert states(scene) == TRUTH, cut
+
+
+def test_a_journal_cut_under_a_living_engine_shows_the_same_states(scene: Scene) -> None:
+    fold_journal(scene.layout)
+    lines = scene.layout.journal.read_bytes().splitlines(keepends=True)
+    view = EngineView(EngineState.RUNNING, sequence=len(lines))
+    write_heartbeat(scene.layout, ALIVE, "token", view, NOW)
+    last = json.dumps({"seq": len(lines) + 1, "kind": "request", "id": "r"}).encode() + b"\n"
+    for kept in range(len(lines)):
+        follower = Reader(scene.root)
+        scene.layout.journal.write_bytes(b"".join(lines))
+        follower.poll(NOW)
+        for more in (b"", last):
+            scene.layout.journal.write_bytes(b"".join(lines[:kept]) + more)
+            assert states(scene) == of(follower.poll(NOW)) == TRUTH, (kept, more)
 
 
 def test_a_cut_journal_is_mended_from_the_attempts(scene: Scene) -> None:

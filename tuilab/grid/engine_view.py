@@ -72,6 +72,8 @@ class EngineView:
     queued_stages: Mapping[str, str] = field(default_factory=dict)
     """The same for stages that have a reason of their own."""
 
+    sequence: int = 0
+    """Number of the journal's last line as it has written it."""
     limit: str = ""
     """How long the run may go on: ``until 06:00``, ``2.50 GPU hours left``."""
 

@@ -59,6 +59,8 @@ class Ledger:
     """Job ids that a person moved to the front of the queue, first to start first."""
     sequence: int = 0
     """Number of the last folded line."""
+    gaps: int = 0
+    """Times that numbers were left out: lines are gone, or could not be written."""
     peaks: dict[str, int] = field(default_factory=dict)
     """Largest GPU memory of a done attempt, in bytes, by stage."""
     engine: Line = field(default_factory=dict)
@@ -90,6 +92,7 @@ class Ledger:
             number = line.get("seq", self.sequence + 1)
             if not isinstance(number, int) or number <= self.sequence:
                 continue
+            self.gaps += number > self.sequence + 1
             self.sequence = number
             action = _ACTIONS.get(str(line.get("kind")))
             if action is None:

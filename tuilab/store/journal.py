@@ -15,6 +15,7 @@ from tuilab.contract.atomic import sync_folder
 from tuilab.contract.foreign import redact_all
 from tuilab.contract.parsing import loads, open_plain
 from tuilab.contract.tail import JsonlFollower
+from tuilab.grid.engine_view import EngineView
 from tuilab.grid.history import TOLD
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
@@ -252,10 +253,10 @@ class JournalReader:
         has_news, self._has_news = self._has_news, False
         return has_news
 
-    def read(self, engine_alive: bool) -> tuple[set[str], bool]:
+    def read(self, engine: EngineView) -> tuple[set[str], bool]:
         """Take in what is new; return touched jobs, or none and True when all was read afresh.
 
-        A journal that ends early is completed from the attempts, unless an engine is writing it.
+        Where lines are missing, what the attempts say is taken in as well.
         """
         _, size, inode = stamp_of(self._layout.journal)
         is_fresh = inode != self._inode or size < self._follower.offset
@@ -264,7 +265,7 @@ class JournalReader:
             self._begin(read_any_fold(self._layout, self._plan))
         elif size == self._follower.offset:
             return set(), False
-        damage = len(self._follower.broken)
+        damage, gaps = len(self._follower.broken), self.ledger.gaps
         touched: set[str] = set()
         for lines in self._follower.batches():
             for jobs in self.ledger.touches(lines):
@@ -274,13 +275,18 @@ class JournalReader:
             if self._keeps_events:
                 told = (line for line in lines if line.get("kind") in TOLD)
                 self.events.extend(map(_brief, told))
-        is_cut = is_fresh and not engine_alive and self._is_cut()
-        if len(self._follower.broken) > damage or is_cut:
+        is_cut = is_fresh and self._is_cut(engine)
+        if len(self._follower.broken) > damage or self.ledger.gaps > gaps or is_cut:
             touched |= self._complete()
         return touched, is_fresh
 
-    def _is_cut(self) -> bool:
-        """True when the file ends early: nothing to read, half a line, or less than was folded."""
+    def _is_cut(self, engine: EngineView) -> bool:
+        """True when the file ends early: nothing to read, half a line, or less than was folded.
+
+        While an engine writes it, that is less than the engine has written.
+        """
+        if engine.is_alive:
+            return self.ledger.sequence < engine.sequence
         if not self.ledger.sequence or stamp_of(self._layout.journal)[1] > self._follower.offset:
             return True
         return self._folded > self._follower.offset

@@ -53,7 +53,7 @@ class Reader:
         is_changed = self.refresh_plan()
         is_changed |= self._read_files()
         engine = self._engine(now)
-        is_changed |= self._read_state(now, engine.is_alive)
+        is_changed |= self._read_state(now, engine)
         shown = self._snapshot
         if shown is not None and not is_changed and _same(engine, shown.engine):
             return shown
@@ -118,9 +118,9 @@ class Reader:
             is_changed = True
         return is_changed
 
-    def _read_state(self, now: float, engine_alive: bool) -> bool:
+    def _read_state(self, now: float, engine: EngineView) -> bool:
         """Look at journal and live attempts; True if a snapshot must tell."""
-        changes = self._state.read(now, engine_alive)
+        changes = self._state.read(now, engine)
         has_news = self._state.journal.take_news()
         if changes is None:
             self._cells = CellViews(self._state, self._is_once)
@@ -182,10 +182,13 @@ class Reader:
 
 
 def _same(now: EngineView, shown: EngineView) -> bool:
-    """Equal but for the heartbeat's time and for what the reader itself filled in."""
-    return replace(now, heartbeat_at=None, eta_seconds=None, pause="", pause_by="") == replace(
-        shown, heartbeat_at=None, eta_seconds=None, pause="", pause_by=""
-    ) and (now.eta_seconds is None or now.eta_seconds == shown.eta_seconds)
+    """Equal but for what every heartbeat changes and for what the reader itself filled in."""
+    is_as_long = now.eta_seconds is None or now.eta_seconds == shown.eta_seconds
+    return is_as_long and _lasting(now) == _lasting(shown)
+
+
+def _lasting(view: EngineView) -> EngineView:
+    return replace(view, heartbeat_at=None, eta_seconds=None, pause="", pause_by="", sequence=0)
 
 
 def _number(raw: Any) -> int:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tuilab.grid.engine_view import EngineView
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
@@ -216,20 +217,20 @@ class StateReader:
         assert self._states is not None, "they are read first"
         return self._states
 
-    def read(self, now: float, engine_alive: bool) -> Changes | None:
+    def read(self, now: float, engine: EngineView) -> Changes | None:
         """Take in what is new at ``now`` (unix time); None when all was read afresh.
 
         What has ended and is not settled counts as ended unless an engine lives, which is about
         to say it better.
         """
-        touched, is_fresh = self.journal.read(engine_alive)
+        touched, is_fresh = self.journal.read(engine)
         if is_fresh:
             self._states = None
             self._attempts = LiveAttempts(self.layout, self.plan)
             touched = set(self.journal.ledger.evidence.live)
         for job in touched:
             self._attempts.follow(job, live_attempt(self.journal.ledger.of(job)))
-        touched |= self._attempts.look(now, engine_alive, self._last_attempt)
+        touched |= self._attempts.look(now, engine.is_alive, self._last_attempt)
         if self._states is None:
             ledger, has_queue = self.journal.ledger, not self._is_once
             self._states = JobStates(self.plan, ledger, self.of, self.layout, has_queue)
@@ -259,7 +260,7 @@ def read_state(root: Path, plan: Plan | None = None, now: float | None = None) -
     moment = time.time() if now is None else now
     plan = plan or load_plan(root)
     reader = StateReader(layout, plan)
-    reader.read(moment, read_engine(layout, moment).is_alive)
+    reader.read(moment, read_engine(layout, moment))
     return ExperimentState(plan, reader.states, reader.states.statuses)
 
 

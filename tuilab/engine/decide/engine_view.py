@@ -34,6 +34,7 @@ def describe(
         queued_stages=why_stages_wait(facts),
         machines=machines(facts),
         is_still=bool(why_nothing_starts(facts)),
+        sequence=facts.ledger.sequence,
         limit=what_is_left(facts),
     )
 
