@@ -72,10 +72,8 @@ class Performer:
             actions.StopWorker: self._stop_worker,
             actions.Withdraw: self._withdraw,
             actions.KillShim: self._kill_shim,
-            actions.Suspend: lambda one: self._suspend(one.worker, True),
-            actions.Continue: lambda one: self._suspend(one.worker, False),
-            actions.HoldBack: lambda one: self._hold_back(one.worker, True),
-            actions.LetBegin: lambda one: self._hold_back(one.worker, False),
+            actions.Suspend: self._suspend,
+            actions.HoldBack: self._hold_back,
             actions.Close: self._close,
             actions.CallStalled: self._call_stalled,
             actions.Pause: self._pause,
@@ -313,12 +311,12 @@ class Performer:
     def _kill_shim(self, action: actions.KillShim) -> None:
         self.workers.place.cancel(self.workers.known[action.worker].folder, force=True)
 
-    def _suspend(self, worker: str, on: bool) -> None:
-        self.workers.suspend(self.workers.known[worker], on)
+    def _suspend(self, action: actions.Suspend) -> None:
+        self.workers.suspend(self.workers.known[action.worker], action.on)
 
-    def _hold_back(self, worker: str, on: bool) -> None:
+    def _hold_back(self, action: actions.HoldBack) -> None:
         with suppress(OSError):  # a full disk must not keep a person's resume from being answered
-            self.workers.hold_back(self.workers.known[worker], on)
+            worker_files.hold_back(self.workers.known[action.worker].folder, action.on)
 
     def _close(self, action: actions.Close) -> None:
         self.workers.close(self.workers.known[action.worker])

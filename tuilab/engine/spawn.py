@@ -13,7 +13,7 @@ from pathlib import Path
 from tuilab.contract.foreign import redact_all
 from tuilab.contract.identity import Identity
 from tuilab.contract.tail import tail_lines
-from tuilab.engine.host.environment import source_root
+from tuilab.engine.host.environment import with_source_root
 from tuilab.engine.host.provenance import ASKED_VARIABLE
 from tuilab.store.experiment_id import refuse_copy
 from tuilab.store.layout import Layout
@@ -75,7 +75,6 @@ def _launch(
     """Run the launcher that forks the engine away; it ends at once, so nobody has to reap."""
     flags = [*(["--go"] if go else []), *(["--takeover"] if takeover else []), "--detach"]
     flags += ["--tell", str(tell), *(["--on", on] if on else [])]
-    path = os.pathsep.join(filter(None, (str(source_root()), os.environ.get("PYTHONPATH"))))
     with layout.engine_log.open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "tuilab.engine", str(layout.root), *flags],
@@ -85,7 +84,7 @@ def _launch(
             cwd="/",
             env={
                 **os.environ,
-                "PYTHONPATH": path,
+                "PYTHONPATH": with_source_root(os.environ.get("PYTHONPATH", "")),
                 ASKED_VARIABLE: json.dumps(redact_all(sys.orig_argv)),
             },
             start_new_session=True,

@@ -181,10 +181,6 @@ class Workers:
         """Tell a worker that nothing more will come."""
         atomic.write_json(record.folder / INBOX / CLOSE_FILE, {})
 
-    def hold_back(self, record: WorkerRecord, on: bool) -> None:
-        """Keep a worker from beginning its next assignment, or let it begin again."""
-        worker.hold_back(record.folder, on)
-
     def ask_to_stop(self, record: WorkerRecord, stop: Stop, now: float) -> None:
         """Record the intent to end a worker; jobs that are meant are added to earlier ones."""
         old = read_stop(record.folder) or worker.Stop(at=now)

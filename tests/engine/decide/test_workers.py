@@ -10,11 +10,9 @@ import pytest
 from tests.engine.facts_of import Story, kinds, worker
 from tuilab.engine.decide.actions import (
     Close,
-    Continue,
     EndOrphans,
     HoldBack,
     KillShim,
-    LetBegin,
     Pause,
     Retire,
     StopWorker,
@@ -52,10 +50,10 @@ def test_a_shim_that_does_not_end_its_tree_is_killed() -> None:
 
 def test_a_hard_pause_suspends_and_a_resume_continues() -> None:
     story = Story().tell("paused", mode="hard", by="ada")
-    assert decide(story.facts([worker()])) == [Suspend("w0")]
+    assert decide(story.facts([worker()])) == [Suspend("w0", on=True)]
     asleep = worker(is_suspended=True)
     assert decide(story.facts([asleep])) == []
-    assert decide(story.tell("resumed", by="ada").facts([asleep])) == [Continue("w0")]
+    assert decide(story.tell("resumed", by="ada").facts([asleep])) == [Suspend("w0", on=False)]
 
 
 def test_a_soft_pause_leaves_runners_alone() -> None:
@@ -76,12 +74,14 @@ def test_what_keeps_ready_jobs_from_starting_holds_back_those_given_early() -> N
     busy = worker(queue=("data/villain", "data/nurse"))
     assert decide(story.facts([busy], **given)) == []
     full = Disk(free=1 << 50, problem="no space")
-    assert decide(story.facts([busy], disk=full, **given)) == [HoldBack("w0")]
+    assert decide(story.facts([busy], disk=full, **given)) == [HoldBack("w0", on=True)]
     story.tell("paused", mode="soft", by="ada")
-    assert decide(story.facts([busy], **given)) == [HoldBack("w0")]
+    assert decide(story.facts([busy], **given)) == [HoldBack("w0", on=True)]
     held = replace(busy, is_held_back=True)
     assert decide(story.facts([held], **given)) == []
-    assert decide(story.tell("resumed", by="ada").facts([held], **given)) == [LetBegin("w0")]
+    assert decide(story.tell("resumed", by="ada").facts([held], **given)) == [
+        HoldBack("w0", on=False)
+    ]
 
 
 def test_a_worker_that_is_still_being_started_is_held_back_too() -> None:
@@ -89,14 +89,17 @@ def test_a_worker_that_is_still_being_started_is_held_back_too() -> None:
     first = story.attempt("data/villain", begun_at=None, is_recorded=False)
     coming = worker(phase=Phase.STARTING, queue=("data/villain",))
     facts = story.facts([coming], {"data/villain": first})
-    assert decide(facts) == [HoldBack("w0")]
+    assert decide(facts) == [HoldBack("w0", on=True)]
 
 
 def test_a_held_worker_wakes_from_a_hard_pause_without_its_hold() -> None:
     story = Story()
     given = given_two(story)
     asleep = worker(queue=("data/villain", "data/nurse"), is_suspended=True, is_held_back=True)
-    assert decide(story.facts([asleep], **given)) == [LetBegin("w0"), Continue("w0")]
+    assert decide(story.facts([asleep], **given)) == [
+        HoldBack("w0", on=False),
+        Suspend("w0", on=False),
+    ]
 
 
 def test_a_held_worker_is_not_stalled() -> None:

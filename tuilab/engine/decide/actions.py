@@ -110,30 +110,18 @@ class KillShim:
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """Stop a tree where it stands (hard pause); its memory stays taken."""
+    """Stop a tree where it stands (hard pause), its memory stays taken; or let it go on."""
 
     worker: str
-
-
-@dataclass(frozen=True, slots=True)
-class Continue:
-    """Let a suspended tree go on."""
-
-    worker: str
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
 class HoldBack:
-    """Keep a worker from beginning what lies in its inbox."""
+    """Keep a worker from beginning what lies in its inbox, or let it begin again."""
 
     worker: str
-
-
-@dataclass(frozen=True, slots=True)
-class LetBegin:
-    """Let a worker that is held back begin its next job."""
-
-    worker: str
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +178,7 @@ Action = (
     | Withdraw
     | KillShim
     | Suspend
-    | Continue
     | HoldBack
-    | LetBegin
     | Close
     | CallStalled
     | Pause

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from tuilab.engine.decide.actions import (
     Action,
     Close,
-    Continue,
     EndOrphans,
     HoldBack,
     KillShim,
-    LetBegin,
     Pause,
     Retire,
     StopWorker,
@@ -69,9 +67,9 @@ def _hold_back(facts: Facts) -> Iterator[Action]:
         if worker.phase not in _MAY_BEGIN or worker.stop is not None:
             continue
         if is_still and worker.id in owing and not worker.is_held_back:
-            yield HoldBack(worker.id)
+            yield HoldBack(worker.id, on=True)
         elif worker.is_held_back and not is_still:
-            yield LetBegin(worker.id)
+            yield HoldBack(worker.id, on=False)
 
 
 def _short_lived(facts: Facts) -> list[Worker]:
@@ -134,9 +132,9 @@ def _mind(facts: Facts, worker: Worker) -> Iterator[Action]:
             yield KillShim(worker.id)
         return
     if is_hard and not worker.is_suspended:
-        yield Suspend(worker.id)
+        yield Suspend(worker.id, on=True)
     elif worker.is_suspended and not is_hard:
-        yield Continue(worker.id)
+        yield Suspend(worker.id, on=False)
     elif why := _why_close(facts, worker):
         yield Close(worker.id, why)
 

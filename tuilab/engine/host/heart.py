@@ -53,15 +53,14 @@ class Heart:
         """Seconds since the volume answered last."""
         return time.monotonic() - self.reached_at
 
-    def say_preempted(self, seconds: float) -> bool:
+    def say_preempted(self, seconds: float) -> None:
         """Have it written down that the place takes the worker away, unless somebody asked.
 
-        Waits at most so long; True if the place did it by itself.
+        Waits at most so long.
         """
         self.is_preempted = True
         self._heard.set()
         self._said.wait(seconds)
-        return self.is_preempted
 
     def _run(self) -> None:
         while True:
