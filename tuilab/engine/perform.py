@@ -23,7 +23,7 @@ from tuilab.engine.base_commits import keep_commits, note_branch
 from tuilab.engine.claim import CannotClaimError, claim
 from tuilab.engine.decide import actions
 from tuilab.engine.decide.actions import Action
-from tuilab.engine.decide.facts import NO_DEVICE, Slot, Stop
+from tuilab.engine.decide.facts import NO_DEVICE, Slot
 from tuilab.engine.decide.phase import RETIRED, Phase, Word
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.host.crash_points import crash_point
@@ -287,9 +287,8 @@ class Performer:
                 if last is not None:
                     folder = self.layout.attempt_dir(job, last.number)
                     attempts.write_stop(folder, worker_files.Stop(action.by, now))
-        self.workers.ask_to_stop(
-            worker, Stop(action.jobs, action.by, is_stall=action.is_stall), now
-        )
+        stop = worker_files.Stop(action.by, now, action.jobs, action.is_stall)
+        self.workers.ask_to_stop(worker, stop)
         crash_point("stop-before-signal")
         self.workers.place.cancel(worker.folder)
         if worker.sighting.phase is Phase.PENDING:

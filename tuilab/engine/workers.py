@@ -28,13 +28,14 @@ from tuilab.contract.worker import (
     STOP_FILE,
     Beat,
     Lease,
+    Stop,
     listed,
     read_beat,
     read_exit,
     read_lease,
     read_stop,
 )
-from tuilab.engine.decide.facts import Slot, Stop, Worker
+from tuilab.engine.decide.facts import Slot, Worker
 from tuilab.engine.decide.phase import (
     IN_USE,
     NOBODY,
@@ -181,12 +182,11 @@ class Workers:
         """Tell a worker that nothing more will come."""
         atomic.write_json(record.folder / INBOX / CLOSE_FILE, {})
 
-    def ask_to_stop(self, record: WorkerRecord, stop: Stop, now: float) -> None:
+    def ask_to_stop(self, record: WorkerRecord, stop: Stop) -> None:
         """Record the intent to end a worker; jobs that are meant are added to earlier ones."""
-        old = read_stop(record.folder) or worker.Stop(at=now)
-        jobs = sorted({*old.jobs, *stop.jobs})
-        content = {"jobs": jobs, "by": stop.by, "is_stall": stop.is_stall}
-        atomic.write_json(record.folder / STOP_FILE, {**content, "at": old.at})
+        old = read_stop(record.folder) or stop
+        jobs = tuple(sorted({*old.jobs, *stop.jobs}))
+        atomic.write_json(record.folder / STOP_FILE, asdict(replace(stop, at=old.at, jobs=jobs)))
 
     def look(self) -> None:
         """Look at every worker that has not ended."""
@@ -314,10 +314,9 @@ class Workers:
         if queue or phase is not Phase.ALIVE:  # to wait for one's turn is not to be idle
             record.idle_since = time.monotonic()
         names = listed(record.folder)  # anew: a stop is told before what comes of it is seen
-        stop = _read_stop(record.folder) if STOP_FILE in names else None
+        stop = read_stop(record.folder) if STOP_FILE in names else None
         if stop is not None:
             record.stopped_at = record.stopped_at or time.monotonic()
-            stop = replace(stop, age=time.monotonic() - record.stopped_at)
         is_sure = record.has_moved or not record.is_elsewhere or record.lease is None
         return Worker(
             id=record.id,
@@ -340,6 +339,7 @@ class Workers:
             orphaned_seconds=_since(record.orphaned_at),
             exit=record.sighting.exit,
             stop=stop,
+            stop_seconds=_since(record.stopped_at) or 0.0,
             log=tuple(tail_lines(record.folder / LOG_FILE, 16 * 1024))
             if phase is Phase.GONE
             else (),
@@ -379,10 +379,3 @@ def _since(moment: float | None) -> float | None:
 
 def _is_closed(folder: Path) -> bool:
     return not listed(folder / INBOX).isdisjoint((CLOSE_FILE, CLOSED_FILE))
-
-
-def _read_stop(folder: Path) -> Stop | None:
-    found = read_stop(folder)
-    if found is None:
-        return None
-    return Stop(found.jobs, found.by, is_stall=found.is_stall, is_preempted=found.is_preempted)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.engine.facts_of import GOOD, Story, kinds, worker
 from tuilab.contract.reasons import Exit, Reason
+from tuilab.contract.worker import Stop
 from tuilab.engine.decide.actions import (
     CallStalled,
     ComeBack,
@@ -17,7 +18,7 @@ from tuilab.engine.decide.actions import (
     Settle,
     StopWorker,
 )
-from tuilab.engine.decide.facts import Disk, Stop
+from tuilab.engine.decide.facts import Disk
 from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.tick import decide
 from tuilab.grid.endings import Ending
@@ -141,7 +142,7 @@ def test_a_worker_that_never_came_up_is_charged_to_its_first_job() -> None:
 
 
 def test_a_stopped_attempt_is_stopped_whether_or_not_the_runner_managed_to_say_so() -> None:
-    stop = Stop((JOB,), by="ada")
+    stop = Stop("ada", jobs=(JOB,))
     silent = settled(one_live(), worker=replace(gone(143), stop=stop))
     said = Ending(Verdict.STOPPED, None, "stopped by ada", by="ada")  # as the store reads it
     spoken = settled(one_live(), ending=said, worker=replace(gone(0), stop=stop))
@@ -152,7 +153,7 @@ def test_a_stopped_attempt_is_stopped_whether_or_not_the_runner_managed_to_say_s
 
 
 def test_an_attempt_whose_place_takes_the_worker_away_is_preempted_and_tried_again() -> None:
-    taken = Stop((), by="its place", is_preempted=True)
+    taken = Stop("its place", is_preempted=True)
     cut = Ending(Verdict.FAILED, Reason.KILLED, "asked to stop by SIGTERM")
     spoken = settled(
         one_live(retries=0), ending=cut, has_saved=True, worker=replace(gone(0), stop=taken)
@@ -166,13 +167,13 @@ def test_an_attempt_whose_place_takes_the_worker_away_is_preempted_and_tried_aga
 
 
 def test_an_attempt_that_finished_before_the_signal_stays_done() -> None:
-    stop = Stop((JOB,), by="ada")
+    stop = Stop("ada", jobs=(JOB,))
     action = settled(one_live(), ending=GOOD, worker=replace(gone(0), stop=stop))
     assert action.ending.verdict is Verdict.DONE
 
 
 def test_an_attempt_behind_a_stopped_one_is_tried_again_by_another_worker() -> None:
-    stop = Stop(("data/nurse",), by="ada")
+    stop = Stop("ada", jobs=("data/nurse",))
     action = settled(one_live(), begun_at=None, worker=replace(gone(143), stop=stop))
     assert action.retry
 
@@ -244,7 +245,7 @@ def test_a_stall_is_named_once_and_ended_only_if_the_settings_say_so() -> None:
 
 
 def test_a_stall_that_was_ended_is_failed_as_stalled() -> None:
-    stop = Stop((JOB,), by="the stall watchdog", is_stall=True)
+    stop = Stop("the stall watchdog", jobs=(JOB,), is_stall=True)
     action = settled(one_live(), worker=replace(gone(143), stop=stop), log=("step 3 of 9",))
     assert (action.ending.verdict, action.ending.reason) == (Verdict.FAILED, Reason.STALLED)
     assert not action.retry

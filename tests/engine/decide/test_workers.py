@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.engine.facts_of import Story, kinds, worker
+from tuilab.contract.worker import Stop
 from tuilab.engine.decide.actions import (
     Close,
     EndOrphans,
@@ -20,7 +21,7 @@ from tuilab.engine.decide.actions import (
     Withdraw,
 )
 from tuilab.engine.decide.engine_view import note
-from tuilab.engine.decide.facts import Disk, Slot, Stop
+from tuilab.engine.decide.facts import Disk, Slot
 from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.requests import how_to_stop
 from tuilab.engine.decide.tick import decide
@@ -42,9 +43,9 @@ def test_orphans_are_asked_once_then_killed() -> None:
 
 def test_a_shim_that_does_not_end_its_tree_is_killed() -> None:
     story = Story(grace_seconds=5)
-    asked = worker(stop=Stop(("data/villain",), "ada", age=6.0), takes_work=False)
+    asked = worker(stop=Stop("ada", jobs=("data/villain",)), stop_seconds=6.0, takes_work=False)
     assert decide(story.facts([asked])) == []
-    late = replace(asked, stop=Stop(("data/villain",), "ada", age=16.0))
+    late = replace(asked, stop_seconds=16.0)
     assert decide(story.facts([late])) == [KillShim("w0")]
 
 
@@ -153,7 +154,7 @@ def test_a_worker_whose_time_is_too_short_for_all_that_is_ready_is_closed() -> N
         (Phase.PENDING, {"wall_seconds": 360.0}, ""),
         (Phase.PENDING, {"wall_seconds": None}, ""),
         (Phase.ALIVE, {"wall_seconds": 43200.0, "seconds_left": 100.0, "has_served": True}, ""),
-        (Phase.PENDING, {"wall_seconds": 180.0, "stop": Stop((), "it"), "takes_work": False}, ""),
+        (Phase.PENDING, {"wall_seconds": 180.0, "stop": Stop("it"), "takes_work": False}, ""),
         (Phase.SILENT, {"wall_seconds": 180.0}, ""),
     ],
 )

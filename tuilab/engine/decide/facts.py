@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuilab.contract.reasons import Exit
+from tuilab.contract.worker import Stop
 from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.policy import Policy
 from tuilab.grid.endings import Ending
@@ -16,21 +17,6 @@ from tuilab.grid.transfer import Transfer
 
 NO_DEVICE = ""
 """The device of a worker beside the slots: it sees no GPU, and no slot is its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """The recorded intent to end a worker."""
-
-    jobs: tuple[str, ...]
-    """Jobs on it that are meant; others on it are only in the way."""
-    by: str
-    age: float = 0.0
-    """Seconds since it was asked."""
-    is_stall: bool = False
-    """The watchdog ended it, not a person."""
-    is_preempted: bool = False
-    """Its place took it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +57,9 @@ class Worker:
     exit: Exit | None = None
     """Only when gone."""
     stop: Stop | None = None
+    """The intent to end it."""
+    stop_seconds: float = 0.0
+    """Since that was first seen."""
     log: tuple[str, ...] = ()
     """Last lines of its own log; only when gone."""
 

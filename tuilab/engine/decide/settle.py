@@ -17,6 +17,7 @@ from tuilab.contract.reasons import (
     stalled,
     without_outcome,
 )
+from tuilab.contract.worker import Stop
 from tuilab.engine.decide.actions import (
     Action,
     CallStalled,
@@ -26,7 +27,7 @@ from tuilab.engine.decide.actions import (
     Settle,
     StopWorker,
 )
-from tuilab.engine.decide.facts import Facts, LiveAttempt, Stop, Worker
+from tuilab.engine.decide.facts import Facts, LiveAttempt, Worker
 from tuilab.engine.decide.oom_advice import what_to_lower
 from tuilab.engine.decide.phase import Phase
 from tuilab.engine.decide.retry import was_never_begun, why_hold, why_retry
@@ -76,7 +77,7 @@ def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> En
     if stop is not None and attempt.job in stop.jobs:
         return _ended_on_request(attempt, stop)
     if attempt.stopped_by is not None:
-        return _ended_on_request(attempt, Stop((attempt.job,), attempt.stopped_by))
+        return _ended_on_request(attempt, Stop(attempt.stopped_by, jobs=(attempt.job,)))
     if attempt.begun_at is not None and is_preempted:
         return _dead(attempt, preempted(attempt.has_saved))
     if attempt.begun_at is not None:

@@ -117,7 +117,7 @@ def _is_idle_pilot(facts: Facts) -> bool:
 def _end_orphans(worker: Worker, grace: float) -> Iterator[Action]:
     """Ask once, then insist; a worker that was being stopped has had its grace."""
     waited = worker.orphaned_seconds
-    if worker.stop is not None and worker.stop.age > grace:
+    if worker.stop is not None and worker.stop_seconds > grace:
         yield EndOrphans(worker.id, force=True)
     elif waited is None:
         yield EndOrphans(worker.id)
@@ -128,7 +128,7 @@ def _end_orphans(worker: Worker, grace: float) -> Iterator[Action]:
 def _mind(facts: Facts, worker: Worker) -> Iterator[Action]:
     is_hard = facts.ledger.pause == "hard"
     if worker.stop is not None:
-        if worker.stop.age > facts.policy.grace_seconds + SHIM_MARGIN:
+        if worker.stop_seconds > facts.policy.grace_seconds + SHIM_MARGIN:
             yield KillShim(worker.id)
         return
     if is_hard and not worker.is_suspended:
