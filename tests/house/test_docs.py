@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from tests.cli.small_grid import call
 from tuilab.store.replan import read_config
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +28,27 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         file = (page.parent / target).resolve() if target else page
         assert file.exists(), f"{page.name} links {target}"
         assert not anchor or anchor in anchors(file), f"{page.name} links {target}#{anchor}"
+
+
+IN_BLOCK = re.compile(r"^(?:\$ |here\$ |    )?(?:\.venv/bin/)?(tuilab [^#\n]*)", re.MULTILINE)
+IN_LINE = re.compile(r"`(tuilab [^`\n]+)`")
+
+
+def commands(page: Path) -> list[str]:
+    """Return the command lines of ours on a page, without what follows a #."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"```\w*\n(.*?)```|((?:^    .*\n)+)", text, re.DOTALL | re.MULTILINE)
+    shown = IN_BLOCK.findall("\n".join(fenced or indented for fenced, indented in blocks))
+    found = {line.strip() for line in (*shown, *IN_LINE.findall(text))}
+    return sorted(line for line in found if " VERB" not in line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_is_one_that_the_command_line_takes(page: Path) -> None:
+    for line in commands(page) if page.name != "CHANGELOG.md" else ():
+        words = shlex.split(line)[1:]
+        found = call(*(words[2:] if words[:1] == ["--host"] else words), "--help")
+        assert found.exit_code == 0 and "Usage" in found.stdout, f"{page.name}: {line}"
 
 
 def test_every_page_of_the_docs_is_in_the_navigation() -> None:
