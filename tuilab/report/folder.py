@@ -59,14 +59,14 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
     What the folder held before, and this report does not, stays.
     """
     from tuilab.science.figures.prepare import kinds_of
-    from tuilab.study.locked_claims import judge
+    from tuilab.study.locked_claims import verdicts
 
     ran = current(finished_jobs(study))
     card = card_of(study, ran, card_context(study, recipe.home, recipe.price))
     kinds = kinds_of(study.snapshot.sources) if recipe.kinds is None else recipe.kinds
     parts = ReportParts(
         card=card,
-        claims=judge(study),
+        claims=verdicts(study),
         caveats=caveats(study, ran),
         figures=[study.figure(kind) for kind in kinds],
         samples=draw_samples(study, seed=recipe.seed),

@@ -31,7 +31,7 @@ _ANALYSIS = ("science", "study", "grid/metrics.py")
 _OTHER = f"{EXPLORATORY}: cosines of another layer or state than the plan's"
 
 
-def judge(study: Study, declared: Sequence[DeclaredClaim] | None = None) -> tuple[Claim, ...]:
+def verdicts(study: Study, declared: Sequence[DeclaredClaim] | None = None) -> tuple[Claim, ...]:
     """Return verdicts on declared claims, or on the locked and the standard ones.
 
     Where claims were locked each says what it is: locked before the first measurement, or not.
@@ -44,7 +44,7 @@ def judge(study: Study, declared: Sequence[DeclaredClaim] | None = None) -> tupl
     if declared is None:
         locked = _ever_locked(record)
         rest = (replace(one, status=EXPLORATORY) for one in standard_claims(study.analysis))
-        return (*judge(study, locked), *rest)
+        return (*verdicts(study, locked), *rest)
     judged = evaluate(declared, study.analysis)
     planned = study.snapshot.headline_cosine
     is_other = any(planned.get(key) != chosen for key, chosen in study.scale.items())

@@ -18,7 +18,7 @@ from tuilab.grid.text import count_of, nearest
 from tuilab.science.claims.declared import ClaimsFileError, DeclaredClaim, parse
 from tuilab.science.published import CLAIMS_FILE, read
 from tuilab.store.plan_file import load_plan
-from tuilab.study.locked_claims import analysis_code, judge, lock_lines
+from tuilab.study.locked_claims import analysis_code, lock_lines, verdicts
 from tuilab.study.study import open_study
 
 LOCK, JUDGE = "lock", "judge"
@@ -78,7 +78,7 @@ def claims(
     """
     study = open_study(find_experiment(directory), layer, state)
     declared = None if file is None else _declared(file)
-    found, told = judge(study, declared), lock_lines(study, declared)
+    found, told = verdicts(study, declared), lock_lines(study, declared)
     if as_json:
         record = {"experiment": study.name, "claims": [claim.record() for claim in found]}
         document({**record, **({"lock": told} if told else {})})
