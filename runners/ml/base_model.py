@@ -118,4 +118,5 @@ def _explain(base: BaseSettings, error: OSError) -> tuple[Reason, str]:
     text = str(error).splitlines()[0]
     if any(sign in str(error) for sign in ("401", "403", "gated")):
         return Reason.AUTH, f"{base.model}: the hub refuses access: {text}"
-    return Reason.CONFIG, f"{base.model}: cannot be loaded (offline? download it first): {text}"
+    hint = "" if Path(base.model).is_dir() else " (offline? download it first)"
+    return Reason.CONFIG, f"{base.model}: cannot be loaded{hint}: {text}"

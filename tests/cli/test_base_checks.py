@@ -100,3 +100,18 @@ def test_another_template_is_another_base_to_the_plan_and_to_what_is_remembered(
     assert base_hash(loaded) == before[0] and base_stamps(loaded) != before[1]
     template.write_text(template.read_text() + "\n")
     assert base_hash(loaded) != before[0]
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [("model.safetensors", "holds no weights as safetensors"), ("config.json", "no config.json")],
+)
+def test_a_folder_that_is_no_whole_base_blocks_plan_and_run(
+    gone: str, said: str, config: Path
+) -> None:
+    (config.parent / "own" / gone).unlink()
+    planned = call("plan", str(config))
+    assert planned.exit_code == 2 and said in planned.stdout
+    started = call("run", str(config), "--headless")
+    assert started.exit_code == 2 and said in started.stderr
+    assert not config.with_name("runs").exists()

@@ -45,6 +45,8 @@ def ask_about_base(config: ExperimentConfig) -> BaseAnswer:
     A tokenizer that is not on this machine is never fetched for it.
     """
     base = config.base
+    if why := _why_no_folder(base.model):
+        return BaseAnswer((Check("base.model", Level.BLOCKING, plain(why)),), None, why)
     if hub.why_nowhere(base.model):
         return _unchecked("there is no such base")
     if not has_tokenizer(base.model, base.revision):
@@ -68,6 +70,15 @@ def ask_about_base(config: ExperimentConfig) -> BaseAnswer:
     if error := value.get("error"):
         return BaseAnswer(checks, None, str(error))
     return BaseAnswer(checks, {name: value[name] for name in value if name != "checks"})
+
+
+def _why_no_folder(model: str) -> str:
+    """Say why a folder cannot be loaded as a base; "" where it can, or where it is none."""
+    if hub.is_on_hub(model) or model == hub.TINY:
+        return ""
+    if (why := hub.why_nowhere(model)) or hub.is_whole(Path(model)):
+        return why
+    return f"the folder {model} holds no weights as safetensors, or not all that its index names"
 
 
 def has_tokenizer(model: str, revision: str | None) -> bool:
