@@ -14,6 +14,7 @@ from tuilab.science.power import Setup, power, smallest_change
 from tuilab.store.program_name import program
 
 if TYPE_CHECKING:
+    from tuilab.science.analysis import SourceResult
     from tuilab.science.trajectories import Point
     from tuilab.study.study import Study
 
@@ -98,13 +99,13 @@ def _cost(plan: Plan, seconds: Mapping[str, float]) -> tuple[float, float, float
     return shared, own / len(plan.seeds), sampled / len(plan.seeds)
 
 
-def noise_of(study: Study, source: str) -> Noise | None:
+def noise_shown(study: Study, source: str) -> Noise | None:
     """Return the noise that a run shows; None where too little is measured to tell.
 
     The noise of training is the mean over all sources, for one source alone shows little of it.
     """
     analysis = study.analysis
-    parts = [one.noise.training for one in analysis.sources]
+    parts = [_training(one) for one in analysis.sources]
     known = [part for part in parts if part is not None]
     result = analysis.source(source)
     points = [] if result is None else [p for run in result.runs for p in run.trajectory.measured]
@@ -115,9 +116,20 @@ def noise_of(study: Study, source: str) -> Noise | None:
     told = (
         f"{seeds} seeds"
         if seeds > 1
-        else "the scatter of its checkpoints; seeds may be further apart"
+        else "the scatter of its checkpoints about a line; seeds may be further apart"
     )
     return Noise(fmean(known) ** 0.5, fmean(rates), _icc(points), f"{study.name}: {told}")
+
+
+def _training(result: SourceResult) -> float | None:
+    """The variance that the class of a source takes for the noise of training, less counting.
+
+    With one seed that is the scatter about a line: what bends a course hides its change too.
+    """
+    tests = result.classification.contrasts
+    if len(result.runs) > 1 or tests is None:
+        return result.noise.training
+    return max(0.0, tests.sd**2 - (result.noise.counting or 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +149,7 @@ def next_seed(study: Study, questions: int, samples: int) -> list[NextSeed]:
 
     found = []
     for result in study.analysis.sources:
-        tests, noise = result.classification.contrasts, noise_of(study, result.source.key)
+        tests, noise = result.classification.contrasts, noise_shown(study, result.source.key)
         if result.change is Change.NOT_DECIDED and tests is not None and noise is not None:
             seeds, later = len(study.design.seeds) + 1, len(study.design.later_epochs)
             n = questions * samples

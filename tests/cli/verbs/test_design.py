@@ -25,7 +25,22 @@ def test_a_config_is_told_what_a_change_needs(here: Path) -> None:
 def test_what_cannot_be_asked_is_refused(here: Path) -> None:
     found = call("design", "eps109", "--source", "pirate")
     assert found.exit_code == 2 and "pirate is not a source: villain" in found.stderr
-    assert call("design", "published").exit_code != 0
+    found = call("design", "published")
+    assert found.exit_code == 2 and "design CONFIG --noise-of published" in found.stderr
+
+
+def test_an_earlier_table_tells_the_noise_of_training_as_its_classes_take_it(here: Path) -> None:
+    found = call("design", "eps109", "--noise-of", "published", "--source", "nurse", "--json")
+    [told] = json.loads(found.stdout)["designs"]
+    assert "published: the scatter of its checkpoints about a line" in told["noise"]["told"]
+    # Root of the mean residual variance of seven courses, less counting; 2.8 between neighbours.
+    assert 0.038 < told["noise"]["training"] < 0.042
+    assert abs(told["noise"]["rate"] - 0.134) < 0.001
+
+
+def test_an_experiment_with_too_few_checkpoints_lends_no_noise(here: Path, ran: Path) -> None:
+    found = call("design", "eps109", "--noise-of", str(ran))
+    assert found.exit_code == 2 and "does not show the noise of training" in found.stderr
 
 
 def test_what_is_not_decided_says_where_the_next_seed_decides_most() -> None:

@@ -12,13 +12,14 @@ import typer
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.experiments import refuse_blocked
 from tuilab.cli.output import document, out, plain
-from tuilab.cli.resolve import find_place, refuse_results
+from tuilab.cli.resolve import find_experiment, find_place
 from tuilab.cli.verbs.arguments import AsJson, DirOrConfig
 from tuilab.grid.config import ExperimentConfig
 from tuilab.grid.estimate import are_known, corrected, expected
 from tuilab.grid.jobs import Plan
 from tuilab.grid.text import count_of, duration, number, padded, percent_text, points
 from tuilab.science.power import Setup
+from tuilab.store.experiment import is_results_only
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
 from tuilab.store.program_name import program, quoted
@@ -31,7 +32,7 @@ from tuilab.study.design_power import (
     Option,
     cheapest,
     next_seed,
-    noise_of,
+    noise_shown,
     options,
     setup_of,
 )
@@ -50,6 +51,10 @@ Sd = Annotated[
     float | None,
     typer.Option("--sd", metavar="POINTS", min=0, max=50, help="Noise of training, if known."),
 ]
+NoiseOf = Annotated[
+    str | None,
+    typer.Option("--noise-of", metavar="DIR", help="Noise of training of an earlier experiment."),
+]
 Rate = Annotated[
     float | None, typer.Option("--rate", metavar="PERCENT", min=0, max=100, help="Near which rate.")
 ]
@@ -61,6 +66,7 @@ def design(
     change: Change = 20.0,
     power: Power = 80.0,
     sd: Sd = None,
+    noise_of: NoiseOf = None,
     rate: Rate = None,
     as_json: AsJson = False,
 ) -> int:
@@ -68,22 +74,29 @@ def design(
 
     Of what has run it also says where the next seed decides most, and the command that adds it.
 
-    The noise of training comes from what has run, from --sd, or is shown for noises that were
-    seen elsewhere. Tested as the classes are: over seeds, or with one seed against its own scatter.
+    The noise of training comes from what has run, here or in another experiment or table
+    (--noise-of), from --sd, or is shown for noises that were seen elsewhere. Tested as the classes
+    are: over seeds, or with one seed against its own scatter.
 
     \b
     tuilab design eps109 --change 20 --sd 6
+    tuilab design eps109 --noise-of published --source villain
     tuilab design runs/eps109 --source software_engineer --change 15
     """
     place = find_place(what)
-    if place.root:
-        refuse_results(place.root)
+    if place.root and is_results_only(place.root):
+        hint = f"`{program()} design CONFIG --noise-of {quoted(what)}` plans by its noise"
+        raise RefusalError(f"{what} has results only and no jobs: {hint}", USAGE)
     config, plan, seconds = _planned(place.root, place.config)
     who = source or plan.sources[0]
     if who not in plan.sources:
         raise RefusalError(f"{who} is not a source: {', '.join(plan.sources)}", USAGE)
     questions, samples = len(config.evaluation_questions), config.eval.samples
-    noises = _noises(place.root, who, sd, rate)
+    earlier = find_experiment(noise_of) if noise_of else None
+    noises = _noises(earlier or place.root, who, sd, rate)
+    if earlier and noises[0].told in KNOWN_SDS.values():
+        why = f"too few checkpoints and seeds of {who}"
+        raise RefusalError(f"{noise_of} does not show the noise of training: {why}", USAGE)
     made = []
     for noise in noises:
         setup = setup_of(plan, questions, samples, noise)
@@ -149,7 +162,7 @@ def _noises(
     if sd is not None:
         return [Noise(sd / 100, about, 0.0, "stated")]
     try:
-        found = noise_of(open_study(root), source) if root else None
+        found = noise_shown(open_study(root), source) if root else None
     except StudyError:
         found = None
     if found is not None:
