@@ -82,6 +82,7 @@ async def test_a_job_that_a_worker_was_given_is_first_in_the_queue_and_stays_the
             assert f"{job} is already next on a worker" in text_of(pilot.app)
         await press(pilot, "x")
         assert f"{job}  leaves the queue" in text_of(pilot.app)
+        assert f"$ tuilab stop runs/small '{job}'" in text_of(pilot.app)
         await press(pilot, "escape", "1", "P")
         assert "1 running job" in text_of(pilot.app)
     assert requests_of(experiment) == []

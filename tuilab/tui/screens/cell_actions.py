@@ -12,9 +12,8 @@ from tuilab.grid.request import Request
 from tuilab.grid.text import count_of
 from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.messages import RequestMade
 from tuilab.tui.present import cli_equivalent
-from tuilab.tui.screens.frame import WINDOW, Frame
+from tuilab.tui.screens.frame import Frame
 
 if TYPE_CHECKING:
     from tuilab.grid.experiment_state import ExperimentState
@@ -84,8 +83,8 @@ class CellActions(Frame):
 
     def action_stop(self) -> None:
         """Ask whether to stop what runs or waits of the chosen cells."""
-        from tuilab.tui.present.relaunch_text import name_cells, stop_lines, stoppable
-        from tuilab.tui.screens.dialog import Question
+        from tuilab.tui.present.relaunch_text import name_cells, stoppable
+        from tuilab.tui.screens.stop import StopDialog
 
         if (found := self._state()) is None:
             return
@@ -98,15 +97,8 @@ class CellActions(Frame):
         names = cli_equivalent.selectors(cells, [view.cell for view in snapshot.cells])
         command = cli_equivalent.command("stop", snapshot.root, names)
         request = Request("stop", cells=tuple(map(str, cells)), jobs=tuple(job.job for job in jobs))
-
-        def answered(answer: str | None) -> None:
-            if answer == "stop":
-                said = f"asked to stop {count_of(len(jobs), 'job')}"
-                self.app.post_message(RequestMade(request, command, said))
-
         title = f"Stop {name_cells(cells, snapshot.labels)}"
-        lines = stop_lines(jobs, min(WINDOW, self.size.width) - 6)
-        self.app.push_screen(Question(title, lines, [("stop", "Stop")], [command]), answered)
+        self.app.push_screen(StopDialog(title, jobs, request, command))
 
     def action_accept(self) -> None:
         """Ask why stale results of the chosen cells still count."""

@@ -62,7 +62,7 @@ class Question(Dialog):
     def on_mount(self) -> None:
         """Show the words; the cursor stands on Cancel."""
         self.write("dialog-title", ((f" {self._title}", "title"),))
-        self.show_foot(self.command_lines(*self._commands) if self._commands else ())
+        self.show_foot(self.command_lines(*self._commands))
         self.show_body(self._body)
         self.query_one(Choice).focus()
         self.settle()

@@ -133,5 +133,5 @@ class Dialog(_OfTheApp, ModalScreen[Any]):
 
     def command_lines(self, *commands: str) -> list[Line]:
         """Write the command that does the same, whole where the terminal has the rows."""
-        most = max(1, (self.app.size.height - 16) // len(commands))
+        most = max(1, (self.app.size.height - 16) // max(1, len(commands)))
         return [line for one in commands for line in command_lines(one, self.columns, most)]

@@ -111,23 +111,16 @@ class QueueScreen(Frame):
 
     def action_stop(self) -> None:
         """Ask whether to end the job under the cursor, or take it out of the queue."""
-        from tuilab.tui.present.relaunch_text import stop_lines
-        from tuilab.tui.screens.dialog import Question
+        from tuilab.tui.screens.stop import StopDialog
 
-        job = self.listed.here
+        job, root = self.listed.here, self.tuilab.root
         status = self._known.get(job or "")
-        if job is None or status is None:
+        if job is None or status is None or root is None:
             self.say("nothing to stop")
-            return
-        if not self._may_act():
-            return
-
-        def answered(answer: str | None) -> None:
-            if answer == "stop":
-                self._ask(Request("stop", jobs=(job,)), f"asked to stop {job}")
-
-        lines = stop_lines([status], min(68, self.size.width - 8))
-        self.app.push_screen(Question("Stop", lines, [("stop", "Stop")]), answered)
+        elif self._may_act():
+            request = Request("stop", jobs=(job,))
+            command = cli_equivalent.of_jobs(request, root)
+            self.app.push_screen(StopDialog(f"Stop {job}", [status], request, command))
 
     def action_copy(self) -> None:
         """Copy the command for the log of the job under the cursor."""
