@@ -38,6 +38,7 @@ def test_each_worker_has_its_host_gpu_job_and_last_sign() -> None:
     assert "machines on Slurm" in text(title) and "last sign" in text(title)
     for part in ("node1", "97%", "61/140G", job):
         assert part in text(lines[0])
+    assert "idle" in text(lines[1]) and "alive" not in text(lines[1])
     assert [text(line).split("  ")[-1].strip() for line in lines[:2]] == ["3s ago", "just now"]
     assert {len(text(line)) for line in lines} == {79}, "the last column is straight"
 
@@ -46,7 +47,7 @@ def test_silence_is_amber_and_counted_from_the_last_sign() -> None:
     silent = machine("node2", "silent", silent_seconds=43)
     line = machines_lines(engine(silent), {}, 80, GLYPHS)[1]
     assert "no sign for 43s" in text(line)
-    assert line[0][1] == "warn"
+    assert [role for _, role in line] == ["warn", "muted", "warn", "warn"]
     assert hosts_piece(engine(silent, machine("node1"))) == ("on 2 hosts, 1 silent", "warn")
 
 

@@ -13,7 +13,7 @@ from tuilab.grid.why_queued import workers_pending
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece, fit, rule
 
-SILENT, PENDING = "silent", "pending"
+ALIVE, SILENT, PENDING = "alive", "silent", "pending"
 
 
 def hosts_piece(engine: EngineView) -> Piece | None:
@@ -51,18 +51,19 @@ def pending_words(engine: EngineView) -> str:
 def _line(
     one: Mapping[str, Any], known: Mapping[str, JobStatus], columns: int, glyphs: Glyphs
 ) -> Line:
-    is_silent = one.get("phase") == SILENT
-    role = "warn" if is_silent else "text"
-    job = str(one.get("job") or "")
+    phase, job = str(one.get("phase")), str(one.get("job") or "")
+    role = "warn" if phase == SILENT else "text"
     status = known.get(job)
     share = whole_percent(status.percent) if status is not None else ""
+    work = job or ("idle" if phase == ALIVE else phase)
+    at_work = role if phase == SILENT else "running" if job else "muted"
     head = f" {fit(clean_line(str(one.get('host') or one.get('worker')), 20), 14, glyphs.ellipsis)}"
     tail = _last_sign(one, share if job else "")
     room = max(8, columns - len(head) - len(tail) - 19)
     return (
         (head, role),
         (f" {_gpus(one):<15}", "muted"),
-        (f" {fit(clean_line(job or str(one.get('phase')), 60), room, glyphs.ellipsis)}", "running"),
+        (f" {fit(clean_line(work, 60), room, glyphs.ellipsis)}", at_work),
         (f" {tail}", role),
     )
 
