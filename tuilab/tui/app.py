@@ -338,7 +338,7 @@ class TuilabApp(RequestingApp):
         from tuilab.tui.screens.ask import AskDialog
 
         def answered(added: str | None) -> None:
-            if added is None or added == "cancel":
+            if added is None:
                 return
             line = shell_verbs.words_of(one, self.snapshot, cell, added)
             if line is None:

@@ -6,8 +6,9 @@ import shlex
 
 from tuilab.grid.request import Request
 from tuilab.store.snapshot import Snapshot
+from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.shell_verbs import ShellVerb, words_of
-from tuilab.tui.screens.dialog import CANCEL, Form
+from tuilab.tui.screens.dialog import Form
 
 
 class AskDialog(Form):
@@ -33,6 +34,6 @@ class AskDialog(Form):
         line = words_of(self._verb, self._snapshot, self._cell, typed) or ""
         self.offer(["It runs in this terminal."], Request(self._verb.verb), line, "")
 
-    def take(self, answer: str) -> None:
+    def do(self, offer: RequestMade) -> None:
         """Return what was typed."""
-        self.dismiss(self.typed("words") if answer != CANCEL else CANCEL)
+        self.dismiss(self.typed("words"))

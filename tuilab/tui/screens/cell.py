@@ -11,6 +11,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from tuilab.contract.report import LOG_FILE
 from tuilab.grid.cells import Cell
 from tuilab.grid.states import WITH_RESULT, State
 from tuilab.store.layout import Layout
@@ -197,7 +198,7 @@ class CellScreen(CellCompletions):
             return
         directory = Layout(snapshot.root).attempt_dir(*target)
         self._watch = AttemptWatch(directory)
-        self.tuilab.follow_log(directory / "log.txt")
+        self.tuilab.follow_log(directory / LOG_FILE)
         self.look()
 
     def look(self) -> None:
@@ -427,7 +428,7 @@ class CellScreen(CellCompletions):
                 self.tuilab.open_outside(words, path)
             else:
                 text = path.read_bytes().decode("utf-8", "replace")
-                self.tuilab.open_outside(words, text, "log.txt")
+                self.tuilab.open_outside(words, text, LOG_FILE)
         elif text := self._under_cursor(whole=True):
             self.tuilab.open_outside(words, text, f"{self.tab}.txt")
         else:

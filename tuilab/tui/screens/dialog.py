@@ -25,7 +25,7 @@ _AROUND = 8
 
 
 class Question(Dialog):
-    """Says what will happen and waits for an answer; dismissed with the answer's name."""
+    """Says what will happen and waits for an answer; dismissed with it, with None for no."""
 
     BINDINGS = keys.DIALOG
 
@@ -45,8 +45,7 @@ class Question(Dialog):
 
     def compose(self) -> ComposeResult:
         """Title, fields, body that scrolls, foot, answers."""
-        with Vertical(classes="window") as window:
-            window.border_title = ""
+        with Vertical(classes="window"):
             yield Lines(id="dialog-title")
             yield from self.fields()
             with VerticalScroll(id="dialog-scroll", can_focus=False):
@@ -88,7 +87,7 @@ class Question(Dialog):
 
     def action_cancel(self) -> None:
         """Change nothing."""
-        self.dismiss(CANCEL)
+        self.dismiss(None)
 
     def action_scroll(self, step: int) -> None:
         """Read on."""
@@ -96,7 +95,10 @@ class Question(Dialog):
 
     @on(Choice.Taken)
     def _taken(self, event: Choice.Taken) -> None:
-        self.take(event.name)
+        if event.name == CANCEL:
+            self.action_cancel()
+        else:
+            self.take(event.name)
 
     def take(self, answer: str) -> None:
         """Do what an answer means."""
@@ -185,10 +187,12 @@ class Form(Question):
 
     def take(self, answer: str) -> None:
         """Ask for what is offered; where nothing is, go back to the fields."""
-        if answer == CANCEL:
-            self.dismiss(answer)
-        elif self._offer is None:
+        if self._offer is None:
             self.action_edit()
         else:
-            self.app.post_message(self._offer)
-            self.dismiss(answer)
+            self.do(self._offer)
+
+    def do(self, offer: RequestMade) -> None:
+        """Ask the engine for it."""
+        self.app.post_message(offer)
+        self.dismiss(offer)

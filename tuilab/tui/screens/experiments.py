@@ -207,7 +207,7 @@ class ExperimentsScreen(Narrowed):
             return
 
         def answered(name: str | None) -> None:
-            if name and name != "cancel":
+            if name is not None:
                 self._put(lambda: rename(root, name), command("rename", root, [name]))
 
         self.app.push_screen(RenameDialog(root), answered)

@@ -11,6 +11,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from tuilab.contract.report import LOG_FILE
 from tuilab.grid.cells import Cell
 from tuilab.grid.history import Event
 from tuilab.grid.lines import is_named
@@ -307,7 +308,7 @@ class GridScreen(CellActions):
 
     def _path(self, log: tuple[str, int]) -> Path | None:
         root = self.tuilab.root
-        return Layout(root).attempt_dir(*log) / "log.txt" if root is not None else None
+        return Layout(root).attempt_dir(*log) / LOG_FILE if root is not None else None
 
     def _write_log_rule(self) -> None:
         shown = self._log_shown  # until another is read, the one that is seen is named
@@ -493,8 +494,8 @@ class GridScreen(CellActions):
         if self._snapshot is None or self._log_of is None:
             self.say(self.log_view.nothing)
             return
-        path = Layout(self._snapshot.root).attempt_dir(*self._log_of) / "log.txt"
-        if path.is_file():
+        path = self._path(self._log_of)
+        if path is not None and path.is_file():
             self.tuilab.open_outside(pager(), path)
         else:
             self.say("this attempt has written no log")

@@ -9,7 +9,13 @@ from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.cli_equivalent import command
 from tuilab.tui.present.side_pane import running_jobs
 from tuilab.tui.present.styled_text import Line
-from tuilab.tui.screens.dialog import CANCEL, Question
+from tuilab.tui.screens.dialog import Question
+
+_SAID = {
+    "resume": "asked the engine to resume",
+    "soft": "asked for a soft pause: running jobs finish, nothing new starts",
+    "hard": "asked for a hard pause: running jobs are suspended",
+}
 
 
 class PauseDialog(Question):
@@ -24,21 +30,12 @@ class PauseDialog(Question):
         twins = [_twin(snapshot, name) for name, _ in answers]
         super().__init__(title, _words(pause, live), answers, twins)
 
-    def _said(self, name: str) -> str:
-        return {
-            "resume": "asked the engine to resume",
-            "soft": "asked for a soft pause: running jobs finish, nothing new starts",
-            "hard": "asked for a hard pause: running jobs are suspended",
-        }[name]
-
     def take(self, answer: str) -> None:
         """Turn the answer into a wish."""
-        if answer != CANCEL:
-            verb = "resume" if answer == "resume" else "pause"
-            options = {} if verb == "resume" else {"mode": answer}
-            request = Request(verb, options=options)
-            twin = _twin(self._snapshot, answer)
-            self.app.post_message(RequestMade(request, twin, self._said(answer)))
+        verb = "resume" if answer == "resume" else "pause"
+        request = Request(verb, options={} if verb == "resume" else {"mode": answer})
+        twin = _twin(self._snapshot, answer)
+        self.app.post_message(RequestMade(request, twin, _SAID[answer]))
         self.dismiss(answer)
 
 

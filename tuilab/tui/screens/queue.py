@@ -131,6 +131,7 @@ class QueueScreen(Frame):
         text = cli_equivalent.command("logs", root, [job])
         self.tuilab.copy(text, f"$ {text}")
 
+    @on(RowList.Opened)
     def action_open(self) -> None:
         """Open the cell of the job under the cursor."""
         from tuilab.grid.cells import Cell
@@ -145,10 +146,6 @@ class QueueScreen(Frame):
             self.say("this job is shared by several cells: open one of them on the grid")
             return
         self.app.push_screen(CellScreen(Cell(source, epoch, seed)))
-
-    @on(RowList.Opened)
-    def _opened(self) -> None:
-        self.action_open()
 
     def _may_act(self) -> bool:
         if why := self.tuilab.why_not_write():

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tuilab.grid.request import Request
 from tuilab.store.shelf import ShelfError, renamed
+from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.cli_equivalent import command
-from tuilab.tui.screens.dialog import CANCEL, Form
+from tuilab.tui.screens.dialog import Form
 
 
 class RenameDialog(Form):
@@ -31,6 +32,6 @@ class RenameDialog(Form):
         twin = command("rename", self._root, [name])
         self.offer([f"moves to {to}"], Request("rename"), twin, "")
 
-    def take(self, answer: str) -> None:
+    def do(self, offer: RequestMade) -> None:
         """Return the name."""
-        self.dismiss(self.typed("name") if answer != CANCEL else CANCEL)
+        self.dismiss(self.typed("name"))

@@ -11,8 +11,6 @@ from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.relaunch_text import stop_lines
 from tuilab.tui.screens.dialog import Question
 
-STOP = "stop"
-
 
 class StopDialog(Question):
     """Nothing is stopped before Stop."""
@@ -20,7 +18,7 @@ class StopDialog(Question):
     def __init__(
         self, title: str, jobs: Sequence[JobStatus], request: Request, command: str
     ) -> None:
-        super().__init__(title, (), [(STOP, "Stop")], [command])
+        super().__init__(title, (), [("stop", "Stop")], [command])
         self._jobs = tuple(jobs)
         what = jobs[0].job if len(jobs) == 1 else count_of(len(jobs), "job")
         self._wish = RequestMade(request, command, f"asked to stop {what}")
@@ -31,6 +29,5 @@ class StopDialog(Question):
 
     def take(self, answer: str) -> None:
         """Ask for it."""
-        if answer == STOP:
-            self.app.post_message(self._wish)
+        self.app.post_message(self._wish)
         self.dismiss(answer)

@@ -213,6 +213,7 @@ class TableScreen(AnalysisScreen):
         command = cli_equivalent.command("table", self.tuilab.root, ["--format", "md", *full])
         self.say(f"copied {count_of(len(rows), 'row')} as Markdown", "done", f"$ {command}")
 
+    @on(RowList.Opened)
     def action_open(self) -> None:
         """Go to the source's row on the grid."""
         row, snapshot = self._row, self.tuilab.snapshot
@@ -223,7 +224,3 @@ class TableScreen(AnalysisScreen):
         if epoch is None:
             epoch = snapshot.epochs[-1 if "Final" in self._titles[self._here] else 0]
         self.show_on_grid(Cell(row.source, epoch, self.seed_on_grid(row.source)))
-
-    @on(RowList.Opened)
-    def _opened(self) -> None:
-        self.action_open()
