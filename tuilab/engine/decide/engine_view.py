@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from tuilab.engine.decide.facts import Facts
-from tuilab.engine.decide.gpu_sharing import why_not_beside
-from tuilab.engine.decide.limits import what_is_left, why_drained
-from tuilab.engine.decide.machines import machines, why_pending, why_silent, why_unheard
-from tuilab.engine.decide.phase import IN_USE, Phase
-from tuilab.engine.decide.place import (
+from tuilab.engine.decide.assign import (
     room,
     why_not_here,
     why_nothing_starts,
     why_paused,
     why_too_large,
 )
+from tuilab.engine.decide.facts import Facts
+from tuilab.engine.decide.gpu_sharing import why_not_beside
+from tuilab.engine.decide.limits import what_is_left, why_drained
+from tuilab.engine.decide.machines import machines, why_pending, why_silent, why_unheard
+from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.text import list_of
 

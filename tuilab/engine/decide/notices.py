@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tuilab.engine.decide.assign import why_nothing_starts
 from tuilab.engine.decide.facts import Facts
-from tuilab.engine.decide.place import why_nothing_starts
 from tuilab.engine.decide.workers import is_idle
 from tuilab.grid.endings import ending_words
 from tuilab.grid.limits import LIMIT

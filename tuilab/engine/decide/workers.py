@@ -15,10 +15,10 @@ from tuilab.engine.decide.actions import (
     StopWorker,
     Suspend,
 )
+from tuilab.engine.decide.assign import MARGIN_SECONDS, in_time, why_nothing_starts
 from tuilab.engine.decide.facts import Facts, Worker
 from tuilab.engine.decide.gpu_sharing import stands_in_the_way
 from tuilab.engine.decide.phase import IN_USE, Phase
-from tuilab.engine.decide.place import MARGIN_SECONDS, in_time, why_nothing_starts
 from tuilab.grid.text import duration
 
 SHIM_MARGIN = 10.0

@@ -69,7 +69,7 @@ def why_not_here(facts: Facts) -> str:
     return why_too_large(facts, facts.ready[0], room(facts)) if facts.ready else ""
 
 
-def place(facts: Facts) -> list[Action]:
+def assign_jobs(facts: Facts) -> list[Action]:
     """Fetch what is missing, feed idle workers, fill free slots, then give busy workers their next.
 
     The next job is given early: before the worker asks for it.
