@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tuilab.contract.reasons import NEXT_ACTION, Reason, from_exit, from_log
+from tuilab.contract.reasons import (
+    NEXT_ACTION,
+    Exit,
+    Reason,
+    from_exit,
+    from_log,
+    without_outcome,
+)
 
 OOM = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.30 GiB"
 
@@ -64,3 +71,18 @@ def test_the_signal_is_named() -> None:
 def test_every_reason_has_a_next_action() -> None:
     assert set(NEXT_ACTION) == set(Reason)
     assert all(NEXT_ACTION.values())
+
+
+@pytest.mark.parametrize(
+    "exit_code, line, is_lost",
+    [
+        (1, "OSError: [Errno 116] Stale file handle: 'events.jsonl'", True),
+        (1, "OSError: [Errno 107] Transport endpoint is not connected", True),
+        (1, "ValueError: a shape does not fit", False),
+    ],
+)
+def test_a_mount_that_went_away_under_a_runner_is_no_fault_of_its_job(
+    exit_code: int, line: str, is_lost: bool
+) -> None:
+    death = without_outcome(Exit(exit_code), [line])
+    assert death.is_lost is is_lost and ("mount" in death.detail) is is_lost

@@ -18,6 +18,8 @@ from tests.ending import read_identity
 from tests.engine.trials import DEADLINE, SOURCE
 from tuilab.contract import identity
 from tuilab.contract.identity import Identity
+from tuilab.contract.reasons import without_outcome
+from tuilab.contract.worker import read_exit
 from tuilab.engine.host import process_tree
 
 DAEMON = (
@@ -72,6 +74,12 @@ class Held:
         path = self.folder / name
         wait(path.exists)
         return path.read_text()
+
+
+def naps(pid: int) -> int:
+    """How often a process has gone to sleep."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
 
 
 def wait(until: Callable[[], Any], seconds: float = DEADLINE) -> Any:
@@ -269,3 +277,25 @@ def test_a_signal_is_never_sent_to_a_stranger_with_the_same_pid() -> None:
         assert process_tree.send(real, signal.SIGKILL) is True
         sleeper.wait()
         assert process_tree.send(real, signal.SIGKILL) is False
+
+
+def test_a_volume_that_is_away_when_the_runner_ends_is_recorded_once_it_is_back(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import os, pathlib, sys\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "while 'runner' not in (folder / 'lease.json').read_text(): pass\n"
+        "os.rename(folder, folder.with_name('away'))\n"
+        "sys.exit(1)\n"
+    )
+    held = Held(tmp_path / "w1", code)
+    wait((tmp_path / "away").exists)
+    seen = naps(held.process.pid)  # it sleeps until the runner ends, then tries to record that
+    wait(lambda: naps(held.process.pid) > seen + 3)
+    (tmp_path / "away").rename(tmp_path / "w1")
+    assert held.exit()["away"] == "No such file or directory"
+    end = read_exit(tmp_path / "w1")
+    assert end is not None and end.exit_code == 1
+    death = without_outcome(end, ["training"])
+    assert death.is_lost and "the volume was away or its mount stale" in death.detail

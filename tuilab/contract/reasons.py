@@ -116,6 +116,8 @@ class Exit:
     """How far the cgroup's counter rose while it lived."""
     disk_free: int | None = None
     """Bytes free at that moment."""
+    away: str = ""
+    """Why its folder could not be reached at that moment ("" = it could)."""
     why: str = ""
     """Why nobody recorded it: its shim was killed, the machine restarted, it never came up."""
 
@@ -132,6 +134,9 @@ SILENT = Death(
 """What such an attempt has come to: it may still run where nobody can look."""
 
 
+_AWAY = re.compile(r"Stale file handle|Transport endpoint is not connected")
+
+
 def without_outcome(end: Exit, last_lines: Sequence[str], full: str = "") -> Death:
     """Say how an attempt ended that was begun and left no outcome when its worker was gone.
 
@@ -140,6 +145,11 @@ def without_outcome(end: Exit, last_lines: Sequence[str], full: str = "") -> Dea
     if end.exit_code is None:
         return Death(True, Reason.KILLED, end.why)
     reason, detail = from_exit(end.exit_code, last_lines, end.oom_kills)
+    said = _AWAY.search("\n".join(last_lines))
+    away = end.away or (said[0] if said else "")
+    if away and reason in (Reason.UNKNOWN, Reason.CODE):
+        detail = f"its folder could not be reached ({away}): the volume was away or its mount stale"
+        return Death(True, Reason.KILLED, detail)
     if end.disk_free is not None and end.disk_free < FULL_BYTES:
         full = f"the disk was full when it ended ({end.disk_free} bytes free)"
     if full and reason in (Reason.UNKNOWN, Reason.CODE):

@@ -97,6 +97,8 @@ class Held:
     """Wait status of the runner, once it is reaped."""
     disk_free: int | None = None
     """Bytes free when the runner ended: a full disk leaves no other word."""
+    away: str = ""
+    """Why its folder could not be reached when the runner ended ("" = it could)."""
     is_asked: bool = False
     """A SIGTERM came: the whole tree is to end."""
     heart: Heart | None = None
@@ -147,6 +149,7 @@ def main(argv: list[str]) -> int:
             "oom_kills": max(0, after - kills) if after is not None and kills is not None else 0,
             "finished_at": time.time(),
             "disk_free": held.disk_free,
+            "away": held.away,
             "strays": held.strays,
             "asked": held.is_asked,
         },
@@ -220,9 +223,11 @@ def _hold(folder: Path, command: Command, wake: tuple[int, int]) -> tuple[int, H
     held.heart = _start_heart(folder, command, wake[1])
     _wait_for_runner(held, runner, wake[0])
     if not held.is_fenced:
-        with contextlib.suppress(OSError):
+        try:
             left = os.statvfs(folder)
             held.disk_free = left.f_bavail * left.f_frsize
+        except OSError as error:
+            held.away = error.strerror or str(error)
     _end_strays(held, wake[0])
     assert held.status is not None
     code = os.waitstatus_to_exitcode(held.status)
