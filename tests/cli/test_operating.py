@@ -95,6 +95,9 @@ def test_work_goes_on_in_the_background_and_obeys_pause_resume_and_stop(played: 
     assert json.loads(call("status", root, "--json").stdout)["engine"]["pause"] == "soft"
     again = call("pause", root)
     assert (again.exit_code, "already paused" in again.stderr) == (1, True)
+    more = played.run("run", "runs/micro")
+    assert more.exit_code == 0 and "in the background" not in more.stderr
+    assert "nothing new starts; `tuilab resume runs/micro` continues" in more.stderr
     assert call("resume", root).exit_code == 0
     assert call("resume", root).exit_code == 1
     shown = json.loads(call("stop", root, "--dry-run", "--json").stdout)

@@ -25,6 +25,7 @@ from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import WITH_RESULT, JobStatus, State
 from tuilab.grid.text import clock, count_of, duration, list_of, whole_percent
 from tuilab.store import journal
+from tuilab.store.engine_file import read_engine
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError
 from tuilab.store.program_name import program, quoted
@@ -44,7 +45,11 @@ def follow(root: Path, cells: Iterable[Cell], headless: bool, as_json: bool, off
     """Print progress until the cells have ended, or say that the engine keeps working."""
     if headless:
         return Watch(root, frozenset(cells), offset, tell if as_json else out).until_the_end()
-    tell(f"work continues in the background: {program()} status {quoted(root)}")
+    engine, here = read_engine(Layout(root), time.time()), quoted(root)
+    if engine.pause:
+        tell(plain(engine.note.replace("`tuilab resume`", f"`{program()} resume {here}`")))
+    else:
+        tell(f"work continues in the background: {program()} status {here}")
     return OK
 
 

@@ -60,3 +60,5 @@ def test_a_pod_without_its_gpu_is_noticed() -> None:
     assert "did the pod come back without one?" in found.sentence
     [found] = findings_on_devices(answer, None, False)
     assert "the tiny grid runs" in found.sentence
+    [found] = findings_on_devices(answer, None, True, wants_gpu=False)
+    assert found.level is Level.OK and "on the processor" in found.sentence

@@ -200,7 +200,10 @@ def test_a_queued_job_is_told_who_paused_and_who_holds_the_gpu() -> None:
     story.tell("paused", mode="soft", by="ada@pod")
     assert why_queued(story.facts()).startswith("paused by ada@pod")
     story.tell("paused", mode="soft", by="engine", why="the disk was full")
-    assert why_queued(story.facts()) == "paused by engine: the disk was full"
+    full = "paused by engine: the disk was full; `tuilab resume` continues"
+    assert why_queued(story.facts()) == full
+    story.tell("paused", mode="hard", by="ada@pod")
+    assert why_queued(story.facts()).endswith("keep their memory; `tuilab resume` continues")
 
 
 def test_a_stage_that_does_not_fit_on_the_disk_says_so_and_others_do_not() -> None:

@@ -28,11 +28,14 @@ def look_at_driver() -> Driver | None:
 
 
 def findings_on_devices(
-    answer: ProgramAnswer, driver: Driver | None, is_pod: bool
+    answer: ProgramAnswer, driver: Driver | None, is_pod: bool, wants_gpu: bool = True
 ) -> Iterator[Check]:
     """Judge the devices from what the runners' probe said and from the driver."""
     said = answer.value or {}
     gpus = [str(name) for name in said.get("devices") or () if not str(name).startswith("CPU")]
+    if driver is None and not gpus and not wants_gpu:
+        yield Check("gpu", Level.OK, "no GPU is visible; this experiment computes on the processor")
+        return
     if driver is None and not gpus:
         pod = " in this container: did the pod come back without one?"
         tail = pod if is_pod else ": the tiny grid runs here, the 7B grid does not"

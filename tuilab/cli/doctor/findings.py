@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuilab.cli.doctor.config_fit import machine_checks
+from tuilab.cli.doctor.config_fit import machine_checks, why_no_gpu
 from tuilab.cli.doctor.devices import findings_on_devices, look_at_driver
 from tuilab.cli.doctor.folders import (
     Survival,
@@ -64,7 +64,8 @@ def examine(
         yield from _hub() if with_probe else ()
         answer = asked.result() if asked else ProgramAnswer(None, "not asked")
     yield from findings_on_libraries(answer)
-    yield from findings_on_devices(answer, look_at_driver(), in_container())
+    wants_gpu = config is None or bool(why_no_gpu(config))
+    yield from findings_on_devices(answer, look_at_driver(), in_container(), wants_gpu)
     yield from machine_checks(config) if config is not None else ()
 
 

@@ -42,9 +42,11 @@ def why_paused(ledger: Ledger) -> str:
         return f"paused: {ledger.pause_why}; `tuilab run` or resume continues"
     who = f" by {ledger.pause_by}" if ledger.pause_by else ""
     if ledger.pause == "hard":
-        what = "running jobs are suspended and keep their memory until resumed"
-        return f"paused (hard){who}: {what}"
-    return f"paused{who}: {ledger.pause_why or 'nothing new starts until someone resumes'}"
+        return f"paused (hard){who}: running jobs are suspended and keep their memory; {_RESUME}"
+    return f"paused{who}: {ledger.pause_why or 'nothing new starts'}; {_RESUME}"
+
+
+_RESUME = "`tuilab resume` continues"
 
 
 def why_too_large(facts: Facts, job: str, left: int) -> str:
