@@ -283,7 +283,7 @@ def _others(schema: dict[str, Any], now: Any) -> Iterator[Any]:
         values = list(now or [])
         yield from ([one] for one in schema.get("items", {}).get("enum", ()))
         yield from (values[:-1], values[:1] + values[2:], values[:1], ["clerk"], ["nurse"])
-        yield from (["villain", "nurse", "assistant"], ["none"], [0], [43], [0.5, 0.9])
+        yield from (["villain", "nurse", "assistant"], ["none"], [0], [43], [0.5, 0.9], [0, 60])
     elif schema["type"] == "object":
         kept = dict(now or {})
         yield from ({**kept, "villain": ["nurse"]}, {**kept, "trait.lr": [1e-5, 2e-5]})
