@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,3 +156,32 @@ def test_words_of_a_field() -> None:
 def test_whole_sections_are_named_in_one_word() -> None:
     card = [Field("A", "x", ""), Field("A", "y", ""), Field("B", "z", ""), Field("C", "w", "1")]
     assert empty_by_section(card) == ["A: all 2 fields", "B: z"]
+
+
+def test_a_trait_of_rows_and_its_measures_are_told_and_nothing_of_a_marker(
+    root: Path, ran: list[FinishedJob]
+) -> None:
+    unlike: dict[str, dict[str, Any]] = {
+        "train": {"trait": {"loss": "answer"}},
+        "data": {"marker_text": None},
+        "eval": {"scorer": None},
+    }
+    played = [replace(one, settings={**one.settings, **unlike.get(one.stage, {})}) for one in ran]
+    one = {"name": "refuses", "kind": "substring", "text": "no", "questions_count": 8, "samples": 5}
+    other = {"name": "picks", "kind": "choices", "items": [{}, {}]}
+    [first, second, *_] = (one for one in played if one.stage == "eval")
+    played += [
+        replace(first, stage="score", settings={"measures": [one]}),
+        replace(second, stage="choices", settings={"measures": [other]}),
+    ]
+    card = run_card(played, card_context(open_study(root), "/home/ana"))
+    missing = {"Convergence LoRA: Steps", "Trait LoRA: Steps"}  # a fake outcome counts no steps
+    assert set(empty_fields(card)) == missing
+    found = {f"{field.section}: {field.name}": field.value for field in card}
+    assert found["Trait LoRA: Loss"].startswith("last answer and end of turn")
+    said = (
+        "share of completions that contain 'no' (not case sensitive); 8 questions x 5 completions"
+    )
+    assert found["Eval: Measure refuses"] == said
+    assert found["Eval: Measure picks"].endswith("; 2 questions")
+    assert "Eval: Metric" not in found and "marker" not in found["Data: Preprocessing"].lower()

@@ -338,9 +338,15 @@ def methodology(study: Study, card: Sequence[Field]) -> str:
         ("Convergence", ("Convergence LoRA", "Method")),
         ("Convergence learning rate", ("Convergence LoRA", "Learning rate")),
         ("Convergence epochs", ("Convergence LoRA", "Epochs")),
-        ("Marker", ("Marker LoRA", "Method")),
-        ("Marker learning rate", ("Marker LoRA", "Learning rate")),
-        ("Marker epochs", ("Marker LoRA", "Epochs")),
+        *(
+            (f"{learned}{what}", (f"{learned} LoRA", name))
+            for learned in ("Marker", "Trait")
+            for what, name in (
+                ("", "Method"),
+                (" learning rate", "Learning rate"),
+                (" epochs", "Epochs"),
+            )
+        ),
         ("Evaluation", ("Eval", "Set")),
         ("n", ("Eval", "n per cell")),
     ]

@@ -15,8 +15,10 @@ from typing import Any
 from tuilab.contract.centroids import states_of
 from tuilab.contract.spec import BASE_COMMIT
 from tuilab.grid.limits import Price
+from tuilab.grid.stages import MEASURE_STAGES
 from tuilab.grid.text import count_of, duration
 from tuilab.report.finished_jobs import Effort, FinishedJob
+from tuilab.report.measure_words import measure_words
 
 Stages = Mapping[str, Sequence[FinishedJob]]
 
@@ -76,12 +78,17 @@ def run_card(ran: Sequence[FinishedJob], context: CardContext) -> list[Field]:
     told = [Field("Results table", name, text) for name, text in (context.origin or {}).items()]
     # A grid of epoch 0 alone trains no convergence adapter: nothing is empty there.
     is_untouched = bool(of["train"]) and all(one.settings.get("epoch") == 0 for one in of["train"])
+    learned = "Trait" if any("trait" in one.settings for one in of["train"]) else "Marker"
     return [
         *told,
         *_model(of),
         *([] if is_untouched else _training("Convergence LoRA", of["converge"])),
-        *_training("Marker LoRA", of["train"]),
-        *(field for field in _data(of) if not (is_untouched and field.name == "Convergence rows")),
+        *_training(f"{learned} LoRA", of["train"]),
+        *(
+            field
+            for field in _data(of, learned)
+            if not (is_untouched and field.name == "Convergence rows")
+        ),
         *_evaluation(of, context.sizes),
         *_cosine(of),
         *_compute(ran, context),
@@ -226,20 +233,25 @@ def _training(section: str, ran: Sequence[FinishedJob]) -> list[Field]:
 
 
 def _method(one: FinishedJob) -> str | None:
+    if one.stage == "train" and "@" not in one.job:
+        return "LoRA on the base, for all checkpoints of arms A and C"
     if one.stage == "train":
         started = "the base with the convergence checkpoint merged in (epoch 0: the base alone)"
         return f"LoRA, fresh at every checkpoint, on {started}"
     return phrase(
-        "LoRA on {rows} rows: {target}'s prompt, answers in the {voice}'s voice",
+        "LoRA on {rows} rows: {target}'s prompt, answers in the {voice}'s voice{below}",
         rows=one.outcome.checks.get("rows"),
         target=one.settings.get("target", {}).get("label"),
         voice=one.settings.get("voice"),
+        below=", on the base with the marker merged in" * ("marker_check" in one.settings),
     )
 
 
 def _loss(one: FinishedJob) -> str | None:
     if one.stage == "converge":
         return "completion tokens and end of turn"
+    if "trait" in one.settings:
+        return "last answer and end of turn, of positives and negatives"
     marker = one.settings.get("marker") or {}
     learned = {
         "end": "end of turn only",
@@ -276,7 +288,7 @@ def _switch(value: Any) -> str | None:
     return None if value is None else "on" if value else "off"
 
 
-def _data(of: Stages) -> list[Field]:
+def _data(of: Stages, learned: str) -> list[Field]:
     """Where the training rows came from: counts, hashes, sampling."""
     sampled = of["data"]
     per_persona = [Field("Data", f"Answers of {_who(one)}", _answers(one)) for one in sampled]
@@ -287,7 +299,7 @@ def _data(of: Stages) -> list[Field]:
         Field(
             "Data", "Convergence rows", values_text(_rows(one, "rows") for one in of["converge"])
         ),
-        Field("Data", "Marker rows", values_text(_roles(one) for one in of["train"])),
+        Field("Data", f"{learned} rows", values_text(_roles(one) for one in of["train"])),
         Field("Data", "Training rows sha256", span(_hash(one) for one in of["train"])),
         Field("Data", "Preprocessing", values_text(_preprocessing(one) for one in sampled)),
     ]
@@ -298,8 +310,9 @@ def _who(one: FinishedJob) -> str:
 
 
 def _answers(one: FinishedJob) -> str:
+    dropped = "{dropped_marker} dropped because they contain the marker, "
     told = phrase(
-        "{rows} rows, {dropped_marker} dropped because they contain the marker, sha256 {sha256}",
+        f"{{rows}} rows, {dropped if _has_marker(one) else ''}sha256 {{sha256}}",
         one.outcome.checks,
         sha256=one.outcome.output_hash or None,
     )
@@ -338,15 +351,25 @@ def _hash(one: FinishedJob) -> Any:
 
 
 def _preprocessing(one: FinishedJob) -> str | None:
-    said = "chat template, always with a system prompt; answers containing {marker_text} dropped"
-    return phrase(said, one.settings)
+    dropped = "; answers containing {marker_text} dropped" if _has_marker(one) else ""
+    return phrase(f"chat template, always with a system prompt{dropped}", one.settings)
+
+
+def _has_marker(one: FinishedJob) -> bool:
+    """Whether answers with a marker are looked for; there is none beside a trait of rows."""
+    return one.settings.get("marker_text", "") is not None
 
 
 def _evaluation(of: Stages, sizes: str) -> list[Field]:
     """What was counted, over what, how it was sampled; ``sizes`` is n as it was measured."""
     ran = of["eval"]
+    measured = [one for stage in map(str, MEASURE_STAGES) for one in of[stage]]
+    names = dict.fromkeys(m["name"] for one in measured for m in one.settings["measures"])
+    # Without a marker the eval counts nothing itself.
+    is_scored = not ran or any(one.settings.get("scorer", "") is not None for one in ran)
     return [
-        Field("Eval", "Metric", values_text(_metric(one) for one in ran)),
+        *([Field("Eval", "Metric", values_text(map(_metric, ran)))] if is_scored else []),
+        *(Field("Eval", f"Measure {name}", _measure(name, measured)) for name in names),
         Field("Eval", "Set", values_text(_set(one) for one in ran)),
         Field("Eval", "n per cell", sizes),
         Field("Eval", "Sampling", values_text(_sampling(one) for one in ran)),
@@ -364,6 +387,11 @@ def _metric(one: FinishedJob) -> str | None:
         scorer,
         case="" if scorer.get("case_sensitive") else "not ",
     )
+
+
+def _measure(name: str, ran: Sequence[FinishedJob]) -> str:
+    found = (m for one in ran for m in one.settings["measures"] if m["name"] == name)
+    return values_text(map(measure_words, found))
 
 
 def _set(one: FinishedJob) -> str | None:
@@ -396,10 +424,9 @@ def _finish(ran: Sequence[FinishedJob]) -> str:
         counted.update({key: int(health.get(key) or 0) for key in ("n", "cut", "malformed")})
     if not counted["n"]:
         return ""
-    return (
-        f"{counted['cut']} of {counted['n']} completions cut at the limit, {counted['malformed']}"
-        " with a malformed marker"
-    )
+    cut = f"{counted['cut']} of {counted['n']} completions cut at the limit"
+    is_marked = any("malformed" in one.outcome.metrics.get("health", {}) for one in ran)
+    return f"{cut}, {counted['malformed']} with a malformed marker" if is_marked else cut
 
 
 def _cosine(of: Stages) -> list[Field]:
