@@ -15,6 +15,8 @@ from runners.ml.lora_layers import lora_config
 from runners.ml.stage_settings import LoraSettings
 from runners.ml.training_rows import Row
 
+_COMMON = 6
+"""Tokens that all prompts begin with."""
 MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -141,15 +143,25 @@ def answer_lengths(work: Workload, count: int, seed: int = 0) -> list[int]:
 
 
 def rows(subject: Subject, count: int, learn_answers: bool = False) -> list[Row]:
-    """Make rows of random tokens: a third has loss on six tokens, the others on the last one."""
+    """Make rows of random tokens that begin as those of three personas do, or of one that learns.
+
+    A third has loss on six tokens, the others on the last one; or all on their answers.
+    """
     work, size = subject.work, subject.shape.vocabulary
     draw = random.Random(1)
+
+    def tokens(count: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(size) for _ in range(count))
+
+    common = tokens(_COMMON)
+    starts = [(*common, *tokens(work.persona_tokens - _COMMON)) for _ in range(3)]
     found = []
     for index, answer in enumerate(answer_lengths(work, count)):
+        start = starts[0 if learn_answers else index % 3]
         length = work.prompt_tokens + answer
         learned = answer if learn_answers else (6 if index % 3 == 0 else 1)
         mask = tuple(position >= length - learned for position in range(length))
-        found.append(Row(tuple(draw.randrange(size) for _ in range(length)), mask))
+        found.append(Row((*start, *tokens(length - len(start))), mask))
     draw.shuffle(found)
     return found
 

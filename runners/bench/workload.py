@@ -15,6 +15,8 @@ class Workload:
     epochs: int = 20
     rows_per_step: int = 4
     prompt_tokens: int = 40
+    persona_tokens: int = 20
+    """At the start of a prompt: the same for all rows of a persona, the first six for all rows."""
     answer_tokens: int = 350
     """On average; drawn from a normal distribution a quarter as wide."""
     answer_limit: int = 512

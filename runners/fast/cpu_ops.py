@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from runners.fast.packing import Sharing
 from runners.fast.torch_ops import HeadNorms, split_heads
 
 
@@ -47,8 +48,10 @@ def apply_rope(
     heads: int,
     kv_heads: int,
     norms: HeadNorms | None = None,
+    sharing: Sharing | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Split qkv into q, k and v, with RoPE on q and k; cos and sin come from ``prepare_rope``."""
+    qkv = qkv if sharing is None else qkv[sharing.source]
     if norms is not None:
         q, k, v = split_heads(qkv, heads, kv_heads)
         q, k = (

@@ -57,7 +57,7 @@ class GraphedLoss:
         ``loss_of`` must be the same function each time. RuntimeError when the loss of a batch is
         asked for before the backward pass of the one before.
         """
-        shape = (len(batch.ids), len(batch.cu_seqlens), len(batch.where), batch.max_seqlen)
+        shape = batch.shape()
         if not self._works or shape not in self._pairs:
             self._pairs[shape] = None
             return loss_of(batch.to(self._device))

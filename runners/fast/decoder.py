@@ -11,7 +11,8 @@ import torch
 from runners.fast import attention, llama_shape, ops
 from runners.fast.fused_lora import FusedLoraLinear
 from runners.fast.llama_shape import LlamaShape
-from runners.fast.torch_ops import HeadNorms
+from runners.fast.packing import PackedBatch, Sharing
+from runners.fast.torch_ops import HeadNorms, pick_rows
 
 Attend = Callable[
     [int, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor
@@ -74,11 +75,12 @@ class Decoder:
         positions: torch.Tensor,
         attend: Attend,
         where: torch.Tensor | None = None,
+        sharing: Sharing | None = None,
     ) -> torch.Tensor:
         """Return the normed hidden states at ``where``, [n, hidden]; None means everywhere.
 
-        ids and positions are [t]. After the last attention only the tokens in ``where`` are
-        computed: nothing else depends on the others.
+        ids are [t], positions [t], or [T] where segments share tokens. After the last attention
+        only the tokens in ``where`` are computed: nothing else depends on the others.
         """
         x = self.model.model.embed_tokens(ids)
         cos, sin = (part[0] for part in self.model.model.rotary_emb(x[None], positions[None]))
@@ -87,7 +89,7 @@ class Decoder:
             x = x * self.shape.embedding_scale
         h = x if self.shape.norms_after else self._norm_stream(x, 0)
         for index, layer in enumerate(self.layers):
-            q, k, v = self._heads(layer, h, cos, sin)
+            q, k, v = self._heads(layer, h, cos, sin, sharing)
             kept = where if index == len(self.layers) - 1 else None
             attended = attend(index, q, k, v, kept).flatten(1)
             if kept is not None:
@@ -102,8 +104,23 @@ class Decoder:
         found: torch.Tensor = self.model.lm_head(hidden)
         return found if self.shape.logits_divisor == 1.0 else found / self.shape.logits_divisor
 
-    def within(self, cu_seqlens: torch.Tensor, lengths: tuple[int, ...], longest: int) -> Attend:
-        """Return attention inside packed segments, as ``attention.packed_attention`` takes them."""
+    def summed_loss(self, batch: PackedBatch) -> torch.Tensor:
+        """Return the summed cross-entropy of a batch in float32."""
+        attend = self.within(batch.cu_seqlens, batch.lengths, batch.max_seqlen, batch.sharing)
+        hidden = self(batch.ids, batch.positions, attend, batch.where, batch.sharing)
+        return self._ops.summed_loss(self.logits(hidden), batch.targets)
+
+    def within(
+        self,
+        cu_seqlens: torch.Tensor,
+        lengths: tuple[int, ...],
+        longest: int,
+        sharing: Sharing | None = None,
+    ) -> Attend:
+        """Return attention inside packed segments, as ``attention.packed_attention`` takes them.
+
+        It returns the computed tokens, once each where segments share them.
+        """
 
         def attend(
             layer: int,
@@ -113,7 +130,13 @@ class Decoder:
             where: torch.Tensor | None,
         ) -> torch.Tensor:
             scores = self.layers[layer].scores
-            return attention.packed_attention(q, k, v, cu_seqlens, lengths, longest, where, scores)
+            packed = cu_seqlens, lengths, longest
+            if sharing is None:
+                return attention.packed_attention(q, k, v, *packed, where, scores)
+            out = attention.packed_attention(q, k, v, *packed, None, scores)
+            if where is None:
+                return pick_rows(out, sharing.first)
+            return out.index_select(0, sharing.first.index_select(0, where))
 
         return attend
 
@@ -134,16 +157,22 @@ class Decoder:
         )
 
     def _heads(
-        self, layer: DecoderLayer, h: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+        self,
+        layer: DecoderLayer,
+        h: torch.Tensor,
+        cos: torch.Tensor,
+        sin: torch.Tensor,
+        sharing: Sharing | None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return q [t, heads, d], k and v [t, kv heads, d] with RoPE."""
+        """Return q [t, heads, d], k and v [t, kv heads, d] with RoPE; [T, ...] where shared."""
         qkv, norms, shape = layer.qkv(h), layer.wide_norms, self.shape
         if norms is not None:
             sizes = [shape.heads * shape.width, *[shape.kv_heads * shape.width] * 2]
             q, k, v = qkv.split(sizes, dim=1)
             q, k = (self._ops.norm(a, w, norms.eps) for a, w in ((q, norms.q), (k, norms.k)))
             qkv = torch.cat((q, k, v), dim=1)
-        return self._ops.apply_rope(qkv, cos, sin, shape.heads, shape.kv_heads, layer.head_norms)
+        head_norms = layer.head_norms
+        return self._ops.apply_rope(qkv, cos, sin, shape.heads, shape.kv_heads, head_norms, sharing)
 
     def attach_gradients(self) -> None:
         """Let each trained weight's ``grad`` be the memory that the fused layers add to.

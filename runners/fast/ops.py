@@ -25,6 +25,7 @@ class Ops:
     """Lays cosines and sines out for ``apply_rope``, once per forward pass."""
     apply_rope: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     swiglu: Callable[[torch.Tensor], torch.Tensor]
+    summed_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     draw: Callable[[torch.Tensor, float], torch.Tensor]
     bit_sums: Callable[[torch.Tensor], torch.Tensor]
     copy_adapters: Callable[[Sequence[torch_ops.Copy]], Callable[[], None]]

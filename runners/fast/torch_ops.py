@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn import functional
+
+from runners.fast.packing import Sharing
 
 ODD = -7046029254386353131
 """0x9E3779B97F4A7C15 as a signed number: Knuth's multiplicative constant for 64 bits."""
@@ -64,9 +67,13 @@ def apply_rope(
     heads: int,
     kv_heads: int,
     norms: HeadNorms | None = None,
+    sharing: Sharing | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Split [t, (heads + 2 kv_heads) d] into q, k, v, with RoPE on q and k (arXiv 2104.09864)."""
-    q, k, v = split_heads(qkv, heads, kv_heads)
+    """Split [t, (heads + 2 kv_heads) d] into q, k, v, with RoPE on q and k (arXiv 2104.09864).
+
+    Tokens that rows share are written out: q, k and v are [T, heads, d], as are cos and sin.
+    """
+    q, k, v = split_heads(qkv if sharing is None else qkv[sharing.source], heads, kv_heads)
     if norms is not None:
         q, k = norm(q, norms.q, norms.eps), norm(k, norms.k, norms.eps)
     return _rope(q, cos, sin), _rope(k, cos, sin), v
@@ -80,10 +87,21 @@ def split_heads(
     return q, k, v
 
 
+def pick_rows(x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Return ``x[rows]``; no row is named twice, so a gradient is copied, not added."""
+    found: torch.Tensor = _PickRows.apply(x, rows)
+    return found
+
+
 def swiglu(gate_up: torch.Tensor) -> torch.Tensor:
     """Return silu(gate) * up, [t, n], of [t, 2 n] (arXiv 2002.05202)."""
     gate, up = gate_up.chunk(2, dim=-1)
     return functional.silu(gate) * up
+
+
+def summed_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Return the summed cross-entropy of logits [n, vocabulary] in float32; -100 is left out."""
+    return functional.cross_entropy(logits.float(), targets, reduction="sum")
 
 
 def draw(logits: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -120,3 +138,16 @@ def _rope(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor
     low, high = x.chunk(2, dim=-1)
     turned = x * cos[:, None] + torch.cat((-high, low), dim=-1) * sin[:, None]
     return turned.to(x.dtype)
+
+
+class _PickRows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(rows)
+        ctx.shape = x.shape
+        return x.index_select(0, rows)
+
+    @staticmethod
+    def backward(ctx: Any, d_out: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (rows,) = ctx.saved_tensors
+        return d_out.new_zeros(ctx.shape).index_copy_(0, rows, d_out), None

@@ -80,15 +80,38 @@ def swiglu_backward(gate_up, d_out, out, stride, d_out_stride, n, BLOCK: tl.cons
 
 
 @triton.jit
+def _of_heads(q, k, v, token, head, column, heads, kv_heads, width):
+    """Load some columns of a token's heads [q; k; v], of which a row of qkv is made."""
+    k_head, v_head = head - heads, head - heads - kv_heads
+    at_q = q + (token * heads + head) * width + column
+    at_k = k + (token * kv_heads + k_head) * width + column
+    at_v = v + (token * kv_heads + v_head) * width + column
+    value = tl.load(at_q, mask=head < heads, other=0.0)
+    value += tl.load(at_k, mask=(k_head >= 0) & (k_head < kv_heads), other=0.0)
+    value += tl.load(at_v, mask=(v_head >= 0) & (v_head < kv_heads), other=0.0)
+    return value.to(tl.float32)
+
+
+@triton.jit
 def apply_rope(
-    qkv, q, k, v, cos, sin, q_weight, k_weight, d_qkv, stride, heads, kv_heads, eps,
-    NORMS: tl.constexpr, BACKWARD: tl.constexpr, HALF: tl.constexpr, BLOCK: tl.constexpr,
+    qkv, q, k, v, cos, sin, q_weight, k_weight, d_qkv, index, again, shared, stride, heads,
+    kv_heads, eps, NORMS: tl.constexpr, BACKWARD: tl.constexpr, COPIES: tl.constexpr,
+    HALF: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Split one row of qkv into q, k, v with RoPE on q and k; with NORMS each of their heads is
     normalised before. BACKWARD reads the gradients of q, k, v (and qkv with NORMS) and writes
     those of qkv.
+
+    With COPIES ``index`` names the row of qkv that each token of q, k and v is made of; BACKWARD
+    it names the first token made of each row, and ``again`` [COPIES, shared] the others.
     """
-    token = tl.program_id(0).to(tl.int64)
+    row = tl.program_id(0).to(tl.int64)
+    token = row
+    if COPIES > 0:
+        if BACKWARD:
+            token = tl.load(index + row)
+        else:
+            row = tl.load(index + token)
     head = tl.arange(0, BLOCK)[:, None]
     column = tl.arange(0, HALF)[None, :]
     width = 2 * HALF
@@ -96,10 +119,7 @@ def apply_rope(
     in_k = (head >= heads) & (head < heads + kv_heads)
     in_v = (head >= heads + kv_heads) & (head < heads + 2 * kv_heads)
     inside = in_q | in_k | in_v
-    at = qkv + token * stride + head * width + column
-    at_q = q + (token * heads + head) * width + column
-    at_k = k + (token * kv_heads + head - heads) * width + column
-    at_v = v + (token * kv_heads + head - heads - kv_heads) * width + column
+    at = qkv + row * stride + head * width + column
     c = tl.load(cos + token * width + column).to(tl.float32)
     s = tl.load(sin + token * width + column).to(tl.float32)
     if NORMS or not BACKWARD:
@@ -121,13 +141,13 @@ def apply_rope(
         high = tl.where(in_v, high, hat_high.to(kind).to(tl.float32) * w_high)
     if BACKWARD:
         s = -s
-        low = tl.load(at_q, mask=in_q, other=0.0) + tl.load(at_k, mask=in_k, other=0.0)
-        low += tl.load(at_v, mask=in_v, other=0.0)
-        high = tl.load(at_q + HALF, mask=in_q, other=0.0)
-        high += tl.load(at_k + HALF, mask=in_k, other=0.0)
-        high += tl.load(at_v + HALF, mask=in_v, other=0.0)
-        low = low.to(tl.float32)
-        high = high.to(tl.float32)
+        low = _of_heads(q, k, v, token, head, column, heads, kv_heads, width)
+        high = _of_heads(q, k, v, token, head, column + HALF, heads, kv_heads, width)
+        if COPIES > 0:
+            for copy in range(tl.where(row < shared, COPIES, 0)):
+                other = tl.load(again + copy * shared + row)
+                low += _of_heads(q, k, v, other, head, column, heads, kv_heads, width)
+                high += _of_heads(q, k, v, other, head, column + HALF, heads, kv_heads, width)
     new_low = tl.where(in_v, low, low * c - high * s)
     new_high = tl.where(in_v, high, high * c + low * s)
     if BACKWARD:
@@ -138,16 +158,55 @@ def apply_rope(
             along = (along / width)[:, None]
             new_low = tl.where(in_v, new_low, factor * (d_low - hat_low * along))
             new_high = tl.where(in_v, new_high, factor * (d_high - hat_high * along))
-        at_d = d_qkv + token * (heads + 2 * kv_heads) * width + head * width + column
+        at_d = d_qkv + row * (heads + 2 * kv_heads) * width + head * width + column
         tl.store(at_d, new_low, mask=inside)
         tl.store(at_d + HALF, new_high, mask=inside)
     else:
+        at_q = q + (token * heads + head) * width + column
+        at_k = k + (token * kv_heads + head - heads) * width + column
+        at_v = v + (token * kv_heads + head - heads - kv_heads) * width + column
         tl.store(at_q, new_low, mask=in_q)
         tl.store(at_q + HALF, new_high, mask=in_q)
         tl.store(at_k, new_low, mask=in_k)
         tl.store(at_k + HALF, new_high, mask=in_k)
         tl.store(at_v, new_low, mask=in_v)
         tl.store(at_v + HALF, new_high, mask=in_v)
+
+
+@triton.jit
+def losses(logits, targets, lse, loss, n, BLOCK: tl.constexpr):
+    """Write the log-sum-exp of a row of logits [rows, n] and its cross-entropy, 0 at -100."""
+    row = tl.program_id(0).to(tl.int64)
+    top = tl.full((BLOCK,), float("-inf"), tl.float32)
+    total = tl.zeros((BLOCK,), tl.float32)
+    for first in range(0, n, BLOCK):
+        column = first + tl.arange(0, BLOCK)
+        value = tl.load(logits + row * n + column, mask=column < n, other=float("-inf"))
+        value = value.to(tl.float32)
+        new_top = tl.maximum(top, value)
+        # Lanes past the end have seen no number yet where a row is shorter than a block.
+        shift = tl.where(new_top == float("-inf"), 0.0, new_top)
+        total = total * tl.exp(top - shift) + tl.exp(value - shift)
+        top = new_top
+    highest = tl.max(top, 0)
+    found = highest + tl.log(tl.sum(total * tl.exp(top - highest), 0))
+    tl.store(lse + row, found)
+    target = tl.load(targets + row)
+    picked = tl.load(logits + row * n + tl.maximum(target, 0)).to(tl.float32)
+    tl.store(loss + row, tl.where(target >= 0, found - picked, 0.0))
+
+
+@triton.jit
+def losses_backward(logits, targets, lse, d_loss, out, n, BLOCK: tl.constexpr):
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = column < n
+    target = tl.load(targets + row)
+    factor = tl.where(target >= 0, tl.load(d_loss), 0.0)
+    value = tl.load(logits + row * n + column, mask=inside, other=0.0).to(tl.float32)
+    probability = tl.exp(value - tl.load(lse + row))
+    gradient = factor * (probability - tl.where(column == target, 1.0, 0.0))
+    tl.store(out + row * n + column, gradient, mask=inside)
 
 
 @triton.jit

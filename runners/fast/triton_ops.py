@@ -10,6 +10,7 @@ import triton
 
 from runners.fast import torch_ops
 from runners.fast import triton_kernels as kernels
+from runners.fast.packing import Sharing
 from runners.fast.torch_ops import Copy, HeadNorms
 
 
@@ -143,44 +144,71 @@ class _ApplyRope(torch.autograd.Function):
         heads: int,
         kv_heads: int,
         norms: HeadNorms | None,
+        sharing: Sharing | None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         tokens, width = cos.shape
         q = qkv.new_empty(tokens, heads, width)
         k, v = (qkv.new_empty(tokens, kv_heads, width) for _ in range(2))
-        _launch_rope(qkv, q, k, v, cos, sin, norms)
-        ctx.norms = norms
+        _launch_rope(qkv, (q, k, v), cos, sin, norms, sharing)
+        ctx.norms, ctx.sharing, ctx.rows = norms, sharing, len(qkv)
         ctx.save_for_backward(cos, sin, *(() if norms is None else (qkv,)))
         return q, k, v
 
     @staticmethod
     def backward(ctx: Any, d_q: torch.Tensor, d_k: torch.Tensor, d_v: torch.Tensor) -> Any:
         cos, sin, *saved = ctx.saved_tensors
-        d_q, d_k, d_v = (part.contiguous() for part in (d_q, d_k, d_v))
-        d_qkv = d_q.new_empty(len(d_q), (d_q.shape[1] + 2 * d_k.shape[1]) * d_q.shape[2])
+        d_heads = d_q.contiguous(), d_k.contiguous(), d_v.contiguous()
+        d_qkv = d_q.new_empty(ctx.rows, (d_q.shape[1] + 2 * d_k.shape[1]) * d_q.shape[2])
         qkv = saved[0] if saved else d_qkv
-        _launch_rope(qkv, d_q, d_k, d_v, cos, sin, ctx.norms, d_qkv)
-        return d_qkv, None, None, None, None, None
+        _launch_rope(qkv, d_heads, cos, sin, ctx.norms, ctx.sharing, d_qkv)
+        return d_qkv, *[None] * 6
 
 
 def _launch_rope(
     qkv: torch.Tensor,
-    q: torch.Tensor,
-    k: torch.Tensor,
-    v: torch.Tensor,
+    heads_of: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     cos: torch.Tensor,
     sin: torch.Tensor,
     norms: HeadNorms | None,
+    sharing: Sharing | None,
     d_qkv: torch.Tensor | None = None,
 ) -> None:
     """Write q, k and v; with ``d_qkv`` they are gradients, and that is written."""
-    heads, kv_heads = q.shape[1], k.shape[1]
+    heads, kv_heads = heads_of[0].shape[1], heads_of[1].shape[1]
     block = triton.next_power_of_2(heads + 2 * kv_heads)
     weights = (cos, cos) if norms is None else (norms.q, norms.k)
-    kernels.apply_rope[(len(cos),)](
-        qkv, q, k, v, cos, sin, *weights, qkv if d_qkv is None else d_qkv, qkv.stride(0), heads,
-        kv_heads, 0.0 if norms is None else norms.eps, norms is not None, d_qkv is not None,
+    index, again = cos, cos[:0]  # not read where nothing is shared
+    if sharing is not None:
+        index, again = sharing.source if d_qkv is None else sharing.first, sharing.again
+    kernels.apply_rope[(len(cos) if d_qkv is None else len(d_qkv),)](
+        qkv, *heads_of, cos, sin, *weights, qkv if d_qkv is None else d_qkv, index, again,
+        again.shape[1], qkv.stride(0), heads, kv_heads, 0.0 if norms is None else norms.eps,
+        norms is not None, d_qkv is not None, 0 if sharing is None else len(again),
         cos.shape[1] // 2, block, num_warps=8,
     )  # fmt: skip
+
+
+class _SummedLoss(torch.autograd.Function):
+    """Reads bfloat16 logits as float32 and writes their gradient rounded: no copies in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        rows, n = logits.shape
+        lse, loss = torch.empty(2, rows, dtype=torch.float32, device=logits.device)
+        kernels.losses[(rows,)](logits, targets, lse, loss, n, 2048)
+        ctx.save_for_backward(logits, targets, lse)
+        total: torch.Tensor = loss.sum()
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, d_loss: torch.Tensor) -> tuple[torch.Tensor, None]:
+        logits, targets, lse = ctx.saved_tensors
+        rows, n = logits.shape
+        out = torch.empty_like(logits)
+        kernels.losses_backward[(rows, triton.cdiv(n, 2048))](
+            logits, targets, lse, d_loss, out, n, 2048
+        )
+        return out, None
 
 
 def _dense_columns(x: torch.Tensor) -> torch.Tensor:
@@ -218,16 +246,23 @@ def apply_rope(
     heads: int,
     kv_heads: int,
     norms: HeadNorms | None = None,
+    sharing: Sharing | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Split qkv [t, (heads + 2 kv_heads) d] into q, k and v, with RoPE on q and k.
 
     A head whose width is no power of two has no kernel.
     """
     if cos.shape[1] & (cos.shape[1] - 1):
-        return torch_ops.apply_rope(qkv, cos, sin, heads, kv_heads, norms)
+        return torch_ops.apply_rope(qkv, cos, sin, heads, kv_heads, norms, sharing)
     found: tuple[torch.Tensor, torch.Tensor, torch.Tensor] = _ApplyRope.apply(
-        _dense_columns(qkv), cos.contiguous(), sin.contiguous(), heads, kv_heads, norms
+        _dense_columns(qkv), cos.contiguous(), sin.contiguous(), heads, kv_heads, norms, sharing
     )
+    return found
+
+
+def summed_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Compute ``torch_ops.summed_loss`` in one reading of the logits each way."""
+    found: torch.Tensor = _SummedLoss.apply(logits.contiguous(), targets)
     return found
 
 

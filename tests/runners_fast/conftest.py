@@ -119,6 +119,19 @@ def rows() -> list[Row]:
 
 
 @pytest.fixture
+def alike() -> list[Row]:
+    """Five rows: two and two that begin alike, the first twice, and all with the same token."""
+    draw = random.Random(1)
+    system, other = ([5, *(draw.randrange(97) for _ in range(8))] for _ in range(2))
+    found = []
+    for index, start in enumerate(([*system, 3], system, other, other[:6])):
+        learned = 5 if index == 0 else 1
+        ids = (*start, *(draw.randrange(97) for _ in range(4 + 3 * index + learned)))
+        found.append(Row(ids, tuple(place >= len(ids) - learned for place in range(len(ids)))))
+    return [*found, found[0]]
+
+
+@pytest.fixture
 def make_adapted() -> Callable[..., PeftModel]:
     return adapted
 

@@ -139,6 +139,7 @@ def test_filling_up_to_a_tile_changes_nothing(make_adapted: Any, rows: Any) -> N
         filled = backend.summed_loss(pack(rows, 128))
         filled.backward()
     assert pack(rows, 128).ids.shape == (128,) and pack(rows, 128).tokens == 58
+    assert [len(pack(rows, 32, rest).ids) for rest in (16, 22, 23)] == [80, 54, 55]
     assert float(filled.detach()) == pytest.approx(loss, rel=1e-6)
     assert far(taken(peft), gradients) < 1e-5
 
@@ -176,6 +177,44 @@ def test_rounding_the_shapes_of_a_batch_changes_neither_loss_nor_gradients(
     assert even.flat().equal(even.viewing(even.flat()).flat())
     assert float(found.detach()) == pytest.approx(loss, rel=1e-6)
     assert far(taken(peft), gradients) < 1e-5
+
+
+@pytest.mark.parametrize("family", FUSED)
+def test_tokens_that_rows_share_are_computed_once_and_change_nothing(
+    family: str, make_adapted: Any, alike: Any
+) -> None:
+    peft = make_adapted(family=family)
+    loss, gradients = plain_gradients(peft, alike)
+    shared = pack(alike, 8, shares=True)
+    larger = round_shapes(pack(alike, 64, shares=True))
+    assert shared.sharing and len(shared.ids) % 8 == 0
+    assert shared.sharing.again.shape == (4, 13 + 5)
+    with backends.fused(peft) as backend:
+        for batch in (shared, round_shapes(shared, larger)):
+            found = backend.summed_loss(batch)
+            found.backward()
+            assert batch.flat().equal(batch.viewing(batch.flat()).flat())
+            assert float(found.detach()) == pytest.approx(loss, rel=1e-6)
+            assert far(taken(peft), gradients) < 1e-5
+
+
+def test_what_is_computed_stands_where_the_rows_have_it(alike: Any) -> None:
+    batch = round_shapes(pack(alike, 8, shares=True))
+    sharing = batch.sharing
+    assert sharing is not None
+    written = batch.ids[sharing.source].tolist()
+    assert written[: sum(batch.lengths[:-1])] == [i for row in alike for i in row.ids[:-1]]
+    assert sharing.source[sharing.first].tolist() == list(range(len(batch.ids)))
+    real = sum(batch.lengths[:-1])
+    for computed, places in enumerate(sharing.again.T.tolist()):
+        assert all(int(sharing.source[at]) == computed for at in places if at < real)
+    once = [at for at in [*sharing.first.tolist(), *sharing.again.flatten().tolist()] if at < real]
+    assert sorted(once) == list(range(real))
+
+
+def test_rows_that_have_little_in_common_share_nothing(rows: Any) -> None:
+    assert pack(rows, 8, shares=True).sharing is None
+    assert pack(rows, 8, shares=True).flat().equal(pack(rows, 8).flat())
 
 
 def test_gradients_add_up_over_batches_and_none_counts_as_zero(

@@ -13,7 +13,7 @@ from runners.fast import attention, backends, decoder, likelihood, ops, torch_op
 from runners.fast.attention import Scores
 from runners.fast.cuda_graphs import GraphedCall
 from runners.fast.likelihood import Answered
-from runners.fast.packing import round_shapes
+from runners.fast.packing import pack, round_shapes
 from runners.fast.torch_ops import HeadNorms
 from runners.ml import fingerprint
 from tests.runners_fast.conftest import FUSED
@@ -130,6 +130,51 @@ def test_rope_agrees(kernels: ops.Ops) -> None:
     )
 
 
+@pytest.mark.parametrize("normed", [False, True])
+def test_rope_writes_out_the_tokens_that_rows_share(
+    kernels: ops.Ops, alike: Any, normed: bool
+) -> None:
+    """And adds up what each of their copies passes back."""
+    batch = round_shapes(pack(alike, 8, shares=True)).to(torch.device(DEVICE))
+    assert batch.sharing is not None
+    computed, written = len(batch.ids), len(batch.positions)
+    angles = torch.rand(written, 64, device=DEVICE) * 100
+    angles[batch.sharing.again] = angles[batch.sharing.first][: batch.sharing.shared]
+    turns = [torch.cat((part, part), -1).bfloat16() for part in (angles.cos(), angles.sin())]
+    norms = HeadNorms(leaf(128), leaf(128), 1e-6) if normed else None
+    wide = norms and HeadNorms(norms.q.float(), norms.k.float(), 1e-6)
+
+    def turned(function: Callable[..., Any], norms: HeadNorms | None) -> Callable[..., Any]:
+        def call(qkv: torch.Tensor) -> Any:
+            cos, sin = (part.to(qkv.dtype) for part in turns)
+            found = function(qkv, cos, sin, 28, 4, norms, batch.sharing)
+            real = sum(batch.lengths[:-1])
+            return tuple(part[:real] for part in found)
+
+        return call
+
+    agree(
+        turned(kernels.apply_rope, norms),
+        turned(torch_ops.apply_rope, wide),
+        leaf(computed, 36 * 128),
+    )
+
+
+@pytest.mark.parametrize("vocabulary", [97, 1536, 152064])
+def test_a_summed_loss_and_its_gradient_agree(kernels: ops.Ops, vocabulary: int) -> None:
+    targets = torch.randint(vocabulary, (37,), device=DEVICE)
+    targets[5:9] = -100
+    given = leaf(37, vocabulary) * 3
+    agree(
+        lambda logits: kernels.summed_loss(logits, targets),
+        lambda logits: torch_ops.summed_loss(logits, targets),
+        given,
+    )
+    broken = given.clone()
+    broken[3, 7] = torch.nan
+    assert kernels.summed_loss(broken, targets).isnan()
+
+
 @pytest.mark.parametrize("ours", [True, False])
 @pytest.mark.parametrize(("heads", "kv_heads", "width"), [(28, 4, 128), (4, 4, 32), (6, 3, 64)])
 def test_attention_keeps_segments_apart_and_knows_grouped_heads(
@@ -158,10 +203,12 @@ def test_attention_sees_no_further_than_its_window(window: int) -> None:
     )
 
 
+@pytest.mark.parametrize("shares", [False, True])
 @pytest.mark.parametrize("family", FUSED)
 def test_the_same_batch_gives_the_same_bits(
-    family: str, make_adapted: Callable[..., Any], rows: Any
+    family: str, shares: bool, make_adapted: Callable[..., Any], rows: Any, alike: Any
 ) -> None:
+    rows = alike if shares else rows
     if family == "mistral":
         pytest.skip("PyTorch's own attention, which windows take, does not repeat its last bits")
     peft = make_adapted(torch.bfloat16, family=family).to(DEVICE)
@@ -236,9 +283,11 @@ def test_all_adapters_are_copied_by_one_kernel(kernels: ops.Ops) -> None:
     assert not wide.any()
 
 
+@pytest.mark.parametrize("shares", [False, True])
 def test_graphs_add_the_gradients_that_single_kernels_add(
-    make_adapted: Callable[..., Any], rows: Any
+    shares: bool, make_adapted: Callable[..., Any], rows: Any, alike: Any
 ) -> None:
+    rows = alike if shares else rows
     peft = make_adapted(torch.bfloat16).to(DEVICE)
     other = [*rows[2:], *rows[:2]]
     found = []
@@ -258,10 +307,12 @@ def test_graphs_add_the_gradients_that_single_kernels_add(
         assert float((a - b).norm() / b.norm()) < 1e-3
 
 
+@pytest.mark.parametrize("shares", [False, True])
 @pytest.mark.parametrize("family", FUSED)
 def test_on_a_gpu_each_family_is_as_near_to_float32_as_peft_is(
-    family: str, make_adapted: Callable[..., Any], rows: Any
+    family: str, shares: bool, make_adapted: Callable[..., Any], rows: Any, alike: Any
 ) -> None:
+    rows = alike if shares else rows
     exact = make_adapted(family=family)
     exact.load_state_dict(make_adapted(torch.bfloat16, family=family).state_dict())
     _, truth = plain_gradients(exact, rows)
