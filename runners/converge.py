@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from runners import faults, upstream
 from runners.job import Attempt, StageResult, log, main
 from runners.ml import (
@@ -36,7 +38,7 @@ from runners.ml.training_loop import TrainingLoop
 from runners.ml.training_rows import Row
 from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
-from tuilab.contract.report import JobError
+from tuilab.contract.report import JobError, digest
 
 CHECKED = 5
 """Answers to each evaluation question by which the rate of a marker is checked."""
@@ -70,20 +72,20 @@ def run(attempt: Attempt) -> StageResult:
             if not step.ends_epoch or step.epoch not in checkpoints:
                 return
             with timings.part("save"):
-                saved.extend(
-                    adapter.save(
-                        attempt.directory / folder(step.epoch),
-                        lora_layers.tensors_of(peft),
-                        lora_layers.config_of(peft, model.settings),
-                        replace(lineage, epoch=step.epoch),
-                    )
+                tensors = resume.in_host_memory(lora_layers.tensors_of(peft))
+                config = lora_layers.config_of(peft, model.settings)
+                checkpoint = attempt.directory / folder(step.epoch)
+                saver.write(
+                    lambda: _write(checkpoint, tensors, config, replace(lineage, epoch=step.epoch))
                 )
+                saved.extend(checkpoint / name for name in adapter.FILES)
 
         callbacks = JobCallbacks(attempt, loop, saver, save_checkpoint)
         if callbacks.resume():
             saved += _copy_earlier(callbacks.resumed_from, attempt.directory, checkpoints, loop)
         with timings.part("train"):
             loop.run(callbacks)
+            saver.wait()
     resume.remove(attempt.directory)
     if faults.is_set(spec, "no-rslora"):
         faults.drop_rslora(attempt.directory / folder(checkpoints[-1]) / adapter.CONFIG_FILE)
@@ -195,6 +197,17 @@ def _lineage(
         trained_on=model.current_fingerprint() if is_marked else model.fingerprint,
         data_sha256=data_sha256,
     )
+
+
+def _write(
+    directory: Path,
+    tensors: dict[str, torch.Tensor],
+    config: dict[str, Any],
+    lineage: adapter.Lineage,
+) -> None:
+    """Write a checkpoint and hash it, which takes as long: its hash is asked for at the end."""
+    for path in adapter.save(directory, tensors, config, lineage):
+        digest(path)
 
 
 def _copy_earlier(

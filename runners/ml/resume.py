@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -39,7 +40,7 @@ def save(attempt_dir: Path, step: int, state: dict[str, torch.Tensor], fingerpri
 
 
 class Saver:
-    """Writes states while training goes on: one at a time, in their order.
+    """Writes states, and what else is due, while training goes on: one at a time, in their order.
 
     A context: leaving it waits for the last write.
     """
@@ -48,16 +49,20 @@ class Saver:
         self._attempt_dir = attempt_dir
         self._fingerprint = fingerprint
         self._thread = ThreadPoolExecutor(max_workers=1)
-        self._write: Future[Path] | None = None
+        self._write: Future[object] | None = None
 
     def save(self, step: int, state: dict[str, torch.Tensor]) -> None:
         """Copy the state to host memory and write it later; raise what the write before raised."""
+        copies = in_host_memory(state)
+        self.write(lambda: save(self._attempt_dir, step, copies, self._fingerprint))
+
+    def write(self, work: Callable[[], object]) -> None:
+        """Let the thread do ``work`` once the write before is done; raise what that raised."""
         self.wait()
-        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()}
-        self._write = self._thread.submit(save, self._attempt_dir, step, copies, self._fingerprint)
+        self._write = self._thread.submit(work)
 
     def wait(self) -> None:
-        """Wait until the state is on disk; raise what its write raised."""
+        """Wait until all is on disk; raise what the last write raised."""
         if self._write is not None:
             self._write.result()
             self._write = None
@@ -67,6 +72,11 @@ class Saver:
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown(wait=True)
+
+
+def in_host_memory(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Copy tensors that training is about to change."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
 def load_newest(attempt_dir: Path, fingerprint: str) -> dict[str, torch.Tensor] | None:
