@@ -109,16 +109,16 @@ TINY = Rates(
 SEVEN_B_SHAPE = Shape(7_615_283_200, 6_525_288_448, 28 * 90_112, blocks=28)
 SEVEN_B = Rates(
     name="one H200, 7B in bfloat16, warm workers",
-    train_row=20.4e-3,
-    completion=9.7e-3,
+    train_row=19.6e-3,
+    completion=9.8e-3,
     prefill=2e-3,
     fixed=1.3,
     adapter_bytes_per_rank=10_100_000,
     merged_bytes=15_300_000_000,
     completion_bytes=800,
 )
-"""From ``tuilab bench --grid --full``: 242.5 s for 12,000 marker rows and 168.9 s for 8,000 of
-convergence, 23.2 s for 2,400 completions, 0.3 to 3.2 s a job beside them when warm. The rest is
+"""From ``tuilab bench --grid --full``: 229.6 s for 12,000 marker rows and 163.3 s for 8,000 of
+convergence, 23.6 s for 2,400 completions, 0.3 to 4.3 s a job beside them when warm. The rest is
 computed; 28 layers hold 90,112 LoRA parameters per unit of rank each. Rows and completions are of
 350 to 400 tokens."""
 UNKNOWN = "how large the base is, is not known"
