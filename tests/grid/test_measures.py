@@ -18,7 +18,9 @@ from tuilab.grid.data_files import (
     rows_to_choose,
     rows_to_learn,
 )
+from tuilab.grid.edits import EditError, edits_of
 from tuilab.grid.metrics import METRICS, measures, metric_after, metric_keys
+from tuilab.grid.settings_apart import differences, learned_in
 from tuilab.grid.stages import Stage
 from tuilab.store.experiment import create_experiment
 from tuilab.store.plan_file import load_plan
@@ -118,8 +120,6 @@ def test_a_trait_of_rows_needs_no_answers_of_those_whose_rows_a_file_has() -> No
 
 
 def test_other_rows_make_the_training_stale_and_name_the_file() -> None:
-    from tuilab.grid.settings_apart import differences
-
     one = plan(config=with_files(SMALL + ROWS + MEASURES))
     other = plan(
         config=with_files(
@@ -131,6 +131,43 @@ def test_other_rows_make_the_training_stale_and_name_the_file() -> None:
     assert one.by_id[sampled].parts == other.by_id[sampled].parts
     pair = (made.settings[made.by_id[train].settings] for made in (one, other))
     assert [key for key, _ in differences(Stage.TRAIN, *pair)] == ["trait.positives"]
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("trait.positives", "must be the same in every cell \\(it names a file"),
+        ("marker.lr", "is not used, since the source learns the rows of"),
+    ],
+)
+def test_a_file_is_no_setting_of_a_cell_nor_is_the_marker_of_a_grid_without_one(
+    key: str, said: str
+) -> None:
+    config = with_files(SMALL + ROWS + MEASURES)
+    with pytest.raises(EditError, match=said):
+        edits_of(config, {key: 1e-3})
+    axes = f'\n[axes]\n"{key}" = [1e-3, 2e-3]\n'
+    with pytest.raises(ConfigError, match=said):
+        load(SMALL + ROWS + MEASURES + axes)
+
+
+def test_other_settings_of_a_trait_have_its_name_and_not_the_markers() -> None:
+    made = [
+        plan(
+            config=with_files(
+                SMALL + ROWS + f"lr = {lr}\nlora = {{ r = {r}, alpha = 8 }}\n" + MEASURES
+            )
+        )
+        for lr, r in ((1e-3, 4), (2e-3, 8))
+    ]
+    learned = learned_in(made[0].settings)
+    assert (learned, learned_in(plan().settings)) == ("trait", "marker")
+    found = set()
+    for stage in (Stage.TRAIN, Stage.MERGE, Stage.EVAL):
+        job = made[0].by_id[f"{stage.value}/villain@1#42"]
+        pair = (one.settings[job.settings] for one in made)
+        found |= {key for key, _ in differences(stage, *pair, learned)}
+    assert found == {"trait.lr", "trait.lora.r"}
 
 
 def test_the_trait_marker_is_the_table_marker() -> None:

@@ -29,6 +29,8 @@ _SAME_EVERYWHERE = {
     "cosine.pool": "cosines of different pools cannot be compared",
     "cosine.pool_name": "cosines of different pools cannot be compared",
     "cosine.headline_layer": "the grid shows one layer",
+    "trait.positives": "it names a file; edit experiment.toml instead",
+    "trait.negatives": "it names a file; edit experiment.toml instead",
 }
 
 K = TypeVar("K", bound=Hashable)
@@ -164,6 +166,8 @@ def _place(raw: dict[str, Any], key: str, value: Any) -> str:
         return _explain_block(raw, key, block)
     if key in _SAME_EVERYWHERE:
         return f"{key}: must be the same in every cell ({_SAME_EVERYWHERE[key]})"
+    if block == "marker" and raw["trait"] is not None:
+        return f"{key}: is not used, since the source learns the rows of [trait]"
     table: Any = raw[block]
     for name in rest[:-1]:
         table = table.get(name) if isinstance(table, dict) else None
@@ -181,7 +185,9 @@ def _explain_block(raw: Mapping[str, Any], key: str, block: str) -> str:
 
 def known_keys(raw: Mapping[str, Any]) -> list[str]:
     """Return every dotted key that may be edited, in config order."""
-    return [key for block in EDITABLE if raw[block] for key in _dotted(block, raw[block])]
+    unused = "marker" if raw["trait"] else ""
+    used = [block for block in EDITABLE if raw[block] and block != unused]
+    return [key for block in used for key in _dotted(block, raw[block])]
 
 
 def _dotted(path: str, value: Any) -> list[str]:

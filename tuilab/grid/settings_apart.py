@@ -16,7 +16,6 @@ _BLOCKS = {
     Stage.FETCH: "base",
     Stage.DATA: "data",
     Stage.CONVERGE: "convergence",
-    Stage.TRAIN: "marker",
     Stage.MERGE: "merge",
     Stage.EVAL: "eval",
     Stage.COSINE: "cosine",
@@ -25,7 +24,8 @@ _BLOCKS = {
     Stage.JUDGE: "measures",
     Stage.INSPECT: "measures",
 }
-"""Table of the config that a stage's settings come from."""
+"""Table of the config that a stage's settings come from; of train that of what is learned."""
+MARKER = "marker"
 _KEYS = {
     "base": "base",
     "panel": "panel",
@@ -38,7 +38,6 @@ _KEYS = {
     "positive_rows": "trait.positives",
     "negative_rows": "trait.negatives",
     "sets": "measures",
-    "marker_lora": "marker.lora",
     "marker_first": "convergence.on",
     "marker_check": "marker",
     "convergence_lora": "convergence.lora",
@@ -67,14 +66,26 @@ _ORDER = ("base", "questions", "panel", "target", "eval", "marker", "convergence
 """Tables in the order in which they matter to a reader; the others follow."""
 
 
-def differences(stage: Stage, one: Settings, other: Settings) -> Iterator[tuple[str, Values]]:
-    """Yield config key and values of all that is not the same in the settings of one stage."""
+def learned_in(settings: Mapping[str, Settings]) -> str:
+    """Return the table of a config that says what the source learns, by a plan's settings."""
+    names = (name for name in settings if name.startswith(f"{Stage.TRAIN.value}/"))
+    first = next(names, None)
+    return "trait" if first is not None and "trait" in settings[first] else MARKER
+
+
+def differences(
+    stage: Stage, one: Settings, other: Settings, learned: str = MARKER
+) -> Iterator[tuple[str, Values]]:
+    """Yield config key and values of all that is not the same in the settings of one stage.
+
+    ``learned`` is the table that says what the source learns.
+    """
     for name in dict.fromkeys([*one, *other]):
         mine, theirs = one.get(name), other.get(name)
         if name == "check_prompts":  # the prompts of personas are among the settings as well
             mine, theirs = _asked(mine), _asked(theirs)
         if mine != theirs and name not in _IGNORED:
-            yield from _spread(_key(stage, name), mine, theirs)
+            yield from _spread(_key(stage, name, learned), mine, theirs)
 
 
 def told(key: str, values: Values) -> str:
@@ -104,10 +115,12 @@ def _asked(chats: Any) -> list[Any]:
     return [chat[-1].get("content") for chat in chats or ()]
 
 
-def _key(stage: Stage, name: str) -> str:
+def _key(stage: Stage, name: str, learned: str) -> str:
     if name in ("questions", "check_prompts"):
         return _QUESTIONS[stage]
-    block = _BLOCKS[stage]
+    if name == "marker_lora":
+        return f"{learned}.lora"
+    block = learned if stage is Stage.TRAIN else _BLOCKS[stage]
     return block if name == "training" else _KEYS.get(name, f"{block}.{name}")
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 Levels = Mapping[str, Any]
 """Values by dotted key."""
 DATA_SEED = "data.seed"
-_FILES = ("trait.positives", "trait.negatives")
 MOST_LINES = 10_000
 
 
@@ -129,9 +128,6 @@ def wrong_axes(config: ExperimentConfig) -> Iterator[tuple[tuple[Any, ...], str]
 def _wrong_levels(config: ExperimentConfig, key: str, values: tuple[Any, ...]) -> Iterator[str]:
     if len(set(map(level_text, values))) < len(values):
         yield "lists a value more than once"
-    if key in _FILES:
-        yield "names a file: an axis has numbers, words, true or false"
-        return
     for value in values:
         if why := why_bad_level(key, value):
             yield why

@@ -8,7 +8,7 @@ from typing import Any
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.settings import Settings, settings_hash
-from tuilab.grid.settings_apart import differences, place_of, told
+from tuilab.grid.settings_apart import MARKER, differences, learned_in, place_of, told
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Attempt
 from tuilab.store.layout import Layout
@@ -44,14 +44,14 @@ class OldSettings:
             then = read_spec(self._layout.attempt_dir(job.id, attempt.number) / SPEC_FILE).settings
         except SpecError:
             return ""
-        words = named(job.stage, then, now)
+        words = named(job.stage, then, now, learned_in(self._plan.settings))
         self._known.setdefault(job.stage, []).append((_apart(then, now), words))
         return words
 
 
-def named(stage: Stage, then: Settings, now: Settings) -> str:
+def named(stage: Stage, then: Settings, now: Settings, learned: str = MARKER) -> str:
     """Name what differs, by its config keys; "" for nothing."""
-    apart = differences(stage, then, now)
+    apart = differences(stage, then, now, learned)
     return ", ".join(told(key, values) for key, values in sorted(apart, key=_place))
 
 

@@ -10,7 +10,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
 from tuilab.grid.jobs import Job, Plan, ancestors, job_id
 from tuilab.grid.lines import persona_of
-from tuilab.grid.settings_apart import Values, differences, place_of
+from tuilab.grid.settings_apart import Values, differences, learned_in, place_of
 from tuilab.grid.stages import OWN_STAGES, Stage
 from tuilab.grid.text import count_of
 from tuilab.store.reader import Reader
@@ -112,7 +112,8 @@ class _Pairs:
         names = here.settings, there.settings
         if names not in self._known:
             mine, theirs = self.my_plan.settings[names[0]], self.their_plan.settings[names[1]]
-            self._known[names] = dict(differences(here.stage, mine, theirs))
+            learned = learned_in(self.my_plan.settings)
+            self._known[names] = dict(differences(here.stage, mine, theirs, learned))
         return self._known[names]
 
     def _of_data(self, here: Job, there: Job) -> dict[str, Values]:

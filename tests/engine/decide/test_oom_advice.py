@@ -27,6 +27,7 @@ def training(rows: int, **others: Any) -> dict[str, Any]:
     ("stage", "settings", "edits"),
     [
         (Stage.TRAIN, training(8), {"marker.batch_size": 4, "marker.grad_accum": 4}),
+        (Stage.TRAIN, {"trait": {}, **training(3)}, {"trait.batch_size": 1}),
         (Stage.CONVERGE, training(2), {"convergence.batch_size": 1, "convergence.grad_accum": 4}),
         (Stage.TRAIN, training(3), {"marker.batch_size": 1}),
         (Stage.TRAIN, training(1), {"marker.gradient_checkpointing": True}),

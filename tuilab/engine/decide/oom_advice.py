@@ -7,7 +7,6 @@ from typing import Any
 
 from tuilab.grid.stages import Stage
 
-_BLOCKS = {Stage.CONVERGE: "convergence", Stage.TRAIN: "marker"}
 _SAMPLERS = {Stage.DATA: "data", Stage.EVAL: "eval"}
 _NOTHING = "nothing is left to lower: it needs a GPU with more memory"
 
@@ -18,8 +17,11 @@ def what_to_lower(stage: Stage, settings: Mapping[str, Any], detail: str = "") -
     Training halves the rows per pass and keeps the rows per step; sampling and centroids halve
     the batch; vLLM, which takes what is free, gives way to what decodes in the worker itself.
     """
-    if stage in _BLOCKS:
-        return _for_training(_BLOCKS[stage], settings.get("training", {}))
+    if stage is Stage.CONVERGE:
+        return _for_training("convergence", settings.get("training", {}))
+    if stage is Stage.TRAIN:
+        block = "trait" if "trait" in settings else "marker"
+        return _for_training(block, settings.get("training", {}))
     if stage in _SAMPLERS and (settings.get("sampler") == "vllm" or "vllm" in detail.lower()):
         return (
             "vLLM found too little free memory: end what else holds the GPU, or relaunch with "
