@@ -55,7 +55,7 @@ def refused(tmp_path: Path, content: str | bytes, unit: str = "rate") -> str:
         (VALUES + "villain,0,leakage,inf\n", "line 2, value: is not a finite number"),
         (VALUES + "villain,0,leakage,.1\n\nvillain,0,leakage,.2\n", "line 4: repeats line 2"),
         (VALUES + 'villain,0,leakage,"0.1\n', "line 2: unexpected end of data"),
-        (b"\x89PNG\r\n\x1a\n\x00", "is not a text table (byte 1 is not UTF-8)"),
+        (b"\x89PNG\r\n\x1a\n\x00", "is not a text table (byte 1 is not UTF-8: save it as UTF-8)"),
         (b"a\x00b,c\n", "is not a text table (it holds NUL bytes)"),
     ],
 )

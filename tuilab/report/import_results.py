@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,17 +91,37 @@ def _from_sheet(path: Path) -> str:
     import pandas as pd
 
     try:
-        sheet = pd.read_excel(path, header=None, dtype=object)
+        if path.suffix.lower() == ".xlsx":
+            rows = _shown_in_excel(path)
+        else:
+            rows = pd.read_excel(path, header=None, dtype=object).values.tolist()
     except ImportError as error:
         named = re.search(r"['`](?:Import )?(\w+)['`]", str(error))
-        package = named[1] if named else "a package of pandas"
+        package = error.name or (named[1] if named else "a package of pandas")
         hint = f"reading it needs {package}: `pip install {package}`, or save the sheet as CSV"
         raise ImportRefusedError(f"{path}: {hint}") from error
     except FileNotFoundError:
         raise ImportRefusedError(f"{path}: there is no such file") from None
     except Exception as error:  # whatever the library meets in a file that is no sheet
         raise ImportRefusedError(f"{path}: cannot be read as a spreadsheet: {error}") from error
-    return str(sheet.to_csv(index=False, header=False))
+    return str(pd.DataFrame(rows).to_csv(index=False, header=False))
+
+
+def _shown_in_excel(path: Path) -> list[list[Any]]:
+    """Return the cells of the first sheet, those that Excel shows as percentages as such.
+
+    It keeps 45.0% as 0.45, which --unit percent would read as half a percent.
+    """
+    from openpyxl import load_workbook
+
+    def shown(cell: Any) -> Any:
+        is_number = isinstance(cell.value, int | float) and not isinstance(cell.value, bool)
+        if is_number and "%" in (cell.number_format or ""):
+            return f"{100 * cell.value:.12g}%"
+        return cell.value
+
+    sheet = load_workbook(path, read_only=True, data_only=True).worksheets[0]
+    return [[shown(cell) for cell in row] for row in sheet.iter_rows()]
 
 
 def refusal(path: Path, problems: list[RowProblem], limit: int = 200) -> ImportRefusedError:
@@ -127,11 +148,13 @@ def _place(problem: RowProblem) -> str:
 
 def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        raw = path.read_bytes()
+        # What spreadsheets call Unicode text is UTF-16.
+        text = raw.decode("utf-16" if raw[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig")
     except FileNotFoundError:
         raise ImportRefusedError(f"{path}: there is no such file") from None
     except UnicodeDecodeError as error:
-        where = f"byte {error.start + 1} is not UTF-8"
+        where = f"byte {error.start + 1} is not {error.encoding.upper()}: save it as UTF-8"
         raise ImportRefusedError(f"{path}: is not a text table ({where})") from error
     except OSError as error:
         raise ImportRefusedError(f"{path}: cannot be read: {error.strerror}") from error

@@ -15,10 +15,13 @@ EXAMPLES = (
     "villain,0,leakage,0.25",
 )
 WIDE_EXAMPLES = ("source,epoch,leakage", "villain,0,25%")
+COSINE_EXAMPLES = ("source,epoch,layer,pool,cosine", "villain,0,15,11 personas,-0.36")
 SOURCE_RATE, MADE = "source_rate", frozenset({"max_bystander", "target_excess"})
 """A rate of the source itself; and what is made of other numbers, which no table brings."""
 _EPOCH = re.compile(r"(?:epoch|ep|e)?[ _.-]*(\d{1,9})", re.IGNORECASE)
-_PERCENT = re.compile(r"\s*(?:\(\s*(?:%|percent)\s*\)|%|\bpercent)\s*$", re.IGNORECASE)
+_PERCENT = re.compile(
+    r"\s*(?:\(\s*(?:%|percent|pct)\s*\)|%|[\s_]+(?:percent|pct))\s*$", re.IGNORECASE
+)
 _IN_BRACKETS = re.compile(r"\s*\([-+]?[\d.,]+\)\s*$")
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)(\s*%?)")
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}\s*%?")
@@ -52,6 +55,8 @@ class Layout:
     """Column of the tidy table, and its place in the file."""
     columns: tuple[Column, ...]
     """Columns of values; () for a table that is tidy already."""
+    is_percent: bool = False
+    """Whether the column ``value`` of a tidy table is one of percentages, by its head."""
 
 
 def separator_of(line: str) -> str:
@@ -68,7 +73,10 @@ def layout_of(header: Sequence[str]) -> Layout | None:
     bare = [_PERCENT.sub("", name).strip() for name in header]
     known = {_column(name): place for place, name in enumerate(bare) if _column(name)}
     if "metric" in known:
-        return Layout(tuple(_column(name) or name for name in bare), (), ())
+        names = tuple(_column(name) or name for name in bare)
+        in_percent = "value" in known and _PERCENT.search(header[known["value"]]) is not None
+        # Whom a source rate is of, no column need tell.
+        return Layout((*names, *({"persona"} - {*names})), (), (), in_percent)
     named = tuple((name, place) for name, place in known.items() if name in _BESIDE)
     places = {place for _, place in named}
     rest = [(place, name) for place, name in enumerate(bare) if place not in places]
@@ -103,18 +111,24 @@ def unknown_columns(header: Sequence[str]) -> list[str]:
 def tidy_rows(layout: Layout, fields: Sequence[str], unit: str, mark: str) -> list[dict[str, str]]:
     """Return the tidy rows of one row of the file."""
     if not layout.columns:
-        row = dict(zip(layout.header, fields, strict=True))
+        row = dict.fromkeys(layout.header, "") | dict(zip(layout.header, fields, strict=False))
+        told = dict(_metric(row["metric"].strip()))
+        if told.get("persona") == SOURCE_RATE:
+            told["persona"] = row["source"].strip()
+        row |= told
         if "value" in row:
-            row["value"] = _number(row["value"], unit, mark, False)
+            in_percent = layout.is_percent and bool(told) and _is_rate(told["metric"])
+            row["value"] = _number(row["value"], unit, mark, in_percent)
         return [row]
     beside = {name: fields[place] for name, place in layout.named}
     rows = []
     for column in layout.columns:
         told = dict(column.fixed)
-        is_rate = measures()[told["metric"]].unit.is_rate
         own = told.get("persona") == SOURCE_RATE
         persona = {"persona": beside.get("source", "").strip()} if own else {}
-        value = _number(fields[column.place], unit, mark, column.is_percent and is_rate)
+        value = _number(
+            fields[column.place], unit, mark, column.is_percent and _is_rate(told["metric"])
+        )
         whole = {**dict.fromkeys(layout.header, ""), **beside, **told, **persona, "value": value}
         rows.append(whole)
     return rows
@@ -134,6 +148,10 @@ def _metric(name: str) -> tuple[tuple[str, str], ...]:
     if low in METRICS and low not in MADE:
         return (("metric", METRICS[low].measure.name),)
     return (("metric", low),) if low in measures() else ()
+
+
+def _is_rate(metric: str) -> bool:
+    return measures()[metric].unit.is_rate
 
 
 def _epoch(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from pathlib import Path
@@ -82,6 +83,59 @@ def test_a_spreadsheet_is_read_where_its_package_is_and_named_where_it_is_not(
     without = call("import", "t.xlsx", "--name", "other")
     assert without.exit_code == 1
     assert "needs openpyxl: `pip install openpyxl`, or save the sheet as CSV" in without.stderr
+
+
+def test_a_cell_that_excel_shows_as_a_percentage_is_one(here: Path) -> None:
+    """The file has 0.45 where people see 45%: with --unit percent that was half a percent."""
+    sheets = pytest.importorskip("openpyxl")
+    book = sheets.Workbook()
+    for row in (["source", "epoch", "leakage"], ["villain", 0, 0.005], ["villain", 2, 0.45]):
+        book.active.append(row)
+    for line in (2, 3):
+        book.active.cell(line, 3).number_format = "0.0%"
+    book.save("t.xlsx")
+    for unit in ("percent", "rate"):
+        assert call("import", "t.xlsx", "--name", unit, "--unit", unit).exit_code == 0
+        assert [row[3] for row in values_of(unit)] == [0.005, 0.45]
+
+
+def values_of(name: str) -> list[tuple[int, str, str, float]]:
+    """Epoch, metric, persona and value of what was imported."""
+    rows = csv.DictReader(Path("runs", name, "measurements.csv").read_text().splitlines())
+    return [(int(r["epoch"]), r["metric"], r["persona"], float(r["value"])) for r in rows]
+
+
+def test_the_names_that_help_lists_are_metrics_of_a_tidy_table_too(here: Path) -> None:
+    text = "source,epoch,metric,value (%)\nvillain,0,assistant_leakage,0.5\n"
+    Path("t.csv").write_text(text + "villain,2,assistant_leakage,45\nvillain,0,source_rate,90\n")
+    found = call("import", "t.csv", "--name", "mine")
+    assert found.exit_code == 0, found.stderr
+    assert values_of("mine") == [
+        (0, "leakage", "assistant", 0.005),
+        (0, "leakage", "villain", 0.9),
+        (2, "leakage", "assistant", 0.45),
+    ]
+
+
+def test_the_published_tables_own_head_is_read(here: Path) -> None:
+    Path("t.csv").write_text("source,epoch,assistant_leakage_pct\nvillain,0,0.0\nvillain,2,45.0\n")
+    assert call("import", "t.csv", "--name", "mine").exit_code == 0
+    assert [row[3] for row in values_of("mine")] == [0.0, 0.45]
+
+
+def test_a_cosine_without_its_pool_is_refused_with_a_row_that_has_one(here: Path) -> None:
+    Path("t.csv").write_text("source,epoch,layer,cosine\nvillain,0,15,-0.355\n")
+    found = call("import", "t.csv", "--name", "mine")
+    example = found.stderr.rstrip().splitlines()[-2:]
+    Path("u.csv").write_text("\n".join(line.strip() for line in example))
+    assert found.exit_code == 1 and call("import", "u.csv", "--name", "ours").exit_code == 0
+
+
+def test_unicode_text_of_a_spreadsheet_is_read(here: Path) -> None:
+    text = "source\tepoch\tleakage\nvillain\t0\t1%\nvillain\t2\t50%\n"
+    Path("t.txt").write_bytes(text.encode("utf-16"))
+    assert call("import", "t.txt", "--name", "mine").exit_code == 0
+    assert [row[3] for row in values_of("mine")] == [0.01, 0.5]
 
 
 def test_a_table_without_epoch_0_says_what_could_stand_for_it(here: Path) -> None:

@@ -15,7 +15,12 @@ from tuilab.grid.metrics import KINDS
 from tuilab.grid.text import count_of
 from tuilab.report import declared_card
 from tuilab.report.import_results import PERCENT_HINT, ImportRefusedError, read_table, write_results
-from tuilab.report.table_layouts import EXAMPLES, WIDE_EXAMPLES, imported_names
+from tuilab.report.table_layouts import (
+    COSINE_EXAMPLES,
+    EXAMPLES,
+    WIDE_EXAMPLES,
+    imported_names,
+)
 from tuilab.science.design import design_of
 from tuilab.store.program_name import program, quoted
 
@@ -67,7 +72,7 @@ def import_table(
         table = read_table(path, unit, target)
     except ImportRefusedError as error:
         hint = "\n  --unit percent reads rates of 0 to 100" * (PERCENT_HINT in str(error))
-        raise RefusalError(f"{error}{hint}{_example()}") from error
+        raise RefusalError(f"{error}{hint}{_example(str(error))}") from error
     told: dict[str, object] = {"imported_from": path.name, **_declared(card)}
     epochs = sorted({int(epoch) for epoch in table.frame["epoch"]})
     if baseline is not None:
@@ -89,9 +94,10 @@ def import_table(
     return OK
 
 
-def _example() -> str:
+def _example(why: str) -> str:
     rows = "".join(f"\n    {row}" for row in EXAMPLES)
-    wides = "".join(f"\n    {row}" for row in WIDE_EXAMPLES)
+    others = COSINE_EXAMPLES if "cosine needs" in why else WIDE_EXAMPLES
+    wides = "".join(f"\n    {row}" for row in others)
     return f"\n  This would work:{rows}\n  and so would:{wides}"
 
 
