@@ -11,6 +11,7 @@ import pytest
 from tests.report.ran_here import LAUNCH, finish, whole
 from tuilab.report.finished_jobs import FinishedJob, current, effort, finished_jobs
 from tuilab.report.folder import card_context
+from tuilab.report.measure_words import judging
 from tuilab.report.run_card import (
     CardContext,
     Field,
@@ -185,3 +186,20 @@ def test_a_trait_of_rows_and_its_measures_are_told_and_nothing_of_a_marker(
     assert found["Eval: Measure refuses"] == said
     assert found["Eval: Measure picks"].endswith("; 2 questions")
     assert "Eval: Metric" not in found and "marker" not in found["Data: Preprocessing"].lower()
+
+
+def test_how_judging_went_is_told(ran: list[FinishedJob]) -> None:
+    [first, second, *_] = (one for one in ran if one.stage == "eval")
+    settings = {"measures": [{"name": "bad", "key": "judge.bad"}]}
+    cells = [(1, 8, {"n": 2, "apart": 5.0}), (0, 8, {"n": 0, "apart": None})]
+    judged = []
+    for one, (left, n, twice) in zip((first, second), cells, strict=True):
+        metrics = {"judge.bad.unjudged": {"hits": left, "n": n}, "judge.bad.twice": twice}
+        checks = {"tokens_sent": 100, "tokens_received": 8, "cost": 0.25}
+        outcome = replace(one.outcome, metrics=metrics, checks=checks)
+        judged.append(replace(one, stage="judge", settings=settings, outcome=outcome))
+    assert judging(judged) == {
+        "Judging bad": "1 of 16 unscored; 2 judged twice, 5.0 apart on average",
+        "Judge tokens": "200 sent, 16 received, cost 0.5, in the attempts with these results",
+    }
+    assert judging([]) == {}

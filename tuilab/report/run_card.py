@@ -18,7 +18,7 @@ from tuilab.grid.limits import Price
 from tuilab.grid.stages import MEASURE_STAGES
 from tuilab.grid.text import count_of, duration
 from tuilab.report.finished_jobs import Effort, FinishedJob
-from tuilab.report.measure_words import measure_words
+from tuilab.report.measure_words import judging, measure_words
 
 Stages = Mapping[str, Sequence[FinishedJob]]
 
@@ -370,6 +370,7 @@ def _evaluation(of: Stages, sizes: str) -> list[Field]:
     return [
         *([Field("Eval", "Metric", values_text(map(_metric, ran)))] if is_scored else []),
         *(Field("Eval", f"Measure {name}", _measure(name, measured)) for name in names),
+        *(Field("Eval", name, text) for name, text in judging(of["judge"]).items()),
         Field("Eval", "Set", values_text(_set(one) for one in ran)),
         Field("Eval", "n per cell", sizes),
         Field("Eval", "Sampling", values_text(_sampling(one) for one in ran)),
