@@ -1,4 +1,4 @@
-"""The bottom line: the keys that matter here, or what was just said."""
+"""The bottom line: the keys that matter here, or what was just said, over rows where it is long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.timer import Timer
 from tuilab.tui.keys import rebound
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.key_table import key_names
-from tuilab.tui.present.styled_text import Line, Piece, fit_line, width
+from tuilab.tui.present.styled_text import Line, Piece, fit, fit_line, width, wrap
 from tuilab.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def shown_key(binding: Binding, glyphs: Glyphs) -> str:
     return {"↵": "enter"}.get(sign, sign) if glyphs.is_ascii else sign
 
 
+_MOST_ROWS = 3
+"""Of a sentence that is said; a longer one is cut."""
 GOOD_NEWS_SECONDS = 6.0
 """How long what went well is said: after it the keys come back by themselves."""
 
@@ -78,7 +80,7 @@ class KeyBar(Lines):
         return "".join(text for text, _ in self._said).strip()
 
     def say(self, text: str, role: str = "warn", hint: str = "") -> None:
-        """Say one line in place of the keys; ``hint`` follows it, muted, where there is room."""
+        """Say a sentence in place of the keys; ``hint`` follows, muted, where there is room."""
         self._said = ((f" {text}", role), (f"   {hint}" if hint else "", "muted"))
         self._show()
         self._forget_timer()
@@ -96,9 +98,11 @@ class KeyBar(Lines):
     async def _hint_clicked(self, event: Lines.Clicked) -> None:
         """A click on a hint does what its key does."""
         event.stop()
+        if self._said:
+            return
         sign = self.lines[0][event.place // 3 * 3 + 1][0]
         for binding in self._offered:
-            if self._said or not (isinstance(binding, Binding) and binding.show):
+            if not (isinstance(binding, Binding) and binding.show):
                 continue
             if shown_key(binding, self._glyphs) == sign:
                 await self.screen.run_action(binding.action)
@@ -110,11 +114,23 @@ class KeyBar(Lines):
             self._timer = None
 
     def _show(self) -> None:
-        line = self._said or self._hints
         columns = self.size.width or 80
-        if not self._said:
-            line = _whole_hints(line, columns)
-        self.show([fit_line(line, columns)])
+        if self._said:
+            lines = _said_lines(self._said, columns)
+        else:
+            lines = [fit_line(_whole_hints(self._hints, columns), columns)]
+        self.styles.height = len(lines)
+        self.show(lines)
+
+
+def _said_lines(said: Line, columns: int) -> list[Line]:
+    """Write a sentence in full, over up to three rows; what follows it gives way."""
+    (text, role), hint = said
+    rows = wrap(text.strip(), columns - 2)
+    if len(rows) > _MOST_ROWS:
+        rows[_MOST_ROWS - 1 :] = [fit(" ".join(rows[_MOST_ROWS - 1 :]), columns - 2)]
+    *above, last = (((f" {row}", role),) for row in rows)
+    return [*above, fit_line((*last, hint), columns)]
 
 
 def _whole_hints(line: Line, columns: int) -> Line:
