@@ -1,5 +1,7 @@
 """The headline table: marks, exclusions, and the published values beside ours."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -8,7 +10,7 @@ from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.cosine import Scale
 from tuilab.science.design import PublishedRow
 from tuilab.science.frame import measurements
-from tuilab.science.headline_rows import headline, headline_frame, headline_text
+from tuilab.science.headline_rows import headline, headline_frame, headline_text, noise_text
 
 
 def table_of(analysis: Analysis, **options: bool) -> dict[str, dict[str, str]]:
@@ -28,6 +30,18 @@ def test_the_published_table_reads_like_the_card_with_its_uncertainty(
     assert nurse["Cosine"] == "n/a"
     librarian = table_of(published_analysis)["Librarian"]
     assert librarian["Published cosine"] == "+0.47 (not comparable: 111 personas)"
+
+
+def test_shares_of_a_noise_whose_parts_are_not_all_known_are_at_most_so_large(
+    published_analysis: Analysis,
+) -> None:
+    row = headline(published_analysis)[0]
+    known = replace(row, noise_counting=0.03, noise_questions=0.0, noise_training=0.04)
+    assert noise_text(known) == "████░░░░░░ c 36% q 0% t 64%"
+    assert noise_text(replace(known, noise_training=None)) == "██████████ c <=100% q <=0% t n/a"
+    assert noise_text(replace(known, noise_questions=None)) == "████░░░░░░ c <=36% q n/a t <=64%"
+    alone = replace(known, noise_questions=None, noise_training=None)
+    assert noise_text(alone) == "n/a"
 
 
 def test_suspect_stale_failed_and_missing_cells_are_marked_and_kept_out() -> None:

@@ -35,14 +35,13 @@ def test_the_parts_are_those_that_were_drawn(seeds: int, checkpoints: int) -> No
     assert found.counting == pytest.approx((0.24 - 0.01) / 200, rel=0.1)
     assert found.questions == pytest.approx(0.1**2 / 19, rel=0.2)
     assert found.training == pytest.approx(0.05**2, rel=0.25)
-    assert found.shares is not None and sum(found.shares) == pytest.approx(1)
 
 
 def test_no_training_noise_is_nearly_none_and_unknown_is_not_zero() -> None:
     found = noise_parts(drawn(0.0, 0.1))
     assert found.training is not None and found.training < 0.0003
     few = noise_parts([trajectory([0.1, 0.2, 0.3])])
-    assert (few.questions, few.training, few.shares) == (None, None, None)
+    assert (few.questions, few.training) == (None, None)
     assert few.counting is not None
     nothing = noise_parts([replace(trajectory([0.1, None]), seed=3)])
     assert (nothing.counting, nothing.questions, nothing.training) == (None, None, None)

@@ -313,26 +313,23 @@ def _root(variance: float | None) -> float | None:
 
 
 def noise_text(row: HeadlineRow, full: str = "█▓░") -> str:
-    """Draw the shares of counting, questions and training in ten columns, with their numbers."""
-    parts = [(one or 0.0) ** 2 for one in (row.noise_counting, row.noise_questions)]
-    parts.append((row.noise_training or 0.0) ** 2)
+    """Draw the shares of counting, questions and training in ten columns, with their numbers.
+
+    Where one of them is not known the others' are shares of less than the whole, and say so.
+    """
+    sds = (row.noise_counting, row.noise_questions, row.noise_training)
+    parts = [(one or 0.0) ** 2 for one in sds]
     total = sum(parts)
-    is_known = row.noise_questions is not None or row.noise_training is not None
-    if not total or not is_known:
+    if not total or (row.noise_questions is None and row.noise_training is None):
         return MISSING
     ends = [round(10 * sum(parts[: place + 1]) / total) for place in range(3)]
     bar = "".join(
         sign * (end - begin) for sign, begin, end in zip(full, [0, *ends], ends, strict=False)
     )
-    names = zip(
-        ("c", "q", "t"),
-        (row.noise_counting, row.noise_questions, row.noise_training),
-        parts,
-        strict=True,
-    )
+    most = "<=" if None in sds else ""
     shares = " ".join(
-        f"{name} {MISSING if one is None else percent_text(part / total)}"
-        for name, one, part in names
+        f"{name} {MISSING if sd is None else most + percent_text(part / total)}"
+        for name, sd, part in zip(("c", "q", "t"), sds, parts, strict=True)
     )
     return f"{bar} {shares}"
 

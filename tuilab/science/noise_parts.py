@@ -24,18 +24,6 @@ class NoiseParts:
     training: float | None
     """From training again: between seeds, or between the checkpoints of one run."""
 
-    @property
-    def shares(self) -> tuple[float, float, float] | None:
-        """Counting, questions, training as shares of their sum; what is unknown has none of it.
-
-        None where nothing but counting is known, or where there is no noise at all.
-        """
-        known = (self.counting or 0.0, self.questions or 0.0, self.training or 0.0)
-        total = sum(known)
-        if not total or (self.questions is None and self.training is None):
-            return None
-        return known[0] / total, known[1] / total, known[2] / total
-
 
 def noise_parts(runs: Sequence[Trajectory]) -> NoiseParts:
     """Split the variance of a source's later cells.

@@ -454,8 +454,8 @@ def overdispersion_claim(analysis: Analysis) -> Claim:
         claim,
         Verdict.FAILS if wide else Verdict.WITHIN_NOISE,
         f"Checkpoints after epoch 0 differ by more than sampling in {len(wide)} of {len(ratios)}"
-        f" runs{who} (Pearson chi-square over df, Holm over runs; by trend or training noise):"
-        f" {meaning}.",
+        f" runs{who}, by trend or training noise: {meaning} (Pearson chi-square over df, Holm over"
+        " runs).",
         tuple(ratios),
         numbers,
     )
