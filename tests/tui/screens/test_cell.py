@@ -66,7 +66,35 @@ async def test_the_log_of_a_cell_is_searched_wrapped_and_scrolled(experiment: Pa
         await press(pilot, "g")
         assert under_tabs(pilot.app)[0].startswith(" line 0")
         await press(pilot, "slash", *"absent", "enter")
-        assert "is not in the last 256 KiB" in text_of(pilot.app)
+        assert "absent' is not in this log" in text_of(pilot.app)
+
+
+async def test_all_of_a_long_log_is_searched_from_both_ends(experiment: Path) -> None:
+    log = experiment / "jobs/eval/nurse/seed-42/epoch-2/attempt-1/log.txt"
+    lines = [f"line {n} " + ("Needle " if n in (5, 4000) else "") + "x" * 200 for n in range(9000)]
+    log.write_text("\n".join(lines) + "\n")
+    async with app_of(experiment).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "e", "enter", "slash", *"needle", "enter")
+        await until(
+            pilot, lambda: "found at 0% of the log; G goes to its end" in text_of(pilot.app)
+        )
+        assert under_tabs(pilot.app)[0].startswith(" line 5 Needle")
+        await press(pilot, "n")
+        await until(pilot, lambda: "found at 44% of the log" in text_of(pilot.app))
+        assert under_tabs(pilot.app)[0].startswith(" line 4000 Needle")
+        with log.open("a") as file:
+            file.write("the newest line\n")
+        await look(pilot)
+        assert under_tabs(pilot.app)[0].startswith(" line 4000 Needle")
+        await press(pilot, "N")
+        await until(pilot, lambda: "found at 0% of the log" in text_of(pilot.app))
+        await press(pilot, "N")
+        await until(pilot, lambda: "found at 44% of the log" in text_of(pilot.app))
+        await press(pilot, "slash", *"absent", "enter")
+        await until(pilot, lambda: "absent' is not in this log" in text_of(pilot.app))
+        await press(pilot, "G")
+        assert "the newest line" in text_of(pilot.app)
 
 
 async def test_the_tabs_of_a_cell_show_what_it_left(copy_of: Callable[[str], Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from textual import on, work
@@ -14,6 +15,7 @@ from textual.containers import Vertical
 from tuilab.contract.report import LOG_FILE
 from tuilab.grid.cells import Cell
 from tuilab.grid.states import WITH_RESULT, State
+from tuilab.grid.text import size, whole_percent
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.user_files import editor, pager
@@ -24,7 +26,7 @@ from tuilab.tui.attempt_files import (
     settings_of,
 )
 from tuilab.tui.cell_look import CellLook, evidence_of, look_at
-from tuilab.tui.log_tail import Tail
+from tuilab.tui.log_tail import Tail, part_around, search
 from tuilab.tui.present.cell_panel import result_lines, wrapped
 from tuilab.tui.present.cell_room import beside_lines, own_row_lines
 from tuilab.tui.present.cell_screen_text import (
@@ -464,8 +466,31 @@ class CellScreen(CellCompletions):
             return
         self.tab = "log"
         self._show_tab()
-        if not self.log_view.find(event.value) and event.value:
-            self.say(f"{event.value!r} is not in the last 256 KiB of this log")
+        self._search_log(event.value, 1)
+
+    def _search_log(self, needle: str, step: int) -> None:
+        view = self.log_view
+        if view.find(needle, step) or not needle:
+            return
+        if view.tail.path is None or not view.tail.is_cut:
+            self.say(f"{needle!r} is not in this log")
+            return
+        self.say(f"searching {size(view.tail.size)} …", "text")
+        self._search_file(view.tail.path, needle, view.beyond(step), step)
+
+    @work(exclusive=True, group="search")
+    async def _search_file(self, path: Path, needle: str, place: int, step: int) -> None:
+        """Look in what the screen does not hold; a search that begins ends the one before."""
+        found = await asyncio.to_thread(search, path, needle, place, step)
+        if not self.is_there or self.log_view.tail.path != path:
+            return
+        if found is None:
+            self.say(f"{needle!r} is not in this log")
+            return
+        part = await asyncio.to_thread(part_around, path, found)
+        self.log_view.show_part(part, found)
+        share = whole_percent(100 * found / max(1, part.size))
+        self.say(f"found at {share} of the log; G goes to its end", "text")
 
     def action_again_or_note(self) -> None:
         """Go to the next match; write a note where nothing is searched for."""
@@ -481,8 +506,8 @@ class CellScreen(CellCompletions):
             self.samples.again(step)
         elif self.tab == "completions" or not self.log_view.needle:
             self.say("nothing to search for yet: press /")
-        elif not self.log_view.find(self.log_view.needle, step):
-            self.say("not found")
+        else:
+            self._search_log(self.log_view.needle, step)
 
     def action_back(self) -> None:
         """Close the search line, take back a search, or go back."""

@@ -7,24 +7,15 @@ from functools import lru_cache
 
 from textual import events
 
-from tuilab.contract.foreign import clean_line
-from tuilab.tui.log_tail import Tail
+from tuilab.tui.log_tail import Tail, readable
 from tuilab.tui.present.styled_text import Line, fit_line, highlight, wrap
 from tuilab.tui.widgets.lines import Painted
 
-LINE_LIMIT = 4000
-"""Characters of one line that are ever looked at."""
 _BAD = re.compile(r"\b(ERROR|CRITICAL|Traceback|Error:|Exception)\b|Error\b.*:")
 _WARN = re.compile(r"\bWARN(?:ING)?\b|Warning:")
 
 
-@lru_cache(maxsize=4096)
-def readable(raw: bytes) -> str:
-    """Decode and clean one raw line; at most ``LINE_LIMIT`` characters of its end or start."""
-    clipped = raw if len(raw) <= 4 * LINE_LIMIT else raw[: 4 * LINE_LIMIT]
-    if b"\r" in raw.rstrip(b"\r"):
-        clipped = raw.rstrip(b"\r").rsplit(b"\r", 1)[-1][: 4 * LINE_LIMIT]
-    return clean_line(clipped.decode("utf-8", errors="replace"), LINE_LIMIT)
+_readable = lru_cache(maxsize=4096)(readable)
 
 
 def role_of(text: str) -> str:
@@ -35,7 +26,7 @@ def role_of(text: str) -> str:
 
 
 class LogView(Painted):
-    """Follows the end of a log, scrolls, wraps and finds."""
+    """Follows the end of a log, or shows another part of it; scrolls, wraps and finds."""
 
     DEFAULT_CSS = "LogView { height: 1fr; width: 1fr; }"
 
@@ -45,6 +36,8 @@ class LogView(Painted):
         self.is_following = True
         self.is_wrapping = False
         self.needle = ""
+        self._newest: Tail | None = None
+        """The end of the log while another part of it is shown."""
         self._nothing = "no log yet"
         self._top = 0
         self._rows: list[tuple[int, str]] | None = None
@@ -62,13 +55,29 @@ class LogView(Painted):
             self._settle()
 
     def show(self, tail: Tail) -> None:
-        """Take a new reading; while following, the end stays in view."""
+        """Take a new reading of the end; while following, it stays in view."""
         moved = tail.path != self.tail.path
-        self.tail = tail
+        if self._newest is not None and not moved:
+            self._newest = tail
+            return
+        self.tail, self._newest = tail, None
         self._rows = None
         if moved:
             self.is_following = True
         self._settle()
+
+    def show_part(self, part: Tail, place: int) -> None:
+        """Show another part of the log, from the line that begins at ``place``, in bytes."""
+        self._newest = self._newest or self.tail
+        self.tail, self._rows, self.is_following = part, None, False
+        number = next((n for n in range(len(part.lines)) if part.begins(n) >= place), 0)
+        rows = self._wrapped() if self.is_wrapping else ()
+        self._top = next((row for row, (of, _) in enumerate(rows) if of == number), number)
+        self._settle()
+
+    def _to_newest(self) -> None:
+        if self._newest is not None:
+            self.tail, self._newest, self._rows = self._newest, None, None
 
     def count(self) -> int:
         """Rows there are to scroll through."""
@@ -77,7 +86,7 @@ class LogView(Painted):
     @property
     def line_here(self) -> str:
         """The line that a person looks at: the one found last, the newest while following."""
-        lines = [readable(raw) for raw in self.tail.lines]
+        lines = [_readable(raw) for raw in self.tail.lines]
         if not lines:
             return ""
         if self.is_following:
@@ -87,17 +96,20 @@ class LogView(Painted):
     def scroll_rows(self, rows: int) -> None:
         """Scroll by rows; reaching the end follows again, leaving it stops following."""
         self._top = max(0, min(self._top + rows, self._last_top()))
-        self.is_following = self._top >= self._last_top()
+        self.is_following = self._newest is None and self._top >= self._last_top()
         self._settle()
 
     def to_end(self, *, start: bool = False) -> None:
-        """Go to the first row or follow the end."""
+        """Go to the first row that is here, or follow the end of the log."""
+        if not start:
+            self._to_newest()
         self._top = 0 if start else self._last_top()
         self.is_following = not start or self._last_top() == 0
         self._settle()
 
     def toggle_follow(self) -> bool:
         """Switch following; returns whether it follows now."""
+        self._to_newest()
         self.is_following = not self.is_following
         self._settle()
         return self.is_following
@@ -110,20 +122,28 @@ class LogView(Painted):
         return self.is_wrapping
 
     def find(self, needle: str, step: int = 1) -> bool:
-        """Go to the next (1) or previous (-1) row with ``needle``; False when there is none."""
+        """Go to the next (1) or previous (-1) row with ``needle``; False when there is none here.
+
+        It goes on around the end where the whole log is here.
+        """
         self.needle = needle
         total = self.count()
         if not needle or not total:
             self._settle()
             return False
-        for distance in range(1, total + 1):
+        left = total - self._top if step > 0 else self._top + 1
+        for distance in range(1, left if self.tail.is_cut else total + 1):
             place = (self._top + step * distance) % total
-            if needle.lower() in self._text(place).lower():
+            if needle.casefold() in self._text(place).casefold():
                 self._top = min(place, self._last_top())
                 self.is_following = False
                 self._settle()
                 return True
         return False
+
+    def beyond(self, step: int) -> int:
+        """Return from where on a search goes on in what is not here, in bytes."""
+        return self.tail.begins(len(self.tail.lines) if step > 0 else 0)
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap again for the new width."""
@@ -145,12 +165,12 @@ class LogView(Painted):
             self._rows = [
                 (number, part)
                 for number, raw in enumerate(self.tail.lines)
-                for part in wrap(readable(raw), columns)
+                for part in wrap(_readable(raw), columns)
             ]
         return self._rows
 
     def _text(self, row: int) -> str:
-        return self._wrapped()[row][1] if self.is_wrapping else readable(self.tail.lines[row])
+        return self._wrapped()[row][1] if self.is_wrapping else _readable(self.tail.lines[row])
 
     def _line(self, y: int) -> Line:
         row = self._top + y
