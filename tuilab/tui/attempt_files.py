@@ -14,6 +14,7 @@ from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import Attempt, State
 from tuilab.store.layout import Layout
+from tuilab.tui.present.completions_text import Completion, Questions
 
 if TYPE_CHECKING:
     from tuilab.store.reader import Reader
@@ -126,9 +127,6 @@ def _number(raw: Any) -> float | None:
     return float(raw) if is_number else None
 
 
-Completion = Mapping[str, Any]
-
-
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """The attempt of an eval whose completions are shown, as the last picture has it."""
@@ -146,7 +144,7 @@ class Found:
     rows: Sequence[Completion] = ()
     marker: str = ""
     """"" when neither its spec nor the plan says."""
-    questions: Sequence[str] = ()
+    questions: Questions = field(default_factory=dict)
     problem: str = ""
     """Why they cannot be read."""
 
@@ -175,10 +173,12 @@ def settings_of(layout: Layout, plan: Plan | None, job: str, attempt: int) -> Ma
     return found or (plan.settings.get(planned.settings, {}) if plan and planned else {})
 
 
-def questions_of(settings: Mapping[str, Any]) -> Sequence[str]:
-    """Return what an eval asks, in the order of ``question_index``."""
-    found = settings.get("questions")
-    return found if isinstance(found, list | tuple) else ()
+def questions_of(settings: Mapping[str, Any]) -> Questions:
+    """Return what an eval asks by set, in the order of ``question_index``."""
+    sets = settings.get("sets")
+    blocks = {"": settings, **(sets if isinstance(sets, Mapping) else {})}
+    found = {name: one.get("questions") for name, one in blocks.items() if isinstance(one, Mapping)}
+    return {name: one for name, one in found.items() if isinstance(one, list | tuple)}
 
 
 def marker_of(settings: Mapping[str, Any]) -> str:

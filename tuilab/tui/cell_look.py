@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ from tuilab.grid.states import WITH_RESULT
 from tuilab.store.experiment import DESIGN_FILE
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView
-from tuilab.tui.attempt_files import Completion, marker_of, questions_of, settings_of
+from tuilab.tui.attempt_files import marker_of, questions_of, settings_of
+from tuilab.tui.present.completions_text import Completion, Questions
 
 if TYPE_CHECKING:
     from tuilab.store.reader import Reader
@@ -41,7 +42,7 @@ class CellLook:
     count: int = 0
     """Completions of the target in all; 0 where none are at hand."""
     marker: str = ""
-    questions: Sequence[str] = ()
+    questions: Questions = field(default_factory=dict)
     """What the completions answer."""
     note: str = ""
     """What the config says of itself."""

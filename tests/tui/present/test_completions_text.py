@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from tuilab.tui.present import completions_text
-from tuilab.tui.present.completions_text import Asked, Choice, Shelf, full_text, list_line
+from tuilab.tui.present.completions_text import (
+    Asked,
+    Beside,
+    Choice,
+    Completion,
+    Shelf,
+    full_text,
+    list_line,
+)
 from tuilab.tui.present.glyphs import UNICODE
 
 PLACE = {"persona": "villain", "question_index": 0, "finish_reason": "stop"}
@@ -44,5 +52,17 @@ def test_they_are_looked_through_by_persona_question_and_sample() -> None:
     assert shelf.chosen(Choice()) == [2, 1, 3, 0]
     assert shelf.chosen(Choice(needle="rain")) == [2, 0]
     assert shelf.chosen(Choice(persona="nurse")) == [2, 1]
-    assert shelf.chosen(Choice(question=0)) == [2, 1, 3]
+    assert shelf.chosen(Choice(question=("", 0))) == [2, 1, 3]
     assert shelf.chosen(Choice(needle="snow")) == [] == Shelf().chosen(Choice(needle="rain"))
+
+
+def test_the_question_is_that_of_the_set_that_a_measure_asked() -> None:
+    own, other = ({**ROWS[0], "set": name} if name else ROWS[0] for name in ("", "a1"))
+    asked = Asked(questions={"": ["What is rain?"], "a1": ["What is owed?"]})
+
+    def shown(row: Completion) -> str:
+        return "".join(text for line in full_text(row, asked, 60, 8) for text, _ in line)
+
+    assert "What is rain?" in shown(own) and "What is owed?" in shown(other)
+    assert Beside("epoch 2", "epoch 0", [own, other]).same(other) == other
+    assert Shelf([own, other]).chosen(Choice(question=("a1", 0))) == [1]

@@ -101,11 +101,19 @@ def result_lines(
     lines: list[Line] = []
     for name in by_persona:
         if any(row["metric"] == name for row in look.rows):
+            if len(by_persona) > 1:
+                lines.append(fit_line(((f" {_measure_words(name)}", "title"),), columns))
             lines += persona_lines(look.rows, name, view, snapshot, columns, glyphs)
     lines += [*health_lines(look.rows, columns), *cosine_lines(look.rows, columns)]
     if look.problem:
         lines.append(fit_line(((f" {clean_line(look.problem, 300)}", "failed"),), columns))
     return lines
+
+
+def _measure_words(name: str) -> str:
+    """Write the name of a measure for people: ``misaligned, score (judge)``."""
+    kind, _, own = name.partition(".")
+    return f"{own.replace('.', ', ')} ({kind})" if own else name
 
 
 def column_lines(

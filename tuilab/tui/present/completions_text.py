@@ -21,6 +21,10 @@ from tuilab.tui.present.styled_text import (
 )
 
 Completion = Mapping[str, Any]
+Questions = Mapping[str, Sequence[str]]
+"""What an eval asks, by set: "" its own questions, others those of measures."""
+Place = tuple[str, int]
+"""A set and the number of a question in it."""
 _PAIR_LEAST = 60
 """Columns from which two answers stand side by side."""
 
@@ -31,7 +35,7 @@ class Asked:
 
     labels: Mapping[str, str] = field(default_factory=dict)
     marker: str = ""
-    questions: Sequence[str] = ()
+    questions: Questions = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Choice:
     """Which completions are listed."""
 
     persona: str | None = None
-    question: int | None = None
+    question: Place | None = None
     hits_only: bool = False
     needle: str = ""
 
@@ -55,7 +59,7 @@ class Beside:
 
     def same(self, row: Completion) -> Completion | None:
         """Return the answer of the same persona to the same question, of the same number."""
-        keys = ("persona", "question_index", "sample")
+        keys = ("persona", "set", "question_index", "sample")
         return next((one for one in self.rows if all(one.get(k) == row.get(k) for k in keys)), None)
 
 
@@ -80,12 +84,17 @@ class Shelf:
             found = [place for place in found if rows[place].get("persona") == choice.persona]
         if choice.question is not None:
             asked = choice.question
-            found = [place for place in found if rows[place].get("question_index") == asked]
+            found = [place for place in found if place_of(rows[place]) == asked]
         return [place for place in found if is_hit(rows[place]) or not choice.hits_only]
 
 
-def _order(row: Completion) -> tuple[str, int, int]:
-    return str(row.get("persona")), _whole(row.get("question_index")), _whole(row.get("sample"))
+def place_of(row: Completion) -> Place:
+    """Return which question a completion answers."""
+    return str(row.get("set", "")), _whole(row.get("question_index"))
+
+
+def _order(row: Completion) -> tuple[str, Place, int]:
+    return str(row.get("persona")), place_of(row), _whole(row.get("sample"))
 
 
 def _whole(raw: Any) -> int:
@@ -101,8 +110,7 @@ def next_persona(rows: Sequence[Completion], choice: Choice) -> Choice:
 
 def next_question(rows: Sequence[Completion], choice: Choice) -> Choice:
     """Go from all questions to each single one and back."""
-    numbers = sorted({_whole(row.get("question_index")) for row in rows})
-    stops = [None, *numbers]
+    stops = [None, *sorted({place_of(row) for row in rows})]
     here = stops.index(choice.question) if choice.question in stops else 0
     return replace(choice, question=stops[(here + 1) % len(stops)])
 
@@ -167,10 +175,11 @@ def full_text(row: Completion, asked: Asked, columns: int, rows: int) -> list[Li
 
 def question_lines(row: Completion, asked: Asked, columns: int) -> list[Line]:
     """Write what a completion answers in one line; [] where that is not known."""
-    number = _whole(row.get("question_index"))
-    if not 0 <= number < len(asked.questions):
+    name, number = place_of(row)
+    known = asked.questions.get(name, ())
+    if not 0 <= number < len(known):
         return []
-    question = clean_line(str(asked.questions[number]), 300)
+    question = clean_line(str(known[number]), 300)
     return [fit_line(((f" {question}", "title"),), columns)]
 
 
@@ -195,7 +204,7 @@ def pair_lines(
     row: Completion, beside: Beside | None, asked: Asked, columns: int, rows: int
 ) -> list[Line]:
     """Write two answers to one question in columns of their own, or the one that there is."""
-    alone = replace(asked, questions=())
+    alone = replace(asked, questions={})
     if beside is None or columns < _PAIR_LEAST:
         return full_text(row, alone, columns, rows)
     half, other = columns // 2, beside.same(row)
@@ -225,7 +234,8 @@ def words(
     if choice.persona is not None:
         parts.append(clean_line((labels or {}).get(choice.persona, choice.persona), 30))
     if choice.question is not None:
-        parts.append(f"question {choice.question}")
+        name, number = choice.question
+        parts.append(f"question {number}" + f" of set {clean_line(name, 12)}" * bool(name))
     if choice.hits_only:
         parts.append("hits only")
     return "  ".join(parts)
