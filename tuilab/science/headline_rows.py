@@ -14,11 +14,11 @@ from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text, points, rate_digits, signed
 from tuilab.science.against import Against, first_against
 from tuilab.science.analysis import Analysis, SourceResult
-from tuilab.science.combination import Estimate
+from tuilab.science.combination import over_cells
 from tuilab.science.contrasts import Noise
 from tuilab.science.cosine import Scale
 from tuilab.science.design import BASELINE_EPOCH, PublishedRow
-from tuilab.science.intervals import Interval, over_seeds
+from tuilab.science.intervals import Interval
 from tuilab.science.specificity import Specificity
 from tuilab.science.text import bracket, share
 from tuilab.science.trajectories import Point, cell_numbers
@@ -233,7 +233,7 @@ def _row(
     net, found, sizes = result.net, result.classification, _sizes(result)
     early = next(iter(analysis.design.later_epochs), None)
     at_the_end = _specificity_at(analysis, result.source.key, last.epoch)
-    changes = [one.excess_change for one in at_the_end if one.excess_change is not None]
+    change = over_cells([one.excess_change for one in at_the_end if one.excess_change is not None])
     return HeadlineRow(
         source=result.source.key,
         label=result.source.label,
@@ -260,8 +260,8 @@ def _row(
         beyond=found.beyond if found.is_change else None,
         why=found.why,
         kind=", ".join(dict.fromkeys(one.kind.value for one in at_the_end)),
-        excess_change=fmean(one.value for one in changes) if changes else None,
-        excess_change_interval=_over_cells(changes),
+        excess_change=change.value if change else None,
+        excess_change_interval=change.interval if change else None,
         noise_counting=_root(result.noise.counting),
         noise_questions=_root(result.noise.questions),
         noise_training=_root(result.noise.training),
@@ -301,11 +301,6 @@ def _cells(result: SourceResult, status: str) -> tuple[str, ...]:
         for point in run.points
         if point.status == status
     )
-
-
-def _over_cells(found: Sequence[Estimate]) -> Interval | None:
-    """Return the interval of one seed, or that of the mean over seeds."""
-    return found[0].interval if len(found) == 1 else over_seeds([one.value for one in found])
 
 
 def _root(variance: float | None) -> float | None:

@@ -73,6 +73,18 @@ def questions_of(row: Row) -> Questions | None:
     return Questions(hits, int(row["n"]) // len(hits), name) if hits else None
 
 
+def together(several: Sequence[Questions | None]) -> Questions | None:
+    """Return the answers of several cells to the same questions as one; None where they differ.
+
+    More seeds answer no other questions: what drawing these leaves open, they do not remove.
+    """
+    known = [one for one in several if one is not None]
+    if not ask_the_same(several):
+        return None
+    hits = tuple(map(sum, zip(*(one.hits for one in known), strict=True)))
+    return Questions(hits, sum(one.samples for one in known), known[0].asked)
+
+
 def ask_the_same(several: Sequence[Questions | None]) -> bool:
     """Whether all answer the same questions, two or more, so that they can be paired by them."""
     asked = {(one.asked, len(one.hits)) for one in several if one is not None}

@@ -9,6 +9,7 @@ from typing import Final
 from tuilab.grid.metrics import measures
 from tuilab.science.design import Design
 from tuilab.science.intervals import Interval, difference, no_narrower, over_seeds, wilson
+from tuilab.science.questions import paired_difference, together
 from tuilab.science.trajectories import SAME, Point, Trajectory
 
 SHOWN_INSTEAD: Final = ("edited", "stale", "suspect", "failed", "missing")
@@ -86,10 +87,10 @@ def paired(runs: Sequence[Trajectory], later: int | None, earlier: int) -> SeedS
             changes.append(after.counted - before.counted)
             ends.append((after, before))
     summary = summarise(changes)
-    now, then = _pooled([after for after, _ in ends]), _pooled([before for _, before in ends])
-    if now is None or then is None:
+    least = _least_of_change([after for after, _ in ends], [before for _, before in ends])
+    if least is None:
         return summary
-    return replace(summary, interval=no_narrower(summary.interval, difference(*now, *then)))
+    return replace(summary, interval=no_narrower(summary.interval, least))
 
 
 def share_present(
@@ -127,11 +128,11 @@ def _mean_point(column: Sequence[Point], metric: str) -> Point:
     if known:
         bounds = measures([metric])[metric].unit
         interval = over_seeds(known, bounds.low, bounds.high)
-        counts = _pooled(measured)
+        least = _least_of_rate(measured)
         return Point(
             epoch=epoch,
             value=math.fsum(known) / len(known),
-            interval=interval if counts is None else no_narrower(interval, wilson(*counts)),
+            interval=interval if least is None else no_narrower(interval, least),
             seeds=len(known),
             seeds_planned=planned,
             edits=measured[0].edits,
@@ -146,6 +147,27 @@ def _mean_point(column: Sequence[Point], metric: str) -> Point:
         reason=chosen.reason,
         edits=chosen.edits,
     )
+
+
+def _least_of_rate(points: Sequence[Point]) -> Interval | None:
+    """What all completions of several seeds leave open, and their questions where all share them.
+
+    None where one has no counts.
+    """
+    if (asked := together([point.questions for point in points])) is not None:
+        return asked.interval
+    counts = _pooled(points)
+    return wilson(*counts) if counts is not None else None
+
+
+def _least_of_change(after: Sequence[Point], before: Sequence[Point]) -> Interval | None:
+    """The same of the change between two epochs, paired by question where all share them."""
+    late, early = (together([one.questions for one in points]) for points in (after, before))
+    now, then = _pooled(after), _pooled(before)
+    if now is None or then is None:
+        return None
+    by_question = paired_difference(late, early) if late and early else None
+    return by_question or difference(*now, *then)
 
 
 def _pooled(points: Sequence[Point]) -> tuple[int, int] | None:
