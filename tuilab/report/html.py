@@ -104,7 +104,8 @@ class _Renderer(RendererHTML):
 
 def _cells(study: Study, seed: int) -> Iterator[str]:
     """Every cell's fold: its state, its numbers, each persona's completions."""
-    files = {view.cell: _file(study, view) for view in study.snapshot.cells}
+    cells = study.snapshot.cells
+    files = {view.cell: completions_file(study.reader, view.cell) for view in cells}
     if not any(files.values()):
         return
     yield '<h2 id="cells">Cells</h2>\n'
@@ -114,15 +115,11 @@ def _cells(study: Study, seed: int) -> Iterator[str]:
     most, note = _most(files.values())
     if note:
         yield f"<p>{escape(note)}</p>\n"
-    for view in study.snapshot.cells:
+    for view in cells:
         shown = _shown(files[view.cell], most, f"{seed}/{view.cell}")
         cell = view.cell
         measured = rows.get((cell.source, cell.epoch, cell.seed), [])
         yield "".join(_cell(study, view, shown, measured))
-
-
-def _file(study: Study, view: CellView) -> Path | None:
-    return completions_file(study.reader, view.cell)
 
 
 def _most(files: Iterable[Path | None]) -> tuple[int | None, str]:
@@ -131,7 +128,7 @@ def _most(files: Iterable[Path | None]) -> tuple[int | None, str]:
     there = [path for path in files if path is not None]
     for path in there:
         try:
-            for row in read_rows(path):
+            for row in _of_the_marker(path):
                 bytes_of += len(str(row.get("text", "")).encode("utf-8", "surrogatepass")) + 80
                 rows += 1
         except (OSError, ValueError):
@@ -143,11 +140,16 @@ def _most(files: Iterable[Path | None]) -> tuple[int | None, str]:
     return most, f"{told}: this page shows {most} of each cell, drawn by seed; the bundle has all."
 
 
+def _of_the_marker(path: Path) -> Iterator[dict[str, Any]]:
+    """The completions that a page shows: not those of a measure's own questions."""
+    return (row for row in read_rows(path) if not row.get("set"))
+
+
 def _shown(path: Path | None, most: int | None, seed: str) -> _Shown:
     if path is None:
         return _Shown((), 0)
     try:
-        rows = [row for row in read_rows(path) if not row.get("set")]
+        rows = list(_of_the_marker(path))
     except (OSError, ValueError) as error:
         return _Shown((), 0, str(error))
     if most is None or len(rows) <= most:
