@@ -24,3 +24,16 @@ def test_report_bundle_and_verify(here: Path, ran: Path, monkeypatch: pytest.Mon
     cut = call("verify", "cut.tar.gz")
     assert cut.exit_code == 1 and "cut.tar.gz" in cut.stderr
     assert call("verify", "none.tar.gz").exit_code == 2
+
+
+def test_a_bundle_of_a_table_is_not_called_true(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuilab.science.figures.prepare.KINDS", ("leakage",))
+    Path("t.csv").write_text("source,epoch,leakage\nvillain,0,1%\nvillain,2,50%\n")
+    call("import", "t.csv", "--name", "mine")
+    bundle = json.loads(call("report", "mine", "--out", "r", "--bundle", "--json").stdout)["bundle"]
+    found = call("verify", bundle, "--recompute")
+    assert found.exit_code == 0, found.stdout
+    assert "its report is what its table gives" in found.stdout
+    assert "nothing raw stands behind that" in found.stdout and "true" not in found.stdout

@@ -68,6 +68,8 @@ def _recomputed(path: Path) -> Recomputed:
 
 
 def _said(found: Recomputed) -> str:
+    made = f"{count_of(found.files, 'file', 'files')} of the report made again, all the same"
+    if not found.attempts:
+        return f"and its report is what its table gives ({made}); nothing raw stands behind that"
     counted = count_of(found.attempts, "attempt was", "attempts were")
-    made = count_of(found.files, "file", "files")
-    return f"and true: {counted} counted again, {made} of the report made again, all the same"
+    return f"and true: {counted} counted again, {made}"
