@@ -281,7 +281,7 @@ RELAUNCH = _of(
     _key("tab", "app.focus_next", "next", "next part", bar=True),
     _key("pagedown,j,down", "scroll(1)", "scroll", "scroll down", "j/k", bar=True),
     _key("pageup,k,up", "scroll(-1)", "up", "scroll up"),
-    _key("?", "app.help", "help", "show the keys of this dialog", bar=True),
+    _key("?,f1", "app.help", "help", "show the keys of this dialog", "?", bar=True),
 )
 FORM = _of(
     "form",

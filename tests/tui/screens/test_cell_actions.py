@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.agreement.compare import document, jobs_of, twin
 from tests.agreement.folders import OVER, one_open
 from tests.store.scene import ALIVE
@@ -132,3 +134,28 @@ async def test_what_a_dialog_asks_for_is_what_its_command_line_would_do(tmp_path
         assert jobs_of(twin(request["options"]["command"])).keys() == set(request["jobs"])
     told = document(*twin(stop["options"]["command"]), "--dry-run")
     assert sorted(told["ends"] + told["takes_back"]) == sorted(stop["jobs"])
+
+
+ANSWERS = {
+    "P": "Soft pause",
+    "$ h x": "Stop",
+    "j j l l A x": "Accept",
+    "+ 1": "Grow",
+    "n x": "Save",
+    "j e r": "Start",
+}
+
+
+@pytest.mark.parametrize("size", [(40, 12), (60, 16), (80, 24)], ids=str)
+async def test_answers_and_command_of_a_dialog_are_seen_at_every_size(
+    copy_of: Callable[[str], Path], size: tuple[int, int]
+) -> None:
+    root = copy_of("half_way")
+    for keys, answer in ANSWERS.items():
+        async with app_of(root).run_test(size=size) as pilot:
+            await look(pilot)
+            await press(pilot, *keys.split())
+            await pilot.app.workers.wait_for_complete()
+            shown = text_of(pilot.app)
+            assert "[ Cancel ]" in shown and answer in shown.partition("[ Cancel ]")[2], shown
+            assert " $ tuilab " in shown or keys == "+ 1", shown

@@ -20,8 +20,9 @@ from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 
 CANCEL = "cancel"
-_AROUND = 8
-"""Rows of a dialog beside its fields, body and foot: border, title, space, answers, keys."""
+_AROUND, _TIGHT_AROUND, _TIGHT_ROWS = 8, 5, 18
+"""Rows beside fields, body and foot: border, title, space, answers, keys; without the space."""
+_LEAST_BODY = 2
 
 
 class Question(Dialog):
@@ -61,7 +62,7 @@ class Question(Dialog):
     def on_mount(self) -> None:
         """Show the words; the cursor stands on Cancel."""
         self.write("dialog-title", ((f" {self._title}", "title"),))
-        self.show_foot(self.command_lines(*self._commands))
+        self.show_foot(self.command_lines(self.foot_rows, *self._commands))
         self.show_body(self._body)
         self.query_one(Choice).focus()
         self.settle()
@@ -71,19 +72,39 @@ class Question(Dialog):
 
     def show_body(self, lines: Sequence[Line]) -> None:
         """Replace what is said."""
-        body = self.query_one("#dialog-body", Lines)
-        body.styles.height = max(1, len(lines))
-        around = len(self._foot) + len(self.query(Input)) + _AROUND
-        room = max(3, self.app.size.height - around)
-        self.query_one("#dialog-scroll").styles.height = min(room, max(1, len(lines)))
-        body.show(lines)
+        self._body = tuple(lines)
+        self.query_one("#dialog-body", Lines).show(lines)
+        self._fit()
 
     def show_foot(self, lines: Sequence[Line]) -> None:
-        """Replace what stands above the answers."""
-        self._foot = tuple(lines)
-        foot = self.query_one("#dialog-foot", Lines)
-        foot.styles.height = len(lines)
-        foot.show(lines)
+        """Replace what stands above the answers, as far as there is room."""
+        self._foot = tuple(lines[: self.foot_rows])
+        self.query_one("#dialog-foot", Lines).show(self._foot)
+        self._fit()
+
+    def on_resize(self) -> None:
+        """Fit the parts to the new height."""
+        self._fit()
+
+    @property
+    def _free_rows(self) -> int:
+        """Rows for body and foot; a low terminal goes without the space between the parts."""
+        rows = self.app.size.height
+        return rows - len(self.query(Input)) - (_TIGHT_AROUND if rows < _TIGHT_ROWS else _AROUND)
+
+    @property
+    def foot_rows(self) -> int:
+        """Rows that the foot may take."""
+        return max(1, self._free_rows - _LEAST_BODY)
+
+    def _fit(self) -> None:
+        """Share the rows; the body scrolls where it has too few."""
+        self.set_class(self.app.size.height < _TIGHT_ROWS, "-tight")
+        rows = max(1, len(self._body))
+        self.query_one("#dialog-body").styles.height = rows
+        self.query_one("#dialog-foot").styles.height = len(self._foot)
+        room = max(1, self._free_rows - len(self._foot))
+        self.query_one("#dialog-scroll").styles.height = min(room, rows)
 
     def action_cancel(self) -> None:
         """Change nothing."""
@@ -143,7 +164,7 @@ class Form(Question):
     def offer(self, lines: Iterable[str], request: Request, twin: str, said: str) -> None:
         """Show what the answer does, and the command that does the same."""
         self._offer = RequestMade(request, twin, said)
-        self.show_foot(self.command_lines(twin))
+        self.show_foot(self.command_lines(self.foot_rows, twin))
         self._tell(lines)
 
     def refuse(self, lines: Iterable[str], why: str = "", role: str = "failed") -> None:

@@ -131,7 +131,7 @@ class Dialog(_OfTheApp, ModalScreen[Any]):
         """Columns of text within the window."""
         return min(WINDOW, self.app.size.width) - 4
 
-    def command_lines(self, *commands: str) -> list[Line]:
-        """Write the command that does the same, whole where the terminal has the rows."""
-        most = max(1, (self.app.size.height - 16) // max(1, len(commands)))
+    def command_lines(self, rows: int, *commands: str) -> list[Line]:
+        """Write the commands that do the same, whole where there are ``rows`` for them."""
+        most = max(1, rows // max(1, len(commands)))
         return [line for one in commands for line in command_lines(one, self.columns, most)]

@@ -143,7 +143,6 @@ class RelaunchDialog(Dialog):
     def _show(self) -> None:
         columns = self.columns
         scope = self._scope
-        command = self.command_lines(self._twin())
         named = name_cells(scope.cells, self._snapshot.labels, scope.option)
         self._say("title", [((f" Relaunch {named}", "title"),), summary(self._answer)])
         jobs = job_lines(self._answer, columns - 2)
@@ -168,7 +167,9 @@ class RelaunchDialog(Dialog):
             rows.append(fit_line(((f" {edited}", "stale"),), columns))
         self.query_one("#relaunch-kept").styles.height = len(rows)
         fixed = _TIGHT_FIXED if is_tight else _FIXED_ROWS
-        room = max(2, self.app.size.height - fixed - len(rows) - len(command) + 1)
+        room = max(2, self.app.size.height - fixed - len(rows))
+        command = self.command_lines(room - 1, self._twin())
+        room = max(2, room - len(command) + 1)
         self.query_one("#relaunch-scroll").styles.height = min(room, max(1, len(jobs)))
         self._say("kept", rows)
         self.query_one(Cycle).rename(self._beginning_names())
