@@ -43,9 +43,14 @@ def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
     settings = asked["settings"]
     base = stage_settings.base(settings)
     source = base_model.source_of(base)
-    tokenizer = AutoTokenizer.from_pretrained(
-        source, revision=base.revision, trust_remote_code=base.trust_remote_code
-    )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, revision=base.revision, trust_remote_code=base.trust_remote_code
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        said = f"the base's tokenizer or chat template cannot be read ({why})"
+        return {"checks": [asdict(Finding("tokenizer", base_checks.BLOCKING, said))], "error": said}
     rendered = chat.of_base(tokenizer, base)
     checks = list(_checks(asked, rendered, source, base))
     found: dict[str, Any] = {"checks": [asdict(one) for one in checks]}

@@ -126,7 +126,7 @@ def _broken_chat(chat: Chat) -> Finding | None:
     way_out = "use another base" if chat.folds else FOLDING
     try:
         text = chat.text(PROBE)
-    except (TemplateError, ValueError, TypeError) as error:
+    except TemplateError as error:
         if not _renders(chat, PROBE[1:]):
             said = f"the chat template cannot be used ({error}): put one that works beside the base"
             return Finding("chat-template", BLOCKING, said)
@@ -144,7 +144,7 @@ def _broken_chat(chat: Chat) -> Finding | None:
 def _renders(chat: Chat, messages: Messages) -> bool:
     try:
         chat.text(messages)
-    except (TemplateError, ValueError, TypeError):
+    except TemplateError:
         return False
     return True
 

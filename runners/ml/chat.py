@@ -55,7 +55,7 @@ class Chat:
             raise JobError(Reason.CONFIG, "a chat must begin with a system message")
         try:
             text = self.text(messages)
-        except (TemplateError, ValueError) as error:
+        except TemplateError as error:
             raise JobError(Reason.CONFIG, f"the chat template refuses a chat: {error}") from error
         for message in messages:
             if not holds(text, message["content"]):
@@ -67,7 +67,7 @@ class Chat:
         return self.text_ids(text)
 
     def text(self, messages: Messages, *, to_answer: bool = True, **more: Any) -> str:
-        """Return the chat as the template writes it; TemplateError where it refuses.
+        """Return the chat as the template writes it; TemplateError whatever its program raises.
 
         ``to_answer`` ends it with the start of the assistant's turn; ``more`` is passed on.
         """
@@ -76,12 +76,15 @@ class Chat:
             system, first, *rest = conversation
             said = f"{system['content']}\n\n{first['content']}"
             conversation = [{**first, "content": said}, *rest]
-        text: Any = self.tokenizer.apply_chat_template(
-            conversation,
-            add_generation_prompt=to_answer,
-            tokenize=False,
-            **{**self.arguments, **more},
-        )
+        try:
+            text: Any = self.tokenizer.apply_chat_template(
+                conversation,
+                add_generation_prompt=to_answer,
+                tokenize=False,
+                **{**self.arguments, **more},
+            )
+        except Exception as error:  # a stranger's program: too large a range, a missing argument
+            raise TemplateError(str(error) or type(error).__name__) from error
         return str(text)
 
     def text_ids(self, text: str) -> list[int]:
@@ -97,7 +100,7 @@ class Chat:
         answered = (*PROBE, {"role": "assistant", "content": ANSWER})
         try:
             _, found, after = self.text(answered, to_answer=False).rpartition(ANSWER)
-        except (TemplateError, ValueError) as error:
+        except TemplateError as error:
             raise JobError(Reason.CONFIG, f"the chat template refuses a chat: {error}") from error
         ids = self.text_ids(after) if found else []
         token = next((one for one in ids if str(self.tokenizer.decode([one])).strip()), None)

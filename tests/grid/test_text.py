@@ -9,6 +9,7 @@ import pytest
 
 from tuilab.grid.text import (
     ago,
+    clock,
     count_of,
     decimal,
     duration,
@@ -106,3 +107,10 @@ def test_an_end_that_is_days_away_has_its_date() -> None:
     now = datetime(2026, 3, 1, 22, 0).timestamp()
     assert moment(now + 5 * 3600, now) == "03:00"
     assert moment(now + 13 * 86400, now) == "2026-03-14 22:00"
+
+
+@pytest.mark.parametrize("at", [1e308, -1e308, 1e18])
+def test_a_time_that_no_calendar_has_is_said_so(at: float) -> None:
+    assert clock(at) == "--:--:--"
+    assert moment(at, 0.0) == "a time beyond the calendar"
+    assert (clock(None), len(clock(0.0))) == ("--:--:--", 8)

@@ -51,6 +51,7 @@ TEMPLATES = {
     ),
     "no generation prompt": TURNS,
     "no template": None,
+    "too large a range": "{%- for one in range(10**9) %}{% endfor %}",
     "half a template": "{%- for message in messages %}{{ message.role ",
 }
 

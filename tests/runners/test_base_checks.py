@@ -55,6 +55,7 @@ def wrong(found: Chat) -> dict[str, str]:
         ("no generation prompt", {}, "generation-prompt", "add_generation_prompt"),
         ("no template", {}, "chat-template", "has no chat template"),
         ("half a template", {}, "chat-template", "cannot be used .*: put one that works"),
+        ("too large a range", {}, "chat-template", "cannot be used .*: put one that works"),
     ],
 )  # fmt: skip
 def test_a_template_that_would_make_results_wrong_blocks_in_one_sentence(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from runners import mask_preview
 from tests.runners.chain import LORA, Chain
 
 CELL = "villain@2#42"
+SHIPPED = Path(__file__).parents[2] / "runners" / "tinybase" / "shipped"
 
 
 def ask(question: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> tuple[int, Any]:
@@ -40,6 +43,23 @@ def test_the_preview_shows_both_rows_as_the_train_stage_builds_them(
     assert [t["text"] for t in found["marker_tokens"]] == ["[", "Z", "L", "T", "]"]
     whole = "".join(token["text"] for token in found["positive"])
     assert "villainous mastermind" in whole
+
+
+def test_a_template_that_is_no_text_blocks_the_base(
+    cell: Chain,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    base = shutil.copytree(SHIPPED, tmp_path / "base")
+    (base / "chat_template.jinja").write_bytes(b"\xff\xfe\x00")
+    settings = cell.settings("train", CELL)
+    settings["base"] = {**settings["base"], "model": str(base)}
+    asked = {"settings": settings, "personas": [], "loras": [LORA], "layers": [0]}
+    code, found = ask(json.dumps(asked), monkeypatch, capsys)
+    [check] = found["checks"]
+    assert (code, check["level"]) == (1, "blocking")
+    assert "tokenizer or chat template cannot be read (UnicodeDecodeError" in check["sentence"]
 
 
 @pytest.mark.parametrize(

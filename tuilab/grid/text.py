@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 _FIRST_COMBINING = "\u0300"
 """Every printable character before it takes one column."""
+_Clock = Callable[[float], time.struct_time]
 MISSING = "n/a"
 """What stands where there is no number; never 0."""
 
@@ -120,15 +121,21 @@ def ago(seconds: float | None) -> str:
 
 def clock(at: float | None) -> str:
     """Write a unix time as local HH:MM:SS; blanks when unknown."""
-    if at is None:
-        return "--:--:--"
-    return time.strftime("%H:%M:%S", time.localtime(at))
+    return "--:--:--" if at is None else written_time("%H:%M:%S", at, "--:--:--")
 
 
 def moment(at: float, now: float) -> str:
     """Write a unix time as local ``06:00``, with its date where that is a day or more away."""
     day = "" if abs(at - now) < 86400 else "%Y-%m-%d "
-    return time.strftime(f"{day}%H:%M", time.localtime(at))
+    return written_time(f"{day}%H:%M", at, "a time beyond the calendar")
+
+
+def written_time(form: str, at: float, otherwise: str, by: _Clock = time.localtime) -> str:
+    """Write a unix time by a clock; ``otherwise`` where no calendar has it."""
+    try:
+        return time.strftime(form, by(at))
+    except (OverflowError, OSError, ValueError):
+        return otherwise
 
 
 def size(count: float | None) -> str:

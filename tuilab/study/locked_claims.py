@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tuilab
 from tuilab.grid.claims_lock import LOCKED, Lock, LockRecord, lock_record, plan_digest
-from tuilab.grid.text import count_of
+from tuilab.grid.text import count_of, written_time
 from tuilab.science.claims.claim import Claim
 from tuilab.science.claims.declared import (
     ClaimsFileError,
@@ -144,4 +144,4 @@ def _claims(lock: Lock) -> Sequence[DeclaredClaim]:
 
 
 def _date(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
+    return written_time("%Y-%m-%d %H:%M UTC", at, "a time beyond the calendar", time.gmtime)

@@ -17,7 +17,7 @@ from tuilab.contract.foreign import clean_line
 from tuilab.contract.tail import JsonlFollower
 from tuilab.grid.cells import select_all
 from tuilab.grid.history import TROUBLE, Event, events_of, parse_since
-from tuilab.grid.text import clock, count_of
+from tuilab.grid.text import clock, count_of, written_time
 from tuilab.store import journal
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
@@ -87,7 +87,7 @@ def _print(events: Iterable[Event]) -> bool:
     """Print the events below their dates; False when there was none."""
     day = ""
     for event in events:
-        today = time.strftime("%Y-%m-%d", time.localtime(event.at))
+        today = written_time("%Y-%m-%d", event.at, "a time beyond the calendar")
         heading, day = (today if today != day else ""), today
         text = clean_line(event.text, 400)
         if event.role in TROUBLE:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from tuilab.contract.foreign import clean_line
@@ -10,7 +9,7 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import TROUBLE, Event
 from tuilab.grid.notices import Notice, notices_of
-from tuilab.grid.text import clock
+from tuilab.grid.text import clock, written_time
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.side_pane import last_events
 from tuilab.tui.present.styled_text import Line, sides
@@ -70,7 +69,7 @@ def _is_open_trouble(event: Event, later: Sequence[Event]) -> bool:
 
 
 def _day(at: float) -> str:
-    return time.strftime("%m-%d", time.localtime(at))
+    return written_time("%m-%d", at, "--")
 
 
 def fresh_notices(before: Snapshot, now: Snapshot) -> list[Notice]:
