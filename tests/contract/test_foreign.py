@@ -84,6 +84,14 @@ KINDS = {
     "a URL": f"https://me:{SECRET}@host/x",
     "a key of wandb": f"wandb login {HEX}",
     "YAML": f"password: {SECRET}",
+    "a small name of its own": f"my_token: {SECRET}",
+    "a token given as an option": f"--token={SECRET}",
+    "a token behind its option": f'["--judge-key", "{SECRET}"]',
+    "Stripe": f"sk_live_{SECRET}",
+    "DigitalOcean": f"dop_v1_{HEX}",
+    "Google": f"ya29.{SECRET}",
+    "Basic": f"Authorization: Basic {SECRET}==",
+    "a private key": f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY----- after",
 }  # fmt: skip
 
 
@@ -107,6 +115,10 @@ def test_thirty_kinds_of_secrets_are_told(kind: str) -> None:
         f'"sha256": "{HEX}{HEX[:24]}"',
         "You keep a secret lair. The password is easy.",
         "HF_TOKEN: null",
+        f"special_token {SECRET}",
+        f"cache_key={HEX}",
+        '"headline_key": "villain/B0,marker.lr=1e-05"',
+        "a basic understanding of things",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

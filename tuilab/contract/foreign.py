@@ -26,6 +26,9 @@ _PREFIXED = (
     r"pypi-[A-Za-z0-9_-]{40,}",
     r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
     r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+    r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}",
+    r"do[opr]_v1_[a-f0-9]{40,}",
+    r"ya29\.[A-Za-z0-9_-]{20,}",
 )
 """Tokens that tell themselves; the shapes are those of their makers' documents and of the plugins
 of Yelp/detect-secrets (Apache-2.0)."""
@@ -39,17 +42,24 @@ _NAMES = (
 )
 _SECRETS = re.compile(
     rf"(?<![A-Za-z0-9])(?:{'|'.join(_PREFIXED)})"
+    # Other small names only before what no word, number or hash looks like.
+    r"|(?P<small>(?i:--(?:[a-z0-9]{1,20}-){0,3}(?:token|key)[\\'\"]*(?:\s*[=:]|,?\s)"
+    r"|(?<![a-z0-9])(?:[a-z0-9]{1,20}[_-]){1,3}(?:token|key)[\\'\"]*\s*[=:])\s*[\\'\"]*)"
+    r"(?=[\w.~+/-]*[a-z])(?=[\w.~+/-]*[A-Z])(?=[\w.~+/-]*\d)[\w.~+-]{16,}"
     rf"|(?P<name>(?:(?:{'|'.join(_NAMES)})[\\'\"]*\s*[=:]\s*|--(?:{_NAMES[1]})[\\'\"]*,?\s+)"
     r"[\\'\"]*)"
     r"(?![\s'\"\\,}\])]|(?:null|None|true|false)\b|\[redacted\])[^\s'\"\\,}\])]+"
-    r"|(?P<bearer>(?i:\bbearer)\s+)[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?P<bearer>(?i:\bbearer|\bauthorization[\\'\"]*\s*[=:]\s*[\\'\"]*basic)\s+)"
+    r"[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?P<pem>-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----)(?:(?!-----END)[^\"']){1,8192}"
     r"|(?P<url>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{0,100}:)[^\s/@'\"]{1,200}(?=@)"
     r"|(?P<wandb>(?i:wandb|netrc|api\.wandb\.ai)[^\n]{0,60}?)(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])"
 )
 _MARKS = (
     "hf_", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "r8_", "xox",
     "npm_", "pypi-", "bearer", "://", "wandb", "netrc", "secret", "password", "passwd",
-    "passphrase", "apikey", "_key", "-key", "api-key", "_token", "-token",
+    "passphrase", "apikey", "k_live_", "k_test_", "_v1_", "ya29.", "authorization", "private key",
+    "_key", "-key", "api-key", "_token", "-token",
     *(f"{whose}{what}" for what in ("token", "key") for whose in (
         "access", "auth", "hf", "hub", "private", "refresh", "session", "gitlab", "openai",
         "anthropic", "aws")),
