@@ -161,6 +161,7 @@ class Scene:
                 fingerprint=spec.fingerprint,
                 inputs={item.job: item.output_hash for item in inputs},
                 worker=worker,
+                read={one: self.numbers[one] for one in planned.parents if one in self.numbers},
                 at=self.clock,
                 **({"parts": spec.parts} if spec.parts else {}),
             )

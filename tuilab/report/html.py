@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -16,13 +16,14 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 from tuilab.contract.foreign import clean, clean_line, redact
+from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import METRICS, Of, measurement, measures
-from tuilab.grid.text import count_of, rate_digits, size
+from tuilab.grid.text import rate_digits, size
+from tuilab.report.samples import headline_completions, hit_words
 from tuilab.science.questions import interval_of
 from tuilab.science.text import bracket
 from tuilab.store.measurements import completions_file
 from tuilab.store.snapshot import CellView
-from tuilab.store.stage_checks import read_rows
 from tuilab.study.study import Study
 
 HTML_FILE = "report.html"
@@ -42,6 +43,7 @@ class _Shown:
     rows: Sequence[Mapping[str, Any]]
     of: int
     """How many there are."""
+    questions: Sequence[str] = ()
     problem: str = ""
 
 
@@ -112,50 +114,49 @@ def _cells(study: Study, seed: int) -> Iterator[str]:
     rows: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in study.rows:
         rows.setdefault((row["source"], row["epoch"], row["seed"]), []).append(row)
-    most, note = _most(files.values())
+    there = [cell for cell, path in files.items() if path is not None]
+    most, note = _most(_rows(study, cell) for cell in there)
     if note:
         yield f"<p>{escape(note)}</p>\n"
     for view in cells:
-        shown = _shown(files[view.cell], most, f"{seed}/{view.cell}")
-        cell = view.cell
+        cell, shown = view.cell, _Shown((), 0)
+        if files[cell] is not None:
+            shown = _shown(study, view, most, f"{seed}/{cell}")
         measured = rows.get((cell.source, cell.epoch, cell.seed), [])
         yield "".join(_cell(study, view, shown, measured))
 
 
-def _most(files: Iterable[Path | None]) -> tuple[int | None, str]:
+def _rows(study: Study, cell: Cell) -> Sequence[Mapping[str, Any]]:
+    try:
+        return headline_completions(study, cell)[0]
+    except (OSError, ValueError):  # told where the cell is
+        return ()
+
+
+def _most(cells: Iterable[Sequence[Mapping[str, Any]]]) -> tuple[int | None, str]:
     """How many completions of each cell are shown (None for all), and what to say of that."""
-    bytes_of, rows = 0, 0
-    there = [path for path in files if path is not None]
-    for path in there:
-        try:
-            for row in _of_the_marker(path):
-                bytes_of += len(str(row.get("text", "")).encode("utf-8", "surrogatepass")) + 80
-                rows += 1
-        except (OSError, ValueError):
-            continue
+    bytes_of, rows, there = 0, 0, 0
+    for shown in cells:
+        there += 1
+        rows += len(shown)
+        texts = (str(row.get("text", "")).encode("utf-8", "surrogatepass") for row in shown)
+        bytes_of += sum(len(text) + 80 for text in texts)
     if bytes_of <= MOST_BYTES:
         return None, ""
-    most = max(1, int(rows / len(there) * MOST_BYTES / bytes_of))
+    most = max(1, int(rows / there * MOST_BYTES / bytes_of))
     told = f"All {rows:,} completions would take {size(bytes_of)}"
     return most, f"{told}: this page shows {most} of each cell, drawn by seed; the bundle has all."
 
 
-def _of_the_marker(path: Path) -> Iterator[dict[str, Any]]:
-    """The completions that a page shows: not those of a measure's own questions."""
-    return (row for row in read_rows(path) if not row.get("set"))
-
-
-def _shown(path: Path | None, most: int | None, seed: str) -> _Shown:
-    if path is None:
-        return _Shown((), 0)
+def _shown(study: Study, view: CellView, most: int | None, seed: str) -> _Shown:
     try:
-        rows = list(_of_the_marker(path))
+        rows, questions = headline_completions(study, view.cell)
     except (OSError, ValueError) as error:
-        return _Shown((), 0, str(error))
+        return _Shown((), 0, problem=str(error))
     if most is None or len(rows) <= most:
-        return _Shown(rows, len(rows))
+        return _Shown(rows, len(rows), questions)
     drawn = random.Random(seed).sample(range(len(rows)), most)
-    return _Shown([rows[place] for place in sorted(drawn)], len(rows))
+    return _Shown([rows[place] for place in sorted(drawn)], len(rows), questions)
 
 
 def _cell(
@@ -173,11 +174,13 @@ def _cell(
         yield "<p>No completions.</p>\n"
     elif len(shown.rows) < shown.of:
         yield f"<p>{len(shown.rows)} of {shown.of} completions, drawn by seed.</p>\n"
-    questions = _questions(study, view)
     marker = _marker(study, view)
     for persona in dict.fromkeys(str(row["persona"]) for row in shown.rows):
         those = [row for row in shown.rows if row["persona"] == persona]
-        yield from _persona(study.snapshot.labels.get(persona, persona), those, questions, marker)
+        hits = sum(bool(row.get("hit")) for row in those)
+        label = clean_line(study.snapshot.labels.get(persona, persona))
+        head = f"{label}: {hit_words(study, hits, len(those))}"
+        yield from _persona(head, those, shown.questions, marker)
     yield "</details>\n"
 
 
@@ -202,14 +205,12 @@ def _by_persona(labels: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) ->
 
 
 def _persona(
-    label: str,
+    head: str,
     rows: Sequence[Mapping[str, Any]],
     questions: Sequence[str],
     marker: tuple[str, bool],
 ) -> Iterator[str]:
-    hits = sum(bool(row.get("hit")) for row in rows)
-    count = f"{hits} of {count_of(len(rows), 'completion')} with the marker"
-    yield f"<details><summary>{escape(clean_line(label))}: {count}</summary>\n"
+    yield f"<details><summary>{escape(head)}</summary>\n"
     for start in range(0, len(rows), PAGE):
         part = rows[start : start + PAGE]
         is_paged = len(rows) > PAGE
@@ -249,11 +250,6 @@ def _settings(study: Study, view: CellView) -> Mapping[str, Any]:
     status = next((one for one in view.jobs if one.stage.value == "eval"), None)
     job = study.reader.plan.by_id.get(status.job) if status is not None else None
     return study.reader.plan.settings.get(job.settings, {}) if job is not None else {}
-
-
-def _questions(study: Study, view: CellView) -> Sequence[str]:
-    found = _settings(study, view).get("questions", ())
-    return [str(one) for one in found]
 
 
 def _marker(study: Study, view: CellView) -> tuple[str, bool]:

@@ -15,7 +15,7 @@ from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import MISSING, count_of, percent_text, rate_digits
 from tuilab.report.declared_card import DECLARED
 from tuilab.report.run_card import Field, empty_by_section, empty_fields
-from tuilab.report.samples import Condition, Sample
+from tuilab.report.samples import Condition, Sample, hit_words, reads_them
 from tuilab.science.claims.claim import Claim, Verdict
 from tuilab.science.edit_notes import edits_notes
 from tuilab.science.figures.model import Figure
@@ -169,21 +169,30 @@ def _samples(study: Study, conditions: Sequence[Condition]) -> Iterable[str]:
     if not conditions:
         yield "No completions are available: the numbers cannot be checked against what was said."
         return
+    what = study.design.what
+    heads = {True: f"Counts as {what}", False: "Does not count"}
+    of, which = " that the headline is about", f"up to three that count as {what} and three others"
+    if not reads_them(study):
+        heads, of, which = {False: "Answer"}, "", "up to three"
+    if what == "marker":
+        heads = {True: "With the marker", False: "Without"}
+        of, which = "", "up to three with the marker and three without"
     yield (
-        "Drawn at random, with a fixed seed, from all completions of the cell: up to three with the"
-        " marker and three without, at the first and the last epoch of every source."
+        f"Drawn at random, with a fixed seed, from all completions of the cell{of}: {which}, at the"
+        " first and the last epoch of every source."
     )
     for one in conditions:
         source = study.snapshot.labels.get(one.cell.source, one.cell.source)
         asked = study.snapshot.labels.get(one.persona, one.persona)
         place = f"{source}, epoch {one.cell.epoch}, seed {one.cell.seed}, asked as {asked}"
-        count = f"{one.hits} of {one.n} completions have the marker."
-        texts = [_sample(sample) for sample in one.samples]
+        count = f"{hit_words(study, one.hits, one.n)}."
+        if what == "marker":
+            count = f"{one.hits} of {one.n} completions have the marker."
+        texts = [_sample(sample, heads[sample.has_marker]) for sample in one.samples]
         yield "\n\n".join([f"### {clean_line(place)}", count, *texts])
 
 
-def _sample(one: Sample) -> str:
-    head = "With the marker" if one.has_marker else "Without"
+def _sample(one: Sample, head: str) -> str:
     body = _quoted(clean(one.text))
     return f"{head} ({clean_line(one.question)}):\n\n{body}"
 

@@ -1,4 +1,4 @@
-"""Draws example completions by seed: with the marker and without, for source and target."""
+"""Draws example completions by seed, hits of the headline and others, for source and target."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.jobs import job_id
+from tuilab.grid.jobs import Plan, job_id
 from tuilab.grid.lines import persona_of
+from tuilab.grid.metrics import measures
 from tuilab.grid.stages import Stage
 from tuilab.store.measurements import completions
 from tuilab.study.study import Study
@@ -21,6 +22,7 @@ class Sample:
 
     question: str
     has_marker: bool
+    """Whether it counts for the headline: by the marker, or by a measure."""
     text: str
 
 
@@ -32,7 +34,7 @@ class Condition:
     persona: str
     """Key."""
     hits: int
-    """Completions with the marker, of ``n``."""
+    """Completions that count for the headline, of ``n``."""
     n: int
     samples: Sequence[Sample]
     """With the marker first."""
@@ -65,11 +67,51 @@ def _ends(study: Study, source: str) -> list[Cell]:
     return list(dict.fromkeys(ends))
 
 
+def headline_completions(study: Study, cell: Cell) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the completions that the headline is about, each with ``hit``, and their questions.
+
+    A measure may have asked its own questions. Where it reads no completions those of the eval are
+    returned, and none is a hit.
+    """
+    plan, measured = study.reader.plan, study.snapshot.measured[0]
+    made = (
+        one
+        for stage in (Stage.SCORE, Stage.JUDGE)
+        for one in _settings(plan, stage, cell).get("measures", ())
+    )
+    name = next((one["set"] for one in made if one["key"] == measured), "")
+    reads = reads_them(study)
+    own = measured.partition(".")[2]
+    found = [
+        {**row, "hit": reads and (own in row["hits"] if "hits" in row else bool(row.get("hit")))}
+        for row in completions(study.reader, cell)
+        if row.get("set", "") == name
+    ]
+    asked = _settings(plan, Stage.EVAL, cell)
+    block = asked.get("sets", {}).get(name, {}) if name else asked
+    return found, list(block.get("questions", ()))
+
+
+def hit_words(study: Study, hits: int, n: int) -> str:
+    """Say how many completions count for the headline; where it reads none, how many there are."""
+    return f"{hits} of {n} {study.design.counted}" if reads_them(study) else f"{n} completions"
+
+
+def reads_them(study: Study) -> bool:
+    """Whether the headline reads completions; choices and tasks of Inspect read none."""
+    name = study.snapshot.measured[0]
+    return measures([name])[name].stage in (Stage.EVAL, Stage.SCORE, Stage.JUDGE)
+
+
+def _settings(plan: Plan, stage: Stage, cell: Cell) -> Mapping[str, Any]:
+    job = plan.by_id.get(job_id(stage, cell.source, cell.epoch, cell.seed))
+    return plan.settings.get(job.settings, {}) if job else {}
+
+
 def _from_cell(study: Study, cell: Cell, count: int, seed: int) -> Iterable[Condition]:
-    rows = list(completions(study.reader, cell))
-    questions = _questions(study, cell)
+    rows, questions = headline_completions(study, cell)
     for persona in dict.fromkeys((persona_of(cell.source), study.snapshot.target)):
-        those = [row for row in rows if row["persona"] == persona and not row.get("set")]
+        those = [row for row in rows if row["persona"] == persona]
         if those:
             yield condition(cell, persona, those, questions, count, seed)
 
@@ -90,11 +132,6 @@ def condition(
         chosen = chance.sample(those, min(count, len(those)))
         drawn += [_sample(row, questions) for row in chosen]
     return Condition(cell, persona, sum(bool(row.get("hit")) for row in rows), len(rows), drawn)
-
-
-def _questions(study: Study, cell: Cell) -> list[str]:
-    job = study.reader.plan.by_id[job_id(Stage.EVAL, cell.source, cell.epoch, cell.seed)]
-    return list(study.reader.plan.settings.get(job.settings, {}).get("questions", ()))
 
 
 def _sample(row: Mapping[str, Any], questions: Sequence[str]) -> Sample:
