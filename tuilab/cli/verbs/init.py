@@ -79,7 +79,7 @@ def init(
         return _personas(text, shipped)
 
     if sources is None and is_interactive():
-        tell(f"personas: {', '.join(shipped.personas)}")
+        tell(f"personas: {', '.join(key for key in shipped.personas if key != shipped.target)}")
     cells = (
         _ask("source personas", sources, ",".join(shipped.sources[:2]), personas),
         _ask("epochs of the grid", epochs, "0,2,4" if model == TINY else "0,2,4,8", _numbers),
