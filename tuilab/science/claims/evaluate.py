@@ -279,10 +279,10 @@ def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
         return Finding(Verdict.WITHIN_NOISE, f"{evidence}; the rise itself is within noise")
     if result.change is Change.DECLINES or part is None:
         return Finding(Verdict.FAILS, f"{evidence}; leakage does not rise, it declines")
+    point, baseline, rise = trajectory.at(epoch), trajectory.baseline, result.rise.mean
+    needed = (baseline or 0.0) + at_least * (rise or 0.0)
+    near = point is not None and point.interval is not None and needed in point.interval
     if part < at_least - SAME:
-        point, baseline, rise = trajectory.at(epoch), trajectory.baseline, result.rise.mean
-        needed = (baseline or 0.0) + at_least * (rise or 0.0)
-        near = point is not None and point.interval is not None and needed in point.interval
         return Finding(Verdict.WITHIN_NOISE if near else Verdict.FAILS, evidence)
     grown = [test for run in result.runs for test in after(run.trajectory, epoch) if test.is_up]
     if grown:
@@ -292,7 +292,8 @@ def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
             f" (Fisher, Holm over {most.family}: {p_value(most.p_holm)})"
         )
         return Finding(Verdict.FAILS, f"{evidence}; {further}")
-    return Finding(Verdict.HOLDS, f"{evidence}; no later one is higher beyond counting noise")
+    evidence = f"{evidence}; no later one is higher beyond counting noise"
+    return Finding(Verdict.WITHIN_NOISE if near else Verdict.HOLDS, evidence)
 
 
 def _has_share(claim: ShareClaim, result: SourceResult) -> Finding:
