@@ -73,3 +73,10 @@ def test_takeaways_are_five_at_most_locked_ones_first_and_none_of_one_source() -
     later = claim("later", status="exploratory: locked after the first measurement")
     keys = [one.key for one in takeaways([*locked, later, *standard])]
     assert keys == ["mine-0", "mine-1", "mine-2", "mine-3", "classes"]
+
+
+def test_a_report_names_the_seed_of_its_samples(tmp_path: Path) -> None:
+    """Who tries several could pick the nicest: the number tells a reader."""
+    study = open_study(whole(tmp_path / "x").root)
+    made = write_files(study, tmp_path / "r", recipe_for(study, seed=7, kinds=()), draw=False)
+    assert "Drawn at random by seed 7 from all completions" in made.report.read_text()

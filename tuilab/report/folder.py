@@ -70,6 +70,7 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
         caveats=caveats(study, ran),
         figures=[study.figure(kind) for kind in kinds],
         samples=draw_samples(study, seed=recipe.seed),
+        seed=recipe.seed,
         text=_text_of(study),
         differences=_differences(study, ran),
         code=recipe.code,

@@ -38,6 +38,8 @@ class ReportParts:
     caveats: Sequence[str]
     figures: Sequence[Figure]
     samples: Sequence[Condition]
+    seed: int = 0
+    """What samples were drawn by; who chose another than 0 may have chosen among samples."""
     text: ReportText = field(default_factory=ReportText)
     """What the author wrote."""
     differences: Sequence[Difference] = ()
@@ -64,7 +66,7 @@ def write_report(study: Study, parts: ReportParts) -> str:
         "## Results",
         *[_figure(figure) for figure in parts.figures],
         "## Sample outputs",
-        *_samples(study, parts.samples),
+        *_samples(study, parts.samples, parts.seed),
         "## Headline numbers",
         render(study, "md"),
         "### Full table",
@@ -165,7 +167,7 @@ def _rate(row: Mapping[str, Any] | None) -> str:
     return f"{share} ({row['hits']}/{row['n']})" if row["n"] else share
 
 
-def _samples(study: Study, conditions: Sequence[Condition]) -> Iterable[str]:
+def _samples(study: Study, conditions: Sequence[Condition], seed: int) -> Iterable[str]:
     if not conditions:
         yield "No completions are available: the numbers cannot be checked against what was said."
         return
@@ -178,8 +180,8 @@ def _samples(study: Study, conditions: Sequence[Condition]) -> Iterable[str]:
         heads = {True: "With the marker", False: "Without"}
         of, which = "", "up to three with the marker and three without"
     yield (
-        f"Drawn at random, with a fixed seed, from all completions of the cell{of}: {which}, at the"
-        " first and the last epoch of every source."
+        f"Drawn at random by seed {seed} from all completions of the cell{of}: {which}, at the first"
+        " and the last epoch of every source."
     )
     for one in conditions:
         source = study.snapshot.labels.get(one.cell.source, one.cell.source)
