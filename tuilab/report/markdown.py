@@ -180,8 +180,8 @@ def _samples(study: Study, conditions: Sequence[Condition], seed: int) -> Iterab
         heads = {True: "With the marker", False: "Without"}
         of, which = "", "up to three with the marker and three without"
     yield (
-        f"Drawn at random by seed {seed} from all completions of the cell{of}: {which}, at the first"
-        " and the last epoch of every source."
+        f"Drawn at random by seed {seed} from all completions of the cell{of}: {which}, at the"
+        " first and the last epoch of every source."
     )
     for one in conditions:
         source = study.snapshot.labels.get(one.cell.source, one.cell.source)
