@@ -41,7 +41,7 @@ def _with_times(plan: Plan, env: Mapping[str, str]) -> Plan:
     A grid has one base.
     """
     base = base_of(plan)
-    commit = plan.commits.get(fetch_id(base["model"])) if base else None
+    commit = plan.commits.get(fetch_id(base["model"])) if base and "model" in base else None
     folder = hub.fetched(base["model"], commit, env) if commit else None
     if folder is None:
         return plan
