@@ -139,6 +139,22 @@ def test_a_stale_mount_is_waited_out_by_the_engine(
     assert engine._is_homeless()
 
 
+def test_an_engine_that_cannot_tell_its_trouble_says_so_once_in_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = loop.Engine.__new__(loop.Engine)
+    engine.layout, engine._trouble, engine._unsaid = Layout(tmp_path), "", ""
+
+    def away(*_: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(loop, "put_folders_away", away)
+    for _ in range(3):
+        engine._meet(OSError(errno.ESTALE, "Stale file handle"))
+    said = capsys.readouterr().err
+    assert said.count("cannot go on now") == said.count("nor can it say so") == 1
+
+
 def test_who_prints_progress_says_once_that_a_mount_is_stale_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

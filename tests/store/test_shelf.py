@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -58,5 +59,8 @@ def test_what_works_or_is_not_ours_stays(root: Path, tmp_path: Path) -> None:
     for act in (delete, archive):
         with pytest.raises(ShelfError, match="stop the work first"):
             act(root)
+    copy = Path(shutil.copytree(root, root.with_name("copy"), symlinks=True))
+    delete(copy)
+    assert not copy.exists() and f"pid {identity.me().pid}" in why_not(root)
     lease.release(time.time())
     assert why_not(root) == ""

@@ -73,6 +73,8 @@ class Engine:
         self._fold = FoldKeeper(opened.layout, opened.states)
         self._closing_at: float | None = None
         self._trouble = ""
+        self._unsaid = ""
+        """Why the trouble could not be told."""
 
     def run(self) -> bool:
         """Work until nothing is left to do, or a signal asks; runners go on in the latter case.
@@ -116,11 +118,14 @@ class Engine:
         except FencedError:
             raise
         except Exception as second:
-            self._say(f"nor can it say so: {sentence(second)}")
+            why, before = sentence(second), self._unsaid
+            self._unsaid = why
+            if why != before:
+                self._say(f"nor can it say so: {why}")
 
     def _is_well(self) -> None:
         if self._trouble:
-            self._trouble = ""
+            self._trouble = self._unsaid = ""
             tell_trouble(self.layout, "", time.time())
 
     def _blind(self) -> Facts:

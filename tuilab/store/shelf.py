@@ -13,7 +13,7 @@ from tuilab.contract.identity import is_alive
 from tuilab.contract.worker import EXIT_FILE
 from tuilab.grid.text import count_of, size
 from tuilab.store.experiment import is_experiment
-from tuilab.store.experiment_id import read_id
+from tuilab.store.experiment_id import copy_of, read_id
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.live_attempts import who_holds
@@ -64,6 +64,8 @@ def why_not(root: Path) -> str:
     if not os.access(root.parent, os.W_OK):
         return f"{root.parent} cannot be written: ask its owner"
     layout = Layout(root)
+    if copy_of(layout):
+        return ""  # the engine and the workers that its files name are the original's
     held = holder(layout, time.time())
     if held is not None:
         return f"its engine is alive (pid {held.identity.pid}): stop the work first"

@@ -28,7 +28,7 @@ def adopt_copy(directory: Dir, as_json: AsJson = False) -> int:
         return 0
     tell(plain(f"{root} has an id of its own now; it was a copy of {found.of}"))
     if found.stopped:
-        tell(f"{count_of(len(found.stopped), 'job')} that was under way there counts as stopped:")
+        tell(f"{count_of(len(found.stopped), 'job')} under way there, stopped here:")
         out_first(found.stopped, most=60)
     if found.requests:
         tell(f"{count_of(found.requests, 'request')} that was left for the original is not taken")

@@ -12,6 +12,7 @@ import typer
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, plain, progress_bar, tell
 from tuilab.cli.verbs.arguments import AsJson
+from tuilab.contract.foreign import clean_line
 from tuilab.grid.text import count_of
 from tuilab.report.bundle import verify_bundle
 from tuilab.report.recompute import Recomputed, recompute
@@ -54,7 +55,7 @@ def verify(
         document(told)
         return ERROR if problems else OK
     for problem in problems:
-        out(plain(problem))
+        out(clean_line(problem))
     for note in found.notes if found else []:
         tell(plain(note))
     if not problems:
