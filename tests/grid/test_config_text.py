@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.grid.planned import SMALL, load
-from tuilab.grid.config_text import ConfigError
+from tuilab.grid import toml
+from tuilab.grid.config_text import ConfigError, parse_toml
 from tuilab.grid.edits import edits_of
 
 
@@ -195,3 +196,18 @@ def test_lists_of_resources_are_read_from_toml_and_again_from_json() -> None:
     config = load(text).config
     assert (config.resources.runner, config.resources.devices) == (("python", "x.py"), ("0", "1"))
     assert edits_of(config, {"eval.samples": 3}).resources == config.resources
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a = " + "9" * 5000, "thousands of digits"),
+        ("a = ", "Invalid value"),
+    ],
+)
+def test_what_python_cannot_hold_is_an_error_of_the_text(text: str, words: str) -> None:
+    with pytest.raises(toml.TOMLDecodeError, match=words):
+        toml.loads(text)
+    with pytest.raises(ConfigError, match=words):
+        parse_toml("x.toml", text)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import tomllib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tuilab.grid import toml
 from tuilab.grid.config import ExperimentConfig, Path, wrong_references
 from tuilab.grid.metrics import KINDS
 from tuilab.grid.text import nearest
@@ -107,11 +107,9 @@ def _parse(file: str, text: str) -> _Layer:
 def parse_toml(file: str, text: str) -> dict[str, Any]:
     """Read TOML; ConfigError where it is none, or holds numbers that no library takes."""
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = toml.loads(text)
+    except toml.TOMLDecodeError as error:
         raise _only(file, "(TOML)", str(error)) from None
-    except ValueError:  # Python refuses to read numbers of thousands of digits
-        raise _only(file, "(TOML)", "holds a number of thousands of digits") from None
     if huge := [dotted(path) for path, value in _numbers(raw) if not -(2**63) <= value < 2**63]:
         raise ConfigError(
             ConfigProblem(file, name, "is an integer beyond 64 bits, which no library takes")

@@ -66,15 +66,15 @@ def parse_edit(text: str) -> tuple[str, Any]:
 
     Raises EditError when there is no key or no value.
     """
-    import tomllib  # slow to load, and most callers only read edits
+    from tuilab.grid import toml  # slow to load, and most callers only read edits
 
     key, equals, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not equals or not key or not raw:
         raise EditError(f"{text!r} is not an edit: write key=value, such as marker.lr=1e-5")
     try:
-        value = tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = toml.loads(f"value = {raw}")["value"]
+    except toml.TOMLDecodeError:
         return key, raw
     try:
         json.dumps(value, allow_nan=False)

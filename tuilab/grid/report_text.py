@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
+from tuilab.grid import toml
 from tuilab.grid.config_block import Block, Text
 from tuilab.grid.text import nearest
 
@@ -38,8 +38,8 @@ def read_report_text(text: str) -> ReportText:
     """Read the file's text; ReportTextError names everything that is wrong with it."""
     try:
         # As JSON, where a list is taken for a tuple and all else stays strict.
-        return ReportText.model_validate_json(json.dumps(tomllib.loads(text), default=str))
-    except tomllib.TOMLDecodeError as error:
+        return ReportText.model_validate_json(json.dumps(toml.loads(text), default=str))
+    except toml.TOMLDecodeError as error:
         raise ReportTextError(f"{REPORT_TEXT_FILE} is not valid TOML: {error}") from error
     except ValidationError as error:
         wrong = "; ".join(_words(dict(one)) for one in error.errors())

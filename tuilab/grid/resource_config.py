@@ -13,7 +13,7 @@ from tuilab.grid.stages import Stage
 class Resources(Block):
     """What the engine may use; of these only ``threads`` changes results."""
 
-    workers: Positive = 1
+    workers: Annotated[Positive, Field(le=10_000)] = 1
     """Runner processes at once."""
     jobs_per_device: Positive = 1
     """Workers that may share a GPU, as far as the peaks measured so far fit side by side."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tuilab.grid import toml
 from tuilab.grid.text import nearest
 from tuilab.report.run_card import CardContext, Field, run_card
 
@@ -50,8 +50,8 @@ def parse(text: str) -> DeclaredCard:
         CardFileError: for what is no TOML, no text, or no field of the section it stands in.
     """
     try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        raw = toml.loads(text)
+    except toml.TOMLDecodeError as error:
         raise CardFileError(f"is not valid TOML: {error}") from error
     contradicted = raw.pop(_CONTRADICTED, {})
     if not isinstance(contradicted, dict):

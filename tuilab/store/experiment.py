@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tomllib
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from tuilab.contract import atomic
 from tuilab.contract.foreign import redact
+from tuilab.grid import toml
 from tuilab.grid.jobs import Plan
 from tuilab.store.data_files import write_files
 from tuilab.store.experiment_id import new_record, write_record
@@ -75,7 +75,7 @@ def _without_secrets(config_text: str) -> str:
     if clean == config_text:
         return config_text
     with suppress(ValueError):
-        if tomllib.loads(clean) == tomllib.loads(config_text):
+        if toml.loads(clean) == toml.loads(config_text):
             return clean
     return config_text
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads, read_bytes, typed
+from tuilab.grid import toml
 from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import PARTS_SCHEMA, PLAN_SCHEMA, Job, JobTable, Kind, Plan, even
 from tuilab.grid.settings_table import SettingsTable
@@ -140,7 +140,7 @@ def config_problem(layout: Layout, planned: str) -> str:
     if not (now and planned) or now == planned:
         return ""
     try:
-        tomllib.loads(read_bytes(layout.config).decode("utf-8-sig"))
+        toml.loads(read_bytes(layout.config).decode("utf-8-sig"))
     except (OSError, ValueError) as error:
         return f"experiment.toml cannot be read: {error}; until it is fixed the old plan holds"
     command = f"`{program()} run {quoted(layout.root)} --dry-run`"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilab.contract.parsing import loads, read_bytes
+from tuilab.grid import toml
 from tuilab.grid.jobs import job_id
 from tuilab.grid.metrics import Row
 from tuilab.grid.stages import Stage
@@ -121,5 +121,5 @@ def _note(path: Path, is_table: bool, _changed: int) -> str:
     if is_table:
         found: Any = (loads(read_bytes(path)).get("provenance") or {}).get("note")
     else:
-        found = tomllib.loads(read_bytes(path).decode()).get("note")
+        found = toml.loads(read_bytes(path).decode()).get("note")
     return str(found or "")

@@ -17,12 +17,12 @@ persona, epoch, equals, tolerance), mechanism. Of any kind, a claim
 whose words name a cause ("because", "raises") is *unsupported*.
 """
 
-import tomllib
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from tuilab.grid import toml
 from tuilab.grid.text import nearest
 
 Sources = list[str] | Literal["all", "rising"]
@@ -169,8 +169,8 @@ def parse(text: str) -> tuple[DeclaredClaim, ...]:
         ClaimsFileError: listing every problem, with the claim it is in and the nearest known key.
     """
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = toml.loads(text)
+    except toml.TOMLDecodeError as error:
         raise ClaimsFileError([f"it is not valid TOML: {error}"]) from error
     tables = document.pop("claim", [])
     problems = [
