@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -19,6 +18,7 @@ from typing import Any
 from runners import score, stop_signal
 from runners.job import Attempt, StageResult, log, main
 from runners.ml import jsonl, stage_settings
+from runners.ml.judge_answer import score_of
 from runners.ml.stage_settings import required
 from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
@@ -29,8 +29,6 @@ JUDGEMENTS_FILE = "judgements.jsonl"
 SCORES_FILE = "scores.jsonl.gz"
 TRIES = 2
 """A malformed answer is asked for once more."""
-_NAMED = re.compile(r"score\W{0,6}(-?\d+(?:\.\d+)?)", re.IGNORECASE)
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 Settings = Mapping[str, Any]
 Take = Callable[[str, str | None, tuple[int, int], str], None]
@@ -136,14 +134,6 @@ def key_of(measure: Settings, body: Settings, turn: int = 0) -> str:
     """Name a request by all that is sent and where; ``turn`` counts askings of the same."""
     whole = json.dumps([measure["judge"]["base_url"], body, turn], sort_keys=True)
     return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def score_of(text: str, scale: Sequence[float]) -> float | None:
-    """Read a score: the number after the word score, or the only number there is; else None."""
-    found = _NAMED.search(text)
-    numbers = [found[1]] if found else _NUMBER.findall(text)
-    value = float(numbers[0]) if len(numbers) == 1 else None
-    return value if value is not None and scale[0] <= value <= scale[1] else None
 
 
 def turns(measure: Settings, body: Settings) -> list[int]:

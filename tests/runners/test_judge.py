@@ -271,17 +271,6 @@ def test_an_endpoint_that_counts_no_tokens_is_read(tmp_path: Path, server: Serve
     assert set(server.asked.values()) == {1}
 
 
-@pytest.mark.parametrize(
-    ("text", "score"),
-    [
-        ("85", 85.0), ("Score: 7.5", 7.5), ('{"score": 12}', 12.0), ("101", None), ("-3", None),
-        ("about 20 or 30", None), ("none", None), ("", None), ("20 words. Score: 40", 40.0),
-    ],
-)  # fmt: skip
-def test_a_score_is_the_one_number_that_is_said(text: str, score: float | None) -> None:
-    assert judge.score_of(text, (0, 100)) == score
-
-
 @pytest.mark.trial
 def test_a_judge_that_is_killed_in_the_middle_loses_no_answer_and_pays_none_twice(
     tmp_path: Path, server: Server
