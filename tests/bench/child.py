@@ -10,11 +10,20 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
 
 def main(kind: str, argument: str) -> int:
-    """Open an experiment, a large fixed grid, or one that changes with every look."""
+    """Open an experiment, a large fixed grid, one that changes with every look, or one word."""
     if kind == "open":
         from tuilab.tui import run
 
         return run(Path(argument))
+    if kind == "word":
+        from textual.app import App, ComposeResult
+        from textual.widgets import Static
+
+        class Word(App[None]):
+            def compose(self) -> ComposeResult:
+                yield Static("word")
+
+        return Word().run() or 0
     from tests.tui.changing import changing
     from tests.tui.examples import large
     from tuilab.tui.app import TuilabApp

@@ -85,13 +85,20 @@ def key_latency(cwd: Path, cells: str = "100x100", presses: int = 60) -> list[Fi
 
 
 def idle(experiment: Path, cwd: Path, seconds: float = 20.0) -> list[Figure]:
-    """Bytes and processor use of an app that nobody touches."""
-    with child("open", str(experiment), cwd, "leakage%") as terminal:
+    """Bytes and processor use of an app that nobody touches; beside it one that shows a word."""
+    with (
+        child("open", str(experiment), cwd, "leakage%") as terminal,
+        child("word", "", cwd, "word") as plain,
+    ):
         terminal.drain()
+        plain.drain()
+        before = _spent(plain.process)
         sent, share = _watch(terminal, seconds)
+        floor = (_spent(plain.process) - before) / seconds
     return [
         Figure(f"bytes in {seconds:.0f} idle seconds", sent, "B", 0),
         Figure("processor, idle", share * 100, "% of a core", 1.0),
+        Figure("processor, idle, of a Textual app of one word", floor * 100, "% of a core"),
     ]
 
 

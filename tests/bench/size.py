@@ -258,7 +258,7 @@ def figures(cwd: Path) -> Iterator[Figure]:
         for name, step in STEPS.items():
             if cells > step.most:
                 continue
-            spent[name, cells], most = _measured(name, cwd / f"large-{cells}", cells)
+            spent[name, cells], most = measured(name, cwd / f"large-{cells}", cells)
             at, is_limited = f"{step.title}, {cells:,} cells", cells == step.most
             yield Figure(at, spent[name, cells], "s", step.seconds if is_limited else None)
             yield Figure(at, most, "MB", step.megabytes if is_limited else None)
@@ -275,7 +275,7 @@ def _worked(folder: Path, cells: int, seconds: float = 30.0) -> Iterator[Figure]
     from tuilab.store.layout import Layout
 
     for step in ("made", "asked"):
-        _measured(step, folder, cells)
+        measured(step, folder, cells)
     layout, ends = Layout(folder), [0.0]
     told, first, began = follow(layout), 0.0, time.monotonic()
     told.read()
@@ -308,7 +308,7 @@ def _worked(folder: Path, cells: int, seconds: float = 30.0) -> Iterator[Figure]
         )
 
 
-def _measured(step: str, folder: Path, cells: int) -> tuple[float, float]:
+def measured(step: str, folder: Path, cells: int) -> tuple[float, float]:
     found = subprocess.run(
         [sys.executable, "-m", "tests.bench.size", step, str(folder), str(cells)],
         check=True,

@@ -35,6 +35,7 @@ def loaded_by(statement: str) -> set[str]:
         ("import tuilab.store.reader, tuilab.store.status", set()),
         ("import tuilab.engine.shim", set()),
         ("import tuilab.cli", set()),
+        ("import tuilab.cli.screen, tuilab.tui.app", {"textual"}),
     ],
 )
 def test_a_module_loads_nothing_heavy(statement: str, allowed: set[str]) -> None:

@@ -13,8 +13,9 @@ from typer.core import TyperCommand, TyperGroup
 
 from tuilab import __version__
 from tuilab.cli.errors import DEBUG_VARIABLE, USAGE, RefusalError, guarded, report
+from tuilab.cli.screen import ASKED_LOOK, Look
 from tuilab.cli.verbs import VERBS
-from tuilab.cli.verbs.arguments import ASKED_LOOK, Ascii, Look, ReadOnly, Theme
+from tuilab.cli.verbs.arguments import Ascii, ReadOnly, Theme
 
 ONLY_SHOW = frozenset({"open", "published"})
 """Verbs that open the screen and start nothing."""

@@ -1,24 +1,26 @@
-"""Answers the calls that scripts repeat without the parser, which takes longer than they do."""
+"""Answers the calls that scripts repeat, and opens the screen, without the parser.
+
+The parser takes longer than they do: its own type checking loads pydantic.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tuilab import __version__
 from tuilab.cli.errors import DEBUG_VARIABLE, OK, report
-from tuilab.cli.output import document, out
+from tuilab.cli.output import document, is_interactive, out
 
 
 def answer_quickly(words: Sequence[str]) -> int | None:
-    """Return the exit code of a plain version or status call; None for the parser to read.
-
-    The parser's own type checking loads pydantic, which a loop around ``status --json`` would pay
-    for at each turn.
-    """
+    """Return the exit code of a plain version, status or open call; None for the parser to read."""
     if list(words) in (["--version"], ["-V"]):
         return _guarded(_version)
+    if is_interactive() and (shown := _shown(words)) is not None:
+        return _guarded(lambda: _draw(*shown))
     if not words or words[0] != "status":
         return None
     places = [word for word in words[1:] if not word.startswith("-")]
@@ -26,6 +28,24 @@ def answer_quickly(words: Sequence[str]) -> int | None:
     if len(places) > 1 or not options <= {"--json"}:
         return None
     return _guarded(lambda: show_status(places[0] if places else None, bool(options)))
+
+
+def _shown(words: Sequence[str]) -> tuple[Path, bool] | None:
+    """Return the experiment that ``published`` or ``open DIR`` names, and whether it is foreign."""
+    from tuilab.store.experiment import is_experiment
+    from tuilab.store.shipped import published_dir
+
+    if list(words) == ["published"]:
+        return published_dir(), True
+    if len(words) == 2 and words[0] == "open" and is_experiment(Path(words[1]).expanduser()):
+        return Path(words[1]).expanduser(), False
+    return None
+
+
+def _draw(root: Path, read_only: bool) -> int:
+    from tuilab.cli.screen import draw
+
+    return draw(root, read_only)
 
 
 def _version() -> int:

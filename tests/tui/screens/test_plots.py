@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from tests.tui import examples
 from tests.tui.building import put_outcome
 from tests.tui.conftest import app_of, look, press, settle, text_of, until
-from tuilab.cli.verbs.open import _export_figure
+from tuilab.cli.screen import _export_figure
 from tuilab.grid.cells import Cell
 from tuilab.science.figures.prepare import KINDS as COMMAND_LINE_KINDS
 from tuilab.store.layout import Layout

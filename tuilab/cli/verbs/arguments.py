@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -84,19 +82,6 @@ Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters
 Theme = Annotated[
     str | None, typer.Option("--theme", metavar="NAME", help="Name of a colour theme.")
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How the screen is to be drawn, given before a verb: it holds for whichever opens one."""
-
-    read_only: bool = False
-    ascii_glyphs: bool = False
-    theme: str | None = None
-
-
-ASKED_LOOK: ContextVar[Look | None] = ContextVar("asked_look", default=None)
-"""What stood before the verb."""
 
 
 class SeveralValues(TyperCommand):

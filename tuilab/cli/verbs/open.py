@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
-from typing import TYPE_CHECKING
 
 from tuilab.cli.base_checks import refuse_unfit_base
 from tuilab.cli.errors import OK
 from tuilab.cli.experiments import make_experiment, refuse_blocked
 from tuilab.cli.output import is_interactive, out, plain, terminal_width
-from tuilab.cli.resolve import RUNS, find_place, run_directory, shipped_configs
-from tuilab.cli.status_text import as_text
-from tuilab.cli.verbs.arguments import ASKED_LOOK, Ascii, DirOrConfig, Look, ReadOnly, Theme
-from tuilab.engine import answer_once, start
+from tuilab.cli.resolve import find_place, run_directory, shipped_configs
+from tuilab.cli.screen import draw, show
+from tuilab.cli.verbs.arguments import Ascii, DirOrConfig, ReadOnly, Theme
 from tuilab.store.experiment import Found, find_experiments
 from tuilab.store.plan_file import PlanFileError
 from tuilab.store.program_name import program
 from tuilab.store.replan import read_config
-from tuilab.store.shipped import published_dir
 from tuilab.store.status import lazy_status
-
-if TYPE_CHECKING:
-    from tuilab.science.figures.model import Figure
 
 
 def open_experiment(
@@ -64,46 +57,6 @@ def open_here(read_only: bool = False, ascii_glyphs: bool = False, theme: str | 
     for step, said in steps.items():
         out(f"  {program()} {step:<{label}}  {shorten(said, room, placeholder=' ...')}")
     return OK
-
-
-def show(
-    root: Path, read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None
-) -> int:
-    """Draw the experiment where a terminal can; print its state where not."""
-    if not is_interactive():
-        for line in as_text(lazy_status(root)):
-            out(line)
-        return OK
-    return draw(root, read_only, ascii_glyphs, theme)
-
-
-def draw(
-    root: Path | None,
-    read_only: bool = False,
-    ascii_glyphs: bool = False,
-    theme: str | None = None,
-) -> int:
-    """Draw an experiment, or the list of those below the current directory."""
-    from tuilab.tui import run
-
-    asked = ASKED_LOOK.get() or Look()
-    return run(
-        root,
-        read_only=read_only or asked.read_only,
-        ascii=ascii_glyphs or asked.ascii_glyphs,
-        theme=theme or asked.theme,
-        start_engine=lambda place: start(place, go=True),
-        answer_once=answer_once,
-        export_figure=_export_figure,
-    )
-
-
-def _export_figure(root: Path, figure: Figure) -> list[Path]:
-    """Write a figure into the experiment, or into runs/NAME where it is read-only."""
-    from tuilab.report.figure_files import save_figure
-
-    is_foreign = root == published_dir() or not os.access(root, os.W_OK)
-    return save_figure(figure, (Path(RUNS) / root.name if is_foreign else root) / "figures")
 
 
 def _make(config: Path | None) -> Path:

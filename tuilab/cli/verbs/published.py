@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tuilab.cli.resolve import published_dir
+from tuilab.cli.screen import show
 from tuilab.cli.verbs.arguments import Ascii, Theme
-from tuilab.cli.verbs.open import show
 
 
 def published(ascii_glyphs: Ascii = False, theme: Theme = None) -> int:

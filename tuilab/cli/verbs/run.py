@@ -20,8 +20,8 @@ from tuilab.cli.relaunch_preview import show_expansion, stale_lines
 from tuilab.cli.requests import ask
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.runner_programs import refuse_without_workers
+from tuilab.cli.screen import show
 from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
-from tuilab.cli.verbs.open import show
 from tuilab.engine.places import why_no_place
 from tuilab.grid.cells import Cell
 from tuilab.grid.estimate import are_known, corrected, expected
