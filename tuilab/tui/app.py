@@ -235,18 +235,19 @@ class TuilabApp(RequestingApp):
 
     @on(ExperimentChosen)
     def _open_experiment(self, message: ExperimentChosen) -> None:
-        grid = _screen_class("grid")
         self.root = message.root
         self.snapshot = None
         self.poller.open(partial(self._source, message.root))
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-        if not isinstance(self.screen, grid):
-            self.push_screen(grid())
-        if message.cell is not None:
+        if message.cell is not None:  # one goes back to where it was chosen
             from tuilab.tui.screens.cell import CellScreen
 
             self.push_screen(CellScreen(message.cell))
+        else:
+            grid = _screen_class("grid")
+            while len(self.screen_stack) > 1:
+                self.pop_screen()
+            if not isinstance(self.screen, grid):
+                self.push_screen(grid())
         self.look()
 
     def say(self, text: str, role: str = "warn", hint: str = "") -> None:
@@ -273,8 +274,10 @@ class TuilabApp(RequestingApp):
         home = next((screen for screen in stack if isinstance(screen, bottom)), stack[0])
         while self.screen is not home:
             self.pop_screen()
-        if not isinstance(home, wanted):
-            self.push_screen(wanted())
+        # A cell that a comparison led to may have no grid below it.
+        for one in dict.fromkeys((bottom, wanted)):
+            if not isinstance(home, one):
+                self.push_screen(one())
 
     def action_help(self) -> None:
         """Show the keys of the screen that is seen."""

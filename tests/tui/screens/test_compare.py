@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tests.tui.conftest import app_of, look, press, text_of
 from tuilab.tui.screens.cell import CellScreen
+from tuilab.tui.screens.grid import GridScreen
+from tuilab.tui.screens.table import TableScreen
 
 SIZE = (80, 24)
 
@@ -50,7 +52,17 @@ async def test_the_cell_under_the_cursor_shows_both_values_and_leads_to_either(
             assert str(cell.cell).endswith("@0#42")
             assert not str(cell.cell).startswith("villain")
             assert pilot.app.root == roots[(first, second)[which]]
-            await press(pilot, "5")
+            if which == 0:
+                await press(pilot, "escape")
+                assert f"{second} minus {first}" in text_of(pilot.app).splitlines()[0]
+                assert "@0#42  first" in text_of(pilot.app), "the cursor is where it was"
+                await press(pilot, "escape")
+            else:
+                await press(pilot, "3")
+                assert [type(one) for one in pilot.app.screen_stack][1:] == [
+                    GridScreen,
+                    TableScreen,
+                ]
 
 
 async def test_two_experiments_without_a_common_cell_are_not_read_for_ever(
