@@ -248,7 +248,7 @@ class Metric:
         who = ""
         if found.who and self.is_largest:
             who = f" {(labels or {}).get(found.who, found.who)}"
-        return f"{self.short} {self.unit.narrow(found.value)}{counts}{who}"
+        return f"{self.short} {self.unit.said(found.value)}{counts}{who}"
 
 
 def counts_text(hits: int | None, n: int | None) -> str:

@@ -42,6 +42,10 @@ class Unit:
         text = write(value * self.scale, self.digits[0]) + self.sign
         return text if len(text) <= 4 else number(min(9999.0, value * self.scale))
 
+    def said(self, value: float | None) -> str:
+        """Write a value in a sentence: ``73%``, ``-.36``, ``+44 pp``."""
+        return self.difference(value) + self.sign if self == POINTS else self.narrow(value)
+
     def wide(self, value: float | None, n: int | None = None) -> str:
         """Write a value with the decimals that ``n`` completions bear: ``73.2%``, ``-0.362``."""
         if value is None:
@@ -85,5 +89,5 @@ class Unit:
 RATE = Unit(high=1.0, scale=100.0, sign="%", change="percentage points", digits=(0, 1))
 COSINE = Unit(low=-1.0, high=1.0, digits=(2, 3), is_diverging=True)
 MINUTES = Unit(full=60.0)
-POINTS = Unit(-1.0, 1.0, 100.0, "%", "percentage points", (0, 1), is_diverging=True)
+POINTS = Unit(-1.0, 1.0, 100.0, " pp", "percentage points", (0, 1), is_diverging=True)
 """The difference of two rates."""

@@ -71,7 +71,7 @@ async def test_m_shows_every_metric_in_turn(experiment: Path) -> None:
         screen = pilot.app.screen
         assert isinstance(screen, GridScreen)
         shown = []
-        for title in ("source%", "bystander%", "excess%", "cosine", "minutes", "leakage%"):
+        for title in ("source%", "bystander%", "excess pp", "cosine", "minutes", "leakage%"):
             await press(pilot, "m")
             assert title in text_of(pilot.app).splitlines()[1]
             shown.append(screen.view.metric)
