@@ -7,6 +7,7 @@ from tuilab.science.analysis import Analysis
 from tuilab.science.claims.claim import Claim, Verdict
 from tuilab.science.claims.declared import parse
 from tuilab.science.claims.evaluate import evaluate
+from tuilab.science.claims.standard import front_loading_claim
 from tuilab.science.published import CLAIMS_FILE, read
 
 HOLDS, FAILS = Verdict.HOLDS, Verdict.FAILS
@@ -16,9 +17,13 @@ VERDICTS = {
     "four-of-seven-rise": HOLDS,
     "five-of-seven-rise": NOISE,
     "villain-rises": HOLDS,
+    "villain-peak": HOLDS,
     "medical-doctor-rises": HOLDS,
+    "medical-doctor-peak": HOLDS,
     "comedian-rises": HOLDS,
+    "comedian-peak": HOLDS,
     "kt-rises": HOLDS,
+    "kt-peak": HOLDS,
     "sw-eng-transient": NOISE,
     "sw-eng-declines": NOISE,
     "librarian-flat": HOLDS,
@@ -111,7 +116,10 @@ def test_the_scatter_of_checkpoints_keeps_a_small_cosine_change_open(
         ('kind = "rises"\nsources = ["librarian"]', NOISE),
         ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 70', FAILS),
         ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 65', NOISE),
-        ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 62.3', HOLDS),
+        ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 62.3', NOISE),
+        ('kind = "rises"\nsources = ["villain"]\nat_least_pp = 58', HOLDS),
+        ('kind = "rises"\nsources = ["villain"]\nby = "peak"\nat_least_pp = 73', NOISE),
+        ('kind = "rises"\nsources = ["villain"]\nby = "peak"\nat_least_pp = 77', FAILS),
         ('kind = "declines"\nsources = ["villain"]', FAILS),
         ('kind = "flat"\nsources = ["villain"]', FAILS),
         ('kind = "flat"\nsources = ["nurse"]', HOLDS),
@@ -165,3 +173,36 @@ def test_prediction_holds_only_after_correction_and_in_the_right_direction() -> 
     text = 'kind = "predicts"\ny = "peak"'
     assert judged(f'{text}\ndirection = "positive"', analysis).verdict is HOLDS
     assert judged(f'{text}\ndirection = "negative"', analysis).verdict is FAILS
+
+
+def test_at_least_with_one_seed_has_beaten_counting_noise_alone(
+    published_analysis: Analysis,
+) -> None:
+    """Its class is tested against the run's scatter, the size of its rise is not."""
+    text = 'kind = "rises"\nsources = ["villain"]'
+    assert judged(text, published_analysis).said == "holds beyond this run's scatter"
+    assert judged(f"{text}\nat_least_pp = 50", published_analysis).said == (
+        "holds beyond counting noise"
+    )
+
+
+def test_a_cosine_whose_scatter_nobody_knows_is_not_called_changed() -> None:
+    rows = [cosine_row("villain", epoch, value) for epoch, value in ((0, -0.3), (4, 0.5))]
+    analysis = analysis_of({"villain": (0, 90)}, (0, 4), extra=rows)
+    text = 'kind = "cosine_increases"\nsources = ["villain"]'
+    found = judged(text, analysis)
+    assert found.verdict is NOISE
+    assert "(how far checkpoints scatter is not known)" in found.evidence[0]
+    assert judged(f"{text}\nbeyond_scatter = false", analysis).verdict is HOLDS
+
+
+def test_how_early_a_rise_comes_needs_a_checkpoint_that_follows() -> None:
+    """By the only later checkpoint all of a rise is there, whatever it is."""
+    analysis = analysis_of({"villain": (0, 90)}, (0, 4))
+    text = 'kind = "front_loaded"\nsources = ["villain"]\nby_epoch = 4'
+    assert judged(text, analysis).verdict is UNMEASURED
+    standard = front_loading_claim(analysis)
+    assert standard.verdict is UNMEASURED
+    assert standard.sentence == (
+        "It is not known how early leakage rises: a single checkpoint follows epoch 0."
+    )

@@ -33,6 +33,7 @@ from tuilab.science.claims.declared import (
     ValueClaim,
 )
 from tuilab.science.classify import TURNS, Change
+from tuilab.science.contrasts import Noise
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.edit_notes import odd_note, why_odd
 from tuilab.science.error_rates import ALPHA
@@ -221,11 +222,13 @@ def _changes(claim: ChangeClaim, result: SourceResult) -> Finding:
     """Whether a source rises (declines), and by at least as much as claimed."""
     wanted = Change.RISES if claim.kind == "rises" else Change.DECLINES
     evidence = _classed(result)
-    verdict = _class_verdict(result.change, wanted)
+    verdict, beyond = _class_verdict(result.change, wanted), result.classification.beyond
     if verdict is Verdict.HOLDS and claim.at_least_pp is not None:
         verdict, by = _by_at_least(claim, result)
         evidence = f"{evidence}; {by}"
-    return Finding(verdict, evidence, result.classification.beyond)
+        if len(result.runs) == 1:  # its interval knows no noise of training
+            beyond = Noise.COUNTING
+    return Finding(verdict, evidence, beyond)
 
 
 def _classed(result: SourceResult) -> str:
@@ -275,6 +278,8 @@ def front_loaded(result: SourceResult, epoch: int, at_least: float) -> Finding:
     )
     if result.change is Change.NOT_MEASURED or trajectory.value_at(epoch) is None:
         return Finding(Verdict.NOT_MEASURED, f"epoch 0, {epoch} or the later ones are not measured")
+    if epoch >= trajectory.points[-1].epoch:
+        return Finding(Verdict.NOT_MEASURED, f"no checkpoint follows epoch {epoch}")
     if result.change in (Change.FLAT, Change.NOT_DECIDED):
         return Finding(Verdict.WITHIN_NOISE, f"{evidence}; the rise itself is within noise")
     if result.change is Change.DECLINES or part is None:
@@ -391,6 +396,7 @@ def _class_verdict(change: Change, *wanted: Change) -> Verdict:
 
 
 def _by_at_least(claim: ChangeClaim, result: SourceResult) -> tuple[Verdict, str]:
+    """Whether its interval leaves no smaller change than the one claimed."""
     trajectory = result.leakage
     epoch = trajectory.peak_epoch if claim.by == "peak" else trajectory.points[-1].epoch
     gained, interval = result.gain(epoch).mean, result.gain_interval(epoch)
@@ -402,10 +408,12 @@ def _by_at_least(claim: ChangeClaim, result: SourceResult) -> tuple[Verdict, str
     )
     if gained is None:
         return Verdict.NOT_MEASURED, evidence
-    if sign * gained >= wanted - SAME:
+    if interval is None:
+        return Verdict.WITHIN_NOISE, f"{evidence}; it has no interval"
+    least, most = sorted((sign * interval.low, sign * interval.high))
+    if least >= wanted - SAME:
         return Verdict.HOLDS, evidence
-    near = interval is not None and sign * wanted in interval
-    return Verdict.WITHIN_NOISE if near else Verdict.FAILS, evidence
+    return Verdict.FAILS if most < wanted - SAME else Verdict.WITHIN_NOISE, evidence
 
 
 def _peak_test(result: SourceResult) -> str:
@@ -478,10 +486,12 @@ def cosine_changes(claim: CosineClaim, result: SourceResult) -> Finding:
         f"cosine {signed(result.cosine.baseline)} to {signed(result.cosine.final)},"
         f" change {signed(change)}"
     )
-    limit = _scatter_limit(result)
+    limit, is_beyond = _scatter_limit(result), is_beyond_noise(result)
     if limit is not None:
         evidence += f" (scatter between checkpoints allows {limit:.3f})"
-    if claim.beyond_scatter and is_beyond_noise(result) is False:
+    if is_beyond is None:
+        evidence += " (how far checkpoints scatter is not known)"
+    if claim.beyond_scatter and not is_beyond:
         return Finding(Verdict.WITHIN_NOISE, evidence)
     return Finding(Verdict.HOLDS if sign * change > SAME else Verdict.FAILS, evidence)
 

@@ -243,9 +243,11 @@ def front_loading_claim(analysis: Analysis) -> Claim:
     later = analysis.design.later_epochs
     rising = [result for result in analysis.alike if result.change is Change.RISES]
     left_out = odd_note(analysis.sources, analysis.odd)
-    if not later or not rising:
+    if len(later) < 2 or not rising:
         why = "no source has been shown to rise" if later else "no checkpoint follows epoch 0"
-        if later and all(one.change is Change.NOT_MEASURED for one in analysis.alike):
+        if len(later) == 1 and rising:
+            why = "a single checkpoint follows epoch 0"
+        elif later and all(one.change is Change.NOT_MEASURED for one in analysis.alike):
             why = "nothing could be tested"
         claim = "Most of every rise is already there at the first checkpoint"
         sentence = f"It is not known how early leakage rises: {why}{left_out}."
@@ -293,10 +295,12 @@ def cosine_claim(analysis: Analysis) -> Claim:
     up = [f"{label} {signed(change)}" for label, change in moved.items() if change > 0]
     down = [f"{label} {signed(change)}" for label, change in moved.items() if change < 0]
     noisy = [r.source.label for r in known if is_beyond_noise(r) is False]
+    unknown = [r.source.label for r in known if is_beyond_noise(r) is None]
     sentence = (
         f"Cosine ({analysis.scale}) ends higher than it began in {len(up)} of {len(known)} sources"
         f"{_who(up)} and lower in {_some(down)}{_who(down)}; changes within the"
-        f" scatter between checkpoints or seeds: {names(noisy)}{without}."
+        f" scatter between checkpoints or seeds: {names(noisy)}"
+        f"{f'; that scatter is not known for {names(unknown)}' * bool(unknown)}{without}."
     )
     return Claim(
         "cosine",
