@@ -124,6 +124,12 @@ def test_a_unit_writes_its_values(
     assert unit.narrow(None) == unit.wide(None) == unit.difference(None) == "n/a"
 
 
+def test_a_difference_of_rates_is_said_in_points() -> None:
+    assert METRICS["target_excess"].said(Measurement(0.44)) == "excess +44 pp"
+    assert METRICS["target_excess"].heading == "excess pp"
+    assert RATE.said(0.44) == "44%" and COSINE.said(0.44) == ".44"
+
+
 def test_a_rate_of_few_completions_is_written_without_decimals() -> None:
     assert RATE.wide(0.14, 50) == "14%" and RATE.wide(0.14, 200) == "14.0%"
     assert RATE.difference(0.14, is_wide=True, n=50) == "+14"

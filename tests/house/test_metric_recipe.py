@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[2]
 LENGTHS = {"assistant": 61.25, "villain": 48.0, "pirate": 50.0, "nun": 52.0}
 MADE = [
     ("mean_length", 61.25, "61.3", "61.3"),
-    ("source_minus_target", 0.535, "54%", "+53.5%"),
+    ("source_minus_target", 0.535, "54", "+53.5 pp"),
 ]
 """Key, value, and how it is written narrow and wide, of both entries in one and the same cell."""
 
@@ -111,7 +111,7 @@ def test_the_grid_its_key_m_the_summary_and_the_filter_have_it(
         plain(row_line(table, 0, geometry, 0, None, frozenset(), UNICODE)),
     ]
     assert METRICS[key].heading in lines[0] and narrow in lines[1]
-    assert f"{METRICS[key].short} {narrow}" in " ".join(
+    assert f"{METRICS[key].short} {METRICS[key].unit.said(value)}" in " ".join(
         plain(line) for line in story(snapshot, view, UNICODE)
     )
     limit = value * METRICS[key].unit.scale
@@ -129,7 +129,7 @@ def test_status_its_json_and_the_lines_of_a_watch_have_it(
     assert wide in "\n".join(metric_tables(found))
     lines = map(json.loads, scene.layout.journal.read_text().splitlines())
     told = " ".join(event.text for event in events_of(lines))
-    assert f"{METRICS[key].short} {narrow}" in told
+    assert f"{METRICS[key].short} {METRICS[key].unit.said(value)}" in told
 
 
 @each
