@@ -194,8 +194,8 @@ def _clustered(study: Study) -> Iterator[str]:
         yield f"{tests} the same question. Intervals do not: they know the questions."
     else:
         yield (
-            f"{tests} the same question. So do the intervals: which completions answer which"
-            " question is not known. Both may be too narrow."
+            f"{tests} the same question. Intervals do so too, since which completions answer which"
+            " question is not known. Tests and intervals may be too narrow."
         )
 
 
@@ -203,8 +203,9 @@ def _overdispersed(study: Study) -> Iterator[str]:
     wide = dict.fromkeys(result.source.label for result, _ in overdispersed(study.analysis))
     if wide:
         yield (
-            f"Checkpoints of {list_of(list(wide))} scatter more than sampling alone"
-            " explains: binomial intervals and tests are too narrow there."
+            f"Checkpoints of {list_of(list(wide))} differ by more than sampling alone explains, by"
+            " trend or training noise: where it is noise, binomial intervals and tests are too"
+            " narrow."
         )
 
 

@@ -92,7 +92,7 @@ def noise_table(study: Study) -> str:
     about = (
         "█ c counting, ▓ q questions, ░ t training; then each as a standard deviation in points,"
         f" for one cell after epoch 0. Training is what varies between {between}; n/a is not known,"
-        " which is not 0, and then the others are <= their shares of what is."
+        " which is not 0, and a share of what is known is then the most that it can be (<=)."
     )
     return f"{as_markdown(titles, cells)}\n\n{about}"
 

@@ -33,6 +33,8 @@ def test_standard_claims_say_what_the_card_should_have_said(
     assert claims["specificity"].verdict is UNMEASURED
     assert claims["seeds"].verdict is UNMEASURED
     assert claims["dispersion"].verdict is FAILS
+    # A trend widens no interval.
+    assert "where it is noise, binomial intervals" in claims["dispersion"].sentence
     assert claims["published-cosines"].verdict is FAILS
     assert {claims[f"cosine-predicts:{y}"].verdict for y in ("peak", "rise", "net")} == {NOISE}
 

@@ -451,7 +451,7 @@ def overdispersion_claim(analysis: Analysis) -> Claim:
         return Claim("dispersion", claim, Verdict.NOT_MEASURED, sentence, (), numbers)
     meaning = "sampling could explain them, which does not show that it does"
     if wide:
-        meaning = "binomial intervals and tests are too narrow there"
+        meaning = "where it is noise, binomial intervals and tests are too narrow"
     who = _who([named(*one) for one in wide])
     return Claim(
         "dispersion",
