@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.bench import size
@@ -33,6 +34,7 @@ VERBS = {
     "report DIR": (("report", "DIR", "--out", "OUT"), 3.0),
 }
 """Command lines, and the seconds that each should not exceed."""
+WORD = "import sys; from tests.bench.child import main; sys.exit(main('word', ''))"
 _ROUNDS = 5
 _LOG = 1 << 30
 """Bytes of a long log."""
@@ -54,14 +56,14 @@ def figures(cwd: Path) -> Iterator[Figure]:
 
 
 def _shell(grid: Path, cwd: Path) -> Iterator[Figure]:
-    floor = _median(lambda: _spent((sys.executable, "-c", "import typer"), cwd))
+    floor = _median(partial(_spent, (sys.executable, "-c", "import typer"), cwd))
     yield Figure("import typer", floor, "s")
     for name, (words, limit) in VERBS.items():
         line = [{"DIR": str(grid), "OUT": str(cwd / "out")}.get(word, word) for word in words]
-        spent = _median(lambda line=line: _spent((*_TUILAB, *line), cwd))
+        spent = _median(partial(_spent, (*_TUILAB, *line), cwd))
         yield Figure(name, spent, "s", limit)
         yield Figure(f"{name}, over import typer", spent / floor, "x")
-    yield Figure("doctor to its first lines, by the clock", _median(lambda: _first(cwd)), "s", 1.0)
+    yield Figure("doctor to its first lines, by the clock", _median(partial(_first, cwd)), "s", 1.0)
 
 
 def _median(measured: Callable[[], float]) -> float:
@@ -99,18 +101,33 @@ def _first(cwd: Path) -> float:
 
 def _first_paint(grid: Path, cwd: Path) -> Iterator[Figure]:
     """The commands themselves, from the shell to the painted grid."""
+    commands = {"published": ("published",), "open DIR": ("open", str(grid))}
     plain = (sys.executable, "-c", "import textual.app")
-    for name, words in {"published": ("published",), "open DIR": ("open", str(grid))}.items():
-        ratios = []
-        for _ in range(_ROUNDS):
-            began = time.monotonic()
-            _run(plain, cwd)
-            floor, began = time.monotonic() - began, time.monotonic()
-            with Terminal(typed(*words), cwd) as terminal:
-                terminal.wait_for("leakage%")
-                ratios.append((time.monotonic() - began) / floor)
-        ratio = statistics.median(ratios)
+    imports, words, paints = [], [], dict[str, list[float]]()
+    for _ in range(_ROUNDS):
+        imports.append(_clock(partial(_run, plain, cwd)))
+        words.append(_clock(partial(_painted, WORD, "word", cwd)))
+        for name, command in commands.items():
+            took = _clock(partial(_painted, typed(*command), "leakage%", cwd))
+            paints.setdefault(name, []).append(took)
+    imported, word = statistics.median(imports), statistics.median(words)
+    yield Figure("import textual.app, by the clock", imported, "s")
+    for name, found in paints.items():
+        ratio = statistics.median(found) / imported
         yield Figure(f"tuilab {name} to its first paint, over import textual.app", ratio, "x", 1.4)
+        ratio = statistics.median(found) / word
+        yield Figure(f"tuilab {name}, over a Textual app's that shows one word", ratio, "x")
+
+
+def _clock(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def _painted(code: str, sign: str, cwd: Path) -> None:
+    with Terminal(code, cwd) as terminal:
+        terminal.wait_for(sign)
 
 
 def _key(name: str, terminal: Terminal, share: float, limit: float, presses: int = 60) -> Figure:
@@ -160,7 +177,8 @@ def _while_loading(cwd: Path) -> Iterator[Figure]:
     with Terminal(typed("open", str(folder)), cwd) as terminal:
         while not terminal.read(0.05):
             pass
-        waits, began = [], time.monotonic()
+        waits: list[float] = []
+        began = time.monotonic()
         while time.monotonic() - began < 4.0:
             pressed = time.perf_counter()
             terminal.press("?" if len(waits) % 2 == 0 else "\x1b")
