@@ -127,6 +127,14 @@ def asked(folder: Path, cells: int) -> None:
     Journal(Layout(folder)).append("wanted", jobs=dict.fromkeys(load_plan(folder).by_id, 1))
 
 
+def limited(folder: Path, cells: int) -> None:
+    """Let the run go on for ten years, as ``tuilab run --until`` does."""
+    from tuilab.store.journal import Journal
+    from tuilab.store.layout import Layout
+
+    Journal(Layout(folder)).append("limited", until=time.time() + 10 * 365 * 86400)
+
+
 def claimed(folder: Path, cells: int) -> None:
     """Open the experiment as an engine does, and decide once: what it would start first."""
     from tuilab.engine.decide.actions import Launch
@@ -235,6 +243,7 @@ STEPS = {
     "loaded": Step(loaded, "plan loaded", 2.0, 250.0),
     "told": Step(told, "status of a new grid", 4.0, 200.0),
     "asked": Step(asked, "every job asked for"),
+    "limited": Step(limited, "a limit set"),
     "told_asked": Step(told, "status of a grid that was asked for", 4.0, 200.0),
     "claimed": Step(claimed, "engine up to its first decision", 5.0),
     "finished": Step(finished, "a journal of a finished grid written"),
@@ -264,17 +273,18 @@ def figures(cwd: Path) -> Iterator[Figure]:
             yield Figure(at, most, "MB", step.megabytes if is_limited else None)
             if cells == MANY:
                 yield Figure(f"{step.title}, to 10,000", spent[name, MANY] / spent[name, FEW], "x")
-        yield from _worked(cwd / f"worked-{cells}", cells)
+        for within in ("", ", with a limit"):
+            yield from _worked(cwd / f"worked-{cells}{within}", cells, within)
 
 
-def _worked(folder: Path, cells: int, seconds: float = 30.0) -> Iterator[Figure]:
+def _worked(folder: Path, cells: int, within: str, seconds: float = 30.0) -> Iterator[Figure]:
     """Let an engine and two fake runners work: when the first job is claimed, and how many end."""
     from tests.bench.measures import Figure
     from tests.ending import end_workers
     from tuilab.store.journal import follow
     from tuilab.store.layout import Layout
 
-    for step in ("made", "asked"):
+    for step in ("made", "asked", *(["limited"] if within else [])):
         measured(step, folder, cells)
     layout, ends = Layout(folder), [0.0]
     told, first, began = follow(layout), 0.0, time.monotonic()
@@ -296,7 +306,7 @@ def _worked(folder: Path, cells: int, seconds: float = 30.0) -> Iterator[Figure]
             time.sleep(0.02)
         engine.kill()
     end_workers(layout)
-    at = f"{cells:,} cells, by the clock"
+    at = f"{cells:,} cells, by the clock{within}"
     yield Figure(f"first job claimed, {at}", first, "s", 5.0 if cells == MANY else None)
     half = first + seconds / 2
     for name, count in (

@@ -7,6 +7,7 @@ import pytest
 from tests.grid.planned import all_done, changed, plan, settle
 from tuilab.grid.estimate import (
     Cost,
+    Forecast,
     corrected,
     expected,
     first_cell_jobs,
@@ -68,6 +69,18 @@ def test_failed_attempts_teach_nothing_about_time() -> None:
     ledger = Ledger()
     settle(ledger, PLAN, "data/villain", Verdict.FAILED, 900.0)
     assert corrected(PLAN, expected(PLAN), ledger.of) == expected(PLAN)
+
+
+def test_a_forecast_that_hears_of_one_job_after_the_other_says_what_all_of_them_say() -> None:
+    ledger, forecast = Ledger(), Forecast(PLAN, expected(PLAN))
+    told = [("data/villain", 10.0), ("data/clerk", 30.0), ("data/villain", 20.0), ("data/nurse", 5)]
+    for job, seconds in told:
+        settle(ledger, PLAN, job, Verdict.DONE, seconds)
+        forecast.note(job, ledger.of(job))
+        assert forecast.costs == corrected(PLAN, expected(PLAN), ledger.of)
+        assert forecast.seconds == {job: cost.seconds for job, cost in forecast.costs.items()}
+    forecast.note("data/villain", Ledger().of("data/villain"))
+    assert forecast.costs["data/clerk"].seconds == pytest.approx((30.0 + 5.0) / 2)
 
 
 def same(seconds: float) -> dict[str, Cost]:

@@ -23,7 +23,6 @@ from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.watch_attempts import Watcher, last_lines
 from tuilab.engine.workers import Workers
 from tuilab.grid.endings import Ending
-from tuilab.grid.estimate import corrected
 from tuilab.grid.jobs import Job, fetches
 from tuilab.grid.ledger import HUB
 from tuilab.grid.stages import Stage
@@ -59,9 +58,6 @@ class Gatherer:
         self._full = ""
         self._full_at = -FULL_SECONDS
         self._hub = HubTrial(os.environ)
-        self._seconds: dict[str, float] = {}
-        self._seconds_of = -1
-        """Journal sequence that the forecast was corrected by."""
         self._absent: tuple[str, ...] = ()
         self._absent_of: tuple[object, ...] = ()
         self._absent_at = -DISK_SECONDS
@@ -72,7 +68,7 @@ class Gatherer:
         plan = self.states.plan
         self.policy: Policy = policy_of(plan)
         self.costs = disk_needs.costs_of(plan)
-        self._seconds_of = -1
+        self.states.forecast = None
         self.on_hub = on_hub(plan)
         self._fetches = fetches(plan)
         take_options(self.workers.place, plan.resources)
@@ -128,17 +124,14 @@ class Gatherer:
         if not ledger.limit and not has_wall_time:
             return {}, None, None
         now = time.time()
-        if self._seconds_of != ledger.sequence:
-            costs = corrected(self.states.plan, self.costs, ledger.of) if self.costs else {}
-            self._seconds = {job: cost.seconds for job, cost in costs.items()}
-            self._seconds_of = ledger.sequence
+        seconds = self.states.forecast_by(self.costs).seconds if self.costs else {}
         until, most = ledger.limit.until, ledger.limit.gpu_seconds
         if most is not None:
             most -= ledger.spent - ledger.spent_before
             for one in attempts:
                 spent = 0.0 if one.begun_at is None else max(0.0, now - one.begun_at)
-                most -= max(spent, self._seconds.get(one.job, 0.0))
-        return self._seconds, None if until is None else until - now, most
+                most -= max(spent, seconds.get(one.job, 0.0))
+        return seconds, None if until is None else until - now, most
 
     def _hub_answers(self) -> bool:
         """Whether the hub that the grid waits for answers again; never waits for it here."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tuilab.engine.decide.retry import is_missing
+from tuilab.grid.estimate import Cost, Forecast
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.states import commit_of
@@ -26,6 +27,8 @@ class JournaledStates(JobStates):
         self.journal = journal
         self.missing: set[str] = set()
         """Jobs whose last attempt counts as lost for its silence alone."""
+        self.forecast: Forecast | None = None
+        """What each job is expected to take; None until a limit asks, and after a new plan."""
         self._note(ledger.evidence.lost)
 
     @property
@@ -36,6 +39,14 @@ class JournaledStates(JobStates):
     def base_commit(self, fetch: str) -> str:
         """Return the commit of a base that was fetched as the plan asks; "" when it was not."""
         return commit_of(self.plan.by_id[fetch], self.ledger.of(fetch))
+
+    def forecast_by(self, costs: Mapping[str, Cost]) -> Forecast:
+        """Return what each job is expected to take by now, of which ``costs`` is the first word."""
+        if self.forecast is None:
+            self.forecast = Forecast(self.plan, costs)
+            for name, known in self.ledger.evidence.items():
+                self.forecast.note(name, known)
+        return self.forecast
 
     def record(self, kind: str, **fields: Any) -> None:
         """Append one line; OSError when the disk takes none, and then nothing has changed."""
@@ -56,3 +67,5 @@ class JournaledStates(JobStates):
             last = self.ledger.of(name).last
             is_silent = last is not None and is_missing(last)
             (self.missing.add if is_silent else self.missing.discard)(name)
+            if self.forecast is not None:
+                self.forecast.note(name, self.ledger.of(name))

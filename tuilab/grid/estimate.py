@@ -84,27 +84,70 @@ def cost_of(stage: Stage, settings: Settings, rates: Rates) -> Cost:
     return found if rates.is_known else replace(found, is_known=False)
 
 
+class Forecast:
+    """What each job is expected to take, scaled by what done jobs of its stage took here.
+
+    The scale is the median of measured over expected seconds. A job that took its time under other
+    settings says nothing about these.
+    """
+
+    def __init__(self, plan: Plan, costs: Mapping[str, Cost]) -> None:
+        self._plan, self._costs = plan, costs
+        self._ratio_of: dict[str, float] = {}
+        self._ratios: dict[Stage, list[float]] = {}
+        self._factors: dict[Stage, float] = {}
+        self.costs: Mapping[str, Cost] = plan.each(self._cost)
+        """By job; computed where it is asked for."""
+        self.seconds: Mapping[str, float] = plan.each(self._seconds)
+        """The same without the rest."""
+
+    def note(self, name: str, known: Evidence) -> None:
+        """Take in what is known of a job by now."""
+        place = self._plan.places.get(name)
+        if place is None:
+            return
+        table, last, ratio = self._plan.table, known.last_done, 0.0
+        if last is not None and last.seconds > 0 and _took_as_long(table[place], last):
+            ratio = last.seconds / self._costs[name].seconds
+        before = self._ratio_of.pop(name, 0.0)
+        if ratio:
+            self._ratio_of[name] = ratio
+        if ratio != before:
+            stage = table.stage_at(place)
+            ratios = self._ratios.setdefault(stage, [])
+            if before:
+                ratios.remove(before)
+            if ratio:
+                ratios.append(ratio)
+            self._factors.pop(stage, None)
+
+    def _cost(self, place: int) -> Cost:
+        table = self._plan.table
+        is_measured = bool(self._ratios.get(table.stage_at(place)))
+        cost = self._costs[table.ids[place]]
+        return replace(cost, seconds=self._seconds(place), is_measured=is_measured)
+
+    def _seconds(self, place: int) -> float:
+        table = self._plan.table
+        return self._costs[table.ids[place]].seconds * self._factor(table.stage_at(place))
+
+    def _factor(self, stage: Stage) -> float:
+        if stage not in self._factors:
+            ratios = self._ratios.get(stage)
+            if ratios:
+                ratios.sort()  # all but the last few are in order: that costs next to nothing
+            self._factors[stage] = median(ratios) if ratios else 1.0
+        return self._factors[stage]
+
+
 def corrected(
     plan: Plan, costs: Mapping[str, Cost], evidence: Callable[[str], Evidence]
 ) -> Mapping[str, Cost]:
-    """Scale each stage by the median of measured over expected seconds of its done jobs.
-
-    A job that took its time under other settings says nothing about these.
-    """
-    ratios: dict[Stage, list[float]] = {}
-    table = plan.table
-    for name, place in plan.places.items():
-        last = evidence(name).last_done
-        if last is not None and last.seconds > 0 and _took_as_long(table[place], last):
-            ratios.setdefault(table.stage_at(place), []).append(last.seconds / costs[name].seconds)
-    factor = {stage: median(found) for stage, found in ratios.items()}
-
-    def one(place: int) -> Cost:
-        cost, stage = costs[table.ids[place]], table.stage_at(place)
-        seconds = cost.seconds * factor.get(stage, 1.0)
-        return replace(cost, seconds=seconds, is_measured=stage in factor)
-
-    return plan.each(one)
+    """Scale each stage by what its done jobs took (see ``Forecast``)."""
+    forecast = Forecast(plan, costs)
+    for name in plan.places:
+        forecast.note(name, evidence(name))
+    return forecast.costs
 
 
 def _took_as_long(job: Job, done: Attempt) -> bool:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tests.engine.facts_of import Story, kinds, worker
 from tuilab.engine.decide.actions import Pause
 from tuilab.engine.decide.engine_view import describe, note, why_queued
 from tuilab.engine.decide.requests import Known, answer
 from tuilab.engine.decide.tick import decide
 from tuilab.grid.engine_view import Meter
+from tuilab.grid.estimate import Cost, Forecast
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.limits import LIMIT
 from tuilab.grid.request import Request
+from tuilab.grid.states import Evidence
 
 SHORT, LONG = "data/villain", "data/nurse"
 SECONDS = {SHORT: 60.0, LONG: 600.0}
@@ -94,3 +98,25 @@ def test_seconds_count_against_the_hours_from_when_the_limit_was_set() -> None:
     ledger = story.states.ledger
     assert (ledger.spent, ledger.spent - ledger.spent_before) == (70.0, 20.0)
     assert ledger.limit.gpu_seconds == 3600.0
+
+
+def test_the_forecast_takes_in_what_a_line_touched_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It took in every job after every line: a second each in a grid of 10,000 cells."""
+    story = Story().want().claim(SHORT).settle(SHORT, seconds=50.0)
+    heard: list[str] = []
+    plain = Forecast.note
+
+    def note_and_count(self: Forecast, job: str, known: Evidence) -> None:
+        heard.append(job)
+        plain(self, job, known)
+
+    monkeypatch.setattr(Forecast, "note", note_and_count)
+    costs = {job.id: Cost(10.0, 0) for job in story.plan.jobs}
+    seconds = story.states.forecast_by(costs).seconds
+    assert (seconds[SHORT], len(heard)) == (50.0, len(story.plan.jobs))
+    heard.clear()
+    story.claim(LONG).settle(LONG, seconds=70.0)
+    assert story.states.forecast_by(costs).seconds[SHORT] == 60.0
+    assert heard == [LONG, LONG]

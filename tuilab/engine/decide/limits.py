@@ -12,15 +12,22 @@ from tuilab.grid.limits import LIMIT, Limit, left_words
 
 def within_limit(facts: Facts, jobs: Sequence[str]) -> Sequence[str]:
     """Return the jobs that would end in time and within the GPU hours that are left."""
-    room = [left for left in (facts.seconds_left, facts.gpu_seconds_left) if left is not None]
-    if not room:
-        return jobs
-    return [job for job in jobs if facts.seconds.get(job, 0.0) <= min(room)]
+    room = _room(facts)
+    return jobs if room is None else [job for job in jobs if facts.seconds.get(job, 0.0) <= room]
+
+
+def _room(facts: Facts) -> float | None:
+    """Return the seconds that a job may take; None without a limit."""
+    lefts = (facts.seconds_left, facts.gpu_seconds_left)
+    return min((left for left in lefts if left is not None), default=None)
 
 
 def why_drained(facts: Facts) -> str:
     """Say that nothing that is ready would end within the limit; "" while something would."""
-    if not facts.ledger.limit or not facts.ready or within_limit(facts, facts.ready):
+    room = _room(facts)
+    if not facts.ledger.limit or not facts.ready or room is None:
+        return ""
+    if any(facts.seconds.get(job, 0.0) <= room for job in facts.ready):
         return ""
     due = [job for job in facts.plan.places if facts.ledger.of(job).is_due]
     left = left_words(len(due), sum(facts.seconds.get(job, 0.0) for job in due))
