@@ -141,6 +141,31 @@ def test_a_cut_journal_loses_no_result_and_starts_no_second_attempt(trial) -> No
     assert grid.worker_dirs() == [folder], "its worker was not fed again"
 
 
+def test_a_journal_cut_where_its_fold_ends_loses_no_result_and_starts_no_second_attempt(
+    trial,
+) -> None:
+    """A disk that lost what the last engine wrote leaves what the one before had left in order."""
+    grid = trial()
+    grid.script(train={"until": str(grid.gate)})
+    grid.ask("run", jobs=("data/villain", "data/clerk"))
+    assert grid.run("--go") == 0
+    left_in_order = grid.layout.journal.read_bytes()
+    grid.ask("run")
+    engine = grid.start("--go")
+    folder = grid.worker_of(TRAIN)
+    engine.kill()
+    engine.wait()
+    grid.layout.journal.write_bytes(left_in_order)
+    grid.ask("run")
+    engine = grid.start("--go")
+    grid.wait(lambda: grid.verdicts(TRAIN) == ["running"], "the adoption")
+    grid.gate.touch()
+    assert engine.wait(DEADLINE) == 0
+    assert grid.all_done()
+    assert grid.verdicts(TRAIN) == ["done"]
+    assert folder in grid.worker_dirs()
+
+
 def test_without_a_go_a_new_engine_adopts_and_settles_but_starts_nothing(trial) -> None:
     grid, folder = engine_killed_in_training(trial)
     grid.start()

@@ -12,12 +12,14 @@ import pytest
 from tests.engine.facts_of import Story
 from tests.engine.trials import make_plan
 from tuilab.grid import packed_evidence
+from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.packed_evidence import BrokenBlockError, EvidenceByJob
 from tuilab.grid.states import Evidence
 from tuilab.store.folded import Mark, mark_at, read_any_fold, read_folded
 from tuilab.store.journal import Journal, follow
 from tuilab.store.layout import Layout
+from tuilab.store.lease import acquire, held
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
 from tuilab.store.state import read_state
@@ -148,16 +150,26 @@ def test_a_broken_record_under_a_right_seal_is_read_from_the_journal(
 
 def test_an_engine_that_left_in_order_has_no_folder_looked_into(scene: Scene) -> None:
     stranger = scene.layout.attempt_dir("cosine/comedian@2#42", 1)
+    lease = acquire(scene.layout, NOW)
     scene.journal.append("engine-started", pid=1, host="h", go=True)
     fold_journal(scene.layout)
     stranger.mkdir(parents=True)
     assert recover(scene.layout, scene.plan, NOW).losses, "it died: it may have made an attempt"
-    Journal(scene.layout).append("engine-stopped", why="done")
+    Journal(scene.layout).append("engine-stopped", why="done", lease=lease.holder.token)
     (stranger.parent / "attempt-2").mkdir()
     fold_journal(scene.layout)
+    lease.release(NOW)
     assert recover(scene.layout, scene.plan, NOW).losses == ()
+    with held(scene.layout):  # for a moment, as the shell does
+        assert recover(scene.layout, scene.plan, NOW).losses == ()
+    assert recover(scene.layout, scene.plan, NOW).losses == ()
+    folded = scene.layout.folded.read_bytes()
     scene.layout.folded.unlink()
     assert recover(scene.layout, scene.plan, NOW).losses, "nothing says how far the journal went"
+    scene.layout.folded.write_bytes(folded)
+    (stranger.parent / "attempt-3").mkdir()
+    acquire(scene.layout, NOW).heartbeat(EngineView(state=EngineState.RUNNING), NOW)
+    assert recover(scene.layout, scene.plan, NOW).losses, "another came, of whom it says nothing"
 
 
 @pytest.mark.parametrize("block", [1, 3, 256])

@@ -256,7 +256,7 @@ class Engine:
     def _leave(self, why: str) -> None:
         self._is_asked_to_leave = True
         try:
-            self.states.record("engine-stopped", why=why)
+            self.states.record("engine-stopped", why=why, lease=self.lease.holder.token)
             crash_point("leave-before-fold")
             self._fold.keep(force=True)
         except OSError as error:

@@ -11,6 +11,7 @@ from typing import Any
 from tuilab.contract import atomic
 from tuilab.contract.report import readable_outcome
 from tuilab.contract.tail import JsonlFollower
+from tuilab.grid.engine_view import EngineState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.metrics import recorded
@@ -18,6 +19,7 @@ from tuilab.grid.packed_evidence import EvidenceByJob
 from tuilab.grid.states import Verdict
 from tuilab.grid.text import count_of
 from tuilab.store.attempts import attempts_on_disk
+from tuilab.store.engine_file import read_heartbeat
 from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.folded import Mark, mark_at, read_folded
 from tuilab.store.journal import Journal, follow, mend_from_journal
@@ -42,7 +44,11 @@ class Recovery:
 
 
 def recover(
-    layout: Layout, plan: Plan, now: float, fence: Callable[[], None] | None = None
+    layout: Layout,
+    plan: Plan,
+    now: float,
+    fence: Callable[[], None] | None = None,
+    came: bool = False,
 ) -> Recovery:
     """Read the journal, mend it if need be, and record attempts that it does not know.
 
@@ -50,14 +56,14 @@ def recover(
     is recorded as claimed and, when its worker is gone, as settled. Nothing is overwritten: a
     damaged journal is kept in quarantine. Call it with the lease held.
 
-    Where the last engine left in order and folded the journal as it left, no attempt was made since
-    and no folder is looked into.
+    Where the engine that held the experiment last left in order and folded the journal as it left,
+    no attempt was made since and no folder is looked into, unless attempts came otherwise
+    (``came``). The journal alone cannot tell who was last: of one who died, it may have lost all.
     """
     losses: list[str] = []
     folded, journal = read_folded(layout, plan), Journal(layout, fence)
     known = Ledger(EvidenceByJob(plan)) if folded is None else folded.ledger
     mend_from_journal(layout, known)
-    engine_before = known.engine
     follower = follow(layout, 0 if folded is None else folded.mark.offset)
     for lines in follower.batches():
         known.fold(lines)
@@ -71,8 +77,7 @@ def recover(
         if layout.journal.exists():
             _rewrite(layout, why, now, fence)
             journal.mark = None
-    has_left = engine_before is known.engine and known.engine.get("kind") == "engine-stopped"
-    is_sure = folded is not None and has_left and not losses
+    is_sure = folded is not None and not losses and not came and _has_left(layout, known)
     unknown = [] if is_sure else _jobs_with_unknown_attempts(layout, plan, known)
     found = scan(layout, plan, unknown, hash_files=len(unknown) <= _HASHED_AT_MOST)
     missing = missing_lines(known, found)
@@ -85,6 +90,17 @@ def recover(
         losses.append(f"{len(missing)} entries were written again from the attempts")
     known.fold(journal.append_all(missing))
     return Recovery(known, journal, tuple(losses))
+
+
+def _has_left(layout: Layout, known: Ledger) -> bool:
+    """Whether the engine that left in order by the journal is the last that was heard."""
+    beat = read_heartbeat(layout)
+    return (
+        beat is not None
+        and beat.view.state is EngineState.STOPPED
+        and known.engine.get("kind") == "engine-stopped"
+        and known.engine.get("lease") == beat.token
+    )
 
 
 def _damage(layout: Layout, follower: JsonlFollower) -> str:

@@ -106,6 +106,17 @@ def test_two_pods_with_other_cells_make_one_grid(
     assert told["is_over"]
 
 
+def test_results_come_into_a_grid_that_an_engine_left_in_order(
+    trial: Callable[..., Trial],
+) -> None:
+    """Of such a grid the journal is believed, which knows nothing of what came."""
+    here, whole = done_there(trial, "data/villain").layout.root, done_there(trial)
+    told = json.loads(call("gather", f"pod:{whole.layout.root}", str(here), "--json").stdout)
+    assert told["is_over"]
+    states = read_state(here).statuses
+    assert {status.state.value for status in states.values()} == {"done"}
+
+
 def test_another_plan_is_refused_and_nothing_comes(
     trial: Callable[..., Trial], tmp_path: Path
 ) -> None:

@@ -158,7 +158,7 @@ def _bring(source: str, layout: Layout, wanted: dict[str, int], known: int) -> G
                 free[job].parent.mkdir(parents=True, exist_ok=True)
                 staging.attempt_dir(job, wanted[job]).rename(free[job])
             plan = load_plan(layout.root)
-            ledger = recover(layout, plan, time.time(), lease.check).ledger
+            ledger = recover(layout, plan, time.time(), lease.check, came=True).ledger
     except LeaseHeldError as error:
         raise RefusalError(f"{error}; what came waits in {staging.root}") from error
     shutil.rmtree(staging.root, ignore_errors=True)
