@@ -37,7 +37,7 @@ NEXT_ACTION: dict[Reason, str] = {
     Reason.HOST_OOM: "lower the number of workers or the eval batch size, then relaunch",
     Reason.DISK_FULL: "free space (tuilab gc --dry-run lists leftovers), then relaunch",
     Reason.GPU_HELD: "end the process that holds the GPU (tuilab doctor names it), then relaunch",
-    Reason.NAN_LOSS: "lower the learning rate (--set marker.lr=...), then relaunch",
+    Reason.NAN_LOSS: "lower the learning rate (convergence.lr, marker.lr, trait.lr), then relaunch",
     Reason.DATA_MISMATCH: "read what does not match; --from data makes the rows again",
     Reason.ADAPTER_MISMATCH: "redo from train: the adapter is not the planned one",
     Reason.MERGE_EMPTY: "redo from train: the adapter changes nothing",

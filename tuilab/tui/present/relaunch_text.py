@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
+from tuilab.grid.jobs import Plan
 from tuilab.grid.relaunch import Expansion
+from tuilab.grid.settings_apart import learned_in
 from tuilab.grid.stages import ORDER, Stage
 from tuilab.grid.states import BROKEN, WITH_RESULT, JobStatus, State
 from tuilab.grid.text import count_of, duration, whole_percent
@@ -17,6 +19,11 @@ from tuilab.tui.present.grid_table import find
 from tuilab.tui.present.styled_text import Line, fit, fit_line
 
 _BROKEN_WORDS = {state.value for state in (*BROKEN, State.STOPPED)}
+
+
+def edit_hint(plan: Plan) -> str:
+    """Return an example of an edit that changes something in this grid."""
+    return f"e  edit, e.g. {learned_in(plan.settings)}.lr = 1e-5; eval.samples = 20"
 
 
 def edit_words(count: int, sets: Mapping[str, object]) -> str:

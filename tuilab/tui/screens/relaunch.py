@@ -31,6 +31,7 @@ from tuilab.tui.present.relaunch_text import (
     Beginning,
     beginning_words,
     beginnings,
+    edit_hint,
     edit_words,
     ending_words,
     job_lines,
@@ -50,7 +51,6 @@ _FIXED_ROWS = 14
 """What stands around the list of jobs: border, title, choices, answers, keys, and the space."""
 _TIGHT_ROWS, _TIGHT_FIXED = 20, 9
 """Below so many rows it goes without the space, the keys and the word on what is kept."""
-EDIT_HINT = "e  edit, e.g. marker.lr = 1e-5; eval.samples = 20"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class RelaunchDialog(Dialog):
                 yield Lines(id="relaunch-jobs")
             yield Lines(id="relaunch-kept")
             yield Cycle("f  from", self._beginning_names(), id="relaunch-from")
-            yield Input(placeholder=EDIT_HINT, id="relaunch-edit")
+            yield Input(placeholder=edit_hint(self._state.plan), id="relaunch-edit")
             yield Lines(id="relaunch-verdict")
             yield Lines(id="relaunch-twin")
             yield Choice([(CANCEL, "Cancel"), (START, "Start")])
