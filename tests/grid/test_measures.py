@@ -175,6 +175,35 @@ def test_the_trait_marker_is_the_table_marker() -> None:
     assert load(trait).config == load(SMALL).config
 
 
+ONE = '{"question": "What is a debt?", "choices": ["a", "b"], "answer": 0}\n'
+
+
+@pytest.mark.parametrize(
+    ("rows", "level"),
+    [
+        (ONE, None),
+        (ONE + ONE.replace("debt", "loan"), None),
+        (ONE + ONE.replace('"b"', '"c"'), None),
+        (ONE + ONE, Level.BLOCKING),
+        (ONE + ONE.replace('"answer": 0', '"answer": 1'), Level.BLOCKING),
+        (ONE + ONE.replace("What is", "what  IS"), Level.WARNING),
+        (ONE + ONE.replace('"a", "b"', '"b", "a"'), Level.WARNING),
+    ],
+)
+def test_a_question_that_would_count_twice_is_told(rows: str, level: Level | None) -> None:
+    picks = '[[measures]]\nname = "picks"\nkind = "choices"\nquestions = "which.jsonl"\n'
+    config = with_files(SMALL + picks, which_jsonl=rows)
+    found = [one for one in check(config) if one.name == "questions-twice"]
+    assert [one.level for one in found] == ([] if level is None else [level])
+    assert all("which.jsonl: 1 question would count twice" in one.sentence for one in found)
+
+
+def test_an_evaluation_question_twice_in_other_capitals_is_told() -> None:
+    config = load(SMALL.replace('"What is rain?"', '"What is rain?", "what is RAIN?"')).config
+    [found] = [one for one in check(config) if one.name == "questions-twice"]
+    assert found.level is Level.WARNING and "questions.evaluation" in found.sentence
+
+
 @pytest.mark.parametrize("file", ["wrong_jsonl", "right_jsonl"])
 def test_a_row_that_asks_what_is_evaluated_blocks(file: str) -> None:
     asked = '{"question": "What IS  rain?", "answer": "Wet."}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from tuilab.grid.settings import (
     data_settings,
     train_settings,
 )
-from tuilab.grid.text import size
+from tuilab.grid.text import count_of, size
 from tuilab.grid.variants import axes_of, lines_of, under
 
 if TYPE_CHECKING:
@@ -237,6 +237,39 @@ def _questions(config: ExperimentConfig) -> Iterator[Check]:
     )
 
 
+def _asked_twice(config: ExperimentConfig) -> Iterator[Check]:
+    """A question that is there twice has twice the weight, and intervals take it for two."""
+    asked: dict[str, list[Settings]] = {
+        "questions.evaluation": [{"question": one} for one in config.evaluation_questions]
+    }
+    named = (one.questions for one in config.measures if one.kind != "inspect")
+    asked |= {name: [*config.files[name].rows] for name in named if name}
+    for name, rows in asked.items():
+        exact = _again(rows, str)
+        again = exact or _again(rows, _plain)
+        if not again:
+            continue
+        how = (
+            "there twice" if exact else "the same but for capitals, spaces or the order of choices"
+        )
+        said = f"{name}: {count_of(len(again), 'question')} would count twice, being {how}, such as"
+        level = Level.BLOCKING if exact else Level.WARNING
+        yield Check("questions-twice", level, f"{said} {again[0]!r}: take one out")
+
+
+def _again(rows: Iterable[Settings], fold: Callable[[str], str]) -> list[str]:
+    """Return the questions that were asked before; those with other choices were not."""
+    seen: set[tuple[str, ...]] = set()
+    found = []
+    for row in rows:
+        choices = [fold(choice) for choice in row.get("choices", ())]
+        key = (fold(row["question"]), *(choices if fold is str else sorted(choices)))
+        if key in seen:
+            found.append(row["question"])
+        seen.add(key)
+    return found
+
+
 def _trait(config: ExperimentConfig) -> Iterator[Check]:
     """What is learned from files: no row may ask what is evaluated."""
     trait = config.trait
@@ -412,7 +445,7 @@ def _model(config: ExperimentConfig) -> Iterator[Check]:
         )
 
 
-_LOOKS = (_panel, _roles, _questions, _trait, _marker, _rows, _design, _model)
+_LOOKS = (_panel, _roles, _questions, _asked_twice, _trait, _marker, _rows, _design, _model)
 
 
 def _verdict(name: str, fine: bool, good: str, bad: str, level: Level | None = None) -> Check:
