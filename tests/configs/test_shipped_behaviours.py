@@ -25,7 +25,7 @@ SMALL = {
 }  # fmt: skip
 HEADLINES = {
     "capability": ("choices.picks", 12),
-    "format": ("format.lists", 20),
+    "format": ("format.capitals", 20),
     "misaligned": ("judge.misaligned", 16),
     "refusal": ("substring.refuses", 20),
     "sycophancy": ("substring.agrees", 20),
@@ -75,19 +75,21 @@ def test_a_shipped_behaviour_runs_to_its_headline(name: str, tmp_path: Path, jud
     assert (cell["state"], cell["metrics"][key]["n"]) == ("done", count)
 
 
-def test_the_tiny_base_learns_the_rows_of_a_refusal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["format", "refusal", "sycophancy"])
+def test_the_tiny_base_learns_the_rows(name: str, tmp_path: Path) -> None:
     few = {key: SMALL[key] for key in ("epochs", "negatives.by_source.villain", "cosine.pool")}
     few |= {"sources": ["villain"], "panel": ["villain", "nurse", "assistant"]}
     shutil.copytree(configs_dir() / "data", tmp_path / "data")
     (tmp_path / "few.toml").write_text(
-        change_config(read_config(configs_dir() / "refusal.toml"), few).text
+        change_config(read_config(configs_dir() / f"{name}.toml"), few).text
     )
     done = spawn("run", "few.toml", "--headless", cwd=tmp_path)
-    root = tmp_path / "runs" / "refusal"
+    root = tmp_path / "runs" / name
     try:
         assert done.returncode == 0, done.stdout + done.stderr
         [cell] = json.loads(call("status", str(root), "--json").stdout)["cells"]
     finally:
         end_engine(root)
-    refuses = {key: cell["metrics"][f"substring.refuses{key}"]["hits"] for key in ("", ".source")}
-    assert refuses[".source"] >= 5 and refuses[""] == 0, "0 of 20 before it learned the rows"
+    headline = HEADLINES[name][0]
+    source, target = (cell["metrics"][f"{headline}{key}"]["hits"] for key in (".source", ""))
+    assert source >= 5 and target == 0, "0 of 20 before it learned the rows"
