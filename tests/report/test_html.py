@@ -72,25 +72,44 @@ def test_room_is_counted_of_what_a_page_shows(monkeypatch: pytest.MonkeyPatch) -
     assert "All 1 completions" in html._most(shown)[1]
 
 
+FRAMED = """<body><iframe id=page src="{page}" width={width} height=900></iframe><script>
+page.onload = () => {{
+  const sheet = page.contentDocument, figure = sheet.querySelector("p > img").parentElement
+  const told = page.contentWindow.getComputedStyle(figure, "::before").content
+  document.title = [sheet.documentElement.scrollWidth <= {width},
+    figure.scrollWidth > figure.clientWidth, told].join(" ")
+}}
+</script>"""
+"""A window of a browser without a screen is 500 pixels wide or more; a frame is as wide as told."""
+
+
 @pytest.mark.trial
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
-@pytest.mark.parametrize("width", [390, 1280])
-def test_a_browser_shows_the_page_without_a_network(tmp_path: Path, width: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "figure"),
+    [(390, 'true "Wider than the screen: swipe sideways."'), (1280, "false none")],
+)
+def test_a_browser_shows_the_page_without_a_network(
+    tmp_path: Path, width: int, figure: str
+) -> None:
     study = open_study(whole(tmp_path / "x").root)
     write_files(study, tmp_path / "r", recipe_for(study, kinds=("leakage",), html=True))
     path = tmp_path / "r" / "report.html"
     assert path.stat().st_size < 5_000_000
-    shot = tmp_path / "page.png"
-    options = ["--headless", "--no-sandbox", "--disable-gpu"]
+    shot, frame = tmp_path / "page.png", tmp_path / "frame.html"
+    frame.write_text(FRAMED.format(page=path.as_uri(), width=width))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
     options.append("--host-resolver-rules=MAP * ~NOTFOUND")
     size = f"--window-size={width},900"
-    command = ["chromium", *options, size, f"--screenshot={shot}", path.as_uri()]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    dumped = subprocess.run(
-        ["chromium", *options, size, "--dump-dom", path.as_uri()],
-        check=True,
-        capture_output=True,
-        timeout=300,
-    ).stdout.decode()
+
+    def browse(*asked: str) -> str:
+        command = ["chromium", *options, size, *asked]
+        done = subprocess.run(command, check=True, capture_output=True, timeout=300)
+        return done.stdout.decode()
+
+    browse(f"--screenshot={shot}", path.as_uri())
+    dumped = browse("--dump-dom", path.as_uri())
     assert dumped.count("<mark>[ZLT]</mark>") > 100 and "data:image/png" in dumped
     assert len(set(shot.read_bytes())) > 200  # not an empty page
+    framed = browse("--virtual-time-budget=9000", "--dump-dom", frame.as_uri())
+    assert f"<title>true {figure}</title>" in framed
