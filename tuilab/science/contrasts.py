@@ -117,7 +117,7 @@ def within_run(run: Trajectory) -> Contrasts | None:
     if gone * back > 0:
         steps = max((run.scatter or 0.0) ** 2, counting) * (1 + 1 / (count // 2))
         smaller = min(abs(gone), abs(back))
-        turn = t_two_sided(smaller / math.sqrt(steps), _successive_df(count))
+        turn = t_two_sided(smaller / math.sqrt(steps), run.scatter_df)
     return Contrasts(
         Noise.SCATTER,
         math.sqrt(noise),
@@ -188,11 +188,6 @@ def _contrasts(first: float, later: _Values) -> tuple[float, float, float, float
     """Level, end, and both parts of the turn."""
     half = fmean(later[: max(1, len(later) // 2)])
     return fmean(later) - first, later[-1] - first, half - first, half - later[-1]
-
-
-def _successive_df(count: int) -> float:
-    """Degrees of freedom of a variance from count - 1 successive differences (von Neumann 1941)."""
-    return 2 * (count - 1) ** 2 / (3 * count - 4)
 
 
 def _about_line(epochs: Sequence[int], values: _Values) -> float:

@@ -142,6 +142,12 @@ class Trajectory:
             return None
         return math.sqrt(math.fsum(step * step for step in steps) / (2 * len(steps)))
 
+    @property
+    def scatter_df(self) -> float:
+        """Degrees of freedom of ``scatter``; as few as 1.6 for three checkpoints."""
+        count = sum(point.epoch > BASELINE_EPOCH for point in self.measured)
+        return 2 * (count - 1) ** 2 / (3 * count - 4)
+
 
 def _of(point: Point) -> float:
     return math.nan if point.value is None else point.value

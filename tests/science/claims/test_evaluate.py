@@ -1,14 +1,18 @@
 """Declared claims get the verdicts that the numbers deserve, those of the published card too."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from tests.science.builders import analysis_of, cosine_row
-from tuilab.science.analysis import Analysis
+from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.claims.claim import Claim, Verdict
 from tuilab.science.claims.declared import parse
-from tuilab.science.claims.evaluate import evaluate
+from tuilab.science.claims.evaluate import evaluate, is_beyond_noise
 from tuilab.science.claims.standard import front_loading_claim
 from tuilab.science.published import CLAIMS_FILE, read
+from tuilab.science.trajectories import Point, Trajectory
 
 HOLDS, FAILS = Verdict.HOLDS, Verdict.FAILS
 NOISE, UNMEASURED = Verdict.WITHIN_NOISE, Verdict.NOT_MEASURED
@@ -206,3 +210,20 @@ def test_how_early_a_rise_comes_needs_a_checkpoint_that_follows() -> None:
     assert standard.sentence == (
         "It is not known how early leakage rises: a single checkpoint follows epoch 0."
     )
+
+
+@pytest.mark.parametrize("checkpoints", [4, 11])
+def test_a_cosine_that_only_scatters_is_seldom_called_changed(checkpoints: int) -> None:
+    """By twice the scatter, whatever its degrees of freedom, it was in 18 and 8 of 100."""
+    random, times = np.random.default_rng(3), 2000
+    rows = [cosine_row("villain", epoch, 0.1) for epoch in range(checkpoints)]
+    analysis = analysis_of({"villain": [5] * checkpoints}, range(checkpoints), extra=rows)
+    [result] = analysis.sources
+
+    def drawn() -> SourceResult:
+        values = 0.1 * random.standard_normal(checkpoints)
+        points = tuple(Point(epoch, float(value)) for epoch, value in enumerate(values))
+        cosine = Trajectory("villain", 0, points, "cosine")
+        return replace(result, cosine=cosine, cosine_runs=(cosine,))
+
+    assert sum(bool(is_beyond_noise(drawn())) for _ in range(times)) <= 0.06 * times

@@ -35,6 +35,7 @@ from tuilab.science.claims.declared import (
 from tuilab.science.classify import TURNS, Change
 from tuilab.science.contrasts import Noise
 from tuilab.science.design import BASELINE_EPOCH
+from tuilab.science.distributions import t_quantile
 from tuilab.science.edit_notes import odd_note, why_odd
 from tuilab.science.error_rates import ALPHA
 from tuilab.science.replication import MARGIN, change_interval
@@ -456,13 +457,20 @@ def _equals(
 
 
 def _scatter_limit(result: SourceResult) -> float | None:
-    """How far two checkpoints of one run differ by scatter alone, about 95% of the time.
+    """How far two checkpoints of one run differ by scatter alone, 95% of the time.
 
-    2 sqrt(2) s with s the checkpoint scatter (``Trajectory.scatter``). None with several seeds,
-    where the interval over seeds is the measure, or when there are too few checkpoints.
+    t sqrt(2) s with s the checkpoint scatter (``Trajectory.scatter``) and t on its degrees of
+    freedom. None with several seeds, where the interval over seeds is the measure, or when there
+    are too few checkpoints.
     """
-    scatter = result.cosine.scatter if len(result.cosine_runs) == 1 else None
-    return None if scatter is None else 2 * math.sqrt(2) * scatter
+    reach = _reach(result.cosine) if len(result.cosine_runs) == 1 else None
+    return None if reach is None else math.sqrt(2) * reach
+
+
+def _reach(cosine: Trajectory) -> float | None:
+    """Half of the 95% interval of one checkpoint, from the scatter of the later ones."""
+    scatter = cosine.scatter
+    return None if scatter is None else t_quantile(cosine.scatter_df) * scatter
 
 
 def is_beyond_noise(result: SourceResult) -> bool | None:
@@ -509,9 +517,9 @@ def _same_cosine(claim: SameClaim, results: Sequence[SourceResult], analysis: An
     evidence += f", {gap:.3f} apart"
     if gap <= tolerance + SAME:
         return Finding(Verdict.HOLDS, evidence)
-    scatters = [result.cosine.scatter or 0.0 for result in results]
-    noise = 2 * math.hypot(*scatters)
-    return Finding(Verdict.WITHIN_NOISE if gap <= noise else Verdict.FAILS, evidence)
+    reaches = [reach for result in results if (reach := _reach(result.cosine)) is not None]
+    is_open = len(reaches) < len(results) or gap <= math.hypot(*reaches)
+    return Finding(Verdict.WITHIN_NOISE if is_open else Verdict.FAILS, evidence)
 
 
 def _why_absent(result: SourceResult) -> str:
