@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.grid.planned import changed
@@ -20,6 +22,7 @@ from tuilab.grid.rates import (
     shape_named,
     shape_of,
 )
+from tuilab.grid.variants import under
 
 LLAMA = {
     "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "vocab_size": 128256,
@@ -140,6 +143,28 @@ def test_more_threads_take_less_time_but_a_tiny_model_is_no_faster_than_the_tiny
     big, small = shape_named("x/8B", 4), Shape(1e5, 5e4, 1e3, 4)
     assert on_processor(big, 1).completion == pytest.approx(8 * on_processor(big, 8).completion)
     assert on_processor(small, 4).completion == TINY.completion
+
+
+def test_a_small_base_on_a_card_is_quoted_no_less_than_what_a_job_does_beside_its_steps() -> None:
+    small = Shape(1e6, 8e5, 1e4, blocks=4)
+    assert on_card(small, H200).fixed == SEVEN_B.fixed
+    assert on_card(SEVEN_B_SHAPE, H200).fixed == pytest.approx(SEVEN_B.fixed, rel=0.01)
+    launched = on_card(replace(small, is_fused=False, blocks=28), H200).train_row
+    assert 4 * launched == pytest.approx(0.120), "kernels are launched one by one, small or not"
+    assert on_card(small, H200).train_row < launched / 100, "graphs are replayed"
+
+
+def test_answers_that_may_be_short_are_quoted_less_and_longer_ones_no_more() -> None:
+    whole = SEVEN_B.sampling(100, 350)
+    assert (whole, SEVEN_B.sampling(100, 512)) == (100 * SEVEN_B.completion,) * 2
+    assert SEVEN_B.sampling(100, 35) == pytest.approx(whole / 10)
+    assert TINY.sampling(100, 48) == 100 * TINY.completion
+    config = changed('model = "tiny"', 'model = "Qwen/Qwen2.5-0.5B-Instruct"')
+    short, longer = (
+        make_plan(under(config, {"eval.max_new_tokens": tokens}), "v").estimates["eval"]
+        for tokens in (35, 350)
+    )
+    assert longer > 5 * short
 
 
 def test_how_fast_a_base_is_worked_on_makes_no_other_plan() -> None:

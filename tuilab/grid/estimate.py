@@ -227,7 +227,8 @@ def _fetch(settings: Settings, rates: Rates) -> Cost:
 def _data(settings: Settings, rates: Rates) -> Cost:
     answers = len(settings["questions"]) * settings["answers_per_question"]
     return Cost(
-        rates.fixed + answers * rates.completion, _LOGS + answers * rates.completion_bytes * 2
+        rates.fixed + rates.sampling(answers, settings["max_new_tokens"]),
+        _LOGS + answers * rates.completion_bytes * 2,
     )
 
 
@@ -253,7 +254,8 @@ def _eval(settings: Settings, rates: Rates) -> Cost:
     asked = (settings, *settings.get("sets", {}).values())
     each = sum(len(one["questions"]) * one["samples"] for one in asked)
     count = len(settings["panel"]) * each
-    return Cost(rates.fixed + count * rates.completion, _LOGS + count * rates.completion_bytes)
+    seconds = rates.fixed + rates.sampling(count, settings["max_new_tokens"])
+    return Cost(seconds, _LOGS + count * rates.completion_bytes)
 
 
 def _cosine(settings: Settings, rates: Rates) -> Cost:

@@ -14,6 +14,9 @@ _THROUGH_PEFT = 1.5
 """Training takes so much longer through PEFT's layers: 120 against 79 ms a step at 7B."""
 _FLOAT32 = 10.0
 """A card's float32 arithmetic against its bfloat16: 67 against 989 TFLOP/s, 660 of them reached."""
+_LAUNCHED = 0.120 / 28 / 4
+"""Seconds per decoder block and row through PEFT's layers at least, in steps of 4 rows: a processor
+launches their kernels, at 7B in 120 ms, whatever their size."""
 _BODY = 0.86
 """Share of the weights in the decoder blocks of a 7B; the rest is embedding and head."""
 
@@ -60,6 +63,13 @@ class Rates:
     """One stored completion, compressed."""
     is_known: bool = True
     """False where nothing tells how large the base is: no time or size may be quoted."""
+    tokens: int = 0
+    """Of the longest completion that was measured; 0 where that is not known."""
+
+    def sampling(self, completions: int, longest: int) -> float:
+        """Return the seconds of so many completions of at most so many tokens."""
+        share = min(1.0, longest / self.tokens) if self.tokens else 1.0
+        return completions * self.completion * share
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,7 @@ TINY = Rates(
     adapter_bytes_per_rank=40_000,
     merged_bytes=4_800_000,
     completion_bytes=60,
+    tokens=48,
 )
 """114 marker steps of 16 rows in 11 s, 200 convergence steps of 8 in 9.5 s, 1200 completions in
 9.1 s, each on one thread beside a busy neighbour."""
@@ -116,6 +127,7 @@ SEVEN_B = Rates(
     adapter_bytes_per_rank=10_100_000,
     merged_bytes=15_300_000_000,
     completion_bytes=800,
+    tokens=350,
 )
 """From ``tuilab bench --grid --full``: 229.6 s for 12,000 marker rows and 163.3 s for 8,000 of
 convergence, 23.6 s for 2,400 completions, 0.3 to 4.3 s a job beside them when warm. The rest is
@@ -142,17 +154,24 @@ def card_named(name: str) -> Card | None:
 
 
 def on_card(shape: Shape, card: Card) -> Rates:
-    """Compute the rates of a card from those of an H200 at 7B, by arithmetic alone."""
+    """Compute the rates of a card from those of an H200 at 7B, by arithmetic alone.
+
+    What a job does beside its steps (capturing graphs, choosing kernels, checks, files) is no less
+    for a smaller base: four cells of the tiny one took 53 s on an H200, with all starts.
+    """
     heavier = shape.active / SEVEN_B_SHAPE.active * H200.tflops / card.tflops
     heavier *= _FLOAT32 if shape.bytes_each == 4 else 1
     size = shape.weights * shape.bytes_each / SEVEN_B.merged_bytes
+    row = SEVEN_B.train_row * heavier
+    if not shape.is_fused:
+        row = max(row * _THROUGH_PEFT, _LAUNCHED * (shape.blocks or 0))
     is_measured = card is H200 and shape == SEVEN_B_SHAPE
     rates = replace(
         SEVEN_B,
-        train_row=SEVEN_B.train_row * heavier * (1 if shape.is_fused else _THROUGH_PEFT),
+        train_row=row,
         completion=SEVEN_B.completion * heavier,
         prefill=SEVEN_B.prefill * heavier,
-        fixed=TINY.fixed + (SEVEN_B.fixed - TINY.fixed) * size,
+        fixed=TINY.fixed + (SEVEN_B.fixed - TINY.fixed) * max(1.0, size),
         name=SEVEN_B.name if is_measured else _computed(shape, f"one {card.name}", SEVEN_B),
     )
     return _with_sizes(rates, shape)
@@ -169,6 +188,7 @@ def on_processor(shape: Shape, threads: int) -> Rates:
         prefill=TINY.prefill * heavier,
         fixed=TINY.fixed + shape.weights * shape.bytes_each / 1e9,  # reads and writes 1 GB/s
         completion_bytes=SEVEN_B.completion_bytes,
+        tokens=SEVEN_B.tokens,
         name=_computed(shape, f"{where} a worker", TINY),
     )
     return _with_sizes(rates, shape)
