@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tuilab.cli.follow import Watch, running_text, standstill
 from tuilab.grid.cells import Cell
@@ -35,6 +38,25 @@ def test_a_sentence_whose_seconds_count_on_is_printed_once(tmp_path: Path) -> No
         engine = EngineView(state=EngineState.RUNNING, note=note)
         watch._progress(replace(snapshot(EngineState.RUNNING), engine=engine), 0.0)
     assert [text.rpartition(" ")[2] for text in said] == ["31s", "33s"]
+
+
+def test_a_watch_at_a_terminal_hears_that_the_run_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = snapshot(EngineState.RUNNING, State.DONE)
+    watch = Watch(tmp_path, [view.cell for view in shown.cells])
+    assert watch._ending(shown, 1.0) == 0  # a file has no bell to wait for
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert watch._ending(shown, 1.0) is None
+    line = {"kind": "notified", "verb": "done", "title": "x: done", "text": "all 1 cell"}
+    watch._report([line], shown)
+    assert "x: done: all 1 cell" in capsys.readouterr().err
+    assert watch._ending(shown, 1.1) == 0
+
+    silent = Watch(tmp_path, [view.cell for view in shown.cells])
+    assert silent._ending(shown, 1.0) is None
+    assert silent._ending(shown, 4.0) == 0  # other work of the engine goes on
+    assert silent._ending(snapshot(EngineState.STOPPED, State.DONE), 1.0) == 0
 
 
 def snapshot(engine: EngineState, *states: State, **more: Any) -> Snapshot:

@@ -38,7 +38,8 @@ QUIET_SECONDS = 2.0
 """A progress line is printed after this long without another line, at a terminal."""
 QUIET_SECONDS_IN_A_FILE = 10.0
 PATIENCE_SECONDS = 2.0
-"""A standstill must last this long before the watch ends: a retry may be about to begin."""
+"""A standstill must last this long before the watch ends: a retry may be about to begin, and a
+terminal is to hear the engine's last notice."""
 
 
 def follow(root: Path, cells: Iterable[Cell], headless: bool, as_json: bool, offset: int) -> int:
@@ -67,6 +68,8 @@ class Watch:
         default_factory=lambda: QUIET_SECONDS if sys.stdout.isatty() else QUIET_SECONDS_IN_A_FILE
     )
     _still_since: float | None = None
+    _is_told: bool = False
+    """Whether the engine has told that the run is over: it does so after the last job."""
     _printed_at: float = field(default=0.0)
     _last_line: str = ""
     _note: str = ""
@@ -105,7 +108,9 @@ class Watch:
 
     def _report(self, lines: Iterable[Mapping[str, Any]], snapshot: Snapshot) -> None:
         told = list(lines)
-        tell_terminal(notices_of(told))
+        notices = list(notices_of(told))
+        self._is_told |= any(notice.kind == "done" for notice in notices)
+        tell_terminal(notices)
         for event in events_of(told):
             if event.is_news:
                 text = f"{clock(event.at)} {clean_line(event.text, 240)}"
@@ -148,16 +153,19 @@ class Watch:
     def _ending(self, snapshot: Snapshot, now: float) -> int | None:
         """Return the exit code once nothing more will happen to the cells, else None."""
         chosen = [view for view in snapshot.cells if view.cell in self.cells]
-        if all(view.state is State.DONE for view in chosen):
+        is_done = all(view.state is State.DONE for view in chosen)
+        if is_done and (self._is_told or not (sys.stderr.isatty() and snapshot.engine.is_alive)):
             return OK
-        why = standstill(snapshot, self.cells)
-        if not why:
+        why = "" if is_done else standstill(snapshot, self.cells)
+        if not (is_done or why):
             self._still_since = None
             return None
         if self._still_since is None:
             self._still_since = now
         if now - self._still_since < PATIENCE_SECONDS:
             return None
+        if is_done:
+            return OK
         tell(f"{why}: {program()} status {quoted(self.root)}")
         return INCOMPLETE
 

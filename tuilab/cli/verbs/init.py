@@ -11,13 +11,14 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from tuilab.cli.errors import OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError, report
 from tuilab.cli.output import is_interactive, out, tell
 from tuilab.cli.verbs.plan import plan
 from tuilab.contract import atomic
 from tuilab.contract.hub import is_on_hub, why_nowhere
 from tuilab.engine.host.gpus import look_at_devices
 from tuilab.grid.config import ExperimentConfig
+from tuilab.grid.config_text import ConfigError
 from tuilab.grid.text import count_of, nearest
 from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import read_config
@@ -93,7 +94,10 @@ def init(
     sizes = {"source": wanted.sources, "epoch": wanted.epochs, "seed": wanted.seeds}
     out(f"wrote {file}: {' x '.join(count_of(len(of), noun) for noun, of in sizes.items())}")
     out()
-    code = plan(str(file), preview=False)
+    try:
+        code = plan(str(file), preview=False)
+    except (ConfigError, RefusalError) as error:
+        code = report(error)
     out()
     if code:
         out(f"next: edit {file} and ask `{program()} plan {quoted(file)}` again")
