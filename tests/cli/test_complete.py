@@ -49,6 +49,9 @@ def test_metrics_and_settings_are_completed() -> None:
         # bash cuts words at @ and replaces what stands behind the last cut.
         (("relaunch", "demo", "villain", "@"), ["@*", "@0", "@1", "@2", "@4"]),
         (("relaunch", "demo", "villain", "@", "4"), ["4"]),
+        (("accept", "demo", "villain", "@", "4"), ["4"]),
+        (("logs", "demo", "villain@4"), ["villain@4"]),
+        (("export", "demo", "villain@4"), ["villain@4"]),
     ],
 )
 def test_bash_gets_them(words: tuple[str, ...], found: list[str], tmp_path: Path) -> None:

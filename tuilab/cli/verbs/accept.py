@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.experiments import take_changes_in
 from tuilab.cli.output import document, out, plain, tell
@@ -26,7 +27,12 @@ from tuilab.store.state import read_state
 _SHOWN = 8
 
 Stale = Annotated[
-    list[str], typer.Argument(metavar="CELL...", help="villain@4, villain@*, '*' for all")
+    list[str],
+    typer.Argument(
+        metavar="CELL...",
+        help="villain@4, villain@*, '*' for all",
+        autocompletion=complete.cells,
+    ),
 ]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why: every report names it.")]
 

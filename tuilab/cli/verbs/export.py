@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.output import document, is_interactive, out, tell
 from tuilab.cli.resolve import find_grid
@@ -43,7 +44,12 @@ EXPORTED = "tuilab-export.json"
 
 def export(
     directory: Dir,
-    cell: Annotated[str, typer.Argument(metavar="CELL", help="villain@4 or villain@4#42")],
+    cell: Annotated[
+        str,
+        typer.Argument(
+            metavar="CELL", help="villain@4 or villain@4#42", autocompletion=complete.cells
+        ),
+    ],
     out_folder: Out,
     adapter: AdapterOnly = False,
     push: Push = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.resolve import find_grid
@@ -34,7 +35,11 @@ def logs(
     directory: Dir,
     what: Annotated[
         str,
-        typer.Argument(metavar="CELL|JOB", help="villain@4, converge/villain#42, or engine"),
+        typer.Argument(
+            metavar="CELL|JOB",
+            help="villain@4, converge/villain#42, or engine",
+            autocompletion=complete.cells,
+        ),
     ],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow until it ends.")] = False,
     stage: Annotated[
