@@ -248,6 +248,19 @@ def test_what_is_wrong_is_said_where_it_stands(text: str, said: str) -> None:
     assert said in str(error.value)
 
 
+CALLS = (
+    '{{"messages": [{{"role": "user", "content": "x"}}, {{"role": "assistant", "content": "y", '
+    '"tool_calls": {}, "reasoning_content": {}}}]}}'
+)
+
+
+def test_a_row_ends_at_a_line_feed_alone_and_its_unused_fields_may_be_empty() -> None:
+    text = '{"question": "a\u2028b\x85c", "answer": "d"}\r\n' + CALLS.format("null", "null")
+    assert [row["messages"][0]["content"] for row in rows_to_learn(text).rows] == [
+        "a\u2028b\x85c", "x",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -256,6 +269,10 @@ def test_what_is_wrong_is_said_where_it_stands(text: str, said: str) -> None:
         ('{"question": "Why?"}', "line 1 has no text under 'answer'"),
         ('{"messages": [{"role": "system", "content": "x"}]}', "line 1 has a system message"),
         ('{"messages": [{"role": "user", "content": "x"}]}', "end with the answer"),
+        ('{"question": [{"type": "image_url"}], "answer": "a"}', "line 1 has parts under"),
+        (CALLS.format('[{"id": "1"}]', "null"), "line 1 has tool_calls: only plain text"),
+        (CALLS.format("null", '"Hm."'), "line 1 has reasoning_content: only plain text"),
+        (r'{"question": "\ud800", "answer": "a"}', "line 1 has half a character"),
     ],
 )
 def test_a_file_that_cannot_be_learned_names_its_line(text: str, said: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 ROLES = ("user", "assistant")
+_NOT_LEARNED = ("tool_calls", "function_call", "reasoning_content")
+"""Of a message: left out without a word they would make other rows of these."""
+_BROKEN = re.compile("[\ud800-\udfff]")
 
 
 class DataFileError(ValueError):
@@ -123,7 +127,8 @@ def _sha256(text: str) -> str:
 
 def _lines(text: str) -> Iterator[tuple[int, Row]]:
     found = 0
-    for number, line in enumerate(text.splitlines(), start=1):
+    # No other line breaks: JSON may hold U+2028 and its like as they are.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -142,8 +147,12 @@ def _lines(text: str) -> Iterator[tuple[int, Row]]:
 
 def _text(number: int, row: Row, name: str) -> str:
     value = row.get(name)
+    if isinstance(value, list):
+        raise DataFileError(f"line {number} has parts under {name!r}: only plain text is supported")
     if not isinstance(value, str) or not value.strip():
         raise DataFileError(f"line {number} has no text under {name!r}")
+    if not value.isascii() and _BROKEN.search(value):
+        raise DataFileError(f"line {number} has half a character (a lone surrogate) in {name!r}")
     return value
 
 
@@ -160,6 +169,9 @@ def _chat(number: int, row: Row) -> Row:
 def _turns(number: int, messages: Any) -> tuple[str, ...]:
     if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
         raise DataFileError(f"line {number}: messages must be a list of role and content")
+    for one in messages:
+        if more := [name for name in _NOT_LEARNED if one.get(name)]:
+            raise DataFileError(f"line {number} has {more[0]}: only plain text is learned")
     roles = [one.get("role") for one in messages]
     if "system" in roles:
         raise DataFileError(
