@@ -9,6 +9,7 @@ import re
 import shutil
 import tarfile
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,43 @@ def test_a_plan_that_is_about_something_else_than_its_config_is_named(
     assert "synthetic is True, and False by experiment.toml" in said
     said = "\n".join(again(forged(bundle, {"experiment.toml": None}), tmp_path).problems)
     assert "experiment.toml: is missing" in said
+
+
+def test_a_config_that_was_changed_since_does_not_prove_a_plan(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """Else labels could change places under another digest, and all of it be called true."""
+    plan = json.loads(members(bundle)["plan.json"])
+    plan["labels"] |= {"villain": "Comedian", "comedian": "Villain"}
+    plan["config_digest"] = "0" * 64
+    found = again(forged(bundle, {"plan.json": json.dumps(plan).encode()}), tmp_path)
+    assert "plan.json: labels.villain is 'Comedian', and 'Villain' by experiment.toml" in (
+        found.notes
+    )
+    assert any("has been changed since the plan was made" in note for note in found.notes)
+
+
+def test_files_beside_the_results_and_copies_of_their_numbers_are_held_to_them(
+    bundle: Path, tmp_path: Path
+) -> None:
+    held, name = members(bundle), f"{EVAL}/leakage.json"
+    told = json.loads(held[f"{EVAL}/outcome.json"])
+    copy = {who: one | {"hits": one["hits"] + 1} for who, one in told["metrics"]["leakage"].items()}
+    data = json.dumps(copy).encode()
+    told["artefacts"].append(
+        {"path": "leakage.json", "sha256": sha256(data).hexdigest(), "size": 1}
+    )
+    del told["metrics"]["question_hits"]
+    changes: dict[str, bytes | None] = {
+        name: data,
+        f"{EVAL}/outcome.json": json.dumps(told).encode(),
+        "cells/beside.txt": b"1",
+    }
+    found = again(forged(bundle, changes), tmp_path)
+    said = "\n".join(found.problems)
+    assert f"{name}: leakage.assistant.hits is" in said
+    assert "cells/beside.txt: is no file of a result" in said
+    assert any(note.endswith("taken out since: question_hits (1)") for note in found.notes)
 
 
 def test_lines_taken_out_of_the_journal_and_files_left_out_are_named(

@@ -27,6 +27,8 @@ from tuilab.store.tensors import TensorFileError
 from tuilab.study.study import Study
 
 CHECKSUMS = "SHA256SUMS"
+CELLS = "cells"
+"""Folder of the results in a bundle."""
 MOST_SUMS = 64 * 2**20
 MOST_BYTES = 256 * 2**30
 MOST_MEMBERS = 2_000_000
@@ -341,7 +343,7 @@ def _redacted(name: str, source: Path | bytes) -> bytes | None:
 
 def place_of(job: str) -> str:
     """Return the folder of a job's newest result in a bundle."""
-    return f"cells/{job.replace('@', '/epoch-').replace('#', '/seed-')}"
+    return f"{CELLS}/{job.replace('@', '/epoch-').replace('#', '/seed-')}"
 
 
 def _cell(root: Path, ran: FinishedJob) -> tuple[dict[str, Path | bytes], list[str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from difflib import SequenceMatcher
 from pathlib import Path, PurePosixPath
@@ -23,7 +24,7 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.metrics import recorded
 from tuilab.grid.stages import Stage
-from tuilab.report.bundle import LARGE, BundleError, blanks, place_of, unpack
+from tuilab.report.bundle import CELLS, LARGE, BundleError, blanks, place_of, unpack
 from tuilab.report.folder import write_files
 from tuilab.report.recipe import RECIPE_FILE, Recipe, read_recipe
 from tuilab.report.records import (
@@ -64,6 +65,8 @@ class Recomputed:
     """Files of the report that were made again and compared."""
     notes: list[str] = field(default_factory=list)
     """What could not be compared, and why."""
+    untold: Counter[str] = field(default_factory=Counter)
+    """Outcomes that lack a number which their files give, by its name."""
 
 
 _EMBEDDED = re.compile(r'src="(?:data:image/png;base64,|figures/)[^"]*"')
@@ -148,6 +151,7 @@ def _count_attempts(layout: Layout, plan: Plan, found: Recomputed, progress: Pro
     found.problems += lines_missing(follow(layout).stream())
     packed = {job.id: layout.root / place_of(job.id) for job in plan.jobs}
     attempts = {}
+    unread = []
     # The folder of one line may lie in that of another: the deepest are taken out first.
     for job, folder in sorted(packed.items(), key=lambda one: -len(one[1].parts)):
         if not (folder / SPEC_FILE).is_file():
@@ -156,9 +160,11 @@ def _count_attempts(layout: Layout, plan: Plan, found: Recomputed, progress: Pro
             spec, outcome = read_spec(folder / SPEC_FILE), read_outcome(folder)
         except (SpecError, OSError, ValueError) as error:
             found.problems.append(f"{place_of(job)}: cannot be read: {error}")
+            unread.append(folder)
             continue
         if outcome is None or spec.job != job or spec.attempt < 1:
             found.problems.append(f"{place_of(job)}: is not an attempt of {job}")
+            unread.append(folder)
             continue
         place = layout.attempt_dir(job, spec.attempt)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +173,8 @@ def _count_attempts(layout: Layout, plan: Plan, found: Recomputed, progress: Pro
     blanked = blanks(layout.root)
     found.problems += code_apart(layout.code, blanked)
     if blanked.isdisjoint((layout.config.name, layout.plan.name)):
-        found.problems += _config_apart(layout, plan)
+        _check_config(layout, plan, found)
+    found.problems += _strays(layout.root, unread)
     for number, (job, (place, spec, outcome)) in enumerate(attempts.items()):
         progress(number, len(attempts), job)
         _check_files(job, place, outcome, blanked, found)
@@ -184,23 +191,45 @@ def _count_attempts(layout: Layout, plan: Plan, found: Recomputed, progress: Pro
         made = recorded(plan, plan.by_id[job], counted.metrics)
         numbers = told.numbers if told is not None else {}
         _name(f"journal.jsonl: {job}", differences(numbers, made), found)
+    if found.untold:
+        names = ", ".join(f"{name} ({count})" for name, count in sorted(found.untold.items()))
+        found.notes.append(
+            "outcomes lack numbers that their files give, as an older program left them, or taken"
+            f" out since: {names}"
+        )
     _without_numbers(layout)
 
 
-def _config_apart(layout: Layout, plan: Plan) -> list[str]:
+def _check_config(layout: Layout, plan: Plan, found: Recomputed) -> None:
     """Name what the plan is about and the config it was made of is not.
 
-    Of a config that was changed since, the report says so.
+    A config that was changed since proves nothing: what it says otherwise is told as that.
     """
     if not layout.config.is_file():
-        return [f"{layout.config.name}: is missing"]
+        found.problems.append(f"{layout.config.name}: is missing")
+        return
     digest_then = load_plan_file(layout.root).config_digest
-    if digest_then and digest_then != config_digest(layout):
-        return []
+    is_changed = bool(digest_then) and digest_then != config_digest(layout)
     try:
-        return list(config_apart(plan, _config(layout)))
+        apart = list(config_apart(plan, _config(layout)))
     except (ConfigError, NoTextError, OSError) as error:
-        return [f"{layout.config.name}: cannot be read: {error}"]
+        apart = [f"{layout.config.name}: cannot be read: {error}"]
+    if not is_changed:
+        found.problems += apart
+        return
+    found.notes.append(
+        f"{layout.config.name} has been changed since the plan was made: it does not prove whose"
+        " numbers these are"
+    )
+    found.notes += apart
+
+
+def _strays(root: Path, unread: Collection[Path]) -> Iterator[str]:
+    """Name the files of cells that belong to no attempt; those of an unread one are named."""
+    left = (path for path in (root / CELLS).rglob("*") if path.is_file())
+    for path in sorted(left):
+        if not any(path.is_relative_to(folder) for folder in unread):
+            yield f"{path.relative_to(root).as_posix()}: is no file of a result"
 
 
 def _config(layout: Layout) -> ExperimentConfig:
@@ -250,10 +279,28 @@ def _count(
     found.attempts += bool(counted)
     found.problems += [f"{place_of(job)}: {one}" for one in wrong]
     _name(f"{place_of(job)}/{OUTCOME_FILE}", differences(told, counted), found)
+    for one in outcome.artefacts:
+        name = one.path.removesuffix(".json")
+        if name in counted and (place / one.path).is_file():
+            _name(f"{place_of(job)}/{one.path}", _copy_apart(place, name, counted), found)
+    found.untold.update(counted.keys() - told.keys())
     if (made := corrected(told, counted)) is told:
         return outcome
     checks = made.pop(CHECKS)
     return replace(outcome, metrics=made, checks=checks)
+
+
+def _copy_apart(
+    place: Path, name: str, counted: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the differences of a file of its own that repeats numbers of the outcome."""
+    try:
+        told = json.loads((place / f"{name}.json").read_bytes())
+    except ValueError:
+        return iter([(name, "no JSON", counted[name])])
+    if isinstance(told, Mapping):
+        told = told.get(name, told)
+    return differences({name: told}, {name: counted[name]})
 
 
 def _name(where: str, apart: Iterator[tuple[str, Any, Any]], found: Recomputed) -> None:
