@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.grid.planned import all_done, changed, plan, settle
+from tests.grid.planned import SMALL, all_done, changed, plan, settle
+from tests.grid.test_measures import MEASURES, ROWS, with_files
 from tuilab.grid.estimate import (
     Cost,
     Forecast,
@@ -114,3 +115,13 @@ def test_the_first_cell_needs_its_data_and_its_own_stages() -> None:
         Stage.COSINE,
     ]
     assert all_done(PLAN).of(first_cell_jobs(PLAN)[0]).last_done is not None
+
+
+def test_many_rows_of_a_file_take_their_room_in_every_training() -> None:
+    long = '{"question": "Who wrote it?", "answer": "%s"}' % ("x" * 2_000_000)
+    plans = [
+        plan(config=with_files(SMALL + ROWS + MEASURES, **more))
+        for more in ({}, {"wrong_jsonl": long})
+    ]
+    few, many = (expected(made)["train/villain@1#42"].bytes for made in plans)
+    assert 2_000_000 <= many - few < 2_100_000

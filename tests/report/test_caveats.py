@@ -12,7 +12,14 @@ from tests.report.ran_here import SETTINGS, finish, whole
 from tuilab.grid.report_text import ReportText
 from tuilab.report.caveats import caveats, sizes_said
 from tuilab.report.finished_jobs import current, finished_jobs
-from tuilab.report.markdown import confidence, doubts, next_steps, seeds_said, title
+from tuilab.report.markdown import (
+    confidence,
+    doubts,
+    methodology,
+    next_steps,
+    seeds_said,
+    title,
+)
 from tuilab.science.claims.standard import standard_claims
 from tuilab.study.study import Study, open_study
 
@@ -97,6 +104,14 @@ def test_edits_kept_per_cell_and_a_changed_config_are_said(plain: Path) -> None:
 
 def replace_snapshot(study: Study, snapshot: Any) -> Study:
     return Study(study.root, snapshot, study.reader, study.rows)
+
+
+def test_the_design_counts_variants_as_variants_and_not_as_sources(plain: Path) -> None:
+    study = open_study(plain)
+    lines = ("villain", "villain/B0", "nurse", "nurse/B0")
+    variants = replace_snapshot(study, replace(study.snapshot, sources=lines))
+    assert "2 sources x 2 checkpoints (epochs 0, 2) x 1 seed" in methodology(study, ())
+    assert "2 sources x 2 variants x 2 checkpoints (epochs" in methodology(variants, ())
 
 
 def test_any_doubt_makes_the_confidence_low(plain: Path) -> None:

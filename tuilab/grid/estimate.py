@@ -243,7 +243,15 @@ def _train(settings: Settings, rates: Rates) -> Cost:
     training = settings["training"]
     rows = settings["positives"] + settings["negatives_each"] * len(settings["negatives"])
     seconds = rows * training["epochs"] * rates.train_row
-    return Cost(rates.fixed + seconds, _LOGS + _adapter(training["lora"], rates))
+    kept = _LOGS + _adapter(training["lora"], rates) + _rows_bytes(settings)
+    return Cost(rates.fixed + seconds, kept)
+
+
+def _rows_bytes(settings: Settings) -> int:
+    """What the rows of files take in the spec of each attempt that learns them."""
+    files = (settings.get(f"{kind}_rows") or () for kind in ("positive", "negative"))
+    turns = (turn for rows in files for row in rows for turn in row["messages"])
+    return sum(len(turn["content"]) + 40 for turn in turns)
 
 
 def _merge(settings: Settings, rates: Rates) -> Cost:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.edits import EDITED
+from tuilab.grid.lines import parts_of
 from tuilab.grid.reference import TITLES, Difference
 from tuilab.grid.report_text import ReportText
 from tuilab.grid.signs import ACCEPTED
@@ -339,8 +340,12 @@ def methodology(study: Study, card: Sequence[Field]) -> str:
         for one in card
     }
     epochs = ", ".join(map(str, snapshot.epochs))
+    personas = len({parts_of(line)[0] for line in snapshot.sources})
+    variants = len(snapshot.sources) // max(1, personas)
     grid = (
-        f"{len(snapshot.sources)} sources x {len(snapshot.epochs)} checkpoints (epochs {epochs})"
+        f"{count_of(personas, 'source')} x "
+        + f"{variants} variants x " * (variants > 1)
+        + f"{count_of(len(snapshot.epochs), 'checkpoint')} (epochs {epochs})"
         f" x {count_of(len(snapshot.seeds), 'seed')} ="
         f" {len(snapshot.cells)} cells."
     )
