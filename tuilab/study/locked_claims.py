@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import tuilab
+from tuilab.contract.foreign import clean_line
 from tuilab.grid.claims_lock import LOCKED, Lock, LockRecord, lock_record, plan_digest
 from tuilab.grid.text import count_of, written_time
 from tuilab.science.claims.claim import Claim
@@ -76,9 +77,10 @@ def lock_lines(
         return []
     lines = [_locked(lock) for lock in record.locks]
     last = record.locks[-1]
-    locked = {one.key for one in _ever_locked(record)}
-    if declared is not None and (gone := locked - {one.key for one in declared}):
-        lines.append(f"Locked, and not in this file: {', '.join(sorted(gone))}.")
+    gone = [] if declared is None else [o for o in _ever_locked(record) if o not in declared]
+    if gone:
+        told = ", ".join(f"{one.key} ({clean_line(one.says, 80)})" for one in gone)
+        lines.append(f"Locked, and not so in this file: {told}.")
     lines += [f"{_date(one.at)}: {one.text}." for one in record.deviations]
     if plan_digest(study.reader.plan) != last.plan:
         lines.append("The plan is not the one that was locked.")

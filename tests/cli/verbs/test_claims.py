@@ -82,7 +82,22 @@ def test_a_claim_that_was_locked_and_is_left_out_is_named(here: Path) -> None:
     Path("c.toml").write_text(LOCKED)
     call("claims", "lock", "x", "c.toml")
     Path("c.toml").write_text(LOCKED.replace("villain-rises", "other"))
-    assert "Locked, and not in this file: villain-rises." in call("claims", "x", "c.toml").stdout
+    said = "Locked, and not so in this file: villain-rises (Villain rises)."
+    assert said in call("claims", "x", "c.toml").stdout
+
+
+def test_whoever_locks_a_claim_and_its_contrary_shows_both(here: Path) -> None:
+    """Under one key, a file with the one that came true told of no other."""
+    experiment(here / "x")
+    Path("up.toml").write_text(LOCKED)
+    Path("down.toml").write_text(
+        LOCKED.replace('"rises"', '"declines"').replace(" rises", " falls")
+    )
+    for name in ("up.toml", "down.toml"):
+        assert call("claims", "lock", "x", name).exit_code == 0
+    told = call("claims", "x", "up.toml").stdout
+    assert "Villain rises [confirmatory]" in told
+    assert "Locked, and not so in this file: villain-rises (Villain falls)." in told
 
 
 def test_what_cannot_be_locked_is_refused_in_a_sentence(here: Path) -> None:
