@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.science.builders import design, leakage_row, trajectory
+from tests.simulate.intervals import of_seeds
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.classify import Change
 from tuilab.science.combination import Estimate, over_cells
@@ -13,7 +14,6 @@ from tuilab.science.distributions import t_quantile
 from tuilab.science.frame import measurements
 from tuilab.science.headline_rows import headline
 from tuilab.science.intervals import Interval, difference, over_seeds, wilson
-from tuilab.science.questions import Questions
 from tuilab.science.seeds import mean_trajectory, paired, summarise
 from tuilab.science.trajectories import Point, Trajectory
 
@@ -128,34 +128,17 @@ def test_counting_never_narrows_what_seeds_leave_open() -> None:
     assert (point.interval.low, point.interval.high) == (student.low, student.high)
 
 
-def of_shared_questions(
-    seeds: int, training: float, random: np.random.Generator
-) -> list[Trajectory]:
-    """Seeds of a source that all answer the same 20 questions; ICC .3 about a rate of .3."""
-    asked = random.beta(0.3 * 0.7 / 0.3, 0.7 * 0.7 / 0.3, 20)
-    runs = []
-    for seed in range(seeds):
-        points = []
-        for epoch in (0, 2):
-            rates = np.clip(asked + training * random.standard_normal(), 0, 1)
-            found = Questions(tuple(random.binomial(10, rates).tolist()), 10, "asked")
-            hits = sum(found.hits)
-            points.append(Point(epoch, hits / 200, hits=hits, n=200, questions=found))
-        runs.append(Trajectory("villain", seed, tuple(points)))
-    return runs
-
-
 @pytest.mark.parametrize(("seeds", "training"), [(3, 0.0), (8, 0.02), (8, 0.06)])
 def test_more_seeds_do_not_remove_what_drawing_the_questions_leaves_open(
     seeds: int, training: float
 ) -> None:
     """Without it an interval over 8 seeds covered the rate in 33 to 57 %, not in 95."""
     random = np.random.default_rng(5)
-    means = [mean_trajectory(of_shared_questions(seeds, training, random)) for _ in range(300)]
+    means = [mean_trajectory(of_seeds(random, seeds, training, 0.3, 0.3)) for _ in range(300)]
     first = [mean.points[0] for mean in means]
     covered = [point.interval is not None and 0.3 in point.interval for point in first]
     assert sum(covered) >= 0.92 * len(covered)
-    runs = of_shared_questions(seeds, training, random)
+    runs = of_seeds(random, seeds, training, 0.3, 0.3)
     interval = paired(runs, 2, 0).interval
     assert interval is not None and "no narrower than paired Wilson over 20" in interval.method
 

@@ -29,6 +29,17 @@ def say_intervals() -> bool:
     return all(one.is_good for one in found) and paired[least] >= 0.92
 
 
+def say_seeds() -> bool:
+    print(f"## Intervals over seeds that share their questions: coverage %, {TIMES} each\n")
+    print("| condition | rate | net change |\n|---|---|---|")
+    found = list(intervals.seeds_coverage(TIMES))
+    for name, rate, net in found:
+        print(f"| {name} | {100 * rate:.1f} | {100 * net:.1f} |")
+    least = min(min(rate, net) for _, rate, net in found)
+    print(f"\nLeast: {100 * least:.1f} %\n")
+    return least >= 0.9
+
+
 def say_classes() -> bool:
     print(f"## Classes: % of sources called changed, {TIMES} sources each\n")
     worst = 0.0
@@ -67,6 +78,7 @@ def say_power() -> bool:
 
 PARTS: dict[str, Callable[[], bool]] = {
     "intervals": say_intervals,
+    "seeds": say_seeds,
     "classes": say_classes,
     "power": say_power,
 }

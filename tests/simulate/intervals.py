@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from tuilab.science.distributions import NORMAL_95
 from tuilab.science.intervals import score
 from tuilab.science.questions import Questions, paired_difference
+from tuilab.science.seeds import mean_trajectory, paired
+from tuilab.science.trajectories import Point, Trajectory
 
 SIZES = ((20, 10), (10, 5))
 """Questions and answers to each."""
@@ -102,6 +105,44 @@ def paired_coverage(times: int, seed: int = 0) -> Iterator[tuple[str, float]]:
                     )
                     held += interval is not None and second - first in interval
                 yield f"{questions} x {samples}, {first} to {second}, sd {sd}", held / times
+
+
+SEEDS = (3, 5, 8)
+SEED_ICCS = (0.0, 0.1, 0.3)
+SEED_SDS = (0.0, 0.02, 0.06, 0.1, 0.15)
+"""Noise of training between the cells of seeds that answer the same questions."""
+
+
+def of_seeds(
+    random: np.random.Generator, seeds: int, training: float, icc: float, rate: float
+) -> list[Trajectory]:
+    """Seeds of a source at two epochs without a true change, all asked the same 20 x 10."""
+    asked = np.full(20, rate)
+    if icc:
+        spread = (1 - icc) / icc
+        asked = random.beta(rate * spread, (1 - rate) * spread, 20)
+    runs = []
+    for seed in range(seeds):
+        points = []
+        for epoch in (0, 2):
+            rates = np.clip(asked + training * random.standard_normal(), 0, 1)
+            found = Questions(tuple(random.binomial(10, rates).tolist()), 10, "asked")
+            hits = sum(found.hits)
+            points.append(Point(epoch, hits / 200, hits=hits, n=200, questions=found))
+        runs.append(Trajectory("source", seed, tuple(points)))
+    return runs
+
+
+def seeds_coverage(times: int, seed: int = 0) -> Iterator[tuple[str, float, float]]:
+    """Coverage over seeds, of a rate of .3 and of its net change, by condition."""
+    random = np.random.default_rng(seed)
+    for seeds, icc, training in product(SEEDS, SEED_ICCS, SEED_SDS):
+        held = np.zeros(2)
+        for _ in range(times):
+            runs = of_seeds(random, seeds, training, icc, 0.3)
+            rate, net = mean_trajectory(runs).points[0].interval, paired(runs, 2, 0).interval
+            held += (rate is not None and 0.3 in rate, net is not None and 0 in net)
+        yield f"{seeds} seeds, ICC {icc}, sd {training}", *(held / times).tolist()
 
 
 def _rates(effects: np.ndarray, rate: float, sd: float) -> np.ndarray:
