@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call
+from tuilab.science.figures.prepare import KINDS
 
 
 def test_a_kind_alone_is_drawn_of_the_newest_experiment(
@@ -26,3 +27,8 @@ def test_a_plot_as_json_holds_the_rows_that_are_drawn(here: Path) -> None:
     assert ends["villain"] == -0.355
     assert "nurse" not in ends, "it has no cosine: the note says so"
     assert "Nurse" in found["note"]
+
+
+def test_the_help_names_every_kind() -> None:
+    shown = " ".join(call("plot", "--help").stdout.split())
+    assert [kind for kind in KINDS if kind not in shown] == []

@@ -23,8 +23,8 @@ Kind = Annotated[
     str | None,
     typer.Argument(
         metavar="KIND",
-        help="leakage (the default), cosine, leakage-cosine, cosine-peak, grouped, baseline-peak "
-        "or heatmap.",
+        help="leakage (the default), cosine, leakage-cosine, cosine-peak, grouped, baseline-peak, "
+        "heatmap, or difference (of arms and axes).",
     ),
 ]
 Out = Annotated[
