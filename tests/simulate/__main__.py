@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import product
 
-from tests.simulate import classes, intervals, power
+from tests.simulate import classes, intervals, power, replication
+from tuilab.science.replication import Outcome
 
 TIMES = 2_000
 
@@ -76,11 +78,34 @@ def say_power() -> bool:
     return worst <= 0.03
 
 
+def say_replication() -> bool:
+    print(f"## Replication: what is called what, % of {TIMES} pairs, margin 10 points\n")
+    told = ("equal: replicates", "10 apart: replicates", "10 apart: contradicts")
+    print("| n | seeds | sd of training |", " | ".join(told), "| 25 apart: contradicts |")
+    print("|---" * 7 + "|")
+    worst = 0.0
+    for n, (seeds, sd) in product((200, 600), ((1, 0.0), (1, 0.03), (1, 0.06), (5, 0.03))):
+        shares = []
+        for apart, outcome in (
+            (0.0, Outcome.REPLICATES),
+            (0.1, Outcome.REPLICATES),
+            (0.1, Outcome.CONTRADICTS),
+            (0.25, Outcome.CONTRADICTS),
+        ):
+            shares.append(replication.outcomes(apart, sd, TIMES, seeds, n)[outcome] / TIMES)
+        worst = max(worst, shares[1], shares[2])
+        cells = " | ".join(f"{100 * share:.1f}" for share in shares)
+        print(f"| {n} | {seeds} | {100 * sd:g} | {cells} |")
+    print(f"\nMost errors: {100 * worst:.1f} %\n")
+    return worst <= classes.MOST_FALSE
+
+
 PARTS: dict[str, Callable[[], bool]] = {
     "intervals": say_intervals,
     "seeds": say_seeds,
     "classes": say_classes,
     "power": say_power,
+    "replication": say_replication,
 }
 
 if __name__ == "__main__":
