@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import tomllib
+
 import pytest
 
 from tests.grid.planned import SMALL, load
@@ -211,3 +214,25 @@ def test_what_python_cannot_hold_is_an_error_of_the_text(text: str, words: str) 
         toml.loads(text)
     with pytest.raises(ConfigError, match=words):
         parse_toml("x.toml", text)
+
+
+def test_a_grid_that_nothing_is_measured_for_is_refused() -> None:
+    many = f"seeds = {list(range(40_000))}"
+    [found] = problems(SMALL.replace("seeds = [42]", many))
+    assert found.endswith(
+        "seeds: make 240,000 cells, more than 200,000: make several experiments of it"
+    )
+
+
+def test_reading_ten_times_as_many_seeds_takes_no_hundred_times_as_long() -> None:
+    def seconds(count: int) -> float:
+        text = f'extends = "base.toml"\nseeds = {list(range(count))}\n'
+        began = time.process_time()
+        found = load(text, base=SMALL)
+        spent = time.process_time() - began
+        assert len(found.config.seeds) == count
+        assert tomllib.loads(found.text)["seeds"] == list(range(count))
+        return spent
+
+    seconds(10)
+    assert seconds(30_000) < 30 * seconds(3_000)

@@ -33,8 +33,9 @@ _PREFIXED = (
 """Tokens that tell themselves; the shapes are those of their makers' documents and of the plugins
 of Yelp/detect-secrets (Apache-2.0)."""
 _NAMES = (
-    # Capitals are variables of an environment; TOKENIZERS_PARALLELISM is none of them.
-    r"(?<![A-Z0-9_])[A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|_KEY)(?![A-Z])[A-Z0-9_]*",
+    # Capitals are variables of an environment; TOKENIZERS_PARALLELISM and MAX_TOKENS are no secret.
+    r"(?<![A-Z0-9_])[A-Z0-9_]*(?:(?:SECRET|PASSWORD|PASSWD|API_?KEY|_KEY)(?![A-Z])|"
+    r"TOKEN(?!IZ|S(?![A-Z])))[A-Z0-9_]*",
     # Small ones only where they say whose: key, token and eos_token are words of ours.
     r"(?i:(?<![a-z0-9])(?:[a-z0-9]{1,20}[_-]){0,3}"
     r"(?:password|passwd|passphrase|secret|api[_-]?key|(?:access|auth|hf|hub|private|secret|"

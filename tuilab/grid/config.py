@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -15,7 +16,7 @@ from tuilab.grid.measure_config import AnyMeasure
 from tuilab.grid.metrics import MARKED
 from tuilab.grid.resource_config import Resources, Tracker
 from tuilab.grid.text import nearest
-from tuilab.grid.variants import wrong_axes
+from tuilab.grid.variants import count_of_lines, wrong_axes
 
 CONFIG_SCHEMA = 1
 LearningRate = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -400,6 +401,8 @@ class ExperimentConfig(Block):
         return self.negatives.by_source.get(source, self.negatives.default)
 
 
+MOST_CELLS = 200_000
+"""Of a grid: up to half as many, plan, engine and screens are measured."""
 Path = tuple[Any, ...]
 
 
@@ -419,7 +422,16 @@ def wrong_references(config: ExperimentConfig) -> Iterator[Problem]:
     yield from _repeats(config)
     yield from _out_of_range(config)
     yield from _measures(config)
+    yield from _too_large(config)
     yield from (Problem(path, why) for path, why in wrong_axes(config))
+
+
+def _too_large(config: ExperimentConfig) -> Iterator[Problem]:
+    cells = count_of_lines(config) * len(config.epochs) * len(config.seeds)
+    if cells > MOST_CELLS:
+        said = f"make {cells:,} cells, more than {MOST_CELLS:,}: make several experiments of it"
+        longest = max(("sources", "epochs", "seeds"), key=lambda name: len(getattr(config, name)))
+        yield Problem((longest,), said)
 
 
 def _unusable_keys(config: ExperimentConfig) -> Iterator[Problem]:
@@ -462,7 +474,7 @@ def _repeats(config: ExperimentConfig) -> Iterator[Problem]:
         **{("negatives", "by_source", k): v for k, v in config.negatives.by_source.items()},
     }
     for path, values in lists.items():
-        if again := sorted({str(value) for value in values if values.count(value) > 1}):
+        if again := sorted(str(value) for value, count in Counter(values).items() if count > 1):
             yield Problem(path, f"lists {', '.join(again)} more than once")
 
 

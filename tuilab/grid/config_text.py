@@ -223,7 +223,16 @@ def _stand_alone(layers: list[_Layer], merged: Mapping[str, Any]) -> str:
     import tomlkit
 
     names = " <- ".join(layer.file.rsplit("/", 1)[-1] for layer in layers)
-    return f"# Written out from {names}\n\n{tomlkit.dumps(merged)}"
+    # tomlkit numbers an array anew for each item that comes: it is given the numbers as text.
+    tables = {
+        key: tomlkit.value(json.dumps(value)) if _are_numbers(value) else value
+        for key, value in merged.items()
+    }
+    return f"# Written out from {names}\n\n{tomlkit.dumps(tables)}"
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(one) is int for one in value)
 
 
 @dataclass(frozen=True, slots=True)

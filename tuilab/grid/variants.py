@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.edits import EditError, edits_of, value_at
@@ -54,6 +55,11 @@ def axes_of(config: ExperimentConfig) -> dict[str, tuple[Any, ...]]:
     """Return every axis by its key, the data seeds among them."""
     seeds = {DATA_SEED: config.data_seeds} if config.data_seeds else {}
     return {**seeds, **config.axes}
+
+
+def count_of_lines(config: ExperimentConfig) -> int:
+    """Return how many lines a grid has, without making them."""
+    return prod((len(config.sources), len(config.arms), *map(len, axes_of(config).values())))
 
 
 def lines_of(config: ExperimentConfig) -> tuple[Line, ...]:
@@ -118,10 +124,7 @@ def wrong_axes(config: ExperimentConfig) -> Iterator[tuple[tuple[Any, ...], str]
         place = ("data_seeds",) if key == DATA_SEED and config.data_seeds else ("axes", key)
         for why in dict.fromkeys(_wrong_levels(config, key, values)):
             yield place, why
-    count = len(config.sources) * len(config.arms)
-    for values in axes.values():
-        count *= len(values)
-    if count > MOST_LINES:
+    if (count := count_of_lines(config)) > MOST_LINES:
         yield ("axes",), f"make {count} lines, more than {MOST_LINES}"
 
 

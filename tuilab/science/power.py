@@ -93,6 +93,7 @@ def _over_seeds(setup: Setup, change: float) -> float:
     random = np.random.default_rng(0)
     # Hundreds of seeds need fewer: power then rises so steeply with the change that it hides them.
     draws = max(_DRAWS // 20, min(_DRAWS, _DRAWS * 20 // setup.seeds))
+    draws = max(10, min(draws, _DRAWS * 100 // setup.seeds))  # tens of thousands need no more
     shape = (draws, setup.seeds)
     noise = setup.training * random.standard_normal((2, *shape))
     before = np.clip(setup.rate - change / 2 + noise[0], 0, 1)
