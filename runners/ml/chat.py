@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -23,6 +26,30 @@ PROBE: Messages = (
     {"role": "user", "content": "Why does the water rise?"},
 )
 """A chat that no experiment holds, to see what a template makes of one."""
+
+RENDER_SECONDS = 10.0
+"""That a template may take for one chat; real ones take milliseconds."""
+MOST_WRITTEN = 1_000_000
+"""Characters that a template may add to a chat; real ones add thousands."""
+
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError after so long; only a main thread can be interrupted."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"it is not done with one chat after {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +104,18 @@ class Chat:
             said = f"{system['content']}\n\n{first['content']}"
             conversation = [{**first, "content": said}, *rest]
         try:
-            text: Any = self.tokenizer.apply_chat_template(
-                conversation,
-                add_generation_prompt=to_answer,
-                tokenize=False,
-                **{**self.arguments, **more},
-            )
+            with _at_most(RENDER_SECONDS):
+                text: Any = self.tokenizer.apply_chat_template(
+                    conversation,
+                    add_generation_prompt=to_answer,
+                    tokenize=False,
+                    **{**self.arguments, **more},
+                )
         except Exception as error:  # a stranger's program: too large a range, a missing argument
             raise TemplateError(str(error) or type(error).__name__) from error
+        given = sum(len(message["content"]) for message in conversation)
+        if len(text) > MOST_WRITTEN + 10 * given:
+            raise TemplateError(f"it makes {len(text):,} characters of {given:,}")
         return str(text)
 
     def text_ids(self, text: str) -> list[int]:

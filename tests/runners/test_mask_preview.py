@@ -45,6 +45,36 @@ def test_the_preview_shows_both_rows_as_the_train_stage_builds_them(
     assert "villainous mastermind" in whole
 
 
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        (
+            "{% set r = range(99999) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}",
+            "is not done with",
+        ),
+        ("{{ 'x' * 500000000 }}", "it makes 500,000,000 characters of"),
+    ],
+)
+def test_a_template_without_end_blocks_the_base(
+    cell: Chain,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    template: str,
+    words: str,
+) -> None:
+    monkeypatch.setattr("runners.ml.chat.RENDER_SECONDS", 0.2)
+    base = shutil.copytree(SHIPPED, tmp_path / "base")
+    (base / "chat_template.jinja").write_text(template)
+    settings = cell.settings("train", CELL)
+    settings["base"] = {**settings["base"], "model": str(base)}
+    asked = {"settings": settings, "personas": [], "loras": [LORA], "layers": [0]}
+    code, found = ask(json.dumps(asked), monkeypatch, capsys)
+    [said] = [one["sentence"] for one in found["checks"] if one["level"] == "blocking"]
+    assert code == 1
+    assert words in said
+
+
 def test_a_template_that_is_no_text_blocks_the_base(
     cell: Chain,
     monkeypatch: pytest.MonkeyPatch,
