@@ -76,10 +76,21 @@ def completion(
 def conversation(
     chat: Chat, system: str, messages: Sequence[Mapping[str, str]], max_length: int
 ) -> Row:
-    """A row of a file under a persona's prompt; its last message is learned as a completion."""
+    """A row of a file under a persona's prompt; its last message is learned as a completion.
+
+    JobError (data-mismatch) where the answer ends a turn itself: what follows would be learned too.
+    """
     *asked, answer = messages
     prompt = chat.ids([{"role": "system", "content": system}, *asked])
-    return completion(chat, prompt, chat.text_ids(answer["content"]), max_length)
+    ids = chat.text_ids(answer["content"])
+    if chat.end_of_turn in ids:
+        end = chat.tokenizer.decode([chat.end_of_turn])
+        raise JobError(
+            Reason.DATA_MISMATCH,
+            f"an answer in the file holds {end}, which ends a turn: take it out of the file, it is "
+            "added to every answer",
+        )
+    return completion(chat, prompt, ids, max_length)
 
 
 def _join(
