@@ -17,6 +17,7 @@ import pytest
 from tests.grid.planned import SMALL, load
 from tests.report.ran_here import edit, finish, whole
 from tuilab.cli.resolve import published_dir
+from tuilab.cli.verbs.verify import _said
 from tuilab.contract.report import Outcome, hash_output
 from tuilab.contract.spec import Spec
 from tuilab.grid.claims_lock import claims_digest, plan_digest
@@ -158,6 +159,8 @@ def test_a_config_that_was_changed_since_does_not_prove_a_plan(
         found.notes
     )
     assert any("has been changed since the plan was made" in note for note in found.notes)
+    assert not found.is_held_to_config
+    assert _said(found).startswith("and its numbers are true, not whose they are: ")
 
 
 def test_files_beside_the_results_and_copies_of_their_numbers_are_held_to_them(

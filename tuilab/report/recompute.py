@@ -65,6 +65,8 @@ class Recomputed:
     """Files of the report that were made again and compared."""
     notes: list[str] = field(default_factory=list)
     """What could not be compared, and why."""
+    is_held_to_config: bool = True
+    """Whether sources, labels and epochs are those of the config that the bundle holds."""
     untold: Counter[str] = field(default_factory=Counter)
     """Outcomes that lack a number which their files give, by its name."""
 
@@ -222,6 +224,7 @@ def _check_config(layout: Layout, plan: Plan, found: Recomputed) -> None:
         " numbers these are"
     )
     found.notes += apart
+    found.is_held_to_config = not apart
 
 
 def _strays(root: Path, unread: Collection[Path]) -> Iterator[str]:

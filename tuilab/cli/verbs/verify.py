@@ -73,4 +73,6 @@ def _said(found: Recomputed) -> str:
     if not found.attempts:
         return f"and its report is what its table gives ({made}); nothing raw stands behind that"
     counted = count_of(found.attempts, "attempt was", "attempts were")
+    if not found.is_held_to_config:
+        return f"and its numbers are true, not whose they are: {counted} counted again, {made}"
     return f"and true: {counted} counted again, {made}"
