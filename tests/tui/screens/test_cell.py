@@ -16,6 +16,7 @@ from tuilab.contract.reasons import Reason
 from tuilab.contract.spec import Spec
 from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import CELL_STAGES, Stage
+from tuilab.tui.screens.cell import CellScreen
 from tuilab.tui.screens.grid import GridScreen
 
 SIZE = (80, 24)
@@ -383,6 +384,10 @@ async def test_completions_are_read_beside_those_of_another_epoch(root: Path) ->
         [heads] = [line for line in shown.splitlines() if "epoch 2  " in line and "epoch 0" in line]
         assert heads.index("epoch 2") < heads.index("epoch 0")
         assert any("after 0" in line and "before 0" in line for line in shown.splitlines())
+        screen = pilot.app.screen
+        assert isinstance(screen, CellScreen)
+        own, _, other = screen.samples.whole.partition("\n\nepoch ")  # what a pager is given
+        assert own.startswith("epoch ") and screen.samples.text_here in own and "\n" in other
         await press(pilot, "d")
         assert "before 0" not in text_of(pilot.app)
 

@@ -446,8 +446,7 @@ class CellScreen(CellCompletions):
     def _under_cursor(self, whole: bool = False) -> str:
         """Return the line or completion under the cursor of the open tab; or all of the tab."""
         if self.tab == "completions":
-            here = self.samples.here
-            return str(here.get("text", "")) if here else ""
+            return self.samples.whole if whole else self.samples.text_here
         if self.tab == "log":
             return self.log_view.line_here
         if self.tab in LISTS:

@@ -179,6 +179,20 @@ class CompletionsPane(Vertical):
         self.look_through(self.choice)
 
     @property
+    def text_here(self) -> str:
+        """The completion under the cursor, or ""."""
+        return str((self.here or {}).get("text", ""))
+
+    @property
+    def whole(self) -> str:
+        """It, and below it what stands beside it, each under the epoch that it is of."""
+        row, beside = self.here, self._beside
+        other = beside.same(row) if row is not None and beside is not None else None
+        if beside is None or other is None:
+            return self.text_here
+        return f"{beside.here}\n{self.text_here}\n\n{beside.name}\n{other.get('text', '')}"
+
+    @property
     def here(self) -> Completion | None:
         """The completion under the cursor."""
         place = self.listed.here
