@@ -46,10 +46,11 @@ def test_the_preview_shows_both_rows_as_the_train_stage_builds_them(
 
 
 @pytest.mark.parametrize(
-    ("template", "words"),
+    ("template", "seconds", "words"),
     [
         (
             "{% set r = range(99999) %}{% for a in r %}{% for b in r %}{% endfor %}{% endfor %}",
+            0.2,
             "is not done with",
         ),
         ("{{ 'x' * 50000000 }}", 60.0, "it makes 50,000,000 characters of"),
