@@ -77,10 +77,12 @@ Where = Annotated[
     str | None,
     typer.Option("--dir", metavar="DIR", help="Folder of the experiment; runs/NAME by default."),
 ]
-ReadOnly = Annotated[bool, typer.Option("--read-only", help="Look, change nothing.")]
-Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters.")]
+ReadOnly = Annotated[
+    bool, typer.Option("--read-only", help="A screen to look at: it changes nothing.")
+]
+Ascii = Annotated[bool, typer.Option("--ascii", help="A screen of ASCII characters.")]
 Theme = Annotated[
-    str | None, typer.Option("--theme", metavar="NAME", help="Name of a colour theme.")
+    str | None, typer.Option("--theme", metavar="NAME", help="Colour theme of the screen.")
 ]
 
 
