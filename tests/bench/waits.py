@@ -105,11 +105,12 @@ def _first_paint(grid: Path, cwd: Path) -> Iterator[Figure]:
     plain = (sys.executable, "-c", "import textual.app")
     imports, words, paints = [], [], dict[str, list[float]]()
     for _ in range(_ROUNDS):
-        imports.append(_clock(partial(_run, plain, cwd)))
-        words.append(_clock(partial(_painted, WORD, "word", cwd)))
+        began = time.monotonic()
+        _run(plain, cwd)
+        imports.append(time.monotonic() - began)
+        words.append(_painted(WORD, "word", cwd))
         for name, command in commands.items():
-            took = _clock(partial(_painted, typed(*command), "leakage%", cwd))
-            paints.setdefault(name, []).append(took)
+            paints.setdefault(name, []).append(_painted(typed(*command), "leakage%", cwd))
     imported, word = statistics.median(imports), statistics.median(words)
     yield Figure("import textual.app, by the clock", imported, "s")
     for name, found in paints.items():
@@ -119,15 +120,12 @@ def _first_paint(grid: Path, cwd: Path) -> Iterator[Figure]:
         yield Figure(f"tuilab {name}, over a Textual app's that shows one word", ratio, "x")
 
 
-def _clock(work: Callable[[], object]) -> float:
+def _painted(code: str, sign: str, cwd: Path) -> float:
+    """Return the seconds until a screen shows a sign."""
     began = time.monotonic()
-    work()
-    return time.monotonic() - began
-
-
-def _painted(code: str, sign: str, cwd: Path) -> None:
     with Terminal(code, cwd) as terminal:
         terminal.wait_for(sign)
+        return time.monotonic() - began
 
 
 def _key(name: str, terminal: Terminal, share: float, limit: float, presses: int = 60) -> Figure:
