@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.tui.conftest import app_of, look, press, text_of
+from tests.tui.conftest import app_of, look, press, text_of, until
 from tuilab.tui.screens.ask import AskDialog
 
 SIZE = (80, 24)
@@ -18,8 +18,9 @@ async def test_an_open_quotation_mark_is_told_and_runs_nothing(experiment: Path)
         assert isinstance(pilot.app.screen, AskDialog)
         assert "Type the file and a name." in text_of(pilot.app)
         await press(pilot, *"it's.csv", "enter")
-        assert "a quotation mark is left open" in text_of(pilot.app)
+        await until(pilot, lambda: "a quotation mark is left open" in text_of(pilot.app))
         await press(pilot, "enter")
         assert isinstance(pilot.app.screen, AskDialog)
         await press(pilot, "ctrl+u", *"'it is.csv' --name mine")
-        assert "$ tuilab import 'it is.csv' --name mine" in text_of(pilot.app)
+        line = "$ tuilab import 'it is.csv' --name mine"
+        await until(pilot, lambda: line in text_of(pilot.app))
