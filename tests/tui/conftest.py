@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from tests.tui import examples
 from tests.tui.building import LATER
@@ -127,8 +129,12 @@ async def look(pilot: Pilot[Any]) -> None:
     for _ in range(2):
         app.look()
         await pilot.pause()
-    await app.workers.wait_for_complete()
-    await pilot.pause()
+    is_done = False
+    while not is_done:
+        with suppress(WorkerCancelled):  # one replaced another meanwhile
+            await app.workers.wait_for_complete()
+            is_done = True
+        await pilot.pause()
 
 
 async def settle(pilot: Pilot[Any]) -> None:

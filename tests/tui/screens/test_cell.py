@@ -407,7 +407,6 @@ async def test_a_large_terminal_shows_a_done_cell_with_its_row_two_epochs_and_it
         assert told and all("@2#42 done" in line for line in told)  # of this cell alone
         await pilot.resize_terminal(*SIZE)
         await until(pilot, lambda: "before 0" not in text_of(pilot.app))
-        await until(pilot, lambda: not pilot.app.workers)  # one may just have replaced another
 
 
 async def test_a_large_terminal_draws_what_a_log_tells_of_beside_it(
