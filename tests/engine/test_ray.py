@@ -71,6 +71,19 @@ def test_a_cluster_with_a_token_gets_it_from_where_rays_own_client_reads_it(
         ray.look(["w0"])
 
 
+def test_a_token_with_line_ends_is_sent_without_them_and_never_quoted(
+    head: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret mounted from a file often ends a line; what is said lies in engine.json."""
+    head.token, ray = "right", Ray({"address": head.address})
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "right\r\n")
+    assert ray.look(["w0"]) == {}
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "canary\nof two lines")
+    with pytest.raises(UnreachableError) as told:
+        ray.look(["w0"])
+    assert "canary" not in str(told.value)
+
+
 def test_what_is_no_address_or_option_is_named() -> None:
     with pytest.raises(ValueError, match="adress is not one of"):
         Ray({"adress": "http://head:8265"})

@@ -111,11 +111,14 @@ class Ray:
 
 
 def own_token() -> str:
-    """Return the cluster's token from where Ray's own client reads it; "" where there is none."""
-    if told := os.environ.get("RAY_AUTH_TOKEN"):
+    """Return the cluster's token from where Ray's own client reads it; "" where there is none.
+
+    Without line ends, which no header takes: the error would quote the token.
+    """
+    if told := "".join(os.environ.get("RAY_AUTH_TOKEN", "").split()):
         return told
     path = os.environ.get("RAY_AUTH_TOKEN_PATH") or "~/.ray/auth_token"
     try:
-        return Path(path).expanduser().read_text().strip()
+        return "".join(Path(path).expanduser().read_text(errors="replace").split())
     except OSError:
         return ""

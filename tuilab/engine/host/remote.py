@@ -37,7 +37,11 @@ LEAVE_SECONDS = 10.0
 _OF_ONE_MACHINE = re.compile(
     r"(CUDA_|NVIDIA_|LD_|XDG_|TMP|TEMP|PATH$|HOME$|USER$|LOGNAME$|SHELL$|VIRTUAL_ENV$|CONDA_)"
 )
-_SECRET = re.compile(r"(^|_)(TOKEN|KEY|SECRET|PASSWORD|PASS|CREDENTIALS?)($|_)", re.IGNORECASE)
+_SECRET = re.compile(
+    r"TOKEN(?!IZ)|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|(^|_)(KEYS?|PASS|AUTH|COOKIES?)($|_)",
+    re.IGNORECASE,
+)
+"""Names whose values stay here: rather one too many, for a name that nobody knows is no harm."""
 
 
 class UnreachableError(Exception):
