@@ -16,6 +16,7 @@ from tuilab.grid.text import size
 
 MARGIN_SECONDS = 180.0
 """A job must end so long before its worker is taken away: the warning comes two minutes before."""
+_RESUME = "`tuilab resume` continues"
 
 
 def why_nothing_starts(facts: Facts) -> str:
@@ -44,9 +45,6 @@ def why_paused(ledger: Ledger) -> str:
     if ledger.pause == "hard":
         return f"paused (hard){who}: running jobs are suspended and keep their memory; {_RESUME}"
     return f"paused{who}: {ledger.pause_why or 'nothing new starts'}; {_RESUME}"
-
-
-_RESUME = "`tuilab resume` continues"
 
 
 def why_too_large(facts: Facts, job: str, left: int) -> str:
