@@ -64,20 +64,25 @@ def start_up(experiment: Path, cwd: Path, rounds: int = 7) -> list[Figure]:
     ]
 
 
+def key_waits(terminal: Terminal, presses: int = 60) -> list[float]:
+    """Return the milliseconds from each key to the first byte of its answer, ascending."""
+    terminal.drain()
+    waits = []
+    for number in range(presses):
+        began = time.perf_counter()
+        terminal.press("jlkh"[number % 4])
+        while not terminal.read(1.0):
+            pass
+        waits.append((time.perf_counter() - began) * 1000)
+        while terminal.read(0.05):
+            pass
+    return sorted(waits)
+
+
 def key_latency(cwd: Path, cells: str = "100x100", presses: int = 60) -> list[Figure]:
     """Time from a key to the first byte of the answer."""
-    waits = []
     with child("fixed", cells, cwd, "persona 000") as terminal:
-        terminal.drain()
-        for number in range(presses):
-            began = time.perf_counter()
-            terminal.press("jlkh"[number % 4])
-            while not terminal.read(1.0):
-                pass
-            waits.append((time.perf_counter() - began) * 1000)
-            while terminal.read(0.05):
-                pass
-    waits.sort()
+        waits = key_waits(terminal, presses)
     return [
         Figure(f"key at {cells} cells, median", statistics.median(waits), "ms", 20.0),
         Figure(f"key at {cells} cells, 95%", waits[int(0.95 * len(waits))], "ms", 20.0),

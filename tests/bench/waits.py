@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.bench import size
-from tests.bench.measures import Figure, child
+from tests.bench.measures import Figure, child, key_waits
 from tests.tui.terminal import ROOT, Terminal, typed
 
 CONFIG = ROOT / "configs" / "tiny.toml"
@@ -50,7 +50,9 @@ def figures(cwd: Path) -> Iterator[Figure]:
     yield from _shell(grid, cwd)
     yield from _first_paint(grid, cwd)
     with child("open", str(grid), cwd, "leakage%") as terminal:
-        yield _key("a key on the demo, median", terminal, 0.5, 10.0)
+        yield Figure(
+            "a key on the demo, median", statistics.median(key_waits(terminal)), "ms", 10.0
+        )
     yield from _log_searched(cwd)
     yield from _while_loading(cwd)
 
@@ -126,21 +128,6 @@ def _painted(code: str, sign: str, cwd: Path) -> float:
     with Terminal(code, cwd) as terminal:
         terminal.wait_for(sign)
         return time.monotonic() - began
-
-
-def _key(name: str, terminal: Terminal, share: float, limit: float, presses: int = 60) -> Figure:
-    """Time keys to the first byte of their answers; ``share`` of them were faster."""
-    terminal.drain()
-    waits = []
-    for number in range(presses):
-        began = time.perf_counter()
-        terminal.press("jlkh"[number % 4])
-        while not terminal.read(1.0):
-            pass
-        waits.append((time.perf_counter() - began) * 1000)
-        while terminal.read(0.05):
-            pass
-    return Figure(name, sorted(waits)[int(share * presses)], "ms", limit)
 
 
 def _log_searched(cwd: Path) -> Iterator[Figure]:
