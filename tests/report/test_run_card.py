@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.report.ran_here import LAUNCH, finish, whole
+from tuilab.grid.limits import Price
 from tuilab.report.finished_jobs import FinishedJob, current, effort, finished_jobs
 from tuilab.report.folder import card_context
 from tuilab.report.measure_words import judging
@@ -203,3 +204,15 @@ def test_how_judging_went_is_told(ran: list[FinishedJob]) -> None:
         "Judge tokens": "200 sent, 16 received, cost 0.5, in the attempts with these results",
     }
     assert judging([]) == {}
+
+
+@pytest.mark.parametrize(("kinds", "cost"), [((), None), (("cpu",), None), (("cuda",) * 2, 2)])
+def test_a_cost_is_that_of_gpus_alone(
+    ran: list[FinishedJob], kinds: tuple[str, ...], cost: float | None
+) -> None:
+    devices = [{"kind": kind, "name": "one"} for kind in kinds]
+    environment = {**ran[0].outcome.environment, "devices": devices}
+    hour = replace(ran[0].outcome, seconds=3600.0, environment=environment)
+    found = told([replace(ran[0], outcome=hour)], CardContext(price=Price(2.5)))
+    said = None if cost is None else f"{Price(2.5).of(cost * 3600)} at $2.50 for a GPU hour"
+    assert found.get("Compute: Cost of the results") == said

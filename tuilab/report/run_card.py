@@ -465,9 +465,8 @@ def _compute(ran: Sequence[FinishedJob], context: CardContext) -> list[Field]:
     hosts = [one.outcome.environment.get("host") for one in ran]
     wall = [(one.outcome.started_at, one.outcome.finished_at) for one in ran]
     seconds = max(end for _, end in wall) - min(start for start, _ in wall) if wall else 0.0
-    cost = []
-    if context.price is not None and ran:
-        price, total = context.price, sum(_device_seconds(one) for one in ran)
+    cost, total = [], sum(_gpu_seconds(one) for one in ran)
+    if (price := context.price) is not None and total:
         said = f"{price.of(total)} at {price.of(3600)} for a GPU hour"
         cost = [Field("Compute", "Cost of the results", said)]
     return [
@@ -493,6 +492,11 @@ def _hours(ran: Sequence[FinishedJob]) -> str:
 def _device_seconds(one: FinishedJob) -> float:
     devices = len(one.outcome.environment.get("devices", ())) or 1
     return float(one.outcome.seconds * devices)
+
+
+def _gpu_seconds(one: FinishedJob) -> float:
+    devices = one.outcome.environment.get("devices", ())
+    return float(one.outcome.seconds * sum(device.get("kind") == "cuda" for device in devices))
 
 
 def _attempts(effort: Effort | None) -> str:
