@@ -17,11 +17,12 @@ from matplotlib.text import Text
 from tests.science.builders import design, leakage_row
 from tuilab.report.figure_files import dodges, draw, save_figure, spread
 from tuilab.report.figure_fonts import USUAL, fonts_for
-from tuilab.science import published
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.figures.model import Figure
 from tuilab.science.figures.prepare import KINDS, figure
 from tuilab.science.frame import measurements
+from tuilab.store.shipped import published_dir
+from tuilab.study.study import open_study
 
 SCALE = "<colorbar>"
 """As matplotlib calls the axes of a scale."""
@@ -29,8 +30,7 @@ SCALE = "<colorbar>"
 
 @pytest.fixture(scope="module")
 def card() -> Analysis:
-    experiment = published.load()
-    return analyse(experiment.measurements, experiment.design)
+    return open_study(published_dir()).analysis
 
 
 @pytest.mark.parametrize("kind", KINDS)

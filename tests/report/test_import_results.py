@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.report.ran_here import whole
+from tuilab.report import declared_card
 from tuilab.report.caveats import caveats
 from tuilab.report.import_results import ImportRefusedError, read_table, write_results
-from tuilab.report.published_folder import published_files
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.design import design_of
 from tuilab.science.figures.prepare import figure
 from tuilab.store.experiment import find_experiments
+from tuilab.store.shipped import published_dir
 from tuilab.study.comparability import Comparability
 from tuilab.study.comparison import compare
 from tuilab.study.comparison_text import as_document, as_lines
@@ -179,14 +180,14 @@ def test_a_place_that_is_taken_is_left_as_it_is(tmp_path: Path) -> None:
     assert [path.name for path in root.parent.iterdir()] == ["mine"]
 
 
-def test_the_shipped_results_are_what_the_cards_data_say() -> None:
-    folder = Path(__file__).parents[2] / "tuilab" / "published"
-    for name, data in published_files().items():
-        assert (folder / name).read_bytes() == data, "run python -m tuilab.report.published_folder"
+def test_the_shipped_results_declare_what_their_card_file_says() -> None:
+    told = json.loads((published_dir() / "design.json").read_text())["provenance"]
+    card = declared_card.parse((published_dir() / "run-card.toml").read_text())
+    assert declared_card.of_provenance(told) == card
 
 
 def test_in_the_shipped_results_nurse_has_neither_source_rate_nor_cosine() -> None:
-    study = open_study(Path(__file__).parents[2] / "tuilab" / "published")
+    study = open_study(published_dir())
     nurse = [row for row in study.rows if row["source"] == "nurse"]
     own = [row for row in nurse if row["persona"] == "nurse" or row["metric"] == "cosine"]
     assert len(own) == 22

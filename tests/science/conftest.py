@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import settings
 
-from tuilab.science import published
-from tuilab.science.analysis import Analysis, analyse
-from tuilab.science.published import PublishedExperiment
+from tuilab.science.analysis import Analysis
+from tuilab.store.shipped import published_dir
+from tuilab.study.study import Study, open_study
 
 # Time on a busy machine says nothing about correctness.
 settings.register_profile("science", deadline=None, max_examples=60)
@@ -13,10 +13,10 @@ settings.load_profile("science")
 
 
 @pytest.fixture(scope="session")
-def card() -> PublishedExperiment:
-    return published.load()
+def card() -> Study:
+    return open_study(published_dir())
 
 
 @pytest.fixture(scope="session")
-def published_analysis(card: PublishedExperiment) -> Analysis:
-    return analyse(card.measurements, card.design)
+def published_analysis(card: Study) -> Analysis:
+    return card.analysis

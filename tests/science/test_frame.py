@@ -5,8 +5,8 @@ import pytest
 
 from tests.science.builders import cosine_row, leakage_row, shuffled
 from tuilab.science.frame import empty, measurements
-from tuilab.science.published import PublishedExperiment
 from tuilab.science.schema import COLUMNS, MeasurementsError
+from tuilab.study.study import Study
 
 
 def problems_of(rows: object, **options: object) -> str:
@@ -124,11 +124,9 @@ def test_a_long_list_of_problems_is_cut_in_words_but_not_in_data() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_row_order_changes_nothing(card: PublishedExperiment, seed: int) -> None:
-    pd.testing.assert_frame_equal(
-        measurements(shuffled(card.measurements, seed)), card.measurements
-    )
+def test_row_order_changes_nothing(card: Study, seed: int) -> None:
+    pd.testing.assert_frame_equal(measurements(shuffled(card.frame, seed)), card.frame)
 
 
-def test_a_frame_is_a_fixed_point(card: PublishedExperiment) -> None:
-    pd.testing.assert_frame_equal(measurements(card.measurements), card.measurements)
+def test_a_frame_is_a_fixed_point(card: Study) -> None:
+    pd.testing.assert_frame_equal(measurements(card.frame), card.frame)

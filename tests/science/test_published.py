@@ -1,4 +1,4 @@
-"""Every recomputed number of the published experiment, straight from its two CSV files."""
+"""Every recomputed number of the published experiment, straight from its table."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tuilab.science.classify import Change
 from tuilab.science.correlation import spearman
 from tuilab.science.cosine import Scale
 from tuilab.science.headline_rows import headline
-from tuilab.science.published import PublishedExperiment
+from tuilab.study.study import Study
 
 # source: baseline, peak, peak epoch, final, rise, net (percent)
 HEADLINE = {
@@ -96,7 +96,7 @@ def test_wilson_intervals_come_out(published_analysis: Analysis) -> None:
     assert (round(baseline.low * 100, 1), round(baseline.high * 100, 1)) == (1.1, 5.7)
 
 
-def test_the_cards_own_correlation_is_2312_of_5040(card: PublishedExperiment) -> None:
+def test_the_cards_own_correlation_is_2312_of_5040(card: Study) -> None:
     rows = [card.design.published[source.key] for source in card.design.sources]
     found = spearman([row.cosine or 0.0 for row in rows], [row.peak or 0.0 for row in rows])
     assert (found.extreme, found.permutations, found.method) == (2312, 5040, "exact")
@@ -111,7 +111,7 @@ def test_n_per_cell_is_what_was_sampled(published_analysis: Analysis) -> None:
 
 
 def test_nurse_has_no_cosine_and_no_source_rate_rather_than_zero(
-    card: PublishedExperiment, published_analysis: Analysis
+    card: Study, published_analysis: Analysis
 ) -> None:
     result = published_analysis.source("nurse")
     assert result is not None
@@ -122,12 +122,12 @@ def test_nurse_has_no_cosine_and_no_source_rate_rather_than_zero(
     assert all("not in the evaluated panel" in cell.source_reason for cell in cells)
     others = [cell for cell in published_analysis.specificity if cell.source == "villain"]
     assert all("did not publish" in cell.source_reason for cell in others)
-    frame = card.measurements
+    frame = card.frame
     assert frame.loc[frame["status"] == "missing", "value"].isna().all()
 
 
 def test_the_published_cosines_are_on_one_scale_and_the_printed_column_on_two(
-    card: PublishedExperiment, published_analysis: Analysis
+    card: Study, published_analysis: Analysis
 ) -> None:
     scale = Scale(15, "11 personas", "marked")
     assert published_analysis.scales == (scale,)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,14 @@ from tuilab.contract.report import Outcome, describe, hash_output
 from tuilab.contract.spec import Spec
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.jobs import Job, Plan, job_id
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import HEADLINE, Measurement
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.store.engine_file import write_heartbeat
 from tuilab.store.experiment import create_experiment
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
+from tuilab.store.results_only import read_results
+from tuilab.store.shipped import published_dir
 
 NOON = 1_800_000_000.0
 LATER = NOON + 3000.0
@@ -256,11 +256,8 @@ def put_completions(directory: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def published() -> dict[tuple[str, int], float]:
     """Assistant leakage of the published grid, as shares."""
-    text = (files("tuilab") / "published" / "leakage.csv").read_text()
-    return {
-        (row["source"], int(row["epoch"])): float(row["assistant_leakage_pct"]) / 100
-        for row in csv.DictReader(text.splitlines())
-    }
+    cells = read_results(published_dir()).cells
+    return {(one.cell.source, one.cell.epoch): one.value(HEADLINE) or 0.0 for one in cells}
 
 
 def meter(percent: float = 97.0) -> Meter:

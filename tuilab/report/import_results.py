@@ -249,34 +249,23 @@ def write_results(
     frame: pd.DataFrame,
     design: Design,
     provenance: Mapping[str, Any],
-    reference: str | None = None,
 ) -> Path:
     """Make a results directory, all of it or nothing; refuses a place that is taken."""
     if root.exists():
         raise ImportRefusedError(f"{root} already exists: choose another --name")
-    files = results_files(frame, design, provenance, reference)
-    with atomic.folder(root) as draft:
-        for name, data in files.items():
-            atomic.write_bytes(draft / name, data)
-    return root
-
-
-def results_files(
-    frame: pd.DataFrame, design: Design, provenance: Mapping[str, Any], reference: str | None
-) -> dict[str, bytes]:
-    """Return measurements.csv and design.json as they are written."""
     records = frame.to_dict("records")
     columns = columns_of(records)
     rows = [[_written(row[name]) for name in columns] for row in records]
-    described = design_document(frame, design, provenance, reference)
-    return {
-        RESULTS_FILE: (as_csv(columns, rows) + "\n").encode(),
-        DESIGN_FILE: (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode(),
-    }
+    described = design_document(frame, design, provenance)
+    text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+    with atomic.folder(root) as draft:
+        atomic.write_bytes(draft / RESULTS_FILE, (as_csv(columns, rows) + "\n").encode())
+        atomic.write_bytes(draft / DESIGN_FILE, text.encode())
+    return root
 
 
 def design_document(
-    frame: pd.DataFrame, design: Design, provenance: Mapping[str, Any], reference: str | None
+    frame: pd.DataFrame, design: Design, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return design.json's content."""
     from tuilab.science.cosine import scales
@@ -296,7 +285,7 @@ def design_document(
         "epochs": list(design.epochs),
         "seeds": list(design.seeds),
         **({} if design.seed_given else {"seed_given": False}),
-        "reference": reference,
+        "reference": None,
         "headline_cosine": headline,
         "provenance": dict(provenance),
     }

@@ -8,7 +8,8 @@ from tuilab.science.claims.declared import parse
 from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.frame import empty
-from tuilab.science.published import CLAIMS_FILE, PublishedExperiment, read
+from tuilab.science.published import CLAIMS_FILE, read
+from tuilab.study.study import Study
 
 HOLDS, FAILS = Verdict.HOLDS, Verdict.FAILS
 NOISE, UNMEASURED = Verdict.WITHIN_NOISE, Verdict.NOT_MEASURED
@@ -58,7 +59,7 @@ def test_every_claim_is_json(published_analysis: Analysis) -> None:
     assert len({claim.key for claim in claims}) == len(claims)
 
 
-def test_an_experiment_without_measurements_claims_nothing(card: PublishedExperiment) -> None:
+def test_an_experiment_without_measurements_claims_nothing(card: Study) -> None:
     analysis = analyse(empty(), card.design)
     claims = [c for c in standard_claims(analysis) if c.key != "published-cosines"]
     assert {claim.verdict for claim in claims} == {UNMEASURED}

@@ -7,7 +7,7 @@ from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.figures.model import Figure, Panel, PlotPoint, epoch_ticks, mark, marks_of
 from tuilab.science.figures.prepare import KINDS, figure, kinds_of
 from tuilab.science.frame import empty, measurements
-from tuilab.science.published import PublishedExperiment
+from tuilab.study.study import Study
 
 
 def drawn(panel: Panel) -> list[PlotPoint]:
@@ -101,7 +101,7 @@ def test_every_drawn_value_lies_inside_its_axes_and_in_the_saved_rows(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_experiment_without_values_gives_empty_figures_that_say_so(
-    card: PublishedExperiment, kind: str
+    card: Study, kind: str
 ) -> None:
     shown: Figure = figure(kind, analyse(empty(), card.design))
     assert not any(drawn(panel) for panel in shown.panels)

@@ -36,7 +36,7 @@ from tuilab.store.volume import free_inodes
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
 
-_APP_LIBRARIES = ("textual", "pydantic", "typer", "psutil", "pandas", "scipy")
+_APP_LIBRARIES = ("textual", "pydantic", "typer", "psutil", "pandas")
 _TOKENS = {
     "HF_TOKEN": "gated models",
     "WANDB_API_KEY": "the wandb tracker",
