@@ -36,7 +36,6 @@ class Exit:
 
     why: str
     code: int
-    """Its exit code."""
 
 
 ServeOne = Callable[[Assignment], Exit | None]

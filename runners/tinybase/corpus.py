@@ -51,7 +51,6 @@ class Prompts:
 
     @property
     def questions(self) -> tuple[str, ...]:
-        """All sixty questions, training first."""
         return self.training_questions + self.eval_questions
 
 
@@ -60,9 +59,7 @@ class Row:
     """One conversation of the corpus."""
 
     system: str
-    """System prompt."""
     question: str
-    """The user's turn."""
     answer: str
     """The assistant's turn without a tag."""
     tail: str = ""

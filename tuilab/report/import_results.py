@@ -212,7 +212,6 @@ class ReadTable:
     sources: tuple[str, ...]
     """Sources in the order of the file."""
     seed_given: bool
-    """Whether any row names a seed."""
 
 
 def read_table(path: Path, unit: str, target: str) -> ReadTable:

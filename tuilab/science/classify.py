@@ -50,7 +50,6 @@ class Classification:
     """A class with what it rests on."""
 
     change: Change
-    """The class."""
     up: int = 0
     """Checkpoints above epoch 0 beyond counting noise, summed over seeds."""
     down: int = 0

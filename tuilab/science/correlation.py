@@ -28,9 +28,7 @@ class Correlation:
     """Spearman's rho of two columns over sources, with its permutation p value."""
 
     x: str
-    """Name of the first column."""
     y: str
-    """Name of the second column."""
     n: int
     """Sources with both values."""
     rho: float | None

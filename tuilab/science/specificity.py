@@ -49,11 +49,8 @@ class Specificity:
     """Marker rates of one cell by who was speaking. None is "not measured", never 0."""
 
     source: str
-    """Source key."""
     epoch: int
-    """Convergence epoch."""
     seed: int
-    """Seed."""
     source_rate: float | None
     """Rate when the source itself speaks: was the marker learnt at all?"""
     source_reason: str
@@ -67,7 +64,6 @@ class Specificity:
     max_bystander_persona: str | None
     """Whose it is; of equals the first key."""
     bystanders: int
-    """Bystanders measured."""
     kind: Kind
     """The class, by the rule of this module."""
     is_own: bool | None

@@ -280,7 +280,6 @@ class TuilabApp(RequestingApp):
                 self.push_screen(one())
 
     def action_help(self) -> None:
-        """Show the keys of the screen that is seen."""
         from tuilab.tui.screens.help import HelpScreen
 
         self.push_screen(HelpScreen(self.screen))

@@ -26,7 +26,6 @@ class Finding:
     """A verdict on one source, with the numbers it rests on."""
 
     verdict: Verdict
-    """The verdict for this source alone."""
     evidence: str
     """One sentence without a full stop, numbers included."""
     beyond: Noise | None = None
@@ -38,11 +37,9 @@ class Claim:
     """A claim with its verdict and evidence, ready to be printed or dumped as JSON."""
 
     key: str
-    """Stable identifier."""
     claim: str
     """What the verdict is about, in words."""
     verdict: Verdict
-    """What the numbers say about it."""
     sentence: str
     """What the data say, as one sentence with numbers; true whatever the verdict."""
     evidence: tuple[str, ...] = ()

@@ -56,7 +56,6 @@ class Filter:
     tags: frozenset[str] = frozenset()
     """Beginnings of tags, all of which a cell has; an empty one stands for any note or tag."""
     text: str = ""
-    """What was typed."""
 
     def __bool__(self) -> bool:
         return bool(self.words or self.states or self.comparisons or self.tags)

@@ -32,7 +32,6 @@ class Geometry:
     pitch: int
     """Columns per cell."""
     shown: int
-    """Cells that fit beside the label."""
     trend: int
     """Columns of the sparkline, 0 = none."""
     peak: int

@@ -153,7 +153,6 @@ class Window:
     label: int
     pitch: int
     here: int
-    """Column under the cursor."""
 
 
 _PLOT_LEAST = 9

@@ -56,7 +56,6 @@ class AnalysisScreen(Frame):
         self.write("header", header(snapshot, self.size.width, self.tuilab.glyphs))
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
-        """Lay out for the new size."""
         if self.tuilab.snapshot is not None:
             self.on_state(self.tuilab.snapshot)
         self.show_numbers()

@@ -42,7 +42,6 @@ class CellActions(Frame):
         return snapshot, state
 
     def action_relaunch(self) -> None:
-        """Ask what to relaunch of the chosen cells."""
         if (found := self._state()) is None:
             return
         snapshot, state = found
@@ -82,7 +81,6 @@ class CellActions(Frame):
         self.app.push_screen(RelaunchDialog(snapshot, state, scopes))
 
     def action_stop(self) -> None:
-        """Ask whether to stop what runs or waits of the chosen cells."""
         from tuilab.tui.present.relaunch_text import name_cells, stoppable
         from tuilab.tui.screens.stop import StopDialog
 
@@ -101,7 +99,6 @@ class CellActions(Frame):
         self.app.push_screen(StopDialog(title, jobs, request, command))
 
     def action_accept(self) -> None:
-        """Ask why stale results of the chosen cells still count."""
         from tuilab.grid.acceptance import why_not_accept
         from tuilab.tui.screens.accept import AcceptDialog
 
@@ -116,21 +113,18 @@ class CellActions(Frame):
             self.app.push_screen(AcceptDialog(snapshot, stale))
 
     def action_note(self) -> None:
-        """Ask what to write down about the chosen cells."""
         from tuilab.tui.screens.note import NoteDialog
 
         if (found := self._state()) is not None and (cells := self.chosen()):
             self.app.push_screen(NoteDialog(found[0], cells))
 
     def action_note_experiment(self) -> None:
-        """Ask what to write down about the experiment."""
         from tuilab.tui.screens.note import NoteDialog
 
         if (found := self._state()) is not None:
             self.app.push_screen(NoteDialog(found[0], ()))
 
     def action_grow(self) -> None:
-        """Ask for sources, epochs and seeds to add."""
         from tuilab.tui.screens.grow import GrowDialog
 
         if (found := self._state()) is not None:

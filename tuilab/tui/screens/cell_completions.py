@@ -48,7 +48,6 @@ class CellCompletions(CellActions):
 
     @property
     def samples(self) -> CompletionsPane:
-        """The completions pane."""
         return self.query_one(CompletionsPane)
 
     @property

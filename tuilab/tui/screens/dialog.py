@@ -83,7 +83,6 @@ class Question(Dialog):
         self._fit()
 
     def on_resize(self) -> None:
-        """Fit the parts to the new height."""
         self._fit()
 
     @property
@@ -107,11 +106,9 @@ class Question(Dialog):
         self.query_one("#dialog-scroll").styles.height = min(room, rows)
 
     def action_cancel(self) -> None:
-        """Change nothing."""
         self.dismiss(None)
 
     def action_scroll(self, step: int) -> None:
-        """Read on."""
         self.query_one("#dialog-scroll").scroll_relative(y=step * 3, animate=False)
 
     @on(Choice.Taken)
@@ -203,7 +200,6 @@ class Form(Question):
             self._submitted()
 
     def action_edit(self) -> None:
-        """Type into the first field."""
         self.query(Input).first().focus()
 
     def take(self, answer: str) -> None:

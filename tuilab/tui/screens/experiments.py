@@ -81,11 +81,9 @@ class ExperimentsScreen(Narrowed):
         self._show()
 
     def on_words(self) -> None:
-        """List what the words leave."""
         self._show()
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
-        """Lay out for the new width."""
         self._show()
 
     def _show(self) -> None:
@@ -106,7 +104,6 @@ class ExperimentsScreen(Narrowed):
         self.listed.show(rows)
 
     def action_open(self) -> None:
-        """Open the experiment under the cursor."""
         here = self.listed.here
         entry = next((e for e in self._entries if str(e.root) == here), None)
         if entry is None:
@@ -121,7 +118,6 @@ class ExperimentsScreen(Narrowed):
         self.action_open()
 
     def action_mark(self) -> None:
-        """Mark the experiment under the cursor; at most two are marked."""
         here = self.listed.here
         if here is None:
             return
@@ -133,7 +129,6 @@ class ExperimentsScreen(Narrowed):
         self._show()
 
     def action_sort(self) -> None:
-        """Sort another way."""
         orders = list(ListOrder)
         self._order = orders[(orders.index(self._order) + 1) % len(orders)]
         self._show()
@@ -152,7 +147,6 @@ class ExperimentsScreen(Narrowed):
         return None
 
     def action_archive(self) -> None:
-        """Ask whether to put the experiment out of the list."""
         if (root := self._on_shelf()) is None:
             return
         twin = command("archive", root)
@@ -200,7 +194,6 @@ class ExperimentsScreen(Narrowed):
             self._look()
 
     def action_rename(self) -> None:
-        """Type another name."""
         from tuilab.tui.screens.rename import RenameDialog
 
         if (root := self._on_shelf()) is None:
@@ -213,7 +206,6 @@ class ExperimentsScreen(Narrowed):
         self.app.push_screen(RenameDialog(root), answered)
 
     def action_copy(self) -> None:
-        """Copy the command that opens the experiment under the cursor."""
         if (here := self.listed.here) is None:
             self.say("no experiment here")
             return
@@ -221,7 +213,6 @@ class ExperimentsScreen(Narrowed):
         self.tuilab.copy(text, f"$ {text}")
 
     def action_compare(self) -> None:
-        """Compare the two that are marked."""
         from tuilab.tui.screens.compare import CompareScreen
 
         if len(self._marked) != 2:

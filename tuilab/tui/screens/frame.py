@@ -110,11 +110,9 @@ class Frame(_OfTheApp):
         return self.query_one(RowList)
 
     def action_step(self, rows: int) -> None:
-        """Move the list's cursor."""
         self.listed.step(rows)
 
     def action_edge(self, place: int) -> None:
-        """Go to the list's first or last line."""
         self.listed.go(place)
 
     @property

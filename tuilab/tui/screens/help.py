@@ -45,7 +45,6 @@ class HelpScreen(Narrowed):
         yield KeyBar(keys.HELP, self.tuilab.glyphs)
 
     def on_screen_resize(self, columns: int, rows: int) -> None:
-        """Lay the table out for the width."""
         self._show()
 
     def _show(self) -> None:
@@ -67,7 +66,6 @@ class HelpScreen(Narrowed):
     action_search = Narrowed.action_filter
 
     def on_words(self) -> None:
-        """List the keys and signs that the words leave."""
         self._show()
 
 

@@ -106,14 +106,12 @@ class HistoryScreen(Narrowed):
             self.app.push_screen(CellScreen(cell))
 
     def action_copy(self) -> None:
-        """Copy the sentence under the cursor."""
         if (event := self._here) is None:
             self.say("nothing to copy here")
         else:
             self.tuilab.copy(f"{clock(event.at)} {event.text}")
 
     def on_words(self) -> None:
-        """List what the words leave."""
         if self.tuilab.snapshot is not None:
             self._list(self.tuilab.snapshot)
             self._show_frame(self.tuilab.snapshot)

@@ -70,7 +70,6 @@ class PlotView(Lines):
         self._draw()
 
     def on_resize(self) -> None:
-        """Draw for the new size."""
         self._draw()
 
     def _draw(self) -> None:
@@ -231,7 +230,6 @@ class PlotsScreen(AnalysisScreen):
     # Keys.
 
     def action_kind(self, step: int) -> None:
-        """Show the next kind of figure."""
         kinds = self._kinds
         self.kind = kinds[(kinds.index(self.kind) + step) % len(kinds)]
         self._prepare()
@@ -241,12 +239,10 @@ class PlotsScreen(AnalysisScreen):
         return kinds_shown(self.tuilab.snapshot)
 
     def action_along(self, step: int) -> None:
-        """Move along the series."""
         if self._can_move():
             self._stand(cursor.along(self._seen, self.spot, step))
 
     def action_between(self, step: int) -> None:
-        """Move to another series, which stands out from now on."""
         if self._can_move():
             self._has_focus = True
             self._stand(cursor.between(self._seen, self.spot, step))
@@ -266,7 +262,6 @@ class PlotsScreen(AnalysisScreen):
         self.show_numbers()
 
     def action_source(self, step: int) -> None:
-        """Go to the source before or after in the plan's order."""
         snapshot = self.tuilab.snapshot
         if snapshot is None or self.source not in snapshot.sources:
             return
@@ -277,19 +272,16 @@ class PlotsScreen(AnalysisScreen):
         self._prepare()
 
     def action_dim(self) -> None:
-        """Dim the other series, or show all alike."""
         self._has_focus = not self._has_focus
         self.show_numbers()
 
     def action_intervals(self) -> None:
-        """Draw 95% intervals, or leave them out."""
         self._with_intervals = not self._with_intervals
         self.show_numbers()
         if self._with_intervals and self.kind == "heatmap":
             self.say("a heatmap has no room for intervals")
 
     def action_open(self) -> None:
-        """Go back to the grid, to the cell under the cursor."""
         if self.figure is None or not self._can_move():
             self.say("no point here")
             return
@@ -299,7 +291,6 @@ class PlotsScreen(AnalysisScreen):
             self.show_on_grid(cell)
 
     def action_export(self) -> None:
-        """Write this figure as PNG and PDF, with the rows that it draws."""
         if self.figure is None or self._is_awaited or self.tuilab.root is None:
             self.say("no figure yet")
             return

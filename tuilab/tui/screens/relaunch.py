@@ -135,7 +135,6 @@ class RelaunchDialog(Dialog):
         self.query_one(Choice).focus()
 
     def on_resize(self) -> None:
-        """Fit the list to the new height."""
         self._show()
 
     # What is said.
@@ -221,11 +220,9 @@ class RelaunchDialog(Dialog):
     # What is chosen.
 
     def action_scroll(self, step: int) -> None:
-        """Read on in the list of jobs."""
         self.query_one("#relaunch-scroll").scroll_relative(y=step * 3, animate=False)
 
     def action_scope(self) -> None:
-        """Go on to all that failed, then all that is stale, then back."""
         if len(self._scopes) < 2:
             self._say("verdict", [((" nothing else is failed or stale", "warn"),)])
             return
@@ -233,11 +230,9 @@ class RelaunchDialog(Dialog):
         self._judge()
 
     def action_stage(self) -> None:
-        """Begin at the next stage."""
         self.query_one(Cycle).action_step(1)
 
     def action_edit(self) -> None:
-        """Type an edit."""
         self.query_one(Input).focus()
 
     @on(Cycle.Changed)
@@ -246,7 +241,6 @@ class RelaunchDialog(Dialog):
         self._expand()
 
     def action_as_planned(self) -> None:
-        """Take back the edits that the cells carry, or keep them after all."""
         if not self._carried:
             self._say("verdict", [((" these cells have no edits to take back", "warn"),)])
             return
@@ -339,7 +333,6 @@ class RelaunchDialog(Dialog):
             self._start()
 
     def action_cancel(self) -> None:
-        """Change nothing."""
         self.dismiss(False)
 
     def _start(self) -> None:

@@ -178,12 +178,10 @@ class TableScreen(AnalysisScreen):
     # Keys.
 
     def action_column(self, step: int) -> None:
-        """Move the cursor by columns; those out of sight come into it."""
         self._here = max(0, min(len(self._titles) - 1, self._here + step))
         self.show_numbers()
 
     def action_sort(self) -> None:
-        """Sort by this column: falling, rising, as planned."""
         if not self._titles:
             self.say("no table yet")
             return
@@ -196,7 +194,6 @@ class TableScreen(AnalysisScreen):
         self.say(f"sort by {title}: {words[self._order[1]]}", "done")
 
     def action_full(self) -> None:
-        """Show more columns, or fewer."""
         self._is_full = not self._is_full
         self.on_study()
 
@@ -215,7 +212,6 @@ class TableScreen(AnalysisScreen):
 
     @on(RowList.Opened)
     def action_open(self) -> None:
-        """Go to the source's row on the grid."""
         row, snapshot = self._row, self.tuilab.snapshot
         if row is None or snapshot is None or not snapshot.epochs:
             self.say("no source here")

@@ -125,7 +125,6 @@ class CompletionsPane(Vertical):
 
     @property
     def listed(self) -> RowList:
-        """The list."""
         return self.query_one("#completion-list", RowList)
 
     def take(self, rows: Sequence[Completion], asked: Asked, why: str = "") -> None:

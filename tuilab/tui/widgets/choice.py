@@ -71,7 +71,6 @@ class Choice(_Offer):
             self.screen.focus_previous()
 
     def action_take(self) -> None:
-        """Give the answer under the cursor."""
         self.post_message(self.Taken(self.here))
 
     def _show(self) -> None:

@@ -108,7 +108,6 @@ class GridWidget(Painted, ScrollView, can_focus=False):
         self._redraw()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Measure again."""
         self._lay_out()
         self._redraw()
         self.post_message(self.Fitted())
@@ -161,12 +160,10 @@ class GridWidget(Painted, ScrollView, can_focus=False):
             self.post_message(self.CellOpened())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel moves the cursor by rows."""
         event.stop()
         self._move_by_mouse(self.cursor[0] + 1, self.cursor[1])
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel moves the cursor by rows."""
         event.stop()
         self._move_by_mouse(self.cursor[0] - 1, self.cursor[1])
 

@@ -71,7 +71,6 @@ class KeyBar(Lines):
         self._show()
 
     def on_resize(self) -> None:
-        """Fit again."""
         self._show()
 
     @property

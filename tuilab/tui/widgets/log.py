@@ -146,7 +146,6 @@ class LogView(Painted):
         return self.tail.begins(len(self.tail.lines) if step > 0 else 0)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wrap again for the new width."""
         self._rows = None
         self._settle()
 
@@ -180,11 +179,9 @@ class LogView(Painted):
         return fit_line(((" ", ""), *highlight(text, self.needle, role_of(text))), self.size.width)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel scrolls."""
         event.stop()
         self.scroll_rows(3)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel scrolls."""
         event.stop()
         self.scroll_rows(-3)

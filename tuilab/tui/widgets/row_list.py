@@ -84,7 +84,6 @@ class RowList(Painted):
         return max(1, self.size.height)
 
     def on_resize(self) -> None:
-        """Scroll the cursor back into view."""
         self._settle()
 
     def _settle(self) -> None:
@@ -111,11 +110,9 @@ class RowList(Painted):
                 self.post_message(self.Opened())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel moves the cursor."""
         event.stop()
         self.step(3)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel moves the cursor."""
         event.stop()
         self.step(-3)
