@@ -39,6 +39,7 @@ def test_the_shape_is_the_documented_one(scene: Scene) -> None:
         "measured",
         "engine",
         "copy_of",
+        "other_code",
         "note",
         "tags",
         "counts",

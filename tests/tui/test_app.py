@@ -119,3 +119,22 @@ def test_an_unknown_theme_is_refused_with_the_known_ones(
     assert "dark, light, ansi16" in capsys.readouterr().err
     assert run(experiment, theme="solarised") == 2
     assert "did you mean solarized-light?" in capsys.readouterr().err
+
+
+async def test_what_the_header_has_no_room_for_is_said_at_the_start(
+    copy_of: Callable[[str], Path],
+) -> None:
+    root = copy_of("small")
+    plan = root / "plan.json"
+    plan.write_text(plan.read_text().replace('"sources_digest": "', '"sources_digest": "other'))
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        shown = text_of(pilot.app)
+        assert "code changed" in shown
+        assert "has changed since this grid was planned" in " ".join(shown.split())
+        assert "$ tuilab run" in shown
+    (root / "journal.jsonl").write_bytes(b"no line\n" + (root / "journal.jsonl").read_bytes())
+    async with app_of(root).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        assert "2 unreadable" in text_of(pilot.app)
+        assert "journal.jsonl is cut or missing" in text_of(pilot.app), "what, not only how much"

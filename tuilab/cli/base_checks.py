@@ -20,7 +20,7 @@ from tuilab.grid.fingerprint import SHORT, digest
 from tuilab.grid.jobs import Plan, fetch_id
 from tuilab.grid.settings import persona, train_settings
 from tuilab.store.base_model import base_stamps
-from tuilab.store.replan import runner_sources
+from tuilab.store.installed_code import runner_sources
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig

@@ -22,13 +22,13 @@ from tuilab.engine.places import place_for
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.watch_attempts import Watcher
 from tuilab.engine.workers import Workers
-from tuilab.grid.jobs import PARTS_SCHEMA, Plan
+from tuilab.grid.jobs import Plan
 from tuilab.store.engine_file import tell_trouble
 from tuilab.store.file_stamp import stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.lease import Holder, Lease, acquire, holder
 from tuilab.store.live_attempts import LiveAttempts
-from tuilab.store.plan_file import load_plan
+from tuilab.store.plan_file import load_plan_file
 from tuilab.store.quarantine import put_folders_away, quarantine
 from tuilab.store.recovery import recover
 from tuilab.store.replan import current_plan
@@ -58,7 +58,7 @@ def open_experiment(root: Path, go: bool, takeover: bool, on: str = "") -> Opene
     is no usable plan.
     """
     layout = Layout(root)
-    stamp, plan = stamp_of(layout.plan), load_plan(root)
+    stamp, found = stamp_of(layout.plan), load_plan_file(root)
     for folder in (layout.jobs, layout.workers, layout.requests):
         if not folder.is_dir() and (folder.exists() or folder.is_symlink()):
             quarantine(layout, folder, "is no folder", time.time())
@@ -69,8 +69,9 @@ def open_experiment(root: Path, go: bool, takeover: bool, on: str = "") -> Opene
     tell_trouble(layout, "", time.time())
     if former is not None:
         _see_off(former)
-    if stamp_of(layout.plan) != stamp or plan.schema < PARTS_SCHEMA:
-        plan = current_plan(layout)
+    if stamp_of(layout.plan) != stamp:
+        found = load_plan_file(root)
+    plan = current_plan(layout, found)
     whose = lease.holder.experiment
     place = place_for(plan.resources, whose.id if whose else "", on)
     workers = Workers(layout, place, whose)
@@ -82,6 +83,9 @@ def open_experiment(root: Path, go: bool, takeover: bool, on: str = "") -> Opene
     me = lease.holder.identity
     before = _engine_before(recovery.ledger.engine, former is not None)
     states.record("engine-started", pid=me.pid, host=socket.gethostname(), go=go, **before)
+    if plan is not found.plan:
+        text = "the grid was planned again: the runner code has changed since"
+        states.record("note", text=text)
     for loss in recovery.losses:
         states.record("note", text=loss)
     if keep_commits(layout, states):

@@ -287,6 +287,19 @@ class JobTable(Lazy[Job]):
             if epoch in free or seed in free_seeds
         ]
 
+    def stages_of_other_code(self, versions: Mapping[str, str]) -> tuple[Stage, ...]:
+        """Return the stages that are planned with other code than ``versions`` names, in order.
+
+        What fetches a base makes the same of it whatever its code is.
+        """
+        known, recipes = set(versions.values()), self.recipes
+        is_other = [code not in known for code, _ in recipes.beside]
+        if not any(is_other):
+            return ()
+        pairs = set(zip(self.of_kind, self.of_recipe, strict=True))
+        found = {self.kinds[kind].stage for kind, at in pairs if is_other[recipes.of_beside[at]]}
+        return tuple(stage for stage in Stage if stage in found and stage is not Stage.FETCH)
+
     def settings_at(self, place: int) -> str:
         """Return the key of the settings of the job at a place."""
         return self.recipes.keys[self.of_recipe[place]]

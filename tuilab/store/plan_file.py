@@ -18,6 +18,7 @@ from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import PARTS_SCHEMA, PLAN_SCHEMA, Job, JobTable, Kind, Plan, even
 from tuilab.grid.settings_table import SettingsTable
 from tuilab.grid.stages import Stage
+from tuilab.store.installed_code import sources_digest
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program, quoted
 
@@ -46,10 +47,12 @@ class PlanFile:
     plan: Plan
     config_digest: str
     """sha256 of the experiment.toml that the plan was made of; "" when there was none."""
+    sources_digest: str = ""
+    """Hash of the runners' source text that it was made with; "" before 0.2.1."""
 
 
 def save_plan(layout: Layout, plan: Plan) -> None:
-    """Write plan.json; the text of experiment.toml, when there, is remembered by its sha256."""
+    """Write plan.json; what it was made of, experiment.toml and the runners, is kept as hashes."""
     head = {
         field.name: getattr(plan, field.name)
         for field in fields(Plan)
@@ -59,6 +62,7 @@ def save_plan(layout: Layout, plan: Plan) -> None:
     parts = [json.dumps(name) + ": " + _compact(value) for name, value in sorted(head.items())]
     parts.insert(0, f'"schema": {plan.schema}')
     parts.append(f'"config_digest": {_compact(config_digest(layout))}')
+    parts.append(f'"sources_digest": {_compact(sources_digest())}')
     tables = ",\n".join(f"{json.dumps(name)}: {text}" for name, text in _tables(plan))
     text = "{" + ",\n".join(parts) + _TABLES.decode() + tables + "}}\n"
     atomic.write_bytes(layout.plan, text.encode())
@@ -119,7 +123,7 @@ def load_plan_file(root: Path) -> PlanFile:
         raise PlanFileError(f"{path} is damaged (lacks {error}): {_remedy(root)}") from error
     except (TypeError, ValueError, AttributeError) as error:
         raise PlanFileError(f"{path} is damaged ({error}): {_remedy(root)}") from error
-    return PlanFile(plan, str(raw.get("config_digest", "")))
+    return PlanFile(plan, str(raw.get("config_digest", "")), str(raw.get("sources_digest", "")))
 
 
 def planned_digest(layout: Layout) -> str:

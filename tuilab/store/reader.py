@@ -15,6 +15,7 @@ from tuilab.store.engine_file import Heartbeat, in_copy, judge, read_heartbeat, 
 from tuilab.store.experiment import is_results_only
 from tuilab.store.experiment_id import CopyWatch
 from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
+from tuilab.store.installed_code import other_code
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, config_digest, load_plan_file
 from tuilab.store.quarantine import quarantined
@@ -100,6 +101,7 @@ class Reader:
         self.plan = self._file.plan
         self._plan_problem = ""
         self._config_changed = self._differs_from_config()
+        self._other_code = other_code(self.plan, self._file.sources_digest)
         self._state = StateReader(
             self.layout, self.plan, keeps_events=not self._is_once, is_once=self._is_once
         )
@@ -160,6 +162,7 @@ class Reader:
             events=tuple(journal.events),
             problems=self._problems(),
             config_changed=self._config_changed,
+            other_code=self._other_code,
             note=journal.ledger.notes.get(EXPERIMENT, NO_NOTE),
             config_digest=self._file.config_digest,
             gpu_seconds=journal.ledger.spent,

@@ -11,12 +11,13 @@ from tuilab.contract.parsing import loads, read_bytes
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, from_json, without
 from tuilab.grid.fingerprint import code_versions
-from tuilab.grid.jobs import PARTS_SCHEMA, Plan
+from tuilab.grid.jobs import PARTS_SCHEMA, Plan, with_commits
 from tuilab.store.base_model import base_hash, base_shape
 from tuilab.store.data_files import with_files
+from tuilab.store.installed_code import other_code, runner_sources
 from tuilab.store.layout import Layout
-from tuilab.store.plan_file import PlanFileError, load_plan, save_plan
-from tuilab.store.shipped import RUNNERS, configs_dir, runner_folder
+from tuilab.store.plan_file import PlanFile, PlanFileError, load_plan_file, save_plan
+from tuilab.store.shipped import configs_dir
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -116,17 +117,22 @@ def read_text(path: Path) -> str:
         raise NoTextError(f"{path}: not a text file: a config is TOML in UTF-8") from error
 
 
-def current_plan(layout: Layout) -> Plan:
-    """Return an experiment's plan; one of version 0.1 is made again, for who holds the experiment.
+def current_plan(layout: Layout, found: PlanFile | None = None) -> Plan:
+    """Return an experiment's plan, made again where version 0.1 or other runner code made it.
 
-    Raises PlanFileError.
+    For who holds the experiment: what runs under a plan is recorded as made by the code that it
+    names. Where the files cannot be planned the one that is there holds.
+    Raises PlanFileError, also for one of version 0.1 that cannot be made again.
     """
-    plan = load_plan(layout.root)
-    if plan.schema >= PARTS_SCHEMA:
-        return plan
+    found = found or load_plan_file(layout.root)
+    before = found.plan
+    if before.schema >= PARTS_SCHEMA and not other_code(before, found.sources_digest):
+        return before
     try:
-        plan = plan_of(layout.root)
+        plan = with_commits(plan_of(layout.root), before)
     except (ValueError, NoTextError, DeviationsError, OSError) as error:
+        if before.schema >= PARTS_SCHEMA:
+            return before
         raise PlanFileError(
             f"{layout.plan} was made by tuilab 0.1 and cannot be made again: {error}"
         ) from error
@@ -145,19 +151,6 @@ def read_deviations(layout: Layout) -> tuple[Deviation, ...]:
             f"{layout.deviations} cannot be read ({error}): move it away, and the cells go back "
             "to the config's own values"
         ) from error
-
-
-def runner_sources() -> dict[str, str]:
-    """Return the source text of every runner module by name; {} where none is installed."""
-    folder = runner_folder()
-    if folder is None:
-        return {}
-    found = {}
-    for path in sorted(folder.rglob("*.py")):
-        parts = [RUNNERS, *path.relative_to(folder).with_suffix("").parts]
-        name = ".".join(part for part in parts if part != "__init__")
-        found[name] = path.read_text(encoding="utf-8", errors="replace")
-    return found
 
 
 def _read_beside(name: str, by: str) -> tuple[str, str]:

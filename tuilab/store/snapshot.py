@@ -107,6 +107,9 @@ class Snapshot:
     """False for a table that names no seed: its cells have seed 0, which nobody said."""
     config_changed: bool = False
     """experiment.toml differs from what plan.json was made of."""
+    other_code: tuple[str, ...] = ()
+    """Stages whose program here is not the one that they were planned with: what is done may be
+    stale once the plan is made again."""
     config_digest: str = ""
     """sha256 of the experiment.toml that the plan was made of."""
     measured: tuple[str, ...] = MARKED

@@ -14,6 +14,7 @@ from tuilab.grid.shared_failures import shared_failures
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
 from tuilab.grid.why_queued import why_queued
+from tuilab.store.installed_code import code_problem
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import config_problem
 from tuilab.store.reader import Reader
@@ -32,7 +33,8 @@ def lazy_status(root: Path, now: float | None = None) -> dict[str, Any]:
     """Return the state of an experiment as JSON values, but for its cells.
 
     Keys: schema, experiment, root, synthetic, read_only, measured (what is measured of the trait,
-    the headline first), engine, copy_of (the folder of which this one is a copy, or None), counts
+    the headline first), engine, copy_of (the folder of which this one is a copy, or None),
+    other_code (stages whose program here is not the one that they were planned with), counts
     (cells by state),
     jobs_failed (shared jobs that ended badly: job, stage, state, reason, detail, attempt,
     cells_waiting), bases_stale (job and detail of a fetch),
@@ -44,6 +46,7 @@ def lazy_status(root: Path, now: float | None = None) -> dict[str, Any]:
     snapshot = Reader(root, is_once=True).poll(time.time() if now is None else now)
     engine, unmeasured = snapshot.engine, dict.fromkeys(snapshot.metrics)
     edited = config_problem(Layout(root), snapshot.config_digest)
+    updated = code_problem(root, snapshot.other_code)
     return {
         "schema": STATUS_SCHEMA,
         "experiment": snapshot.name,
@@ -66,11 +69,12 @@ def lazy_status(root: Path, now: float | None = None) -> dict[str, Any]:
         },
         "copy_of": engine.copy_of or None,
         **note_as_json(snapshot.note),
+        "other_code": list(snapshot.other_code),
         "counts": dict(snapshot.counts),
         "jobs_failed": _jobs_failed(snapshot),
         "bases_stale": _bases_stale(snapshot),
         "cells": Cells(snapshot.cells, lambda view: _cell_as_json(view, unmeasured, engine)),
-        "problems": [*snapshot.problems, *filter(None, [edited])],
+        "problems": [*snapshot.problems, *filter(None, [edited, updated])],
     }
 
 

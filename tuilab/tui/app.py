@@ -24,6 +24,7 @@ from textual.signal import Signal
 
 from tuilab.contract.foreign import clean, clean_line
 from tuilab.grid.notices import terminal_sequence
+from tuilab.store.installed_code import code_changed
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import config_problem
 from tuilab.store.snapshot import Snapshot
@@ -44,6 +45,7 @@ from tuilab.tui.poller import (
 )
 from tuilab.tui.preferences import NO_PREFERENCES, THEME, THEMES, Preferences
 from tuilab.tui.present import shell_verbs
+from tuilab.tui.present.cli_equivalent import command
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.history_text import fresh_notices
 from tuilab.tui.present.key_table import key_rows
@@ -192,8 +194,23 @@ class TuilabApp(RequestingApp):
             self._tell_terminal(before, self.snapshot)
         self.snapshots.publish(self.snapshot)
         self.hear_answers(self.snapshot)
+        if is_first:
+            self.call_after_refresh(self._tell_of_files, self.snapshot)
         if is_first and self.is_live:
             self.call_after_refresh(_collect_garbage_again)
+
+    def _tell_of_files(self, snapshot: Snapshot) -> None:
+        """Say what the header has no room for: what is unreadable, or of other runner code."""
+        if self.preferences.trouble:
+            return
+        if snapshot.problems:
+            more = len(snapshot.problems) - 1
+            self.say(
+                clean_line(snapshot.problems[0], 200), "failed", f"{more} more" if more else ""
+            )
+        elif said := code_changed(snapshot.other_code):
+            said += "; what becomes stale:"
+            self.say(said, "stale", f"$ {command('run', snapshot.root)} --dry-run")
 
     def _tell_terminal(self, before: Snapshot, now: Snapshot) -> None:
         """Ring, and ask for a desktop notification, for what the person wants to hear of."""

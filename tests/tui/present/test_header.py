@@ -17,7 +17,14 @@ from tuilab.tui.present.styled_text import plain
 def test_the_header_never_overflows_and_keeps_the_progress(
     half_way: Snapshot, columns: int
 ) -> None:
-    loud = replace(half_way, synthetic=True, read_only=True, config_changed=True, problems=("x",))
+    loud = replace(
+        half_way,
+        synthetic=True,
+        read_only=True,
+        config_changed=True,
+        other_code=("eval",),
+        problems=("x",),
+    )
     for snapshot in (half_way, loud):
         line = plain(header(snapshot, columns, UNICODE))
         assert len(line) <= columns

@@ -43,6 +43,8 @@ class Listed:
     problem: str = ""
     """Why it cannot be read, "" when it can."""
     is_synthetic: bool = False
+    is_of_other_code: bool = False
+    """Planned with other runner code than is installed: what is done may be stale."""
 
 
 def listed(root: Path, changed_at: float, status: Mapping[str, Any]) -> Listed:
@@ -57,6 +59,7 @@ def listed(root: Path, changed_at: float, status: Mapping[str, Any]) -> Listed:
         engine.get("eta_seconds"),
         len(status.get("jobs_failed", ())),
         is_synthetic=bool(status.get("synthetic")),
+        is_of_other_code=bool(status.get("other_code")),
     )
 
 
@@ -133,6 +136,7 @@ def experiment_line(
         *_engine(entry),
         *_shared(entry.shared_failed, glyphs),
         *((" synthetic", "warn") for _ in range(entry.is_synthetic)),
+        *((" code changed", "stale") for _ in range(entry.is_of_other_code)),
         *_counts(entry.counts, glyphs),
     )
 

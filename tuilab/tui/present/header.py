@@ -79,6 +79,8 @@ def _tags(snapshot: Snapshot, glyphs: Glyphs) -> list[_Part]:
         parts.append(_Part(1, ((f"copy of {clean_line(of, 60)}", "warn"),)))
     if snapshot.config_changed:
         parts.append(_Part(3, (("config changed", "stale"),)))
+    if snapshot.other_code:
+        parts.append(_Part(3, (("code changed", "stale"),)))
     if snapshot.problems:
         parts.append(_Part(2, ((f"{len(snapshot.problems)} unreadable", "failed"),)))
     return parts
