@@ -18,8 +18,9 @@ from tests.science.builders import design, leakage_row
 from tuilab.report.figure_files import dodges, draw, save_figure, spread
 from tuilab.report.figure_fonts import USUAL, fonts_for
 from tuilab.science.analysis import Analysis, analyse
+from tuilab.science.figures.kinds import KINDS
 from tuilab.science.figures.model import Figure
-from tuilab.science.figures.prepare import KINDS, figure
+from tuilab.science.figures.prepare import figure
 from tuilab.science.frame import measurements
 from tuilab.store.shipped import published_dir
 from tuilab.study.study import open_study

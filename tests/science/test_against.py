@@ -12,7 +12,8 @@ from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.claims.claim import Verdict
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.contrasts import Noise
-from tuilab.science.figures.prepare import figure, kinds_of
+from tuilab.science.figures.kinds import kinds_of
+from tuilab.science.figures.prepare import figure
 from tuilab.science.frame import measurements
 from tuilab.science.headline_rows import headline, headline_frame, headline_text
 

@@ -8,7 +8,8 @@ from tests.science.builders import analysis_of, cosine_row, design, leakage_row
 from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.design import Design, DesignError, Persona, design_of
-from tuilab.science.figures.prepare import KINDS, figure
+from tuilab.science.figures.kinds import KINDS
+from tuilab.science.figures.prepare import figure
 from tuilab.science.frame import empty, measurements
 from tuilab.science.headline_rows import headline, headline_frame, headline_text
 

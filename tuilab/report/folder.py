@@ -58,7 +58,7 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
 
     What the folder held before, and this report does not, stays.
     """
-    from tuilab.science.figures.prepare import kinds_of
+    from tuilab.science.figures.kinds import kinds_of
     from tuilab.study.locked_claims import verdicts
 
     ran = current(finished_jobs(study))

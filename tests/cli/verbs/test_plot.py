@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call
-from tuilab.science.figures.prepare import KINDS
+from tuilab.science.figures.kinds import KINDS
 
 
 def test_a_kind_alone_is_drawn_of_the_newest_experiment(

@@ -11,7 +11,7 @@ from tests.cli.small_grid import call
 
 
 def test_report_bundle_and_verify(here: Path, ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuilab.science.figures.prepare.KINDS", ("leakage",))  # drawing is slow
+    monkeypatch.setattr("tuilab.science.figures.kinds.KINDS", ("leakage",))  # drawing is slow
     found = call("report", str(ran), "--out", "r", "--bundle", "--strict", "--json")
     told = json.loads(found.stdout)
     assert found.exit_code == 1
@@ -29,7 +29,7 @@ def test_report_bundle_and_verify(here: Path, ran: Path, monkeypatch: pytest.Mon
 def test_a_bundle_of_a_table_is_not_called_true(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuilab.science.figures.prepare.KINDS", ("leakage",))
+    monkeypatch.setattr("tuilab.science.figures.kinds.KINDS", ("leakage",))
     Path("t.csv").write_text("source,epoch,leakage\nvillain,0,1%\nvillain,2,50%\n")
     call("import", "t.csv", "--name", "mine")
     bundle = json.loads(call("report", "mine", "--out", "r", "--bundle", "--json").stdout)["bundle"]

@@ -4,8 +4,9 @@ import pytest
 
 from tests.science.builders import analysis_of, design, leakage_row
 from tuilab.science.analysis import Analysis, analyse
+from tuilab.science.figures.kinds import KINDS, kinds_of
 from tuilab.science.figures.model import Figure, Panel, PlotPoint, epoch_ticks, mark, marks_of
-from tuilab.science.figures.prepare import KINDS, figure, kinds_of
+from tuilab.science.figures.prepare import figure
 from tuilab.science.frame import empty, measurements
 from tuilab.study.study import Study
 

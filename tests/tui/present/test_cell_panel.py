@@ -14,7 +14,6 @@ from tuilab.tui.cell_look import CellLook, look_at, note_of
 from tuilab.tui.present.cell_panel import (
     cosine_lines,
     horizontal,
-    interval_text,
     panel_lines,
     persona_lines,
 )
@@ -73,7 +72,6 @@ def test_personas_stand_in_order_source_target_then_by_rate(half_way: Snapshot) 
         "Librarian",
         "Nurse",
     ]
-    assert interval_text(None) == ""
 
 
 def test_cosines_of_several_layers_are_a_table() -> None:

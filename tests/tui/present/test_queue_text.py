@@ -13,7 +13,6 @@ from tuilab.tui.present.queue_text import (
     machine_lines,
     moved,
     queue_rows,
-    statuses,
     typical_seconds,
 )
 from tuilab.tui.present.side_pane import load_of
@@ -46,7 +45,7 @@ def test_a_job_moves_in_the_queue_and_stays_at_its_ends() -> None:
 
 
 def test_each_job_says_when_it_should_end_after_the_stages_of_its_cell(half_way: Snapshot) -> None:
-    known = statuses(half_way)
+    known = half_way.statuses
     ends = expected_ends(half_way, half_way.queue, known)
     train, merge = (f"{stage}/villain@20#42" for stage in ("train", "merge"))
     typical = typical_seconds(known.values())
@@ -59,7 +58,7 @@ def test_each_job_says_when_it_should_end_after_the_stages_of_its_cell(half_way:
 
 
 def test_jobs_of_one_cell_stand_under_its_name(half_way: Snapshot) -> None:
-    rows = dict(queue_rows(half_way, half_way.queue, statuses(half_way), UNICODE))
+    rows = dict(queue_rows(half_way, half_way.queue, half_way.statuses, UNICODE))
     assert "villain@20#42" in plain(rows["train/villain@20#42"])
     assert "villain@20#42  " not in plain(rows["merge/villain@20#42"])
     assert "  ends " in plain(rows["merge/villain@20#42"])
@@ -84,5 +83,5 @@ def test_a_worker_that_has_reported_nothing_says_what_it_does(half_way: Snapshot
         for view in half_way.cells
     )
     fresh = replace(half_way, cells=cells)
-    [row] = [line for key, line in queue_rows(fresh, (), statuses(fresh), UNICODE) if key == name]
+    [row] = [line for key, line in queue_rows(fresh, (), fresh.statuses, UNICODE) if key == name]
     assert "starts: loads its libraries and the model" in plain(row)

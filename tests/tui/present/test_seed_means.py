@@ -10,7 +10,8 @@ from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView
 from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.grid_lines import cell_text
-from tuilab.tui.present.grid_table import View, Zoom, cycle_seed
+from tuilab.tui.present.grid_table import View, Zoom
+from tuilab.tui.present.grid_view import next_seed
 from tuilab.tui.present.seed_means import mean_cells
 
 LEAKAGE = "assistant_leakage"
@@ -57,6 +58,6 @@ def test_a_seed_with_other_settings_is_left_out_unless_all_have_them() -> None:
 def test_s_goes_round_stacked_mean_and_every_seed() -> None:
     view, seen = View(), []
     for _ in range(4):
-        view = cycle_seed(view, (42, 137))
+        view = next_seed(view, (42, 137))
         seen.append((view.seed, view.is_mean))
     assert seen == [(None, True), (42, False), (137, False), (None, False)]

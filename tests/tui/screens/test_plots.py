@@ -18,13 +18,13 @@ from tests.tui.building import put_outcome
 from tests.tui.conftest import app_of, look, press, settle, text_of, until
 from tuilab.cli.screen import _export_figure
 from tuilab.grid.cells import Cell
-from tuilab.science.figures.prepare import KINDS as COMMAND_LINE_KINDS
+from tuilab.science.figures.kinds import KINDS
 from tuilab.store.layout import Layout
 from tuilab.study.study import Study, open_study
 from tuilab.tui.analysis_cache import evidence_of
 from tuilab.tui.app import TuilabApp
 from tuilab.tui.poller import SnapshotTaken
-from tuilab.tui.present.figures.text import KINDS, kind_line
+from tuilab.tui.present.figures.text import kind_line
 from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.styled_text import plain
 from tuilab.tui.screens.grid import GridScreen
@@ -231,7 +231,6 @@ async def test_an_export_that_fails_and_one_that_is_not_offered_say_so(published
 
 
 def test_tabs_have_the_words_of_the_command_line_and_the_open_one_is_seen() -> None:
-    assert set(KINDS) == set(COMMAND_LINE_KINDS)
     for columns in (40, 60, 80, 140):
         for kind in KINDS:
             shown = plain(kind_line(kind, "a title", columns, UNICODE, KINDS))

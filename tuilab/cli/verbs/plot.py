@@ -12,8 +12,8 @@ from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, has_colour, out
 from tuilab.cli.resolve import find_experiment, is_place
 from tuilab.cli.verbs.arguments import AsJson, Layer, ModelState, OptionalDir
+from tuilab.science.figures.kinds import KINDS
 from tuilab.science.figures.model import Figure
-from tuilab.science.figures.prepare import KINDS
 from tuilab.study.study import Study, open_study
 from tuilab.tui.present.figures.look import Look
 from tuilab.tui.present.figures.plot import figure_lines

@@ -156,7 +156,7 @@ class Figure:
     """Everything a renderer needs; it decides nothing about data."""
 
     kind: str
-    """One of ``prepare.KINDS``; also the file name."""
+    """One of ``kinds.KINDS``; also the file name."""
     title: str
     panels: tuple[Panel, ...]
     columns: int

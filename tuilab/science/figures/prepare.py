@@ -1,12 +1,12 @@
 """The one place that decides what each figure shows; renderers draw what they are given."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from tuilab.grid.edits import EDITED
-from tuilab.grid.lines import is_named, persona_of
+from tuilab.grid.lines import persona_of
 from tuilab.grid.signs import ACCEPTED
 from tuilab.grid.text import count_of, nearest
 from tuilab.science.against import Against, compare, first_against
@@ -15,6 +15,7 @@ from tuilab.science.claims.correlations import describe, predictions
 from tuilab.science.classify import Change
 from tuilab.science.design import BASELINE_EPOCH, Persona
 from tuilab.science.edit_notes import edits_notes
+from tuilab.science.figures.kinds import KINDS
 from tuilab.science.figures.model import (
     BAND_MARK,
     Axis,
@@ -251,26 +252,23 @@ def _against_line(analysis: Analysis, found: Against) -> Series:
     return Series(found.key, label, _mark(analysis, found.line), tuple(points))
 
 
-FIGURES: Final[Mapping[str, Callable[[Analysis], Figure]]] = {
-    "leakage": leakage,
-    "cosine": cosine,
-    "leakage-cosine": leakage_over_cosine,
-    "cosine-peak": cosine_against_peak,
-    "grouped": grouped,
-    "baseline-peak": baseline_against_peak,
-    "heatmap": heatmap,
-    "difference": difference,
-}
+FIGURES: Final[Mapping[str, Callable[[Analysis], Figure]]] = dict(
+    zip(
+        KINDS,
+        (
+            leakage,
+            cosine,
+            leakage_over_cosine,
+            cosine_against_peak,
+            grouped,
+            baseline_against_peak,
+            heatmap,
+            difference,
+        ),
+        strict=True,
+    )
+)
 """Kind -> what prepares it."""
-
-KINDS: Final = tuple(FIGURES)
-"""Every kind of figure, in the order of a report and of the tabs of the plots."""
-
-
-def kinds_of(sources: Iterable[str]) -> tuple[str, ...]:
-    """Return the kinds that say something of these lines: differences need variants."""
-    has_variants = any(map(is_named, sources))
-    return tuple(kind for kind in KINDS if has_variants or kind != "difference")
 
 
 def _figure(

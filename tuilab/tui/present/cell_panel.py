@@ -20,9 +20,9 @@ from tuilab.grid.metrics import (
     measures,
 )
 from tuilab.grid.states import WITH_RESULT
-from tuilab.grid.text import MISSING, count_of, number
-from tuilab.science.intervals import Interval
+from tuilab.grid.text import MISSING, count_of
 from tuilab.science.questions import interval_of
+from tuilab.science.text import bracket
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.cell_summary import story, title
 from tuilab.tui.present.glyphs import Glyphs
@@ -142,7 +142,7 @@ def _column_line(
     head: Piece = (f"  {fit(_label(snapshot, source), label, glyphs.ellipsis)}", "label")
     if found is None:
         return (head, (f"{MISSING:>6}", "missing"))
-    interval = interval_text(interval_of(found))
+    interval = bracket(interval_of(found), 0)
     bar = max(0, min(BAR_MOST, columns - label - 21))
     size = abs(found.value) / unit.high if unit.is_diverging else unit.height(found.value)
     role = "below" if found.value < 0 else "trend"
@@ -221,7 +221,7 @@ def persona_lines(
             n = f"{row['n'] or '':>5}" if with_n else ""
             pieces += [
                 (f"{unit.narrow(value):>6}", "strong" if word else "text"),
-                (f"  {interval_text(intervals[who]):<9}{n}", "muted"),
+                (f"  {bracket(intervals[who], 0):<9}{n}", "muted"),
                 (f" {horizontal(unit.height(value), bar, glyphs)}", "trend"),
                 (f" {word}" if with_word else "", "muted"),
             ]
@@ -236,11 +236,6 @@ def _rank(row: Row) -> float:
 
 def _label(snapshot: Snapshot, who: str) -> str:
     return clean_line(snapshot.labels.get(who) or who.replace("_", " "), 30)
-
-
-def interval_text(found: Interval | None) -> str:
-    """Write an interval of a rate in percent: ``[86, 94]``; "" where there is none."""
-    return f"[{number(found.low * 100)}, {number(found.high * 100)}]" if found else ""
 
 
 def horizontal(share: float, columns: int, glyphs: Glyphs) -> str:

@@ -44,14 +44,13 @@ def selectors(cells: Sequence[Cell], everything: Sequence[Cell]) -> list[str]:
     return found
 
 
-def command(verb: str, root: Path, words: Iterable[str] = ()) -> str:
-    """Compose ``tuilab VERB DIR WORD...`` with shell quoting, as it works where the user is."""
-    return " ".join([program(), verb, shown_path(root), *(shlex.quote(word) for word in words)])
+def command(verb: str, root: Path | None, words: Iterable[str] = ()) -> str:
+    """Compose ``tuilab VERB DIR WORD...`` with shell quoting, as it works where the user is.
 
-
-def plain_command(verb: str, words: Iterable[str] = ()) -> str:
-    """Compose ``tuilab VERB WORD...`` of what is about no experiment."""
-    return " ".join([program(), verb, *(shlex.quote(word) for word in words)])
+    Without ``root`` it is about no experiment.
+    """
+    place = [] if root is None else [shown_path(root)]
+    return " ".join([program(), verb, *place, *(shlex.quote(word) for word in words)])
 
 
 def opening(root: Path) -> str:

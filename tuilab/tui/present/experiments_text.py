@@ -11,20 +11,8 @@ from typing import Any
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import BROKEN, State
 from tuilab.grid.text import ago, duration
-from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.glyphs import COUNTED, Glyphs
 from tuilab.tui.present.styled_text import Line, Piece, fit
-
-_STATES = (
-    State.RUNNING,
-    State.QUEUED,
-    State.WAITING,
-    State.FAILED,
-    State.SUSPECT,
-    State.LOST,
-    State.STOPPED,
-    State.STALE,
-    State.IDLE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +153,6 @@ def _shared(failed: int, glyphs: Glyphs) -> list[Piece]:
 def _counts(counts: Mapping[str, int], glyphs: Glyphs) -> list[Piece]:
     return [
         (f" {glyphs.states[state]}{counts[state]}", state.value)
-        for state in _STATES
+        for state in (State.RUNNING, *COUNTED)
         if counts.get(state)
     ]

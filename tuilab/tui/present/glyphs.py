@@ -11,6 +11,18 @@ from tuilab.grid.edits import EDITED, EDITED_ASCII
 from tuilab.grid.signs import ACCEPTED, ACCEPTED_ASCII, STAGE_SIGNS, STATE_SIGNS
 from tuilab.grid.states import State
 
+COUNTED = (
+    State.QUEUED,
+    State.WAITING,
+    State.FAILED,
+    State.SUSPECT,
+    State.LOST,
+    State.STOPPED,
+    State.STALE,
+    State.IDLE,
+)
+"""States of cells in the order in which their counts stand, behind what runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:

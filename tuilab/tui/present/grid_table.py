@@ -232,11 +232,3 @@ def next_broken(table: Table, row: int, column: int, step: int) -> tuple[int, in
         if view is not None and view.state in BROKEN:
             return place // wide, place % wide
     return None
-
-
-def cycle_seed(view: View, seeds: Sequence[int]) -> View:
-    """Go from all seeds stacked to their mean, then to each single seed and back."""
-    stops = [(None, False), (None, True), *((seed, False) for seed in seeds)]
-    here = (view.seed, view.is_mean)
-    seed, is_mean = stops[(stops.index(here) + 1) % len(stops)] if here in stops else stops[0]
-    return replace(view, seed=seed, is_mean=is_mean)

@@ -15,12 +15,10 @@ from tuilab.grid.text import count_of
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_lines import cell_text, is_edited
-from tuilab.tui.present.grid_table import Order, Row, Table, View, Zoom, cycle_seed
+from tuilab.tui.present.grid_table import Order, Row, Table, View, Zoom
 from tuilab.tui.present.seed_means import counts, standing_apart
 from tuilab.tui.present.styled_text import Line, rule, width
 from tuilab.tui.present.value_colour import legend
-
-_ZOOMS = (Zoom.VALUE, Zoom.DIGITS, Zoom.COLUMN)
 
 
 def next_metric(view: View, metrics: Sequence[str]) -> View:
@@ -30,7 +28,8 @@ def next_metric(view: View, metrics: Sequence[str]) -> View:
 
 def next_zoom(view: View) -> View:
     """Show cells narrower, or wide again."""
-    return replace(view, zoom=_ZOOMS[(_ZOOMS.index(view.zoom) + 1) % len(_ZOOMS)])
+    zooms = list(Zoom)
+    return replace(view, zoom=zooms[(zooms.index(view.zoom) + 1) % len(zooms)])
 
 
 def next_order(view: View) -> View:
@@ -40,13 +39,11 @@ def next_order(view: View) -> View:
 
 
 def next_seed(view: View, seeds: Sequence[int]) -> View:
-    """Stack the seeds, show their mean, or the next one alone."""
-    return cycle_seed(view, seeds)
-
-
-def toggle_variants(view: View) -> View:
-    """Show one line of each source, or all its variants."""
-    return replace(view, is_folded=not view.is_folded)
+    """Go from all seeds stacked to their mean, then to each single seed and back."""
+    stops = [(None, False), (None, True), *((seed, False) for seed in seeds)]
+    here = (view.seed, view.is_mean)
+    seed, is_mean = stops[(stops.index(here) + 1) % len(stops)] if here in stops else stops[0]
+    return replace(view, seed=seed, is_mean=is_mean)
 
 
 LEGEND_COLUMNS = 52
@@ -179,18 +176,6 @@ def row_name(row: Row, view: View, seeds: Sequence[int]) -> str:
     if len(seeds) < 2:
         return row.label
     return f"{row.label} mean" if view.is_mean else f"{row.label} #{row.seed}"
-
-
-def toggle_row(table: Table, place: tuple[int, int], marked: frozenset[Cell]) -> frozenset[Cell]:
-    """Mark a whole row, or unmark it when all of it is marked."""
-    cells = rectangle(table, (place[0], 0), (place[0], len(table.epochs) - 1))
-    return marked - cells if cells <= marked else marked | cells
-
-
-def toggle_column(table: Table, place: tuple[int, int], marked: frozenset[Cell]) -> frozenset[Cell]:
-    """Mark a whole column, or unmark it when all of it is marked."""
-    cells = rectangle(table, (0, place[1]), (len(table.rows) - 1, place[1]))
-    return marked - cells if cells <= marked else marked | cells
 
 
 def rectangle(table: Table, one: tuple[int, int], other: tuple[int, int]) -> frozenset[Cell]:

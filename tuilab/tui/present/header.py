@@ -10,20 +10,9 @@ from tuilab.grid.engine_view import EngineState, EngineView, Meter
 from tuilab.grid.states import BROKEN, State
 from tuilab.grid.text import MISSING, count_of, duration, gibibytes, moment, whole_percent
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.present.glyphs import Glyphs
+from tuilab.tui.present.glyphs import COUNTED, Glyphs
 from tuilab.tui.present.machines_text import hosts_piece
 from tuilab.tui.present.styled_text import Line, Piece, sides, width
-
-COUNTED = (
-    State.QUEUED,
-    State.WAITING,
-    State.FAILED,
-    State.SUSPECT,
-    State.LOST,
-    State.STOPPED,
-    State.STALE,
-    State.IDLE,
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,6 @@ from tuilab.tui.present.side_pane import load_of, running_jobs
 from tuilab.tui.present.styled_text import Line, fit, rule
 
 
-def statuses(snapshot: Snapshot) -> dict[str, JobStatus]:
-    """Return every job's status by id."""
-    found = {job.job: job for job in snapshot.shared}
-    for view in snapshot.cells:
-        found.update((job.job, job) for job in view.jobs)
-    return found
-
-
 def queue_rows(
     snapshot: Snapshot, order: Sequence[str], known: Mapping[str, JobStatus], glyphs: Glyphs
 ) -> list[tuple[str, Line]]:
@@ -177,7 +169,7 @@ def machine_lines(snapshot: Snapshot, now: float, columns: int, glyphs: Glyphs) 
         if (ends := engine.ends_at(now)) is not None:
             left += f": all ends at {moment(ends, now)}"
         lines.append(((left, "text"),))
-    lines += machines_lines(engine, statuses(snapshot), columns, glyphs)
+    lines += machines_lines(engine, snapshot.statuses, columns, glyphs)
     lines += _meter_lines(engine.meter, engine.history, columns, glyphs)
     return lines
 

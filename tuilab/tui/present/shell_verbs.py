@@ -62,8 +62,6 @@ def words_of(one: ShellVerb, snapshot: Snapshot | None, cell: str, added: str = 
     if "CELL" in one.words and not cell:
         return None
     rest = [cell if word == "CELL" else word for word in one.words]
-    if one.is_of_experiment and snapshot is not None:
-        told = cli_equivalent.command(one.verb, snapshot.root, rest)
-    else:
-        told = cli_equivalent.plain_command(one.verb, rest)
+    root = snapshot.root if one.is_of_experiment and snapshot is not None else None
+    told = cli_equivalent.command(one.verb, root, rest)
     return f"{told} {added or one.asks.partition(': ')[2]}".rstrip()

@@ -354,7 +354,7 @@ class GridScreen(CellActions):
         if self._snapshot is None or not any(map(is_named, self._snapshot.sources)):
             self.say("this experiment has no variants: arms and [axes] make them")
             return
-        self._look_through(grid_view.toggle_variants(self.view))
+        self._look_through(replace(self.view, is_folded=not self.view.is_folded))
 
     def action_zoom(self) -> None:
         self._look_through(grid_view.next_zoom(self.view))
@@ -434,12 +434,17 @@ class GridScreen(CellActions):
             self._set_marks(self.grid.marked ^ {self.grid.cell})
 
     def action_mark_row(self) -> None:
-        self._set_marks(grid_view.toggle_row(self.grid.table, self.grid.cursor, self.grid.marked))
+        row = self.grid.cursor[0]
+        self._toggle((row, 0), (row, len(self.grid.table.epochs) - 1))
 
     def action_mark_column(self) -> None:
-        self._set_marks(
-            grid_view.toggle_column(self.grid.table, self.grid.cursor, self.grid.marked)
-        )
+        column = self.grid.cursor[1]
+        self._toggle((0, column), (len(self.grid.table.rows) - 1, column))
+
+    def _toggle(self, first: tuple[int, int], last: tuple[int, int]) -> None:
+        """Mark all cells between two corners, or unmark them when all are marked."""
+        cells, marked = grid_view.rectangle(self.grid.table, first, last), self.grid.marked
+        self._set_marks(marked - cells if cells <= marked else marked | cells)
 
     def action_stretch(self, rows: int, columns: int) -> None:
         """Mark the rectangle between where shift was first used and the cursor."""

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 
 from tuilab.contract.foreign import clean_line
+from tuilab.science.figures.kinds import KINDS, kinds_of
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui import keys
 from tuilab.tui.analysis_cache import in_thread
@@ -17,9 +18,7 @@ from tuilab.tui.present import cli_equivalent
 from tuilab.tui.present.figures import cursor
 from tuilab.tui.present.figures.look import Look, Spot
 from tuilab.tui.present.figures.text import (
-    KINDS,
     kind_line,
-    kinds_shown,
     note_lines,
     note_rows,
     spot_line,
@@ -236,7 +235,8 @@ class PlotsScreen(AnalysisScreen):
 
     @property
     def _kinds(self) -> tuple[str, ...]:
-        return kinds_shown(self.tuilab.snapshot)
+        snapshot = self.tuilab.snapshot
+        return kinds_of(snapshot.sources if snapshot else ())
 
     def action_along(self, step: int) -> None:
         if self._can_move():

@@ -47,7 +47,7 @@ class QueueScreen(Frame):
         """Show queue and machine anew; the cursor stays on its job."""
         if snapshot.queue != self._seen:
             self._order, self._seen = list(snapshot.queue), snapshot.queue
-        self._known = queue_text.statuses(snapshot)
+        self._known = snapshot.statuses
         self._show(snapshot)
 
     def _show(self, snapshot: Snapshot) -> None:

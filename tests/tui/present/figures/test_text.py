@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.tui.conftest import app_of, numbers_shown, press, text_of
-from tuilab.science.figures import prepare
 from tuilab.store.shipped import published_dir
 from tuilab.tui.present.figures.labels import Wish, line_ends
-from tuilab.tui.present.figures.text import KINDS, note_lines, note_rows
+from tuilab.tui.present.figures.text import note_lines, note_rows
 from tuilab.tui.present.glyphs import UNICODE
 from tuilab.tui.present.styled_text import plain
 
@@ -17,10 +16,6 @@ CAPTION = (
     "over 4 correlations. Each peak is the largest of 11 checkpoints, so it is biased upward; bars "
     "are 95% intervals. One seed (42): no replication. Synthetic model."
 )
-
-
-def test_the_tabs_are_the_figures_of_a_report_in_its_order() -> None:
-    assert KINDS == prepare.KINDS
 
 
 @pytest.mark.parametrize("columns", [80, 100, 140])

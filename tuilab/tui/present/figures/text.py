@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.edits import edits_text
-from tuilab.grid.lines import is_named
 from tuilab.grid.text import number, rate_digits, signed
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present.figures.cursor import (
@@ -26,28 +25,8 @@ from tuilab.tui.present.styled_text import Line, Piece, fit_line, rule, wrap
 if TYPE_CHECKING:
     from tuilab.science.figures.model import Figure, PlotPoint
 
-KINDS = (
-    "leakage",
-    "cosine",
-    "leakage-cosine",
-    "cosine-peak",
-    "grouped",
-    "baseline-peak",
-    "heatmap",
-    "difference",
-)
-"""The figures in the order of their tabs, by the words that ``tuilab plot`` takes."""
 
-
-def kinds_shown(snapshot: Snapshot | None) -> tuple[str, ...]:
-    """Return the tabs of an experiment: without variants there is no difference to draw."""
-    has_variants = snapshot is not None and any(map(is_named, snapshot.sources))
-    return KINDS if has_variants else KINDS[:-1]
-
-
-def kind_line(
-    here: str, title: str, columns: int, glyphs: Glyphs, kinds: Sequence[str] = KINDS[:-1]
-) -> Line:
+def kind_line(here: str, title: str, columns: int, glyphs: Glyphs, kinds: Sequence[str]) -> Line:
     """Write the kinds of figure as a rule; the open one stands out and is never out of sight."""
     shown = list(kinds)
     while here in shown[1:] and _room(shown[: shown.index(here) + 1]) > columns:
