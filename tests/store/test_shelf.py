@@ -13,8 +13,9 @@ from tuilab.contract import identity
 from tuilab.store.experiment import find_experiments
 from tuilab.store.layout import Layout
 from tuilab.store.lease import acquire
-from tuilab.store.shelf import ShelfError, archive, delete, rename, weigh, why_not
+from tuilab.store.shelf import ShelfError, archive, delete, rename, why_not
 from tuilab.store.shipped import published_dir
+from tuilab.store.volume import weigh
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""The only way a file that others read is written: draft, fsync, rename, fsync the folder."""
+"""The only way a file that others read is written: draft, fsync, rename, fsync the folder.
+
+Beside it, two that need no rename: one that is created and never replaced, and one that is written
+in its place, for what must be said of a full disk.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +25,63 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     """The same for content that is larger than what should be in memory at once."""
-    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.draft")
+    draft = draft_of(path)
     try:
-        with draft.open("wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_through(draft, "wb", parts)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def draft_of(path: Path) -> Path:
+    """Return a new name beside a path, under which readers pass over what is not whole yet."""
+    return path.with_name(f".{path.name[:100]}.{os.urandom(4).hex()}.draft")
+
+
+def create_json(path: Path, value: Any) -> bool:
+    """Create a file with its content in one step (a hard link); False when there is one."""
+    draft = draft_of(path)
+    try:
+        _write_through(draft, "xb", (_as_json(value),))
+        return give_name(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+        sync_folder(path.parent)
+
+
+def give_name(draft: Path, path: Path) -> bool:
+    """Give a whole file a further name; False when that is taken."""
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        return draft.stat().st_nlink == 2  # an NFS server may have answered a retry
+    except OSError:  # the volume knows no hard links
+        try:
+            _write_through(path, "xb", (draft.read_bytes(),))
+        except FileExistsError:
+            return False
+    return True
+
+
+def write_in_place(path: Path, text: str, size: int, flags: int = 0, mode: int = 0o666) -> None:
+    """Write a text of always as many bytes over the one before: needs no inode, block or rename.
+
+    OSError where the file is not there yet and cannot be made, or the volume is gone.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, mode)
+    try:
+        os.pwrite(handle, (text.ljust(size - 1) + "\n").encode(), 0)
+    finally:
+        os.close(handle)
+
+
+def _write_through(path: Path, mode: str, parts: Iterable[bytes]) -> None:
+    with path.open(mode) as file:
+        file.writelines(parts)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager
@@ -41,7 +91,7 @@ def folder(place: Path) -> Iterator[Path]:
     Files that ``place`` has already and the draft has not stay; those of one name are replaced.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_name(f".{place.name[:100]}.{os.urandom(4).hex()}.draft")
+    draft = draft_of(place)
     draft.mkdir()
     try:
         yield draft
@@ -59,8 +109,12 @@ def folder(place: Path) -> Iterator[Path]:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as readable JSON with sorted keys; NaN and infinity raise ValueError."""
+    write_bytes(path, _as_json(value))
+
+
+def _as_json(value: Any) -> bytes:
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, (text + "\n").encode())
+    return (text + "\n").encode()
 
 
 def sync_folder(folder: Path) -> None:

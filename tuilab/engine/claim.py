@@ -17,6 +17,7 @@ from tuilab.engine.decide.policy import read_policy
 from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.state import JournaledStates
 from tuilab.grid.jobs import Job
+from tuilab.grid.relaunch import attempt_after
 from tuilab.grid.resuming import RESUMABLE, may_go_on_from
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import attempt_to_read
@@ -42,7 +43,8 @@ def claim(
     Raises CannotClaimError when an upstream result cannot be used, OSError when the disk takes
     nothing; no trace is left then. A crash leaves a directory that no worker has heard of.
     """
-    number = _next_number(layout, states, job.id)
+    known = attempt_after(states.ledger.of(job.id))
+    number = max(known, attempts.next_number(layout, job.id))
     base = _base(states, job)
     place = layout.attempt_dir(job.id, number)
     inputs = _inputs(layout, states, job, number)
@@ -132,11 +134,6 @@ def _base(states: JournaledStates, job: Job) -> dict[str, str]:
 def _pinned(base: Mapping[str, str]) -> dict[str, str]:
     """What the spec says of the base: one experiment has one."""
     return {BASE_COMMIT: next(iter(base.values()))} if base else {}
-
-
-def _next_number(layout: Layout, states: JournaledStates, job: str) -> int:
-    last = states.ledger.of(job).last
-    return max(attempts.next_number(layout, job), (last.number if last else 0) + 1)
 
 
 def _inputs(layout: Layout, states: JournaledStates, job: Job, number: int) -> tuple[Input, ...]:

@@ -162,32 +162,12 @@ def take_lease(folder: Path, content: dict[str, Any]) -> bool:
 
     The engine takes the lease of a worker that never came up: a shim that comes later leaves again.
     """
-    draft = folder / f".{LEASE_FILE}.{os.getpid()}.draft"
-    atomic.write_json(draft, content)
-    try:
-        os.link(draft, folder / LEASE_FILE)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links
-        return _take_lease_by_creation(folder, draft.read_bytes())
-    finally:
-        draft.unlink(missing_ok=True)
-    return True
+    return atomic.create_json(folder / LEASE_FILE, content)
 
 
 def _lease(command: Command) -> dict[str, Any]:
     whose = asdict(command.experiment) if command.experiment else None
     return {"shim": identity.me().as_json(), "experiment": whose, "at": time.time()}
-
-
-def _take_lease_by_creation(folder: Path, content: bytes) -> bool:
-    try:
-        with (folder / LEASE_FILE).open("xb") as file:
-            file.write(content)
-            os.fsync(file.fileno())
-    except FileExistsError:
-        return False
-    return True
 
 
 def _hold(folder: Path, command: Command, wake: tuple[int, int]) -> tuple[int, Held]:

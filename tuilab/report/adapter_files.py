@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import uuid
 from pathlib import Path
 
+from tuilab.contract import atomic
 from tuilab.contract.report import Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 
@@ -35,16 +35,10 @@ def copy_adapters(train_attempt: Path, out: Path) -> list[str]:
     if above:
         place = (train_attempt / above[0].path).resolve()
         sources["convergence"] = (place, f"epoch-{spec.epoch:02d}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name[:100]}.{uuid.uuid4().hex[:8]}.draft")
-    try:
+    with atomic.folder(out) as draft:
         for name, (attempt, folder) in sources.items():
             _copy(attempt, folder, draft / name)
         (draft / "README.txt").write_text(NOTE, encoding="utf-8")
-        draft.rename(out)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
     return [str(path) for path in sorted(out.rglob("*")) if path.is_file()]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,7 +56,7 @@ def new_attempt_dir(layout: Layout, job: str, number: int) -> Path:
 def point_latest(layout: Layout, job: str, number: int) -> None:
     """Point ``latest`` at an attempt, by rename; volumes without links simply have none."""
     folder = layout.job_dir(job)
-    draft = folder / f".{LATEST}.{uuid.uuid4().hex[:8]}.draft"
+    draft = atomic.draft_of(folder / LATEST)
     try:
         draft.symlink_to(f"attempt-{number}", target_is_directory=True)
         draft.replace(folder / LATEST)

@@ -83,16 +83,11 @@ class Trouble:
 def tell_trouble(layout: Layout, note: str, now: float) -> None:
     """Write down what keeps the engine from going on, also where the disk takes nothing more.
 
-    The file has one size and is written in place: that needs no inode and no block. OSError where
-    it is not there yet and cannot be made, or the volume is gone.
+    Raises OSError as ``write_in_place`` does.
     """
     shown = note.encode("ascii", "replace").decode()[: _TROUBLE_BYTES // 2]
-    text = json.dumps({"note": shown, "at": now}).ljust(_TROUBLE_BYTES - 1) + "\n"
-    handle = os.open(layout.engine_trouble, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    try:
-        os.pwrite(handle, text.encode(), 0)
-    finally:
-        os.close(handle)
+    text = json.dumps({"note": shown, "at": now})
+    atomic.write_in_place(layout.engine_trouble, text, _TROUBLE_BYTES, os.O_NOFOLLOW)
 
 
 def read_engine(layout: Layout, now: float) -> EngineView:

@@ -78,7 +78,11 @@ def read_attempt(
         read={one.job: read for one in spec.inputs if (read := number_in(one.path))},
     )
     found = settlement(layout, plan, job, number, hash_files=hash_files)
-    if found is None and (not worker or _is_gone(layout, worker)):
+    if found is None and worker:
+        is_gone = is_worker_alive(layout.worker_dir(worker), read_id(layout)) is False
+    else:
+        is_gone = True
+    if found is None and is_gone:
         found = ending(layout, job, number)
     if found is not None:
         return settled(attempt, found)
@@ -86,10 +90,6 @@ def read_attempt(
     if not files.read():
         return attempt
     return replace(attempt, verdict=Verdict.RUNNING, started_at=files.begun_at)
-
-
-def _is_gone(layout: Layout, worker: str) -> bool:
-    return is_worker_alive(layout.worker_dir(worker), read_id(layout)) is False
 
 
 def _base(job: Job, spec: Spec) -> dict[str, str]:
@@ -114,7 +114,8 @@ def missing_lines(known: Ledger, found: Ledger) -> list[Line]:
             if (entry is None or entry.verdict in LIVE) and attempt.verdict not in LIVE:
                 lines.append(settled_line(job, attempt))
             elif entry is None and attempt.verdict is Verdict.RUNNING:
-                lines.append(_started_line(job, attempt))
+                started = {"job": job, "attempt": attempt.number, "started_at": attempt.started_at}
+                lines.append({"kind": "started", **started})
     return lines
 
 
@@ -147,13 +148,4 @@ def _claimed_line(job: str, attempt: Attempt) -> Line:
         "worker": attempt.worker,
         **({"parts": attempt.parts.as_json()} if attempt.parts else {}),
         **({"read": dict(attempt.read)} if attempt.read else {}),
-    }
-
-
-def _started_line(job: str, attempt: Attempt) -> Line:
-    return {
-        "kind": "started",
-        "job": job,
-        "attempt": attempt.number,
-        "started_at": attempt.started_at,
     }

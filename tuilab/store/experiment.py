@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -52,7 +51,7 @@ def create_experiment(
     root = root.absolute()
     _refuse_what_is_there(root)
     root.parent.mkdir(parents=True, exist_ok=True)
-    draft = Layout(root.with_name(f".{root.name[:100]}.{uuid.uuid4().hex[:8]}.draft"))
+    draft = Layout(atomic.draft_of(root))
     try:
         for folder in (draft.root, draft.requests, draft.jobs, draft.workers):
             folder.mkdir()

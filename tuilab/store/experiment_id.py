@@ -14,7 +14,7 @@ from tuilab.contract import atomic
 from tuilab.contract.identity import ExperimentRef, mark_of
 from tuilab.contract.parsing import read, read_if_sound
 from tuilab.contract.worker import LEASE_FILE
-from tuilab.grid.copies import Folder, FolderEvidence, judge_folder
+from tuilab.grid.copies import FolderEvidence, copied_from
 from tuilab.store.file_stamp import Stamp, stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program, quoted
@@ -126,16 +126,12 @@ class CopyWatch:
 def copy_of(layout: Layout) -> str:
     """Return the folder of which this one is a copy, "" for an original or one that was moved."""
     record = read_record(layout)
-    if record is None or not record.path:
-        return ""
-    folder, of = judge_folder(_evidence(layout, record))
-    return of if folder is Folder.COPY else ""
+    return copied_from(_evidence(layout, record)) if record is not None and record.path else ""
 
 
 def is_at_work(layout: Layout, record: Record) -> bool:
     """Whether a live worker of the experiment works in this very folder."""
-    place = os.path.realpath(layout.root)
-    return place in _where_it_works(record.id)
+    return os.path.realpath(layout.root) in _where_it_works(record.id)
 
 
 def refuse_copy(layout: Layout) -> None:

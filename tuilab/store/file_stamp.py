@@ -17,8 +17,3 @@ def stamp_of(path: Path) -> Stamp:
     except OSError:
         return NO_FILE
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def time_of_change(path: Path) -> float:
-    """Return the unix time at which a file was written last; 0 when there is no such file."""
-    return stamp_of(path)[0] / 1e9

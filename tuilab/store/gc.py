@@ -21,6 +21,7 @@ from tuilab.store.experiment_id import read_id
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import who_holds
 from tuilab.store.reader import Reader
+from tuilab.store.volume import weigh
 
 DRAFT_SECONDS = 3600.0
 """Age from which on a draft cannot belong to a write that is still going on."""
@@ -95,19 +96,6 @@ def _delete(root: Path, leftover: Leftover) -> None:
         path.unlink(missing_ok=True)
     if leftover.kind is Kind.QUARANTINE:
         path.with_name(path.name + ".why.json").unlink(missing_ok=True)
-
-
-def size_of(path: Path) -> int:
-    """Bytes below a path; links count as themselves."""
-    try:
-        total = path.lstat().st_size
-        if path.is_symlink() or not path.is_dir():
-            return total
-        for folder, _, names in os.walk(path, followlinks=False):
-            total += sum((Path(folder) / name).lstat().st_size for name in names)
-    except OSError:
-        return 0
-    return total
 
 
 def _drafts(layout: Layout, now: float) -> Iterator[Leftover]:
@@ -190,11 +178,11 @@ def _unplanned(reader: Reader) -> Iterator[Leftover]:
 
 
 def _leftover(path: Path, kind: Kind, why: str) -> Leftover:
-    return Leftover(path, kind, size_of(path), why)
+    return Leftover(path, kind, weigh(path).bytes, why)
 
 
 def _age(path: Path, now: float) -> float:
     try:
         return now - path.lstat().st_mtime
-    except OSError:
+    except OSError:  # its writer has just renamed it
         return 0.0

@@ -24,91 +24,54 @@ def slug(key: str) -> str:
     return f"{stem}.{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
 
 
+class _Below:
+    """A path below the root of an experiment."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layout: Layout, owner: type[Layout]) -> Path:
+        return layout.root / self._name
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The paths of one experiment directory."""
 
     root: Path
 
-    @property
-    def config(self) -> Path:
-        """The config as given."""
-        return self.root / "experiment.toml"
-
-    @property
-    def id(self) -> Path:
-        """Which experiment this is, and where it lies: what tells a copy from the original."""
-        return self.root / "experiment.json"
-
-    @property
-    def plan(self) -> Path:
-        """Every job, resolved."""
-        return self.root / "plan.json"
-
-    @property
-    def journal(self) -> Path:
-        """Append-only record of launches, outcomes, requests and operator actions."""
-        return self.root / "journal.jsonl"
-
-    @property
-    def folded(self) -> Path:
-        """What the journal comes to up to an offset; a journal that begins otherwise is read."""
-        return self.root / "folded.bin"
-
-    @property
-    def engine(self) -> Path:
-        """The engine's lease and heartbeat."""
-        return self.root / "engine.json"
-
-    @property
-    def engine_trouble(self) -> Path:
-        """What keeps the engine from writing; of a fixed size, written in place."""
-        return self.root / "engine.trouble"
-
-    @property
-    def lock(self) -> Path:
-        """Created exclusively by the engine that may write here; names its process."""
-        return self.root / "engine.lock"
-
-    @property
-    def engine_log(self) -> Path:
-        """What the engine process printed."""
-        return self.root / "engine.log"
-
-    @property
-    def deviations(self) -> Path:
-        """Edits kept per cell."""
-        return self.root / "deviations.json"
-
-    @property
-    def requests(self) -> Path:
-        """One file per wish."""
-        return self.root / "requests"
-
-    @property
-    def jobs(self) -> Path:
-        """Attempts of all jobs."""
-        return self.root / "jobs"
-
-    @property
-    def workers(self) -> Path:
-        """One directory per worker."""
-        return self.root / "workers"
-
-    @property
-    def quarantine(self) -> Path:
-        """What could not be read, kept for inspection."""
-        return self.root / "quarantine"
-
-    @property
-    def tracker(self) -> Path:
-        """Copies for an experiment tracker, and their states; only a copy, may be deleted."""
-        return self.root / "tracker"
-
-    @property
-    def code(self) -> Path:
-        """Snapshot of the runner code."""
-        return self.root / "code"
+    config = _Below("experiment.toml")
+    """The config as given."""
+    id = _Below("experiment.json")
+    """Which experiment this is, and where it lies: what tells a copy from the original."""
+    plan = _Below("plan.json")
+    """Every job, resolved."""
+    journal = _Below("journal.jsonl")
+    """Append-only record of launches, outcomes, requests and operator actions."""
+    folded = _Below("folded.bin")
+    """What the journal comes to up to an offset; a journal that begins otherwise is read."""
+    engine = _Below("engine.json")
+    """The engine's heartbeat, and its view of itself."""
+    engine_trouble = _Below("engine.trouble")
+    """What keeps the engine from writing; of a fixed size, written in place."""
+    lock = _Below("engine.lock")
+    """Created exclusively by the engine that may write here; names its process."""
+    engine_log = _Below("engine.log")
+    """What the engine process printed."""
+    deviations = _Below("deviations.json")
+    """Edits kept per cell."""
+    requests = _Below("requests")
+    """One file per wish."""
+    jobs = _Below("jobs")
+    """Attempts of all jobs."""
+    workers = _Below("workers")
+    """One directory per worker."""
+    quarantine = _Below("quarantine")
+    """What could not be read, kept for inspection."""
+    tracker = _Below("tracker")
+    """Copies for an experiment tracker, and their states; only a copy, may be deleted."""
+    code = _Below("code")
+    """Snapshot of the runner code."""
 
     def job_dir(self, job: str) -> Path:
         """Directory of a job's attempts."""

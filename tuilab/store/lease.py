@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from tuilab.contract.atomic import sync_folder
+from tuilab.contract import atomic
 from tuilab.contract.identity import ExperimentRef, Identity, is_alive, me
 from tuilab.contract.parsing import read_if_sound
 from tuilab.grid.engine_view import EngineState, EngineView
@@ -180,44 +177,7 @@ def _read_lock(path: Path) -> Holder | None:
 
 
 def _create(path: Path, mine: Holder) -> bool:
-    """Create the lock with its content in one step (a hard link); False when there is one."""
-    raw: dict[str, Any] = {
-        "identity": mine.identity.as_json(),
-        "token": mine.token,
-        "since": mine.since,
-        "experiment": asdict(mine.experiment) if mine.experiment else None,
-    }
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.draft")
-    try:
-        with draft.open("x", encoding="utf-8") as file:
-            file.write(json.dumps(raw))
-            file.flush()
-            os.fsync(file.fileno())
-        return _link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-        sync_folder(path.parent)
-
-
-def _link(draft: Path, path: Path) -> bool:
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        return draft.stat().st_nlink == 2  # an NFS server may have answered a retry
-    except OSError:
-        return _copy_exclusively(draft, path)  # the volume knows no hard links
-    return True
-
-
-def _copy_exclusively(draft: Path, path: Path) -> bool:
-    try:
-        with path.open("xb") as file:
-            file.write(draft.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        return False
-    return True
+    return atomic.create_json(path, asdict(mine))
 
 
 @contextmanager
@@ -244,13 +204,13 @@ def _alone(lock: Path) -> Iterator[None]:
 
 def _displace(path: Path, token: str) -> None:
     """Remove the lock that carries ``token``; one that was made meanwhile is put back."""
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.draft")
+    aside = atomic.draft_of(path)
     try:
         path.rename(aside)
     except FileNotFoundError:
         return
     moved = _read_lock(aside)
     if moved is not None and moved.token != token:
-        _link(aside, path)
+        atomic.give_name(aside, path)
     aside.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    atomic.sync_folder(path.parent)

@@ -18,9 +18,9 @@ from tuilab.grid.states import Attempt, Verdict
 from tuilab.grid.transfer import Transfer, transfer_from
 from tuilab.store.attempts import read_claim
 from tuilab.store.experiment_id import read_id
-from tuilab.store.file_stamp import time_of_change
+from tuilab.store.file_stamp import stamp_of
 from tuilab.store.layout import Layout
-from tuilab.store.settlement import ending, settlement, silent_elsewhere
+from tuilab.store.settlement import SILENT_ELSEWHERE, ending, settlement
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class AttemptFiles:
                 self.percent = round(min(100.0, max(0.0, 100.0 * step / of)), 1)
                 self.transfer = transfer_from(event)
         if self._events.broken and self.begun_at is None:
-            self.begun_at = time_of_change(self._events.path)
+            self.begun_at = stamp_of(self._events.path)[0] / 1e9
         return has_spoken
 
 
@@ -217,5 +217,5 @@ class LiveAttempts:
         if known.sign is Sign.ENDED:
             found = settlement(self.layout, self.plan, planned, known.number, hash_files=False)
         if known.sign is Sign.SILENT:
-            found = silent_elsewhere()
+            found = SILENT_ELSEWHERE
         return settled(attempt, found or ending(self.layout, planned, known.number))

@@ -78,7 +78,11 @@ def recover(
             _rewrite(layout, why, now, fence)
             journal.mark = None
     is_sure = folded is not None and not losses and not came and _has_left(layout, known)
-    unknown = [] if is_sure else _jobs_with_unknown_attempts(layout, plan, known)
+    unknown = [
+        job
+        for job, numbers in (() if is_sure else attempts_on_disk(layout, plan))
+        if set(numbers) - {a.number for a in known.of(job).attempts}
+    ]
     found = scan(layout, plan, unknown, hash_files=len(unknown) <= _HASHED_AT_MOST)
     missing = missing_lines(known, found)
     for line in missing:
@@ -106,25 +110,13 @@ def _has_left(layout: Layout, known: Ledger) -> bool:
 def _damage(layout: Layout, follower: JsonlFollower) -> str:
     """Say what is wrong with the journal file; "" when it is whole."""
     if not layout.journal.exists():
-        return "journal.jsonl is missing" if layout.jobs.is_dir() and _any(layout) else ""
+        has_jobs = layout.jobs.is_dir() and any(layout.jobs.iterdir())
+        return "journal.jsonl is missing" if has_jobs else ""
     if follower.broken:
         return f"journal.jsonl has {count_of(len(follower.broken), 'unreadable line')}"
     if layout.journal.stat().st_size > follower.offset:
         return "journal.jsonl ends in the middle of a line"
     return ""
-
-
-def _any(layout: Layout) -> bool:
-    return any(layout.jobs.iterdir())
-
-
-def _jobs_with_unknown_attempts(layout: Layout, plan: Plan, known: Ledger) -> list[str]:
-    """Jobs whose directory holds more attempts than the journal tells of (names are listed)."""
-    return [
-        job
-        for job, numbers in attempts_on_disk(layout, plan)
-        if set(numbers) - {a.number for a in known.of(job).attempts}
-    ]
 
 
 def _rewrite(layout: Layout, why: str, now: float, fence: Callable[[], None] | None) -> None:

@@ -48,13 +48,16 @@ def settlement(
     told = Ending(found.verdict, found.reason, found.detail)
     if found.verdict is Verdict.FAILED and _was_stalled(_worker_of(layout, directory), job.id):
         told = _dead(stalled(tail_lines(directory / LOG_FILE)))
+    # What others compare a base by is its commit, however it came.
+    made = fetched_commit(directory) if job.stage is Stage.FETCH else outcome.output_hash
+    is_run = is_done and job.stage is Stage.CONVERGE
     return replace(
         told,
         seconds=outcome.seconds,
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,
-        output_hash=_hash_of(job, directory, outcome) if is_done else "",
-        checkpoints=_checkpoints(job, outcome) if is_done else {},
+        output_hash=made if is_done else "",
+        checkpoints=checkpoints_of(outcome.artefacts) if is_run else {},
         by=stop.by if stop else "",
         bytes=sum(one.size for one in outcome.artefacts),
         peak_device=outcome.peak_memory.get("device", 0),
@@ -85,13 +88,12 @@ def ending(layout: Layout, job: Job, number: int) -> Ending:
     return _dead(never_begun(end, log, _was_to_be_the_first(worker, directory)))
 
 
-def silent_elsewhere() -> Ending:
-    """Return what became of an attempt on another host that has been silent for long."""
-    return _dead(SILENT)
-
-
 def _dead(death: Death) -> Ending:
     return Ending(Verdict.LOST if death.is_lost else Verdict.FAILED, death.reason, death.detail)
+
+
+SILENT_ELSEWHERE = _dead(SILENT)
+"""What became of an attempt on another host that has been silent for long."""
 
 
 def _worker_of(layout: Layout, directory: Path) -> Path | None:
@@ -115,12 +117,3 @@ def _was_to_be_the_first(worker: Path, directory: Path) -> bool:
 def _retry_after(outcome: Outcome) -> float | None:
     found = outcome.metrics.get(RETRY_AFTER)
     return float(found) if isinstance(found, int | float) else None
-
-
-def _hash_of(job: Job, directory: Path, outcome: Outcome) -> str:
-    """Return what others compare a result by; a commit names a base, however it came."""
-    return fetched_commit(directory) if job.stage is Stage.FETCH else outcome.output_hash
-
-
-def _checkpoints(job: Job, outcome: Outcome) -> dict[int, str]:
-    return checkpoints_of(outcome.artefacts) if job.stage is Stage.CONVERGE else {}

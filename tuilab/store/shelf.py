@@ -6,12 +6,10 @@ import os
 import shutil
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 
 from tuilab.contract.identity import is_alive
 from tuilab.contract.worker import EXIT_FILE
-from tuilab.grid.text import count_of, size
 from tuilab.store.experiment import is_experiment
 from tuilab.store.experiment_id import copy_of, read_id
 from tuilab.store.layout import Layout
@@ -27,30 +25,6 @@ _LONGEST = 255
 
 class ShelfError(Exception):
     """The experiment stays as it is; the text says why, and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """What would be lost."""
-
-    bytes: int
-    files: int
-
-    def __str__(self) -> str:
-        return f"{size(self.bytes)} in {count_of(self.files, 'file')}"
-
-
-def weigh(root: Path) -> Weight:
-    """Count what an experiment holds; links count as themselves."""
-    total = files = 0
-    for folder, _, names in os.walk(root, followlinks=False):
-        for name in names:
-            try:
-                total += (Path(folder) / name).lstat().st_size
-            except OSError:
-                continue
-            files += 1
-    return Weight(total, files)
 
 
 def why_not(root: Path) -> str:

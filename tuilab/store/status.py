@@ -72,7 +72,12 @@ def lazy_status(root: Path, now: float | None = None) -> dict[str, Any]:
         "other_code": list(snapshot.other_code),
         "counts": dict(snapshot.counts),
         "jobs_failed": _jobs_failed(snapshot),
-        "bases_stale": _bases_stale(snapshot),
+        # Their branch has moved on, or the plan asks for them otherwise: no cell may say so.
+        "bases_stale": [
+            {"job": status.job, "detail": status.detail}
+            for status in snapshot.shared
+            if status.stage is Stage.FETCH and status.state is State.STALE
+        ],
         "cells": Cells(snapshot.cells, lambda view: _cell_as_json(view, unmeasured, engine)),
         "problems": [*snapshot.problems, *filter(None, [edited, updated])],
     }
@@ -125,15 +130,6 @@ def _cell_as_json(
 def note_as_json(note: Note) -> dict[str, Any]:
     """Return what people wrote about something."""
     return {"note": note.text, "tags": list(note.tags)}
-
-
-def _bases_stale(snapshot: Snapshot) -> list[dict[str, str]]:
-    """Bases whose branch has moved on, or that the plan asks for otherwise: no cell may say so."""
-    return [
-        {"job": status.job, "detail": status.detail}
-        for status in snapshot.shared
-        if status.stage is Stage.FETCH and status.state is State.STALE
-    ]
 
 
 def _jobs_failed(snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -1,9 +1,12 @@
-"""Says what keeps a volume from taking more, as far as a look at it tells; writes nothing."""
+"""Looks at volumes: what keeps one from taking more, and what a folder takes; writes nothing."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+
+from tuilab.grid.text import count_of, size
 
 LITTLE_BYTES = 64 * 1024
 """Below so much free space not even a record can be written."""
@@ -26,6 +29,31 @@ def why_no_room(folder: Path) -> str:
     if found.f_blocks and found.f_bavail * found.f_frsize < LITTLE_BYTES:
         return f"no space is left: {FREE_SOME}"
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What a folder takes, and would be lost with it."""
+
+    bytes: int
+    files: int
+
+    def __str__(self) -> str:
+        return f"{size(self.bytes)} in {count_of(self.files, 'file')}"
+
+
+def weigh(path: Path) -> Weight:
+    """Count what a folder or a file holds; links count as themselves."""
+    is_folder = path.is_dir() and not path.is_symlink()
+    found = (Path(at) / name for at, _, names in os.walk(path) for name in names)
+    total = files = 0
+    for one in found if is_folder else (path,):
+        try:
+            total += one.lstat().st_size
+        except OSError:  # it has just been renamed
+            continue
+        files += 1
+    return Weight(total, files)
 
 
 def free_inodes(folder: Path) -> int | None:

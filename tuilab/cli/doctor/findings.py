@@ -8,7 +8,6 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from tuilab.grid.checks import Check, Level, inode_check
 from tuilab.grid.text import list_of, size
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import who_holds
-from tuilab.store.volume import free_inodes
+from tuilab.store.volume import free_inodes, weigh
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
@@ -126,7 +125,7 @@ def findings_on_cache(environment: Mapping[str, str]) -> Iterator[Check]:
     cache, models = hub.cache_folder(environment), hub.models_in_cache(environment)
     shown = list_of(models, 6) or "no model"
     free = free_bytes(cache)
-    there = f"{cache}: {shown}, {size(folder_size(cache))}; {size(free)} free for more"
+    there = f"{cache}: {shown}, {size(weigh(cache).bytes)}; {size(free)} free for more"
     is_low = free is not None and free < _LOW_DISK
     yield Check("cache", Level.WARNING if is_low else Level.OK, there)
     if why := why_not_writable(cache):
@@ -151,16 +150,6 @@ def findings_on_requests(root: Path) -> Iterator[Check]:
                 f"{folder} may be written by others (mode {mode:o}): who can leave a file there "
                 f"{so}; `chmod go-w {shlex.quote(str(folder))}` keeps it to you",
             )
-
-
-def folder_size(folder: Path) -> int:
-    """Return the bytes of all files below a folder, a link as itself."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):  # it has just been renamed
-                total += (Path(place) / name).lstat().st_size
-    return total
 
 
 def _tokens(environment: Mapping[str, str]) -> Iterator[Check]:

@@ -12,6 +12,7 @@ from tuilab.cli.resolve import find_experiment
 from tuilab.cli.verbs.arguments import AsJson, Dir, DryRun, Yes
 from tuilab.store import shelf
 from tuilab.store.status import lazy_status
+from tuilab.store.volume import weigh
 
 
 def delete(
@@ -24,7 +25,7 @@ def delete(
     tuilab delete runs/old --yes
     """
     root = find_experiment(directory)
-    weight = shelf.weigh(root)
+    weight = weigh(root)
     why = shelf.why_not(root)
     if as_json:
         told = {"root": str(root), "bytes": weight.bytes, "files": weight.files}

@@ -10,12 +10,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tuilab import __version__
+from tuilab.contract import atomic
 from tuilab.contract.foreign import redact_all
 from tuilab.engine.host.environment import source_root
 from tuilab.grid.fingerprint import hash_of_sources
@@ -63,16 +63,10 @@ def keep_code(folder: Path) -> str:
     version = hash_of_sources((name, path.read_bytes()) for name, path in files)
     place = folder / version
     if not place.exists():
-        draft = folder / f".{version}.{uuid.uuid4().hex[:8]}.draft"
-        try:
+        with atomic.folder(place) as draft:
             for name, path in files:
                 (draft / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, draft / name)
-            draft.rename(place)
-        except OSError:
-            shutil.rmtree(draft, ignore_errors=True)
-            if not place.exists():  # else another engine was faster
-                raise
     return version
 
 

@@ -12,8 +12,9 @@ from textual.app import ComposeResult
 from tuilab.contract.foreign import clean_line
 from tuilab.store.experiment import find_experiments
 from tuilab.store.program_name import program
-from tuilab.store.shelf import ARCHIVE, ShelfError, archive, delete, rename, weigh, why_not
+from tuilab.store.shelf import ARCHIVE, ShelfError, archive, delete, rename, why_not
 from tuilab.store.status import lazy_status
+from tuilab.store.volume import weigh
 from tuilab.tui import keys
 from tuilab.tui.messages import ExperimentChosen
 from tuilab.tui.present.cli_equivalent import command, opening
