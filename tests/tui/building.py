@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.store.scene import small_plan
 from tuilab.contract.identity import Identity
 from tuilab.contract.report import Outcome, describe, hash_output
 from tuilab.contract.spec import Spec
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
-from tuilab.grid.jobs import Job, Plan, job_id
+from tuilab.grid.jobs import Plan, job_id
 from tuilab.grid.metrics import HEADLINE, Measurement
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.store.engine_file import write_heartbeat
@@ -41,23 +42,6 @@ SEVEN = tuple(LABELS)[:7]
 ELEVEN = tuple(range(0, 21, 2))
 
 
-def cell_jobs(source: str, epoch: int, seed: int) -> list[Job]:
-    """The four jobs of one cell."""
-    place = (source, epoch, seed)
-    shared = [] if epoch == 0 else [job_id(Stage.CONVERGE, source, None, seed)]
-    train, merge = job_id(Stage.TRAIN, *place), job_id(Stage.MERGE, *place)
-    parents = {
-        Stage.TRAIN: [*shared, job_id(Stage.DATA, source)],
-        Stage.MERGE: [train, *shared],
-        Stage.EVAL: [merge, train, *shared],
-        Stage.COSINE: [merge, train, *shared],
-    }
-    return [
-        Job(stage, source, epoch, seed, tuple(parents[stage]), stage.value, f"f-{stage}")
-        for stage in CELL_STAGES
-    ]
-
-
 def plan_of(
     sources: Sequence[str],
     epochs: Sequence[int],
@@ -66,29 +50,14 @@ def plan_of(
     **more: Any,
 ) -> Plan:
     """A plan of a whole grid, as the planner would order it."""
-    jobs: list[Job] = []
-    for seed in seeds:
-        for source in sources:
-            if seed == seeds[0]:
-                jobs.append(Job(Stage.DATA, source, None, None, (), "data", "f-data"))
-            if any(epochs):
-                parents = (job_id(Stage.DATA, source),)
-                jobs.append(
-                    Job(Stage.CONVERGE, source, None, seed, parents, "converge", "f-converge")
-                )
-            for epoch in epochs:
-                jobs += cell_jobs(source, epoch, seed)
     settings = {stage.value: {"marker": {"text": "[ZLT]"}, "lr": 5e-6} for stage in Stage}
-    return Plan(
+    return small_plan(
+        tuple(sources),
+        tuple(epochs),
+        tuple(seeds),
         experiment=more.pop("experiment", "eps109"),
-        sources=tuple(sources),
         labels={key: labels.get(key, key) for key in (*sources, "assistant")},
-        target="assistant",
-        epochs=tuple(epochs),
-        seeds=tuple(seeds),
-        jobs=tuple(jobs),
         settings=settings,
-        config_hash="c0ffee",
         resources=more.pop("resources", {"workers": 1}),
         headline_cosine={"layer": 15, "pool": "panel", "model_state": "marked"},
         **more,
