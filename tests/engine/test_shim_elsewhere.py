@@ -17,7 +17,7 @@ import pytest
 from tests.engine.test_shim import Held, wait
 from tests.engine.trials import SOURCE
 from tuilab.contract import identity
-from tuilab.contract.worker import read_beat, read_exit, read_stop, suspend
+from tuilab.contract.worker import SUSPEND_FILE, mark, read_beat, read_exit, read_stop
 
 SLEEPS = "open('up', 'w').close(); import time; time.sleep(600)"
 OBEYS = (
@@ -57,10 +57,10 @@ def test_it_beats_in_place_and_ends_when_a_file_asks(tmp_path: Path) -> None:
 def test_it_suspends_and_continues_its_tree_by_file(tmp_path: Path) -> None:
     held = elsewhere(tmp_path / "w0", SLEEPS)
     runner = held.runner()
-    suspend(held.folder, True)
+    mark(held.folder, SUSPEND_FILE, on=True)
     wait(lambda: (identity.read_stat(runner.pid) or ("",))[0] == "T")
     wait(lambda: (beat := read_beat(held.folder)[0]) is not None and beat.is_suspended)
-    suspend(held.folder, False)
+    mark(held.folder, SUSPEND_FILE, on=False)
     wait(lambda: (identity.read_stat(runner.pid) or ("",))[0] == "S")
     held.process.terminate()
     held.exit()

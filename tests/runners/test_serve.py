@@ -98,11 +98,11 @@ def test_a_held_worker_begins_nothing_and_leaves_when_it_idles_for_long(tmp_path
     served = []
     worker.assign(tmp_path, 1, tmp_path / "attempt-1")
     (tmp_path / worker.INBOX / worker.CLOSE_FILE).touch()
-    worker.hold_back(tmp_path, on=True)
+    worker.mark(tmp_path, worker.HOLD_FILE, on=True)
     assert serve.serve_all(tmp_path, lambda one: served.append(one.number), 0.05) == 0
     assert served == []
     assert (tmp_path / worker.INBOX / worker.CLOSED_FILE).exists()
-    worker.hold_back(tmp_path, on=False)
+    worker.mark(tmp_path, worker.HOLD_FILE, on=False)
     serve.serve_all(tmp_path, lambda one: served.append(one.number), 0.05)
     assert served == [1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,7 +32,7 @@ class Reason(StrEnum):
     UNKNOWN = "unknown"
 
 
-NEXT_ACTION: dict[Reason, str] = {
+NEXT_ACTION: Mapping[str, str] = {
     Reason.GPU_OOM: "lower the batch size or the sampler's memory share, then relaunch",
     Reason.HOST_OOM: "lower the number of workers or the eval batch size, then relaunch",
     Reason.DISK_FULL: "free space (tuilab gc --dry-run lists leftovers), then relaunch",

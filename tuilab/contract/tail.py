@@ -105,6 +105,11 @@ def tail_lines(path: Path, limit_bytes: int = 64 * 1024) -> list[str]:
     return [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")]
 
 
+def last_words(path: Path) -> str:
+    """Return the last line of a text file that says anything; "" where none does."""
+    return next((line.strip() for line in reversed(tail_lines(path)) if line.strip()), "")
+
+
 def _parse_together(whole: bytes, kind: type[Any]) -> list[dict[str, Any]] | None:
     """Parse many sound lines in one go, four times as fast; None when one of them is not sound."""
     lines = whole.splitlines()

@@ -141,20 +141,12 @@ def look_into_inbox(worker_dir: Path, after: int = 0) -> tuple[list[Assignment],
     return found, CLOSE_FILE in names
 
 
-def hold_back(worker_dir: Path, on: bool) -> None:
-    """Keep a worker from beginning its next assignment, or let it begin again."""
+def mark(worker_dir: Path, name: str, on: bool) -> None:
+    """Put HOLD_FILE or SUSPEND_FILE into a worker's folder, or take it away."""
     if on:
-        (worker_dir / HOLD_FILE).touch()
+        (worker_dir / name).touch()
     else:
-        (worker_dir / HOLD_FILE).unlink(missing_ok=True)
-
-
-def suspend(worker_dir: Path, on: bool) -> None:
-    """Ask a shim that no signal reaches to stop its tree where it stands, or to let it go on."""
-    if on:
-        (worker_dir / SUSPEND_FILE).touch()
-    else:
-        (worker_dir / SUSPEND_FILE).unlink(missing_ok=True)
+        (worker_dir / name).unlink(missing_ok=True)
 
 
 def is_held_back(worker_dir: Path) -> bool:

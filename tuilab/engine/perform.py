@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import worker as worker_files
-from tuilab.contract.foreign import clean_line, redact
+from tuilab.contract.foreign import clean_line
 from tuilab.contract.hub import MOVED
 from tuilab.contract.parsing import read
-from tuilab.contract.reasons import Exit, last_line
+from tuilab.contract.reasons import Exit
 from tuilab.contract.report import LOG_FILE, OUTCOME_FILE, Outcome, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, Spec
-from tuilab.contract.tail import tail_lines
+from tuilab.contract.tail import last_words
 from tuilab.contract.worker import EXIT_FILE, STOP_FILE, UNREADABLE_EXIT
 from tuilab.engine.base_commits import keep_commits, note_branch
 from tuilab.engine.claim import CannotClaimError, claim
@@ -30,19 +30,17 @@ from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.host.environment import threads_for, worker_argv, worker_environment
 from tuilab.engine.host.gpus import find, look_at_devices
 from tuilab.engine.host.hub_cache import is_offline
-from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.endings import Ending, settled
 from tuilab.grid.jobs import parse_job_id
 from tuilab.grid.metrics import recorded
 from tuilab.grid.stages import Stage
-from tuilab.grid.states import Verdict, other_bytes
+from tuilab.grid.states import Attempt, Verdict, other_bytes
 from tuilab.grid.text import whole_percent
 from tuilab.store import attempts
 from tuilab.store.attempts import CLAIM_FILE, Claim
 from tuilab.store.evidence import settled_line
-from tuilab.store.layout import Layout
 from tuilab.store.lease import FencedError
 from tuilab.store.quarantine import set_aside
 from tuilab.store.scrub import scrub
@@ -63,21 +61,18 @@ class Performer:
         self._do: dict[type[Any], Callable[[Any], None]] = {
             actions.Launch: self._launch,
             actions.Assign: self._assign,
-            actions.Deliver: self._deliver,
             actions.RecordStart: self._record_start,
-            actions.ComeBack: self._come_back,
             actions.Settle: self._settle,
             actions.Retire: self._retire,
-            actions.EndOrphans: self._end_orphans,
+            actions.EndTree: self._end_tree,
             actions.StopWorker: self._stop_worker,
             actions.Withdraw: self._withdraw,
-            actions.KillShim: self._kill_shim,
-            actions.Suspend: self._suspend,
+            actions.Suspend: lambda one: self.workers.suspend(self._worker(one), one.on),
             actions.HoldBack: self._hold_back,
-            actions.Close: self._close,
+            actions.Close: lambda one: self.workers.close(self._worker(one)),
             actions.CallStalled: self._call_stalled,
             actions.Pause: self._pause,
-            actions.Resume: self._resume,
+            actions.Resume: lambda one: self.states.record("resumed", by="engine", why=one.why),
             actions.FetchAgain: self._fetch_again,
         }
 
@@ -109,7 +104,7 @@ class Performer:
 
     def record_ends(self) -> None:
         """Journal the workers that are gone, once, and drop those that owe nothing."""
-        owing = {self.states.ledger.of(job).attempts[-1].worker for job in self.states.live}
+        owing = {self._last(job).worker for job in self.states.live}
         for worker in list(self.workers.known.values()):
             if worker.sighting.phase is not Phase.GONE:
                 continue
@@ -155,8 +150,18 @@ class Performer:
         has_result = ledger.spent > 0 and any(one.last_done for one in ledger.evidence.values())
         return is_offline(self.gatherer.policy, self.gatherer.on_hub, has_result, os.environ)
 
+    def _worker(self, action: Any) -> WorkerRecord:
+        return self.workers.known[action.worker]
+
+    def _last(self, job: str) -> Attempt:
+        return self.states.ledger.of(job).attempts[-1]
+
     def _assign(self, action: actions.Assign) -> None:
-        self._claim_for(self.workers.known[action.worker], action.job)
+        worker, job = self._worker(action), action.job
+        if action.claimed:
+            self.workers.give(worker, job, self.layout.attempt_dir(job, action.claimed))
+        else:
+            self._claim_for(worker, job)
 
     def _claim_for(self, worker: WorkerRecord, job: str) -> bool:
         try:
@@ -175,26 +180,18 @@ class Performer:
         crash_point("assign-after-inbox")
         return True
 
-    def _deliver(self, action: actions.Deliver) -> None:
-        worker = self.workers.known[action.worker]
-        self.workers.give(worker, action.job, self.layout.attempt_dir(action.job, action.number))
-
     def _record_start(self, action: actions.RecordStart) -> None:
-        self.states.record(
-            "started", job=action.job, attempt=action.number, started_at=action.started_at
-        )
-        self._has_served(action.job)
-
-    def _come_back(self, action: actions.ComeBack) -> None:
         job, number = action.job, action.number
-        text = f"{job} attempt {number} counted as lost, but it writes again: it is running"
         entries: list[dict[str, Any]] = [
-            {"kind": "started", "job": job, "attempt": number, "started_at": action.started_at},
-            {"kind": "note", "text": text, "job": job},
+            {"kind": "started", "job": job, "attempt": number, "started_at": action.started_at}
         ]
-        if self.states.ledger.of(job).is_due:
-            entries.append({"kind": "unwanted", "jobs": [job], "by": "engine", "why": text})
+        if action.was_lost:
+            text = f"{job} attempt {number} counted as lost, but it writes again: it is running"
+            entries.append({"kind": "note", "text": text, "job": job})
+            if self.states.ledger.of(job).is_due:
+                entries.append({"kind": "unwanted", "jobs": [job], "by": "engine", "why": text})
         self.states.record_all(entries)
+        self._has_served(job)
 
     def _settle(self, action: actions.Settle) -> None:
         ending = action.ending
@@ -267,26 +264,23 @@ class Performer:
                 set_aside(self.layout, folder / name, why, time.time())
 
     def _retire(self, action: actions.Retire) -> None:
-        worker = self.workers.known[action.worker]
+        worker = self._worker(action)
         self.workers.retire(worker)
         if worker.opinion.word is Word.RUNNING:  # it holds its machine, and never came up
             self.workers.place.cancel(worker.folder, force=True)
 
-    def _end_orphans(self, action: actions.EndOrphans) -> None:
-        worker = self.workers.known[action.worker]
+    def _end_tree(self, action: actions.EndTree) -> None:
+        worker = self._worker(action)
         worker.orphaned_at = worker.orphaned_at or time.monotonic()
         self.workers.place.cancel(worker.folder, force=action.force)
 
     def _stop_worker(self, action: actions.StopWorker) -> None:
         """Intent first: whoever settles the attempt later must know that a person ended it."""
-        worker = self.workers.known[action.worker]
-        now = time.time()
+        worker, now = self._worker(action), time.time()
         if not action.is_stall:
             for job in action.jobs:
-                last = self.states.ledger.of(job).last
-                if last is not None:
-                    folder = self.layout.attempt_dir(job, last.number)
-                    attempts.write_stop(folder, worker_files.Stop(action.by, now))
+                folder = self.layout.attempt_dir(job, self._last(job).number)
+                attempts.write_stop(folder, worker_files.Stop(action.by, now))
         stop = worker_files.Stop(action.by, now, action.jobs, action.is_stall)
         self.workers.ask_to_stop(worker, stop)
         crash_point("stop-before-signal")
@@ -296,29 +290,20 @@ class Performer:
 
     def _withdraw(self, action: actions.Withdraw) -> None:
         """Take an assignment back that waits behind another; if it has begun, end the worker."""
-        worker = self.workers.known[action.worker]
-        last = self.states.ledger.of(action.job).attempts[-1]
-        folder = self.layout.attempt_dir(action.job, last.number)
-        self.workers.take_back(worker, folder)
-        if _has_outcome(self.layout, self.states, action.behind) or any(folder.glob("events*")):
+        number = self._last(action.job).number
+        folder = self.layout.attempt_dir(action.job, number)
+        self.workers.take_back(self._worker(action), folder)
+        ahead = self.layout.attempt_dir(action.behind, self._last(action.behind).number)
+        if (ahead / OUTCOME_FILE).exists() or any(folder.glob("events*")):
             self._stop_worker(actions.StopWorker(action.worker, (action.job,), action.by))
             return
         attempts.write_stop(folder, worker_files.Stop(action.by, time.time()))
         ending = Ending(Verdict.STOPPED, detail=f"stopped by {action.by}", by=action.by)
-        self._settle(actions.Settle(action.job, last.number, ending))
-
-    def _kill_shim(self, action: actions.KillShim) -> None:
-        self.workers.place.cancel(self.workers.known[action.worker].folder, force=True)
-
-    def _suspend(self, action: actions.Suspend) -> None:
-        self.workers.suspend(self.workers.known[action.worker], action.on)
+        self._settle(actions.Settle(action.job, number, ending))
 
     def _hold_back(self, action: actions.HoldBack) -> None:
         with suppress(OSError):  # a full disk must not keep a person's resume from being answered
-            worker_files.hold_back(self.workers.known[action.worker].folder, action.on)
-
-    def _close(self, action: actions.Close) -> None:
-        self.workers.close(self.workers.known[action.worker])
+            worker_files.mark(self._worker(action).folder, worker_files.HOLD_FILE, action.on)
 
     def _call_stalled(self, action: actions.CallStalled) -> None:
         watch = self.watcher.watches[action.job, action.number]
@@ -327,11 +312,8 @@ class Performer:
 
     def _device_use(self, job: str) -> str:
         """Say how busy the device of a job's worker is; "" where that is not known."""
-        last = self.states.ledger.of(job).last
-        worker = self.workers.known.get(last.worker) if last is not None else None
-        found = (
-            find(worker.device, look_at_devices()) if worker is not None and worker.device else None
-        )
+        worker = self.workers.known.get(self._last(job).worker)
+        found = find(worker.device, look_at_devices()) if worker and worker.device else None
         if found is None or found.percent is None:
             return ""
         return f"; GPU {found.index} is {whole_percent(found.percent)} busy"
@@ -341,18 +323,13 @@ class Performer:
         self.states.record("paused", mode="soft", by=action.by, why=action.why, **when)
         self.gatherer.failed_starts = 0
 
-    def _resume(self, action: actions.Resume) -> None:
-        self.states.record("resumed", by="engine", why=action.why)
-
     def _fetch_again(self, action: actions.FetchAgain) -> None:
-        last = self.states.ledger.of(action.job).attempts[-1]
         why = "the base is not whole in the cache of this machine"
-        wanted = {action.job: last.number + 1}
+        wanted = {action.job: self._last(action.job).number + 1}
         self.states.record("wanted", jobs=wanted, verb="retry", by="engine", why=why)
 
     def _has_served(self, job: str) -> None:
-        last = self.states.ledger.of(job).last
-        worker = self.workers.known.get(last.worker) if last is not None else None
+        worker = self.workers.known.get(self._last(job).worker)
         if worker is not None:
             worker.has_served = True
             self.gatherer.failed_starts = 0
@@ -375,12 +352,5 @@ class Performer:
 def _last_words(folder: Path) -> str:
     """Quote the end of a worker's log, and say where that lies; "" where there is none."""
     log = folder / worker_files.LOG_FILE
-    lines = tail_lines(log) if log.is_file() else []
-    if not any(line.strip() for line in lines):
-        return ""
-    return f"{folder.name}/{log.name} ends with: {clean_line(redact(last_line(lines)), 120)}"
-
-
-def _has_outcome(layout: Layout, states: JournaledStates, job: str) -> bool:
-    last = states.ledger.of(job).last
-    return last is not None and (layout.attempt_dir(job, last.number) / OUTCOME_FILE).exists()
+    words = clean_line(last_words(log), 120)
+    return f"{folder.name}/{log.name} ends with: {words}" if words else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tuilab.contract.foreign import redact_all
 from tuilab.contract.identity import Identity
-from tuilab.contract.tail import tail_lines
+from tuilab.contract.tail import last_words
 from tuilab.engine.host.environment import with_source_root
 from tuilab.engine.host.provenance import ASKED_VARIABLE
 from tuilab.store.experiment_id import refuse_copy
@@ -58,7 +58,7 @@ def _wait(
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         found = holder(layout, time.time())
-        if found is not None and _is_new(found, before):
+        if found is not None and (before is None or found.token != before.token):
             launcher.wait()
             return found.identity
         if why := told.read():
@@ -66,7 +66,8 @@ def _wait(
         if launcher.poll() not in (None, 0):
             break
         time.sleep(0.02)
-    raise EngineStartError(f"the engine did not start: {_last_words(layout)}")
+    said = last_words(layout.engine_log) or f"see {layout.engine_log}"
+    raise EngineStartError(f"the engine did not start: {said}")
 
 
 def _launch(
@@ -90,12 +91,3 @@ def _launch(
             start_new_session=True,
             pass_fds=(tell,),
         )
-
-
-def _is_new(found: Holder, before: Holder | None) -> bool:
-    return before is None or found.token != before.token
-
-
-def _last_words(layout: Layout) -> str:
-    lines = [line for line in tail_lines(layout.engine_log, 8192) if line.strip()]
-    return lines[-1] if lines else f"see {layout.engine_log}"

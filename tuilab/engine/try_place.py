@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.foreign import clean_line, redact
+from tuilab.contract.foreign import clean_line
 from tuilab.contract.parsing import read_if_sound
-from tuilab.contract.tail import tail_lines
+from tuilab.contract.tail import last_words
 from tuilab.contract.worker import EXIT_FILE, LEASE_FILE, LOG_FILE, Lease, listed
 from tuilab.engine.decide.phase import Opinion, Word
 from tuilab.engine.host.environment import worker_environment
@@ -112,10 +112,7 @@ def _wait(place: Place, folder: Path, began: float, patience: float, say: Say) -
         elif heard.word is Word.ENDED:
             ended_at = min(ended_at, now)
         time.sleep(LOOK)
-    log = folder / LOG_FILE
-    lines = tail_lines(log) if log.is_file() else []
-    last = next((line for line in reversed(lines) if line.strip()), "")
-    said = clean_line(redact(last), 200)
+    said = clean_line(last_words(folder / LOG_FILE), 200)
     return PlaceTrial(opinion, time.monotonic() - began, has_lease=has_lease, said=said)
 
 

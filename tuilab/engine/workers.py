@@ -206,7 +206,7 @@ class Workers:
     def suspend(self, record: WorkerRecord, on: bool) -> None:
         """Stop a tree where it stands, or let it go on: by signals here, elsewhere by a file."""
         if record.is_elsewhere:
-            worker.suspend(record.folder, on)
+            worker.mark(record.folder, worker.SUSPEND_FILE, on)
         else:
             local.suspend(record.folder, on, self._experiment_id)
 
@@ -292,7 +292,8 @@ class Workers:
 
         One without a slot is put beyond them all; it gets nothing more and leaves when idle.
         """
-        here = sorted((record for record in self.known.values() if _is_here(record)), key=_by_slot)
+        living = (one for one in self.known.values() if one.sighting.phase in IN_USE)
+        here = sorted(living, key=lambda record: record.slot)
         free = {slot.index: slot.device for slot in slots}
         for record in here:
             if record.slot in free and free[record.slot] == record.device:
@@ -318,11 +319,12 @@ class Workers:
         if stop is not None:
             record.stopped_at = record.stopped_at or time.monotonic()
         is_sure = record.has_moved or not record.is_elsewhere or record.lease is None
+        is_open = listed(record.folder / INBOX).isdisjoint((CLOSE_FILE, CLOSED_FILE))
         return Worker(
             id=record.id,
             slot=record.slot,
             phase=phase,
-            takes_work=stop is None and is_sure and not _is_closed(record.folder),
+            takes_work=stop is None and is_sure and is_open,
             queue=queue,
             last_job=record.last_job,
             has_served=record.has_served,
@@ -365,17 +367,5 @@ def _host(record: WorkerRecord) -> str:
     return shim.host if shim is not None else record.opinion.host
 
 
-def _is_here(record: WorkerRecord) -> bool:
-    return record.sighting.phase in IN_USE
-
-
-def _by_slot(record: WorkerRecord) -> int:
-    return record.slot
-
-
 def _since(moment: float | None) -> float | None:
     return None if moment is None else time.monotonic() - moment
-
-
-def _is_closed(folder: Path) -> bool:
-    return not listed(folder / INBOX).isdisjoint((CLOSE_FILE, CLOSED_FILE))

@@ -176,7 +176,7 @@ def test_a_worker_that_closes_or_is_suspended_gets_nothing() -> None:
 def test_an_orphaned_tree_keeps_its_slot_until_it_is_gone() -> None:
     facts = Story().want().facts([worker(phase=Phase.ORPHANED)])
     assert started(decide(facts)) == []
-    assert kinds(decide(facts)) == ["EndOrphans"]
+    assert kinds(decide(facts)) == ["EndTree"]
 
 
 def test_a_worker_on_another_host_does_not_take_a_slot_here() -> None:

@@ -10,9 +10,8 @@ from tests.engine.facts_of import GOOD, Story, kinds, worker
 from tuilab.contract.reasons import Exit, Reason
 from tuilab.contract.worker import Stop
 from tuilab.engine.decide.actions import (
+    Assign,
     CallStalled,
-    ComeBack,
-    Deliver,
     Pause,
     RecordStart,
     Settle,
@@ -200,7 +199,7 @@ def test_a_lost_attempt_that_writes_again_is_running_and_nothing_else_is_wanted(
     silent = story.attempt(JOB)
     assert decide(story.facts(missing=(silent,))) == []
     assert decide(story.facts(missing=(replace(silent, has_spoken=True),))) == [
-        ComeBack(JOB, 1, 5.0)
+        RecordStart(JOB, 1, 5.0, was_lost=True)
     ]
     story.tell("started", job=JOB, attempt=1, started_at=5.0)
     assert (story.states.missing, story.states.live) == (set(), {JOB})
@@ -227,7 +226,7 @@ def test_a_start_is_recorded_once() -> None:
 def test_an_attempt_that_was_claimed_but_not_delivered_is_delivered() -> None:
     story = one_live()
     fact = story.attempt(JOB, is_assigned=False, begun_at=None, is_recorded=False)
-    assert Deliver(JOB, 1, "w0") in decide(story.facts([worker(queue=(JOB,))], {JOB: fact}))
+    assert Assign(JOB, "w0", claimed=1) in decide(story.facts([worker(queue=(JOB,))], {JOB: fact}))
 
 
 def test_a_stall_is_named_once_and_ended_only_if_the_settings_say_so() -> None:

@@ -11,9 +11,8 @@ from tests.engine.facts_of import Story, kinds, worker
 from tuilab.contract.worker import Stop
 from tuilab.engine.decide.actions import (
     Close,
-    EndOrphans,
+    EndTree,
     HoldBack,
-    KillShim,
     Pause,
     Retire,
     StopWorker,
@@ -35,10 +34,10 @@ def test_a_worker_that_nobody_is_starting_is_fenced() -> None:
 def test_orphans_are_asked_once_then_killed() -> None:
     orphan = worker(phase=Phase.ORPHANED)
     story = Story(grace_seconds=5)
-    assert decide(story.facts([orphan])) == [EndOrphans("w0")]
+    assert decide(story.facts([orphan])) == [EndTree("w0")]
     assert decide(story.facts([replace(orphan, orphaned_seconds=3.0)])) == []
     late = replace(orphan, orphaned_seconds=6.0)
-    assert decide(story.facts([late])) == [EndOrphans("w0", force=True)]
+    assert decide(story.facts([late])) == [EndTree("w0", force=True)]
 
 
 def test_a_shim_that_does_not_end_its_tree_is_killed() -> None:
@@ -46,7 +45,7 @@ def test_a_shim_that_does_not_end_its_tree_is_killed() -> None:
     asked = worker(stop=Stop("ada", jobs=("data/villain",)), stop_seconds=6.0, takes_work=False)
     assert decide(story.facts([asked])) == []
     late = replace(asked, stop_seconds=16.0)
-    assert decide(story.facts([late])) == [KillShim("w0")]
+    assert decide(story.facts([late])) == [EndTree("w0", force=True)]
 
 
 def test_a_hard_pause_suspends_and_a_resume_continues() -> None:

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from tuilab.grid.endings import Ending
 
 
+class Action:
+    """Something to be done."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Action):
     """Start a worker in a slot, with a first job where it comes up at once."""
 
     slot: int | None
@@ -17,42 +23,28 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
-class Assign:
-    """Claim a new attempt of a job for a living worker."""
+class Assign(Action):
+    """Put an attempt of a job into a living worker's inbox."""
 
     job: str
     worker: str
+    claimed: int = 0
+    """Its number, where the engine died between claim and inbox; 0: a new one is claimed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Deliver:
-    """Put a claimed attempt into its worker's inbox: the engine died before it could."""
-
-    job: str
-    number: int
-    worker: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordStart:
+class RecordStart(Action):
     """Note that a runner has begun an attempt."""
 
     job: str
     number: int
-    started_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class ComeBack:
-    """Note that an attempt that counted as lost writes again: it runs, and no other is wanted."""
-
-    job: str
-    number: int
     started_at: float | None
+    was_lost: bool = False
+    """It counted as lost and writes again: it runs, and no other is wanted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Action):
     """Record what became of an attempt."""
 
     job: str
@@ -65,23 +57,23 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
-class Retire:
+class Retire(Action):
     """Take the lease of a worker that never came up, so that it cannot come up later."""
 
     worker: str
 
 
 @dataclass(frozen=True, slots=True)
-class EndOrphans:
-    """End what is left of a tree whose shim is gone."""
+class EndTree(Action):
+    """End what is left of a tree whose shim is gone, or did not end it in time."""
 
     worker: str
     force: bool = False
-    """SIGKILL instead of SIGTERM."""
+    """SIGKILL instead of SIGTERM, to the shim too."""
 
 
 @dataclass(frozen=True, slots=True)
-class StopWorker:
+class StopWorker(Action):
     """Record the intent, then ask a worker's shim to end its tree."""
 
     worker: str
@@ -91,7 +83,7 @@ class StopWorker:
 
 
 @dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(Action):
     """Take back an assignment that its worker has not come to."""
 
     job: str
@@ -102,14 +94,7 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
-class KillShim:
-    """End a shim that did not end its tree in time; its orphans are ended next."""
-
-    worker: str
-
-
-@dataclass(frozen=True, slots=True)
-class Suspend:
+class Suspend(Action):
     """Stop a tree where it stands (hard pause), its memory stays taken; or let it go on."""
 
     worker: str
@@ -117,7 +102,7 @@ class Suspend:
 
 
 @dataclass(frozen=True, slots=True)
-class HoldBack:
+class HoldBack(Action):
     """Keep a worker from beginning what lies in its inbox, or let it begin again."""
 
     worker: str
@@ -125,7 +110,7 @@ class HoldBack:
 
 
 @dataclass(frozen=True, slots=True)
-class Close:
+class Close(Action):
     """Tell a worker that nothing more will come."""
 
     worker: str
@@ -133,7 +118,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
-class CallStalled:
+class CallStalled(Action):
     """Name a stall, once per attempt."""
 
     job: str
@@ -142,7 +127,7 @@ class CallStalled:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Action):
     """Start nothing new until a person resumes, or until what made it pause is over."""
 
     why: str
@@ -152,36 +137,14 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(Action):
     """Go on after a pause that was not a person's."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class FetchAgain:
+class FetchAgain(Action):
     """Ask for a base that was fetched once and is not in this machine's cache."""
 
     job: str
-
-
-Action = (
-    Launch
-    | Assign
-    | Deliver
-    | RecordStart
-    | ComeBack
-    | Settle
-    | Retire
-    | EndOrphans
-    | StopWorker
-    | Withdraw
-    | KillShim
-    | Suspend
-    | HoldBack
-    | Close
-    | CallStalled
-    | Pause
-    | Resume
-    | FetchAgain
-)

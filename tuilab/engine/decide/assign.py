@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 
 from tuilab.engine.decide.actions import Action, Assign, Launch
 from tuilab.engine.decide.facts import Facts, Slot, Worker
@@ -64,11 +64,6 @@ def room(facts: Facts) -> int:
     return facts.disk.free - promised - facts.policy.reserve_bytes
 
 
-def why_not_here(facts: Facts) -> str:
-    """Say why the first ready job does not fit although others may; "" when it does."""
-    return why_too_large(facts, facts.ready[0], room(facts)) if facts.ready else ""
-
-
 def assign_jobs(facts: Facts) -> list[Action]:
     """Fetch what is missing, feed idle workers, fill free slots, then give busy workers their next.
 
@@ -91,7 +86,8 @@ def assign_jobs(facts: Facts) -> list[Action]:
         slot = slots.get(worker.slot)
         if job := _take(facts, choice, slot, worker, settled):
             actions.append(Assign(job, worker.id))
-    late = _late_starts(facts, len(choice))
+    coming = sum(one.phase in (Phase.PENDING, Phase.STARTING) for one in facts.workers)
+    late = len(choice) - coming  # workers that may come late: one for each job that has none
     for slot in _free(facts):
         if slot.is_late:
             if late > 0:
@@ -102,12 +98,6 @@ def assign_jobs(facts: Facts) -> list[Action]:
     if facts.ledger.limit:
         return actions[:1]  # what is left for the next is weighed after it
     return [*actions, *_ahead(facts, choice, slots, settled)]
-
-
-def _late_starts(facts: Facts, jobs: int) -> int:
-    """How many more workers to ask for where they may come late: one for each job that has none."""
-    coming = sum(worker.phase in (Phase.PENDING, Phase.STARTING) for worker in facts.workers)
-    return jobs - coming
 
 
 def in_time(facts: Facts, worker: Worker, job: str) -> bool:
@@ -173,15 +163,11 @@ def _open_workers(facts: Facts) -> list[Worker]:
     return [
         worker
         for worker in facts.workers
-        if (worker.phase is Phase.ALIVE or _is_coming_here(worker, late))
+        if worker.phase in (Phase.ALIVE, *(() if worker.slot in late else (Phase.STARTING,)))
         and worker.takes_work
         and not worker.is_suspended
         and worker.slot < len(facts.slots)
     ]
-
-
-def _is_coming_here(worker: Worker, late: Set[int]) -> bool:
-    return worker.phase is Phase.STARTING and worker.slot not in late
 
 
 def _free(facts: Facts) -> list[Slot]:

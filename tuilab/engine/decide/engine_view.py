@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from tuilab.engine.decide.assign import (
-    room,
-    why_not_here,
-    why_nothing_starts,
-    why_paused,
-    why_too_large,
-)
+from tuilab.engine.decide.assign import room, why_nothing_starts, why_paused, why_too_large
 from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.gpu_sharing import why_not_beside
 from tuilab.engine.decide.limits import what_is_left, why_drained
@@ -44,7 +38,9 @@ def note(facts: Facts) -> str:
     if facts.ledger.pause:
         return why_paused(facts.ledger)
     may_begin = facts.ready or facts.unbegun
-    if may_begin and (why := why_nothing_starts(facts) or why_not_here(facts)):
+    if may_begin and (why := why_nothing_starts(facts)):
+        return why
+    if facts.ready and (why := why_too_large(facts, facts.ready[0], room(facts))):
         return why
     if why := why_drained(facts):
         return why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tuilab.engine.decide.facts import Facts, Worker
 from tuilab.engine.decide.phase import IN_USE
@@ -53,7 +53,8 @@ class Choice:
         if worker is not None and warm in self._of:
             same = (job for job in self._of[warm] if fits(job))
             if nearest := next(same, None):
-                return self._of_own_cell(worker, (nearest, *same)) or nearest
+                own = (job for job in (nearest, *same) if any(self._made_by(worker, job)))
+                return next(own, nearest)
         owners = self._owners.copy()
         if worker is not None and _owns(worker):
             owners[warm] -= 1
@@ -63,9 +64,6 @@ class Choice:
             if (first := next(filter(fits, jobs), None)) is not None
         ]
         return min(firsts)[2] if firsts else None
-
-    def _of_own_cell(self, worker: Worker, jobs: Iterable[str]) -> str | None:
-        return next((job for job in jobs if any(self._made_by(worker, job))), None)
 
     def _made_by(self, worker: Worker, job: str) -> Iterator[bool]:
         """Whether each earlier stage of the job's own cell was made by this worker."""

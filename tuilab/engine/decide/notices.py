@@ -36,17 +36,14 @@ def news(facts: Facts) -> Iterator[News]:
         about = f"stalled {attempt.job} {attempt.number}"
         if attempt.is_called_stalled and about not in ledger.notified:
             yield News("stalled", f"{attempt.job} has been silent for long", about)
-    if _has_paused_itself(facts) and ledger.paused > told("paused", 0):
+    # Who paused does know it: of the engine's own pauses a person is told.
+    has_paused_itself = ledger.pause and ledger.pause_by in ("engine", LIMIT)
+    if has_paused_itself and ledger.paused > told("paused", 0):
         yield News("paused", ledger.pause_why)
     if (why := _too_little_disk(facts)) and max(ledger.asked, ledger.claimed) > told("paused", 0):
         yield News("paused", why)
     if ledger.go and not ledger.pause and is_idle(facts) and ledger.claimed > told("done", 0):
         yield News("done")
-
-
-def _has_paused_itself(facts: Facts) -> bool:
-    """Whether the engine waits for a person who does not know it: who paused does."""
-    return bool(facts.ledger.pause) and facts.ledger.pause_by in ("engine", LIMIT)
 
 
 def _too_little_disk(facts: Facts) -> str:

@@ -57,7 +57,8 @@ def why_retry(attempts: Sequence[Attempt], retries: int) -> str:
         return "" if why_hold(attempts) else "preempted; it goes on with another worker"
     if not _may_pass(last):
         return ""
-    tries = [a for a in takewhile(_may_pass, reversed(attempts)) if _is_try(a)]
+    ends = takewhile(_may_pass, reversed(attempts))
+    tries = [a for a in ends if not was_never_begun(a) and a.reason != Reason.PREEMPTED]
     if len(tries) > retries:
         return ""
     return f"{last.reason or last.verdict.value}; it may work the next time"
@@ -74,7 +75,8 @@ def why_hold(attempts: Sequence[Attempt]) -> str:
     if count < BREAKER:
         return ""
     cause = last.reason or last.verdict.value
-    return f"{count} attempts in a row ended the same way ({cause}): {_advice(last)}"
+    advice = NEXT_ACTION.get(last.reason or "", NEXT_ACTION[Reason.UNKNOWN])
+    return f"{count} attempts in a row ended the same way ({cause}): {advice}"
 
 
 def _repeats(attempts: Sequence[Attempt]) -> int:
@@ -82,18 +84,7 @@ def _repeats(attempts: Sequence[Attempt]) -> int:
     return len(list(takewhile(lambda attempt: signature(attempt) == sign, reversed(attempts))))
 
 
-def _is_try(attempt: Attempt) -> bool:
-    return not was_never_begun(attempt) and attempt.reason != Reason.PREEMPTED
-
-
 def _may_pass(attempt: Attempt) -> bool:
     if attempt.verdict is Verdict.LOST:
         return not is_missing(attempt)  # a second one beside it would be two of one job
     return attempt.verdict is Verdict.FAILED and attempt.reason in PASSING
-
-
-def _advice(attempt: Attempt) -> str:
-    try:
-        return NEXT_ACTION[Reason(attempt.reason or "unknown")]
-    except ValueError:
-        return NEXT_ACTION[Reason.UNKNOWN]

@@ -20,9 +20,8 @@ from tuilab.contract.reasons import (
 from tuilab.contract.worker import Stop
 from tuilab.engine.decide.actions import (
     Action,
+    Assign,
     CallStalled,
-    ComeBack,
-    Deliver,
     RecordStart,
     Settle,
     StopWorker,
@@ -45,7 +44,7 @@ def settle_attempts(facts: Facts) -> Iterator[Action]:
         if attempt.ending is not None:
             yield _settle(facts, attempt, attempt.ending)
         elif attempt.has_spoken:
-            yield ComeBack(attempt.job, attempt.number, attempt.begun_at)
+            yield RecordStart(attempt.job, attempt.number, attempt.begun_at, was_lost=True)
     for attempt in facts.attempts:
         worker = facts.worker(attempt.worker)
         ending = what_became(attempt, worker, facts)
@@ -70,7 +69,10 @@ def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> En
         is_silent = min(mine, default=attempt.silent_seconds) > SILENT_SECONDS
         return _dead(attempt, SILENT) if is_silent else None
     if worker is None:
-        return _dead(attempt, _of_a_vanished_worker(attempt))
+        if attempt.begun_at is None:
+            return _dead(attempt, never_begun(None, (), is_first=False))
+        gone = Exit(why="its worker's directory is gone")
+        return _dead(attempt, without_outcome(gone, ()))
     if worker.phase is not Phase.GONE or worker.exit is None:
         return None
     stop = worker.stop
@@ -85,12 +87,6 @@ def what_became(attempt: LiveAttempt, worker: Worker | None, facts: Facts) -> En
         return _dead(attempt, without_outcome(worker.exit, attempt.log, full))
     is_first = worker.queue[:1] == (attempt.job,) and not worker.has_served and stop is None
     return _dead(attempt, never_begun(worker.exit, worker.log, is_first))
-
-
-def _of_a_vanished_worker(attempt: LiveAttempt) -> Death:
-    if attempt.begun_at is None:
-        return never_begun(None, (), is_first=False)
-    return without_outcome(Exit(why="its worker's directory is gone"), ())
 
 
 def _dead(attempt: LiveAttempt, death: Death) -> Ending:
@@ -143,7 +139,7 @@ def _with_advice(facts: Facts, name: str, ending: Ending) -> Ending:
 def _tend(facts: Facts, attempt: LiveAttempt, worker: Worker) -> Iterator[Action]:
     """What a living worker's attempt needs: delivery, or a word about its silence."""
     if not attempt.is_assigned and worker.takes_work:
-        yield Deliver(attempt.job, attempt.number, worker.id)
+        yield Assign(attempt.job, worker.id, claimed=attempt.number)
     is_at_work = attempt.begun_at is not None and not worker.is_suspended and worker.stop is None
     limit = facts.policy.stall_minutes * 60
     if not is_at_work or attempt.silent_seconds <= limit:

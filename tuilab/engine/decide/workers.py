@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from tuilab.engine.decide.actions import (
     Action,
     Close,
-    EndOrphans,
+    EndTree,
     HoldBack,
-    KillShim,
     Pause,
     Retire,
     StopWorker,
@@ -118,18 +117,18 @@ def _end_orphans(worker: Worker, grace: float) -> Iterator[Action]:
     """Ask once, then insist; a worker that was being stopped has had its grace."""
     waited = worker.orphaned_seconds
     if worker.stop is not None and worker.stop_seconds > grace:
-        yield EndOrphans(worker.id, force=True)
+        yield EndTree(worker.id, force=True)
     elif waited is None:
-        yield EndOrphans(worker.id)
+        yield EndTree(worker.id)
     elif waited > grace:
-        yield EndOrphans(worker.id, force=True)
+        yield EndTree(worker.id, force=True)
 
 
 def _mind(facts: Facts, worker: Worker) -> Iterator[Action]:
     is_hard = facts.ledger.pause == "hard"
     if worker.stop is not None:
         if worker.stop_seconds > facts.policy.grace_seconds + SHIM_MARGIN:
-            yield KillShim(worker.id)
+            yield EndTree(worker.id, force=True)
         return
     if is_hard and not worker.is_suspended:
         yield Suspend(worker.id, on=True)

@@ -61,7 +61,9 @@ class Local:
         """Start the shim in its own session; nobody holds a pipe to it."""
         if str(folder) in self._children:
             return
-        with open(folder / LOG_FILE, "ab", opener=_private) as log:  # its mode
+        appending = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        # Others may not read it before it was looked through for secrets.
+        with os.fdopen(os.open(folder / LOG_FILE, appending, 0o600), "ab") as log:
             self._children[str(folder)] = subprocess.Popen(
                 [sys.executable, "-m", "tuilab.engine.shim", str(folder)],
                 stdin=subprocess.DEVNULL,
@@ -93,11 +95,6 @@ class Local:
         if known.lease is None:
             return Opinion(Word.RUNNING if is_coming else Word.UNKNOWN)
         return look(known.folder, known.lease, self.experiment)
-
-
-def _private(path: str, flags: int) -> int:
-    """Open what others may not read before it was looked through for secrets."""
-    return os.open(path, flags, 0o600)
 
 
 def look(folder: Path, lease: Lease, experiment: str) -> Opinion:
