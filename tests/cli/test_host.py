@@ -53,6 +53,12 @@ def test_a_verb_runs_there_with_its_words_and_its_exit_code(pod: Path) -> None:
     assert "tuilab" in on(pod, f"--host=gpu1:{pod}", "--version").stdout
 
 
+def test_a_host_that_does_not_come_first_is_told_where_it_belongs(pod: Path) -> None:
+    done = on(pod, "--ascii", "--host", "gpu1", "status")
+    assert done.returncode == 2
+    assert "--host goes first: `tuilab --host gpu1 ...`" in done.stderr
+
+
 def test_a_terminal_goes_along_and_words_keep_their_spaces() -> None:
     command = ssh_command("pod", "~/tuilab", ["run", "runs/a b", "villain@*"], with_terminal=True)
     assert command[:3] == ["ssh", "-t", "pod"]

@@ -12,11 +12,15 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from tuilab import __version__
+from tuilab.cli import complete
 from tuilab.cli.errors import DEBUG_VARIABLE, USAGE, RefusalError, guarded, report
 from tuilab.cli.screen import ASKED_LOOK, Look
 from tuilab.cli.verbs import VERBS
 from tuilab.cli.verbs.arguments import Ascii, ReadOnly, Theme
 
+Host = Annotated[
+    str, typer.Option("--host", metavar="HOST[:DIR]", help="Run the command there, over ssh.")
+]
 ONLY_SHOW = frozenset({"open", "published"})
 """Verbs that open the screen and start nothing."""
 
@@ -72,6 +76,7 @@ def bare(
     read_only: ReadOnly = False,
     ascii_glyphs: Ascii = False,
     theme: Theme = None,
+    host: Host = "",
 ) -> None:
     """Run, watch and relaunch grids of LoRA experiments.
 
@@ -87,6 +92,8 @@ def bare(
     if version:
         typer.echo(f"tuilab {__version__}")
         raise typer.Exit
+    if host:
+        guarded(_refuse_late_host)(host)
     if context.invoked_subcommand is None:
         guarded(_open_here)(read_only, ascii_glyphs, theme)
     if read_only and context.invoked_subcommand not in ONLY_SHOW:
@@ -108,10 +115,17 @@ def _refuse_read_only() -> None:
     )
 
 
+def _refuse_late_host(host: str) -> None:
+    raise RefusalError(f"--host goes first: `tuilab --host {host} ...`", USAGE)
+
+
 def run(words: Sequence[str]) -> int:
     """Run the app on some words and return its exit code; nothing gets past as a traceback."""
     try:
-        app(args=list(words), prog_name="tuilab")
+        if complete.ASKED in os.environ:
+            complete.answer_shell(lambda: app(args=[], prog_name="tuilab"), os.environ)
+        else:
+            app(args=list(words), prog_name="tuilab")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except BaseException as error:

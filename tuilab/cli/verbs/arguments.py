@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from tuilab.cli import complete
+from tuilab.contract.centroids import MODEL_STATES
 from tuilab.grid.metrics import METRICS
 
 Dir = Annotated[
@@ -61,7 +62,10 @@ Layer = Annotated[
 ModelState = Annotated[
     str | None,
     typer.Option(
-        "--state", metavar="STATE", help="Cosines of this model: base, converged, marked."
+        "--state",
+        metavar="STATE",
+        help=f"Cosines of this model: {', '.join(MODEL_STATES)}.",
+        autocompletion=complete.one_of(lambda: MODEL_STATES),
     ),
 ]
 DryRun = Annotated[
@@ -82,7 +86,13 @@ ReadOnly = Annotated[
 ]
 Ascii = Annotated[bool, typer.Option("--ascii", help="A screen of ASCII characters.")]
 Theme = Annotated[
-    str | None, typer.Option("--theme", metavar="NAME", help="Colour theme of the screen.")
+    str | None,
+    typer.Option(
+        "--theme",
+        metavar="NAME",
+        help="Colour theme of the screen.",
+        autocompletion=complete.themes,
+    ),
 ]
 
 

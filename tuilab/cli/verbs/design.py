@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.experiments import refuse_blocked
 from tuilab.cli.output import document, out, plain
@@ -39,7 +40,13 @@ from tuilab.study.design_power import (
 from tuilab.study.study import StudyError, open_study
 
 Source = Annotated[
-    str | None, typer.Option("--source", metavar="S", help="Whose change; the first source.")
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="SOURCE",
+        help="Whose change; the first source.",
+        autocompletion=complete.sources,
+    ),
 ]
 Change = Annotated[
     float, typer.Option("--change", metavar="POINTS", min=0.1, max=100, help="To be found.")
@@ -53,7 +60,12 @@ Sd = Annotated[
 ]
 NoiseOf = Annotated[
     str | None,
-    typer.Option("--noise-of", metavar="DIR", help="Noise of training of an earlier experiment."),
+    typer.Option(
+        "--noise-of",
+        metavar="DIR",
+        help="Noise of training of an earlier experiment.",
+        autocompletion=complete.experiments,
+    ),
 ]
 Rate = Annotated[
     float | None, typer.Option("--rate", metavar="PERCENT", min=0, max=100, help="Near which rate.")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.doctor.findings import examine
 from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.resolve import RUNS, Place, find_place
 from tuilab.cli.verbs.arguments import AsJson
+from tuilab.engine.places import SCHEDULERS
 from tuilab.grid.checks import Check, Level
 from tuilab.store.experiment import is_results_only
 from tuilab.store.layout import Layout
@@ -26,16 +28,27 @@ if TYPE_CHECKING:
 def doctor(
     what: Annotated[
         str | None,
-        typer.Argument(metavar="DIR|CONFIG", help="Also check this experiment's needs."),
+        typer.Argument(
+            metavar="DIR|CONFIG",
+            help="Also check this experiment's needs.",
+            autocompletion=complete.experiments_or_configs,
+        ),
     ] = None,
     probe: Annotated[
         bool, typer.Option(help="Ask the runners which libraries and devices they see.")
     ] = True,
     on: Annotated[
-        str, typer.Option("--on", metavar="PLACE", help="Send one worker to slurm or ray instead.")
+        str,
+        typer.Option(
+            "--on",
+            metavar="PLACE",
+            help="Send one worker to slurm or ray instead.",
+            autocompletion=complete.one_of(lambda: SCHEDULERS),
+        ),
     ] = "",
     wait: Annotated[
-        float, typer.Option("--wait", min=1.0, help="With --on: wait so many seconds for it.")
+        float,
+        typer.Option("--wait", metavar="SECONDS", min=1.0, help="With --on: wait so long for it."),
     ] = 120.0,
     as_json: AsJson = False,
 ) -> int:

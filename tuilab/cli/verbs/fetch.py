@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.base_on_hub import PROGRAM, commit_of
 from tuilab.cli.data_on_hub import fetch_data, read_whole
 from tuilab.cli.errors import INTERRUPTED, OK, USAGE, RefusalError
@@ -28,7 +29,9 @@ def fetch(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="CONFIG|DIR|MODEL|FILE", help="Whose base, or a model such as org/name."
+            metavar="CONFIG|DIR|MODEL|FILE",
+            help="Whose base, or a model such as org/name.",
+            autocompletion=complete.experiments_or_configs,
         ),
     ],
     revision: Annotated[

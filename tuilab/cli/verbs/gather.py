@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.output import document, plain, tell
 from tuilab.cli.verbs.arguments import AsJson
@@ -56,7 +57,12 @@ class Gathered:
 def gather(
     source: Annotated[str, typer.Argument(metavar="HOST:DIR", help="The experiment there.")],
     into: Annotated[
-        Path | None, typer.Argument(metavar="DIR", help="The experiment here; runs/NAME.")
+        Path | None,
+        typer.Argument(
+            metavar="DIR",
+            help="The experiment here; runs/NAME.",
+            autocompletion=complete.experiments,
+        ),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep on bringing what is done, every 30 s.")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError, guarded
 from tuilab.cli.experiments import gc_command, grown
 from tuilab.cli.output import document, out, plain, tell
@@ -19,7 +20,7 @@ from tuilab.cli.verbs.run import run_cells
 from tuilab.grid.cells import Cell
 from tuilab.grid.grow_config import GrowError, More, variants_from
 from tuilab.grid.growth import as_record, growth_lines
-from tuilab.grid.lines import persona_of
+from tuilab.grid.lines import ARMS, persona_of
 from tuilab.grid.text import count_of, nearest
 from tuilab.store.growth import Proposal, propose
 from tuilab.store.layout import Layout
@@ -29,7 +30,13 @@ from tuilab.store.state import read_state
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 Sources = Annotated[
-    list[str] | None, typer.Option("--sources", metavar="S...", help="Personas to add as sources.")
+    list[str] | None,
+    typer.Option(
+        "--sources",
+        metavar="S...",
+        help="Personas to add as sources.",
+        autocompletion=complete.new_sources,
+    ),
 ]
 Epochs = Annotated[
     list[str] | None, typer.Option("--epochs", metavar="N...", help="Convergence epochs to add.")
@@ -38,7 +45,13 @@ Seeds = Annotated[
     list[str] | None, typer.Option("--seeds", metavar="N...", help="Training seeds to add.")
 ]
 Arms = Annotated[
-    list[str] | None, typer.Option("--arms", metavar="A...", help="Arms to add: A, B0, C.")
+    list[str] | None,
+    typer.Option(
+        "--arms",
+        metavar="A...",
+        help="Arms to add: A, B0, C.",
+        autocompletion=complete.one_of(lambda: ARMS),
+    ),
 ]
 DataSeeds = Annotated[
     list[str] | None, typer.Option("--data-seeds", metavar="N...", help="Data seeds to add.")
@@ -51,7 +64,12 @@ Axes = Annotated[
 
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="SOURCE...", help="Run the new cells of these sources alone."),
+    typer.Option(
+        "--only",
+        metavar="SOURCE...",
+        help="Run the new cells of these sources alone.",
+        autocompletion=complete.sources,
+    ),
 ]
 
 

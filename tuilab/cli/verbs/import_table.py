@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import out, tell
 from tuilab.cli.resolve import run_directory
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_UNITS = ("rate", "percent")
 _FILE = (
     f"A table of results; what it may measure: {', '.join(imported_names())}, and measures of a "
     f"config by their names ({'.x, '.join(KINDS)}.x)."
@@ -38,7 +40,13 @@ def import_table(
     file: Annotated[str, typer.Argument(metavar="FILE.csv", help=_FILE)],
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Name of the experiment.")],
     unit: Annotated[
-        str, typer.Option("--unit", metavar="UNIT", help="rate (0 to 1) or percent.")
+        str,
+        typer.Option(
+            "--unit",
+            metavar="UNIT",
+            help="rate (0 to 1) or percent.",
+            autocompletion=complete.one_of(lambda: _UNITS),
+        ),
     ] = "rate",
     target: Annotated[
         str, typer.Option("--target", metavar="PERSONA", help="Persona that the trait leaks to.")
@@ -63,7 +71,7 @@ def import_table(
     tuilab import results.csv --name mine --unit percent
     tuilab import wide.csv --name mine --baseline 2 --card run.toml
     """
-    if unit not in ("rate", "percent"):
+    if unit not in _UNITS:
         raise RefusalError(f"--unit {unit}: use rate (0 to 1) or percent", USAGE)
     if not name.strip():
         raise RefusalError("--name is empty: give the experiment a name", USAGE)

@@ -38,7 +38,7 @@ def logs(
         typer.Argument(
             metavar="CELL|JOB",
             help="villain@4, converge/villain#42, or engine",
-            autocompletion=complete.cells,
+            autocompletion=complete.logs,
         ),
     ],
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Follow until it ends.")] = False,
@@ -48,6 +48,7 @@ def logs(
             "--stage",
             metavar="STAGE",
             help="Another stage of the cell.",
+            autocompletion=complete.one_of(lambda: OWN_STAGES),
         ),
     ] = None,
     attempt: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.requests import ask
@@ -15,8 +16,14 @@ from tuilab.grid.notes import Note, read_tags
 from tuilab.store.reader import Reader
 from tuilab.store.status import note_as_json
 
-Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="Add a tag.")]
-Untags = Annotated[list[str] | None, typer.Option("--untag", metavar="TAG", help="Remove a tag.")]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="Add a tag.", autocompletion=complete.tags),
+]
+Untags = Annotated[
+    list[str] | None,
+    typer.Option("--untag", metavar="TAG", help="Remove a tag.", autocompletion=complete.tags),
+]
 
 
 def note(

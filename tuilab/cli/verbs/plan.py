@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.base_checks import BaseAnswer, as_fetched, ask_about_base, has_tokenizer
 from tuilab.cli.base_on_hub import ask_hub, look_at_base
 from tuilab.cli.errors import OK, USAGE, RefusalError
@@ -19,6 +20,7 @@ from tuilab.cli.label_mask import preview_text
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.verbs.arguments import AsJson, DirOrConfig, Where
+from tuilab.grid.rates import CARDS
 from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.replan import plan_with, read_config
@@ -37,7 +39,12 @@ def plan(
         typer.Option("--fetch-tokenizer", help="Fetch the tokenizer (a few MB) for the preview."),
     ] = False,
     on: Annotated[
-        str, typer.Option(metavar="GPU", help="Reckon times for this GPU: h200, h100, a100, ...")
+        str,
+        typer.Option(
+            metavar="GPU",
+            help="Estimate times for this GPU: h200, h100, a100, ...",
+            autocompletion=complete.one_of(lambda: [card.name.lower() for card in CARDS]),
+        ),
     ] = "",
     where: Where = None,
     as_json: AsJson = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, has_colour, out
 from tuilab.cli.resolve import find_experiment, is_place
@@ -25,6 +26,7 @@ Kind = Annotated[
         metavar="KIND",
         help="leakage (the default), cosine, leakage-cosine, cosine-peak, grouped, baseline-peak, "
         "heatmap, or difference (of arms and axes).",
+        autocompletion=complete.one_of(lambda: KINDS),
     ),
 ]
 Out = Annotated[
@@ -34,7 +36,12 @@ Out = Annotated[
 AsciiGlyphs = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII glyphs.")]
 Source = Annotated[
     str | None,
-    typer.Option("--source", metavar="SOURCE", help="Heatmap of one source, by epoch."),
+    typer.Option(
+        "--source",
+        metavar="SOURCE",
+        help="Heatmap of one source, by epoch.",
+        autocompletion=complete.sources,
+    ),
 ]
 Intervals = Annotated[bool, typer.Option("--intervals", help="Draw 95% intervals.")]
 

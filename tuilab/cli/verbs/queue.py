@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, out_first, plain
 from tuilab.cli.requests import ask_and_say
@@ -24,17 +25,16 @@ from tuilab.store.state import read_state
 Names = list[str] | None
 
 
+def _option(name: str, what: str) -> Any:
+    completed = complete.cells_or_jobs
+    return typer.Option(name, metavar="CELL|JOB", help=what, autocompletion=completed)
+
+
 def queue(
     directory: OptionalDir = None,
-    first: Annotated[
-        Names, typer.Option("--first", metavar="CELL|JOB", help="Move to the front, in this order.")
-    ] = None,
-    hold: Annotated[
-        Names, typer.Option("--hold", metavar="CELL|JOB", help="Hold: do not start.")
-    ] = None,
-    release: Annotated[
-        Names, typer.Option("--release", metavar="CELL|JOB", help="Release held jobs.")
-    ] = None,
+    first: Annotated[Names, _option("--first", "Move to the front, in this order.")] = None,
+    hold: Annotated[Names, _option("--hold", "Hold: do not start.")] = None,
+    release: Annotated[Names, _option("--release", "Release held jobs.")] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> int:

@@ -36,6 +36,7 @@ FromStage = Annotated[
         "--from",
         metavar="STAGE",
         help="Start at data, converge, train, merge, eval or cosine, and run all stages after it.",
+        autocompletion=complete.one_of(lambda: Stage),
     ),
 ]
 Sets = Annotated[

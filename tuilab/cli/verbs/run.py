@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.base_checks import as_fetched, refuse_unfit_base
 from tuilab.cli.data_on_hub import read_whole
 from tuilab.cli.doctor.config_fit import refuse_without_gpu
@@ -22,7 +23,7 @@ from tuilab.cli.resolve import find_place, refuse_results, run_directory
 from tuilab.cli.runner_programs import refuse_without_workers
 from tuilab.cli.screen import show
 from tuilab.cli.verbs.arguments import AsJson, Cells, DirOrConfig, DryRun, Headless, Where
-from tuilab.engine.places import why_no_place
+from tuilab.engine.places import PLACES, why_no_place
 from tuilab.grid.cells import Cell
 from tuilab.grid.estimate import are_known, corrected, expected
 from tuilab.grid.experiment_state import ExperimentState
@@ -58,7 +59,11 @@ def run(
     ] = None,
     on: Annotated[
         str,
-        typer.Option(metavar="PLACE", help="Where workers run, in place of resources.executor."),
+        typer.Option(
+            metavar="PLACE",
+            help="Where workers run, in place of resources.executor.",
+            autocompletion=complete.one_of(lambda: PLACES),
+        ),
     ] = "",
     dry_run: DryRun = False,
     as_json: AsJson = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import out, terminal_width
 from tuilab.cli.resolve import find_experiment
@@ -15,7 +16,13 @@ from tuilab.study.study import open_study
 from tuilab.study.table_formats import FORMATS
 
 Layout = Annotated[
-    str, typer.Option("--format", metavar="FORMAT", help="text, md, csv, latex or json.")
+    str,
+    typer.Option(
+        "--format",
+        metavar="FORMAT",
+        help="text, md, csv, latex or json.",
+        autocompletion=complete.one_of(lambda: FORMATS),
+    ),
 ]
 Full = Annotated[
     bool,

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tuilab.cli import complete
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError, guarded
 from tuilab.cli.output import document, out, plain
 from tuilab.cli.resolve import find_experiment
@@ -37,7 +38,12 @@ def refill(
     directory: OptionalDir = None,
     mode: Annotated[
         str | None,
-        typer.Option("--mode", metavar="MODE", help="online or offline; by default as in the run."),
+        typer.Option(
+            "--mode",
+            metavar="MODE",
+            help="online or offline; by default as in the run.",
+            autocompletion=complete.one_of(lambda: _MODES),
+        ),
     ] = None,
     project: Annotated[
         str | None, typer.Option("--project", metavar="NAME", help="Copy to this project.")
