@@ -23,7 +23,6 @@ HEAVY = {
     "numpy",
     "scipy",
     "matplotlib",
-    "plotext",
     "pydantic",
     "torch",
     "rich",

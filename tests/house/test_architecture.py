@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("textual", "pandas", "numpy", "scipy", "matplotlib", "plotext", "pydantic", "torch")
+HEAVY = ("textual", "pandas", "numpy", "scipy", "matplotlib", "pydantic", "torch")
 
 
 @cache

@@ -21,7 +21,7 @@ from tuilab.store.engine_file import read_heartbeat, write_heartbeat
 from tuilab.store.layout import Layout
 
 PUBLISHED = ROOT / "tuilab" / "published"
-HEAVY = ("numpy", "pandas", "scipy", "plotext", "matplotlib", "pydantic", "typer", "torch")
+HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pydantic", "typer", "torch")
 
 
 @pytest.fixture

@@ -101,8 +101,6 @@ def _name(kind: str, source: str) -> tuple[str, str]:
 
 def _computed(root: Path) -> Study:
     """Everything that takes long, imports included, so that the screen stays awake."""
-    import plotext  # noqa: F401
-
     from tuilab.study.study import open_study
 
     study = open_study(root)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from tuilab.tui.present import dots
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, fit
 
@@ -18,7 +19,6 @@ _OVER_DECADES = frozenset({"loss", "grad_norm"})
 """Their first spikes would press all that follows into one flat line."""
 _SPAN = 30.0
 """Largest over smallest value from which on such an axis is logarithmic."""
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def charted(names: Iterable[str]) -> list[str]:
@@ -34,7 +34,8 @@ def small_plot(
     name: str, points: Sequence[Point], columns: int, rows: int, glyphs: Glyphs
 ) -> list[Line]:
     """Return exactly ``rows`` lines: a title with the last value, the plot, the steps."""
-    known = [(x, y) for x, y in points if y is not None and math.isfinite(y) and math.isfinite(x)]
+    drawn = [dots.point(x, y) for x, y in points]
+    known = [point for point in drawn if point]
     if not known:
         text = f" {name}: nothing yet" if not points else f" {name}: no finite number reported"
         empty: list[Line] = [((text, "muted"),)]
@@ -50,11 +51,10 @@ def small_plot(
         (f"   {_short(low)} to {_short(high)}{lost}{'   log axis' * is_log}", "muted"),
     )
     if is_log:
-        points = [(x, math.log10(y) if y is not None and y > 0 else None) for x, y in points]
-        known = [(x, math.log10(y)) for x, y in known]
+        drawn = [point and (point[0], math.log10(point[1])) for point in drawn]
     height = max(1, rows - 2)
     label = 9
-    body = _canvas(points, known, max(4, columns - label - 1), height, glyphs)
+    body = _canvas(drawn, max(4, columns - label - 1), height, "*" * glyphs.is_ascii)
     lines: list[Line] = [title]
     for row, text in enumerate(body):
         edge = _short(high) if row == 0 else _short(low) if row == height - 1 else ""
@@ -71,55 +71,11 @@ def _short(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _canvas(
-    points: Sequence[Point],
-    known: Sequence[tuple[float, float]],
-    columns: int,
-    rows: int,
-    glyphs: Glyphs,
-) -> list[str]:
-    wide, tall = (1, 1) if glyphs.is_ascii else (2, 4)
-    left, right = min(x for x, _ in known), max(x for x, _ in known)
-    low, high = min(y for _, y in known), max(y for _, y in known)
-    dots: set[tuple[int, int]] = set()
-    before: tuple[int, int] | None = None
-    for x, y in points:
-        if y is None or not math.isfinite(y):
-            before = None
-            continue
-        across = _place(x, left, right, columns * wide)
-        down = rows * tall - 1 - _place(y, low, high, rows * tall)
-        dots |= _stroke(before, (across, down)) if before else {(across, down)}
-        before = (across, down)
-    if glyphs.is_ascii:
-        return [
-            "".join("*" if (x, y) in dots else " " for x in range(columns)) for y in range(rows)
-        ]
-    return ["".join(_braille(dots, x, y) for x in range(columns)) for y in range(rows)]
-
-
-def _place(value: float, low: float, high: float, steps: int) -> int:
-    if high <= low:
-        return (steps - 1) // 2
-    return min(steps - 1, round((value - low) / (high - low) * (steps - 1)))
-
-
-def _stroke(start: tuple[int, int], end: tuple[int, int]) -> set[tuple[int, int]]:
-    """All dots on the straight line between two dots."""
-    steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
-    return {
-        (
-            round(start[0] + (end[0] - start[0]) * step / steps),
-            round(start[1] + (end[1] - start[1]) * step / steps),
-        )
-        for step in range(steps + 1)
-    }
-
-
-def _braille(dots: set[tuple[int, int]], x: int, y: int) -> str:
-    bits = 0
-    for row in range(4):
-        for column in range(2):
-            if (x * 2 + column, y * 4 + row) in dots:
-                bits |= _DOTS[row][column]
-    return chr(0x2800 + bits) if bits else " "
+def _canvas(points: Sequence[dots.Point | None], columns: int, rows: int, mark: str) -> list[str]:
+    xs, ys = zip(*filter(None, points), strict=True)
+    x_range, y_range = (min(xs), max(xs)), (min(ys), max(ys))
+    drawn: set[dots.Place] = set()
+    for run in dots.runs(points):
+        drawn |= dots.line([dots.dot_at(one, x_range, y_range, (columns, rows)) for one in run])
+    signs = dots.signs(drawn, mark)
+    return ["".join(signs.get((x, y), " ") for x in range(columns)) for y in range(rows)]
