@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tuilab.grid.edits import EDITED
 from tuilab.grid.text import list_of, number, rate_digits
 from tuilab.report.figure_fonts import reach_all
-from tuilab.science.figures.model import Figure, Matrix, Panel, PlotPoint, Series
+from tuilab.science.figures.model import Figure, Matrix, Panel, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -193,9 +193,9 @@ def _draw_band(axes: Axes, band: Series) -> None:
 def _draw_series(axes: Axes, series: Series) -> None:
     colour, marker = series.mark.colour, series.mark.marker
     if series.is_line:
-        for run in _unbroken(series.points):
-            heights = [p.y for p in run if p.y is not None]
-            axes.plot([p.x for p in run], heights, color=colour, lw=1.4, zorder=2)
+        # A line never bridges what was not measured.
+        heights = [math.nan if p.y is None else p.y for p in series.points]
+        axes.plot([p.x for p in series.points], heights, color=colour, lw=1.4, zorder=2)
     # One artist for many points: drawing takes its time by the artist.
     known = [(p.x, p.y, p) for p in series.points if p.y is not None]
     spans = [(p.x, p.low, p.high) for _, _, p in known if p.low is not None and p.high is not None]
@@ -212,17 +212,6 @@ def _draw_series(axes: Axes, series: Series) -> None:
             axes.plot(
                 xs, ys, marker, ms=5, color=colour, mfc=fill, mew=1.0, zorder=3, clip_on=False
             )
-
-
-def _unbroken(points: Sequence[PlotPoint]) -> list[list[PlotPoint]]:
-    """Split a series at its gaps: a line never bridges what was not measured."""
-    runs: list[list[PlotPoint]] = [[]]
-    for point in points:
-        if point.y is None:
-            runs.append([])
-        else:
-            runs[-1].append(point)
-    return [run for run in runs if len(run) > 1]
 
 
 def _label_series(axes: Axes, panel: Panel) -> None:

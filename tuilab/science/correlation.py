@@ -58,30 +58,21 @@ class Correlation:
 
 
 def spearman(
-    x: Sequence[float],
-    y: Sequence[float],
-    *,
-    names: tuple[str, str] = ("x", "y"),
-    seed: int = 0,
-    resamples: int = MONTE_CARLO,
+    x: Sequence[float], y: Sequence[float], names: tuple[str, str] = ("x", "y"), tests: int = 1
 ) -> Correlation:
     """Spearman's rho (1904, Am. J. Psychol. 15:72-101) with a permutation p value.
 
-    Up to N = 9 all N! pairings are enumerated and p = extreme / N!. Beyond, ``resamples`` seeded
-    random pairings give p = (extreme + 1) / (resamples + 1) (Phipson & Smyth 2010) with standard
-    error sqrt(p (1 - p) / resamples). rho is undefined below three points or for a constant column.
+    Up to N = 9 all N! pairings are enumerated and p = extreme / N!. Beyond, 99,999 seeded
+    random pairings give p = (extreme + 1) / 100,000 (Phipson & Smyth 2010) with standard error
+    sqrt(p (1 - p) / 99,999). rho is undefined below three points or for a constant column.
     """
-    if len(x) != len(y):
-        raise ValueError(f"{len(x)} and {len(y)} values cannot be paired.")
-    if not np.isfinite([*x, *y]).all():
-        raise ValueError("A missing value cannot be ranked; leave the pair out.")
     reason = _why_undefined(x, y)
     if reason:
-        return Correlation(*names, len(x), None, None, "", reason=reason)
+        return Correlation(*names, len(x), None, None, "", tests=tests, reason=reason)
     ranks = _ranks(x, y)
     centred = [np.array(one) - fmean(one) for one in ranks]
     rho = float(centred[0] @ centred[1] / np.sqrt(np.prod([one @ one for one in centred])))
-    strengths = _strengths(*ranks, seed, resamples)
+    strengths = _strengths(*ranks)
     exact = len(x) <= EXACT_UP_TO
     looked_at = len(strengths)
     extreme = int((strengths >= abs(rho) - _ROUNDING).sum())
@@ -95,9 +86,9 @@ def spearman(
         extreme=extreme,
         permutations=looked_at,
         p_error=None if exact else sqrt(p * (1 - p) / looked_at),
-        p_holm=p,
+        tests=tests,
         least_p=float((strengths >= strengths.max() - _ROUNDING).mean()) if exact else p,
-        needed=_needed(strengths, ALPHA),
+        needed=_needed(strengths, ALPHA / tests),
     )
 
 
@@ -127,13 +118,9 @@ def correlate(
         keys = [*x, *(key for key in y if key not in x)]
         pairs = {key: (x.get(key), y.get(key)) for key in keys}
         both = [(a, b) for a, b in pairs.values() if a is not None and b is not None]
-        found = spearman([a for a, _ in both], [b for _, b in both], names=(x_name, name))
+        columns = [a for a, _ in both], [b for _, b in both]
         left_out = tuple(key for key, (a, b) in pairs.items() if a is None or b is None)
-        needed = None
-        if found.rho is not None:
-            ranks = _ranks([a for a, _ in both], [b for _, b in both])
-            needed = _needed(_strengths(*ranks, 0, MONTE_CARLO), ALPHA / len(ys))
-        results.append(replace(found, tests=len(ys), left_out=left_out, needed=needed))
+        results.append(replace(spearman(*columns, (x_name, name), len(ys)), left_out=left_out))
     corrected = iter(holm([one.p for one in results if one.p is not None], len(ys)))
     return tuple(one if one.p is None else replace(one, p_holm=next(corrected)) for one in results)
 
@@ -161,17 +148,15 @@ def _needed(strengths: npt.NDArray[np.float64], level: float) -> float | None:
 
 
 @lru_cache(maxsize=64)
-def _strengths(
-    x: tuple[float, ...], y: tuple[float, ...], seed: int, resamples: int
-) -> npt.NDArray[np.float64]:
+def _strengths(x: tuple[float, ...], y: tuple[float, ...]) -> npt.NDArray[np.float64]:
     """|rho| of every permutation of the ranks x, or of so many random ones."""
     fixed = np.asarray(y) - np.mean(y)
     ranks = np.asarray(x) - np.mean(x)
     if len(x) <= EXACT_UP_TO:
         moved = ranks[_permutations(len(x))]
     else:
-        many = np.broadcast_to(ranks, (resamples, len(x)))
-        moved = np.random.default_rng(seed).permuted(many, axis=1)
+        many = np.broadcast_to(ranks, (MONTE_CARLO, len(x)))
+        moved = np.random.default_rng(0).permuted(many, axis=1)
     strengths: npt.NDArray[np.float64] = np.abs(moved @ fixed)
     strengths /= np.sqrt((ranks @ ranks) * (fixed @ fixed))
     return strengths

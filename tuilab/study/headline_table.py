@@ -12,6 +12,7 @@ from tuilab.grid.edits import EDITED
 from tuilab.grid.text import MISSING, number
 from tuilab.science.edit_notes import cells_set_aside, edits_notes
 from tuilab.science.headline_rows import (
+    MARKS,
     HeadlineRow,
     headline,
     headline_frame,
@@ -137,13 +138,7 @@ def _folded(text: str, width: int | None) -> str:
 
 
 def _left_out(rows: tuple[HeadlineRow, ...]) -> str:
-    counts = {
-        "missing": sum(len(row.missing) for row in rows),
-        "failed": sum(len(row.failed) for row in rows),
-        "suspect": sum(len(row.suspect) for row in rows),
-        "stale": sum(len(row.stale) for row in rows),
-        "edited": sum(len(row.edited) for row in rows),
-    }
+    counts = {status: sum(len(getattr(row, status)) for row in rows) for status in MARKS}
     named = [f"{count} {word}" for word, count in counts.items() if count]
     noun = "cell" if sum(counts.values()) == 1 else "cells"
     return f"left out: {', '.join(named)} {noun}" if named else ""
