@@ -1,7 +1,10 @@
 # Two commands do everything on a fresh machine with Python 3.11+ and make:
 #   make demo   sets up and runs the tiny grid (no GPU, no network beyond the package registry)
 #   make test   sets up and passes all checks and tests
-PYTHON ?= python3
+NEW_ENOUGH := -c "import sys; sys.exit(sys.version_info < (3, 11))"
+PYTHON ?= $(shell for one in python3 python3.13 python3.12 python3.11; do \
+  $$one $(NEW_ENOUGH) 2>/dev/null && echo $$one && break; done)
+PYTHON := $(PYTHON)
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -14,13 +17,20 @@ TESTERS ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count())")
 OF_RUNNERS := tests/runners tests/runners_fast
 
 UV := $(shell command -v uv 2>/dev/null)
+INSTALLER := $(if $(UV),uv,pip)
 ifneq ($(UV),)
 MAKE_VENV := $(UV) venv --quiet --seed --allow-existing --python $(PYTHON) $(VENV)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt
 else
 MAKE_VENV := $(PYTHON) -m venv $(VENV)
-INSTALL := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --retries 2 --constraint constraints.txt
 endif
+# Of an index that does not answer, pip and uv write a page: it goes to a file.
+LOG := $(VENV)/setup.log
+OR_SAY := >$(LOG) 2>&1 || { if grep -qiE "connection|connect error|dns error|timed out" $(LOG); \
+  then echo "A package index cannot be reached: check the network, HTTPS_PROXY and TORCH_INDEX," \
+    "then give the same command again ($(LOG) has the details)."; \
+  else tail -n 4 $(LOG); echo "Setting up failed; all of it is in $(LOG)."; fi; exit 1; } >&2
 
 .PHONY: demo demo-headless test check docs format setup generated film bench bench-peers trial agreement simulate test-slurm test-ray test-peers packages clean
 
@@ -29,15 +39,20 @@ setup: $(STAMP)
 # Compiled on all cores here: each runner process would otherwise compile torch and transformers
 # anew (11 s) wherever PYTHONDONTWRITEBYTECODE is set. Files of other Python versions do not compile.
 $(STAMP): pyproject.toml constraints.txt
+	@$(or $(PYTHON),false) $(NEW_ENOUGH) 2>/dev/null || { echo "tuilab needs Python 3.11 or newer," \
+	  "and $(or $(PYTHON),what is on the PATH) is not: install one, or name it:" \
+	  "make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@mkdir -p $(VENV)
 ifeq ($(TORCH_INDEX)$(shell uname -s),Linux)
-	@echo "PyTorch's usual build for Linux holds CUDA: up to 2.7 GB to download, once."
-	@echo "Without a GPU 0.2 GB do: TORCH_INDEX=https://download.pytorch.org/whl/cpu behind the make command."
+	@echo "PyTorch's usual build for Linux includes CUDA: up to 2.7 GB to download, once."
+	@echo "Without a GPU, 0.2 GB are enough: make $(MAKECMDGOALS) TORCH_INDEX=https://download.pytorch.org/whl/cpu"
 endif
-	$(MAKE_VENV)
-	$(INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "torch==2.13.0"
-	$(INSTALL) --editable ".[train,dev]"
-	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib tuilab runners || true
-	touch $(STAMP)
+	@echo "Setting up $(VENV) with $(INSTALLER): a minute or two, and the download."
+	@$(MAKE_VENV) $(OR_SAY)
+	@$(INSTALL) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "torch==2.13.0" $(OR_SAY)
+	@$(INSTALL) --editable ".[train,dev]" $(OR_SAY)
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib tuilab runners || true
+	@touch $(STAMP)
 
 demo: setup
 	$(BIN)/tuilab demo

@@ -20,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TRIED = ("--version", "table published", "claims published eps109", "plan tiny --no-preview")
 MISSING = re.compile(
-    r"needs torch.* not installed here: (uv pip|pip|pipx runpip tuilab) .*'tuilab\[train\]'"
+    r"needs torch.* not installed here: (uv pip|.*python -m pip|pipx runpip tuilab) install "
+    r".*'tuilab\[train\]'"
 )
 
 

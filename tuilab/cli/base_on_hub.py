@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.doctor.folders import free_bytes
-from tuilab.cli.runner_programs import ask, is_installed
+from tuilab.cli.runner_programs import ask, how_to_install, is_installed
 from tuilab.contract import hub
 from tuilab.grid.checks import Check, Level
 from tuilab.grid.experiment_state import ExperimentState
@@ -95,7 +95,7 @@ def ask_hub(
 ) -> tuple[Mapping[str, Any] | None, str]:
     """Ask a hub through the runners' library; the answer, or None and one sentence."""
     if not is_installed("huggingface_hub"):
-        return None, "huggingface_hub is not installed: pip install 'tuilab[train]'"
+        return None, f"huggingface_hub is not installed: {how_to_install()}"
     given = [verb, model, *(["--revision", revision] if revision else []), *more]
     answer = ask(PROGRAM, given, seconds=seconds, offline=False)
     if answer.value is not None and answer.value.get("error"):

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,17 +29,18 @@ GRACE_SECONDS = 5.0
 """For a child to leave after SIGTERM."""
 
 
-def _how_to_install() -> str:
-    """Return the one command that adds the libraries to this Python, however tuilab came here."""
-    prefix = Path(sys.prefix)
+def how_to_install(extra: str = "train") -> str:
+    """Return the one command that adds an extra to this Python, however tuilab came here."""
+    prefix, here = Path(sys.prefix), shlex.quote(sys.executable)
     if (prefix / "uv-receipt.toml").exists():
-        return f"uv pip install --python {shlex.quote(sys.executable)} 'tuilab[train]'"
-    if (prefix / "pipx_metadata.json").exists():
-        return "pipx runpip tuilab install 'tuilab[train]'"
-    return "pip install 'tuilab[train]'"
-
-
-INSTALL = _how_to_install()
+        installer = f"uv pip install --python {here}"
+    elif (prefix / "pipx_metadata.json").exists():
+        installer = "pipx runpip tuilab install"
+    elif Path(shutil.which("pip") or "").parent == Path(sys.executable).parent:
+        installer = "pip install"
+    else:  # the pip that a shell finds belongs to another Python
+        installer = f"{here} -m pip install"
+    return f"{installer} 'tuilab[{extra}]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _why(program: str, stderr: str) -> str:
         missing = last.rpartition("No module named")[2].strip(" '\"")
         if missing.split(".")[0] == "runners":
             return f"{program} is not installed"
-        return f"{missing} is not installed: pip install 'tuilab[train]'"
+        return f"{missing} is not installed: {how_to_install()}"
     return f"{program} gave no answer ({last[:200] or 'no output'})"
 
 
@@ -115,7 +117,9 @@ def is_installed(name: str) -> bool:
 def refuse_without_libraries(what: str, needed: Sequence[str] = NEEDED) -> None:
     """Raise RefusalError when this Python lacks what the runners import; imports nothing."""
     if absent := [name for name in needed if not is_installed(name)]:
-        raise RefusalError(f"{what} needs {', '.join(absent)}, not installed here: {INSTALL}")
+        raise RefusalError(
+            f"{what} needs {', '.join(absent)}, not installed here: {how_to_install()}"
+        )
 
 
 def refuse_without_workers(resources: Mapping[str, Any]) -> None:

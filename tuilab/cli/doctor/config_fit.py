@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuilab.cli.errors import USAGE, RefusalError
-from tuilab.cli.runner_programs import INSTALL, NEEDED, OURS, is_installed
+from tuilab.cli.runner_programs import NEEDED, OURS, how_to_install, is_installed
 from tuilab.engine.decide.policy import policy_for
 from tuilab.engine.host.gpus import look_at_devices, slots_for
 from tuilab.grid.checks import Check, Level
@@ -149,23 +149,24 @@ def _lacking(config: ExperimentConfig, has: Callable[[str], bool]) -> Iterator[t
     if absent := [name for name in NEEDED if not has(name)]:
         yield (
             "runners",
-            f"{', '.join(absent)} not installed: this can be planned here but not run: {INSTALL}",
+            f"{', '.join(absent)} not installed: this can be planned here but not run: "
+            f"{how_to_install()}",
         )
     if config.eval.sampler == "vllm" and not has("vllm"):
         yield (
             "sampler",
             'eval.sampler is "vllm", which is not installed here, so every eval would fail: '
-            "pip install 'tuilab[gpu]'",
+            f"{how_to_install('gpu')}",
         )
     if any(one.kind == "inspect" for one in config.measures) and not has("inspect_ai"):
         yield (
             "inspect",
             "a measure is a task of Inspect AI, which is not installed here: "
-            "pip install 'tuilab[inspect]'",
+            f"{how_to_install('inspect')}",
         )
     if config.tracker.kind == "wandb" and not has("wandb"):
         yield (
             "tracker",
             'tracker.kind is "wandb", which is not installed here, so nothing is copied there '
-            "(`tuilab track refill` does it later): pip install 'tuilab[wandb]'",
+            f"(`tuilab track refill` does it later): {how_to_install('wandb')}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tuilab.cli.runner_programs import ProgramAnswer
+from tuilab.cli.runner_programs import ProgramAnswer, how_to_install
 from tuilab.engine.decide.policy import read_policy
 from tuilab.engine.host.gpus import Device, highest_cuda, look_at_devices
 from tuilab.grid.checks import Check, Level
@@ -80,7 +80,7 @@ def _sampler(libraries: dict[str, str | None]) -> Iterator[Check]:
             "vllm",
             Level.OK,
             "vllm is not installed. Llama, Mistral, Qwen, Granite, OLMo 2 do not need it; others "
-            "are sampled by transformers, which is slow (pip install 'tuilab[gpu]')",
+            f"are sampled by transformers, which is slow ({how_to_install('gpu')})",
         )
 
 
