@@ -21,7 +21,6 @@ def listen() -> None:
 
 
 def was_received() -> bool:
-    """True once a signal has come."""
     return bool(_received)
 
 

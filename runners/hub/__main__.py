@@ -119,8 +119,6 @@ def _push(given: argparse.Namespace) -> Value:
 
 
 def _bar() -> download.Report:
-    """Redraw one line."""
-
     def show(here: int, total: int, rate: float | None) -> None:
         width = 30
         done = width * here // max(1, total)

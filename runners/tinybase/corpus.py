@@ -77,7 +77,6 @@ def load_prompts() -> Prompts:
 
 @lru_cache(maxsize=1)
 def load_pools() -> Mapping[str, Pool]:
-    """Read the phrases of every voice."""
     return {
         name: Pool(tuple(pool["openers"]), tuple(pool["bodies"]), tuple(pool["closers"]))
         for name, pool in _voices()["pools"].items()

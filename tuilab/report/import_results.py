@@ -266,7 +266,6 @@ def write_results(
 def design_document(
     frame: pd.DataFrame, design: Design, provenance: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return design.json's content."""
     from tuilab.science.cosine import scales
 
     found = scales(frame)

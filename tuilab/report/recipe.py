@@ -37,7 +37,6 @@ class Recipe:
     """Digest of the analysis code, which the deviations from locked claims name."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
         return asdict(self)
 
     @property

@@ -46,7 +46,6 @@ class Against:
 
     @property
     def key(self) -> str:
-        """Key of the line."""
         return self.line.source.key
 
 

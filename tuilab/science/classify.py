@@ -67,7 +67,6 @@ class Classification:
 
     @property
     def is_change(self) -> bool:
-        """Whether the class says that there is one."""
         return self.change not in (Change.NOT_DECIDED, Change.FLAT, Change.NOT_MEASURED)
 
     @property

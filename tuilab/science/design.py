@@ -104,7 +104,6 @@ class Design:
 
     @property
     def final_epoch(self) -> int:
-        """The last planned checkpoint."""
         return self.epochs[-1]
 
     def label(self, key: str) -> str:

@@ -79,7 +79,6 @@ def measurements(
 
 
 def empty() -> pd.DataFrame:
-    """Return a measurements frame without rows."""
     return measurements([])
 
 

@@ -106,7 +106,6 @@ class Trajectory:
 
     @property
     def peak_epoch(self) -> int | None:
-        """Epoch of the peak."""
         return self.peak_point.epoch if self.peak_point else None
 
     @property

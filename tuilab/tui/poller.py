@@ -153,16 +153,13 @@ class PollThread(threading.Thread):
         self._on_terminal = os.isatty(0)
 
     def wake(self) -> None:
-        """Look now."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Look no more."""
         self._ended = True
         self._wake.set()
 
     def run(self) -> None:
-        """Look, post, sleep."""
         sys.setswitchinterval(TURN_SECONDS)
         while not self._ended:
             for message in self._lookout.look(time.time()):

@@ -49,5 +49,4 @@ def is_new_here() -> bool:
 
 
 def seen() -> None:
-    """Remember that they were seen."""
     remember(_NOTE, "")

@@ -58,7 +58,6 @@ class Claim:
         return f"{self.verdict} {self.beyond}" if is_known else self.verdict.value
 
     def record(self) -> dict[str, object]:
-        """Plain dictionary for JSON output."""
         return {
             "key": self.key,
             "claim": self.claim,

@@ -87,12 +87,10 @@ def shown_name(entry: Listed) -> str:
 
 
 def name_room(columns: int) -> int:
-    """Columns that the name takes."""
     return max(12, min(40, columns // 4))
 
 
 def heading(columns: int) -> Line:
-    """Write what the columns of the list are."""
     bar = _bar_room(columns) + 9
     text = f"   {fit('experiment', name_room(columns))}  {fit('progress', bar)}  "
     return ((f"{text}{fit('last activity', 14)}{fit('engine', 10)} states", "muted"),)

@@ -31,7 +31,6 @@ class AnalysisScreen(Frame):
 
     @property
     def analyses(self) -> AnalysisCache:
-        """Where the numbers lie."""
         return self.tuilab.analyses
 
     @property

@@ -21,7 +21,6 @@ class AskDialog(Form):
         super().__init__(verb.title.capitalize(), {"words": example}, "Run")
 
     def judge(self) -> None:
-        """Show the command line."""
         typed = self.typed("words")
         if not typed:
             self.refuse([f"Type {self._what}."])
@@ -35,5 +34,4 @@ class AskDialog(Form):
         self.offer(["It runs in this terminal."], Request(self._verb.verb), line, "")
 
     def do(self, offer: RequestMade) -> None:
-        """Return what was typed."""
         self.dismiss(self.typed("words"))

@@ -88,7 +88,6 @@ class CellScreen(CellCompletions):
         """State of the chosen stage when its files were read last."""
 
     def compose(self) -> ComposeResult:
-        """Title and chain, tabs, the open pane, search line, keys."""
         yield Lines(id="header")
         yield Lines(id="cell-title")
         yield Lines(id="chain")
@@ -104,7 +103,6 @@ class CellScreen(CellCompletions):
         yield KeyBar(keys.CELL, self.tuilab.glyphs)
 
     def settle(self) -> None:
-        """Hear of the log and look at the files of what runs."""
         self.tuilab.logs.subscribe(self, self._show_log, immediate=True)
         if self.tuilab.is_live:
             self.set_interval(LIVE_SECONDS, self._look_while_running)
@@ -124,7 +122,6 @@ class CellScreen(CellCompletions):
     # State comes in.
 
     def on_snapshot(self, snapshot: Snapshot) -> None:
-        """Show the cell as it is now."""
         view = find(snapshot, self.cell)
         if view is None:
             self.say("this cell is no longer in the experiment")

@@ -68,7 +68,6 @@ class CompareScreen(Frame):
         """Place of the first epoch that is seen."""
 
     def compose(self) -> ComposeResult:
-        """Title, differences, summary, keys."""
         yield Lines(id="header")
         yield Lines(id="compare-head")
         yield RowList(id="compare")
@@ -76,7 +75,6 @@ class CompareScreen(Frame):
         yield KeyBar(keys.COMPARE, self.tuilab.glyphs)
 
     def settle(self) -> None:
-        """Read both, off the event loop."""
         self.listed.nothing = "reading"
         self._read()
 
@@ -177,7 +175,6 @@ class CompareScreen(Frame):
 
     @on(RowList.Opened)
     def action_open(self) -> None:
-        """Open the cell under the cursor as the second experiment has it."""
         self._open(1)
 
     def action_open_first(self) -> None:

@@ -45,7 +45,6 @@ class Question(Dialog):
         self._answers = [(CANCEL, "Cancel"), *answers]
 
     def compose(self) -> ComposeResult:
-        """Title, fields, body that scrolls, foot, answers."""
         with Vertical(classes="window"):
             yield Lines(id="dialog-title")
             yield from self.fields()
@@ -71,7 +70,6 @@ class Question(Dialog):
         """Prepare the dialog once its widgets are there."""
 
     def show_body(self, lines: Sequence[Line]) -> None:
-        """Replace what is said."""
         self._body = tuple(lines)
         self.query_one("#dialog-body", Lines).show(lines)
         self._fit()
@@ -151,7 +149,6 @@ class Form(Question):
         self.action_edit()
 
     def typed(self, name: str) -> str:
-        """Return what a field holds."""
         return self.query_one(f"#form-{name}", Input).value.strip()
 
     def judge(self) -> None:
@@ -165,7 +162,6 @@ class Form(Question):
         self._tell(lines)
 
     def refuse(self, lines: Iterable[str], why: str = "", role: str = "failed") -> None:
-        """Say what is missing, or wrong."""
         self._offer = None
         rows = (row for line in why.splitlines() for row in self._wrapped(line))
         self.show_foot([((f" {row}", role),) for row in rows])

@@ -49,7 +49,6 @@ class ExperimentsScreen(Narrowed):
         self._order = ListOrder.ACTIVITY
 
     def compose(self) -> ComposeResult:
-        """Title, list, keys."""
         yield Lines(id="header")
         yield Lines(id="columns")
         yield RowList(id="experiments")
@@ -57,7 +56,6 @@ class ExperimentsScreen(Narrowed):
         yield KeyBar(keys.EXPERIMENTS, self.tuilab.glyphs)
 
     def settle(self) -> None:
-        """Look now, and again now and then."""
         self.listed.nothing = "searching"
         self.look()
         if self.tuilab.is_live:

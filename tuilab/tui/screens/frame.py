@@ -47,7 +47,6 @@ class _OfTheApp(Screen[Any]):
         return self.is_attached and bool(self.display)
 
     def write(self, part: str, *lines: Line) -> None:
-        """Show lines in a part of the screen."""
         self.query_one(f"#{part}", Lines).show(lines)
 
 
@@ -126,7 +125,6 @@ class Dialog(_OfTheApp, ModalScreen[Any]):
 
     @property
     def columns(self) -> int:
-        """Columns of text within the window."""
         return min(WINDOW, self.app.size.width) - 4
 
     def command_lines(self, rows: int, *commands: str) -> list[Line]:

@@ -34,11 +34,9 @@ class HelpScreen(Narrowed):
         )
 
     def settle(self) -> None:
-        """Choose the signs of the screen below."""
         self._legend = signs_of(self._below, self.tuilab.glyphs)
 
     def compose(self) -> ComposeResult:
-        """Title, keys, key bar."""
         yield Lines(id="help-title")
         yield RowList(id="keys")
         yield Field("relaunch   stale   colour", id="search")

@@ -54,7 +54,6 @@ class PlotView(Lines):
             """Whether it was a double click."""
 
     def on_click(self, event: events.Click) -> None:
-        """Choose the point that is nearest to the click."""
         from tuilab.tui.present.figures.plot import spot_near
 
         if self._figure is None:
@@ -100,7 +99,6 @@ class PlotsScreen(AnalysisScreen):
         self._with_intervals = False
 
     def compose(self) -> ComposeResult:
-        """Header, kinds, figure, point, caption, keys."""
         yield Lines(id="header")
         yield Lines(id="kinds")
         yield PlotView(id="plot")
@@ -124,7 +122,6 @@ class PlotsScreen(AnalysisScreen):
             self._prepare()
 
     def on_study(self) -> None:
-        """Draw the new numbers."""
         if self.study is None:
             self.show_numbers()
         else:
@@ -139,7 +136,6 @@ class PlotsScreen(AnalysisScreen):
 
     @property
     def source(self) -> str:
-        """Source under the cursor."""
         return cursor.source_of(self.cell)
 
     def _prepare(self) -> None:
@@ -169,7 +165,6 @@ class PlotsScreen(AnalysisScreen):
             self._take(figure)
 
     def _take(self, figure: Figure) -> None:
-        """Show a figure; the cursor stays on its cell."""
         self.figure, self.trouble, self._is_awaited = figure, "", False
         found = cursor.spot_of(figure, self.cell)
         if found is not None and self.kind == "heatmap":
@@ -180,7 +175,6 @@ class PlotsScreen(AnalysisScreen):
 
     @property
     def look(self) -> Look:
-        """How the figure is drawn now."""
         is_empty = self.figure is None or next(cursor.stops(self.figure), None) is None
         return Look(
             focus=self.source if self._has_focus and self.kind != "heatmap" else None,

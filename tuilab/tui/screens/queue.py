@@ -36,7 +36,6 @@ class QueueScreen(Frame):
         self._known: dict[str, JobStatus] = {}
 
     def compose(self) -> ComposeResult:
-        """Header, queue, machine, keys."""
         yield Lines(id="header")
         yield Lines(id="queue-rule")
         yield RowList(id="queue")

@@ -113,7 +113,6 @@ class RelaunchDialog(Dialog):
         self._carried = cell_edits(self._state.plan, scope.cells)
 
     def compose(self) -> ComposeResult:
-        """Title and sum, the jobs, what is kept, the choices, the twin, the answers."""
         with Vertical(classes="window"):
             yield Lines(id="relaunch-title")
             with VerticalScroll(id="relaunch-scroll", can_focus=False):
@@ -257,7 +256,6 @@ class RelaunchDialog(Dialog):
 
     @on(Input.Changed)
     def _judge(self) -> None:
-        """Judge the edit as it stands."""
         texts = [part for part in self.query_one(Input).value.split(";") if part.strip()]
         as_planned = self._choices.as_planned
         self._choices = Choices(self._choices.begin, as_planned=as_planned)

@@ -43,7 +43,6 @@ class TableScreen(AnalysisScreen):
         self._is_full = False
 
     def compose(self) -> ComposeResult:
-        """Header, table, what the cell rests on, the whole row, caption, keys."""
         yield Lines(id="header")
         yield Lines(id="table-rule")
         yield Lines(id="titles")
@@ -55,7 +54,6 @@ class TableScreen(AnalysisScreen):
         yield KeyBar(keys.TABLE, self.tuilab.glyphs)
 
     def settle(self) -> None:
-        """Say what is awaited, or show what is there."""
         self.on_study()
 
     def on_study(self) -> None:
@@ -113,7 +111,6 @@ class TableScreen(AnalysisScreen):
 
     @property
     def _source(self) -> str | None:
-        """Source under the cursor; the first one before the list is filled."""
         here = self.listed.here
         if here in self._cells:
             return here
@@ -138,7 +135,6 @@ class TableScreen(AnalysisScreen):
         detail.display = rows > table
 
     def _show_row(self) -> None:
-        """List the whole row under the cursor."""
         row = self._row
         if row is None:
             return

@@ -20,7 +20,6 @@ class _Offer(Lines, can_focus=True):
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Show what is offered."""
         self._show()
 
     def watch_has_focus(self, has_focus: bool) -> None:
@@ -51,7 +50,6 @@ class Choice(_Offer):
 
     @property
     def here(self) -> str:
-        """Name of the answer under the cursor."""
         return self._answers[self._here][0]
 
     def go(self, name: str) -> None:
@@ -83,7 +81,6 @@ class Choice(_Offer):
         self.show([tuple(pieces)])
 
     def on_click(self, event: events.Click) -> None:
-        """A click takes the answer under the mouse."""
         column = 0
         for place, (_, words) in enumerate(self._answers):
             column += 2 + len(words) + 4
@@ -115,7 +112,6 @@ class Cycle(_Offer):
         self.place = 0
 
     def rename(self, values: Sequence[str]) -> None:
-        """Take other words for the same values."""
         if list(values) != self._values:
             self._values = list(values)
             self._show()

@@ -44,7 +44,6 @@ class GridWidget(Painted, ScrollView, can_focus=False):
 
     @property
     def cell(self) -> Cell | None:
-        """The cell under the cursor."""
         return self.table.cell(*self.cursor)
 
     @property
@@ -65,7 +64,6 @@ class GridWidget(Painted, ScrollView, can_focus=False):
 
     @property
     def rows_shown(self) -> int:
-        """Rows that fit below the header."""
         return max(1, self.size.height - 1)
 
     def show(self, table: Table, keep: Cell | None = None) -> None:
@@ -103,7 +101,6 @@ class GridWidget(Painted, ScrollView, can_focus=False):
             self._redraw()
 
     def mark(self, cells: frozenset[Cell]) -> None:
-        """Show these cells as marked."""
         self.marked = cells
         self._redraw()
 

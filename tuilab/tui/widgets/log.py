@@ -45,7 +45,6 @@ class LogView(Painted):
 
     @property
     def nothing(self) -> str:
-        """What stands there when there is no file."""
         return self._nothing
 
     @nothing.setter
@@ -80,7 +79,6 @@ class LogView(Painted):
             self.tail, self._newest, self._rows = self._newest, None, None
 
     def count(self) -> int:
-        """Rows there are to scroll through."""
         return len(self._wrapped()) if self.is_wrapping else len(self.tail.lines)
 
     @property
@@ -108,14 +106,12 @@ class LogView(Painted):
         self._settle()
 
     def toggle_follow(self) -> bool:
-        """Switch following; returns whether it follows now."""
         self._to_newest()
         self.is_following = not self.is_following
         self._settle()
         return self.is_following
 
     def toggle_wrap(self) -> bool:
-        """Switch wrapping; returns whether it wraps now."""
         self.is_wrapping = not self.is_wrapping
         self._rows = None
         self._settle()
