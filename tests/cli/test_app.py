@@ -227,6 +227,23 @@ def test_a_dry_run_of_a_config_creates_nothing(tmp_path: Path) -> None:
     assert not root.exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--on", "kubernetes"), "there is no place 'kubernetes' to run on"),
+        (("vilain@0",), "'vilain@0' names no cell of this grid"),
+        (("--until", "never"), "'never' is not a time to come"),
+    ],
+)
+def test_a_run_that_is_refused_leaves_no_experiment(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    root = tmp_path / "r"
+    found = call("run", str(write_config(tmp_path)), "--dir", str(root), *words)
+    assert (found.exit_code, said in found.stderr) == (2, True)
+    assert not root.exists()
+
+
 def test_a_dry_run_of_one_cell_names_exactly_what_it_needs(idle: Path) -> None:
     found = call("run", str(idle), "*@0", "--dry-run", "--json")
     jobs = {one["job"] for one in json.loads(found.stdout)["jobs"]}

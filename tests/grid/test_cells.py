@@ -63,3 +63,6 @@ def test_a_misspelt_source_is_answered_with_the_nearest_one() -> None:
     with pytest.raises(SelectorError) as known:
         select("villain@1", GRID)
     assert "did you mean" not in str(known.value)
+    with pytest.raises(SelectorError) as job:
+        select("eval/villain@1", GRID)
+    assert "did you mean" not in str(job.value)

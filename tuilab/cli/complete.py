@@ -57,14 +57,14 @@ def join_words(env: MutableMapping[str, str]) -> str:
     words, at = env.get("COMP_WORDS", "").split("\n"), int(env.get("COMP_CWORD", "0"))
     whole: list[str] = []
     was_cut = False
-    for word in words[: at + 1]:
+    for word in (typed := words[: at + 1]):
         is_cut = len(word) == 1 and word in _CUTS
         if (is_cut or was_cut) and len(whole) > 1:
             whole[-1] += word
         else:
             whole.append(word)
         was_cut = is_cut
-    if len(whole) > at:
+    if len(whole) == len(typed):
         return ""
     env["COMP_WORDS"], env["COMP_CWORD"] = "\n".join(whole), str(len(whole) - 1)
     kept = re.split(rf"[^{_CUTS}]*$|(?=@[^{_CUTS}]*$)", whole[-1], maxsplit=1)[0]

@@ -75,7 +75,8 @@ def _nearest_source(word: str, cells: Sequence[Cell]) -> str:
     from tuilab.grid.text import nearest  # difflib costs what `tuilab status` may not
 
     sources = {cell.source for cell in cells}
-    return "" if word in sources else nearest(word, sources)
+    is_known = word in sources or word.rpartition("/")[2] in sources  # eval/villain@4 is a job
+    return "" if is_known else nearest(word, sources)
 
 
 def _span(numbers: list[int]) -> str:

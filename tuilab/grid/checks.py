@@ -115,9 +115,9 @@ def inode_check(jobs: int, free: int | None) -> tuple[Check, ...]:
         return ()
     need = jobs * FILES_OF_A_JOB
     is_short = free < max(need, _FEW_FILES)
-    told = f"the volume takes {free} more files, about {need} are needed"
+    told = f"room for {free:,} more files, about {need:,} needed"
     if not jobs:
-        told = f"the volume takes {free} more files"
+        told = f"room for {free:,} more files"
     return (Check("disk", Level.WARNING if is_short else Level.OK, told),)
 
 

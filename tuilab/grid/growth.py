@@ -87,14 +87,16 @@ def what_changed(before: Plan, now: Plan, is_edited: bool) -> str:
         return ""
     is_other = before.config_hash != now.config_hash
     causes = {
-        "tuilab": before.schema != now.schema,
+        "the format of plans": before.schema != now.schema,
         "experiment.toml": is_other and is_edited,
         "tuilab's defaults": is_other and not is_edited,
         "the runner code": before.code_version != now.code_version,
     }
     found = [cause for cause, is_one in causes.items() if is_one] or ["the base model"]
-    has = "has" if len(found) == 1 and not found[0].endswith("s") else "have"
-    return f"{' and '.join(found)} {has} changed since this grid was planned"
+    *others, last = found
+    named = f"{', '.join(others)} and {last}" if others else last
+    has = "have" if others or last.endswith("defaults") else "has"
+    return f"{named} {has} changed since this grid was planned"
 
 
 def growth_lines(found: Growth, gc_command: str) -> Iterator[str]:

@@ -175,16 +175,16 @@ def one_line(plan: Plan, questions: int, samples: int) -> str:
     for sd in KNOWN_SDS:
         setup = setup_of(plan, questions, samples, Noise(sd, 0.5, 0.0, ""))
         if setup.why_not:
-            return f"finds no change beyond the noise of training: {setup.why_not}"
+            return f"it cannot tell a change from the noise of training: {setup.why_not}"
         change = smallest_change(setup)
         scatter = number(100 * sd, 1).removesuffix(".0")
         if change is None and not cases:
-            little = f"even if training scatters by {scatter} points only"
+            little = f"even if training scatters by only {scatter} points"
             says = f"`{program()} design` says what would"
-            return f"finds, with 80 % power, no change of the level, {little}; {says}"
+            return f"with 80 % power it finds no change of the level, {little}; {says}"
         said = "none" if change is None else number(100 * change)
         cases.append(f"{said} if by {scatter}")
     seeds = "; one seed cannot tell a run that is off as a whole" if len(plan.seeds) == 1 else ""
     first = cases[0].replace(" if by ", " points if training scatters by ")
     others = "".join(f", {case}" for case in cases[1:])
-    return f"finds, with 80 % power, a change of the level of {first}{others}{seeds}"
+    return f"with 80 % power it finds a change of the level of {first}{others}{seeds}"

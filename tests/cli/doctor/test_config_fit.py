@@ -34,6 +34,13 @@ def test_a_config_is_told_which_of_its_libraries_are_missing_here(tmp_path: Path
     assert runners.sentence.startswith("torch not installed")
 
 
+def test_a_place_that_run_would_refuse_is_told(tmp_path: Path) -> None:
+    config = config_with(tmp_path, "")
+    resources = config.resources.model_copy(update={"executor": "kube"})
+    [found] = machine_checks(config.model_copy(update={"resources": resources}), lambda name: True)
+    assert found.sentence.startswith("`run` would refuse: there is no place 'kube' to run on")
+
+
 def test_a_sampler_that_is_not_there_is_told_before_every_eval_fails(tmp_path: Path) -> None:
     config = config_with(tmp_path, "")
     wants = config.model_copy(update={"eval": config.eval.model_copy(update={"sampler": "vllm"})})

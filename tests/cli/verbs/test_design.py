@@ -24,7 +24,7 @@ def test_a_config_is_told_what_a_change_needs(here: Path) -> None:
 
 def test_what_cannot_be_asked_is_refused(here: Path) -> None:
     found = call("design", "eps109", "--source", "pirate")
-    assert found.exit_code == 2 and "pirate is not a source: villain" in found.stderr
+    assert found.exit_code == 2 and "there is no source 'pirate': use villain" in found.stderr
     found = call("design", "published")
     assert found.exit_code == 2 and "design CONFIG --noise-of published" in found.stderr
 
@@ -52,4 +52,4 @@ def test_what_is_not_decided_says_where_the_next_seed_decides_most() -> None:
 def test_the_plan_of_a_grid_that_finds_no_change_says_so_in_words(here: Path) -> None:
     Path("small.toml").write_text('extends = "tiny.toml"\nepochs = [0, 2]\nseeds = [42, 43]\n')
     told = call("plan", "small.toml", "--no-preview").stdout
-    assert "finds, with 80 % power, no change of the level, even if training scatters" in told
+    assert "with 80 % power it finds no change of the level, even if training scatters" in told

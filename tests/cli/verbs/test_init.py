@@ -48,7 +48,11 @@ def test_what_cannot_be_is_named_and_nothing_is_written() -> None:
     for words, said in (
         (("--sources", "vilain"), "did you mean villain?"),
         (("--epochs", "one"), "not a list of whole numbers"),
-        (("--sources", "assistant"), "not a source persona"),
+        (
+            ("--sources", "assistant"),
+            "assistant cannot be a source here: use villain, medical_doctor",
+        ),
+        (("no/folder.toml",), "there is no folder no: make it first"),
         (("--base", "no;where"), "no;where is neither a folder"),
         (("--base", "asdf"), "no folder asdf here: write tiny, a folder, or OWNER/NAME of a hub"),
         (("--base", "."), "the folder . holds no model: there is no config.json"),

@@ -11,6 +11,7 @@ from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.cli.runner_programs import NEEDED, OURS, how_to_install, is_installed
 from tuilab.engine.decide.policy import policy_for
 from tuilab.engine.host.gpus import look_at_devices, slots_for
+from tuilab.engine.places import why_no_place
 from tuilab.grid.checks import Check, Level
 from tuilab.grid.rates import CARDS, H200, Card, Rates, card_named, parameters, rates_for
 from tuilab.grid.text import count_of
@@ -95,8 +96,8 @@ def why_no_gpu(config: ExperimentConfig) -> str:
         return ""
     what = f"a base of {parameters(shape.weights)} parameters" if shape.is_known else base.model
     return (
-        f"this machine has no GPU for {what}: "
-        'base.device = "cpu" computes on the processor all the same'
+        f"this machine has no GPU for {what}. Run it where there is one, or set "
+        'base.device = "cpu", which is slow'
     )
 
 
@@ -117,7 +118,9 @@ def machine_checks(
     here = places_for(config) if places is None else places
     found = [*_lacking(config, has), *_unset(config), *_unused(config.resources.workers, here)]
     if why := why_no_gpu(config):
-        found.append(("gpu", f"{why}; `run` refuses it here"))
+        found.append(("gpu", f"`run` would refuse: {why}"))
+    if why := why_no_place(config.resources.model_dump(mode="json")):
+        found.append(("place", f"`run` would refuse: {why}"))
     return tuple(Check(name, Level.WARNING, sentence) for name, sentence in found)
 
 

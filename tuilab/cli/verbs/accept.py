@@ -29,7 +29,7 @@ _SHOWN = 8
 Stale = Annotated[
     list[str],
     typer.Argument(
-        metavar="CELL...",
+        metavar="CELL",
         help="villain@4, villain@*, '*' for all",
         autocompletion=complete.cells,
     ),

@@ -102,7 +102,7 @@ def design(
     config, plan, seconds = _planned(place.root, place.config)
     who = source or plan.sources[0]
     if who not in plan.sources:
-        raise RefusalError(f"{who} is not a source: {', '.join(plan.sources)}", USAGE)
+        raise RefusalError(f"there is no source {who!r}: use {', '.join(plan.sources)}", USAGE)
     questions, samples = len(config.evaluation_questions), config.eval.samples
     earlier = find_experiment(noise_of) if noise_of else None
     noises = _noises(earlier or place.root, who, sd, rate)

@@ -72,6 +72,8 @@ def init(
     """
     if file.exists() and not force:
         raise RefusalError(f"{file} already exists: name another file, or use --force", USAGE)
+    if not file.parent.is_dir():
+        raise RefusalError(f"there is no folder {file.parent}: make it first", USAGE)
     here = len(look_at_devices())
     model = _ask("base model", base, TINY if here == 0 else "Qwen/Qwen2.5-7B-Instruct", _model)
     shipped = read_config(configs_dir() / ("tiny.toml" if model == TINY else "eps109.toml")).config
@@ -128,8 +130,9 @@ def _personas(text: str, shipped: ExperimentConfig) -> tuple[str, ...]:
     found = tuple(_words(text))
     for key in found:
         if key not in shipped.personas or key == shipped.target:
-            near = nearest(key, shipped.personas.keys() - {shipped.target})
-            raise ValueError(f"{key} is not a source persona of {shipped.name}{near}")
+            known = [one for one in shipped.personas if one != shipped.target]
+            use = nearest(key, known) or f": use {', '.join(known)}"
+            raise ValueError(f"{key} cannot be a source here{use}")
     if not found:
         raise ValueError("name at least one persona")
     return found

@@ -23,6 +23,7 @@ from tuilab.cli.verbs.arguments import AsJson, DirOrConfig, Where
 from tuilab.grid.rates import CARDS
 from tuilab.grid.text import size
 from tuilab.store.layout import Layout
+from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.state import read_state
 
@@ -66,7 +67,7 @@ def plan(
     def ask() -> BaseAnswer:
         """A base that was not asked about before takes seconds: its libraries are imported."""
         if not preview:
-            return BaseAnswer((), None, "--no-preview")
+            return BaseAnswer((), None, f"`{program()} plan {quoted(what)}` shows it")
         return ask_about_base(as_fetched(found.config, found.plan))
 
     if not as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,6 +38,9 @@ from tuilab.store.program_name import program
 from tuilab.store.replan import plan_with, read_config
 from tuilab.store.state import read_state, state_of_plan
 from tuilab.store.status import lazy_status
+
+if TYPE_CHECKING:
+    from tuilab.grid.config import ExperimentConfig
 
 
 def run(
@@ -98,6 +101,7 @@ def run(
         if dry_run and not root.exists():
             return _show_plan_only(loaded.config, cells or [], as_json)
         if not dry_run:
+            _refuse_wrong_words(loaded.config, cells or [], on)
             refuse_without_workers(loaded.config.resources.model_dump())
             refuse_without_gpu(loaded.config, on)
             refuse_unfit_base(loaded.config)
@@ -113,6 +117,14 @@ def run(
             refuse_without_gpu(config, on)
             refuse_unfit_base(as_fetched(config, planned))
     return run_cells(root, planned, cells or [], headless, dry_run, as_json, limit, on)
+
+
+def _refuse_wrong_words(config: ExperimentConfig, cells: list[str], on: str) -> None:
+    """Raise for a place or cells that are not, before the experiment's folder is made."""
+    if why := why_no_place(config.resources.model_dump(mode="json"), on):
+        raise RefusalError(why, USAGE)
+    if cells:
+        state_of_plan(plan_with(config)).cells(cells)
 
 
 def refuse_place(root: Path, resources: Mapping[str, Any], on: str) -> None:
@@ -209,8 +221,8 @@ def _is_under_way(state: ExperimentState, chosen: list[Cell]) -> bool:
     )
 
 
-def _show_plan_only(config: object, selectors: list[str], as_json: bool) -> int:
+def _show_plan_only(config: ExperimentConfig, selectors: list[str], as_json: bool) -> int:
     """Show what a config without a directory would run; creates nothing."""
-    state = state_of_plan(plan_with(config))  # type: ignore[arg-type]  # pydantic stays out
+    state = state_of_plan(plan_with(config))
     show_expansion(state.run(state.cells(selectors)), as_json, "would run")
     return OK
