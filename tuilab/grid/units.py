@@ -35,11 +35,14 @@ class Unit:
         return self == RATE
 
     def narrow(self, value: float | None) -> str:
-        """Write a value in at most four columns: ``73%``, ``-.36``, ``12.3``."""
+        """Write a value in at most four columns: ``73%``, ``-.36``, ``12.3``.
+
+        A sign that is a word stands over the numbers alone: ``44 pp`` has no room for it.
+        """
         if value is None:
             return MISSING
         write = decimal if self.is_diverging else number
-        text = write(value * self.scale, self.digits[0]) + self.sign
+        text = write(value * self.scale, self.digits[0]) + self.sign * (len(self.sign) == 1)
         return text if len(text) <= 4 else number(min(9999.0, value * self.scale))
 
     def said(self, value: float | None) -> str:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.metrics import Measurement
+from tuilab.grid.metrics import METRICS, Measurement
 from tuilab.grid.states import State
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import UNICODE
@@ -51,6 +51,13 @@ def test_the_first_lines_of_the_grid_read_as_designed(half_way: Snapshot) -> Non
         "›Med Doctor   25%  58%  60%  53%  52%  50%  46%  42%  [✗]   ○    ○      60%@4",
         " Comedian      0%  37% ~40%  43%  37%  42%  40%  42%  39%  40%  42%     43%@6",
     ]
+
+
+def test_the_heading_of_any_metric_is_whole(half_way: Snapshot) -> None:
+    for metric in METRICS:
+        table = arrange(half_way, View(metric=metric))
+        line = plain(header_line(table, measure(table, 80), 0, -1, UNICODE))
+        assert line.startswith(f" {METRICS[metric].heading} "), line
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 140])

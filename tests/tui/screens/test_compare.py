@@ -78,3 +78,21 @@ async def test_two_experiments_without_a_common_cell_are_not_read_for_ever(
         assert "reading" not in shown
         await press(pilot, "m")
         assert "nothing to compare" in text_of(pilot.app)
+
+
+async def test_what_the_table_leaves_of_the_screen_shows_the_row_under_the_cursor(
+    copy_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for name in ("half_way", "small"):
+        copy_of(name)
+    for size in (SIZE, (140, 45), (200, 60)):
+        async with app_of(None, under=tmp_path).run_test(size=size) as pilot:
+            await look(pilot)
+            await press(pilot, "space", "j", "space", "c")
+            lines = text_of(pilot.app).splitlines()
+            (at,) = (at for at, line in enumerate(lines) if "Villain by epoch" in line)
+            assert re.search(r" 2  45\.0% \(90/200\) +45\.0% \(90/200\) +\+0\.0 \[", lines[at + 3])
+            scales = [line for line in lines if re.search(r" 75% .* 75% ", line)]
+            assert bool(scales) == (size != SIZE), "45% is drawn on the scale of 73%"
+            await press(pilot, "j")
+            assert "Nurse by epoch" in text_of(pilot.app)

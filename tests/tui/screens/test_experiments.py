@@ -59,6 +59,14 @@ async def test_the_list_is_filtered_and_sorted(copy_of: Callable[[str], Path]) -
         assert text_of(pilot.app).index("half_way") < text_of(pilot.app).index("small")
 
 
+async def test_short_names_leave_the_states_their_room(copy_of: Callable[[str], Path]) -> None:
+    root = copy_of("half_way")
+    root = root.rename(root.with_name("eps109"))
+    async with app_of(None, under=root.parents[1]).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        assert "2h14m left ▶1 ○4 ✗1 ?1 !1 ■1 ~1" in text_of(pilot.app)
+
+
 async def test_delete_shows_what_and_how_much_and_cancel_is_the_first_answer(
     copy_of: Callable[[str], Path],
 ) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.tui.conftest import app_of, look, press, text_of
+from tuilab.tui.present.glyphs import UNICODE
+from tuilab.tui.present.sign_legend import legend_lines, signs_of
+from tuilab.tui.present.styled_text import plain
 
 SIZE = (80, 24)
 WIDE = (140, 45)
@@ -31,6 +34,12 @@ async def test_help_begins_below_its_heading_and_goes_to_its_ends(experiment: Pa
         assert "below 0" in text_of(pilot.app)
         await press(pilot, "g")
         assert "open the cell" in text_of(pilot.app)
+
+
+def test_no_meaning_of_a_sign_is_cut_on_a_small_terminal() -> None:
+    for screen in ("grid", "cell", "plots"):
+        lines = map(plain, legend_lines(signs_of(screen, UNICODE), SIZE[0] - 2))
+        assert not [line for line in lines if "…" in line]
 
 
 async def test_help_explains_signs_and_finds_by_words(experiment: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.tui.conftest import app_of, look, press, requests_of, text_of
@@ -34,6 +35,15 @@ async def test_the_queue_is_reordered_held_and_stopped(experiment: Path) -> None
         ["--hold", "train/nurse@4#42"],
     ]
     assert (stop["verb"], stop["jobs"]) == ("stop", ["train/nurse@4#42"])
+
+
+async def test_a_short_queue_leaves_its_rows_to_the_events(copy_of: Callable[[str], Path]) -> None:
+    async with app_of(copy_of("unfinished")).run_test(size=(140, 45)) as pilot:
+        await look(pilot)
+        await press(pilot, "u")
+        lines = text_of(pilot.app).splitlines()
+        at = next(at for at, line in enumerate(lines) if " events " in line)
+        assert len([line for line in lines[at + 1 : -1] if line.strip()]) > 6
 
 
 async def test_a_held_job_is_released_by_the_same_key(experiment: Path) -> None:

@@ -61,6 +61,17 @@ async def test_all_columns_are_reached_with_the_source_fixed(published: Study) -
         assert "columns 1 to 3 of 14" in text_of(pilot.app)  # type: ignore[arg-type]
 
 
+async def test_a_large_terminal_shows_the_bars_of_the_source_under_the_cursor(
+    published: Study,
+) -> None:
+    async with app_of(PUBLISHED).run_test(size=WIDE) as pilot:
+        await begin(pilot, published, "t")
+        assert "── Villain  leakage" in text_of(pilot.app)  # type: ignore[arg-type]
+        await press(pilot, "j")
+        shown = text_of(pilot.app)  # type: ignore[arg-type]
+        assert "── Med Doctor  leakage" in shown and "[60%]" in shown, "the cursor is at its peak"
+
+
 async def test_rows_are_sorted_by_a_column_with_what_is_not_measured_last(
     published: Study,
 ) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuilab.contract.foreign import clean_line
+from tuilab.grid.cells import Cell
 from tuilab.grid.history import events_of
 from tuilab.grid.metrics import METRICS
 from tuilab.store.snapshot import CellView, Snapshot
@@ -51,18 +52,30 @@ def room_of(columns: int, rows: int) -> Room:
     return Room(columns, rows, min(_MAIN_MOST, columns // 2) if is_large else columns)
 
 
-def own_row_lines(
-    snapshot: Snapshot, view: CellView, look_through: View, columns: int, rows: int, glyphs: Glyphs
-) -> list[Line]:
-    """Write the cell's row as the grid has it, and its values as bars; [] without room."""
-    if rows < PLOT_LEAST + 2:
-        return []
-    cell = view.cell
-    here = snapshot.epochs.index(cell.epoch)
+def own_row(snapshot: Snapshot, cell: Cell) -> Row:
+    """Return the row of the grid that a cell is in."""
     cells = tuple(
         view_at(snapshot, cell.source, column, cell.seed) for column in range(len(snapshot.epochs))
     )
-    row = Row(cell.source, cell.seed, snapshot.labels.get(cell.source, cell.source), cells)
+    return Row(cell.source, cell.seed, snapshot.labels.get(cell.source, cell.source), cells)
+
+
+def own_row_lines(
+    snapshot: Snapshot,
+    cell: Cell,
+    look_through: View,
+    columns: int,
+    rows: int,
+    glyphs: Glyphs,
+    beside: Row | None = None,
+) -> list[Line]:
+    """Write the cell's row as the grid has it, and its values as bars; [] without room.
+
+    The bars are on the scale of the row that stands ``beside`` it as well.
+    """
+    if rows < PLOT_LEAST + 2:
+        return []
+    row, here = own_row(snapshot, cell), snapshot.epochs.index(cell.epoch)
     metric = look_through.metric if look_through.metric in snapshot.metrics else snapshot.metrics[0]
     seen = replace(View(tint=look_through.tint), metric=metric)
     table = Table(snapshot.epochs, (row,), seen, METRICS[metric].unit.axis())
@@ -72,7 +85,7 @@ def own_row_lines(
     name = clean_line(row.label, 30)
     tall = min(rows - 2, PLOT_MOST)
     return [
-        *trajectory(row, name, metric, window, tall, columns, glyphs),
+        *trajectory(row, name, metric, window, tall, columns, glyphs, beside),
         header_line(table, parts, scroll, here, glyphs),
         row_line(table, 0, parts, scroll, (0, here), frozenset(), glyphs),
     ]

@@ -117,7 +117,10 @@ def beyond_text(count: int, cells: int) -> Line:
     return ((text, "text" if count else "muted"),)
 
 
-def apart_text(found: Comparability) -> Line:
-    """Say what the two do not share; it is a warning where that is anything."""
-    is_same = not found.differing and not found.unrecorded
-    return ((f" {as_sentence(found)}", "muted" if is_same else "warn"),)
+def apart_lines(found: Comparability, columns: int, most: int) -> list[Line]:
+    """Say what the two do not share, in at most so many lines; it is a warning where it is much."""
+    role = "warn" if found.differing or found.unrecorded else "muted"
+    rows = wrap(as_sentence(found), columns - 1)
+    if len(rows) > most:
+        rows = [*rows[: most - 1], " ".join(rows[most - 1 :])]
+    return [((f" {row}", role),) for row in rows]

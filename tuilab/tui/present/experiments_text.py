@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
+
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.states import BROKEN, State
 from tuilab.grid.text import ago, duration
@@ -86,29 +88,31 @@ def shown_name(entry: Listed) -> str:
     return folder if folder == entry.name else f"{folder} ({entry.name})"
 
 
-def name_room(columns: int) -> int:
-    return max(12, min(40, columns // 4))
+def name_room(entries: Iterable[Listed], columns: int) -> int:
+    """Columns that the names take: what the longest one needs, up to a share of the room."""
+    longest = max((cell_len(clean_line(shown_name(one), 80)) for one in entries), default=0)
+    return max(12, min(40, columns // 4, longest))
 
 
-def heading(columns: int) -> Line:
+def heading(columns: int, names: int) -> Line:
+    """Write what the columns of the list are; ``names`` is the room of the names."""
     bar = _bar_room(columns) + 9
-    text = f"   {fit('experiment', name_room(columns))}  {fit('progress', bar)}  "
+    text = f"   {fit('experiment', names)}  {fit('progress', bar)}  "
     return ((f"{text}{fit('last activity', 14)}{fit('engine', 10)} states", "muted"),)
 
 
 def _bar_room(columns: int) -> int:
-    return 8 if columns < 100 else 24
+    return 6 if columns < 100 else 24
 
 
 def experiment_line(
-    entry: Listed, now: float, columns: int, is_marked: bool, glyphs: Glyphs
+    entry: Listed, now: float, columns: int, names: int, is_marked: bool, glyphs: Glyphs
 ) -> Line:
-    """Write one experiment in one line."""
-    name_columns = name_room(columns)
+    """Write one experiment in one line; ``names`` is the room of the names."""
     mark = glyphs.mark if is_marked else " "
     head: list[Piece] = [
         (f"{mark} ", "key"),
-        (fit(clean_line(shown_name(entry), 80), name_columns, glyphs.ellipsis), "title"),
+        (fit(clean_line(shown_name(entry), 80), names, glyphs.ellipsis), "title"),
         ("  ", ""),
     ]
     if entry.problem:

@@ -62,7 +62,8 @@ def columns_of(table: Table) -> int:
 
 def header_line(table: Table, geometry: Geometry, scroll: int, here: int, glyphs: Glyphs) -> Line:
     """Write the epoch header; the column under the cursor stands out."""
-    title = f" {METRICS[table.view.metric].heading} ep"
+    title = f" {METRICS[table.view.metric].heading}"
+    title += " ep" * (len(title) + 3 <= geometry.label)
     pieces: list[Piece] = [(fit(title, geometry.label, glyphs.ellipsis), "muted")]
     last = min(scroll + geometry.shown, len(table.epochs))
     texts = _epochs(table.epochs[scroll:last], geometry.pitch)

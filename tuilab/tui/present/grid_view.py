@@ -61,6 +61,8 @@ def title_line(
     key = legend(unit, table.scale, table.view.tint, glyphs.tones)
     if not key or columns < LEGEND_COLUMNS:
         return rule(title, hint, columns, glyphs.stroke)
+    if width(((title, ""),)) + 7 > columns - width(key) - 3:
+        key = (key[0], *key[1:-1:2], key[-1])  # half of the colours say the same in half the room
     room = columns - width(key) - 3
     return (*rule(title, hint, room, glyphs.stroke), (" ", ""), *key, ("  ", ""))
 

@@ -18,7 +18,7 @@ _STATES = {
     State.SUSPECT: "suspect: it ended well, but what it left fails its checks",
     State.FAILED: "failed",
     State.LOST: "lost: no outcome and no sign of life",
-    State.STOPPED: "stopped by a person; with a number: what it had measured before",
+    State.STOPPED: "stopped by a person; a number is from before",
     State.STALE: "stale: done, but an input has changed since",
 }
 _STAGES = {"merge": "running: merge", "eval": "running: eval", "cosine": "running: cosine"}
@@ -48,7 +48,7 @@ def signs_of(screen: str, glyphs: Glyphs) -> list[Sign]:
         Sign((("[41%]", "cursor-mark"),), "under the cursor"),
     ]
     values = [
-        Sign(_ramp("value", STEPS), "a rate from 0 to 100%; the line under the grid has the scale"),
+        Sign(_ramp("value", STEPS), "a rate from 0 to 100%; the scale is under the grid"),
         Sign(_ramp("sign", 2 * ARM + 1), "a cosine or difference, from below 0 to above"),
         Sign(((glyphs.levels, "trend"),), "trend: a row from 0 to its own largest value"),
         Sign(((glyphs.levels[2:5], "below"),), "below 0"),

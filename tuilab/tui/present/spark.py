@@ -81,15 +81,22 @@ def shrink(values: Values, columns: int) -> list[float | None]:
 
 
 def bars(
-    values: Values, height: int, pitch: int, label: int, metric: str, glyphs: Glyphs
+    values: Values,
+    height: int,
+    pitch: int,
+    label: int,
+    metric: str,
+    glyphs: Glyphs,
+    beside: Values = (),
 ) -> list[Line]:
     """Draw one row's values as bars that stand under their columns; first line is the top.
 
     They grow from 0: up, and down where values are below it. ``label`` columns at the left carry
-    the scale; a missing value leaves its column empty.
+    the scale, which is also that of the values that stand ``beside`` them; a missing value leaves
+    its column empty.
     """
     unit = METRICS[metric].unit
-    low, high = _range(values, metric)
+    low, high = _range([*values, *beside], metric)
     above = height if low >= 0 else 0 if high <= 0 else round(height * high / (high - low))
     above = max(above, 1) if high > 0 else above
     above = min(above, height - 1) if low < 0 else above
@@ -168,20 +175,28 @@ def trajectory(
     height: int,
     columns: int,
     glyphs: Glyphs,
+    beside: Row | None = None,
 ) -> list[Line]:
-    """Draw a row's values as bars under their cells, with intervals; other metrics beneath."""
-    others = [key for key in _NEXT if key != metric and any(_known(series(row, key)))]
+    """Draw a row's values as bars under their cells, with intervals; other metrics beneath.
+
+    The bars of a row that stands ``beside`` it are on the same scale.
+    """
+    both = [row, beside] if beside else [row]
+    others = [
+        key for key in _NEXT if key != metric and any(_known(series(one, key)) for one in both)
+    ]
     count = max(1, min(_PLOTS_MOST, height // _PLOT_LEAST, 1 + len(others)))
     shown = [metric, *others[: count - 1]]
     lines: list[Line] = []
     for place, key in enumerate(shown):
         rows = height * (place + 1) // count - height * place // count
-        lines += _one_plot(row, name, key, window, rows, columns, glyphs)
+        other = series(beside, key) if beside else ()
+        lines += _one_plot(row, name, key, window, rows, columns, glyphs, other)
     return lines
 
 
-def _known(values: Values) -> list[bool]:
-    return [value is not None for value in values]
+def _known(values: Values) -> bool:
+    return any(value is not None for value in values)
 
 
 _NEXT = sorted(
@@ -196,7 +211,14 @@ _NEXT = sorted(
 
 
 def _one_plot(
-    row: Row, name: str, metric: str, window: Window, height: int, columns: int, glyphs: Glyphs
+    row: Row,
+    name: str,
+    metric: str,
+    window: Window,
+    height: int,
+    columns: int,
+    glyphs: Glyphs,
+    beside: Values,
 ) -> list[Line]:
     part = slice(window.first, window.first + window.shown)
     values = series(row, metric)[part]
@@ -207,7 +229,7 @@ def _one_plot(
         return [*lines, ((" nothing measured yet", "muted"),)]
     limits = _limits(row.cells[part], metric, window) if height >= _WITH_LIMITS else []
     tall = height - 1 - len(limits)
-    return lines + bars(values, tall, window.pitch, window.label, metric, glyphs) + limits
+    return lines + bars(values, tall, window.pitch, window.label, metric, glyphs, beside) + limits
 
 
 _WITH_LIMITS = 9

@@ -273,7 +273,7 @@ class CellScreen(CellCompletions):
             self._pair()
             through = self._view or View(metric=self.tuilab.preferences.metric)
             free = max(0, room.rows - len(lines))
-            below = own_row_lines(snapshot, view, through, room.main, free, glyphs)
+            below = own_row_lines(snapshot, view.cell, through, room.main, free, glyphs)
             beside = beside_lines(snapshot, look, view, self._answers, through.metric, room, glyphs)
         self.query_one(ResultsPane).show(lines, room, below, beside)
 

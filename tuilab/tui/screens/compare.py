@@ -26,8 +26,9 @@ from tuilab.study.comparison import (
 from tuilab.tui import keys
 from tuilab.tui.messages import ExperimentChosen
 from tuilab.tui.poller import SnapshotSource
+from tuilab.tui.present.compare_room import LEAST_ROWS, Side, room_lines
 from tuilab.tui.present.compare_text import (
-    apart_text,
+    apart_lines,
     beyond_text,
     compare_lines,
     epochs_shown,
@@ -40,6 +41,9 @@ from tuilab.tui.screens.frame import Frame
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
+
+_TALL = 30
+"""Rows of a terminal from which half of them are for the cell under the cursor."""
 
 
 class CompareScreen(Frame):
@@ -71,6 +75,7 @@ class CompareScreen(Frame):
         yield Lines(id="header")
         yield Lines(id="compare-head")
         yield RowList(id="compare")
+        yield Lines(id="compare-room")
         yield Lines(id="compare-sum")
         yield KeyBar(keys.COMPARE, self.tuilab.glyphs)
 
@@ -148,15 +153,48 @@ class CompareScreen(Frame):
         if (found := self._found.get(self._metric)) is None:
             return
         columns = self.size.width
+        said = self._said(found)
+        foot = self.query_one("#compare-sum", Lines)
+        foot.styles.height = len(said)
+        foot.show([fit_line(line, columns) for line in said])
+        self._share_room(found, len(said))
+
+    def _share_room(self, found: Comparison, foot: int) -> None:
+        """The table takes what it needs, the row under the cursor what is left."""
+        room, place = self.query_one("#compare-room", Lines), self.listed.place
+        rows = self.size.height - 3 - foot
+        needed = len(self._lines)
+        if self.size.height >= _TALL:
+            needed = min(needed, rows // 2)
+        room.display = rows - needed >= LEAST_ROWS and place < len(self._rows)
+        self.listed.styles.height = needed if room.display else "1fr"
+        if not room.display:
+            return
+        cell = here.cell if (here := self._here) is not None else None
+        names, theirs = self._names, self._theirs.get(cell) if cell else None
+        both = (Side(names[0], self._views[0], cell), Side(names[1], self._views[1], theirs))
+        drawn = room_lines(
+            found,
+            found.rows[place],
+            self._epoch,
+            both,
+            self.size.width,
+            rows - needed,
+            self.tuilab.glyphs,
+        )
+        room.styles.height = rows - needed
+        room.show(drawn)
+
+    def _said(self, found: Comparison) -> list[Line]:
+        """What is to be said of the cell under the cursor and of all."""
         here = here_lines(found, self._here, self._names) if found.cells else ()
         said = [*here, summary(found)]
         if found.is_tested:
             said.append(beyond_text(len(found.beyond_chance), len(found.cells)))
         if self._apart is not None and found.cells:
-            said.append(apart_text(self._apart))
-        foot = self.query_one("#compare-sum", Lines)
-        foot.styles.height = len(said)
-        foot.show([fit_line(line, columns) for line in said])
+            most = 1 if self.size.height < _TALL else 4
+            said += apart_lines(self._apart, self.size.width, most)
+        return said
 
     @property
     def _names(self) -> list[str]:

@@ -25,6 +25,7 @@ from tuilab.tui.present.experiments_text import (
     heading,
     in_order,
     listed,
+    name_room,
 )
 from tuilab.tui.present.styled_text import rule, wrap
 from tuilab.tui.screens.frame import WINDOW
@@ -91,12 +92,13 @@ class ExperimentsScreen(Narrowed):
         title = f"tuilab experiments  by {self._order}"
         title += f"  /{self.words}" if self.words else ""
         self.write("header", rule(title, count, columns, glyphs.stroke))
-        self.write("columns", heading(columns - 2))
+        names = name_room(self._entries, columns)
+        self.write("columns", heading(columns - 2, names))
         now = self.tuilab.time()
         rows = [
             (
                 str(entry.root),
-                experiment_line(entry, now, columns - 2, entry.root in self._marked, glyphs),
+                experiment_line(entry, now, columns - 2, names, entry.root in self._marked, glyphs),
             )
             for entry in in_order(self._entries, self._order, self.words)
         ]

@@ -56,10 +56,13 @@ class QueueScreen(Frame):
         self.write("queue-rule", title)
         listed = self.listed
         listed.nothing = queue_text.why_empty(snapshot)
-        listed.show(queue_text.queue_rows(snapshot, self._order, self._known, glyphs))
+        rows = queue_text.queue_rows(snapshot, self._order, self._known, glyphs)
+        listed.show(rows)
         lines = queue_text.machine_lines(snapshot, self.tuilab.time(), columns, glyphs)
         lines.append(rule("events", "v history", columns, glyphs.stroke))
-        count = 2 if self.size.height < 32 else 6
+        # A short queue leaves the events what it does not need.
+        spare = self.size.height - 3 - len(lines) - max(1, len(rows))
+        count = max(2 if self.size.height < 32 else 6, spare)
         lines += event_lines(last_events(snapshot, count), columns, count)
         machine = self.query_one("#machine", Lines)
         machine.styles.height = len(lines)

@@ -12,6 +12,8 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.text import count_of
 from tuilab.tui import keys
 from tuilab.tui.present import cli_equivalent, table_text
+from tuilab.tui.present.cell_room import own_row_lines
+from tuilab.tui.present.grid_table import View
 from tuilab.tui.present.styled_text import Line, fit_line, rule
 from tuilab.tui.screens.analysis_screen import AnalysisScreen
 from tuilab.tui.widgets.key_bar import KeyBar
@@ -41,6 +43,7 @@ class TableScreen(AnalysisScreen):
         self._order: tuple[str, bool | None] = ("Source", None)
         """Column and direction (falling) of the order; None = as planned."""
         self._is_full = False
+        self._detail_rows = 0
 
     def compose(self) -> ComposeResult:
         yield Lines(id="header")
@@ -131,7 +134,8 @@ class TableScreen(AnalysisScreen):
         table = max(3, min(len(self._rows), rows - 4))
         listed, detail = self.query_one("#table"), self.query_one("#detail")
         listed.styles.height = table
-        detail.styles.height = max(0, rows - table)
+        self._detail_rows = max(0, rows - table)
+        detail.styles.height = self._detail_rows
         detail.display = rows > table
 
     def _show_row(self) -> None:
@@ -143,7 +147,16 @@ class TableScreen(AnalysisScreen):
         head = rule(row.label, "", columns, glyphs.stroke)
         self.write("detail-rule", head)
         detail = table_text.detail_lines(self._titles, cells, columns, self._here, glyphs)
-        self.write("detail", *detail)
+        self.write("detail", *detail, *self._bars(row, self._detail_rows - len(detail)))
+
+    def _bars(self, row: HeadlineRow, rows: int) -> list[Line]:
+        """Draw the source's row of the grid where the terminal has room for it."""
+        snapshot, seed = self.tuilab.snapshot, self.seed_on_grid(row.source)
+        if snapshot is None or row.source not in snapshot.sources or seed not in snapshot.seeds:
+            return []
+        epoch = row.peak_epoch if row.peak_epoch in snapshot.epochs else snapshot.epochs[0]
+        cell = Cell(row.source, epoch, seed)
+        return own_row_lines(snapshot, cell, View(), self.size.width, rows, self.tuilab.glyphs)
 
     def _about(self) -> list[Line]:
         """What the cell under the cursor rests on, or why it is n/a."""
