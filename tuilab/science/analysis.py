@@ -28,6 +28,7 @@ from tuilab.science.significance import (
 from tuilab.science.specificity import Kind, Specificity, specificity
 from tuilab.science.trajectories import (
     SAME,
+    Point,
     Trajectory,
     cosine_trajectories,
     digits_of,
@@ -81,25 +82,24 @@ class SourceResult:
         return max(found, key=len, default="")
 
     @property
+    def cells(self) -> list[tuple[str, Point]]:
+        """Name of each of its cells, like ``villain@4#42``, with its leakage."""
+        return [
+            (f"{self.source.key}@{point.epoch}#{run.trajectory.seed}", point)
+            for run in self.runs
+            for point in run.trajectory.points
+        ]
+
+    @property
     def accepted(self) -> tuple[tuple[str, str], ...]:
         """Name of its cells that count though they are stale, with what a person said."""
-        runs = [(run.trajectory.seed, run.trajectory.measured) for run in self.runs]
-        return tuple(
-            (f"{self.source.key}@{point.epoch}#{seed}", point.accepted)
-            for seed, points in runs
-            for point in points
-            if point.accepted
-        )
+        counted = [(name, one) for name, one in self.cells if one.counted is not None]
+        return tuple((name, point.accepted) for name, point in counted if point.accepted)
 
     @property
     def set_aside(self) -> tuple[tuple[str, str], ...]:
         """Name and edits of its cells that are kept out of its numbers for what they ran with."""
-        return tuple(
-            (f"{self.source.key}@{point.epoch}#{run.trajectory.seed}", point.edits)
-            for run in self.runs
-            for point in run.trajectory.points
-            if point.status == "edited"
-        )
+        return tuple((name, point.edits) for name, point in self.cells if point.status == "edited")
 
     @property
     def rise(self) -> SeedSummary:

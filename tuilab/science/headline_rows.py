@@ -220,6 +220,7 @@ def _row(
     trajectory = result.leakage
     first, last, top = trajectory.at(BASELINE_EPOCH), trajectory.points[-1], trajectory.peak_point
     net, found, sizes = result.net, result.classification, _sizes(result)
+    without = {key: tuple(n for n, one in result.cells if one.status == key) for key in MARKS}
     early = next(iter(analysis.design.later_epochs), None)
     at_the_end = _specificity_at(analysis, result.source.key, last.epoch)
     change = over_cells([one.excess_change for one in at_the_end if one.excess_change is not None])
@@ -261,11 +262,11 @@ def _row(
         others=_others(result, analysis, numbers),
         seeds=net.measured,
         seeds_planned=net.planned,
-        missing=_cells(result, "missing"),
-        failed=_cells(result, "failed"),
-        suspect=_cells(result, "suspect"),
-        stale=_cells(result, "stale"),
-        edited=_cells(result, "edited"),
+        missing=without["missing"],
+        failed=without["failed"],
+        suspect=without["suspect"],
+        stale=without["stale"],
+        edited=without["edited"],
         edits=result.edits,
         accepted=tuple(name for name, _ in result.accepted),
         published=analysis.design.published.get(result.source.key),
@@ -280,16 +281,6 @@ def _sizes(result: SourceResult) -> list[int]:
 def _specificity_at(analysis: Analysis, source: str, epoch: int) -> list[Specificity]:
     """Whose the marker is at an epoch, for each seed."""
     return [one for one in analysis.specificity if (one.source, one.epoch) == (source, epoch)]
-
-
-def _cells(result: SourceResult, status: str) -> tuple[str, ...]:
-    runs = (run.trajectory for run in result.runs)
-    return tuple(
-        f"{result.source.key}@{point.epoch}#{run.seed}"
-        for run in runs
-        for point in run.points
-        if point.status == status
-    )
 
 
 def _root(variance: float | None) -> float | None:

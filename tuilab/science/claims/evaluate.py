@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -121,7 +121,7 @@ def _evaluate_sources(claim: _BySource, analysis: Analysis) -> Claim:
     judged = {
         result.source.label: Finding(Verdict.NOT_MEASURED, why_odd(result))
         if result.source.key in odd
-        else _qualified(claim, _about(claim, analysis)(result), result, analysis)
+        else _judged(claim, result, analysis)
         for result in results
     }
     findings = [*judged.values(), *(Finding(Verdict.NOT_MEASURED, text) for text in unknown)]
@@ -139,12 +139,22 @@ def _evaluate_sources(claim: _BySource, analysis: Analysis) -> Claim:
     )
 
 
-def _qualified(
-    claim: _BySource, found: Finding, result: SourceResult, analysis: Analysis
-) -> Finding:
-    """Put the specificity beside a finding about leakage."""
-    is_leakage = isinstance(claim, ChangeClaim | ShapeClaim | FrontLoadedClaim)
-    return with_specificity(found, result, analysis) if is_leakage else found
+def _judged(claim: _BySource, result: SourceResult, analysis: Analysis) -> Finding:
+    """Ask one source; beside what is about leakage stands whose the marker is."""
+    match claim:
+        case ChangeClaim():
+            found = _changes(claim, result)
+        case ShapeClaim():
+            found = _shape(claim, result)
+        case FrontLoadedClaim():
+            found = front_loaded(result, claim.by_epoch, claim.at_least)
+        case ShareClaim():
+            return _has_share(claim, result)
+        case CosineClaim():
+            return cosine_changes(claim, result)
+        case ValueClaim():
+            return _has_value(claim, result, analysis)
+    return with_specificity(found, result, analysis)
 
 
 def with_specificity(found: Finding, result: SourceResult, analysis: Analysis) -> Finding:
@@ -153,11 +163,10 @@ def with_specificity(found: Finding, result: SourceResult, analysis: Analysis) -
     words = kind_words(kinds)
     if not words:
         return found
+    found = replace(found, evidence=f"{found.evidence}; {words}")
     is_nobodys = kinds[Kind.NOT_IMPLANTED] * 2 > kinds.total()
-    verdict = found.verdict
-    if is_nobodys and verdict is Verdict.HOLDS:
-        verdict = Verdict.UNSUPPORTED
-    return Finding(verdict, f"{found.evidence}; {words}", found.beyond)
+    is_shown = is_nobodys and found.verdict is Verdict.HOLDS
+    return replace(found, verdict=Verdict.UNSUPPORTED) if is_shown else found
 
 
 def kind_words(kinds: Counter[Kind]) -> str:
@@ -170,23 +179,6 @@ def kind_words(kinds: Counter[Kind]) -> str:
     if kinds and kinds[Kind.NOT_KNOWN] == kinds.total():
         said = ["whose the marker is, is not known: source or bystanders were not measured"]
     return ", ".join(said)
-
-
-def _about(claim: _BySource, analysis: Analysis) -> Callable[[SourceResult], Finding]:
-    """The question this claim asks of one source."""
-    match claim:
-        case ChangeClaim():
-            return lambda result: _changes(claim, result)
-        case ShapeClaim():
-            return lambda result: _shape(claim, result)
-        case FrontLoadedClaim():
-            return lambda result: front_loaded(result, claim.by_epoch, claim.at_least)
-        case ShareClaim():
-            return lambda result: _has_share(claim, result)
-        case CosineClaim():
-            return lambda result: cosine_changes(claim, result)
-        case ValueClaim():
-            return lambda result: _has_value(claim, result, analysis)
 
 
 def _resolve(wanted: Sources, analysis: Analysis) -> tuple[list[SourceResult], list[str]]:
@@ -248,8 +240,7 @@ def _shape(claim: ShapeClaim, result: SourceResult) -> Finding:
         return Finding(verdict, evidence)
     change = result.change
     if change in (*TURNS, Change.NOT_MEASURED):
-        verdict = _class_verdict(change, *TURNS)
-        return Finding(verdict, evidence, result.classification.beyond)
+        return Finding(_class_verdict(change, *TURNS), evidence, result.classification.beyond)
     if change in (Change.RISES, Change.DECLINES) or not result.rise.mean:
         return Finding(Verdict.FAILS, evidence)
     # A maximum above epoch 0 that no corrected test supports is what noise looks like.
@@ -353,10 +344,9 @@ def _has_value(claim: ValueClaim, result: SourceResult, analysis: Analysis) -> F
         for epoch in epochs
     ]
     verdict = for_all(findings)
-    telling = next(finding for finding in findings if finding.verdict is verdict)
-    alike = sum(finding.verdict is verdict for finding in findings)
-    evidence = f"{verdict.value} at {alike} of {len(findings)} epochs; {telling.evidence}"
-    return Finding(verdict, evidence)
+    alike = [finding.evidence for finding in findings if finding.verdict is verdict]
+    told = f"{verdict.value} at {len(alike)} of {len(findings)} epochs; {alike[0]}"
+    return Finding(verdict, told)
 
 
 def summary(result: SourceResult) -> str:
@@ -464,7 +454,7 @@ def _scatter_limit(result: SourceResult) -> float | None:
     are too few checkpoints.
     """
     reach = _reach(result.cosine) if len(result.cosine_runs) == 1 else None
-    return None if reach is None else math.sqrt(2) * reach
+    return reach and math.sqrt(2) * reach
 
 
 def _reach(cosine: Trajectory) -> float | None:

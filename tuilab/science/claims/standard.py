@@ -31,6 +31,11 @@ _NO_CHANGE = {
     Change.NOT_MEASURED: "cannot be judged",
 }
 """How a class without a change reads in the middle of a sentence."""
+_OPEN = {
+    Change.NOT_MEASURED: Verdict.NOT_MEASURED,
+    Change.FLAT: Verdict.WITHIN_NOISE,
+    Change.NOT_DECIDED: Verdict.WITHIN_NOISE,
+}
 
 
 def standard_claims(analysis: Analysis) -> tuple[Claim, ...]:
@@ -63,8 +68,7 @@ def against_claim(found: Against, analysis: Analysis) -> Claim:
         verdict = Verdict.HOLDS if found.beyond else Verdict.WITHIN_NOISE
         said = (
             f"{points(found.value, digits)} {bracket(found.interval, digits)} from epoch 0 to"
-            f" {epoch},"
-            f" {count_of(found.seeds, 'seed')} of {found.planned}"
+            f" {epoch}, {count_of(found.seeds, 'seed')} of {found.planned}"
         )
         if found.is_open:
             said += "; beyond counting noise, not beyond that of training"
@@ -94,16 +98,14 @@ def coverage_claim(analysis: Analysis) -> Claim:
     sentence = f"Leakage is measured in {measured} of {planned} cells."
     if not measured:
         sentence = f"Nothing is measured yet (0 of {planned} cells): run or evaluate some cells."
-    gaps = []
-    for result in analysis.sources:
-        for run in result.runs:
-            points_ = run.trajectory.points
-            gaps += [
-                f"{result.source.label}, epoch {point.epoch}, seed {run.trajectory.seed}:"
-                f" {point.status}" + (f" ({point.reason})" if point.reason else "")
-                for point in points_
-                if point.counted is None
-            ]
+    gaps = [
+        f"{result.source.label}, epoch {point.epoch}, seed {run.trajectory.seed}:"
+        f" {point.status}" + (f" ({point.reason})" if point.reason else "")
+        for result in analysis.sources
+        for run in result.runs
+        for point in run.trajectory.points
+        if point.counted is None
+    ]
     verdict = Verdict.HOLDS if measured == planned else Verdict.NOT_MEASURED
     numbers = {"measured": measured, "planned": planned}
     return Claim(
@@ -129,24 +131,11 @@ def classes_claim(analysis: Analysis) -> Claim:
         ]
     odd = analysis.odd
     target = analysis.design.target.label
-    verdict = {
-        Change.RISES: Verdict.HOLDS,
-        Change.FLAT: Verdict.WITHIN_NOISE,
-        Change.NOT_DECIDED: Verdict.WITHIN_NOISE,
-        Change.NOT_MEASURED: Verdict.NOT_MEASURED,
-    }
+    verdicts = {**_OPEN, Change.RISES: Verdict.HOLDS}
     findings = [
         Finding(Verdict.NOT_MEASURED, why_odd(result))
         if result.source.key in odd
-        else with_specificity(
-            Finding(
-                verdict.get(result.change, Verdict.FAILS),
-                result.classification.why,
-                result.classification.beyond,
-            ),
-            result,
-            analysis,
-        )
+        else _classed(result, verdicts.get(result.change, Verdict.FAILS), analysis)
         for result in analysis.sources
     ]
     return Claim(
@@ -163,12 +152,17 @@ def classes_claim(analysis: Analysis) -> Claim:
     )
 
 
+def _classed(result: SourceResult, verdict: Verdict, analysis: Analysis) -> Finding:
+    found = result.classification
+    return with_specificity(Finding(verdict, found.why, found.beyond), result, analysis)
+
+
 def _kinds_beside(analysis: Analysis, source: str) -> str:
     """`` [global in 1 of 3 cells]`` behind a name whose leakage is not the source's own, or ""."""
     kinds = analysis.kinds(source)
-    all_cells = kinds.total()
+    total = kinds.total()
     odd = [
-        kind if kinds[kind] == all_cells else f"{kind} in {kinds[kind]} of {all_cells} cells"
+        kind if kinds[kind] == total else f"{kind} in {kinds[kind]} of {total} cells"
         for kind in (Kind.NOT_IMPLANTED, Kind.INVERTED, Kind.GLOBAL)
         if kinds[kind]
     ]
@@ -179,12 +173,8 @@ def change_claim(result: SourceResult, analysis: Analysis) -> Claim:
     """One source: baseline, peak, final, net, counts and class, always together."""
     trajectory, found = result.leakage, result.classification
     label = result.source.label
-    verdict = {
-        Change.NOT_MEASURED: Verdict.NOT_MEASURED,
-        Change.FLAT: Verdict.WITHIN_NOISE,
-        Change.NOT_DECIDED: Verdict.WITHIN_NOISE,
-    }.get(result.change, Verdict.HOLDS)
-    judged = with_specificity(Finding(verdict, found.why, found.beyond), result, analysis)
+    verdict = _OPEN.get(result.change, Verdict.HOLDS)
+    judged = _classed(result, verdict, analysis)
     above = result.above_baseline
     counted = "no later checkpoint can be compared with epoch 0"
     if above is not None:
@@ -200,7 +190,7 @@ def change_claim(result: SourceResult, analysis: Analysis) -> Claim:
     edits = f"; all its cells ran with {result.edits}, unlike the config" if result.edits else ""
     edits = left_out_note(result.set_aside) or edits
     sentence = f"{label}: {summary(result)}; {counted}; {tested}; {found.said}{why}{kinds}{edits}."
-    rise, net = result.rise, result.net
+    net = result.net
     return Claim(
         f"change:{result.source.key}",
         f"Leakage of {label} changes",
@@ -214,7 +204,7 @@ def change_claim(result: SourceResult, analysis: Analysis) -> Claim:
             "peak_epoch": trajectory.peak_epoch,
             "picked_from": trajectory.picked_from,
             "final": trajectory.final,
-            "rise": rise.mean,
+            "rise": result.rise.mean,
             "net": net.mean,
             "above_baseline": above,
             "ties": result.ties,
@@ -314,32 +304,28 @@ def cosine_claim(analysis: Analysis) -> Claim:
 
 def prediction_claims(analysis: Analysis) -> tuple[Claim, ...]:
     """Whether the cosine at epoch 0 predicts peak, baseline, rise, net: four tests, all shown."""
-    claims = []
-    for found in predictions(analysis):
-        sentence = describe(found, analysis)
-        numbers = {
-            "rho": found.rho,
-            "p": found.p,
-            "p_holm": found.p_holm,
-            "least_p": found.least_p,
-            "rho_needed": found.needed,
-            "method": found.method,
-            "extreme": found.extreme,
-            "permutations": found.permutations,
-            "n": found.n,
-            "tests": found.tests,
-        }
-        claims.append(
-            Claim(
-                f"cosine-predicts:{found.y}",
-                f"Cosine at epoch 0 predicts {found.y}",
-                prediction_verdict(found),
-                full_sentence(sentence),
-                (),
-                numbers,
-            )
+    return tuple(
+        Claim(
+            f"cosine-predicts:{found.y}",
+            f"Cosine at epoch 0 predicts {found.y}",
+            prediction_verdict(found),
+            full_sentence(describe(found, analysis)),
+            (),
+            {
+                "rho": found.rho,
+                "p": found.p,
+                "p_holm": found.p_holm,
+                "least_p": found.least_p,
+                "rho_needed": found.needed,
+                "method": found.method,
+                "extreme": found.extreme,
+                "permutations": found.permutations,
+                "n": found.n,
+                "tests": found.tests,
+            },
         )
-    return tuple(claims)
+        for found in predictions(analysis)
+    )
 
 
 def edits_claim(analysis: Analysis) -> tuple[Claim, ...]:
@@ -352,8 +338,7 @@ def edits_claim(analysis: Analysis) -> tuple[Claim, ...]:
         "left_out": dict(cells_set_aside(analysis.frame)),
         "whole_sources": {r.source.key: r.edits for r in analysis.sources if r.edits},
     }
-    said = "; ".join(notes)
-    sentence = full_sentence(said)
+    sentence = full_sentence("; ".join(notes))
     return (Claim("settings", claim, Verdict.FAILS, sentence, (), numbers),)
 
 
@@ -478,12 +463,10 @@ def seeds_claim(analysis: Analysis) -> Claim:
     for result in analysis.sources:
         net, digits = result.net, result.digits
         complete &= net.measured == net.planned
-        spread = (
-            "spread n/a" if net.spread is None else f"sd {points(net.spread, digits).lstrip('+')}"
-        )
-        mean = points(net.mean, digits)
+        sd = "spread n/a" if net.spread is None else f"sd {points(net.spread, digits).lstrip('+')}"
         parts.append(
-            f"{result.source.label}: net {mean}, {spread}, {net.measured}/{net.planned} seeds,"
+            f"{result.source.label}: net {points(net.mean, digits)}, {sd},"
+            f" {net.measured}/{net.planned} seeds,"
             f" {result.change.value}" + (f", all cells with {result.edits}" if result.edits else "")
         )
     numbered = ", ".join(map(str, seeds))

@@ -42,6 +42,8 @@ from tuilab.science.specificity import Kind
 from tuilab.science.text import full_sentence, names
 from tuilab.science.trajectories import Point, Trajectory, rate_trajectories
 
+_ASKED: Final = "Evaluated persona"
+_PEAK: Final = "Peak leakage (%)"
 _HOLLOW: Final = ("suspect", "stale", "edited")
 """Statuses of values that are drawn and enter no number."""
 
@@ -106,19 +108,9 @@ def cosine_against_peak(analysis: Analysis) -> Figure:
     """Cosine at epoch 0 against peak leakage, with the rank correlation in the caption."""
     series, _ = _peaks(analysis, lambda result: result.cosine.baseline)
     xs = [point.x for one in series for point in one.points]
-    x_range, x_ticks = signed_span([0.0, *xs])
-    y_range, y_ticks = percent_axis(series)
     scale = f" ({analysis.scale})" if analysis.scale else ""
-    panel = Panel(
-        title="",
-        x_label=f"Cosine to {analysis.design.target.label} at epoch 0{scale}",
-        y_label="Peak leakage (%)",
-        series=series,
-        x_ticks=x_ticks,
-        y_ticks=y_ticks,
-        x_range=x_range,
-        y_range=y_range,
-    )
+    label = f"Cosine to {analysis.design.target.label} at epoch 0{scale}"
+    panel = _panel("", (label, signed_span([0.0, *xs])), _PEAK, percent_axis(series), series)
     found = next(one for one in predictions(analysis) if one.y == "peak")
     note = _join(full_sentence(describe(found, analysis)), _picked(analysis))
     title = "Cosine at epoch 0 against peak leakage"
@@ -133,18 +125,10 @@ def baseline_against_peak(analysis: Analysis) -> Figure:
         return None if baseline is None else baseline * 100
 
     series, absent = _peaks(analysis, percent_at_start)
-    y_range, y_ticks = percent_axis(series)
-    panel = Panel(
-        title="",
-        x_label="Leakage at epoch 0 (%)",
-        y_label="Peak leakage (%)",
-        series=series,
-        x_ticks=y_ticks,
-        y_ticks=y_ticks,
-        x_range=y_range,
-        y_range=y_range,
-        references=(Reference((0.0, 0.0), (y_ticks[-1].at, y_ticks[-1].at), "no change"),),
-    )
+    axis = percent_axis(series)
+    top = axis[1][-1].at
+    panel = _panel("", ("Leakage at epoch 0 (%)", axis), _PEAK, axis, series)
+    panel = replace(panel, references=(Reference((0.0, 0.0), (top, top), "no change"),))
     note = _join(_picked(analysis), f"Not measured: {names(absent)}" if absent else "")
     title = "Leakage at epoch 0 against peak leakage"
     return _figure("baseline-peak", title, (panel,), analysis, note, _nothing(series))
@@ -164,9 +148,9 @@ def heatmap(analysis: Analysis) -> Figure:
     ]
     panels = tuple(
         Panel(
-            title=f"Epoch {epoch}",
-            x_label="Evaluated persona",
-            y_label="Source",
+            f"Epoch {epoch}",
+            _ASKED,
+            "Source",
             matrix=Matrix(
                 rows=tuple(_label(result) for result in analysis.sources),
                 columns=tuple(persona.label for persona in columns),
@@ -195,18 +179,18 @@ def source_heatmap(analysis: Analysis, key: str) -> Figure:
     if result is None:
         known = ", ".join(one.source.key for one in analysis.sources)
         raise ValueError(f"There is no source {key!r}: use {known}")
-    design = replace(analysis.design, sources=(result.source,))
+    alone = replace(analysis.design, sources=(result.source,))
     frame = analysis.frame[analysis.frame["source"] == key]
-    columns, kinds = _personas(analysis), _kinds(analysis)
+    design, columns, kinds = analysis.design, _personas(analysis), _kinds(analysis)
     means = [
-        mean_trajectory(runs_of(rate_trajectories(frame, design, persona=one.key), design, key))
+        mean_trajectory(runs_of(rate_trajectories(frame, alone, persona=one.key), alone, key))
         for one in columns
     ]
     label = result.source.label
     panel = Panel(
-        title=f"{label}: {design.counted} (%), by the persona asked",
-        x_label="Evaluated persona",
-        y_label="Epoch",
+        f"{label}: {design.counted} (%), by the persona asked",
+        _ASKED,
+        "Epoch",
         matrix=Matrix(
             rows=tuple(f"epoch {epoch}" for epoch in design.epochs),
             columns=tuple(persona.label for persona in columns),
@@ -369,16 +353,16 @@ def _epoch_panel(
     analysis: Analysis, title: str, y_label: str, series: tuple[Series, ...], y_axis: Axis
 ) -> Panel:
     epochs = analysis.design.epochs
-    return Panel(
-        title=title,
-        x_label="Convergence epoch",
-        y_label=y_label,
-        series=series,
-        x_ticks=epoch_ticks(epochs),
-        y_ticks=y_axis[1],
-        x_range=epoch_range(epochs),
-        y_range=y_axis[0],
-    )
+    x_axis = epoch_range(epochs), epoch_ticks(epochs)
+    return _panel(title, ("Convergence epoch", x_axis), y_label, y_axis, series)
+
+
+def _panel(
+    title: str, x: tuple[str, Axis], y_label: str, y_axis: Axis, series: tuple[Series, ...]
+) -> Panel:
+    label, (x_range, x_ticks) = x
+    y_range, y_ticks = y_axis
+    return Panel(title, label, y_label, series, x_ticks, y_ticks, x_range, y_range)
 
 
 def _mark(analysis: Analysis, result: SourceResult) -> Mark:
