@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.small_grid import call
+from tuilab.grid.rates import TINY_SHAPE
 from tuilab.store.replan import read_config
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +50,25 @@ def test_every_command_is_one_that_the_command_line_takes(page: Path) -> None:
         words = shlex.split(line)[1:]
         found = call(*(words[2:] if words[:1] == ["--host"] else words), "--help")
         assert found.exit_code == 0 and "Usage" in found.stdout, f"{page.name}: {line}"
+
+
+def test_the_numbers_of_the_readme_are_those_of_their_source() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    speed = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    measured = {float(number) for number in re.findall(r"\d+\.\d+|\d+", speed.replace(",", ""))}
+    fast = readme.partition("**Fast.**")[2].partition("**Files are the truth.**")[0]
+    for number in re.findall(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w-]|\.\d)", fast.replace(",", "")):
+        digits = len(number.partition(".")[2])
+        assert float(number) in {round(one, digits) for one in measured}, number
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for size in re.findall(r"[\d.]+ GB", readme.partition("## On a pod")[0]):
+        assert size in makefile, size
+    tiny, published = (
+        read_config(ROOT / "configs" / f"{one}.toml").config for one in ("tiny", "eps109")
+    )
+    assert f"{len(tiny.sources)} sources × {len(tiny.epochs)} epochs" in readme
+    assert f"{len(published.sources)} sources × {len(published.epochs)} checkpoints" in readme
+    assert f"{TINY_SHAPE.weights / 1e6:.1f} M-parameter" in readme
 
 
 def test_every_page_of_the_docs_is_in_the_navigation() -> None:
