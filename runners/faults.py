@@ -46,7 +46,7 @@ def strike_at_start(spec: Spec) -> None:
     if is_set(spec, "slow"):
         time.sleep(SLOW_SECONDS)
     if is_set(spec, "code"):
-        raise RuntimeError("a fault was ordered")
+        raise RuntimeError("an injected fault")
     if is_set(spec, "oom"):
         import torch
 

@@ -20,6 +20,7 @@ def test_the_template_is_the_default_and_every_line_of_it_may_be_taken_in() -> N
     ]
     for line in (line for line in taken if line.split(" = ")[0] in {e.name for e in entries()}):
         tomllib.loads(line)
+    assert "solarized-light" in "\n".join(as_toml(UserConfig()))  # a line ends at no hyphen
 
 
 def test_what_differs_from_the_default_is_no_comment() -> None:

@@ -67,7 +67,7 @@ def test_a_crash_costs_its_own_job_only(
         assert serve.serve(tmp_path) == 0
     train, crashed, merge, cosine = (outcome_of(directory) for directory in served)
     assert (crashed.status, crashed.reason) == ("failed", "code")
-    assert "a fault was ordered" in crashed.detail
+    assert "an injected fault" in crashed.detail
     assert "Traceback" in (served[1] / "log.txt").read_text()
     assert "Traceback" not in (served[2] / "log.txt").read_text()
     for name, outcome in zip(names, (train, None, merge, cosine), strict=True):

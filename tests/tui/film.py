@@ -6,6 +6,7 @@ typed: the failure, its relaunch, the plot and the table are what a user sees.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -125,8 +126,15 @@ def _between(ink: str, paper: str, part: float) -> str:
 
 
 def shoot(folder: Path) -> None:
-    """Run the demo in ``folder`` and film it."""
-    environment = {"TUILAB_FAULT": FAULT, "XDG_CONFIG_HOME": str(folder)}
+    """Run the demo in ``folder`` and film it, from a copy: its log names the files of the code."""
+    code = folder / "tuilab"
+    for name in ("tuilab", "runners", "configs"):
+        shutil.copytree(ROOT / name, code / name)
+    environment = {
+        "TUILAB_FAULT": FAULT,
+        "XDG_CONFIG_HOME": str(folder),
+        "PYTHONPATH": str(code),
+    }
     with Terminal(typed("demo", "--dir", "demo"), folder, size=SIZE, **environment) as terminal:
         film = Film(terminal)
         film.until("▶", 0.5, 3)

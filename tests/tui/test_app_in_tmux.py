@@ -123,7 +123,7 @@ def test_real_runners_fail_in_a_cell_and_bring_it_to_done_after_capital_r(
         tmux.wait_for("jobs run as new attempts")
         tmux.press("Right", "Enter")
         tmux.wait_for("code in eval", LONG)
-        assert "a fault was ordered" in tmux.text
+        assert "an injected fault" in tmux.text
         tmux.press("R")
         tmux.wait_for("tuilab relaunch runs/micro --failed")
         assert "eval/villain@0#42" in tmux.text

@@ -138,8 +138,8 @@ def as_toml(config: UserConfig) -> Iterator[str]:
         if entry.table != table:
             table = entry.table
             about = about_table(table)
-            yield from ("", *(f"# {line}" for line in wrap(about, 96)), f"[{table}]")
-        yield from (f"# {line}" for line in wrap(entry.meaning, 96))
+            yield from ("", *_comment(about), f"[{table}]")
+        yield from _comment(entry.meaning)
         value = value_of(config, entry)
         if not entry.name:
             for key, one in value.items():
@@ -152,6 +152,11 @@ def as_toml(config: UserConfig) -> Iterator[str]:
             yield f"# {entry.name} = {_written(entry.example)}"
         else:
             yield f"{entry.name} = {_written(value)}"
+
+
+def _comment(text: str) -> list[str]:
+    """Write a text as lines of comment; a word to copy, such as solarized-light, stays whole."""
+    return [f"# {line}" for line in wrap(text, 96, break_on_hyphens=False)]
 
 
 def as_markdown() -> str:
