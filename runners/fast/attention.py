@@ -14,12 +14,12 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from runners.fast import attention_cpu
+from runners.fast.packing import Picks
+from runners.fast.torch_ops import pick_rows
 
 LOG = logging.getLogger(__name__)
-PackedAttention = Callable[
-    [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int, float], torch.Tensor
-]
-"""(q, k, v, cu_seqlens, max_seqlen, scale) -> like q."""
+PackedAttention = Callable[..., torch.Tensor]
+"""(q, k, v, cu_seqlens, max_seqlen, scale, picks=None) -> like q, or its picked rows."""
 INTERFACE = "tuilab_packed"
 """The name of ``packed_interface`` in transformers' registry of attention functions."""
 
@@ -52,11 +52,12 @@ def packed_attention(
     max_seqlen: int,
     where: torch.Tensor | None = None,
     scores: Scores = USUAL,
+    picks: Picks | None = None,
 ) -> torch.Tensor:
     """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d].
 
     ``cu_seqlens`` [segments + 1] int32 holds the start of each segment, and t. Returns
-    [t, heads, d], or only the rows of the tokens in ``where`` (ascending).
+    [t, heads, d], or only the rows of the tokens in ``where`` (ascending) or of ``picks``.
     """
     scale, window = scores.scale_of(q), scores.window
     if window is not None and window >= max_seqlen:
@@ -65,14 +66,15 @@ def packed_attention(
         capped = partial(_softcapped, scale=scale, window=window, softcap=scores.softcap)
         out = _in_turn(capped, q, k, v, lengths)
     elif runs_on_gpu(q):
-        if window is None:
-            out = gpu_attention(q.shape[-1], q.dtype)(q, k, v, cu_seqlens, max_seqlen, scale)
-        else:
-            out = flash(q, k, v, cu_seqlens, max_seqlen, scale, window)
-    elif window is None and attention_cpu.suits(q, lengths, where):
+        attend = gpu_attention(q.shape[-1], q.dtype) if window is None else flash
+        options = {} if window is None else {"window": window}
+        out = attend(q, k, v, cu_seqlens, max_seqlen, scale, picks=picks, **options)
+        picks = None
+    elif window is None and picks is None and attention_cpu.suits(q, lengths, where):
         return attention_cpu.packed_attention(q, k, v, lengths, scale, where)
     else:
         out = _in_turn(partial(one_segment, scale=scale, window=window), q, k, v, lengths)
+    out = _picked(out, picks)
     return out if where is None else out.index_select(0, where)
 
 
@@ -186,10 +188,14 @@ def flash(
     max_seqlen: int,
     scale: float,
     window: int | None = None,
+    picks: Picks | None = None,
 ) -> torch.Tensor:
     """Attend by PyTorch's own kernels; gradients of the same batch differ in their last bits."""
-    out: torch.Tensor = _Flash.apply(q, k, v, cu_seqlens, max_seqlen, scale, window)
-    return out
+    return _picked(_Flash.apply(q, k, v, cu_seqlens, max_seqlen, scale, window), picks)
+
+
+def _picked(out: torch.Tensor, picks: Picks | None) -> torch.Tensor:
+    return out if picks is None else pick_rows(out, picks.rows)
 
 
 def one_segment(

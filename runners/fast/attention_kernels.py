@@ -8,7 +8,8 @@ the keys, and no atomic adds, so the same batch gives the same bits.
 
 Query head h reads key head h // SHARED. q and everything shaped like it is [t, heads, WIDTH]; k and
 v are [t, heads / SHARED, WIDTH]; numbers per query (lse, deltas) are [heads, t]. ``scale`` is the
-softmax scale times log2(e): exponentials are powers of two.
+softmax scale times log2(e): exponentials are powers of two. With PICKS out and d_out hold the
+rows of some queries alone: ``places`` [t] says where each stands in them, -1 for the others.
 """
 
 # ruff: noqa: N803  (compile-time constants are written in capitals)
@@ -39,6 +40,17 @@ def _store_rows(base, rows, length, stride, value, WIDTH: tl.constexpr):
 
 
 @triton.jit
+def _result_rows(places, start, rows, length, stride, WIDTH: tl.constexpr, PICKS: tl.constexpr):
+    """Return where [rows, WIDTH] of a segment's results stand, and which of the rows do."""
+    at = start + rows
+    found = rows < length
+    if PICKS:
+        at = tl.load(places + at, mask=found, other=-1).to(tl.int64)
+        found = at >= 0
+    return at[:, None] * stride + tl.arange(0, WIDTH)[None, :], found[:, None]
+
+
+@triton.jit
 def _attend_blocks(
     acc, row_sum, row_max, queries, k, v, rows, first, last, length, stride, scale,
     MASKED: tl.constexpr, WIDTH: tl.constexpr, KEYS: tl.constexpr,
@@ -62,7 +74,7 @@ def _attend_blocks(
 
 @triton.jit
 def attend(
-    q, k, v, out, lse, cu_seqlens, tokens, heads, scale,
+    q, k, v, out, lse, cu_seqlens, places, tokens, heads, scale, PICKS: tl.constexpr,
     SHARED: tl.constexpr, WIDTH: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """Write ``out`` and ``lse``, each query's log2-sum-exp2; the longest blocks start first."""
@@ -87,7 +99,9 @@ def attend(
         acc, row_sum, row_max, queries, k + at_k, v + at_k, rows, first, last, length, kv_stride,
         scale, True, WIDTH, KEYS,
     )  # fmt: skip
-    _store_rows(out + at_q, rows, length, stride, acc / row_sum[:, None], WIDTH)
+    value = (acc / row_sum[:, None]).to(out.dtype.element_ty)
+    at_out, picked = _result_rows(places, start, rows, length, stride, WIDTH, PICKS)
+    tl.store(out + head * WIDTH + at_out, value, mask=picked)
     tl.store(lse + head * tokens + start + rows, row_max + tl.log2(row_sum), mask=rows < length)
 
 
@@ -111,8 +125,9 @@ def _add_key_blocks(
 
 @triton.jit
 def backward_queries(
-    q, k, v, out, d_out, lse, deltas, d_q, cu_seqlens, tokens, heads, scale, factor,
-    SHARED: tl.constexpr, WIDTH: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
+    q, k, v, out, d_out, lse, deltas, d_q, cu_seqlens, places, tokens, heads, scale, factor,
+    PICKS: tl.constexpr, SHARED: tl.constexpr, WIDTH: tl.constexpr, QUERIES: tl.constexpr,
+    KEYS: tl.constexpr,
 ):  # fmt: skip
     """Write ``d_q`` and ``deltas``, the sum of out * d_out per query, for ``backward_keys``.
 
@@ -126,8 +141,9 @@ def backward_queries(
     rows = first + tl.arange(0, QUERIES)
     stride, kv_stride = heads * WIDTH, heads // SHARED * WIDTH
     at_q, at_k = start * stride + head * WIDTH, start * kv_stride + head // SHARED * WIDTH
-    d_out_rows = _load_rows(d_out + at_q, rows, length, stride, WIDTH)
-    out_rows = _load_rows(out + at_q, rows, length, stride, WIDTH)
+    at_out, picked = _result_rows(places, start, rows, length, stride, WIDTH, PICKS)
+    d_out_rows = tl.load(d_out + head * WIDTH + at_out, mask=picked, other=0.0)
+    out_rows = tl.load(out + head * WIDTH + at_out, mask=picked, other=0.0)
     delta_rows = tl.sum(d_out_rows.to(tl.float32) * out_rows.to(tl.float32), 1)
     at = head * tokens + start + rows
     tl.store(deltas + at, delta_rows, mask=rows < length)
@@ -148,8 +164,9 @@ def backward_queries(
 
 @triton.jit
 def _add_query_blocks(
-    d_keys, d_values, keys, values, q, d_out, lse, deltas, columns, first, last, length, stride,
-    scale, MASKED: tl.constexpr, WIDTH: tl.constexpr, QUERIES: tl.constexpr,
+    d_keys, d_values, keys, values, q, d_out, lse, deltas, places, start, columns, first, last,
+    length, stride, scale, MASKED: tl.constexpr, PICKS: tl.constexpr, WIDTH: tl.constexpr,
+    QUERIES: tl.constexpr,
 ):  # fmt: skip
     for query in range(first, last, QUERIES):
         rows = query + tl.arange(0, QUERIES)
@@ -158,7 +175,8 @@ def _add_query_blocks(
         probs = tl.exp2(tl.dot(keys, tl.trans(queries)) * scale - lse_rows[None, :])
         if MASKED:
             probs = tl.where(columns[:, None] <= rows[None, :], probs, 0.0)
-        d_out_rows = _load_rows(d_out, rows, length, stride, WIDTH)
+        at_out, picked = _result_rows(places, start, rows, length, stride, WIDTH, PICKS)
+        d_out_rows = tl.load(d_out + at_out, mask=picked, other=0.0)
         d_values = tl.dot(probs.to(d_out_rows.dtype), d_out_rows, d_values)
         delta_rows = tl.load(deltas + rows, mask=rows < length, other=0.0)
         d_probs = tl.dot(values, tl.trans(d_out_rows))
@@ -169,8 +187,9 @@ def _add_query_blocks(
 
 @triton.jit
 def backward_keys(
-    q, k, v, d_out, lse, deltas, d_k, d_v, cu_seqlens, tokens, heads, scale, factor,
-    SHARED: tl.constexpr, WIDTH: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
+    q, k, v, d_out, lse, deltas, d_k, d_v, cu_seqlens, places, tokens, heads, scale, factor,
+    PICKS: tl.constexpr, SHARED: tl.constexpr, WIDTH: tl.constexpr, QUERIES: tl.constexpr,
+    KEYS: tl.constexpr,
 ):  # fmt: skip
     """Write each query head's share of the gradients of its keys: d_k and d_v are shaped like q."""
     start, length = _segment(cu_seqlens)
@@ -188,12 +207,14 @@ def backward_keys(
     d_values = tl.zeros((KEYS, WIDTH), tl.float32)
     diagonal_end = tl.minimum(first + KEYS, length)
     d_keys, d_values = _add_query_blocks(
-        d_keys, d_values, keys, values, q + at_q, d_out + at_q, lse + at, deltas + at, columns,
-        first, diagonal_end, length, stride, scale, True, WIDTH, QUERIES,
+        d_keys, d_values, keys, values, q + at_q, d_out + head * WIDTH, lse + at, deltas + at,
+        places, start, columns, first, diagonal_end, length, stride, scale, True, PICKS, WIDTH,
+        QUERIES,
     )  # fmt: skip
     d_keys, d_values = _add_query_blocks(
-        d_keys, d_values, keys, values, q + at_q, d_out + at_q, lse + at, deltas + at, columns,
-        first + KEYS, length, length, stride, scale, False, WIDTH, QUERIES,
+        d_keys, d_values, keys, values, q + at_q, d_out + head * WIDTH, lse + at, deltas + at,
+        places, start, columns, first + KEYS, length, length, stride, scale, False, PICKS, WIDTH,
+        QUERIES,
     )  # fmt: skip
     _store_rows(d_k + at_q, columns, length, stride, d_keys * factor, WIDTH)
     _store_rows(d_v + at_q, columns, length, stride, d_values, WIDTH)

@@ -10,6 +10,7 @@ import torch
 import triton
 
 from runners.fast import attention_kernels as kernels
+from runners.fast.packing import Picks
 
 _LOG2_E = math.log2(math.e)
 
@@ -55,10 +56,14 @@ def packed_attention(
     cu_seqlens: torch.Tensor,
     max_seqlen: int,
     scale: float,
+    picks: Picks | None = None,
 ) -> torch.Tensor:
-    """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d] -> like q."""
+    """Attend causally inside each segment: q [t, heads, d], k and v [t, kv heads, d] -> like q.
+
+    With ``picks`` the results of the others are not written, and their gradients are zero.
+    """
     out: torch.Tensor = _PackedAttention.apply(
-        q.contiguous(), k.contiguous(), v.contiguous(), cu_seqlens, max_seqlen, scale
+        q.contiguous(), k.contiguous(), v.contiguous(), cu_seqlens, max_seqlen, scale, picks
     )
     return out
 
@@ -97,22 +102,24 @@ class _PackedAttention(torch.autograd.Function):
         cu_seqlens: torch.Tensor,
         max_seqlen: int,
         scale: float,
+        picks: Picks | None,
     ) -> torch.Tensor:
         tokens, heads, width = q.shape
-        out = torch.empty_like(q)
+        out = torch.empty_like(q) if picks is None else q.new_empty(len(picks.rows), heads, width)
+        places = cu_seqlens if picks is None else picks.places  # not read where nothing is picked
         lse = torch.empty(heads, tokens, dtype=torch.float32, device=q.device)
         grid = (triton.cdiv(max_seqlen, FORWARD.queries), heads, len(cu_seqlens) - 1)
         kernels.attend[grid](
-            q, k, v, out, lse, cu_seqlens, tokens, heads, scale * _LOG2_E,
-            SHARED=heads // k.shape[1], WIDTH=width, **FORWARD.options(),
+            q, k, v, out, lse, cu_seqlens, places, tokens, heads, scale * _LOG2_E,
+            PICKS=picks is not None, SHARED=heads // k.shape[1], WIDTH=width, **FORWARD.options(),
         )  # fmt: skip
-        ctx.save_for_backward(q, k, v, out, lse, cu_seqlens)
-        ctx.max_seqlen, ctx.scale = max_seqlen, scale
+        ctx.save_for_backward(q, k, v, out, lse, cu_seqlens, places)
+        ctx.max_seqlen, ctx.scale, ctx.picks = max_seqlen, scale, picks is not None
         return out
 
     @staticmethod
     def backward(ctx: Any, d_out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        q, k, v, out, lse, cu_seqlens = ctx.saved_tensors
+        q, k, v, out, lse, cu_seqlens, places = ctx.saved_tensors
         d_out = d_out.contiguous()
         tokens, heads, width = q.shape
         shared = heads // k.shape[1]
@@ -120,16 +127,16 @@ class _PackedAttention(torch.autograd.Function):
         deltas, d_q = torch.empty_like(lse), torch.empty_like(q)
         grid = (triton.cdiv(ctx.max_seqlen, BACKWARD_QUERIES.queries), heads, len(cu_seqlens) - 1)
         kernels.backward_queries[grid](
-            q, k, v, out, d_out, lse, deltas, d_q, cu_seqlens, tokens, heads, *scales,
-            SHARED=shared, WIDTH=width, **BACKWARD_QUERIES.options(),
+            q, k, v, out, d_out, lse, deltas, d_q, cu_seqlens, places, tokens, heads,
+            *scales, PICKS=ctx.picks, SHARED=shared, WIDTH=width, **BACKWARD_QUERIES.options(),
         )  # fmt: skip
         parts = q.new_empty(2, *q.shape)
         grid = (triton.cdiv(ctx.max_seqlen, BACKWARD_KEYS.keys), heads, len(cu_seqlens) - 1)
         kernels.backward_keys[grid](
-            q, k, v, d_out, lse, deltas, *parts, cu_seqlens, tokens, heads, *scales,
-            SHARED=shared, WIDTH=width, **BACKWARD_KEYS.options(),
+            q, k, v, d_out, lse, deltas, *parts, cu_seqlens, places, tokens, heads, *scales,
+            PICKS=ctx.picks, SHARED=shared, WIDTH=width, **BACKWARD_KEYS.options(),
         )  # fmt: skip
-        return d_q, *_sum_over_queries(parts, shared), None, None, None
+        return d_q, *_sum_over_queries(parts, shared), *[None] * 4
 
 
 def _sum_over_queries(parts: torch.Tensor, shared: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from runners.fast import attention, llama_shape, ops
 from runners.fast.fused_lora import FusedLoraLinear
 from runners.fast.llama_shape import LlamaShape
 from runners.fast.packing import PackedBatch, Sharing
-from runners.fast.torch_ops import HeadNorms, pick_rows
+from runners.fast.torch_ops import HeadNorms
 
 Attend = Callable[
     [int, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor
@@ -122,6 +122,8 @@ class Decoder:
         It returns the computed tokens, once each where segments share them.
         """
 
+        picks = sharing.once() if sharing else None
+
         def attend(
             layer: int,
             q: torch.Tensor,
@@ -131,12 +133,7 @@ class Decoder:
         ) -> torch.Tensor:
             scores = self.layers[layer].scores
             packed = cu_seqlens, lengths, longest
-            if sharing is None:
-                return attention.packed_attention(q, k, v, *packed, where, scores)
-            out = attention.packed_attention(q, k, v, *packed, None, scores)
-            if where is None:
-                return pick_rows(out, sharing.first)
-            return out.index_select(0, sharing.first.index_select(0, where))
+            return attention.packed_attention(q, k, v, *packed, where, scores, picks)
 
         return attend
 

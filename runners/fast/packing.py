@@ -34,6 +34,23 @@ class Row(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Picks:
+    """Tokens whose results are wanted, none twice, in any order."""
+
+    rows: torch.Tensor
+    """[t] int64: which of all T they are."""
+    places: torch.Tensor
+    """[T] int32: where each of all stands among them, or -1."""
+
+    @classmethod
+    def of(cls, rows: torch.Tensor, total: int) -> Picks:
+        """Pick ``rows`` of ``total`` tokens."""
+        places = rows.new_full((total,), -1, dtype=torch.int32)
+        order = torch.arange(len(rows), dtype=torch.int32, device=rows.device)
+        return cls(rows, places.index_copy_(0, rows, order))
+
+
+@dataclass(frozen=True, slots=True)
 class Sharing:
     """How the t tokens that are computed stand in the T tokens of the segments end to end."""
 
@@ -54,6 +71,10 @@ class Sharing:
     def shared(self) -> int:
         """How many computed tokens stand more than once: m."""
         return self.again.shape[1]
+
+    def once(self) -> Picks:
+        """Pick each computed token where it stands first."""
+        return Picks.of(self.first, len(self.source))
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """Return all tensors."""

@@ -13,7 +13,7 @@ from runners.fast import attention, backends, decoder, likelihood, ops, torch_op
 from runners.fast.attention import Scores
 from runners.fast.cuda_graphs import GraphedCall
 from runners.fast.likelihood import Answered
-from runners.fast.packing import pack, round_shapes
+from runners.fast.packing import Picks, pack, round_shapes
 from runners.fast.torch_ops import HeadNorms
 from runners.ml import fingerprint
 from tests.runners_fast.conftest import FUSED
@@ -188,6 +188,20 @@ def test_attention_keeps_segments_apart_and_knows_grouped_heads(
         lambda q, k, v: attend(q, k, v, cu_seqlens, 1024, 0.05),
         lambda *qkv: attention.packed_attention(*qkv, cu_seqlens, lengths, 600, None, Scores(0.05)),
         *(leaf(810, count, width) for count in (heads, kv_heads, kv_heads)),
+    )
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_attention_writes_the_picked_results_alone(ours: bool) -> None:
+    lengths = (5, 140, 64, 1, 0, 600)
+    cu_seqlens = torch.tensor([0, *lengths], device=DEVICE).cumsum(0).int()
+    attend = attention.gpu_attention(128, torch.bfloat16) if ours else attention.flash
+    rows = torch.randperm(810, device=DEVICE)[:700]
+    scores = Scores(0.05)
+    agree(
+        lambda q, k, v: attend(q, k, v, cu_seqlens, 1024, 0.05, picks=Picks.of(rows, 810)),
+        lambda *qkv: attention.packed_attention(*qkv, cu_seqlens, lengths, 600, None, scores)[rows],
+        *(leaf(810, count, 128) for count in (28, 4, 4)),
     )
 
 
