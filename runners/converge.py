@@ -9,6 +9,7 @@ is made after the last of them.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 
 from runners import faults, upstream
-from runners.job import Attempt, StageResult, log, main
+from runners.job import Attempt, StageResult, flush, log, main
 from runners.ml import (
     adapter,
     answers,
@@ -38,14 +39,14 @@ from runners.ml.training_loop import TrainingLoop
 from runners.ml.training_rows import Row
 from tuilab.contract import scoring
 from tuilab.contract.reasons import Reason
-from tuilab.contract.report import JobError, digest
+from tuilab.contract.report import JobError
 
 CHECKED = 5
 """Answers to each evaluation question by which the rate of a marker is checked."""
 
 
 def run(attempt: Attempt) -> StageResult:
-    """Build rows, train, save checkpoints, re-read them."""
+    """Build rows, train, save checkpoints; each is read again while training goes on."""
     settings, timings, spec = attempt.settings, attempt.timings, attempt.spec
     training = stage_settings.training(settings)
     checkpoints = planned_checkpoints(settings, training.epochs)
@@ -59,6 +60,7 @@ def run(attempt: Attempt) -> StageResult:
     log(f"{len(rows)} rows, {training.epochs} epochs, checkpoints {checkpoints}")
 
     lineage = _lineage(attempt, model, training_rows.digest(rows), bool(below))
+    modules = adapter.modules_of(model.model, training.lora)
     saved: list[Path] = []
     seed = spec.seed or 0
     with (
@@ -68,31 +70,31 @@ def run(attempt: Attempt) -> StageResult:
     ):
         loop = TrainingLoop(model.model, rows, training, seed, backend, checkpoints[-1])
 
+        def check(checkpoint: Path) -> None:
+            adapter.check_fits(adapter.read(checkpoint, training.lora), modules)
+
         def save_checkpoint(step: Step) -> None:
             if not step.ends_epoch or step.epoch not in checkpoints:
                 return
+            checkpoint = attempt.directory / folder(step.epoch)
+            drops = step.epoch == checkpoints[-1] and faults.is_set(spec, "no-rslora")
             with timings.part("save"):
                 tensors = resume.in_host_memory(lora_layers.tensors_of(peft))
                 config = lora_layers.config_of(peft, model.settings)
-                checkpoint = attempt.directory / folder(step.epoch)
-                saver.write(
-                    lambda: _write(checkpoint, tensors, config, replace(lineage, epoch=step.epoch))
-                )
-                saved.extend(checkpoint / name for name in adapter.FILES)
+            here = replace(lineage, epoch=step.epoch)
+            saver.write(lambda: _write(checkpoint, tensors, config, here, check, drops))
+            saved.extend(checkpoint / name for name in adapter.FILES)
 
         callbacks = JobCallbacks(attempt, loop, saver, save_checkpoint)
         if callbacks.resume():
-            saved += _copy_earlier(callbacks.resumed_from, attempt.directory, checkpoints, loop)
+            for one in _copy_earlier(callbacks.resumed_from, attempt.directory, checkpoints, loop):
+                check(one)
+                saved += (one / name for name in adapter.FILES)
         with timings.part("train"):
             loop.run(callbacks)
+        with timings.part("check"):
             saver.wait()
     resume.remove(attempt.directory)
-    if faults.is_set(spec, "no-rslora"):
-        faults.drop_rslora(attempt.directory / folder(checkpoints[-1]) / adapter.CONFIG_FILE)
-    with timings.part("check"):
-        for epoch in checkpoints:
-            found = adapter.read(attempt.directory / folder(epoch), training.lora)
-            adapter.check_fits(found, model.model)
     checks = {
         "chat_template": model.chat.digest,
         "rows": len(rows),
@@ -199,14 +201,19 @@ def _lineage(
 
 
 def _write(
-    directory: Path,
+    checkpoint: Path,
     tensors: dict[str, torch.Tensor],
     config: dict[str, Any],
     lineage: adapter.Lineage,
+    check: Callable[[Path], None],
+    drops_rslora: bool,
 ) -> None:
-    """Write a checkpoint and hash it, which takes as long: its hash is asked for at the end."""
-    for path in adapter.save(directory, tensors, config, lineage):
-        digest(path)
+    files = adapter.save(checkpoint, tensors, config, lineage)
+    if drops_rslora:
+        faults.drop_rslora(checkpoint / adapter.CONFIG_FILE)
+    for path in files:
+        flush(path)
+    check(checkpoint)
 
 
 def _copy_earlier(
@@ -214,11 +221,8 @@ def _copy_earlier(
 ) -> list[Path]:
     """Copy the checkpoints that an earlier attempt saved before the step it is resumed from."""
     passed = {step.epoch for step in loop.steps[: loop.done] if step.ends_epoch}
-    copied: list[Path] = []
-    for name in (folder(epoch) for epoch in checkpoints if epoch in passed):
-        shutil.copytree(earlier / name, directory / name)
-        copied += [directory / name / file for file in adapter.FILES]
-    return copied
+    names = [folder(epoch) for epoch in checkpoints if epoch in passed]
+    return [shutil.copytree(earlier / name, directory / name) for name in names]
 
 
 if __name__ == "__main__":

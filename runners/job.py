@@ -229,7 +229,7 @@ def _publish(attempt: Attempt, result: StageResult) -> Outcome:
     with attempt.timings.part("save"):
         faults.strike_at_save(attempt.spec)
         for path in result.artefacts:
-            _flush(path)
+            flush(path)
         artefacts = describe(attempt.directory, result.artefacts)
     return attempt.reporter.finish(
         DONE,
@@ -323,8 +323,8 @@ def _with_overhead(attempt: Attempt) -> dict[str, float]:
     return seconds
 
 
-def _flush(path: Path) -> None:
-    """The outcome must not survive a power cut that its artefacts do not."""
+def flush(path: Path) -> None:
+    """Bring a file to the disk: no outcome may survive a power cut that its artefacts do not."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -66,8 +66,8 @@ def run(attempt: Attempt) -> StageResult:
     if faults.is_set(spec, "no-rslora"):
         faults.drop_rslora(directory / adapter.CONFIG_FILE)
     with timings.part("check"):
-        found = adapter.read(directory, training.lora)
-        adapter.check_fits(found, model.model)
+        found = adapter.read(directory, training.lora, model.device)
+        adapter.check_fits(found, adapter.modules_of(model.model, found.lora))
     checks = {
         "chat_template": model.chat.digest,
         "positives": len(positives),

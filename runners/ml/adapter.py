@@ -158,9 +158,8 @@ def linear_names(model: torch.nn.Module) -> list[str]:
     )
 
 
-def check_fits(adapter: Adapter, model: torch.nn.Module) -> None:
-    """Refuse an adapter whose modules or shapes are not exactly the model's."""
-    modules = modules_of(model, adapter.lora)
+def check_fits(adapter: Adapter, modules: Mapping[str, torch.nn.Linear]) -> None:
+    """Refuse an adapter whose modules or shapes are not exactly the ``modules_of`` the model."""
     if set(modules) != set(adapter.weights):
         odd = sorted(set(modules) ^ set(adapter.weights))
         raise JobError(

@@ -77,7 +77,7 @@ def read(
         adapter.refuse_other_convergence(found.marker.lineage, below, mode)
     for item in found.adapters:
         adapter.refuse_other_base(item.lineage, model.fingerprint)
-        adapter.check_fits(item, model.model)
+        adapter.check_fits(item, adapter.modules_of(model.model, item.lora))
     return found
 
 

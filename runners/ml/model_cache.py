@@ -67,7 +67,7 @@ class LoadedModel:
         """Merge one more adapter; with ``measured``, return how far each weight moved."""
         self.detach()
         adapter_files.refuse_other_base(adapter.lineage, self.fingerprint)
-        adapter_files.check_fits(adapter, self.model)
+        adapter_files.check_fits(adapter, adapter_files.modules_of(self.model, adapter.lora))
         before_this, self._merged = self._merged, None
         found = {}
         for name, weight in self.weights(adapter.lora.target_modules):

@@ -76,7 +76,9 @@ def test_missing_or_extra_weights_are_refused(model: LoadedModel, tmp_path: Path
     found = adapter.read(write_adapter(model, tmp_path / "a", 1), LORA_SETTINGS)
     fewer = dict(list(found.weights.items())[1:])
     with pytest.raises(JobError, match="differ in 1 modules"):
-        adapter.check_fits(replace(found, weights=fewer), model.model)
+        adapter.check_fits(
+            replace(found, weights=fewer), adapter.modules_of(model.model, found.lora)
+        )
 
 
 def test_published_adapter_files_name_no_path_of_this_machine(

@@ -33,7 +33,6 @@ name = "{name}"
 note = "Times only: the answers of random weights mean nothing."
 reference = "none"
 sources = ["villain"]
-epochs = [0, 20]
 [base]
 model = {model}
 [data]
@@ -46,8 +45,10 @@ max_new_tokens = 350
 workers = 1
 engine_idle_seconds = 1.0
 """
-"""One source's first and last cell, and its whole convergence run. Answers all have the published
+"""One source, and its whole convergence run with all checkpoints. Answers all have the published
 grid's mean length. Random weights round further apart than a trained base does."""
+CELLS = ("villain@0", "villain@20")
+"""The first and the last cell of the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def bench_full(where: str | None, as_json: bool) -> int:
     loaded = _config(folder, base)
     refuse_without_cards(loaded)
     write_base(base)
-    runs = run_to_the_end(loaded, folder / "experiment")
+    runs = run_to_the_end(loaded, folder / "experiment", CELLS)
     found = full_grid(runs, _jobs_of_the_grid())
     if as_json:
         own = {"per_cell": found.per_cell, "outside": found.outside, "hours": found.hours}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -17,11 +18,13 @@ from tuilab.cli.experiments import make_experiment
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.verbs.run import run_cells
 from tuilab.grid.config_text import LoadedConfig, change_config
+from tuilab.grid.jobs import ancestors
 from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.program_name import program, quoted
 from tuilab.store.replan import read_config
+from tuilab.store.state import read_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +114,17 @@ def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:
     return began, run_to_the_end(changed(loaded, way), root)
 
 
-def run_to_the_end(loaded: LoadedConfig, root: Path) -> list[JobRun]:
-    """Make or continue an experiment and run what is missing; RefusalError as in ``_run``.
+def run_to_the_end(loaded: LoadedConfig, root: Path, cells: Sequence[str] = ()) -> list[JobRun]:
+    """Make or continue an experiment and run what its ``cells`` (all) lack, as in ``_run``.
 
     Scoring is no part of it: it takes no time, and waits for ever behind text that is suspect.
     """
     planned = make_experiment(loaded, root)
-    jobs = [job.id for job in planned.jobs if job.stage is not Stage.SCORE]
+    chosen = set(read_state(root, planned).cells(cells))
+    own = {job.id for job in planned.jobs if job.cell in chosen and job.stage is not Stage.SCORE}
+    jobs = own | ancestors(planned, own)
     if len(runs := read_runs(Layout(root), jobs)) < len(jobs):
-        run_cells(root, planned, [], headless=True, as_json=True)
+        run_cells(root, planned, list(cells), headless=True, as_json=True)
         _wait_until_left(root)
         runs = read_runs(Layout(root), jobs)
     if len(runs) < len(jobs):
