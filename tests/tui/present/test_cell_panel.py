@@ -38,7 +38,8 @@ def test_imported_results_are_told_with_interval_n_and_why_a_number_is_missing()
     lines = panel_of(PUBLISHED, Cell("villain", 10, 42), (60, 30))
     assert "leakage by persona" in lines[0]
     assert lines[2].split()[:3] == ["Villain", "n/a", "the"]
-    assert lines[3].startswith("  Assistant   73%  [69, 77]   600 ████")
+    assert lines[3].split() == ["source", "itself", "shows", "the", "marker"], "in full"
+    assert lines[4].startswith("  Assistant   73%  [69, 77]   600 ████")
     assert any(line.startswith(" cosine +0.123  layer 15, marked") for line in lines)
     assert any("Per-epoch tables of the published card" in line for line in lines)
 

@@ -45,3 +45,10 @@ def test_a_long_command_is_written_whole_and_a_shell_takes_its_rows() -> None:
 def test_a_command_that_has_no_room_at_all_shows_that_it_is_cut() -> None:
     rows = [plain(line) for line in command_lines("tuilab note " + "x" * 300, 40, most=2)]
     assert len(rows) == 2 and rows[1].endswith("…") and max(map(len, rows)) <= 40
+
+
+def test_what_wrapping_leaves_out_is_seen() -> None:
+    assert wrap("one two three", 7, 2) == ["one two", "three"]
+    assert wrap("one two three four five", 9, 2) == ["one two", "three …"]
+    assert wrap("one two three", 9, 1) == ["one two …"]
+    assert wrap("one\ntwo", 9, 1) == ["one …"] and wrap("one", 9, 0) == []

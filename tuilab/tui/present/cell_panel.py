@@ -216,15 +216,17 @@ def persona_lines(
         pieces: list[Piece] = [(f"  {name}", "strong" if word else "label")]
         if not isinstance(value, int | float):
             why = clean_line(str(row.get("reason") or ""), 200)
-            pieces += [(f"{MISSING:>6}", "missing"), (f"  {why}", "muted")]
-        else:
-            n = f"{row['n'] or '':>5}" if with_n else ""
-            pieces += [
-                (f"{unit.narrow(value):>6}", "strong" if word else "text"),
-                (f"  {bracket(intervals[who], 0):<9}{n}", "muted"),
-                (f" {horizontal(unit.height(value), bar, glyphs)}", "trend"),
-                (f" {word}" if with_word else "", "muted"),
-            ]
+            first_part, *rest = wrap(why, columns - label - 10, 2)
+            lines.append((*pieces, (f"{MISSING:>6}", "missing"), (f"  {first_part}", "muted")))
+            lines += [((f"{'':>{label + 10}}{part}", "muted"),) for part in rest]
+            continue
+        n = f"{row['n'] or '':>5}" if with_n else ""
+        pieces += [
+            (f"{unit.narrow(value):>6}", "strong" if word else "text"),
+            (f"  {bracket(intervals[who], 0):<9}{n}", "muted"),
+            (f" {horizontal(unit.height(value), bar, glyphs)}", "trend"),
+            (f" {word}" if with_word else "", "muted"),
+        ]
         lines.append(fit_line(pieces, columns, glyphs.ellipsis))
     return lines
 

@@ -75,10 +75,16 @@ def plain(line: Iterable[Piece]) -> str:
 
 
 def wrap(text: str, columns: int, limit: int = 1000) -> list[str]:
-    """Break text into rows of at most ``columns`` columns, between words where it can."""
+    """Break text into rows of at most ``columns`` columns, between words where it can.
+
+    Where there are more than ``limit`` the last one ends in an ellipsis.
+    """
     rows: list[str] = []
     columns = max(1, columns)  # a terminal that is being shrunk may have none
     for paragraph in text.split("\n"):
+        if len(rows) >= limit:
+            rows.append("")
+            break
         row = ""
         for word in paragraph.split(" "):
             candidate = f"{row} {word}" if row else word
@@ -93,8 +99,9 @@ def wrap(text: str, columns: int, limit: int = 1000) -> list[str]:
                 word = word[len(head) :]
             row = word
         rows.append(row)
-        if len(rows) >= limit:
-            break
+    if len(rows) > limit > 0:
+        last = f"{rows[limit - 1]} …"
+        rows[limit - 1] = last if cell_len(last) <= columns else fit(last, columns)
     return rows[:limit]
 
 

@@ -255,12 +255,13 @@ class GridScreen(CellActions):
             else grid_view.story_without_cell(snapshot, table, cursor, glyphs)
         )
         # A sentence that does not fit into its line takes the next, where that would be empty.
-        lines = [
-            row
-            for line in told
-            for row in (wrapped(line[0], left, 2) if len(line) == 1 else [fit_line(line, left)])
-        ]
-        self.write("story", *lines[: self._shares.story])
+        lines: list[Line] = []
+        for line in told:
+            if room := self._shares.story - len(lines):
+                is_sentence = len(line) == 1
+                most = min(2, room)
+                lines += wrapped(line[0], left, most) if is_sentence else [fit_line(line, left)]
+        self.write("story", *lines)
         if self._shares.trajectory and table.rows:
             row, window = table.rows[cursor[0]], replace(self.grid.window, here=0)
             drawn = (self.view.metric, window, self._shares.trajectory, left)

@@ -149,12 +149,12 @@ class RelaunchDialog(Dialog):
         kept = kept_words(self._answer, self._state.statuses, self._scope.cells)
         is_tight = self.app.size.height < _TIGHT_ROWS
         self.set_class(is_tight, "-tight")
-        told = [] if is_tight else wrap(kept, columns - 2)[:2]
+        told = [] if is_tight else wrap(kept, columns - 2, 2)
         why = ending_words(self._snapshot, scope.cells)
         ended = (
             []
             if is_tight or not why
-            else wrap(f"{'it' if len(scope.cells) == 1 else 'they'} ended: {why}", columns - 2)[:2]
+            else wrap(f"{'it' if len(scope.cells) == 1 else 'they'} ended: {why}", columns - 2, 2)
         )
         rows: list[Line] = [((f" {row}", "failed"),) for row in ended]
         rows += [((f" {row}", "muted"),) for row in told]

@@ -12,7 +12,7 @@ from textual.timer import Timer
 from tuilab.tui.keys import rebound
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.key_table import key_names
-from tuilab.tui.present.styled_text import Line, Piece, fit, fit_line, width, wrap
+from tuilab.tui.present.styled_text import Line, Piece, fit_line, width, wrap
 from tuilab.tui.widgets.lines import Lines
 
 if TYPE_CHECKING:
@@ -123,9 +123,7 @@ class KeyBar(Lines):
 def _said_lines(said: Line, columns: int) -> list[Line]:
     """Write a sentence in full, over up to three rows; what follows it gives way."""
     (text, role), hint = said
-    rows = wrap(text.strip(), columns - 2)
-    if len(rows) > _MOST_ROWS:
-        rows[_MOST_ROWS - 1 :] = [fit(" ".join(rows[_MOST_ROWS - 1 :]), columns - 2)]
+    rows = wrap(text.strip(), columns - 2, _MOST_ROWS)
     *above, last = (((f" {row}", role),) for row in rows)
     return [*above, fit_line((*last, hint), columns)]
 
