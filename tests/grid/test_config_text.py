@@ -220,7 +220,7 @@ def test_a_grid_that_nothing_is_measured_for_is_refused() -> None:
     many = f"seeds = {list(range(40_000))}"
     [found] = problems(SMALL.replace("seeds = [42]", many))
     assert found.endswith(
-        "seeds: make 240,000 cells, more than 200,000: make several experiments of it"
+        "seeds: make 240,000 cells, more than 200,000: split it into several experiments"
     )
 
 

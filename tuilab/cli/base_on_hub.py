@@ -137,6 +137,6 @@ def base_check(found: Base) -> Check:
 def moved_words(found: Base) -> str:
     """Say that a branch is another commit by now, and how to take it."""
     return (
-        f"the branch is {found.moved[:12]} by now and this experiment keeps {found.commit[:12]}: "
+        f"the branch is now at {found.moved[:12]}, and this experiment keeps {found.commit[:12]}: "
         "set base.revision to one of them"
     )

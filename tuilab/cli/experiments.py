@@ -72,7 +72,7 @@ def _is_of(root: Path, loaded: LoadedConfig) -> bool:
     if own != loaded.config and not is_grown_from(own, loaded.config):
         return False
     if own != loaded.config:
-        tell(f"{root} has grown since it was made from this config: all its cells are meant")
+        tell(f"{root} has grown since it was made from this config: this means all its cells")
     return True
 
 

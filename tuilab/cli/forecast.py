@@ -297,7 +297,7 @@ def _stages(found: Forecast) -> Iterator[str]:
         workers += f" on {count_of(len(found.places.cards), 'GPU')}"
     cost = f", {found.cost}" if found.cost else ""
     if found.seconds is None:
-        yield f"expected: no time and no disk with {workers}, since {found.rates}"
+        yield f"expected: time and disk are not known with {workers}, since {found.rates}"
         return
     yield (
         f"expected: {found.where}{duration(found.seconds)} with {workers}{cost}, "

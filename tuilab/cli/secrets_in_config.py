@@ -20,7 +20,7 @@ def secret_checks(config: ExperimentConfig) -> Iterator[Check]:
             "secrets",
             Level.WARNING,
             f"{list_of(names, 4)} looks like a secret, and plan.json and every spec would repeat "
-            "it: give it to the runners by the environment",
+            "it: pass it to the runners in the environment",
         )
 
 

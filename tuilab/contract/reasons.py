@@ -43,9 +43,9 @@ NEXT_ACTION: Mapping[str, str] = {
     Reason.MERGE_EMPTY: "redo from train: the adapter changes nothing",
     Reason.VLLM_INIT: "run tuilab doctor: vLLM did not start",
     Reason.AUTH: "set HF_TOKEN (or WANDB_API_KEY) in the engine's environment",
-    Reason.HUB: "wait: it is tried again when the model hub answers; tuilab doctor tries it now",
+    Reason.HUB: "wait: the grid tries again when the model hub answers; tuilab doctor tries it now",
     Reason.TIMEOUT: "raise the time limit or look at the log, then relaunch",
-    Reason.PREEMPTED: "nothing: it goes on from its saved state on the next worker",
+    Reason.PREEMPTED: "nothing: it resumes from its saved state on the next worker",
     Reason.STALLED: "look at the last log line, stop the job, then relaunch",
     Reason.KILLED: "relaunch; if it is killed again, find out what sends the signal",
     Reason.UPSTREAM: "relaunch the stage it depends on",
@@ -162,12 +162,12 @@ def without_outcome(end: Exit, last_lines: Sequence[str], full: str = "") -> Dea
     return Death(False, reason, detail)
 
 
-GOES_ON = "the next attempt goes on from its saved state"
+GOES_ON = "the next attempt resumes from its saved state"
 
 
 def preempted(has_saved: bool) -> Death:
     """Say how an attempt ended whose place took the worker away: a wall time, a dearer job."""
-    what = GOES_ON if has_saved else "it had saved nothing to go on from"
+    what = GOES_ON if has_saved else "it had saved nothing to resume from"
     return Death(True, Reason.PREEMPTED, f"its place took the worker away: {what}")
 
 

@@ -126,7 +126,7 @@ def disk_check(need: int | None, free: int | None, reserve: int) -> Check:
     if free is None:
         return Check("disk", Level.WARNING, "free disk space is not known here")
     if need is None:
-        said = f"{size(free)} free; how much is needed, the size of the base would tell"
+        said = f"{size(free)} free; the need depends on the size of the base, which is not known"
         return Check("disk", Level.WARNING, said)
     short = need + reserve - free
     return _verdict(

@@ -429,7 +429,7 @@ def wrong_references(config: ExperimentConfig) -> Iterator[Problem]:
 def _too_large(config: ExperimentConfig) -> Iterator[Problem]:
     cells = count_of_lines(config) * len(config.epochs) * len(config.seeds)
     if cells > MOST_CELLS:
-        said = f"make {cells:,} cells, more than {MOST_CELLS:,}: make several experiments of it"
+        said = f"make {cells:,} cells, more than {MOST_CELLS:,}: split it into several experiments"
         longest = max(("sources", "epochs", "seeds"), key=lambda name: len(getattr(config, name)))
         yield Problem((longest,), said)
 

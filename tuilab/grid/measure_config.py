@@ -162,7 +162,7 @@ class Endpoint(Block):
     @classmethod
     def _is_a_name(cls, name: str | None) -> str | None:
         if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
-            raise ValueError("must be the name of a variable of the environment, never a key")
+            raise ValueError("must be the name of an environment variable, never a key")
         return name
 
     @model_validator(mode="after")

@@ -133,7 +133,7 @@ SEVEN_B = Rates(
 convergence, 23.6 s for 2,400 completions, 0.3 to 4.3 s a job beside them when warm. The rest is
 computed; 28 layers hold 90,112 LoRA parameters per unit of rank each. Rows and completions are of
 350 to 400 tokens."""
-UNKNOWN = "how large the base is, is not known"
+UNKNOWN = "the size of the base is not known"
 _LONGER = 8.0
 """Tokens of a row or completion at 7B against those of the tiny base."""
 

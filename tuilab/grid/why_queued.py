@@ -34,7 +34,7 @@ def why_queued(engine: EngineView, stage: str | None, held: str = "", given_to: 
         paused = f", and the grid is paused ({engine.pause})" if engine.pause else ""
         return f"no engine runs{paused}: tuilab run starts one"
     if engine.state is EngineState.UNKNOWN:
-        return engine.note or "nothing is known of the engine"
+        return engine.note or "the engine's state is not known"
     of_stage = "" if given_to else engine.queued_stages.get(stage or "")
     if engine.state is EngineState.RUNNING and of_stage:
         return of_stage

@@ -77,8 +77,11 @@ def test_a_hub_that_does_not_say_how_much_costs_what_the_shape_of_the_base_tells
     assert "fetch         1       1      2m32s" in known
     unknown = call("plan", config(here), "--no-preview").stdout
     assert "the time to fetch it is not counted" in unknown
-    assert "expected: no time and no disk with 1 worker, since how large the base is" in unknown
-    assert "how much is needed, the size of the base would tell" in unknown
+    assert (
+        "expected: time and disk are not known with 1 worker, since the size of the base is"
+        in unknown
+    )
+    assert "the need depends on the size of the base, which is not known" in unknown
     told = json.loads(call("plan", config(here), "--no-preview", "--json").stdout)
     assert told["expected"]["seconds"] is None and told["jobs"][1]["bytes"] is None
     designs = json.loads(call("design", config(here), "--json").stdout)["designs"]

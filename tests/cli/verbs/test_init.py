@@ -41,7 +41,7 @@ def test_a_grid_that_cannot_run_is_not_sent_to_run() -> None:
     found = call("init", "--base", "./model")
     assert found.exit_code == 2 and "cosine.layers [10, 15, 20, 25] do not exist" in found.stderr
     assert "run my-grid.toml" not in found.stdout
-    assert found.stdout.splitlines()[-1].startswith("next: edit my-grid.toml and ask `tuilab plan")
+    assert found.stdout.splitlines()[-1].startswith("next: edit my-grid.toml, then `tuilab plan")
 
 
 def test_what_cannot_be_is_named_and_nothing_is_written() -> None:

@@ -218,5 +218,5 @@ def test_a_place_that_does_not_answer_is_named_while_its_workers_go_on() -> None
     story = Story(workers=1).want()
     away = "Slurm does not answer: Unable to contact slurm controller"
     one = worker(queue=("data/nurse",), why=away, is_unheard=True)
-    assert note(story.facts([one])) == f"{away}; what runs there goes on"
+    assert note(story.facts([one])) == f"{away}; what runs there continues"
     assert not note(story.facts([replace(one, is_unheard=False)]))

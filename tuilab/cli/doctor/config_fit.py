@@ -61,7 +61,7 @@ def pace_of(config: ExperimentConfig, places: Places, on: str = "") -> Rates:
     card: Card | None = H200
     if config.base.device == "cpu":
         if on:
-            raise RefusalError('--on: base.device is "cpu", so that no GPU is used', USAGE)
+            raise RefusalError('--on: base.device is "cpu", so no GPU is used', USAGE)
         card = None
     elif on:
         card = _named(on)
@@ -75,7 +75,7 @@ def pace_of(config: ExperimentConfig, places: Places, on: str = "") -> Rates:
 def _named(on: str) -> Card:
     if (card := card_named(on)) is None:
         known = ", ".join(card.name for card in CARDS)
-        raise RefusalError(f"--on: no times are known of a GPU {on!r}; known are {known}", USAGE)
+        raise RefusalError(f"--on: no times are known for a GPU {on!r}; known are {known}", USAGE)
     return card
 
 

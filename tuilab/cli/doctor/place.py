@@ -100,7 +100,9 @@ def _why_silent(trial: PlaceTrial, name: str, root: Path) -> Check:
             "setup of the config, and both must work on every machine",
         )
     if trial.has_lease:
-        return Check("place", Level.BLOCKING, f"the worker came up, and gave no word in {waited}")
+        return Check(
+            "place", Level.BLOCKING, f"the worker started, but said nothing within {waited}"
+        )
     ended = f" ({why})" if why else ""
     return Check(
         "volume",
@@ -158,7 +160,7 @@ def _on_volume(
     if abs(trial.clock_apart) > CLOCK_SECONDS:
         apart = duration(abs(trial.clock_apart))
         which = "ahead" if trial.clock_apart > 0 else "behind"
-        said = f"the clock of {host} is {apart} {which}: times that it writes are shown so"
+        said = f"the clock of {host} is {apart} {which}: its times are shown like that"
         yield Check("clock", Level.WARNING, said)
 
 

@@ -18,7 +18,7 @@ VERBS = {
     "grow": ("grow:app", "Add sources, epochs or seeds; finished cells stay."),
     "accept": ("accept:accept", "Accept stale results as current."),
     "adopt-copy": ("adopt_copy:adopt_copy", "Turn a copied experiment into one of its own."),
-    "note": ("note:note", "Write a note or tags on cells, or list them."),
+    "note": ("note:note", "Write notes or tags on cells, or list them."),
     "stop": ("control:stop", "Stop running jobs and take queued ones back."),
     "pause": ("control:pause", "Start nothing new."),
     "resume": ("control:resume", "Continue after a pause."),

@@ -34,7 +34,7 @@ Stale = Annotated[
         autocompletion=complete.cells,
     ),
 ]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why: every report names it.")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason; every report names it.")]
 
 
 def accept(

@@ -82,9 +82,9 @@ Where = Annotated[
     typer.Option("--dir", metavar="DIR", help="Folder of the experiment; runs/NAME by default."),
 ]
 ReadOnly = Annotated[
-    bool, typer.Option("--read-only", help="A screen to look at: it changes nothing.")
+    bool, typer.Option("--read-only", help="Open the screen to look only: it changes nothing.")
 ]
-Ascii = Annotated[bool, typer.Option("--ascii", help="A screen of ASCII characters.")]
+Ascii = Annotated[bool, typer.Option("--ascii", help="Use ASCII characters on the screen.")]
 Theme = Annotated[
     str | None,
     typer.Option(

@@ -31,7 +31,7 @@ Margin = Annotated[
         metavar="POINTS",
         min=0.1,
         max=100,
-        help="Up to so many points apart is the same result.",
+        help="Results up to this many points apart count as the same.",
     ),
 ]
 

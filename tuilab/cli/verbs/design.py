@@ -44,15 +44,15 @@ Source = Annotated[
     typer.Option(
         "--source",
         metavar="SOURCE",
-        help="Whose change; the first source.",
+        help="Source whose change is meant; the first by default.",
         autocompletion=complete.sources,
     ),
 ]
 Change = Annotated[
-    float, typer.Option("--change", metavar="POINTS", min=0.1, max=100, help="To be found.")
+    float, typer.Option("--change", metavar="POINTS", min=0.1, max=100, help="Change to be found.")
 ]
 Power = Annotated[
-    float, typer.Option("--power", metavar="PERCENT", min=1, max=99, help="How surely.")
+    float, typer.Option("--power", metavar="PERCENT", min=1, max=99, help="Chance of finding it.")
 ]
 Sd = Annotated[
     float | None,
@@ -68,7 +68,8 @@ NoiseOf = Annotated[
     ),
 ]
 Rate = Annotated[
-    float | None, typer.Option("--rate", metavar="PERCENT", min=0, max=100, help="Near which rate.")
+    float | None,
+    typer.Option("--rate", metavar="PERCENT", min=0, max=100, help="Rate near which it would be."),
 ]
 
 

@@ -48,7 +48,9 @@ def doctor(
     ] = "",
     wait: Annotated[
         float,
-        typer.Option("--wait", metavar="SECONDS", min=1.0, help="With --on: wait so long for it."),
+        typer.Option(
+            "--wait", metavar="SECONDS", min=1.0, help="With --on: how long to wait for it."
+        ),
     ] = 120.0,
     as_json: AsJson = False,
 ) -> int:

@@ -65,7 +65,7 @@ def gather(
         ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Keep on bringing what is done, every 30 s.")
+        bool, typer.Option("--watch", help="Keep bringing what is done, every 30 s.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -136,7 +136,7 @@ def _local(root: Path, plan: Plan, there: Layout) -> Layout:
     for name in sorted({*mine.by_id, *plan.by_id}):
         here, far = mine.by_id.get(name), plan.by_id.get(name)
         if here is None or far is None or here.fingerprint != far.fingerprint:
-            raise RefusalError(f"{root} is of another plan: {name} is not the same in both")
+            raise RefusalError(f"{root} belongs to another plan: {name} is not the same in both")
     return Layout(root.absolute())
 
 

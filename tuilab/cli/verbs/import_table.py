@@ -53,7 +53,9 @@ def import_table(
     ] = "assistant",
     baseline: Annotated[
         int | None,
-        typer.Option("--baseline", metavar="EPOCH", help="Stands for an absent epoch 0."),
+        typer.Option(
+            "--baseline", metavar="EPOCH", help="Epoch that stands for a missing epoch 0."
+        ),
     ] = None,
     card: Annotated[
         str | None,

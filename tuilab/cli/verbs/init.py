@@ -102,9 +102,9 @@ def init(
         code = report(error)
     out()
     if code:
-        out(f"next: edit {file} and ask `{program()} plan {quoted(file)}` again")
+        out(f"next: edit {file}, then `{program()} plan {quoted(file)}` again")
     else:
-        out(f"next: `{program()} run {quoted(file)}`, after an edit of {file} if you like")
+        out(f"next: `{program()} run {quoted(file)}`; edit {file} first if you like")
     return code or OK
 
 

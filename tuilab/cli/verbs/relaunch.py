@@ -150,7 +150,7 @@ def _expand(
     is_edited = bool(edits) or as_planned
     changed = changed_by(root, state.plan, chosen, edits, as_planned) if is_edited else frozenset()
     if as_planned and not edits and not changed:
-        raise RefusalError("these cells have no edits: they already run as planned")
+        raise RefusalError("these cells have no edits: they run as planned already")
     if edits and not changed:
         raise RefusalError("the edit changes nothing: these cells already have that value")
     return state, state.relaunch(chosen, stage, changed), edits

@@ -51,13 +51,13 @@ def run(
     until: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Start nothing that would not end by then: 06:00, 8h, a date."
+            metavar="TIME", help="Start nothing that would not finish by then: 06:00, 8h, a date."
         ),
     ] = None,
     hours: Annotated[
         float | None,
         typer.Option(
-            "--gpu-hours", metavar="N", min=0.0, help="Take at most so many GPU hours from now on."
+            "--gpu-hours", metavar="N", min=0.0, help="Use at most this many GPU hours from now on."
         ),
     ] = None,
     on: Annotated[

@@ -41,7 +41,7 @@ def refill(
         typer.Option(
             "--mode",
             metavar="MODE",
-            help="online or offline; by default as in the run.",
+            help="online or offline; by default as the run was.",
             autocompletion=complete.one_of(lambda: _MODES),
         ),
     ] = None,

@@ -38,7 +38,7 @@ def why_nothing_starts(facts: Facts) -> str:
 def why_paused(ledger: Ledger) -> str:
     """Say who paused the grid and what that means."""
     if ledger.pause_by == HUB:
-        return f"waiting for {HUB}: {ledger.pause_why}; it goes on by itself"
+        return f"waiting for {HUB}: {ledger.pause_why}; it continues by itself"
     if ledger.pause_by == LIMIT:
         return f"paused: {ledger.pause_why}; `tuilab run` or resume continues"
     who = f" by {ledger.pause_by}" if ledger.pause_by else ""

@@ -44,7 +44,7 @@ def why_unheard(facts: Facts) -> str:
     """Say that the place of workers that live does not answer; "" when it does."""
     alive = (worker for worker in facts.workers if worker.phase is Phase.ALIVE)
     why = next((worker.why for worker in alive if worker.is_unheard), "")
-    return f"{why}; what runs there goes on" if why else ""
+    return f"{why}; what runs there continues" if why else ""
 
 
 def why_pending(facts: Facts) -> str:

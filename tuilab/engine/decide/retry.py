@@ -50,11 +50,11 @@ def why_retry(attempts: Sequence[Attempt], retries: int) -> str:
     """
     last = attempts[-1]
     if is_hub_failure(last):
-        return "the model hub gave nothing; it is asked again"
+        return "the model hub gave nothing; it will be asked again"
     if was_never_begun(last):
         return "" if _repeats(attempts) >= BREAKER else "it had not started"
     if last.reason == Reason.PREEMPTED:
-        return "" if why_hold(attempts) else "preempted; it goes on with another worker"
+        return "" if why_hold(attempts) else "preempted; it resumes on another worker"
     if not _may_pass(last):
         return ""
     ends = takewhile(_may_pass, reversed(attempts))

@@ -353,7 +353,7 @@ class GridScreen(CellActions):
 
     def action_variants(self) -> None:
         if self._snapshot is None or not any(map(is_named, self._snapshot.sources)):
-            self.say("this experiment has no variants: arms and [axes] make them")
+            self.say("this experiment has no variants; arms and [axes] make them")
             return
         self._look_through(replace(self.view, is_folded=not self.view.is_folded))
 
