@@ -83,11 +83,11 @@ def bare(
     Without a command: open the experiment here, or list them if there are several.
 
     \b
-    tuilab demo                        the tiny grid on this machine, from nothing
-    tuilab plan eps109                 what the published grid would take
-    tuilab run tiny --headless         run and print progress
+    tuilab demo                        # the tiny grid on this machine, from nothing
+    tuilab plan eps109                 # what the published grid would take
+    tuilab run tiny --headless         # run and print progress
     tuilab relaunch runs/tiny --failed
-    tuilab --host pod:tuilab status    any verb on another machine, over ssh
+    tuilab --host pod:tuilab status    # any verb on another machine, over ssh
     """
     if version:
         typer.echo(f"tuilab {__version__}")

@@ -42,8 +42,8 @@ def accept(
 ) -> int:
     """Accept stale results as current, say after an upgrade in the middle of a grid.
 
-    Their numbers count again, with a mark beside them, until what they depend on changes once more.
-    Stale answers and checkpoints that they rest on are accepted with them.
+    Their numbers count again, with a mark beside them, until something they depend on changes
+    again. Stale answers and checkpoints that they were made from are accepted with them.
 
     \b
     tuilab accept runs/tiny villain@4 --why "only the log format changed"

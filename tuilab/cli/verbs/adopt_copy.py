@@ -13,9 +13,9 @@ from tuilab.grid.text import count_of
 def adopt_copy(directory: Dir, as_json: AsJson = False) -> int:
     """Turn a copied experiment (cp -r, rsync, a snapshot) into one of its own.
 
-    Until then a copy can be looked at and nothing else: the engine and the workers that its files
-    name belong to the original, which this leaves alone. Results are kept; jobs that were under way
-    at the moment of the copy count as stopped, and `tuilab run` continues them.
+    Until then a copy can only be looked at: the engine and workers that its files name belong to
+    the original, which this leaves alone. Results are kept. Jobs that were under way when the copy
+    was made count as stopped, and `tuilab run` continues them.
 
     \b
     cp -r runs/tiny runs/tiny-2

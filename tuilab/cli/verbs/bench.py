@@ -68,11 +68,11 @@ def bench(
 
     By default: the tiny base on a CPU, random weights of the 7B shape on a GPU. --grid runs a
     small grid through the engine twice, with a warm worker and with one process per job, and
-    compares times and results. With --workers 2 it compares one worker with two, each on its own
-    GPU where there are GPUs. --grid --full trains and evaluates two cells of the published grid at
-    full size on random weights, about 15 minutes on one GPU, and works out the grid's hours; cut in
-    the middle, the same command goes on. With --workers N it gives one card two short cells, then
-    each of N cards two of its own, and says how the grid scales.
+    compares times and results; with --workers 2 one worker and two, each on its own GPU if there
+    are GPUs. --grid --full trains and evaluates two full-size cells of the published grid on random
+    weights, about 15 minutes on one GPU, and works out the hours of the grid; if interrupted, the
+    same command continues. With --workers N it gives one card two short cells, then each of N cards
+    two of its own, and says how the grid scales.
 
     \b
     tuilab bench --tiny --minutes 2

@@ -72,7 +72,7 @@ def claims(
 
     \b
     tuilab claims runs/tiny
-    tuilab claims published eps109         the card's claims against its own numbers
+    tuilab claims published eps109         # the card's claims against its own numbers
     tuilab claims runs/tiny claims.toml --json
     tuilab claims lock runs/tiny claims.toml
     """
@@ -105,8 +105,8 @@ def lock(
 ) -> int:
     """Put claims on record in the journal, with the hashes of plan and analysis code.
 
-    Lock them before the first evaluation: they are then confirmatory. Whatever is done otherwise
-    afterwards (edits, growth, accepted results, results made again) is dated and told with them.
+    Claims locked before the first evaluation are confirmatory. Every later deviation (an edit,
+    growth, an accepted result, a result made again) is listed with its date.
 
     \b
     tuilab claims lock runs/eps109 claims.toml

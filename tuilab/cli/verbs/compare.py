@@ -46,7 +46,7 @@ def compare(
     state: ModelState = None,
     as_json: AsJson = False,
 ) -> int:
-    """Compare two experiments of one grid: how far apart, what chance explains, what differs.
+    """Compare two experiments of one grid: how far apart they are and what chance explains.
 
     Ends with a word on each source: replicates, contradicts, or cannot tell.
 

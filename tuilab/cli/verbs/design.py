@@ -83,13 +83,13 @@ def design(
     rate: Rate = None,
     as_json: AsJson = False,
 ) -> int:
-    """Say how many seeds and completions find a change of a source's level, and the GPU hours.
+    """Say how many seeds and completions it takes to find a change, and how many GPU hours.
 
-    Of what has run it also says where the next seed decides most, and the command that adds it.
+    For an experiment it also says where one more seed would decide most, and how to add it.
 
-    The noise of training comes from what has run, here or in another experiment or table
-    (--noise-of), from --sd, or is shown for noises that were seen elsewhere. Tested as the classes
-    are: over seeds, or with one seed against its own scatter.
+    The noise of training comes from this experiment, from another one or a table (--noise-of), or
+    from --sd; without any of them three noises that were seen elsewhere are shown. The test is that
+    of the classes: over seeds, or with one seed against its own scatter.
 
     \b
     tuilab design eps109 --change 20 --sd 6

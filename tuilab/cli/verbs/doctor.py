@@ -56,9 +56,9 @@ def doctor(
 ) -> int:
     """Check libraries, driver, GPU, disk, caches, tokens, leftover processes and the terminal.
 
-    With an experiment or a config, also whether this machine has what that needs. --on sends one
-    worker to a place, as that config asks for it, and tells what it found there: programs, GPU,
-    and how the volume is seen from both sides.
+    With an experiment or a config, also whether this machine has what it needs. --on sends one
+    worker to Slurm or Ray, as that config asks, and reports what it found there: programs, GPU, and
+    how either side sees the volume.
 
     \b
     tuilab doctor

@@ -60,7 +60,7 @@ def export(
     """Write a cell's merged model or its adapters as standard files, and upload them if asked.
 
     The model is merged again and compared with the record of the run. --push first shows what
-    would be uploaded, then asks; after a cut the same command continues.
+    would be uploaded, then asks; if it is interrupted, the same command continues.
 
     \b
     tuilab export runs/tiny villain@4 --out villain-4

@@ -41,8 +41,8 @@ def fetch(
 ) -> int:
     """Fetch a base model now, with progress. What is in the cache is not fetched again.
 
-    An interrupted fetch continues where it stopped. The files of data sets that a config names come
-    as well; hf:OWNER/NAME@REVISION#FILE fetches one.
+    An interrupted fetch continues where it stopped. Data files that a config names on the hub are
+    fetched too; hf:OWNER/NAME@REVISION#FILE fetches a single one.
 
     \b
     tuilab fetch configs/eps109.toml

@@ -71,8 +71,8 @@ def gather(
 ) -> int:
     """Bring the finished results of the same plan from another machine, by rsync.
 
-    For pods without a shared volume: run other cells on each, gather them in one folder. What is
-    already here is not brought again, and nothing here is overwritten. Merged models stay there.
+    For pods without a shared volume: run different cells on each, and gather them in one folder.
+    Nothing comes twice, nothing here is overwritten, and merged models stay where they are.
 
     \b
     tuilab gather pod1:/workspace/runs/eps109

@@ -91,10 +91,10 @@ def grow(
 ) -> int:
     """Add sources, epochs, seeds or variants to an experiment, and run the new cells.
 
-    Shows first what is new, what it takes, and what would become stale; at a terminal it asks.
-    Finished cells keep their state and numbers; only an epoch after the last of the convergence
-    makes them stale, since that trains longer. experiment.toml keeps its comments; editing it by
-    hand and `tuilab run DIR` does the same.
+    First shows what is new, what it takes and what would become stale; at a terminal it asks.
+    Finished cells keep their state and numbers, unless an epoch after the last one of the
+    convergence makes that train longer. experiment.toml keeps its comments; you can also edit it
+    and type `tuilab run DIR`.
 
     \b
     tuilab grow runs/tiny --epochs 1 3 --dry-run

@@ -64,7 +64,7 @@ def init(
 ) -> int:
     """Write a config for a grid of your own: five questions at a terminal, flags elsewhere.
 
-    What is not asked is taken from a shipped config. Ends in `tuilab plan`, and starts nothing.
+    Everything else comes from a shipped config. Then shows the plan, and starts nothing.
 
     \b
     tuilab init

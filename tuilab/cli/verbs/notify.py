@@ -24,7 +24,7 @@ def notify(
     """Show who is told when a grid is done, first fails, stalls, pauses itself or loses its engine.
 
     Bell and desktop notifications come from a terminal that shows the experiment. Command, webhook
-    and Apprise come from the engine, once each, also when nobody is watching.
+    and Apprise come from the engine, once each, even when nobody is watching.
 
     \b
     tuilab config edit        # [notify]

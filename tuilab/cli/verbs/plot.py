@@ -61,8 +61,8 @@ def plot(
 
     \b
     tuilab plot runs/tiny leakage
-    tuilab plot grouped                    of the newest experiment here
-    tuilab plot runs/tiny heatmap --json   the rows drawn
+    tuilab plot grouped                    # of the newest experiment here
+    tuilab plot runs/tiny heatmap --json   # the rows drawn
     tuilab plot published cosine-peak --out figures
     """
     if kind is None and directory in KINDS and not is_place(directory):

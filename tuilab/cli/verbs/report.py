@@ -47,7 +47,7 @@ def report(
     \b
     tuilab report runs/tiny --out report --bundle
     tuilab report published --out card
-    tuilab report runs/tiny --html           report.html: figures, tables, every completion
+    tuilab report runs/tiny --html           # report.html: figures, tables, every completion
     """
     study = open_study(find_experiment(directory))
     folder = Path(out_dir).expanduser() if out_dir else Path(f"report-{slug(study.name)}")

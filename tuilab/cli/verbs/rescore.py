@@ -30,9 +30,8 @@ def rescore(
 ) -> int:
     """Score stored completions by the measures that experiment.toml names now.
 
-    Edit [[measures]] in the experiment's folder first. What a measure says of a cell is made again
-    where the measure is new or has changed; sampling and training are left alone, and a judge is
-    asked only what it has not answered yet.
+    Edit [[measures]] there first. Only measures that are new or have changed are scored again.
+    Nothing is sampled or trained, and a judge is asked only what it has not answered yet.
 
     \b
     tuilab rescore runs/refusal --dry-run

@@ -46,7 +46,7 @@ def delete(
 
 
 def archive(directory: Dir) -> int:
-    """Move an experiment to archive/ beside it, out of the lists; or an archived one back.
+    """Move an experiment to archive/ beside it, out of the lists, or bring an archived one back.
 
     \b
     tuilab archive runs/old

@@ -31,7 +31,7 @@ track = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode
 
 @track.callback()
 def _only_subcommands() -> None:
-    """Copies of events in Weights & Biases. The events.jsonl of each attempt stays the source."""
+    """Copy events to Weights & Biases. The events.jsonl of each attempt stays the source."""
 
 
 def refill(

@@ -31,9 +31,9 @@ def verify(
 ) -> int:
     """Check that a bundle is complete and unchanged; with --sha256 also that it is the right one.
 
-    Checksums can be written again by whoever changes a file. --recompute counts the completions
-    again, makes tables, claims, figures and report of the counts, and names each line that is not
-    what the bundle says. Who could have changed the completions too is caught by --sha256 alone.
+    Whoever changes a file can write its checksum again. So --recompute counts the completions
+    again, makes tables, claims, figures and report from the counts, and names each line that
+    differs. Only --sha256 shows whether the completions themselves were changed.
 
     \b
     tuilab verify report-tiny.tar.gz --sha256 3f9a...
