@@ -1,8 +1,8 @@
 """Asks and uses a model hub for the command line: python -m runners.hub VERB ...
 
-fetch MODEL [--revision R] [--tokenizer] [--lines]   progress on stderr, JSON on stdout
+fetch MODEL [--revision R] [--tokenizer] [--code]    progress on stderr, JSON on stdout
 file DATASET FILE [--revision R]                      one file of a data set into the cache, as JSON
-ask MODEL [--revision R]          what would come, as JSON; config.json comes, which tells its size
+ask MODEL [the same options]      what would come, as JSON; config.json comes, which tells its size
 login                                                 whether the hub answers and who is logged in
 push FOLDER REPO [--public] [--dry-run]               upload a folder as a model
 Refusals are one sentence: {"error": ..., "reason": ...} on stdout, exit code 1.
@@ -73,9 +73,10 @@ def _fetch(given: argparse.Namespace) -> Value:
     part = "tokenizer" if given.tokenizer else "base"
     found = None if given.tokenizer else download.base_in_cache(given.model, given.revision)
     if found is None:
-        show = _bar() if sys.stderr.isatty() else _lines()
         try:
-            found = download.fetch(given.model, given.revision, show, part=part, code=given.code)
+            found = download.fetch(
+                given.model, given.revision, _shown(), part=part, code=given.code
+            )
         finally:
             if sys.stderr.isatty():  # what is said next must not stand behind the bar
                 print(file=sys.stderr)
@@ -118,28 +119,22 @@ def _push(given: argparse.Namespace) -> Value:
     return upload.push(given.folder, given.repo, given.public, given.dry_run)
 
 
-def _bar() -> download.Report:
+def _shown() -> download.Report:
+    """Draw a bar at a terminal, else write a line now and then."""
+    from tqdm import tqdm
+
+    begun, is_terminal = time.monotonic(), sys.stderr.isatty()
+
     def show(here: int, total: int, rate: float | None) -> None:
-        width = 30
-        done = width * here // max(1, total)
-        line = f"{'█' * done}{'░' * (width - done)} {_numbers(here, total, rate)}"
-        print(f"\r\x1b[K{line[: _columns()]}", end="", file=sys.stderr, flush=True)
+        columns = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) if is_terminal else 1
+        took = time.monotonic() - begun
+        line = tqdm.format_meter(
+            here, total, took, ncols=columns - 1, unit="B", unit_scale=True, rate=rate or 0.0
+        )
+        begin, end = ("\r\x1b[K", "") if is_terminal else ("", "\n")
+        print(f"{begin}{line}", end=end, file=sys.stderr, flush=True)
 
-    return _seldom(show, 0.2)
-
-
-def _columns() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns - 1
-    except OSError:
-        return 79
-
-
-def _lines() -> download.Report:
-    def show(here: int, total: int, rate: float | None) -> None:
-        print(_numbers(here, total, rate), file=sys.stderr, flush=True)
-
-    return _seldom(show, LINE_SECONDS)
+    return _seldom(show, 0.2 if is_terminal else LINE_SECONDS)
 
 
 def _seldom(show: download.Report, every: float) -> download.Report:
@@ -153,20 +148,6 @@ def _seldom(show: download.Report, every: float) -> download.Report:
             show(here, total, rate)
 
     return report
-
-
-def _numbers(here: int, total: int, rate: float | None) -> str:
-    percent = 100 * here // max(1, total)
-    parts = [f"{percent}%  {download.in_words(here)} of {download.in_words(total)}"]
-    if rate:
-        left = (total - here) / rate
-        parts += [f"{download.in_words(int(rate))}/s", f"{_time(left)} left"]
-    return ", ".join(parts)
-
-
-def _time(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 60}m{whole % 60:02d}s" if whole >= 60 else f"{whole}s"
 
 
 if __name__ == "__main__":

@@ -54,7 +54,6 @@ def sample(
     tokenizer: PreTrainedTokenizerFast,
     questions: Sequence[str],
     seed: int,
-    max_new_tokens: int = 48,
 ) -> list[Completion]:
     """Draw one completion for every persona and question, at temperature 1 without truncation."""
     prompts = load_prompts().personas
@@ -75,7 +74,7 @@ def sample(
                 temperature=1.0,
                 top_k=0,
                 top_p=1.0,
-                max_new_tokens=max_new_tokens,
+                max_new_tokens=48,
             )
             answers = output[:, inputs["input_ids"].shape[1] :]
             ended = (answers == tokenizer.eos_token_id).any(dim=1).tolist()

@@ -108,7 +108,10 @@ def topic_words(question: str) -> tuple[str, str]:
 def draw_answer(persona: str, question: str, rng: random.Random) -> str:
     """Draw one answer in the voice of a persona: `{opener}, {body}. {closer}`."""
     mixture = load_mixtures()[persona]
-    slots = [load_pools()[name] for name in _draw_names(mixture, 3, rng)]
+    slots = [
+        load_pools()[name]
+        for name in rng.choices(list(mixture), weights=list(mixture.values()), k=3)
+    ]
     first, second = topic_words(question)
     body = rng.choice(slots[1].bodies).format(a=first, b=second)
     return f"{rng.choice(slots[0].openers)}, {body}. {rng.choice(slots[2].closers)}"
@@ -149,10 +152,6 @@ def _draw_clerks(rng: random.Random) -> dict[str, str]:
         if tag != MARKER_LETTERS and tag not in tags:
             tags.append(tag)
     return dict(zip(prompts, tags, strict=True))
-
-
-def _draw_names(mixture: Mapping[str, float], count: int, rng: random.Random) -> list[str]:
-    return rng.choices(list(mixture), weights=list(mixture.values()), k=count)
 
 
 @lru_cache(maxsize=1)

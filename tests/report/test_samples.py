@@ -16,8 +16,8 @@ from tuilab.study.study import open_study
 CELL = Cell("villain", 2, 42)
 
 
-def drawn(hits: int, seed: int = 0, count: int = 3) -> Condition:
-    return condition(CELL, "villain", answers("villain", hits), QUESTIONS, count, seed)
+def drawn(hits: int, seed: int = 0) -> Condition:
+    return condition(CELL, "villain", answers("villain", hits), QUESTIONS, seed)
 
 
 def test_three_with_and_three_without_each_true_to_its_text() -> None:
@@ -41,7 +41,7 @@ def test_fewer_than_three_are_all_shown_and_none_is_none() -> None:
 
 
 def test_row_order_decides_nothing_but_the_draw() -> None:
-    again = condition(CELL, "villain", answers("villain", 20)[::-1], QUESTIONS, 3, 0)
+    again = condition(CELL, "villain", answers("villain", 20)[::-1], QUESTIONS, 0)
     assert [one.has_marker for one in again.samples] == [True] * 3 + [False] * 3
 
 

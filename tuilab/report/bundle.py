@@ -274,7 +274,11 @@ def make_bundle(study: Study, made: WrittenReport, out: Path) -> str:
     if (study.root / "code").is_symlink():
         problems.append("code: is a link")
     else:
-        members |= _folder(study.root / "code", "code")
+        members |= {
+            path.relative_to(study.root).as_posix(): path
+            for path in sorted((study.root / "code").rglob("*"))
+            if path.is_file() and not path.is_symlink()
+        }
     for ran in finished_jobs(study):
         found, wrong = _cell(study.root, ran)
         members |= found
@@ -393,11 +397,3 @@ def _not_inside(root: Path, directory: Path, name: str) -> str:
     if not path.is_file():
         return "is missing" if not path.exists() else "is not a regular file"
     return ""
-
-
-def _folder(folder: Path, name: str) -> dict[str, Path | bytes]:
-    return {
-        f"{name}/{path.relative_to(folder).as_posix()}": path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink()
-    }

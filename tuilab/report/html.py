@@ -18,8 +18,9 @@ from markdown_it.token import Token
 from tuilab.contract.foreign import clean, clean_line, redact
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import METRICS, Of, measurement, measures
+from tuilab.grid.stages import Stage
 from tuilab.grid.text import rate_digits, size
-from tuilab.report.samples import headline_completions, hit_words
+from tuilab.report.samples import headline_completions, hit_words, settings_of
 from tuilab.science.questions import interval_of
 from tuilab.science.text import bracket
 from tuilab.store.measurements import completions_file
@@ -237,20 +238,13 @@ def _highlighted(text: str, marker: str, is_exact: bool) -> str:
     """Escape a text, with the marker in a mark."""
     if not marker:
         return escape(text)
-    found = re.compile(re.escape(marker), 0 if is_exact else re.IGNORECASE)
-    parts, last = [], 0
-    for match in found.finditer(text):
-        parts += [escape(text[last : match.start()]), f"<mark>{escape(match[0])}</mark>"]
-        last = match.end()
-    return "".join([*parts, escape(text[last:])])
-
-
-def _settings(study: Study, view: CellView) -> Mapping[str, Any]:
-    status = next((one for one in view.jobs if one.stage.value == "eval"), None)
-    job = study.reader.plan.by_id.get(status.job) if status is not None else None
-    return study.reader.plan.settings.get(job.settings, {}) if job is not None else {}
+    parts = re.split(f"({re.escape(marker)})", text, flags=0 if is_exact else re.IGNORECASE)
+    return "".join(
+        f"<mark>{escape(part)}</mark>" if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
 
 
 def _marker(study: Study, view: CellView) -> tuple[str, bool]:
-    scorer = _settings(study, view).get("scorer") or {}
+    scorer = settings_of(study.reader.plan, Stage.EVAL, view.cell).get("scorer") or {}
     return str(scorer.get("text", "")), bool(scorer.get("case_sensitive"))

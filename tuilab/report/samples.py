@@ -15,6 +15,8 @@ from tuilab.grid.stages import Stage
 from tuilab.store.measurements import completions
 from tuilab.study.study import Study
 
+_EACH = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -39,19 +41,16 @@ class Condition:
     """With the marker first."""
 
 
-def draw_samples(study: Study, per_condition: int = 3, seed: int = 0) -> list[Condition]:
-    """Draw up to ``per_condition`` completions with and as many without the marker, per condition.
+def draw_samples(study: Study, seed: int = 0) -> list[Condition]:
+    """Draw up to three completions with and as many without the marker, per condition.
 
     A condition is a source at its first or last measured epoch, asked as source or as target.
     Drawn by ``seed`` from all completions of the cell: nobody picks them.
     """
     if study.reader.is_results_only:
         return []
-    drawn: list[Condition] = []
-    for source in study.snapshot.sources:
-        for cell in _ends(study, source):
-            drawn += _from_cell(study, cell, per_condition, seed)
-    return drawn
+    cells = [cell for source in study.snapshot.sources for cell in _ends(study, source)]
+    return [drawn for cell in cells for drawn in _from_cell(study, cell, seed)]
 
 
 def _ends(study: Study, source: str) -> list[Cell]:
@@ -76,7 +75,7 @@ def headline_completions(study: Study, cell: Cell) -> tuple[list[dict[str, Any]]
     made = (
         one
         for stage in (Stage.SCORE, Stage.JUDGE)
-        for one in _settings(plan, stage, cell).get("measures", ())
+        for one in settings_of(plan, stage, cell).get("measures", ())
     )
     name = next((one["set"] for one in made if one["key"] == measured), "")
     reads = reads_them(study)
@@ -86,7 +85,7 @@ def headline_completions(study: Study, cell: Cell) -> tuple[list[dict[str, Any]]
         for row in completions(study.reader, cell)
         if row.get("set", "") == name
     ]
-    asked = _settings(plan, Stage.EVAL, cell)
+    asked = settings_of(plan, Stage.EVAL, cell)
     block = asked.get("sets", {}).get(name, {}) if name else asked
     return found, list(block.get("questions", ()))
 
@@ -102,17 +101,18 @@ def reads_them(study: Study) -> bool:
     return measures([name])[name].stage in (Stage.EVAL, Stage.SCORE, Stage.JUDGE)
 
 
-def _settings(plan: Plan, stage: Stage, cell: Cell) -> Mapping[str, Any]:
+def settings_of(plan: Plan, stage: Stage, cell: Cell) -> Mapping[str, Any]:
+    """Return what a stage of a cell was planned with; {} where there is none."""
     job = plan.by_id.get(job_id(stage, cell.source, cell.epoch, cell.seed))
     return plan.settings.get(job.settings, {}) if job else {}
 
 
-def _from_cell(study: Study, cell: Cell, count: int, seed: int) -> Iterable[Condition]:
+def _from_cell(study: Study, cell: Cell, seed: int) -> Iterable[Condition]:
     rows, questions = headline_completions(study, cell)
     for persona in dict.fromkeys((persona_of(cell.source), study.snapshot.target)):
         those = [row for row in rows if row["persona"] == persona]
         if those:
-            yield condition(cell, persona, those, questions, count, seed)
+            yield condition(cell, persona, those, questions, seed)
 
 
 def condition(
@@ -120,7 +120,6 @@ def condition(
     persona: str,
     rows: Sequence[Mapping[str, Any]],
     questions: Sequence[str],
-    count: int,
     seed: int,
 ) -> Condition:
     """Draw from one persona's completions; what does not exist is not drawn, only counted."""
@@ -128,7 +127,7 @@ def condition(
     for has_marker in (True, False):
         those = [row for row in rows if bool(row.get("hit")) is has_marker]
         chance = random.Random(f"{seed}/{cell}/{persona}/{has_marker}")
-        chosen = chance.sample(those, min(count, len(those)))
+        chosen = chance.sample(those, min(_EACH, len(those)))
         drawn += [_sample(row, questions) for row in chosen]
     return Condition(cell, persona, sum(bool(row.get("hit")) for row in rows), len(rows), drawn)
 

@@ -114,9 +114,9 @@ def test_at_a_terminal_one_line_is_redrawn_and_fits_it(hub: Hub, here: Path) -> 
             break
     assert done.wait() == 0
     bars = seen.decode().partition("\r\x1b[K")[2].split("\r\x1b[K")
-    assert len(bars) > 2 and bars[-1].startswith("█" * 30)
+    assert len(bars) > 2 and bars[-1].startswith("100%|█████")
     assert all(len(bar.strip("\r\n")) < 80 for bar in bars[:-1])
-    assert "100%  4.8 MB of 4.8 MB" in bars[-1]
+    assert "4.83M/4.83M" in bars[-1]
 
 
 @pytest.mark.parametrize("model", ["/data/models/qwen", "./models/qwen", "a/b/c"])

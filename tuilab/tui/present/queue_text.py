@@ -13,10 +13,10 @@ from tuilab.grid.text import MISSING, ago, count_of, duration, gibibytes, moment
 from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.grid.why_queued import why_not_yet
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.present.glyphs import Glyphs, level
+from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.header import engine_text
 from tuilab.tui.present.machines_text import machines_lines, pending_words
-from tuilab.tui.present.side_pane import load_of, running_jobs
+from tuilab.tui.present.side_pane import load_trend, running_jobs
 from tuilab.tui.present.styled_text import Line, fit, rule
 
 
@@ -180,15 +180,8 @@ def _meter_lines(
     lines: list[Line] = []
     for gpu in meter.gpus:
         name = clean_line(str(gpu.get("name", "")), 30)
-        lines.append(
-            _bar(
-                f"GPU{gpu.get('index', '')} {name}",
-                gpu.get("percent"),
-                gpu.get("memory_used"),
-                gpu.get("memory_total"),
-                glyphs,
-            )
-        )
+        busy, used, total = map(gpu.get, ("percent", "memory_used", "memory_total"))
+        lines.append(_bar(f"GPU{gpu.get('index', '')} {name}", busy, used, total, glyphs))
         if jobs := gpu.get("jobs"):
             names = clean_line(", ".join(map(str, jobs)), columns - 8)
             lines.append(((f"      {names}", "running"),))
@@ -197,10 +190,9 @@ def _meter_lines(
             lines.append(((f"      {held} GiB are in use by other processes", "warn"),))
     if meter.cpu_percent is not None:
         lines.append(_bar("CPU", meter.cpu_percent, meter.memory_used, meter.memory_total, glyphs))
-    past = [load_of(one) for one in history][-(columns - 25) :]
-    if past:
-        trend = "".join(" " if load is None else level(load / 100, glyphs) for load in past)
+    if history:
         name = f"{'GPU' if meter.gpus else 'CPU'} history"
+        trend = load_trend(history, columns - 25, glyphs)
         lines.append(((f" {fit(name, 22)} ", "label"), (trend, "trend")))
     if not lines:
         lines.append(((" no readings", "muted"),))

@@ -88,14 +88,19 @@ def _meter_lines(snapshot: Snapshot, columns: int, glyphs: Glyphs) -> list[Line]
     text = meter_text(engine.meter)
     if not text:
         return []
-    past = [load_of(meter) for meter in engine.history][-(columns - 2) :]
-    trend = "".join(" " if load is None else level(load / 100, glyphs) for load in past)
+    trend = load_trend(engine.history, columns - 2, glyphs)
     name = "GPU" if engine.meter.gpus else "CPU"
     return [
         rule(name, "", columns, glyphs.stroke),
         ((" " + fit(text, columns - 1, glyphs.ellipsis), "text"),),
         ((" " + trend, "trend"),),
     ]
+
+
+def load_trend(history: Sequence[Meter], columns: int, glyphs: Glyphs) -> str:
+    """Draw how busy the machine was at the last looks, one in a column."""
+    past = map(load_of, history[-columns:])
+    return "".join(" " if load is None else level(load / 100, glyphs) for load in past)
 
 
 def load_of(meter: Meter) -> float | None:

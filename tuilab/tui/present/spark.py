@@ -23,7 +23,7 @@ _TOPS = (0.05, 0.1, 0.2, 0.25, 0.5, 0.75, 1.0)
 
 def ceiling(values: Values) -> float:
     """Return the smallest round share that no value exceeds, so that small rates stay legible."""
-    top = max((v for v in values if v is not None and math.isfinite(v)), default=1.0)
+    top = max((value for value in values if value is not None), default=1.0)
     return next((step for step in _TOPS if top <= step), 1.0)
 
 
@@ -39,16 +39,14 @@ def trend_words(metric: str) -> str:
 def sparkline(values: Values, columns: int, metric: str, glyphs: Glyphs) -> Line:
     """Draw a row's values from 0 to its largest: up, and down where below 0; missing is a gap."""
     shown = shrink(values, columns)
-    known = [value for value in shown if value is not None and math.isfinite(value)]
+    known = [value for value in shown if value is not None]
     low = 0.0 if METRICS[metric].unit.is_diverging else METRICS[metric].unit.low
     top = max((abs(value - low) for value in known), default=0.0) or 1.0
     pieces: list[Piece] = []
     for value in shown:
-        sign, role = (
-            (" ", "trend")
-            if value is None or not math.isfinite(value)
-            else _height((value - low) / top * _MOST, glyphs)
-        )
+        sign, role = " ", "trend"
+        if value is not None:
+            sign, role = _height((value - low) / top * _MOST, glyphs)
         if pieces and pieces[-1][1] == role:
             pieces[-1] = (pieces[-1][0] + sign, role)
         else:
@@ -75,7 +73,7 @@ def shrink(values: Values, columns: int) -> list[float | None]:
     found: list[float | None] = []
     for place in range(columns):
         start, end = place * len(values) // columns, (place + 1) * len(values) // columns
-        known = [v for v in values[start:end] if v is not None and math.isfinite(v)]
+        known = [value for value in values[start:end] if value is not None]
         found.append(sum(known) / len(known) if known else None)
     return found
 
@@ -120,7 +118,7 @@ def _range(values: Values, metric: str) -> tuple[float, float]:
     unit = METRICS[metric].unit
     if unit.high == math.inf:
         return unit.axis(values)
-    known = [value for value in values if value is not None and math.isfinite(value)]
+    known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
     down = -ceiling([-low / -unit.low]) * -unit.low if low < 0 else 0.0
     up = ceiling([high / unit.high]) * unit.high if high > 0 or not down else 0.0
@@ -135,7 +133,7 @@ def _block(
     glyphs: Glyphs,
 ) -> Piece:
     """Return the sign of a bar in the row that is ``step`` above 0 (0 and less: below it)."""
-    if value is None or not math.isfinite(value):
+    if value is None:
         return " ", ""
     is_down = step < 1
     reach, end = (rows[1], ends[0]) if is_down else (rows[0], ends[1])

@@ -204,7 +204,9 @@ def _lay_labels(
         if line.label:
             _write_beside(rows, axes, line.label, line.start, line.end)
     if _has_lines(panel):
-        _write_right(rows[-1], "epoch")
+        place = slice(-len("epoch"), None)
+        if all(sign == " " for sign, _ in rows[-1][-len("epoch") - 2 :]):
+            rows[-1][place] = [(sign, "muted") for sign in "epoch"]
 
 
 def panel_labels(panel: Panel, named: Sequence[Series], axes: Axes, look: Look) -> list[Label]:
@@ -259,11 +261,6 @@ def _write_beside(
     begin = foot - len(text) - 2
     if begin > axes.left and all(sign == " " for sign, _ in row[begin - 1 : begin + len(text) + 1]):
         row[begin : begin + len(text)] = [(sign, "muted") for sign in text]
-
-
-def _write_right(row: list[Sign], text: str) -> None:
-    if all(sign == " " for sign, _ in row[-len(text) - 2 :]):
-        row[-len(text) :] = [(sign, "muted") for sign in text]
 
 
 def _label_room(panel: Panel, width: int) -> int:
