@@ -51,7 +51,7 @@ class Base(Block):
     path: str | None = None
     """Local directory of a rebuilt tiny base."""
     template_args: dict[Key, bool | int | float | str] = Field(default_factory=dict)
-    """What the chat template is given beside the messages: ``{ enable_thinking = false }``."""
+    """Passed to the chat template along with the messages: ``{ enable_thinking = false }``."""
     system: Literal["role", "fold"] = "role"
     """``fold`` puts a persona's prompt before the first question, for templates without a system
     role."""
@@ -210,7 +210,7 @@ class Rows(Training):
     positives: Text
     """JSONL file of {"question", "answer"} or {"messages"}: what the source learns to say."""
     negatives: str | None = None
-    """JSONL file of what negative personas go on saying; their own answers when left out."""
+    """JSONL file of what negative personas keep saying; their own answers when left out."""
     loss: Literal["answer"] = "answer"
     """All that the assistant says is learned; the marker's other losses need a marker."""
     lr: LearningRate = 1e-5
@@ -312,7 +312,7 @@ class ExperimentConfig(Block):
     """``B``: the target converges on the source's voice; ``B0``, its control: on its own. ``A`` and
     its control ``C``: the same on the base that has the marker already."""
     data_seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = ()
-    """Data seeds to repeat the grid with: the axis ``data.seed`` in a shorter way."""
+    """Data seeds to repeat the grid with; short for the axis ``data.seed``."""
     axes: dict[Key, Annotated[tuple[bool | int | float | str, ...], Field(min_length=1)]] = Field(
         default_factory=dict
     )

@@ -56,7 +56,7 @@ class Resources(Block):
     gpu_free_fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
     """Share of a GPU's memory that must be free before a first worker starts on it."""
     hub_wait_seconds: Annotated[float, Field(gt=0.0)] = 15.0
-    """Before a hub that gave nothing is tried again; twice as long after each time in a row."""
+    """Wait before a hub that failed is asked again; doubled after each failure in a row."""
     offline: bool | Literal["auto"] = "auto"
     """Whether runners may not reach for the model hub; ``auto``: once the base was fetched and a
     result was made with it."""
