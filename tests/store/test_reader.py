@@ -330,6 +330,16 @@ def test_pauses_are_shown_from_the_journal(scene: Scene) -> None:
     assert reader.poll(NOW).engine.pause == ""
 
 
+def test_a_heartbeat_from_before_a_resume_says_nothing_of_a_pause(scene: Scene) -> None:
+    scene.journal.append("paused", mode="soft", by="limit", why="until 06:00")
+    beat(scene, state=EngineState.PAUSED, note="paused: until 06:00")
+    reader = Reader(scene.root)
+    assert reader.poll(NOW).engine.note == "paused: until 06:00"
+    scene.journal.append("resumed", by="me")
+    engine = reader.poll(NOW).engine
+    assert (engine.state, engine.note) == (EngineState.RUNNING, "")
+
+
 def test_a_journal_that_was_replaced_is_read_afresh(scene: Scene) -> None:
     scene.want()
     reader = Reader(scene.root)

@@ -211,6 +211,7 @@ def hostile(root: Path) -> Lab:
         detail="\x1b]0;title\x07[/bold] [rank0]: hf_abcdefghijkl",
         log=log,
     )
+    made.say("paused", mode="soft", by="[/by]")
     made.beat(EngineState.PAUSED, pause="soft", note="[/note]\x1b[1m")
     return made.flush()
 

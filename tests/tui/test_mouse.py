@@ -66,3 +66,16 @@ async def test_a_click_on_a_columns_head_sorts_by_it() -> None:
         await press(pilot, "t")
         await click_on(pilot, "Peak [95%]")
         assert "▼Peak [95%]" in text_of(pilot.app)
+
+
+async def test_a_click_ends_what_was_said_so_that_the_key_bar_can_be_clicked(
+    copy_of: Callable[[str], Path],
+) -> None:
+    async with app_of(copy_of("half_way")).run_test(size=SIZE) as pilot:
+        await look(pilot)
+        await press(pilot, "x")
+        assert "none of these is running" in text_of(pilot.app)
+        await pilot.click(offset=(30, 3))
+        await look(pilot)
+        await click_on(pilot, "queue")
+        assert isinstance(pilot.app.screen, QueueScreen)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuilab.grid.engine_view import EngineView
+from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.notes import EXPERIMENT, NO_NOTE
 from tuilab.grid.states import Evidence
 from tuilab.store import results_only
@@ -141,6 +141,8 @@ class Reader:
         pause, by = journal.ledger.pause, journal.ledger.pause_by
         if (pause, by) != (engine.pause, engine.pause_by):
             engine = replace(engine, pause=pause, pause_by=by)
+        if engine.state is EngineState.PAUSED and not pause:  # the heartbeat is from before
+            engine = replace(engine, state=EngineState.RUNNING, note="")
         return Snapshot(
             name=plan.experiment,
             root=self.layout.root,

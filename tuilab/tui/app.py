@@ -268,8 +268,9 @@ class TuilabApp(RequestingApp):
                 return
 
     async def on_event(self, event: events.Event) -> None:
-        """Keep what was said until the next key."""
-        if isinstance(event, events.Key) and isinstance(self.screen, Frame):
+        """Keep what was said until the next key or click."""
+        is_next = isinstance(event, events.Key | events.MouseDown)
+        if is_next and isinstance(self.screen, Frame):
             self.screen.be_quiet()
         await super().on_event(event)
 

@@ -11,6 +11,7 @@ import pytest
 from tests.cli.small_grid import call
 from tests.tui.building import lab, plan_of
 from tuilab.cli.verbs.logs import _read
+from tuilab.store.layout import Layout
 
 EVAL = "eval/villain@2#42"
 
@@ -85,3 +86,11 @@ def test_a_line_that_never_ends_is_followed_within_bounds(
     found = followed(path, monkeypatch, *[b"x" * 600_000] * 4, b"\nend\n")
     assert found[0] == "begun" and found[-1] == "end"
     assert max(map(len, found)) <= 300_000
+
+
+def test_an_attempt_that_never_was_is_told_from_one_whose_files_are_gone(root: Path) -> None:
+    found = call("logs", str(root), EVAL, "--attempt", "9")
+    assert found.exit_code == 2 and "has no attempt 9; it has: 1, 2, 3" in found.stderr
+    Layout(root).attempt_dir(EVAL, 2).rename(root / "moved")
+    found = call("logs", str(root), EVAL, "--attempt", "2")
+    assert found.exit_code == 1 and f"the files of {EVAL} attempt 2 are gone: " in found.stderr

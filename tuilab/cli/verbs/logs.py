@@ -104,9 +104,11 @@ def _log_of(root: Path, what: str, stage: str | None, number: int | None) -> tup
         raise RefusalError(f"{job} has not run yet ({state.statuses[job].state.value})")
     number = number or known.last.number
     directory = Layout(root).attempt_dir(job, number)
+    if number not in (have := [one.number for one in known.attempts]):
+        told = ", ".join(map(str, have))
+        raise RefusalError(f"{job} has no attempt {number}; it has: {told}", USAGE)
     if not directory.is_dir():
-        have = ", ".join(str(one.number) for one in known.attempts)
-        raise RefusalError(f"{job} has no attempt {number}; it has: {have}", USAGE)
+        raise RefusalError(f"the files of {job} attempt {number} are gone: {directory}")
     return directory / LOG_FILE, directory / OUTCOME_FILE, _ending(job, number, known.attempts)
 
 

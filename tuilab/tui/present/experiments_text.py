@@ -126,7 +126,7 @@ def experiment_line(
         *_engine(entry),
         *_shared(entry.shared_failed, glyphs),
         *((" synthetic", "warn") for _ in range(entry.is_synthetic)),
-        *((" code changed", "stale") for _ in range(entry.is_of_other_code)),
+        *((" old code", "stale") for _ in range(entry.is_of_other_code)),
         *_counts(entry.counts, glyphs),
     )
 
