@@ -31,6 +31,7 @@ def test_experiments_are_completed_by_path_and_by_name() -> None:
     assert complete.experiments("ru") == ["runs/demo"]
     assert complete.experiments("de") == ["demo"]
     assert complete.experiments("pub") == ["published"]
+    assert complete.experiments_or_lock("l") == ["lock"]
     assert complete.experiments_or_configs("min") == ["mine.toml"]
     assert "eps109" in complete.experiments_or_configs("eps")
 

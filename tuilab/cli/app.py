@@ -21,6 +21,7 @@ from tuilab.cli.verbs.arguments import Ascii, ReadOnly, Theme
 Host = Annotated[
     str, typer.Option("--host", metavar="HOST[:DIR]", help="Run the command there, over ssh.")
 ]
+"""Is here for the help and for completion: ``host.py`` sees to it before anything is parsed."""
 ONLY_SHOW = frozenset({"open", "published"})
 """Verbs that open the screen and start nothing."""
 
@@ -92,8 +93,6 @@ def bare(
     if version:
         typer.echo(f"tuilab {__version__}")
         raise typer.Exit
-    if host:
-        guarded(_refuse_late_host)(host)
     if context.invoked_subcommand is None:
         guarded(_open_here)(read_only, ascii_glyphs, theme)
     if read_only and context.invoked_subcommand not in ONLY_SHOW:
@@ -113,10 +112,6 @@ def _refuse_read_only() -> None:
         "`tuilab open DIR --read-only`",
         USAGE,
     )
-
-
-def _refuse_late_host(host: str) -> None:
-    raise RefusalError(f"--host goes first: `tuilab --host {host} ...`", USAGE)
 
 
 def run(words: Sequence[str]) -> int:

@@ -118,6 +118,13 @@ def _experiments(incomplete: str) -> Iterator[str]:
 
 
 @_quietly
+def experiments_or_lock(incomplete: str) -> Iterator[str]:
+    """Yield what may stand behind ``claims``."""
+    yield from _experiments(incomplete)
+    yield from (word for word in ("lock",) if word.startswith(incomplete))
+
+
+@_quietly
 def experiments_or_configs(incomplete: str) -> Iterator[str]:
     """Yield experiments, config files here and the shipped ones by their name."""
     yield from _experiments(incomplete)

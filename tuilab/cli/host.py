@@ -1,4 +1,7 @@
-"""``tuilab --host HOST[:DIR] VERB...``: runs any verb on another machine, over ssh alone."""
+"""``tuilab --host HOST[:DIR] VERB...``: runs any verb on another machine, over ssh alone.
+
+The option may stand before or behind the verb.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,13 @@ OPTION = "--host"
 
 
 def asks_for_host(words: Sequence[str]) -> bool:
-    """Whether the words before any verb name another machine."""
-    return bool(words) and (words[0] == OPTION or words[0].startswith(f"{OPTION}="))
+    """Whether the words name another machine."""
+    return _place(words) is not None
+
+
+def _place(words: Sequence[str]) -> int | None:
+    asked = (n for n, word in enumerate(words) if word == OPTION or word.startswith(f"{OPTION}="))
+    return next(asked, None)
 
 
 def run_there(words: Sequence[str]) -> int:  # noqa: RET503  # nothing follows an exec
@@ -50,5 +58,8 @@ def ssh_command(host: str, folder: str, words: Sequence[str], with_terminal: boo
 
 
 def _split(words: Sequence[str]) -> tuple[str, list[str]]:
-    _, is_joined, value = words[0].partition("=")
-    return (value, list(words[1:])) if is_joined else ("".join(words[1:2]), list(words[2:]))
+    at = _place(words)
+    assert at is not None, "whoever calls has asked for it"
+    before, (option, *rest) = list(words[:at]), words[at:]
+    _, is_joined, value = option.partition("=")
+    return (value, before + rest) if is_joined else ("".join(rest[:1]), before + rest[1:])

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError, guarded
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.requests import ask
 from tuilab.cli.resolve import find_experiment, find_grid
-from tuilab.cli.verbs.arguments import AsJson, Dir, Layer, ModelState, OptionalDir
+from tuilab.cli.verbs.arguments import AsJson, Dir, Layer, ModelState
 from tuilab.grid.text import count_of, nearest
 from tuilab.science.claims.declared import ClaimsFileError, DeclaredClaim, parse
 from tuilab.science.published import CLAIMS_FILE, read
@@ -22,6 +23,14 @@ from tuilab.study.locked_claims import analysis_code, lock_lines, verdicts
 from tuilab.study.study import open_study
 
 LOCK, JUDGE = "lock", "judge"
+Judged = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DIR",
+        help="Experiment directory; by default the newest here.",
+        autocompletion=complete.experiments_or_lock,
+    ),
+]
 ClaimsFile = Annotated[
     str | None,
     typer.Argument(
@@ -56,7 +65,7 @@ app = typer.Typer(cls=JudgesOrLocks, add_completion=False, rich_markup_mode=None
 @app.command(JUDGE, hidden=True)
 @guarded
 def claims(
-    directory: OptionalDir = None,
+    directory: Judged = None,
     file: ClaimsFile = None,
     layer: Layer = None,
     state: ModelState = None,
