@@ -53,8 +53,15 @@ def test_a_new_python_is_found_behind_an_old_one(tmp_path: Path) -> None:
     [said] = make(tmp_path, path=str(programs))
     assert "what is on the PATH is not" in said
     (programs / "python3.12").symlink_to(sys.executable)
-    asked = ["make", "-n", "-f", str(MAKEFILE), "UV=", "setup"]
-    told = subprocess.run(asked, env={"PATH": str(programs)}, capture_output=True, text=True)
+    asked = ["make", "-n", "-f", str(MAKEFILE), "UV=", "VENV=venv", "setup"]
+    told = subprocess.run(
+        asked,
+        cwd=tmp_path,
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert "python3.12 -m venv" in told.stdout
 
 
