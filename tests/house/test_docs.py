@@ -52,6 +52,18 @@ def test_every_command_is_one_that_the_command_line_takes(page: Path) -> None:
         assert found.exit_code == 0 and "Usage" in found.stdout, f"{page.name}: {line}"
 
 
+AMERICAN = re.compile(
+    r"(?i)\b(?:colors?|colored|behaviors?|favors?|centers?|centered|grays?|artifacts?|analyz\w+|"
+    r"labeled|labeling|modeling|canceled|catalogs?|optimiz\w+|vectoriz\w+|quantiz\w+|recogniz\w+)\b"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_english_of_the_docs_is_british(page: Path) -> None:
+    prose = re.sub(r"(?s)```.*?```|`[^`]*`|\]\([^)]*\)", "", page.read_text(encoding="utf-8"))
+    assert AMERICAN.findall(prose) == []
+
+
 def test_the_numbers_of_the_readme_are_those_of_their_source() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     speed = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
