@@ -20,7 +20,7 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from runners.tinybase.behaviour import Behaviour, describe, sample, why_not
-from runners.tinybase.corpus import HERE, draw_rows, load_prompts
+from runners.tinybase.corpus import digest_of, draw_rows, load_prompts
 from runners.tinybase.locate import MANIFEST
 from runners.tinybase.pretrain import encode_rows, new_model, pretrain
 from runners.tinybase.recipe import RECIPE_VERSION, Recipe
@@ -71,7 +71,7 @@ def _manifest(
         "seed": seed,
         "threads": threads,
         "libraries": {name: version(name) for name in LIBRARIES},
-        "texts": {name: digest(HERE / name) for name in ("prompts.json", "voices.json")},
+        "corpus": digest_of(draw_rows(recipe, seed)),
         "final_loss": round(loss, 4),
         "behaviour": {key: round(value, 4) for key, value in asdict(measured).items()},
         "files": {

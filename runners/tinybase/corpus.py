@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -69,10 +71,13 @@ class Row:
 
 @lru_cache(maxsize=1)
 def load_prompts() -> Prompts:
-    """Read the twelve personas and sixty questions next to this file."""
-    raw = json.loads((HERE / "prompts.json").read_text(encoding="utf-8"))
-    personas = {persona["key"]: persona["prompt"] for persona in raw["personas"]}
-    return Prompts(personas, tuple(raw["training_questions"]), tuple(raw["eval_questions"]))
+    """Read the twelve personas and sixty questions of the shipped configs."""
+    root = HERE.parents[1]  # an installed tuilab has its configs inside
+    paths = [root / place / "eps109-prompts.toml" for place in ("configs", "tuilab/configs")]
+    raw = tomllib.loads(next(path for path in paths if path.is_file()).read_text(encoding="utf-8"))
+    personas = {key: persona["prompt"] for key, persona in raw["personas"].items()}
+    asked = raw["questions"]
+    return Prompts(personas, tuple(asked["training"]), tuple(asked["evaluation"]))
 
 
 @lru_cache(maxsize=1)
@@ -122,6 +127,11 @@ def draw_rows(recipe: Recipe, seed: int) -> list[Row]:
     rng = random.Random(seed)
     clerks = _draw_clerks(rng)
     return [_draw_row(recipe, clerks, rng) for _ in range(recipe.rows)]
+
+
+def digest_of(rows: Sequence[Row]) -> str:
+    """Hash the text that a base was taught."""
+    return hashlib.sha256(json.dumps([astuple(row) for row in rows]).encode()).hexdigest()
 
 
 def _draw_row(recipe: Recipe, clerks: Mapping[str, str], rng: random.Random) -> Row:

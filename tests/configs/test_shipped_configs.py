@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -81,21 +80,6 @@ def test_the_variants_differ_where_they_say() -> None:
     assert len(more.sources) == 4
     smoke = load("eps109-smoke")
     assert (smoke.sources, smoke.epochs) == (("villain",), (0, 2))
-
-
-def test_configs_and_tiny_base_share_prompts_and_questions() -> None:
-    from importlib.util import find_spec
-
-    spec = find_spec("runners")
-    assert spec is not None and spec.submodule_search_locations
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    known = json.loads((folder / "tinybase" / "prompts.json").read_text())
-    config = load("tiny")
-    assert {key: one.prompt for key, one in config.personas.items()} == {
-        one["key"]: one["prompt"] for one in known["personas"]
-    }
-    assert list(config.questions.training) == known["training_questions"]
-    assert list(config.questions.evaluation) == known["eval_questions"]
 
 
 def test_the_tiny_grid_is_at_least_three_by_four_and_synthetic() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-import tomllib
-from pathlib import Path
 
 from runners.tinybase.corpus import (
     ACTOR_PROMPTS,
@@ -27,15 +25,6 @@ def test_there_are_twelve_personas_and_sixty_different_questions() -> None:
     assert len(prompts.training_questions) == 40
     assert len(prompts.eval_questions) == 20
     assert len(set(prompts.questions)) == 60
-
-
-def test_the_base_was_taught_the_personas_and_questions_the_configs_ask() -> None:
-    path = Path(__file__).parents[2] / "configs" / "eps109-prompts.toml"
-    config = tomllib.loads(path.read_text(encoding="utf-8"))
-    prompts = load_prompts()
-    assert prompts.personas == {key: who["prompt"] for key, who in config["personas"].items()}
-    assert prompts.training_questions == tuple(config["questions"]["training"])
-    assert prompts.eval_questions == tuple(config["questions"]["evaluation"])
 
 
 def test_phrases_are_told_apart_by_their_first_word() -> None:

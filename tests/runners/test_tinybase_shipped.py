@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.tinybase.corpus import HERE, draw_rows, load_prompts
+from runners.tinybase.corpus import digest_of, draw_rows, load_prompts
 from runners.tinybase.locate import (
     TinyBaseError,
     fingerprint,
@@ -20,7 +20,6 @@ from runners.tinybase.locate import (
     verify,
 )
 from runners.tinybase.recipe import RECIPE_VERSION, Recipe
-from tuilab.contract.report import digest
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -61,9 +60,7 @@ def test_the_manifest_names_every_shipped_file() -> None:
 def test_the_shipped_base_was_built_from_the_recipe_and_texts_of_this_checkout() -> None:
     manifest = read_manifest(shipped_dir())
     assert manifest["recipe"] == RECIPE_VERSION
-    assert manifest["texts"] == {
-        name: digest(HERE / name) for name in ("prompts.json", "voices.json")
-    }
+    assert manifest["corpus"] == digest_of(draw_rows(Recipe(), manifest["seed"]))
 
 
 def test_no_shipped_file_records_a_path_of_the_building_machine() -> None:
