@@ -26,9 +26,10 @@ from tuilab.grid.request import Request
 from tuilab.grid.stages import CELL_STAGES, Stage
 from tuilab.grid.states import BROKEN, LIVE, JobStatus, State, derive_cell
 from tuilab.store.cell_views import CellViews
+from tuilab.store.read_state import read_state
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import CellView
-from tuilab.store.state import StateReader, read_state
+from tuilab.store.state import StateReader
 from tuilab.store.status import status
 from tuilab.tui.present import cli_equivalent
 from tuilab.tui.present.relaunch_text import stoppable

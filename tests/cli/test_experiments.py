@@ -19,8 +19,8 @@ from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.lease import held
 from tuilab.store.plan_file import load_plan
+from tuilab.store.read_state import read_state
 from tuilab.store.replan import read_config
-from tuilab.store.state import read_state
 
 
 def answer_as_before_grids_could_grow(layout: Layout) -> None:

@@ -19,7 +19,7 @@ from tests.ending import end_workers
 from tuilab.contract.identity import is_alive
 from tuilab.store.engine_file import read_heartbeat
 from tuilab.store.layout import Layout
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 
 
 class Played:

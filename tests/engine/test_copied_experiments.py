@@ -21,8 +21,8 @@ from tuilab.grid.engine_view import EngineState
 from tuilab.grid.states import State
 from tuilab.store.experiment_id import copy_of, read_id
 from tuilab.store.layout import Layout
+from tuilab.store.read_state import read_state
 from tuilab.store.reader import Reader
-from tuilab.store.state import read_state
 from tuilab.store.status import status
 
 TRAIN = "train/villain@0#42"

@@ -18,9 +18,9 @@ from tuilab.contract.identity import is_alive
 from tuilab.contract.worker import LEASE_FILE
 from tuilab.grid.request import Request
 from tuilab.store.quarantine import quarantined
+from tuilab.store.read_state import read_state
 from tuilab.store.reader import Reader
 from tuilab.store.requests import leave
-from tuilab.store.state import read_state
 from tuilab.store.status import status
 
 TRAIN = "train/villain@0#42"

@@ -27,7 +27,7 @@ from tuilab.grid.stages import Stage
 from tuilab.grid.states import State
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 from tuilab.store.status import status
 
 BASE = Path(__file__).parents[2] / "runners" / "tinybase" / "shipped"

@@ -12,7 +12,7 @@ from tuilab.contract.parsing import read_if_sound
 from tuilab.engine.host import process_tree
 from tuilab.grid.states import State
 from tuilab.store.journal import Journal
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 
 DATA = "data/villain"
 

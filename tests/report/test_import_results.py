@@ -15,7 +15,7 @@ from tuilab.report.import_results import ImportRefusedError, read_table, write_r
 from tuilab.science.claims.standard import standard_claims
 from tuilab.science.design import design_of
 from tuilab.science.figures.prepare import figure
-from tuilab.store.experiment import find_experiments
+from tuilab.store.find_experiments import find_experiments
 from tuilab.store.shipped import published_dir
 from tuilab.study.comparability import Comparability
 from tuilab.study.comparison import compare

@@ -10,13 +10,8 @@ import pytest
 
 from tuilab.grid.jobs import PLAN_SCHEMA
 from tuilab.grid.request import Request
-from tuilab.store.experiment import (
-    ExperimentExistsError,
-    create_experiment,
-    find_experiments,
-    is_experiment,
-    replace_plan,
-)
+from tuilab.store.experiment import ExperimentExistsError, create_experiment, replace_plan
+from tuilab.store.find_experiments import find_experiments, is_experiment
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, load_plan, load_plan_file, save_plan

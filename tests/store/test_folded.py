@@ -20,9 +20,9 @@ from tuilab.store.folded import Mark, mark_at, read_any_fold, read_folded
 from tuilab.store.journal import Journal, follow
 from tuilab.store.layout import Layout
 from tuilab.store.lease import acquire, held
+from tuilab.store.read_state import read_state
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
-from tuilab.store.state import read_state
 
 from .scene import NOW, Scene, fold_journal
 

@@ -23,12 +23,12 @@ from tuilab.store.lease import acquire
 from tuilab.store.measurements import completions, measurement_rows
 from tuilab.store.old_settings import OldSettings
 from tuilab.store.plan_file import PlanFileError
+from tuilab.store.read_state import read_state
 from tuilab.store.reader import Reader
 from tuilab.store.recovery import recover
 from tuilab.store.replan import current_plan
 from tuilab.store.requests import pending
 from tuilab.store.snapshot import Snapshot
-from tuilab.store.state import read_state
 from tuilab.store.status import status
 
 from . import old_experiment

@@ -12,7 +12,7 @@ import pytest
 from tuilab.grid.cells import Cell
 from tuilab.grid.metrics import COLUMNS
 from tuilab.grid.states import State
-from tuilab.store.experiment import find_experiments, is_experiment
+from tuilab.store.find_experiments import find_experiments, is_experiment
 from tuilab.store.measurements import completions, measurement_rows
 from tuilab.store.reader import Reader
 from tuilab.store.results_only import ResultsError

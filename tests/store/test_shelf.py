@@ -10,7 +10,7 @@ import pytest
 
 from tests.copies import old_demo
 from tuilab.contract import identity
-from tuilab.store.experiment import find_experiments
+from tuilab.store.find_experiments import find_experiments
 from tuilab.store.layout import Layout
 from tuilab.store.lease import acquire
 from tuilab.store.shelf import ShelfError, archive, delete, rename, why_not

@@ -14,9 +14,9 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from tuilab.cli.resolve import PUBLISHED, RUNS, find_experiment, find_place, shipped_configs
+from tuilab.cli.resolve import PUBLISHED, find_experiment, find_place, shipped_configs
 from tuilab.grid.metrics import METRICS, metric_keys
-from tuilab.store.experiment import find_experiments
+from tuilab.store.find_experiments import RUNS, find_experiments
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -14,7 +14,8 @@ from tuilab.grid.grow_config import More, is_grown_from
 from tuilab.grid.growth import growth_lines
 from tuilab.grid.jobs import Plan
 from tuilab.store.base_model import base_shape
-from tuilab.store.experiment import ExperimentExistsError, create_experiment, is_experiment
+from tuilab.store.experiment import ExperimentExistsError, create_experiment
+from tuilab.store.find_experiments import is_experiment
 from tuilab.store.growth import propose
 from tuilab.store.layout import Layout
 from tuilab.store.lease import held
@@ -27,8 +28,8 @@ from tuilab.store.plan_file import (
     save_plan,
 )
 from tuilab.store.program_name import program, quoted
+from tuilab.store.read_state import read_state
 from tuilab.store.replan import plan_of, plan_with, read_config
-from tuilab.store.state import read_state
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig

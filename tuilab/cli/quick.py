@@ -32,7 +32,7 @@ def answer_quickly(words: Sequence[str]) -> int | None:
 
 def _shown(words: Sequence[str]) -> tuple[Path, bool] | None:
     """Return the experiment that ``published`` or ``open DIR`` names, and whether it is foreign."""
-    from tuilab.store.experiment import is_experiment
+    from tuilab.store.find_experiments import is_experiment
     from tuilab.store.shipped import published_dir
 
     if list(words) == ["published"]:

@@ -10,14 +10,13 @@ from pathlib import Path
 from tuilab.cli.errors import USAGE, RefusalError
 from tuilab.grid.metrics import MARKED, METRICS, metric_keys
 from tuilab.grid.text import list_of, nearest
-from tuilab.store.experiment import find_experiments, is_experiment, is_results_only
 from tuilab.store.experiment_id import refuse_copy
+from tuilab.store.find_experiments import RUNS, find_experiments, is_experiment, is_results_only
 from tuilab.store.layout import Layout, slug
 from tuilab.store.program_name import program, quoted
 from tuilab.store.shipped import SHARED_PROMPTS, configs_dir
 from tuilab.store.shipped import published_dir as published_dir
 
-RUNS = "runs"
 CONFIG_SUFFIX = ".toml"
 PUBLISHED = "published"
 """Names the card's own results, which come with the package as a read-only experiment."""

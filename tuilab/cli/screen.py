@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tuilab.cli.errors import OK
 from tuilab.cli.output import is_interactive, out
-from tuilab.cli.resolve import RUNS
 from tuilab.engine import answer_once, start
+from tuilab.store.find_experiments import RUNS
 from tuilab.store.shipped import published_dir
 
 if TYPE_CHECKING:
     from tuilab.science.figures.model import Figure
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """How the screen is to be drawn, given before a verb: it holds for whichever opens one."""
 
     read_only: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from functools import cache
 from typing import Any
 
 _ESCAPES = re.compile(
@@ -41,7 +42,7 @@ _NAMES = (
     r"(?:password|passwd|passphrase|secret|api[_-]?key|(?:access|auth|hf|hub|private|secret|"
     r"refresh|session|github|gitlab|wandb|openai|anthropic|aws)[_-]?(?:token|key)))(?![a-zA-Z])",
 )
-_SECRETS = re.compile(
+_PATTERNS = (
     rf"(?<![A-Za-z0-9])(?:{'|'.join(_PREFIXED)})"
     # Other small names only before what no word, number or hash looks like.
     r"|(?P<small>(?i:--(?:[a-z0-9]{1,20}-){0,3}(?:token|key)[\\'\"]*(?:\s*[=:]|,?\s)"
@@ -98,7 +99,13 @@ def redact(text: str) -> str:
 
     JSON and shell text keep their quotes, so that redacted JSON is JSON.
     """
-    return _SECRETS.sub(_kept, text) if _may_hold_one(text) else text
+    return _secrets().sub(_kept, text) if _may_hold_one(text) else text
+
+
+@cache
+def _secrets() -> re.Pattern[str]:
+    """Return what finds secrets; compiled for the first text that may hold one."""
+    return re.compile(_PATTERNS)
 
 
 def _may_hold_one(text: str) -> bool:

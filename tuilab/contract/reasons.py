@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Reason(StrEnum):
@@ -54,16 +55,13 @@ NEXT_ACTION: Mapping[str, str] = {
     Reason.UNKNOWN: "read the log",
 }
 
-_LOG_SIGNS: tuple[tuple[Reason, re.Pattern[str]], ...] = tuple(
-    (reason, re.compile(pattern, re.IGNORECASE))
-    for reason, pattern in (
-        (Reason.GPU_OOM, r"CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED"),
-        (Reason.DISK_FULL, r"No space left on device|Disk quota exceeded|ENOSPC|EDQUOT"),
-        (Reason.HOST_OOM, r"\bMemoryError\b|Cannot allocate memory|std::bad_alloc"),
-        (Reason.AUTH, r"401 Client Error|403 Client Error|GatedRepoError|Invalid user token"),
-        (Reason.VLLM_INIT, r"Engine core initialization failed|EngineCore.*failed to start"),
-        (Reason.CODE, r"^Traceback \(most recent call last\)|^\w*(Error|Exception): "),
-    )
+_LOG_SIGNS = (
+    (Reason.GPU_OOM, r"CUDA out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED"),
+    (Reason.DISK_FULL, r"No space left on device|Disk quota exceeded|ENOSPC|EDQUOT"),
+    (Reason.HOST_OOM, r"\bMemoryError\b|Cannot allocate memory|std::bad_alloc"),
+    (Reason.AUTH, r"401 Client Error|403 Client Error|GatedRepoError|Invalid user token"),
+    (Reason.VLLM_INIT, r"Engine core initialization failed|EngineCore.*failed to start"),
+    (Reason.CODE, r"^Traceback \(most recent call last\)|^\w*(Error|Exception): "),
 )
 
 
@@ -71,7 +69,7 @@ def from_log(last_lines: Sequence[str]) -> tuple[Reason, str]:
     """Return the reason the last log lines speak for, and the line that says so ("" if none)."""
     for reason, sign in _LOG_SIGNS:
         for line in reversed(last_lines):
-            if sign.search(line):
+            if re.search(sign, line, re.IGNORECASE):
                 return reason, line.strip()
     return Reason.UNKNOWN, next((line.strip() for line in reversed(last_lines) if line.strip()), "")
 
@@ -95,8 +93,7 @@ def from_exit(
     return reason, line
 
 
-@dataclass(frozen=True, slots=True)
-class Death:
+class Death(NamedTuple):
     """How an attempt ended that left no outcome."""
 
     is_lost: bool

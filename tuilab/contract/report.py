@@ -15,6 +15,9 @@ from types import TracebackType
 from typing import Any
 
 from tuilab.contract import atomic
+from tuilab.contract.files import EVENTS_FILE as EVENTS_FILE
+from tuilab.contract.files import LOG_FILE as LOG_FILE
+from tuilab.contract.files import OUTCOME_FILE as OUTCOME_FILE
 from tuilab.contract.foreign import redact
 from tuilab.contract.parsing import open_plain, read
 from tuilab.contract.reasons import Reason
@@ -22,9 +25,6 @@ from tuilab.contract.spec import Spec
 from tuilab.contract.worker import wait_for_sign
 
 SCHEMA = 1
-EVENTS_FILE = "events.jsonl"
-OUTCOME_FILE = "outcome.json"
-LOG_FILE = "log.txt"
 DONE = "done"
 FAILED = "failed"
 _LARGE = 1 << 20

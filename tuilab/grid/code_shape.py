@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _WITHOUT_MEANING = frozenset({"ctx", "kind", "type_comment"})
 """Fields of the syntax tree that follow from the rest, or that Python ignores."""
 _MAY_HAVE_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-@dataclass(frozen=True, slots=True)
-class CodeShape:
+class CodeShape(NamedTuple):
     """What of a module's source decides its results."""
 
     hash: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class FolderEvidence:
+class FolderEvidence(NamedTuple):
     """What was seen; places are paths of folders."""
 
     is_at_recorded: bool

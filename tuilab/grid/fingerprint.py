@@ -10,11 +10,12 @@ from functools import lru_cache
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from tuilab.grid.code_shape import CodeShape, code_shape
 from tuilab.grid.stages import Stage
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
+
+    from tuilab.grid.code_shape import CodeShape
 
 SHORT = 16
 """Hex digits of the hashes that are kept by the thousand: enough to tell settings apart."""
@@ -103,12 +104,15 @@ def code_versions(files: Mapping[str, str]) -> dict[str, str]:
 
 @lru_cache(maxsize=4)
 def _versions(sources: frozenset[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    files, shapes = dict(sources), dict[str, CodeShape]()
+    files = dict(sources)
+    shapes: dict[str, CodeShape] = {}
     names = ((stage.value, f"runners.{stage.value}") for stage in Stage)
     return tuple((stage, _closure_hash(name, files, shapes)) for stage, name in names)
 
 
 def _closure_hash(start: str, files: Mapping[str, str], shapes: dict[str, CodeShape]) -> str:
+    from tuilab.grid.code_shape import code_shape  # whoever does not plan needs no parser
+
     seen: set[str] = set()
     queue = [start]
     while queue:

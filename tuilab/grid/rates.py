@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 FUSED = ("granite", "llama", "mistral", "olmo2", "qwen2", "qwen3")
 """Kinds of model that train and decode on the runners' own path."""
@@ -72,8 +72,7 @@ class Rates:
         return completions * self.completion * share
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """A kind of GPU."""
 
     name: str

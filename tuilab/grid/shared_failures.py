@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.states import BROKEN, JobStatus, State
@@ -12,8 +12,7 @@ CellJobs = Iterable[tuple[Cell, Sequence[JobStatus]]]
 """Each cell with the statuses of its own jobs."""
 
 
-@dataclass(frozen=True, slots=True)
-class SharedFailure:
+class SharedFailure(NamedTuple):
     """A data or converge job that is failed, lost, suspect or stopped."""
 
     status: JobStatus

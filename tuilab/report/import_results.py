@@ -18,7 +18,7 @@ from tuilab.grid.text import count_of
 from tuilab.report.table_layouts import Layout, layout_of, separator_of, tidy_rows, unknown_columns
 from tuilab.science.frame import REQUIRED
 from tuilab.science.schema import COLUMNS, RowProblem
-from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
+from tuilab.store.find_experiments import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.results_only import columns_of
 from tuilab.study.table_formats import as_csv
 

@@ -38,7 +38,7 @@ from tuilab.report.records import (
 from tuilab.report.recount import CHECKS, UncountableError, corrected, differences, recount
 from tuilab.store.attempts import number_in
 from tuilab.store.engine_file import write_heartbeat
-from tuilab.store.experiment import is_results_only
+from tuilab.store.find_experiments import is_results_only
 from tuilab.store.journal import follow
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, config_digest, load_plan, load_plan_file

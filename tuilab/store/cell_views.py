@@ -10,7 +10,6 @@ from functools import cached_property
 from itertools import compress
 from typing import Any
 
-from tuilab.contract.report import readable_outcome
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits
 from tuilab.grid.lazy import Lazy
@@ -245,6 +244,8 @@ class CellViews:
         self, told: Mapping[str, Any], measured: set[str], job: str, attempt: int
     ) -> Numbers:
         if not is_complete(told, measured):
+            from tuilab.contract.report import readable_outcome  # journals of older versions
+
             outcome = readable_outcome(self._reader.layout.attempt_dir(job, attempt))
             if outcome is not None:
                 plan = self._reader.plan

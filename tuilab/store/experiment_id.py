@@ -13,12 +13,10 @@ from pathlib import Path
 from tuilab.contract import atomic
 from tuilab.contract.identity import ExperimentRef, mark_of
 from tuilab.contract.parsing import read, read_if_sound
-from tuilab.contract.worker import LEASE_FILE
 from tuilab.grid.copies import FolderEvidence, copied_from
 from tuilab.store.file_stamp import Stamp, stamp_of
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program, quoted
-from tuilab.store.quarantine import quarantine
 
 LOOK_SECONDS = 5.0
 """How long a look at other folders and processes may be believed."""
@@ -101,6 +99,8 @@ def keep_record(layout: Layout, record: Record) -> None:
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
+            from tuilab.store.quarantine import quarantine  # who only reads needs none of it
+
             quarantine(layout, layout.id, str(error), time.time())
         write_record(layout, kept)
 
@@ -147,6 +147,8 @@ def copy_sentence(of: str, root: Path) -> str:
 
 
 def _who_else_knows(layout: Layout) -> Iterator[Path]:
+    from tuilab.contract.worker import LEASE_FILE  # only where a folder may be a copy
+
     yield layout.lock
     try:
         yield from (folder / LEASE_FILE for folder in layout.workers.iterdir())

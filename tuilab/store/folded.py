@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads, open_plain, read_bytes, typed
@@ -45,8 +45,7 @@ class Mark:
         return Mark(self.offset + len(content), zlib.crc32(content, self.check))
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """What folded.bin holds."""
 
     mark: Mark

@@ -17,8 +17,8 @@ from tuilab.grid.variants import lines_of
 from tuilab.store.experiment import replace_plan
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import config_digest, planned_digest
+from tuilab.store.read_state import under_plan
 from tuilab.store.replan import config_of, plan_with, read_deviations, read_text
-from tuilab.store.state import under_plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from tuilab.grid.jobs import Plan
 from tuilab.grid.ledger import Ledger
 from tuilab.grid.packed_evidence import EvidenceByJob
 from tuilab.grid.text import count_of
-from tuilab.store.evidence import missing_lines, scan
 from tuilab.store.file_stamp import stamp_of
 from tuilab.store.folded import Folded, Mark, fits, read_any_fold
 from tuilab.store.layout import Layout
@@ -36,9 +35,12 @@ TOLD_BYTES = 1024 * 1024
 """So much before the end of a fold is read all the same, for what is told: some 2,500 lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(init=False, repr=False, eq=False)
 class Entry:
-    """What any line may hold of the fields that somebody reads; which, its kind decides."""
+    """What any line may hold of the fields that somebody reads; which, its kind decides.
+
+    Lines are checked by it and stay mappings: none is made.
+    """
 
     kind: str
     seq: int = 0
@@ -295,6 +297,8 @@ class JournalReader:
         """Add what the attempts say and the journal does not; in memory, the engine writes it."""
         if not (self._layout.jobs.is_dir() and any(self._layout.jobs.iterdir())):
             return set()
+        from tuilab.store.evidence import missing_lines, scan  # few journals are damaged
+
         lines = missing_lines(self.ledger, scan(self._layout, self._plan))
         known = self.ledger.sequence
         touched = self.ledger.fold(lines)

@@ -7,13 +7,12 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads, read_bytes, typed
-from tuilab.grid import toml
 from tuilab.grid.fingerprint import Parts
 from tuilab.grid.jobs import PARTS_SCHEMA, PLAN_SCHEMA, Job, JobTable, Kind, Plan, even
 from tuilab.grid.settings_table import SettingsTable
@@ -40,8 +39,7 @@ class NewerPlanError(PlanFileError):
     """plan.json is whole and a newer program's: nothing here may replace it."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlanFile:
+class PlanFile(NamedTuple):
     """A plan with what its file says beside it."""
 
     plan: Plan
@@ -143,6 +141,8 @@ def config_problem(layout: Layout, planned: str) -> str:
     now = config_digest(layout)
     if not (now and planned) or now == planned:
         return ""
+    from tuilab.grid import toml
+
     try:
         toml.loads(read_bytes(layout.config).decode("utf-8-sig"))
     except (OSError, ValueError) as error:

@@ -9,18 +9,14 @@ from typing import Any
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.notes import EXPERIMENT, NO_NOTE
 from tuilab.grid.states import Evidence
-from tuilab.store import results_only
-from tuilab.store.cell_views import CellViews
 from tuilab.store.engine_file import Heartbeat, in_copy, judge, read_heartbeat, read_trouble
-from tuilab.store.experiment import is_results_only
 from tuilab.store.experiment_id import CopyWatch
 from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
+from tuilab.store.find_experiments import is_results_only
 from tuilab.store.installed_code import other_code
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import PlanFileError, config_digest, load_plan_file
-from tuilab.store.quarantine import quarantined
 from tuilab.store.snapshot import Snapshot
-from tuilab.store.state import StateReader
 
 
 class Reader:
@@ -35,7 +31,7 @@ class Reader:
 
     def __init__(self, root: Path, *, is_once: bool = False) -> None:
         self.layout, self._is_once = Layout(root), is_once
-        self._results = results_only.read_results(root) if is_results_only(root) else None
+        self._results = _read_results(root) if is_results_only(root) else None
         self._snapshot: Snapshot | None = self._results
         self._sequence = 0
         self._stamps: dict[Path, Stamp] = {}
@@ -96,6 +92,8 @@ class Reader:
         return self._state.journal.ledger.of(job)
 
     def _load_plan(self) -> None:
+        from tuilab.store.state import StateReader  # of no use to results alone
+
         self._has_changed(self.layout.plan)
         self._file = load_plan_file(self.layout.root)
         self.plan = self._file.plan
@@ -115,6 +113,8 @@ class Reader:
             self._config_changed = self._differs_from_config()
             is_changed = True
         if self._has_changed(self.layout.quarantine):
+            from tuilab.store.quarantine import quarantined  # few experiments have one
+
             found = quarantined(self.layout)
             self._quarantine = tuple(f"{item.was} is in quarantine: {item.why}" for item in found)
             is_changed = True
@@ -125,6 +125,8 @@ class Reader:
         changes = self._state.read(now, engine)
         has_news = self._state.journal.take_news()
         if changes is None:
+            from tuilab.store.cell_views import CellViews  # of no use to results alone
+
             self._cells = CellViews(self._state, self._is_once)
             if not self._is_once:
                 self._cells.make_plain()
@@ -184,6 +186,12 @@ class Reader:
         before, now = self._stamps.get(path, NO_FILE), stamp_of(path)
         self._stamps[path] = now
         return before != now
+
+
+def _read_results(root: Path) -> Snapshot:
+    from tuilab.store.results_only import read_results  # of no use to an experiment with a plan
+
+    return read_results(root)
 
 
 def _same(now: EngineView, shown: EngineView) -> bool:

@@ -18,7 +18,7 @@ from tuilab.grid.engine_view import EngineView
 from tuilab.grid.lines import persona_of
 from tuilab.grid.metrics import COLUMNS, measures_in, numbers_of
 from tuilab.grid.states import State
-from tuilab.store.experiment import DESIGN_FILE, RESULTS_FILE
+from tuilab.store.find_experiments import DESIGN_FILE, RESULTS_FILE
 from tuilab.store.snapshot import CellView, Snapshot
 
 EDITS = "edits"

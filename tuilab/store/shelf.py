@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tuilab.contract.identity import is_alive
 from tuilab.contract.worker import EXIT_FILE
-from tuilab.store.experiment import is_experiment
 from tuilab.store.experiment_id import copy_of, read_id
+from tuilab.store.find_experiments import is_experiment
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.live_attempts import who_holds

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import heapq
-import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.engine_view import EngineView
-from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.ledger import Ledger
-from tuilab.grid.packed_evidence import NOTHING
 from tuilab.grid.plain_results import PlainResults, plain_results
 from tuilab.grid.states import (
     LIVE,
     Attempt,
     Evidence,
-    Explain,
     JobStatus,
     State,
     derive_state,
     heard_below,
     no_settings,
 )
-from tuilab.store.engine_file import read_engine
 from tuilab.store.journal import JournalReader
 from tuilab.store.layout import Layout
-from tuilab.store.live_attempts import LiveAttempts
-from tuilab.store.old_settings import OldSettings
-from tuilab.store.plan_file import load_plan
+
+if TYPE_CHECKING:
+    from tuilab.store.live_attempts import LiveAttempts
+    from tuilab.store.old_settings import OldSettings
 
 Changes = Mapping[str, JobStatus]
 """What a job's state was before, for each job whose state or result has changed."""
@@ -71,8 +66,7 @@ class JobStates:
         self.plan = plan
         self.places = plan.places
         """Place of each job in the plan."""
-        self.explain: Explain = OldSettings(self._layout, plan) if self._layout else no_settings
-        """Names the settings of stale results; reads their specs."""
+        self._old: OldSettings | None = None
         self._known: dict[str, JobStatus] = {}
         """Status of each job that somebody has asked for and of which something is known."""
         self.statuses: Mapping[str, JobStatus] = _Statuses(self)
@@ -93,6 +87,16 @@ class JobStates:
         if self._plain is None:
             self._plain = plain_results(self.plan, self.ledger.evidence, self.status)
         return self._plain
+
+    def explain(self, job: Job, attempt: Attempt) -> str:
+        """Name the settings that a stale result was made with; reads its spec."""
+        if self._layout is None:
+            return no_settings(job, attempt)
+        if self._old is None:
+            from tuilab.store.old_settings import OldSettings  # few experiments have stale results
+
+            self._old = OldSettings(self._layout, self.plan)
+        return self._old(job, attempt)
 
     def replace_plan(self, plan: Plan) -> None:
         """Go on with another plan of the same experiment."""
@@ -208,7 +212,8 @@ class StateReader:
         self.layout, self._is_once = layout, is_once
         self.plan = plan
         self.journal = JournalReader(layout, plan, keeps_events)
-        self._attempts = LiveAttempts(layout, plan)
+        self._attempts: LiveAttempts | None = None
+        """Watches those that are live; None until there is one."""
         self._states: JobStates | None = None
 
     @property
@@ -226,16 +231,27 @@ class StateReader:
         touched, is_fresh = self.journal.read(engine)
         if is_fresh:
             self._states = None
-            self._attempts = LiveAttempts(self.layout, self.plan)
+            self._attempts = None
             touched = set(self.journal.ledger.evidence.live)
         for job in touched:
-            self._attempts.follow(job, live_attempt(self.journal.ledger.of(job)))
-        touched |= self._attempts.look(now, engine.is_alive, self._last_attempt)
+            self._follow(job)
+        if self._attempts is not None:
+            touched |= self._attempts.look(now, engine.is_alive, self._last_attempt)
         if self._states is None:
             ledger, has_queue = self.journal.ledger, not self._is_once
             self._states = JobStates(self.plan, ledger, self.of, self.layout, has_queue)
             return None
         return self._states.refresh(touched)
+
+    def _follow(self, job: str) -> None:
+        attempt = live_attempt(self.journal.ledger.of(job))
+        if self._attempts is None:
+            if attempt is None:
+                return
+            from tuilab.store.live_attempts import LiveAttempts  # none of an experiment at rest
+
+            self._attempts = LiveAttempts(self.layout, self.plan)
+        self._attempts.follow(job, attempt)
 
     def _last_attempt(self, job: str) -> Attempt:
         last = self.journal.ledger.of(job).last
@@ -245,39 +261,10 @@ class StateReader:
     def of(self, job: str) -> Evidence:
         """Return what is known of a job, a live attempt as its files show it."""
         known = self.journal.ledger.of(job)
-        if job not in self._attempts.watched:
+        if self._attempts is None or job not in self._attempts.watched:
             return known
         shown = self._attempts.as_shown(job, known.attempts[-1])
         return replace(known, attempts=(*known.attempts[:-1], shown))
-
-
-def read_state(root: Path, plan: Plan | None = None, now: float | None = None) -> ExperimentState:
-    """Read an experiment once, for a verb; ``plan`` replaces the one on disk.
-
-    Raises PlanFileError when there is no usable plan.
-    """
-    layout = Layout(root)
-    moment = time.time() if now is None else now
-    plan = plan or load_plan(root)
-    reader = StateReader(layout, plan)
-    reader.read(moment, read_engine(layout, moment))
-    return ExperimentState(plan, reader.states, reader.states.statuses)
-
-
-def under_plan(layout: Layout, state: ExperimentState, plan: Plan) -> ExperimentState:
-    """Return what the same evidence comes to under another plan."""
-    ledger = Ledger()
-    for job in plan.places:
-        if (known := state.of(job)) != NOTHING:
-            ledger.evidence[job] = known
-    states = JobStates(plan, ledger, layout=layout)
-    return ExperimentState(plan, states, states.statuses)
-
-
-def state_of_plan(plan: Plan) -> ExperimentState:
-    """Return the state of an experiment of which nothing has run."""
-    states = JobStates(plan, Ledger())
-    return ExperimentState(plan, states, states.statuses)
 
 
 def live_attempt(known: Evidence) -> Attempt | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuilab.contract import atomic
 
@@ -33,12 +32,11 @@ def _xdg(env: Mapping[str, str], name: str, otherwise: str) -> Path:
     return (Path(chosen) if chosen.startswith("/") else Path.home() / otherwise) / "tuilab"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A person's config as far as it could be read."""
 
     config: UserConfig
-    problems: tuple[ConfigProblem, ...] = field(default=())
+    problems: tuple[ConfigProblem, ...] = ()
     """What is wrong with the file; those entries have their default."""
 
 

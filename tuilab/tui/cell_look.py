@@ -14,10 +14,11 @@ from tuilab.grid.jobs import job_id
 from tuilab.grid.metrics import Row
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import WITH_RESULT
-from tuilab.store.experiment import DESIGN_FILE
+from tuilab.store.find_experiments import DESIGN_FILE
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView
 from tuilab.tui.attempt_files import marker_of, questions_of, settings_of
+from tuilab.tui.cell_evidence import Evidence, evidence_of
 from tuilab.tui.present.completions_text import Completion, Questions
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 KEPT = 12
 """Completions to keep as examples."""
-Evidence = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,6 @@ class CellLook:
     """What the config says of itself."""
     problem: str = ""
     """What could not be read."""
-
-
-def evidence_of(root: Path, view: CellView) -> Evidence:
-    """Return what the look at a cell depends on; progress is none."""
-    jobs = tuple((job.job, job.state, job.attempt) for job in view.jobs if job.state in WITH_RESULT)
-    return (root, view.cell, view.state if not view.jobs else "", jobs)
 
 
 def look_at(reader: SnapshotSource | None, view: CellView) -> CellLook:

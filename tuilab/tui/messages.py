@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from tuilab.grid.cells import Cell
-from tuilab.grid.request import Request
+if TYPE_CHECKING:
+    from tuilab.grid.cells import Cell
+    from tuilab.grid.request import Request
 
 
 @dataclass

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from textual.binding import Binding, BindingType
 
-from tuilab.grid.limits import Price
 from tuilab.grid.metrics import HEADLINE
 from tuilab.grid.notices import NOTICE_KINDS
 from tuilab.grid.text import nearest
 from tuilab.store.user_files import config_file, gpu_price, load_user_config
 from tuilab.tui import keys, more_themes
 from tuilab.tui.themes import ANSI16, DARK, LIGHT
+
+if TYPE_CHECKING:
+    from tuilab.grid.limits import Price
 
 THEME = "theme"
 """Under this name the theme that was chosen in the app is remembered."""

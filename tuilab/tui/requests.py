@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 import shlex
 import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import App
@@ -17,11 +17,13 @@ from textual.app import App
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineState
 from tuilab.grid.history import events_of
-from tuilab.grid.request import JOURNAL_ONLY, Request
 from tuilab.store.layout import Layout
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.messages import RequestMade
 from tuilab.tui.present.cli_equivalent import command
+
+if TYPE_CHECKING:
+    from tuilab.grid.request import Request
 
 _NEED_ENGINE = frozenset({"run", "relaunch", "resume", "grow"})
 
@@ -91,6 +93,8 @@ class RequestingApp(App[int]):
 
         What starts an engine looks for itself: by the picture, one that has just left is there.
         """
+        from tuilab.grid.request import JOURNAL_ONLY
+
         if verb in _NEED_ENGINE:
             return self._start_engine
         once = self._answer_once
@@ -128,6 +132,8 @@ class RequestingApp(App[int]):
 
     def action_start_engine(self) -> None:
         """Start the engine, or let a waiting one go on."""
+        from tuilab.grid.request import Request
+
         if self.snapshot is None:
             self.say("open an experiment first (enter)")
         elif why := self.why_not_write():
@@ -164,6 +170,8 @@ def signed(request: Request, twin: str) -> Request:
 
 def who() -> str:
     """Name the person at the keyboard, for the journal."""
+    import getpass
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -16,7 +16,7 @@ from tests.engine.conftest import trials
 from tests.engine.trials import Trial, make_plan
 from tuilab.store.experiment import create_experiment
 from tuilab.store.layout import Layout
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 
 SSH = """#!/bin/sh
 [ ! -e "$0.away" ] || { echo "ssh: no route to pod" >&2; exit 255; }

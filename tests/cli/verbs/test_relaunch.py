@@ -13,8 +13,8 @@ from tests.cli.test_operating import Played
 from tuilab.cli.experiments import make_experiment
 from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
+from tuilab.store.read_state import read_state
 from tuilab.store.replan import read_config
-from tuilab.store.state import read_state
 
 
 @pytest.fixture

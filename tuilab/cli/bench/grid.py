@@ -23,8 +23,8 @@ from tuilab.grid.stages import Stage
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.program_name import program, quoted
+from tuilab.store.read_state import read_state
 from tuilab.store.replan import read_config
-from tuilab.store.state import read_state
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def pace_of(config: ExperimentConfig, places: Places, on: str = "") -> Rates:
     elif on:
         card = _named(on)
     elif places.cards:
-        card = card_named(places.kind) or replace(H200, name=f"{places.kind}, taken for an H200")
+        card = card_named(places.kind) or H200._replace(name=f"{places.kind}, taken for an H200")
     elif not (why_no_gpu(config) or is_elsewhere(config)):
         card = None
     return rates_for(base_shape(config), card, config.resources.threads or os.cpu_count() or 1)

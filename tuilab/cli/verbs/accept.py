@@ -22,7 +22,7 @@ from tuilab.grid.states import ACCEPT, JobStatus, why_stale
 from tuilab.store.attempts import kept_checkpoints
 from tuilab.store.layout import Layout
 from tuilab.store.old_settings import OldSettings
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 
 _SHOWN = 8
 

@@ -15,7 +15,7 @@ from tuilab.cli.verbs.arguments import AsJson, Cells, Dir, DryRun, Yes
 from tuilab.grid.states import State
 from tuilab.grid.text import count_of
 from tuilab.grid.why_not import why_not_pause, why_not_resume
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 from tuilab.store.status import lazy_status
 
 

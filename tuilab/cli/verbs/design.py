@@ -20,12 +20,12 @@ from tuilab.grid.estimate import are_known, corrected, expected
 from tuilab.grid.jobs import Plan
 from tuilab.grid.text import count_of, duration, number, padded, percent_text, points
 from tuilab.science.power import Setup
-from tuilab.store.experiment import is_results_only
+from tuilab.store.find_experiments import is_results_only
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
 from tuilab.store.program_name import program, quoted
+from tuilab.store.read_state import read_state
 from tuilab.store.replan import plan_with, read_config
-from tuilab.store.state import read_state
 from tuilab.study.design_power import (
     KNOWN_SDS,
     NextSeed,

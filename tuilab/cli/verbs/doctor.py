@@ -12,11 +12,11 @@ from tuilab.cli import complete
 from tuilab.cli.doctor.findings import examine
 from tuilab.cli.errors import ERROR, OK
 from tuilab.cli.output import document, out, plain, tell
-from tuilab.cli.resolve import RUNS, Place, find_place
+from tuilab.cli.resolve import Place, find_place
 from tuilab.cli.verbs.arguments import AsJson
 from tuilab.engine.places import SCHEDULERS
 from tuilab.grid.checks import Check, Level
-from tuilab.store.experiment import is_results_only
+from tuilab.store.find_experiments import RUNS, is_results_only
 from tuilab.store.layout import Layout
 from tuilab.store.replan import read_config
 

@@ -24,7 +24,7 @@ from tuilab.grid.text import count_of, size
 from tuilab.report.adapter_files import copy_adapters
 from tuilab.report.model_card import model_card
 from tuilab.store.layout import Layout
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 from tuilab.study.study import open_study
 
 Out = Annotated[str, typer.Option("--out", metavar="FOLDER", help="A new folder.")]

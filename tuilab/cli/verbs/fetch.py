@@ -20,7 +20,7 @@ from tuilab.cli.verbs.arguments import AsJson
 from tuilab.contract import hub
 from tuilab.grid.text import size
 from tuilab.store.layout import Layout
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 

@@ -25,7 +25,7 @@ from tuilab.grid.text import count_of, nearest
 from tuilab.store.growth import Proposal, propose
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

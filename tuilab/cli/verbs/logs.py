@@ -24,7 +24,7 @@ from tuilab.grid.jobs import job_id
 from tuilab.grid.stages import OWN_STAGES
 from tuilab.grid.states import Attempt, State, derive_cell
 from tuilab.store.layout import Layout
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 
 _FIRST_BYTES = 256 * 1024
 _LONGEST_LINE = 2000

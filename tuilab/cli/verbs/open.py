@@ -13,7 +13,7 @@ from tuilab.cli.output import is_interactive, out, plain, terminal_width
 from tuilab.cli.resolve import find_place, run_directory, shipped_configs
 from tuilab.cli.screen import draw, show
 from tuilab.cli.verbs.arguments import Ascii, DirOrConfig, ReadOnly, Theme
-from tuilab.store.experiment import Found, find_experiments
+from tuilab.store.find_experiments import Found, find_experiments
 from tuilab.store.plan_file import PlanFileError
 from tuilab.store.program_name import program
 from tuilab.store.replan import read_config

@@ -24,8 +24,8 @@ from tuilab.grid.rates import CARDS
 from tuilab.grid.text import size
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program, quoted
+from tuilab.store.read_state import read_state
 from tuilab.store.replan import plan_with, read_config
-from tuilab.store.state import read_state
 
 
 def plan(

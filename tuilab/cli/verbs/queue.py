@@ -18,9 +18,9 @@ from tuilab.grid.signs import sign_of
 from tuilab.grid.states import JobStatus, State
 from tuilab.grid.text import count_of, whole_percent
 from tuilab.grid.why_queued import why_not_yet
+from tuilab.store.read_state import read_state
 from tuilab.store.reader import Reader
 from tuilab.store.snapshot import Snapshot
-from tuilab.store.state import read_state
 
 Names = list[str] | None
 

@@ -25,8 +25,8 @@ from tuilab.grid.relaunch import Expansion, from_scratch, stale_words
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import nearest
 from tuilab.store.program_name import program, quoted
+from tuilab.store.read_state import read_state
 from tuilab.store.replan import changed_by
-from tuilab.store.state import read_state
 
 Failed = Annotated[bool, typer.Option("--failed", help="All failed, lost and suspect cells.")]
 Stale = Annotated[bool, typer.Option("--stale", help="All stale cells.")]

@@ -20,7 +20,7 @@ from tuilab.grid.stages import MEASURE_STAGES, Stage
 from tuilab.grid.states import State
 from tuilab.grid.text import count_of
 from tuilab.store.program_name import program, quoted
-from tuilab.store.state import read_state
+from tuilab.store.read_state import read_state
 
 WITHOUT_SAMPLING = (Stage.SCORE, Stage.JUDGE)
 

@@ -35,8 +35,8 @@ from tuilab.store.engine_file import read_engine
 from tuilab.store.experiment_id import refuse_copy
 from tuilab.store.layout import Layout
 from tuilab.store.program_name import program
+from tuilab.store.read_state import read_state, state_of_plan
 from tuilab.store.replan import plan_with, read_config
-from tuilab.store.state import read_state, state_of_plan
 from tuilab.store.status import lazy_status
 
 if TYPE_CHECKING:

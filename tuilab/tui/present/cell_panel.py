@@ -27,7 +27,16 @@ from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.cell_summary import story, title
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_table import find
-from tuilab.tui.present.styled_text import Line, Piece, fit, fit_line, highlight, rule, wrap
+from tuilab.tui.present.styled_text import (
+    Line,
+    Piece,
+    fit,
+    fit_line,
+    highlight,
+    rule,
+    wrap,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from tuilab.tui.cell_look import CellLook
@@ -167,12 +176,6 @@ def _why_lines(snapshot: Snapshot, view: CellView, columns: int, glyphs: Glyphs)
     named = len(title(snapshot, view, glyphs))
     pieces = (*what[named:], *evidence, *advice)
     return [line for piece in pieces for line in wrapped(piece, columns, 6)]
-
-
-def wrapped(piece: Piece, columns: int, limit: int) -> list[Line]:
-    """Write one piece in up to ``limit`` lines; none for a blank one."""
-    text = clean_line(piece[0].strip(), 2000)
-    return [((f" {row}", piece[1]),) for row in wrap(text, columns - 2, limit) if row]
 
 
 def _kept(wanted: int, room: int) -> int:

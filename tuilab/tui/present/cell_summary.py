@@ -10,7 +10,6 @@ from tuilab.grid.shared_failures import SharedFailure, shared_failures
 from tuilab.grid.states import WITH_RESULT, State
 from tuilab.grid.text import MISSING, count_of, duration, whole_percent
 from tuilab.grid.why_queued import held_words, next_on, why_queued
-from tuilab.science.questions import interval_of
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, Piece
@@ -58,6 +57,8 @@ def copied_value(snapshot: Snapshot, view: CellView, metric: str) -> str:
             f"{known.title} {MISSING} ({view.state.value}{': ' * bool(view.detail)}{view.detail})"
         )
     else:
+        from tuilab.science.questions import interval_of
+
         interval = interval_of(found)
         value, *ends = (
             known.unit.wide(one, found.n)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.request import Request
 from tuilab.store.program_name import program
 from tuilab.store.shipped import published_dir
 from tuilab.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from tuilab.grid.request import Request
 
 _QUEUE_OPTIONS = {"order": "--first", "hold": "--hold", "release": "--release"}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from rich.cells import cell_len
 
@@ -23,8 +24,7 @@ _ENDLESS = 100_000
 LABEL_MOST = 26
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(NamedTuple):
     """Where things stand in a grid of a given width."""
 
     label: int

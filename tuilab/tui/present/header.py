@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.engine_view import EngineState, EngineView, Meter
@@ -15,8 +15,7 @@ from tuilab.tui.present.machines_text import hosts_piece
 from tuilab.tui.present.styled_text import Line, Piece, sides, width
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """One part of the header; the highest ``rank`` is left out first when room is short."""
 
     rank: int

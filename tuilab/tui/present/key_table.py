@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.styled_text import Line, fit, fit_line
@@ -69,8 +68,7 @@ class Bound(Protocol):
     def id(self) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRow:
+class KeyRow(NamedTuple):
     """One line of the table."""
 
     keys: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LEAST_COLUMNS = 40
 LEAST_ROWS = 12
@@ -13,8 +13,7 @@ MAIN_LEAST = 66
 PLOT_LEAST, PLOT_MOST = 7, 45
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
+class Shares(NamedTuple):
     """Rows per part; header, rules and key bar take one each besides."""
 
     grid: int

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tuilab.store.snapshot import Snapshot
 from tuilab.tui.present import cli_equivalent
 
 
-@dataclass(frozen=True, slots=True)
-class ShellVerb:
+class ShellVerb(NamedTuple):
     """One line of the palette."""
 
     title: str

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tuilab.grid.metrics import HEADLINE, METRICS
 from tuilab.grid.states import WITH_RESULT
 from tuilab.grid.units import COSINE
-from tuilab.science.questions import interval_of
 from tuilab.store.snapshot import CellView
 from tuilab.tui.present.glyphs import Glyphs, level
 from tuilab.tui.present.grid_table import Row, peak, series
@@ -149,8 +148,7 @@ def _block(
     return ("_" if glyphs.is_ascii else glyphs.levels[0]), "trend"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The part of the columns that the grid shows, so that bars stand under their cells."""
 
     first: int
@@ -236,6 +234,8 @@ _WITH_LIMITS = 9
 
 def _limits(cells: Sequence[CellView | None], metric: str, window: Window) -> list[Line]:
     """Write both ends of each rate's 95% interval under its bar; [] without room or counts."""
+    from tuilab.science.questions import interval_of
+
     unit = METRICS[metric].unit
     found = [
         interval_of(view.metrics.get(metric))

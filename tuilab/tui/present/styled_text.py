@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from rich.cells import cell_len, set_cell_size
 
+from tuilab.contract.foreign import clean_line
+
 Piece = tuple[str, str]
 """(text, role). A role is words such as ``failed`` or ``done cursor``; a palette colours it."""
 Line = tuple[Piece, ...]
@@ -103,6 +105,12 @@ def wrap(text: str, columns: int, limit: int = 1000) -> list[str]:
         last = f"{rows[limit - 1]} …"
         rows[limit - 1] = last if cell_len(last) <= columns else fit(last, columns)
     return rows[:limit]
+
+
+def wrapped(piece: Piece, columns: int, limit: int) -> list[Line]:
+    """Write one piece in up to ``limit`` lines; none for a blank one."""
+    text = clean_line(piece[0].strip(), 2000)
+    return [((f" {row}", piece[1]),) for row in wrap(text, columns - 2, limit) if row]
 
 
 _SHELL_WORD = re.compile(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+")

@@ -25,9 +25,10 @@ from tuilab.tui.attempt_files import (
     AttemptWatch,
     settings_of,
 )
-from tuilab.tui.cell_look import CellLook, evidence_of, look_at
+from tuilab.tui.cell_evidence import evidence_of
+from tuilab.tui.cell_look import CellLook, look_at
 from tuilab.tui.log_tail import Tail, part_around, search
-from tuilab.tui.present.cell_panel import result_lines, wrapped
+from tuilab.tui.present.cell_panel import result_lines
 from tuilab.tui.present.cell_room import beside_lines, own_row_lines
 from tuilab.tui.present.cell_screen_text import (
     Other,
@@ -47,7 +48,7 @@ from tuilab.tui.present.grid_table import View, find
 from tuilab.tui.present.header import header
 from tuilab.tui.present.log_choice import why_no_log
 from tuilab.tui.present.small_plot import charted
-from tuilab.tui.present.styled_text import Line, fit_line
+from tuilab.tui.present.styled_text import Line, fit_line, wrapped
 from tuilab.tui.screens.cell_completions import CellCompletions
 from tuilab.tui.widgets.cell_tabs import TABS, CompletionsPane, PlotPane, ResultsPane, tab_line
 from tuilab.tui.widgets.field import Field

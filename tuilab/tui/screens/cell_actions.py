@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from tuilab.contract.foreign import clean_line
 from tuilab.grid.cells import Cell
-from tuilab.grid.relaunch import STOP_FIRST
-from tuilab.grid.request import Request
 from tuilab.grid.text import count_of
 from tuilab.grid.why_not import RESULTS_ONLY
 from tuilab.store.snapshot import Snapshot
@@ -42,6 +40,8 @@ class CellActions(Frame):
         return snapshot, state
 
     def action_relaunch(self) -> None:
+        from tuilab.grid.relaunch import STOP_FIRST
+
         if (found := self._state()) is None:
             return
         snapshot, state = found
@@ -81,6 +81,7 @@ class CellActions(Frame):
         self.app.push_screen(RelaunchDialog(snapshot, state, scopes))
 
     def action_stop(self) -> None:
+        from tuilab.grid.request import Request
         from tuilab.tui.present.relaunch_text import name_cells, stoppable
         from tuilab.tui.screens.stop import StopDialog
 

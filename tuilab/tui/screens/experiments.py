@@ -10,7 +10,7 @@ from textual import on, work
 from textual.app import ComposeResult
 
 from tuilab.contract.foreign import clean_line
-from tuilab.store.experiment import find_experiments
+from tuilab.store.find_experiments import find_experiments
 from tuilab.store.program_name import program
 from tuilab.store.shelf import ARCHIVE, ShelfError, archive, delete, rename, why_not
 from tuilab.store.status import lazy_status

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
-from tuilab.contract.report import LOG_FILE
+from tuilab.contract.files import LOG_FILE
 from tuilab.grid.cells import Cell
 from tuilab.grid.history import Event
 from tuilab.grid.lines import is_named
@@ -20,10 +21,9 @@ from tuilab.store.layout import Layout
 from tuilab.store.snapshot import CellView, Snapshot
 from tuilab.store.user_files import pager
 from tuilab.tui import keys, welcome
-from tuilab.tui.cell_look import CellLook, Evidence, evidence_of, look_at
+from tuilab.tui.cell_evidence import Evidence, evidence_of
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.present import cli_equivalent, grid_view
-from tuilab.tui.present.cell_panel import panel_lines, wrapped
 from tuilab.tui.present.cell_summary import copied_value, story
 from tuilab.tui.present.filters import EXAMPLES, Filter, FilterError, name_text, parse_filter
 from tuilab.tui.present.grid_lines import columns_of
@@ -34,7 +34,7 @@ from tuilab.tui.present.layout import Shares, share_rows
 from tuilab.tui.present.log_choice import log_of, why_no_log
 from tuilab.tui.present.side_pane import last_events, side_pane
 from tuilab.tui.present.spark import trajectory
-from tuilab.tui.present.styled_text import Line, fit_line, rule
+from tuilab.tui.present.styled_text import Line, fit_line, rule, wrapped
 from tuilab.tui.present.value_colour import Tint
 from tuilab.tui.screens.cell_actions import CellActions
 from tuilab.tui.themes import ANSI16
@@ -43,6 +43,9 @@ from tuilab.tui.widgets.grid import GridWidget
 from tuilab.tui.widgets.key_bar import KeyBar
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.log import LogView
+
+if TYPE_CHECKING:
+    from tuilab.tui.cell_look import CellLook
 
 LOOK_SECONDS = 0.05
 LOOKS = 200
@@ -179,6 +182,8 @@ class GridScreen(CellActions):
         def closer(columns: int, rows: int) -> list[Line]:
             if view is None or look is None:
                 return []
+            from tuilab.tui.present.cell_panel import panel_lines
+
             metric = self.view.metric
             return panel_lines(snapshot, look, view, metric, (columns, rows), glyphs)
 
@@ -203,6 +208,8 @@ class GridScreen(CellActions):
 
     @work(exclusive=True, group="look")
     async def _read_look(self, view: CellView) -> None:
+        from tuilab.tui.cell_look import look_at
+
         source = self.tuilab.poller.source
         # A key costs nothing of this: neither read nor painted are cells that the cursor passes.
         await asyncio.sleep(LOOK_SECONDS)
@@ -263,7 +270,7 @@ class GridScreen(CellActions):
                 lines += wrapped(line[0], left, most) if is_sentence else [fit_line(line, left)]
         self.write("story", *lines)
         if self._shares.trajectory and table.rows:
-            row, window = table.rows[cursor[0]], replace(self.grid.window, here=0)
+            row, window = table.rows[cursor[0]], self.grid.window._replace(here=0)
             drawn = (self.view.metric, window, self._shares.trajectory, left)
             if self._drawn is None or self._drawn[0] is not row or self._drawn[1] != drawn:
                 self._drawn = (row, drawn)  # along a row it stays as it is

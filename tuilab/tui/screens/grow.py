@@ -16,8 +16,8 @@ from tuilab.grid.text import count_of
 from tuilab.store.growth import Proposal, propose
 from tuilab.store.layout import Layout
 from tuilab.store.plan_file import load_plan
+from tuilab.store.read_state import read_state
 from tuilab.store.snapshot import Snapshot
-from tuilab.store.state import read_state
 from tuilab.tui.present.cli_equivalent import command
 from tuilab.tui.screens.dialog import Form
 
