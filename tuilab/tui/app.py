@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import importlib
 import os
 import signal
@@ -31,6 +30,7 @@ from tuilab.store.snapshot import Snapshot
 from tuilab.store.user_files import config_file, editor, remember
 from tuilab.tui import keys, more_themes, themes
 from tuilab.tui.analysis_cache import AnalysisCache
+from tuilab.tui.later import load_in_background
 from tuilab.tui.log_tail import Tail
 from tuilab.tui.messages import ExperimentChosen
 from tuilab.tui.poller import (
@@ -44,7 +44,6 @@ from tuilab.tui.poller import (
     terminal_is_gone,
 )
 from tuilab.tui.preferences import NO_PREFERENCES, THEME, THEMES, Preferences
-from tuilab.tui.present import shell_verbs
 from tuilab.tui.present.cli_equivalent import command
 from tuilab.tui.present.glyphs import ASCII, UNICODE
 from tuilab.tui.present.history_text import fresh_notices
@@ -57,8 +56,11 @@ if TYPE_CHECKING:
     from tuilab.grid.limits import Price
     from tuilab.science.figures.model import Figure
     from tuilab.tui.app_protocol import AppProtocol
+    from tuilab.tui.present import shell_verbs
 
 POLL_SECONDS = 0.25
+FIRST_LOOK_SECONDS = 0.1
+"""So long the first picture waits for what it shows; that of a large grid comes empty at first."""
 INTERRUPT_SECONDS = 2.0
 """A second Ctrl+C within this time leaves."""
 NOT_BY_NAME = frozenset({"app.command_palette", "app.interrupt"})
@@ -95,6 +97,8 @@ class TuilabApp(RequestingApp):
         for one in themes.TEXTUAL_THEMES:
             self.register_theme(one)
         self.theme = theme or themes.DARK
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._styled_for = self.theme
         self.preferences = preferences
         self.set_keymap(dict(preferences.keymap))
         self.glyphs = ASCII if ascii_only else UNICODE
@@ -123,6 +127,12 @@ class TuilabApp(RequestingApp):
         """Give style sheets the quiet ink that is readable under the current theme."""
         return {**super().get_css_variables(), "quiet": self.palette.colour("muted")}
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Parse the style sheets again for another theme; Textual does so at every start too."""
+        if self._styled_for != self.theme:
+            self._styled_for = self.theme
+            super().refresh_css(animate)
+
     @property
     def is_live(self) -> bool:
         return self._poll_seconds is not None
@@ -137,8 +147,20 @@ class TuilabApp(RequestingApp):
         """Begin with the grid, or with the list when no experiment was named."""
         return _screen_class("grid" if self.root else "experiments")()
 
+    def on_load(self) -> None:
+        """Start looking, and wait a moment: what is read at once is in the first picture."""
+        if self._poll_seconds is None:
+            return
+        self._thread = PollThread(self.poller, self.post_message, self._poll_seconds)
+        self._thread.start()
+        for message in self._thread.first_look(FIRST_LOOK_SECONDS):
+            if isinstance(message, SnapshotTaken):
+                self._keep_snapshot(message)
+            else:
+                self.post_message(message)
+
     def on_mount(self) -> None:
-        """Start looking, and leave in order when told to by a signal."""
+        """Leave in order when told to by a signal."""
         if trouble := self.preferences.trouble:
             self.call_after_refresh(self.say, clean_line(trouble, 300))
         # Textual does not paint again by itself after Ctrl+Z and fg.
@@ -148,8 +170,6 @@ class TuilabApp(RequestingApp):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._leave_by_signal, number)
-        self._thread = PollThread(self.poller, self.post_message, self._poll_seconds)
-        self._thread.start()
 
     def _paint_again(self, _: object) -> None:
         self.refresh(layout=True)
@@ -191,7 +211,7 @@ class TuilabApp(RequestingApp):
         if is_first:
             self.call_after_refresh(self._tell_of_files, self.snapshot)
         if is_first and self.is_live:
-            self.call_after_refresh(_collect_garbage_again)
+            self.call_after_refresh(load_in_background)
 
     def _tell_of_files(self, snapshot: Snapshot) -> None:
         """Say what the header has no room for: what is unreadable, or of other runner code."""
@@ -330,6 +350,7 @@ class TuilabApp(RequestingApp):
 
     def _shell_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer what the command line can do beyond the keys; it runs in this terminal."""
+        from tuilab.tui.present import shell_verbs
         from tuilab.tui.screens.cell_actions import CellActions
 
         chosen = screen.chosen() if isinstance(screen, CellActions) else []
@@ -347,6 +368,7 @@ class TuilabApp(RequestingApp):
     def _run_shell(self, one: shell_verbs.ShellVerb, cell: str) -> None:
         """Run a verb in this terminal, after what it still asks for."""
         from tuilab.tui import outside
+        from tuilab.tui.present import shell_verbs
         from tuilab.tui.screens.ask import AskDialog
 
         def answered(added: str | None) -> None:
@@ -436,12 +458,6 @@ def force_exit(code: int, seconds: float) -> None:
     timer = threading.Timer(seconds, os._exit, (code,))
     timer.daemon = True
     timer.start()
-
-
-def _collect_garbage_again() -> None:
-    """End what ``run`` began: nothing is collected before the first picture stands."""
-    gc.freeze()
-    gc.enable()
 
 
 class CleanLabels:

@@ -149,6 +149,10 @@ class PollThread(threading.Thread):
         self._post = post
         self._seconds = seconds
         self._wake = threading.Event()
+        self._first: list[Message] | None = []
+        """What the first look found; None once it is to be posted."""
+        self._turn = threading.Lock()
+        self._looked = threading.Event()
         self._ended = False
         self._on_terminal = os.isatty(0)
 
@@ -159,10 +163,22 @@ class PollThread(threading.Thread):
         self._ended = True
         self._wake.set()
 
+    def first_look(self, seconds: float) -> list[Message]:
+        """Return what the first look found; [] where it takes longer: it is posted then."""
+        self._looked.wait(seconds)
+        with self._turn:
+            found, self._first = self._first, None
+        return found or []
+
     def run(self) -> None:
         sys.setswitchinterval(TURN_SECONDS)
         while not self._ended:
-            for message in self._lookout.look(time.time()):
+            found = self._lookout.look(time.time())
+            with self._turn:
+                if self._first is not None:
+                    found, self._first = [], found
+            self._looked.set()
+            for message in found:
                 if not self._ended:
                     self._post(message)
             if self._on_terminal and terminal_is_gone():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from textual import events
+from textual.geometry import Size
 from textual.screen import ModalScreen, Screen
 
 from tuilab.grid.states import BROKEN, State
@@ -45,6 +46,11 @@ class _OfTheApp(Screen[Any]):
         """Whether it still has its parts: what comes from a thread may find it left."""
         # ``display`` is False from the moment in which a screen is being taken down.
         return self.is_attached and bool(self.display)
+
+    def _screen_resized(self, size: Size) -> None:
+        """Lay out for another size: at every start Textual tells the same one three times."""
+        if size != self._size:
+            super()._screen_resized(size)
 
     def write(self, part: str, *lines: Line) -> None:
         self.query_one(f"#{part}", Lines).show(lines)

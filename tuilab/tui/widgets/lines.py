@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -30,8 +29,7 @@ NEAR = 6
 """Columns between two changes up to which they are painted as one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(NamedTuple):
     """What a widget's own style sheet gives to every line; looked up once."""
 
     style: Style
@@ -54,7 +52,9 @@ class Painted(Widget):
     def repaint(self, lines: Sequence[Line]) -> None:
         """Replace the lines; only columns that differ are painted again."""
         before, self.lines = self.lines, tuple(lines)
-        if regions := changed_regions(before, self.lines):
+        if self._ground is None:  # it was not painted yet, and will be as a whole
+            self.refresh()
+        elif regions := changed_regions(before, self.lines):
             self.refresh(*regions)
 
     def notify_style_update(self) -> None:
