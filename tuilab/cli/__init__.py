@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Interrupted by Ctrl+C, the program ends by that signal, which a shell shows as 130.
     """
+    if arguments is None:
+        gc.disable()  # until a verb is called: to look among modules, which stay, takes a tenth
     try:
         code = _answer(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:  # before a verb could see to it
@@ -36,6 +39,8 @@ def _answer(words: Sequence[str]) -> int:
     code = answer_quickly(words)
     if code is not None:
         return code
+    # pydantic, by which typer reads words, would look into every installed package for plugins.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from tuilab.cli.app import run
 
     return run(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Sequence
 from functools import cache
@@ -45,6 +46,9 @@ def load(name: str) -> Any:
     """Import a verb of the table and return its command."""
     module, _, function = VERBS[name][0].partition(":")
     verb = getattr(import_module(f"tuilab.cli.verbs.{module}"), function)
+    if not gc.isenabled():  # as ``main`` began
+        gc.freeze()
+        gc.enable()
     if not isinstance(verb, typer.Typer):
         alone = typer.Typer(add_completion=False, rich_markup_mode=None)
         alone.command(name)(guarded(verb))
