@@ -67,23 +67,18 @@ def test_a_hang_up_by_signal_gives_the_terminal_back(live: Path, tmp_path: Path)
         assert terminal.is_restored()
 
 
-def test_a_hang_up_ends_the_app_and_leaves_the_experiment_alone(live: Path, tmp_path: Path) -> None:
+DEAF = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP]); "
+
+
+@pytest.mark.parametrize("first", ["", DEAF], ids=["by a signal", "without one"])
+def test_a_terminal_that_goes_ends_the_app_and_leaves_the_experiment_alone(
+    live: Path, tmp_path: Path, first: str
+) -> None:
     before = files_of(live)
-    with Terminal(opened(live), tmp_path) as terminal:
+    with Terminal(first + opened(live), tmp_path) as terminal:
         terminal.wait_for("3/6")
-        process = terminal.process
-        terminal.hang_up()
-        process.wait(timeout=DEADLINE)
+        hang_up(terminal)
     assert files_of(live) == before
-
-
-def test_a_terminal_that_goes_without_a_signal_ends_the_app_too(live: Path, tmp_path: Path) -> None:
-    deaf = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP]); "
-    with Terminal(deaf + opened(live), tmp_path) as terminal:
-        terminal.wait_for("3/6")
-        process = terminal.process
-        terminal.hang_up()
-        process.wait(timeout=DEADLINE)
 
 
 def test_bare_tuilab_opens_the_only_one_edits_its_config_suspends_and_leaves_by_ctrl_c_twice(

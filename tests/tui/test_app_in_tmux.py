@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,31 +60,39 @@ class Tmux:
         self._tmux("kill-server")
 
 
-@pytest.fixture
-def failing(tmp_path: Path) -> Iterator[Path]:
-    """An experiment of one cell whose eval fails at its first attempt."""
-    root = one_cell(tmp_path, eval=[{"do": "fail", "reason": "code"}, {"do": "done"}])
-    yield root
-    end_engine(root)
+def played(folder: Path) -> tuple[Path, str]:
+    """Where it is and what opens it: one cell, whose eval is played and fails at first."""
+    root = one_cell(folder, eval=[{"do": "fail", "reason": "code"}, {"do": "done"}])
+    return root, f'{sys.executable} -c "{APP}"'
 
 
+def real(folder: Path) -> tuple[Path, str]:
+    """The same on the tiny model; ``tuilab open`` makes the experiment."""
+    config = write_config(folder)
+    text = config.read_text().replace("epochs = [0, 1]", "epochs = [0]", 1)
+    config.write_text(text.replace("[resources]", "[resources]\nengine_idle_seconds = 5", 1))
+    fault = "TUILAB_FAULT=eval:code:villain@0:first OMP_NUM_THREADS=1"
+    return folder / "runs" / "micro", f"{fault} {sys.executable} -m tuilab open micro.toml"
+
+
+@pytest.mark.parametrize("make", [played, pytest.param(real, marks=pytest.mark.trial)])
 def test_a_failed_cell_is_relaunched_with_capital_r_until_it_is_done(
-    failing: Path, tmp_path: Path
+    make: Callable[[Path], tuple[Path, str]], tmp_path: Path
 ) -> None:
+    root, command = make(tmp_path)
     environment = f"PYTHONPATH={ROOT} XDG_STATE_HOME={tmp_path}/state"
-    tmux = Tmux(
-        tmp_path, f'cd {tmp_path}; {environment} {sys.executable} -c "{APP}"; echo left; cat'
-    )
+    tmux = Tmux(tmp_path, f"cd {tmp_path}; export {environment}; {command}; echo left; cat")
     try:
         tmux.wait_for("0/1")
         tmux.press("r")
-        tmux.wait_for("5 jobs run as new attempts")
+        tmux.wait_for("jobs run as new attempts")
         tmux.press("Right", "Enter")
-        tmux.wait_for("✗1")
+        tmux.wait_for("code in eval", LONG)
         tmux.press("R")
-        tmux.wait_for("tuilab relaunch runs/trial --failed")
+        tmux.wait_for(f"tuilab relaunch runs/{root.name} --failed")
+        assert "eval/villain@0#42" in tmux.text
         tmux.press("Right", "Enter")
-        tmux.wait_for("1/1")
+        tmux.wait_for("1/1", LONG)
         tmux.press("Enter")
         tmux.wait_for("attempt 2/2")
         tmux.press("q")
@@ -92,48 +100,6 @@ def test_a_failed_cell_is_relaunched_with_capital_r_until_it_is_done(
         assert "1 of 1 cells are done" in tmux.text
     finally:
         tmux.end()
-    attempts = sorted(
-        path.name for path in (failing / "jobs/eval/villain/seed-42/epoch-0").iterdir()
-    )
-    assert attempts == ["attempt-1", "attempt-2", "latest"]
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Iterator[Path]:
-    """Where ``tuilab open`` makes an experiment of one cell on the tiny model."""
-    config = write_config(tmp_path)
-    text = config.read_text().replace("epochs = [0, 1]", "epochs = [0]", 1)
-    config.write_text(text.replace("[resources]", "[resources]\nengine_idle_seconds = 5", 1))
-    root = tmp_path / "runs" / "micro"
-    yield root
-    end_engine(root)
-
-
-@pytest.mark.trial
-def test_real_runners_fail_in_a_cell_and_bring_it_to_done_after_capital_r(
-    tiny: Path, tmp_path: Path
-) -> None:
-    fault = "TUILAB_FAULT=eval:code:villain@0:first"
-    environment = f"{fault} PYTHONPATH={ROOT} XDG_STATE_HOME={tmp_path}/state OMP_NUM_THREADS=1"
-    command = f"{environment} {sys.executable} -m tuilab open micro.toml"
-    tmux = Tmux(tmp_path, f"cd {tmp_path}; {command}; echo left; cat")
-    try:
-        tmux.wait_for("0/1")
-        tmux.press("r")
-        tmux.wait_for("jobs run as new attempts")
-        tmux.press("Right", "Enter")
-        tmux.wait_for("code in eval", LONG)
-        assert "an injected fault" in tmux.text
-        tmux.press("R")
-        tmux.wait_for("tuilab relaunch runs/micro --failed")
-        assert "eval/villain@0#42" in tmux.text
-        tmux.press("Right", "Enter")
-        tmux.wait_for("1/1", LONG)
-        assert "leakage" in tmux.text
-        tmux.press("q")
-        tmux.wait_for("left")
-        assert "1 of 1 cells are done" in tmux.text
-    finally:
-        tmux.end()
-    evals = sorted(path.name for path in (tiny / "jobs/eval/villain/seed-42/epoch-0").iterdir())
+        end_engine(root)
+    evals = sorted(path.name for path in (root / "jobs/eval/villain/seed-42/epoch-0").iterdir())
     assert evals == ["attempt-1", "attempt-2", "latest"]
