@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.grid.planned import all_done, changed, plan, settle, states_of, wish
 from tuilab.grid.cells import Cell, select_all
 from tuilab.grid.jobs import Plan
@@ -15,6 +17,7 @@ from tuilab.grid.relaunch import (
     expand_run,
     explain,
     stale_cells,
+    stale_words,
 )
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
@@ -294,6 +297,18 @@ def test_stale_cells_are_relaunched_from_what_is_stale() -> None:
     assert {one.stage for one in answer.jobs} == {Stage.EVAL}
     assert {one.why for one in answer.jobs} == {"stale"}
     assert stale_cells(PLAN, states_of(PLAN, ledger)) == []
+
+
+def test_each_cause_of_what_is_stale_is_told_once_with_its_jobs() -> None:
+    other = plan(config=changed("samples = 2", "samples = 3"))
+    ledger = all_done(PLAN)
+    states = states_of(other, ledger)
+    answer = expand_relaunch(other, ledger, states, stale_cells(other, states))
+    first, *others = (one.job for one in answer.jobs)
+    told = {job: replace(states[job], detail="the base changed") for job in others}
+    told[first] = replace(states[first], detail="the base changed; the code of eval changed")
+    said = f"stale: the base changed ({len(answer.jobs)} jobs); the code of eval changed (1 job)"
+    assert stale_words(answer, told) == said
 
 
 def test_what_is_edited_does_not_go_on_from_what_it_saved() -> None:

@@ -239,13 +239,11 @@ def explain(answer: Expansion) -> list[str]:
 
 
 def stale_words(answer: Expansion, states: Mapping[str, JobStatus]) -> str:
-    """Say why what is stale among the jobs is so; "" where nothing is."""
+    """Say why what is stale among the jobs is so, each cause once; "" where nothing is."""
     stale = (states[one.job] for one in answer.jobs)
-    causes = Counter(one.detail for one in stale if one.state is State.STALE)
-    counted = [
-        f"{cause.replace(ACCEPT, '')} ({count_of(number, 'job')})"
-        for cause, number in causes.most_common()
-    ]
+    details = (one.detail.replace(ACCEPT, "") for one in stale if one.state is State.STALE)
+    causes = Counter(cause for detail in details for cause in detail.split("; "))
+    counted = [f"{cause} ({count_of(number, 'job')})" for cause, number in causes.most_common()]
     return f"stale: {told(counted)}" if counted else ""
 
 
