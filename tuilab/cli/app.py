@@ -14,7 +14,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from tuilab import __version__
 from tuilab.cli import complete
-from tuilab.cli.errors import DEBUG_VARIABLE, USAGE, RefusalError, guarded, report
+from tuilab.cli.errors import USAGE, guarded, report
+from tuilab.cli.output import tell
 from tuilab.cli.screen import ASKED_LOOK, Look
 from tuilab.cli.verbs import VERBS
 from tuilab.cli.verbs.arguments import Ascii, ReadOnly, Theme
@@ -98,24 +99,15 @@ def bare(
         typer.echo(f"tuilab {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        guarded(_open_here)(read_only, ascii_glyphs, theme)
-    if read_only and context.invoked_subcommand not in ONLY_SHOW:
-        guarded(_refuse_read_only)()
+        screen = import_module("tuilab.cli.verbs.open")
+        raise typer.Exit(screen.open_here(read_only, ascii_glyphs, theme))
+    if read_only and context.invoked_subcommand not in ONLY_SHOW:  # the verb may start work
+        tell(
+            "--read-only has no effect on this command. It is for one that opens the screen: "
+            "`tuilab open DIR --read-only`"
+        )
+        raise typer.Exit(USAGE)
     ASKED_LOOK.set(Look(read_only, ascii_glyphs, theme))
-
-
-def _open_here(read_only: bool, ascii_glyphs: bool, theme: str | None) -> int:
-    opened: int = import_module("tuilab.cli.verbs.open").open_here(read_only, ascii_glyphs, theme)
-    return opened
-
-
-def _refuse_read_only() -> None:
-    """Refuse to pass it over: the verb may start work."""
-    raise RefusalError(
-        "--read-only has no effect on this command. It is for one that opens the screen: "
-        "`tuilab open DIR --read-only`",
-        USAGE,
-    )
 
 
 def run(words: Sequence[str]) -> int:
@@ -128,7 +120,5 @@ def run(words: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except BaseException as error:
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
         return report(error)
     return 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuilab.cli.doctor.folders import free_bytes
-from tuilab.cli.runner_programs import ask, how_to_install, is_installed
+from tuilab.cli.runner_programs import HUB, ask, how_to_install, is_installed
 from tuilab.contract import hub
 from tuilab.grid.checks import Check, Level
 from tuilab.grid.experiment_state import ExperimentState
@@ -20,7 +20,6 @@ from tuilab.store.base_model import base_shape
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
 
-PROGRAM = "runners.hub"
 RATE = 100e6
 """Bytes per second with which the time of a download is estimated before one was seen."""
 ASK_SECONDS = 30.0
@@ -97,7 +96,7 @@ def ask_hub(
     if not is_installed("huggingface_hub"):
         return None, f"huggingface_hub is not installed: {how_to_install()}"
     given = [verb, model, *(["--revision", revision] if revision else []), *more]
-    answer = ask(PROGRAM, given, seconds=seconds, offline=False)
+    answer = ask(HUB, given, seconds=seconds, offline=False)
     if answer.value is not None and answer.value.get("error"):
         return None, str(answer.value["error"])
     return answer.value, answer.why_not

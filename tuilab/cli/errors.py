@@ -53,8 +53,6 @@ def guarded(verb: Callable[..., int | None]) -> Callable[..., None]:
             tell("\nnothing was changed")
             code = INTERRUPTED
         except BaseException as error:
-            if os.environ.get(DEBUG_VARIABLE):
-                raise
             code = report(error)
         raise typer.Exit(code)
 
@@ -63,6 +61,8 @@ def guarded(verb: Callable[..., int | None]) -> Callable[..., None]:
 
 def report(error: BaseException) -> int:
     """Say what went wrong in one sentence and return the exit code for it."""
+    if os.environ.get(DEBUG_VARIABLE):
+        raise error
     if isinstance(error, KeyboardInterrupt):
         tell("interrupted")
         return INTERRUPTED

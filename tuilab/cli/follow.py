@@ -200,14 +200,10 @@ def standstill(snapshot: Snapshot, cells: Collection[Cell]) -> str:
         return ""
     if snapshot.engine.pause and snapshot.engine.pause_by in (ENGINE_ITSELF, LIMIT):
         return snapshot.engine.note or "the engine has paused itself"
-    if any(_may_move(view) for view in chosen):
+    open_cells = (view for view in chosen if view.state not in _ENDED)
+    if any(view.state is not State.WAITING or view.reason != "upstream" for view in open_cells):
         return ""
     return _what_is_left(snapshot, chosen)
-
-
-def _may_move(view: CellView) -> bool:
-    is_blocked = view.state is State.WAITING and view.reason == "upstream"
-    return view.state not in _ENDED and not is_blocked
 
 
 def _what_is_left(snapshot: Snapshot, chosen: Sequence[CellView]) -> str:

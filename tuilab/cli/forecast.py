@@ -123,12 +123,17 @@ def forecast(
     costs = expected(plan, pace)
     if state is not None and not on:
         costs = corrected(plan, costs, state.of)
-    open_jobs = _open_jobs(plan, state)
+    open_jobs = tuple(plan.by_id)
+    if state is not None:
+        open_jobs = tuple(
+            one for one in plan.places if state.statuses[one].state not in WITH_RESULT
+        )
+    is_fresh = len(open_jobs) == len(plan.jobs)
     if base is not None:
         costs, open_jobs = _with_fetch(costs, open_jobs, base)
     workers = places.workers
     folders = tuple(folders_of(root))
-    need = total_bytes([costs[job] for job in open_jobs])
+    need, no_write = total_bytes([costs[job] for job in open_jobs]), why_not_writable(root)
     data = data_sets(plan, root, state) if state is not None else ()
     return Forecast(
         config=config,
@@ -137,9 +142,9 @@ def forecast(
         costs=costs,
         open_jobs=open_jobs,
         seconds=_wall(plan, costs, workers, open_jobs),
-        first_cell_seconds=_first_cell(plan, costs, workers, open_jobs),
+        first_cell_seconds=_wall(plan, costs, workers, first_cell_jobs(plan)) if is_fresh else None,
         bytes=need,
-        rates="jobs measured here" if _all_measured(costs) else pace.name,
+        rates="jobs measured here" if all(one.is_measured for one in costs.values()) else pace.name,
         where=f"on {on}: " if on else _NO_GPU if why_no_gpu(config) else "",
         checks=(
             *check(config, base_shape(config).blocks),
@@ -148,7 +153,7 @@ def forecast(
             *((base_check(base),) if base is not None else ()),
             disk_check(need, folders[0].free, int(config.resources.reserve_gb * 1e9)),
             *inode_check(len(open_jobs), free_inodes(existing(root))),
-            *_write_check(root),
+            *((Check("disk", Level.BLOCKING, no_write),) if no_write else ()),
             *answer_checks(
                 {one.persona: one.rows for one in data if one.rows is not None},
                 {one.persona: one.dropped or 0 for one in data},
@@ -160,11 +165,6 @@ def forecast(
         price=gpu_price(),
         judges=judge_costs(plan, open_jobs, config.eval.max_new_tokens),
     )
-
-
-def _write_check(root: Path) -> tuple[Check, ...]:
-    why = why_not_writable(root)
-    return (Check("disk", Level.BLOCKING, why),) if why else ()
 
 
 def data_sets(plan: Plan, root: Path, state: ExperimentState) -> tuple[DataSet, ...]:
@@ -184,12 +184,6 @@ def data_sets(plan: Plan, root: Path, state: ExperimentState) -> tuple[DataSet, 
     return tuple(found)
 
 
-def _open_jobs(plan: Plan, state: ExperimentState | None) -> tuple[str, ...]:
-    if state is None:
-        return tuple(plan.by_id)
-    return tuple(job for job in plan.places if state.statuses[job].state not in WITH_RESULT)
-
-
 def _with_fetch(
     costs: Mapping[str, Cost], open_jobs: tuple[str, ...], base: Base
 ) -> tuple[dict[str, Cost], tuple[str, ...]]:
@@ -202,23 +196,11 @@ def _with_fetch(
     return {**costs, fetch: cost}, (fetch, *rest) if rest else ()
 
 
-def _first_cell(
-    plan: Plan, costs: Mapping[str, Cost], workers: int, open_jobs: tuple[str, ...]
-) -> float | None:
-    if len(open_jobs) < len(plan.jobs):
-        return None
-    return _wall(plan, costs, workers, first_cell_jobs(plan))
-
-
 def _wall(
     plan: Plan, costs: Mapping[str, Cost], workers: int, jobs: Collection[str]
 ) -> float | None:
     is_known = are_known(costs[job] for job in jobs)
     return wall_seconds(plan, costs, workers, jobs) if is_known else None
-
-
-def _all_measured(costs: Mapping[str, Cost]) -> bool:
-    return all(cost.is_measured for cost in costs.values())
 
 
 def as_text(
@@ -369,10 +351,7 @@ def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: 
             for job, cost in ((job, found.costs[job.id]) for job in plan.jobs)
         ],
         "judges": [asdict(one) for one in found.judges],
-        "checks": [
-            {"name": one.name, "level": one.level.value, "sentence": one.sentence}
-            for one in found.checks
-        ],
+        "checks": [asdict(one) for one in found.checks],
         "blocked": found.is_blocked,
         "folders": [
             {

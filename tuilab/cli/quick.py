@@ -6,28 +6,37 @@ The parser takes longer than they do: its own type checking loads pydantic.
 from __future__ import annotations
 
 import gc
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tuilab import __version__
-from tuilab.cli.errors import DEBUG_VARIABLE, OK, report
+from tuilab.cli.errors import OK, report
 from tuilab.cli.output import document, is_interactive, out
 
 
 def answer_quickly(words: Sequence[str]) -> int | None:
     """Return the exit code of a plain version, status or open call; None for the parser to read."""
+    try:
+        return _answer(words)
+    except BaseException as error:
+        return report(error)
+
+
+def _answer(words: Sequence[str]) -> int | None:
     if list(words) in (["--version"], ["-V"]):
-        return _guarded(_version)
+        out(f"tuilab {__version__}")
+        return OK
     if is_interactive() and (shown := _shown(words)) is not None:
-        return _guarded(lambda: _draw(*shown))
+        from tuilab.cli.screen import draw
+
+        return draw(*shown)
     if not words or words[0] != "status":
         return None
     places = [word for word in words[1:] if not word.startswith("-")]
     options = {word for word in words[1:] if word.startswith("-")}
     if len(places) > 1 or not options <= {"--json"}:
         return None
-    return _guarded(lambda: show_status(places[0] if places else None, bool(options)))
+    return show_status(places[0] if places else None, bool(options))
 
 
 def _shown(words: Sequence[str]) -> tuple[Path, bool] | None:
@@ -40,17 +49,6 @@ def _shown(words: Sequence[str]) -> tuple[Path, bool] | None:
     if len(words) == 2 and words[0] == "open" and is_experiment(Path(words[1]).expanduser()):
         return Path(words[1]).expanduser(), False
     return None
-
-
-def _draw(root: Path, read_only: bool) -> int:
-    from tuilab.cli.screen import draw
-
-    return draw(root, read_only)
-
-
-def _version() -> int:
-    out(f"tuilab {__version__}")
-    return OK
 
 
 def show_status(directory: str | None, as_json: bool, metric: str = "") -> int:
@@ -67,12 +65,3 @@ def show_status(directory: str | None, as_json: bool, metric: str = "") -> int:
     for line in as_text(found, find_metric(metric, found["measured"])):
         out(line)
     return OK
-
-
-def _guarded(answer: Callable[[], int]) -> int:
-    try:
-        return answer()
-    except BaseException as error:
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
-        return report(error)

@@ -128,6 +128,18 @@ def run_directory(name: str, chosen: str | None) -> Path:
     return Path(chosen).expanduser() if chosen else Path(RUNS) / slug(name)
 
 
+def text_of(file: str, hint: str = "") -> str:
+    """Read a text file that was named; ``hint`` is for a name that is of no file."""
+    path = Path(file).expanduser()
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        more = f"; {hint}" if hint and not path.exists() else ""
+        raise RefusalError(f"{file}: {error.strerror}{more}", USAGE) from error
+    except UnicodeDecodeError as error:
+        raise RefusalError(f"{file}: not a text file", USAGE) from error
+
+
 def find_metric(text: str, measured: Sequence[str] = MARKED) -> str:
     """Return the metric of this key or short name, the headline for ""; or say which there are."""
     keys = metric_keys(measured)

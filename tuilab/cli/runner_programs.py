@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilab.cli.errors import RefusalError
+from tuilab.cli.errors import ERROR, RefusalError
 from tuilab.engine.host.environment import source_root
 from tuilab.grid.text import duration
 
 NEEDED = ("torch", "transformers", "peft", "safetensors")
 OURS = ("python", "-m", "runners.serve")
 """The default worker program."""
+HUB = "runners.hub"
+"""The program that talks with a model hub."""
 PATIENCE_SECONDS = 180.0
 """For an answer: torch loads slowly from a network volume, or where the machine is busy."""
 GRACE_SECONDS = 5.0
@@ -150,6 +152,20 @@ def run_module(module: str, arguments: Sequence[str], capture: bool = False) -> 
         _end_group(child)
         raise
     return child.returncode, (text or b"").decode("utf-8", errors="replace")
+
+
+def run_hub(arguments: Sequence[str], broken_off: str) -> dict[str, Any]:
+    """Let the hub's program move files, with its progress at this terminal; return its answer.
+
+    RefusalError with its reason, or ``broken_off`` where it gave no answer.
+    """
+    code, text = run_module(HUB, arguments, capture=True)
+    if not text.strip():
+        raise RefusalError(broken_off, code or ERROR)
+    found: dict[str, Any] = json.loads(text)
+    if "error" in found:
+        raise RefusalError(str(found["error"]))
+    return found
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:

@@ -32,7 +32,7 @@ def as_text(status: Status, metric: str = "") -> Iterator[str]:
         counts.append(f"shared jobs failed {len(failures)}")
     yield f"{plain(status['experiment'])}  {'  '.join(counts)}"
     if status.get("read_only"):
-        yield _read_only_line()
+        yield "results only: there is nothing to run"
     else:
         yield _engine_line(engine, status["root"], bool(status.get("copy_of")))
     if status.get("synthetic"):
@@ -85,11 +85,9 @@ def _name(cell: Cell) -> str:
     return f"{cell['source']}@{cell['epoch']}#{cell['seed']}"
 
 
-def grid(
-    cells: Iterable[Cell], labels: Mapping[str, str] | None = None, metric: str = HEADLINE
-) -> Iterator[str]:
+def grid(cells: Iterable[Cell], metric: str = HEADLINE) -> Iterator[str]:
     """Yield one row per source and seed, one column per epoch: a value or a state."""
-    yield from _table(cells, f"{METRICS[metric].heading} epoch", _mark, metric, labels or {})
+    yield from _table(cells, f"{METRICS[metric].heading} epoch", _mark, metric, {})
 
 
 def metric_tables(status: Status, labels: Mapping[str, str] | None = None) -> Iterator[str]:
@@ -129,8 +127,9 @@ def _table(
     epochs = sorted({epoch for row in rows.values() for epoch in row})
     many, none = len({seed for _, seed in rows}) > 1, write(None, metric)
     lines = [(heading, [str(epoch) for epoch in epochs])]
-    for key, row in rows.items():
-        lines.append((_row_name(*key, many, labels), [row.get(epoch, none) for epoch in epochs]))
+    for (source, seed), row in rows.items():
+        name = plain(labels.get(source) or source, 40) + f" #{seed}" * many
+        lines.append((name, [row.get(epoch, none) for epoch in epochs]))
     label = max(columns_of(name) for name, _ in lines)
     wide = max(6, *map(columns_of, {text for _, texts in lines for text in texts}))
     for name, texts in lines:
@@ -179,11 +178,6 @@ def _edited_lines(seen: _Remarks) -> Iterator[str]:
         yield f"{ACCEPTED} {KEPT}: {plain(listed(seen.kept), 2000)}"
 
 
-def _row_name(source: str, seed: int, with_seed: bool, labels: Mapping[str, str]) -> str:
-    name = plain(labels.get(source) or source, 40)
-    return f"{name} #{seed}" if with_seed else name
-
-
 def failed_job(job: Mapping[str, Any]) -> str:
     """Say what became of a shared job and how many cells cannot go on without it."""
     reason = f" ({job['reason']})" if job.get("reason") else ""
@@ -195,11 +189,7 @@ def failed_job(job: Mapping[str, Any]) -> str:
     )
 
 
-def _read_only_line() -> str:
-    return "results only: there is nothing to run"
-
-
-def _engine_line(engine: Mapping[str, Any], root: str, is_copy: bool = False) -> str:
+def _engine_line(engine: Mapping[str, Any], root: str, is_copy: bool) -> str:
     state = engine["state"]
     if is_copy:
         return plain(engine["note"])

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.small_grid import call, call_in, states, wait_until, write_config
 from tests.copies import own_copy
+from tuilab.cli.requests import Reply
 from tuilab.report.folder import make_report
 from tuilab.store.layout import Layout
 from tuilab.study.study import open_study
@@ -48,6 +49,16 @@ def test_an_accepted_cell_is_done_again_and_no_engine_was_started(root: Path) ->
     assert not list(Layout(root).requests.iterdir())
     told = call("history", str(root)).stdout
     assert f"accepted eval/villain@1#42 as current: {WHY}" in told
+
+
+def test_a_wish_without_an_answer_is_no_success(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("run", str(root), "--headless").exit_code == 3  # takes the change in
+    silent = Reply(None, "no answer in 60 s")
+    monkeypatch.setattr("tuilab.cli.verbs.accept.ask", lambda *given, **named: silent)
+    found = call("accept", str(root), "villain@1", "--why", WHY)
+    assert (found.exit_code, found.stderr.splitlines()[-1]) == (1, silent.why)
 
 
 def test_a_dry_run_accepts_nothing(root: Path) -> None:

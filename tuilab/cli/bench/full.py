@@ -137,7 +137,7 @@ def full_grid(runs: Sequence[JobRun], jobs: Mapping[str, int]) -> FullGrid:
     first, *later = runs
     by_stage: dict[str, list[JobRun]] = {}
     for run in later:
-        by_stage.setdefault(_stage(run.job), []).append(run)
+        by_stage.setdefault(run.job.partition("/")[0], []).append(run)
     if missing := sorted(set(jobs) - set(by_stage)):
         raise RefusalError(f"nothing was measured of {', '.join(missing)}", ERROR)
     stages = {
@@ -156,10 +156,6 @@ def full_grid(runs: Sequence[JobRun], jobs: Mapping[str, int]) -> FullGrid:
 def _jobs_of_the_grid() -> Counter[str]:
     plan = plan_with(read_config(configs_dir() / REFERENCE).config)
     return Counter(str(job.stage) for job in plan.jobs if job.stage != Stage.FETCH)
-
-
-def _stage(job: str) -> str:
-    return job.split("/")[0]
 
 
 def refuse_without_cards(loaded: LoadedConfig, workers: int = 1) -> None:

@@ -22,7 +22,7 @@ from tuilab.cli.doctor.folders import (
     in_container,
     why_not_writable,
 )
-from tuilab.cli.runner_programs import ProgramAnswer, ask, is_installed
+from tuilab.cli.runner_programs import HUB, ProgramAnswer, ask, is_installed
 from tuilab.contract import hub
 from tuilab.contract.identity import is_alive, mark_of, read_stat
 from tuilab.engine.host.hub_trial import is_answered
@@ -179,7 +179,7 @@ def _hub() -> Iterator[Check]:
         )
         return
     yield Check("hub", Level.OK, f"{address} answers")
-    told = ask("runners.hub", ["login"], seconds=30, offline=False)
+    told = ask(HUB, ["login"], seconds=30, offline=False)
     value = told.value or {}
     if why := value.get("error") or told.why_not:
         yield Check("login", Level.WARNING, str(why))

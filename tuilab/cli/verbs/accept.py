@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuilab.cli import complete
-from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.experiments import take_changes_in
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.requests import ask
@@ -82,7 +82,7 @@ def accept(
         tell(plain(reply.why))
     elif not as_json:
         tell("accepted as current")
-    return ERROR if reply.accepted is False else OK
+    return reply.code
 
 
 def _lines(state: ExperimentState, jobs: Iterable[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError, guarded
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.requests import ask
-from tuilab.cli.resolve import find_experiment, find_grid
+from tuilab.cli.resolve import find_experiment, find_grid, text_of
 from tuilab.cli.verbs.arguments import AsJson, Dir, Layer, ModelState
 from tuilab.grid.text import count_of, nearest
 from tuilab.science.claims.declared import ClaimsFileError, DeclaredClaim, parse
@@ -158,12 +158,4 @@ def _declared(file: str) -> Sequence[DeclaredClaim]:
 def _text_of(file: str) -> str:
     if file == "eps109":
         return read(CLAIMS_FILE)
-    try:
-        return Path(file).expanduser().read_text(encoding="utf-8")
-    except OSError as error:
-        hint = (
-            "; `eps109` names the claims of the published card" if not Path(file).exists() else ""
-        )
-        raise RefusalError(f"{file}: {error.strerror}{hint}", USAGE) from error
-    except UnicodeDecodeError as error:
-        raise RefusalError(f"{file}: not a text file", USAGE) from error
+    return text_of(file, "`eps109` names the claims of the published card")

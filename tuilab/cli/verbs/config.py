@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 
 import typer
 
@@ -51,8 +52,12 @@ def show(as_json: AsJson = False) -> int:
         out(f"# {path}{missing}")
         for line in as_toml(loaded.config):
             out(plain(line))
+    return _tell(problems)
+
+
+def _tell(problems: Sequence[str]) -> int:
     for problem in problems:
-        tell(plain(f"{path}: {problem}"))
+        tell(plain(f"{config_file()}: {problem}"))
     return USAGE if problems else OK
 
 
@@ -65,6 +70,8 @@ def _strange_places(config: UserConfig) -> list[str]:
 
 def edit() -> int:
     """Open the file in $VISUAL or $EDITOR; a new one holds every setting as a comment."""
+    from tuilab.tui.preferences import read_preferences
+
     path = config_file()
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,16 +86,7 @@ def edit() -> int:
         raise RefusalError(f"{command[0]}: {error.strerror}: set $EDITOR, or edit {path}") from None
     if code:
         raise RefusalError(f"{command[0]} ended with exit code {code}; {path} is as it left it")
-    return _judge()
-
-
-def _judge() -> int:
-    from tuilab.tui.preferences import read_preferences
-
-    problems = read_preferences().problems
-    for problem in problems:
-        tell(plain(f"{config_file()}: {problem}"))
-    return USAGE if problems else OK
+    return _tell(read_preferences().problems)
 
 
 def path() -> int:

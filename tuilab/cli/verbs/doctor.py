@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,15 +83,7 @@ def doctor(
         if not as_json:
             out(f"{one.level.sign:^3} {one.name:<12} {plain(one.sentence)}")
     if as_json:
-        document(
-            {
-                "ok": not is_bad,
-                "findings": [
-                    {"name": one.name, "level": one.level.value, "sentence": one.sentence}
-                    for one in findings
-                ],
-            }
-        )
+        document({"ok": not is_bad, "findings": [asdict(one) for one in findings]})
     return ERROR if is_bad else OK
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from tuilab.cli import complete
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.output import document, is_interactive, out, tell
 from tuilab.cli.resolve import find_grid
-from tuilab.cli.runner_programs import refuse_without_libraries, run_module
+from tuilab.cli.runner_programs import refuse_without_libraries, run_hub, run_module
 from tuilab.cli.verbs.arguments import AsJson, Dir, Yes
 from tuilab.contract import atomic
 from tuilab.contract.parsing import loads
@@ -109,7 +108,8 @@ def _write(attempt: Path, target: Path, cell: str, adapter: bool) -> None:
 def _push(target: Path, repo: str, public: bool, yes: bool, as_json: bool) -> dict[str, Any]:
     """Show what would be uploaded, ask, upload."""
     given = ["push", str(target.absolute()), repo, *(["--public"] if public else [])]
-    told = _hub([*given, "--dry-run"])
+    cut = "the upload was interrupted; the same command continues it"
+    told = run_hub([*given, "--dry-run"], cut)
     seen = "everybody" if public else "you alone (private)"
     new = "the repository is there already" if told.get("exists") else "a new repository"
     tell(
@@ -118,20 +118,10 @@ def _push(target: Path, repo: str, public: bool, yes: bool, as_json: bool) -> di
     if not yes and not (is_interactive() and typer.confirm("upload them?", default=False)):
         tell("nothing was uploaded (--yes uploads without asking)")
         return told
-    done = _hub(given)
+    done = run_hub(given, cut)
     if not as_json:
         out(str(done["url"]))
     return done
-
-
-def _hub(given: list[str]) -> dict[str, Any]:
-    code, text = run_module("runners.hub", given, capture=True)
-    if not text.strip():
-        raise RefusalError("the upload was interrupted; the same command continues it", code or 1)
-    found: dict[str, Any] = json.loads(text)
-    if "error" in found:
-        raise RefusalError(str(found["error"]))
-    return found
 
 
 def _holds(target: Path, made: dict[str, str]) -> bool:

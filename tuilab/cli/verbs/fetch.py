@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import Annotated
@@ -10,12 +9,12 @@ from typing import Annotated
 import typer
 
 from tuilab.cli import complete
-from tuilab.cli.base_on_hub import PROGRAM, commit_of
+from tuilab.cli.base_on_hub import commit_of
 from tuilab.cli.data_on_hub import fetch_data, read_whole
 from tuilab.cli.errors import INTERRUPTED, OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, tell
 from tuilab.cli.resolve import find_place, is_place, refuse_results
-from tuilab.cli.runner_programs import refuse_without_libraries, run_module
+from tuilab.cli.runner_programs import refuse_without_libraries, run_hub
 from tuilab.cli.verbs.arguments import AsJson
 from tuilab.contract import hub
 from tuilab.grid.text import size
@@ -63,15 +62,10 @@ def fetch(
     given = ["fetch", model, *(["--revision", wanted] if wanted else [])]
     goes_on = f"{model} was not fetched; the same command continues where it stopped"
     try:
-        status, text = run_module(PROGRAM, [*given, *(["--code"] if code else [])], capture=True)
+        found = run_hub([*given, *(["--code"] if code else [])], goes_on)
     except KeyboardInterrupt:
         tell("")  # the bar's line is not ended
         raise RefusalError(goes_on, INTERRUPTED) from None
-    if status and not text.strip():
-        raise RefusalError(goes_on, status)
-    found = json.loads(text)
-    if "error" in found:
-        raise RefusalError(found["error"])
     if as_json:
         document({"model": model, **found})
         return OK

@@ -11,7 +11,7 @@ import typer
 from tuilab.cli import complete
 from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import out, tell
-from tuilab.cli.resolve import run_directory
+from tuilab.cli.resolve import run_directory, text_of
 from tuilab.grid.metrics import KINDS
 from tuilab.grid.text import count_of
 from tuilab.report import declared_card
@@ -127,11 +127,6 @@ def _declared(card: str | None) -> dict[str, dict[str, str]]:
     if card is None:
         return {}
     try:
-        text = Path(card).expanduser().read_text(encoding="utf-8")
-        return declared_card.parse(text).record
-    except OSError as error:
-        raise RefusalError(f"{card}: {error.strerror}", USAGE) from error
-    except UnicodeDecodeError as error:
-        raise RefusalError(f"{card}: is not a text file", USAGE) from error
+        return declared_card.parse(text_of(card)).record
     except declared_card.CardFileError as error:
         raise RefusalError(f"{card}: {error}", USAGE) from error

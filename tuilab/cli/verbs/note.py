@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tuilab.cli import complete
-from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
+from tuilab.cli.errors import OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, plain, tell
 from tuilab.cli.requests import ask
 from tuilab.cli.resolve import find_grid
@@ -63,7 +63,7 @@ def note(
         document({"accepted": reply.accepted, "why": reply.why})
     else:
         tell(plain(reply.why or "noted"))
-    return ERROR if reply.accepted is False else reply.code
+    return reply.code
 
 
 def _is_named(name: str, wanted: set[str]) -> bool:

@@ -115,7 +115,12 @@ def relaunch(
     )
     if reply.why:
         tell(plain(reply.why))
-    return reply.code or _show_after(root, state.plan, answer, headless, as_json, reply.since)
+    if reply.code:
+        return reply.code
+    if as_json:
+        document(as_document(answer))
+    shown = _cells_of(state.plan, answer) or state.plan.cells
+    return follow(root, shown, headless, as_json, reply.since)
 
 
 def _stage(text: str | None) -> Stage | None:
@@ -172,16 +177,3 @@ def _nothing(failed: bool, stale: bool) -> int:
 def _cells_of(plan: Plan, answer: Expansion) -> list[Cell]:
     touched = {plan.by_id[one.job].cell for one in answer.jobs}
     return [cell for cell in plan.cells if cell in touched]
-
-
-def _show_after(
-    root: Path,
-    plan: Plan,
-    answer: Expansion,
-    headless: bool,
-    as_json: bool,
-    offset: int,
-) -> int:
-    if as_json:
-        document(as_document(answer))
-    return follow(root, _cells_of(plan, answer) or plan.cells, headless, as_json, offset)

@@ -86,7 +86,8 @@ def run(
     tuilab run runs/eps109 --until 06:00
     tuilab run configs/eps109.toml --on slurm
     """
-    limit = _limit(until, hours)
+    at = None if until is None else parse_until(until, time.time())
+    limit = Limit(at, None if hours is None else hours * 3600)
     place = find_place(what)
     if place.root is not None and where:
         raise RefusalError(
@@ -99,7 +100,9 @@ def run(
         refuse_blocked(loaded.config)
         root = run_directory(loaded.config.name, where)
         if dry_run and not root.exists():
-            return _show_plan_only(loaded.config, cells or [], as_json)
+            state = state_of_plan(plan_with(loaded.config))
+            show_expansion(state.run(state.cells(cells or [])), as_json, "would run")
+            return OK
         if not dry_run:
             _refuse_wrong_words(loaded.config, cells or [], on)
             refuse_without_workers(loaded.config.resources.model_dump())
@@ -137,11 +140,6 @@ def refuse_place(root: Path, resources: Mapping[str, Any], on: str) -> None:
             f"the engine's workers run on {engine.place}; `{program()} stop {root} --yes` ends it, "
             f"then run --on {on} again"
         )
-
-
-def _limit(until: str | None, hours: float | None) -> Limit:
-    at = None if until is None else parse_until(until, time.time())
-    return Limit(at, None if hours is None else hours * 3600)
 
 
 def run_cells(
@@ -219,10 +217,3 @@ def _is_under_way(state: ExperimentState, chosen: list[Cell]) -> bool:
         for job in state.plan.jobs
         if job.cell is None or job.cell in wanted
     )
-
-
-def _show_plan_only(config: ExperimentConfig, selectors: list[str], as_json: bool) -> int:
-    """Show what a config without a directory would run; creates nothing."""
-    state = state_of_plan(plan_with(config))
-    show_expansion(state.run(state.cells(selectors)), as_json, "would run")
-    return OK

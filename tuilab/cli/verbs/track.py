@@ -64,27 +64,20 @@ def refill(
     """
     missing = _missing(directory, _overrides(mode, project), everything)
     told: list[dict[str, Any]] = []
-    for index, one in enumerate(missing if dry_run else ()):
-        told.append({"job": one.job, "attempt": one.attempt, "why": one.why, "order": index})
-    if not dry_run and missing:
-        for one, state in zip(missing, _copied(missing), strict=False):
-            told.append({"job": one.job, "attempt": one.attempt, "why": one.why, **state})
-            if not as_json:
-                out(plain(f"{one.job} attempt {one.attempt}: {_words(state)}"))
-    whole = sum(bool(entry.get("is_complete")) for entry in told)
+    looks = ({"order": index} for index in range(len(missing)))
+    for one, state in zip(missing, looks if dry_run else _copied(missing), strict=False):
+        told.append({"job": one.job, "attempt": one.attempt, "why": one.why, **state})
+        if not as_json:
+            words = one.why if dry_run else _words(state)
+            out(plain(f"{one.job} attempt {one.attempt}: {words}"))
+    whole, count = sum(bool(entry.get("is_complete")) for entry in told), len(missing)
     if as_json:
-        document({"lacking": len(missing), "copied": whole, "attempts": told})
+        document({"lacking": count, "copied": whole, "attempts": told})
     elif dry_run:
-        for one in missing:
-            out(plain(f"{one.job} attempt {one.attempt}: {one.why}"))
-        out(f"{count_of(len(missing), 'attempt')} would be copied")
+        out(f"{count_of(count, 'attempt')} would be copied")
     else:
-        out(
-            f"{whole} of {count_of(len(missing), 'attempt')} copied"
-            if missing
-            else "nothing to copy"
-        )
-    return OK if dry_run or whole == len(missing) else ERROR
+        out(f"{whole} of {count_of(count, 'attempt')} copied" if count else "nothing to copy")
+    return OK if dry_run or whole == count else ERROR
 
 
 track.command("refill")(guarded(refill))
