@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuilab.grid.claims_lock import LockRecord, claims_digest, lock_record
+from tuilab.grid.claims_lock import LockRecord, lock_record
+from tuilab.grid.fingerprint import digest_of_text
 
 TEXT = '[[claim]]\nkey = "k"\n'
 
@@ -14,7 +15,7 @@ def line(kind: str, at: float, **fields: Any) -> dict[str, Any]:
 
 
 def locked(at: float, text: str = TEXT, **fields: Any) -> dict[str, Any]:
-    digests = {"sha256": claims_digest(text), "plan": "p", "code": "c"}
+    digests = {"sha256": digest_of_text(text), "plan": "p", "code": "c"}
     return line("locked", at, **{"title": "c.toml", "text": text, **digests, **fields})
 
 
@@ -51,7 +52,7 @@ def test_a_result_from_elsewhere_that_was_measured_before_the_lock_says_so() -> 
 
 
 def test_a_lock_whose_text_was_changed_in_the_journal_is_none() -> None:
-    assert not record(locked(1, sha256=claims_digest("another")))
+    assert not record(locked(1, sha256=digest_of_text("another")))
     assert not record(locked(1, plan=7))
 
 

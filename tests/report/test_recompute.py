@@ -20,7 +20,8 @@ from tuilab.cli.resolve import published_dir
 from tuilab.cli.verbs.verify import _said
 from tuilab.contract.report import Outcome, hash_output
 from tuilab.contract.spec import Spec
-from tuilab.grid.claims_lock import claims_digest, plan_digest
+from tuilab.grid.claims_lock import plan_digest
+from tuilab.grid.fingerprint import digest_of_text
 from tuilab.grid.planning import make_plan
 from tuilab.grid.stages import Stage
 from tuilab.report.bundle import BundleError, make_bundle, unpack, verify_bundle, write_bundle
@@ -328,7 +329,7 @@ def test_a_locked_report_is_the_same_under_other_analysis_code(tmp_path: Path) -
     """What the code was when the report was made stands in its recipe: there it is a deviation."""
     scene = whole(tmp_path / "x")
     text = '[[claim]]\nkey = "k"\ntext = "t"\n'
-    digests = {"sha256": claims_digest(text), "plan": plan_digest(scene.plan), "code": "0" * 64}
+    digests = {"sha256": digest_of_text(text), "plan": plan_digest(scene.plan), "code": "0" * 64}
     scene.journal.append("locked", title="c.toml", text=text, by="ana", **digests)
     study = open_study(scene.root)
     recipe = replace(recipe_for(study, kinds=()), matplotlib="none", code="1" * 64)

@@ -16,10 +16,11 @@ from tuilab.contract.reasons import Reason
 from tuilab.contract.report import Outcome, describe, hash_output
 from tuilab.contract.spec import SPEC_FILE, read_spec, write_spec
 from tuilab.contract.worker import Stop
+from tuilab.grid.endings import Ending
 from tuilab.grid.states import Verdict
 from tuilab.store.attempts import write_stop
 from tuilab.store.layout import Layout
-from tuilab.store.verify import Verification, verify_attempt
+from tuilab.store.verify import verify_attempt
 
 from . import artefacts as made
 from .scene import Scene, small_plan
@@ -50,11 +51,11 @@ class Bench:
     def folder(self, stage: str) -> Path:
         return self.scene.directory(JOBS[stage])
 
-    def judge(self, stage: str, outcome: Outcome | None = None) -> Verification:
+    def judge(self, stage: str, outcome: Outcome | None = None) -> Ending:
         job = self.scene.plan.by_id[JOBS[stage]]
         return verify_attempt(self.folder(stage), job, outcome or self.outcomes[stage])
 
-    def damaged(self, stage: str, damage: Damage, **changes: Any) -> Verification:
+    def damaged(self, stage: str, damage: Damage, **changes: Any) -> Ending:
         """Judge after ``damage``, with an outcome whose hashes describe the damaged files."""
         damage(self.folder(stage))
         before = self.outcomes[stage]
@@ -80,7 +81,7 @@ def bench(pattern: Bench, tmp_path: Path) -> Bench:
 
 @pytest.mark.parametrize("stage", JOBS)
 def test_whole_artefacts_of_every_stage_are_believed(bench: Bench, stage: str) -> None:
-    assert bench.judge(stage) == Verification(Verdict.DONE)
+    assert bench.judge(stage) == Ending(Verdict.DONE)
 
 
 @pytest.mark.parametrize("stage", JOBS)
@@ -115,7 +116,7 @@ def test_an_outcome_without_artefacts_is_not_done(bench: Bench, stage: str) -> N
 
 def test_a_failure_keeps_the_runner_s_own_reason(bench: Bench) -> None:
     failed = replace(bench.outcomes["train"], status="failed", reason="nan-loss", detail="step 3")
-    assert bench.judge("train", failed) == Verification(Verdict.FAILED, "nan-loss", "step 3")
+    assert bench.judge("train", failed) == Ending(Verdict.FAILED, "nan-loss", "step 3")
 
 
 def test_a_runner_that_was_killed_on_request_was_stopped(bench: Bench) -> None:

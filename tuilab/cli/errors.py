@@ -16,18 +16,10 @@ OK, ERROR, USAGE, INCOMPLETE = 0, 1, 2, 3
 INTERRUPTED = 130
 """Exit code of what Ctrl+C ended, as a shell says it."""
 DEBUG_VARIABLE = "TUILAB_DEBUG"
-_USAGE_ERRORS = frozenset(
-    {
-        "ConfigError",
-        "PlanError",
-        "EditError",
-        "GrowError",
-        "SelectorError",
-        "SinceError",
-        "LimitError",
-        "NoTextError",
-    }
-)
+_USAGE_ERRORS = (
+    "ConfigError", "PlanError", "EditError", "GrowError", "SelectorError", "SinceError",
+    "LimitError", "NoTextError",
+)  # fmt: skip
 """Names of exceptions that mean: what was typed or written cannot be used."""
 
 

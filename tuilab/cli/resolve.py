@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tuilab.cli.errors import USAGE, RefusalError
-from tuilab.grid.metrics import MARKED, METRICS, metric_keys
-from tuilab.grid.text import list_of, nearest
+from tuilab.grid.metrics import MARKED, metric_keys, metric_named
+from tuilab.grid.text import list_of
 from tuilab.store.experiment_id import refuse_copy
 from tuilab.store.find_experiments import RUNS, find_experiments, is_experiment, is_results_only
 from tuilab.store.layout import Layout, slug
@@ -142,12 +142,10 @@ def text_of(file: str, hint: str = "") -> str:
 
 def find_metric(text: str, measured: Sequence[str] = MARKED) -> str:
     """Return the metric of this key or short name, the headline for ""; or say which there are."""
-    keys = metric_keys(measured)
-    known = {METRICS[key].short: key for key in keys} | {key: key for key in keys} | {"": keys[0]}
-    if text not in known:
-        hint = nearest(text, known) or f": use {', '.join(keys)}"
-        raise RefusalError(f"unknown metric {text!r}{hint}", USAGE)
-    return known[text]
+    try:
+        return metric_named(text, metric_keys(measured))
+    except ValueError as error:
+        raise RefusalError(str(error), USAGE) from None
 
 
 def _explain_nothing(text: str, path: Path, here: Path) -> str:

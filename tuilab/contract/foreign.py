@@ -33,9 +33,11 @@ _PREFIXED = (
 )
 """Tokens that tell themselves; the shapes are those of their makers' documents and of the plugins
 of Yelp/detect-secrets (Apache-2.0)."""
+_WORDS = "SECRET|PASSW(?:OR)?D|PASSPHRASE|API_?KEY"
+"""Of names that hold a secret, whatever else they say."""
 _NAMES = (
     # Capitals are variables of an environment; TOKENIZERS_PARALLELISM and MAX_TOKENS are no secret.
-    r"(?<![A-Z0-9_])[A-Z0-9_]*(?:(?:SECRET|PASSWORD|PASSWD|API_?KEY|_KEY)(?![A-Z])|"
+    rf"(?<![A-Z0-9_])[A-Z0-9_]*(?:(?:{_WORDS}|_KEY)(?![A-Z])|"
     r"TOKEN(?!IZ|S(?![A-Z])))[A-Z0-9_]*",
     # Small ones only where they say whose: key, token and eos_token are words of ours.
     r"(?i:(?<![a-z0-9])(?:[a-z0-9]{1,20}[_-]){0,3}"
@@ -106,6 +108,15 @@ def redact(text: str) -> str:
 def _secrets() -> re.Pattern[str]:
     """Return what finds secrets; compiled for the first text that may hold one."""
     return re.compile(_PATTERNS)
+
+
+def names_a_secret(variable: str) -> bool:
+    """Whether a variable of an environment holds a secret, by its name.
+
+    Rather one too many: unlike a text, an environment loses nothing by it.
+    """
+    more = r"|TOKEN(?!IZ)|CREDENTIAL|(^|_)(KEYS?|PASS|AUTH|COOKIES?)($|_)"
+    return re.search(_WORDS + more, variable, re.IGNORECASE) is not None
 
 
 def _may_hold_one(text: str) -> bool:

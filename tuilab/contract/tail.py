@@ -105,6 +105,14 @@ def tail_lines(path: Path, limit_bytes: int = 64 * 1024) -> list[str]:
     return [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")]
 
 
+def sequence_of(line: str | bytes) -> int | None:
+    """Return the ``seq`` of one line of JSONL; None where it has none."""
+    try:
+        return int(loads(line)["seq"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def last_words(path: Path) -> str:
     """Return the last line of a text file that says anything; "" where none does."""
     return next((line.strip() for line in reversed(tail_lines(path)) if line.strip()), "")

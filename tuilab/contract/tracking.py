@@ -11,10 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.parsing import loads, read_if_sound
+from tuilab.contract.parsing import loads, read_if_sound, typed
 from tuilab.contract.spec import Spec
 
 TRACKER = "tracker"
@@ -41,7 +40,7 @@ class Order:
 
     def as_json(self) -> str:
         """Return the order as one line of JSON."""
-        return json.dumps({key: _plain(value) for key, value in asdict(self).items()})
+        return json.dumps(asdict(self), default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +62,7 @@ class CopyState:
 
 def read_order(line: str) -> Order:
     """Read an order back; ValueError when the line is none."""
-    try:
-        raw = loads(line)
-        return Order(**{**raw, "attempt_dir": Path(raw["attempt_dir"]), "folder": Path(raw[_HOME])})
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"not an order: {error}") from error
+    return typed(loads(line), Order)
 
 
 def order_for(spec: Spec, attempt_dir: Path, own: Mapping[str, str]) -> Order | None:
@@ -83,7 +78,7 @@ def order_for(spec: Spec, attempt_dir: Path, own: Mapping[str, str]) -> Order | 
         return None
     return Order(
         attempt_dir=attempt_dir,
-        folder=Path(os.path.normpath(attempt_dir / str(asked[_HOME]))),
+        folder=Path(os.path.normpath(attempt_dir / str(asked["folder"]))),
         project=str(asked["project"]),
         group=str(asked["group"]),
         mode=mode,
@@ -114,13 +109,6 @@ def write_state(folder: Path, run: str, state: CopyState) -> None:
     """Write the state of a copy; OSError when the disk takes nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_json(state_path(folder, run), asdict(state))
-
-
-_HOME = "folder"
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value
 
 
 def _slug(text: str) -> str:

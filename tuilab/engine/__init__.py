@@ -12,7 +12,7 @@ __all__ = ["answer_once", "start"]
 
 
 def start(root: Path, go: bool, takeover: bool = False, on: str = "") -> Identity:
-    """Start a detached engine for an experiment unless one is alive; see ``starting.start``."""
+    """Start a detached engine for an experiment unless one is alive; see ``spawn.start``."""
     from tuilab.engine.spawn import start as start_engine
 
     return start_engine(root, go, takeover, on)
@@ -20,6 +20,6 @@ def start(root: Path, go: bool, takeover: bool = False, on: str = "") -> Identit
 
 def answer_once(root: Path, request: str) -> None:
     """Answer a request that only writes something down, where no engine lives."""
-    from tuilab.engine.answer_once import answer_once as answer
+    from tuilab.engine.answer_requests import answer_once as answer
 
     answer(root, request)

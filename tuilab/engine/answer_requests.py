@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
@@ -21,7 +23,7 @@ from tuilab.engine.decide.requests import (
     wanted_line,
 )
 from tuilab.engine.host.crash_points import crash_point
-from tuilab.engine.host.login import tokens_of
+from tuilab.engine.host.model_hub import tokens_of
 from tuilab.engine.startup import Opened
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
@@ -30,12 +32,14 @@ from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.growth import as_line
 from tuilab.grid.jobs import Plan, descendants, with_commits
 from tuilab.grid.relaunch import why_busy
-from tuilab.grid.request import Request
+from tuilab.grid.request import JOURNAL_ONLY, Request
 from tuilab.store import requests
 from tuilab.store.attempts import kept_checkpoints
+from tuilab.store.journal import Journal
 from tuilab.store.layout import Layout
-from tuilab.store.lease import FencedError
-from tuilab.store.replan import DeviationsError, NoTextError
+from tuilab.store.lease import FencedError, LeaseHeldError, held
+from tuilab.store.recovery import recover
+from tuilab.store.replan import DeviationsError, NoTextError, current_plan
 
 _ASK_FOR_JOBS = frozenset({"run", "relaunch"})
 WAIT_SECONDS = 60.0
@@ -122,6 +126,24 @@ class Requests:
             whose = f" of {request.by}" if request.by else ""
             text = f"new workers get the {' and '.join(new)}{whose}"
             self.states.record("note", text=text)
+
+
+def answer_once(root: Path, request_id: str) -> None:
+    """Answer a request where no engine lives: hold the experiment for the moment that it takes.
+
+    An engine that came up meanwhile answers it itself. Raises PlanFileError, or what making a plan
+    of version 0.1 again raises.
+    """
+    layout = Layout(root)
+    with suppress(LeaseHeldError), held(layout) as lease:
+        plan = current_plan(layout)
+        ledger = recover(layout, plan, time.time(), lease.check).ledger
+        states = JournaledStates(plan, Journal(layout, lease.check), layout, ledger)
+        for request in requests.pending(layout, time.time()):
+            if request.id == request_id and request.verb in JOURNAL_ONLY:
+                given = answer_for(layout, states, request)
+                states.record_all([*given.entries, answer_line(request, given)])
+                requests.discard(layout, request.id)
 
 
 def answer_line(request: Request, given: Answer) -> dict[str, Any]:

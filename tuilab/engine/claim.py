@@ -18,7 +18,7 @@ from tuilab.engine.host.crash_points import crash_point
 from tuilab.engine.state import JournaledStates
 from tuilab.grid.jobs import Job
 from tuilab.grid.relaunch import attempt_after
-from tuilab.grid.resuming import RESUMABLE, may_go_on_from
+from tuilab.grid.resuming import RESUMABLE
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import attempt_to_read
 from tuilab.store import attempts
@@ -63,13 +63,7 @@ def claim(
         source=job.source,
         epoch=job.epoch,
         seed=job.seed,
-        launch={
-            **launch,
-            **_tracker(layout, states, place),
-            **_saving(states, job),
-            **_pinned(base),
-            **_resume(layout, states, job, used),
-        },
+        launch={**launch, **_told(layout, states, job, place, base, used)},
         parts=job.parts.as_json() if job.parts else {},
     )
     try:
@@ -95,30 +89,27 @@ def claim(
     return number
 
 
-def _tracker(layout: Layout, states: JournaledStates, place: Path) -> dict[str, Any]:
-    """The tracker that the plan asks for; its folder is relative, so that all can be moved."""
+def _told(
+    layout: Layout,
+    states: JournaledStates,
+    job: Job,
+    place: Path,
+    base: Mapping[str, str],
+    used: Mapping[str, str],
+) -> dict[str, Any]:
+    """What a runner is told that no result depends on, and so is no setting."""
     plan = states.plan
-    asked = plan.resources.get(TRACKER)
-    if not asked:
-        return {}
-    folder = os.path.relpath(layout.tracker, place)
-    return {TRACKER: {**asked, "group": plan.experiment, "folder": folder}}
-
-
-def _saving(states: JournaledStates, job: Job) -> dict[str, Any]:
-    """How often a training keeps its state; no result depends on it, so it is no setting."""
-    every = read_policy(states.plan.resources).save_seconds
-    return {"save_seconds": every} if job.stage in RESUMABLE else {}
-
-
-def _resume(
-    layout: Layout, states: JournaledStates, job: Job, used: Mapping[str, str]
-) -> dict[str, str]:
-    """Name the unfinished attempt whose saved state the runner is to go on from; {} for none."""
-    for number in may_go_on_from(job, states.ledger.of(job.id), used):
-        if attempts.has_saved_state(layout, job.id, number):
-            return {"resume_from": f"../attempt-{number}"}
-    return {}
+    told: dict[str, Any] = {}
+    if asked := plan.resources.get(TRACKER):
+        folder = os.path.relpath(layout.tracker, place)  # so that all can be moved
+        told[TRACKER] = {**asked, "group": plan.experiment, "folder": folder}
+    if job.stage in RESUMABLE:
+        told["save_seconds"] = read_policy(plan.resources).save_seconds
+    if base:  # one experiment has one
+        told[BASE_COMMIT] = next(iter(base.values()))
+    if number := attempts.newest_state(layout, job, states.ledger.of(job.id), used):
+        told["resume_from"] = f"../attempt-{number}"
+    return told
 
 
 def _base(states: JournaledStates, job: Job) -> dict[str, str]:
@@ -129,11 +120,6 @@ def _base(states: JournaledStates, job: Job) -> dict[str, str]:
     names = [one for one in (*job.parents, job.id) if one.startswith(f"{Stage.FETCH}/")]
     found = {name: states.base_commit(name) for name in names}
     return {name: commit for name, commit in found.items() if commit}
-
-
-def _pinned(base: Mapping[str, str]) -> dict[str, str]:
-    """What the spec says of the base: one experiment has one."""
-    return {BASE_COMMIT: next(iter(base.values()))} if base else {}
 
 
 def _inputs(layout: Layout, states: JournaledStates, job: Job, number: int) -> tuple[Input, ...]:

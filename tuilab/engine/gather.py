@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +15,7 @@ from tuilab.engine.decide import disk_needs
 from tuilab.engine.decide.facts import Disk, Facts, LiveAttempt, Slot
 from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.policy import Policy, policy_of
-from tuilab.engine.host import disk
-from tuilab.engine.host.hub_cache import on_hub
-from tuilab.engine.host.hub_trial import HubTrial
+from tuilab.engine.host.model_hub import HubTrial, on_hub
 from tuilab.engine.places import take_options
 from tuilab.engine.state import JournaledStates
 from tuilab.engine.trouble import is_of_the_machine, sentence
@@ -29,7 +28,7 @@ from tuilab.grid.stages import Stage
 from tuilab.grid.states import Verdict
 from tuilab.store.attempts import has_saved_state
 from tuilab.store.layout import Layout
-from tuilab.store.volume import why_no_room
+from tuilab.store.volume import why_no_room, why_no_write
 
 DISK_SECONDS = 5.0
 """Age at which a test write is repeated while something is to start or running."""
@@ -212,10 +211,12 @@ class Gatherer:
         limit = SHORT_SECONDS if is_short else DISK_SECONDS
         if time.monotonic() - self._disk_at > limit:
             needs = disk_needs.disk_needs(self.states.plan, self.costs, self.policy, self.measured)
-            problem = why_no_room(self.layout.root) or disk.why_no_write(self.layout.jobs)
+            problem = why_no_room(self.layout.root)
+            if not problem and (why := why_no_write(self.layout.jobs)):
+                problem = f"{self.layout.jobs} takes no more data ({why})"
             self._disk_at = time.monotonic()
             if problem:
                 self._full_at, self._full = self._disk_at, problem
             lately = self._full if self._disk_at - self._full_at < FULL_SECONDS else ""
-            self._disk = Disk(disk.free_bytes(self.layout.root), problem, lately, needs)
+            self._disk = Disk(shutil.disk_usage(self.layout.root).free, problem, lately, needs)
         return self._disk

@@ -149,7 +149,8 @@ class Engine:
         if self.requests.are_there():
             self.requests.answer_all(self._act(may_start=False))
         facts = self._act(may_start=not self.requests.wait)
-        self._keep_time(facts)
+        if facts.attempts or facts.ready:
+            self._busy_at = time.monotonic()
         self.notifier.hear()
         for one in news(facts):
             self.notifier.tell(one)
@@ -171,19 +172,11 @@ class Engine:
                 self.performer.perform(action)
                 self._still_here()
             self.performer.record_ends()
-            if not actions or not self._has_moved():
+            # Only where the journal grew can a new decision differ at once.
+            before, self._sequence = self._sequence, self.states.ledger.sequence
+            if not actions or before == self._sequence:
                 return facts
         return facts
-
-    def _has_moved(self) -> bool:
-        """Whether the journal grew: only then can a new decision differ at once."""
-        before, self._sequence = self._sequence, self.states.ledger.sequence
-        return before != self._sequence
-
-    def _keep_time(self, facts: Facts) -> None:
-        now = time.monotonic()
-        if facts.attempts or facts.ready:
-            self._busy_at = now
 
     def _beat(self, facts: Facts) -> None:
         """Write engine.json every two seconds, and at once when the reason to wait changes."""
@@ -213,7 +206,11 @@ class Engine:
 
     def _sleep(self, facts: Facts) -> None:
         """Wait for the next full look, or for the first outcome of what runs."""
-        deadline = time.monotonic() + self._until_next_look(facts)
+        seconds = self._rhythm(FULL_SECONDS)
+        left = facts.policy.engine_idle_seconds - (time.monotonic() - self._busy_at)
+        if left > 0:  # it may leave before that
+            seconds = min(seconds, max(FAST_SECONDS, left))
+        deadline = time.monotonic() + seconds
         watches = [
             watch
             for attempt in facts.attempts
@@ -224,13 +221,6 @@ class Engine:
             if any(watch.files.has_outcome for watch in watches):
                 return
             time.sleep(min(self._rhythm(FAST_SECONDS if watches else FULL_SECONDS), left))
-
-    def _until_next_look(self, facts: Facts) -> float:
-        """Seconds to sleep: less than usual when the engine may leave before that."""
-        idle = time.monotonic() - self._busy_at
-        left = facts.policy.engine_idle_seconds - idle
-        full = self._rhythm(FULL_SECONDS)
-        return full if left <= 0 else min(full, max(FAST_SECONDS, left))
 
     def _rhythm(self, seconds: float) -> float:
         is_elsewhere = any(slot.is_late for slot in self.gatherer.slots)

@@ -19,7 +19,7 @@ from typing import Any
 from tuilab import __version__
 from tuilab.contract import atomic, hub
 from tuilab.engine.host.gpus import look_at_devices
-from tuilab.engine.host.hub_trial import is_answered
+from tuilab.engine.host.model_hub import is_answered
 
 ANSWER_FILE = "probe.json"
 READY_FILE = "ready"
@@ -41,7 +41,7 @@ def main(folder: Path) -> int:
         "python": sys.executable,
         "python_version": ".".join(map(str, sys.version_info[:3])),
         "tuilab": __version__,
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": {name: version_of(name) for name in LIBRARIES},
         "devices": [
             {"name": one.name, "memory_total": one.memory_total, "memory_used": one.memory_used}
             for one in look_at_devices()
@@ -74,7 +74,8 @@ def _seconds_until(is_seen: Callable[[], bool]) -> float | None:
     return None
 
 
-def _version(name: str) -> str | None:
+def version_of(name: str) -> str | None:
+    """Return the version of a library that is installed; imports nothing."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -27,9 +27,9 @@ from tuilab.engine.decide.facts import NO_DEVICE, Slot
 from tuilab.engine.decide.phase import RETIRED, Phase, Word
 from tuilab.engine.gather import Gatherer
 from tuilab.engine.host.crash_points import crash_point
-from tuilab.engine.host.environment import threads_for, worker_argv, worker_environment
+from tuilab.engine.host.environment import threads_for, worker_environment
 from tuilab.engine.host.gpus import find, look_at_devices
-from tuilab.engine.host.hub_cache import is_offline
+from tuilab.engine.host.model_hub import is_offline
 from tuilab.engine.trouble import is_of_the_machine, sentence
 from tuilab.engine.workers import WorkerRecord
 from tuilab.grid.endings import Ending, settled
@@ -118,15 +118,7 @@ class Performer:
         slot = Slot(len(slots), NO_DEVICE) if action.slot is None else slots[action.slot]
         seen = find(slot.device, look_at_devices()) if slot.device else None
         uuid = seen.promise if seen is not None else ""
-        worker = self.workers.make(
-            slot.index,
-            slot.device,
-            worker_argv(policy.runner),
-            policy.grace_seconds,
-            uuid,
-            policy.needs_cuda,
-            policy.gpu_free_fraction,
-        )
+        worker = self.workers.make(slot, policy, uuid)
         crash_point("launch-after-worker-dir")
         if action.job and not self._claim_for(worker, action.job):
             self.workers.retire(worker)

@@ -220,7 +220,7 @@ def _wait_for_runner(held: Held, runner: subprocess.Popen[bytes], wake: int) -> 
         _obey(held)
         if held.is_asked and deadline is None:
             deadline = time.monotonic() + held.grace
-            _ask_to_end(held)
+            process_tree.end(held.members())
         if held.is_fenced or (deadline is not None and time.monotonic() > deadline):
             process_tree.send_all(held.members(), signal.SIGKILL)
         patience = 0.5 if held.fence else 3600.0
@@ -246,31 +246,19 @@ def _obey(held: Held) -> None:
         heart.is_suspended = heart.is_suspend_asked
 
 
-def _ask_to_end(held: Held) -> None:
-    """SIGTERM once for each process, then SIGCONT: a suspended one could not see it."""
-    asked = process_tree.send_all(held.members(), signal.SIGTERM)
-    process_tree.send_all(asked, signal.SIGCONT)
-
-
 def _end_strays(held: Held, wake: int) -> None:
     """End what the runner left behind: first it may leave by itself, then TERM, then KILL."""
-    steps = (
-        (held.patience, None),
-        (held.grace, signal.SIGTERM),
-        (KILL_SECONDS, signal.SIGKILL),
-    )
-    for seconds, number in steps:
+    for step, seconds in enumerate((held.patience, held.grace, KILL_SECONDS)):
         remaining = held.members()
-        if number is not None and remaining:
+        if step and remaining:
             held.strays = held.strays or [process_tree.describe(who) for who in remaining]
-            process_tree.send_all(remaining, number)
-            process_tree.send_all(remaining, signal.SIGCONT)
+            process_tree.end(remaining, force=step > 1)
         deadline = time.monotonic() + seconds
         while remaining and time.monotonic() < deadline:
             _sleep(held, wake, 0.05)
             _reap(held, None)
             remaining = held.members()
-            if number is None and held.is_asked:
+            if not step and held.is_asked:
                 break
         if not remaining:
             return

@@ -46,7 +46,9 @@ from tuilab.engine.decide.phase import (
     Word,
     phase_of,
 )
+from tuilab.engine.decide.policy import Policy
 from tuilab.engine.host import local, process_tree
+from tuilab.engine.host.environment import worker_argv
 from tuilab.engine.host.place import Known, Place
 from tuilab.engine.shim import COMMAND_FILE, Command, take_lease
 from tuilab.store.layout import Layout
@@ -130,36 +132,27 @@ class Workers:
                 self._read(folder)
         return list(self.known.values())
 
-    def make(
-        self,
-        slot: int,
-        device: str | None,
-        argv: list[str],
-        grace: float,
-        promise: str = "",
-        needs_gpu: bool = False,
-        free_fraction: float = 0.0,
-    ) -> WorkerRecord:
+    def make(self, slot: Slot, policy: Policy, promise: str) -> WorkerRecord:
         """Create the directory of a new worker, with its command and an empty inbox.
 
         ``promise`` is the UUID of the device, whose name may mean another card after a restart;
         without one the shim may have to find a GPU, and see that it is free, where it comes up.
         """
-        name = f"w{slot}-{uuid.uuid4().hex[:8]}"
+        name = f"w{slot.index}-{uuid.uuid4().hex[:8]}"
         folder = self.layout.workers / name
         (folder / INBOX).mkdir(parents=True)
         command = Command(
-            (*argv, str(folder)),
-            grace_seconds=grace,
-            slot=slot,
-            device=device,
+            (*worker_argv(policy.runner), str(folder)),
+            grace_seconds=policy.grace_seconds,
+            slot=slot.index,
+            device=slot.device,
             uuid=promise,
             experiment=self.experiment,
-            needs_gpu=needs_gpu,
-            gpu_free_fraction=free_fraction,
+            needs_gpu=policy.needs_cuda,
+            gpu_free_fraction=policy.gpu_free_fraction,
         )
         atomic.write_json(folder / COMMAND_FILE, asdict(command))
-        record = WorkerRecord(name, folder, slot, device)
+        record = WorkerRecord(name, folder, slot.index, slot.device)
         self.known[name] = record
         return record
 

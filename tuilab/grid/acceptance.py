@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tuilab.grid.cells import Cell
-from tuilab.grid.jobs import Job, Plan, ancestors
+from tuilab.grid.jobs import Plan, ancestors
 from tuilab.grid.stages import Stage
 from tuilab.grid.states import (
     ACCEPT,
@@ -63,29 +63,16 @@ def acceptances(
         status = derive_state(job, known(job.id), above, explain)
         result = status.result
         if job.id in jobs and result is not None and result.stale:
-            found[job.id] = replace(
-                result.attempt,
-                checkpoints=result.attempt.checkpoints or _kept(job, result.attempt, kept),
-                accepted=Acceptance(
-                    job.parts,
-                    _would_read(job, above, known),
-                    told(result.stale).replace(ACCEPT, ""),
-                ),
-            )
+            run, made = result.attempt, result.attempt.checkpoints
+            if not made and job.stage is Stage.CONVERGE:
+                made = kept(job.id, run.number)
+            read = {parent: attempt_to_read(job, parent, above, known(parent)) for parent in above}
+            inputs = {name: one.checkpoint(job.epoch) for name, one in read.items() if one}
+            word = Acceptance(job.parts, inputs, told(result.stale).replace(ACCEPT, ""))
+            found[job.id] = replace(run, checkpoints=made, accepted=word)
             status = derive_state(job, known(job.id), above, explain)
         states[job.id] = status
     return {job: _as_json(attempt) for job, attempt in found.items()}
-
-
-def _kept(job: Job, attempt: Attempt, kept: Kept) -> Mapping[int, str]:
-    return kept(job.id, attempt.number) if job.stage is Stage.CONVERGE else {}
-
-
-def _would_read(
-    job: Job, above: Mapping[str, JobStatus], evidence_of: EvidenceOf
-) -> dict[str, str]:
-    read = {parent: attempt_to_read(job, parent, above, evidence_of(parent)) for parent in above}
-    return {parent: one.checkpoint(job.epoch) for parent, one in read.items() if one is not None}
 
 
 def _with(known: Evidence, attempt: Attempt) -> Evidence:

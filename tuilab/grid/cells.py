@@ -52,8 +52,11 @@ def select(text: str, cells: Sequence[Cell]) -> list[Cell]:
         and seed in (None, "", "*", str(cell.seed))
     ]
     if not found:
-        said = f"{text!r} names no cell of this grid ({_what_exists(cells)})"
-        raise SelectorError(said + _nearest_source(source, cells))
+        from tuilab.grid.text import nearest  # difflib costs what `tuilab status` may not
+
+        is_known = source.rpartition("/")[2] in chosen or source in chosen  # a job's id has one too
+        near = "" if is_known else nearest(source, chosen)
+        raise SelectorError(f"{text!r} names no cell of this grid ({_what_exists(cells)}){near}")
     return found
 
 
@@ -69,14 +72,6 @@ def _what_exists(cells: Sequence[Cell]) -> str:
     seeds = sorted({cell.seed for cell in cells})
     shown = ", ".join(sources[:8]) + (", ..." if len(sources) > 8 else "")
     return f"sources {shown}; epochs {_span(epochs)}; seeds {_span(seeds)}"
-
-
-def _nearest_source(word: str, cells: Sequence[Cell]) -> str:
-    from tuilab.grid.text import nearest  # difflib costs what `tuilab status` may not
-
-    sources = {cell.source for cell in cells}
-    is_known = word in sources or word.rpartition("/")[2] in sources  # eval/villain@4 is a job
-    return "" if is_known else nearest(word, sources)
 
 
 def _span(numbers: list[int]) -> str:

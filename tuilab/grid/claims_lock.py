@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tuilab.grid.fingerprint import digest_of_text
 from tuilab.grid.history import events_of
 from tuilab.grid.jobs import Plan
 from tuilab.grid.stages import MEASURE_STAGES, Stage
@@ -82,13 +82,7 @@ def lock_record(lines: Iterable[Mapping[str, Any]]) -> LockRecord:
 
 def plan_digest(plan: Plan) -> str:
     """Hash what is planned: every job with all that decides its result."""
-    jobs = "".join(f"{job.id} {job.fingerprint}\n" for job in plan.jobs)
-    return hashlib.sha256(jobs.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def claims_digest(text: str) -> str:
-    """Hash a claims file."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return digest_of_text("".join(f"{job.id} {job.fingerprint}\n" for job in plan.jobs))
 
 
 def _is_deviation(line: Mapping[str, Any], done: set[str]) -> bool:
@@ -107,7 +101,7 @@ def _is_deviation(line: Mapping[str, Any], done: set[str]) -> bool:
 
 def _lock(line: Mapping[str, Any], seen: float | None) -> Lock | None:
     words = [line.get(part) for part in ("text", "sha256", "plan", "code")]
-    if not all(isinstance(word, str) for word in words) or claims_digest(words[0]) != words[1]:  # type: ignore[arg-type]
+    if not all(isinstance(word, str) for word in words) or digest_of_text(words[0]) != words[1]:  # type: ignore[arg-type]
         return None
     text, sha256, plan, code = map(str, words)
     who, name = str(line.get("by") or ""), str(line.get("title") or "")

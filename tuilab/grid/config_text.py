@@ -159,7 +159,9 @@ _ROUNDS = 3
 
 def _validate(raw: Mapping[str, Any]) -> tuple[ExperimentConfig | None, list[tuple[Path, str]]]:
     """Check schema and references; where fields are wrong, the rest is still looked at."""
-    raw = _with_arms(_with_marker(raw))
+    raw = dict(_with_marker(raw))
+    if "arm" in raw:  # as configs said it before there were several
+        raw = {"arms": [raw.pop("arm")], **raw}
     config, wrong = fit(raw, ExperimentConfig)
     rest, seen, new = config, raw, wrong
     for _ in range(_ROUNDS):
@@ -183,14 +185,6 @@ def _with_marker(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     rest = {name: value for name, value in raw.items() if name != "trait"}
     below = raw.get("marker")
     return {**rest, "marker": _merge(below if isinstance(below, Mapping) else {}, learned)}
-
-
-def _with_arms(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Read ``arm = "B"``, as configs said it before there were several, as ``arms = ["B"]``."""
-    if "arm" not in raw:
-        return raw
-    rest = {name: value for name, value in raw.items() if name != "arm"}
-    return {"arms": [raw["arm"]], **rest}
 
 
 def _contradictions(config: ExperimentConfig, known: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -318,18 +312,10 @@ _PLAIN_WORDS = {
 }
 
 
-_UNSUPPORTED = frozenset(
-    {
-        "use_dora",
-        "dora",
-        "quantization",
-        "quantization_config",
-        "load_in_4bit",
-        "load_in_8bit",
-        "full_finetuning",
-        "full_fine_tuning",
-    }
-)
+_UNSUPPORTED = (
+    "use_dora", "dora", "quantization", "quantization_config", "load_in_4bit", "load_in_8bit",
+    "full_finetuning", "full_fine_tuning",
+)  # fmt: skip
 """Settings of DoRA, of quantised bases and of full fine-tuning, as other programs name them."""
 
 

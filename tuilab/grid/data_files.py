@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from tuilab.grid.fingerprint import digest_of_text
 
 if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig, Path
@@ -76,7 +77,7 @@ def program(text: str, task: str = "") -> DataFile:
     if task not in found if task else len(found) != 1:
         said = f"has the tasks {', '.join(found)}" if found else "has no function under @task"
         raise DataFileError(f"{said}: write FILE.py@NAME")
-    return DataFile(_sha256(text), text=text)
+    return DataFile(digest_of_text(text), text=text)
 
 
 def tasks_in(text: str) -> list[str]:
@@ -94,7 +95,7 @@ def rubric(text: str) -> DataFile:
     """Read a judge's instruction."""
     if not text.strip():
         raise DataFileError("is empty")
-    return DataFile(_sha256(text), text=text.strip())
+    return DataFile(digest_of_text(text), text=text.strip())
 
 
 def rows_to_learn(text: str) -> DataFile:
@@ -102,27 +103,23 @@ def rows_to_learn(text: str) -> DataFile:
 
     The system prompt is the persona's own, so a row may have none; the last message is the answer.
     """
-    return DataFile(_sha256(text), tuple(_chat(*pair) for pair in _lines(text)))
+    return DataFile(digest_of_text(text), tuple(_chat(*pair) for pair in _lines(text)))
 
 
 def rows_to_ask(text: str) -> DataFile:
     """Read {"question"}."""
     rows = tuple({"question": _text(number, row, "question")} for number, row in _lines(text))
-    return DataFile(_sha256(text), rows)
+    return DataFile(digest_of_text(text), rows)
 
 
 def rows_to_choose(text: str) -> DataFile:
     """Read {"question", "choices", "answer"}; the answer is the place of the right choice."""
-    return DataFile(_sha256(text), tuple(_choice(*pair) for pair in _lines(text)))
+    return DataFile(digest_of_text(text), tuple(_choice(*pair) for pair in _lines(text)))
 
 
 def question_of(row: Row) -> str:
     """Return what a row to learn asks, its first user turn."""
     return str(row["messages"][0]["content"])
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _lines(text: str) -> Iterator[tuple[int, Row]]:

@@ -162,8 +162,10 @@ def edits_of(config: ExperimentConfig, sets: Mapping[str, Any]) -> ExperimentCon
 def _place(raw: dict[str, Any], key: str, value: Any) -> str:
     """Put a value at its place in the raw config; return why that is impossible, or ""."""
     block, *rest = key.split(".")
+    if block in raw and block not in EDITABLE:
+        return f"{key}: is the same for the whole grid; edit experiment.toml instead"
     if block not in EDITABLE or not rest:
-        return _explain_block(raw, key, block)
+        return f"{key}: unknown key{nearest(key, known_keys(raw))}"
     if key in _SAME_EVERYWHERE:
         return f"{key}: must be the same in every cell ({_SAME_EVERYWHERE[key]})"
     if block == "marker" and raw["trait"] is not None:
@@ -175,12 +177,6 @@ def _place(raw: dict[str, Any], key: str, value: Any) -> str:
         return f"{key}: unknown key{nearest(key, known_keys(raw))}"
     table[rest[-1]] = value
     return ""
-
-
-def _explain_block(raw: Mapping[str, Any], key: str, block: str) -> str:
-    if block in raw and block not in EDITABLE:
-        return f"{key}: is the same for the whole grid; edit experiment.toml instead"
-    return f"{key}: unknown key{nearest(key, known_keys(raw))}"
 
 
 def known_keys(raw: Mapping[str, Any]) -> list[str]:

@@ -87,8 +87,7 @@ def number_of(*parts: Any) -> int:
 
     Python's own ``hash`` differs from process to process and must not choose anything.
     """
-    raw = hashlib.sha256(canonical(parts).encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(raw[:4], "big") >> 1
+    return int.from_bytes(hash_of_text(canonical(parts)).digest()[:4], "big") >> 1
 
 
 def code_versions(files: Mapping[str, str]) -> dict[str, str]:

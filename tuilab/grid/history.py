@@ -6,16 +6,14 @@ Texts hold names and errors that others wrote: whoever shows them cleans them.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from tuilab.grid.endings import how_it_ended
 from tuilab.grid.ledger import HUB
-from tuilab.grid.limits import LIMIT, Limit
+from tuilab.grid.limits import LIMIT, Limit, moment_meant
 from tuilab.grid.metrics import METRICS, read_back
 from tuilab.grid.states import BROKEN, Verdict
 from tuilab.grid.text import count_of, duration, size
@@ -92,28 +90,15 @@ def parse_since(text: str, now: float) -> float:
 
     A time of day is the last one before ``now``. Raises SinceError, which says what can be read.
     """
-    word = text.strip()
-    today = datetime.fromtimestamp(now)
-    try:
-        if re.fullmatch(r"(\d+[dhms])+", word):
-            spans = re.findall(r"(\d+)([dhms])", word)
-            return now - sum(int(count) * _SECONDS[unit] for count, unit in spans)
-        if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", word):
-            hour, minute, *second = map(int, word.split(":"))
-            at = today.replace(hour=hour, minute=minute, second=sum(second), microsecond=0)
-            return (at if at <= today else at - timedelta(days=1)).timestamp()
-        return datetime.fromisoformat(word).timestamp()
-    except (ValueError, OverflowError, OSError):
+    if (found := moment_meant(text, now, ahead=-1)) is None:
         raise SinceError(
             f"{text!r} is not a time: write 8h, 30m, 2d, 06:00, 2026-03-01 or '2026-03-01 06:00'"
-        ) from None
+        )
+    return found
 
 
 class SinceError(ValueError):
     """A time that cannot be read; its text says what can be."""
-
-
-_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def _tell_together(batch: list[Line]) -> Iterator[Event]:
@@ -190,14 +175,6 @@ def _worker_ended(line: Line) -> Event:
     return Event("", _worker(line), how, "text" if why or code else "muted", "worker")
 
 
-def _adopted(line: Line) -> Event:
-    return Event("", _jobs(line), " carried on under the new engine", "running")
-
-
-def _claimed(line: Line) -> Event | None:
-    return None  # its start or its end says more
-
-
 def _started(line: Line) -> Event:
     again = f" (attempt {line['attempt']})" if line["attempt"] > 1 else ""
     return Event("", _jobs(line), f" started{again}", "running")
@@ -257,14 +234,6 @@ def _held(line: Line) -> Event:
     return _of_jobs(line, f"{_who(line)} held ", own)
 
 
-def _released(line: Line) -> Event:
-    return _of_jobs(line, f"{_who(line)} released ")
-
-
-def _ordered(line: Line) -> Event:
-    return _of_jobs(line, f"{_who(line)} reordered the queue: ", " first")
-
-
 def _paused(line: Line) -> Event:
     if line.get("why"):
         return Event(f"{_who(line)} paused: {line['why']}", role="warn")
@@ -299,10 +268,6 @@ def _locked(line: Line) -> Event:
     return Event(f"{_who(line)} locked the claims of {line['title']} ({line['sha256'][:12]})")
 
 
-def _notified(line: Line) -> Event:
-    return Event(f"notice: {line['title']}: {line['text']}", role="muted")
-
-
 def _deviation(line: Line) -> Event:
     sets = ", ".join(f"{key} = {value}" for key, value in line.get("sets", {}).items())
     cells = tuple(map(str, line["cells"]))
@@ -310,10 +275,6 @@ def _deviation(line: Line) -> Event:
         return Event(f"{_who(line)} took back the edits of ", cells, noun="cell")
     earlier = "; earlier edits taken back" if line.get("as_planned") else ""
     return Event(f"{_who(line)} edited ", cells, f": {sets}{earlier}", noun="cell")
-
-
-def _accepted(line: Line) -> Event:
-    return _of_jobs(line, f"{_who(line)} accepted ", f" as current: {line.get('why')}")
 
 
 def _grown(line: Line) -> Event:
@@ -364,24 +325,26 @@ SENTENCES: dict[str, Callable[[Line], Event | None]] = {
     "engine-stopped": _engine_stopped,
     "worker-started": _worker_started,
     "worker-ended": _worker_ended,
-    "adopted": _adopted,
-    "claimed": _claimed,
+    "adopted": lambda line: Event("", _jobs(line), " carried on under the new engine", "running"),
+    "claimed": lambda line: None,  # its start or its end says more
     "started": _started,
     "settled": _settled,
     "wanted": _wanted,
     "unwanted": _unwanted,
     "held": _held,
-    "released": _released,
-    "ordered": _ordered,
+    "released": lambda line: _of_jobs(line, f"{_who(line)} released "),
+    "ordered": lambda line: _of_jobs(line, f"{_who(line)} reordered the queue: ", " first"),
     "paused": _paused,
     "resumed": _resumed,
     "deviation": _deviation,
     "grown": _grown,
-    "accepted": _accepted,
+    "accepted": lambda line: _of_jobs(
+        line, f"{_who(line)} accepted ", f" as current: {line.get('why')}"
+    ),
     "limited": _limited,
     "noted": _noted,
     "locked": _locked,
-    "notified": _notified,
+    "notified": lambda line: Event(f"notice: {line['title']}: {line['text']}", role="muted"),
     "request": _request,
     "note": _note,
     "moved": _moved,

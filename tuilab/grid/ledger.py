@@ -128,21 +128,9 @@ def _jobs_of(line: Line) -> Iterable[str]:
     return found
 
 
-def _unwanted(ledger: Ledger, line: Line) -> Iterable[str]:
+def _each(ledger: Ledger, line: Line, **change: Any) -> Iterable[str]:
     for job in line["jobs"]:
-        ledger.evidence[job] = replace(ledger.of(job), wanted=0)
-    return _jobs_of(line)
-
-
-def _held(ledger: Ledger, line: Line) -> Iterable[str]:
-    for job in line["jobs"]:
-        ledger.evidence[job] = replace(ledger.of(job), held=str(line.get("why", "held")))
-    return _jobs_of(line)
-
-
-def _released(ledger: Ledger, line: Line) -> Iterable[str]:
-    for job in line["jobs"]:
-        ledger.evidence[job] = replace(ledger.of(job), held="")
+        ledger.evidence[job] = replace(ledger.of(job), **change)
     return _jobs_of(line)
 
 
@@ -332,9 +320,9 @@ def _notified(ledger: Ledger, line: Line) -> Iterable[str]:
 _ACTIONS: dict[str, Callable[[Ledger, Line], Iterable[str]]] = {
     "wanted": _wanted,
     "request": _request,
-    "unwanted": _unwanted,
-    "held": _held,
-    "released": _released,
+    "unwanted": lambda ledger, line: _each(ledger, line, wanted=0),
+    "held": lambda ledger, line: _each(ledger, line, held=str(line.get("why", "held"))),
+    "released": lambda ledger, line: _each(ledger, line, held=""),
     "claimed": _claimed,
     "started": _started,
     "settled": _settled,

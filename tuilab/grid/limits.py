@@ -47,25 +47,34 @@ def parse_until(text: str, now: float) -> float:
 
     A time of day is the next one after ``now``. Raises LimitError.
     """
-    word = text.strip()
-    today = datetime.fromtimestamp(now)
-    try:
-        if re.fullmatch(r"(\d+[dhms])+", word):
-            spans = re.findall(r"(\d+)([dhms])", word)
-            found = now + sum(int(count) * _UNITS[unit] for count, unit in spans)
-        elif re.fullmatch(r"\d{1,2}:\d\d", word):
-            hour, minute = map(int, word.split(":"))
-            at = today.replace(hour=hour, minute=minute, second=0, microsecond=0)
-            found = (at if at > today else at + timedelta(days=1)).timestamp()
-        else:
-            found = datetime.fromisoformat(word).timestamp()
-    except (ValueError, OverflowError, OSError):
+    found = moment_meant(text, now, ahead=1)
+    if found is None:
         raise LimitError(
             f"{text!r} is not a time to come: write 06:00, 8h, 1h30m or '2026-03-01 06:00'"
-        ) from None
+        )
     if found <= now:
         raise LimitError(f"{text} is past")
     return found
+
+
+def moment_meant(text: str, now: float, ahead: int) -> float | None:
+    """Return the unix time meant by a span, a time of day or a date; None where it is none.
+
+    By the local clock; a span and a time of day are after ``now`` (``ahead`` 1) or before it (-1).
+    """
+    word, today = text.strip(), datetime.fromtimestamp(now)
+    try:
+        if re.fullmatch(r"(\d+[dhms])+", word):
+            spans = re.findall(r"(\d+)([dhms])", word)
+            return now + ahead * sum(int(count) * _UNITS[unit] for count, unit in spans)
+        if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", word):
+            hour, minute, *second = map(int, word.split(":"))
+            at = today.replace(hour=hour, minute=minute, second=sum(second), microsecond=0)
+            is_there = (at > today) is (ahead > 0)
+            return (at if is_there else at + timedelta(days=ahead)).timestamp()
+        return datetime.fromisoformat(word).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def gpu_hours(seconds: float) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 from tuilab.grid.jobs import Job, Plan
 from tuilab.grid.lines import persona_of
 from tuilab.grid.stages import Stage
-from tuilab.grid.text import MISSING
+from tuilab.grid.text import MISSING, nearest
 from tuilab.grid.units import COSINE, MINUTES, POINTS, RATE, Unit
 
 Row = Mapping[str, Any]
@@ -317,6 +317,15 @@ def metric_keys(measured: Sequence[str] = MARKED) -> list[str]:
             own += _keys_of(name)
     own += [key for key, metric in METRICS.items() if metric.measure is not LEAKAGE]
     return own
+
+
+def metric_named(text: str, keys: Sequence[str]) -> str:
+    """Return which of some metrics a key or short name means, "" the first; ValueError for none."""
+    known = {METRICS[key].short: key for key in keys} | {key: key for key in keys} | {"": keys[0]}
+    if text not in known:
+        hint = nearest(text, known) or f": use {', '.join(keys)}"
+        raise ValueError(f"unknown metric {text!r}{hint}")
+    return known[text]
 
 
 def metric_after(key: str, keys: Sequence[str]) -> str:

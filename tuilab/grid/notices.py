@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tuilab.grid.text import count_of
 
-NOTICE_KINDS = ("done", "failed", "stalled", "paused", "gone")
+NoticeKind = Literal["done", "failed", "stalled", "paused", "gone"]
+NOTICE_KINDS: tuple[NoticeKind, ...] = ("done", "failed", "stalled", "paused", "gone")
 _DONE, _OPEN = ("done", "stale"), ("failed", "suspect", "lost", "stopped")
 
 

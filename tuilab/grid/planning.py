@@ -271,26 +271,17 @@ def _readers(lines: _Lines) -> dict[str, tuple[Cell, ...]]:
     found: dict[str, list[Cell]] = {}
     config = lines.config
     for line in lines.all:
-        for key in _data_keys(lines, line):
-            found.setdefault(job_id(Stage.DATA, lines.data(line, key)), []).extend(
-                Cell(line.name, epoch, seed) for seed in config.seeds for epoch in config.epochs
-            )
+        cells = [Cell(line.name, epoch, seed) for seed in config.seeds for epoch in config.epochs]
+        shared = [job_id(Stage.DATA, lines.data(line, key)) for key in _data_keys(lines, line)]
+        for job in (fetch_id(config.base.model), *shared):
+            found.setdefault(job, []).extend(cells)
         for seed in config.seeds:
+            own = [cell for cell in cells if cell.seed == seed]
             if lines.is_marked(line):
                 marker = job_id(Stage.TRAIN, lines.marker(line), None, seed)
-                found.setdefault(marker, []).extend(
-                    Cell(line.name, epoch, seed) for epoch in config.epochs
-                )
+                found.setdefault(marker, []).extend(own)
             run = job_id(Stage.CONVERGE, lines.convergence(line), None, seed)
-            found.setdefault(run, []).extend(
-                Cell(line.name, epoch, seed) for epoch in config.epochs if epoch > 0
-            )
-    found[fetch_id(config.base.model)] = [
-        Cell(line.name, epoch, seed)
-        for line in lines.all
-        for seed in config.seeds
-        for epoch in config.epochs
-    ]
+            found.setdefault(run, []).extend(cell for cell in own if cell.epoch > 0)
     return {job: tuple(cells) for job, cells in found.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from tuilab.grid.states import (
     for_epoch,
     told,
 )
-from tuilab.grid.text import count_of, duration
+from tuilab.grid.text import count_of, duration, list_of
 
 _REDO = BROKEN | {State.STOPPED}
 _BEGINS = {State.DONE: "again", State.IDLE: "never requested"}
@@ -93,7 +93,7 @@ def expand_run(
 
     A stale result is kept, unless a job without a result would have to be built on it.
     """
-    chosen = _as_set(cells)
+    chosen = frozenset(cells)
     open_jobs = [
         job.id
         for job in plan.jobs
@@ -225,16 +225,15 @@ def stale_cells(plan: Plan, states: Mapping[str, JobStatus]) -> list[Cell]:
 
 def explain(answer: Expansion) -> list[str]:
     """Say what an expansion means, one line per job, refusal and consequence."""
-    lines = [
-        f"{one.job}  attempt {one.attempt}  {_took(one.seconds)}  ({one.why}{_resumes(one)})"
-        for one in answer.jobs
-    ]
+    lines = []
+    for one in answer.jobs:
+        took = "no earlier time" if one.seconds is None else f"took {duration(one.seconds)}"
+        saved = f"; resumes from what attempt {one.resumes} saved, if anything" * bool(one.resumes)
+        lines.append(f"{one.job}  attempt {one.attempt}  {took}  ({one.why}{saved})")
     lines += [f"not {name}: {why}" for name, why in answer.refused.items()]
     if answer.turns_stale:
-        shown = ", ".join(answer.turns_stale[:6])
-        more = len(answer.turns_stale) - 6
-        tail = f" and {more} more" if more > 0 else ""
-        lines.append(f"keep their results; stale only if something else comes out: {shown}{tail}")
+        kept = list_of(answer.turns_stale, 6)
+        lines.append(f"keep their results; stale only if something else comes out: {kept}")
     return lines
 
 
@@ -252,26 +251,14 @@ def _is_kept(status: JobStatus) -> bool:
     return status.state in WITH_RESULT or status.is_live
 
 
-def _resumes(one: Touched) -> str:
-    return f"; resumes from what attempt {one.resumes} saved, if anything" if one.resumes else ""
-
-
 def from_scratch(answer: Expansion) -> Expansion:
     """Return the same answer without going on from saved states: what ``--restart`` does."""
     return replace(answer, jobs=tuple(replace(one, resumes=0) for one in answer.jobs))
 
 
-def _took(seconds: float | None) -> str:
-    return "no earlier time" if seconds is None else f"took {duration(seconds)}"
-
-
-def _as_set(cells: Iterable[Cell]) -> frozenset[Cell | None]:
-    return frozenset(cells)
-
-
 def _chains(plan: Plan, cells: Sequence[Cell]) -> dict[Cell, list[Job]]:
     """Return each cell's jobs from its shared ancestors down, in plan order."""
-    wanted = _as_set(cells)
+    wanted = frozenset(cells)
     own: dict[Cell, list[Job]] = {cell: [] for cell in cells}
     for job in plan.jobs:
         if job.cell is not None and job.cell in wanted:
@@ -421,5 +408,5 @@ def _turn_stale(
         for job in descendants(plan, shared)
         if job not in touched and states[job].state in WITH_RESULT
     }
-    chosen = _as_set(cells)
+    chosen = frozenset(cells)
     return tuple(str(cell) for cell in plan.cells if cell in kept and cell not in chosen)

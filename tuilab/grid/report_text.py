@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
-from pydantic import ValidationError
-
 from tuilab.grid import toml
 from tuilab.grid.config_block import Block, Text
-from tuilab.grid.text import nearest
+from tuilab.grid.config_text import dotted, fit
 
 REPORT_TEXT_FILE = "report.toml"
 
@@ -37,20 +31,10 @@ class ReportText(Block):
 def read_report_text(text: str) -> ReportText:
     """Read the file's text; ReportTextError names everything that is wrong with it."""
     try:
-        # As JSON, where a list is taken for a tuple and all else stays strict.
-        return ReportText.model_validate_json(json.dumps(toml.loads(text), default=str))
+        found, wrong = fit(toml.loads(text), ReportText)
     except toml.TOMLDecodeError as error:
         raise ReportTextError(f"{REPORT_TEXT_FILE} is not valid TOML: {error}") from error
-    except ValidationError as error:
-        wrong = "; ".join(_words(dict(one)) for one in error.errors())
-        raise ReportTextError(f"{REPORT_TEXT_FILE}: {wrong}") from error
-
-
-def _words(told: Mapping[str, Any]) -> str:
-    key = ".".join(map(str, told["loc"]))
-    if told["type"] == "extra_forbidden":
-        return f"{key}: unknown key{nearest(key, ReportText.model_fields)}"
-    if told["type"] in ("tuple_type", "list_type"):
-        return f'{key}: must be a list, such as ["one", "two"]'
-    message = str(told["msg"])
-    return f"{key}: {message[:1].lower()}{message[1:]}"
+    if found is None:
+        said = "; ".join(f"{dotted(path)}: {why}" for path, why in wrong)
+        raise ReportTextError(f"{REPORT_TEXT_FILE}: {said}")
+    return found

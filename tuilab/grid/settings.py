@@ -19,20 +19,9 @@ if TYPE_CHECKING:
 Settings = Mapping[str, Any]
 
 _TRAINING_FIELDS = (
-    "lr",
-    "epochs",
-    "batch_size",
-    "grad_accum",
-    "warmup_ratio",
-    "schedule",
-    "weight_decay",
-    "max_grad_norm",
-    "betas",
-    "max_length",
-    "gradient_checkpointing",
-    "packing",
-    "precision",
-)
+    "lr", "epochs", "batch_size", "grad_accum", "warmup_ratio", "schedule", "weight_decay",
+    "max_grad_norm", "betas", "max_length", "gradient_checkpointing", "packing", "precision",
+)  # fmt: skip
 _SAMPLING_FIELDS = ("temperature", "top_p", "top_k", "max_new_tokens", "batch_size")
 _PEOPLE = frozenset({"persona", "source", "target", "negatives", "panel", "pool"})
 """Settings that hold a persona or several."""

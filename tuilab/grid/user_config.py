@@ -16,10 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.fields import FieldInfo
 
 from tuilab.grid.config_block import Block, Text
-from tuilab.grid.metrics import HEADLINE, METRICS
-from tuilab.grid.text import nearest
-
-NoticeKind = Literal["done", "failed", "stalled", "paused", "gone"]
+from tuilab.grid.metrics import HEADLINE, METRICS, metric_named
+from tuilab.grid.notices import NOTICE_KINDS, NoticeKind
 
 
 class Setting(Block):
@@ -31,7 +29,7 @@ class Setting(Block):
 class Notify(Setting):
     """Who is told when something needs you; `tuilab notify --test` tries it."""
 
-    on: tuple[NoticeKind, ...] = ("done", "failed", "stalled", "paused", "gone")
+    on: tuple[NoticeKind, ...] = NOTICE_KINDS
     """Which events: done (or all that could run), failed (the first of a run), stalled, paused
     (a full disk, workers that do not start), gone (the engine died)."""
     bell: bool = True
@@ -81,11 +79,7 @@ class UserConfig(Setting):
     @field_validator("metric")
     @classmethod
     def _is_known(cls, text: str) -> str:
-        known = {metric.short: key for key, metric in METRICS.items()} | {k: k for k in METRICS}
-        if text not in known:
-            use = nearest(text, known) or f": use {', '.join(METRICS)}"
-            raise ValueError(f"unknown metric {text!r}{use}")
-        return known[text]
+        return metric_named(text, list(METRICS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +111,6 @@ def entries(model: type[BaseModel] = UserConfig, table: str = "") -> Iterator[En
         yield from entries(annotation, name)
 
 
-def value_of(config: UserConfig, entry: Entry) -> Any:
-    """Return what an entry is set to."""
-    holder = getattr(config, entry.table) if entry.table else config
-    return holder if not entry.name else getattr(holder, entry.name)
-
-
 def about_table(name: str) -> str:
     """Say what a table is for; "" for one whose only entry says it."""
     annotation = UserConfig.model_fields[name].annotation
@@ -140,7 +128,8 @@ def as_toml(config: UserConfig) -> Iterator[str]:
             about = about_table(table)
             yield from ("", *_comment(about), f"[{table}]")
         yield from _comment(entry.meaning)
-        value = value_of(config, entry)
+        holder: Any = getattr(config, entry.table) if entry.table else config
+        value = getattr(holder, entry.name) if entry.name else holder
         if not entry.name:
             for key, one in value.items():
                 if isinstance(one, Mapping):
@@ -172,11 +161,6 @@ def as_markdown() -> str:
 def _written(value: Any) -> str:
     """Write a value as TOML does."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def as_plain(config: UserConfig) -> Mapping[str, Any]:
-    """Return all entries as JSON values."""
-    return config.model_dump(mode="json")
 
 
 def _is_table(field: FieldInfo) -> bool:

@@ -9,12 +9,10 @@ from tuilab.grid.states import JobStatus, State
 RESULTS_ONLY = "these are results only: there is nothing to run"
 
 
-def why_not_write(read_only: bool, engine_host: str | None = None) -> str:
+def why_not_write(read_only: bool) -> str:
     """Say why nothing may be changed."""
-    if not read_only:
-        return ""
-    who = f" (the engine runs on {engine_host})" if engine_host else ""
-    return f"this experiment is open read-only{who}: open it without --read-only to change it"
+    said = "this experiment is open read-only: open it without --read-only to change it"
+    return said if read_only else ""
 
 
 def why_not_relaunch_failed(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
@@ -41,6 +39,6 @@ def why_not_resume(engine: str, pause: str, read_only: bool = False) -> str:
     """Say why there is nothing to resume."""
     if why := why_not_write(read_only):
         return why
-    if engine in ("running",) and not pause:
+    if engine == "running" and not pause:
         return "nothing is paused"
     return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from tuilab.contract.parsing import read_if_sound
 from tuilab.contract.report import DONE, Artefact, hash_output, readable_outcome
 from tuilab.contract.spec import Input
 from tuilab.contract.worker import STOP_FILE, Stop
-from tuilab.grid.jobs import Plan, job_id
+from tuilab.grid.jobs import Job, Plan, job_id
+from tuilab.grid.resuming import may_go_on_from
+from tuilab.grid.states import Evidence
 from tuilab.store.layout import Layout
 
 CLAIM_FILE = "claim.json"
@@ -130,6 +132,14 @@ def write_stop(attempt_dir: Path, stop: Stop) -> None:
 def has_saved_state(layout: Layout, job: str, number: int) -> bool:
     """Whether an attempt kept a state of its run; the runner checks that one is whole."""
     return any(layout.attempt_dir(job, number).glob(SAVED_STATES))
+
+
+def newest_state(
+    layout: Layout, job: Job, known: Evidence, inputs: Mapping[str, str] | None = None
+) -> int:
+    """Return the attempt whose saved state the next one would take up; 0 when none would."""
+    numbers = may_go_on_from(job, known, inputs)
+    return next((one for one in numbers if has_saved_state(layout, job.id, one)), 0)
 
 
 def usable_input(

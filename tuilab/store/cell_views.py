@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import compress
@@ -203,7 +203,7 @@ class CellViews:
             attempt=max(s.attempt for s in statuses) if is_done else speaks.attempt,
             percent=speaks.percent,
             metrics=self._metrics(statuses),
-            earlier=self._earlier(statuses) if speaks.state is State.STOPPED else {},
+            earlier=self._numbers(statuses) if speaks.state is State.STOPPED else {},
             seconds=sum(s.seconds for s in statuses if s.state in WITH_RESULT),
             jobs=statuses,
             given_to=speaks.given_to,
@@ -216,29 +216,19 @@ class CellViews:
 
     def _metrics(self, own: tuple[JobStatus, ...]) -> Numbers:
         done = [one for one in own if one.state in WITH_RESULT]
-        found: Numbers = {}
-        for one in done:
-            if self._measured[one.stage]:
-                found |= self._numbers(one)
+        found = self._numbers(done)
         if len(done) == len(own):
             found |= time_of(sum(one.seconds for one in done))
         return found
 
-    def _earlier(self, own: tuple[JobStatus, ...]) -> Numbers:
-        """The numbers of the results that were there before, of jobs that were stopped since."""
+    def _numbers(self, jobs: Iterable[JobStatus]) -> Numbers:
+        """The numbers of results, from the journal; from the outcome where a metric is younger."""
         found: Numbers = {}
-        for one in own:
-            if self._measured[one.stage]:
-                found |= self._numbers(one)
+        for one in jobs:
+            if (measured := self._measured[one.stage]) and one.result is not None:
+                attempt = one.result.attempt
+                found |= self._read_back(attempt.numbers, measured, one.job, attempt.number)
         return found
-
-    def _numbers(self, status: JobStatus) -> Numbers:
-        """The numbers of a result, from the journal; from the outcome where a metric is younger."""
-        if status.result is None:
-            return {}
-        attempt = status.result.attempt
-        measured = self._measured[status.stage]
-        return self._read_back(attempt.numbers, measured, status.job, attempt.number)
 
     def _read_back(
         self, told: Mapping[str, Any], measured: set[str], job: str, attempt: int

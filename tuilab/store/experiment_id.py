@@ -160,7 +160,7 @@ def _evidence(layout: Layout, record: Record) -> FolderEvidence:
     """Look as far as it takes: an experiment at its place costs a stat."""
     root = layout.root
     place = os.path.realpath(root)
-    is_same_inode = _inode(root) == record.inode
+    is_same_inode = stamp_of(root)[2] == record.inode
     is_here = record.path == place or _is_same(layout, Layout(Path(record.path)))
     if is_here and is_same_inode:
         return FolderEvidence(True, True)
@@ -173,13 +173,6 @@ def _evidence(layout: Layout, record: Record) -> FolderEvidence:
         _holder(layout, [Path(one) for one in working - {place}], record.id),
         "" if is_here or is_same_inode else _holder(layout, _neighbours(root, record), record.id),
     )
-
-
-def _inode(folder: Path) -> int:
-    try:
-        return folder.stat().st_ino
-    except OSError:
-        return 0
 
 
 def _is_same(one: Layout, other: Layout) -> bool:

@@ -13,10 +13,8 @@ from pathlib import Path
 from tuilab.contract.identity import is_alive
 from tuilab.contract.report import OUTCOME_FILE, readable_outcome
 from tuilab.contract.worker import EXIT_FILE
-from tuilab.grid.jobs import Job
-from tuilab.grid.resuming import may_go_on_from
 from tuilab.grid.states import LIVE
-from tuilab.store.attempts import has_saved_state
+from tuilab.store.attempts import newest_state
 from tuilab.store.experiment_id import read_id
 from tuilab.store.layout import Layout
 from tuilab.store.live_attempts import who_holds
@@ -80,22 +78,19 @@ def leftovers(layout: Layout, now: float | None = None) -> list[Leftover]:
 
 def delete(layout: Layout, chosen: Iterable[Leftover]) -> None:
     """Delete leftovers; a link is removed itself. OutsideError for one outside the experiment."""
+    root = layout.root
     for leftover in chosen:
-        _delete(layout.root, leftover)
-
-
-def _delete(root: Path, leftover: Leftover) -> None:
-    path = leftover.path
-    # The parent is resolved, the last part is not: a link goes, what it points at stays.
-    place = path.parent.resolve() / path.name
-    if path.name in ("", ".", "..") or root.resolve() not in place.parents:
-        raise OutsideError(f"{path} does not lie in {root}")
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-    if leftover.kind is Kind.QUARANTINE:
-        path.with_name(path.name + ".why.json").unlink(missing_ok=True)
+        path = leftover.path
+        # The parent is resolved, the last part is not: a link goes, what it points at stays.
+        place = path.parent.resolve() / path.name
+        if path.name in ("", ".", "..") or root.resolve() not in place.parents:
+            raise OutsideError(f"{path} does not lie in {root}")
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        if leftover.kind is Kind.QUARANTINE:
+            path.with_name(path.name + ".why.json").unlink(missing_ok=True)
 
 
 def _drafts(layout: Layout, now: float) -> Iterator[Leftover]:
@@ -109,7 +104,7 @@ def _drafts(layout: Layout, now: float) -> Iterator[Leftover]:
 
 def _scratch(reader: Reader) -> Iterator[Leftover]:
     for job in reader.plan.jobs:
-        needed = _newest_state(reader, job)
+        needed = newest_state(reader.layout, job, reader.recorded(job.id))
         for attempt in reader.recorded(job.id).attempts:
             if attempt.verdict in LIVE:
                 continue
@@ -119,14 +114,6 @@ def _scratch(reader: Reader) -> Iterator[Leftover]:
                 is_needed = name == "resume" and attempt.number == needed
                 if path.is_dir() and not is_needed and not _is_listed(folder, name):
                     yield _leftover(path, Kind.SCRATCH, f"{attempt.verdict.value}, not needed")
-
-
-def _newest_state(reader: Reader, job: Job) -> int:
-    """Return the attempt whose saved state the next one would take up; 0 when none would."""
-    for number in may_go_on_from(job, reader.recorded(job.id)):
-        if has_saved_state(reader.layout, job.id, number):
-            return number
-    return 0
 
 
 def _is_listed(folder: Path, name: str) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 
 from tuilab.contract.atomic import sync_folder
 from tuilab.contract.foreign import redact_all
-from tuilab.contract.parsing import loads, open_plain
-from tuilab.contract.tail import JsonlFollower
+from tuilab.contract.parsing import open_plain
+from tuilab.contract.tail import JsonlFollower, sequence_of
 from tuilab.grid.engine_view import EngineView
 from tuilab.grid.history import TOLD
 from tuilab.grid.jobs import Plan
@@ -188,16 +188,9 @@ def last_sequence(path: Path) -> int:
         file.seek(max(0, size - _TAIL_BYTES))
         lines = file.read(_TAIL_BYTES).split(b"\n")
     for line in reversed(lines):
-        if (number := _sequence_of(line)) is not None:
+        if (number := sequence_of(line)) is not None:
             return number
     return max((one.get("seq", 0) for one in JsonlFollower(path, kind=Entry).stream()), default=0)
-
-
-def _sequence_of(line: bytes) -> int | None:
-    try:
-        return int(loads(line)["seq"])
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _write_whole(handle: int, content: bytes) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuilab.grid.fingerprint import digest_of_text
 from tuilab.grid.jobs import parse_job_id
 
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -21,7 +21,7 @@ def slug(key: str) -> str:
     if _PLAIN.fullmatch(key):
         return key
     stem = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:40] or "key"
-    return f"{stem}.{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:10]}"
+    return f"{stem}.{digest_of_text(key)[:10]}"
 
 
 class _Below:

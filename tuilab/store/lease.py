@@ -72,7 +72,7 @@ class Lease:
                 raise FencedError(f"{found} has taken this experiment over")
             if self.layout.lock.exists():
                 quarantine(self.layout, self.layout.lock, "unreadable lock", self.holder.since)
-            _create(self.layout.lock, self.holder)
+            atomic.create_json(self.layout.lock, asdict(self.holder))
         raise FencedError(f"{self.layout.lock} can be neither read nor made anew")
 
     def heartbeat(self, view: EngineView, now: float) -> None:
@@ -130,7 +130,7 @@ def held(layout: Layout) -> Iterator[Lease]:
 
 def _take(layout: Layout, mine: Holder, now: float, takeover: bool) -> Lease:
     for _ in range(10):
-        if _create(layout.lock, mine):
+        if atomic.create_json(layout.lock, asdict(mine)):
             return Lease(layout, mine)
         found = _read_lock(layout.lock)
         if found is None:
@@ -174,10 +174,6 @@ def _clear_unreadable(layout: Layout, now: float, takeover: bool) -> None:
 
 def _read_lock(path: Path) -> Holder | None:
     return read_if_sound(path, Holder)
-
-
-def _create(path: Path, mine: Holder) -> bool:
-    return atomic.create_json(path, asdict(mine))
 
 
 @contextmanager

@@ -51,12 +51,8 @@ class OldSettings:
 
 def named(stage: Stage, then: Settings, now: Settings, learned: str = MARKER) -> str:
     """Name what differs, by its config keys; "" for nothing."""
-    apart = differences(stage, then, now, learned)
-    return ", ".join(told(key, values) for key, values in sorted(apart, key=_place))
-
-
-def _place(difference: tuple[str, Any]) -> tuple[int, str]:
-    return place_of(difference[0])
+    apart = sorted(differences(stage, then, now, learned), key=lambda one: place_of(one[0]))
+    return ", ".join(told(key, values) for key, values in apart)
 
 
 def _apart(then: Settings, now: Settings) -> dict[str, Any]:

@@ -102,14 +102,19 @@ def load_plan(root: Path) -> Plan:
 def load_plan_file(root: Path) -> PlanFile:
     """Like ``load_plan``, with the digest of the config that it was made of."""
     path = Layout(root).plan
+
+    def unusable(why: str) -> PlanFileError:
+        remedy = f"run `{program()} plan {quoted(root)}` to make it again from experiment.toml"
+        return PlanFileError(f"{path} {why}: {remedy}")
+
     try:
         raw = typed(loads(read_bytes(path, _MOST_BYTES)), dict)
     except FileNotFoundError:
-        raise PlanFileError(f"{path} is missing: {_remedy(root)}") from None
+        raise unusable("is missing") from None
     except OSError as error:
-        raise PlanFileError(f"{path} cannot be read ({error.strerror}): {_remedy(root)}") from error
+        raise unusable(f"cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise PlanFileError(f"{path} is damaged ({error}): {_remedy(root)}") from error
+        raise unusable(f"is damaged ({error})") from error
     schema = raw.get("schema")
     if isinstance(schema, int) and schema > PLAN_SCHEMA:
         raise NewerPlanError(
@@ -118,9 +123,9 @@ def load_plan_file(root: Path) -> PlanFile:
     try:
         plan = _plan_from_json(raw)
     except KeyError as error:
-        raise PlanFileError(f"{path} is damaged (lacks {error}): {_remedy(root)}") from error
+        raise unusable(f"is damaged (lacks {error})") from error
     except (TypeError, ValueError, AttributeError) as error:
-        raise PlanFileError(f"{path} is damaged ({error}): {_remedy(root)}") from error
+        raise unusable(f"is damaged ({error})") from error
     return PlanFile(plan, str(raw.get("config_digest", "")), str(raw.get("sources_digest", "")))
 
 
@@ -133,13 +138,18 @@ def planned_digest(layout: Layout) -> str:
         return ""
 
 
-def config_problem(layout: Layout, planned: str) -> str:
-    """Say that experiment.toml is not the one with this digest any more; "" when it is.
+def is_other_config(layout: Layout, planned: str) -> bool:
+    """Whether experiment.toml is not the one with this digest any more.
 
     One that is missing counts as unchanged: the plan says all that a run needs.
     """
     now = config_digest(layout)
-    if not (now and planned) or now == planned:
+    return bool(now and planned) and now != planned
+
+
+def config_problem(layout: Layout, planned: str) -> str:
+    """Say that experiment.toml is not the one with this digest any more; "" when it is."""
+    if not is_other_config(layout, planned):
         return ""
     from tuilab.grid import toml
 
@@ -157,10 +167,6 @@ def config_digest(layout: Layout) -> str:
         return hashlib.sha256(read_bytes(layout.config)).hexdigest()
     except (OSError, ValueError):
         return ""
-
-
-def _remedy(root: Path) -> str:
-    return f"run `{program()} plan {quoted(root)}` to make it again from experiment.toml"
 
 
 def _compact(value: Any) -> str:

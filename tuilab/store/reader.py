@@ -15,7 +15,7 @@ from tuilab.store.file_stamp import NO_FILE, Stamp, stamp_of
 from tuilab.store.find_experiments import is_results_only
 from tuilab.store.installed_code import other_code
 from tuilab.store.layout import Layout
-from tuilab.store.plan_file import PlanFileError, config_digest, load_plan_file
+from tuilab.store.plan_file import PlanFileError, is_other_config, load_plan_file
 from tuilab.store.snapshot import Snapshot
 
 
@@ -98,7 +98,7 @@ class Reader:
         self._file = load_plan_file(self.layout.root)
         self.plan = self._file.plan
         self._plan_problem = ""
-        self._config_changed = self._differs_from_config()
+        self._config_changed = is_other_config(self.layout, self._file.config_digest)
         self._other_code = other_code(self.plan, self._file.sources_digest)
         self._state = StateReader(
             self.layout, self.plan, keeps_events=not self._is_once, is_once=self._is_once
@@ -110,7 +110,7 @@ class Reader:
         if self._has_changed(self.layout.engine):
             self._beat = read_heartbeat(self.layout)
         if self._has_changed(self.layout.config):
-            self._config_changed = self._differs_from_config()
+            self._config_changed = is_other_config(self.layout, self._file.config_digest)
             is_changed = True
         if self._has_changed(self.layout.quarantine):
             from tuilab.store.quarantine import quarantined  # few experiments have one
@@ -176,11 +176,6 @@ class Reader:
     def _problems(self) -> tuple[str, ...]:
         found = [*self._state.journal.problems, *self._quarantine]
         return (self._plan_problem, *found) if self._plan_problem else tuple(found)
-
-    def _differs_from_config(self) -> bool:
-        """A config that is missing or was never recorded counts as unchanged."""
-        now = config_digest(self.layout)
-        return bool(now and self._file.config_digest and now != self._file.config_digest)
 
     def _has_changed(self, path: Path) -> bool:
         before, now = self._stamps.get(path, NO_FILE), stamp_of(path)

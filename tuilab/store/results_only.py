@@ -172,10 +172,11 @@ def _typed(path: Path, number: int, raw: Mapping[str, str | None]) -> Row:
 
 
 def _view(cell: Cell, rows: list[Row], design: ResultsDesign) -> CellView:
-    measured = [row for row in rows if row["value"] is not None and _is_shown(row)]
-    if measured:
+    shown = (row for row in rows if row["status"] in (None, "measured", "stale"))
+    if measured := [row for row in shown if row["value"] is not None]:
         state = State.STALE if all(r["status"] == "stale" for r in measured) else State.DONE
-        edits = {key: value for row in measured for key, value in _edits(row).items()}
+        told = (read_edits(row[EDITS] or "") for row in measured)
+        edits = {key: value for one in told for key, value in one.items()}
         who, target = persona_of(cell.source), design.target
         return CellView(
             cell,
@@ -185,16 +186,8 @@ def _view(cell: Cell, rows: list[Row], design: ResultsDesign) -> CellView:
             deviation=edits,
             edits=edits,
         )
-    told = next((row for row in rows if row["status"] in ("failed", "suspect")), None)
-    if told is not None:
-        return CellView(cell, State(told["status"]), "eval", detail=told["reason"] or "")
+    bad = next((row for row in rows if row["status"] in ("failed", "suspect")), None)
+    if bad is not None:
+        return CellView(cell, State(bad["status"]), "eval", detail=bad["reason"] or "")
     detail = next((row["reason"] for row in rows if row["reason"]), "not measured")
     return CellView(cell, State.IDLE, None, detail=detail)
-
-
-def _edits(row: Row) -> dict[str, Any]:
-    return read_edits(row[EDITS] or "")
-
-
-def _is_shown(row: Row) -> bool:
-    return row["status"] in (None, "measured", "stale")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from tuilab.contract import atomic
 from tuilab.contract.foreign import redact
 from tuilab.contract.parsing import open_plain
 
@@ -24,22 +25,12 @@ def scrub(log: Path) -> bool:
             found = any(redact(text) != text for text in _texts(file))
             if found:
                 file.seek(0)
-                _replace(log, file)
+                texts = (redact(text) for text in _texts(file))
+                atomic.write_parts(log, (one.encode(errors="surrogateescape") for one in texts))
     except FileNotFoundError:
         return False
     log.chmod(stat.S_IMODE(log.parent.stat().st_mode) & 0o666)
     return found
-
-
-def _replace(log: Path, file: BinaryIO) -> None:
-    draft = log.with_name(f".{log.name}.draft")
-    try:
-        with draft.open("wb") as made:
-            for text in _texts(file):
-                made.write(redact(text).encode(errors="surrogateescape"))
-        draft.replace(log)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _texts(file: BinaryIO) -> Iterator[str]:

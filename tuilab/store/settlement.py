@@ -15,7 +15,7 @@ from tuilab.contract.reasons import (
     stalled,
     without_outcome,
 )
-from tuilab.contract.report import EVENTS_FILE, LOG_FILE, Outcome, read_outcome
+from tuilab.contract.report import EVENTS_FILE, LOG_FILE, read_outcome
 from tuilab.contract.tail import tail_lines
 from tuilab.contract.worker import LOG_FILE as WORKER_LOG
 from tuilab.contract.worker import STOP_FILE, assignments, read_exit, read_stop
@@ -42,15 +42,15 @@ def settlement(
         return Ending(Verdict.SUSPECT, Reason.UNKNOWN, f"cannot be read: {error}")
     if outcome is None:
         return None
-    found = verify_attempt(directory, job, outcome, hash_files=hash_files)
-    is_done = found.verdict is Verdict.DONE
-    stop = read_stop(directory) if found.verdict is Verdict.STOPPED else None
-    told = Ending(found.verdict, found.reason, found.detail)
-    if found.verdict is Verdict.FAILED and _was_stalled(_worker_of(layout, directory), job.id):
+    told = verify_attempt(directory, job, outcome, hash_files=hash_files)
+    is_done = told.verdict is Verdict.DONE
+    stop = read_stop(directory) if told.verdict is Verdict.STOPPED else None
+    if told.verdict is Verdict.FAILED and _was_stalled(_worker_of(layout, directory), job.id):
         told = _dead(stalled(tail_lines(directory / LOG_FILE)))
     # What others compare a base by is its commit, however it came.
     made = fetched_commit(directory) if job.stage is Stage.FETCH else outcome.output_hash
     is_run = is_done and job.stage is Stage.CONVERGE
+    wait = outcome.metrics.get(RETRY_AFTER)
     return replace(
         told,
         seconds=outcome.seconds,
@@ -61,7 +61,7 @@ def settlement(
         by=stop.by if stop else "",
         bytes=sum(one.size for one in outcome.artefacts),
         peak_device=outcome.peak_memory.get("device", 0),
-        retry_after=_retry_after(outcome),
+        retry_after=float(wait) if isinstance(wait, int | float) else None,
     )
 
 
@@ -112,8 +112,3 @@ def _was_to_be_the_first(worker: Path, directory: Path) -> bool:
     given = [one.attempt_dir for one in assignments(worker)]
     has_served = any((folder / EVENTS_FILE).exists() for folder in given)
     return given[:1] == [directory] and not has_served and not (worker / STOP_FILE).exists()
-
-
-def _retry_after(outcome: Outcome) -> float | None:
-    found = outcome.metrics.get(RETRY_AFTER)
-    return float(found) if isinstance(found, int | float) else None

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.parsing import loads
 from tuilab.contract.report import EVENTS_FILE
 from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
-from tuilab.contract.tail import tail_lines
+from tuilab.contract.tail import sequence_of, tail_lines
 from tuilab.contract.tracking import ONLINE, TRACKER, CopyState, Order, read_state, run_id
 from tuilab.grid.states import LIVE
 from tuilab.store.reader import Reader
@@ -49,7 +48,8 @@ def lacking(
 def _lacking(
     reader: Reader, folder: Path, wishes: Mapping[str, str], redo: bool
 ) -> Iterator[Lacking]:
-    last = _last_event(folder)
+    lines = reversed(tail_lines(folder / EVENTS_FILE))
+    last = next(filter(None, map(sequence_of, lines)), 0)
     try:
         spec = read_spec(folder / SPEC_FILE)
     except SpecError:
@@ -87,13 +87,3 @@ def _why(state: CopyState | None, order: Order, last: int) -> str:
         return "the copy broke off"
     is_elsewhere = state.mode != order.mode or not state.run.startswith(f"{order.project}/")
     return f"its copy is {state.mode} in {state.run.partition('/')[0]}" if is_elsewhere else ""
-
-
-def _last_event(folder: Path) -> int:
-    """``seq`` of the last whole event; 0 when there is none."""
-    for line in reversed(tail_lines(folder / EVENTS_FILE)):
-        try:
-            return int(loads(line)["seq"])
-        except (ValueError, KeyError, TypeError):
-            continue
-    return 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import DONE, Outcome, digest, hash_output
 from tuilab.contract.spec import SPEC_FILE, Spec, SpecError, read_spec
 from tuilab.contract.worker import read_stop
+from tuilab.grid.endings import Ending
 from tuilab.grid.jobs import Job
 from tuilab.grid.states import Verdict
 from tuilab.store.adapter_check import Problem
@@ -17,21 +17,12 @@ from tuilab.store.attempts import is_whole
 from tuilab.store.stage_checks import stage_problem
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What an outcome is worth once the files have been read again."""
-
-    verdict: Verdict
-    """DONE, SUSPECT, FAILED, or STOPPED when an operator ended it."""
-    reason: str | None = None
-    detail: str = ""
-
-
 def verify_attempt(
     attempt_dir: Path, job: Job, outcome: Outcome, *, hash_files: bool = True
-) -> Verification:
+) -> Ending:
     """Judge an outcome by re-reading artefacts: identity, sizes, sha256, weights, rows, checks.
 
+    It comes to DONE, SUSPECT, FAILED, or STOPPED when an operator ended it.
     ``hash_files=False`` skips the sha256 of the artefacts (for a quick look; sizes are read).
     Which contents it owes follows from the settings that it was launched with, whatever the plan
     says by now. Never raises for what it finds on disk.
@@ -54,16 +45,16 @@ def verify_attempt(
         kind = type(error).__name__
         problem = Reason.DATA_MISMATCH, f"an artefact has another shape than agreed: {kind} {error}"
     if problem is None:
-        return Verification(Verdict.DONE)
-    return Verification(Verdict.SUSPECT, problem[0].value, problem[1])
+        return Ending(Verdict.DONE)
+    return Ending(Verdict.SUSPECT, problem[0].value, problem[1])
 
 
-def _failure(attempt_dir: Path, outcome: Outcome) -> Verification:
+def _failure(attempt_dir: Path, outcome: Outcome) -> Ending:
     """Whatever a runner reports after an operator's stop is the stop's doing."""
     stop = read_stop(attempt_dir)
     if stop is not None and not 0 < outcome.finished_at < stop.at:
-        return Verification(Verdict.STOPPED, None, f"stopped by {stop.by}" if stop.by else "")
-    return Verification(Verdict.FAILED, outcome.reason or Reason.UNKNOWN.value, outcome.detail)
+        return Ending(Verdict.STOPPED, None, f"stopped by {stop.by}" if stop.by else "")
+    return Ending(Verdict.FAILED, outcome.reason or Reason.UNKNOWN.value, outcome.detail)
 
 
 def _identity_problem(spec: Spec, job: Job, outcome: Outcome) -> Problem | None:

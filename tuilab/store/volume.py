@@ -1,8 +1,10 @@
-"""Looks at volumes: what keeps one from taking more, and what a folder takes; writes nothing."""
+"""Looks at volumes: what keeps one from taking more, and what a folder takes."""
 
 from __future__ import annotations
 
 import os
+import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tuilab.grid.text import count_of, size
 LITTLE_BYTES = 64 * 1024
 """Below so much free space not even a record can be written."""
 FREE_SOME = "`tuilab gc DIR --dry-run` lists leftovers"
+TEST_BYTES = 1024 * 1024
 
 
 def why_no_room(folder: Path) -> str:
@@ -28,6 +31,26 @@ def why_no_room(folder: Path) -> str:
         return f"no inodes are left for new files: {FREE_SOME}"
     if found.f_blocks and found.f_bavail * found.f_frsize < LITTLE_BYTES:
         return f"no space is left: {FREE_SOME}"
+    return ""
+
+
+def why_no_write(folder: Path) -> str:
+    """Write, flush and remove a file of a MiB; say why it failed, "" when it did not.
+
+    Some volumes have quotas that the free space does not show: only a real write tells.
+    """
+    path = folder / f".test-write.{uuid.uuid4().hex[:8]}.draft"
+    block, left = os.urandom(64 * 1024), TEST_BYTES  # zeros could be compressed away
+    try:
+        with path.open("xb", buffering=0) as file:
+            while left > 0:
+                left -= file.write(block[:left])
+            os.fsync(file.fileno())
+    except OSError as error:
+        return str(error.strerror)
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
     return ""
 
 

@@ -20,7 +20,7 @@ from tuilab.engine.host.environment import (
     worker_argv,
     worker_environment,
 )
-from tuilab.engine.host.hub_cache import is_offline, on_hub
+from tuilab.engine.host.model_hub import is_offline, on_hub
 from tuilab.grid.jobs import Plan
 from tuilab.grid.resource_config import Resources
 

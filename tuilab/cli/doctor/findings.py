@@ -8,7 +8,6 @@ import stat
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,8 @@ from tuilab.cli.doctor.folders import (
 from tuilab.cli.runner_programs import HUB, ProgramAnswer, ask, is_installed
 from tuilab.contract import hub
 from tuilab.contract.identity import is_alive, mark_of, read_stat
-from tuilab.engine.host.hub_trial import is_answered
+from tuilab.engine.host.model_hub import is_answered
+from tuilab.engine.node_probe import version_of
 from tuilab.grid.checks import Check, Level, inode_check
 from tuilab.grid.text import list_of, size
 from tuilab.store.layout import Layout
@@ -82,7 +82,7 @@ def _python() -> Iterator[Check]:
 
 def findings_on_app() -> Iterator[Check]:
     """Judge the app's own libraries."""
-    found = {name: _version(name) for name in _APP_LIBRARIES}
+    found = {name: version_of(name) for name in _APP_LIBRARIES}
     missing = [name for name, number in found.items() if number is None]
     words = ", ".join(f"{name} {number}" for name, number in found.items() if number)
     yield Check("app", Level.BLOCKING if missing else Level.OK, words)
@@ -210,13 +210,6 @@ def _terminal(environment: Mapping[str, str]) -> Iterator[Check]:
     encoding = (sys.stdout.encoding or "").lower()
     if "utf" not in encoding:
         yield Check("terminal", Level.WARNING, f"stdout is {encoding or 'unknown'}: use --ascii")
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def find_strays() -> list[str]:

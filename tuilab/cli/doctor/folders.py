@@ -6,13 +6,12 @@ import os
 import re
 import shutil
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from tuilab.contract.hub import hub_home
-from tuilab.store.volume import why_no_room
+from tuilab.store.volume import why_no_room, why_no_write
 
 _IN_MEMORY = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 _OF_THE_CONTAINER = frozenset({"overlay", "aufs", "fuse-overlayfs", "fuse.fuse-overlayfs"})
@@ -137,12 +136,5 @@ def free_bytes(path: Path) -> int | None:
 def why_not_writable(root: Path) -> str:
     """Write a real file: a quota is invisible to df on some volumes."""
     folder = existing(root)
-    probe = folder / f".tuilab-write-test-{os.getpid()}"
-    try:
-        probe.write_bytes(b"x" * 65536)
-    except OSError as error:
-        return f"cannot write to {folder}: {why_no_room(folder) or error.strerror}"
-    finally:
-        with suppress(OSError):
-            probe.unlink(missing_ok=True)
-    return ""
+    why = why_no_write(folder)
+    return f"cannot write to {folder}: {why_no_room(folder) or why}" if why else ""

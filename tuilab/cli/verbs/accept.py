@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
@@ -19,12 +19,11 @@ from tuilab.grid.cells import Cell
 from tuilab.grid.experiment_state import ExperimentState
 from tuilab.grid.jobs import Plan
 from tuilab.grid.states import ACCEPT, JobStatus, why_stale
+from tuilab.grid.text import list_of
 from tuilab.store.attempts import kept_checkpoints
 from tuilab.store.layout import Layout
 from tuilab.store.old_settings import OldSettings
 from tuilab.store.read_state import read_state
-
-_SHOWN = 8
 
 Stale = Annotated[
     list[str],
@@ -99,11 +98,6 @@ def _lines(state: ExperimentState, jobs: Iterable[str]) -> Iterator[str]:
         causes.setdefault(why_stale(stale).replace(ACCEPT, ""), []).append(cell)
     for cause, cells in causes.items():
         why = cause or "an earlier result, while it waits to run again"
-        yield f"{_some(list(map(str, cells)))}: {why}"
+        yield f"{list_of(list(map(str, cells)))}: {why}"
     if shared:
-        yield f"with what they share with other cells: {_some(shared)}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        yield f"with what they share with other cells: {list_of(shared)}"

@@ -13,7 +13,7 @@ from tuilab.cli.verbs.arguments import AsJson
 from tuilab.contract import atomic
 from tuilab.engine.places import why_no_place
 from tuilab.grid.text import padded
-from tuilab.grid.user_config import UserConfig, as_plain, as_toml
+from tuilab.grid.user_config import UserConfig, as_toml
 from tuilab.store.program_name import program
 from tuilab.store.user_files import config_file, editor, load_user_config
 
@@ -43,7 +43,7 @@ def show(as_json: AsJson = False) -> int:
             {
                 "path": str(path),
                 "exists": path.exists(),
-                "settings": as_plain(loaded.config),
+                "settings": loaded.config.model_dump(mode="json"),
                 "problems": problems,
             }
         )

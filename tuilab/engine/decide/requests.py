@@ -11,8 +11,9 @@ from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.phase import Phase
 from tuilab.grid.acceptance import Kept, acceptances, why_not_accept
 from tuilab.grid.cells import SelectorError, select_all
-from tuilab.grid.claims_lock import LOCKED, claims_digest, plan_digest
+from tuilab.grid.claims_lock import LOCKED, plan_digest
 from tuilab.grid.experiment_state import ExperimentState
+from tuilab.grid.fingerprint import digest_of_text
 from tuilab.grid.jobs import Plan, ancestors
 from tuilab.grid.ledger import HUB, Ledger
 from tuilab.grid.limits import LIMIT
@@ -196,7 +197,7 @@ def _lock(request: Request, known: Known) -> Answer:
     text, code = request.options.get("text"), request.options.get("code")
     if not isinstance(text, str) or not isinstance(code, str):
         return Answer(accepted=False, why="there is no claims file to lock")
-    digests = {"sha256": claims_digest(text), "plan": plan_digest(known.state.plan), "code": code}
+    digests = {"sha256": digest_of_text(text), "plan": plan_digest(known.state.plan), "code": code}
     name = str(request.options.get("name") or "")
     return Answer(({"kind": LOCKED, "title": name, "text": text, **digests, "by": request.by},))
 

@@ -127,7 +127,8 @@ def slots_for(policy: Policy, visible: str | None, devices: tuple[Device, ...]) 
 
     ``visible`` is CUDA_VISIBLE_DEVICES of the engine; what it names is what may be used.
     """
-    chosen = tuple(dict.fromkeys(label_of(name, devices) for name in _named(policy, visible)))
+    named = ((name, find(name, devices)) for name in _named(policy, visible))
+    chosen = tuple(dict.fromkeys(found.label if found else name for name, found in named))
     if policy.devices == "auto" and visible is None:
         chosen = tuple(device.label for device in devices)
     if not chosen:
@@ -147,12 +148,6 @@ def _named(policy: Policy, visible: str | None) -> tuple[str, ...]:
 
 def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def label_of(name: str, devices: tuple[Device, ...]) -> str:
-    """Return a device's label for any name of it; the name itself where nobody knows it."""
-    found = find(name, devices)
-    return found.label if found is not None else name
 
 
 def why_held(name: str, free_fraction: float, devices: tuple[Device, ...]) -> str:

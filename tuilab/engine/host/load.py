@@ -39,7 +39,6 @@ def sample(devices: tuple[Device, ...], loads: Loads) -> Meter:
     """
     import psutil
 
-    memory = psutil.virtual_memory()
     gpus = tuple(
         {
             "index": device.index,
@@ -51,7 +50,8 @@ def sample(devices: tuple[Device, ...], loads: Loads) -> Meter:
         }
         for device in devices
     )
-    return Meter(psutil.cpu_percent(None), memory.total - memory.available, memory.total, gpus)
+    total = psutil.virtual_memory().total
+    return Meter(psutil.cpu_percent(None), memory_used(), total, gpus)
 
 
 def memory_used() -> int:

@@ -85,9 +85,7 @@ class Local:
             shim, signal.SIGKILL if force else signal.SIGTERM
         ):
             return
-        left = process_tree.members(folder, self.experiment)
-        process_tree.send_all(left, signal.SIGKILL if force else signal.SIGTERM)
-        process_tree.send_all(left, signal.SIGCONT)
+        process_tree.end(process_tree.members(folder, self.experiment), force)
 
     def _opinion(self, known: Known) -> Opinion:
         child = self._children.get(str(known.folder))

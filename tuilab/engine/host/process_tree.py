@@ -73,6 +73,12 @@ def send(who: Identity, number: signal.Signals) -> bool:
     return True
 
 
+def end(whom: Iterable[Identity], force: bool = False) -> None:
+    """SIGTERM, or SIGKILL, to several, then SIGCONT: a suspended one could not see it."""
+    asked = send_all(whom, signal.SIGKILL if force else signal.SIGTERM)
+    send_all(asked, signal.SIGCONT)
+
+
 def send_all(whom: Iterable[Identity], number: signal.Signals) -> list[Identity]:
     """Signal several processes, each once, and return those that were still there."""
     return [who for who in whom if send(who, number)]

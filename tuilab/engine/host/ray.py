@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.engine.decide.phase import Opinion, Word
-from tuilab.engine.host.remote import FENCE_SECONDS, RefusedError, UnreachableError, option, script
+from tuilab.engine.host.remote import (
+    FENCE_SECONDS,
+    RefusedError,
+    UnreachableError,
+    read_options,
+    script,
+)
 
-OPTIONS = frozenset({"address", "gpus", "cpus", "setup", "look_seconds", "fence_seconds"})
+OPTIONS: Mapping[str, Any] = {
+    "address": "http://127.0.0.1:8265", "gpus": 1.0, "cpus": 1.0, "setup": "",
+    "look_seconds": 10.0, "fence_seconds": FENCE_SECONDS,
+}  # fmt: skip
+"""Those of ``[resources.ray]``, with their defaults."""
 PATIENCE = 20.0
 """Seconds that one answer may take."""
 WHERE_TOKENS = "RAY_AUTH_TOKEN, or the file ~/.ray/auth_token, must hold that of the cluster"
@@ -33,18 +43,15 @@ class Ray:
     name = "Ray"
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        """``options`` are those of ``[resources.ray]``; ValueError for what it does not know."""
-        if strange := sorted(set(options) - OPTIONS):
-            known = ", ".join(sorted(OPTIONS))
-            raise ValueError(f"resources.ray: {strange[0]} is not one of {known}")
-        self.address = str(option(options, "address", "http://127.0.0.1:8265")).rstrip("/")
+        """Raise ValueError for options that it does not know."""
+        given = read_options("ray", options, OPTIONS)
+        self.address = given["address"].rstrip("/")
         if not self.address.startswith(("http://", "https://")):
             raise ValueError(f"resources.ray: address is {self.address!r}, not http://host:port")
-        self.look_seconds = float(option(options, "look_seconds", 10.0))
-        self.fence_seconds = float(option(options, "fence_seconds", FENCE_SECONDS))
-        self.gpus = float(option(options, "gpus", 1.0))
-        self.cpus = float(option(options, "cpus", 1.0))
-        self.setup = str(option(options, "setup", ""))
+        self.look_seconds = float(given["look_seconds"])
+        self.fence_seconds = float(given["fence_seconds"])
+        self.gpus, self.cpus = float(given["gpus"]), float(given["cpus"])
+        self.setup = given["setup"]
 
     def look(self, workers: Collection[str]) -> Mapping[str, Opinion]:
         """One list call; a failed job may live on, and one that ended is listed for long."""

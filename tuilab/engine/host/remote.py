@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tuilab.contract import atomic
-from tuilab.contract.foreign import redact
+from tuilab.contract.foreign import names_a_secret, redact
 from tuilab.contract.parsing import read
 from tuilab.contract.worker import FENCE_VARIABLE, LOOK_VARIABLE
 from tuilab.engine.decide.facts import Slot
@@ -37,11 +37,6 @@ LEAVE_SECONDS = 10.0
 _OF_ONE_MACHINE = re.compile(
     r"(CUDA_|NVIDIA_|LD_|XDG_|TMP|TEMP|PATH$|HOME$|USER$|LOGNAME$|SHELL$|VIRTUAL_ENV$|CONDA_)"
 )
-_SECRET = re.compile(
-    r"TOKEN(?!IZ)|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|(^|_)(KEYS?|PASS|AUTH|COOKIES?)($|_)",
-    re.IGNORECASE,
-)
-"""Names whose values stay here: rather one too many, for a name that nobody knows is no harm."""
 
 
 class UnreachableError(Exception):
@@ -259,15 +254,20 @@ def portable(environment: Mapping[str, str]) -> dict[str, str]:
         name: value
         for name, value in environment.items()
         if not _OF_ONE_MACHINE.match(name)
-        and not _SECRET.search(name)
+        and not names_a_secret(name)
         and redact(f"{name}={value}") == f"{name}={value}"
     }
 
 
-def option(options: Mapping[str, Any], name: str, default: Any) -> Any:
-    """Return an option of a place's block; ValueError for one of another type."""
-    value = options.get(name, default)
-    kinds = (int, float) if isinstance(default, float) else type(default)
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}, not like {default!r}")
-    return value
+def read_options(
+    place: str, given: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the options of a place's block; ValueError for what it does not know or take."""
+    if strange := sorted(given.keys() - defaults):
+        known = ", ".join(sorted(defaults))
+        raise ValueError(f"resources.{place}: {strange[0]} is not one of {known}")
+    for name, value in given.items():
+        kinds = (int, float) if isinstance(defaults[name], float) else type(defaults[name])
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise ValueError(f"{name} is {value!r}, not like {defaults[name]!r}")
+    return {**defaults, **given}

@@ -10,9 +10,18 @@ from typing import Any
 
 from tuilab.contract.worker import LOG_FILE
 from tuilab.engine.decide.phase import Opinion, Word
-from tuilab.engine.host.remote import FENCE_SECONDS, RefusedError, UnreachableError, option, script
+from tuilab.engine.host.remote import (
+    FENCE_SECONDS,
+    RefusedError,
+    UnreachableError,
+    read_options,
+    script,
+)
 
-OPTIONS = frozenset({"options", "setup", "look_seconds", "fence_seconds"})
+OPTIONS: Mapping[str, Any] = {
+    "options": [], "setup": "", "look_seconds": 30.0, "fence_seconds": FENCE_SECONDS,
+}  # fmt: skip
+"""Those of ``[resources.slurm]``, with their defaults."""
 PATIENCE = 60.0
 """Seconds that one of its commands may take; they wait long for a controller that is away."""
 WARNING_SECONDS = 120
@@ -34,14 +43,12 @@ class Slurm:
     name = "Slurm"
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        """``options`` are those of ``[resources.slurm]``; ValueError for what it does not know."""
-        if strange := sorted(set(options) - OPTIONS):
-            known = ", ".join(sorted(OPTIONS))
-            raise ValueError(f"resources.slurm: {strange[0]} is not one of {known}")
-        self.look_seconds = float(option(options, "look_seconds", 30.0))
-        self.fence_seconds = float(option(options, "fence_seconds", FENCE_SECONDS))
-        self.setup = option(options, "setup", "")
-        self.options = tuple(str(one) for one in option(options, "options", []))
+        """Raise ValueError for options that it does not know."""
+        given = read_options("slurm", options, OPTIONS)
+        self.look_seconds = float(given["look_seconds"])
+        self.fence_seconds = float(given["fence_seconds"])
+        self.setup = given["setup"]
+        self.options = tuple(map(str, given["options"]))
 
     def look(self, workers: Collection[str]) -> Mapping[str, Opinion]:
         """One squeue call; jobs that ended minutes ago are still in it (MinJobAge)."""
