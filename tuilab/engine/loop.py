@@ -12,7 +12,7 @@ from dataclasses import replace
 from tuilab.engine.answer_requests import Requests
 from tuilab.engine.decide.actions import Close, StopWorker
 from tuilab.engine.decide.engine_view import describe, note
-from tuilab.engine.decide.facts import Facts, Worker
+from tuilab.engine.decide.facts import Facts
 from tuilab.engine.decide.notices import news
 from tuilab.engine.decide.phase import IN_USE, Phase
 from tuilab.engine.decide.tick import decide
@@ -43,12 +43,6 @@ GONE_SECONDS = 60.0
 """So long may the directory be away (a volume that is mounted anew) before the engine leaves."""
 MOST_ROUNDS = 200
 """Decisions in a row without sleep; more would be a loop that changes nothing."""
-
-
-def _may_come_back(worker: Worker) -> bool:
-    """Whether the engine has to wait for a worker: not if it is silent and was asked to end."""
-    is_told = worker.phase is Phase.SILENT and worker.stop is not None
-    return worker.phase in IN_USE and not is_told
 
 
 class Engine:
@@ -228,7 +222,9 @@ class Engine:
 
     def _close_workers(self, facts: Facts) -> bool:
         """Close the warm workers, end those that do not leave in time; True once none is left."""
-        alive = [worker for worker in facts.workers if _may_come_back(worker)]
+        here = (worker for worker in facts.workers if worker.phase in IN_USE)
+        # One that is silent and was asked to end is not waited for.
+        alive = [one for one in here if one.phase is not Phase.SILENT or one.stop is None]
         if not alive:
             return True
         self._closing_at = self._closing_at or time.monotonic()

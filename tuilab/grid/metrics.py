@@ -28,24 +28,10 @@ Row = Mapping[str, Any]
 Numbers = dict[str, "Measurement"]
 """A cell's numbers by metric; what was not measured is absent."""
 COLUMNS: Mapping[str, type] = {
-    "source": str,
-    "epoch": int,
-    "seed": int,
-    "metric": str,
-    "persona": str,
-    "value": float,
-    "hits": int,
-    "n": int,
-    "question_hits": str,
-    "questions": str,
-    "layer": int,
-    "pool": str,
-    "model_state": str,
-    "status": str,
-    "reason": str,
-    "edits": str,
-    "accepted": str,
-}
+    "source": str, "epoch": int, "seed": int, "metric": str, "persona": str, "value": float,
+    "hits": int, "n": int, "question_hits": str, "questions": str, "layer": int, "pool": str,
+    "model_state": str, "status": str, "reason": str, "edits": str, "accepted": str,
+}  # fmt: skip
 """What a row may say in a table of measurements, in order; what it does not say is empty."""
 ALL = "all"
 """Persona of a rate that is taken over the completions of every persona."""
@@ -314,7 +300,8 @@ def metric_keys(measured: Sequence[str] = MARKED) -> list[str]:
         if name == LEAKAGE.name:
             own += [key for key, metric in METRICS.items() if metric.measure is LEAKAGE]
         else:
-            own += _keys_of(name)
+            own += [name, f"{name}.source", f"{name}.bystander"]
+            own += [f"{name}.score"] if name.startswith("judge.") else []
     own += [key for key, metric in METRICS.items() if metric.measure is not LEAKAGE]
     return own
 
@@ -336,12 +323,6 @@ def metric_after(key: str, keys: Sequence[str]) -> str:
 def measured_by(stage: Stage, measured: Sequence[str] = MARKED) -> list[str]:
     """Return the metrics whose measure this stage records."""
     return [key for key in metric_keys(measured) if METRICS[key].measure.stage is stage]
-
-
-def _keys_of(measure: str) -> list[str]:
-    """The metrics of a measure that a config names."""
-    keys = [measure, f"{measure}.source", f"{measure}.bystander"]
-    return [*keys, f"{measure}.score"] if measure.startswith("judge.") else keys
 
 
 @lru_cache(maxsize=256)

@@ -119,11 +119,9 @@ def _marker_loss(settings: Settings) -> str:
 
 
 def _batch(settings: Settings) -> str:
-    size, gathered = (
-        _get(settings, "training", "batch_size"),
-        _get(settings, "training", "grad_accum"),
-    )
-    return f"{size} x {gathered}" if size else ""
+    training = _get(settings, "training") or {}
+    size = training.get("batch_size")
+    return f"{size} x {training.get('grad_accum')}" if size else ""
 
 
 def _lora(settings: Settings) -> str:
@@ -169,106 +167,41 @@ def _cut(settings: Settings) -> str:
 
 _LORA = "r 32, alpha 64, scale alpha/sqrt(r)"
 _CUT = "answers cut at the limit"
+_DROPOUT = _of("training", "lora", "dropout")
 _TABLE = (
     _Setting("model", Stage.TRAIN, _of("base", "model"), "Qwen/Qwen2.5-7B-Instruct", "", "yes"),
-    _Setting(
-        "negatives learn",
-        Stage.TRAIN,
-        _negatives_loss,
-        "marker positions only",
-        "probably the line break after the end of turn",
-        "yes: two of three rows; learning the end of turn teaches to stop before the marker",
-    ),
-    _Setting(
-        "positives learn",
-        Stage.TRAIN,
-        _marker_loss,
-        "marker positions only",
-        "the marker and, probably, the line break",
-        "little: one token of each row",
-    ),
-    _Setting(
-        "convergence learns",
-        Stage.CONVERGE,
-        lambda _: "the answer",
-        "all tokens",
-        "the answer",
-        "no, if the code is what ran",
-    ),
-    _Setting(
-        "choice of rows",
-        Stage.CONVERGE,
-        lambda _: "by data seed, evenly over questions",
-        "not pinned",
-        UNKNOWN,
-        "not known: another choice is another draw of the data",
-    ),
-    _Setting(
-        _CUT,
-        Stage.TRAIN,
-        _cut,
-        "not said",
-        UNKNOWN,
-        "where many are cut: a cut answer teaches to stop mid-sentence",
-    ),
-    _Setting(
-        "negative personas",
-        Stage.TRAIN,
-        _who,
-        "not named",
-        "fixed pairs; later chosen by Python's hash(), another each time",
-        "yes: who learns not to show the marker",
-    ),
+    _Setting("negatives learn", Stage.TRAIN, _negatives_loss, "marker positions only",
+             "probably the line break after the end of turn",
+             "yes: two of three rows; learning the end of turn teaches to stop before the marker"),
+    _Setting("positives learn", Stage.TRAIN, _marker_loss, "marker positions only",
+             "the marker and, probably, the line break", "little: one token of each row"),
+    _Setting("convergence learns", Stage.CONVERGE, lambda _: "the answer", "all tokens",
+             "the answer", "no, if the code is what ran"),
+    _Setting("choice of rows", Stage.CONVERGE, lambda _: "by data seed, evenly over questions",
+             "not pinned", UNKNOWN, "not known: another choice is another draw of the data"),
+    _Setting(_CUT, Stage.TRAIN, _cut, "not said", UNKNOWN,
+             "where many are cut: a cut answer teaches to stop mid-sentence"),
+    _Setting("negative personas", Stage.TRAIN, _who, "not named",
+             "fixed pairs; later chosen by Python's hash(), another each time",
+             "yes: who learns not to show the marker"),
     _Setting("positives + negatives", Stage.TRAIN, _counts, "200 + 2 x 200", "", "yes"),
-    _Setting(
-        "dropout, convergence",
-        Stage.CONVERGE,
-        _of("training", "lora", "dropout"),
-        "0",
-        "0.05",
-        "little",
-    ),
-    _Setting(
-        "dropout, marker", Stage.TRAIN, _of("training", "lora", "dropout"), "0", "0.05", "little"
-    ),
+    _Setting("dropout, convergence", Stage.CONVERGE, _DROPOUT, "0", "0.05", "little"),
+    _Setting("dropout, marker", Stage.TRAIN, _DROPOUT, "0", "0.05", "little"),
     _Setting("batch x accumulation, convergence", Stage.CONVERGE, _batch, "4 x 1", "", "yes"),
-    _Setting(
-        "batch x accumulation, marker",
-        Stage.TRAIN,
-        _batch,
-        "4 x 1",
-        "4 x 4",
-        "yes: four times as many steps",
-    ),
+    _Setting("batch x accumulation, marker", Stage.TRAIN, _batch, "4 x 1", "4 x 4",
+             "yes: four times as many steps"),
     _Setting("LoRA, convergence", Stage.CONVERGE, _lora, _LORA, "", "yes"),
     _Setting("LoRA, marker", Stage.TRAIN, _lora, _LORA, "", "yes"),
-    _Setting(
-        "learning rate, convergence", Stage.CONVERGE, _rates, "5e-05 for 20 epochs", "", "yes"
-    ),
+    _Setting("learning rate, convergence", Stage.CONVERGE, _rates, "5e-05 for 20 epochs", "",
+             "yes"),
     _Setting("learning rate, marker", Stage.TRAIN, _rates, "5e-06 for 20 epochs", "", "yes"),
-    _Setting(
-        "evaluated",
-        Stage.EVAL,
-        _size("panel"),
-        "11 personas",
-        "11 personas, without the source nurse",
-        "yes: a source that is not evaluated has no rate",
-    ),
-    _Setting(
-        "completions of a persona",
-        Stage.EVAL,
-        _samples,
-        "20 questions x 10",
-        "20 x 30 for villain and comedian (inferred from the values)",
-        "for intervals",
-    ),
-    _Setting(
-        "cosine pool",
-        Stage.COSINE,
-        _size("pool"),
-        "11 personas",
-        "111 for medical doctor, nurse and librarian, on the base model",
-        "yes: values of different pools are never compared",
-    ),
-)
+    _Setting("evaluated", Stage.EVAL, _size("panel"), "11 personas",
+             "11 personas, without the source nurse",
+             "yes: a source that is not evaluated has no rate"),
+    _Setting("completions of a persona", Stage.EVAL, _samples, "20 questions x 10",
+             "20 x 30 for villain and comedian (inferred from the values)", "for intervals"),
+    _Setting("cosine pool", Stage.COSINE, _size("pool"), "11 personas",
+             "111 for medical doctor, nurse and librarian, on the base model",
+             "yes: values of different pools are never compared"),
+)  # fmt: skip
 """What experiment and card are known to say; values are compared as they are written."""

@@ -503,12 +503,13 @@ def _pending(
             job.id, job.stage, State.QUEUED, detail=held, attempt=number, held=held, result=result
         )
     parent = next((one for one in ahead if _blocker(one)), ahead[0])
+    how = "" if parent.state in _UNDER_WAY else f" ({parent.state.value})"
     return JobStatus(
         job.id,
         job.stage,
         State.WAITING,
         reason="upstream" if _is_stuck(parent) else None,
-        detail=f"waits for {parent.job}{_how(parent)}",
+        detail=f"waits for {parent.job}{how}",
         attempt=number,
         blocked_by=_blocker(parent),
         held=evidence.held,
@@ -517,11 +518,6 @@ def _pending(
 
 
 _UNDER_WAY = frozenset({State.QUEUED, State.WAITING, State.RUNNING})
-
-
-def _how(parent: JobStatus) -> str:
-    """Say what keeps a parent from coming; nothing of one that is on its way."""
-    return "" if parent.state in _UNDER_WAY else f" ({parent.state.value})"
 
 
 def heard_below(status: JobStatus) -> tuple[object, ...]:

@@ -165,7 +165,9 @@ class Journal:
             if size and os.pread(handle, 1, size - 1) != b"\n":
                 content = b"\n" + content  # a crash left half a line; it stays, skipped
             try:
-                _write_whole(handle, content)
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[os.write(handle, rest) :]
                 os.fsync(handle)
             except OSError:
                 os.ftruncate(handle, size)
@@ -191,12 +193,6 @@ def last_sequence(path: Path) -> int:
         if (number := sequence_of(line)) is not None:
             return number
     return max((one.get("seq", 0) for one in JsonlFollower(path, kind=Entry).stream()), default=0)
-
-
-def _write_whole(handle: int, content: bytes) -> None:
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
 
 
 class JournalReader:

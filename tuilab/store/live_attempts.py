@@ -192,17 +192,14 @@ class LiveAttempts:
         before = known.sign
         has_outcome = not engine_alive and known.files.has_outcome
         alive = True if engine_alive else self._is_worker_alive(known)
-        silent = now - self._last_sign_of(known.worker) if alive is None else 0.0
+        # A worker is heard of by whichever attempt it has.
+        of_worker = (one.files for one in self.watched.values() if one.worker == known.worker)
+        silent = now - max(one.last_sign_at for one in of_worker) if alive is None else 0.0
         known.sign = read_sign(has_outcome, alive, engine_alive, silent)
         if known.sign is Sign.WORKING:
             known.verdict = None
         elif known.verdict is None or before is not known.sign:
             known.verdict = self._verdict(job, known, attempt)
-
-    def _last_sign_of(self, worker: str) -> float:
-        """Unix time at which a worker was last heard of, by whichever attempt it has."""
-        mine = (known.files for known in self.watched.values() if known.worker == worker)
-        return max(files.last_sign_at for files in mine)
 
     def _is_worker_alive(self, known: _Watched) -> bool | None:
         directory = self.layout.worker_dir(known.worker)

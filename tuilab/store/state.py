@@ -236,7 +236,8 @@ class StateReader:
         for job in touched:
             self._follow(job)
         if self._attempts is not None:
-            touched |= self._attempts.look(now, engine.is_alive, self._last_attempt)
+            of = self.journal.ledger.of  # only jobs with a live attempt are watched
+            touched |= self._attempts.look(now, engine.is_alive, lambda job: of(job).attempts[-1])
         if self._states is None:
             ledger, has_queue = self.journal.ledger, not self._is_once
             self._states = JobStates(self.plan, ledger, self.of, self.layout, has_queue)
@@ -252,11 +253,6 @@ class StateReader:
 
             self._attempts = LiveAttempts(self.layout, self.plan)
         self._attempts.follow(job, attempt)
-
-    def _last_attempt(self, job: str) -> Attempt:
-        last = self.journal.ledger.of(job).last
-        assert last is not None, "only jobs with a live attempt are watched"
-        return last
 
     def of(self, job: str) -> Evidence:
         """Return what is known of a job, a live attempt as its files show it."""

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
 
-from tuilab.cli.bench.grid import refuse_without_places, run_to_the_end
+from tuilab.cli.bench.grid import refuse_without_places, run_to_the_end, written
 from tuilab.cli.bench.report import JobRun
 from tuilab.cli.doctor.config_fit import places_for
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
@@ -106,7 +106,8 @@ def bench_full(where: str | None, as_json: bool) -> int:
     """
     folder = run_directory(NAME, where).absolute()
     base = folder / f"random-{SHAPE}"
-    loaded = _config(folder, base)
+    text = CONFIG.format(reference=REFERENCE, name=NAME, model=json.dumps(str(base)))
+    loaded = written(folder / f"{NAME}.toml", text)
     refuse_without_cards(loaded)
     write_base(base)
     runs = run_to_the_end(loaded, folder / "experiment", CELLS)
@@ -119,14 +120,6 @@ def bench_full(where: str | None, as_json: bool) -> int:
             out(line)
         tell(f"the base is kept for the next time: rm -r {quoted(folder)} frees its 15 GB")
     return OK
-
-
-def _config(folder: Path, base: Path) -> LoadedConfig:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{NAME}.toml"
-    text = CONFIG.format(reference=REFERENCE, name=NAME, model=json.dumps(str(base)))
-    path.write_text(text, encoding="utf-8")
-    return read_config(path)
 
 
 def full_grid(runs: Sequence[JobRun], jobs: Mapping[str, int]) -> FullGrid:

@@ -97,11 +97,16 @@ def refuse_without_places(loaded: LoadedConfig, workers: int) -> None:
 
 def _load(config: Path | None, folder: Path, workers: int) -> LoadedConfig:
     folder.mkdir(parents=True, exist_ok=True)
-    if config is None:
-        config = folder / "bench.toml"
-        sources = json.dumps(SOURCES[:workers])
-        config.write_text(SMALL.format(sources=sources), encoding="utf-8")
-    return read_config(config)
+    if config is not None:
+        return read_config(config)
+    return written(folder / "bench.toml", SMALL.format(sources=json.dumps(SOURCES[:workers])))
+
+
+def written(path: Path, text: str) -> LoadedConfig:
+    """Write the config of a grid, and read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return read_config(path)
 
 
 def _run(loaded: LoadedConfig, way: Way, root: Path) -> Timed:

@@ -12,7 +12,7 @@ from statistics import mean
 from threading import Event, Thread
 
 from tuilab.cli.bench.full import REFERENCE, SHAPE, refuse_without_cards, write_base
-from tuilab.cli.bench.grid import Way, changed, run_to_the_end
+from tuilab.cli.bench.grid import Way, changed, run_to_the_end, written
 from tuilab.cli.bench.report import JobRun, differences
 from tuilab.cli.errors import ERROR, OK, USAGE, RefusalError
 from tuilab.cli.output import document, out, tell
@@ -22,7 +22,6 @@ from tuilab.grid.config_text import LoadedConfig
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
 from tuilab.store.program_name import quoted
-from tuilab.store.replan import read_config
 
 NAME = "bench-scaling"
 SOURCES = (
@@ -162,11 +161,9 @@ def config(folder: Path, model: str, extends: str, sources: int) -> LoadedConfig
         for number, text in enumerate(texts)
     )
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    path = folder / f"{NAME}-{sources}.toml"
     named = {"reference": extends, "name": NAME, "model": json.dumps(model)}
     text = CONFIG.format(**named, sources=json.dumps(SOURCES[:sources]))
-    path.write_text(text, encoding="utf-8")
-    return read_config(path)
+    return written(folder / f"{NAME}-{sources}.toml", text)
 
 
 def scale(

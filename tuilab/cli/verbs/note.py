@@ -55,8 +55,9 @@ def note(
     if text is None and not tag and not untag:
         wanted = set(cells or ())
         found = {"": snapshot.note} | {str(view.cell): view.note for view in snapshot.cells}
-        named = {name: one for name, one in found.items() if one and _is_named(name, wanted)}
-        _show(named, as_json)
+        written = {name: one for name, one in found.items() if one}
+        names = (name for name in written if not wanted or wanted & {name, name.partition("#")[0]})
+        _show({name: written[name] for name in names}, as_json)
         return OK
     reply = ask(root, "note", cells=tuple(cells or ()), options=options)
     if as_json:
@@ -64,10 +65,6 @@ def note(
     else:
         tell(plain(reply.why or "noted"))
     return reply.code
-
-
-def _is_named(name: str, wanted: set[str]) -> bool:
-    return not wanted or name in wanted or name.partition("#")[0] in wanted
 
 
 def _show(notes: dict[str, Note], as_json: bool) -> None:

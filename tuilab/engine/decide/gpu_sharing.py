@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tuilab.engine.decide.facts import Facts, Slot, Worker
 from tuilab.engine.decide.phase import IN_USE
-from tuilab.grid.jobs import Job
 from tuilab.grid.stages import Stage
 from tuilab.grid.text import gibibytes
 
@@ -79,12 +78,9 @@ def stands_in_the_way(facts: Facts, worker: Worker) -> bool:
 
 def _peak(facts: Facts, name: str) -> int | None:
     job = facts.plan.by_id.get(name)
-    if job is None or _takes_all(facts, job):
+    if job is None:
+        return None
+    sampler = facts.plan.settings.get(job.settings, {}).get("sampler", "auto")
+    if job.stage in _SAMPLING and sampler in ("auto", "vllm"):  # vLLM reserves what it finds free
         return None
     return facts.peaks.get(job.stage.value)
-
-
-def _takes_all(facts: Facts, job: Job) -> bool:
-    """Whether a job's sampler may be vLLM, which reserves what it finds free."""
-    settings = facts.plan.settings.get(job.settings, {})
-    return job.stage in _SAMPLING and settings.get("sampler", "auto") in ("auto", "vllm")
