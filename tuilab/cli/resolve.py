@@ -67,7 +67,6 @@ def find_place(text: str) -> Place:
 
 
 def is_place(text: str) -> bool:
-    """Whether DIR|CONFIG names something."""
     try:
         find_place(text)
     except RefusalError:

@@ -193,7 +193,6 @@ class Reporter:
         self.event("note", text=redact(text))
 
     def elapsed(self) -> float:
-        """Seconds since the attempt began."""
         return round(time.monotonic() - self._start, 4)
 
     def finish(

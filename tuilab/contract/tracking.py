@@ -39,7 +39,6 @@ class Order:
     entity: str | None = None
 
     def as_json(self) -> str:
-        """Return the order as one line of JSON."""
         return json.dumps(asdict(self), default=str)
 
 
@@ -96,7 +95,6 @@ def run_id(group: str, spec: Spec) -> str:
 
 
 def state_path(folder: Path, run: str) -> Path:
-    """Return where the state of one copy lies."""
     return folder / f"{run}.json"
 
 

@@ -32,7 +32,6 @@ class Ending:
 
 
 def settled(attempt: Attempt, ending: Ending) -> Attempt:
-    """Return an attempt as it is with what became of it."""
     return replace(
         attempt,
         verdict=ending.verdict,

@@ -63,7 +63,6 @@ def here(record: Record, root: Path) -> Record:
 
 
 def write_record(layout: Layout, record: Record) -> None:
-    """Replace experiment.json."""
     atomic.write_json(layout.id, asdict(record))
 
 
@@ -141,7 +140,6 @@ def refuse_copy(layout: Layout) -> None:
 
 
 def copy_sentence(of: str, root: Path) -> str:
-    """Say of what a folder is a copy, and what to do."""
     own = f"`{program()} adopt-copy {quoted(root)}` makes it an experiment of its own"
     return f"this is a copy: {own}; the original is {of}"
 

@@ -92,7 +92,6 @@ class Cells(Lazy[dict[str, Any]]):
         self._views, self._tell = views, tell
 
     def at(self, place: int) -> dict[str, Any]:
-        """Tell of one cell."""
         return self._tell(self._views[place])
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -128,7 +127,6 @@ def _cell_as_json(
 
 
 def note_as_json(note: Note) -> dict[str, Any]:
-    """Return what people wrote about something."""
     return {"note": note.text, "tags": list(note.tags)}
 
 

@@ -56,7 +56,6 @@ class Policy:
 
 
 def policy_of(plan: Plan) -> Policy:
-    """Resolve a plan's resources."""
     return policy_for(plan.resources, (base.get("device") for base in bases(plan)))
 
 
