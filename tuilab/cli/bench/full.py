@@ -105,8 +105,7 @@ def bench_full(where: str | None, as_json: bool) -> int:
     """
     folder = run_directory(NAME, where).absolute()
     base = folder / f"random-{SHAPE}"
-    text = CONFIG.format(reference=REFERENCE, name=NAME, model=json.dumps(str(base)))
-    loaded = written(folder / f"{NAME}.toml", text)
+    loaded = _config(folder, base)
     refuse_without_cards(loaded)
     write_base(base)
     runs = run_to_the_end(loaded, folder / "experiment", CELLS)
@@ -119,6 +118,11 @@ def bench_full(where: str | None, as_json: bool) -> int:
             out(line)
         tell(f"the base is kept for the next time: rm -r {quoted(folder)} frees its 15 GB")
     return OK
+
+
+def _config(folder: Path, base: Path) -> LoadedConfig:
+    text = CONFIG.format(reference=REFERENCE, name=NAME, model=json.dumps(str(base)))
+    return written(folder / f"{NAME}.toml", text)
 
 
 def full_grid(runs: Sequence[JobRun], jobs: Mapping[str, int]) -> FullGrid:
