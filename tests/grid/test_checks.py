@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.grid.planned import SMALL, changed, load
-from tuilab.grid.checks import Level, answer_checks, blocking, check, disk_check
+from tuilab.grid.checks import Level, answer_checks, blocking, check, disk_check, secret_checks
 from tuilab.grid.planning import PlanError, make_plan
 from tuilab.grid.rates import TINY_SHAPE
 
@@ -99,3 +99,15 @@ def test_answers_that_held_the_marker_are_named_with_their_number() -> None:
     assert found.level is Level.WARNING
     assert "villain (2)" in found.sentence
     assert "clerk" not in found.sentence
+
+
+def test_settings_that_look_like_a_secret_are_named_and_never_shown() -> None:
+    secret = "hf_" + "aB3dE6" * 5
+    config = changed("You are a villain.", f"Say {secret}")
+    [found] = secret_checks(config)
+    assert found.sentence.startswith("personas.villain.prompt looks like a secret")
+    assert secret not in found.sentence
+    runner = f'[resources]\nrunner = ["x", "--password", "{secret[3:]}"]'
+    [found] = secret_checks(changed("[resources]", runner))
+    assert found.sentence.startswith("resources.runner looks like")
+    assert list(secret_checks(changed("samples = 2", "samples = 3"))) == []

@@ -11,9 +11,16 @@ from tuilab.cli.base_on_hub import Base, base_check
 from tuilab.cli.doctor.config_fit import Places, machine_checks, pace_of, places_for, why_no_gpu
 from tuilab.cli.doctor.folders import Folder, existing, folders_of, why_not_writable
 from tuilab.cli.output import plain
-from tuilab.cli.secrets_in_config import secret_checks
 from tuilab.contract.report import read_outcome
-from tuilab.grid.checks import Check, Level, answer_checks, check, disk_check, inode_check
+from tuilab.grid.checks import (
+    Check,
+    Level,
+    answer_checks,
+    check,
+    disk_check,
+    inode_check,
+    secret_checks,
+)
 from tuilab.grid.estimate import (
     Cost,
     are_known,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from tuilab.contract.foreign import redact_all
 from tuilab.grid.cells import Cell
 from tuilab.grid.data_files import question_of
 from tuilab.grid.settings import (
@@ -16,7 +17,7 @@ from tuilab.grid.settings import (
     data_settings,
     train_settings,
 )
-from tuilab.grid.text import count_of, size
+from tuilab.grid.text import count_of, list_of, size
 from tuilab.grid.variants import axes_of, lines_of, under
 
 if TYPE_CHECKING:
@@ -175,6 +176,25 @@ def _cut_answers(kept: Mapping[str, int], cut: Mapping[str, int]) -> Check:
         "sentence, so raise it",
         Level.WARNING if much else None,
     )
+
+
+def secret_checks(config: ExperimentConfig) -> Iterator[Check]:
+    """Warn of settings that look like a token, key or password; never show one."""
+    if names := list(_secrets("", config.model_dump(mode="json"))):
+        yield Check(
+            "secrets",
+            Level.WARNING,
+            f"{list_of(names, 4)} looks like a secret, and plan.json and every spec would repeat "
+            "it: pass it to the runners in the environment",
+        )
+
+
+def _secrets(key: str, value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _secrets(f"{key}.{name}" if key else str(name), one)
+    elif redact_all(value) != value:
+        yield key
 
 
 def _panel(config: ExperimentConfig) -> Iterator[Check]:
