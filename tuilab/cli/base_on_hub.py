@@ -86,11 +86,7 @@ def commit_of(model: str, state: ExperimentState) -> str:
 
 
 def ask_hub(
-    verb: str,
-    model: str,
-    revision: str | None = None,
-    *more: str,
-    seconds: float = ASK_SECONDS,
+    verb: str, model: str, revision: str | None = None, *more: str, seconds: float = ASK_SECONDS
 ) -> tuple[Mapping[str, Any] | None, str]:
     """Ask a hub through the runners' library; the answer, or None and one sentence."""
     if not is_installed("huggingface_hub"):

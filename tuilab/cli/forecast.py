@@ -209,9 +209,7 @@ def _wall(
 
 
 def as_text(
-    found: Forecast,
-    with_jobs: bool = False,
-    ask_base: Callable[[], Iterable[Check]] = tuple,
+    found: Forecast, with_jobs: bool = False, ask_base: Callable[[], Iterable[Check]] = tuple
 ) -> Iterator[str]:
     """Yield the lines of ``tuilab plan``; ``ask_base`` may take its time, and is asked late."""
     yield from _head(found)

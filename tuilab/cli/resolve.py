@@ -50,8 +50,7 @@ def find_place(text: str) -> Place:
             return Place(root=path.parent)
         if path.suffix != CONFIG_SUFFIX:
             raise RefusalError(
-                f"{text} is neither an experiment's directory nor a config ({CONFIG_SUFFIX})",
-                USAGE,
+                f"{text} is neither an experiment's directory nor a config ({CONFIG_SUFFIX})", USAGE
             )
         return Place(config=path)
     if text == PUBLISHED:

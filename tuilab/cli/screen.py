@@ -44,10 +44,7 @@ def show(
 
 
 def draw(
-    root: Path | None,
-    read_only: bool = False,
-    ascii_glyphs: bool = False,
-    theme: str | None = None,
+    root: Path | None, read_only: bool = False, ascii_glyphs: bool = False, theme: str | None = None
 ) -> int:
     """Draw an experiment, or the list of those below the current directory."""
     from tuilab.tui import run

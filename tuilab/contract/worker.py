@@ -11,12 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilab.contract import atomic
-from tuilab.contract.identity import (
-    MARKER_VARIABLE,
-    ExperimentRef,
-    Identity,
-    works_elsewhere,
-)
+from tuilab.contract.identity import MARKER_VARIABLE, ExperimentRef, Identity, works_elsewhere
 from tuilab.contract.parsing import loads, open_plain, read, read_if_sound, typed
 from tuilab.contract.reasons import Exit
 

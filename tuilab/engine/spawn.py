@@ -49,10 +49,7 @@ def start(root: Path, go: bool, takeover: bool = False, on: str = "") -> Identit
 
 
 def _wait(
-    layout: Layout,
-    before: Holder | None,
-    launcher: subprocess.Popen[bytes],
-    told: BufferedReader,
+    layout: Layout, before: Holder | None, launcher: subprocess.Popen[bytes], told: BufferedReader
 ) -> Identity:
     """Return the new engine's identity once it holds the lease; EngineStartError says why not."""
     deadline = time.monotonic() + WAIT_SECONDS

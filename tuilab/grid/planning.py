@@ -11,14 +11,7 @@ from tuilab.grid import settings as stage_settings
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import Deviation, edits_of, sets_for, sets_for_all, without_idle
 from tuilab.grid.estimate import Cost, by_stage, cost_of, planned_rates
-from tuilab.grid.fingerprint import (
-    SHORT,
-    Parts,
-    canonical,
-    digest,
-    digest_of_text,
-    hash_of_text,
-)
+from tuilab.grid.fingerprint import SHORT, Parts, canonical, digest, digest_of_text, hash_of_text
 from tuilab.grid.jobs import JobTable, Kind, Plan, fetch_id, job_id
 from tuilab.grid.lines import CONTROLS, MARKED_ARMS, name_of, persona_of
 from tuilab.grid.metrics import KINDS

@@ -205,10 +205,7 @@ def no_settings(job: Job, attempt: Attempt) -> str:
 
 
 def derive_state(
-    job: Job,
-    evidence: Evidence,
-    parents: Mapping[str, JobStatus],
-    explain: Explain = no_settings,
+    job: Job, evidence: Evidence, parents: Mapping[str, JobStatus], explain: Explain = no_settings
 ) -> JobStatus:
     """Decide a job's state.
 
@@ -443,10 +440,7 @@ def _own_causes(job: Job, attempt: Attempt, explain: Explain) -> Iterator[str]:
 
 
 def _input_causes(
-    job: Job,
-    inputs: Mapping[str, str],
-    read: Mapping[str, int],
-    parents: Mapping[str, JobStatus],
+    job: Job, inputs: Mapping[str, str], read: Mapping[str, int], parents: Mapping[str, JobStatus]
 ) -> Iterator[str]:
     """Name what a job would read otherwise now; an input of unknown hash says nothing."""
     for name, used in inputs.items():

@@ -117,10 +117,7 @@ def judge(beat: Heartbeat | None, now: float, trouble: Trouble = Trouble()) -> E
         return EngineView(note=trouble.note)
     alive = is_alive(beat.identity)
     known = replace(
-        beat.view,
-        pid=beat.identity.pid,
-        host=beat.identity.host,
-        heartbeat_at=beat.heartbeat_at,
+        beat.view, pid=beat.identity.pid, host=beat.identity.host, heartbeat_at=beat.heartbeat_at
     )
     if known.state is EngineState.STOPPED or alive is False:
         return replace(known, state=EngineState.STOPPED, pid=None, note=trouble.note, meter=Meter())

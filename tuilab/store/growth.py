@@ -36,10 +36,7 @@ class Proposal:
 
 
 def propose(
-    layout: Layout,
-    before: Plan,
-    read: Callable[[Plan], ExperimentState],
-    more: More | None = None,
+    layout: Layout, before: Plan, read: Callable[[Plan], ExperimentState], more: More | None = None
 ) -> Proposal:
     """Plan an experiment again as its files are now, with more cells; writes nothing.
 

@@ -165,11 +165,7 @@ def _settings(reader: Reader, status: JobStatus) -> Settings:
 
 
 def _rows(
-    measure: Measure,
-    outcome: Mapping[str, Any] | None,
-    told: Row,
-    panel: Sequence[str],
-    plan: Plan,
+    measure: Measure, outcome: Mapping[str, Any] | None, told: Row, panel: Sequence[str], plan: Plan
 ) -> Iterator[Row]:
     """Yield a row for each value of a measure, and for each that ought to be there and is not."""
     found = list(measure.rows(outcome)) if outcome is not None else []

@@ -181,10 +181,7 @@ def _verdict(times: dict[str, Spent]) -> str:
 
 
 def _as_json(
-    loaded: LoadedConfig,
-    found: dict[str, Timed],
-    times: dict[str, Spent],
-    differ: list[str] | None,
+    loaded: LoadedConfig, found: dict[str, Timed], times: dict[str, Spent], differ: list[str] | None
 ) -> dict[str, Any]:
     walls = [one.wall for one in times.values()]
     return {

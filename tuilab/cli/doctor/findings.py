@@ -36,10 +36,7 @@ if TYPE_CHECKING:
     from tuilab.grid.config import ExperimentConfig
 
 _APP_LIBRARIES = ("textual", "pydantic", "typer", "psutil", "pandas")
-_TOKENS = {
-    "HF_TOKEN": "gated models",
-    "WANDB_API_KEY": "the wandb tracker",
-}
+_TOKENS = {"HF_TOKEN": "gated models", "WANDB_API_KEY": "the wandb tracker"}
 _LOW_DISK = 5e9
 
 

@@ -28,9 +28,7 @@ from tuilab.store.read_state import read_state
 Stale = Annotated[
     list[str],
     typer.Argument(
-        metavar="CELL",
-        help="villain@4, villain@*, '*' for all",
-        autocompletion=complete.cells,
+        metavar="CELL", help="villain@4, villain@*, '*' for all", autocompletion=complete.cells
     ),
 ]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason; every report names it.")]

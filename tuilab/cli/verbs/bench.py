@@ -58,8 +58,7 @@ def bench(
         ),
     ] = 1,
     full: Annotated[
-        bool,
-        typer.Option("--full", help="With --grid: two full cells at the 7B shape, on a GPU."),
+        bool, typer.Option("--full", help="With --grid: two full cells at the 7B shape, on a GPU.")
     ] = False,
     where: Where = None,
     as_json: AsJson = False,

@@ -16,12 +16,7 @@ from tuilab.grid.metrics import KINDS
 from tuilab.grid.text import count_of
 from tuilab.report import declared_card
 from tuilab.report.import_results import PERCENT_HINT, ImportRefusedError, read_table, write_results
-from tuilab.report.table_layouts import (
-    COSINE_EXAMPLES,
-    EXAMPLES,
-    WIDE_EXAMPLES,
-    imported_names,
-)
+from tuilab.report.table_layouts import COSINE_EXAMPLES, EXAMPLES, WIDE_EXAMPLES, imported_names
 from tuilab.science.design import design_of
 from tuilab.store.program_name import program, quoted
 

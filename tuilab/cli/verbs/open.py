@@ -21,10 +21,7 @@ from tuilab.store.status import lazy_status
 
 
 def open_experiment(
-    what: DirOrConfig,
-    read_only: ReadOnly = False,
-    ascii_glyphs: Ascii = False,
-    theme: Theme = None,
+    what: DirOrConfig, read_only: ReadOnly = False, ascii_glyphs: Ascii = False, theme: Theme = None
 ) -> int:
     """Open an experiment on screen. A config is turned into one first. Starts no work.
 

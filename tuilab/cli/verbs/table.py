@@ -25,8 +25,7 @@ Layout = Annotated[
     ),
 ]
 Full = Annotated[
-    bool,
-    typer.Option("--full", help="Also the rise, counts, early fractions and other metrics."),
+    bool, typer.Option("--full", help="Also the rise, counts, early fractions and other metrics.")
 ]
 
 

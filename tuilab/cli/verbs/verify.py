@@ -24,8 +24,7 @@ def verify(
         str, typer.Option("--sha256", metavar="DIGEST", help="The digest that report printed.")
     ] = "",
     again: Annotated[
-        bool,
-        typer.Option("--recompute", help="Make every number again from the raw completions."),
+        bool, typer.Option("--recompute", help="Make every number again from the raw completions.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:

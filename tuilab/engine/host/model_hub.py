@@ -78,10 +78,7 @@ def on_hub(plan: Plan) -> frozenset[tuple[str, str | None]]:
 
 
 def is_offline(
-    policy: Policy,
-    needed: Set[tuple[str, str | None]],
-    has_result: bool,
-    own: Mapping[str, str],
+    policy: Policy, needed: Set[tuple[str, str | None]], has_result: bool, own: Mapping[str, str]
 ) -> bool:
     """Whether a new worker gets HF_HUB_OFFLINE.
 

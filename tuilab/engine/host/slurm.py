@@ -99,10 +99,7 @@ def _opinion(state: str, reason: str, host: str, left: str, limit: str) -> Opini
     where = "" if host in ("n/a", "") else host
     if state in _RUNNING:
         return Opinion(
-            Word.RUNNING,
-            host=where,
-            seconds_left=seconds_in(left),
-            wall_seconds=seconds_in(limit),
+            Word.RUNNING, host=where, seconds_left=seconds_in(left), wall_seconds=seconds_in(limit)
         )
     return Opinion(Word.ENDED, f"Slurm says {state}", host=where)
 
