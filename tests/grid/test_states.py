@@ -344,7 +344,7 @@ def moved(ledger: Ledger, commit: str) -> Ledger:
 
 def test_a_branch_that_moved_on_is_stale_and_what_was_made_stays_done_and_goes_on() -> None:
     found = spoken(on_hub("main"), moved(fetched("c1"), "c2"))
-    says = "main is c2 by now, and this experiment keeps c1: set base.revision to one of them"
+    says = "main is now at c2, and this experiment keeps c1: set base.revision to one of them"
     assert found == {BASE: says}
     ledger = Ledger()
     settle(ledger, on_hub("main"), BASE, Verdict.DONE, made="c1")

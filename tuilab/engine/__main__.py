@@ -62,7 +62,7 @@ def _run(root: Path, go: bool, takeover: bool, tell: int | None = None, on: str 
     except LeaseHeldError:
         return 0
     except FencedError as error:
-        print(f"fenced: {error}; its workers go on", file=sys.stderr, flush=True)
+        print(f"fenced: {error}; its workers continue", file=sys.stderr, flush=True)
         return EXIT_HELD
     return 0
 

@@ -98,7 +98,7 @@ class Engine:
         """Wait out the machine's trouble; pause the grid for what is not understood, and say so."""
         what = (is_of_the_machine(error) and why_no_room(self.layout.root)) or sentence(error)
         if what != self._trouble:
-            self._say(f"cannot go on now, trying again: {what}")
+            self._say(f"cannot continue now, trying again: {what}")
         self._trouble = what
         with contextlib.suppress(OSError):
             tell_trouble(self.layout, what, time.time())

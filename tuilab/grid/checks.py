@@ -415,8 +415,7 @@ def _design(config: ExperimentConfig) -> Iterator[Check]:
         "cosine-pool",
         not outside,
         f"the cosine pool {config.cosine.pool_name} has all sources and the target",
-        f"{_names(outside)} is missing from the cosine pool {config.cosine.pool_name}: "
-        "add it to cosine.pool",
+        f"the cosine pool {config.cosine.pool_name} lacks {_names(outside)}: add to cosine.pool",
     )
 
 

@@ -275,7 +275,7 @@ def _moved(job: Job, attempt: Attempt) -> str:
         return ""
     branch = job.parts.base if job.parts else "the branch"
     return (
-        f"{branch} is {attempt.moved} by now, and this experiment keeps {kept}: set base.revision "
+        f"{branch} is now at {attempt.moved}, and this experiment keeps {kept}: set base.revision "
         "to one of them"
     )
 

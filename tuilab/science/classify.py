@@ -143,7 +143,7 @@ def _of_tests(tests: Sequence[CheckpointTest]) -> Change:
 
 def _why_unknown(seeds: int, tested: int) -> str:
     if seeds > 1:
-        return "the seeds share no later checkpoint, so that their spread is unknown"
+        return "the seeds share no later checkpoint, so their spread is unknown"
     return (
         f"with one seed and {count_of(tested, 'later checkpoint')} the scatter of training is"
         f" unknown: {LEAST_LATER} checkpoints or a second seed would tell"

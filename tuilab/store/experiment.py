@@ -76,7 +76,7 @@ def replace_plan(layout: Layout, config_text: str, plan: Plan) -> None:
 def _refuse_what_is_there(root: Path) -> None:
     if is_experiment(root):
         raise ExperimentExistsError(
-            f"{root} is already an experiment: `{program()} run {quoted(root)}` goes on with it"
+            f"{root} is already an experiment: `{program()} run {quoted(root)}` continues it"
         )
     if root.is_symlink() or (root.exists() and not root.is_dir()):
         raise ExperimentExistsError(f"{root} is not a directory: choose another place")

@@ -73,7 +73,7 @@ class Lease:
             if self.layout.lock.exists():
                 quarantine(self.layout, self.layout.lock, "unreadable lock", self.holder.since)
             atomic.create_json(self.layout.lock, asdict(self.holder))
-        raise FencedError(f"{self.layout.lock} can be neither read nor made anew")
+        raise FencedError(f"{self.layout.lock} can be neither read nor made again")
 
     def heartbeat(self, view: EngineView, now: float) -> None:
         """Say that the engine lives and what it does; FencedError if another took over."""

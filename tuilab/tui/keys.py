@@ -286,7 +286,7 @@ RELAUNCH = _of(
 FORM = _of(
     "form",
     _key("escape", "cancel", "cancel", "change nothing", "esc", bar=True),
-    _key("enter", "go_on", "go on", "go on to the answer, then take it", "↵", bar=True),
+    _key("enter", "go_on", "go on", "move to the answer, then take it", "↵", bar=True),
     _key("tab", "app.focus_next", "next", "next field", bar=True),
     _key("e", "edit", "edit", "type into the fields"),
     _key("pagedown,j,down", "scroll(1)", "scroll", "scroll down", "pgdn", bar=True),

@@ -59,7 +59,7 @@ def test_jobs_are_moved_held_and_released(busy: Played) -> None:
     assert call("queue", root, "--release", OWN[2]).exit_code == 0
     assert not any("held" in one["why"] for one in due(busy.root))
     again = call("queue", root, "--release", OWN[2])
-    assert (again.exit_code, "nothing of it is held" in again.stderr) == (1, True)
+    assert (again.exit_code, "none of these is held" in again.stderr) == (1, True)
 
 
 def test_one_job_is_stopped_and_the_rest_of_its_cell_stays_asked_for(busy: Played) -> None:

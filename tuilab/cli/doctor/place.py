@@ -146,7 +146,7 @@ def _on_volume(
     for seconds, what in ways:
         if not isinstance(seconds, int | float):
             said = f"{what.replace(' is ', ' is never ')}: the mount is stale or caches listings"
-            yield Check("volume", Level.BLOCKING, f"{said}; mount {root.absolute()} anew")
+            yield Check("volume", Level.BLOCKING, f"{said}; mount {root.absolute()} again")
         elif seconds > SLOW_SECONDS:
             yield Check("volume", Level.WARNING, f"{what} after {duration(seconds)}")
         else:

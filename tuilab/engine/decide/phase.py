@@ -153,6 +153,6 @@ def _elsewhere(signs: Signs, fence: float) -> Sighting:
     if is_fresh:
         return Sighting(Phase.STARTING)
     if opinion.word in (Word.ENDED, Word.UNKNOWN) and signs.silent > 2 * fence:
-        why = opinion.why or "its place knows nothing of it any more"
+        why = opinion.why or "its scheduler no longer knows it"
         return Sighting(Phase.GONE, Exit(why=f"{why}, and no sign of it for {2 * fence:.0f} s"))
     return Sighting(Phase.SILENT)

@@ -158,7 +158,7 @@ def _hold(request: Request, known: Known) -> Answer:
 def _release(request: Request, known: Known) -> Answer:
     jobs = [job for job in _jobs(request, known.state.plan) if known.ledger.of(job).held]
     if not jobs:
-        return Answer(accepted=False, why="nothing of it is held")
+        return Answer(accepted=False, why="none of these is held")
     return Answer(({"kind": "released", "jobs": jobs, "by": request.by},))
 
 
@@ -174,7 +174,7 @@ def _order(request: Request, known: Known) -> Answer:
     if not front:
         given = next((job for job in wished if known.state.statuses[job].given_to), "")
         why = f"{given} is next on a worker already" if given else ""
-        return Answer(accepted=False, why=why or "nothing of it is queued or waiting")
+        return Answer(accepted=False, why=why or "none of these is queued or waiting")
     kept = [job for job in ledger.order if job not in front and ledger.of(job).is_due]
     return Answer(({"kind": "ordered", "jobs": [*front, *kept], "by": request.by},))
 
