@@ -10,7 +10,7 @@ from tuilab.science.claims.standard import standard_claims
 from tuilab.science.design import Design, DesignError, Persona, design_of
 from tuilab.science.figures.kinds import KINDS
 from tuilab.science.figures.prepare import figure
-from tuilab.science.frame import empty, measurements
+from tuilab.science.frame import measurements
 from tuilab.science.headline_rows import headline, headline_frame, headline_text
 
 
@@ -98,7 +98,7 @@ def test_a_plan_with_nothing_in_it_is_refused() -> None:
     with pytest.raises(DesignError, match="both target and source"):
         Design((Persona("assistant", "Assistant"),), (0,))
     with pytest.raises(DesignError, match="no sources"):
-        design_of(empty())
+        design_of(measurements([]))
 
 
 def test_a_plan_is_read_off_a_table() -> None:
@@ -107,8 +107,8 @@ def test_a_plan_is_read_off_a_table() -> None:
         leakage_row("nurse", 0, 3, seed=8, persona="monk"),
         cosine_row("villain", 0, 0.5, seed=7),
     ]
-    plan = design_of(measurements(rows), labels={"villain": "Villain!"})
-    assert [one.label for one in plan.sources] == ["Nurse", "Villain!"]
+    plan = design_of(measurements(rows))
+    assert [one.label for one in plan.sources] == ["Nurse", "Villain"]
     assert (plan.epochs, plan.seeds) == ((0, 2), (7, 8))
     assert [one.key for one in plan.personas] == ["monk", "assistant"]
 

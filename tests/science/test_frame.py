@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from tests.science.builders import cosine_row, leakage_row, shuffled
-from tuilab.science.frame import empty, measurements
+from tuilab.science.frame import measurements
 from tuilab.science.schema import COLUMNS, MeasurementsError
 from tuilab.study.study import Study
 
@@ -47,8 +47,8 @@ def test_a_blank_value_is_missing_and_not_zero() -> None:
 
 
 def test_an_empty_table_is_a_frame_unless_rows_are_demanded() -> None:
-    assert list(empty().columns) == list(COLUMNS)
-    assert "no rows" in problems_of(empty(), may_be_empty=False)
+    assert list(measurements([]).columns) == list(COLUMNS)
+    assert "no rows" in problems_of(measurements([]), may_be_empty=False)
 
 
 def test_every_problem_is_reported_at_once_with_its_row() -> None:
@@ -59,13 +59,13 @@ def test_every_problem_is_reported_at_once_with_its_row() -> None:
         {"source": "a", "epoch": 4, "metric": "leekage", "value": 0.5},
         {"source": "a", "epoch": 6, "metric": "leakage", "value": "abc"},
     ]
-    text = problems_of(rows, first_row=2)
+    text = problems_of(rows)
     assert text.startswith("5 problems in the measurements: ")
-    assert "row 2, epoch: 'ten' is not a whole number" in text
-    assert "row 3, value: leakage 73.2 is above 1 (is the table in percent?)" in text
-    assert "row 4, n: n = 0" in text
-    assert "row 5, metric: unknown metric 'leekage'; known metrics: leakage" in text
-    assert "row 6, value: 'abc' is not a number" in text
+    assert "row 1, epoch: 'ten' is not a whole number" in text
+    assert "row 2, value: leakage 73.2 is above 1 (is the table in percent?)" in text
+    assert "row 3, n: n = 0" in text
+    assert "row 4, metric: unknown metric 'leekage'; known metrics: leakage" in text
+    assert "row 5, value: 'abc' is not a number" in text
 
 
 @pytest.mark.parametrize(

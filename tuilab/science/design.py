@@ -116,7 +116,6 @@ def design_of(
     frame: pd.DataFrame,
     *,
     target: str = TARGET,
-    labels: Mapping[str, str] | None = None,
     sources: Iterable[str] | None = None,
     name: str = "",
 ) -> Design:
@@ -128,10 +127,9 @@ def design_of(
     Raises:
         DesignError: when the frame has no rows.
     """
-    labels = labels or {}
 
     def persona(key: str) -> Persona:
-        return Persona(key, labels.get(key, key.replace("_", " ").capitalize()))
+        return Persona(key, key.replace("_", " ").capitalize())
 
     leakage = frame[frame["metric"] == "leakage"]
     panel = sorted({str(key) for key in leakage["persona"].dropna()} - {target})

@@ -39,7 +39,6 @@ def measurements(
     *,
     unit: Unit = "rate",
     target: str = TARGET,
-    first_row: int = 1,
     may_be_empty: bool = True,
 ) -> pd.DataFrame:
     """Build the validated frame every function of this package takes.
@@ -53,7 +52,6 @@ def measurements(
         rows: a table or records; text is read as numbers where numbers belong.
         unit: ``percent`` when rates in the table run from 0 to 100.
         target: the persona meant where a rate or cosine row names none.
-        first_row: number of the first row in messages (2 for a file with a header line).
         may_be_empty: False makes a table without rows a problem.
 
     Raises:
@@ -62,24 +60,20 @@ def measurements(
     table = _as_table(rows)
     _refuse_shape(table, may_be_empty)
     problems: list[RowProblem] = []
-    typed = _typed(table, problems, first_row)
+    typed = _typed(table, problems)
     # A cell that could not be read is already reported; only fully read rows are judged further.
     unread = {problem.row for problem in problems}
     filled = _filled(typed, target, 100.0 if unit == "percent" else 1.0)
     for mask, column, message in checks(filled, 100.0 if unit == "percent" else 1.0):
         for position in np.flatnonzero(mask.to_numpy(dtype=bool, na_value=False)):
-            row = first_row + int(position)
+            row = 1 + int(position)
             if row not in unread:
-                problems.append(RowProblem(row, column, _say(message, filled, position, first_row)))
+                problems.append(RowProblem(row, column, _say(message, filled, position)))
     if problems:
         raise MeasurementsError(problems)
     if unit == "percent":
         filled.loc[_is_rate(filled), "value"] /= 100.0
     return filled.sort_values(list(KEY), na_position="first", kind="stable").reset_index(drop=True)
-
-
-def empty() -> pd.DataFrame:
-    return measurements([])
 
 
 def _as_table(rows: pd.DataFrame | Iterable[Mapping[str, object]]) -> pd.DataFrame:
@@ -108,7 +102,7 @@ def _refuse_shape(table: pd.DataFrame, may_be_empty: bool) -> None:
         raise MeasurementsError(problems)
 
 
-def _typed(table: pd.DataFrame, problems: list[RowProblem], first_row: int) -> pd.DataFrame:
+def _typed(table: pd.DataFrame, problems: list[RowProblem]) -> pd.DataFrame:
     """Give every known column its dtype; what cannot be read becomes NA and a problem."""
     typed: dict[str, pd.Series] = {}
     for name, dtype in COLUMNS.items():
@@ -125,7 +119,7 @@ def _typed(table: pd.DataFrame, problems: list[RowProblem], first_row: int) -> p
         what = "a whole number" if dtype == "Int64" else "a number"
         for position in np.flatnonzero(unread.to_numpy(dtype=bool)):
             message = f"{text.iloc[position]!r} is not {what}{_way_out(text.iloc[position])}"
-            problems.append(RowProblem(first_row + int(position), name, message))
+            problems.append(RowProblem(1 + int(position), name, message))
         read = number.mask(unread)
         typed[name] = read.astype("Int64") if dtype == "Int64" else read.astype("float64")
     return pd.DataFrame(typed)
@@ -172,13 +166,13 @@ def _is_rate(table: pd.DataFrame) -> pd.Series:
     return table["metric"].isin(rates).astype(bool)
 
 
-def _say(message: str, table: pd.DataFrame, position: Any, first_row: int) -> str:
+def _say(message: str, table: pd.DataFrame, position: Any) -> str:
     """Fill a check's message with the row it is about; ``earlier`` is the row it repeats."""
     row = table.iloc[position]
     words = {name: _plain(row[name]) for name in table.columns}
     if "{earlier}" in message:
         group = table.groupby(list(KEY), dropna=False, sort=False).ngroup().to_numpy()
-        words["earlier"] = str(first_row + int(np.argmax(group == group[position])))
+        words["earlier"] = str(1 + int(np.argmax(group == group[position])))
     return message.format(**words)
 
 

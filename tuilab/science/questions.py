@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import correlation, fmean
 from typing import Final
 
 from tuilab.grid.metrics import Measurement, Row, hits_by_question
@@ -151,16 +151,9 @@ def paired_difference(ours: Questions, theirs: Questions) -> Interval | None:
     if not ask_the_same((ours, theirs)):
         return None
     mine, yours = ours.interval, theirs.interval
-    shared = _correlation(ours.rates, theirs.rates)
+    is_constant = 1 in (len(set(ours.hits)), len(set(theirs.hits)))
+    shared = 0.0 if is_constant else correlation(ours.rates, theirs.rates)
     found = joined((ours.rate, mine), (theirs.rate, yours), shared, f"{PAIRED} {mine.method}")
     counting = difference(sum(ours.hits), ours.n, sum(theirs.hits), theirs.n)
     low, high = min(found.low, counting.low), max(found.high, counting.high)
     return Interval(low, high, found.method)
-
-
-def _correlation(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Pearson's; 0 where one of the two is constant."""
-    mine, yours = fmean(ours), fmean(theirs)
-    shared = math.fsum((a - mine) * (b - yours) for a, b in zip(ours, theirs, strict=True))
-    size = math.sqrt(variance(ours) * variance(theirs)) * (len(ours) - 1)
-    return shared / size if size else 0.0

@@ -61,8 +61,6 @@ class Specificity:
     """Mean rate over measured personas that are neither source nor target."""
     max_bystander: float | None
     """Largest such rate: a maximum picked from ``bystanders``."""
-    max_bystander_persona: str | None
-    """Whose it is; of equals the first key."""
     bystanders: int
     kind: Kind
     """The class, by the rule of this module."""
@@ -121,7 +119,6 @@ def _cell(
         target_rate=theirs.counted if theirs else None,
         mean_bystander=sum(known.values()) / len(known) if known else None,
         max_bystander=largest.value if largest else None,
-        max_bystander_persona=largest.who if largest else None,
         bystanders=len(known),
         kind=Kind.NOT_KNOWN,
         is_own=None,

@@ -7,7 +7,7 @@ from tuilab.science.claims.claim import Verdict
 from tuilab.science.claims.declared import parse
 from tuilab.science.claims.evaluate import evaluate
 from tuilab.science.claims.standard import standard_claims
-from tuilab.science.frame import empty
+from tuilab.science.frame import measurements
 from tuilab.science.published import CLAIMS_FILE, read
 from tuilab.study.study import Study
 
@@ -60,7 +60,7 @@ def test_every_claim_is_json(published_analysis: Analysis) -> None:
 
 
 def test_an_experiment_without_measurements_claims_nothing(card: Study) -> None:
-    analysis = analyse(empty(), card.design)
+    analysis = analyse(measurements([]), card.design)
     claims = [c for c in standard_claims(analysis) if c.key != "published-cosines"]
     assert {claim.verdict for claim in claims} == {UNMEASURED}
     assert "Nothing is measured yet (0 of 77 cells)" in claims[0].sentence

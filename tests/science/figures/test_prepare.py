@@ -7,7 +7,7 @@ from tuilab.science.analysis import Analysis, analyse
 from tuilab.science.figures.kinds import KINDS, kinds_of
 from tuilab.science.figures.model import Figure, Panel, PlotPoint, epoch_ticks, mark, marks_of
 from tuilab.science.figures.prepare import figure
-from tuilab.science.frame import empty, measurements
+from tuilab.science.frame import measurements
 from tuilab.study.study import Study
 
 
@@ -104,7 +104,7 @@ def test_every_drawn_value_lies_inside_its_axes_and_in_the_saved_rows(
 def test_an_experiment_without_values_gives_empty_figures_that_say_so(
     card: Study, kind: str
 ) -> None:
-    shown: Figure = figure(kind, analyse(empty(), card.design))
+    shown: Figure = figure(kind, analyse(measurements([]), card.design))
     assert not any(drawn(panel) for panel in shown.panels)
     assert "Nothing" in shown.note or "168 of 168 squares are n/a" in shown.note
 
