@@ -272,7 +272,7 @@ def test_the_explanation_names_each_job_its_time_and_its_reason() -> None:
     assert lines[0] == "converge/villain#42  attempt 2  took 2s  (again)"
     assert lines[-1] == "cosine/villain@1#42  attempt 2  took 2s  (below converge)"
     again = explain(relaunch(ledger, "villain@1", stage=Stage.DATA))
-    kept = "keep their results; stale only if something else comes out: villain@0#42, villain@2#42"
+    kept = "keep their results unless the new ones differ: villain@0#42, villain@2#42"
     assert again[-1] == kept
     assert "no earlier time" in explain(run(Ledger()))[0]
 

@@ -233,7 +233,7 @@ def explain(answer: Expansion) -> list[str]:
     lines += [f"not {name}: {why}" for name, why in answer.refused.items()]
     if answer.turns_stale:
         kept = list_of(answer.turns_stale, 6)
-        lines.append(f"keep their results; stale only if something else comes out: {kept}")
+        lines.append(f"keep their results unless the new ones differ: {kept}")
     return lines
 
 
