@@ -57,7 +57,7 @@ def test_an_undefined_rho_says_why() -> None:
 def test_sources_without_a_value_are_left_out_and_named_and_tests_are_counted() -> None:
     x = {"a": 1.0, "b": 2.0, "c": 3.0, "d": None}
     y = {"a": 1.0, "b": 3.0, "c": 2.0, "d": 4.0}
-    found, constant = correlate(x, {"peak": y, "net": dict.fromkeys(y, 1.0)}, x_name="cosine")
+    found, constant = correlate(x, {"peak": y, "net": dict.fromkeys(y, 1.0)})
     assert (found.n, found.left_out, found.tests) == (3, ("d",), 2)
     # Two were planned, so the one that could be computed is still corrected for two.
     assert found.p_holm == pytest.approx(min(1.0, 2 * (found.p or 0)))

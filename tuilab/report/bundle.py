@@ -224,17 +224,14 @@ def _digest(source: Path | bytes) -> str:
         return _digest_of(file)
 
 
+def _digest_of(file: Any) -> str:  # the types of archives do not say that they can be read into
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _pieces(file: IO[bytes], most: int) -> Iterator[bytes]:
     while most > 0 and (piece := file.read(min(most, 1 << 20))):
         most -= len(piece)
         yield piece
-
-
-def _digest_of(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(1 << 20):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 LARGE = frozenset({"adapter_model.safetensors", "model.safetensors"})

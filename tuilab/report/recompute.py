@@ -352,9 +352,9 @@ def _lines_apart(where: str, told: Path, made: Path, draws: bool) -> Iterator[st
         yield f"{where}: has other line ends"
         return
     if len(ours) == len(theirs):
-        pairs = [(n, n) for n in range(len(ours)) if ours[n] != theirs[n]]
-        for n, _ in pairs:
-            yield f"{where}, line {n + 1}: {_apart(theirs[n], ours[n])}"
+        for number, (was, should) in enumerate(zip(theirs, ours, strict=True), 1):
+            if was != should:
+                yield f"{where}, line {number}: {_apart(was, should)}"
         return
     for kind, a, b, c, d in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
         if kind != "equal":

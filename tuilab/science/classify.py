@@ -56,8 +56,6 @@ class Classification:
     """Checkpoints below epoch 0 beyond counting noise, summed over seeds."""
     tested: int = 0
     """Checkpoints tested, summed over seeds."""
-    planned: int = 0
-    """Later checkpoints in the plan, summed over seeds; more than tested means provisional."""
     why: str = ""
     """One sentence: the step of the rule that decided."""
     beyond: Noise | None = None
@@ -77,11 +75,10 @@ class Classification:
 
 def classify(runs: Sequence[tuple[Trajectory, Sequence[CheckpointTest]]]) -> Classification:
     """Classify one source, given each seed's run and its tests against epoch 0."""
-    planned = sum(len(run.later) for run, _ in runs)
     known = [(run, tests) for run, tests in runs if tests]
     if not known:
-        why = _nothing(runs[0][0]) if runs else "no seed is planned"
-        return Classification(Change.NOT_MEASURED, planned=planned, why=why)
+        why = _nothing(runs[0][0])
+        return Classification(Change.NOT_MEASURED, why=why)
     every = [test for _, tests in known for test in tests]
     up, down = sum(test.is_up for test in every), sum(test.is_down for test in every)
     tested = count_of(len(every), "checkpoint")
@@ -91,7 +88,7 @@ def classify(runs: Sequence[tuple[Trajectory, Sequence[CheckpointTest]]]) -> Cla
 
     def made(change: Change, why: str, beyond: Noise | None) -> Classification:
         why = f"{why} ({counts})"
-        return Classification(change, up, down, len(every), planned, why, beyond, found)
+        return Classification(change, up, down, len(every), why, beyond, found)
 
     counting = Noise.COUNTING if up or down else None
     if found is not None:
@@ -104,7 +101,7 @@ def classify(runs: Sequence[tuple[Trajectory, Sequence[CheckpointTest]]]) -> Cla
         change = _by_counting([tests for _, tests in known])
         return made(change, _why_unknown(len(runs_known), len(every)), counting)
     why = f"none of {tested} differs from epoch 0 beyond counting noise"
-    return Classification(Change.FLAT, up, down, len(every), planned, why, None, found)
+    return Classification(Change.FLAT, up, down, len(every), why, None, found)
 
 
 def by_training(found: Contrasts) -> tuple[Change | None, str]:

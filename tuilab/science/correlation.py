@@ -27,8 +27,8 @@ _ROUNDING: Final = 1e-12
 class Correlation:
     """Spearman's rho of two columns over sources, with its permutation p value."""
 
-    x: str
     y: str
+    """What was correlated with the cosine."""
     n: int
     """Sources with both values."""
     rho: float | None
@@ -58,7 +58,7 @@ class Correlation:
 
 
 def spearman(
-    x: Sequence[float], y: Sequence[float], names: tuple[str, str] = ("x", "y"), tests: int = 1
+    x: Sequence[float], y: Sequence[float], name: str = "y", tests: int = 1
 ) -> Correlation:
     """Spearman's rho (1904, Am. J. Psychol. 15:72-101) with a permutation p value.
 
@@ -68,7 +68,7 @@ def spearman(
     """
     reason = _why_undefined(x, y)
     if reason:
-        return Correlation(*names, len(x), None, None, "", tests=tests, reason=reason)
+        return Correlation(name, len(x), None, None, "", tests=tests, reason=reason)
     ranks = _ranks(x, y)
     centred = [np.array(one) - fmean(one) for one in ranks]
     rho = float(centred[0] @ centred[1] / np.sqrt(np.prod([one @ one for one in centred])))
@@ -78,7 +78,7 @@ def spearman(
     extreme = int((strengths >= abs(rho) - _ROUNDING).sum())
     p = extreme / looked_at if exact else (extreme + 1) / (looked_at + 1)
     return Correlation(
-        *names,
+        name,
         n=len(x),
         rho=rho,
         p=p,
@@ -106,8 +106,6 @@ def least_sources(tests: int) -> int:
 def correlate(
     x: Mapping[str, float | None],
     ys: Mapping[str, Mapping[str, float | None]],
-    *,
-    x_name: str,
 ) -> tuple[Correlation, ...]:
     """Correlate one column with several over sources; ``tests`` says how many there were.
 
@@ -120,7 +118,7 @@ def correlate(
         both = [(a, b) for a, b in pairs.values() if a is not None and b is not None]
         columns = [a for a, _ in both], [b for _, b in both]
         left_out = tuple(key for key, (a, b) in pairs.items() if a is None or b is None)
-        results.append(replace(spearman(*columns, (x_name, name), len(ys)), left_out=left_out))
+        results.append(replace(spearman(*columns, name, len(ys)), left_out=left_out))
     corrected = iter(holm([one.p for one in results if one.p is not None], len(ys)))
     return tuple(one if one.p is None else replace(one, p_holm=next(corrected)) for one in results)
 

@@ -24,8 +24,6 @@ class SeedSummary:
     """Mean over measured seeds; None when there is none."""
     spread: float | None
     """Sample standard deviation (ddof 1); None below two seeds."""
-    low: float | None
-    high: float | None
     measured: int
     planned: int
     interval: Interval | None
@@ -39,8 +37,6 @@ def summarise(values: Iterable[float | None]) -> SeedSummary:
     return SeedSummary(
         mean=fmean(known) if known else None,
         spread=stdev(known) if len(known) > 1 else None,
-        low=min(known, default=None),
-        high=max(known, default=None),
         measured=len(known),
         planned=len(listed),
         interval=over_seeds(known),
@@ -53,12 +49,7 @@ def mean_trajectory(runs: Sequence[Trajectory]) -> Trajectory:
     A mean point has no hits and no n (completions of different seeds are not one sample) and a t
     interval over seeds, no narrower than counting alone would make it; an epoch without measured
     seeds takes the most telling other status.
-
-    Raises:
-        ValueError: when there is no run.
     """
-    if not runs:
-        raise ValueError("There is no run to average; a source needs at least one seed.")
     if len(runs) == 1:
         return runs[0]
     first = runs[0]

@@ -21,7 +21,7 @@ def predictions(analysis: Analysis) -> tuple[Correlation, ...]:
         "net": {result.source.key: result.net.mean for result in results},
     }
     cosines = {result.source.key: result.cosine.baseline for result in results}
-    return correlate(cosines, outcomes, x_name="cosine")
+    return correlate(cosines, outcomes)
 
 
 def predicts(claim: PredictsClaim, analysis: Analysis) -> Finding:
@@ -65,7 +65,7 @@ def _as_printed(claim: CorrelatesClaim, analysis: Analysis) -> str:
     y = {key: getattr(row, claim.y) for key, row in rows.items()}
     if not any(value is not None for value in x.values()):
         return ""
-    [printed] = correlate(x, {claim.y: y}, x_name="cosine")
+    [printed] = correlate(x, {claim.y: y})
     pools = {str(row.cosine_scale or "unknown") for row in rows.values() if row.cosine is not None}
     mixed = f", on {len(pools)} scales that cannot be ranked together" if len(pools) > 1 else ""
     return (
