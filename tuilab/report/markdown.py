@@ -59,7 +59,7 @@ def write_report(study: Study, parts: ReportParts) -> str:
         *summary(study, parts, "".join(_image(figure) for figure in hero)),
         *_connections(parts.text),
         "## Setup",
-        "### Why this experiment, and why so",
+        "### Why this experiment, and why these settings",
         clean(parts.text.rationale).strip()
         or _TO_WRITE.format(key="rationale", what="why these settings, what else was considered."),
         *card_tables(parts.card),
