@@ -96,7 +96,7 @@ def test_every_value_that_can_be_known_is_completed() -> None:
 def test_words_that_bash_has_cut_are_joined(cut: str, joined: str, kept: str) -> None:
     words = ["tuilab", *cut.split()]
     env = {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
-    assert complete.join_words(env) == kept
+    assert complete.join_words(env) == (kept, "" if cut != joined else words[-1])
     assert env["COMP_WORDS"].split() == ["tuilab", *joined.split()]
     assert int(env["COMP_CWORD"]) == len(joined.split())
 
@@ -153,6 +153,9 @@ def test_a_real_bash_ends_the_words(tmp_path: Path) -> None:
     assert typed("--theme gr") == "--theme gruvbox "
     assert typed("status demo --metric=lea") == "status demo --metric=leakage "
     assert typed("--host pod:lab hist") == "--host pod:lab history "
+    shell.sendline("COMP_WORDBREAKS=${COMP_WORDBREAKS//[@=]/}")  # as completions of others do
+    assert typed("relaunch demo villain@1") == "relaunch demo villain@1 "
+    assert typed("status demo --metric=lea") == "status demo --metric=leakage "
     shell.close(force=True)
 
 

@@ -31,12 +31,12 @@ _CUTS = "@=:"
 def answer_shell(ask: Callable[[], None], env: MutableMapping[str, str]) -> None:
     """Let the parser print its answers, as the shell puts them into its line.
 
-    Bash has cut the last word at ``@=:`` and puts an answer behind the cut; zsh and fish replace
-    all of ``--metric=le``.
+    Bash has cut the last word at ``@=:``, unless told otherwise, and puts an answer behind the
+    cut; zsh and fish replace all of ``--metric=le``.
     """
     said = StringIO()
-    kept = join_words(env)
-    option = re.match(r"-[^=\s]*=", env.get("_TYPER_COMPLETE_ARGS", "").rpartition(" ")[2])
+    kept, uncut = join_words(env)
+    option = re.match(r"-[^=\s]*=", env.get("_TYPER_COMPLETE_ARGS", uncut).rpartition(" ")[2])
     try:
         with redirect_stdout(said), suppress(Exception):
             ask()
@@ -49,10 +49,11 @@ def answer_shell(ask: Callable[[], None], env: MutableMapping[str, str]) -> None
         sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
-def join_words(env: MutableMapping[str, str]) -> str:
-    """Join in COMP_WORDS what bash has cut; return what it keeps of the last word.
+def join_words(env: MutableMapping[str, str]) -> tuple[str, str]:
+    """Join in COMP_WORDS what bash has cut.
 
-    It replaces what stands behind the last cut, and with it an ``@``, which could begin a host.
+    Return what it keeps of the last word, or "" and that word where nothing was cut. It replaces
+    what stands behind the last cut, and with it an ``@``, which could begin a host.
     """
     words, at = env.get("COMP_WORDS", "").split("\n"), int(env.get("COMP_CWORD", "0"))
     whole: list[str] = []
@@ -65,10 +66,10 @@ def join_words(env: MutableMapping[str, str]) -> str:
             whole.append(word)
         was_cut = is_cut
     if len(whole) == len(typed):
-        return ""
+        return "", whole[-1]
     env["COMP_WORDS"], env["COMP_CWORD"] = "\n".join(whole), str(len(whole) - 1)
     kept = re.split(rf"[^{_CUTS}]*$|(?=@[^{_CUTS}]*$)", whole[-1], maxsplit=1)[0]
-    return re.sub(r"^-[^=]*=", "", kept)
+    return re.sub(r"^-[^=]*=", "", kept), ""
 
 
 def _quietly(complete: Callable[..., Iterable[str]]) -> Callable[..., list[str]]:
