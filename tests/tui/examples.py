@@ -226,6 +226,11 @@ def with_files(made: Lab) -> Lab:
     return made.flush()
 
 
+def everything(root: Path) -> Lab:
+    """The published grid half-way, with a cell's files and a stale cell."""
+    return stale_row(with_files(half_way(root)))
+
+
 def _put_training(folder: Path, job: str) -> None:
     folder.mkdir(parents=True)
     (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in _events()))

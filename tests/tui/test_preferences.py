@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from tests.tui.conftest import app_of, look, press, text_of
 from tuilab.store.user_files import config_file, remembered
-from tuilab.tui.more_themes import NAMES, READABLE, VISIBLE, contrast, palette_of
+from tuilab.tui.more_themes import NAMES, READABLE, contrast, palette_of
 from tuilab.tui.preferences import Preferences, keymap, named_keys, read_preferences, why_no_theme
 from tuilab.tui.screens.help import HelpScreen
 from tuilab.tui.themes import PALETTES, TEXTUAL_THEMES
@@ -41,10 +41,9 @@ def test_what_is_read_is_readable_in_every_theme_on_every_ground(name: str) -> N
             if style.color is None or (style.bgcolor and role.startswith(("value", "sign"))):
                 continue  # test_value_colour.py has those
             grounds = [Color.from_rich_color(style.bgcolor)] if style.bgcolor else plain
-            least = VISIBLE if role.startswith("series-") else READABLE
             for under in grounds:
                 found = contrast(Color.from_rich_color(style.color), under)
-                assert found >= least - 0.05, (role + modifier, found)
+                assert found >= READABLE - 0.05, (role + modifier, found)
 
 
 def test_a_chosen_row_is_of_one_piece_in_16_colours() -> None:

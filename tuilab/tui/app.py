@@ -124,8 +124,14 @@ class TuilabApp(RequestingApp):
         return ours or themes.PALETTES[themes.DARK]
 
     def get_css_variables(self) -> dict[str, str]:
-        """Give style sheets the quiet ink that is readable under the current theme."""
-        return {**super().get_css_variables(), "quiet": self.palette.colour("muted")}
+        """Give style sheets our inks, which can be read, and the ground of a chosen row."""
+        has_grounds = self.theme != themes.ANSI16
+        mine = {
+            "ink": self.palette.colour("text"),
+            "quiet": self.palette.colour("muted"),
+            "chosen": self.palette.colour("cursor-ground") if has_grounds else "transparent",
+        }
+        return {**super().get_css_variables(), **mine}
 
     def refresh_css(self, animate: bool = True) -> None:
         """Parse the style sheets again for another theme; Textual does so at every start too."""

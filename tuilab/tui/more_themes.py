@@ -12,8 +12,8 @@ from tuilab.tui.present import value_colour
 from tuilab.tui.themes import DARK, LIGHT, PALETTES, Palette
 
 NAMES = ("nord", "gruvbox", "catppuccin-mocha", "catppuccin-latte", "solarized-light")
-READABLE, VISIBLE = 4.5, 3.0
-"""Least contrast of text, and of lines and marks, by WCAG 2.2 (1.4.3 and 1.4.11)."""
+READABLE = 4.5
+"""Least contrast of text by WCAG 2.2 (1.4.3); curves have it too: their names are in their ink."""
 
 
 @cache
@@ -29,19 +29,17 @@ def palette_of(theme: Theme) -> Palette:
     marked = ground.blend(_colour(theme.primary), 0.16)
     grounds = (ground, surface, marked)
 
-    def readable(colour: Color, least: float = READABLE) -> str:
-        return with_contrast(colour, grounds, least).hex
+    def readable(colour: Color) -> str:
+        return with_contrast(colour, grounds).hex
 
     def ours(style: str) -> str:
         weight, _, colour = style.rpartition(" ")
-        least = READABLE if weight else VISIBLE
-        return f"{weight} {readable(Color.parse(colour), least)}".strip()
+        return f"{weight} {readable(Color.parse(colour))}".strip()
 
     kept = PALETTES[DARK if theme.dark else LIGHT].roles
-    roles = dict(kept)
-    for role in ("queued", "running", "done", "suspect", "failed", "lost", "stopped", "stale"):
-        roles[role] = ours(kept[role]) if " " in kept[role] else readable(Color.parse(kept[role]))
-    roles |= {role: ours(style) for role, style in kept.items() if role.startswith("series-")}
+    states = ("queued", "running", "done", "suspect", "failed", "lost", "stopped", "stale")
+    series = (role for role in kept if role.startswith("series-"))
+    roles = {**kept, **{role: ours(kept[role]) for role in (*states, *series)}}
     roles |= {"text": readable(ink), "label": readable(ink)}
     roles |= {role: f"bold {readable(ink)}" for role in ("strong", "title", "cursor-mark")}
     roles |= {role: f"bold {readable(_colour(theme.primary))}" for role in ("brand", "key")}
