@@ -297,19 +297,13 @@ def _origin(path: Path, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 _PLAIN_WORDS = {
-    "missing": "is required",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "string_type": "must be text in quotes",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a table",
-    "model_type": "must be a table",
-    "string_too_short": "must not be empty",
-    "too_short": "must not be empty",
-}
+    "missing": "is required", "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number", "float_type": "must be a number",
+    "finite_number": "must be a finite number", "string_type": "must be text in quotes",
+    "bool_type": "must be true or false", "tuple_type": "must be a list",
+    "dict_type": "must be a table", "model_type": "must be a table",
+    "string_too_short": "must not be empty", "too_short": "must not be empty",
+}  # fmt: skip
 
 
 _UNSUPPORTED = (

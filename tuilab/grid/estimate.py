@@ -302,15 +302,7 @@ def _inspect(settings: Settings, rates: Rates) -> Cost:
 _SAMPLES = 100
 """Of a task of Inspect that is not limited."""
 _COSTS: dict[Stage, Callable[[Settings, Rates], Cost]] = {
-    Stage.FETCH: _fetch,
-    Stage.DATA: _data,
-    Stage.CONVERGE: _converge,
-    Stage.TRAIN: _train,
-    Stage.MERGE: _merge,
-    Stage.EVAL: _eval,
-    Stage.COSINE: _cosine,
-    Stage.SCORE: _score,
-    Stage.CHOICES: _choices,
-    Stage.JUDGE: _judge,
-    Stage.INSPECT: _inspect,
-}
+    Stage.FETCH: _fetch, Stage.DATA: _data, Stage.CONVERGE: _converge, Stage.TRAIN: _train,
+    Stage.MERGE: _merge, Stage.EVAL: _eval, Stage.COSINE: _cosine, Stage.SCORE: _score,
+    Stage.CHOICES: _choices, Stage.JUDGE: _judge, Stage.INSPECT: _inspect,
+}  # fmt: skip

@@ -272,13 +272,9 @@ HEADLINE: str = next(iter(METRICS))
 MARKED: tuple[str, ...] = (LEAKAGE.name,)
 """What an experiment measures of its trait where its config names no measures."""
 KINDS: Mapping[str, Stage] = {
-    "substring": Stage.SCORE,
-    "regex": Stage.SCORE,
-    "format": Stage.SCORE,
-    "choices": Stage.CHOICES,
-    "judge": Stage.JUDGE,
-    "inspect": Stage.INSPECT,
-}
+    "substring": Stage.SCORE, "regex": Stage.SCORE, "format": Stage.SCORE, "choices": Stage.CHOICES,
+    "judge": Stage.JUDGE, "inspect": Stage.INSPECT,
+}  # fmt: skip
 """The kinds of measure that a config may name, and the stage that records each."""
 OF_TABLES: Mapping[str, Unit] = {"accuracy": RATE, "judge_score": Unit(high=100.0)}
 """What a table from elsewhere may measure of a persona under a plain name."""

@@ -316,15 +316,10 @@ def cosine_settings(config: ExperimentConfig, cell: Cell) -> Settings:
 
 
 CELL_SETTINGS = {
-    Stage.TRAIN: train_settings,
-    Stage.MERGE: merge_settings,
-    Stage.EVAL: eval_settings,
-    Stage.COSINE: cosine_settings,
-    Stage.SCORE: score_settings,
-    Stage.CHOICES: choices_settings,
-    Stage.JUDGE: judge_settings,
-    Stage.INSPECT: inspect_settings,
-}
+    Stage.TRAIN: train_settings, Stage.MERGE: merge_settings, Stage.EVAL: eval_settings,
+    Stage.COSINE: cosine_settings, Stage.SCORE: score_settings, Stage.CHOICES: choices_settings,
+    Stage.JUDGE: judge_settings, Stage.INSPECT: inspect_settings,
+}  # fmt: skip
 """How each stage of a cell gets its settings."""
 
 

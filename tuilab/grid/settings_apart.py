@@ -13,47 +13,26 @@ Values = tuple[Any, Any]
 """Of the one and of the other; None where one has no such setting."""
 
 _BLOCKS = {
-    Stage.FETCH: "base",
-    Stage.DATA: "data",
-    Stage.CONVERGE: "convergence",
-    Stage.MERGE: "merge",
-    Stage.EVAL: "eval",
-    Stage.COSINE: "cosine",
-    Stage.SCORE: "measures",
-    Stage.CHOICES: "measures",
-    Stage.JUDGE: "measures",
-    Stage.INSPECT: "measures",
-}
+    Stage.FETCH: "base", Stage.DATA: "data", Stage.CONVERGE: "convergence", Stage.MERGE: "merge",
+    Stage.EVAL: "eval", Stage.COSINE: "cosine", Stage.SCORE: "measures", Stage.CHOICES: "measures",
+    Stage.JUDGE: "measures", Stage.INSPECT: "measures",
+}  # fmt: skip
 """Table of the config that a stage's settings come from; of train that of what is learned."""
 MARKER = "marker"
 _KEYS = {
-    "base": "base",
-    "panel": "panel",
-    "target": "target",
-    "negatives": "negatives",
-    "marker": "marker",
-    "marker_text": "marker.text",
-    "measures": "measures",
-    "trait": "trait",
-    "positive_rows": "trait.positives",
-    "negative_rows": "trait.negatives",
-    "sets": "measures",
-    "marker_first": "convergence.on",
-    "marker_check": "marker",
-    "convergence_lora": "convergence.lora",
-    "merge_mode": "merge.mode",
-    "data_seed": "data.seed",
-    "sampler": "eval.sampler",
-    "model_state": "cosine.model_states",
-}
+    "base": "base", "panel": "panel", "target": "target", "negatives": "negatives",
+    "marker": "marker", "marker_text": "marker.text", "measures": "measures", "trait": "trait",
+    "positive_rows": "trait.positives", "negative_rows": "trait.negatives", "sets": "measures",
+    "marker_first": "convergence.on", "marker_check": "marker",
+    "convergence_lora": "convergence.lora", "merge_mode": "merge.mode", "data_seed": "data.seed",
+    "sampler": "eval.sampler", "model_state": "cosine.model_states",
+}  # fmt: skip
 """Config keys of settings that come from another table than their stage's."""
 _QUESTIONS = {
-    Stage.DATA: "questions.training",
-    Stage.CONVERGE: "questions.training",
-    Stage.MERGE: "questions.evaluation",
-    Stage.EVAL: "questions.evaluation",
+    Stage.DATA: "questions.training", Stage.CONVERGE: "questions.training",
+    Stage.MERGE: "questions.evaluation", Stage.EVAL: "questions.evaluation",
     Stage.COSINE: "questions.evaluation",
-}
+}  # fmt: skip
 _IGNORED = frozenset({"checkpoints"})
 """The epochs of the whole grid: they change no checkpoint."""
 _DERIVED = frozenset({"eval.seed"})

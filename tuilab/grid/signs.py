@@ -7,17 +7,9 @@ from collections.abc import Mapping
 from tuilab.grid.states import State
 
 STATE_SIGNS: Mapping[State, str] = {
-    State.IDLE: "·",
-    State.WAITING: "◌",
-    State.QUEUED: "○",
-    State.RUNNING: "▶",
-    State.DONE: "●",
-    State.SUSPECT: "?",
-    State.FAILED: "✗",
-    State.LOST: "!",
-    State.STOPPED: "■",
-    State.STALE: "~",
-}
+    State.IDLE: "·", State.WAITING: "◌", State.QUEUED: "○", State.RUNNING: "▶", State.DONE: "●",
+    State.SUSPECT: "?", State.FAILED: "✗", State.LOST: "!", State.STOPPED: "■", State.STALE: "~",
+}  # fmt: skip
 STAGE_SIGNS: Mapping[str, str] = {"merge": "◆", "eval": "◐", "cosine": "◑"}
 """What runs shows these by its stage."""
 

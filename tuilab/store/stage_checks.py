@@ -214,16 +214,11 @@ def _checkpoint(attempt_dir: Path, epoch: int) -> Path | None:
 
 
 _CHECKS: dict[Stage, tuple[str, Check]] = {
-    Stage.FETCH: ("model", _fetch),
-    Stage.DATA: ("answers_per_question", _data),
-    Stage.CONVERGE: ("training", _converge),
-    Stage.TRAIN: ("training", _train),
-    Stage.MERGE: ("marker_lora", _merge),
-    Stage.EVAL: ("panel", _eval),
-    Stage.COSINE: ("layers", _cosine),
-    Stage.SCORE: ("measures", _measured),
-    Stage.CHOICES: ("measures", _measured),
-    Stage.JUDGE: ("measures", _measured),
+    Stage.FETCH: ("model", _fetch), Stage.DATA: ("answers_per_question", _data),
+    Stage.CONVERGE: ("training", _converge), Stage.TRAIN: ("training", _train),
+    Stage.MERGE: ("marker_lora", _merge), Stage.EVAL: ("panel", _eval),
+    Stage.COSINE: ("layers", _cosine), Stage.SCORE: ("measures", _measured),
+    Stage.CHOICES: ("measures", _measured), Stage.JUDGE: ("measures", _measured),
     Stage.INSPECT: ("measures", _measured),
-}
+}  # fmt: skip
 """By stage: the settings key without which there is nothing to check, and the check."""

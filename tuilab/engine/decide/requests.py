@@ -203,18 +203,10 @@ def _lock(request: Request, known: Known) -> Answer:
 
 
 _VERBS: dict[str, Callable[[Request, Known], Answer]] = {
-    "run": _run,
-    "relaunch": _relaunch,
-    "accept": _accept,
-    "note": _note,
-    "lock": _lock,
-    "stop": _stop,
-    "pause": _pause,
-    "resume": _resume,
-    "hold": _hold,
-    "release": _release,
+    "run": _run, "relaunch": _relaunch, "accept": _accept, "note": _note, "lock": _lock,
+    "stop": _stop, "pause": _pause, "resume": _resume, "hold": _hold, "release": _release,
     "order": _order,
-}
+}  # fmt: skip
 
 
 def wanted_line(request: Request, jobs: Mapping[str, int]) -> Entry:
