@@ -8,13 +8,11 @@ import time
 import uuid
 from pathlib import Path
 
-from tuilab.contract.identity import is_alive
-from tuilab.contract.worker import EXIT_FILE
 from tuilab.store.experiment_id import copy_of, read_id
 from tuilab.store.find_experiments import is_experiment
 from tuilab.store.layout import Layout
 from tuilab.store.lease import holder
-from tuilab.store.live_attempts import who_holds
+from tuilab.store.live_attempts import is_worker_alive
 from tuilab.store.shipped import published_dir
 
 ARCHIVE = "archive"
@@ -43,21 +41,10 @@ def why_not(root: Path) -> str:
     held = holder(layout, time.time())
     if held is not None:
         return f"its engine is alive (pid {held.identity.pid}): stop the work first"
-    if busy := _living_worker(layout):
-        return f"worker {busy} is still running: stop the work first"
-    return ""
-
-
-def _living_worker(layout: Layout) -> str:
-    if not layout.workers.is_dir():
-        return ""
     experiment = read_id(layout)
-    for folder in layout.workers.iterdir():
-        if not folder.is_dir() or (folder / EXIT_FILE).exists():
-            continue
-        shim = who_holds(folder, experiment)
-        if shim is not None and is_alive(shim) is not False:
-            return folder.name
+    for folder in layout.workers.iterdir() if layout.workers.is_dir() else ():
+        if folder.is_dir() and is_worker_alive(folder, experiment) is not False:
+            return f"worker {folder.name} is still running: stop the work first"
     return ""
 
 

@@ -115,12 +115,11 @@ def _is_idle_pilot(facts: Facts) -> bool:
 def _end_orphans(worker: Worker, grace: float) -> Iterator[Action]:
     """Ask once, then insist; a worker that was being stopped has had its grace."""
     waited = worker.orphaned_seconds
-    if worker.stop is not None and worker.stop_seconds > grace:
+    has_had_it = worker.stop is not None and worker.stop_seconds > grace
+    if has_had_it or (waited is not None and waited > grace):
         yield EndTree(worker.id, force=True)
     elif waited is None:
         yield EndTree(worker.id)
-    elif waited > grace:
-        yield EndTree(worker.id, force=True)
 
 
 def _mind(facts: Facts, worker: Worker) -> Iterator[Action]:
