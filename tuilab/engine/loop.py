@@ -165,9 +165,11 @@ class Engine:
                 self.performer.perform(action)
                 self._still_here()
             self.performer.record_ends()
+            if not actions:
+                return facts
             # Only where the journal grew can a new decision differ at once.
             before, self._sequence = self._sequence, self.states.ledger.sequence
-            if not actions or before == self._sequence:
+            if before == self._sequence:
                 return facts
         return facts
 
