@@ -76,6 +76,8 @@ class TuilabApp(RequestingApp):
     BINDINGS = keys.APP
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    _styled_for = ""
+    """The theme with which the style sheets were parsed."""
 
     def __init__(
         self,
@@ -97,8 +99,8 @@ class TuilabApp(RequestingApp):
         for one in themes.TEXTUAL_THEMES:
             self.register_theme(one)
         self.theme = theme or themes.DARK
-        self.stylesheet.set_variables(self.get_css_variables())
         self._styled_for = self.theme
+        self.stylesheet.set_variables(self.get_css_variables())
         self.preferences = preferences
         self.set_keymap(dict(preferences.keymap))
         self.glyphs = ASCII if ascii_only else UNICODE
@@ -125,6 +127,8 @@ class TuilabApp(RequestingApp):
 
     def get_css_variables(self) -> dict[str, str]:
         """Give style sheets our inks, which can be read, and the ground of a chosen row."""
+        if not self._styled_for:  # Textual asks before ours is chosen, and parses nothing then
+            return {}
         has_grounds = self.theme != themes.ANSI16
         mine = {
             "ink": self.palette.colour("text"),

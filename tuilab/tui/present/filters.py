@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tuilab.grid.lines import parts_of
 from tuilab.grid.metrics import METRICS
@@ -30,8 +31,7 @@ class FilterError(ValueError):
     """A filter that cannot be read; its text says what would be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """One ``field operator number``."""
 
     field: str

@@ -55,7 +55,7 @@ def measure(table: Table, columns: int) -> Geometry:
 
 def columns_of(table: Table) -> int:
     """Return the columns that a table takes with trend and peak, its values written out."""
-    whole = replace(table, view=replace(table.view, zoom=Zoom.VALUE))
+    whole = table._replace(view=replace(table.view, zoom=Zoom.VALUE))
     found = measure(whole, _ENDLESS)
     return found.label + found.shown * found.pitch + 1 + found.trend + found.peak
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
+from typing import NamedTuple
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.lines import persona_of
@@ -52,8 +53,7 @@ class View:
     tint: Tint = Tint.NONE
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One source at one seed."""
 
     source: str
@@ -63,8 +63,7 @@ class Row:
     """Aligned with the table's epochs; None where the snapshot has no such cell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """What is seen of a grid."""
 
     epochs: tuple[int, ...]
