@@ -248,9 +248,9 @@ def shape_of(config: Mapping[str, Any], named: Shape) -> Shape:
     )
 
 
-_BILLIONS = re.compile(r"(?<![A-Za-z\d.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z\d])", re.IGNORECASE)
-_CHOSEN = re.compile(r"-A(\d+(?:\.\d+)?)B(?![A-Za-z\d])", re.IGNORECASE)
-_QWEN = re.compile(r"Qwen/Qwen2\.5-([\d.]+B)(-Instruct)?")
+_BILLIONS = r"(?i)(?<![A-Za-z\d.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z\d])"
+_CHOSEN = r"(?i)-A(\d+(?:\.\d+)?)B(?![A-Za-z\d])"
+_QWEN = r"Qwen/Qwen2\.5-([\d.]+B)(-Instruct)?"
 _QWEN_BLOCKS = {"0.5B": 24, "1.5B": 28, "3B": 36, "7B": 28, "14B": 48, "32B": 64, "72B": 80}
 """The published shapes, for plans that are made before the model is fetched."""
 
@@ -259,10 +259,10 @@ def shape_named(model: str, bytes_each: int = 2) -> Shape:
     """Guess a shape from a model's name; that of a 7B, and not known, where it tells nothing."""
     if model == "tiny":
         return TINY_SHAPE
-    qwen = _QWEN.fullmatch(model)
+    qwen = re.fullmatch(_QWEN, model)
     if qwen and qwen[1] == "7B":
         return replace(SEVEN_B_SHAPE, bytes_each=bytes_each)
-    found, chosen = _BILLIONS.search(model), _CHOSEN.search(model)
+    found, chosen = re.search(_BILLIONS, model), re.search(_CHOSEN, model)
     if found is None:
         return replace(SEVEN_B_SHAPE, bytes_each=bytes_each, blocks=None, is_known=False)
     weights = float(found[1]) * (1e9 if found[2] in "bB" else 1e6)

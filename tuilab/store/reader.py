@@ -8,6 +8,7 @@ from typing import Any
 
 from tuilab.grid.engine_view import EngineState, EngineView
 from tuilab.grid.notes import EXPERIMENT, NO_NOTE
+from tuilab.grid.stages import Stage
 from tuilab.grid.states import Evidence
 from tuilab.store.engine_file import Heartbeat, in_copy, judge, read_heartbeat, read_trouble
 from tuilab.store.experiment_id import CopyWatch
@@ -49,6 +50,7 @@ class Reader:
             return self._results
         is_changed = self.refresh_plan()
         is_changed |= self._read_files()
+        is_changed |= self._look_at_code()
         engine = self._engine(now)
         is_changed |= self._read_state(now, engine)
         shown = self._snapshot
@@ -99,7 +101,8 @@ class Reader:
         self.plan = self._file.plan
         self._plan_problem = ""
         self._config_changed = is_other_config(self.layout, self._file.config_digest)
-        self._other_code = other_code(self.plan, self._file.sources_digest)
+        self._other_code: tuple[Stage, ...] = ()
+        self._knows_code = False
         self._state = StateReader(
             self.layout, self.plan, keeps_events=not self._is_once, is_once=self._is_once
         )
@@ -119,6 +122,17 @@ class Reader:
             self._quarantine = tuple(f"{item.was} is in quarantine: {item.why}" for item in found)
             is_changed = True
         return is_changed
+
+    def _look_at_code(self) -> bool:
+        """Hold the plan against the runners' code; at the second look: people wait for the first.
+
+        True if a snapshot must tell.
+        """
+        if self._knows_code or (self._snapshot is None and not self._is_once):
+            return False
+        self._knows_code = True
+        self._other_code = other_code(self.plan, self._file.sources_digest)
+        return bool(self._other_code)
 
     def _read_state(self, now: float, engine: EngineView) -> bool:
         """Look at journal and live attempts; True if a snapshot must tell."""

@@ -218,7 +218,7 @@ class TuilabApp(RequestingApp):
             self._tell_terminal(before, self.snapshot)
         self.snapshots.publish(self.snapshot)
         self.hear_answers(self.snapshot)
-        if is_first:
+        if before is None or self.snapshot.other_code != before.other_code:
             self.call_after_refresh(self._tell_of_files, self.snapshot)
         if is_first and self.is_live:
             self.call_after_refresh(load_in_background)
