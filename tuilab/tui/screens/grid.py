@@ -98,7 +98,6 @@ class GridScreen(CellActions):
                 yield Lines(id="event")
             yield Lines(id="side")
         yield Lines(id="welcome")
-        yield Field(EXAMPLES, id="filter")
         yield KeyBar(keys.GRID, self.tuilab.glyphs)
 
     def settle(self) -> None:
@@ -376,7 +375,9 @@ class GridScreen(CellActions):
     def action_order(self) -> None:
         self._look_through(grid_view.next_order(self.view))
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
+        if not self.query(Field):  # no picture has needed it yet
+            await self.mount(Field(EXAMPLES, id="filter"), before=self.query_one(KeyBar))
         field = self.query_one(Field)
         self._filter_before = field.value
         field.open()
@@ -464,7 +465,7 @@ class GridScreen(CellActions):
 
     def action_back(self) -> None:
         """Leave the filter line as it was, take back marks, then the filter."""
-        if self.query_one(Field).has_focus:
+        if isinstance(self.focused, Field):
             self.query_one(Field).value = self._filter_before
             self.query_one(Field).close()
         elif self.grid.marked:
