@@ -152,7 +152,7 @@ def test_an_engine_that_cannot_tell_its_trouble_says_so_once_in_its_log(
     for _ in range(3):
         engine._meet(OSError(errno.ESTALE, "Stale file handle"))
     said = capsys.readouterr().err
-    assert said.count("cannot go on now") == said.count("nor can it say so") == 1
+    assert said.count("cannot continue now") == said.count("nor can it say so") == 1
 
 
 def test_who_prints_progress_says_once_that_a_mount_is_stale_and_goes_on(
