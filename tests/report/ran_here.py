@@ -159,7 +159,6 @@ pool_name = "panel"
 
 
 def experiment(root: Path, **changes: Any) -> Scene:
-    """Create it with nothing done."""
     labels = {"villain": "Villain", "comedian": "Comedian", "assistant": "Assistant"}
     plan = small_plan(settings=SETTINGS, labels=labels, **changes)
     text = CONFIG.format(

@@ -161,7 +161,6 @@ class Chain:
 
 
 def outcome_of(directory: Path) -> Outcome:
-    """Return the outcome that must be there."""
     found = read_outcome(directory)
     assert found is not None, f"{directory} has no outcome"
     return found

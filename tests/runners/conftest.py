@@ -69,7 +69,6 @@ def cache() -> ModelCache:
 
 @pytest.fixture
 def model(cache: ModelCache, base: dict[str, Any]) -> LoadedModel:
-    """The loaded base, pristine."""
     found = cache.model(BaseSettings(**base))
     found.restore()
     return found

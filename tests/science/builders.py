@@ -63,5 +63,4 @@ def trajectory(values: Sequence[float | None], n: int = 200) -> Trajectory:
 
 
 def shuffled(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The same rows in another order."""
     return frame.sample(frac=1, random_state=seed)

@@ -77,7 +77,6 @@ class Lab:
 
     @property
     def root(self) -> Path:
-        """The directory."""
         return self.layout.root
 
     def say(self, kind: str, **fields: Any) -> None:
@@ -86,13 +85,11 @@ class Lab:
         self.lines.append({"kind": kind, "at": self.at, **fields})
 
     def flush(self) -> Lab:
-        """Write what was taken down, in one go."""
         self.journal.append_all(self.lines)
         self.lines.clear()
         return self
 
     def want(self, jobs: Iterable[str]) -> None:
-        """Ask for the next attempt of jobs."""
         self.say("wanted", jobs={job: self.attempts.get(job, 0) + 1 for job in jobs}, verb="run")
 
     def start(self, job: str, percent: float | None = None, log: str = "") -> Path:
@@ -150,7 +147,6 @@ class Lab:
         self.settle(job, **more)
 
     def share(self, source: str, seed: int = 42) -> None:
-        """Make the shared stages of a source."""
         for job in (job_id(Stage.DATA, source), job_id(Stage.CONVERGE, source, None, seed)):
             if job in self.plan.by_id and job not in self.attempts:
                 self.finish(job, seconds=114.0)
@@ -203,7 +199,6 @@ class Lab:
 
 
 def lab(root: Path, plan: Plan, config: str = "# by hand\n") -> Lab:
-    """Make an experiment directory."""
     layout = create_experiment(root, config, plan)
     return Lab(plan, layout, Journal(layout))
 
@@ -218,7 +213,6 @@ def put_outcome(directory: Path, job: str, attempt: int, names: Sequence[str], *
 
 
 def put_completions(directory: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write completions.jsonl.gz."""
     with gzip.open(directory / "completions.jsonl.gz", "wt") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
 
@@ -230,7 +224,6 @@ def published() -> dict[tuple[str, int], float]:
 
 
 def meter(percent: float = 97.0) -> Meter:
-    """A GPU at work."""
     gpu = {
         "index": 0,
         "name": "NVIDIA H200",

@@ -22,7 +22,6 @@ class Changing(Fixed):
         self._last = last
 
     def poll(self, now: float) -> Snapshot:
-        """Return the next picture."""
         number = self.snapshot.sequence
         if self._last is not None and number >= self._last:
             return self.snapshot

@@ -118,7 +118,6 @@ def planned(tmp_path: Path) -> Path:
 
 
 def app_of(root: Path | None, **options: Any) -> TuilabApp:
-    """An app without a thread, at a known time."""
     return TuilabApp(root, poll_seconds=None, now=LATER, **options)
 
 
@@ -179,7 +178,6 @@ def requests_of(root: Path) -> list[dict[str, Any]]:
 
 
 def text_of(app: TuilabApp) -> str:
-    """What the screen shows, as plain lines."""
     height = app.size.height
     strips = app.screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in strips[:height])

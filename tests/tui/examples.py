@@ -115,7 +115,6 @@ def stale_row(made: Lab) -> Lab:
 
 
 def one_by_one(root: Path) -> Lab:
-    """A grid of one cell, on the tiny base."""
     return lab(root, plan_of(("villain",), (0,), synthetic=True, experiment="one"))
 
 
@@ -142,7 +141,6 @@ def no_data(root: Path) -> Lab:
 
 
 def several_seeds(root: Path) -> Lab:
-    """Three sources, three epochs, three seeds."""
     made = lab(root, plan_of(SEVEN[:3], (0, 2, 4), (1, 2, 3)))
     for source in SEVEN[:3]:
         for seed in (1, 2, 3):
@@ -152,13 +150,10 @@ def several_seeds(root: Path) -> Lab:
 
 
 class Fixed:
-    """A source that always shows the same picture."""
-
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
 
     def poll(self, now: float) -> Snapshot:
-        """Return the picture."""
         return self.snapshot
 
 
@@ -194,7 +189,6 @@ def large(root: Path, sources: int = 300, epochs: int = 120) -> Fixed:
 
 
 def empty(root: Path) -> Lab:
-    """An experiment without a cell."""
     return lab(root, plan_of((), (), experiment="empty"))
 
 

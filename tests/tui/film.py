@@ -72,7 +72,6 @@ class Film:
         self._shown[first:] = [round(seconds * 1000 / max(1, taken))] * taken
 
     def press(self, keys: str, milliseconds: int) -> None:
-        """Type a key and show what it does."""
         self._terminal.press(keys)
         self._terminal.drain_for(1.5)
         self.take(milliseconds)
@@ -126,7 +125,6 @@ def _between(ink: str, paper: str, part: float) -> str:
 
 
 def shoot(folder: Path) -> None:
-    """Run the demo in ``folder`` and film it, from a copy: its log names the files of the code."""
     code = folder / "tuilab"
     for name in ("tuilab", "runners", "configs"):
         shutil.copytree(ROOT / name, code / name)

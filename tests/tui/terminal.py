@@ -65,7 +65,6 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What the screen shows."""
         return "\n".join(line.rstrip() for line in self.screen.display)
 
     def wait_for(self, word: str) -> str:
@@ -77,18 +76,15 @@ class Terminal:
         return self.text
 
     def drain(self) -> None:
-        """Read until nothing has come for a while."""
         while self.read(0.4):
             pass
 
     def drain_for(self, seconds: float) -> None:
-        """Read whatever comes for a while."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.read()
 
     def press(self, keys: str) -> None:
-        """Send keys as a keyboard would."""
         self.child.send(keys)
 
     def end(self) -> int:
@@ -109,7 +105,6 @@ class Terminal:
 
     @property
     def process(self) -> psutil.Process:
-        """The app's process."""
         return psutil.Process(self.child.pid)
 
     def is_restored(self) -> bool:

@@ -94,8 +94,6 @@ async def test_trouble_with_the_files_is_told_and_goes_by(experiment: Path) -> N
     troubles = [OSError(5, "Input/output error [/x]")]
 
     class Troubled(Reader):
-        """A source that fails once."""
-
         def poll(self, now: float) -> Any:
             if troubles:
                 raise troubles.pop()

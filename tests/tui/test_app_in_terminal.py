@@ -293,14 +293,12 @@ def kill(terminal: Terminal) -> None:
 
 
 def hang_up(terminal: Terminal) -> None:
-    """Take the terminal away."""
     process = terminal.process
     terminal.hang_up()
     process.wait(timeout=DEADLINE)
 
 
 def runner_pid(root: Path) -> int:
-    """Process id of the only runner there has ever been."""
     [folder] = Layout(root).workers.iterdir()
     lease = lease_of(folder)
     assert lease is not None and lease.runner is not None
@@ -308,7 +306,6 @@ def runner_pid(root: Path) -> int:
 
 
 def claims(root: Path) -> list[tuple[str, int]]:
-    """Every attempt that was ever begun."""
     lines = map(json.loads, (root / "journal.jsonl").read_text().splitlines())
     return [(line["job"], line["attempt"]) for line in lines if line["kind"] == "claimed"]
 

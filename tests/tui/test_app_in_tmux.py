@@ -41,11 +41,9 @@ class Tmux:
 
     @property
     def text(self) -> str:
-        """What the window shows."""
         return self._tmux("capture-pane", "-p", "-t", "t")
 
     def press(self, *keys: str) -> None:
-        """Send keys by their tmux names."""
         self._tmux("send-keys", "-t", "t", *keys)
 
     def wait_for(self, word: str, seconds: float = DEADLINE) -> None:
@@ -56,7 +54,6 @@ class Tmux:
             time.sleep(0.05)
 
     def end(self) -> None:
-        """End the server and what runs in it."""
         self._tmux("kill-server")
 
 

@@ -37,17 +37,16 @@ def palette_of(theme: Theme) -> Palette:
         return f"{weight} {readable(Color.parse(colour))}".strip()
 
     kept = PALETTES[DARK if theme.dark else LIGHT].roles
-    states = ("queued", "running", "done", "suspect", "failed", "lost", "stopped", "stale")
+    states = ("queued", "running", "done", "suspect", "failed", "stopped", "stale")
     series = (role for role in kept if role.startswith("series-"))
     roles = {**kept, **{role: ours(kept[role]) for role in (*states, *series)}}
     roles |= {"text": readable(ink), "label": readable(ink)}
-    roles |= {role: f"bold {readable(ink)}" for role in ("strong", "title", "cursor-mark")}
-    roles |= {role: f"bold {readable(_colour(theme.primary))}" for role in ("brand", "key")}
+    roles |= {role: f"bold {readable(ink)}" for role in ("strong", "cursor-mark")}
+    roles["key"] = f"bold {readable(_colour(theme.primary))}"
     roles |= {"trend": readable(_colour(theme.secondary)), "peak": readable(_colour(theme.accent))}
     roles["below"] = readable(Color.parse(kept["below"]))
     roles["warn"] = readable(_colour(theme.warning))
-    quiet = readable(ink.blend(ground, 0.4))
-    roles |= dict.fromkeys(("muted", "missing", "idle", "waiting"), quiet)
+    roles |= dict.fromkeys(("muted", "missing"), readable(ink.blend(ground, 0.4)))
     roles["rule"] = with_contrast(ink.blend(ground, 0.6), (ground,), 1.6).hex
     roles["match"] = f"{ground.hex} on {with_contrast(_colour(theme.warning), (ground,)).hex}"
     roles["field"] = f"{readable(ink)} on {surface.hex}"

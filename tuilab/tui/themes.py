@@ -18,8 +18,6 @@ _DARK = {
     "strong": "bold #cdd6f4",
     "muted": "#9ca0b5",
     "rule": "#45475a",
-    "title": "bold #cdd6f4",
-    "brand": "bold #89b4fa",
     "key": "bold #89b4fa",
     "label": "#bac2de",
     "trend": "#74c7ec",
@@ -29,14 +27,11 @@ _DARK = {
     "warn": "#f9c74f",
     "cursor-mark": "bold #f5f5ff",
     "match": "#11111b on #f9c74f",
-    "idle": "#9fa2b4",
-    "waiting": "#9fa2b4",
     "queued": "#56b4e9",
     "running": "#f0e442",
     "done": "#2fbf8f",
     "suspect": "bold #f5a97f",
     "failed": "bold #ff7253",
-    "lost": "bold #ff7253",
     "stopped": "#c6a0f6",
     "stale": "#c9b37e",
     "field": "#cdd6f4 on #313244",
@@ -55,8 +50,6 @@ _LIGHT = {
     "strong": "bold #1e2030",
     "muted": "#595b6f",
     "rule": "#acb0be",
-    "title": "bold #1e2030",
-    "brand": "bold #1956d0",
     "key": "bold #1956d0",
     "label": "#3c3f58",
     "trend": "#0e688b",
@@ -66,14 +59,11 @@ _LIGHT = {
     "warn": "bold #8f5200",
     "cursor-mark": "bold #1e2030",
     "match": "#ffffff on #8f5200",
-    "idle": "#5b5e71",
-    "waiting": "#5b5e71",
     "queued": "#005f9b",
     "running": "#8328d6",
     "done": "#00614a",
     "suspect": "bold #9a4a00",
     "failed": "bold #ae370a",
-    "lost": "bold #ae370a",
     "stopped": "#9a3f75",
     "stale": "#6f5b0e",
     "field": "#1e2030 on #ccd0da",
@@ -92,8 +82,6 @@ _ANSI16 = {
     "strong": "bold",
     "muted": "bright_black",
     "rule": "bright_black",
-    "title": "bold",
-    "brand": "bold blue",
     "key": "bold blue",
     "label": "default",
     "trend": "cyan",
@@ -103,14 +91,11 @@ _ANSI16 = {
     "warn": "bold yellow",
     "cursor-mark": "bold",
     "match": "black on yellow",
-    "idle": "bright_black",
-    "waiting": "bright_black",
     "queued": "blue",
     "running": "yellow",
     "done": "green",
     "suspect": "bold magenta",
     "failed": "bold red",
-    "lost": "bold red",
     "stopped": "default",
     "stale": "cyan",
     "field": "reverse",
@@ -124,6 +109,16 @@ _ANSI16 = {
     "series-5": "cyan",
     "series-6": "default",
 }
+
+
+_ALIKE = {
+    "title": "strong",
+    "brand": "key",
+    "lost": "failed",
+    "idle": "missing",
+    "waiting": "missing",
+}
+"""Roles that look like another in every theme."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +153,7 @@ def _on(palette: Palette, role: str, ground: Style) -> Style:
 @lru_cache(maxsize=1024)
 def _style(palette: Palette, role: str) -> Style:
     name, *modifiers = role.split(" ") if role else ("text",)
-    style = Style.parse(palette.roles.get(name, palette.roles["text"]))
+    style = Style.parse(palette.roles.get(_ALIKE.get(name, name), palette.roles["text"]))
     for modifier in modifiers:
         if modifier == "cursor":
             style += Style(reverse=True, bold=True)

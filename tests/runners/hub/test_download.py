@@ -56,7 +56,6 @@ def run_anew() -> int:
 
 
 def answer(found: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """Return what it printed, among its progress."""
     line = [one for one in found.stdout.splitlines() if "{" in one][-1]
     value: dict[str, Any] = json.loads(line[line.index("{") :])
     return value

@@ -24,12 +24,10 @@ WIDE = (140, 45)
 
 
 def tabs_of(app: Any) -> str:
-    """The line of tabs."""
     return next(line for line in text_of(app).splitlines() if "completions" in line)
 
 
 def under_tabs(app: Any) -> list[str]:
-    """What the open tab shows."""
     lines = text_of(app).splitlines()
     return lines[lines.index(tabs_of(app)) + 1 :]
 

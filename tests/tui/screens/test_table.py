@@ -35,7 +35,6 @@ def screen_of(pilot: Pilot[Any]) -> TableScreen:
 
 
 def sources(pilot: Pilot[Any]) -> list[str]:
-    """Labels of the rows, top to bottom."""
     lines = text_of(pilot.app).splitlines()[3:10]  # type: ignore[arg-type]
     return [line[1:12].strip() for line in lines]
 

@@ -41,7 +41,6 @@ Values = Sequence[float | None]
 def figure_of(
     *trajectories: Values, epochs: Sequence[int] | None = None, statuses: Sequence[str] = ()
 ) -> Figure:
-    """One panel with a line per trajectory."""
     epochs = epochs or range(len(trajectories[0]))
     series = tuple(
         Series(
@@ -77,7 +76,6 @@ def figure_of(
 
 
 def scatter_of(places: Sequence[tuple[float, float]]) -> Figure:
-    """One point per source."""
     series = tuple(
         Series(f"s{n}", f"Source {n}", mark(n), (PlotPoint(x, y, cell=f"s{n}@2"),), is_line=False)
         for n, (x, y) in enumerate(places)
