@@ -44,7 +44,6 @@ class AttemptFiles:
     artefacts: tuple[Artefact, ...] = ()
     series: Series = field(default_factory=dict)
     """Metric name to (step, value); None where the runner reported no finite number."""
-    notes: tuple[str, ...] = ()
     problem: str = ""
     """What could not be read."""
 
@@ -56,7 +55,6 @@ class AttemptWatch:
         self.directory = directory
         self._events = JsonlFollower(directory / EVENTS_FILE, kind=Event)
         self._series: Series = {}
-        self._notes: list[str] = []
 
     def look(self) -> AttemptFiles:
         """Return the attempt as it is now."""
@@ -72,15 +70,11 @@ class AttemptWatch:
             outcome=outcome,
             artefacts=_artefacts(self.directory, outcome),
             series={name: list(points) for name, points in self._series.items()},
-            notes=tuple(self._notes[-20:]),
             problem=problem,
         )
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        kind = event.get("kind")
-        if kind == "note":
-            self._notes.append(str(event.get("text", "")))
-        step = _number(event.get("step"))
+        kind, step = event.get("kind"), _number(event.get("step"))
         if step is None:
             return
         if kind == "progress" and "rate" in event and event["rate"] is not None:

@@ -124,9 +124,8 @@ def _blocks(file: BinaryIO, start: int, end: int, step: int) -> Iterator[tuple[i
 class LogFollower:
     """Follows one file by its size; a truncated or replaced file is read again from its end."""
 
-    def __init__(self, path: Path, limit: int = LIMIT_BYTES) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._limit = limit
         self._held = b""
         self._mark: tuple[int, int] = (-1, -1)
         """(inode, size) at the last look."""
@@ -144,12 +143,12 @@ class LogFollower:
             return None
         is_same = mark[0] == self._mark[0] and mark[1] > self._mark[1] >= 0
         start = self._mark[1] if is_same else 0
-        start = max(start, stat.st_size - self._limit)
+        start = max(start, stat.st_size - LIMIT_BYTES)
         fresh = self._read(start, stat.st_size)
         joined = self._held + fresh if is_same and start == self._mark[1] else fresh
-        self._held = joined[-self._limit :]
+        self._held = joined[-LIMIT_BYTES:]
         self._mark = mark
-        return self._tail(stat.st_size)
+        return _lines(self.path, self._held, stat.st_size - len(self._held), stat.st_size)
 
     def _read(self, start: int, end: int) -> bytes:
         try:
@@ -158,9 +157,6 @@ class LogFollower:
                 return file.read(max(0, end - start))
         except OSError:
             return b""
-
-    def _tail(self, size: int) -> Tail:
-        return _lines(self.path, self._held, size - len(self._held), size)
 
 
 def _lines(path: Path, held: bytes, start: int, size: int) -> Tail:

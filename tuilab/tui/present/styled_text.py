@@ -56,6 +56,11 @@ def sides(left: Iterable[Piece], right: Iterable[Piece], columns: int) -> Line:
     return (*kept, (" " * (room - width(kept)), ""), *right)
 
 
+def tabs(names: Iterable[str], here: str) -> list[Piece]:
+    """Write names beside each other; the open one stands out."""
+    return [(f"[{name}]", "title") if name == here else (f" {name} ", "muted") for name in names]
+
+
 def rule(title: str, tail: str, columns: int, stroke: str) -> Line:
     """Draw a rule across ``columns`` with a title near its left and a hint near its right end."""
     left: Line = ((stroke * 2, "rule"),)

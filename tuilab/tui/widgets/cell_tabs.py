@@ -13,7 +13,7 @@ from tuilab.tui.present.cell_room import Room
 from tuilab.tui.present.completions_text import Asked, Beside, Choice, Completion, Shelf
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.small_plot import charted, small_plot
-from tuilab.tui.present.styled_text import Line, Piece, fit, rule
+from tuilab.tui.present.styled_text import Line, Piece, fit, rule, tabs
 from tuilab.tui.widgets.lines import Lines
 from tuilab.tui.widgets.row_list import RowList
 
@@ -22,10 +22,7 @@ TABS = ("results", "log", "metrics", "parameters", "files", "completions")
 
 def tab_line(here: str, tail: str, columns: int, glyphs: Glyphs) -> Line:
     """Write the names of the tabs as a rule; the open one stands out."""
-    pieces: list[Piece] = [(glyphs.stroke * 2, "rule")]
-    for name in TABS:
-        text = f"[{name}]" if name == here else f" {name} "
-        pieces.append((text, "title" if name == here else "muted"))
+    pieces: list[Piece] = [(glyphs.stroke * 2, "rule"), *tabs(TABS, here)]
     room = columns - sum(len(text) for text, _ in pieces)
     end = f" {fit(tail, min(len(tail), room - 3), glyphs.ellipsis)} " if tail and room > 8 else ""
     stroke = (" " + glyphs.stroke * max(0, room - len(end) - 1), "rule")

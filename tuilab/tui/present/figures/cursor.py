@@ -40,8 +40,7 @@ def series_at(figure: Figure, spot: Spot) -> Series:
 def square_at(figure: Figure, spot: Spot) -> HeatCell:
     """Return the square of a heatmap under the cursor."""
     matrix = figure.panels[spot.panel].matrix
-    if matrix is None:
-        raise ValueError("this panel is not a heatmap")
+    assert matrix is not None, "only a heatmap has squares"
     return matrix.cells[spot.row][spot.column]
 
 

@@ -20,7 +20,7 @@ from tuilab.tui.present.figures.cursor import (
 from tuilab.tui.present.figures.look import Look, Spot, glyph_of, role_of
 from tuilab.tui.present.glyphs import Glyphs
 from tuilab.tui.present.grid_table import find
-from tuilab.tui.present.styled_text import Line, Piece, fit_line, rule, wrap
+from tuilab.tui.present.styled_text import Line, Piece, fit_line, rule, tabs, wrap
 
 if TYPE_CHECKING:
     from tuilab.science.figures.model import Figure, PlotPoint
@@ -31,14 +31,11 @@ def kind_line(here: str, title: str, columns: int, glyphs: Glyphs, kinds: Sequen
     shown = list(kinds)
     while here in shown[1:] and _room(shown[: shown.index(here) + 1]) > columns:
         shown = shown[1:]
-    pieces: list[Piece] = [(glyphs.stroke, "rule")]
-    for kind in shown:
-        is_here = kind == here
-        pieces.append((f"[{kind}]" if is_here else f" {kind} ", "title" if is_here else "muted"))
     used = _room(shown)
     if used + len(title) + 8 > columns:
         title = ""
-    return (*pieces, *rule("", title, max(0, columns - used), glyphs.stroke))
+    rest = rule("", title, max(0, columns - used), glyphs.stroke)
+    return ((glyphs.stroke, "rule"), *tabs(shown, here), *rest)
 
 
 def _room(kinds: Sequence[str]) -> int:
