@@ -9,7 +9,14 @@ from tuilab.grid.user_config import UserConfig, as_markdown, as_toml, entries
 
 def test_every_entry_has_a_meaning() -> None:
     assert [one.name for one in entries() if not one.meaning] == []
-    assert {one.table for one in entries()} == {"", "keys", "places", "notify", "price"}
+    assert {one.table for one in entries()} == {
+        "",
+        "keys",
+        "commands",
+        "places",
+        "notify",
+        "price",
+    }
 
 
 def test_the_template_is_the_default_and_every_line_of_it_may_be_taken_in() -> None:

@@ -369,6 +369,10 @@ class TuilabApp(RequestingApp):
             if (line := shell_verbs.words_of(one, self.snapshot, cell)) is not None:
                 act = partial(self._run_shell, one, cell)
                 yield SystemCommand(one.title, f"$ {line}", act)
+        for title, own in self.preferences.commands.items():
+            if (line := shell_verbs.own_command(own, self.snapshot, cell)) is not None:
+                run = partial(self._run_line, line, is_ours=False)
+                yield SystemCommand(clean_line(title, 60), f"$ {clean_line(line, 200)}", run)
         if isinstance(screen, CellActions):
             about = "write a note or tags on the whole experiment"
             yield SystemCommand(
@@ -377,7 +381,6 @@ class TuilabApp(RequestingApp):
 
     def _run_shell(self, one: shell_verbs.ShellVerb, cell: str) -> None:
         """Run a verb in this terminal, after what it still asks for."""
-        from tuilab.tui import outside
         from tuilab.tui.present import shell_verbs
         from tuilab.tui.screens.ask import AskDialog
 
@@ -385,17 +388,21 @@ class TuilabApp(RequestingApp):
             if added is None:
                 return
             line = shell_verbs.words_of(one, self.snapshot, cell, added)
-            if line is None:
-                return
-            if why := outside.shell_outside(self, line):
-                self.say(clean_line(why, 200))
-            self._paint_again(None)
-            self.look()
+            if line is not None:
+                self._run_line(line)
 
         if one.asks:
             self.push_screen(AskDialog(one, self.snapshot, cell), answered)
         else:
             answered("")
+
+    def _run_line(self, line: str, is_ours: bool = True) -> None:
+        from tuilab.tui import outside
+
+        if why := outside.shell_outside(self, line, is_ours):
+            self.say(clean_line(why, 200))
+        self._paint_again(None)
+        self.look()
 
     def open_outside(self, words: Sequence[str], what: Path | str, name: str = "") -> None:
         """Show a file, or a text under a name, in the person's own pager or editor."""

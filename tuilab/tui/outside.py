@@ -33,14 +33,17 @@ def run_outside(app: App[int], words: Sequence[str], path: Path) -> str:
     return f"{words[0]} ended with exit code {code}" if code else ""
 
 
-def shell_outside(app: App[int], line: str) -> str:
-    """Run a command line of ours as a shell would, and wait for Enter; why it could not."""
-    words = shlex.split(line)
-    own = [sys.executable, "-m", NAME, *words[len(shlex.split(program())) :]]
+def shell_outside(app: App[int], line: str, is_ours: bool = True) -> str:
+    """Run a command line, of ours or of the person's shell, and wait for Enter; why it could not.
+
+    Ours runs by this very program, whatever a shell would find.
+    """
+    rest = shlex.split(line)[len(shlex.split(program())) :] if is_ours else []
+    words = [sys.executable, "-m", NAME, *rest] if is_ours else ["sh", "-c", line]
     try:
         with app.suspend(), _interrupts_left_to_the_child():
             print(f"$ {line}", flush=True)
-            code = subprocess.run(own, check=False).returncode
+            code = subprocess.run(words, check=False).returncode
             print(f"\nexit code {code}; Enter goes back", end=" ", flush=True)
             sys.stdin.readline()
     except SuspendNotSupported:

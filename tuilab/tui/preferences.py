@@ -38,6 +38,8 @@ class Preferences:
     notices: Collection[str] = NOTICE_KINDS
     """Kinds that the terminal tells of."""
     price: Price | None = None
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """The person's own, by what they are called."""
     problems: Sequence[str] = ()
     """What is wrong with the file, in sentences."""
 
@@ -74,6 +76,7 @@ def read_preferences() -> Preferences:
         desktop=config.notify.desktop,
         notices=config.notify.on,
         price=gpu_price(),
+        commands=config.commands,
         problems=(*problems, *clashes),
     )
 

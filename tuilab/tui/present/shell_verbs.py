@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import NamedTuple
 
 from tuilab.store.snapshot import Snapshot
@@ -50,6 +52,15 @@ VERBS = (
     ShellVerb("edit your own settings", "config", ("edit",), is_of_experiment=False),
     ShellVerb("try who is notified", "notify", ("--test",), is_of_experiment=False),
 )
+
+
+def own_command(line: str, snapshot: Snapshot | None, cell: str) -> str | None:
+    """Fill in a command of the person's own; None where there is no experiment or cell for it."""
+    about = {"{dir}": str(snapshot.root.absolute()) if snapshot else "", "{cell}": cell}
+    if any(name in line and not value for name, value in about.items()):
+        return None
+    # At once: a folder may be called {cell}.
+    return re.sub(r"\{dir\}|\{cell\}", lambda found: shlex.quote(about[found[0]]), line)
 
 
 def words_of(one: ShellVerb, snapshot: Snapshot | None, cell: str, added: str = "") -> str | None:
