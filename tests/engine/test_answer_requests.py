@@ -108,7 +108,7 @@ def test_a_living_engine_takes_a_grown_plan_and_disturbs_nothing(played: Trial) 
     played.script(**{RUN: {"until": str(played.gate)}})
     played.ask("run", cells=("villain@2#42",))
     played.start("--go")
-    played.wait(lambda: RUN in played.live(), "the convergence run")
+    played.wait(lambda: played.live() == {RUN: 1}, "the convergence run alone")
     played.ask("grow", cells=("villain@1#42",), options={"epochs": [1]})
     played.wait(lambda: played.lines("grown"), "the new plan")
     assert played.live() == {RUN: 1}
