@@ -43,6 +43,7 @@ def test_what_differs_from_the_default_is_no_comment() -> None:
     assert raw == {
         "theme": "nord",
         "keys": {"grid.stop": "X"},
+        "commands": {},
         "places": {"slurm": {"options": ["--partition=gpu"], "look_seconds": 30}},
         "notify": {},
         "price": {"gpu_hour": 2.5},
