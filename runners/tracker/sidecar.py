@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runners import stop_signal
+from tuilab.contract.foreign import names_a_secret
 from tuilab.contract.report import Reporter
 from tuilab.contract.spec import Spec
 from tuilab.contract.tracking import CopyState, Order, order_for, read_state, run_id
@@ -27,8 +28,6 @@ LEAVE_SECONDS = 5.0
 """How long a runner that ends waits for complete copies; ``tuilab track refill`` does the rest."""
 STOPPED_SECONDS = 1.0
 """The same for a runner that was asked to stop."""
-_SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY")
-"""The tracker has no use for them, so it does not get them."""
 
 _running: list[subprocess.Popen[bytes]] = []
 
@@ -89,7 +88,7 @@ def _program(folder: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,
-            env=_environment(os.environ),
+            env=environment(os.environ),
             bufsize=0,
         )
     os.set_blocking(_pipe_of(process).fileno(), False)
@@ -97,9 +96,13 @@ def _program(folder: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    """The runner's environment without its devices and without other secrets."""
-    found = {name: value for name, value in own.items() if name not in _SECRETS}
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """The runner's environment without its devices and without secrets but the tracker's own."""
+    found = {
+        name: value
+        for name, value in own.items()
+        if name.startswith("WANDB_") or not names_a_secret(name)
+    }
     root = str(Path(__file__).resolve().parents[2])
     path = [part for part in found.get("PYTHONPATH", "").split(os.pathsep) if part]
     found["PYTHONPATH"] = os.pathsep.join(path if root in path else [root, *path])

@@ -256,6 +256,12 @@ def test_the_environment_decides_the_mode_before_the_config(
         assert read_order(order.as_json()) == order
 
 
+def test_the_tracker_gets_its_own_key_and_no_other() -> None:
+    own = {"WANDB_API_KEY": "a", "HF_TOKEN": "b", "OUR_JUDGE_API_KEY": "c", "AWS_SECRET": "d"}
+    found = sidecar.environment({**own, "LANG": "C"})
+    assert found.keys() - {"PYTHONPATH"} == {"WANDB_API_KEY", "LANG", "CUDA_VISIBLE_DEVICES"}
+
+
 def test_no_tracker_means_no_order() -> None:
     assert order_for(a_spec({}), Path("/x"), {}) is None
     assert order_for(a_spec({"tracker": {"kind": "none"}}), Path("/x"), {}) is None
