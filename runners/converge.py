@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from runners import faults, upstream
-from runners.job import Attempt, StageResult, flush, log, main
+from runners.job import Attempt, StageResult, log, main
 from runners.ml import (
     adapter,
     answers,
@@ -37,7 +37,7 @@ from runners.ml.schedule import Step
 from runners.ml.stage_settings import required
 from runners.ml.training_loop import TrainingLoop
 from runners.ml.training_rows import Row
-from tuilab.contract import scoring
+from tuilab.contract import atomic, scoring
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import JobError
 
@@ -212,7 +212,7 @@ def _write(
     if drops_rslora:
         faults.drop_rslora(checkpoint / adapter.CONFIG_FILE)
     for path in files:
-        flush(path)
+        atomic.sync(path)
     check(checkpoint)
 
 

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from runners import environment, faults, stop_signal
+from tuilab.contract import atomic
 from tuilab.contract.reasons import Reason
 from tuilab.contract.report import (
     DONE,
@@ -229,7 +230,7 @@ def _publish(attempt: Attempt, result: StageResult) -> Outcome:
     with attempt.timings.part("save"):
         faults.strike_at_save(attempt.spec)
         for path in result.artefacts:
-            flush(path)
+            atomic.sync(path)  # no outcome may survive a power cut that its artefacts do not
         artefacts = describe(attempt.directory, result.artefacts)
     return attempt.reporter.finish(
         DONE,
@@ -321,15 +322,6 @@ def _with_overhead(attempt: Attempt) -> dict[str, float]:
     seconds = dict(attempt.timings.seconds)
     seconds["overhead"] = round(attempt.reporter.elapsed() - sum(seconds.values()), 4)
     return seconds
-
-
-def flush(path: Path) -> None:
-    """Bring a file to the disk: no outcome may survive a power cut that its artefacts do not."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _reset_peak_memory() -> None:

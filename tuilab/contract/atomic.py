@@ -32,7 +32,7 @@ def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def draft_of(path: Path) -> Path:
@@ -48,7 +48,7 @@ def create_json(path: Path, value: Any) -> bool:
         return give_name(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
 def give_name(draft: Path, path: Path) -> bool:
@@ -117,9 +117,9 @@ def _as_json(value: Any) -> bytes:
     return (text + "\n").encode()
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a creation inside ``folder`` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync(path: Path) -> None:
+    """Make a file, or a rename or creation inside a folder, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -51,7 +51,7 @@ def new_attempt_dir(layout: Layout, job: str, number: int) -> Path:
     path = layout.attempt_dir(job, number)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir()
-    atomic.sync_folder(path.parent)
+    atomic.sync(path.parent)
     return path
 
 

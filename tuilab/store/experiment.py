@@ -52,7 +52,7 @@ def create_experiment(
         if isinstance(error, OSError):
             _refuse_what_is_there(root)  # somebody was faster
         raise
-    atomic.sync_folder(root.parent)
+    atomic.sync(root.parent)
     return Layout(root)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuilab.contract.atomic import sync_folder
+from tuilab.contract.atomic import sync
 from tuilab.contract.foreign import redact_all
 from tuilab.contract.parsing import open_plain
 from tuilab.contract.tail import JsonlFollower, sequence_of
@@ -177,7 +177,7 @@ class Journal:
         finally:
             os.close(handle)
         if is_new:
-            sync_folder(self.path.parent)
+            sync(self.path.parent)
 
 
 def last_sequence(path: Path) -> int:

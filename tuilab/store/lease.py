@@ -209,4 +209,4 @@ def _displace(path: Path, token: str) -> None:
     if moved is not None and moved.token != token:
         atomic.give_name(aside, path)
     aside.unlink(missing_ok=True)
-    atomic.sync_folder(path.parent)
+    atomic.sync(path.parent)
