@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import eq
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T", covariant=True)
 
@@ -36,3 +36,19 @@ class Lazy(Sequence[T]):
 
     def __hash__(self) -> int:
         return hash(tuple(self))
+
+
+class Mapped(Lazy[T]):
+    """What is made of the members of another sequence, each where it is seen."""
+
+    def __init__(self, make: Callable[[Any], T], of: Sequence[Any]) -> None:
+        self._make, self._of = make, of
+
+    def at(self, place: int) -> T:
+        return self._make(self._of[place])
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self._make, self._of)
+
+    def __len__(self) -> int:
+        return len(self._of)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tuilab.grid.cells import Cell
 from tuilab.grid.edits import cell_edits
-from tuilab.grid.lazy import Lazy
+from tuilab.grid.lazy import Lazy, Mapped
 from tuilab.grid.metrics import (
     Measurement,
     Numbers,
@@ -152,7 +152,7 @@ class CellViews:
 
     def _waiting_view(self, place: int) -> CellView:
         cell, ids, states = self._own.cells[place], self._reader.plan.table.ids, self._reader.states
-        jobs = _LazyJobs(lambda at: states.status(ids[at]), self._own[place])
+        jobs = Mapped(lambda at: states.status(ids[at]), self._own[place])
         edits = self._edits.get(cell, {})
         return replace(self._waiting.like(place), cell=cell, jobs=jobs, deviation=edits)
 
@@ -179,7 +179,7 @@ class CellViews:
             attempt=max(plain.attempts[at] for at in own),
             metrics=found | time_of(seconds),
             seconds=seconds,
-            jobs=_LazyJobs(plain.status, own),
+            jobs=Mapped(plain.status, own),
             deviation=edits,
             edits=edits,
         )
@@ -237,19 +237,6 @@ class CellViews:
                 plan = self._reader.plan
                 told = recorded(plan, plan.by_id[job], outcome.metrics)
         return read_back(told)
-
-
-class _LazyJobs(Lazy[JobStatus]):
-    """The statuses of a cell's jobs, each made where it is seen."""
-
-    def __init__(self, make: Callable[[int], JobStatus], own: Sequence[int]) -> None:
-        self._make, self._own = make, own
-
-    def at(self, place: int) -> JobStatus:
-        return self._make(self._own[place])
-
-    def __len__(self) -> int:
-        return len(self._own)
 
 
 class _Views(Lazy[CellView]):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tuilab.grid.engine_view import EngineView
-from tuilab.grid.lazy import Lazy
+from tuilab.grid.lazy import Mapped
 from tuilab.grid.notes import Note
 from tuilab.grid.shared_failures import shared_failures
 from tuilab.grid.stages import Stage
@@ -78,27 +78,9 @@ def lazy_status(root: Path, now: float | None = None) -> dict[str, Any]:
             for status in snapshot.shared
             if status.stage is Stage.FETCH and status.state is State.STALE
         ],
-        "cells": Cells(snapshot.cells, lambda view: _cell_as_json(view, unmeasured, engine)),
+        "cells": Mapped(lambda view: _cell_as_json(view, unmeasured, engine), snapshot.cells),
         "problems": [*snapshot.problems, *filter(None, [edited, updated])],
     }
-
-
-class Cells(Lazy[dict[str, Any]]):
-    """What is told of each cell, made where it is asked for."""
-
-    def __init__(
-        self, views: Sequence[CellView], tell: Callable[[CellView], dict[str, Any]]
-    ) -> None:
-        self._views, self._tell = views, tell
-
-    def at(self, place: int) -> dict[str, Any]:
-        return self._tell(self._views[place])
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return map(self._tell, self._views)
-
-    def __len__(self) -> int:
-        return len(self._views)
 
 
 def _cell_as_json(
