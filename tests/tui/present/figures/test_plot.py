@@ -345,15 +345,23 @@ def heat_of(rows: int, columns: int) -> Figure:
 def test_a_heatmap_says_na_and_colours_it_unlike_zero() -> None:
     matrix = heat_of(2, 3).panels[0].matrix
     assert matrix is not None
-    zero, missing = heat_lines(matrix, 60, 10, None)[1][2], heat_lines(matrix, 60, 10, None)[1][4]
+    row = heat_lines(matrix, 60, 10, None, Look())[1]
+    zero, missing = row[2], row[4]
     assert (zero[0].strip(), zero[1]) == ("0", "value-0")
     assert (missing[0].strip(), missing[1]) == ("n/a", "muted")
+
+
+def test_an_edited_square_has_the_mark_of_its_terminal() -> None:
+    matrix = Matrix(("epoch 0",), ("V",), ((HeatCell(40.0, "edited", "v@0#42"),),), ("v",))
+    for is_ascii, text in ((False, "†40"), (True, "e40")):
+        [_, row] = heat_lines(matrix, 60, 10, None, Look(is_ascii=is_ascii))
+        assert plain(row).endswith(f"{text} ")
 
 
 def test_a_heatmap_that_does_not_fit_follows_the_cursor() -> None:
     matrix = heat_of(60, 30).panels[0].matrix
     assert matrix is not None
-    shown = [plain(line) for line in heat_lines(matrix, 60, 12, Spot(0, 55, 28))]
+    shown = [plain(line) for line in heat_lines(matrix, 60, 12, Spot(0, 55, 28), Look())]
     assert len(shown) <= 12
     assert any("[550]" in line for line in shown)
     assert "of 60" in shown[-1]

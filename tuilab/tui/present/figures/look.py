@@ -52,8 +52,13 @@ def role_of(series: Series) -> str:
 def glyph_of(series: Series, status: str, look: Look) -> str:
     """Return the sign of one point: those kept out of numbers are told from the measured."""
     own = series.mark.ascii if look.is_ascii else series.mark.glyph
+    return mark_of(status, look) or own
+
+
+def mark_of(status: str, look: Look) -> str:
+    """Return the sign of a value that is kept out of numbers; "" for others."""
     edited = EDITED_ASCII if look.is_ascii else EDITED
-    return {"stale": "~", "suspect": "?", "edited": edited}.get(status, own)
+    return {"stale": "~", "suspect": "?", "edited": edited}.get(status, "")
 
 
 def signs_of(text: str) -> tuple[str, ...]:

@@ -7,12 +7,20 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tuilab.grid.edits import EDITED
 from tuilab.grid.text import MISSING, number
 from tuilab.grid.units import RATE
 from tuilab.tui.present.figures.canvas import Axes, axes_of, canvas_rows, finite
 from tuilab.tui.present.figures.labels import Label, Wish, beside_points, line_ends
-from tuilab.tui.present.figures.look import Look, Sign, Spot, glyph_of, joined, role_of, signs_of
+from tuilab.tui.present.figures.look import (
+    Look,
+    Sign,
+    Spot,
+    glyph_of,
+    joined,
+    mark_of,
+    role_of,
+    signs_of,
+)
 from tuilab.tui.present.styled_text import Line, fit, fit_line, plain
 from tuilab.tui.present.styled_text import width as width_of
 from tuilab.tui.present.value_colour import ON_DARK, ink, tone_of
@@ -298,12 +306,12 @@ def _padded(blocks: Sequence[Sequence[Line]], row: int, width: int) -> Iterator[
 
 
 def heat_lines(
-    matrix: Matrix, width: int, height: int, cursor: Spot | None, look: Look | None = None
+    matrix: Matrix, width: int, height: int, cursor: Spot | None, look: Look
 ) -> list[Line]:
     """Return a header and one line per row; the part around the cursor when not all fits."""
     if not matrix.rows or not matrix.columns or height < 2:
         return [(("nothing yet", "muted"),)]
-    ellipsis, tones = ("~" if look and look.is_ascii else "…"), look.tones if look else ""
+    ellipsis = "~" if look.is_ascii else "…"
     left = min(14, max(len(row) for row in matrix.rows) + 1)
     each = max(_NARROW, min(_WIDE, (width - left) // len(matrix.columns)))
     columns = _window(len(matrix.columns), (width - left) // each, cursor.column if cursor else 0)
@@ -318,7 +326,7 @@ def heat_lines(
                 matrix.cells[row][column],
                 each,
                 cursor == Spot(_panel(cursor), row, column),
-                tones,
+                look,
             )
             for column in columns
         ]
@@ -357,16 +365,15 @@ def _short(name: str, columns: int, ellipsis: str) -> str:
     return fit(name, columns, ellipsis if columns > 4 else "")
 
 
-def _square(cell: HeatCell, each: int, is_here: bool, tones: str) -> Line:
+def _square(cell: HeatCell, each: int, is_here: bool, look: Look) -> Line:
     is_number = cell.value is not None and math.isfinite(cell.value)
-    mark = {"stale": "~", "suspect": "?", "edited": EDITED}.get(cell.status, "")
-    text = f"{mark}{number(cell.value)}" if is_number else MISSING
+    text = f"{mark_of(cell.status, look)}{number(cell.value)}" if is_number else MISSING
     role = role_of_value((cell.value or 0.0) / 100, RATE, (0.0, 1.0)) if is_number else "muted"
     if is_here:
         return ((f"{f'[{text}]':>{each}}", f"{role} cursor"),)
     lead = " "
-    if tones and cell.value is not None and is_number:
-        lead = tone_of(cell.value / 100, RATE, (0.0, 1.0), tones)
+    if look.tones and cell.value is not None and is_number:
+        lead = tone_of(cell.value / 100, RATE, (0.0, 1.0), look.tones)
     # A blank in the ground of the screen keeps neighbours apart.
     return ((lead, ""), (f"{text:>{each - 2}} ", role))
 
