@@ -84,12 +84,10 @@ def run(attempt: Attempt) -> StageResult:
 
 def _in_pool(settings: Any, pool: tuple[Persona, ...], role: str) -> int:
     """Find a role's persona in the pool; centring without it would give another value."""
-    named = settings.get(role)
-    key = named.get("key") if isinstance(named, dict) else named
-    for index, persona in enumerate(pool):
-        if persona.key == key:
-            return index
-    raise JobError(Reason.CONFIG, f"the {role} {key!r} is not in the cosine pool")
+    key, keys = stage_settings.role(settings, role), [persona.key for persona in pool]
+    if key not in keys:
+        raise JobError(Reason.CONFIG, f"the {role} {key!r} is not in the cosine pool")
+    return keys.index(key)
 
 
 def _refuse_absent_layers(layers: list[int], blocks: int) -> None:

@@ -112,8 +112,7 @@ def _row(wanted: Wanted, completion: Completion, scorer: Scorer | None) -> dict[
 def _refuse_unmeasured(settings: Any, panel: tuple[Persona, ...]) -> None:
     """A source that is not evaluated would have no rate at all, which is not a rate of 0."""
     for role in ("source", "target"):
-        named = settings.get(role)
-        key = named.get("key") if isinstance(named, dict) else named
+        key = stage_settings.role(settings, role)
         if key is not None and key not in {persona.key for persona in panel}:
             raise JobError(Reason.CONFIG, f"the {role} {key!r} is not in the evaluated panel")
 

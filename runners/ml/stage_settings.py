@@ -143,6 +143,12 @@ def personas(settings: Mapping[str, Any], name: str) -> tuple[Persona, ...]:
     return tuple(_persona(one, name) for one in raw)
 
 
+def role(settings: Mapping[str, Any], name: str) -> str | None:
+    """Return the key of whoever has a role, which is named alone or as a whole persona."""
+    named = settings.get(name)
+    return named.get("key") if isinstance(named, dict) else named
+
+
 def lora(settings: Mapping[str, Any], name: str) -> LoraSettings | None:
     """Read the settings of an adapter; None where they are null."""
     raw = settings.get(name)

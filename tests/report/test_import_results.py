@@ -155,7 +155,9 @@ def an_import(tmp_path: Path, content: str) -> Path:
     path.write_text(content, encoding="utf-8-sig")
     table = read_table(path, "rate", "assistant")
     design = design_of(table.frame, sources=table.sources, name="mine")
-    return write_results(tmp_path / "runs" / "mine", table.frame, design, {})
+    design = replace(design, seed_given=table.seed_given)
+    told = {"imported_from": "t.csv"}
+    return write_results(tmp_path / "runs" / "mine", table.frame, design, told)
 
 
 def test_the_order_of_sources_is_the_files_and_epochs_are_sorted(tmp_path: Path) -> None:
@@ -196,17 +198,8 @@ def test_in_the_shipped_results_nurse_has_neither_source_rate_nor_cosine() -> No
     assert {source for source, n in sizes if n == 600} == {"villain", "comedian"}
 
 
-def import_as(root: Path, text: str) -> Path:
-    path = root / "t.csv"
-    path.write_text(text)
-    table = read_table(path, "rate", "assistant")
-    design = design_of(table.frame, sources=table.sources, name="mine")
-    design = replace(design, seed_given=table.seed_given)
-    return write_results(root / "mine", table.frame, design, {"imported_from": "t.csv"})
-
-
 def test_a_table_without_seeds_has_no_seed_that_anybody_said(tmp_path: Path) -> None:
-    study = open_study(import_as(tmp_path, COUNTS + "villain,0,leakage,1,20\n"))
+    study = open_study(an_import(tmp_path, COUNTS + "villain,0,leakage,1,20\n"))
     assert "seed not given, not replicated" in render(study, "text")
     assert caveats(study, [])[0].startswith("Seed not given: nothing is replicated.")
     claims = {claim.key: claim for claim in standard_claims(study.analysis)}
@@ -217,13 +210,13 @@ def test_a_table_without_seeds_has_no_seed_that_anybody_said(tmp_path: Path) -> 
 
 def test_a_table_with_one_seed_keeps_it(tmp_path: Path) -> None:
     text = COUNTS.replace("source", "seed,source") + "0,villain,0,leakage,1,20\n"
-    root = import_as(tmp_path, text)
+    root = an_import(tmp_path, text)
     assert "one seed (0), not replicated" in render(open_study(root), "text")
     assert "seed_given" not in json.loads((root / "design.json").read_text())
 
 
 def test_a_table_without_seeds_pairs_with_a_run_of_one_seed_and_says_so(tmp_path: Path) -> None:
-    mine = open_study(import_as(tmp_path, COUNTS + "villain,0,leakage,1,20\n"))
+    mine = open_study(an_import(tmp_path, COUNTS + "villain,0,leakage,1,20\n"))
     run = open_study(whole(tmp_path / "run").root)
     found = compare(mine.snapshot, run.snapshot, "assistant_leakage")
     assert len(found.measured) == 1
@@ -235,7 +228,7 @@ def test_a_table_without_seeds_pairs_with_a_run_of_one_seed_and_says_so(tmp_path
 def test_a_table_without_seeds_is_no_seed_of_several_and_the_way_out_is_told(
     tmp_path: Path,
 ) -> None:
-    mine = open_study(import_as(tmp_path, COUNTS + "villain,0,leakage,1,20\n"))
+    mine = open_study(an_import(tmp_path, COUNTS + "villain,0,leakage,1,20\n"))
     run = open_study(whole(tmp_path / "run", seeds=(42, 137)).root)
     said = "mine names no seed and small has 2 (42, 137): a column seed says which of them it is"
     for pair in ((mine, run), (run, mine)):
