@@ -18,10 +18,10 @@ class AskDialog(Form):
         self._verb, self._snapshot, self._cell = verb, snapshot, cell
         what, _, example = verb.asks.partition(": ")
         self._what = what
-        super().__init__(verb.title.capitalize(), {"words": example}, "Run")
+        super().__init__(verb.title.capitalize(), {"add": example}, "Run")
 
     def judge(self) -> None:
-        typed = self.typed("words")
+        typed = self.typed("add")
         if not typed:
             self.refuse([f"Type {self._what}."])
             return
@@ -34,4 +34,4 @@ class AskDialog(Form):
         self.offer(["It runs in this terminal."], Request(self._verb.verb), line, "")
 
     def do(self, offer: RequestMade) -> None:
-        self.dismiss(self.typed("words"))
+        self.dismiss(self.typed("add"))
