@@ -111,18 +111,22 @@ def test_a_command_of_ones_own_is_in_the_palette_and_runs_in_this_terminal(
 ) -> None:
     config = tmp_path / "config" / "tuilab" / "config.toml"
     config.parent.mkdir(parents=True)
-    config.write_text('[commands]\n"size of a cell" = "echo {cell} in $(basename {dir})"\n')
+    config.write_text(
+        '[commands]\n"size of a cell" = "echo {cell} in $(basename {dir})"\n'
+        '[keys]\n"commands.size of a cell" = "f5"\n'
+    )
     with Terminal(typed(), tmp_path, XDG_CONFIG_HOME=str(tmp_path / "config")) as terminal:
         terminal.wait_for("3/6")
         terminal.press(":")
         terminal.wait_for("Search for commands")
         terminal.press("size of")
         terminal.wait_for("$ echo 'villain@0#42' in")
-        terminal.press("\r")
-        terminal.wait_for(f"villain@0#42 in {live.name}")
-        terminal.wait_for("exit code 0; Enter goes back")
-        terminal.press("\r")
-        terminal.wait_for("3/6")
+        for key, cell in (("\r", "villain@0#42"), ("\x1b[C\x1b[15~", "villain@2#42")):
+            terminal.press(key)
+            terminal.wait_for(f"{cell} in {live.name}")
+            terminal.wait_for("exit code 0; Enter goes back")
+            terminal.press("\r")
+            terminal.wait_for("3/6")
 
 
 def test_a_crash_shows_a_plain_traceback_without_locals(live: Path, tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ from textual.widgets import Input
 from tests.tui.conftest import app_of, look, press, text_of
 from tuilab.store.user_files import config_file, remembered
 from tuilab.tui.more_themes import NAMES, READABLE, contrast, palette_of
-from tuilab.tui.preferences import Preferences, keymap, named_keys, read_preferences, why_no_theme
+from tuilab.tui.preferences import (
+    Preferences,
+    command_keys,
+    keymap,
+    named_keys,
+    read_preferences,
+    why_no_theme,
+)
 from tuilab.tui.screens.help import HelpScreen
 from tuilab.tui.themes import PALETTES, TEXTUAL_THEMES
 
@@ -133,3 +140,21 @@ async def test_what_a_field_asks_for_is_readable_in_every_theme(
         ink = field.get_component_styles("input--placeholder").color
         assert contrast(ink, field.background_colors[1]) >= READABLE - 0.05
         assert field.styles.text_style.underline
+
+
+async def test_a_command_of_ones_own_has_a_key_that_help_shows(experiment: Path) -> None:
+    commands = {"my jobs": "squeue --me", "size": "du {dir}"}
+    wanted = {"commands.my jobs": "f5", "commands.size": "x", "commands.sizes": "f6"}
+    found, problems = command_keys(wanted, commands, {})
+    assert found == {"my jobs": "f5"}
+    taken, unknown = problems
+    assert taken.startswith("keys: commands.size = 'x': is ") and "stop already" in taken
+    assert "there is no command 'sizes' (did you mean size?)" in unknown
+    own = Preferences(commands=commands, command_keys=found)
+    async with app_of(experiment, preferences=own).run_test(size=(100, 30)) as pilot:
+        await look(pilot)
+        await press(pilot, "f5")
+        assert "type it in a shell: squeue --me" in text_of(pilot.app), "a test has no terminal"
+        await press(pilot, "question_mark", "slash", *"my jobs", "enter")
+        shown = text_of(pilot.app)
+        assert "f5" in shown and "run: my jobs" in shown

@@ -72,7 +72,8 @@ class UserConfig(Setting):
     commas; `tuilab config keys` lists the names."""
     commands: dict[Text, Text] = Field(default_factory=dict)
     """Commands of your own in the palette, by what they are called: "my jobs" = "squeue --me".
-    {dir} stands for the experiment's folder and {cell} for the cell under the cursor."""
+    {dir} stands for the experiment's folder and {cell} for the cell under the cursor. A key is
+    "commands.my jobs" = "f5" below [keys]."""
     places: dict[Text, dict[str, Any]] = Field(default_factory=dict)
     """Options of this site's places, for `run --on slurm` or `executor`: [places.slurm] holds what
     [resources.slurm] of a config may; what a config says goes before it."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 from textual import events, on
 from textual.app import SystemCommand
+from textual.binding import Binding
 from textual.screen import Screen
 from textual.signal import Signal
 
@@ -103,6 +104,9 @@ class TuilabApp(RequestingApp):
         self.stylesheet.set_variables(self.get_css_variables())
         self.preferences = preferences
         self.set_keymap(dict(preferences.keymap))
+        for name, key in preferences.command_keys.items():
+            own = Binding(key, f"own({name!r})", name, id=f"app.own.{name}", tooltip=f"run: {name}")
+            self._bindings.key_to_bindings[key] = [own]
         self.glyphs = ASCII if ascii_only else UNICODE
         self.under = under or Path.cwd()
         """Where experiments are looked for."""
@@ -346,7 +350,8 @@ class TuilabApp(RequestingApp):
         seen: set[str] = set()
         for active in screen.active_bindings.values():
             binding = active.binding
-            if not binding.id or binding.id in NOT_BY_NAME:
+            is_own = binding.action.startswith("own(")  # the palette has it with its line
+            if not binding.id or binding.id in NOT_BY_NAME or is_own:
                 continue
             [row] = key_rows([binding])
             if row.meaning not in seen:
@@ -363,8 +368,7 @@ class TuilabApp(RequestingApp):
         from tuilab.tui.present import shell_verbs
         from tuilab.tui.screens.cell_actions import CellActions
 
-        chosen = screen.chosen() if isinstance(screen, CellActions) else []
-        cell = str(chosen[0]) if chosen else ""
+        cell = _cell_of(screen)
         for one in shell_verbs.VERBS:
             if (line := shell_verbs.words_of(one, self.snapshot, cell)) is not None:
                 act = partial(self._run_shell, one, cell)
@@ -395,6 +399,17 @@ class TuilabApp(RequestingApp):
             self.push_screen(AskDialog(one, self.snapshot, cell), answered)
         else:
             answered("")
+
+    def action_own(self, name: str) -> None:
+        """Run a command of the person's own."""
+        from tuilab.tui.present.shell_verbs import own_command
+
+        own = self.preferences.commands[name]
+        line = own_command(own, self.snapshot, _cell_of(self.screen))
+        if line is None:
+            self.say(f"{clean_line(name, 60)}: open an experiment, and choose a cell, first")
+        else:
+            self._run_line(line, is_ours=False)
 
     def _run_line(self, line: str, is_ours: bool = True) -> None:
         from tuilab.tui import outside
@@ -468,6 +483,14 @@ def _screen_class(name: str) -> type[Frame]:
     module = importlib.import_module(f"tuilab.tui.screens.{name}")
     found: type[Frame] = getattr(module, _SCREENS[name])
     return found
+
+
+def _cell_of(screen: Screen[Any]) -> str:
+    """Return the cell that a screen's keys are about, "" for none."""
+    from tuilab.tui.screens.cell_actions import CellActions
+
+    chosen = screen.chosen() if isinstance(screen, CellActions) else []
+    return str(chosen[0]) if chosen else ""
 
 
 def force_exit(code: int, seconds: float) -> None:

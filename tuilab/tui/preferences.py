@@ -40,6 +40,8 @@ class Preferences:
     price: Price | None = None
     commands: Mapping[str, str] = field(default_factory=dict)
     """The person's own, by what they are called."""
+    command_keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys of some of them, by what they are called."""
     problems: Sequence[str] = ()
     """What is wrong with the file, in sentences."""
 
@@ -61,7 +63,8 @@ def read_preferences() -> Preferences:
         return NO_PREFERENCES
     loaded = load_user_config()
     config = loaded.config
-    chosen, clashes = keymap(config.keys)
+    chosen, clashes = keymap({name: key for name, key in config.keys.items() if not _own(name)})
+    mine, wrong = command_keys(config.keys, config.commands, chosen)
     problems = [f"{one.field}: {one.message}" for one in loaded.problems]
     theme = config.theme
     if theme and (why := why_no_theme(theme)):
@@ -77,7 +80,8 @@ def read_preferences() -> Preferences:
         notices=config.notify.on,
         price=gpu_price(),
         commands=config.commands,
-        problems=(*problems, *clashes),
+        command_keys=mine,
+        problems=(*problems, *clashes, *wrong),
     )
 
 
@@ -115,6 +119,36 @@ def keymap(wanted: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             problems.append(f"keys: {name} = {found[name]!r}: {clash}")
             del found[name]
     return _everywhere(found), problems
+
+
+_OWN = "commands."
+
+
+def _own(name: str) -> str:
+    """Return the command that an entry of the keys is about; "" for an action of ours."""
+    return name.removeprefix(_OWN) if name.startswith(_OWN) else ""
+
+
+def command_keys(
+    wanted: Mapping[str, str], commands: Mapping[str, str], chosen: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the key of each command of one's own that has one, and a sentence for each refused.
+
+    ``chosen`` are the person's other keys of our actions, by their name.
+    """
+    keys_of = {name: chosen.get(name, one.key) for name, one in named_keys().items()}
+    taken = {key: name for name, held in keys_of.items() for key in held.split(",")}
+    found, problems = {}, []
+    for name, key in wanted.items():
+        if (command := _own(name)) and command not in commands:
+            near = nearest(command, commands)
+            problems.append(f"keys: {name}: there is no command {command!r}{near}")
+        elif command and key in taken:
+            problems.append(f"keys: {name} = {key!r}: is {taken[key]} already")
+        elif command:
+            found[command] = key
+            taken[key] = name
+    return found, problems
 
 
 def _clash(name: str, chosen: Mapping[str, str]) -> str:
