@@ -44,6 +44,7 @@ class Verbs(TyperGroup):
 
 @cache
 def load(name: str) -> Any:
+    """Import a verb of the table and return its command."""
     module, _, function = VERBS[name][0].partition(":")
     verb = getattr(import_module(f"tuilab.cli.verbs.{module}"), function)
     if not gc.isenabled():  # as ``main`` began

@@ -115,6 +115,7 @@ def as_fetched(config: ExperimentConfig, plan: Plan) -> ExperimentConfig:
 
 
 def question_about(config: ExperimentConfig) -> dict[str, Any]:
+    """Return what the program is asked of a config's base."""
     cell = Cell(config.sources[0], config.epochs[0], config.seeds[0])
     voices = [key for source in config.sources for key in (source, *config.negatives_of(source))]
     keys = dict.fromkeys([*voices, config.target, *config.panel, *config.cosine_pool])

@@ -143,4 +143,5 @@ def grown(root: Path, more: More | None = None) -> Plan:
 
 
 def gc_command(root: Path) -> str:
+    """Return the command that removes what is no longer planned."""
     return f"`{program()} gc {quoted(root)} --unplanned`"

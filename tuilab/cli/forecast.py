@@ -103,10 +103,12 @@ class Forecast:
 
     @property
     def unlike_reference(self) -> tuple[Difference, ...]:
+        """Where it is not the published experiment that it names as its reference."""
         return differences(self.plan, {one.persona: one.cut for one in self.data if one.cut})
 
     @property
     def is_blocked(self) -> bool:
+        """Whether a check forbids a launch."""
         return any(found.level is Level.BLOCKING for found in self.checks)
 
 
@@ -321,6 +323,7 @@ def _differences(found: Forecast) -> Iterator[str]:
 
 
 def as_json(found: Forecast, preview: Mapping[str, Any] | None, why_no_preview: str) -> Any:
+    """Return the document of ``tuilab plan --json``."""
     config, plan, open_jobs = found.config, found.plan, set(found.open_jobs)
     return {
         "experiment": plan.experiment,

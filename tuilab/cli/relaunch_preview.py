@@ -69,6 +69,7 @@ def summary(answer: Expansion, verb: str) -> str:
 
 
 def as_document(answer: Expansion) -> dict[str, object]:
+    """Return an expansion as plain JSON values."""
     return {
         "verb": answer.verb,
         "jobs": [

@@ -66,6 +66,7 @@ def find_place(text: str) -> Place:
 
 
 def is_place(text: str) -> bool:
+    """Whether DIR|CONFIG names something."""
     try:
         find_place(text)
     except RefusalError:

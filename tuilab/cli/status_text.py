@@ -161,6 +161,7 @@ def _mark(cell: Cell | None, metric: str) -> str:
 
 
 def _edits(cell: Cell, metric: str) -> Mapping[str, Any]:
+    """Edits that a number of a cell ran with."""
     return behind(cell.get("edits") or {}, METRICS[metric].measure.stage)
 
 
@@ -206,6 +207,7 @@ def _engine_line(engine: Mapping[str, Any], root: str, is_copy: bool) -> str:
 
 
 def _queued_lines(reasons: Counter[str]) -> Iterator[str]:
+    """Say why cells are queued, once for each reason."""
     for why, number in reasons.most_common(5):
         yield f"{sign_of('queued')} {number} queued: {plain(why or 'no reason is known', 160)}"
 

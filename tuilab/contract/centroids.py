@@ -14,4 +14,5 @@ def states_of(settings: Mapping[str, Any]) -> list[str]:
 
 
 def tensor_name(state: str, layer: int) -> str:
+    """Return the name of the tensor [pool, hidden] of one state and layer."""
     return f"layer_{layer}" if state == MARKED else f"{state}_layer_{layer}"

@@ -73,6 +73,7 @@ def data_in_cache(data: DataOnHub, env: Mapping[str, str]) -> Path | None:
 
 
 def endpoint(env: Mapping[str, str]) -> str:
+    """Return the address of the hub."""
     return (env.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
 
 
@@ -84,12 +85,14 @@ def hub_home(env: Mapping[str, str]) -> Path:
 
 
 def cache_folder(env: Mapping[str, str]) -> Path:
+    """Return the folder that downloads are cached in."""
     if cache := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
         return Path(cache).expanduser()
     return hub_home(env) / "hub"
 
 
 def model_folder(model: str, env: Mapping[str, str]) -> Path:
+    """Return the folder that the cache keeps a model in."""
     return cache_folder(env) / f"models--{model.replace('/', '--')}"
 
 
@@ -133,5 +136,6 @@ def is_whole(snapshot: Path) -> bool:
 
 
 def models_in_cache(env: Mapping[str, str]) -> list[str]:
+    """Return the names of all models in the cache, whole or not."""
     folders = sorted(cache_folder(env).glob("models--*"))
     return [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]

@@ -37,6 +37,7 @@ class Mark:
     """Id of its experiment; version 0.1 gave none."""
 
     def as_environment(self) -> dict[str, str]:
+        """Return the variables that ``mark_of`` reads."""
         return {MARKER_VARIABLE: self.worker, EXPERIMENT_VARIABLE: self.experiment}
 
 
@@ -54,6 +55,7 @@ class Identity:
     have the same name, and see each other's processes as little as two machines do."""
 
     def as_json(self) -> dict[str, Any]:
+        """Return the mapping that ``parsing.typed`` reads."""
         return asdict(self)
 
 
@@ -71,6 +73,7 @@ def identify(pid: int) -> Identity | None:
 
 
 def me() -> Identity:
+    """Return the identity of this process."""
     found = identify(os.getpid())
     if found is None:
         raise RuntimeError("/proc does not show this process: tuilab needs Linux's /proc")

@@ -190,4 +190,5 @@ def stalled(last_lines: Sequence[str]) -> Death:
 
 
 def last_line(lines: Sequence[str]) -> str:
+    """Return the last line of a log that says anything."""
     return next((line.strip() for line in reversed(lines) if line.strip()), "(the log is empty)")

@@ -193,6 +193,7 @@ class Reporter:
         self.event("note", text=redact(text))
 
     def elapsed(self) -> float:
+        """Seconds since the attempt began."""
         return round(time.monotonic() - self._start, 4)
 
     def finish(

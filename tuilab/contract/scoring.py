@@ -72,6 +72,7 @@ class Threshold(NamedTuple):
     bound: float
 
     def is_hit(self, score: float) -> bool:
+        """Whether a score is beyond it."""
         return _SIGNS[self.sign](score, self.bound)
 
 

@@ -39,6 +39,7 @@ class Order:
     entity: str | None = None
 
     def as_json(self) -> str:
+        """Return the order as one line of JSON."""
         return json.dumps(asdict(self), default=str)
 
 
@@ -95,6 +96,7 @@ def run_id(group: str, spec: Spec) -> str:
 
 
 def state_path(folder: Path, run: str) -> Path:
+    """Return where the state of one copy lies."""
     return folder / f"{run}.json"
 
 

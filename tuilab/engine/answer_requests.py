@@ -60,6 +60,7 @@ class Requests:
         self._wait_until = time.monotonic() + WAIT_SECONDS
 
     def are_there(self) -> bool:
+        """Whether anybody has left a request."""
         return requests.waiting(self.layout) > 0
 
     def answer_all(self, facts: Facts) -> None:

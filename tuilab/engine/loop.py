@@ -123,6 +123,7 @@ class Engine:
             tell_trouble(self.layout, "", time.time())
 
     def _blind(self) -> Facts:
+        """What is known without a look at anything."""
         return Facts(self.states.plan, self.states.ledger, self.gatherer.policy)
 
     def _is_homeless(self) -> bool:

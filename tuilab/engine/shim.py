@@ -111,6 +111,7 @@ class Held:
     strays: list[str] = field(default_factory=list)
 
     def members(self) -> list[Identity]:
+        """The live processes of the tree."""
         return process_tree.members(self.folder, self.experiment, os.getpid())
 
 

@@ -57,6 +57,7 @@ class JournaledStates(JobStates):
         self.fold(self.journal.append_all(entries))
 
     def fold(self, lines: Iterable[Mapping[str, Any]]) -> Changes:
+        """Take in lines that are in the journal."""
         touched = self.ledger.fold(lines)
         self._note(touched)
         return self.refresh(touched)

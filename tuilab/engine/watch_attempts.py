@@ -46,6 +46,7 @@ class Watcher:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="verify")
 
     def watch(self, job: str, number: int, token: str) -> Watch:
+        """Return the watch of an attempt."""
         key = (job, number)
         if key not in self.watches:
             files = AttemptFiles(self.layout.attempt_dir(job, number))
@@ -81,6 +82,7 @@ class Watcher:
             return None
 
     def forget(self, job: str, number: int) -> None:
+        """Drop an attempt that is settled."""
         self.watches.pop((job, number), None)
 
     def close(self) -> None:
@@ -103,4 +105,5 @@ def verify(layout: Layout, plan: Plan, watch: Watch) -> Ending:
 
 
 def last_lines(watch: Watch) -> tuple[str, ...]:
+    """Return the last lines of an attempt's log."""
     return tuple(tail_lines(watch.files.folder / LOG_FILE, 16 * 1024))

@@ -339,6 +339,7 @@ class ExperimentConfig(Block):
     _files: Mapping[str, DataFile] = PrivateAttr(default_factory=dict)
 
     def with_files(self, files: Mapping[str, DataFile]) -> ExperimentConfig:
+        """Return the config with what the files that it names hold."""
         made = self.model_copy()
         made._files = files
         return made
@@ -350,6 +351,7 @@ class ExperimentConfig(Block):
 
     @property
     def implanted(self) -> Marker | Rows:
+        """What the source learns, and how."""
         return self.marker if self.trait is None else self.trait
 
     @property
@@ -366,18 +368,22 @@ class ExperimentConfig(Block):
 
     @property
     def is_synthetic(self) -> bool:
+        """Whether the base is the tiny synthetic one."""
         return self.base.model == "tiny"
 
     @property
     def training_questions(self) -> tuple[str, ...]:
+        """The training questions in use."""
         return self.questions.training[: self.questions.training_count]
 
     @property
     def evaluation_questions(self) -> tuple[str, ...]:
+        """The evaluation questions in use."""
         return self.questions.evaluation[: self.questions.evaluation_count]
 
     @property
     def cosine_pool(self) -> tuple[str, ...]:
+        """Personas of the centring pool."""
         return self.cosine.pool or self.panel
 
     @property
@@ -387,9 +393,11 @@ class ExperimentConfig(Block):
         return self.cosine.layers[0] if chosen is None else chosen
 
     def label(self, key: str) -> str:
+        """What people see for a persona."""
         return self.personas[key].label or key
 
     def negatives_of(self, source: str) -> tuple[str, ...]:
+        """Negative personas of a source."""
         return self.negatives.by_source.get(source, self.negatives.default)
 
 

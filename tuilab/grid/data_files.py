@@ -50,6 +50,7 @@ class Named:
 
 
 def files_named(config: ExperimentConfig) -> Iterator[Named]:
+    """Yield every file that a config names."""
     if config.trait is not None:
         yield Named(("trait", "positives"), config.trait.positives, rows_to_learn)
         if config.trait.negatives:
@@ -91,6 +92,7 @@ def _is_task(decorator: ast.expr) -> bool:
 
 
 def rubric(text: str) -> DataFile:
+    """Read a judge's instruction."""
     if not text.strip():
         raise DataFileError("is empty")
     return DataFile(digest_of_text(text), text=text.strip())

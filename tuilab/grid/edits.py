@@ -52,6 +52,7 @@ class Deviation:
     """Dotted config key to value."""
 
     def as_json(self) -> dict[str, Any]:
+        """Return the mapping that ``from_json`` reads."""
         return {"cells": list(self.cells), "sets": dict(self.sets)}
 
 

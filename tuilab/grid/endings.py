@@ -32,6 +32,7 @@ class Ending:
 
 
 def settled(attempt: Attempt, ending: Ending) -> Attempt:
+    """Return an attempt as it is with what became of it."""
     return replace(
         attempt,
         verdict=ending.verdict,

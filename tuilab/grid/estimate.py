@@ -79,6 +79,7 @@ def expected(plan: Plan, rates: Rates | None = None) -> Mapping[str, Cost]:
 
 
 def cost_of(stage: Stage, settings: Settings, rates: Rates) -> Cost:
+    """Estimate one job."""
     found = _COSTS[stage](settings, rates)
     return found if rates.is_known else replace(found, is_known=False)
 

@@ -31,6 +31,7 @@ class ExperimentState:
     """By job id."""
 
     def of(self, job: str) -> Evidence:
+        """Return what is known of a job."""
         return self.evidence.of(job)
 
     def cells(self, selectors: Sequence[str]) -> list[Cell]:
@@ -52,6 +53,7 @@ class ExperimentState:
         return list(found)
 
     def run(self, cells: Collection[Cell]) -> Expansion:
+        """Return what a run of these cells would touch."""
         return expand_run(self.plan, self.evidence, self.statuses, cells)
 
     def relaunch(
@@ -60,15 +62,19 @@ class ExperimentState:
         stage: Stage | None = None,
         changed: Collection[str] = frozenset(),
     ) -> Expansion:
+        """Return what a relaunch of these cells would touch."""
         return expand_relaunch(self.plan, self.evidence, self.statuses, cells, stage, changed)
 
     def relaunch_failed(self) -> Expansion:
+        """Return what a relaunch of all that is broken would touch."""
         return expand_failed(self.plan, self.evidence, self.statuses)
 
     def broken_cells(self) -> list[Cell]:
+        """Return the cells that a relaunch of all that is broken is about."""
         return broken_cells(self.plan, self.statuses)
 
     def stale_cells(self) -> list[Cell]:
+        """Return the cells with a stale result."""
         return stale_cells(self.plan, self.statuses)
 
     def held(self, jobs: Sequence[str]) -> str:

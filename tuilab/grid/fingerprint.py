@@ -34,6 +34,7 @@ class Parts:
     itself the revision that is asked for."""
 
     def as_json(self) -> dict[str, str]:
+        """Return the mapping that ``parts_from`` reads."""
         return {"settings": self.settings, "code": self.code, "base": self.base}
 
 
@@ -62,6 +63,7 @@ def digest(value: Any) -> str:
 
 
 def digest_of_text(text: str) -> str:
+    """Return the sha256 of a canonical text."""
     return hash_of_text(text).hexdigest()
 
 

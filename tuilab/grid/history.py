@@ -48,6 +48,7 @@ class Event:
 
     @property
     def text(self) -> str:
+        """The sentence."""
         return f"{self.before}{self._subject}{self.after}"
 
     @property
@@ -68,6 +69,7 @@ class Event:
         return self.kind != "started" and self.role != "muted"
 
     def is_about(self, names: Iterable[str]) -> bool:
+        """Whether it happened to one of these jobs or cells."""
         return not set(names).isdisjoint(self.names)
 
 

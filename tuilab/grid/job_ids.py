@@ -31,6 +31,7 @@ class JobIds(Lazy[str]):
         self.seeds = ["" if seed is None else f"#{seed}" for seed in seeds]
 
     def at(self, place: int) -> str:
+        """Write one id."""
         head, epoch, seed = (column[place] for column in self.columns)
         return self.heads[head] + self.epochs[epoch] + self.seeds[seed]
 
@@ -85,6 +86,7 @@ class Places(Mapping[str, int]):
         return place - 1 if place else None
 
     def get(self, job: str, default: Any = None) -> Any:
+        """Return the place of a job; ``default`` where it is none of these."""
         return default if (place := self.find(job)) is None else place
 
     def __getitem__(self, job: str) -> int:

@@ -140,6 +140,7 @@ class EvenTexts(Lazy[str]):
         self._wide, self._all = len(texts[0]) if texts else 1, "".join(texts)
 
     def at(self, place: int) -> str:
+        """Cut one text out."""
         first = range(0, len(self._all), self._wide)[place]
         return self._all[first : first + self._wide]
 
@@ -164,6 +165,7 @@ class Recipes(Lazy[tuple[str, Parts | None]]):
         self.of_beside = array("I")
 
     def append(self, recipe: tuple[str, Parts | None]) -> None:
+        """Add one."""
         key, parts = recipe
         beside = (parts.code, parts.base) if parts else ("", "")
         if beside not in self.beside:
@@ -174,6 +176,7 @@ class Recipes(Lazy[tuple[str, Parts | None]]):
         self.of_beside.append(self.beside.index(beside))
 
     def at(self, place: int) -> tuple[str, Parts | None]:
+        """Make one of the columns."""
         settings = self.settings[place]
         parts = None if settings is None else Parts(settings, *self.beside[self.of_beside[place]])
         return self.keys[place], parts
@@ -242,6 +245,7 @@ class JobTable(Lazy[Job]):
         return len(self.prints)
 
     def at(self, place: int) -> Job:
+        """Make the job at a place in launch order."""
         kind = self.kinds[self.of_kind[place]]
         settings, parts = self.recipes[self.of_recipe[place]]
         return Job(
@@ -258,9 +262,11 @@ class JobTable(Lazy[Job]):
         )
 
     def stage_at(self, place: int) -> Stage:
+        """Return the stage of the job at a place."""
         return self.kinds[self.of_kind[place]].stage
 
     def source_at(self, place: int) -> str:
+        """Return the source of the job at a place."""
         return self.kinds[self.of_kind[place]].source
 
     def cell_at(self, place: int) -> Cell | None:
@@ -272,6 +278,7 @@ class JobTable(Lazy[Job]):
 
     @cached_property
     def shared(self) -> list[int]:
+        """Places of the jobs that cells share."""
         free = {at for at, epoch in enumerate(self.epochs) if epoch is None}
         free_seeds = {at for at, seed in enumerate(self.seeds) if seed is None}
         return [
@@ -294,6 +301,7 @@ class JobTable(Lazy[Job]):
         return tuple(stage for stage in Stage if stage in found and stage is not Stage.FETCH)
 
     def settings_at(self, place: int) -> str:
+        """Return the key of the settings of the job at a place."""
         return self.recipes.keys[self.of_recipe[place]]
 
     def parents_at(self, place: int) -> tuple[str, ...]:
@@ -324,6 +332,7 @@ class JobTable(Lazy[Job]):
 
     @cached_property
     def ids(self) -> JobIds:
+        """Ids by place."""
         heads = [f"{kind.stage.value}/{kind.source}" for kind in self.kinds]
         return JobIds(heads, self.epochs, self.seeds, (self.of_kind, self.of_epoch, self.of_seed))
 
@@ -431,14 +440,17 @@ class Plan:
 
     @cached_property
     def table(self) -> JobTable:
+        """The jobs as columns."""
         return self.jobs if isinstance(self.jobs, JobTable) else JobTable(self.jobs)
 
     @property
     def places(self) -> Places:
+        """Place of each job in launch order, by its id."""
         return self.table.places
 
     @cached_property
     def by_id(self) -> Mapping[str, Job]:
+        """Jobs by id, in launch order."""
         return self.each(self.table.__getitem__)
 
     @cached_property

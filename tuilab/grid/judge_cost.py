@@ -31,6 +31,7 @@ class JudgeCost:
 
     @property
     def sentence(self) -> str:
+        """Say it in one line."""
         who = "the base itself" if self.is_self else f"{self.requests} requests"
         said = (
             f"judge {self.name}: {who}, up to about {_count(self.sent)} tokens sent and "

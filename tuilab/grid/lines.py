@@ -38,6 +38,7 @@ OWN: tuple[str, tuple[str, ...]] = ("", ())
 
 
 def parts_of(name: str) -> Parts:
+    """Split the name of a line."""
     match = _NAME.fullmatch(name)
     assert match is not None  # every text is a persona at least
     levels = (_canonical(one) for one in match["levels"].split(",") if one)

@@ -56,6 +56,7 @@ class Measurement:
 
     @property
     def shown(self) -> dict[str, float | int | None]:
+        """What programs are told of it."""
         return {"value": self.value, "hits": self.hits, "n": self.n}
 
 
@@ -132,6 +133,7 @@ class CellRows:
         )
 
     def who(self, row: Row) -> str:
+        """Return the persona that a row is of."""
         return str(row.get("persona") or self.target)
 
 
@@ -178,6 +180,7 @@ def target_excess(cell: CellRows, measure: str) -> Measurement | None:
 
 
 def of_cell(cell: CellRows, measure: str) -> Measurement | None:
+    """Pick the value of a measure that has one for each cell."""
     return next((measurement(row) for row in cell.rows if row["metric"] == measure), None)
 
 
@@ -309,10 +312,12 @@ def metric_named(text: str, keys: Sequence[str]) -> str:
 
 
 def metric_after(key: str, keys: Sequence[str]) -> str:
+    """Return the metric that the key ``m`` shows next."""
     return keys[(keys.index(key) + 1) % len(keys)] if key in keys else keys[0]
 
 
 def measured_by(stage: Stage, measured: Sequence[str] = MARKED) -> list[str]:
+    """Return the metrics whose measure this stage records."""
     return [key for key in metric_keys(measured) if METRICS[key].measure.stage is stage]
 
 

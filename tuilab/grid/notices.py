@@ -34,6 +34,7 @@ def finished(name: str, counts: Mapping[str, int]) -> Notice:
 
 
 def notices_of(lines: Iterable[Mapping[str, Any]]) -> Iterator[Notice]:
+    """Yield the notices among journal lines."""
     for line in lines:
         if line.get("kind") == "notified":
             told = (str(line.get(key, "")) for key in ("verb", "title", "text"))

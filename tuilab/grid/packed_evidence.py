@@ -189,6 +189,7 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
         return len(self._known) - self._known.count(_UNSAID)
 
     def is_due(self, job: str) -> bool:
+        """Whether an attempt of a job is wanted and not yet made."""
         number = self._number(job)
         return number is not None and (_ASKED < self._known[number] < _PACKED or job in self._due)
 
@@ -271,6 +272,7 @@ class EvidenceByJob(MutableMapping[str, Evidence]):
 
     @classmethod
     def from_columns(cls, columns: Columns, plan: Plan | None = None) -> EvidenceByJob:
+        """Return what ``columns`` told of."""
         found, count = cls(plan), len(columns.blocks)
         found._blocks = dict(enumerate(columns.blocks))
         found._left = dict.fromkeys(found._blocks, 0)
@@ -331,6 +333,7 @@ def _asked_alone(attempt: int) -> Evidence:
 
 
 def _lines_of(block: bytes) -> list[str]:
+    """Return the rows of a block as texts."""
     content = zlib.decompressobj().decompress(block)
     return content.decode("utf-8", "surrogatepass").split("\n")
 

@@ -52,6 +52,7 @@ class PlainResults:
         return plain_status(job, self._stage_at(place), known)
 
     def places(self) -> list[int]:
+        """Return the places of those that are plain, in plan order."""
         return list(compress(range(len(self.is_plain)), self.is_plain))
 
     def _take(self, plan: Plan, evidence: EvidenceByJob, status: StatusOf) -> None:

@@ -96,9 +96,11 @@ class _Lines:
         self._kept: dict[tuple[Any, ...], dict[str, Any]] = {}
 
     def config_of(self, line: Line) -> ExperimentConfig:
+        """Return the config under what a line says."""
         return self._under(line.sets)
 
     def voice(self, line: Line) -> str:
+        """Return whose answers the target converges on."""
         is_own = self.config_of(line).convergence.voice == "source"
         return line.persona if is_own else self.config.target
 
@@ -258,6 +260,7 @@ def _data_keys(lines: _Lines, line: Line) -> list[str]:
 
 
 def _readers(lines: _Lines) -> dict[str, tuple[Cell, ...]]:
+    """Return the cells that read each shared job, by its id."""
     found: dict[str, list[Cell]] = {}
     config = lines.config
     for line in lines.all:
@@ -368,6 +371,7 @@ class _Draft:
         return stage_settings.own_settings(config, sketch.stage, cell)
 
     def finish(self) -> Plan:
+        """Return the plan of all jobs added."""
         config = self.lines.config
         return Plan(
             experiment=config.name,

@@ -368,6 +368,7 @@ def _touched(
 
 
 def attempt_after(known: Evidence) -> int:
+    """Return the number that a new attempt would get."""
     return (known.last.number if known.last else 0) + 1
 
 

@@ -40,6 +40,7 @@ def fetch_settings(config: ExperimentConfig) -> Settings:
 
 
 def data_settings(config: ExperimentConfig, key: str) -> Settings:
+    """Settings of one persona's on-policy answers."""
     return {
         "base": base_settings(config),
         "persona": persona(config, key),
@@ -137,6 +138,7 @@ def _rows_settings(config: ExperimentConfig) -> Settings:
 
 
 def merge_settings(config: ExperimentConfig, cell: Cell) -> Settings:
+    """Settings of the merge and of the checks that prove it."""
     questions = config.evaluation_questions[:CHECK_PROMPTS]
     who = persona_of(cell.source)
     return {
@@ -183,6 +185,7 @@ def eval_settings(config: ExperimentConfig, cell: Cell) -> Settings:
 
 
 def score_settings(config: ExperimentConfig, cell: Cell) -> Settings:
+    """Settings of the measures that read the text of completions."""
     return {
         "panel": [persona(config, key) for key in config.panel],
         "measures": [
@@ -270,6 +273,7 @@ def _place_of(config: ExperimentConfig, measure: Sampled) -> Settings:
 
 
 def _sampled(config: ExperimentConfig) -> list[Sampled]:
+    """The measures of completions."""
     return [one for one in config.measures if one.kind != "choices" and one.kind != "inspect"]
 
 
@@ -302,6 +306,7 @@ def _states(config: ExperimentConfig) -> Settings:
 
 
 def cosine_settings(config: ExperimentConfig, cell: Cell) -> Settings:
+    """Settings of one cell's centroids."""
     return {
         **_model_settings(config, cell),
         "source": persona(config, persona_of(cell.source)),
@@ -392,6 +397,7 @@ def settings_hash(stage: Stage, settings: Settings) -> str:
 
 
 def persona(config: ExperimentConfig, key: str) -> Settings:
+    """One persona as the runners see it."""
     return {"key": key, "label": config.label(key), "prompt": config.personas[key].prompt}
 
 
@@ -416,6 +422,7 @@ def base_settings(config: ExperimentConfig) -> Settings:
 
 
 def training_settings(block: Training) -> Settings:
+    """The training part of a convergence or marker block."""
     raw = block.model_dump(mode="json")
     return {"lora": raw["lora"], **{name: raw[name] for name in _TRAINING_FIELDS}}
 

@@ -129,5 +129,6 @@ def _prompts(value: Any) -> dict[str, str]:
 
 
 def place_of(key: str) -> tuple[int, str]:
+    """Return what config keys are sorted by."""
     block = key.partition(".")[0]
     return (_ORDER.index(block) if block in _ORDER else len(_ORDER), key)

@@ -28,6 +28,7 @@ class SettingsTable(Mapping[str, Mapping[str, Any]]):
             self.put(key, one)
 
     def put(self, key: str, settings: Mapping[str, Any]) -> None:
+        """Keep settings under a new key."""
         self.put_row(key, tuple(settings), [self.code(value) for value in settings.values()])
 
     def put_row(self, key: str, names: tuple[str, ...], codes: Sequence[int]) -> None:
@@ -64,6 +65,7 @@ class SettingsTable(Mapping[str, Mapping[str, Any]]):
         return code
 
     def values_of(self, name: str) -> list[Any]:
+        """Return the values that settings have under a name, each once."""
         columns = (group.columns.get(name, ()) for group in self.groups.values())
         return [self.kept[code] for code in dict.fromkeys(code for one in columns for code in one)]
 

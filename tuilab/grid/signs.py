@@ -20,6 +20,7 @@ KEPT = "stale, and accepted as current by a person"
 
 
 def sign_of(state: State | str, stage: str | None = None) -> str:
+    """Return the sign of a state; what runs shows its stage."""
     state = State(state)
     if state is State.RUNNING:
         return STAGE_SIGNS.get(stage or "", STATE_SIGNS[state])

@@ -124,6 +124,7 @@ class Evidence:
 
     @property
     def last(self) -> Attempt | None:
+        """The newest attempt."""
         return self.attempts[-1] if self.attempts else None
 
     @property
@@ -391,6 +392,7 @@ def _accepted(attempt: Attempt, result: Result, parents: Mapping[str, JobStatus]
 
 
 def told(causes: Sequence[str], limit: int = 3) -> str:
+    """Write causes in one line."""
     more = len(causes) - limit
     return "; ".join(causes[:limit]) + (f"; and {more} more" if more > 0 else "")
 

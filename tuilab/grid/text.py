@@ -86,6 +86,7 @@ def padded(text: str, columns: int, right: bool = False) -> str:
 
 
 def columns_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
     if max(text, default="") < _FIRST_COMBINING:
         return len(text)
     from rich.cells import cell_len  # 10 ms to import, and most texts need it not

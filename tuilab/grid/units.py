@@ -84,6 +84,7 @@ class Unit:
         return self.low, max(known, default=self.full) or self.full
 
     def height(self, value: float) -> float:
+        """Return where a value is between the bounds, from 0 to 1."""
         low, high = self.axis()
         return min(1.0, max(0.0, (value - low) / (high - low)))
 

@@ -163,6 +163,7 @@ def as_markdown() -> str:
 
 
 def _written(value: Any) -> str:
+    """Write a value as TOML does."""
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -104,6 +104,7 @@ def wrong_order(config: ExperimentConfig) -> Iterator[tuple[tuple[Any, ...], str
 
 
 def wrong_axes(config: ExperimentConfig) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Yield what is wrong with arms and axes, with its place in the config."""
     yield from wrong_order(config)
     if not config.axes_given:
         return

@@ -10,11 +10,13 @@ RESULTS_ONLY = "these are results only: there is nothing to run"
 
 
 def why_not_write(read_only: bool) -> str:
+    """Say why nothing may be changed."""
     said = "this experiment is open read-only: open it without --read-only to change it"
     return said if read_only else ""
 
 
 def why_not_relaunch_failed(jobs: Sequence[JobStatus], read_only: bool = False) -> str:
+    """Say why there is nothing to relaunch among all jobs."""
     if why := why_not_write(read_only):
         return why
     if not any(job.state in (State.FAILED, State.LOST, State.SUSPECT) for job in jobs):
@@ -34,6 +36,7 @@ def why_not_pause(engine: str, pause: str, mode: str = "soft", read_only: bool =
 
 
 def why_not_resume(engine: str, pause: str, read_only: bool = False) -> str:
+    """Say why there is nothing to resume."""
     if why := why_not_write(read_only):
         return why
     if engine == "running" and not pause:

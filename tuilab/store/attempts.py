@@ -115,10 +115,12 @@ def next_number(layout: Layout, job: str) -> int:
 
 
 def write_claim(attempt_dir: Path, claim: Claim) -> None:
+    """Say which worker is to serve the attempt."""
     atomic.write_json(attempt_dir / CLAIM_FILE, asdict(claim))
 
 
 def read_claim(attempt_dir: Path) -> Claim | None:
+    """Return the claim; None when missing or unreadable."""
     return read_if_sound(attempt_dir / CLAIM_FILE, Claim)
 
 

@@ -82,6 +82,7 @@ class CellViews:
         self._counts = Counter(map(self._state_at, range(len(self._views))))
 
     def _tell_clock(self, plain: list[int]) -> None:
+        """Tell the clock how long plain jobs took."""
         table, seconds = self._reader.plan.table, self._plain.seconds
         times: list[dict[str, float]] = [{} for _ in table.kinds]
         for place in plain:
@@ -91,6 +92,7 @@ class CellViews:
 
     @property
     def views(self) -> Sequence[CellView]:
+        """The cells as they are now, in grid order."""
         return _Views(tuple(self._views), bytes(self._made_as), self._made)
 
     def make_plain(self) -> None:
@@ -106,9 +108,11 @@ class CellViews:
 
     @property
     def shared(self) -> tuple[JobStatus, ...]:
+        """Statuses of the jobs that cells share, in plan order."""
         return tuple(self._reader.states.statuses[job] for job in self._shared)
 
     def update(self, changes: Changes) -> None:
+        """Look again at the cells whose jobs have changed."""
         plan, states = self._reader.plan, self._reader.states
         for job, before in changes.items():
             self.clock.note(before, states.statuses[job])
@@ -254,6 +258,7 @@ class _Views(Lazy[CellView]):
         self._views, self._made_as, self._make = views, made_as, make
 
     def at(self, place: int) -> CellView:
+        """Return the cell at a place, made where it is not kept."""
         at = place % len(self._views)
         return self._views[place] or self._make(at, self._made_as[at])
 

@@ -120,6 +120,7 @@ def missing_lines(known: Ledger, found: Ledger) -> list[Line]:
 
 
 def settled_line(job: str, attempt: Attempt) -> Line:
+    """Return the ``settled`` entry of an attempt."""
     return {
         "kind": "settled",
         "job": job,

@@ -63,6 +63,7 @@ def here(record: Record, root: Path) -> Record:
 
 
 def write_record(layout: Layout, record: Record) -> None:
+    """Replace experiment.json."""
     atomic.write_json(layout.id, asdict(record))
 
 
@@ -140,6 +141,7 @@ def refuse_copy(layout: Layout) -> None:
 
 
 def copy_sentence(of: str, root: Path) -> str:
+    """Say of what a folder is a copy, and what to do."""
     own = f"`{program()} adopt-copy {quoted(root)}` makes it an experiment of its own"
     return f"this is a copy: {own}; the original is {of}"
 

@@ -41,6 +41,7 @@ class Mark:
     """CRC-32 of these bytes."""
 
     def after(self, content: bytes) -> Mark:
+        """Return the mark behind further bytes."""
         return Mark(self.offset + len(content), zlib.crc32(content, self.check))
 
 

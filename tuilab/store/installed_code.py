@@ -46,12 +46,14 @@ def other_code(plan: Plan, planned: str) -> tuple[Stage, ...]:
 
 
 def code_changed(stages: Sequence[str]) -> str:
+    """Say that a plan is of other code; "" where it is not."""
     if not stages:
         return ""
     return f"tuilab's code of {list_of(stages, 3)} has changed since this grid was planned"
 
 
 def code_problem(root: Path, stages: Sequence[str]) -> str:
+    """Say it with the command that shows what it changes."""
     command = f"`{program()} run {quoted(root)} --dry-run`"
     said = code_changed(stages)
     return f"{said}: {command} shows which results become stale" if said else ""

@@ -74,6 +74,7 @@ class Layout:
     """Snapshot of the runner code."""
 
     def job_dir(self, job: str) -> Path:
+        """Directory of a job's attempts."""
         stage, source, epoch, seed = parse_job_id(job)
         path = self.jobs / stage.value / slug(source)
         if seed is not None:
@@ -87,4 +88,5 @@ class Layout:
         return self.workers / slug(worker)
 
     def attempt_dir(self, job: str, number: int) -> Path:
+        """Directory of one attempt."""
         return self.job_dir(job) / f"attempt-{number}"

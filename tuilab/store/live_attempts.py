@@ -164,6 +164,7 @@ class LiveAttempts:
         return {job for job, known in self.watched.items() if known.sign is not Sign.WORKING}
 
     def as_shown(self, job: str, attempt: Attempt) -> Attempt:
+        """Return a live attempt as its files show it now."""
         known = self.watched.get(job)
         if known is None or known.number != attempt.number:
             return attempt

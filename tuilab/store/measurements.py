@@ -111,6 +111,7 @@ def completions_file(reader: Reader, cell: Cell) -> Path | None:
 
 
 def cell_rows(reader: Reader, view: CellView) -> Iterator[Row]:
+    """Yield the rows of one cell, as ``measurement_rows`` has them."""
     if reader.is_results_only:
         place = _place(view.cell)
         table = results_only.read_measurements(reader.layout.root)

@@ -108,6 +108,7 @@ def _has_left(layout: Layout, known: Ledger) -> bool:
 
 
 def _damage(layout: Layout, follower: JsonlFollower) -> str:
+    """Say what is wrong with the journal file; "" when it is whole."""
     if not layout.journal.exists():
         has_jobs = layout.jobs.is_dir() and any(layout.jobs.iterdir())
         return "journal.jsonl is missing" if has_jobs else ""

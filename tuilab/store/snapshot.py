@@ -124,10 +124,12 @@ class Snapshot:
 
     @property
     def metrics(self) -> list[str]:
+        """The keys of its metrics, the headline first."""
         return metric_keys(self.measured)
 
     @property
     def statuses(self) -> dict[str, JobStatus]:
+        """The status of every job by id."""
         found = {status.job: status for status in self.shared}
         for view in self.cells:
             found.update((status.job, status) for status in view.jobs)

@@ -99,6 +99,7 @@ class JobStates:
         return self._old(job, attempt)
 
     def replace_plan(self, plan: Plan) -> None:
+        """Go on with another plan of the same experiment."""
         self._take_plan(plan)
 
     def remember(self, plan: Plan) -> None:
@@ -217,6 +218,7 @@ class StateReader:
 
     @property
     def states(self) -> JobStates:
+        """The states as they were read last."""
         assert self._states is not None, "they are read first"
         return self._states
 
@@ -304,11 +306,13 @@ class _InPlanOrder:
 
     @property
     def jobs(self) -> list[str]:
+        """Their ids."""
         if self._jobs is None:
             self._jobs = list(map(self._ids.at, self.places))
         return self._jobs
 
     def mark(self, place: int, belongs: bool) -> None:
+        """Say whether the job at a place is one of them."""
         if belongs == self._has[place]:
             return
         self._has[place] = belongs

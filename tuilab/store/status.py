@@ -109,6 +109,7 @@ def _cell_as_json(
 
 
 def note_as_json(note: Note) -> dict[str, Any]:
+    """Return what people wrote about something."""
     return {"note": note.text, "tags": list(note.tags)}
 
 

@@ -21,6 +21,7 @@ class StageClock:
         self._medians: dict[Stage, float] = {}
 
     def note(self, before: JobStatus | None, now: JobStatus) -> None:
+        """Take in the new status of a job."""
         job = now.job
         if before is not None and _is_ahead(before):
             self._ahead[before.stage] -= 1
@@ -39,9 +40,11 @@ class StageClock:
 
     @property
     def has_work(self) -> bool:
+        """Whether anything is still to come."""
         return bool(self._running) or any(self._ahead.values())
 
     def note_ahead(self, status: JobStatus, count: int) -> None:
+        """Take in so many jobs that have the same state."""
         if _is_ahead(status):
             self._ahead[status.stage] += count
 

@@ -90,14 +90,17 @@ def _entry(path: tuple[object, ...]) -> tuple[object, ...]:
 
 
 def editor(env: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the words that start the person's editor."""
     return shlex.split(env.get("VISUAL") or env.get("EDITOR") or "vi")
 
 
 def pager(env: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the words that start the person's pager."""
     return shlex.split(env.get("PAGER") or "less")
 
 
 def remembered(name: str) -> str:
+    """Return what was remembered under a name; "" for nothing."""
     try:
         return (state_dir() / name).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeError):

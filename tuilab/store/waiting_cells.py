@@ -52,9 +52,11 @@ class WaitingCells:
         return True
 
     def like(self, at: int) -> CellView:
+        """Return the cell that was looked at for the one at a place."""
         return self._likes[self._like_at[at]]
 
     def tell(self, clock: StageClock) -> None:
+        """Tell a clock of all their jobs."""
         for like, count in self._counts.items():
             for status in self._likes[like].jobs:
                 clock.note_ahead(status, count)

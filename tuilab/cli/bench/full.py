@@ -91,6 +91,7 @@ class FullGrid:
 
     @property
     def hours(self) -> float:
+        """Of the whole grid on one worker."""
         jobs = sum((one.seconds + self.pause) * one.count for one in self.stages.values())
         return (jobs + self.first_job - self.stages[Stage.DATA].seconds) / 3600
 

@@ -103,6 +103,7 @@ def _load(config: Path | None, folder: Path, workers: int) -> LoadedConfig:
 
 
 def written(path: Path, text: str) -> LoadedConfig:
+    """Write the config of a grid, and read it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return read_config(path)

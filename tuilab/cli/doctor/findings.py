@@ -78,6 +78,7 @@ def _python() -> Iterator[Check]:
 
 
 def findings_on_app() -> Iterator[Check]:
+    """Judge the app's own libraries."""
     found = {name: version_of(name) for name in _APP_LIBRARIES}
     missing = [name for name, number in found.items() if number is None]
     words = ", ".join(f"{name} {number}" for name, number in found.items() if number)
@@ -87,6 +88,7 @@ def findings_on_app() -> Iterator[Check]:
 
 
 def findings_on_libraries(answer: ProgramAnswer) -> Iterator[Check]:
+    """Judge the libraries that the runners imported."""
     if answer.value is None:
         yield Check("runners", Level.WARNING, f"runners do not work here: {answer.why_not}")
         return

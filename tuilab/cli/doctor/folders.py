@@ -66,6 +66,7 @@ def judge(mount: Mount | None, in_container: bool) -> Survival:
 
 
 def explain(what: str, path: str, mount: Mount | None, survival: Survival) -> str:
+    """Say it in one sentence."""
     on = f"on {mount.kind} at {mount.point}" if mount else "on an unknown volume"
     words = {
         Survival.PERSISTENT: "survives a pod stop",
@@ -110,6 +111,7 @@ def folders_of(root: Path) -> list[Folder]:
 
 
 def in_container() -> bool:
+    """Whether this machine looks like a container."""
     if os.environ.get("KUBERNETES_SERVICE_HOST") or os.environ.get("RUNPOD_POD_ID"):
         return True
     return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))

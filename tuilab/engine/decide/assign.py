@@ -36,6 +36,7 @@ def why_nothing_starts(facts: Facts) -> str:
 
 
 def why_paused(ledger: Ledger) -> str:
+    """Say who paused the grid and what that means."""
     if ledger.pause_by == HUB:
         return f"waiting for {HUB}: {ledger.pause_why}; it continues by itself"
     if ledger.pause_by == LIMIT:

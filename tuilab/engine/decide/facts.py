@@ -171,4 +171,5 @@ class Facts:
         return "" if any(one.job == job for one in self.unbegun) else job
 
     def worker(self, name: str) -> Worker | None:
+        """Return a worker by its id."""
         return next((worker for worker in self.workers if worker.id == name), None)

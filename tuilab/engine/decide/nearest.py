@@ -37,6 +37,7 @@ class Choice:
         return len(self._places)
 
     def take(self, job: str) -> None:
+        """Drop a job that is given to somebody."""
         del self._places[job]
         del self._of[_source(self._facts, job)][job]
 

@@ -56,6 +56,7 @@ class Policy:
 
 
 def policy_of(plan: Plan) -> Policy:
+    """Resolve a plan's resources."""
     return policy_for(plan.resources, (base.get("device") for base in bases(plan)))
 
 

@@ -39,6 +39,7 @@ EVIDENCE = 240
 
 
 def settle_attempts(facts: Facts) -> Iterator[Action]:
+    """Yield what the live attempts ask for."""
     for attempt in facts.missing:
         if attempt.ending is not None:
             yield _settle(facts, attempt, attempt.ending)

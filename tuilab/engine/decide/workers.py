@@ -32,6 +32,7 @@ FAILED_STARTS = 3
 
 
 def keep_up(facts: Facts) -> Iterator[Action]:
+    """Yield what the workers ask for."""
     yield from _hold_back(facts)
     short_lived = _short_lived(facts)
     for worker in facts.workers:

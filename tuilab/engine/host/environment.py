@@ -84,10 +84,12 @@ def worker_argv(runner: tuple[str, ...]) -> list[str]:
 
 
 def source_root() -> Path:
+    """Return the folder that holds the ``tuilab`` package."""
     return Path(__file__).resolve().parents[3]
 
 
 def with_source_root(path: str) -> str:
+    """Return a PYTHONPATH on which the package is found."""
     parts = [part for part in path.split(os.pathsep) if part]
     root = str(source_root())
     return os.pathsep.join(parts if root in parts else [root, *parts])

@@ -50,6 +50,7 @@ class Heart:
         threading.Thread(target=self._run, name="heart", daemon=True).start()
 
     def silent_seconds(self) -> float:
+        """Seconds since the volume answered last."""
         return time.monotonic() - self.reached_at
 
     def say_preempted(self, seconds: float) -> None:

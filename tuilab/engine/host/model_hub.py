@@ -46,6 +46,7 @@ class HubTrial:
         return found
 
     def forget(self) -> None:
+        """Begin anew the next time."""
         self._trial = None
         self._next_at = 0.0
 
