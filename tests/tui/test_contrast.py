@@ -81,3 +81,17 @@ async def test_every_letter_of_every_screen_can_be_read(
             await press(pilot, *keys.split())
             await numbers_shown(pilot)
             assert not unreadable(pilot), keys
+
+
+async def test_in_16_colours_a_ground_of_its_own_has_an_ink_of_its_own(
+    experiment: Path,
+) -> None:
+    async with app_of(experiment, theme="ansi16").run_test(size=(80, 24)) as pilot:
+        await look(pilot)
+        await press(pilot, "colon")
+        await until(pilot, lambda: any("accept" in text for _, text in letters(pilot)))
+        for segment, text in letters(pilot):
+            style = segment.style
+            assert style is not None and style.color is not None and style.bgcolor is not None
+            # A terminal's own ink may be white.
+            assert style.bgcolor.is_default or not style.color.is_default, text

@@ -51,16 +51,8 @@ class PlotPane(Lines):
         names = charted(series)
         count = max(1, min(len(names), rows // 6))
         if not names:
-            self.show(
-                [
-                    (
-                        (
-                            " no metrics here: the trainings report them, h and l change the stage",
-                            "muted",
-                        ),
-                    )
-                ]
-            )
+            text = " no metrics here: the trainings report them, h and l change the stage"
+            self.show([((text, "muted"),)])
             return
         lines: list[Line] = []
         for place, name in enumerate(names[:count]):
