@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
 from tuilab.contract import atomic
-from tuilab.contract.report import Outcome, readable_outcome
+from tuilab.contract.report import Outcome, digest, readable_outcome
 from tuilab.contract.spec import SPEC_FILE, SpecError, read_spec
 
 NAMES = ("adapter_config.json", "adapter_model.safetensors", "lineage.json")
@@ -57,8 +56,7 @@ def _copy(attempt: Path, folder: str, to: Path) -> None:
 
 def _check(copied: Path, recorded: str, outcome: Outcome) -> None:
     wanted = next((one.sha256 for one in outcome.artefacts if one.path == recorded), None)
-    with copied.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != wanted:
-            raise AdapterExportError(
-                f"{recorded} of {outcome.job} is not the file that was recorded: relaunch the job"
-            )
+    if digest(copied) != wanted:
+        raise AdapterExportError(
+            f"{recorded} of {outcome.job} is not the file that was recorded: relaunch the job"
+        )

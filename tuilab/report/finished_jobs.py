@@ -54,9 +54,7 @@ def finished_jobs(study: Study) -> list[FinishedJob]:
     """
     if study.reader.is_results_only:
         return []
-    views = study.snapshot.cells
-    statuses = [*study.snapshot.shared, *(status for view in views for status in view.jobs)]
-    states = {status.job: status for status in statuses}
+    states = study.snapshot.statuses
     found: list[FinishedJob] = []
     for job in study.reader.plan.jobs:
         status = states.get(job.id)

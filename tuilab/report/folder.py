@@ -76,7 +76,7 @@ def write_files(study: Study, out: Path, recipe: Recipe, *, draw: bool = True) -
         code=recipe.code,
     )
     texts = _texts(study, parts)
-    texts[RECIPE_FILE] = _json(recipe.as_json())
+    texts[RECIPE_FILE] = _json(asdict(recipe))
     with atomic.folder(out) as draft:
         files = []
         for name, text in texts.items():

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from tuilab.contract.parsing import read
 from tuilab.grid.limits import Price
@@ -35,9 +34,6 @@ class Recipe:
     """Versions: another may word or draw otherwise."""
     code: str = ""
     """Digest of the analysis code, which the deviations from locked claims name."""
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
     @property
     def here(self) -> Recipe:
