@@ -8,7 +8,7 @@ import json
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 NEEDS = "a header line with source, epoch, metric, and value or hits and n"
 _EARLIER = re.compile(r"(?<=repeats )row (\d+)")
+_MOST_CAUSES = 200
 _NUMBERS = re.compile(r"[-+]?\d[\d.]*(?:e[-+]?\d+)?")
 _SHEETS = frozenset({".xlsx", ".xls", ".ods"})
 
@@ -124,19 +125,19 @@ def _shown_in_excel(path: Path) -> list[list[Any]]:
     return [[shown(cell) for cell in row] for row in sheet.iter_rows()]
 
 
-def refusal(path: Path, problems: list[RowProblem], limit: int = 200) -> ImportRefusedError:
+def refusal(path: Path, problems: list[RowProblem]) -> ImportRefusedError:
     """Say every cause on a line of its own, in the order of the file, with how often it occurs."""
     ordered = sorted(problems, key=lambda problem: problem.row)
     causes: dict[tuple[str, str], list[RowProblem]] = {}
     for one in ordered:
         causes.setdefault((one.column, _NUMBERS.sub("#", one.message)), []).append(one)
     said = []
-    for alike in list(causes.values())[:limit]:
+    for alike in list(causes.values())[:_MOST_CAUSES]:
         rest = len(alike) - 1
         more = f" (so {count_of(rest, 'more line is', 'more lines are')})" if rest else ""
         said.append(f"  {_place(alike[0])}: {clean_line(alike[0].message)}{more}")
-    if len(causes) > limit:
-        said.append(f"  and {len(causes) - limit} more")
+    if len(causes) > _MOST_CAUSES:
+        said.append(f"  and {len(causes) - _MOST_CAUSES} more")
     count = count_of(len(ordered), "problem")
     return ImportRefusedError("\n".join([f"{path}: {count}, nothing was written", *said]))
 
@@ -244,10 +245,7 @@ def read_table(path: Path, unit: str, target: str) -> ReadTable:
 
 
 def write_results(
-    root: Path,
-    frame: pd.DataFrame,
-    design: Design,
-    provenance: Mapping[str, Any],
+    root: Path, frame: pd.DataFrame, design: Design, provenance: Mapping[str, Any]
 ) -> Path:
     """Make a results directory, all of it or nothing; refuses a place that is taken."""
     if root.exists():
@@ -269,11 +267,6 @@ def design_document(
     from tuilab.science.cosine import scales
 
     found = scales(frame)
-    headline = (
-        {"layer": found[0].layer, "pool": found[0].pool, "model_state": found[0].model_state}
-        if found
-        else {}
-    )
     return {
         "name": design.name,
         "sources": [{"key": one.key, "label": one.label} for one in design.sources],
@@ -284,7 +277,7 @@ def design_document(
         "seeds": list(design.seeds),
         **({} if design.seed_given else {"seed_given": False}),
         "reference": None,
-        "headline_cosine": headline,
+        "headline_cosine": asdict(found[0]) if found else {},
         "provenance": dict(provenance),
     }
 

@@ -153,32 +153,29 @@ def _design(study: Study) -> Design:
         and row["persona"]
         and row["persona"] != snapshot.target
     )
-    panel = _panel(study) or [key for key in labels if key in personas]
+    # A results directory declares its panel; elsewhere the rows alone tell.
+    declared = read_design(study.root).panel if study.reader.is_results_only else ()
+    panel = list(declared) or [key for key in labels if key in personas]
     panel += [key for key in personas if key not in labels]
+
+    def persona(key: str) -> Persona:
+        return Persona(key, labels.get(key, key))
+
+    target = persona(snapshot.target)
     try:
         return Design(
-            sources=tuple(Persona(key, labels.get(key, key)) for key in snapshot.sources),
+            sources=tuple(map(persona, snapshot.sources)),
             epochs=snapshot.epochs,
             seeds=snapshot.seeds,
             seed_given=snapshot.seed_given,
-            target=Persona(snapshot.target, labels.get(snapshot.target, snapshot.target)),
-            personas=(
-                Persona(snapshot.target, labels.get(snapshot.target, snapshot.target)),
-                *(Persona(key, labels.get(key, key)) for key in panel if key != snapshot.target),
-            ),
+            target=target,
+            personas=(target, *(persona(key) for key in panel if key != target.key)),
             published=_reference(snapshot),
             name=study.name,
             measure=snapshot.measured[0],
         )
     except DesignError as error:
         raise StudyError(str(error)) from error
-
-
-def _panel(study: Study) -> list[str]:
-    """The panel that a results directory declares; [] where only the rows tell."""
-    if not study.reader.is_results_only:
-        return []
-    return list(read_design(study.root).panel)
 
 
 def _reference(snapshot: Snapshot) -> Mapping[str, Any]:
