@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import queue
 from typing import cast
 
+import pytest
+
 from tuilab.store.snapshot import Snapshot
-from tuilab.tui.poller import Poller
+from tuilab.tui import poller as polling
+from tuilab.tui.poller import Poller, PollThread
 
 
 def test_a_look_that_fails_is_told_once_and_so_is_the_first_that_does_not() -> None:
@@ -34,3 +38,28 @@ def test_a_look_that_fails_is_told_once_and_so_is_the_first_that_does_not() -> N
         [],
     ]
     assert len(made) == 3, "a source that failed may be in the middle of a look"
+
+
+def test_at_rest_it_looks_seldom_and_at_once_when_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(polling, "REST_SECONDS", 3600.0)
+    looks: queue.Queue[float] = queue.Queue()
+    picture = cast("Snapshot", object())
+
+    class Source:
+        def poll(self, now: float) -> Snapshot:
+            looks.put(now)
+            return picture
+
+    thread = PollThread(Poller(Source), lambda message: None, 0.001)
+    thread.start()
+    thread.first_look(60.0)
+    looks.get(timeout=60.0)
+    thread.wake()  # the first look was news
+    looks.get(timeout=60.0)
+    with pytest.raises(queue.Empty):
+        looks.get(timeout=0.3)
+    thread.wake()
+    looks.get(timeout=60.0)
+    thread.stop()
+    thread.join(60.0)

@@ -140,8 +140,14 @@ the thread that answers keys would wait for several turns of Python's own 5 ms. 
 time for the whole process; here that is the app and nothing else."""
 
 
+QUIET_SECONDS = 20.0
+"""After so long without news, or a wish of a person's, an experiment is at rest."""
+REST_SECONDS = 2.0
+"""Between two looks at one at rest: each wakes a processor, which takes most of what it costs."""
+
+
 class PollThread(threading.Thread):
-    """Looks every ``seconds`` and at once when woken, until it is stopped."""
+    """Looks every ``seconds``, less often at rest, and at once when woken, until it is stopped."""
 
     def __init__(self, poller: Poller, post: Callable[[Message], object], seconds: float) -> None:
         super().__init__(daemon=True, name="tuilab-poll")
@@ -154,9 +160,11 @@ class PollThread(threading.Thread):
         self._turn = threading.Lock()
         self._looked = threading.Event()
         self._ended = False
+        self._news_at = time.monotonic()
         self._on_terminal = os.isatty(0)
 
     def wake(self) -> None:
+        self._news_at = time.monotonic()
         self._wake.set()
 
     def stop(self) -> None:
@@ -174,6 +182,8 @@ class PollThread(threading.Thread):
         sys.setswitchinterval(TURN_SECONDS)
         while not self._ended:
             found = self._lookout.look(time.time())
+            if found:
+                self._news_at = time.monotonic()
             with self._turn:
                 if self._first is not None:
                     found, self._first = [], found
@@ -184,7 +194,8 @@ class PollThread(threading.Thread):
             if self._on_terminal and terminal_is_gone():
                 self._post(TerminalGone())
                 return
-            self._wake.wait(self._seconds)
+            is_at_rest = time.monotonic() - self._news_at > QUIET_SECONDS
+            self._wake.wait(max(self._seconds, REST_SECONDS) if is_at_rest else self._seconds)
             self._wake.clear()
 
 
