@@ -38,6 +38,7 @@ _LEADER: dict[str, Any] = {
 """From left of a label to its point; to clip it at both would be a third of the drawing."""
 _DODGE = 0.4
 """Share of the distance of two epochs over which the lines of a panel stand beside each other."""
+_DPI = 160
 _MARGIN = 0.1
 """Inches around all that is drawn."""
 
@@ -62,6 +63,7 @@ def _draw_to(figure: Figure, folder: Path) -> list[Path]:
     # Laying out is slow; once, and without a drawing, is enough for both formats.
     if (engine := canvas.get_layout_engine()) is not None:
         engine.execute(canvas)
+    _break_lines(canvas)
     # Without an engine, and told what to keep, each format is drawn once; "tight" takes two.
     canvas.set_layout_engine(None)
     kept = canvas.get_tightbbox().padded(_MARGIN)
@@ -70,9 +72,20 @@ def _draw_to(figure: Figure, folder: Path) -> list[Path]:
     for kind in FORMATS:
         path = folder / f"{figure.kind}.{kind}"
         metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
-        canvas.savefig(path, dpi=160, metadata=metadata, bbox_inches=kept)
+        canvas.savefig(path, dpi=_DPI, metadata=metadata, bbox_inches=kept)
         made.append(path)
     return made
+
+
+def _break_lines(canvas: Canvas) -> None:
+    """Break title and note into lines once: for that they are measured word by word."""
+    laid_out_at, canvas.dpi = canvas.dpi, _DPI
+    renderer = canvas.canvas.get_renderer()  # type: ignore[attr-defined]  # of Agg, see ``draw``
+    for text in canvas.texts:
+        text.get_window_extent(renderer)
+        text.set_text(text._get_wrapped_text())  # type: ignore[attr-defined]  # not in its stubs
+        text.set_wrap(False)
+    canvas.dpi = laid_out_at
 
 
 def draw(figure: Figure) -> Canvas:
