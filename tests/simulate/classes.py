@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuilab.science.classify import by_training
-from tuilab.science.contrasts import over_seeds, within_run
+from tuilab.science.contrasts import against_training
 from tuilab.science.trajectories import Point, Trajectory
 
 CHECKPOINTS = 11
@@ -48,7 +48,7 @@ def is_changed(random: np.random.Generator, case: Condition) -> bool:
         hits = random.binomial(case.n, _rates(random, case, means)).tolist()
         points = (Point(i, k / case.n, hits=k, n=case.n) for i, k in enumerate(hits))
         runs.append(Trajectory("source", seed, tuple(points)))
-    found = within_run(runs[0]) if case.seeds == 1 else over_seeds(runs)
+    found = against_training(runs)
     return found is not None and by_training(found)[0] is not None
 
 

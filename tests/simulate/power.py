@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tuilab.science.contrasts import over_seeds, within_run
+from tuilab.science.contrasts import against_training
 from tuilab.science.error_rates import ALPHA
 from tuilab.science.power import Setup, power
 from tuilab.science.trajectories import Point, Trajectory
@@ -29,7 +29,7 @@ def found(setup: Setup, times: int = TIMES, seed: int = 0) -> float:
     hits = 0
     for _ in range(times):
         runs = [_run(random, setup, number) for number in range(setup.seeds)]
-        made = within_run(runs[0]) if setup.seeds == 1 else over_seeds(runs)
+        made = against_training(runs)
         hits += made is not None and made.level.p < ALPHA
     return hits / times
 

@@ -12,11 +12,10 @@ from statistics import fmean
 from tuilab.grid.lines import CONTROLS, Parts, parts_of
 from tuilab.science.analysis import Analysis, SourceResult
 from tuilab.science.combination import Weighted, combine
-from tuilab.science.contrasts import Noise, over_seeds, within_run
+from tuilab.science.contrasts import Noise, against_training
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.error_rates import ALPHA
-from tuilab.science.intervals import Interval, no_narrower
-from tuilab.science.intervals import over_seeds as interval_over_seeds
+from tuilab.science.intervals import Interval, no_narrower, over_seeds
 from tuilab.science.trajectories import Point, Trajectory
 
 
@@ -102,9 +101,9 @@ def compare(line: SourceResult, other: SourceResult, epoch: int) -> Against:
     counting = combine([term for one, two in pairs for term in _terms(one, two, epoch, share)])
     interval = counting.interval if counting is not None else None
     if interval is not None and len(values) > 1:
-        interval = no_narrower(interval_over_seeds(values), interval)
+        interval = no_narrower(over_seeds(values), interval)
     runs = [difference(one, two) for one, two in pairs]
-    training = (within_run(runs[0]) if len(runs) == 1 else over_seeds(runs)) if runs else None
+    training = against_training(runs)
     is_counted = counting is not None and _excludes_0(counting.interval)
     is_beyond = training is not None and training.end.p < ALPHA and _excludes_0(interval)
     beyond = Noise.COUNTING if is_counted else None

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tuilab.grid.text import count_of, points
-from tuilab.science.contrasts import Contrasts, Noise, over_seeds, within_run
+from tuilab.science.contrasts import Contrasts, Noise, against_training
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.error_rates import ALPHA, LEAST_LATER
 from tuilab.science.significance import CheckpointTest
@@ -84,7 +84,7 @@ def classify(runs: Sequence[tuple[Trajectory, Sequence[CheckpointTest]]]) -> Cla
     tested = count_of(len(every), "checkpoint")
     counts = f"{up} up and {down} down of {tested} beyond counting noise"
     runs_known = [run for run, _ in known]
-    found = within_run(runs_known[0]) if len(known) == 1 else over_seeds(runs_known)
+    found = against_training(runs_known)
 
     def made(change: Change, why: str, beyond: Noise | None) -> Classification:
         why = f"{why} ({counts})"

@@ -93,6 +93,11 @@ class Contrasts:
         )
 
 
+def against_training(runs: Sequence[Trajectory]) -> Contrasts | None:
+    """Test one run against its own scatter, several over their seeds; None where too little is."""
+    return within_run(runs[0]) if len(runs) == 1 else over_seeds(runs)
+
+
 def within_run(run: Trajectory) -> Contrasts | None:
     """Test one run against the scatter of its own checkpoints.
 

@@ -1,6 +1,6 @@
 """Says which cells and sources are kept out of numbers because they ran with edits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -29,12 +29,10 @@ def odd_note(results: Sequence[SourceResult], odd: frozenset[str]) -> str:
 
 def cells_set_aside(frame: pd.DataFrame) -> list[tuple[str, str]]:
     """Return name and edits of every cell that is kept out of the numbers, in the frame's order."""
-    rows = frame[frame["status"] == "edited"]
-    found: Mapping[tuple[str, int, int], str] = {
-        (str(row["source"]), int(row["epoch"]), int(row["seed"])): str(row["edits"])
-        for row in rows.to_dict("records")
-    }
-    return [(f"{source}@{epoch}#{seed}", edits) for (source, epoch, seed), edits in found.items()]
+    rows = frame[frame["status"] == "edited"][["source", "epoch", "seed", "edits"]]
+    cells = rows.itertuples(index=False, name=None)
+    found = {f"{source}@{epoch}#{seed}": str(edits) for source, epoch, seed, edits in cells}
+    return list(found.items())
 
 
 def edits_notes(analysis: Analysis, mark: str = "") -> list[str]:

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Final
 
 from tuilab.grid.text import points
-from tuilab.science.contrasts import Contrasts, over_seeds, within_run
+from tuilab.science.contrasts import Contrasts, against_training
 from tuilab.science.design import BASELINE_EPOCH
 from tuilab.science.distributions import t_quantile
 from tuilab.science.error_rates import LEAST_LATER
@@ -141,5 +141,4 @@ def _only(run: Trajectory, epochs: set[int]) -> Trajectory:
 
 
 def _noise(runs: Sequence[Trajectory]) -> Contrasts | None:
-    usable = [run for run in runs if run.baseline is not None]
-    return within_run(usable[0]) if len(usable) == 1 else over_seeds(usable)
+    return against_training([run for run in runs if run.baseline is not None])
